@@ -1,0 +1,353 @@
+/**
+ * Capture of a whole source: one TableCapture per table, the catalog followed, ticks closed.
+ * Composition only; each part keeps its own invariant.
+ */
+import { aborted, rejectedOnAbort } from "../abort.js";
+import type { Clock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { type Catalog, catalogAt } from "../repository/catalog.js";
+import { claimEpoch, type Owner } from "../repository/claim.js";
+import type { TableCoverage } from "../repository/coverage.js";
+import { readCoverage } from "../repository/coverage-reader.js";
+import { type Evidence, listEvidence } from "../repository/evidence.js";
+import { isDisowned, listClaims } from "../repository/log.js";
+import { LogWriter } from "../repository/log-writer.js";
+import { parseSegmentName } from "../repository/names.js";
+import type { Repository } from "../repository/repository.js";
+import type { CatalogRecord, TableConfig } from "../rethinkdb/catalog-reader.js";
+import { ConnectionLost, isRefusal, ReqlError } from "../rethinkdb/response.js";
+import type { Source, TableReference } from "../rethinkdb/source.js";
+import { CatalogTracker } from "./catalog-tracker.js";
+import { CopyQueue } from "./copy-queue.js";
+import { Recorder, type RecorderOptions } from "./recorder.js";
+import { RetryingShipper, type ShipperObserver, type Spool, shipSpool } from "./shipper.js";
+import {
+  TableCapture,
+  type TableCaptureContext,
+  type CaptureObserver as TableObserver,
+} from "./table-capture.js";
+
+export interface CaptureObserver extends TableObserver, ShipperObserver {
+  /** Segments that an earlier process had left on the spool are in the repository now. */
+  spoolDelivered(segments: number): void;
+  /** Memory and spool are full, so reading stops; or there is room again. */
+  readingStops(stops: boolean): void;
+  /** A table has lost its write hook: somebody deleted it, or a reshard dropped it without a word. */
+  writeHookGone(table: TableConfig): void;
+}
+
+export interface CaptureOptions extends RecorderOptions {
+  /** True for a table to be captured. */
+  selects(db: string, table: string): boolean;
+  /** End as soon as every table has a complete base. */
+  once: boolean;
+  /** Tables that are copied at once. */
+  copiesAtOnce: number;
+  /** Take over from a writer that seems to live. */
+  takeOver: boolean;
+  owner: Owner;
+  /** Where closed segments wait while the store fails; in memory if absent. */
+  spool: Spool | undefined;
+  /** For the jitter of retries. */
+  random: () => number;
+  /** How often the catalog is read even without a hint; changes of index definitions give none. */
+  catalogPollMs: number;
+}
+
+/** How often the source's clock is compared with ours. */
+const serverClockMs = 30_000;
+
+const evidencePollMs = 15_000;
+
+interface RunningTable {
+  capture: TableCapture;
+  stop: AbortController;
+  done: Promise<void>;
+}
+
+export class Capture {
+  private readonly tables = new Map<string, RunningTable>();
+  private readonly context: TableCaptureContext;
+  private readonly ended = new AbortController();
+  private started = false;
+  private readonly unreachable = new Set<string>();
+
+  private constructor(
+    private readonly source: Source,
+    private readonly clock: Clock,
+    private readonly options: CaptureOptions,
+    private readonly recorder: Recorder,
+    private readonly tracker: CatalogTracker,
+    /** As it was when this capture began. */
+    private readonly coverage: Map<string, TableCoverage>,
+    repository: Repository,
+    observer: CaptureObserver,
+  ) {
+    const copies = new CopyQueue(options.copiesAtOnce);
+    this.context = { source, repository, recorder, clock, copies, observer };
+  }
+
+  /** Connects, claims an epoch and captures until the signal aborts; then closes the open tick. */
+  static async run(
+    source: Source,
+    repository: Repository,
+    clock: Clock,
+    options: CaptureOptions,
+    observer: CaptureObserver,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const first = await readFirstCatalog(source);
+    if (options.spool) await deliverSpool(repository, options.spool, observer);
+    const before = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
+    refuseForeignSource(first, before, source.location);
+    const claim = await claimEpoch(repository, clock, options.owner, options.takeOver);
+    const shipper = new RetryingShipper(
+      repository.store,
+      claim.epoch,
+      clock,
+      options.random,
+      options.spool,
+      observer,
+    );
+    const log = LogWriter.open(repository, clock, claim, shipper);
+    // Read once more: a writer that was shut out by the claim may have changed it until then.
+    const written = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
+    const recorder = new Recorder(log, clock, options, {
+      readingStops: (stops) => observer.readingStops(stops),
+      clockSetBack: (since) => capture.suspectAll("the clock was set back", since),
+    });
+    const coverage = await readCoverage(repository.store);
+    const tracker = new CatalogTracker(recorder, written, (table) => observer.writeHookGone(table));
+    const capture = new Capture(
+      source,
+      clock,
+      options,
+      recorder,
+      tracker,
+      coverage,
+      repository,
+      observer,
+    );
+    await capture.run(first, signal);
+  }
+
+  private async run(first: CatalogRecord[], signal: AbortSignal): Promise<void> {
+    const finished = new AbortController();
+    const stop = AbortSignal.any([signal, this.ended.signal, finished.signal]);
+    const recorderStop = new AbortController();
+    const recording = this.recorder.run(recorderStop.signal).catch((error: unknown) => {
+      this.ended.abort(error);
+      throw error;
+    });
+    recording.catch(() => undefined);
+    this.apply(first);
+    this.started = true;
+    try {
+      await Promise.race([
+        Promise.all([
+          this.followCatalog(stop),
+          this.followServerClock(stop),
+          this.followEvidence(stop),
+        ]),
+        this.untilComplete(stop),
+        rejectedOnAbort(this.ended.signal),
+      ]);
+    } finally {
+      finished.abort(new Error("the capture ended"));
+      // The last tick is closed while the feeds are still open, so that it can be proven.
+      recorderStop.abort();
+      try {
+        await recording;
+      } finally {
+        await this.stopTables();
+      }
+    }
+  }
+
+  private suspectAll(reason: string, since: Instant): void {
+    for (const { capture } of this.tables.values()) capture.suspect(reason, since);
+  }
+
+  private async followCatalog(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.source.catalogHint(this.options.catalogPollMs, signal);
+        if (signal.aborted) return;
+        const records = await this.source.readCatalog();
+        if (!signal.aborted) this.apply(records);
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!isTransient(error)) throw error;
+        await this.clock.sleep(1000, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  /** Evidence that a fold has found since: the tables are repaired. What was there before, this start repairs. */
+  private async followEvidence(signal: AbortSignal): Promise<void> {
+    const { store } = this.context.repository;
+    const known = new Set((await listEvidence(store)).map(evidenceId));
+    while (!signal.aborted) {
+      await this.clock.sleep(evidencePollMs, signal).catch(() => undefined);
+      for (const evidence of signal.aborted ? [] : await this.evidence()) {
+        if (known.has(evidenceId(evidence))) continue;
+        known.add(evidenceId(evidence));
+        this.tables
+          .get(evidence.table)
+          ?.capture.suspect(`broken version chain at key ${evidence.key}`);
+      }
+    }
+  }
+
+  /** The store may fail for a while; then evidence is read later. */
+  private async evidence(): Promise<Evidence[]> {
+    return listEvidence(this.context.repository.store).catch(() => []);
+  }
+
+  private async followServerClock(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        this.recorder.noteServerClock(await this.source.serverClock());
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+      }
+      await this.clock.sleep(serverClockMs, signal).catch(() => undefined);
+    }
+  }
+
+  private apply(records: CatalogRecord[]): void {
+    this.tracker.update(records);
+    const present = new Map<string, TableReference>();
+    for (const { key, value } of records) {
+      if (key[0] !== "table") continue;
+      const config = value as TableConfig;
+      // Not reachable now: neither new nor gone.
+      const known = this.tables.get(config.id)?.capture.table;
+      const table = config.error === undefined ? reference(config) : known;
+      this.noteReachable(config);
+      if (table) present.set(config.id, table);
+    }
+    for (const [id, running] of this.tables) {
+      const table = present.get(id);
+      if (table) running.capture.table = table;
+      else void this.stopTable(id, running, true);
+    }
+    for (const table of present.values()) {
+      if (!this.tables.has(table.id) && this.options.selects(table.db, table.name)) {
+        this.startTable(table);
+      }
+    }
+  }
+
+  /** A table without reachable replicas cannot be opened; that is told once, and `once` does not end well. */
+  private noteReachable(config: TableConfig): void {
+    const name = `${config.db}.${config.name}`;
+    if (config.error === undefined || !this.options.selects(config.db, config.name)) {
+      this.unreachable.delete(name);
+    } else if (!this.unreachable.has(name)) {
+      this.unreachable.add(name);
+      this.context.observer.lost(reference(config), config.error);
+    }
+  }
+
+  private startTable(table: TableReference): void {
+    const capture = new TableCapture(
+      this.context,
+      table,
+      !this.started,
+      this.coverage.get(table.id)?.lastCopy,
+    );
+    const stop = new AbortController();
+    const done = capture.run(stop.signal).catch((error: unknown) => this.ended.abort(error));
+    this.tables.set(table.id, { capture, stop, done });
+  }
+
+  private async stopTable(id: string, running: RunningTable, dropped: boolean): Promise<void> {
+    this.tables.delete(id);
+    running.stop.abort(new Error("the table is not captured any more"));
+    await running.done;
+    if (dropped) running.capture.noteDropped();
+  }
+
+  private async stopTables(): Promise<void> {
+    await Promise.all([...this.tables].map(([id, running]) => this.stopTable(id, running, false)));
+  }
+
+  /** With `once`, resolves when every table is complete; otherwise when the signal aborts. */
+  private async untilComplete(signal: AbortSignal): Promise<void> {
+    if (!this.options.once) return aborted(signal);
+    const complete = Promise.all([...this.tables.values()].map(({ capture }) => capture.complete));
+    let done = false;
+    await Promise.race([aborted(signal), complete.then(() => (done = true))]);
+    if (this.ended.signal.aborted || (done && this.unreachable.size === 0)) return;
+    const what = done
+      ? `not every table could be reached: ${[...this.unreachable].join(", ")}`
+      : "stopped before every table had a complete base";
+    throw new ThinkbackError("incomplete", what, {
+      hint: "what was captured is kept; run again to complete it",
+    });
+  }
+}
+
+async function readFirstCatalog(source: Source): Promise<CatalogRecord[]> {
+  try {
+    return await source.readCatalog();
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    throw new ThinkbackError(
+      "source",
+      `the catalog of ${source.location} cannot be read: ${error.message}`,
+      {
+        hint: 'grant the user r.db("rethinkdb").grant(user, {read: true})',
+        cause: error,
+      },
+    );
+  }
+}
+
+/** What an earlier process could not deliver goes first, so that the new epoch continues it. */
+async function deliverSpool(
+  repository: Repository,
+  spool: Spool,
+  observer: CaptureObserver,
+): Promise<void> {
+  const claims = await listClaims(repository.store);
+  const disowned = (name: string) => {
+    const segment = parseSegmentName(name);
+    return !segment || isDisowned(segment, claims);
+  };
+  const delivered = await shipSpool(repository.store, spool.store, disowned);
+  if (delivered > 0) observer.spoolDelivered(delivered);
+}
+
+/**
+ * A repository keeps one source's history: another cluster's tables would make all of its tables seem dropped. A
+ * cluster is known by its databases too, because all tables may be dropped while nobody captures.
+ */
+function refuseForeignSource(records: CatalogRecord[], written: Catalog, location: string): void {
+  const ids = new Set(records.map(({ key }) => key[1]));
+  const known = [...written.databases(), ...written.tables()];
+  if (known.length === 0 || known.some(({ id }) => ids.has(id))) return;
+  throw new ThinkbackError(
+    "repository",
+    `the repository keeps the history of another cluster: ${location} has none of its databases and tables`,
+    { hint: "give each cluster its own repository" },
+  );
+}
+
+function evidenceId({ table, at, sequence }: Evidence): string {
+  return `${table} ${at} ${sequence}`;
+}
+
+function reference({ id, db, name, primary_key: primaryKey }: TableConfig): TableReference {
+  return { id, db, name, primaryKey };
+}
+
+function isTransient(error: unknown): boolean {
+  return (
+    error instanceof ReqlError ||
+    error instanceof ConnectionLost ||
+    (error instanceof ThinkbackError && error.code === "source")
+  );
+}

@@ -1,0 +1,53 @@
+import type { Catalog } from "../repository/catalog.js";
+import type { CatalogRecord, TableConfig } from "../rethinkdb/catalog-reader.js";
+import type { Recorder } from "./recorder.js";
+
+/** Keeps the log's catalog equal to the source's: writes down what differs, and nothing else. */
+export class CatalogTracker {
+  /** The JSON texts of the values by those of the keys, as last written. */
+  private readonly known: Map<string, string>;
+
+  constructor(
+    private readonly recorder: Recorder,
+    /** What the repository holds already. */
+    written: Catalog,
+    /** Told when a table has no write hook any more: a reshard drops it without a word. */
+    private readonly onLostHook: (table: TableConfig) => void,
+  ) {
+    this.known = new Map(written.records);
+  }
+
+  /** Takes a reading of the source's catalog. Returns the keys that changed. */
+  update(records: CatalogRecord[]): string[] {
+    const changed: string[] = [];
+    const seen = new Set<string>();
+    for (const { key, value } of records) {
+      const keyText = JSON.stringify(key);
+      seen.add(keyText);
+      // A table without reachable replicas says nothing about itself; what was known stays.
+      if ((value as Partial<TableConfig>).error !== undefined) {
+        seen.add(JSON.stringify(["indexes", key[1]]));
+        continue;
+      }
+      const text = JSON.stringify(value);
+      const before = this.known.get(keyText);
+      if (before === text) continue;
+      if (before !== undefined && lostHook(before, value)) this.onLostHook(value as TableConfig);
+      this.known.set(keyText, text);
+      this.recorder.log.appendRecord("catalog", key, value);
+      changed.push(keyText);
+    }
+    for (const keyText of this.known.keys()) {
+      if (seen.has(keyText)) continue;
+      this.known.delete(keyText);
+      this.recorder.log.appendRecord("catalog", JSON.parse(keyText) as unknown, null);
+      changed.push(keyText);
+    }
+    return changed;
+  }
+}
+
+function lostHook(before: string, now: object): boolean {
+  const had = (JSON.parse(before) as Partial<TableConfig>).write_hook;
+  return Boolean(had) && (now as Partial<TableConfig>).write_hook === null;
+}

@@ -1,0 +1,29 @@
+import { ThinkbackError } from "../errors.js";
+
+/**
+ * Which tables to capture: those that an include pattern matches (all, if there is none) and no exclude pattern does.
+ * A pattern is `db.table`; `*` stands for any characters but a dot, and `db` alone for all its tables.
+ */
+export function tableSelection(
+  include: string[],
+  exclude: string[],
+): (db: string, table: string) => boolean {
+  const included = include.map(matcher);
+  const excluded = exclude.map(matcher);
+  return (db, table) => {
+    const name = `${db}.${table}`;
+    const wanted = included.length === 0 || included.some((pattern) => pattern.test(name));
+    return wanted && !excluded.some((pattern) => pattern.test(name));
+  };
+}
+
+function matcher(pattern: string): RegExp {
+  const parts = pattern.split(".");
+  if (parts.length > 2 || parts.some((part) => !/^[A-Za-z0-9_*-]+$/.test(part))) {
+    throw new ThinkbackError("usage", `"${pattern}" is not a pattern of tables`, {
+      hint: 'give it as db.table, where * stands for any characters: "shop.*", "*.orders"',
+    });
+  }
+  const [db, table = "*"] = parts.map((part) => part.replaceAll("*", "[^.]*"));
+  return new RegExp(`^${db}\\.${table ?? "[^.]*"}$`.replace("\\.*$", "\\.[^.]*$"));
+}

@@ -1,0 +1,242 @@
+/**
+ * The way of closed segments into the repository. While the store fails they wait: on a spool directory, if there is
+ * one, else in memory; both bounded. They leave in order.
+ *
+ * Invariant: a segment is put only while no later epoch is claimed, and only after the one before it. Break it and a
+ * writer that was shut out goes on, or the log has a gap that looks like damage.
+ */
+import type { Clock } from "../clock.js";
+import { messageOf, ThinkbackError } from "../errors.js";
+import type { Shipper } from "../repository/log-writer.js";
+import { writerName } from "../repository/names.js";
+import {
+  ObjectExists,
+  ObjectMissing,
+  type ObjectStore,
+  StoreFull,
+} from "../storage/object-store.js";
+
+export interface ShipperObserver {
+  /** The store has begun to fail. */
+  storeFails(error: Error): void;
+  storeIsBack(waitedMs: number): void;
+}
+
+export interface Spool {
+  store: ObjectStore;
+  bytesMax: number;
+}
+
+interface Waiting {
+  name: string;
+  /** Undefined while the bytes are on the spool. */
+  bytes: Buffer | undefined;
+  size: number;
+  resolve: () => void;
+  reject: (error: Error) => void;
+}
+
+const retryFirstMs = 200;
+const retryLastMs = 15_000;
+
+export class RetryingShipper implements Shipper {
+  private readonly queue: Waiting[] = [];
+  private working = false;
+  private failing = false;
+  private spooledBytes = 0;
+  /** Bytes of segments that wait in memory. */
+  waitingBytes = 0;
+  private spooling: Promise<void> = Promise.resolve();
+  private failure: Error | undefined;
+
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly epoch: number,
+    private readonly clock: Clock,
+    private readonly random: () => number,
+    private readonly spool: Spool | undefined,
+    private readonly observer: ShipperObserver,
+  ) {}
+
+  get isShipping(): boolean {
+    return this.queue.length > 0;
+  }
+
+  ship(name: string, bytes: Buffer): Promise<void> {
+    if (this.failure) return Promise.reject(this.failure);
+    return new Promise((resolve, reject) => {
+      this.queue.push({ name, bytes, size: bytes.length, resolve, reject });
+      this.waitingBytes += bytes.length;
+      if (!this.working) void this.work();
+      // While the store fails nothing stays in memory alone for longer than the spool takes.
+      else if (this.failing) void this.spoolWaiting().catch((error: unknown) => this.end(error));
+    });
+  }
+
+  private async work(): Promise<void> {
+    this.working = true;
+    try {
+      for (let next = this.queue[0]; next; next = this.queue[0]) {
+        await this.deliver(next);
+        this.queue.shift();
+        next.resolve();
+      }
+    } catch (error) {
+      this.end(error);
+    } finally {
+      this.working = false;
+    }
+  }
+
+  private end(error: unknown): void {
+    this.failure ??= error as Error;
+    for (const { reject } of this.queue) reject(this.failure);
+  }
+
+  /** Puts one segment, however long the store fails; throws only what trying again cannot mend. */
+  private async deliver(segment: Waiting): Promise<void> {
+    let pauseMs = retryFirstMs;
+    let failingSince: number | undefined;
+    for (;;) {
+      try {
+        await this.refuseIfFenced();
+        await this.put(segment);
+        await this.unspool(segment);
+        if (failingSince !== undefined) {
+          this.failing = false;
+          this.observer.storeIsBack(this.clock.monotonicMs() - failingSince);
+        }
+        return;
+      } catch (error) {
+        if (isPermanent(error)) throw error;
+        if (failingSince === undefined) this.observer.storeFails(error as Error);
+        failingSince ??= this.clock.monotonicMs();
+        this.failing = true;
+      }
+      await this.spoolWaiting();
+      await this.clock.sleep(pauseMs * (0.5 + this.random()));
+      pauseMs = Math.min(2 * pauseMs, retryLastMs);
+    }
+  }
+
+  private async put({ name, bytes }: Waiting): Promise<void> {
+    const kept = bytes ?? (await getIfThere(this.spool!.store, name));
+    if (kept) {
+      await putOnce(this.store, name, kept);
+      return;
+    }
+    // Another process that was started with this spool delivers what it finds there before it looks who is alive.
+    if ((await this.store.size(name)) !== undefined) return;
+    throw new ThinkbackError(
+      "repository",
+      `${name} is gone from the spool, and was not delivered`,
+      {
+        hint: "start again: what it held is a hole, which is repaired",
+      },
+    );
+  }
+
+  private async refuseIfFenced(): Promise<void> {
+    if ((await this.store.size(writerName(this.epoch + 1))) === undefined) return;
+    throw new ThinkbackError(
+      "fenced",
+      "another writer has taken over this repository; capture stops",
+      {
+        hint: "nothing is lost that it does not repair; run only one capture for a repository",
+      },
+    );
+  }
+
+  /** Moves what waits in memory to the spool, as far as its bound allows; one at a time, in order. */
+  private spoolWaiting(): Promise<void> {
+    this.spooling = this.spooling.then(() => this.spoolNow());
+    return this.spooling;
+  }
+
+  private async spoolNow(): Promise<void> {
+    if (!this.spool) return;
+    for (const segment of this.queue) {
+      const { bytes } = segment;
+      if (!bytes) continue;
+      if (this.spooledBytes + bytes.length > this.spool.bytesMax) return;
+      try {
+        await putOnce(this.spool.store, segment.name, bytes);
+      } catch (error) {
+        throw new ThinkbackError("full", `cannot write to the spool: ${messageOf(error)}`, {
+          hint: "make room in the spool directory, or mend the repository's store, and start again",
+          cause: error,
+        });
+      }
+      // It may have been delivered while it was written here.
+      if (!this.queue.includes(segment)) {
+        await this.spool.store.delete(segment.name);
+        continue;
+      }
+      segment.bytes = undefined;
+      this.spooledBytes += bytes.length;
+      this.waitingBytes -= bytes.length;
+    }
+  }
+
+  private async unspool(segment: Waiting): Promise<void> {
+    if (segment.bytes) {
+      this.waitingBytes -= segment.size;
+      return;
+    }
+    await this.spool!.store.delete(segment.name);
+    this.spooledBytes -= segment.size;
+  }
+}
+
+/** The object's bytes; undefined if there is none. */
+async function getIfThere(store: ObjectStore, name: string): Promise<Buffer | undefined> {
+  try {
+    return await store.get(name);
+  } catch (error) {
+    if (error instanceof ObjectMissing) return undefined;
+    throw error;
+  }
+}
+
+/** Puts an object that may be there already because the reply to an earlier try was lost. */
+export async function putOnce(store: ObjectStore, name: string, bytes: Buffer): Promise<void> {
+  try {
+    await store.put(name, bytes);
+  } catch (error) {
+    if (!(error instanceof ObjectExists)) throw error;
+    const there = await store.get(name);
+    if (there.equals(bytes)) return;
+    throw new ThinkbackError("fenced", `object ${name} exists already, and is not ours`, {
+      hint: "two captures write to this repository; stop one of them",
+    });
+  }
+}
+
+function isPermanent(error: unknown): boolean {
+  return error instanceof ThinkbackError || error instanceof StoreFull;
+}
+
+/**
+ * Takes what an earlier process left on the spool to the repository; before an epoch is claimed, so that the new epoch
+ * continues it. What a later writer has disowned meanwhile is dropped.
+ * @returns the number of segments delivered
+ */
+export async function shipSpool(
+  store: ObjectStore,
+  spool: ObjectStore,
+  disowned: (name: string) => boolean,
+): Promise<number> {
+  let delivered = 0;
+  const names: string[] = [];
+  for await (const { name } of spool.list("log/")) names.push(name);
+  for (const name of names) {
+    // What is gone by now has been delivered by its own writer, which still runs.
+    const bytes = disowned(name) ? undefined : await getIfThere(spool, name);
+    if (bytes) {
+      await putOnce(store, name, bytes);
+      delivered += 1;
+    }
+    await spool.delete(name);
+  }
+  return delivered;
+}

@@ -1,0 +1,361 @@
+/**
+ * One table, watched: its feed into the log, and under the open feed a walk that makes its base or repairs a hole.
+ *
+ * Invariant: a table is called live only if the feed that was open before the walk began is still open after it ended,
+ * and is proven up to the instant that the record names. Break it and capture claims changes that nobody saw.
+ */
+import { rejectedOnAbort } from "../abort.js";
+import type { Clock } from "../clock.js";
+import { digestOf } from "../digest.js";
+import { messageOf, ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { fieldName, fieldOf, JsonBytesError } from "../json-bytes.js";
+import { type BaseManifest, newestBase } from "../repository/base.js";
+import { BaseWriter } from "../repository/base-writer.js";
+import { knownKeys } from "../repository/known-state.js";
+import type { Repository } from "../repository/repository.js";
+import { LogCollection } from "../repository/runs.js";
+import type { Feed, FeedChange } from "../rethinkdb/feed.js";
+import { ConnectionLost, errorClasses, isRefusal, ReqlError } from "../rethinkdb/response.js";
+import type { Source, TableReference } from "../rethinkdb/source.js";
+import type { WalkBatch } from "../rethinkdb/walk.js";
+import { StoreFull } from "../storage/object-store.js";
+import type { CopyQueue } from "./copy-queue.js";
+import { PatientStore } from "./patient-store.js";
+import type { Recorder } from "./recorder.js";
+import { Repair, type RepairSummary } from "./repair.js";
+import { resumingWalk } from "./resuming-walk.js";
+import { step, type TableEvent, type TableState } from "./table-state.js";
+
+/** Told what a table's capture does; for progress displays and logs. */
+export interface CaptureObserver {
+  state(table: TableReference, state: TableState, detail?: object): void;
+  /** The table could not be opened or is not watched any more; it is tried again. Told once per reason. */
+  lost(table: TableReference, reason: string): void;
+  walked(table: TableReference, documents: number, bytes: number, estimate: number): void;
+}
+
+export interface TableCaptureContext {
+  source: Source;
+  repository: Repository;
+  recorder: Recorder;
+  clock: Clock;
+  copies: CopyQueue;
+  observer: CaptureObserver;
+}
+
+const reopenFirstMs = 200;
+const reopenLastMs = 10_000;
+
+export class TableCapture {
+  /** Resolves when the table is live for the first time in this run, durably; or gone. */
+  readonly complete: Promise<void>;
+  private markComplete: () => void = () => undefined;
+  private state: TableState = "opening";
+  private repair: Repair | undefined;
+  private lastLoss: string | undefined;
+  private copiesMade = 0;
+  private suspicion: ((reason: Error) => void) | undefined;
+
+  constructor(
+    private readonly context: TableCaptureContext,
+    /** Changes when the table is renamed. */
+    public table: TableReference,
+    /** A table that was there at the start must be readable; one that comes later may wait for its grant. */
+    private readonly mustOpen: boolean,
+    /** When the table's last copy was complete, by what is stored; see TableCoverage. */
+    private lastCopy: Instant | undefined,
+  ) {
+    this.complete = new Promise((resolve) => {
+      this.markComplete = resolve;
+    });
+  }
+
+  /** Watches until the signal aborts. A loss is written down as a hole; then the table is opened again. */
+  async run(signal: AbortSignal): Promise<void> {
+    let backoffMs = reopenFirstMs;
+    while (!signal.aborted) {
+      try {
+        await this.watch(signal, () => {
+          backoffMs = reopenFirstMs;
+        });
+      } catch (error) {
+        if (signal.aborted) return;
+        if (!isLoss(error)) throw error;
+        if (this.state === "opening" && this.mustOpen && isRefusal(error))
+          throw this.refused(error);
+        this.lose(error);
+      }
+      await this.context.clock.sleep(backoffMs, signal).catch(() => undefined);
+      backoffMs = Math.min(2 * backoffMs, reopenLastMs);
+    }
+  }
+
+  /** The table is gone from the source: writes it down. */
+  noteDropped(): void {
+    this.take({ kind: "dropped", at: this.context.recorder.provenTo(this.table.id) });
+    this.markComplete();
+  }
+
+  /**
+   * There is reason to think that changes were missed: the table is opened again and repaired.
+   * @param since the claim of exactness ends here at the latest
+   */
+  suspect(reason: string, since = Number.MAX_SAFE_INTEGER): void {
+    this.suspicion?.(new ChangesMissed(reason, since));
+  }
+
+  private async watch(signal: AbortSignal, onOpen: () => void): Promise<void> {
+    const { source, recorder, copies } = this.context;
+    const base = await this.newestBase();
+    const feed = await source.openFeed(this.table);
+    const watch = new AbortController();
+    const stopAll = () => watch.abort(signal.reason);
+    const parts: Promise<void>[] = [];
+    signal.addEventListener("abort", stopAll, { once: true });
+    try {
+      if (signal.aborted) return;
+      onOpen();
+      this.suspicion = (reason) => watch.abort(reason);
+      recorder.watch(this.table.id, feed, () => {
+        feed.disconnect();
+        watch.abort(new HeartbeatMissed());
+      });
+      const since = recorder.log.stamp().time;
+      this.take({ kind: "opened", at: since, hasBase: base !== undefined });
+      const reading = this.read(feed, watch.signal);
+      reading.catch((error: unknown) => watch.abort(error));
+      const walking = copies.run(watch.signal, () => this.walk(feed, base, since, watch.signal));
+      parts.push(reading, walking);
+      await Promise.all([...parts, rejectedOnAbort(watch.signal)]);
+    } finally {
+      signal.removeEventListener("abort", stopAll);
+      this.suspicion = undefined;
+      this.repair = undefined;
+      watch.abort(new Error("the watch ended"));
+      recorder.unwatch(this.table.id);
+      await feed.close();
+      // Nothing of this watch may write any more when the next one begins.
+      await Promise.allSettled(parts);
+    }
+  }
+
+  /** What a repair can start from; undefined if there is nothing, or only damage: then the table is copied. */
+  private async newestBase(): Promise<BaseManifest | undefined> {
+    const { repository, observer } = this.context;
+    try {
+      const base = await newestBase(repository.store, this.table.id, Number.MAX_SAFE_INTEGER);
+      // A base from before the last copy: that copy's own is lost, and the log does not lead there.
+      return base && base.instant >= (this.lastCopy ?? 0) ? base : undefined;
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      observer.lost(this.table, `${error.message}; the table is copied anew`);
+      return undefined;
+    }
+  }
+
+  /** Appends what the feed delivers until the signal aborts; throws when the feed is lost. */
+  private async read(feed: Feed, signal: AbortSignal): Promise<void> {
+    const { recorder } = this.context;
+    const key = fieldName(this.table.primaryKey);
+    // Closing the feed, which an abort brings about, ends the iteration.
+    for await (const batch of feed.batches) {
+      if (signal.aborted) return;
+      batch.forEach((event) => {
+        if ("overflow" in event) throw new FeedOverflowed(event.overflow);
+        this.append(event, key);
+      });
+      await recorder.room(signal);
+    }
+    if (!signal.aborted) throw new ConnectionLost("the feed ended");
+  }
+
+  private append({ document, previous }: FeedChange, keyField: Buffer): void {
+    const either = document ?? previous;
+    const span = either && fieldOf(either, 0, keyField);
+    if (!span) throw new ThinkbackError("internal", "a change without a primary key");
+    const key = either.subarray(span.start, span.end);
+    const before = previous === null ? null : digestOf(previous);
+    const sequence = this.context.recorder.log.append(this.table.id, key, before, document);
+    this.repair?.noteChange(key, sequence);
+  }
+
+  /** Makes the table exact: by a repair if there is a base to start from, else by a copy. */
+  private async walk(
+    feed: Feed,
+    base: BaseManifest | undefined,
+    since: Instant,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { recorder, clock } = this.context;
+    const { id } = this.table;
+    let detail: object | undefined = base && (await this.tryRepair(base, since, signal));
+    let publish: (instant: Instant) => Promise<unknown> = () => Promise.resolve();
+    if (!detail) {
+      const writer = await this.copy(since, signal);
+      detail = { documents: writer.rows };
+      // Changes of the very millisecond in which the feed opened belong to the log.
+      publish = (instant) => {
+        this.lastCopy = instant;
+        return writer.finish(instant, since - 1);
+      };
+    }
+    // An event may come after the row that holds it already; until those have come, history stutters.
+    await feed.drained(clock, signal);
+    const instant = await recorder.frontierReaches(id, recorder.log.stamp().time, signal);
+    signal.throwIfAborted();
+    await publish(instant);
+    signal.throwIfAborted();
+    this.take({ kind: "walked", at: instant }, detail);
+    this.lastLoss = undefined;
+    await recorder.frontierReaches(id, recorder.log.stamp().time, signal);
+    this.markComplete();
+  }
+
+  private async copy(since: Instant, signal: AbortSignal): Promise<BaseWriter> {
+    const { repository, recorder, clock } = this.context;
+    const { id, primaryKey } = this.table;
+    this.copiesMade += 1;
+    const unique = `${recorder.log.epoch.toString(36)}c${this.copiesMade}`;
+    const store = new PatientStore(repository.store, clock, signal);
+    const { epoch } = recorder.log;
+    const identity = { table: id, primaryKey, epoch, begun: since, unique };
+    const writer = new BaseWriter({ ...repository, store }, identity);
+    await this.walkAll(signal, async (batch) => {
+      const { time, sequence } = batch.stamp;
+      let bytes = 0;
+      batch.forEach((key, document) => {
+        writer.add(key, time, sequence, document);
+        bytes += document.length;
+      });
+      await writer.drain();
+      return { documents: writer.rows, bytes };
+    });
+    return writer;
+  }
+
+  /** Repairs from the last known state; undefined if that state cannot be read, because an object is damaged. */
+  private async tryRepair(
+    base: BaseManifest,
+    since: Instant,
+    signal: AbortSignal,
+  ): Promise<RepairSummary | undefined> {
+    const { repository, recorder } = this.context;
+    const { id } = this.table;
+    await recorder.frontierReaches(id, since, signal);
+    let log: LogCollection | undefined;
+    try {
+      const wanted = [{ table: id, after: base.logFrom }];
+      log = await LogCollection.read(repository.store, wanted, since);
+      const repair = Repair.begin(
+        knownKeys(repository.store, base, log),
+        (key, previous, document) => {
+          signal.throwIfAborted();
+          recorder.log.append(id, key, previous, document);
+        },
+      );
+      this.repair = repair;
+      await this.walkAll(signal, async (batch) => {
+        await repair.compare(batch);
+        await recorder.room(signal);
+        return { documents: repair.summary.documents, bytes: 0 };
+      });
+      return await repair.finish();
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      // From here on only the copy's base will do: what the hole held is in no log.
+      this.take({ kind: "unrepairable", at: since }, { reason: error.message });
+      return undefined;
+    } finally {
+      this.repair = undefined;
+      await log?.dispose();
+    }
+  }
+
+  /** Walks the table, hands on each batch, reports progress, and gives way to a busy server. */
+  private async walkAll(
+    signal: AbortSignal,
+    visit: (batch: WalkBatch) => Promise<{ documents: number; bytes: number }>,
+  ): Promise<void> {
+    const { source, recorder, clock, observer } = this.context;
+    const estimate = await source.estimateDocuments(this.table);
+    const stamp = () => recorder.log.stamp();
+    let bytes = 0;
+    for await (const batch of resumingWalk(source, this.table, stamp, clock, signal)) {
+      const done = await visit(batch);
+      bytes += done.bytes;
+      observer.walked(this.table, done.documents, bytes, estimate);
+      await giveWay(clock, recorder.latencyMs(this.table.id), signal);
+    }
+  }
+
+  private lose(error: unknown): void {
+    const reason = messageOf(error);
+    const claimed = this.context.recorder.provenTo(this.table.id);
+    const provenTo = error instanceof ChangesMissed ? Math.min(error.since, claimed) : claimed;
+    if (reason !== this.lastLoss) this.context.observer.lost(this.table, reason);
+    this.lastLoss = reason;
+    this.take({ kind: "lost", provenTo, reason }, { reason });
+  }
+
+  private refused(error: Error): ThinkbackError {
+    const { db, name } = this.table;
+    return new ThinkbackError("source", `${db}.${name} cannot be captured: ${error.message}`, {
+      hint: 'grant the user global read, and r.db("rethinkdb").grant(user, {read: true}); or leave the table out with --exclude',
+    });
+  }
+
+  /** Steps the machine, and tells the repository and the observer. */
+  private take(event: TableEvent, detail?: object): void {
+    const { state, record } = step(this.state, event);
+    const changed = state !== this.state;
+    this.state = state;
+    if (record) this.context.recorder.recordCoverage(this.table.id, record);
+    if (changed) this.context.observer.state(this.table, state, detail);
+  }
+}
+
+/** A round trip slower than this means that the server is busy with others. */
+const calmLatencyMs = 200;
+const pauseMsMax = 1000;
+
+/** Pauses a walk while the server answers slowly, the longer the slower. */
+async function giveWay(clock: Clock, latencyMs: number, signal: AbortSignal): Promise<void> {
+  if (latencyMs <= calmLatencyMs) return;
+  await clock.sleep(Math.min(latencyMs - calmLatencyMs, pauseMsMax), signal);
+}
+
+/** The server dropped changes that we had not read yet; the feed goes on without them. */
+class FeedOverflowed extends Error {}
+
+/** A change was missed though nobody said so. */
+class ChangesMissed extends Error {
+  constructor(
+    message: string,
+    readonly since: Instant,
+  ) {
+    super(message);
+  }
+}
+
+class HeartbeatMissed extends Error {
+  constructor() {
+    super("heartbeat missed: the server did not answer on the feed's connection");
+  }
+}
+
+function isDamage(error: unknown): error is ThinkbackError {
+  return error instanceof ThinkbackError && error.code === "damaged";
+}
+
+/**
+ * True for what opening the table again can heal: the source's troubles, and a store that fails for a while. False for
+ * what is ours or the operator's to mend.
+ */
+function isLoss(error: unknown): boolean {
+  if (error instanceof ReqlError) return error.errorClass !== errorClasses.queryLogic;
+  if (error instanceof ThinkbackError) return error.code === "source";
+  const isDefect =
+    error instanceof TypeError || error instanceof RangeError || error instanceof JsonBytesError;
+  return error instanceof Error && !isDefect && !(error instanceof StoreFull);
+}

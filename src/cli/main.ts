@@ -1,0 +1,142 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { Command, CommanderError, Option } from "commander";
+import { exitStatus } from "../errors.js";
+import { acknowledgeCommand } from "./acknowledge.js";
+import { catalogCommand } from "./catalog.js";
+import { foldCommand } from "./fold.js";
+import { type Output, reportError, terminalOutput } from "./output.js";
+import { restoreCommand } from "./restore.js";
+import { run } from "./run.js";
+import { showCommand } from "./show.js";
+import { statusCommand } from "./status.js";
+
+// Addresses may hold passwords, and other users see command lines.
+process.title = "thinkback";
+
+const { version } = JSON.parse(
+  readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
+) as { version: string };
+
+const collect = (value: string, before: string[]) => [...before, value];
+
+const program = new Command("thinkback")
+  .description("Continuous backup and point-in-time recovery for RethinkDB")
+  .version(version)
+  .option("--json", "print the result as JSON")
+  .exitOverride();
+
+const output = (): Output => terminalOutput(program.opts<{ json?: boolean }>().json === true);
+
+const repo = ["--repo <directory>", "the repository"] as const;
+const at = "--at <time>";
+
+program
+  .command("run")
+  .description("capture every change of a cluster until stopped")
+  .option("--source <url>", "rethinkdb://user:password@host:port (or THINKBACK_SOURCE)")
+  .requiredOption(...repo)
+  .option(
+    "--include <pattern>",
+    "capture only these tables: db.table, with * (repeatable)",
+    collect,
+    [],
+  )
+  .option("--exclude <pattern>", "do not capture these tables (repeatable)", collect, [])
+  .option("--tick <duration>", "length of a tick", "1s")
+  .option("--once", "end when every table has a complete base: a one-shot backup")
+  .option("--copies <n>", "tables that are copied at once", "2")
+  .option("--spool <directory>", "where closed ticks wait while the repository's store fails")
+  .option("--spool-limit <size>", "bound of the spool", "1GiB")
+  .option("--take-over", "shut out a writer that seems to live")
+  .addOption(
+    new Option("--log-level <level>", "how much is logged")
+      .choices(["debug", "info", "warn", "error"])
+      .default("info"),
+  )
+  .action((args) => run(args, output()));
+
+program
+  .command("restore")
+  .description("restore tables, databases or the whole cluster to an instant")
+  .requiredOption(...repo)
+  .option("--target <url>", "rethinkdb://user:password@host:port (or THINKBACK_TARGET)")
+  .option(at, "the instant to restore; the newest restorable one if not given")
+  .option("--table <db.table>", "only this table (repeatable)", collect, [])
+  .option("--db <name>", "only this database (repeatable)", collect, [])
+  .option(
+    "--rename <old=new>",
+    "restore under another name: db.table=db.table or db=db (repeatable)",
+    collect,
+    [],
+  )
+  .option("--dry-run", "print the plan and change nothing")
+  .option("--allow-inexact", "restore an instant that lies in a hole")
+  .action((args) => restoreCommand(args, output()));
+
+program
+  .command("status")
+  .description("what is captured, and which instants can be restored")
+  .requiredOption(...repo)
+  .action((args) => statusCommand(args, output()));
+
+program
+  .command("show")
+  .description("print one document as it was at an instant")
+  .argument("<db.table>")
+  .argument("<key>", "the primary key: a string, or JSON")
+  .requiredOption(...repo)
+  .option(at, "the instant; the newest restorable one if not given")
+  .option("--allow-inexact", "show an instant that lies in a hole")
+  .action((table, key, args) => showCommand(table, key, args, output()));
+
+program
+  .command("fold")
+  .description("fold base and log of each table into a newer base")
+  .requiredOption(...repo)
+  .option(at, "fold up to this instant; the newest exact one if not given")
+  .option("--table <db.table>", "only this table (repeatable)", collect, [])
+  .action((args) => foldCommand(args, output()));
+
+program
+  .command("catalog")
+  .description(
+    "databases, tables, indexes, users and grants as of an instant, or what changed between two",
+  )
+  .requiredOption(...repo)
+  .option(at, "the instant; now if not given")
+  .option("--diff <times...>", "two instants: print what changed from the first to the second")
+  .action((args) => catalogCommand(args, output()));
+
+program
+  .command("acknowledge")
+  .description("note that a hole is known, and why it was")
+  .argument("<db.table>")
+  .requiredOption(...repo)
+  .requiredOption(at, "an instant inside the hole")
+  .requiredOption("--note <text>", "what to remember of it")
+  .action((table, args) => acknowledgeCommand(table, args, output()));
+
+for (const command of program.commands) {
+  command.exitOverride().option("--json", "print the result as JSON");
+  command.hook("preAction", (_, action) => {
+    if (action.opts<{ json?: boolean }>().json) program.setOptionValue("json", true);
+  });
+}
+
+// A reader that has seen enough, such as head, closes the pipe.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EPIPE") process.exit(0);
+  throw error;
+});
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : exitStatus.usage;
+  } else {
+    // At once: a connection that failed may have left timers behind.
+    process.exit(reportError(error, program.opts<{ json?: boolean }>().json === true));
+  }
+}

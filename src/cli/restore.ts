@@ -1,0 +1,204 @@
+import { systemClock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import { formatInstant, parseInstant } from "../instant.js";
+import { openRepository, storeAt } from "../repository/repository.js";
+import { type RestoredAccess, restoreAccess } from "../restore/access.js";
+import { planRestore, type RestorePlan } from "../restore/plan.js";
+import {
+  type RestoredTable,
+  type RestoreObserver,
+  refuseExisting,
+  restore,
+} from "../restore/restore.js";
+import { targetAt } from "./connect.js";
+import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
+import { ProgressLines, progressBar } from "./progress.js";
+
+export interface RestoreArguments {
+  repo: string;
+  target?: string;
+  at?: string;
+  table: string[];
+  db: string[];
+  rename: string[];
+  dryRun?: boolean;
+  allowInexact?: boolean;
+}
+
+export async function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
+  const repository = await openRepository(storeAt(args.repo));
+  const plan = await planRestore(repository, {
+    ...(args.at === undefined ? {} : { at: parseInstant(args.at, systemClock.now()) }),
+    tables: args.table,
+    databases: args.db,
+    renames: parseRenames(args.rename),
+    allowInexact: args.allowInexact === true,
+  });
+  printPlan(plan, output);
+  if (args.dryRun) {
+    output.result(planResult(plan));
+    return;
+  }
+  const target = targetAt(args.target);
+  const progress = new RestoreProgress(plan);
+  try {
+    await refuseExisting(plan, target);
+    const restored = await restore(repository, plan, target, systemClock, progress);
+    progress.end();
+    // The report of the tables is owed even where the users cannot be restored.
+    const access = await restoreAccess(plan.access, target).catch((error: unknown) => error);
+    printReport(plan, restored, isAccess(access) ? access : undefined, output);
+    if (!isAccess(access)) throw access;
+    refuseDifferent(restored);
+  } finally {
+    progress.end();
+    target.close();
+  }
+}
+
+function parseRenames(renames: string[]): Map<string, string> {
+  const name = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?$/;
+  return new Map(
+    renames.map((rename) => {
+      const [from, to, ...more] = rename.split("=");
+      const valid =
+        from !== undefined &&
+        to !== undefined &&
+        more.length === 0 &&
+        name.test(from) &&
+        name.test(to);
+      if (!valid || from.includes(".") !== to.includes(".")) {
+        throw new ThinkbackError("usage", `--rename ${rename} cannot be read`, {
+          hint: "give it as --rename db.table=db.table, or --rename db=db",
+        });
+      }
+      return [from, to];
+    }),
+  );
+}
+
+function planResult(plan: RestorePlan): object {
+  return {
+    at: formatInstant(plan.instant),
+    databases: plan.databases,
+    segments: plan.segments,
+    notCaptured: plan.notCaptured,
+    tables: plan.tables.map(({ from, to, class: of, base, indexes }) => ({
+      from: `${from.db}.${from.name}`,
+      to: `${to.db}.${to.name}`,
+      class: of,
+      base: formatInstant(base.instant),
+      baseDocuments: base.rows,
+      baseBytes: base.documentBytes,
+      indexes: indexes.map(({ index }) => index),
+    })),
+  };
+}
+
+function printPlan(plan: RestorePlan, output: Output): void {
+  output.line(`restoring to ${formatInstant(plan.instant)}`);
+  const rows = plan.tables.map(({ from, to, class: of, base, indexes }) => [
+    `${from.db}.${from.name}`,
+    `${to.db}.${to.name}`,
+    of,
+    formatInstant(base.instant),
+    base.rows,
+    formatBytes(base.documentBytes),
+    indexes.length,
+  ]);
+  output.line(
+    formatTable(["table", "restored as", "class", "base", "documents", "size", "indexes"], rows),
+  );
+  output.line(`and ${formatCount(plan.segments)} segments of the log`);
+  for (const table of plan.notCaptured) {
+    output.note(
+      `thinkback: ${table} existed then, but nothing of it was captured; it is not restored`,
+    );
+  }
+}
+
+function isAccess(value: unknown): value is RestoredAccess {
+  return !(value instanceof Error);
+}
+
+function printReport(
+  plan: RestorePlan,
+  restored: RestoredTable[],
+  access: RestoredAccess | undefined,
+  output: Output,
+): void {
+  const rows = restored.map((table) => [
+    table.to,
+    table.documents,
+    formatBytes(table.bytes),
+    table.seconds.toFixed(1),
+    table.indexes,
+    table.matches ? "equal" : "DIFFERENT",
+  ]);
+  output.line("");
+  output.line(
+    formatTable(
+      ["table", "documents", "size", "seconds", "indexes", "compared with the server"],
+      rows,
+    ),
+  );
+  if (access) printAccess(access, output);
+  output.result({ ...planResult(plan), restored, access: access ?? null });
+}
+
+function refuseDifferent(restored: RestoredTable[]): void {
+  const wrong = restored.filter(({ matches }) => !matches).map(({ to }) => to);
+  if (wrong.length === 0) return;
+  throw new ThinkbackError(
+    "mismatch",
+    `the target does not hold what was written: ${wrong.join(", ")}`,
+    {
+      hint: "something else writes to these tables, or the target stores numbers differently; do not rely on them",
+    },
+  );
+}
+
+function printAccess(
+  { usersWithoutPassword, usersKept, grants }: RestoredAccess,
+  output: Output,
+): void {
+  if (usersWithoutPassword.length + usersKept.length === 0) return;
+  output.line(`\n${formatCount(grants)} grants restored`);
+  for (const user of usersWithoutPassword) {
+    const set = `r.db("rethinkdb").table("users").get(${JSON.stringify(user)}).update({password: …})`;
+    output.line(`user ${user} was made without a usable password; set one: ${set}`);
+  }
+  for (const user of usersKept)
+    output.line(`user ${user} was there already and keeps its password`);
+}
+
+class RestoreProgress implements RestoreObserver {
+  private readonly lines = new ProgressLines();
+
+  constructor(private readonly plan: RestorePlan) {}
+
+  reading(segmentsRead: number, segments: number): void {
+    this.lines.set("log", `${progressBar(segmentsRead / segments)} reading the log`);
+  }
+
+  writing(table: { db: string; name: string }, documents: number, bytes: number): void {
+    const name = `${table.db}.${table.name}`;
+    const rows =
+      this.plan.tables.find(({ to }) => to.db === table.db && to.name === table.name)?.base.rows ??
+      0;
+    const share = rows > 0 ? Math.min(1, documents / rows) : 1;
+    this.lines.set(
+      name,
+      `${progressBar(share)} ${name}: ${formatCount(documents)} documents, ${formatBytes(bytes)}`,
+    );
+  }
+
+  finishing(table: { db: string; name: string }, step: string): void {
+    const name = `${table.db}.${table.name}`;
+    this.lines.set(name, `${progressBar(1)} ${name}: ${step}`);
+  }
+
+  end(): void {
+    this.lines.clear();
+  }
+}

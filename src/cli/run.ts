@@ -1,0 +1,203 @@
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { Capture, type CaptureObserver } from "../capture/capture.js";
+import { recorderDefaults } from "../capture/recorder.js";
+import { tableSelection } from "../capture/selection.js";
+import { systemClock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import { durationMs } from "../instant.js";
+import { openOrCreateRepository, storeAt } from "../repository/repository.js";
+import { DirectoryStore } from "../storage/directory-store.js";
+import { sourceAt } from "./connect.js";
+import { type Log, openLog } from "./log.js";
+import { formatBytes, formatCount, type Output } from "./output.js";
+import { ProgressLines, progressBar } from "./progress.js";
+import { sizeBytes } from "./size.js";
+
+export interface RunArguments {
+  source?: string;
+  repo: string;
+  include: string[];
+  exclude: string[];
+  tick: string;
+  once?: boolean;
+  copies: string;
+  spool?: string;
+  spoolLimit: string;
+  takeOver?: boolean;
+  logLevel: string;
+}
+
+export async function run(args: RunArguments, output: Output): Promise<void> {
+  const tickMs = durationMs(args.tick);
+  if (tickMs === undefined || tickMs < 10) {
+    throw new ThinkbackError("usage", `"${args.tick}" is not a length of a tick`, {
+      hint: "give a duration of at least 10ms, such as 1s or 500ms",
+    });
+  }
+  const copiesAtOnce = Number(args.copies);
+  if (!Number.isInteger(copiesAtOnce) || copiesAtOnce < 1) {
+    throw new ThinkbackError("usage", `--copies ${args.copies} is not a whole number above 0`);
+  }
+  const log = openLog(args.logLevel);
+  const source = sourceAt(args.source);
+  const began = performance.now();
+  try {
+    const repository = await openOrCreateRepository(storeAt(args.repo), systemClock.now());
+    const observer = new RunObserver(log);
+    log.info({ source: source.location, repository: repository.store.location }, "capture begins");
+    const stop = stopOnSignals(log);
+    await Capture.run(
+      source,
+      repository,
+      systemClock,
+      {
+        ...recorderDefaults,
+        tickMs,
+        selects: tableSelection(args.include, args.exclude),
+        once: args.once === true,
+        copiesAtOnce,
+        catalogPollMs: 5000,
+        takeOver: args.takeOver === true,
+        owner: thisProcess,
+        spool: args.spool === undefined ? undefined : spoolAt(args, repository.description.id),
+        random: Math.random,
+      },
+      observer,
+      stop,
+    );
+    const seconds = (performance.now() - began) / 1000;
+    observer.end();
+    log.info({ seconds }, "capture ended; the last tick is closed");
+    const { tables, documents, bytes } = observer.copiedInAll();
+    output.line(
+      `${formatCount(tables)} tables, ${formatCount(documents)} documents, ${formatBytes(bytes)} copied in ${seconds.toFixed(1)} s`,
+    );
+    output.result({ tables, documents, bytes, seconds });
+  } finally {
+    source.close();
+  }
+}
+
+const thisProcess = {
+  host: hostname(),
+  process: process.pid,
+  isAlive: (pid: number) => {
+    try {
+      process.kill(pid, 0);
+      return true;
+    } catch (error) {
+      return (error as NodeJS.ErrnoException).code === "EPERM";
+    }
+  },
+};
+
+/** The spool of one repository: a directory may serve several. */
+function spoolAt(args: RunArguments, repositoryId: string) {
+  const bytesMax = sizeBytes(args.spoolLimit);
+  if (bytesMax === undefined) {
+    throw new ThinkbackError("usage", `"${args.spoolLimit}" is not a size`, {
+      hint: "give it as 512MiB or 2GiB",
+    });
+  }
+  return { store: new DirectoryStore(join(args.spool!, repositoryId)), bytesMax };
+}
+
+/** Logs states, draws progress. */
+class RunObserver implements CaptureObserver {
+  private readonly progress = new ProgressLines();
+  private readonly copies = new Map<string, { documents: number; bytes: number }>();
+
+  constructor(private readonly log: Log) {}
+
+  state(table: { id: string; db: string; name: string }, state: string, detail: object = {}): void {
+    this.progress.clear();
+    const name = `${table.db}.${table.name}`;
+    const entry = { table: name, id: table.id, state, ...detail };
+    if (state === "hole") this.log.warn(entry, "the table is not watched");
+    else
+      this.log.info(
+        entry,
+        state === "live" ? "the table is captured completely" : `the table is ${state}`,
+      );
+    if (state === "live") this.progress.remove(name);
+  }
+
+  lost(table: { id: string; db: string; name: string }, reason: string): void {
+    this.progress.clear();
+    const entry = { table: `${table.db}.${table.name}`, id: table.id, reason };
+    this.log.warn(entry, "the table cannot be watched now; it will be opened again");
+  }
+
+  walked(
+    table: { id: string; db: string; name: string },
+    documents: number,
+    bytes: number,
+    estimate: number,
+  ): void {
+    this.copies.set(table.id, { documents, bytes });
+    const name = `${table.db}.${table.name}`;
+    const share = estimate > 0 ? Math.min(1, documents / estimate) : 1;
+    this.progress.set(
+      name,
+      `${progressBar(share)} ${name}: ${formatCount(documents)} documents, ${formatBytes(bytes)}`,
+    );
+  }
+
+  storeFails(error: Error): void {
+    this.progress.clear();
+    this.log.warn({ error: error.message }, "the repository's store fails; closed ticks wait");
+  }
+
+  storeIsBack(waitedMs: number): void {
+    this.log.info({ waitedMs: Math.round(waitedMs) }, "the repository's store is back");
+  }
+
+  readingStops(stops: boolean): void {
+    this.progress.clear();
+    if (stops)
+      this.log.warn(
+        "memory and spool are full: nothing is read until the repository's store takes segments",
+      );
+    else this.log.info("there is room again: reading goes on");
+  }
+
+  writeHookGone(table: { db: string; name: string }): void {
+    this.progress.clear();
+    this.log.warn(
+      { table: `${table.db}.${table.name}` },
+      "the table has no write hook any more; a reshard drops it without a word, `thinkback catalog` still has it",
+    );
+  }
+
+  spoolDelivered(segments: number): void {
+    this.log.info({ segments }, "what the spool still held is in the repository");
+  }
+
+  copiedInAll() {
+    let documents = 0;
+    let bytes = 0;
+    for (const copy of this.copies.values()) {
+      documents += copy.documents;
+      bytes += copy.bytes;
+    }
+    return { tables: this.copies.size, documents, bytes };
+  }
+
+  end(): void {
+    this.progress.clear();
+  }
+}
+
+/** Aborts at the first SIGINT or SIGTERM; the second ends the process at once. */
+function stopOnSignals(log: Log): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (stop.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143);
+      log.info({ signal }, "closing the last tick; once more to end at once");
+      stop.abort(new Error(`received ${signal}`));
+    });
+  }
+  return stop.signal;
+}

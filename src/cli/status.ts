@@ -1,0 +1,129 @@
+import { formatInstant, type Instant } from "../instant.js";
+import type { CoverageClass } from "../repository/coverage.js";
+import { openRepository, storeAt } from "../repository/repository.js";
+import { type RepositoryStatus, readStatus, type TableStatus } from "../repository/status.js";
+import {
+  formatBytes,
+  formatCount,
+  formatOptionalInstant,
+  formatTable,
+  type Output,
+} from "./output.js";
+
+export async function statusCommand(args: { repo: string }, output: Output): Promise<void> {
+  const repository = await openRepository(storeAt(args.repo));
+  const status = await readStatus(repository);
+  const rows = status.tables.map((table) => [
+    table.name,
+    table.state,
+    documentsText(table),
+    formatBytes(table.logBytes),
+    formatOptionalInstant(table.firstRestorable),
+    formatOptionalInstant(table.lastRestorable),
+    holesOf(table).length,
+  ]);
+  output.line(
+    formatTable(
+      ["table", "state", "documents", "log", "first restorable", "last restorable", "holes"],
+      rows,
+    ),
+  );
+  output.line("");
+  output.line(`restorable until  ${formatOptionalInstant(status.restorableUntil)}`);
+  output.line(`last segment      ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`);
+  printCoverage(status, output);
+  output.result({
+    repository: status.repository,
+    restorableUntil:
+      status.restorableUntil === undefined ? null : formatInstant(status.restorableUntil),
+    lastSegment: status.lastSegment === undefined ? null : formatInstant(status.lastSegment),
+    segments: status.segments,
+    serverClock: status.serverClock,
+    clockAheadMs: status.clockAheadMs,
+    tables: status.tables.map((table) => ({
+      ...table,
+      firstRestorable: isoOrNull(table.firstRestorable),
+      lastRestorable: isoOrNull(table.lastRestorable),
+      intervals: table.intervals.map((interval) => ({
+        ...interval,
+        from: formatInstant(interval.from),
+        to: formatInstant(interval.to),
+      })),
+    })),
+  });
+}
+
+const barCells = 60;
+const barLetters: Record<CoverageClass, string> = {
+  exact: "█",
+  repaired: "▒",
+  unwatched: "·",
+  damaged: "X",
+};
+
+/** A bar per table over the whole time that any was captured, and its holes by name. */
+function printCoverage(status: RepositoryStatus, output: Output): void {
+  const intervals = status.tables.flatMap((table) => table.intervals);
+  const from = Math.min(...intervals.map((interval) => interval.from));
+  const to = Math.max(...intervals.map((interval) => interval.to));
+  if (intervals.length === 0) return;
+  const width = Math.max(...status.tables.map(({ name }) => name.length));
+  output.line(`\ncoverage from ${formatInstant(from)} to ${formatInstant(to)}`);
+  for (const table of status.tables) {
+    output.line(`${table.name.padEnd(width)}  ${coverageBar(table, from, to)}`);
+  }
+  output.line(`${"".padEnd(width)}  █ exact  ▒ repaired  · unwatched  X damaged`);
+  for (const table of status.tables) {
+    for (const hole of holesOf(table)) {
+      const note = status.acknowledgements.find(
+        (one) => one.table === table.id && one.from === hole.from && one.to === hole.to,
+      )?.note;
+      const times = `${formatInstant(hole.from)} to ${formatInstant(hole.to)}`;
+      const known = note === undefined ? "" : ` (acknowledged: ${note})`;
+      output.line(`${table.name}: ${times} ${hole.class}: ${hole.reason ?? ""}${known}`);
+    }
+  }
+}
+
+/** Each cell shows the worst class of its time, so that no hole is too short to be seen. */
+function coverageBar(table: TableStatus, from: Instant, to: Instant): string {
+  const worstFirst: CoverageClass[] = ["damaged", "unwatched", "repaired", "exact"];
+  const cellMs = Math.max(1, (to - from) / barCells);
+  return Array.from({ length: barCells }, (_, i) => {
+    const begin = from + i * cellMs;
+    const inCell = table.intervals.filter(
+      (interval) => interval.from < begin + cellMs && interval.to >= begin,
+    );
+    const worst = worstFirst.find((of) => inCell.some((interval) => interval.class === of));
+    return worst ? barLetters[worst] : barLetters.unwatched;
+  }).join("");
+}
+
+/** A difference of clocks that is worth a word. */
+const clockNoteMs = 1000;
+
+/** Says how far the clocks of source and capture differ, where that is more than can be overlooked. */
+function clockNote({ serverClock, clockAheadMs }: RepositoryStatus): string {
+  const notes: string[] = [];
+  if (serverClock && Math.abs(serverClock.offsetMs) > clockNoteMs) {
+    notes.push(
+      `the source's clock is ${serverClock.offsetMs} ms off, ± ${serverClock.uncertaintyMs}`,
+    );
+  }
+  if (clockAheadMs > clockNoteMs)
+    notes.push(`the log's time runs ${clockAheadMs} ms ahead of its writer's clock`);
+  return notes.length === 0 ? "" : `  (${notes.join("; ")})`;
+}
+
+function holesOf(table: TableStatus) {
+  return table.intervals.filter((interval) => interval.class !== "exact");
+}
+
+function documentsText({ documents, documentsExact }: TableStatus): string {
+  if (documents === undefined) return "-";
+  return `${documentsExact ? "" : "~"}${formatCount(documents)}`;
+}
+
+function isoOrNull(instant: number | undefined): string | null {
+  return instant === undefined ? null : formatInstant(instant);
+}

@@ -1,0 +1,62 @@
+/**
+ * Errors that an operator sees. Each code has one exit status, listed in docs/operations.md; a code never changes its meaning.
+ */
+export const exitStatus = {
+  /** A defect of Thinkback or something nobody foresaw. */
+  internal: 1,
+  /** The command line or a value in it is wrong. */
+  usage: 2,
+  /** The source cannot be reached or refuses the credentials. */
+  source: 3,
+  /** The repository is missing, foreign, of a newer version, or its store cannot be read or written. */
+  repository: 4,
+  /** The instant asked for cannot be restored, or not exactly. */
+  instant: 5,
+  /** The database, table or document is not known at that instant. */
+  unknown: 6,
+  /** The target cannot be reached, refuses a step, or holds what would be overwritten. */
+  target: 7,
+  /** A stored object is missing, truncated, altered, or not what its place says. */
+  damaged: 8,
+  /** What was written to the target differs from what it then holds. */
+  mismatch: 9,
+  /** The disk or bucket is full. */
+  full: 10,
+  /** A one-shot backup was stopped before every table was complete. */
+  incomplete: 12,
+  /** Another writer owns the repository. */
+  fenced: 11,
+} as const;
+
+export type ErrorCode = keyof typeof exitStatus;
+
+/** An error with a stable code and, where there is one, the operator's next step. */
+export class ThinkbackError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = "ThinkbackError";
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** A stored object that is missing, truncated, altered or not what its name says. */
+export function damaged(object: string, what: string, cause?: unknown): ThinkbackError {
+  return new ThinkbackError("damaged", `object ${object} is damaged: ${what}`, {
+    hint: "restore this object from a copy of the repository, or choose an instant that does not need it",
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** The message of anything thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Marks a switch that must be exhaustive; reached only when a value escaped its type. */
+export function unreachable(value: never): never {
+  throw new ThinkbackError("internal", `unexpected value ${JSON.stringify(value)}`);
+}

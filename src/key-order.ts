@@ -1,0 +1,63 @@
+import { ThinkbackError } from "./errors.js";
+
+/**
+ * The one order of primary keys: the server's own index order, arrays < booleans < numbers < binary < times < strings,
+ * strings by their UTF-8 bytes. Every sorted object of a repository is in this order.
+ *
+ * An order code is a string of char codes 0 to 255, so that `<` on order codes is the order of keys, and equal codes
+ * mean equal keys. It follows the server's encoding of primary keys (datum.cc, `print_primary`), without the
+ * decimal text that the server appends to numbers.
+ */
+export type OrderCode = string;
+
+/** The order code of a key given as JSON text, as the server writes it. */
+export function orderCode(key: Buffer): OrderCode {
+  if (key[0] === 0x22 && !key.includes(0x5c))
+    return `S${key.toString("latin1", 1, key.length - 1)}`;
+  return codeOfValue(JSON.parse(key.toString("utf8")));
+}
+
+function codeOfValue(key: unknown): OrderCode {
+  if (typeof key === "string") return `S${Buffer.from(key, "utf8").toString("latin1")}`;
+  if (typeof key === "number") return codeOfNumber(key);
+  if (typeof key === "boolean") return key ? "Bt" : "Bf";
+  if (Array.isArray(key)) return `A${key.map((item) => `${codeOfValue(item)}\0`).join("")}`;
+  if (typeof key === "object" && key !== null) return codeOfPseudoType(key as PseudoType);
+  throw new ThinkbackError("internal", `${JSON.stringify(key)} cannot be a primary key`);
+}
+
+interface PseudoType {
+  $reql_type$?: unknown;
+  epoch_time?: unknown;
+  data?: unknown;
+}
+
+function codeOfPseudoType(key: PseudoType): OrderCode {
+  if (key.$reql_type$ === "TIME" && typeof key.epoch_time === "number") {
+    return `PTIME:${codeOfNumber(key.epoch_time)}`;
+  }
+  if (key.$reql_type$ === "BINARY" && typeof key.data === "string") {
+    return `PBINARY:${escapeNulls(Buffer.from(key.data, "base64").toString("latin1"))}`;
+  }
+  throw new ThinkbackError("internal", `${JSON.stringify(key)} cannot be a primary key`);
+}
+
+/** NUL separates array elements, so a NUL inside binary becomes 01 01 and a 01 becomes 01 02, which keeps the order. */
+function escapeNulls(code: string): string {
+  // oxlint-disable-next-line no-control-regex -- the control characters are the point
+  return code.replace(/[\0\x01]/g, (char) => (char === "\0" ? "\x01\x01" : "\x01\x02"));
+}
+
+const numberBytes = Buffer.alloc(8);
+
+/** Big-endian IEEE 754, sign bit flipped for positives and every bit flipped for negatives. -0 equals 0. */
+function codeOfNumber(value: number): OrderCode {
+  numberBytes.writeDoubleBE(value === 0 ? 0 : value);
+  if (numberBytes[0]! & 0x80) {
+    for (let i = 0; i < 8; i += 1) numberBytes[i] = ~numberBytes[i]! & 0xff;
+  } else {
+    numberBytes[0] = numberBytes[0]! | 0x80;
+  }
+  // Two characters a byte, so that no NUL can end an array element early.
+  return `N${numberBytes.toString("hex")}`;
+}

@@ -1,0 +1,202 @@
+/**
+ * Invariant: rows come in strictly rising key order, and the manifest is put only after every part is durable.
+ * Break it and a merge misses rows, or a base is believed whose parts are not there.
+ */
+import { digestOf, SetDigest } from "../digest.js";
+import { ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { type OrderCode, orderCode } from "../key-order.js";
+import type { BaseManifest, BasePart } from "./base.js";
+import { DataObjectWriter, frameBytesTarget } from "./data-object.js";
+import { encodeJsonObject } from "./json-object.js";
+import { LineBuffer } from "./line-buffer.js";
+import { lineOverheadBytes, writeKeyLine, writeVersionLine } from "./lines.js";
+import { baseKeysName, baseManifestName, basePartName, basePrefix } from "./names.js";
+import type { Repository } from "./repository.js";
+
+/** A part is closed at this many bytes of lines: what one fold rewrites for one change, and what memory holds. */
+const partBytesTarget = 16 * 1024 * 1024;
+
+export interface BaseIdentity {
+  table: string;
+  /** In whose log its instant lies. */
+  epoch: number;
+  primaryKey: string;
+  /** Names the directory with `unique`; for a copy, when it began. */
+  begun: Instant;
+  /** Tells apart what two writers make of one table at one instant. */
+  unique: string;
+}
+
+export class BaseWriter {
+  private readonly prefix: string;
+  private readonly parts: BasePart[] = [];
+  private readonly digest = new SetDigest();
+  private open: OpenPart | undefined;
+  private lastCode: OrderCode | undefined;
+  private putting: Promise<void> = Promise.resolve();
+  /** The puts before the last one. */
+  private puttingBefore: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly repository: Repository,
+    private readonly identity: BaseIdentity,
+  ) {
+    this.prefix = basePrefix(identity.table, identity.begun, identity.unique);
+  }
+
+  get rows(): number {
+    return this.digest.count;
+  }
+
+  /** Adds a row. Its key must stay as it is until the part is closed; the document is copied. Await `drain` now and then: it is what bounds memory. */
+  add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
+    const code = orderCode(key);
+    if (this.lastCode !== undefined && code <= this.lastCode) {
+      throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
+    }
+    this.lastCode = code;
+    const digest = digestOf(document);
+    this.digest.add(digest);
+    this.open ??= new OpenPart(key);
+    this.open.add(key, time, sequence, document, digest);
+    if (this.open.lineBytes >= partBytesTarget) this.closePart();
+  }
+
+  /** Resolves when no more than one closed part waits to be stored; rejects if one could not be. */
+  drain(): Promise<void> {
+    return this.puttingBefore;
+  }
+
+  /** Stores what is left and publishes the manifest. */
+  async finish(instant: Instant, logFrom: Instant): Promise<BaseManifest> {
+    this.closePart();
+    await this.putting;
+    const { table, primaryKey, epoch } = this.identity;
+    const manifest: BaseManifest = {
+      repository: this.repository.description.id,
+      table,
+      primaryKey,
+      instant,
+      epoch,
+      logFrom,
+      rows: this.digest.count,
+      documentBytes: this.parts.reduce((sum, part) => sum + part.documentBytes, 0),
+      digest: this.digest.hex(),
+      parts: this.parts,
+    };
+    const prefix = basePrefix(table, instant, this.identity.unique);
+    await this.repository.store.put(baseManifestName(prefix), encodeJsonObject("base", manifest));
+    return manifest;
+  }
+
+  private closePart(): void {
+    const part = this.open;
+    if (!part || part.rows === 0) return;
+    this.open = undefined;
+    const number = this.parts.length;
+    const { documents, keys, entry } = part.finish(
+      basePartName(this.prefix, number),
+      baseKeysName(this.prefix, number),
+    );
+    this.parts.push(entry);
+    const { store } = this.repository;
+    const before = this.putting;
+    this.puttingBefore = before;
+    this.putting = (async () => {
+      await before;
+      await Promise.all([store.put(entry.name, documents), store.put(entry.keys.name, keys)]);
+    })();
+    // Whoever drains or finishes gets the rejection.
+    this.putting.catch(() => undefined);
+  }
+}
+
+class OpenPart {
+  private readonly documents = new DataObjectWriter("basePart");
+  private readonly keys = new DataObjectWriter("baseKeys");
+  private readonly lines = new SortedLines(this.documents);
+  private readonly keyLines = new SortedLines(this.keys);
+  private readonly firstKey: string;
+  private lastKey: Buffer = Buffer.alloc(0);
+  private documentBytes = 0;
+  lineBytes = 0;
+  rows = 0;
+
+  constructor(firstKey: Buffer) {
+    this.firstKey = firstKey.toString("utf8");
+  }
+
+  add(key: Buffer, time: Instant, sequence: number, document: Buffer, digest: string): void {
+    const bytesMax = key.length + document.length + lineOverheadBytes;
+    const { lines, keyLines } = this;
+    const line = lines.begin(key, time, bytesMax);
+    lines.commit(writeVersionLine(line, lines.end, key, time, sequence, document));
+    const keyLine = keyLines.begin(key, time, key.length + lineOverheadBytes);
+    keyLines.commit(writeKeyLine(keyLine, keyLines.end, key, time, sequence, digest));
+    this.lastKey = key;
+    this.documentBytes += document.length;
+    this.lineBytes += bytesMax;
+    this.rows += 1;
+  }
+
+  finish(name: string, keysName: string) {
+    this.lines.flush();
+    this.keyLines.flush();
+    const documents = this.documents.finish({});
+    const keys = this.keys.finish({});
+    const entry: BasePart = {
+      name,
+      checksum: documents.checksum,
+      keys: { name: keysName, checksum: keys.checksum },
+      rows: this.rows,
+      documentBytes: this.documentBytes,
+      bytes: documents.bytes.length,
+      firstKey: this.firstKey,
+      lastKey: this.lastKey.toString("utf8"),
+    };
+    return { documents: documents.bytes, keys: keys.bytes, entry };
+  }
+}
+
+/** Lines in key order, cut into frames whose index entries name their first key and their times. */
+export class SortedLines {
+  private readonly buffer = new LineBuffer();
+  private firstKey = "";
+  private minTime = 0;
+  private maxTime = 0;
+
+  constructor(private readonly object: DataObjectWriter) {}
+
+  /** Where the next line begins. */
+  get end(): number {
+    return this.buffer.end;
+  }
+
+  /** The buffer to write the line of this key into, at `end`; then call `commit`. */
+  begin(key: Buffer, time: Instant, bytesMax: number): Buffer {
+    if (this.buffer.rows === 0) {
+      this.firstKey = key.toString("utf8");
+      this.minTime = time;
+      this.maxTime = time;
+    } else if (time > this.maxTime) {
+      this.maxTime = time;
+    } else if (time < this.minTime) {
+      this.minTime = time;
+    }
+    return this.buffer.reserve(bytesMax);
+  }
+
+  /** The line that was written ends at `end`. */
+  commit(end: number): void {
+    this.buffer.commit(end);
+    if (end >= frameBytesTarget) this.flush();
+  }
+
+  flush(): void {
+    if (this.buffer.rows === 0) return;
+    const { firstKey, minTime, maxTime } = this;
+    this.object.addFrame(this.buffer.lines(), this.buffer.rows, { firstKey, minTime, maxTime });
+    this.buffer.clear();
+  }
+}

@@ -1,0 +1,150 @@
+import { damaged, ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { isName, type ObjectStore } from "../storage/object-store.js";
+import { readJsonObject } from "./json-object.js";
+import { isDisownedInstant, listClaims } from "./log.js";
+import { parseManifestName } from "./names.js";
+import type { ObjectReference } from "./segment.js";
+
+/** One part of a base: a sorted range of documents, and beside it their keys and digests. */
+export interface BasePart extends ObjectReference {
+  keys: ObjectReference;
+  rows: number;
+  /** Bytes of the documents' JSON text. */
+  documentBytes: number;
+  /** Bytes of the stored object. */
+  bytes: number;
+  /** JSON text of the least and the greatest key. */
+  firstKey: string;
+  lastKey: string;
+}
+
+/** A manifest: what a base is made of. Written last, so a base without one does not exist. docs/format.md §6. */
+export interface BaseManifest {
+  repository: string;
+  table: string;
+  /** Name of the field of the primary key. */
+  primaryKey: string;
+  /** The instant from which base and log together are exact. */
+  instant: Instant;
+  /**
+   * The epoch in whose log `instant` lies. A later claim that does not continue that log up to `instant` disowns the
+   * base: it holds changes that the log which is believed does not.
+   */
+  epoch?: number;
+  /**
+   * What was captured after this instant is not, or not surely, in the base: a restore adds the log from here on.
+   * Equal to `instant` for a folded base; for a copy, the moment when its feed had opened.
+   */
+  logFrom: Instant;
+  rows: number;
+  documentBytes: number;
+  /** Combined digest of the documents, see SetDigest. */
+  digest: string;
+  parts: BasePart[];
+}
+
+/** A base found by its name; the manifest is not read yet. */
+export interface BaseName {
+  name: string;
+  table: string;
+  instant: Instant;
+}
+
+/** Bases by table: those that a restore can begin with, and what is wrong with the others. */
+export interface BaseInventory {
+  /** Oldest first. */
+  usable: Map<string, BaseManifest[]>;
+  damaged: { base: BaseName; error: ThinkbackError }[];
+}
+
+/**
+ * Reads the manifests of a table (of all tables, if none is given) and looks whether every part is there. A base that
+ * was disowned is neither usable nor damaged.
+ */
+export async function readBases(store: ObjectStore, table?: string): Promise<BaseInventory> {
+  const sizes = new Map<string, number>();
+  const prefix = table === undefined ? "bases/" : `bases/${table}/`;
+  for await (const { name, size } of store.list(prefix)) sizes.set(name, size);
+  const names = [...sizes.keys()].map(parseManifestName).filter((base) => base !== undefined);
+  const inventory: BaseInventory = { usable: new Map(), damaged: [] };
+  const claims = names.length > 0 ? await listClaims(store) : [];
+  for (const base of names.sort((a, b) => a.instant - b.instant)) {
+    try {
+      const manifest = await readManifest(store, base.name);
+      const { epoch, instant } = manifest;
+      if (epoch !== undefined && isDisownedInstant(epoch, instant, claims)) continue;
+      checkParts(manifest, sizes);
+      const usable = inventory.usable.get(base.table);
+      if (usable) usable.push(manifest);
+      else inventory.usable.set(base.table, [manifest]);
+    } catch (error) {
+      if (!(error instanceof ThinkbackError) || error.code !== "damaged") throw error;
+      inventory.damaged.push({ base, error });
+    }
+  }
+  return inventory;
+}
+
+function checkParts(manifest: BaseManifest, sizes: Map<string, number>): void {
+  for (const { name, bytes, keys } of manifest.parts) {
+    const size = sizes.get(name);
+    if (size === undefined) throw damaged(name, "it is missing");
+    if (size !== bytes) throw damaged(name, `it has ${size} bytes instead of ${bytes}`);
+    if (!sizes.has(keys.name)) throw damaged(keys.name, "it is missing");
+  }
+}
+
+/**
+ * The newest usable base of a table at or before `instant`; undefined if there is none. A damaged base is passed over
+ * for an older one; if only damaged ones are left, their damage is thrown.
+ */
+export async function newestBase(
+  store: ObjectStore,
+  table: string,
+  instant: Instant,
+): Promise<BaseManifest | undefined> {
+  const inventory = await readBases(store, table);
+  const usable = inventory.usable.get(table)?.filter((base) => base.instant <= instant) ?? [];
+  if (usable.length > 0) return usable.at(-1);
+  const lost = inventory.damaged.find(({ base }) => base.instant <= instant);
+  if (lost) throw lost.error;
+  return undefined;
+}
+
+/** Reads a manifest; throws, naming it, if it is not of the table and instant that its name says. */
+export async function readManifest(store: ObjectStore, name: string): Promise<BaseManifest> {
+  const manifest = await readJsonObject<BaseManifest>(store, name, "base");
+  if (!isManifest(manifest)) throw damaged(name, "its fields are not those of a base");
+  const said = parseManifestName(name);
+  if (said?.table !== manifest.table || said.instant !== manifest.instant) {
+    throw damaged(name, "its name and its content differ");
+  }
+  return manifest;
+}
+
+function isManifest({ primaryKey, digest, parts, ...fields }: Partial<BaseManifest>): boolean {
+  const { instant, epoch, logFrom, rows, documentBytes } = fields;
+  return (
+    typeof primaryKey === "string" &&
+    typeof digest === "string" &&
+    (epoch === undefined || (Number.isSafeInteger(epoch) && epoch > 0)) &&
+    [instant, logFrom, rows, documentBytes].every(Number.isSafeInteger) &&
+    Array.isArray(parts) &&
+    parts.every(isPart)
+  );
+}
+
+function isPart(value: unknown): value is BasePart {
+  const part = (value ?? {}) as Partial<BasePart>;
+  return (
+    isReference(part) &&
+    isReference(part.keys) &&
+    [part.rows, part.documentBytes, part.bytes].every(Number.isSafeInteger) &&
+    [part.firstKey, part.lastKey].every((key) => typeof key === "string")
+  );
+}
+
+function isReference(value: Partial<ObjectReference> | undefined): boolean {
+  return isName(value?.name) && typeof value?.checksum === "string";
+}

@@ -1,0 +1,84 @@
+/**
+ * Fencing: one writer at a time. A writer claims the next epoch by putting writers/<epoch>.json, which exactly one can;
+ * the claim names the last segment that it continues, and whatever an older epoch writes after that is not believed.
+ */
+import type { Clock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import { formatInstant, type Instant } from "../instant.js";
+import { ObjectExists } from "../storage/object-store.js";
+import { encodeJsonObject } from "./json-object.js";
+import { lastSegment, listClaims, type Segment, type WriterClaim } from "./log.js";
+import { writerName } from "./names.js";
+import type { Repository } from "./repository.js";
+
+/** A claimed epoch. */
+export interface Claim {
+  epoch: number;
+  /** The segment that the epoch continues; undefined for the first of a repository. */
+  last: Segment | undefined;
+}
+
+/** Who claims. */
+export interface Owner {
+  host: string;
+  process: number;
+  /** True if that process of this host runs. */
+  isAlive(process: number): boolean;
+}
+
+/** A writer that has not been heard of for so long is taken to be gone: three idle segments missed. */
+const silenceMs = 180_000;
+
+/**
+ * Claims the next epoch. Refuses, with code "fenced", while the writer before seems to live, unless `takeOver`.
+ */
+export async function claimEpoch(
+  repository: Repository,
+  clock: Clock,
+  owner: Owner,
+  takeOver: boolean,
+): Promise<Claim> {
+  const { store } = repository;
+  for (;;) {
+    const before = (await listClaims(store)).at(-1);
+    const last = await lastSegment(store);
+    if (before && !takeOver) refuseIfAlive(before, last, owner, clock.now());
+    const epoch = (before?.epoch ?? 0) + 1;
+    const claim: WriterClaim = {
+      epoch,
+      started: clock.now(),
+      host: owner.host,
+      process: owner.process,
+      previous: last ? { name: last.name, checksum: last.checksum } : null,
+    };
+    try {
+      await store.put(writerName(epoch), encodeJsonObject("writer", claim));
+      return { epoch, last };
+    } catch (error) {
+      // Another writer was faster: look again who it is.
+      if (!(error instanceof ObjectExists)) throw error;
+    }
+  }
+}
+
+function refuseIfAlive(
+  before: WriterClaim,
+  last: Segment | undefined,
+  owner: Owner,
+  now: Instant,
+): void {
+  const footer = last?.index.footer;
+  const ofBefore = footer?.epoch === before.epoch ? footer : undefined;
+  if (ofBefore?.closed) return;
+  // A number that is our own again, as in a container that was started anew, was that of a process that is gone.
+  const isGone = before.process === owner.process || !owner.isAlive(before.process);
+  if (before.host === owner.host && isGone) return;
+  const heardOf = ofBefore?.to ?? before.started;
+  if (now - heardOf > silenceMs) return;
+  throw new ThinkbackError(
+    "fenced",
+    `another writer (process ${before.process} on ${before.host}) captures to this repository; ` +
+      `it was last heard of at ${formatInstant(heardOf)}`,
+    { hint: "stop it first; or give --take-over if you know that it is gone: it will be shut out" },
+  );
+}

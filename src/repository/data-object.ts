@@ -1,0 +1,248 @@
+/**
+ * The container of every bulk object: zstd frames of NDJSON, then one skippable frame with an index and a trailer.
+ * docs/format.md is the specification; `zstd -dc` prints the lines.
+ */
+import { Compressor, decompress } from "zstd-napi";
+import { sha256 } from "../digest.js";
+import { damaged, ThinkbackError } from "../errors.js";
+import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
+
+export const formatVersion = 1;
+const magic = Buffer.from("THINKBK1", "latin1");
+const skippableMagic = 0x184d2a54;
+const skippableHeaderBytes = 8;
+export const trailerBytes = 48;
+/** Frames are closed at this many bytes of lines; a longer line has a frame of its own. */
+export const frameBytesTarget = 512 * 1024;
+/** A frame that claims to hold more than this is refused before memory is given to it: twice the largest document. */
+const frameBytesMax = 1024 * 1024 * 1024;
+/** Read with the trailer in one request; nearly every index fits. */
+const tailBytes = 64 * 1024;
+
+export const kinds = { segment: 1, basePart: 2, baseKeys: 3, run: 4 } as const;
+export type Kind = keyof typeof kinds;
+
+/** What the index says of one frame. */
+export interface FrameEntry {
+  /** Position and length in the object, bytes. */
+  offset: number;
+  length: number;
+  /** Length of the lines, bytes. */
+  size: number;
+  rows: number;
+  /** SHA-256 of the compressed frame, hexadecimal. */
+  checksum: string;
+  /** Segments only: the table all lines of the frame belong to. */
+  table?: string;
+  /** Sorted objects only: JSON text of the first line's key. */
+  firstKey?: string;
+  /** Least and greatest `t` in the frame. */
+  minTime?: number;
+  maxTime?: number;
+}
+
+/** What a frame is labelled with when it is added. */
+export type FrameLabel = Pick<FrameEntry, "table" | "firstKey" | "minTime" | "maxTime">;
+
+export interface DataIndex<Footer> {
+  frames: FrameEntry[];
+  footer: Footer;
+}
+
+/** A finished object: its bytes and its checksum. */
+export interface EncodedObject {
+  bytes: Buffer;
+  /**
+   * SHA-256 from the trailer, hexadecimal; covers the index, which holds the checksum of each frame, and so every
+   * byte. Other objects refer to this one by it.
+   */
+  checksum: string;
+}
+
+/** Collects frames in memory; an object is at most some 16 MiB, so it is written with one put. */
+export class DataObjectWriter {
+  private readonly compressor = new Compressor();
+  private readonly chunks: Buffer[] = [];
+  private readonly frames: FrameEntry[] = [];
+  private length = 0;
+
+  constructor(
+    private readonly kind: Kind,
+    level = 3,
+  ) {
+    this.compressor.setParameters({ compressionLevel: level, checksumFlag: true });
+  }
+
+  /** Compressed bytes so far. */
+  get byteLength(): number {
+    return this.length;
+  }
+
+  /** Adds `lines` (whole NDJSON lines, `rows` of them) as one frame. */
+  addFrame(lines: Buffer, rows: number, label: FrameLabel = {}): void {
+    const frame = this.compressor.compress(lines);
+    this.frames.push({
+      offset: this.length,
+      length: frame.length,
+      size: lines.length,
+      rows,
+      checksum: sha256(frame),
+      ...label,
+    });
+    this.chunks.push(frame);
+    this.length += frame.length;
+  }
+
+  finish(footer: object): EncodedObject {
+    const index = Buffer.from(JSON.stringify({ frames: this.frames, footer }));
+    const header = Buffer.alloc(skippableHeaderBytes);
+    header.writeUInt32LE(skippableMagic, 0);
+    header.writeUInt32LE(index.length + trailerBytes, 4);
+    const trailer = Buffer.alloc(trailerBytes);
+    trailer.writeUInt32LE(index.length, 0);
+    trailer.writeUInt16LE(formatVersion, 4);
+    trailer.writeUInt8(kinds[this.kind], 6);
+    const checksum = sha256(header, index, trailer.subarray(0, 8));
+    trailer.write(checksum, 8, "hex");
+    magic.copy(trailer, 40);
+    return { bytes: Buffer.concat([...this.chunks, header, index, trailer]), checksum };
+  }
+}
+
+/** One object opened for reading: its index is read and checked, its frames are fetched as they are asked for. */
+export class DataObject<Footer = unknown> {
+  private constructor(
+    private readonly store: ObjectStore,
+    readonly name: string,
+    readonly index: DataIndex<Footer>,
+    readonly checksum: string,
+    /** The object's size in bytes. */
+    readonly size: number,
+    /** The whole object, if it was small enough to come with the tail. */
+    private readonly whole: Buffer | undefined,
+  ) {}
+
+  /**
+   * Opens an object and checks its magic, version, kind and index; frames are checked as they are read.
+   * @param expectedChecksum the checksum that the object has which refers to this one
+   */
+  static async open<Footer>(
+    store: ObjectStore,
+    name: string,
+    kind: Kind,
+    expectedChecksum?: string,
+  ): Promise<DataObject<Footer>> {
+    const size = await store.size(name);
+    if (size === undefined) throw damaged(name, "it is missing");
+    const tail = await readRange(store, name, Math.max(0, size - tailBytes), size);
+    const trailer = readTrailer(name, tail, kind);
+    if (expectedChecksum !== undefined && expectedChecksum !== trailer.checksum) {
+      throw damaged(name, "it is not the object that its reference names (checksums differ)");
+    }
+    const end = skippableHeaderBytes + trailer.indexLength + trailerBytes;
+    if (end > size) throw damaged(name, "its index length is impossible");
+    const ending =
+      end <= tail.length
+        ? tail.subarray(tail.length - end)
+        : await readRange(store, name, size - end, size);
+    const index = readIndex<Footer>(name, ending, trailer.checksum, size - end);
+    const whole = tail.length === size ? tail : undefined;
+    return new DataObject<Footer>(store, name, index, trailer.checksum, size, whole);
+  }
+
+  /** The lines of a frame, checked. */
+  async readFrame(entry: FrameEntry): Promise<Buffer> {
+    const start = entry.offset;
+    const end = entry.offset + entry.length;
+    const bytes =
+      this.whole?.subarray(start, end) ?? (await readRange(this.store, this.name, start, end));
+    if (bytes.length !== entry.length) throw damaged(this.name, "it is truncated");
+    if (sha256(bytes) !== entry.checksum) {
+      throw damaged(this.name, `the frame at byte ${start} fails its checksum`);
+    }
+    let lines: Buffer;
+    try {
+      lines = decompress(bytes);
+    } catch (error) {
+      throw damaged(this.name, `the frame at byte ${start} cannot be decompressed`, error);
+    }
+    if (lines.length !== entry.size) {
+      throw damaged(this.name, `the frame at byte ${start} has not the length that its index says`);
+    }
+    return lines;
+  }
+}
+
+/** A part of an object, which may have gone since it was found. */
+async function readRange(store: ObjectStore, name: string, start: number, end: number) {
+  try {
+    return await store.get(name, { start, end });
+  } catch (error) {
+    if (error instanceof ObjectMissing) throw damaged(name, "it is missing", error);
+    throw error;
+  }
+}
+
+function readTrailer(name: string, tail: Buffer, kind: Kind) {
+  const trailer = tail.subarray(Math.max(0, tail.length - trailerBytes));
+  if (trailer.length !== trailerBytes || !trailer.subarray(40).equals(magic)) {
+    throw damaged(name, "it does not end as a Thinkback object does (truncated?)");
+  }
+  const version = trailer.readUInt16LE(4);
+  if (version > formatVersion) {
+    throw new ThinkbackError(
+      "repository",
+      `${name} is of format version ${version}; this Thinkback reads up to ${formatVersion}`,
+      { hint: "use the version of Thinkback that wrote the repository, or a later one" },
+    );
+  }
+  if (trailer.readUInt8(6) !== kinds[kind]) throw damaged(name, `it is not of kind ${kind}`);
+  return { indexLength: trailer.readUInt32LE(0), checksum: trailer.toString("hex", 8, 40) };
+}
+
+/** Checks and parses an index, and that its frames tile the object exactly up to `framesEnd`. */
+function readIndex<Footer>(
+  name: string,
+  ending: Buffer,
+  checksum: string,
+  framesEnd: number,
+): DataIndex<Footer> {
+  const covered = ending.subarray(0, ending.length - trailerBytes + 8);
+  if (sha256(covered) !== checksum) throw damaged(name, "its index fails its checksum");
+  const text = ending.toString("utf8", skippableHeaderBytes, ending.length - trailerBytes);
+  let index: unknown;
+  try {
+    index = JSON.parse(text);
+  } catch (error) {
+    throw damaged(name, "its index cannot be read", error);
+  }
+  if (!isIndex<Footer>(index)) throw damaged(name, "its index is not one");
+  let offset = 0;
+  for (const frame of index.frames) {
+    if (frame.offset !== offset || frame.size > frameBytesMax) {
+      throw damaged(name, "its index does not fit its frames");
+    }
+    offset += frame.length;
+  }
+  if (offset !== framesEnd) throw damaged(name, "its index does not fit its frames");
+  return index;
+}
+
+function isIndex<Footer>(value: unknown): value is DataIndex<Footer> {
+  const { frames, footer } = (value ?? {}) as Partial<DataIndex<Footer>>;
+  return (
+    typeof footer === "object" && footer !== null && Array.isArray(frames) && frames.every(isFrame)
+  );
+}
+
+function isFrame(value: unknown): value is FrameEntry {
+  const frame = (value ?? {}) as Partial<FrameEntry>;
+  const isCount = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
+  const isOptional = (field: unknown, type: string) => field === undefined || typeof field === type;
+  return (
+    [frame.offset, frame.length, frame.size, frame.rows].every(isCount) &&
+    typeof frame.checksum === "string" &&
+    [frame.table, frame.firstKey].every((field) => isOptional(field, "string")) &&
+    [frame.minTime, frame.maxTime].every((field) => isOptional(field, "number"))
+  );
+}

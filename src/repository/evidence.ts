@@ -1,0 +1,49 @@
+/** Proof, found while folding, that a change was missed. Kept for ever: it narrows what may be claimed. */
+import { damaged } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
+import { encodeJsonObject, readJsonObject } from "./json-object.js";
+import { evidenceName } from "./names.js";
+
+export interface Evidence {
+  table: string;
+  /** JSON text of the key. */
+  key: string;
+  /** When the version before was captured; what was missed came after it. */
+  before: Instant;
+  /** When the version was captured whose predecessor is not the one stored. */
+  at: Instant;
+  /** Its place in the log. */
+  sequence: number;
+  /** The digest that it names as its predecessor, and that of the version stored before it; null for no document. */
+  named: string | null;
+  stored: string | null;
+}
+
+/** Writes evidence down; the same evidence twice is one object. Returns whether it is new. */
+export async function putEvidence(store: ObjectStore, evidence: Evidence): Promise<boolean> {
+  try {
+    await store.put(
+      evidenceName(evidence.table, evidence.at, evidence.sequence),
+      encodeJsonObject("evidence", evidence),
+    );
+    return true;
+  } catch (error) {
+    if (error instanceof ObjectExists) return false;
+    throw error;
+  }
+}
+
+/** All evidence, by table and time. */
+export async function listEvidence(store: ObjectStore): Promise<Evidence[]> {
+  const evidence: Evidence[] = [];
+  for await (const { name } of store.list("evidence/")) {
+    const one = await readJsonObject<Evidence>(store, name, "evidence");
+    const isSound = Number.isSafeInteger(one.before) && typeof one.key === "string";
+    if (!isSound || name !== evidenceName(one.table, one.at, one.sequence)) {
+      throw damaged(name, "its name and its content differ");
+    }
+    evidence.push(one);
+  }
+  return evidence;
+}

@@ -1,0 +1,264 @@
+/**
+ * The lines of data objects. A line is one version of one document (or of one catalog or coverage record):
+ *
+ *   {"k":<key>,"t":<capture time, ms>,"n":<sequence>,"u":"<table>","p":<digest of the version before | null>,"d":<document | null>}
+ *
+ * `u` and `p` stand in segments only. The document is the server's own JSON bytes, last, so that key, time and
+ * sequence are cut from the front without parsing it. docs/format.md §4.
+ */
+import { damaged } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { endOfValue, JsonBytesError, type Span } from "../json-bytes.js";
+
+/** One version. Slices point into the buffer that was read and are valid as long as it is. */
+export interface Version {
+  /** JSON text of the primary key. */
+  key: Buffer;
+  /** Capture time, ms. */
+  time: Instant;
+  /** The writer's sequence number: orders versions of equal time. */
+  sequence: number;
+  /** Segments: the table's id, or the name of a system stream. */
+  table: string | undefined;
+  /** Segments: digest of the version before this one; null for an insert. */
+  previous: string | null | undefined;
+  /** Runs: when the first of the versions was captured of which this is the last; `previous` is that one's. */
+  firstTime?: Instant;
+  /** The document's JSON text; null for a delete. */
+  document: Buffer | null;
+}
+
+const keyPrefix = Buffer.from('{"k":');
+const timePrefix = Buffer.from(',"t":');
+const sequencePrefix = Buffer.from(',"n":');
+const tablePrefix = Buffer.from(',"u":"');
+const previousPrefix = Buffer.from(',"p":');
+const firstTimePrefix = Buffer.from(',"f":');
+const documentPrefix = Buffer.from(',"d":');
+const digestPrefix = Buffer.from(',"h":"');
+const nullText = Buffer.from("null");
+
+/** Bytes of a line besides key and document, at most. */
+export const lineOverheadBytes = 160;
+
+/** Writes a segment's line into `into` at `at`; returns the position after it. */
+export function writeChangeLine(
+  into: Buffer,
+  at: number,
+  key: Buffer,
+  time: Instant,
+  sequence: number,
+  table: string,
+  previous: string | null,
+  document: Buffer | null,
+): number {
+  let end = writeFront(into, at, key, time, sequence);
+  const p = previous === null ? "null" : `"${previous}"`;
+  end += into.write(`,"u":"${table}","p":${p},"d":`, end, "latin1");
+  return writeDocument(into, end, document);
+}
+
+/** Writes a sorted object's line into `into` at `at`; returns the position after it. */
+export function writeVersionLine(
+  into: Buffer,
+  at: number,
+  key: Buffer,
+  time: Instant,
+  sequence: number,
+  document: Buffer | null,
+): number {
+  let end = writeFront(into, at, key, time, sequence);
+  end += into.write(',"d":', end, "latin1");
+  return writeDocument(into, end, document);
+}
+
+/** Writes a run's line; returns the position after it. */
+export function writeRunLine(into: Buffer, at: number, version: Version): number {
+  const { key, time, sequence, previous, firstTime, document } = version;
+  let end = writeFront(into, at, key, time, sequence);
+  if (previous !== undefined) {
+    const p = previous === null ? "null" : `"${previous}"`;
+    end += into.write(`,"p":${p},"f":${firstTime ?? time}`, end, "latin1");
+  }
+  end += into.write(',"d":', end, "latin1");
+  return writeDocument(into, end, document);
+}
+
+function writeFront(
+  into: Buffer,
+  at: number,
+  key: Buffer,
+  time: Instant,
+  sequence: number,
+): number {
+  let end = at + keyPrefix.copy(into, at);
+  end += key.copy(into, end);
+  return end + into.write(`,"t":${time},"n":${sequence}`, end, "latin1");
+}
+
+function writeDocument(into: Buffer, at: number, document: Buffer | null): number {
+  let end = at + (document ?? nullText).copy(into, at);
+  into[end++] = 0x7d;
+  into[end++] = 0x0a;
+  return end;
+}
+
+/** Writes a key sidecar's line; returns the position after it. */
+export function writeKeyLine(
+  into: Buffer,
+  at: number,
+  key: Buffer,
+  time: Instant,
+  sequence: number,
+  digest: string,
+): number {
+  const end = writeFront(into, at, key, time, sequence);
+  return end + into.write(`,"h":"${digest}"}\n`, end, "latin1");
+}
+
+/** Where the lines of a frame lie: from the first byte to the newline, exclusive. */
+export function* lineSpans(lines: Buffer, object: string): Generator<Span> {
+  for (let start = 0; start < lines.length; ) {
+    const end = lines.indexOf(0x0a, start);
+    if (end === -1) throw damaged(object, `line at byte ${start} has no end`);
+    yield { start, end };
+    start = end + 1;
+  }
+}
+
+/** The versions in a frame's lines, in their order. Throws, naming `object`, on a line that is not one. */
+export function* parseLines(lines: Buffer, object: string): Generator<Version> {
+  for (const { start, end } of lineSpans(lines, object)) yield parseLine(lines, start, end, object);
+}
+
+/** The version in the line from `start` to `end` (the newline, exclusive). */
+export function parseLine(lines: Buffer, start: number, end: number, object: string): Version {
+  const cursor = new LineCursor(lines, start, end, object);
+  const { key, time, sequence } = cursor.front();
+  const table = cursor.skip(tablePrefix) ? cursor.textToQuote() : undefined;
+  const previous = cursor.skip(previousPrefix) ? cursor.digestOrNull() : undefined;
+  const firstTime = cursor.skip(firstTimePrefix) ? cursor.number() : undefined;
+  cursor.expect(documentPrefix);
+  const text = cursor.rest();
+  const document = text.equals(nullText) ? null : text;
+  const version = { key, time, sequence, table, previous, document };
+  return firstTime === undefined ? version : { ...version, firstTime };
+}
+
+/** A line of a key sidecar: a version without its document. */
+export interface KeyVersion {
+  key: Buffer;
+  time: Instant;
+  sequence: number;
+  digest: string;
+}
+
+/** The key sidecar's line from `start` to `end` (the newline, exclusive). */
+export function parseKeyLine(
+  lines: Buffer,
+  start: number,
+  end: number,
+  object: string,
+): KeyVersion {
+  const cursor = new LineCursor(lines, start, end, object);
+  const front = cursor.front();
+  cursor.expect(digestPrefix);
+  const digest = cursor.textToQuote();
+  if (digest.length !== 16)
+    throw damaged(object, `line at byte ${start} is not a key and its digest`);
+  return { ...front, digest };
+}
+
+/** The value of a key or document in a stored line; JSON that cannot be parsed is damage of `object`. */
+export function parseStored(json: Buffer, object: string): unknown {
+  try {
+    return JSON.parse(json.toString("utf8"));
+  } catch (error) {
+    throw damaged(object, "a line of it is not JSON", error);
+  }
+}
+
+class LineCursor {
+  private at: number;
+
+  constructor(
+    private readonly lines: Buffer,
+    private readonly start: number,
+    private readonly end: number,
+    private readonly object: string,
+  ) {
+    this.at = start;
+  }
+
+  /** Key, time and sequence, with which every line begins. */
+  front(): { key: Buffer; time: Instant; sequence: number } {
+    this.expect(keyPrefix);
+    const key = this.value();
+    this.expect(timePrefix);
+    const time = this.number();
+    this.expect(sequencePrefix);
+    return { key, time, sequence: this.number() };
+  }
+
+  expect(text: Buffer): void {
+    if (!this.skip(text)) throw this.bad();
+  }
+
+  skip(text: Buffer): boolean {
+    for (let i = 0; i < text.length; i += 1) {
+      if (this.lines[this.at + i] !== text[i]) return false;
+    }
+    this.at += text.length;
+    return true;
+  }
+
+  value(): Buffer {
+    try {
+      const from = this.at;
+      this.at = endOfValue(this.lines, from);
+      if (this.at > this.end) throw this.bad();
+      return this.lines.subarray(from, this.at);
+    } catch (error) {
+      if (error instanceof JsonBytesError) throw this.bad();
+      throw error;
+    }
+  }
+
+  number(): number {
+    let value = 0;
+    const from = this.at;
+    for (;;) {
+      const digit = this.lines[this.at]! - 0x30;
+      if (!(digit >= 0 && digit <= 9) || this.at >= this.end) break;
+      value = value * 10 + digit;
+      this.at += 1;
+    }
+    if (this.at === from || !Number.isSafeInteger(value)) throw this.bad();
+    return value;
+  }
+
+  /** ASCII text up to the quote that ends it. */
+  textToQuote(): string {
+    const close = this.lines.indexOf(0x22, this.at);
+    if (close === -1 || close > this.end) throw this.bad();
+    const text = this.lines.toString("latin1", this.at, close);
+    this.at = close + 1;
+    return text;
+  }
+
+  digestOrNull(): string | null {
+    if (this.skip(nullText)) return null;
+    this.at += 1;
+    return this.textToQuote();
+  }
+
+  /** The rest of the line up to its closing brace. */
+  rest(): Buffer {
+    if (this.at >= this.end - 1 || this.lines[this.end - 1] !== 0x7d) throw this.bad();
+    return this.lines.subarray(this.at, this.end - 1);
+  }
+
+  private bad() {
+    return damaged(this.object, `line at byte ${this.start} is not a version of a document`);
+  }
+}

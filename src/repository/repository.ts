@@ -1,0 +1,71 @@
+import { randomUUID } from "node:crypto";
+import { ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { DirectoryStore } from "../storage/directory-store.js";
+import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
+import { encodeJsonObject, readJsonObject } from "./json-object.js";
+import { repositoryName } from "./names.js";
+
+/** What repository.json says. */
+export interface RepositoryDescription {
+  id: string;
+  created: Instant;
+}
+
+/** An opened repository: a store that holds one, and its description. */
+export interface Repository {
+  store: ObjectStore;
+  description: RepositoryDescription;
+}
+
+/** The store that `--repo` names. Only directories, so far. */
+export function storeAt(location: string): ObjectStore {
+  if (/^[a-z][a-z0-9+]*:\/\//i.test(location)) {
+    throw new ThinkbackError("usage", `--repo ${location} is not a directory`, {
+      hint: "give the path of a directory",
+    });
+  }
+  return new DirectoryStore(location);
+}
+
+/** Opens an existing repository; refuses a store that holds none, something else, or a newer version. */
+export async function openRepository(store: ObjectStore): Promise<Repository> {
+  if ((await store.size(repositoryName)) === undefined) {
+    throw new ThinkbackError(
+      "repository",
+      (await isEmpty(store))
+        ? `there is no repository at ${store.location}`
+        : `${store.location} holds something, but not a Thinkback repository`,
+      { hint: "check --repo; `thinkback run` makes a repository in an empty or new directory" },
+    );
+  }
+  const description = await readJsonObject<RepositoryDescription>(
+    store,
+    repositoryName,
+    "repository",
+  );
+  return { store, description };
+}
+
+/** Opens the repository at `store`, making one first if the store is empty. */
+export async function openOrCreateRepository(
+  store: ObjectStore,
+  now: Instant,
+): Promise<Repository> {
+  const absent = (await store.size(repositoryName)) === undefined;
+  if (absent && (await isEmpty(store))) {
+    const description: RepositoryDescription = { id: randomUUID(), created: now };
+    try {
+      await store.put(repositoryName, encodeJsonObject("repository", description));
+    } catch (error) {
+      // Somebody else made it between our look and our put: theirs is the repository.
+      if (!(error instanceof ObjectExists)) throw error;
+    }
+  }
+  return openRepository(store);
+}
+
+async function isEmpty(store: ObjectStore): Promise<boolean> {
+  for await (const _ of store.list("")) return false;
+  return true;
+}

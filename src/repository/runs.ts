@@ -1,0 +1,217 @@
+/**
+ * Sorting the log by key in bounded memory: versions are collected, of each key the last one kept, and when memory is
+ * full written as a sorted run to a temporary directory. The runs are then merged with the base.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Instant } from "../instant.js";
+import { type OrderCode, orderCode } from "../key-order.js";
+import { DirectoryStore } from "../storage/directory-store.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { SortedLines } from "./base-writer.js";
+import { DataObject, DataObjectWriter } from "./data-object.js";
+import { lineOverheadBytes, parseLines, type Version, writeRunLine } from "./lines.js";
+import { readChain } from "./log.js";
+import { isLater, SortedCursor, type SortedFrame } from "./merge.js";
+
+/** What all tables of a collection may hold in memory, in bytes of keys and documents. */
+const memoryBytesMaxDefault = 64 * 1024 * 1024;
+/** Bytes that an entry costs besides its key and document. */
+const entryBytes = 200;
+/** A run is stored as objects of about this size. */
+const runObjectBytes = 8 * 1024 * 1024;
+
+/** What to collect of a table: versions captured after `after`. */
+export interface Wanted {
+  table: string;
+  after: Instant;
+}
+
+export interface CollectOptions {
+  /** Told the size of each segment that was read, in bytes; for progress. */
+  onSegment?: (bytes: number) => void;
+  /** Told of two versions of a key, one after the other, of which only the later is kept. */
+  onSuccession?: (table: string, before: Version, after: Version) => void;
+  /** When keys and documents in memory exceed this, some are written to a temporary directory. */
+  memoryBytesMax?: number;
+}
+
+/** The versions of some tables in a stretch of the log, ready to be merged. Dispose of it after use. */
+export class LogCollection {
+  private readonly tables = new Map<string, TableRuns>();
+  private scratch: { directory: string; store: ObjectStore } | undefined;
+  private bytes = 0;
+  /** Versions read, of all tables wanted. */
+  versions = 0;
+
+  private constructor(
+    wanted: Wanted[],
+    onSuccession: (table: string, before: Version, after: Version) => void,
+  ) {
+    for (const { table } of wanted) {
+      const succeeds = (before: Version, after: Version) => onSuccession(table, before, after);
+      this.tables.set(table, new TableRuns(table, succeeds));
+    }
+  }
+
+  /**
+   * Reads the log once, up to and including `until`, for all tables wanted.
+   */
+  static async read(
+    store: ObjectStore,
+    wanted: Wanted[],
+    until: Instant,
+    options: CollectOptions = {},
+  ): Promise<LogCollection> {
+    const collection = new LogCollection(wanted, options.onSuccession ?? (() => undefined));
+    const after = new Map(wanted.map((one) => [one.table, one.after]));
+    try {
+      for await (const segment of readChain(store, Math.min(...after.values()), until)) {
+        for (const frame of segment.index.frames) {
+          const from = after.get(frame.table ?? "");
+          if (from === undefined || frame.maxTime! <= from || frame.minTime! > until) continue;
+          const lines = await segment.readFrame(frame);
+          for (const version of parseLines(lines, segment.name)) {
+            if (version.time > from && version.time <= until) collection.add(frame.table!, version);
+          }
+          if (collection.bytes > (options.memoryBytesMax ?? memoryBytesMaxDefault))
+            await collection.spillLargest();
+        }
+        options.onSegment?.(segment.size);
+      }
+      return collection;
+    } catch (error) {
+      await collection.dispose();
+      throw error;
+    }
+  }
+
+  /** Cursors over the collected versions of a table. */
+  cursors(table: string): SortedCursor[] {
+    const runs = this.tables.get(table)!;
+    return this.scratch ? runs.cursors(this.scratch.store) : runs.cursors();
+  }
+
+  async dispose(): Promise<void> {
+    if (this.scratch) await rm(this.scratch.directory, { recursive: true, force: true });
+  }
+
+  private add(table: string, version: Version): void {
+    this.versions += 1;
+    this.bytes += this.tables.get(table)!.add(version);
+  }
+
+  private async spillLargest(): Promise<void> {
+    if (!this.scratch) {
+      const directory = await mkdtemp(join(tmpdir(), "thinkback-"));
+      this.scratch = { directory, store: new DirectoryStore(directory) };
+    }
+    const largest = [...this.tables.values()].reduce((a, b) => (a.bytes >= b.bytes ? a : b));
+    this.bytes -= largest.bytes;
+    await largest.spill(this.scratch.store);
+  }
+}
+
+class TableRuns {
+  private open = new Map<OrderCode, Version>();
+  private readonly runs: string[][] = [];
+  bytes = 0;
+
+  constructor(
+    private readonly table: string,
+    private readonly onSuccession: (before: Version, after: Version) => void,
+  ) {}
+
+  /** Returns the bytes by which memory grew. */
+  add(version: Version): number {
+    const code = orderCode(version.key);
+    const known = this.open.get(code);
+    if (known && isLater(known, version)) return 0;
+    const copy = copyOf(version);
+    if (known) {
+      this.onSuccession(known, version);
+      copy.previous = known.previous;
+      copy.firstTime = known.firstTime ?? known.time;
+    }
+    const grown = sizeOf(copy) - (known ? sizeOf(known) : 0);
+    this.open.set(code, copy);
+    this.bytes += grown;
+    return grown;
+  }
+
+  async spill(store: ObjectStore): Promise<void> {
+    const names: string[] = [];
+    const put = async (object: DataObjectWriter) => {
+      const name = `runs/${this.table}/${this.runs.length}-${names.length}.zst`;
+      await store.put(name, object.finish({}).bytes);
+      names.push(name);
+    };
+    let object = new DataObjectWriter("run", 1);
+    let lines = new SortedLines(object);
+    for (const version of this.sorted()) {
+      addVersion(lines, version);
+      if (object.byteLength >= runObjectBytes) {
+        lines.flush();
+        await put(object);
+        object = new DataObjectWriter("run", 1);
+        lines = new SortedLines(object);
+      }
+    }
+    lines.flush();
+    await put(object);
+    this.runs.push(names);
+    this.open = new Map();
+    this.bytes = 0;
+  }
+
+  cursors(scratch?: ObjectStore): SortedCursor[] {
+    const spilled = scratch
+      ? this.runs.map((names) => new SortedCursor(runFrames(scratch, names)))
+      : [];
+    return [...spilled, new SortedCursor(this.memoryFrames())];
+  }
+
+  private sorted(): Version[] {
+    const entries = [...this.open];
+    entries.sort(([a], [b]) => (a < b ? -1 : 1));
+    return entries.map(([, version]) => version);
+  }
+
+  /** What is still in memory, as frames: the same path as everything else. */
+  private async *memoryFrames(): AsyncGenerator<SortedFrame> {
+    for (const version of this.sorted()) {
+      const line = Buffer.allocUnsafe(sizeOf(version) + lineOverheadBytes);
+      const end = writeRunLine(line, 0, version);
+      yield { lines: line.subarray(0, end), object: "(memory)" };
+    }
+  }
+}
+
+function addVersion(lines: SortedLines, version: Version): void {
+  const { key, time, document } = version;
+  const bytesMax = key.length + (document?.length ?? 0) + lineOverheadBytes;
+  const line = lines.begin(key, time, bytesMax);
+  lines.commit(writeRunLine(line, lines.end, version));
+}
+
+async function* runFrames(store: ObjectStore, names: string[]): AsyncGenerator<SortedFrame> {
+  for (const name of names) {
+    const object = await DataObject.open(store, name, "run");
+    for (const entry of object.index.frames)
+      yield { lines: await object.readFrame(entry), object: name };
+  }
+}
+
+function copyOf(version: Version): Version {
+  const { key, document } = version;
+  return {
+    ...version,
+    key: Buffer.from(key),
+    document: document && Buffer.from(document),
+  };
+}
+
+function sizeOf({ key, document }: Version): number {
+  return key.length + (document?.length ?? 0) + entryBytes;
+}

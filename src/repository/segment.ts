@@ -1,0 +1,48 @@
+import type { Instant } from "../instant.js";
+
+/** Names of the streams that live in the log beside the tables. Table ids are UUIDs, so they cannot collide. */
+export const systemStreams = { catalog: "catalog", coverage: "coverage" } as const;
+export type SystemStream = keyof typeof systemStreams;
+
+/** Reference to another object: its name and the checksum in its trailer. */
+export interface ObjectReference {
+  name: string;
+  checksum: string;
+}
+
+/** What an epoch's segments hold of one table, from the epoch's first segment on. */
+export interface Totals {
+  changes: number;
+  inserts: number;
+  deletes: number;
+  /** Bytes of lines, before compression. */
+  bytes: number;
+}
+
+/** The footer of a segment. docs/format.md §5. */
+export interface SegmentFooter {
+  /** Id of the repository. */
+  repository: string;
+  epoch: number;
+  /** Counts the segments of the epoch from 1. */
+  sequence: number;
+  /** The closed interval of capture times that this segment covers; begins right after the segment before. */
+  from: Instant;
+  to: Instant;
+  /** The segment before: of this epoch, or the last of an earlier one; null for the first of a repository. */
+  previous: ObjectReference | null;
+  /** The instant up to which capture is proven complete, for every watched table not named in `lagging`. */
+  frontier: Instant;
+  lagging: Record<string, Instant>;
+  /** The source's clock less ours, in ms, as last measured; null before the first measurement. */
+  serverClock: { offsetMs: number; uncertaintyMs: number } | null;
+  /** How far the log's time runs ahead of the writer's clock, because that clock has jumped back; 0 as a rule. */
+  clockAheadMs: number;
+  /** True in the last segment of a writer that ended in order. */
+  closed: boolean;
+  /** The latest segment before this one that holds catalog records, coverage records, or all totals. */
+  links: { catalog: string | null; coverage: string | null; checkpoint: string | null };
+  /** Totals of the tables that changed in this segment; of all tables if `checkpoint`. */
+  totals: Record<string, Totals>;
+  checkpoint: boolean;
+}

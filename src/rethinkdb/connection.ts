@@ -1,0 +1,218 @@
+/**
+ * Queries and answers over one channel, as raw frames: u64 token, u32 length, JSON (little-endian).
+ * Several queries may be under way at once, each with its own token.
+ */
+import type { Channel } from "./channel.js";
+import { FrameReader } from "./frame-reader.js";
+import { ConnectionLost, Response } from "./response.js";
+
+/** Anything that can be sent as a query: the terms of the official driver. */
+export interface Term {
+  build(): unknown;
+}
+
+/** Global options of a query, in the protocol's own spelling (snake case). */
+export type QueryOptions = Record<string, unknown>;
+
+const queryTypes = { start: 1, continue: 2, stop: 3, serverInfo: 5 } as const;
+
+/** Responses fetched ahead of the consumer. One hides the round trip; more only holds memory. */
+export const responsesAheadMax = 2;
+
+interface Waiter {
+  onResponse(response: Response): void;
+  onLost(error: ConnectionLost): void;
+}
+
+export class Connection {
+  private nextToken = 1;
+  private readonly waiters = new Map<number, Waiter>();
+  private lostError: ConnectionLost | undefined;
+  /** Resolves when the connection is gone, with the reason. */
+  readonly lost: Promise<ConnectionLost>;
+
+  constructor(private readonly channel: Channel) {
+    const reader = new FrameReader((token, body) => this.deliver(token, body));
+    this.lost = new Promise((resolve) => {
+      channel.onClose((error) => {
+        this.lostError = new ConnectionLost(error);
+        for (const waiter of this.waiters.values()) waiter.onLost(this.lostError);
+        this.waiters.clear();
+        resolve(this.lostError);
+      });
+    });
+    channel.onData((bytes) => {
+      try {
+        reader.push(bytes);
+      } catch {
+        // A server that sends what is not the protocol cannot be followed any further.
+        channel.destroy();
+      }
+    });
+  }
+
+  get isOpen(): boolean {
+    return this.lostError === undefined;
+  }
+
+  /** Runs a query and returns all its rows, parsed. For small answers. Throws ReqlError or ConnectionLost. */
+  async rows(term: Term, options: QueryOptions = {}): Promise<unknown[]> {
+    const rows: unknown[] = [];
+    for await (const response of this.stream(term, options)) {
+      for (const row of response.rows()) rows.push(row);
+    }
+    return rows;
+  }
+
+  /** Runs a query that answers with one value, parsed; an array answer is one value. */
+  async value<T>(term: Term, options: QueryOptions = {}): Promise<T> {
+    return (await this.rows(term, options))[0] as T;
+  }
+
+  /** Runs a query given as the text of its term; for queries that are put together as text. */
+  async answer(termText: string, options: QueryOptions = {}): Promise<Response> {
+    const response = await this.ask(`[${queryTypes.start},${termText},${JSON.stringify(options)}]`);
+    const error = response.error();
+    if (error) throw error;
+    return response;
+  }
+
+  /** Asks the server who it is: a round trip on this connection. */
+  async roundTrip(): Promise<void> {
+    await this.ask(`[${queryTypes.serverInfo}]`);
+  }
+
+  /** Runs a query and yields its responses as they come, fetching a little ahead. */
+  stream(term: Term, options: QueryOptions = {}): ResponseStream {
+    const token = this.takeToken();
+    const query = JSON.stringify([queryTypes.start, term.build(), options]);
+    const stream = new ResponseStream(
+      () => this.send(token, `[${queryTypes.continue}]`),
+      () => this.abandon(token),
+    );
+    this.waiters.set(token, stream);
+    this.send(token, query);
+    return stream;
+  }
+
+  close(): void {
+    this.channel.destroy();
+  }
+
+  private ask(query: string): Promise<Response> {
+    const token = this.takeToken();
+    return new Promise((resolve, reject) => {
+      this.waiters.set(token, {
+        onResponse: resolve,
+        onLost: reject,
+      });
+      this.send(token, query);
+    });
+  }
+
+  /** Stops a query that is not wanted any more; what still comes for it is dropped. */
+  private abandon(token: number): void {
+    this.waiters.delete(token);
+    if (this.isOpen) this.send(token, `[${queryTypes.stop}]`);
+  }
+
+  private takeToken(): number {
+    if (this.lostError) throw this.lostError;
+    const token = this.nextToken;
+    this.nextToken += 1;
+    return token;
+  }
+
+  private send(token: number, query: string): void {
+    if (this.lostError) return;
+    const length = Buffer.byteLength(query);
+    const frame = Buffer.allocUnsafe(12 + length);
+    frame.writeBigUInt64LE(BigInt(token), 0);
+    frame.writeUInt32LE(length, 8);
+    frame.write(query, 12);
+    this.channel.write(frame);
+  }
+
+  private deliver(token: number, body: Buffer): void {
+    const response = new Response(body);
+    const waiter = this.waiters.get(token);
+    if (!response.isPartial) this.waiters.delete(token);
+    waiter?.onResponse(response);
+  }
+}
+
+/**
+ * The responses of one query, in order. Iterate once. Throws ReqlError when the server reports an error, and
+ * ConnectionLost when the connection goes.
+ */
+export class ResponseStream implements Waiter, AsyncIterableIterator<Response> {
+  private readonly arrived: Response[] = [];
+  private failure: Error | undefined;
+  private ended = false;
+  /** A request is on its way whose answer has not come. */
+  private asked = true;
+  private wake: (() => void) | undefined;
+
+  constructor(
+    private readonly askMore: () => void,
+    private readonly abandon: () => void,
+  ) {}
+
+  onResponse(response: Response): void {
+    this.asked = false;
+    const error = response.error();
+    if (error) {
+      this.failure = error;
+      this.ended = true;
+    } else {
+      this.arrived.push(response);
+      this.ended = !response.isPartial;
+      this.askAhead();
+    }
+    this.wake?.();
+  }
+
+  onLost(error: ConnectionLost): void {
+    this.failure = error;
+    this.ended = true;
+    this.wake?.();
+  }
+
+  async next(): Promise<IteratorResult<Response>> {
+    while (this.arrived.length === 0 && !this.ended) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+    const response = this.arrived.shift();
+    if (response) {
+      this.askAhead();
+      return { done: false, value: response };
+    }
+    if (this.failure) throw this.failure;
+    return { done: true, value: undefined };
+  }
+
+  async return(): Promise<IteratorResult<Response>> {
+    if (!this.ended) this.abandon();
+    this.ended = true;
+    this.arrived.length = 0;
+    this.wake?.();
+    return { done: true, value: undefined };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** True while a request is on its way and nothing has come that was not handed on. */
+  get isWaiting(): boolean {
+    return this.asked && this.arrived.length === 0;
+  }
+
+  private askAhead(): void {
+    if (this.ended || this.asked || this.arrived.length >= responsesAheadMax) return;
+    this.asked = true;
+    this.askMore();
+  }
+}

@@ -1,0 +1,217 @@
+import type { Term } from "rethinkdb";
+import { ThinkbackError } from "../errors.js";
+import type { IndexStatus } from "./catalog-reader.js";
+import type { Dial } from "./channel.js";
+import { Connection } from "./connection.js";
+import { r, systemTable, tableTerm } from "./reql.js";
+import { errorClasses, ReqlError } from "./response.js";
+import type { GrantScope, RangeDigest, TableName, TableSpec, Target } from "./target.js";
+
+/** A connection is served by one thread of the server; a few keep it busy without crowding out its other users. */
+const writeConnections = 4;
+
+/** Counts of an insert, as the server answers it. */
+interface WriteSummary {
+  inserted: number;
+  replaced: number;
+  unchanged: number;
+  errors: number;
+  first_error?: string;
+}
+
+export class RethinkTarget implements Target {
+  readonly writesAtOnce = writeConnections;
+  private readonly idle: Connection[] = [];
+  private readonly all: Connection[] = [];
+  private admin: Connection | undefined;
+  private closed = false;
+
+  constructor(
+    readonly location: string,
+    private readonly dial: Dial,
+  ) {}
+
+  async databases(): Promise<string[]> {
+    return this.ask<string[]>(r.dbList(), "list the databases");
+  }
+
+  async tables(): Promise<TableName[]> {
+    const rows = (await this.rows(systemTable("table_config"), "list the tables")) as TableName[];
+    return rows.map(({ db, name }) => ({ db, name }));
+  }
+
+  async createDatabase(name: string): Promise<void> {
+    await this.ask(r.dbCreate(name), `create database ${name}`);
+  }
+
+  async createTable(spec: TableSpec): Promise<void> {
+    const servers = await this.rows(systemTable("server_config"), "list the servers");
+    const replicas = Math.max(1, Math.min(spec.replicas, servers.length));
+    const what = `create table ${spec.db}.${spec.name}`;
+    const { primaryKey, shards, durability } = spec;
+    await this.ask(
+      r.db(spec.db).tableCreate!(spec.name, { primaryKey, shards, replicas, durability }),
+      what,
+    );
+    if (spec.writeAcks !== "majority") {
+      await this.ask(tableTerm(spec).config!().update!({ write_acks: spec.writeAcks }), what);
+    }
+    await this.ask(tableTerm(spec).wait!({ waitFor: "ready_for_writes" }), what);
+  }
+
+  async write(table: TableName, documents: Buffer[]): Promise<void> {
+    const what = `write to ${table.db}.${table.name}`;
+    const connection = this.idle.pop() ?? (await this.connect());
+    try {
+      const response = await connection.answer(insertText(table, documents));
+      const summary = response.rows()[0] as WriteSummary;
+      const stored = summary.inserted + summary.replaced + summary.unchanged;
+      if (summary.errors > 0 || stored !== documents.length) {
+        throw new ThinkbackError(
+          "target",
+          `${this.location} did not store every document: ${summary.first_error}`,
+        );
+      }
+    } catch (error) {
+      throw this.explain(error, what);
+    }
+    this.idle.push(connection);
+  }
+
+  async sync(table: TableName): Promise<void> {
+    await this.ask(tableTerm(table).sync!(), `sync ${table.db}.${table.name}`);
+  }
+
+  async digest(
+    table: TableName,
+    after: Buffer | undefined,
+    upTo: Buffer | undefined,
+  ): Promise<RangeDigest> {
+    const { n, h, l } = await this.ask<{ n: number; h: number; l: number }>(
+      digestTerm(table, after, upTo),
+      `read ${table.db}.${table.name}`,
+    );
+    const hex = (word: number) => (word >>> 0).toString(16).padStart(8, "0");
+    return { count: n, hex: hex(h) + hex(l) };
+  }
+
+  async createIndex(table: TableName, index: IndexStatus): Promise<void> {
+    await this.ask(
+      tableTerm(table).indexCreate!(index.index, binaryTerm(index.function)),
+      `create index ${index.index} on ${table.db}.${table.name}`,
+    );
+  }
+
+  async waitForIndexes(table: TableName): Promise<void> {
+    await this.ask(tableTerm(table).indexWait!(), `build the indexes of ${table.db}.${table.name}`);
+  }
+
+  async setWriteHook(table: TableName, hook: object): Promise<void> {
+    await this.ask(
+      tableTerm(table).setWriteHook!(binaryTerm(hook)),
+      `set the write hook of ${table.db}.${table.name}`,
+    );
+  }
+
+  async users(): Promise<string[]> {
+    const rows = (await this.rows(systemTable("users"), "list the users")) as { id: string }[];
+    return rows.map(({ id }) => id);
+  }
+
+  async createUser(name: string, password: string): Promise<void> {
+    await this.ask(systemTable("users").insert!({ id: name, password }), `create user ${name}`);
+  }
+
+  async grant(user: string, scope: GrantScope, permissions: object): Promise<void> {
+    await this.ask(grantTerm(user, scope, permissions), `grant to user ${user}`);
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const connection of this.all) connection.close();
+  }
+
+  private async connect(): Promise<Connection> {
+    const connection = new Connection(await this.dial());
+    this.all.push(connection);
+    if (this.closed) connection.close();
+    return connection;
+  }
+
+  private async ask<T>(term: Term, what: string): Promise<T> {
+    return (await this.rows(term, what))[0] as T;
+  }
+
+  private async rows(term: Term, what: string): Promise<unknown[]> {
+    try {
+      this.admin ??= await this.connect();
+      return await this.admin.rows(term);
+    } catch (error) {
+      throw this.explain(error, what);
+    }
+  }
+
+  private explain(error: unknown, what: string): unknown {
+    if (error instanceof ThinkbackError) return error;
+    if (error instanceof ReqlError && error.errorClass === errorClasses.permission) {
+      return new ThinkbackError(
+        "target",
+        `${this.location} does not permit to ${what}: ${error.message}`,
+        {
+          hint: "grant the target's user read, write and config",
+        },
+      );
+    }
+    if (error instanceof Error) {
+      return new ThinkbackError("target", `cannot ${what} on ${this.location}: ${error.message}`, {
+        cause: error,
+      });
+    }
+    return error;
+  }
+}
+
+const terms = { db: 14, table: 15, insert: 56, json: 98 } as const;
+
+/** The documents travel as one JSON text, which the server parses at once, instead of as a tree of terms. */
+function insertText(table: TableName, documents: Buffer[]): string {
+  const texts = documents.map((document) => document.toString("utf8"));
+  const json = JSON.stringify(`[${texts.join(",")}]`);
+  const tableText = `[${terms.table},[[${terms.db},[${JSON.stringify(table.db)}]],${JSON.stringify(table.name)}]]`;
+  const options = '{"durability":"soft","conflict":"replace","ignore_write_hook":true}';
+  return `[${terms.insert},[${tableText},[${terms.json},[${json}]]],${options}]`;
+}
+
+/** The ReQL of SetDigest: count, and the XOR of the first and second 32 bits of each document's digest. */
+function digestTerm(table: TableName, after: Buffer | undefined, upTo: Buffer | undefined): Term {
+  const bound = (key: Buffer | undefined, open: unknown) =>
+    key === undefined ? open : r.expr(JSON.parse(key.toString("utf8")), 100);
+  const hexNumber = (...digits: unknown[]) => r.expr("0x").add!(...digits).coerceTo!("number");
+  const ofDocument = (document: Term) =>
+    (r.uuid(document.toJsonString!()).split!("-") as Term).do!((parts: Term) => ({
+      n: 1,
+      h: hexNumber(parts.nth!(0)),
+      l: hexNumber(parts.nth!(1), parts.nth!(2)),
+    }));
+  const both = (x: Term, y: Term) => ({
+    n: x.bracket!("n").add!(y.bracket!("n")),
+    h: r.bitXor(x.bracket!("h"), y.bracket!("h")),
+    l: r.bitXor(x.bracket!("l"), y.bracket!("l")),
+  });
+  return tableTerm(table).between!(bound(after, r.minval), bound(upTo, r.maxval), {
+    leftBound: "open",
+    rightBound: "closed",
+  }).map!(ofDocument).reduce!(both).default!({ n: 0, h: 0, l: 0 });
+}
+
+function grantTerm(user: string, { db, table }: GrantScope, permissions: object): Term {
+  if (db === undefined) return r.grant(user, permissions);
+  const database = r.db(db);
+  return (table === undefined ? database : database.table!(table)).grant!(user, permissions);
+}
+
+/** A binary pseudo type as it stands in the catalog. */
+function binaryTerm(pseudoType: object): Term {
+  const { data } = pseudoType as { data: string };
+  return r.binary(Buffer.from(data, "base64"));
+}

@@ -1,0 +1,66 @@
+/** What a restore needs of a RethinkDB. */
+import type { IndexStatus } from "./catalog-reader.js";
+
+/** How a table is to be made. */
+export interface TableSpec {
+  db: string;
+  name: string;
+  primaryKey: string;
+  durability: string;
+  writeAcks: string;
+  shards: number;
+  /** Replicas of each shard; the target makes no more than it has servers. */
+  replicas: number;
+}
+
+export interface TableName {
+  db: string;
+  name: string;
+}
+
+/** Number and combined digest (see SetDigest) of the documents in a range of keys. */
+export interface RangeDigest {
+  count: number;
+  hex: string;
+}
+
+/** A table of a database, a database, or, if neither is given, everything. */
+export interface GrantScope {
+  db?: string;
+  table?: string;
+}
+
+export interface Target {
+  /** For messages; never holds a secret. */
+  readonly location: string;
+  databases(): Promise<string[]>;
+  /** Of all databases but the system's. */
+  tables(): Promise<TableName[]>;
+  createDatabase(name: string): Promise<void>;
+  /** Makes the table and waits until it can be written. */
+  createTable(spec: TableSpec): Promise<void>;
+  /**
+   * Writes documents (JSON text each) without running a write hook, replacing those of the same key.
+   * At most `writesAtOnce` calls may be under way. MUST reject if any document was not stored.
+   */
+  write(table: TableName, documents: Buffer[]): Promise<void>;
+  readonly writesAtOnce: number;
+  /** Makes what was written durable. */
+  sync(table: TableName): Promise<void>;
+  /** The digest of the documents whose keys lie after `after` (exclusive) up to `upTo` (inclusive); JSON texts. */
+  digest(
+    table: TableName,
+    after: Buffer | undefined,
+    upTo: Buffer | undefined,
+  ): Promise<RangeDigest>;
+  createIndex(table: TableName, index: IndexStatus): Promise<void>;
+  /** Resolves when all indexes of the table are built. */
+  waitForIndexes(table: TableName): Promise<void>;
+  /** @param hook the binary pseudo type that getWriteHook gives */
+  setWriteHook(table: TableName, hook: object): Promise<void>;
+  /** Names of the users. */
+  users(): Promise<string[]>;
+  createUser(name: string, password: string): Promise<void>;
+  grant(user: string, scope: GrantScope, permissions: object): Promise<void>;
+  close(): void;
+}

@@ -1,0 +1,246 @@
+/**
+ * Invariant: a name in the directory always holds a whole, durable object, and never changes.
+ * So an object is written to a temporary file, synced, linked to its name (link refuses a name that exists, where
+ * rename would overwrite), and the directory synced. Break one of these and a power cut or a second writer can leave
+ * an object that is torn, lost after it was acknowledged, or silently replaced.
+ */
+import { randomUUID } from "node:crypto";
+import { constants, type Dirent } from "node:fs";
+import { link, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { ThinkbackError } from "../errors.js";
+import {
+  checkName,
+  isName,
+  ObjectExists,
+  ObjectMissing,
+  type ObjectStore,
+  type StoredObject,
+  StoreFull,
+} from "./object-store.js";
+
+/** Temporary files begin so; object names cannot begin with a dot. */
+const temporaryPrefix = ".tmp-";
+
+export class DirectoryStore implements ObjectStore {
+  /** Directories known to exist and to be durable in their parents. */
+  private readonly madeDirectories = new Set<string>();
+
+  /** @param location the directory; made at the first put if it is not there. */
+  constructor(readonly location: string) {}
+
+  async put(name: string, bytes: Uint8Array): Promise<void> {
+    checkName(name);
+    const path = join(this.location, name);
+    const directory = dirname(path);
+    try {
+      await this.makeDirectory(directory);
+    } catch (error) {
+      const inTheWay = codeOf(error) === "EEXIST" || codeOf(error) === "ENOTDIR";
+      throw inTheWay ? notDirectory(directory, error) : this.explain(error, name);
+    }
+    try {
+      const temporary = join(directory, `${temporaryPrefix}${randomUUID()}`);
+      try {
+        await writeDurably(temporary, bytes);
+        await link(temporary, path);
+      } finally {
+        await unlink(temporary).catch(ignoreMissing);
+      }
+      await syncDirectory(directory);
+    } catch (error) {
+      const explained = this.explain(error, name);
+      if (!(explained instanceof ObjectMissing)) throw explained;
+      // It was there, and may come back: a disk that is not mounted. Making it anew would write to the wrong disk.
+      throw new Error(`the directory ${directory} is gone`, { cause: error });
+    }
+  }
+
+  async get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
+    checkName(name);
+    try {
+      const file = await open(join(this.location, name), constants.O_RDONLY);
+      try {
+        const { size } = await file.stat();
+        const start = Math.min(range?.start ?? 0, size);
+        const end = Math.max(start, Math.min(range?.end ?? size, size));
+        return await readFully(file, start, end);
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      throw this.explain(error, name);
+    }
+  }
+
+  async size(name: string): Promise<number | undefined> {
+    checkName(name);
+    try {
+      const found = await stat(join(this.location, name));
+      return found.isFile() ? found.size : undefined;
+    } catch (error) {
+      if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
+      throw this.explain(error, name);
+    }
+  }
+
+  async *list(prefix: string): AsyncIterable<StoredObject> {
+    const slash = prefix.lastIndexOf("/");
+    yield* this.listDirectory(slash === -1 ? "" : prefix.slice(0, slash), prefix);
+  }
+
+  async delete(name: string): Promise<void> {
+    checkName(name);
+    const path = join(this.location, name);
+    try {
+      await unlink(path);
+    } catch (error) {
+      const explained = this.explain(error, name);
+      if (explained instanceof ObjectMissing) return;
+      throw explained;
+    }
+    await syncDirectory(dirname(path));
+  }
+
+  private async *listDirectory(directory: string, prefix: string): AsyncIterable<StoredObject> {
+    for (const entry of await this.readEntries(directory)) {
+      const name = directory === "" ? entry.name : `${directory}/${entry.name}`;
+      if (entry.isDirectory()) {
+        if (`${name}/`.startsWith(prefix) || prefix.startsWith(`${name}/`)) {
+          yield* this.listDirectory(name, prefix);
+        }
+      } else if (name.startsWith(prefix)) {
+        const size = await this.size(name);
+        if (size !== undefined) yield { name, size };
+      }
+    }
+  }
+
+  /**
+   * Sorted so that a walk of the tree is in the order of whole names: a directory sorts as its name and a slash.
+   * What cannot be part of an object's name is not ours: temporary files, lost+found, what somebody put there.
+   */
+  private async readEntries(directory: string): Promise<Dirent[]> {
+    try {
+      const entries = await readdir(join(this.location, directory), { withFileTypes: true });
+      const sortName = (entry: Dirent) => (entry.isDirectory() ? `${entry.name}/` : entry.name);
+      return entries
+        .filter((entry) => isName(entry.name))
+        .sort((a, b) => (sortName(a) < sortName(b) ? -1 : 1));
+    } catch (error) {
+      if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return [];
+      throw this.explain(error, directory);
+    }
+  }
+
+  private async makeDirectory(directory: string): Promise<void> {
+    if (this.madeDirectories.has(directory)) return;
+    await this.refuseIfGone();
+    const first = await mkdir(directory, { recursive: true });
+    // Also where somebody else made it: they may not have synced it yet.
+    const above = first === undefined ? undefined : dirname(first);
+    const root = dirname(join(this.location, "any"));
+    await syncFrom(above !== undefined && above.length < root.length ? above : root, directory);
+    this.madeDirectories.add(directory);
+  }
+
+  /**
+   * Throws if a directory that was there is gone: a disk that is not mounted. What is made in its place would be hidden
+   * when it comes back, and missing in it.
+   */
+  private async refuseIfGone(): Promise<void> {
+    const known = [...this.madeDirectories].at(-1);
+    if (known === undefined) return;
+    try {
+      await stat(known);
+    } catch (error) {
+      if (codeOf(error) === "ENOENT")
+        throw new Error(`the directory ${known} is gone`, { cause: error });
+      throw error;
+    }
+  }
+
+  private explain(error: unknown, name: string): unknown {
+    switch (codeOf(error)) {
+      case "EEXIST":
+        return new ObjectExists(name);
+      case "ENOENT":
+      case "ENOTDIR":
+      case "EISDIR":
+        return new ObjectMissing(name);
+      case "ENOSPC":
+      case "EDQUOT":
+        return new StoreFull(name, error);
+      case "EACCES":
+      case "EPERM":
+      case "EROFS":
+        return new ThinkbackError("repository", `no permission for ${join(this.location, name)}`, {
+          hint: "run as a user that owns the repository directory, or change its permissions",
+          cause: error,
+        });
+      case undefined:
+      default:
+        return error;
+    }
+  }
+}
+
+function notDirectory(path: string, cause: unknown): ThinkbackError {
+  return new ThinkbackError("repository", `${path} is, or lies below, what is not a directory`, {
+    hint: "give another directory, or move away what is in its place",
+    cause,
+  });
+}
+
+async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, "wx", 0o640);
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function readFully(
+  file: Awaited<ReturnType<typeof open>>,
+  start: number,
+  end: number,
+): Promise<Buffer> {
+  const bytes = Buffer.allocUnsafeSlow(end - start);
+  let filled = 0;
+  while (filled < bytes.length) {
+    const { bytesRead } = await file.read(bytes, filled, bytes.length - filled, start + filled);
+    if (bytesRead === 0) break;
+    filled += bytesRead;
+  }
+  return bytes.subarray(0, filled);
+}
+
+async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Syncs each directory from `top` down to `bottom`, so that every new name on the way is durable. */
+async function syncFrom(top: string, bottom: string): Promise<void> {
+  let directory = bottom;
+  while (directory.length >= top.length) {
+    await syncDirectory(directory);
+    const parent = dirname(directory);
+    if (parent === directory) return;
+    directory = parent;
+  }
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | null)?.code;
+}
+
+function ignoreMissing(error: unknown): void {
+  if (codeOf(error) !== "ENOENT") throw error;
+}

@@ -1,0 +1,43 @@
+import { seededRandom } from "../endtoend/workload.js";
+import { type DriverConnection, r } from "../server/driver.js";
+
+const words =
+  "amber basin cedar delta ember fjord grove haven islet jetty knoll ledge maple north".split(" ");
+
+/** Generated orders of some 480 bytes; returns the bytes of their JSON text. */
+export async function load(
+  connection: DriverConnection,
+  db: string,
+  table: string,
+  count: number,
+): Promise<number> {
+  const random = seededRandom(1);
+  await r.dbCreate(db).run(connection);
+  await r.db(db).tableCreate(table).run(connection);
+  let bytes = 0;
+  for (let at = 0; at < count; at += 1000) {
+    const orders = Array.from({ length: Math.min(1000, count - at) }, (_, i) =>
+      order(at + i, random),
+    );
+    const text = JSON.stringify(orders);
+    bytes += text.length;
+    await r.db(db).table(table).insert(r.json(text)).run(connection, { durability: "soft" });
+  }
+  await r.db(db).table(table).sync().run(connection);
+  return bytes;
+}
+
+function order(number: number, random: () => number): object {
+  const pick = () => words[Math.floor(random() * words.length)]!;
+  return {
+    id: `order-${String(number).padStart(9, "0")}`,
+    customer: { name: `${pick()} ${pick()}`, number: Math.floor(random() * 10_000) },
+    lines: Array.from({ length: 3 }, () => ({
+      article: `${pick()}-${pick()}-${Math.floor(random() * 1000)}`,
+      price: Math.round(random() * 10_000) / 100,
+      quantity: 1 + Math.floor(random() * 9),
+    })),
+    note: Array.from({ length: 22 }, pick).join(" "),
+    placed: { $reql_type$: "TIME", epoch_time: 1_700_000_000 + number, timezone: "+00:00" },
+  };
+}

@@ -1,0 +1,42 @@
+/** Runs two cases in turn, A B A B …, after one round that is not counted; returns the seconds of each run. */
+export async function alternate(
+  rounds: number,
+  limit: () => Promise<number>,
+  ours: () => Promise<number>,
+): Promise<{ limit: number[]; ours: number[] }> {
+  const seconds = { limit: [] as number[], ours: [] as number[] };
+  for (let round = 0; round <= rounds; round += 1) {
+    const a = await limit();
+    const b = await ours();
+    if (round === 0) continue;
+    seconds.limit.push(a);
+    seconds.ours.push(b);
+  }
+  return seconds;
+}
+
+export function median(values: number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Prints median, minimum and maximum of each series, and the ratio of its median to that of the first. */
+export function report(title: string, series: [string, number[]][]): void {
+  process.stdout.write(`${title}\n`);
+  const first = median(series[0]![1]);
+  const width = Math.max(...series.map(([name]) => name.length));
+  for (const [name, values] of series) {
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const range = `(${format(low)} to ${format(high)}, ${values.length} runs)`;
+    const ratio = `ratio ${(median(values) / first).toFixed(2)}`;
+    process.stdout.write(
+      `  ${name.padEnd(width)}  ${format(median(values)).padStart(9)}  ${ratio}  ${range}\n`,
+    );
+  }
+  process.stdout.write("\n");
+}
+
+function format(value: number): string {
+  return value >= 100 ? Math.round(value).toLocaleString("en-US") : value.toFixed(1);
+}

@@ -1,0 +1,26 @@
+/**
+ * Made the repository in version-1/, once: `npx tsx test/golden/make-version-1.ts`. It is read for ever after, so this
+ * refuses to make it again. A new version of the format gets a directory and a script of its own.
+ */
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { formatInstant } from "../../src/instant.js";
+import { formatVersion } from "../../src/repository/data-object.js";
+import { DirectoryStore } from "../../src/storage/directory-store.js";
+import { makeRepository } from "../repository/recording.js";
+import { orders, posts, record } from "../repository/scenario.js";
+
+const place = join(import.meta.dirname, "version-1");
+if (existsSync(place)) throw new Error(`${place} exists: golden files are never made again`);
+if (formatVersion !== 1) throw new Error("the code does not write version 1 any more");
+
+const repository = await makeRepository(new DirectoryStore(join(place, "repository")));
+const { history, instants } = await record(repository);
+const expected = Object.values(instants)
+  .sort((a, b) => a - b)
+  .map((instant) => ({
+    at: formatInstant(instant),
+    orders: history.at(orders, instant),
+    posts: history.at(posts, instant),
+  }));
+writeFileSync(join(place, "expected.json"), `${JSON.stringify(expected, null, 2)}\n`);

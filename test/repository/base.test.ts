@@ -1,0 +1,236 @@
+import fc from "fast-check";
+import { beforeEach, describe, expect, test } from "vitest";
+import { digestOf, SetDigest } from "../../src/digest.js";
+import { orderCode } from "../../src/key-order.js";
+import { type BaseManifest, newestBase, readManifest } from "../../src/repository/base.js";
+import { baseCursor, findInBase } from "../../src/repository/base-reader.js";
+import { BaseWriter } from "../../src/repository/base-writer.js";
+import { DataObject } from "../../src/repository/data-object.js";
+import { encodeJsonObject } from "../../src/repository/json-object.js";
+import { parseKeyLine } from "../../src/repository/lines.js";
+import { mergeLatest } from "../../src/repository/merge.js";
+import type { Repository } from "../../src/repository/repository.js";
+import { MemoryStore } from "../../src/storage/memory-store.js";
+import { copyOf, json, makeRepository, namesIn } from "./recording.js";
+import { mixedKeys } from "./scenario.js";
+
+const table = "0a000000-0000-4000-8000-000000000001";
+
+let repository: Repository;
+beforeEach(async () => {
+  repository = await makeRepository();
+});
+
+const newWriter = (begun = 10, unique = "1") =>
+  new BaseWriter(repository, { table, primaryKey: "id", epoch: 1, begun, unique });
+
+type Row = [key: unknown, document: unknown];
+
+async function write(rows: Row[], instant = 20): Promise<BaseManifest> {
+  const writer = newWriter();
+  for (const [i, [key, document]] of rows.entries()) writer.add(json(key), 5, i, json(document));
+  return writer.finish(instant, 4);
+}
+
+async function read(base: BaseManifest): Promise<Row[]> {
+  const rows: Row[] = [];
+  for await (const batch of mergeLatest([baseCursor(repository.store, base)])) {
+    for (const { version } of batch) {
+      const document: unknown = JSON.parse(version.document!.toString());
+      rows.push([JSON.parse(version.key.toString()), document]);
+    }
+  }
+  return rows;
+}
+
+const rowsOf = (keys: unknown[]): Row[] =>
+  keys.map((key) => [key, { id: key, text: JSON.stringify(key) }]);
+
+describe("a base", () => {
+  test("gives back its rows, and says how many and what", async () => {
+    const rows = rowsOf(mixedKeys);
+    const base = await write(rows);
+    expect(await read(base)).toEqual(rows);
+    const digest = new SetDigest();
+    for (const [, document] of rows) digest.add(digestOf(json(document)));
+    expect(base).toMatchObject({
+      repository: repository.description.id,
+      table,
+      primaryKey: "id",
+      instant: 20,
+      logFrom: 4,
+      rows: rows.length,
+      digest: digest.hex(),
+      documentBytes: rows.reduce((sum, [, document]) => sum + json(document).length, 0),
+    });
+    const name = (await namesIn(repository.store)).find((one) => one.endsWith("manifest.json"))!;
+    expect(await readManifest(repository.store, name)).toMatchObject(base);
+  });
+
+  test("of an empty table has no parts", async () => {
+    const base = await write([]);
+    expect(base).toMatchObject({ rows: 0, parts: [], digest: "0000000000000000" });
+    expect(await read(base)).toEqual([]);
+    expect(await findInBase(repository.store, base, orderCode(json("a")))).toBeUndefined();
+  });
+
+  test("finds every key of any type, and none that is not there", async () => {
+    // Every second key only, so that the others fall between, before and behind.
+    const there = mixedKeys.filter((_, i) => i % 2 === 1);
+    const base = await write(rowsOf(there));
+    for (const key of mixedKeys) {
+      const found = await findInBase(repository.store, base, orderCode(json(key)));
+      expect(found?.key.toString(), JSON.stringify(key)).toBe(
+        there.includes(key) ? JSON.stringify(key) : undefined,
+      );
+    }
+  });
+
+  test("of any sorted rows finds each, across the frames", async () => {
+    const keys = fc.uniqueArray(
+      fc.oneof(fc.string(), fc.integer(), fc.array(fc.integer(), { maxLength: 2 })),
+      {
+        selector: (key) => orderCode(json(key)),
+        maxLength: 12,
+      },
+    );
+    await fc.assert(
+      fc.asyncProperty(keys, async (all) => {
+        repository = await makeRepository();
+        const sorted = all.toSorted((a, b) => (orderCode(json(a)) < orderCode(json(b)) ? -1 : 1));
+        // 100 KB each: five to a frame.
+        const base = await write(
+          sorted.map((key) => [key, { id: key, fill: "x".repeat(100_000) }]),
+        );
+        for (const key of sorted) {
+          const found = await findInBase(repository.store, base, orderCode(json(key)));
+          expect(found?.key.toString()).toBe(JSON.stringify(key));
+        }
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  describe("of several parts", () => {
+    const count = 90;
+    const fill = "x".repeat(400_000);
+    const rows = (): Row[] => Array.from({ length: count }, (_, i) => [i * 2, { id: i * 2, fill }]);
+
+    test("has parts that follow each other, each whole; and finds keys at all their ends", async () => {
+      const base = await write(rows());
+      expect(base.parts.length).toBeGreaterThan(2);
+      expect(base.parts.reduce((sum, part) => sum + part.rows, 0)).toBe(count);
+      expect((await read(base)).map(([key]) => key)).toEqual(rows().map(([key]) => key));
+      for (const [i, part] of base.parts.entries()) {
+        expect(part.name).toMatch(/part-00000\d\.zst$/);
+        const next = base.parts[i + 1];
+        if (next) expect(Number(next.firstKey)).toBe(Number(part.lastKey) + 2);
+        expect(await repository.store.size(part.name)).toBe(part.bytes);
+        for (const key of [part.firstKey, part.lastKey]) {
+          const found = await findInBase(repository.store, base, orderCode(Buffer.from(key)));
+          expect(found?.key.toString()).toBe(key);
+        }
+        const between = json(Number(part.lastKey) + 1);
+        expect(await findInBase(repository.store, base, orderCode(between))).toBeUndefined();
+      }
+    });
+
+    test("is refused when two of its parts are exchanged", async () => {
+      const base = await write(rows());
+      const [a, b] = base.parts;
+      const store = await copyOf(repository.store, {
+        [a!.name]: await repository.store.get(b!.name),
+        [b!.name]: await repository.store.get(a!.name),
+      });
+      repository = { ...repository, store };
+      await expect(read(base)).rejects.toMatchObject({
+        code: "damaged",
+        message: expect.stringContaining(a!.name) as string,
+      });
+    });
+  });
+
+  test("has beside each part the keys, with the digests of the documents", async () => {
+    const rows = rowsOf(mixedKeys);
+    const { parts } = await write(rows);
+    const { name, checksum } = parts[0]!.keys;
+    const object = await DataObject.open(repository.store, name, "baseKeys", checksum);
+    const lines = await object.readFrame(object.index.frames[0]!);
+    const found: unknown[] = [];
+    for (let start = 0; start < lines.length; ) {
+      const end = lines.indexOf(0x0a, start);
+      const { key, digest, time, sequence } = parseKeyLine(lines, start, end, name);
+      found.push([key.toString(), digest, time, sequence]);
+      start = end + 1;
+    }
+    expect(found).toEqual(
+      rows.map(([key, document], i) => [JSON.stringify(key), digestOf(json(document)), 5, i]),
+    );
+  });
+
+  test("does not exist before its manifest; and no manifest is written if a part could not be", async () => {
+    class FullStore extends MemoryStore {
+      override put(name: string, bytes: Uint8Array): Promise<void> {
+        if (name.endsWith(".keys.zst")) return Promise.reject(new Error("full"));
+        return super.put(name, bytes);
+      }
+    }
+    repository = await makeRepository(new FullStore());
+    await expect(write(rowsOf(["a"]))).rejects.toThrow("full");
+    expect(await namesIn(repository.store, "bases/")).toEqual([
+      `bases/${table}/000000000000010-1/part-000000.zst`,
+    ]);
+    expect(await newestBase(repository.store, table, 99)).toBeUndefined();
+  });
+
+  test.each<[string, unknown, unknown]>([
+    ["again", "a", "a"],
+    ["smaller", "b", "a"],
+    ["of a smaller type", 1, true],
+    ["equal but written otherwise", 0, -0],
+  ])("refuses a key that comes %s", (_, first, second) => {
+    const writer = newWriter();
+    writer.add(json(first), 1, 1, json({}));
+    expect(() => writer.add(json(second), 1, 2, json({}))).toThrow("out of order");
+  });
+
+  test("is not published twice for one instant and writer", async () => {
+    await write([]);
+    await expect(write([])).rejects.toThrow("exists already");
+  });
+});
+
+describe("newestBase", () => {
+  test("is the newest at or before the instant", async () => {
+    for (const instant of [300, 100, 200]) {
+      const writer = newWriter(instant, "f");
+      writer.add(json("a"), instant, 1, json({ instant }));
+      await writer.finish(instant, instant);
+    }
+    const instantOf = async (at: number) =>
+      (await newestBase(repository.store, table, at))?.instant;
+    expect(await instantOf(99)).toBeUndefined();
+    expect(await instantOf(100)).toBe(100);
+    expect(await instantOf(299)).toBe(200);
+    expect(await instantOf(Number.MAX_SAFE_INTEGER)).toBe(300);
+    const other = "0b000000-0000-4000-8000-000000000002";
+    expect(await newestBase(repository.store, other, 999)).toBeUndefined();
+  });
+});
+
+describe("readManifest", () => {
+  test("refuses a manifest in the place of another table's or instant's", async () => {
+    const base = await write([]);
+    const other = table.replace(/^0a/, "0b");
+    for (const name of [
+      `bases/${other}/000000000000020-1/manifest.json`,
+      `bases/${table}/000000000000021-1/manifest.json`,
+    ]) {
+      await repository.store.put(name, encodeJsonObject("base", base));
+      await expect(readManifest(repository.store, name)).rejects.toMatchObject({
+        code: "damaged",
+        message: `object ${name} is damaged: its name and its content differ`,
+      });
+    }
+  });
+});

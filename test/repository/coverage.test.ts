@@ -1,0 +1,324 @@
+import { describe, expect, test } from "vitest";
+import {
+  CoverageBuilder,
+  type CoverageRecord,
+  intervalAt,
+  nearestExact,
+} from "../../src/repository/coverage.js";
+import { readCoverage } from "../../src/repository/coverage-reader.js";
+import { copyOf, foldUp, makeRepository, namesIn, Recording, StillClock } from "./recording.js";
+
+const table = "0a000000-0000-4000-8000-000000000001";
+const other = "0b000000-0000-4000-8000-000000000002";
+
+type Step = CoverageRecord | { end: number } | { reach: number };
+
+function built(...steps: Step[]) {
+  const builder = new CoverageBuilder(table);
+  for (const step of steps) {
+    if ("end" in step) builder.end(step.end);
+    else if ("reach" in step) builder.reach(step.reach);
+    else builder.apply(step);
+  }
+  return builder.build();
+}
+
+const copying = (since: number): Step => ({ state: "copying", since });
+const repairing = (since: number): Step => ({ state: "repairing", since });
+const live = (since: number): Step => ({ state: "live", since });
+const hole = (since: number, reason = "lost"): Step => ({ state: "hole", since, reason });
+const dropped = (since: number): Step => ({ state: "dropped", since });
+
+describe("CoverageBuilder", () => {
+  test("knows nothing of a table while it is first copied", () => {
+    expect(built(copying(10), { reach: 50 })).toEqual({
+      table,
+      state: "copying",
+      intervals: [],
+      frontier: undefined,
+    });
+    expect(built(copying(10), { end: 50 })).toMatchObject({ intervals: [], frontier: undefined });
+  });
+
+  test("is exact from the end of the copy to the frontier, both included", () => {
+    const coverage = built(copying(10), live(30), { reach: 50 });
+    expect(coverage).toMatchObject({ state: "live", frontier: 50 });
+    expect(coverage.intervals).toEqual([{ from: 30, to: 50, class: "exact" }]);
+  });
+
+  test("is exact at one instant when nothing was proven since", () => {
+    expect(built(copying(10), live(30), { reach: 20 }).intervals).toEqual([
+      { from: 30, to: 30, class: "exact" },
+    ]);
+    expect(built(copying(10), live(30)).intervals).toEqual([{ from: 30, to: 30, class: "exact" }]);
+  });
+
+  test("of a hole that is open yet, nothing is claimed", () => {
+    const coverage = built(copying(10), live(30), hole(50), { reach: 90 });
+    expect(coverage).toMatchObject({ state: "hole", frontier: 50 });
+    expect(coverage.intervals).toEqual([{ from: 30, to: 50, class: "exact" }]);
+    expect(built(copying(10), live(30), hole(50), repairing(60), { reach: 90 })).toMatchObject({
+      state: "repairing",
+      frontier: 50,
+      intervals: [{ from: 30, to: 50, class: "exact" }],
+    });
+  });
+
+  test("a hole is repaired when the table is live again: its end is exact, what lies between is not", () => {
+    expect(built(copying(10), live(30), hole(50), repairing(60), live(80), { reach: 95 })).toEqual({
+      table,
+      state: "live",
+      frontier: 95,
+      lastCopy: 30,
+      intervals: [
+        { from: 30, to: 50, class: "exact" },
+        { from: 51, to: 79, class: "repaired", reason: "lost" },
+        { from: 80, to: 95, class: "exact" },
+      ],
+    });
+  });
+
+  test("a hole that was lost again while it was repaired is one hole, with its first instant and reason", () => {
+    const coverage = built(
+      copying(10),
+      live(30),
+      hole(50, "first"),
+      repairing(60),
+      hole(65, "second"),
+      copying(70),
+      live(80),
+      { reach: 80 },
+    );
+    expect(coverage.intervals).toEqual([
+      { from: 30, to: 50, class: "exact" },
+      { from: 51, to: 79, class: "repaired", reason: "first" },
+      { from: 80, to: 80, class: "exact" },
+    ]);
+  });
+
+  test("a hole without an instant inside leaves no interval", () => {
+    expect(built(copying(10), live(30), hole(50), live(51), { reach: 60 }).intervals).toEqual([
+      { from: 30, to: 50, class: "exact" },
+      { from: 51, to: 60, class: "exact" },
+    ]);
+  });
+
+  test("a hole before the table was ever exact is none", () => {
+    expect(built(copying(10), hole(20), copying(25), live(30), { reach: 40 }).intervals).toEqual([
+      { from: 30, to: 40, class: "exact" },
+    ]);
+  });
+
+  test("a hole that began before the exactness leaves one exact instant", () => {
+    expect(built(copying(10), live(30), hole(25)).intervals).toEqual([
+      { from: 30, to: 30, class: "exact" },
+    ]);
+  });
+
+  test("the end of a writer is a hole from its last proof on", () => {
+    const ended = built(copying(10), live(30), { end: 50 });
+    expect(ended).toMatchObject({ state: "hole", frontier: 50 });
+    expect(ended.intervals).toEqual([{ from: 30, to: 50, class: "exact" }]);
+    const again = built(copying(10), live(30), { end: 50 }, repairing(100), live(120), {
+      reach: 130,
+    });
+    expect(again.intervals).toEqual([
+      { from: 30, to: 50, class: "exact" },
+      { from: 51, to: 119, class: "repaired", reason: "capture was not running" },
+      { from: 120, to: 130, class: "exact" },
+    ]);
+  });
+
+  test("a writer that ended within a hole does not move its begin", () => {
+    const coverage = built(copying(10), live(30), hole(50), { end: 70 }, repairing(100), live(120));
+    expect(coverage.intervals[1]).toEqual({ from: 51, to: 119, class: "repaired", reason: "lost" });
+  });
+
+  test("two writers that ended one after the other leave one hole", () => {
+    const coverage = built(
+      copying(10),
+      live(30),
+      { end: 50 },
+      { end: 90 },
+      repairing(100),
+      live(120),
+    );
+    expect(coverage.intervals[1]).toMatchObject({ from: 51, to: 119, class: "repaired" });
+  });
+
+  test("a later writer's frontier says nothing of a table that it does not watch", () => {
+    expect(built(copying(10), live(30), { end: 50 }, { reach: 500 })).toMatchObject({
+      frontier: 50,
+      intervals: [{ from: 30, to: 50, class: "exact" }],
+    });
+  });
+
+  test("a dropped table is exact up to its drop, and stays dropped", () => {
+    const coverage = built(copying(10), live(30), dropped(60), { end: 70 }, { reach: 500 });
+    expect(coverage).toEqual({
+      table,
+      state: "dropped",
+      frontier: undefined,
+      lastCopy: 30,
+      intervals: [{ from: 30, to: 60, class: "exact" }],
+    });
+  });
+
+  test("a hole that the drop ended is not repaired: nobody knows how it went", () => {
+    expect(built(copying(10), live(30), hole(50), dropped(60)).intervals).toEqual([
+      { from: 30, to: 50, class: "exact" },
+      { from: 51, to: 59, class: "unwatched", reason: "lost" },
+    ]);
+  });
+
+  test("building again changes nothing", () => {
+    const builder = new CoverageBuilder(table);
+    builder.apply({ state: "live", since: 5 });
+    builder.reach(9);
+    expect(builder.build()).toEqual(builder.build());
+    builder.reach(12);
+    expect(builder.build().frontier).toBe(12);
+  });
+});
+
+describe("intervalAt and nearestExact", () => {
+  const coverage = built(copying(10), live(30), hole(50), repairing(60), live(80), { reach: 95 });
+
+  test.each([
+    [29, undefined],
+    [30, "exact"],
+    [50, "exact"],
+    [51, "repaired"],
+    [79, "repaired"],
+    [80, "exact"],
+    [95, "exact"],
+    [96, undefined],
+  ])("at %i it is %s", (instant, of) => {
+    expect(intervalAt(coverage, instant)?.class).toBe(of);
+  });
+
+  test.each([
+    [29, [30]],
+    [51, [50, 80]],
+    [79, [50, 80]],
+    [96, [95]],
+  ])("of %i the nearest exact instants are %j", (instant, nearest) => {
+    expect(nearestExact(coverage, instant)).toEqual(nearest);
+  });
+});
+
+describe("readCoverage", () => {
+  async function copied(recording: Recording, id: string): Promise<number> {
+    const since = recording.log.stamp().time;
+    recording.coverage(id, { state: "copying", since });
+    const base = await recording.copy(id, [["a", { id: "a" }]]);
+    const instant = await recording.tick(100);
+    await base.finish(instant, since - 1);
+    recording.coverage(id, { state: "live", since: instant });
+    return instant;
+  }
+
+  test("of an empty repository is empty", async () => {
+    const { store } = await makeRepository();
+    expect(await readCoverage(store)).toEqual(new Map());
+  });
+
+  test("takes the frontier from the last segment, and that of laggards from its list", async () => {
+    const repository = await makeRepository();
+    const recording = await Recording.begin(repository, new StillClock(1000));
+    const first = await copied(recording, table);
+    const second = await copied(recording, other);
+    await recording.tick(100, { frontier: 1150 });
+    await recording.tick(100, { frontier: second + 50, lagging: { [other]: second + 20 } });
+    const coverage = await readCoverage(repository.store);
+    expect(coverage.get(table)?.intervals).toEqual([
+      { from: first, to: second + 50, class: "exact" },
+    ]);
+    expect(coverage.get(other)?.intervals).toEqual([
+      { from: second, to: second + 20, class: "exact" },
+    ]);
+  });
+
+  test("ends at the last segment of a writer that died without a word, and goes on with the next", async () => {
+    const repository = await makeRepository();
+    const clock = new StillClock(1000);
+    const recording = await Recording.begin(repository, clock);
+    const from = await copied(recording, table);
+    const proven = await recording.tick(100);
+    await recording.tick(100, { frontier: proven });
+    clock.instant += 10_000;
+    const next = await Recording.begin(repository, clock);
+    next.coverage(table, { state: "repairing", since: clock.instant });
+    const before = await next.tick(100);
+    expect((await readCoverage(repository.store)).get(table)).toMatchObject({
+      state: "repairing",
+      frontier: proven,
+      intervals: [{ from, to: proven, class: "exact" }],
+    });
+    next.coverage(table, { state: "live", since: before });
+    const to = await next.tick(100);
+    expect((await readCoverage(repository.store)).get(table)?.intervals).toEqual([
+      { from, to: proven, class: "exact" },
+      { from: proven + 1, to: before - 1, class: "repaired", reason: "capture was not running" },
+      { from: before, to, class: "exact" },
+    ]);
+  });
+
+  test("a table that a later writer no longer watches stays as it was left", async () => {
+    const repository = await makeRepository();
+    const clock = new StillClock(1000);
+    const recording = await Recording.begin(repository, clock);
+    const from = await copied(recording, table);
+    const to = await recording.tick(100);
+    const next = await Recording.begin(repository, clock);
+    await copied(next, other);
+    await next.tick(100);
+    expect((await readCoverage(repository.store)).get(table)).toMatchObject({
+      state: "hole",
+      frontier: to,
+      intervals: [{ from, to, class: "exact" }],
+    });
+  });
+
+  test("from a copy on, only its base or a later one will do: without it the table is damaged, not exact", async () => {
+    const repository = await makeRepository();
+    const { store } = repository;
+    const clock = new StillClock(1000);
+    const recording = await Recording.begin(repository, clock);
+    const first = await copied(recording, table);
+    const stopped = await recording.tick(100);
+    clock.instant += 5000;
+    const next = await Recording.begin(repository, clock);
+    const second = await copied(next, table);
+    const to = await next.tick(100);
+    const exact = [
+      { from: first, to: stopped, class: "exact" },
+      { from: stopped + 1, to: second - 1, class: "repaired", reason: "capture was not running" },
+      { from: second, to, class: "exact" },
+    ];
+    expect((await readCoverage(store)).get(table)?.intervals).toEqual(exact);
+    const manifests = (await namesIn(store)).filter((name) => name.endsWith("manifest.json"));
+    const intervals = async (changes: Record<string, Buffer | undefined>) =>
+      (await readCoverage(await copyOf(store, changes))).get(table)?.intervals;
+    const missing = (at: number) =>
+      `object bases/${table}/${String(at).padStart(15, "0")}-…/manifest.json is missing`;
+    expect(await intervals({ [manifests[1]!]: undefined })).toEqual([
+      ...exact.slice(0, 2),
+      { from: second, to, class: "damaged", reason: missing(second) },
+    ]);
+    expect(await intervals({ [manifests[0]!]: undefined })).toEqual([
+      { from: first, to: second - 1, class: "damaged", reason: missing(first) },
+      exact[2],
+    ]);
+    expect(await intervals({ [manifests[1]!]: Buffer.from("{}") })).toMatchObject([
+      ...exact.slice(0, 2),
+      { class: "damaged", reason: expect.stringContaining(manifests[1]!) as string },
+    ]);
+    await foldUp(repository, to);
+    expect(await intervals({ [manifests[1]!]: undefined })).toMatchObject([
+      ...exact.slice(0, 2),
+      { from: second, to: to - 1, class: "damaged" },
+      { from: to, to, class: "exact" },
+    ]);
+  });
+});

@@ -1,0 +1,219 @@
+import { describe, expect, test } from "vitest";
+import { ThinkbackError } from "../../src/errors.js";
+import {
+  DataObject,
+  DataObjectWriter,
+  type EncodedObject,
+  kinds,
+  trailerBytes,
+} from "../../src/repository/data-object.js";
+import { MemoryStore } from "../../src/storage/memory-store.js";
+
+const name = "log/object.zst";
+const lines = (count: number, text = "line") =>
+  Buffer.from(Array.from({ length: count }, (_, i) => `{"${text}":${i}}\n`).join(""));
+
+function encode(kind: keyof typeof kinds = "segment"): EncodedObject {
+  const writer = new DataObjectWriter(kind);
+  writer.addFrame(lines(3, "a"), 3, { table: "t1", minTime: 5, maxTime: 9 });
+  writer.addFrame(lines(200, "b"), 200, { table: "t2", firstKey: '"é"' });
+  return writer.finish({ some: "footer", n: [1, 2] });
+}
+
+async function storeWith(bytes: Buffer): Promise<MemoryStore> {
+  const store = new MemoryStore();
+  await store.put(name, bytes);
+  return store;
+}
+
+/** Opens an object and reads all of its frames. */
+async function readAll(bytes: Buffer, kind: keyof typeof kinds = "segment", checksum?: string) {
+  const object = await DataObject.open(await storeWith(bytes), name, kind, checksum);
+  const frames: Buffer[] = [];
+  for (const entry of object.index.frames) frames.push(await object.readFrame(entry));
+  return { object, frames };
+}
+
+async function errorOf(work: Promise<unknown>): Promise<ThinkbackError> {
+  const error: unknown = await work.then(
+    () => new Error("it was read without an error"),
+    (thrown: unknown) => thrown,
+  );
+  expect(error).toBeInstanceOf(ThinkbackError);
+  return error as ThinkbackError;
+}
+
+describe("a data object", () => {
+  test("gives back its lines, index and footer", async () => {
+    const { bytes, checksum } = encode();
+    const { object, frames } = await readAll(bytes, "segment", checksum);
+    expect(frames).toEqual([lines(3, "a"), lines(200, "b")]);
+    expect(object.index.footer).toEqual({ some: "footer", n: [1, 2] });
+    expect(object.checksum).toBe(checksum);
+    expect(object.size).toBe(bytes.length);
+    const [first, second] = object.index.frames;
+    expect(first).toMatchObject({ offset: 0, rows: 3, table: "t1", minTime: 5, maxTime: 9 });
+    expect(second).toMatchObject({ offset: first!.length, rows: 200, firstKey: '"é"' });
+    expect(first).not.toHaveProperty("firstKey");
+    expect(first!.length + second!.length).toBeLessThan(bytes.length - trailerBytes);
+  });
+
+  test("may be without frames", async () => {
+    const { bytes } = new DataObjectWriter("segment").finish({ empty: true });
+    const { object, frames } = await readAll(bytes);
+    expect(frames).toEqual([]);
+    expect(object.index.footer).toEqual({ empty: true });
+  });
+
+  test.each(Object.keys(kinds) as (keyof typeof kinds)[])(
+    "of kind %s is only that",
+    async (kind) => {
+      const { bytes } = encode(kind);
+      await expect(readAll(bytes, kind)).resolves.toBeDefined();
+      for (const other of Object.keys(kinds) as (keyof typeof kinds)[]) {
+        if (other === kind) continue;
+        const error = await errorOf(readAll(bytes, other));
+        expect(error).toMatchObject({ code: "damaged" });
+        expect(error.message).toBe(`object ${name} is damaged: it is not of kind ${other}`);
+      }
+    },
+  );
+
+  test("is refused if it is not the one that its reference names", async () => {
+    const other = new DataObjectWriter("segment").finish({});
+    const error = await errorOf(readAll(encode().bytes, "segment", other.checksum));
+    expect(error.code).toBe("damaged");
+    expect(error.message).toContain(`${name} is damaged: it is not the object that its reference`);
+  });
+
+  test("that is missing, or goes while it is read, is damage", async () => {
+    const store = new MemoryStore();
+    expect(await errorOf(DataObject.open(store, name, "segment"))).toMatchObject({
+      code: "damaged",
+      message: `object ${name} is damaged: it is missing`,
+    });
+    const writer = new DataObjectWriter("segment");
+    // Not compressible, so that it does not come whole with the tail.
+    const bulk = Buffer.from(`${Buffer.from(randomBytes(200_000)).toString("hex")}\n`);
+    writer.addFrame(bulk, 1);
+    await store.put(name, writer.finish({}).bytes);
+    const object = await DataObject.open(store, name, "segment");
+    await store.delete(name);
+    expect(await errorOf(object.readFrame(object.index.frames[0]!))).toMatchObject({
+      code: "damaged",
+      message: `object ${name} is damaged: it is missing`,
+    });
+  });
+
+  test("larger than what is read at once is read by ranges, with an index larger than that", async () => {
+    const writer = new DataObjectWriter("basePart");
+    const frames = Array.from({ length: 1000 }, (_, i) => lines(20, `frame${i}`));
+    for (const [i, frame] of frames.entries()) writer.addFrame(frame, 20, { firstKey: `"${i}"` });
+    const { bytes } = writer.finish({});
+    expect(bytes.readUInt32LE(bytes.length - trailerBytes)).toBeGreaterThan(64 * 1024);
+    const read = await readAll(bytes, "basePart");
+    expect(read.frames).toEqual(frames);
+    const error = await errorOf(readAll(flipped(bytes, 100), "basePart"));
+    expect(error.message).toContain("fails its checksum");
+    const inIndex = bytes.length - trailerBytes - 80_000;
+    expect((await errorOf(readAll(flipped(bytes, inIndex), "basePart"))).code).toBe("damaged");
+  });
+});
+
+function randomBytes(count: number): number[] {
+  let state = 12345;
+  return Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+    return state >> 16;
+  });
+}
+
+function flipped(bytes: Buffer, at: number, mask = 0x01): Buffer {
+  const copy = Buffer.from(bytes);
+  copy[at] = copy[at]! ^ mask;
+  return copy;
+}
+
+describe("a damaged data object is told", () => {
+  const { bytes } = encode();
+  const versionBytes = [bytes.length - trailerBytes + 4, bytes.length - trailerBytes + 5];
+
+  test("truncated at any byte", async () => {
+    for (let length = 0; length < bytes.length; length += 1) {
+      const error = await errorOf(readAll(bytes.subarray(0, length)));
+      expect(error.code, `length ${length}`).toBe("damaged");
+      expect(error.message).toContain(`object ${name} is damaged: `);
+    }
+  });
+
+  test("with one byte too many, at either end or between", async () => {
+    for (const at of [0, 10, bytes.length - trailerBytes, bytes.length]) {
+      const longer = Buffer.concat([bytes.subarray(0, at), Buffer.of(0x20), bytes.subarray(at)]);
+      expect((await errorOf(readAll(longer))).code).toBe("damaged");
+    }
+  });
+
+  test.each([0x01, 0x80, 0xff])("with any one byte flipped (xor %i)", async (mask) => {
+    for (let at = 0; at < bytes.length; at += 1) {
+      const error = await errorOf(readAll(flipped(bytes, at, mask)));
+      const codes = versionBytes.includes(at) ? ["damaged", "repository"] : ["damaged"];
+      expect(codes, `byte ${at}: ${error.message}`).toContain(error.code);
+      expect(error.message).toContain(name);
+    }
+  });
+
+  test("of a newer version, with the advice to use a newer Thinkback", async () => {
+    const newer = Buffer.from(bytes);
+    newer.writeUInt16LE(2, bytes.length - trailerBytes + 4);
+    const error = await errorOf(readAll(newer));
+    expect(error).toMatchObject({
+      code: "repository",
+      message: `${name} is of format version 2; this Thinkback reads up to 1`,
+    });
+    expect(error.hint).toContain("later");
+  });
+
+  test("with frames of equal length exchanged", async () => {
+    const writer = new DataObjectWriter("segment");
+    writer.addFrame(lines(1, "a"), 1);
+    writer.addFrame(lines(1, "b"), 1);
+    const object = writer.finish({}).bytes;
+    const index = (await readAll(object)).object.index;
+    const [a, b] = index.frames.map(({ offset, length }) =>
+      object.subarray(offset, offset + length),
+    );
+    expect(a!.length).toBe(b!.length);
+    const rest = object.subarray(2 * a!.length);
+    const error = await errorOf(readAll(Buffer.concat([b!, a!, rest])));
+    expect(error.message).toBe(`object ${name} is damaged: the frame at byte 0 fails its checksum`);
+  });
+
+  test.each([
+    "null",
+    "[]",
+    "{}",
+    '{"frames":[]}',
+    '{"frames":{},"footer":{}}',
+    '{"frames":[null],"footer":{}}',
+    '{"frames":[{"offset":0,"length":-1,"size":1,"rows":1,"checksum":""}],"footer":{}}',
+    '{"frames":[{"offset":0,"length":0,"size":1e300,"rows":1,"checksum":""}],"footer":{}}',
+    '{"frames":[{"offset":0,"length":0,"size":4e9,"rows":1,"checksum":""}],"footer":{}}',
+    '{"frames":[{"offset":0,"length":0,"size":1,"rows":1,"checksum":5}],"footer":{}}',
+    '{"frames":[{"offset":0,"length":5,"size":1,"rows":1,"checksum":""}],"footer":{}}',
+    '{"frames":[',
+  ])("with a sealed index that is none: %s", async (index) => {
+    expect((await errorOf(readAll(sealed(index)))).code).toBe("damaged");
+  });
+});
+
+/** An object without frames whose index is `index`, with a checksum that is right. */
+function sealed(index: string): Buffer {
+  const writer = new DataObjectWriter("segment");
+  const stringify = JSON.stringify;
+  try {
+    JSON.stringify = () => index;
+    return writer.finish({}).bytes;
+  } finally {
+    JSON.stringify = stringify;
+  }
+}

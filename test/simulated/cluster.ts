@@ -1,0 +1,280 @@
+/** A RethinkDB server in memory, with the faults that real ones have, for tests and for the whole-system simulation. */
+import { Connection } from "./connection.js";
+import { type Datum, type DatumObject, isObject } from "./datum.js";
+import { Engine, type EngineOptions, feedAborted } from "./engine.js";
+import { Feed } from "./feed.js";
+import { documentText, jsonText } from "./json-text.js";
+import { primaryCode } from "./key-code.js";
+import type { Link, Weather } from "./link.js";
+import type { Random } from "./random.js";
+import { readDatum } from "./read-json.js";
+import type { StoredTable } from "./stored-table.js";
+import { shardsOn } from "./table-config.js";
+import { terms } from "./terms.js";
+import { realTimers, type Timers } from "./timers.js";
+import type { User } from "./users.js";
+
+export interface ClusterOptions extends Partial<EngineOptions> {
+  readonly timers?: Timers;
+}
+
+/** A write made without a query: a whole document, or the key of one to delete; both as JSON values or as RawJson. */
+export type DirectWrite = { readonly put: unknown } | { readonly delete: unknown };
+
+/** Refused: the server is not reachable, the user is unknown or the password wrong. */
+export class ConnectionRefused extends Error {
+  override readonly name = "ConnectionRefused";
+  /** The handshake's error code; undefined when nobody listens. */
+  readonly code: number | undefined;
+
+  constructor(message: string, code?: number) {
+    super(message);
+    this.code = code;
+  }
+}
+
+const NOT_READY_AFTER_RESTART_MS = 500;
+
+export class Cluster {
+  readonly timers: Timers;
+  readonly #engine: Engine;
+  readonly #weather: Weather = { latencyMs: 0, paused: false };
+  readonly #connections = new Set<Connection>();
+  #refusing = false;
+  #down = false;
+
+  constructor(options: ClusterOptions = {}) {
+    this.timers = options.timers ?? realTimers;
+    const engineOptions: EngineOptions = {
+      seed: options.seed ?? 1,
+      serverName: options.serverName ?? "simulated_1",
+      otherServers: options.otherServers ?? [],
+      feedDelayMsMax: options.feedDelayMsMax ?? 3,
+      indexBuildMs: options.indexBuildMs ?? 20,
+      flushIntervalMs: options.flushIntervalMs ?? 1000,
+    };
+    this.#engine = new Engine(this.timers, engineOptions, terms);
+  }
+
+  /**
+   * Connects without a socket and without the handshake's messages.
+   * @throws {ConnectionRefused} when not reachable, for an unknown user (code 17) or a wrong password (code 12)
+   */
+  open(credentials: { user?: string; password?: string } = {}): Link {
+    const name = credentials.user ?? "admin";
+    if (!this.accepting) throw new ConnectionRefused("the simulated server is not reachable");
+    const user = this.findUser(name);
+    if (!user) throw new ConnectionRefused("Unknown user", 17);
+    if (user.password !== (credentials.password ?? ""))
+      throw new ConnectionRefused("Wrong password", 12);
+    return this.connect(name, false);
+  }
+
+  /** A connection for a user who has shown the password. `immediate` is for sockets, which have a latency of their own. */
+  connect(user: string, immediate: boolean): Link {
+    const connection = new Connection(this.#engine, this.#weather, user, immediate, (closed) =>
+      this.#connections.delete(closed),
+    );
+    this.#connections.add(connection);
+    return connection.link();
+  }
+
+  /** Whether a new connection is answered at all. */
+  get accepting(): boolean {
+    return !this.#refusing && !this.#down;
+  }
+
+  get paused(): boolean {
+    return this.#weather.paused;
+  }
+
+  get random(): Random {
+    return this.#engine.random;
+  }
+
+  findUser(name: string): User | undefined {
+    return this.#engine.users.get(name);
+  }
+
+  // Workload and oracle: direct writes and reads, seen by feeds and queries like any other.
+
+  createDatabase(name: string): void {
+    this.#engine.createDatabase(name);
+  }
+
+  /** Gives the table's id. */
+  createTable(
+    database: string,
+    name: string,
+    options: { primaryKey?: string; shards?: number; durability?: "hard" | "soft" } = {},
+  ): string {
+    const { id } = this.#engine.database(database);
+    const shards = shardsOn(this.#engine.options.serverName, options.shards ?? 1);
+    const durability = options.durability ?? "hard";
+    const primaryKey = options.primaryKey ?? "id";
+    const table = this.#engine.createTable(
+      { databaseId: id, name, primaryKey },
+      { durability, shards, writeAcks: "majority" },
+    );
+    return table.id;
+  }
+
+  dropTable(database: string, name: string): void {
+    this.#engine.dropTable(this.#table(database, name));
+  }
+
+  tableId(database: string, name: string): string {
+    return this.#table(database, name).id;
+  }
+
+  /** Applies a write at once and sends its change to the feeds. Works while the primary is isolated or connections are cut. */
+  write(
+    database: string,
+    name: string,
+    write: DirectWrite,
+    durability: "hard" | "soft" = "hard",
+  ): void {
+    const table = this.#table(database, name);
+    if ("put" in write) {
+      const document = datumFrom(write.put);
+      if (!isObject(document)) throw new Error(`not a document: ${jsonText(document)}`);
+      const key = document.get(table.primaryKey) ?? null;
+      table.commit(primaryCode(key), key, document, durability);
+      return;
+    }
+    const key = datumFrom(write.delete);
+    const code = primaryCode(key);
+    if (table.rows.get(code)) table.commit(code, key, null, durability);
+  }
+
+  /** All documents as JSON text, byte for byte as the server sends them, by their keys' JSON text. */
+  documents(database: string, name: string): Map<string, string> {
+    const table = this.#table(database, name);
+    const documents = new Map<string, string>();
+    for (const [, { key, document }] of table.rows.entries()) {
+      documents.set(jsonText(key), documentText(document));
+    }
+    return documents;
+  }
+
+  /** Names of databases and their tables, without `rethinkdb`. */
+  tables(): { database: string; name: string; id: string }[] {
+    return [...this.#engine.tables.values()].map(({ databaseName, name, id }) => ({
+      database: databaseName,
+      name,
+      id,
+    }));
+  }
+
+  // Faults.
+
+  /** Cuts connections, all of them unless a filter says which. */
+  dropConnections(filter: (connection: { user: string }) => boolean = () => true): void {
+    const cut = [...this.#connections].filter(filter);
+    for (const connection of cut) connection.close();
+  }
+
+  /** Ends the feeds of a table as a change of its primary replica does. */
+  abortFeeds(tableId: string): void {
+    this.#tableById(tableId).hub.abort(feedAborted);
+  }
+
+  /** Reconfigures a table to another number of shards: feeds end, and its write hook is silently gone. */
+  reshard(tableId: string, shards = 2): void {
+    const table = this.#tableById(tableId);
+    this.#engine.reshard(table, {
+      ...table.config,
+      shards: shardsOn(this.#engine.options.serverName, shards),
+    });
+  }
+
+  /** Makes every feed on a table lose its queue and what is on its way to it, and say so as the server does. */
+  overflow(tableId: string): void {
+    const { hub } = this.#tableById(tableId);
+    for (const [subscriber, lost] of hub.loseTravelling()) {
+      if (subscriber instanceof Feed) subscriber.overflow(lost);
+    }
+  }
+
+  /** Stops the server like SIGSTOP: nothing is answered, connections stay. */
+  pause(): void {
+    this.#weather.paused = true;
+  }
+
+  resume(): void {
+    this.#weather.paused = false;
+    for (const connection of this.#connections) connection.flow();
+  }
+
+  /**
+   * Cuts a table's primary replica off from the others while clients stay connected to it: feeds stay open in silence,
+   * reads and writes fail, but `write` still writes, as on the side of the majority. Turned off, the feeds end.
+   */
+  isolatePrimary(tableId: string, on: boolean): void {
+    const { hub } = this.#tableById(tableId);
+    if (hub.isolated === on) return;
+    hub.isolated = on;
+    if (on) hub.loseTravelling();
+    else hub.abort(feedAborted);
+  }
+
+  /**
+   * Closes every connection and refuses new ones for `downMs`; for half a second more tables have no primary replica.
+   * With `loseUnflushed`, soft writes since the last flush are undone, though feeds may have shown them.
+   */
+  restart(options: { loseUnflushed?: boolean; downMs?: number } = {}): void {
+    const downMs = options.downMs ?? 1000;
+    this.#down = true;
+    this.#weather.paused = false;
+    this.dropConnections();
+    for (const table of this.#engine.tables.values()) {
+      table.hub.clear();
+      if (options.loseUnflushed) table.loseUnflushed();
+      else table.unflushed.flush();
+    }
+    this.#engine.unavailableUntilMs = this.timers.now() + downMs + NOT_READY_AFTER_RESTART_MS;
+    this.timers.setTimeout(() => {
+      this.#down = false;
+    }, downMs);
+  }
+
+  /** @param latencyMs for a query and its answer together */
+  setLatency(latencyMs: number): void {
+    this.#weather.latencyMs = latencyMs;
+  }
+
+  refuseConnections(on: boolean): void {
+    this.#refusing = on;
+  }
+
+  /** Sets the server's clock off: `r.now()` and the times in its tables. */
+  setClockOffset(offsetMs: number): void {
+    this.#engine.clockOffsetMs = offsetMs;
+  }
+
+  #table(database: string, name: string): StoredTable {
+    const table = this.#engine.findTable(this.#engine.database(database).id, name);
+    if (!table) throw new Error(`there is no table ${database}.${name}`);
+    return table;
+  }
+
+  #tableById(id: string): StoredTable {
+    const table = this.#engine.tables.get(id);
+    if (!table) throw new Error(`there is no table with the id ${id}`);
+    return table;
+  }
+}
+
+/** JSON text is read as the server reads it; anything else is written as JSON first. */
+function datumFrom(value: unknown): Datum | DatumObject {
+  return readDatum(value instanceof RawJson ? value.text : JSON.stringify(value));
+}
+
+/** JSON text to be taken as it is, for documents that JavaScript values cannot hold. */
+export class RawJson {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}

@@ -1,0 +1,111 @@
+/** The rows that describe databases, tables and the server, as system tables and administrative commands show them. */
+import { type DatumObject, record } from "./datum.js";
+import type { Engine } from "./engine.js";
+import { timeOf } from "./pseudo-types.js";
+import type { StoredTable } from "./stored-table.js";
+import type { TableConfig } from "./table-config.js";
+
+export function databaseRow({ id, name }: { id: string; name: string }): DatumObject {
+  return record({ id, name });
+}
+
+export function tableConfigRow(
+  _engine: Engine,
+  table: StoredTable,
+  config = table.config,
+): DatumObject {
+  return record({
+    db: table.databaseName,
+    durability: config.durability,
+    id: table.id,
+    indexes: indexNames(table),
+    name: table.name,
+    primary_key: table.primaryKey,
+    shards: shardRows(config),
+    write_acks: config.writeAcks,
+    write_hook: table.writeHook?.row ?? null,
+  });
+}
+
+/** Sorted by their bytes, as the server lists them. */
+export function indexNames(table: StoredTable): string[] {
+  return [...table.indexes.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+}
+
+function shardRows({ shards }: TableConfig): DatumObject[] {
+  return shards.map(({ primaryReplica, replicas, nonvotingReplicas }) =>
+    record({ primary_replica: primaryReplica, replicas, nonvoting_replicas: nonvotingReplicas }),
+  );
+}
+
+export function tableStatusRow(
+  engine: Engine,
+  table: StoredTable,
+  config = table.config,
+): DatumObject {
+  const ready = !engine.unavailable();
+  const writable = ready && !table.hub.isolated;
+  return record({
+    db: table.databaseName,
+    id: table.id,
+    name: table.name,
+    raft_leader: ready ? engine.options.serverName : null,
+    shards: config.shards.map(({ primaryReplica, replicas }) =>
+      record({
+        primary_replicas: ready ? [primaryReplica] : [],
+        replicas: replicas.map((server) =>
+          record({ server, state: ready ? "ready" : "looking_for_primary_replica" }),
+        ),
+      }),
+    ),
+    status: record({
+      all_replicas_ready: writable,
+      ready_for_outdated_reads: true,
+      ready_for_reads: writable,
+      ready_for_writes: writable,
+    }),
+  });
+}
+
+export function serverStatusRow(engine: Engine): DatumObject {
+  const started = timeOf(engine.startedMs / 1000, "+00:00");
+  return record({
+    id: engine.serverId,
+    name: engine.options.serverName,
+    network: record({
+      canonical_addresses: [record({ host: "127.0.0.1", port: 29015 })],
+      cluster_port: 29015,
+      connected_to: record({}),
+      hostname: "simulated",
+      http_admin_port: "<no http admin>",
+      reql_port: 28015,
+      time_connected: started,
+    }),
+    process: record({
+      argv: ["rethinkdb"],
+      cache_size_mb: 1024,
+      pid: 1,
+      time_started: started,
+      version: "rethinkdb 2.4.4 (simulated)",
+    }),
+  });
+}
+
+/** What `info()` says of a table. */
+export function tableInfo(table: StoredTable): DatumObject {
+  return record({
+    db: databaseInfo({ id: table.databaseId, name: table.databaseName }),
+    doc_count_estimates: table.config.shards.map(() =>
+      Math.ceil(table.rows.size / table.config.shards.length),
+    ),
+    id: table.id,
+    indexes: indexNames(table),
+    name: table.name,
+    primary_key: table.primaryKey,
+    type: "TABLE",
+  });
+}
+
+export function databaseInfo({ id, name }: { id: string; name: string }): DatumObject {
+  return record({ id, name, type: "DB" });
+}

@@ -1,0 +1,82 @@
+/**
+ * JSON text into JavaScript values and data, with the server's own rules: `-0` is the integer 0 while `-0.0` keeps its
+ * sign, lone surrogates and numbers beyond a double's range are refused, and pseudo types are checked as they are read.
+ */
+import { type Datum, type DatumObject, emptyObject, objectOf } from "./datum.js";
+import { sanitizePseudoType } from "./pseudo-types.js";
+import { logicError } from "./reql-error.js";
+
+/** What JSON.parse gives: an object's own keys may be any string, `__proto__` too. */
+export type JsonValue =
+  | null
+  | boolean
+  | number
+  | string
+  | JsonValue[]
+  | { [name: string]: JsonValue };
+
+/**
+ * JSON.parse, but `-0` without a fraction is 0.
+ * @throws {SyntaxError} for what the server's parser refuses
+ */
+export function parseJson(text: string): JsonValue {
+  const value = JSON.parse(text.includes("-0") ? withoutNegativeZero(text) : text) as JsonValue;
+  if (/\\u[dD][89a-fA-F]/.test(text)) rejectLoneSurrogates(value);
+  if (/[eE]\+?\d{3}/.test(text)) rejectInfinity(value);
+  return value;
+}
+
+function withoutNegativeZero(text: string): string {
+  return text.replace(/"(?:[^"\\]|\\.)*"|-0(?![\d.eE])/g, (part) => (part === "-0" ? "0" : part));
+}
+
+function rejectLoneSurrogates(value: JsonValue): void {
+  walk(value, (leaf) => {
+    if (typeof leaf === "string" && /\p{Surrogate}/u.test(leaf)) {
+      throw new SyntaxError("lone surrogate");
+    }
+  });
+}
+
+function rejectInfinity(value: JsonValue): void {
+  walk(value, (leaf) => {
+    if (typeof leaf === "number" && !Number.isFinite(leaf)) throw new SyntaxError("number too big");
+  });
+}
+
+function walk(value: JsonValue, visit: (leaf: JsonValue) => void): void {
+  if (typeof value !== "object" || value === null) {
+    visit(value);
+  } else if (Array.isArray(value)) {
+    for (const item of value) walk(item, visit);
+  } else {
+    for (const [name, field] of Object.entries(value)) {
+      visit(name);
+      walk(field, visit);
+    }
+  }
+}
+
+/** A parsed JSON value as a datum. Arrays here are arrays, not terms. */
+export function datumOf(value: JsonValue): Datum {
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(datumOf);
+  const names = Object.keys(value);
+  if (names.length === 0) return emptyObject;
+  const fields = names.map((name) => [name, datumOf(value[name] ?? null)] as const);
+  const object: DatumObject = objectOf(fields);
+  return object.has("$reql_type$") ? sanitizePseudoType(object) : object;
+}
+
+/** What `r.json` makes of a text. */
+export function readDatum(text: string): Datum {
+  let value: JsonValue;
+  try {
+    value = parseJson(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const shown = text.length > 40 ? `${text.slice(0, 37)}...` : text;
+    throw logicError(`Failed to parse "${shown}" as JSON: Invalid value.`);
+  }
+  return datumOf(value);
+}

@@ -1,0 +1,65 @@
+import type { Change } from "./change-hub.js";
+import type { Datum, DatumObject } from "./datum.js";
+import type { IndexRange } from "./index-range.js";
+import type { ReqlError } from "./reql-error.js";
+import type { Source } from "./sequence.js";
+
+export interface Subscriber {
+  accept(change: Change): void;
+  fail(error: ReqlError): void;
+}
+
+/** What a feed needs of its table's stream of changes. */
+export interface ChangeStream {
+  subscribe(subscriber: Subscriber): void;
+  unsubscribe(subscriber: Subscriber): void;
+  /** The number of the newest change made. */
+  readonly newest: number;
+  /** Whether every change up to this number has been given to the subscribers. */
+  deliveredThrough(change: number): boolean;
+}
+
+export type WriteFunction = (before: DatumObject | null) => Datum;
+
+export interface WriteOptions {
+  readonly user: string;
+  readonly durability: "hard" | "soft" | undefined;
+  readonly ignoreWriteHook: boolean;
+  /** Set for inserts without a key, which system tables tell from others. */
+  readonly generatedKey: boolean;
+}
+
+export type WriteOutcome =
+  | {
+      readonly before: DatumObject | null;
+      readonly after: DatumObject | null;
+      readonly error?: undefined;
+    }
+  | { readonly before: DatumObject | null; readonly after?: Datum; readonly error: string };
+
+export type ReadMode = "single" | "majority" | "outdated";
+
+/** A table as terms see it: the same for stored and for system tables. */
+export interface SelectionTable {
+  readonly id: string;
+  readonly name: string;
+  readonly databaseId: string;
+  readonly databaseName: string;
+  readonly primaryKey: string;
+  readonly isSystem: boolean;
+  /** @throws {ReqlError} when the table cannot be read now, or not by this user */
+  checkReadable(user: string, mode: ReadMode): void;
+  /** @throws {ReqlError} when the table cannot be written now, or not by this user */
+  checkWritable(user: string): void;
+  get(key: Datum, user: string): DatumObject | null;
+  /** @param order undefined: in no particular order */
+  read(range: IndexRange, order: "asc" | "desc" | undefined, user: string): Source;
+  /** Writes one row, unless `next` refuses: its error is the outcome's. */
+  write(key: Datum, next: WriteFunction, options: WriteOptions): WriteOutcome;
+  changes(): ChangeStream;
+  /** The values that an index has for a document; undefined where there is no such index. */
+  indexCodes(index: string, document: DatumObject): string[] | undefined;
+  /** The hash shard that a key code is in. */
+  shardOf(code: string): number;
+  hasIndex(index: string): boolean;
+}

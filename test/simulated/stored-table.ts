@@ -1,0 +1,202 @@
+/**
+ * A table that users make. Invariant: rows, indexes and feeds see one sequence of writes; a write is applied and put on
+ * its way to the feeds in one step, so that no feed misses one that a read has shown.
+ */
+import type { ChangeHub } from "./change-hub.js";
+import { type Datum, type DatumObject, equal, isObject, typeName } from "./datum.js";
+import type { Engine } from "./engine.js";
+import { queryContext } from "./evaluate.js";
+import { type IndexRange } from "./index-range.js";
+import { documentText, prettyText } from "./json-text.js";
+import { hashShard, primaryCode } from "./key-code.js";
+import type { QueryContext } from "./query-context.js";
+import { logicError, opFailed, ReqlError } from "./reql-error.js";
+import { OrderedCursor, RowStore, ShardCursor } from "./row-store.js";
+import type { SecondaryIndex } from "./secondary-index.js";
+import type {
+  ChangeStream,
+  ReadMode,
+  SelectionTable,
+  WriteFunction,
+  WriteOptions,
+  WriteOutcome,
+} from "./selection-table.js";
+import { ArraySource, type Source } from "./sequence.js";
+import type { TableConfig } from "./table-config.js";
+import { UnflushedWrites } from "./unflushed-writes.js";
+import type { WriteHook } from "./write-hook.js";
+
+const NO_QUORUM_READ =
+  'The primary replica isn\'t connected to a quorum of replicas. The read was not performed, you can do an outdated read using `read_mode="outdated"`.';
+const NO_QUORUM_WRITE =
+  "The primary replica isn't connected to a quorum of replicas. The write was not performed.";
+const NO_PRIMARY = 'primary replica for shard ["", +inf) not available';
+
+export class StoredTable implements SelectionTable {
+  readonly id: string;
+  readonly isSystem = false;
+  readonly primaryKey: string;
+  databaseId: string;
+  name: string;
+  config: TableConfig;
+  writeHook: WriteHook | undefined;
+  readonly indexes = new Map<string, SecondaryIndex>();
+  readonly hub: ChangeHub;
+  readonly rows = new RowStore();
+  readonly unflushed: UnflushedWrites;
+  readonly #engine: Engine;
+  #version = 0;
+
+  constructor(
+    engine: Engine,
+    identity: { id: string; databaseId: string; name: string; primaryKey: string },
+    config: TableConfig,
+  ) {
+    this.#engine = engine;
+    this.id = identity.id;
+    this.databaseId = identity.databaseId;
+    this.name = identity.name;
+    this.primaryKey = identity.primaryKey;
+    this.config = config;
+    this.hub = engine.makeHub();
+    this.unflushed = new UnflushedWrites(engine.options.flushIntervalMs);
+  }
+
+  get databaseName(): string {
+    return this.#engine.databases.get(this.databaseId)?.name ?? "__deleted_database__";
+  }
+
+  checkReadable(user: string, mode: ReadMode): void {
+    this.#engine.users.require(user, "read", this);
+    if (mode === "outdated") return;
+    if (this.#engine.unavailable()) throw opFailed(`Cannot perform read: ${NO_PRIMARY}`);
+    if (this.hub.isolated) throw opFailed(`Cannot perform read: ${NO_QUORUM_READ}`);
+  }
+
+  checkWritable(user: string): void {
+    this.#engine.users.require(user, "write", this);
+    if (this.#engine.unavailable()) throw opFailed(`Cannot perform write: ${NO_PRIMARY}`);
+    if (this.hub.isolated) throw opFailed(`Cannot perform write: ${NO_QUORUM_WRITE}`);
+  }
+
+  /** @throws {ReqlError} when no feed can be opened now */
+  checkWatchable(user: string): void {
+    this.#engine.users.requireUncaught(user, "read", this);
+    if (this.#engine.unavailable()) {
+      throw opFailed(
+        `cannot subscribe to table \`${this.databaseName}.${this.name}\`: ${NO_PRIMARY}`,
+      );
+    }
+  }
+
+  get(key: Datum): DatumObject | null {
+    return this.rows.get(primaryCode(key))?.document ?? null;
+  }
+
+  read(range: IndexRange, order: "asc" | "desc" | undefined): Source {
+    if (range.index !== undefined) return this.#readIndex(range, order);
+    return order ? new OrderedCursor(this.rows, range, order) : new ShardCursor(this.rows, range);
+  }
+
+  write(key: Datum, next: WriteFunction, options: WriteOptions): WriteOutcome {
+    const code = primaryCode(key);
+    const before = this.rows.get(code)?.document ?? null;
+    let after: Datum | undefined;
+    try {
+      after = next(before);
+      if (!options.ignoreWriteHook && this.writeHook) {
+        after = this.writeHook.apply(before, after, this.primaryKey, this.#hookContext());
+      }
+      this.#checkReplacement(key, code, before, after);
+      const written = after as DatumObject | null;
+      if (before === written || equal(before, written)) return { before, after: before };
+      this.commit(code, key, written, options.durability ?? this.config.durability);
+      return { before, after: written };
+    } catch (error) {
+      if (!(error instanceof ReqlError)) throw error;
+      return { before, ...(after !== undefined && { after }), error: error.message };
+    }
+  }
+
+  /** Applies a write that has been checked, and sends it to the feeds. */
+  commit(code: string, key: Datum, after: DatumObject | null, durability: "hard" | "soft"): void {
+    const before = this.rows.get(code)?.document ?? null;
+    if (after) {
+      documentText(after);
+      this.rows.put(code, key, after);
+    } else {
+      this.rows.delete(code);
+    }
+    this.#version += 1;
+    this.unflushed.note({ code, key, before }, durability, this.#engine.timers.now());
+    this.hub.emit({ code, shard: hashShard(code), key, before, after });
+  }
+
+  /** Puts back what was written softly and not flushed yet, without a word to the feeds: a server that lost power. */
+  loseUnflushed(): void {
+    for (const { code, key, before } of this.unflushed.takeNewestFirst(this.#engine.timers.now())) {
+      if (before) this.rows.put(code, key, before);
+      else this.rows.delete(code);
+    }
+    this.#version += 1;
+  }
+
+  changes(): ChangeStream {
+    return this.hub;
+  }
+
+  hasIndex(index: string): boolean {
+    return this.indexes.has(index);
+  }
+
+  indexCodes(index: string, document: DatumObject): string[] | undefined {
+    return this.indexes.get(index)?.codes(document, this.#hookContext());
+  }
+
+  shardOf(code: string): number {
+    return hashShard(code);
+  }
+
+  #readIndex(range: IndexRange, order: "asc" | "desc" | undefined): Source {
+    const index = this.indexes.get(range.index ?? "");
+    const where = `\`${range.index}\` on table \`${this.databaseName}.${this.name}\``;
+    if (!index)
+      throw opFailed(
+        `Index \`${range.index}\` was not found on table \`${this.databaseName}.${this.name}\`.`,
+      );
+    if (index.readyAtMs > this.#engine.timers.now()) {
+      throw opFailed(`Index ${where} was accessed before its construction was finished.`);
+    }
+    const rows = index.rows(this.rows, this.#version, range, this.#hookContext());
+    return new ArraySource(order === "desc" ? rows.reverse() : rows);
+  }
+
+  #hookContext(): QueryContext {
+    return queryContext(this.#engine, "admin");
+  }
+
+  #checkReplacement(key: Datum, code: string, before: DatumObject | null, after: Datum): void {
+    if (after === null) return;
+    if (!isObject(after) || after.has("$reql_type$")) {
+      throw logicError(
+        `Inserted value must be an OBJECT (got ${typeName(after)}):\n${prettyText(after)}`,
+      );
+    }
+    const newKey = after.get(this.primaryKey);
+    if (newKey === undefined) {
+      throw logicError(
+        `Inserted object must have primary key \`${this.primaryKey}\`:\n${prettyText(after)}`,
+      );
+    }
+    if (before && !equal(newKey, key)) {
+      throw logicError(
+        `Primary key \`${this.primaryKey}\` cannot be changed (\`${prettyText(before)}\` -> \`${prettyText(after)}\`).`,
+      );
+    }
+    if (primaryCode(newKey) !== code) {
+      throw logicError(
+        `Primary key \`${this.primaryKey}\` cannot be changed (null -> ${prettyText(after)})`,
+      );
+    }
+  }
+}

@@ -1,0 +1,41 @@
+/** npm run simulate -- --seed N --steps M [--seeds K] [--trace]: runs K seeds from N on; stops at the first that fails. */
+import { parseArgs } from "node:util";
+import { type SimulationReport, simulate } from "./simulation.js";
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: "string", default: "1" },
+    steps: { type: "string", default: "300" },
+    seeds: { type: "string", default: "1" },
+    trace: { type: "boolean", default: false },
+    "keep-going": { type: "boolean", default: false },
+  },
+});
+
+const [first, steps, seeds] = [Number(values.seed), Number(values.steps), Number(values.seeds)];
+let failed = 0;
+for (let seed = first; seed < first + seeds; seed += 1) {
+  const report = await simulate({
+    seed,
+    steps,
+    ...(values.trace && { onTrace: (line: string) => console.log(line) }),
+  });
+  print(report);
+  if (report.violations.length === 0) continue;
+  failed += 1;
+  if (!values["keep-going"]) break;
+}
+console.log(failed === 0 ? "clean" : `${failed} seeds failed`);
+process.exitCode = failed === 0 ? 0 : 1;
+
+function print({ seed, violations, trace, compared, ...rest }: SimulationReport): void {
+  const { instants, documents, catalogs, again, stale, refused } = compared;
+  const ends = Object.entries(rest.ends).map(([kind, count]) => `${count} ${kind}`);
+  console.log(
+    `seed ${seed}: ${rest.virtualSeconds} s, ${rest.faults} faults, writers ended ${ends.join(", ") || "never"}; ` +
+      `${instants} instants, ${documents} documents, ${catalogs} catalogs compared, ${again} again, ${stale} by stale listings (${refused} refused); ${rest.hash.slice(0, 16)}`,
+  );
+  if (violations.length === 0) return;
+  if (!values.trace) console.log(trace.join("\n"));
+  console.log(`seed ${seed} --steps ${steps} FAILED:\n${violations.slice(0, 5).join("\n")}`);
+}

@@ -1,0 +1,175 @@
+/** Each failure that the simulation found, as the smallest test that shows it. */
+import { describe, expect, test } from "vitest";
+import { CopyQueue } from "../../src/capture/copy-queue.js";
+import { RetryingShipper, shipSpool } from "../../src/capture/shipper.js";
+import { ChainCheck } from "../../src/fold/chain-check.js";
+import { fold } from "../../src/fold/fold.js";
+import type { BaseManifest } from "../../src/repository/base.js";
+import type { TableCoverage } from "../../src/repository/coverage.js";
+import { readCoverage } from "../../src/repository/coverage-reader.js";
+import type { Version } from "../../src/repository/lines.js";
+import { Connection } from "../../src/rethinkdb/connection.js";
+import { MemoryStore } from "../../src/storage/memory-store.js";
+import type { ObjectStore, StoredObject } from "../../src/storage/object-store.js";
+import { termId } from "../simulated/term-ids.js";
+import { StoreUnreachable } from "./faulty-store.js";
+import { overriding } from "./overriding.js";
+import { restoredState } from "./restored-state.js";
+import { SmallWorld } from "./small-world.js";
+
+describe("the queue of copies", () => {
+  test("gives no turn to one who gave up while waiting", async () => {
+    const queue = new CopyQueue(1);
+    const never = new AbortController().signal;
+    const gaveUp = new AbortController();
+    let finish: () => void = () => undefined;
+    const first = queue.run(
+      never,
+      () =>
+        new Promise<void>((resolve) => {
+          finish = resolve;
+        }),
+    );
+    const second = queue.run(gaveUp.signal, () => Promise.resolve("second"));
+    const third = queue.run(never, () => Promise.resolve("third"));
+    gaveUp.abort(new Error("the connection was lost"));
+    await expect(second).rejects.toThrow("the connection was lost");
+    finish();
+    await first;
+    expect(await third).toBe("third");
+  });
+
+  test("passes a turn on that comes in the moment of giving up", async () => {
+    const queue = new CopyQueue(1);
+    const never = new AbortController().signal;
+    const gaveUp = new AbortController();
+    const first = queue.run(never, () => Promise.resolve());
+    const second = queue.run(gaveUp.signal, () => Promise.resolve("second"));
+    const third = queue.run(never, () => Promise.resolve("third"));
+    void first.then(() => gaveUp.abort(new Error("the connection was lost")));
+    await first;
+    await second.catch(() => undefined);
+    expect(await third).toBe("third");
+  });
+});
+
+test("a feed stays proven when its table is renamed, in a cluster of several servers", async () => {
+  const world = new SmallWorld();
+  world.cluster.createTable("test", "orders");
+  world.startWriter();
+  await world.pass(10_000);
+  const link = world.cluster.open();
+  const client = new Connection({
+    write: (bytes) => link.send(bytes),
+    onData: (listener) => link.onData((bytes) => listener(Buffer.from(bytes))),
+    onClose: (listener) => link.onClose(() => listener(new Error("closed"))),
+    destroy: () => link.destroy(),
+  });
+  const table = [termId.TABLE, [[termId.DB, ["test"]], "orders"]];
+  const rename = [termId.UPDATE, [[termId.CONFIG, [table]], { name: "bills" }]];
+  void client.answer(JSON.stringify(rename));
+  await world.pass(60_000);
+  expect(world.cluster.tables().map(({ name }) => name)).toEqual(["bills"]);
+  expect(world.states.map((state) => state.split(" {")[0])).toEqual([
+    "orders is copying",
+    "orders is live",
+  ]);
+});
+
+test("a cluster whose tables were all made anew while nobody captured is not a foreign one", async () => {
+  const world = new SmallWorld();
+  world.cluster.createTable("test", "orders");
+  const first = world.startWriter();
+  await world.pass(10_000);
+  first.stopInOrder();
+  await world.pass(10_000);
+  expect(first.outcome).toBeNull();
+  world.cluster.dropTable("test", "orders");
+  world.cluster.createTable("test", "orders");
+  const second = world.startWriter();
+  await world.pass(10_000);
+  expect(second.outcome).toBeUndefined();
+  expect(world.states.at(-1)).toMatch(/^orders is live/);
+});
+
+test("a version in the first millisecond of an exact interval proves nothing", () => {
+  const intervals = [{ from: 100, to: 200, class: "exact" }];
+  const coverage = { table: "t", intervals } as TableCoverage;
+  const base = { instant: 50 } as BaseManifest;
+  const version = (time: number, previous: string | null): Version => {
+    const document = Buffer.from('{"id":1}');
+    return { key: Buffer.from("1"), time, sequence: time, table: "t", previous, document };
+  };
+  const breaksAt = (time: number) => {
+    const check = new ChainCheck(coverage, base);
+    check.follow(version(99, null), version(time, "0123456789ab5def"));
+    return check.breaks.length;
+  };
+  // An event of the walk that ended in this millisecond may have come after the row that held it.
+  expect(breaksAt(100)).toBe(0);
+  expect(breaksAt(101)).toBe(1);
+});
+
+test("a writer goes on when another process delivered what was on its spool", async () => {
+  const world = new SmallWorld();
+  const { clock } = world.process();
+  const spool = new MemoryStore();
+  let reachable = false;
+  const reach = (): Promise<void> =>
+    reachable ? Promise.resolve() : Promise.reject(new StoreUnreachable("put", "a segment"));
+  const store = overriding(world.store, {
+    put: (name, bytes) => reach().then(() => world.store.put(name, bytes)),
+  });
+  const ignore = () => undefined;
+  const observer = { storeFails: ignore, storeIsBack: ignore };
+  const kept = { store: spool, bytesMax: 1000 };
+  const shipper = new RetryingShipper(store, 1, clock, () => 0.5, kept, observer);
+  const shipped: string[] = [];
+  for (const name of ["log/1", "log/2", "log/3"]) {
+    void shipper.ship(name, Buffer.from(name)).then(() => shipped.push(name));
+  }
+  await world.pass(5000);
+  expect(await shipSpool(world.store, spool, () => false)).toBe(3);
+  reachable = true;
+  await world.pass(60_000);
+  expect(shipped).toEqual(["log/1", "log/2", "log/3"]);
+});
+
+test("a fold of segments that a claim does not continue changes nothing that is restored", async () => {
+  const world = new SmallWorld();
+  const { store, cluster } = world;
+  const id = cluster.createTable("test", "orders");
+  cluster.write("test", "orders", { put: { id: 1, v: "a" } });
+  const first = world.startWriter();
+  await world.pass(20_000);
+  const seen = new Set(await namesOf(store));
+  cluster.write("test", "orders", { put: { id: 1, v: "b" } });
+  await world.pass(5000);
+  first.life.kill();
+  cluster.write("test", "orders", { put: { id: 1, v: "a" } });
+  const until = (await readCoverage(store)).get(id)!.frontier!;
+  const repository = { store, description: { id: "small-world", created: 0 } };
+  await fold(repository, { until, unique: "f", onRows: () => undefined });
+  // The second writer had looked before the last segments came, and before the fold was published.
+  const late = new Set((await namesOf(store)).filter((name) => !seen.has(name)));
+  let looksBack = true;
+  async function* list(prefix: string): AsyncGenerator<StoredObject> {
+    for await (const object of store.list(prefix)) {
+      if (!looksBack || !late.has(object.name)) yield object;
+    }
+  }
+  const onState = (_: string, state: string) => {
+    looksBack &&= state !== "repairing";
+  };
+  world.startWriter({ store: overriding(store, { list }), takeOver: true, onState });
+  await world.pass(30_000);
+  const { frontier } = (await readCoverage(store)).get(id)!;
+  const restored = await restoredState(store, id, frontier!);
+  expect(restored).toEqual(cluster.documents("test", "orders"));
+});
+
+async function namesOf(store: ObjectStore): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of store.list("")) names.push(name);
+  return names;
+}

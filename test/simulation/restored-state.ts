@@ -1,0 +1,29 @@
+/** The state of one table at an instant, by the functions that a restore uses. */
+import { newestBase } from "../../src/repository/base.js";
+import { baseCursor } from "../../src/repository/base-reader.js";
+import { mergeLatest } from "../../src/repository/merge.js";
+import { LogCollection } from "../../src/repository/runs.js";
+import type { ObjectStore } from "../../src/storage/object-store.js";
+
+/** JSON texts of the documents by those of their keys; undefined if there is no base to begin with. */
+export async function restoredState(
+  store: ObjectStore,
+  table: string,
+  instant: number,
+): Promise<Map<string, string> | undefined> {
+  const base = await newestBase(store, table, instant);
+  if (!base) return undefined;
+  const log = await LogCollection.read(store, [{ table, after: base.logFrom }], instant);
+  try {
+    const state = new Map<string, string>();
+    const cursors = [baseCursor(store, base), ...log.cursors(table)];
+    for await (const winners of mergeLatest(cursors)) {
+      for (const { version } of winners) {
+        if (version.document) state.set(version.key.toString(), version.document.toString());
+      }
+    }
+    return state;
+  } finally {
+    await log.dispose();
+  }
+}

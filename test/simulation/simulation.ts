@@ -1,0 +1,261 @@
+/** The whole system under one seed: workload, faults, writers, folds; and the oracle that watches. */
+import { messageOf } from "../../src/errors.js";
+import { fold } from "../../src/fold/fold.js";
+import { readCoverage } from "../../src/repository/coverage-reader.js";
+import { encodeJsonObject } from "../../src/repository/json-object.js";
+import { repositoryName } from "../../src/repository/names.js";
+import type { Source } from "../../src/rethinkdb/source.js";
+import type { ObjectStore } from "../../src/storage/object-store.js";
+import { Cluster } from "../simulated/cluster.js";
+import { Random } from "../simulated/random.js";
+import { Delivery } from "./delivery.js";
+import { Faults } from "./faults.js";
+import { StoreUnreachable, StoreWeather } from "./faulty-store.js";
+import { LogTimes, listenToLogTimes } from "./log-times.js";
+import { Model } from "./model.js";
+import { Oracle } from "./oracle.js";
+import type { WallClock } from "./process-life.js";
+import { DatedStore } from "./stale-view.js";
+import { hashOf, verifyRepository } from "./stored-objects.js";
+import { VirtualTime } from "./virtual-time.js";
+import { Workload } from "./workload.js";
+import { Writers } from "./writers.js";
+
+export interface SimulationOptions {
+  seed: number;
+  steps: number;
+  /** Stands between capture and its source; canaries plant their bugs here. */
+  wrapSource?: (source: Source) => Source;
+  /** Stands before the store, for all who read or write it. */
+  wrapStore?: (store: ObjectStore) => ObjectStore;
+  /** Told what happens, as it happens. */
+  onTrace?: (line: string) => void;
+}
+
+export interface SimulationReport {
+  seed: number;
+  violations: string[];
+  /** The last things that happened. */
+  trace: string[];
+  /** Over all stored objects. */
+  hash: string;
+  virtualSeconds: number;
+  compared: Oracle["compared"];
+  ends: Record<string, number>;
+  faults: number;
+}
+
+const feedDelayMsMax = 20;
+/** A frontier is the end of a tick, at most a minute old in what a writer that died had written. */
+const holeBeforeFaultMs = 65_000;
+/** A hole ends when the repair is done: the heartbeat, the longest pause before opening again, the walk. */
+const holeAfterFaultMs = 45_000;
+const healedWithinMs = 120_000;
+
+export class Simulation {
+  readonly time = new VirtualTime();
+  readonly store: ObjectStore;
+  private readonly random: Random;
+  private readonly cluster: Cluster;
+  private readonly model: Model;
+  private readonly weather = new StoreWeather();
+  private readonly faults: Faults;
+  private readonly workload: Workload;
+  private readonly writers: Writers;
+  private readonly oracle: Oracle;
+  private readonly lines: string[] = [];
+  private folds = 0;
+  /** The share of steps at which something goes wrong. */
+  private roughness = 0.1;
+
+  constructor(private readonly options: SimulationOptions) {
+    const { seed } = options;
+    const { time } = this;
+    const dated = new DatedStore(() => time.nowMs);
+    this.store = options.wrapStore?.(dated) ?? dated;
+    this.random = new Random(seed);
+    this.cluster = new Cluster({
+      timers: time.timers,
+      seed: seed + 1,
+      feedDelayMsMax,
+      otherServers: ["simulated_2"],
+    });
+    const delivery = new Delivery(feedDelayMsMax + 1);
+    const logTimes = new LogTimes(() => time.nowMs);
+    listenToLogTimes(logTimes);
+    this.model = new Model(this.cluster, () => time.nowMs);
+    const trace = (what: string) => this.trace(what);
+    const world = {
+      time,
+      cluster: this.cluster,
+      random: this.random,
+      delivery,
+      weather: this.weather,
+      model: this.model,
+      walls: [] as WallClock[],
+      trace,
+    };
+    this.faults = new Faults(world);
+    this.workload = new Workload(this.cluster, this.random, this.model, trace);
+    const description = { id: `simulation-${seed}`, created: time.trueMs };
+    this.oracle = new Oracle({
+      repository: { store: this.store, description },
+      model: this.model,
+      delivery,
+      logTimes,
+      windows: this.faults.windows,
+      walls: world.walls,
+      putMs: dated.putMs,
+      random: this.random,
+      nowMs: () => time.nowMs,
+    });
+    this.writers = new Writers({
+      world,
+      faults: this.faults,
+      store: this.store,
+      description,
+      wrapSource: options.wrapSource ?? ((source) => source),
+      onWrong: (what) => this.oracle.violate(what),
+    });
+    const bytes = encodeJsonObject("repository", description);
+    void this.store.put(repositoryName, bytes);
+  }
+
+  async run(): Promise<SimulationReport> {
+    this.workload.begin();
+    for (let step = 0; step < this.options.steps && this.holds; step += 1) {
+      this.writers.supervise();
+      this.act();
+      await this.pass(this.random.next() * (this.random.next() < 0.1 ? 12_000 : 1500));
+      if (step % 8 === 7) await this.check(() => this.oracle.check(4));
+      if (step % 8 === 7) await this.check(() => this.oracle.checkStale(2));
+    }
+    if (this.holds) await this.end();
+    this.writers.killAll();
+    return this.report();
+  }
+
+  private get holds(): boolean {
+    return this.oracle.violations.length === 0;
+  }
+
+  /** Calm and stormy times take turns: some mistakes need many faults together, others a long peace after one. */
+  private act(): void {
+    if (this.random.next() < 0.04) this.roughness = [0.02, 0.1, 0.3][this.random.below(3)]!;
+    if (this.random.next() < this.roughness) this.strike();
+    else if (this.random.next() < 0.04) this.fold();
+    else this.workload.act();
+  }
+
+  private strike(): void {
+    if (this.random.next() < 0.6) this.workload.burst();
+    const chance = this.random.next();
+    if (chance < 0.62) this.faults.strike();
+    else if (chance < 0.76) this.writers.kill();
+    else if (chance < 0.84) this.writers.stop();
+    else if (chance < 0.94) this.writers.freeze();
+    else this.writers.takeOver();
+  }
+
+  /** Lets time pass; queries that are under way change the source while it does. */
+  private async pass(ms: number): Promise<void> {
+    const until = this.time.nowMs + ms;
+    while (this.time.nowMs < until) {
+      const querying = this.workload.isQuerying;
+      await this.time.runUntil(until, () => querying);
+      if (querying) this.model.observe();
+    }
+  }
+
+  /** A fold in a process of its own, which may be killed; what it publishes must change no instant. */
+  private fold(): void {
+    const { life, store } = this.writers.process();
+    const description = { id: `simulation-${this.options.seed}`, created: 0 };
+    const until = this.writers.machines[0]!.wall.now() - this.random.below(60_000);
+    const unique = `f${this.folds}`;
+    this.folds += 1;
+    this.trace(`fold until ${until}`);
+    if (this.random.next() < 0.3) {
+      this.time.after(this.random.next() * 3000, () => life.kill());
+    }
+    fold({ store, description }, { until, unique, onRows: () => undefined }).then(
+      () => this.trace("fold ended"),
+      (error: unknown) => {
+        this.trace(`fold failed: ${messageOf(error)}`);
+        if (!(error instanceof StoreUnreachable))
+          this.oracle.violate(`fold failed: ${(error as Error).stack}`);
+      },
+    );
+  }
+
+  private async end(): Promise<void> {
+    this.trace("everything is healed");
+    this.faults.healAll();
+    await this.waitForLive();
+    // The catalog is read once more, and the last changes are delivered and closed into a tick.
+    await this.quiet(8000);
+    await this.check(async () => {
+      const coverage = await readCoverage(this.store);
+      await this.oracle.compareEnd(
+        coverage,
+        this.cluster.tables().map(({ id }) => id),
+      );
+      await this.oracle.checkHoles(holeBeforeFaultMs, holeAfterFaultMs);
+      await this.oracle.check(30);
+      await verifyRepository(this.store);
+    });
+  }
+
+  private async waitForLive(): Promise<void> {
+    const until = this.time.nowMs + healedWithinMs;
+    for (;;) {
+      await this.quiet(2000);
+      const coverage = await readCoverage(this.store);
+      const late = this.cluster.tables().filter(({ id }) => coverage.get(id)?.state !== "live");
+      if (late.length === 0 && this.writers.steady) return;
+      if (this.time.nowMs < until) continue;
+      const names = late.map(({ id, name }) => `${id} ${name}: ${coverage.get(id)?.state}`);
+      this.oracle.violate(
+        `not live ${healedWithinMs} ms after everything was healed: ${names.join()}`,
+      );
+      return;
+    }
+  }
+
+  private async quiet(ms: number): Promise<void> {
+    this.writers.supervise();
+    await this.pass(ms);
+  }
+
+  /** What a check throws is found wrong too. */
+  private async check(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.oracle.violate(`a check failed: ${(error as Error).stack ?? messageOf(error)}`);
+    }
+  }
+
+  private async report(): Promise<SimulationReport> {
+    return {
+      seed: this.options.seed,
+      violations: this.oracle.violations,
+      trace: this.lines.slice(-60),
+      hash: await hashOf(this.store),
+      virtualSeconds: Math.round(this.time.nowMs / 1000),
+      compared: this.oracle.compared,
+      ends: Object.fromEntries(this.writers.ends),
+      faults: this.faults.windows.length,
+    };
+  }
+
+  private trace(what: string): void {
+    const line = `${(this.time.nowMs / 1000).toFixed(3).padStart(10)}  ${what}`;
+    this.lines.push(line);
+    this.options.onTrace?.(line);
+  }
+}
+
+export async function simulate(options: SimulationOptions): Promise<SimulationReport> {
+  return new Simulation(options).run();
+}

@@ -1,0 +1,60 @@
+/** Everything in the repository is opened and read: chain, bases, data objects. */
+import { digestOf, SetDigest, sha256 } from "../../src/digest.js";
+import { readBases, readManifest } from "../../src/repository/base.js";
+import { DataObject, type Kind } from "../../src/repository/data-object.js";
+import { parseLines } from "../../src/repository/lines.js";
+import { listSegments, openSegment, readChain } from "../../src/repository/log.js";
+import { parseManifestName } from "../../src/repository/names.js";
+import type { ObjectStore } from "../../src/storage/object-store.js";
+
+/** Throws at the first object that is not whole, or not in its place. */
+export async function verifyRepository(store: ObjectStore): Promise<void> {
+  await readWholeChain(store);
+  const inventory = await readBases(store);
+  for (const { error } of inventory.damaged) throw error;
+  for await (const { name } of store.list("")) {
+    if (parseManifestName(name)) await verifyBase(store, name);
+    else if (name.endsWith(".zst")) await readObject(store, name);
+  }
+}
+
+async function readWholeChain(store: ObjectStore): Promise<void> {
+  const last = (await listSegments(store)).at(-1);
+  if (!last) return;
+  for await (const segment of readChain(store, 0, last.to)) {
+    for (const frame of segment.index.frames) await segment.readFrame(frame);
+  }
+}
+
+async function readObject(store: ObjectStore, name: string): Promise<void> {
+  if (name.startsWith("log/")) {
+    await openSegment(store, name);
+    return;
+  }
+  const kind: Kind = name.endsWith(".keys.zst") ? "baseKeys" : "basePart";
+  const object = await DataObject.open(store, name, kind);
+  for (const frame of object.index.frames) await object.readFrame(frame);
+}
+
+async function verifyBase(store: ObjectStore, name: string): Promise<void> {
+  const manifest = await readManifest(store, name);
+  const digest = new SetDigest();
+  for (const part of manifest.parts) {
+    await DataObject.open(store, part.keys.name, "baseKeys", part.keys.checksum);
+    const object = await DataObject.open(store, part.name, "basePart", part.checksum);
+    for (const frame of object.index.frames) {
+      for (const { document } of parseLines(await object.readFrame(frame), part.name)) {
+        if (document) digest.add(digestOf(document));
+      }
+    }
+  }
+  if (digest.hex() !== manifest.digest || digest.count !== manifest.rows)
+    throw new Error(`${name} does not hold the documents that it says`);
+}
+
+/** One checksum over all names and bytes of a store. */
+export async function hashOf(store: ObjectStore): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const { name } of store.list("")) parts.push(Buffer.from(name), await store.get(name));
+  return sha256(...parts);
+}

@@ -1,0 +1,154 @@
+/** One process that captures: the real Capture over the real RethinkSource, on a simulated machine. */
+import { Capture, type CaptureObserver } from "../../src/capture/capture.js";
+import { recorderDefaults } from "../../src/capture/recorder.js";
+import type { Spool } from "../../src/capture/shipper.js";
+import { messageOf, ThinkbackError } from "../../src/errors.js";
+import type { RepositoryDescription } from "../../src/repository/repository.js";
+import type { Channel } from "../../src/rethinkdb/channel.js";
+import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
+import type { Source } from "../../src/rethinkdb/source.js";
+import type { ObjectStore } from "../../src/storage/object-store.js";
+import type { Cluster } from "../simulated/cluster.js";
+import type { Random } from "../simulated/random.js";
+import { overriding } from "./overriding.js";
+import { type ProcessLife, SimulatedClock, type WallClock } from "./process-life.js";
+
+export interface WriterSetup {
+  number: number;
+  host: string;
+  life: ProcessLife;
+  wall: WallClock;
+  cluster: Cluster;
+  store: ObjectStore;
+  spool: Spool | undefined;
+  description: RepositoryDescription;
+  takeOver: boolean;
+  random: Random;
+  isAlive: (process: number) => boolean;
+  /** Documents of a request of a walk: small, so that small tables have several. */
+  chunkDocuments: number;
+  wrapSource: (source: Source) => Source;
+  onState: (table: string, state: string) => void;
+}
+
+export class WriterProcess {
+  readonly number: number;
+  readonly host: string;
+  readonly life: ProcessLife;
+  readonly startedMs: number;
+  /** Why it ended; null if in order; undefined while it runs. */
+  outcome: Error | null | undefined;
+  stopping = false;
+  private readonly stop = new AbortController();
+
+  constructor(setup: WriterSetup) {
+    this.number = setup.number;
+    this.host = setup.host;
+    this.life = setup.life;
+    this.startedMs = setup.life.time.nowMs;
+    void this.run(setup);
+  }
+
+  get running(): boolean {
+    return !this.life.dead && this.outcome === undefined;
+  }
+
+  /** Like SIGTERM. */
+  stopInOrder(): void {
+    this.stopping = true;
+    this.life.happen(() => this.stop.abort(new Error("received SIGTERM")));
+  }
+
+  private async run(setup: WriterSetup): Promise<void> {
+    const { life, cluster, random } = setup;
+    const clock = new SimulatedClock(life, setup.wall);
+    const source = new RethinkSource("simulated", () => dial(cluster, life), clock);
+    try {
+      await Capture.run(
+        chunked(setup.wrapSource(source), setup.chunkDocuments),
+        { store: setup.store, description: setup.description },
+        clock,
+        {
+          ...recorderDefaults,
+          selects: () => true,
+          once: false,
+          copiesAtOnce: 2,
+          catalogPollMs: 5000,
+          takeOver: setup.takeOver,
+          owner: { host: setup.host, process: setup.number, isAlive: setup.isAlive },
+          spool: setup.spool,
+          random: () => random.next(),
+        },
+        observer(setup.onState),
+        this.stop.signal,
+      );
+      this.outcome = null;
+    } catch (error) {
+      this.outcome = error instanceof Error ? error : new Error(messageOf(error));
+    }
+    // The process exits: nothing of it goes on.
+    life.kill();
+  }
+}
+
+/** Listens to states, and to nothing else. */
+function observer(onState: WriterSetup["onState"]): CaptureObserver {
+  const state: CaptureObserver["state"] = (table, to, detail) =>
+    onState(table.name, detail ? `${to} ${JSON.stringify(detail)}` : to);
+  const ignore = () => undefined;
+  return new Proxy({} as CaptureObserver, {
+    get: (_, property) => (property === "state" ? state : ignore),
+  });
+}
+
+function chunked(source: Source, chunkDocuments: number): Source {
+  return overriding(source, {
+    walk: (table, options) => source.walk(table, { ...options, chunkDocuments }),
+  });
+}
+
+/** Opens a connection of a process to the cluster. */
+function dial(cluster: Cluster, life: ProcessLife): Promise<Channel> {
+  return new Promise((resolve, reject) => {
+    life.after(0.5, () => {
+      try {
+        resolve(channelOf(cluster, life));
+      } catch (error) {
+        reject(new ThinkbackError("source", `cannot connect: ${messageOf(error)}`));
+      }
+    });
+  });
+}
+
+function channelOf(cluster: Cluster, life: ProcessLife): Channel {
+  const link = cluster.open();
+  let closed = false;
+  let tell: (error: Error) => void = () => undefined;
+  const close = () => {
+    if (closed) return;
+    closed = true;
+    life.after(0, () => tell(new Error("the simulated connection is closed")));
+  };
+  life.onKilled(() => link.destroy());
+  link.onClose(close);
+  return {
+    write: (bytes) => {
+      if (!life.dead) link.send(bytes);
+    },
+    onData: (listener) => {
+      link.onData((bytes) => {
+        const copy = Buffer.from(bytes);
+        life.happen(() => {
+          if (!closed) listener(copy);
+        });
+      });
+    },
+    onClose: (listener) => {
+      tell = listener;
+    },
+    destroy: () => {
+      link.destroy();
+      close();
+    },
+  };
+}

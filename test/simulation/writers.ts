@@ -1,0 +1,187 @@
+/** The processes that capture: started, killed, frozen, replaced, as machines and operators do. */
+import type { Spool } from "../../src/capture/shipper.js";
+import { ThinkbackError } from "../../src/errors.js";
+import type { RepositoryDescription } from "../../src/repository/repository.js";
+import { ConnectionLost, ReqlError } from "../../src/rethinkdb/response.js";
+import type { Source } from "../../src/rethinkdb/source.js";
+import { MemoryStore } from "../../src/storage/memory-store.js";
+import type { ObjectStore } from "../../src/storage/object-store.js";
+import type { Faults, FaultyWorld } from "./faults.js";
+import { FaultyStore, StoreUnreachable } from "./faulty-store.js";
+import { ProcessLife, WallClock } from "./process-life.js";
+import { WriterProcess } from "./writer-process.js";
+
+interface Machine {
+  host: string;
+  wall: WallClock;
+  /** Survives the processes of its machine. */
+  spool: Spool | undefined;
+}
+
+/** How a process may end: what is nobody's fault but the world's. */
+export type EndKind = "in order" | "fenced" | "source" | "store" | "wrong";
+
+/** By then a writer has claimed its epoch and written what state its tables are in. */
+const feetMs = 15_000;
+
+export interface WritersSetup {
+  world: FaultyWorld;
+  faults: Faults;
+  store: ObjectStore;
+  description: RepositoryDescription;
+  wrapSource: (source: Source) => Source;
+  /** Told of an end that nothing explains. */
+  onWrong: (what: string) => void;
+}
+
+export class Writers {
+  readonly machines: Machine[];
+  readonly ends = new Map<EndKind, number>();
+  private readonly all: WriterProcess[] = [];
+  private started = 0;
+  private restartDue = false;
+  private takeOverNext = false;
+
+  constructor(private readonly setup: WritersSetup) {
+    const { time } = setup.world;
+    this.machines = ["alpha", "beta"].map((host) => ({
+      host,
+      wall: new WallClock(time),
+      spool: host === "alpha" ? { store: new MemoryStore(), bytesMax: 1024 * 1024 } : undefined,
+    }));
+    setup.world.walls.push(...this.machines.map(({ wall }) => wall));
+  }
+
+  /** Takes note of processes that ended, and sees to it that one runs soon. */
+  supervise(): void {
+    for (const writer of this.all.filter(({ running }) => !running)) {
+      this.all.splice(this.all.indexOf(writer), 1);
+      if (writer.outcome !== undefined) this.noteEnd(writer);
+    }
+    const wanted = !this.all.some((writer) => !writer.life.frozen && !writer.stopping);
+    if (!wanted || this.restartDue) return;
+    this.restartDue = true;
+    const { time, random } = this.setup.world;
+    time.after(200 + random.next() * 4000, () => {
+      this.restartDue = false;
+      this.start(this.takeOverNext);
+      this.takeOverNext = false;
+    });
+  }
+
+  kill(): void {
+    const writer = this.any();
+    if (!writer) return;
+    this.setup.faults.note(`kill writer ${writer.number}`);
+    writer.life.kill();
+  }
+
+  stop(): void {
+    const writer = this.any();
+    if (!writer || writer.stopping) return;
+    this.setup.faults.note(`stop writer ${writer.number}`);
+    writer.stopInOrder();
+  }
+
+  /** A second writer takes over from one that runs. */
+  takeOver(): void {
+    this.setup.faults.note("take over");
+    this.start(true);
+  }
+
+  /** A writer stands still while another takes its place; then it goes on as if nothing were. */
+  freeze(): void {
+    const writer = this.any();
+    const { world, faults } = this.setup;
+    if (!writer || writer.life.frozen) return;
+    const forMs = world.random.next() * 20_000;
+    const replaced = world.random.next() < 0.6;
+    let end: (atMs: number) => void = () => undefined;
+    faults.hold(
+      `freeze of writer ${writer.number}`,
+      forMs,
+      () => {
+        writer.life.freeze();
+        end = world.delivery.beginStall(world.time.nowMs);
+        if (replaced) this.takeOverNext = true;
+        else this.restartDue = true;
+      },
+      () => {
+        end(world.time.nowMs);
+        writer.life.thaw();
+        if (!replaced) this.restartDue = false;
+      },
+    );
+  }
+
+  /** True if one writer runs, has found its feet, and nothing is about to change that. */
+  get steady(): boolean {
+    const [writer, ...others] = this.all;
+    if (!writer?.running || writer.stopping || others.length > 0 || this.restartDue) return false;
+    return this.setup.world.time.nowMs - writer.startedMs > feetMs;
+  }
+
+  /** After everything is healed one writer must run; a frozen or shut-out one may still have to learn it. */
+  killAll(): void {
+    for (const writer of this.all) writer.life.kill();
+  }
+
+  /** A process of its own, for something else than capture. */
+  process(): { life: ProcessLife; store: ObjectStore } {
+    const { world, store } = this.setup;
+    const life = new ProcessLife(world.time);
+    return { life, store: new FaultyStore(store, life, world.weather, world.random) };
+  }
+
+  private any(): WriterProcess | undefined {
+    const running = this.all.filter((writer) => writer.running);
+    return running[this.setup.world.random.below(running.length || 1)];
+  }
+
+  private start(takeOver: boolean): void {
+    const { world, wrapSource, description } = this.setup;
+    const { random } = world;
+    const machine = this.machines[random.next() < 0.75 ? 0 : 1]!;
+    const { life, store } = this.process();
+    this.started += 1;
+    const number = this.started;
+    const take = takeOver || machine.host === "beta" || random.next() < 0.2;
+    world.trace(`start writer ${number} on ${machine.host}${take ? ", taking over" : ""}`);
+    const writer = new WriterProcess({
+      number,
+      host: machine.host,
+      life,
+      wall: machine.wall,
+      cluster: world.cluster,
+      store,
+      spool: machine.spool,
+      description,
+      takeOver: take,
+      random,
+      isAlive: (process) => this.all.some((w) => w.number === process && w.running),
+      chunkDocuments: 2 + random.below(8),
+      wrapSource,
+      onState: (table, state) => world.trace(`  writer ${number}: ${table} is ${state}`),
+    });
+    this.all.push(writer);
+  }
+
+  private noteEnd(writer: WriterProcess): void {
+    const { outcome, number, stopping } = writer;
+    const kind = outcome ? kindOf(outcome) : stopping ? "in order" : "wrong";
+    this.ends.set(kind, (this.ends.get(kind) ?? 0) + 1);
+    const what = `writer ${number} ended: ${kind}${outcome ? ` (${outcome.message})` : ""}`;
+    this.setup.faults.note(what);
+    if (kind === "wrong") this.setup.onWrong(`${what}\n${outcome?.stack ?? ""}`);
+  }
+}
+
+function kindOf(error: Error): EndKind {
+  if (error instanceof StoreUnreachable) return "store";
+  if (error instanceof ConnectionLost || error instanceof ReqlError) return "source";
+  if (!(error instanceof ThinkbackError)) return "wrong";
+  if (error.code === "fenced") return "fenced";
+  if (error.code === "source") return "source";
+  if (error.code === "repository" && error.message.includes("did not take")) return "store";
+  return "wrong";
+}

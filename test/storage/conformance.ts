@@ -1,0 +1,248 @@
+/** What every ObjectStore must do; see the obligations in src/storage/object-store.ts. */
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ObjectExists, ObjectMissing, type ObjectStore } from "../../src/storage/object-store.js";
+
+/** Two views of one new, empty place, as two processes would have them; the same object if it cannot be shared. */
+export interface StorePair {
+  first: ObjectStore;
+  second: ObjectStore;
+  remove(): Promise<void>;
+}
+
+const text = (value: string) => Buffer.from(value);
+
+export async function namesOf(store: ObjectStore, prefix: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of store.list(prefix)) names.push(name);
+  return names;
+}
+
+/** Begins a put for each of `bytes`; returns the indexes of those that succeeded. Any other error than ObjectExists is thrown. */
+async function race(stores: ObjectStore[], name: string, writers: number): Promise<number[]> {
+  const outcomes = await Promise.allSettled(
+    Array.from({ length: writers }, (_, i) =>
+      stores[i % stores.length]!.put(name, text(`writer ${i} `.repeat(1000 + i))),
+    ),
+  );
+  const winners: number[] = [];
+  for (const [i, outcome] of outcomes.entries()) {
+    if (outcome.status === "fulfilled") winners.push(i);
+    else expect(outcome.reason).toBeInstanceOf(ObjectExists);
+  }
+  return winners;
+}
+
+export function storeConformance(kind: string, make: () => Promise<StorePair>): void {
+  describe(kind, () => {
+    let pair: StorePair;
+    let store: ObjectStore;
+    beforeEach(async () => {
+      pair = await make();
+      store = pair.first;
+    });
+    afterEach(() => pair.remove());
+
+    describe("put", () => {
+      test("stores all bytes, of any value and none", async () => {
+        const every = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
+        await store.put("every", every);
+        await store.put("nothing", Buffer.alloc(0));
+        expect(await store.get("every")).toEqual(every);
+        expect(await store.get("nothing")).toEqual(Buffer.alloc(0));
+      });
+
+      test("stores a copy: what the caller does to its buffer later changes nothing", async () => {
+        const bytes = text("before");
+        await store.put("copied", bytes);
+        bytes.fill("x");
+        expect((await store.get("copied")).toString()).toBe("before");
+      });
+
+      test("refuses a taken name with ObjectExists, and changes nothing", async () => {
+        await store.put("a/taken", text("first"));
+        const second = store.put("a/taken", text("second"));
+        await expect(second).rejects.toBeInstanceOf(ObjectExists);
+        await expect(store.put("a/taken", text("first"))).rejects.toBeInstanceOf(ObjectExists);
+        expect((await store.get("a/taken")).toString()).toBe("first");
+      });
+
+      test("lets exactly one of 20 concurrent writers win, and keeps its bytes", async () => {
+        const winners = await race([store], "log/contested", 20);
+        expect(winners).toHaveLength(1);
+        const kept = (await store.get("log/contested")).toString();
+        expect(kept).toBe(`writer ${winners[0]} `.repeat(1000 + winners[0]!));
+      });
+
+      test("lets exactly one win also where two processes write", async () => {
+        for (let round = 0; round < 5; round += 1) {
+          const name = `writers/0000000${round}.json`;
+          const winners = await race([pair.first, pair.second], name, 20);
+          expect(winners).toHaveLength(1);
+          const kept = `writer ${winners[0]} `.repeat(1000 + winners[0]!);
+          expect((await pair.first.get(name)).toString()).toBe(kept);
+          expect((await pair.second.get(name)).toString()).toBe(kept);
+        }
+      });
+
+      test("can take a name again once it was deleted", async () => {
+        await store.put("again", text("1"));
+        await store.delete("again");
+        await store.put("again", text("2"));
+        expect((await store.get("again")).toString()).toBe("2");
+      });
+
+      test.each([
+        "",
+        "/",
+        "/a",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "../a",
+        "a/../b",
+        ".hidden",
+        "a/.tmp-1",
+        "a b",
+        "ä",
+        "a\\b",
+        "a\0b",
+        "a\n",
+      ])("refuses the invalid name %j everywhere", async (name) => {
+        await expect(store.put(name, text("x"))).rejects.toThrow("not a valid object name");
+        await expect(store.get(name)).rejects.toThrow("not a valid object name");
+        await expect(store.size(name)).rejects.toThrow("not a valid object name");
+        await expect(store.delete(name)).rejects.toThrow("not a valid object name");
+        expect(await namesOf(store, "")).toEqual([]);
+      });
+    });
+
+    describe("get and size", () => {
+      test("tell a missing object", async () => {
+        await store.put("there/is", text("x"));
+        for (const name of ["none", "there/none", "there", "there/is/none"]) {
+          const error: unknown = await store.get(name).catch((e: unknown) => e);
+          expect(error, name).toBeInstanceOf(ObjectMissing);
+          expect((error as ObjectMissing).objectName).toBe(name);
+          expect(await store.size(name), name).toBeUndefined();
+        }
+      });
+
+      test("give the size in bytes", async () => {
+        await store.put("size", text("ä€"));
+        expect(await store.size("size")).toBe(5);
+      });
+
+      test.each([
+        [0, 10, "0123456789"],
+        [0, 4, "0123"],
+        [3, 7, "3456"],
+        [9, 10, "9"],
+        [4, 4, ""],
+        [8, 99, "89"],
+        [10, 12, ""],
+        [50, 60, ""],
+        [7, 3, ""],
+      ])("give the range from %i to %i, clamped", async (start, end, expected) => {
+        await store.put("digits", text("0123456789"));
+        expect((await store.get("digits", { start, end })).toString()).toBe(expected);
+      });
+
+      test("give a buffer that is the caller's own", async () => {
+        await store.put("own", text("stays"));
+        (await store.get("own")).fill("x");
+        (await store.get("own", { start: 0, end: 3 })).fill("x");
+        expect((await store.get("own")).toString()).toBe("stays");
+      });
+    });
+
+    describe("list", () => {
+      const names = [
+        "A",
+        "Z9",
+        "_x",
+        "a-1",
+        "a-b/x",
+        "a.b",
+        "a.b-c/1",
+        "a/b-c",
+        "a/b.c",
+        "a/b/c",
+        "a/b0",
+        "a/b1/d",
+        "a0",
+        "a_b",
+        "ab/1",
+        "log/00000001/1-2-1.zst",
+        "log/00000001/1-2-10.zst",
+        "log/00000001/3-4-2.zst",
+        "log/00000002/5-6-1.zst",
+      ];
+
+      beforeEach(async () => {
+        // Neither in order of names nor in its reverse.
+        const mixed = [...names].sort((a, b) => (`${a.length}${a}` < `${b.length}${b}` ? 1 : -1));
+        for (const name of mixed) await store.put(name, text(name));
+      });
+
+      test("gives all names in the order of their bytes, however nested", async () => {
+        const sorted = [...names].sort((a, b) => Buffer.compare(text(a), text(b)));
+        expect(await namesOf(store, "")).toEqual(sorted);
+      });
+
+      test.each([
+        "a",
+        "a/",
+        "a/b",
+        "a.",
+        "log/",
+        "log/00000001/1-2",
+        "lo",
+        "A",
+        "nothing",
+        "a/b/c/d",
+      ])("gives those that begin with %j", async (prefix) => {
+        const wanted = names.filter((name) => name.startsWith(prefix));
+        wanted.sort((a, b) => Buffer.compare(text(a), text(b)));
+        expect(await namesOf(store, prefix)).toEqual(wanted);
+      });
+
+      test("gives sizes", async () => {
+        for await (const { name, size } of store.list("")) expect(size).toBe(name.length);
+      });
+
+      test("sees what the other process wrote, and not what it deleted", async () => {
+        await pair.second.put("log/00000002/7-8-2.zst", text("x"));
+        await pair.second.delete("log/00000002/5-6-1.zst");
+        expect(await namesOf(pair.first, "log/00000002/")).toEqual(["log/00000002/7-8-2.zst"]);
+      });
+
+      test("goes on when objects go away under it", async () => {
+        const seen: string[] = [];
+        for await (const { name } of store.list("a")) {
+          seen.push(name);
+          if (seen.length === 1) {
+            await store.delete("a/b/c");
+            await store.delete("a0");
+          }
+        }
+        const rest = names.filter(
+          (name) => name.startsWith("a") && !["a/b/c", "a0"].includes(name),
+        );
+        expect(seen.filter((name) => !["a/b/c", "a0"].includes(name)).sort()).toEqual(rest.sort());
+      });
+    });
+
+    describe("delete", () => {
+      test("removes; and removing what is not there is no error", async () => {
+        await store.put("d/one", text("1"));
+        await store.put("d/two", text("2"));
+        await store.delete("d/one");
+        await store.delete("d/one");
+        for (const name of ["never", "d", "d/two/below"]) await store.delete(name);
+        expect(await store.size("d/one")).toBeUndefined();
+        expect(await namesOf(store, "")).toEqual(["d/two"]);
+      });
+    });
+  });
+}

@@ -1,0 +1,191 @@
+import * as fs from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { ThinkbackError } from "../../src/errors.js";
+import { DirectoryStore } from "../../src/storage/directory-store.js";
+import { MemoryStore } from "../../src/storage/memory-store.js";
+import { ObjectExists, StoreFull } from "../../src/storage/object-store.js";
+import { namesOf, storeConformance } from "./conformance.js";
+
+/** Faults of the file system, planted between the store and node:fs. */
+const faults = vi.hoisted(() => ({
+  /** Called before each of these; may throw. */
+  before: (_operation: string, _path: string): void => undefined,
+}));
+
+vi.mock("node:fs/promises", async (importOriginal) => {
+  const real = await importOriginal<typeof fs>();
+  const wrapped = (handle: fs.FileHandle, path: string) =>
+    new Proxy(handle, {
+      get: (target, property) => {
+        const value: unknown = Reflect.get(target, property, target);
+        if (typeof value !== "function") return value;
+        return async (...args: unknown[]) => {
+          faults.before(String(property), path);
+          return (value as (...args: unknown[]) => unknown).apply(target, args);
+        };
+      },
+    });
+  return {
+    ...real,
+    open: async (path: string, ...rest: [never]) => {
+      faults.before("open", path);
+      return wrapped(await real.open(path, ...rest), path);
+    },
+    link: async (from: string, to: string) => {
+      faults.before("link", to);
+      return real.link(from, to);
+    },
+    mkdir: async (path: string, options: { recursive: true }) => {
+      faults.before("mkdir", path);
+      return real.mkdir(path, options);
+    },
+  };
+});
+
+function fault(code: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${code}: planted by the test`), { code });
+}
+
+async function newDirectory(): Promise<string> {
+  return mkdtemp(join(tmpdir(), "thinkback-test-"));
+}
+
+storeConformance("MemoryStore", async () => {
+  const store = new MemoryStore();
+  return { first: store, second: store, remove: async () => undefined };
+});
+
+storeConformance("DirectoryStore", async () => {
+  const directory = await newDirectory();
+  const place = join(directory, "not", "yet", "there");
+  return {
+    first: new DirectoryStore(place),
+    second: new DirectoryStore(`${place}/`),
+    remove: () => rm(directory, { recursive: true }),
+  };
+});
+
+describe("DirectoryStore on a file system that fails", () => {
+  let directory: string;
+  let store: DirectoryStore;
+  beforeEach(async () => {
+    directory = await newDirectory();
+    store = new DirectoryStore(directory);
+    await store.put("log/first", Buffer.from("1"));
+  });
+  afterEach(async () => {
+    faults.before = () => undefined;
+    await rm(directory, { recursive: true });
+  });
+
+  const failAt = (operation: string, code: string) => {
+    faults.before = (called) => {
+      if (called === operation) throw fault(code);
+    };
+  };
+
+  test.each([
+    ["writeFile", "ENOSPC"],
+    ["sync", "ENOSPC"],
+    ["link", "ENOSPC"],
+    ["open", "EDQUOT"],
+  ])("a full disk at %s (%s) is StoreFull; nothing appears, nothing is left", async (at, code) => {
+    failAt(at, code);
+    const error: unknown = await store.put("log/second", Buffer.from("2")).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(StoreFull);
+    expect((error as Error).message).toBe("no space left to write object log/second");
+    faults.before = () => undefined;
+    expect(await readdir(join(directory, "log"))).toEqual(["first"]);
+    await store.put("log/second", Buffer.from("2"));
+    expect((await store.get("log/second")).toString()).toBe("2");
+  });
+
+  test("a write that fails halfway leaves no part under the name, and no temporary file", async () => {
+    failAt("sync", "EIO");
+    await expect(store.put("log/torn", Buffer.alloc(1 << 20))).rejects.toThrow("EIO");
+    expect(await readdir(join(directory, "log"))).toEqual(["first"]);
+  });
+
+  test("a reader never sees a name before its bytes are synced", async () => {
+    const seen: string[] = [];
+    faults.before = (operation, path) => {
+      if (operation === "open") return;
+      seen.push(
+        `${operation} ${path.includes(".tmp-") ? "temporary" : path.slice(directory.length)}`,
+      );
+    };
+    await store.put("log/ordered", Buffer.from("x"));
+    expect(seen.filter((step) => !step.startsWith("close"))).toEqual([
+      "writeFile temporary",
+      "sync temporary",
+      "link /log/ordered",
+      "sync /log",
+    ]);
+  });
+
+  test("new directories are synced up to the store's own, also where another process made them", async () => {
+    await mkdir(join(directory, "bases", "t"), { recursive: true });
+    const synced: string[] = [];
+    faults.before = (operation, path) => {
+      if (operation === "sync" && !path.includes(".tmp-"))
+        synced.push(path.slice(directory.length));
+    };
+    await store.put("bases/t/part", Buffer.from("x"));
+    expect(synced).toEqual(["/bases/t", "/bases", "", "/bases/t"]);
+  });
+
+  test.each(["EACCES", "EPERM", "EROFS"])("%s says which path, and what to do", async (code) => {
+    failAt("open", code);
+    for (const attempt of [
+      () => store.put("log/no", Buffer.from("x")),
+      () => store.get("log/first"),
+    ]) {
+      const error: unknown = await attempt().catch((e: unknown) => e);
+      expect(error).toBeInstanceOf(ThinkbackError);
+      expect(error).toMatchObject({
+        code: "repository",
+        message: expect.stringContaining(`no permission for ${join(directory, "log")}`) as string,
+        hint: expect.stringContaining("permissions") as string,
+      });
+    }
+  });
+
+  test("temporary files that a killed process left, and foreign files, are not listed", async () => {
+    await writeFile(join(directory, "log", ".tmp-5d7b"), "half an obj");
+    await writeFile(join(directory, "log", "notes (1).txt"), "not ours");
+    await mkdir(join(directory, "lost+found"));
+    await writeFile(join(directory, "lost+found", "x"), "not ours");
+    await mkdir(join(directory, ".snapshots"));
+    await writeFile(join(directory, ".snapshots", "x"), "not ours");
+    expect(await namesOf(store, "")).toEqual(["log/first"]);
+    expect(await namesOf(store, "log/")).toEqual(["log/first"]);
+  });
+
+  test("a file in the place of a directory is told, and not taken for the object", async () => {
+    await writeFile(join(directory, "writers"), "not a directory");
+    const error: unknown = await store
+      .put("writers/1.json", Buffer.from("x"))
+      .catch((e: unknown) => e);
+    expect(error).not.toBeInstanceOf(ObjectExists);
+    expect(error).toMatchObject({ code: "repository" });
+    expect((error as Error).message).toContain(join(directory, "writers"));
+  });
+
+  test("a directory that went away is told, and not made again", async () => {
+    await rm(join(directory, "log"), { recursive: true });
+    const put = store.put("log/second", Buffer.from("x"));
+    await expect(put).rejects.toThrow(`the directory ${join(directory, "log")} is gone`);
+    expect(await readdir(directory)).toEqual([]);
+  });
+
+  test("a directory that does not exist holds nothing", async () => {
+    const absent = new DirectoryStore(join(directory, "absent"));
+    expect(await namesOf(absent, "")).toEqual([]);
+    expect(await absent.size("log/first")).toBeUndefined();
+    await absent.delete("log/first");
+    expect(await readdir(directory)).toEqual(["log"]);
+  });
+});

@@ -1,0 +1,165 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  endOfString,
+  endOfValue,
+  fieldName,
+  fieldOf,
+  JsonBytesError,
+  placeOfRow,
+} from "../../src/json-bytes.js";
+
+const tricky = fc.string({
+  unit: fc.constantFrom('"', "\\", "{", "}", "[", "]", ",", ":", "a", "\n", "\u0001", "é", "😀"),
+  maxLength: 8,
+});
+const json = fc.jsonValue({ maxDepth: 4 });
+const value = fc.oneof(json, tricky, fc.dictionary(tricky, fc.oneof(json, tricky), { maxKeys: 4 }));
+const object = fc.dictionary(fc.oneof(tricky, fc.string()), value, { maxKeys: 6 });
+/** What may stand before and after a value in a response. */
+const around = fc.constantFrom(
+  ["", ""],
+  ["[", "]"],
+  ['{"r":[', '],"n":[]}'],
+  ['"', ","],
+  ['\\"', "}\n"],
+  ["é{", "]}"],
+);
+
+const sliceOf = (bytes: Buffer, start: number, end: number): unknown =>
+  JSON.parse(bytes.toString("utf8", start, end));
+
+describe("endOfValue", () => {
+  test("finds the end of any JSON value, whatever stands around it", () => {
+    fc.assert(
+      fc.property(value, around, (of, [before, after]) => {
+        const text = JSON.stringify(of);
+        const bytes = Buffer.from(`${before}${text}${after}`);
+        const start = Buffer.byteLength(before!);
+        expect(endOfValue(bytes, start)).toBe(start + Buffer.byteLength(text));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test("of a truncated string, array or object there is no end", () => {
+    fc.assert(
+      fc.property(fc.oneof(tricky, fc.array(value), object), fc.nat(), (of, at) => {
+        const bytes = Buffer.from(JSON.stringify(of));
+        const cut = bytes.subarray(0, at % bytes.length);
+        expect(() => endOfValue(cut, 0)).toThrow(JsonBytesError);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test.each(["", ",", "}", "]", "\n"])("there is no value at %j", (text) => {
+    expect(() => endOfValue(Buffer.from(text), 0)).toThrow(JsonBytesError);
+  });
+});
+
+describe("endOfString", () => {
+  test.each([
+    ['""x', 2],
+    ['"a\\"b"x', 6],
+    ['"\\\\"x', 4],
+    ['"\\\\\\""x', 6],
+    ['"\\\\\\\\"",', 6],
+  ])("of %s is %i", (text, end) => {
+    expect(endOfString(Buffer.from(text), 0)).toBe(end);
+  });
+
+  test("counts no backslashes that stand before the string", () => {
+    expect(endOfString(Buffer.from('\\\\"",'), 2)).toBe(4);
+  });
+});
+
+describe("fieldOf", () => {
+  test("gives what JSON.parse gives, for every field and for none", () => {
+    fc.assert(
+      fc.property(object, tricky, around, (of, other, [before, after]) => {
+        const text = JSON.stringify(of);
+        const bytes = Buffer.from(`${before}${text}${after}`);
+        const start = Buffer.byteLength(before!);
+        const parsed = JSON.parse(text) as Record<string, unknown>;
+        for (const name of Object.keys(parsed)) {
+          const span = fieldOf(bytes, start, fieldName(name));
+          expect(span, name).toBeDefined();
+          expect(sliceOf(bytes, span!.start, span!.end)).toEqual(parsed[name]);
+        }
+        if (!Object.hasOwn(parsed, other)) {
+          expect(fieldOf(bytes, start, fieldName(other))).toBeUndefined();
+        }
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test("of a truncated object is the whole value or an error, never a part of one", () => {
+    fc.assert(
+      fc.property(object, fc.nat(), (of, at) => {
+        const text = JSON.stringify(of);
+        const whole = Buffer.from(text);
+        const cut = whole.subarray(0, at % whole.length);
+        for (const name of Object.keys(of)) {
+          const wanted = fieldOf(whole, 0, fieldName(name));
+          let found: ReturnType<typeof fieldOf>;
+          try {
+            found = fieldOf(cut, 0, fieldName(name));
+          } catch (error) {
+            expect(error).toBeInstanceOf(JsonBytesError);
+            continue;
+          }
+          expect(found).toEqual(wanted);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("a number cut short is not taken for the number", () => {
+    expect(() => fieldOf(Buffer.from('{"id":12'), 0, fieldName("id"))).toThrow(JsonBytesError);
+  });
+
+  test("looks at the object's own level only", () => {
+    const bytes = Buffer.from('{"a":{"id":1},"b":["id",{"id":2}],"c":"\\"id\\":3","id":4}');
+    const span = fieldOf(bytes, 0, fieldName("id"))!;
+    expect(bytes.toString("utf8", span.start, span.end)).toBe("4");
+  });
+
+  test.each(["[]", "1", '{"a" :1}', "{a:1}", '{"a":1 "b":2}', '{"a":1]'])(
+    "throws on %s",
+    (text) => {
+      expect(() => fieldOf(Buffer.from(text), 0, fieldName("zz"))).toThrow(JsonBytesError);
+    },
+  );
+});
+
+describe("placeOfRow", () => {
+  test("says of a row among others what endOfValue and fieldOf say", () => {
+    fc.assert(
+      fc.property(fc.array(fc.dictionary(fc.string(), fc.jsonValue())), (documents) => {
+        const rows = documents.map((document) => ({ ...document, id: "x" }));
+        const bytes = Buffer.from(JSON.stringify(rows));
+        let at = 1;
+        for (const row of rows) {
+          const { end, value } = placeOfRow(bytes, at, fieldName("id"));
+          expect(JSON.parse(bytes.toString("utf8", at, end))).toEqual(
+            JSON.parse(JSON.stringify(row)),
+          );
+          expect(end).toBe(endOfValue(bytes, at));
+          expect(value).toEqual(fieldOf(bytes, at, fieldName("id")));
+          at = end + 1;
+        }
+      }),
+    );
+  });
+
+  test("of a row without the field has no value, and of one that is cut short throws", () => {
+    const text = Buffer.from('{"a":{"id":1},"b":[2]}');
+    expect(placeOfRow(text, 0, fieldName("id"))).toEqual({ end: text.length, value: undefined });
+    for (let length = 0; length < text.length; length += 1) {
+      expect(() => placeOfRow(text.subarray(0, length), 0, fieldName("a"))).toThrow(JsonBytesError);
+    }
+  });
+});

@@ -1,0 +1,204 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { orderCode } from "../../src/key-order.js";
+
+type Key =
+  | boolean
+  | number
+  | string
+  | { $reql_type$: "BINARY"; data: string }
+  | { $reql_type$: "TIME"; epoch_time: number; timezone: string }
+  | Key[];
+
+const binary = (bytes: Uint8Array): Key => ({
+  $reql_type$: "BINARY",
+  data: Buffer.from(bytes).toString("base64"),
+});
+const time = (epoch: number, timezone = "+00:00"): Key => ({
+  $reql_type$: "TIME",
+  epoch_time: epoch,
+  timezone,
+});
+
+/**
+ * The rules of the server's index order, spelled out without any encoding:
+ * arrays < booleans < numbers < binary < times < strings.
+ */
+function rank(key: Key): number {
+  if (Array.isArray(key)) return 0;
+  if (typeof key === "boolean") return 1;
+  if (typeof key === "number") return 2;
+  if (typeof key === "string") return 5;
+  return key.$reql_type$ === "BINARY" ? 3 : 4;
+}
+
+function compareKeys(a: Key, b: Key): number {
+  if (rank(a) !== rank(b)) return rank(a) - rank(b);
+  if (Array.isArray(a) && Array.isArray(b)) return compareArrays(a, b);
+  if (typeof a === "string" && typeof b === "string") {
+    return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  }
+  if (typeof a === "object" && typeof b === "object" && "data" in a && "data" in b) {
+    return Buffer.compare(Buffer.from(a.data, "base64"), Buffer.from(b.data, "base64"));
+  }
+  const number = (key: Key) =>
+    typeof key === "object" && "epoch_time" in key ? key.epoch_time : Number(key);
+  return number(a) - number(b);
+}
+
+function compareArrays(a: Key[], b: Key[]): number {
+  for (let i = 0; i < Math.min(a.length, b.length); i += 1) {
+    const order = compareKeys(a[i]!, b[i]!);
+    if (order !== 0) return order;
+  }
+  return a.length - b.length;
+}
+
+const codeOf = (key: Key) => orderCode(Buffer.from(JSON.stringify(key)));
+const compareCodes = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
+
+const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
+const text = fc
+  .oneof(
+    fc.string({ unit: "grapheme", maxLength: 6 }),
+    // Few characters, so that strings share beginnings: below and above the surrogates, and escapes.
+    fc.string({
+      unit: fc.constantFrom("a", "\u0001", "\uFFFD", "\u{1F600}", "é", '"', "\\", "~"),
+      maxLength: 4,
+    }),
+  )
+  .filter((value) => !value.includes("\0"));
+const bytes = fc.oneof(
+  fc.uint8Array({ maxLength: 6 }),
+  fc.array(fc.constantFrom(0, 1, 2, 255), { maxLength: 4 }).map((list) => Uint8Array.from(list)),
+);
+const key = fc.letrec<{ key: Key }>((tie) => ({
+  key: fc.oneof(
+    { depthSize: "small", withCrossShrink: true },
+    fc.boolean(),
+    fc.oneof(finite, fc.integer({ min: -3, max: 3 }), fc.constantFrom(-0, 5e-324, -5e-324, 1e308)),
+    text,
+    bytes.map(binary),
+    fc.oneof(finite, fc.integer()).map((epoch) => time(epoch)),
+    fc.array(tie("key"), { maxLength: 3 }),
+  ),
+})).key;
+
+describe("orderCode", () => {
+  test("orders any two keys as the server does, and is equal only for equal keys", () => {
+    fc.assert(
+      fc.property(key, key, (a, b) => {
+        expect(compareCodes(codeOf(a), codeOf(b))).toBe(Math.sign(compareKeys(a, b)) + 0);
+      }),
+      { numRuns: 5000 },
+    );
+  });
+
+  test("orders arrays that share a beginning as the server does", () => {
+    const shared = fc.tuple(fc.array(key, { maxLength: 2 }), key, key);
+    fc.assert(
+      fc.property(shared, ([beginning, a, b]) => {
+        const [x, y]: [Key, Key] = [
+          [...beginning, a],
+          [...beginning, b],
+        ];
+        expect(compareCodes(codeOf(x), codeOf(y))).toBe(Math.sign(compareKeys(x, y)) + 0);
+        expect(compareCodes(codeOf([...beginning]), codeOf(x))).toBe(-1);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("a list by hand", () => {
+    const sorted: Key[] = [
+      [],
+      [[]],
+      [[], 1],
+      [[1]],
+      [false],
+      [1],
+      [1, "a"],
+      [1, "a", 0],
+      [1, "b"],
+      [2],
+      [binary(Uint8Array.of())],
+      // Without an escape the NULs of these would end their element early.
+      [binary(Uint8Array.of()), "x"],
+      [binary(Uint8Array.of(0))],
+      [binary(Uint8Array.of(0)), "x"],
+      [binary(Uint8Array.of(0, 0))],
+      [binary(Uint8Array.of(0, 0)), "x"],
+      [binary(Uint8Array.of(0, 1))],
+      [binary(Uint8Array.of(1))],
+      [binary(Uint8Array.of(2))],
+      ["a"],
+      ["a", 1],
+      ["a\u0001"],
+      ["aa"],
+      false,
+      true,
+      -1e308,
+      -1,
+      -5e-324,
+      0,
+      5e-324,
+      0.5,
+      1,
+      10,
+      9007199254740992,
+      binary(Uint8Array.of()),
+      binary(Uint8Array.of(0)),
+      binary(Uint8Array.of(0, 255)),
+      binary(Uint8Array.of(1)),
+      binary(Uint8Array.of(255)),
+      time(-1),
+      time(0),
+      time(1.5),
+      "",
+      "10",
+      "9",
+      "A",
+      "a",
+      'a"',
+      "a\\",
+      "b",
+      "é",
+      "\uFFFD",
+      // UTF-16 would put these before U+FFFD: their surrogates begin at D800.
+      "\u{10000}",
+      "\u{1F600}",
+    ];
+    const shuffled = [...sorted].reverse();
+    shuffled.sort((a, b) => compareCodes(codeOf(a), codeOf(b)));
+    expect(shuffled).toEqual(sorted);
+  });
+
+  test("-0 and 0 are one key, also in arrays and times", () => {
+    const code = (json: string) => orderCode(Buffer.from(json));
+    expect(code("-0.0")).toBe(code("0"));
+    expect(code("-0")).toBe(code("0"));
+    expect(code("[-0.0]")).toBe(code("[0]"));
+    const at = (epoch: string) =>
+      code(`{"$reql_type$":"TIME","epoch_time":${epoch},"timezone":"+00:00"}`);
+    expect(at("-0.0")).toBe(at("0"));
+  });
+
+  test("a number is the same key however it is written, and a time in any zone", () => {
+    const code = (json: string) => orderCode(Buffer.from(json));
+    expect(code("1e2")).toBe(code("100"));
+    expect(codeOf(time(5, "+02:00"))).toBe(codeOf(time(5)));
+  });
+
+  test("an escaped string is the same key as a plain one", () => {
+    const code = (json: string) => orderCode(Buffer.from(json));
+    expect(code('"\\u0061\\ud83d\\ude00"')).toBe(code('"a😀"'));
+    expect(code('"a\\/b"')).toBe(code('"a/b"'));
+  });
+
+  test.each(["null", "{}", '{"$reql_type$":"GEOMETRY"}', "[null]", '{"$reql_type$":"TIME"}'])(
+    "refuses %s, which cannot be a primary key",
+    (json) => {
+      expect(() => orderCode(Buffer.from(json))).toThrow("cannot be a primary key");
+    },
+  );
+});
