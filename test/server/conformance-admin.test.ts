@@ -64,22 +64,22 @@ onEachServer("administration", (bench) => {
         first_error: `The change you're trying to make to \`rethinkdb.table_config\` has the wrong format. ${why}`,
       });
     }
-    await bench().ask(table.config().update({ durability: "hard", write_acks: "majority" }));
+    await bench().done(table.config().update({ durability: "hard", write_acks: "majority" }));
   });
 
   test("an index's binary makes the same index elsewhere", async () => {
-    await bench().ask(database.tableCreate("copy"));
-    await bench().ask(
+    await bench().done(database.tableCreate("copy"));
+    await bench().done(
       table.insert([
         { id: 1, a: ["x", "y"] },
         { id: 2, a: ["y"] },
       ]),
     );
     const factor = 2;
-    await bench().ask(table.indexCreate("twice", (row: Row) => row("id").mul(factor)));
-    await bench().ask(table.indexCreate("a", { multi: true }));
-    await bench().ask(table.indexCreate("where", { geo: true }));
-    await bench().ask(table.indexWait());
+    await bench().done(table.indexCreate("twice", (row: Row) => row("id").mul(factor)));
+    await bench().done(table.indexCreate("a", { multi: true }));
+    await bench().done(table.indexCreate("where", { geo: true }));
+    await bench().done(table.indexWait());
     const statuses = (await bench().value(table.indexStatus())) as {
       index: string;
       function: { data: string };
@@ -96,7 +96,7 @@ onEachServer("administration", (bench) => {
         '{"t":1,"r":[{"created":1}]}',
       );
     }
-    await bench().ask(copy.indexWait());
+    await bench().done(copy.indexWait());
     const copies = (await bench().value(copy.indexStatus())) as typeof statuses;
     expect(copies.map(({ function: fn }) => fn)).toEqual(statuses.map(({ function: fn }) => fn));
     expect(await bench().value(table.getAll("y", { index: "a" }).count())).toBe(2);
@@ -124,8 +124,8 @@ onEachServer("administration", (bench) => {
       r.branch(next.eq(null), next, next.merge({ hooked: context("primary_key") }));
     expect(await ask(table.setWriteHook(hook))).toBe('{"t":1,"r":[{"created":1}]}');
     expect(await ask(table.setWriteHook(hook))).toBe('{"t":1,"r":[{"replaced":1}]}');
-    await bench().ask(table.insert({ id: "h" }));
-    await bench().ask(table.insert({ id: "i" }, { ignoreWriteHook: true }));
+    await bench().done(table.insert({ id: "h" }));
+    await bench().done(table.insert({ id: "i" }, { ignoreWriteHook: true }));
     expect(await bench().value(table.get("h"))).toEqual({ hooked: "h", id: "h" });
     expect(await bench().value(table.get("i"))).toEqual({ id: "i" });
     const stored = (await bench().value(table.getWriteHook())) as { function: { data: string } };
@@ -136,7 +136,7 @@ onEachServer("administration", (bench) => {
     expect(await bench().ask([189, [copy.build(), stored.function]])).toBe(
       '{"t":1,"r":[{"created":1}]}',
     );
-    await bench().ask(copy.insert({ id: "c" }));
+    await bench().done(copy.insert({ id: "c" }));
     expect(await bench().value(copy.get("c"))).toEqual({ hooked: "c", id: "c" });
     expect(await bench().value(copy.config()("write_hook"))).toMatchObject({
       function: stored.function,
@@ -180,9 +180,9 @@ onEachServer("permissions", (bench) => {
   const asDora = (term: Term) => client.query(term.build());
 
   beforeAll(async () => {
-    await bench().ask(r.dbCreate("perm"));
-    await bench().ask(r.db("perm").tableCreate("t"));
-    await bench().ask(r.db("rethinkdb").table("users").insert({ id: "dora", password: "d" }));
+    await bench().done(r.dbCreate("perm"));
+    await bench().done(r.db("perm").tableCreate("t"));
+    await bench().done(r.db("rethinkdb").table("users").insert({ id: "dora", password: "d" }));
     client = await bench().connect("dora", "d");
   });
 
@@ -215,10 +215,10 @@ onEachServer("permissions", (bench) => {
 
   test("the global word does not reach into the system database", async () => {
     // A grant is answered before every thread of the server knows it.
-    await bench().ask(r.grant("dora", { read: true }));
+    await bench().done(r.grant("dora", { read: true }));
     await expect.poll(() => asDora(table.count())).toBe('{"t":1,"r":[0]}');
     expect(await asDora(r.db("rethinkdb").table("db_config"))).toBe(refused("read"));
-    await bench().ask(r.db("rethinkdb").grant("dora", { read: true }));
+    await bench().done(r.db("rethinkdb").grant("dora", { read: true }));
     await expect
       .poll(() => asDora(r.db("rethinkdb").table("db_config").count()))
       .toMatch(/^\{"t":1,"r":\[\d\]\}$/);
@@ -226,9 +226,9 @@ onEachServer("permissions", (bench) => {
   });
 
   test("the table's word goes before the database's, and that before the global one", async () => {
-    await bench().ask(r.db("perm").grant("dora", { read: false }));
+    await bench().done(r.db("perm").grant("dora", { read: false }));
     await expect.poll(() => asDora(table.count())).toBe(refused("read"));
-    await bench().ask(table.grant("dora", { read: true, write: true }));
+    await bench().done(table.grant("dora", { read: true, write: true }));
     await expect
       .poll(async () => elements(await asDora(table.insert({ id: 1 }))))
       .toMatchObject([{ inserted: 1 }]);
@@ -254,9 +254,9 @@ onEachServer("permissions", (bench) => {
   test("a feed ends with the batch after the permission is gone", async () => {
     const token = client.start(table.changes().build());
     expect(await client.next(token)).toBe('{"t":3,"r":[],"n":[1]}');
-    await bench().ask(table.grant("dora", { read: false }));
+    await bench().done(table.grant("dora", { read: false }));
     const waiting = client.continue(token);
-    await bench().ask(table.insert({ id: 2 }));
+    await bench().done(table.insert({ id: 2 }));
     expect(elements(await waiting)).toHaveLength(1);
     expect(await client.continue(token)).toBe(refused("read"));
   });

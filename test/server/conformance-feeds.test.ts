@@ -20,7 +20,7 @@ onEachServer("feeds", (bench) => {
   let tokens: bigint[] = [];
 
   beforeAll(async () => {
-    await bench().ask(r.dbCreate("feeds"));
+    await bench().done(r.dbCreate("feeds"));
   });
   beforeEach(async () => {
     await bench().value(r.db("feeds").tableCreate("t"));
@@ -50,12 +50,12 @@ onEachServer("feeds", (bench) => {
 
   test("each write comes with its old and new document, a write of nothing new does not", async () => {
     const { token } = await open(table.changes({ includeTypes: true }));
-    await bench().ask(table.insert({ id: 1, a: 1 }));
-    await bench().ask(table.get(1).update({ a: 1 }));
-    await bench().ask(table.get(1).update({ a: 2 }));
-    await bench().ask(table.get(1).delete());
-    await bench().ask(table.get(1).delete());
-    await bench().ask(table.insert({ id: 1 }));
+    await bench().done(table.insert({ id: 1, a: 1 }));
+    await bench().done(table.get(1).update({ a: 1 }));
+    await bench().done(table.get(1).update({ a: 2 }));
+    await bench().done(table.get(1).delete());
+    await bench().done(table.get(1).delete());
+    await bench().done(table.insert({ id: 1 }));
     expect(await take(bench(), token, 4)).toEqual([
       { new_val: { a: 1, id: 1 }, old_val: null, type: "add" },
       { new_val: { a: 2, id: 1 }, old_val: { a: 1, id: 1 }, type: "change" },
@@ -68,7 +68,7 @@ onEachServer("feeds", (bench) => {
     const { token } = await open(table.changes());
     const writes = 40;
     for (let i = 0; i < writes; i += 1) {
-      await bench().ask(
+      await bench().done(
         table.insert(
           [0, 1, 2, 3, 4].map((id) => ({ id, i })),
           { conflict: "replace" },
@@ -91,9 +91,9 @@ onEachServer("feeds", (bench) => {
     const { client } = bench();
     const { token } = await open(table.changes());
     const answers = [client.continue(token), client.continue(token)];
-    await bench().ask(table.insert({ id: 1 }));
+    await bench().done(table.insert({ id: 1 }));
     expect(elements(await answers[0]!)).toEqual([{ new_val: { id: 1 }, old_val: null }]);
-    await bench().ask(table.insert({ id: 2 }));
+    await bench().done(table.insert({ id: 2 }));
     expect(elements(await answers[1]!)).toEqual([{ new_val: { id: 2 }, old_val: null }]);
   });
 
@@ -106,7 +106,7 @@ onEachServer("feeds", (bench) => {
   });
 
   test("initial rows: initializing, the rows, then ready; a change after that", async () => {
-    await bench().ask(table.insert([{ id: 1 }, { id: 2 }]));
+    await bench().done(table.insert([{ id: 1 }, { id: 2 }]));
     const { token, first } = await open(
       table.changes({ includeInitial: true, includeStates: true, includeTypes: true }),
     );
@@ -120,7 +120,7 @@ onEachServer("feeds", (bench) => {
     expect(await bench().client.continue(token)).toBe(
       '{"t":3,"r":[{"state":"ready","type":"state"}],"n":[1,5]}',
     );
-    await bench().ask(table.insert({ id: 3 }));
+    await bench().done(table.insert({ id: 3 }));
     expect(await take(bench(), token, 1)).toEqual([
       { new_val: { id: 3 }, old_val: null, type: "add" },
     ]);
@@ -128,7 +128,7 @@ onEachServer("feeds", (bench) => {
 
   test("initial rows under writes fold to the table", async () => {
     const documents = 600;
-    await bench().ask(
+    await bench().done(
       table.insert(
         r
           .range(documents)
@@ -144,9 +144,9 @@ onEachServer("feeds", (bench) => {
     tokens.push(token);
     const writer = (async () => {
       for (let v = 1; v <= 60; v += 1) {
-        await bench().ask(table.insert({ id: (v * 37) % documents, v }, { conflict: "replace" }));
+        await bench().done(table.insert({ id: (v * 37) % documents, v }, { conflict: "replace" }));
       }
-      await bench().ask(table.insert({ id: -1, v: 0 }));
+      await bench().done(table.insert({ id: -1, v: 0 }));
     })();
     let response = await bench().client.next(token);
     while (!state.has(-1)) {
@@ -173,7 +173,7 @@ onEachServer("feeds", (bench) => {
     expect(first).toBe(
       '{"t":3,"r":[{"state":"initializing","type":"state"},{"new_val":null,"type":"initial"},{"state":"ready","type":"state"}],"n":[2,5]}',
     );
-    await bench().ask(table.insert({ id: 7 }));
+    await bench().done(table.insert({ id: 7 }));
     expect(await take(bench(), token, 1)).toEqual([
       { new_val: { id: 7 }, old_val: null, type: "add" },
     ]);
@@ -185,9 +185,9 @@ onEachServer("feeds", (bench) => {
     const plucked = await open(table.pluck("id").changes());
     const mapped = await open(table.changes().map((row: Row) => row("new_val")("id")));
     const limited = await open(table.changes().limit(1));
-    await bench().ask(table.insert([{ id: 4 }]));
-    await bench().ask(table.insert([{ id: 5, q: 1 }]));
-    await bench().ask(table.get(5).update({ q: 2 }));
+    await bench().done(table.insert([{ id: 4 }]));
+    await bench().done(table.insert([{ id: 5, q: 1 }]));
+    await bench().done(table.get(5).update({ q: 2 }));
     expect(await take(bench(), between.token, 2)).toEqual([
       { new_val: { id: 5, q: 1 }, old_val: null },
       { new_val: { id: 5, q: 2 }, old_val: { id: 5, q: 1 } },
@@ -204,7 +204,7 @@ onEachServer("feeds", (bench) => {
 
   test("a queue that is too small is emptied, and the feed says so and goes on", async () => {
     const { token } = await open(table.changes({ changefeedQueueSize: 3, includeTypes: true }));
-    for (let id = 0; id < 10; id += 1) await bench().ask(table.insert({ id }));
+    for (let id = 0; id < 10; id += 1) await bench().done(table.insert({ id }));
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(await bench().client.continue(token)).toBe(
       '{"t":3,"r":[{"error":"Changefeed cache over array size limit, skipped 8 elements."}],"n":[1]}',
@@ -235,24 +235,24 @@ onEachServer("feeds", (bench) => {
 
   test("a feed survives a rename and ends when the table or its database is dropped", async () => {
     const { token } = await open(table.changes());
-    await bench().ask(table.config().update({ name: "renamed" }));
-    await bench().ask(r.db("feeds").config().update({ name: "moved" }));
+    await bench().done(table.config().update({ name: "renamed" }));
+    await bench().done(r.db("feeds").config().update({ name: "moved" }));
     const renamed = r.db("moved").table("renamed");
-    await bench().ask(renamed.insert({ id: 1 }));
+    await bench().done(renamed.insert({ id: 1 }));
     expect(await take(bench(), token, 1)).toHaveLength(1);
     const other = await open(renamed.changes());
     const waiting = bench().client.continue(token);
-    await bench().ask(r.dbDrop("moved"));
+    await bench().done(r.dbDrop("moved"));
     expect(await waiting).toBe(aborted);
     expect(await bench().client.continue(other.token)).toBe(aborted);
     expect(await bench().client.continue(token)).toContain("not in stream cache");
-    await bench().ask(r.dbCreate("feeds"));
+    await bench().done(r.dbCreate("feeds"));
   });
 
   test("resharding ends a feed, reconfiguring to what is there does not", async () => {
     const { token } = await open(table.changes());
     await bench().value(table.reconfigure({ shards: 1, replicas: 1 }));
-    await bench().ask(table.insert({ id: 1 }));
+    await bench().done(table.insert({ id: 1 }));
     expect(await take(bench(), token, 1)).toHaveLength(1);
     const waiting = bench().client.continue(token);
     await bench().value(table.reconfigure({ shards: 2, replicas: 1 }));
@@ -265,7 +265,7 @@ onEachServer("feeds", (bench) => {
     other.start(table.changes().build());
     const { token } = await open(table.changes());
     other.close();
-    await bench().ask(table.insert({ id: 1 }));
+    await bench().done(table.insert({ id: 1 }));
     expect(await take(bench(), token, 1)).toHaveLength(1);
   });
 });
@@ -277,22 +277,22 @@ onEachServer("feeds of system tables", (bench) => {
   test("db_config and table_config follow create, change, rename and drop", async () => {
     const databases = (await bench().open(system("db_config"))).token;
     const tables = (await bench().open(system("table_config"))).token;
-    await bench().ask(r.dbCreate("sys"));
+    await bench().done(r.dbCreate("sys"));
     expect(anonymous(JSON.stringify(await take(bench(), databases, 1)))).toBe(
       '[{"new_val":{"id":"UUID","name":"sys"},"old_val":null,"type":"add"}]',
     );
-    await bench().ask(r.db("sys").tableCreate("t"));
+    await bench().done(r.db("sys").tableCreate("t"));
     expect(types(await take(bench(), tables, 1))).toEqual(["add"]);
-    await bench().ask(r.db("sys").table("t").indexCreate("i"));
+    await bench().done(r.db("sys").table("t").indexCreate("i"));
     expect(await take(bench(), tables, 1)).toMatchObject([
       { new_val: { indexes: ["i"] }, old_val: { indexes: [] } },
     ]);
-    await bench().ask(r.db("sys").config().update({ name: "sys2" }));
+    await bench().done(r.db("sys").config().update({ name: "sys2" }));
     expect(types(await take(bench(), databases, 1))).toEqual(["change"]);
     expect(await take(bench(), tables, 1)).toMatchObject([
       { new_val: { db: "sys2" }, old_val: { db: "sys" } },
     ]);
-    await bench().ask(r.dbDrop("sys2"));
+    await bench().done(r.dbDrop("sys2"));
     expect(types(await take(bench(), databases, 1))).toEqual(["remove"]);
     expect(types(await take(bench(), tables, 1))).toEqual(["remove"]);
   });
@@ -300,11 +300,11 @@ onEachServer("feeds of system tables", (bench) => {
   test("users and permissions", async () => {
     const users = (await bench().open(system("users"))).token;
     const permissions = (await bench().open(system("permissions"))).token;
-    await bench().ask(r.db("rethinkdb").table("users").insert({ id: "carl", password: "x" }));
+    await bench().done(r.db("rethinkdb").table("users").insert({ id: "carl", password: "x" }));
     expect(await take(bench(), users, 1)).toEqual([
       { new_val: { id: "carl", password: true }, old_val: null, type: "add" },
     ]);
-    await bench().ask(r.grant("carl", { read: true }));
+    await bench().done(r.grant("carl", { read: true }));
     expect(await take(bench(), permissions, 1)).toEqual([
       {
         new_val: { id: ["carl"], permissions: { read: true }, user: "carl" },

@@ -43,12 +43,12 @@ onEachServer("keys", (bench) => {
     table.between(from, r.maxval, { leftBound: "open" }).orderBy({ index: "id" }).limit(size);
 
   beforeAll(async () => {
-    await bench().ask(r.dbCreate("keys"));
-    await bench().ask(r.db("keys").tableCreate("t"));
+    await bench().done(r.dbCreate("keys"));
+    await bench().done(r.db("keys").tableCreate("t"));
     const shuffled = keys.toSorted((a, b) => (a + a.length < b + b.length ? -1 : 1));
-    await bench().ask(table.insert(r.json(`[${shuffled.map((key) => `{"id":${key}}`).join()}]`)));
-    await bench().ask(table.indexCreate("by_id", (row: (name: string) => unknown) => row("id")));
-    await bench().ask(table.indexWait());
+    await bench().done(table.insert(r.json(`[${shuffled.map((key) => `{"id":${key}}`).join()}]`)));
+    await bench().done(table.indexCreate("by_id", (row: (name: string) => unknown) => row("id")));
+    await bench().done(table.indexWait());
   });
 
   test.each([1, 3, 7, 100])("walking %i at a time gives them in order", async (size) => {

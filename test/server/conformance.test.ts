@@ -12,7 +12,7 @@ const done = '{"deleted":0,"errors":0,"inserted":1,"replaced":0,"skipped":0,"unc
 
 onEachServer("the protocol", (bench) => {
   test("a user comes in with the password, not with another, and unknown users do not", async () => {
-    await bench().ask(r.db("rethinkdb").table("users").insert({ id: "ann", password: "sécret" }));
+    await bench().done(r.db("rethinkdb").table("users").insert({ id: "ann", password: "sécret" }));
     const client = await bench().connect("ann", "sécret");
     expect(await client.serverInfo()).toMatch(
       /^\{"t":5,"r":\[\{"id":"[-0-9a-f]{36}","name":"\w+","proxy":false\}\]\}$/,
@@ -167,8 +167,8 @@ onEachServer("documents", (bench) => {
     bench().ask(table.insert(r.json(text), options));
 
   beforeAll(async () => {
-    await bench().ask(r.dbCreate("data"));
-    await bench().ask(r.db("data").tableCreate("t"));
+    await bench().done(r.dbCreate("data"));
+    await bench().done(r.db("data").tableCreate("t"));
   });
 
   const documents: [name: string, given: string, stored: string][] = [
