@@ -8,11 +8,11 @@ import type { Instant } from "../instant.js";
 import { type BaseManifest, newestBase } from "../repository/base.js";
 import { baseCursor } from "../repository/base-reader.js";
 import { BaseWriter } from "../repository/base-writer.js";
-import { intervalAt, type TableCoverage } from "../repository/coverage.js";
+import { lastExactIn, type TableCoverage } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
 import { putEvidence } from "../repository/evidence.js";
 import type { Version } from "../repository/lines.js";
-import { listSegments } from "../repository/log.js";
+import { LogView } from "../repository/log-view.js";
 import { mergeLatest } from "../repository/merge.js";
 import type { Repository } from "../repository/repository.js";
 import { LogCollection } from "../repository/runs.js";
@@ -45,13 +45,13 @@ export interface FoldOptions {
 /** Makes a new base of each table, and holds the version chain of what is merged against the log. */
 export async function fold(repository: Repository, options: FoldOptions): Promise<FoldedTable[]> {
   // Listed before the coverage is read: a claim that comes in between must not lend its epoch to what it disowns.
-  const segments = await listSegments(repository.store);
+  const view = await LogView.read(repository.store);
   const coverage = await readCoverage(repository.store);
   const folded: FoldedTable[] = [];
   for (const [id, of] of coverage) {
     if (options.tables && !options.tables.includes(id)) continue;
     const instant = newestExactInstant(of, options.until);
-    const epoch = instant && segments.findLast(({ from }) => from <= instant)?.epoch;
+    const epoch = instant && view.epochAt(instant);
     if (!instant || !epoch) continue;
     folded.push(await foldTable(repository, of, { instant, epoch }, options));
   }
@@ -59,8 +59,10 @@ export async function fold(repository: Repository, options: FoldOptions): Promis
 }
 
 function newestExactInstant(coverage: TableCoverage, until: Instant): Instant | undefined {
-  if (intervalAt(coverage, until)?.class === "exact") return until;
-  return coverage.intervals.filter(({ class: of, to }) => of === "exact" && to <= until).at(-1)?.to;
+  const found = coverage.intervals
+    .filter((interval) => interval.class === "exact")
+    .map((interval) => lastExactIn(interval, until));
+  return found.findLast((instant) => instant !== undefined);
 }
 
 /** An instant, and the epoch in whose log it lies. */

@@ -1,6 +1,7 @@
 import { damaged, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { isName, type ObjectStore } from "../storage/object-store.js";
+import { latestExpiry } from "./expiry.js";
 import { readJsonObject } from "./json-object.js";
 import { isDisownedInstant, listClaims } from "./log.js";
 import { parseManifestName } from "./names.js";
@@ -60,7 +61,7 @@ export interface BaseInventory {
 
 /**
  * Reads the manifests of a table (of all tables, if none is given) and looks whether every part is there. A base that
- * was disowned is neither usable nor damaged.
+ * was disowned or let go is neither usable nor damaged.
  */
 export async function readBases(store: ObjectStore, table?: string): Promise<BaseInventory> {
   const sizes = new Map<string, number>();
@@ -69,7 +70,9 @@ export async function readBases(store: ObjectStore, table?: string): Promise<Bas
   const names = [...sizes.keys()].map(parseManifestName).filter((base) => base !== undefined);
   const inventory: BaseInventory = { usable: new Map(), damaged: [] };
   const claims = names.length > 0 ? await listClaims(store) : [];
+  const expiry = names.length > 0 ? await latestExpiry(store) : undefined;
   for (const base of names.sort((a, b) => a.instant - b.instant)) {
+    if (expiry && base.name in expiry.bases) continue;
     try {
       const manifest = await readManifest(store, base.name);
       const { epoch, instant } = manifest;

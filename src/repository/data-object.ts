@@ -19,7 +19,14 @@ const frameBytesMax = 1024 * 1024 * 1024;
 /** Read with the trailer in one request; nearly every index fits. */
 const tailBytes = 64 * 1024;
 
-export const kinds = { segment: 1, basePart: 2, baseKeys: 3, run: 4 } as const;
+export const kinds = {
+  segment: 1,
+  basePart: 2,
+  baseKeys: 3,
+  run: 4,
+  foldedPart: 5,
+  foldedRecords: 6,
+} as const;
 export type Kind = keyof typeof kinds;
 
 /** What the index says of one frame. */

@@ -6,7 +6,7 @@ import type { Instant } from "../instant.js";
  */
 export const repositoryName = "repository.json";
 
-const width = { epoch: 8, instant: 15, sequence: 10, part: 6 } as const;
+const width = { epoch: 8, instant: 15, sequence: 10, part: 6, resolution: 12 } as const;
 
 const pad = (value: number, digits: number) => String(value).padStart(digits, "0");
 
@@ -73,4 +73,65 @@ export function evidenceName(table: string, at: Instant, sequence: number): stri
 /** A note on the hole of `table` that has this interval. */
 export function acknowledgementName(table: string, from: Instant, to: Instant): string {
   return `acknowledged/${table}/${pad(from, width.instant)}-${pad(to, width.instant)}.json`;
+}
+
+/** A place in the log: segments are in the order of epochs, and of sequence numbers within one. */
+export interface Place {
+  epoch: number;
+  sequence: number;
+}
+
+/** What a folded segment's name says: which segments it stands for. */
+export interface FoldedName {
+  /** Name of its manifest. */
+  name: string;
+  /** The closed interval of capture times of those segments. */
+  from: Instant;
+  to: Instant;
+  first: Place;
+  last: Place;
+  /** It keeps the last version of each key in each span of so many ms; 1 if it keeps every version. */
+  resolutionMs: number;
+}
+
+/** Prefix of everything of one folded segment. */
+export function foldedPrefix(of: Omit<FoldedName, "name">, unique: string): string {
+  const range = `${pad(of.from, width.instant)}-${pad(of.to, width.instant)}`;
+  const place = ({ epoch, sequence }: Place) =>
+    `${pad(epoch, width.epoch)}.${pad(sequence, width.sequence)}`;
+  const resolution = pad(of.resolutionMs, width.resolution);
+  return `folded/${range}-${place(of.first)}-${place(of.last)}-${resolution}-${unique}/`;
+}
+
+export const foldedManifestName = (prefix: string) => `${prefix}manifest.json`;
+/** Part of a table's versions, or of the records of a system stream, in a folded segment. */
+export const foldedPartName = (prefix: string, stream: string, part: number) =>
+  `${prefix}${stream}-${pad(part, width.part)}.zst`;
+
+/** What the name of a folded segment's manifest says; undefined for any other name. */
+export function parseFoldedName(name: string): FoldedName | undefined {
+  const match =
+    /^folded\/(\d{15})-(\d{15})-(\d{8})\.(\d{10})-(\d{8})\.(\d{10})-(\d{12})-[a-z0-9]+\/manifest\.json$/.exec(
+      name,
+    );
+  if (!match) return undefined;
+  const [from, to, firstEpoch, firstSequence, lastEpoch, lastSequence, resolutionMs] = match
+    .slice(1)
+    .map(Number) as [number, number, number, number, number, number, number];
+  return {
+    name,
+    from,
+    to,
+    first: { epoch: firstEpoch, sequence: firstSequence },
+    last: { epoch: lastEpoch, sequence: lastSequence },
+    resolutionMs,
+  };
+}
+
+export const expiryName = (number: number) => `expiries/${pad(number, width.sequence)}.json`;
+
+/** The number of an expiry's name; undefined for any other name. */
+export function parseExpiryName(name: string): number | undefined {
+  const match = /^expiries\/(\d{10})\.json$/.exec(name);
+  return match ? Number(match[1]) : undefined;
 }

@@ -11,8 +11,9 @@ import { DirectoryStore } from "../storage/directory-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { SortedLines } from "./base-writer.js";
 import { DataObject, DataObjectWriter } from "./data-object.js";
+import { foldedBytes, foldedCursor } from "./folded-reader.js";
 import { lineOverheadBytes, parseLines, type Version, writeRunLine } from "./lines.js";
-import { readChain } from "./log.js";
+import { type FoldedPiece, LogView } from "./log-view.js";
 import { isLater, SortedCursor, type SortedFrame } from "./merge.js";
 
 /** What all tables of a collection may hold in memory, in bytes of keys and documents. */
@@ -42,7 +43,7 @@ export class LogCollection {
   private readonly tables = new Map<string, TableRuns>();
   private scratch: { directory: string; store: ObjectStore } | undefined;
   private bytes = 0;
-  /** Versions read, of all tables wanted. */
+  /** Versions read, of all tables wanted; those of folded segments are counted as their cursors move. */
   versions = 0;
 
   private constructor(
@@ -67,7 +68,13 @@ export class LogCollection {
     const collection = new LogCollection(wanted, options.onSuccession ?? (() => undefined));
     const after = new Map(wanted.map((one) => [one.table, one.after]));
     try {
-      for await (const segment of readChain(store, Math.min(...after.values()), until)) {
+      const view = await LogView.read(store);
+      for await (const segment of view.chain(Math.min(...after.values()), until)) {
+        if ("manifest" in segment) {
+          collection.addFolded(view, segment, wanted, until);
+          options.onSegment?.(foldedBytes(segment, after.keys()));
+          continue;
+        }
         for (const frame of segment.index.frames) {
           const from = after.get(frame.table ?? "");
           if (from === undefined || frame.maxTime! <= from || frame.minTime! > until) continue;
@@ -97,6 +104,20 @@ export class LogCollection {
     if (this.scratch) await rm(this.scratch.directory, { recursive: true, force: true });
   }
 
+  /** A folded segment is sorted: it is merged as it stands. */
+  private addFolded(view: LogView, piece: FoldedPiece, wanted: Wanted[], until: Instant): void {
+    const before = view.pieces[view.pieces.indexOf(piece) - 1]?.to ?? -1;
+    for (const { table, after } of wanted) {
+      if (piece.to <= after) continue;
+      const window = { after: Math.max(after, before), until };
+      this.tables
+        .get(table)!
+        .addCursor(() =>
+          foldedCursor(view.store, piece, table, window, () => (this.versions += 1)),
+        );
+    }
+  }
+
   private add(table: string, version: Version): void {
     this.versions += 1;
     this.bytes += this.tables.get(table)!.add(version);
@@ -116,6 +137,7 @@ export class LogCollection {
 class TableRuns {
   private open = new Map<OrderCode, Version>();
   private readonly runs: string[][] = [];
+  private readonly folded: (() => SortedCursor)[] = [];
   bytes = 0;
 
   constructor(
@@ -169,7 +191,12 @@ class TableRuns {
     const spilled = scratch
       ? this.runs.map((names) => new SortedCursor(runFrames(scratch, names)))
       : [];
-    return [...spilled, new SortedCursor(this.memoryFrames())];
+    const folded = this.folded.map((open) => open());
+    return [...folded, ...spilled, new SortedCursor(this.memoryFrames())];
+  }
+
+  addCursor(open: () => SortedCursor): void {
+    this.folded.push(open);
   }
 
   private sorted(): Version[] {

@@ -1,13 +1,12 @@
 /** The state of a repository, computed from stored objects alone. */
 import type { Instant } from "../instant.js";
-import type { ObjectStore } from "../storage/object-store.js";
 import { type Acknowledgement, listAcknowledgements } from "./acknowledgement.js";
 import { type BaseManifest, readBases } from "./base.js";
 import { catalogAt } from "./catalog.js";
 import type { CoverageInterval, TableCoverage } from "./coverage.js";
 import { readCoverage } from "./coverage-reader.js";
-import { lastSegment, listSegments } from "./log.js";
-import type { SegmentName } from "./names.js";
+import { lastSegment } from "./log.js";
+import { LogView } from "./log-view.js";
 import type { Repository } from "./repository.js";
 import type { SegmentFooter, Totals } from "./segment.js";
 import { countsAt, noTotals, totalsAt } from "./totals.js";
@@ -40,7 +39,10 @@ export interface RepositoryStatus {
   restorableUntil: Instant | undefined;
   /** End of the last segment. */
   lastSegment: Instant | undefined;
+  /** Segments that are stored; those that folded segments stand for may be among them. */
   segments: number;
+  /** Folded segments in use. */
+  foldedSegments: number;
   /** As the last segment says, see SegmentFooter. */
   serverClock: SegmentFooter["serverClock"];
   clockAheadMs: number;
@@ -49,11 +51,11 @@ export interface RepositoryStatus {
 
 export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
   const { store } = repository;
-  const segments = await listSegments(store);
+  const view = await LogView.read(store);
   const coverage = await readCoverage(store);
-  const catalog = await catalogAt(store, Number.MAX_SAFE_INTEGER);
+  const catalog = await catalogAt(view, Number.MAX_SAFE_INTEGER);
   const present = new Map(catalog.tables().map((table) => [table.id, `${table.db}.${table.name}`]));
-  const now = await totalsAt(store, segments, Number.MAX_SAFE_INTEGER);
+  const now = await totalsAt(view, Number.MAX_SAFE_INTEGER);
   const bases = await readBases(store);
   const last = await lastSegment(store);
   const tables: TableStatus[] = [];
@@ -62,8 +64,8 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     const totals = now.get(id) ?? noTotals;
     tables.push({
       id,
-      name: present.get(id) ?? (await lastNameOf(store, id, coverage.get(id))),
-      ...(await countDocuments(store, segments, base, totals, coverage.get(id))),
+      name: present.get(id) ?? (await lastNameOf(view, id, coverage.get(id))),
+      ...(await countDocuments(view, base, totals, coverage.get(id))),
       changes: totals.changes,
       logBytes: totals.bytes,
       ...restorable(coverage.get(id)),
@@ -75,8 +77,9 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     restorableUntil: restorableUntil(
       tables.filter(({ id }) => present.has(id) && coverage.get(id)?.watched),
     ),
-    lastSegment: segments.at(-1)?.to,
-    segments: segments.length,
+    lastSegment: view.to,
+    segments: view.believed.segments.length,
+    foldedSegments: view.pieces.filter(({ kind }) => kind === "folded").length,
     serverClock: last?.index.footer.serverClock ?? null,
     clockAheadMs: last?.index.footer.clockAheadMs ?? 0,
     acknowledgements: await listAcknowledgements(store),
@@ -101,15 +104,15 @@ function restorableUntil(tables: TableStatus[]): Instant | undefined {
 }
 
 async function countDocuments(
-  store: ObjectStore,
-  segments: SegmentName[],
+  view: LogView,
   base: BaseManifest | undefined,
   now: Totals,
   coverage: TableCoverage | undefined,
 ): Promise<Pick<TableStatus, "documents" | "documentsExact">> {
   if (!base) return { documents: undefined, documentsExact: false };
-  const atInstant = await countsAt(store, segments, base.table, base.instant);
-  const atLogFrom = await countsAt(store, segments, base.table, base.logFrom);
+  const atInstant = await countsAt(view, base.table, base.instant);
+  const atLogFrom = await countsAt(view, base.table, base.logFrom);
+  if (!atInstant || !atLogFrom) return { documents: base.rows, documentsExact: false };
   const inserts = now.inserts - atInstant.inserts;
   const deletes = now.deletes - atInstant.deletes;
   return {
@@ -126,7 +129,7 @@ function watchedSince(base: BaseManifest, coverage: TableCoverage | undefined): 
 }
 
 async function lastNameOf(
-  store: ObjectStore,
+  view: LogView,
   id: string,
   coverage: TableCoverage | undefined,
 ): Promise<string> {
@@ -134,6 +137,6 @@ async function lastNameOf(
   const table =
     last === undefined
       ? undefined
-      : (await catalogAt(store, last)).tables().find((t) => t.id === id);
+      : (await catalogAt(view, last)).tables().find((t) => t.id === id);
   return table ? `${table.db}.${table.name}` : id;
 }

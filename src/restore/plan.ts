@@ -6,11 +6,13 @@ import { type Catalog, catalogAt, tableNamed } from "../repository/catalog.js";
 import {
   type CoverageClass,
   intervalAt,
+  isExactAt,
   nearestExact,
   type TableCoverage,
 } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
-import { lastSegment, listSegments } from "../repository/log.js";
+import { lastSegment } from "../repository/log.js";
+import { LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
 import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { TableName } from "../rethinkdb/target.js";
@@ -75,7 +77,8 @@ export async function planRestore(
     );
   }
   const from = Math.min(...tables.map(({ base }) => base.logFrom));
-  const segments = (await listSegments(store)).filter((s) => s.to > from && s.from <= instant);
+  const { pieces } = await LogView.read(store);
+  const segments = pieces.filter((piece) => piece.to > from && piece.from <= instant);
   const wholeCluster = request.tables.length === 0 && request.databases.length === 0;
   return {
     instant,
@@ -188,7 +191,7 @@ async function planTable(
   const from = { db: config.db, name: config.name };
   const interval = intervalAt(coverage, instant);
   const base = await newestBase(repository.store, config.id, instant);
-  const allowed = interval?.class === "exact" || request.allowInexact;
+  const allowed = isExactAt(interval, instant) || request.allowInexact;
   if (!base || !allowed) throw inexact(from, coverage, instant);
   return {
     config,

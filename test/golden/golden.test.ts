@@ -10,13 +10,12 @@ import { catalogAt } from "../../src/repository/catalog.js";
 import { intervalAt } from "../../src/repository/coverage.js";
 import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { knownKeys } from "../../src/repository/known-state.js";
-import { readChain } from "../../src/repository/log.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { LogCollection } from "../../src/repository/runs.js";
 import { readStatus } from "../../src/repository/status.js";
 import { versionAt } from "../../src/restore/history.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
-import { json, restoredAt } from "../repository/recording.js";
+import { json, restoredAt, segmentChain } from "../repository/recording.js";
 import { orders, posts } from "../repository/scenario.js";
 
 interface Expected {
@@ -84,7 +83,7 @@ describe("the repository of version 1", () => {
 
   test("has a whole log, of two epochs", async () => {
     const places: string[] = [];
-    for await (const segment of readChain(store, 0, Number.MAX_SAFE_INTEGER)) {
+    for await (const segment of segmentChain(store, 0, Number.MAX_SAFE_INTEGER)) {
       for (const frame of segment.index.frames) await segment.readFrame(frame);
       places.push(`${segment.index.footer.epoch}/${segment.index.footer.sequence}`);
     }

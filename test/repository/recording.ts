@@ -10,6 +10,8 @@ import { BaseWriter } from "../../src/repository/base-writer.js";
 import { claimEpoch, type Owner } from "../../src/repository/claim.js";
 import type { CoverageRecord } from "../../src/repository/coverage.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
+import type { Segment } from "../../src/repository/log.js";
+import { LogView } from "../../src/repository/log-view.js";
 import { LogWriter, type Shipper, type TickFacts } from "../../src/repository/log-writer.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import { repositoryName } from "../../src/repository/names.js";
@@ -39,6 +41,18 @@ export async function makeRepository(store: ObjectStore = new MemoryStore()): Pr
   const description = { id: "00000000-0000-4000-8000-0000000000ff", created: 0 };
   await store.put(repositoryName, encodeJsonObject("repository", description));
   return openRepository(store);
+}
+
+/** The segments that hold versions captured after `after` and up to `until`, of a log without folded segments. */
+export async function* segmentChain(
+  store: ObjectStore,
+  after: Instant,
+  until: Instant,
+): AsyncGenerator<Segment> {
+  for await (const piece of (await LogView.read(store)).chain(after, until)) {
+    if ("manifest" in piece) throw new Error(`${piece.name} is not a segment`);
+    yield piece;
+  }
 }
 
 const owner: Owner = { host: "test", process: 1, isAlive: () => false };

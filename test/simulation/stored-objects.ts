@@ -3,7 +3,8 @@ import { digestOf, SetDigest, sha256 } from "../../src/digest.js";
 import { readBases, readManifest } from "../../src/repository/base.js";
 import { DataObject, type Kind } from "../../src/repository/data-object.js";
 import { parseLines } from "../../src/repository/lines.js";
-import { listSegments, openSegment, readChain } from "../../src/repository/log.js";
+import { openSegment } from "../../src/repository/log.js";
+import { LogView } from "../../src/repository/log-view.js";
 import { parseManifestName } from "../../src/repository/names.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 
@@ -19,10 +20,10 @@ export async function verifyRepository(store: ObjectStore): Promise<void> {
 }
 
 async function readWholeChain(store: ObjectStore): Promise<void> {
-  const last = (await listSegments(store)).at(-1);
-  if (!last) return;
-  for await (const segment of readChain(store, 0, last.to)) {
-    for (const frame of segment.index.frames) await segment.readFrame(frame);
+  const view = await LogView.read(store);
+  for await (const piece of view.chain(-1, Number.MAX_SAFE_INTEGER)) {
+    if ("manifest" in piece) continue;
+    for (const frame of piece.index.frames) await piece.readFrame(frame);
   }
 }
 
@@ -31,9 +32,16 @@ async function readObject(store: ObjectStore, name: string): Promise<void> {
     await openSegment(store, name);
     return;
   }
-  const kind: Kind = name.endsWith(".keys.zst") ? "baseKeys" : "basePart";
+  const kind = kindOf(name);
   const object = await DataObject.open(store, name, kind);
   for (const frame of object.index.frames) await object.readFrame(frame);
+}
+
+function kindOf(name: string): Kind {
+  if (name.startsWith("folded/")) {
+    return /\/(catalog|coverage)-\d+\.zst$/.test(name) ? "foldedRecords" : "foldedPart";
+  }
+  return name.endsWith(".keys.zst") ? "baseKeys" : "basePart";
 }
 
 async function verifyBase(store: ObjectStore, name: string): Promise<void> {

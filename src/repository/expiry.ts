@@ -1,0 +1,44 @@
+/**
+ * What was let go on purpose. An expiry is published before anything is deleted: from then on nothing that it names is
+ * claimed, so that whether an object of it is still there makes no difference.
+ */
+import { damaged } from "../errors.js";
+import type { Instant } from "../instant.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { encodeJsonObject, readJsonObject } from "./json-object.js";
+import { expiryName, parseExpiryName } from "./names.js";
+
+export interface Expiry {
+  /** When it was published. */
+  at: Instant;
+  /** Counts the expiries of a repository from 1; the last one counts, and says all that those before it said. */
+  number: number;
+  /** The log up to and including this instant is not claimed any more; -1 if all of it is. */
+  logTo: Instant;
+  /** Since when that is so, of this instant and of those before it whose objects may still be there. */
+  cuts: { to: Instant; at: Instant }[];
+  /** By table: the first instant that is still claimed, and the base that the claim begins with. */
+  horizons: Record<string, { from: Instant; base: Instant }>;
+  /** Manifests of bases that are not used any more, and when that was said. */
+  bases: Record<string, Instant>;
+}
+
+/** The expiry that counts; undefined if nothing was ever let go. */
+export async function latestExpiry(store: ObjectStore): Promise<Expiry | undefined> {
+  let latest: string | undefined;
+  for await (const { name } of store.list("expiries/")) if (parseExpiryName(name)) latest = name;
+  if (latest === undefined) return undefined;
+  const expiry = await readJsonObject<Expiry>(store, latest, "expiry");
+  const isSound =
+    expiry.number === parseExpiryName(latest) &&
+    [expiry.at, expiry.logTo].every(Number.isSafeInteger) &&
+    Array.isArray(expiry.cuts) &&
+    typeof expiry.horizons === "object" &&
+    typeof expiry.bases === "object";
+  if (!isSound) throw damaged(latest, "its name and its content differ");
+  return expiry;
+}
+
+export async function putExpiry(store: ObjectStore, expiry: Expiry): Promise<void> {
+  await store.put(expiryName(expiry.number), encodeJsonObject("expiry", expiry));
+}
