@@ -2,11 +2,10 @@
  * What was let go on purpose. An expiry is published before anything is deleted: from then on nothing that it names is
  * claimed, so that whether an object of it is still there makes no difference.
  */
-import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { encodeJsonObject, readJsonObject } from "./json-object.js";
-import { expiryName, parseExpiryName } from "./names.js";
+import { expiryPrefix } from "./names.js";
+import { newestNumbered, putNumbered } from "./numbered.js";
 
 export interface Expiry {
   /** When it was published. */
@@ -24,21 +23,11 @@ export interface Expiry {
 }
 
 /** The expiry that counts; undefined if nothing was ever let go. */
-export async function latestExpiry(store: ObjectStore): Promise<Expiry | undefined> {
-  let latest: string | undefined;
-  for await (const { name } of store.list("expiries/")) if (parseExpiryName(name)) latest = name;
-  if (latest === undefined) return undefined;
-  const expiry = await readJsonObject<Expiry>(store, latest, "expiry");
-  const isSound =
-    expiry.number === parseExpiryName(latest) &&
-    [expiry.at, expiry.logTo].every(Number.isSafeInteger) &&
-    Array.isArray(expiry.cuts) &&
-    typeof expiry.horizons === "object" &&
-    typeof expiry.bases === "object";
-  if (!isSound) throw damaged(latest, "its name and its content differ");
-  return expiry;
+export function latestExpiry(store: ObjectStore): Promise<Expiry | undefined> {
+  return newestNumbered<Expiry>(store, expiryPrefix, "expiry");
 }
 
-export async function putExpiry(store: ObjectStore, expiry: Expiry): Promise<void> {
-  await store.put(expiryName(expiry.number), encodeJsonObject("expiry", expiry));
+/** Publishes an expiry; false if somebody else published one meanwhile. */
+export function putExpiry(store: ObjectStore, expiry: Expiry): Promise<boolean> {
+  return putNumbered(store, expiryPrefix, "expiry", expiry);
 }

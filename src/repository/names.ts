@@ -6,7 +6,7 @@ import type { Instant } from "../instant.js";
  */
 export const repositoryName = "repository.json";
 
-const width = { epoch: 8, instant: 15, sequence: 10, part: 6, resolution: 12 } as const;
+const width = { epoch: 8, instant: 15, sequence: 10, part: 6, number: 10, resolution: 12 } as const;
 
 const pad = (value: number, digits: number) => String(value).padStart(digits, "0");
 
@@ -128,10 +128,29 @@ export function parseFoldedName(name: string): FoldedName | undefined {
   };
 }
 
-export const expiryName = (number: number) => `expiries/${pad(number, width.sequence)}.json`;
+/** One of a chain of numbered objects, see numbered.ts. */
+export function numberedName(prefix: string, number: number): string {
+  return `${prefix}${pad(number, width.number)}.json`;
+}
 
-/** The number of an expiry's name; undefined for any other name. */
-export function parseExpiryName(name: string): number | undefined {
-  const match = /^expiries\/(\d{10})\.json$/.exec(name);
+/** The number of an object of the chain under `prefix`; undefined for any other name. */
+export function parseNumberedName(prefix: string, name: string): number | undefined {
+  const match = /^(\d{10})\.json$/.exec(name.startsWith(prefix) ? name.slice(prefix.length) : "");
   return match ? Number(match[1]) : undefined;
+}
+
+export const settingsPrefix = "settings/";
+export const expiryPrefix = "expiries/";
+export const foldLeasePrefix = "leases/fold/";
+export const pinPrefix = (pin: string) => `pins/${pin}/`;
+export const readerPrefix = (unique: string) => `readers/${unique}-`;
+
+/** What is pinned, of a name below pins/; undefined for any other name. */
+export function parsePinName(name: string): string | undefined {
+  return /^pins\/([a-z0-9][a-z0-9-]*)\/\d{10}\.json$/.exec(name)?.[1];
+}
+
+/** Who reads, of a name below readers/; undefined for any other name. */
+export function parseReaderName(name: string): string | undefined {
+  return /^readers\/([a-z0-9]+)-\d{10}\.json$/.exec(name)?.[1];
 }
