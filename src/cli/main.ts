@@ -72,6 +72,7 @@ program
   )
   .option("--dry-run", "print the plan and change nothing")
   .option("--allow-inexact", "restore an instant that lies in a hole")
+  .option("--nearest", "where the history is thinned, take the last instant before that is kept")
   .action((args) => restoreCommand(args, output()));
 
 program
@@ -88,6 +89,7 @@ program
   .requiredOption(...repo)
   .option(at, "the instant; the newest restorable one if not given")
   .option("--allow-inexact", "show an instant that lies in a hole")
+  .option("--nearest", "where the history is thinned, take the last instant before that is kept")
   .action((table, key, args) => showCommand(table, key, args, output()));
 
 program

@@ -23,6 +23,7 @@ export interface RestoreArguments {
   rename: string[];
   dryRun?: boolean;
   allowInexact?: boolean;
+  nearest?: boolean;
 }
 
 export async function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
@@ -33,6 +34,7 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
     databases: args.db,
     renames: parseRenames(args.rename),
     allowInexact: args.allowInexact === true,
+    nearest: args.nearest === true,
   });
   printPlan(plan, output);
   if (args.dryRun) {
@@ -80,6 +82,7 @@ function parseRenames(renames: string[]): Map<string, string> {
 function planResult(plan: RestorePlan): object {
   return {
     at: formatInstant(plan.instant),
+    ...(plan.asked === undefined ? {} : { asked: formatInstant(plan.asked) }),
     databases: plan.databases,
     segments: plan.segments,
     notCaptured: plan.notCaptured,
@@ -97,6 +100,11 @@ function planResult(plan: RestorePlan): object {
 
 function printPlan(plan: RestorePlan, output: Output): void {
   output.line(`restoring to ${formatInstant(plan.instant)}`);
+  if (plan.asked !== undefined) {
+    output.line(
+      `the history is thinned at ${formatInstant(plan.asked)}: this is the last instant before that is kept`,
+    );
+  }
   const rows = plan.tables.map(({ from, to, class: of, base, indexes }) => [
     `${from.db}.${from.name}`,
     `${to.db}.${to.name}`,

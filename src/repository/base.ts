@@ -56,6 +56,8 @@ export interface BaseName {
 export interface BaseInventory {
   /** Oldest first. */
   usable: Map<string, BaseManifest[]>;
+  /** The names of the usable ones. */
+  names: Map<BaseManifest, BaseName>;
   damaged: { base: BaseName; error: ThinkbackError }[];
 }
 
@@ -68,7 +70,7 @@ export async function readBases(store: ObjectStore, table?: string): Promise<Bas
   const prefix = table === undefined ? "bases/" : `bases/${table}/`;
   for await (const { name, size } of store.list(prefix)) sizes.set(name, size);
   const names = [...sizes.keys()].map(parseManifestName).filter((base) => base !== undefined);
-  const inventory: BaseInventory = { usable: new Map(), damaged: [] };
+  const inventory: BaseInventory = { usable: new Map(), names: new Map(), damaged: [] };
   const claims = names.length > 0 ? await listClaims(store) : [];
   const expiry = names.length > 0 ? await latestExpiry(store) : undefined;
   for (const base of names.sort((a, b) => a.instant - b.instant)) {
@@ -78,6 +80,7 @@ export async function readBases(store: ObjectStore, table?: string): Promise<Bas
       const { epoch, instant } = manifest;
       if (epoch !== undefined && isDisownedInstant(epoch, instant, claims)) continue;
       checkParts(manifest, sizes);
+      inventory.names.set(manifest, base);
       const usable = inventory.usable.get(base.table);
       if (usable) usable.push(manifest);
       else inventory.usable.set(base.table, [manifest]);

@@ -39,7 +39,7 @@ export async function readCoverage(of: ObjectStore | LogView): Promise<Map<strin
       const built = { ...table.build(), watched: watched.has(id) };
       const narrowed = narrowByEvidence(built, evidence);
       const marked = markLostCopies(markGaps(narrowed, gaps, bases), copiesOf(table, view), bases);
-      return [id, markThinned(clip(marked, view.expiry), view)];
+      return [id, markThinned(clipped(marked, view.expiry), view)];
     }),
   );
 }
@@ -65,7 +65,7 @@ function copiesOf(table: CoverageBuilder, { expiry }: LogView): Instant[] {
 }
 
 /** What was let go on purpose is not claimed any more. */
-function clip(coverage: TableCoverage, expiry: Expiry | undefined): TableCoverage {
+export function clipped(coverage: TableCoverage, expiry: Expiry | undefined): TableCoverage {
   const from = Math.max(expiry?.horizons[coverage.table]?.from ?? 0, (expiry?.logTo ?? -1) + 1);
   const kept = coverage.intervals.filter(({ to }) => to >= from);
   const intervals = kept.map((interval) => ({ ...interval, from: Math.max(interval.from, from) }));

@@ -115,7 +115,8 @@ export function formatKeep(tiers: KeepTier[]): string {
     .join(", ");
 }
 
-function formatWhole(ms: number): string {
+/** The largest unit that gives a whole number: 90000 is "90s". */
+export function formatWhole(ms: number): string {
   const [letter, unit] = units.find(([, each]) => ms % each === 0)!;
   return `${ms / unit}${letter}`;
 }
@@ -132,6 +133,13 @@ export function resolutionAt(
 ): number | undefined {
   const end = (Math.floor(span.to / dayMs) + 1) * dayMs;
   return tiers.find(({ ageMs }) => now - end <= ageMs)?.resolutionMs;
+}
+
+/** The first millisecond of the first UTC day that is kept; undefined if all are. */
+export function startOfKept(tiers: KeepTier[], now: Instant): Instant | undefined {
+  const { ageMs } = tiers.at(-1)!;
+  if (ageMs === Number.POSITIVE_INFINITY) return undefined;
+  return Math.max(0, Math.ceil((now - ageMs) / dayMs) * dayMs - dayMs);
 }
 
 /** True if a span that is kept in this resolution can be restored to `instant`. */

@@ -65,6 +65,12 @@ export function parseManifestName(
   return match ? { name, table: match[1]!, instant: Number(match[2]) } : undefined;
 }
 
+/** Of which base a stored object is a part: its table and what tells its directory apart; undefined for other names. */
+export function parseBasePrefix(name: string): { table: string; unique: string } | undefined {
+  const match = /^bases\/([A-Za-z0-9-]+)\/\d{15}-([a-z0-9]+)\//.exec(name);
+  return match ? { table: match[1]!, unique: match[2]! } : undefined;
+}
+
 /** Evidence of a missed change, found at the version of `table` with this time and sequence. */
 export function evidenceName(table: string, at: Instant, sequence: number): string {
   return `evidence/${table}/${pad(at, width.instant)}-${pad(sequence, width.sequence)}.json`;

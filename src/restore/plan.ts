@@ -5,12 +5,15 @@ import { type BaseManifest, newestBase } from "../repository/base.js";
 import { type Catalog, catalogAt, tableNamed } from "../repository/catalog.js";
 import {
   type CoverageClass,
+  type CoverageInterval,
   intervalAt,
   isExactAt,
+  lastExactIn,
   nearestExact,
   type TableCoverage,
 } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
+import { formatWhole } from "../repository/keep-policy.js";
 import { lastSegment } from "../repository/log.js";
 import { LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
@@ -28,6 +31,8 @@ export interface RestoreRequest {
   renames: Map<string, string>;
   /** Restore instants that are not exact. */
   allowInexact: boolean;
+  /** Where the history is thinned, restore the last instant before that is kept. */
+  nearest: boolean;
 }
 
 export interface PlannedTable {
@@ -43,6 +48,8 @@ export interface PlannedTable {
 
 export interface RestorePlan {
   instant: Instant;
+  /** The instant asked for, if the history is thinned there and `instant` is the nearest one that is kept. */
+  asked?: Instant;
   /** Databases to have, in the names of the target. */
   databases: string[];
   tables: PlannedTable[];
@@ -70,6 +77,10 @@ export async function planRestore(
   const captured = chosen.filter((table) => (named ? coverage.has(table.id) : isCaptured(table)));
   const notCaptured = chosen.filter((table) => !captured.includes(table)).map(nameOf);
   if (named && notCaptured.length > 0) throw notCapturedError(notCaptured);
+  const kept = nearestKept(captured, coverage, instant);
+  if (kept !== undefined && kept !== instant && request.nearest) {
+    return { asked: instant, ...(await planRestore(repository, { ...request, at: kept })) };
+  }
   const tables: PlannedTable[] = [];
   for (const config of captured) {
     tables.push(
@@ -191,8 +202,10 @@ async function planTable(
   const from = { db: config.db, name: config.name };
   const interval = intervalAt(coverage, instant);
   const base = await newestBase(repository.store, config.id, instant);
-  const allowed = isExactAt(interval, instant) || request.allowInexact;
-  if (!base || !allowed) throw inexact(from, coverage, instant);
+  // Between the instants that are kept, versions are missing: no state that ever was would come out.
+  const isThinned = interval?.class === "exact" && !isExactAt(interval, instant);
+  const allowed = interval?.class === "exact" || request.allowInexact;
+  if (!base || isThinned || !allowed) throw inexact(from, coverage, instant);
   return {
     config,
     indexes: catalog.indexes(config.id),
@@ -213,6 +226,24 @@ function renamed(from: TableName, renames: Map<string, string>): TableName {
   return { db: renames.get(from.db) ?? from.db, name: from.name };
 }
 
+/** The last instant at or before `instant` that is kept of every table; undefined if there is none. */
+function nearestKept(
+  tables: TableConfig[],
+  coverage: Map<string, TableCoverage>,
+  instant: Instant,
+): Instant | undefined {
+  let nearest: Instant | undefined = instant;
+  for (let before: Instant | undefined; nearest !== undefined && nearest !== before; ) {
+    before = nearest;
+    for (const { id } of tables) {
+      const interval: CoverageInterval | undefined =
+        nearest === undefined ? undefined : intervalAt(coverage.get(id)!, nearest);
+      if (interval?.class === "exact") nearest = lastExactIn(interval, nearest!);
+    }
+  }
+  return nearest;
+}
+
 /** The error for an instant that cannot be restored exactly. */
 export function inexact(
   from: TableName,
@@ -221,6 +252,15 @@ export function inexact(
 ): ThinkbackError {
   const interval = intervalAt(coverage, instant);
   const nearest = nearestExact(coverage, instant).map(formatInstant);
+  if (interval?.class === "exact" && interval.resolutionMs !== undefined) {
+    const resolution = formatWhole(interval.resolutionMs);
+    return new ThinkbackError(
+      "instant",
+      `${from.db}.${from.name} cannot be restored exactly to ${formatInstant(instant)}: ` +
+        `its history is thinned there, to one instant per ${resolution}`,
+      { hint: `kept are ${nearest.join(" and ")}; --nearest takes the one before` },
+    );
+  }
   const why = interval?.reason === undefined ? "" : ` (${interval.reason})`;
   return new ThinkbackError(
     interval?.class === "damaged" ? "damaged" : "instant",
