@@ -22,8 +22,17 @@ export interface Winner {
 /** Winners are handed on in batches of this many, so that one step of the merge costs no promise. */
 const batchRows = 256;
 
-/** Walks the versions of sorted frames, one at a time; checks that the keys rise. */
-export class SortedCursor {
+/** Versions in key order, those of a key in the order of capture, one at a time. */
+export interface VersionCursor {
+  /** Where the cursor stands; nothing before the first step. */
+  readonly version: Version;
+  readonly code: OrderCode;
+  /** Steps to the next version; false at the end. A promise only where something must be fetched. */
+  advance(): boolean | Promise<boolean>;
+}
+
+/** Walks the versions of sorted frames; checks that the keys rise. */
+export class SortedCursor implements VersionCursor {
   version!: Version;
   code: OrderCode = "";
   private frame: SortedFrame = { lines: Buffer.alloc(0), object: "" };
@@ -31,7 +40,6 @@ export class SortedCursor {
 
   constructor(private readonly frames: AsyncIterator<SortedFrame>) {}
 
-  /** Steps to the next version; false at the end. A promise only where a frame must be fetched. */
   advance(): boolean | Promise<boolean> {
     if (this.at < this.frame.lines.length) return this.readLine();
     return this.nextFrame();
@@ -72,10 +80,10 @@ export type OnSuccession = (before: Version | undefined, after: Version) => void
 
 /** Merges cursors by key and yields, in key order, the last version of each key; deletes included. */
 export async function* mergeLatest(
-  cursors: SortedCursor[],
+  cursors: VersionCursor[],
   onSuccession: OnSuccession = () => undefined,
 ): AsyncGenerator<Winner[]> {
-  const heap: SortedCursor[] = [];
+  const heap: VersionCursor[] = [];
   for (const cursor of cursors) if (await cursor.advance()) insert(heap, cursor);
   let batch: Winner[] = [];
   let winner: Winner | undefined;
@@ -109,17 +117,17 @@ export function isLater(
   return a.time > b.time || (a.time === b.time && a.sequence > b.sequence);
 }
 
-function insert(heap: SortedCursor[], cursor: SortedCursor): void {
+function insert(heap: VersionCursor[], cursor: VersionCursor): void {
   heap.push(cursor);
   heap.sort((a, b) => (comesBefore(a, b) ? -1 : 1));
 }
 
 /** By key; the versions of a key in the order of capture. */
-function comesBefore(a: SortedCursor, b: SortedCursor): boolean {
+function comesBefore(a: VersionCursor, b: VersionCursor): boolean {
   return a.code < b.code || (a.code === b.code && isLater(b.version, a.version));
 }
 
-function removeTop(heap: SortedCursor[]): void {
+function removeTop(heap: VersionCursor[]): void {
   const last = heap.pop()!;
   if (heap.length === 0) return;
   heap[0] = last;
@@ -127,7 +135,7 @@ function removeTop(heap: SortedCursor[]): void {
 }
 
 /** Restores the heap after its top has moved on. */
-function sink(heap: SortedCursor[]): void {
+function sink(heap: VersionCursor[]): void {
   const moving = heap[0]!;
   let at = 0;
   for (;;) {

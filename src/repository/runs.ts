@@ -87,6 +87,11 @@ export class LogCollection {
     }
   }
 
+  /** Versions read of one table. */
+  versionsOf(table: string): number {
+    return this.tables.get(table)!.versions;
+  }
+
   /** Cursors over the collected versions of a table. */
   cursors(table: string): SortedCursor[] {
     const runs = this.tables.get(table)!;
@@ -117,6 +122,8 @@ class TableRuns {
   private open = new Map<OrderCode, Version>();
   private readonly runs: string[][] = [];
   bytes = 0;
+  /** Versions that were added. */
+  versions = 0;
 
   constructor(
     private readonly table: string,
@@ -125,6 +132,7 @@ class TableRuns {
 
   /** Returns the bytes by which memory grew. */
   add(version: Version): number {
+    this.versions += 1;
     const code = orderCode(version.key);
     const known = this.open.get(code);
     if (known && isLater(known, version)) return 0;
