@@ -15,7 +15,9 @@ import { baseKeysName, baseManifestName, basePartName, basePrefix } from "./name
 import type { Repository } from "./repository.js";
 
 /** A part is closed at this many bytes of lines: what one fold rewrites for one change, and what memory holds. */
-const partBytesTarget = 16 * 1024 * 1024;
+const partBytesTargetDefault = 16 * 1024 * 1024;
+/** Below this share of the target a part is small. */
+const smallShare = 1 / 4;
 
 export interface BaseIdentity {
   table: string;
@@ -31,7 +33,15 @@ export interface BaseIdentity {
 export class BaseWriter {
   private readonly prefix: string;
   private readonly parts: BasePart[] = [];
+  /** Of the parts. */
   private readonly digest = new SetDigest();
+  /** At how many bytes of lines the open part is closed. */
+  private closeAt: number;
+  /** Parts that were written, and parts of another base that were taken over. */
+  partsWritten = 0;
+  partsKept = 0;
+  /** Bytes of the stored objects that were written. */
+  bytesWritten = 0;
   private open: OpenPart | undefined;
   private lastCode: OrderCode | undefined;
   private putting: Promise<void> = Promise.resolve();
@@ -41,26 +51,50 @@ export class BaseWriter {
   constructor(
     private readonly repository: Repository,
     private readonly identity: BaseIdentity,
+    private readonly partBytesTarget = partBytesTargetDefault,
   ) {
+    this.closeAt = partBytesTarget;
     this.prefix = basePrefix(identity.table, identity.begun, identity.unique);
   }
 
   get rows(): number {
-    return this.digest.count;
+    return this.digest.count + (this.open?.rows ?? 0);
+  }
+
+  /** True if there is an open part with less than a quarter of the target. */
+  get hasSmallPart(): boolean {
+    const { open } = this;
+    return open !== undefined && open.lineBytes < this.partBytesTarget * smallShare;
   }
 
   /** Adds a row. Its key must stay as it is until the part is closed; the document is copied. Await `drain` now and then: it is what bounds memory. */
   add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
     const code = orderCode(key);
-    if (this.lastCode !== undefined && code <= this.lastCode) {
-      throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
-    }
+    this.checkRises(code, key);
     this.lastCode = code;
-    const digest = digestOf(document);
-    this.digest.add(digest);
     this.open ??= new OpenPart(key);
-    this.open.add(key, time, sequence, document, digest);
-    if (this.open.lineBytes >= partBytesTarget) this.closePart();
+    this.open.add(key, time, sequence, document, digestOf(document));
+    if (this.open.lineBytes >= this.closeAt) this.closePart();
+  }
+
+  /**
+   * Tells that so many bytes of lines come now, more or less. If they and the open part are more than a part is to
+   * hold, it is closed at half of both: closed at the target, it would leave a small part behind it.
+   */
+  announce(lineBytes: number): void {
+    const { partBytesTarget } = this;
+    const both = lineBytes + (this.open?.lineBytes ?? 0);
+    this.closeAt = Math.min(both < partBytesTarget ? partBytesTarget : both / 2, partBytesTarget);
+  }
+
+  /** Adds all rows of a part of another base of the table, by referring to it. */
+  keep(part: BasePart): void {
+    this.closePart();
+    const firstKey = Buffer.from(part.firstKey);
+    this.checkRises(orderCode(firstKey), firstKey);
+    this.lastCode = orderCode(Buffer.from(part.lastKey));
+    this.include(part);
+    this.partsKept += 1;
   }
 
   /** Resolves when no more than one closed part waits to be stored; rejects if one could not be. */
@@ -80,26 +114,41 @@ export class BaseWriter {
       instant,
       epoch,
       logFrom,
-      rows: this.digest.count,
+      rows: this.rows,
       documentBytes: this.parts.reduce((sum, part) => sum + part.documentBytes, 0),
       digest: this.digest.hex(),
       parts: this.parts,
     };
     const prefix = basePrefix(table, instant, this.identity.unique);
-    await this.repository.store.put(baseManifestName(prefix), encodeJsonObject("base", manifest));
+    const bytes = encodeJsonObject("base", manifest);
+    await this.repository.store.put(baseManifestName(prefix), bytes);
+    this.bytesWritten += bytes.length;
     return manifest;
   }
 
+  private checkRises(code: OrderCode, key: Buffer): void {
+    if (this.lastCode === undefined || code > this.lastCode) return;
+    throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
+  }
+
+  private include(part: BasePart): void {
+    this.parts.push(part);
+    this.digest.addSet(SetDigest.of(part.rows, part.digest));
+  }
+
   private closePart(): void {
+    this.closeAt = this.partBytesTarget;
     const part = this.open;
     if (!part || part.rows === 0) return;
     this.open = undefined;
-    const number = this.parts.length;
+    const number = this.partsWritten;
     const { documents, keys, entry } = part.finish(
       basePartName(this.prefix, number),
       baseKeysName(this.prefix, number),
     );
-    this.parts.push(entry);
+    this.include(entry);
+    this.partsWritten += 1;
+    this.bytesWritten += documents.length + keys.length;
     const { store } = this.repository;
     const before = this.putting;
     this.puttingBefore = before;
@@ -120,11 +169,19 @@ class OpenPart {
   private readonly firstKey: string;
   private lastKey: Buffer = Buffer.alloc(0);
   private documentBytes = 0;
-  lineBytes = 0;
-  rows = 0;
+  private readonly digest = new SetDigest();
 
   constructor(firstKey: Buffer) {
     this.firstKey = firstKey.toString("utf8");
+  }
+
+  get rows(): number {
+    return this.digest.count;
+  }
+
+  /** Bytes of the documents' lines, before compression. */
+  get lineBytes(): number {
+    return this.documents.lineBytes + this.lines.end;
   }
 
   add(key: Buffer, time: Instant, sequence: number, document: Buffer, digest: string): void {
@@ -136,8 +193,7 @@ class OpenPart {
     keyLines.commit(writeKeyLine(keyLine, keyLines.end, key, time, sequence, digest));
     this.lastKey = key;
     this.documentBytes += document.length;
-    this.lineBytes += bytesMax;
-    this.rows += 1;
+    this.digest.add(digest);
   }
 
   finish(name: string, keysName: string) {
@@ -151,6 +207,7 @@ class OpenPart {
       keys: { name: keysName, checksum: keys.checksum },
       rows: this.rows,
       documentBytes: this.documentBytes,
+      digest: this.digest.hex(),
       bytes: documents.bytes.length,
       firstKey: this.firstKey,
       lastKey: this.lastKey.toString("utf8"),

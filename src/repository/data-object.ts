@@ -72,6 +72,8 @@ export class DataObjectWriter {
   private readonly chunks: Buffer[] = [];
   private readonly frames: FrameEntry[] = [];
   private length = 0;
+  /** Bytes of the lines so far, before compression. */
+  lineBytes = 0;
 
   constructor(
     private readonly kind: Kind,
@@ -98,6 +100,7 @@ export class DataObjectWriter {
     });
     this.chunks.push(frame);
     this.length += frame.length;
+    this.lineBytes += lines.length;
   }
 
   finish(footer: object): EncodedObject {

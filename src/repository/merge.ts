@@ -31,8 +31,17 @@ export interface Winner {
 /** Winners are handed on in batches of this many, so that one step of the merge costs no promise. */
 const batchRows = 256;
 
+/** Versions in key order, those of a key in the order of capture, one at a time. */
+export interface VersionCursor {
+  /** Where the cursor stands; nothing before the first step. */
+  readonly version: Version;
+  readonly code: OrderCode;
+  /** Steps to the next version; false at the end. A promise only where something must be fetched. */
+  advance(): boolean | Promise<boolean>;
+}
+
 /** Walks the versions of sorted frames that lie in a window, one at a time; checks that they rise by key and time. */
-export class SortedCursor {
+export class SortedCursor implements VersionCursor {
   version!: Version;
   code: OrderCode = "";
   /** The version's line, without its newline. */
@@ -46,7 +55,6 @@ export class SortedCursor {
     private readonly onVersion?: () => void,
   ) {}
 
-  /** Steps to the next version; false at the end. A promise only where a frame must be fetched. */
   advance(): boolean | Promise<boolean> {
     return this.readLine() || this.nextFrame();
   }
@@ -98,10 +106,10 @@ export type OnSuccession = (before: Version | undefined, after: Version) => void
 
 /** Merges cursors by key and yields, in key order, the last version of each key; deletes included. */
 export async function* mergeLatest(
-  cursors: SortedCursor[],
+  cursors: VersionCursor[],
   onSuccession: OnSuccession = () => undefined,
 ): AsyncGenerator<Winner[]> {
-  const heap: SortedCursor[] = [];
+  const heap: VersionCursor[] = [];
   for (const cursor of cursors) if (await cursor.advance()) insert(heap, cursor);
   let batch: Winner[] = [];
   let winner: Winner | undefined;
@@ -161,17 +169,17 @@ export function isLater(
   return a.time > b.time || (a.time === b.time && a.sequence > b.sequence);
 }
 
-function insert(heap: SortedCursor[], cursor: SortedCursor): void {
+function insert(heap: VersionCursor[], cursor: VersionCursor): void {
   heap.push(cursor);
   heap.sort((a, b) => (comesBefore(a, b) ? -1 : 1));
 }
 
 /** By key; the versions of a key in the order of capture. */
-function comesBefore(a: SortedCursor, b: SortedCursor): boolean {
+function comesBefore(a: VersionCursor, b: VersionCursor): boolean {
   return a.code < b.code || (a.code === b.code && isLater(b.version, a.version));
 }
 
-function removeTop(heap: SortedCursor[]): void {
+function removeTop(heap: VersionCursor[]): void {
   const last = heap.pop()!;
   if (heap.length === 0) return;
   heap[0] = last;
@@ -179,7 +187,7 @@ function removeTop(heap: SortedCursor[]): void {
 }
 
 /** Restores the heap after its top has moved on. */
-function sink(heap: SortedCursor[]): void {
+function sink(heap: VersionCursor[]): void {
   const moving = heap[0]!;
   let at = 0;
   for (;;) {

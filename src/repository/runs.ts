@@ -94,6 +94,11 @@ export class LogCollection {
     }
   }
 
+  /** Versions read of one table. */
+  versionsOf(table: string): number {
+    return this.tables.get(table)!.versions;
+  }
+
   /** Cursors over the collected versions of a table. */
   cursors(table: string): SortedCursor[] {
     const runs = this.tables.get(table)!;
@@ -139,6 +144,8 @@ class TableRuns {
   private readonly runs: string[][] = [];
   private readonly folded: (() => SortedCursor)[] = [];
   bytes = 0;
+  /** Versions that were added. */
+  versions = 0;
 
   constructor(
     private readonly table: string,
@@ -147,6 +154,7 @@ class TableRuns {
 
   /** Returns the bytes by which memory grew. */
   add(version: Version): number {
+    this.versions += 1;
     const code = orderCode(version.key);
     const known = this.open.get(code);
     if (known && isLater(known, version)) return 0;

@@ -1,7 +1,7 @@
 /** Repositories made by the real writers under a clock that stands still, and beside them a plain model of them. */
 import type { Clock } from "../../src/clock.js";
 import { digestOf } from "../../src/digest.js";
-import { fold } from "../../src/fold/fold.js";
+import { type FoldOptions, fold } from "../../src/fold/fold.js";
 import type { Instant } from "../../src/instant.js";
 import { orderCode } from "../../src/key-order.js";
 import { newestBase } from "../../src/repository/base.js";
@@ -160,16 +160,17 @@ export class Recording {
     return tick.to;
   }
 
-  /** Copies documents (in key order) to a base of the log's own instants, as the first copy of a table does. */
-  async copy(table: string, rows: [key: unknown, document: unknown][]): Promise<BaseWriter> {
+  /** Copies documents to a base of the log's own instants, in key order, as the first copy of a table does. */
+  async copy(
+    table: string,
+    rows: [key: unknown, document: unknown][],
+    partBytesTarget?: number,
+  ): Promise<BaseWriter> {
     const { time } = this.log.stamp();
-    const writer = new BaseWriter(this.repository, {
-      table,
-      primaryKey: "id",
-      epoch: this.log.epoch,
-      begun: time,
-      unique: this.log.epoch.toString(36),
-    });
+    const { epoch } = this.log;
+    const unique = epoch.toString(36);
+    const identity = { table, primaryKey: "id", epoch, begun: time, unique };
+    const writer = new BaseWriter(this.repository, identity, partBytesTarget);
     const sorted = rows.toSorted(([a], [b]) => (orderCode(json(a)) < orderCode(json(b)) ? -1 : 1));
     for (const [key, document] of sorted) {
       const { sequence } = this.log.stamp();
@@ -208,9 +209,14 @@ export async function restoredAt(
 }
 
 /** Folds tables (all, if none are given) up to their newest exact instants at or before `until`. */
-export function foldUp(repository: Repository, until: Instant, tables?: string[]) {
-  const options = { until, unique: "f1", onRows: () => undefined };
-  return fold(repository, tables ? { ...options, tables } : options);
+export function foldUp(
+  repository: Repository,
+  until: Instant,
+  tables?: string[],
+  options: Partial<FoldOptions> = {},
+) {
+  const all = { until, unique: "f1", onRows: () => undefined, ...options };
+  return fold(repository, tables ? { ...all, tables } : all);
 }
 
 export async function namesIn(store: ObjectStore, prefix = ""): Promise<string[]> {
