@@ -41,6 +41,8 @@ export interface FoldOptions {
   until: Instant;
   /** Ids; all tables that were ever captured, if absent. */
   tables?: string[];
+  /** Only tables whose newest base at `until` is not younger than this. */
+  olderThan?: Instant;
   /** Letters and digits that no other fold has: they tell its objects from those of a fold that was cut short. */
   unique: string;
   /** Told how many rows of a table are in its new base so far; for progress. */
@@ -77,6 +79,7 @@ export async function fold(repository: Repository, options: FoldOptions): Promis
     const base = await newestBase(store, id, instant);
     folded.set(id, notFolded(id, instant, base));
     if (!base || base.logFrom === instant) continue;
+    if (options.olderThan !== undefined && base.instant > options.olderThan) continue;
     due.set(instant, [...(due.get(instant) ?? []), { coverage: of, base, ...point }]);
   }
   for (const tables of due.values()) {

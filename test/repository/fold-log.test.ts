@@ -107,7 +107,8 @@ async function readings(world: World, store: ObjectStore, instants: Instant[]): 
   const { segments: _, foldedSegments: __, ...status } = await readStatus(repository);
   readings.push(status);
   for (const at of instants) {
-    readings.push([...(await catalogAt(store, at)).records]);
+    const records = [...(await catalogAt(store, at)).records];
+    readings.push(records.sort(([a], [b]) => (a < b ? -1 : 1)));
     for (const table of tables) {
       readings.push(await countsAt(view, table, at));
       if (!intervalAt(coverage.get(table)!, at)) continue;
