@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from "commander";
 import { exitStatus } from "../errors.js";
 import { acknowledgeCommand } from "./acknowledge.js";
 import { catalogCommand } from "./catalog.js";
+import { expireCommand } from "./expire.js";
 import { foldCommand } from "./fold.js";
 import { type Output, reportError, terminalOutput } from "./output.js";
 import { restoreCommand } from "./restore.js";
@@ -94,11 +95,28 @@ program
 
 program
   .command("fold")
-  .description("fold base and log of each table into a newer base")
+  .description(
+    "fold the log into larger segments, and base and log of each table into a newer base",
+  )
   .requiredOption(...repo)
   .option(at, "fold up to this instant; the newest exact one if not given")
   .option("--table <db.table>", "only this table (repeatable)", collect, [])
   .action((args) => foldCommand(args, output()));
+
+const keep = [
+  "--keep <tiers>",
+  'declare what is kept, such as "all:7d, 1m:30d, 1d:365d"; the repository remembers it',
+] as const;
+
+program
+  .command("expire")
+  .description("thin the history and let go what the declared tiers do not keep")
+  .requiredOption(...repo)
+  .option(...keep)
+  .option("--grace <duration>", "how long what was replaced or let go stays", "15m")
+  .option("--no-delete", "delete nothing; leave that to the bucket's lifecycle rules")
+  .option("--dry-run", "print what would be let go and deleted, and change nothing")
+  .action((args) => expireCommand(args, output()));
 
 program
   .command("catalog")

@@ -1,4 +1,3 @@
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { Capture, type CaptureObserver } from "../capture/capture.js";
 import { recorderDefaults } from "../capture/recorder.js";
@@ -13,6 +12,7 @@ import { type Log, openLog } from "./log.js";
 import { formatBytes, formatCount, type Output } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { sizeBytes } from "./size.js";
+import { thisProcess } from "./this-process.js";
 
 export interface RunArguments {
   source?: string;
@@ -78,19 +78,6 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     source.close();
   }
 }
-
-const thisProcess = {
-  host: hostname(),
-  process: process.pid,
-  isAlive: (pid: number) => {
-    try {
-      process.kill(pid, 0);
-      return true;
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code === "EPERM";
-    }
-  },
-};
 
 /** The spool of one repository: a directory may serve several. */
 function spoolAt(args: RunArguments, repositoryId: string) {

@@ -88,13 +88,17 @@ export function maintain(
   });
 }
 
-/** What maintenance with these options would let go and delete now, without changing anything. */
+/**
+ * What maintenance would let go and delete now, without changing anything.
+ * @param keep tiers to plan with in place of the declared ones
+ */
 export async function planMaintenance(
   repository: Repository,
   graceMs: number | undefined,
   now: Instant,
+  keep?: string,
 ): Promise<Pick<Maintained, "deleted"> & { expiry: ExpiryPlan }> {
-  const policy = await readPolicy(repository, now);
+  const policy = await readPolicy(repository, now, keep);
   const expiry = await planExpiry(repository, { ...policy, now });
   if (graceMs === undefined) return { expiry, deleted: [] };
   const readersBegan = await begins(repository, now);
@@ -113,8 +117,8 @@ interface Policy {
 const pinsOnlyMs = 999_999_999_999;
 
 /** What the declared tiers and the pins want. */
-async function readPolicy({ store }: Repository, now: Instant): Promise<Policy> {
-  const { keep } = await readSettings(store);
+async function readPolicy({ store }: Repository, now: Instant, wanted?: string): Promise<Policy> {
+  const keep = wanted ?? (await readSettings(store)).keep;
   const tiers = keep === null ? undefined : parseKeep(keep);
   const pins = await listPins(store);
   const last = tiers?.at(-1);

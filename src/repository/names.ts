@@ -147,6 +147,7 @@ export function parseNumberedName(prefix: string, name: string): number | undefi
 
 export const settingsPrefix = "settings/";
 export const expiryPrefix = "expiries/";
+export const ratesPrefix = "rates/";
 export const foldLeasePrefix = "leases/fold/";
 export const pinPrefix = (pin: string) => `pins/${pin}/`;
 export const readerPrefix = (unique: string) => `readers/${unique}-`;
