@@ -27,12 +27,15 @@ import {
   type TableCaptureContext,
   type CaptureObserver as TableObserver,
 } from "./table-capture.js";
+import type { PaceChange } from "./tick-pace.js";
 
 export interface CaptureObserver extends TableObserver, ShipperObserver {
   /** Segments that an earlier process had left on the spool are in the repository now. */
   spoolDelivered(segments: number): void;
   /** Memory and spool are full, so reading stops; or there is room again. */
   readingStops(stops: boolean): void;
+  /** Ticks are longer or shorter from now on, because the store is slow or fast. */
+  tickAdapted(change: PaceChange): void;
   /** A table has lost its write hook: somebody deleted it, or a reshard dropped it without a word. */
   writeHookGone(table: TableConfig): void;
 }
@@ -115,6 +118,7 @@ export class Capture {
     const written = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
     const recorder = new Recorder(log, clock, options, {
       readingStops: (stops) => observer.readingStops(stops),
+      tickAdapted: (change) => observer.tickAdapted(change),
       clockSetBack: (since) => capture.suspectAll("the clock was set back", since),
     });
     const coverage = await readCoverage(repository.store);

@@ -11,9 +11,12 @@ import type { CoverageRecord } from "../repository/coverage.js";
 import type { LogWriter, TickFacts } from "../repository/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import { StoreFull } from "../storage/object-store.js";
+import { type PaceChange, TickPace } from "./tick-pace.js";
 
 export interface RecorderOptions {
+  /** The length of ticks; and how long they may become while the store is slow. */
   tickMs: number;
+  tickMaxMs: number;
   /** A segment is written at least this often, so that "nothing happened" can be told from "nobody watched". */
   idleSegmentMs: number;
   /** Feeds and walks stop reading while the log holds more than this in memory. */
@@ -30,10 +33,13 @@ export interface RecorderObserver {
    * The log's own time never goes back.
    */
   clockSetBack(since: Instant): void;
+  /** Ticks are longer or shorter from now on. */
+  tickAdapted(change: PaceChange): void;
 }
 
 export const recorderDefaults: RecorderOptions = {
   tickMs: 1000,
+  tickMaxMs: 1000,
   idleSegmentMs: 10_000,
   pendingBytesMax: 64 * 1024 * 1024,
   heartbeatMs: 15_000,
@@ -80,6 +86,7 @@ interface FrontierWaiter {
 export class Recorder {
   private readonly watched = new Map<string, WatchedFeed>();
   private serverClock: TickFacts["serverClock"] = null;
+  private readonly pace: TickPace;
   /** The wall clock less the monotonic one, until somebody sets the former. */
   private clockCourse: number;
   /** What the clock showed at the last tick, and around the last step forward. */
@@ -109,6 +116,7 @@ export class Recorder {
     private readonly observer: RecorderObserver,
   ) {
     this.failure.catch(() => undefined);
+    this.pace = new TickPace({ minMs: options.tickMs, maxMs: options.tickMaxMs });
     this.clockCourse = this.clockOffset();
     this.lastClock = clock.now();
     this.frontier = log.closedTo;
@@ -121,11 +129,11 @@ export class Recorder {
       let lastTick = this.clock.monotonicMs();
       while (!signal.aborted) {
         this.hurry = new AbortController();
-        const pauseMs = this.waiters.length > 0 ? hurriedTickMs : this.options.tickMs;
-        const sleepMs = Math.min(pauseMs, this.options.tickMs);
+        const pauseMs = this.waiters.length > 0 ? hurriedTickMs : this.pace.tickMs;
+        const sleepMs = Math.min(pauseMs, this.pace.tickMs);
         await this.clock.sleep(sleepMs, this.hurry.signal).catch(() => undefined);
         // Nobody is served sooner by more segments while those before wait for the store.
-        const due = this.clock.monotonicMs() - lastTick >= this.options.tickMs;
+        const due = this.clock.monotonicMs() - lastTick >= this.pace.tickMs;
         if (signal.aborted || (this.log.isShipping && !due)) continue;
         lastTick = this.clock.monotonicMs();
         this.tick();
@@ -279,9 +287,14 @@ export class Recorder {
   private closeSegment(closed: boolean): void {
     const facts = this.facts(closed);
     const tables = new Map([...this.watched].map(([id, { proven }]) => [id, proven]));
+    const closedMs = this.clock.monotonicMs();
     const { to, durable } = this.log.closeTick(facts);
     this.shipped = durable.then(
-      () => this.noteDurable(tables),
+      () => {
+        this.noteDurable(tables);
+        const change = this.pace.note(this.clock.monotonicMs() - closedMs);
+        if (change) this.observer.tickAdapted(change);
+      },
       (error: unknown) => this.fail(explainPut(error)),
     );
     this.proveAll(to);

@@ -6,6 +6,7 @@ import { acknowledgeCommand } from "./acknowledge.js";
 import { catalogCommand } from "./catalog.js";
 import { expireCommand } from "./expire.js";
 import { foldCommand } from "./fold.js";
+import { maintainCommand } from "./maintain.js";
 import { type Output, reportError, terminalOutput } from "./output.js";
 import { restoreCommand } from "./restore.js";
 import { run } from "./run.js";
@@ -31,31 +32,55 @@ const output = (): Output => terminalOutput(program.opts<{ json?: boolean }>().j
 
 const repo = ["--repo <directory>", "the repository"] as const;
 const at = "--at <time>";
+const keep = [
+  "--keep <tiers>",
+  'declare what is kept, such as "all:7d, 1m:30d, 1d:365d"; the repository remembers it',
+] as const;
 
-program
-  .command("run")
-  .description("capture every change of a cluster until stopped")
-  .option("--source <url>", "rethinkdb://user:password@host:port (or THINKBACK_SOURCE)")
-  .requiredOption(...repo)
-  .option(
-    "--include <pattern>",
-    "capture only these tables: db.table, with * (repeatable)",
-    collect,
-    [],
-  )
-  .option("--exclude <pattern>", "do not capture these tables (repeatable)", collect, [])
-  .option("--tick <duration>", "length of a tick", "1s")
-  .option("--once", "end when every table has a complete base: a one-shot backup")
-  .option("--copies <n>", "tables that are copied at once", "2")
-  .option("--spool <directory>", "where closed ticks wait while the repository's store fails")
-  .option("--spool-limit <size>", "bound of the spool", "1GiB")
-  .option("--take-over", "shut out a writer that seems to live")
-  .addOption(
-    new Option("--log-level <level>", "how much is logged")
-      .choices(["debug", "info", "warn", "error"])
-      .default("info"),
-  )
-  .action((args) => run(args, output()));
+/** When bases are made and what is deleted, for `run` and `maintain`. */
+function maintained(command: Command): Command {
+  return command
+    .option(...keep)
+    .option("--fold-every <duration>", "make new bases at least this often", "1h")
+    .option("--fold-at <cron>", "make new bases at these times (UTC)")
+    .option("--restore-within <duration>", "make new bases when a restore to now would take longer")
+    .option("--grace <duration>", "how long what was replaced or let go stays", "15m")
+    .option("--no-delete", "delete nothing; leave that to the bucket's lifecycle rules");
+}
+
+maintained(
+  program
+    .command("run")
+    .description("capture every change of a cluster until stopped")
+    .option("--source <url>", "rethinkdb://user:password@host:port (or THINKBACK_SOURCE)")
+    .requiredOption(...repo)
+    .option(
+      "--include <pattern>",
+      "capture only these tables: db.table, with * (repeatable)",
+      collect,
+      [],
+    )
+    .option("--exclude <pattern>", "do not capture these tables (repeatable)", collect, [])
+    .option("--tick <duration>", "length of a tick", "1s")
+    .option("--once", "end when every table has a complete base: a one-shot backup")
+    .option("--copies <n>", "tables that are copied at once", "2")
+    .option("--spool <directory>", "where closed ticks wait while the repository's store fails")
+    .option("--spool-limit <size>", "bound of the spool", "1GiB")
+    .option("--take-over", "shut out a writer that seems to live")
+    .option("--auto", "adapt ticks and folds to what is measured, within the bounds given")
+    .option(
+      "--tick-max <duration>",
+      "with --auto: the longest tick, while the store is slow",
+      "10s",
+    )
+    .option("--no-fold", "leave maintenance to another process")
+    .option("--maintain-every <duration>", "how often maintenance looks what is due", "5m")
+    .addOption(
+      new Option("--log-level <level>", "how much is logged")
+        .choices(["debug", "info", "warn", "error"])
+        .default("info"),
+    ),
+).action((args) => run(args, output()));
 
 program
   .command("restore")
@@ -103,11 +128,6 @@ program
   .option("--table <db.table>", "only this table (repeatable)", collect, [])
   .action((args) => foldCommand(args, output()));
 
-const keep = [
-  "--keep <tiers>",
-  'declare what is kept, such as "all:7d, 1m:30d, 1d:365d"; the repository remembers it',
-] as const;
-
 program
   .command("expire")
   .description("thin the history and let go what the declared tiers do not keep")
@@ -117,6 +137,13 @@ program
   .option("--no-delete", "delete nothing; leave that to the bucket's lifecycle rules")
   .option("--dry-run", "print what would be let go and deleted, and change nothing")
   .action((args) => expireCommand(args, output()));
+
+maintained(
+  program
+    .command("maintain")
+    .description("one round of maintenance, as `run` does them: fold what is due, let go, delete")
+    .requiredOption(...repo),
+).action((args) => maintainCommand(args, output()));
 
 program
   .command("catalog")

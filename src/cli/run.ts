@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { Capture, type CaptureObserver } from "../capture/capture.js";
 import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
+import type { PaceChange } from "../capture/tick-pace.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { durationMs } from "../instant.js";
@@ -9,17 +10,24 @@ import { openOrCreateRepository, storeAt } from "../repository/repository.js";
 import { DirectoryStore } from "../storage/directory-store.js";
 import { sourceAt } from "./connect.js";
 import { type Log, openLog } from "./log.js";
+import type { MaintainArguments } from "./maintain.js";
+import { maintainBeside } from "./maintenance-loop.js";
+import { durationOption } from "./maintenance-options.js";
 import { formatBytes, formatCount, type Output } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { sizeBytes } from "./size.js";
 import { thisProcess } from "./this-process.js";
 
-export interface RunArguments {
+export interface RunArguments extends MaintainArguments {
   source?: string;
-  repo: string;
+  /** False with --no-fold. */
+  fold: boolean;
+  maintainEvery: string;
   include: string[];
   exclude: string[];
   tick: string;
+  tickMax: string;
+  auto?: boolean;
   once?: boolean;
   copies: string;
   spool?: string;
@@ -47,6 +55,8 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     const observer = new RunObserver(log);
     log.info({ source: source.location, repository: repository.store.location }, "capture begins");
     const stop = stopOnSignals(log);
+    const ended = new AbortController();
+    const maintaining = maintenanceOf(args, log, AbortSignal.any([stop, ended.signal]));
     await Capture.run(
       source,
       repository,
@@ -54,6 +64,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       {
         ...recorderDefaults,
         tickMs,
+        tickMaxMs: tickMaxOf(args, tickMs),
         selects: tableSelection(args.include, args.exclude),
         once: args.once === true,
         copiesAtOnce,
@@ -65,7 +76,8 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       },
       observer,
       stop,
-    );
+    ).finally(() => ended.abort(new Error("the capture ended")));
+    await maintaining;
     const seconds = (performance.now() - began) / 1000;
     observer.end();
     log.info({ seconds }, "capture ended; the last tick is closed");
@@ -77,6 +89,23 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
   } finally {
     source.close();
   }
+}
+
+/** Longer ticks would look like a writer that is gone. */
+const tickMaxMsMax = 30_000;
+
+function tickMaxOf(args: RunArguments, tickMs: number): number {
+  if (!args.auto) return tickMs;
+  const maxMs = durationOption("--tick-max", args.tickMax, 1);
+  if (maxMs <= tickMaxMsMax) return Math.max(tickMs, maxMs);
+  throw new ThinkbackError("usage", `--tick-max ${args.tickMax} is longer than 30s`);
+}
+
+/** Rounds of maintenance while the capture runs; none for a one-shot backup, or if another process does it. */
+function maintenanceOf(args: RunArguments, log: Log, signal: AbortSignal): Promise<void> {
+  const everyMs = durationOption("--maintain-every", args.maintainEvery, 1000);
+  if (!args.fold || args.once) return Promise.resolve();
+  return maintainBeside(args, everyMs, systemClock, log, signal);
 }
 
 /** The spool of one repository: a directory may serve several. */
@@ -147,6 +176,11 @@ class RunObserver implements CaptureObserver {
         "memory and spool are full: nothing is read until the repository's store takes segments",
       );
     else this.log.info("there is room again: reading goes on");
+  }
+
+  tickAdapted(change: PaceChange): void {
+    this.progress.clear();
+    this.log.info(change, "the length of ticks was adapted");
   }
 
   writeHookGone(table: { db: string; name: string }): void {
