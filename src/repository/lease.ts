@@ -6,7 +6,7 @@
  * are deleted and thus free again, so nobody holds it before having looked, after the put, that none is greater.
  * Break it and two processes delete what the other one needs.
  */
-import { type Clock, withTimeout } from "../clock.js";
+import { type Clock, clockDifferenceMsMax, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -32,8 +32,6 @@ const leaseMs = 300_000;
 /** How often it is renewed, and how soon again when the store failed. */
 const renewMs = 60_000;
 const retryMs = 5000;
-/** How far the clocks of two machines may differ. */
-const clockAllowanceMs = 60_000;
 /** How many numbers are kept: for stores whose listings are minutes behind. */
 const numbersKept = 10;
 /** How often somebody may come between reading the lease and putting the next number. */
@@ -202,7 +200,7 @@ function newestLease(store: ObjectStore): Promise<LeaseRecord | undefined> {
 }
 
 function isFreeFor(owner: Owner, newest: LeaseRecord, now: Instant): boolean {
-  if (newest.released || newest.until + clockAllowanceMs < now) return true;
+  if (newest.released || newest.until + clockDifferenceMsMax < now) return true;
   if (newest.host !== owner.host) return false;
   if (newest.process === owner.process) return !heldHere.has(newest.unique);
   return !owner.isAlive(newest.process);
