@@ -51,7 +51,9 @@ export async function forgetReaders(store: ObjectStore, now: Instant): Promise<v
     if (!record || (!record.ended && record.until + forgottenMs >= now)) continue;
     const names: string[] = [];
     for await (const { name } of store.list(readerPrefix(unique))) {
-      if (parseNumberedName(readerPrefix(unique), name) !== undefined) names.push(name);
+      const number = parseNumberedName(readerPrefix(unique), name);
+      // One that goes on after all, at this moment, has put a greater number.
+      if (number !== undefined && number <= record.number) names.push(name);
     }
     // From the oldest on: what is left by a deletion cut short ends with the last word.
     for (const name of names) await store.delete(name);
@@ -75,8 +77,8 @@ function lastRecord(store: ObjectStore, unique: string): Promise<ReaderRecord | 
  * Says that a restore to `at` is under way, from now until `end` is called. To be called before anything is read that
  * must not go away.
  * @param unique small letters and digits that no other reader has or had
- * @param onRefused told once if the repository does not take it, as with credentials that may only read, and once it
- * has lapsed: from then on nothing keeps what is read from being deleted
+ * @param onRefused told once, if the repository does not take it, as with credentials that may only read, or if it has
+ * lapsed because the store failed: then nothing keeps what is read from being deleted
  */
 export async function registerReader(
   store: ObjectStore,
@@ -96,6 +98,8 @@ export class ReaderRegistration {
   private renewing: Promise<void> = Promise.resolve();
   /** The last number that was put, or tried. */
   private number = 0;
+  /** Up to here numbers are deleted. */
+  private deleted = 0;
   private until: Instant = 0;
   private isReported = false;
 
@@ -141,9 +145,10 @@ export class ReaderRegistration {
       await this.put(false);
       return renewMs;
     } catch (error) {
-      if (this.clock.now() >= this.until) this.report(error as Error);
       // What is not permitted now will not be later.
-      return error instanceof ThinkbackError ? Number.POSITIVE_INFINITY : retryMs;
+      const isRefused = error instanceof ThinkbackError;
+      if (isRefused || this.clock.now() >= this.until) this.report(error as Error);
+      return isRefused ? Number.POSITIVE_INFINITY : retryMs;
     }
   }
 
@@ -161,8 +166,9 @@ export class ReaderRegistration {
   }
 
   private async deleteUpTo(last: number): Promise<void> {
-    for (let number = 1; number <= last; number += 1) {
-      await this.store.delete(numberedName(readerPrefix(this.of.unique), number));
+    while (this.deleted < last) {
+      await this.store.delete(numberedName(readerPrefix(this.of.unique), this.deleted + 1));
+      this.deleted += 1;
     }
   }
 
