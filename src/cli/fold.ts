@@ -4,7 +4,7 @@ import { type FoldedTable, fold } from "../fold/fold.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import { catalogAt, tableNamed } from "../repository/catalog.js";
 import { openRepository, storeAt } from "../repository/repository.js";
-import { formatCount, formatTable, type Output } from "./output.js";
+import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
 import { ProgressLines } from "./progress.js";
 
 export interface FoldArguments {
@@ -35,9 +35,17 @@ export async function foldCommand(args: FoldArguments, output: Output): Promise<
     formatInstant(table.instant),
     table.rows,
     table.versions,
+    partsText(table),
+    formatBytes(table.bytesRead),
+    formatBytes(table.bytesWritten),
     outcome(table),
   ]);
-  output.line(formatTable(["table", "base at", "documents", "versions merged", ""], rows));
+  output.line(
+    formatTable(
+      ["table", "base at", "documents", "versions merged", "parts written", "read", "written", ""],
+      rows,
+    ),
+  );
   output.result({
     tables: folded.map((table) => ({
       ...table,
@@ -45,6 +53,11 @@ export async function foldCommand(args: FoldArguments, output: Output): Promise<
       instant: formatInstant(table.instant),
     })),
   });
+}
+
+/** How many of the base's parts were written; the others are parts of the base before. */
+function partsText({ partsWritten, partsKept }: FoldedTable): string {
+  return `${formatCount(partsWritten)} of ${formatCount(partsWritten + partsKept)}`;
 }
 
 function outcome({ folded, breaks }: FoldedTable): string {
