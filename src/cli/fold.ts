@@ -68,13 +68,13 @@ function printFolded(
     formatInstant(table.instant),
     table.rows,
     table.versions,
-    table.partsWritten,
-    table.partsKept,
+    partsText(table),
+    formatBytes(table.bytesRead),
     formatBytes(table.bytesWritten),
     outcome(table),
   ]);
-  const head = ["table", "base at", "documents", "versions merged", "parts written", "kept"];
-  output.line(formatTable([...head, "bytes written", ""], rows));
+  const head = ["table", "base at", "documents", "versions merged", "parts written", "read"];
+  output.line(formatTable([...head, "written", ""], rows));
   output.line(logLine(log));
 }
 
@@ -86,6 +86,11 @@ export function logLine(log: FoldedLog): string {
     `log: ${formatCount(log.written)} folded segments written${thinned}, ` +
     `${formatBytes(log.bytesRead)} read, ${formatBytes(log.bytesWritten)} written`
   );
+}
+
+/** How many of the base's parts were written; the others are parts of the base before. */
+function partsText({ partsWritten, partsKept }: FoldedTable): string {
+  return `${formatCount(partsWritten)} of ${formatCount(partsWritten + partsKept)}`;
 }
 
 function outcome({ folded, breaks }: FoldedTable): string {

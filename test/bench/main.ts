@@ -1,11 +1,12 @@
 /**
  * `npm run bench`: each case beside its bare limit, in turn, in one run; medians and their ratio are printed.
- * Nothing is asserted about time: machines are noisy.
+ * Nothing is asserted about time: machines are noisy. `npm run bench -- fold` runs the folds alone, which need no server.
  */
 import { rm } from "node:fs/promises";
 import { r } from "../server/driver.js";
 import { startServer, type TestServer } from "../server/find-server.js";
 import { bareWalk, firstCopy } from "./first-copy.js";
+import { benchFold } from "./fold.js";
 import { peakMemory } from "./memory.js";
 import { load } from "./orders.js";
 import { alternate, report } from "./report.js";
@@ -14,6 +15,8 @@ const documents = Number(process.env.THINKBACK_BENCH_DOCUMENTS ?? 100_000);
 const rounds = Number(process.env.THINKBACK_BENCH_ROUNDS ?? 5);
 
 async function main(): Promise<void> {
+  await benchFold(10 * documents, rounds);
+  if (process.argv.includes("fold")) return;
   const server = await startServer();
   const connection = await r.connect(server);
   const scratch: string[] = [];

@@ -27,7 +27,8 @@ export async function load(
   return bytes;
 }
 
-function order(number: number, random: () => number): object {
+/** An order of some 480 bytes; its key is "order-" and its number with nine digits. */
+export function order(number: number, random: () => number): { id: string; [field: string]: unknown } {
   const pick = () => words[Math.floor(random() * words.length)]!;
   return {
     id: `order-${String(number).padStart(9, "0")}`,

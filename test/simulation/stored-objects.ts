@@ -1,11 +1,13 @@
 /** Everything in the repository is opened and read: chain, bases, data objects. */
 import { digestOf, SetDigest, sha256 } from "../../src/digest.js";
+import type { Span } from "../../src/json-bytes.js";
 import { readBases, readManifest } from "../../src/repository/base.js";
 import { DataObject, type Kind } from "../../src/repository/data-object.js";
-import { parseLines } from "../../src/repository/lines.js";
+import { lineSpans, parseKeyLine, parseLine } from "../../src/repository/lines.js";
 import { openSegment } from "../../src/repository/log.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { parseManifestName } from "../../src/repository/names.js";
+import type { ObjectReference } from "../../src/repository/segment.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 
 /** Throws at the first object that is not whole, or not in its place. */
@@ -44,20 +46,46 @@ function kindOf(name: string): Kind {
   return name.endsWith(".keys.zst") ? "baseKeys" : "basePart";
 }
 
+/** Every part holds what the manifest says of it, and its keys are those of its documents. */
 async function verifyBase(store: ObjectStore, name: string): Promise<void> {
-  const manifest = await readManifest(store, name);
-  const digest = new SetDigest();
-  for (const part of manifest.parts) {
-    await DataObject.open(store, part.keys.name, "baseKeys", part.keys.checksum);
-    const object = await DataObject.open(store, part.name, "basePart", part.checksum);
-    for (const frame of object.index.frames) {
-      for (const { document } of parseLines(await object.readFrame(frame), part.name)) {
-        if (document) digest.add(digestOf(document));
-      }
-    }
+  const { parts } = await readManifest(store, name);
+  for (const part of parts) {
+    const documents = await linesOf(store, part, "basePart", (lines, { start, end }) => {
+      const { key, time, sequence, document } = parseLine(lines, start, end, part.name);
+      return [key.toString(), time, sequence, digestOf(document!)];
+    });
+    const keys = await linesOf(store, part.keys, "baseKeys", (lines, { start, end }) => {
+      const { key, time, sequence, digest } = parseKeyLine(lines, start, end, part.keys.name);
+      return [key.toString(), time, sequence, digest];
+    });
+    const digest = new SetDigest();
+    for (const [, , , of] of documents) digest.add(of);
+    const whole =
+      digest.hex() === part.digest &&
+      digest.count === part.rows &&
+      documents.at(0)?.[0] === part.firstKey &&
+      documents.at(-1)?.[0] === part.lastKey;
+    if (!whole) throw new Error(`${part.name} does not hold the documents that ${name} says`);
+    if (JSON.stringify(keys) !== JSON.stringify(documents))
+      throw new Error(`${part.keys.name} does not hold the keys of ${part.name}`);
   }
-  if (digest.hex() !== manifest.digest || digest.count !== manifest.rows)
-    throw new Error(`${name} does not hold the documents that it says`);
+}
+
+type Line = [key: string, time: number, sequence: number, digest: string];
+
+async function linesOf(
+  store: ObjectStore,
+  { name, checksum }: ObjectReference,
+  kind: Kind,
+  parse: (lines: Buffer, span: Span) => Line,
+): Promise<Line[]> {
+  const object = await DataObject.open(store, name, kind, checksum);
+  const all: Line[] = [];
+  for (const frame of object.index.frames) {
+    const lines = await object.readFrame(frame);
+    for (const span of lineSpans(lines, name)) all.push(parse(lines, span));
+  }
+  return all;
 }
 
 /** One checksum over all names and bytes of a store. */
