@@ -2,15 +2,15 @@
  * Invariant: rows come in strictly rising key order, and the manifest is put only after every part is durable.
  * Break it and a merge misses rows, or a base is believed whose parts are not there.
  */
-import { digestOf, SetDigest } from "../digest.js";
+import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import { type OrderCode, orderCode } from "../key-order.js";
+import { compareKeys } from "../key-order.js";
 import type { BaseManifest, BasePart } from "./base.js";
 import { DataObjectWriter, frameBytesTarget } from "./data-object.js";
 import { encodeJsonObject } from "./json-object.js";
 import { LineBuffer } from "./line-buffer.js";
-import { lineOverheadBytes, writeKeyLine, writeVersionLine } from "./lines.js";
+import { digestInKeyLine, lineOverheadBytes, writeKeyLine, writeVersionLine } from "./lines.js";
 import { baseKeysName, baseManifestName, basePartName, basePrefix } from "./names.js";
 import type { Repository } from "./repository.js";
 
@@ -33,7 +33,7 @@ export class BaseWriter {
   private readonly parts: BasePart[] = [];
   private readonly digest = new SetDigest();
   private open: OpenPart | undefined;
-  private lastCode: OrderCode | undefined;
+  private lastKey: Buffer | undefined;
   private putting: Promise<void> = Promise.resolve();
   /** The puts before the last one. */
   private puttingBefore: Promise<void> = Promise.resolve();
@@ -49,17 +49,15 @@ export class BaseWriter {
     return this.digest.count;
   }
 
-  /** Adds a row. Its key must stay as it is until the part is closed; the document is copied. Await `drain` now and then: it is what bounds memory. */
+  /** Adds a row; the buffers are copied. Await `drain` now and then: it is what bounds memory. */
   add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
-    const code = orderCode(key);
-    if (this.lastCode !== undefined && code <= this.lastCode) {
+    if (this.lastKey !== undefined && compareKeys(key, this.lastKey) <= 0) {
       throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
     }
-    this.lastCode = code;
-    const digest = digestOf(document);
-    this.digest.add(digest);
-    this.open ??= new OpenPart(key);
-    this.open.add(key, time, sequence, document, digest);
+    if (this.lastKey?.length === key.length) this.lastKey.set(key);
+    else this.lastKey = Buffer.from(key);
+    this.open ??= new OpenPart(key, this.digest);
+    this.open.add(key, time, sequence, document);
     if (this.open.lineBytes >= partBytesTarget) this.closePart();
   }
 
@@ -92,12 +90,13 @@ export class BaseWriter {
 
   private closePart(): void {
     const part = this.open;
-    if (!part || part.rows === 0) return;
+    if (!part || !this.lastKey) return;
     this.open = undefined;
     const number = this.parts.length;
     const { documents, keys, entry } = part.finish(
       basePartName(this.prefix, number),
       baseKeysName(this.prefix, number),
+      this.lastKey,
     );
     this.parts.push(entry);
     const { store } = this.repository;
@@ -118,29 +117,33 @@ class OpenPart {
   private readonly lines = new SortedLines(this.documents);
   private readonly keyLines = new SortedLines(this.keys);
   private readonly firstKey: string;
-  private lastKey: Buffer = Buffer.alloc(0);
   private documentBytes = 0;
   lineBytes = 0;
   rows = 0;
 
-  constructor(firstKey: Buffer) {
+  /** @param digest takes in the digest of each document */
+  constructor(
+    firstKey: Buffer,
+    private readonly digest: SetDigest,
+  ) {
     this.firstKey = firstKey.toString("utf8");
   }
 
-  add(key: Buffer, time: Instant, sequence: number, document: Buffer, digest: string): void {
+  add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
     const bytesMax = key.length + document.length + lineOverheadBytes;
     const { lines, keyLines } = this;
     const line = lines.begin(key, time, bytesMax);
     lines.commit(writeVersionLine(line, lines.end, key, time, sequence, document));
     const keyLine = keyLines.begin(key, time, key.length + lineOverheadBytes);
-    keyLines.commit(writeKeyLine(keyLine, keyLines.end, key, time, sequence, digest));
-    this.lastKey = key;
+    const keyLineEnd = writeKeyLine(keyLine, keyLines.end, key, time, sequence, document);
+    this.digest.addWritten(keyLine, digestInKeyLine(keyLineEnd));
+    keyLines.commit(keyLineEnd);
     this.documentBytes += document.length;
     this.lineBytes += bytesMax;
     this.rows += 1;
   }
 
-  finish(name: string, keysName: string) {
+  finish(name: string, keysName: string, lastKey: Buffer) {
     this.lines.flush();
     this.keyLines.flush();
     const documents = this.documents.finish({});
@@ -153,7 +156,7 @@ class OpenPart {
       documentBytes: this.documentBytes,
       bytes: documents.bytes.length,
       firstKey: this.firstKey,
-      lastKey: this.lastKey.toString("utf8"),
+      lastKey: lastKey.toString("utf8"),
     };
     return { documents: documents.bytes, keys: keys.bytes, entry };
   }
