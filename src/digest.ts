@@ -7,20 +7,34 @@ import { createHash, hash } from "node:crypto";
  * 60 of its 64 bits vary: digit 13 is the version, always 5.
  */
 export function digestOf(document: Uint8Array): string {
-  const h = hash("sha1", prefixed(document), "hex");
-  return `${h.slice(0, 12)}5${h.slice(13, 16)}`;
+  const h = namedSha1(document);
+  return `${h.slice(0, 12)}5${h.slice(13, digestDigits)}`;
+}
+
+/** Length of a digest. */
+export const digestDigits = 16;
+
+/** Writes the digest of a document into `into` at `at`; where many are written, that costs less than their texts. */
+export function writeDigestOf(document: Uint8Array, into: Buffer, at: number): void {
+  const h = namedSha1(document);
+  for (let digit = 0; digit < digestDigits; digit += 1) into[at + digit] = h.charCodeAt(digit);
+  into[at + 12] = 0x35;
 }
 
 /** The server's namespace for `r.uuid(text)`: 91461c99-f89d-49d2-af96-d8e2e14e9b58. */
-const uuidNamespace = Buffer.from("91461c99f89d49d2af96d8e2e14e9b58", "hex");
+const namespace = Buffer.from("91461c99f89d49d2af96d8e2e14e9b58", "hex");
 
-let scratch = Buffer.concat([uuidNamespace, Buffer.alloc(64 * 1024)]);
+const scratchBytes = 64 * 1024;
+const scratch = Buffer.allocUnsafeSlow(namespace.length + scratchBytes);
+scratch.set(namespace);
 
-function prefixed(document: Uint8Array): Buffer {
-  const length = uuidNamespace.length + document.length;
-  if (length > scratch.length) scratch = Buffer.concat([uuidNamespace, Buffer.alloc(2 * length)]);
-  scratch.set(document, uuidNamespace.length);
-  return scratch.subarray(0, length);
+/** SHA-1 of namespace and document, hexadecimal. A hash made in one call costs a third of one that is updated. */
+function namedSha1(document: Uint8Array): string {
+  if (document.length > scratchBytes) {
+    return createHash("sha1").update(namespace).update(document).digest("hex");
+  }
+  scratch.set(document, namespace.length);
+  return hash("sha1", new Uint8Array(scratch.buffer, 0, namespace.length + document.length), "hex");
 }
 
 /** A digest of a set of documents that does not depend on their order: their number and the XOR of their digests. */
@@ -38,9 +52,14 @@ export class SetDigest {
   }
 
   add(digest: string): void {
+    this.addWritten(Buffer.from(digest, "latin1"), 0);
+  }
+
+  /** Adds the digest whose digits stand in `bytes` at `at`. */
+  addWritten(bytes: Buffer, at: number): void {
     this.count += 1;
-    this.high ^= hexWord(digest, 0);
-    this.low ^= hexWord(digest, 8);
+    this.high ^= hexWord(bytes, at);
+    this.low ^= hexWord(bytes, at + 8);
   }
 
   addSet(other: SetDigest): void {
@@ -55,11 +74,11 @@ export class SetDigest {
   }
 }
 
-/** The 32 bits of eight lower-case hexadecimal digits; parseInt of a slice costs ten times as much. */
-function hexWord(text: string, from: number): number {
+/** The 32 bits of eight lower-case hexadecimal digits. */
+function hexWord(digits: Buffer, from: number): number {
   let word = 0;
-  for (let i = from; i < from + 8; i += 1) {
-    const code = text.charCodeAt(i);
+  for (let at = from; at < from + 8; at += 1) {
+    const code = digits[at]!;
     word = (word << 4) | (code < 0x3a ? code - 0x30 : code - 0x57);
   }
   return word;

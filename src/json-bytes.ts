@@ -16,59 +16,18 @@ export class JsonBytesError extends Error {}
 
 /** Position after the string that begins (with its quote) at `start`. */
 export function endOfString(bytes: Buffer, start: number): number {
-  let at = start + 1;
-  for (;;) {
-    const close = bytes.indexOf(quote, at);
-    if (close === -1) throw new JsonBytesError(`unterminated string at byte ${start}`);
-    let slashes = 0;
-    while (bytes[close - 1 - slashes] === backslash) slashes += 1;
-    if (slashes % 2 === 0) return close + 1;
-    at = close + 1;
-  }
+  return endOfOpenString(bytes, start + 1);
 }
 
 /** Position after the value that begins at `start`. */
 export function endOfValue(bytes: Buffer, start: number): number {
-  const first = bytes[start];
-  if (first === quote) return endOfString(bytes, start);
-  if (first === openBrace || first === openBracket) return endOfNested(bytes, start);
-  return endOfScalar(bytes, start);
+  if (bytes[start] === quote) return endOfString(bytes, start);
+  return new JsonText(bytes).endOfValue(start);
 }
 
-function endOfNested(bytes: Buffer, start: number): number {
-  const length = bytes.length;
-  let depth = 0;
-  let at = start;
-  while (at < length) {
-    const byte = bytes[at]!;
-    if (byte === quote) {
-      at += 1;
-      // A short scan in place: most strings are too short to be worth a call.
-      while (at < length) {
-        const inner = bytes[at]!;
-        if (inner === quote) break;
-        at += inner === backslash ? 2 : 1;
-      }
-    } else if (byte === openBrace || byte === openBracket) {
-      depth += 1;
-    } else if (byte === closeBrace || byte === closeBracket) {
-      depth -= 1;
-      if (depth === 0) return at + 1;
-    }
-    at += 1;
-  }
-  throw new JsonBytesError(`unterminated value at byte ${start}`);
-}
-
-/** What numbers, true, false and null are made of. */
-const isScalarByte = new Uint8Array(256);
-for (const byte of Buffer.from("0123456789+-.eEtrufalsn")) isScalarByte[byte] = 1;
-
-function endOfScalar(bytes: Buffer, start: number): number {
-  let at = start;
-  while (at < bytes.length && isScalarByte[bytes[at]!] === 1) at += 1;
-  if (at === start) throw new JsonBytesError(`no value at byte ${start}`);
-  return at;
+/** Like JsonText.fieldOf, for a text that is searched once. */
+export function fieldOf(bytes: Buffer, start: number, name: Buffer): Span | undefined {
+  return new JsonText(bytes).fieldOf(start, name);
 }
 
 /** Where a value lies; both offsets are into the buffer that was searched. */
@@ -77,55 +36,163 @@ export interface Span {
   end: number;
 }
 
-/**
- * The value of the field whose name's JSON text (with quotes) is `name`, in the object that begins at `start`;
- * undefined if there is none. Only the object's own level is searched.
- */
-export function fieldOf(bytes: Buffer, start: number, name: Buffer): Span | undefined {
-  if (bytes[start] !== openBrace) throw new JsonBytesError(`no object at byte ${start}`);
-  let at = start + 1;
-  if (bytes[at] === closeBrace) return undefined;
-  for (;;) {
-    if (bytes[at] !== quote) throw new JsonBytesError(`no field name at byte ${at}`);
-    const nameEnd = endOfString(bytes, at);
+/** Offsets of a row and of its field's value; see JsonText.placesOfRows. */
+export const offsetsPerRow = 4;
+
+/** Bytes of JSON text of which much is to be cut. */
+export class JsonText {
+  /** The same bytes, for reading four at once. */
+  private readonly words: DataView;
+
+  constructor(readonly bytes: Buffer) {
+    this.words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Position after the value that begins at `start`. */
+  endOfValue(start: number): number {
+    const first = this.bytes[start];
+    if (first === quote) return this.endOfString(start);
+    if (first === openBrace || first === openBracket) return this.endOfNested(start);
+    return this.endOfScalar(start);
+  }
+
+  /**
+   * The value of the field whose name's JSON text (with quotes) is `name`, in the object that begins at `start`;
+   * undefined if there is none. Only the object's own level is searched.
+   */
+  fieldOf(start: number, name: Buffer): Span | undefined {
+    const { bytes } = this;
+    if (bytes[start] !== openBrace) throw new JsonBytesError(`no object at byte ${start}`);
+    if (bytes[start + 1] === closeBrace) return undefined;
+    for (let at = start + 1; ; at += 1) {
+      const nameEnd = this.endOfName(at);
+      const end = this.endOfField(nameEnd);
+      if (nameEnd - at === name.length && hasAt(bytes, at, name))
+        return { start: nameEnd + 1, end };
+      if (bytes[end] === closeBrace) return undefined;
+      at = end;
+    }
+  }
+
+  /**
+   * Cuts the array of objects whose first object, or closing bracket, is at `start`. For each object four offsets:
+   * begin and end of it, begin and end of its value of the field `name`. Throws if an object does not have the field.
+   */
+  placesOfRows(start: number, name: Buffer): number[] {
+    const { bytes } = this;
+    const places: number[] = [];
+    if (bytes[start] === closeBracket) return places;
+    for (let at = start; ; at += 1) {
+      const value = this.fieldOf(at, name);
+      if (!value)
+        throw new JsonBytesError(`no field ${name.toString()} in the object at byte ${at}`);
+      const end = this.endOfObject(value.end);
+      places.push(at, end, value.start, value.end);
+      if (bytes[end] === closeBracket) return places;
+      if (bytes[end] !== comma) throw new JsonBytesError(`no comma at byte ${end}`);
+      at = end;
+    }
+  }
+
+  /** Position after the object of which a value has just ended at `at`. */
+  private endOfObject(at: number): number {
+    let end = at;
+    while (this.bytes[end] !== closeBrace) end = this.endOfField(this.endOfName(end + 1));
+    return end + 1;
+  }
+
+  private endOfName(start: number): number {
+    if (this.bytes[start] !== quote) throw new JsonBytesError(`no field name at byte ${start}`);
+    return this.endOfString(start);
+  }
+
+  /** Position of the comma or brace after the value whose field's name ends at `nameEnd`. */
+  private endOfField(nameEnd: number): number {
+    const { bytes } = this;
     if (bytes[nameEnd] !== colon) throw new JsonBytesError(`no colon at byte ${nameEnd}`);
-    const valueEnd = endOfValue(bytes, nameEnd + 1);
+    const end = this.endOfValue(nameEnd + 1);
     // Checked before the value is believed: a number that was cut short looks like a number.
-    const next = bytes[valueEnd];
-    if (next !== comma && next !== closeBrace) {
-      throw new JsonBytesError(`no comma at byte ${valueEnd}`);
+    const next = bytes[end];
+    if (next !== comma && next !== closeBrace) throw new JsonBytesError(`no comma at byte ${end}`);
+    return end;
+  }
+
+  private endOfNested(start: number): number {
+    const { bytes } = this;
+    const { length } = bytes;
+    let depth = 0;
+    let at = start;
+    while (at < length) {
+      const byte = bytes[at]!;
+      if (byte === quote) {
+        at = this.endOfString(at);
+        continue;
+      }
+      if (byte === openBrace || byte === openBracket) depth += 1;
+      else if (byte === closeBrace || byte === closeBracket) depth -= 1;
+      at += 1;
+      if (depth === 0) return at;
     }
-    if (nameEnd - at === name.length && bytes.compare(name, 0, name.length, at, nameEnd) === 0) {
-      return { start: nameEnd + 1, end: valueEnd };
+    throw new JsonBytesError(`unterminated value at byte ${start}`);
+  }
+
+  /** Most of a document is inside strings, so these are searched four bytes at once. */
+  private endOfString(start: number): number {
+    const { bytes, words } = this;
+    const lastWord = bytes.length - 4;
+    let at = start + 1;
+    while (at <= lastWord) {
+      const word = words.getInt32(at, true);
+      const found = zeroBytes(word ^ fourQuotes) | zeroBytes(word ^ fourBackslashes);
+      if (found === 0) {
+        at += 4;
+        continue;
+      }
+      // The lowest set bit is in the first byte that is a quote or a backslash.
+      at += (31 - Math.clz32(found & -found)) >> 3;
+      if (bytes[at] === quote) return at + 1;
+      at += 2;
     }
-    if (next === closeBrace) return undefined;
-    at = valueEnd + 1;
+    return endOfOpenString(bytes, at);
+  }
+
+  private endOfScalar(start: number): number {
+    const { bytes } = this;
+    let at = start;
+    while (at < bytes.length && isScalarByte[bytes[at]!] === 1) at += 1;
+    if (at === start) throw new JsonBytesError(`no value at byte ${start}`);
+    return at;
   }
 }
 
-/** A document in an array of documents: where it ends, and where the value of one field of it lies. */
-export interface RowPlace {
-  end: number;
-  value: Span | undefined;
+const fourQuotes = 0x22222222;
+const fourBackslashes = 0x5c5c5c5c;
+
+/** The high bit of each byte of `word` that is 0, and maybe of bytes above such a one. */
+function zeroBytes(word: number): number {
+  return (word - 0x01010101) & ~word & 0x80808080;
 }
 
-/** Like endOfValue and fieldOf on the object that begins at `start`, in one pass. */
-export function placeOfRow(bytes: Buffer, start: number, name: Buffer): RowPlace {
-  if (bytes[start] !== openBrace) throw new JsonBytesError(`no object at byte ${start}`);
-  const value = fieldOf(bytes, start, name);
-  return { end: value ? endOfObject(bytes, value.end) : endOfValue(bytes, start), value };
-}
-
-/** Position after the object of which a value has just ended at `at`. */
-function endOfObject(bytes: Buffer, at: number): number {
-  let next = at;
-  for (;;) {
-    if (bytes[next] === closeBrace) return next + 1;
-    if (bytes[next] !== comma) throw new JsonBytesError(`no comma at byte ${next}`);
-    const nameEnd = endOfString(bytes, next + 1);
-    if (bytes[nameEnd] !== colon) throw new JsonBytesError(`no colon at byte ${nameEnd}`);
-    next = endOfValue(bytes, nameEnd + 1);
+/** Position after the string that is open at `at`. */
+function endOfOpenString(bytes: Buffer, from: number): number {
+  const { length } = bytes;
+  let at = from;
+  while (at < length) {
+    const byte = bytes[at];
+    if (byte === quote) return at + 1;
+    at += byte === backslash ? 2 : 1;
   }
+  throw new JsonBytesError(`unterminated string before byte ${length}`);
+}
+
+/** What numbers, true, false and null are made of. */
+const isScalarByte = new Uint8Array(256);
+for (const byte of Buffer.from("0123456789+-.eEtrufalsn")) isScalarByte[byte] = 1;
+
+/** True if `text` stands in `bytes` at `at`. */
+export function hasAt(bytes: Buffer, at: number, text: Buffer): boolean {
+  for (let i = 0; i < text.length; i += 1) if (bytes[at + i] !== text[i]) return false;
+  return true;
 }
 
 /** A field name as the server writes it in JSON text, quotes included. */

@@ -17,6 +17,45 @@ export function orderCode(key: Buffer): OrderCode {
   return codeOfValue(JSON.parse(key.toString("utf8")));
 }
 
+/**
+ * Less than 0, 0 or greater than 0, as the order code of `a` is less than that of `b`, equal or greater. Makes no codes
+ * of two plain strings or two plain integers, which nearly all keys are.
+ */
+export function compareKeys(a: Buffer, b: Buffer): number {
+  const plain = plainKind(a);
+  if (plain !== "none" && plain === plainKind(b)) {
+    if (plain === "integer") return a.length - b.length || compareBytes(a, b, 0);
+    return compareBytes(a, b, 1);
+  }
+  const [codeOfA, codeOfB] = [orderCode(a), orderCode(b)];
+  if (codeOfA === codeOfB) return 0;
+  return codeOfA < codeOfB ? -1 : 1;
+}
+
+/** More digits may stand for a number that has no double of its own. */
+const plainDigitsMax = 15;
+
+/** A string without escapes, whose bytes stand for themselves; or an integer of digits only; or neither. */
+function plainKind(key: Buffer): "string" | "integer" | "none" {
+  if (key[0] === 0x22) {
+    for (let at = 1; at < key.length; at += 1) if (key[at] === 0x5c) return "none";
+    return "string";
+  }
+  if (key.length === 0 || key.length > plainDigitsMax) return "none";
+  for (let at = 0; at < key.length; at += 1) if (key[at]! < 0x30 || key[at]! > 0x39) return "none";
+  return "integer";
+}
+
+/** Compares what lies between the first and the last `margin` bytes. */
+function compareBytes(a: Buffer, b: Buffer, margin: number): number {
+  const end = Math.min(a.length, b.length) - margin;
+  for (let at = margin; at < end; at += 1) {
+    const difference = a[at]! - b[at]!;
+    if (difference !== 0) return difference;
+  }
+  return a.length - b.length;
+}
+
 function codeOfValue(key: unknown): OrderCode {
   if (typeof key === "string") return `S${Buffer.from(key, "utf8").toString("latin1")}`;
   if (typeof key === "number") return codeOfNumber(key);

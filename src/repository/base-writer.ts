@@ -2,15 +2,15 @@
  * Invariant: rows come in strictly rising key order, and the manifest is put only after every part is durable.
  * Break it and a merge misses rows, or a base is believed whose parts are not there.
  */
-import { digestOf, SetDigest } from "../digest.js";
+import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import { type OrderCode, orderCode } from "../key-order.js";
+import { compareKeys } from "../key-order.js";
 import type { BaseManifest, BasePart } from "./base.js";
 import { DataObjectWriter, frameBytesTarget } from "./data-object.js";
 import { encodeJsonObject } from "./json-object.js";
 import { LineBuffer } from "./line-buffer.js";
-import { lineOverheadBytes, writeKeyLine, writeVersionLine } from "./lines.js";
+import { digestInKeyLine, lineOverheadBytes, writeKeyLine, writeVersionLine } from "./lines.js";
 import { baseKeysName, baseManifestName, basePartName, basePrefix } from "./names.js";
 import type { Repository } from "./repository.js";
 
@@ -43,7 +43,7 @@ export class BaseWriter {
   /** Bytes of the stored objects that were written. */
   bytesWritten = 0;
   private open: OpenPart | undefined;
-  private lastCode: OrderCode | undefined;
+  private lastKey: Buffer | undefined;
   private putting: Promise<void> = Promise.resolve();
   /** The puts before the last one. */
   private puttingBefore: Promise<void> = Promise.resolve();
@@ -67,13 +67,13 @@ export class BaseWriter {
     return open !== undefined && open.lineBytes < this.partBytesTarget * smallShare;
   }
 
-  /** Adds a row. Its key must stay as it is until the part is closed; the document is copied. Await `drain` now and then: it is what bounds memory. */
+  /** Adds a row; the buffers are copied. Await `drain` now and then: it is what bounds memory. */
   add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
-    const code = orderCode(key);
-    this.checkRises(code, key);
-    this.lastCode = code;
+    this.checkRises(key);
+    if (this.lastKey?.length === key.length) this.lastKey.set(key);
+    else this.lastKey = Buffer.from(key);
     this.open ??= new OpenPart(key);
-    this.open.add(key, time, sequence, document, digestOf(document));
+    this.open.add(key, time, sequence, document);
     if (this.open.lineBytes >= this.closeAt) this.closePart();
   }
 
@@ -90,9 +90,8 @@ export class BaseWriter {
   /** Adds all rows of a part of another base of the table, by referring to it. */
   keep(part: BasePart): void {
     this.closePart();
-    const firstKey = Buffer.from(part.firstKey);
-    this.checkRises(orderCode(firstKey), firstKey);
-    this.lastCode = orderCode(Buffer.from(part.lastKey));
+    this.checkRises(Buffer.from(part.firstKey));
+    this.lastKey = Buffer.from(part.lastKey);
     this.include(part);
     this.partsKept += 1;
   }
@@ -126,8 +125,8 @@ export class BaseWriter {
     return manifest;
   }
 
-  private checkRises(code: OrderCode, key: Buffer): void {
-    if (this.lastCode === undefined || code > this.lastCode) return;
+  private checkRises(key: Buffer): void {
+    if (this.lastKey === undefined || compareKeys(key, this.lastKey) > 0) return;
     throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
   }
 
@@ -139,12 +138,13 @@ export class BaseWriter {
   private closePart(): void {
     this.closeAt = this.partBytesTarget;
     const part = this.open;
-    if (!part || part.rows === 0) return;
+    if (!part || !this.lastKey) return;
     this.open = undefined;
     const number = this.partsWritten;
     const { documents, keys, entry } = part.finish(
       basePartName(this.prefix, number),
       baseKeysName(this.prefix, number),
+      this.lastKey,
     );
     this.include(entry);
     this.partsWritten += 1;
@@ -167,7 +167,6 @@ class OpenPart {
   private readonly lines = new SortedLines(this.documents);
   private readonly keyLines = new SortedLines(this.keys);
   private readonly firstKey: string;
-  private lastKey: Buffer = Buffer.alloc(0);
   private documentBytes = 0;
   private readonly digest = new SetDigest();
 
@@ -184,19 +183,19 @@ class OpenPart {
     return this.documents.lineBytes + this.lines.end;
   }
 
-  add(key: Buffer, time: Instant, sequence: number, document: Buffer, digest: string): void {
+  add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
     const bytesMax = key.length + document.length + lineOverheadBytes;
     const { lines, keyLines } = this;
     const line = lines.begin(key, time, bytesMax);
     lines.commit(writeVersionLine(line, lines.end, key, time, sequence, document));
     const keyLine = keyLines.begin(key, time, key.length + lineOverheadBytes);
-    keyLines.commit(writeKeyLine(keyLine, keyLines.end, key, time, sequence, digest));
-    this.lastKey = key;
+    const keyLineEnd = writeKeyLine(keyLine, keyLines.end, key, time, sequence, document);
+    this.digest.addWritten(keyLine, digestInKeyLine(keyLineEnd));
+    keyLines.commit(keyLineEnd);
     this.documentBytes += document.length;
-    this.digest.add(digest);
   }
 
-  finish(name: string, keysName: string) {
+  finish(name: string, keysName: string, lastKey: Buffer) {
     this.lines.flush();
     this.keyLines.flush();
     const documents = this.documents.finish({});
@@ -210,7 +209,7 @@ class OpenPart {
       digest: this.digest.hex(),
       bytes: documents.bytes.length,
       firstKey: this.firstKey,
-      lastKey: this.lastKey.toString("utf8"),
+      lastKey: lastKey.toString("utf8"),
     };
     return { documents: documents.bytes, keys: keys.bytes, entry };
   }

@@ -2,10 +2,11 @@
  * The container of every bulk object: zstd frames of NDJSON, then one skippable frame with an index and a trailer.
  * docs/format.md is the specification; `zstd -dc` prints the lines.
  */
-import { Compressor, decompress } from "zstd-napi";
+import { decompress } from "zstd-napi";
 import { sha256 } from "../digest.js";
 import { damaged, ThinkbackError } from "../errors.js";
 import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
+import { compressFrame, frameBytesBound } from "./compression.js";
 
 export const formatVersion = 1;
 const magic = Buffer.from("THINKBK1", "latin1");
@@ -68,19 +69,14 @@ export interface EncodedObject {
 
 /** Collects frames in memory; an object is at most some 16 MiB, so it is written with one put. */
 export class DataObjectWriter {
-  private readonly compressor = new Compressor();
-  private readonly chunks: Buffer[] = [];
-  private readonly frames: FrameEntry[] = [];
+  /** The object so far, and room for more. */
+  private bytes = Buffer.alloc(0);
   private length = 0;
+  private readonly frames: FrameEntry[] = [];
   /** Bytes of the lines so far, before compression. */
   lineBytes = 0;
 
-  constructor(
-    private readonly kind: Kind,
-    level = 3,
-  ) {
-    this.compressor.setParameters({ compressionLevel: level, checksumFlag: true });
-  }
+  constructor(private readonly kind: Kind) {}
 
   /** Compressed bytes so far. */
   get byteLength(): number {
@@ -89,33 +85,47 @@ export class DataObjectWriter {
 
   /** Adds `lines` (whole NDJSON lines, `rows` of them) as one frame. */
   addFrame(lines: Buffer, rows: number, label: FrameLabel = {}): void {
-    const frame = this.compressor.compress(lines);
+    const room = this.reserve(frameBytesBound(lines.length));
+    const length = compressFrame(lines, room);
     this.frames.push({
       offset: this.length,
-      length: frame.length,
+      length,
       size: lines.length,
       rows,
-      checksum: sha256(frame),
+      checksum: sha256(room.subarray(0, length)),
       ...label,
     });
-    this.chunks.push(frame);
-    this.length += frame.length;
+    this.length += length;
     this.lineBytes += lines.length;
   }
 
+  /** Completes the object; nothing may be added any more. */
   finish(footer: object): EncodedObject {
     const index = Buffer.from(JSON.stringify({ frames: this.frames, footer }));
-    const header = Buffer.alloc(skippableHeaderBytes);
-    header.writeUInt32LE(skippableMagic, 0);
-    header.writeUInt32LE(index.length + trailerBytes, 4);
-    const trailer = Buffer.alloc(trailerBytes);
+    const ending = this.reserve(skippableHeaderBytes + index.length + trailerBytes);
+    ending.writeUInt32LE(skippableMagic, 0);
+    ending.writeUInt32LE(index.length + trailerBytes, 4);
+    ending.set(index, skippableHeaderBytes);
+    const trailer = ending.subarray(skippableHeaderBytes + index.length);
     trailer.writeUInt32LE(index.length, 0);
     trailer.writeUInt16LE(formatVersion, 4);
     trailer.writeUInt8(kinds[this.kind], 6);
-    const checksum = sha256(header, index, trailer.subarray(0, 8));
+    trailer.writeUInt8(0, 7);
+    const checksum = sha256(ending.subarray(0, ending.length - trailerBytes + 8));
     trailer.write(checksum, 8, "hex");
     magic.copy(trailer, 40);
-    return { bytes: Buffer.concat([...this.chunks, header, index, trailer]), checksum };
+    return { bytes: this.bytes.subarray(0, this.length + ending.length), checksum };
+  }
+
+  /** `size` bytes behind what is there. */
+  private reserve(size: number): Buffer {
+    const needed = this.length + size;
+    if (needed > this.bytes.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.bytes.length));
+      larger.set(this.bytes.subarray(0, this.length));
+      this.bytes = larger;
+    }
+    return this.bytes.subarray(this.length, needed);
   }
 }
 

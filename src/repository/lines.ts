@@ -6,6 +6,7 @@
  * `u` and `p` stand in segments only. The document is the server's own JSON bytes, last, so that key, time and
  * sequence are cut from the front without parsing it. docs/format.md §4.
  */
+import { digestDigits, writeDigestOf } from "../digest.js";
 import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { endOfValue, JsonBytesError, type Span } from "../json-bytes.js";
@@ -37,6 +38,8 @@ const firstTimePrefix = Buffer.from(',"f":');
 const documentPrefix = Buffer.from(',"d":');
 const digestPrefix = Buffer.from(',"h":"');
 const nullText = Buffer.from("null");
+const lineEnd = Buffer.from("}\n");
+const keyLineEnd = Buffer.from('"}\n');
 
 /** Bytes of a line besides key and document, at most. */
 export const lineOverheadBytes = 160;
@@ -54,7 +57,7 @@ export function writeChangeLine(
 ): number {
   let end = writeFront(into, at, key, time, sequence);
   const p = previous === null ? "null" : `"${previous}"`;
-  end += into.write(`,"u":"${table}","p":${p},"d":`, end, "latin1");
+  end += into.write(`,"u":"${table}","p":${p}`, end, "latin1");
   return writeDocument(into, end, document);
 }
 
@@ -67,9 +70,7 @@ export function writeVersionLine(
   sequence: number,
   document: Buffer | null,
 ): number {
-  let end = writeFront(into, at, key, time, sequence);
-  end += into.write(',"d":', end, "latin1");
-  return writeDocument(into, end, document);
+  return writeDocument(into, writeFront(into, at, key, time, sequence), document);
 }
 
 /** Writes a run's line; returns the position after it. */
@@ -80,8 +81,27 @@ export function writeRunLine(into: Buffer, at: number, version: Version): number
     const p = previous === null ? "null" : `"${previous}"`;
     end += into.write(`,"p":${p},"f":${firstTime ?? time}`, end, "latin1");
   }
-  end += into.write(',"d":', end, "latin1");
   return writeDocument(into, end, document);
+}
+
+/** Writes a key sidecar's line with the digest of `document`; returns the position after it. */
+export function writeKeyLine(
+  into: Buffer,
+  at: number,
+  key: Buffer,
+  time: Instant,
+  sequence: number,
+  document: Buffer,
+): number {
+  let end = writeFront(into, at, key, time, sequence);
+  end = writeBytes(into, end, digestPrefix);
+  writeDigestOf(document, into, end);
+  return writeBytes(into, end + digestDigits, keyLineEnd);
+}
+
+/** Where the digest begins in a key sidecar's line that ends at `end`. */
+export function digestInKeyLine(end: number): number {
+  return end - keyLineEnd.length - digestDigits;
 }
 
 function writeFront(
@@ -91,29 +111,46 @@ function writeFront(
   time: Instant,
   sequence: number,
 ): number {
-  let end = at + keyPrefix.copy(into, at);
-  end += key.copy(into, end);
-  return end + into.write(`,"t":${time},"n":${sequence}`, end, "latin1");
+  let end = writeBytes(into, at, keyPrefix);
+  end = writeBytes(into, end, key);
+  end = writeBytes(into, end, middleOf(time));
+  return writeInteger(into, end, sequence);
+}
+
+let middleTime = Number.NaN;
+let middle = Buffer.alloc(0);
+
+/** What stands between key and sequence. Lines come in runs of one time. */
+function middleOf(time: Instant): Buffer {
+  if (time !== middleTime) {
+    middle = Buffer.concat([timePrefix, Buffer.from(String(time)), sequencePrefix]);
+    middleTime = time;
+  }
+  return middle;
 }
 
 function writeDocument(into: Buffer, at: number, document: Buffer | null): number {
-  let end = at + (document ?? nullText).copy(into, at);
-  into[end++] = 0x7d;
-  into[end++] = 0x0a;
-  return end;
+  let end = writeBytes(into, at, documentPrefix);
+  end = writeBytes(into, end, document ?? nullText);
+  return writeBytes(into, end, lineEnd);
 }
 
-/** Writes a key sidecar's line; returns the position after it. */
-export function writeKeyLine(
-  into: Buffer,
-  at: number,
-  key: Buffer,
-  time: Instant,
-  sequence: number,
-  digest: string,
-): number {
-  const end = writeFront(into, at, key, time, sequence);
-  return end + into.write(`,"h":"${digest}"}\n`, end, "latin1");
+function writeBytes(into: Buffer, at: number, bytes: Buffer): number {
+  into.set(bytes, at);
+  return at + bytes.length;
+}
+
+/** Writes an integer of 0 to 2^53 - 1 in decimal; as a text of its own it would cost the rest of the line again. */
+function writeInteger(into: Buffer, at: number, value: number): number {
+  let end = at + 1;
+  for (let power = 10; power <= value; power *= 10) end += 1;
+  let rest = value;
+  for (let digit = end - 1; digit >= at; digit -= 1) {
+    const tenth = Math.floor(rest / 10);
+    into[digit] = 0x30 + (rest - 10 * tenth);
+    rest = tenth;
+  }
+  return end;
 }
 
 /** Where the lines of a frame lie: from the first byte to the newline, exclusive. */

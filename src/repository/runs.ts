@@ -177,14 +177,14 @@ class TableRuns {
       await store.put(name, object.finish({}).bytes);
       names.push(name);
     };
-    let object = new DataObjectWriter("run", 1);
+    let object = new DataObjectWriter("run");
     let lines = new SortedLines(object);
     for (const version of this.sorted()) {
       addVersion(lines, version);
       if (object.byteLength >= runObjectBytes) {
         lines.flush();
         await put(object);
-        object = new DataObjectWriter("run", 1);
+        object = new DataObjectWriter("run");
         lines = new SortedLines(object);
       }
     }

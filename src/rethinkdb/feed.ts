@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.js";
-import { endOfValue, JsonBytesError } from "../json-bytes.js";
+import { hasAt, JsonBytesError, JsonText } from "../json-bytes.js";
 import { type Connection, type ResponseStream, responsesAheadMax } from "./connection.js";
 import type { Response } from "./response.js";
 
@@ -107,10 +107,11 @@ class ResponseBatch implements FeedBatch {
   /** Rows are cut in one pass, by their fixed form: {"new_val":…,"old_val":…} or {"error":"…"}. */
   forEach(visit: (event: FeedChange | FeedOverflow) => void): void {
     const { bytes } = this.response;
+    const text = new JsonText(bytes);
     let at = this.response.firstRow;
     if (bytes[at] === 0x5d) return;
     for (;;) {
-      at = readRow(bytes, at, visit);
+      at = readRow(text, at, visit);
       const next = bytes[at];
       if (next === 0x5d) return;
       if (next !== 0x2c) throw new JsonBytesError(`no comma at byte ${at}`);
@@ -124,16 +125,17 @@ const oldValue = Buffer.from(',"old_val":');
 const overflowError = Buffer.from('{"error":');
 
 function readRow(
-  bytes: Buffer,
+  text: JsonText,
   start: number,
   visit: (event: FeedChange | FeedOverflow) => void,
 ): number {
+  const { bytes } = text;
   if (hasAt(bytes, start, newValue)) {
     const newStart = start + newValue.length;
-    const newEnd = endOfValue(bytes, newStart);
+    const newEnd = text.endOfValue(newStart);
     if (!hasAt(bytes, newEnd, oldValue)) throw new JsonBytesError(`no old_val at byte ${newEnd}`);
     const oldStart = newEnd + oldValue.length;
-    const oldEnd = endOfValue(bytes, oldStart);
+    const oldEnd = text.endOfValue(oldStart);
     if (bytes[oldEnd] !== 0x7d) throw new JsonBytesError(`no end of row at byte ${oldEnd}`);
     visit({
       document: documentAt(bytes, newStart, newEnd),
@@ -141,7 +143,7 @@ function readRow(
     });
     return oldEnd + 1;
   }
-  const end = endOfValue(bytes, start);
+  const end = text.endOfValue(start);
   if (!hasAt(bytes, start, overflowError)) {
     throw new JsonBytesError(
       `a row of an unknown form: ${bytes.toString("utf8", start, start + 40)}`,
@@ -154,9 +156,4 @@ function readRow(
 
 function documentAt(bytes: Buffer, start: number, end: number): Buffer | null {
   return bytes[start] === 0x7b ? bytes.subarray(start, end) : null;
-}
-
-function hasAt(bytes: Buffer, at: number, text: Buffer): boolean {
-  for (let i = 0; i < text.length; i += 1) if (bytes[at + i] !== text[i]) return false;
-  return true;
 }

@@ -1,5 +1,4 @@
-import { damaged } from "../errors.js";
-import { fieldName, JsonBytesError, placeOfRow } from "../json-bytes.js";
+import { fieldName, JsonText, offsetsPerRow } from "../json-bytes.js";
 import type { Connection } from "./connection.js";
 import { r, tableTerm } from "./reql.js";
 import type { Response } from "./response.js";
@@ -29,9 +28,6 @@ export interface WalkBatch {
   lastKey: Buffer | undefined;
   forEach(visit: (key: Buffer, document: Buffer) => void): void;
 }
-
-const comma = 0x2c;
-const closeBracket = 0x5d;
 
 /**
  * Each request is one query on one primary, and rows that it read early may come late in it; so all its rows carry the
@@ -82,34 +78,29 @@ export async function checkIdentity(connection: Connection, table: TableReferenc
 }
 
 class WalkRows implements WalkBatch {
-  count = 0;
-  lastKey: Buffer | undefined;
+  readonly lastKey: Buffer | undefined;
+  private readonly bytes: Buffer;
   /** Four offsets a row: begin and end of the document, begin and end of its key. */
-  private readonly places: number[] = [];
+  private readonly places: number[];
 
   constructor(
-    private readonly response: Response,
+    response: Response,
     key: Buffer,
     readonly stamp: Stamp,
   ) {
-    const { bytes } = response;
-    for (let at = response.firstRow; bytes[at] !== closeBracket; ) {
-      const { end, value } = placeOfRow(bytes, at, key);
-      if (!value) throw damaged("(server response)", "a document has no primary key");
-      this.places.push(at, end, value.start, value.end);
-      if (bytes[end] === closeBracket) break;
-      if (bytes[end] !== comma) throw new JsonBytesError(`no comma at byte ${end}`);
-      at = end + 1;
-    }
-    this.count = this.places.length / 4;
+    this.bytes = response.bytes;
+    this.places = new JsonText(response.bytes).placesOfRows(response.firstRow, key);
     const [keyStart, keyEnd] = this.places.slice(-2);
-    if (this.count > 0) this.lastKey = bytes.subarray(keyStart, keyEnd);
+    this.lastKey = this.count === 0 ? undefined : this.bytes.subarray(keyStart, keyEnd);
+  }
+
+  get count(): number {
+    return this.places.length / offsetsPerRow;
   }
 
   forEach(visit: (key: Buffer, document: Buffer) => void): void {
-    const { bytes } = this.response;
-    const { places } = this;
-    for (let i = 0; i < places.length; i += 4) {
+    const { bytes, places } = this;
+    for (let i = 0; i < places.length; i += offsetsPerRow) {
       visit(bytes.subarray(places[i + 2], places[i + 3]), bytes.subarray(places[i], places[i + 1]));
     }
   }

@@ -1,7 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { digestDigits, digestOf } from "../../src/digest.js";
 import { ThinkbackError } from "../../src/errors.js";
 import {
+  digestInKeyLine,
   lineOverheadBytes,
   parseKeyLine,
   parseLine,
@@ -39,7 +41,12 @@ const key = fc.oneof(
   fc.constant({ $reql_type$: "BINARY", data: "AAEC" }),
 );
 const document = fc.option(fc.dictionary(tricky, fc.oneof(fc.jsonValue(), tricky)));
-const time = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const time = fc.oneof(
+  fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+  // Where the number of digits changes.
+  fc.integer({ min: 0, max: 15 }).map((power) => 10 ** power),
+  fc.integer({ min: 0, max: 15 }).map((power) => 10 ** power - 1),
+);
 const digest = fc.option(
   fc.string({
     unit: fc.constantFrom(...Array.from("0123456789abcdef")),
@@ -147,19 +154,21 @@ describe("lines of sorted objects", () => {
 });
 
 describe("lines of key sidecars", () => {
-  test("are read back as they were written", () => {
+  test("are read back as they were written, with the digest of the document", () => {
     fc.assert(
       fc.property(version, (given) => {
         const into = Buffer.alloc(16 * 1024);
-        const of = given.previous ?? "0123456789abcdef";
+        const of = json(given.document);
         const end = writeKeyLine(into, 0, json(given.key), given.time, given.sequence, of);
         const read = parseKeyLine(into, 0, end - 1, "x");
         expect({ ...read, key: read.key.toString() }).toEqual({
           key: JSON.stringify(given.key),
           time: given.time,
           sequence: given.sequence,
-          digest: of,
+          digest: digestOf(of),
         });
+        const at = digestInKeyLine(end);
+        expect(into.toString("latin1", at, at + digestDigits)).toBe(digestOf(of));
         expect(() => parseLine(into, 0, end - 1, "x")).toThrow("is damaged");
       }),
     );

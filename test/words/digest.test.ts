@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { digestOf, SetDigest, sha256 } from "../../src/digest.js";
+import { digestOf, SetDigest, sha256, writeDigestOf } from "../../src/digest.js";
 
 /** A UUID of version 5 by RFC 4122 §4.3, in the namespace that the server's r.uuid(text) uses. */
 function uuid5(name: Uint8Array): string {
@@ -36,7 +36,17 @@ describe("digestOf", () => {
     expect(third).toMatch(/^5/);
   });
 
-  test("does not depend on what was hashed before, also across the growth of its buffer", () => {
+  test("is the same where it is written among other bytes", () => {
+    const around = Buffer.alloc(20, "x");
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (document) => {
+        writeDigestOf(document, around, 2);
+        expect(around.toString()).toBe(`xx${digestOf(document)}xx`);
+      }),
+    );
+  });
+
+  test("does not depend on what was hashed before, nor on the length that is hashed otherwise", () => {
     const documents = [10, 64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, 500_000, 3, 0].map((length) =>
       Buffer.alloc(length, "x"),
     );
@@ -69,6 +79,16 @@ describe("SetDigest", () => {
         const xor = digests.reduce((all, one) => all ^ BigInt(`0x${one}`), 0n);
         expect(of(digests).hex()).toBe(xor.toString(16).padStart(16, "0"));
         expect(of(digests).count).toBe(digests.length);
+      }),
+    );
+  });
+
+  test("of digests that stand among other bytes is the same", () => {
+    fc.assert(
+      fc.property(fc.array(digest), (digests) => {
+        const written = new SetDigest();
+        for (const one of digests) written.addWritten(Buffer.from(`"h":"${one}"}`), 5);
+        expect([written.hex(), written.count]).toEqual([of(digests).hex(), digests.length]);
       }),
     );
   });

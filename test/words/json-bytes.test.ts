@@ -6,7 +6,7 @@ import {
   fieldName,
   fieldOf,
   JsonBytesError,
-  placeOfRow,
+  JsonText,
 } from "../../src/json-bytes.js";
 
 const tricky = fc.string({
@@ -135,31 +135,81 @@ describe("fieldOf", () => {
   );
 });
 
-describe("placeOfRow", () => {
-  test("says of a row among others what endOfValue and fieldOf say", () => {
+describe("JsonText", () => {
+  test("finds the end of any value at any offset, as endOfValue does", () => {
     fc.assert(
-      fc.property(fc.array(fc.dictionary(fc.string(), fc.jsonValue())), (documents) => {
-        const rows = documents.map((document) => ({ ...document, id: "x" }));
-        const bytes = Buffer.from(JSON.stringify(rows));
-        let at = 1;
-        for (const row of rows) {
-          const { end, value } = placeOfRow(bytes, at, fieldName("id"));
-          expect(JSON.parse(bytes.toString("utf8", at, end))).toEqual(
-            JSON.parse(JSON.stringify(row)),
-          );
-          expect(end).toBe(endOfValue(bytes, at));
-          expect(value).toEqual(fieldOf(bytes, at, fieldName("id")));
-          at = end + 1;
-        }
+      fc.property(value, fc.nat({ max: 9 }), fc.nat({ max: 5 }), (of, before, after) => {
+        const text = JSON.stringify(of);
+        const bytes = Buffer.from(`${" ".repeat(before)}${text},${'"'.repeat(after)}`);
+        const end = before + Buffer.byteLength(text);
+        expect(new JsonText(bytes).endOfValue(before)).toBe(end);
+        // A view of a larger buffer ends where it ends.
+        expect(new JsonText(bytes.subarray(before, end)).endOfValue(0)).toBe(end - before);
       }),
+      { numRuns: 3000 },
     );
   });
 
-  test("of a row without the field has no value, and of one that is cut short throws", () => {
-    const text = Buffer.from('{"a":{"id":1},"b":[2]}');
-    expect(placeOfRow(text, 0, fieldName("id"))).toEqual({ end: text.length, value: undefined });
-    for (let length = 0; length < text.length; length += 1) {
-      expect(() => placeOfRow(text.subarray(0, length), 0, fieldName("a"))).toThrow(JsonBytesError);
+  test("finds the end of strings whatever the place of their quotes and escapes", () => {
+    const piece = fc.constantFrom(
+      '\\"',
+      "\\\\",
+      "\\u0041",
+      "a",
+      "é",
+      "!",
+      "#",
+      "]",
+      "\xa2",
+      "\xdc",
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 12 }), fc.nat({ max: 5 }), (pieces, before) => {
+        const bytes = Buffer.from(`${" ".repeat(before)}"${pieces.join("")}"x"`, "latin1");
+        const end = new JsonText(bytes).endOfValue(before);
+        expect(end).toBe(bytes.length - 2);
+        expect(end).toBe(endOfString(bytes, before));
+        expect(() => new JsonText(bytes.subarray(0, end - 1)).endOfValue(before)).toThrow(
+          JsonBytesError,
+        );
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  test("cuts an array of objects as JSON.parse does", () => {
+    const rows = fc.array(fc.dictionary(fc.oneof(tricky, fc.string()), value, { maxKeys: 5 }));
+    fc.assert(
+      fc.property(rows, tricky, value, around, (others, name, of, [before, after]) => {
+        const documents = others.map((other) => ({ ...other, [name]: of }));
+        const bytes = Buffer.from(`${before}${JSON.stringify(documents)}${after}`);
+        const start = Buffer.byteLength(before!) + 1;
+        const places = new JsonText(bytes).placesOfRows(start, fieldName(name));
+        expect(places).toHaveLength(4 * documents.length);
+        documents.forEach((document, i) => {
+          const [from, to, valueFrom, valueTo] = places.slice(4 * i, 4 * i + 4);
+          expect(bytes.toString("utf8", from, to)).toBe(JSON.stringify(document));
+          expect(bytes.toString("utf8", valueFrom, valueTo)).toBe(JSON.stringify(of));
+          expect(to).toBe(endOfValue(bytes, from!));
+          expect({ start: valueFrom, end: valueTo }).toEqual(
+            fieldOf(bytes, from!, fieldName(name)),
+          );
+        });
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("throws on rows that are cut short, lack the field, or are no objects", () => {
+    const places = (text: string) =>
+      new JsonText(Buffer.from(text)).placesOfRows(1, fieldName("a"));
+    const whole = '[{"a":{"id":1},"b":[2]},{"a":2}]';
+    expect(places(whole)).toHaveLength(8);
+    for (let length = 1; length < whole.length; length += 1) {
+      expect(() => places(whole.slice(0, length))).toThrow(JsonBytesError);
+    }
+    for (const text of ['[{"b":1}]', '[{"a":1},{}]', "[1]", '[{"a":1}{"a":2}]', '[{"a":1},]']) {
+      expect(() => places(text)).toThrow(JsonBytesError);
     }
   });
 });

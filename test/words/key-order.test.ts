@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { orderCode } from "../../src/key-order.js";
+import { compareKeys, orderCode } from "../../src/key-order.js";
 
 type Key =
   | boolean
@@ -32,7 +32,7 @@ function rank(key: Key): number {
   return key.$reql_type$ === "BINARY" ? 3 : 4;
 }
 
-function compareKeys(a: Key, b: Key): number {
+function compareByRules(a: Key, b: Key): number {
   if (rank(a) !== rank(b)) return rank(a) - rank(b);
   if (Array.isArray(a) && Array.isArray(b)) return compareArrays(a, b);
   if (typeof a === "string" && typeof b === "string") {
@@ -48,7 +48,7 @@ function compareKeys(a: Key, b: Key): number {
 
 function compareArrays(a: Key[], b: Key[]): number {
   for (let i = 0; i < Math.min(a.length, b.length); i += 1) {
-    const order = compareKeys(a[i]!, b[i]!);
+    const order = compareByRules(a[i]!, b[i]!);
     if (order !== 0) return order;
   }
   return a.length - b.length;
@@ -88,7 +88,7 @@ describe("orderCode", () => {
   test("orders any two keys as the server does, and is equal only for equal keys", () => {
     fc.assert(
       fc.property(key, key, (a, b) => {
-        expect(compareCodes(codeOf(a), codeOf(b))).toBe(Math.sign(compareKeys(a, b)) + 0);
+        expect(compareCodes(codeOf(a), codeOf(b))).toBe(Math.sign(compareByRules(a, b)) + 0);
       }),
       { numRuns: 5000 },
     );
@@ -102,7 +102,7 @@ describe("orderCode", () => {
           [...beginning, a],
           [...beginning, b],
         ];
-        expect(compareCodes(codeOf(x), codeOf(y))).toBe(Math.sign(compareKeys(x, y)) + 0);
+        expect(compareCodes(codeOf(x), codeOf(y))).toBe(Math.sign(compareByRules(x, y)) + 0);
         expect(compareCodes(codeOf([...beginning]), codeOf(x))).toBe(-1);
       }),
       { numRuns: 2000 },
@@ -201,4 +201,52 @@ describe("orderCode", () => {
       expect(() => orderCode(Buffer.from(json))).toThrow("cannot be a primary key");
     },
   );
+});
+
+describe("compareKeys", () => {
+  /** Keys whose texts come near each other: what is compared as bytes beside what is not. */
+  const near = fc.oneof(
+    key,
+    fc.string({
+      unit: fc.constantFrom("a", "b", " ", "!", '"', "#", "\\", "\u0001", "é"),
+      maxLength: 4,
+    }),
+    fc.integer({ min: 0, max: 120 }),
+    fc.integer({ min: 12, max: 22 }).map((power) => 10 ** power),
+    fc.integer({ min: 12, max: 16 }).map((power) => 10 ** power - 1),
+    fc.integer({ min: -11, max: 11 }).map((tenths) => tenths / 10),
+  );
+
+  test("is the order of order codes, for any two keys", () => {
+    fc.assert(
+      fc.property(near, near, (a, b) => {
+        const [x, y] = [Buffer.from(JSON.stringify(a)), Buffer.from(JSON.stringify(b))];
+        expect(Math.sign(compareKeys(x, y))).toBe(compareCodes(codeOf(a), codeOf(b)));
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  test.each([
+    ['"a"', '"a"', 0],
+    ['"a"', '"a!"', -1],
+    ['"\\u0061"', '"a"', 0],
+    ['"\\u0061"', '"b"', -1],
+    ["9", "10", -1],
+    ["100", "1e2", 0],
+    ["999999999999999", "1000000000000000", -1],
+    // Two texts of one double.
+    ["9007199254740992", "9007199254740993", 0],
+    ["-0", "0", 0],
+    ["5", '"5"', -1],
+  ])("of %s and %s is %i", (a, b, order) => {
+    expect(Math.sign(compareKeys(Buffer.from(a), Buffer.from(b)))).toBe(order);
+    expect(Math.sign(compareKeys(Buffer.from(b), Buffer.from(a))) + 0).toBe(
+      order === 0 ? 0 : -order,
+    );
+  });
+
+  test.each(["null", "{}", "[null]", ""])("refuses %j, which cannot be a key", (text) => {
+    expect(() => compareKeys(Buffer.from(text), Buffer.from("1"))).toThrow();
+  });
 });
