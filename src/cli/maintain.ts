@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { readLoad } from "../fold/load.js";
 import { maintain } from "../fold/maintain.js";
-import { estimateRestore, foldDue, parseSchedule } from "../fold/schedule.js";
+import { estimateRestore, foldDue } from "../fold/schedule.js";
 import { formatInstant } from "../instant.js";
 import { noteRates } from "../repository/rates.js";
 import { openRepository, storeAt } from "../repository/repository.js";
@@ -21,6 +21,16 @@ export interface MaintainArguments extends KeepArguments {
   delete: boolean;
 }
 
+function scheduleOf({ foldEvery, foldAt, restoreWithin }: MaintainArguments) {
+  return {
+    everyMs: durationOption("--fold-every", foldEvery, 1000),
+    ...(foldAt === undefined ? {} : { cron: foldAt }),
+    ...(restoreWithin === undefined
+      ? {}
+      : { objectiveMs: durationOption("--restore-within", restoreWithin, 1000) }),
+  };
+}
+
 /** Below this, a measured rate says more of the machine's noise than of its speed. */
 const measuredBytesMin = 16 * 1024 * 1024;
 
@@ -32,7 +42,7 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
   const options = await maintenanceOptions(repository, args, now);
   const load = await readLoad(repository);
   const estimateMs = estimateRestore(load);
-  const due = foldDue({ now, lastFold: load.lastFold, ...parseSchedule(args), estimateMs, load });
+  const due = foldDue({ now, lastFold: load.lastFold, estimateMs, ...scheduleOf(args) });
   const began = performance.now();
   const { log, tables, deleted } = await maintain(
     repository,

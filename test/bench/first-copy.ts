@@ -89,6 +89,7 @@ export async function firstCopy(
       spoolDelivered: ignore,
       readingStops: ignore,
       writeHookGone: ignore,
+      tickAdapted: ignore,
     },
     new AbortController().signal,
   );
