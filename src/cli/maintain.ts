@@ -50,7 +50,7 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
       ...options,
       unique: randomUUID().slice(0, 8),
       partial: false,
-      ...(due.due ? { bases: { until: now } } : {}),
+      ...(due.due ? { bases: { until: now, skipUnchanged: true } } : {}),
       expires: true,
       graceMs: args.delete ? durationOption("--grace", args.grace) : undefined,
     },

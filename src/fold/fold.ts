@@ -43,6 +43,8 @@ export interface FoldOptions {
   tables?: string[];
   /** Only tables whose newest base at `until` is not younger than this. */
   olderThan?: Instant;
+  /** Make no base where the log has not gone on from the one before. */
+  skipUnchanged?: boolean;
   /** Letters and digits that no other fold has: they tell its objects from those of a fold that was cut short. */
   unique: string;
   /** Told how many rows of a table are in its new base so far; for progress. */
@@ -141,7 +143,7 @@ async function foldTable(
   { base, instant, epoch }: DueTable,
   log: LogCollection,
   chain: ChainCheck,
-  { unique, onRows, partBytesTarget }: FoldOptions,
+  { unique, onRows, partBytesTarget, skipUnchanged }: FoldOptions,
 ): Promise<FoldedTable> {
   const { store } = repository;
   const { table, primaryKey } = base;
@@ -157,8 +159,10 @@ async function foldTable(
   });
   for (const evidence of chain.breaks) await putEvidence(store, evidence);
   const breaks = chain.breaks.length;
+  const isWanted = !skipUnchanged || log.versionsOf(table) > 0;
   // A state that is proven incomplete does not become a base.
-  if (breaks === 0) await writer.finish(instant, instant);
+  const folded = isWanted && breaks === 0;
+  if (folded) await writer.finish(instant, instant);
   const { rows, partsWritten, partsKept, bytesWritten } = writer;
   return {
     table,
@@ -166,7 +170,7 @@ async function foldTable(
     rows,
     versions: log.versionsOf(table),
     breaks,
-    folded: breaks === 0,
+    folded,
     partsWritten,
     partsKept,
     bytesRead,
