@@ -74,3 +74,8 @@ export function evidenceName(table: string, at: Instant, sequence: number): stri
 export function acknowledgementName(table: string, from: Instant, to: Instant): string {
   return `acknowledged/${table}/${pad(from, width.instant)}-${pad(to, width.instant)}.json`;
 }
+
+/** The proof of a drill that ended at `ended`. */
+export function drillName(ended: Instant, unique: string): string {
+  return `drills/${pad(ended, width.instant)}-${unique}.json`;
+}

@@ -6,6 +6,7 @@ import { type BaseManifest, readBases } from "./base.js";
 import { catalogAt } from "./catalog.js";
 import type { CoverageInterval, TableCoverage } from "./coverage.js";
 import { readCoverage } from "./coverage-reader.js";
+import { type Drill, type Proof, type Proofs, readProofs } from "./drills.js";
 import { lastSegment, listSegments } from "./log.js";
 import type { SegmentName } from "./names.js";
 import type { Repository } from "./repository.js";
@@ -31,6 +32,10 @@ export interface TableStatus {
   firstRestorable: Instant | undefined;
   lastRestorable: Instant | undefined;
   intervals: CoverageInterval[];
+  /** What the newest drill that found the table equal has proven. */
+  lastProven: Proof | undefined;
+  /** The newest drill of the table, if it found it different. */
+  failedDrill: Drill | undefined;
 }
 
 export interface RepositoryStatus {
@@ -38,6 +43,15 @@ export interface RepositoryStatus {
   tables: TableStatus[];
   /** The least frontier of the tables that exist and are watched; undefined while one of them has no base. */
   restorableUntil: Instant | undefined;
+  /**
+   * The instant that a drill proved, of the drill that covers most of those tables; `tables` of `of`. Undefined if no
+   * drill has proven one of them.
+   */
+  lastProven: (Proof & { tables: number; of: number }) | undefined;
+  /** The newest drill, if it failed. */
+  lastDrillFailed: Drill | undefined;
+  /** What is wrong with drills that cannot be read, and prove nothing. */
+  damagedDrills: string[];
   /** End of the last segment. */
   lastSegment: Instant | undefined;
   segments: number;
@@ -56,6 +70,12 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
   const now = await totalsAt(store, segments, Number.MAX_SAFE_INTEGER);
   const bases = await readBases(store);
   const last = await lastSegment(store);
+  const isPresent = (id: string) => present.has(id) && coverage.get(id)?.watched === true;
+  const proofs = await readProofs(
+    store,
+    [...coverage.keys()],
+    [...coverage.keys()].filter(isPresent),
+  );
   const tables: TableStatus[] = [];
   for (const id of new Set([...present.keys(), ...coverage.keys()])) {
     const base = bases.usable.get(id)?.at(-1);
@@ -67,14 +87,16 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
       changes: totals.changes,
       logBytes: totals.bytes,
       ...restorable(coverage.get(id)),
+      lastProven: proofs.tables.get(id),
+      failedDrill: proofs.failed.get(id),
     });
   }
+  const watched = tables.filter(({ id }) => isPresent(id));
   return {
     repository: repository.description.id,
     tables: tables.sort((a, b) => (a.name < b.name ? -1 : 1)),
-    restorableUntil: restorableUntil(
-      tables.filter(({ id }) => present.has(id) && coverage.get(id)?.watched),
-    ),
+    restorableUntil: restorableUntil(watched),
+    ...provenBy(proofs, watched.length),
     lastSegment: segments.at(-1)?.to,
     segments: segments.length,
     serverClock: last?.index.footer.serverClock ?? null,
@@ -98,6 +120,14 @@ function restorableUntil(tables: TableStatus[]): Instant | undefined {
   const last = captured.map(({ lastRestorable }) => lastRestorable);
   if (last.length === 0 || last.includes(undefined)) return undefined;
   return Math.min(...(last as Instant[]));
+}
+
+function provenBy({ widest, lastFailed, damaged }: Proofs, of: number) {
+  return {
+    lastProven: widest && { ...widest, of },
+    lastDrillFailed: lastFailed,
+    damagedDrills: damaged.map(({ message }) => message),
+  };
 }
 
 async function countDocuments(
