@@ -28,18 +28,18 @@ const retryMs = 100;
 /** Of what the server prints, for an error: the last characters. */
 const outputCharsMax = 4000;
 
+/** The shell itself prints nothing: where this process is gone, that would be the end of it. */
 const guard = `
 directory=$1; shift
 exec 3<&0
 "$@" </dev/null 3<&- &
 server=$!
-{ read -r end; kill -KILL $server; } <&3 >/dev/null 2>&1 &
+exec >/dev/null 2>&1
+{ read -r end; kill -KILL $server; } <&3 &
 waiting=$!
 wait $server
-status=$?
-kill $waiting 2>/dev/null
+kill $waiting
 rm -rf "$directory"
-exit $status
 `;
 
 /** Whether there is a `rethinkdb` on the PATH. */

@@ -146,9 +146,8 @@ describe("what drills prove", () => {
 
   test("is nothing where a drill cannot be read; that is told", async () => {
     const name = await putDrill(store, drill(20_000, [table("orders"), table("carts")]));
-    const bytes = Buffer.from(await store.get(name));
-    bytes[40] = bytes[40]! ^ 1;
-    store = await copyOf(store, { [name]: bytes });
+    const text = (await store.get(name)).toString().replace("2.4.4", "2.4.5");
+    store = await copyOf(store, { [name]: Buffer.from(text) });
     await putDrill(store, drill(10_000, [table("orders")]));
     const proofs = await read();
     expect(proofs.damaged.map(({ message }) => message)).toEqual([
