@@ -72,8 +72,8 @@ export async function restore(
     plan.instant,
     {
       onSegment: () => {
-        signal.throwIfAborted();
         observer.reading((segmentsRead += 1), plan.segments);
+        signal.throwIfAborted();
       },
     },
   );
@@ -123,8 +123,8 @@ async function restoreTable(
       writer.add(version.document);
     }
     await writer.room();
-    signal.throwIfAborted();
     observer.writing(to, writer.documents, writer.bytes);
+    signal.throwIfAborted();
   }
   await writer.finish();
   observer.finishing(to, "syncing");

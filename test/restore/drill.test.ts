@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { systemClock } from "../../src/clock.js";
 import { digestOf, SetDigest } from "../../src/digest.js";
 import { ThinkbackError } from "../../src/errors.js";
+import { orderCode } from "../../src/key-order.js";
 import { type Drill, listDrills, readDrill } from "../../src/repository/drills.js";
 import type { Repository } from "../../src/repository/repository.js";
 import { readStatus } from "../../src/repository/status.js";
@@ -212,7 +213,10 @@ describe("a drill finds", () => {
   });
 
   test("a document that the target has lost, in each place of the order of keys", async () => {
-    const keys = [...source.server.cluster!.documents("types", "keys")];
+    const codeOf = ([key]: [string, string]) => orderCode(Buffer.from(key));
+    const keys = [...source.server.cluster!.documents("types", "keys")].sort((a, b) =>
+      codeOf(a) < codeOf(b) ? -1 : 1,
+    );
     for (const [i, [key, lost]] of [keys[0]!, keys[9]!, keys.at(-1)!].entries()) {
       // The write that is left out is still acknowledged.
       const target = writing((texts) => texts.filter((text) => text !== lost));
@@ -302,15 +306,38 @@ describe("a drill finds", () => {
 describe("a drill that is cut short leaves nothing", () => {
   test.each(["reading", "writing", "finishing", "comparing"] as const)("while %s", async (step) => {
     const stop = new AbortController();
-    const abort = () => stop.abort(new Error("enough"));
-    const { observer } = observing({ [step]: abort });
+    let steps = 0;
+    const { observer } = observing({
+      [step]: () => {
+        steps += 1;
+        stop.abort(new Error("enough"));
+      },
+    });
     const error = await rejection(
       drill(repository, server.target(), options, observer, stop.signal),
     );
     expect(error).toMatchObject({ code: "incomplete" });
+    // Once a table is written, its comparison by the server is still waited for.
+    expect(steps).toBeLessThanOrEqual(step === "finishing" ? 2 : 1);
     expect(stop.signal.aborted).toBe(true);
     expect(await scratch()).toEqual([]);
     expect(await stored()).toEqual([]);
+  });
+
+  test("while a database is being made, which is there only later", async () => {
+    const target = server.target();
+    const stop = new AbortController();
+    const slow = overriding<Target>(target, {
+      createDatabase: async (name) => {
+        stop.abort();
+        await systemClock.sleep(300);
+        await target.createDatabase(name);
+      },
+    });
+    const work = drill(repository, slow, options, observing().observer, stop.signal);
+    expect(await rejection(work)).toMatchObject({ code: "incomplete" });
+    await systemClock.sleep(500);
+    expect(await scratch()).toEqual([]);
   });
 
   test("before it begins", async () => {
