@@ -22,7 +22,7 @@ export const exitStatus = {
   mismatch: 9,
   /** The disk or bucket is full. */
   full: 10,
-  /** A one-shot backup was stopped before every table was complete. */
+  /** A one-shot backup was stopped before every table was complete, or a drill before its end. */
   incomplete: 12,
   /** Another writer owns the repository. */
   fenced: 11,

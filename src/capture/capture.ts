@@ -21,6 +21,7 @@ import type { Source, TableReference } from "../rethinkdb/source.js";
 import { CatalogTracker } from "./catalog-tracker.js";
 import { CopyQueue } from "./copy-queue.js";
 import { Recorder, type RecorderOptions } from "./recorder.js";
+import { withoutScratch } from "./selection.js";
 import { RetryingShipper, type ShipperObserver, type Spool, shipSpool } from "./shipper.js";
 import {
   TableCapture,
@@ -220,7 +221,8 @@ export class Capture {
     }
   }
 
-  private apply(records: CatalogRecord[]): void {
+  private apply(all: CatalogRecord[]): void {
+    const records = withoutScratch(all);
     this.tracker.update(records);
     const present = new Map<string, TableReference>();
     for (const { key, value } of records) {

@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from "commander";
 import { exitStatus } from "../errors.js";
 import { acknowledgeCommand } from "./acknowledge.js";
 import { catalogCommand } from "./catalog.js";
+import { drillCommand } from "./drill.js";
 import { expireCommand } from "./expire.js";
 import { foldCommand } from "./fold.js";
 import { maintainCommand } from "./maintain.js";
@@ -100,6 +101,23 @@ program
   .option("--allow-inexact", "restore an instant that lies in a hole")
   .option("--nearest", "where the history is thinned, take the last instant before that is kept")
   .action((args) => restoreCommand(args, output()));
+
+program
+  .command("drill")
+  .description(
+    "restore an instant into scratch databases, compare every document, and store the proof",
+  )
+  .requiredOption(...repo)
+  .option(
+    "--target <url>",
+    "a server to drill on (or THINKBACK_TARGET); one is started for the drill if not given",
+  )
+  .option(at, "the instant to restore; any exact one, drawn by lot, if not given")
+  .option("--latest", "the newest instant that all chosen tables have")
+  .option("--table <db.table>", "only this table (repeatable)", collect, [])
+  .option("--db <name>", "only this database (repeatable)", collect, [])
+  .option("--clean", "first drop what earlier drills have left on the target")
+  .action((args) => drillCommand(args, output()));
 
 program
   .command("status")

@@ -16,6 +16,7 @@ import { durationOption } from "./maintenance-options.js";
 import { formatBytes, formatCount, type Output } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { sizeBytes } from "./size.js";
+import { stopOnSignals } from "./stop-signals.js";
 import { thisProcess } from "./this-process.js";
 
 export interface RunArguments extends MaintainArguments {
@@ -54,7 +55,9 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     const repository = await openOrCreateRepository(storeAt(args.repo), systemClock.now());
     const observer = new RunObserver(log);
     log.info({ source: source.location, repository: repository.store.location }, "capture begins");
-    const stop = stopOnSignals(log);
+    const stop = stopOnSignals((signal) =>
+      log.info({ signal }, "closing the last tick; once more to end at once"),
+    );
     const ended = new AbortController();
     const maintaining = maintenanceOf(args, log, AbortSignal.any([stop, ended.signal]));
     await Capture.run(
@@ -208,17 +211,4 @@ class RunObserver implements CaptureObserver {
   end(): void {
     this.progress.clear();
   }
-}
-
-/** Aborts at the first SIGINT or SIGTERM; the second ends the process at once. */
-function stopOnSignals(log: Log): AbortSignal {
-  const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143);
-      log.info({ signal }, "closing the last tick; once more to end at once");
-      stop.abort(new Error(`received ${signal}`));
-    });
-  }
-  return stop.signal;
 }

@@ -1,7 +1,9 @@
 import { formatInstant, type Instant } from "../instant.js";
 import type { CoverageClass } from "../repository/coverage.js";
+import type { Proof } from "../repository/drills.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import { type RepositoryStatus, readStatus, type TableStatus } from "../repository/status.js";
+import { drillResult, failureText } from "./drill-text.js";
 import {
   formatBytes,
   formatCount,
@@ -29,13 +31,20 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     ),
   );
   output.line("");
-  output.line(`restorable until  ${formatOptionalInstant(status.restorableUntil)}`);
-  output.line(`last segment      ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`);
+  output.line(`restorable until        ${formatOptionalInstant(status.restorableUntil)}`);
+  output.line(`last proven restorable  ${provenText(status)}`);
+  output.line(
+    `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
+  );
+  printDrills(status, output);
   printCoverage(status, output);
   output.result({
     repository: status.repository,
     restorableUntil:
       status.restorableUntil === undefined ? null : formatInstant(status.restorableUntil),
+    lastProven: status.lastProven ? { ...status.lastProven, ...isoProof(status.lastProven) } : null,
+    lastDrillFailed: status.lastDrillFailed ? drillResult(status.lastDrillFailed) : null,
+    damagedDrills: status.damagedDrills,
     lastSegment: status.lastSegment === undefined ? null : formatInstant(status.lastSegment),
     segments: status.segments,
     serverClock: status.serverClock,
@@ -44,6 +53,8 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
       ...table,
       firstRestorable: isoOrNull(table.firstRestorable),
       lastRestorable: isoOrNull(table.lastRestorable),
+      lastProven: table.lastProven ? isoProof(table.lastProven) : null,
+      failedDrill: table.failedDrill ? drillResult(table.failedDrill) : null,
       intervals: table.intervals.map((interval) => ({
         ...interval,
         from: formatInstant(interval.from),
@@ -51,6 +62,38 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
       })),
     })),
   });
+}
+
+function provenText({ lastProven }: RepositoryStatus): string {
+  if (!lastProven) return "-  (by no drill yet; see `thinkback drill`)";
+  const { instant, done, tables, of } = lastProven;
+  const all = tables === of ? "all tables" : `${tables} of ${of} tables`;
+  return `${formatInstant(instant)}  (${all}, by the drill of ${formatInstant(done)})`;
+}
+
+/** Tables whose last proof is another than the one above, and drills that failed. */
+function printDrills(status: RepositoryStatus, output: Output): void {
+  const { lastProven, lastDrillFailed } = status;
+  for (const { name, lastProven: own, state } of status.tables) {
+    if (!lastProven || own?.done === lastProven.done) continue;
+    if (own) {
+      const by = `by the drill of ${formatInstant(own.done)}`;
+      output.line(`${name}: last proven restorable ${formatInstant(own.instant)}, ${by}`);
+    } else if (state !== "not captured" && state !== "dropped") {
+      output.line(`${name}: proven restorable by no drill`);
+    }
+  }
+  const failed = new Set(status.tables.map(({ failedDrill }) => failedDrill));
+  for (const drill of new Set([lastDrillFailed, ...failed])) {
+    if (!drill) continue;
+    const which = `${formatInstant(drill.ended)} to ${formatInstant(drill.instant)}`;
+    output.line(`THE DRILL of ${which} FAILED: ${failureText(drill)}`);
+  }
+  for (const what of status.damagedDrills) output.line(`a drill cannot be read: ${what}`);
+}
+
+function isoProof({ instant, done }: Proof) {
+  return { instant: formatInstant(instant), done: formatInstant(done) };
 }
 
 const barCells = 60;

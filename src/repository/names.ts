@@ -161,3 +161,8 @@ export function parsePinName(name: string): string | undefined {
 export function parseReaderName(name: string): string | undefined {
   return /^readers\/([a-z0-9]+)-\d{10}\.json$/.exec(name)?.[1];
 }
+
+/** The proof of a drill that ended at `ended`. */
+export function drillName(ended: Instant, unique: string): string {
+  return `drills/${pad(ended, width.instant)}-${unique}.json`;
+}

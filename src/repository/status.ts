@@ -5,6 +5,7 @@ import { type BaseManifest, readBases } from "./base.js";
 import { catalogAt } from "./catalog.js";
 import type { CoverageInterval, TableCoverage } from "./coverage.js";
 import { readCoverage } from "./coverage-reader.js";
+import { type Drill, type Proof, type Proofs, readProofs } from "./drills.js";
 import { lastSegment } from "./log.js";
 import { LogView } from "./log-view.js";
 import type { Repository } from "./repository.js";
@@ -30,6 +31,10 @@ export interface TableStatus {
   firstRestorable: Instant | undefined;
   lastRestorable: Instant | undefined;
   intervals: CoverageInterval[];
+  /** What the newest drill that found the table equal has proven. */
+  lastProven: Proof | undefined;
+  /** The newest drill of the table, if it found it different. */
+  failedDrill: Drill | undefined;
 }
 
 export interface RepositoryStatus {
@@ -37,6 +42,15 @@ export interface RepositoryStatus {
   tables: TableStatus[];
   /** The least frontier of the tables that exist and are watched; undefined while one of them has no base. */
   restorableUntil: Instant | undefined;
+  /**
+   * The instant that a drill proved, of the drill that covers most of those tables; `tables` of `of`. Undefined if no
+   * drill has proven one of them.
+   */
+  lastProven: (Proof & { tables: number; of: number }) | undefined;
+  /** The newest drill, if it failed. */
+  lastDrillFailed: Drill | undefined;
+  /** What is wrong with drills that cannot be read, and prove nothing. */
+  damagedDrills: string[];
   /** End of the last segment. */
   lastSegment: Instant | undefined;
   /** Segments that are stored; those that folded segments stand for may be among them. */
@@ -58,6 +72,12 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
   const now = await totalsAt(view, Number.MAX_SAFE_INTEGER);
   const bases = await readBases(store);
   const last = await lastSegment(store);
+  const isPresent = (id: string) => present.has(id) && coverage.get(id)?.watched === true;
+  const proofs = await readProofs(
+    store,
+    [...coverage.keys()],
+    [...coverage.keys()].filter(isPresent),
+  );
   const tables: TableStatus[] = [];
   for (const id of new Set([...present.keys(), ...coverage.keys()])) {
     const base = bases.usable.get(id)?.at(-1);
@@ -69,14 +89,16 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
       changes: totals.changes,
       logBytes: totals.bytes,
       ...restorable(coverage.get(id)),
+      lastProven: proofs.tables.get(id),
+      failedDrill: proofs.failed.get(id),
     });
   }
+  const watched = tables.filter(({ id }) => isPresent(id));
   return {
     repository: repository.description.id,
     tables: tables.sort((a, b) => (a.name < b.name ? -1 : 1)),
-    restorableUntil: restorableUntil(
-      tables.filter(({ id }) => present.has(id) && coverage.get(id)?.watched),
-    ),
+    restorableUntil: restorableUntil(watched),
+    ...provenBy(proofs, watched.length),
     lastSegment: view.to,
     segments: view.believed.segments.length,
     foldedSegments: view.pieces.filter(({ kind }) => kind === "folded").length,
@@ -101,6 +123,14 @@ function restorableUntil(tables: TableStatus[]): Instant | undefined {
   const last = captured.map(({ lastRestorable }) => lastRestorable);
   if (last.length === 0 || last.includes(undefined)) return undefined;
   return Math.min(...(last as Instant[]));
+}
+
+function provenBy({ widest, lastFailed, damaged }: Proofs, of: number) {
+  return {
+    lastProven: widest && { ...widest, of },
+    lastDrillFailed: lastFailed,
+    damagedDrills: damaged.map(({ message }) => message),
+  };
 }
 
 async function countDocuments(
