@@ -11,6 +11,7 @@ import type { CoverageRecord } from "../repository/coverage.js";
 import type { LogWriter, TickFacts } from "../repository/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import { StoreFull } from "../storage/object-store.js";
+import { ClockCourse } from "./clock-course.js";
 import { type PaceChange, TickPace } from "./tick-pace.js";
 
 export interface RecorderOptions {
@@ -55,8 +56,6 @@ const lastShipMs = 15_000;
 
 /** How often a reader that has stopped looks whether there is room again. */
 const fullPollMs = 100;
-/** A clock that differs from its own course by more than this was set. */
-const clockStepMs = 1000;
 
 interface WatchedFeed {
   /** Undefined once the feed is gone; the frontier then stays, until a coverage record says why. */
@@ -87,11 +86,7 @@ export class Recorder {
   private readonly watched = new Map<string, WatchedFeed>();
   private serverClock: TickFacts["serverClock"] = null;
   private readonly pace: TickPace;
-  /** The wall clock less the monotonic one, until somebody sets the former. */
-  private clockCourse: number;
-  /** What the clock showed at the last tick, and around the last step forward. */
-  private lastClock: Instant;
-  private stepForward: { from: Instant; to: Instant } | undefined;
+  private readonly course: ClockCourse;
   private waiters: FrontierWaiter[] = [];
   /** Ends the pause before the next tick. */
   private hurry = new AbortController();
@@ -117,8 +112,7 @@ export class Recorder {
   ) {
     this.failure.catch(() => undefined);
     this.pace = new TickPace({ minMs: options.tickMs, maxMs: options.tickMaxMs });
-    this.clockCourse = this.clockOffset();
-    this.lastClock = clock.now();
+    this.course = new ClockCourse(clock);
     this.frontier = log.closedTo;
   }
 
@@ -240,7 +234,8 @@ export class Recorder {
   }
 
   private tick(): void {
-    this.checkClock();
+    const setBackSince = this.course.setBackSince(this.log.closedTo);
+    if (setBackSince !== undefined) this.observer.clockSetBack(setBackSince);
     const now = this.clock.monotonicMs();
     const idle = now - this.lastSegmentAt >= this.options.idleSegmentMs;
     const { hasChanges, isShipping } = this.log;
@@ -256,32 +251,6 @@ export class Recorder {
       this.proveAll(this.log.mark());
     }
     for (const watched of this.watched.values()) this.checkHeartbeat(watched, now);
-  }
-
-  /**
-   * Looks whether the machine's clock was set. Back behind the log's own time: labels are too late from now on; and if
-   * that undoes a step forward, since that step.
-   */
-  private checkClock(): void {
-    const now = this.clock.now();
-    const step = this.clockOffset() - this.clockCourse;
-    if (Math.abs(step) > clockStepMs) {
-      this.clockCourse += step;
-      if (step > 0) this.stepForward = { from: this.lastClock, to: now };
-      else if (this.log.closedTo - now > clockStepMs)
-        this.observer.clockSetBack(this.mislabelledSince(now));
-    }
-    this.lastClock = now;
-  }
-
-  private mislabelledSince(now: Instant): Instant {
-    const forward = this.stepForward;
-    this.stepForward = undefined;
-    return forward && forward.to > now ? Math.min(now, forward.from) : now;
-  }
-
-  private clockOffset(): number {
-    return this.clock.now() - this.clock.monotonicMs();
   }
 
   private closeSegment(closed: boolean): void {

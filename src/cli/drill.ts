@@ -4,6 +4,7 @@ import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import type { Drill, DrilledTable } from "../repository/drills.js";
 import { drillName } from "../repository/names.js";
+import { noteRates } from "../repository/rates.js";
 import { openRepository, type Repository, storeAt } from "../repository/repository.js";
 import { type DrillObserver, drill } from "../restore/drill.js";
 import type { DrillChoice } from "../restore/drill-plan.js";
@@ -40,12 +41,23 @@ export async function drillCommand(args: DrillArguments, output: Output): Promis
     const settings = { ...choice, clean: args.clean === true };
     const done = await drillOn(args.target, repository, settings, observer, signal);
     observer.end();
+    await noteRate(repository, done);
     printReport(done, output);
     refuseDifferent(done);
   } finally {
     observer.end();
   }
   observer.refuseLeftBehind();
+}
+
+/** Below this, a measured rate says more of the machine's noise than of its speed. */
+const measuredBytesMin = 16 * 1024 * 1024;
+
+/** How fast the restore was is what later estimates go by. */
+async function noteRate({ store }: Repository, done: Drill): Promise<void> {
+  if (!done.ok || done.bytes < measuredBytesMin) return;
+  const restoreBytesPerSecond = Math.round(done.bytesPerSecond);
+  await noteRates(store, { restoreBytesPerSecond }, systemClock.now());
 }
 
 /**

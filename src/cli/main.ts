@@ -74,6 +74,8 @@ maintained(
       "with --auto: the longest tick, while the store is slow",
       "10s",
     )
+    .option("--drill-at <cron>", "make a drill at these times (UTC), see `thinkback drill`")
+    .option("--drill-target <url>", "a server to drill on; one is started if not given")
     .option("--no-fold", "leave maintenance to another process")
     .option("--maintain-every <duration>", "how often maintenance looks what is due", "5m")
     .addOption(

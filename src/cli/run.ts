@@ -5,13 +5,16 @@ import { tableSelection } from "../capture/selection.js";
 import type { PaceChange } from "../capture/tick-pace.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import { nextTime } from "../fold/schedule.js";
 import { durationMs } from "../instant.js";
+import { parseKeep } from "../repository/keep-policy.js";
 import { openOrCreateRepository, storeAt } from "../repository/repository.js";
 import { DirectoryStore } from "../storage/directory-store.js";
+import { drillBeside, maintainBeside } from "./beside.js";
 import { sourceAt } from "./connect.js";
 import { type Log, openLog } from "./log.js";
 import type { MaintainArguments } from "./maintain.js";
-import { maintainBeside } from "./maintenance-loop.js";
+
 import { durationOption } from "./maintenance-options.js";
 import { formatBytes, formatCount, type Output } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
@@ -24,6 +27,8 @@ export interface RunArguments extends MaintainArguments {
   /** False with --no-fold. */
   fold: boolean;
   maintainEvery: string;
+  drillAt?: string;
+  drillTarget?: string;
   include: string[];
   exclude: string[];
   tick: string;
@@ -59,7 +64,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       log.info({ signal }, "closing the last tick; once more to end at once"),
     );
     const ended = new AbortController();
-    const maintaining = maintenanceOf(args, log, AbortSignal.any([stop, ended.signal]));
+    const beside = goingOnBeside(args, log, AbortSignal.any([stop, ended.signal]));
     await Capture.run(
       source,
       repository,
@@ -80,7 +85,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       observer,
       stop,
     ).finally(() => ended.abort(new Error("the capture ended")));
-    await maintaining;
+    await beside;
     const seconds = (performance.now() - began) / 1000;
     observer.end();
     log.info({ seconds }, "capture ended; the last tick is closed");
@@ -104,11 +109,20 @@ function tickMaxOf(args: RunArguments, tickMs: number): number {
   throw new ThinkbackError("usage", `--tick-max ${args.tickMax} is longer than 30s`);
 }
 
-/** Rounds of maintenance while the capture runs; none for a one-shot backup, or if another process does it. */
-function maintenanceOf(args: RunArguments, log: Log, signal: AbortSignal): Promise<void> {
+/** What goes on while the capture runs; nothing for a one-shot backup. Bad options are refused at once. */
+function goingOnBeside(args: RunArguments, log: Log, signal: AbortSignal): Promise<unknown> {
+  const { drillAt, drillTarget, repo, foldAt, keep } = args;
   const everyMs = durationOption("--maintain-every", args.maintainEvery, 1000);
-  if (!args.fold || args.once) return Promise.resolve();
-  return maintainBeside(args, everyMs, systemClock, log, signal);
+  if (keep !== undefined) parseKeep(keep);
+  for (const cron of [foldAt, drillAt]) if (cron !== undefined) nextTime(cron, systemClock.now());
+  const tasks: Promise<void>[] = [];
+  if (args.fold && !args.once) {
+    tasks.push(maintainBeside(args, everyMs, systemClock, log, signal));
+  }
+  if (drillAt !== undefined && !args.once) {
+    tasks.push(drillBeside({ repo, drillAt, drillTarget }, systemClock, log, signal));
+  }
+  return Promise.all(tasks);
 }
 
 /** The spool of one repository: a directory may serve several. */

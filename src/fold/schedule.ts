@@ -1,5 +1,6 @@
 /** When new bases are due: by the clock, by a calendar, or because a restore to now would take too long. */
 import { Cron } from "croner";
+import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { Rates } from "../repository/rates.js";
 
@@ -41,7 +42,7 @@ export function foldDue(schedule: FoldSchedule): Due {
     const age = seconds(now - lastFold);
     return { due: true, reason: `the oldest base is ${age} old, and may be ${seconds(everyMs)}` };
   }
-  const planned = cron === undefined ? undefined : nextAfter(cron, lastFold);
+  const planned = cron === undefined ? undefined : nextTime(cron, lastFold);
   if (planned !== undefined && planned <= now) {
     return { due: true, reason: `planned for ${formatInstant(planned)}` };
   }
@@ -55,7 +56,14 @@ export function foldDue(schedule: FoldSchedule): Due {
   return { due: false, reason: `a restore to now would take ${seconds(estimateMs)}` };
 }
 
-/** Throws if `cron` is not a cron expression. */
-function nextAfter(cron: string, instant: Instant): Instant | undefined {
-  return new Cron(cron, { timezone: "UTC" }).nextRun(new Date(instant))?.getTime();
+/** The first time after `instant` that a cron expression gives, in UTC; undefined if there is none. */
+export function nextTime(cron: string, instant: Instant): Instant | undefined {
+  try {
+    return new Cron(cron, { timezone: "UTC" }).nextRun(new Date(instant))?.getTime();
+  } catch (error) {
+    throw new ThinkbackError("usage", `"${cron}" is not a cron expression`, {
+      hint: 'give five fields, such as "0 3 * * *" for 03:00 every day (UTC)',
+      cause: error,
+    });
+  }
 }

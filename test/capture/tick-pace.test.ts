@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { TickPace } from "../../src/capture/tick-pace.js";
 
 const noteAll = (pace: TickPace, ms: number[]) => ms.map((one) => pace.note(one)).filter(Boolean);
-const times = (count: number, ms: number) => new Array<number>(count).fill(ms);
+const times = (count: number, ms: number) => Array.from({ length: count }, () => ms);
 
 test("a store that is slow for long makes ticks longer, up to the bound; one that is fast again, shorter", () => {
   const pace = new TickPace({ minMs: 1000, maxMs: 3000 });

@@ -1,12 +1,13 @@
 /**
- * Maintenance beside a capture: every so often one round of `thinkback maintain` in a process of its own, at a low
- * priority, so that it takes neither time nor memory from the ticks.
+ * What runs beside a capture: rounds of maintenance and drills, each in a process of its own at a low priority, so that
+ * they take neither time nor memory from the ticks.
  */
 import { spawn } from "node:child_process";
 import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../clock.js";
 import { messageOf } from "../errors.js";
+import { nextTime } from "../fold/schedule.js";
 import type { Log } from "./log.js";
 import type { MaintainArguments } from "./maintain.js";
 
@@ -15,7 +16,7 @@ const niceness = 10;
 
 const program = fileURLToPath(new URL("./main.js", import.meta.url));
 
-/** Runs rounds until the signal aborts. A round that fails is told; the next one finds what it left undone. */
+/** Runs rounds of maintenance until the signal aborts. What a round that fails leaves undone, the next one finds. */
 export async function maintainBeside(
   args: MaintainArguments,
   everyMs: number,
@@ -27,17 +28,48 @@ export async function maintainBeside(
     await clock.sleep(everyMs, signal).catch(() => undefined);
     if (signal.aborted) return;
     try {
-      log.info(JSON.parse(await round(args, signal)) as object, "the repository was maintained");
+      const done = await runBeside(["maintain", ...optionsOf(args)], signal);
+      log.info(done, "the repository was maintained");
     } catch (error) {
       if (!signal.aborted) log.warn({ error: messageOf(error) }, "maintenance failed");
     }
   }
 }
 
-/** What the round printed. Rejects with what it said if it failed. */
-function round(args: MaintainArguments, signal: AbortSignal): Promise<string> {
+/** Runs a drill at each of the times that a cron expression gives, until the signal aborts. */
+export async function drillBeside(
+  args: { repo: string; drillAt: string; drillTarget?: string | undefined },
+  clock: Clock,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  // It may hold a password, and other users see command lines.
+  const target = args.drillTarget === undefined ? {} : { THINKBACK_TARGET: args.drillTarget };
+  for (;;) {
+    const now = clock.now();
+    const next = nextTime(args.drillAt, now);
+    if (next === undefined) return;
+    await clock.sleep(Math.max(1, next - now), signal).catch(() => undefined);
+    if (signal.aborted) return;
+    // A long sleep may end early.
+    if (clock.now() < next) continue;
+    try {
+      log.info(await runBeside(["drill", "--repo", args.repo], signal, target), "a drill was made");
+    } catch (error) {
+      if (!signal.aborted) log.error({ error: messageOf(error) }, "a drill failed");
+    }
+  }
+}
+
+/** What the command printed. Rejects with what it said if it failed. */
+function runBeside(
+  args: string[],
+  signal: AbortSignal,
+  environment: Record<string, string> = {},
+): Promise<object> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [program, "maintain", "--json", ...optionsOf(args)], {
+    const child = spawn(process.execPath, [program, ...args, "--json"], {
+      env: { ...process.env, ...environment },
       stdio: ["ignore", "pipe", "pipe"],
       signal,
     });
@@ -46,7 +78,7 @@ function round(args: MaintainArguments, signal: AbortSignal): Promise<string> {
     child.stderr.on("data", (text: Buffer) => (printed.stderr += text.toString()));
     child.on("error", reject);
     child.on("close", (code, killedBy) => {
-      if (code === 0) resolve(printed.stdout);
+      if (code === 0) resolve(JSON.parse(printed.stdout) as object);
       else reject(new Error(printed.stderr.trim() || `it ended with ${code ?? killedBy}`));
     });
     if (child.pid !== undefined) lowerPriority(child.pid);
