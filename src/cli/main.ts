@@ -9,6 +9,7 @@ import { expireCommand } from "./expire.js";
 import { foldCommand } from "./fold.js";
 import { maintainCommand } from "./maintain.js";
 import { type Output, reportError, terminalOutput } from "./output.js";
+import { planCommand } from "./plan.js";
 import { restoreCommand } from "./restore.js";
 import { run } from "./run.js";
 import { showCommand } from "./show.js";
@@ -164,6 +165,16 @@ maintained(
     .description("one round of maintenance, as `run` does them: fold what is due, let go, delete")
     .requiredOption(...repo),
 ).action((args) => maintainCommand(args, output()));
+
+program
+  .command("plan")
+  .description("what keeping the history costs, by what was measured, and what to choose")
+  .requiredOption(...repo)
+  .option("--keep <tiers>", "look at these tiers too (repeatable)", collect, [])
+  .option("--price-storage <price>", "of 1 GB stored for a month", "0.023")
+  .option("--price-put <price>", "of 1000 requests that write; of a bucket, such as 0.005", "0")
+  .option("--price-get <price>", "of 1000 requests that read; of a bucket, such as 0.0004", "0")
+  .action((args) => planCommand(args, output()));
 
 program
   .command("catalog")
