@@ -9,6 +9,7 @@ import {
   formatTable,
   type Output,
 } from "./output.js";
+import { pinResult, pinTable } from "./pin.js";
 
 export async function statusCommand(args: { repo: string }, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
@@ -32,6 +33,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   output.line(`restorable until  ${formatOptionalInstant(status.restorableUntil)}`);
   output.line(`last segment      ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`);
   printCoverage(status, output);
+  if (status.pins.length > 0) output.line(`\n${pinTable(status.pins)}`);
   output.result({
     repository: status.repository,
     restorableUntil:
@@ -40,6 +42,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     segments: status.segments,
     serverClock: status.serverClock,
     clockAheadMs: status.clockAheadMs,
+    pins: status.pins.map(pinResult),
     tables: status.tables.map((table) => ({
       ...table,
       firstRestorable: isoOrNull(table.firstRestorable),

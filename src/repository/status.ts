@@ -8,6 +8,7 @@ import type { CoverageInterval, TableCoverage } from "./coverage.js";
 import { readCoverage } from "./coverage-reader.js";
 import { lastSegment, listSegments } from "./log.js";
 import type { SegmentName } from "./names.js";
+import { listPins, type Pin } from "./pins.js";
 import type { Repository } from "./repository.js";
 import type { SegmentFooter, Totals } from "./segment.js";
 import { countsAt, noTotals, totalsAt } from "./totals.js";
@@ -45,6 +46,7 @@ export interface RepositoryStatus {
   serverClock: SegmentFooter["serverClock"];
   clockAheadMs: number;
   acknowledgements: Acknowledgement[];
+  pins: Pin[];
 }
 
 export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
@@ -80,6 +82,7 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     serverClock: last?.index.footer.serverClock ?? null,
     clockAheadMs: last?.index.footer.clockAheadMs ?? 0,
     acknowledgements: await listAcknowledgements(store),
+    pins: await listPins(store),
   };
 }
 
