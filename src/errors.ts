@@ -12,7 +12,7 @@ export const exitStatus = {
   repository: 4,
   /** The instant asked for cannot be restored, or not exactly. */
   instant: 5,
-  /** The database, table or document is not known at that instant. */
+  /** The database, table or document is not known at that instant; the pin is not known. */
   unknown: 6,
   /** The target cannot be reached, refuses a step, or holds what would be overwritten. */
   target: 7,
@@ -24,7 +24,7 @@ export const exitStatus = {
   full: 10,
   /** A one-shot backup was stopped before every table was complete, or a drill before its end. */
   incomplete: 12,
-  /** Another writer owns the repository. */
+  /** Another writer owns the repository, or another process holds the lease to fold and expire. */
   fenced: 11,
 } as const;
 

@@ -7,12 +7,15 @@ import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../clock.js";
 import { messageOf } from "../errors.js";
-import { nextTime } from "../fold/schedule.js";
+import type { CronTimes } from "../fold/schedule.js";
 import type { Log } from "./log.js";
 import type { MaintainArguments } from "./maintain.js";
 
 /** Lower than that of the capture. */
 const niceness = 10;
+
+/** No timer is set for longer. */
+const dayMs = 86_400_000;
 
 const program = fileURLToPath(new URL("./main.js", import.meta.url));
 
@@ -38,7 +41,7 @@ export async function maintainBeside(
 
 /** Runs a drill at each of the times that a cron expression gives, until the signal aborts. */
 export async function drillBeside(
-  args: { repo: string; drillAt: string; drillTarget?: string | undefined },
+  args: { repo: string; drillTarget: string | undefined; times: CronTimes },
   clock: Clock,
   log: Log,
   signal: AbortSignal,
@@ -47,11 +50,9 @@ export async function drillBeside(
   const target = args.drillTarget === undefined ? {} : { THINKBACK_TARGET: args.drillTarget };
   for (;;) {
     const now = clock.now();
-    const next = nextTime(args.drillAt, now);
-    if (next === undefined) return;
-    await clock.sleep(Math.max(1, next - now), signal).catch(() => undefined);
+    const next = args.times.next(now);
+    await clock.sleep(Math.min(dayMs, Math.max(1, next - now)), signal).catch(() => undefined);
     if (signal.aborted) return;
-    // A long sleep may end early.
     if (clock.now() < next) continue;
     try {
       log.info(await runBeside(["drill", "--repo", args.repo], signal, target), "a drill was made");

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import { restoreWork } from "../fold/schedule.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import type { Drill, DrilledTable } from "../repository/drills.js";
 import { drillName } from "../repository/names.js";
@@ -56,7 +57,8 @@ const measuredBytesMin = 16 * 1024 * 1024;
 /** How fast the restore was is what later estimates go by. */
 async function noteRate({ store }: Repository, done: Drill): Promise<void> {
   if (!done.ok || done.bytes < measuredBytesMin) return;
-  const restoreBytesPerSecond = Math.round(done.bytesPerSecond);
+  const work = restoreWork(done.documents, done.bytes);
+  const restoreBytesPerSecond = Math.round(work / done.seconds);
   await noteRates(store, { restoreBytesPerSecond }, systemClock.now());
 }
 

@@ -9,6 +9,7 @@ import { expireCommand } from "./expire.js";
 import { foldCommand } from "./fold.js";
 import { maintainCommand } from "./maintain.js";
 import { type Output, reportError, terminalOutput } from "./output.js";
+import { addPinCommand, listPinsCommand, removePinCommand } from "./pin.js";
 import { planCommand } from "./plan.js";
 import { restoreCommand } from "./restore.js";
 import { run } from "./run.js";
@@ -195,7 +196,32 @@ program
   .requiredOption("--note <text>", "what to remember of it")
   .action((table, args) => acknowledgeCommand(table, args, output()));
 
-for (const command of program.commands) {
+const pin = program.command("pin").description("name an instant, so that it stays restorable");
+
+pin
+  .command("add")
+  .description("pin an instant")
+  .argument("<name>", "small letters, digits and hyphens")
+  .requiredOption(...repo)
+  .option(at, "the instant; the newest restorable one if not given")
+  .option("--note <text>", "what to remember of it")
+  .option("--allow-inexact", "pin an instant that lies in a hole")
+  .action((name, args) => addPinCommand(name, args, output()));
+
+pin
+  .command("list")
+  .description("list the pins")
+  .requiredOption(...repo)
+  .action((args) => listPinsCommand(args, output()));
+
+pin
+  .command("remove")
+  .description("remove a pin")
+  .argument("<name>")
+  .requiredOption(...repo)
+  .action((name, args) => removePinCommand(name, args, output()));
+
+for (const command of [...program.commands, ...pin.commands]) {
   command.exitOverride().option("--json", "print the result as JSON");
   command.hook("preAction", (_, action) => {
     if (action.opts<{ json?: boolean }>().json) program.setOptionValue("json", true);

@@ -1,9 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
-import { readLoad } from "../fold/load.js";
+import { type Load, readLoad } from "../fold/load.js";
 import { maintain } from "../fold/maintain.js";
-import { estimateRestore, foldDue } from "../fold/schedule.js";
-import { formatInstant } from "../instant.js";
+import {
+  estimateRestore,
+  type FoldDecision,
+  foldDue,
+  parseFoldSchedule,
+} from "../fold/schedule.js";
+import { formatInstant, type Instant } from "../instant.js";
 import { noteRates } from "../repository/rates.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import { logLine } from "./fold.js";
@@ -21,14 +26,13 @@ export interface MaintainArguments extends KeepArguments {
   delete: boolean;
 }
 
-function scheduleOf({ foldEvery, foldAt, restoreWithin }: MaintainArguments) {
-  return {
-    everyMs: durationOption("--fold-every", foldEvery, 1000),
-    ...(foldAt === undefined ? {} : { cron: foldAt }),
-    ...(restoreWithin === undefined
-      ? {}
-      : { objectiveMs: durationOption("--restore-within", restoreWithin, 1000) }),
-  };
+function decide(args: MaintainArguments, load: Load, now: Instant): FoldDecision {
+  const schedule = parseFoldSchedule(args);
+  const { lastFold } = load;
+  if (lastFold === undefined) return { due: false, reason: "nothing has changed since the bases" };
+  const estimateMs = estimateRestore(load);
+  const foldedEstimateMs = estimateRestore({ ...load, logBytes: 0 });
+  return foldDue({ ...schedule, now, lastFold, estimateMs, foldedEstimateMs });
 }
 
 /** Below this, a measured rate says more of the machine's noise than of its speed. */
@@ -42,7 +46,7 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
   const options = await maintenanceOptions(repository, args, now);
   const load = await readLoad(repository);
   const estimateMs = estimateRestore(load);
-  const due = foldDue({ now, lastFold: load.lastFold, estimateMs, ...scheduleOf(args) });
+  const due = decide(args, load, now);
   const began = performance.now();
   const { log, tables, deleted } = await maintain(
     repository,

@@ -1,7 +1,9 @@
+import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
-import { openRepository, storeAt } from "../repository/repository.js";
+import { type ReaderRegistration, registerReader } from "../repository/readers.js";
+import { openRepository, type Repository, storeAt } from "../repository/repository.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
 import { planRestore, type RestorePlan } from "../restore/plan.js";
 import {
@@ -43,8 +45,10 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
   }
   const target = targetAt(args.target);
   const progress = new RestoreProgress(plan);
+  let reader: ReaderRegistration | undefined;
   try {
     await refuseExisting(plan, target);
+    reader = await registerRestore(repository, plan, output);
     const restored = await restore(repository, plan, target, systemClock, progress);
     progress.end();
     // The report of the tables is owed even where the users cannot be restored.
@@ -54,8 +58,23 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
     refuseDifferent(restored);
   } finally {
     progress.end();
+    await reader?.end();
     target.close();
   }
+}
+
+/** Says in the repository that it is read. A restore from a repository that cannot be written to goes on without. */
+function registerRestore(
+  { store }: Repository,
+  { instant }: RestorePlan,
+  output: Output,
+): Promise<ReaderRegistration> {
+  const unique = randomUUID().replaceAll("-", "");
+  return registerReader(store, systemClock, unique, instant, ({ message }) =>
+    output.note(
+      `thinkback: the repository does not note that this restore reads it (${message}); let nothing expire meanwhile`,
+    ),
+  );
 }
 
 function parseRenames(renames: string[]): Map<string, string> {

@@ -5,7 +5,7 @@ import { tableSelection } from "../capture/selection.js";
 import type { PaceChange } from "../capture/tick-pace.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import { nextTime } from "../fold/schedule.js";
+import { parseCron, parseFoldSchedule } from "../fold/schedule.js";
 import { durationMs } from "../instant.js";
 import { parseKeep } from "../repository/keep-policy.js";
 import { openOrCreateRepository, storeAt } from "../repository/repository.js";
@@ -111,16 +111,17 @@ function tickMaxOf(args: RunArguments, tickMs: number): number {
 
 /** What goes on while the capture runs; nothing for a one-shot backup. Bad options are refused at once. */
 function goingOnBeside(args: RunArguments, log: Log, signal: AbortSignal): Promise<unknown> {
-  const { drillAt, drillTarget, repo, foldAt, keep } = args;
+  const { drillAt, drillTarget, repo, keep } = args;
   const everyMs = durationOption("--maintain-every", args.maintainEvery, 1000);
   if (keep !== undefined) parseKeep(keep);
-  for (const cron of [foldAt, drillAt]) if (cron !== undefined) nextTime(cron, systemClock.now());
+  parseFoldSchedule(args);
   const tasks: Promise<void>[] = [];
   if (args.fold && !args.once) {
     tasks.push(maintainBeside(args, everyMs, systemClock, log, signal));
   }
   if (drillAt !== undefined && !args.once) {
-    tasks.push(drillBeside({ repo, drillAt, drillTarget }, systemClock, log, signal));
+    const times = parseCron(drillAt, "--drill-at");
+    tasks.push(drillBeside({ repo, drillTarget, times }, systemClock, log, signal));
   }
   return Promise.all(tasks);
 }

@@ -11,6 +11,7 @@ import {
   formatTable,
   type Output,
 } from "./output.js";
+import { pinResult, pinTable } from "./pin.js";
 
 export async function statusCommand(args: { repo: string }, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
@@ -38,6 +39,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   );
   printDrills(status, output);
   printCoverage(status, output);
+  if (status.pins.length > 0) output.line(`\n${pinTable(status.pins)}`);
   output.result({
     repository: status.repository,
     restorableUntil:
@@ -49,6 +51,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     segments: status.segments,
     serverClock: status.serverClock,
     clockAheadMs: status.clockAheadMs,
+    pins: status.pins.map(pinResult),
     tables: status.tables.map((table) => ({
       ...table,
       firstRestorable: isoOrNull(table.firstRestorable),

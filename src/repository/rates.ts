@@ -5,7 +5,7 @@ import { ratesPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
 export interface Rates {
-  /** Bytes of documents that a restore writes to its target in a second. */
+  /** Of the work of restoring documents, see restoreWork in schedule.ts: what a restore writes to its target. */
   restoreBytesPerSecond: number;
   /** Bytes of log lines that are read and merged in a second. */
   mergeBytesPerSecond: number;
@@ -16,10 +16,10 @@ interface RatesRecord extends Rates {
   at: Instant;
 }
 
-/** Until something was measured: half of what a machine of two cores did, so that estimates err on the long side. */
+/** Until something was measured: less than a busy machine of two cores did, so that estimates err on the long side. */
 const unmeasured: Rates = {
-  restoreBytesPerSecond: 10 * 1024 * 1024,
-  mergeBytesPerSecond: 20 * 1024 * 1024,
+  restoreBytesPerSecond: 6_000_000,
+  mergeBytesPerSecond: 20_000_000,
 };
 
 /** A measurement that differs by less is not worth an object. */

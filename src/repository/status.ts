@@ -8,6 +8,7 @@ import { readCoverage } from "./coverage-reader.js";
 import { type Drill, type Proof, type Proofs, readProofs } from "./drills.js";
 import { lastSegment } from "./log.js";
 import { LogView } from "./log-view.js";
+import { listPins, type Pin } from "./pins.js";
 import type { Repository } from "./repository.js";
 import type { SegmentFooter, Totals } from "./segment.js";
 import { countsAt, noTotals, totalsAt } from "./totals.js";
@@ -61,6 +62,7 @@ export interface RepositoryStatus {
   serverClock: SegmentFooter["serverClock"];
   clockAheadMs: number;
   acknowledgements: Acknowledgement[];
+  pins: Pin[];
 }
 
 export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
@@ -105,6 +107,7 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     serverClock: last?.index.footer.serverClock ?? null,
     clockAheadMs: last?.index.footer.clockAheadMs ?? 0,
     acknowledgements: await listAcknowledgements(store),
+    pins: await listPins(store),
   };
 }
 

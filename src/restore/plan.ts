@@ -105,7 +105,7 @@ export async function planRestore(
  * False if a restore of everything goes on without the table: its first copy was not complete yet, or it had been left
  * out of the capture. A hole is not that: there the table was meant to be watched.
  */
-function capturedAt(coverage: TableCoverage | undefined, instant: Instant): boolean {
+export function capturedAt(coverage: TableCoverage | undefined, instant: Instant): boolean {
   const [first, last] = [coverage?.intervals.at(0), coverage?.intervals.at(-1)];
   if (!coverage || !first || !last || instant < first.from) return false;
   return coverage.watched || instant <= last.to;

@@ -42,13 +42,15 @@ const tiers = fc
     return made;
   });
 const instant = fc.integer({ min: 0, max: at("2100-01-01T00:00:00Z") });
-/** Real instants, and those around a day's ends. */
-const age = fc.oneof(
-  fc.integer({ min: -2 * day, max: 3000 * day }),
-  fc
-    .integer({ min: -1, max: 3000 })
-    .chain((days) => fc.constantFrom(-1, 0, 1).map((ms) => days * day + ms)),
-);
+/** Tiers, and an age: any, or one near that at which a tier ends. */
+const aged = tiers.chain((declared) => {
+  const ends = declared.map(({ ageMs }) => ageMs).filter((ms) => Number.isFinite(ms));
+  const near = fc
+    .constantFrom(0, ...ends)
+    .chain((end) => fc.integer({ min: end - 2 * day, max: end + 2 * day }));
+  const any = fc.integer({ min: -2 * day, max: 3000 * day });
+  return fc.record({ declared: fc.constant(declared), old: fc.oneof(any, near), more: near });
+});
 
 describe("parseKeep reads", () => {
   test.each([
@@ -198,7 +200,7 @@ describe("resolutionAt", () => {
 
   test("keeps every instant at least as long as declared, and at most a day longer", () => {
     fc.assert(
-      fc.property(tiers, instant, age, (declared, of, old) => {
+      fc.property(aged, instant, ({ declared, old }, of) => {
         const found = resolutionAt(declared, { from: of, to: of }, of + old) ?? Infinity;
         const wanted = (ms: number) =>
           declared.find(({ ageMs }) => ms <= ageMs)?.resolutionMs ?? Infinity;
@@ -211,11 +213,10 @@ describe("resolutionAt", () => {
   test("is one for all instants of a day; the last day of a span decides", () => {
     fc.assert(
       fc.property(
-        tiers,
+        aged,
         instant,
-        age,
         fc.integer({ min: 0, max: day - 1 }),
-        (declared, of, old, ms) => {
+        ({ declared, old }, of, ms) => {
           const midnight = Math.floor(of / day) * day;
           const found = resolutionAt(declared, { from: of, to: of }, of + old);
           const other = { from: midnight, to: midnight + ms };
@@ -228,7 +229,7 @@ describe("resolutionAt", () => {
 
   test("never gets finer with age", () => {
     fc.assert(
-      fc.property(tiers, instant, age, age, (declared, of, a, b) => {
+      fc.property(aged, instant, ({ declared, old: a, more: b }, of) => {
         const [young, old] = [Math.min(a, b), Math.max(a, b)].map(
           (ms) => resolutionAt(declared, { from: of, to: of }, of + ms) ?? Infinity,
         );
