@@ -25,6 +25,7 @@ interface Waiter {
 }
 
 export class Connection {
+  private readonly reader = new FrameReader((token, body) => this.deliver(token, body));
   private nextToken = 1;
   private readonly waiters = new Map<number, Waiter>();
   private lostError: ConnectionLost | undefined;
@@ -32,7 +33,6 @@ export class Connection {
   readonly lost: Promise<ConnectionLost>;
 
   constructor(private readonly channel: Channel) {
-    const reader = new FrameReader((token, body) => this.deliver(token, body));
     this.lost = new Promise((resolve) => {
       channel.onClose((error) => {
         this.lostError = new ConnectionLost(error);
@@ -43,7 +43,7 @@ export class Connection {
     });
     channel.onData((bytes) => {
       try {
-        reader.push(bytes);
+        this.reader.push(bytes);
       } catch {
         // A server that sends what is not the protocol cannot be followed any further.
         channel.destroy();
@@ -93,6 +93,11 @@ export class Connection {
     this.waiters.set(token, stream);
     this.send(token, query);
     return stream;
+  }
+
+  /** Takes back the bytes of a response that nobody will look at any more: a later one will be in their place. */
+  recycle(response: Response): void {
+    this.reader.recycle(response.bytes);
   }
 
   close(): void {

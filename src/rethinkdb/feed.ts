@@ -3,7 +3,7 @@ import { hasAt, JsonBytesError, JsonText } from "../json-bytes.js";
 import { type Connection, type ResponseStream, responsesAheadMax } from "./connection.js";
 import type { Response } from "./response.js";
 
-/** One change as the feed delivered it. Slices are valid as long as their batch is kept. */
+/** One change as the feed delivered it. Slices are valid until the next batch is asked for. */
 export interface FeedChange {
   /** JSON text of the document after the change; null for a delete. */
   document: Buffer | null;
@@ -97,6 +97,7 @@ export class StreamFeed implements Feed {
       yield new ResponseBatch(response);
       this.deliveries += 1;
       this.lastWasSmall = response.bytes.length < queuedResponseBytes;
+      this.connection.recycle(response);
     }
   }
 }

@@ -2,8 +2,14 @@ const headerBytes = 12;
 /** A server never sends more; a longer frame means that we have lost our place. */
 const bodyBytesMax = 0xffff_fff0;
 
+/** Bodies that were given back are kept for later ones: so many of them, and none that is larger. */
+const keptBodiesMax = 3;
+const keptBodyBytesMax = 4 * 1024 * 1024;
+const smallestBodyBytes = 4096;
+
 /** Puts frames together from chunks of bytes. Each body is copied once, into a buffer of its own. */
 export class FrameReader {
+  private readonly kept: Buffer[] = [];
   private readonly header = Buffer.alloc(headerBytes);
   private headerFilled = 0;
   private body: Buffer | undefined;
@@ -19,13 +25,30 @@ export class FrameReader {
     }
   }
 
+  /** Takes back a body that nobody will look at any more; a later one will be in its place. */
+  recycle(body: Buffer): void {
+    const { buffer } = body;
+    if (this.kept.length === keptBodiesMax || buffer.byteLength > keptBodyBytesMax) return;
+    this.kept.push(Buffer.from(buffer as ArrayBuffer));
+  }
+
+  private takeBody(length: number): Buffer {
+    for (let kept = this.kept.pop(); kept; kept = this.kept.pop()) {
+      if (kept.length >= length) return kept.subarray(0, length);
+    }
+    // Rounded up, so that it will do for another of about the same length.
+    let capacity = smallestBodyBytes;
+    while (capacity < length) capacity *= 2;
+    return Buffer.allocUnsafeSlow(capacity).subarray(0, length);
+  }
+
   private fillHeader(bytes: Buffer, at: number): number {
     const taken = bytes.copy(this.header, this.headerFilled, at);
     this.headerFilled += taken;
     if (this.headerFilled === headerBytes) {
       const length = this.header.readUInt32LE(8);
       if (length > bodyBytesMax) throw new Error("frame too long");
-      this.body = Buffer.allocUnsafeSlow(length);
+      this.body = this.takeBody(length);
       this.bodyFilled = 0;
     }
     return at + taken;

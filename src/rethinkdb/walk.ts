@@ -21,10 +21,10 @@ export interface WalkOptions {
   signal: AbortSignal;
 }
 
-/** Rows of one response, in key order. Slices are valid as long as the batch is kept. */
+/** Rows of one response, in key order. Slices are valid until the next batch is asked for. */
 export interface WalkBatch {
   stamp: Stamp;
-  /** JSON text of the last row's key; undefined if the batch is empty. */
+  /** JSON text of the last row's key, for good; undefined if the batch is empty. */
   lastKey: Buffer | undefined;
   forEach(visit: (key: Buffer, document: Buffer) => void): void;
 }
@@ -44,24 +44,31 @@ export async function* walkTable(
   const limit = options.chunkDocuments ?? chunkDocumentsDefault;
   let after = options.after;
   let identity: Promise<void> = Promise.resolve();
-  for (;;) {
-    const stamp = options.stamp();
+  const request = () => ({
+    stamp: options.stamp(),
+    responses: connection.stream(chunkTerm(table, after, limit)),
+  });
+  for (let chunk: ReturnType<typeof request> | undefined = request(); chunk; ) {
+    const { stamp, responses } = chunk;
+    chunk = undefined;
     let count = 0;
-    for await (const response of connection.stream(chunkTerm(table, after, limit))) {
+    for await (const response of responses) {
       // The check of the chunk before travels with the request of this one.
       await identity;
       const batch = new WalkRows(response, key, stamp);
-      yield batch;
       count += batch.count;
       after = batch.lastKey ?? after;
-    }
-    identity = checkIdentity(connection, table);
-    identity.catch(() => undefined);
-    if (count < limit) {
-      await identity;
-      return;
+      if (!response.isPartial) {
+        identity = checkIdentity(connection, table);
+        identity.catch(() => undefined);
+        // Sent before the last rows are handed on, so that the server need not wait for them.
+        if (count >= limit) chunk = request();
+      }
+      yield batch;
+      connection.recycle(response);
     }
   }
+  await identity;
 }
 
 function chunkTerm(table: TableReference, after: Buffer | undefined, limit: number) {
@@ -91,7 +98,7 @@ class WalkRows implements WalkBatch {
     this.bytes = response.bytes;
     this.places = new JsonText(response.bytes).placesOfRows(response.firstRow, key);
     const [keyStart, keyEnd] = this.places.slice(-2);
-    this.lastKey = this.count === 0 ? undefined : this.bytes.subarray(keyStart, keyEnd);
+    if (this.count > 0) this.lastKey = Buffer.from(this.bytes.subarray(keyStart, keyEnd));
   }
 
   get count(): number {
