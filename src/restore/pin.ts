@@ -2,11 +2,11 @@
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { catalogAt } from "../repository/catalog.js";
-import { type CoverageClass, intervalAt } from "../repository/coverage.js";
+import { type CoverageClass, intervalAt, isExactAt } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
 import { addPin, checkPinName, type Pin, removePin } from "../repository/pins.js";
 import type { Repository } from "../repository/repository.js";
-import { capturedAt, planRestore } from "./plan.js";
+import { capturedAt, inexact, planRestore } from "./plan.js";
 
 export interface PinRequest {
   name: string;
@@ -56,7 +56,8 @@ export async function pinInstant(
 /** The instant to which a restore of everything goes by itself. */
 async function newestRestorable(repository: Repository): Promise<Instant> {
   const everything = { tables: [], databases: [], renames: new Map<string, string>() };
-  return (await planRestore(repository, { ...everything, allowInexact: true, nearest: false })).instant;
+  return (await planRestore(repository, { ...everything, allowInexact: true, nearest: false }))
+    .instant;
 }
 
 /** The classes of the tables that were captured at `instant`; throws if none was. */
@@ -68,6 +69,13 @@ async function classesAt({ store }: Repository, instant: Instant): Promise<Table
     throw new ThinkbackError("instant", `no table was captured at ${formatInstant(instant)}`, {
       hint: "`thinkback status` shows from when on each table can be restored",
     });
+  }
+  for (const { id, db, name } of captured) {
+    const of = coverage.get(id)!;
+    const interval = intervalAt(of, instant);
+    // What is thinned away cannot be kept any more.
+    const isThinned = interval?.class === "exact" && !isExactAt(interval, instant);
+    if (isThinned) throw inexact({ db, name }, of, instant);
   }
   return captured.map(({ id, db, name }) => ({
     name: `${db}.${name}`,
