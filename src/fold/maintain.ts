@@ -8,7 +8,7 @@ import type { Owner } from "../repository/claim.js";
 import { type KeepTier, parseKeep, resolutionAt } from "../repository/keep-policy.js";
 import { withLease } from "../repository/lease.js";
 import { listPins, type Pin } from "../repository/pins.js";
-import { liveReaders } from "../repository/readers.js";
+import { forgetReaders, liveReaders } from "../repository/readers.js";
 import type { Repository } from "../repository/repository.js";
 import { readSettings } from "../repository/settings.js";
 import type { StoredObject } from "../storage/object-store.js";
@@ -55,7 +55,7 @@ export function maintain(
 ): Promise<Maintained> {
   const { store } = repository;
   const { clock, owner, unique } = options;
-  return withLease(store, clock, owner, unique, async (signal) => {
+  return withLease(store, clock, owner, unique, async (signal, lease) => {
     const policy = await readPolicy(repository, clock.now());
     observer.phase("log");
     const log = await foldLog(repository, {
@@ -76,12 +76,15 @@ export function maintain(
       observer.phase("expiry");
       await foldFirstBases(repository, policy, { unique: `${unique}x`, onRows }, clock.now());
       expiry = await planExpiry(repository, { ...policy, now: clock.now() });
-      signal.throwIfAborted();
+      // That it can be renewed proves that nobody else maintains.
+      await lease.renew();
       await publishExpiry(repository, expiry);
     }
     let deleted: StoredObject[] = [];
     if (options.graceMs !== undefined) {
       observer.phase("sweep");
+      await forgetReaders(store, clock.now());
+      await lease.renew();
       deleted = await sweepNow(repository, options.graceMs, clock.now(), signal);
     }
     return { log, tables, expiry, deleted };
