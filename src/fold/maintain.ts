@@ -5,7 +5,7 @@
 import type { Clock } from "../clock.js";
 import type { Instant } from "../instant.js";
 import type { Owner } from "../repository/claim.js";
-import { type KeepTier, parseKeep, resolutionAt } from "../repository/keep-policy.js";
+import { type KeepTier, parseKeep, pinsOnlyMs, resolutionAt } from "../repository/keep-policy.js";
 import { withLease } from "../repository/lease.js";
 import { listPins, type Pin } from "../repository/pins.js";
 import { forgetReaders, liveReaders } from "../repository/readers.js";
@@ -115,9 +115,6 @@ interface Policy {
   resolutionOf: (span: { from: Instant; to: Instant }) => number;
   spanMaxMs: (span: { from: Instant; to: Instant }) => number;
 }
-
-/** A resolution of which no end of a span ever comes: only what is pinned is kept. */
-const pinsOnlyMs = 999_999_999_999;
 
 /** What the declared tiers and the pins want. */
 async function readPolicy({ store }: Repository, now: Instant, wanted?: string): Promise<Policy> {

@@ -298,7 +298,7 @@ export function lastExactIn(interval: CoverageInterval, instant: Instant): Insta
 }
 
 /** The first instant of an exact interval at or after `instant` that is not thinned away. */
-function firstExactIn(interval: CoverageInterval, instant: Instant): Instant | undefined {
+export function firstExactIn(interval: CoverageInterval, instant: Instant): Instant | undefined {
   const { from, to, resolutionMs = 1, kept = [] } = interval;
   const begin = Math.max(from, instant);
   const grid = begin + ((resolutionMs - ((begin + 1) % resolutionMs)) % resolutionMs);
