@@ -11,6 +11,7 @@ import { restoreCommand } from "./restore.js";
 import { run } from "./run.js";
 import { showCommand } from "./show.js";
 import { statusCommand } from "./status.js";
+import { verifyCommand } from "./verify.js";
 
 // Addresses may hold passwords, and other users see command lines.
 process.title = "thinkback";
@@ -117,6 +118,14 @@ program
   .option("--no-delete", "delete nothing; leave that to the bucket's lifecycle rules")
   .option("--dry-run", "print what would be let go and deleted, and change nothing")
   .action((args) => expireCommand(args, output()));
+
+program
+  .command("verify")
+  .description("check the stored objects, and say what is damaged and what that costs")
+  .requiredOption(...repo)
+  .option("--data", "read every object to its end, line by line")
+  .option("--sample <share>", "read a random share of the objects to their ends, such as 5%")
+  .action((args) => verifyCommand(args, output()));
 
 program
   .command("catalog")
