@@ -15,6 +15,7 @@ import { restoreCommand } from "./restore.js";
 import { run } from "./run.js";
 import { showCommand } from "./show.js";
 import { statusCommand } from "./status.js";
+import { verifyCommand } from "./verify.js";
 
 // Addresses may hold passwords, and other users see command lines.
 process.title = "thinkback";
@@ -176,6 +177,14 @@ program
   .option("--price-put <price>", "of 1000 requests that write; of a bucket, such as 0.005", "0")
   .option("--price-get <price>", "of 1000 requests that read; of a bucket, such as 0.0004", "0")
   .action((args) => planCommand(args, output()));
+
+program
+  .command("verify")
+  .description("check the stored objects, and say what is damaged and what that costs")
+  .requiredOption(...repo)
+  .option("--data", "read every object to its end, line by line")
+  .option("--sample <share>", "read a random share of the objects to their ends, such as 5%")
+  .action((args) => verifyCommand(args, output()));
 
 program
   .command("catalog")

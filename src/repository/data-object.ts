@@ -4,7 +4,7 @@
  */
 import { decompress } from "zstd-napi";
 import { sha256 } from "../digest.js";
-import { damaged, ThinkbackError } from "../errors.js";
+import { damaged, newerFormat } from "../errors.js";
 import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
 import { compressFrame, frameBytesBound } from "./compression.js";
 
@@ -210,11 +210,7 @@ function readTrailer(name: string, tail: Buffer, kind: Kind) {
   }
   const version = trailer.readUInt16LE(4);
   if (version > formatVersion) {
-    throw new ThinkbackError(
-      "repository",
-      `${name} is of format version ${version}; this Thinkback reads up to ${formatVersion}`,
-      { hint: "use the version of Thinkback that wrote the repository, or a later one" },
-    );
+    throw newerFormat(name, version, formatVersion);
   }
   if (trailer.readUInt8(6) !== kinds[kind]) throw damaged(name, `it is not of kind ${kind}`);
   return { indexLength: trailer.readUInt32LE(0), checksum: trailer.toString("hex", 8, 40) };
