@@ -32,8 +32,9 @@ export class BaseWriter {
   private readonly prefix: string;
   private readonly parts: BasePart[] = [];
   private readonly digest = new SetDigest();
-  private open: OpenPart | undefined;
-  private lastKey: Buffer | undefined;
+  private readonly open = new OpenPart(this.digest);
+  /** Empty before the first row. */
+  private lastKey = Buffer.alloc(0);
   private putting: Promise<void> = Promise.resolve();
   /** The puts before the last one. */
   private puttingBefore: Promise<void> = Promise.resolve();
@@ -51,12 +52,11 @@ export class BaseWriter {
 
   /** Adds a row; the buffers are copied. Await `drain` now and then: it is what bounds memory. */
   add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
-    if (this.lastKey !== undefined && compareKeys(key, this.lastKey) <= 0) {
+    if (this.lastKey.length > 0 && compareKeys(key, this.lastKey) <= 0) {
       throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
     }
-    if (this.lastKey?.length === key.length) this.lastKey.set(key);
+    if (this.lastKey.length === key.length) this.lastKey.set(key);
     else this.lastKey = Buffer.from(key);
-    this.open ??= new OpenPart(key, this.digest);
     this.open.add(key, time, sequence, document);
     if (this.open.lineBytes >= partBytesTarget) this.closePart();
   }
@@ -89,11 +89,9 @@ export class BaseWriter {
   }
 
   private closePart(): void {
-    const part = this.open;
-    if (!part || !this.lastKey) return;
-    this.open = undefined;
+    if (this.open.rows === 0) return;
     const number = this.parts.length;
-    const { documents, keys, entry } = part.finish(
+    const { documents, keys, entry } = this.open.finish(
       basePartName(this.prefix, number),
       baseKeysName(this.prefix, number),
       this.lastKey,
@@ -111,25 +109,22 @@ export class BaseWriter {
   }
 }
 
+/** The part that is being written; after one is finished, the next. */
 class OpenPart {
   private readonly documents = new DataObjectWriter("basePart");
   private readonly keys = new DataObjectWriter("baseKeys");
   private readonly lines = new SortedLines(this.documents);
   private readonly keyLines = new SortedLines(this.keys);
-  private readonly firstKey: string;
+  private firstKey = "";
   private documentBytes = 0;
   lineBytes = 0;
   rows = 0;
 
   /** @param digest takes in the digest of each document */
-  constructor(
-    firstKey: Buffer,
-    private readonly digest: SetDigest,
-  ) {
-    this.firstKey = firstKey.toString("utf8");
-  }
+  constructor(private readonly digest: SetDigest) {}
 
   add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
+    if (this.rows === 0) this.firstKey = key.toString("utf8");
     const bytesMax = key.length + document.length + lineOverheadBytes;
     const { lines, keyLines } = this;
     const line = lines.begin(key, time, bytesMax);
@@ -158,6 +153,9 @@ class OpenPart {
       firstKey: this.firstKey,
       lastKey: lastKey.toString("utf8"),
     };
+    this.rows = 0;
+    this.documentBytes = 0;
+    this.lineBytes = 0;
     return { documents: documents.bytes, keys: keys.bytes, entry };
   }
 }
