@@ -172,24 +172,19 @@ class TableRuns {
 
   async spill(store: ObjectStore): Promise<void> {
     const names: string[] = [];
-    const put = async (object: DataObjectWriter) => {
+    const object = new DataObjectWriter("run");
+    const lines = new SortedLines(object);
+    const put = async () => {
+      lines.flush();
       const name = `runs/${this.table}/${this.runs.length}-${names.length}.zst`;
       await store.put(name, object.finish({}).bytes);
       names.push(name);
     };
-    let object = new DataObjectWriter("run");
-    let lines = new SortedLines(object);
     for (const version of this.sorted()) {
       addVersion(lines, version);
-      if (object.byteLength >= runObjectBytes) {
-        lines.flush();
-        await put(object);
-        object = new DataObjectWriter("run");
-        lines = new SortedLines(object);
-      }
+      if (object.byteLength >= runObjectBytes) await put();
     }
-    lines.flush();
-    await put(object);
+    await put();
     this.runs.push(names);
     this.open = new Map();
     this.bytes = 0;
