@@ -1,9 +1,12 @@
+import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { formatInstant, parseInstant } from "../instant.js";
+import { withLease } from "../repository/lease.js";
 import { listPins, type Pin, removePin } from "../repository/pins.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import { inexactOf, pinInstant } from "../restore/pin.js";
 import { formatTable, type Output } from "./output.js";
+import { thisProcess } from "./this-process.js";
 
 export interface AddPinArguments {
   repo: string;
@@ -25,7 +28,9 @@ export async function addPinCommand(
     ...(args.note === undefined ? {} : { note: args.note }),
     allowInexact: args.allowInexact === true,
   };
-  const { pin, tables } = await pinInstant(repository, request, now);
+  const underLease = <T>(work: () => Promise<T>) =>
+    withLease(repository.store, systemClock, thisProcess, randomUUID().slice(0, 8), work);
+  const { pin, tables } = await pinInstant(repository, request, now, underLease);
   output.line(`pinned ${name} at ${formatInstant(pin.at)}`);
   for (const table of inexactOf(tables)) output.line(`${table.name} is ${table.class} then`);
   output.result({ ...pinResult(pin), tables });

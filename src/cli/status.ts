@@ -1,6 +1,7 @@
 import { formatInstant, type Instant } from "../instant.js";
 import type { CoverageClass } from "../repository/coverage.js";
 import type { Proof } from "../repository/drills.js";
+import { formatWhole, pinsOnlyMs } from "../repository/keep-policy.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import { type RepositoryStatus, readStatus, type TableStatus } from "../repository/status.js";
 import { drillResult, failureText } from "./drill-text.js";
@@ -39,6 +40,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   );
   printDrills(status, output);
   printCoverage(status, output);
+  printResolutions(status, output);
   if (status.pins.length > 0) output.line(`\n${pinTable(status.pins)}`);
   output.result({
     repository: status.repository,
@@ -49,6 +51,13 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     damagedDrills: status.damagedDrills,
     lastSegment: status.lastSegment === undefined ? null : formatInstant(status.lastSegment),
     segments: status.segments,
+    foldedSegments: status.foldedSegments,
+    keep: status.keep,
+    resolutions: status.resolutions.map((span) => ({
+      ...span,
+      from: formatInstant(span.from),
+      to: formatInstant(span.to),
+    })),
     serverClock: status.serverClock,
     clockAheadMs: status.clockAheadMs,
     pins: status.pins.map(pinResult),
@@ -97,6 +106,21 @@ function printDrills(status: RepositoryStatus, output: Output): void {
 
 function isoProof({ instant, done }: Proof) {
   return { instant: formatInstant(instant), done: formatInstant(done) };
+}
+
+/** Which resolution is kept in which span; nothing where every change is, and nothing else is declared. */
+function printResolutions({ keep, resolutions }: RepositoryStatus, output: Output): void {
+  if (keep === null && resolutions.every(({ resolutionMs }) => resolutionMs === 1)) return;
+  output.line(`\nkept: ${keep ?? "every change, for ever"}`);
+  for (const { from, to, resolutionMs } of resolutions) {
+    const what = resolutionText(resolutionMs);
+    output.line(`${what.padEnd(22)} ${formatInstant(from)} to ${formatInstant(to)}`);
+  }
+}
+
+function resolutionText(resolutionMs: number): string {
+  if (resolutionMs === 1) return "every change";
+  return resolutionMs === pinsOnlyMs ? "pinned instants" : `one per ${formatWhole(resolutionMs)}`;
 }
 
 const barCells = 60;

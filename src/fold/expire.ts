@@ -15,8 +15,7 @@ import { type KeepTier, startOfKept } from "../repository/keep-policy.js";
 import { LogView } from "../repository/log-view.js";
 import type { Pin } from "../repository/pins.js";
 import type { Repository } from "../repository/repository.js";
-import { MemoryStore } from "../storage/memory-store.js";
-import { OverlayStore } from "../storage/overlay-store.js";
+import { StoreSnapshot } from "../storage/store-snapshot.js";
 
 export interface ExpiryOptions {
   now: Instant;
@@ -54,7 +53,8 @@ export async function planExpiry(
   repository: Repository,
   options: ExpiryOptions,
 ): Promise<ExpiryPlan> {
-  const { store } = repository;
+  // What a writer puts meanwhile must not look like a difference.
+  const store = await StoreSnapshot.of(repository.store);
   const view = await LogView.read(store);
   const coverage = await readCoverage(view);
   const bases = await readBases(store);
@@ -88,10 +88,11 @@ export async function planExpiry(
   }
   // While a table is being copied or repaired, what its next base will need of the log is not known yet.
   if (first !== undefined && !isMoving) cutLog(next, view, first, begins, options.now);
-  const then = await coverageWith(repository, next);
+  await putExpiry(store, next);
+  const then = await readCoverage(store);
   for (const table of tables) table.fromThen = then.get(table.table)?.intervals.at(0)?.from;
   refuseLosses(coverage, then, next, options.pins);
-  return { tables, expiry: isNew(next, view.expiry) ? next : undefined };
+  return { tables, expiry: isNew(next, view.expiry, tables) ? next : undefined };
 }
 
 export async function publishExpiry({ store }: Repository, { expiry }: ExpiryPlan): Promise<void> {
@@ -113,11 +114,12 @@ function nextExpiry(before: Expiry | undefined, now: Instant): Expiry {
   };
 }
 
-function isNew(next: Expiry, before: Expiry | undefined): boolean {
-  const { at: _, number: __, ...said } = next;
-  if (!before) return next.logTo !== -1 || Object.keys(next.bases).length > 0;
-  const { at: ___, number: ____, ...saidBefore } = before;
-  return !isDeepStrictEqual(said, saidBefore);
+/** True if something is let go that was not before. */
+function isNew(next: Expiry, before: Expiry | undefined, tables: ExpiringTable[]): boolean {
+  return (
+    next.logTo !== (before?.logTo ?? -1) ||
+    tables.some(({ from, fromThen, bases }) => from !== fromThen || bases.length > 0)
+  );
 }
 
 /** The base that the kept history begins with: the newest at or before its first instant, or the first after it. */
@@ -167,15 +169,6 @@ function cutLog(
   if (to <= next.logTo || kept === view.pieces[0]) return;
   next.logTo = to;
   next.cuts = [...next.cuts, { to, at: now }];
-}
-
-async function coverageWith(
-  { store }: Repository,
-  expiry: Expiry,
-): Promise<Map<string, TableCoverage>> {
-  const then = new OverlayStore(store, new MemoryStore());
-  await putExpiry(then, expiry);
-  return readCoverage(then);
 }
 
 /** Throws if more would go than what lies before the horizons. */

@@ -5,10 +5,10 @@
 import type { Clock } from "../clock.js";
 import type { Instant } from "../instant.js";
 import type { Owner } from "../repository/claim.js";
-import { type KeepTier, parseKeep, resolutionAt } from "../repository/keep-policy.js";
+import { type KeepTier, parseKeep, pinsOnlyMs, resolutionAt } from "../repository/keep-policy.js";
 import { withLease } from "../repository/lease.js";
 import { listPins, type Pin } from "../repository/pins.js";
-import { liveReaders } from "../repository/readers.js";
+import { forgetReaders, liveReaders } from "../repository/readers.js";
 import type { Repository } from "../repository/repository.js";
 import { readSettings } from "../repository/settings.js";
 import type { StoredObject } from "../storage/object-store.js";
@@ -55,7 +55,7 @@ export function maintain(
 ): Promise<Maintained> {
   const { store } = repository;
   const { clock, owner, unique } = options;
-  return withLease(store, clock, owner, unique, async (signal) => {
+  return withLease(store, clock, owner, unique, async (signal, lease) => {
     const policy = await readPolicy(repository, clock.now());
     observer.phase("log");
     const log = await foldLog(repository, {
@@ -76,12 +76,15 @@ export function maintain(
       observer.phase("expiry");
       await foldFirstBases(repository, policy, { unique: `${unique}x`, onRows }, clock.now());
       expiry = await planExpiry(repository, { ...policy, now: clock.now() });
-      signal.throwIfAborted();
+      // That it can be renewed proves that nobody else maintains.
+      await lease.renew();
       await publishExpiry(repository, expiry);
     }
     let deleted: StoredObject[] = [];
     if (options.graceMs !== undefined) {
       observer.phase("sweep");
+      await forgetReaders(store, clock.now());
+      await lease.renew();
       deleted = await sweepNow(repository, options.graceMs, clock.now(), signal);
     }
     return { log, tables, expiry, deleted };
@@ -112,9 +115,6 @@ interface Policy {
   resolutionOf: (span: { from: Instant; to: Instant }) => number;
   spanMaxMs: (span: { from: Instant; to: Instant }) => number;
 }
-
-/** A resolution of which no end of a span ever comes: only what is pinned is kept. */
-const pinsOnlyMs = 999_999_999_999;
 
 /** What the declared tiers and the pins want. */
 async function readPolicy({ store }: Repository, now: Instant, wanted?: string): Promise<Policy> {

@@ -9,6 +9,7 @@ import {
   relabel,
   type TableCoverage,
   thinned,
+  within,
 } from "./coverage.js";
 import { type Evidence, listEvidence } from "./evidence.js";
 import type { Expiry } from "./expiry.js";
@@ -67,9 +68,7 @@ function copiesOf(table: CoverageBuilder, { expiry }: LogView): Instant[] {
 /** What was let go on purpose is not claimed any more. */
 export function clipped(coverage: TableCoverage, expiry: Expiry | undefined): TableCoverage {
   const from = Math.max(expiry?.horizons[coverage.table]?.from ?? 0, (expiry?.logTo ?? -1) + 1);
-  const kept = coverage.intervals.filter(({ to }) => to >= from);
-  const intervals = kept.map((interval) => ({ ...interval, from: Math.max(interval.from, from) }));
-  return { ...coverage, intervals };
+  return { ...coverage, intervals: coverage.intervals.flatMap((of) => within(of, from, of.to)) };
 }
 
 /** Where folding has thinned the history, only some instants are left. */

@@ -207,11 +207,9 @@ export function relabel(
     const begin = Math.max(from, interval.from);
     const end = Math.min(to, interval.to);
     if (begin > end || interval.class === "unwatched") return [interval];
-    const before = { ...interval, to: begin - 1 };
-    const after = { ...interval, from: end + 1 };
-    return [before, { from: begin, to: end, class: as, reason }, after].filter(
-      (i) => i.from <= i.to,
-    );
+    const before = within(interval, interval.from, begin - 1);
+    const after = within(interval, end + 1, interval.to);
+    return [...before, { from: begin, to: end, class: as, reason }, ...after];
   });
   return { ...coverage, intervals: joined(intervals) };
 }
@@ -228,15 +226,27 @@ export function thinned(
     const begin = Math.max(from, interval.from);
     const end = Math.min(to, interval.to);
     if (begin > end || interval.class !== "exact") return [interval];
-    const within = kept.filter((instant) => begin <= instant && instant <= end);
-    const middle: CoverageInterval = { from: begin, to: end, class: "exact", resolutionMs };
     return [
-      { ...interval, to: begin - 1 },
-      within.length > 0 ? { ...middle, kept: within } : middle,
-      { ...interval, from: end + 1 },
-    ].filter((i) => i.from <= i.to);
+      ...within(interval, interval.from, begin - 1),
+      ...within({ ...interval, resolutionMs, kept }, begin, end),
+      ...within(interval, end + 1, interval.to),
+    ];
   });
   return { ...coverage, intervals: joined(intervals) };
+}
+
+/** What of an interval lies from `from` to `to`: none or one. */
+export function within(
+  { kept, ...interval }: CoverageInterval,
+  from: Instant,
+  to: Instant,
+): CoverageInterval[] {
+  const begin = Math.max(from, interval.from);
+  const end = Math.min(to, interval.to);
+  const inside = kept?.filter((instant) => begin <= instant && instant <= end) ?? [];
+  if (begin > end) return [];
+  const cut = { ...interval, from: begin, to: end };
+  return [inside.length > 0 ? { ...cut, kept: inside } : cut];
 }
 
 /** Neighbours of one class and reason become one interval. */
@@ -298,7 +308,7 @@ export function lastExactIn(interval: CoverageInterval, instant: Instant): Insta
 }
 
 /** The first instant of an exact interval at or after `instant` that is not thinned away. */
-function firstExactIn(interval: CoverageInterval, instant: Instant): Instant | undefined {
+export function firstExactIn(interval: CoverageInterval, instant: Instant): Instant | undefined {
   const { from, to, resolutionMs = 1, kept = [] } = interval;
   const begin = Math.max(from, instant);
   const grid = begin + ((resolutionMs - ((begin + 1) % resolutionMs)) % resolutionMs);

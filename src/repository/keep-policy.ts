@@ -18,6 +18,9 @@ export interface KeepTier {
 
 const dayMs = 86_400_000;
 
+/** A resolution of which no end of a span ever comes: only what is pinned is kept. */
+export const pinsOnlyMs = 999_999_999_999;
+
 /** From the largest down. */
 const units = [
   ["d", dayMs],

@@ -94,7 +94,7 @@ export class LogCollection {
     }
   }
 
-  /** Versions read of one table. */
+  /** Versions read of one table; see `versions`. */
   versionsOf(table: string): number {
     return this.tables.get(table)!.versions;
   }
@@ -115,11 +115,12 @@ export class LogCollection {
     for (const { table, after } of wanted) {
       if (piece.to <= after) continue;
       const window = { after: Math.max(after, before), until };
-      this.tables
-        .get(table)!
-        .addCursor(() =>
-          foldedCursor(view.store, piece, table, window, () => (this.versions += 1)),
-        );
+      const runs = this.tables.get(table)!;
+      const onVersion = () => {
+        this.versions += 1;
+        runs.versions += 1;
+      };
+      runs.addCursor(() => foldedCursor(view.store, piece, table, window, onVersion));
     }
   }
 
@@ -144,7 +145,6 @@ class TableRuns {
   private readonly runs: string[][] = [];
   private readonly folded: (() => SortedCursor)[] = [];
   bytes = 0;
-  /** Versions that were added. */
   versions = 0;
 
   constructor(

@@ -3,7 +3,12 @@ import type { Instant } from "../instant.js";
 import { type Acknowledgement, listAcknowledgements } from "./acknowledgement.js";
 import { type BaseManifest, readBases } from "./base.js";
 import { catalogAt } from "./catalog.js";
-import type { CoverageInterval, TableCoverage } from "./coverage.js";
+import {
+  type CoverageInterval,
+  firstExactIn,
+  lastExactIn,
+  type TableCoverage,
+} from "./coverage.js";
 import { readCoverage } from "./coverage-reader.js";
 import { type Drill, type Proof, type Proofs, readProofs } from "./drills.js";
 import { lastSegment } from "./log.js";
@@ -11,6 +16,7 @@ import { LogView } from "./log-view.js";
 import { listPins, type Pin } from "./pins.js";
 import type { Repository } from "./repository.js";
 import type { SegmentFooter, Totals } from "./segment.js";
+import { readSettings } from "./settings.js";
 import { countsAt, noTotals, totalsAt } from "./totals.js";
 
 export interface TableStatus {
@@ -58,6 +64,10 @@ export interface RepositoryStatus {
   segments: number;
   /** Folded segments in use. */
   foldedSegments: number;
+  /** The tiers that are declared; null if every change is kept for ever. */
+  keep: string | null;
+  /** How finely the log is kept, from its begin on; 1 for every change. */
+  resolutions: { from: Instant; to: Instant; resolutionMs: number }[];
   /** As the last segment says, see SegmentFooter. */
   serverClock: SegmentFooter["serverClock"];
   clockAheadMs: number;
@@ -104,6 +114,8 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     lastSegment: view.to,
     segments: view.believed.segments.length,
     foldedSegments: view.pieces.filter(({ kind }) => kind === "folded").length,
+    keep: (await readSettings(store)).keep,
+    resolutions: resolutionsOf(view),
     serverClock: last?.index.footer.serverClock ?? null,
     clockAheadMs: last?.index.footer.clockAheadMs ?? 0,
     acknowledgements: await listAcknowledgements(store),
@@ -111,12 +123,27 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
   };
 }
 
+function resolutionsOf({ pieces }: LogView): RepositoryStatus["resolutions"] {
+  const spans: RepositoryStatus["resolutions"] = [];
+  for (const piece of pieces) {
+    const resolutionMs = piece.kind === "folded" ? piece.manifest.resolutionMs : 1;
+    const last = spans.at(-1);
+    if (last?.resolutionMs === resolutionMs) last.to = piece.to;
+    else spans.push({ from: piece.from, to: piece.to, resolutionMs });
+  }
+  return spans;
+}
+
 function restorable(coverage: TableCoverage | undefined) {
   const exact = coverage?.intervals.filter((interval) => interval.class === "exact") ?? [];
   return {
     state: coverage?.state ?? ("not captured" as const),
-    firstRestorable: exact.at(0)?.from,
-    lastRestorable: exact.at(-1)?.to,
+    firstRestorable: exact
+      .map((interval) => firstExactIn(interval, interval.from))
+      .find((found) => found !== undefined),
+    lastRestorable: exact
+      .map((interval) => lastExactIn(interval, interval.to))
+      .findLast((found) => found !== undefined),
     intervals: coverage?.intervals ?? [],
   };
 }

@@ -24,11 +24,18 @@ export interface TableClass {
   class: CoverageClass;
 }
 
-/** Pins an instant, and says of which class it is for each table. */
+/** Tiers keep every change for at least so long: nothing younger is thinned or let go. */
+const alwaysKeptMs = 86_400_000;
+
+/**
+ * Pins an instant, and says of which class it is for each table.
+ * @param underLease runs work while no maintenance runs: what might be thinned or let go just now must not be
+ */
 export async function pinInstant(
   repository: Repository,
   request: PinRequest,
   now: Instant,
+  underLease: <T>(work: () => Promise<T>) => Promise<T>,
 ): Promise<{ pin: Pin; tables: TableClass[] }> {
   const { name, note, allowInexact } = request;
   checkPinName(name);
@@ -41,6 +48,16 @@ export async function pinInstant(
   const tables = await classesAt(repository, at);
   if (!allowInexact && inexactOf(tables).length > 0) throw refused(at, tables);
   const pin: Pin = { name, at, made: now, ...(note === undefined ? {} : { note }) };
+  const put = () => putPin(repository, pin, tables);
+  return now - at < alwaysKeptMs ? put() : underLease(put);
+}
+
+async function putPin(
+  repository: Repository,
+  pin: Pin,
+  tables: TableClass[],
+): Promise<{ pin: Pin; tables: TableClass[] }> {
+  const { name, at, made } = pin;
   await addPin(repository.store, pin);
   try {
     // What expired between the look and the pin shows now; what has not is kept from now on.
@@ -48,7 +65,7 @@ export async function pinInstant(
     if (inexactOf(pinned).length > inexactOf(tables).length) throw refused(at, pinned);
     return { pin, tables: pinned };
   } catch (error) {
-    await removePin(repository.store, name, now);
+    await removePin(repository.store, name, made);
     throw error;
   }
 }

@@ -6,6 +6,8 @@ import { pinInstant } from "../../src/restore/pin.js";
 import { makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";
 import { overriding } from "../simulation/overriding.js";
 
+const unguarded = <T>(work: () => Promise<T>) => work();
+
 const orders = "0a000000-0000-4000-8000-000000000001";
 const carts = "0b000000-0000-4000-8000-000000000002";
 
@@ -44,7 +46,12 @@ beforeEach(async () => {
 
 const later = () => clock.instant + 1000;
 const pin = (at?: number, allowInexact = false, of = repository) =>
-  pinInstant(of, { name: "p", ...(at === undefined ? {} : { at }), allowInexact }, later());
+  pinInstant(
+    of,
+    { name: "p", ...(at === undefined ? {} : { at }), allowInexact },
+    later(),
+    unguarded,
+  );
 const pinned = async () => (await listPins(repository.store)).map(({ at }) => at);
 const exact = [
   { name: "shop.carts", class: "exact" },
@@ -57,6 +64,7 @@ describe("an instant is pinned", () => {
       repository,
       { name: "release", at: before, note: "1.2", allowInexact: false },
       later(),
+      unguarded,
     );
     const expected = { name: "release", at: before, made: later(), note: "1.2" };
     expect(made.pin).toEqual(expected);
@@ -109,7 +117,7 @@ describe("an instant is not pinned", () => {
 
   test("under a name that is none, or is taken", async () => {
     await expect(
-      pinInstant(repository, { name: "A", at: before, allowInexact: false }, later()),
+      pinInstant(repository, { name: "A", at: before, allowInexact: false }, later(), unguarded),
     ).rejects.toMatchObject({ code: "usage" });
     await pin(before);
     await expect(pin(after)).rejects.toThrow(/there is a pin p already/);

@@ -1,14 +1,26 @@
+import { MemoryStore } from "./memory-store.js";
 import { ObjectExists, type ObjectStore, type StoredObject } from "./object-store.js";
 
-/** A store as it would be with some objects more. What is put goes nowhere but into memory; nothing can be deleted. */
-export class OverlayStore implements ObjectStore {
+/**
+ * A store as it was when it was listed, and as it would be with some objects more: what others put meanwhile is in no
+ * listing of it, and what is put to it goes nowhere but into memory. Nothing can be deleted.
+ */
+export class StoreSnapshot implements ObjectStore {
   readonly location: string;
+  private readonly added = new MemoryStore();
 
-  constructor(
+  private constructor(
     private readonly below: ObjectStore,
-    private readonly added: ObjectStore,
+    /** In the order of their names. */
+    private readonly listed: StoredObject[],
   ) {
     this.location = below.location;
+  }
+
+  static async of(store: ObjectStore): Promise<StoreSnapshot> {
+    const listed: StoredObject[] = [];
+    for await (const object of store.list("")) listed.push(object);
+    return new StoreSnapshot(store, listed);
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
@@ -28,7 +40,8 @@ export class OverlayStore implements ObjectStore {
   async *list(prefix: string): AsyncGenerator<StoredObject> {
     const added: StoredObject[] = [];
     for await (const object of this.added.list(prefix)) added.push(object);
-    for await (const object of this.below.list(prefix)) {
+    for (const object of this.listed) {
+      if (!object.name.startsWith(prefix)) continue;
       while (added.length > 0 && added[0]!.name < object.name) yield added.shift()!;
       yield object;
     }
@@ -36,6 +49,6 @@ export class OverlayStore implements ObjectStore {
   }
 
   delete(): Promise<void> {
-    return Promise.reject(new Error("an overlay deletes nothing"));
+    return Promise.reject(new Error("nothing is deleted from a snapshot"));
   }
 }

@@ -1,0 +1,161 @@
+/** Weeks of history under tiers, pins and daily maintenance: what is restorable is what was declared, and no byte else. */
+import { describe, expect, test } from "vitest";
+import type { Instant } from "../../src/instant.js";
+import { intervalAt, isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
+import { readCoverage } from "../../src/repository/coverage-reader.js";
+import { Random } from "../simulated/random.js";
+import { type Declared, dayMs, declaredOf } from "./declared.js";
+import { Month, tables } from "./month.js";
+import { restoredAt } from "./recording.js";
+
+const keep = "all:3d, 1m:10d, 1h:30d";
+const tiers = [
+  { resolutionMs: 1, days: 3 },
+  { resolutionMs: 60_000, days: 10 },
+  { resolutionMs: 3_600_000, days: 30 },
+];
+
+/** Where coverage and declaration differ, in words. */
+function differences(of: TableCoverage, month: Month): string[] {
+  const pinned = [...month.pins.values()];
+  const declared = declaredOf(tiers, month.ticks, month.maintained, pinned);
+  const wrong: string[] = [];
+  for (const stretch of month.watched.get(of.table)!) {
+    for (const part of declared) {
+      const from = Math.max(stretch.from, part.from);
+      const to = Math.min(stretch.to, part.to);
+      if (from > to) continue;
+      wrong.push(...differencesIn(of, { ...part, from, to }, pinned));
+    }
+  }
+  for (const interval of of.intervals.filter((one) => one.class === "exact")) {
+    const inside = month.watched
+      .get(of.table)!
+      .some(({ from, to }) => from <= interval.from && interval.to <= to);
+    if (!inside) wrong.push(`${JSON.stringify(interval)} was not watched`);
+    const first = declared[0]!.from;
+    if (interval.from < first)
+      wrong.push(`${JSON.stringify(interval)} is not kept before ${first}`);
+  }
+  return wrong;
+}
+
+function differencesIn(
+  { intervals }: TableCoverage,
+  { from, to, resolutionMs }: Declared,
+  pinned: Instant[],
+): string[] {
+  const what = `${from} to ${to} by ${resolutionMs}`;
+  const wrong: string[] = [];
+  let at = from;
+  for (const interval of intervals) {
+    if (interval.class !== "exact" || interval.to < from || interval.from > to) continue;
+    if (interval.from > at) wrong.push(`${what}: nothing from ${at} to ${interval.from}`);
+    at = interval.to + 1;
+    const fine = interval.resolutionMs ?? 1;
+    const begin = Math.max(from, interval.from);
+    const end = Math.min(to, interval.to);
+    if (resolutionMs === "pins") {
+      for (let probe = begin; probe <= end; probe += 1 + Math.floor((end - begin) / 100)) {
+        if (isExactAt(interval, probe) && !pinned.includes(probe)) {
+          wrong.push(`${what}: ${probe} is called exact, by ${fine}`);
+        }
+      }
+    } else if (fine !== resolutionMs) wrong.push(`${what}: kept by ${fine}`);
+    for (const pin of pinned.filter((one) => begin <= one && one <= end)) {
+      if (!isExactAt(interval, pin)) wrong.push(`${what}: the pin ${pin} is lost`);
+    }
+  }
+  if (at <= to && resolutionMs !== "pins") wrong.push(`${what}: nothing from ${at}`);
+  return wrong;
+}
+
+describe("a month of history", () => {
+  for (const seed of [1, 2, 3]) {
+    test(`keeps exactly what is declared, seed ${seed}`, { timeout: 120_000 }, async () => {
+      const random = new Random(seed);
+      const month = await Month.begin(random, keep);
+      const begin = month.clock.instant;
+      const sizes: { objects: number; bytes: number }[] = [];
+      let restores = 0;
+      /** What was restored of an instant before, by table and instant. */
+      const restored = new Map<string, { table: string; at: Instant; documents: string }>();
+      for (let day = 0; day < 45; day += 1) {
+        const end = begin + (day + 1) * dayMs;
+        const runs = 1 + random.below(3);
+        for (let run = 1; run <= runs; run += 1) {
+          await month.workUntil(end - ((runs - run) * dayMs) / runs);
+          await month.maintain();
+        }
+        if (random.below(4) === 0) {
+          month.stopWriter(random.below(7_200_000));
+          await month.startWriter();
+        }
+        const coverage = await readCoverage(month.store);
+        for (const table of tables) {
+          const of = coverage.get(table)!;
+          expect(differences(of, month).slice(0, 5), `day ${day}, ${table}`).toEqual([]);
+          for (const at of someExact(of, month, random)) {
+            const documents = await restoredAt(month.store, table, at);
+            expect(documents, `day ${day}, ${table} at ${at}`).toEqual(month.history.at(table, at));
+            restored.set(`${table} ${at}`, { table, at, documents: documents.join("\n") });
+            restores += 1;
+          }
+        }
+        for (const [key, { table, at, documents }] of restored) {
+          const of = coverage.get(table)!;
+          if (!isExactAt(intervalAt(of, at), at)) restored.delete(key);
+          else if (random.below(10) === 0) {
+            expect((await restoredAt(month.store, table, at)).join("\n")).toBe(documents);
+            restores += 1;
+          }
+        }
+        await changePins(month, coverage, random);
+        sizes.push(await sizeOf(month));
+      }
+      console.log(
+        restores,
+        month.ticks.length,
+        JSON.stringify(sizes.map((s) => [s.objects, s.bytes])),
+      );
+    });
+  }
+});
+
+function someExact(of: TableCoverage, month: Month, random: Random): Instant[] {
+  const exact = of.intervals.filter((one) => one.class === "exact");
+  const found: Instant[] = [...month.pins.values()];
+  for (let i = 0; i < 12; i += 1) {
+    const { from, to, resolutionMs = 1 } = exact[random.below(exact.length)]!;
+    const at = from + random.below(to - from + 1);
+    found.push(at - ((at + 1) % resolutionMs), from, to);
+  }
+  return found.filter((at) => isExactAt(intervalAt(of, at), at));
+}
+
+async function changePins(
+  month: Month,
+  coverage: Map<string, TableCoverage>,
+  random: Random,
+): Promise<void> {
+  if (random.below(3) === 0) {
+    const exact = coverage.get(tables[0]!)!.intervals.filter((one) => one.class === "exact");
+    const { from, to, resolutionMs = 1 } = exact[random.below(exact.length)]!;
+    const at = from + random.below(to - from + 1);
+    const instant = at - ((at + 1) % resolutionMs);
+    if (instant >= from) await month.pin(instant);
+  }
+  if (month.pins.size > 3 && random.below(3) === 0) {
+    const names = [...month.pins.keys()];
+    await month.unpin(names[random.below(names.length)]!);
+  }
+}
+
+async function sizeOf({ store }: Month) {
+  let [objects, bytes] = [0, 0];
+  for await (const { size } of store.list("")) {
+    objects += 1;
+    bytes += size;
+  }
+  return { objects, bytes };
+}
