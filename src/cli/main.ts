@@ -48,6 +48,7 @@ function maintained(command: Command): Command {
     .option("--fold-every <duration>", "make new bases at least this often", "1h")
     .option("--fold-at <cron>", "make new bases at these times (UTC)")
     .option("--restore-within <duration>", "make new bases when a restore to now would take longer")
+    .option("--auto", "adapt folds, and ticks, to what is measured, within the bounds given")
     .option("--grace <duration>", "how long what was replaced or let go stays", "15m")
     .option("--no-delete", "delete nothing; leave that to the bucket's lifecycle rules");
 }
@@ -71,7 +72,6 @@ maintained(
     .option("--spool <directory>", "where closed ticks wait while the repository's store fails")
     .option("--spool-limit <size>", "bound of the spool", "1GiB")
     .option("--take-over", "shut out a writer that seems to live")
-    .option("--auto", "adapt ticks and folds to what is measured, within the bounds given")
     .option(
       "--tick-max <duration>",
       "with --auto: the longest tick, while the store is slow",
