@@ -7,6 +7,7 @@ import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { compareKeys } from "../key-order.js";
 import type { BaseManifest, BasePart } from "./base.js";
+import type { Effort } from "./compression.js";
 import { DataObjectWriter, frameBytesTarget } from "./data-object.js";
 import { encodeJsonObject } from "./json-object.js";
 import { LineBuffer } from "./line-buffer.js";
@@ -52,6 +53,7 @@ export class BaseWriter {
     private readonly repository: Repository,
     private readonly identity: BaseIdentity,
     private readonly partBytesTarget = partBytesTargetDefault,
+    private readonly effort: Effort = "fast",
   ) {
     this.closeAt = partBytesTarget;
     this.prefix = basePrefix(identity.table, identity.begun, identity.unique);
@@ -72,7 +74,7 @@ export class BaseWriter {
     this.checkRises(key);
     if (this.lastKey?.length === key.length) this.lastKey.set(key);
     else this.lastKey = Buffer.from(key);
-    this.open ??= new OpenPart(key);
+    this.open ??= new OpenPart(key, this.effort);
     this.open.add(key, time, sequence, document);
     if (this.open.lineBytes >= this.closeAt) this.closePart();
   }
@@ -162,15 +164,19 @@ export class BaseWriter {
 }
 
 class OpenPart {
-  private readonly documents = new DataObjectWriter("basePart");
-  private readonly keys = new DataObjectWriter("baseKeys");
-  private readonly lines = new SortedLines(this.documents);
-  private readonly keyLines = new SortedLines(this.keys);
+  private readonly documents: DataObjectWriter;
+  private readonly keys: DataObjectWriter;
+  private readonly lines: SortedLines;
+  private readonly keyLines: SortedLines;
   private readonly firstKey: string;
   private documentBytes = 0;
   private readonly digest = new SetDigest();
 
-  constructor(firstKey: Buffer) {
+  constructor(firstKey: Buffer, effort: Effort) {
+    this.documents = new DataObjectWriter("basePart", effort);
+    this.keys = new DataObjectWriter("baseKeys", "fast");
+    this.lines = new SortedLines(this.documents);
+    this.keyLines = new SortedLines(this.keys);
     this.firstKey = firstKey.toString("utf8");
   }
 
@@ -222,7 +228,11 @@ export class SortedLines {
   private minTime = 0;
   private maxTime = 0;
 
-  constructor(private readonly object: DataObjectWriter) {}
+  /** @param onFrame told the lines of each frame */
+  constructor(
+    private readonly object: DataObjectWriter,
+    private readonly onFrame: (lines: Buffer) => void = () => undefined,
+  ) {}
 
   /** Where the next line begins. */
   get end(): number {
@@ -246,13 +256,15 @@ export class SortedLines {
   /** The line that was written ends at `end`. */
   commit(end: number): void {
     this.buffer.commit(end);
-    if (end >= frameBytesTarget) this.flush();
+    if (end >= frameBytesTarget[this.object.effort]) this.flush();
   }
 
   flush(): void {
     if (this.buffer.rows === 0) return;
     const { firstKey, minTime, maxTime } = this;
-    this.object.addFrame(this.buffer.lines(), this.buffer.rows, { firstKey, minTime, maxTime });
+    const lines = this.buffer.lines();
+    this.object.addFrame(lines, this.buffer.rows, { firstKey, minTime, maxTime });
+    this.onFrame(lines);
     this.buffer.clear();
   }
 }
