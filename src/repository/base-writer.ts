@@ -7,6 +7,7 @@ import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { compareKeys } from "../key-order.js";
 import type { BaseManifest, BasePart } from "./base.js";
+import type { Effort } from "./compression.js";
 import { DataObjectWriter, frameBytesTarget } from "./data-object.js";
 import { encodeJsonObject } from "./json-object.js";
 import { LineBuffer } from "./line-buffer.js";
@@ -42,7 +43,7 @@ export class BaseWriter {
   partsKept = 0;
   /** Bytes of the stored objects that were written. */
   bytesWritten = 0;
-  private readonly open = new OpenPart();
+  private readonly open: OpenPart;
   /** Empty before the first row. */
   private lastKey = Buffer.alloc(0);
   private putting: Promise<void> = Promise.resolve();
@@ -53,8 +54,10 @@ export class BaseWriter {
     private readonly repository: Repository,
     private readonly identity: BaseIdentity,
     private readonly partBytesTarget = partBytesTargetDefault,
+    effort: Effort = "fast",
   ) {
     this.closeAt = partBytesTarget;
+    this.open = new OpenPart(effort);
     this.prefix = basePrefix(identity.table, identity.begun, identity.unique);
   }
 
@@ -161,13 +164,18 @@ export class BaseWriter {
 
 /** The part that is being written; after one is finished, the next. */
 class OpenPart {
-  private readonly documents = new DataObjectWriter("basePart");
-  private readonly keys = new DataObjectWriter("baseKeys");
-  private readonly lines = new SortedLines(this.documents);
+  private readonly documents: DataObjectWriter;
+  private readonly keys = new DataObjectWriter("baseKeys", "fast");
+  private readonly lines: SortedLines;
   private readonly keyLines = new SortedLines(this.keys);
   private firstKey = "";
   private documentBytes = 0;
   private digest = new SetDigest();
+
+  constructor(effort: Effort) {
+    this.documents = new DataObjectWriter("basePart", effort);
+    this.lines = new SortedLines(this.documents);
+  }
 
   get rows(): number {
     return this.digest.count;
@@ -220,7 +228,11 @@ export class SortedLines {
   private minTime = 0;
   private maxTime = 0;
 
-  constructor(private readonly object: DataObjectWriter) {}
+  /** @param onFrame told the lines of each frame */
+  constructor(
+    private readonly object: DataObjectWriter,
+    private readonly onFrame: (lines: Buffer) => void = () => undefined,
+  ) {}
 
   /** Where the next line begins. */
   get end(): number {
@@ -244,13 +256,15 @@ export class SortedLines {
   /** The line that was written ends at `end`. */
   commit(end: number): void {
     this.buffer.commit(end);
-    if (end >= frameBytesTarget) this.flush();
+    if (end >= frameBytesTarget[this.object.effort]) this.flush();
   }
 
   flush(): void {
     if (this.buffer.rows === 0) return;
     const { firstKey, minTime, maxTime } = this;
-    this.object.addFrame(this.buffer.lines(), this.buffer.rows, { firstKey, minTime, maxTime });
+    const lines = this.buffer.lines();
+    this.object.addFrame(lines, this.buffer.rows, { firstKey, minTime, maxTime });
+    this.onFrame(lines);
     this.buffer.clear();
   }
 }

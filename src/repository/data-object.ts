@@ -6,7 +6,7 @@ import { decompress } from "zstd-napi";
 import { sha256 } from "../digest.js";
 import { damaged, newerFormat } from "../errors.js";
 import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
-import { compressFrame, frameBytesBound } from "./compression.js";
+import { compressFrame, type Effort, frameBytesBound } from "./compression.js";
 
 export const formatVersion = 1;
 const magic = Buffer.from("THINKBK1", "latin1");
@@ -14,7 +14,11 @@ const skippableMagic = 0x184d2a54;
 const skippableHeaderBytes = 8;
 export const trailerBytes = 48;
 /** Frames are closed at this many bytes of lines; a longer line has a frame of its own. */
-export const frameBytesTarget = 512 * 1024;
+export const frameBytesTarget: Record<Effort, number> = {
+  fast: 512 * 1024,
+  // Compressed from larger pieces, it is one or two hundredths smaller.
+  dense: 1024 * 1024,
+};
 /** A frame that claims to hold more than this is refused before memory is given to it: twice the largest document. */
 const frameBytesMax = 1024 * 1024 * 1024;
 /** Read with the trailer in one request; nearly every index fits. */
@@ -79,7 +83,10 @@ export class DataObjectWriter {
   /** Bytes of the lines so far, before compression. */
   lineBytes = 0;
 
-  constructor(private readonly kind: Kind) {}
+  constructor(
+    private readonly kind: Kind,
+    readonly effort: Effort = "fast",
+  ) {}
 
   /** Compressed bytes so far. */
   get byteLength(): number {
@@ -89,7 +96,7 @@ export class DataObjectWriter {
   /** Adds `lines` (whole NDJSON lines, `rows` of them) as one frame. */
   addFrame(lines: Buffer, rows: number, label: FrameLabel = {}): void {
     const room = this.reserve(frameBytesBound(lines.length));
-    const length = compressFrame(lines, room);
+    const length = compressFrame(lines, room, this.effort);
     this.frames.push({
       offset: this.length,
       length,
