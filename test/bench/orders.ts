@@ -28,7 +28,10 @@ export async function load(
 }
 
 /** An order of some 480 bytes; its key is "order-" and its number with nine digits. */
-export function order(number: number, random: () => number): { id: string; [field: string]: unknown } {
+export function order(
+  number: number,
+  random: () => number,
+): { id: string; [field: string]: unknown } {
   const pick = () => words[Math.floor(random() * words.length)]!;
   return {
     id: `order-${String(number).padStart(9, "0")}`,
