@@ -46,7 +46,7 @@ export function drawChart({ title, unit, lines }: Chart): string {
   const paths = lines.map(({ points, dots }, i) => {
     if (dots) {
       const each = points.map(([x, y]) => `M${px(x)} ${py(y)}h0`).join("");
-      return `<path d="${each}" stroke="${colours[i]}" stroke-width="2.6" stroke-linecap="round"/>`;
+      return `<path d="${each}" stroke="${colours[i]}" stroke-width="3.2" stroke-linecap="round"/>`;
     }
     const path = points.map(([x, y]) => `${px(x)} ${py(y)}`).join("L");
     return `<path d="M${path}" fill="none" stroke="${colours[i]}" stroke-width="1.3" stroke-linejoin="round"/>`;
@@ -58,7 +58,7 @@ export function drawChart({ title, unit, lines }: Chart): string {
     ...legend(lines),
     ...grid,
     ...feet,
-    `<text x="${frame.left - 52}" y="${frame.top - 12}">${escape(unit)}</text>`,
+    `<text x="${frame.left - 8}" y="${frame.top - 12}" text-anchor="end">${escape(unit)}</text>`,
     `<text x="${frame.left + inner.width / 2}" y="${height - 8}" text-anchor="middle">minutes</text>`,
     ...paths,
     "</svg>\n",
@@ -74,9 +74,12 @@ function greatest(lines: Line[], axis: 0 | 1): number {
 
 function legend(lines: Line[]): string[] {
   let x = frame.left;
-  return lines.map(({ name }, i) => {
+  return lines.map(({ name, dots }, i) => {
+    const sign = dots
+      ? `M${x + 8} ${frame.top - 16}h0" stroke-width="5" stroke-linecap="round"`
+      : `M${x} ${frame.top - 16}h16" stroke-width="2.5"`;
     const entry =
-      `<path d="M${x} ${frame.top - 16}h16" stroke="${colours[i]}" stroke-width="2.5"/>` +
+      `<path d="${sign} stroke="${colours[i]}"/>` +
       `<text x="${x + 21}" y="${frame.top - 12}">${escape(name)}</text>`;
     x += 40 + 6.4 * name.length;
     return entry;
