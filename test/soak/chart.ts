@@ -4,6 +4,8 @@ export interface Line {
   name: string;
   /** x in minutes, y in the chart's unit; in the order of x. */
   points: [number, number][];
+  /** Single readings that say nothing of what lies between them. */
+  dots: boolean;
 }
 
 export interface Chart {
@@ -20,9 +22,9 @@ const ink = "#7d7d7d";
 const colours = ["#2b8be0", "#d9730d", "#2f9e5b", "#b05cc6"];
 
 export function drawChart({ title, unit, lines }: Chart): string {
-  const xs = ticks(Math.max(...lines.flatMap(({ points }) => points.map(([x]) => x)), 1e-9));
-  const ys = ticks(Math.max(...lines.flatMap(({ points }) => points.map(([, y]) => y)), 1e-9));
-  const xMax = Math.max(...lines.flatMap(({ points }) => points.map(([x]) => x)), 1e-9);
+  const xMax = greatest(lines, 0);
+  const xs = ticks(xMax).filter((x) => x <= xMax);
+  const ys = ticks(greatest(lines, 1));
   const yMax = ys.at(-1)!;
   const inner = {
     width: width - frame.left - frame.right,
@@ -36,14 +38,16 @@ export function drawChart({ title, unit, lines }: Chart): string {
       `<path d="M${frame.left} ${py(y)}H${width - frame.right}" stroke="${ink}" stroke-opacity="0.3"/>` +
       `<text x="${frame.left - 8}" y="${py(y) + 4}" text-anchor="end">${label(y)}</text>`,
   );
-  const feet = xs
-    .filter((x) => x <= xMax)
-    .map(
-      (x) =>
-        `<path d="M${px(x)} ${bottom}v4" stroke="${ink}"/>` +
-        `<text x="${px(x)}" y="${bottom + 17}" text-anchor="middle">${label(x)}</text>`,
-    );
-  const paths = lines.map(({ points }, i) => {
+  const feet = xs.map(
+    (x) =>
+      `<path d="M${px(x)} ${bottom}v4" stroke="${ink}"/>` +
+      `<text x="${px(x)}" y="${bottom + 17}" text-anchor="middle">${label(x)}</text>`,
+  );
+  const paths = lines.map(({ points, dots }, i) => {
+    if (dots) {
+      const each = points.map(([x, y]) => `M${px(x)} ${py(y)}h0`).join("");
+      return `<path d="${each}" stroke="${colours[i]}" stroke-width="3.2" stroke-linecap="round"/>`;
+    }
     const path = points.map(([x, y]) => `${px(x)} ${py(y)}`).join("L");
     return `<path d="M${path}" fill="none" stroke="${colours[i]}" stroke-width="1.3" stroke-linejoin="round"/>`;
   });
@@ -54,18 +58,28 @@ export function drawChart({ title, unit, lines }: Chart): string {
     ...legend(lines),
     ...grid,
     ...feet,
-    `<text x="${frame.left - 52}" y="${frame.top - 12}">${escape(unit)}</text>`,
+    `<text x="${frame.left - 8}" y="${frame.top - 12}" text-anchor="end">${escape(unit)}</text>`,
     `<text x="${frame.left + inner.width / 2}" y="${height - 8}" text-anchor="middle">minutes</text>`,
     ...paths,
     "</svg>\n",
   ].join("\n");
 }
 
+/** Of all points, along one axis; above 0. */
+function greatest(lines: Line[], axis: 0 | 1): number {
+  let max = 1e-9;
+  for (const { points } of lines) for (const point of points) max = Math.max(max, point[axis]);
+  return max;
+}
+
 function legend(lines: Line[]): string[] {
   let x = frame.left;
-  return lines.map(({ name }, i) => {
+  return lines.map(({ name, dots }, i) => {
+    const sign = dots
+      ? `M${x + 8} ${frame.top - 16}h0" stroke-width="5" stroke-linecap="round"`
+      : `M${x} ${frame.top - 16}h16" stroke-width="2.5"`;
     const entry =
-      `<path d="M${x} ${frame.top - 16}h16" stroke="${colours[i]}" stroke-width="2.5"/>` +
+      `<path d="${sign} stroke="${colours[i]}"/>` +
       `<text x="${x + 21}" y="${frame.top - 12}">${escape(name)}</text>`;
     x += 40 + 6.4 * name.length;
     return entry;

@@ -18,6 +18,7 @@ type Document = ReturnType<typeof order>;
 export class LoadedTable {
   /** Holds digests in place of documents. */
   readonly ledger = new Ledger();
+  /** Writes acknowledged since the first documents were there; `bytes` of all documents sent, the first ones too. */
   readonly counts = { inserts: 0, updates: 0, deletes: 0, bytes: 0 };
   private writers: LoadWriter[] = [];
 
@@ -96,25 +97,25 @@ class LoadWriter {
     const number = Math.floor(this.random() * this.share * 1.2);
     const known = this.documents.get(number);
     if (!known) {
-      counts.inserts += 1;
       const document = this.made(number);
       const acknowledge = this.note(document.id, document);
       await this.run(this.term.insert(r.json(JSON.stringify(document))));
       acknowledge();
+      counts.inserts += 1;
     } else if (this.random() < 0.2) {
-      counts.deletes += 1;
       this.documents.delete(number);
       const acknowledge = this.note(known.id, null);
       await this.run(this.term.get(known.id).delete());
       acknowledge();
+      counts.deletes += 1;
     } else {
-      counts.updates += 1;
       const { lines, note } = order(number, this.random);
       const document: Document = { ...known, lines, note };
       this.documents.set(number, document);
       const acknowledge = this.note(known.id, document);
       await this.run(this.term.get(known.id).update(r.json(JSON.stringify({ lines, note }))));
       acknowledge();
+      counts.updates += 1;
     }
   }
 

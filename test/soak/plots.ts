@@ -3,6 +3,9 @@ import { join } from "node:path";
 import { drawChart } from "./chart.js";
 import { points, type Quantity, quantities, type Samples } from "./samples.js";
 
+/** A probe of which the next one knows nothing. */
+const probes: Quantity[] = ["durableLag", "eventLoopMax"];
+
 const plots: { file: string; title: string; unit: string; lines: Quantity[] }[] = [
   {
     file: "memory",
@@ -29,6 +32,7 @@ export async function writePlots(samples: Samples, directory: string): Promise<v
     const drawn = lines
       .map((name) => ({
         name: quantities[name].title,
+        dots: probes.includes(name),
         points: points(samples, name).map(([x, y]): [number, number] => [x / 60, y]),
       }))
       .filter(({ points: read }) => read.length > 1);

@@ -5,7 +5,7 @@ import type { LoadedTable } from "./load.js";
 import type { Marker } from "./marker.js";
 import { type ProcessStat, readProcess } from "./process-stat.js";
 import { repositorySize } from "./repository-size.js";
-import { add, noSamples, type Quantity, type Reading } from "./samples.js";
+import { add, noSamples, type Reading } from "./samples.js";
 import type { WatchedCapture } from "./watched-capture.js";
 
 const everyMs = 5000;
@@ -25,7 +25,8 @@ export class Sampler {
     private readonly marker: Marker,
   ) {}
 
-  async run(signal: AbortSignal, onSample: (count: number) => void): Promise<void> {
+  /** Until the signal aborts; waits for `onSample`, which is given the number of the sample. */
+  async run(signal: AbortSignal, onSample: (count: number) => void | Promise<void>): Promise<void> {
     const began = performance.now();
     for (let count = 0; !signal.aborted; count += 1) {
       const due = began + count * everyMs;
@@ -35,11 +36,11 @@ export class Sampler {
       if (signal.aborted) return;
       const seconds = (performance.now() - began) / 1000;
       add(this.samples, seconds, await this.read(count));
-      onSample(count);
+      await onSample(count);
     }
   }
 
-  private async read(count: number): Promise<Partial<Reading<Quantity>>> {
+  private async read(count: number): Promise<Reading> {
     const [process, durableMs, size, lagMs] = await Promise.all([
       this.readProcess(),
       this.marker.measure(),
@@ -59,7 +60,7 @@ export class Sampler {
     };
   }
 
-  private async readProcess(): Promise<Partial<Reading<Quantity>>> {
+  private async readProcess(): Promise<Reading> {
     const stat = await readProcess(this.capture.pid);
     const at = performance.now();
     const changes = this.tables.reduce((sum, table) => sum + table.changes, 0);
@@ -80,7 +81,7 @@ export class Sampler {
   }
 
   /** What the capture last said of itself, once. */
-  private ownMeasures(): Partial<Reading<Quantity>> {
+  private ownMeasures(): Reading {
     const { measured } = this.capture;
     if (!measured || measured === this.measured) return {};
     this.measured = measured;

@@ -1,13 +1,10 @@
-/** A series of readings of the same quantities. */
-
-/** Undefined where a quantity was not read at that time. */
-export type Reading<Name extends string> = Record<Name, number | undefined>;
+/** What is measured, and its readings. */
 
 export const quantities = {
-  rss: { title: "resident memory of the capture", unit: "MiB" },
-  peakRss: { title: "peak of it", unit: "MiB" },
-  heapUsed: { title: "of it JavaScript heap", unit: "MiB" },
-  outsideHeap: { title: "of it buffers outside the heap", unit: "MiB" },
+  rss: { title: "capture, resident", unit: "MiB" },
+  peakRss: { title: "capture, peak since its start", unit: "MiB" },
+  heapUsed: { title: "its JavaScript heap", unit: "MiB" },
+  outsideHeap: { title: "its buffers outside the heap", unit: "MiB" },
   handles: { title: "open files and sockets", unit: "" },
   restorableLag: { title: "age of the newest restorable instant", unit: "s" },
   durableLag: { title: "from a write to its segment", unit: "s" },
@@ -15,7 +12,7 @@ export const quantities = {
   eventLoopMax: { title: "event-loop delay, greatest in 10 s", unit: "ms" },
   captureCpu: { title: "CPU of the capture", unit: "% of a core" },
   maintenanceCpu: { title: "CPU of maintenance", unit: "% of a core" },
-  maintenanceRss: { title: "resident memory of maintenance, while it runs", unit: "MiB" },
+  maintenanceRss: { title: "maintenance, resident while it runs", unit: "MiB" },
   changeRate: { title: "changes acknowledged", unit: "1/s" },
   repositoryBytes: { title: "repository", unit: "MiB" },
   logBytes: { title: "of it log", unit: "MiB" },
@@ -25,6 +22,9 @@ export const quantities = {
 } as const;
 
 export type Quantity = keyof typeof quantities;
+
+/** Undefined where a quantity was not read at that time. */
+export type Reading = Partial<Record<Quantity, number | undefined>>;
 
 export interface Samples {
   /** Seconds from the beginning. */
@@ -37,7 +37,7 @@ export function noSamples(): Samples {
   return { seconds: [], values: values as unknown as Samples["values"] };
 }
 
-export function add(samples: Samples, seconds: number, reading: Partial<Reading<Quantity>>): void {
+export function add(samples: Samples, seconds: number, reading: Reading): void {
   samples.seconds.push(Math.round(seconds * 10) / 10);
   for (const name of Object.keys(quantities) as Quantity[]) {
     const value = reading[name];

@@ -5,7 +5,7 @@ import { points, type Quantity, quantities, type Samples } from "./samples.js";
 export const settledAfter = 0.25;
 
 export interface Summary {
-  samples: number;
+  mean: number;
   min: number;
   median: number;
   p99: number;
@@ -22,7 +22,7 @@ export function summarise(samples: Samples, name: Quantity): Summary | undefined
     sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]!;
   const settled = (samples.seconds.at(-1) ?? 0) * settledAfter;
   return {
-    samples: read.length,
+    mean: mean(sorted),
     min: sorted[0]!,
     median: at(0.5),
     p99: at(0.99),
@@ -31,9 +31,12 @@ export function summarise(samples: Samples, name: Quantity): Summary | undefined
   };
 }
 
+function mean(values: number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
 /** Of the line of least squares; 0 where there is none. */
 function slope(read: [number, number][]): number {
-  const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const x = mean(read.map(([seconds]) => seconds));
   const y = mean(read.map(([, value]) => value));
   let above = 0;
@@ -50,17 +53,17 @@ export function summaryTable(samples: Samples): string {
     const found = summarise(samples, name);
     if (!found) return [];
     const { title, unit } = quantities[name];
-    const numbers = [found.min, found.median, found.p99, found.max].map(short);
+    const numbers = [found.min, found.median, found.mean, found.p99, found.max].map(short);
     return [[unit === "" ? title : `${title}, ${unit}`, ...numbers, signed(found.slopePerHour)]];
   });
-  return formatTable(["quantity", "min", "median", "p99", "max", "slope per hour"], rows);
+  return formatTable(["quantity", "min", "median", "mean", "p99", "max", "slope per hour"], rows);
 }
 
 function signed(value: number): string {
   return `${value > 0 ? "+" : ""}${short(value)}`;
 }
 
-export function short(value: number): string {
+function short(value: number): string {
   const size = Math.abs(value);
   if (size >= 100) return Math.round(value).toLocaleString("en-US");
   return size >= 10 ? value.toFixed(1) : value.toFixed(2);

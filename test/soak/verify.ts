@@ -1,11 +1,10 @@
 /** Restores what was captured, through the CLI, and holds it against what the writers know. */
 import { cli, cliJson, type StatusResult } from "../endtoend/cli.js";
+import { judgeBy } from "../endtoend/ledger.js";
 import { readTable } from "../endtoend/workload.js";
 import { type DriverConnection, r } from "../server/driver.js";
 import { db, digestText, type LoadedTable } from "./load.js";
-
-/** How long after its acknowledgement a write may still be on its way, on a machine with too much to do. */
-const deliveryMs = 1500;
+import type { Question } from "./questions.js";
 
 const restoredDb = "judged";
 
@@ -19,47 +18,47 @@ export interface Verdict {
   wrong: number | string;
 }
 
+interface Where {
+  repo: string;
+  /** The server that is restored to, as a URL, and a connection to it. */
+  target: string;
+  connection: DriverConnection;
+}
+
 /** One table at one instant. */
-export async function judge(
-  repo: string,
-  target: string,
-  connection: DriverConnection,
-  table: LoadedTable,
-  instant: number,
-): Promise<Verdict> {
+export async function judge(where: Where, { instant, table, answers }: Question): Promise<Verdict> {
   const at = new Date(instant).toISOString();
-  const name = `${db}.${table.name}`;
-  const verdict: Verdict = { instant: at, table: name, keys: 0, inFlight: 0, wrong: 0 };
-  const options = ["--at", at, "--table", name, "--rename", `${name}=${restoredDb}.${table.name}`];
-  const { status, stderr } = await cli(["restore", "--repo", repo, "--target", target, ...options]);
-  if (status !== 0) return { ...verdict, wrong: `exit ${status}: ${stderr.slice(-600)}` };
-  const { keys, inFlight, wrong } = table.ledger.judge(
-    await digests(connection, restoredDb, table.name),
-    instant,
-    deliveryMs,
-  );
-  await r.db(restoredDb).tableDrop(table.name).run(connection);
-  return { ...verdict, keys, inFlight, wrong: wrong.length };
+  const restored = await restoreTable(where, table.name, "--at", at);
+  const said = { instant: at, table: table.name, keys: 0, inFlight: 0 };
+  if (typeof restored === "string") return { ...said, wrong: restored };
+  const { keys, inFlight, wrong } = judgeBy(answers, restored);
+  return { ...said, keys, inFlight, wrong: wrong.length };
 }
 
 /** The newest instant against the source, which stands still. */
-export async function judgeEnd(
-  repo: string,
-  target: string,
-  connection: DriverConnection,
-  table: LoadedTable,
-): Promise<Verdict> {
-  const name = `${db}.${table.name}`;
-  const verdict: Verdict = { instant: "newest", table: name, keys: 0, inFlight: 0, wrong: 0 };
-  const options = ["--table", name, "--rename", `${name}=${restoredDb}.${table.name}`];
-  const { status, stderr } = await cli(["restore", "--repo", repo, "--target", target, ...options]);
-  if (status !== 0) return { ...verdict, wrong: `exit ${status}: ${stderr.slice(-600)}` };
-  const live = await digests(connection, db, table.name);
-  const restored = await digests(connection, restoredDb, table.name);
-  await r.db(restoredDb).tableDrop(table.name).run(connection);
+export async function judgeEnd(where: Where, table: LoadedTable): Promise<Verdict> {
+  const restored = await restoreTable(where, table.name);
+  const said = { instant: "newest", table: table.name, keys: 0, inFlight: 0 };
+  if (typeof restored === "string") return { ...said, wrong: restored };
+  const live = await digests(where.connection, db, table.name);
   const keys = new Set([...live.keys(), ...restored.keys()]);
   const wrong = [...keys].filter((key) => live.get(key) !== restored.get(key)).length;
-  return { ...verdict, keys: keys.size, wrong };
+  return { ...said, keys: keys.size, wrong };
+}
+
+/** Digests of what was restored, by key; or what the command said when it failed. */
+async function restoreTable(
+  { repo, target, connection }: Where,
+  table: string,
+  ...at: string[]
+): Promise<Map<string, string> | string> {
+  const rename = ["--table", `${db}.${table}`, "--rename", `${db}.${table}=${restoredDb}.${table}`];
+  const args = ["restore", "--repo", repo, "--target", target, ...rename, ...at];
+  const { status, stderr } = await cli(args);
+  if (status !== 0) return `exit ${status}: ${stderr.slice(-600)}`;
+  const restored = await digests(connection, restoredDb, table);
+  await r.db(restoredDb).tableDrop(table).run(connection);
+  return restored;
 }
 
 /** Intervals in which a table was not captured exactly, from its first exact instant on. */
