@@ -44,6 +44,8 @@ export interface FoldLogOptions {
   spanMaxMs: (span: { from: Instant; to: Instant }) => number;
   /** Instants that stay exactly restorable where history is thinned. */
   pinned: Instant[];
+  /** Which pieces of the log to look at; all of them, if absent. */
+  within?: (piece: LogPiece) => boolean;
   /** Bytes of lines that are held in memory at once. */
   memoryBytesMax?: number;
   signal?: AbortSignal;
@@ -105,7 +107,7 @@ class LogFolder {
   async thin(): Promise<void> {
     const view = await this.view();
     for (const piece of view.pieces) {
-      if (piece.kind !== "folded" || piece.damage.size > 0) continue;
+      if (piece.kind !== "folded" || piece.damage.size > 0 || !this.isWithin(piece)) continue;
       const wanted = this.options.resolutionOf(piece);
       if (wanted <= piece.manifest.resolutionMs) continue;
       await this.writeMerged(view, [piece], wanted);
@@ -116,6 +118,10 @@ class LogFolder {
   private async view(): Promise<LogView> {
     this.options.signal?.throwIfAborted();
     return LogView.read(this.repository.store);
+  }
+
+  private isWithin(piece: LogPiece): boolean {
+    return this.options.within?.(piece) ?? true;
   }
 
   private isSettled(piece: LogPiece): boolean {
@@ -130,7 +136,9 @@ class LogFolder {
   /** The first neighbouring segments that are due, read. */
   private async nextBatch(view: LogView): Promise<SegmentBatch | undefined> {
     const spanMs = spansMs[0]!;
-    for (const run of runsOf(view)) {
+    for (const whole of runsOf(view)) {
+      const run = whole.filter((piece) => this.isWithin(piece));
+      if (run.length === 0) continue;
       const [first, last] = [run[0]!, run.at(-1)!];
       const isNewest = last === view.pieces.at(-1);
       const inSpan = run.filter((piece) => spanOf(piece, spanMs) === spanOf(first, spanMs));
@@ -200,6 +208,7 @@ class LogFolder {
       (of) =>
         of.length > 1 &&
         this.isOver(of[0]!.to, spanMs) &&
+        of.every((piece) => this.isWithin(piece)) &&
         of.every((piece) => piece.damage.size === 0 && spanMs <= this.options.spanMaxMs(piece)),
     );
   }

@@ -26,7 +26,7 @@ export async function* recordHolders(
     if (segment.index.frames.some((frame) => frame.table === stream)) yield segment;
     const target = linkOf(segment, stream);
     if (!target) return;
-    piece = holderOf(view, segment, target);
+    piece = await holderOf(view, segment, target);
   }
   if (piece) yield piece;
 }
@@ -64,10 +64,14 @@ function linkOf(segment: Segment, stream: SystemStream): (Place & { name: string
 }
 
 /** The piece to go on with: the folded segment before `segment`, if that reaches as far, else the linked one. */
-function holderOf(view: LogView, segment: Segment, target: Place & { name: string }): LogPiece {
+async function holderOf(
+  view: LogView,
+  segment: Segment,
+  target: Place & { name: string },
+): Promise<LogPiece> {
   const folded = isFoldedBetween(view, segment, target);
   const found = folded ?? view.pieces.find((one) => holds(one, target));
-  if (!found) throw damaged(target.name, "it is missing");
+  if (!found) throw await view.missing(target.name);
   return found;
 }
 
