@@ -14,9 +14,8 @@ import { type Expiry, latestExpiry, nextExpiry, putExpiry } from "../repository/
 import { withLease } from "../repository/lease.js";
 import { repositoryName, writerName } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
-import { MemoryStore } from "../storage/memory-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { OverlayStore } from "../storage/overlay-store.js";
+import { StoreSnapshot } from "../storage/store-snapshot.js";
 import { WithoutStore } from "../storage/without-store.js";
 import { Belonging } from "./belonging.js";
 import { restorable } from "./costs.js";
@@ -222,7 +221,7 @@ class Mending {
 
   /** Throws if what could be restored without the damaged objects could not be any more. */
   private async refuseLoss(next: Expiry): Promise<void> {
-    const then = new OverlayStore(this.store, new MemoryStore());
+    const then = await StoreSnapshot.of(this.store);
     await putExpiry(then, next);
     const coverage = await readCoverage(new WithoutStore(then, this.damaged));
     for (const [table, before] of this.verified.standing!.coverage) {
