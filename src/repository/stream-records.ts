@@ -13,12 +13,15 @@ import type { SystemStream } from "./segment.js";
 
 /**
  * What holds the records of a stream up to and including the piece at `index`, newest first. A folded segment holds
- * all that came before it too, so it is the last one. Throws where an object that holds some is missing.
+ * all that came before it too, so it is the last one.
+ * @param onLost told the name of a missing object that holds some, and what came before it is not found; if it is not
+ * given, that is thrown
  */
 export async function* recordHolders(
   view: LogView,
   stream: SystemStream,
   index: number,
+  onLost: (name: string) => void = throwMissing,
 ): AsyncGenerator<Segment | FoldedPiece> {
   let piece: LogPiece | undefined = view.pieces[index];
   while (piece?.kind === "segment") {
@@ -27,6 +30,7 @@ export async function* recordHolders(
     const target = linkOf(segment, stream);
     if (!target) return;
     piece = holderOf(view, segment, target);
+    if (!piece) onLost(target.name);
   }
   if (piece) yield piece;
 }
@@ -48,7 +52,7 @@ export async function holdersInRun(
     const target = linkOf(segment, stream);
     if (!target) return { holders, lost: undefined };
     piece = view.pieces.find((one) => holds(one, target));
-    if (!piece && !isFoldedBetween(view, segment, target)) return { holders, lost: target.name };
+    if (!piece && !foldedBetween(view, segment, target)) return { holders, lost: target.name };
   }
   return { holders, lost: undefined };
 }
@@ -63,15 +67,16 @@ function linkOf(segment: Segment, stream: SystemStream): (Place & { name: string
   return target;
 }
 
-/** The piece to go on with: the folded segment before `segment`, if that reaches as far, else the linked one. */
-function holderOf(view: LogView, segment: Segment, target: Place & { name: string }): LogPiece {
-  const folded = isFoldedBetween(view, segment, target);
-  const found = folded ?? view.pieces.find((one) => holds(one, target));
-  if (!found) throw damaged(target.name, "it is missing");
-  return found;
+export function throwMissing(name: string): never {
+  throw damaged(name, "it is missing");
 }
 
-function isFoldedBetween(view: LogView, segment: Segment, target: Place): LogPiece | undefined {
+/** The piece to go on with: the folded segment before `segment`, if that reaches as far, else the linked one. */
+function holderOf(view: LogView, segment: Segment, target: Place): LogPiece | undefined {
+  return foldedBetween(view, segment, target) ?? view.pieces.find((one) => holds(one, target));
+}
+
+function foldedBetween(view: LogView, segment: Segment, target: Place): LogPiece | undefined {
   return view.pieces.findLast(
     (one) =>
       one.kind === "folded" &&
