@@ -161,7 +161,10 @@ class LogFolder {
     const writer = new FoldedWriter(this.repository, identity, unique);
     for (const table of batch.tables()) {
       writer.beginTable(table);
-      for (const { key, time, line } of batch.sorted(table)) await writer.add(key, time, line);
+      for (const { key, time, line } of batch.sorted(table)) {
+        const full = writer.add(key, time, line);
+        if (full) await full;
+      }
       await writer.endTable();
     }
     const before = catalog.lines(from - 1);
@@ -225,7 +228,8 @@ class LogFolder {
       for await (const merged of mergeAll(cursors)) {
         rows += merged.length;
         for (const one of thinning ? thinning.next(merged) : merged) {
-          await writer.add(one.version.key, one.version.time, one.line);
+          const full = writer.add(one.version.key, one.version.time, one.line);
+          if (full) await full;
         }
       }
       for (const one of thinning?.end() ?? []) {

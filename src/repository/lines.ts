@@ -118,14 +118,18 @@ function writeFront(
 }
 
 let middleTime = Number.NaN;
-let middle = Buffer.alloc(0);
+const middleBytes = Buffer.allocUnsafeSlow(timePrefix.length + 16 + sequencePrefix.length);
+let middle = middleBytes;
 
-/** What stands between key and sequence. Lines come in runs of one time. */
+/** What stands between key and sequence; valid until the next call. Lines come in runs of one time, or nearly. */
 function middleOf(time: Instant): Buffer {
-  if (time !== middleTime) {
-    middle = Buffer.concat([timePrefix, Buffer.from(String(time)), sequencePrefix]);
-    middleTime = time;
-  }
+  if (time === middleTime) return middle;
+  middleBytes.set(timePrefix);
+  const end = writeInteger(middleBytes, timePrefix.length, time);
+  middleBytes.set(sequencePrefix, end);
+  const length = end + sequencePrefix.length;
+  if (middle.length !== length) middle = middleBytes.subarray(0, length);
+  middleTime = time;
   return middle;
 }
 

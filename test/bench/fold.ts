@@ -15,6 +15,7 @@ import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { seededRandom } from "../endtoend/workload.js";
 import { fullRewrite } from "../fold/full-rewrite.js";
 import { json, makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";
+import type { Bench } from "./bench.js";
 import { order } from "./orders.js";
 import { alternate, report } from "./report.js";
 
@@ -29,7 +30,8 @@ interface Prepared {
   instant: Instant;
 }
 
-export async function benchFold(documents: number, rounds: number): Promise<void> {
+export async function benchFold({ documents: wanted, rounds }: Bench): Promise<void> {
+  const documents = 10 * wanted;
   const changes = documents / 100;
   const middle = Math.floor(documents / 2);
   const isClustered = (number: number) => number >= middle && number < middle + changes;

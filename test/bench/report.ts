@@ -15,6 +15,32 @@ export async function alternate(
   return seconds;
 }
 
+/** What a run took: by the clock on the wall, and of the processor. The latter is less disturbed by others. */
+export interface Took {
+  seconds: number;
+  cpuSeconds: number;
+}
+
+/** Runs `work` in this process. */
+export async function timed(work: () => Promise<void>): Promise<Took> {
+  const [began, cpu] = [performance.now(), process.cpuUsage()];
+  await work();
+  const { user, system } = process.cpuUsage(cpu);
+  return { seconds: (performance.now() - began) / 1000, cpuSeconds: (user + system) / 1e6 };
+}
+
+/** Runs cases in turn, A B C A B C …, after one round that is not counted; gives what each of them gave. */
+export async function inTurn<T>(rounds: number, cases: (() => Promise<T>)[]): Promise<T[][]> {
+  const given: T[][] = cases.map(() => []);
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const [i, run] of cases.entries()) {
+      const one = await run();
+      if (round > 0) given[i]!.push(one);
+    }
+  }
+  return given;
+}
+
 export function median(values: number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
