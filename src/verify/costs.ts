@@ -10,7 +10,7 @@ import type { TableCoverage } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
 import { holds, LogView } from "../repository/log-view.js";
 import { parseFoldedName, parseSegmentName } from "../repository/names.js";
-import { recordHolders } from "../repository/stream-records.js";
+import { recordHolders, refusing } from "../repository/stream-records.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { WithoutStore } from "../storage/without-store.js";
@@ -199,7 +199,7 @@ async function brokenHolder(
 ): Promise<{ object: string; from: Instant } | undefined> {
   let last: Instant = view.pieces[index]!.from;
   try {
-    for await (const holder of recordHolders(view, "catalog", index)) {
+    for await (const holder of recordHolders(view, "catalog", index, refusing(view))) {
       if (!("manifest" in holder)) {
         last = holder.index.footer.from;
         continue;
