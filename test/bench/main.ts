@@ -14,6 +14,7 @@ import { benchCopy, benchCopyMemory } from "./copy.js";
 import { benchFold } from "./fold.js";
 import { benchFoldLimit } from "./fold-limit.js";
 import { benchSize } from "./size.js";
+import { benchStart } from "./start.js";
 
 /** What each measures stands at the top of its file. */
 const cases: Record<string, (bench: Bench) => Promise<void>> = {
@@ -22,6 +23,7 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
   size: benchSize,
   fold: benchFold,
   "fold-limit": benchFoldLimit,
+  start: benchStart,
 };
 
 const { values, positionals } = parseArgs({
