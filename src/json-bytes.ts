@@ -36,8 +36,38 @@ export interface Span {
   end: number;
 }
 
-/** Offsets of a row and of its field's value; see JsonText.placesOfRows. */
-export const offsetsPerRow = 4;
+/** Where the objects of an array lie, and in each the value of one field. Made once and filled again and again. */
+export class RowPlaces {
+  /** Four offsets a row: begin and end of the object, begin and end of the value. */
+  private offsets = new Uint32Array(4 * 1024);
+  count = 0;
+
+  clear(): void {
+    this.count = 0;
+  }
+
+  add(start: number, end: number, valueStart: number, valueEnd: number): void {
+    const at = 4 * this.count;
+    if (at === this.offsets.length) {
+      const larger = new Uint32Array(2 * at);
+      larger.set(this.offsets);
+      this.offsets = larger;
+    }
+    this.offsets[at] = start;
+    this.offsets[at + 1] = end;
+    this.offsets[at + 2] = valueStart;
+    this.offsets[at + 3] = valueEnd;
+    this.count += 1;
+  }
+
+  object(bytes: Buffer, row: number): Buffer {
+    return bytes.subarray(this.offsets[4 * row], this.offsets[4 * row + 1]);
+  }
+
+  value(bytes: Buffer, row: number): Buffer {
+    return bytes.subarray(this.offsets[4 * row + 2], this.offsets[4 * row + 3]);
+  }
+}
 
 /** Bytes of JSON text of which much is to be cut. */
 export class JsonText {
@@ -75,20 +105,20 @@ export class JsonText {
   }
 
   /**
-   * Cuts the array of objects whose first object, or closing bracket, is at `start`. For each object four offsets:
-   * begin and end of it, begin and end of its value of the field `name`. Throws if an object does not have the field.
+   * Cuts the array of objects whose first object, or closing bracket, is at `start`; notes in `places` where each is, and
+   * its value of the field `name`. Throws if one does not have the field.
    */
-  placesOfRows(start: number, name: Buffer): number[] {
+  cutRows(start: number, name: Buffer, places: RowPlaces): void {
     const { bytes } = this;
-    const places: number[] = [];
-    if (bytes[start] === closeBracket) return places;
+    places.clear();
+    if (bytes[start] === closeBracket) return;
     for (let at = start; ; at += 1) {
       const value = this.fieldOf(at, name);
       if (!value)
         throw new JsonBytesError(`no field ${name.toString()} in the object at byte ${at}`);
       const end = this.endOfObject(value.end);
-      places.push(at, end, value.start, value.end);
-      if (bytes[end] === closeBracket) return places;
+      places.add(at, end, value.start, value.end);
+      if (bytes[end] === closeBracket) return;
       if (bytes[end] !== comma) throw new JsonBytesError(`no comma at byte ${end}`);
       at = end;
     }

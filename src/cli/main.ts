@@ -15,6 +15,7 @@ import { restoreCommand } from "./restore.js";
 import { run } from "./run.js";
 import { showCommand } from "./show.js";
 import { statusCommand } from "./status.js";
+import { verifyCommand } from "./verify.js";
 
 // Addresses may hold passwords, and other users see command lines.
 process.title = "thinkback";
@@ -47,6 +48,7 @@ function maintained(command: Command): Command {
     .option("--fold-every <duration>", "make new bases at least this often", "1h")
     .option("--fold-at <cron>", "make new bases at these times (UTC)")
     .option("--restore-within <duration>", "make new bases when a restore to now would take longer")
+    .option("--auto", "adapt folds, and ticks, to what is measured, within the bounds given")
     .option("--grace <duration>", "how long what was replaced or let go stays", "15m")
     .option("--no-delete", "delete nothing; leave that to the bucket's lifecycle rules");
 }
@@ -70,7 +72,6 @@ maintained(
     .option("--spool <directory>", "where closed ticks wait while the repository's store fails")
     .option("--spool-limit <size>", "bound of the spool", "1GiB")
     .option("--take-over", "shut out a writer that seems to live")
-    .option("--auto", "adapt ticks and folds to what is measured, within the bounds given")
     .option(
       "--tick-max <duration>",
       "with --auto: the longest tick, while the store is slow",
@@ -176,6 +177,14 @@ program
   .option("--price-put <price>", "of 1000 requests that write; of a bucket, such as 0.005", "0")
   .option("--price-get <price>", "of 1000 requests that read; of a bucket, such as 0.0004", "0")
   .action((args) => planCommand(args, output()));
+
+program
+  .command("verify")
+  .description("check the stored objects, and say what is damaged and what that costs")
+  .requiredOption(...repo)
+  .option("--data", "read every object to its end, line by line")
+  .option("--sample <share>", "read a random share of the objects to their ends, such as 5%")
+  .action((args) => verifyCommand(args, output()));
 
 program
   .command("catalog")

@@ -17,6 +17,7 @@ import type { MaintainArguments } from "./maintain.js";
 
 import { durationOption } from "./maintenance-options.js";
 import { formatBytes, formatCount, type Output } from "./output.js";
+import { logOwnMeasures } from "./own-measures.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { sizeBytes } from "./size.js";
 import { stopOnSignals } from "./stop-signals.js";
@@ -33,7 +34,6 @@ export interface RunArguments extends MaintainArguments {
   exclude: string[];
   tick: string;
   tickMax: string;
-  auto?: boolean;
   once?: boolean;
   copies: string;
   spool?: string;
@@ -64,7 +64,9 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       log.info({ signal }, "closing the last tick; once more to end at once"),
     );
     const ended = new AbortController();
-    const beside = goingOnBeside(args, log, AbortSignal.any([stop, ended.signal]));
+    const ending = AbortSignal.any([stop, ended.signal]);
+    const beside = goingOnBeside(args, log, ending);
+    const measures = logOwnMeasures(systemClock, log, ending);
     await Capture.run(
       source,
       repository,
@@ -85,7 +87,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       observer,
       stop,
     ).finally(() => ended.abort(new Error("the capture ended")));
-    await beside;
+    await Promise.all([beside, measures]);
     const seconds = (performance.now() - began) / 1000;
     observer.end();
     log.info({ seconds }, "capture ended; the last tick is closed");

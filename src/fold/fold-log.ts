@@ -2,6 +2,7 @@
  * Folding the log: segments become folded segments, and those larger ones, so that a history of years is some dozens
  * of objects. Nothing is deleted here; sweep.ts does that, when what replaces it has been published for a while.
  */
+import { UnusableObject } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { catalogAt } from "../repository/catalog.js";
 import { readOpening } from "../repository/coverage-reader.js";
@@ -311,9 +312,8 @@ async function catalogBefore(
     });
     return { lines, lost: [] };
   } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    if (code !== "damaged") throw error;
-    return { lines: [], lost: [message] };
+    if (!(error instanceof UnusableObject)) throw error;
+    return { lines: [], lost: [error.object] };
   }
 }
 

@@ -8,9 +8,11 @@ import type { ObjectStore } from "../storage/object-store.js";
 import { type Expiry, latestExpiry } from "./expiry.js";
 import { type FoldedManifest, foldedNames, readFoldedManifest } from "./folded.js";
 import {
+  addClaimsUpTo,
   byPlaceInLog,
   isDisowned,
   listClaims,
+  listSegments,
   openSegment,
   type Segment,
   type WriterClaim,
@@ -71,15 +73,13 @@ export class LogView {
     const kept = ({ to }: { to: Instant }) => to > (expiry?.logTo ?? -1);
     const sizes = new Map<string, number>();
     for await (const { name, size } of store.list("folded/")) sizes.set(name, size);
-    const folded = foldedNames(sizes.keys()).filter(
-      (name) => kept(name) && !isDisowned(name.last, claims),
-    );
-    const segments: SegmentName[] = [];
-    for await (const { name } of store.list("log/")) {
-      const segment = parseSegmentName(name);
-      if (segment && kept(segment) && !isDisowned(segment, claims)) segments.push(segment);
-    }
-    segments.sort(byPlaceInLog);
+    const segments = (await listSegments(store, claims)).filter(kept);
+    const listed = foldedNames(sizes.keys());
+    const latest = listed.reduce((epoch, { last }) => Math.max(epoch, last.epoch), 0);
+    await addClaimsUpTo(store, latest, claims);
+    const isUsable = (one: FoldedName) =>
+      kept(one) && !Object.hasOwn(expiry?.folded ?? {}, one.name) && !isDisowned(one.last, claims);
+    const folded = listed.filter(isUsable);
     const known = new Map<string, FoldedManifest>();
     for (const piece of earlier?.pieces ?? []) {
       if (piece.kind === "folded") known.set(piece.name, piece.manifest);
@@ -197,12 +197,12 @@ export class LogView {
 }
 
 /** The segment that a piece follows. */
-function previousOf(piece: Segment | FoldedPiece) {
+export function previousOf(piece: Segment | FoldedPiece) {
   return "manifest" in piece ? piece.manifest.previous : piece.index.footer.previous;
 }
 
 /** The segment that follows a piece names this one. */
-function lastOf(piece: Segment | FoldedPiece) {
+export function lastOf(piece: Segment | FoldedPiece) {
   return "manifest" in piece ? piece.manifest.lastSegment : piece;
 }
 

@@ -94,7 +94,7 @@ export class LogCollection {
     }
   }
 
-  /** Versions read of one table. */
+  /** Versions read of one table; see `versions`. */
   versionsOf(table: string): number {
     return this.tables.get(table)!.versions;
   }
@@ -115,11 +115,12 @@ export class LogCollection {
     for (const { table, after } of wanted) {
       if (piece.to <= after) continue;
       const window = { after: Math.max(after, before), until };
-      this.tables
-        .get(table)!
-        .addCursor(() =>
-          foldedCursor(view.store, piece, table, window, () => (this.versions += 1)),
-        );
+      const runs = this.tables.get(table)!;
+      const onVersion = () => {
+        this.versions += 1;
+        runs.versions += 1;
+      };
+      runs.addCursor(() => foldedCursor(view.store, piece, table, window, onVersion));
     }
   }
 
@@ -144,7 +145,6 @@ class TableRuns {
   private readonly runs: string[][] = [];
   private readonly folded: (() => SortedCursor)[] = [];
   bytes = 0;
-  /** Versions that were added. */
   versions = 0;
 
   constructor(
@@ -172,24 +172,19 @@ class TableRuns {
 
   async spill(store: ObjectStore): Promise<void> {
     const names: string[] = [];
-    const put = async (object: DataObjectWriter) => {
+    const object = new DataObjectWriter("run");
+    const lines = new SortedLines(object);
+    const put = async () => {
+      lines.flush();
       const name = `runs/${this.table}/${this.runs.length}-${names.length}.zst`;
       await store.put(name, object.finish({}).bytes);
       names.push(name);
     };
-    let object = new DataObjectWriter("run");
-    let lines = new SortedLines(object);
     for (const [, version] of this.sorted()) {
       addVersion(lines, version);
-      if (object.byteLength >= runObjectBytes) {
-        lines.flush();
-        await put(object);
-        object = new DataObjectWriter("run");
-        lines = new SortedLines(object);
-      }
+      if (object.byteLength >= runObjectBytes) await put();
     }
-    lines.flush();
-    await put(object);
+    await put();
     this.runs.push(names);
     this.open = new Map();
     this.bytes = 0;

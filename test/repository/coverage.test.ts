@@ -37,7 +37,7 @@ test("an interval that is cut keeps the pinned instants that lie in it, and no o
   expect(pinned.intervals).toEqual([
     { from: 30, to: 100, class: "exact", resolutionMs: 1000, kept: [40, 60, 80] },
   ]);
-  const expiry = { at: 0, number: 1, logTo: -1, cuts: [], bases: {} };
+  const expiry = { at: 0, number: 1, logTo: -1, cuts: [], bases: {}, folded: {} };
   const horizons = { [table]: { from: 50, base: 30 } };
   expect(clipped(pinned, { ...expiry, horizons }).intervals).toEqual([
     { from: 50, to: 100, class: "exact", resolutionMs: 1000, kept: [60, 80] },

@@ -230,6 +230,23 @@ describe("folded segments", () => {
     expect(await versions(store)).toBeLessThan(world.history.instants().length);
   });
 
+  test("are merged into bases, and their versions counted", async () => {
+    const world = await makeWorld(17, 1);
+    const unchanged = { skipUnchanged: true };
+    const [plain] = await foldUp(
+      { ...world.repository, store: await copyOf(world.store) },
+      world.to,
+      [tables[0]!],
+      unchanged,
+    );
+    expect(plain).toMatchObject({ folded: true, breaks: 0 });
+    expect(plain!.versions).toBeGreaterThan(10);
+    await foldLog(world.repository, folding(world.clock.instant + hourMs));
+    const repository = { ...world.repository, store: await withoutInputs(world.store) };
+    const [folded] = await foldUp(repository, world.to, [tables[0]!], unchanged);
+    expect(folded).toMatchObject({ folded: true, breaks: 0, versions: plain!.versions });
+  });
+
   test("are passed over when one is damaged, while what they stand for is there; then cost their span", async () => {
     const world = await makeWorld(13, 1);
     const instants = instantsOf(world, 6, 13);

@@ -1,0 +1,193 @@
+/**
+ * What damage costs: instants of tables that cannot be restored because of it. They are computed from the coverage as
+ * it is without anything that is damaged.
+ */
+
+import { UnusableObject } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { type BaseInventory, readBases } from "../repository/base.js";
+import type { TableCoverage } from "../repository/coverage.js";
+import { readCoverage } from "../repository/coverage-reader.js";
+import { holds, LogView } from "../repository/log-view.js";
+import { parseFoldedName, parseManifestName, parseSegmentName } from "../repository/names.js";
+import { recordHolders } from "../repository/stream-records.js";
+import type { ListedStore } from "../storage/listed-store.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { WithoutStore } from "../storage/without-store.js";
+import { Findings } from "./findings.js";
+import type { Manifests } from "./manifests.js";
+import { directoryOf, kindOf } from "./object-kinds.js";
+import { commonSpans, joinSpans, type Span, spansWithout } from "./spans.js";
+
+/** A repository as it can be read without what is damaged. */
+export interface Standing {
+  store: ObjectStore;
+  view: LogView;
+  coverage: Map<string, TableCoverage>;
+  bases: BaseInventory;
+}
+
+/** Throws if what is missing or hidden is such that nothing can be read. */
+export async function readStanding(
+  listed: ListedStore,
+  damaged: Iterable<string>,
+): Promise<Standing> {
+  // The keys of a base that are there make no difference to what can be restored.
+  const hidden = new Set([...damaged].filter((name) => kindOf(name) !== "base keys"));
+  const store = new WithoutStore(listed, hidden);
+  const view = await LogView.read(store);
+  return { store, view, coverage: await readCoverage(view), bases: await readBases(store) };
+}
+
+/** Instants of a table, by its id; or instants whose catalog, and so everything, cannot be had. */
+export interface Cost extends Span {
+  table: string;
+}
+
+/** Stands for the catalog where a table's id is expected. */
+export const catalogCost = "catalog";
+
+export class Costs {
+  /** What cannot be restored, by table; and of the catalog, by what holds it. */
+  private readonly lost = new Map<string, Span[]>();
+  private readonly lostCatalog: { object: string; span: Span }[] = [];
+
+  private constructor(
+    private readonly standing: Standing,
+    private readonly manifests: Manifests,
+  ) {}
+
+  /** @param claimed what is claimed as long as nobody looks inside; undefined if that cannot be computed */
+  static async of(
+    standing: Standing,
+    claimed: Map<string, TableCoverage> | undefined,
+    manifests: Manifests,
+  ): Promise<Costs> {
+    const costs = new Costs(standing, manifests);
+    for (const [table, now] of standing.coverage) {
+      const before = claimed?.get(table);
+      const lost = spansWithout(before ? restorable(before) : [], restorable(now));
+      costs.lost.set(table, joinSpans([...lost, ...damagedSpans(now)]));
+    }
+    for (const [table, before] of claimed ?? []) {
+      if (!standing.coverage.has(table)) costs.lost.set(table, restorable(before));
+    }
+    for await (const lost of lostCatalogs(standing.view)) costs.lostCatalog.push(lost);
+    return costs;
+  }
+
+  /** Everything that is lost, by table and time. */
+  all(): Cost[] {
+    const catalog = joinSpans(this.lostCatalog.map(({ span }) => span));
+    return [
+      ...catalog.map((span) => ({ table: catalogCost, ...span })),
+      ...[...this.lost].flatMap(([table, spans]) => spans.map((span) => ({ table, ...span }))),
+    ];
+  }
+
+  /** What the loss of one object has to do with that. */
+  ofObject(object: string): Cost[] {
+    const kind = kindOf(object) ?? "";
+    if (kind.startsWith("base")) return this.ofBase(object);
+    if (kind === "segment") return this.ofLog(object, parseSegmentName(object)!);
+    const folded = parseFoldedName(`${directoryOf(object)}manifest.json`);
+    // Of a part only its table, of all else the folded segment as a whole.
+    return folded ? this.ofLog(object, folded, this.manifests.referred.get(object)?.table) : [];
+  }
+
+  /**
+   * Where the log has nothing in place of the object, its own time is lost; and what comes after it, up to the next
+   * base that does not need it.
+   */
+  private ofLog(object: string, said: Span, onlyTable?: string): Cost[] {
+    const { view, bases } = this.standing;
+    const costs: Cost[] = [];
+    for (const [table, lost] of this.lost) {
+      if (onlyTable !== undefined && table !== onlyTable) continue;
+      const gaps = view.gaps().filter((gap) => gap.table === undefined || gap.table === table);
+      const end = { from: (view.to ?? -1) + 1, to: Number.MAX_SAFE_INTEGER };
+      for (const { from, to } of commonSpans([said], joinSpans([...gaps, end]))) {
+        const usable = bases.usable.get(table) ?? [];
+        const next = usable.find(({ logFrom }) => logFrom >= to)?.instant;
+        const reach = { from, to: (next ?? Number.MAX_SAFE_INTEGER) - 1 };
+        costs.push(...commonSpans(lost, [reach]).map((span) => ({ table, ...span })));
+      }
+    }
+    for (const { object: missing, span } of this.lostCatalog) {
+      const place = parseSegmentName(missing);
+      const isIn = object === missing || (place && place.from >= said.from && place.to <= said.to);
+      if (isIn) costs.push({ table: catalogCost, ...span });
+    }
+    return costs;
+  }
+
+  /** From the base's instant on, up to the next base, unless an older one and the log do. */
+  private ofBase(object: string): Cost[] {
+    const { view, bases } = this.standing;
+    const by = this.manifests.referred.get(object)?.by ?? [object];
+    const costs: Cost[] = [];
+    for (const manifest of by) {
+      const said = parseManifestName(manifest);
+      if (!said) continue;
+      const { table, instant } = said;
+      const next = bases.usable.get(table)?.find((base) => base.instant >= instant)?.instant;
+      const gap = view
+        .gaps()
+        .find((of) => of.to > instant && (of.table === undefined || of.table === table))?.from;
+      const to = Math.min(next ?? Number.MAX_SAFE_INTEGER, gap ?? Number.MAX_SAFE_INTEGER) - 1;
+      const lost = commonSpans(this.lost.get(table) ?? [], [{ from: instant, to }]);
+      costs.push(...lost.map((span) => ({ table, ...span })));
+    }
+    return costs;
+  }
+}
+
+function restorable({ intervals }: TableCoverage): Span[] {
+  const of = intervals.filter((one) => one.class === "exact" || one.class === "repaired");
+  return joinSpans(of.map(({ from, to }) => ({ from, to })));
+}
+
+function damagedSpans({ intervals }: TableCoverage): Span[] {
+  const of = intervals.filter((one) => one.class === "damaged");
+  return joinSpans(of.map(({ from, to }) => ({ from, to })));
+}
+
+/** Instants whose catalog cannot be read, and the missing object that is why. */
+async function* lostCatalogs(view: LogView): AsyncGenerator<{ object: string; span: Span }> {
+  for (const [index, piece] of view.pieces.entries()) {
+    const next = view.pieces[index + 1];
+    // A folded segment begins with all that came before it; so the last one of each stretch between them tells.
+    if (next && next.kind !== "folded") continue;
+    const { to } = piece;
+    const broken = await brokenHolder(view, index);
+    if (broken) yield { object: broken.object, span: { from: Math.min(broken.from, to), to } };
+  }
+}
+
+async function brokenHolder(
+  view: LogView,
+  index: number,
+): Promise<{ object: string; from: Instant } | undefined> {
+  let last: Instant = view.pieces[index]!.from;
+  try {
+    for await (const holder of recordHolders(view, "catalog", index)) {
+      if (!("manifest" in holder)) {
+        last = holder.index.footer.from;
+        continue;
+      }
+      const [lost] = holder.manifest.lost;
+      if (lost !== undefined) return { object: lost, from: holder.from };
+    }
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof UnusableObject)) throw error;
+    const missing = parseSegmentName(error.object);
+    const isBetween = missing && !view.pieces.some((piece) => holds(piece, missing));
+    return { object: error.object, from: isBetween ? missing.from : last };
+  }
+}
+
+/** What is claimed as long as nobody looks inside; undefined if an object stands in the way. */
+export function readClaimed(store: ObjectStore): Promise<Map<string, TableCoverage> | undefined> {
+  return new Findings().during(() => readCoverage(store));
+}
