@@ -13,6 +13,7 @@ import type { Bench } from "./bench.js";
 import { benchCopy, benchCopyMemory } from "./copy.js";
 import { benchFold } from "./fold.js";
 import { benchFoldLimit } from "./fold-limit.js";
+import { benchRestore } from "./restore.js";
 import { benchSize } from "./size.js";
 import { benchStart } from "./start.js";
 
@@ -23,6 +24,7 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
   size: benchSize,
   fold: benchFold,
   "fold-limit": benchFoldLimit,
+  restore: benchRestore,
   start: benchStart,
 };
 

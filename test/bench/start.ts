@@ -25,7 +25,7 @@ const dayMs = 24 * hourMs;
 
 export async function benchStart({ rounds, scratch }: Bench): Promise<void> {
   const week = await historyOf(7, scratch);
-  const year = await historyOf(Number(process.env.DAYS ?? 365), scratch);
+  const year = await historyOf(365, scratch);
   const taken = await inTurn(rounds, [() => status(week), () => status(year)]);
   const series = (of: keyof StatusRun) =>
     ["a week", "a year"].map((name, i): [string, number[]] => {
