@@ -71,6 +71,7 @@ export async function foldLog(repository: Repository, options: FoldLogOptions): 
 }
 
 class LogFolder {
+  private lastView: LogView | undefined;
   readonly report: FoldedLog = { written: 0, thinned: 0, rows: 0, bytesRead: 0, bytesWritten: 0 };
 
   constructor(
@@ -121,9 +122,11 @@ class LogFolder {
     }
   }
 
+  /** The log as it is now: every folded segment that is written makes it another. */
   private async view(): Promise<LogView> {
     this.options.signal?.throwIfAborted();
-    return LogView.read(this.repository.store);
+    this.lastView = await LogView.read(this.repository.store, this.lastView);
+    return this.lastView;
   }
 
   private isWithin(piece: LogPiece): boolean {

@@ -68,7 +68,8 @@ export class LogView {
     readonly damaged: { name: FoldedName; error: UnusableObject }[],
   ) {}
 
-  static async read(store: ObjectStore): Promise<LogView> {
+  /** @param earlier a view of the same store: objects do not change, so what it has read need not be read again */
+  static async read(store: ObjectStore, earlier?: LogView): Promise<LogView> {
     const claims = await listClaims(store);
     const expiry = await latestExpiry(store);
     const kept = ({ to }: { to: Instant }) => to > (expiry?.logTo ?? -1);
@@ -81,7 +82,12 @@ export class LogView {
     const isUsable = (one: FoldedName) =>
       kept(one) && !Object.hasOwn(expiry?.folded ?? {}, one.name) && !isDisowned(one.last, claims);
     const folded = listed.filter(isUsable);
-    const chosen = await choosePieces(store, segments, folded, sizes);
+    const known = new Map<string, FoldedManifest>();
+    for (const piece of earlier?.pieces ?? []) {
+      if (piece.kind === "folded") known.set(piece.name, piece.manifest);
+    }
+    const read = (name: FoldedName) => known.get(name.name) ?? readFoldedManifest(store, name);
+    const chosen = await choosePieces(read, segments, folded, sizes);
     return new LogView(store, chosen.pieces, claims, expiry, { segments, folded }, chosen.damaged);
   }
 
@@ -242,10 +248,11 @@ function missingBetween(
 
 /** Sizes of objects, by name. */
 type Sizes = ReadonlyMap<string, number>;
+type ReadManifest = (name: FoldedName) => FoldedManifest | Promise<FoldedManifest>;
 
 /** Chooses the pieces; a folded segment that is damaged is passed over where others hold the same. */
 async function choosePieces(
-  store: ObjectStore,
+  read: ReadManifest,
   segments: SegmentName[],
   folded: FoldedName[],
   sizes: Sizes,
@@ -257,7 +264,7 @@ async function choosePieces(
   const accepted = new Set<string>();
   for (;;) {
     const cover = coverOf(segments, usable);
-    const bad = await firstBad(store, cover, sizes, opened, accepted);
+    const bad = await firstBad(read, cover, sizes, opened, accepted);
     if (!bad)
       return {
         pieces: cover.map((one) => opened.get(one.name) ?? segmentPiece(one)),
@@ -276,7 +283,7 @@ async function choosePieces(
 
 /** Opens the folded segments of a cover, and gives the first that is damaged and was not accepted. */
 async function firstBad(
-  store: ObjectStore,
+  read: ReadManifest,
   cover: Named[],
   sizes: Sizes,
   opened: Map<string, FoldedPiece>,
@@ -285,7 +292,7 @@ async function firstBad(
   for (const one of cover) {
     if (!("resolutionMs" in one) || accepted.has(one.name)) continue;
     try {
-      const piece = opened.get(one.name) ?? (await openFolded(store, one, sizes));
+      const piece = opened.get(one.name) ?? (await openFolded(read, one, sizes));
       opened.set(one.name, piece);
       const damage = [...piece.damage.values()][0];
       if (damage) return { name: one, error: damage };
@@ -298,11 +305,11 @@ async function firstBad(
 }
 
 async function openFolded(
-  store: ObjectStore,
+  read: ReadManifest,
   name: FoldedName,
   sizes: Sizes,
 ): Promise<FoldedPiece> {
-  const manifest = await readFoldedManifest(store, name);
+  const manifest = await read(name);
   const damage = new Map<string, UnusableObject>();
   for (const { table, parts } of manifest.tables) {
     for (const part of parts) {

@@ -13,7 +13,9 @@ import type { Bench } from "./bench.js";
 import { benchCopy, benchCopyMemory } from "./copy.js";
 import { benchFold } from "./fold.js";
 import { benchFoldLimit } from "./fold-limit.js";
+import { benchRestore } from "./restore.js";
 import { benchSize } from "./size.js";
+import { benchStart } from "./start.js";
 
 /** What each measures stands at the top of its file. */
 const cases: Record<string, (bench: Bench) => Promise<void>> = {
@@ -22,6 +24,8 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
   size: benchSize,
   fold: benchFold,
   "fold-limit": benchFoldLimit,
+  restore: benchRestore,
+  start: benchStart,
 };
 
 const { values, positionals } = parseArgs({
