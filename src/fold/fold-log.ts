@@ -7,6 +7,7 @@ import { OpeningReader } from "../repository/coverage-reader.js";
 import type { FoldedEpoch, FoldedManifest } from "../repository/folded.js";
 import { foldedCursor, recordsInFolded } from "../repository/folded-reader.js";
 import { type FoldedFacts, FoldedWriter } from "../repository/folded-writer.js";
+import { isOnGrid } from "../repository/keep-policy.js";
 import { byPlaceInLog } from "../repository/log.js";
 import {
   type FoldedPiece,
@@ -231,8 +232,7 @@ class LogFolder {
     const { to } = last;
     const identity = { from, to, first: first.first, last: last.last, resolutionMs };
     const writer = new FoldedWriter(this.repository, identity, this.options.unique);
-    const pinned = this.options.pinned.filter((pin) => from <= pin && pin <= to);
-    const kept = [...new Set([...pinned, ...pieces.flatMap(({ manifest }) => manifest.kept)])];
+    const kept = keptOf(pieces, this.options.pinned);
     const isThinned = resolutionMs > 1;
     const thinning = isThinned ? new Thinning(resolutionMs, kept) : undefined;
     const tables = new Set(pieces.flatMap(({ manifest }) => manifest.tables.map((of) => of.table)));
@@ -261,7 +261,7 @@ class LogFolder {
       lastSegment: last.manifest.lastSegment,
       previous: first.manifest.previous,
       published: this.options.now,
-      kept: isThinned ? kept.sort((a, b) => a - b) : [],
+      kept: isThinned ? kept : [],
       epochs: mergedEpochs(pieces.map(({ manifest }) => manifest)),
       opening: first.manifest.opening,
       lost: [...new Set(pieces.flatMap(({ manifest }) => manifest.lost))],
@@ -304,6 +304,16 @@ function isNeighbour(before: FoldedPiece, piece: FoldedPiece, spanMs: number): b
     piece.manifest.resolutionMs === before.manifest.resolutionMs &&
     spanOf(before, spanMs) === spanOf(piece, spanMs)
   );
+}
+
+/** The pinned instants that the pieces still hold, in order: what an earlier thinning took away cannot be kept. */
+function keptOf(pieces: FoldedPiece[], pinned: Instant[]): Instant[] {
+  const isHeld = (pin: Instant) =>
+    pieces.some(({ from, to, manifest: { resolutionMs, kept } }) => {
+      const isShown = resolutionMs === 1 || isOnGrid(pin, resolutionMs) || kept.includes(pin);
+      return from <= pin && pin <= to && isShown;
+    });
+  return [...new Set(pinned)].filter(isHeld).sort((a, b) => a - b);
 }
 
 /** All that a piece holds, but what an overlapping one before it holds too. */

@@ -23,13 +23,14 @@ const seeds = Number(process.env["MONTH_SEEDS"] ?? 1);
 function differences(of: TableCoverage, month: Month): string[] {
   const pinned = [...month.pins.values()];
   const declared = declaredOf(tiers, month.ticks, month.maintained, pinned);
+  const held = pinned.filter((pin) => month.everPinned.has(pin));
   const wrong: string[] = [];
   for (const stretch of month.watched.get(of.table)!) {
     for (const part of declared) {
       const from = Math.max(stretch.from, part.from);
       const to = Math.min(stretch.to, part.to);
       if (from > to) continue;
-      wrong.push(...differencesIn(of, { ...part, from, to }, pinned));
+      wrong.push(...differencesIn(of, { ...part, from, to }, held));
     }
   }
   for (const interval of of.intervals.filter((one) => one.class === "exact")) {
@@ -37,6 +38,8 @@ function differences(of: TableCoverage, month: Month): string[] {
       .get(of.table)!
       .some(({ from, to }) => from <= interval.from && interval.to <= to);
     if (!inside) wrong.push(`${JSON.stringify(interval)} was not watched`);
+    const never = interval.kept?.find((at) => !month.everPinned.has(at));
+    if (never !== undefined) wrong.push(`${never} is kept, and was never pinned`);
     const first = declared[0]!.from;
     if (interval.from < first)
       wrong.push(`${JSON.stringify(interval)} is not kept before ${first}`);
@@ -158,8 +161,9 @@ async function changePins(
     const exact = coverage.get(tables[0]!)!.intervals.filter((one) => one.class === "exact");
     const { from, to, resolutionMs = 1 } = exact[random.below(exact.length)]!;
     const at = from + random.below(to - from + 1);
-    const instant = at - ((at + 1) % resolutionMs);
-    if (instant >= from) await month.pin(instant);
+    const instant = random.below(4) === 0 ? at : at - ((at + 1) % resolutionMs);
+    const isExact = (instant + 1) % resolutionMs === 0;
+    if (instant >= from) await month.pin(instant, isExact);
   }
   if (month.pins.size > 3 && random.below(3) === 0) {
     const names = [...month.pins.keys()];

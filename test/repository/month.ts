@@ -35,6 +35,8 @@ export class Month {
   readonly watched = new Map<string, Tick[]>(tables.map((table) => [table, []]));
   /** By name. */
   readonly pins = new Map<string, Instant>();
+  /** Instants that were restorable when they were pinned, of all pins that there ever were. */
+  readonly everPinned = new Set<Instant>();
   /** When the last maintenance was. */
   maintained: Instant = 0;
   private recording!: Recording;
@@ -181,7 +183,9 @@ export class Month {
     );
   }
 
-  async pin(at: Instant): Promise<void> {
+  /** @param isExact false if it could not be restored any more */
+  async pin(at: Instant, isExact: boolean): Promise<void> {
+    if (isExact) this.everPinned.add(at);
     this.pinsMade += 1;
     const name = `p${this.pinsMade}`;
     await addPin(this.store, { name, at, made: this.clock.instant });
