@@ -17,15 +17,7 @@ import { type Damage, verify } from "../../src/verify/verify.js";
 import { copyOf, namesIn } from "../repository/recording.js";
 import { type ChosenObjects, chooseIdle, chooseObjects } from "./chosen-objects.js";
 import { type Alteration, damages } from "./damages.js";
-import {
-  instantsOf,
-  makeWorld,
-  type Reading,
-  readingsOf,
-  restored,
-  tableNames,
-  type World,
-} from "./world.js";
+import { instantsOf, makeWorld, type Reading, readingsOf, restored, type World } from "./world.js";
 
 /** What nothing can prove to have been there. docs/operations.md lists the same. */
 const unprovable = [
