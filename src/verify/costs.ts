@@ -100,12 +100,13 @@ export class Costs {
     if (first === undefined) return [];
     const state = coverage.get(table);
     const isOver = state && (!state.watched || state.state === "dropped");
-    return commonSpans(ranges, this.gaps.get(table) ?? [])
+    const unclaimed = commonSpans(ranges, this.gaps.get(table) ?? [])
       .filter(({ from }) => !isOver || from <= (view.to ?? -1))
       .map(({ from, to }) => {
         const next = left.find((span) => span.to > to)?.from ?? to + 1;
         return { from: Math.max(from, first), to: Math.max(next - 1, to) };
       });
+    return spansWithout(unclaimed, left);
   }
 
   /** Everything that is lost, by table and time. */

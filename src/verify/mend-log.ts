@@ -17,13 +17,9 @@ export interface DamagedFolded {
   standIns: LogPiece[] | undefined;
 }
 
-/**
- * Those that count, of which anything is among `damaged`.
- * @param unusable what cannot stand in: that, and what was found since
- */
+/** Those that count, of which anything is damaged. */
 export async function damagedFolded(
   { manifests, listed }: Verified,
-  unusable: ReadonlySet<string>,
   damaged: ReadonlySet<string>,
 ): Promise<DamagedFolded[]> {
   const directories = new Set([...damaged].map(directoryOf));
@@ -31,7 +27,7 @@ export async function damagedFolded(
     .map(({ said }) => said)
     .filter(({ name }) => directories.has(directoryOf(name)));
   if (all.length === 0) return [];
-  const without = new Set([...unusable, ...all.map(({ name }) => name)]);
+  const without = new Set([...damaged, ...all.map(({ name }) => name)]);
   const view = await LogView.read(new WithoutStore(listed, without));
   return all.map((said) => ({ said, standIns: standInsOf(view, said) }));
 }

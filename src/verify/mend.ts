@@ -114,7 +114,12 @@ class Mending {
     const damaged = new Set(verified.report.damage.map(({ object }) => object));
     const isReadable = verified.standing && !damaged.has(repositoryName);
     if (!isReadable) return new Mending(store, options, verified, damaged, [], []);
-    const folded = await heldFolded(verified, damaged, options.data);
+    const folded = await damagedFolded(verified, damaged);
+    const standIns = objectsOf(folded.flatMap((of) => of.standIns ?? []));
+    // Where what stands in is damaged too, what else is has to be known before anything is made of it.
+    if (!options.data && !(await areWhole(verified, standIns))) {
+      return Mending.begin(store, { ...options, data: true });
+    }
     const bases = damagedBases(verified, damaged);
     const mending = new Mending(store, options, verified, damaged, folded, bases);
     for (const { said, standIns } of folded) if (standIns) mending.mendable.add(said.name);
@@ -236,24 +241,15 @@ class Mending {
   }
 }
 
-/** The damaged folded segments; of those that others stand in for, these were read to their ends. */
-async function heldFolded(
-  { listed, small, manifests, ...rest }: Verified,
-  damaged: ReadonlySet<string>,
-  isRead: boolean,
-): Promise<DamagedFolded[]> {
-  const verified = { listed, small, manifests, ...rest };
-  const known = new Set(damaged);
-  for (;;) {
-    const folded = await damagedFolded(verified, known, damaged);
-    const only = objectsOf(folded.flatMap(({ standIns }) => standIns ?? []));
-    if (isRead || only.size === 0) return folded;
-    const findings = new Findings();
-    const options = { share: 1, random: () => 0, only, onObject: () => undefined };
-    const check = new ObjectCheck(listed, small, manifests, new Belonging(), findings, options);
-    await check.checkSegments();
-    await check.checkReferred();
-    if (findings.count === 0) return folded;
-    for (const { object } of findings.all()) known.add(object);
-  }
+/** True if all of these objects can be read to their ends. */
+async function areWhole(
+  { listed, small, manifests }: Verified,
+  only: ReadonlySet<string>,
+): Promise<boolean> {
+  const findings = new Findings();
+  const options = { share: 1, random: () => 0, only, onObject: () => undefined };
+  const check = new ObjectCheck(listed, small, manifests, new Belonging(), findings, options);
+  await check.checkSegments();
+  await check.checkReferred();
+  return findings.count === 0;
 }

@@ -3,14 +3,13 @@ import type { BasePart } from "../repository/base.js";
 import { DataObject } from "../repository/data-object.js";
 import type { FoldedPart, FoldedRecords } from "../repository/folded.js";
 import { byPlaceInLog, isDisowned, openSegment, type Segment } from "../repository/log.js";
-import { parseFoldedName, parseSegmentName, type SegmentName } from "../repository/names.js";
+import { parseSegmentName, type SegmentName } from "../repository/names.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Belonging } from "./belonging.js";
 import { checkBasePart, checkFoldedPart, checkFoldedRecords, checkSegment } from "./data-checks.js";
 import { Findings } from "./findings.js";
 import type { LogLinks } from "./log-links.js";
-import type { Manifests, Referred } from "./manifests.js";
-import { directoryOf } from "./object-kinds.js";
+import { isStoodFor, type Manifests, type Referred } from "./manifests.js";
 import { severalAtOnce } from "./several-at-once.js";
 import type { SmallObjects } from "./small-objects.js";
 
@@ -143,23 +142,9 @@ export class ObjectCheck {
     const result = await here.during(() => work(here));
     this.options.onObject(this.read);
     if (here.count === 0) return result;
-    if (this.isReplaced(name) && (await this.store.isGone(name))) return undefined;
+    const isReplaced = isStoodFor(name, this.manifests);
+    if (isReplaced && (await this.store.isGone(name))) return undefined;
     this.findings.addAll(here);
     return result;
-  }
-
-  /** True if a folded segment stands for all that the object belongs to. */
-  private isReplaced(name: string): boolean {
-    const segment = parseSegmentName(name);
-    const folded = segment ? undefined : parseFoldedName(`${directoryOf(name)}manifest.json`);
-    const [first, last] = [segment ?? folded?.first, segment ?? folded?.last];
-    if (!first || !last) return false;
-    return [...this.manifests.folded.values()].some(
-      ({ said, manifest }) =>
-        manifest !== undefined &&
-        said.name !== folded?.name &&
-        byPlaceInLog(said.first, first) <= 0 &&
-        byPlaceInLog(last, said.last) <= 0,
-    );
   }
 }

@@ -18,7 +18,7 @@ export async function chooseObjects({ store }: World): Promise<ChosenObjects> {
   chosen.set("segment, first of its epoch", singles[0]!);
   chosen.set("segment, in the middle", singles[3]!);
   chosen.set("segment, the newest", singles.at(-1)!);
-  const replaced = view.believed.segments.find(({ name }) => !singles.includes(name))!;
+  const replaced = view.believed.segments.find(({ epoch }) => epoch === 3)!;
   chosen.set("segment, folded", replaced.name);
 
   const folded = view.pieces.filter((piece) => piece.kind === "folded");
