@@ -16,11 +16,13 @@ import { benchFoldLimit } from "./fold-limit.js";
 import { benchRestore } from "./restore.js";
 import { benchSize } from "./size.js";
 import { benchStart } from "./start.js";
+import { benchSteady } from "./steady-case.js";
 
 /** What each measures stands at the top of its file. */
 const cases: Record<string, (bench: Bench) => Promise<void>> = {
   copy: benchCopy,
   "copy-memory": benchCopyMemory,
+  steady: benchSteady,
   size: benchSize,
   fold: benchFold,
   "fold-limit": benchFoldLimit,
