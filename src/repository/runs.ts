@@ -60,7 +60,7 @@ export class LogCollection {
    * Reads the log once, up to and including `until`, for all tables wanted.
    */
   static async read(
-    store: ObjectStore,
+    of: ObjectStore | LogView,
     wanted: Wanted[],
     until: Instant,
     options: CollectOptions = {},
@@ -68,7 +68,7 @@ export class LogCollection {
     const collection = new LogCollection(wanted, options.onSuccession ?? (() => undefined));
     const after = new Map(wanted.map((one) => [one.table, one.after]));
     try {
-      const view = await LogView.read(store);
+      const view = of instanceof LogView ? of : await LogView.read(of);
       for await (const segment of view.chain(Math.min(...after.values()), until)) {
         if ("manifest" in segment) {
           collection.addFolded(view, segment, wanted, until);

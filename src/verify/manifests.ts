@@ -7,12 +7,18 @@ import {
   type FoldedRecords,
   readFoldedManifest,
 } from "../repository/folded.js";
-import { isDisowned, isDisownedInstant } from "../repository/log.js";
-import { type FoldedName, parseFoldedName, parseManifestName } from "../repository/names.js";
+import { byPlaceInLog, isDisowned, isDisownedInstant } from "../repository/log.js";
+import {
+  type FoldedName,
+  parseFoldedName,
+  parseManifestName,
+  parseSegmentName,
+} from "../repository/names.js";
 import type { ObjectReference } from "../repository/segment.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Belonging } from "./belonging.js";
 import { Findings } from "./findings.js";
+import { directoryOf } from "./object-kinds.js";
 import type { SmallObjects } from "./small-objects.js";
 
 /** What manifests say of a data object. */
@@ -52,6 +58,28 @@ export interface Manifests {
   disowned: Set<string>;
 }
 
+/** Manifests of the folded segment or the bases that an object belongs to; or it is one itself. */
+export function manifestsOf(object: string, { folded, bases, referred }: Manifests): string[] {
+  const manifest = `${directoryOf(object)}manifest.json`;
+  if (folded.has(manifest)) return [manifest];
+  return bases.has(object) ? [object] : (referred.get(object)?.by ?? []);
+}
+
+/** True if another folded segment stands for all that a segment, or an object of a folded segment, belongs to. */
+export function isStoodFor(object: string, { folded }: Manifests): boolean {
+  const segment = parseSegmentName(object);
+  const of = segment ? undefined : parseFoldedName(`${directoryOf(object)}manifest.json`);
+  const [first, last] = [segment ?? of?.first, segment ?? of?.last];
+  if (!first || !last) return false;
+  return [...folded.values()].some(
+    ({ said, manifest }) =>
+      manifest !== undefined &&
+      said.name !== of?.name &&
+      byPlaceInLog(said.first, first) <= 0 &&
+      byPlaceInLog(last, said.last) <= 0,
+  );
+}
+
 export async function readManifests(
   store: ListedStore,
   small: SmallObjects,
@@ -63,6 +91,7 @@ export async function readManifests(
     const said = parseFoldedName(name);
     if (said) await reader.readFolded(said);
   }
+  await reader.forgetVanished();
   for (const name of store.names("bases/")) {
     const said = parseManifestName(name);
     if (said) await reader.readBase(said);
@@ -79,6 +108,8 @@ class ManifestReader {
     letGo: new Set(),
     disowned: new Set(),
   };
+  /** Manifests of folded segments that cannot be read, and why. */
+  private readonly unread = new Map<string, Findings>();
 
   constructor(
     private readonly store: ListedStore,
@@ -98,8 +129,10 @@ class ManifestReader {
       disowned.add(said.name);
       return;
     }
-    const manifest = await this.findings.during(() => readFoldedManifest(this.store, said));
+    const here = new Findings();
+    const manifest = await here.during(() => readFoldedManifest(this.store, said));
     if (manifest) this.belonging.note(said.name, manifest.repository);
+    else this.unread.set(said.name, here);
     folded.set(said.name, { said, manifest });
     for (const { table, parts } of manifest?.tables ?? []) {
       for (const part of parts) {
@@ -111,6 +144,15 @@ class ManifestReader {
       if (!records) continue;
       this.refer(records, { kind: "foldedRecords", table: undefined, part: records }, said.name);
       await this.checkThere(records.name, records.bytes);
+    }
+  }
+
+  /** What was deleted since it was listed, because others stand for it, does not count; what else is unread, does. */
+  async forgetVanished(): Promise<void> {
+    for (const [name, here] of this.unread) {
+      const isReplaced = isStoodFor(name, this.manifests);
+      if (isReplaced && (await this.store.isGone(name))) this.manifests.folded.delete(name);
+      else this.findings.addAll(here);
     }
   }
 

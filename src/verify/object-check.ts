@@ -3,14 +3,13 @@ import type { BasePart } from "../repository/base.js";
 import { DataObject } from "../repository/data-object.js";
 import type { FoldedPart, FoldedRecords } from "../repository/folded.js";
 import { byPlaceInLog, isDisowned, openSegment, type Segment } from "../repository/log.js";
-import { parseFoldedName, parseSegmentName, type SegmentName } from "../repository/names.js";
+import { parseSegmentName, type SegmentName } from "../repository/names.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Belonging } from "./belonging.js";
 import { checkBasePart, checkFoldedPart, checkFoldedRecords, checkSegment } from "./data-checks.js";
 import { Findings } from "./findings.js";
 import type { LogLinks } from "./log-links.js";
-import type { Manifests, Referred } from "./manifests.js";
-import { directoryOf } from "./object-kinds.js";
+import { isStoodFor, type Manifests, type Referred } from "./manifests.js";
 import { severalAtOnce } from "./several-at-once.js";
 import type { SmallObjects } from "./small-objects.js";
 
@@ -22,6 +21,8 @@ export interface ObjectCheckOptions {
   share: number;
   /** A number in [0, 1). */
   random: () => number;
+  /** Names of the only objects to look at; all that count, if absent. */
+  only?: { has(name: string): boolean };
   /** Told of each object that was checked, and what was read to its end so far. */
   onObject: (read: ReadShare) => void;
   signal?: AbortSignal | undefined;
@@ -45,26 +46,30 @@ export class ObjectCheck {
     private readonly options: ObjectCheckOptions,
   ) {}
 
-  async checkSegments(links: LogLinks): Promise<void> {
+  /** @param links told of each segment that can be opened */
+  async checkSegments(links?: LogLinks): Promise<void> {
     const { expiry, claims } = this.small;
     const segments = this.store
       .names("log/")
       .map(parseSegmentName)
       .filter((segment) => segment !== undefined)
       .filter((segment) => segment.to > (expiry?.logTo ?? -1) && !isDisowned(segment, claims))
+      .filter(({ name }) => this.isWanted(name))
       .sort(byPlaceInLog);
     const opened = severalAtOnce(segments, atOnce, (segment) => this.checkOneSegment(segment));
     for await (const segment of opened) {
       this.options.signal?.throwIfAborted();
       if (!segment) continue;
       this.belonging.note(segment.name, segment.index.footer.repository);
-      links.next(segment);
+      links?.next(segment);
     }
   }
 
   async checkReferred(): Promise<void> {
     const names = [...this.manifests.referred.keys()].sort();
-    const there = names.filter((name) => this.store.listedSize(name) !== undefined);
+    const there = names
+      .filter((name) => this.store.has(name))
+      .filter((name) => this.isWanted(name));
     for await (const _ of severalAtOnce(there, atOnce, (name) => this.checkOneReferred(name))) {
       this.options.signal?.throwIfAborted();
     }
@@ -111,6 +116,10 @@ export class ObjectCheck {
     }
   }
 
+  private isWanted(name: string): boolean {
+    return this.options.only?.has(name) ?? true;
+  }
+
   /** Whether to read an object to its end. */
   private isDrawn(object: DataObject): boolean {
     const { share, random } = this.options;
@@ -133,23 +142,9 @@ export class ObjectCheck {
     const result = await here.during(() => work(here));
     this.options.onObject(this.read);
     if (here.count === 0) return result;
-    if (this.isReplaced(name) && (await this.store.isGone(name))) return undefined;
+    const isReplaced = isStoodFor(name, this.manifests);
+    if (isReplaced && (await this.store.isGone(name))) return undefined;
     this.findings.addAll(here);
     return result;
-  }
-
-  /** True if a folded segment stands for all that the object belongs to. */
-  private isReplaced(name: string): boolean {
-    const segment = parseSegmentName(name);
-    const folded = segment ? undefined : parseFoldedName(`${directoryOf(name)}manifest.json`);
-    const [first, last] = [segment ?? folded?.first, segment ?? folded?.last];
-    if (!first || !last) return false;
-    return [...this.manifests.folded.values()].some(
-      ({ said, manifest }) =>
-        manifest !== undefined &&
-        said.name !== folded?.name &&
-        byPlaceInLog(said.first, first) <= 0 &&
-        byPlaceInLog(last, said.last) <= 0,
-    );
   }
 }
