@@ -2,21 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { exitStatus } from "../errors.js";
-import { acknowledgeCommand } from "./acknowledge.js";
-import { catalogCommand } from "./catalog.js";
-import { drillCommand } from "./drill.js";
-import { expireCommand } from "./expire.js";
-import { foldCommand } from "./fold.js";
-import { maintainCommand } from "./maintain.js";
-import { mendCommand } from "./mend.js";
 import { type Output, reportError, terminalOutput } from "./output.js";
-import { addPinCommand, listPinsCommand, removePinCommand } from "./pin.js";
-import { planCommand } from "./plan.js";
-import { restoreCommand } from "./restore.js";
-import { run } from "./run.js";
-import { showCommand } from "./show.js";
-import { statusCommand } from "./status.js";
-import { verifyCommand } from "./verify.js";
 
 // Addresses may hold passwords, and other users see command lines.
 process.title = "thinkback";
@@ -27,6 +13,8 @@ const { version } = JSON.parse(
 
 const collect = (value: string, before: string[]) => [...before, value];
 
+// The module of a command is loaded when the command is chosen: the driver, which some of them need, takes longer to load
+// than most of the others take to work.
 const program = new Command("thinkback")
   .description("Continuous backup and point-in-time recovery for RethinkDB")
   .version(version)
@@ -87,7 +75,7 @@ maintained(
         .choices(["debug", "info", "warn", "error"])
         .default("info"),
     ),
-).action((args) => run(args, output()));
+).action(async (args) => (await import("./run.js")).run(args, output()));
 
 program
   .command("restore")
@@ -106,7 +94,7 @@ program
   .option("--dry-run", "print the plan and change nothing")
   .option("--allow-inexact", "restore an instant that lies in a hole")
   .option("--nearest", "where the history is thinned, take the last instant before that is kept")
-  .action((args) => restoreCommand(args, output()));
+  .action(async (args) => (await import("./restore.js")).restoreCommand(args, output()));
 
 program
   .command("drill")
@@ -123,13 +111,13 @@ program
   .option("--table <db.table>", "only this table (repeatable)", collect, [])
   .option("--db <name>", "only this database (repeatable)", collect, [])
   .option("--clean", "first drop what earlier drills have left on the target")
-  .action((args) => drillCommand(args, output()));
+  .action(async (args) => (await import("./drill.js")).drillCommand(args, output()));
 
 program
   .command("status")
   .description("what is captured, and which instants can be restored")
   .requiredOption(...repo)
-  .action((args) => statusCommand(args, output()));
+  .action(async (args) => (await import("./status.js")).statusCommand(args, output()));
 
 program
   .command("show")
@@ -140,7 +128,9 @@ program
   .option(at, "the instant; the newest restorable one if not given")
   .option("--allow-inexact", "show an instant that lies in a hole")
   .option("--nearest", "where the history is thinned, take the last instant before that is kept")
-  .action((table, key, args) => showCommand(table, key, args, output()));
+  .action(async (table, key, args) =>
+    (await import("./show.js")).showCommand(table, key, args, output()),
+  );
 
 program
   .command("fold")
@@ -150,7 +140,7 @@ program
   .requiredOption(...repo)
   .option(at, "fold up to this instant; the newest exact one if not given")
   .option("--table <db.table>", "only this table (repeatable)", collect, [])
-  .action((args) => foldCommand(args, output()));
+  .action(async (args) => (await import("./fold.js")).foldCommand(args, output()));
 
 program
   .command("expire")
@@ -160,14 +150,14 @@ program
   .option("--grace <duration>", "how long what was replaced or let go stays", "15m")
   .option("--no-delete", "delete nothing; leave that to the bucket's lifecycle rules")
   .option("--dry-run", "print what would be let go and deleted, and change nothing")
-  .action((args) => expireCommand(args, output()));
+  .action(async (args) => (await import("./expire.js")).expireCommand(args, output()));
 
 maintained(
   program
     .command("maintain")
     .description("one round of maintenance, as `run` does them: fold what is due, let go, delete")
     .requiredOption(...repo),
-).action((args) => maintainCommand(args, output()));
+).action(async (args) => (await import("./maintain.js")).maintainCommand(args, output()));
 
 program
   .command("plan")
@@ -177,7 +167,7 @@ program
   .option("--price-storage <price>", "of 1 GB stored for a month", "0.023")
   .option("--price-put <price>", "of 1000 requests that write; of a bucket, such as 0.005", "0")
   .option("--price-get <price>", "of 1000 requests that read; of a bucket, such as 0.0004", "0")
-  .action((args) => planCommand(args, output()));
+  .action(async (args) => (await import("./plan.js")).planCommand(args, output()));
 
 program
   .command("verify")
@@ -185,7 +175,7 @@ program
   .requiredOption(...repo)
   .option("--data", "read every object to its end, line by line")
   .option("--sample <share>", "read a random share of the objects to their ends, such as 5%")
-  .action((args) => verifyCommand(args, output()));
+  .action(async (args) => (await import("./verify.js")).verifyCommand(args, output()));
 
 program
   .command("mend")
@@ -193,7 +183,7 @@ program
   .requiredOption(...repo)
   .option("--data", "first read every object to its end, line by line")
   .option("--dry-run", "print what could be rebuilt, and change nothing")
-  .action((args) => mendCommand(args, output()));
+  .action(async (args) => (await import("./mend.js")).mendCommand(args, output()));
 
 program
   .command("catalog")
@@ -203,7 +193,7 @@ program
   .requiredOption(...repo)
   .option(at, "the instant; now if not given")
   .option("--diff <times...>", "two instants: print what changed from the first to the second")
-  .action((args) => catalogCommand(args, output()));
+  .action(async (args) => (await import("./catalog.js")).catalogCommand(args, output()));
 
 program
   .command("acknowledge")
@@ -212,7 +202,9 @@ program
   .requiredOption(...repo)
   .requiredOption(at, "an instant inside the hole")
   .requiredOption("--note <text>", "what to remember of it")
-  .action((table, args) => acknowledgeCommand(table, args, output()));
+  .action(async (table, args) =>
+    (await import("./acknowledge.js")).acknowledgeCommand(table, args, output()),
+  );
 
 const pin = program.command("pin").description("name an instant, so that it stays restorable");
 
@@ -224,20 +216,20 @@ pin
   .option(at, "the instant; the newest restorable one if not given")
   .option("--note <text>", "what to remember of it")
   .option("--allow-inexact", "pin an instant that lies in a hole")
-  .action((name, args) => addPinCommand(name, args, output()));
+  .action(async (name, args) => (await import("./pin.js")).addPinCommand(name, args, output()));
 
 pin
   .command("list")
   .description("list the pins")
   .requiredOption(...repo)
-  .action((args) => listPinsCommand(args, output()));
+  .action(async (args) => (await import("./pin.js")).listPinsCommand(args, output()));
 
 pin
   .command("remove")
   .description("remove a pin")
   .argument("<name>")
   .requiredOption(...repo)
-  .action((name, args) => removePinCommand(name, args, output()));
+  .action(async (name, args) => (await import("./pin.js")).removePinCommand(name, args, output()));
 
 for (const command of [...program.commands, ...pin.commands]) {
   command.exitOverride().option("--json", "print the result as JSON");

@@ -1,7 +1,7 @@
 /** The documents that cases are run on: generated orders, and the package index of a Debian machine. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { seededRandom } from "../endtoend/workload.js";
+import { canonicalJson, seededRandom } from "../endtoend/workload.js";
 import { order } from "./orders.js";
 
 /** A document: its key and its JSON text. */
@@ -53,8 +53,9 @@ export function revised({ id, text }: Row, revision: number): Row {
   return rowOf({ ...(JSON.parse(text.toString()) as { id: string }), id, revision });
 }
 
+/** The text is that which the server gives back: its fields are sorted. */
 function rowOf(document: { id: string; [field: string]: unknown }): Row {
-  return { id: document.id, text: Buffer.from(JSON.stringify(document)) };
+  return { id: document.id, text: Buffer.from(canonicalJson(document)) };
 }
 
 /** Fields of a stanza of a Debian control file; lines that begin with a blank continue the field before. */

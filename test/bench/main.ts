@@ -11,12 +11,16 @@ import { parseArgs } from "node:util";
 import { startServer, type TestServer } from "../server/find-server.js";
 import type { Bench } from "./bench.js";
 import { benchCopy, benchCopyMemory } from "./copy.js";
+import { benchDump } from "./dump.js";
 import { benchFold } from "./fold.js";
 import { benchFoldLimit } from "./fold-limit.js";
+import { benchHistory } from "./history.js";
+import { benchLag } from "./lag.js";
 import { benchRestore } from "./restore.js";
 import { benchSize } from "./size.js";
 import { benchStart } from "./start.js";
 import { benchSteady } from "./steady-case.js";
+import { benchWorkMemory } from "./work-memory.js";
 
 /** What each measures stands at the top of its file. */
 const cases: Record<string, (bench: Bench) => Promise<void>> = {
@@ -27,6 +31,10 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
   fold: benchFold,
   "fold-limit": benchFoldLimit,
   restore: benchRestore,
+  history: benchHistory,
+  memory: benchWorkMemory,
+  lag: benchLag,
+  dump: benchDump,
   start: benchStart,
 };
 
