@@ -8,6 +8,7 @@ import { drillCommand } from "./drill.js";
 import { expireCommand } from "./expire.js";
 import { foldCommand } from "./fold.js";
 import { maintainCommand } from "./maintain.js";
+import { mendCommand } from "./mend.js";
 import { type Output, reportError, terminalOutput } from "./output.js";
 import { addPinCommand, listPinsCommand, removePinCommand } from "./pin.js";
 import { planCommand } from "./plan.js";
@@ -185,6 +186,14 @@ program
   .option("--data", "read every object to its end, line by line")
   .option("--sample <share>", "read a random share of the objects to their ends, such as 5%")
   .action((args) => verifyCommand(args, output()));
+
+program
+  .command("mend")
+  .description("rebuild damaged objects of what others still hold, and let the damaged ones go")
+  .requiredOption(...repo)
+  .option("--data", "first read every object to its end, line by line")
+  .option("--dry-run", "print what could be rebuilt, and change nothing")
+  .action((args) => mendCommand(args, output()));
 
 program
   .command("catalog")

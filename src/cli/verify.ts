@@ -89,7 +89,7 @@ const asides: [Standpoint, string][] = [
   ["foreign", "their names have none of the known forms"],
 ];
 
-export function printReport(report: VerifyReport, share: number, output: Output): void {
+function printReport(report: VerifyReport, share: number, output: Output): void {
   const { damage, account, gone, read } = report;
   const { objects, bytes } = totalOf(account);
   const whole = share > 0 ? `, ${readText(report, share)}` : "";
@@ -179,7 +179,7 @@ function totalOf(account: Account): { objects: number; bytes: number } {
   };
 }
 
-export function resultOf(report: VerifyReport, share: number): object {
+function resultOf(report: VerifyReport, share: number): object {
   const { damage, lost, breaks, chainsFollowed, account, gone, read, names } = report;
   const costOf = (cost: Cost) => ({
     table: cost.table,
@@ -211,7 +211,7 @@ export function resultOf(report: VerifyReport, share: number): object {
 }
 
 export class VerifyProgress implements VerifyObserver {
-  private readonly lines = new ProgressLines();
+  protected readonly lines = new ProgressLines();
 
   listed(objects: number): void {
     this.lines.set("verify", `listing: ${formatCount(objects)} objects`);

@@ -42,6 +42,8 @@ export interface FoldLogOptions {
   spanMaxMs: (span: { from: Instant; to: Instant }) => number;
   /** Instants that stay exactly restorable where history is thinned. */
   pinned: Instant[];
+  /** Which pieces of the log to look at; all of them, if absent. */
+  within?: (piece: LogPiece) => boolean;
   /** Bytes of lines that are held in memory at once. */
   memoryBytesMax?: number;
   signal?: AbortSignal;
@@ -81,7 +83,7 @@ class LogFolder {
   async foldSegments(): Promise<void> {
     const view = await this.view();
     const openings = new OpeningReader(view);
-    for (const run of runsOf(view)) {
+    for (const run of runsOf(view, (piece) => this.isWithin(piece))) {
       const catalog = await CatalogAhead.at(view, run[0]!);
       for (const span of this.dueSpans(run, run.at(-1) === view.pieces.at(-1))) {
         let next = 0;
@@ -109,7 +111,7 @@ class LogFolder {
   async thin(): Promise<void> {
     const view = await this.view();
     for (const piece of view.pieces) {
-      if (piece.kind !== "folded" || piece.damage.size > 0) continue;
+      if (piece.kind !== "folded" || piece.damage.size > 0 || !this.isWithin(piece)) continue;
       const wanted = this.options.resolutionOf(piece);
       if (wanted <= piece.manifest.resolutionMs) continue;
       await this.writeMerged(view, [piece], wanted);
@@ -120,6 +122,10 @@ class LogFolder {
   private async view(): Promise<LogView> {
     this.options.signal?.throwIfAborted();
     return LogView.read(this.repository.store);
+  }
+
+  private isWithin(piece: LogPiece): boolean {
+    return this.options.within?.(piece) ?? true;
   }
 
   private isSettled(piece: LogPiece): boolean {
@@ -201,6 +207,7 @@ class LogFolder {
       (of) =>
         of.length > 1 &&
         this.isOver(of[0]!.to, spanMs) &&
+        of.every((piece) => this.isWithin(piece)) &&
         of.every((piece) => piece.damage.size === 0 && spanMs <= this.options.spanMaxMs(piece)),
     );
   }
@@ -261,18 +268,18 @@ class LogFolder {
   }
 }
 
-/** Runs of segments that follow each other without a gap or a folded segment between. */
-function runsOf(view: LogView): SegmentPiece[][] {
+/** Runs of segments that follow each other without a gap, a folded segment or one that is not to be folded between. */
+function runsOf(view: LogView, isWithin: (piece: LogPiece) => boolean): SegmentPiece[][] {
   const gaps = view.gaps();
   const runs: SegmentPiece[][] = [];
   let before: LogPiece | undefined;
   for (const piece of view.pieces) {
     const previous = before;
-    before = piece;
-    if (piece.kind === "folded") continue;
+    const isFolded = piece.kind === "segment" && isWithin(piece);
+    before = isFolded ? piece : undefined;
+    if (!isFolded) continue;
     const isJoined =
-      previous?.kind === "segment" &&
-      !gaps.some(({ from, to }) => from > previous.to && to < piece.from);
+      previous && !gaps.some(({ from, to }) => from > previous.to && to < piece.from);
     if (isJoined) runs.at(-1)!.push(piece);
     else runs.push([piece]);
   }

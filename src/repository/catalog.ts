@@ -6,7 +6,7 @@ import { recordsInFolded } from "./folded-reader.js";
 import { parseStored, type Version } from "./lines.js";
 import { type Segment, segmentVersions } from "./log.js";
 import { type FoldedPiece, LogView, type SegmentPiece } from "./log-view.js";
-import { recordHolders, throwMissing } from "./stream-records.js";
+import { type OnLost, recordHolders } from "./stream-records.js";
 
 /** The catalog as of an instant. Keys are the JSON texts of the records' keys. */
 export class Catalog {
@@ -60,7 +60,9 @@ export async function catalogAt(of: ObjectStore | LogView, instant: Instant): Pr
   const index = view.pieces.findLastIndex(({ from }) => from <= instant);
   const newest = view.pieces[index];
   await view.checkNoneMissing(newest?.to ?? Number.NEGATIVE_INFINITY, instant);
-  return collect(view, index, instant, throwMissing);
+  return collect(view, index, instant, async (name) => {
+    throw await view.missing(name);
+  });
 }
 
 /**
@@ -82,13 +84,14 @@ async function collect(
   view: LogView,
   index: number,
   instant: Instant,
-  onLost: (name: string) => void,
+  onLost: OnLost,
 ): Promise<Catalog> {
   const records = new Map<string, string | null>();
   for await (const holder of recordHolders(view, "catalog", index, onLost)) {
+    if ("manifest" in holder) for (const name of holder.manifest.lost) await onLost(name);
     // Within one object later records win; a newer object, read before, has won already.
     const here = new Map<string, string | null>();
-    for await (const version of recordsOf(view, holder, onLost)) {
+    for await (const version of recordsOf(view, holder)) {
       if (version.time <= instant) here.set(...catalogRecord(version, holder.name));
     }
     for (const [key, value] of here) if (!records.has(key)) records.set(key, value);
@@ -109,13 +112,8 @@ export function catalogRecord(
   return [key.toString(), document?.toString() ?? null];
 }
 
-function recordsOf(
-  view: LogView,
-  holder: Segment | FoldedPiece,
-  onLost: (name: string) => void,
-): AsyncGenerator<Version> {
+function recordsOf(view: LogView, holder: Segment | FoldedPiece): AsyncGenerator<Version> {
   if (!("manifest" in holder)) return segmentVersions(holder, "catalog");
-  holder.manifest.lost.forEach(onLost);
   return recordsInFolded(view.store, holder.manifest.catalog);
 }
 

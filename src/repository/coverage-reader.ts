@@ -37,9 +37,10 @@ export async function readCoverage(of: ObjectStore | LogView): Promise<Map<strin
   const bases = await readBases(view.store);
   return new Map(
     [...tables].map(([id, table]) => {
-      const built = { ...table.build(), watched: watched.has(id) };
+      const copies = copiesOf(table, view);
+      const built = { ...table.build(), watched: watched.has(id), copies };
       const narrowed = narrowByEvidence(built, evidence);
-      const marked = markLostCopies(markGaps(narrowed, gaps, bases), copiesOf(table, view), bases);
+      const marked = markLostCopies(markGaps(narrowed, gaps, bases), copies, bases);
       return [id, markThinned(clipped(marked, view.expiry), view)];
     }),
   );
@@ -115,9 +116,9 @@ function markGaps(coverage: TableCoverage, gaps: LogGap[], bases: BaseInventory)
   let marked = coverage;
   const until = (instant: Instant) =>
     (usable.find((base) => base.logFrom >= instant)?.instant ?? Number.MAX_SAFE_INTEGER) - 1;
-  for (const { from, to, table, missing } of gaps) {
+  for (const { from, to, table, reason } of gaps) {
     if (table !== undefined && table !== coverage.table) continue;
-    marked = relabel(marked, from, until(to), "damaged", `object ${missing} is missing`);
+    marked = relabel(marked, from, until(to), "damaged", reason);
   }
   return marked;
 }

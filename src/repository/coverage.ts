@@ -45,6 +45,8 @@ export interface TableCoverage {
   watched: boolean;
   /** When the last copy was complete: what lies before it is of no use from then on. */
   lastCopy: Instant | undefined;
+  /** When each copy was complete that counts: from then on, only the base that it made will do, or a later one. */
+  copies: Instant[];
 }
 
 /** Where the records up to some place in the log leave a table; from there on more can be applied. */
@@ -151,7 +153,7 @@ export class CoverageBuilder {
     this.state = "hole";
   }
 
-  build(): Omit<TableCoverage, "watched"> {
+  build(): Omit<TableCoverage, "watched" | "copies"> {
     const intervals = [...this.intervals];
     if (this.exactFrom !== undefined && this.frontier !== undefined) {
       intervals.push({ from: this.exactFrom, to: this.frontier, class: "exact" });

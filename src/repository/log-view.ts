@@ -2,7 +2,7 @@
  * The log as it is stored: folded segments where there are some, and single segments elsewhere. A listing may be stale,
  * so nothing here believes it to be complete: pieces are believed only along the chain of numbers and checksums.
  */
-import { damaged, type ThinkbackError } from "../errors.js";
+import { damaged, UnusableObject } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { type Expiry, latestExpiry } from "./expiry.js";
@@ -29,7 +29,7 @@ export interface FoldedPiece {
   last: Place;
   manifest: FoldedManifest;
   /** Tables of which a part is lost. */
-  damage: Map<string, ThinkbackError>;
+  damage: Map<string, UnusableObject>;
 }
 
 export interface SegmentPiece {
@@ -50,6 +50,8 @@ export interface LogGap {
   table?: string;
   /** What names the first missing object, as far as it can be known. */
   missing: string;
+  /** What is wrong, in words that name an object. */
+  reason: string;
 }
 
 export class LogView {
@@ -63,7 +65,7 @@ export class LogView {
     /** All segments and folded segments that are believed, also those that others stand for. */
     readonly believed: { segments: SegmentName[]; folded: FoldedName[] },
     /** Manifests of folded segments that cannot be used. */
-    readonly damaged: { name: FoldedName; error: ThinkbackError }[],
+    readonly damaged: { name: FoldedName; error: UnusableObject }[],
   ) {}
 
   static async read(store: ObjectStore): Promise<LogView> {
@@ -100,18 +102,27 @@ export class LogView {
   /** What is missing between the pieces, or in them. */
   gaps(): LogGap[] {
     const gaps: LogGap[] = [];
+    const letGoTo = Math.max(0, this.expiry?.logTo ?? 0);
     let before: LogPiece | undefined;
     for (const piece of this.pieces) {
       const missing = missingBetween(before, piece, this.expiry);
-      if (missing) gaps.push({ from: (before?.to ?? 0) + 1, to: piece.from - 1, missing });
+      if (missing) gaps.push(this.gap((before?.to ?? letGoTo) + 1, piece.from - 1, missing));
       if (piece.kind === "folded") {
-        for (const [table, { message }] of piece.damage) {
-          gaps.push({ from: piece.from, to: piece.to, table, missing: message });
+        for (const [table, { object, message }] of piece.damage) {
+          const { from, to } = piece;
+          gaps.push({ from, to, table, missing: object, reason: message });
         }
       }
       before = piece;
     }
     return [...gaps, ...this.lostTails()];
+  }
+
+  /** Where a folded segment is damaged, that is what is missing, and not the segments that it stood for. */
+  private gap(from: Instant, to: Instant, missing: string): LogGap {
+    const broken = this.damaged.find(({ name }) => name.from <= to && from <= name.to)?.error;
+    const reason = broken?.message ?? `object ${missing} is missing`;
+    return { from, to, missing: broken?.object ?? missing, reason };
   }
 
   /** A claim names the last segment that it continues: where that is missing, the end of an epoch is. */
@@ -122,7 +133,7 @@ export class LogView {
       if (!last || last.to <= (this.expiry?.logTo ?? -1)) continue;
       if (this.pieces.some((piece) => holds(piece, last))) continue;
       const before = this.pieces.findLast((piece) => byPlaceInLog(piece.last, last) < 0);
-      gaps.push({ from: (before?.to ?? last.from - 1) + 1, to: last.to, missing: last.name });
+      gaps.push(this.gap((before?.to ?? last.from - 1) + 1, last.to, last.name));
     }
     return gaps;
   }
@@ -184,7 +195,11 @@ export class LogView {
     if (precedes.to > after) throw await this.missing(previous.name);
   }
 
-  private async missing(name: string): Promise<ThinkbackError> {
+  /** The error for a segment that should be there: what is damaged, if that stood for it. */
+  async missing(name: string): Promise<UnusableObject> {
+    const said = parseSegmentName(name);
+    const broken = this.damaged.find(({ name: of }) => said && holds(of, said))?.error;
+    if (broken) return broken;
     const present = (await this.store.size(name).catch(() => undefined)) !== undefined;
     return damaged(name, present ? "it is out of its place in the log" : "it is missing");
   }
@@ -206,7 +221,7 @@ function follows(a: Place, b: Place): boolean {
 }
 
 /** True if the segment at `place` is in the piece. */
-export function holds(piece: LogPiece, place: Place): boolean {
+export function holds(piece: Pick<LogPiece, "first" | "last">, place: Place): boolean {
   return byPlaceInLog(piece.first, place) <= 0 && byPlaceInLog(place, piece.last) <= 0;
 }
 
@@ -266,7 +281,7 @@ async function firstBad(
   sizes: Sizes,
   opened: Map<string, FoldedPiece>,
   accepted: ReadonlySet<string>,
-): Promise<{ name: FoldedName; error: ThinkbackError } | undefined> {
+): Promise<{ name: FoldedName; error: UnusableObject } | undefined> {
   for (const one of cover) {
     if (!("resolutionMs" in one) || accepted.has(one.name)) continue;
     try {
@@ -275,8 +290,8 @@ async function firstBad(
       const damage = [...piece.damage.values()][0];
       if (damage) return { name: one, error: damage };
     } catch (error) {
-      if ((error as ThinkbackError).code !== "damaged") throw error;
-      return { name: one, error: error as ThinkbackError };
+      if (!(error instanceof UnusableObject) || error.code !== "damaged") throw error;
+      return { name: one, error };
     }
   }
   return undefined;
@@ -288,7 +303,7 @@ async function openFolded(
   sizes: Sizes,
 ): Promise<FoldedPiece> {
   const manifest = await readFoldedManifest(store, name);
-  const damage = new Map<string, ThinkbackError>();
+  const damage = new Map<string, UnusableObject>();
   for (const { table, parts } of manifest.tables) {
     for (const part of parts) {
       const error = wrongSize(part, sizes);

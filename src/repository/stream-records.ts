@@ -11,6 +11,8 @@ import {
 import { type Place, parseSegmentName } from "./names.js";
 import type { SystemStream } from "./segment.js";
 
+export type OnLost = (name: string) => unknown;
+
 /**
  * What holds the records of a stream up to and including the piece at `index`, newest first. A folded segment holds
  * all that came before it too, so it is the last one.
@@ -21,7 +23,9 @@ export async function* recordHolders(
   view: LogView,
   stream: SystemStream,
   index: number,
-  onLost: (name: string) => void = throwMissing,
+  onLost: OnLost = async (name) => {
+    throw await view.missing(name);
+  },
 ): AsyncGenerator<Segment | FoldedPiece> {
   let piece: LogPiece | undefined = view.pieces[index];
   while (piece?.kind === "segment") {
@@ -30,7 +34,7 @@ export async function* recordHolders(
     const target = linkOf(segment, stream);
     if (!target) return;
     piece = holderOf(view, segment, target);
-    if (!piece) onLost(target.name);
+    if (!piece) await onLost(target.name);
   }
   if (piece) yield piece;
 }
@@ -65,10 +69,6 @@ function linkOf(segment: Segment, stream: SystemStream): (Place & { name: string
     throw damaged(segment.name, `its link ${link} is not before it`);
   }
   return target;
-}
-
-export function throwMissing(name: string): never {
-  throw damaged(name, "it is missing");
 }
 
 /** The piece to go on with: the folded segment before `segment`, if that reaches as far, else the linked one. */

@@ -35,6 +35,10 @@ export class ListedStore implements ObjectStore {
     return this.sorted.slice(from, to);
   }
 
+  has(name: string): boolean {
+    return this.sizes.has(name);
+  }
+
   /** Bytes of a listed object; undefined if it was not listed. */
   listedSize(name: string): number | undefined {
     return this.sizes.get(name);

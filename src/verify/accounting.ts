@@ -72,7 +72,7 @@ export function accountFor(
 export function goneOf(store: ListedStore, { expiry }: SmallObjects): Gone {
   const names = Object.keys({ ...expiry?.bases, ...expiry?.folded });
   return {
-    manifests: names.filter((name) => store.listedSize(name) === undefined).length,
+    manifests: names.filter((name) => !store.has(name)).length,
     logTo: expiry && expiry.logTo >= 0 ? expiry.logTo : undefined,
   };
 }

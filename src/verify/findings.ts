@@ -1,16 +1,25 @@
 /** What is wrong with stored objects, as it is found. */
 import { UnusableObject } from "../errors.js";
+import type { Span } from "./spans.js";
+
+export interface Finding {
+  object: string;
+  /** A sentence without its subject: "it is missing". */
+  what: string;
+  /** The time that the object covered, where its name is not known as a whole. */
+  span: Span | undefined;
+}
 
 export class Findings {
   /** By the object's name; what was found first. */
-  private readonly found = new Map<string, string>();
+  private readonly found = new Map<string, Finding>();
 
   has(object: string): boolean {
     return this.found.has(object);
   }
 
-  add(object: string, what: string): void {
-    if (!this.found.has(object)) this.found.set(object, what);
+  add(object: string, what: string, span?: Span): void {
+    if (!this.found.has(object)) this.found.set(object, { object, what, span });
   }
 
   /** Runs `work`; what it throws of an object that cannot be used becomes a finding, and its result undefined. */
@@ -26,13 +35,12 @@ export class Findings {
 
   /** Takes over what other findings say. */
   addAll(others: Findings): void {
-    for (const [object, what] of others.found) this.add(object, what);
+    for (const { object, what, span } of others.found.values()) this.add(object, what, span);
   }
 
   /** In the order of names. */
-  all(): { object: string; what: string }[] {
-    const names = [...this.found.keys()].sort();
-    return names.map((object) => ({ object, what: this.found.get(object)! }));
+  all(): Finding[] {
+    return [...this.found.keys()].sort().map((object) => this.found.get(object)!);
   }
 
   get count(): number {

@@ -8,6 +8,7 @@ import type { ListedStore } from "../storage/listed-store.js";
 import { Findings } from "./findings.js";
 import type { Manifests } from "./manifests.js";
 import { directoryOf } from "./object-kinds.js";
+import { commonSpans, type Span, spansWithout } from "./spans.js";
 
 export class LogLinks {
   /** Checksums of segments, by name, and who names them. */
@@ -76,18 +77,34 @@ export async function findMissing(
 ): Promise<void> {
   for (const gap of view.gaps()) {
     if (gap.table !== undefined) continue;
-    const { object, what } = await nameGap(view, gap);
-    findings.add(object, what);
     for (const manifest of lostManifests(store)) {
-      const said = parseFoldedName(manifest)!;
-      if (said.from > gap.to || said.to < gap.from) continue;
+      if (commonSpans([gap], [parseFoldedName(manifest)!]).length === 0) continue;
       findings.add(manifest, "it is missing, although its parts are there");
+    }
+    // Where a folded segment is damaged, what it was made of is gone by right.
+    const folded = damagedFolded(findings);
+    for (const span of spansWithout([gap], folded)) {
+      const { object, what } = await nameGap(view, gap, span);
+      const named = parseSegmentName(object);
+      if (named && commonSpans([named], folded).length > 0) continue;
+      findings.add(object, what, span);
     }
   }
 }
 
-async function nameGap(view: LogView, gap: LogGap): Promise<{ object: string; what: string }> {
-  const next = view.pieces.find(({ from }) => from > gap.to);
+function damagedFolded(findings: Findings): Span[] {
+  return findings
+    .all()
+    .map(({ object }) => parseFoldedName(`${directoryOf(object)}manifest.json`))
+    .filter((said) => said !== undefined);
+}
+
+async function nameGap(
+  view: LogView,
+  gap: LogGap,
+  span: Span,
+): Promise<{ object: string; what: string }> {
+  const next = view.pieces.find(({ from }) => from === span.to + 1);
   const last = view.pieces.findLast(({ to }) => to < gap.from)?.last;
   const previous = next && (await previousOfPiece(view, next));
   const missing = previous && parseSegmentName(previous);
@@ -113,7 +130,7 @@ function lostManifests(store: ListedStore): Set<string> {
   const lost = new Set<string>();
   for (const name of store.names("folded/")) {
     const manifest = `${directoryOf(name)}manifest.json`;
-    if (store.listedSize(manifest) === undefined && parseFoldedName(manifest)) lost.add(manifest);
+    if (!store.has(manifest) && parseFoldedName(manifest)) lost.add(manifest);
   }
   return lost;
 }

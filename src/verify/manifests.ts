@@ -13,6 +13,7 @@ import type { ObjectReference } from "../repository/segment.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Belonging } from "./belonging.js";
 import { Findings } from "./findings.js";
+import { directoryOf } from "./object-kinds.js";
 import type { SmallObjects } from "./small-objects.js";
 
 /** What manifests say of a data object. */
@@ -50,6 +51,13 @@ export interface Manifests {
   /** What only a manifest refers to that was let go, or disowned: names of parts, and of the manifests themselves. */
   letGo: Set<string>;
   disowned: Set<string>;
+}
+
+/** Manifests of the folded segment or the bases that an object belongs to; or it is one itself. */
+export function manifestsOf(object: string, { folded, bases, referred }: Manifests): string[] {
+  const manifest = `${directoryOf(object)}manifest.json`;
+  if (folded.has(manifest)) return [manifest];
+  return bases.has(object) ? [object] : (referred.get(object)?.by ?? []);
 }
 
 export async function readManifests(

@@ -22,6 +22,8 @@ export interface ObjectCheckOptions {
   share: number;
   /** A number in [0, 1). */
   random: () => number;
+  /** Names of the only objects to look at; all that count, if absent. */
+  only?: { has(name: string): boolean };
   /** Told of each object that was checked, and what was read to its end so far. */
   onObject: (read: ReadShare) => void;
   signal?: AbortSignal | undefined;
@@ -45,26 +47,30 @@ export class ObjectCheck {
     private readonly options: ObjectCheckOptions,
   ) {}
 
-  async checkSegments(links: LogLinks): Promise<void> {
+  /** @param links told of each segment that can be opened */
+  async checkSegments(links?: LogLinks): Promise<void> {
     const { expiry, claims } = this.small;
     const segments = this.store
       .names("log/")
       .map(parseSegmentName)
       .filter((segment) => segment !== undefined)
       .filter((segment) => segment.to > (expiry?.logTo ?? -1) && !isDisowned(segment, claims))
+      .filter(({ name }) => this.isWanted(name))
       .sort(byPlaceInLog);
     const opened = severalAtOnce(segments, atOnce, (segment) => this.checkOneSegment(segment));
     for await (const segment of opened) {
       this.options.signal?.throwIfAborted();
       if (!segment) continue;
       this.belonging.note(segment.name, segment.index.footer.repository);
-      links.next(segment);
+      links?.next(segment);
     }
   }
 
   async checkReferred(): Promise<void> {
     const names = [...this.manifests.referred.keys()].sort();
-    const there = names.filter((name) => this.store.listedSize(name) !== undefined);
+    const there = names
+      .filter((name) => this.store.has(name))
+      .filter((name) => this.isWanted(name));
     for await (const _ of severalAtOnce(there, atOnce, (name) => this.checkOneReferred(name))) {
       this.options.signal?.throwIfAborted();
     }
@@ -109,6 +115,10 @@ export class ObjectCheck {
       if (keys) this.count(keys);
       await checkBasePart(object, keys, of, findings);
     }
+  }
+
+  private isWanted(name: string): boolean {
+    return this.options.only?.has(name) ?? true;
   }
 
   /** Whether to read an object to its end. */

@@ -1,4 +1,6 @@
 import type { ListedStore } from "../storage/listed-store.js";
+import type { Unaware } from "./costs.js";
+import { type Manifests, manifestsOf } from "./manifests.js";
 import { kindOf, type ObjectKind } from "./object-kinds.js";
 
 const everything = "everything, until it is put back";
@@ -8,7 +10,7 @@ type Rule = (object: string, listed: ListedStore) => boolean;
 
 const always: Rule = () => true;
 /** What nobody can miss is in nobody's way. */
-const ifThere: Rule = (object, listed) => listed.listedSize(object) !== undefined;
+const ifThere: Rule = (object, listed) => listed.has(object);
 /** Of numbered objects the last one counts. */
 const ifLast: Rule = (object, listed) => {
   const prefix = object.slice(0, -"0000000000.json".length);
@@ -28,9 +30,19 @@ const refusals: Partial<Record<ObjectKind, [string, Rule]>> = {
   acknowledgement: ["status, until it is put back", ifThere],
 };
 
-/** What commands refuse because an object that stands alone is damaged; undefined if they do without it. */
-export function refusalOf(object: string, listed: ListedStore): string | undefined {
+/** What commands refuse because of a damaged object; undefined if they do without it. */
+export function refusalOf(
+  object: string,
+  listed: ListedStore,
+  manifests: Manifests,
+  { inTheWay, read }: Unaware,
+): string | undefined {
   const kind = kindOf(object);
   const [text, holds] = (kind && refusals[kind]) ?? [];
-  return holds?.(object, listed) ? text : undefined;
+  if (holds?.(object, listed)) return text;
+  if (inTheWay.has(object)) return "everything, until it is put back or moved away";
+  // A restore does without keys.
+  if (kind === "base keys" || !listed.has(object)) return undefined;
+  const isRead = manifestsOf(object, manifests).some((name) => read.has(name));
+  return isRead ? "restores that read it, until it is put back or mended" : undefined;
 }

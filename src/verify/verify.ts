@@ -11,9 +11,10 @@ import type { ObjectStore } from "../storage/object-store.js";
 import { WithoutStore } from "../storage/without-store.js";
 import { type Account, accountFor, type Gone, goneOf } from "./accounting.js";
 import { Belonging } from "./belonging.js";
-import { type Cost, Costs, readClaimed, readStanding, type Standing } from "./costs.js";
+import { type Cost, Costs, readStanding, readUnaware, type Standing } from "./costs.js";
 import { Findings } from "./findings.js";
 import { findMissing, LogLinks } from "./log-links.js";
+import { findLostBases } from "./lost-bases.js";
 import { type Manifests, readManifests } from "./manifests.js";
 import { ObjectCheck, type ReadShare } from "./object-check.js";
 import { refusalOf } from "./refusals.js";
@@ -63,13 +64,15 @@ export interface VerifyReport {
   names: Map<string, string>;
 }
 
-/** All that is found. For a repair: the report, and what it was computed from. */
+/** All that is found, and what it was computed from. */
 export interface Verified {
   report: VerifyReport;
   listed: ListedStore;
+  small: SmallObjects;
   manifests: Manifests;
   /** Undefined if nothing at all can be read. */
   standing: Standing | undefined;
+  costs: Costs | undefined;
 }
 
 /** Throws, with code "repository", if the store holds nothing of a repository. */
@@ -86,6 +89,7 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
   const view = await readView(listed, findings);
   if (view) await findMissing(view, listed, findings);
   const standing = await standingWithout(listed, findings);
+  if (standing) findLostBases(listed, standing, manifests, findings);
   const isWhole = share >= 1 && standing !== undefined;
   const breaks = isWhole
     ? await checkChains(standing, findings, {
@@ -93,8 +97,16 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
         signal,
       })
     : [];
+  const unaware = await readUnaware(listed);
+  const costs = standing && (await Costs.of(standing, unaware.claimed, manifests, findings.all()));
   const report: VerifyReport = {
-    ...(await weigh(listed, standing, manifests, findings)),
+    damage: findings.all().map((finding) => ({
+      object: finding.object,
+      what: finding.what,
+      costs: costs?.ofObject(finding) ?? [],
+      refuses: refusalOf(finding.object, listed, manifests, unaware),
+    })),
+    lost: costs?.all(),
     breaks,
     chainsFollowed: isWhole,
     account: accountFor(listed, small, manifests, view, findings),
@@ -102,7 +114,7 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
     read,
     names: standing ? await tableNames(standing) : new Map(),
   };
-  return { report, listed, manifests, standing };
+  return { report, listed, small, manifests, standing, costs };
 }
 
 function refuseForeign(listed: ListedStore): void {
@@ -134,31 +146,18 @@ async function checkObjects(
   return check.read;
 }
 
-/** The log as readers see it; undefined if something stands in the way, which is among the findings then. */
+/**
+ * The log as its names tell it, whatever is in its segments; undefined if something stands in the way, which is among
+ * the findings then.
+ */
 function readView(listed: ListedStore, findings: Findings): Promise<LogView | undefined> {
-  return findings.during(() => LogView.read(new WithoutStore(listed, findings)));
+  const has = (name: string) => findings.has(name) && !name.startsWith("log/");
+  return findings.during(() => LogView.read(new WithoutStore(listed, { has })));
 }
 
 function standingWithout(listed: ListedStore, findings: Findings): Promise<Standing | undefined> {
   const damaged = findings.all().map(({ object }) => object);
   return findings.during(() => readStanding(listed, damaged));
-}
-
-async function weigh(
-  listed: ListedStore,
-  standing: Standing | undefined,
-  manifests: Manifests,
-  findings: Findings,
-): Promise<Pick<VerifyReport, "damage" | "lost">> {
-  const claimed = await readClaimed(listed);
-  const costs = standing && (await Costs.of(standing, claimed, manifests));
-  const damage = findings.all().map(({ object, what }) => ({
-    object,
-    what,
-    costs: costs?.ofObject(object) ?? [],
-    refuses: refusalOf(object, listed),
-  }));
-  return { damage, lost: costs?.all() };
 }
 
 async function tableNames({ view }: Standing): Promise<Map<string, string>> {

@@ -137,6 +137,11 @@ export class Recording {
     return new Recording(repository, clock, history, log);
   }
 
+  /** Goes on with the log of an epoch that was shut out, for another history: what it writes does not count. */
+  static behind(shutOut: Recording, history: History): Recording {
+    return new Recording(shutOut.repository, shutOut.clock, history, shutOut.log);
+  }
+
   /** Appends a version of a document (null: a delete), 1 ms later than what came before. */
   put(table: string, key: unknown, document: unknown): void {
     this.clock.instant += 1;
