@@ -39,8 +39,13 @@ export interface Span {
 /** Where the objects of an array lie, and in each the value of one field. Made once and filled again and again. */
 export class RowPlaces {
   /** Four offsets a row: begin and end of the object, begin and end of the value. */
-  private offsets = new Uint32Array(4 * 1024);
+  private offsets: Uint32Array;
   count = 0;
+
+  /** @param capacity rows for which there is room at first */
+  constructor(capacity = 1024) {
+    this.offsets = new Uint32Array(4 * capacity);
+  }
 
   clear(): void {
     this.count = 0;
@@ -105,22 +110,27 @@ export class JsonText {
   }
 
   /**
-   * Cuts the array of objects whose first object, or closing bracket, is at `start`; notes in `places` where each is, and
-   * its value of the field `name`. Throws if one does not have the field.
+   * Notes in `places` where the object is that begins at `start`, and its value of the field `name`. Returns the position
+   * after it. Throws if it does not have the field.
    */
+  cutObject(start: number, name: Buffer, places: RowPlaces): number {
+    const value = this.fieldOf(start, name);
+    if (!value)
+      throw new JsonBytesError(`no field ${name.toString()} in the object at byte ${start}`);
+    const end = this.endOfObject(value.end);
+    places.add(start, end, value.start, value.end);
+    return end;
+  }
+
+  /** Like cutObject for each object of the array whose first object, or closing bracket, is at `start`. */
   cutRows(start: number, name: Buffer, places: RowPlaces): void {
     const { bytes } = this;
     places.clear();
     if (bytes[start] === closeBracket) return;
     for (let at = start; ; at += 1) {
-      const value = this.fieldOf(at, name);
-      if (!value)
-        throw new JsonBytesError(`no field ${name.toString()} in the object at byte ${at}`);
-      const end = this.endOfObject(value.end);
-      places.add(at, end, value.start, value.end);
-      if (bytes[end] === closeBracket) return;
-      if (bytes[end] !== comma) throw new JsonBytesError(`no comma at byte ${end}`);
-      at = end;
+      at = this.cutObject(at, name, places);
+      if (bytes[at] === closeBracket) return;
+      if (bytes[at] !== comma) throw new JsonBytesError(`no comma at byte ${at}`);
     }
   }
 

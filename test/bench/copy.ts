@@ -3,24 +3,19 @@ import type { Bench } from "./bench.js";
 import { bareWalk, firstCopy } from "./first-copy.js";
 import { peakMemory } from "./memory.js";
 import { loadOrders } from "./orders.js";
-import { alternate, report } from "./report.js";
+import { alternate, report, reportRuns } from "./report.js";
 
 export async function benchCopy(bench: Bench): Promise<void> {
   const { documents, rounds, scratch } = bench;
   const server = await bench.server();
   await loadOrders(server, "bench", "large", documents);
-  const { limit, ours } = await alternate(
-    rounds,
-    () => bareWalk(server, "bench", "large"),
-    () => firstCopy(server, "bench", "large", scratch),
-  );
-  report("first copy, one connection, documents/s", [
-    ["bare raw-frame reader of the same walk", limit.map((seconds) => documents / seconds)],
-    [
-      "thinkback: feed open, compressed, digested, stored",
-      ours.map((seconds) => documents / seconds),
-    ],
-  ]);
+  const place = { host: server.host, port: server.port, db: "bench", table: "large" };
+  const names = [
+    "bare reader of raw frames, the same walk",
+    "thinkback: feed open, compressed, digested, stored",
+  ];
+  const runs = await alternate(rounds, [() => bareWalk(place), () => firstCopy(place, scratch)]);
+  reportRuns("first copy, one connection", documents, names, runs);
 }
 
 export async function benchCopyMemory(bench: Bench): Promise<void> {

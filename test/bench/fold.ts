@@ -17,7 +17,7 @@ import { fullRewrite } from "../fold/full-rewrite.js";
 import { json, makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";
 import type { Bench } from "./bench.js";
 import { order } from "./orders.js";
-import { alternate, report } from "./report.js";
+import { inTurn, report } from "./report.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";
 const changesPerTick = 1000;
@@ -98,8 +98,7 @@ async function compare(title: string, prepared: Prepared, rounds: number): Promi
   let rewritten = { digest: "", bytesWritten: 0 };
   let folded: FoldedTable | undefined;
   let digest = "";
-  const seconds = await alternate(
-    rounds,
+  const [limit, ours] = await inTurn(rounds, [
     async () => {
       const began = performance.now();
       const { manifest, bytesWritten } = await fullRewrite(repository, base, instant, store);
@@ -117,11 +116,11 @@ async function compare(title: string, prepared: Prepared, rounds: number): Promi
       await removeNew();
       return (ended - began) / 1000;
     },
-  );
+  ]);
   if (!folded?.folded || digest !== rewritten.digest) throw new Error("the two bases differ");
   report(`${title}, seconds`, [
-    ["every part rewritten", seconds.limit],
-    ["thinkback fold", seconds.ours],
+    ["every part rewritten", limit!],
+    ["thinkback fold", ours!],
   ]);
   const { partsWritten, partsKept, bytesRead, bytesWritten } = folded;
   const share = (part: number, whole: number) =>

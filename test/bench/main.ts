@@ -19,12 +19,14 @@ import { benchLag } from "./lag.js";
 import { benchRestore } from "./restore.js";
 import { benchSize } from "./size.js";
 import { benchStart } from "./start.js";
+import { benchSteady } from "./steady-case.js";
 import { benchWorkMemory } from "./work-memory.js";
 
 /** What each measures stands at the top of its file. */
 const cases: Record<string, (bench: Bench) => Promise<void>> = {
   copy: benchCopy,
   "copy-memory": benchCopyMemory,
+  steady: benchSteady,
   size: benchSize,
   fold: benchFold,
   "fold-limit": benchFoldLimit,

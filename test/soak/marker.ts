@@ -3,13 +3,12 @@
  * directory is watched for the first segment that holds a line of that table. The time counts from before the write is
  * sent until the segment's name is seen, so it holds the server's answer and whatever this process is late.
  */
-import { type FSWatcher, watch } from "node:fs";
-import { join } from "node:path";
+import type { FSWatcher } from "node:fs";
 import { openSegment } from "../../src/repository/log.js";
-import { parseSegmentName } from "../../src/repository/names.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { type DriverConnection, r } from "../server/driver.js";
 import { db } from "./load.js";
+import { watchNewSegments } from "./new-segments.js";
 
 const table = "marker";
 
@@ -39,11 +38,7 @@ export class Marker {
 
   /** @param epoch of the one capture whose segments are looked at */
   watch(epoch: number): void {
-    const directory = `log/${String(epoch).padStart(8, "0")}`;
-    this.watcher = watch(join(this.repo, directory), (_, file) => {
-      const name = `${directory}/${file}`;
-      if (parseSegmentName(name)) this.seen(name, performance.now());
-    });
+    this.watcher = watchNewSegments(this.repo, epoch, (name, at) => this.seen(name, at));
   }
 
   /** Milliseconds from before the write until a segment holds it; undefined if none has within a minute. */

@@ -1,7 +1,12 @@
 /** That the soak's own arithmetic and drawings can be believed. */
-import { open } from "node:fs/promises";
+import { mkdir, mkdtemp, open, rename, rm, unlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { segmentName } from "../../src/repository/names.js";
+import { until } from "../endtoend/stage.js";
 import { drawChart } from "./chart.js";
+import { watchNewSegments } from "./new-segments.js";
 import { readProcess } from "./process-stat.js";
 import { add, noSamples, points } from "./samples.js";
 import { summarise } from "./summary.js";
@@ -78,4 +83,31 @@ describe.skipIf(process.platform !== "linux")("/proc", () => {
     expect(after.handles - before.handles).toBeGreaterThanOrEqual(20);
     expect(after.cpuSeconds - before.cpuSeconds).toBeGreaterThan(0.25);
   });
+});
+
+test("a segment is noticed when it appears, and not when it is deleted", async () => {
+  const repo = await mkdtemp(join(tmpdir(), "thinkback-test-"));
+  const nameOf = (sequence: number) =>
+    segmentName(1, 1000 * sequence, 1000 * sequence + 999, sequence);
+  const put = async (sequence: number) => {
+    const path = join(repo, nameOf(sequence));
+    await writeFile(`${path}.partial`, "");
+    await rename(`${path}.partial`, path);
+  };
+  await mkdir(join(repo, "log", "00000001"), { recursive: true });
+  await put(1);
+  const seen: string[] = [];
+  const watcher = watchNewSegments(repo, 1, (name) => seen.push(name));
+  try {
+    await put(2);
+    await until("the second is seen", () => seen.length > 0);
+    await unlink(join(repo, nameOf(1)));
+    await unlink(join(repo, nameOf(2)));
+    await put(3);
+    await until("the third is seen", () => seen.includes(nameOf(3)));
+    expect(seen).toEqual([nameOf(2), nameOf(3)]);
+  } finally {
+    watcher.close();
+    await rm(repo, { recursive: true });
+  }
 });
