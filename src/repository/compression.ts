@@ -3,8 +3,8 @@ import zstd from "zstd-napi/binding.js";
 /**
  * How much work a frame is worth. `fast` is what capture can afford, on whose path compression lies: level 1, on lines of
  * JSON 1.3 to 2.5 times as fast as level 3, at a ratio that is better as often as worse. `dense` is for what a fold
- * writes, to be kept for long: matches of six bytes at least, in two tables. That takes half as long again and is within
- * a tenth of the size that `zstd -9` makes; its higher levels take five times as long. docs/benchmarks.md has the figures.
+ * writes, to be kept for long: it looks four times for matches of six bytes or more, which on such lines comes near to
+ * level 9 in half its time; the levels between are slower and larger. docs/benchmarks.md has the figures.
  */
 export type Effort = "fast" | "dense";
 
@@ -29,7 +29,8 @@ function makeContext(effort: Effort): zstd.CCtx {
   context.setParameter(CParameter.checksumFlag, 1);
   context.setParameter(CParameter.compressionLevel, effort === "fast" ? 1 : 3);
   if (effort === "dense") {
-    context.setParameter(CParameter.strategy, Strategy.dfast);
+    context.setParameter(CParameter.strategy, Strategy.lazy);
+    context.setParameter(CParameter.searchLog, 2);
     context.setParameter(CParameter.minMatch, 6);
     context.setParameter(CParameter.hashLog, 18);
     context.setParameter(CParameter.chainLog, 18);
