@@ -36,8 +36,43 @@ export interface Span {
   end: number;
 }
 
-/** Offsets of a row and of its field's value; see JsonText.placesOfRows. */
-export const offsetsPerRow = 4;
+/** Where the objects of an array lie, and in each the value of one field. Made once and filled again and again. */
+export class RowPlaces {
+  /** Four offsets a row: begin and end of the object, begin and end of the value. */
+  private offsets: Uint32Array;
+  count = 0;
+
+  /** @param capacity rows for which there is room at first */
+  constructor(capacity = 1024) {
+    this.offsets = new Uint32Array(4 * capacity);
+  }
+
+  clear(): void {
+    this.count = 0;
+  }
+
+  add(start: number, end: number, valueStart: number, valueEnd: number): void {
+    const at = 4 * this.count;
+    if (at === this.offsets.length) {
+      const larger = new Uint32Array(2 * at);
+      larger.set(this.offsets);
+      this.offsets = larger;
+    }
+    this.offsets[at] = start;
+    this.offsets[at + 1] = end;
+    this.offsets[at + 2] = valueStart;
+    this.offsets[at + 3] = valueEnd;
+    this.count += 1;
+  }
+
+  object(bytes: Buffer, row: number): Buffer {
+    return bytes.subarray(this.offsets[4 * row], this.offsets[4 * row + 1]);
+  }
+
+  value(bytes: Buffer, row: number): Buffer {
+    return bytes.subarray(this.offsets[4 * row + 2], this.offsets[4 * row + 3]);
+  }
+}
 
 /** Bytes of JSON text of which much is to be cut. */
 export class JsonText {
@@ -75,22 +110,27 @@ export class JsonText {
   }
 
   /**
-   * Cuts the array of objects whose first object, or closing bracket, is at `start`. For each object four offsets:
-   * begin and end of it, begin and end of its value of the field `name`. Throws if an object does not have the field.
+   * Notes in `places` where the object is that begins at `start`, and its value of the field `name`. Returns the position
+   * after it. Throws if it does not have the field.
    */
-  placesOfRows(start: number, name: Buffer): number[] {
+  cutObject(start: number, name: Buffer, places: RowPlaces): number {
+    const value = this.fieldOf(start, name);
+    if (!value)
+      throw new JsonBytesError(`no field ${name.toString()} in the object at byte ${start}`);
+    const end = this.endOfObject(value.end);
+    places.add(start, end, value.start, value.end);
+    return end;
+  }
+
+  /** Like cutObject for each object of the array whose first object, or closing bracket, is at `start`. */
+  cutRows(start: number, name: Buffer, places: RowPlaces): void {
     const { bytes } = this;
-    const places: number[] = [];
-    if (bytes[start] === closeBracket) return places;
+    places.clear();
+    if (bytes[start] === closeBracket) return;
     for (let at = start; ; at += 1) {
-      const value = this.fieldOf(at, name);
-      if (!value)
-        throw new JsonBytesError(`no field ${name.toString()} in the object at byte ${at}`);
-      const end = this.endOfObject(value.end);
-      places.push(at, end, value.start, value.end);
-      if (bytes[end] === closeBracket) return places;
-      if (bytes[end] !== comma) throw new JsonBytesError(`no comma at byte ${end}`);
-      at = end;
+      at = this.cutObject(at, name, places);
+      if (bytes[at] === closeBracket) return;
+      if (bytes[at] !== comma) throw new JsonBytesError(`no comma at byte ${at}`);
     }
   }
 

@@ -9,7 +9,7 @@ import type { Clock } from "../clock.js";
 import { digestOf } from "../digest.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import { fieldName, fieldOf, JsonBytesError } from "../json-bytes.js";
+import { JsonBytesError } from "../json-bytes.js";
 import { type BaseManifest, newestBase } from "../repository/base.js";
 import { BaseWriter } from "../repository/base-writer.js";
 import { knownKeys } from "../repository/known-state.js";
@@ -157,24 +157,19 @@ export class TableCapture {
   /** Appends what the feed delivers until the signal aborts; throws when the feed is lost. */
   private async read(feed: Feed, signal: AbortSignal): Promise<void> {
     const { recorder } = this.context;
-    const key = fieldName(this.table.primaryKey);
     // Closing the feed, which an abort brings about, ends the iteration.
     for await (const batch of feed.batches) {
       if (signal.aborted) return;
       batch.forEach((event) => {
         if ("overflow" in event) throw new FeedOverflowed(event.overflow);
-        this.append(event, key);
+        this.append(event);
       });
       await recorder.room(signal);
     }
     if (!signal.aborted) throw new ConnectionLost("the feed ended");
   }
 
-  private append({ document, previous }: FeedChange, keyField: Buffer): void {
-    const either = document ?? previous;
-    const span = either && fieldOf(either, 0, keyField);
-    if (!span) throw new ThinkbackError("internal", "a change without a primary key");
-    const key = either.subarray(span.start, span.end);
+  private append({ key, document, previous }: FeedChange): void {
     const before = previous === null ? null : digestOf(previous);
     const sequence = this.context.recorder.log.append(this.table.id, key, before, document);
     this.repair?.noteChange(key, sequence);

@@ -107,5 +107,6 @@ function optionsOf(args: MaintainArguments): string[] {
   return [
     ...given.flatMap(([name, value]) => [name, value!]),
     ...(args.delete ? [] : ["--no-delete"]),
+    ...(args.auto ? ["--auto"] : []),
   ];
 }

@@ -2,19 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { exitStatus } from "../errors.js";
-import { acknowledgeCommand } from "./acknowledge.js";
-import { catalogCommand } from "./catalog.js";
-import { drillCommand } from "./drill.js";
-import { expireCommand } from "./expire.js";
-import { foldCommand } from "./fold.js";
-import { maintainCommand } from "./maintain.js";
 import { type Output, reportError, terminalOutput } from "./output.js";
-import { addPinCommand, listPinsCommand, removePinCommand } from "./pin.js";
-import { planCommand } from "./plan.js";
-import { restoreCommand } from "./restore.js";
-import { run } from "./run.js";
-import { showCommand } from "./show.js";
-import { statusCommand } from "./status.js";
 
 // Addresses may hold passwords, and other users see command lines.
 process.title = "thinkback";
@@ -25,6 +13,8 @@ const { version } = JSON.parse(
 
 const collect = (value: string, before: string[]) => [...before, value];
 
+// The module of a command is loaded when the command is chosen: the driver, which some of them need, takes longer to load
+// than most of the others take to work.
 const program = new Command("thinkback")
   .description("Continuous backup and point-in-time recovery for RethinkDB")
   .version(version)
@@ -47,6 +37,7 @@ function maintained(command: Command): Command {
     .option("--fold-every <duration>", "make new bases at least this often", "1h")
     .option("--fold-at <cron>", "make new bases at these times (UTC)")
     .option("--restore-within <duration>", "make new bases when a restore to now would take longer")
+    .option("--auto", "adapt folds, and ticks, to what is measured, within the bounds given")
     .option("--grace <duration>", "how long what was replaced or let go stays", "15m")
     .option("--no-delete", "delete nothing; leave that to the bucket's lifecycle rules");
 }
@@ -70,7 +61,6 @@ maintained(
     .option("--spool <directory>", "where closed ticks wait while the repository's store fails")
     .option("--spool-limit <size>", "bound of the spool", "1GiB")
     .option("--take-over", "shut out a writer that seems to live")
-    .option("--auto", "adapt ticks and folds to what is measured, within the bounds given")
     .option(
       "--tick-max <duration>",
       "with --auto: the longest tick, while the store is slow",
@@ -85,7 +75,7 @@ maintained(
         .choices(["debug", "info", "warn", "error"])
         .default("info"),
     ),
-).action((args) => run(args, output()));
+).action(async (args) => (await import("./run.js")).run(args, output()));
 
 program
   .command("restore")
@@ -104,7 +94,7 @@ program
   .option("--dry-run", "print the plan and change nothing")
   .option("--allow-inexact", "restore an instant that lies in a hole")
   .option("--nearest", "where the history is thinned, take the last instant before that is kept")
-  .action((args) => restoreCommand(args, output()));
+  .action(async (args) => (await import("./restore.js")).restoreCommand(args, output()));
 
 program
   .command("drill")
@@ -121,13 +111,13 @@ program
   .option("--table <db.table>", "only this table (repeatable)", collect, [])
   .option("--db <name>", "only this database (repeatable)", collect, [])
   .option("--clean", "first drop what earlier drills have left on the target")
-  .action((args) => drillCommand(args, output()));
+  .action(async (args) => (await import("./drill.js")).drillCommand(args, output()));
 
 program
   .command("status")
   .description("what is captured, and which instants can be restored")
   .requiredOption(...repo)
-  .action((args) => statusCommand(args, output()));
+  .action(async (args) => (await import("./status.js")).statusCommand(args, output()));
 
 program
   .command("show")
@@ -138,7 +128,9 @@ program
   .option(at, "the instant; the newest restorable one if not given")
   .option("--allow-inexact", "show an instant that lies in a hole")
   .option("--nearest", "where the history is thinned, take the last instant before that is kept")
-  .action((table, key, args) => showCommand(table, key, args, output()));
+  .action(async (table, key, args) =>
+    (await import("./show.js")).showCommand(table, key, args, output()),
+  );
 
 program
   .command("fold")
@@ -148,7 +140,7 @@ program
   .requiredOption(...repo)
   .option(at, "fold up to this instant; the newest exact one if not given")
   .option("--table <db.table>", "only this table (repeatable)", collect, [])
-  .action((args) => foldCommand(args, output()));
+  .action(async (args) => (await import("./fold.js")).foldCommand(args, output()));
 
 program
   .command("expire")
@@ -158,14 +150,14 @@ program
   .option("--grace <duration>", "how long what was replaced or let go stays", "15m")
   .option("--no-delete", "delete nothing; leave that to the bucket's lifecycle rules")
   .option("--dry-run", "print what would be let go and deleted, and change nothing")
-  .action((args) => expireCommand(args, output()));
+  .action(async (args) => (await import("./expire.js")).expireCommand(args, output()));
 
 maintained(
   program
     .command("maintain")
     .description("one round of maintenance, as `run` does them: fold what is due, let go, delete")
     .requiredOption(...repo),
-).action((args) => maintainCommand(args, output()));
+).action(async (args) => (await import("./maintain.js")).maintainCommand(args, output()));
 
 program
   .command("plan")
@@ -175,7 +167,23 @@ program
   .option("--price-storage <price>", "of 1 GB stored for a month", "0.023")
   .option("--price-put <price>", "of 1000 requests that write; of a bucket, such as 0.005", "0")
   .option("--price-get <price>", "of 1000 requests that read; of a bucket, such as 0.0004", "0")
-  .action((args) => planCommand(args, output()));
+  .action(async (args) => (await import("./plan.js")).planCommand(args, output()));
+
+program
+  .command("verify")
+  .description("check the stored objects, and say what is damaged and what that costs")
+  .requiredOption(...repo)
+  .option("--data", "read every object to its end, line by line")
+  .option("--sample <share>", "read a random share of the objects to their ends, such as 5%")
+  .action(async (args) => (await import("./verify.js")).verifyCommand(args, output()));
+
+program
+  .command("mend")
+  .description("rebuild damaged objects of what others still hold, and let the damaged ones go")
+  .requiredOption(...repo)
+  .option("--data", "first read every object to its end, line by line")
+  .option("--dry-run", "print what could be rebuilt, and change nothing")
+  .action(async (args) => (await import("./mend.js")).mendCommand(args, output()));
 
 program
   .command("catalog")
@@ -185,7 +193,7 @@ program
   .requiredOption(...repo)
   .option(at, "the instant; now if not given")
   .option("--diff <times...>", "two instants: print what changed from the first to the second")
-  .action((args) => catalogCommand(args, output()));
+  .action(async (args) => (await import("./catalog.js")).catalogCommand(args, output()));
 
 program
   .command("acknowledge")
@@ -194,7 +202,9 @@ program
   .requiredOption(...repo)
   .requiredOption(at, "an instant inside the hole")
   .requiredOption("--note <text>", "what to remember of it")
-  .action((table, args) => acknowledgeCommand(table, args, output()));
+  .action(async (table, args) =>
+    (await import("./acknowledge.js")).acknowledgeCommand(table, args, output()),
+  );
 
 const pin = program.command("pin").description("name an instant, so that it stays restorable");
 
@@ -206,20 +216,20 @@ pin
   .option(at, "the instant; the newest restorable one if not given")
   .option("--note <text>", "what to remember of it")
   .option("--allow-inexact", "pin an instant that lies in a hole")
-  .action((name, args) => addPinCommand(name, args, output()));
+  .action(async (name, args) => (await import("./pin.js")).addPinCommand(name, args, output()));
 
 pin
   .command("list")
   .description("list the pins")
   .requiredOption(...repo)
-  .action((args) => listPinsCommand(args, output()));
+  .action(async (args) => (await import("./pin.js")).listPinsCommand(args, output()));
 
 pin
   .command("remove")
   .description("remove a pin")
   .argument("<name>")
   .requiredOption(...repo)
-  .action((name, args) => removePinCommand(name, args, output()));
+  .action(async (name, args) => (await import("./pin.js")).removePinCommand(name, args, output()));
 
 for (const command of [...program.commands, ...pin.commands]) {
   command.exitOverride().option("--json", "print the result as JSON");

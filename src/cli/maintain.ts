@@ -7,6 +7,7 @@ import {
   type FoldDecision,
   foldDue,
   parseFoldSchedule,
+  proposedObjective,
 } from "../fold/schedule.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { noteRates } from "../repository/rates.js";
@@ -21,6 +22,8 @@ export interface MaintainArguments extends KeepArguments {
   foldEvery: string;
   foldAt?: string;
   restoreWithin?: string;
+  /** Without --restore-within, go by what can be reached here. */
+  auto?: boolean;
   grace: string;
   /** False with --no-delete. */
   delete: boolean;
@@ -32,7 +35,8 @@ function decide(args: MaintainArguments, load: Load, now: Instant): FoldDecision
   if (lastFold === undefined) return { due: false, reason: "nothing has changed since the bases" };
   const estimateMs = estimateRestore(load);
   const foldedEstimateMs = estimateRestore({ ...load, logBytes: 0 });
-  return foldDue({ ...schedule, now, lastFold, estimateMs, foldedEstimateMs });
+  const objectiveMs = schedule.objectiveMs ?? (args.auto ? proposedObjective(load) : undefined);
+  return foldDue({ ...schedule, objectiveMs, now, lastFold, estimateMs, foldedEstimateMs });
 }
 
 /** Below this, a measured rate says more of the machine's noise than of its speed. */

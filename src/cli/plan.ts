@@ -9,7 +9,7 @@ import {
   segmentsPerDay,
   storedBytes,
 } from "../fold/proposal.js";
-import { estimateRestore } from "../fold/schedule.js";
+import { estimateRestore, proposedObjective } from "../fold/schedule.js";
 import { catalogAt } from "../repository/catalog.js";
 import { formatWhole, parseKeep } from "../repository/keep-policy.js";
 import { openRepository, storeAt } from "../repository/repository.js";
@@ -111,15 +111,13 @@ async function objectivesOf(repository: Parameters<typeof readLoad>[0], { tables
   const estimate = (days: number) =>
     estimateRestore({ documents, documentBytes, logBytes: linesPerDay * days, rates });
   const basesMs = estimate(0);
-  const minuteMs = 60_000;
   return {
     rates,
     basesMs,
     nowMs: estimateRestore({ documents, documentBytes, logBytes, rates }),
     hourMs: estimate(1 / 24),
     dayMs: estimate(1),
-    // What the bases alone take, half as much again, and a minute: less could not be reached for long.
-    proposedMs: Math.ceil((1.5 * basesMs + minuteMs) / minuteMs) * minuteMs,
+    proposedMs: proposedObjective({ documents, documentBytes, logBytes, rates }),
   };
 }
 

@@ -4,6 +4,7 @@ import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import { type ReaderRegistration, registerReader } from "../repository/readers.js";
 import { openRepository, type Repository, storeAt } from "../repository/repository.js";
+import { secondLook } from "../repository/second-look.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
 import { planRestore, type RestorePlan } from "../restore/plan.js";
 import {
@@ -30,14 +31,15 @@ export interface RestoreArguments {
 
 export async function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
-  const plan = await planRestore(repository, {
+  const request = {
     ...(args.at === undefined ? {} : { at: parseInstant(args.at, systemClock.now()) }),
     tables: args.table,
     databases: args.db,
     renames: parseRenames(args.rename),
     allowInexact: args.allowInexact === true,
     nearest: args.nearest === true,
-  });
+  };
+  const plan = await secondLook(() => planRestore(repository, request));
   printPlan(plan, output);
   if (args.dryRun) {
     output.result(planResult(plan));

@@ -34,7 +34,6 @@ export interface RunArguments extends MaintainArguments {
   exclude: string[];
   tick: string;
   tickMax: string;
-  auto?: boolean;
   once?: boolean;
   copies: string;
   spool?: string;

@@ -3,6 +3,7 @@ import type { CoverageClass } from "../repository/coverage.js";
 import type { Proof } from "../repository/drills.js";
 import { formatWhole, pinsOnlyMs } from "../repository/keep-policy.js";
 import { openRepository, storeAt } from "../repository/repository.js";
+import { secondLook } from "../repository/second-look.js";
 import { type RepositoryStatus, readStatus, type TableStatus } from "../repository/status.js";
 import { drillResult, failureText } from "./drill-text.js";
 import {
@@ -16,7 +17,7 @@ import { pinResult, pinTable } from "./pin.js";
 
 export async function statusCommand(args: { repo: string }, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
-  const status = await readStatus(repository);
+  const status = await secondLook(() => readStatus(repository));
   const rows = status.tables.map((table) => [
     table.name,
     table.state,

@@ -10,7 +10,7 @@ import { formatInstant, type Instant } from "../instant.js";
 import { type BaseManifest, type BaseName, readBases } from "../repository/base.js";
 import { intervalAt, isExactAt, type TableCoverage } from "../repository/coverage.js";
 import { clipped, readCoverage } from "../repository/coverage-reader.js";
-import { type Expiry, putExpiry } from "../repository/expiry.js";
+import { type Expiry, nextExpiry, putExpiry } from "../repository/expiry.js";
 import { type KeepTier, startOfKept } from "../repository/keep-policy.js";
 import { LogView } from "../repository/log-view.js";
 import type { Pin } from "../repository/pins.js";
@@ -100,18 +100,6 @@ export async function publishExpiry({ store }: Repository, { expiry }: ExpiryPla
   throw new ThinkbackError("fenced", "another process has let something go meanwhile", {
     hint: "run the command again: it plans anew",
   });
-}
-
-/** The expiry that says what the one before says. */
-function nextExpiry(before: Expiry | undefined, now: Instant): Expiry {
-  return {
-    at: now,
-    number: (before?.number ?? 0) + 1,
-    logTo: before?.logTo ?? -1,
-    cuts: before?.cuts ?? [],
-    horizons: { ...before?.horizons },
-    bases: { ...before?.bases },
-  };
 }
 
 /** True if something is let go that was not before. */

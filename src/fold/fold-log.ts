@@ -3,12 +3,11 @@
  * of objects. Nothing is deleted here; sweep.ts does that, when what replaces it has been published for a while.
  */
 import type { Instant } from "../instant.js";
-import { catalogAt } from "../repository/catalog.js";
-import { readOpening } from "../repository/coverage-reader.js";
+import { OpeningReader } from "../repository/coverage-reader.js";
 import type { FoldedEpoch, FoldedManifest } from "../repository/folded.js";
 import { foldedCursor, recordsInFolded } from "../repository/folded-reader.js";
 import { type FoldedFacts, FoldedWriter } from "../repository/folded-writer.js";
-import { writeVersionLine } from "../repository/lines.js";
+import { isOnGrid } from "../repository/keep-policy.js";
 import { byPlaceInLog } from "../repository/log.js";
 import {
   type FoldedPiece,
@@ -18,8 +17,8 @@ import {
 } from "../repository/log-view.js";
 import { mergeAll } from "../repository/merge.js";
 import type { Repository } from "../repository/repository.js";
-import type { Totals } from "../repository/segment.js";
 import { totalsAt } from "../repository/totals.js";
+import { CatalogAhead } from "./catalog-ahead.js";
 import { SegmentBatch } from "./segment-batch.js";
 import { Thinning } from "./thinning.js";
 
@@ -43,6 +42,8 @@ export interface FoldLogOptions {
   spanMaxMs: (span: { from: Instant; to: Instant }) => number;
   /** Instants that stay exactly restorable where history is thinned. */
   pinned: Instant[];
+  /** Which pieces of the log to look at; all of them, if absent. */
+  within?: (piece: LogPiece) => boolean;
   /** Bytes of lines that are held in memory at once. */
   memoryBytesMax?: number;
   signal?: AbortSignal;
@@ -71,6 +72,7 @@ export async function foldLog(repository: Repository, options: FoldLogOptions): 
 }
 
 class LogFolder {
+  private lastView: LogView | undefined;
   readonly report: FoldedLog = { written: 0, thinned: 0, rows: 0, bytesRead: 0, bytesWritten: 0 };
 
   constructor(
@@ -80,22 +82,31 @@ class LogFolder {
 
   /** Makes folded segments of single ones: of each span that is over, and no more at once than memory holds. */
   async foldSegments(): Promise<void> {
-    for (;;) {
-      const view = await this.view();
-      const batch = await this.nextBatch(view);
-      if (!batch) return;
-      await this.write(view, batch);
+    const view = await this.view();
+    const openings = new OpeningReader(view);
+    for (const run of runsOf(view)) {
+      const spans = this.dueSpans(run, run.at(-1) === view.pieces.at(-1));
+      const first = spans[0]?.[0];
+      if (!first) continue;
+      const catalog = await CatalogAhead.at(view, first);
+      for (const span of spans) {
+        let next = 0;
+        while (next < span.length) {
+          this.options.signal?.throwIfAborted();
+          const until = span.at(-1)!.to;
+          const batch = await SegmentBatch.read(view, span[next]!.from - 1, until, this.bytesMax);
+          await this.write(view, batch, catalog, await openings.before(span[next]!));
+          catalog.apply(batch);
+          next += batch.segments;
+        }
+      }
     }
   }
 
   /** Merges folded segments that lie in one span and follow each other. */
   async merge(spanMs: number): Promise<void> {
-    const tried = new Set<string>();
-    for (;;) {
-      const view = await this.view();
-      const group = this.groups(view, spanMs).find(([first]) => !tried.has(first!.name));
-      if (!group) return;
-      tried.add(group[0]!.name);
+    const view = await this.view();
+    for (const group of this.groups(view, spanMs)) {
       await this.writeMerged(view, group, group[0]!.manifest.resolutionMs);
     }
   }
@@ -104,7 +115,7 @@ class LogFolder {
   async thin(): Promise<void> {
     const view = await this.view();
     for (const piece of view.pieces) {
-      if (piece.kind !== "folded" || piece.damage.size > 0) continue;
+      if (piece.kind !== "folded" || piece.damage.size > 0 || !this.isWithin(piece)) continue;
       const wanted = this.options.resolutionOf(piece);
       if (wanted <= piece.manifest.resolutionMs) continue;
       await this.writeMerged(view, [piece], wanted);
@@ -112,9 +123,15 @@ class LogFolder {
     }
   }
 
+  /** The log as it is now: every folded segment that is written makes it another. */
   private async view(): Promise<LogView> {
     this.options.signal?.throwIfAborted();
-    return LogView.read(this.repository.store);
+    this.lastView = await LogView.read(this.repository.store, this.lastView);
+    return this.lastView;
+  }
+
+  private isWithin(piece: LogPiece): boolean {
+    return this.options.within?.(piece) ?? true;
   }
 
   private isSettled(piece: LogPiece): boolean {
@@ -126,56 +143,60 @@ class LogFolder {
     return end <= this.options.now - this.options.settleMs;
   }
 
-  /** The first neighbouring segments that are due, read. */
-  private async nextBatch(view: LogView): Promise<SegmentBatch | undefined> {
-    const spanMs = spansMs[0]!;
-    for (const run of runsOf(view)) {
-      const [first, last] = [run[0]!, run.at(-1)!];
-      const isNewest = last === view.pieces.at(-1);
-      const inSpan = run.filter((piece) => spanOf(piece, spanMs) === spanOf(first, spanMs));
-      const isDue = this.options.partial || !isNewest || this.isOver(first.to, spanMs);
-      const settled = inSpan.filter((piece) => this.isSettled(piece));
-      if (!isDue || settled.length === 0) continue;
-      const until = settled.at(-1)!.to;
-      const max = this.options.memoryBytesMax ?? memoryBytesMaxDefault;
-      return SegmentBatch.read(view, first.from - 1, until, max);
-    }
-    return undefined;
+  private get bytesMax(): number {
+    return this.options.memoryBytesMax ?? memoryBytesMaxDefault;
   }
 
-  private async write(view: LogView, batch: SegmentBatch): Promise<void> {
+  /** The segments of a run that are due and have settled, by the span that they end in; in order, and without a gap. */
+  private dueSpans(run: SegmentPiece[], isNewest: boolean): SegmentPiece[][] {
+    const spanMs = spansMs[0]!;
+    const spans = new Map<number, SegmentPiece[]>();
+    for (const piece of run) {
+      if (!this.isWithin(piece)) {
+        if (spans.size > 0) break;
+        continue;
+      }
+      const span = spanOf(piece, spanMs);
+      const isDue = this.options.partial || !isNewest || this.isOver(piece.to, spanMs);
+      if (!isDue || !this.isSettled(piece)) break;
+      const before = spans.get(span);
+      if (before) before.push(piece);
+      else spans.set(span, [piece]);
+    }
+    return [...spans.values()];
+  }
+
+  private async write(
+    view: LogView,
+    batch: SegmentBatch,
+    catalog: CatalogAhead,
+    opening: FoldedFacts["opening"],
+  ): Promise<void> {
     const { from, to, first, last } = batch;
     const { unique, now } = this.options;
-    const catalog = await catalogBefore(view, from);
     const identity = { from, to, first, last, resolutionMs: 1 };
     const writer = new FoldedWriter(this.repository, identity, unique);
     for (const table of batch.tables()) {
       writer.beginTable(table);
-      for (const { key, time, line } of batch.sorted(table)) await writer.add(key, time, line);
+      for (const { key, time, line } of batch.sorted(table)) {
+        const full = writer.add(key, time, line);
+        if (full) await full;
+      }
       await writer.endTable();
     }
-    await writer.addRecords("catalog", [...catalog.lines, ...batch.records("catalog")]);
+    const before = catalog.lines(from - 1);
+    await writer.addRecords("catalog", [...before, ...batch.records("catalog")]);
     await writer.addRecords("coverage", batch.records("coverage"));
     await this.finish(writer, {
       lastSegment: batch.lastSegment,
       previous: batch.previous,
       published: now,
       kept: [],
-      epochs: await this.epochFacts(view, batch),
-      opening: await readOpening(view, first),
+      epochs: await epochFacts(view, batch),
+      opening,
       lost: catalog.lost,
     });
     this.report.bytesRead += batch.storedBytes;
-  }
-
-  private async epochFacts(view: LogView, batch: SegmentBatch): Promise<FoldedEpoch[]> {
-    const facts: FoldedEpoch[] = [];
-    for (const [epoch, footer] of batch.lastFooters) {
-      const { to, frontier, lagging, serverClock, clockAheadMs, closed } = footer;
-      const totals = await totalsOfEpoch(view, epoch, to);
-      facts.push({ epoch, to, frontier, lagging, serverClock, clockAheadMs, closed, totals });
-    }
-    return facts;
   }
 
   /** Groups of at least two neighbours that belong in one folded segment of a span. */
@@ -196,6 +217,7 @@ class LogFolder {
       (of) =>
         of.length > 1 &&
         this.isOver(of[0]!.to, spanMs) &&
+        of.every((piece) => this.isWithin(piece)) &&
         of.every((piece) => piece.damage.size === 0 && spanMs <= this.options.spanMaxMs(piece)),
     );
   }
@@ -210,8 +232,7 @@ class LogFolder {
     const { to } = last;
     const identity = { from, to, first: first.first, last: last.last, resolutionMs };
     const writer = new FoldedWriter(this.repository, identity, this.options.unique);
-    const pinned = this.options.pinned.filter((pin) => from <= pin && pin <= to);
-    const kept = [...new Set([...pinned, ...pieces.flatMap(({ manifest }) => manifest.kept)])];
+    const kept = keptOf(pieces, this.options.pinned);
     const isThinned = resolutionMs > 1;
     const thinning = isThinned ? new Thinning(resolutionMs, kept) : undefined;
     const tables = new Set(pieces.flatMap(({ manifest }) => manifest.tables.map((of) => of.table)));
@@ -224,7 +245,8 @@ class LogFolder {
       for await (const merged of mergeAll(cursors)) {
         rows += merged.length;
         for (const one of thinning ? thinning.next(merged) : merged) {
-          await writer.add(one.version.key, one.version.time, one.line);
+          const full = writer.add(one.version.key, one.version.time, one.line);
+          if (full) await full;
         }
       }
       for (const one of thinning?.end() ?? []) {
@@ -239,7 +261,7 @@ class LogFolder {
       lastSegment: last.manifest.lastSegment,
       previous: first.manifest.previous,
       published: this.options.now,
-      kept: isThinned ? kept.sort((a, b) => a - b) : [],
+      kept: isThinned ? kept : [],
       epochs: mergedEpochs(pieces.map(({ manifest }) => manifest)),
       opening: first.manifest.opening,
       lost: [...new Set(pieces.flatMap(({ manifest }) => manifest.lost))],
@@ -284,38 +306,30 @@ function isNeighbour(before: FoldedPiece, piece: FoldedPiece, spanMs: number): b
   );
 }
 
+/** The pinned instants that the pieces still hold, in order: what an earlier thinning took away cannot be kept. */
+function keptOf(pieces: FoldedPiece[], pinned: Instant[]): Instant[] {
+  const isHeld = (pin: Instant) =>
+    pieces.some(({ from, to, manifest: { resolutionMs, kept } }) => {
+      const isShown = resolutionMs === 1 || isOnGrid(pin, resolutionMs) || kept.includes(pin);
+      return from <= pin && pin <= to && isShown;
+    });
+  return [...new Set(pinned)].filter(isHeld).sort((a, b) => a - b);
+}
+
 /** All that a piece holds, but what an overlapping one before it holds too. */
 function windowOf(view: LogView, piece: FoldedPiece) {
   const after = view.pieces[view.pieces.indexOf(piece) - 1]?.to ?? -1;
   return { after, until: piece.to };
 }
 
-/** The catalog as it was before `from`, as lines; and what of it is lost. */
-async function catalogBefore(
-  view: LogView,
-  from: Instant,
-): Promise<{ lines: Buffer[]; lost: string[] }> {
-  try {
-    const { records } = await catalogAt(view, from - 1);
-    const lines = [...records].map(([key, value], i) => {
-      const [k, d] = [Buffer.from(key), Buffer.from(value)];
-      const line = Buffer.allocUnsafe(k.length + d.length + 160);
-      return line.subarray(0, writeVersionLine(line, 0, k, Math.max(0, from - 1), i, d) - 1);
-    });
-    return { lines, lost: [] };
-  } catch (error) {
-    const { code, message } = error as { code?: string; message: string };
-    if (code !== "damaged") throw error;
-    return { lines: [], lost: [message] };
+async function epochFacts(view: LogView, batch: SegmentBatch): Promise<FoldedEpoch[]> {
+  const facts: FoldedEpoch[] = [];
+  for (const [epoch, { footer, totals, isWhole }] of batch.epochs) {
+    const { to, frontier, lagging, serverClock, clockAheadMs, closed } = footer;
+    const all = isWhole ? totals : Object.fromEntries(await totalsAt(view, to, epoch));
+    facts.push({ epoch, to, frontier, lagging, serverClock, clockAheadMs, closed, totals: all });
   }
-}
-
-async function totalsOfEpoch(
-  view: LogView,
-  epoch: number,
-  to: Instant,
-): Promise<Record<string, Totals>> {
-  return Object.fromEntries(await totalsAt(view, to, epoch));
+  return facts;
 }
 
 /** The records of all pieces; of all but the first, without those that it begins with: they are there already. */

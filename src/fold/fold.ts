@@ -148,7 +148,7 @@ async function foldTable(
   const { store } = repository;
   const { table, primaryKey } = base;
   const identity = { table, primaryKey, epoch, begun: instant, unique };
-  const writer = new BaseWriter(repository, identity, partBytesTarget);
+  const writer = new BaseWriter(repository, identity, partBytesTarget, "dense");
   const bytesRead = await foldParts({
     store,
     base,

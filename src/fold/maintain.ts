@@ -108,7 +108,8 @@ export async function planMaintenance(
   return { expiry, deleted: await planSweep(repository, { now, graceMs, readersBegan }) };
 }
 
-interface Policy {
+/** What the declared tiers and the pins mean for folding and letting go. */
+export interface Policy {
   tiers: KeepTier[] | undefined;
   pins: Pin[];
   pinned: Instant[];
@@ -117,7 +118,11 @@ interface Policy {
 }
 
 /** What the declared tiers and the pins want. */
-async function readPolicy({ store }: Repository, now: Instant, wanted?: string): Promise<Policy> {
+export async function readPolicy(
+  { store }: Repository,
+  now: Instant,
+  wanted?: string,
+): Promise<Policy> {
   const keep = wanted ?? (await readSettings(store)).keep;
   const tiers = keep === null ? undefined : parseKeep(keep);
   const pins = await listPins(store);

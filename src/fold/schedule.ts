@@ -96,6 +96,16 @@ export function estimateRestore({
   return (logBytes / rates.mergeBytesPerSecond + writing) * 1000;
 }
 
+/**
+ * An objective that can be met: what the documents alone take, half as much again, and a minute. A lower one would be
+ * missed again right after a fold.
+ */
+export function proposedObjective(load: RestoreLoad): number {
+  const minuteMs = 60_000;
+  const documentsMs = estimateRestore({ ...load, logBytes: 0 });
+  return Math.ceil((1.5 * documentsMs + minuteMs) / minuteMs) * minuteMs;
+}
+
 export interface FoldSituation extends FoldSchedule {
   now: Instant;
   /** When the last fold began; before the first one, when there was something to fold. */

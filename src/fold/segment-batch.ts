@@ -5,7 +5,12 @@ import { lineSpans, parseLine } from "../repository/lines.js";
 import type { LogView } from "../repository/log-view.js";
 import { isLater } from "../repository/merge.js";
 import type { Place } from "../repository/names.js";
-import type { ObjectReference, SegmentFooter, SystemStream } from "../repository/segment.js";
+import type {
+  ObjectReference,
+  SegmentFooter,
+  SystemStream,
+  Totals,
+} from "../repository/segment.js";
 
 interface CollectedLine {
   code: OrderCode;
@@ -16,14 +21,24 @@ interface CollectedLine {
   line: Buffer;
 }
 
+/** What a batch holds of an epoch. */
+export interface BatchEpoch {
+  /** Of its last segment. */
+  footer: SegmentFooter;
+  /** Of the tables that the footers name. */
+  totals: Record<string, Totals>;
+  /** True if one of the footers names all tables. */
+  isWhole: boolean;
+}
+
 export class SegmentBatch {
   private readonly streams = new Map<string, CollectedLine[]>();
-  /** The last segment's footer, of each epoch. */
-  readonly lastFooters = new Map<number, SegmentFooter>();
+  readonly epochs = new Map<number, BatchEpoch>();
   private firstFooter: SegmentFooter | undefined;
   private lastFooter: SegmentFooter | undefined;
   private lastReference: ObjectReference | undefined;
   private bytes = 0;
+  segments = 0;
   /** Bytes of the stored segments. */
   storedBytes = 0;
 
@@ -45,8 +60,9 @@ export class SegmentBatch {
       }
       batch.firstFooter ??= footer;
       batch.lastFooter = footer;
-      batch.lastFooters.set(footer.epoch, footer);
+      batch.addTotals(footer);
       batch.lastReference = { name: segment.name, checksum: segment.checksum };
+      batch.segments += 1;
       batch.storedBytes += segment.size;
     }
     return batch;
@@ -91,6 +107,13 @@ export class SegmentBatch {
   /** The lines of a system stream, in the order of capture. */
   records(stream: SystemStream): Buffer[] {
     return (this.streams.get(stream) ?? []).map(({ line }) => line);
+  }
+
+  private addTotals(footer: SegmentFooter): void {
+    const { epoch, totals, checkpoint } = footer;
+    const before = this.epochs.get(epoch);
+    const isWhole = checkpoint || before?.isWhole === true;
+    this.epochs.set(epoch, { footer, totals: { ...before?.totals, ...totals }, isWhole });
   }
 
   private addFrame(stream: string, lines: Buffer, rows: number, object: string): void {

@@ -7,6 +7,7 @@ import { readManifest } from "../repository/base.js";
 import { byPlaceInLog, listClaims } from "../repository/log.js";
 import { type FoldedPiece, holds, LogView } from "../repository/log-view.js";
 import {
+  foldedManifestName,
   parseBasePrefix,
   parseFoldedName,
   parseManifestName,
@@ -107,12 +108,17 @@ async function sweepFolded(
   }
   const used = new Set(view.pieces.map(({ name }) => name));
   const broken = new Set(view.damaged.map(({ name }) => name.name));
+  const gaps = view.gaps();
   const swept: StoredObject[] = [];
-  for (const objects of byPrefix.values()) {
+  for (const [prefix, objects] of byPrefix) {
     const manifest = objects.find(({ name }) => parseFoldedName(name));
     if (!manifest) {
-      // What a fold had written that was cut short.
-      swept.push(...objects);
+      // What a fold had written that was cut short; unless its manifest is lost, and nothing else holds the same.
+      const cutShort = parseFoldedName(foldedManifestName(prefix));
+      const isLost = gaps.some(
+        ({ from, to }) => cutShort && from <= cutShort.to && to >= cutShort.from,
+      );
+      if (!isLost) swept.push(...objects);
       continue;
     }
     const said = parseFoldedName(manifest.name)!;
@@ -126,7 +132,9 @@ async function sweepFolded(
           holds(piece, said.first) &&
           holds(piece, said.last),
       );
-    if (said.to > cut && !isReplaced) continue;
+    const retired = view.expiry?.folded[said.name];
+    const isRetired = retired !== undefined && isPast(retired);
+    if (said.to > cut && !isReplaced && !isRetired) continue;
     swept.push(manifest, ...objects.filter((object) => object !== manifest));
   }
   return swept;

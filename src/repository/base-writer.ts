@@ -7,6 +7,7 @@ import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { compareKeys } from "../key-order.js";
 import type { BaseManifest, BasePart } from "./base.js";
+import type { Effort } from "./compression.js";
 import { DataObjectWriter, frameBytesTarget } from "./data-object.js";
 import { encodeJsonObject } from "./json-object.js";
 import { LineBuffer } from "./line-buffer.js";
@@ -42,8 +43,9 @@ export class BaseWriter {
   partsKept = 0;
   /** Bytes of the stored objects that were written. */
   bytesWritten = 0;
-  private open: OpenPart | undefined;
-  private lastKey: Buffer | undefined;
+  private readonly open: OpenPart;
+  /** Empty before the first row. */
+  private lastKey = Buffer.alloc(0);
   private putting: Promise<void> = Promise.resolve();
   /** The puts before the last one. */
   private puttingBefore: Promise<void> = Promise.resolve();
@@ -52,27 +54,28 @@ export class BaseWriter {
     private readonly repository: Repository,
     private readonly identity: BaseIdentity,
     private readonly partBytesTarget = partBytesTargetDefault,
+    effort: Effort = "fast",
   ) {
     this.closeAt = partBytesTarget;
+    this.open = new OpenPart(effort);
     this.prefix = basePrefix(identity.table, identity.begun, identity.unique);
   }
 
   get rows(): number {
-    return this.digest.count + (this.open?.rows ?? 0);
+    return this.digest.count + this.open.rows;
   }
 
   /** True if there is an open part with less than a quarter of the target. */
   get hasSmallPart(): boolean {
     const { open } = this;
-    return open !== undefined && open.lineBytes < this.partBytesTarget * smallShare;
+    return open.rows > 0 && open.lineBytes < this.partBytesTarget * smallShare;
   }
 
   /** Adds a row; the buffers are copied. Await `drain` now and then: it is what bounds memory. */
   add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
     this.checkRises(key);
-    if (this.lastKey?.length === key.length) this.lastKey.set(key);
+    if (this.lastKey.length === key.length) this.lastKey.set(key);
     else this.lastKey = Buffer.from(key);
-    this.open ??= new OpenPart(key);
     this.open.add(key, time, sequence, document);
     if (this.open.lineBytes >= this.closeAt) this.closePart();
   }
@@ -83,7 +86,7 @@ export class BaseWriter {
    */
   announce(lineBytes: number): void {
     const { partBytesTarget } = this;
-    const both = lineBytes + (this.open?.lineBytes ?? 0);
+    const both = lineBytes + this.open.lineBytes;
     this.closeAt = Math.min(both < partBytesTarget ? partBytesTarget : both / 2, partBytesTarget);
   }
 
@@ -126,7 +129,7 @@ export class BaseWriter {
   }
 
   private checkRises(key: Buffer): void {
-    if (this.lastKey === undefined || compareKeys(key, this.lastKey) > 0) return;
+    if (this.lastKey.length === 0 || compareKeys(key, this.lastKey) > 0) return;
     throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
   }
 
@@ -137,11 +140,9 @@ export class BaseWriter {
 
   private closePart(): void {
     this.closeAt = this.partBytesTarget;
-    const part = this.open;
-    if (!part || !this.lastKey) return;
-    this.open = undefined;
+    if (this.open.rows === 0) return;
     const number = this.partsWritten;
-    const { documents, keys, entry } = part.finish(
+    const { documents, keys, entry } = this.open.finish(
       basePartName(this.prefix, number),
       baseKeysName(this.prefix, number),
       this.lastKey,
@@ -161,17 +162,19 @@ export class BaseWriter {
   }
 }
 
+/** The part that is being written; after one is finished, the next. */
 class OpenPart {
-  private readonly documents = new DataObjectWriter("basePart");
-  private readonly keys = new DataObjectWriter("baseKeys");
-  private readonly lines = new SortedLines(this.documents);
+  private readonly documents: DataObjectWriter;
+  private readonly keys = new DataObjectWriter("baseKeys", "fast");
+  private readonly lines: SortedLines;
   private readonly keyLines = new SortedLines(this.keys);
-  private readonly firstKey: string;
+  private firstKey = "";
   private documentBytes = 0;
-  private readonly digest = new SetDigest();
+  private digest = new SetDigest();
 
-  constructor(firstKey: Buffer) {
-    this.firstKey = firstKey.toString("utf8");
+  constructor(effort: Effort) {
+    this.documents = new DataObjectWriter("basePart", effort);
+    this.lines = new SortedLines(this.documents);
   }
 
   get rows(): number {
@@ -184,6 +187,7 @@ class OpenPart {
   }
 
   add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
+    if (this.rows === 0) this.firstKey = key.toString("utf8");
     const bytesMax = key.length + document.length + lineOverheadBytes;
     const { lines, keyLines } = this;
     const line = lines.begin(key, time, bytesMax);
@@ -211,6 +215,8 @@ class OpenPart {
       firstKey: this.firstKey,
       lastKey: lastKey.toString("utf8"),
     };
+    this.documentBytes = 0;
+    this.digest = new SetDigest();
     return { documents: documents.bytes, keys: keys.bytes, entry };
   }
 }
@@ -222,7 +228,11 @@ export class SortedLines {
   private minTime = 0;
   private maxTime = 0;
 
-  constructor(private readonly object: DataObjectWriter) {}
+  /** @param onFrame told the lines of each frame */
+  constructor(
+    private readonly object: DataObjectWriter,
+    private readonly onFrame: (lines: Buffer) => void = () => undefined,
+  ) {}
 
   /** Where the next line begins. */
   get end(): number {
@@ -246,13 +256,15 @@ export class SortedLines {
   /** The line that was written ends at `end`. */
   commit(end: number): void {
     this.buffer.commit(end);
-    if (end >= frameBytesTarget) this.flush();
+    if (end >= frameBytesTarget[this.object.effort]) this.flush();
   }
 
   flush(): void {
     if (this.buffer.rows === 0) return;
     const { firstKey, minTime, maxTime } = this;
-    this.object.addFrame(this.buffer.lines(), this.buffer.rows, { firstKey, minTime, maxTime });
+    const lines = this.buffer.lines();
+    this.object.addFrame(lines, this.buffer.rows, { firstKey, minTime, maxTime });
+    this.onFrame(lines);
     this.buffer.clear();
   }
 }

@@ -16,7 +16,7 @@ import type { Expiry } from "./expiry.js";
 import type { FoldedOpening } from "./folded.js";
 import { recordsInFolded } from "./folded-reader.js";
 import { parseStored, type Version } from "./lines.js";
-import { byPlaceInLog, openSegment, segmentVersions } from "./log.js";
+import { openSegment, segmentVersions } from "./log.js";
 import {
   type FoldedPiece,
   type LogGap,
@@ -24,7 +24,7 @@ import {
   LogView,
   type SegmentPiece,
 } from "./log-view.js";
-import { basePrefix, type Place } from "./names.js";
+import { basePrefix } from "./names.js";
 import type { SegmentFooter } from "./segment.js";
 import { holdersInRun } from "./stream-records.js";
 
@@ -37,25 +37,32 @@ export async function readCoverage(of: ObjectStore | LogView): Promise<Map<strin
   const bases = await readBases(view.store);
   return new Map(
     [...tables].map(([id, table]) => {
-      const built = { ...table.build(), watched: watched.has(id) };
+      const copies = copiesOf(table, view);
+      const built = { ...table.build(), watched: watched.has(id), copies };
       const narrowed = narrowByEvidence(built, evidence);
-      const marked = markLostCopies(markGaps(narrowed, gaps, bases), copiesOf(table, view), bases);
+      const marked = markLostCopies(markGaps(narrowed, gaps, bases), copies, bases);
       return [id, markThinned(clipped(marked, view.expiry), view)];
     }),
   );
 }
 
-/** The coverage of all tables as it is right before the segment at `next`, for a folded segment that begins there. */
-export async function readOpening(
-  view: LogView,
-  next: Place,
-): Promise<Record<string, FoldedOpening>> {
-  const reader = new HistoryReader(view);
-  for (const piece of view.pieces) {
-    if (byPlaceInLog(piece.last, next) >= 0) break;
-    await reader.read(piece);
+/** Reads a log from its beginning on, and says at ever later segments how they find the tables. */
+export class OpeningReader {
+  private readonly reader: HistoryReader;
+  private at = 0;
+
+  constructor(private readonly view: LogView) {
+    this.reader = new HistoryReader(view);
   }
-  return reader.opening(next.epoch);
+
+  /** The coverage of all tables as it is right before `segment`, for a folded segment that begins with it. */
+  async before(segment: SegmentPiece): Promise<Record<string, FoldedOpening>> {
+    const { pieces } = this.view;
+    for (; this.at < pieces.length && pieces[this.at] !== segment; this.at += 1) {
+      await this.reader.read(pieces[this.at]!);
+    }
+    return this.reader.opening(segment);
+  }
 }
 
 /** From each of these instants on, only the base that was made there, or a later one, will do. */
@@ -109,9 +116,9 @@ function markGaps(coverage: TableCoverage, gaps: LogGap[], bases: BaseInventory)
   let marked = coverage;
   const until = (instant: Instant) =>
     (usable.find((base) => base.logFrom >= instant)?.instant ?? Number.MAX_SAFE_INTEGER) - 1;
-  for (const { from, to, table, missing } of gaps) {
+  for (const { from, to, table, reason } of gaps) {
     if (table !== undefined && table !== coverage.table) continue;
-    marked = relabel(marked, from, until(to), "damaged", `object ${missing} is missing`);
+    marked = relabel(marked, from, until(to), "damaged", reason);
   }
   return marked;
 }
@@ -177,10 +184,12 @@ class HistoryReader {
     this.run.push(piece);
   }
 
-  /** Where what was read leaves the tables when the next segment is of `epoch`. */
-  async opening(epoch: number): Promise<Record<string, FoldedOpening>> {
+  /** Where what was read leaves the tables when `next` comes next. */
+  async opening(next: SegmentPiece): Promise<Record<string, FoldedOpening>> {
     await this.readRun();
-    this.enter(epoch);
+    const { lost } = await holdersInRun(this.view, "coverage", [next]);
+    if (lost !== undefined) this.lose(next, lost);
+    this.enter(next.last.epoch);
     return Object.fromEntries(
       [...this.tables].map(([id, table]) => {
         return [id, { ...table.current(), watched: this.watched.has(id) }];
@@ -276,21 +285,26 @@ class HistoryReader {
   /** Goes on from what a folded segment says of all that came before it. */
   private adopt({ manifest }: FoldedPiece, gap: Instant | undefined): void {
     this.epoch = manifest.first.epoch;
-    this.facts = undefined;
     this.watched = new Set();
     for (const [table, state] of Object.entries(manifest.opening)) {
       const known = this.tables.get(table);
-      if (known && gap !== undefined) known.resume(state, gap);
+      if (known && gap !== undefined) known.resume(state, this.provenBefore(known, gap));
       else this.tables.set(table, new CoverageBuilder(table, state));
       if (state.watched) this.watched.add(table);
     }
+    this.facts = undefined;
   }
 
   /** Records of before `piece` are lost: whether a table was watched is not known again until the next record. */
   private lose(piece: LogPiece, object: string): void {
     const since = (this.last?.to ?? piece.from - 1) + 1;
     const reason = `object ${object} is missing, and with it coverage records`;
-    for (const table of this.tables.values()) table.lose(since, reason);
+    for (const table of this.tables.values()) table.lose(this.provenBefore(table, since), reason);
+  }
+
+  /** Up to where `table` is proven by what comes before a gap: records in the gap may have said that it was not watched. */
+  private provenBefore(table: CoverageBuilder, gap: Instant): Instant {
+    return this.facts ? Math.min(frontierOf(table, this.facts), gap - 1) : gap - 1;
   }
 }
 

@@ -45,6 +45,8 @@ export interface TableCoverage {
   watched: boolean;
   /** When the last copy was complete: what lies before it is of no use from then on. */
   lastCopy: Instant | undefined;
+  /** When each copy was complete that counts: from then on, only the base that it made will do, or a later one. */
+  copies: Instant[];
 }
 
 /** Where the records up to some place in the log leave a table; from there on more can be applied. */
@@ -128,30 +130,30 @@ export class CoverageBuilder {
     else this.reached = frontier;
   }
 
-  /** Goes on from what is known of after a gap in the records, which begins at `gap`. */
-  resume(opening: CoverageState, gap: Instant): void {
-    const opened = new CoverageBuilder(this.table, opening);
-    if (opening.exactFrom === undefined || opening.exactFrom > gap) {
-      this.closeExact(gap - 1);
-      this.closeHole(gap, "unwatched");
-    }
-    const known = this.exactFrom;
-    this.state = opened.state;
-    this.exactFrom = opening.exactFrom === undefined ? undefined : (known ?? opening.exactFrom);
-    this.hole = opened.hole;
-    this.frontier = opened.frontier;
-    for (const copy of opened.copies) if (!this.copies.includes(copy)) this.copies.push(copy);
+  /**
+   * Goes on from what is known of after a gap in the records; up to `proven` the table is known from before it. Where it
+   * is not in one stretch with what comes after, nothing is said of the gap.
+   */
+  resume(opening: CoverageState, proven: Instant): void {
+    const { exactFrom, hole, state, frontier, lastCopy } = opening;
+    if (this.exactFrom !== exactFrom) this.closeExact(Math.min(proven, hole?.since ?? proven));
+    if (this.hole?.since !== hole?.since) this.closeHole(proven + 1, "unwatched");
+    this.state = state;
+    this.exactFrom = exactFrom;
+    this.hole = hole;
+    this.frontier = frontier;
+    if (lastCopy !== undefined && !this.copies.includes(lastCopy)) this.copies.push(lastCopy);
   }
 
-  /** Records are lost since then: the table may have been watched or not. */
-  lose(since: Instant, reason: string): void {
+  /** Records are lost: after `proven` the table may have been watched or not. */
+  lose(proven: Instant, reason: string): void {
     if (this.state === "dropped") return;
-    this.beginHole(since - 1, reason);
+    this.beginHole(proven, reason);
     if (this.hole) this.hole = { ...this.hole, lost: true };
     this.state = "hole";
   }
 
-  build(): Omit<TableCoverage, "watched"> {
+  build(): Omit<TableCoverage, "watched" | "copies"> {
     const intervals = [...this.intervals];
     if (this.exactFrom !== undefined && this.frontier !== undefined) {
       intervals.push({ from: this.exactFrom, to: this.frontier, class: "exact" });

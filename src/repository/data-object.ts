@@ -4,9 +4,9 @@
  */
 import { decompress } from "zstd-napi";
 import { sha256 } from "../digest.js";
-import { damaged, ThinkbackError } from "../errors.js";
+import { damaged, newerFormat } from "../errors.js";
 import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
-import { compressFrame, frameBytesBound } from "./compression.js";
+import { compressFrame, type Effort, frameBytesBound } from "./compression.js";
 
 export const formatVersion = 1;
 const magic = Buffer.from("THINKBK1", "latin1");
@@ -14,7 +14,11 @@ const skippableMagic = 0x184d2a54;
 const skippableHeaderBytes = 8;
 export const trailerBytes = 48;
 /** Frames are closed at this many bytes of lines; a longer line has a frame of its own. */
-export const frameBytesTarget = 512 * 1024;
+export const frameBytesTarget: Record<Effort, number> = {
+  fast: 512 * 1024,
+  // Compressed from larger pieces, it is one or two hundredths smaller.
+  dense: 1024 * 1024,
+};
 /** A frame that claims to hold more than this is refused before memory is given to it: twice the largest document. */
 const frameBytesMax = 1024 * 1024 * 1024;
 /** Read with the trailer in one request; nearly every index fits. */
@@ -67,16 +71,22 @@ export interface EncodedObject {
   checksum: string;
 }
 
-/** Collects frames in memory; an object is at most some 16 MiB, so it is written with one put. */
+/**
+ * Collects frames in memory; an object is at most some 16 MiB, so it is written with one put. One object after another
+ * can be written, and memory is taken once for all.
+ */
 export class DataObjectWriter {
   /** The object so far, and room for more. */
-  private bytes = Buffer.alloc(0);
+  private buffer = Buffer.alloc(0);
   private length = 0;
-  private readonly frames: FrameEntry[] = [];
+  private frames: FrameEntry[] = [];
   /** Bytes of the lines so far, before compression. */
   lineBytes = 0;
 
-  constructor(private readonly kind: Kind) {}
+  constructor(
+    private readonly kind: Kind,
+    readonly effort: Effort = "fast",
+  ) {}
 
   /** Compressed bytes so far. */
   get byteLength(): number {
@@ -86,7 +96,7 @@ export class DataObjectWriter {
   /** Adds `lines` (whole NDJSON lines, `rows` of them) as one frame. */
   addFrame(lines: Buffer, rows: number, label: FrameLabel = {}): void {
     const room = this.reserve(frameBytesBound(lines.length));
-    const length = compressFrame(lines, room);
+    const length = compressFrame(lines, room, this.effort);
     this.frames.push({
       offset: this.length,
       length,
@@ -99,33 +109,38 @@ export class DataObjectWriter {
     this.lineBytes += lines.length;
   }
 
-  /** Completes the object; nothing may be added any more. */
+  /** Completes the object, and begins the next. */
   finish(footer: object): EncodedObject {
     const index = Buffer.from(JSON.stringify({ frames: this.frames, footer }));
-    const ending = this.reserve(skippableHeaderBytes + index.length + trailerBytes);
-    ending.writeUInt32LE(skippableMagic, 0);
-    ending.writeUInt32LE(index.length + trailerBytes, 4);
-    ending.set(index, skippableHeaderBytes);
-    const trailer = ending.subarray(skippableHeaderBytes + index.length);
+    const header = Buffer.alloc(skippableHeaderBytes);
+    header.writeUInt32LE(skippableMagic, 0);
+    header.writeUInt32LE(index.length + trailerBytes, 4);
+    const trailer = Buffer.alloc(trailerBytes);
     trailer.writeUInt32LE(index.length, 0);
     trailer.writeUInt16LE(formatVersion, 4);
     trailer.writeUInt8(kinds[this.kind], 6);
-    trailer.writeUInt8(0, 7);
-    const checksum = sha256(ending.subarray(0, ending.length - trailerBytes + 8));
+    const checksum = sha256(header, index, trailer.subarray(0, 8));
     trailer.write(checksum, 8, "hex");
     magic.copy(trailer, 40);
-    return { bytes: this.bytes.subarray(0, this.length + ending.length), checksum };
+    const frames = this.buffer.subarray(0, this.length);
+    const bytes = Buffer.concat([frames, header, index, trailer]);
+    // Who writes nothing gives the memory back.
+    if (this.length === 0) this.buffer = Buffer.alloc(0);
+    this.frames = [];
+    this.length = 0;
+    this.lineBytes = 0;
+    return { bytes, checksum };
   }
 
-  /** `size` bytes behind what is there. */
+  /** Room for `size` bytes behind what is there. */
   private reserve(size: number): Buffer {
-    const needed = this.length + size;
-    if (needed > this.bytes.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.bytes.length));
-      larger.set(this.bytes.subarray(0, this.length));
-      this.bytes = larger;
+    const end = this.length + size;
+    if (end > this.buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(end, 2 * this.buffer.length));
+      larger.set(this.buffer.subarray(0, this.length));
+      this.buffer = larger;
     }
-    return this.bytes.subarray(this.length, needed);
+    return this.buffer.subarray(this.length, end);
   }
 }
 
@@ -210,11 +225,7 @@ function readTrailer(name: string, tail: Buffer, kind: Kind) {
   }
   const version = trailer.readUInt16LE(4);
   if (version > formatVersion) {
-    throw new ThinkbackError(
-      "repository",
-      `${name} is of format version ${version}; this Thinkback reads up to ${formatVersion}`,
-      { hint: "use the version of Thinkback that wrote the repository, or a later one" },
-    );
+    throw newerFormat(name, version, formatVersion);
   }
   if (trailer.readUInt8(6) !== kinds[kind]) throw damaged(name, `it is not of kind ${kind}`);
   return { indexLength: trailer.readUInt32LE(0), checksum: trailer.toString("hex", 8, 40) };

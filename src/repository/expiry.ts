@@ -20,6 +20,21 @@ export interface Expiry {
   horizons: Record<string, { from: Instant; base: Instant }>;
   /** Manifests of bases that are not used any more, and when that was said. */
   bases: Record<string, Instant>;
+  /** Manifests of folded segments that are not used any more: what they hold, others hold. */
+  folded: Record<string, Instant>;
+}
+
+/** The expiry that says what the one before says, to be changed and published. */
+export function nextExpiry(before: Expiry | undefined, now: Instant): Expiry {
+  return {
+    at: now,
+    number: (before?.number ?? 0) + 1,
+    logTo: before?.logTo ?? -1,
+    cuts: before?.cuts ?? [],
+    horizons: { ...before?.horizons },
+    bases: { ...before?.bases },
+    folded: { ...before?.folded },
+  };
 }
 
 /** The expiry that counts; undefined if nothing was ever let go. */

@@ -2,7 +2,7 @@
  * Invariant: lines of a table come in strictly rising order of key and capture, and the manifest is put only after
  * every part is durable and was read back. Break it and segments are deleted whose versions are nowhere else.
  */
-import { digestOf, SetDigest } from "../digest.js";
+import { sha256 } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -11,7 +11,6 @@ import { DataObject, DataObjectWriter, frameBytesTarget, type Kind } from "./dat
 import type { FoldedManifest, FoldedPart, FoldedRecords } from "./folded.js";
 import { encodeJsonObject } from "./json-object.js";
 import { LineBuffer } from "./line-buffer.js";
-import { lineSpans } from "./lines.js";
 import { type FoldedName, foldedManifestName, foldedPartName, foldedPrefix } from "./names.js";
 import type { Repository } from "./repository.js";
 import { type SystemStream, systemStreams } from "./segment.js";
@@ -43,8 +42,8 @@ export class FoldedWriter {
   private table = "";
   private parts: FoldedPart[] = [];
   private open: OpenPart | undefined;
-  /** Digests of the lines that were added, of the table at hand. */
-  private added = new SetDigest();
+  /** What was added of the table at hand. */
+  private added = new FrameSums();
   /** Bytes of the objects that were stored. */
   bytesWritten = 0;
   rows = 0;
@@ -60,14 +59,14 @@ export class FoldedWriter {
   beginTable(table: string): void {
     this.table = table;
     this.parts = [];
-    this.added = new SetDigest();
+    this.added = new FrameSums();
   }
 
-  /** Adds a line, without its newline. Resolves when there is room for more. */
+  /** Adds a line, without its newline; `key` may not change before the next. A promise where room must be made first. */
   add(key: Buffer, time: Instant, line: Buffer): Promise<void> | undefined {
-    this.open ??= new OpenPart(key);
+    this.open ??= new OpenPart(key, this.added);
     this.open.add(key, time, line);
-    this.added.add(digestOf(line));
+    this.added.lineBytes += line.length + 1;
     this.rows += 1;
     return this.open.lineBytes >= partBytesTarget ? this.closePart() : undefined;
   }
@@ -77,36 +76,34 @@ export class FoldedWriter {
     await this.closePart();
     if (this.parts.length === 0) return;
     const { store } = this.repository;
-    const stored = await digestOfParts(store, this.parts, "foldedPart");
-    this.checkStored(this.table, stored);
+    this.checkStored(this.table, await sumsOfParts(store, this.parts, "foldedPart"));
     this.tables.push({ table: this.table, parts: this.parts });
   }
 
   /** Stores the records of a system stream, lines without newlines, in the order of capture. */
   async addRecords(stream: SystemStream, lines: Buffer[]): Promise<void> {
     if (lines.length === 0) return;
-    const object = new DataObjectWriter("foldedRecords");
+    const object = new DataObjectWriter("foldedRecords", "dense");
     const buffer = new LineBuffer(4096);
-    const added = new SetDigest();
+    this.added = new FrameSums();
     const flush = () => {
-      if (buffer.rows > 0) object.addFrame(buffer.lines(), buffer.rows, {});
+      if (buffer.rows === 0) return;
+      object.addFrame(buffer.lines(), buffer.rows, {});
+      this.added.addFrame(buffer.lines());
       buffer.clear();
     };
     for (const line of lines) {
       appendLine(buffer, line);
-      added.add(digestOf(line));
-      if (buffer.end >= frameBytesTarget) flush();
+      this.added.lineBytes += line.length + 1;
+      if (buffer.end >= frameBytesTarget.dense) flush();
     }
     flush();
     const { bytes, checksum } = object.finish({});
     const name = foldedPartName(this.prefix, systemStreams[stream], 0);
     await this.put(name, bytes);
     const records = { name, checksum, rows: lines.length, bytes: bytes.length };
-    this.added = added;
-    this.checkStored(
-      stream,
-      await digestOfParts(this.repository.store, [records], "foldedRecords"),
-    );
+    const { store } = this.repository;
+    this.checkStored(stream, await sumsOfParts(store, [records], "foldedRecords"));
     this.records[stream] = records;
   }
 
@@ -142,32 +139,53 @@ export class FoldedWriter {
     this.bytesWritten += bytes.length;
   }
 
-  private checkStored(what: string, stored: SetDigest): void {
-    if (stored.count === this.added.count && stored.hex() === this.added.hex()) return;
+  private checkStored(what: string, stored: FrameSums): void {
+    if (stored.equals(this.added)) return;
     throw new ThinkbackError(
       "repository",
-      `what was folded of ${what} is not what can be read back: ${stored.count} lines of ${this.added.count}`,
+      `what was folded of ${what} is not what can be read back: ${stored.lineBytes} bytes of ${this.added.lineBytes}`,
       { hint: "nothing was published and nothing is lost; check the repository's store" },
     );
   }
 }
 
-async function digestOfParts(
+/** What tells whether lines that are read are those that were written: the checksum of each frame of them. */
+class FrameSums {
+  private readonly sums: string[] = [];
+  private frameBytes = 0;
+  /** Counted line by line where lines are added, and of frames where they are read. */
+  lineBytes = 0;
+
+  addFrame(lines: Buffer): void {
+    this.sums.push(sha256(lines));
+    this.frameBytes += lines.length;
+  }
+
+  equals(other: FrameSums): boolean {
+    return (
+      this.lineBytes === other.lineBytes &&
+      this.frameBytes === other.frameBytes &&
+      this.sums.length === other.sums.length &&
+      this.sums.every((sum, i) => sum === other.sums[i])
+    );
+  }
+}
+
+async function sumsOfParts(
   store: ObjectStore,
   parts: { name: string; checksum: string }[],
   kind: Kind,
-): Promise<SetDigest> {
-  const digest = new SetDigest();
+): Promise<FrameSums> {
+  const sums = new FrameSums();
   for (const { name, checksum } of parts) {
     const object = await DataObject.open(store, name, kind, checksum);
     for (const entry of object.index.frames) {
       const lines = await object.readFrame(entry);
-      for (const { start, end } of lineSpans(lines, name)) {
-        digest.add(digestOf(lines.subarray(start, end)));
-      }
+      sums.addFrame(lines);
+      sums.lineBytes += lines.length;
     }
   }
-  return digest;
+  return sums;
 }
 
 function appendLine(buffer: LineBuffer, line: Buffer): void {
@@ -178,8 +196,8 @@ function appendLine(buffer: LineBuffer, line: Buffer): void {
 }
 
 class OpenPart {
-  private readonly object = new DataObjectWriter("foldedPart");
-  private readonly lines = new SortedLines(this.object);
+  private readonly object = new DataObjectWriter("foldedPart", "dense");
+  private readonly lines: SortedLines;
   private readonly firstKey: string;
   private lastKey: Buffer;
   private minTime = Number.MAX_SAFE_INTEGER;
@@ -187,7 +205,9 @@ class OpenPart {
   private rows = 0;
   lineBytes = 0;
 
-  constructor(firstKey: Buffer) {
+  /** @param added takes in the frames of the part */
+  constructor(firstKey: Buffer, added: FrameSums) {
+    this.lines = new SortedLines(this.object, (lines) => added.addFrame(lines));
     this.firstKey = firstKey.toString("utf8");
     this.lastKey = firstKey;
   }
@@ -197,9 +217,9 @@ class OpenPart {
     const end = this.lines.end + line.copy(into, this.lines.end);
     into[end] = 0x0a;
     this.lines.commit(end + 1);
-    this.lastKey = Buffer.from(key);
-    this.minTime = Math.min(this.minTime, time);
-    this.maxTime = Math.max(this.maxTime, time);
+    this.lastKey = key;
+    if (time < this.minTime) this.minTime = time;
+    if (time > this.maxTime) this.maxTime = time;
     this.rows += 1;
     this.lineBytes += line.length + 1;
   }

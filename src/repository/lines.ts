@@ -38,8 +38,30 @@ const firstTimePrefix = Buffer.from(',"f":');
 const documentPrefix = Buffer.from(',"d":');
 const digestPrefix = Buffer.from(',"h":"');
 const nullText = Buffer.from("null");
+const quote = 0x22;
 const lineEnd = Buffer.from("}\n");
 const keyLineEnd = Buffer.from('"}\n');
+
+/** The bytes of a text that stands in many lines in a row. */
+class RepeatedText<Of> {
+  private last: Of | undefined;
+  private bytes = Buffer.alloc(0);
+
+  constructor(private readonly textOf: (of: Of) => string) {}
+
+  of(of: Of): Buffer {
+    if (of !== this.last) {
+      this.bytes = Buffer.from(this.textOf(of));
+      this.last = of;
+    }
+    return this.bytes;
+  }
+}
+
+/** From the key to the sequence. */
+const timeText = new RepeatedText((time: Instant) => `,"t":${time},"n":`);
+/** From the sequence to the digest of the version before. */
+const tableText = new RepeatedText((table: string) => `,"u":"${table}","p":`);
 
 /** Bytes of a line besides key and document, at most. */
 export const lineOverheadBytes = 160;
@@ -56,8 +78,14 @@ export function writeChangeLine(
   document: Buffer | null,
 ): number {
   let end = writeFront(into, at, key, time, sequence);
-  const p = previous === null ? "null" : `"${previous}"`;
-  end += into.write(`,"u":"${table}","p":${p}`, end, "latin1");
+  end = writeBytes(into, end, tableText.of(table));
+  if (previous === null) {
+    end = writeBytes(into, end, nullText);
+  } else {
+    into[end] = quote;
+    end += 1 + into.write(previous, end + 1, "latin1");
+    into[end++] = quote;
+  }
   return writeDocument(into, end, document);
 }
 
@@ -113,20 +141,8 @@ function writeFront(
 ): number {
   let end = writeBytes(into, at, keyPrefix);
   end = writeBytes(into, end, key);
-  end = writeBytes(into, end, middleOf(time));
+  end = writeBytes(into, end, timeText.of(time));
   return writeInteger(into, end, sequence);
-}
-
-let middleTime = Number.NaN;
-let middle = Buffer.alloc(0);
-
-/** What stands between key and sequence. Lines come in runs of one time. */
-function middleOf(time: Instant): Buffer {
-  if (time !== middleTime) {
-    middle = Buffer.concat([timePrefix, Buffer.from(String(time)), sequencePrefix]);
-    middleTime = time;
-  }
-  return middle;
 }
 
 function writeDocument(into: Buffer, at: number, document: Buffer | null): number {

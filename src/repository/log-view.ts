@@ -2,15 +2,17 @@
  * The log as it is stored: folded segments where there are some, and single segments elsewhere. A listing may be stale,
  * so nothing here believes it to be complete: pieces are believed only along the chain of numbers and checksums.
  */
-import { damaged, type ThinkbackError } from "../errors.js";
+import { damaged, UnusableObject } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { type Expiry, latestExpiry } from "./expiry.js";
 import { type FoldedManifest, foldedNames, readFoldedManifest } from "./folded.js";
 import {
+  addClaimsUpTo,
   byPlaceInLog,
   isDisowned,
   listClaims,
+  listSegments,
   openSegment,
   type Segment,
   type WriterClaim,
@@ -27,7 +29,7 @@ export interface FoldedPiece {
   last: Place;
   manifest: FoldedManifest;
   /** Tables of which a part is lost. */
-  damage: Map<string, ThinkbackError>;
+  damage: Map<string, UnusableObject>;
 }
 
 export interface SegmentPiece {
@@ -48,6 +50,8 @@ export interface LogGap {
   table?: string;
   /** What names the first missing object, as far as it can be known. */
   missing: string;
+  /** What is wrong, in words that name an object. */
+  reason: string;
 }
 
 export class LogView {
@@ -61,25 +65,29 @@ export class LogView {
     /** All segments and folded segments that are believed, also those that others stand for. */
     readonly believed: { segments: SegmentName[]; folded: FoldedName[] },
     /** Manifests of folded segments that cannot be used. */
-    readonly damaged: { name: FoldedName; error: ThinkbackError }[],
+    readonly damaged: { name: FoldedName; error: UnusableObject }[],
   ) {}
 
-  static async read(store: ObjectStore): Promise<LogView> {
+  /** @param earlier a view of the same store: objects do not change, so what it has read need not be read again */
+  static async read(store: ObjectStore, earlier?: LogView): Promise<LogView> {
     const claims = await listClaims(store);
     const expiry = await latestExpiry(store);
     const kept = ({ to }: { to: Instant }) => to > (expiry?.logTo ?? -1);
     const sizes = new Map<string, number>();
     for await (const { name, size } of store.list("folded/")) sizes.set(name, size);
-    const folded = foldedNames(sizes.keys()).filter(
-      (name) => kept(name) && !isDisowned(name.last, claims),
-    );
-    const segments: SegmentName[] = [];
-    for await (const { name } of store.list("log/")) {
-      const segment = parseSegmentName(name);
-      if (segment && kept(segment) && !isDisowned(segment, claims)) segments.push(segment);
+    const segments = (await listSegments(store, claims)).filter(kept);
+    const listed = foldedNames(sizes.keys());
+    const latest = listed.reduce((epoch, { last }) => Math.max(epoch, last.epoch), 0);
+    await addClaimsUpTo(store, latest, claims);
+    const isUsable = (one: FoldedName) =>
+      kept(one) && !Object.hasOwn(expiry?.folded ?? {}, one.name) && !isDisowned(one.last, claims);
+    const folded = listed.filter(isUsable);
+    const known = new Map<string, FoldedManifest>();
+    for (const piece of earlier?.pieces ?? []) {
+      if (piece.kind === "folded") known.set(piece.name, piece.manifest);
     }
-    segments.sort(byPlaceInLog);
-    const chosen = await choosePieces(store, segments, folded, sizes);
+    const read = (name: FoldedName) => known.get(name.name) ?? readFoldedManifest(store, name);
+    const chosen = await choosePieces(read, segments, folded, sizes);
     return new LogView(store, chosen.pieces, claims, expiry, { segments, folded }, chosen.damaged);
   }
 
@@ -100,18 +108,27 @@ export class LogView {
   /** What is missing between the pieces, or in them. */
   gaps(): LogGap[] {
     const gaps: LogGap[] = [];
+    const letGoTo = Math.max(0, this.expiry?.logTo ?? 0);
     let before: LogPiece | undefined;
     for (const piece of this.pieces) {
       const missing = missingBetween(before, piece, this.expiry);
-      if (missing) gaps.push({ from: (before?.to ?? 0) + 1, to: piece.from - 1, missing });
+      if (missing) gaps.push(this.gap((before?.to ?? letGoTo) + 1, piece.from - 1, missing));
       if (piece.kind === "folded") {
-        for (const [table, { message }] of piece.damage) {
-          gaps.push({ from: piece.from, to: piece.to, table, missing: message });
+        for (const [table, { object, message }] of piece.damage) {
+          const { from, to } = piece;
+          gaps.push({ from, to, table, missing: object, reason: message });
         }
       }
       before = piece;
     }
     return [...gaps, ...this.lostTails()];
+  }
+
+  /** Where a folded segment is damaged, that is what is missing, and not the segments that it stood for. */
+  private gap(from: Instant, to: Instant, missing: string): LogGap {
+    const broken = this.damaged.find(({ name }) => name.from <= to && from <= name.to)?.error;
+    const reason = broken?.message ?? `object ${missing} is missing`;
+    return { from, to, missing: broken?.object ?? missing, reason };
   }
 
   /** A claim names the last segment that it continues: where that is missing, the end of an epoch is. */
@@ -122,7 +139,7 @@ export class LogView {
       if (!last || last.to <= (this.expiry?.logTo ?? -1)) continue;
       if (this.pieces.some((piece) => holds(piece, last))) continue;
       const before = this.pieces.findLast((piece) => byPlaceInLog(piece.last, last) < 0);
-      gaps.push({ from: (before?.to ?? last.from - 1) + 1, to: last.to, missing: last.name });
+      gaps.push(this.gap((before?.to ?? last.from - 1) + 1, last.to, last.name));
     }
     return gaps;
   }
@@ -184,19 +201,23 @@ export class LogView {
     if (precedes.to > after) throw await this.missing(previous.name);
   }
 
-  private async missing(name: string): Promise<ThinkbackError> {
+  /** The error for a segment that should be there: what is damaged, if that stood for it. */
+  async missing(name: string): Promise<UnusableObject> {
+    const said = parseSegmentName(name);
+    const broken = this.damaged.find(({ name: of }) => said && holds(of, said))?.error;
+    if (broken) return broken;
     const present = (await this.store.size(name).catch(() => undefined)) !== undefined;
     return damaged(name, present ? "it is out of its place in the log" : "it is missing");
   }
 }
 
 /** The segment that a piece follows. */
-function previousOf(piece: Segment | FoldedPiece) {
+export function previousOf(piece: Segment | FoldedPiece) {
   return "manifest" in piece ? piece.manifest.previous : piece.index.footer.previous;
 }
 
 /** The segment that follows a piece names this one. */
-function lastOf(piece: Segment | FoldedPiece) {
+export function lastOf(piece: Segment | FoldedPiece) {
   return "manifest" in piece ? piece.manifest.lastSegment : piece;
 }
 
@@ -206,7 +227,7 @@ function follows(a: Place, b: Place): boolean {
 }
 
 /** True if the segment at `place` is in the piece. */
-export function holds(piece: LogPiece, place: Place): boolean {
+export function holds(piece: Pick<LogPiece, "first" | "last">, place: Place): boolean {
   return byPlaceInLog(piece.first, place) <= 0 && byPlaceInLog(place, piece.last) <= 0;
 }
 
@@ -227,10 +248,11 @@ function missingBetween(
 
 /** Sizes of objects, by name. */
 type Sizes = ReadonlyMap<string, number>;
+type ReadManifest = (name: FoldedName) => FoldedManifest | Promise<FoldedManifest>;
 
 /** Chooses the pieces; a folded segment that is damaged is passed over where others hold the same. */
 async function choosePieces(
-  store: ObjectStore,
+  read: ReadManifest,
   segments: SegmentName[],
   folded: FoldedName[],
   sizes: Sizes,
@@ -242,7 +264,7 @@ async function choosePieces(
   const accepted = new Set<string>();
   for (;;) {
     const cover = coverOf(segments, usable);
-    const bad = await firstBad(store, cover, sizes, opened, accepted);
+    const bad = await firstBad(read, cover, sizes, opened, accepted);
     if (!bad)
       return {
         pieces: cover.map((one) => opened.get(one.name) ?? segmentPiece(one)),
@@ -261,34 +283,34 @@ async function choosePieces(
 
 /** Opens the folded segments of a cover, and gives the first that is damaged and was not accepted. */
 async function firstBad(
-  store: ObjectStore,
+  read: ReadManifest,
   cover: Named[],
   sizes: Sizes,
   opened: Map<string, FoldedPiece>,
   accepted: ReadonlySet<string>,
-): Promise<{ name: FoldedName; error: ThinkbackError } | undefined> {
+): Promise<{ name: FoldedName; error: UnusableObject } | undefined> {
   for (const one of cover) {
     if (!("resolutionMs" in one) || accepted.has(one.name)) continue;
     try {
-      const piece = opened.get(one.name) ?? (await openFolded(store, one, sizes));
+      const piece = opened.get(one.name) ?? (await openFolded(read, one, sizes));
       opened.set(one.name, piece);
       const damage = [...piece.damage.values()][0];
       if (damage) return { name: one, error: damage };
     } catch (error) {
-      if ((error as ThinkbackError).code !== "damaged") throw error;
-      return { name: one, error: error as ThinkbackError };
+      if (!(error instanceof UnusableObject) || error.code !== "damaged") throw error;
+      return { name: one, error };
     }
   }
   return undefined;
 }
 
 async function openFolded(
-  store: ObjectStore,
+  read: ReadManifest,
   name: FoldedName,
   sizes: Sizes,
 ): Promise<FoldedPiece> {
-  const manifest = await readFoldedManifest(store, name);
-  const damage = new Map<string, ThinkbackError>();
+  const manifest = await read(name);
+  const damage = new Map<string, UnusableObject>();
   for (const { table, parts } of manifest.tables) {
     for (const part of parts) {
       const error = wrongSize(part, sizes);

@@ -42,7 +42,7 @@ export interface Shipper {
 const checkpointMs = 60_000;
 
 export class LogWriter {
-  private segment = new DataObjectWriter("segment");
+  private readonly segment = new DataObjectWriter("segment");
   private readonly tables = new Map<string, OpenTable>();
   private links: SegmentFooter["links"] = { catalog: null, coverage: null, checkpoint: null };
   private segmentSequence = 0;
@@ -118,7 +118,7 @@ export class LogWriter {
     totals.bytes += buffer.byteLength - before;
     if (previous === null && document !== null) totals.inserts += 1;
     if (document === null) totals.deletes += 1;
-    if (buffer.byteLength >= frameBytesTarget) this.closeFrame(table, open);
+    if (buffer.byteLength >= frameBytesTarget.fast) this.closeFrame(table, open);
     return sequence;
   }
 
@@ -155,7 +155,6 @@ export class LogWriter {
     const footer = this.footer(to, facts);
     const { bytes, checksum } = this.segment.finish(footer);
     const name = segmentName(this.epoch, footer.from, to, footer.sequence);
-    this.segment = new DataObjectWriter("segment");
     this.previous = { name, checksum };
     this.links = linksAfter(footer.links, name, this.changedTables(), footer.checkpoint);
     this.from = to + 1;

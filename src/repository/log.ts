@@ -5,7 +5,13 @@ import type { ObjectStore } from "../storage/object-store.js";
 import { DataObject } from "./data-object.js";
 import { readJsonObject } from "./json-object.js";
 import { parseLines, type Version } from "./lines.js";
-import { type Place, parseSegmentName, parseWriterName, type SegmentName } from "./names.js";
+import {
+  type Place,
+  parseSegmentName,
+  parseWriterName,
+  type SegmentName,
+  writerName,
+} from "./names.js";
 import type { ObjectReference, SegmentFooter } from "./segment.js";
 
 export type Segment = DataObject<SegmentFooter>;
@@ -29,33 +35,53 @@ export interface WriterClaim {
   previous: ObjectReference | null;
 }
 
-/** All claims, by epoch. */
+/** All claims, by epoch. Epochs are counted from 1: without one of them, what it disowns would be believed again. */
 export async function listClaims(store: ObjectStore): Promise<WriterClaim[]> {
   const claims: WriterClaim[] = [];
   for await (const { name } of store.list("writers/")) {
-    const said = parseWriterName(name);
-    if (said === undefined) continue;
-    const claim = await readJsonObject<WriterClaim>(store, name, "writer");
-    if (claim.epoch !== said || !isReferenceOrNull(claim.previous)) {
-      throw damaged(name, "its name and its content differ");
-    }
-    claims.push(claim);
+    const epoch = parseWriterName(name);
+    if (epoch === undefined) continue;
+    await addClaimsUpTo(store, epoch - 1, claims);
+    claims.push(await readClaim(store, name));
   }
   return claims;
+}
+
+/** Adds the claims that a listing did not show, up to that of `epoch`; throws, naming it, if one is missing. */
+export async function addClaimsUpTo(
+  store: ObjectStore,
+  epoch: number,
+  claims: WriterClaim[],
+): Promise<void> {
+  while (claims.length < epoch) claims.push(await readClaim(store, writerName(claims.length + 1)));
+}
+
+export async function readClaim(store: ObjectStore, name: string): Promise<WriterClaim> {
+  const claim = await readJsonObject<WriterClaim>(store, name, "writer");
+  if (claim.epoch !== parseWriterName(name) || !isReferenceOrNull(claim.previous)) {
+    throw damaged(name, "its name and its content differ");
+  }
+  return claim;
 }
 
 /**
  * The segments to believe, by epoch and sequence, as listed. What a writer wrote after a later one had taken over is
  * not among them: a later claim names the last segment that it continues, and nothing after that one counts.
  */
-export async function listSegments(store: ObjectStore): Promise<SegmentName[]> {
-  const claims = await listClaims(store);
+export async function listSegments(
+  store: ObjectStore,
+  claims?: WriterClaim[],
+): Promise<SegmentName[]> {
+  const known = claims ?? (await listClaims(store));
   const segments: SegmentName[] = [];
   for await (const { name } of store.list("log/")) {
     const segment = parseSegmentName(name);
-    if (segment && !isDisowned(segment, claims)) segments.push(segment);
+    if (segment) segments.push(segment);
   }
-  return segments.sort(byPlaceInLog);
+  // A writer may have claimed since the claims were listed.
+  const latest = segments.reduce((epoch, segment) => Math.max(epoch, segment.epoch), 0);
+  await addClaimsUpTo(store, latest, known);
+  return segments.filter((segment) => !isDisowned(segment, known)).sort(byPlaceInLog);
 }
 
 /** True if a later claim does not continue this segment: then it is not believed. */

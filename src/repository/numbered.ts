@@ -38,15 +38,40 @@ export async function newestNumbered<T extends Numbered>(
     if (number === 0) return undefined;
     const name = numberedName(prefix, number);
     try {
-      const found = decodeJsonObject<T>(await store.get(name), name, type);
-      if (found.number !== number) throw damaged(name, "its name and its content differ");
-      return found;
+      return decodeNumbered<T>(await store.get(name), name, number, type);
     } catch (error) {
       // Deleted since it was listed, because a later one took its place: look again.
       if (!(error instanceof ObjectMissing)) throw error;
       if (vanished === vanishingsMax) throw damaged(name, "it is listed, and missing");
     }
   }
+}
+
+/** Reads the object of one number; throws, naming it, if it is missing or damaged. */
+export async function readNumbered<T extends Numbered>(
+  store: ObjectStore,
+  prefix: string,
+  number: number,
+  type: string,
+): Promise<T> {
+  const name = numberedName(prefix, number);
+  try {
+    return decodeNumbered<T>(await store.get(name), name, number, type);
+  } catch (error) {
+    if (error instanceof ObjectMissing) throw damaged(name, "it is missing");
+    throw error;
+  }
+}
+
+function decodeNumbered<T extends Numbered>(
+  bytes: Buffer,
+  name: string,
+  number: number,
+  type: string,
+): T {
+  const found = decodeJsonObject<T>(bytes, name, type);
+  if (found.number !== number) throw damaged(name, "its name and its content differ");
+  return found;
 }
 
 /** Puts an object under its number. Returns false if the number is taken. */

@@ -14,7 +14,7 @@ import { DataObject, DataObjectWriter } from "./data-object.js";
 import { foldedBytes, foldedCursor } from "./folded-reader.js";
 import { lineOverheadBytes, parseLines, type Version, writeRunLine } from "./lines.js";
 import { type FoldedPiece, LogView } from "./log-view.js";
-import { isLater, SortedCursor, type SortedFrame } from "./merge.js";
+import { isLater, SortedCursor, type SortedFrame, type VersionCursor } from "./merge.js";
 
 /** What all tables of a collection may hold in memory, in bytes of keys and documents. */
 const memoryBytesMaxDefault = 64 * 1024 * 1024;
@@ -60,7 +60,7 @@ export class LogCollection {
    * Reads the log once, up to and including `until`, for all tables wanted.
    */
   static async read(
-    store: ObjectStore,
+    of: ObjectStore | LogView,
     wanted: Wanted[],
     until: Instant,
     options: CollectOptions = {},
@@ -68,7 +68,7 @@ export class LogCollection {
     const collection = new LogCollection(wanted, options.onSuccession ?? (() => undefined));
     const after = new Map(wanted.map((one) => [one.table, one.after]));
     try {
-      const view = await LogView.read(store);
+      const view = of instanceof LogView ? of : await LogView.read(of);
       for await (const segment of view.chain(Math.min(...after.values()), until)) {
         if ("manifest" in segment) {
           collection.addFolded(view, segment, wanted, until);
@@ -100,7 +100,7 @@ export class LogCollection {
   }
 
   /** Cursors over the collected versions of a table. */
-  cursors(table: string): SortedCursor[] {
+  cursors(table: string): VersionCursor[] {
     const runs = this.tables.get(table)!;
     return this.scratch ? runs.cursors(this.scratch.store) : runs.cursors();
   }
@@ -172,54 +172,55 @@ class TableRuns {
 
   async spill(store: ObjectStore): Promise<void> {
     const names: string[] = [];
-    const put = async (object: DataObjectWriter) => {
+    const object = new DataObjectWriter("run");
+    const lines = new SortedLines(object);
+    const put = async () => {
+      lines.flush();
       const name = `runs/${this.table}/${this.runs.length}-${names.length}.zst`;
       await store.put(name, object.finish({}).bytes);
       names.push(name);
     };
-    let object = new DataObjectWriter("run");
-    let lines = new SortedLines(object);
-    for (const version of this.sorted()) {
+    for (const [, version] of this.sorted()) {
       addVersion(lines, version);
-      if (object.byteLength >= runObjectBytes) {
-        lines.flush();
-        await put(object);
-        object = new DataObjectWriter("run");
-        lines = new SortedLines(object);
-      }
+      if (object.byteLength >= runObjectBytes) await put();
     }
-    lines.flush();
-    await put(object);
+    await put();
     this.runs.push(names);
     this.open = new Map();
     this.bytes = 0;
   }
 
-  cursors(scratch?: ObjectStore): SortedCursor[] {
+  cursors(scratch?: ObjectStore): VersionCursor[] {
     const spilled = scratch
       ? this.runs.map((names) => new SortedCursor(runFrames(scratch, names)))
       : [];
     const folded = this.folded.map((open) => open());
-    return [...folded, ...spilled, new SortedCursor(this.memoryFrames())];
+    return [...folded, ...spilled, new MemoryCursor(this.sorted())];
   }
 
   addCursor(open: () => SortedCursor): void {
     this.folded.push(open);
   }
 
-  private sorted(): Version[] {
-    const entries = [...this.open];
-    entries.sort(([a], [b]) => (a < b ? -1 : 1));
-    return entries.map(([, version]) => version);
+  private sorted(): [OrderCode, Version][] {
+    return [...this.open].sort(([a], [b]) => (a < b ? -1 : 1));
   }
+}
 
-  /** What is still in memory, as frames: the same path as everything else. */
-  private async *memoryFrames(): AsyncGenerator<SortedFrame> {
-    for (const version of this.sorted()) {
-      const line = Buffer.allocUnsafe(sizeOf(version) + lineOverheadBytes);
-      const end = writeRunLine(line, 0, version);
-      yield { lines: line.subarray(0, end), object: "(memory)" };
-    }
+/** Walks versions that are in memory, sorted by key. */
+class MemoryCursor implements VersionCursor {
+  version!: Version;
+  code: OrderCode = "";
+  private at = 0;
+
+  constructor(private readonly sorted: [OrderCode, Version][]) {}
+
+  advance(): boolean {
+    const next = this.sorted[this.at];
+    if (!next) return false;
+    [this.code, this.version] = next;
+    this.at += 1;
+    return true;
   }
 }
 

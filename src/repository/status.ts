@@ -1,5 +1,6 @@
 /** The state of a repository, computed from stored objects alone. */
 import type { Instant } from "../instant.js";
+import { RememberedStore } from "../storage/remembered-store.js";
 import { type Acknowledgement, listAcknowledgements } from "./acknowledgement.js";
 import { type BaseManifest, readBases } from "./base.js";
 import { catalogAt } from "./catalog.js";
@@ -76,9 +77,9 @@ export interface RepositoryStatus {
 }
 
 export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
-  const { store } = repository;
+  const store = new RememberedStore(repository.store);
   const view = await LogView.read(store);
-  const coverage = await readCoverage(store);
+  const coverage = await readCoverage(view);
   const catalog = await catalogAt(view, Number.MAX_SAFE_INTEGER);
   const present = new Map(catalog.tables().map((table) => [table.id, `${table.db}.${table.name}`]));
   const now = await totalsAt(view, Number.MAX_SAFE_INTEGER);

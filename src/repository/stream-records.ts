@@ -11,14 +11,26 @@ import {
 import { type Place, parseSegmentName } from "./names.js";
 import type { SystemStream } from "./segment.js";
 
+/** Told the name of a missing object. */
+export type OnLost = (name: string) => void | Promise<void>;
+
+/** Throws, naming the object. */
+export function refusing(view: LogView): OnLost {
+  return async (name) => {
+    throw await view.missing(name);
+  };
+}
+
 /**
  * What holds the records of a stream up to and including the piece at `index`, newest first. A folded segment holds
- * all that came before it too, so it is the last one. Throws where an object that holds some is missing.
+ * all that came before it too, so it is the last one.
+ * @param onLost told of a missing object that holds some; if it does not throw, what came before is left out
  */
 export async function* recordHolders(
   view: LogView,
   stream: SystemStream,
   index: number,
+  onLost: OnLost,
 ): AsyncGenerator<Segment | FoldedPiece> {
   let piece: LogPiece | undefined = view.pieces[index];
   while (piece?.kind === "segment") {
@@ -27,6 +39,7 @@ export async function* recordHolders(
     const target = linkOf(segment, stream);
     if (!target) return;
     piece = holderOf(view, segment, target);
+    if (!piece) await onLost(target.name);
   }
   if (piece) yield piece;
 }
@@ -48,7 +61,7 @@ export async function holdersInRun(
     const target = linkOf(segment, stream);
     if (!target) return { holders, lost: undefined };
     piece = view.pieces.find((one) => holds(one, target));
-    if (!piece && !isFoldedBetween(view, segment, target)) return { holders, lost: target.name };
+    if (!piece && !foldedBetween(view, segment, target)) return { holders, lost: target.name };
   }
   return { holders, lost: undefined };
 }
@@ -64,14 +77,11 @@ function linkOf(segment: Segment, stream: SystemStream): (Place & { name: string
 }
 
 /** The piece to go on with: the folded segment before `segment`, if that reaches as far, else the linked one. */
-function holderOf(view: LogView, segment: Segment, target: Place & { name: string }): LogPiece {
-  const folded = isFoldedBetween(view, segment, target);
-  const found = folded ?? view.pieces.find((one) => holds(one, target));
-  if (!found) throw damaged(target.name, "it is missing");
-  return found;
+function holderOf(view: LogView, segment: Segment, target: Place): LogPiece | undefined {
+  return foldedBetween(view, segment, target) ?? view.pieces.find((one) => holds(one, target));
 }
 
-function isFoldedBetween(view: LogView, segment: Segment, target: Place): LogPiece | undefined {
+function foldedBetween(view: LogView, segment: Segment, target: Place): LogPiece | undefined {
   return view.pieces.findLast(
     (one) =>
       one.kind === "folded" &&

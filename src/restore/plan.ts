@@ -19,6 +19,7 @@ import { LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
 import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { TableName } from "../rethinkdb/target.js";
+import { RememberedStore } from "../storage/remembered-store.js";
 import { type PlannedAccess, planAccess } from "./access.js";
 
 export interface RestoreRequest {
@@ -61,11 +62,9 @@ export interface RestorePlan {
   segments: number;
 }
 
-export async function planRestore(
-  repository: Repository,
-  request: RestoreRequest,
-): Promise<RestorePlan> {
-  const { store } = repository;
+export async function planRestore(of: Repository, request: RestoreRequest): Promise<RestorePlan> {
+  const store = new RememberedStore(of.store);
+  const repository = { ...of, store };
   const coverage = await readCoverage(store);
   const instant = request.at ?? (await newestInstant(repository, request, coverage));
   const catalog = await catalogAt(store, instant);
@@ -79,7 +78,7 @@ export async function planRestore(
   if (named && notCaptured.length > 0) throw notCapturedError(notCaptured);
   const kept = nearestKept(captured, coverage, instant);
   if (kept !== undefined && kept !== instant && request.nearest) {
-    return { asked: instant, ...(await planRestore(repository, { ...request, at: kept })) };
+    return { asked: instant, ...(await planRestore(of, { ...request, at: kept })) };
   }
   const tables: PlannedTable[] = [];
   for (const config of captured) {

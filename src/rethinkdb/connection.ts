@@ -19,6 +19,9 @@ const queryTypes = { start: 1, continue: 2, stop: 3, serverInfo: 5 } as const;
 /** Responses fetched ahead of the consumer. One hides the round trip; more only holds memory. */
 export const responsesAheadMax = 2;
 
+/** How long the request for more waits after a response; undefined for not at all. */
+export type Pace = (after: Response) => Promise<void> | undefined;
+
 interface Waiter {
   onResponse(response: Response): void;
   onLost(error: ConnectionLost): void;
@@ -82,13 +85,14 @@ export class Connection {
     await this.ask(`[${queryTypes.serverInfo}]`);
   }
 
-  /** Runs a query and yields its responses as they come, fetching a little ahead. */
-  stream(term: Term, options: QueryOptions = {}): ResponseStream {
+  /** Runs a query and yields its responses as they come, fetching a little ahead at the given pace. */
+  stream(term: Term, options: QueryOptions = {}, pace?: Pace): ResponseStream {
     const token = this.takeToken();
     const query = JSON.stringify([queryTypes.start, term.build(), options]);
     const stream = new ResponseStream(
       () => this.send(token, `[${queryTypes.continue}]`),
       () => this.abandon(token),
+      pace,
     );
     this.waiters.set(token, stream);
     this.send(token, query);
@@ -156,11 +160,14 @@ export class ResponseStream implements Waiter, AsyncIterableIterator<Response> {
   private ended = false;
   /** A request is on its way whose answer has not come. */
   private asked = true;
+  /** The pause before a request. */
+  private pausing = false;
   private wake: (() => void) | undefined;
 
   constructor(
     private readonly askMore: () => void,
     private readonly abandon: () => void,
+    private readonly pace: Pace = () => undefined,
   ) {}
 
   onResponse(response: Response): void {
@@ -172,7 +179,7 @@ export class ResponseStream implements Waiter, AsyncIterableIterator<Response> {
     } else {
       this.arrived.push(response);
       this.ended = !response.isPartial;
-      this.askAhead();
+      this.askAhead(response);
     }
     this.wake?.();
   }
@@ -191,7 +198,7 @@ export class ResponseStream implements Waiter, AsyncIterableIterator<Response> {
     }
     const response = this.arrived.shift();
     if (response) {
-      this.askAhead();
+      this.askAhead(response);
       return { done: false, value: response };
     }
     if (this.failure) throw this.failure;
@@ -215,8 +222,17 @@ export class ResponseStream implements Waiter, AsyncIterableIterator<Response> {
     return this.asked && this.arrived.length === 0;
   }
 
-  private askAhead(): void {
-    if (this.ended || this.asked || this.arrived.length >= responsesAheadMax) return;
+  private askAhead(after: Response): void {
+    if (this.asked || this.pausing || this.arrived.length >= responsesAheadMax) return;
+    const pause = this.pace(after);
+    this.pausing = pause !== undefined;
+    if (pause) void pause.then(() => this.ask());
+    else this.ask();
+  }
+
+  private ask(): void {
+    this.pausing = false;
+    if (this.ended) return;
     this.asked = true;
     this.askMore();
   }

@@ -1,9 +1,10 @@
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import { fieldName } from "../json-bytes.js";
 import { type CatalogRecord, readCatalog, type TableConfig } from "./catalog-reader.js";
 import type { Dial } from "./channel.js";
 import { Connection } from "./connection.js";
-import { type Feed, StreamFeed } from "./feed.js";
+import { type Feed, feedPace, StreamFeed } from "./feed.js";
 import { r, systemTable, tableTerm } from "./reql.js";
 import { ConnectionLost } from "./response.js";
 import { type Source, type TableReference } from "./source.js";
@@ -124,6 +125,8 @@ export class RethinkSource implements Source {
   ): Promise<Feed> {
     const stream = connection.stream(
       tableTerm(table).changes!({ squash: false, changefeedQueueSize: feedQueueElements }),
+      {},
+      feedPace(this.clock),
     );
     const first = await stream.next();
     if (first.done) throw new Error("the feed ended at once");
@@ -134,7 +137,8 @@ export class RethinkSource implements Source {
         servers.length > 1
           ? () => majorityProbe(connection, { ...table, ...this.names.get(table.id) })
           : undefined;
-      return new StreamFeed(connection, stream, first.value, release, probe);
+      const keyField = fieldName(table.primaryKey);
+      return new StreamFeed(connection, stream, first.value, keyField, release, probe);
     } catch (error) {
       await stream.return();
       throw error;

@@ -1,4 +1,4 @@
-import { fieldName, JsonText, offsetsPerRow } from "../json-bytes.js";
+import { fieldName, JsonText, RowPlaces } from "../json-bytes.js";
 import type { Connection } from "./connection.js";
 import { r, tableTerm } from "./reql.js";
 import type { Response } from "./response.js";
@@ -41,6 +41,7 @@ export async function* walkTable(
   options: WalkOptions,
 ): AsyncGenerator<WalkBatch> {
   const key = fieldName(table.primaryKey);
+  const places = new RowPlaces();
   const limit = options.chunkDocuments ?? chunkDocumentsDefault;
   let after = options.after;
   let identity: Promise<void> = Promise.resolve();
@@ -55,8 +56,8 @@ export async function* walkTable(
     for await (const response of responses) {
       // The check of the chunk before travels with the request of this one.
       await identity;
-      const batch = new WalkRows(response, key, stamp);
-      count += batch.count;
+      const batch = new WalkRows(response, key, places, stamp);
+      count += places.count;
       after = batch.lastKey ?? after;
       if (!response.isPartial) {
         identity = checkIdentity(connection, table);
@@ -86,29 +87,23 @@ export async function checkIdentity(connection: Connection, table: TableReferenc
 
 class WalkRows implements WalkBatch {
   readonly lastKey: Buffer | undefined;
-  private readonly bytes: Buffer;
-  /** Four offsets a row: begin and end of the document, begin and end of its key. */
-  private readonly places: number[];
 
   constructor(
-    response: Response,
+    private readonly response: Response,
     key: Buffer,
+    private readonly places: RowPlaces,
     readonly stamp: Stamp,
   ) {
-    this.bytes = response.bytes;
-    this.places = new JsonText(response.bytes).placesOfRows(response.firstRow, key);
-    const [keyStart, keyEnd] = this.places.slice(-2);
-    if (this.count > 0) this.lastKey = Buffer.from(this.bytes.subarray(keyStart, keyEnd));
-  }
-
-  get count(): number {
-    return this.places.length / offsetsPerRow;
+    const { bytes, firstRow } = response;
+    new JsonText(bytes).cutRows(firstRow, key, places);
+    if (places.count > 0) this.lastKey = Buffer.from(places.value(bytes, places.count - 1));
   }
 
   forEach(visit: (key: Buffer, document: Buffer) => void): void {
-    const { bytes, places } = this;
-    for (let i = 0; i < places.length; i += offsetsPerRow) {
-      visit(bytes.subarray(places[i + 2], places[i + 3]), bytes.subarray(places[i], places[i + 1]));
+    const { bytes } = this.response;
+    const { places } = this;
+    for (let row = 0; row < places.count; row += 1) {
+      visit(places.value(bytes, row), places.object(bytes, row));
     }
   }
 }

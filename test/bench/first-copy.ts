@@ -1,31 +1,17 @@
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { Capture } from "../../src/capture/capture.js";
-import { recorderDefaults } from "../../src/capture/recorder.js";
-import { systemClock } from "../../src/clock.js";
 import { fieldName, fieldOf } from "../../src/json-bytes.js";
-import { openOrCreateRepository } from "../../src/repository/repository.js";
-import { parseAddress } from "../../src/rethinkdb/address.js";
-import { dialer } from "../../src/rethinkdb/channel.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { r, tableTerm } from "../../src/rethinkdb/reql.js";
-import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
-import { DirectoryStore } from "../../src/storage/directory-store.js";
-
-interface Server {
-  host: string;
-  port: number;
-}
+import { capture, dialerTo, type Place } from "./capture.js";
+import { Meter, type Run } from "./report.js";
 
 const chunkDocuments = 20_000;
 
-/** The limit: the same walk, raw frames thrown away; only the last key of a chunk is cut out. Returns seconds. */
-export async function bareWalk(server: Server, db: string, name: string): Promise<number> {
-  const dial = dialer(parseAddress(`rethinkdb://${server.host}:${server.port}`), "source");
-  const connection = new Connection(await dial());
+/** The limit: the same walk, raw frames thrown away; only the last key of a chunk is cut out. */
+export async function bareWalk(place: Place): Promise<Run> {
+  const { db, table: name } = place;
+  const connection = new Connection(await dialerTo(place)());
   const key = fieldName("id");
-  const began = performance.now();
+  const meter = new Meter();
   let low: unknown = r.minval;
   for (;;) {
     const chunk = tableTerm({ db, name }).between!(low, r.maxval, { leftBound: "open" }).orderBy!({
@@ -41,58 +27,23 @@ export async function bareWalk(server: Server, db: string, name: string): Promis
     if (!last) break;
     low = r.expr(JSON.parse(last.toString()));
   }
-  const seconds = (performance.now() - began) / 1000;
+  meter.stopClock();
   connection.close();
-  return seconds;
+  return meter.run();
 }
 
-/** A first copy by the whole capture, into a directory; seconds from the open feed to the last stored part. */
-export async function firstCopy(
-  server: Server,
-  db: string,
-  table: string,
-  scratch: string[],
-): Promise<number> {
-  const directory = await mkdtemp(join(tmpdir(), "thinkback-bench-"));
-  scratch.push(directory);
-  const repository = await openOrCreateRepository(new DirectoryStore(directory), Date.now());
-  const dial = dialer(parseAddress(`rethinkdb://${server.host}:${server.port}`), "source");
-  const source = new RethinkSource("the benchmark's server", dial, systemClock);
-  let began = 0;
-  let ended = 0;
-  const ignore = () => undefined;
-  await Capture.run(
-    source,
-    repository,
-    systemClock,
-    {
-      ...recorderDefaults,
-      selects: (otherDb, otherTable) => otherDb === db && otherTable === table,
-      once: true,
-      copiesAtOnce: 1,
-      catalogPollMs: 60_000,
-      takeOver: false,
-      owner: { host: "bench", process: 1, isAlive: () => false },
-      spool: undefined,
-      random: () => 0.5,
-    },
-    {
+/** A first copy by the whole capture, into a directory: from the open feed to the last row; CPU to the last stored part. */
+export async function firstCopy(place: Place, scratch: string[]): Promise<Run> {
+  let meter = new Meter();
+  await capture(place, scratch, {
+    once: true,
+    signal: new AbortController().signal,
+    observer: {
       state: (_, state) => {
-        if (state === "copying") began = performance.now();
+        if (state === "copying") meter = new Meter();
       },
-      walked: () => {
-        ended = performance.now();
-      },
-      lost: ignore,
-      storeFails: ignore,
-      storeIsBack: ignore,
-      spoolDelivered: ignore,
-      readingStops: ignore,
-      writeHookGone: ignore,
-      tickAdapted: ignore,
+      walked: () => meter.stopClock(),
     },
-    new AbortController().signal,
-  );
-  source.close();
-  return (ended - began) / 1000;
+  });
+  return meter.run();
 }

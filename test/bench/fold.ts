@@ -15,8 +15,9 @@ import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { seededRandom } from "../endtoend/workload.js";
 import { fullRewrite } from "../fold/full-rewrite.js";
 import { json, makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";
+import type { Bench } from "./bench.js";
 import { order } from "./orders.js";
-import { alternate, report } from "./report.js";
+import { inTurn, report } from "./report.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";
 const changesPerTick = 1000;
@@ -29,7 +30,8 @@ interface Prepared {
   instant: Instant;
 }
 
-export async function benchFold(documents: number, rounds: number): Promise<void> {
+export async function benchFold({ documents: wanted, rounds }: Bench): Promise<void> {
+  const documents = 10 * wanted;
   const changes = documents / 100;
   const middle = Math.floor(documents / 2);
   const isClustered = (number: number) => number >= middle && number < middle + changes;
@@ -96,8 +98,7 @@ async function compare(title: string, prepared: Prepared, rounds: number): Promi
   let rewritten = { digest: "", bytesWritten: 0 };
   let folded: FoldedTable | undefined;
   let digest = "";
-  const seconds = await alternate(
-    rounds,
+  const [limit, ours] = await inTurn(rounds, [
     async () => {
       const began = performance.now();
       const { manifest, bytesWritten } = await fullRewrite(repository, base, instant, store);
@@ -115,11 +116,11 @@ async function compare(title: string, prepared: Prepared, rounds: number): Promi
       await removeNew();
       return (ended - began) / 1000;
     },
-  );
+  ]);
   if (!folded?.folded || digest !== rewritten.digest) throw new Error("the two bases differ");
   report(`${title}, seconds`, [
-    ["every part rewritten", seconds.limit],
-    ["thinkback fold", seconds.ours],
+    ["every part rewritten", limit!],
+    ["thinkback fold", ours!],
   ]);
   const { partsWritten, partsKept, bytesRead, bytesWritten } = folded;
   const share = (part: number, whole: number) =>

@@ -1,18 +1,64 @@
-/** Runs two cases in turn, A B A B …, after one round that is not counted; returns the seconds of each run. */
-export async function alternate(
-  rounds: number,
-  limit: () => Promise<number>,
-  ours: () => Promise<number>,
-): Promise<{ limit: number[]; ours: number[] }> {
-  const seconds = { limit: [] as number[], ours: [] as number[] };
-  for (let round = 0; round <= rounds; round += 1) {
-    const a = await limit();
-    const b = await ours();
-    if (round === 0) continue;
-    seconds.limit.push(a);
-    seconds.ours.push(b);
+/** What one run of a case took. */
+export interface Run {
+  seconds: number;
+  /** CPU of this process, all threads, ms: disturbed less by what else the machine does. */
+  cpuMs: number;
+}
+
+/** Begins to measure when it is made. */
+export class Meter {
+  private readonly began = performance.now();
+  private readonly cpuBefore = process.cpuUsage();
+  private seconds = 0;
+
+  /** The run's seconds end here, or at a later call. */
+  stopClock(): void {
+    this.seconds = (performance.now() - this.began) / 1000;
   }
-  return seconds;
+
+  /** CPU ends here. */
+  run(): Run {
+    const { user, system } = process.cpuUsage(this.cpuBefore);
+    return { seconds: this.seconds, cpuMs: (user + system) / 1000 };
+  }
+}
+
+/** Runs cases in turn, A B C A B C …, after one round that is not counted; returns the runs of each. */
+export async function alternate(rounds: number, cases: (() => Promise<Run>)[]): Promise<Run[][]> {
+  const runs = cases.map((): Run[] => []);
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const [i, one] of cases.entries()) {
+      const run = await one();
+      if (round > 0) runs[i]!.push(run);
+    }
+  }
+  return runs;
+}
+
+/** What a run took: by the clock on the wall, and of the processor. The latter is less disturbed by others. */
+export interface Took {
+  seconds: number;
+  cpuSeconds: number;
+}
+
+/** Runs `work` in this process. */
+export async function timed(work: () => Promise<void>): Promise<Took> {
+  const [began, cpu] = [performance.now(), process.cpuUsage()];
+  await work();
+  const { user, system } = process.cpuUsage(cpu);
+  return { seconds: (performance.now() - began) / 1000, cpuSeconds: (user + system) / 1e6 };
+}
+
+/** Runs cases in turn, A B C A B C …, after one round that is not counted; gives what each of them gave. */
+export async function inTurn<T>(rounds: number, cases: (() => Promise<T>)[]): Promise<T[][]> {
+  const given: T[][] = cases.map(() => []);
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const [i, run] of cases.entries()) {
+      const one = await run();
+      if (round > 0) given[i]!.push(one);
+    }
+  }
+  return given;
 }
 
 export function median(values: number[]): number {
@@ -39,4 +85,18 @@ export function report(title: string, series: [string, number[]][]): void {
 
 function format(value: number): string {
   return value >= 100 ? Math.round(value).toLocaleString("en-US") : value.toFixed(1);
+}
+
+/** Rates, then CPU for 100,000 documents or changes. */
+export function reportRuns(title: string, count: number, names: string[], runs: Run[][]): void {
+  const series = (of: (run: Run) => number) =>
+    names.map((name, i): [string, number[]] => [name, runs[i]!.map(of)]);
+  report(
+    `${title}, per second`,
+    series(({ seconds }) => count / seconds),
+  );
+  report(
+    `${title}, ms of CPU per 100,000`,
+    series(({ cpuMs }) => (cpuMs * 100_000) / count),
+  );
 }

@@ -32,12 +32,12 @@ const hole = (since: number, reason = "lost"): Step => ({ state: "hole", since, 
 const dropped = (since: number): Step => ({ state: "dropped", since });
 
 test("an interval that is cut keeps the pinned instants that lie in it, and no others", () => {
-  const coverage = { ...built(copying(10), live(30), { reach: 100 }), watched: true };
+  const coverage = { ...built(copying(10), live(30), { reach: 100 }), watched: true, copies: [] };
   const pinned = thinned(coverage, 0, 100, 1000, [20, 40, 60, 80]);
   expect(pinned.intervals).toEqual([
     { from: 30, to: 100, class: "exact", resolutionMs: 1000, kept: [40, 60, 80] },
   ]);
-  const expiry = { at: 0, number: 1, logTo: -1, cuts: [], bases: {} };
+  const expiry = { at: 0, number: 1, logTo: -1, cuts: [], bases: {}, folded: {} };
   const horizons = { [table]: { from: 50, base: 30 } };
   expect(clipped(pinned, { ...expiry, horizons }).intervals).toEqual([
     { from: 50, to: 100, class: "exact", resolutionMs: 1000, kept: [60, 80] },

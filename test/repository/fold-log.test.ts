@@ -230,6 +230,30 @@ describe("folded segments", () => {
     expect(await versions(store)).toBeLessThan(world.history.instants().length);
   });
 
+  test("keep of the pins what earlier thinning has left, and of the pins that are gone nothing", async () => {
+    const world = await makeWorld(19, 2);
+    const [table] = tables;
+    const thin = (resolutionMs: number, pinned: Instant[], days: number) => {
+      const now = world.clock.instant + days * dayMs;
+      const options = { resolutionOf: () => resolutionMs, pinned, unique: `u${days}` };
+      return foldLog(world.repository, folding(now, options));
+    };
+    const changes = world.history.instants().filter((at) => at > world.from + hourMs);
+    const [early, removed] = [changes[10]!, changes[20]!];
+    await thin(60_000, [early, removed], 1);
+    /** Not on the grid, and not what the grid shows: it is gone by now. */
+    const late = changes.find((at) => {
+      const shown = world.history.at(table!, at - ((at + 1) % 60_000));
+      return json(world.history.at(table!, at)).compare(json(shown)) !== 0;
+    })!;
+    expect((late + 1) % 60_000).not.toBe(0);
+    await thin(hourMs, [early, late], 2);
+    const of = (await readCoverage(world.store)).get(table!)!;
+    const isClaimed = (at: Instant) => isExactAt(intervalAt(of, at), at);
+    expect([early, removed, late].map(isClaimed)).toEqual([true, false, false]);
+    expect(await restoredAt(world.store, table!, early)).toEqual(world.history.at(table!, early));
+  });
+
   test("are merged into bases, and their versions counted", async () => {
     const world = await makeWorld(17, 1);
     const unchanged = { skipUnchanged: true };

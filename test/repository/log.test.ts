@@ -6,7 +6,7 @@ import { lastSegment, latestEpoch, listSegments, openSegment } from "../../src/r
 import { LogView } from "../../src/repository/log-view.js";
 import { LogWriter, type Shipper } from "../../src/repository/log-writer.js";
 import type { Repository } from "../../src/repository/repository.js";
-import { recordHolders } from "../../src/repository/stream-records.js";
+import { recordHolders, refusing } from "../../src/repository/stream-records.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import {
   copyOf,
@@ -330,7 +330,12 @@ describe("recordHolders", () => {
     }
     const found: string[] = [];
     const view = await LogView.read(store);
-    for await (const { name } of recordHolders(view, "catalog", view.pieces.length - 1)) {
+    for await (const { name } of recordHolders(
+      view,
+      "catalog",
+      view.pieces.length - 1,
+      refusing(view),
+    )) {
       found.push(name);
     }
     expect(found).toEqual(holders);

@@ -35,9 +35,15 @@ export class Month {
   readonly watched = new Map<string, Tick[]>(tables.map((table) => [table, []]));
   /** By name. */
   readonly pins = new Map<string, Instant>();
+  /** Instants that were restorable when they were pinned, of all pins that there ever were. */
+  readonly everPinned = new Set<Instant>();
   /** When the last maintenance was. */
   maintained: Instant = 0;
   private recording!: Recording;
+  /** Tables that the writer watches. */
+  private readonly live = new Set<string>();
+  /** Up to where the writer has proof. */
+  private frontier: Instant = 0;
   private maintenances = 0;
   private pinsMade = 0;
 
@@ -62,17 +68,11 @@ export class Month {
     const { clock, history, repository } = this;
     const isFirst = this.ticks.length === 0;
     this.recording = await Recording.begin(repository, clock, history);
-    const { recording } = this;
-    if (isFirst) recording.catalog(["db", "d0"], { id: "d0", name: "shop" });
+    this.live.clear();
+    if (isFirst) this.recording.catalog(["db", "d0"], { id: "d0", name: "shop" });
     for (const table of tables) {
-      const since = clock.instant;
-      recording.coverage(table, { state: isFirst ? "copying" : "repairing", since });
-      const writer = isFirst ? await recording.copy(table, [[1, { id: 1, v: 0 }]]) : undefined;
-      this.write(table, 3);
-      const live = await this.tick(10);
-      await writer?.finish(live, since - 1);
-      recording.coverage(table, { state: "live", since: live });
-      this.watched.get(table)!.push({ from: live, to: live });
+      if (isFirst) await this.copy(table);
+      else await this.repair(table);
     }
     await this.tick(10);
   }
@@ -80,6 +80,36 @@ export class Month {
   /** The writer is gone; nobody captures for a while. */
   stopWriter(forMs: number): void {
     this.clock.instant += forMs;
+  }
+
+  private async copy(table: string): Promise<void> {
+    const since = this.clock.instant;
+    this.recording.coverage(table, { state: "copying", since });
+    const writer = await this.recording.copy(table, [[1, { id: 1, v: 0 }]]);
+    this.write(table, 3);
+    const live = await this.tick(10);
+    await writer.finish(live, since - 1);
+    this.goLive(table, live);
+  }
+
+  private async repair(table: string): Promise<void> {
+    this.recording.coverage(table, { state: "repairing", since: this.clock.instant });
+    this.write(table, 3);
+    this.goLive(table, await this.tick(10));
+  }
+
+  private goLive(table: string, since: Instant): void {
+    this.recording.coverage(table, { state: "live", since });
+    this.watched.get(table)!.push({ from: since, to: since });
+    this.live.add(table);
+  }
+
+  /** A table is lost for a moment, and repaired. */
+  private async interrupt(table: string): Promise<void> {
+    this.recording.coverage(table, { state: "hole", since: this.frontier, reason: "lost" });
+    this.live.delete(table);
+    if (this.random.below(2) === 0) await this.tick(this.lengthMs());
+    await this.repair(table);
   }
 
   /** The writer works until the clock shows `until`, and some ms on. */
@@ -92,13 +122,16 @@ export class Month {
         const id = `d${random.below(4)}`;
         this.recording.catalog(["db", id], { id, name: `name at ${clock.instant}` });
       }
+      if (random.below(100) === 0) await this.interrupt(tables[random.below(tables.length)]!);
       const left = until - clock.instant;
       // Now and then a tick ends where a day does, to the millisecond.
       const toMidnight = dayOf(clock.instant) + dayMs - 1 - clock.instant;
+      const lagMs = random.below(4) === 0 ? random.below(5000) : 0;
       if (toMidnight > 0 && toMidnight < 3_600_000 && random.below(2) === 0) {
-        await this.tick(toMidnight);
-      } else await this.tick(Math.min(left + 1, this.lengthMs()));
+        await this.tick(toMidnight, lagMs);
+      } else await this.tick(Math.min(Math.max(0, left) + 1, this.lengthMs()), lagMs);
     }
+    await this.tick(1);
   }
 
   /** Bursts of ticks of a second, and hours in which little happens. */
@@ -117,17 +150,17 @@ export class Month {
     }
   }
 
-  private async tick(ms: number): Promise<Instant> {
-    const { clock } = this;
+  /** @param lagMs how far proof stays behind the tick's end */
+  private async tick(ms: number, lagMs = 0): Promise<Instant> {
     const last = this.ticks.at(-1)?.to;
     const from = this.recording.log.closedTo + 1;
-    const to = await this.recording.tick(ms);
+    this.frontier = Math.max(this.frontier, this.clock.instant + ms - lagMs);
+    const to = await this.recording.tick(ms, { frontier: this.frontier });
     this.ticks.push({ from: last === undefined ? from : Math.max(from, last + 1), to });
-    for (const stretches of this.watched.values()) {
-      const open = stretches.at(-1);
-      if (open && open.to >= from - 1) open.to = to;
+    for (const table of this.live) {
+      const stretch = this.watched.get(table)!.at(-1)!;
+      stretch.to = Math.max(stretch.to, this.frontier);
     }
-    clock.instant = Math.max(clock.instant, to + 1);
     return to;
   }
 
@@ -150,7 +183,9 @@ export class Month {
     );
   }
 
-  async pin(at: Instant): Promise<void> {
+  /** @param isExact false if it could not be restored any more */
+  async pin(at: Instant, isExact: boolean): Promise<void> {
+    if (isExact) this.everPinned.add(at);
     this.pinsMade += 1;
     const name = `p${this.pinsMade}`;
     await addPin(this.store, { name, at, made: this.clock.instant });

@@ -3,7 +3,7 @@ import type { Clock } from "../../src/clock.js";
 import { digestOf } from "../../src/digest.js";
 import { type FoldOptions, fold } from "../../src/fold/fold.js";
 import type { Instant } from "../../src/instant.js";
-import { orderCode } from "../../src/key-order.js";
+import { type OrderCode, orderCode } from "../../src/key-order.js";
 import { newestBase } from "../../src/repository/base.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
 import { BaseWriter } from "../../src/repository/base-writer.js";
@@ -98,7 +98,7 @@ export class History {
 
   /** The last version of a key at `instant`, as text; null if deleted, undefined if there was none. */
   last(table: string, key: Buffer, instant = Number.MAX_SAFE_INTEGER): string | null | undefined {
-    const code = orderCode(key);
+    const code = codeOf(key.toString());
     const all = this.tables.get(table) ?? [];
     return all.findLast(({ key: of, time }) => time <= instant && codeOf(of) === code)?.document;
   }
@@ -110,7 +110,13 @@ export class History {
   }
 }
 
-const codeOf = (key: string) => orderCode(Buffer.from(key));
+const codes = new Map<string, OrderCode>();
+
+function codeOf(key: string): OrderCode {
+  let code = codes.get(key);
+  if (code === undefined) codes.set(key, (code = orderCode(Buffer.from(key))));
+  return code;
+}
 
 /** One epoch of a log under way. */
 export class Recording {
@@ -129,6 +135,11 @@ export class Recording {
     const claim = await claimEpoch(repository, clock, owner, true);
     const log = LogWriter.open(repository, clock, claim, new PlainShipper(repository.store));
     return new Recording(repository, clock, history, log);
+  }
+
+  /** Goes on with the log of an epoch that was shut out, for another history: what it writes does not count. */
+  static behind(shutOut: Recording, history: History): Recording {
+    return new Recording(shutOut.repository, shutOut.clock, history, shutOut.log);
   }
 
   /** Appends a version of a document (null: a delete), 1 ms later than what came before. */
@@ -185,16 +196,17 @@ export class Recording {
 
 /** The documents of a table at an instant, in key order, as a restore reads them. */
 export async function restoredAt(
-  store: ObjectStore,
+  of: ObjectStore | LogView,
   table: string,
   instant: Instant,
   memoryBytesMax?: number,
 ): Promise<string[]> {
+  const store = of instanceof LogView ? of.store : of;
   const base = await newestBase(store, table, instant);
   if (!base) throw new Error(`the test asks for ${table} before its first base`);
   const wanted = [{ table, after: base.logFrom }];
   const options = memoryBytesMax === undefined ? {} : { memoryBytesMax };
-  const log = await LogCollection.read(store, wanted, instant, options);
+  const log = await LogCollection.read(of, wanted, instant, options);
   try {
     const documents: string[] = [];
     for await (const winners of mergeLatest([baseCursor(store, base), ...log.cursors(table)])) {

@@ -7,7 +7,7 @@ import { drawInstant, exactSpans } from "../../src/restore/random-instant.js";
 function coverage(table: string, ...intervals: [number, number, CoverageInterval["class"]][]) {
   const all = intervals.map(([from, to, of]) => ({ from, to, class: of }));
   const frontier = all.findLast((one) => one.class === "exact")?.to;
-  const rest = { state: "live" as const, watched: true, lastCopy: undefined };
+  const rest = { state: "live" as const, watched: true, lastCopy: undefined, copies: [] };
   return { table, intervals: all, frontier, ...rest } satisfies TableCoverage;
 }
 

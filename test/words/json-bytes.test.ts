@@ -7,6 +7,7 @@ import {
   fieldOf,
   JsonBytesError,
   JsonText,
+  RowPlaces,
 } from "../../src/json-bytes.js";
 
 const tricky = fc.string({
@@ -179,37 +180,48 @@ describe("JsonText", () => {
 
   test("cuts an array of objects as JSON.parse does", () => {
     const rows = fc.array(fc.dictionary(fc.oneof(tricky, fc.string()), value, { maxKeys: 5 }));
+    const places = new RowPlaces();
     fc.assert(
       fc.property(rows, tricky, value, around, (others, name, of, [before, after]) => {
         const documents = others.map((other) => ({ ...other, [name]: of }));
         const bytes = Buffer.from(`${before}${JSON.stringify(documents)}${after}`);
         const start = Buffer.byteLength(before!) + 1;
-        const places = new JsonText(bytes).placesOfRows(start, fieldName(name));
-        expect(places).toHaveLength(4 * documents.length);
+        new JsonText(bytes).cutRows(start, fieldName(name), places);
+        expect(places.count).toBe(documents.length);
         documents.forEach((document, i) => {
-          const [from, to, valueFrom, valueTo] = places.slice(4 * i, 4 * i + 4);
-          expect(bytes.toString("utf8", from, to)).toBe(JSON.stringify(document));
-          expect(bytes.toString("utf8", valueFrom, valueTo)).toBe(JSON.stringify(of));
-          expect(to).toBe(endOfValue(bytes, from!));
-          expect({ start: valueFrom, end: valueTo }).toEqual(
-            fieldOf(bytes, from!, fieldName(name)),
-          );
+          expect(places.object(bytes, i).toString()).toBe(JSON.stringify(document));
+          expect(places.value(bytes, i).toString()).toBe(JSON.stringify(of));
         });
       }),
       { numRuns: 2000 },
     );
   });
 
+  test("cuts more rows than there were places for", () => {
+    const rows = Array.from({ length: 5000 }, (_, id) => ({ id, text: "x".repeat(id % 7) }));
+    const bytes = Buffer.from(JSON.stringify(rows));
+    const places = new RowPlaces();
+    new JsonText(bytes).cutRows(1, fieldName("id"), places);
+    expect(places.count).toBe(rows.length);
+    rows.forEach((row, i) => {
+      expect(places.object(bytes, i).toString()).toBe(JSON.stringify(row));
+      expect(places.value(bytes, i).toString()).toBe(String(i));
+    });
+  });
+
   test("throws on rows that are cut short, lack the field, or are no objects", () => {
-    const places = (text: string) =>
-      new JsonText(Buffer.from(text)).placesOfRows(1, fieldName("a"));
+    const cut = (text: string) => {
+      const places = new RowPlaces();
+      new JsonText(Buffer.from(text)).cutRows(1, fieldName("a"), places);
+      return places.count;
+    };
     const whole = '[{"a":{"id":1},"b":[2]},{"a":2}]';
-    expect(places(whole)).toHaveLength(8);
+    expect(cut(whole)).toBe(2);
     for (let length = 1; length < whole.length; length += 1) {
-      expect(() => places(whole.slice(0, length))).toThrow(JsonBytesError);
+      expect(() => cut(whole.slice(0, length))).toThrow(JsonBytesError);
     }
     for (const text of ['[{"b":1}]', '[{"a":1},{}]', "[1]", '[{"a":1}{"a":2}]', '[{"a":1},]']) {
-      expect(() => places(text)).toThrow(JsonBytesError);
+      expect(() => cut(text)).toThrow(JsonBytesError);
     }
   });
 });

@@ -1,0 +1,73 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Capture, type CaptureObserver } from "../../src/capture/capture.js";
+import { recorderDefaults } from "../../src/capture/recorder.js";
+import { systemClock } from "../../src/clock.js";
+import { openOrCreateRepository } from "../../src/repository/repository.js";
+import { parseAddress } from "../../src/rethinkdb/address.js";
+import { type Dial, dialer } from "../../src/rethinkdb/channel.js";
+import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
+import type { Source } from "../../src/rethinkdb/source.js";
+import { DirectoryStore } from "../../src/storage/directory-store.js";
+
+/** Where the benchmark's server is, and the table that a case is about. */
+export interface Place {
+  host: string;
+  port: number;
+  db: string;
+  table: string;
+}
+
+export function dialerTo({ host, port }: Place): Dial {
+  return dialer(parseAddress(`rethinkdb://${host}:${port}`), "source");
+}
+
+const ignore = () => undefined;
+const silent: CaptureObserver = {
+  state: ignore,
+  walked: ignore,
+  lost: ignore,
+  storeFails: ignore,
+  storeIsBack: ignore,
+  spoolDelivered: ignore,
+  readingStops: ignore,
+  writeHookGone: ignore,
+  tickAdapted: ignore,
+};
+
+export interface CaptureCase {
+  /** End when the table has its base; else when the signal aborts. */
+  once: boolean;
+  observer: Partial<CaptureObserver>;
+  signal: AbortSignal;
+  /** Puts something between capture and source. */
+  wrap?: (source: Source) => Source;
+}
+
+/** Captures one table into a new directory, in this process; the directory's path is added to `scratch`. */
+export async function capture(place: Place, scratch: string[], of: CaptureCase): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), "thinkback-bench-"));
+  scratch.push(directory);
+  const repository = await openOrCreateRepository(new DirectoryStore(directory), Date.now());
+  const source = new RethinkSource("the benchmark's server", dialerTo(place), systemClock);
+  await Capture.run(
+    of.wrap?.(source) ?? source,
+    repository,
+    systemClock,
+    {
+      ...recorderDefaults,
+      selects: (db, table) => db === place.db && table === place.table,
+      once: of.once,
+      copiesAtOnce: 1,
+      catalogPollMs: 60_000,
+      takeOver: false,
+      owner: { host: "bench", process: 1, isAlive: () => false },
+      spool: undefined,
+      random: () => 0.5,
+    },
+    { ...silent, ...of.observer },
+    of.signal,
+  );
+  source.close();
+}
