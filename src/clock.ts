@@ -31,6 +31,9 @@ export const systemClock: Clock = {
     }),
 };
 
+/** How far the wall clocks of two machines may differ where one goes by what the other has written. */
+export const clockDifferenceMsMax = 60_000;
+
 /**
  * Rejects with what `onTimeout` makes if `work` has not settled after `ms` milliseconds.
  * `work` itself goes on; its late result or error is dropped.

@@ -43,6 +43,14 @@ export class SetDigest {
   private high = 0;
   private low = 0;
 
+  /** The set digest of `count` documents whose digest is `hex`, as it was written down. */
+  static of(count: number, hex: string): SetDigest {
+    const set = new SetDigest();
+    set.add(hex);
+    set.count = count;
+    return set;
+  }
+
   add(digest: string): void {
     this.addWritten(Buffer.from(digest, "latin1"), 0);
   }

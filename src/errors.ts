@@ -12,7 +12,7 @@ export const exitStatus = {
   repository: 4,
   /** The instant asked for cannot be restored, or not exactly. */
   instant: 5,
-  /** The database, table or document is not known at that instant. */
+  /** The database, table or document is not known at that instant; the pin is not known. */
   unknown: 6,
   /** The target cannot be reached, refuses a step, or holds what would be overwritten. */
   target: 7,
@@ -22,9 +22,9 @@ export const exitStatus = {
   mismatch: 9,
   /** The disk or bucket is full. */
   full: 10,
-  /** A one-shot backup was stopped before every table was complete. */
+  /** A one-shot backup was stopped before every table was complete, or a drill before its end. */
   incomplete: 12,
-  /** Another writer owns the repository. */
+  /** Another writer owns the repository, or another process holds the lease to fold and expire. */
   fenced: 11,
 } as const;
 
@@ -43,11 +43,32 @@ export class ThinkbackError extends Error {
   }
 }
 
+/** A stored object that cannot be used, and what is wrong with it. */
+export class UnusableObject extends ThinkbackError {
+  constructor(
+    code: "damaged" | "repository",
+    readonly object: string,
+    readonly what: string,
+    message: string,
+    options: { hint: string; cause?: unknown },
+  ) {
+    super(code, message, options);
+  }
+}
+
 /** A stored object that is missing, truncated, altered or not what its name says. */
-export function damaged(object: string, what: string, cause?: unknown): ThinkbackError {
-  return new ThinkbackError("damaged", `object ${object} is damaged: ${what}`, {
+export function damaged(object: string, what: string, cause?: unknown): UnusableObject {
+  return new UnusableObject("damaged", object, what, `object ${object} is damaged: ${what}`, {
     hint: "restore this object from a copy of the repository, or choose an instant that does not need it",
     ...(cause === undefined ? {} : { cause }),
+  });
+}
+
+/** A stored object that a later Thinkback wrote. */
+export function newerFormat(object: string, version: number, known: number): UnusableObject {
+  const what = `is of format version ${version}; this Thinkback reads up to ${known}`;
+  return new UnusableObject("repository", object, `it ${what}`, `${object} ${what}`, {
+    hint: "use the version of Thinkback that wrote the repository, or a later one",
   });
 }
 

@@ -31,6 +31,7 @@ const files = readdirSync(src, { recursive: true, encoding: "utf8" })
 /** From the top down. Rooms on one floor do not know each other. */
 const floors = [
   ["cli"],
+  ["verify"],
   ["capture", "fold", "restore"],
   ["repository"],
   ["rethinkdb", "storage"],

@@ -21,18 +21,22 @@ import type { Source, TableReference } from "../rethinkdb/source.js";
 import { CatalogTracker } from "./catalog-tracker.js";
 import { CopyQueue } from "./copy-queue.js";
 import { Recorder, type RecorderOptions } from "./recorder.js";
+import { withoutScratch } from "./selection.js";
 import { RetryingShipper, type ShipperObserver, type Spool, shipSpool } from "./shipper.js";
 import {
   TableCapture,
   type TableCaptureContext,
   type CaptureObserver as TableObserver,
 } from "./table-capture.js";
+import type { PaceChange } from "./tick-pace.js";
 
 export interface CaptureObserver extends TableObserver, ShipperObserver {
   /** Segments that an earlier process had left on the spool are in the repository now. */
   spoolDelivered(segments: number): void;
   /** Memory and spool are full, so reading stops; or there is room again. */
   readingStops(stops: boolean): void;
+  /** Ticks are longer or shorter from now on, because the store is slow or fast. */
+  tickAdapted(change: PaceChange): void;
   /** A table has lost its write hook: somebody deleted it, or a reshard dropped it without a word. */
   writeHookGone(table: TableConfig): void;
 }
@@ -115,6 +119,7 @@ export class Capture {
     const written = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
     const recorder = new Recorder(log, clock, options, {
       readingStops: (stops) => observer.readingStops(stops),
+      tickAdapted: (change) => observer.tickAdapted(change),
       clockSetBack: (since) => capture.suspectAll("the clock was set back", since),
     });
     const coverage = await readCoverage(repository.store);
@@ -216,7 +221,8 @@ export class Capture {
     }
   }
 
-  private apply(records: CatalogRecord[]): void {
+  private apply(all: CatalogRecord[]): void {
+    const records = withoutScratch(all);
     this.tracker.update(records);
     const present = new Map<string, TableReference>();
     for (const { key, value } of records) {

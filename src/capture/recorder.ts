@@ -11,9 +11,13 @@ import type { CoverageRecord } from "../repository/coverage.js";
 import type { LogWriter, TickFacts } from "../repository/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import { StoreFull } from "../storage/object-store.js";
+import { ClockCourse } from "./clock-course.js";
+import { type PaceChange, TickPace } from "./tick-pace.js";
 
 export interface RecorderOptions {
+  /** The length of ticks; and how long they may become while the store is slow. */
   tickMs: number;
+  tickMaxMs: number;
   /** A segment is written at least this often, so that "nothing happened" can be told from "nobody watched". */
   idleSegmentMs: number;
   /** Feeds and walks stop reading while the log holds more than this in memory. */
@@ -30,10 +34,13 @@ export interface RecorderObserver {
    * The log's own time never goes back.
    */
   clockSetBack(since: Instant): void;
+  /** Ticks are longer or shorter from now on. */
+  tickAdapted(change: PaceChange): void;
 }
 
 export const recorderDefaults: RecorderOptions = {
   tickMs: 1000,
+  tickMaxMs: 1000,
   idleSegmentMs: 10_000,
   pendingBytesMax: 64 * 1024 * 1024,
   heartbeatMs: 15_000,
@@ -49,8 +56,6 @@ const lastShipMs = 15_000;
 
 /** How often a reader that has stopped looks whether there is room again. */
 const fullPollMs = 100;
-/** A clock that differs from its own course by more than this was set. */
-const clockStepMs = 1000;
 
 interface WatchedFeed {
   /** Undefined once the feed is gone; the frontier then stays, until a coverage record says why. */
@@ -80,11 +85,8 @@ interface FrontierWaiter {
 export class Recorder {
   private readonly watched = new Map<string, WatchedFeed>();
   private serverClock: TickFacts["serverClock"] = null;
-  /** The wall clock less the monotonic one, until somebody sets the former. */
-  private clockCourse: number;
-  /** What the clock showed at the last tick, and around the last step forward. */
-  private lastClock: Instant;
-  private stepForward: { from: Instant; to: Instant } | undefined;
+  private readonly pace: TickPace;
+  private readonly course: ClockCourse;
   private waiters: FrontierWaiter[] = [];
   /** Ends the pause before the next tick. */
   private hurry = new AbortController();
@@ -109,8 +111,8 @@ export class Recorder {
     private readonly observer: RecorderObserver,
   ) {
     this.failure.catch(() => undefined);
-    this.clockCourse = this.clockOffset();
-    this.lastClock = clock.now();
+    this.pace = new TickPace({ minMs: options.tickMs, maxMs: options.tickMaxMs });
+    this.course = new ClockCourse(clock);
     this.frontier = log.closedTo;
   }
 
@@ -121,11 +123,11 @@ export class Recorder {
       let lastTick = this.clock.monotonicMs();
       while (!signal.aborted) {
         this.hurry = new AbortController();
-        const pauseMs = this.waiters.length > 0 ? hurriedTickMs : this.options.tickMs;
-        const sleepMs = Math.min(pauseMs, this.options.tickMs);
+        const pauseMs = this.waiters.length > 0 ? hurriedTickMs : this.pace.tickMs;
+        const sleepMs = Math.min(pauseMs, this.pace.tickMs);
         await this.clock.sleep(sleepMs, this.hurry.signal).catch(() => undefined);
         // Nobody is served sooner by more segments while those before wait for the store.
-        const due = this.clock.monotonicMs() - lastTick >= this.options.tickMs;
+        const due = this.clock.monotonicMs() - lastTick >= this.pace.tickMs;
         if (signal.aborted || (this.log.isShipping && !due)) continue;
         lastTick = this.clock.monotonicMs();
         this.tick();
@@ -232,7 +234,8 @@ export class Recorder {
   }
 
   private tick(): void {
-    this.checkClock();
+    const setBackSince = this.course.setBackSince(this.log.closedTo);
+    if (setBackSince !== undefined) this.observer.clockSetBack(setBackSince);
     const now = this.clock.monotonicMs();
     const idle = now - this.lastSegmentAt >= this.options.idleSegmentMs;
     const { hasChanges, isShipping } = this.log;
@@ -250,38 +253,17 @@ export class Recorder {
     for (const watched of this.watched.values()) this.checkHeartbeat(watched, now);
   }
 
-  /**
-   * Looks whether the machine's clock was set. Back behind the log's own time: labels are too late from now on; and if
-   * that undoes a step forward, since that step.
-   */
-  private checkClock(): void {
-    const now = this.clock.now();
-    const step = this.clockOffset() - this.clockCourse;
-    if (Math.abs(step) > clockStepMs) {
-      this.clockCourse += step;
-      if (step > 0) this.stepForward = { from: this.lastClock, to: now };
-      else if (this.log.closedTo - now > clockStepMs)
-        this.observer.clockSetBack(this.mislabelledSince(now));
-    }
-    this.lastClock = now;
-  }
-
-  private mislabelledSince(now: Instant): Instant {
-    const forward = this.stepForward;
-    this.stepForward = undefined;
-    return forward && forward.to > now ? Math.min(now, forward.from) : now;
-  }
-
-  private clockOffset(): number {
-    return this.clock.now() - this.clock.monotonicMs();
-  }
-
   private closeSegment(closed: boolean): void {
     const facts = this.facts(closed);
     const tables = new Map([...this.watched].map(([id, { proven }]) => [id, proven]));
+    const closedMs = this.clock.monotonicMs();
     const { to, durable } = this.log.closeTick(facts);
     this.shipped = durable.then(
-      () => this.noteDurable(tables),
+      () => {
+        this.noteDurable(tables);
+        const change = this.pace.note(this.clock.monotonicMs() - closedMs);
+        if (change) this.observer.tickAdapted(change);
+      },
       (error: unknown) => this.fail(explainPut(error)),
     );
     this.proveAll(to);

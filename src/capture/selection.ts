@@ -1,4 +1,6 @@
 import { ThinkbackError } from "../errors.js";
+import type { CatalogRecord } from "../rethinkdb/catalog-reader.js";
+import { isScratchDatabase } from "../scratch-database.js";
 
 /**
  * Which tables to capture: those that an include pattern matches (all, if there is none) and no exclude pattern does.
@@ -26,4 +28,17 @@ function matcher(pattern: string): RegExp {
   }
   const [db, table = "*"] = parts.map((part) => part.replaceAll("*", "[^.]*"));
   return new RegExp(`^${db}\\.${table ?? "[^.]*"}$`.replace("\\.*$", "\\.[^.]*$"));
+}
+
+/** The catalog without what a drill has made on the source: copies of what is captured already, soon to be dropped. */
+export function withoutScratch(records: CatalogRecord[]): CatalogRecord[] {
+  const scratch = new Set(records.filter(isOfScratchDatabase).map(({ key }) => key[1]));
+  if (scratch.size === 0) return records;
+  return records.filter(({ key }) => !key.some((part) => scratch.has(part)));
+}
+
+function isOfScratchDatabase({ key, value }: CatalogRecord): boolean {
+  const { db, name } = value as { db?: string; name?: string };
+  const database = key[0] === "db" ? name : key[0] === "table" ? db : undefined;
+  return database !== undefined && isScratchDatabase(database);
 }

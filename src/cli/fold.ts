@@ -1,13 +1,16 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
-import { type FoldedTable, fold } from "../fold/fold.js";
+import type { FoldedTable } from "../fold/fold.js";
+import type { FoldedLog } from "../fold/fold-log.js";
+import { maintain } from "../fold/maintain.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import { catalogAt, tableNamed } from "../repository/catalog.js";
 import { openRepository, storeAt } from "../repository/repository.js";
-import { formatCount, formatTable, type Output } from "./output.js";
+import { type KeepArguments, maintenanceOptions } from "./maintenance-options.js";
+import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
 import { ProgressLines } from "./progress.js";
 
-export interface FoldArguments {
+export interface FoldArguments extends KeepArguments {
   repo: string;
   at?: string;
   table: string[];
@@ -17,34 +20,77 @@ export async function foldCommand(args: FoldArguments, output: Output): Promise<
   const repository = await openRepository(storeAt(args.repo));
   const now = systemClock.now();
   const until = args.at === undefined ? now : parseInstant(args.at, now);
+  const options = await maintenanceOptions(repository, args, now);
   const catalog = await catalogAt(repository.store, until);
   const names = new Map(catalog.tables().map((table) => [table.id, `${table.db}.${table.name}`]));
   const nameOf = (id: string) => names.get(id) ?? id;
   const tables = args.table.map((name) => tableNamed(catalog, name, until).id);
   const progress = new ProgressLines();
-  const folded = await fold(repository, {
-    until,
-    ...(tables.length > 0 ? { tables } : {}),
-    unique: randomUUID().slice(0, 8),
-    onRows: (id, rows) =>
-      progress.set("fold", `folding ${nameOf(id)}: ${formatCount(rows)} documents`),
-  });
-  progress.clear();
+  try {
+    const { log, tables: folded } = await maintain(
+      repository,
+      {
+        ...options,
+        unique: randomUUID().slice(0, 8),
+        bases: { until, ...(tables.length > 0 ? { tables } : {}) },
+        expires: false,
+        graceMs: undefined,
+      },
+      {
+        phase: () => progress.clear(),
+        onRows: (id, rows) =>
+          progress.set("fold", `folding ${nameOf(id)}: ${formatCount(rows)} documents`),
+      },
+    );
+    progress.clear();
+    printFolded(folded, log, nameOf, output);
+    output.result({
+      log,
+      tables: folded.map((table) => ({
+        ...table,
+        name: nameOf(table.table),
+        instant: formatInstant(table.instant),
+      })),
+    });
+  } finally {
+    progress.clear();
+  }
+}
+
+function printFolded(
+  folded: FoldedTable[],
+  log: FoldedLog,
+  nameOf: (id: string) => string,
+  output: Output,
+): void {
   const rows = folded.map((table) => [
     nameOf(table.table),
     formatInstant(table.instant),
     table.rows,
     table.versions,
+    partsText(table),
+    formatBytes(table.bytesRead),
+    formatBytes(table.bytesWritten),
     outcome(table),
   ]);
-  output.line(formatTable(["table", "base at", "documents", "versions merged", ""], rows));
-  output.result({
-    tables: folded.map((table) => ({
-      ...table,
-      name: nameOf(table.table),
-      instant: formatInstant(table.instant),
-    })),
-  });
+  const head = ["table", "base at", "documents", "versions merged", "parts written", "read"];
+  output.line(formatTable([...head, "written", ""], rows));
+  output.line(logLine(log));
+}
+
+/** What became of the log, in one line. */
+export function logLine(log: FoldedLog): string {
+  if (log.written === 0) return "log: nothing to fold";
+  const thinned = log.thinned > 0 ? `, ${formatCount(log.thinned)} of them thinned` : "";
+  return (
+    `log: ${formatCount(log.written)} folded segments written${thinned}, ` +
+    `${formatBytes(log.bytesRead)} read, ${formatBytes(log.bytesWritten)} written`
+  );
+}
+
+/** How many of the base's parts were written; the others are parts of the base before. */
+function partsText({ partsWritten, partsKept }: FoldedTable): string {
+  return `${formatCount(partsWritten)} of ${formatCount(partsWritten + partsKept)}`;
 }
 
 function outcome({ folded, breaks }: FoldedTable): string {

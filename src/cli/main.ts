@@ -2,14 +2,7 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { exitStatus } from "../errors.js";
-import { acknowledgeCommand } from "./acknowledge.js";
-import { catalogCommand } from "./catalog.js";
-import { foldCommand } from "./fold.js";
 import { type Output, reportError, terminalOutput } from "./output.js";
-import { restoreCommand } from "./restore.js";
-import { run } from "./run.js";
-import { showCommand } from "./show.js";
-import { statusCommand } from "./status.js";
 
 // Addresses may hold passwords, and other users see command lines.
 process.title = "thinkback";
@@ -20,6 +13,8 @@ const { version } = JSON.parse(
 
 const collect = (value: string, before: string[]) => [...before, value];
 
+// The module of a command is loaded when the command is chosen: the driver, which some of them need, takes longer to load
+// than most of the others take to work.
 const program = new Command("thinkback")
   .description("Continuous backup and point-in-time recovery for RethinkDB")
   .version(version)
@@ -30,31 +25,57 @@ const output = (): Output => terminalOutput(program.opts<{ json?: boolean }>().j
 
 const repo = ["--repo <directory>", "the repository"] as const;
 const at = "--at <time>";
+const keep = [
+  "--keep <tiers>",
+  'declare what is kept, such as "all:7d, 1m:30d, 1d:365d"; the repository remembers it',
+] as const;
 
-program
-  .command("run")
-  .description("capture every change of a cluster until stopped")
-  .option("--source <url>", "rethinkdb://user:password@host:port (or THINKBACK_SOURCE)")
-  .requiredOption(...repo)
-  .option(
-    "--include <pattern>",
-    "capture only these tables: db.table, with * (repeatable)",
-    collect,
-    [],
-  )
-  .option("--exclude <pattern>", "do not capture these tables (repeatable)", collect, [])
-  .option("--tick <duration>", "length of a tick", "1s")
-  .option("--once", "end when every table has a complete base: a one-shot backup")
-  .option("--copies <n>", "tables that are copied at once", "2")
-  .option("--spool <directory>", "where closed ticks wait while the repository's store fails")
-  .option("--spool-limit <size>", "bound of the spool", "1GiB")
-  .option("--take-over", "shut out a writer that seems to live")
-  .addOption(
-    new Option("--log-level <level>", "how much is logged")
-      .choices(["debug", "info", "warn", "error"])
-      .default("info"),
-  )
-  .action((args) => run(args, output()));
+/** When bases are made and what is deleted, for `run` and `maintain`. */
+function maintained(command: Command): Command {
+  return command
+    .option(...keep)
+    .option("--fold-every <duration>", "make new bases at least this often", "1h")
+    .option("--fold-at <cron>", "make new bases at these times (UTC)")
+    .option("--restore-within <duration>", "make new bases when a restore to now would take longer")
+    .option("--auto", "adapt folds, and ticks, to what is measured, within the bounds given")
+    .option("--grace <duration>", "how long what was replaced or let go stays", "15m")
+    .option("--no-delete", "delete nothing; leave that to the bucket's lifecycle rules");
+}
+
+maintained(
+  program
+    .command("run")
+    .description("capture every change of a cluster until stopped")
+    .option("--source <url>", "rethinkdb://user:password@host:port (or THINKBACK_SOURCE)")
+    .requiredOption(...repo)
+    .option(
+      "--include <pattern>",
+      "capture only these tables: db.table, with * (repeatable)",
+      collect,
+      [],
+    )
+    .option("--exclude <pattern>", "do not capture these tables (repeatable)", collect, [])
+    .option("--tick <duration>", "length of a tick", "1s")
+    .option("--once", "end when every table has a complete base: a one-shot backup")
+    .option("--copies <n>", "tables that are copied at once", "2")
+    .option("--spool <directory>", "where closed ticks wait while the repository's store fails")
+    .option("--spool-limit <size>", "bound of the spool", "1GiB")
+    .option("--take-over", "shut out a writer that seems to live")
+    .option(
+      "--tick-max <duration>",
+      "with --auto: the longest tick, while the store is slow",
+      "10s",
+    )
+    .option("--drill-at <cron>", "make a drill at these times (UTC), see `thinkback drill`")
+    .option("--drill-target <url>", "a server to drill on; one is started if not given")
+    .option("--no-fold", "leave maintenance to another process")
+    .option("--maintain-every <duration>", "how often maintenance looks what is due", "5m")
+    .addOption(
+      new Option("--log-level <level>", "how much is logged")
+        .choices(["debug", "info", "warn", "error"])
+        .default("info"),
+    ),
+).action(async (args) => (await import("./run.js")).run(args, output()));
 
 program
   .command("restore")
@@ -72,13 +93,31 @@ program
   )
   .option("--dry-run", "print the plan and change nothing")
   .option("--allow-inexact", "restore an instant that lies in a hole")
-  .action((args) => restoreCommand(args, output()));
+  .option("--nearest", "where the history is thinned, take the last instant before that is kept")
+  .action(async (args) => (await import("./restore.js")).restoreCommand(args, output()));
+
+program
+  .command("drill")
+  .description(
+    "restore an instant into scratch databases, compare every document, and store the proof",
+  )
+  .requiredOption(...repo)
+  .option(
+    "--target <url>",
+    "a server to drill on (or THINKBACK_TARGET); one is started for the drill if not given",
+  )
+  .option(at, "the instant to restore; any exact one, drawn by lot, if not given")
+  .option("--latest", "the newest instant that all chosen tables have")
+  .option("--table <db.table>", "only this table (repeatable)", collect, [])
+  .option("--db <name>", "only this database (repeatable)", collect, [])
+  .option("--clean", "first drop what earlier drills have left on the target")
+  .action(async (args) => (await import("./drill.js")).drillCommand(args, output()));
 
 program
   .command("status")
   .description("what is captured, and which instants can be restored")
   .requiredOption(...repo)
-  .action((args) => statusCommand(args, output()));
+  .action(async (args) => (await import("./status.js")).statusCommand(args, output()));
 
 program
   .command("show")
@@ -88,15 +127,63 @@ program
   .requiredOption(...repo)
   .option(at, "the instant; the newest restorable one if not given")
   .option("--allow-inexact", "show an instant that lies in a hole")
-  .action((table, key, args) => showCommand(table, key, args, output()));
+  .option("--nearest", "where the history is thinned, take the last instant before that is kept")
+  .action(async (table, key, args) =>
+    (await import("./show.js")).showCommand(table, key, args, output()),
+  );
 
 program
   .command("fold")
-  .description("fold base and log of each table into a newer base")
+  .description(
+    "fold the log into larger segments, and base and log of each table into a newer base",
+  )
   .requiredOption(...repo)
   .option(at, "fold up to this instant; the newest exact one if not given")
   .option("--table <db.table>", "only this table (repeatable)", collect, [])
-  .action((args) => foldCommand(args, output()));
+  .action(async (args) => (await import("./fold.js")).foldCommand(args, output()));
+
+program
+  .command("expire")
+  .description("thin the history and let go what the declared tiers do not keep")
+  .requiredOption(...repo)
+  .option(...keep)
+  .option("--grace <duration>", "how long what was replaced or let go stays", "15m")
+  .option("--no-delete", "delete nothing; leave that to the bucket's lifecycle rules")
+  .option("--dry-run", "print what would be let go and deleted, and change nothing")
+  .action(async (args) => (await import("./expire.js")).expireCommand(args, output()));
+
+maintained(
+  program
+    .command("maintain")
+    .description("one round of maintenance, as `run` does them: fold what is due, let go, delete")
+    .requiredOption(...repo),
+).action(async (args) => (await import("./maintain.js")).maintainCommand(args, output()));
+
+program
+  .command("plan")
+  .description("what keeping the history costs, by what was measured, and what to choose")
+  .requiredOption(...repo)
+  .option("--keep <tiers>", "look at these tiers too (repeatable)", collect, [])
+  .option("--price-storage <price>", "of 1 GB stored for a month", "0.023")
+  .option("--price-put <price>", "of 1000 requests that write; of a bucket, such as 0.005", "0")
+  .option("--price-get <price>", "of 1000 requests that read; of a bucket, such as 0.0004", "0")
+  .action(async (args) => (await import("./plan.js")).planCommand(args, output()));
+
+program
+  .command("verify")
+  .description("check the stored objects, and say what is damaged and what that costs")
+  .requiredOption(...repo)
+  .option("--data", "read every object to its end, line by line")
+  .option("--sample <share>", "read a random share of the objects to their ends, such as 5%")
+  .action(async (args) => (await import("./verify.js")).verifyCommand(args, output()));
+
+program
+  .command("mend")
+  .description("rebuild damaged objects of what others still hold, and let the damaged ones go")
+  .requiredOption(...repo)
+  .option("--data", "first read every object to its end, line by line")
+  .option("--dry-run", "print what could be rebuilt, and change nothing")
+  .action(async (args) => (await import("./mend.js")).mendCommand(args, output()));
 
 program
   .command("catalog")
@@ -106,7 +193,7 @@ program
   .requiredOption(...repo)
   .option(at, "the instant; now if not given")
   .option("--diff <times...>", "two instants: print what changed from the first to the second")
-  .action((args) => catalogCommand(args, output()));
+  .action(async (args) => (await import("./catalog.js")).catalogCommand(args, output()));
 
 program
   .command("acknowledge")
@@ -115,9 +202,36 @@ program
   .requiredOption(...repo)
   .requiredOption(at, "an instant inside the hole")
   .requiredOption("--note <text>", "what to remember of it")
-  .action((table, args) => acknowledgeCommand(table, args, output()));
+  .action(async (table, args) =>
+    (await import("./acknowledge.js")).acknowledgeCommand(table, args, output()),
+  );
 
-for (const command of program.commands) {
+const pin = program.command("pin").description("name an instant, so that it stays restorable");
+
+pin
+  .command("add")
+  .description("pin an instant")
+  .argument("<name>", "small letters, digits and hyphens")
+  .requiredOption(...repo)
+  .option(at, "the instant; the newest restorable one if not given")
+  .option("--note <text>", "what to remember of it")
+  .option("--allow-inexact", "pin an instant that lies in a hole")
+  .action(async (name, args) => (await import("./pin.js")).addPinCommand(name, args, output()));
+
+pin
+  .command("list")
+  .description("list the pins")
+  .requiredOption(...repo)
+  .action(async (args) => (await import("./pin.js")).listPinsCommand(args, output()));
+
+pin
+  .command("remove")
+  .description("remove a pin")
+  .argument("<name>")
+  .requiredOption(...repo)
+  .action(async (name, args) => (await import("./pin.js")).removePinCommand(name, args, output()));
+
+for (const command of [...program.commands, ...pin.commands]) {
   command.exitOverride().option("--json", "print the result as JSON");
   command.hook("preAction", (_, action) => {
     if (action.opts<{ json?: boolean }>().json) program.setOptionValue("json", true);

@@ -1,7 +1,10 @@
+import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
-import { openRepository, storeAt } from "../repository/repository.js";
+import { type ReaderRegistration, registerReader } from "../repository/readers.js";
+import { openRepository, type Repository, storeAt } from "../repository/repository.js";
+import { secondLook } from "../repository/second-look.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
 import { planRestore, type RestorePlan } from "../restore/plan.js";
 import {
@@ -23,17 +26,20 @@ export interface RestoreArguments {
   rename: string[];
   dryRun?: boolean;
   allowInexact?: boolean;
+  nearest?: boolean;
 }
 
 export async function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
-  const plan = await planRestore(repository, {
+  const request = {
     ...(args.at === undefined ? {} : { at: parseInstant(args.at, systemClock.now()) }),
     tables: args.table,
     databases: args.db,
     renames: parseRenames(args.rename),
     allowInexact: args.allowInexact === true,
-  });
+    nearest: args.nearest === true,
+  };
+  const plan = await secondLook(() => planRestore(repository, request));
   printPlan(plan, output);
   if (args.dryRun) {
     output.result(planResult(plan));
@@ -41,8 +47,10 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
   }
   const target = targetAt(args.target);
   const progress = new RestoreProgress(plan);
+  let reader: ReaderRegistration | undefined;
   try {
     await refuseExisting(plan, target);
+    reader = await registerRestore(repository, plan, output);
     const restored = await restore(repository, plan, target, systemClock, progress);
     progress.end();
     // The report of the tables is owed even where the users cannot be restored.
@@ -52,8 +60,23 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
     refuseDifferent(restored);
   } finally {
     progress.end();
+    await reader?.end();
     target.close();
   }
+}
+
+/** Says in the repository that it is read. A restore from a repository that cannot be written to goes on without. */
+function registerRestore(
+  { store }: Repository,
+  { instant }: RestorePlan,
+  output: Output,
+): Promise<ReaderRegistration> {
+  const unique = randomUUID().replaceAll("-", "");
+  return registerReader(store, systemClock, unique, instant, ({ message }) =>
+    output.note(
+      `thinkback: the repository does not note that this restore reads it (${message}); let nothing expire meanwhile`,
+    ),
+  );
 }
 
 function parseRenames(renames: string[]): Map<string, string> {
@@ -80,6 +103,7 @@ function parseRenames(renames: string[]): Map<string, string> {
 function planResult(plan: RestorePlan): object {
   return {
     at: formatInstant(plan.instant),
+    ...(plan.asked === undefined ? {} : { asked: formatInstant(plan.asked) }),
     databases: plan.databases,
     segments: plan.segments,
     notCaptured: plan.notCaptured,
@@ -97,6 +121,11 @@ function planResult(plan: RestorePlan): object {
 
 function printPlan(plan: RestorePlan, output: Output): void {
   output.line(`restoring to ${formatInstant(plan.instant)}`);
+  if (plan.asked !== undefined) {
+    output.line(
+      `the history is thinned at ${formatInstant(plan.asked)}: this is the last instant before that is kept`,
+    );
+  }
   const rows = plan.tables.map(({ from, to, class: of, base, indexes }) => [
     `${from.db}.${from.name}`,
     `${to.db}.${to.name}`,

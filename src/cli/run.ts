@@ -1,25 +1,39 @@
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { Capture, type CaptureObserver } from "../capture/capture.js";
 import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
+import type { PaceChange } from "../capture/tick-pace.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import { parseCron, parseFoldSchedule } from "../fold/schedule.js";
 import { durationMs } from "../instant.js";
+import { parseKeep } from "../repository/keep-policy.js";
 import { openOrCreateRepository, storeAt } from "../repository/repository.js";
 import { DirectoryStore } from "../storage/directory-store.js";
+import { drillBeside, maintainBeside } from "./beside.js";
 import { sourceAt } from "./connect.js";
 import { type Log, openLog } from "./log.js";
+import type { MaintainArguments } from "./maintain.js";
+
+import { durationOption } from "./maintenance-options.js";
 import { formatBytes, formatCount, type Output } from "./output.js";
+import { logOwnMeasures } from "./own-measures.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { sizeBytes } from "./size.js";
+import { stopOnSignals } from "./stop-signals.js";
+import { thisProcess } from "./this-process.js";
 
-export interface RunArguments {
+export interface RunArguments extends MaintainArguments {
   source?: string;
-  repo: string;
+  /** False with --no-fold. */
+  fold: boolean;
+  maintainEvery: string;
+  drillAt?: string;
+  drillTarget?: string;
   include: string[];
   exclude: string[];
   tick: string;
+  tickMax: string;
   once?: boolean;
   copies: string;
   spool?: string;
@@ -46,7 +60,13 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     const repository = await openOrCreateRepository(storeAt(args.repo), systemClock.now());
     const observer = new RunObserver(log);
     log.info({ source: source.location, repository: repository.store.location }, "capture begins");
-    const stop = stopOnSignals(log);
+    const stop = stopOnSignals((signal) =>
+      log.info({ signal }, "closing the last tick; once more to end at once"),
+    );
+    const ended = new AbortController();
+    const ending = AbortSignal.any([stop, ended.signal]);
+    const beside = goingOnBeside(args, log, ending);
+    const measures = logOwnMeasures(systemClock, log, ending);
     await Capture.run(
       source,
       repository,
@@ -54,6 +74,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       {
         ...recorderDefaults,
         tickMs,
+        tickMaxMs: tickMaxOf(args, tickMs),
         selects: tableSelection(args.include, args.exclude),
         once: args.once === true,
         copiesAtOnce,
@@ -65,7 +86,8 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       },
       observer,
       stop,
-    );
+    ).finally(() => ended.abort(new Error("the capture ended")));
+    await Promise.all([beside, measures]);
     const seconds = (performance.now() - began) / 1000;
     observer.end();
     log.info({ seconds }, "capture ended; the last tick is closed");
@@ -79,18 +101,32 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
   }
 }
 
-const thisProcess = {
-  host: hostname(),
-  process: process.pid,
-  isAlive: (pid: number) => {
-    try {
-      process.kill(pid, 0);
-      return true;
-    } catch (error) {
-      return (error as NodeJS.ErrnoException).code === "EPERM";
-    }
-  },
-};
+/** Longer ticks would look like a writer that is gone. */
+const tickMaxMsMax = 30_000;
+
+function tickMaxOf(args: RunArguments, tickMs: number): number {
+  if (!args.auto) return tickMs;
+  const maxMs = durationOption("--tick-max", args.tickMax, 1);
+  if (maxMs <= tickMaxMsMax) return Math.max(tickMs, maxMs);
+  throw new ThinkbackError("usage", `--tick-max ${args.tickMax} is longer than 30s`);
+}
+
+/** What goes on while the capture runs; nothing for a one-shot backup. Bad options are refused at once. */
+function goingOnBeside(args: RunArguments, log: Log, signal: AbortSignal): Promise<unknown> {
+  const { drillAt, drillTarget, repo, keep } = args;
+  const everyMs = durationOption("--maintain-every", args.maintainEvery, 1000);
+  if (keep !== undefined) parseKeep(keep);
+  parseFoldSchedule(args);
+  const tasks: Promise<void>[] = [];
+  if (args.fold && !args.once) {
+    tasks.push(maintainBeside(args, everyMs, systemClock, log, signal));
+  }
+  if (drillAt !== undefined && !args.once) {
+    const times = parseCron(drillAt, "--drill-at");
+    tasks.push(drillBeside({ repo, drillTarget, times }, systemClock, log, signal));
+  }
+  return Promise.all(tasks);
+}
 
 /** The spool of one repository: a directory may serve several. */
 function spoolAt(args: RunArguments, repositoryId: string) {
@@ -162,6 +198,11 @@ class RunObserver implements CaptureObserver {
     else this.log.info("there is room again: reading goes on");
   }
 
+  tickAdapted(change: PaceChange): void {
+    this.progress.clear();
+    this.log.info(change, "the length of ticks was adapted");
+  }
+
   writeHookGone(table: { db: string; name: string }): void {
     this.progress.clear();
     this.log.warn(
@@ -187,17 +228,4 @@ class RunObserver implements CaptureObserver {
   end(): void {
     this.progress.clear();
   }
-}
-
-/** Aborts at the first SIGINT or SIGTERM; the second ends the process at once. */
-function stopOnSignals(log: Log): AbortSignal {
-  const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(signal === "SIGINT" ? 130 : 143);
-      log.info({ signal }, "closing the last tick; once more to end at once");
-      stop.abort(new Error(`received ${signal}`));
-    });
-  }
-  return stop.signal;
 }

@@ -2,7 +2,7 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import { catalogAt, tableNamed } from "../repository/catalog.js";
-import { intervalAt } from "../repository/coverage.js";
+import { intervalAt, isExactAt, lastExactIn } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import { versionAt } from "../restore/history.js";
@@ -13,6 +13,7 @@ export interface ShowArguments {
   repo: string;
   at?: string;
   allowInexact?: boolean;
+  nearest?: boolean;
 }
 
 /** @param key the primary key: JSON, or, if it is not JSON, a plain string */
@@ -32,9 +33,14 @@ export async function showCommand(
       hint: "it was excluded (see --include and --exclude of `thinkback run`), or its first copy had not begun",
     });
   }
-  const instant = asked ?? coverage.frontier ?? now;
-  const interval = intervalAt(coverage, instant);
-  if (interval?.class !== "exact" && !args.allowInexact) {
+  let instant = asked ?? coverage.frontier ?? now;
+  let interval = intervalAt(coverage, instant);
+  if (args.nearest && interval?.class === "exact") {
+    instant = lastExactIn(interval, instant) ?? instant;
+    interval = intervalAt(coverage, instant);
+  }
+  const isAllowed = interval?.class !== "exact" && args.allowInexact;
+  if (!isExactAt(interval, instant) && !isAllowed) {
     throw inexact({ db: table.db, name: table.name }, coverage, instant);
   }
   const version = await versionAt(repository, table.id, keyBytes(key), instant);

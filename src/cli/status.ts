@@ -1,7 +1,11 @@
 import { formatInstant, type Instant } from "../instant.js";
 import type { CoverageClass } from "../repository/coverage.js";
+import type { Proof } from "../repository/drills.js";
+import { formatWhole, pinsOnlyMs } from "../repository/keep-policy.js";
 import { openRepository, storeAt } from "../repository/repository.js";
+import { secondLook } from "../repository/second-look.js";
 import { type RepositoryStatus, readStatus, type TableStatus } from "../repository/status.js";
+import { drillResult, failureText } from "./drill-text.js";
 import {
   formatBytes,
   formatCount,
@@ -9,10 +13,11 @@ import {
   formatTable,
   type Output,
 } from "./output.js";
+import { pinResult, pinTable } from "./pin.js";
 
 export async function statusCommand(args: { repo: string }, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
-  const status = await readStatus(repository);
+  const status = await secondLook(() => readStatus(repository));
   const rows = status.tables.map((table) => [
     table.name,
     table.state,
@@ -29,21 +34,40 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     ),
   );
   output.line("");
-  output.line(`restorable until  ${formatOptionalInstant(status.restorableUntil)}`);
-  output.line(`last segment      ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`);
+  output.line(`restorable until        ${formatOptionalInstant(status.restorableUntil)}`);
+  output.line(`last proven restorable  ${provenText(status)}`);
+  output.line(
+    `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
+  );
+  printDrills(status, output);
   printCoverage(status, output);
+  printResolutions(status, output);
+  if (status.pins.length > 0) output.line(`\n${pinTable(status.pins)}`);
   output.result({
     repository: status.repository,
     restorableUntil:
       status.restorableUntil === undefined ? null : formatInstant(status.restorableUntil),
+    lastProven: status.lastProven ? { ...status.lastProven, ...isoProof(status.lastProven) } : null,
+    lastDrillFailed: status.lastDrillFailed ? drillResult(status.lastDrillFailed) : null,
+    damagedDrills: status.damagedDrills,
     lastSegment: status.lastSegment === undefined ? null : formatInstant(status.lastSegment),
     segments: status.segments,
+    foldedSegments: status.foldedSegments,
+    keep: status.keep,
+    resolutions: status.resolutions.map((span) => ({
+      ...span,
+      from: formatInstant(span.from),
+      to: formatInstant(span.to),
+    })),
     serverClock: status.serverClock,
     clockAheadMs: status.clockAheadMs,
+    pins: status.pins.map(pinResult),
     tables: status.tables.map((table) => ({
       ...table,
       firstRestorable: isoOrNull(table.firstRestorable),
       lastRestorable: isoOrNull(table.lastRestorable),
+      lastProven: table.lastProven ? isoProof(table.lastProven) : null,
+      failedDrill: table.failedDrill ? drillResult(table.failedDrill) : null,
       intervals: table.intervals.map((interval) => ({
         ...interval,
         from: formatInstant(interval.from),
@@ -51,6 +75,53 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
       })),
     })),
   });
+}
+
+function provenText({ lastProven }: RepositoryStatus): string {
+  if (!lastProven) return "-  (by no drill yet; see `thinkback drill`)";
+  const { instant, done, tables, of } = lastProven;
+  const all = tables === of ? "all tables" : `${tables} of ${of} tables`;
+  return `${formatInstant(instant)}  (${all}, by the drill of ${formatInstant(done)})`;
+}
+
+/** Tables whose last proof is another than the one above, and drills that failed. */
+function printDrills(status: RepositoryStatus, output: Output): void {
+  const { lastProven, lastDrillFailed } = status;
+  for (const { name, lastProven: own, state } of status.tables) {
+    if (!lastProven || own?.done === lastProven.done) continue;
+    if (own) {
+      const by = `by the drill of ${formatInstant(own.done)}`;
+      output.line(`${name}: last proven restorable ${formatInstant(own.instant)}, ${by}`);
+    } else if (state !== "not captured" && state !== "dropped") {
+      output.line(`${name}: proven restorable by no drill`);
+    }
+  }
+  const failed = new Set(status.tables.map(({ failedDrill }) => failedDrill));
+  for (const drill of new Set([lastDrillFailed, ...failed])) {
+    if (!drill) continue;
+    const which = `${formatInstant(drill.ended)} to ${formatInstant(drill.instant)}`;
+    output.line(`THE DRILL of ${which} FAILED: ${failureText(drill)}`);
+  }
+  for (const what of status.damagedDrills) output.line(`a drill cannot be read: ${what}`);
+}
+
+function isoProof({ instant, done }: Proof) {
+  return { instant: formatInstant(instant), done: formatInstant(done) };
+}
+
+/** Which resolution is kept in which span; nothing where every change is, and nothing else is declared. */
+function printResolutions({ keep, resolutions }: RepositoryStatus, output: Output): void {
+  if (keep === null && resolutions.every(({ resolutionMs }) => resolutionMs === 1)) return;
+  output.line(`\nkept: ${keep ?? "every change, for ever"}`);
+  for (const { from, to, resolutionMs } of resolutions) {
+    const what = resolutionText(resolutionMs);
+    output.line(`${what.padEnd(22)} ${formatInstant(from)} to ${formatInstant(to)}`);
+  }
+}
+
+function resolutionText(resolutionMs: number): string {
+  if (resolutionMs === 1) return "every change";
+  return resolutionMs === pinsOnlyMs ? "pinned instants" : `one per ${formatWhole(resolutionMs)}`;
 }
 
 const barCells = 60;

@@ -6,17 +6,16 @@
 
 import type { Instant } from "../instant.js";
 import { type BaseManifest, newestBase } from "../repository/base.js";
-import { baseCursor } from "../repository/base-reader.js";
 import { BaseWriter } from "../repository/base-writer.js";
-import { intervalAt, type TableCoverage } from "../repository/coverage.js";
+import { lastExactIn, type TableCoverage } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
 import { putEvidence } from "../repository/evidence.js";
-import type { Version } from "../repository/lines.js";
-import { listSegments } from "../repository/log.js";
-import { mergeLatest } from "../repository/merge.js";
+import { LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
 import { LogCollection } from "../repository/runs.js";
 import { ChainCheck } from "./chain-check.js";
+import { foldParts } from "./fold-parts.js";
+import { LogRanges } from "./log-ranges.js";
 
 export interface FoldedTable {
   table: string;
@@ -29,6 +28,12 @@ export interface FoldedTable {
   folded: boolean;
   /** Broken version chains found: proof of missed changes, written down as evidence. */
   breaks: number;
+  /** Parts that were written anew, and parts of the base before that were taken over as they are. */
+  partsWritten: number;
+  partsKept: number;
+  /** Bytes of stored objects: the parts that were read, the parts, their keys and the manifest that were written. */
+  bytesRead: number;
+  bytesWritten: number;
 }
 
 export interface FoldOptions {
@@ -36,96 +41,139 @@ export interface FoldOptions {
   until: Instant;
   /** Ids; all tables that were ever captured, if absent. */
   tables?: string[];
+  /** Only tables whose newest base at `until` is not younger than this. */
+  olderThan?: Instant;
+  /** Make no base where the log has not gone on from the one before. */
+  skipUnchanged?: boolean;
   /** Letters and digits that no other fold has: they tell its objects from those of a fold that was cut short. */
   unique: string;
-  /** Told how many rows of a table are written; for progress. */
+  /** Told how many rows of a table are in its new base so far; for progress. */
   onRows: (table: string, rows: number) => void;
+  /** See BaseWriter. */
+  partBytesTarget?: number;
+  /** See LogCollection. */
+  memoryBytesMax?: number;
+}
+
+/** A table that is to be folded. */
+interface DueTable {
+  coverage: TableCoverage;
+  /** The base to fold; it is older than `instant`. */
+  base: BaseManifest;
+  instant: Instant;
+  /** The epoch in whose log `instant` lies. */
+  epoch: number;
 }
 
 /** Makes a new base of each table, and holds the version chain of what is merged against the log. */
 export async function fold(repository: Repository, options: FoldOptions): Promise<FoldedTable[]> {
+  const { store } = repository;
   // Listed before the coverage is read: a claim that comes in between must not lend its epoch to what it disowns.
-  const segments = await listSegments(repository.store);
-  const coverage = await readCoverage(repository.store);
-  const folded: FoldedTable[] = [];
+  const view = await LogView.read(store);
+  const coverage = await readCoverage(store);
+  const folded = new Map<string, FoldedTable>();
+  const due = new Map<Instant, DueTable[]>();
   for (const [id, of] of coverage) {
     if (options.tables && !options.tables.includes(id)) continue;
-    const instant = newestExactInstant(of, options.until);
-    const epoch = instant && segments.findLast(({ from }) => from <= instant)?.epoch;
-    if (!instant || !epoch) continue;
-    folded.push(await foldTable(repository, of, { instant, epoch }, options));
+    const point = foldPoint(of, view, options.until);
+    if (!point) continue;
+    const { instant } = point;
+    const base = await newestBase(store, id, instant);
+    folded.set(id, notFolded(id, instant, base));
+    if (!base || base.logFrom === instant) continue;
+    if (options.olderThan !== undefined && base.instant > options.olderThan) continue;
+    due.set(instant, [...(due.get(instant) ?? []), { coverage: of, base, ...point }]);
   }
-  return folded;
+  for (const tables of due.values()) {
+    for (const table of await foldTogether(repository, tables, options)) {
+      folded.set(table.table, table);
+    }
+  }
+  return [...folded.values()];
 }
 
-function newestExactInstant(coverage: TableCoverage, until: Instant): Instant | undefined {
-  if (intervalAt(coverage, until)?.class === "exact") return until;
-  return coverage.intervals.filter(({ class: of, to }) => of === "exact" && to <= until).at(-1)?.to;
+/** The newest exact instant at or before `until`, and its epoch; undefined if there is none. */
+function foldPoint(coverage: TableCoverage, view: LogView, until: Instant) {
+  const instant = coverage.intervals
+    .filter((interval) => interval.class === "exact")
+    .map((interval) => lastExactIn(interval, until))
+    .findLast((found) => found !== undefined);
+  const epoch = instant && view.epochAt(instant);
+  return instant && epoch ? { instant, epoch } : undefined;
 }
 
-/** An instant, and the epoch in whose log it lies. */
-interface FoldPoint {
-  instant: Instant;
-  epoch: number;
+function notFolded(table: string, instant: Instant, base: BaseManifest | undefined): FoldedTable {
+  const nothing = { partsWritten: 0, partsKept: 0, bytesRead: 0, bytesWritten: 0 };
+  const rows = base?.rows ?? 0;
+  return { table, instant, rows, versions: 0, folded: false, breaks: 0, ...nothing };
 }
 
-async function foldTable(
+/** Folds tables to one instant. The log is read once for all of them. */
+async function foldTogether(
   repository: Repository,
-  coverage: TableCoverage,
-  point: FoldPoint,
+  tables: DueTable[],
   options: FoldOptions,
-): Promise<FoldedTable> {
-  const { table } = coverage;
-  const { instant } = point;
-  const { store } = repository;
-  const base = await newestBase(store, table, instant);
-  if (!base || base.logFrom === instant) {
-    return { table, instant, rows: base?.rows ?? 0, versions: 0, breaks: 0, folded: false };
-  }
-  const chain = new ChainCheck(coverage, base);
-  const wanted = [{ table, after: base.logFrom }];
-  const log = await LogCollection.read(store, wanted, instant, {
-    onSuccession: (_, before, after) => chain.follow(before, after),
-  });
+): Promise<FoldedTable[]> {
+  const { memoryBytesMax } = options;
+  const chains = new Map(
+    tables.map(({ coverage, base }) => [base.table, new ChainCheck(coverage, base)]),
+  );
+  const log = await LogCollection.read(
+    repository.store,
+    tables.map(({ base }) => ({ table: base.table, after: base.logFrom })),
+    tables[0]!.instant,
+    {
+      onSuccession: (table, before, after) => chains.get(table)!.follow(before, after),
+      ...(memoryBytesMax === undefined ? {} : { memoryBytesMax }),
+    },
+  );
   try {
-    const writer = await writeParts(repository, base, point, log, chain, options);
-    for (const evidence of chain.breaks) await putEvidence(store, evidence);
-    const breaks = chain.breaks.length;
-    // A state that is proven incomplete does not become a base.
-    if (breaks === 0) await writer.finish(instant, instant);
-    return {
-      table,
-      instant,
-      rows: writer.rows,
-      versions: log.versions,
-      breaks,
-      folded: breaks === 0,
-    };
+    const folded: FoldedTable[] = [];
+    for (const due of tables) {
+      folded.push(await foldTable(repository, due, log, chains.get(due.base.table)!, options));
+    }
+    return folded;
   } finally {
     await log.dispose();
   }
 }
 
-async function writeParts(
+async function foldTable(
   repository: Repository,
-  base: BaseManifest,
-  { instant, epoch }: FoldPoint,
+  { base, instant, epoch }: DueTable,
   log: LogCollection,
   chain: ChainCheck,
-  options: FoldOptions,
-): Promise<BaseWriter> {
+  { unique, onRows, partBytesTarget, skipUnchanged }: FoldOptions,
+): Promise<FoldedTable> {
+  const { store } = repository;
   const { table, primaryKey } = base;
-  const { unique } = options;
-  const writer = new BaseWriter(repository, { table, primaryKey, epoch, begun: instant, unique });
-  const cursors = [baseCursor(repository.store, base), ...log.cursors(table)];
-  const follow = (before: Version | undefined, after: Version) => chain.follow(before, after);
-  for await (const winners of mergeLatest(cursors, follow)) {
-    for (const { version } of winners) {
-      const { key, time, sequence, document } = version;
-      if (document !== null) writer.add(key, time, sequence, document);
-    }
-    await writer.drain();
-    options.onRows(table, writer.rows);
-  }
-  return writer;
+  const identity = { table, primaryKey, epoch, begun: instant, unique };
+  const writer = new BaseWriter(repository, identity, partBytesTarget, "dense");
+  const bytesRead = await foldParts({
+    store,
+    base,
+    log: await LogRanges.begin(log.cursors(table)),
+    writer,
+    onSuccession: (before, after) => chain.follow(before, after),
+    onRows: (rows) => onRows(table, rows),
+  });
+  for (const evidence of chain.breaks) await putEvidence(store, evidence);
+  const breaks = chain.breaks.length;
+  const isWanted = !skipUnchanged || log.versionsOf(table) > 0;
+  // A state that is proven incomplete does not become a base.
+  const folded = isWanted && breaks === 0;
+  if (folded) await writer.finish(instant, instant);
+  const { rows, partsWritten, partsKept, bytesWritten } = writer;
+  return {
+    table,
+    instant,
+    rows,
+    versions: log.versionsOf(table),
+    breaks,
+    folded,
+    partsWritten,
+    partsKept,
+    bytesRead,
+    bytesWritten,
+  };
 }

@@ -33,11 +33,18 @@ export async function putAcknowledgement(
 export async function listAcknowledgements(store: ObjectStore): Promise<Acknowledgement[]> {
   const acknowledgements: Acknowledgement[] = [];
   for await (const { name } of store.list("acknowledged/")) {
-    const one = await readJsonObject<Acknowledgement>(store, name, "acknowledgement");
-    if (name !== acknowledgementName(one.table, one.from, one.to)) {
-      throw damaged(name, "its name and its content differ");
-    }
-    acknowledgements.push(one);
+    acknowledgements.push(await readAcknowledgement(store, name));
   }
   return acknowledgements;
+}
+
+export async function readAcknowledgement(
+  store: ObjectStore,
+  name: string,
+): Promise<Acknowledgement> {
+  const one = await readJsonObject<Acknowledgement>(store, name, "acknowledgement");
+  if (name !== acknowledgementName(one.table, one.from, one.to)) {
+    throw damaged(name, "its name and its content differ");
+  }
+  return one;
 }

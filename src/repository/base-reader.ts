@@ -1,3 +1,4 @@
+import { damaged } from "../errors.js";
 import type { OrderCode } from "../key-order.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { BaseManifest, BasePart } from "./base.js";
@@ -5,17 +6,41 @@ import { DataObject } from "./data-object.js";
 import { parseLines, type Version } from "./lines.js";
 import { codeOfKey, SortedCursor, type SortedFrame } from "./merge.js";
 
+/** A part of a base opened for reading. */
+export interface OpenedPart {
+  object: DataObject;
+  /** Bytes of its lines, before compression. */
+  lineBytes: number;
+}
+
+/** Opens a part; throws, naming it, if it is not the object that the manifest means. */
+export async function openPart(store: ObjectStore, part: BasePart): Promise<OpenedPart> {
+  const object = await DataObject.open(store, part.name, "basePart", part.checksum);
+  const { frames } = object.index;
+  const rows = frames.reduce((sum, frame) => sum + frame.rows, 0);
+  if (rows !== part.rows || frames[0]?.firstKey !== part.firstKey) {
+    throw damaged(part.name, "it does not hold the rows that its manifest says");
+  }
+  return { object, lineBytes: frames.reduce((sum, frame) => sum + frame.size, 0) };
+}
+
+/** A cursor over the documents of a part, in key order. */
+export function partCursor(part: OpenedPart): SortedCursor {
+  return new SortedCursor(partFrames(part));
+}
+
 /** A cursor over all documents of a base, in key order. */
 export function baseCursor(store: ObjectStore, base: BaseManifest): SortedCursor {
   return new SortedCursor(baseFrames(store, base.parts));
 }
 
 async function* baseFrames(store: ObjectStore, parts: BasePart[]): AsyncGenerator<SortedFrame> {
-  for (const { name, checksum } of parts) {
-    const object = await DataObject.open(store, name, "basePart", checksum);
-    for (const entry of object.index.frames)
-      yield { lines: await object.readFrame(entry), object: name };
-  }
+  for (const part of parts) yield* partFrames(await openPart(store, part));
+}
+
+async function* partFrames({ object }: OpenedPart): AsyncGenerator<SortedFrame> {
+  for (const entry of object.index.frames)
+    yield { lines: await object.readFrame(entry), object: object.name };
 }
 
 /** The version of one key in a base; undefined if it has none. Reads one frame. */
@@ -29,7 +54,7 @@ export async function findInBase(
     (one) => codeOf(one.firstKey) <= code && code <= codeOf(one.lastKey),
   );
   if (!part) return undefined;
-  const object = await DataObject.open(store, part.name, "basePart", part.checksum);
+  const { object } = await openPart(store, part);
   const entry = object.index.frames.filter((frame) => codeOf(frame.firstKey ?? "") <= code).at(-1);
   if (!entry) return undefined;
   for (const version of parseLines(await object.readFrame(entry), part.name)) {

@@ -7,6 +7,7 @@ import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { compareKeys } from "../key-order.js";
 import type { BaseManifest, BasePart } from "./base.js";
+import type { Effort } from "./compression.js";
 import { DataObjectWriter, frameBytesTarget } from "./data-object.js";
 import { encodeJsonObject } from "./json-object.js";
 import { LineBuffer } from "./line-buffer.js";
@@ -15,7 +16,9 @@ import { baseKeysName, baseManifestName, basePartName, basePrefix } from "./name
 import type { Repository } from "./repository.js";
 
 /** A part is closed at this many bytes of lines: what one fold rewrites for one change, and what memory holds. */
-const partBytesTarget = 16 * 1024 * 1024;
+const partBytesTargetDefault = 16 * 1024 * 1024;
+/** Below this share of the target a part is small. */
+const smallShare = 1 / 4;
 
 export interface BaseIdentity {
   table: string;
@@ -31,8 +34,16 @@ export interface BaseIdentity {
 export class BaseWriter {
   private readonly prefix: string;
   private readonly parts: BasePart[] = [];
+  /** Of the parts. */
   private readonly digest = new SetDigest();
-  private readonly open = new OpenPart(this.digest);
+  /** At how many bytes of lines the open part is closed. */
+  private closeAt: number;
+  /** Parts that were written, and parts of another base that were taken over. */
+  partsWritten = 0;
+  partsKept = 0;
+  /** Bytes of the stored objects that were written. */
+  bytesWritten = 0;
+  private readonly open: OpenPart;
   /** Empty before the first row. */
   private lastKey = Buffer.alloc(0);
   private putting: Promise<void> = Promise.resolve();
@@ -42,23 +53,50 @@ export class BaseWriter {
   constructor(
     private readonly repository: Repository,
     private readonly identity: BaseIdentity,
+    private readonly partBytesTarget = partBytesTargetDefault,
+    effort: Effort = "fast",
   ) {
+    this.closeAt = partBytesTarget;
+    this.open = new OpenPart(effort);
     this.prefix = basePrefix(identity.table, identity.begun, identity.unique);
   }
 
   get rows(): number {
-    return this.digest.count;
+    return this.digest.count + this.open.rows;
+  }
+
+  /** True if there is an open part with less than a quarter of the target. */
+  get hasSmallPart(): boolean {
+    const { open } = this;
+    return open.rows > 0 && open.lineBytes < this.partBytesTarget * smallShare;
   }
 
   /** Adds a row; the buffers are copied. Await `drain` now and then: it is what bounds memory. */
   add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
-    if (this.lastKey.length > 0 && compareKeys(key, this.lastKey) <= 0) {
-      throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
-    }
+    this.checkRises(key);
     if (this.lastKey.length === key.length) this.lastKey.set(key);
     else this.lastKey = Buffer.from(key);
     this.open.add(key, time, sequence, document);
-    if (this.open.lineBytes >= partBytesTarget) this.closePart();
+    if (this.open.lineBytes >= this.closeAt) this.closePart();
+  }
+
+  /**
+   * Tells that so many bytes of lines come now, more or less. If they and the open part are more than a part is to
+   * hold, it is closed at half of both: closed at the target, it would leave a small part behind it.
+   */
+  announce(lineBytes: number): void {
+    const { partBytesTarget } = this;
+    const both = lineBytes + this.open.lineBytes;
+    this.closeAt = Math.min(both < partBytesTarget ? partBytesTarget : both / 2, partBytesTarget);
+  }
+
+  /** Adds all rows of a part of another base of the table, by referring to it. */
+  keep(part: BasePart): void {
+    this.closePart();
+    this.checkRises(Buffer.from(part.firstKey));
+    this.lastKey = Buffer.from(part.lastKey);
+    this.include(part);
+    this.partsKept += 1;
   }
 
   /** Resolves when no more than one closed part waits to be stored; rejects if one could not be. */
@@ -78,25 +116,40 @@ export class BaseWriter {
       instant,
       epoch,
       logFrom,
-      rows: this.digest.count,
+      rows: this.rows,
       documentBytes: this.parts.reduce((sum, part) => sum + part.documentBytes, 0),
       digest: this.digest.hex(),
       parts: this.parts,
     };
     const prefix = basePrefix(table, instant, this.identity.unique);
-    await this.repository.store.put(baseManifestName(prefix), encodeJsonObject("base", manifest));
+    const bytes = encodeJsonObject("base", manifest);
+    await this.repository.store.put(baseManifestName(prefix), bytes);
+    this.bytesWritten += bytes.length;
     return manifest;
   }
 
+  private checkRises(key: Buffer): void {
+    if (this.lastKey.length === 0 || compareKeys(key, this.lastKey) > 0) return;
+    throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
+  }
+
+  private include(part: BasePart): void {
+    this.parts.push(part);
+    this.digest.addSet(SetDigest.of(part.rows, part.digest));
+  }
+
   private closePart(): void {
+    this.closeAt = this.partBytesTarget;
     if (this.open.rows === 0) return;
-    const number = this.parts.length;
+    const number = this.partsWritten;
     const { documents, keys, entry } = this.open.finish(
       basePartName(this.prefix, number),
       baseKeysName(this.prefix, number),
       this.lastKey,
     );
-    this.parts.push(entry);
+    this.include(entry);
+    this.partsWritten += 1;
+    this.bytesWritten += documents.length + keys.length;
     const { store } = this.repository;
     const before = this.putting;
     this.puttingBefore = before;
@@ -111,17 +164,27 @@ export class BaseWriter {
 
 /** The part that is being written; after one is finished, the next. */
 class OpenPart {
-  private readonly documents = new DataObjectWriter("basePart");
-  private readonly keys = new DataObjectWriter("baseKeys");
-  private readonly lines = new SortedLines(this.documents);
+  private readonly documents: DataObjectWriter;
+  private readonly keys = new DataObjectWriter("baseKeys", "fast");
+  private readonly lines: SortedLines;
   private readonly keyLines = new SortedLines(this.keys);
   private firstKey = "";
   private documentBytes = 0;
-  lineBytes = 0;
-  rows = 0;
+  private digest = new SetDigest();
 
-  /** @param digest takes in the digest of each document */
-  constructor(private readonly digest: SetDigest) {}
+  constructor(effort: Effort) {
+    this.documents = new DataObjectWriter("basePart", effort);
+    this.lines = new SortedLines(this.documents);
+  }
+
+  get rows(): number {
+    return this.digest.count;
+  }
+
+  /** Bytes of the documents' lines, before compression. */
+  get lineBytes(): number {
+    return this.documents.lineBytes + this.lines.end;
+  }
 
   add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
     if (this.rows === 0) this.firstKey = key.toString("utf8");
@@ -134,8 +197,6 @@ class OpenPart {
     this.digest.addWritten(keyLine, digestInKeyLine(keyLineEnd));
     keyLines.commit(keyLineEnd);
     this.documentBytes += document.length;
-    this.lineBytes += bytesMax;
-    this.rows += 1;
   }
 
   finish(name: string, keysName: string, lastKey: Buffer) {
@@ -149,13 +210,13 @@ class OpenPart {
       keys: { name: keysName, checksum: keys.checksum },
       rows: this.rows,
       documentBytes: this.documentBytes,
+      digest: this.digest.hex(),
       bytes: documents.bytes.length,
       firstKey: this.firstKey,
       lastKey: lastKey.toString("utf8"),
     };
-    this.rows = 0;
     this.documentBytes = 0;
-    this.lineBytes = 0;
+    this.digest = new SetDigest();
     return { documents: documents.bytes, keys: keys.bytes, entry };
   }
 }
@@ -167,7 +228,11 @@ export class SortedLines {
   private minTime = 0;
   private maxTime = 0;
 
-  constructor(private readonly object: DataObjectWriter) {}
+  /** @param onFrame told the lines of each frame */
+  constructor(
+    private readonly object: DataObjectWriter,
+    private readonly onFrame: (lines: Buffer) => void = () => undefined,
+  ) {}
 
   /** Where the next line begins. */
   get end(): number {
@@ -191,13 +256,15 @@ export class SortedLines {
   /** The line that was written ends at `end`. */
   commit(end: number): void {
     this.buffer.commit(end);
-    if (end >= frameBytesTarget) this.flush();
+    if (end >= frameBytesTarget[this.object.effort]) this.flush();
   }
 
   flush(): void {
     if (this.buffer.rows === 0) return;
     const { firstKey, minTime, maxTime } = this;
-    this.object.addFrame(this.buffer.lines(), this.buffer.rows, { firstKey, minTime, maxTime });
+    const lines = this.buffer.lines();
+    this.object.addFrame(lines, this.buffer.rows, { firstKey, minTime, maxTime });
+    this.onFrame(lines);
     this.buffer.clear();
   }
 }

@@ -1,17 +1,26 @@
+import { SetDigest } from "../digest.js";
 import { damaged, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
+import type { OrderCode } from "../key-order.js";
 import { isName, type ObjectStore } from "../storage/object-store.js";
+import { latestExpiry } from "./expiry.js";
 import { readJsonObject } from "./json-object.js";
 import { isDisownedInstant, listClaims } from "./log.js";
+import { codeOfKey } from "./merge.js";
 import { parseManifestName } from "./names.js";
 import type { ObjectReference } from "./segment.js";
 
-/** One part of a base: a sorted range of documents, and beside it their keys and digests. */
+/**
+ * One part of a base: a sorted range of documents, and beside it their keys and digests. It may have been written for
+ * an earlier base of the table.
+ */
 export interface BasePart extends ObjectReference {
   keys: ObjectReference;
   rows: number;
   /** Bytes of the documents' JSON text. */
   documentBytes: number;
+  /** Combined digest of the documents, see SetDigest. */
+  digest: string;
   /** Bytes of the stored object. */
   bytes: number;
   /** JSON text of the least and the greatest key. */
@@ -55,26 +64,31 @@ export interface BaseName {
 export interface BaseInventory {
   /** Oldest first. */
   usable: Map<string, BaseManifest[]>;
+  /** The names of the usable ones. */
+  names: Map<BaseManifest, BaseName>;
   damaged: { base: BaseName; error: ThinkbackError }[];
 }
 
 /**
  * Reads the manifests of a table (of all tables, if none is given) and looks whether every part is there. A base that
- * was disowned is neither usable nor damaged.
+ * was disowned or let go is neither usable nor damaged.
  */
 export async function readBases(store: ObjectStore, table?: string): Promise<BaseInventory> {
   const sizes = new Map<string, number>();
   const prefix = table === undefined ? "bases/" : `bases/${table}/`;
   for await (const { name, size } of store.list(prefix)) sizes.set(name, size);
   const names = [...sizes.keys()].map(parseManifestName).filter((base) => base !== undefined);
-  const inventory: BaseInventory = { usable: new Map(), damaged: [] };
+  const inventory: BaseInventory = { usable: new Map(), names: new Map(), damaged: [] };
   const claims = names.length > 0 ? await listClaims(store) : [];
+  const expiry = names.length > 0 ? await latestExpiry(store) : undefined;
   for (const base of names.sort((a, b) => a.instant - b.instant)) {
+    if (expiry && base.name in expiry.bases) continue;
     try {
       const manifest = await readManifest(store, base.name);
       const { epoch, instant } = manifest;
       if (epoch !== undefined && isDisownedInstant(epoch, instant, claims)) continue;
       checkParts(manifest, sizes);
+      inventory.names.set(manifest, base);
       const usable = inventory.usable.get(base.table);
       if (usable) usable.push(manifest);
       else inventory.usable.set(base.table, [manifest]);
@@ -112,7 +126,10 @@ export async function newestBase(
   return undefined;
 }
 
-/** Reads a manifest; throws, naming it, if it is not of the table and instant that its name says. */
+/**
+ * Reads a manifest; throws, naming it, if it is not of the table and instant that its name says, or if its parts are
+ * not, all together, the base that it describes.
+ */
 export async function readManifest(store: ObjectStore, name: string): Promise<BaseManifest> {
   const manifest = await readJsonObject<BaseManifest>(store, name, "base");
   if (!isManifest(manifest)) throw damaged(name, "its fields are not those of a base");
@@ -120,14 +137,43 @@ export async function readManifest(store: ObjectStore, name: string): Promise<Ba
   if (said?.table !== manifest.table || said.instant !== manifest.instant) {
     throw damaged(name, "its name and its content differ");
   }
+  checkRanges(manifest, name);
+  checkSums(manifest, name);
   return manifest;
+}
+
+/** Throws unless each part begins after the one before it ends: else keys could be hidden, or come twice. */
+function checkRanges({ table, parts }: BaseManifest, name: string): void {
+  let last: OrderCode | undefined;
+  for (const part of parts) {
+    const [first, end] = [part.firstKey, part.lastKey].map((key) =>
+      codeOfKey(Buffer.from(key), name),
+    );
+    if (first! > end! || (last !== undefined && first! <= last)) {
+      throw damaged(name, `the range of its part ${part.name} is out of order`);
+    }
+    if (!part.name.startsWith(`bases/${table}/`)) {
+      throw damaged(name, `its part ${part.name} is another table's`);
+    }
+    last = end;
+  }
+}
+
+/** Throws unless the parts together hold what the base is said to: else a part is missing, or one too many. */
+function checkSums({ parts, rows, documentBytes, digest }: BaseManifest, name: string): void {
+  const sum = new SetDigest();
+  for (const part of parts) sum.addSet(SetDigest.of(part.rows, part.digest));
+  const bytes = parts.reduce((all, part) => all + part.documentBytes, 0);
+  if (sum.count !== rows || sum.hex() !== digest || bytes !== documentBytes) {
+    throw damaged(name, "its parts do not combine to what it says of the whole");
+  }
 }
 
 function isManifest({ primaryKey, digest, parts, ...fields }: Partial<BaseManifest>): boolean {
   const { instant, epoch, logFrom, rows, documentBytes } = fields;
   return (
     typeof primaryKey === "string" &&
-    typeof digest === "string" &&
+    isDigest(digest) &&
     (epoch === undefined || (Number.isSafeInteger(epoch) && epoch > 0)) &&
     [instant, logFrom, rows, documentBytes].every(Number.isSafeInteger) &&
     Array.isArray(parts) &&
@@ -140,9 +186,15 @@ function isPart(value: unknown): value is BasePart {
   return (
     isReference(part) &&
     isReference(part.keys) &&
+    isDigest(part.digest) &&
+    Number(part.rows) > 0 &&
     [part.rows, part.documentBytes, part.bytes].every(Number.isSafeInteger) &&
     [part.firstKey, part.lastKey].every((key) => typeof key === "string")
   );
+}
+
+function isDigest(value: unknown): boolean {
+  return typeof value === "string" && /^[0-9a-f]{16}$/.test(value);
 }
 
 function isReference(value: Partial<ObjectReference> | undefined): boolean {

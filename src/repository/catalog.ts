@@ -2,8 +2,11 @@ import { damaged, ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { parseStored } from "./lines.js";
-import { segmentAt, segmentsOfStream, segmentVersions } from "./log.js";
+import { recordsInFolded } from "./folded-reader.js";
+import { parseStored, type Version } from "./lines.js";
+import { type Segment, segmentVersions } from "./log.js";
+import { type FoldedPiece, LogView, type SegmentPiece } from "./log-view.js";
+import { type OnLost, recordHolders, refusing } from "./stream-records.js";
 
 /** The catalog as of an instant. Keys are the JSON texts of the records' keys. */
 export class Catalog {
@@ -52,26 +55,71 @@ export class Catalog {
 }
 
 /** Reads the catalog as of `instant`: the last record of each key captured at or before it. */
-export async function catalogAt(store: ObjectStore, instant: Instant): Promise<Catalog> {
-  const newest = await segmentAt(store, instant);
+export async function catalogAt(of: ObjectStore | LogView, instant: Instant): Promise<Catalog> {
+  const view = of instanceof LogView ? of : await LogView.read(of);
+  const index = view.pieces.findLastIndex(({ from }) => from <= instant);
+  const newest = view.pieces[index];
+  await view.checkNoneMissing(newest?.to ?? Number.NEGATIVE_INFINITY, instant);
+  return collect(view, index, instant, refusing(view));
+}
+
+/**
+ * The catalog as it was right before a segment, by what the segment itself says of where its records are; and the
+ * names of lost objects that held some of them.
+ */
+export async function catalogBefore(
+  view: LogView,
+  segment: SegmentPiece,
+): Promise<{ catalog: Catalog; lost: string[] }> {
+  const lost: string[] = [];
+  const index = view.pieces.indexOf(segment);
+  const catalog = await collect(view, index, segment.from - 1, (name) => {
+    lost.push(name);
+  });
+  return { catalog, lost };
+}
+
+/** Collects the last record of each key up to `instant`, from the piece at `index` back. */
+async function collect(
+  view: LogView,
+  index: number,
+  instant: Instant,
+  onLost: OnLost,
+): Promise<Catalog> {
   const records = new Map<string, string | null>();
-  if (newest) {
-    for await (const holder of segmentsOfStream(store, "catalog", newest)) {
-      // Within a segment later records win; a newer segment, read before, has won already.
-      const here = new Map<string, string | null>();
-      for await (const { key, time, document } of segmentVersions(holder, "catalog")) {
-        if (time > instant) continue;
-        const value = document && parseStored(document, holder.name);
-        if (typeof value !== "object")
-          throw damaged(holder.name, "a catalog record in it is not one");
-        here.set(key.toString(), document?.toString() ?? null);
-      }
-      for (const [key, value] of here) if (!records.has(key)) records.set(key, value);
+  for await (const holder of recordHolders(view, "catalog", index, onLost)) {
+    // Within one object later records win; a newer object, read before, has won already.
+    const here = new Map<string, string | null>();
+    for await (const version of recordsOf(view, holder, onLost)) {
+      if (version.time <= instant) here.set(...catalogRecord(version, holder.name));
     }
+    for (const [key, value] of here) if (!records.has(key)) records.set(key, value);
   }
   return new Catalog(
     new Map([...records].filter((entry): entry is [string, string] => entry[1] !== null)),
   );
+}
+
+/** The key and value of a record, as JSON texts; the value is null if the key is removed. */
+export function catalogRecord(
+  { key, document }: Version,
+  object: string,
+): [key: string, value: string | null] {
+  if (document !== null && typeof parseStored(document, object) !== "object") {
+    throw damaged(object, "a catalog record in it is not one");
+  }
+  return [key.toString(), document?.toString() ?? null];
+}
+
+async function* recordsOf(
+  view: LogView,
+  holder: Segment | FoldedPiece,
+  onLost: OnLost,
+): AsyncGenerator<Version> {
+  if ("manifest" in holder) {
+    for (const name of holder.manifest.lost) await onLost(name);
+    yield* recordsInFolded(view.store, holder.manifest.catalog);
+  } else yield* segmentVersions(holder, "catalog");
 }
 
 /** The table called `name` ("db.table") in a catalog; throws if there is none, naming what comes near. */

@@ -1,13 +1,15 @@
 import zstd from "zstd-napi/binding.js";
 
 /**
- * The level of every frame. On lines of JSON 1 is 1.3 to 2.5 times as fast as 3, at a ratio that is better as often as
- * worse: documents of one table repeat long texts. Lower levels are not faster. docs/benchmarks.md has the figures.
+ * How much work a frame is worth. `fast` is what capture can afford, on whose path compression lies: level 1, on lines of
+ * JSON 1.3 to 2.5 times as fast as level 3, at a ratio that is better as often as worse. `dense` is for what a fold
+ * writes, to be kept for long: matches of six bytes at least, in two tables. That takes half as long again and is within
+ * a tenth of the size that `zstd -9` makes; its higher levels take five times as long. docs/benchmarks.md has the figures.
  */
-const level = 1;
+export type Effort = "fast" | "dense";
 
 /** One context for all frames: compressing is synchronous, and a context of its own holds memory until it is collected. */
-let context: zstd.CCtx | undefined;
+const contexts: Partial<Record<Effort, zstd.CCtx>> = {};
 
 /** The most bytes that a frame of so many bytes of lines can have. */
 export function frameBytesBound(bytes: number): number {
@@ -15,11 +17,22 @@ export function frameBytesBound(bytes: number): number {
 }
 
 /** Compresses `lines` as one zstd frame, with checksum, to the begin of `into`; returns the frame's length. */
-export function compressFrame(lines: Buffer, into: Buffer): number {
-  if (!context) {
-    context = new zstd.CCtx();
-    context.setParameter(zstd.CParameter.compressionLevel, level);
-    context.setParameter(zstd.CParameter.checksumFlag, 1);
+export function compressFrame(lines: Buffer, into: Buffer, effort: Effort): number {
+  contexts[effort] ??= makeContext(effort);
+  return contexts[effort].compress2(into, lines);
+}
+
+const { CParameter, Strategy } = zstd;
+
+function makeContext(effort: Effort): zstd.CCtx {
+  const context = new zstd.CCtx();
+  context.setParameter(CParameter.checksumFlag, 1);
+  context.setParameter(CParameter.compressionLevel, effort === "fast" ? 1 : 3);
+  if (effort === "dense") {
+    context.setParameter(CParameter.strategy, Strategy.dfast);
+    context.setParameter(CParameter.minMatch, 6);
+    context.setParameter(CParameter.hashLog, 18);
+    context.setParameter(CParameter.chainLog, 18);
   }
-  return context.compress2(into, lines);
+  return context;
 }

@@ -3,60 +3,90 @@ import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { type BaseInventory, readBases } from "./base.js";
-import { CoverageBuilder, type CoverageRecord, relabel, type TableCoverage } from "./coverage.js";
-import { type Evidence, listEvidence } from "./evidence.js";
-import { parseStored } from "./lines.js";
 import {
+  CoverageBuilder,
+  type CoverageRecord,
+  relabel,
+  type TableCoverage,
+  thinned,
+  within,
+} from "./coverage.js";
+import { type Evidence, listEvidence } from "./evidence.js";
+import type { Expiry } from "./expiry.js";
+import type { FoldedOpening } from "./folded.js";
+import { recordsInFolded } from "./folded-reader.js";
+import { parseStored, type Version } from "./lines.js";
+import { openSegment, segmentVersions } from "./log.js";
+import {
+  type FoldedPiece,
   type LogGap,
-  listClaims,
-  listSegments,
-  logGaps,
-  openSegment,
-  type Segment,
-  segmentsOfStream,
-  segmentVersions,
-} from "./log.js";
+  type LogPiece,
+  LogView,
+  type SegmentPiece,
+} from "./log-view.js";
 import { basePrefix } from "./names.js";
 import type { SegmentFooter } from "./segment.js";
-
-/** What one epoch says: its records, and how far its proof reached. */
-interface EpochHistory {
-  records: { table: string; record: CoverageRecord }[];
-  last: SegmentFooter;
-  /** When the next writer began, by its clock; undefined for the latest. */
-  succeeded: Instant | undefined;
-}
+import { holdersInRun } from "./stream-records.js";
 
 /** The coverage of every table that was ever watched, by table id. */
-export async function readCoverage(store: ObjectStore): Promise<Map<string, TableCoverage>> {
-  const epochs = await readEpochs(store);
-  const tables = new Map<string, CoverageBuilder>();
-  const builder = (table: string) => {
-    let found = tables.get(table);
-    if (!found) tables.set(table, (found = new CoverageBuilder(table)));
-    return found;
-  };
-  for (const [i, epoch] of epochs.entries()) {
-    for (const { table, record } of epoch.records) builder(table).apply(record);
-    const isLatest = i === epochs.length - 1;
-    for (const table of tables.values()) {
-      const frontier = epoch.last.lagging[table.table] ?? epoch.last.frontier;
-      if (isLatest) table.reach(frontier);
-      // A clock that was set back in between had labelled what came before with times that are still to come.
-      else table.end(Math.min(frontier, epoch.succeeded ?? frontier));
-    }
-  }
-  const watched = new Set(epochs.at(-1)?.records.map(({ table }) => table));
-  const evidence = await listEvidence(store);
-  const gaps = await logGaps(store);
-  const bases = await readBases(store);
+export async function readCoverage(of: ObjectStore | LogView): Promise<Map<string, TableCoverage>> {
+  const view = of instanceof LogView ? of : await LogView.read(of);
+  const { tables, watched } = await readHistory(view);
+  const evidence = await listEvidence(view.store);
+  const gaps = view.gaps();
+  const bases = await readBases(view.store);
   return new Map(
     [...tables].map(([id, table]) => {
-      const built = { ...table.build(), watched: watched.has(id) };
+      const copies = copiesOf(table, view);
+      const built = { ...table.build(), watched: watched.has(id), copies };
       const narrowed = narrowByEvidence(built, evidence);
-      return [id, markLostCopies(markGaps(narrowed, gaps, bases), table.copies, bases)];
+      const marked = markLostCopies(markGaps(narrowed, gaps, bases), copies, bases);
+      return [id, markThinned(clipped(marked, view.expiry), view)];
     }),
   );
+}
+
+/** Reads a log from its beginning on, and says at ever later segments how they find the tables. */
+export class OpeningReader {
+  private readonly reader: HistoryReader;
+  private at = 0;
+
+  constructor(private readonly view: LogView) {
+    this.reader = new HistoryReader(view);
+  }
+
+  /** The coverage of all tables as it is right before `segment`, for a folded segment that begins with it. */
+  async before(segment: SegmentPiece): Promise<Record<string, FoldedOpening>> {
+    const { pieces } = this.view;
+    for (; this.at < pieces.length && pieces[this.at] !== segment; this.at += 1) {
+      await this.reader.read(pieces[this.at]!);
+    }
+    return this.reader.opening(segment);
+  }
+}
+
+/** From each of these instants on, only the base that was made there, or a later one, will do. */
+function copiesOf(table: CoverageBuilder, { expiry }: LogView): Instant[] {
+  const horizon = expiry?.horizons[table.table];
+  if (!horizon) return table.copies;
+  return [horizon.base, ...table.copies.filter((copy) => copy > horizon.base)];
+}
+
+/** What was let go on purpose is not claimed any more. */
+export function clipped(coverage: TableCoverage, expiry: Expiry | undefined): TableCoverage {
+  const from = Math.max(expiry?.horizons[coverage.table]?.from ?? 0, (expiry?.logTo ?? -1) + 1);
+  return { ...coverage, intervals: coverage.intervals.flatMap((of) => within(of, from, of.to)) };
+}
+
+/** Where folding has thinned the history, only some instants are left. */
+function markThinned(coverage: TableCoverage, view: LogView): TableCoverage {
+  let marked = coverage;
+  for (const piece of view.pieces) {
+    if (piece.kind !== "folded" || piece.manifest.resolutionMs === 1) continue;
+    const { resolutionMs, kept } = piece.manifest;
+    marked = thinned(marked, piece.from, piece.to, resolutionMs, kept);
+  }
+  return marked;
 }
 
 /**
@@ -86,8 +116,9 @@ function markGaps(coverage: TableCoverage, gaps: LogGap[], bases: BaseInventory)
   let marked = coverage;
   const until = (instant: Instant) =>
     (usable.find((base) => base.logFrom >= instant)?.instant ?? Number.MAX_SAFE_INTEGER) - 1;
-  for (const { from, to, missing } of gaps) {
-    marked = relabel(marked, from, until(to), "damaged", `object ${missing} is missing`);
+  for (const { from, to, table, reason } of gaps) {
+    if (table !== undefined && table !== coverage.table) continue;
+    marked = relabel(marked, from, until(to), "damaged", reason);
   }
   return marked;
 }
@@ -116,38 +147,169 @@ function markLostCopies(
   return marked;
 }
 
-async function readEpochs(store: ObjectStore): Promise<EpochHistory[]> {
-  const lastOfEpoch = new Map<number, string>();
-  for (const { epoch, name } of await listSegments(store)) lastOfEpoch.set(epoch, name);
-  const newest = [...lastOfEpoch.values()].at(-1);
-  if (newest === undefined) return [];
-  const claims = await listClaims(store);
-  const histories = new Map<number, EpochHistory>();
-  for (const [epoch, name] of lastOfEpoch) {
-    const { index } = await openSegment(store, name);
-    const next = claims.find((claim) => claim.epoch > epoch);
-    histories.set(epoch, { records: [], last: index.footer, succeeded: next?.started });
-  }
-  const holders = segmentsOfStream(store, "coverage", await openSegment(store, newest));
-  for await (const holder of holders) {
-    const records = await recordsOf(holder);
-    histories.get(holder.index.footer.epoch)?.records.unshift(...records);
-  }
-  return [...histories.values()];
+/** Applies all records, and what ended each epoch, in the order of the log. */
+async function readHistory(
+  view: LogView,
+): Promise<{ tables: Map<string, CoverageBuilder>; watched: Set<string> }> {
+  const reader = new HistoryReader(view);
+  for (const piece of view.pieces) await reader.read(piece);
+  return reader.end();
 }
 
-async function recordsOf(segment: Segment): Promise<EpochHistory["records"]> {
-  const records: EpochHistory["records"] = [];
-  for await (const { key, document } of segmentVersions(segment, "coverage")) {
-    if (document === null) continue;
-    const table = parseStored(key, segment.name);
-    const record = parseStored(document, segment.name);
-    if (typeof table !== "string" || !isCoverageRecord(record)) {
-      throw damaged(segment.name, "a coverage record in it is not one");
-    }
-    records.push({ table, record });
+/** What the last segment of an epoch claims, as far as coverage needs it. */
+type EpochFacts = Pick<SegmentFooter, "epoch" | "frontier" | "lagging">;
+
+class HistoryReader {
+  private readonly tables = new Map<string, CoverageBuilder>();
+  /** Tables that the epoch at hand says something of. */
+  private watched = new Set<string>();
+  private epoch: number | undefined;
+  private facts: EpochFacts | undefined;
+  /** Neighbouring segments, to be read at once. */
+  private run: SegmentPiece[] = [];
+  private last: LogPiece | undefined;
+
+  private readonly gaps: LogGap[];
+
+  constructor(private readonly view: LogView) {
+    this.gaps = view.gaps().filter(({ table }) => table === undefined);
   }
-  return records;
+
+  async read(piece: LogPiece): Promise<void> {
+    if (piece.kind === "folded") {
+      await this.readFolded(piece);
+      return;
+    }
+    if (this.gapBefore(piece) !== undefined) await this.readRun();
+    this.run.push(piece);
+  }
+
+  /** Where what was read leaves the tables when `next` comes next. */
+  async opening(next: SegmentPiece): Promise<Record<string, FoldedOpening>> {
+    await this.readRun();
+    const { lost } = await holdersInRun(this.view, "coverage", [next]);
+    if (lost !== undefined) this.lose(next, lost);
+    this.enter(next.last.epoch);
+    return Object.fromEntries(
+      [...this.tables].map(([id, table]) => {
+        return [id, { ...table.current(), watched: this.watched.has(id) }];
+      }),
+    );
+  }
+
+  private async readFolded(piece: FoldedPiece): Promise<void> {
+    await this.readRun();
+    const gap = this.gapBefore(piece);
+    if (!this.last || gap) this.adopt(piece, gap);
+    const { epochs, coverage } = piece.manifest;
+    const records: Version[] = [];
+    for await (const version of recordsInFolded(this.view.store, coverage)) records.push(version);
+    let from = -1;
+    for (const epoch of epochs) {
+      const isOfEpoch = ({ time }: Version) => time > from && time <= epoch.to;
+      this.enter(epoch.epoch);
+      for (const version of records.filter(isOfEpoch)) this.apply(version, piece.name);
+      this.facts = epoch;
+      from = epoch.to;
+    }
+    this.last = piece;
+  }
+
+  async end(): Promise<{ tables: Map<string, CoverageBuilder>; watched: Set<string> }> {
+    await this.readRun();
+    for (const table of this.tables.values()) {
+      if (this.facts) table.reach(frontierOf(table, this.facts));
+    }
+    return { tables: this.tables, watched: this.watched };
+  }
+
+  private async readRun(): Promise<void> {
+    const { run, view } = this;
+    this.run = [];
+    if (run.length === 0) return;
+    const { holders, lost } = await holdersInRun(view, "coverage", run);
+    if (lost !== undefined) this.lose(run[0]!, lost);
+    const lastOfEpoch = new Map(run.map((piece) => [piece.last.epoch, piece]));
+    for (const [epoch, piece] of lastOfEpoch) {
+      this.enter(epoch);
+      for (const holder of holders.filter((one) => one.index.footer.epoch === epoch).reverse()) {
+        for await (const version of segmentVersions(holder, "coverage")) {
+          this.apply(version, holder.name);
+        }
+      }
+      this.facts = (await openSegment(view.store, piece.name)).index.footer;
+    }
+    this.last = run.at(-1);
+  }
+
+  /** Before the first record of an epoch, the one before it ends. */
+  private enter(epoch: number): void {
+    const { facts } = this;
+    if (this.epoch === epoch) return;
+    this.epoch = epoch;
+    if (facts) {
+      // A clock that was set back in between had labelled what came before with times that are still to come.
+      const succeeded = this.view.claims.find((claim) => claim.epoch > facts.epoch)?.started;
+      for (const table of this.tables.values()) {
+        const frontier = frontierOf(table, facts);
+        table.end(Math.min(frontier, succeeded ?? frontier));
+      }
+    }
+    this.watched = new Set();
+    this.facts = undefined;
+  }
+
+  private apply({ key, document }: Version, object: string): void {
+    if (document === null) return;
+    const table = parseStored(key, object);
+    const record = parseStored(document, object);
+    if (typeof table !== "string" || !isCoverageRecord(record)) {
+      throw damaged(object, "a coverage record in it is not one");
+    }
+    this.watched.add(table);
+    this.builder(table).apply(record);
+  }
+
+  private builder(table: string): CoverageBuilder {
+    let found = this.tables.get(table);
+    if (!found) this.tables.set(table, (found = new CoverageBuilder(table)));
+    return found;
+  }
+
+  private gapBefore(piece: LogPiece): Instant | undefined {
+    const last = this.run.at(-1) ?? this.last;
+    if (!last) return undefined;
+    return this.gaps.find(({ from, to }) => from > last.to && to < piece.from)?.from;
+  }
+
+  /** Goes on from what a folded segment says of all that came before it. */
+  private adopt({ manifest }: FoldedPiece, gap: Instant | undefined): void {
+    this.epoch = manifest.first.epoch;
+    this.watched = new Set();
+    for (const [table, state] of Object.entries(manifest.opening)) {
+      const known = this.tables.get(table);
+      if (known && gap !== undefined) known.resume(state, this.provenBefore(known, gap));
+      else this.tables.set(table, new CoverageBuilder(table, state));
+      if (state.watched) this.watched.add(table);
+    }
+    this.facts = undefined;
+  }
+
+  /** Records of before `piece` are lost: whether a table was watched is not known again until the next record. */
+  private lose(piece: LogPiece, object: string): void {
+    const since = (this.last?.to ?? piece.from - 1) + 1;
+    const reason = `object ${object} is missing, and with it coverage records`;
+    for (const table of this.tables.values()) table.lose(this.provenBefore(table, since), reason);
+  }
+
+  /** Up to where `table` is proven by what comes before a gap: records in the gap may have said that it was not watched. */
+  private provenBefore(table: CoverageBuilder, gap: Instant): Instant {
+    return this.facts ? Math.min(frontierOf(table, this.facts), gap - 1) : gap - 1;
+  }
+}
+
+function frontierOf({ table }: CoverageBuilder, facts: EpochFacts): Instant {
+  return facts.lagging[table] ?? facts.frontier;
 }
 
 const states: Record<CoverageRecord["state"], true> = {

@@ -28,6 +28,9 @@ export interface CoverageInterval {
   class: CoverageClass;
   /** Why it is not exact. */
   reason?: string;
+  /** Exact only at the last ms of every span of so many ms, and at the instants `kept`: history is thinned here. */
+  resolutionMs?: number;
+  kept?: Instant[];
 }
 
 export interface TableCoverage {
@@ -42,6 +45,19 @@ export interface TableCoverage {
   watched: boolean;
   /** When the last copy was complete: what lies before it is of no use from then on. */
   lastCopy: Instant | undefined;
+  /** When each copy was complete that counts: from then on, only the base that it made will do, or a later one. */
+  copies: Instant[];
+}
+
+/** Where the records up to some place in the log leave a table; from there on more can be applied. */
+export interface CoverageState {
+  state: CoverageRecord["state"];
+  /** Begin of the exact interval that is still open. */
+  exactFrom?: Instant | undefined;
+  /** The hole that is still open; `lost` if it is one only because records are lost. */
+  hole?: { since: Instant; reason: string; lost?: boolean } | undefined;
+  frontier?: Instant | undefined;
+  lastCopy?: Instant | undefined;
 }
 
 /** Folds one table's records, in the order of the log, into intervals. */
@@ -51,13 +67,32 @@ export class CoverageBuilder {
   /** Begin of the exact interval that is still open. */
   private exactFrom: Instant | undefined;
   /** Begin and reason of the hole that is still open; only once something was exact. */
-  private hole: { since: Instant; reason: string } | undefined;
+  private hole: CoverageState["hole"];
+  /** How far the log's proof reaches, if the records of since when the table was watched are lost. */
+  private reached: Instant | undefined;
   private frontier: Instant | undefined;
 
   /** The instants of the copies: from each one on, only the base that it made, or a later one, will do. */
   readonly copies: Instant[] = [];
 
-  constructor(readonly table: string) {}
+  /** @param opening where earlier records left the table */
+  constructor(
+    readonly table: string,
+    opening?: CoverageState,
+  ) {
+    if (!opening) return;
+    this.state = opening.state;
+    this.exactFrom = opening.exactFrom;
+    this.hole = opening.hole;
+    this.frontier = opening.frontier;
+    if (opening.lastCopy !== undefined) this.copies.push(opening.lastCopy);
+  }
+
+  /** Where the records so far leave the table. */
+  current(): CoverageState {
+    const { state, exactFrom, hole, frontier } = this;
+    return { state, exactFrom, hole, frontier, lastCopy: this.copies.at(-1) };
+  }
 
   apply(record: CoverageRecord): void {
     if (record.state === "live" && this.state === "copying") this.copies.push(record.since);
@@ -92,14 +127,42 @@ export class CoverageBuilder {
   /** The writer may still run; its proof reaches to `frontier`. */
   reach(frontier: Instant): void {
     if (this.exactFrom !== undefined) this.frontier = Math.max(frontier, this.exactFrom);
+    else this.reached = frontier;
   }
 
-  build(): Omit<TableCoverage, "watched"> {
+  /**
+   * Goes on from what is known of after a gap in the records; up to `proven` the table is known from before it. Where it
+   * is not in one stretch with what comes after, nothing is said of the gap.
+   */
+  resume(opening: CoverageState, proven: Instant): void {
+    const { exactFrom, hole, state, frontier, lastCopy } = opening;
+    if (this.exactFrom !== exactFrom) this.closeExact(Math.min(proven, hole?.since ?? proven));
+    if (this.hole?.since !== hole?.since) this.closeHole(proven + 1, "unwatched");
+    this.state = state;
+    this.exactFrom = exactFrom;
+    this.hole = hole;
+    this.frontier = frontier;
+    if (lastCopy !== undefined && !this.copies.includes(lastCopy)) this.copies.push(lastCopy);
+  }
+
+  /** Records are lost: after `proven` the table may have been watched or not. */
+  lose(proven: Instant, reason: string): void {
+    if (this.state === "dropped") return;
+    this.beginHole(proven, reason);
+    if (this.hole) this.hole = { ...this.hole, lost: true };
+    this.state = "hole";
+  }
+
+  build(): Omit<TableCoverage, "watched" | "copies"> {
     const intervals = [...this.intervals];
     if (this.exactFrom !== undefined && this.frontier !== undefined) {
       intervals.push({ from: this.exactFrom, to: this.frontier, class: "exact" });
     }
-    const { table, state, frontier } = this;
+    const { table, state, frontier, hole, reached } = this;
+    if (hole?.lost && reached !== undefined && reached > hole.since) {
+      const { since, reason } = hole;
+      intervals.push({ from: since + 1, to: reached, class: "damaged", reason });
+    }
     return { table, state, intervals, frontier, lastCopy: this.copies.at(-1) };
   }
 
@@ -119,9 +182,10 @@ export class CoverageBuilder {
 
   private closeHole(at: Instant, as: "repaired" | "unwatched"): void {
     if (!this.hole) return;
-    const { since, reason } = this.hole;
+    const { since, reason, lost } = this.hole;
     this.hole = undefined;
-    if (at > since + 1) this.intervals.push({ from: since + 1, to: at - 1, class: as, reason });
+    if (at <= since + 1) return;
+    this.intervals.push({ from: since + 1, to: at - 1, class: lost ? "damaged" : as, reason });
   }
 }
 
@@ -145,13 +209,46 @@ export function relabel(
     const begin = Math.max(from, interval.from);
     const end = Math.min(to, interval.to);
     if (begin > end || interval.class === "unwatched") return [interval];
-    const before = { ...interval, to: begin - 1 };
-    const after = { ...interval, from: end + 1 };
-    return [before, { from: begin, to: end, class: as, reason }, after].filter(
-      (i) => i.from <= i.to,
-    );
+    const before = within(interval, interval.from, begin - 1);
+    const after = within(interval, end + 1, interval.to);
+    return [...before, { from: begin, to: end, class: as, reason }, ...after];
   });
   return { ...coverage, intervals: joined(intervals) };
+}
+
+/** Marks the part of what is exact that lies from `from` to `to` as thinned. */
+export function thinned(
+  coverage: TableCoverage,
+  from: Instant,
+  to: Instant,
+  resolutionMs: number,
+  kept: Instant[],
+): TableCoverage {
+  const intervals = coverage.intervals.flatMap((interval): CoverageInterval[] => {
+    const begin = Math.max(from, interval.from);
+    const end = Math.min(to, interval.to);
+    if (begin > end || interval.class !== "exact") return [interval];
+    return [
+      ...within(interval, interval.from, begin - 1),
+      ...within({ ...interval, resolutionMs, kept }, begin, end),
+      ...within(interval, end + 1, interval.to),
+    ];
+  });
+  return { ...coverage, intervals: joined(intervals) };
+}
+
+/** What of an interval lies from `from` to `to`: none or one. */
+export function within(
+  { kept, ...interval }: CoverageInterval,
+  from: Instant,
+  to: Instant,
+): CoverageInterval[] {
+  const begin = Math.max(from, interval.from);
+  const end = Math.min(to, interval.to);
+  const inside = kept?.filter((instant) => begin <= instant && instant <= end) ?? [];
+  if (begin > end) return [];
+  const cut = { ...interval, from: begin, to: end };
+  return [inside.length > 0 ? { ...cut, kept: inside } : cut];
 }
 
 /** Neighbours of one class and reason become one interval. */
@@ -160,13 +257,33 @@ function joined(intervals: CoverageInterval[]): CoverageInterval[] {
   for (const interval of intervals) {
     const last = result.at(-1);
     const touches = last && last.to + 1 >= interval.from;
-    if (touches && last.class === interval.class && last.reason === interval.reason) {
-      result[result.length - 1] = { ...last, to: interval.to };
+    if (touches && isAlike(last, interval)) {
+      const kept = [...(last.kept ?? []), ...(interval.kept ?? [])];
+      result[result.length - 1] = {
+        ...last,
+        to: interval.to,
+        ...(kept.length > 0 ? { kept } : {}),
+      };
     } else {
       result.push(interval);
     }
   }
   return result;
+}
+
+function isAlike(a: CoverageInterval, b: CoverageInterval): boolean {
+  return a.class === b.class && a.reason === b.reason && a.resolutionMs === b.resolutionMs;
+}
+
+/** True if the state at `instant` can be had as it was: the interval is exact there, and not thinned away. */
+export function isExactAt(interval: CoverageInterval | undefined, instant: Instant): boolean {
+  if (interval?.class !== "exact") return false;
+  const { resolutionMs, kept } = interval;
+  return (
+    resolutionMs === undefined ||
+    (instant + 1) % resolutionMs === 0 ||
+    kept?.includes(instant) === true
+  );
 }
 
 /** The exact instants nearest to `instant`, before and after it. */
@@ -175,7 +292,28 @@ export function nearestExact(
   instant: Instant,
 ): Instant[] {
   const exact = coverage.intervals.filter((interval) => interval.class === "exact");
-  const before = exact.filter(({ to }) => to <= instant).at(-1)?.to;
-  const after = exact.find(({ from }) => from >= instant)?.from;
-  return [before, after].filter((found) => found !== undefined);
+  const before = exact.map((interval) => lastExactIn(interval, instant));
+  const after = exact.map((interval) => firstExactIn(interval, instant));
+  return [
+    before.findLast((found) => found !== undefined),
+    after.find((found) => found !== undefined),
+  ].filter((found) => found !== undefined);
+}
+
+/** The last instant of an exact interval at or before `instant` that is not thinned away. */
+export function lastExactIn(interval: CoverageInterval, instant: Instant): Instant | undefined {
+  const { from, to, resolutionMs = 1, kept = [] } = interval;
+  const end = Math.min(to, instant);
+  const grid = end - ((end + 1) % resolutionMs);
+  const found = Math.max(grid, ...kept.filter((one) => one <= end));
+  return found >= from ? found : undefined;
+}
+
+/** The first instant of an exact interval at or after `instant` that is not thinned away. */
+export function firstExactIn(interval: CoverageInterval, instant: Instant): Instant | undefined {
+  const { from, to, resolutionMs = 1, kept = [] } = interval;
+  const begin = Math.max(from, instant);
+  const grid = begin + ((resolutionMs - ((begin + 1) % resolutionMs)) % resolutionMs);
+  const found = Math.min(grid, ...kept.filter((one) => one >= begin));
+  return found <= to ? found : undefined;
 }

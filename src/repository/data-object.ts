@@ -4,9 +4,9 @@
  */
 import { decompress } from "zstd-napi";
 import { sha256 } from "../digest.js";
-import { damaged, ThinkbackError } from "../errors.js";
+import { damaged, newerFormat } from "../errors.js";
 import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
-import { compressFrame, frameBytesBound } from "./compression.js";
+import { compressFrame, type Effort, frameBytesBound } from "./compression.js";
 
 export const formatVersion = 1;
 const magic = Buffer.from("THINKBK1", "latin1");
@@ -14,13 +14,24 @@ const skippableMagic = 0x184d2a54;
 const skippableHeaderBytes = 8;
 export const trailerBytes = 48;
 /** Frames are closed at this many bytes of lines; a longer line has a frame of its own. */
-export const frameBytesTarget = 512 * 1024;
+export const frameBytesTarget: Record<Effort, number> = {
+  fast: 512 * 1024,
+  // Compressed from larger pieces, it is one or two hundredths smaller.
+  dense: 1024 * 1024,
+};
 /** A frame that claims to hold more than this is refused before memory is given to it: twice the largest document. */
 const frameBytesMax = 1024 * 1024 * 1024;
 /** Read with the trailer in one request; nearly every index fits. */
 const tailBytes = 64 * 1024;
 
-export const kinds = { segment: 1, basePart: 2, baseKeys: 3, run: 4 } as const;
+export const kinds = {
+  segment: 1,
+  basePart: 2,
+  baseKeys: 3,
+  run: 4,
+  foldedPart: 5,
+  foldedRecords: 6,
+} as const;
 export type Kind = keyof typeof kinds;
 
 /** What the index says of one frame. */
@@ -69,8 +80,13 @@ export class DataObjectWriter {
   private buffer = Buffer.alloc(0);
   private length = 0;
   private frames: FrameEntry[] = [];
+  /** Bytes of the lines so far, before compression. */
+  lineBytes = 0;
 
-  constructor(private readonly kind: Kind) {}
+  constructor(
+    private readonly kind: Kind,
+    readonly effort: Effort = "fast",
+  ) {}
 
   /** Compressed bytes so far. */
   get byteLength(): number {
@@ -80,7 +96,7 @@ export class DataObjectWriter {
   /** Adds `lines` (whole NDJSON lines, `rows` of them) as one frame. */
   addFrame(lines: Buffer, rows: number, label: FrameLabel = {}): void {
     const room = this.reserve(frameBytesBound(lines.length));
-    const length = compressFrame(lines, room);
+    const length = compressFrame(lines, room, this.effort);
     this.frames.push({
       offset: this.length,
       length,
@@ -90,6 +106,7 @@ export class DataObjectWriter {
       ...label,
     });
     this.length += length;
+    this.lineBytes += lines.length;
   }
 
   /** Completes the object, and begins the next. */
@@ -111,6 +128,7 @@ export class DataObjectWriter {
     if (this.length === 0) this.buffer = Buffer.alloc(0);
     this.frames = [];
     this.length = 0;
+    this.lineBytes = 0;
     return { bytes, checksum };
   }
 
@@ -207,11 +225,7 @@ function readTrailer(name: string, tail: Buffer, kind: Kind) {
   }
   const version = trailer.readUInt16LE(4);
   if (version > formatVersion) {
-    throw new ThinkbackError(
-      "repository",
-      `${name} is of format version ${version}; this Thinkback reads up to ${formatVersion}`,
-      { hint: "use the version of Thinkback that wrote the repository, or a later one" },
-    );
+    throw newerFormat(name, version, formatVersion);
   }
   if (trailer.readUInt8(6) !== kinds[kind]) throw damaged(name, `it is not of kind ${kind}`);
   return { indexLength: trailer.readUInt32LE(0), checksum: trailer.toString("hex", 8, 40) };

@@ -38,12 +38,16 @@ export async function putEvidence(store: ObjectStore, evidence: Evidence): Promi
 export async function listEvidence(store: ObjectStore): Promise<Evidence[]> {
   const evidence: Evidence[] = [];
   for await (const { name } of store.list("evidence/")) {
-    const one = await readJsonObject<Evidence>(store, name, "evidence");
-    const isSound = Number.isSafeInteger(one.before) && typeof one.key === "string";
-    if (!isSound || name !== evidenceName(one.table, one.at, one.sequence)) {
-      throw damaged(name, "its name and its content differ");
-    }
-    evidence.push(one);
+    evidence.push(await readEvidence(store, name));
   }
   return evidence;
+}
+
+export async function readEvidence(store: ObjectStore, name: string): Promise<Evidence> {
+  const one = await readJsonObject<Evidence>(store, name, "evidence");
+  const isSound = Number.isSafeInteger(one.before) && typeof one.key === "string";
+  if (!isSound || name !== evidenceName(one.table, one.at, one.sequence)) {
+    throw damaged(name, "its name and its content differ");
+  }
+  return one;
 }

@@ -1,5 +1,5 @@
 import { sha256 } from "../digest.js";
-import { damaged, ThinkbackError } from "../errors.js";
+import { damaged, newerFormat } from "../errors.js";
 import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
 import { formatVersion } from "./data-object.js";
 
@@ -42,11 +42,7 @@ export function decodeJsonObject<T extends object>(bytes: Buffer, name: string, 
     throw damaged(name, `it is not a Thinkback ${type}`);
   }
   if (typeof fields.version === "number" && fields.version > formatVersion) {
-    throw new ThinkbackError(
-      "repository",
-      `${name} is of format version ${fields.version}; this Thinkback reads up to ${formatVersion}`,
-      { hint: "use the version of Thinkback that wrote the repository, or a later one" },
-    );
+    throw newerFormat(name, fields.version, formatVersion);
   }
   const body = bytes.subarray(0, Math.max(0, bytes.length - suffixBytes));
   const suffix = bytes.subarray(body.length).toString("latin1");

@@ -3,8 +3,17 @@
  * wins, by time, then by sequence.
  */
 import { damaged } from "../errors.js";
+import type { Instant } from "../instant.js";
 import { type OrderCode, orderCode } from "../key-order.js";
 import { parseLine, type Version } from "./lines.js";
+
+/** Versions captured after `after` and up to `until`. */
+export interface Window {
+  after: Instant;
+  until: Instant;
+}
+
+const always: Window = { after: -1, until: Number.MAX_SAFE_INTEGER };
 
 /** Lines of one frame of a sorted object. */
 export interface SortedFrame {
@@ -22,39 +31,64 @@ export interface Winner {
 /** Winners are handed on in batches of this many, so that one step of the merge costs no promise. */
 const batchRows = 256;
 
-/** Walks the versions of sorted frames, one at a time; checks that the keys rise. */
-export class SortedCursor {
+/** Versions in key order, those of a key in the order of capture, one at a time. */
+export interface VersionCursor {
+  /** Where the cursor stands; nothing before the first step. */
+  readonly version: Version;
+  readonly code: OrderCode;
+  /** Steps to the next version; false at the end. A promise only where something must be fetched. */
+  advance(): boolean | Promise<boolean>;
+}
+
+/** Walks the versions of sorted frames that lie in a window, one at a time; checks that they rise by key and time. */
+export class SortedCursor implements VersionCursor {
   version!: Version;
   code: OrderCode = "";
+  /** The version's line, without its newline. */
+  line: Buffer = Buffer.alloc(0);
   private frame: SortedFrame = { lines: Buffer.alloc(0), object: "" };
   private at = 0;
 
-  constructor(private readonly frames: AsyncIterator<SortedFrame>) {}
+  constructor(
+    private readonly frames: AsyncIterator<SortedFrame>,
+    private readonly window: Window = always,
+    private readonly onVersion?: () => void,
+  ) {}
 
-  /** Steps to the next version; false at the end. A promise only where a frame must be fetched. */
   advance(): boolean | Promise<boolean> {
-    if (this.at < this.frame.lines.length) return this.readLine();
-    return this.nextFrame();
+    return this.readLine() || this.nextFrame();
   }
 
   private async nextFrame(): Promise<boolean> {
-    const next = await this.frames.next();
-    if (next.done) return false;
-    this.frame = next.value;
-    this.at = 0;
-    return this.frame.lines.length > 0 ? this.readLine() : this.nextFrame();
+    do {
+      const next = await this.frames.next();
+      if (next.done) return false;
+      this.frame = next.value;
+      this.at = 0;
+    } while (!this.readLine());
+    return true;
   }
 
+  /** Reads on to the next line of the frame that lies in the window; false if there is none. */
   private readLine(): boolean {
     const { lines, object } = this.frame;
-    const end = lines.indexOf(0x0a, this.at);
-    if (end === -1) throw damaged(object, `line at byte ${this.at} has no end`);
-    this.version = parseLine(lines, this.at, end, object);
-    const code = codeOfKey(this.version.key, object);
-    if (code < this.code) throw damaged(object, `line at byte ${this.at} is out of order`);
-    this.code = code;
-    this.at = end + 1;
-    return true;
+    const { after, until } = this.window;
+    while (this.at < lines.length) {
+      const end = lines.indexOf(0x0a, this.at);
+      if (end === -1) throw damaged(object, `line at byte ${this.at} has no end`);
+      const version = parseLine(lines, this.at, end, object);
+      const code = codeOfKey(version.key, object);
+      const rises = code > this.code || (code === this.code && isLater(version, this.version));
+      if (!rises) throw damaged(object, `line at byte ${this.at} is out of order`);
+      this.code = code;
+      this.version = version;
+      this.line = lines.subarray(this.at, end);
+      this.at = end + 1;
+      if (version.time <= after || version.time > until) continue;
+      this.onVersion?.();
+      return true;
+    }
+    return false;
   }
 }
 
@@ -72,10 +106,10 @@ export type OnSuccession = (before: Version | undefined, after: Version) => void
 
 /** Merges cursors by key and yields, in key order, the last version of each key; deletes included. */
 export async function* mergeLatest(
-  cursors: SortedCursor[],
+  cursors: VersionCursor[],
   onSuccession: OnSuccession = () => undefined,
 ): AsyncGenerator<Winner[]> {
-  const heap: SortedCursor[] = [];
+  const heap: VersionCursor[] = [];
   for (const cursor of cursors) if (await cursor.advance()) insert(heap, cursor);
   let batch: Winner[] = [];
   let winner: Winner | undefined;
@@ -101,6 +135,32 @@ export async function* mergeLatest(
   if (batch.length > 0) yield batch;
 }
 
+/** A version and its line, without its newline. */
+export interface MergedLine {
+  code: OrderCode;
+  version: Version;
+  line: Buffer;
+}
+
+/** Merges cursors and yields every version, by key and, of each key, in the order of capture. */
+export async function* mergeAll(cursors: SortedCursor[]): AsyncGenerator<MergedLine[]> {
+  const heap: SortedCursor[] = [];
+  for (const cursor of cursors) if (await cursor.advance()) insert(heap, cursor);
+  let batch: MergedLine[] = [];
+  while (heap.length > 0) {
+    const { code, version, line } = heap[0]!;
+    batch.push({ code, version, line });
+    if (batch.length >= batchRows) {
+      yield batch;
+      batch = [];
+    }
+    const more = heap[0]!.advance();
+    if (typeof more === "boolean" ? more : await more) sink(heap);
+    else removeTop(heap);
+  }
+  if (batch.length > 0) yield batch;
+}
+
 /** True if `a` was captured after `b`. */
 export function isLater(
   a: { time: number; sequence: number },
@@ -109,17 +169,17 @@ export function isLater(
   return a.time > b.time || (a.time === b.time && a.sequence > b.sequence);
 }
 
-function insert(heap: SortedCursor[], cursor: SortedCursor): void {
+function insert(heap: VersionCursor[], cursor: VersionCursor): void {
   heap.push(cursor);
   heap.sort((a, b) => (comesBefore(a, b) ? -1 : 1));
 }
 
 /** By key; the versions of a key in the order of capture. */
-function comesBefore(a: SortedCursor, b: SortedCursor): boolean {
+function comesBefore(a: VersionCursor, b: VersionCursor): boolean {
   return a.code < b.code || (a.code === b.code && isLater(b.version, a.version));
 }
 
-function removeTop(heap: SortedCursor[]): void {
+function removeTop(heap: VersionCursor[]): void {
   const last = heap.pop()!;
   if (heap.length === 0) return;
   heap[0] = last;
@@ -127,7 +187,7 @@ function removeTop(heap: SortedCursor[]): void {
 }
 
 /** Restores the heap after its top has moved on. */
-function sink(heap: SortedCursor[]): void {
+function sink(heap: VersionCursor[]): void {
   const moving = heap[0]!;
   let at = 0;
   for (;;) {

@@ -6,7 +6,7 @@ import type { Instant } from "../instant.js";
  */
 export const repositoryName = "repository.json";
 
-const width = { epoch: 8, instant: 15, sequence: 10, part: 6 } as const;
+const width = { epoch: 8, instant: 15, sequence: 10, part: 6, number: 10, resolution: 12 } as const;
 
 const pad = (value: number, digits: number) => String(value).padStart(digits, "0");
 
@@ -65,6 +65,12 @@ export function parseManifestName(
   return match ? { name, table: match[1]!, instant: Number(match[2]) } : undefined;
 }
 
+/** Of which base a stored object is a part: its table and what tells its directory apart; undefined for other names. */
+export function parseBasePrefix(name: string): { table: string; unique: string } | undefined {
+  const match = /^bases\/([A-Za-z0-9-]+)\/\d{15}-([a-z0-9]+)\//.exec(name);
+  return match ? { table: match[1]!, unique: match[2]! } : undefined;
+}
+
 /** Evidence of a missed change, found at the version of `table` with this time and sequence. */
 export function evidenceName(table: string, at: Instant, sequence: number): string {
   return `evidence/${table}/${pad(at, width.instant)}-${pad(sequence, width.sequence)}.json`;
@@ -73,4 +79,90 @@ export function evidenceName(table: string, at: Instant, sequence: number): stri
 /** A note on the hole of `table` that has this interval. */
 export function acknowledgementName(table: string, from: Instant, to: Instant): string {
   return `acknowledged/${table}/${pad(from, width.instant)}-${pad(to, width.instant)}.json`;
+}
+
+/** A place in the log: segments are in the order of epochs, and of sequence numbers within one. */
+export interface Place {
+  epoch: number;
+  sequence: number;
+}
+
+/** What a folded segment's name says: which segments it stands for. */
+export interface FoldedName {
+  /** Name of its manifest. */
+  name: string;
+  /** The closed interval of capture times of those segments. */
+  from: Instant;
+  to: Instant;
+  first: Place;
+  last: Place;
+  /** It keeps the last version of each key in each span of so many ms; 1 if it keeps every version. */
+  resolutionMs: number;
+}
+
+/** Prefix of everything of one folded segment. */
+export function foldedPrefix(of: Omit<FoldedName, "name">, unique: string): string {
+  const range = `${pad(of.from, width.instant)}-${pad(of.to, width.instant)}`;
+  const place = ({ epoch, sequence }: Place) =>
+    `${pad(epoch, width.epoch)}.${pad(sequence, width.sequence)}`;
+  const resolution = pad(of.resolutionMs, width.resolution);
+  return `folded/${range}-${place(of.first)}-${place(of.last)}-${resolution}-${unique}/`;
+}
+
+export const foldedManifestName = (prefix: string) => `${prefix}manifest.json`;
+/** Part of a table's versions, or of the records of a system stream, in a folded segment. */
+export const foldedPartName = (prefix: string, stream: string, part: number) =>
+  `${prefix}${stream}-${pad(part, width.part)}.zst`;
+
+/** What the name of a folded segment's manifest says; undefined for any other name. */
+export function parseFoldedName(name: string): FoldedName | undefined {
+  const match =
+    /^folded\/(\d{15})-(\d{15})-(\d{8})\.(\d{10})-(\d{8})\.(\d{10})-(\d{12})-[a-z0-9]+\/manifest\.json$/.exec(
+      name,
+    );
+  if (!match) return undefined;
+  const [from, to, firstEpoch, firstSequence, lastEpoch, lastSequence, resolutionMs] = match
+    .slice(1)
+    .map(Number) as [number, number, number, number, number, number, number];
+  return {
+    name,
+    from,
+    to,
+    first: { epoch: firstEpoch, sequence: firstSequence },
+    last: { epoch: lastEpoch, sequence: lastSequence },
+    resolutionMs,
+  };
+}
+
+/** One of a chain of numbered objects, see numbered.ts. */
+export function numberedName(prefix: string, number: number): string {
+  return `${prefix}${pad(number, width.number)}.json`;
+}
+
+/** The number of an object of the chain under `prefix`; undefined for any other name. */
+export function parseNumberedName(prefix: string, name: string): number | undefined {
+  const match = /^(\d{10})\.json$/.exec(name.startsWith(prefix) ? name.slice(prefix.length) : "");
+  return match ? Number(match[1]) : undefined;
+}
+
+export const settingsPrefix = "settings/";
+export const expiryPrefix = "expiries/";
+export const ratesPrefix = "rates/";
+export const foldLeasePrefix = "leases/fold/";
+export const pinPrefix = (pin: string) => `pins/${pin}/`;
+export const readerPrefix = (unique: string) => `readers/${unique}-`;
+
+/** What is pinned, of a name below pins/; undefined for any other name. */
+export function parsePinName(name: string): string | undefined {
+  return /^pins\/([a-z0-9][a-z0-9-]*)\/\d{10}\.json$/.exec(name)?.[1];
+}
+
+/** Who reads, of a name below readers/; undefined for any other name. */
+export function parseReaderName(name: string): string | undefined {
+  return /^readers\/([a-z0-9]+)-\d{10}\.json$/.exec(name)?.[1];
+}
+
+/** The proof of a drill that ended at `ended`. */
+export function drillName(ended: Instant, unique: string): string {
+  return `drills/${pad(ended, width.instant)}-${unique}.json`;
 }

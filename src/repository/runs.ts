@@ -11,9 +11,10 @@ import { DirectoryStore } from "../storage/directory-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { SortedLines } from "./base-writer.js";
 import { DataObject, DataObjectWriter } from "./data-object.js";
+import { foldedBytes, foldedCursor } from "./folded-reader.js";
 import { lineOverheadBytes, parseLines, type Version, writeRunLine } from "./lines.js";
-import { readChain } from "./log.js";
-import { isLater, SortedCursor, type SortedFrame } from "./merge.js";
+import { type FoldedPiece, LogView } from "./log-view.js";
+import { isLater, SortedCursor, type SortedFrame, type VersionCursor } from "./merge.js";
 
 /** What all tables of a collection may hold in memory, in bytes of keys and documents. */
 const memoryBytesMaxDefault = 64 * 1024 * 1024;
@@ -42,7 +43,7 @@ export class LogCollection {
   private readonly tables = new Map<string, TableRuns>();
   private scratch: { directory: string; store: ObjectStore } | undefined;
   private bytes = 0;
-  /** Versions read, of all tables wanted. */
+  /** Versions read, of all tables wanted; those of folded segments are counted as their cursors move. */
   versions = 0;
 
   private constructor(
@@ -59,7 +60,7 @@ export class LogCollection {
    * Reads the log once, up to and including `until`, for all tables wanted.
    */
   static async read(
-    store: ObjectStore,
+    of: ObjectStore | LogView,
     wanted: Wanted[],
     until: Instant,
     options: CollectOptions = {},
@@ -67,7 +68,13 @@ export class LogCollection {
     const collection = new LogCollection(wanted, options.onSuccession ?? (() => undefined));
     const after = new Map(wanted.map((one) => [one.table, one.after]));
     try {
-      for await (const segment of readChain(store, Math.min(...after.values()), until)) {
+      const view = of instanceof LogView ? of : await LogView.read(of);
+      for await (const segment of view.chain(Math.min(...after.values()), until)) {
+        if ("manifest" in segment) {
+          collection.addFolded(view, segment, wanted, until);
+          options.onSegment?.(foldedBytes(segment, after.keys()));
+          continue;
+        }
         for (const frame of segment.index.frames) {
           const from = after.get(frame.table ?? "");
           if (from === undefined || frame.maxTime! <= from || frame.minTime! > until) continue;
@@ -87,14 +94,34 @@ export class LogCollection {
     }
   }
 
+  /** Versions read of one table; see `versions`. */
+  versionsOf(table: string): number {
+    return this.tables.get(table)!.versions;
+  }
+
   /** Cursors over the collected versions of a table. */
-  cursors(table: string): SortedCursor[] {
+  cursors(table: string): VersionCursor[] {
     const runs = this.tables.get(table)!;
     return this.scratch ? runs.cursors(this.scratch.store) : runs.cursors();
   }
 
   async dispose(): Promise<void> {
     if (this.scratch) await rm(this.scratch.directory, { recursive: true, force: true });
+  }
+
+  /** A folded segment is sorted: it is merged as it stands. */
+  private addFolded(view: LogView, piece: FoldedPiece, wanted: Wanted[], until: Instant): void {
+    const before = view.pieces[view.pieces.indexOf(piece) - 1]?.to ?? -1;
+    for (const { table, after } of wanted) {
+      if (piece.to <= after) continue;
+      const window = { after: Math.max(after, before), until };
+      const runs = this.tables.get(table)!;
+      const onVersion = () => {
+        this.versions += 1;
+        runs.versions += 1;
+      };
+      runs.addCursor(() => foldedCursor(view.store, piece, table, window, onVersion));
+    }
   }
 
   private add(table: string, version: Version): void {
@@ -116,7 +143,9 @@ export class LogCollection {
 class TableRuns {
   private open = new Map<OrderCode, Version>();
   private readonly runs: string[][] = [];
+  private readonly folded: (() => SortedCursor)[] = [];
   bytes = 0;
+  versions = 0;
 
   constructor(
     private readonly table: string,
@@ -125,6 +154,7 @@ class TableRuns {
 
   /** Returns the bytes by which memory grew. */
   add(version: Version): number {
+    this.versions += 1;
     const code = orderCode(version.key);
     const known = this.open.get(code);
     if (known && isLater(known, version)) return 0;
@@ -150,7 +180,7 @@ class TableRuns {
       await store.put(name, object.finish({}).bytes);
       names.push(name);
     };
-    for (const version of this.sorted()) {
+    for (const [, version] of this.sorted()) {
       addVersion(lines, version);
       if (object.byteLength >= runObjectBytes) await put();
     }
@@ -160,26 +190,37 @@ class TableRuns {
     this.bytes = 0;
   }
 
-  cursors(scratch?: ObjectStore): SortedCursor[] {
+  cursors(scratch?: ObjectStore): VersionCursor[] {
     const spilled = scratch
       ? this.runs.map((names) => new SortedCursor(runFrames(scratch, names)))
       : [];
-    return [...spilled, new SortedCursor(this.memoryFrames())];
+    const folded = this.folded.map((open) => open());
+    return [...folded, ...spilled, new MemoryCursor(this.sorted())];
   }
 
-  private sorted(): Version[] {
-    const entries = [...this.open];
-    entries.sort(([a], [b]) => (a < b ? -1 : 1));
-    return entries.map(([, version]) => version);
+  addCursor(open: () => SortedCursor): void {
+    this.folded.push(open);
   }
 
-  /** What is still in memory, as frames: the same path as everything else. */
-  private async *memoryFrames(): AsyncGenerator<SortedFrame> {
-    for (const version of this.sorted()) {
-      const line = Buffer.allocUnsafe(sizeOf(version) + lineOverheadBytes);
-      const end = writeRunLine(line, 0, version);
-      yield { lines: line.subarray(0, end), object: "(memory)" };
-    }
+  private sorted(): [OrderCode, Version][] {
+    return [...this.open].sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+}
+
+/** Walks versions that are in memory, sorted by key. */
+class MemoryCursor implements VersionCursor {
+  version!: Version;
+  code: OrderCode = "";
+  private at = 0;
+
+  constructor(private readonly sorted: [OrderCode, Version][]) {}
+
+  advance(): boolean {
+    const next = this.sorted[this.at];
+    if (!next) return false;
+    [this.code, this.version] = next;
+    this.at += 1;
+    return true;
   }
 }
 

@@ -1,15 +1,23 @@
 /** The state of a repository, computed from stored objects alone. */
 import type { Instant } from "../instant.js";
-import type { ObjectStore } from "../storage/object-store.js";
+import { RememberedStore } from "../storage/remembered-store.js";
 import { type Acknowledgement, listAcknowledgements } from "./acknowledgement.js";
 import { type BaseManifest, readBases } from "./base.js";
 import { catalogAt } from "./catalog.js";
-import type { CoverageInterval, TableCoverage } from "./coverage.js";
+import {
+  type CoverageInterval,
+  firstExactIn,
+  lastExactIn,
+  type TableCoverage,
+} from "./coverage.js";
 import { readCoverage } from "./coverage-reader.js";
-import { lastSegment, listSegments } from "./log.js";
-import type { SegmentName } from "./names.js";
+import { type Drill, type Proof, type Proofs, readProofs } from "./drills.js";
+import { lastSegment } from "./log.js";
+import { LogView } from "./log-view.js";
+import { listPins, type Pin } from "./pins.js";
 import type { Repository } from "./repository.js";
 import type { SegmentFooter, Totals } from "./segment.js";
+import { readSettings } from "./settings.js";
 import { countsAt, noTotals, totalsAt } from "./totals.js";
 
 export interface TableStatus {
@@ -31,6 +39,10 @@ export interface TableStatus {
   firstRestorable: Instant | undefined;
   lastRestorable: Instant | undefined;
   intervals: CoverageInterval[];
+  /** What the newest drill that found the table equal has proven. */
+  lastProven: Proof | undefined;
+  /** The newest drill of the table, if it found it different. */
+  failedDrill: Drill | undefined;
 }
 
 export interface RepositoryStatus {
@@ -38,57 +50,101 @@ export interface RepositoryStatus {
   tables: TableStatus[];
   /** The least frontier of the tables that exist and are watched; undefined while one of them has no base. */
   restorableUntil: Instant | undefined;
+  /**
+   * The instant that a drill proved, of the drill that covers most of those tables; `tables` of `of`. Undefined if no
+   * drill has proven one of them.
+   */
+  lastProven: (Proof & { tables: number; of: number }) | undefined;
+  /** The newest drill, if it failed. */
+  lastDrillFailed: Drill | undefined;
+  /** What is wrong with drills that cannot be read, and prove nothing. */
+  damagedDrills: string[];
   /** End of the last segment. */
   lastSegment: Instant | undefined;
+  /** Segments that are stored; those that folded segments stand for may be among them. */
   segments: number;
+  /** Folded segments in use. */
+  foldedSegments: number;
+  /** The tiers that are declared; null if every change is kept for ever. */
+  keep: string | null;
+  /** How finely the log is kept, from its begin on; 1 for every change. */
+  resolutions: { from: Instant; to: Instant; resolutionMs: number }[];
   /** As the last segment says, see SegmentFooter. */
   serverClock: SegmentFooter["serverClock"];
   clockAheadMs: number;
   acknowledgements: Acknowledgement[];
+  pins: Pin[];
 }
 
 export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
-  const { store } = repository;
-  const segments = await listSegments(store);
-  const coverage = await readCoverage(store);
-  const catalog = await catalogAt(store, Number.MAX_SAFE_INTEGER);
+  const store = new RememberedStore(repository.store);
+  const view = await LogView.read(store);
+  const coverage = await readCoverage(view);
+  const catalog = await catalogAt(view, Number.MAX_SAFE_INTEGER);
   const present = new Map(catalog.tables().map((table) => [table.id, `${table.db}.${table.name}`]));
-  const now = await totalsAt(store, segments, Number.MAX_SAFE_INTEGER);
+  const now = await totalsAt(view, Number.MAX_SAFE_INTEGER);
   const bases = await readBases(store);
   const last = await lastSegment(store);
+  const isPresent = (id: string) => present.has(id) && coverage.get(id)?.watched === true;
+  const proofs = await readProofs(
+    store,
+    [...coverage.keys()],
+    [...coverage.keys()].filter(isPresent),
+  );
   const tables: TableStatus[] = [];
   for (const id of new Set([...present.keys(), ...coverage.keys()])) {
     const base = bases.usable.get(id)?.at(-1);
     const totals = now.get(id) ?? noTotals;
     tables.push({
       id,
-      name: present.get(id) ?? (await lastNameOf(store, id, coverage.get(id))),
-      ...(await countDocuments(store, segments, base, totals, coverage.get(id))),
+      name: present.get(id) ?? (await lastNameOf(view, id, coverage.get(id))),
+      ...(await countDocuments(view, base, totals, coverage.get(id))),
       changes: totals.changes,
       logBytes: totals.bytes,
       ...restorable(coverage.get(id)),
+      lastProven: proofs.tables.get(id),
+      failedDrill: proofs.failed.get(id),
     });
   }
+  const watched = tables.filter(({ id }) => isPresent(id));
   return {
     repository: repository.description.id,
     tables: tables.sort((a, b) => (a.name < b.name ? -1 : 1)),
-    restorableUntil: restorableUntil(
-      tables.filter(({ id }) => present.has(id) && coverage.get(id)?.watched),
-    ),
-    lastSegment: segments.at(-1)?.to,
-    segments: segments.length,
+    restorableUntil: restorableUntil(watched),
+    ...provenBy(proofs, watched.length),
+    lastSegment: view.to,
+    segments: view.believed.segments.length,
+    foldedSegments: view.pieces.filter(({ kind }) => kind === "folded").length,
+    keep: (await readSettings(store)).keep,
+    resolutions: resolutionsOf(view),
     serverClock: last?.index.footer.serverClock ?? null,
     clockAheadMs: last?.index.footer.clockAheadMs ?? 0,
     acknowledgements: await listAcknowledgements(store),
+    pins: await listPins(store),
   };
+}
+
+function resolutionsOf({ pieces }: LogView): RepositoryStatus["resolutions"] {
+  const spans: RepositoryStatus["resolutions"] = [];
+  for (const piece of pieces) {
+    const resolutionMs = piece.kind === "folded" ? piece.manifest.resolutionMs : 1;
+    const last = spans.at(-1);
+    if (last?.resolutionMs === resolutionMs) last.to = piece.to;
+    else spans.push({ from: piece.from, to: piece.to, resolutionMs });
+  }
+  return spans;
 }
 
 function restorable(coverage: TableCoverage | undefined) {
   const exact = coverage?.intervals.filter((interval) => interval.class === "exact") ?? [];
   return {
     state: coverage?.state ?? ("not captured" as const),
-    firstRestorable: exact.at(0)?.from,
-    lastRestorable: exact.at(-1)?.to,
+    firstRestorable: exact
+      .map((interval) => firstExactIn(interval, interval.from))
+      .find((found) => found !== undefined),
+    lastRestorable: exact
+      .map((interval) => lastExactIn(interval, interval.to))
+      .findLast((found) => found !== undefined),
     intervals: coverage?.intervals ?? [],
   };
 }
@@ -100,16 +156,24 @@ function restorableUntil(tables: TableStatus[]): Instant | undefined {
   return Math.min(...(last as Instant[]));
 }
 
+function provenBy({ widest, lastFailed, damaged }: Proofs, of: number) {
+  return {
+    lastProven: widest && { ...widest, of },
+    lastDrillFailed: lastFailed,
+    damagedDrills: damaged.map(({ message }) => message),
+  };
+}
+
 async function countDocuments(
-  store: ObjectStore,
-  segments: SegmentName[],
+  view: LogView,
   base: BaseManifest | undefined,
   now: Totals,
   coverage: TableCoverage | undefined,
 ): Promise<Pick<TableStatus, "documents" | "documentsExact">> {
   if (!base) return { documents: undefined, documentsExact: false };
-  const atInstant = await countsAt(store, segments, base.table, base.instant);
-  const atLogFrom = await countsAt(store, segments, base.table, base.logFrom);
+  const atInstant = await countsAt(view, base.table, base.instant);
+  const atLogFrom = await countsAt(view, base.table, base.logFrom);
+  if (!atInstant || !atLogFrom) return { documents: base.rows, documentsExact: false };
   const inserts = now.inserts - atInstant.inserts;
   const deletes = now.deletes - atInstant.deletes;
   return {
@@ -126,7 +190,7 @@ function watchedSince(base: BaseManifest, coverage: TableCoverage | undefined): 
 }
 
 async function lastNameOf(
-  store: ObjectStore,
+  view: LogView,
   id: string,
   coverage: TableCoverage | undefined,
 ): Promise<string> {
@@ -134,6 +198,6 @@ async function lastNameOf(
   const table =
     last === undefined
       ? undefined
-      : (await catalogAt(store, last)).tables().find((t) => t.id === id);
+      : (await catalogAt(view, last)).tables().find((t) => t.id === id);
   return table ? `${table.db}.${table.name}` : id;
 }

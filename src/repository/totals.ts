@@ -1,7 +1,10 @@
 import type { Instant } from "../instant.js";
-import type { ObjectStore } from "../storage/object-store.js";
+import { DataObject } from "./data-object.js";
+import { partsOf } from "./folded-reader.js";
+import { parseLines, type Version } from "./lines.js";
 import { openSegment, segmentVersions } from "./log.js";
-import { parseSegmentName, type SegmentName } from "./names.js";
+import type { FoldedPiece, LogPiece, LogView } from "./log-view.js";
+import { parseSegmentName } from "./names.js";
 import type { Totals } from "./segment.js";
 
 export type Counts = Omit<Totals, "bytes">;
@@ -18,39 +21,44 @@ export function addTotals(a: Totals, b: Totals): Totals {
 }
 
 /**
- * What the log holds of each table, from its beginning up to the end of the segment that covers `instant`.
- * Reads, per epoch, one checkpoint and the segments after it: a minute's worth at most.
+ * What the log was given of each table, from the beginning of its first epoch that is kept up to the end of the piece
+ * that covers `instant`; of one epoch, if given. Reads, per epoch, one checkpoint or folded segment and the segments
+ * after it.
  */
 export async function totalsAt(
-  store: ObjectStore,
-  segments: SegmentName[],
+  view: LogView,
   instant: Instant,
+  only?: number,
 ): Promise<Map<string, Totals>> {
-  const upTo = segments.filter(({ from }) => from <= instant);
-  const lastOfEpoch = new Map(upTo.map((segment) => [segment.epoch, segment]));
+  const upTo = view.pieces.filter(({ from }) => from <= instant);
   const totals = new Map<string, Totals>();
-  for (const last of lastOfEpoch.values()) {
-    for (const [table, of] of await epochTotals(store, upTo, last)) {
+  for (const epoch of new Set(upTo.flatMap(epochsOf))) {
+    if (only !== undefined && epoch !== only) continue;
+    const ofEpoch = upTo.filter((piece) => epochsOf(piece).includes(epoch));
+    for (const [table, of] of await epochTotals(view, ofEpoch, epoch)) {
       totals.set(table, addTotals(totals.get(table) ?? noTotals, of));
     }
   }
   return totals;
 }
 
-/** What the log holds of one table up to and including `instant`, to the millisecond. */
+/**
+ * What the log was given of one table up to and including `instant`, to the millisecond; undefined where the history
+ * is thinned and cannot be counted any more.
+ */
 export async function countsAt(
-  store: ObjectStore,
-  segments: SegmentName[],
+  view: LogView,
   table: string,
   instant: Instant,
-): Promise<Counts> {
-  const upToSegment = (await totalsAt(store, segments, instant)).get(table) ?? noTotals;
-  const { changes, inserts, deletes } = upToSegment;
+): Promise<Counts | undefined> {
+  const upToPiece = (await totalsAt(view, instant)).get(table) ?? noTotals;
+  const { changes, inserts, deletes } = upToPiece;
   const counts = { changes, inserts, deletes };
-  const last = segments.filter(({ from }) => from <= instant).at(-1);
+  const last = view.pieces.findLast(({ from }) => from <= instant);
   if (last === undefined || last.to <= instant) return counts;
-  // The segment goes on after the instant: what came then is taken off again.
-  for await (const version of segmentVersions(await openSegment(store, last.name), table)) {
+  if (last.kind === "folded" && last.manifest.resolutionMs > 1) return undefined;
+  // The piece goes on after the instant: what came then is taken off again.
+  for await (const version of versionsOf(view, last, table, instant)) {
     if (version.time <= instant) continue;
     counts.changes -= 1;
     if (version.document === null) counts.deletes -= 1;
@@ -59,21 +67,54 @@ export async function countsAt(
   return counts;
 }
 
+function epochsOf(piece: LogPiece): number[] {
+  if (piece.kind === "segment") return [piece.last.epoch];
+  return piece.manifest.epochs.map(({ epoch }) => epoch);
+}
+
+async function* versionsOf(
+  view: LogView,
+  piece: LogPiece,
+  table: string,
+  after: Instant,
+): AsyncGenerator<Version> {
+  if (piece.kind === "segment") {
+    yield* segmentVersions(await openSegment(view.store, piece.name), table);
+    return;
+  }
+  for (const { name, checksum, maxTime } of partsOf(piece, table)) {
+    if (maxTime <= after) continue;
+    const object = await DataObject.open(view.store, name, "foldedPart", checksum);
+    for (const entry of object.index.frames) {
+      if (entry.maxTime! > after) yield* parseLines(await object.readFrame(entry), name);
+    }
+  }
+}
+
+/** @param pieces those that hold segments of the epoch */
 async function epochTotals(
-  store: ObjectStore,
-  segments: SegmentName[],
-  last: SegmentName,
+  view: LogView,
+  pieces: LogPiece[],
+  epoch: number,
 ): Promise<Map<string, Totals>> {
-  const { footer } = (await openSegment(store, last.name)).index;
+  const last = pieces.at(-1)!;
+  const newestFolded = pieces.findLast((piece) => piece.kind === "folded");
+  const totals = new Map(Object.entries(newestFolded ? foldedTotals(newestFolded, epoch) : {}));
+  if (last.kind === "folded") return totals;
+  const { footer } = (await openSegment(view.store, last.name)).index;
   const linked = footer.links.checkpoint && parseSegmentName(footer.links.checkpoint);
-  const checkpoint = footer.checkpoint || !linked ? last : linked;
+  const checkpoint = footer.checkpoint || !linked ? last.first : linked;
   // The first segment of an epoch is always a checkpoint; one of an earlier epoch counts nothing here.
-  const first = checkpoint.epoch === last.epoch ? checkpoint.sequence : 1;
-  const totals = new Map<string, Totals>();
-  for (const { epoch, sequence, name } of segments) {
-    if (epoch !== last.epoch || sequence < first || sequence > last.sequence) continue;
-    const segment = await openSegment(store, name);
+  const first = checkpoint.epoch === epoch ? checkpoint.sequence : 1;
+  const unfolded = newestFolded ? pieces.slice(pieces.indexOf(newestFolded) + 1) : pieces;
+  for (const { name, first: place } of unfolded) {
+    if (place.epoch !== epoch || place.sequence < first) continue;
+    const segment = await openSegment(view.store, name);
     for (const [table, of] of Object.entries(segment.index.footer.totals)) totals.set(table, of);
   }
   return totals;
+}
+
+function foldedTotals(piece: FoldedPiece, epoch: number): Record<string, Totals> {
+  return piece.manifest.epochs.find((of) => of.epoch === epoch)?.totals ?? {};
 }

@@ -1,11 +1,14 @@
 import type { Instant } from "../instant.js";
-import { orderCode } from "../key-order.js";
+import { type OrderCode, orderCode } from "../key-order.js";
 import { newestBase } from "../repository/base.js";
 import { findInBase } from "../repository/base-reader.js";
+import { versionsInFolded } from "../repository/folded-reader.js";
 import type { Version } from "../repository/lines.js";
-import { readChain, segmentVersions } from "../repository/log.js";
-import { isLater } from "../repository/merge.js";
+import { type Segment, segmentVersions } from "../repository/log.js";
+import { type FoldedPiece, LogView } from "../repository/log-view.js";
+import { isLater, type Window } from "../repository/merge.js";
 import type { Repository } from "../repository/repository.js";
+import type { ObjectStore } from "../storage/object-store.js";
 
 /**
  * The last version of one document captured at or before `instant`; its document is null if it was deleted;
@@ -23,12 +26,29 @@ export async function versionAt(
   if (!base) return undefined;
   const code = orderCode(key);
   let found = await findInBase(store, base, code);
-  for await (const segment of readChain(store, base.logFrom, instant)) {
-    for await (const version of segmentVersions(segment, table)) {
-      if (version.time <= base.logFrom || version.time > instant) continue;
-      if (orderCode(version.key) !== code) continue;
+  const window = { after: base.logFrom, until: instant };
+  const view = await LogView.read(store);
+  for await (const piece of view.chain(window.after, window.until)) {
+    for await (const version of versionsOfKey(store, piece, table, code, window)) {
       if (!found || isLater(version, found)) found = version;
     }
   }
   return found;
+}
+
+async function* versionsOfKey(
+  store: ObjectStore,
+  piece: Segment | FoldedPiece,
+  table: string,
+  code: OrderCode,
+  window: Window,
+): AsyncGenerator<Version> {
+  if ("manifest" in piece) {
+    yield* await versionsInFolded(store, piece, table, code, window);
+    return;
+  }
+  for await (const version of segmentVersions(piece, table)) {
+    if (version.time <= window.after || version.time > window.until) continue;
+    if (orderCode(version.key) === code) yield version;
+  }
 }

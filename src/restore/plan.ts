@@ -5,15 +5,21 @@ import { type BaseManifest, newestBase } from "../repository/base.js";
 import { type Catalog, catalogAt, tableNamed } from "../repository/catalog.js";
 import {
   type CoverageClass,
+  type CoverageInterval,
   intervalAt,
+  isExactAt,
+  lastExactIn,
   nearestExact,
   type TableCoverage,
 } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
-import { lastSegment, listSegments } from "../repository/log.js";
+import { formatWhole } from "../repository/keep-policy.js";
+import { lastSegment } from "../repository/log.js";
+import { LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
 import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { TableName } from "../rethinkdb/target.js";
+import { RememberedStore } from "../storage/remembered-store.js";
 import { type PlannedAccess, planAccess } from "./access.js";
 
 export interface RestoreRequest {
@@ -26,6 +32,8 @@ export interface RestoreRequest {
   renames: Map<string, string>;
   /** Restore instants that are not exact. */
   allowInexact: boolean;
+  /** Where the history is thinned, restore the last instant before that is kept. */
+  nearest: boolean;
 }
 
 export interface PlannedTable {
@@ -41,6 +49,8 @@ export interface PlannedTable {
 
 export interface RestorePlan {
   instant: Instant;
+  /** The instant asked for, if the history is thinned there and `instant` is the nearest one that is kept. */
+  asked?: Instant;
   /** Databases to have, in the names of the target. */
   databases: string[];
   tables: PlannedTable[];
@@ -52,11 +62,9 @@ export interface RestorePlan {
   segments: number;
 }
 
-export async function planRestore(
-  repository: Repository,
-  request: RestoreRequest,
-): Promise<RestorePlan> {
-  const { store } = repository;
+export async function planRestore(of: Repository, request: RestoreRequest): Promise<RestorePlan> {
+  const store = new RememberedStore(of.store);
+  const repository = { ...of, store };
   const coverage = await readCoverage(store);
   const instant = request.at ?? (await newestInstant(repository, request, coverage));
   const catalog = await catalogAt(store, instant);
@@ -68,6 +76,10 @@ export async function planRestore(
   const captured = chosen.filter((table) => (named ? coverage.has(table.id) : isCaptured(table)));
   const notCaptured = chosen.filter((table) => !captured.includes(table)).map(nameOf);
   if (named && notCaptured.length > 0) throw notCapturedError(notCaptured);
+  const kept = nearestKept(captured, coverage, instant);
+  if (kept !== undefined && kept !== instant && request.nearest) {
+    return { asked: instant, ...(await planRestore(of, { ...request, at: kept })) };
+  }
   const tables: PlannedTable[] = [];
   for (const config of captured) {
     tables.push(
@@ -75,7 +87,8 @@ export async function planRestore(
     );
   }
   const from = Math.min(...tables.map(({ base }) => base.logFrom));
-  const segments = (await listSegments(store)).filter((s) => s.to > from && s.from <= instant);
+  const { pieces } = await LogView.read(store);
+  const segments = pieces.filter((piece) => piece.to > from && piece.from <= instant);
   const wholeCluster = request.tables.length === 0 && request.databases.length === 0;
   return {
     instant,
@@ -91,7 +104,7 @@ export async function planRestore(
  * False if a restore of everything goes on without the table: its first copy was not complete yet, or it had been left
  * out of the capture. A hole is not that: there the table was meant to be watched.
  */
-function capturedAt(coverage: TableCoverage | undefined, instant: Instant): boolean {
+export function capturedAt(coverage: TableCoverage | undefined, instant: Instant): boolean {
   const [first, last] = [coverage?.intervals.at(0), coverage?.intervals.at(-1)];
   if (!coverage || !first || !last || instant < first.from) return false;
   return coverage.watched || instant <= last.to;
@@ -188,8 +201,10 @@ async function planTable(
   const from = { db: config.db, name: config.name };
   const interval = intervalAt(coverage, instant);
   const base = await newestBase(repository.store, config.id, instant);
+  // Between the instants that are kept, versions are missing: no state that ever was would come out.
+  const isThinned = interval?.class === "exact" && !isExactAt(interval, instant);
   const allowed = interval?.class === "exact" || request.allowInexact;
-  if (!base || !allowed) throw inexact(from, coverage, instant);
+  if (!base || isThinned || !allowed) throw inexact(from, coverage, instant);
   return {
     config,
     indexes: catalog.indexes(config.id),
@@ -210,6 +225,24 @@ function renamed(from: TableName, renames: Map<string, string>): TableName {
   return { db: renames.get(from.db) ?? from.db, name: from.name };
 }
 
+/** The last instant at or before `instant` that is kept of every table; undefined if there is none. */
+function nearestKept(
+  tables: TableConfig[],
+  coverage: Map<string, TableCoverage>,
+  instant: Instant,
+): Instant | undefined {
+  let nearest: Instant | undefined = instant;
+  for (let before: Instant | undefined; nearest !== undefined && nearest !== before; ) {
+    before = nearest;
+    for (const { id } of tables) {
+      const interval: CoverageInterval | undefined =
+        nearest === undefined ? undefined : intervalAt(coverage.get(id)!, nearest);
+      if (interval?.class === "exact") nearest = lastExactIn(interval, nearest!);
+    }
+  }
+  return nearest;
+}
+
 /** The error for an instant that cannot be restored exactly. */
 export function inexact(
   from: TableName,
@@ -218,6 +251,15 @@ export function inexact(
 ): ThinkbackError {
   const interval = intervalAt(coverage, instant);
   const nearest = nearestExact(coverage, instant).map(formatInstant);
+  if (interval?.class === "exact" && interval.resolutionMs !== undefined) {
+    const resolution = formatWhole(interval.resolutionMs);
+    return new ThinkbackError(
+      "instant",
+      `${from.db}.${from.name} cannot be restored exactly to ${formatInstant(instant)}: ` +
+        `its history is thinned there, to one instant per ${resolution}`,
+      { hint: `kept are ${nearest.join(" and ")}; --nearest takes the one before` },
+    );
+  }
   const why = interval?.reason === undefined ? "" : ` (${interval.reason})`;
   return new ThinkbackError(
     interval?.class === "damaged" ? "damaged" : "instant",

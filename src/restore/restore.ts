@@ -46,29 +46,41 @@ export async function refuseExisting(plan: RestorePlan, target: Target): Promise
   });
 }
 
-/** Makes the plan's databases and tables. Users and grants are restored after them, by restoreAccess. */
+/**
+ * Makes the plan's databases and tables. Users and grants are restored after them, by restoreAccess.
+ * @param signal ends it between two steps, with the signal's reason; what was made by then stays
+ */
 export async function restore(
   repository: Repository,
   plan: RestorePlan,
   target: Target,
   clock: Clock,
   observer: RestoreObserver,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<RestoredTable[]> {
   await refuseExisting(plan, target);
   const present = new Set(await target.databases());
-  for (const db of plan.databases) if (!present.has(db)) await target.createDatabase(db);
+  for (const db of plan.databases) {
+    signal.throwIfAborted();
+    if (!present.has(db)) await target.createDatabase(db);
+  }
   if (plan.tables.length === 0) return [];
   let segmentsRead = 0;
   const log = await LogCollection.read(
     repository.store,
     plan.tables.map(({ config, base }) => ({ table: config.id, after: base.logFrom })),
     plan.instant,
-    { onSegment: () => observer.reading((segmentsRead += 1), plan.segments) },
+    {
+      onSegment: () => {
+        observer.reading((segmentsRead += 1), plan.segments);
+        signal.throwIfAborted();
+      },
+    },
   );
   try {
     const restored: RestoredTable[] = [];
     for (const table of plan.tables) {
-      restored.push(await restoreTable(repository, table, log, target, clock, observer));
+      restored.push(await restoreTable(repository, table, log, target, clock, observer, signal));
     }
     // Last of all, so that no hook runs on what is restored.
     for (const { config, to } of plan.tables) {
@@ -87,7 +99,9 @@ async function restoreTable(
   target: Target,
   clock: Clock,
   observer: RestoreObserver,
+  signal: AbortSignal,
 ): Promise<RestoredTable> {
+  signal.throwIfAborted();
   const { config, base, from, to } = table;
   const began = clock.monotonicMs();
   await target.createTable({
@@ -110,12 +124,14 @@ async function restoreTable(
     }
     await writer.room();
     observer.writing(to, writer.documents, writer.bytes);
+    signal.throwIfAborted();
   }
   await writer.finish();
   observer.finishing(to, "syncing");
   await target.sync(to);
   observer.finishing(to, "comparing");
   const { written, held, matches } = await ranges.compare(target, to);
+  signal.throwIfAborted();
   observer.finishing(to, "building indexes");
   for (const index of table.indexes) await target.createIndex(to, index);
   await target.waitForIndexes(to);

@@ -1,11 +1,20 @@
 import type { Term } from "rethinkdb";
 import { ThinkbackError } from "../errors.js";
-import type { IndexStatus } from "./catalog-reader.js";
+import type { IndexStatus, TableConfig } from "./catalog-reader.js";
 import type { Dial } from "./channel.js";
 import { Connection } from "./connection.js";
 import { r, systemTable, tableTerm } from "./reql.js";
 import { errorClasses, ReqlError } from "./response.js";
-import type { GrantScope, RangeDigest, TableName, TableSpec, Target } from "./target.js";
+import type { TableReference } from "./source.js";
+import type {
+  GrantScope,
+  RangeDigest,
+  TableName,
+  TableSettings,
+  TableSpec,
+  Target,
+} from "./target.js";
+import { type WalkBatch, walkTable } from "./walk.js";
 
 /** A connection is served by one thread of the server; a few keep it busy without crowding out its other users. */
 const writeConnections = 4;
@@ -31,6 +40,17 @@ export class RethinkTarget implements Target {
     private readonly dial: Dial,
   ) {}
 
+  async version(): Promise<string | undefined> {
+    try {
+      const [row] = await (await this.adminConnection()).rows(systemTable("server_status"));
+      return (row as { process?: { version?: string } } | undefined)?.process?.version;
+    } catch (error) {
+      if (error instanceof ReqlError && error.errorClass === errorClasses.permission)
+        return undefined;
+      throw this.explain(error, "read the server's version");
+    }
+  }
+
   async databases(): Promise<string[]> {
     return this.ask<string[]>(r.dbList(), "list the databases");
   }
@@ -42,6 +62,10 @@ export class RethinkTarget implements Target {
 
   async createDatabase(name: string): Promise<void> {
     await this.ask(r.dbCreate(name), `create database ${name}`);
+  }
+
+  async dropDatabase(name: string): Promise<void> {
+    await this.ask(r.dbDrop(name), `drop database ${name}`);
   }
 
   async createTable(spec: TableSpec): Promise<void> {
@@ -113,6 +137,30 @@ export class RethinkTarget implements Target {
     );
   }
 
+  async settings({ db, name }: TableName): Promise<TableSettings> {
+    const what = `read the settings of ${db}.${name}`;
+    const [config] = await this.rows(systemTable("table_config").filter!({ db, name }), what);
+    if (!config) throw new ThinkbackError("target", `${this.location} has no table ${db}.${name}`);
+    const indexes = await this.ask<IndexStatus[]>(tableTerm({ db, name }).indexStatus!(), what);
+    return { config: config as TableConfig, indexes };
+  }
+
+  async *walk(table: TableReference, signal: AbortSignal): AsyncGenerator<WalkBatch> {
+    const connection = await this.connect();
+    const close = () => connection.close();
+    signal.addEventListener("abort", close, { once: true });
+    try {
+      signal.throwIfAborted();
+      // Nobody writes to what was restored, so it does not matter when a row was asked for.
+      yield* walkTable(connection, table, { stamp: () => ({ time: 0, sequence: 0 }), signal });
+    } catch (error) {
+      throw this.explain(error, `read ${table.db}.${table.name}`);
+    } finally {
+      signal.removeEventListener("abort", close);
+      connection.close();
+    }
+  }
+
   async users(): Promise<string[]> {
     const rows = (await this.rows(systemTable("users"), "list the users")) as { id: string }[];
     return rows.map(({ id }) => id);
@@ -144,11 +192,16 @@ export class RethinkTarget implements Target {
 
   private async rows(term: Term, what: string): Promise<unknown[]> {
     try {
-      this.admin ??= await this.connect();
-      return await this.admin.rows(term);
+      return await (await this.adminConnection()).rows(term);
     } catch (error) {
       throw this.explain(error, what);
     }
+  }
+
+  /** Another one where the last was lost: what was made must be dropped even then. */
+  private async adminConnection(): Promise<Connection> {
+    if (!this.admin?.isOpen) this.admin = await this.connect();
+    return this.admin;
   }
 
   private explain(error: unknown, what: string): unknown {

@@ -1,5 +1,7 @@
 /** What a restore needs of a RethinkDB. */
-import type { IndexStatus } from "./catalog-reader.js";
+import type { IndexStatus, TableConfig } from "./catalog-reader.js";
+import type { TableReference } from "./source.js";
+import type { WalkBatch } from "./walk.js";
 
 /** How a table is to be made. */
 export interface TableSpec {
@@ -30,13 +32,23 @@ export interface GrantScope {
   table?: string;
 }
 
+/** What a table is, besides its documents. */
+export interface TableSettings {
+  config: TableConfig;
+  indexes: IndexStatus[];
+}
+
 export interface Target {
   /** For messages; never holds a secret. */
   readonly location: string;
+  /** What the server says it is, such as "rethinkdb 2.4.4"; undefined if the user may not read that. */
+  version(): Promise<string | undefined>;
   databases(): Promise<string[]>;
   /** Of all databases but the system's. */
   tables(): Promise<TableName[]>;
   createDatabase(name: string): Promise<void>;
+  /** Drops a database with all its tables. */
+  dropDatabase(name: string): Promise<void>;
   /** Makes the table and waits until it can be written. */
   createTable(spec: TableSpec): Promise<void>;
   /**
@@ -58,6 +70,9 @@ export interface Target {
   waitForIndexes(table: TableName): Promise<void>;
   /** @param hook the binary pseudo type that getWriteHook gives */
   setWriteHook(table: TableName, hook: object): Promise<void>;
+  settings(table: TableName): Promise<TableSettings>;
+  /** Reads the table in the order of primary keys, as the server sends it; ends at once when the signal aborts. */
+  walk(table: TableReference, signal: AbortSignal): AsyncIterable<WalkBatch>;
   /** Names of the users. */
   users(): Promise<string[]>;
   createUser(name: string, password: string): Promise<void>;

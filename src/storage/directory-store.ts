@@ -22,6 +22,9 @@ import {
 /** Temporary files begin so; object names cannot begin with a dot. */
 const temporaryPrefix = ".tmp-";
 
+/** How many sizes a listing asks for at once. */
+const sizesAtOnce = 64;
+
 export class DirectoryStore implements ObjectStore {
   /** Directories known to exist and to be durable in their parents. */
   private readonly madeDirectories = new Set<string>();
@@ -103,14 +106,28 @@ export class DirectoryStore implements ObjectStore {
   }
 
   private async *listDirectory(directory: string, prefix: string): AsyncIterable<StoredObject> {
-    for (const entry of await this.readEntries(directory)) {
-      const name = directory === "" ? entry.name : `${directory}/${entry.name}`;
+    const entries = await this.readEntries(directory);
+    const nameOf = (entry: Dirent) =>
+      directory === "" ? entry.name : `${directory}/${entry.name}`;
+    const sizes = new Map<string, number | undefined>();
+    for (const [i, entry] of entries.entries()) {
+      const name = nameOf(entry);
+      if (i % sizesAtOnce === 0) {
+        const next = entries.slice(i, i + sizesAtOnce).filter((one) => !one.isDirectory());
+        sizes.clear();
+        await Promise.all(
+          next
+            .map(nameOf)
+            .filter((one) => one.startsWith(prefix))
+            .map(async (one) => sizes.set(one, await this.size(one))),
+        );
+      }
       if (entry.isDirectory()) {
         if (`${name}/`.startsWith(prefix) || prefix.startsWith(`${name}/`)) {
           yield* this.listDirectory(name, prefix);
         }
       } else if (name.startsWith(prefix)) {
-        const size = await this.size(name);
+        const size = sizes.get(name);
         if (size !== undefined) yield { name, size };
       }
     }

@@ -33,6 +33,7 @@ const silent: CaptureObserver = {
   spoolDelivered: ignore,
   readingStops: ignore,
   writeHookGone: ignore,
+  tickAdapted: ignore,
 };
 
 export interface CaptureCase {

@@ -1,94 +1,69 @@
 /**
  * `npm run bench`: each case beside its bare limit, in turn, in one run; medians and their ratio are printed.
  * Nothing is asserted about time: machines are noisy.
+ *
+ *   npm run bench -- restore fold --documents 10000 --rounds 3
+ *
+ * runs two of the cases, with tables of 10,000 documents, each side three times. Those that need no server start none.
  */
 import { rm } from "node:fs/promises";
-import { type DriverConnection, r } from "../server/driver.js";
+import { parseArgs } from "node:util";
 import { startServer, type TestServer } from "../server/find-server.js";
-import type { Place } from "./capture.js";
-import { bareWalk, firstCopy } from "./first-copy.js";
-import { peakMemory } from "./memory.js";
-import { load } from "./orders.js";
-import { alternate, type Run, report } from "./report.js";
-import { bareFeed, captureFeed, driverFeed, provoker } from "./steady.js";
+import type { Bench } from "./bench.js";
+import { benchCopy, benchCopyMemory } from "./copy.js";
+import { benchDump } from "./dump.js";
+import { benchFold } from "./fold.js";
+import { benchFoldLimit } from "./fold-limit.js";
+import { benchHistory } from "./history.js";
+import { benchLag } from "./lag.js";
+import { benchRestore } from "./restore.js";
+import { benchSize } from "./size.js";
+import { benchStart } from "./start.js";
+import { benchSteady } from "./steady-case.js";
+import { benchWorkMemory } from "./work-memory.js";
 
-const documents = Number(process.env.THINKBACK_BENCH_DOCUMENTS ?? 200_000);
-const rounds = Number(process.env.THINKBACK_BENCH_ROUNDS ?? 5);
-/** As many as the server queues for a feed, so that none of the readers can lose one. */
-const changes = Math.min(documents, 100_000);
+/** What each measures stands at the top of its file. */
+const cases: Record<string, (bench: Bench) => Promise<void>> = {
+  copy: benchCopy,
+  "copy-memory": benchCopyMemory,
+  steady: benchSteady,
+  size: benchSize,
+  fold: benchFold,
+  "fold-limit": benchFoldLimit,
+  restore: benchRestore,
+  history: benchHistory,
+  memory: benchWorkMemory,
+  lag: benchLag,
+  dump: benchDump,
+  start: benchStart,
+};
 
-async function main(): Promise<void> {
-  const server = await startServer();
-  const connection = await r.connect(server);
-  const scratch: string[] = [];
-  try {
-    const bytes = await load(connection, "large", "orders", documents);
-    process.stdout.write(`${documents} orders of ${Math.round(bytes / documents)} bytes\n\n`);
-    await benchFirstCopy({ ...server, db: "large", table: "orders" }, scratch);
-    await load(connection, "changing", "orders", changes);
-    await benchSteady({ ...server, db: "changing", table: "orders" }, connection, scratch);
-    await load(connection, "small", "orders", documents / 10);
-    await benchMemory(server, scratch);
-  } finally {
-    await connection.close();
-    await server.stop();
-    for (const directory of scratch) await rm(directory, { recursive: true, force: true });
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    documents: { type: "string", default: "100000" },
+    rounds: { type: "string", default: "5" },
+  },
+});
+
+const unknown = positionals.find((name) => !Object.hasOwn(cases, name));
+if (unknown !== undefined) {
+  throw new Error(`there is no case ${unknown}; there are ${Object.keys(cases).join(", ")}`);
+}
+
+const scratch: string[] = [];
+let server: Promise<TestServer> | undefined;
+const bench: Bench = {
+  documents: Number(values.documents),
+  rounds: Number(values.rounds),
+  scratch,
+  server: () => (server ??= startServer()),
+};
+try {
+  for (const name of positionals.length > 0 ? positionals : Object.keys(cases)) {
+    await cases[name]!(bench);
   }
+} finally {
+  await (await server)?.stop();
+  for (const directory of scratch) await rm(directory, { recursive: true, force: true });
 }
-
-async function benchFirstCopy(place: Place, scratch: string[]): Promise<void> {
-  const names = [
-    "bare reader of raw frames, the same walk",
-    "thinkback: feed open, compressed, digested, stored",
-  ];
-  const runs = await alternate(rounds, [() => bareWalk(place), () => firstCopy(place, scratch)]);
-  reportRuns("first copy, one connection", documents, names, runs);
-}
-
-async function benchSteady(
-  place: Place,
-  connection: DriverConnection,
-  scratch: string[],
-): Promise<void> {
-  const provoke = provoker(place, connection);
-  const names = [
-    "bare reader of raw frames, the same feed",
-    "the official driver's cursor, counting",
-    "thinkback: digested, compressed, stored each second",
-  ];
-  const runs = await alternate(rounds, [
-    () => bareFeed(place, provoke),
-    () => driverFeed(place, provoke, changes),
-    () => captureFeed(place, provoke, changes, scratch),
-  ]);
-  reportRuns("a saturated feed", changes, names, runs);
-}
-
-/** Rates, then CPU for 100,000 documents or changes. */
-function reportRuns(title: string, count: number, names: string[], runs: Run[][]): void {
-  const series = (of: (run: Run) => number) =>
-    names.map((name, i): [string, number[]] => [name, runs[i]!.map(of)]);
-  report(
-    `${title}, per second`,
-    series(({ seconds }) => count / seconds),
-  );
-  report(
-    `${title}, ms of CPU per 100,000`,
-    series(({ cpuMs }) => (cpuMs * 100_000) / count),
-  );
-}
-
-async function benchMemory(server: TestServer, scratch: string[]): Promise<void> {
-  const small: number[] = [];
-  const large: number[] = [];
-  for (let round = 0; round < 3; round += 1) {
-    small.push(await peakMemory(server, "small.*", scratch));
-    large.push(await peakMemory(server, "large.*", scratch));
-  }
-  report("peak memory of `thinkback run --once`, MiB", [
-    [`${documents / 10} documents`, small],
-    [`${documents} documents`, large],
-  ]);
-}
-
-await main();

@@ -1,33 +1,45 @@
 import { seededRandom } from "../endtoend/workload.js";
-import { type DriverConnection, r } from "../server/driver.js";
+import { r } from "../server/driver.js";
 
 const words =
   "amber basin cedar delta ember fjord grove haven islet jetty knoll ledge maple north".split(" ");
 
-/** Generated orders of some 480 bytes; returns the bytes of their JSON text. */
-export async function load(
-  connection: DriverConnection,
+/** Makes a table of generated orders of some 480 bytes, unless there is one. */
+export async function loadOrders(
+  server: { host: string; port: number },
   db: string,
   table: string,
   count: number,
-): Promise<number> {
-  const random = seededRandom(1);
-  await r.dbCreate(db).run(connection);
-  await r.db(db).tableCreate(table).run(connection);
-  let bytes = 0;
-  for (let at = 0; at < count; at += 1000) {
-    const orders = Array.from({ length: Math.min(1000, count - at) }, (_, i) =>
-      order(at + i, random),
-    );
-    const text = JSON.stringify(orders);
-    bytes += text.length;
-    await r.db(db).table(table).insert(r.json(text)).run(connection, { durability: "soft" });
+): Promise<void> {
+  const connection = await r.connect(server);
+  try {
+    const databases = (await r.dbList().run(connection)) as string[];
+    if (!databases.includes(db)) await r.dbCreate(db).run(connection);
+    const tables = (await r.db(db).tableList().run(connection)) as string[];
+    if (tables.includes(table)) return;
+    await r.db(db).tableCreate(table).run(connection);
+    const random = seededRandom(1);
+    for (let at = 0; at < count; at += 1000) {
+      const orders = Array.from({ length: Math.min(1000, count - at) }, (_, i) =>
+        order(at + i, random),
+      );
+      const insert = r
+        .db(db)
+        .table(table)
+        .insert(r.json(JSON.stringify(orders)));
+      await insert.run(connection, { durability: "soft" });
+    }
+    await r.db(db).table(table).sync().run(connection);
+  } finally {
+    await connection.close();
   }
-  await r.db(db).table(table).sync().run(connection);
-  return bytes;
 }
 
-function order(number: number, random: () => number): object {
+/** An order of some 480 bytes; its key is "order-" and its number with nine digits. */
+export function order(
+  number: number,
+  random: () => number,
+): { id: string; [field: string]: unknown } {
   const pick = () => words[Math.floor(random() * words.length)]!;
   return {
     id: `order-${String(number).padStart(9, "0")}`,

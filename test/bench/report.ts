@@ -35,6 +35,32 @@ export async function alternate(rounds: number, cases: (() => Promise<Run>)[]): 
   return runs;
 }
 
+/** What a run took: by the clock on the wall, and of the processor. The latter is less disturbed by others. */
+export interface Took {
+  seconds: number;
+  cpuSeconds: number;
+}
+
+/** Runs `work` in this process. */
+export async function timed(work: () => Promise<void>): Promise<Took> {
+  const [began, cpu] = [performance.now(), process.cpuUsage()];
+  await work();
+  const { user, system } = process.cpuUsage(cpu);
+  return { seconds: (performance.now() - began) / 1000, cpuSeconds: (user + system) / 1e6 };
+}
+
+/** Runs cases in turn, A B C A B C …, after one round that is not counted; gives what each of them gave. */
+export async function inTurn<T>(rounds: number, cases: (() => Promise<T>)[]): Promise<T[][]> {
+  const given: T[][] = cases.map(() => []);
+  for (let round = 0; round <= rounds; round += 1) {
+    for (const [i, run] of cases.entries()) {
+      const one = await run();
+      if (round > 0) given[i]!.push(one);
+    }
+  }
+  return given;
+}
+
 export function median(values: number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
@@ -59,4 +85,18 @@ export function report(title: string, series: [string, number[]][]): void {
 
 function format(value: number): string {
   return value >= 100 ? Math.round(value).toLocaleString("en-US") : value.toFixed(1);
+}
+
+/** Rates, then CPU for 100,000 documents or changes. */
+export function reportRuns(title: string, count: number, names: string[], runs: Run[][]): void {
+  const series = (of: (run: Run) => number) =>
+    names.map((name, i): [string, number[]] => [name, runs[i]!.map(of)]);
+  report(
+    `${title}, per second`,
+    series(({ seconds }) => count / seconds),
+  );
+  report(
+    `${title}, ms of CPU per 100,000`,
+    series(({ cpuMs }) => (cpuMs * 100_000) / count),
+  );
 }

@@ -65,6 +65,7 @@ beforeEach(async () => {
   const log = LogWriter.open(repository, clock, claim, shipper);
   recorder = new Recorder(log, clock, recorderDefaults, {
     readingStops: () => undefined,
+    tickAdapted: () => undefined,
     clockSetBack: (since) => setBack.push(since),
   });
   void recorder.run(stop.controller.signal);

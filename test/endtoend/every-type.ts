@@ -54,7 +54,7 @@ const keys = () => [
 ];
 
 /** Makes database `types`, which has one of everything, and an empty database `nothing`. */
-export async function makeEveryType(stage: Stage): Promise<void> {
+export async function makeEveryType(stage: Pick<Stage, "query">): Promise<void> {
   const types = r.db("types");
   await stage.query(r.dbCreate("types"));
   await stage.query(r.dbCreate("nothing"));
@@ -75,7 +75,7 @@ export async function makeEveryType(stage: Stage): Promise<void> {
   await stage.query(types.table("keys").setWriteHook(hook));
 }
 
-async function makeIndexes(stage: Stage, table: Term): Promise<void> {
+async function makeIndexes(stage: Pick<Stage, "query">, table: Term): Promise<void> {
   await stage.query(table.indexCreate("simple", (row: Term) => row("text")));
   await stage.query(table.indexCreate("compound", (row: Term) => [row("id"), row("text")]));
   await stage.query(table.indexCreate("multi", (row: Term) => row("array"), { multi: true }));

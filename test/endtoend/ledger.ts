@@ -26,6 +26,9 @@ export interface Judgement {
   wrong: { key: string; found: string | null; allowed: (string | null)[] }[];
 }
 
+/** By key, what it may be: more than one thing where it was being written. */
+export type Answers = ReadonlyMap<string, (string | null)[]>;
+
 export class Ledger {
   private readonly entries = new Map<string, LedgerEntry[]>();
 
@@ -57,20 +60,27 @@ export class Ledger {
    * that was acknowledged more than `deliveryMs` before it must be.
    */
   judge(state: Map<string, string>, instant: number, deliveryMs: number): Judgement {
-    const judgement: Judgement = { keys: 0, right: 0, inFlight: 0, wrong: [] };
-    const keys = new Set([...this.entries.keys(), ...state.keys()]);
-    for (const key of keys) {
-      const found = state.get(key) ?? null;
-      const allowed = this.allowed(key, instant, deliveryMs);
-      judgement.keys += 1;
-      if (allowed.includes(found)) {
-        judgement.right += 1;
-        if (allowed.length > 1) judgement.inFlight += 1;
-      } else {
-        judgement.wrong.push({ key, found, allowed });
-      }
+    return judgeBy(this.answersAt(instant, deliveryMs), state);
+  }
+
+  /** What each key may be at an instant that has passed. */
+  answersAt(instant: number, deliveryMs: number): Answers {
+    return new Map(
+      [...this.entries.keys()].map((key) => [key, this.allowed(key, instant, deliveryMs)]),
+    );
+  }
+
+  /** Forgets what only answers of before `instant` need. Not for a server that may yet lose what it acknowledged. */
+  forgetBefore(instant: number, deliveryMs: number): void {
+    for (const [key, list] of this.entries) {
+      const settled = list.findLastIndex(
+        ({ acknowledged }) => acknowledged !== undefined && acknowledged <= instant - deliveryMs,
+      );
+      if (settled === -1) continue;
+      list.splice(0, settled);
+      // A key that is not there needs no entry.
+      if (list.length === 1 && list[0]!.document === null) this.entries.delete(key);
     }
-    return judgement;
   }
 
   /** All writes of a key, in order. */
@@ -94,4 +104,21 @@ export class Ledger {
     }
     return [...new Set([settled, ...open])];
   }
+}
+
+/** Compares a restored state with what it may be. */
+export function judgeBy(answers: Answers, state: Map<string, string>): Judgement {
+  const judgement: Judgement = { keys: 0, right: 0, inFlight: 0, wrong: [] };
+  for (const key of new Set([...answers.keys(), ...state.keys()])) {
+    const found = state.get(key) ?? null;
+    const allowed = answers.get(key) ?? [null];
+    judgement.keys += 1;
+    if (allowed.includes(found)) {
+      judgement.right += 1;
+      if (allowed.length > 1) judgement.inFlight += 1;
+    } else {
+      judgement.wrong.push({ key, found, allowed });
+    }
+  }
+  return judgement;
 }

@@ -2,7 +2,13 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { digestOf, SetDigest } from "../../src/digest.js";
 import { orderCode } from "../../src/key-order.js";
-import { type BaseManifest, newestBase, readManifest } from "../../src/repository/base.js";
+import {
+  type BaseManifest,
+  type BasePart,
+  newestBase,
+  readBases,
+  readManifest,
+} from "../../src/repository/base.js";
 import { baseCursor, findInBase } from "../../src/repository/base-reader.js";
 import { BaseWriter } from "../../src/repository/base-writer.js";
 import { DataObject } from "../../src/repository/data-object.js";
@@ -21,8 +27,8 @@ beforeEach(async () => {
   repository = await makeRepository();
 });
 
-const newWriter = (begun = 10, unique = "1") =>
-  new BaseWriter(repository, { table, primaryKey: "id", epoch: 1, begun, unique });
+const newWriter = (begun = 10, unique = "1", partBytesTarget?: number) =>
+  new BaseWriter(repository, { table, primaryKey: "id", epoch: 1, begun, unique }, partBytesTarget);
 
 type Row = [key: unknown, document: unknown];
 
@@ -194,6 +200,54 @@ describe("a base", () => {
     expect(() => writer.add(json(second), 1, 2, json({}))).toThrow("out of order");
   });
 
+  test("takes over parts of another base, and is all of both", async () => {
+    const first = newWriter(10, "1", 200);
+    for (let key = 0; key < 20; key += 1) first.add(json(key), 5, key, json({ id: key }));
+    const before = await first.finish(20, 4);
+    const second = newWriter(30, "2", 200);
+    second.add(json(-1), 25, 1, json({ id: -1 }));
+    second.keep(before.parts[1]!);
+    second.add(json("last"), 25, 2, json({ id: "last" }));
+    const base = await second.finish(30, 30);
+    expect(base.parts.map(({ name }) => name)).toEqual([
+      `bases/${table}/000000000000030-2/part-000000.zst`,
+      before.parts[1]!.name,
+      `bases/${table}/000000000000030-2/part-000001.zst`,
+    ]);
+    const documents = (await read(base)).map(([, document]) => document);
+    const digest = new SetDigest();
+    for (const document of documents) digest.add(digestOf(json(document)));
+    expect(base).toMatchObject({ rows: before.parts[1]!.rows + 2, digest: digest.hex() });
+    expect(second).toMatchObject({ partsWritten: 2, partsKept: 1, rows: base.rows });
+    expect((await newestBase(repository.store, table, 99))?.parts).toEqual(base.parts);
+    const lost = await copyOf(repository.store, { [before.parts[1]!.name]: undefined });
+    expect((await readBases(lost, table)).damaged.map(({ base: of }) => of.instant)).toEqual([
+      20, 30,
+    ]);
+  });
+
+  test("takes over no part whose keys come again, or came already", async () => {
+    const before = await write(rowsOf([1, 2, 3]));
+    const behind = newWriter(30, "2");
+    behind.add(json(1), 1, 1, json({}));
+    expect(() => behind.keep(before.parts[0]!)).toThrow("out of order");
+    const within = newWriter(30, "3");
+    within.keep(before.parts[0]!);
+    expect(() => within.keep(before.parts[0]!)).toThrow("out of order");
+    expect(() => within.add(json(3), 1, 1, json({}))).toThrow("out of order");
+  });
+
+  test("is not read when a part holds other rows than the manifest says", async () => {
+    const base = await write(rowsOf([1, 2, 3]));
+    for (const change of [{ rows: 2 }, { firstKey: "0" }]) {
+      const changed = { ...base, parts: [{ ...base.parts[0]!, ...change }] };
+      const message = expect.stringContaining("does not hold the rows") as string;
+      await expect(read(changed)).rejects.toMatchObject({ code: "damaged", message });
+      const found = findInBase(repository.store, changed, orderCode(json(1)));
+      await expect(found).rejects.toMatchObject({ code: "damaged", message });
+    }
+  });
+
   test("is not published twice for one instant and writer", async () => {
     await write([]);
     await expect(write([])).rejects.toThrow("exists already");
@@ -232,5 +286,69 @@ describe("readManifest", () => {
         message: `object ${name} is damaged: its name and its content differ`,
       });
     }
+  });
+
+  describe("refuses a manifest that is sealed, but", () => {
+    type Change = (base: BaseManifest) => Partial<BaseManifest>;
+    const parts =
+      (change: (parts: BasePart[]) => unknown[]): Change =>
+      (base) => ({ parts: change(base.parts) as BasePart[] });
+    const part = (index: number, change: (part: BasePart) => object): Change =>
+      parts((all) => all.map((one, i) => (i === index ? { ...one, ...change(one) } : one)));
+    const together = /parts do not combine/;
+    const order = /out of order/;
+    const fields = /fields are not those of a base/;
+
+    test.each<[string, Change, RegExp]>([
+      ["lacks its first part", parts((all) => all.slice(1)), together],
+      ["lacks a part in the middle", parts((all) => all.filter((_, i) => i !== 1)), together],
+      ["lacks its last part", parts((all) => all.slice(0, -1)), together],
+      ["lacks all parts", parts(() => []), together],
+      ["has a part twice", parts((all) => [all[0]!, ...all]), order],
+      ["has its parts in another order", parts((all) => all.toReversed()), order],
+      ["has parts that overlap", part(1, () => ({ firstKey: "5" })), order],
+      [
+        "has parts that share a key",
+        parts(([a, b, ...rest]) => [a, { ...b, firstKey: a!.lastKey }, ...rest]),
+        order,
+      ],
+      ["has a part that ends before it begins", part(1, () => ({ lastKey: "5" })), order],
+      ["has a part without rows", part(1, () => ({ rows: 0 })), fields],
+      ["has a part with one row less", part(1, ({ rows }) => ({ rows: rows - 1 })), together],
+      ["has a part with another digest", part(1, () => ({ digest: "0".repeat(16) })), together],
+      ["has a part without a digest", part(1, () => ({ digest: undefined })), fields],
+      [
+        "has a part with a digest that is none",
+        part(1, () => ({ digest: "x".repeat(16) })),
+        fields,
+      ],
+      ["has a part with fewer bytes", part(1, () => ({ documentBytes: 1 })), together],
+      ["has a key that can be none", part(1, () => ({ firstKey: "{}" })), /not a primary key/],
+      ["claims a row more", ({ rows }) => ({ rows: rows + 1 }), together],
+      ["claims another digest", () => ({ digest: "0".repeat(16) }), together],
+      [
+        "claims other bytes",
+        ({ documentBytes }) => ({ documentBytes: documentBytes + 1 }),
+        together,
+      ],
+      [
+        "has another table's part",
+        part(1, ({ name }) => ({ name: name.replace("0a", "0b") })),
+        /another table/,
+      ],
+    ])("%s", async (_, change, message) => {
+      const writer = newWriter(10, "1", 200);
+      for (let i = 0; i < 20; i += 1) writer.add(json(i * 10), 5, i, json({ id: i * 10 }));
+      const base = await writer.finish(20, 4);
+      expect(base.parts.length).toBeGreaterThan(3);
+      const name = `bases/${table}/000000000000020-2/manifest.json`;
+      const changed = { ...base, ...change(base) };
+      await repository.store.put(name, encodeJsonObject("base", changed));
+      await expect(readManifest(repository.store, name)).rejects.toMatchObject({
+        code: "damaged",
+        message: expect.stringMatching(message) as string,
+      });
+      await expect(newestBase(repository.store, table, 99)).resolves.toMatchObject({ rows: 20 });
+    });
   });
 });

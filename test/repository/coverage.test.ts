@@ -4,8 +4,10 @@ import {
   type CoverageRecord,
   intervalAt,
   nearestExact,
+  relabel,
+  thinned,
 } from "../../src/repository/coverage.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
+import { clipped, readCoverage } from "../../src/repository/coverage-reader.js";
 import { copyOf, foldUp, makeRepository, namesIn, Recording, StillClock } from "./recording.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";
@@ -28,6 +30,24 @@ const repairing = (since: number): Step => ({ state: "repairing", since });
 const live = (since: number): Step => ({ state: "live", since });
 const hole = (since: number, reason = "lost"): Step => ({ state: "hole", since, reason });
 const dropped = (since: number): Step => ({ state: "dropped", since });
+
+test("an interval that is cut keeps the pinned instants that lie in it, and no others", () => {
+  const coverage = { ...built(copying(10), live(30), { reach: 100 }), watched: true, copies: [] };
+  const pinned = thinned(coverage, 0, 100, 1000, [20, 40, 60, 80]);
+  expect(pinned.intervals).toEqual([
+    { from: 30, to: 100, class: "exact", resolutionMs: 1000, kept: [40, 60, 80] },
+  ]);
+  const expiry = { at: 0, number: 1, logTo: -1, cuts: [], bases: {}, folded: {} };
+  const horizons = { [table]: { from: 50, base: 30 } };
+  expect(clipped(pinned, { ...expiry, horizons }).intervals).toEqual([
+    { from: 50, to: 100, class: "exact", resolutionMs: 1000, kept: [60, 80] },
+  ]);
+  expect(relabel(pinned, 50, 70, "damaged", "lost").intervals).toEqual([
+    { from: 30, to: 49, class: "exact", resolutionMs: 1000, kept: [40] },
+    { from: 50, to: 70, class: "damaged", reason: "lost" },
+    { from: 71, to: 100, class: "exact", resolutionMs: 1000, kept: [80] },
+  ]);
+});
 
 describe("CoverageBuilder", () => {
   test("knows nothing of a table while it is first copied", () => {

@@ -2,16 +2,11 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { catalogAt } from "../../src/repository/catalog.js";
 import { claimEpoch, type Owner } from "../../src/repository/claim.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
-import {
-  lastSegment,
-  latestEpoch,
-  listSegments,
-  openSegment,
-  readChain,
-  segmentsOfStream,
-} from "../../src/repository/log.js";
+import { lastSegment, latestEpoch, listSegments, openSegment } from "../../src/repository/log.js";
+import { LogView } from "../../src/repository/log-view.js";
 import { LogWriter, type Shipper } from "../../src/repository/log-writer.js";
 import type { Repository } from "../../src/repository/repository.js";
+import { recordHolders, refusing } from "../../src/repository/stream-records.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import {
   copyOf,
@@ -21,6 +16,7 @@ import {
   Recording,
   restoredAt,
   StillClock,
+  segmentChain,
 } from "./recording.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";
@@ -49,7 +45,7 @@ async function epochOf(ticks: number, recording?: Recording): Promise<string[]> 
 
 async function chain(of: ObjectStore, after: number, until: number): Promise<string[]> {
   const names: string[] = [];
-  for await (const segment of readChain(of, after, until)) names.push(segment.name);
+  for await (const segment of segmentChain(of, after, until)) names.push(segment.name);
   return names;
 }
 
@@ -85,7 +81,7 @@ describe("the writer", () => {
         .durable;
     }
     expect(times).toEqual(times.toSorted((a, b) => a - b));
-    for await (const segment of readChain(store, 0, all)) {
+    for await (const segment of segmentChain(store, 0, all)) {
       const { from, to } = segment.index.footer;
       expect(from).toBeLessThanOrEqual(to);
       for (const { minTime, maxTime } of segment.index.frames) {
@@ -104,7 +100,7 @@ describe("the writer", () => {
   });
 });
 
-describe("readChain", () => {
+describe("the chain", () => {
   test("gives the segments that overlap the stretch, in order, across epochs", async () => {
     const names = [...(await epochOf(3)), ...(await epochOf(3))];
     expect(await chain(store, 0, all)).toEqual(names);
@@ -320,7 +316,7 @@ describe("a segment that could not be stored", () => {
   });
 });
 
-describe("segmentsOfStream", () => {
+describe("recordHolders", () => {
   test("finds all that hold the stream, newest first, across epochs; and stops where one is gone", async () => {
     const holders: string[] = [];
     for (const epoch of [1, 2]) {
@@ -333,7 +329,13 @@ describe("segmentsOfStream", () => {
       }
     }
     const found: string[] = [];
-    for await (const { name } of segmentsOfStream(store, "catalog", (await lastSegment(store))!)) {
+    const view = await LogView.read(store);
+    for await (const { name } of recordHolders(
+      view,
+      "catalog",
+      view.pieces.length - 1,
+      refusing(view),
+    )) {
       found.push(name);
     }
     expect(found).toEqual(holders);

@@ -1,15 +1,17 @@
 /** Repositories made by the real writers under a clock that stands still, and beside them a plain model of them. */
 import type { Clock } from "../../src/clock.js";
 import { digestOf } from "../../src/digest.js";
-import { fold } from "../../src/fold/fold.js";
+import { type FoldOptions, fold } from "../../src/fold/fold.js";
 import type { Instant } from "../../src/instant.js";
-import { orderCode } from "../../src/key-order.js";
+import { type OrderCode, orderCode } from "../../src/key-order.js";
 import { newestBase } from "../../src/repository/base.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
 import { BaseWriter } from "../../src/repository/base-writer.js";
 import { claimEpoch, type Owner } from "../../src/repository/claim.js";
 import type { CoverageRecord } from "../../src/repository/coverage.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
+import type { Segment } from "../../src/repository/log.js";
+import { LogView } from "../../src/repository/log-view.js";
 import { LogWriter, type Shipper, type TickFacts } from "../../src/repository/log-writer.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import { repositoryName } from "../../src/repository/names.js";
@@ -39,6 +41,18 @@ export async function makeRepository(store: ObjectStore = new MemoryStore()): Pr
   const description = { id: "00000000-0000-4000-8000-0000000000ff", created: 0 };
   await store.put(repositoryName, encodeJsonObject("repository", description));
   return openRepository(store);
+}
+
+/** The segments that hold versions captured after `after` and up to `until`, of a log without folded segments. */
+export async function* segmentChain(
+  store: ObjectStore,
+  after: Instant,
+  until: Instant,
+): AsyncGenerator<Segment> {
+  for await (const piece of (await LogView.read(store)).chain(after, until)) {
+    if ("manifest" in piece) throw new Error(`${piece.name} is not a segment`);
+    yield piece;
+  }
 }
 
 const owner: Owner = { host: "test", process: 1, isAlive: () => false };
@@ -84,7 +98,7 @@ export class History {
 
   /** The last version of a key at `instant`, as text; null if deleted, undefined if there was none. */
   last(table: string, key: Buffer, instant = Number.MAX_SAFE_INTEGER): string | null | undefined {
-    const code = orderCode(key);
+    const code = codeOf(key.toString());
     const all = this.tables.get(table) ?? [];
     return all.findLast(({ key: of, time }) => time <= instant && codeOf(of) === code)?.document;
   }
@@ -96,7 +110,13 @@ export class History {
   }
 }
 
-const codeOf = (key: string) => orderCode(Buffer.from(key));
+const codes = new Map<string, OrderCode>();
+
+function codeOf(key: string): OrderCode {
+  let code = codes.get(key);
+  if (code === undefined) codes.set(key, (code = orderCode(Buffer.from(key))));
+  return code;
+}
 
 /** One epoch of a log under way. */
 export class Recording {
@@ -115,6 +135,11 @@ export class Recording {
     const claim = await claimEpoch(repository, clock, owner, true);
     const log = LogWriter.open(repository, clock, claim, new PlainShipper(repository.store));
     return new Recording(repository, clock, history, log);
+  }
+
+  /** Goes on with the log of an epoch that was shut out, for another history: what it writes does not count. */
+  static behind(shutOut: Recording, history: History): Recording {
+    return new Recording(shutOut.repository, shutOut.clock, history, shutOut.log);
   }
 
   /** Appends a version of a document (null: a delete), 1 ms later than what came before. */
@@ -146,16 +171,17 @@ export class Recording {
     return tick.to;
   }
 
-  /** Copies documents (in key order) to a base of the log's own instants, as the first copy of a table does. */
-  async copy(table: string, rows: [key: unknown, document: unknown][]): Promise<BaseWriter> {
+  /** Copies documents to a base of the log's own instants, in key order, as the first copy of a table does. */
+  async copy(
+    table: string,
+    rows: [key: unknown, document: unknown][],
+    partBytesTarget?: number,
+  ): Promise<BaseWriter> {
     const { time } = this.log.stamp();
-    const writer = new BaseWriter(this.repository, {
-      table,
-      primaryKey: "id",
-      epoch: this.log.epoch,
-      begun: time,
-      unique: this.log.epoch.toString(36),
-    });
+    const { epoch } = this.log;
+    const unique = epoch.toString(36);
+    const identity = { table, primaryKey: "id", epoch, begun: time, unique };
+    const writer = new BaseWriter(this.repository, identity, partBytesTarget);
     const sorted = rows.toSorted(([a], [b]) => (orderCode(json(a)) < orderCode(json(b)) ? -1 : 1));
     for (const [key, document] of sorted) {
       const { sequence } = this.log.stamp();
@@ -170,16 +196,17 @@ export class Recording {
 
 /** The documents of a table at an instant, in key order, as a restore reads them. */
 export async function restoredAt(
-  store: ObjectStore,
+  of: ObjectStore | LogView,
   table: string,
   instant: Instant,
   memoryBytesMax?: number,
 ): Promise<string[]> {
+  const store = of instanceof LogView ? of.store : of;
   const base = await newestBase(store, table, instant);
   if (!base) throw new Error(`the test asks for ${table} before its first base`);
   const wanted = [{ table, after: base.logFrom }];
   const options = memoryBytesMax === undefined ? {} : { memoryBytesMax };
-  const log = await LogCollection.read(store, wanted, instant, options);
+  const log = await LogCollection.read(of, wanted, instant, options);
   try {
     const documents: string[] = [];
     for await (const winners of mergeLatest([baseCursor(store, base), ...log.cursors(table)])) {
@@ -194,9 +221,14 @@ export async function restoredAt(
 }
 
 /** Folds tables (all, if none are given) up to their newest exact instants at or before `until`. */
-export function foldUp(repository: Repository, until: Instant, tables?: string[]) {
-  const options = { until, unique: "f1", onRows: () => undefined };
-  return fold(repository, tables ? { ...options, tables } : options);
+export function foldUp(
+  repository: Repository,
+  until: Instant,
+  tables?: string[],
+  options: Partial<FoldOptions> = {},
+) {
+  const all = { until, unique: "f1", onRows: () => undefined, ...options };
+  return fold(repository, tables ? { ...all, tables } : all);
 }
 
 export async function namesIn(store: ObjectStore, prefix = ""): Promise<string[]> {

@@ -75,6 +75,9 @@ export interface Scenario {
   };
 }
 
+/** Seven of these documents, about, so that the folded base of `orders` has parts of its own and parts of the copy. */
+const partBytesTarget = 1500;
+
 const document = (id: unknown, revision: number) => ({
   id,
   revision,
@@ -96,6 +99,7 @@ export async function record(repository: Repository, clock = new StillClock()): 
   const ordersCopy = await first.copy(
     orders,
     mixedKeys.map((key) => [key, document(key, 1)]),
+    partBytesTarget,
   );
   const postsCopy = await first.copy(posts, [
     ["p1", { id: "p1" }],
@@ -138,7 +142,7 @@ export async function record(repository: Repository, clock = new StillClock()): 
   second.put(orders, "\u{1F600}", null);
   second.put(posts, "p4", { id: "p4" });
   const last = await second.tick(1000, { lagging: { [posts]: folded } });
-  await foldUp(repository, folded, [orders]);
+  await foldUp(repository, folded, [orders], { partBytesTarget });
   await putEvidence(repository.store, {
     table: posts,
     key: '"p1"',

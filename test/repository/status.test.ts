@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { newestBase } from "../../src/repository/base.js";
-import { listSegments } from "../../src/repository/log.js";
+import { LogView } from "../../src/repository/log-view.js";
 import type { Repository } from "../../src/repository/repository.js";
 import { readStatus } from "../../src/repository/status.js";
 import { countsAt, totalsAt } from "../../src/repository/totals.js";
@@ -19,8 +19,8 @@ beforeEach(async () => {
   recording = await Recording.begin(repository, clock);
 });
 
-const segments = () => listSegments(repository.store);
-const totals = async (instant = all) => totalsAt(repository.store, await segments(), instant);
+const view = () => LogView.read(repository.store);
+const totals = async (instant = all) => totalsAt(await view(), instant);
 
 /** A table with a complete base; returns the base's instant. */
 async function copied(id: string, name: string, keys: string[], during?: () => void) {
@@ -73,12 +73,12 @@ describe("totals", () => {
     }
     for (const [i, at] of times.entries()) {
       expect((await totals(at)).get(table)?.changes).toBe(3 * (Math.floor(i / 3) + 1));
-      const counts = await countsAt(repository.store, await segments(), table, at);
+      const counts = (await countsAt(await view(), table, at))!;
       const until = Array.from({ length: i + 1 }, (_, n) => n);
       const deleted = until.filter((n) => n % 5 === 4);
       expect(counts.changes).toBe(i + 1);
       expect(counts.deletes).toBe(deleted.length);
-      const before = await countsAt(repository.store, await segments(), table, at - 1);
+      const before = (await countsAt(await view(), table, at - 1))!;
       expect(before.changes).toBe(i);
       expect(counts.inserts - counts.deletes).toBe(recording.history.at(table, at).length);
     }

@@ -1,6 +1,7 @@
 /** Bugs planted on purpose. Each must be found; if one is not, the simulation is broken, not the code sound. */
 import { afterEach, expect, test, vi } from "vitest";
 import { Repair } from "../../src/capture/repair.js";
+import { LogRanges } from "../../src/fold/log-ranges.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { openSegment, type WriterClaim } from "../../src/repository/log.js";
 import { parseSegmentName, parseWriterName } from "../../src/repository/names.js";
@@ -42,6 +43,12 @@ test("an epoch that is believed too late is found", { timeout: 120_000 }, async 
   const violations = await firstViolations({ wrapStore: believingLateEpochs });
   expect(violations).not.toEqual([]);
 });
+
+test("a fold that keeps a part in which something changed is found", async () => {
+  vi.spyOn(LogRanges.prototype, "next", "get").mockReturnValue(undefined);
+  const violations = await firstViolations({});
+  expect(violations.join("\n")).toMatch(/restores .* as .*; it was|restores to something else/);
+}, 120_000);
 
 function ignoringOverflows(source: Source): Source {
   return overriding(source, {

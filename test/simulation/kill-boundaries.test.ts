@@ -115,7 +115,7 @@ async function scenario(killAt: number, moment: Moment): Promise<number> {
   await change(1);
   const folding = fold(
     { store: first.seen, description },
-    { until: time.trueMs, unique: "a", onRows: () => undefined },
+    { until: time.trueMs, unique: "a", partBytesTarget: 400, onRows: () => undefined },
   );
   folding.catch(() => undefined);
   await time.runUntil(time.nowMs + 200);

@@ -263,7 +263,7 @@ export class Oracle {
     const captured = truth.tables.find(({ id }) => id === table);
     if (!captured) return;
     const request = { at: instant, tables: [captured.name], databases: [], renames: new Map() };
-    const plan = await planRestore(repository, { ...request, allowInexact: false });
+    const plan = await planRestore(repository, { ...request, allowInexact: false, nearest: false });
     if (plan.tables[0]?.class !== "exact") this.violate(`${table} at ${instant}: the plan differs`);
   }
 

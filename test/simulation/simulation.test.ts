@@ -6,14 +6,25 @@ const seeds = 16;
 const steps = 200;
 
 describe("the whole system under faults", () => {
+  const parts = { runs: 0, written: 0, kept: 0 };
+
   for (let seed = 1; seed <= seeds; seed += 1) {
     test(`seed ${seed}`, { timeout: 60_000 }, async () => {
-      const { violations, trace, compared } = await simulate({ seed, steps });
+      const { violations, trace, compared, ...report } = await simulate({ seed, steps });
+      parts.runs += 1;
+      parts.written += report.parts.written;
+      parts.kept += report.parts.kept;
       expect(violations, `--seed ${seed} --steps ${steps}\n${trace.join("\n")}`).toEqual([]);
       expect(compared.instants).toBeGreaterThan(40);
       expect(compared.documents).toBeGreaterThan(200);
     });
   }
+
+  test("had bases with parts of several bases among what was compared", (context) => {
+    if (parts.runs < seeds) context.skip("not every seed was run");
+    expect(parts.written).toBeGreaterThan(100);
+    expect(parts.kept).toBeGreaterThan(50);
+  });
 
   test("replays exactly from its seed", { timeout: 60_000 }, async () => {
     const [once, again] = [

@@ -1,6 +1,6 @@
 /** The whole system under one seed: workload, faults, writers, folds; and the oracle that watches. */
 import { messageOf } from "../../src/errors.js";
-import { fold } from "../../src/fold/fold.js";
+import { type FoldedTable, fold } from "../../src/fold/fold.js";
 import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
@@ -43,8 +43,12 @@ export interface SimulationReport {
   compared: Oracle["compared"];
   ends: Record<string, number>;
   faults: number;
+  /** Parts of bases that folds wrote, and those that they took over from the base before. */
+  parts: { written: number; kept: number };
 }
 
+/** A few documents to a part, by turns fewer and more: so that bases have parts of several bases before them. */
+const partBytesTargets = [150, 400];
 const feedDelayMsMax = 20;
 /** A frontier is the end of a tick, at most a minute old in what a writer that died had written. */
 const holeBeforeFaultMs = 65_000;
@@ -65,6 +69,7 @@ export class Simulation {
   private readonly oracle: Oracle;
   private readonly lines: string[] = [];
   private folds = 0;
+  private readonly parts = { written: 0, kept: 0 };
   /** The share of steps at which something goes wrong. */
   private roughness = 0.1;
 
@@ -173,19 +178,29 @@ export class Simulation {
     const description = { id: `simulation-${this.options.seed}`, created: 0 };
     const until = this.writers.machines[0]!.wall.now() - this.random.below(60_000);
     const unique = `f${this.folds}`;
+    const partBytesTarget = partBytesTargets[this.folds % partBytesTargets.length]!;
     this.folds += 1;
     this.trace(`fold until ${until}`);
     if (this.random.next() < 0.3) {
       this.time.after(this.random.next() * 3000, () => life.kill());
     }
-    fold({ store, description }, { until, unique, onRows: () => undefined }).then(
-      () => this.trace("fold ended"),
+    const options = { until, unique, partBytesTarget, onRows: () => undefined };
+    fold({ store, description }, options).then(
+      (folded) => this.noteFolded(folded),
       (error: unknown) => {
         this.trace(`fold failed: ${messageOf(error)}`);
         if (!(error instanceof StoreUnreachable))
           this.oracle.violate(`fold failed: ${(error as Error).stack}`);
       },
     );
+  }
+
+  private noteFolded(folded: FoldedTable[]): void {
+    for (const { partsWritten, partsKept } of folded) {
+      this.parts.written += partsWritten;
+      this.parts.kept += partsKept;
+    }
+    this.trace(`fold ended; parts so far: ${JSON.stringify(this.parts)}`);
   }
 
   private async end(): Promise<void> {
@@ -246,6 +261,7 @@ export class Simulation {
       compared: this.oracle.compared,
       ends: Object.fromEntries(this.writers.ends),
       faults: this.faults.windows.length,
+      parts: this.parts,
     };
   }
 

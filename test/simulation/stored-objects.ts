@@ -1,10 +1,13 @@
 /** Everything in the repository is opened and read: chain, bases, data objects. */
 import { digestOf, SetDigest, sha256 } from "../../src/digest.js";
+import type { Span } from "../../src/json-bytes.js";
 import { readBases, readManifest } from "../../src/repository/base.js";
 import { DataObject, type Kind } from "../../src/repository/data-object.js";
-import { parseLines } from "../../src/repository/lines.js";
-import { listSegments, openSegment, readChain } from "../../src/repository/log.js";
+import { lineSpans, parseKeyLine, parseLine } from "../../src/repository/lines.js";
+import { openSegment } from "../../src/repository/log.js";
+import { LogView } from "../../src/repository/log-view.js";
 import { parseManifestName } from "../../src/repository/names.js";
+import type { ObjectReference } from "../../src/repository/segment.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 
 /** Throws at the first object that is not whole, or not in its place. */
@@ -19,10 +22,10 @@ export async function verifyRepository(store: ObjectStore): Promise<void> {
 }
 
 async function readWholeChain(store: ObjectStore): Promise<void> {
-  const last = (await listSegments(store)).at(-1);
-  if (!last) return;
-  for await (const segment of readChain(store, 0, last.to)) {
-    for (const frame of segment.index.frames) await segment.readFrame(frame);
+  const view = await LogView.read(store);
+  for await (const piece of view.chain(-1, Number.MAX_SAFE_INTEGER)) {
+    if ("manifest" in piece) continue;
+    for (const frame of piece.index.frames) await piece.readFrame(frame);
   }
 }
 
@@ -31,25 +34,58 @@ async function readObject(store: ObjectStore, name: string): Promise<void> {
     await openSegment(store, name);
     return;
   }
-  const kind: Kind = name.endsWith(".keys.zst") ? "baseKeys" : "basePart";
+  const kind = kindOf(name);
   const object = await DataObject.open(store, name, kind);
   for (const frame of object.index.frames) await object.readFrame(frame);
 }
 
-async function verifyBase(store: ObjectStore, name: string): Promise<void> {
-  const manifest = await readManifest(store, name);
-  const digest = new SetDigest();
-  for (const part of manifest.parts) {
-    await DataObject.open(store, part.keys.name, "baseKeys", part.keys.checksum);
-    const object = await DataObject.open(store, part.name, "basePart", part.checksum);
-    for (const frame of object.index.frames) {
-      for (const { document } of parseLines(await object.readFrame(frame), part.name)) {
-        if (document) digest.add(digestOf(document));
-      }
-    }
+function kindOf(name: string): Kind {
+  if (name.startsWith("folded/")) {
+    return /\/(catalog|coverage)-\d+\.zst$/.test(name) ? "foldedRecords" : "foldedPart";
   }
-  if (digest.hex() !== manifest.digest || digest.count !== manifest.rows)
-    throw new Error(`${name} does not hold the documents that it says`);
+  return name.endsWith(".keys.zst") ? "baseKeys" : "basePart";
+}
+
+/** Every part holds what the manifest says of it, and its keys are those of its documents. */
+async function verifyBase(store: ObjectStore, name: string): Promise<void> {
+  const { parts } = await readManifest(store, name);
+  for (const part of parts) {
+    const documents = await linesOf(store, part, "basePart", (lines, { start, end }) => {
+      const { key, time, sequence, document } = parseLine(lines, start, end, part.name);
+      return [key.toString(), time, sequence, digestOf(document!)];
+    });
+    const keys = await linesOf(store, part.keys, "baseKeys", (lines, { start, end }) => {
+      const { key, time, sequence, digest } = parseKeyLine(lines, start, end, part.keys.name);
+      return [key.toString(), time, sequence, digest];
+    });
+    const digest = new SetDigest();
+    for (const [, , , of] of documents) digest.add(of);
+    const whole =
+      digest.hex() === part.digest &&
+      digest.count === part.rows &&
+      documents.at(0)?.[0] === part.firstKey &&
+      documents.at(-1)?.[0] === part.lastKey;
+    if (!whole) throw new Error(`${part.name} does not hold the documents that ${name} says`);
+    if (JSON.stringify(keys) !== JSON.stringify(documents))
+      throw new Error(`${part.keys.name} does not hold the keys of ${part.name}`);
+  }
+}
+
+type Line = [key: string, time: number, sequence: number, digest: string];
+
+async function linesOf(
+  store: ObjectStore,
+  { name, checksum }: ObjectReference,
+  kind: Kind,
+  parse: (lines: Buffer, span: Span) => Line,
+): Promise<Line[]> {
+  const object = await DataObject.open(store, name, kind, checksum);
+  const all: Line[] = [];
+  for (const frame of object.index.frames) {
+    const lines = await object.readFrame(frame);
+    for (const span of lineSpans(lines, name)) all.push(parse(lines, span));
+  }
+  return all;
 }
 
 /** One checksum over all names and bytes of a store. */

@@ -103,6 +103,17 @@ describe("SetDigest", () => {
     );
   });
 
+  test("that was written down goes on as it was", () => {
+    fc.assert(
+      fc.property(fc.array(digest), fc.array(digest), (a, b) => {
+        const set = SetDigest.of(a.length, of(a).hex());
+        expect([set.hex(), set.count]).toEqual([of(a).hex(), a.length]);
+        set.addSet(of(b));
+        expect([set.hex(), set.count]).toEqual([of([...a, ...b]).hex(), a.length + b.length]);
+      }),
+    );
+  });
+
   test("of nothing is zero", () => {
     expect(new SetDigest().hex()).toBe("0000000000000000");
   });

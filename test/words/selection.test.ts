@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { tableSelection } from "../../src/capture/selection.js";
+import { tableSelection, withoutScratch } from "../../src/capture/selection.js";
 
 const tables = [
   "shop.orders",
@@ -52,5 +52,32 @@ describe("tableSelection", () => {
   ])("refuses the pattern %j", (pattern) => {
     expect(() => tableSelection([pattern], [])).toThrow("is not a pattern of tables");
     expect(() => tableSelection([], [pattern])).toThrow("is not a pattern of tables");
+  });
+});
+
+describe("withoutScratch", () => {
+  const scratch = "thinkback_drill_0123456789ab_shop";
+  const kept = [
+    { key: ["db", "d1"], value: { id: "d1", name: "shop" } },
+    { key: ["db", "d2"], value: { id: "d2", name: "thinkback_drill_mine" } },
+    { key: ["table", "t1"], value: { id: "t1", db: "shop", name: scratch } },
+    { key: ["indexes", "t1"], value: { indexes: [] } },
+    { key: ["user", scratch], value: { id: scratch } },
+    { key: ["permission", "u", "d1"], value: { id: ["u", "d1"] } },
+  ];
+
+  test("leaves out the databases of drills, and everything of their tables", () => {
+    const drilled = [
+      { key: ["db", "d3"], value: { id: "d3", name: scratch } },
+      { key: ["table", "t3"], value: { id: "t3", db: scratch, name: "orders" } },
+      { key: ["table", "t4"], value: { id: "t4", db: scratch, name: "x", error: "no replicas" } },
+      { key: ["indexes", "t3"], value: { indexes: [] } },
+      { key: ["permission", "u", "d3", "t3"], value: { id: ["u", "d3", "t3"] } },
+    ];
+    expect(withoutScratch([...kept, ...drilled])).toEqual(kept);
+  });
+
+  test("leaves everything else as it is", () => {
+    expect(withoutScratch(kept)).toEqual(kept);
   });
 });

@@ -1,0 +1,46 @@
+import type { Clock } from "../clock.js";
+import type { Instant } from "../instant.js";
+
+/** A clock that differs from its own course by more than this was set. */
+const clockStepMs = 1000;
+
+/** Watches whether the machine's clock is set, by the monotonic one. */
+export class ClockCourse {
+  /** The wall clock less the monotonic one, until somebody sets the former. */
+  private offset: number;
+  /** What the clock showed at the last look, and around the last step forward. */
+  private last: Instant;
+  private stepForward: { from: Instant; to: Instant } | undefined;
+
+  constructor(private readonly clock: Clock) {
+    this.offset = this.currentOffset();
+    this.last = clock.now();
+  }
+
+  /**
+   * Looks at the clock. If it was set back behind `logTime`, gives the instant since which labels are too late: now;
+   * or, if that undoes a step forward, that step.
+   */
+  setBackSince(logTime: Instant): Instant | undefined {
+    const now = this.clock.now();
+    const step = this.currentOffset() - this.offset;
+    let since: Instant | undefined;
+    if (Math.abs(step) > clockStepMs) {
+      this.offset += step;
+      if (step > 0) this.stepForward = { from: this.last, to: now };
+      else if (logTime - now > clockStepMs) since = this.mislabelledSince(now);
+    }
+    this.last = now;
+    return since;
+  }
+
+  private mislabelledSince(now: Instant): Instant {
+    const forward = this.stepForward;
+    this.stepForward = undefined;
+    return forward && forward.to > now ? Math.min(now, forward.from) : now;
+  }
+
+  private currentOffset(): number {
+    return this.clock.now() - this.clock.monotonicMs();
+  }
+}

@@ -1,0 +1,54 @@
+/** The length of ticks: as short as wanted, unless the store takes longer than that to make a segment durable. */
+
+export interface TickBounds {
+  minMs: number;
+  /** Equal to `minMs` if the length is not to be adapted. */
+  maxMs: number;
+}
+
+export interface PaceChange {
+  fromMs: number;
+  toMs: number;
+  reason: string;
+}
+
+/** So many segments are looked at before the length is changed, so that one slow put changes nothing. */
+const segmentsPerLook = 8;
+
+export class TickPace {
+  tickMs: number;
+  private shipped: number[] = [];
+
+  constructor(private readonly bounds: TickBounds) {
+    this.tickMs = bounds.minMs;
+  }
+
+  /** Takes how long a segment took to become durable; tells of a change of the length. */
+  note(shipMs: number): PaceChange | undefined {
+    const { minMs, maxMs } = this.bounds;
+    if (minMs === maxMs) return undefined;
+    this.shipped.push(shipMs);
+    if (this.shipped.length < segmentsPerLook) return undefined;
+    const typicalMs = median(this.shipped);
+    this.shipped = [];
+    const took = `a segment takes ${Math.round(typicalMs)} ms to become durable`;
+    if (typicalMs > this.tickMs && this.tickMs < maxMs) {
+      return this.change(Math.min(maxMs, 2 * this.tickMs), took);
+    }
+    if (typicalMs < this.tickMs / 4 && this.tickMs > minMs) {
+      return this.change(Math.max(minMs, this.tickMs / 2), `${took} only`);
+    }
+    return undefined;
+  }
+
+  private change(toMs: number, reason: string): PaceChange {
+    const fromMs = this.tickMs;
+    this.tickMs = toMs;
+    return { fromMs, toMs, reason };
+  }
+}
+
+function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)]!;
+}

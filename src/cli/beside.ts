@@ -1,0 +1,112 @@
+/**
+ * What runs beside a capture: rounds of maintenance and drills, each in a process of its own at a low priority, so that
+ * they take neither time nor memory from the ticks.
+ */
+import { spawn } from "node:child_process";
+import { setPriority } from "node:os";
+import { fileURLToPath } from "node:url";
+import type { Clock } from "../clock.js";
+import { messageOf } from "../errors.js";
+import type { CronTimes } from "../fold/schedule.js";
+import type { Log } from "./log.js";
+import type { MaintainArguments } from "./maintain.js";
+
+/** Lower than that of the capture. */
+const niceness = 10;
+
+/** No timer is set for longer. */
+const dayMs = 86_400_000;
+
+const program = fileURLToPath(new URL("./main.js", import.meta.url));
+
+/** Runs rounds of maintenance until the signal aborts. What a round that fails leaves undone, the next one finds. */
+export async function maintainBeside(
+  args: MaintainArguments,
+  everyMs: number,
+  clock: Clock,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await clock.sleep(everyMs, signal).catch(() => undefined);
+    if (signal.aborted) return;
+    try {
+      const done = await runBeside(["maintain", ...optionsOf(args)], signal);
+      log.info(done, "the repository was maintained");
+    } catch (error) {
+      if (!signal.aborted) log.warn({ error: messageOf(error) }, "maintenance failed");
+    }
+  }
+}
+
+/** Runs a drill at each of the times that a cron expression gives, until the signal aborts. */
+export async function drillBeside(
+  args: { repo: string; drillTarget: string | undefined; times: CronTimes },
+  clock: Clock,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  // It may hold a password, and other users see command lines.
+  const target = args.drillTarget === undefined ? {} : { THINKBACK_TARGET: args.drillTarget };
+  for (;;) {
+    const now = clock.now();
+    const next = args.times.next(now);
+    await clock.sleep(Math.min(dayMs, Math.max(1, next - now)), signal).catch(() => undefined);
+    if (signal.aborted) return;
+    if (clock.now() < next) continue;
+    try {
+      log.info(await runBeside(["drill", "--repo", args.repo], signal, target), "a drill was made");
+    } catch (error) {
+      if (!signal.aborted) log.error({ error: messageOf(error) }, "a drill failed");
+    }
+  }
+}
+
+/** What the command printed. Rejects with what it said if it failed. */
+function runBeside(
+  args: string[],
+  signal: AbortSignal,
+  environment: Record<string, string> = {},
+): Promise<object> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [program, ...args, "--json"], {
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "pipe", "pipe"],
+      signal,
+    });
+    const printed = { stdout: "", stderr: "" };
+    child.stdout.on("data", (text: Buffer) => (printed.stdout += text.toString()));
+    child.stderr.on("data", (text: Buffer) => (printed.stderr += text.toString()));
+    child.on("error", reject);
+    child.on("close", (code, killedBy) => {
+      if (code === 0) resolve(JSON.parse(printed.stdout) as object);
+      else reject(new Error(printed.stderr.trim() || `it ended with ${code ?? killedBy}`));
+    });
+    if (child.pid !== undefined) lowerPriority(child.pid);
+  });
+}
+
+function lowerPriority(pid: number): void {
+  try {
+    setPriority(pid, niceness);
+  } catch {
+    // Where the system does not permit it, or the process is gone, it runs as it is.
+  }
+}
+
+function optionsOf(args: MaintainArguments): string[] {
+  const options: Record<string, string | undefined> = {
+    "--repo": args.repo,
+    "--keep": args.keep,
+    "--fold-every": args.foldEvery,
+    "--fold-at": args.foldAt,
+    "--restore-within": args.restoreWithin,
+    "--grace": args.grace,
+  };
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return [
+    ...given.flatMap(([name, value]) => [name, value!]),
+    ...(args.delete ? [] : ["--no-delete"]),
+    ...(args.auto ? ["--auto"] : []),
+  ];
+}

@@ -1,0 +1,239 @@
+import { randomUUID } from "node:crypto";
+import { systemClock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import { restoreWork } from "../fold/schedule.js";
+import { formatInstant, parseInstant } from "../instant.js";
+import type { Drill, DrilledTable } from "../repository/drills.js";
+import { drillName } from "../repository/names.js";
+import { noteRates } from "../repository/rates.js";
+import { openRepository, type Repository, storeAt } from "../repository/repository.js";
+import { type DrillObserver, drill } from "../restore/drill.js";
+import type { DrillChoice } from "../restore/drill-plan.js";
+import type { RestorePlan } from "../restore/plan.js";
+import { formatAddress } from "../rethinkdb/address.js";
+import { dialer } from "../rethinkdb/channel.js";
+import { RethinkTarget } from "../rethinkdb/rethink-target.js";
+import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
+import { targetAt } from "./connect.js";
+import { differencesText, drillResult } from "./drill-text.js";
+import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
+import { ProgressLines, progressBar } from "./progress.js";
+import { stopOnSignals } from "./stop-signals.js";
+
+export interface DrillArguments {
+  repo: string;
+  target?: string;
+  at?: string;
+  latest?: boolean;
+  table: string[];
+  db: string[];
+  clean?: boolean;
+}
+
+export async function drillCommand(args: DrillArguments, output: Output): Promise<void> {
+  const choice = { at: chosenInstant(args), tables: args.table, databases: args.db };
+  const repository = await openRepository(storeAt(args.repo));
+  const observer = new DrillProgress(output);
+  const signal = stopOnSignals((name) => {
+    observer.end();
+    output.note(`thinkback: ${name}: dropping what was made; once more to end at once`);
+  });
+  try {
+    const settings = { ...choice, clean: args.clean === true };
+    const done = await drillOn(args.target, repository, settings, observer, signal);
+    observer.end();
+    await noteRate(repository, done);
+    printReport(done, output);
+    refuseDifferent(done);
+  } finally {
+    observer.end();
+  }
+  observer.refuseLeftBehind();
+}
+
+/** Below this, a measured rate says more of the machine's noise than of its speed. */
+const measuredBytesMin = 16 * 1024 * 1024;
+
+/** How fast the restore was is what later estimates go by. */
+async function noteRate({ store }: Repository, done: Drill): Promise<void> {
+  if (!done.ok || done.bytes < measuredBytesMin) return;
+  const work = restoreWork(done.documents, done.bytes);
+  const restoreBytesPerSecond = Math.round(work / done.seconds);
+  await noteRates(store, { restoreBytesPerSecond }, systemClock.now());
+}
+
+/**
+ * A drill on the server at `url`, or at THINKBACK_TARGET; without either on a server that is started for it and removed
+ * afterwards.
+ */
+export async function drillOn(
+  url: string | undefined,
+  repository: Repository,
+  choice: DrillChoice & { clean: boolean },
+  observer: DrillObserver,
+  signal: AbortSignal,
+): Promise<Drill> {
+  const own = url === undefined && process.env["THINKBACK_TARGET"] === undefined;
+  const server = own ? await startServer(signal) : undefined;
+  try {
+    const target = server ? targetOf(server) : targetAt(url);
+    try {
+      const unique = randomUUID().slice(-12);
+      const options = { ...choice, unique, clock: systemClock, random: Math.random };
+      return await drill(repository, target, options, observer, signal);
+    } finally {
+      target.close();
+    }
+  } finally {
+    await server?.stop();
+  }
+}
+
+async function startServer(signal: AbortSignal): Promise<ScratchServer> {
+  if (!(await serverIsInstalled())) {
+    throw new ThinkbackError(
+      "usage",
+      "no target is given, and there is no `rethinkdb` on the PATH to start one",
+      { hint: "give --target rethinkdb://user@host:28015, a server to drill on" },
+    );
+  }
+  try {
+    return await ScratchServer.start(systemClock, signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new ThinkbackError("incomplete", "the drill was stopped before its end", {
+      cause: error,
+    });
+  }
+}
+
+function targetOf({ address }: ScratchServer): RethinkTarget {
+  return new RethinkTarget(formatAddress(address), dialer(address, "target"));
+}
+
+function chosenInstant({ at, latest }: DrillArguments): DrillChoice["at"] {
+  if (at !== undefined && latest) {
+    throw new ThinkbackError("usage", "--at and --latest name two instants", {
+      hint: "give one of them; without either an exact instant is drawn by lot",
+    });
+  }
+  if (at !== undefined) return parseInstant(at, systemClock.now());
+  return latest ? "latest" : "random";
+}
+
+function printReport(done: Drill, output: Output): void {
+  const rows = done.tables.map((table) => [
+    table.name,
+    table.rows,
+    formatBytes(table.bytes),
+    table.seconds.toFixed(1),
+    table.ok ? "equal" : "DIFFERENT",
+  ]);
+  output.line("");
+  output.line(
+    formatTable(["table", "documents", "size", "seconds", "compared with the repository"], rows),
+  );
+  for (const { name, differences } of done.tables) {
+    if (differences) output.line(`${name}: ${differencesText(differences)}`);
+  }
+  const { documents, bytes, seconds, documentsPerSecond, bytesPerSecond } = done;
+  output.line(
+    `\n${formatCount(documents)} documents, ${formatBytes(bytes)} restored in ${seconds.toFixed(1)} s: ` +
+      `${formatCount(documentsPerSecond)} documents/s, ${formatBytes(bytesPerSecond)}/s`,
+  );
+  const what = done.ok ? "proven restorable" : "NOT PROVEN";
+  output.line(`${what}: ${formatInstant(done.instant)} (${done.class}) on ${serverText(done)}`);
+  output.line(`stored as ${drillName(done.ended, done.unique)}`);
+  output.result(drillResult(done));
+}
+
+function serverText({ server }: Drill): string {
+  return server ?? "a server of unknown version";
+}
+
+function refuseDifferent(done: Drill): void {
+  if (done.ok) return;
+  const wrong = done.tables.filter(({ ok }) => !ok).map(wrongText);
+  throw new ThinkbackError(
+    "mismatch",
+    `what was restored is not what the repository holds: ${wrong.join("; ")}`,
+    {
+      hint: "the drill is stored as failed. Run it again at the same instant with --at, and on another server, to tell a server that alters documents from a damaged repository",
+    },
+  );
+}
+
+function wrongText({ name, differences }: DrilledTable): string {
+  return differences ? `${name}: ${differencesText(differences)}` : name;
+}
+
+class DrillProgress implements DrillObserver {
+  private readonly lines = new ProgressLines();
+  private readonly rows = new Map<string, { name: string; rows: number }>();
+  private leftBehind: { databases: string[]; error: Error } | undefined;
+
+  constructor(private readonly output: Output) {}
+
+  leftovers(databases: string[], dropped: boolean): void {
+    const names = databases.join(", ");
+    this.output.note(
+      dropped
+        ? `thinkback: dropped what an earlier drill had left on the target: ${names}`
+        : `thinkback: another drill runs on the target, or was ended before it could drop ${names}; if none runs, drop them with --clean`,
+    );
+  }
+
+  planned(plan: RestorePlan): void {
+    for (const { from, to, base } of plan.tables) {
+      this.rows.set(`${to.db}.${to.name}`, { name: `${from.db}.${from.name}`, rows: base.rows });
+    }
+    const tables = plan.tables.map(({ from }) => `${from.db}.${from.name}`);
+    this.output.line(
+      `drill: restoring ${tables.join(", ") || "no table"} to ${formatInstant(plan.instant)}`,
+    );
+    for (const name of plan.notCaptured) {
+      this.output.note(`thinkback: ${name} existed then, but nothing of it was captured`);
+    }
+  }
+
+  reading(segmentsRead: number, segments: number): void {
+    this.lines.set("log", `${progressBar(segmentsRead / segments)} reading the log`);
+  }
+
+  writing(table: { db: string; name: string }, documents: number, bytes: number): void {
+    this.step(table, documents, `${formatCount(documents)} documents, ${formatBytes(bytes)}`);
+  }
+
+  finishing(table: { db: string; name: string }, step: string): void {
+    this.step(table, Number.POSITIVE_INFINITY, step);
+  }
+
+  comparing(table: { db: string; name: string }, documents: number): void {
+    this.step(table, documents, `${formatCount(documents)} documents compared`);
+  }
+
+  notDropped(databases: string[], error: Error): void {
+    this.leftBehind = { databases, error };
+    this.output.note(`thinkback: could not drop ${databases.join(", ")}: ${error.message}`);
+  }
+
+  /** Throws if a database of the drill could not be dropped. */
+  refuseLeftBehind(): void {
+    if (!this.leftBehind) return;
+    const { databases, error } = this.leftBehind;
+    throw new ThinkbackError("target", `the drill left ${databases.join(", ")} on the target`, {
+      hint: "drop them, or give --clean to the next drill",
+      cause: error,
+    });
+  }
+
+  end(): void {
+    this.lines.clear();
+  }
+
+  private step({ db, name }: { db: string; name: string }, documents: number, text: string): void {
+    const table = this.rows.get(`${db}.${name}`);
+    const share = table && table.rows > 0 ? Math.min(1, documents / table.rows) : 1;
+    this.lines.set(name, `${progressBar(share)} ${table?.name ?? name}: ${text}`);
+  }
+}

@@ -1,0 +1,86 @@
+import { randomUUID } from "node:crypto";
+import { systemClock } from "../clock.js";
+import type { ExpiryPlan } from "../fold/expire.js";
+import { type Maintained, maintain, planMaintenance } from "../fold/maintain.js";
+import { formatInstant } from "../instant.js";
+import { catalogAt } from "../repository/catalog.js";
+import { openRepository, type Repository, storeAt } from "../repository/repository.js";
+import { readSettings } from "../repository/settings.js";
+import type { StoredObject } from "../storage/object-store.js";
+import { logLine } from "./fold.js";
+import { durationOption, type KeepArguments, maintenanceOptions } from "./maintenance-options.js";
+import {
+  formatBytes,
+  formatCount,
+  formatOptionalInstant,
+  formatTable,
+  type Output,
+} from "./output.js";
+
+export interface ExpireArguments extends KeepArguments {
+  repo: string;
+  grace: string;
+  /** False with --no-delete. */
+  delete: boolean;
+  dryRun?: boolean;
+}
+
+export async function expireCommand(args: ExpireArguments, output: Output): Promise<void> {
+  const repository = await openRepository(storeAt(args.repo));
+  const now = systemClock.now();
+  const graceMs = args.delete ? durationOption("--grace", args.grace) : undefined;
+  const options = await maintenanceOptions(repository, args.dryRun ? {} : args, now);
+  if (args.dryRun) {
+    const plan = await planMaintenance(repository, graceMs, now, args.keep);
+    await print(repository, plan, output, "would be");
+    return;
+  }
+  const done = await maintain(
+    repository,
+    { ...options, unique: randomUUID().slice(0, 8), expires: true, graceMs },
+    { phase: () => undefined, onRows: () => undefined },
+  );
+  output.line(logLine(done.log));
+  await print(repository, done, output, "were");
+}
+
+async function print(
+  repository: Repository,
+  { expiry, deleted }: Pick<Maintained, "deleted"> & { expiry: ExpiryPlan | undefined },
+  output: Output,
+  verb: string,
+): Promise<void> {
+  const { store } = repository;
+  const { keep } = await readSettings(store);
+  const catalog = await catalogAt(store, Number.MAX_SAFE_INTEGER);
+  const names = new Map(catalog.tables().map(({ id, db, name }) => [id, `${db}.${name}`]));
+  const tables = (expiry?.tables ?? []).map((table) => ({
+    ...table,
+    name: names.get(table.table) ?? table.table,
+  }));
+  const rows = tables.map(({ name, from, fromThen, bases, basesKept }) => [
+    name,
+    formatOptionalInstant(from),
+    formatOptionalInstant(fromThen),
+    bases.length,
+    basesKept,
+  ]);
+  output.line(`kept: ${keep ?? "every change, for ever"}`);
+  const head = ["table", "restorable from", "then from", "bases let go", "kept"];
+  output.line(formatTable(head, rows));
+  const { objects, bytes } = sizeOf(deleted);
+  output.line(`${formatCount(objects)} objects, ${formatBytes(bytes)}, ${verb} deleted`);
+  output.result({
+    keep,
+    tables: tables.map(({ from, fromThen, ...table }) => ({
+      ...table,
+      from: from === undefined ? null : formatInstant(from),
+      fromThen: fromThen === undefined ? null : formatInstant(fromThen),
+    })),
+    deleted: { objects, bytes, names: deleted.map(({ name }) => name) },
+  });
+}
+
+function sizeOf(objects: StoredObject[]) {
+  return { objects: objects.length, bytes: objects.reduce((sum, { size }) => sum + size, 0) };
+}

@@ -1,0 +1,88 @@
+import { randomUUID } from "node:crypto";
+import { systemClock } from "../clock.js";
+import { type Load, readLoad } from "../fold/load.js";
+import { maintain } from "../fold/maintain.js";
+import {
+  estimateRestore,
+  type FoldDecision,
+  foldDue,
+  parseFoldSchedule,
+  proposedObjective,
+} from "../fold/schedule.js";
+import { formatInstant, type Instant } from "../instant.js";
+import { noteRates } from "../repository/rates.js";
+import { openRepository, storeAt } from "../repository/repository.js";
+import { logLine } from "./fold.js";
+import { durationOption, type KeepArguments, maintenanceOptions } from "./maintenance-options.js";
+import { formatBytes, formatCount, type Output } from "./output.js";
+
+/** When bases are made, and what is kept; `run` hands the same options on. */
+export interface MaintainArguments extends KeepArguments {
+  repo: string;
+  foldEvery: string;
+  foldAt?: string;
+  restoreWithin?: string;
+  /** Without --restore-within, go by what can be reached here. */
+  auto?: boolean;
+  grace: string;
+  /** False with --no-delete. */
+  delete: boolean;
+}
+
+function decide(args: MaintainArguments, load: Load, now: Instant): FoldDecision {
+  const schedule = parseFoldSchedule(args);
+  const { lastFold } = load;
+  if (lastFold === undefined) return { due: false, reason: "nothing has changed since the bases" };
+  const estimateMs = estimateRestore(load);
+  const foldedEstimateMs = estimateRestore({ ...load, logBytes: 0 });
+  const objectiveMs = schedule.objectiveMs ?? (args.auto ? proposedObjective(load) : undefined);
+  return foldDue({ ...schedule, objectiveMs, now, lastFold, estimateMs, foldedEstimateMs });
+}
+
+/** Below this, a measured rate says more of the machine's noise than of its speed. */
+const measuredBytesMin = 16 * 1024 * 1024;
+
+/** One round: the log is folded, bases are made if they are due, and what is not kept goes. */
+export async function maintainCommand(args: MaintainArguments, output: Output): Promise<void> {
+  const repository = await openRepository(storeAt(args.repo));
+  const { store } = repository;
+  const now = systemClock.now();
+  const options = await maintenanceOptions(repository, args, now);
+  const load = await readLoad(repository);
+  const estimateMs = estimateRestore(load);
+  const due = decide(args, load, now);
+  const began = performance.now();
+  const { log, tables, deleted } = await maintain(
+    repository,
+    {
+      ...options,
+      unique: randomUUID().slice(0, 8),
+      partial: false,
+      ...(due.due ? { bases: { until: now, skipUnchanged: true } } : {}),
+      expires: true,
+      graceMs: args.delete ? durationOption("--grace", args.grace) : undefined,
+    },
+    { phase: () => undefined, onRows: () => undefined },
+  );
+  const seconds = (performance.now() - began) / 1000;
+  const folded = tables.filter((table) => table.folded);
+  const breaks = tables.reduce((sum, table) => sum + table.breaks, 0);
+  if (folded.length > 0 && load.logBytes > measuredBytesMin) {
+    await noteRates(store, { mergeBytesPerSecond: Math.round(load.logBytes / seconds) }, now);
+  }
+  const bytesDeleted = deleted.reduce((sum, { size }) => sum + size, 0);
+  output.line(`bases: ${due.reason}; ${formatCount(folded.length)} made`);
+  if (breaks > 0) output.line(`${formatCount(breaks)} BROKEN CHAINS: evidence is stored`);
+  output.line(logLine(log));
+  output.line(`${formatCount(deleted.length)} objects, ${formatBytes(bytesDeleted)}, deleted`);
+  output.result({
+    at: formatInstant(now),
+    reason: due.reason,
+    estimatedRestoreSeconds: estimateMs / 1000,
+    bases: folded.length,
+    breaks,
+    log,
+    deleted: { objects: deleted.length, bytes: bytesDeleted },
+    seconds,
+  });
+}

@@ -1,0 +1,33 @@
+import { systemClock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import type { MaintenanceOptions } from "../fold/maintain.js";
+import { durationMs, type Instant } from "../instant.js";
+import type { Repository } from "../repository/repository.js";
+import { declareKeep } from "../repository/settings.js";
+import { thisProcess } from "./this-process.js";
+
+export interface KeepArguments {
+  keep?: string;
+}
+
+/** Segments younger than this are not folded. Longer than any writer that takes over needs from its look to its claim. */
+export const settleMs = 60_000;
+
+/** What all commands that maintain have in common; declares the tiers, if some were given. */
+export async function maintenanceOptions(
+  repository: Repository,
+  args: KeepArguments,
+  now: Instant,
+): Promise<Pick<MaintenanceOptions, "clock" | "owner" | "partial" | "settleMs">> {
+  if (args.keep !== undefined) await declareKeep(repository.store, args.keep, now);
+  return { clock: systemClock, owner: thisProcess, partial: true, settleMs };
+}
+
+/** A duration that an option gives; throws, naming the option, if it is not one. */
+export function durationOption(option: string, text: string, minMs = 0): number {
+  const ms = durationMs(text);
+  if (ms !== undefined && ms >= minMs) return ms;
+  throw new ThinkbackError("usage", `${option} ${text} is not a duration that can be used`, {
+    hint: `give it as 30s, 15m or 2h${minMs > 0 ? `, of at least ${minMs / 1000}s` : ""}`,
+  });
+}

@@ -1,0 +1,103 @@
+import { randomUUID } from "node:crypto";
+import { systemClock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import { formatInstant } from "../instant.js";
+import { storeAt } from "../repository/repository.js";
+import { type Cost, catalogCost } from "../verify/costs.js";
+import { type Mended, type MendReport, mend, planMending } from "../verify/mend.js";
+import { settleMs } from "./maintenance-options.js";
+import { formatCount, formatTable, type Output } from "./output.js";
+import { thisProcess } from "./this-process.js";
+import { VerifyProgress, whileRegistered } from "./verify.js";
+
+export interface MendArguments {
+  repo: string;
+  data?: boolean;
+  dryRun?: boolean;
+}
+
+/** Makes anew what is damaged and others hold. */
+export async function mendCommand(args: MendArguments, output: Output): Promise<void> {
+  const store = storeAt(args.repo);
+  const report = await whileRegistered(store, output, async () => {
+    const progress = new MendProgress();
+    try {
+      const options = {
+        clock: systemClock,
+        owner: thisProcess,
+        unique: randomUUID().slice(0, 8),
+        data: args.data === true,
+        settleMs,
+        observer: progress,
+      };
+      return await (args.dryRun ? planMending(store, options) : mend(store, options));
+    } finally {
+      progress.end();
+    }
+  });
+  print(report, args.dryRun === true, output);
+  refuseRest(report);
+}
+
+function print({ mended, names }: MendReport, isPlan: boolean, output: Output): void {
+  const nameOf = ({ table }: Cost) =>
+    table === catalogCost ? "everything: the catalog" : (names.get(table) ?? table);
+  if (mended.length === 0) output.line("nothing is damaged");
+  else {
+    for (const { object, what, outcome, by, refuses } of mended) {
+      output.line(`${object}\n  ${what}\n  ${textOf(outcome, isPlan)}`);
+      for (const name of by) output.line(`    by ${name}`);
+      if (outcome === "left" && refuses) output.line(`  refused: ${refuses}`);
+    }
+  }
+  const costs = mended
+    .filter(({ outcome }) => outcome === "left")
+    .flatMap((one) => one.costs.map((cost) => ({ ...cost, object: one.object })));
+  if (costs.length > 0) {
+    const rows = costs.map((cost) => [
+      nameOf(cost),
+      formatInstant(cost.from),
+      formatInstant(cost.to),
+      cost.object,
+    ]);
+    output.line(`\n${formatTable(["cannot be restored", "from", "to", "because of"], rows)}`);
+  }
+  output.result({
+    mended: mended.map(({ costs: of, refuses, ...rest }) => ({
+      ...rest,
+      refuses: refuses ?? null,
+      costs: of.map((cost) => ({
+        table: cost.table,
+        name: nameOf(cost),
+        from: formatInstant(cost.from),
+        to: formatInstant(cost.to),
+      })),
+    })),
+  });
+}
+
+function textOf(outcome: Mended["outcome"], isPlan: boolean): string {
+  if (outcome === "rebuilt") return isPlan ? "would be rebuilt" : "rebuilt";
+  return outcome === "left" ? "CANNOT BE REBUILT" : "not needed: others hold the same";
+}
+
+/** What is left of the damage, as an error. */
+function refuseRest({ mended }: MendReport): void {
+  const left = mended.filter(({ outcome }) => outcome === "left");
+  if (left.length === 0) return;
+  throw new ThinkbackError(
+    "damaged",
+    left.length === 1
+      ? "1 object cannot be rebuilt"
+      : `${formatCount(left.length)} objects cannot be rebuilt`,
+    {
+      hint: "put them back from a copy of the repository",
+    },
+  );
+}
+
+class MendProgress extends VerifyProgress {
+  onRows(table: string, rows: number): void {
+    this.lines.set("mend", `rebuilding a base of ${table}: ${formatCount(rows)} documents`);
+  }
+}

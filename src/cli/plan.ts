@@ -1,0 +1,212 @@
+import { ThinkbackError } from "../errors.js";
+import { readLoad } from "../fold/load.js";
+import {
+  monthlyCost,
+  type Prices,
+  readSourceRates,
+  requestsPerDay,
+  type SourceRates,
+  segmentsPerDay,
+  storedBytes,
+} from "../fold/proposal.js";
+import { estimateRestore, proposedObjective } from "../fold/schedule.js";
+import { catalogAt } from "../repository/catalog.js";
+import { formatWhole, parseKeep } from "../repository/keep-policy.js";
+import { openRepository, storeAt } from "../repository/repository.js";
+import { formatBytes, formatTable, type Output } from "./output.js";
+
+export interface PlanArguments {
+  repo: string;
+  keep: string[];
+  priceStorage: string;
+  /** A directory takes nothing for a request. */
+  pricePut: string;
+  priceGet: string;
+}
+
+const hourMs = 3_600_000;
+/** Folding so often is what the storage of the tiers is computed with. */
+const foldEveryMs = hourMs;
+const tiersLookedAt = ["all:7d", "all:7d, 1m:30d, 1d:365d", "all:30d, 1h:365d", "all:forever"];
+const ticksLookedAtMs = [500, 1000, 5000, 10_000];
+
+export async function planCommand(args: PlanArguments, output: Output): Promise<void> {
+  const prices = pricesOf(args);
+  const repository = await openRepository(storeAt(args.repo));
+  const rates = await readSourceRates(repository);
+  if (rates.tables.length === 0) {
+    throw new ThinkbackError("instant", "nothing is measured yet: no table has a complete base", {
+      hint: "let `thinkback run` capture for a while, a day if it can be",
+    });
+  }
+  const catalog = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
+  const names = new Map(catalog.tables().map(({ id, db, name }) => [id, `${db}.${name}`]));
+  const tables = rates.tables.map((table) => ({
+    ...table,
+    name: names.get(table.table) ?? table.table,
+  }));
+  const changesPerDay = tables.reduce((sum, table) => sum + table.changesPerDay, 0);
+  const ticks = ticksLookedAtMs.map((tickMs) =>
+    tickOf(tickMs, changesPerDay, tables.length, prices),
+  );
+  const keeps = [...tiersLookedAt, ...args.keep].map((keep) => keepOf(keep, rates, prices));
+  const proposed = proposeOf(ticks, keeps);
+  const objectives = await objectivesOf(repository, rates);
+  output.line(
+    `measured over ${formatWhole(Math.max(1000, Math.round(rates.spanMs / 1000) * 1000))}\n`,
+  );
+  printTables(tables, output);
+  printTicks(ticks, proposed.tickMs, output);
+  printKeeps(keeps, proposed.keep, output);
+  printObjectives(objectives, output);
+  output.line(
+    `\nproposed: --tick ${formatMs(proposed.tickMs)} --restore-within ${formatMs(objectives.proposedMs)} --keep "${proposed.keep}"`,
+  );
+  output.result({
+    measuredSeconds: rates.spanMs / 1000,
+    tables: tables.map(({ keptPerDay, ...table }) => ({
+      ...table,
+      keptPerDay: {
+        "1m": keptPerDay(60_000),
+        "1h": keptPerDay(hourMs),
+        "1d": keptPerDay(24 * hourMs),
+      },
+    })),
+    ticks,
+    keeps,
+    objectives,
+    proposed: { ...proposed, restoreWithinMs: objectives.proposedMs },
+  });
+}
+
+type Tick = ReturnType<typeof tickOf>;
+type Keep = ReturnType<typeof keepOf>;
+type Objectives = Awaited<ReturnType<typeof objectivesOf>>;
+
+function tickOf(tickMs: number, changesPerDay: number, tables: number, prices: Prices) {
+  const segments = segmentsPerDay(changesPerDay, tickMs);
+  const requests = requestsPerDay(segments, tables, foldEveryMs);
+  return {
+    tickMs,
+    segmentsPerDay: Math.round(segments),
+    putsPerMonth: Math.round(30 * requests.puts),
+    getsPerMonth: Math.round(30 * requests.gets),
+    cost: monthlyCost(0, requests, prices),
+  };
+}
+
+function keepOf(keep: string, rates: SourceRates, prices: Prices) {
+  const tiers = parseKeep(keep);
+  const bytes = rates.tables.reduce(
+    (sum, table) => sum + storedBytes(table, tiers, foldEveryMs),
+    0,
+  );
+  return { keep, bytes: Math.round(bytes), cost: monthlyCost(bytes, { puts: 0, gets: 0 }, prices) };
+}
+
+/** How long a restore to now takes, by what was measured: the bases alone, and with an hour's or a day's log. */
+async function objectivesOf(repository: Parameters<typeof readLoad>[0], { tables }: SourceRates) {
+  const { documents, documentBytes, logBytes, rates } = await readLoad(repository);
+  const linesPerDay = tables.reduce((sum, of) => sum + of.changesPerDay * of.lineBytesPerChange, 0);
+  const estimate = (days: number) =>
+    estimateRestore({ documents, documentBytes, logBytes: linesPerDay * days, rates });
+  const basesMs = estimate(0);
+  return {
+    rates,
+    basesMs,
+    nowMs: estimateRestore({ documents, documentBytes, logBytes, rates }),
+    hourMs: estimate(1 / 24),
+    dayMs: estimate(1),
+    proposedMs: proposedObjective({ documents, documentBytes, logBytes, rates }),
+  };
+}
+
+/**
+ * The shortest tick from a second on whose requests cost no more than the storage, or next to nothing; and the tiers that
+ * keep the most for no more than twice the least, or than the requests of the longest tick.
+ */
+function proposeOf(ticks: Tick[], keeps: Keep[]): { tickMs: number; keep: string } {
+  const least = Math.min(...keeps.map(({ cost }) => cost));
+  const keepMax = Math.max(2 * least, ticks.at(-1)!.cost, negligible);
+  const keep = keeps.filter(({ cost }) => cost <= keepMax).at(-1) ?? keeps[0]!;
+  const tickMax = Math.max(keep.cost, negligible);
+  const tick = ticks.find(({ tickMs, cost }) => tickMs >= 1000 && cost <= tickMax) ?? ticks.at(-1)!;
+  return { tickMs: tick.tickMs, keep: keep.keep };
+}
+
+/** Of a price's unit. */
+const negligible = 0.5;
+
+function printTables(tables: (SourceRates["tables"][number] & { name: string })[], output: Output) {
+  const rows = tables.map((table) => [
+    table.name,
+    table.documents,
+    formatBytes(table.baseBytes),
+    Math.round(table.changesPerDay),
+    formatBytes(Math.round(table.changesPerDay * table.bytesPerChange)),
+    Math.round(table.keptPerDay(60_000)),
+    Math.round(table.keptPerDay(24 * hourMs)),
+  ]);
+  const head = ["table", "documents", "base", "changes/day", "log/day", "kept 1m", "kept 1d"];
+  output.line(formatTable(head, rows));
+}
+
+function printTicks(ticks: Tick[], proposed: number, output: Output): void {
+  const rows = ticks.map(
+    ({ tickMs, segmentsPerDay: segments, putsPerMonth, getsPerMonth, cost }) => [
+      `${tickMs === proposed ? "→ " : "  "}${formatMs(tickMs)}`,
+      segments,
+      putsPerMonth,
+      getsPerMonth,
+      cost.toFixed(2),
+    ],
+  );
+  output.line("");
+  output.line(formatTable(["tick", "segments/day", "PUT/month", "GET/month", "cost/month"], rows));
+}
+
+function printKeeps(keeps: Keep[], proposed: string, output: Output): void {
+  const rows = keeps.map(({ keep, bytes, cost }) => [
+    `${keep === proposed ? "→ " : "  "}${keep}`,
+    formatBytes(bytes),
+    cost.toFixed(2),
+  ]);
+  output.line("");
+  output.line(formatTable(["kept", "stored after a year", "cost/month"], rows));
+}
+
+function printObjectives(objectives: Objectives, output: Output): void {
+  const { basesMs, nowMs, hourMs: hour, dayMs } = objectives;
+  const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`;
+  const rows = [
+    ["to a base", seconds(basesMs)],
+    ["to now", seconds(nowMs)],
+    ["with an hour's log", seconds(hour)],
+    ["with a day's log", seconds(dayMs)],
+  ];
+  output.line("");
+  output.line(formatTable(["a restore of everything", "takes"], rows));
+  const { restoreBytesPerSecond, mergeBytesPerSecond } = objectives.rates;
+  output.line(
+    `at ${formatBytes(restoreBytesPerSecond)}/s of documents, each counted 1 kB larger, and ${formatBytes(mergeBytesPerSecond)}/s of log`,
+  );
+}
+
+function formatMs(ms: number): string {
+  return ms < 1000 ? `${ms}ms` : formatWhole(ms);
+}
+
+function pricesOf({ priceStorage, pricePut, priceGet }: PlanArguments): Prices {
+  const price = (option: string, text: string) => {
+    const value = Number(text);
+    if (Number.isFinite(value) && value >= 0) return value;
+    throw new ThinkbackError("usage", `${option} ${text} is not a price`, {
+      hint: "give a number of 0 or more, such as 0.023",
+    });
+  };
+  return {
+    storage: price("--price-storage", priceStorage),
+    put: price("--price-put", pricePut),
+    get: price("--price-get", priceGet),
+  };
+}

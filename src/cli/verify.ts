@@ -1,0 +1,241 @@
+import { randomUUID } from "node:crypto";
+import { systemClock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import { formatInstant } from "../instant.js";
+import { registerReader } from "../repository/readers.js";
+import { storeAt } from "../repository/repository.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import type { Account, Standpoint } from "../verify/accounting.js";
+import { type Cost, catalogCost } from "../verify/costs.js";
+import { type VerifyObserver, type VerifyReport, verify } from "../verify/verify.js";
+import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
+import { ProgressLines, progressBar } from "./progress.js";
+
+export interface VerifyArguments {
+  repo: string;
+  data?: boolean;
+  sample?: string;
+}
+
+export async function verifyCommand(args: VerifyArguments, output: Output): Promise<void> {
+  const share = shareOf(args);
+  const store = storeAt(args.repo);
+  const report = await whileRegistered(store, output, async () => {
+    const progress = new VerifyProgress();
+    try {
+      const verified = await verify(store, { share, random: Math.random, observer: progress });
+      return verified.report;
+    } finally {
+      progress.end();
+    }
+  });
+  printReport(report, share, output);
+  output.result(resultOf(report, share));
+  refuseDamage(report);
+}
+
+/** The share of the data that is read to the end. */
+function shareOf({ data, sample }: VerifyArguments): number {
+  if (sample === undefined) return data ? 1 : 0;
+  const percent = Number(/^(\d+(?:\.\d+)?)\s*%$/.exec(sample)?.[1] ?? Number.NaN);
+  if (percent > 0 && percent <= 100 && !data) return percent / 100;
+  throw new ThinkbackError("usage", `--sample ${sample} cannot be used`, {
+    hint: data
+      ? "--data reads everything: leave one of the two out"
+      : "give a share of more than 0% and up to 100%, such as 5%",
+  });
+}
+
+/** While somebody reads, nothing is deleted that he may need. */
+export async function whileRegistered<T>(
+  store: ObjectStore,
+  output: Output,
+  work: () => Promise<T>,
+): Promise<T> {
+  const unique = randomUUID().replaceAll("-", "");
+  const onRefused = ({ message }: Error) =>
+    output.note(`thinkback: nothing keeps objects from being deleted meanwhile: ${message}`);
+  const registered = await registerReader(store, systemClock, unique, systemClock.now(), onRefused);
+  try {
+    return await work();
+  } finally {
+    await registered.end();
+  }
+}
+
+/** What stands in the way of a good word, as an error. */
+function refuseDamage({ damage, breaks }: VerifyReport): void {
+  if (damage.length > 0) {
+    throw new ThinkbackError(
+      "damaged",
+      damage.length === 1
+        ? "1 object is damaged"
+        : `${formatCount(damage.length)} objects are damaged`,
+      {
+        hint: "put them back from a copy of the repository; `thinkback mend` rebuilds what others still hold",
+      },
+    );
+  }
+  if (breaks.length === 0) return;
+  throw new ThinkbackError(
+    "damaged",
+    `the version chains break at ${formatCount(breaks.length)} places: changes were missed`,
+    {
+      hint: "`thinkback fold` writes the evidence down, and a running capture then repairs the tables",
+    },
+  );
+}
+
+/** What is said of objects that readers do not use. */
+const asides: [Standpoint, string][] = [
+  ["replaced", "others hold the same; `thinkback expire` deletes them"],
+  ["let go", "let go by an expiry, and still there"],
+  ["disowned", "written by a capture that was shut out; they do not count"],
+  ["unfinished", "no manifest refers to them: a copy or fold under way, or cut short"],
+  ["foreign", "their names have none of the known forms"],
+];
+
+function printReport(report: VerifyReport, share: number, output: Output): void {
+  const { damage, account, gone, read } = report;
+  const { objects, bytes } = totalOf(account);
+  const whole = share > 0 ? `, ${readText(report, share)}` : "";
+  output.line(`${formatCount(objects)} objects, ${formatBytes(bytes)}${whole}`);
+  const rows = asides
+    .filter(([standpoint]) => account[standpoint].objects > 0)
+    .map(([standpoint, why]) => {
+      const of = account[standpoint];
+      return [standpoint, of.objects, formatBytes(of.bytes), why];
+    });
+  if (rows.length > 0) output.line(`\n${formatTable(["not used", "objects", "size", ""], rows)}`);
+  if (gone.manifests > 0) {
+    output.line(
+      `gone      ${formatCount(gone.manifests)} bases and folded segments were let go and deleted`,
+    );
+  }
+  if (gone.logTo !== undefined) {
+    output.line(`gone      the log up to ${formatInstant(gone.logTo)} was let go`);
+  }
+  if (share > 0 && read.objects === 0)
+    output.line("nothing was read to the end: no object was drawn");
+  if (damage.length > 0) printDamage(report, output);
+  printBreaks(report, output);
+  if (damage.length === 0) output.line("\nnothing is damaged");
+}
+
+function readText({ read, chainsFollowed }: VerifyReport, share: number): string {
+  const of = share < 1 ? ` (a share of ${share * 100}% was drawn)` : "";
+  const chains = chainsFollowed ? "; version chains followed" : "";
+  return `${formatCount(read.objects)} of them read to the end, ${formatBytes(read.bytes)}${of}${chains}`;
+}
+
+function printDamage({ damage, lost, names }: VerifyReport, output: Output): void {
+  output.line("\ndamaged");
+  for (const { object, what, costs, refuses } of damage) {
+    output.line(`  ${object}`);
+    output.line(`    ${what}`);
+    output.line(`    costs ${costText(object, costs)}`);
+    if (refuses !== undefined) output.line(`    refused: ${refuses}`);
+  }
+  if (!lost) {
+    output.line("\nnothing can be restored until what refuses everything is put back");
+    return;
+  }
+  if (lost.length === 0) {
+    output.line("\nno instant is lost: others hold what the damaged objects held");
+    return;
+  }
+  const of = damage.flatMap(({ object, costs }) => costs.map((cost) => ({ object, ...cost })));
+  const because = (cost: Cost) =>
+    of.filter((one) => one.table === cost.table && one.from <= cost.to && one.to >= cost.from);
+  const lostRows = lost.map((cost) => {
+    const objects = because(cost).map(({ object }) => object);
+    const more = objects.length > 1 ? ` and ${objects.length - 1} more` : "";
+    const [from, to] = [formatInstant(cost.from), formatInstant(cost.to)];
+    return [nameOf(names, cost), from, to, `${objects[0] ?? "-"}${more}`];
+  });
+  output.line(`\n${formatTable(["cannot be restored", "from", "to", "because of"], lostRows)}`);
+}
+
+function costText(object: string, costs: Cost[]): string {
+  const isData = /^(log|folded|bases)\//.test(object);
+  if (costs.length === 0) return isData ? "no instant: others hold what it held" : "no instant";
+  const tables = new Set(costs.map(({ table }) => table)).size;
+  return `${formatCount(tables)} ${tables === 1 ? "table" : "tables"}, see below`;
+}
+
+function nameOf(names: Map<string, string>, { table }: Cost): string {
+  return table === catalogCost ? "everything: the catalog" : (names.get(table) ?? table);
+}
+
+function printBreaks({ breaks, names }: VerifyReport, output: Output): void {
+  if (breaks.length === 0) return;
+  const rows = breaks.map(({ table, key, before, at }) => [
+    names.get(table) ?? table,
+    key,
+    formatInstant(before),
+    formatInstant(at),
+  ]);
+  const head = ["version chain broken", "key", "something was missed after", "and before"];
+  output.line(`\n${formatTable(head, rows)}`);
+}
+
+function totalOf(account: Account): { objects: number; bytes: number } {
+  const amounts = Object.values(account);
+  return {
+    objects: amounts.reduce((sum, { objects }) => sum + objects, 0),
+    bytes: amounts.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+function resultOf(report: VerifyReport, share: number): object {
+  const { damage, lost, breaks, chainsFollowed, account, gone, read, names } = report;
+  const costOf = (cost: Cost) => ({
+    table: cost.table,
+    name: nameOf(names, cost),
+    from: formatInstant(cost.from),
+    to: formatInstant(cost.to),
+  });
+  return {
+    sound: damage.length + breaks.length === 0,
+    share,
+    read,
+    damage: damage.map(({ object, what, costs, refuses }) => ({
+      object,
+      what,
+      costs: costs.map(costOf),
+      refuses: refuses ?? null,
+    })),
+    lost: lost?.map(costOf) ?? null,
+    breaks: breaks.map(({ before, at, ...one }) => ({
+      ...one,
+      name: names.get(one.table) ?? one.table,
+      before: formatInstant(before),
+      at: formatInstant(at),
+    })),
+    chainsFollowed,
+    account,
+    gone: { ...gone, logTo: gone.logTo === undefined ? null : formatInstant(gone.logTo) },
+  };
+}
+
+export class VerifyProgress implements VerifyObserver {
+  protected readonly lines = new ProgressLines();
+
+  listed(objects: number): void {
+    this.lines.set("verify", `listing: ${formatCount(objects)} objects`);
+  }
+
+  checked(objects: number, of: number, read: { bytes: number }): void {
+    const bytes = read.bytes > 0 ? `, ${formatBytes(read.bytes)} read` : "";
+    const text = `${formatCount(objects)} of ${formatCount(of)} objects${bytes}`;
+    this.lines.set("verify", `${progressBar(of > 0 ? objects / of : 1)} ${text}`);
+  }
+
+  chain(table: string): void {
+    this.lines.set("verify", `following the versions of table ${table}`);
+  }
+
+  end(): void {
+    this.lines.clear();
+  }
+}

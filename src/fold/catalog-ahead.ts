@@ -1,0 +1,40 @@
+/** The catalog as a fold finds it before each stretch of the log: kept up with what is folded, not read anew. */
+import type { Instant } from "../instant.js";
+import { catalogBefore, catalogRecord } from "../repository/catalog.js";
+import { lineOverheadBytes, parseLine, writeVersionLine } from "../repository/lines.js";
+import type { LogView, SegmentPiece } from "../repository/log-view.js";
+import type { SegmentBatch } from "./segment-batch.js";
+
+export class CatalogAhead {
+  private constructor(
+    /** JSON texts, by those of their keys. */
+    private readonly records: Map<string, string>,
+    /** Names of lost objects that held some records. */
+    readonly lost: string[],
+  ) {}
+
+  /** The catalog right before `segment`. */
+  static async at(view: LogView, segment: SegmentPiece): Promise<CatalogAhead> {
+    const { catalog, lost } = await catalogBefore(view, segment);
+    return new CatalogAhead(new Map(catalog.records), lost);
+  }
+
+  /** Goes on to the end of a batch. */
+  apply(batch: SegmentBatch): void {
+    for (const line of batch.records("catalog")) {
+      const { name } = batch.lastSegment;
+      const [key, value] = catalogRecord(parseLine(line, 0, line.length, name), name);
+      if (value === null) this.records.delete(key);
+      else this.records.set(key, value);
+    }
+  }
+
+  /** All records as lines of one time, without newlines. */
+  lines(time: Instant): Buffer[] {
+    return [...this.records].map(([key, value], i) => {
+      const [k, d] = [Buffer.from(key), Buffer.from(value)];
+      const line = Buffer.allocUnsafe(k.length + d.length + lineOverheadBytes);
+      return line.subarray(0, writeVersionLine(line, 0, k, Math.max(0, time), i, d) - 1);
+    });
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * Letting history go as declared. What stays restorable afterwards is computed before anything is published, from the
+ * store as it would be then; and what is published is acted on by sweep.ts alone, a grace time later.
+ *
+ * Invariant: nothing is let go that the tiers, a pin or a table's first base needs.
+ */
+import { isDeepStrictEqual } from "node:util";
+import { ThinkbackError } from "../errors.js";
+import { formatInstant, type Instant } from "../instant.js";
+import { type BaseManifest, type BaseName, readBases } from "../repository/base.js";
+import { intervalAt, isExactAt, type TableCoverage } from "../repository/coverage.js";
+import { clipped, readCoverage } from "../repository/coverage-reader.js";
+import { type Expiry, nextExpiry, putExpiry } from "../repository/expiry.js";
+import { type KeepTier, startOfKept } from "../repository/keep-policy.js";
+import { LogView } from "../repository/log-view.js";
+import type { Pin } from "../repository/pins.js";
+import type { Repository } from "../repository/repository.js";
+import { StoreSnapshot } from "../storage/store-snapshot.js";
+
+export interface ExpiryOptions {
+  now: Instant;
+  /** Undefined if every change is kept for ever; then only bases that nothing needs are let go. */
+  tiers: KeepTier[] | undefined;
+  pins: Pin[];
+}
+
+/** What will be of one table. */
+export interface ExpiringTable {
+  table: string;
+  /** The first instant that is claimed now, and then. */
+  from: Instant | undefined;
+  fromThen: Instant | undefined;
+  /** Manifests of the bases that are let go. */
+  bases: string[];
+  basesKept: number;
+}
+
+export interface ExpiryPlan {
+  tables: ExpiringTable[];
+  /** To be published; undefined if there is nothing to let go. */
+  expiry: Expiry | undefined;
+}
+
+/** The first instant that has to stay restorable; undefined if all of them have. */
+export function firstWanted({ now, tiers, pins }: ExpiryOptions): Instant | undefined {
+  const kept = tiers && startOfKept(tiers, now);
+  if (kept === undefined) return undefined;
+  return Math.min(kept, ...pins.map(({ at }) => at));
+}
+
+/** Plans what to let go, and proves that it costs nothing that has to stay. Throws if it would. */
+export async function planExpiry(
+  repository: Repository,
+  options: ExpiryOptions,
+): Promise<ExpiryPlan> {
+  // What a writer puts meanwhile must not look like a difference.
+  const store = await StoreSnapshot.of(repository.store);
+  const view = await LogView.read(store);
+  const coverage = await readCoverage(view);
+  const bases = await readBases(store);
+  const first = firstWanted(options);
+  const next: Expiry = nextExpiry(view.expiry, options.now);
+  const tables: ExpiringTable[] = [];
+  const begins: BaseManifest[] = [];
+  let isMoving = false;
+  for (const [table, of] of coverage) {
+    const usable = bases.usable.get(table) ?? [];
+    const isOver = first !== undefined && of.intervals.every(({ to }) => to < first);
+    const isGone = isOver && (of.state === "dropped" || !of.watched);
+    if (of.state === "copying" || of.state === "repairing") isMoving = true;
+    const begin = first === undefined ? undefined : beginOf(usable, first);
+    if (isGone) next.horizons[table] = { from: first, base: first };
+    else if (begin) {
+      begins.push(begin);
+      const from = Math.max(first!, begin.instant);
+      next.horizons[table] = { from, base: begin.instant };
+    } else if (first !== undefined) isMoving = true;
+    const kept = isGone ? [] : keptBases(usable, begin, options.now);
+    const retired = usable.filter((base) => !kept.includes(base)).map(manifestName(bases.names));
+    for (const name of retired) next.bases[name] = options.now;
+    tables.push({
+      table,
+      from: of.intervals.at(0)?.from,
+      fromThen: undefined,
+      bases: retired,
+      basesKept: kept.length,
+    });
+  }
+  // While a table is being copied or repaired, what its next base will need of the log is not known yet.
+  if (first !== undefined && !isMoving) cutLog(next, view, first, begins, options.now);
+  await putExpiry(store, next);
+  const then = await readCoverage(store);
+  for (const table of tables) table.fromThen = then.get(table.table)?.intervals.at(0)?.from;
+  refuseLosses(coverage, then, next, options.pins);
+  return { tables, expiry: isNew(next, view.expiry, tables) ? next : undefined };
+}
+
+export async function publishExpiry({ store }: Repository, { expiry }: ExpiryPlan): Promise<void> {
+  if (!expiry || (await putExpiry(store, expiry))) return;
+  throw new ThinkbackError("fenced", "another process has let something go meanwhile", {
+    hint: "run the command again: it plans anew",
+  });
+}
+
+/** True if something is let go that was not before. */
+function isNew(next: Expiry, before: Expiry | undefined, tables: ExpiringTable[]): boolean {
+  return (
+    next.logTo !== (before?.logTo ?? -1) ||
+    tables.some(({ from, fromThen, bases }) => from !== fromThen || bases.length > 0)
+  );
+}
+
+/** The base that the kept history begins with: the newest at or before its first instant, or the first after it. */
+function beginOf(usable: BaseManifest[], first: Instant): BaseManifest | undefined {
+  return usable.findLast(({ instant }) => instant <= first) ?? usable[0];
+}
+
+/**
+ * Bases of a table that stay. A restore to an instant begins with the last base before it; the older the instant, the
+ * farther that may be away: a base of some age is let go if the next newer one is no more than a quarter of that age
+ * newer. A copied base stays: what it holds of the hole before it is nowhere else.
+ */
+function keptBases(
+  usable: BaseManifest[],
+  begin: BaseManifest | undefined,
+  now: Instant,
+): BaseManifest[] {
+  const kept: BaseManifest[] = [];
+  for (const base of usable.toReversed()) {
+    const { instant, logFrom } = base;
+    if (begin && instant < begin.instant) break;
+    const newer = kept[0];
+    const isFar = !newer || newer.instant - instant >= (now - instant) / 4;
+    if (isFar || logFrom < instant || base === begin || base === usable[0]) kept.unshift(base);
+  }
+  return kept;
+}
+
+const manifestName =
+  (names: Map<BaseManifest, BaseName>) =>
+  (base: BaseManifest): string =>
+    names.get(base)!.name;
+
+/** Lets go of the log up to where the first bases begin; of whole folded segments only. */
+function cutLog(
+  next: Expiry,
+  view: LogView,
+  first: Instant,
+  begins: BaseManifest[],
+  now: Instant,
+): void {
+  const needed = Math.min(first - 1, ...begins.map(({ logFrom }) => logFrom));
+  const kept = view.pieces.find(({ to }) => to > needed);
+  // The first piece that stays must say what came before it.
+  if (kept?.kind !== "folded") return;
+  const to = kept.from - 1;
+  if (to <= next.logTo || kept === view.pieces[0]) return;
+  next.logTo = to;
+  next.cuts = [...next.cuts, { to, at: now }];
+}
+
+/** Throws if more would go than what lies before the horizons. */
+function refuseLosses(
+  now: Map<string, TableCoverage>,
+  then: Map<string, TableCoverage>,
+  expiry: Expiry,
+  pins: Pin[],
+): void {
+  for (const [table, of] of now) {
+    const kept = then.get(table)?.intervals ?? [];
+    if (!isDeepStrictEqual(kept, clipped(of, expiry).intervals)) throw losing(table, "its tiers");
+    for (const { at, name } of pins) {
+      const isLost =
+        isExactAt(intervalAt(of, at), at) && !isExactAt(intervalAt({ intervals: kept }, at), at);
+      if (isLost) throw losing(table, `the pin ${name} at ${formatInstant(at)}`);
+    }
+  }
+}
+
+function losing(table: string, what: string): ThinkbackError {
+  return new ThinkbackError(
+    "repository",
+    `nothing was let go: it would cost table ${table} what ${what} keep`,
+    { hint: "`thinkback verify` says whether something is damaged; please report this otherwise" },
+  );
+}

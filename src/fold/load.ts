@@ -1,0 +1,49 @@
+/** What a restore to now would have to do: the size of the newest bases, and what the log holds since. */
+import type { Instant } from "../instant.js";
+import { readBases } from "../repository/base.js";
+import { readCoverage } from "../repository/coverage-reader.js";
+import { LogView } from "../repository/log-view.js";
+import { type Rates, readRates } from "../repository/rates.js";
+import type { Repository } from "../repository/repository.js";
+import type { Totals } from "../repository/segment.js";
+import { noTotals, totalsAt } from "../repository/totals.js";
+
+export interface Load {
+  /** In the newest bases of the tables that are captured. */
+  documents: number;
+  documentBytes: number;
+  /** Bytes of log lines since those bases. */
+  logBytes: number;
+  /** The oldest of those bases that the log has gone on from; undefined if it has from none. */
+  lastFold: Instant | undefined;
+  rates: Rates;
+}
+
+export async function readLoad({ store }: Repository): Promise<Load> {
+  const view = await LogView.read(store);
+  const coverage = await readCoverage(view);
+  const bases = await readBases(store);
+  const now = await totalsAt(view, Number.MAX_SAFE_INTEGER);
+  const load: Load = {
+    documents: 0,
+    documentBytes: 0,
+    logBytes: 0,
+    lastFold: undefined,
+    rates: await readRates(store),
+  };
+  const totalsThen = new Map<Instant, Map<string, Totals>>();
+  for (const [table, { state, watched }] of coverage) {
+    const base = bases.usable.get(table)?.at(-1);
+    if (!base || state === "dropped" || !watched) continue;
+    load.documents += base.rows;
+    load.documentBytes += base.documentBytes;
+    const at = base.logFrom;
+    const then = totalsThen.get(at) ?? (await totalsAt(view, at));
+    totalsThen.set(at, then);
+    const { bytes } = now.get(table) ?? noTotals;
+    const logBytes = Math.max(0, bytes - (then.get(table) ?? noTotals).bytes);
+    load.logBytes += logBytes;
+    if (logBytes > 0) load.lastFold = Math.min(load.lastFold ?? base.instant, base.instant);
+  }
+  return load;
+}

@@ -1,0 +1,173 @@
+/**
+ * Maintenance of a repository, in the order that makes it safe: fold the log, make new bases, let go what the tiers do
+ * not keep, delete what was replaced long enough ago. One process at a time, by lease.
+ */
+import type { Clock } from "../clock.js";
+import type { Instant } from "../instant.js";
+import type { Owner } from "../repository/claim.js";
+import { type KeepTier, parseKeep, pinsOnlyMs, resolutionAt } from "../repository/keep-policy.js";
+import { withLease } from "../repository/lease.js";
+import { listPins, type Pin } from "../repository/pins.js";
+import { forgetReaders, liveReaders } from "../repository/readers.js";
+import type { Repository } from "../repository/repository.js";
+import { readSettings } from "../repository/settings.js";
+import type { StoredObject } from "../storage/object-store.js";
+import { type ExpiryPlan, firstWanted, planExpiry, publishExpiry } from "./expire.js";
+import { type FoldedTable, type FoldOptions, fold } from "./fold.js";
+import { type FoldedLog, foldLog } from "./fold-log.js";
+import { planSweep, sweep } from "./sweep.js";
+
+const dayMs = 86_400_000;
+
+export interface MaintenanceOptions {
+  clock: Clock;
+  owner: Owner;
+  /** Letters and digits that no other maintenance has. */
+  unique: string;
+  /** Make new bases, of these tables and up to this instant; not, if absent. */
+  bases?: Pick<FoldOptions, "tables" | "until" | "skipUnchanged">;
+  /** Fold what has settled of the log even if its span is not over. */
+  partial: boolean;
+  /** Segments younger than this are not folded: a writer that takes over may yet disown them. */
+  settleMs: number;
+  /** Let go what the tiers do not keep. */
+  expires: boolean;
+  /** How long what was replaced stays; undefined to delete nothing at all. */
+  graceMs: number | undefined;
+}
+
+export interface MaintenanceObserver {
+  onRows(table: string, rows: number): void;
+  phase(name: "log" | "bases" | "expiry" | "sweep"): void;
+}
+
+export interface Maintained {
+  log: FoldedLog;
+  tables: FoldedTable[];
+  expiry: ExpiryPlan | undefined;
+  deleted: StoredObject[];
+}
+
+export function maintain(
+  repository: Repository,
+  options: MaintenanceOptions,
+  observer: MaintenanceObserver,
+): Promise<Maintained> {
+  const { store } = repository;
+  const { clock, owner, unique } = options;
+  return withLease(store, clock, owner, unique, async (signal, lease) => {
+    const policy = await readPolicy(repository, clock.now());
+    observer.phase("log");
+    const log = await foldLog(repository, {
+      ...policy,
+      now: clock.now(),
+      settleMs: options.settleMs,
+      partial: options.partial,
+      unique,
+      signal,
+    });
+    observer.phase("bases");
+    const onRows: FoldOptions["onRows"] = (table, rows) => observer.onRows(table, rows);
+    const tables = options.bases
+      ? await fold(repository, { ...options.bases, unique, onRows })
+      : [];
+    let expiry: ExpiryPlan | undefined;
+    if (options.expires) {
+      observer.phase("expiry");
+      await foldFirstBases(repository, policy, { unique: `${unique}x`, onRows }, clock.now());
+      expiry = await planExpiry(repository, { ...policy, now: clock.now() });
+      // That it can be renewed proves that nobody else maintains.
+      await lease.renew();
+      await publishExpiry(repository, expiry);
+    }
+    let deleted: StoredObject[] = [];
+    if (options.graceMs !== undefined) {
+      observer.phase("sweep");
+      await forgetReaders(store, clock.now());
+      await lease.renew();
+      deleted = await sweepNow(repository, options.graceMs, clock.now(), signal);
+    }
+    return { log, tables, expiry, deleted };
+  });
+}
+
+/**
+ * What maintenance would let go and delete now, without changing anything.
+ * @param keep tiers to plan with in place of the declared ones
+ */
+export async function planMaintenance(
+  repository: Repository,
+  graceMs: number | undefined,
+  now: Instant,
+  keep?: string,
+): Promise<Pick<Maintained, "deleted"> & { expiry: ExpiryPlan }> {
+  const policy = await readPolicy(repository, now, keep);
+  const expiry = await planExpiry(repository, { ...policy, now });
+  if (graceMs === undefined) return { expiry, deleted: [] };
+  const readersBegan = await begins(repository, now);
+  return { expiry, deleted: await planSweep(repository, { now, graceMs, readersBegan }) };
+}
+
+/** What the declared tiers and the pins mean for folding and letting go. */
+export interface Policy {
+  tiers: KeepTier[] | undefined;
+  pins: Pin[];
+  pinned: Instant[];
+  resolutionOf: (span: { from: Instant; to: Instant }) => number;
+  spanMaxMs: (span: { from: Instant; to: Instant }) => number;
+}
+
+/** What the declared tiers and the pins want. */
+export async function readPolicy(
+  { store }: Repository,
+  now: Instant,
+  wanted?: string,
+): Promise<Policy> {
+  const keep = wanted ?? (await readSettings(store)).keep;
+  const tiers = keep === null ? undefined : parseKeep(keep);
+  const pins = await listPins(store);
+  const last = tiers?.at(-1);
+  return {
+    tiers,
+    pins,
+    pinned: pins.map(({ at }) => at),
+    resolutionOf: (span) => (tiers ? (resolutionAt(tiers, span, now) ?? pinsOnlyMs) : 1),
+    // What ages into another tier is thinned as a whole, so it must not be older in one part than in another.
+    spanMaxMs: (span) => {
+      const isLast = !last || resolutionAt(tiers!, span, now) === last.resolutionMs;
+      return isLast ? Number.MAX_SAFE_INTEGER : dayMs;
+    },
+  };
+}
+
+/** The kept history has to begin with a base, or all of the log before it would be needed for ever. */
+async function foldFirstBases(
+  repository: Repository,
+  policy: Policy,
+  options: Pick<FoldOptions, "unique" | "onRows">,
+  now: Instant,
+): Promise<void> {
+  const first = firstWanted({ ...policy, now });
+  if (first === undefined) return;
+  const isPinned = policy.pins.some(({ at }) => at === first);
+  // The last millisecond of a day is kept in every resolution.
+  const until = isPinned ? first : first - 1;
+  await fold(repository, { ...options, until, olderThan: until - dayMs });
+}
+
+async function sweepNow(
+  repository: Repository,
+  graceMs: number,
+  now: Instant,
+  signal: AbortSignal,
+): Promise<StoredObject[]> {
+  const readersBegan = await begins(repository, now);
+  const objects = await planSweep(repository, { now, graceMs, readersBegan });
+  signal.throwIfAborted();
+  await sweep(repository, objects, signal);
+  return objects;
+}
+
+async function begins({ store }: Repository, now: Instant): Promise<Instant[]> {
+  return (await liveReaders(store, now)).map(({ begun }) => begun);
+}

@@ -1,0 +1,56 @@
+/**
+ * Thinning a history: of each key, the versions stay that some kept instant shows. Kept instants are the last
+ * milliseconds of every span of the resolution, and the pinned ones.
+ *
+ * The last version of a key always stays: what comes after the folded segment is merged onto it.
+ */
+import type { Instant } from "../instant.js";
+import { lineOverheadBytes, writeVersionLine } from "../repository/lines.js";
+import type { MergedLine } from "../repository/merge.js";
+
+export class Thinning {
+  /** The version that came last; whether it stays depends on the one after it. */
+  private held: MergedLine | undefined;
+  private readonly pinned: Instant[];
+
+  constructor(
+    private readonly resolutionMs: number,
+    pinned: Instant[],
+  ) {
+    this.pinned = [...pinned].sort((a, b) => a - b);
+  }
+
+  /** Takes versions by key and, of each key, in the order of capture; gives those that stay. */
+  next(lines: MergedLine[]): MergedLine[] {
+    const staying: MergedLine[] = [];
+    for (const line of lines) {
+      const { held } = this;
+      if (held && (held.code !== line.code || this.isShown(held, line.version.time))) {
+        staying.push(withoutPrevious(held));
+      }
+      this.held = line;
+    }
+    return staying;
+  }
+
+  /** What is left when a table ends. */
+  end(): MergedLine[] {
+    const { held } = this;
+    this.held = undefined;
+    return held ? [withoutPrevious(held)] : [];
+  }
+
+  /** True if a kept instant lies at or after the version and before the next one of its key. */
+  private isShown({ version: { time } }: MergedLine, next: Instant): boolean {
+    const endOfSpan = (Math.floor(time / this.resolutionMs) + 1) * this.resolutionMs - 1;
+    return endOfSpan < next || this.pinned.some((pin) => time <= pin && pin < next);
+  }
+}
+
+/** The version before is not kept, so its digest proves nothing any more. */
+function withoutPrevious({ code, version }: MergedLine): MergedLine {
+  const { key, time, sequence, document } = version;
+  const line = Buffer.allocUnsafe(key.length + (document?.length ?? 4) + lineOverheadBytes);
+  const end = writeVersionLine(line, 0, key, time, sequence, document);
+  return { code, version, line: line.subarray(0, end - 1) };
+}

@@ -1,0 +1,235 @@
+/**
+ * Invariant: lines of a table come in strictly rising order of key and capture, and the manifest is put only after
+ * every part is durable and was read back. Break it and segments are deleted whose versions are nowhere else.
+ */
+import { sha256 } from "../digest.js";
+import { ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { SortedLines } from "./base-writer.js";
+import { DataObject, DataObjectWriter, frameBytesTarget, type Kind } from "./data-object.js";
+import type { FoldedManifest, FoldedPart, FoldedRecords } from "./folded.js";
+import { encodeJsonObject } from "./json-object.js";
+import { LineBuffer } from "./line-buffer.js";
+import { type FoldedName, foldedManifestName, foldedPartName, foldedPrefix } from "./names.js";
+import type { Repository } from "./repository.js";
+import { type SystemStream, systemStreams } from "./segment.js";
+
+/** A part is closed at this many bytes of lines. */
+const partBytesTarget = 16 * 1024 * 1024;
+
+/** The manifest without what the writer knows. */
+export type FoldedFacts = Omit<
+  FoldedManifest,
+  | "repository"
+  | "from"
+  | "to"
+  | "first"
+  | "last"
+  | "resolutionMs"
+  | "tables"
+  | "catalog"
+  | "coverage"
+>;
+
+export class FoldedWriter {
+  private readonly prefix: string;
+  private readonly tables: FoldedManifest["tables"] = [];
+  private readonly records: Record<SystemStream, FoldedRecords | null> = {
+    catalog: null,
+    coverage: null,
+  };
+  private table = "";
+  private parts: FoldedPart[] = [];
+  private open: OpenPart | undefined;
+  /** What was added of the table at hand. */
+  private added = new FrameSums();
+  /** Bytes of the objects that were stored. */
+  bytesWritten = 0;
+  rows = 0;
+
+  constructor(
+    private readonly repository: Repository,
+    private readonly identity: Omit<FoldedName, "name">,
+    unique: string,
+  ) {
+    this.prefix = foldedPrefix(identity, unique);
+  }
+
+  beginTable(table: string): void {
+    this.table = table;
+    this.parts = [];
+    this.added = new FrameSums();
+  }
+
+  /** Adds a line, without its newline; `key` may not change before the next. A promise where room must be made first. */
+  add(key: Buffer, time: Instant, line: Buffer): Promise<void> | undefined {
+    this.open ??= new OpenPart(key, this.added);
+    this.open.add(key, time, line);
+    this.added.lineBytes += line.length + 1;
+    this.rows += 1;
+    return this.open.lineBytes >= partBytesTarget ? this.closePart() : undefined;
+  }
+
+  /** Stores what is left of the table, and reads all of it back. */
+  async endTable(): Promise<void> {
+    await this.closePart();
+    if (this.parts.length === 0) return;
+    const { store } = this.repository;
+    this.checkStored(this.table, await sumsOfParts(store, this.parts, "foldedPart"));
+    this.tables.push({ table: this.table, parts: this.parts });
+  }
+
+  /** Stores the records of a system stream, lines without newlines, in the order of capture. */
+  async addRecords(stream: SystemStream, lines: Buffer[]): Promise<void> {
+    if (lines.length === 0) return;
+    const object = new DataObjectWriter("foldedRecords", "dense");
+    const buffer = new LineBuffer(4096);
+    this.added = new FrameSums();
+    const flush = () => {
+      if (buffer.rows === 0) return;
+      object.addFrame(buffer.lines(), buffer.rows, {});
+      this.added.addFrame(buffer.lines());
+      buffer.clear();
+    };
+    for (const line of lines) {
+      appendLine(buffer, line);
+      this.added.lineBytes += line.length + 1;
+      if (buffer.end >= frameBytesTarget.dense) flush();
+    }
+    flush();
+    const { bytes, checksum } = object.finish({});
+    const name = foldedPartName(this.prefix, systemStreams[stream], 0);
+    await this.put(name, bytes);
+    const records = { name, checksum, rows: lines.length, bytes: bytes.length };
+    const { store } = this.repository;
+    this.checkStored(stream, await sumsOfParts(store, [records], "foldedRecords"));
+    this.records[stream] = records;
+  }
+
+  /** Publishes the manifest. From then on the folded segment is used instead of what it stands for. */
+  async finish(facts: FoldedFacts): Promise<FoldedManifest> {
+    const { from, to, first, last, resolutionMs } = this.identity;
+    const manifest: FoldedManifest = {
+      repository: this.repository.description.id,
+      from,
+      to,
+      first,
+      last,
+      resolutionMs,
+      ...facts,
+      tables: this.tables,
+      ...this.records,
+    };
+    await this.put(foldedManifestName(this.prefix), encodeJsonObject("folded", manifest));
+    return manifest;
+  }
+
+  private async closePart(): Promise<void> {
+    if (!this.open) return;
+    const name = foldedPartName(this.prefix, this.table, this.parts.length);
+    const { bytes, part } = this.open.finish(name);
+    this.open = undefined;
+    this.parts.push(part);
+    await this.put(name, bytes);
+  }
+
+  private async put(name: string, bytes: Buffer): Promise<void> {
+    await this.repository.store.put(name, bytes);
+    this.bytesWritten += bytes.length;
+  }
+
+  private checkStored(what: string, stored: FrameSums): void {
+    if (stored.equals(this.added)) return;
+    throw new ThinkbackError(
+      "repository",
+      `what was folded of ${what} is not what can be read back: ${stored.lineBytes} bytes of ${this.added.lineBytes}`,
+      { hint: "nothing was published and nothing is lost; check the repository's store" },
+    );
+  }
+}
+
+/** What tells whether lines that are read are those that were written: the checksum of each frame of them. */
+class FrameSums {
+  private readonly sums: string[] = [];
+  private frameBytes = 0;
+  /** Counted line by line where lines are added, and of frames where they are read. */
+  lineBytes = 0;
+
+  addFrame(lines: Buffer): void {
+    this.sums.push(sha256(lines));
+    this.frameBytes += lines.length;
+  }
+
+  equals(other: FrameSums): boolean {
+    return (
+      this.lineBytes === other.lineBytes &&
+      this.frameBytes === other.frameBytes &&
+      this.sums.length === other.sums.length &&
+      this.sums.every((sum, i) => sum === other.sums[i])
+    );
+  }
+}
+
+async function sumsOfParts(
+  store: ObjectStore,
+  parts: { name: string; checksum: string }[],
+  kind: Kind,
+): Promise<FrameSums> {
+  const sums = new FrameSums();
+  for (const { name, checksum } of parts) {
+    const object = await DataObject.open(store, name, kind, checksum);
+    for (const entry of object.index.frames) {
+      const lines = await object.readFrame(entry);
+      sums.addFrame(lines);
+      sums.lineBytes += lines.length;
+    }
+  }
+  return sums;
+}
+
+function appendLine(buffer: LineBuffer, line: Buffer): void {
+  const into = buffer.reserve(line.length + 1);
+  const end = buffer.end + line.copy(into, buffer.end);
+  into[end] = 0x0a;
+  buffer.commit(end + 1);
+}
+
+class OpenPart {
+  private readonly object = new DataObjectWriter("foldedPart", "dense");
+  private readonly lines: SortedLines;
+  private readonly firstKey: string;
+  private lastKey: Buffer;
+  private minTime = Number.MAX_SAFE_INTEGER;
+  private maxTime = 0;
+  private rows = 0;
+  lineBytes = 0;
+
+  /** @param added takes in the frames of the part */
+  constructor(firstKey: Buffer, added: FrameSums) {
+    this.lines = new SortedLines(this.object, (lines) => added.addFrame(lines));
+    this.firstKey = firstKey.toString("utf8");
+    this.lastKey = firstKey;
+  }
+
+  add(key: Buffer, time: Instant, line: Buffer): void {
+    const into = this.lines.begin(key, time, line.length + 1);
+    const end = this.lines.end + line.copy(into, this.lines.end);
+    into[end] = 0x0a;
+    this.lines.commit(end + 1);
+    this.lastKey = key;
+    if (time < this.minTime) this.minTime = time;
+    if (time > this.maxTime) this.maxTime = time;
+    this.rows += 1;
+    this.lineBytes += line.length + 1;
+  }
+
+  finish(name: string): { bytes: Buffer; part: FoldedPart } {
+    this.lines.flush();
+    const { bytes, checksum } = this.object.finish({});
+    const { rows, firstKey, minTime, maxTime } = this;
+    const lastKey = this.lastKey.toString("utf8");
+    const part = { name, checksum, rows, bytes: bytes.length, firstKey, lastKey, minTime, maxTime };
+    return { bytes, part };
+  }
+}

@@ -1,0 +1,392 @@
+/**
+ * The log as it is stored: folded segments where there are some, and single segments elsewhere. A listing may be stale,
+ * so nothing here believes it to be complete: pieces are believed only along the chain of numbers and checksums.
+ */
+import { damaged, UnusableObject } from "../errors.js";
+import type { Instant } from "../instant.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { type Expiry, latestExpiry } from "./expiry.js";
+import { type FoldedManifest, foldedNames, readFoldedManifest } from "./folded.js";
+import {
+  addClaimsUpTo,
+  byPlaceInLog,
+  isDisowned,
+  listClaims,
+  listSegments,
+  openSegment,
+  type Segment,
+  type WriterClaim,
+} from "./log.js";
+import { type FoldedName, type Place, parseSegmentName, type SegmentName } from "./names.js";
+
+/** A folded segment that is used in place of the segments that it stands for. */
+export interface FoldedPiece {
+  kind: "folded";
+  name: string;
+  from: Instant;
+  to: Instant;
+  first: Place;
+  last: Place;
+  manifest: FoldedManifest;
+  /** Tables of which a part is lost. */
+  damage: Map<string, UnusableObject>;
+}
+
+export interface SegmentPiece {
+  kind: "segment";
+  name: string;
+  from: Instant;
+  to: Instant;
+  first: Place;
+  last: Place;
+}
+
+export type LogPiece = FoldedPiece | SegmentPiece;
+
+/** A stretch of time whose versions are lost: of all tables, or of one. */
+export interface LogGap {
+  from: Instant;
+  to: Instant;
+  table?: string;
+  /** What names the first missing object, as far as it can be known. */
+  missing: string;
+  /** What is wrong, in words that name an object. */
+  reason: string;
+}
+
+export class LogView {
+  private constructor(
+    readonly store: ObjectStore,
+    /** In the order of the log. */
+    readonly pieces: LogPiece[],
+    readonly claims: WriterClaim[],
+    /** What was let go on purpose; undefined if nothing was. */
+    readonly expiry: Expiry | undefined,
+    /** All segments and folded segments that are believed, also those that others stand for. */
+    readonly believed: { segments: SegmentName[]; folded: FoldedName[] },
+    /** Manifests of folded segments that cannot be used. */
+    readonly damaged: { name: FoldedName; error: UnusableObject }[],
+  ) {}
+
+  /** @param earlier a view of the same store: objects do not change, so what it has read need not be read again */
+  static async read(store: ObjectStore, earlier?: LogView): Promise<LogView> {
+    const claims = await listClaims(store);
+    const expiry = await latestExpiry(store);
+    const kept = ({ to }: { to: Instant }) => to > (expiry?.logTo ?? -1);
+    const sizes = new Map<string, number>();
+    for await (const { name, size } of store.list("folded/")) sizes.set(name, size);
+    const segments = (await listSegments(store, claims)).filter(kept);
+    const listed = foldedNames(sizes.keys());
+    const latest = listed.reduce((epoch, { last }) => Math.max(epoch, last.epoch), 0);
+    await addClaimsUpTo(store, latest, claims);
+    const isUsable = (one: FoldedName) =>
+      kept(one) && !Object.hasOwn(expiry?.folded ?? {}, one.name) && !isDisowned(one.last, claims);
+    const folded = listed.filter(isUsable);
+    const known = new Map<string, FoldedManifest>();
+    for (const piece of earlier?.pieces ?? []) {
+      if (piece.kind === "folded") known.set(piece.name, piece.manifest);
+    }
+    const read = (name: FoldedName) => known.get(name.name) ?? readFoldedManifest(store, name);
+    const chosen = await choosePieces(read, segments, folded, sizes);
+    return new LogView(store, chosen.pieces, claims, expiry, { segments, folded }, chosen.damaged);
+  }
+
+  /** End of what the log holds; undefined if it holds nothing. */
+  get to(): Instant | undefined {
+    return this.pieces.at(-1)?.to;
+  }
+
+  /** The epoch in whose log `instant` lies. */
+  epochAt(instant: Instant): number | undefined {
+    const piece = this.pieces.findLast(({ from }) => from <= instant);
+    if (!piece) return undefined;
+    if (piece.kind === "segment") return piece.last.epoch;
+    const { epochs } = piece.manifest;
+    return (epochs.find(({ to }) => to >= instant) ?? epochs.at(-1))?.epoch;
+  }
+
+  /** What is missing between the pieces, or in them. */
+  gaps(): LogGap[] {
+    const gaps: LogGap[] = [];
+    const letGoTo = Math.max(0, this.expiry?.logTo ?? 0);
+    let before: LogPiece | undefined;
+    for (const piece of this.pieces) {
+      const missing = missingBetween(before, piece, this.expiry);
+      if (missing) gaps.push(this.gap((before?.to ?? letGoTo) + 1, piece.from - 1, missing));
+      if (piece.kind === "folded") {
+        for (const [table, { object, message }] of piece.damage) {
+          const { from, to } = piece;
+          gaps.push({ from, to, table, missing: object, reason: message });
+        }
+      }
+      before = piece;
+    }
+    return [...gaps, ...this.lostTails()];
+  }
+
+  /** Where a folded segment is damaged, that is what is missing, and not the segments that it stood for. */
+  private gap(from: Instant, to: Instant, missing: string): LogGap {
+    const broken = this.damaged.find(({ name }) => name.from <= to && from <= name.to)?.error;
+    const reason = broken?.message ?? `object ${missing} is missing`;
+    return { from, to, missing: broken?.object ?? missing, reason };
+  }
+
+  /** A claim names the last segment that it continues: where that is missing, the end of an epoch is. */
+  private lostTails(): LogGap[] {
+    const gaps: LogGap[] = [];
+    for (const { previous } of this.claims) {
+      const last = previous && parseSegmentName(previous.name);
+      if (!last || last.to <= (this.expiry?.logTo ?? -1)) continue;
+      if (this.pieces.some((piece) => holds(piece, last))) continue;
+      const before = this.pieces.findLast((piece) => byPlaceInLog(piece.last, last) < 0);
+      gaps.push(this.gap((before?.to ?? last.from - 1) + 1, last.to, last.name));
+    }
+    return gaps;
+  }
+
+  /**
+   * The pieces that hold versions captured after `after` and up to `until`, in order, each proven to follow the one
+   * before by number and checksum. Throws if one is missing or not the one that its successor names.
+   */
+  async *chain(after: Instant, until: Instant): AsyncGenerator<Segment | FoldedPiece> {
+    await this.checkNoneMissing(after, until);
+    let before: { name: string; checksum: string } | undefined;
+    for (const piece of this.pieces) {
+      if (piece.to <= after || piece.from > until) continue;
+      const opened = piece.kind === "folded" ? piece : await openSegment(this.store, piece.name);
+      await this.checkFollows(before, previousOf(opened), piece, after);
+      before = lastOf(opened);
+      yield opened;
+    }
+  }
+
+  /** Throws unless `piece` follows `before`; for the first, unless what precedes it ends at or before `after`. */
+  private async checkFollows(
+    before: { name: string; checksum: string } | undefined,
+    previous: { name: string; checksum: string } | null,
+    piece: LogPiece,
+    after: Instant,
+  ): Promise<void> {
+    if (before === undefined) {
+      const precedes = previous === null ? undefined : parseSegmentName(previous.name);
+      if (precedes !== undefined && precedes.to > after) throw await this.missing(previous!.name);
+      return;
+    }
+    if (previous === null) throw damaged(piece.name, `it does not continue ${before.name}`);
+    if (previous.name !== before.name) {
+      const named = parseSegmentName(previous.name);
+      const last = parseSegmentName(before.name)!;
+      // Two folded segments that overlap: both hold what lies between.
+      if (piece.kind === "folded" && named && byPlaceInLog(named, last) < 0) return;
+      throw await this.missing(previous.name);
+    }
+    if (previous.checksum !== before.checksum) {
+      throw damaged(before.name, `it is not the object that ${piece.name} follows`);
+    }
+  }
+
+  /**
+   * Throws if pieces that hold versions captured after `after` and up to `until` are missing right before the first
+   * piece that is wholly later: the chain up to `until` does not show that, because nothing in it names them.
+   */
+  async checkNoneMissing(after: Instant, until: Instant): Promise<void> {
+    const at = this.pieces.findIndex(({ from }) => from > until);
+    const [last, next] = [this.pieces[at - 1], this.pieces[at]];
+    if (!next || next.from - 1 <= after || (last && last.to >= until)) return;
+    if (last && follows(last.last, next.first)) return;
+    const opened = next.kind === "folded" ? next : await openSegment(this.store, next.name);
+    const previous = previousOf(opened);
+    const precedes = previous && parseSegmentName(previous.name);
+    if (!precedes || (last && byPlaceInLog(precedes, last.last) <= 0)) return;
+    if (precedes.to > after) throw await this.missing(previous.name);
+  }
+
+  /** The error for a segment that should be there: what is damaged, if that stood for it. */
+  async missing(name: string): Promise<UnusableObject> {
+    const said = parseSegmentName(name);
+    const broken = this.damaged.find(({ name: of }) => said && holds(of, said))?.error;
+    if (broken) return broken;
+    const present = (await this.store.size(name).catch(() => undefined)) !== undefined;
+    return damaged(name, present ? "it is out of its place in the log" : "it is missing");
+  }
+}
+
+/** The segment that a piece follows. */
+export function previousOf(piece: Segment | FoldedPiece) {
+  return "manifest" in piece ? piece.manifest.previous : piece.index.footer.previous;
+}
+
+/** The segment that follows a piece names this one. */
+export function lastOf(piece: Segment | FoldedPiece) {
+  return "manifest" in piece ? piece.manifest.lastSegment : piece;
+}
+
+/** True if `b` is the place right after `a` in one epoch. */
+function follows(a: Place, b: Place): boolean {
+  return a.epoch === b.epoch && a.sequence + 1 === b.sequence;
+}
+
+/** True if the segment at `place` is in the piece. */
+export function holds(piece: Pick<LogPiece, "first" | "last">, place: Place): boolean {
+  return byPlaceInLog(piece.first, place) <= 0 && byPlaceInLog(place, piece.last) <= 0;
+}
+
+/** Names what is missing between two neighbours, by their numbers; undefined if nothing is. */
+function missingBetween(
+  before: LogPiece | undefined,
+  piece: LogPiece,
+  expiry: Expiry | undefined,
+): string | undefined {
+  const { epoch, sequence } = piece.first;
+  if (before && byPlaceInLog(piece.first, before.last) <= 0) return undefined;
+  // What precedes the first piece was let go; that nothing more is missing, the chain says.
+  if (!before && expiry && piece.from <= expiry.logTo + 1) return undefined;
+  const next = before?.last.epoch === epoch ? before.last.sequence + 1 : 1;
+  if (sequence === next) return undefined;
+  return `log/${String(epoch).padStart(8, "0")}/… number ${next}`;
+}
+
+/** Sizes of objects, by name. */
+type Sizes = ReadonlyMap<string, number>;
+type ReadManifest = (name: FoldedName) => FoldedManifest | Promise<FoldedManifest>;
+
+/** Chooses the pieces; a folded segment that is damaged is passed over where others hold the same. */
+async function choosePieces(
+  read: ReadManifest,
+  segments: SegmentName[],
+  folded: FoldedName[],
+  sizes: Sizes,
+): Promise<{ pieces: LogPiece[]; damaged: LogView["damaged"] }> {
+  const opened = new Map<string, FoldedPiece>();
+  const damagedNames: LogView["damaged"] = [];
+  let usable = folded;
+  /** Damaged in part, but nothing else holds the rest. */
+  const accepted = new Set<string>();
+  for (;;) {
+    const cover = coverOf(segments, usable);
+    const bad = await firstBad(read, cover, sizes, opened, accepted);
+    if (!bad)
+      return {
+        pieces: cover.map((one) => opened.get(one.name) ?? segmentPiece(one)),
+        damaged: damagedNames,
+      };
+    const { name, error } = bad;
+    const without = usable.filter((one) => one !== name);
+    if (opened.has(name.name) && !isCovered(name, coverOf(segments, without))) {
+      accepted.add(name.name);
+      continue;
+    }
+    damagedNames.push({ name, error });
+    usable = without;
+  }
+}
+
+/** Opens the folded segments of a cover, and gives the first that is damaged and was not accepted. */
+async function firstBad(
+  read: ReadManifest,
+  cover: Named[],
+  sizes: Sizes,
+  opened: Map<string, FoldedPiece>,
+  accepted: ReadonlySet<string>,
+): Promise<{ name: FoldedName; error: UnusableObject } | undefined> {
+  for (const one of cover) {
+    if (!("resolutionMs" in one) || accepted.has(one.name)) continue;
+    try {
+      const piece = opened.get(one.name) ?? (await openFolded(read, one, sizes));
+      opened.set(one.name, piece);
+      const damage = [...piece.damage.values()][0];
+      if (damage) return { name: one, error: damage };
+    } catch (error) {
+      if (!(error instanceof UnusableObject) || error.code !== "damaged") throw error;
+      return { name: one, error };
+    }
+  }
+  return undefined;
+}
+
+async function openFolded(
+  read: ReadManifest,
+  name: FoldedName,
+  sizes: Sizes,
+): Promise<FoldedPiece> {
+  const manifest = await read(name);
+  const damage = new Map<string, UnusableObject>();
+  for (const { table, parts } of manifest.tables) {
+    for (const part of parts) {
+      const error = wrongSize(part, sizes);
+      if (error) damage.set(table, error);
+    }
+  }
+  for (const records of [manifest.catalog, manifest.coverage]) {
+    const error = records && wrongSize(records, sizes);
+    if (error) throw error;
+  }
+  const { from, to, first, last } = manifest;
+  return { kind: "folded", name: name.name, from, to, first, last, manifest, damage };
+}
+
+function wrongSize({ name, bytes }: { name: string; bytes: number }, sizes: Sizes) {
+  const size = sizes.get(name);
+  if (size === undefined) return damaged(name, "it is missing");
+  return size === bytes ? undefined : damaged(name, `it has ${size} bytes instead of ${bytes}`);
+}
+
+type Named = SegmentName | FoldedName;
+
+const firstPlace = (one: Named): Place => ("resolutionMs" in one ? one.first : one);
+const lastPlace = (one: Named): Place => ("resolutionMs" in one ? one.last : one);
+
+function segmentPiece(one: Named): SegmentPiece {
+  const { name, from, to } = one;
+  const [first, last] = [firstPlace(one), lastPlace(one)];
+  return { kind: "segment", name, from, to, first, last };
+}
+
+/**
+ * The fewest pieces, in order, that hold all places that any of them holds: at each place the folded segment that
+ * reaches farthest, else the segment itself. Of two that reach as far, the coarser: it is the newer one.
+ */
+function coverOf(segments: SegmentName[], folded: FoldedName[]): Named[] {
+  const cover: Named[] = [];
+  let at: Place = { epoch: 0, sequence: 0 };
+  let next = 0;
+  for (;;) {
+    while (next < segments.length && byPlaceInLog(segments[next]!, at) <= 0) next += 1;
+    const segment = segments[next];
+    let best: Named | undefined = segment;
+    for (const one of folded) {
+      if (byPlaceInLog(one.last, at) > 0 && (!best || isBetter(one, best, at))) best = one;
+    }
+    if (!best) return cover;
+    cover.push(best);
+    at = lastPlace(best);
+  }
+}
+
+function isBetter(one: FoldedName, best: Named, at: Place): boolean {
+  const begin = (of: Named) => (byPlaceInLog(firstPlace(of), at) > 0 ? firstPlace(of) : at);
+  const byBegin = byPlaceInLog(begin(one), begin(best));
+  if (byBegin !== 0) return byBegin < 0;
+  const byEnd = byPlaceInLog(one.last, lastPlace(best));
+  if (byEnd !== 0) return byEnd > 0;
+  return !("resolutionMs" in best) || one.resolutionMs > best.resolutionMs;
+}
+
+/** True if the cover holds all that `name` stands for, without a gap. */
+function isCovered(name: FoldedName, cover: Named[]): boolean {
+  const within = cover.filter(
+    (one) =>
+      byPlaceInLog(lastPlace(one), name.first) >= 0 &&
+      byPlaceInLog(firstPlace(one), name.last) <= 0,
+  );
+  let before: Place | undefined;
+  for (const one of within) {
+    const first = firstPlace(one);
+    const joins = before
+      ? byPlaceInLog(first, before) <= 0 || follows(before, first) || first.sequence === 1
+      : byPlaceInLog(first, name.first) <= 0;
+    if (!joins) return false;
+    before = lastPlace(one);
+  }
+  return before !== undefined && byPlaceInLog(before, name.last) >= 0;
+}

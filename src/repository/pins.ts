@@ -1,0 +1,97 @@
+/**
+ * Pins: named instants that thinning and expiry must keep. A pin is put, and taken away by a later object that says so,
+ * so that neither needs the right to delete; nothing of a pin's past is lost.
+ */
+import { damaged, ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { numberedName, parsePinName, pinPrefix } from "./names.js";
+import { newestNumbered, putNumbered } from "./numbered.js";
+
+export interface Pin {
+  name: string;
+  /** The instant that is pinned. */
+  at: Instant;
+  /** When it was pinned. */
+  made: Instant;
+  note?: string;
+}
+
+/** One word on a name; the last one counts. */
+interface PinRecord extends Pin {
+  /** Counts the records of the name from 1. */
+  number: number;
+  /** True if the name is not pinned any more; `at` is what was, `made` when it ended. */
+  removed: boolean;
+}
+
+/** The pins, in the order of their names. */
+export async function listPins(store: ObjectStore): Promise<Pin[]> {
+  const names = new Set<string>();
+  for await (const { name } of store.list("pins/")) {
+    const pinned = parsePinName(name);
+    if (pinned !== undefined) names.add(pinned);
+  }
+  const pins: Pin[] = [];
+  for (const name of [...names].sort()) {
+    const record = await lastRecord(store, name);
+    if (record && !record.removed) pins.push(pinOf(record));
+  }
+  return pins;
+}
+
+/** Pins an instant; throws if the name cannot be one, or is pinned already. */
+export async function addPin(store: ObjectStore, pin: Pin): Promise<void> {
+  checkPinName(pin.name);
+  for (;;) {
+    const last = await lastRecord(store, pin.name);
+    if (last && !last.removed) {
+      throw new ThinkbackError("usage", `there is a pin ${pin.name} already`, {
+        hint: "take another name; or `thinkback pin remove` it first, if its instant is not needed any more",
+      });
+    }
+    if (await put(store, { ...pin, number: (last?.number ?? 0) + 1, removed: false })) return;
+  }
+}
+
+/** Removes the pin called `name` and returns what it was; throws if there is none. */
+export async function removePin(store: ObjectStore, name: string, now: Instant): Promise<Pin> {
+  checkPinName(name);
+  for (;;) {
+    const last = await lastRecord(store, name);
+    if (!last || last.removed) {
+      throw new ThinkbackError("unknown", `there is no pin ${name}`, {
+        hint: "`thinkback pin list` lists the pins",
+      });
+    }
+    const removal = { ...last, number: last.number + 1, made: now, removed: true };
+    if (await put(store, removal)) return pinOf(last);
+  }
+}
+
+/** Throws unless `name` can be a pin's. */
+export function checkPinName(name: string): void {
+  if (/^[a-z0-9][a-z0-9-]{0,99}$/.test(name)) return;
+  throw new ThinkbackError("usage", `"${name}" is not a name for a pin`, {
+    hint: "give up to 100 small letters, digits and hyphens, such as before-release-12",
+  });
+}
+
+async function lastRecord(store: ObjectStore, name: string): Promise<PinRecord | undefined> {
+  const prefix = pinPrefix(name);
+  const record = await newestNumbered<PinRecord>(store, prefix, "pin");
+  if (record && record.name !== name) {
+    throw damaged(numberedName(prefix, record.number), "its name and its content differ");
+  }
+  return record;
+}
+
+function put(store: ObjectStore, record: PinRecord): Promise<boolean> {
+  const { number, name, at, made, removed, note } = record;
+  const fields = { number, name, at, made, removed, ...(note === undefined ? {} : { note }) };
+  return putNumbered(store, pinPrefix(name), "pin", fields);
+}
+
+function pinOf({ name, at, made, note }: PinRecord): Pin {
+  return { name, at, made, ...(note === undefined ? {} : { note }) };
+}

@@ -1,0 +1,57 @@
+/** How fast restores and folds are here, as last measured: what an estimate of a restore is made of. */
+import type { Instant } from "../instant.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { ratesPrefix } from "./names.js";
+import { newestNumbered, putNumbered } from "./numbered.js";
+
+export interface Rates {
+  /** Of the work of restoring documents, see restoreWork in schedule.ts: what a restore writes to its target. */
+  restoreBytesPerSecond: number;
+  /** Bytes of log lines that are read and merged in a second. */
+  mergeBytesPerSecond: number;
+}
+
+interface RatesRecord extends Rates {
+  number: number;
+  at: Instant;
+}
+
+/** Until something was measured: less than a busy machine of two cores did, so that estimates err on the long side. */
+const unmeasured: Rates = {
+  restoreBytesPerSecond: 6_000_000,
+  mergeBytesPerSecond: 20_000_000,
+};
+
+/** A measurement that differs by less is not worth an object. */
+const difference = 0.25;
+
+export async function readRates(store: ObjectStore): Promise<Rates> {
+  const found = await newestNumbered<RatesRecord>(store, ratesPrefix, "rates");
+  const { restoreBytesPerSecond, mergeBytesPerSecond } = found ?? unmeasured;
+  return { restoreBytesPerSecond, mergeBytesPerSecond };
+}
+
+/** Keeps a measurement, if it differs much from the one that is kept. */
+export async function noteRates(
+  store: ObjectStore,
+  measured: Partial<Rates>,
+  now: Instant,
+): Promise<void> {
+  const held = await newestNumbered<RatesRecord>(store, ratesPrefix, "rates");
+  const rates = { ...unmeasured, ...held, ...measured };
+  const isNear = (a: number, b: number) => Math.abs(a - b) <= difference * Math.max(a, b);
+  const isKnown =
+    held &&
+    isNear(held.restoreBytesPerSecond, rates.restoreBytesPerSecond) &&
+    isNear(held.mergeBytesPerSecond, rates.mergeBytesPerSecond);
+  if (isKnown) return;
+  const { restoreBytesPerSecond, mergeBytesPerSecond } = rates;
+  const number = (held?.number ?? 0) + 1;
+  // Where somebody else measured at the same time, that is as good.
+  await putNumbered(store, ratesPrefix, "rates", {
+    number,
+    at: now,
+    restoreBytesPerSecond,
+    mergeBytesPerSecond,
+  } as RatesRecord);
+}

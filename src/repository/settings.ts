@@ -1,0 +1,41 @@
+/** What is declared of a repository as a whole. It lies in the repository, so that every process goes by the same. */
+import type { Instant } from "../instant.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { formatKeep, parseKeep } from "./keep-policy.js";
+import { settingsPrefix } from "./names.js";
+import { newestNumbered, putNumbered } from "./numbered.js";
+
+export interface Settings {
+  /** Counts the declarations from 1; 0 while nothing was declared. */
+  number: number;
+  /** When they were declared. */
+  at: Instant;
+  /** Resolution tiers as formatKeep prints them; null: every change is kept for ever. */
+  keep: string | null;
+}
+
+const undeclared: Settings = { number: 0, at: 0, keep: null };
+
+/** The settings that hold: those declared last. */
+export async function readSettings(store: ObjectStore): Promise<Settings> {
+  return (await newestNumbered<Settings>(store, settingsPrefix, "settings")) ?? undeclared;
+}
+
+/**
+ * Declares how long what is kept, unless that is declared already. Returns the settings that hold then.
+ * @param keep see parseKeep; null to keep every change for ever
+ */
+export async function declareKeep(
+  store: ObjectStore,
+  keep: string | null,
+  now: Instant,
+): Promise<Settings> {
+  const wanted = keep === null ? null : formatKeep(parseKeep(keep));
+  for (;;) {
+    const held = await readSettings(store);
+    if (held.keep === wanted) return held;
+    const next: Settings = { number: held.number + 1, at: now, keep: wanted };
+    // Where it is taken, somebody else declared something meanwhile: look what.
+    if (await putNumbered(store, settingsPrefix, "settings", next)) return next;
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * Compares a restored table with the repository: every document that the target sends, in key order, with the keys and
+ * digests of base and log, merged to the same instant.
+ */
+import { digestOf, SetDigest } from "../digest.js";
+import { orderCode } from "../key-order.js";
+import type { KeyList, TableDifferences } from "../repository/drills.js";
+import type { KnownKey } from "../repository/known-state.js";
+import type { IndexStatus } from "../rethinkdb/catalog-reader.js";
+import type { TableSettings } from "../rethinkdb/target.js";
+import type { WalkBatch } from "../rethinkdb/walk.js";
+import type { PlannedTable } from "./plan.js";
+
+/** Keys that are named in a report; the others are only counted. */
+const namedKeysMax = 5;
+
+/** What a target was found to hold of a table. */
+export interface HeldDocuments {
+  rows: number;
+  /** Bytes of their JSON text. */
+  bytes: number;
+  digest: string;
+  missing: KeyList;
+  altered: KeyList;
+  extra: KeyList;
+}
+
+/**
+ * @param known what there must be, in key order
+ * @param batches what there is, in key order
+ * @param onRows told how many documents are compared; for progress
+ */
+export async function compareDocuments(
+  known: AsyncIterable<KnownKey>,
+  batches: AsyncIterable<WalkBatch>,
+  onRows: (rows: number) => void,
+): Promise<HeldDocuments> {
+  const expected = known[Symbol.asyncIterator]();
+  const next = async () => {
+    const { done, value } = await expected.next();
+    return done ? undefined : value;
+  };
+  const held = new SetDigest();
+  const [missing, altered, extra] = [noKeys(), noKeys(), noKeys()];
+  let bytes = 0;
+  let wanted = await next();
+  for await (const batch of batches) {
+    const rows: { key: Buffer; document: Buffer }[] = [];
+    batch.forEach((key, document) => rows.push({ key, document }));
+    for (const { key, document } of rows) {
+      const digest = digestOf(document);
+      held.add(digest);
+      bytes += document.length;
+      const code = orderCode(key);
+      for (; wanted && wanted.code < code; wanted = await next()) note(missing, wanted.key);
+      if (wanted?.code !== code) {
+        note(extra, key);
+        continue;
+      }
+      if (wanted.digest !== digest) note(altered, key);
+      wanted = await next();
+    }
+    onRows(held.count);
+  }
+  for (; wanted; wanted = await next()) note(missing, wanted.key);
+  return { rows: held.count, bytes, digest: held.hex(), missing, altered, extra };
+}
+
+function noKeys(): KeyList {
+  return { count: 0, keys: [] };
+}
+
+function note(list: KeyList, key: Buffer): void {
+  list.count += 1;
+  if (list.keys.length < namedKeysMax) list.keys.push(key.toString());
+}
+
+/** Sentences about what a restored table is otherwise than planned; replicas are as many as the target has room for. */
+export function compareSettings(planned: PlannedTable, held: TableSettings): string[] {
+  const { config, indexes } = planned;
+  const texts = (of: TableSettings["config"]) => ({
+    "primary key": of.primary_key,
+    durability: of.durability,
+    "write acknowledgements": of.write_acks,
+    shards: String(of.shards.length),
+  });
+  const [wanted, found] = [texts(config), texts(held.config)];
+  const different = (Object.keys(wanted) as (keyof typeof wanted)[])
+    .filter((what) => wanted[what] !== found[what])
+    .map((what) => `${what}: ${found[what]} instead of ${wanted[what]}`);
+  if (!sameFunction(config.write_hook, held.config.write_hook)) {
+    different.push(held.config.write_hook ? "the write hook differs" : "the write hook is missing");
+  }
+  return [...different, ...compareIndexes(indexes, held.indexes)];
+}
+
+function compareIndexes(wanted: IndexStatus[], held: IndexStatus[]): string[] {
+  const found = new Map(held.map((index) => [index.index, index]));
+  const different = wanted.flatMap((index) => {
+    const other = found.get(index.index);
+    found.delete(index.index);
+    if (!other) return [`index ${index.index} is missing`];
+    const same =
+      index.multi === other.multi && index.geo === other.geo && sameFunction(index, other);
+    return same ? [] : [`index ${index.index} differs`];
+  });
+  return [...different, ...[...found.keys()].map((index) => `index ${index} was not restored`)];
+}
+
+interface StoredFunction {
+  function: object;
+  query: string;
+}
+
+/** Servers of different versions may pack the same function into other bytes; its text is the same then. */
+function sameFunction(a: StoredFunction | null, b: StoredFunction | null): boolean {
+  if (!a || !b) return a === b;
+  return JSON.stringify(a.function) === JSON.stringify(b.function) || a.query === b.query;
+}
+
+/** What is wrong with a table; undefined if nothing is. */
+export function differencesOf(
+  { missing, altered, extra }: HeldDocuments,
+  settings: string[],
+): TableDifferences | undefined {
+  const documents = missing.count + altered.count + extra.count;
+  return documents + settings.length === 0 ? undefined : { missing, altered, extra, settings };
+}

@@ -1,0 +1,136 @@
+/**
+ * A drill: a restore made on purpose, into scratch databases that are dropped again, compared document by document with
+ * the repository, and stored as proof.
+ *
+ * Invariant: it writes only into databases whose names begin as its own, and however it ends it drops these. Break it
+ * and a drill fills a server with copies, or touches what is not its own.
+ */
+import { type Clock, withTimeout } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import type { Drill } from "../repository/drills.js";
+import type { Repository } from "../repository/repository.js";
+import type { Target } from "../rethinkdb/target.js";
+import { isScratchDatabase, scratchPrefix } from "../scratch-database.js";
+import { type DrillChoice, planDrill } from "./drill-plan.js";
+import type { RestorePlan } from "./plan.js";
+import { type ProofObserver, prove } from "./proof.js";
+
+export interface DrillOptions extends DrillChoice {
+  /** 12 hexadecimal digits that no other drill has. */
+  unique: string;
+  /** Drop what earlier drills left on the target. Never while another drill runs there. */
+  clean: boolean;
+  clock: Clock;
+  /** From 0 to below 1. */
+  random: () => number;
+}
+
+export interface DrillObserver extends ProofObserver {
+  /** Scratch databases of other drills, which were ended before they could drop them, or still run. */
+  leftovers(databases: string[], dropped: boolean): void;
+  planned(plan: RestorePlan): void;
+  /** Databases of this drill that could not be dropped. */
+  notDropped(databases: string[], error: Error): void;
+}
+
+/** How long a step under way may take after the drill was stopped, and the dropping of a database. */
+const stepMsMax = 10_000;
+const dropMsMax = 60_000;
+
+/**
+ * Carries out a drill. Resolves with what was stored, also where the tables were found different: `ok` says it.
+ * Rejects if it came to no comparison; if that is the repository's fault, a failed drill is stored nevertheless.
+ * @param signal stops it: the scratch databases are dropped, and it rejects with code "incomplete"
+ */
+export async function drill(
+  repository: Repository,
+  target: Target,
+  options: DrillOptions,
+  observer: DrillObserver,
+  signal: AbortSignal,
+): Promise<Drill> {
+  const { clock, unique } = options;
+  const begun = clock.now();
+  try {
+    signal.throwIfAborted();
+    const plan = await planDrill(repository, options, unique, options.random);
+    await tidyUp(target, options, observer);
+    observer.planned(plan);
+    const stopping = stopped(signal);
+    const proving = prove({ repository, target, plan, unique, begun, clock, observer, signal });
+    try {
+      return await Promise.race([proving, stopping.promise]);
+    } finally {
+      stopping.forget();
+      // A step that is under way could make anew what is dropped here.
+      if (signal.aborted) await ended(proving, clock);
+      await dropScratch(target, options, observer);
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new ThinkbackError("incomplete", "the drill was stopped before its end", {
+      hint: "it proves nothing; run it again",
+      cause: error,
+    });
+  }
+}
+
+/** A promise that rejects when the signal aborts, until it is forgotten. */
+function stopped(signal: AbortSignal): { promise: Promise<never>; forget: () => void } {
+  let forget: () => void = () => undefined;
+  const promise = new Promise<never>((_, reject) => {
+    const onAbort = () => reject(signal.reason as Error);
+    signal.addEventListener("abort", onAbort, { once: true });
+    forget = () => signal.removeEventListener("abort", onAbort);
+    if (signal.aborted) onAbort();
+  });
+  return { promise, forget };
+}
+
+/** Resolves when `work` has ended, however it did, or has taken too long. */
+async function ended(work: Promise<unknown>, clock: Clock): Promise<void> {
+  const settled = work.then(
+    () => undefined,
+    () => undefined,
+  );
+  const late = () => new Error("the step under way takes too long to wait for");
+  await withTimeout(clock, stepMsMax, settled, late).catch(() => undefined);
+}
+
+/** Looks for what earlier drills left behind. */
+async function tidyUp(
+  target: Target,
+  { clean, unique }: DrillOptions,
+  observer: DrillObserver,
+): Promise<void> {
+  const own = scratchPrefix(unique);
+  const leftovers = (await target.databases()).filter(isScratchDatabase);
+  if (!isScratchDatabase(own) || leftovers.some((name) => name.startsWith(own))) {
+    throw new ThinkbackError("internal", `${unique} does not tell this drill from others`);
+  }
+  if (leftovers.length === 0) return;
+  if (clean) for (const name of leftovers) await target.dropDatabase(name);
+  observer.leftovers(leftovers, clean);
+}
+
+/** Drops what this drill made. */
+async function dropScratch(
+  target: Target,
+  { unique, clock }: DrillOptions,
+  observer: DrillObserver,
+): Promise<void> {
+  const own = scratchPrefix(unique);
+  let left = [`${own}…`];
+  const dropAll = async () => {
+    left = (await target.databases()).filter((name) => name.startsWith(own));
+    while (left.length > 0) {
+      await target.dropDatabase(left[0]!);
+      left = left.slice(1);
+    }
+  };
+  try {
+    await withTimeout(clock, dropMsMax, dropAll(), () => new Error("the target does not answer"));
+  } catch (error) {
+    observer.notDropped(left, error as Error);
+  }
+}

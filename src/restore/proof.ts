@@ -1,0 +1,166 @@
+/** What a drill proves, or fails to: restores by a plan, compares every document, stores what was found. */
+import type { Clock } from "../clock.js";
+import { messageOf, ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
+import type { CoverageClass } from "../repository/coverage.js";
+import { type Drill, type DrilledTable, putDrill } from "../repository/drills.js";
+import { knownKeys } from "../repository/known-state.js";
+import type { Repository } from "../repository/repository.js";
+import { LogCollection } from "../repository/runs.js";
+import type { TableName, Target } from "../rethinkdb/target.js";
+import { compareDocuments, compareSettings, differencesOf } from "./comparison.js";
+import type { PlannedTable, RestorePlan } from "./plan.js";
+import { type RestoredTable, type RestoreObserver, restore } from "./restore.js";
+
+export interface ProofObserver extends RestoreObserver {
+  comparing(table: TableName, documents: number): void;
+}
+
+export interface ProofContext {
+  repository: Repository;
+  target: Target;
+  /** Into databases that nobody else uses. */
+  plan: RestorePlan;
+  unique: string;
+  /** When the drill began. */
+  begun: Instant;
+  clock: Clock;
+  observer: ProofObserver;
+  /** Ends it between two steps, with the signal's reason; then nothing is stored. */
+  signal: AbortSignal;
+}
+
+/**
+ * Resolves with what was stored, also where tables were found different. Rejects where it came to no comparison; if
+ * that is the repository's fault, a failed drill is stored first.
+ */
+export async function prove(context: ProofContext): Promise<Drill> {
+  const { repository, target, plan, clock, observer, signal } = context;
+  const server = (await target.version()) ?? null;
+  const began = clock.monotonicMs();
+  try {
+    const restored = await restore(repository, plan, target, clock, observer, signal);
+    const seconds = (clock.monotonicMs() - began) / 1000;
+    const tables = await compareAll(context, restored);
+    signal.throwIfAborted();
+    return await store(context, { server, seconds, tables });
+  } catch (error) {
+    if (!signal.aborted && isOfRepository(error)) await storeFailure(context, server, error);
+    throw error;
+  }
+}
+
+async function compareAll(
+  context: ProofContext,
+  restored: RestoredTable[],
+): Promise<DrilledTable[]> {
+  const { plan, repository, signal } = context;
+  if (plan.tables.length === 0) return [];
+  const log = await LogCollection.read(
+    repository.store,
+    plan.tables.map(({ config, base }) => ({ table: config.id, after: base.logFrom })),
+    plan.instant,
+    { onSegment: () => signal.throwIfAborted() },
+  );
+  try {
+    const tables: DrilledTable[] = [];
+    for (const table of plan.tables) {
+      const { db, name } = table.to;
+      const of = restored.find(({ to }) => to === `${db}.${name}`);
+      if (!of) throw new ThinkbackError("internal", `${db}.${name} was not restored`);
+      tables.push(await compareTable(context, table, of, log));
+    }
+    return tables;
+  } finally {
+    await log.dispose();
+  }
+}
+
+async function compareTable(
+  { target, repository, observer, signal }: ProofContext,
+  table: PlannedTable,
+  restored: RestoredTable,
+  log: LogCollection,
+): Promise<DrilledTable> {
+  const { config, from, to, base } = table;
+  const held = await target.settings(to);
+  const { id, primary_key: primaryKey } = held.config;
+  const documents = await compareDocuments(
+    knownKeys(repository.store, base, log),
+    target.walk({ ...to, id, primaryKey }, signal),
+    (rows) => {
+      signal.throwIfAborted();
+      observer.comparing(to, rows);
+    },
+  );
+  const settings = compareSettings(table, held);
+  if (!restored.matches) settings.push("the server's own digest is not that of what was written");
+  const differences = differencesOf(documents, settings);
+  const { rows, bytes, digest } = documents;
+  const name = `${from.db}.${from.name}`;
+  const seconds = rounded(restored.seconds);
+  const found = { id: config.id, name, ok: !differences, rows, bytes, digest, seconds };
+  return differences ? { ...found, differences } : found;
+}
+
+/** What the repository could not give although it claims it. What the target refuses says nothing of the repository. */
+function isOfRepository(error: unknown): error is ThinkbackError {
+  return error instanceof ThinkbackError && error.code === "damaged";
+}
+
+async function storeFailure(
+  context: ProofContext,
+  server: string | null,
+  error: ThinkbackError,
+): Promise<void> {
+  const { code, message, hint } = error;
+  try {
+    await store(context, { server, seconds: 0, tables: [], failure: { code, message } });
+  } catch (failure) {
+    const what = `${message}; that the drill failed could not be stored: ${messageOf(failure)}`;
+    throw new ThinkbackError(code, what, {
+      ...(hint === undefined ? {} : { hint }),
+      cause: error,
+    });
+  }
+}
+
+async function store(
+  { repository, plan, unique, begun, clock }: ProofContext,
+  found: Pick<Drill, "server" | "seconds" | "tables" | "failure">,
+): Promise<Drill> {
+  const { tables, server } = found;
+  const seconds = rounded(found.seconds);
+  const documents = tables.reduce((sum, { rows }) => sum + rows, 0);
+  const bytes = tables.reduce((sum, table) => sum + table.bytes, 0);
+  const perSecond = (amount: number) => Math.round(amount / Math.max(seconds, 0.001));
+  const drill: Drill = {
+    unique,
+    begun,
+    ended: clock.now(),
+    instant: plan.instant,
+    class: leastClass(plan),
+    ok: !found.failure && tables.every(({ ok }) => ok),
+    ...(found.failure ? { failure: found.failure } : {}),
+    server,
+    documents,
+    bytes,
+    seconds,
+    documentsPerSecond: perSecond(documents),
+    bytesPerSecond: perSecond(bytes),
+    tables,
+  };
+  await putDrill(repository.store, drill);
+  return drill;
+}
+
+const worstFirst: CoverageClass[] = ["damaged", "unwatched", "repaired", "exact"];
+
+function leastClass({ tables }: RestorePlan): CoverageClass {
+  return worstFirst.find((of) => tables.some((table) => table.class === of)) ?? "exact";
+}
+
+/** To milliseconds. */
+function rounded(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000;
+}

@@ -1,0 +1,68 @@
+/** Choosing an instant to restore by lot. */
+import type { Instant } from "../instant.js";
+import type { TableCoverage } from "../repository/coverage.js";
+
+/** A closed interval. */
+export interface Span {
+  from: Instant;
+  to: Instant;
+}
+
+/**
+ * The instants to which the tables can be restored exactly. With `all`, every one of them; otherwise those tables that
+ * had been captured by then, of which there must be one.
+ */
+export function exactSpans(tables: TableCoverage[], all: boolean): Span[] {
+  const steps = tables.flatMap(stepsOf).sort((a, b) => a.at - b.at);
+  const spans: Span[] = [];
+  let [exact, other] = [0, 0];
+  let from: Instant | undefined;
+  for (const [i, step] of steps.entries()) {
+    exact += step.exact;
+    other += step.other;
+    // Several tables may step at the same instant.
+    if (steps[i + 1]?.at === step.at) continue;
+    const admitted = other === 0 && exact > 0 && (!all || exact === tables.length);
+    if (admitted) {
+      from ??= step.at;
+    } else if (from !== undefined) {
+      spans.push({ from, to: step.at - 1 });
+      from = undefined;
+    }
+  }
+  return spans;
+}
+
+/** From `at` on, a table is exact, or is captured but not exact: by how much the number of such tables changes. */
+interface Step {
+  at: Instant;
+  exact: number;
+  other: number;
+}
+
+function stepsOf({ intervals, frontier, watched, state }: TableCoverage): Step[] {
+  const steps = intervals.flatMap(({ from, to, class: of }) => {
+    const [exact, other] = of === "exact" ? [1, 0] : [0, 1];
+    return [
+      { at: from, exact, other },
+      { at: to + 1, exact: -exact, other: -other },
+    ];
+  });
+  // Behind its last proof a table that is still there cannot be restored.
+  const end = intervals.at(-1)?.to ?? frontier;
+  if (watched && state !== "dropped" && end !== undefined) {
+    steps.push({ at: end + 1, exact: 0, other: 1 });
+  }
+  return steps;
+}
+
+/** An instant of the spans, each as likely as any other; undefined if there is none. @param random from 0 to below 1 */
+export function drawInstant(spans: Span[], random: () => number): Instant | undefined {
+  const lengths = spans.map(({ from, to }) => to - from + 1);
+  let left = Math.floor(random() * lengths.reduce((sum, length) => sum + length, 0));
+  for (const [i, { from }] of spans.entries()) {
+    if (left < lengths[i]!) return from + left;
+    left -= lengths[i]!;
+  }
+  return undefined;
+}

@@ -1,0 +1,180 @@
+/**
+ * A server of our own, started for as long as it is needed: in a temporary directory, on free ports of the loopback
+ * interface, without a web interface, with a random password.
+ *
+ * Invariant: it does not outlive this process, and neither does its directory. So a shell stands between the two: when
+ * the shell's standard input ends, as it does even where this process is killed, it kills the server and removes the
+ * directory. Break it and every drill that is cut short leaves a server with a copy of the data behind.
+ */
+import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Readable, Writable } from "node:stream";
+import { promisify } from "node:util";
+import type { Clock } from "../clock.js";
+import { messageOf, ThinkbackError } from "../errors.js";
+import type { Address } from "./address.js";
+import { dialer } from "./channel.js";
+import { Connection } from "./connection.js";
+import { r } from "./reql.js";
+
+/** A server that has not answered after this long does not come any more. */
+const startMsMax = 60_000;
+const retryMs = 100;
+/** Of what the server prints, for an error: the last characters. */
+const outputCharsMax = 4000;
+
+/** The shell itself prints nothing: where this process is gone, that would be the end of it. */
+const guard = `
+directory=$1; shift
+exec 3<&0
+"$@" </dev/null 3<&- &
+server=$!
+exec >/dev/null 2>&1
+{ read -r end; kill -KILL $server; } <&3 &
+waiting=$!
+wait $server
+kill $waiting
+rm -rf "$directory"
+`;
+
+/** Whether there is a `rethinkdb` on the PATH. */
+export async function serverIsInstalled(): Promise<boolean> {
+  try {
+    await promisify(execFile)("rethinkdb", ["--version"]);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw new ThinkbackError("target", `rethinkdb --version fails: ${messageOf(error)}`);
+  }
+}
+
+export class ScratchServer {
+  private constructor(
+    readonly address: Address,
+    private readonly shell: Shell,
+  ) {}
+
+  /**
+   * Starts a `rethinkdb` of the PATH and resolves when it answers.
+   * @param signal ends the waiting; nothing stays
+   */
+  static async start(clock: Clock, signal: AbortSignal): Promise<ScratchServer> {
+    const directory = await mkdtemp(join(tmpdir(), "thinkback-drill-"));
+    let server: ScratchServer | undefined;
+    try {
+      const [port, clusterPort] = await Promise.all([freePort(), freePort()]);
+      const password = randomBytes(24).toString("hex");
+      // In a file, because other users of the machine can see command lines.
+      const configFile = join(directory, "rethinkdb.conf");
+      await writeFile(configFile, `initial-password=${password}\n`, { mode: 0o600 });
+      const address = { host: "127.0.0.1", port, user: "admin", password, tls: false };
+      server = new ScratchServer(address, new Shell(directory, configFile, port, clusterPort));
+      await server.untilItAnswers(clock, signal);
+      return server;
+    } catch (error) {
+      await server?.stop();
+      await rm(directory, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  /** Kills it; resolves when its directory is gone too. */
+  stop(): Promise<void> {
+    return this.shell.end();
+  }
+
+  private async untilItAnswers(clock: Clock, signal: AbortSignal): Promise<void> {
+    const deadline = clock.monotonicMs() + startMsMax;
+    for (;;) {
+      const error = await this.refusal();
+      if (!error) return;
+      if (this.shell.hasEnded || clock.monotonicMs() > deadline) {
+        const said = this.shell.output.trim();
+        throw new ThinkbackError(
+          "target",
+          `a server of our own did not start: ${said || error.message}`,
+          { hint: "give --target, a server to drill on", cause: error },
+        );
+      }
+      await clock.sleep(retryMs, signal);
+    }
+  }
+
+  /** Why it does not answer a query; undefined if it does. */
+  private async refusal(): Promise<Error | undefined> {
+    try {
+      const connection = new Connection(await dialer(this.address, "target")());
+      try {
+        await connection.rows(r.dbList());
+      } finally {
+        connection.close();
+      }
+      return undefined;
+    } catch (error) {
+      return error as Error;
+    }
+  }
+}
+
+/** The shell that keeps the server. */
+class Shell {
+  hasEnded = false;
+  /** The last of what the server has printed. */
+  output = "";
+  private readonly process: ChildProcessByStdio<Writable, Readable, Readable>;
+  private readonly ended: Promise<void>;
+
+  constructor(directory: string, configFile: string, port: number, clusterPort: number) {
+    const server = [
+      ["rethinkdb", "--config-file", configFile],
+      ["--directory", join(directory, "data")],
+      ["--driver-port", String(port), "--cluster-port", String(clusterPort)],
+      ["--bind", "127.0.0.1", "--no-http-admin", "--no-update-check"],
+    ].flat();
+    // In a group of its own: a terminal sends its Ctrl-C to the whole group, and we end the server ourselves.
+    this.process = spawn("sh", ["-c", guard, "thinkback-drill", directory, ...server], {
+      detached: true,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
+    const { stdin, stdout, stderr } = this.process;
+    for (const stream of [stdout, stderr]) stream.on("data", (text: Buffer) => this.note(text));
+    // A shell that has ended takes no end of its input any more.
+    stdin.on("error", () => undefined);
+    this.ended = new Promise((resolve) => {
+      const end = () => {
+        this.hasEnded = true;
+        resolve();
+      };
+      this.process.once("exit", end);
+      this.process.once("error", (error) => {
+        this.note(Buffer.from(error.message));
+        end();
+      });
+    });
+  }
+
+  /** Resolves when server and directory are gone. */
+  async end(): Promise<void> {
+    this.process.stdin.end();
+    await this.ended;
+  }
+
+  private note(text: Buffer): void {
+    this.output = (this.output + text.toString("utf8")).slice(-outputCharsMax);
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

@@ -1,0 +1,92 @@
+import type { ObjectStore, StoredObject } from "./object-store.js";
+
+/**
+ * A store as it was listed once: what comes later is not shown, and no listing costs anything. Objects are read from
+ * the store itself, so what was deleted since is missing. Nothing can be written.
+ */
+export class ListedStore implements ObjectStore {
+  readonly location: string;
+  private sorted: string[] | undefined;
+
+  private constructor(
+    private readonly below: ObjectStore,
+    /** Bytes of each object, by name. */
+    private readonly sizes: Map<string, number>,
+  ) {
+    this.location = below.location;
+  }
+
+  /** @param onListed told how many objects were listed so far */
+  static async of(below: ObjectStore, onListed?: (objects: number) => void): Promise<ListedStore> {
+    const sizes = new Map<string, number>();
+    for await (const { name, size } of below.list("")) {
+      sizes.set(name, size);
+      onListed?.(sizes.size);
+    }
+    return new ListedStore(below, sizes);
+  }
+
+  /** The names that begin with `prefix`, in their order. */
+  names(prefix = ""): string[] {
+    this.sorted ??= [...this.sizes.keys()].sort();
+    const from = firstNotBefore(this.sorted, prefix);
+    let to = from;
+    while (to < this.sorted.length && this.sorted[to]!.startsWith(prefix)) to += 1;
+    return this.sorted.slice(from, to);
+  }
+
+  has(name: string): boolean {
+    return this.sizes.has(name);
+  }
+
+  /** Bytes of a listed object; undefined if it was not listed. */
+  listedSize(name: string): number | undefined {
+    return this.sizes.get(name);
+  }
+
+  /** Looks for an object that was not listed: a part may have come while its manifest was yet to be listed. */
+  async lookFor(name: string): Promise<boolean> {
+    if (this.sizes.has(name)) return true;
+    const size = await this.below.size(name);
+    if (size === undefined) return false;
+    this.sizes.set(name, size);
+    this.sorted = undefined;
+    return true;
+  }
+
+  /** True if an object was deleted since it was listed. */
+  async isGone(name: string): Promise<boolean> {
+    return (await this.below.size(name)) === undefined;
+  }
+
+  get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
+    return this.below.get(name, range);
+  }
+
+  async size(name: string): Promise<number | undefined> {
+    return this.sizes.get(name) ?? this.below.size(name);
+  }
+
+  async *list(prefix: string): AsyncGenerator<StoredObject> {
+    for (const name of this.names(prefix)) yield { name, size: this.sizes.get(name)! };
+  }
+
+  put(): Promise<void> {
+    return Promise.reject(new Error("a listing cannot be written to"));
+  }
+
+  delete(): Promise<void> {
+    return Promise.reject(new Error("a listing cannot be written to"));
+  }
+}
+
+/** The place of the first name that does not come before `prefix`. */
+function firstNotBefore(sorted: string[], prefix: string): number {
+  let [low, high] = [0, sorted.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (sorted[middle]! < prefix) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

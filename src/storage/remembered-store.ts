@@ -1,0 +1,76 @@
+import type { ObjectStore, StoredObject } from "./object-store.js";
+
+/** Longer reads are not remembered: what is read again and again is manifests and the ends of segments. */
+const readBytesMax = 64 * 1024;
+const rememberedBytesMax = 32 * 1024 * 1024;
+
+/**
+ * A store of which nothing is asked twice, for a look at a repository that is over in a moment: objects do not change, and
+ * all that is computed in one look is computed of the same listings.
+ */
+export class RememberedStore implements ObjectStore {
+  readonly location: string;
+  private readonly listings = new Map<string, Promise<StoredObject[]>>();
+  private readonly sizes = new Map<string, Promise<number | undefined>>();
+  private readonly reads = new Map<string, Buffer>();
+  private bytes = 0;
+
+  constructor(private readonly below: ObjectStore) {
+    this.location = below.location;
+  }
+
+  async *list(prefix: string): AsyncGenerator<StoredObject> {
+    yield* await remembered(this.listings, prefix, () => this.listBelow(prefix));
+  }
+
+  size(name: string): Promise<number | undefined> {
+    return remembered(this.sizes, name, () => this.below.size(name));
+  }
+
+  async get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
+    const key = range ? `${name} ${range.start} ${range.end}` : name;
+    const known = this.reads.get(key);
+    if (known) return known;
+    const bytes = await this.below.get(name, range);
+    if (bytes.length <= readBytesMax && this.bytes + bytes.length <= rememberedBytesMax) {
+      this.bytes += bytes.length;
+      this.reads.set(key, bytes);
+    }
+    return bytes;
+  }
+
+  put(): Promise<void> {
+    return Promise.reject(new Error("nothing is put while a repository is looked at"));
+  }
+
+  delete(): Promise<void> {
+    return Promise.reject(new Error("nothing is deleted while a repository is looked at"));
+  }
+
+  /** A listing of a folder that was listed before, or of a part of one, is taken from that. */
+  private async listBelow(prefix: string): Promise<StoredObject[]> {
+    for (const [wider, listing] of this.listings) {
+      if (wider !== prefix && prefix.startsWith(wider)) {
+        return (await listing).filter(({ name }) => name.startsWith(prefix));
+      }
+    }
+    const objects: StoredObject[] = [];
+    for await (const object of this.below.list(prefix)) objects.push(object);
+    return objects;
+  }
+}
+
+function remembered<T>(
+  known: Map<string, Promise<T>>,
+  key: string,
+  ask: () => Promise<T>,
+): Promise<T> {
+  let answer = known.get(key);
+  if (!answer) {
+    answer = ask();
+    // A failure is not an answer: the next one asks again.
+    answer.catch(() => known.delete(key));
+    known.set(key, answer);
+  }
+  return answer;
+}

@@ -1,0 +1,124 @@
+/** What there is in a repository besides what readers use, and why it is there. */
+import type { Instant } from "../instant.js";
+import { isDisowned } from "../repository/log.js";
+import type { LogView } from "../repository/log-view.js";
+import { parseSegmentName } from "../repository/names.js";
+import type { ListedStore } from "../storage/listed-store.js";
+import type { Findings } from "./findings.js";
+import type { Manifests } from "./manifests.js";
+import { directoryOf, kindOf } from "./object-kinds.js";
+import type { SmallObjects } from "./small-objects.js";
+
+/** Why an object is there. */
+export type Standpoint =
+  /** Readers use it, or would if something else were lost. */
+  | "used"
+  /** Others hold the same; a sweep deletes it. */
+  | "replaced"
+  /** An expiry let it go; a sweep, or a rule of the bucket, deletes it. */
+  | "let go"
+  /** A writer put it that was shut out. */
+  | "disowned"
+  /** No manifest refers to it: a copy or fold that is under way or was cut short. */
+  | "unfinished"
+  /** Its name has none of the known forms. */
+  | "foreign"
+  /** Something is wrong with it. */
+  | "damaged";
+
+export interface Amount {
+  objects: number;
+  bytes: number;
+}
+
+export type Account = Record<Standpoint, Amount>;
+
+/** What was let go, and is not there any more. */
+export interface Gone {
+  /** Manifests of bases and folded segments. */
+  manifests: number;
+  /** The log up to here was let go; undefined if all of it is kept. */
+  logTo: Instant | undefined;
+}
+
+export function accountFor(
+  store: ListedStore,
+  small: SmallObjects,
+  manifests: Manifests,
+  view: LogView | undefined,
+  findings: Findings,
+): Account {
+  const none = () => ({ objects: 0, bytes: 0 });
+  const account: Account = {
+    used: none(),
+    replaced: none(),
+    "let go": none(),
+    disowned: none(),
+    unfinished: none(),
+    foreign: none(),
+    damaged: none(),
+  };
+  const pieces = view && new Set(view.pieces.map(({ name }) => name));
+  for (const name of store.names()) {
+    const standpoint = findings.has(name)
+      ? "damaged"
+      : standpointOf(name, small, manifests, pieces);
+    account[standpoint].objects += 1;
+    account[standpoint].bytes += store.listedSize(name)!;
+  }
+  return account;
+}
+
+export function goneOf(store: ListedStore, { expiry }: SmallObjects): Gone {
+  const names = Object.keys({ ...expiry?.bases, ...expiry?.folded });
+  return {
+    manifests: names.filter((name) => !store.has(name)).length,
+    logTo: expiry && expiry.logTo >= 0 ? expiry.logTo : undefined,
+  };
+}
+
+function standpointOf(
+  name: string,
+  small: SmallObjects,
+  manifests: Manifests,
+  /** Names of the segments and folded segments that readers use; undefined if that is not known. */
+  pieces: Set<string> | undefined,
+): Standpoint {
+  const kind = kindOf(name);
+  if (kind === undefined) return "foreign";
+  if (kind === "segment") return ofSegment(name, small, pieces);
+  if (kind.startsWith("folded")) return ofFolded(name, manifests, pieces);
+  return kind.startsWith("base") ? ofBase(name, manifests) : "used";
+}
+
+function ofSegment(
+  name: string,
+  { expiry, claims }: SmallObjects,
+  pieces: Set<string> | undefined,
+): Standpoint {
+  const segment = parseSegmentName(name)!;
+  if (segment.to <= (expiry?.logTo ?? -1)) return "let go";
+  if (isDisowned(segment, claims)) return "disowned";
+  return !pieces || pieces.has(name) ? "used" : "replaced";
+}
+
+function ofFolded(
+  name: string,
+  { folded, letGo, disowned }: Manifests,
+  pieces: Set<string> | undefined,
+): Standpoint {
+  const manifest = `${directoryOf(name)}manifest.json`;
+  if (letGo.has(manifest)) return "let go";
+  if (disowned.has(manifest)) return "disowned";
+  if (!folded.has(manifest)) return "unfinished";
+  return !pieces || pieces.has(manifest) ? "used" : "replaced";
+}
+
+function ofBase(name: string, manifests: Manifests): Standpoint {
+  if (manifests.bases.has(name) || manifests.referred.has(name)) return "used";
+  if (manifests.letGo.has(name)) return "let go";
+  if (manifests.disowned.has(name)) return "disowned";
+  return manifests.unreadable.has(tableOf(name)) ? "used" : "unfinished";
+}
+
+const tableOf = (name: string) => name.split("/")[1]!;

@@ -1,0 +1,255 @@
+/**
+ * What damage costs: instants of tables that cannot be restored because of it. They are computed from the coverage as
+ * it is without anything that is damaged.
+ */
+
+import { UnusableObject } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { type BaseInventory, readBases } from "../repository/base.js";
+import type { TableCoverage } from "../repository/coverage.js";
+import { readCoverage } from "../repository/coverage-reader.js";
+import { holds, LogView } from "../repository/log-view.js";
+import { parseFoldedName, parseSegmentName } from "../repository/names.js";
+import { recordHolders, refusing } from "../repository/stream-records.js";
+import type { ListedStore } from "../storage/listed-store.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { WithoutStore } from "../storage/without-store.js";
+import { type Finding, Findings } from "./findings.js";
+import type { Manifests } from "./manifests.js";
+import { directoryOf, kindOf } from "./object-kinds.js";
+import { commonSpans, joinSpans, type Span, spansWithout } from "./spans.js";
+
+/** A repository as it can be read without what is damaged. */
+export interface Standing {
+  store: ObjectStore;
+  view: LogView;
+  coverage: Map<string, TableCoverage>;
+  bases: BaseInventory;
+}
+
+/** Throws if what is missing or hidden is such that nothing can be read. */
+export async function readStanding(
+  listed: ListedStore,
+  damaged: Iterable<string>,
+): Promise<Standing> {
+  // The keys of a base that are there make no difference to what can be restored.
+  const hidden = new Set([...damaged].filter((name) => kindOf(name) !== "base keys"));
+  const store = new WithoutStore(listed, hidden);
+  const view = await LogView.read(store);
+  return { store, view, coverage: await readCoverage(view), bases: await readBases(store) };
+}
+
+/** Instants of a table, by its id; or instants whose catalog, and so everything, cannot be had. */
+export interface Cost extends Span {
+  table: string;
+}
+
+/** Stands for the catalog where a table's id is expected. */
+export const catalogCost = "catalog";
+
+export class Costs {
+  /** What cannot be restored, by table; and of the catalog, by what holds it. */
+  private readonly lost = new Map<string, Span[]>();
+  private readonly lostCatalog: { object: string; span: Span }[] = [];
+  /** Where the log has nothing, by table: in the middle, and where it ended before. */
+  private readonly gaps = new Map<string, Span[]>();
+
+  private constructor(
+    private readonly standing: Standing,
+    private readonly manifests: Manifests,
+  ) {}
+
+  /**
+   * @param claimed what is claimed as long as nobody looks inside; undefined if that cannot be computed
+   * @param damaged all that is hidden from `standing`
+   */
+  static async of(
+    standing: Standing,
+    claimed: Map<string, TableCoverage> | undefined,
+    manifests: Manifests,
+    damaged: Finding[],
+  ): Promise<Costs> {
+    const costs = new Costs(standing, manifests);
+    const ranges = joinSpans(damaged.map(rangeOf).filter((range) => range !== undefined));
+    const tables = [...standing.coverage.keys(), ...standing.bases.usable.keys()];
+    for (const table of new Set([...tables, ...(claimed?.keys() ?? [])])) {
+      costs.gaps.set(table, gapsOf(standing, table));
+      const now = standing.coverage.get(table);
+      const before = claimed?.get(table);
+      const left = now ? restorable(now) : [];
+      costs.lost.set(
+        table,
+        joinSpans([
+          ...(before ? spansWithout(restorable(before), left) : []),
+          ...(now ? damagedSpans(now) : []),
+          ...costs.unclaimed(table, ranges, left),
+        ]),
+      );
+    }
+    for await (const lost of lostCatalogs(standing.view)) costs.lostCatalog.push(lost);
+    return costs;
+  }
+
+  /**
+   * Where records of the coverage are lost, nothing is claimed any more, and nobody says that something is damaged: from
+   * there to the next instant that is claimed.
+   */
+  private unclaimed(table: string, ranges: Span[], left: Span[]): Span[] {
+    const { bases, coverage, view } = this.standing;
+    const first = view.expiry?.horizons[table]?.from ?? bases.usable.get(table)?.at(0)?.instant;
+    if (first === undefined) return [];
+    const state = coverage.get(table);
+    const isOver = state && (!state.watched || state.state === "dropped");
+    const unclaimed = commonSpans(ranges, this.gaps.get(table) ?? [])
+      .filter(({ from }) => !isOver || from <= (view.to ?? -1))
+      .map(({ from, to }) => {
+        const next = left.find((span) => span.to > to)?.from ?? to + 1;
+        return { from: Math.max(from, first), to: Math.max(next - 1, to) };
+      });
+    return spansWithout(unclaimed, left);
+  }
+
+  /** Everything that is lost, by table and time. */
+  all(): Cost[] {
+    const catalog = joinSpans(this.lostCatalog.map(({ span }) => span));
+    return [
+      ...catalog.map((span) => ({ table: catalogCost, ...span })),
+      ...[...this.lost].flatMap(([table, spans]) => spans.map((span) => ({ table, ...span }))),
+    ];
+  }
+
+  /** What the loss of one object has to do with that. */
+  ofObject(finding: Finding): Cost[] {
+    const { object } = finding;
+    if (object.startsWith("bases/")) return this.ofBase(object);
+    const range = rangeOf(finding);
+    // Of a part only its table, of all else the segment or folded segment as a whole.
+    return range ? this.ofLog(object, range, this.manifests.referred.get(object)?.table) : [];
+  }
+
+  /**
+   * Where the log has nothing in place of the object, its own time is lost; and what comes after it, up to the next
+   * base that does not need it.
+   */
+  private ofLog(object: string, range: Span, onlyTable?: string): Cost[] {
+    const { bases } = this.standing;
+    const costs: Cost[] = [];
+    for (const [table, lost] of this.lost) {
+      if (onlyTable !== undefined && table !== onlyTable) continue;
+      for (const { from, to } of commonSpans([range], this.gaps.get(table)!)) {
+        const usable = bases.usable.get(table) ?? [];
+        const next = usable.find(({ logFrom }) => logFrom >= to)?.instant;
+        const reach = { from, to: (next ?? Number.MAX_SAFE_INTEGER) - 1 };
+        costs.push(...commonSpans(lost, [reach]).map((span) => ({ table, ...span })));
+      }
+    }
+    for (const { object: missing, span } of this.lostCatalog) {
+      const place = parseSegmentName(missing);
+      const isIn =
+        object === missing || (place && place.from >= range.from && place.to <= range.to);
+      if (isIn) costs.push({ table: catalogCost, ...span });
+    }
+    return costs;
+  }
+
+  /** From the base's instant on, up to the next base, unless an older one and the log do. */
+  private ofBase(object: string): Cost[] {
+    const { bases } = this.standing;
+    const by = this.manifests.referred.get(object)?.by ?? [object];
+    const costs: Cost[] = [];
+    for (const manifest of by) {
+      const [, table, begun] = /^bases\/([^/]+)\/(\d{15})-/.exec(manifest) ?? [];
+      if (table === undefined) continue;
+      const instant = Number(begun);
+      const next = bases.usable.get(table)?.find((base) => base.instant >= instant)?.instant;
+      const gap = this.gaps.get(table)?.find(({ to }) => to > instant)?.from;
+      const to = Math.min(next ?? Number.MAX_SAFE_INTEGER, gap ?? Number.MAX_SAFE_INTEGER) - 1;
+      const lost = commonSpans(this.lost.get(table) ?? [], [{ from: instant, to }]);
+      costs.push(...lost.map((span) => ({ table, ...span })));
+    }
+    return costs;
+  }
+}
+
+/** The instants of which the state can be had, be it that of before a hole. */
+export function restorable({ intervals }: TableCoverage): Span[] {
+  const of = intervals.filter((one) => one.class === "exact" || one.class === "repaired");
+  return joinSpans(of.map(({ from, to }) => ({ from, to })));
+}
+
+function damagedSpans({ intervals }: TableCoverage): Span[] {
+  const of = intervals.filter((one) => one.class === "damaged");
+  return joinSpans(of.map(({ from, to }) => ({ from, to })));
+}
+
+/** Instants whose catalog cannot be read, and the missing object that is why. */
+async function* lostCatalogs(view: LogView): AsyncGenerator<{ object: string; span: Span }> {
+  for (const [index, piece] of view.pieces.entries()) {
+    const next = view.pieces[index + 1];
+    // A folded segment begins with all that came before it; so the last one of each stretch between them tells.
+    if (next && next.kind !== "folded") continue;
+    const { to } = piece;
+    const broken = await brokenHolder(view, index);
+    if (broken) yield { object: broken.object, span: { from: Math.min(broken.from, to), to } };
+  }
+}
+
+async function brokenHolder(
+  view: LogView,
+  index: number,
+): Promise<{ object: string; from: Instant } | undefined> {
+  let last: Instant = view.pieces[index]!.from;
+  try {
+    for await (const holder of recordHolders(view, "catalog", index, refusing(view))) {
+      if (!("manifest" in holder)) {
+        last = holder.index.footer.from;
+        continue;
+      }
+      const [lost] = holder.manifest.lost;
+      if (lost !== undefined) return { object: lost, from: holder.from };
+    }
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof UnusableObject)) throw error;
+    const missing = parseSegmentName(error.object);
+    const isBetween = missing && !view.pieces.some((piece) => holds(piece, missing));
+    return { object: error.object, from: isBetween ? missing.from : last };
+  }
+}
+
+/** The time that an object of the log covers; undefined for any other. */
+function rangeOf({ object, span }: Finding): Span | undefined {
+  return span ?? parseSegmentName(object) ?? parseFoldedName(`${directoryOf(object)}manifest.json`);
+}
+
+function gapsOf({ view }: Standing, table: string): Span[] {
+  const gaps = view.gaps().filter((gap) => gap.table === undefined || gap.table === table);
+  return joinSpans([...gaps, { from: (view.to ?? -1) + 1, to: Number.MAX_SAFE_INTEGER }]);
+}
+
+/** What readers do as long as nobody has looked inside of what they read. */
+export interface Unaware {
+  /** What is claimed; undefined if that cannot be computed even without the objects that are in the way. */
+  claimed: Map<string, TableCoverage> | undefined;
+  /** Objects without which, if they are moved away, readers go on; with which they do not. */
+  inTheWay: Set<string>;
+  /** Names of the segments, folded segments and bases that are read. */
+  read: Set<string>;
+}
+
+export async function readUnaware(listed: ListedStore): Promise<Unaware> {
+  const unaware: Unaware = { claimed: undefined, inTheWay: new Set(), read: new Set() };
+  const store = new WithoutStore(listed, unaware.inTheWay);
+  for (;;) {
+    const found = new Findings();
+    unaware.claimed = await found.during(() => readCoverage(store));
+    const [next] = found.all();
+    if (unaware.claimed || !next || unaware.inTheWay.has(next.object)) break;
+    unaware.inTheWay.add(next.object);
+  }
+  await new Findings().during(async () => {
+    for (const { name } of (await LogView.read(store)).pieces) unaware.read.add(name);
+    for (const { name } of (await readBases(store)).names.values()) unaware.read.add(name);
+  });
+  return unaware;
+}

@@ -1,0 +1,136 @@
+/** Whether the segments of the log name each other as they are, and which ones are missing between them. */
+
+import { byPlaceInLog, openSegment, type Segment, type WriterClaim } from "../repository/log.js";
+import { type LogGap, type LogPiece, type LogView, previousOf } from "../repository/log-view.js";
+import { parseFoldedName, parseSegmentName, writerName } from "../repository/names.js";
+import type { ObjectReference } from "../repository/segment.js";
+import type { ListedStore } from "../storage/listed-store.js";
+import { Findings } from "./findings.js";
+import type { Manifests } from "./manifests.js";
+import { directoryOf } from "./object-kinds.js";
+import { commonSpans, type Span, spansWithout } from "./spans.js";
+
+export class LogLinks {
+  /** Checksums of segments, by name, and who names them. */
+  private readonly named = new Map<string, { checksum: string; by: string }>();
+  private last: Segment | undefined;
+
+  constructor(
+    claims: WriterClaim[],
+    { folded }: Manifests,
+    private readonly findings: Findings,
+  ) {
+    for (const { epoch, previous } of claims) {
+      if (previous) this.name(previous, writerName(epoch));
+    }
+    for (const [by, { manifest }] of folded) {
+      if (manifest?.previous) this.name(manifest.previous, by);
+      if (manifest) this.name(manifest.lastSegment, by);
+    }
+  }
+
+  /** Takes the segments that there are, in the order of the log. */
+  next(segment: Segment): void {
+    const { findings, last } = this;
+    const { name, checksum } = segment;
+    const { epoch, sequence, previous, links } = segment.index.footer;
+    const named = this.named.get(name);
+    if (named && named.checksum !== checksum) {
+      findings.add(name, `it is not the object that ${named.by} names`);
+    }
+    const before = previous && parseSegmentName(previous.name);
+    if (!previous || !before) {
+      if (last || sequence > 1) findings.add(name, "it continues nothing, and is not the first");
+    } else if (previous.name === last?.name) {
+      if (previous.checksum !== last.checksum) {
+        findings.add(last.name, `it is not the object that ${name} follows`);
+      }
+    } else {
+      const isNext = before.epoch === epoch && before.sequence + 1 === sequence;
+      const isFirst = sequence === 1 && before.epoch < epoch;
+      if (!isNext && !isFirst) findings.add(name, `it cannot follow ${previous.name}`);
+      this.name(previous, name);
+    }
+    for (const link of Object.values(links)) {
+      const target = link === null ? undefined : parseSegmentName(link);
+      if (link !== null && (!target || byPlaceInLog(target, { epoch, sequence }) >= 0)) {
+        findings.add(name, `its link ${link} is not before it`);
+      }
+    }
+    this.last = segment;
+  }
+
+  private name({ name, checksum }: ObjectReference, by: string): void {
+    const known = this.named.get(name);
+    if (!known) this.named.set(name, { checksum, by });
+    else if (known.checksum !== checksum) {
+      this.findings.add(by, `it means another object by ${name} than ${known.by} does`);
+    }
+  }
+}
+
+/** Names what is missing in the log, as exactly as what is left of it can. */
+export async function findMissing(
+  view: LogView,
+  store: ListedStore,
+  findings: Findings,
+): Promise<void> {
+  for (const gap of view.gaps()) {
+    if (gap.table !== undefined) continue;
+    for (const manifest of lostManifests(store)) {
+      if (commonSpans([gap], [parseFoldedName(manifest)!]).length === 0) continue;
+      findings.add(manifest, "it is missing, although its parts are there");
+    }
+    // Where a folded segment is damaged, what it was made of is gone by right.
+    const folded = damagedFolded(findings);
+    for (const span of spansWithout([gap], folded)) {
+      const { object, what } = await nameGap(view, gap, span);
+      const named = parseSegmentName(object);
+      if (named && commonSpans([named], folded).length > 0) continue;
+      findings.add(object, what, span);
+    }
+  }
+}
+
+function damagedFolded(findings: Findings): Span[] {
+  return findings
+    .all()
+    .map(({ object }) => parseFoldedName(`${directoryOf(object)}manifest.json`))
+    .filter((said) => said !== undefined);
+}
+
+async function nameGap(
+  view: LogView,
+  gap: LogGap,
+  span: Span,
+): Promise<{ object: string; what: string }> {
+  const next = view.pieces.find(({ from }) => from === span.to + 1);
+  const last = view.pieces.findLast(({ to }) => to < gap.from)?.last;
+  const previous = next && (await previousOfPiece(view, next));
+  const missing = previous && parseSegmentName(previous);
+  if (!missing || (last && byPlaceInLog(missing, last) <= 0)) {
+    return { object: gap.missing, what: "it is missing" };
+  }
+  const first = last?.epoch === missing.epoch ? last.sequence + 1 : 1;
+  const count = missing.sequence - first;
+  const before =
+    last && last.epoch < missing.epoch - 1 ? "all that was before it" : `${count} more`;
+  const more = count > 0 || before.startsWith("all") ? `, and ${before} right before it` : "";
+  return { object: missing.name, what: `it is missing${more}` };
+}
+
+async function previousOfPiece(view: LogView, piece: LogPiece): Promise<string | undefined> {
+  if (piece.kind === "folded") return previousOf(piece)?.name;
+  const opened = await new Findings().during(() => openSegment(view.store, piece.name));
+  return opened && previousOf(opened)?.name;
+}
+
+/** Manifests that are not there, of folded segments of which parts are. */
+function lostManifests(store: ListedStore): Set<string> {
+  const lost = new Set<string>();
+  for (const name of store.names("folded/")) {
+    const manifest = `${directoryOf(name)}manifest.json`;
+    if (!store.has(manifest) && parseFoldedName(manifest)) lost.add(manifest);
+  }
+  return lost;
+}

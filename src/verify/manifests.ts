@@ -1,0 +1,216 @@
+/** Reads every manifest that counts, looks whether its parts are there, and keeps what it says of them. */
+import { type BaseManifest, type BasePart, readManifest } from "../repository/base.js";
+import type { Kind } from "../repository/data-object.js";
+import {
+  type FoldedManifest,
+  type FoldedPart,
+  type FoldedRecords,
+  readFoldedManifest,
+} from "../repository/folded.js";
+import { byPlaceInLog, isDisowned, isDisownedInstant } from "../repository/log.js";
+import {
+  type FoldedName,
+  parseFoldedName,
+  parseManifestName,
+  parseSegmentName,
+} from "../repository/names.js";
+import type { ObjectReference } from "../repository/segment.js";
+import type { ListedStore } from "../storage/listed-store.js";
+import type { Belonging } from "./belonging.js";
+import { Findings } from "./findings.js";
+import { directoryOf } from "./object-kinds.js";
+import type { SmallObjects } from "./small-objects.js";
+
+/** What manifests say of a data object. */
+export interface Referred {
+  kind: Kind;
+  checksum: string;
+  /** Names of the manifests that refer to it. */
+  by: string[];
+  /** Of which table; undefined for records of a system stream. */
+  table: string | undefined;
+  /** What holds of its lines, by its kind. */
+  part: BasePart | FoldedPart | FoldedRecords | undefined;
+}
+
+export interface ReadFolded {
+  said: FoldedName;
+  /** Undefined if it cannot be read. */
+  manifest: FoldedManifest | undefined;
+}
+
+export interface ReadBase {
+  table: string;
+  instant: number;
+  manifest: BaseManifest | undefined;
+}
+
+export interface Manifests {
+  /** Those that count, by the manifest's name. */
+  folded: Map<string, ReadFolded>;
+  bases: Map<string, ReadBase>;
+  /** Data objects that those refer to, by name. */
+  referred: Map<string, Referred>;
+  /** Tables with a base whose manifest cannot be read: what it refers to is not known. */
+  unreadable: Set<string>;
+  /** What only a manifest refers to that was let go, or disowned: names of parts, and of the manifests themselves. */
+  letGo: Set<string>;
+  disowned: Set<string>;
+}
+
+/** Manifests of the folded segment or the bases that an object belongs to; or it is one itself. */
+export function manifestsOf(object: string, { folded, bases, referred }: Manifests): string[] {
+  const manifest = `${directoryOf(object)}manifest.json`;
+  if (folded.has(manifest)) return [manifest];
+  return bases.has(object) ? [object] : (referred.get(object)?.by ?? []);
+}
+
+/** True if another folded segment stands for all that a segment, or an object of a folded segment, belongs to. */
+export function isStoodFor(object: string, { folded }: Manifests): boolean {
+  const segment = parseSegmentName(object);
+  const of = segment ? undefined : parseFoldedName(`${directoryOf(object)}manifest.json`);
+  const [first, last] = [segment ?? of?.first, segment ?? of?.last];
+  if (!first || !last) return false;
+  return [...folded.values()].some(
+    ({ said, manifest }) =>
+      manifest !== undefined &&
+      said.name !== of?.name &&
+      byPlaceInLog(said.first, first) <= 0 &&
+      byPlaceInLog(last, said.last) <= 0,
+  );
+}
+
+export async function readManifests(
+  store: ListedStore,
+  small: SmallObjects,
+  belonging: Belonging,
+  findings: Findings,
+): Promise<Manifests> {
+  const reader = new ManifestReader(store, small, belonging, findings);
+  for (const name of store.names("folded/")) {
+    const said = parseFoldedName(name);
+    if (said) await reader.readFolded(said);
+  }
+  await reader.forgetVanished();
+  for (const name of store.names("bases/")) {
+    const said = parseManifestName(name);
+    if (said) await reader.readBase(said);
+  }
+  return reader.manifests;
+}
+
+class ManifestReader {
+  readonly manifests: Manifests = {
+    folded: new Map(),
+    bases: new Map(),
+    referred: new Map(),
+    unreadable: new Set(),
+    letGo: new Set(),
+    disowned: new Set(),
+  };
+  /** Manifests of folded segments that cannot be read, and why. */
+  private readonly unread = new Map<string, Findings>();
+
+  constructor(
+    private readonly store: ListedStore,
+    private readonly small: SmallObjects,
+    private readonly belonging: Belonging,
+    private readonly findings: Findings,
+  ) {}
+
+  async readFolded(said: FoldedName): Promise<void> {
+    const { expiry, claims } = this.small;
+    const { folded, letGo, disowned } = this.manifests;
+    if (expiry && (said.to <= expiry.logTo || Object.hasOwn(expiry.folded, said.name))) {
+      letGo.add(said.name);
+      return;
+    }
+    if (isDisowned(said.last, claims)) {
+      disowned.add(said.name);
+      return;
+    }
+    const here = new Findings();
+    const manifest = await here.during(() => readFoldedManifest(this.store, said));
+    if (manifest) this.belonging.note(said.name, manifest.repository);
+    else this.unread.set(said.name, here);
+    folded.set(said.name, { said, manifest });
+    for (const { table, parts } of manifest?.tables ?? []) {
+      for (const part of parts) {
+        this.refer(part, { kind: "foldedPart", table, part }, said.name);
+        await this.checkThere(part.name, part.bytes);
+      }
+    }
+    for (const records of [manifest?.catalog, manifest?.coverage]) {
+      if (!records) continue;
+      this.refer(records, { kind: "foldedRecords", table: undefined, part: records }, said.name);
+      await this.checkThere(records.name, records.bytes);
+    }
+  }
+
+  /** What was deleted since it was listed, because others stand for it, does not count; what else is unread, does. */
+  async forgetVanished(): Promise<void> {
+    for (const [name, here] of this.unread) {
+      const isReplaced = isStoodFor(name, this.manifests);
+      if (isReplaced && (await this.store.isGone(name))) this.manifests.folded.delete(name);
+      else this.findings.addAll(here);
+    }
+  }
+
+  async readBase(said: { name: string; table: string; instant: number }): Promise<void> {
+    const { name, table, instant } = said;
+    const { bases, letGo, disowned } = this.manifests;
+    if (this.small.expiry && Object.hasOwn(this.small.expiry.bases, name)) {
+      await this.setAside(name, letGo);
+      return;
+    }
+    const manifest = await this.findings.during(() => readManifest(this.store, name));
+    const { epoch } = manifest ?? {};
+    if (epoch !== undefined && isDisownedInstant(epoch, instant, this.small.claims)) {
+      await this.setAside(name, disowned);
+      return;
+    }
+    bases.set(name, { table, instant, manifest });
+    if (manifest) this.belonging.note(name, manifest.repository);
+    else this.manifests.unreadable.add(table);
+    for (const part of manifest?.parts ?? []) {
+      this.refer(part, { kind: "basePart", table, part }, name);
+      this.refer(part.keys, { kind: "baseKeys", table, part: undefined }, name);
+      await this.checkThere(part.name, part.bytes);
+      await this.checkThere(part.keys.name, undefined);
+    }
+  }
+
+  /** Of a manifest that does not count, what it refers to; whether that is there, and whole, makes no difference. */
+  private async setAside(name: string, aside: Set<string>): Promise<void> {
+    aside.add(name);
+    const manifest = await new Findings().during(() => readManifest(this.store, name));
+    for (const part of manifest?.parts ?? []) aside.add(part.name).add(part.keys.name);
+  }
+
+  private refer(
+    { name, checksum }: ObjectReference,
+    said: Omit<Referred, "checksum" | "by">,
+    by: string,
+  ): void {
+    const known = this.manifests.referred.get(name);
+    if (!known) {
+      this.manifests.referred.set(name, { ...said, checksum, by: [by] });
+      return;
+    }
+    known.by.push(by);
+    if (known.checksum !== checksum || known.kind !== said.kind) {
+      this.findings.add(by, `it means another object by ${name} than ${known.by[0]} does`);
+    }
+  }
+
+  private async checkThere(name: string, bytes: number | undefined): Promise<void> {
+    if (!(await this.store.lookFor(name))) {
+      this.findings.add(name, "it is missing");
+      return;
+    }
+    const size = this.store.listedSize(name)!;
+    if (bytes !== undefined && size !== bytes) {
+      this.findings.add(name, `it has ${size} bytes instead of ${bytes}`);
+    }
+  }
+}

@@ -1,0 +1,116 @@
+/** Making damaged bases anew: of the base before and the log, or, where only keys are damaged, of the base itself. */
+import { fold } from "../fold/fold.js";
+import type { Instant } from "../instant.js";
+import { type BaseManifest, readBases, readManifest } from "../repository/base.js";
+import { openPart, partCursor } from "../repository/base-reader.js";
+import { BaseWriter } from "../repository/base-writer.js";
+import { intervalAt, isExactAt } from "../repository/coverage.js";
+import { readCoverage } from "../repository/coverage-reader.js";
+import { DataObject } from "../repository/data-object.js";
+import { LogView } from "../repository/log-view.js";
+import { baseManifestName, basePrefix } from "../repository/names.js";
+import type { Repository } from "../repository/repository.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { checkBasePart } from "./data-checks.js";
+import { Findings } from "./findings.js";
+import type { Verified } from "./verify.js";
+
+/** A base that counts, and is damaged. */
+export interface DamagedBase {
+  /** Name of its manifest. */
+  name: string;
+  table: string;
+  instant: Instant;
+  manifest: BaseManifest | undefined;
+  /** True if all its documents can be read. */
+  onlyKeys: boolean;
+}
+
+/** Oldest first: each may be made of one that was made anew before. */
+export function damagedBases({ manifests }: Verified, damaged: ReadonlySet<string>): DamagedBase[] {
+  const bases: DamagedBase[] = [];
+  for (const [name, { table, instant, manifest }] of manifests.bases) {
+    const parts = manifest?.parts ?? [];
+    const isUnread = damaged.has(name) || parts.some((part) => damaged.has(part.name));
+    const onlyKeys = !isUnread && parts.some(({ keys }) => damaged.has(keys.name));
+    if (isUnread || onlyKeys) bases.push({ name, table, instant, manifest, onlyKeys });
+  }
+  return bases.sort((a, b) => a.instant - b.instant);
+}
+
+export interface BaseMending {
+  /** To be written to, and read without all that is damaged. */
+  repository: Repository;
+  damaged: ReadonlySet<string>;
+  /** Letters and digits that nothing else is named with. */
+  unique: string;
+  onRows: (table: string, rows: number) => void;
+}
+
+/** True if a base can be made anew, as far as can be said before what it is made of is read. */
+export async function isMendable(base: DamagedBase, { store }: Repository): Promise<boolean> {
+  const { table, instant, onlyKeys } = base;
+  if (onlyKeys) return true;
+  const usable = (await readBases(store, table)).usable.get(table) ?? [];
+  const coverage = (await readCoverage(store)).get(table);
+  const isExact = coverage !== undefined && isExactAt(intervalAt(coverage, instant), instant);
+  return isExact && usable.some((one) => one.instant <= instant);
+}
+
+/** Makes a base anew; gives the name of its manifest, or undefined if it cannot be made. */
+export async function mendBase(
+  base: DamagedBase,
+  mending: BaseMending,
+): Promise<string | undefined> {
+  if (base.onlyKeys) return rewriteKeys(base.manifest!, mending);
+  const { repository, unique, onRows } = mending;
+  const { table, instant } = base;
+  if (!(await isMendable(base, repository))) return undefined;
+  const { usable, names } = await readBases(repository.store, table);
+  const same = usable.get(table)!.find((one) => one.instant === instant);
+  if (same) return names.get(same)!.name;
+  const [folded] = await fold(repository, { until: instant, tables: [table], unique, onRows });
+  if (!folded?.folded || folded.instant !== instant) return undefined;
+  return baseManifestName(basePrefix(table, instant, unique));
+}
+
+/** Reads a base to its end; false if anything is wrong with it. */
+export async function isWholeBase(store: ObjectStore, name: string): Promise<boolean> {
+  const findings = new Findings();
+  await findings.during(async () => {
+    for (const part of (await readManifest(store, name)).parts) {
+      const { object } = await openPart(store, part);
+      const { keys } = part;
+      const beside = await DataObject.open(store, keys.name, "baseKeys", keys.checksum);
+      await checkBasePart(object, beside, part, findings);
+    }
+  });
+  return findings.count === 0;
+}
+
+/** The same documents under the same instant, with the keys beside them. */
+async function rewriteKeys(
+  manifest: BaseManifest,
+  { repository, damaged, unique, onRows }: BaseMending,
+): Promise<string | undefined> {
+  const { store } = repository;
+  const { table, primaryKey, instant, logFrom } = manifest;
+  const epoch = manifest.epoch ?? (await LogView.read(store)).epochAt(instant);
+  if (epoch === undefined) return undefined;
+  const writer = new BaseWriter(repository, { table, primaryKey, epoch, begun: instant, unique });
+  for (const part of manifest.parts) {
+    if (!damaged.has(part.keys.name)) {
+      writer.keep(part);
+      continue;
+    }
+    const cursor = partCursor(await openPart(store, part));
+    while (await cursor.advance()) {
+      const { key, time, sequence, document } = cursor.version;
+      writer.add(key, time, sequence, document!);
+      await writer.drain();
+    }
+    onRows(table, writer.rows);
+  }
+  await writer.finish(instant, logFrom);
+  return baseManifestName(basePrefix(table, instant, unique));
+}

@@ -1,0 +1,67 @@
+/** Claims that are missing: what one said, the segments of its writer say again. */
+import type { Instant } from "../instant.js";
+import { encodeJsonObject } from "../repository/json-object.js";
+import { openSegment, type WriterClaim } from "../repository/log.js";
+import { parseSegmentName, parseWriterName, writerName } from "../repository/names.js";
+import type { ObjectReference } from "../repository/segment.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { Findings } from "./findings.js";
+import type { Verified } from "./verify.js";
+
+/** The claims that can be said again, of those that are missing. One that is there but damaged is not replaced. */
+export async function claimsToMend(verified: Verified): Promise<WriterClaim[]> {
+  const claims: WriterClaim[] = [];
+  for (const { object } of verified.report.damage) {
+    const epoch = parseWriterName(object);
+    if (epoch === undefined || verified.listed.has(object)) continue;
+    const said = (await saidBySegments(verified, epoch)) ?? saidByNext(verified, epoch);
+    if (said) claims.push({ epoch, host: "unknown", process: 0, ...said });
+  }
+  return claims;
+}
+
+export async function mendClaim(store: ObjectStore, claim: WriterClaim): Promise<void> {
+  await store.put(writerName(claim.epoch), encodeJsonObject("writer", claim));
+}
+
+interface Said {
+  started: Instant;
+  previous: ObjectReference | null;
+}
+
+/** The first segment of an epoch follows the one that its claim names. */
+async function saidBySegments(
+  { listed, manifests, small }: Verified,
+  epoch: number,
+): Promise<Said | undefined> {
+  const isFirst = (sequence: number, previous: ObjectReference | null) => {
+    // Where the first one was let go, all that the claim shuts out was let go too.
+    const before = previous && parseSegmentName(previous.name);
+    return sequence === 1 || (before && before.to <= (small.expiry?.logTo ?? -1));
+  };
+  for (const { manifest } of manifests.folded.values()) {
+    if (manifest?.first.epoch !== epoch) continue;
+    const { first, previous, from, epochs } = manifest;
+    const ahead = epochs.find((of) => of.epoch === epoch)?.clockAheadMs ?? 0;
+    if (isFirst(first.sequence, previous)) return { started: from - ahead, previous };
+  }
+  const earliest = listed.names("log/").find((name) => parseSegmentName(name)?.epoch === epoch);
+  const segment = earliest && (await new Findings().during(() => openSegment(listed, earliest)));
+  if (!segment) return undefined;
+  const { sequence, from, previous, clockAheadMs } = segment.index.footer;
+  return isFirst(sequence, previous) ? { started: from - clockAheadMs, previous } : undefined;
+}
+
+/** Where nothing is left of what an epoch wrote, the next one continues what this one did, or what was let go. */
+function saidByNext({ listed, manifests, small }: Verified, epoch: number): Said | undefined {
+  const next = small.claims.find((claim) => claim.epoch === epoch + 1);
+  const last = next?.previous && parseSegmentName(next.previous.name);
+  const isLeft =
+    listed.names("log/").some((name) => parseSegmentName(name)?.epoch === epoch) ||
+    [...manifests.folded.values()].some(
+      ({ said }) => said.first.epoch <= epoch && epoch <= said.last.epoch,
+    );
+  const isLost = last?.epoch === epoch && last.to > (small.expiry?.logTo ?? -1);
+  if (!next || isLeft || isLost) return undefined;
+  return { started: next.started, previous: next.previous };
+}

@@ -1,0 +1,83 @@
+/** Making damaged folded segments anew, of the segments and smaller folded segments that hold the same. */
+import { foldLog } from "../fold/fold-log.js";
+import type { Policy } from "../fold/maintain.js";
+import type { Instant } from "../instant.js";
+import { byPlaceInLog } from "../repository/log.js";
+import { type LogPiece, LogView } from "../repository/log-view.js";
+import type { FoldedName } from "../repository/names.js";
+import type { Repository } from "../repository/repository.js";
+import { WithoutStore } from "../storage/without-store.js";
+import { directoryOf } from "./object-kinds.js";
+import type { Verified } from "./verify.js";
+
+/** A damaged folded segment, and what stands in for it. */
+export interface DamagedFolded {
+  said: FoldedName;
+  /** Undefined unless others hold all of it. */
+  standIns: LogPiece[] | undefined;
+}
+
+/** Those that count, of which anything is damaged. */
+export async function damagedFolded(
+  { manifests, listed }: Verified,
+  damaged: ReadonlySet<string>,
+): Promise<DamagedFolded[]> {
+  const directories = new Set([...damaged].map(directoryOf));
+  const all = [...manifests.folded.values()]
+    .map(({ said }) => said)
+    .filter(({ name }) => directories.has(directoryOf(name)));
+  if (all.length === 0) return [];
+  const without = new Set([...damaged, ...all.map(({ name }) => name)]);
+  const view = await LogView.read(new WithoutStore(listed, without));
+  return all.map((said) => ({ said, standIns: standInsOf(view, said) }));
+}
+
+/** The pieces that hold all that a folded segment holds; undefined if something of it is nowhere else. */
+function standInsOf(view: LogView, said: FoldedName): LogPiece[] | undefined {
+  const pieces = view.pieces.filter(
+    ({ first, last }) => byPlaceInLog(last, said.first) >= 0 && byPlaceInLog(first, said.last) <= 0,
+  );
+  const [first, last] = [pieces.at(0), pieces.at(-1)];
+  const isHeld =
+    first !== undefined &&
+    last !== undefined &&
+    byPlaceInLog(first.first, said.first) <= 0 &&
+    byPlaceInLog(last.last, said.last) >= 0 &&
+    view.gaps().every(({ from, to }) => to < said.from || from > said.to);
+  return isHeld ? pieces : undefined;
+}
+
+/** Names of all objects that stand in. */
+export function objectsOf(pieces: LogPiece[]): Set<string> {
+  const names = new Set<string>();
+  for (const piece of pieces) {
+    names.add(piece.name);
+    if (piece.kind === "segment") continue;
+    const { tables, catalog, coverage } = piece.manifest;
+    for (const { name } of tables.flatMap((of) => of.parts)) names.add(name);
+    for (const records of [catalog, coverage]) if (records) names.add(records.name);
+  }
+  return names;
+}
+
+/** Folds what stands in for damaged folded segments, which the repository's store does not show. */
+export async function foldAnew(
+  repository: Repository,
+  damaged: DamagedFolded[],
+  options: { now: Instant; settleMs: number; unique: string; policy: Policy; signal: AbortSignal },
+): Promise<FoldedName[]> {
+  const { policy, ...rest } = options;
+  const { believed } = await LogView.read(repository.store);
+  const before = new Set(believed.folded.map(({ name }) => name));
+  await foldLog(repository, {
+    ...rest,
+    partial: true,
+    // What is to be thinned, the next fold thins.
+    resolutionOf: () => 1,
+    spanMaxMs: (span) => policy.spanMaxMs(span),
+    pinned: policy.pinned,
+    within: (piece) => damaged.some(({ said }) => said.from <= piece.to && piece.from <= said.to),
+  });
+  const { folded } = (await LogView.read(repository.store)).believed;
+  return folded.filter(({ name }) => !before.has(name));
+}

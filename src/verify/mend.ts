@@ -1,0 +1,255 @@
+/**
+ * Mending: what is damaged is made anew of what others hold, under a new name, and the damaged object is let go; a sweep
+ * deletes it. What nobody holds is left as it is.
+ *
+ * Invariant: an object is let go only after all that it held can be read elsewhere. Break it and a copy of the object,
+ * which somebody may have, is of no use any more.
+ */
+import type { Clock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import { readPolicy } from "../fold/maintain.js";
+import type { Owner } from "../repository/claim.js";
+import { readCoverage } from "../repository/coverage-reader.js";
+import { type Expiry, latestExpiry, nextExpiry, putExpiry } from "../repository/expiry.js";
+import { withLease } from "../repository/lease.js";
+import { repositoryName, writerName } from "../repository/names.js";
+import type { Repository } from "../repository/repository.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { StoreSnapshot } from "../storage/store-snapshot.js";
+import { WithoutStore } from "../storage/without-store.js";
+import { Belonging } from "./belonging.js";
+import { restorable } from "./costs.js";
+import { Findings } from "./findings.js";
+import { manifestsOf } from "./manifests.js";
+import { type DamagedBase, damagedBases, isMendable, isWholeBase, mendBase } from "./mend-bases.js";
+import { claimsToMend, mendClaim } from "./mend-claims.js";
+import { type DamagedFolded, damagedFolded, foldAnew, objectsOf } from "./mend-log.js";
+import { ObjectCheck } from "./object-check.js";
+import { kindOf } from "./object-kinds.js";
+import { spansWithout } from "./spans.js";
+import { type Damage, type Verified, type VerifyObserver, verify } from "./verify.js";
+
+export interface MendOptions {
+  clock: Clock;
+  owner: Owner;
+  /** Letters and digits that nothing else is named with. */
+  unique: string;
+  /** Read every object to its end to find what is damaged. */
+  data: boolean;
+  /** Segments younger than this are not folded. */
+  settleMs: number;
+  observer?: VerifyObserver & { onRows(table: string, rows: number): void };
+}
+
+/** What becomes, or would become, of a damaged object. */
+export interface Mended extends Damage {
+  /**
+   * "rebuilt": made anew; "not needed": others hold what it held, and it is let go, or a sweep deletes it as it is;
+   * "left": nobody holds what it held.
+   */
+  outcome: "rebuilt" | "not needed" | "left";
+  /** Names of the objects that take its place, where it was rebuilt. */
+  by: string[];
+}
+
+export interface MendReport {
+  mended: Mended[];
+  /** Names of tables, by id. */
+  names: Map<string, string>;
+}
+
+/** Says what could be mended, without changing anything. */
+export async function planMending(store: ObjectStore, options: MendOptions): Promise<MendReport> {
+  const mending = await Mending.begin(store, options);
+  const claims = (await claimsToMend(mending.verified)).map(({ epoch }) => writerName(epoch));
+  return mending.report(claims);
+}
+
+/** Mends what can be mended. Throws, with code "fenced", if somebody else holds the maintenance lease. */
+export function mend(store: ObjectStore, options: MendOptions): Promise<MendReport> {
+  const { clock, owner, unique } = options;
+  return withLease(store, clock, owner, unique, async (signal) => {
+    const first = await verify(store, verifying(options));
+    const claims = await claimsToMend(first);
+    for (const claim of claims) await mendClaim(store, claim);
+    const mending = await Mending.begin(store, options, claims.length > 0 ? undefined : first);
+    await mending.rebuild(signal);
+    signal.throwIfAborted();
+    await mending.letGo();
+    const said = claims.map(({ epoch }) => writerName(epoch));
+    const ofClaims = first.report.damage.filter(({ object }) => said.includes(object));
+    const report = mending.report(said);
+    const rest = ofClaims.map((damage) => ({
+      ...damage,
+      outcome: "rebuilt" as const,
+      by: [damage.object],
+    }));
+    return { ...report, mended: [...rest, ...report.mended] };
+  });
+}
+
+const verifying = ({ data, observer }: MendOptions) => ({
+  share: data ? 1 : 0,
+  random: () => 0,
+  ...(observer ? { observer } : {}),
+});
+
+class Mending {
+  /** Manifests that can be made anew, and once that was done those that took their place. */
+  private readonly mendable = new Set<string>();
+  private readonly rebuilt = new Map<string, string[]>();
+  private isDone = false;
+
+  private constructor(
+    private readonly store: ObjectStore,
+    private readonly options: MendOptions,
+    readonly verified: Verified,
+    private readonly damaged: ReadonlySet<string>,
+    private readonly folded: DamagedFolded[],
+    private readonly bases: DamagedBase[],
+  ) {}
+
+  static async begin(store: ObjectStore, options: MendOptions, known?: Verified): Promise<Mending> {
+    const verified = known ?? (await verify(store, verifying(options)));
+    const damaged = new Set(verified.report.damage.map(({ object }) => object));
+    const isReadable = verified.standing && !damaged.has(repositoryName);
+    if (!isReadable) return new Mending(store, options, verified, damaged, [], []);
+    const folded = await damagedFolded(verified, damaged);
+    const standIns = objectsOf(folded.flatMap((of) => of.standIns ?? []));
+    // Where what stands in is damaged too, what else is has to be known before anything is made of it.
+    if (!options.data && !(await areWhole(verified, standIns))) {
+      return Mending.begin(store, { ...options, data: true });
+    }
+    const bases = damagedBases(verified, damaged);
+    const mending = new Mending(store, options, verified, damaged, folded, bases);
+    for (const { said, standIns } of folded) if (standIns) mending.mendable.add(said.name);
+    for (const base of bases) {
+      const can = await new Findings().during(() => isMendable(base, mending.repository()));
+      if (can) mending.mendable.add(base.name);
+    }
+    return mending;
+  }
+
+  /** Makes anew what can be made anew. */
+  async rebuild(signal: AbortSignal): Promise<void> {
+    const held = this.folded.filter(({ standIns }) => standIns);
+    const { options, damaged } = this;
+    this.isDone = true;
+    if (held.length + this.bases.length === 0) return;
+    const repository = this.repository();
+    if (held.length > 0) {
+      const now = options.clock.now();
+      const { settleMs, unique } = options;
+      const policy = await readPolicy(repository, now);
+      const made = await foldAnew(repository, held, { now, settleMs, unique, policy, signal });
+      for (const { said } of held) {
+        const by = made.filter(({ from, to }) => from <= said.to && said.from <= to);
+        this.rebuilt.set(
+          said.name,
+          by.map(({ name }) => name),
+        );
+      }
+    }
+    const onRows = (table: string, rows: number) => options.observer?.onRows(table, rows);
+    for (const [i, base] of this.bases.entries()) {
+      signal.throwIfAborted();
+      const unique = `${options.unique}${i}`;
+      const mending = { repository, damaged, unique, onRows };
+      const by = await new Findings().during(() => mendBase(base, mending));
+      const isWhole = by !== undefined && (await isWholeBase(repository.store, by));
+      if (isWhole) this.rebuilt.set(base.name, [by]);
+    }
+  }
+
+  /** Says of what is not needed any more that it does not count. */
+  async letGo(): Promise<void> {
+    const { store, options } = this;
+    const manifests = [...this.folded.map(({ said }) => said), ...this.bases].map((of) => of.name);
+    // Of what was not made anew, only what was read to its end is known to be held by others.
+    const idle = manifests.filter(
+      (name) => this.rebuilt.has(name) || (options.data && this.isIdle(name)),
+    );
+    if (idle.length === 0) return;
+    const before = await latestExpiry(store);
+    const next = nextExpiry(before, options.clock.now());
+    for (const name of idle) {
+      if (kindOf(name) === "folded manifest") next.folded[name] = next.at;
+      else next.bases[name] = next.at;
+    }
+    await this.refuseLoss(next);
+    if (await putExpiry(store, next)) return;
+    throw new ThinkbackError("fenced", "another process has let something go meanwhile", {
+      hint: "run the command again: it looks anew",
+    });
+  }
+
+  report(claims: string[]): MendReport {
+    const { report } = this.verified;
+    const mended = report.damage.map((damage): Mended => {
+      if (claims.includes(damage.object))
+        return { ...damage, outcome: "rebuilt", by: [damage.object] };
+      const manifests = manifestsOf(damage.object, this.verified.manifests);
+      const by = manifests.flatMap((name) => this.rebuilt.get(name) ?? []);
+      return { ...damage, outcome: this.outcomeOf(damage, manifests, by), by };
+    });
+    return { mended, names: report.names };
+  }
+
+  private outcomeOf(damage: Damage, manifests: string[], by: string[]): Mended["outcome"] {
+    if (manifests.length > 0) {
+      const made = manifests.filter((name) =>
+        this.isDone ? this.rebuilt.has(name) : this.mendable.has(name),
+      );
+      const isAll = manifests.every((name) => made.includes(name) || this.isIdle(name));
+      if (!isAll) return "left";
+      return by.length > 0 || (!this.isDone && made.length > 0) ? "rebuilt" : "not needed";
+    }
+    const isSegment = kindOf(damage.object) === "segment";
+    const isHeld = isSegment && damage.costs.length === 0 && damage.refuses === undefined;
+    return isHeld ? "not needed" : "left";
+  }
+
+  /** True if others hold all that a damaged folded segment or base held. */
+  private isIdle(name: string): boolean {
+    if (this.rebuilt.has(name)) return true;
+    if (kindOf(name) === "folded manifest") return false;
+    return this.verified.costs?.ofObject({ object: name, what: "", span: undefined }).length === 0;
+  }
+
+  /** What is written to, and read without what is damaged, or is about to be replaced. */
+  private repository(): Repository {
+    const description = this.verified.small.description!;
+    const replaced = this.folded.filter(({ standIns }) => standIns).map(({ said }) => said.name);
+    const without = new Set([...this.damaged, ...replaced]);
+    return { description, store: new WithoutStore(this.store, without) };
+  }
+
+  /** Throws if what could be restored without the damaged objects could not be any more. */
+  private async refuseLoss(next: Expiry): Promise<void> {
+    const then = await StoreSnapshot.of(this.store);
+    await putExpiry(then, next);
+    const coverage = await readCoverage(new WithoutStore(then, this.damaged));
+    for (const [table, before] of this.verified.standing!.coverage) {
+      const after = coverage.get(table);
+      const lost = spansWithout(restorable(before), after ? restorable(after) : []);
+      if (lost.length === 0) continue;
+      throw new ThinkbackError(
+        "internal",
+        `nothing was let go: it would cost table ${table} some of its history`,
+      );
+    }
+  }
+}
+
+/** True if all of these objects can be read to their ends. */
+async function areWhole(
+  { listed, small, manifests }: Verified,
+  only: ReadonlySet<string>,
+): Promise<boolean> {
+  const findings = new Findings();
+  const options = { share: 1, random: () => 0, only, onObject: () => undefined };
+  const check = new ObjectCheck(listed, small, manifests, new Belonging(), findings, options);
+  await check.checkSegments();
+  await check.checkReferred();
+  return findings.count === 0;
+}

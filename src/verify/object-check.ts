@@ -1,0 +1,150 @@
+/** Opens every data object that counts, and reads all of it, or of a share, to its end. */
+import type { BasePart } from "../repository/base.js";
+import { DataObject } from "../repository/data-object.js";
+import type { FoldedPart, FoldedRecords } from "../repository/folded.js";
+import { byPlaceInLog, isDisowned, openSegment, type Segment } from "../repository/log.js";
+import { parseSegmentName, type SegmentName } from "../repository/names.js";
+import type { ListedStore } from "../storage/listed-store.js";
+import type { Belonging } from "./belonging.js";
+import { checkBasePart, checkFoldedPart, checkFoldedRecords, checkSegment } from "./data-checks.js";
+import { Findings } from "./findings.js";
+import type { LogLinks } from "./log-links.js";
+import { isStoodFor, type Manifests, type Referred } from "./manifests.js";
+import { severalAtOnce } from "./several-at-once.js";
+import type { SmallObjects } from "./small-objects.js";
+
+/** Objects that are read at once. */
+const atOnce = 4;
+
+export interface ObjectCheckOptions {
+  /** Which share of the objects is read to the end: 0 for none, 1 for all. */
+  share: number;
+  /** A number in [0, 1). */
+  random: () => number;
+  /** Names of the only objects to look at; all that count, if absent. */
+  only?: { has(name: string): boolean };
+  /** Told of each object that was checked, and what was read to its end so far. */
+  onObject: (read: ReadShare) => void;
+  signal?: AbortSignal | undefined;
+}
+
+export interface ReadShare {
+  objects: number;
+  bytes: number;
+}
+
+export class ObjectCheck {
+  /** Objects that were read to their ends. */
+  readonly read: ReadShare = { objects: 0, bytes: 0 };
+
+  constructor(
+    private readonly store: ListedStore,
+    private readonly small: SmallObjects,
+    private readonly manifests: Manifests,
+    private readonly belonging: Belonging,
+    private readonly findings: Findings,
+    private readonly options: ObjectCheckOptions,
+  ) {}
+
+  /** @param links told of each segment that can be opened */
+  async checkSegments(links?: LogLinks): Promise<void> {
+    const { expiry, claims } = this.small;
+    const segments = this.store
+      .names("log/")
+      .map(parseSegmentName)
+      .filter((segment) => segment !== undefined)
+      .filter((segment) => segment.to > (expiry?.logTo ?? -1) && !isDisowned(segment, claims))
+      .filter(({ name }) => this.isWanted(name))
+      .sort(byPlaceInLog);
+    const opened = severalAtOnce(segments, atOnce, (segment) => this.checkOneSegment(segment));
+    for await (const segment of opened) {
+      this.options.signal?.throwIfAborted();
+      if (!segment) continue;
+      this.belonging.note(segment.name, segment.index.footer.repository);
+      links?.next(segment);
+    }
+  }
+
+  async checkReferred(): Promise<void> {
+    const names = [...this.manifests.referred.keys()].sort();
+    const there = names
+      .filter((name) => this.store.has(name))
+      .filter((name) => this.isWanted(name));
+    for await (const _ of severalAtOnce(there, atOnce, (name) => this.checkOneReferred(name))) {
+      this.options.signal?.throwIfAborted();
+    }
+  }
+
+  private async checkOneSegment(said: SegmentName): Promise<Segment | undefined> {
+    return this.checkOne(said.name, async () => {
+      const segment = await openSegment(this.store, said.name);
+      if (this.isDrawn(segment)) await checkSegment(segment);
+      return segment;
+    });
+  }
+
+  private async checkOneReferred(name: string): Promise<void> {
+    const referred = this.manifests.referred.get(name)!;
+    await this.checkOne(name, async (findings) => {
+      const object = await DataObject.open(this.store, name, referred.kind, referred.checksum);
+      // Keys are read beside their part.
+      if (referred.kind !== "baseKeys" && this.isDrawn(object)) {
+        await this.readToEnd(object, referred, findings);
+      }
+    });
+  }
+
+  private async readToEnd(
+    object: DataObject,
+    { kind, table, part, by }: Referred,
+    findings: Findings,
+  ): Promise<void> {
+    if (kind === "foldedPart") {
+      const { manifest } = this.manifests.folded.get(by[0]!)!;
+      await checkFoldedPart(object, table!, part as FoldedPart, manifest!);
+    } else if (kind === "foldedRecords") {
+      await checkFoldedRecords(object, part as FoldedRecords);
+    } else {
+      const of = part as BasePart;
+      const { name, checksum } = of.keys;
+      // What is wrong with them at first sight is found when their own turn comes.
+      const keys = await new Findings().during(() =>
+        DataObject.open(this.store, name, "baseKeys", checksum),
+      );
+      if (keys) this.count(keys);
+      await checkBasePart(object, keys, of, findings);
+    }
+  }
+
+  private isWanted(name: string): boolean {
+    return this.options.only?.has(name) ?? true;
+  }
+
+  /** Whether to read an object to its end. */
+  private isDrawn(object: DataObject): boolean {
+    const { share, random } = this.options;
+    const isDrawn = share >= 1 || (share > 0 && random() < share);
+    if (isDrawn) this.count(object);
+    return isDrawn;
+  }
+
+  private count({ size }: DataObject): void {
+    this.read.objects += 1;
+    this.read.bytes += size;
+  }
+
+  /** What `work` finds counts, unless the object was deleted meanwhile because others stand for it. */
+  private async checkOne<T>(
+    name: string,
+    work: (findings: Findings) => Promise<T>,
+  ): Promise<T | undefined> {
+    const here = new Findings();
+    const result = await here.during(() => work(here));
+    this.options.onObject(this.read);
+    if (here.count === 0) return result;
+    const isReplaced = isStoodFor(name, this.manifests);
+    if (isReplaced && (await this.store.isGone(name))) return undefined;
+    this.findings.addAll(here);
+    return result;
+  }
+}

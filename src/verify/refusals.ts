@@ -1,0 +1,48 @@
+import type { ListedStore } from "../storage/listed-store.js";
+import type { Unaware } from "./costs.js";
+import { type Manifests, manifestsOf } from "./manifests.js";
+import { kindOf, type ObjectKind } from "./object-kinds.js";
+
+const everything = "everything, until it is put back";
+const maintenance = "fold and expire, until it is put back";
+
+type Rule = (object: string, listed: ListedStore) => boolean;
+
+const always: Rule = () => true;
+/** What nobody can miss is in nobody's way. */
+const ifThere: Rule = (object, listed) => listed.has(object);
+/** Of numbered objects the last one counts. */
+const ifLast: Rule = (object, listed) => {
+  const prefix = object.slice(0, -"0000000000.json".length);
+  return listed.names(prefix).at(-1) === object;
+};
+
+const refusals: Partial<Record<ObjectKind, [string, Rule]>> = {
+  repository: [everything, always],
+  claim: [everything, always],
+  evidence: [everything, ifThere],
+  expiry: [everything, ifLast],
+  settings: [maintenance, ifLast],
+  pin: [maintenance, ifLast],
+  lease: [maintenance, ifLast],
+  reader: ["expire, until it is put back", ifLast],
+  rates: ["estimates, until it is put back", ifLast],
+  acknowledgement: ["status, until it is put back", ifThere],
+};
+
+/** What commands refuse because of a damaged object; undefined if they do without it. */
+export function refusalOf(
+  object: string,
+  listed: ListedStore,
+  manifests: Manifests,
+  { inTheWay, read }: Unaware,
+): string | undefined {
+  const kind = kindOf(object);
+  const [text, holds] = (kind && refusals[kind]) ?? [];
+  if (holds?.(object, listed)) return text;
+  if (inTheWay.has(object)) return "everything, until it is put back or moved away";
+  // A restore does without keys.
+  if (kind === "base keys" || !listed.has(object)) return undefined;
+  const isRead = manifestsOf(object, manifests).some((name) => read.has(name));
+  return isRead ? "restores that read it, until it is put back or mended" : undefined;
+}

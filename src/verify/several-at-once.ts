@@ -1,0 +1,16 @@
+/** Work on many things, a few of them at once. Results come in the order of the things. */
+export async function* severalAtOnce<T, R>(
+  things: Iterable<T>,
+  atOnce: number,
+  work: (thing: T) => Promise<R>,
+): AsyncGenerator<R> {
+  const under: Promise<R>[] = [];
+  for (const thing of things) {
+    const begun = work(thing);
+    // Whoever waits for it gets the rejection.
+    begun.catch(() => undefined);
+    under.push(begun);
+    if (under.length >= atOnce) yield await under.shift()!;
+  }
+  for (const begun of under) yield await begun;
+}

@@ -1,0 +1,166 @@
+/**
+ * Verifying a repository: every object that counts is looked at, and what is wrong is named, with what it costs.
+ * Nothing is written.
+ */
+import { ThinkbackError } from "../errors.js";
+import { catalogAt } from "../repository/catalog.js";
+import type { Evidence } from "../repository/evidence.js";
+import { LogView } from "../repository/log-view.js";
+import { ListedStore } from "../storage/listed-store.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { WithoutStore } from "../storage/without-store.js";
+import { type Account, accountFor, type Gone, goneOf } from "./accounting.js";
+import { Belonging } from "./belonging.js";
+import { type Cost, Costs, readStanding, readUnaware, type Standing } from "./costs.js";
+import { Findings } from "./findings.js";
+import { findMissing, LogLinks } from "./log-links.js";
+import { findLostBases } from "./lost-bases.js";
+import { type Manifests, readManifests } from "./manifests.js";
+import { ObjectCheck, type ReadShare } from "./object-check.js";
+import { refusalOf } from "./refusals.js";
+import { checkSmallObjects, type SmallObjects } from "./small-objects.js";
+import { checkChains } from "./version-chains.js";
+
+export interface VerifyOptions {
+  /** Which share of the data objects is read to the end, line by line: 0 for none, 1 for all. */
+  share: number;
+  /** A number in [0, 1), for a share between. */
+  random: () => number;
+  observer?: VerifyObserver;
+  signal?: AbortSignal;
+}
+
+export interface VerifyObserver {
+  listed(objects: number): void;
+  checked(objects: number, of: number, read: ReadShare): void;
+  chain(table: string): void;
+}
+
+/** An object that is missing or cannot be used. */
+export interface Damage {
+  object: string;
+  /** A sentence without its subject: "it is missing". */
+  what: string;
+  /** What cannot be restored because of it. Empty if others hold what it held. */
+  costs: Cost[];
+  /** What is refused, of everything or of one thing, until it is put back; undefined if nothing is. */
+  refuses: string | undefined;
+}
+
+export interface VerifyReport {
+  /** In the order of names. */
+  damage: Damage[];
+  /** Everything that cannot be restored because of it; undefined if nothing at all can be read. */
+  lost: Cost[] | undefined;
+  /** Breaks of version chains, each proof of a missed change, of which there is no evidence yet. */
+  breaks: Evidence[];
+  /** True if the version chains of the whole log were followed. */
+  chainsFollowed: boolean;
+  account: Account;
+  gone: Gone;
+  /** What was read to its end. */
+  read: ReadShare;
+  /** Names of tables, by id: the last ones. */
+  names: Map<string, string>;
+}
+
+/** All that is found, and what it was computed from. */
+export interface Verified {
+  report: VerifyReport;
+  listed: ListedStore;
+  small: SmallObjects;
+  manifests: Manifests;
+  /** Undefined if nothing at all can be read. */
+  standing: Standing | undefined;
+  costs: Costs | undefined;
+}
+
+/** Throws, with code "repository", if the store holds nothing of a repository. */
+export async function verify(store: ObjectStore, options: VerifyOptions): Promise<Verified> {
+  const { observer, signal, share } = options;
+  const listed = await ListedStore.of(store, (objects) => observer?.listed(objects));
+  refuseForeign(listed);
+  const findings = new Findings();
+  const belonging = new Belonging();
+  const small = await checkSmallObjects(listed, findings);
+  const manifests = await readManifests(listed, small, belonging, findings);
+  const read = await checkObjects(listed, small, manifests, belonging, findings, options);
+  belonging.settle(small.description, findings);
+  const view = await readView(listed, findings);
+  if (view) await findMissing(view, listed, findings);
+  const standing = await standingWithout(listed, findings);
+  if (standing) findLostBases(listed, standing, manifests, findings);
+  const isWhole = share >= 1 && standing !== undefined;
+  const breaks = isWhole
+    ? await checkChains(standing, findings, {
+        onTable: (table) => observer?.chain(table),
+        signal,
+      })
+    : [];
+  const unaware = await readUnaware(listed);
+  const costs = standing && (await Costs.of(standing, unaware.claimed, manifests, findings.all()));
+  const report: VerifyReport = {
+    damage: findings.all().map((finding) => ({
+      object: finding.object,
+      what: finding.what,
+      costs: costs?.ofObject(finding) ?? [],
+      refuses: refusalOf(finding.object, listed, manifests, unaware),
+    })),
+    lost: costs?.all(),
+    breaks,
+    chainsFollowed: isWhole,
+    account: accountFor(listed, small, manifests, view, findings),
+    gone: goneOf(listed, small),
+    read,
+    names: standing ? await tableNames(standing) : new Map(),
+  };
+  return { report, listed, small, manifests, standing, costs };
+}
+
+function refuseForeign(listed: ListedStore): void {
+  const known = ["repository.json", "writers/", "log/", "folded/", "bases/"];
+  if (known.some((prefix) => listed.names(prefix).length > 0)) return;
+  throw new ThinkbackError("repository", `there is no repository at ${listed.location}`, {
+    hint: "check --repo",
+  });
+}
+
+async function checkObjects(
+  listed: ListedStore,
+  small: SmallObjects,
+  manifests: Manifests,
+  belonging: Belonging,
+  findings: Findings,
+  { share, random, observer, signal }: VerifyOptions,
+): Promise<ReadShare> {
+  const of = listed.names("log/").length + manifests.referred.size;
+  let checked = 0;
+  const check = new ObjectCheck(listed, small, manifests, belonging, findings, {
+    share,
+    random,
+    signal,
+    onObject: (read) => observer?.checked((checked += 1), of, read),
+  });
+  await check.checkSegments(new LogLinks(small.claims, manifests, findings));
+  await check.checkReferred();
+  return check.read;
+}
+
+/**
+ * The log as its names tell it, whatever is in its segments; undefined if something stands in the way, which is among
+ * the findings then.
+ */
+function readView(listed: ListedStore, findings: Findings): Promise<LogView | undefined> {
+  const has = (name: string) => findings.has(name) && !name.startsWith("log/");
+  return findings.during(() => LogView.read(new WithoutStore(listed, { has })));
+}
+
+function standingWithout(listed: ListedStore, findings: Findings): Promise<Standing | undefined> {
+  const damaged = findings.all().map(({ object }) => object);
+  return findings.during(() => readStanding(listed, damaged));
+}
+
+async function tableNames({ view }: Standing): Promise<Map<string, string>> {
+  const catalog = await new Findings().during(() => catalogAt(view, Number.MAX_SAFE_INTEGER));
+  return new Map((catalog?.tables() ?? []).map(({ id, db, name }) => [id, `${db}.${name}`]));
+}

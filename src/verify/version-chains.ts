@@ -1,0 +1,103 @@
+/** Holds the version chain of the whole log against itself: breaks that no fold has found yet. */
+import { ChainCheck } from "../fold/chain-check.js";
+import type { Instant } from "../instant.js";
+import type { BaseManifest } from "../repository/base.js";
+import { baseCursor } from "../repository/base-reader.js";
+import type { TableCoverage } from "../repository/coverage.js";
+import type { Evidence } from "../repository/evidence.js";
+import { mergeLatest } from "../repository/merge.js";
+import { LogCollection } from "../repository/runs.js";
+import type { Standing } from "./costs.js";
+import type { Findings } from "./findings.js";
+
+/** A stretch of a table's log over which versions follow each other, from a base on. */
+interface Stretch {
+  coverage: TableCoverage;
+  base: BaseManifest;
+  until: Instant;
+}
+
+export interface ChainOptions {
+  onTable: (table: string) => void;
+  signal?: AbortSignal | undefined;
+}
+
+/** Reads the log of each table from its first base on, and gives the breaks. */
+export async function checkChains(
+  standing: Standing,
+  findings: Findings,
+  options: ChainOptions,
+): Promise<Evidence[]> {
+  const breaks: Evidence[] = [];
+  const byEnd = new Map<Instant, Stretch[]>();
+  for (const coverage of standing.coverage.values()) {
+    for (const stretch of stretches(standing, coverage)) {
+      byEnd.set(stretch.until, [...(byEnd.get(stretch.until) ?? []), stretch]);
+    }
+  }
+  for (const together of byEnd.values()) {
+    breaks.push(...(await checkTogether(standing, together, findings, options)));
+  }
+  return breaks;
+}
+
+/**
+ * A stretch begins with a base: the first of all, one that was copied (what changed in the hole before it is in it
+ * alone), or the first after a loss; it ends where the next one begins, or something is lost. So no two of a table end
+ * at one instant.
+ */
+function stretches({ view, bases }: Standing, coverage: TableCoverage): Stretch[] {
+  const { table, intervals } = coverage;
+  const losses = [
+    ...intervals.filter((one) => one.class === "damaged"),
+    ...view.gaps().filter((gap) => gap.table === undefined || gap.table === table),
+  ];
+  const isLostBetween = (from: Instant, to: Instant) =>
+    losses.some((loss) => loss.from <= to && loss.to >= from);
+  const found: Stretch[] = [];
+  for (const base of bases.usable.get(table) ?? []) {
+    const last = found.at(-1);
+    const isCopied = base.logFrom < base.instant;
+    if (last && !isCopied && !isLostBetween(last.base.logFrom + 1, base.instant)) continue;
+    if (last) last.until = Math.min(last.until, base.instant);
+    found.push({ coverage, base, until: view.to ?? 0 });
+  }
+  for (const stretch of found) {
+    for (const { from, to } of losses) {
+      if (to > stretch.base.logFrom) stretch.until = Math.min(stretch.until, from - 1);
+    }
+  }
+  return found.filter(({ base, until }) => until > base.instant);
+}
+
+/** Checks stretches of several tables that end at one instant: the log is read once for all of them. */
+async function checkTogether(
+  { store }: Standing,
+  together: Stretch[],
+  findings: Findings,
+  { onTable, signal }: ChainOptions,
+): Promise<Evidence[]> {
+  const chains = new Map(
+    together.map(({ coverage, base }) => [base.table, new ChainCheck(coverage, base)]),
+  );
+  await findings.during(async () => {
+    const log = await LogCollection.read(
+      store,
+      together.map(({ base }) => ({ table: base.table, after: base.logFrom })),
+      together[0]!.until,
+      { onSuccession: (table, before, after) => chains.get(table)!.follow(before, after) },
+    );
+    try {
+      for (const { base } of together) {
+        onTable(base.table);
+        const chain = chains.get(base.table)!;
+        const cursors = [baseCursor(store, base), ...log.cursors(base.table)];
+        const merged = mergeLatest(cursors, (before, after) => chain.follow(before, after));
+        for await (const _ of merged) signal?.throwIfAborted();
+      }
+    } finally {
+      await log.dispose();
+    }
+  });
+  return [...chains.values()].flatMap(({ breaks }) => breaks);
+}

@@ -1,0 +1,13 @@
+import type { TestServer } from "../server/find-server.js";
+
+/** What a case is given. */
+export interface Bench {
+  /** How many documents its tables have. */
+  documents: number;
+  /** How often each side is run. */
+  rounds: number;
+  /** Directories that are removed in the end. */
+  scratch: string[];
+  /** The server, started with the first case that asks for it. */
+  server(): Promise<TestServer>;
+}

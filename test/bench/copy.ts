@@ -1,0 +1,36 @@
+/** A first copy beside a bare reader of the same walk, and the memory of one. */
+import type { Bench } from "./bench.js";
+import { bareWalk, firstCopy } from "./first-copy.js";
+import { peakMemory } from "./memory.js";
+import { loadOrders } from "./orders.js";
+import { alternate, report, reportRuns } from "./report.js";
+
+export async function benchCopy(bench: Bench): Promise<void> {
+  const { documents, rounds, scratch } = bench;
+  const server = await bench.server();
+  await loadOrders(server, "bench", "large", documents);
+  const place = { host: server.host, port: server.port, db: "bench", table: "large" };
+  const names = [
+    "bare reader of raw frames, the same walk",
+    "thinkback: feed open, compressed, digested, stored",
+  ];
+  const runs = await alternate(rounds, [() => bareWalk(place), () => firstCopy(place, scratch)]);
+  reportRuns("first copy, one connection", documents, names, runs);
+}
+
+export async function benchCopyMemory(bench: Bench): Promise<void> {
+  const { documents, scratch } = bench;
+  const server = await bench.server();
+  await loadOrders(server, "bench", "large", documents);
+  await loadOrders(server, "small", "orders", documents / 10);
+  const small: number[] = [];
+  const large: number[] = [];
+  for (let round = 0; round < 3; round += 1) {
+    small.push(await peakMemory(server, "small.*", scratch));
+    large.push(await peakMemory(server, "bench.large", scratch));
+  }
+  report("peak memory of `thinkback run --once`, MiB", [
+    [`${documents / 10} documents`, small],
+    [`${documents} documents`, large],
+  ]);
+}

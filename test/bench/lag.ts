@@ -1,0 +1,135 @@
+/**
+ * From delivery to durable: 1,000 changes a second at a tick of one second. A change is delivered at its capture time,
+ * which its line says, and durable when the put of its segment has resolved.
+ */
+import { Capture } from "../../src/capture/capture.js";
+import { recorderDefaults } from "../../src/capture/recorder.js";
+import { systemClock } from "../../src/clock.js";
+import { openSegment, segmentVersions } from "../../src/repository/log.js";
+import { openOrCreateRepository } from "../../src/repository/repository.js";
+import { parseAddress } from "../../src/rethinkdb/address.js";
+import { dialer } from "../../src/rethinkdb/channel.js";
+import { Connection } from "../../src/rethinkdb/connection.js";
+import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
+import { DirectoryStore } from "../../src/storage/directory-store.js";
+import { r } from "../server/driver.js";
+import type { TestServer } from "../server/find-server.js";
+import type { Bench } from "./bench.js";
+import { scratchDirectory } from "./generated.js";
+import { loadOrders } from "./orders.js";
+
+const changesPerSecond = 1000;
+const writesPerSecond = 50;
+const tickMs = 1000;
+const seconds = 30;
+
+export async function benchLag(bench: Bench): Promise<void> {
+  const server = await bench.server();
+  await loadOrders(server, "lag", "orders", 10_000);
+  const store = new TimedStore(await scratchDirectory(bench.scratch));
+  const ended = new AbortController();
+  let live = () => undefined as void;
+  const isLive = new Promise<void>((resolve) => (live = resolve));
+  const captured = capture(server, store, live, ended.signal);
+  await Promise.race([isLive, captured]);
+  const from = Date.now() + 2 * tickMs;
+  const written = await writeSteadily(server);
+  const until = Date.now() - 2 * tickMs;
+  ended.abort();
+  await captured;
+  const lags: number[] = [];
+  for (const [name, durable] of store.durable) {
+    const segment = await openSegment(store, name);
+    for (const stream of new Set(segment.index.frames.map(({ table }) => table ?? ""))) {
+      if (stream === "catalog" || stream === "coverage") continue;
+      for await (const { time } of segmentVersions(segment, stream)) {
+        if (time >= from && time <= until) lags.push(durable - time);
+      }
+    }
+  }
+  lags.sort((a, b) => a - b);
+  const at = (share: number) => lags[Math.min(lags.length - 1, Math.floor(share * lags.length))]!;
+  process.stdout.write(
+    `delivery to durable, ${(written / seconds).toFixed(0)} changes/s, tick ${tickMs} ms, ms, of ${lags.length} changes\n` +
+      `  median ${at(0.5).toFixed(0)}  p99 ${at(0.99).toFixed(0)}  greatest ${at(1).toFixed(0)}  ` +
+      `(tick and 250 ms: ${tickMs + 250})\n\n`,
+  );
+}
+
+/** A directory that notes when each segment was durable. */
+class TimedStore extends DirectoryStore {
+  readonly durable = new Map<string, number>();
+
+  override async put(name: string, bytes: Uint8Array): Promise<void> {
+    await super.put(name, bytes);
+    if (name.startsWith("log/")) this.durable.set(name, Date.now());
+  }
+}
+
+async function capture(
+  { host, port }: TestServer,
+  store: DirectoryStore,
+  live: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const repository = await openOrCreateRepository(store, Date.now());
+  const dial = dialer(parseAddress(`rethinkdb://${host}:${port}`), "source");
+  const source = new RethinkSource("the benchmark's server", dial, systemClock);
+  const ignore = () => undefined;
+  await Capture.run(
+    source,
+    repository,
+    systemClock,
+    {
+      ...recorderDefaults,
+      tickMs,
+      selects: (db) => db === "lag",
+      once: false,
+      copiesAtOnce: 1,
+      catalogPollMs: 60_000,
+      takeOver: false,
+      owner: { host: "bench", process: 1, isAlive: () => false },
+      spool: undefined,
+      random: () => 0.5,
+    },
+    {
+      state: (_, state) => {
+        if (state === "live") live();
+      },
+      walked: ignore,
+      lost: ignore,
+      storeFails: ignore,
+      storeIsBack: ignore,
+      spoolDelivered: ignore,
+      readingStops: ignore,
+      writeHookGone: ignore,
+      tickAdapted: ignore,
+    },
+    signal,
+  );
+  source.close();
+}
+
+/** Updates documents at an even rate; returns how many. */
+async function writeSteadily({ host, port }: TestServer): Promise<number> {
+  const dial = dialer(parseAddress(`rethinkdb://${host}:${port}`), "target");
+  const connection = new Connection(await dial());
+  const perWrite = changesPerSecond / writesPerSecond;
+  const began = performance.now();
+  let written = 0;
+  for (let write = 0; write < seconds * writesPerSecond; write += 1) {
+    const due = began + (write * 1000) / writesPerSecond;
+    const wait = due - performance.now();
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    const keys = Array.from({ length: perWrite }, (_, i) => {
+      return `order-${String((written + i) % 10_000).padStart(9, "0")}`;
+    });
+    const update = r.db("lag").table("orders").getAll(r.args(keys)).update({ written: write });
+    await connection.rows(update as unknown as Parameters<Connection["rows"]>[0], {
+      durability: "soft",
+    });
+    written += perWrite;
+  }
+  connection.close();
+  return written;
+}

@@ -1,0 +1,165 @@
+/** Pins through the command line, and what a restore notes in the repository while it reads. */
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { r } from "../server/driver.js";
+import { cli, cliJson, type Finished, start } from "./cli.js";
+import { Stage, stop, tableOf, until } from "./stage.js";
+
+interface PinResult {
+  name: string;
+  at: string;
+  made: string;
+  note: string | null;
+}
+
+let stage: Stage;
+let repo: string;
+/** An instant at which both tables were exact; one in the hole of both; one before everything. */
+let exact: string;
+let hole: string;
+
+beforeAll(async () => {
+  stage = await Stage.open();
+  repo = stage.repo("pinned");
+  await stage.query(r.dbCreate("shop"));
+  for (const name of ["orders", "carts"]) {
+    await stage.query(r.db("shop").tableCreate(name));
+    const rows = Array.from({ length: 500 }, (_, id) => ({ id }));
+    await stage.query(r.db("shop").table(name).insert(rows));
+  }
+  const first = stage.capture(repo);
+  const status = await stage.untilExactNow(repo, "shop.orders", "shop.carts");
+  exact = tableOf(status, "shop.orders")!.lastRestorable!;
+  await stop(first);
+  const second = stage.capture(repo);
+  const later = await stage.untilExactNow(repo, "shop.orders", "shop.carts");
+  await stop(second);
+  const begins = ["shop.orders", "shop.carts"].map(
+    (name) => tableOf(later, name)!.intervals.find((one) => one.class !== "exact")!.from,
+  );
+  hole = begins.sort()[1]!;
+});
+
+afterAll(() => stage.close());
+
+const pin = (...args: string[]) => cli(["pin", ...args, "--repo", repo]);
+const pins = async () =>
+  (await cliJson<{ pins: PinResult[] }>(["pin", "list", "--repo", repo])).pins;
+
+function expectError(finished: Finished, code: number, message: RegExp, next: RegExp): void {
+  expect(finished.stderr).toMatch(message);
+  expect(finished.stderr).toMatch(next);
+  expect(finished.status).toBe(code);
+}
+
+describe("a pin", () => {
+  test("is added at the newest restorable instant, listed, shown by status, removed, and made again", async () => {
+    expect(await pins()).toEqual([]);
+    expect((await pin("list")).stdout).toBe("no pins\n");
+    const added = await pin("add", "newest");
+    const [, at] = /^pinned newest at (\S+\+00:00)\n$/.exec(added.stdout) ?? [];
+    const { restorableUntil } = await cliJson<{ restorableUntil: string }>([
+      "status",
+      "--repo",
+      repo,
+    ]);
+    expect(at).toBe(restorableUntil);
+    const local = exact.replace("+00:00", "Z");
+    await pin("add", "release-12", "--at", local, "--note", "before 1.2");
+    const expected = [
+      { name: "newest", at, made: expect.any(String), note: null },
+      { name: "release-12", at: exact, made: expect.any(String), note: "before 1.2" },
+    ];
+    expect(await pins()).toEqual(expected);
+    const status = await cli(["status", "--repo", repo]);
+    expect(status.stdout).toContain(`\nrelease-12  ${exact}  `);
+    expect(await cliJson(["status", "--repo", repo])).toMatchObject({ pins: expected });
+    const removed = await pin("remove", "newest");
+    expect(removed.stdout).toBe(`removed newest, which was at ${at}\n`);
+    expect(await pins()).toEqual(expected.slice(1));
+    const again = await cliJson<PinResult>(["pin", "add", "newest", "--at", exact, "--repo", repo]);
+    expect(again).toMatchObject({
+      name: "newest",
+      at: exact,
+      tables: expect.arrayContaining([
+        { name: "shop.carts", class: "exact" },
+        { name: "shop.orders", class: "exact" },
+      ]),
+    });
+    expect((await cli(["pin", "--help"])).stdout).toMatch(/add .*\n.*list .*\n.*remove /);
+  });
+
+  test("of an instant in a hole is refused, with every table named; or allowed", async () => {
+    const refused = await pin("add", "hole", "--at", hole);
+    const both = /shop\.(orders|carts) is repaired, shop\.(orders|carts) is repaired/;
+    expectError(refused, 5, both, /→ .*--allow-inexact/);
+    const allowed = await pin("add", "hole", "--at", hole, "--allow-inexact");
+    expect(allowed.stdout).toContain(`pinned hole at ${hole}\n`);
+    expect(allowed.stdout).toContain("shop.orders is repaired then\n");
+    await pin("remove", "hole");
+  });
+
+  test("that cannot be is refused", async () => {
+    expectError(await pin("add", "Ä"), 2, /"Ä" is not a name for a pin/, /→ give/);
+    expectError(await pin("add", "x", "--at", "soon"), 2, /"soon" as a time/, /→ give/);
+    expectError(await pin("add", "x", "--at", "2999-01-01"), 5, /is still to come/, /→ pin it/);
+    expectError(await pin("add", "x", "--at", "2020-01-01"), 5, /no table was captured/, /→/);
+    expectError(await pin("remove", "x"), 6, /there is no pin x/, /→ `thinkback pin list`/);
+    await pin("add", "taken", "--at", exact);
+    expectError(await pin("add", "taken"), 2, /there is a pin taken already/, /→ take another/);
+    const nowhere = await cli(["pin", "list", "--repo", stage.repo("nowhere")]);
+    expectError(nowhere, 4, /there is no repository/, /→ check --repo/);
+    expect((await cli(["pin"])).status).toBe(2);
+    expect((await cli(["pin", "ad", "x"])).status).toBe(2);
+    expect((await cli(["pin", "add"])).status).toBe(2);
+    const asJson = await cli(["pin", "remove", "x", "--repo", repo, "--json"]);
+    expect(JSON.parse(asJson.stderr)).toMatchObject({ error: { code: "unknown" } });
+  });
+});
+
+describe("a restore", () => {
+  const readers = () => readdir(join(repo, "readers")).catch(() => [] as string[]);
+  const restoring = (name: string) => {
+    const names = ["--db", "shop", "--rename", `shop=${name}`];
+    return start(["restore", "--repo", repo, "--target", stage.address, ...names]);
+  };
+
+  test("is noted in the repository while it runs, and not afterwards; a dry run is not", async () => {
+    const dry = await cli(["restore", "--repo", repo, "--dry-run"]);
+    expect(dry.status).toBe(0);
+    expect(await readers()).toEqual([]);
+    const running = restoring("noted");
+    let noted = "";
+    await until("the restore is noted", async () => {
+      const [name] = await readers();
+      if (name?.endsWith(".json")) noted = await readFile(join(repo, "readers", name), "utf8");
+      return noted !== "";
+    });
+    expect(JSON.parse(noted)).toMatchObject({ thinkback: "reader", number: 1, ended: false });
+    expect((await running.finished).status).toBe(0);
+    expect(await readers()).toEqual([]);
+  });
+
+  test("that is refused, or fails once it is noted, leaves no note", async () => {
+    const taken = await cli(["restore", "--repo", repo, "--target", stage.address]);
+    expectError(taken, 7, /the target has .*shop\.orders already/, /→/);
+    expect(await readers()).toEqual([]);
+    await stage.query(r.db("rethinkdb").table("users").insert({ id: "reader", password: false }));
+    await stage.query(r.db("rethinkdb").grant("reader", { read: true }));
+    const target = stage.address.replace("//", "//reader@");
+    const args = ["--db", "shop", "--rename", "shop=denied", "--target", target];
+    const denied = await cli(["restore", "--repo", repo, ...args]);
+    expectError(denied, 7, /does not permit to create database denied/, /→ grant/);
+    expect(await readers()).toEqual([]);
+  });
+
+  test("from a repository that does not take the note goes on, and says what is not kept", async () => {
+    await rm(join(repo, "readers"), { recursive: true });
+    // What stands in the way stops root too, as missing permissions do not.
+    await writeFile(join(repo, "readers"), "");
+    const { status, stderr } = await restoring("unnoted").finished;
+    expect(stderr).toMatch(/does not note that this restore reads it \(.*not a directory\)/);
+    expect(status).toBe(0);
+  });
+});

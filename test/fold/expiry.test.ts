@@ -1,0 +1,53 @@
+/** What an expiry lets go of, and what it must not take for a loss. */
+import { describe, expect, test } from "vitest";
+import { planExpiry, publishExpiry } from "../../src/fold/expire.js";
+import { readCoverage } from "../../src/repository/coverage-reader.js";
+import { latestExpiry } from "../../src/repository/expiry.js";
+import { parseKeep } from "../../src/repository/keep-policy.js";
+import type { StoredObject } from "../../src/storage/object-store.js";
+import { dayMs, dayOf } from "../repository/declared.js";
+import { Month, tables } from "../repository/month.js";
+import { Random } from "../simulated/random.js";
+import { overriding } from "../simulation/overriding.js";
+
+const keep = "all:1d, 1h:2d";
+
+/** Some days of history, maintained at the end of each. */
+async function days(count: number, options: Parameters<Month["maintain"]>[0] = {}) {
+  const month = await Month.begin(new Random(1), keep);
+  const begin = dayOf(month.clock.instant);
+  for (let day = 1; day <= count; day += 1) {
+    await month.workUntil(begin + day * dayMs + 3_600_000);
+    await month.maintain(options);
+  }
+  return month;
+}
+
+describe("an expiry", () => {
+  test("is planned while a writer writes", async () => {
+    const month = await days(4, { expires: false, graceMs: undefined });
+    /** A segment comes whenever somebody looks. */
+    async function* list(prefix: string): AsyncGenerator<StoredObject> {
+      yield* month.store.list(prefix);
+      await month.workUntil(month.clock.instant + 1);
+    }
+    const repository = { ...month.repository, store: overriding(month.store, { list }) };
+    await month.maintain({ graceMs: undefined });
+    const now = month.clock.instant + dayMs;
+    const plan = await planExpiry(repository, { now, tiers: parseKeep(keep), pins: [] });
+    expect(plan.expiry).toBeDefined();
+    expect(plan.tables.map(({ table }) => table).sort()).toEqual(tables);
+  });
+
+  test("is published when nothing but claims end", async () => {
+    const month = await days(3);
+    const [first] = (await readCoverage(month.store)).get(tables[0]!)!.intervals;
+    const now = month.clock.instant;
+    expect(first!.from).toBe(dayOf(now) - 2 * dayMs);
+    const before = await latestExpiry(month.store);
+    const again = await planExpiry(month.repository, { now, tiers: parseKeep(keep), pins: [] });
+    expect(again.expiry).toBeUndefined();
+    await publishExpiry(month.repository, again);
+    expect(await latestExpiry(month.store)).toEqual(before);
+  });
+});

@@ -1,0 +1,82 @@
+import { describe, expect, test } from "vitest";
+import { MemoryStore } from "../../src/storage/memory-store.js";
+import type { ObjectStore } from "../../src/storage/object-store.js";
+import { RememberedStore } from "../../src/storage/remembered-store.js";
+import { namesIn } from "../repository/recording.js";
+
+/** Notes what it is asked. */
+class AskedStore extends MemoryStore {
+  readonly asked: string[] = [];
+  fails = false;
+
+  override async get(...[name, range]: Parameters<ObjectStore["get"]>): Promise<Buffer> {
+    this.asked.push(`get ${name}`);
+    if (this.fails) throw new Error("the store fails");
+    return super.get(name, range);
+  }
+
+  override size(name: string): Promise<number | undefined> {
+    this.asked.push(`size ${name}`);
+    return super.size(name);
+  }
+
+  override list(prefix: string) {
+    this.asked.push(`list ${prefix}`);
+    return super.list(prefix);
+  }
+}
+
+async function storeWith(objects: Record<string, Buffer>) {
+  const below = new AskedStore();
+  for (const [name, bytes] of Object.entries(objects)) await below.put(name, bytes);
+  below.asked.length = 0;
+  return { below, store: new RememberedStore(below) };
+}
+
+describe("a remembered store", () => {
+  test("asks for nothing twice, and tells ranges apart", async () => {
+    const { below, store } = await storeWith({
+      "a/1": Buffer.from("one"),
+      "b/1": Buffer.from("two"),
+    });
+    for (let time = 0; time < 2; time += 1) {
+      expect((await store.get("a/1")).toString()).toBe("one");
+      expect((await store.get("a/1", { start: 1, end: 2 })).toString()).toBe("n");
+      expect(await store.size("b/1")).toBe(3);
+      expect(await store.size("none")).toBeUndefined();
+      expect(await namesIn(store, "a/")).toEqual(["a/1"]);
+    }
+    expect(below.asked).toEqual(["get a/1", "get a/1", "size b/1", "size none", "list a/"]);
+  });
+
+  test("lists a part of what was listed, without what came since", async () => {
+    const { below, store } = await storeWith({
+      "a/1/x": Buffer.alloc(1),
+      "a/2/x": Buffer.alloc(1),
+    });
+    expect(await namesIn(store, "a/")).toEqual(["a/1/x", "a/2/x"]);
+    await below.put("a/2/y", Buffer.alloc(1));
+    expect(await namesIn(store, "a/2/")).toEqual(["a/2/x"]);
+    expect(await namesIn(store, "a/")).toEqual(["a/1/x", "a/2/x"]);
+  });
+
+  test("does not hold what is long, nor a failure", async () => {
+    const { below, store } = await storeWith({
+      long: Buffer.alloc(64 * 1024 + 1),
+      short: Buffer.alloc(1),
+    });
+    await store.get("long");
+    await store.get("long");
+    expect(below.asked).toEqual(["get long", "get long"]);
+    below.fails = true;
+    await expect(store.get("short")).rejects.toThrow("the store fails");
+    below.fails = false;
+    expect(await store.get("short")).toHaveLength(1);
+  });
+
+  test("can only be read", async () => {
+    const { store } = await storeWith({});
+    await expect(store.put()).rejects.toThrow();
+    await expect(store.delete()).rejects.toThrow();
+  });
+});

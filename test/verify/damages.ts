@@ -1,0 +1,44 @@
+/** Ways to damage an object. */
+import { encodeJsonObject } from "../../src/repository/json-object.js";
+import { kindOf, type ObjectKind } from "../../src/verify/object-kinds.js";
+
+/** The bytes in place of those that an object has; undefined if it is to be missing. */
+export type Alteration = (name: string, objects: ReadonlyMap<string, Buffer>) => Buffer | undefined;
+
+export const damages = {
+  missing: () => undefined,
+  truncated: (name, objects) => {
+    const bytes = objects.get(name)!;
+    return bytes.subarray(0, Math.floor(bytes.length * 0.7));
+  },
+  flipped: (name, objects) => {
+    const copy = Buffer.from(objects.get(name)!);
+    // In the first frame of a data object; in the middle of a JSON object.
+    const at = name.endsWith(".json") ? Math.floor(copy.length / 2) : 12;
+    copy[at]! ^= 0x10;
+    return copy;
+  },
+  swapped: another,
+} satisfies Record<string, Alteration>;
+
+/** Another object of the same kind; of what there is one only, that of another repository. */
+function another(name: string, objects: ReadonlyMap<string, Buffer>): Buffer {
+  const kind = kindOf(name)!;
+  const bytes = objects.get(name)!;
+  for (const [other, of] of objects) if (kindOf(other) === kind && !of.equals(bytes)) return of;
+  const { type, fields } = others[kind]!;
+  return encodeJsonObject(type, fields);
+}
+
+const others: Partial<Record<ObjectKind, { type: string; fields: object }>> = {
+  repository: {
+    type: "repository",
+    fields: { id: "00000000-0000-4000-8000-00000000000a", created: 0 },
+  },
+  drill: { type: "drill", fields: { ended: 5, unique: "0123456789ab" } },
+  evidence: {
+    type: "evidence",
+    fields: { table: "x", key: "1", before: 1, at: 2, sequence: 3, named: null, stored: null },
+  },
+  acknowledgement: { type: "acknowledgement", fields: { table: "x", from: 1, to: 2 } },
+};
