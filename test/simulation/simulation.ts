@@ -46,6 +46,8 @@ export interface SimulationReport {
   faults: number;
   /** Parts of bases that folds wrote, and those that they took over from the base before. */
   parts: { written: number; kept: number };
+  /** Folded segments of the log that were written. */
+  foldedSegments: number;
 }
 
 /** A few documents to a part, by turns fewer and more: so that bases have parts of several bases before them. */
@@ -281,6 +283,7 @@ export class Simulation {
       ends: Object.fromEntries(this.writers.ends),
       faults: this.faults.windows.length,
       parts: this.parts,
+      foldedSegments: this.foldedSegments,
     };
   }
 
