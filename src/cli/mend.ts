@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
-import { storeAt } from "../repository/repository.js";
+import { openRepository, storeAt } from "../repository/repository.js";
 import { type Cost, catalogCost } from "../verify/costs.js";
 import { type Mended, type MendReport, mend, planMending } from "../verify/mend.js";
 import { settleMs } from "./maintenance-options.js";
@@ -18,7 +18,7 @@ export interface MendArguments {
 
 /** Makes anew what is damaged and others hold. */
 export async function mendCommand(args: MendArguments, output: Output): Promise<void> {
-  const store = storeAt(args.repo);
+  const { store } = await openRepository(storeAt(args.repo));
   const report = await whileRegistered(store, output, async () => {
     const progress = new MendProgress();
     try {

@@ -7,7 +7,7 @@ import { storeAt } from "../repository/repository.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { Account, Standpoint } from "../verify/accounting.js";
 import { type Cost, catalogCost } from "../verify/costs.js";
-import { type VerifyObserver, type VerifyReport, verify } from "../verify/verify.js";
+import { refuseForeign, type VerifyObserver, type VerifyReport, verify } from "../verify/verify.js";
 import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 
@@ -20,6 +20,8 @@ export interface VerifyArguments {
 export async function verifyCommand(args: VerifyArguments, output: Output): Promise<void> {
   const share = shareOf(args);
   const store = storeAt(args.repo);
+  // Before anything is written there.
+  await refuseForeign(store);
   const report = await whileRegistered(store, output, async () => {
     const progress = new VerifyProgress();
     try {
