@@ -12,7 +12,7 @@ import { intervalAt, isExactAt, type TableCoverage } from "../repository/coverag
 import { clipped, readCoverage } from "../repository/coverage-reader.js";
 import { type Expiry, nextExpiry, putExpiry } from "../repository/expiry.js";
 import { type KeepTier, startOfKept } from "../repository/keep-policy.js";
-import { LogView } from "../repository/log-view.js";
+import { type LogGap, LogView } from "../repository/log-view.js";
 import type { Pin } from "../repository/pins.js";
 import type { Repository } from "../repository/repository.js";
 import { StoreSnapshot } from "../storage/store-snapshot.js";
@@ -62,6 +62,7 @@ export async function planExpiry(
   const next: Expiry = nextExpiry(view.expiry, options.now);
   const tables: ExpiringTable[] = [];
   const begins: BaseManifest[] = [];
+  const gaps = view.gaps();
   let isMoving = false;
   for (const [table, of] of coverage) {
     const usable = bases.usable.get(table) ?? [];
@@ -75,7 +76,8 @@ export async function planExpiry(
       const from = Math.max(first!, begin.instant);
       next.horizons[table] = { from, base: begin.instant };
     } else if (first !== undefined) isMoving = true;
-    const kept = isGone ? [] : keptBases(usable, begin, options.now);
+    const gapsHere = gaps.filter((gap) => gap.table === undefined || gap.table === table);
+    const kept = isGone ? [] : keptBases(usable, begin, gapsHere, options.now);
     const retired = usable.filter((base) => !kept.includes(base)).map(manifestName(bases.names));
     for (const name of retired) next.bases[name] = options.now;
     tables.push({
@@ -118,20 +120,26 @@ function beginOf(usable: BaseManifest[], first: Instant): BaseManifest | undefin
 /**
  * Bases of a table that stay. A restore to an instant begins with the last base before it; the older the instant, the
  * farther that may be away: a base of some age is let go if the next newer one is no more than a quarter of that age
- * newer. A copied base stays: what it holds of the hole before it is nowhere else.
+ * newer. A copied base stays: what it holds of the hole before it is nowhere else. And so does the first one after a gap
+ * in the log: no older one leads there.
  */
 function keptBases(
   usable: BaseManifest[],
   begin: BaseManifest | undefined,
+  gaps: LogGap[],
   now: Instant,
 ): BaseManifest[] {
   const kept: BaseManifest[] = [];
-  for (const base of usable.toReversed()) {
+  for (const [i, base] of [...usable.entries()].reverse()) {
     const { instant, logFrom } = base;
     if (begin && instant < begin.instant) break;
     const newer = kept[0];
     const isFar = !newer || newer.instant - instant >= (now - instant) / 4;
-    if (isFar || logFrom < instant || base === begin || base === usable[0]) kept.unshift(base);
+    const isCopied = logFrom < instant;
+    const isAfterGap = gaps.some(
+      ({ to }) => to <= logFrom && to > (usable[i - 1]?.logFrom ?? Number.POSITIVE_INFINITY),
+    );
+    if (isFar || isCopied || isAfterGap || base === begin || i === 0) kept.unshift(base);
   }
   return kept;
 }
