@@ -10,11 +10,13 @@ import { formatInstant, type Instant } from "../instant.js";
 import { type BaseManifest, type BaseName, readBases } from "../repository/base.js";
 import { intervalAt, isExactAt, type TableCoverage } from "../repository/coverage.js";
 import { clipped, readCoverage } from "../repository/coverage-reader.js";
-import { type Expiry, nextExpiry, putExpiry } from "../repository/expiry.js";
+import { type Expiry, latestExpiry, nextExpiry, putExpiry } from "../repository/expiry.js";
 import { type KeepTier, startOfKept } from "../repository/keep-policy.js";
 import { type LogGap, LogView } from "../repository/log-view.js";
+import { parseFoldedName, parseSegmentName } from "../repository/names.js";
 import type { Pin } from "../repository/pins.js";
 import type { Repository } from "../repository/repository.js";
+import type { ObjectStore } from "../storage/object-store.js";
 import { StoreSnapshot } from "../storage/store-snapshot.js";
 
 export interface ExpiryOptions {
@@ -59,7 +61,7 @@ export async function planExpiry(
   const coverage = await readCoverage(view);
   const bases = await readBases(store);
   const first = firstWanted(options);
-  const next: Expiry = nextExpiry(view.expiry, options.now);
+  const next: Expiry = await withoutDone(nextExpiry(view.expiry, options.now), store);
   const tables: ExpiringTable[] = [];
   const begins: BaseManifest[] = [];
   const gaps = view.gaps();
@@ -98,10 +100,34 @@ export async function planExpiry(
 }
 
 export async function publishExpiry({ store }: Repository, { expiry }: ExpiryPlan): Promise<void> {
-  if (!expiry || (await putExpiry(store, expiry))) return;
+  if (!expiry) return;
+  const isPut = await putExpiry(store, expiry);
+  // Old numbers are deleted, so this one might have been free because it was past.
+  if (isPut && (await latestExpiry(store))?.number === expiry.number) return;
   throw new ThinkbackError("fenced", "another process has let something go meanwhile", {
     hint: "run the command again: it plans anew",
   });
+}
+
+/** The expiry without what was deleted meanwhile: it would grow for ever. */
+async function withoutDone(expiry: Expiry, store: ObjectStore): Promise<Expiry> {
+  const stored = new Set<string>();
+  let oldest = Number.POSITIVE_INFINITY;
+  for (const prefix of ["bases/", "folded/", "log/"]) {
+    for await (const { name } of store.list(prefix)) {
+      stored.add(name);
+      const { to } = parseSegmentName(name) ?? parseFoldedName(name) ?? {};
+      oldest = Math.min(oldest, to ?? oldest);
+    }
+  }
+  const left = (manifests: Record<string, Instant>) =>
+    Object.fromEntries(Object.entries(manifests).filter(([name]) => stored.has(name)));
+  return {
+    ...expiry,
+    cuts: expiry.cuts.filter(({ to }) => to >= oldest),
+    bases: left(expiry.bases),
+    folded: left(expiry.folded),
+  };
 }
 
 /** True if something is let go that was not before. */
