@@ -6,8 +6,10 @@ import type { Instant } from "../instant.js";
 import { byPlaceInLog } from "../repository/log.js";
 import { type FoldedPiece, holds, LogView } from "../repository/log-view.js";
 import {
+  expiryPrefix,
   foldedManifestName,
   parseFoldedName,
+  parseNumberedName,
   parseSegmentName,
   type SegmentName,
 } from "../repository/names.js";
@@ -45,6 +47,7 @@ export async function planSweep(
     ...(await sweepSegments(store, view, cut, isPast)),
     ...(await sweepFolded(store, view, cut, isPast, leftovers)),
     ...(await sweepBases(store, view, isPast, leftovers)),
+    ...(await sweepExpiries(store, view)),
   ];
 }
 
@@ -58,6 +61,20 @@ export async function sweep(
     signal?.throwIfAborted();
     await store.delete(name);
   }
+}
+
+/** How many expiries are kept, for listings that are behind: the last one says what all before it said. */
+const expiriesKept = 10;
+
+async function sweepExpiries(store: ObjectStore, { expiry }: LogView): Promise<StoredObject[]> {
+  const swept: StoredObject[] = [];
+  for await (const object of store.list(expiryPrefix)) {
+    const number = parseNumberedName(expiryPrefix, object.name);
+    if (number !== undefined && expiry && number <= expiry.number - expiriesKept) {
+      swept.push(object);
+    }
+  }
+  return swept;
 }
 
 /** True for an instant that is a grace time ago, and before which nobody began who still reads. */
