@@ -13,6 +13,7 @@ import { JsonBytesError } from "../json-bytes.js";
 import { type BaseManifest, newestBase } from "../repository/base.js";
 import { BaseWriter } from "../repository/base-writer.js";
 import { knownKeys } from "../repository/known-state.js";
+import { copyUnique } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
 import { LogCollection } from "../repository/runs.js";
 import type { Feed, FeedChange } from "../rethinkdb/feed.js";
@@ -211,7 +212,7 @@ export class TableCapture {
     const { repository, recorder, clock } = this.context;
     const { id, primaryKey } = this.table;
     this.copiesMade += 1;
-    const unique = `${recorder.log.epoch.toString(36)}c${this.copiesMade}`;
+    const unique = copyUnique(recorder.log.epoch, this.copiesMade);
     const store = new PatientStore(repository.store, clock, signal);
     const { epoch } = recorder.log;
     const identity = { table: id, primaryKey, epoch, begun: since, unique };

@@ -179,6 +179,7 @@ program
 
 program
   .command("mend")
+  .alias("repair")
   .description("rebuild damaged objects of what others still hold, and let the damaged ones go")
   .requiredOption(...repo)
   .option("--data", "first read every object to its end, line by line")

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
-import { storeAt } from "../repository/repository.js";
+import { openRepository, storeAt } from "../repository/repository.js";
 import { type Cost, catalogCost } from "../verify/costs.js";
 import { type Mended, type MendReport, mend, planMending } from "../verify/mend.js";
 import { settleMs } from "./maintenance-options.js";
@@ -18,7 +18,7 @@ export interface MendArguments {
 
 /** Makes anew what is damaged and others hold. */
 export async function mendCommand(args: MendArguments, output: Output): Promise<void> {
-  const store = storeAt(args.repo);
+  const { store } = await openRepository(storeAt(args.repo));
   const report = await whileRegistered(store, output, async () => {
     const progress = new MendProgress();
     try {
@@ -44,13 +44,11 @@ function print({ mended, names }: MendReport, isPlan: boolean, output: Output): 
     table === catalogCost ? "everything: the catalog" : (names.get(table) ?? table);
   if (mended.length === 0) output.line("nothing is damaged");
   else {
-    const rows = mended.map(({ object, what, outcome, by }) => [
-      object,
-      what,
-      textOf(outcome, isPlan),
-      by.join(", "),
-    ]);
-    output.line(formatTable(["damaged", "what is wrong", "", "in its place"], rows));
+    for (const { object, what, outcome, by, refuses } of mended) {
+      output.line(`${object}\n  ${what}\n  ${textOf(outcome, isPlan)}`);
+      for (const name of by) output.line(`    by ${name}`);
+      if (outcome === "left" && refuses) output.line(`  refused: ${refuses}`);
+    }
   }
   const costs = mended
     .filter(({ outcome }) => outcome === "left")
@@ -63,9 +61,6 @@ function print({ mended, names }: MendReport, isPlan: boolean, output: Output): 
       cost.object,
     ]);
     output.line(`\n${formatTable(["cannot be restored", "from", "to", "because of"], rows)}`);
-  }
-  for (const { object, refuses } of mended.filter(isInTheWay)) {
-    output.line(`${object}: refused is ${refuses}`);
   }
   output.result({
     mended: mended.map(({ costs: of, refuses, ...rest }) => ({
@@ -86,17 +81,19 @@ function textOf(outcome: Mended["outcome"], isPlan: boolean): string {
   return outcome === "left" ? "CANNOT BE REBUILT" : "not needed: others hold the same";
 }
 
-function isInTheWay({ outcome, refuses }: Mended): boolean {
-  return outcome === "left" && refuses !== undefined;
-}
-
 /** What is left of the damage, as an error. */
 function refuseRest({ mended }: MendReport): void {
   const left = mended.filter(({ outcome }) => outcome === "left");
   if (left.length === 0) return;
-  throw new ThinkbackError("damaged", `${formatCount(left.length)} objects cannot be rebuilt`, {
-    hint: "put them back from a copy of the repository",
-  });
+  throw new ThinkbackError(
+    "damaged",
+    left.length === 1
+      ? "1 object cannot be rebuilt"
+      : `${formatCount(left.length)} objects cannot be rebuilt`,
+    {
+      hint: "put them back from a copy of the repository",
+    },
+  );
 }
 
 class MendProgress extends VerifyProgress {

@@ -7,7 +7,7 @@ import { storeAt } from "../repository/repository.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { Account, Standpoint } from "../verify/accounting.js";
 import { type Cost, catalogCost } from "../verify/costs.js";
-import { type VerifyObserver, type VerifyReport, verify } from "../verify/verify.js";
+import { refuseForeign, type VerifyObserver, type VerifyReport, verify } from "../verify/verify.js";
 import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 
@@ -20,6 +20,8 @@ export interface VerifyArguments {
 export async function verifyCommand(args: VerifyArguments, output: Output): Promise<void> {
   const share = shareOf(args);
   const store = storeAt(args.repo);
+  // Before anything is written there.
+  await refuseForeign(store);
   const report = await whileRegistered(store, output, async () => {
     const progress = new VerifyProgress();
     try {
@@ -66,9 +68,15 @@ export async function whileRegistered<T>(
 /** What stands in the way of a good word, as an error. */
 function refuseDamage({ damage, breaks }: VerifyReport): void {
   if (damage.length > 0) {
-    throw new ThinkbackError("damaged", `${formatCount(damage.length)} objects are damaged`, {
-      hint: "put them back from a copy of the repository; `thinkback mend` rebuilds what others still hold",
-    });
+    throw new ThinkbackError(
+      "damaged",
+      damage.length === 1
+        ? "1 object is damaged"
+        : `${formatCount(damage.length)} objects are damaged`,
+      {
+        hint: "put them back from a copy of the repository; `thinkback mend` rebuilds what others still hold",
+      },
+    );
   }
   if (breaks.length === 0) return;
   throw new ThinkbackError(
@@ -123,12 +131,13 @@ function readText({ read, chainsFollowed }: VerifyReport, share: number): string
 }
 
 function printDamage({ damage, lost, names }: VerifyReport, output: Output): void {
-  const rows = damage.map(({ object, what, costs, refuses }) => [
-    object,
-    what,
-    refuses === undefined ? costText(costs) : `refused is ${refuses}`,
-  ]);
-  output.line(`\n${formatTable(["damaged", "what is wrong", "costs"], rows)}`);
+  output.line("\ndamaged");
+  for (const { object, what, costs, refuses } of damage) {
+    output.line(`  ${object}`);
+    output.line(`    ${what}`);
+    output.line(`    costs ${costText(object, costs)}`);
+    if (refuses !== undefined) output.line(`    refused: ${refuses}`);
+  }
   if (!lost) {
     output.line("\nnothing can be restored until what refuses everything is put back");
     return;
@@ -149,8 +158,9 @@ function printDamage({ damage, lost, names }: VerifyReport, output: Output): voi
   output.line(`\n${formatTable(["cannot be restored", "from", "to", "because of"], lostRows)}`);
 }
 
-function costText(costs: Cost[]): string {
-  if (costs.length === 0) return "nothing: others hold what it held";
+function costText(object: string, costs: Cost[]): string {
+  const isData = /^(log|folded|bases)\//.test(object);
+  if (costs.length === 0) return isData ? "no instant: others hold what it held" : "no instant";
   const tables = new Set(costs.map(({ table }) => table)).size;
   return `${formatCount(tables)} ${tables === 1 ? "table" : "tables"}, see below`;
 }

@@ -10,11 +10,13 @@ import { formatInstant, type Instant } from "../instant.js";
 import { type BaseManifest, type BaseName, readBases } from "../repository/base.js";
 import { intervalAt, isExactAt, type TableCoverage } from "../repository/coverage.js";
 import { clipped, readCoverage } from "../repository/coverage-reader.js";
-import { type Expiry, nextExpiry, putExpiry } from "../repository/expiry.js";
+import { type Expiry, latestExpiry, nextExpiry, putExpiry } from "../repository/expiry.js";
 import { type KeepTier, startOfKept } from "../repository/keep-policy.js";
-import { LogView } from "../repository/log-view.js";
+import { type LogGap, LogView } from "../repository/log-view.js";
+import { parseFoldedName, parseSegmentName } from "../repository/names.js";
 import type { Pin } from "../repository/pins.js";
 import type { Repository } from "../repository/repository.js";
+import type { ObjectStore } from "../storage/object-store.js";
 import { StoreSnapshot } from "../storage/store-snapshot.js";
 
 export interface ExpiryOptions {
@@ -59,9 +61,10 @@ export async function planExpiry(
   const coverage = await readCoverage(view);
   const bases = await readBases(store);
   const first = firstWanted(options);
-  const next: Expiry = nextExpiry(view.expiry, options.now);
+  const next: Expiry = await withoutDone(nextExpiry(view.expiry, options.now), store);
   const tables: ExpiringTable[] = [];
   const begins: BaseManifest[] = [];
+  const gaps = view.gaps();
   let isMoving = false;
   for (const [table, of] of coverage) {
     const usable = bases.usable.get(table) ?? [];
@@ -75,7 +78,8 @@ export async function planExpiry(
       const from = Math.max(first!, begin.instant);
       next.horizons[table] = { from, base: begin.instant };
     } else if (first !== undefined) isMoving = true;
-    const kept = isGone ? [] : keptBases(usable, begin, options.now);
+    const gapsHere = gaps.filter((gap) => gap.table === undefined || gap.table === table);
+    const kept = isGone ? [] : keptBases(usable, begin, gapsHere, options.now);
     const retired = usable.filter((base) => !kept.includes(base)).map(manifestName(bases.names));
     for (const name of retired) next.bases[name] = options.now;
     tables.push({
@@ -96,10 +100,34 @@ export async function planExpiry(
 }
 
 export async function publishExpiry({ store }: Repository, { expiry }: ExpiryPlan): Promise<void> {
-  if (!expiry || (await putExpiry(store, expiry))) return;
+  if (!expiry) return;
+  const isPut = await putExpiry(store, expiry);
+  // Old numbers are deleted, so this one might have been free because it was past.
+  if (isPut && (await latestExpiry(store))?.number === expiry.number) return;
   throw new ThinkbackError("fenced", "another process has let something go meanwhile", {
     hint: "run the command again: it plans anew",
   });
+}
+
+/** The expiry without what was deleted meanwhile: it would grow for ever. */
+async function withoutDone(expiry: Expiry, store: ObjectStore): Promise<Expiry> {
+  const stored = new Set<string>();
+  let oldest = Number.POSITIVE_INFINITY;
+  for (const prefix of ["bases/", "folded/", "log/"]) {
+    for await (const { name } of store.list(prefix)) {
+      stored.add(name);
+      const { to } = parseSegmentName(name) ?? parseFoldedName(name) ?? {};
+      oldest = Math.min(oldest, to ?? oldest);
+    }
+  }
+  const left = (manifests: Record<string, Instant>) =>
+    Object.fromEntries(Object.entries(manifests).filter(([name]) => stored.has(name)));
+  return {
+    ...expiry,
+    cuts: expiry.cuts.filter(({ to }) => to >= oldest),
+    bases: left(expiry.bases),
+    folded: left(expiry.folded),
+  };
 }
 
 /** True if something is let go that was not before. */
@@ -118,20 +146,26 @@ function beginOf(usable: BaseManifest[], first: Instant): BaseManifest | undefin
 /**
  * Bases of a table that stay. A restore to an instant begins with the last base before it; the older the instant, the
  * farther that may be away: a base of some age is let go if the next newer one is no more than a quarter of that age
- * newer. A copied base stays: what it holds of the hole before it is nowhere else.
+ * newer. A copied base stays: what it holds of the hole before it is nowhere else. And so does the first one after a gap
+ * in the log: no older one leads there.
  */
 function keptBases(
   usable: BaseManifest[],
   begin: BaseManifest | undefined,
+  gaps: LogGap[],
   now: Instant,
 ): BaseManifest[] {
   const kept: BaseManifest[] = [];
-  for (const base of usable.toReversed()) {
+  for (const [i, base] of [...usable.entries()].reverse()) {
     const { instant, logFrom } = base;
     if (begin && instant < begin.instant) break;
     const newer = kept[0];
     const isFar = !newer || newer.instant - instant >= (now - instant) / 4;
-    if (isFar || logFrom < instant || base === begin || base === usable[0]) kept.unshift(base);
+    const isCopied = logFrom < instant;
+    const isAfterGap = gaps.some(
+      ({ to }) => to <= logFrom && to > (usable[i - 1]?.logFrom ?? Number.POSITIVE_INFINITY),
+    );
+    if (isFar || isCopied || isAfterGap || base === begin || i === 0) kept.unshift(base);
   }
   return kept;
 }

@@ -3,19 +3,20 @@
  * grace time ago; and nobody who began to read before that still reads.
  */
 import type { Instant } from "../instant.js";
-import { readManifest } from "../repository/base.js";
-import { byPlaceInLog, listClaims } from "../repository/log.js";
+import { byPlaceInLog } from "../repository/log.js";
 import { type FoldedPiece, holds, LogView } from "../repository/log-view.js";
 import {
+  expiryPrefix,
   foldedManifestName,
-  parseBasePrefix,
   parseFoldedName,
-  parseManifestName,
+  parseNumberedName,
   parseSegmentName,
   type SegmentName,
 } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
 import type { ObjectStore, StoredObject } from "../storage/object-store.js";
+import { Leftovers } from "./leftovers.js";
+import { sweepBases } from "./sweep-bases.js";
 
 export interface SweepOptions {
   now: Instant;
@@ -41,10 +42,12 @@ export async function planSweep(
     -1,
     ...(view.expiry?.cuts ?? []).filter(({ at }) => isPast(at)).map(({ to }) => to),
   );
+  const leftovers = await Leftovers.read(store, options.now, isPast);
   return [
     ...(await sweepSegments(store, view, cut, isPast)),
-    ...(await sweepFolded(store, view, cut, isPast)),
-    ...(await sweepBases(store, view, isPast)),
+    ...(await sweepFolded(store, view, cut, isPast, leftovers)),
+    ...(await sweepBases(store, view, isPast, leftovers)),
+    ...(await sweepExpiries(store, view)),
   ];
 }
 
@@ -60,7 +63,22 @@ export async function sweep(
   }
 }
 
-type IsPast = (at: Instant) => boolean;
+/** How many expiries are kept, for listings that are behind: the last one says what all before it said. */
+const expiriesKept = 10;
+
+async function sweepExpiries(store: ObjectStore, { expiry }: LogView): Promise<StoredObject[]> {
+  const swept: StoredObject[] = [];
+  for await (const object of store.list(expiryPrefix)) {
+    const number = parseNumberedName(expiryPrefix, object.name);
+    if (number !== undefined && expiry && number <= expiry.number - expiriesKept) {
+      swept.push(object);
+    }
+  }
+  return swept;
+}
+
+/** True for an instant that is a grace time ago, and before which nobody began who still reads. */
+export type IsPast = (at: Instant) => boolean;
 
 const isWhole = (piece: FoldedPiece) => piece.damage.size === 0;
 
@@ -100,6 +118,7 @@ async function sweepFolded(
   view: LogView,
   cut: Instant,
   isPast: IsPast,
+  leftovers: Leftovers,
 ): Promise<StoredObject[]> {
   const byPrefix = new Map<string, StoredObject[]>();
   for await (const object of store.list("folded/")) {
@@ -118,7 +137,7 @@ async function sweepFolded(
       const isLost = gaps.some(
         ({ from, to }) => cutShort && from <= cutShort.to && to >= cutShort.from,
       );
-      if (!isLost) swept.push(...objects);
+      if (!isLost && !(await leftovers.mayBePublished(prefix))) swept.push(...objects);
       continue;
     }
     const said = parseFoldedName(manifest.name)!;
@@ -138,41 +157,4 @@ async function sweepFolded(
     swept.push(manifest, ...objects.filter((object) => object !== manifest));
   }
   return swept;
-}
-
-async function sweepBases(
-  store: ObjectStore,
-  view: LogView,
-  isPast: IsPast,
-): Promise<StoredObject[]> {
-  const writing = (await listClaims(store)).at(-1)?.epoch.toString(36);
-  const retired = view.expiry?.bases ?? {};
-  const manifests: StoredObject[] = [];
-  const parts: StoredObject[] = [];
-  const referenced = new Set<string>();
-  /** Tables with a manifest that cannot be read: what it refers to is not known. */
-  const unknown = new Set<string>();
-  for await (const object of store.list("bases/")) {
-    const said = parseManifestName(object.name);
-    if (!said) {
-      parts.push(object);
-    } else if (Object.hasOwn(retired, object.name) && isPast(retired[object.name]!)) {
-      manifests.push(object);
-    } else {
-      try {
-        const { parts: of } = await readManifest(store, object.name);
-        for (const { name, keys } of of) referenced.add(name).add(keys.name);
-      } catch (error) {
-        if ((error as { code?: string }).code !== "damaged") throw error;
-        unknown.add(said.table);
-      }
-    }
-  }
-  const unreferenced = parts.filter(({ name }) => {
-    const prefix = parseBasePrefix(name);
-    // A copy that is under way has no manifest yet.
-    const isUnderWay = prefix?.unique === writing;
-    return prefix && !isUnderWay && !unknown.has(prefix.table) && !referenced.has(name);
-  });
-  return [...manifests, ...unreferenced];
 }

@@ -12,7 +12,7 @@ import { formatInstant, type Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { Owner } from "./claim.js";
 import { foldLeasePrefix, numberedName, parseNumberedName } from "./names.js";
-import { newestNumbered, putNumbered } from "./numbered.js";
+import { newestNumbered, putNumbered, readNumbered } from "./numbered.js";
 
 /** What leases/fold/<number>.json says. */
 interface LeaseRecord {
@@ -193,6 +193,24 @@ async function keepRenewed(
       pauseMs = retryMs;
     }
   }
+}
+
+/** What tells apart the leases that were not given back and may not have lapsed: whoever had them may still write. */
+export async function unendedLeases(store: ObjectStore, now: Instant): Promise<Set<string>> {
+  const uniques = new Set<string>();
+  for (const number of await numbersBefore(store, Number.MAX_SAFE_INTEGER)) {
+    let record: LeaseRecord;
+    try {
+      record = await readNumbered<LeaseRecord>(store, foldLeasePrefix, number, "lease");
+    } catch (error) {
+      // Deleted since it was listed: a later number took its place.
+      if ((error as { code?: string }).code === "damaged") continue;
+      throw error;
+    }
+    if (record.released || record.until + clockDifferenceMsMax < now) uniques.delete(record.unique);
+    else uniques.add(record.unique);
+  }
+  return uniques;
 }
 
 function newestLease(store: ObjectStore): Promise<LeaseRecord | undefined> {

@@ -42,27 +42,6 @@ const quote = 0x22;
 const lineEnd = Buffer.from("}\n");
 const keyLineEnd = Buffer.from('"}\n');
 
-/** The bytes of a text that stands in many lines in a row. */
-class RepeatedText<Of> {
-  private last: Of | undefined;
-  private bytes = Buffer.alloc(0);
-
-  constructor(private readonly textOf: (of: Of) => string) {}
-
-  of(of: Of): Buffer {
-    if (of !== this.last) {
-      this.bytes = Buffer.from(this.textOf(of));
-      this.last = of;
-    }
-    return this.bytes;
-  }
-}
-
-/** From the key to the sequence. */
-const timeText = new RepeatedText((time: Instant) => `,"t":${time},"n":`);
-/** From the sequence to the digest of the version before. */
-const tableText = new RepeatedText((table: string) => `,"u":"${table}","p":`);
-
 /** Bytes of a line besides key and document, at most. */
 export const lineOverheadBytes = 160;
 
@@ -78,7 +57,7 @@ export function writeChangeLine(
   document: Buffer | null,
 ): number {
   let end = writeFront(into, at, key, time, sequence);
-  end = writeBytes(into, end, tableText.of(table));
+  end = writeBytes(into, end, textOfTable(table));
   if (previous === null) {
     end = writeBytes(into, end, nullText);
   } else {
@@ -141,8 +120,33 @@ function writeFront(
 ): number {
   let end = writeBytes(into, at, keyPrefix);
   end = writeBytes(into, end, key);
-  end = writeBytes(into, end, timeText.of(time));
+  end = writeBytes(into, end, textOfTime(time));
   return writeInteger(into, end, sequence);
+}
+
+let timeText = Buffer.alloc(0);
+let timeInText = Number.NaN;
+
+/** What stands between key and sequence. The rows of a request have one time, and so have many changes. */
+function textOfTime(time: Instant): Buffer {
+  if (time === timeInText) return timeText;
+  const length = timePrefix.length + digitsOf(time) + sequencePrefix.length;
+  if (timeText.length !== length) timeText = Buffer.alloc(length);
+  const end = writeInteger(timeText, writeBytes(timeText, 0, timePrefix), time);
+  writeBytes(timeText, end, sequencePrefix);
+  timeInText = time;
+  return timeText;
+}
+
+let tableText = Buffer.alloc(0);
+let tableInText = "";
+
+/** What stands between sequence and digest. Changes come by tables. */
+function textOfTable(table: string): Buffer {
+  if (table === tableInText) return tableText;
+  tableText = Buffer.concat([tablePrefix, Buffer.from(`${table}"`), previousPrefix]);
+  tableInText = table;
+  return tableText;
 }
 
 function writeDocument(into: Buffer, at: number, document: Buffer | null): number {
@@ -156,10 +160,9 @@ function writeBytes(into: Buffer, at: number, bytes: Buffer): number {
   return at + bytes.length;
 }
 
-/** Writes an integer of 0 to 2^53 - 1 in decimal; as a text of its own it would cost the rest of the line again. */
+/** Writes an integer of 0 to 2^53 - 1 in decimal; as a text of its own it would cost as much as the rest of the line. */
 function writeInteger(into: Buffer, at: number, value: number): number {
-  let end = at + 1;
-  for (let power = 10; power <= value; power *= 10) end += 1;
+  const end = at + digitsOf(value);
   let rest = value;
   for (let digit = end - 1; digit >= at; digit -= 1) {
     const tenth = Math.floor(rest / 10);
@@ -167,6 +170,12 @@ function writeInteger(into: Buffer, at: number, value: number): number {
     rest = tenth;
   }
   return end;
+}
+
+function digitsOf(value: number): number {
+  let digits = 1;
+  for (let power = 10; power <= value; power *= 10) digits += 1;
+  return digits;
 }
 
 /** Where the lines of a frame lie: from the first byte to the newline, exclusive. */

@@ -51,6 +51,15 @@ export function basePrefix(table: string, instant: Instant, unique: string): str
   return `bases/${table}/${pad(instant, width.instant)}-${unique}/`;
 }
 
+/** What tells a writer's copies apart from each other, and from those of other writers and of folds. */
+export const copyUnique = (epoch: number, copy: number) => `${epoch.toString(36)}c${copy}`;
+
+/** The epoch whose writer makes a copy; undefined for what cannot be a copy's. */
+export function parseCopyUnique(unique: string): number | undefined {
+  const match = /^([a-z0-9]+)c\d+$/.exec(unique);
+  return match ? Number.parseInt(match[1]!, 36) : undefined;
+}
+
 export const basePartName = (prefix: string, part: number) =>
   `${prefix}part-${pad(part, width.part)}.zst`;
 export const baseKeysName = (prefix: string, part: number) =>
@@ -65,10 +74,12 @@ export function parseManifestName(
   return match ? { name, table: match[1]!, instant: Number(match[2]) } : undefined;
 }
 
-/** Of which base a stored object is a part: its table and what tells its directory apart; undefined for other names. */
-export function parseBasePrefix(name: string): { table: string; unique: string } | undefined {
+/** Of which base a stored object is a part: its table, directory and what tells that apart; undefined for other names. */
+export function parseBasePrefix(
+  name: string,
+): { prefix: string; table: string; unique: string } | undefined {
   const match = /^bases\/([A-Za-z0-9-]+)\/\d{15}-([a-z0-9]+)\//.exec(name);
-  return match ? { table: match[1]!, unique: match[2]! } : undefined;
+  return match ? { prefix: match[0], table: match[1]!, unique: match[2]! } : undefined;
 }
 
 /** Evidence of a missed change, found at the version of `table` with this time and sequence. */

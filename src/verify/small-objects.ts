@@ -115,16 +115,19 @@ async function readDrill(store: ObjectStore, name: string): Promise<void> {
   if (said !== name) throw damaged(name, "its name and its content differ");
 }
 
-/** What is numbered from 1 and never deleted has every number up to its last one. */
+/** What is numbered from 1 has every number up to its last one; of expiries, the oldest are deleted. */
 async function checkNumbers(store: ListedStore, findings: Findings): Promise<void> {
-  const greatest = new Map<string, number>();
+  const ends = new Map<string, { first: number; last: number }>();
   for (const prefix of [settingsPrefix, expiryPrefix, ratesPrefix, "pins/"]) {
     for (const name of store.names(prefix)) {
-      if (kindOf(name)) greatest.set(directoryOf(name), numberOf(name));
+      if (!kindOf(name)) continue;
+      const number = numberOf(name);
+      const first = prefix === expiryPrefix ? number : 1;
+      ends.set(directoryOf(name), { first, ...ends.get(directoryOf(name)), last: number });
     }
   }
-  for (const [prefix, last] of greatest) {
-    for (let number = 1; number < last; number += 1) {
+  for (const [prefix, { first, last }] of ends) {
+    for (let number = first; number < last; number += 1) {
       const name = numberedName(prefix, number);
       if (!(await store.lookFor(name))) findings.add(name, "it is missing");
     }

@@ -79,7 +79,7 @@ export interface Verified {
 export async function verify(store: ObjectStore, options: VerifyOptions): Promise<Verified> {
   const { observer, signal, share } = options;
   const listed = await ListedStore.of(store, (objects) => observer?.listed(objects));
-  refuseForeign(listed);
+  await refuseForeign(listed);
   const findings = new Findings();
   const belonging = new Belonging();
   const small = await checkSmallObjects(listed, findings);
@@ -117,10 +117,12 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
   return { report, listed, small, manifests, standing, costs };
 }
 
-function refuseForeign(listed: ListedStore): void {
-  const known = ["repository.json", "writers/", "log/", "folded/", "bases/"];
-  if (known.some((prefix) => listed.names(prefix).length > 0)) return;
-  throw new ThinkbackError("repository", `there is no repository at ${listed.location}`, {
+/** Throws, with code "repository", if a store holds nothing of a repository. */
+export async function refuseForeign(store: ObjectStore): Promise<void> {
+  for (const prefix of ["repository.json", "writers/", "log/", "folded/", "bases/"]) {
+    for await (const _ of store.list(prefix)) return;
+  }
+  throw new ThinkbackError("repository", `there is no repository at ${store.location}`, {
     hint: "check --repo",
   });
 }

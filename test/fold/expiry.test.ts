@@ -5,8 +5,10 @@ import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { latestExpiry } from "../../src/repository/expiry.js";
 import { parseKeep } from "../../src/repository/keep-policy.js";
 import type { StoredObject } from "../../src/storage/object-store.js";
+import { verify } from "../../src/verify/verify.js";
 import { dayMs, dayOf } from "../repository/declared.js";
 import { Month, tables } from "../repository/month.js";
+import { namesIn } from "../repository/recording.js";
 import { Random } from "../simulated/random.js";
 import { overriding } from "../simulation/overriding.js";
 
@@ -49,5 +51,16 @@ describe("an expiry", () => {
     expect(again.expiry).toBeUndefined();
     await publishExpiry(month.repository, again);
     expect(await latestExpiry(month.store)).toEqual(before);
+  });
+
+  test("says nothing of what is deleted, and old ones are deleted", async () => {
+    const month = await days(20);
+    const expiry = (await latestExpiry(month.store))!;
+    expect(expiry.number).toBeGreaterThan(14);
+    expect((await namesIn(month.store, "expiries/")).length).toBeLessThan(12);
+    expect(expiry.cuts.length).toBeLessThan(3);
+    expect(Object.keys(expiry.bases).length).toBeLessThan(7);
+    const { report } = await verify(month.store, { share: 1, random: () => 0 });
+    expect(report.damage).toEqual([]);
   });
 });

@@ -1,11 +1,13 @@
 /** What is lost of a log is never claimed, what is not lost stays usable, and folding changes neither. */
 import { expect, test } from "vitest";
+import { firstWanted, planExpiry, publishExpiry } from "../../src/fold/expire.js";
 import { type FoldLogOptions, foldLog } from "../../src/fold/fold-log.js";
-import { planSweep } from "../../src/fold/sweep.js";
+import { planSweep, sweep } from "../../src/fold/sweep.js";
 import type { Instant } from "../../src/instant.js";
 import { catalogAt } from "../../src/repository/catalog.js";
 import type { TableCoverage } from "../../src/repository/coverage.js";
 import { readCoverage } from "../../src/repository/coverage-reader.js";
+import { parseKeep } from "../../src/repository/keep-policy.js";
 import { openSegment } from "../../src/repository/log.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { parseFoldedName, parseSegmentName } from "../../src/repository/names.js";
@@ -123,6 +125,30 @@ async function withoutInputs(store: ObjectStore, month: Month): Promise<ObjectSt
   return copyOf(store, Object.fromEntries(swept.map(({ name }) => [name, undefined])));
 }
 
+/** Lets go what tiers do not keep, of a copy; what they keep is claimed as before, and true. */
+async function letGo(store: ObjectStore, month: Month, random: Random): Promise<void> {
+  const left = await copyOf(store);
+  const repository = { ...month.repository, store: left };
+  const before = await readCoverage(left);
+  const days = random.below(3);
+  // Of what is old, few bases stay.
+  const now = month.clock.instant + (days === 0 ? 20 * dayMs : 3_600_000);
+  const tiers = days === 0 ? undefined : parseKeep(`all:${days}d`);
+  const plan = await planExpiry(repository, { now, tiers, pins: [] });
+  await publishExpiry(repository, plan);
+  const from = firstWanted({ now, tiers, pins: [] }) ?? 0;
+  const kept = (of: TableCoverage) => of.intervals.filter(({ to }) => to >= from);
+  for (const [table, of] of await readCoverage(left)) {
+    for (const [i, interval] of kept(before.get(table)!).entries()) {
+      const begin = Math.max(interval.from, from);
+      expect(of.intervals[i], `${table} from ${from}`).toEqual({ ...interval, from: begin });
+    }
+  }
+  const swept = await planSweep(repository, { now: now + dayMs, graceMs: 0, readersBegan: [] });
+  await sweep(repository, swept);
+  await holdTrue(left, month, random, "expired");
+}
+
 for (let seed = 1; seed <= seeds; seed += 1) {
   test(`a log with gaps, seed ${seed}`, { timeout: 120_000 }, async () => {
     const random = new Random(seed);
@@ -145,6 +171,7 @@ for (let seed = 1; seed <= seeds; seed += 1) {
       expect((await namesIn(alone, "log/")).length).toBeLessThan(2);
       expect(sorted(await readCoverage(alone))).toEqual(coverage);
       await holdTrue(alone, month, random, "folded");
+      await letGo(alone, month, random);
       for (const [i, one] of (await catalogs(alone, month)).entries()) {
         // Where a gap was, what was said in it is known again from the next folded segment on.
         if (one !== "damaged") expect(one).toEqual(whole[i]);

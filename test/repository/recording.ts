@@ -14,7 +14,7 @@ import type { Segment } from "../../src/repository/log.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { LogWriter, type Shipper, type TickFacts } from "../../src/repository/log-writer.js";
 import { mergeLatest } from "../../src/repository/merge.js";
-import { repositoryName } from "../../src/repository/names.js";
+import { copyUnique, repositoryName } from "../../src/repository/names.js";
 import { openRepository, type Repository } from "../../src/repository/repository.js";
 import { LogCollection } from "../../src/repository/runs.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
@@ -120,6 +120,8 @@ function codeOf(key: string): OrderCode {
 
 /** One epoch of a log under way. */
 export class Recording {
+  private copies = 0;
+
   private constructor(
     readonly repository: Repository,
     readonly clock: StillClock,
@@ -179,7 +181,8 @@ export class Recording {
   ): Promise<BaseWriter> {
     const { time } = this.log.stamp();
     const { epoch } = this.log;
-    const unique = epoch.toString(36);
+    this.copies += 1;
+    const unique = copyUnique(epoch, this.copies);
     const identity = { table, primaryKey: "id", epoch, begun: time, unique };
     const writer = new BaseWriter(this.repository, identity, partBytesTarget);
     const sorted = rows.toSorted(([a], [b]) => (orderCode(json(a)) < orderCode(json(b)) ? -1 : 1));

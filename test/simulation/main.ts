@@ -34,7 +34,7 @@ function print({ seed, violations, trace, compared, ...rest }: SimulationReport)
   const ends = Object.entries(rest.ends).map(([kind, count]) => `${count} ${kind}`);
   console.log(
     `seed ${seed}: ${rest.virtualSeconds} s, ${rest.faults} faults, writers ended ${ends.join(", ") || "never"}; ` +
-      `${instants} instants, ${documents} documents, ${catalogs} catalogs compared, ${again} again, ${stale} by stale listings (${refused} refused); folds wrote ${written} parts and kept ${kept}; ${rest.hash.slice(0, 16)}`,
+      `${instants} instants, ${documents} documents, ${catalogs} catalogs compared, ${again} again, ${stale} by stale listings (${refused} refused); folds wrote ${written} parts, kept ${kept}, and folded the log into ${rest.foldedSegments} segments; ${rest.hash.slice(0, 16)}`,
   );
   if (violations.length === 0) return;
   if (!values.trace) console.log(trace.join("\n"));

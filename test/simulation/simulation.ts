@@ -1,6 +1,7 @@
 /** The whole system under one seed: workload, faults, writers, folds; and the oracle that watches. */
 import { messageOf } from "../../src/errors.js";
 import { type FoldedTable, fold } from "../../src/fold/fold.js";
+import { foldLog } from "../../src/fold/fold-log.js";
 import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
@@ -45,6 +46,8 @@ export interface SimulationReport {
   faults: number;
   /** Parts of bases that folds wrote, and those that they took over from the base before. */
   parts: { written: number; kept: number };
+  /** Folded segments of the log that were written. */
+  foldedSegments: number;
 }
 
 /** A few documents to a part, by turns fewer and more: so that bases have parts of several bases before them. */
@@ -55,6 +58,15 @@ const holeBeforeFaultMs = 65_000;
 /** A hole ends when the repair is done: the heartbeat, the longest pause before opening again, the walk. */
 const holeAfterFaultMs = 45_000;
 const healedWithinMs = 120_000;
+
+/** Nothing young is folded: a claim that was begun before may yet disown it. */
+const logFolding = {
+  settleMs: 60_000,
+  partial: true,
+  resolutionOf: () => 1,
+  spanMaxMs: () => Number.MAX_SAFE_INTEGER,
+  pinned: [],
+};
 
 export class Simulation {
   readonly time = new VirtualTime();
@@ -69,6 +81,7 @@ export class Simulation {
   private readonly oracle: Oracle;
   private readonly lines: string[] = [];
   private folds = 0;
+  private foldedSegments = 0;
   private readonly parts = { written: 0, kept: 0 };
   /** The share of steps at which something goes wrong. */
   private roughness = 0.1;
@@ -185,7 +198,13 @@ export class Simulation {
       this.time.after(this.random.next() * 3000, () => life.kill());
     }
     const options = { until, unique, partBytesTarget, onRows: () => undefined };
-    fold({ store, description }, options).then(
+    const repository = { store, description };
+    const foldAll = async () => {
+      const { written } = await foldLog(repository, { ...logFolding, now: until, unique });
+      this.foldedSegments += written;
+      return fold(repository, options);
+    };
+    foldAll().then(
       (folded) => this.noteFolded(folded),
       (error: unknown) => {
         this.trace(`fold failed: ${messageOf(error)}`);
@@ -200,7 +219,9 @@ export class Simulation {
       this.parts.written += partsWritten;
       this.parts.kept += partsKept;
     }
-    this.trace(`fold ended; parts so far: ${JSON.stringify(this.parts)}`);
+    this.trace(
+      `fold ended; parts ${JSON.stringify(this.parts)}, ${this.foldedSegments} folded segments`,
+    );
   }
 
   private async end(): Promise<void> {
@@ -262,6 +283,7 @@ export class Simulation {
       ends: Object.fromEntries(this.writers.ends),
       faults: this.faults.windows.length,
       parts: this.parts,
+      foldedSegments: this.foldedSegments,
     };
   }
 

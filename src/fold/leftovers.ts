@@ -1,0 +1,60 @@
+/**
+ * What was written for a manifest that is not there: left over by who was cut short, or written by somebody who is still
+ * at work. Nobody can tell the two apart by looking, so what may still be published stays.
+ */
+import type { Instant } from "../instant.js";
+import { unendedLeases } from "../repository/lease.js";
+import { listClaims, type WriterClaim } from "../repository/log.js";
+import { parseCopyUnique } from "../repository/names.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import type { IsPast } from "./sweep.js";
+
+/** No list of claims is so many writers behind. */
+const epochsBehindMax = 100;
+
+export class Leftovers {
+  /** What is known of prefixes. */
+  private readonly known = new Map<string, boolean>();
+
+  private constructor(
+    private readonly store: ObjectStore,
+    private readonly claims: WriterClaim[],
+    /** What the names of folds have that may not have ended. */
+    private readonly folds: ReadonlySet<string>,
+    private readonly isPast: IsPast,
+  ) {}
+
+  static async read(store: ObjectStore, now: Instant, isPast: IsPast): Promise<Leftovers> {
+    const folds = await unendedLeases(store, now);
+    return new Leftovers(store, await listClaims(store), folds, isPast);
+  }
+
+  /**
+   * True if what lies below `prefix` may have a manifest yet; or has one that is not listed, unless that is `leaving`.
+   */
+  async mayBePublished(
+    prefix: string,
+    leaving: ReadonlyMap<string, unknown> = new Map(),
+  ): Promise<boolean> {
+    let known = this.known.get(prefix);
+    if (known === undefined) {
+      const manifest = `${prefix}manifest.json`;
+      const isThere = !leaving.has(manifest) && (await this.store.size(manifest)) !== undefined;
+      known = isThere || this.isUnderWay(/([a-z0-9]+)\/$/.exec(prefix)![1]!);
+      this.known.set(prefix, known);
+    }
+    return known;
+  }
+
+  /** True if what is named so may still be published: by the writer who copies, or by the fold. */
+  private isUnderWay(unique: string): boolean {
+    const epoch = parseCopyUnique(unique);
+    const latest = this.claims.at(-1)?.epoch ?? 0;
+    if (epoch !== undefined && epoch <= latest + epochsBehindMax) {
+      const next = this.claims.find((claim) => claim.epoch > epoch);
+      if (!next || !this.isPast(next.started)) return true;
+    }
+    // A fold of the bases that the history is to begin with adds a letter.
+    return this.folds.has(unique) || this.folds.has(unique.slice(0, -1));
+  }
+}
