@@ -3,6 +3,7 @@
  * grace time ago; and nobody who began to read before that still reads.
  */
 import type { Instant } from "../instant.js";
+import { expiriesKept } from "../repository/expiry.js";
 import { byPlaceInLog } from "../repository/log.js";
 import { type FoldedPiece, holds, LogView } from "../repository/log-view.js";
 import {
@@ -62,9 +63,6 @@ export async function sweep(
     await store.delete(name);
   }
 }
-
-/** How many expiries are kept, for listings that are behind: the last one says what all before it said. */
-const expiriesKept = 10;
 
 async function sweepExpiries(store: ObjectStore, { expiry }: LogView): Promise<StoredObject[]> {
   const swept: StoredObject[] = [];

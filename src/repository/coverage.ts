@@ -5,6 +5,7 @@
  * the frontier of the epoch: where a writer ended without a word, its last segment says how far it had proof.
  */
 import type { Instant } from "../instant.js";
+import { gridAfter, gridAtOrBefore, isOnGrid } from "./keep-policy.js";
 
 /** A coverage record; its key is the table's id, `since` the instant from which it holds. */
 export type CoverageRecord =
@@ -281,7 +282,7 @@ export function isExactAt(interval: CoverageInterval | undefined, instant: Insta
   const { resolutionMs, kept } = interval;
   return (
     resolutionMs === undefined ||
-    (instant + 1) % resolutionMs === 0 ||
+    isOnGrid(instant, resolutionMs) ||
     kept?.includes(instant) === true
   );
 }
@@ -304,7 +305,7 @@ export function nearestExact(
 export function lastExactIn(interval: CoverageInterval, instant: Instant): Instant | undefined {
   const { from, to, resolutionMs = 1, kept = [] } = interval;
   const end = Math.min(to, instant);
-  const grid = end - ((end + 1) % resolutionMs);
+  const grid = gridAtOrBefore(end, resolutionMs);
   const found = Math.max(grid, ...kept.filter((one) => one <= end));
   return found >= from ? found : undefined;
 }
@@ -313,7 +314,7 @@ export function lastExactIn(interval: CoverageInterval, instant: Instant): Insta
 export function firstExactIn(interval: CoverageInterval, instant: Instant): Instant | undefined {
   const { from, to, resolutionMs = 1, kept = [] } = interval;
   const begin = Math.max(from, instant);
-  const grid = begin + ((resolutionMs - ((begin + 1) % resolutionMs)) % resolutionMs);
+  const grid = gridAfter(begin - 1, resolutionMs);
   const found = Math.min(grid, ...kept.filter((one) => one >= begin));
   return found <= to ? found : undefined;
 }

@@ -24,6 +24,9 @@ export interface Expiry {
   folded: Record<string, Instant>;
 }
 
+/** How many of the last ones are kept, for listings that are behind: the last one says what all before it said. */
+export const expiriesKept = 10;
+
 /** The expiry that says what the one before says, to be changed and published. */
 export function nextExpiry(before: Expiry | undefined, now: Instant): Expiry {
   return {

@@ -18,7 +18,7 @@ export interface KeepTier {
 
 const dayMs = 86_400_000;
 
-/** A resolution of which no end of a span ever comes: only what is pinned is kept. */
+/** A resolution of which no span ever ends: only what is pinned is kept. */
 export const pinsOnlyMs = 999_999_999_999;
 
 /** From the largest down. */
@@ -118,6 +118,11 @@ export function formatKeep(tiers: KeepTier[]): string {
     .join(", ");
 }
 
+/** What a resolution leaves, in words. */
+export function formatResolution(ms: number): string {
+  return ms === pinsOnlyMs ? "pinned instants" : `one instant per ${formatWhole(ms)}`;
+}
+
 /** The largest unit that gives a whole number: 90000 is "90s". */
 export function formatWhole(ms: number): string {
   const [letter, unit] = units.find(([, each]) => ms % each === 0)!;
@@ -150,12 +155,14 @@ export function isOnGrid(instant: Instant, resolutionMs: number): boolean {
   return gridAtOrBefore(instant, resolutionMs) === instant;
 }
 
-/** The last restorable instant at or before `instant`. */
+/** The last restorable instant at or before `instant`; -1 if there is none. */
 export function gridAtOrBefore(instant: Instant, resolutionMs: number): Instant {
+  if (resolutionMs === pinsOnlyMs) return -1;
   return Math.floor((instant + 1) / resolutionMs) * resolutionMs - 1;
 }
 
-/** The first restorable instant after `instant`. */
+/** The first restorable instant after `instant`; Infinity if there is none. */
 export function gridAfter(instant: Instant, resolutionMs: number): Instant {
+  if (resolutionMs === pinsOnlyMs) return Number.POSITIVE_INFINITY;
   return gridAtOrBefore(instant, resolutionMs) + resolutionMs;
 }

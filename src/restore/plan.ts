@@ -13,7 +13,7 @@ import {
   type TableCoverage,
 } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
-import { formatWhole } from "../repository/keep-policy.js";
+import { formatResolution } from "../repository/keep-policy.js";
 import { lastSegment } from "../repository/log.js";
 import { LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
@@ -252,12 +252,17 @@ export function inexact(
   const interval = intervalAt(coverage, instant);
   const nearest = nearestExact(coverage, instant).map(formatInstant);
   if (interval?.class === "exact" && interval.resolutionMs !== undefined) {
-    const resolution = formatWhole(interval.resolutionMs);
+    const resolution = formatResolution(interval.resolutionMs);
     return new ThinkbackError(
       "instant",
       `${from.db}.${from.name} cannot be restored exactly to ${formatInstant(instant)}: ` +
-        `its history is thinned there, to one instant per ${resolution}`,
-      { hint: `kept are ${nearest.join(" and ")}; --nearest takes the one before` },
+        `its history is thinned there, to ${resolution}`,
+      {
+        hint:
+          nearest.length === 0
+            ? "none is kept of this table"
+            : `kept: ${nearest.join(" and ")}; --nearest takes the one before, if there is one`,
+      },
     );
   }
   const why = interval?.reason === undefined ? "" : ` (${interval.reason})`;

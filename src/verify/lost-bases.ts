@@ -1,6 +1,11 @@
 /** Bases that must have been there: nothing but the coverage tells of one whose manifest is gone. */
 import { intervalAt } from "../repository/coverage.js";
-import { baseManifestName, basePrefix } from "../repository/names.js";
+import {
+  baseManifestName,
+  basePrefix,
+  parseBasePrefix,
+  parseCopyUnique,
+} from "../repository/names.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Standing } from "./costs.js";
 import type { Findings } from "./findings.js";
@@ -23,12 +28,20 @@ export function findLostBases(
       const isLost = intervalAt(of, first)?.class === "damaged";
       if (!isLost || known.has(`${of.table} ${copy}`)) continue;
       const isCopied = view.expiry?.horizons[of.table]?.base !== copy;
-      // A copy's directory is named after the epoch that made it; any other base, by chance.
-      const unique = isCopied ? view.epochAt(copy)?.toString(36) : undefined;
+      // A copy's directory is named as those of its parts are, after the epoch that made it; any other base, by chance.
+      const unique = isCopied ? copyOf(listed, of.table, view.epochAt(copy)) : undefined;
       const prefix = basePrefix(of.table, copy, unique ?? "");
       const part = unique === undefined ? listed.names(prefix.slice(0, -1)).at(0) : undefined;
       const directory = part ? directoryOf(part) : basePrefix(of.table, copy, unique ?? "…");
       findings.add(baseManifestName(directory), "it is missing");
     }
   }
+}
+
+/** What tells apart the last copy of a table in an epoch, by its parts; undefined if none is left. */
+function copyOf(listed: ListedStore, table: string, epoch: number | undefined): string | undefined {
+  return listed
+    .names(`bases/${table}/`)
+    .map((name) => parseBasePrefix(name)?.unique)
+    .findLast((unique) => epoch !== undefined && parseCopyUnique(unique ?? "") === epoch);
 }

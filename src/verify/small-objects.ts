@@ -2,7 +2,7 @@
 import { damaged } from "../errors.js";
 import { readAcknowledgement } from "../repository/acknowledgement.js";
 import { readEvidence } from "../repository/evidence.js";
-import type { Expiry } from "../repository/expiry.js";
+import { type Expiry, expiriesKept } from "../repository/expiry.js";
 import { readJsonObject } from "../repository/json-object.js";
 import { readClaim, type WriterClaim } from "../repository/log.js";
 import {
@@ -115,18 +115,16 @@ async function readDrill(store: ObjectStore, name: string): Promise<void> {
   if (said !== name) throw damaged(name, "its name and its content differ");
 }
 
-/** What is numbered from 1 has every number up to its last one; of expiries, the oldest are deleted. */
+/** What is numbered from 1 has every number up to its last one; of expiries, the last ones. */
 async function checkNumbers(store: ListedStore, findings: Findings): Promise<void> {
-  const ends = new Map<string, { first: number; last: number }>();
+  const greatest = new Map<string, number>();
   for (const prefix of [settingsPrefix, expiryPrefix, ratesPrefix, "pins/"]) {
     for (const name of store.names(prefix)) {
-      if (!kindOf(name)) continue;
-      const number = numberOf(name);
-      const first = prefix === expiryPrefix ? number : 1;
-      ends.set(directoryOf(name), { first, ...ends.get(directoryOf(name)), last: number });
+      if (kindOf(name)) greatest.set(directoryOf(name), numberOf(name));
     }
   }
-  for (const [prefix, { first, last }] of ends) {
+  for (const [prefix, last] of greatest) {
+    const first = prefix === expiryPrefix ? Math.max(1, last - expiriesKept + 1) : 1;
     for (let number = first; number < last; number += 1) {
       const name = numberedName(prefix, number);
       if (!(await store.lookFor(name))) findings.add(name, "it is missing");

@@ -47,7 +47,7 @@ export async function chooseObjects({ store }: World): Promise<ChosenObjects> {
     chosen.set(`base part, ${what}`, parts[0]!.name);
     chosen.set(`base keys, ${what}`, parts.at(-1)!.keys.name);
   };
-  await base("copied", posts, /-4\//);
+  await base("copied", posts, /-4c1\//);
   await base("folded", orders, /-f3\//);
   await base("the first", orders, /-m2x\//);
 
