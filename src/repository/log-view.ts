@@ -28,6 +28,8 @@ export interface FoldedPiece {
   first: Place;
   last: Place;
   manifest: FoldedManifest;
+  /** What lies up to here the piece before it holds too, and is read there; -1 if there is none. */
+  after: Instant;
   /** Tables of which a part is lost. */
   damage: Map<string, UnusableObject>;
 }
@@ -260,7 +262,10 @@ async function choosePieces(
     const bad = await firstBad(store, cover, sizes, opened, accepted);
     if (!bad)
       return {
-        pieces: cover.map((one) => opened.get(one.name) ?? segmentPiece(one)),
+        pieces: cover.map((one, i) => {
+          const folded = opened.get(one.name);
+          return folded ? { ...folded, after: cover[i - 1]?.to ?? -1 } : segmentPiece(one);
+        }),
         damaged: damagedNames,
       };
     const { name, error } = bad;
@@ -315,7 +320,7 @@ async function openFolded(
     if (error) throw error;
   }
   const { from, to, first, last } = manifest;
-  return { kind: "folded", name: name.name, from, to, first, last, manifest, damage };
+  return { kind: "folded", name: name.name, from, to, first, last, manifest, after: -1, damage };
 }
 
 function wrongSize({ name, bytes }: { name: string; bytes: number }, sizes: Sizes) {
