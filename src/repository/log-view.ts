@@ -133,6 +133,8 @@ export class LogView {
     for (const { previous } of this.claims) {
       const last = previous && parseSegmentName(previous.name);
       if (!last || last.to <= (this.expiry?.logTo ?? -1)) continue;
+      // A later claim went back farther.
+      if (isDisowned(last, this.claims)) continue;
       if (this.pieces.some((piece) => holds(piece, last))) continue;
       const before = this.pieces.findLast((piece) => byPlaceInLog(piece.last, last) < 0);
       gaps.push(this.gap((before?.to ?? last.from - 1) + 1, last.to, last.name));
