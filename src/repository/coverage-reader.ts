@@ -84,7 +84,8 @@ function markThinned(coverage: TableCoverage, view: LogView): TableCoverage {
   for (const piece of view.pieces) {
     if (piece.kind !== "folded" || piece.manifest.resolutionMs === 1) continue;
     const { resolutionMs, kept } = piece.manifest;
-    marked = thinned(marked, piece.from, piece.to, resolutionMs, kept);
+    const from = Math.max(piece.from, piece.after + 1);
+    marked = thinned(marked, from, piece.to, resolutionMs, kept);
   }
   return marked;
 }
@@ -204,8 +205,9 @@ class HistoryReader {
     const { epochs, coverage } = piece.manifest;
     const records: Version[] = [];
     for await (const version of recordsInFolded(this.view.store, coverage)) records.push(version);
-    let from = -1;
+    let from = piece.after;
     for (const epoch of epochs) {
+      if (epoch.to <= piece.after) continue;
       const isOfEpoch = ({ time }: Version) => time > from && time <= epoch.to;
       this.enter(epoch.epoch);
       for (const version of records.filter(isOfEpoch)) this.apply(version, piece.name);

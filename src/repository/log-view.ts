@@ -28,6 +28,8 @@ export interface FoldedPiece {
   first: Place;
   last: Place;
   manifest: FoldedManifest;
+  /** What lies up to here the piece before it holds too, and is read there; -1 if there is none. */
+  after: Instant;
   /** Tables of which a part is lost. */
   damage: Map<string, UnusableObject>;
 }
@@ -137,6 +139,8 @@ export class LogView {
     for (const { previous } of this.claims) {
       const last = previous && parseSegmentName(previous.name);
       if (!last || last.to <= (this.expiry?.logTo ?? -1)) continue;
+      // A later claim went back farther.
+      if (isDisowned(last, this.claims)) continue;
       if (this.pieces.some((piece) => holds(piece, last))) continue;
       const before = this.pieces.findLast((piece) => byPlaceInLog(piece.last, last) < 0);
       gaps.push(this.gap((before?.to ?? last.from - 1) + 1, last.to, last.name));
@@ -267,7 +271,10 @@ async function choosePieces(
     const bad = await firstBad(read, cover, sizes, opened, accepted);
     if (!bad)
       return {
-        pieces: cover.map((one) => opened.get(one.name) ?? segmentPiece(one)),
+        pieces: cover.map((one, i) => {
+          const folded = opened.get(one.name);
+          return folded ? { ...folded, after: cover[i - 1]?.to ?? -1 } : segmentPiece(one);
+        }),
         damaged: damagedNames,
       };
     const { name, error } = bad;
@@ -322,7 +329,7 @@ async function openFolded(
     if (error) throw error;
   }
   const { from, to, first, last } = manifest;
-  return { kind: "folded", name: name.name, from, to, first, last, manifest, damage };
+  return { kind: "folded", name: name.name, from, to, first, last, manifest, after: -1, damage };
 }
 
 function wrongSize({ name, bytes }: { name: string; bytes: number }, sizes: Sizes) {

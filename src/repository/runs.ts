@@ -111,10 +111,9 @@ export class LogCollection {
 
   /** A folded segment is sorted: it is merged as it stands. */
   private addFolded(view: LogView, piece: FoldedPiece, wanted: Wanted[], until: Instant): void {
-    const before = view.pieces[view.pieces.indexOf(piece) - 1]?.to ?? -1;
     for (const { table, after } of wanted) {
       if (piece.to <= after) continue;
-      const window = { after: Math.max(after, before), until };
+      const window = { after: Math.max(after, piece.after), until };
       const runs = this.tables.get(table)!;
       const onVersion = () => {
         this.versions += 1;

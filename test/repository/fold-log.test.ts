@@ -254,6 +254,30 @@ describe("folded segments", () => {
     expect(await restoredAt(world.store, table!, early)).toEqual(world.history.at(table!, early));
   });
 
+  test("that overlap are read as if they did not", async () => {
+    for (let seed = 31; seed < 34; seed += 1) {
+      const world = await makeWorld(seed, 2);
+      const instants = instantsOf(world, 12, seed);
+      const before = await readings(world, world.store, instants);
+      const middle = Math.floor(world.from / dayMs) * dayMs + 1.5 * dayMs;
+      const now = world.clock.instant + hourMs;
+      const [early, late] = [await copyOf(world.store), await copyOf(world.store)];
+      const isEarly = ({ to }: { to: Instant }) => to < middle + 4 * hourMs;
+      const isLate = ({ from }: { from: Instant }) => from > middle - 4 * hourMs;
+      const within = { early: { within: isEarly }, late: { within: isLate } };
+      await foldLog({ ...world.repository, store: early }, folding(now, within.early));
+      const second = folding(now, { ...within.late, unique: "u2" });
+      await foldLog({ ...world.repository, store: late }, second);
+      const folded = await namesIn(late, "folded/");
+      const added = folded.map(async (name) => [name, await late.get(name)] as const);
+      const both = await copyOf(early, Object.fromEntries(await Promise.all(added)));
+      const { pieces } = await LogView.read(both);
+      expect(pieces.some((piece, i) => i > 0 && piece.from <= pieces[i - 1]!.to)).toBe(true);
+      expect(await readings(world, both, instants)).toBe(before);
+      expect(await readings(world, await withoutInputs(both), instants)).toBe(before);
+    }
+  });
+
   test("are merged into bases, and their versions counted", async () => {
     const world = await makeWorld(17, 1);
     const unchanged = { skipUnchanged: true };

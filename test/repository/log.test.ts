@@ -8,6 +8,7 @@ import { LogWriter, type Shipper } from "../../src/repository/log-writer.js";
 import type { Repository } from "../../src/repository/repository.js";
 import { recordHolders, refusing } from "../../src/repository/stream-records.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { overriding } from "../simulation/overriding.js";
 import {
   copyOf,
   History,
@@ -364,4 +365,20 @@ test("what the log holds is what restoring it gives, whatever the memory", async
   for (const instant of history.instants().filter((at) => at >= copied)) {
     expect(await restoredAt(store, table, instant)).toEqual(history.at(table, instant));
   }
+});
+
+test("a claim that goes back behind what an earlier one continues leaves no gap", async () => {
+  const names = await epochOf(4);
+  await epochOf(2);
+  const late = names[3]!;
+  async function* list(prefix: string) {
+    for await (const object of store.list(prefix)) {
+      if (object.name !== late && !object.name.startsWith("log/00000002/")) yield object;
+    }
+  }
+  const behind = { ...repository, store: overriding(store, { list }) };
+  await claimEpoch(behind, clock, { host: "other", process: 3, isAlive: () => true }, true);
+  const view = await LogView.read(store);
+  expect(view.pieces.map(({ name }) => name)).toEqual(names.slice(0, 3));
+  expect(view.gaps()).toEqual([]);
 });
