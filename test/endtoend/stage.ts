@@ -67,8 +67,19 @@ export class Stage {
     this.closing.unshift(undo);
   }
 
+  /**
+   * What a query answers. A new name is not known to every thread of the server when it answers a rename; so a query that
+   * meets an unknown name is asked again for five seconds.
+   */
   async query<T = unknown>(term: Term): Promise<T> {
-    return (await term.run(this.connection)) as T;
+    for (let again = 0; ; again += 1) {
+      try {
+        return (await term.run(this.connection)) as T;
+      } catch (error) {
+        if (again === 100 || !String(error).includes("does not exist")) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
   }
 
   /** Starts `thinkback run`; it is killed when the stage closes, if it still runs. */
