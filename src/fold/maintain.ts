@@ -127,11 +127,16 @@ export async function readPolicy(
   const tiers = keep === null ? undefined : parseKeep(keep);
   const pins = await listPins(store);
   const last = tiers?.at(-1);
+  const first = firstWanted({ now, tiers, pins });
   return {
     tiers,
     pins,
     pinned: pins.map(({ at }) => at),
-    resolutionOf: (span) => (tiers ? (resolutionAt(tiers, span, now) ?? pinsOnlyMs) : 1),
+    resolutionOf: (span) => {
+      // What nobody wants any more is let go as it is: the first base of what is kept is still to be made of it.
+      if (!tiers || (first !== undefined && span.to < first)) return 1;
+      return resolutionAt(tiers, span, now) ?? pinsOnlyMs;
+    },
     // What ages into another tier is thinned as a whole, so it must not be older in one part than in another.
     spanMaxMs: (span) => {
       const isLast = !last || resolutionAt(tiers!, span, now) === last.resolutionMs;
