@@ -1,14 +1,18 @@
 /** What an expiry lets go of, and what it must not take for a loss. */
 import { describe, expect, test } from "vitest";
 import { planExpiry, publishExpiry } from "../../src/fold/expire.js";
+import { maintain } from "../../src/fold/maintain.js";
+import { newestBase } from "../../src/repository/base.js";
 import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { latestExpiry } from "../../src/repository/expiry.js";
 import { parseKeep } from "../../src/repository/keep-policy.js";
+import { declareKeep } from "../../src/repository/settings.js";
+import { readStatus } from "../../src/repository/status.js";
 import type { StoredObject } from "../../src/storage/object-store.js";
 import { verify } from "../../src/verify/verify.js";
 import { dayMs, dayOf } from "../repository/declared.js";
-import { Month, tables } from "../repository/month.js";
-import { namesIn } from "../repository/recording.js";
+import { Month, patient, tables } from "../repository/month.js";
+import { makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";
 import { Random } from "../simulated/random.js";
 import { overriding } from "../simulation/overriding.js";
 
@@ -62,5 +66,46 @@ describe("an expiry", () => {
     expect(Object.keys(expiry.bases).length).toBeLessThan(7);
     const { report } = await verify(month.store, { share: 1, random: () => 0 });
     expect(report.damage).toEqual([]);
+  });
+
+  test("leaves documents uncounted where what came before is gone", async () => {
+    const clock = new StillClock(Date.UTC(2026, 10, 21, 18));
+    const repository = await makeRepository();
+    const recording = await Recording.begin(repository, clock);
+    const [table] = tables;
+    recording.coverage(table!, { state: "copying", since: clock.instant });
+    const copy = await recording.copy(table!, [[1, { id: 1 }]]);
+    const live = await recording.tick(10);
+    await copy.finish(live, live - 10);
+    recording.coverage(table!, { state: "live", since: live });
+    // Ticks end where days do, so that the log is cut right where the first base begins.
+    for (let day = 0; day < 4; day += 1) {
+      const midnight = dayOf(clock.instant) + dayMs - 1;
+      recording.put(table!, 100 + day, { id: day });
+      await recording.tick(midnight - clock.instant);
+      recording.put(table!, 200 + day, { id: day });
+      await recording.tick(3_600_000);
+    }
+    await declareKeep(repository.store, "all:1d", clock.instant);
+    clock.instant += 600_000;
+    await maintain(
+      repository,
+      {
+        clock: patient(clock),
+        owner: { host: "test", process: 2, isAlive: () => false },
+        unique: "m1",
+        partial: true,
+        settleMs: 0,
+        expires: true,
+        graceMs: undefined,
+      },
+      { onRows: () => undefined, phase: () => undefined },
+    );
+    const { logTo } = (await latestExpiry(repository.store))!;
+    const base = await newestBase(repository.store, table!, clock.instant);
+    expect(logTo).toBe(base!.instant);
+    const [status] = (await readStatus(repository)).tables;
+    // It holds 9 by now; that is not said for sure, because what came before the base cannot be counted off.
+    expect(status).toMatchObject({ documents: base!.rows, documentsExact: false });
   });
 });
