@@ -139,8 +139,10 @@ export async function readPolicy(
     },
     // What ages into another tier is thinned as a whole, so it must not be older in one part than in another.
     spanMaxMs: (span) => {
-      const isLast = !last || resolutionAt(tiers!, span, now) === last.resolutionMs;
-      return isLast ? Number.MAX_SAFE_INTEGER : dayMs;
+      const resolutionMs = tiers && resolutionAt(tiers, span, now);
+      if (!last || resolutionMs === undefined) return Number.MAX_SAFE_INTEGER;
+      // And what leaves the last one goes as a whole.
+      return resolutionMs === last.resolutionMs ? Math.max(dayMs, last.ageMs / 4) : dayMs;
     },
   };
 }

@@ -6,6 +6,9 @@ import { newestBase } from "../../src/repository/base.js";
 import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { latestExpiry } from "../../src/repository/expiry.js";
 import { parseKeep } from "../../src/repository/keep-policy.js";
+import { LogView } from "../../src/repository/log-view.js";
+import { addPin } from "../../src/repository/pins.js";
+import type { Repository } from "../../src/repository/repository.js";
 import { declareKeep } from "../../src/repository/settings.js";
 import { readStatus } from "../../src/repository/status.js";
 import type { StoredObject } from "../../src/storage/object-store.js";
@@ -88,19 +91,7 @@ describe("an expiry", () => {
     }
     await declareKeep(repository.store, "all:1d", clock.instant);
     clock.instant += 600_000;
-    await maintain(
-      repository,
-      {
-        clock: patient(clock),
-        owner: { host: "test", process: 2, isAlive: () => false },
-        unique: "m1",
-        partial: true,
-        settleMs: 0,
-        expires: true,
-        graceMs: undefined,
-      },
-      { onRows: () => undefined, phase: () => undefined },
-    );
+    await maintainNow(repository, clock, "m1", undefined);
     const { logTo } = (await latestExpiry(repository.store))!;
     const base = await newestBase(repository.store, table!, clock.instant);
     expect(logTo).toBe(base!.instant);
@@ -108,4 +99,55 @@ describe("an expiry", () => {
     // It holds 9 by now; that is not said for sure, because what came before the base cannot be counted off.
     expect(status).toMatchObject({ documents: base!.rows, documentsExact: false });
   });
+
+  test("leaves no more of the log than what is kept, in few pieces", async () => {
+    const clock = new StillClock();
+    const repository = await makeRepository();
+    const { store } = repository;
+    await declareKeep(store, "all:3d", clock.instant);
+    const recording = await Recording.begin(repository, clock);
+    const [table] = tables;
+    recording.coverage(table!, { state: "copying", since: clock.instant });
+    const copy = await recording.copy(table!, [[1, { id: 1 }]]);
+    const live = await recording.tick(10);
+    await copy.finish(live, live - 10);
+    recording.coverage(table!, { state: "live", since: live });
+    const begin = clock.instant;
+    for (let day = 1; day <= 100; day += 1) {
+      for (let tick = 0; tick < 4; tick += 1) {
+        recording.put(table!, tick, { id: tick, day });
+        await recording.tick(dayMs / 4 - 2);
+      }
+      if (day === 40) await addPin(store, { name: "p", at: clock.instant - dayMs, made: 0 });
+      await maintainNow(repository, clock, `m${day}`, 0);
+      const { pieces } = await LogView.read(store);
+      if (day >= 40) expect(pieces.length, `day ${day}`).toBeLessThan(3 + 5 + 32);
+      else expect(clock.instant - pieces[0]!.from).toBeLessThan(6 * dayMs);
+    }
+    expect((await latestExpiry(store))!.logTo).toBeGreaterThan(begin + 36 * dayMs);
+    const { pieces } = await LogView.read(store);
+    expect(pieces.length).toBeLessThan(3 + 5 + 32);
+    expect((await namesIn(store)).length).toBeLessThan(200);
+  });
 });
+
+function maintainNow(
+  repository: Repository,
+  clock: StillClock,
+  unique: string,
+  graceMs: number | undefined,
+) {
+  return maintain(
+    repository,
+    {
+      clock: patient(clock),
+      owner: { host: "test", process: 2, isAlive: () => false },
+      unique,
+      partial: true,
+      settleMs: 0,
+      expires: true,
+      graceMs,
+    },
+    { onRows: () => undefined, phase: () => undefined },
+  );
+}
