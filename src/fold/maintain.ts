@@ -55,7 +55,8 @@ export function maintain(
 ): Promise<Maintained> {
   const { store } = repository;
   const { clock, owner, unique } = options;
-  return withLease(store, clock, owner, unique, async (signal, lease) => {
+  return withLease(store, clock, owner, unique, async (gone, lease) => {
+    const signal = { throwIfAborted: () => lease.check(gone) };
     const policy = await readPolicy(repository, clock.now());
     observer.phase("log");
     const log = await foldLog(repository, {
@@ -69,15 +70,17 @@ export function maintain(
     observer.phase("bases");
     const onRows: FoldOptions["onRows"] = (table, rows) => observer.onRows(table, rows);
     const tables = options.bases
-      ? await fold(repository, { ...options.bases, unique, onRows })
+      ? await fold(repository, { ...options.bases, unique, onRows, signal })
       : [];
     let expiry: ExpiryPlan | undefined;
     if (options.expires) {
       observer.phase("expiry");
-      await foldFirstBases(repository, policy, { unique: `${unique}x`, onRows }, clock.now());
+      const first = { unique: `${unique}x`, onRows, signal };
+      await foldFirstBases(repository, policy, first, clock.now());
       expiry = await planExpiry(repository, { ...policy, now: clock.now() });
       // That it can be renewed proves that nobody else maintains.
       await lease.renew();
+      signal.throwIfAborted();
       await publishExpiry(repository, expiry);
     }
     let deleted: StoredObject[] = [];
@@ -151,7 +154,7 @@ export async function readPolicy(
 async function foldFirstBases(
   repository: Repository,
   policy: Policy,
-  options: Pick<FoldOptions, "unique" | "onRows">,
+  options: Pick<FoldOptions, "unique" | "onRows" | "signal">,
   now: Instant,
 ): Promise<void> {
   const first = firstWanted({ ...policy, now });
@@ -166,7 +169,7 @@ async function sweepNow(
   repository: Repository,
   graceMs: number,
   now: Instant,
-  signal: AbortSignal,
+  signal: Pick<AbortSignal, "throwIfAborted">,
 ): Promise<StoredObject[]> {
   const readersBegan = await begins(repository, now);
   const objects = await planSweep(repository, { now, graceMs, readersBegan });
