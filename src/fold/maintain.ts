@@ -7,6 +7,7 @@ import type { Instant } from "../instant.js";
 import type { Owner } from "../repository/claim.js";
 import { type KeepTier, parseKeep, pinsOnlyMs, resolutionAt } from "../repository/keep-policy.js";
 import { withLease } from "../repository/lease.js";
+import { listSegments } from "../repository/log.js";
 import { listPins, type Pin } from "../repository/pins.js";
 import { forgetReaders, liveReaders } from "../repository/readers.js";
 import type { Repository } from "../repository/repository.js";
@@ -76,7 +77,7 @@ export function maintain(
     if (options.expires) {
       observer.phase("expiry");
       const first = { unique: `${unique}x`, onRows, signal };
-      await foldFirstBases(repository, policy, first, clock.now());
+      await foldFirstBases(repository, policy, first);
       expiry = await planExpiry(repository, { ...policy, now: clock.now() });
       // That it can be renewed proves that nobody else maintains.
       await lease.renew();
@@ -113,6 +114,8 @@ export async function planMaintenance(
 
 /** What the declared tiers and the pins mean for folding and letting go. */
 export interface Policy {
+  /** The instant from which ages are counted back. */
+  aged: Instant;
   tiers: KeepTier[] | undefined;
   pins: Pin[];
   pinned: Instant[];
@@ -120,29 +123,37 @@ export interface Policy {
   spanMaxMs: (span: { from: Instant; to: Instant }) => number;
 }
 
-/** What the declared tiers and the pins want. */
+/**
+ * What the declared tiers and the pins want. The history ages as the log goes on: a day after the last segment it stands
+ * still, so that nothing of what was captured last is let go while capture is down, or because a clock is wrong.
+ */
 export async function readPolicy(
   { store }: Repository,
   now: Instant,
   wanted?: string,
 ): Promise<Policy> {
-  const keep = wanted ?? (await readSettings(store)).keep;
+  const last = (await listSegments(store)).at(-1);
+  const aged = last ? Math.min(now, last.to + dayMs) : now;
+  return policyOf(await listPins(store), aged, wanted ?? (await readSettings(store)).keep);
+}
+
+function policyOf(pins: Pin[], aged: Instant, keep: string | null): Policy {
   const tiers = keep === null ? undefined : parseKeep(keep);
-  const pins = await listPins(store);
   const last = tiers?.at(-1);
-  const first = firstWanted({ now, tiers, pins });
+  const first = firstWanted({ aged, tiers, pins });
   return {
+    aged,
     tiers,
     pins,
     pinned: pins.map(({ at }) => at),
     resolutionOf: (span) => {
       // What nobody wants any more is let go as it is: the first base of what is kept is still to be made of it.
       if (!tiers || (first !== undefined && span.to < first)) return 1;
-      return resolutionAt(tiers, span, now) ?? pinsOnlyMs;
+      return resolutionAt(tiers, span, aged) ?? pinsOnlyMs;
     },
     // What ages into another tier is thinned as a whole, so it must not be older in one part than in another.
     spanMaxMs: (span) => {
-      const resolutionMs = tiers && resolutionAt(tiers, span, now);
+      const resolutionMs = tiers && resolutionAt(tiers, span, aged);
       if (!last || resolutionMs === undefined) return Number.MAX_SAFE_INTEGER;
       // And what leaves the last one goes as a whole.
       return resolutionMs === last.resolutionMs ? Math.max(dayMs, last.ageMs / 4) : dayMs;
@@ -155,9 +166,8 @@ async function foldFirstBases(
   repository: Repository,
   policy: Policy,
   options: Pick<FoldOptions, "unique" | "onRows" | "signal">,
-  now: Instant,
 ): Promise<void> {
-  const first = firstWanted({ ...policy, now });
+  const first = firstWanted(policy);
   if (first === undefined) return;
   const isPinned = policy.pins.some(({ at }) => at === first);
   // The last millisecond of a day is kept in every resolution.

@@ -43,9 +43,30 @@ describe("an expiry", () => {
     const repository = { ...month.repository, store: overriding(month.store, { list }) };
     await month.maintain({ graceMs: undefined });
     const now = month.clock.instant + dayMs;
-    const plan = await planExpiry(repository, { now, tiers: parseKeep(keep), pins: [] });
+    const plan = await planExpiry(repository, { now, aged: now, tiers: parseKeep(keep), pins: [] });
     expect(plan.expiry).toBeDefined();
     expect(plan.tables.map(({ table }) => table).sort()).toEqual(tables);
+  });
+
+  test("lets go of nothing while nobody captures, whatever the clock says", async () => {
+    const month = await days(4);
+    await month.maintain();
+    const sizes = await namesIn(month.store);
+    const before = await readCoverage(month.store);
+    month.stopWriter(dayMs);
+    await month.maintain({ graceMs: 0 });
+    const from = (await readCoverage(month.store)).get(tables[0]!)!.intervals[0]!.from;
+    for (const days of [40, 4000]) {
+      month.stopWriter(days * dayMs);
+      await month.maintain({ graceMs: 0 });
+      const [first] = (await readCoverage(month.store)).get(tables[0]!)!.intervals;
+      expect(first!.from).toBe(from);
+      expect(first!.to).toBeGreaterThan(before.get(tables[0]!)!.intervals[0]!.from);
+    }
+    expect(sizes.length).toBeGreaterThan(20);
+    await month.startWriter();
+    await month.maintain();
+    expect((await readCoverage(month.store)).get(tables[0]!)!.state).toBe("live");
   });
 
   test("is published when nothing but claims end", async () => {
@@ -54,7 +75,12 @@ describe("an expiry", () => {
     const now = month.clock.instant;
     expect(first!.from).toBe(dayOf(now) - 2 * dayMs);
     const before = await latestExpiry(month.store);
-    const again = await planExpiry(month.repository, { now, tiers: parseKeep(keep), pins: [] });
+    const again = await planExpiry(month.repository, {
+      now,
+      aged: now,
+      tiers: parseKeep(keep),
+      pins: [],
+    });
     expect(again.expiry).toBeUndefined();
     await publishExpiry(month.repository, again);
     expect(await latestExpiry(month.store)).toEqual(before);
