@@ -21,6 +21,8 @@ import { StoreSnapshot } from "../storage/store-snapshot.js";
 
 export interface ExpiryOptions {
   now: Instant;
+  /** When the history is as old as its tiers count; see readPolicy. */
+  aged: Instant;
   /** Undefined if every change is kept for ever; then only bases that nothing needs are let go. */
   tiers: KeepTier[] | undefined;
   pins: Pin[];
@@ -44,8 +46,12 @@ export interface ExpiryPlan {
 }
 
 /** The first instant that has to stay restorable; undefined if all of them have. */
-export function firstWanted({ now, tiers, pins }: ExpiryOptions): Instant | undefined {
-  const kept = tiers && startOfKept(tiers, now);
+export function firstWanted({
+  aged,
+  tiers,
+  pins,
+}: Omit<ExpiryOptions, "now">): Instant | undefined {
+  const kept = tiers && startOfKept(tiers, aged);
   if (kept === undefined) return undefined;
   return Math.min(kept, ...pins.map(({ at }) => at));
 }
@@ -79,7 +85,7 @@ export async function planExpiry(
       next.horizons[table] = { from, base: begin.instant };
     } else if (first !== undefined) isMoving = true;
     const gapsHere = gaps.filter((gap) => gap.table === undefined || gap.table === table);
-    const kept = isGone ? [] : keptBases(usable, begin, gapsHere, options.now);
+    const kept = isGone ? [] : keptBases(usable, begin, gapsHere, options.aged);
     const retired = usable.filter((base) => !kept.includes(base)).map(manifestName(bases.names));
     for (const name of retired) next.bases[name] = options.now;
     tables.push({

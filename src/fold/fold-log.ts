@@ -45,7 +45,8 @@ export interface FoldLogOptions {
   within?: (piece: LogPiece) => boolean;
   /** Bytes of lines that are held in memory at once. */
   memoryBytesMax?: number;
-  signal?: AbortSignal;
+  /** Asked before anything is published. */
+  signal?: Pick<AbortSignal, "throwIfAborted">;
 }
 
 export interface FoldedLog {

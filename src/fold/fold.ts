@@ -49,6 +49,8 @@ export interface FoldOptions {
   unique: string;
   /** Told how many rows of a table are in its new base so far; for progress. */
   onRows: (table: string, rows: number) => void;
+  /** Asked before anything is published. */
+  signal?: Pick<AbortSignal, "throwIfAborted">;
   /** See BaseWriter. */
   partBytesTarget?: number;
   /** See LogCollection. */
@@ -143,7 +145,7 @@ async function foldTable(
   { base, instant, epoch }: DueTable,
   log: LogCollection,
   chain: ChainCheck,
-  { unique, onRows, partBytesTarget, skipUnchanged }: FoldOptions,
+  { unique, onRows, partBytesTarget, skipUnchanged, signal }: FoldOptions,
 ): Promise<FoldedTable> {
   const { store } = repository;
   const { table, primaryKey } = base;
@@ -157,6 +159,7 @@ async function foldTable(
     onSuccession: (before, after) => chain.follow(before, after),
     onRows: (rows) => onRows(table, rows),
   });
+  signal?.throwIfAborted();
   for (const evidence of chain.breaks) await putEvidence(store, evidence);
   const breaks = chain.breaks.length;
   const isWanted = !skipUnchanged || log.versionsOf(table) > 0;

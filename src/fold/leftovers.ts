@@ -54,7 +54,7 @@ export class Leftovers {
       const next = this.claims.find((claim) => claim.epoch > epoch);
       if (!next || !this.isPast(next.started)) return true;
     }
-    // A fold of the bases that the history is to begin with adds a letter.
-    return this.folds.has(unique) || this.folds.has(unique.slice(0, -1));
+    // Some of what a fold makes has more behind what tells it apart.
+    return [...this.folds].some((fold) => unique.startsWith(fold));
   }
 }

@@ -7,6 +7,7 @@ import type { Instant } from "../instant.js";
 import type { Owner } from "../repository/claim.js";
 import { type KeepTier, parseKeep, pinsOnlyMs, resolutionAt } from "../repository/keep-policy.js";
 import { withLease } from "../repository/lease.js";
+import { listSegments } from "../repository/log.js";
 import { listPins, type Pin } from "../repository/pins.js";
 import { forgetReaders, liveReaders } from "../repository/readers.js";
 import type { Repository } from "../repository/repository.js";
@@ -55,7 +56,8 @@ export function maintain(
 ): Promise<Maintained> {
   const { store } = repository;
   const { clock, owner, unique } = options;
-  return withLease(store, clock, owner, unique, async (signal, lease) => {
+  return withLease(store, clock, owner, unique, async (gone, lease) => {
+    const signal = { throwIfAborted: () => lease.check(gone) };
     const policy = await readPolicy(repository, clock.now());
     observer.phase("log");
     const log = await foldLog(repository, {
@@ -69,15 +71,17 @@ export function maintain(
     observer.phase("bases");
     const onRows: FoldOptions["onRows"] = (table, rows) => observer.onRows(table, rows);
     const tables = options.bases
-      ? await fold(repository, { ...options.bases, unique, onRows })
+      ? await fold(repository, { ...options.bases, unique, onRows, signal })
       : [];
     let expiry: ExpiryPlan | undefined;
     if (options.expires) {
       observer.phase("expiry");
-      await foldFirstBases(repository, policy, { unique: `${unique}x`, onRows }, clock.now());
+      const first = { unique: `${unique}x`, onRows, signal };
+      await foldFirstBases(repository, policy, first);
       expiry = await planExpiry(repository, { ...policy, now: clock.now() });
       // That it can be renewed proves that nobody else maintains.
       await lease.renew();
+      signal.throwIfAborted();
       await publishExpiry(repository, expiry);
     }
     let deleted: StoredObject[] = [];
@@ -110,6 +114,8 @@ export async function planMaintenance(
 
 /** What the declared tiers and the pins mean for folding and letting go. */
 export interface Policy {
+  /** The instant from which ages are counted back. */
+  aged: Instant;
   tiers: KeepTier[] | undefined;
   pins: Pin[];
   pinned: Instant[];
@@ -117,25 +123,40 @@ export interface Policy {
   spanMaxMs: (span: { from: Instant; to: Instant }) => number;
 }
 
-/** What the declared tiers and the pins want. */
+/**
+ * What the declared tiers and the pins want. The history ages as the log goes on: a day after the last segment it stands
+ * still, so that nothing of what was captured last is let go while capture is down, or because a clock is wrong.
+ */
 export async function readPolicy(
   { store }: Repository,
   now: Instant,
   wanted?: string,
 ): Promise<Policy> {
-  const keep = wanted ?? (await readSettings(store)).keep;
+  const last = (await listSegments(store)).at(-1);
+  const aged = last ? Math.min(now, last.to + dayMs) : now;
+  return policyOf(await listPins(store), aged, wanted ?? (await readSettings(store)).keep);
+}
+
+function policyOf(pins: Pin[], aged: Instant, keep: string | null): Policy {
   const tiers = keep === null ? undefined : parseKeep(keep);
-  const pins = await listPins(store);
   const last = tiers?.at(-1);
+  const first = firstWanted({ aged, tiers, pins });
   return {
+    aged,
     tiers,
     pins,
     pinned: pins.map(({ at }) => at),
-    resolutionOf: (span) => (tiers ? (resolutionAt(tiers, span, now) ?? pinsOnlyMs) : 1),
+    resolutionOf: (span) => {
+      // What nobody wants any more is let go as it is: the first base of what is kept is still to be made of it.
+      if (!tiers || (first !== undefined && span.to < first)) return 1;
+      return resolutionAt(tiers, span, aged) ?? pinsOnlyMs;
+    },
     // What ages into another tier is thinned as a whole, so it must not be older in one part than in another.
     spanMaxMs: (span) => {
-      const isLast = !last || resolutionAt(tiers!, span, now) === last.resolutionMs;
-      return isLast ? Number.MAX_SAFE_INTEGER : dayMs;
+      const resolutionMs = tiers && resolutionAt(tiers, span, aged);
+      if (!last || resolutionMs === undefined) return Number.MAX_SAFE_INTEGER;
+      // And what leaves the last one goes as a whole.
+      return resolutionMs === last.resolutionMs ? Math.max(dayMs, last.ageMs / 4) : dayMs;
     },
   };
 }
@@ -144,10 +165,9 @@ export async function readPolicy(
 async function foldFirstBases(
   repository: Repository,
   policy: Policy,
-  options: Pick<FoldOptions, "unique" | "onRows">,
-  now: Instant,
+  options: Pick<FoldOptions, "unique" | "onRows" | "signal">,
 ): Promise<void> {
-  const first = firstWanted({ ...policy, now });
+  const first = firstWanted(policy);
   if (first === undefined) return;
   const isPinned = policy.pins.some(({ at }) => at === first);
   // The last millisecond of a day is kept in every resolution.
@@ -159,7 +179,7 @@ async function sweepNow(
   repository: Repository,
   graceMs: number,
   now: Instant,
-  signal: AbortSignal,
+  signal: Pick<AbortSignal, "throwIfAborted">,
 ): Promise<StoredObject[]> {
   const readersBegan = await begins(repository, now);
   const objects = await planSweep(repository, { now, graceMs, readersBegan });

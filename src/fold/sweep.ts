@@ -56,7 +56,7 @@ export async function planSweep(
 export async function sweep(
   { store }: Repository,
   objects: StoredObject[],
-  signal?: AbortSignal,
+  signal?: Pick<AbortSignal, "throwIfAborted">,
 ): Promise<void> {
   for (const { name } of objects) {
     signal?.throwIfAborted();

@@ -115,6 +115,15 @@ export class Lease {
     return Math.min(this.until - clock.now(), this.untilMonotonicMs - clock.monotonicMs());
   }
 
+  /**
+   * Throws, with code "fenced", if `signal` has aborted or the lease may have lapsed. To be asked right before a step
+   * that others see: a process that stood still for long may go on before any of its timers.
+   */
+  check(signal: AbortSignal): void {
+    signal.throwIfAborted();
+    if (this.leftMs() <= 0) throw lapsed(undefined);
+  }
+
   /** Puts the next number. Returns false if it was taken, or if a greater one of somebody else is there. */
   private async put(number: number, released: boolean): Promise<boolean> {
     const { host, process } = this.owner;

@@ -44,7 +44,7 @@ export async function totalsAt(
 
 /**
  * What the log was given of one table up to and including `instant`, to the millisecond; undefined where the history
- * is thinned and cannot be counted any more.
+ * is thinned, or let go, and cannot be counted any more.
  */
 export async function countsAt(
   view: LogView,
@@ -55,7 +55,8 @@ export async function countsAt(
   const { changes, inserts, deletes } = upToPiece;
   const counts = { changes, inserts, deletes };
   const last = view.pieces.findLast(({ from }) => from <= instant);
-  if (last === undefined || last.to <= instant) return counts;
+  if (last === undefined) return view.expiry && view.expiry.logTo >= 0 ? undefined : counts;
+  if (last.to <= instant) return counts;
   if (last.kind === "folded" && last.manifest.resolutionMs > 1) return undefined;
   // The piece goes on after the instant: what came then is taken off again.
   for await (const version of versionsOf(view, last, table, instant)) {

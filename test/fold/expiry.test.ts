@@ -1,14 +1,21 @@
 /** What an expiry lets go of, and what it must not take for a loss. */
 import { describe, expect, test } from "vitest";
 import { planExpiry, publishExpiry } from "../../src/fold/expire.js";
+import { maintain } from "../../src/fold/maintain.js";
+import { newestBase } from "../../src/repository/base.js";
 import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { latestExpiry } from "../../src/repository/expiry.js";
 import { parseKeep } from "../../src/repository/keep-policy.js";
+import { LogView } from "../../src/repository/log-view.js";
+import { addPin } from "../../src/repository/pins.js";
+import type { Repository } from "../../src/repository/repository.js";
+import { declareKeep } from "../../src/repository/settings.js";
+import { readStatus } from "../../src/repository/status.js";
 import type { StoredObject } from "../../src/storage/object-store.js";
 import { verify } from "../../src/verify/verify.js";
 import { dayMs, dayOf } from "../repository/declared.js";
-import { Month, tables } from "../repository/month.js";
-import { namesIn } from "../repository/recording.js";
+import { Month, patient, tables } from "../repository/month.js";
+import { makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";
 import { Random } from "../simulated/random.js";
 import { overriding } from "../simulation/overriding.js";
 
@@ -36,9 +43,30 @@ describe("an expiry", () => {
     const repository = { ...month.repository, store: overriding(month.store, { list }) };
     await month.maintain({ graceMs: undefined });
     const now = month.clock.instant + dayMs;
-    const plan = await planExpiry(repository, { now, tiers: parseKeep(keep), pins: [] });
+    const plan = await planExpiry(repository, { now, aged: now, tiers: parseKeep(keep), pins: [] });
     expect(plan.expiry).toBeDefined();
     expect(plan.tables.map(({ table }) => table).sort()).toEqual(tables);
+  });
+
+  test("lets go of nothing while nobody captures, whatever the clock says", async () => {
+    const month = await days(4);
+    await month.maintain();
+    const sizes = await namesIn(month.store);
+    const before = await readCoverage(month.store);
+    month.stopWriter(dayMs);
+    await month.maintain({ graceMs: 0 });
+    const from = (await readCoverage(month.store)).get(tables[0]!)!.intervals[0]!.from;
+    for (const days of [40, 4000]) {
+      month.stopWriter(days * dayMs);
+      await month.maintain({ graceMs: 0 });
+      const [first] = (await readCoverage(month.store)).get(tables[0]!)!.intervals;
+      expect(first!.from).toBe(from);
+      expect(first!.to).toBeGreaterThan(before.get(tables[0]!)!.intervals[0]!.from);
+    }
+    expect(sizes.length).toBeGreaterThan(20);
+    await month.startWriter();
+    await month.maintain();
+    expect((await readCoverage(month.store)).get(tables[0]!)!.state).toBe("live");
   });
 
   test("is published when nothing but claims end", async () => {
@@ -47,7 +75,12 @@ describe("an expiry", () => {
     const now = month.clock.instant;
     expect(first!.from).toBe(dayOf(now) - 2 * dayMs);
     const before = await latestExpiry(month.store);
-    const again = await planExpiry(month.repository, { now, tiers: parseKeep(keep), pins: [] });
+    const again = await planExpiry(month.repository, {
+      now,
+      aged: now,
+      tiers: parseKeep(keep),
+      pins: [],
+    });
     expect(again.expiry).toBeUndefined();
     await publishExpiry(month.repository, again);
     expect(await latestExpiry(month.store)).toEqual(before);
@@ -63,4 +96,84 @@ describe("an expiry", () => {
     const { report } = await verify(month.store, { share: 1, random: () => 0 });
     expect(report.damage).toEqual([]);
   });
+
+  test("leaves documents uncounted where what came before is gone", async () => {
+    const clock = new StillClock(Date.UTC(2026, 10, 21, 18));
+    const repository = await makeRepository();
+    const recording = await Recording.begin(repository, clock);
+    const [table] = tables;
+    recording.coverage(table!, { state: "copying", since: clock.instant });
+    const copy = await recording.copy(table!, [[1, { id: 1 }]]);
+    const live = await recording.tick(10);
+    await copy.finish(live, live - 10);
+    recording.coverage(table!, { state: "live", since: live });
+    // Ticks end where days do, so that the log is cut right where the first base begins.
+    for (let day = 0; day < 4; day += 1) {
+      const midnight = dayOf(clock.instant) + dayMs - 1;
+      recording.put(table!, 100 + day, { id: day });
+      await recording.tick(midnight - clock.instant);
+      recording.put(table!, 200 + day, { id: day });
+      await recording.tick(3_600_000);
+    }
+    await declareKeep(repository.store, "all:1d", clock.instant);
+    clock.instant += 600_000;
+    await maintainNow(repository, clock, "m1", undefined);
+    const { logTo } = (await latestExpiry(repository.store))!;
+    const base = await newestBase(repository.store, table!, clock.instant);
+    expect(logTo).toBe(base!.instant);
+    const [status] = (await readStatus(repository)).tables;
+    // It holds 9 by now; that is not said for sure, because what came before the base cannot be counted off.
+    expect(status).toMatchObject({ documents: base!.rows, documentsExact: false });
+  });
+
+  test("leaves no more of the log than what is kept, in few pieces", async () => {
+    const clock = new StillClock();
+    const repository = await makeRepository();
+    const { store } = repository;
+    await declareKeep(store, "all:3d", clock.instant);
+    const recording = await Recording.begin(repository, clock);
+    const [table] = tables;
+    recording.coverage(table!, { state: "copying", since: clock.instant });
+    const copy = await recording.copy(table!, [[1, { id: 1 }]]);
+    const live = await recording.tick(10);
+    await copy.finish(live, live - 10);
+    recording.coverage(table!, { state: "live", since: live });
+    const begin = clock.instant;
+    for (let day = 1; day <= 100; day += 1) {
+      for (let tick = 0; tick < 4; tick += 1) {
+        recording.put(table!, tick, { id: tick, day });
+        await recording.tick(dayMs / 4 - 2);
+      }
+      if (day === 40) await addPin(store, { name: "p", at: clock.instant - dayMs, made: 0 });
+      await maintainNow(repository, clock, `m${day}`, 0);
+      const { pieces } = await LogView.read(store);
+      if (day >= 40) expect(pieces.length, `day ${day}`).toBeLessThan(3 + 5 + 32);
+      else expect(clock.instant - pieces[0]!.from).toBeLessThan(6 * dayMs);
+    }
+    expect((await latestExpiry(store))!.logTo).toBeGreaterThan(begin + 36 * dayMs);
+    const { pieces } = await LogView.read(store);
+    expect(pieces.length).toBeLessThan(3 + 5 + 32);
+    expect((await namesIn(store)).length).toBeLessThan(200);
+  });
 });
+
+function maintainNow(
+  repository: Repository,
+  clock: StillClock,
+  unique: string,
+  graceMs: number | undefined,
+) {
+  return maintain(
+    repository,
+    {
+      clock: patient(clock),
+      owner: { host: "test", process: 2, isAlive: () => false },
+      unique,
+      partial: true,
+      settleMs: 0,
+      expires: true,
+      graceMs,
+    },
+    { onRows: () => undefined, phase: () => undefined },
+  );
+}

@@ -134,9 +134,9 @@ async function letGo(store: ObjectStore, month: Month, random: Random): Promise<
   // Of what is old, few bases stay.
   const now = month.clock.instant + (days === 0 ? 20 * dayMs : 3_600_000);
   const tiers = days === 0 ? undefined : parseKeep(`all:${days}d`);
-  const plan = await planExpiry(repository, { now, tiers, pins: [] });
+  const plan = await planExpiry(repository, { now, aged: now, tiers, pins: [] });
   await publishExpiry(repository, plan);
-  const from = firstWanted({ now, tiers, pins: [] }) ?? 0;
+  const from = firstWanted({ aged: now, tiers, pins: [] }) ?? 0;
   const kept = (of: TableCoverage) => of.intervals.filter(({ to }) => to >= from);
   for (const [table, of] of await readCoverage(left)) {
     for (const [i, interval] of kept(before.get(table)!).entries()) {

@@ -4,6 +4,7 @@ import type { Instant } from "../../src/instant.js";
 import { intervalAt, isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
 import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { LogView } from "../../src/repository/log-view.js";
+import { readStatus } from "../../src/repository/status.js";
 import { Random } from "../simulated/random.js";
 import { type Declared, dayMs, declaredOf } from "./declared.js";
 import { Month, tables } from "./month.js";
@@ -84,7 +85,7 @@ describe("a month of history", () => {
       const month = await Month.begin(random, keep);
       const begin = month.clock.instant;
       const sizes: { objects: number; bytes: number }[] = [];
-      let [restores, again] = [0, 0];
+      let [restores, again, counted] = [0, 0, 0];
       /** Some of what was restored before. */
       const restored: { table: string; at: Instant; documents: string }[] = [];
       for (let day = 0; day < 45; day += 1) {
@@ -92,7 +93,8 @@ describe("a month of history", () => {
         const runs = 1 + random.below(3);
         for (let run = 1; run <= runs; run += 1) {
           await month.workUntil(end - ((runs - run) * dayMs) / runs);
-          await month.maintain();
+          const until = month.clock.instant;
+          await month.maintain(random.below(2) === 0 ? { bases: { until } } : {});
         }
         if (random.below(4) === 0) {
           month.stopWriter(random.below(7_200_000));
@@ -110,6 +112,13 @@ describe("a month of history", () => {
             restores += 1;
           }
         }
+        for (const { id, documents, documentsExact } of (await readStatus(month.repository))
+          .tables) {
+          if (!documentsExact) continue;
+          const now = month.history.at(id, Number.MAX_SAFE_INTEGER);
+          expect(documents, `day ${day}, documents of ${id}`).toBe(now.length);
+          counted += 1;
+        }
         for (const { table, at, documents } of restored.filter(() => random.below(3) === 0)) {
           if (!isExactAt(intervalAt(coverage.get(table)!, at), at)) continue;
           expect((await restoredAt(view, table, at)).join("\n")).toBe(documents);
@@ -120,6 +129,7 @@ describe("a month of history", () => {
       }
       expect(restores).toBeGreaterThan(700);
       expect(again).toBeGreaterThan(400);
+      expect(counted).toBeGreaterThan(20);
       // Where nothing is written any more, what is stored is what is kept: a piece per day, its bases, and small facts.
       const settled = await settle(month);
       expect(settled.objects).toBeLessThan(400);
