@@ -2,9 +2,10 @@
  * What was let go on purpose. An expiry is published before anything is deleted: from then on nothing that it names is
  * claimed, so that whether an object of it is still there makes no difference.
  */
+import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { expiryPrefix } from "./names.js";
+import { expiryPrefix, numberedName } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
 export interface Expiry {
@@ -41,8 +42,32 @@ export function nextExpiry(before: Expiry | undefined, now: Instant): Expiry {
 }
 
 /** The expiry that counts; undefined if nothing was ever let go. */
-export function latestExpiry(store: ObjectStore): Promise<Expiry | undefined> {
-  return newestNumbered<Expiry>(store, expiryPrefix, "expiry");
+export async function latestExpiry(store: ObjectStore): Promise<Expiry | undefined> {
+  const found = await newestNumbered<Expiry>(store, expiryPrefix, "expiry");
+  return found && checkExpiry(found);
+}
+
+/** Throws, naming it, unless an expiry says all that one has to. */
+export function checkExpiry(expiry: Expiry): Expiry {
+  const { at, logTo, cuts, horizons, bases, folded } = expiry as Partial<Expiry>;
+  const isSound =
+    isInstant(at) &&
+    Number.isSafeInteger(logTo) &&
+    Array.isArray(cuts) &&
+    cuts.every((cut) => isInstant(cut?.to) && isInstant(cut.at)) &&
+    valuesOf(horizons)?.every((of) => isInstant(of?.from) && isInstant(of.base)) &&
+    [bases, folded].every((of) => valuesOf(of)?.every(isInstant));
+  if (isSound) return expiry;
+  const name = numberedName(expiryPrefix, expiry.number);
+  throw damaged(name, "its fields are not those of an expiry");
+}
+
+function isInstant(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function valuesOf<T>(record: Record<string, T> | undefined): T[] | undefined {
+  return typeof record === "object" && record !== null ? Object.values(record) : undefined;
 }
 
 /** Publishes an expiry; false if somebody else published one meanwhile. */

@@ -118,7 +118,8 @@ function isManifest(manifest: Partial<FoldedManifest>): boolean {
     tables.every(isTable) &&
     [manifest.catalog, manifest.coverage].every((of) => of === null || isRecords(of)) &&
     typeof opening === "object" &&
-    opening !== null
+    opening !== null &&
+    Object.values(opening).every((of) => typeof of === "object" && of !== null)
   );
 }
 

@@ -2,7 +2,7 @@
 import { damaged } from "../errors.js";
 import { readAcknowledgement } from "../repository/acknowledgement.js";
 import { readEvidence } from "../repository/evidence.js";
-import { type Expiry, expiriesKept } from "../repository/expiry.js";
+import { checkExpiry, type Expiry, expiriesKept } from "../repository/expiry.js";
 import { readJsonObject } from "../repository/json-object.js";
 import { readClaim, type WriterClaim } from "../repository/log.js";
 import {
@@ -79,7 +79,7 @@ const readers: Partial<Record<ObjectKind, Read>> = {
   evidence: readEvidence,
   acknowledgement: readAcknowledgement,
   settings: numbered("settings"),
-  expiry: numbered("expiry"),
+  expiry: async (store, name) => checkExpiry((await numbered("expiry")(store, name)) as Expiry),
   rates: numbered("rates"),
   lease: numbered("lease"),
   pin: readPin,

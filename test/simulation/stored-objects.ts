@@ -9,8 +9,9 @@ import { LogView } from "../../src/repository/log-view.js";
 import { parseManifestName } from "../../src/repository/names.js";
 import type { ObjectReference } from "../../src/repository/segment.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { verify } from "../../src/verify/verify.js";
 
-/** Throws at the first object that is not whole, or not in its place. */
+/** Throws at the first object that is not whole, or not in its place; and unless verify says the same. */
 export async function verifyRepository(store: ObjectStore): Promise<void> {
   await readWholeChain(store);
   const inventory = await readBases(store);
@@ -19,6 +20,9 @@ export async function verifyRepository(store: ObjectStore): Promise<void> {
     if (parseManifestName(name)) await verifyBase(store, name);
     else if (name.endsWith(".zst")) await readObject(store, name);
   }
+  const { damage, breaks } = (await verify(store, { share: 1, random: () => 0 })).report;
+  if (damage.length > 0) throw new Error(`verify finds damage: ${JSON.stringify(damage)}`);
+  if (breaks.length > 0) throw new Error(`broken version chain: ${JSON.stringify(breaks)}`);
 }
 
 async function readWholeChain(store: ObjectStore): Promise<void> {

@@ -311,3 +311,32 @@ test("an object of another repository is named", async () => {
   const store = await copyOf(world.store, { [name]: foreign });
   expect(await found(store, 0)).toEqual([[name, "it belongs to another repository, another"]]);
 });
+
+test("a JSON object with wrong fields is named or taken, and stops nothing", {
+  timeout: 120_000,
+}, async () => {
+  const values: unknown[] = [null, -1, "text", [null], {}, undefined];
+  let named = 0;
+  for (const [what, name] of chosen) {
+    if (!name.endsWith(".json")) continue;
+    const {
+      thinkback,
+      version: _,
+      checksum: __,
+      ...fields
+    } = JSON.parse(objects.get(name)!.toString()) as Record<string, unknown>;
+    for (const field of Object.keys(fields)) {
+      for (const value of values) {
+        const sealed = encodeJsonObject(thinkback as string, { ...fields, [field]: value });
+        const store = await copyOf(world.store, { [name]: sealed });
+        const where = `${field} of ${what}: ${JSON.stringify(value)}`;
+        try {
+          if ((await inspect(store, 0)).damage.some(({ object }) => object === name)) named += 1;
+        } catch (error) {
+          throw new Error(where, { cause: error });
+        }
+      }
+    }
+  }
+  expect(named).toBeGreaterThan(100);
+});
