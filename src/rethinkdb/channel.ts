@@ -1,14 +1,16 @@
+import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
-import type { Socket } from "node:net";
-import type { ConnectOptions } from "rethinkdb";
-import driverConnections from "rethinkdb/net.js";
+import { connect, isIP, type OnReadOpts, type Socket, type TcpNetConnectOpts } from "node:net";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { type Clock, systemClock, withTimeout } from "../clock.js";
 import { type ErrorCode, messageOf, ThinkbackError } from "../errors.js";
 import { type Address, formatAddress } from "./address.js";
+import { HandshakeRefused, type Messages, shakeHands } from "./handshake.js";
 
 /** An authenticated byte pipe to a server: what remains of a connection after its handshake. */
 export interface Channel {
   write(bytes: Buffer): void;
-  /** Set once, before anything is written. */
+  /** Set once, before anything is written. The bytes are valid until the listener returns. */
   onData(listener: (bytes: Buffer) => void): void;
   /** Called once, when the pipe is gone, whoever closed it. */
   onClose(listener: (error: Error) => void): void;
@@ -18,70 +20,138 @@ export interface Channel {
 /** Opens channels to one server. */
 export type Dial = () => Promise<Channel>;
 
-const { TcpConnection } = driverConnections;
-const connectTimeoutSeconds = 10;
+const connectMsMax = 10_000;
+/** What is taken from the socket at once. */
+const readBytesMax = 64 * 1024;
+/** The server's messages of a handshake are some hundred bytes; what sends more is no RethinkDB. */
+const handshakeBytesMax = 16 * 1024;
 
-/**
- * Dials with the official driver, which does the handshake, authentication and TLS; from then on the socket is ours,
- * because the driver's cursors turn each document into an object and halve the server's rate.
- * @param code what an error is called: the server is our source, or our target
- */
-export function dialer(address: Address, code: Extract<ErrorCode, "source" | "target">): Dial {
+/** @param code what an error is called: the server is our source, or our target */
+export function dialer(
+  address: Address,
+  code: Extract<ErrorCode, "source" | "target">,
+  clock: Clock = systemClock,
+): Dial {
   return async () => {
     try {
-      const ssl = address.tls ? await tlsOptions(address) : undefined;
-      const { host, port, user, password } = address;
-      const timeout = connectTimeoutSeconds;
-      return takeSocket(
-        await handshake({ host, port, user, password, timeout, ...(ssl ? { ssl } : {}) }),
-      );
+      return await openChannel(address, clock);
     } catch (error) {
       throw explain(error, address, code);
     }
   };
 }
 
-/**
- * The driver's connection class, used directly: `connect` of the driver leaves a timer behind when the server refuses
- * the user, whose late "error" event nobody hears, and that ends the process.
- */
-function handshake(options: ConnectOptions): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const connection = new TcpConnection(options, (error) => {
-      if (error) reject(error);
-      else resolve(connection.rawSocket);
-    });
-    connection.on("error", () => connection.rawSocket.destroy());
+async function openChannel(address: Address, clock: Clock): Promise<Channel> {
+  const { host, port, tls } = address;
+  const secure = tls ? await tlsOptions(address) : undefined;
+  const channel = new SocketChannel((onread) => {
+    const options: ConnectionOptions & TcpNetConnectOpts = { ...secure, host, port, onread };
+    return secure ? connectTls(options) : connect(options);
   });
+  try {
+    const nonce = randomBytes(18).toString("base64");
+    const shaking = shakeHands(new HandshakeMessages(channel), address, nonce);
+    await withTimeout(clock, connectMsMax, shaking, () => new Error("it does not answer"));
+    return channel;
+  } catch (error) {
+    channel.destroy();
+    throw error;
+  }
 }
 
-async function tlsOptions(address: Address): Promise<{ ca?: Buffer; servername?: string }> {
-  return address.caFile === undefined ? {} : { ca: await readFile(address.caFile) };
-}
-
-function takeSocket(socket: Socket): Channel {
-  for (const event of ["data", "close", "error", "end", "timeout"])
-    socket.removeAllListeners(event);
-  let lastError: Error | undefined;
-  socket.on("error", (error) => {
-    lastError = error;
-  });
+async function tlsOptions({ host, caFile }: Address): Promise<ConnectionOptions> {
   return {
-    write: (bytes) => void socket.write(bytes),
-    onData: (listener) => void socket.on("data", listener),
-    onClose: (listener) =>
-      void socket.once("close", () =>
-        listener(lastError ?? new Error("the server closed the connection")),
-      ),
-    destroy: () => void socket.destroy(),
+    ...(caFile === undefined ? {} : { ca: await readFile(caFile) }),
+    ...(isIP(host) === 0 ? { servername: host } : {}),
   };
+}
+
+/**
+ * All is read into one buffer: read as stream events, every 64 KiB would come in memory of their own, and what a copy of
+ * a table leaves behind would be collected again and again.
+ */
+class SocketChannel implements Channel {
+  private readonly socket: Socket;
+  private listener: (bytes: Buffer) => void = () => undefined;
+  private lastError: Error | undefined;
+
+  constructor(open: (onread: OnReadOpts) => Socket) {
+    const buffer = Buffer.allocUnsafeSlow(readBytesMax);
+    const callback = (length: number) => {
+      this.listener(buffer.subarray(0, length));
+      return true;
+    };
+    this.socket = open({ buffer, callback });
+    this.socket.setNoDelay();
+    this.socket.setKeepAlive(true);
+    this.socket.on("error", (error) => {
+      this.lastError = error;
+    });
+  }
+
+  write(bytes: Buffer): void {
+    this.socket.write(bytes);
+  }
+
+  onData(listener: (bytes: Buffer) => void): void {
+    this.listener = listener;
+  }
+
+  onClose(listener: (error: Error) => void): void {
+    this.socket.once("close", () =>
+      listener(this.lastError ?? new Error("the server closed the connection")),
+    );
+  }
+
+  destroy(): void {
+    this.socket.destroy();
+  }
+}
+
+/** Cuts what comes into messages. */
+class HandshakeMessages implements Messages {
+  private received = Buffer.alloc(0);
+  private lost: Error | undefined;
+  private wake: () => void = () => undefined;
+
+  constructor(private readonly channel: Channel) {
+    channel.onData((bytes) => {
+      this.received = Buffer.concat([this.received, bytes]);
+      this.wake();
+    });
+    channel.onClose((error) => {
+      this.lost = error;
+      this.wake();
+    });
+  }
+
+  send(bytes: Buffer): void {
+    this.channel.write(bytes);
+  }
+
+  async next(): Promise<string> {
+    for (;;) {
+      const end = this.received.indexOf(0);
+      if (end !== -1) {
+        const message = this.received.toString("utf8", 0, end);
+        this.received = this.received.subarray(end + 1);
+        return message;
+      }
+      if (this.lost) throw this.lost;
+      if (this.received.length > handshakeBytesMax)
+        throw new Error("it does not speak as RethinkDB");
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+  }
 }
 
 function explain(error: unknown, address: Address, code: "source" | "target"): Error {
   const where = formatAddress(address);
-  // The driver's messages may quote the handshake; only their first line is of use.
-  const message = messageOf(error).split("\n")[0]!;
-  if ((error as Error | null)?.name === "ReqlAuthError") {
+  // Where a name has several addresses, the error of all of them has no message, but a code.
+  const message = messageOf(error) || String((error as NodeJS.ErrnoException).code);
+  if (error instanceof HandshakeRefused && error.isAuthentication) {
     return new ThinkbackError(code, `${where} refused the user or password: ${message}`, {
       hint: `check the user, and the password in the URL or in THINKBACK_${code.toUpperCase()}_PASSWORD`,
     });

@@ -1,29 +1,10 @@
-/** The part of the official driver that Thinkback uses: connecting, and building queries. It ships no types. */
+/** The part of the official driver that Thinkback uses: building queries. It ships no types. */
 declare module "rethinkdb" {
-  import type { Socket } from "node:net";
-  import type { TlsOptions } from "node:tls";
-
   export interface Term {
     /** The query in the wire protocol's JSON form. */
     build(): unknown;
     // Terms are built by chaining; which methods exist is the driver's business.
     [method: string]: (...args: unknown[]) => Term;
-  }
-
-  export interface DriverConnection {
-    rawSocket: Socket;
-    /** Emits "error" and "close". */
-    on(event: string, listener: (...args: unknown[]) => void): void;
-  }
-
-  export interface ConnectOptions {
-    host: string;
-    port: number;
-    user: string;
-    password: string;
-    /** Seconds. */
-    timeout: number;
-    ssl?: TlsOptions;
   }
 
   const r: {
@@ -46,20 +27,4 @@ declare module "rethinkdb" {
     [method: string]: unknown;
   };
   export default r;
-}
-
-declare module "rethinkdb/net.js" {
-  import type { ConnectOptions, DriverConnection } from "rethinkdb";
-
-  /** Connects and authenticates at once; calls back when that is done or has failed. */
-  class TcpConnection implements DriverConnection {
-    constructor(
-      options: ConnectOptions,
-      callback: (error: Error | null, connection?: TcpConnection) => void,
-    );
-    rawSocket: DriverConnection["rawSocket"];
-    on: DriverConnection["on"];
-  }
-  const connections: { TcpConnection: typeof TcpConnection };
-  export default connections;
 }

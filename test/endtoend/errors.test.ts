@@ -68,7 +68,7 @@ test("the source cannot be reached", async () => {
   expectError(
     await runOn(as("backup", 1)),
     3,
-    /cannot connect to rethinkdb:\/\/backup@127\.0\.0\.1:1: Could not connect/,
+    /cannot connect to rethinkdb:\/\/backup@127\.0\.0\.1:1: connect ECONNREFUSED/,
     /→ check that the server runs/,
   );
 });

@@ -30,7 +30,10 @@ class ManualClock implements Clock {
   }
 }
 
-const settled = () => new Promise<void>((resolve) => setTimeout(resolve, 2));
+/** Everything that the scripted channel and the promises have to do has been done. */
+async function settled(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+}
 
 const partial = (rows: unknown[]) => ({ t: responseTypes.partial, r: rows, n: [1] });
 const term = { build: () => "a feed" };
