@@ -35,14 +35,18 @@ export async function loadOrders(
   }
 }
 
-/** An order of some 480 bytes; its key is "order-" and its number with nine digits. */
+export function orderKey(number: number): string {
+  return `order-${String(number).padStart(9, "0")}`;
+}
+
+/** An order of some 480 bytes. */
 export function order(
   number: number,
   random: () => number,
 ): { id: string; [field: string]: unknown } {
   const pick = () => words[Math.floor(random() * words.length)]!;
   return {
-    id: `order-${String(number).padStart(9, "0")}`,
+    id: orderKey(number),
     customer: { name: `${pick()} ${pick()}`, number: Math.floor(random() * 10_000) },
     lines: Array.from({ length: 3 }, () => ({
       article: `${pick()}-${pick()}-${Math.floor(random() * 1000)}`,

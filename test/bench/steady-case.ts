@@ -16,7 +16,7 @@ export async function benchSteady(bench: Bench): Promise<void> {
   const connection = await r.connect(server);
   try {
     const place = { host: server.host, port: server.port, db: "changing", table: "orders" };
-    const provoke = provoker(place, connection);
+    const provoke = provoker(place, connection, changes);
     const names = [
       "bare reader of raw frames, the same feed",
       "the official driver's cursor, counting",

@@ -6,6 +6,7 @@ import { tableTerm } from "../../src/rethinkdb/reql.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import { type DriverConnection, r as driver } from "../server/driver.js";
 import { capture, dialerTo, type Place } from "./capture.js";
+import { orderKey } from "./orders.js";
 import { Meter, type Run } from "./report.js";
 
 /** Elements that the server queues for a feed, as capture asks for it. */
@@ -13,15 +14,36 @@ const queueElements = 100_000;
 /** A feed from which nothing came for so long after the last write has delivered all. */
 const silenceMs = 500;
 
+/** One write of all documents was more than a server on a busy machine could take: it ended, out of stacks. */
+const rangeDocuments = 1000;
+const writesAtOnce = 4;
+
 /** Makes every document of a table change once, as fast as the server can; resolves when it has. */
 export type Provoke = () => Promise<unknown>;
 
-export function provoker({ db, table }: Place, connection: DriverConnection): Provoke {
+export function provoker(
+  { db, table }: Place,
+  connection: DriverConnection,
+  changes: number,
+): Provoke {
   let round = 0;
-  return () => {
+  return async () => {
     // Always of the same length.
     round = (round + 1) % 10;
-    return driver.db(db).table(table).update({ round }).run(connection, { durability: "soft" });
+    let next = 0;
+    const write = async () => {
+      while (next < changes) {
+        const from = next;
+        next += rangeDocuments;
+        await driver
+          .db(db)
+          .table(table)
+          .between(orderKey(from), orderKey(next))
+          .update({ round })
+          .run(connection, { durability: "soft" });
+      }
+    };
+    await Promise.all(Array.from({ length: writesAtOnce }, write));
   };
 }
 
@@ -95,6 +117,7 @@ export async function captureFeed(
 ): Promise<Run> {
   let meter = new Meter();
   let count = 0;
+  let lost: string | undefined;
   const ending = new AbortController();
   const onChange = () => {
     count += 1;
@@ -112,8 +135,13 @@ export async function captureFeed(
         meter = new Meter();
         void provoke();
       },
+      lost: (_, reason) => {
+        lost = reason;
+        ending.abort(new Error("the case failed"));
+      },
     },
   });
+  if (lost !== undefined) throw new Error(`the feed was lost: ${lost}`);
   return meter.run();
 }
 
