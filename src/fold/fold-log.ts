@@ -59,8 +59,10 @@ export interface FoldedLog {
   bytesWritten: number;
 }
 
-/** Bytes of lines that are sorted in memory at once. */
-const memoryBytesMaxDefault = 64 * 1024 * 1024;
+/** What is sorted in memory at once, in bytes. */
+const memoryBytesMaxDefault = 16 * 1024 * 1024;
+/** Of each folded segment that is merged a frame is in memory; what is more than so many is merged in a later round. */
+const mergedAtOnceMax = 32;
 
 export async function foldLog(repository: Repository, options: FoldLogOptions): Promise<FoldedLog> {
   const folder = new LogFolder(repository, options);
@@ -205,7 +207,9 @@ class LogFolder {
     let group: FoldedPiece[] = [];
     for (const piece of view.pieces) {
       const before = group.at(-1);
-      if (piece.kind === "folded" && before && isNeighbour(before, piece, spanMs)) {
+      const isJoined =
+        piece.kind === "folded" && before !== undefined && isNeighbour(before, piece, spanMs);
+      if (isJoined && group.length < mergedAtOnceMax) {
         group.push(piece);
         continue;
       }

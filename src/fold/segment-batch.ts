@@ -12,6 +12,9 @@ import type {
   Totals,
 } from "../repository/segment.js";
 
+/** Bytes that a line costs besides its own: measured. */
+const entryBytes = 400;
+
 interface CollectedLine {
   code: OrderCode;
   key: Buffer;
@@ -129,7 +132,7 @@ export class SegmentBatch {
     if (collected.length - before !== rows) {
       throw new Error(`${object} has ${collected.length - before} lines in a frame of ${rows}`);
     }
-    this.bytes += lines.length;
+    this.bytes += lines.length + rows * entryBytes;
   }
 }
 

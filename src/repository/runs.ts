@@ -16,10 +16,10 @@ import { lineOverheadBytes, parseLines, type Version, writeRunLine } from "./lin
 import { type FoldedPiece, LogView } from "./log-view.js";
 import { isLater, SortedCursor, type SortedFrame, type VersionCursor } from "./merge.js";
 
-/** What all tables of a collection may hold in memory, in bytes of keys and documents. */
-const memoryBytesMaxDefault = 64 * 1024 * 1024;
-/** Bytes that an entry costs besides its key and document. */
-const entryBytes = 200;
+/** What all tables of a collection may hold in memory, in bytes. */
+const memoryBytesMaxDefault = 16 * 1024 * 1024;
+/** Bytes that an entry costs besides its key and document: measured, 450 of them and garbage. */
+const entryBytes = 500;
 /** A run is stored as objects of about this size. */
 const runObjectBytes = 8 * 1024 * 1024;
 
