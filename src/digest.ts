@@ -3,7 +3,7 @@ import { createHash, hash } from "node:crypto";
 /**
  * The digest of a document: the first 16 hexadecimal digits of `r.uuid(document.toJsonString())`, dashes dropped.
  * That is a name-based UUID (RFC 4122 §4.3, version 5) over the document's own JSON text in the server's namespace,
- * so the server can compute the same digest in ReQL and nothing need be transferred to compare.
+ * so anybody can compute the same digest in ReQL, and nothing need be transferred to compare.
  * 60 of its 64 bits vary: digit 13 is the version, always 5.
  */
 export function digestOf(document: Uint8Array): string {
@@ -37,6 +37,8 @@ function namedSha1(document: Uint8Array): string {
   return hash("sha1", new Uint8Array(scratch.buffer, 0, namespace.length + document.length), "hex");
 }
 
+const digits = Buffer.allocUnsafeSlow(digestDigits);
+
 /** A digest of a set of documents that does not depend on their order: their number and the XOR of their digests. */
 export class SetDigest {
   count = 0;
@@ -53,6 +55,11 @@ export class SetDigest {
 
   add(digest: string): void {
     this.addWritten(Buffer.from(digest, "latin1"), 0);
+  }
+
+  addDocument(document: Uint8Array): void {
+    writeDigestOf(document, digits, 0);
+    this.addWritten(digits, 0);
   }
 
   /** Adds the digest whose digits stand in `bytes` at `at`. */

@@ -94,7 +94,7 @@ async function compareTable(
     },
   );
   const settings = compareSettings(table, held);
-  if (!restored.matches) settings.push("the server's own digest is not that of what was written");
+  if (!restored.matches) settings.push("what was read back is not what was written");
   const differences = differencesOf(documents, settings);
   const { rows, bytes, digest } = documents;
   const name = `${from.db}.${from.name}`;

@@ -1,6 +1,6 @@
 /** Carries out a plan: makes databases and tables, merges base and log, writes each surviving document once. */
 import type { Clock } from "../clock.js";
-import { digestOf, SetDigest } from "../digest.js";
+import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
 import { baseCursor } from "../repository/base-reader.js";
 import { mergeLatest } from "../repository/merge.js";
@@ -30,9 +30,6 @@ export interface RestoreObserver {
   writing(table: TableName, documents: number, bytes: number): void;
   finishing(table: TableName, step: string): void;
 }
-
-/** A range of keys that is compared at once: its documents fit into one short query of the target. */
-const compareDocuments = 50_000;
 
 /** Throws, before anything is written, if a table that the plan would make exists. */
 export async function refuseExisting(plan: RestorePlan, target: Target): Promise<void> {
@@ -114,12 +111,12 @@ async function restoreTable(
     replicas: Math.max(...config.shards.map(({ replicas }) => replicas.length)),
   });
   const cursors = [baseCursor(repository.store, base), ...log.cursors(config.id)];
-  const ranges = new RangeList();
+  const written = new SetDigest();
   const writer = new BatchWriter(target, to);
   for await (const winners of mergeLatest(cursors)) {
     for (const { version } of winners) {
       if (version.document === null) continue;
-      ranges.add(version.key, version.document);
+      written.addDocument(version.document);
       writer.add(version.document);
     }
     await writer.room();
@@ -130,8 +127,7 @@ async function restoreTable(
   observer.finishing(to, "syncing");
   await target.sync(to);
   observer.finishing(to, "comparing");
-  const { written, held, matches } = await ranges.compare(target, to);
-  signal.throwIfAborted();
+  const held = await heldBy(target, to, signal);
   observer.finishing(to, "building indexes");
   for (const index of table.indexes) await target.createIndex(to, index);
   await target.waitForIndexes(to);
@@ -143,55 +139,19 @@ async function restoreTable(
     bytes: writer.bytes,
     seconds: (clock.monotonicMs() - began) / 1000,
     indexes: table.indexes.length,
-    written,
-    held,
-    matches,
+    written: written.hex(),
+    held: held.hex(),
+    matches: held.count === written.count && held.hex() === written.hex(),
   };
 }
 
-/** Digests of what was written, by ranges of keys, to be compared with what the target holds. */
-class RangeList {
-  private readonly ranges: { upTo: Buffer; digest: SetDigest }[] = [];
-  private open = new SetDigest();
-  private lastKey: Buffer | undefined;
-
-  add(key: Buffer, document: Buffer): void {
-    this.open.add(digestOf(document));
-    this.lastKey = key;
-    if (this.open.count >= compareDocuments) this.close(key);
+/** Of what the target holds, read back document by document. */
+async function heldBy(target: Target, table: TableName, signal: AbortSignal): Promise<SetDigest> {
+  const { id, primary_key: primaryKey } = (await target.settings(table)).config;
+  const held = new SetDigest();
+  for await (const batch of target.walk({ ...table, id, primaryKey }, signal)) {
+    signal.throwIfAborted();
+    batch.forEach((_, document) => held.addDocument(document));
   }
-
-  async compare(target: Target, table: TableName) {
-    if (this.lastKey && this.open.count > 0) this.close(this.lastKey);
-    const written = new SetDigest();
-    let matches = true;
-    const held: string[] = [];
-    let after: Buffer | undefined;
-    for (const [i, { upTo, digest }] of this.ranges.entries()) {
-      // The last range is open above, so that a document too many is found wherever it lies.
-      const end = i === this.ranges.length - 1 ? undefined : upTo;
-      const found = await target.digest(table, after, end);
-      if (found.count !== digest.count || found.hex !== digest.hex()) matches = false;
-      held.push(found.hex);
-      written.addSet(digest);
-      after = upTo;
-    }
-    if (this.ranges.length === 0) {
-      const found = await target.digest(table, undefined, undefined);
-      matches = found.count === 0;
-      held.push(found.hex);
-    }
-    return { written: written.hex(), held: xorHex(held), matches };
-  }
-
-  private close(key: Buffer): void {
-    this.ranges.push({ upTo: Buffer.from(key), digest: this.open });
-    this.open = new SetDigest();
-  }
-}
-
-function xorHex(digests: string[]): string {
-  const all = new SetDigest();
-  for (const digest of digests) all.add(digest);
-  return all.hex();
+  return held;
 }

@@ -12,8 +12,6 @@ declare module "rethinkdb" {
     table(name: string): Term;
     expr(value: unknown, nestingDepth?: number): Term;
     json(text: string): Term;
-    uuid(text?: unknown): Term;
-    bitXor(...args: unknown[]): Term;
     grant(user: string, permissions: object): Term;
     dbCreate(name: string): Term;
     dbDrop(name: string): Term;

@@ -6,14 +6,7 @@ import { Connection } from "./connection.js";
 import { r, systemTable, tableTerm } from "./reql.js";
 import { errorClasses, ReqlError } from "./response.js";
 import type { TableReference } from "./source.js";
-import type {
-  GrantScope,
-  RangeDigest,
-  TableName,
-  TableSettings,
-  TableSpec,
-  Target,
-} from "./target.js";
+import type { GrantScope, TableName, TableSettings, TableSpec, Target } from "./target.js";
 import { type WalkBatch, walkTable } from "./walk.js";
 
 /** A connection is served by one thread of the server; a few keep it busy without crowding out its other users. */
@@ -104,19 +97,6 @@ export class RethinkTarget implements Target {
 
   async sync(table: TableName): Promise<void> {
     await this.ask(tableTerm(table).sync!(), `sync ${table.db}.${table.name}`);
-  }
-
-  async digest(
-    table: TableName,
-    after: Buffer | undefined,
-    upTo: Buffer | undefined,
-  ): Promise<RangeDigest> {
-    const { n, h, l } = await this.ask<{ n: number; h: number; l: number }>(
-      digestTerm(table, after, upTo),
-      `read ${table.db}.${table.name}`,
-    );
-    const hex = (word: number) => (word >>> 0).toString(16).padStart(8, "0");
-    return { count: n, hex: hex(h) + hex(l) };
   }
 
   async createIndex(table: TableName, index: IndexStatus): Promise<void> {
@@ -233,28 +213,6 @@ function insertText(table: TableName, documents: Buffer[]): string {
   const tableText = `[${terms.table},[[${terms.db},[${JSON.stringify(table.db)}]],${JSON.stringify(table.name)}]]`;
   const options = '{"durability":"soft","conflict":"replace","ignore_write_hook":true}';
   return `[${terms.insert},[${tableText},[${terms.json},[${json}]]],${options}]`;
-}
-
-/** The ReQL of SetDigest: count, and the XOR of the first and second 32 bits of each document's digest. */
-function digestTerm(table: TableName, after: Buffer | undefined, upTo: Buffer | undefined): Term {
-  const bound = (key: Buffer | undefined, open: unknown) =>
-    key === undefined ? open : r.expr(JSON.parse(key.toString("utf8")), 100);
-  const hexNumber = (...digits: unknown[]) => r.expr("0x").add!(...digits).coerceTo!("number");
-  const ofDocument = (document: Term) =>
-    (r.uuid(document.toJsonString!()).split!("-") as Term).do!((parts: Term) => ({
-      n: 1,
-      h: hexNumber(parts.nth!(0)),
-      l: hexNumber(parts.nth!(1), parts.nth!(2)),
-    }));
-  const both = (x: Term, y: Term) => ({
-    n: x.bracket!("n").add!(y.bracket!("n")),
-    h: r.bitXor(x.bracket!("h"), y.bracket!("h")),
-    l: r.bitXor(x.bracket!("l"), y.bracket!("l")),
-  });
-  return tableTerm(table).between!(bound(after, r.minval), bound(upTo, r.maxval), {
-    leftBound: "open",
-    rightBound: "closed",
-  }).map!(ofDocument).reduce!(both).default!({ n: 0, h: 0, l: 0 });
 }
 
 function grantTerm(user: string, { db, table }: GrantScope, permissions: object): Term {

@@ -20,12 +20,6 @@ export interface TableName {
   name: string;
 }
 
-/** Number and combined digest (see SetDigest) of the documents in a range of keys. */
-export interface RangeDigest {
-  count: number;
-  hex: string;
-}
-
 /** A table of a database, a database, or, if neither is given, everything. */
 export interface GrantScope {
   db?: string;
@@ -59,12 +53,6 @@ export interface Target {
   readonly writesAtOnce: number;
   /** Makes what was written durable. */
   sync(table: TableName): Promise<void>;
-  /** The digest of the documents whose keys lie after `after` (exclusive) up to `upTo` (inclusive); JSON texts. */
-  digest(
-    table: TableName,
-    after: Buffer | undefined,
-    upTo: Buffer | undefined,
-  ): Promise<RangeDigest>;
   createIndex(table: TableName, index: IndexStatus): Promise<void>;
   /** Resolves when all indexes of the table are built. */
   waitForIndexes(table: TableName): Promise<void>;

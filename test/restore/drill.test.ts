@@ -200,7 +200,7 @@ describe("a drill finds", () => {
       missing: { count: 0, keys: [] },
       altered: { count: 1, keys: ['"added"'] },
       extra: { count: 0, keys: [] },
-      settings: ["the server's own digest is not that of what was written"],
+      settings: ["what was read back is not what was written"],
     });
     expect(tableOf(proof, "types.values").ok).toBe(true);
     expect(await stored()).toMatchObject([{ ok: false, tables: proof.tables }]);
