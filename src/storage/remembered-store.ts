@@ -12,6 +12,8 @@ export class RememberedStore implements ObjectStore {
   readonly location: string;
   private readonly listings = new Map<string, Promise<StoredObject[]>>();
   private readonly sizes = new Map<string, Promise<number | undefined>>();
+  /** Of what was listed. */
+  private readonly listedSizes = new Map<string, number>();
   private readonly reads = new Map<string, Buffer>();
   private bytes = 0;
 
@@ -23,8 +25,9 @@ export class RememberedStore implements ObjectStore {
     yield* await remembered(this.listings, prefix, () => this.listBelow(prefix));
   }
 
-  size(name: string): Promise<number | undefined> {
-    return remembered(this.sizes, name, () => this.below.size(name));
+  async size(name: string): Promise<number | undefined> {
+    const listed = this.listedSizes.get(name);
+    return listed ?? remembered(this.sizes, name, () => this.below.size(name));
   }
 
   async get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
@@ -55,7 +58,10 @@ export class RememberedStore implements ObjectStore {
       }
     }
     const objects: StoredObject[] = [];
-    for await (const object of this.below.list(prefix)) objects.push(object);
+    for await (const object of this.below.list(prefix)) {
+      objects.push(object);
+      this.listedSizes.set(object.name, object.size);
+    }
     return objects;
   }
 }
