@@ -17,7 +17,11 @@ export class RememberedStore implements ObjectStore {
   private readonly reads = new Map<string, Buffer>();
   private bytes = 0;
 
-  constructor(private readonly below: ObjectStore) {
+  /** @param known the bytes of objects, which count while a listing shows the object, and with as many bytes */
+  constructor(
+    private readonly below: ObjectStore,
+    private readonly known: ReadonlyMap<string, Buffer> = new Map(),
+  ) {
     this.location = below.location;
   }
 
@@ -31,9 +35,13 @@ export class RememberedStore implements ObjectStore {
   }
 
   async get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
+    const known = this.known.get(name);
+    if (known && known.length === this.listedSizes.get(name)) {
+      return range ? known.subarray(range.start, range.end) : known;
+    }
     const key = range ? `${name} ${range.start} ${range.end}` : name;
-    const known = this.reads.get(key);
-    if (known) return known;
+    const read = this.reads.get(key);
+    if (read) return read;
     const bytes = await this.below.get(name, range);
     if (bytes.length <= readBytesMax && this.bytes + bytes.length <= rememberedBytesMax) {
       this.bytes += bytes.length;
