@@ -4,7 +4,7 @@ import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import { ObjectMissing } from "../storage/object-store.js";
 import type { Belonging } from "./belonging.js";
-import type { Findings } from "./findings.js";
+import { Findings } from "./findings.js";
 import type { Manifests } from "./manifests.js";
 import { kindOf } from "./object-kinds.js";
 
@@ -19,8 +19,14 @@ export async function checkBundle(
   findings: Findings,
 ): Promise<void> {
   const name = (await listBundles(listed)).at(-1)?.name;
-  const bundle = name && (await findings.during(() => readBundle(listed, name)));
-  if (!bundle) return;
+  if (name === undefined) return;
+  const here = new Findings();
+  const bundle = await here.during(() => readBundle(listed, name));
+  if (!bundle) {
+    // One that was deleted since it was listed was replaced.
+    if (!(await listed.isGone(name))) findings.addAll(here);
+    return;
+  }
   belonging.note(name, bundle.repository);
   const taken = [...bundle.objects].filter(
     ([of, bytes]) =>

@@ -396,12 +396,11 @@ describe("renewing a bundle", () => {
     expect(before.length).toBeGreaterThan(bundlesKept);
   });
 
-  test("that is gone when it is read is as if it had not been listed", async () => {
-    const vanishing = overriding(store as ObjectStore, {
-      get: (name, range) =>
-        name === newest ? store.get("bundles/0000000099.zst") : store.get(name, range),
-    });
+  test("that is gone when it is read is as if it had not been listed, and no damage", async () => {
+    const gone = await copyOf(store, { [newest]: undefined });
+    const vanishing = overriding(gone as ObjectStore, { list: (prefix) => store.list(prefix) });
     expect((await bundledObjects(within(vanishing))).size).toBe(0);
+    expect(await damageOf(vanishing)).toEqual([]);
   });
 
   test("passes on that the store fails", async () => {
