@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../clock.js";
 import type { Instant } from "../instant.js";
+import { renewBundle } from "../repository/bundle-writer.js";
 import type { Owner } from "../repository/claim.js";
 import { type KeepTier, parseKeep, pinsOnlyMs, resolutionAt } from "../repository/keep-policy.js";
 import { withLease } from "../repository/lease.js";
@@ -91,6 +92,7 @@ export function maintain(
       await lease.renew();
       deleted = await sweepNow(repository, options.graceMs, clock.now(), signal);
     }
+    await renewBundle(repository, { at: clock.now(), signal });
     return { log, tables, expiry, deleted };
   });
 }

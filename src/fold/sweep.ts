@@ -3,6 +3,7 @@
  * grace time ago; and nobody who began to read before that still reads.
  */
 import type { Instant } from "../instant.js";
+import { bundlesKept, listBundles } from "../repository/bundle.js";
 import { expiriesKept } from "../repository/expiry.js";
 import { byPlaceInLog } from "../repository/log.js";
 import { type FoldedPiece, holds, LogView } from "../repository/log-view.js";
@@ -49,6 +50,7 @@ export async function planSweep(
     ...(await sweepFolded(store, view, cut, isPast, leftovers)),
     ...(await sweepBases(store, view, isPast, leftovers)),
     ...(await sweepExpiries(store, view)),
+    ...(await listBundles(store)).slice(0, -bundlesKept),
   ];
 }
 

@@ -1,6 +1,7 @@
 /** A person's word that a hole is known and what it was. It changes no claim; status shows it beside the hole. */
 import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
+import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
 import { encodeJsonObject, readJsonObject } from "./json-object.js";
 import { acknowledgementName } from "./names.js";
@@ -32,9 +33,10 @@ export async function putAcknowledgement(
 
 export async function listAcknowledgements(store: ObjectStore): Promise<Acknowledgement[]> {
   const acknowledgements: Acknowledgement[] = [];
-  for await (const { name } of store.list("acknowledged/")) {
-    acknowledgements.push(await readAcknowledgement(store, name));
-  }
+  const names: string[] = [];
+  for await (const { name } of store.list("acknowledged/")) names.push(name);
+  const reading = severalAtOnce(names, readsAtOnce, (name) => readAcknowledgement(store, name));
+  for await (const one of reading) acknowledgements.push(one);
   return acknowledgements;
 }
 

@@ -2,6 +2,7 @@ import { SetDigest } from "../digest.js";
 import { damaged, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { OrderCode } from "../key-order.js";
+import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import { isName, type ObjectStore } from "../storage/object-store.js";
 import { latestExpiry } from "./expiry.js";
 import { readJsonObject } from "./json-object.js";
@@ -81,23 +82,35 @@ export async function readBases(store: ObjectStore, table?: string): Promise<Bas
   const inventory: BaseInventory = { usable: new Map(), names: new Map(), damaged: [] };
   const claims = names.length > 0 ? await listClaims(store) : [];
   const expiry = names.length > 0 ? await latestExpiry(store) : undefined;
-  for (const base of names.sort((a, b) => a.instant - b.instant)) {
-    if (expiry && base.name in expiry.bases) continue;
+  const counting = names.filter(({ name }) => !(expiry && name in expiry.bases));
+  counting.sort((a, b) => a.instant - b.instant);
+  const reading = severalAtOnce(counting, readsAtOnce, async (base) => {
     try {
       const manifest = await readManifest(store, base.name);
       const { epoch, instant } = manifest;
-      if (epoch !== undefined && isDisownedInstant(epoch, instant, claims)) continue;
+      if (epoch !== undefined && isDisownedInstant(epoch, instant, claims)) return undefined;
       checkParts(manifest, sizes);
-      inventory.names.set(manifest, base);
-      const usable = inventory.usable.get(base.table);
-      if (usable) usable.push(manifest);
-      else inventory.usable.set(base.table, [manifest]);
+      return { base, manifest };
     } catch (error) {
       if (!(error instanceof ThinkbackError) || error.code !== "damaged") throw error;
-      inventory.damaged.push({ base, error });
+      return { base, error };
     }
+  });
+  for await (const read of reading) {
+    if (read?.error) inventory.damaged.push(read);
+    else if (read) addUsable(inventory, read);
   }
   return inventory;
+}
+
+function addUsable(
+  { names, usable }: BaseInventory,
+  { base, manifest }: { base: BaseName; manifest: BaseManifest },
+): void {
+  names.set(manifest, base);
+  const ofTable = usable.get(base.table);
+  if (ofTable) ofTable.push(manifest);
+  else usable.set(base.table, [manifest]);
 }
 
 function checkParts(manifest: BaseManifest, sizes: Map<string, number>): void {

@@ -1,6 +1,7 @@
 /** Computes coverage from stored objects alone, never from memory. */
 import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
+import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { type BaseInventory, readBases } from "./base.js";
 import {
@@ -59,7 +60,8 @@ export class OpeningReader {
   async before(segment: SegmentPiece): Promise<Record<string, FoldedOpening>> {
     const { pieces } = this.view;
     for (; this.at < pieces.length && pieces[this.at] !== segment; this.at += 1) {
-      await this.reader.read(pieces[this.at]!);
+      const piece = pieces[this.at]!;
+      await this.reader.read(piece, await recordsOf(this.view, piece));
     }
     return this.reader.opening(segment);
   }
@@ -153,8 +155,20 @@ async function readHistory(
   view: LogView,
 ): Promise<{ tables: Map<string, CoverageBuilder>; watched: Set<string> }> {
   const reader = new HistoryReader(view);
-  for (const piece of view.pieces) await reader.read(piece);
+  const reading = severalAtOnce(view.pieces, readsAtOnce, async (piece) => {
+    return { piece, records: await recordsOf(view, piece) };
+  });
+  for await (const { piece, records } of reading) await reader.read(piece, records);
   return reader.end();
+}
+
+/** The coverage records of a folded segment; none for a segment, which is read in a run with its neighbours. */
+async function recordsOf({ store }: LogView, piece: LogPiece): Promise<Version[]> {
+  const records: Version[] = [];
+  if (piece.kind === "segment") return records;
+  const { coverage } = piece.manifest;
+  for await (const version of recordsInFolded(store, coverage)) records.push(version);
+  return records;
 }
 
 /** What the last segment of an epoch claims, as far as coverage needs it. */
@@ -176,9 +190,10 @@ class HistoryReader {
     this.gaps = view.gaps().filter(({ table }) => table === undefined);
   }
 
-  async read(piece: LogPiece): Promise<void> {
+  /** @param records those of the piece, see recordsOf */
+  async read(piece: LogPiece, records: Version[]): Promise<void> {
     if (piece.kind === "folded") {
-      await this.readFolded(piece);
+      await this.readFolded(piece, records);
       return;
     }
     if (this.gapBefore(piece) !== undefined) await this.readRun();
@@ -198,13 +213,11 @@ class HistoryReader {
     );
   }
 
-  private async readFolded(piece: FoldedPiece): Promise<void> {
+  private async readFolded(piece: FoldedPiece, records: Version[]): Promise<void> {
     await this.readRun();
     const gap = this.gapBefore(piece);
     if (!this.last || gap) this.adopt(piece, gap);
-    const { epochs, coverage } = piece.manifest;
-    const records: Version[] = [];
-    for await (const version of recordsInFolded(this.view.store, coverage)) records.push(version);
+    const { epochs } = piece.manifest;
     let from = piece.after;
     for (const epoch of epochs) {
       if (epoch.to <= piece.after) continue;

@@ -31,6 +31,7 @@ export const kinds = {
   run: 4,
   foldedPart: 5,
   foldedRecords: 6,
+  bundle: 7,
 } as const;
 export type Kind = keyof typeof kinds;
 

@@ -1,6 +1,7 @@
 /** Proof, found while folding, that a change was missed. Kept for ever: it narrows what may be claimed. */
 import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
+import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
 import { encodeJsonObject, readJsonObject } from "./json-object.js";
 import { evidenceName } from "./names.js";
@@ -37,9 +38,10 @@ export async function putEvidence(store: ObjectStore, evidence: Evidence): Promi
 /** All evidence, by table and time. */
 export async function listEvidence(store: ObjectStore): Promise<Evidence[]> {
   const evidence: Evidence[] = [];
-  for await (const { name } of store.list("evidence/")) {
-    evidence.push(await readEvidence(store, name));
-  }
+  const names: string[] = [];
+  for await (const { name } of store.list("evidence/")) names.push(name);
+  const reading = severalAtOnce(names, readsAtOnce, (name) => readEvidence(store, name));
+  for await (const one of reading) evidence.push(one);
   return evidence;
 }
 

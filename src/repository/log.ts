@@ -1,6 +1,7 @@
 /** Claims and segments: what the log consists of. log-view.ts says which of it a reader reads, and proves it whole. */
 import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
+import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { DataObject } from "./data-object.js";
 import { readJsonObject } from "./json-object.js";
@@ -38,12 +39,7 @@ export interface WriterClaim {
 /** All claims, by epoch. Epochs are counted from 1: without one of them, what it disowns would be believed again. */
 export async function listClaims(store: ObjectStore): Promise<WriterClaim[]> {
   const claims: WriterClaim[] = [];
-  for await (const { name } of store.list("writers/")) {
-    const epoch = parseWriterName(name);
-    if (epoch === undefined) continue;
-    await addClaimsUpTo(store, epoch - 1, claims);
-    claims.push(await readClaim(store, name));
-  }
+  await addClaimsUpTo(store, await latestEpoch(store), claims);
   return claims;
 }
 
@@ -53,7 +49,13 @@ export async function addClaimsUpTo(
   epoch: number,
   claims: WriterClaim[],
 ): Promise<void> {
-  while (claims.length < epoch) claims.push(await readClaim(store, writerName(claims.length + 1)));
+  const names = writerNames(claims.length + 1, epoch);
+  const reading = severalAtOnce(names, readsAtOnce, (name) => readClaim(store, name));
+  for await (const claim of reading) claims.push(claim);
+}
+
+function* writerNames(first: number, last: number): Generator<string> {
+  for (let epoch = first; epoch <= last; epoch += 1) yield writerName(epoch);
 }
 
 export async function readClaim(store: ObjectStore, name: string): Promise<WriterClaim> {
@@ -104,6 +106,11 @@ export function isDisownedInstant(epoch: number, instant: Instant, claims: Write
 
 export function byPlaceInLog(a: Place, b: Place): number {
   return a.epoch - b.epoch || a.sequence - b.sequence;
+}
+
+/** True if `b` is the place right after `a` in one epoch. */
+export function follows(a: Place, b: Place): boolean {
+  return a.epoch === b.epoch && a.sequence + 1 === b.sequence;
 }
 
 function isReferenceOrNull(value: ObjectReference | null | undefined): boolean {

@@ -156,6 +156,15 @@ export function parseNumberedName(prefix: string, name: string): number | undefi
   return match ? Number(match[1]) : undefined;
 }
 
+export const bundlePrefix = "bundles/";
+export const bundleName = (number: number) => `${bundlePrefix}${pad(number, width.number)}.zst`;
+
+/** The number of a bundle's name; undefined for any other name. */
+export function parseBundleName(name: string): number | undefined {
+  const match = /^bundles\/(\d{10})\.zst$/.exec(name);
+  return match ? Number(match[1]) : undefined;
+}
+
 export const settingsPrefix = "settings/";
 export const expiryPrefix = "expiries/";
 export const ratesPrefix = "rates/";

@@ -4,6 +4,7 @@
  */
 import { damaged, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
+import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { numberedName, parsePinName, pinPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
@@ -33,10 +34,9 @@ export async function listPins(store: ObjectStore): Promise<Pin[]> {
     if (pinned !== undefined) names.add(pinned);
   }
   const pins: Pin[] = [];
-  for (const name of [...names].sort()) {
-    const record = await lastRecord(store, name);
-    if (record && !record.removed) pins.push(pinOf(record));
-  }
+  const sorted = [...names].sort();
+  const reading = severalAtOnce(sorted, readsAtOnce, (name) => lastRecord(store, name));
+  for await (const record of reading) if (record && !record.removed) pins.push(pinOf(record));
   return pins;
 }
 

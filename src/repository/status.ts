@@ -3,6 +3,7 @@ import type { Instant } from "../instant.js";
 import { RememberedStore } from "../storage/remembered-store.js";
 import { type Acknowledgement, listAcknowledgements } from "./acknowledgement.js";
 import { type BaseManifest, readBases } from "./base.js";
+import { bundledObjects } from "./bundle.js";
 import { catalogAt } from "./catalog.js";
 import {
   type CoverageInterval,
@@ -77,7 +78,7 @@ export interface RepositoryStatus {
 }
 
 export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
-  const store = new RememberedStore(repository.store);
+  const store = new RememberedStore(repository.store, await bundledObjects(repository));
   const view = await LogView.read(store);
   const coverage = await readCoverage(view);
   const catalog = await catalogAt(view, Number.MAX_SAFE_INTEGER);

@@ -1,4 +1,5 @@
 import type { Instant } from "../instant.js";
+import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import { DataObject } from "./data-object.js";
 import { partsOf } from "./folded-reader.js";
 import { parseLines, type Version } from "./lines.js";
@@ -108,9 +109,9 @@ async function epochTotals(
   // The first segment of an epoch is always a checkpoint; one of an earlier epoch counts nothing here.
   const first = checkpoint.epoch === epoch ? checkpoint.sequence : 1;
   const unfolded = newestFolded ? pieces.slice(pieces.indexOf(newestFolded) + 1) : pieces;
-  for (const { name, first: place } of unfolded) {
-    if (place.epoch !== epoch || place.sequence < first) continue;
-    const segment = await openSegment(view.store, name);
+  const counting = unfolded.filter((of) => of.first.epoch === epoch && of.first.sequence >= first);
+  const opening = severalAtOnce(counting, readsAtOnce, ({ name }) => openSegment(view.store, name));
+  for await (const segment of opening) {
     for (const [table, of] of Object.entries(segment.index.footer.totals)) totals.set(table, of);
   }
   return totals;

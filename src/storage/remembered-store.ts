@@ -12,10 +12,16 @@ export class RememberedStore implements ObjectStore {
   readonly location: string;
   private readonly listings = new Map<string, Promise<StoredObject[]>>();
   private readonly sizes = new Map<string, Promise<number | undefined>>();
+  /** Of what was listed. */
+  private readonly listedSizes = new Map<string, number>();
   private readonly reads = new Map<string, Buffer>();
   private bytes = 0;
 
-  constructor(private readonly below: ObjectStore) {
+  /** @param known the bytes of objects, which count while a listing shows the object, and with as many bytes */
+  constructor(
+    private readonly below: ObjectStore,
+    private readonly known: ReadonlyMap<string, Buffer> = new Map(),
+  ) {
     this.location = below.location;
   }
 
@@ -23,14 +29,19 @@ export class RememberedStore implements ObjectStore {
     yield* await remembered(this.listings, prefix, () => this.listBelow(prefix));
   }
 
-  size(name: string): Promise<number | undefined> {
-    return remembered(this.sizes, name, () => this.below.size(name));
+  async size(name: string): Promise<number | undefined> {
+    const listed = this.listedSizes.get(name);
+    return listed ?? remembered(this.sizes, name, () => this.below.size(name));
   }
 
   async get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
+    const known = this.known.get(name);
+    if (known && known.length === this.listedSizes.get(name)) {
+      return range ? known.subarray(range.start, range.end) : known;
+    }
     const key = range ? `${name} ${range.start} ${range.end}` : name;
-    const known = this.reads.get(key);
-    if (known) return known;
+    const read = this.reads.get(key);
+    if (read) return read;
     const bytes = await this.below.get(name, range);
     if (bytes.length <= readBytesMax && this.bytes + bytes.length <= rememberedBytesMax) {
       this.bytes += bytes.length;
@@ -55,7 +66,10 @@ export class RememberedStore implements ObjectStore {
       }
     }
     const objects: StoredObject[] = [];
-    for await (const object of this.below.list(prefix)) objects.push(object);
+    for await (const object of this.below.list(prefix)) {
+      objects.push(object);
+      this.listedSizes.set(object.name, object.size);
+    }
     return objects;
   }
 }

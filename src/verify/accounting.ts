@@ -2,7 +2,7 @@
 import type { Instant } from "../instant.js";
 import { isDisowned } from "../repository/log.js";
 import type { LogView } from "../repository/log-view.js";
-import { parseSegmentName } from "../repository/names.js";
+import { bundlePrefix, parseBundleName, parseSegmentName } from "../repository/names.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Findings } from "./findings.js";
 import type { Manifests } from "./manifests.js";
@@ -59,10 +59,11 @@ export function accountFor(
     damaged: none(),
   };
   const pieces = view && new Set(view.pieces.map(({ name }) => name));
+  const newestBundle = store.names(bundlePrefix).findLast(parseBundleName);
   for (const name of store.names()) {
     const standpoint = findings.has(name)
       ? "damaged"
-      : standpointOf(name, small, manifests, pieces);
+      : standpointOf(name, small, manifests, pieces, newestBundle);
     account[standpoint].objects += 1;
     account[standpoint].bytes += store.listedSize(name)!;
   }
@@ -83,10 +84,12 @@ function standpointOf(
   manifests: Manifests,
   /** Names of the segments and folded segments that readers use; undefined if that is not known. */
   pieces: Set<string> | undefined,
+  newestBundle: string | undefined,
 ): Standpoint {
   const kind = kindOf(name);
   if (kind === undefined) return "foreign";
   if (kind === "segment") return ofSegment(name, small, pieces);
+  if (kind === "bundle") return name === newestBundle ? "used" : "replaced";
   if (kind.startsWith("folded")) return ofFolded(name, manifests, pieces);
   return kind.startsWith("base") ? ofBase(name, manifests) : "used";
 }

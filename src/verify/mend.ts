@@ -8,6 +8,7 @@
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { readPolicy } from "../fold/maintain.js";
+import { renewBundle } from "../repository/bundle-writer.js";
 import type { Owner } from "../repository/claim.js";
 import { readCoverage } from "../repository/coverage-reader.js";
 import { type Expiry, latestExpiry, nextExpiry, putExpiry } from "../repository/expiry.js";
@@ -76,6 +77,7 @@ export function mend(store: ObjectStore, options: MendOptions): Promise<MendRepo
     await mending.rebuild(signal);
     signal.throwIfAborted();
     await mending.letGo();
+    await mending.renewBundle(signal);
     const said = claims.map(({ epoch }) => writerName(epoch));
     const ofClaims = first.report.damage.filter(({ object }) => said.includes(object));
     const report = mending.report(said);
@@ -123,6 +125,7 @@ class Mending {
     const bases = damagedBases(verified, damaged);
     const mending = new Mending(store, options, verified, damaged, folded, bases);
     for (const { said, standIns } of folded) if (standIns) mending.mendable.add(said.name);
+    for (const name of damaged) if (isBundle(name)) mending.mendable.add(name);
     for (const base of bases) {
       const can = await new Findings().during(() => isMendable(base, mending.repository()));
       if (can) mending.mendable.add(base.name);
@@ -183,12 +186,26 @@ class Mending {
     });
   }
 
+  /** Makes a damaged bundle anew, of the objects themselves. Nobody reads the damaged one any more then. */
+  async renewBundle(signal: Pick<AbortSignal, "throwIfAborted">): Promise<void> {
+    const bundle = [...this.mendable].find(isBundle);
+    if (!bundle) return;
+    const { description } = this.repository();
+    // The damaged one has to be seen: the new one has a greater number.
+    const without = new Set([...this.damaged].filter((name) => !isBundle(name)));
+    const store = new WithoutStore(this.store, without);
+    const at = this.options.clock.now();
+    const by = await renewBundle({ store, description }, { at, anew: true, signal });
+    if (by) this.rebuilt.set(bundle, [by]);
+  }
+
   report(claims: string[]): MendReport {
     const { report } = this.verified;
     const mended = report.damage.map((damage): Mended => {
       if (claims.includes(damage.object))
         return { ...damage, outcome: "rebuilt", by: [damage.object] };
-      const manifests = manifestsOf(damage.object, this.verified.manifests);
+      const { object } = damage;
+      const manifests = isBundle(object) ? [object] : manifestsOf(object, this.verified.manifests);
       const by = manifests.flatMap((name) => this.rebuilt.get(name) ?? []);
       return { ...damage, outcome: this.outcomeOf(damage, manifests, by), by };
     });
@@ -240,6 +257,8 @@ class Mending {
     }
   }
 }
+
+const isBundle = (name: string) => kindOf(name) === "bundle";
 
 /** True if all of these objects can be read to their ends. */
 async function areWhole(

@@ -4,13 +4,13 @@ import { DataObject } from "../repository/data-object.js";
 import type { FoldedPart, FoldedRecords } from "../repository/folded.js";
 import { byPlaceInLog, isDisowned, openSegment, type Segment } from "../repository/log.js";
 import { parseSegmentName, type SegmentName } from "../repository/names.js";
+import { severalAtOnce } from "../several-at-once.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Belonging } from "./belonging.js";
 import { checkBasePart, checkFoldedPart, checkFoldedRecords, checkSegment } from "./data-checks.js";
 import { Findings } from "./findings.js";
 import type { LogLinks } from "./log-links.js";
 import { isStoodFor, type Manifests, type Referred } from "./manifests.js";
-import { severalAtOnce } from "./several-at-once.js";
 import type { SmallObjects } from "./small-objects.js";
 
 /** Objects that are read at once. */

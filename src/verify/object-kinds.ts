@@ -1,5 +1,10 @@
 /** What a stored object is, by its name. docs/format.md §2 lists the forms. */
-import { parseFoldedName, parseManifestName, parseSegmentName } from "../repository/names.js";
+import {
+  parseBundleName,
+  parseFoldedName,
+  parseManifestName,
+  parseSegmentName,
+} from "../repository/names.js";
 
 export type ObjectKind =
   | "repository"
@@ -19,7 +24,8 @@ export type ObjectKind =
   | "rates"
   | "lease"
   | "reader"
-  | "drill";
+  | "drill"
+  | "bundle";
 
 const table = "[A-Za-z0-9-]+";
 const folded = "folded/\\d{15}-\\d{15}-\\d{8}\\.\\d{10}-\\d{8}\\.\\d{10}-\\d{12}-[a-z0-9]+";
@@ -49,6 +55,7 @@ const forms: [ObjectKind, (name: string) => boolean][] = [
   ["rates", form("rates/\\d{10}\\.json")],
   ["lease", form("leases/fold/\\d{10}\\.json")],
   ["reader", form("readers/[a-z0-9]+-\\d{10}\\.json")],
+  ["bundle", (name) => parseBundleName(name) !== undefined],
   ["drill", form("drills/\\d{15}-[a-z0-9]+\\.json")],
 ];
 

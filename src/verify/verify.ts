@@ -11,6 +11,7 @@ import type { ObjectStore } from "../storage/object-store.js";
 import { WithoutStore } from "../storage/without-store.js";
 import { type Account, accountFor, type Gone, goneOf } from "./accounting.js";
 import { Belonging } from "./belonging.js";
+import { checkBundle } from "./bundles.js";
 import { type Cost, Costs, readStanding, readUnaware, type Standing } from "./costs.js";
 import { Findings } from "./findings.js";
 import { findMissing, LogLinks } from "./log-links.js";
@@ -85,6 +86,7 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
   const small = await checkSmallObjects(listed, findings);
   const manifests = await readManifests(listed, small, belonging, findings);
   const read = await checkObjects(listed, small, manifests, belonging, findings, options);
+  await checkBundle(listed, manifests, belonging, findings);
   belonging.settle(small.description, findings);
   const view = await readView(listed, findings);
   if (view) await findMissing(view, listed, findings);

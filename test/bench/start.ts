@@ -1,41 +1,52 @@
 /**
- * What a command costs before it can answer: `thinkback status` on a repository of a year as maintenance leaves it,
- * beside one of a week; wall time of the process, CPU of the same work in this one, and requests to the store.
+ * What a command costs before it can answer: `thinkback status` on a repository of a year as maintenance leaves it, with
+ * and without its bundles, beside one of a week; wall time of the process, CPU of the same work in this one, what it asks
+ * of the store, and how long it would wait for that in a bucket. Then what a bundle of the year costs.
  */
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { foldLog } from "../../src/fold/fold-log.js";
-import { LogView } from "../../src/repository/log-view.js";
+
+import { readBundle } from "../../src/repository/bundle.js";
+import { renewBundle } from "../../src/repository/bundle-writer.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { readStatus } from "../../src/repository/status.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
-import type { ObjectStore, StoredObject } from "../../src/storage/object-store.js";
 import { cli } from "../endtoend/cli.js";
-import { foldUp, namesIn } from "../repository/recording.js";
+import { agedEnd, agedRepository } from "../repository/aged.js";
+import { LatentStore } from "../repository/latent-store.js";
+import { namesIn } from "../repository/recording.js";
 import type { Bench } from "./bench.js";
-import { orders, type Row } from "./data.js";
-import { GeneratedRepository } from "./generated.js";
+import { scratchDirectory } from "./generated.js";
 import { inTurn, report, timed } from "./report.js";
 
-const minuteMs = 60_000;
-const hourMs = 60 * minuteMs;
-const dayMs = 24 * hourMs;
+/** What an answer of a bucket takes. */
+const latencyMs = 20;
+
+/** A repository, in memory and in a directory. */
+interface Aged {
+  name: string;
+  memory: MemoryStore;
+  directory: string;
+}
 
 export async function benchStart({ rounds, scratch }: Bench): Promise<void> {
-  const week = await historyOf(7, scratch);
-  const year = await historyOf(365, scratch);
-  const taken = await inTurn(rounds, [() => status(week), () => status(year)]);
+  const year = await agedOf("a year", 365, scratch);
+  const cases = [
+    await agedOf("a week", 7, scratch),
+    year,
+    await withoutBundles("a year, no bundle", year, scratch),
+  ];
+  const taken = await inTurn(
+    rounds,
+    cases.map((one) => () => status(one)),
+  );
   const series = (of: keyof StatusRun) =>
-    ["a week", "a year"].map((name, i): [string, number[]] => {
-      return [name, taken[i]!.map((run) => run[of])];
-    });
+    cases.map(({ name }, i): [string, number[]] => [name, taken[i]!.map((run) => run[of])]);
   report("`thinkback status`, ms of the whole process", series("processMs"));
   report("what it computes, ms of CPU", series("cpuMs"));
   report("reads and sizes of objects that it asks for", series("reads"));
   report("listings that it asks for", series("listings"));
-  report("names in these listings", series("listed"));
+  report(`waiting, if each answer takes ${latencyMs} ms, ms`, series("waitingMs"));
+  await benchBundle(rounds, year);
 }
 
 interface StatusRun {
@@ -43,112 +54,80 @@ interface StatusRun {
   cpuMs: number;
   reads: number;
   listings: number;
-  listed: number;
+  waitingMs: number;
 }
 
-async function status(directory: string): Promise<StatusRun> {
+async function status({ directory, memory }: Aged): Promise<StatusRun> {
   const began = performance.now();
   const { status: code, stderr } = await cli(["status", "--repo", directory]);
   const processMs = performance.now() - began;
   if (code !== 0) throw new Error(stderr);
-  const store = new CountingStore(new DirectoryStore(directory));
   const { cpuSeconds } = await timed(async () => {
-    await readStatus(await openRepository(store));
+    await readStatus(await openRepository(new DirectoryStore(directory)));
   });
-  const { reads, listings, listed } = store;
-  return { processMs, cpuMs: cpuSeconds * 1000, reads, listings, listed };
+  const latent = new LatentStore(memory, latencyMs);
+  await readStatus(await openRepository(latent));
+  const { read, listings, ms } = latent;
+  return { processMs, cpuMs: cpuSeconds * 1000, reads: read.length, listings, waitingMs: ms };
 }
 
-/** Counts what is asked of a store. */
-class CountingStore implements ObjectStore {
-  reads = 0;
-  listings = 0;
-  listed = 0;
-  readonly location: string;
-
-  constructor(private readonly store: ObjectStore) {
-    this.location = store.location;
-  }
-
-  put(name: string, bytes: Uint8Array): Promise<void> {
-    return this.store.put(name, bytes);
-  }
-
-  get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
-    this.reads += 1;
-    return this.store.get(name, range);
-  }
-
-  size(name: string): Promise<number | undefined> {
-    this.reads += 1;
-    return this.store.size(name);
-  }
-
-  async *list(prefix: string): AsyncIterable<StoredObject> {
-    this.listings += 1;
-    for await (const object of this.store.list(prefix)) {
-      this.listed += 1;
-      yield object;
-    }
-  }
-
-  delete(name: string): Promise<void> {
-    return this.store.delete(name);
-  }
+interface BundleRun {
+  objects: number;
+  repeatedBytes: number;
+  bytes: number;
+  writingMs: number;
+  readingMs: number;
 }
 
-/**
- * Days of history of three tables, in a directory: a folded segment of each day but the last, of each hour and ten
- * minutes of that day, single segments of the last seven minutes, and about twenty bases of each table.
- */
-async function historyOf(days: number, scratch: string[]): Promise<string> {
-  const end = Date.UTC(2026, 10, 21, 23, 57);
-  const memory = new MemoryStore();
-  const generated = await GeneratedRepository.begin(scratch, end - days * dayMs, () => memory);
-  const { clock, repository } = generated;
-  const tables: { table: string; rows: Row[] }[] = [];
-  for (const name of ["a", "b", "c"]) {
-    const { rows } = orders(200);
-    tables.push({ rows, ...(await generated.copy(name, rows)) });
-  }
-  const work = async (until: number, tickMs: number) => {
-    while (clock.instant + tickMs <= until) {
-      const number = Math.floor(clock.instant / tickMs);
-      const { table, rows } = tables[number % tables.length]!;
-      generated.change(table, rows, number % rows.length, number, 1);
-      await generated.tick(tickMs);
-    }
+async function benchBundle(rounds: number, { name, memory }: Aged): Promise<void> {
+  const [taken] = await inTurn(rounds, [() => renewed(memory)]);
+  const series = (of: keyof BundleRun): [string, number[]][] => [
+    [name, taken!.map((run) => run[of])],
+  ];
+  report("objects that a bundle repeats", series("objects"));
+  report("their bytes", series("repeatedBytes"));
+  report("bytes of the bundle", series("bytes"));
+  report("writing it, ms of CPU", series("writingMs"));
+  report("reading it, ms of CPU", series("readingMs"));
+}
+
+/** Puts a bundle and reads it. */
+async function renewed(store: MemoryStore): Promise<BundleRun> {
+  const repository = await openRepository(store);
+  let bundle = "";
+  let objects = new Map<string, Buffer>();
+  const writing = await timed(async () => {
+    bundle = (await renewBundle(repository, { at: agedEnd, anew: true }))!;
+  });
+  const reading = await timed(async () => {
+    ({ objects } = await readBundle(store, bundle));
+  });
+  return {
+    objects: objects.size,
+    repeatedBytes: [...objects.values()].reduce((bytes, { length }) => bytes + length, 0),
+    bytes: (await store.size(bundle))!,
+    writingMs: writing.cpuSeconds * 1000,
+    readingMs: reading.cpuSeconds * 1000,
   };
-  await work(end - dayMs, dayMs);
-  await work(end - 17 * minuteMs, 5 * minuteMs);
-  await work(end, 1000);
-  await foldLog(repository, {
-    now: end,
-    settleMs: 0,
-    partial: false,
-    unique: "f",
-    resolutionOf: () => 1,
-    spanMaxMs: () => dayMs,
-    pinned: [],
-  });
-  for (let base = 1; base <= 20; base += 1) {
-    await foldUp(repository, end - Math.floor(days * (1 - base / 20)) * dayMs);
-  }
-  // As the sweep leaves it: without what the folded segments stand for.
-  const directory = await mkdtemp(join(tmpdir(), "thinkback-bench-"));
-  scratch.push(directory);
-  const store = new DirectoryStore(directory);
-  const { pieces } = await LogView.read(memory);
-  const used = new Set(pieces.map((piece) => piece.name));
-  for (const name of await namesIn(memory)) {
-    if (name.startsWith("log/") && !used.has(name)) continue;
-    if (name.startsWith("folded/") && !pieces.some((piece) => isPartOf(name, piece.name))) continue;
-    await store.put(name, await memory.get(name));
-  }
-  return directory;
 }
 
-/** True if an object lies beside a manifest. */
-function isPartOf(name: string, manifest: string): boolean {
-  return name.slice(0, name.lastIndexOf("/")) === manifest.slice(0, manifest.lastIndexOf("/"));
+async function agedOf(name: string, days: number, scratch: string[]): Promise<Aged> {
+  const memory = new MemoryStore();
+  await agedRepository(days, memory);
+  return stored(name, memory, scratch);
+}
+
+async function withoutBundles(name: string, { memory }: Aged, scratch: string[]): Promise<Aged> {
+  const without = new MemoryStore();
+  for (const object of await namesIn(memory)) {
+    if (!object.startsWith("bundles/")) await without.put(object, await memory.get(object));
+  }
+  return stored(name, without, scratch);
+}
+
+async function stored(name: string, memory: MemoryStore, scratch: string[]): Promise<Aged> {
+  const directory = await scratchDirectory(scratch);
+  const store = new DirectoryStore(directory);
+  for (const object of await namesIn(memory)) await store.put(object, await memory.get(object));
+  return { name, memory, directory };
 }

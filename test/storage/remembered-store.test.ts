@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { MemoryStore } from "../../src/storage/memory-store.js";
-import type { ObjectStore } from "../../src/storage/object-store.js";
+import { ObjectMissing, type ObjectStore } from "../../src/storage/object-store.js";
 import { RememberedStore } from "../../src/storage/remembered-store.js";
 import { namesIn } from "../repository/recording.js";
 
@@ -72,6 +72,37 @@ describe("a remembered store", () => {
     await expect(store.get("short")).rejects.toThrow("the store fails");
     below.fails = false;
     expect(await store.get("short")).toHaveLength(1);
+  });
+
+  test("knows the size of what it has listed", async () => {
+    const { below, store } = await storeWith({ "a/1": Buffer.alloc(7) });
+    await namesIn(store, "a/");
+    expect(await store.size("a/1")).toBe(7);
+    expect(await store.size("a/2")).toBeUndefined();
+    expect(below.asked).toEqual(["list a/", "size a/2"]);
+  });
+
+  test("takes the bytes that it was given for an object that is listed and as long, and for no other", async () => {
+    const below = new AskedStore();
+    for (const name of ["a/same", "a/longer", "b/unlisted"])
+      await below.put(name, Buffer.from("stored"));
+    const given = ["a/same", "a/gone", "b/unlisted"].map((name) => [name, Buffer.from("given!")]);
+    const known = new Map([...given, ["a/longer", Buffer.from("given!!")]] as [string, Buffer][]);
+    const store = new RememberedStore(below, known);
+    expect((await store.get("a/same")).toString()).toBe("stored");
+    await namesIn(store, "a/");
+    expect((await store.get("a/same")).toString()).toBe("given!");
+    expect((await store.get("a/same", { start: 2, end: 9 })).toString()).toBe("ven!");
+    expect((await store.get("a/longer")).toString()).toBe("stored");
+    expect((await store.get("b/unlisted")).toString()).toBe("stored");
+    await expect(store.get("a/gone")).rejects.toThrow(ObjectMissing);
+    expect(below.asked).toEqual([
+      "get a/same",
+      "list a/",
+      "get a/longer",
+      "get b/unlisted",
+      "get a/gone",
+    ]);
   });
 
   test("can only be read", async () => {

@@ -64,6 +64,7 @@ export async function chooseObjects({ store }: World): Promise<ChosenObjects> {
     "settings, the last": "settings/",
     "expiry, the last": "expiries/",
     "rates, the last": "rates/",
+    "bundle, the newest": "bundles/",
   };
   for (const [what, prefix] of Object.entries(small)) {
     chosen.set(what, names.filter((name) => name.startsWith(prefix)).at(-1)!);
@@ -93,5 +94,6 @@ export async function chooseIdle({ store }: World): Promise<ChosenObjects> {
     ["a part of a base that was let go", (await readManifest(store, retired)).parts[0]!.name],
     ["a part of a folded segment that was let go", folded],
     ["its manifest", `${directoryOf(folded)}manifest.json`],
+    ["a bundle that a newer one follows", names.find((name) => name.startsWith("bundles/"))!],
   ]);
 }

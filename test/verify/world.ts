@@ -7,6 +7,7 @@ import { maintain } from "../../src/fold/maintain.js";
 import type { Instant } from "../../src/instant.js";
 import { putAcknowledgement } from "../../src/repository/acknowledgement.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
+import { renewBundle } from "../../src/repository/bundle-writer.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
 import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { putEvidence } from "../../src/repository/evidence.js";
@@ -243,6 +244,9 @@ class WorldBuilder {
     const drill = { unique: "0123456789ab", begun: ended - 5, ended, instant: at, ok: true };
     const name = `drills/${String(ended).padStart(15, "0")}-0123456789ab.json`;
     await store.put(name, encodeJsonObject("drill", { ...drill, tables: [] }));
+    for (const round of [1, 2]) {
+      await renewBundle(this.repository, { at: clock.instant + round, anew: true });
+    }
     for (const number of [1, 2]) {
       const reader = { number, unique: "abc", begun: at, at, until: at + number, ended: false };
       await putNumbered(store, readerPrefix("abc"), "reader", reader);

@@ -14,3 +14,6 @@ export async function* severalAtOnce<T, R>(
   }
   for (const begun of under) yield await begun;
 }
+
+/** How many objects a reader asks a store for at once: of a bucket, each answer takes its time however many are asked for. */
+export const readsAtOnce = 16;

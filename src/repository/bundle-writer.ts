@@ -1,0 +1,137 @@
+/** Making a bundle of what is in use and of which there is more the longer a repository lives. */
+import { UnusableObject } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
+import {
+  ObjectExists,
+  ObjectMissing,
+  type ObjectStore,
+  type StoredObject,
+} from "../storage/object-store.js";
+import { SortedLines } from "./base-writer.js";
+import {
+  type BundleFooter,
+  bundleLineBytesMax,
+  listBundles,
+  openWhole,
+  usableBundle,
+  writeBundleLine,
+} from "./bundle.js";
+import { DataObjectWriter } from "./data-object.js";
+import { decodeJsonObject } from "./json-object.js";
+import { LogView } from "./log-view.js";
+import { bundleName, parseBundleName, parseManifestName } from "./names.js";
+import type { Repository } from "./repository.js";
+
+/** So many objects are read one by one before a new bundle is worth its bytes. */
+const lackingMaxDefault = 32;
+/** What is longer is read by itself: that takes longer than to ask for it. */
+const objectBytesMax = 1024 * 1024;
+/** What a bundle holds at most, before compression: who reads it has all of it in memory. */
+const bundleBytesMax = 64 * 1024 * 1024;
+
+export interface BundleOptions {
+  at: Instant;
+  /** How many of the objects that are in use the newest bundle may lack; 32 unless given. */
+  lackingMax?: number;
+  /** Make a new one even if the newest lacks nothing. */
+  anew?: boolean;
+  /** Asked before anything is published. */
+  signal?: Pick<AbortSignal, "throwIfAborted">;
+}
+
+/**
+ * Puts a new bundle, if the newest one lacks more than a few of the objects that are in use, or cannot be used. Gives its
+ * name; undefined if none was put.
+ */
+export async function renewBundle(
+  { store, description: { id } }: Repository,
+  { at, lackingMax = lackingMaxDefault, anew = false, signal }: BundleOptions,
+): Promise<string | undefined> {
+  const newest = (await listBundles(store)).at(-1);
+  const before = newest && (await usableBundle(store, newest.name));
+  const isUnusable = newest !== undefined && before?.repository !== id;
+  const names = await inUse(store);
+  const lacking = names.filter((name) => !before?.objects.has(name)).length;
+  if (lacking <= lackingMax && !isUnusable && !anew) return undefined;
+  const number = (newest ? parseBundleName(newest.name)! : 0) + 1;
+  const name = bundleName(number);
+  const bytes = await encode(store, names, { repository: id, number, at });
+  signal?.throwIfAborted();
+  try {
+    await store.put(name, bytes);
+    return name;
+  } catch (error) {
+    // Of somebody who maintains by now: that one will do.
+    if (error instanceof ObjectExists) return undefined;
+    throw error;
+  }
+}
+
+/** Names of what is worth to be bundled, in order. Of too much, the oldest folded segments are left out. */
+async function inUse(store: ObjectStore): Promise<string[]> {
+  const { pieces, expiry } = await LogView.read(store);
+  const ofLog = new Set<string>();
+  for (const piece of pieces) {
+    if (piece.kind === "segment") continue;
+    ofLog.add(piece.name);
+    if (piece.manifest.coverage) ofLog.add(piece.manifest.coverage.name);
+  }
+  const isInUse = (name: string) =>
+    ofLog.has(name) ||
+    (parseManifestName(name) !== undefined && !Object.hasOwn(expiry?.bases ?? {}, name)) ||
+    name.startsWith("writers/") ||
+    name.startsWith("drills/");
+  const names: string[] = [];
+  let bytes = 0;
+  for (const prefix of ["writers/", "drills/", "bases/", "folded/"]) {
+    const listed: StoredObject[] = [];
+    for await (const object of store.list(prefix)) if (isInUse(object.name)) listed.push(object);
+    for (const { name, size } of listed.reverse()) {
+      if (size > objectBytesMax || bytes + size > bundleBytesMax) continue;
+      bytes += size;
+      names.push(name);
+    }
+  }
+  return names.sort();
+}
+
+async function encode(store: ObjectStore, names: string[], footer: BundleFooter): Promise<Buffer> {
+  const object = new DataObjectWriter("bundle", "dense");
+  const lines = new SortedLines(object);
+  const reading = severalAtOnce(names, readsAtOnce, async (name) => {
+    return { name, bytes: await soundBytes(store, name) };
+  });
+  for await (const { name, bytes } of reading) {
+    if (!bytes) continue;
+    const into = lines.begin(Buffer.from(`"${name}"`), footer.at, bundleLineBytesMax(name, bytes));
+    lines.commit(writeBundleLine(into, lines.end, name, bytes, footer.at));
+  }
+  lines.flush();
+  return object.finish(footer).bytes;
+}
+
+/** The bytes of an object; undefined if it is gone, or damaged: it may be put back as it was. */
+async function soundBytes(store: ObjectStore, name: string): Promise<Buffer | undefined> {
+  try {
+    const bytes = await store.get(name);
+    const type = types[name.slice(0, name.indexOf("/"))]!;
+    if (name.endsWith(".json")) decodeJsonObject(bytes, name, type);
+    else {
+      const object = await openWhole(name, bytes, "foldedRecords");
+      for (const entry of object.index.frames) await object.readFrame(entry);
+    }
+    return bytes;
+  } catch (error) {
+    if (error instanceof UnusableObject || error instanceof ObjectMissing) return undefined;
+    throw error;
+  }
+}
+
+/** Types of the JSON objects, by where they lie. */
+const types: Record<string, string> = {
+  writers: "writer",
+  drills: "drill",
+  bases: "base",
+  folded: "folded",
+};

@@ -1,0 +1,130 @@
+/**
+ * Bundles: one object that repeats many small ones, byte for byte, so that who looks at a repository has not to read each
+ * of them. docs/format.md §13.7.
+ *
+ * Invariant: an object that a bundle repeats counts only while a listing shows the object itself, with as many bytes; and
+ * a bundle is made of the objects, never of the bundle before. Break it, and what was deleted or let go comes back.
+ */
+import { damaged, UnusableObject } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { MemoryStore } from "../storage/memory-store.js";
+import { ObjectMissing, type ObjectStore, type StoredObject } from "../storage/object-store.js";
+import { DataObject, type Kind } from "./data-object.js";
+import { lineOverheadBytes, parseLines, parseStored, writeVersionLine } from "./lines.js";
+import { bundleName, bundlePrefix, parseBundleName } from "./names.js";
+import type { Repository } from "./repository.js";
+
+/** How many are kept: who has listed them may read the newest a moment later. */
+export const bundlesKept = 3;
+
+/** What the footer of a bundle says. */
+export interface BundleFooter {
+  /** Id of the repository. */
+  repository: string;
+  /** Counts the bundles from 1. */
+  number: number;
+  /** When it was made. */
+  at: Instant;
+}
+
+export interface Bundle extends BundleFooter {
+  /** The bytes of the objects, by name. */
+  objects: Map<string, Buffer>;
+}
+
+/** The bundles that are listed, the newest last. */
+export async function listBundles(store: ObjectStore): Promise<StoredObject[]> {
+  const bundles: StoredObject[] = [];
+  for await (const object of store.list(bundlePrefix)) {
+    if (parseBundleName(object.name) !== undefined) bundles.push(object);
+  }
+  return bundles;
+}
+
+/** Reads a bundle, with one request; throws, naming it, if it is missing, damaged, or of a newer version. */
+export async function readBundle(store: ObjectStore, name: string): Promise<Bundle> {
+  const object = await openWhole<BundleFooter>(name, await getWhole(store, name), "bundle");
+  const { footer } = object.index;
+  if (bundleName(footer.number) !== name) throw damaged(name, "its name and its footer differ");
+  const objects = new Map<string, Buffer>();
+  for (const entry of object.index.frames) {
+    for (const { key, sequence, document } of parseLines(await object.readFrame(entry), name)) {
+      const repeated = String(parseStored(key, name));
+      const bytes = document && bytesIn(repeated, document, name);
+      if (bytes?.length !== sequence) throw damaged(name, `it does not repeat ${repeated} whole`);
+      objects.set(repeated, bytes);
+    }
+  }
+  return { ...footer, objects };
+}
+
+/**
+ * What the newest bundle repeats, by name. Nothing if it cannot be used: it says nothing that the objects do not say too,
+ * and then each of them is read by itself.
+ */
+export async function bundledObjects({
+  store,
+  description,
+}: Repository): Promise<ReadonlyMap<string, Buffer>> {
+  const newest = (await listBundles(store)).at(-1);
+  const bundle = newest && (await usableBundle(store, newest.name));
+  return bundle && bundle.repository === description.id ? bundle.objects : new Map();
+}
+
+/** A bundle; undefined if it cannot be used. */
+export async function usableBundle(store: ObjectStore, name: string): Promise<Bundle | undefined> {
+  try {
+    return await readBundle(store, name);
+  } catch (error) {
+    if (error instanceof UnusableObject) return undefined;
+    throw error;
+  }
+}
+
+async function getWhole(store: ObjectStore, name: string): Promise<Buffer> {
+  try {
+    return await store.get(name);
+  } catch (error) {
+    if (error instanceof ObjectMissing) throw damaged(name, "it is missing", error);
+    throw error;
+  }
+}
+
+/** Opens a data object of which all bytes are there. */
+export async function openWhole<Footer>(
+  name: string,
+  bytes: Buffer,
+  kind: Kind,
+): Promise<DataObject<Footer>> {
+  const whole = new MemoryStore();
+  await whole.put(name, bytes);
+  return DataObject.open<Footer>(whole, name, kind);
+}
+
+/** Bytes that the line of an object needs, at most. */
+export const bundleLineBytesMax = (name: string, bytes: Buffer) =>
+  name.length + 2 * bytes.length + lineOverheadBytes;
+
+/**
+ * Writes the line of an object into `into` at `position`; returns the position after it. A JSON object, which is a line,
+ * stands in it as it is, and what has other bytes as a text in base64.
+ */
+export function writeBundleLine(
+  into: Buffer,
+  position: number,
+  name: string,
+  bytes: Buffer,
+  at: Instant,
+): number {
+  const text = isJson(name) ? bytes.subarray(0, -1) : Buffer.from(`"${bytes.toString("base64")}"`);
+  return writeVersionLine(into, position, Buffer.from(`"${name}"`), at, bytes.length, text);
+}
+
+/** The bytes of the object `repeated`, of its text in the bundle `name`. */
+function bytesIn(repeated: string, text: Buffer, name: string): Buffer {
+  if (isJson(repeated)) return Buffer.concat([text, lineEnd]);
+  return Buffer.from(String(parseStored(text, name)), "base64");
+}
+
+const lineEnd = Buffer.from("\n");
+const isJson = (name: string) => name.endsWith(".json");
