@@ -40,10 +40,10 @@ async function listen(server: Server): Promise<number> {
 async function makeCertificate(): Promise<{ key: string; certificate: string }> {
   const [key, certificate] = [join(directory, "key.pem"), join(directory, "certificate.pem")];
   const names = "subjectAltName=DNS:localhost,IP:127.0.0.1";
-  await promisify(execFile)("openssl", [
-    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
-    ...["-subj", "/CN=localhost", "-addext", names, "-keyout", key, "-out", certificate],
-  ]);
+  const request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes".split(" ");
+  const identity = ["-subj", "/CN=localhost", "-addext", names];
+  const output = ["-keyout", key, "-out", certificate];
+  await promisify(execFile)("openssl", [...request, ...identity, ...output]);
   return { key, certificate };
 }
 
