@@ -2,7 +2,12 @@
 
 import { byPlaceInLog, openSegment, type Segment, type WriterClaim } from "../repository/log.js";
 import { type LogGap, type LogPiece, type LogView, previousOf } from "../repository/log-view.js";
-import { parseFoldedName, parseSegmentName, writerName } from "../repository/names.js";
+import {
+  type FoldedName,
+  parseFoldedName,
+  parseSegmentName,
+  writerName,
+} from "../repository/names.js";
 import type { ObjectReference } from "../repository/segment.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import { Findings } from "./findings.js";
@@ -84,6 +89,7 @@ export async function findMissing(
     // Where a folded segment is damaged, what it was made of is gone by right.
     const folded = damagedFolded(findings);
     for (const span of spansWithout([gap], folded)) {
+      if (folded.some((one) => beginsLog(one) && span.to < one.from)) continue;
       const { object, what } = await nameGap(view, gap, span);
       const named = parseSegmentName(object);
       if (named && commonSpans([named], folded).length > 0) continue;
@@ -92,7 +98,12 @@ export async function findMissing(
   }
 }
 
-function damagedFolded(findings: Findings): Span[] {
+/** True if nothing can be missing before it. */
+function beginsLog({ first }: FoldedName): boolean {
+  return first.epoch === 1 && first.sequence === 1;
+}
+
+function damagedFolded(findings: Findings): FoldedName[] {
   return findings
     .all()
     .map(({ object }) => parseFoldedName(`${directoryOf(object)}manifest.json`))

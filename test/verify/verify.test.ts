@@ -1,5 +1,6 @@
 /** What verify finds, tells apart and tells, besides one damaged object at a time. */
 import { beforeAll, describe, expect, test } from "vitest";
+import { foldLog } from "../../src/fold/fold-log.js";
 import { DataObject, DataObjectWriter, type Kind } from "../../src/repository/data-object.js";
 import { putEvidence } from "../../src/repository/evidence.js";
 import { decodeJsonObject, encodeJsonObject } from "../../src/repository/json-object.js";
@@ -130,6 +131,33 @@ describe("several objects that are lost", () => {
     expect(damage[0]!.costs).toMatchObject([{ table: orders, from: said.from }]);
     expect(lost).toEqual(damage[0]!.costs);
   });
+});
+
+test("before the first folded segment of all nothing is missing, whatever it has lost", async () => {
+  const repository = await makeRepository();
+  const { store } = repository;
+  const clock = new PatientClock();
+  const recording = await Recording.begin(repository, clock);
+  for (let id = 0; id < 3; id += 1) {
+    recording.put(orders, id, { id });
+    await recording.tick();
+  }
+  await foldLog(repository, {
+    now: clock.instant + 1,
+    settleMs: 0,
+    partial: true,
+    unique: "f",
+    resolutionOf: () => 1,
+    spanMaxMs: () => Number.MAX_SAFE_INTEGER,
+    pinned: [],
+  });
+  const all = await namesIn(store);
+  const segments = all.filter((name) => name.startsWith("log/"));
+  const manifest = all.find((name) => parseFoldedName(name))!;
+  for (const name of segments.slice(0, -1)) await store.delete(name);
+  expect(await found(store)).toEqual([]);
+  const damaged = await copyOf(store, { [manifest]: Buffer.from("{}") });
+  expect((await found(damaged)).map(([object]) => object)).toEqual([manifest]);
 });
 
 describe("while others write and delete", () => {
