@@ -1,8 +1,9 @@
 /** A first copy beside a bare reader of the same walk, and the memory of one. */
+import { r } from "../../src/rethinkdb/reql.js";
 import type { Bench } from "./bench.js";
-import { bareWalk, firstCopy } from "./first-copy.js";
+import { bareWalk, bareWalks, firstCopy } from "./first-copy.js";
 import { peakMemory } from "./memory.js";
-import { loadOrders } from "./orders.js";
+import { loadOrders, orderKey } from "./orders.js";
 import { alternate, report, reportRuns } from "./report.js";
 
 export async function benchCopy(bench: Bench): Promise<void> {
@@ -13,9 +14,20 @@ export async function benchCopy(bench: Bench): Promise<void> {
   const names = [
     "bare reader of raw frames, the same walk",
     "thinkback: feed open, compressed, digested, stored",
+    "bare reader, four connections, a quarter of the keys each",
   ];
-  const runs = await alternate(rounds, [() => bareWalk(place), () => firstCopy(place, scratch)]);
-  reportRuns("first copy, one connection", documents, names, runs);
+  const runs = await alternate(rounds, [
+    () => bareWalk(place),
+    () => firstCopy(place, scratch),
+    () => bareWalks(place, quarters(documents)),
+  ]);
+  reportRuns("first copy", documents, names, runs);
+}
+
+function quarters(documents: number): [unknown, unknown][] {
+  const bounds = [1, 2, 3].map((quarter) => orderKey(Math.floor((quarter * documents) / 4)));
+  const lows = [r.minval, ...bounds];
+  return lows.map((low, i) => [low, bounds[i] ?? r.maxval]);
 }
 
 export async function benchCopyMemory(bench: Bench): Promise<void> {

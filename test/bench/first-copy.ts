@@ -7,16 +7,32 @@ import { Meter, type Run } from "./report.js";
 const chunkDocuments = 20_000;
 
 /** The limit: the same walk, raw frames thrown away; only the last key of a chunk is cut out. */
-export async function bareWalk(place: Place): Promise<Run> {
-  const { db, table: name } = place;
-  const connection = new Connection(await dialerTo(place)());
-  const key = fieldName("id");
+export function bareWalk(place: Place): Promise<Run> {
+  return bareWalks(place, [[r.minval, r.maxval]]);
+}
+
+/** The same by several connections, each with its range of keys: after the first bound, up to the second. */
+export async function bareWalks(place: Place, ranges: [unknown, unknown][]): Promise<Run> {
+  const dial = dialerTo(place);
+  const connections = await Promise.all(ranges.map(async () => new Connection(await dial())));
   const meter = new Meter();
-  let low: unknown = r.minval;
+  await Promise.all(ranges.map((range, i) => readRange(connections[i]!, place, range)));
+  meter.stopClock();
+  for (const connection of connections) connection.close();
+  return meter.run();
+}
+
+async function readRange(
+  connection: Connection,
+  { db, table: name }: Place,
+  [after, upTo]: [unknown, unknown],
+): Promise<void> {
+  const key = fieldName("id");
+  let low = after;
   for (;;) {
-    const chunk = tableTerm({ db, name }).between!(low, r.maxval, { leftBound: "open" }).orderBy!({
-      index: "id",
-    }).limit!(chunkDocuments);
+    const bounds = { leftBound: "open", rightBound: "closed" };
+    const range = tableTerm({ db, name }).between!(low, upTo, bounds);
+    const chunk = range.orderBy!({ index: "id" }).limit!(chunkDocuments);
     let last: Buffer | undefined;
     for await (const { bytes } of connection.stream(chunk)) {
       const row = bytes.lastIndexOf('{"customer":{"name"');
@@ -24,12 +40,9 @@ export async function bareWalk(place: Place): Promise<Run> {
       const { start, end } = fieldOf(bytes, row, key)!;
       last = bytes.subarray(start, end);
     }
-    if (!last) break;
+    if (!last) return;
     low = r.expr(JSON.parse(last.toString()));
   }
-  meter.stopClock();
-  connection.close();
-  return meter.run();
 }
 
 /** A first copy by the whole capture, into a directory: from the open feed to the last row; CPU to the last stored part. */
