@@ -10,6 +10,7 @@ import { type FoldedManifest, foldedNames, readFoldedManifest } from "./folded.j
 import {
   addClaimsUpTo,
   byPlaceInLog,
+  follows,
   isDisowned,
   listClaims,
   listSegments,
@@ -17,6 +18,7 @@ import {
   type Segment,
   type WriterClaim,
 } from "./log.js";
+import { coverOf, firstPlace, isCovered, lastPlace, type Named } from "./log-cover.js";
 import { type FoldedName, type Place, parseSegmentName, type SegmentName } from "./names.js";
 
 /** A folded segment that is used in place of the segments that it stands for. */
@@ -231,11 +233,6 @@ export function lastOf(piece: Segment | FoldedPiece) {
   return "manifest" in piece ? piece.manifest.lastSegment : piece;
 }
 
-/** True if `b` is the place right after `a` in one epoch. */
-function follows(a: Place, b: Place): boolean {
-  return a.epoch === b.epoch && a.sequence + 1 === b.sequence;
-}
-
 /** True if the segment at `place` is in the piece. */
 export function holds(piece: Pick<LogPiece, "first" | "last">, place: Place): boolean {
   return byPlaceInLog(piece.first, place) <= 0 && byPlaceInLog(place, piece.last) <= 0;
@@ -344,62 +341,8 @@ function wrongSize({ name, bytes }: { name: string; bytes: number }, sizes: Size
   return size === bytes ? undefined : damaged(name, `it has ${size} bytes instead of ${bytes}`);
 }
 
-type Named = SegmentName | FoldedName;
-
-const firstPlace = (one: Named): Place => ("resolutionMs" in one ? one.first : one);
-const lastPlace = (one: Named): Place => ("resolutionMs" in one ? one.last : one);
-
 function segmentPiece(one: Named): SegmentPiece {
   const { name, from, to } = one;
   const [first, last] = [firstPlace(one), lastPlace(one)];
   return { kind: "segment", name, from, to, first, last };
-}
-
-/**
- * The fewest pieces, in order, that hold all places that any of them holds: at each place the folded segment that
- * reaches farthest, else the segment itself. Of two that reach as far, the coarser: it is the newer one.
- */
-function coverOf(segments: SegmentName[], folded: FoldedName[]): Named[] {
-  const cover: Named[] = [];
-  let at: Place = { epoch: 0, sequence: 0 };
-  let next = 0;
-  for (;;) {
-    while (next < segments.length && byPlaceInLog(segments[next]!, at) <= 0) next += 1;
-    const segment = segments[next];
-    let best: Named | undefined = segment;
-    for (const one of folded) {
-      if (byPlaceInLog(one.last, at) > 0 && (!best || isBetter(one, best, at))) best = one;
-    }
-    if (!best) return cover;
-    cover.push(best);
-    at = lastPlace(best);
-  }
-}
-
-function isBetter(one: FoldedName, best: Named, at: Place): boolean {
-  const begin = (of: Named) => (byPlaceInLog(firstPlace(of), at) > 0 ? firstPlace(of) : at);
-  const byBegin = byPlaceInLog(begin(one), begin(best));
-  if (byBegin !== 0) return byBegin < 0;
-  const byEnd = byPlaceInLog(one.last, lastPlace(best));
-  if (byEnd !== 0) return byEnd > 0;
-  return !("resolutionMs" in best) || one.resolutionMs > best.resolutionMs;
-}
-
-/** True if the cover holds all that `name` stands for, without a gap. */
-function isCovered(name: FoldedName, cover: Named[]): boolean {
-  const within = cover.filter(
-    (one) =>
-      byPlaceInLog(lastPlace(one), name.first) >= 0 &&
-      byPlaceInLog(firstPlace(one), name.last) <= 0,
-  );
-  let before: Place | undefined;
-  for (const one of within) {
-    const first = firstPlace(one);
-    const joins = before
-      ? byPlaceInLog(first, before) <= 0 || follows(before, first) || first.sequence === 1
-      : byPlaceInLog(first, name.first) <= 0;
-    if (!joins) return false;
-    before = lastPlace(one);
-  }
-  return before !== undefined && byPlaceInLog(before, name.last) >= 0;
 }
