@@ -9,8 +9,9 @@ import { Random } from "../simulated/random.js";
 
 const measuredDays = 5;
 const upkeep = { foldEveryMs: dayMs, maintainEveryMs: dayMs, graceMs: 900_000 };
+const keep = "all:2d, 1m:5d, 1h:8d";
 
-test.each(["all:3d", "all:2d, 1m:5d, 1h:10d"])("%s stays within its estimate", async (keep) => {
+test("what tiers keep stays within its estimate", async () => {
   const month = await Month.begin(new Random(1), "all:forever");
   const { store, repository } = month;
   const begin = dayOf(month.clock.instant);
@@ -24,7 +25,7 @@ test.each(["all:3d", "all:2d, 1m:5d, 1h:10d"])("%s stays within its estimate", a
   const estimate = storedAtMost(await readSourceRates(repository), parseKeep(keep), upkeep);
   await declareKeep(store, keep, month.clock.instant);
   const stored: number[] = [];
-  for (let day = measuredDays + 1; day <= 18; day += 1) {
+  for (let day = measuredDays + 1; day <= 15; day += 1) {
     // The most there is at any time: what was replaced is not deleted yet.
     await month.maintain({ bases: await workTo(day), graceMs: undefined });
     stored.push(await bytesOf(month));

@@ -58,7 +58,7 @@ test("a fold that keeps a part in which something changed is found", async () =>
 }, 120_000);
 
 /** Days go by, and what is planted is found among them. */
-const days = { steps: 80, maintain };
+const days = { steps: 64, maintain };
 
 test("a thinning that keeps the wrong version of a span is found", async () => {
   const thinning = Thinning.prototype as unknown as Shown;
