@@ -196,6 +196,12 @@ class DrillProgress implements DrillObserver {
     }
   }
 
+  notNoted({ message }: Error): void {
+    this.output.note(
+      `thinkback: the repository does not note that this drill reads it (${message}); let nothing expire meanwhile`,
+    );
+  }
+
   reading(segmentsRead: number, segments: number): void {
     this.lines.set("log", `${progressBar(segmentsRead / segments)} reading the log`);
   }

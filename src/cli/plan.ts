@@ -7,7 +7,8 @@ import {
   requestsPerDay,
   type SourceRates,
   segmentsPerDay,
-  storedBytes,
+  storedAtMost,
+  type Upkeep,
 } from "../fold/proposal.js";
 import { estimateRestore, proposedObjective } from "../fold/schedule.js";
 import { catalogAt } from "../repository/catalog.js";
@@ -25,8 +26,9 @@ export interface PlanArguments {
 }
 
 const hourMs = 3_600_000;
-/** Folding so often is what the storage of the tiers is computed with. */
+/** What the storage of the tiers is computed with: the defaults of `run`. */
 const foldEveryMs = hourMs;
+const upkeep: Upkeep = { foldEveryMs, maintainEveryMs: 5 * 60_000, graceMs: 15 * 60_000 };
 const tiersLookedAt = ["all:7d", "all:7d, 1m:30d, 1d:365d", "all:30d, 1h:365d", "all:forever"];
 const ticksLookedAtMs = [500, 1000, 5000, 10_000];
 
@@ -97,10 +99,7 @@ function tickOf(tickMs: number, changesPerDay: number, tables: number, prices: P
 
 function keepOf(keep: string, rates: SourceRates, prices: Prices) {
   const tiers = parseKeep(keep);
-  const bytes = rates.tables.reduce(
-    (sum, table) => sum + storedBytes(table, tiers, foldEveryMs),
-    0,
-  );
+  const bytes = storedAtMost(rates, tiers, upkeep);
   return { keep, bytes: Math.round(bytes), cost: monthlyCost(bytes, { puts: 0, gets: 0 }, prices) };
 }
 
@@ -172,7 +171,7 @@ function printKeeps(keeps: Keep[], proposed: string, output: Output): void {
     cost.toFixed(2),
   ]);
   output.line("");
-  output.line(formatTable(["kept", "stored after a year", "cost/month"], rows));
+  output.line(formatTable(["kept", "stored at most", "cost/month"], rows));
 }
 
 function printObjectives(objectives: Objectives, output: Output): void {

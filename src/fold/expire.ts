@@ -77,11 +77,13 @@ export async function planExpiry(
     const isOver = first !== undefined && of.intervals.every(({ to }) => to < first);
     const isGone = isOver && (of.state === "dropped" || !of.watched);
     if (of.state === "copying" || of.state === "repairing") isMoving = true;
-    const begin = first === undefined ? undefined : beginOf(usable, first);
-    if (isGone) next.horizons[table] = { from: first, base: first };
+    // What was let go is not claimed again, also if tiers or pins want more by now than they did.
+    const wanted = first === undefined ? undefined : Math.max(first, horizonOf(view, table));
+    const begin = wanted === undefined ? undefined : beginOf(usable, wanted);
+    if (isGone) next.horizons[table] = { from: wanted!, base: wanted! };
     else if (begin) {
       begins.push(begin);
-      const from = Math.max(first!, begin.instant);
+      const from = Math.max(wanted!, begin.instant);
       next.horizons[table] = { from, base: begin.instant };
     } else if (first !== undefined) isMoving = true;
     const gapsHere = gaps.filter((gap) => gap.table === undefined || gap.table === table);
@@ -142,6 +144,11 @@ function isNew(next: Expiry, before: Expiry | undefined, tables: ExpiringTable[]
     next.logTo !== (before?.logTo ?? -1) ||
     tables.some(({ from, fromThen, bases }) => from !== fromThen || bases.length > 0)
   );
+}
+
+/** The first instant of a table that is claimed since the last expiry. */
+function horizonOf({ expiry }: LogView, table: string): Instant {
+  return expiry?.horizons[table]?.from ?? 0;
 }
 
 /** The base that the kept history begins with: the newest at or before its first instant, or the first after it. */

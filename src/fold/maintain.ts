@@ -27,7 +27,7 @@ export interface MaintenanceOptions {
   /** Letters and digits that no other maintenance has. */
   unique: string;
   /** Make new bases, of these tables and up to this instant; not, if absent. */
-  bases?: Pick<FoldOptions, "tables" | "until" | "skipUnchanged">;
+  bases?: Pick<FoldOptions, "tables" | "until" | "skipUnchanged" | "partBytesTarget">;
   /** Fold what has settled of the log even if its span is not over. */
   partial: boolean;
   /** Segments younger than this are not folded: a writer that takes over may yet disown them. */

@@ -9,8 +9,10 @@ import type { KeepTier } from "../repository/keep-policy.js";
 import { openSegment } from "../repository/log.js";
 import { type FoldedPiece, type LogPiece, LogView } from "../repository/log-view.js";
 import { mergeAll } from "../repository/merge.js";
+import { parseSegmentName } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
 import { noTotals, totalsAt } from "../repository/totals.js";
+import type { ObjectStore } from "../storage/object-store.js";
 import { Thinning } from "./thinning.js";
 
 const dayMs = 86_400_000;
@@ -24,8 +26,9 @@ const sampleMax = 200_000;
 export interface TableRates {
   table: string;
   documents: number;
-  /** Stored bytes of the newest base. */
+  /** Stored bytes of the newest base: its parts and the keys beside them; and of its manifest. */
   baseBytes: number;
+  manifestBytes: number;
   /** Of the bytes of all stored bases, those that no two of them share: 1 if every base is stored whole. */
   baseShare: number;
   changesPerDay: number;
@@ -42,6 +45,9 @@ export interface SourceRates {
   spanMs: number;
   /** Segments that held changes, per day. */
   segmentsPerDay: number;
+  /** Stored bytes of a segment, and of what a folded segment has besides its parts: its manifest and records. */
+  segmentBytes: number;
+  foldedBytes: number;
 }
 
 export async function readSourceRates({ store }: Repository): Promise<SourceRates> {
@@ -52,6 +58,7 @@ export async function readSourceRates({ store }: Repository): Promise<SourceRate
   const spanMs = pieces.length === 0 ? 0 : pieces.at(-1)!.to - pieces[0]!.from + 1;
   const stored = await storedChanges(view, pieces);
   const totals = await totalsAt(view, Number.MAX_SAFE_INTEGER);
+  const sizes = await sizesOf(store);
   const tables: TableRates[] = [];
   for (const [table, { state, watched }] of coverage) {
     const usable = bases.usable.get(table) ?? [];
@@ -65,7 +72,11 @@ export async function readSourceRates({ store }: Repository): Promise<SourceRate
     tables.push({
       table,
       documents: newest.rows,
-      baseBytes: newest.parts.reduce((sum, part) => sum + part.bytes, 0),
+      baseBytes: newest.parts.reduce(
+        (sum, { bytes, keys }) => sum + bytes + (sizes.get(keys.name) ?? 0),
+        0,
+      ),
+      manifestBytes: sizes.get(bases.names.get(newest)!.name) ?? 0,
       baseShare: shareOf(usable),
       changesPerDay,
       bytesPerChange: rows === 0 ? 0 : bytes / rows,
@@ -81,7 +92,28 @@ export async function readSourceRates({ store }: Repository): Promise<SourceRate
     tables,
     spanMs,
     segmentsPerDay: spanMs === 0 ? 0 : segmentsIn(pieces) / (spanMs / dayMs),
+    segmentBytes: mean(
+      [...sizes].filter(([name]) => parseSegmentName(name)).map(([, size]) => size),
+    ),
+    foldedBytes: mean(view.pieces.filter(isFolded).map((piece) => besidesParts(piece, sizes))),
   };
+}
+
+async function sizesOf(store: ObjectStore): Promise<Map<string, number>> {
+  const sizes = new Map<string, number>();
+  for (const prefix of ["log/", "folded/", "bases/"]) {
+    for await (const { name, size } of store.list(prefix)) sizes.set(name, size);
+  }
+  return sizes;
+}
+
+const mean = (values: number[]) =>
+  values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+
+const isFolded = (piece: LogPiece): piece is FoldedPiece => piece.kind === "folded";
+
+function besidesParts({ name, manifest }: FoldedPiece, sizes: Map<string, number>): number {
+  return (sizes.get(name) ?? 0) + (manifest.catalog?.bytes ?? 0) + (manifest.coverage?.bytes ?? 0);
 }
 
 function recentPieces(view: LogView): LogPiece[] {
@@ -137,7 +169,7 @@ async function shareLeft(
   table: string,
 ): Promise<(resolutionMs: number) => number> {
   const folded = pieces.filter(
-    (piece): piece is FoldedPiece => piece.kind === "folded" && partsIn(piece, table) > 0,
+    (piece): piece is FoldedPiece => isFolded(piece) && partsIn(piece, table) > 0,
   );
   const shares = new Map<number, number>();
   for (const resolutionMs of sampledMs) {
@@ -181,18 +213,77 @@ export interface Prices {
   get: number;
 }
 
-/** Stored bytes once history has reached the age of the last tier, or a year. */
-export function storedBytes(rates: TableRates, tiers: KeepTier[], foldEveryMs: number): number {
+/** How a repository is kept up. */
+export interface Upkeep {
+  /** New bases are made so often. */
+  foldEveryMs: number;
+  maintainEveryMs: number;
+  /** How long what was replaced or let go stays. */
+  graceMs: number;
+}
+
+/** What a data object has besides its lines: its index, and what is lost to compression in a small one. */
+const objectBytes = 500;
+/** Expiries, leases, settings and claims; and what expiries say of a table. */
+const factsBytes = 32 * 1024;
+const factsBytesPerTable = 2 * 1024;
+/** The log is so old before it is folded, into these spans, each of which is then replaced by the next; see fold-log.ts. */
+const settleMs = 60_000;
+const [firstSpanMs, secondSpanMs, longestSpanMs] = [600_000, 3_600_000, 30 * dayMs];
+const replaced = [
+  { spanMs: firstSpanMs, byMs: secondSpanMs },
+  { spanMs: secondSpanMs, byMs: dayMs },
+];
+
+/**
+ * The most that is stored at any time under some tiers, up to a year, of a source that goes on as it was measured. What
+ * is replaced or let go is counted until the round after its grace time deletes it: segments beside what they are folded
+ * into, each span beside the next one, a day that was thinned beside what is left of it, and bases.
+ */
+export function storedAtMost(rates: SourceRates, tiers: KeepTier[], upkeep: Upkeep): number {
+  const { foldEveryMs, maintainEveryMs, graceMs } = upkeep;
+  // What is due may wait for a whole round, and what it replaces for another one after the grace time.
+  const waitMs = 2 * maintainEveryMs + graceMs;
+  const asSegmentsMs = firstSpanMs + settleMs + waitMs;
+  let bytes = (asSegmentsMs / dayMs) * rates.segmentsPerDay * rates.segmentBytes;
+  for (const { spanMs, byMs } of replaced) {
+    const perDay = Math.min(dayMs / spanMs, rates.segmentsPerDay);
+    bytes += foldedBytes(rates, 1, (byMs + settleMs + waitMs) / dayMs, perDay);
+  }
   let from = 0;
-  let bytes = 0;
-  for (const { resolutionMs, ageMs } of tiers) {
+  for (const [i, { resolutionMs, ageMs }] of tiers.entries()) {
+    const isLast = i === tiers.length - 1;
+    // What leaves the last tier goes as a whole, and the history begins with a base that may be a day older.
+    const isLong = isLast && ageMs / 4 >= longestSpanMs;
+    const wholeMs = isLast ? dayMs + (isLong ? longestSpanMs : 0) : 0;
     // A tier keeps whole UTC days: up to one more than declared.
-    const to = Math.min(ageMs, 365 * dayMs) + dayMs;
-    const days = Math.max(0, to - from) / dayMs;
-    bytes += days * rates.keptPerDay(resolutionMs) * rates.bytesPerChange;
+    const to = Math.min(ageMs, 365 * dayMs) + dayMs + wholeMs;
+    const days = (Math.max(0, to - from) + waitMs) / dayMs;
+    bytes += foldedBytes(rates, resolutionMs, days, 1);
+    // While they are merged into a longer one, both are there.
+    if (isLong) bytes += foldedBytes(rates, resolutionMs, longestSpanMs / dayMs, 1);
     from = Math.max(from, to);
   }
-  return bytes + basesKept(from, foldEveryMs) * rates.baseBytes * rates.baseShare;
+  const bases = basesKept(from, foldEveryMs) + Math.ceil(waitMs / foldEveryMs);
+  for (const { baseBytes, baseShare, manifestBytes } of rates.tables) {
+    bytes += bases * (baseBytes * baseShare + manifestBytes);
+  }
+  return bytes + factsBytes + rates.tables.length * factsBytesPerTable;
+}
+
+/** Days of the log, folded in a resolution, in so many folded segments a day. */
+function foldedBytes(
+  rates: SourceRates,
+  resolutionMs: number,
+  days: number,
+  perDay: number,
+): number {
+  const lines = rates.tables.reduce(
+    (sum, { keptPerDay, bytesPerChange }) => sum + keptPerDay(resolutionMs) * bytesPerChange,
+    0,
+  );
+  const objects = rates.foldedBytes + rates.tables.length * objectBytes;
+  return days * (lines + perDay * objects);
 }
 
 /** Each base that stays is at least a third older than the one after it. */

@@ -101,6 +101,12 @@ export class LogView {
     return new LogView(store, chosen.pieces, claims, expiry, { segments, folded }, chosen.damaged);
   }
 
+  /** The same look, whose objects are read from `store`. */
+  readFrom(store: ObjectStore): LogView {
+    const { pieces, claims, expiry, believed, damaged: unusable } = this;
+    return new LogView(store, pieces, claims, expiry, believed, unusable);
+  }
+
   /** End of what the log holds; undefined if it holds nothing. */
   get to(): Instant | undefined {
     return this.pieces.at(-1)?.to;

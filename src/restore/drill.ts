@@ -8,12 +8,13 @@
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Drill } from "../repository/drills.js";
+import { registerReader } from "../repository/readers.js";
 import type { Repository } from "../repository/repository.js";
 import type { Target } from "../rethinkdb/target.js";
 import { isScratchDatabase, scratchPrefix } from "../scratch-database.js";
 import { type DrillChoice, planDrill } from "./drill-plan.js";
 import type { RestorePlan } from "./plan.js";
-import { type ProofObserver, prove } from "./proof.js";
+import { type ProofContext, type ProofObserver, prove } from "./proof.js";
 
 export interface DrillOptions extends DrillChoice {
   /** 12 hexadecimal digits that no other drill has. */
@@ -29,6 +30,8 @@ export interface DrillObserver extends ProofObserver {
   /** Scratch databases of other drills, which were ended before they could drop them, or still run. */
   leftovers(databases: string[], dropped: boolean): void;
   planned(plan: RestorePlan): void;
+  /** The repository does not note that the drill reads it, so nothing keeps what it reads from being deleted. */
+  notNoted(error: Error): void;
   /** Databases of this drill that could not be dropped. */
   notDropped(databases: string[], error: Error): void;
 }
@@ -54,17 +57,20 @@ export async function drill(
   try {
     signal.throwIfAborted();
     const plan = await planDrill(repository, options, unique, options.random);
-    await tidyUp(target, options, observer);
-    observer.planned(plan);
-    const stopping = stopped(signal);
-    const proving = prove({ repository, target, plan, unique, begun, clock, observer, signal });
+    // What it reads must not be deleted meanwhile: that would look like damage.
+    const onRefused = (error: Error) => observer.notNoted(error);
+    const { store } = repository;
+    const reader = await registerReader(store, clock, unique, plan.instant, onRefused);
     try {
-      return await Promise.race([proving, stopping.promise]);
+      await tidyUp(target, options, observer);
+      observer.planned(plan);
+      return await proveAndDrop(
+        { repository, target, plan, unique, begun, clock, observer, signal },
+        options,
+        observer,
+      );
     } finally {
-      stopping.forget();
-      // A step that is under way could make anew what is dropped here.
-      if (signal.aborted) await ended(proving, clock);
-      await dropScratch(target, options, observer);
+      await reader.end();
     }
   } catch (error) {
     if (!signal.aborted) throw error;
@@ -72,6 +78,25 @@ export async function drill(
       hint: "it proves nothing; run it again",
       cause: error,
     });
+  }
+}
+
+/** However the proof ends, what was made for it is dropped. */
+async function proveAndDrop(
+  context: ProofContext,
+  options: DrillOptions,
+  observer: DrillObserver,
+): Promise<Drill> {
+  const { target, signal, clock } = context;
+  const stopping = stopped(signal);
+  const proving = prove(context);
+  try {
+    return await Promise.race([proving, stopping.promise]);
+  } finally {
+    stopping.forget();
+    // A step that is under way could make anew what is dropped here.
+    if (signal.aborted) await ended(proving, clock);
+    await dropScratch(target, options, observer);
   }
 }
 

@@ -58,6 +58,10 @@ export interface RestorePlan {
   access: PlannedAccess;
   /** Tables that existed at the instant, but of which nothing was captured. */
   notCaptured: string[];
+  /**
+   * The log as it was looked at: this is to be read. A later look may find the history thinned at the instant, or let go.
+   */
+  log: LogView;
   /** What is read of the log, for all tables together. */
   segments: number;
 }
@@ -65,7 +69,8 @@ export interface RestorePlan {
 export async function planRestore(of: Repository, request: RestoreRequest): Promise<RestorePlan> {
   const store = new RememberedStore(of.store);
   const repository = { ...of, store };
-  const coverage = await readCoverage(store);
+  const log = await LogView.read(store);
+  const coverage = await readCoverage(log);
   const instant = request.at ?? (await newestInstant(repository, request, coverage));
   const catalog = await catalogAt(store, instant);
   if (catalog.records.size === 0) throw nothingKnown(coverage, instant);
@@ -87,8 +92,7 @@ export async function planRestore(of: Repository, request: RestoreRequest): Prom
     );
   }
   const from = Math.min(...tables.map(({ base }) => base.logFrom));
-  const { pieces } = await LogView.read(store);
-  const segments = pieces.filter((piece) => piece.to > from && piece.from <= instant);
+  const segments = log.pieces.filter((piece) => piece.to > from && piece.from <= instant);
   const wholeCluster = request.tables.length === 0 && request.databases.length === 0;
   return {
     instant,
@@ -96,6 +100,7 @@ export async function planRestore(of: Repository, request: RestoreRequest): Prom
     tables,
     access: wholeCluster ? accessOf(catalog, request) : noAccess,
     notCaptured,
+    log: log.readFrom(of.store),
     segments: segments.length,
   };
 }

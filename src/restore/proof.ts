@@ -54,10 +54,10 @@ async function compareAll(
   context: ProofContext,
   restored: RestoredTable[],
 ): Promise<DrilledTable[]> {
-  const { plan, repository, signal } = context;
+  const { plan, signal } = context;
   if (plan.tables.length === 0) return [];
   const log = await LogCollection.read(
-    repository.store,
+    plan.log,
     plan.tables.map(({ config, base }) => ({ table: config.id, after: base.logFrom })),
     plan.instant,
     { onSegment: () => signal.throwIfAborted() },

@@ -64,7 +64,7 @@ export async function restore(
   if (plan.tables.length === 0) return [];
   let segmentsRead = 0;
   const log = await LogCollection.read(
-    repository.store,
+    plan.log,
     plan.tables.map(({ config, base }) => ({ table: config.id, after: base.logFrom })),
     plan.instant,
     {

@@ -52,7 +52,7 @@ export interface Feed {
 /** The server takes all that is queued into a response, up to 1 MB: a smaller one has emptied the queue. */
 const queuedResponseBytes = 256 * 1024;
 /** Requests that find little are this far apart, so that they find more: a response costs as much as ten changes. */
-const requestPauseMs = 20;
+export const requestPauseMs = 20;
 /** A feed that had nothing to deliver for so long has an empty queue. */
 const quietMs = 100 + requestPauseMs;
 

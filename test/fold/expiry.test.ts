@@ -69,6 +69,23 @@ describe("an expiry", () => {
     expect((await readCoverage(month.store)).get(tables[0]!)!.state).toBe("live");
   });
 
+  test("claims nothing again that was let go, when more is declared than before", async () => {
+    const month = await Month.begin(new Random(1), keep);
+    const begin = dayOf(month.clock.instant);
+    await month.workUntil(month.clock.instant + 3_600_000);
+    const pinned = (await readCoverage(month.store)).get(tables[0]!)!.frontier!;
+    await month.pin(pinned, true);
+    for (let day = 1; day <= 4; day += 1) {
+      await month.workUntil(begin + day * dayMs + 3_600_000);
+      await month.maintain();
+    }
+    const before = (await readCoverage(month.store)).get(tables[0]!)!.intervals;
+    expect(before[0]!.from).toBe(pinned);
+    await declareKeep(month.store, "all:30d", month.clock.instant);
+    await month.maintain();
+    expect((await readCoverage(month.store)).get(tables[0]!)!.intervals).toEqual(before);
+  });
+
   test("is published when nothing but claims end", async () => {
     const month = await days(3);
     const [first] = (await readCoverage(month.store)).get(tables[0]!)!.intervals;

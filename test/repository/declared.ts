@@ -49,7 +49,11 @@ export function declaredOf(
 export const dayOf = (instant: Instant): Instant => Math.floor(instant / dayMs) * dayMs;
 
 /** A day is as old as its end, and belongs to the first tier that is not younger. */
-function resolutionOfDay(tiers: DeclaredTier[], day: Instant, now: Instant): number | "pins" {
+export function resolutionOfDay(
+  tiers: DeclaredTier[],
+  day: Instant,
+  now: Instant,
+): number | "pins" {
   const age = now - (day + dayMs);
   return tiers.find(({ days }) => age <= days * dayMs)?.resolutionMs ?? "pins";
 }

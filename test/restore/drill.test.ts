@@ -5,6 +5,7 @@ import { digestOf, SetDigest } from "../../src/digest.js";
 import { ThinkbackError } from "../../src/errors.js";
 import { orderCode } from "../../src/key-order.js";
 import { type Drill, listDrills, readDrill } from "../../src/repository/drills.js";
+import { liveReaders, type Reader } from "../../src/repository/readers.js";
 import type { Repository } from "../../src/repository/repository.js";
 import { readStatus } from "../../src/repository/status.js";
 import { type DrillObserver, type DrillOptions, drill } from "../../src/restore/drill.js";
@@ -62,6 +63,7 @@ function observing(hooks: Partial<DrillObserver> = {}) {
     writing: ignore,
     finishing: ignore,
     comparing: ignore,
+    notNoted: ignore,
     leftovers: (databases, dropped) => told.leftovers.push([databases, dropped]),
     notDropped: (databases) => told.notDropped.push(databases),
     ...hooks,
@@ -178,6 +180,19 @@ describe("a drill", () => {
     expect(await rejection(run({ at: "random", databases: ["none"] }))).toMatchObject({
       code: "unknown",
     });
+  });
+
+  test("notes that it reads, until it has ended", async () => {
+    const { store } = repository;
+    let reading: Promise<Reader[]> | undefined;
+    const { observer } = observing({
+      comparing: () => {
+        reading ??= liveReaders(store, systemClock.now());
+      },
+    });
+    await drill(repository, server.target(), options, observer, never);
+    expect(await reading).toMatchObject([{ unique }]);
+    expect(await namesIn(store, "readers/")).toEqual([]);
   });
 
   test("of an instant that is not exact is refused before anything is made", async () => {

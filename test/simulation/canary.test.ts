@@ -2,9 +2,16 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { Repair } from "../../src/capture/repair.js";
 import { LogRanges } from "../../src/fold/log-ranges.js";
+import { maintain } from "../../src/fold/maintain.js";
+import { Thinning } from "../../src/fold/thinning.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { openSegment, type WriterClaim } from "../../src/repository/log.js";
-import { parseSegmentName, parseWriterName } from "../../src/repository/names.js";
+import type { MergedLine } from "../../src/repository/merge.js";
+import {
+  parseManifestName,
+  parseSegmentName,
+  parseWriterName,
+} from "../../src/repository/names.js";
 import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
@@ -19,9 +26,9 @@ afterEach(() => {
 });
 
 /** The violations of the first seed that has any. */
-async function firstViolations(options: Omit<SimulationOptions, "seed" | "steps">) {
+async function firstViolations(options: Omit<SimulationOptions, "seed">) {
   for (let seed = 1; seed <= seedsMax; seed += 1) {
-    const { violations } = await simulate({ seed, steps, ...options });
+    const { violations } = await simulate({ seed, ...options });
     if (violations.length > 0) return violations;
   }
   return [];
@@ -30,25 +37,97 @@ async function firstViolations(options: Omit<SimulationOptions, "seed" | "steps"
 test("a repair that is skipped is found", { timeout: 120_000 }, async () => {
   const begin = Repair.begin.bind(Repair);
   vi.spyOn(Repair, "begin").mockImplementation((known) => begin(known, () => undefined));
-  const violations = await firstViolations({});
+  const violations = await firstViolations({ steps });
   expect(violations.join("\n")).toMatch(/restores .* as .*; it was/);
 });
 
 test("an overflow that is ignored is found", { timeout: 120_000 }, async () => {
-  const violations = await firstViolations({ wrapSource: ignoringOverflows });
+  const violations = await firstViolations({ steps, wrapSource: ignoringOverflows });
   expect(violations.join("\n")).toMatch(/restores .* as .*; it was|broken version chain/);
 });
 
 test("an epoch that is believed too late is found", { timeout: 120_000 }, async () => {
-  const violations = await firstViolations({ wrapStore: believingLateEpochs });
+  const violations = await firstViolations({ steps, wrapStore: believingLateEpochs });
   expect(violations).not.toEqual([]);
 });
 
 test("a fold that keeps a part in which something changed is found", async () => {
   vi.spyOn(LogRanges.prototype, "next", "get").mockReturnValue(undefined);
-  const violations = await firstViolations({});
+  const violations = await firstViolations({ steps });
   expect(violations.join("\n")).toMatch(/restores .* as .*; it was|restores to something else/);
 }, 120_000);
+
+/** Days go by, and what is planted is found among them. */
+const days = { steps: 64, maintain };
+
+test("a thinning that keeps the wrong version of a span is found", async () => {
+  const thinning = Thinning.prototype as unknown as Shown;
+  const { isShown } = thinning;
+  vi.spyOn(thinning, "isShown").mockImplementation(function (this: Shown, held, next) {
+    return !isShown.call(this, held, next);
+  });
+  const violations = await firstViolations(days);
+  expect(violations.join("\n")).toMatch(/restores .* as .*; it was|restores to something else/);
+}, 120_000);
+
+test("a thinning that drops the versions that a pin shows is found", async () => {
+  const thinning = Thinning.prototype as unknown as Shown;
+  const { isShown } = thinning;
+  vi.spyOn(thinning, "isShown").mockImplementation(function (this: Shown, held, next) {
+    return isShown.call({ ...this, pinned: [] }, held, next);
+  });
+  const violations = await firstViolations(days);
+  expect(violations.join("\n")).toMatch(/restores .* as .*; it was|restores to something else/);
+}, 120_000);
+
+test("a maintenance that knows of no pins is found", async () => {
+  const violations = await firstViolations({ ...days, wrapStore: without("pins/") });
+  expect(violations.join("\n")).toMatch(/was exact at .* and is .* now/);
+}, 120_000);
+
+test("a sweep that does not wait for those who read is found", async () => {
+  const violations = await firstViolations({ ...days, wrapStore: without("readers/") });
+  expect(violations.join("\n")).toMatch(/r\d+ failed: .* is missing/);
+}, 120_000);
+
+test("a sweep without a grace time is found", async () => {
+  const atOnce: typeof maintain = (repository, options, observer) =>
+    maintain(repository, { ...options, graceMs: 0 }, observer);
+  const violations = await firstViolations({ ...days, maintain: atOnce });
+  expect(violations.join("\n")).toMatch(/is missing/);
+}, 120_000);
+
+test("a sweep that takes parts of a base that another one needs is found", async () => {
+  const violations = await firstViolations({ ...days, wrapStore: deletingWholeBases });
+  expect(violations.join("\n")).toMatch(/is missing/);
+}, 120_000);
+
+interface Shown {
+  isShown: (this: Shown, held: MergedLine, next: number) => boolean;
+}
+
+/** A listing shows nothing under a prefix. */
+const without = (prefix: string) => (store: ObjectStore) =>
+  overriding(store, {
+    list: async function* (of) {
+      if (!of.startsWith(prefix)) yield* store.list(of);
+    },
+  });
+
+/** With the manifest of a base goes all that was written for it. */
+function deletingWholeBases(store: ObjectStore): ObjectStore {
+  return overriding(store, {
+    delete: async (name) => {
+      await store.delete(name);
+      if (!parseManifestName(name)) return;
+      const parts: string[] = [];
+      for await (const part of store.list(name.slice(0, name.lastIndexOf("/") + 1))) {
+        parts.push(part.name);
+      }
+      for (const part of parts) await store.delete(part);
+    },
+  });
+}
 
 function ignoringOverflows(source: Source): Source {
   return overriding(source, {

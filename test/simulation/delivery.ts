@@ -11,7 +11,7 @@ export class Delivery {
   private readonly latencies: { atMs: number; latencyMs: number }[] = [{ atMs: 0, latencyMs: 0 }];
   private readonly stalls: Stall[] = [];
 
-  /** @param feedDelayMsMax what a change takes inside the cluster */
+  /** @param feedDelayMsMax what a change takes inside the cluster, and then waits for the feed to be asked */
   constructor(private readonly feedDelayMsMax: number) {}
 
   noteLatency(atMs: number, latencyMs: number): void {

@@ -1,5 +1,9 @@
-/** npm run simulate -- --seed N --steps M [--seeds K] [--trace]: runs K seeds from N on; stops at the first that fails. */
+/**
+ * npm run simulate -- --seed N --steps M [--seeds K] [--days] [--trace]: runs K seeds from N on, with maintenance over
+ * days if asked for; stops at the first that fails.
+ */
 import { parseArgs } from "node:util";
+import { maintain } from "../../src/fold/maintain.js";
 import { type SimulationReport, simulate } from "./simulation.js";
 
 const { values } = parseArgs({
@@ -7,6 +11,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: "1" },
     steps: { type: "string", default: "300" },
     seeds: { type: "string", default: "1" },
+    days: { type: "boolean", default: false },
     trace: { type: "boolean", default: false },
     "keep-going": { type: "boolean", default: false },
   },
@@ -18,6 +23,7 @@ for (let seed = first; seed < first + seeds; seed += 1) {
   const report = await simulate({
     seed,
     steps,
+    ...(values.days && { maintain }),
     ...(values.trace && { onTrace: (line: string) => console.log(line) }),
   });
   print(report);
@@ -36,6 +42,7 @@ function print({ seed, violations, trace, compared, ...rest }: SimulationReport)
     `seed ${seed}: ${rest.virtualSeconds} s, ${rest.faults} faults, writers ended ${ends.join(", ") || "never"}; ` +
       `${instants} instants, ${documents} documents, ${catalogs} catalogs compared, ${again} again, ${stale} by stale listings (${refused} refused); folds wrote ${written} parts, kept ${kept}, and folded the log into ${rest.foldedSegments} segments; ${rest.hash.slice(0, 16)}`,
   );
+  if (values.days) console.log(`  ${JSON.stringify(rest.maintained)}`);
   if (violations.length === 0) return;
   if (!values.trace) console.log(trace.join("\n"));
   console.log(`seed ${seed} --steps ${steps} FAILED:\n${violations.slice(0, 5).join("\n")}`);

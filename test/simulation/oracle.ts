@@ -5,19 +5,30 @@
 
 import { ThinkbackError } from "../../src/errors.js";
 import { catalogAt } from "../../src/repository/catalog.js";
-import { intervalAt, type TableCoverage } from "../../src/repository/coverage.js";
+import {
+  type CoverageInterval,
+  firstExactIn,
+  intervalAt,
+  isExactAt,
+  lastExactIn,
+  type TableCoverage,
+} from "../../src/repository/coverage.js";
 import { readCoverage } from "../../src/repository/coverage-reader.js";
-import { listSegments } from "../../src/repository/log.js";
+import { byPlaceInLog, isDisowned, listClaims } from "../../src/repository/log.js";
 import type { SegmentName } from "../../src/repository/names.js";
 import type { Repository } from "../../src/repository/repository.js";
 import { planRestore } from "../../src/restore/plan.js";
+import type { ObjectStore } from "../../src/storage/object-store.js";
+import { RememberedStore } from "../../src/storage/remembered-store.js";
 import type { Random } from "../simulated/random.js";
+import type { Declarations } from "./declarations.js";
 import type { Delivery } from "./delivery.js";
 import type { FaultWindow } from "./faults.js";
 import type { LogTimes } from "./log-times.js";
 import type { Model, ModelTable } from "./model.js";
 import type { WallClock } from "./process-life.js";
 import { restoredState } from "./restored-state.js";
+import type { Asked } from "./restores.js";
 import { staleView } from "./stale-view.js";
 
 export interface OracleWorld {
@@ -27,8 +38,12 @@ export interface OracleWorld {
   logTimes: LogTimes;
   windows: readonly FaultWindow[];
   walls: readonly WallClock[];
-  /** When each stored object was put. */
+  /** When each object was put that is stored, or was. */
   putMs: ReadonlyMap<string, number>;
+  /** All segments that are stored, or were, in the order in which they came. */
+  segments: readonly SegmentName[];
+  /** What may be let go; undefined if nothing ever is. */
+  declared: Declarations | undefined;
   random: Random;
   nowMs: () => number;
 }
@@ -54,43 +69,120 @@ export class Oracle {
   readonly violations: string[] = [];
   /** How much was compared, so that a run that compared nothing does not pass for a clean one. */
   readonly compared = { instants: 0, documents: 0, catalogs: 0, again: 0, stale: 0, refused: 0 };
+  /** Of what was compared again: what a pin keeps, what is left of a thinned history, and what was let go. */
+  readonly aged = { pinned: 0, coarse: 0, letGo: 0 };
   private readonly remembered: Remembered[] = [];
+  /** By the names of the pins: what was exact when it was first looked at. */
+  private readonly pinned = new Map<string, Remembered[]>();
 
-  constructor(private readonly world: OracleWorld) {}
+  /** The repository as it is at the moment of a check. */
+  private store: ObjectStore;
+
+  constructor(private readonly world: OracleWorld) {
+    this.store = world.repository.store;
+  }
+
+  private look(): void {
+    this.store = new RememberedStore(this.world.repository.store);
+  }
 
   /** Compares random exact instants, and some of those compared before. */
   async check(instants: number): Promise<void> {
-    const { repository, random } = this.world;
-    const coverage = await readCoverage(repository.store);
-    const segments = await listSegments(repository.store);
-    const exact = [...coverage.values()].flatMap((table) =>
-      table.intervals.filter((i) => i.class === "exact").map((i) => ({ ...i, table: table.table })),
-    );
-    for (let i = 0; i < instants && exact.length > 0; i += 1) {
-      const { table, from, to } = exact[random.below(exact.length)]!;
-      await this.compareAt(table, chooseInstant(from, to, random), segments);
+    this.look();
+    const { random } = this.world;
+    const coverage = await readCoverage(this.store);
+    const segments = await this.segments();
+    for (let i = 0; i < instants; i += 1) {
+      const chosen = this.choose(coverage);
+      if (chosen) await this.compareAt(chosen.table, chosen.instant, segments);
     }
     for (let i = 0; i < 3 && this.remembered.length > 0; i += 1) {
       await this.compareAgain(this.remembered[random.below(this.remembered.length)]!, coverage);
     }
+    await this.checkPins(coverage, segments);
     this.checkDamage(coverage);
+  }
+
+  /** What is asked of a restore that takes its time: an instant that is exact now, and its state. */
+  async ask(): Promise<Asked | undefined> {
+    this.look();
+    const { store } = this;
+    const chosen = this.choose(await readCoverage(store));
+    if (!chosen) return undefined;
+    const { table, instant } = chosen;
+    const config = (await catalogAt(store, instant)).tables().find(({ id }) => id === table);
+    const state = await restoredState(store, table, instant);
+    return config && state && { table, instant, name: `${config.db}.${config.name}`, state };
+  }
+
+  /** What a restore came to in the end must be what it would have come to when it was planned. */
+  compareRestored({ name, instant, state }: Asked, restored: Map<string, string>): void {
+    if (textOf(restored) === textOf(state)) return;
+    this.violate(
+      `a restore of ${name} at ${instant} came to something else than when it began:\n    ${textOf(state)}\n    ${textOf(restored)}`,
+    );
+  }
+
+  private choose(
+    coverage: Map<string, TableCoverage>,
+  ): { table: string; instant: number } | undefined {
+    const { random, declared } = this.world;
+    const exact = [...coverage.values()].flatMap(({ table, intervals }) =>
+      intervals.filter((one) => one.class === "exact").map((one) => ({ one, table })),
+    );
+    if (exact.length === 0) return undefined;
+    const { one, table } = exact[random.below(exact.length)]!;
+    const instant = declared ? chooseKept(one, random) : chooseInstant(one.from, one.to, random);
+    return instant === undefined ? undefined : { table, instant };
+  }
+
+  /** Every table that was exact at a pinned instant stays so. */
+  private async checkPins(
+    coverage: Map<string, TableCoverage>,
+    segments: SegmentName[],
+  ): Promise<void> {
+    const { declared } = this.world;
+    for (const name of this.pinned.keys()) {
+      if (!declared?.pins.has(name)) this.pinned.delete(name);
+    }
+    for (const [name, instant] of declared?.pins ?? []) {
+      const before = this.pinned.get(name);
+      if (before) {
+        for (const one of before) await this.compareAgain(one, coverage);
+        this.aged.pinned += before.length;
+        continue;
+      }
+      const exact = [...coverage.values()].filter((of) =>
+        isExactAt(intervalAt(of, instant), instant),
+      );
+      const found: Remembered[] = [];
+      for (const { table } of exact) {
+        const one = await this.compareAt(table, instant, segments);
+        if (one) found.push(one);
+      }
+      this.pinned.set(name, found);
+    }
+  }
+
+  /** All that ever was believed of the log, whether it is still stored or not. */
+  private async segments(): Promise<SegmentName[]> {
+    const claims = await listClaims(this.store);
+    return this.world.segments.filter((one) => !isDisowned(one, claims)).sort(byPlaceInLog);
   }
 
   /** A reader whose listings are behind may be refused, or told of damage; but what it restores must be true. */
   async checkStale(instants: number): Promise<void> {
-    const { repository, random, putMs, nowMs } = this.world;
+    this.look();
+    const { random, putMs, nowMs } = this.world;
     const sinceMs = nowMs() - random.next() * 10_000;
-    const store = staleView(repository.store, putMs, sinceMs, random);
-    const segments = await listSegments(repository.store);
+    const store = staleView(this.store, putMs, sinceMs, random);
+    const segments = await this.segments();
     try {
-      const exact = [...(await readCoverage(store)).values()].flatMap((table) =>
-        table.intervals
-          .filter((i) => i.class === "exact")
-          .map((i) => ({ ...i, table: table.table })),
-      );
-      for (let i = 0; i < instants && exact.length > 0; i += 1) {
-        const { table, from, to } = exact[random.below(exact.length)]!;
-        const instant = chooseInstant(from, to, random);
+      const coverage = await readCoverage(store);
+      for (let i = 0; i < instants; i += 1) {
+        const chosen = this.choose(coverage);
+        if (!chosen) continue;
+        const { table, instant } = chosen;
         const state = await restoredState(store, table, instant);
         const moment = this.momentOf(instant, segments);
         const truth = this.world.model.tables.get(table);
@@ -105,29 +197,37 @@ export class Oracle {
   }
 
   /** Compares the state that a table is restored to with the one that it had. */
-  async compareAt(table: string, instant: number, segments: SegmentName[]): Promise<void> {
-    const { model, repository } = this.world;
+  async compareAt(
+    table: string,
+    instant: number,
+    segments: SegmentName[],
+  ): Promise<Remembered | undefined> {
+    const { model } = this.world;
     const truth = model.tables.get(table);
     const where = `${table} at ${instant}`;
     const moment = this.momentOf(instant, segments);
     if (!truth || moment === undefined) {
       this.violate(`${where} is called exact, but ${truth ? "no writer wrote then" : "never was"}`);
-      return;
+      return undefined;
     }
-    const state = await restoredState(repository.store, table, instant);
+    const state = await restoredState(this.store, table, instant);
     if (!state) {
       this.violate(`${where} is called exact, but there is no base for it`);
-      return;
+      return undefined;
     }
     this.compared.instants += 1;
     this.compareState(where, state, truth, moment);
-    this.remember({ table, instant, moment, state: textOf(state), seenMs: this.world.nowMs() });
+    const seenMs = this.world.nowMs();
+    const compared = { table, instant, moment, state: textOf(state), seenMs };
+    this.remember(compared);
     await this.compareCatalog(table, instant, moment);
+    return compared;
   }
 
   /** At the end: the newest state of each table is the source's own. */
   async compareEnd(coverage: Map<string, TableCoverage>, live: string[]): Promise<void> {
-    const segments = await listSegments(this.world.repository.store);
+    this.look();
+    const segments = await this.segments();
     for (const id of live) {
       const frontier = coverage.get(id)?.frontier;
       if (coverage.get(id)?.state !== "live" || frontier === undefined) {
@@ -138,9 +238,10 @@ export class Oracle {
 
   /** No instant outside the fault windows, each with the time that it may take to see and to mend it, is missing. */
   async checkHoles(beforeMs: number, afterMs: number): Promise<void> {
-    const { repository, windows } = this.world;
-    const segments = await listSegments(repository.store);
-    for (const { table, intervals } of (await readCoverage(repository.store)).values()) {
+    this.look();
+    const { windows } = this.world;
+    const segments = await this.segments();
+    for (const { table, intervals } of (await readCoverage(this.store)).values()) {
       for (const { from, to, class: of, reason } of intervals) {
         if (of === "exact") continue;
         const began = this.momentOf(from - 1, segments);
@@ -205,25 +306,34 @@ export class Oracle {
   }
 
   private async compareAgain(
-    { table, instant, moment, state, seenMs }: Remembered,
+    remembered: Remembered,
     coverage: Map<string, TableCoverage>,
   ): Promise<void> {
+    const { table, instant, moment, state, seenMs } = remembered;
     this.compared.again += 1;
     const of = coverage.get(table);
     const now = of && intervalAt(of, instant);
-    if (now?.class !== "exact") {
+    if (!isExactAt(now, instant)) {
       if (this.isAheadOfAClock(instant, moment)) return;
+      if (this.world.declared?.keeps(instant, seenMs) === false) {
+        this.aged.letGo += 1;
+        this.remembered.splice(this.remembered.indexOf(remembered), 1);
+        return;
+      }
       this.violate(
         `${table} at ${instant} was exact at ${at(seenMs)} and is ${JSON.stringify(now ?? "not known")} now`,
       );
       return;
     }
-    const again = await restoredState(this.world.repository.store, table, instant);
+    const again = await restoredState(this.store, table, instant);
     if (!again || textOf(again) !== state) {
       this.violate(
         `${table} at ${instant} restores to something else than before:\n    ${state}\n    ${again && textOf(again)}`,
       );
+      return;
     }
+    if (now?.resolutionMs !== undefined) this.aged.coarse += 1;
+    remembered.seenMs = this.world.nowMs();
   }
 
   /** Where the catalog had not changed for as long as it takes to be read, the plan must show it as it was. */
@@ -234,7 +344,7 @@ export class Oracle {
     const disturbed = windows.some(({ fromMs, toMs }) => fromMs <= moment && toMs + 4000 >= since);
     if (truth.atMs > since || disturbed) return;
     this.compared.catalogs += 1;
-    const catalog = await catalogAt(repository.store, instant);
+    const catalog = await catalogAt(this.store, instant);
     const tables = catalog.tables().map((config) => ({
       id: config.id,
       name: `${config.db}.${config.name}`,
@@ -263,7 +373,10 @@ export class Oracle {
     const captured = truth.tables.find(({ id }) => id === table);
     if (!captured) return;
     const request = { at: instant, tables: [captured.name], databases: [], renames: new Map() };
-    const plan = await planRestore(repository, { ...request, allowInexact: false, nearest: false });
+    const plan = await planRestore(
+      { ...repository, store: this.store },
+      { ...request, allowInexact: false, nearest: false },
+    );
     if (plan.tables[0]?.class !== "exact") this.violate(`${table} at ${instant}: the plan differs`);
   }
 
@@ -283,6 +396,15 @@ function chooseInstant(from: number, to: number, random: Random): number {
   if (chance < 0.2) return from;
   if (chance < 0.5) return to;
   return from + random.below(to - from + 1);
+}
+
+/** Half of the instants are such that a resolution keeps them; undefined if none is kept of the interval there. */
+function chooseKept(interval: CoverageInterval, random: Random): number | undefined {
+  const chosen = chooseInstant(interval.from, interval.to, random);
+  const gridMs = [2000, 10_000, 30_000, 60_000, 86_400_000][random.below(10)] ?? 1;
+  const near = chosen - ((chosen + 1) % gridMs);
+  const instant = near >= interval.from ? near : chosen;
+  return lastExactIn(interval, instant) ?? firstExactIn(interval, instant);
 }
 
 function textOf(state: Map<string, string>): string {

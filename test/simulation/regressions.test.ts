@@ -4,18 +4,25 @@ import { CopyQueue } from "../../src/capture/copy-queue.js";
 import { RetryingShipper, shipSpool } from "../../src/capture/shipper.js";
 import { ChainCheck } from "../../src/fold/chain-check.js";
 import { fold } from "../../src/fold/fold.js";
+import { maintain } from "../../src/fold/maintain.js";
 import type { BaseManifest } from "../../src/repository/base.js";
 import type { TableCoverage } from "../../src/repository/coverage.js";
 import { readCoverage } from "../../src/repository/coverage-reader.js";
 import type { Version } from "../../src/repository/lines.js";
+import { declareKeep } from "../../src/repository/settings.js";
+import { planRestore } from "../../src/restore/plan.js";
+import { restore } from "../../src/restore/restore.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
+import { RethinkTarget } from "../../src/rethinkdb/rethink-target.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore, StoredObject } from "../../src/storage/object-store.js";
+import { dayMs } from "../repository/declared.js";
 import { termId } from "../simulated/term-ids.js";
 import { StoreUnreachable } from "./faulty-store.js";
 import { overriding } from "./overriding.js";
 import { restoredState } from "./restored-state.js";
 import { SmallWorld } from "./small-world.js";
+import { dial } from "./writer-process.js";
 
 describe("the queue of copies", () => {
   test("gives no turn to one who gave up while waiting", async () => {
@@ -166,6 +173,57 @@ test("a fold of segments that a claim does not continue changes nothing that is 
   const { frontier } = (await readCoverage(store)).get(id)!;
   const restored = await restoredState(store, id, frontier!);
   expect(restored).toEqual(cluster.documents("test", "orders"));
+});
+
+test("a restore reads the history as it was planned, though it is thinned meanwhile", async () => {
+  const world = new SmallWorld();
+  const { cluster, store } = world;
+  const description = { id: "small-world", created: 0 };
+  const repository = { store, description };
+  cluster.createTable("test", "orders");
+  cluster.write("test", "orders", { put: { id: 1, v: "copied" } });
+  const first = world.startWriter();
+  await world.pass(10_000);
+  cluster.write("test", "orders", { put: { id: 1, v: "first" } });
+  await world.pass(10_000);
+  const instant = world.time.trueMs - 1000;
+  cluster.write("test", "orders", { put: { id: 1, v: "second" } });
+  await world.pass(20_000);
+  first.stopInOrder();
+  await world.pass(3 * dayMs);
+  world.startWriter();
+  await world.pass(20_000);
+  const renames = new Map([["test.orders", "test.orders_before"]]);
+  const request = { at: instant, tables: ["test.orders"], databases: [], renames };
+  const plan = await planRestore(repository, { ...request, allowInexact: false, nearest: false });
+
+  await declareKeep(store, "all:1d, 1h:9d", world.time.trueMs);
+  const maintaining = maintain(
+    repository,
+    {
+      clock: world.process().clock,
+      owner: { host: "alpha", process: 1, isAlive: () => true },
+      unique: "thins",
+      partial: true,
+      settleMs: 60_000,
+      expires: true,
+      graceMs: 900_000,
+    },
+    { onRows: () => undefined, phase: () => undefined },
+  );
+  await world.pass(1000);
+  expect((await maintaining).log.thinned).toBe(1);
+
+  const { life, clock } = world.process();
+  const target = new RethinkTarget("simulated", () => dial(cluster, life));
+  const ignore = () => undefined;
+  const observer = { reading: ignore, writing: ignore, finishing: ignore };
+  const restoring = restore(repository, plan, target, clock, observer);
+  await world.pass(60_000);
+  await restoring;
+  const restored = cluster.documents("test", "orders_before");
+  expect([...restored.values()]).toEqual([`{"id":1,"v":"first"}`]);
+  target.close();
 });
 
 async function namesOf(store: ObjectStore): Promise<string[]> {

@@ -1,21 +1,27 @@
-/** The whole system under one seed: workload, faults, writers, folds; and the oracle that watches. */
+/** The whole system under one seed: workload, faults, writers, folds or maintenance; and the oracle that watches. */
 import { messageOf } from "../../src/errors.js";
 import { type FoldedTable, fold } from "../../src/fold/fold.js";
 import { foldLog } from "../../src/fold/fold-log.js";
+import { type Maintained, maintain } from "../../src/fold/maintain.js";
 import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
+import { requestPauseMs } from "../../src/rethinkdb/feed.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { dayMs } from "../repository/declared.js";
 import { Cluster } from "../simulated/cluster.js";
 import { Random } from "../simulated/random.js";
+import { Declarations } from "./declarations.js";
 import { Delivery } from "./delivery.js";
 import { Faults } from "./faults.js";
 import { StoreUnreachable, StoreWeather } from "./faulty-store.js";
 import { LogTimes, listenToLogTimes } from "./log-times.js";
+import { Maintainers } from "./maintainers.js";
 import { Model } from "./model.js";
 import { Oracle } from "./oracle.js";
 import type { WallClock } from "./process-life.js";
+import { Restores } from "./restores.js";
 import { DatedStore } from "./stale-view.js";
 import { hashOf, verifyRepository } from "./stored-objects.js";
 import { VirtualTime } from "./virtual-time.js";
@@ -29,6 +35,11 @@ export interface SimulationOptions {
   wrapSource?: (source: Source) => Source;
   /** Stands before the store, for all who read or write it. */
   wrapStore?: (store: ObjectStore) => ObjectStore;
+  /**
+   * Days go by, and the repository is maintained: tiers are declared, instants pinned, history thinned and let go, and
+   * what was replaced is deleted. By this, in place of which canaries put theirs.
+   */
+  maintain?: typeof maintain;
   /** Told what happens, as it happens. */
   onTrace?: (line: string) => void;
 }
@@ -48,6 +59,14 @@ export interface SimulationReport {
   parts: { written: number; kept: number };
   /** Folded segments of the log that were written. */
   foldedSegments: number;
+  /** What came of maintenance, where there is one. */
+  maintained: {
+    rounds: number;
+    thinned: number;
+    expiries: number;
+    deleted: number;
+    restores: Restores["ended"];
+  } & Oracle["aged"];
 }
 
 /** A few documents to a part, by turns fewer and more: so that bases have parts of several bases before them. */
@@ -68,6 +87,10 @@ const logFolding = {
   pinned: [],
 };
 
+const hourMs = 3_600_000;
+/** Between two nights so many steps. */
+const stepsPerDay = 8;
+
 export class Simulation {
   readonly time = new VirtualTime();
   readonly store: ObjectStore;
@@ -79,6 +102,9 @@ export class Simulation {
   private readonly workload: Workload;
   private readonly writers: Writers;
   private readonly oracle: Oracle;
+  private readonly maintainers: Maintainers;
+  private readonly restores: Restores;
+  private readonly maintained = { rounds: 0, thinned: 0, expiries: 0, deleted: 0 };
   private readonly lines: string[] = [];
   private folds = 0;
   private foldedSegments = 0;
@@ -98,7 +124,7 @@ export class Simulation {
       feedDelayMsMax,
       otherServers: ["simulated_2"],
     });
-    const delivery = new Delivery(feedDelayMsMax + 1);
+    const delivery = new Delivery(feedDelayMsMax + requestPauseMs + 1);
     const logTimes = new LogTimes(() => time.nowMs);
     listenToLogTimes(logTimes);
     this.model = new Model(this.cluster, () => time.nowMs);
@@ -116,6 +142,10 @@ export class Simulation {
     this.faults = new Faults(world);
     this.workload = new Workload(this.cluster, this.random, this.model, trace);
     const description = { id: `simulation-${seed}`, created: time.trueMs };
+    const declared = new Declarations(
+      () => time.nowMs,
+      () => dated.segments.reduce((end, { to }) => Math.max(end, to), 0),
+    );
     this.oracle = new Oracle({
       repository: { store: this.store, description },
       model: this.model,
@@ -124,16 +154,38 @@ export class Simulation {
       windows: this.faults.windows,
       walls: world.walls,
       putMs: dated.putMs,
+      segments: dated.segments,
+      declared: options.maintain && declared,
       random: this.random,
       nowMs: () => time.nowMs,
     });
+    const onWrong = (what: string) => this.oracle.violate(what);
     this.writers = new Writers({
       world,
       faults: this.faults,
       store: this.store,
       description,
       wrapSource: options.wrapSource ?? ((source) => source),
-      onWrong: (what) => this.oracle.violate(what),
+      onWrong,
+    });
+    const process = () => this.writers.process();
+    this.maintainers = new Maintainers({
+      world,
+      process,
+      store: this.store,
+      putMs: dated.putMs,
+      description,
+      declared,
+      maintain: options.maintain ?? maintain,
+      onMaintained: (maintained) => this.noteMaintained(maintained),
+      onWrong,
+    });
+    this.restores = new Restores({
+      world,
+      process,
+      description,
+      onRestored: (asked, state) => this.oracle.compareRestored(asked, state),
+      onWrong,
     });
     const bytes = encodeJsonObject("repository", description);
     void this.store.put(repositoryName, bytes);
@@ -141,15 +193,18 @@ export class Simulation {
 
   async run(): Promise<SimulationReport> {
     this.workload.begin();
+    if (this.options.maintain) this.maintainers.declare();
     for (let step = 0; step < this.options.steps && this.holds; step += 1) {
       this.writers.supervise();
-      this.act();
+      await this.act();
       await this.pass(this.random.next() * (this.random.next() < 0.1 ? 12_000 : 1500));
       if (step % 8 === 7) await this.check(() => this.oracle.check(4));
       if (step % 8 === 7) await this.check(() => this.oracle.checkStale(2));
+      if (this.options.maintain && step % stepsPerDay === stepsPerDay - 1) await this.night();
     }
     if (this.holds) await this.end();
     this.writers.killAll();
+    this.maintainers.killAll();
     return this.report();
   }
 
@@ -158,11 +213,56 @@ export class Simulation {
   }
 
   /** Calm and stormy times take turns: some mistakes need many faults together, others a long peace after one. */
-  private act(): void {
+  private async act(): Promise<void> {
     if (this.random.next() < 0.04) this.roughness = [0.02, 0.1, 0.3][this.random.below(3)]!;
-    if (this.random.next() < this.roughness) this.strike();
-    else if (this.random.next() < 0.04) this.fold();
+    if (this.options.maintain && this.random.next() < 0.25) await this.keep();
+    else if (this.random.next() < this.roughness) this.strike();
+    else if (!this.options.maintain && this.random.next() < 0.04) this.fold();
     else this.workload.act();
+  }
+
+  /** Somebody maintains, pins or restores. */
+  private async keep(): Promise<void> {
+    const chance = this.random.next();
+    if (chance < 0.4) {
+      this.maintainers.begin();
+      return;
+    }
+    await this.check(async () => {
+      const asked = await this.oracle.ask();
+      if (!asked) return;
+      if (chance < 0.6) await this.maintainers.pin(asked.instant);
+      else this.restores.begin(asked);
+    });
+  }
+
+  /** Nobody captures for hours or days, and often until a day ends; maintenance goes on. */
+  private async night(): Promise<void> {
+    if (this.random.next() < 0.15) this.maintainers.declare();
+    const { trueMs } = this.time;
+    const days = this.random.next() < 0.8 ? 1 : 3;
+    const morning = (Math.floor(trueMs / dayMs) + days) * dayMs;
+    const toMorningMs = morning - trueMs - this.random.below(40_000);
+    const forMs = this.random.next() < 0.7 ? Math.max(hourMs, toMorningMs) : hourMs * days;
+    this.writers.rest(forMs);
+    const end = this.time.nowMs + forMs;
+    while (this.time.nowMs < end && this.holds) {
+      this.maintainers.begin();
+      await this.pass(20_000);
+      await this.pass(Math.min(end - this.time.nowMs, this.random.next() * forMs));
+    }
+    await this.check(() => this.oracle.check(8));
+    if (this.random.next() < 0.3) await this.check(() => verifyRepository(this.store));
+  }
+
+  private noteMaintained({ log, expiry, deleted }: Maintained): void {
+    const { maintained } = this;
+    maintained.rounds += 1;
+    maintained.thinned += log.thinned;
+    maintained.expiries += expiry?.expiry ? 1 : 0;
+    maintained.deleted += deleted.length;
+    this.foldedSegments += log.written;
+    this.trace(`maintained: ${JSON.stringify(maintained)}`);
   }
 
   private strike(): void {
@@ -284,6 +384,11 @@ export class Simulation {
       faults: this.faults.windows.length,
       parts: this.parts,
       foldedSegments: this.foldedSegments,
+      maintained: {
+        ...this.maintained,
+        ...this.oracle.aged,
+        restores: this.restores.ended,
+      },
     };
   }
 

@@ -27,7 +27,7 @@ export async function verifyRepository(store: ObjectStore): Promise<void> {
 
 async function readWholeChain(store: ObjectStore): Promise<void> {
   const view = await LogView.read(store);
-  for await (const piece of view.chain(-1, Number.MAX_SAFE_INTEGER)) {
+  for await (const piece of view.chain(view.expiry?.logTo ?? -1, Number.MAX_SAFE_INTEGER)) {
     if ("manifest" in piece) continue;
     for (const frame of piece.index.frames) await piece.readFrame(frame);
   }

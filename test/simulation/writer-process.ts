@@ -108,7 +108,7 @@ function chunked(source: Source, chunkDocuments: number): Source {
 }
 
 /** Opens a connection of a process to the cluster. */
-function dial(cluster: Cluster, life: ProcessLife): Promise<Channel> {
+export function dial(cluster: Cluster, life: ProcessLife): Promise<Channel> {
   return new Promise((resolve, reject) => {
     life.after(0.5, () => {
       try {

@@ -41,6 +41,7 @@ export class Writers {
   private started = 0;
   private restartDue = false;
   private takeOverNext = false;
+  private resting = false;
 
   constructor(private readonly setup: WritersSetup) {
     const { time } = setup.world;
@@ -59,11 +60,12 @@ export class Writers {
       if (writer.outcome !== undefined) this.noteEnd(writer);
     }
     const wanted = !this.all.some((writer) => !writer.life.frozen && !writer.stopping);
-    if (!wanted || this.restartDue) return;
+    if (!wanted || this.restartDue || this.resting) return;
     this.restartDue = true;
     const { time, random } = this.setup.world;
     time.after(200 + random.next() * 4000, () => {
       this.restartDue = false;
+      if (this.resting) return;
       this.start(this.takeOverNext);
       this.takeOverNext = false;
     });
@@ -112,6 +114,19 @@ export class Writers {
         if (!replaced) this.restartDue = false;
       },
     );
+  }
+
+  /** Nobody captures for a while. */
+  rest(forMs: number): void {
+    const { world, faults } = this.setup;
+    const end = () => {
+      this.resting = false;
+    };
+    faults.hold("rest of all writers", forMs, () => (this.resting = true), end);
+    for (const writer of this.all) {
+      if (writer.life.frozen || world.random.next() < 0.5) writer.life.kill();
+      else writer.stopInOrder();
+    }
   }
 
   /** True if one writer runs, has found its feet, and nothing is about to change that. */

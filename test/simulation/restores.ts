@@ -1,0 +1,112 @@
+/**
+ * Restores that take their time while maintenance goes on: they plan, note that they read, read the log, and at last the
+ * base. Some only read within the grace time, and say nothing of it.
+ */
+import { messageOf } from "../../src/errors.js";
+import { baseCursor } from "../../src/repository/base-reader.js";
+import { mergeLatest } from "../../src/repository/merge.js";
+import { type ReaderRegistration, registerReader } from "../../src/repository/readers.js";
+import type { RepositoryDescription } from "../../src/repository/repository.js";
+import { LogCollection } from "../../src/repository/runs.js";
+import { planRestore } from "../../src/restore/plan.js";
+import type { ObjectStore } from "../../src/storage/object-store.js";
+import type { FaultyWorld } from "./faults.js";
+import { StoreUnreachable } from "./faulty-store.js";
+import { graceMs } from "./maintainers.js";
+import { type ProcessLife, SimulatedClock, WallClock } from "./process-life.js";
+
+/** What one restore is asked for: a table that is exact then, by its name then, and what it holds. */
+export interface Asked {
+  table: string;
+  name: string;
+  instant: number;
+  state: Map<string, string>;
+}
+
+export interface RestoresSetup {
+  world: FaultyWorld;
+  process: () => { life: ProcessLife; store: ObjectStore };
+  description: RepositoryDescription;
+  onRestored: (asked: Asked, state: Map<string, string>) => void;
+  /** Told of a failure that nothing explains. */
+  onWrong: (what: string) => void;
+}
+
+export class Restores {
+  /** How many came to their end, with a note and without. */
+  readonly ended = { noted: 0, quiet: 0 };
+  private readonly wall: WallClock;
+  private started = 0;
+
+  constructor(private readonly setup: RestoresSetup) {
+    this.wall = new WallClock(setup.world.time);
+  }
+
+  begin(asked: Asked): void {
+    const { world, onRestored, onWrong } = this.setup;
+    this.started += 1;
+    const unique = `r${this.started}`;
+    const isNoted = world.random.next() < 0.6;
+    const { life, store } = this.setup.process();
+    world.trace(`${unique} restores ${asked.name} at ${asked.instant}${isNoted ? ", noted" : ""}`);
+    let isExcused = false;
+    const clock = new SimulatedClock(life, this.wall);
+    const note = () =>
+      registerReader(store, clock, unique, asked.instant, () => (isExcused = true));
+    this.restore(asked, store, clock, isNoted ? note : undefined)
+      .then((state) => {
+        world.trace(`${unique} ended`);
+        this.ended[isNoted ? "noted" : "quiet"] += 1;
+        onRestored(asked, state);
+      })
+      .catch((error: unknown) => {
+        world.trace(`${unique} failed: ${messageOf(error)}`);
+        if (isExcused || error instanceof StoreUnreachable) return;
+        onWrong(`${unique} failed: ${(error as Error).stack}`);
+      })
+      .finally(() => life.kill());
+  }
+
+  /** As `thinkback restore` does it, but for the target. */
+  private async restore(
+    { table, name, instant }: Asked,
+    store: ObjectStore,
+    clock: SimulatedClock,
+    note: (() => Promise<ReaderRegistration>) | undefined,
+  ): Promise<Map<string, string>> {
+    const repository = { store, description: this.setup.description };
+    const request = { at: instant, tables: [name], databases: [], renames: new Map() };
+    const plan = await planRestore(repository, {
+      ...request,
+      allowInexact: false,
+      nearest: false,
+    });
+    const reader = await note?.();
+    try {
+      const { base } = plan.tables[0]!;
+      await clock.sleep(this.pauseMs(note !== undefined));
+      const log = await LogCollection.read(plan.log, [{ table, after: base.logFrom }], instant);
+      try {
+        await clock.sleep(this.pauseMs(note !== undefined));
+        const state = new Map<string, string>();
+        for await (const winners of mergeLatest([baseCursor(store, base), ...log.cursors(table)])) {
+          for (const { version } of winners) {
+            if (version.document) state.set(version.key.toString(), version.document.toString());
+          }
+        }
+        return state;
+      } finally {
+        await log.dispose();
+      }
+    } finally {
+      await reader?.end();
+    }
+  }
+
+  /** Who says nothing must be done before anything goes that was there when it planned. */
+  private pauseMs(isNoted: boolean): number {
+    const { random } = this.setup.world;
+    if (!isNoted) return random.next() * (graceMs / 4);
+    return random.next() * (random.next() < 0.5 ? 60_000 : 100_000_000);
+  }
+}
