@@ -47,6 +47,7 @@ function kindOf(name: string): Kind {
   if (name.startsWith("folded/")) {
     return /\/(catalog|coverage)-\d+\.zst$/.test(name) ? "foldedRecords" : "foldedPart";
   }
+  if (name.startsWith("bundles/")) return "bundle";
   return name.endsWith(".keys.zst") ? "baseKeys" : "basePart";
 }
 
