@@ -1,8 +1,10 @@
 /** What capture could not watch is named, refused unless asked for, and repaired. */
 import { rename } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listSegments, openSegment, segmentVersions } from "../../src/repository/log.js";
-import { storeAt } from "../../src/repository/repository.js";
+import { openRepository, storeAt } from "../../src/repository/repository.js";
+import { namesIn } from "../repository/recording.js";
 import { r } from "../server/driver.js";
 import { cli, type StatusResult, status, untilStatus } from "./cli.js";
 import {
@@ -176,20 +178,21 @@ test("what a killed capture had left on its spool is delivered by the next one",
   await change("left");
   await until("the outage is noticed", () => first.stderr().includes("store fails"));
   const wanted = await stage.texts("left", "busy");
-  const store = storeAt(stage.repo("left-spool"));
-  await until("the spool holds a tick", async () => {
-    for await (const _ of store.list("")) return true;
-    return false;
-  });
+  const { id } = (await openRepository(storeAt(`${repo}.elsewhere`))).description;
+  const store = storeAt(join(stage.repo("left-spool"), id));
+  const spooled = () => namesIn(store, "log/");
+  await until("the spool holds a tick", async () => (await spooled()).length > 0);
   await kill(first);
+  const last = (await spooled()).sort().at(-1)!;
+  const { frontier } = (await openSegment(store, last)).index.footer;
   await rename(`${repo}.elsewhere`, repo);
   const second = stage.capture(repo, ...spool);
   const now = await stage.untilExactNow(repo, "left.busy", "left.quiet");
   expect(second.stderr()).toContain("what the spool still held is in the repository");
   expect(holesOf(now, "left.busy")).toMatchObject([{ class: "repaired" }]);
-  expect(Date.parse(holesOf(now, "left.busy")[0]!.from)).toBeGreaterThan(
-    Date.parse(restorableUntil!),
-  );
+  // What the spool held said more than the repository did, or as much where the next proof was not there yet.
+  expect(frontier).toBeGreaterThanOrEqual(Date.parse(restorableUntil!));
+  expect(Date.parse(holesOf(now, "left.busy")[0]!.from)).toBe(frontier + 1);
   expect(await stage.texts("left", "busy")).toEqual(wanted);
   await expectRestored(repo, "left", "left_after");
   expect((await stop(second)).status).toBe(0);
