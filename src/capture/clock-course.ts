@@ -10,6 +10,8 @@ export class ClockCourse {
   private offset: number;
   /** What the clock showed at the last look, and around the last step forward. */
   private last: Instant;
+  /** By how much the clock was set between the last two looks, in ms. */
+  stepMs = 0;
   private stepForward: { from: Instant; to: Instant } | undefined;
 
   constructor(private readonly clock: Clock) {
@@ -25,7 +27,8 @@ export class ClockCourse {
     const now = this.clock.now();
     const step = this.currentOffset() - this.offset;
     let since: Instant | undefined;
-    if (Math.abs(step) > clockStepMs) {
+    this.stepMs = Math.abs(step) > clockStepMs ? step : 0;
+    if (this.stepMs !== 0) {
       this.offset += step;
       if (step > 0) this.stepForward = { from: this.last, to: now };
       else if (logTime - now > clockStepMs) since = this.mislabelledSince(now);

@@ -236,6 +236,11 @@ export class Recorder {
   private tick(): void {
     const setBackSince = this.course.setBackSince(this.log.closedTo);
     if (setBackSince !== undefined) this.observer.clockSetBack(setBackSince);
+    if (this.serverClock && this.course.stepMs !== 0) {
+      // The next measurement may be half a minute away.
+      const { offsetMs, uncertaintyMs } = this.serverClock;
+      this.serverClock = { offsetMs: offsetMs - this.course.stepMs, uncertaintyMs };
+    }
     const now = this.clock.monotonicMs();
     const idle = now - this.lastSegmentAt >= this.options.idleSegmentMs;
     const { hasChanges, isShipping } = this.log;

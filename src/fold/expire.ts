@@ -21,7 +21,7 @@ import { StoreSnapshot } from "../storage/store-snapshot.js";
 
 export interface ExpiryOptions {
   now: Instant;
-  /** When the history is as old as its tiers count; see readPolicy. */
+  /** When the history is as old as its tiers count; see LogAge. */
   aged: Instant;
   /** Undefined if every change is kept for ever; then only bases that nothing needs are let go. */
   tiers: KeepTier[] | undefined;

@@ -8,7 +8,6 @@ import { renewBundle } from "../repository/bundle-writer.js";
 import type { Owner } from "../repository/claim.js";
 import { type KeepTier, parseKeep, pinsOnlyMs, resolutionAt } from "../repository/keep-policy.js";
 import { withLease } from "../repository/lease.js";
-import { listSegments } from "../repository/log.js";
 import { listPins, type Pin } from "../repository/pins.js";
 import { forgetReaders, liveReaders } from "../repository/readers.js";
 import type { Repository } from "../repository/repository.js";
@@ -17,6 +16,7 @@ import type { StoredObject } from "../storage/object-store.js";
 import { type ExpiryPlan, firstWanted, planExpiry, publishExpiry } from "./expire.js";
 import { type FoldedTable, type FoldOptions, fold } from "./fold.js";
 import { type FoldedLog, foldLog } from "./fold-log.js";
+import { ageOfLog, type LogAge } from "./log-age.js";
 import { planSweep, sweep } from "./sweep.js";
 
 const dayMs = 86_400_000;
@@ -60,6 +60,8 @@ export function maintain(
   return withLease(store, clock, owner, unique, async (gone, lease) => {
     const signal = { throwIfAborted: () => lease.check(gone) };
     const policy = await readPolicy(repository, clock.now());
+    // What is gone for good does not go by a clock that is ahead of the source's.
+    const now = () => clock.now() - policy.leadMs;
     observer.phase("log");
     const log = await foldLog(repository, {
       ...policy,
@@ -79,7 +81,7 @@ export function maintain(
       observer.phase("expiry");
       const first = { unique: `${unique}x`, onRows, signal };
       await foldFirstBases(repository, policy, first);
-      expiry = await planExpiry(repository, { ...policy, now: clock.now() });
+      expiry = await planExpiry(repository, { ...policy, now: now() });
       // That it can be renewed proves that nobody else maintains.
       await lease.renew();
       signal.throwIfAborted();
@@ -88,9 +90,9 @@ export function maintain(
     let deleted: StoredObject[] = [];
     if (options.graceMs !== undefined) {
       observer.phase("sweep");
-      await forgetReaders(store, clock.now());
+      await forgetReaders(store, now());
       await lease.renew();
-      deleted = await sweepNow(repository, options.graceMs, clock.now(), signal);
+      deleted = await sweepNow(repository, options.graceMs, now(), signal);
     }
     await renewBundle(repository, { at: clock.now(), signal });
     return { log, tables, expiry, deleted };
@@ -104,10 +106,11 @@ export function maintain(
 export async function planMaintenance(
   repository: Repository,
   graceMs: number | undefined,
-  now: Instant,
+  clockNow: Instant,
   keep?: string,
 ): Promise<Pick<Maintained, "deleted"> & { expiry: ExpiryPlan }> {
-  const policy = await readPolicy(repository, now, keep);
+  const policy = await readPolicy(repository, clockNow, keep);
+  const now = clockNow - policy.leadMs;
   const expiry = await planExpiry(repository, { ...policy, now });
   if (graceMs === undefined) return { expiry, deleted: [] };
   const readersBegan = await begins(repository, now);
@@ -115,9 +118,7 @@ export async function planMaintenance(
 }
 
 /** What the declared tiers and the pins mean for folding and letting go. */
-export interface Policy {
-  /** The instant from which ages are counted back. */
-  aged: Instant;
+export interface Policy extends LogAge {
   tiers: KeepTier[] | undefined;
   pins: Pin[];
   pinned: Instant[];
@@ -125,26 +126,23 @@ export interface Policy {
   spanMaxMs: (span: { from: Instant; to: Instant }) => number;
 }
 
-/**
- * What the declared tiers and the pins want. The history ages as the log goes on: a day after the last segment it stands
- * still, so that nothing of what was captured last is let go while capture is down, or because a clock is wrong.
- */
+/** What the declared tiers and the pins want of a history of this age. */
 export async function readPolicy(
   { store }: Repository,
   now: Instant,
   wanted?: string,
 ): Promise<Policy> {
-  const last = (await listSegments(store)).at(-1);
-  const aged = last ? Math.min(now, last.to + dayMs) : now;
-  return policyOf(await listPins(store), aged, wanted ?? (await readSettings(store)).keep);
+  const age = await ageOfLog(store, now);
+  return policyOf(await listPins(store), age, wanted ?? (await readSettings(store)).keep);
 }
 
-function policyOf(pins: Pin[], aged: Instant, keep: string | null): Policy {
+function policyOf(pins: Pin[], age: LogAge, keep: string | null): Policy {
+  const { aged } = age;
   const tiers = keep === null ? undefined : parseKeep(keep);
   const last = tiers?.at(-1);
   const first = firstWanted({ aged, tiers, pins });
   return {
-    aged,
+    ...age,
     tiers,
     pins,
     pinned: pins.map(({ at }) => at),
@@ -170,7 +168,7 @@ async function foldFirstBases(
   options: Pick<FoldOptions, "unique" | "onRows" | "signal">,
 ): Promise<void> {
   const first = firstWanted(policy);
-  if (first === undefined) return;
+  if (first === undefined || first <= 0) return;
   const isPinned = policy.pins.some(({ at }) => at === first);
   // The last millisecond of a day is kept in every resolution.
   const until = isPinned ? first : first - 1;

@@ -52,8 +52,9 @@ export async function renewBundle(
   const before = newest && (await usableBundle(store, newest.name));
   const isUnusable = newest !== undefined && before?.repository !== id;
   const names = await inUse(store);
-  const lacking = names.filter((name) => !before?.objects.has(name)).length;
-  if (lacking <= lackingMax && !isUnusable && !anew) return undefined;
+  const lacking = names.filter((name) => !before?.objects.has(name));
+  const isDue = isUnusable || anew || (await areSound(store, lacking, lackingMax + 1));
+  if (!isDue) return undefined;
   const number = (newest ? parseBundleName(newest.name)! : 0) + 1;
   const name = bundleName(number);
   const bytes = await encode(store, names, { repository: id, number, at });
@@ -109,6 +110,19 @@ async function encode(store: ObjectStore, names: string[], footer: BundleFooter)
   }
   lines.flush();
   return object.finish(footer).bytes;
+}
+
+/** True if so many of the objects can be read: what is damaged is in no bundle, however often one is made. */
+async function areSound(store: ObjectStore, names: string[], wanted: number): Promise<boolean> {
+  let left = names.length;
+  let sound = 0;
+  for (const name of names) {
+    if (sound + left < wanted) return false;
+    if (await soundBytes(store, name)) sound += 1;
+    if (sound >= wanted) return true;
+    left -= 1;
+  }
+  return false;
 }
 
 /** The bytes of an object; undefined if it is gone, or damaged: it may be put back as it was. */

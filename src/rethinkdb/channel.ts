@@ -117,10 +117,14 @@ class HandshakeMessages implements Messages {
   constructor(private readonly channel: Channel) {
     channel.onData((bytes) => {
       this.received = Buffer.concat([this.received, bytes]);
+      if (this.received.length > handshakeBytesMax) {
+        this.lost = new Error("it does not speak as RethinkDB");
+        channel.destroy();
+      }
       this.wake();
     });
     channel.onClose((error) => {
-      this.lost = error;
+      this.lost ??= error;
       this.wake();
     });
   }
@@ -138,8 +142,6 @@ class HandshakeMessages implements Messages {
         return message;
       }
       if (this.lost) throw this.lost;
-      if (this.received.length > handshakeBytesMax)
-        throw new Error("it does not speak as RethinkDB");
       await new Promise<void>((resolve) => {
         this.wake = resolve;
       });
@@ -150,14 +152,21 @@ class HandshakeMessages implements Messages {
 function explain(error: unknown, address: Address, code: "source" | "target"): Error {
   const where = formatAddress(address);
   // Where a name has several addresses, the error of all of them has no message, but a code.
-  const message = messageOf(error) || String((error as NodeJS.ErrnoException).code);
+  const { code: errno, path } = error as NodeJS.ErrnoException;
+  // OpenSSL's messages go on with a dump of its own.
+  const message = messageOf(error).split("\n")[0]!.trim() || String(errno);
   if (error instanceof HandshakeRefused && error.isAuthentication) {
     return new ThinkbackError(code, `${where} refused the user or password: ${message}`, {
       hint: `check the user, and the password in the URL or in THINKBACK_${code.toUpperCase()}_PASSWORD`,
     });
   }
-  return new ThinkbackError(code, `cannot connect to ${where}: ${message}`, {
-    hint: "check that the server runs and that its driver port (28015 unless changed) can be reached",
-    cause: error,
-  });
+  const { tls, caFile } = address;
+  const reach =
+    "check that the server runs and that its driver port (28015 unless changed) can be reached";
+  let hint = reach;
+  if (caFile !== undefined && path === caFile) hint = "check the file that &ca= names";
+  else if (tls)
+    hint = `${reach}, that it speaks TLS there, and that &ca=FILE names the authority of its certificate`;
+  else if (errno === undefined) hint = `${reach}; if it speaks TLS there, add ?tls=true`;
+  return new ThinkbackError(code, `cannot connect to ${where}: ${message}`, { hint, cause: error });
 }

@@ -11,15 +11,12 @@ declare module "rethinkdb" {
     db(name: string): Term;
     table(name: string): Term;
     expr(value: unknown, nestingDepth?: number): Term;
-    json(text: string): Term;
     grant(user: string, permissions: object): Term;
     dbCreate(name: string): Term;
     dbDrop(name: string): Term;
     dbList(): Term;
     now(): Term;
     binary(data: Buffer): Term;
-    desc(value: unknown): Term;
-    row: Term;
     minval: Term;
     maxval: Term;
     [method: string]: unknown;

@@ -24,7 +24,7 @@ interface WriteSummary {
 export class RethinkTarget implements Target {
   readonly writesAtOnce = writeConnections;
   private readonly idle: Connection[] = [];
-  private readonly all: Connection[] = [];
+  private readonly open = new Set<Connection>();
   private admin: Connection | undefined;
   private closed = false;
 
@@ -156,12 +156,13 @@ export class RethinkTarget implements Target {
 
   close(): void {
     this.closed = true;
-    for (const connection of this.all) connection.close();
+    for (const connection of this.open) connection.close();
   }
 
   private async connect(): Promise<Connection> {
     const connection = new Connection(await this.dial());
-    this.all.push(connection);
+    this.open.add(connection);
+    void connection.lost.then(() => this.open.delete(connection));
     if (this.closed) connection.close();
     return connection;
   }

@@ -64,7 +64,13 @@ export function objectsOf(pieces: LogPiece[]): Set<string> {
 export async function foldAnew(
   repository: Repository,
   damaged: DamagedFolded[],
-  options: { now: Instant; settleMs: number; unique: string; policy: Policy; signal: AbortSignal },
+  options: {
+    now: Instant;
+    settleMs: number;
+    unique: string;
+    policy: Policy;
+    signal: Pick<AbortSignal, "throwIfAborted">;
+  },
 ): Promise<FoldedName[]> {
   const { policy, ...rest } = options;
   const { believed } = await LogView.read(repository.store);

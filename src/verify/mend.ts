@@ -69,14 +69,17 @@ export async function planMending(store: ObjectStore, options: MendOptions): Pro
 /** Mends what can be mended. Throws, with code "fenced", if somebody else holds the maintenance lease. */
 export function mend(store: ObjectStore, options: MendOptions): Promise<MendReport> {
   const { clock, owner, unique } = options;
-  return withLease(store, clock, owner, unique, async (signal) => {
+  return withLease(store, clock, owner, unique, async (gone, lease) => {
+    const signal = { throwIfAborted: () => lease.check(gone) };
     const first = await verify(store, verifying(options));
     const claims = await claimsToMend(first);
-    for (const claim of claims) await mendClaim(store, claim);
+    for (const claim of claims) {
+      signal.throwIfAborted();
+      await mendClaim(store, claim);
+    }
     const mending = await Mending.begin(store, options, claims.length > 0 ? undefined : first);
     await mending.rebuild(signal);
-    signal.throwIfAborted();
-    await mending.letGo();
+    await mending.letGo(signal);
     await mending.renewBundle(signal);
     const said = claims.map(({ epoch }) => writerName(epoch));
     const ofClaims = first.report.damage.filter(({ object }) => said.includes(object));
@@ -89,6 +92,9 @@ export function mend(store: ObjectStore, options: MendOptions): Promise<MendRepo
     return { ...report, mended: [...rest, ...report.mended] };
   });
 }
+
+/** Throws unless the lease is still held; asked before each step that others see. */
+type Held = Pick<AbortSignal, "throwIfAborted">;
 
 const verifying = ({ data, observer }: MendOptions) => ({
   share: data ? 1 : 0,
@@ -134,7 +140,7 @@ class Mending {
   }
 
   /** Makes anew what can be made anew. */
-  async rebuild(signal: AbortSignal): Promise<void> {
+  async rebuild(signal: Held): Promise<void> {
     const held = this.folded.filter(({ standIns }) => standIns);
     const { options, damaged } = this;
     this.isDone = true;
@@ -165,7 +171,7 @@ class Mending {
   }
 
   /** Says of what is not needed any more that it does not count. */
-  async letGo(): Promise<void> {
+  async letGo(signal: Held): Promise<void> {
     const { store, options } = this;
     const manifests = [...this.folded.map(({ said }) => said), ...this.bases].map((of) => of.name);
     // Of what was not made anew, only what was read to its end is known to be held by others.
@@ -180,6 +186,7 @@ class Mending {
       else next.bases[name] = next.at;
     }
     await this.refuseLoss(next);
+    signal.throwIfAborted();
     if (await putExpiry(store, next)) return;
     throw new ThinkbackError("fenced", "another process has let something go meanwhile", {
       hint: "run the command again: it looks anew",
@@ -187,7 +194,7 @@ class Mending {
   }
 
   /** Makes a damaged bundle anew, of the objects themselves. Nobody reads the damaged one any more then. */
-  async renewBundle(signal: Pick<AbortSignal, "throwIfAborted">): Promise<void> {
+  async renewBundle(signal: Held): Promise<void> {
     const bundle = [...this.mendable].find(isBundle);
     if (!bundle) return;
     const { description } = this.repository();

@@ -69,6 +69,43 @@ describe("an expiry", () => {
     expect((await readCoverage(month.store)).get(tables[0]!)!.state).toBe("live");
   });
 
+  test("does not go by a clock that is ahead of the source's, though capture writes by it", async () => {
+    const month = await days(4);
+    await month.maintain();
+    const kept = async () => {
+      const coverage = await readCoverage(month.store);
+      return tables.map((table) => coverage.get(table)!.intervals[0]!.from);
+    };
+    const before = await kept();
+    month.sourceOffsetMs = -400 * dayMs;
+    month.clock.instant += 400 * dayMs;
+    await month.workUntil(month.clock.instant + 2000);
+    const names = await namesIn(month.store);
+    for (let round = 0; round < 2; round += 1) await month.maintain({ partial: false });
+    expect(await kept()).toEqual(before);
+    const left = new Set(await namesIn(month.store));
+    expect(names.filter((name) => name.startsWith("bases/") && !left.has(name))).toEqual([]);
+  });
+
+  test("lets go of nothing though the last segment is lost, and all else of the log is folded", async () => {
+    const month = await days(4);
+    month.stopWriter(3_600_000);
+    for (let round = 0; round < 3; round += 1) {
+      await month.maintain({ partial: true, graceMs: 0 });
+      month.stopWriter(60_000);
+    }
+    const segments = await namesIn(month.store, "log/");
+    expect(segments).toHaveLength(1);
+    const before = (await readCoverage(month.store)).get(tables[0]!)!.intervals[0]!.from;
+    await month.store.delete(segments[0]!);
+    month.stopWriter(400 * dayMs);
+    await month.maintain({ graceMs: 0 });
+    const { intervals } = (await readCoverage(month.store)).get(tables[0]!)!;
+    // As old as the log's last day makes it, and a day more.
+    expect(intervals[0]!.from).toBeLessThanOrEqual(before + dayMs);
+    expect(intervals.some((one) => one.class === "exact")).toBe(true);
+  });
+
   test("claims nothing again that was let go, when more is declared than before", async () => {
     const month = await Month.begin(new Random(1), keep);
     const begin = dayOf(month.clock.instant);

@@ -110,6 +110,17 @@ const flipped = (bytes: Buffer, at = Math.floor(bytes.length / 2)) => {
   return copy;
 };
 
+test("what cannot be read is no reason for another bundle, however much there is of it", async () => {
+  const copy = await copyOf(store);
+  for (let i = 0; i < 40; i += 1) {
+    await copy.put(
+      `drills/${String(i).padStart(15, "0")}-${String(i).padStart(12, "0")}.json`,
+      Buffer.from("x"),
+    );
+  }
+  expect(await renewBundle({ ...repository, store: copy }, { at: agedEnd })).toBeUndefined();
+});
+
 describe("what a bundle repeats", () => {
   test("is all that grows with the age of a repository, byte for byte", async () => {
     const { objects, repository: id } = await readBundle(store, newest);

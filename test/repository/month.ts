@@ -39,6 +39,8 @@ export class Month {
   readonly everPinned = new Set<Instant>();
   /** When the last maintenance was. */
   maintained: Instant = 0;
+  /** What the writer has measured of the source's clock, less its own; null before it has. */
+  sourceOffsetMs: number | null = null;
   private recording!: Recording;
   /** Tables that the writer watches. */
   private readonly live = new Set<string>();
@@ -155,7 +157,9 @@ export class Month {
     const last = this.ticks.at(-1)?.to;
     const from = this.recording.log.closedTo + 1;
     this.frontier = Math.max(this.frontier, this.clock.instant + ms - lagMs);
-    const to = await this.recording.tick(ms, { frontier: this.frontier });
+    const offsetMs = this.sourceOffsetMs;
+    const serverClock = offsetMs === null ? null : { offsetMs, uncertaintyMs: 5 };
+    const to = await this.recording.tick(ms, { frontier: this.frontier, serverClock });
     this.ticks.push({ from: last === undefined ? from : Math.max(from, last + 1), to });
     for (const table of this.live) {
       const stretch = this.watched.get(table)!.at(-1)!;

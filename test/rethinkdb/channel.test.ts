@@ -77,7 +77,18 @@ describe("a channel", () => {
     expect(await ask(`rethinkdb://localhost:${port}?ca=${certificate}`)).toEqual(asked);
     await expect(ask(`rethinkdb://127.0.0.1:${port}?tls=true`)).rejects.toMatchObject({
       code: "source",
-      message: expect.stringMatching(/cannot connect to .*self-signed certificate/),
+      message: expect.stringMatching(/cannot connect to .*self-signed certificate$/),
+      hint: expect.stringContaining("&ca=FILE"),
+    });
+    await expect(ask(`rethinkdb://127.0.0.1:${port}?ca=/none.pem`)).rejects.toMatchObject({
+      hint: "check the file that &ca= names",
+    });
+    await expect(ask(`rethinkdb://127.0.0.1:${port}`)).rejects.toMatchObject({
+      hint: expect.stringContaining("?tls=true"),
+    });
+    await expect(ask(`rethinkdb://127.0.0.1:${simulated.port}?tls=true`)).rejects.toMatchObject({
+      message: expect.stringMatching(/^[^\n]*$/),
+      hint: expect.stringContaining("speaks TLS"),
     });
   });
 

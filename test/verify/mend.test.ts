@@ -13,6 +13,7 @@ import { type Mended, type MendOptions, mend, planMending } from "../../src/veri
 import { directoryOf } from "../../src/verify/object-kinds.js";
 import { verify } from "../../src/verify/verify.js";
 import { copyOf, namesIn } from "../repository/recording.js";
+import { overriding } from "../simulation/overriding.js";
 import { type ChosenObjects, chooseObjects } from "./chosen-objects.js";
 import { damages } from "./damages.js";
 import {
@@ -310,6 +311,30 @@ test("nothing is done while somebody else maintains", async () => {
   const before = await bytesOf(store);
   await expect(mend(store, options({ clock }))).rejects.toMatchObject({ code: "fenced" });
   expect(await bytesOf(store)).toEqual(before);
+});
+
+test("nothing is let go by a process that stood still for longer than its lease", async () => {
+  const damaged = await damagedWorld(["folded coverage, others hold it", "truncated"]);
+  const still = options().clock;
+  let stoodMs = 0;
+  const clock = {
+    now: () => still.now() + stoodMs,
+    monotonicMs: () => still.monotonicMs() + stoodMs,
+    sleep: (ms: number, signal?: AbortSignal) => still.sleep(ms, signal),
+  };
+  let gets = 0;
+  const store = overriding(damaged, {
+    get: (name: string) => {
+      gets += 1;
+      // None of its timers has come meanwhile.
+      if (gets === 40) stoodMs = 3_600_000;
+      return damaged.get(name);
+    },
+  });
+  const before = await latestExpiry(damaged);
+  await expect(mend(store, options({ clock }))).rejects.toMatchObject({ code: "fenced" });
+  expect(gets).toBeGreaterThan(40);
+  expect(await latestExpiry(damaged)).toEqual(before);
 });
 
 /** Fails from the put with this number on. */

@@ -1,0 +1,52 @@
+/**
+ * How old the history is. Tiers count its age, and what is too old is gone for good; so neither a clock that is wrong
+ * nor a capture that is down may make it older than it is.
+ */
+import { UnusableObject } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { openSegment } from "../repository/log.js";
+import { type LogPiece, LogView } from "../repository/log-view.js";
+import type { SegmentFooter } from "../repository/segment.js";
+import type { ObjectStore } from "../storage/object-store.js";
+
+export interface LogAge {
+  /** The instant from which ages are counted back. */
+  aged: Instant;
+  /** How far the machine's clock is ahead of the source's, as capture measured it last; 0 if it is not. */
+  leadMs: number;
+}
+
+const dayMs = 86_400_000;
+/** A capture that has just begun has not measured the source's clock yet: what was measured before it counts. */
+const lookedAtMax = 10;
+
+/**
+ * The history ages as the log goes on, and no faster than the slower of two clocks, this machine's and the source's. A
+ * day after the end of the log it stands still.
+ */
+export async function ageOfLog(store: ObjectStore, now: Instant): Promise<LogAge> {
+  const { pieces } = await LogView.read(store);
+  const end = pieces.at(-1);
+  if (!end) return { aged: 0, leadMs: 0 };
+  const leadMs = await leadOf(store, pieces);
+  return { aged: Math.min(now - leadMs, end.to + dayMs), leadMs };
+}
+
+async function leadOf(store: ObjectStore, pieces: LogPiece[]): Promise<number> {
+  for (const piece of pieces.slice(-lookedAtMax).reverse()) {
+    const clock = await clockIn(store, piece);
+    if (clock) return Math.max(0, -(clock.offsetMs + clock.uncertaintyMs));
+  }
+  return 0;
+}
+
+async function clockIn(store: ObjectStore, piece: LogPiece): Promise<SegmentFooter["serverClock"]> {
+  if (piece.kind === "folded") return piece.manifest.epochs.at(-1)?.serverClock ?? null;
+  try {
+    return (await openSegment(store, piece.name)).index.footer.serverClock;
+  } catch (error) {
+    // Others say it too; verify names it.
+    if (error instanceof UnusableObject && error.code === "damaged") return null;
+    throw error;
+  }
+}
