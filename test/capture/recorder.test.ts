@@ -125,3 +125,14 @@ test("a clock that is set forward and back is told from where it left its course
   await time.runUntil(30_000);
   expect(setBack).toHaveLength(1);
 });
+
+test("a clock that is set forward is off the source's by as much at once, not only after the next measurement", async () => {
+  recorder.watch(table, new FakeFeed(), () => undefined);
+  recorder.noteServerClock({ offsetMs: 40, uncertaintyMs: 3 });
+  await time.runUntil(12_500);
+  wall.jump(86_400_000);
+  await time.runUntil(25_500);
+  const { serverClock } = (await lastSegment(store))!.index.footer;
+  expect(serverClock!.offsetMs).toBeLessThan(-86_300_000);
+  expect(serverClock!.offsetMs).toBeGreaterThan(-86_500_000);
+});
