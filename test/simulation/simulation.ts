@@ -166,6 +166,7 @@ export class Simulation {
       store: this.store,
       description,
       wrapSource: options.wrapSource ?? ((source) => source),
+      slowCopies: options.maintain !== undefined,
       onWrong,
     });
     const process = () => this.writers.process();
