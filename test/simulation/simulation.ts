@@ -185,6 +185,7 @@ export class Simulation {
       world,
       process,
       description,
+      keeps: (instant, sinceMs) => declared.keeps(instant, sinceMs),
       onRestored: (asked, state) => this.oracle.compareRestored(asked, state),
       onWrong,
     });
