@@ -4,9 +4,11 @@ import { formatInstant, parseInstant } from "../instant.js";
 import { catalogAt, tableNamed } from "../repository/catalog.js";
 import { intervalAt, isExactAt, lastExactIn } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
+import { LogView } from "../repository/log-view.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import { versionAt } from "../restore/history.js";
 import { inexact } from "../restore/plan.js";
+import { RememberedStore } from "../storage/remembered-store.js";
 import type { Output } from "./output.js";
 
 export interface ShowArguments {
@@ -24,10 +26,11 @@ export async function showCommand(
   output: Output,
 ): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
+  const log = await LogView.read(new RememberedStore(repository.store));
   const now = systemClock.now();
   const asked = args.at === undefined ? undefined : parseInstant(args.at, now);
-  const table = tableNamed(await catalogAt(repository.store, asked ?? now), name, asked ?? now);
-  const coverage = (await readCoverage(repository.store)).get(table.id);
+  const table = tableNamed(await catalogAt(log, asked ?? now), name, asked ?? now);
+  const coverage = (await readCoverage(log)).get(table.id);
   if (!coverage) {
     throw new ThinkbackError("instant", `nothing was captured of ${name}`, {
       hint: "it was excluded (see --include and --exclude of `thinkback run`), or its first copy had not begun",
@@ -43,7 +46,7 @@ export async function showCommand(
   if (!isExactAt(interval, instant) && !isAllowed) {
     throw inexact({ db: table.db, name: table.name }, coverage, instant);
   }
-  const version = await versionAt(repository, table.id, keyBytes(key), instant);
+  const version = await versionAt(log, table.id, keyBytes(key), instant);
   output.note(`${name} ${key} at ${formatInstant(instant)} (${interval?.class ?? "unwatched"})`);
   if (!version?.document) {
     throw new ThinkbackError(

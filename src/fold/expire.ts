@@ -19,6 +19,9 @@ import type { Repository } from "../repository/repository.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { StoreSnapshot } from "../storage/store-snapshot.js";
 
+/** A capture has said by then of every table that it watches what state it is in. */
+const saysWithinMs = 86_400_000;
+
 export interface ExpiryOptions {
   now: Instant;
   /** When the history is as old as its tiers count; see LogAge. */
@@ -75,7 +78,7 @@ export async function planExpiry(
   for (const [table, of] of coverage) {
     const usable = bases.usable.get(table) ?? [];
     const isOver = first !== undefined && of.intervals.every(({ to }) => to < first);
-    const isGone = isOver && (of.state === "dropped" || !of.watched);
+    const isGone = isOver && (of.state === "dropped" || isLeftOut(of, view, options.aged));
     if (of.state === "copying" || of.state === "repairing") isMoving = true;
     // What was let go is not claimed again, also if tiers or pins want more by now than they did.
     const wanted = first === undefined ? undefined : Math.max(first, horizonOf(view, table));
@@ -144,6 +147,14 @@ function isNew(next: Expiry, before: Expiry | undefined, tables: ExpiringTable[]
     next.logTo !== (before?.logTo ?? -1) ||
     tables.some(({ from, fromThen, bases }) => from !== fromThen || bases.length > 0)
   );
+}
+
+/**
+ * True if the capture leaves the table out. One that has just begun has not said yet that it repairs the table, and then
+ * it does so from the newest base.
+ */
+function isLeftOut({ watched }: TableCoverage, { claims }: LogView, aged: Instant): boolean {
+  return !watched && (claims.at(-1)?.started ?? 0) + saysWithinMs <= aged;
 }
 
 /** The first instant of a table that is claimed since the last expiry. */

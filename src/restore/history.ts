@@ -5,30 +5,29 @@ import { findInBase } from "../repository/base-reader.js";
 import { versionsInFolded } from "../repository/folded-reader.js";
 import type { Version } from "../repository/lines.js";
 import { type Segment, segmentVersions } from "../repository/log.js";
-import { type FoldedPiece, LogView } from "../repository/log-view.js";
+import type { FoldedPiece, LogView } from "../repository/log-view.js";
 import { isLater, type Window } from "../repository/merge.js";
-import type { Repository } from "../repository/repository.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
 /**
  * The last version of one document captured at or before `instant`; its document is null if it was deleted;
  * undefined if it was never there.
+ * @param log the look by which `instant` is known to be exact: in a later one the history may be thinned there
  * @param key JSON text of the primary key
  */
 export async function versionAt(
-  repository: Repository,
+  log: LogView,
   table: string,
   key: Buffer,
   instant: Instant,
 ): Promise<Version | undefined> {
-  const { store } = repository;
+  const { store } = log;
   const base = await newestBase(store, table, instant);
   if (!base) return undefined;
   const code = orderCode(key);
   let found = await findInBase(store, base, code);
   const window = { after: base.logFrom, until: instant };
-  const view = await LogView.read(store);
-  for await (const piece of view.chain(window.after, window.until)) {
+  for await (const piece of log.chain(window.after, window.until)) {
     for await (const version of versionsOfKey(store, piece, table, code, window)) {
       if (!found || isLater(version, found)) found = version;
     }

@@ -10,6 +10,7 @@ import { catalogAt } from "../../src/repository/catalog.js";
 import { intervalAt } from "../../src/repository/coverage.js";
 import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { knownKeys } from "../../src/repository/known-state.js";
+import { LogView } from "../../src/repository/log-view.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { LogCollection } from "../../src/repository/runs.js";
 import { readStatus } from "../../src/repository/status.js";
@@ -65,10 +66,10 @@ describe("the repository of version 1", () => {
     });
 
     test.each(expected)("each document by its key at $at", async (at) => {
-      const repository = await openRepository(store);
+      const log = await LogView.read(store);
       for (const document of at[name]) {
         const { id } = JSON.parse(document) as { id: unknown };
-        const version = await versionAt(repository, tables[name], json(id), instantOf(at));
+        const version = await versionAt(log, tables[name], json(id), instantOf(at));
         expect(version?.document?.toString()).toBe(document);
       }
     });

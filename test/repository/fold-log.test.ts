@@ -113,7 +113,7 @@ async function readings(world: World, store: ObjectStore, instants: Instant[]): 
       readings.push(await countsAt(view, table, at));
       if (!intervalAt(coverage.get(table)!, at)) continue;
       readings.push(await restoredAt(store, table, at));
-      const version = await versionAt(repository, table, json(3), at);
+      const version = await versionAt(view, table, json(3), at);
       readings.push([version?.time, version?.sequence, version?.document?.toString()]);
     }
   }

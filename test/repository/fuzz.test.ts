@@ -10,6 +10,7 @@ import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { DataObject, DataObjectWriter, type Kind } from "../../src/repository/data-object.js";
 import { decodeJsonObject, encodeJsonObject } from "../../src/repository/json-object.js";
 import { knownKeys } from "../../src/repository/known-state.js";
+import { LogView } from "../../src/repository/log-view.js";
 import { parseSegmentName } from "../../src/repository/names.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { LogCollection } from "../../src/repository/runs.js";
@@ -57,9 +58,8 @@ function questions({ instants }: Scenario): Map<string, Question> {
   for (const key of [...mixedKeys.slice(0, 3), "a", 10, "new", "absent"]) {
     for (const at of [changed, last]) {
       ask(`show ${JSON.stringify(key)} at ${at}`, async (store) => {
-        const repository = await openRepository(store);
         await newest(store, orders, at);
-        const version = await versionAt(repository, orders, json(key), at);
+        const version = await versionAt(await LogView.read(store), orders, json(key), at);
         // A folded base does not know any more that a document was deleted: to both it is not there.
         return version?.document ? [version.time, version.document.toString()] : "none";
       });

@@ -95,7 +95,6 @@ async function outcome({ store: before, history, now, probes }: Days, killAt: nu
   await verifyRepository(store);
   await round(store, "second", now + hourMs, now);
   await round(store, "third", now + 2 * hourMs, now);
-  await verifyRepository(store);
   const coverage = await readCoverage(store);
   let exact = 0;
   for (const table of tables) {

@@ -6,10 +6,12 @@ import { ChainCheck } from "../../src/fold/chain-check.js";
 import { fold } from "../../src/fold/fold.js";
 import { maintain } from "../../src/fold/maintain.js";
 import type { BaseManifest } from "../../src/repository/base.js";
-import type { TableCoverage } from "../../src/repository/coverage.js";
+import { intervalAt, isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
 import { readCoverage } from "../../src/repository/coverage-reader.js";
 import type { Version } from "../../src/repository/lines.js";
+import { LogView } from "../../src/repository/log-view.js";
 import { declareKeep } from "../../src/repository/settings.js";
+import { versionAt } from "../../src/restore/history.js";
 import { planRestore } from "../../src/restore/plan.js";
 import { restore } from "../../src/restore/restore.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
@@ -175,12 +177,13 @@ test("a fold of segments that a claim does not continue changes nothing that is 
   expect(restored).toEqual(cluster.documents("test", "orders"));
 });
 
-test("a restore reads the history as it was planned, though it is thinned meanwhile", async () => {
+const description = { id: "small-world", created: 0 };
+
+/** A world of three days, and an instant of the first one between two changes of a document. */
+async function worldOfThreeDays() {
   const world = new SmallWorld();
-  const { cluster, store } = world;
-  const description = { id: "small-world", created: 0 };
-  const repository = { store, description };
-  cluster.createTable("test", "orders");
+  const { cluster } = world;
+  const table = cluster.createTable("test", "orders");
   cluster.write("test", "orders", { put: { id: 1, v: "copied" } });
   const first = world.startWriter();
   await world.pass(10_000);
@@ -193,13 +196,14 @@ test("a restore reads the history as it was planned, though it is thinned meanwh
   await world.pass(3 * dayMs);
   world.startWriter();
   await world.pass(20_000);
-  const renames = new Map([["test.orders", "test.orders_before"]]);
-  const request = { at: instant, tables: ["test.orders"], databases: [], renames };
-  const plan = await planRestore(repository, { ...request, allowInexact: false, nearest: false });
+  return { world, table, instant };
+}
 
-  await declareKeep(store, "all:1d, 1h:9d", world.time.trueMs);
+/** Thins the history of the first day, so that the instant is not kept. */
+async function thinFirstDay(world: SmallWorld): Promise<void> {
+  await declareKeep(world.store, "all:1d, 1h:9d", world.time.trueMs);
   const maintaining = maintain(
-    repository,
+    { store: world.store, description },
     {
       clock: world.process().clock,
       owner: { host: "alpha", process: 1, isAlive: () => true },
@@ -213,7 +217,16 @@ test("a restore reads the history as it was planned, though it is thinned meanwh
   );
   await world.pass(1000);
   expect((await maintaining).log.thinned).toBe(1);
+}
 
+test("a restore reads the history as it was planned, though it is thinned meanwhile", async () => {
+  const { world, instant } = await worldOfThreeDays();
+  const { cluster } = world;
+  const repository = { store: world.store, description };
+  const renames = new Map([["test.orders", "test.orders_before"]]);
+  const request = { at: instant, tables: ["test.orders"], databases: [], renames };
+  const plan = await planRestore(repository, { ...request, allowInexact: false, nearest: false });
+  await thinFirstDay(world);
   const { life, clock } = world.process();
   const target = new RethinkTarget("simulated", () => dial(cluster, life));
   const ignore = () => undefined;
@@ -224,6 +237,18 @@ test("a restore reads the history as it was planned, though it is thinned meanwh
   const restored = cluster.documents("test", "orders_before");
   expect([...restored.values()]).toEqual([`{"id":1,"v":"first"}`]);
   target.close();
+});
+
+test("a version is the one of the look by which its instant is exact, though it is thinned meanwhile", async () => {
+  const { world, table, instant } = await worldOfThreeDays();
+  const isExact = async (log: LogView) =>
+    isExactAt(intervalAt((await readCoverage(log)).get(table)!, instant), instant);
+  const log = await LogView.read(world.store);
+  expect(await isExact(log)).toBe(true);
+  await thinFirstDay(world);
+  expect(await isExact(await LogView.read(world.store))).toBe(false);
+  const version = await versionAt(log, table, Buffer.from("1"), instant);
+  expect(version?.document?.toString()).toBe(`{"id":1,"v":"first"}`);
 });
 
 async function namesOf(store: ObjectStore): Promise<string[]> {

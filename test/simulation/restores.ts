@@ -2,7 +2,7 @@
  * Restores that take their time while maintenance goes on: they plan, note that they read, read the log, and at last the
  * base. Some only read within the grace time, and say nothing of it.
  */
-import { messageOf } from "../../src/errors.js";
+import { messageOf, ThinkbackError } from "../../src/errors.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import { type ReaderRegistration, registerReader } from "../../src/repository/readers.js";
@@ -27,6 +27,8 @@ export interface RestoresSetup {
   world: FaultyWorld;
   process: () => { life: ProcessLife; store: ObjectStore };
   description: RepositoryDescription;
+  /** False if a maintenance since then was permitted to let the instant go. */
+  keeps: (instant: number, sinceMs: number) => boolean;
   onRestored: (asked: Asked, state: Map<string, string>) => void;
   /** Told of a failure that nothing explains. */
   onWrong: (what: string) => void;
@@ -43,7 +45,8 @@ export class Restores {
   }
 
   begin(asked: Asked): void {
-    const { world, onRestored, onWrong } = this.setup;
+    const { world, keeps, onRestored, onWrong } = this.setup;
+    const askedMs = world.time.nowMs;
     this.started += 1;
     const unique = `r${this.started}`;
     const isNoted = world.random.next() < 0.6;
@@ -62,6 +65,8 @@ export class Restores {
       .catch((error: unknown) => {
         world.trace(`${unique} failed: ${messageOf(error)}`);
         if (isExcused || error instanceof StoreUnreachable) return;
+        // It was thinned, or let go, before the restore had planned.
+        if (isRefused(error) && !keeps(asked.instant, askedMs)) return;
         onWrong(`${unique} failed: ${(error as Error).stack}`);
       })
       .finally(() => life.kill());
@@ -109,4 +114,8 @@ export class Restores {
     if (!isNoted) return random.next() * (graceMs / 4);
     return random.next() * (random.next() < 0.5 ? 60_000 : 100_000_000);
   }
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof ThinkbackError && error.code === "instant";
 }

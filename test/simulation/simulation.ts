@@ -166,6 +166,7 @@ export class Simulation {
       store: this.store,
       description,
       wrapSource: options.wrapSource ?? ((source) => source),
+      slowCopies: options.maintain !== undefined,
       onWrong,
     });
     const process = () => this.writers.process();
@@ -184,6 +185,7 @@ export class Simulation {
       world,
       process,
       description,
+      keeps: (instant, sinceMs) => declared.keeps(instant, sinceMs),
       onRestored: (asked, state) => this.oracle.compareRestored(asked, state),
       onWrong,
     });

@@ -6,7 +6,7 @@ import { DataObject, type Kind } from "../../src/repository/data-object.js";
 import { lineSpans, parseKeyLine, parseLine } from "../../src/repository/lines.js";
 import { openSegment } from "../../src/repository/log.js";
 import { LogView } from "../../src/repository/log-view.js";
-import { parseManifestName } from "../../src/repository/names.js";
+import { bundlePrefix, parseManifestName } from "../../src/repository/names.js";
 import type { ObjectReference } from "../../src/repository/segment.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { verify } from "../../src/verify/verify.js";
@@ -44,6 +44,7 @@ async function readObject(store: ObjectStore, name: string): Promise<void> {
 }
 
 function kindOf(name: string): Kind {
+  if (name.startsWith(bundlePrefix)) return "bundle";
   if (name.startsWith("folded/")) {
     return /\/(catalog|coverage)-\d+\.zst$/.test(name) ? "foldedRecords" : "foldedPart";
   }

@@ -1,6 +1,7 @@
 /** The processes that capture: started, killed, frozen, replaced, as machines and operators do. */
 import type { Spool } from "../../src/capture/shipper.js";
 import { ThinkbackError } from "../../src/errors.js";
+import { parseManifestName } from "../../src/repository/names.js";
 import type { RepositoryDescription } from "../../src/repository/repository.js";
 import { ConnectionLost, ReqlError } from "../../src/rethinkdb/response.js";
 import type { Source } from "../../src/rethinkdb/source.js";
@@ -8,6 +9,7 @@ import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import type { Faults, FaultyWorld } from "./faults.js";
 import { FaultyStore, StoreUnreachable } from "./faulty-store.js";
+import { overriding } from "./overriding.js";
 import { ProcessLife, WallClock } from "./process-life.js";
 import { WriterProcess } from "./writer-process.js";
 
@@ -21,6 +23,9 @@ interface Machine {
 /** How a process may end: what is nobody's fault but the world's. */
 export type EndKind = "in order" | "fenced" | "source" | "store" | "wrong";
 
+const slowCopyShare = 0.3;
+const slowCopyMsMax = 40_000;
+
 /** By then a writer has claimed its epoch and written what state its tables are in. */
 const feetMs = 15_000;
 
@@ -30,6 +35,8 @@ export interface WritersSetup {
   store: ObjectStore;
   description: RepositoryDescription;
   wrapSource: (source: Source) => Source;
+  /** Some copies go on for a while when parts of them are stored, as those of large tables do. */
+  slowCopies: boolean;
   /** Told of an end that nothing explains. */
   onWrong: (what: string) => void;
 }
@@ -168,7 +175,7 @@ export class Writers {
       life,
       wall: machine.wall,
       cluster: world.cluster,
-      store,
+      store: this.setup.slowCopies ? this.withSlowCopies(store, life) : store,
       spool: machine.spool,
       description,
       takeOver: take,
@@ -179,6 +186,23 @@ export class Writers {
       onState: (table, state) => world.trace(`  writer ${number}: ${table} is ${state}`),
     });
     this.all.push(writer);
+  }
+
+  /** What is read and stored of a copy after its first parts takes its time, and its manifest comes after that. */
+  private withSlowCopies(store: ObjectStore, life: ProcessLife): ObjectStore {
+    const { faults, world } = this.setup;
+    const { random } = world;
+    const pause = (name: string) =>
+      new Promise<void>((resolve) => {
+        const goOn = () => life.happen(resolve);
+        faults.hold(`copy ${name}`, random.next() * slowCopyMsMax, () => undefined, goOn);
+      });
+    return overriding(store, {
+      put: async (name, bytes) => {
+        if (parseManifestName(name) && random.next() < slowCopyShare) await pause(name);
+        return store.put(name, bytes);
+      },
+    });
   }
 
   private noteEnd(writer: WriterProcess): void {
