@@ -163,6 +163,11 @@ export async function withLease<T>(
     const result = await work(gone.signal, lease);
     gone.signal.throwIfAborted();
     return result;
+  } catch (error) {
+    const isFenced = error instanceof ThinkbackError && error.code === "fenced";
+    // Without the lease, others delete what the work still wanted to read: that is no damage.
+    if (!isFenced && lease.leftMs() <= 0) throw lapsed(error);
+    throw error;
   } finally {
     done.abort(new Error("the work is done"));
     await renewing;

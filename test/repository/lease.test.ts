@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { damaged } from "../../src/errors.js";
 import type { Owner } from "../../src/repository/claim.js";
 import { Lease, withLease } from "../../src/repository/lease.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
@@ -373,6 +374,26 @@ describe("work under the lease", () => {
       expect(stoppedMs).toBeLessThan(6 * minute + second);
     },
   );
+
+  test("that lapsed is the reason why the work failed, and not what others have deleted since", async () => {
+    const { store, process, pass } = bound(new Machines());
+    const holder = process("db1");
+    const read = () => Promise.reject(damaged("folded/x", "it is missing"));
+    const stood = during(store, holder, async () => {
+      await holder.clock.sleep(minute);
+      return read();
+    });
+    const ended = expect(stood).rejects.toMatchObject(fenced);
+    await pass(30 * second);
+    holder.life.freeze();
+    await pass(20 * minute);
+    holder.life.thaw();
+    await pass(second);
+    await ended;
+    const inTime = expect(during(store, holder, read)).rejects.toMatchObject({ code: "damaged" });
+    await pass(minute);
+    await inTime;
+  });
 
   test("of a process that was stopped ends when it goes on, and leaves the lease to who has it", async () => {
     const { store, process, pass } = bound(new Machines());
