@@ -17,6 +17,9 @@ import {
   type Output,
 } from "./output.js";
 
+/** Ages that are counted from so long before now are told of. */
+const agedNoteMs = 60_000;
+
 export interface ExpireArguments extends KeepArguments {
   repo: string;
   grace: string;
@@ -46,7 +49,13 @@ export async function expireCommand(args: ExpireArguments, output: Output): Prom
 
 async function print(
   repository: Repository,
-  { expiry, deleted }: Pick<Maintained, "deleted"> & { expiry: ExpiryPlan | undefined },
+  {
+    aged,
+    expiry,
+    deleted,
+  }: Pick<Maintained, "aged" | "deleted"> & {
+    expiry: ExpiryPlan | undefined;
+  },
   output: Output,
   verb: string,
 ): Promise<void> {
@@ -66,12 +75,17 @@ async function print(
     basesKept,
   ]);
   output.line(`kept: ${keep ?? "every change, for ever"}`);
+  if (keep !== null && aged > 0 && systemClock.now() - aged > agedNoteMs) {
+    const why = "the log ends a day before, or this clock is ahead of the source's";
+    output.line(`ages are counted from ${formatInstant(aged)}: ${why}`);
+  }
   const head = ["table", "restorable from", "then from", "bases let go", "kept"];
   output.line(formatTable(head, rows));
   const { objects, bytes } = sizeOf(deleted);
   output.line(`${formatCount(objects)} objects, ${formatBytes(bytes)}, ${verb} deleted`);
   output.result({
     keep,
+    agesCountedFrom: formatInstant(aged),
     tables: tables.map(({ from, fromThen, ...table }) => ({
       ...table,
       from: from === undefined ? null : formatInstant(from),

@@ -44,6 +44,8 @@ export interface MaintenanceObserver {
 }
 
 export interface Maintained {
+  /** The instant from which ages were counted back; see LogAge. */
+  aged: Instant;
   log: FoldedLog;
   tables: FoldedTable[];
   expiry: ExpiryPlan | undefined;
@@ -95,7 +97,7 @@ export function maintain(
       deleted = await sweepNow(repository, options.graceMs, now(), signal);
     }
     await renewBundle(repository, { at: clock.now(), signal });
-    return { log, tables, expiry, deleted };
+    return { aged: policy.aged, log, tables, expiry, deleted };
   });
 }
 
@@ -108,13 +110,14 @@ export async function planMaintenance(
   graceMs: number | undefined,
   clockNow: Instant,
   keep?: string,
-): Promise<Pick<Maintained, "deleted"> & { expiry: ExpiryPlan }> {
+): Promise<Pick<Maintained, "aged" | "deleted"> & { expiry: ExpiryPlan }> {
   const policy = await readPolicy(repository, clockNow, keep);
   const now = clockNow - policy.leadMs;
   const expiry = await planExpiry(repository, { ...policy, now });
-  if (graceMs === undefined) return { expiry, deleted: [] };
+  const { aged } = policy;
+  if (graceMs === undefined) return { aged, expiry, deleted: [] };
   const readersBegan = await begins(repository, now);
-  return { expiry, deleted: await planSweep(repository, { now, graceMs, readersBegan }) };
+  return { aged, expiry, deleted: await planSweep(repository, { now, graceMs, readersBegan }) };
 }
 
 /** What the declared tiers and the pins mean for folding and letting go. */
