@@ -10,7 +10,7 @@ export class ClockCourse {
   private offset: number;
   /** What the clock showed at the last look, and around the last step forward. */
   private last: Instant;
-  /** By how much the clock was set between the last two looks, in ms. */
+  /** By how much the clock was set between the last two looks, in whole ms. */
   stepMs = 0;
   private stepForward: { from: Instant; to: Instant } | undefined;
 
@@ -27,7 +27,7 @@ export class ClockCourse {
     const now = this.clock.now();
     const step = this.currentOffset() - this.offset;
     let since: Instant | undefined;
-    this.stepMs = Math.abs(step) > clockStepMs ? step : 0;
+    this.stepMs = Math.abs(step) > clockStepMs ? Math.round(step) : 0;
     if (this.stepMs !== 0) {
       this.offset += step;
       if (step > 0) this.stepForward = { from: this.last, to: now };

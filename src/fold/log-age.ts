@@ -12,7 +12,7 @@ import type { ObjectStore } from "../storage/object-store.js";
 export interface LogAge {
   /** The instant from which ages are counted back. */
   aged: Instant;
-  /** How far the machine's clock is ahead of the source's, as capture measured it last; 0 if it is not. */
+  /** How far the machine's clock is ahead of the source's, in whole ms, as capture measured it last; 0 if it is not. */
   leadMs: number;
 }
 
@@ -35,7 +35,7 @@ export async function ageOfLog(store: ObjectStore, now: Instant): Promise<LogAge
 async function leadOf(store: ObjectStore, pieces: LogPiece[]): Promise<number> {
   for (const piece of pieces.slice(-lookedAtMax).reverse()) {
     const clock = await clockIn(store, piece);
-    if (clock) return Math.max(0, -(clock.offsetMs + clock.uncertaintyMs));
+    if (clock) return Math.max(0, Math.ceil(-(clock.offsetMs + clock.uncertaintyMs)));
   }
   return 0;
 }
