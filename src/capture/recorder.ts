@@ -149,10 +149,11 @@ export class Recorder {
     await withTimeout(this.clock, lastShipMs, this.shipped, () => notShipped());
   }
 
-  /** What was under way already proves an earlier tick only: after it, once more. */
+  /** What is under way proves an earlier tick only, and is not waited for. */
   private async proveLast(watched: WatchedFeed, to: Instant): Promise<void> {
-    await Promise.all([watched.answering, watched.draining]);
-    if (watched.proven < to) this.prove(watched, to);
+    watched.answering = undefined;
+    watched.draining = undefined;
+    this.prove(watched, to);
     await Promise.all([watched.answering, watched.draining]);
   }
 
@@ -309,7 +310,7 @@ export class Recorder {
         watched.answering = undefined;
         watched.lastAnswerMs = this.clock.monotonicMs();
         watched.latencyMs = watched.lastAnswerMs - began;
-        watched.answeredTo = to;
+        watched.answeredTo = Math.max(watched.answeredTo, to);
         settle(watched);
       },
       () => {
@@ -320,7 +321,7 @@ export class Recorder {
     watched.draining ??= feed.drained(this.clock, stop.signal).then(
       () => {
         watched.draining = undefined;
-        watched.drainedTo = to;
+        watched.drainedTo = Math.max(watched.drainedTo, to);
         settle(watched);
       },
       () => {

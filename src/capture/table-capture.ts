@@ -49,7 +49,7 @@ const reopenFirstMs = 200;
 const reopenLastMs = 10_000;
 
 export class TableCapture {
-  /** Resolves when the table is live for the first time in this run, durably; or gone. */
+  /** Resolves when the table is live for the first time in this run, or gone; the next tick to be closed says so. */
   readonly complete: Promise<void>;
   private markComplete: () => void = () => undefined;
   private state: TableState = "opening";
@@ -204,7 +204,6 @@ export class TableCapture {
     signal.throwIfAborted();
     this.take({ kind: "walked", at: instant }, detail);
     this.lastLoss = undefined;
-    await recorder.frontierReaches(id, recorder.log.stamp().time, signal);
     this.markComplete();
   }
 
