@@ -1,6 +1,9 @@
 /**
- * Invariant: rows come in strictly rising key order, and the manifest is put only after every part is durable.
- * Break it and a merge misses rows, or a base is believed whose parts are not there.
+ * A base is written from its first key on, and may be written from its last key back at the same time.
+ *
+ * Invariant: rows come in strictly rising key order, those of the back in blocks that do and that fall one after the
+ * other, above all others; and the manifest is put only after every part is durable. Break it and a merge misses rows,
+ * or a base is believed whose parts are not there.
  */
 import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
@@ -31,10 +34,13 @@ export interface BaseIdentity {
   unique: string;
 }
 
+/** Takes one row of a base; the buffers are copied. */
+export type AddRow = (key: Buffer, time: Instant, sequence: number, document: Buffer) => void;
+
 export class BaseWriter {
   private readonly prefix: string;
   private readonly parts: BasePart[] = [];
-  /** Of the parts. */
+  /** Of the parts, those of the back included. */
   private readonly digest = new SetDigest();
   /** At how many bytes of lines the open part is closed. */
   private closeAt: number;
@@ -44,8 +50,9 @@ export class BaseWriter {
   /** Bytes of the stored objects that were written. */
   bytesWritten = 0;
   private readonly open: OpenPart;
-  /** Empty before the first row. */
-  private lastKey = Buffer.alloc(0);
+  private firstKeyOfOpen = "";
+  private readonly rising = new RisingKeys();
+  private back: Back | undefined;
   private putting: Promise<void> = Promise.resolve();
   /** The puts before the last one. */
   private puttingBefore: Promise<void> = Promise.resolve();
@@ -54,7 +61,7 @@ export class BaseWriter {
     private readonly repository: Repository,
     private readonly identity: BaseIdentity,
     private readonly partBytesTarget = partBytesTargetDefault,
-    effort: Effort = "fast",
+    private readonly effort: Effort = "fast",
   ) {
     this.closeAt = partBytesTarget;
     this.open = new OpenPart(effort);
@@ -62,7 +69,15 @@ export class BaseWriter {
   }
 
   get rows(): number {
-    return this.digest.count + this.open.rows;
+    return this.digest.count + this.open.rows + (this.back?.open.rows ?? 0);
+  }
+
+  /**
+   * JSON text of the key that `add` has come to, and of the one that `addBack` has; valid until the next row, undefined
+   * before the first.
+   */
+  get reached(): { front: Buffer | undefined; back: Buffer | undefined } {
+    return { front: this.rising.last, back: this.back?.firstKey };
   }
 
   /** True if there is an open part with less than a quarter of the target. */
@@ -73,11 +88,17 @@ export class BaseWriter {
 
   /** Adds a row; the buffers are copied. Await `drain` now and then: it is what bounds memory. */
   add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
-    this.checkRises(key);
-    if (this.lastKey.length === key.length) this.lastKey.set(key);
-    else this.lastKey = Buffer.from(key);
+    this.rising.next(key);
+    if (this.open.rows === 0) this.firstKeyOfOpen = key.toString("utf8");
     this.open.add(key, time, sequence, document);
     if (this.open.lineBytes >= this.closeAt) this.closePart();
+  }
+
+  /** Adds a block of rows, which `give` gives; they lie before those of the blocks that were added until now. */
+  addBack(give: (add: AddRow) => void): void {
+    this.back ??= new Back(this.effort);
+    this.back.addBlock(give);
+    if (this.back.open.lineBytes >= this.partBytesTarget) this.closeBackPart();
   }
 
   /**
@@ -93,8 +114,8 @@ export class BaseWriter {
   /** Adds all rows of a part of another base of the table, by referring to it. */
   keep(part: BasePart): void {
     this.closePart();
-    this.checkRises(Buffer.from(part.firstKey));
-    this.lastKey = Buffer.from(part.lastKey);
+    this.rising.next(Buffer.from(part.firstKey));
+    this.rising.last = Buffer.from(part.lastKey);
     this.include(part);
     this.partsKept += 1;
   }
@@ -107,6 +128,11 @@ export class BaseWriter {
   /** Stores what is left and publishes the manifest. */
   async finish(instant: Instant, logFrom: Instant): Promise<BaseManifest> {
     this.closePart();
+    this.closeBackPart();
+    if (this.back?.firstKey) {
+      this.rising.next(this.back.firstKey);
+      this.parts.push(...this.back.parts);
+    }
     await this.putting;
     const { table, primaryKey, epoch } = this.identity;
     const manifest: BaseManifest = {
@@ -128,11 +154,6 @@ export class BaseWriter {
     return manifest;
   }
 
-  private checkRises(key: Buffer): void {
-    if (this.lastKey.length === 0 || compareKeys(key, this.lastKey) > 0) return;
-    throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
-  }
-
   private include(part: BasePart): void {
     this.parts.push(part);
     this.digest.addSet(SetDigest.of(part.rows, part.digest));
@@ -141,13 +162,26 @@ export class BaseWriter {
   private closePart(): void {
     this.closeAt = this.partBytesTarget;
     if (this.open.rows === 0) return;
+    this.include(this.put(this.open, this.firstKeyOfOpen, this.rising.last!.toString("utf8")));
+  }
+
+  private closeBackPart(): void {
+    const { back } = this;
+    if (!back || back.open.rows === 0) return;
+    const part = this.put(back.open, back.firstKey!.toString("utf8"), back.lastKeyOfOpen);
+    back.parts.unshift(part);
+    this.digest.addSet(SetDigest.of(part.rows, part.digest));
+  }
+
+  /** Finishes an open part, and begins to store it. */
+  private put(open: OpenPart, firstKey: string, lastKey: string): BasePart {
     const number = this.partsWritten;
-    const { documents, keys, entry } = this.open.finish(
-      basePartName(this.prefix, number),
-      baseKeysName(this.prefix, number),
-      this.lastKey,
-    );
-    this.include(entry);
+    const { documents, keys, entry } = open.finish({
+      name: basePartName(this.prefix, number),
+      keysName: baseKeysName(this.prefix, number),
+      firstKey,
+      lastKey,
+    });
     this.partsWritten += 1;
     this.bytesWritten += documents.length + keys.length;
     const { store } = this.repository;
@@ -159,7 +193,57 @@ export class BaseWriter {
     })();
     // Whoever drains or finishes gets the rejection.
     this.putting.catch(() => undefined);
+    return entry;
   }
+}
+
+/** The last parts of a base, which are written from the last row back. */
+class Back {
+  /** In the order of keys. */
+  readonly parts: BasePart[] = [];
+  readonly open: OpenPart;
+  /** The least of all keys; undefined before the first row. */
+  firstKey: Buffer | undefined;
+  lastKeyOfOpen = "";
+
+  constructor(effort: Effort) {
+    this.open = new OpenPart(effort);
+  }
+
+  addBlock(give: (add: AddRow) => void): void {
+    const { open } = this;
+    const isFirst = open.rows === 0;
+    const rising = new RisingKeys();
+    let first: Buffer | undefined;
+    open.precede();
+    give((key, time, sequence, document) => {
+      rising.next(key);
+      first ??= Buffer.from(key);
+      open.add(key, time, sequence, document);
+    });
+    if (!first || !rising.last) return;
+    checkRises(rising.last, this.firstKey);
+    if (isFirst) this.lastKeyOfOpen = rising.last.toString("utf8");
+    this.firstKey = first;
+  }
+}
+
+/** Sees to it that keys rise. */
+class RisingKeys {
+  /** Undefined before the first key; it changes with the next one. */
+  last: Buffer | undefined;
+
+  next(key: Buffer): void {
+    checkRises(this.last, key);
+    if (this.last?.length === key.length) this.last.set(key);
+    else this.last = Buffer.from(key);
+  }
+}
+
+/** Throws if both keys are there and the second is not the greater. */
+function checkRises(before: Buffer | undefined, key: Buffer | undefined): void {
+  if (!before || !key || compareKeys(before, key) < 0) return;
+  throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
 }
 
 /** The part that is being written; after one is finished, the next. */
@@ -168,7 +252,6 @@ class OpenPart {
   private readonly keys = new DataObjectWriter("baseKeys", "fast");
   private readonly lines: SortedLines;
   private readonly keyLines = new SortedLines(this.keys);
-  private firstKey = "";
   private documentBytes = 0;
   private digest = new SetDigest();
 
@@ -187,7 +270,6 @@ class OpenPart {
   }
 
   add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
-    if (this.rows === 0) this.firstKey = key.toString("utf8");
     const bytesMax = key.length + document.length + lineOverheadBytes;
     const { lines, keyLines } = this;
     const line = lines.begin(key, time, bytesMax);
@@ -199,7 +281,16 @@ class OpenPart {
     this.documentBytes += document.length;
   }
 
-  finish(name: string, keysName: string, lastKey: Buffer) {
+  /** Rows that are added from now on lie before those that were added until now. */
+  precede(): void {
+    this.lines.flush();
+    this.keyLines.flush();
+    this.documents.precede();
+    this.keys.precede();
+  }
+
+  finish(names: { name: string; keysName: string; firstKey: string; lastKey: string }) {
+    const { name, keysName, firstKey, lastKey } = names;
     this.lines.flush();
     this.keyLines.flush();
     const documents = this.documents.finish({});
@@ -212,8 +303,8 @@ class OpenPart {
       documentBytes: this.documentBytes,
       digest: this.digest.hex(),
       bytes: documents.bytes.length,
-      firstKey: this.firstKey,
-      lastKey: lastKey.toString("utf8"),
+      firstKey,
+      lastKey,
     };
     this.documentBytes = 0;
     this.digest = new SetDigest();

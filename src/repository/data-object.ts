@@ -81,6 +81,8 @@ export class DataObjectWriter {
   private buffer = Buffer.alloc(0);
   private length = 0;
   private frames: FrameEntry[] = [];
+  /** How many frames there were at each call of `precede`. */
+  private blockEnds: number[] = [];
   /** Bytes of the lines so far, before compression. */
   lineBytes = 0;
 
@@ -110,9 +112,15 @@ export class DataObjectWriter {
     this.lineBytes += lines.length;
   }
 
+  /** Frames that are added from now on stand before those that were added until now. */
+  precede(): void {
+    this.blockEnds.push(this.frames.length);
+  }
+
   /** Completes the object, and begins the next. */
   finish(footer: object): EncodedObject {
-    const index = Buffer.from(JSON.stringify({ frames: this.frames, footer }));
+    const { frames, bytes: frameBytes } = this.inOrder();
+    const index = Buffer.from(JSON.stringify({ frames, footer }));
     const header = Buffer.alloc(skippableHeaderBytes);
     header.writeUInt32LE(skippableMagic, 0);
     header.writeUInt32LE(index.length + trailerBytes, 4);
@@ -123,14 +131,33 @@ export class DataObjectWriter {
     const checksum = sha256(header, index, trailer.subarray(0, 8));
     trailer.write(checksum, 8, "hex");
     magic.copy(trailer, 40);
-    const frames = this.buffer.subarray(0, this.length);
-    const bytes = Buffer.concat([frames, header, index, trailer]);
+    const bytes = Buffer.concat([...frameBytes, header, index, trailer]);
     // Who writes nothing gives the memory back.
     if (this.length === 0) this.buffer = Buffer.alloc(0);
     this.frames = [];
+    this.blockEnds = [];
     this.length = 0;
     this.lineBytes = 0;
     return { bytes, checksum };
+  }
+
+  /** The frames in the order in which they are to stand, and their bytes. */
+  private inOrder(): { frames: FrameEntry[]; bytes: Buffer[] } {
+    const frames: FrameEntry[] = [];
+    const bytes: Buffer[] = [];
+    let offset = 0;
+    let end = this.frames.length;
+    for (const begin of [0, ...this.blockEnds].reverse()) {
+      const block = this.frames.slice(begin, end);
+      const from = block[0]?.offset ?? 0;
+      const to = this.frames[end]?.offset ?? this.length;
+      end = begin;
+      if (block.length === 0) continue;
+      for (const frame of block) frames.push({ ...frame, offset: offset + frame.offset - from });
+      bytes.push(this.buffer.subarray(from, to));
+      offset += to - from;
+    }
+    return { frames, bytes };
   }
 
   /** Room for `size` bytes behind what is there. */

@@ -2,6 +2,7 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Capture, type CaptureObserver } from "../../src/capture/capture.js";
+import { bothEndsFromDefault } from "../../src/capture/copy.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
 import { systemClock } from "../../src/clock.js";
 import { openOrCreateRepository } from "../../src/repository/repository.js";
@@ -60,6 +61,7 @@ export async function capture(place: Place, scratch: string[], of: CaptureCase):
       selects: (db, table) => db === place.db && table === place.table,
       once: of.once,
       copiesAtOnce: 1,
+      bothEndsFrom: bothEndsFromDefault,
       catalogPollMs: 60_000,
       takeOver: false,
       owner: { host: "bench", process: 1, isAlive: () => false },
