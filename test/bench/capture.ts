@@ -2,7 +2,6 @@ import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Capture, type CaptureObserver } from "../../src/capture/capture.js";
-import { bothEndsFromDefault } from "../../src/capture/copy.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
 import { systemClock } from "../../src/clock.js";
 import { openOrCreateRepository } from "../../src/repository/repository.js";
@@ -42,6 +41,8 @@ export interface CaptureCase {
   once: boolean;
   observer: Partial<CaptureObserver>;
   signal: AbortSignal;
+  /** From both ends, if so many documents; from one end if absent. */
+  bothEndsFrom?: number;
   /** Puts something between capture and source. */
   wrap?: (source: Source) => Source;
 }
@@ -61,7 +62,7 @@ export async function capture(place: Place, scratch: string[], of: CaptureCase):
       selects: (db, table) => db === place.db && table === place.table,
       once: of.once,
       copiesAtOnce: 1,
-      bothEndsFrom: bothEndsFromDefault,
+      bothEndsFrom: of.bothEndsFrom ?? Number.POSITIVE_INFINITY,
       catalogPollMs: 60_000,
       takeOver: false,
       owner: { host: "bench", process: 1, isAlive: () => false },

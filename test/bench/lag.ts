@@ -3,7 +3,6 @@
  * which its line says, and durable when the put of its segment has resolved.
  */
 import { Capture } from "../../src/capture/capture.js";
-import { bothEndsFromDefault } from "../../src/capture/copy.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
 import { systemClock } from "../../src/clock.js";
 import { openSegment, segmentVersions } from "../../src/repository/log.js";
@@ -87,7 +86,7 @@ async function capture(
       selects: (db) => db === "lag",
       once: false,
       copiesAtOnce: 1,
-      bothEndsFrom: bothEndsFromDefault,
+      bothEndsFrom: Number.POSITIVE_INFINITY,
       catalogPollMs: 60_000,
       takeOver: false,
       owner: { host: "bench", process: 1, isAlive: () => false },
