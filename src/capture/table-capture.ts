@@ -249,6 +249,7 @@ export class TableCapture {
     const { id } = this.table;
     await recorder.frontierReaches(id, since, signal);
     let log: LogCollection | undefined;
+    let reason: string;
     try {
       const wanted = [{ table: id, after: base.logFrom }];
       log = await LogCollection.read(repository.store, wanted, since);
@@ -266,16 +267,20 @@ export class TableCapture {
         await recorder.room(signal);
         return { documents: repair.summary.documents, bytes: 0 };
       });
-      return await repair.finish();
+      const summary = await repair.finish();
+      // An expiry that had not read yet that the table is repaired may have let go of what it is repaired from.
+      if (await this.newestBase()) return summary;
+      reason = "its base was let go meanwhile";
     } catch (error) {
       if (!isDamage(error)) throw error;
-      // From here on only the copy's base will do: what the hole held is in no log.
-      this.take({ kind: "unrepairable", at: since }, { reason: error.message });
-      return undefined;
+      reason = error.message;
     } finally {
       this.repair = undefined;
       await log?.dispose();
     }
+    // From here on only the copy's base will do: what the hole held is in no log.
+    this.take({ kind: "unrepairable", at: since }, { reason });
+    return undefined;
   }
 
   /** Walks the table, hands on each batch, reports progress, and gives way to a busy server. */
