@@ -47,8 +47,7 @@ export class ScriptedServer {
     const end = typeof until === "string" ? ` until ${until}` : "";
     this.happened.push(`asked after ${typeof after === "string" ? after : "nothing"}${end}`);
     const within = this.rows.filter(
-      ({ id }) =>
-        (typeof low !== "string" || id > low) && (typeof high !== "string" || id < high),
+      ({ id }) => (typeof low !== "string" || id > low) && (typeof high !== "string" || id < high),
     );
     const found = (isRising ? within : within.reverse()).slice(0, limit);
     const responses: Row[][] = [];

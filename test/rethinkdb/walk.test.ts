@@ -97,25 +97,22 @@ describe("walkTable", () => {
   test.each([
     ["rising", "005", 6],
     ["falling", "005", 3],
-  ] as const)(
-    "%s ends where it may, and checks what it has walked",
-    async (order, end, count) => {
-      const server = new ScriptedServer(
-        rowsOf(8, () => "x"),
-        1,
-      );
-      let until: Buffer | undefined;
-      let times = 0;
-      // Known only after the first request has been sent.
-      const options = { order, until: () => ((times += 1) > 1 ? until : undefined) };
-      until = Buffer.from(`"${end}"`);
-      expect(await walk(server, 100, options)).toHaveLength(count);
-      expect(server.happened.at(-1)).toBe("asked who the table is");
-      server.tableId = "table-2";
-      times = 0;
-      await expect(walk(server, 100, options)).rejects.toThrow(TableReplaced);
-    },
-  );
+  ] as const)("%s ends where it may, and checks what it has walked", async (order, end, count) => {
+    const server = new ScriptedServer(
+      rowsOf(8, () => "x"),
+      1,
+    );
+    let until: Buffer | undefined;
+    let times = 0;
+    // Known only after the first request has been sent.
+    const options = { order, until: () => ((times += 1) > 1 ? until : undefined) };
+    until = Buffer.from(`"${end}"`);
+    expect(await walk(server, 100, options)).toHaveLength(count);
+    expect(server.happened.at(-1)).toBe("asked who the table is");
+    server.tableId = "table-2";
+    times = 0;
+    await expect(walk(server, 100, options)).rejects.toThrow(TableReplaced);
+  });
 
   test("asks for nothing beyond where it may end", async () => {
     const rows = rowsOf(8, () => "x");

@@ -64,9 +64,7 @@ test("a repair whose base is let go while it walks ends in a copy", async () => 
   expect(states.slice(2)).toEqual(["repairing", "copying", "live"]);
   expect(await newestBase(store, table, time.trueMs)).toBeDefined();
   const { frontier } = (await readCoverage(store)).get(table)!;
-  expect(await restoredState(store, table, frontier!)).toEqual(
-    cluster.documents("shop", "orders"),
-  );
+  expect(await restoredState(store, table, frontier!)).toEqual(cluster.documents("shop", "orders"));
   second.kill();
 });
 
