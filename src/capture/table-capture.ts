@@ -208,6 +208,8 @@ export class TableCapture {
     this.take({ kind: "walked", at: instant }, detail);
     this.lastLoss = undefined;
     this.markComplete();
+    // A capture that goes on says so at once, however long its ticks are.
+    await recorder.frontierReaches(id, recorder.log.stamp().time, signal);
   }
 
   private async copy(since: Instant, signal: AbortSignal): Promise<BaseWriter> {
