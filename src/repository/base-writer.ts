@@ -7,8 +7,10 @@ import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { compareKeys } from "../key-order.js";
 import type { BaseManifest, BasePart } from "./base.js";
-import type { Effort } from "./compression.js";
-import { DataObjectWriter, frameBytesTarget } from "./data-object.js";
+import { DataObjectWriter, type FrameWriter } from "./data-object.js";
+import { DenseObjectWriter } from "./dense-object-writer.js";
+import type { FrameCompressor } from "./frame-compressor.js";
+import { InTurn } from "./in-turn.js";
 import { encodeJsonObject } from "./json-object.js";
 import { LineBuffer } from "./line-buffer.js";
 import { digestInKeyLine, lineOverheadBytes, writeKeyLine, writeVersionLine } from "./lines.js";
@@ -33,7 +35,8 @@ export interface BaseIdentity {
 
 export class BaseWriter {
   private readonly prefix: string;
-  private readonly parts: BasePart[] = [];
+  /** Entries of parts that were written, as soon as those are encoded, and of parts that were taken over. */
+  private readonly parts: (BasePart | Promise<BasePart>)[] = [];
   /** Of the parts. */
   private readonly digest = new SetDigest();
   /** At how many bytes of lines the open part is closed. */
@@ -46,18 +49,17 @@ export class BaseWriter {
   private readonly open: OpenPart;
   /** Empty before the first row. */
   private lastKey = Buffer.alloc(0);
-  private putting: Promise<void> = Promise.resolve();
-  /** The puts before the last one. */
-  private puttingBefore: Promise<void> = Promise.resolve();
+  private readonly putting = new InTurn(1);
 
+  /** @param compressor compresses the parts if they are to be kept for long; without one, they are written fast */
   constructor(
     private readonly repository: Repository,
     private readonly identity: BaseIdentity,
     private readonly partBytesTarget = partBytesTargetDefault,
-    effort: Effort = "fast",
+    private readonly compressor?: FrameCompressor,
   ) {
     this.closeAt = partBytesTarget;
-    this.open = new OpenPart(effort);
+    this.open = new OpenPart(compressor);
     this.prefix = basePrefix(identity.table, identity.begun, identity.unique);
   }
 
@@ -95,19 +97,30 @@ export class BaseWriter {
     this.closePart();
     this.checkRises(Buffer.from(part.firstKey));
     this.lastKey = Buffer.from(part.lastKey);
-    this.include(part);
+    this.parts.push(part);
+    this.digest.addSet(SetDigest.of(part.rows, part.digest));
     this.partsKept += 1;
   }
 
-  /** Resolves when no more than one closed part waits to be stored; rejects if one could not be. */
-  drain(): Promise<void> {
-    return this.puttingBefore;
+  /**
+   * Resolves when there is room for frames, and no more than one closed part waits to be stored; rejects if one could
+   * not be.
+   */
+  async drain(): Promise<void> {
+    await this.compressor?.room();
+    await this.putting.drain();
+  }
+
+  /** Resolves when every closed part is stored. */
+  stored(): Promise<void> {
+    return this.putting.end();
   }
 
   /** Stores what is left and publishes the manifest. */
   async finish(instant: Instant, logFrom: Instant): Promise<BaseManifest> {
     this.closePart();
-    await this.putting;
+    await this.stored();
+    const parts = await Promise.all(this.parts);
     const { table, primaryKey, epoch } = this.identity;
     const manifest: BaseManifest = {
       repository: this.repository.description.id,
@@ -117,9 +130,9 @@ export class BaseWriter {
       epoch,
       logFrom,
       rows: this.rows,
-      documentBytes: this.parts.reduce((sum, part) => sum + part.documentBytes, 0),
+      documentBytes: parts.reduce((sum, part) => sum + part.documentBytes, 0),
       digest: this.digest.hex(),
-      parts: this.parts,
+      parts,
     };
     const prefix = basePrefix(table, instant, this.identity.unique);
     const bytes = encodeJsonObject("base", manifest);
@@ -133,47 +146,44 @@ export class BaseWriter {
     throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
   }
 
-  private include(part: BasePart): void {
-    this.parts.push(part);
-    this.digest.addSet(SetDigest.of(part.rows, part.digest));
-  }
-
   private closePart(): void {
     this.closeAt = this.partBytesTarget;
     if (this.open.rows === 0) return;
     const number = this.partsWritten;
-    const { documents, keys, entry } = this.open.finish(
-      basePartName(this.prefix, number),
-      baseKeysName(this.prefix, number),
-      this.lastKey,
-    );
-    this.include(entry);
+    const names = {
+      name: basePartName(this.prefix, number),
+      keys: baseKeysName(this.prefix, number),
+    };
+    this.digest.addSet(this.open.digest);
+    const finished = this.open.finish(names, this.lastKey);
+    const entry = finished.then((part) => part.entry);
+    // Who stores the part gets the rejection.
+    entry.catch(() => undefined);
+    this.parts.push(entry);
     this.partsWritten += 1;
-    this.bytesWritten += documents.length + keys.length;
     const { store } = this.repository;
-    const before = this.putting;
-    this.puttingBefore = before;
-    this.putting = (async () => {
-      await before;
-      await Promise.all([store.put(entry.name, documents), store.put(entry.keys.name, keys)]);
-    })();
-    // Whoever drains or finishes gets the rejection.
-    this.putting.catch(() => undefined);
+    this.putting.add(async () => {
+      const { documents, keys } = await finished;
+      await Promise.all([store.put(names.name, documents), store.put(names.keys, keys)]);
+      this.bytesWritten += documents.length + keys.length;
+    });
   }
 }
 
 /** The part that is being written; after one is finished, the next. */
 class OpenPart {
-  private readonly documents: DataObjectWriter;
+  private readonly documents: DataObjectWriter | DenseObjectWriter;
   private readonly keys = new DataObjectWriter("baseKeys", "fast");
   private readonly lines: SortedLines;
   private readonly keyLines = new SortedLines(this.keys);
   private firstKey = "";
   private documentBytes = 0;
-  private digest = new SetDigest();
+  digest = new SetDigest();
 
-  constructor(effort: Effort) {
-    this.documents = new DataObjectWriter("basePart", effort);
+  constructor(compressor: FrameCompressor | undefined) {
+    this.documents = compressor
+      ? new DenseObjectWriter("basePart", compressor)
+      : new DataObjectWriter("basePart");
     this.lines = new SortedLines(this.documents);
   }
 
@@ -199,25 +209,29 @@ class OpenPart {
     this.documentBytes += document.length;
   }
 
-  finish(name: string, keysName: string, lastKey: Buffer) {
+  /** Completes the part, and begins the next at once: resolves when its frames are compressed. */
+  finish(
+    names: { name: string; keys: string },
+    lastKey: Buffer,
+  ): Promise<{ documents: Buffer; keys: Buffer; entry: BasePart }> {
     this.lines.flush();
     this.keyLines.flush();
-    const documents = this.documents.finish({});
     const keys = this.keys.finish({});
-    const entry: BasePart = {
-      name,
-      checksum: documents.checksum,
-      keys: { name: keysName, checksum: keys.checksum },
+    const facts = {
+      keys: { name: names.keys, checksum: keys.checksum },
       rows: this.rows,
       documentBytes: this.documentBytes,
       digest: this.digest.hex(),
-      bytes: documents.bytes.length,
-      firstKey: this.firstKey,
-      lastKey: lastKey.toString("utf8"),
     };
+    const range = { firstKey: this.firstKey, lastKey: lastKey.toString("utf8") };
     this.documentBytes = 0;
     this.digest = new SetDigest();
-    return { documents: documents.bytes, keys: keys.bytes, entry };
+    const encoded = this.documents.finish({});
+    return (async () => {
+      const { bytes, checksum } = await encoded;
+      const entry = { name: names.name, checksum, ...facts, bytes: bytes.length, ...range };
+      return { documents: bytes, keys: keys.bytes, entry };
+    })();
   }
 }
 
@@ -230,7 +244,7 @@ export class SortedLines {
 
   /** @param onFrame told the lines of each frame */
   constructor(
-    private readonly object: DataObjectWriter,
+    private readonly object: FrameWriter,
     private readonly onFrame: (lines: Buffer) => void = () => undefined,
   ) {}
 
@@ -256,7 +270,7 @@ export class SortedLines {
   /** The line that was written ends at `end`. */
   commit(end: number): void {
     this.buffer.commit(end);
-    if (end >= frameBytesTarget[this.object.effort]) this.flush();
+    if (end >= this.object.frameBytesTarget) this.flush();
   }
 
   flush(): void {
