@@ -282,6 +282,7 @@ class LogFolder {
   }
 
   private async finish(writer: FoldedWriter, facts: FoldedFacts): Promise<void> {
+    await writer.stored();
     this.options.signal?.throwIfAborted();
     await writer.finish(facts);
     this.report.written += 1;

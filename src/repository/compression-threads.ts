@@ -5,12 +5,9 @@
  */
 import { availableParallelism } from "node:os";
 import type { Piscina } from "piscina";
-import {
-  type CompressedFrame,
-  compressDensely,
-  compressHere,
-  type FrameCompressor,
-} from "./frame-compressor.js";
+import { frameBytesBound } from "./compression.js";
+import { frameBytesTarget } from "./data-object.js";
+import { type CompressedFrame, compressHere, type FrameCompressor } from "./frame-compressor.js";
 import type { FrameDone, FrameTask } from "./frame-thread.js";
 
 /** More would wait for the thread that merges. */
@@ -19,8 +16,8 @@ const threadsMax = 2;
 const framesPerThread = 2;
 /** Until so many bytes of lines were compressed, no thread is worth its start. */
 const bytesHereDefault = 4 * 1024 * 1024;
-/** A buffer that had to be larger, for a long line, is not kept. */
-const keptBufferBytes = 1280 * 1024;
+/** Frames are closed a line above their target. A buffer that had to be larger, for a long line, is not kept. */
+const bufferBytes = frameBytesBound(frameBytesTarget.dense + 128 * 1024);
 
 /** Gives `work` what compresses best on this machine, and ends the threads with it. */
 export async function withThreads<T>(work: (frames: FrameCompressor) => Promise<T>): Promise<T> {
@@ -40,6 +37,7 @@ export class CompressionThreads implements FrameCompressor {
   private readonly inFlight: Promise<CompressedFrame>[] = [];
   /** Buffers that came back. */
   private readonly idle: ArrayBuffer[] = [];
+  /** Why nothing is compressed any more. */
   private failure: Error | undefined;
 
   /** @param bytesHere so many bytes of lines are compressed at once, before a thread is started */
@@ -52,7 +50,7 @@ export class CompressionThreads implements FrameCompressor {
   compress(lines: Buffer): CompressedFrame | Promise<CompressedFrame> {
     if (this.bytesHere > 0) {
       this.bytesHere -= lines.length;
-      return compressDensely(lines);
+      return compressHere.compress(lines);
     }
     const frame = this.compressThere(this.copyOf(lines));
     this.inFlight.push(frame);
@@ -69,25 +67,26 @@ export class CompressionThreads implements FrameCompressor {
 
   /** Ends the threads. Frames that they have not compressed by then are rejected. */
   async end(): Promise<void> {
+    this.failure ??= new Error("the compression has ended");
     await (await this.pool)?.destroy();
   }
 
   private copyOf(lines: Buffer): FrameTask {
-    const kept = lines.length <= keptBufferBytes ? this.idle.pop() : undefined;
-    const buffer = kept ?? new ArrayBuffer(Math.max(lines.length, keptBufferBytes));
+    const bytesMax = frameBytesBound(lines.length);
+    const kept = bytesMax <= bufferBytes ? this.idle.pop() : undefined;
+    const buffer = kept ?? new ArrayBuffer(Math.max(bytesMax, bufferBytes));
     new Uint8Array(buffer).set(lines);
     return { buffer, length: lines.length };
   }
 
   private async compressThere(task: FrameTask): Promise<CompressedFrame> {
-    this.pool ??= this.start();
-    const pool = await this.pool;
+    const pool = await (this.pool ??= this.start());
     if (this.failure) throw this.failure;
-    const { bytes, checksum, buffer }: FrameDone = await pool.run(task, {
-      transferList: [task.buffer],
-    });
-    if (buffer.byteLength === keptBufferBytes) this.idle.push(buffer);
-    return { bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), checksum };
+    const done: FrameDone = await pool.run(task, { transferList: [task.buffer] });
+    const { buffer, length, checksum } = done;
+    const bytes = Buffer.from(new Uint8Array(buffer, 0, length));
+    if (buffer.byteLength === bufferBytes) this.idle.push(buffer);
+    return { bytes, checksum };
   }
 
   private async start(): Promise<Piscina> {

@@ -127,9 +127,14 @@ export class FoldedWriter {
     await this.storing.drain();
   }
 
+  /** Resolves when everything that was added is stored and was read back. */
+  stored(): Promise<void> {
+    return this.storing.end();
+  }
+
   /** Publishes the manifest. From then on the folded segment is used instead of what it stands for. */
   async finish(facts: FoldedFacts): Promise<FoldedManifest> {
-    await this.storing.end();
+    await this.stored();
     const { from, to, first, last, resolutionMs } = this.identity;
     const manifest: FoldedManifest = {
       repository: this.repository.description.id,

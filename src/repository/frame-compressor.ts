@@ -24,19 +24,20 @@ export interface FrameCompressor {
 
 /** Compresses at once, in the thread that calls. */
 export const compressHere: FrameCompressor = {
-  compress: compressDensely,
+  compress: (lines) => {
+    const { bytes, checksum } = compressDensely(lines);
+    return { bytes: Buffer.from(bytes), checksum };
+  },
   room: () => undefined,
 };
 
 /** What frames are compressed into before their length is known. */
 let scratch = Buffer.alloc(0);
 
-/** The frame has memory of its own, so that another thread can be given it. */
+/** The frame's bytes are lent: the next call overwrites them. */
 export function compressDensely(lines: Buffer): CompressedFrame {
   const bytesMax = frameBytesBound(lines.length);
   if (scratch.length < bytesMax) scratch = Buffer.allocUnsafeSlow(bytesMax);
-  const length = compressFrame(lines, scratch, "dense");
-  const bytes = Buffer.allocUnsafeSlow(length);
-  bytes.set(scratch.subarray(0, length));
+  const bytes = scratch.subarray(0, compressFrame(lines, scratch, "dense"));
   return { bytes, checksum: sha256(bytes) };
 }
