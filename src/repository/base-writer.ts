@@ -71,14 +71,6 @@ export class BaseWriter {
     return this.digest.count + this.open.rows + (this.back?.open.rows ?? 0);
   }
 
-  /**
-   * JSON text of the key that `add` has come to, and of the one that `addBack` has; valid until the next row, undefined
-   * before the first.
-   */
-  get reached(): { front: Buffer | undefined; back: Buffer | undefined } {
-    return { front: this.rising.last, back: this.back?.firstKey };
-  }
-
   /** True if there is an open part with less than a quarter of the target. */
   get hasSmallPart(): boolean {
     const { open } = this;
