@@ -48,6 +48,8 @@ export interface CaptureOptions extends RecorderOptions {
   once: boolean;
   /** Tables that are copied at once. */
   copiesAtOnce: number;
+  /** Tables of so many documents, as the server estimates them, are copied from both ends at once. */
+  bothEndsFrom: number;
   /** Take over from a writer that seems to live. */
   takeOver: boolean;
   owner: Owner;
@@ -89,7 +91,8 @@ export class Capture {
     observer: CaptureObserver,
   ) {
     const copies = new CopyQueue(options.copiesAtOnce);
-    this.context = { source, repository, recorder, clock, copies, observer };
+    const { bothEndsFrom } = options;
+    this.context = { source, repository, recorder, clock, copies, bothEndsFrom, observer };
   }
 
   /** Connects, claims an epoch and captures until the signal aborts; then closes the open tick. */

@@ -153,8 +153,7 @@ export class Recorder {
   private async proveLast(watched: WatchedFeed, to: Instant): Promise<void> {
     watched.answering = undefined;
     watched.draining = undefined;
-    this.prove(watched, to);
-    await Promise.all([watched.answering, watched.draining]);
+    await this.prove(watched, to);
   }
 
   /** From now on the table's frontier follows from round trips on `feed`; `onSilent` is told if they cease. */
@@ -283,7 +282,7 @@ export class Recorder {
   }
 
   private proveAll(to: Instant): void {
-    for (const watched of this.watched.values()) this.prove(watched, to);
+    for (const watched of this.watched.values()) void this.prove(watched, to);
   }
 
   private facts(closed: boolean): TickFacts {
@@ -300,8 +299,9 @@ export class Recorder {
   /**
    * Two things prove a feed up to `to`: a round trip on its connection, and that the server's queue for it was empty,
    * both begun after `to`. One of each at a time; a slow one proves the tick it began after, and no later one.
+   * Resolves when those that are under way have ended.
    */
-  private prove(watched: WatchedFeed, to: Instant): void {
+  private async prove(watched: WatchedFeed, to: Instant): Promise<void> {
     const { feed, stop } = watched;
     if (!feed) return;
     const began = this.clock.monotonicMs();
@@ -328,6 +328,7 @@ export class Recorder {
         watched.draining = undefined;
       },
     );
+    await Promise.all([watched.answering, watched.draining]);
   }
 
   private checkHeartbeat(watched: WatchedFeed, now: number): void {

@@ -2,27 +2,27 @@ import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { ConnectionLost } from "../rethinkdb/response.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
-import type { Stamp, WalkBatch } from "../rethinkdb/walk.js";
+import type { WalkBatch, WalkOptions } from "../rethinkdb/walk.js";
 
 const resumesMax = 5;
 const resumePauseMs = 500;
 
 /**
- * Walks a table from its first key to its last. If only the walk's own connection is lost, it goes on after the last
+ * Walks a table. If only the walk's own connection is lost, it goes on after the last
  * key that it had; the feed, on another connection, has not missed anything.
  */
 export async function* resumingWalk(
   source: Source,
   table: TableReference,
-  stamp: () => Stamp,
+  options: WalkOptions,
   clock: Clock,
-  signal: AbortSignal,
 ): AsyncGenerator<WalkBatch> {
-  let after: Buffer | undefined;
+  const { signal } = options;
+  let { after } = options;
   for (let resumes = 0; ; resumes += 1) {
     try {
-      const options = after === undefined ? { stamp, signal } : { stamp, signal, after };
-      for await (const batch of source.walk(table, options)) {
+      const left = after === undefined ? options : { ...options, after };
+      for await (const batch of source.walk(table, left)) {
         signal.throwIfAborted();
         yield batch;
         after = batch.lastKey ?? after;

@@ -19,8 +19,9 @@ import { LogCollection } from "../repository/runs.js";
 import type { Feed, FeedChange } from "../rethinkdb/feed.js";
 import { ConnectionLost, errorClasses, isRefusal, ReqlError } from "../rethinkdb/response.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
-import type { WalkBatch } from "../rethinkdb/walk.js";
+import type { WalkBatch, WalkOptions, WalkOrder } from "../rethinkdb/walk.js";
 import { StoreFull } from "../storage/object-store.js";
+import { Copy } from "./copy.js";
 import type { CopyQueue } from "./copy-queue.js";
 import { PatientStore } from "./patient-store.js";
 import type { Recorder } from "./recorder.js";
@@ -42,6 +43,8 @@ export interface TableCaptureContext {
   recorder: Recorder;
   clock: Clock;
   copies: CopyQueue;
+  /** See CaptureOptions. */
+  bothEndsFrom: number;
   observer: CaptureObserver;
 }
 
@@ -208,7 +211,7 @@ export class TableCapture {
   }
 
   private async copy(since: Instant, signal: AbortSignal): Promise<BaseWriter> {
-    const { repository, recorder, clock } = this.context;
+    const { source, repository, recorder, clock, bothEndsFrom } = this.context;
     const { id, primaryKey } = this.table;
     this.copiesMade += 1;
     const unique = copyUnique(recorder.log.epoch, this.copiesMade);
@@ -216,16 +219,23 @@ export class TableCapture {
     const { epoch } = recorder.log;
     const identity = { table: id, primaryKey, epoch, begun: since, unique };
     const writer = new BaseWriter({ ...repository, store }, identity);
-    await this.walkAll(signal, async (batch) => {
-      const { time, sequence } = batch.stamp;
-      let bytes = 0;
-      batch.forEach((key, document) => {
-        writer.add(key, time, sequence, document);
-        bytes += document.length;
+    const copy = new Copy(writer);
+    const estimate = await source.estimateDocuments(this.table);
+    const failed = new AbortController();
+    const either = AbortSignal.any([signal, failed.signal]);
+    const walk = async (order: WalkOrder) => {
+      const options = { order, until: () => copy.until(order), signal: either };
+      await this.walkAll(options, estimate, async (batch) => {
+        await copy.add(order, batch);
+        return copy;
       });
-      await writer.drain();
-      return { documents: writer.rows, bytes };
-    });
+    };
+    const orders: WalkOrder[] = estimate < bothEndsFrom ? ["rising"] : ["rising", "falling"];
+    // Both have ended when this returns: what a walk wrote later would be another copy's.
+    await Promise.all(
+      orders.map((order) => walk(order).catch((error: unknown) => failed.abort(error))),
+    );
+    either.throwIfAborted();
     return writer;
   }
 
@@ -235,7 +245,7 @@ export class TableCapture {
     since: Instant,
     signal: AbortSignal,
   ): Promise<RepairSummary | undefined> {
-    const { repository, recorder } = this.context;
+    const { source, repository, recorder } = this.context;
     const { id } = this.table;
     await recorder.frontierReaches(id, since, signal);
     let log: LogCollection | undefined;
@@ -250,7 +260,8 @@ export class TableCapture {
         },
       );
       this.repair = repair;
-      await this.walkAll(signal, async (batch) => {
+      const estimate = await source.estimateDocuments(this.table);
+      await this.walkAll({ signal }, estimate, async (batch) => {
         await repair.compare(batch);
         await recorder.room(signal);
         return { documents: repair.summary.documents, bytes: 0 };
@@ -269,18 +280,16 @@ export class TableCapture {
 
   /** Walks the table, hands on each batch, reports progress, and gives way to a busy server. */
   private async walkAll(
-    signal: AbortSignal,
+    options: Omit<WalkOptions, "stamp">,
+    estimate: number,
     visit: (batch: WalkBatch) => Promise<{ documents: number; bytes: number }>,
   ): Promise<void> {
     const { source, recorder, clock, observer } = this.context;
-    const estimate = await source.estimateDocuments(this.table);
     const stamp = () => recorder.log.stamp();
-    let bytes = 0;
-    for await (const batch of resumingWalk(source, this.table, stamp, clock, signal)) {
-      const done = await visit(batch);
-      bytes += done.bytes;
-      observer.walked(this.table, done.documents, bytes, estimate);
-      await giveWay(clock, recorder.latencyMs(this.table.id), signal);
+    for await (const batch of resumingWalk(source, this.table, { ...options, stamp }, clock)) {
+      const { documents, bytes } = await visit(batch);
+      observer.walked(this.table, documents, bytes, estimate);
+      await giveWay(clock, recorder.latencyMs(this.table.id), options.signal);
     }
   }
 

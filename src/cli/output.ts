@@ -59,8 +59,9 @@ export function formatTable(head: string[], rows: (string | number)[][]): string
   return table.toString().replace(/ +$/gm, "");
 }
 
+/** With commas between thousands. Not by locale, whose data take 50 ms to load. */
 export function formatCount(count: number): string {
-  return count.toLocaleString("en-US");
+  return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
 export function formatBytes(bytes: number): string {

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Capture, type CaptureObserver } from "../capture/capture.js";
+import { bothEndsFromDefault } from "../capture/copy.js";
 import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import type { PaceChange } from "../capture/tick-pace.js";
@@ -78,6 +79,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
         selects: tableSelection(args.include, args.exclude),
         once: args.once === true,
         copiesAtOnce,
+        bothEndsFrom: bothEndsFromDefault,
         catalogPollMs: 5000,
         takeOver: args.takeOver === true,
         owner: thisProcess,

@@ -1,6 +1,9 @@
 /**
- * Invariant: rows come in strictly rising key order, and the manifest is put only after every part is durable.
- * Break it and a merge misses rows, or a base is believed whose parts are not there.
+ * A base is written from its first key on, and may be written from its last key back at the same time.
+ *
+ * Invariant: rows come in strictly rising key order, those of the back in blocks that do and that fall one after the
+ * other, above all others; and the manifest is put only after every part is durable. Break it and a merge misses rows,
+ * or a base is believed whose parts are not there.
  */
 import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
@@ -33,11 +36,16 @@ export interface BaseIdentity {
   unique: string;
 }
 
+/** The entry of a part, as soon as its frames are compressed. */
+type Entry = Promise<BasePart>;
+
+/** Takes one row of a base; the buffers are copied. */
+export type AddRow = (key: Buffer, time: Instant, sequence: number, document: Buffer) => void;
+
 export class BaseWriter {
   private readonly prefix: string;
-  /** Entries of parts that were written, as soon as those are encoded, and of parts that were taken over. */
-  private readonly parts: (BasePart | Promise<BasePart>)[] = [];
-  /** Of the parts. */
+  private readonly parts: Entry[] = [];
+  /** Of the parts, those of the back included. */
   private readonly digest = new SetDigest();
   /** At how many bytes of lines the open part is closed. */
   private closeAt: number;
@@ -47,11 +55,12 @@ export class BaseWriter {
   /** Bytes of the stored objects that were written. */
   bytesWritten = 0;
   private readonly open: OpenPart;
-  /** Empty before the first row. */
-  private lastKey = Buffer.alloc(0);
+  private firstKeyOfOpen = "";
+  private readonly rising = new RisingKeys();
+  private back: Back | undefined;
   private readonly putting = new InTurn(1);
 
-  /** @param compressor compresses the parts if they are to be kept for long; without one, they are written fast */
+  /** @param compressor compresses the parts, if they are to be kept for long; without one they are written fast */
   constructor(
     private readonly repository: Repository,
     private readonly identity: BaseIdentity,
@@ -64,7 +73,15 @@ export class BaseWriter {
   }
 
   get rows(): number {
-    return this.digest.count + this.open.rows;
+    return this.digest.count + this.open.rows + (this.back?.open.rows ?? 0);
+  }
+
+  /**
+   * JSON text of the key that `add` has come to, and of the one that `addBack` has; valid until the next row, undefined
+   * before the first.
+   */
+  get reached(): { front: Buffer | undefined; back: Buffer | undefined } {
+    return { front: this.rising.last, back: this.back?.firstKey };
   }
 
   /** True if there is an open part with less than a quarter of the target. */
@@ -75,11 +92,17 @@ export class BaseWriter {
 
   /** Adds a row; the buffers are copied. Await `drain` now and then: it is what bounds memory. */
   add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
-    this.checkRises(key);
-    if (this.lastKey.length === key.length) this.lastKey.set(key);
-    else this.lastKey = Buffer.from(key);
+    this.rising.next(key);
+    if (this.open.rows === 0) this.firstKeyOfOpen = key.toString("utf8");
     this.open.add(key, time, sequence, document);
     if (this.open.lineBytes >= this.closeAt) this.closePart();
+  }
+
+  /** Adds a block of rows, which `give` gives; they lie before those of the blocks that were added until now. */
+  addBack(give: (add: AddRow) => void): void {
+    this.back ??= new Back(this.compressor);
+    this.back.addBlock(give);
+    if (this.back.open.lineBytes >= this.partBytesTarget) this.closeBackPart();
   }
 
   /**
@@ -95,9 +118,9 @@ export class BaseWriter {
   /** Adds all rows of a part of another base of the table, by referring to it. */
   keep(part: BasePart): void {
     this.closePart();
-    this.checkRises(Buffer.from(part.firstKey));
-    this.lastKey = Buffer.from(part.lastKey);
-    this.parts.push(part);
+    this.rising.next(Buffer.from(part.firstKey));
+    this.rising.last = Buffer.from(part.lastKey);
+    this.parts.push(Promise.resolve(part));
     this.digest.addSet(SetDigest.of(part.rows, part.digest));
     this.partsKept += 1;
   }
@@ -119,6 +142,11 @@ export class BaseWriter {
   /** Stores what is left and publishes the manifest. */
   async finish(instant: Instant, logFrom: Instant): Promise<BaseManifest> {
     this.closePart();
+    this.closeBackPart();
+    if (this.back?.firstKey) {
+      this.rising.next(this.back.firstKey);
+      this.parts.push(...this.back.parts);
+    }
     await this.stored();
     const parts = await Promise.all(this.parts);
     const { table, primaryKey, epoch } = this.identity;
@@ -141,33 +169,87 @@ export class BaseWriter {
     return manifest;
   }
 
-  private checkRises(key: Buffer): void {
-    if (this.lastKey.length === 0 || compareKeys(key, this.lastKey) > 0) return;
-    throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
-  }
-
   private closePart(): void {
     this.closeAt = this.partBytesTarget;
     if (this.open.rows === 0) return;
+    const lastKey = this.rising.last!.toString("utf8");
+    this.parts.push(this.put(this.open, this.firstKeyOfOpen, lastKey));
+  }
+
+  private closeBackPart(): void {
+    const { back } = this;
+    if (!back || back.open.rows === 0) return;
+    back.parts.unshift(this.put(back.open, back.firstKey!.toString("utf8"), back.lastKeyOfOpen));
+  }
+
+  /** Finishes an open part, and begins to store it. */
+  private put(open: OpenPart, firstKey: string, lastKey: string): Entry {
     const number = this.partsWritten;
-    const names = {
-      name: basePartName(this.prefix, number),
-      keys: baseKeysName(this.prefix, number),
-    };
-    this.digest.addSet(this.open.digest);
-    const finished = this.open.finish(names, this.lastKey);
-    const entry = finished.then((part) => part.entry);
-    // Who stores the part gets the rejection.
-    entry.catch(() => undefined);
-    this.parts.push(entry);
+    const name = basePartName(this.prefix, number);
+    const keysName = baseKeysName(this.prefix, number);
+    this.digest.addSet(open.digest);
+    const finished = open.finish({ name, keysName, firstKey, lastKey });
     this.partsWritten += 1;
     const { store } = this.repository;
     this.putting.add(async () => {
       const { documents, keys } = await finished;
-      await Promise.all([store.put(names.name, documents), store.put(names.keys, keys)]);
+      await Promise.all([store.put(name, documents), store.put(keysName, keys)]);
       this.bytesWritten += documents.length + keys.length;
     });
+    const entry = finished.then((part) => part.entry);
+    // Whoever drains or finishes gets the rejection.
+    entry.catch(() => undefined);
+    return entry;
   }
+}
+
+/** The last parts of a base, which are written from the last row back. */
+class Back {
+  /** In the order of keys. */
+  readonly parts: Entry[] = [];
+  readonly open: OpenPart;
+  /** The least of all keys; undefined before the first row. */
+  firstKey: Buffer | undefined;
+  lastKeyOfOpen = "";
+
+  constructor(compressor: FrameCompressor | undefined) {
+    this.open = new OpenPart(compressor);
+  }
+
+  addBlock(give: (add: AddRow) => void): void {
+    const { open } = this;
+    const isFirst = open.rows === 0;
+    const rising = new RisingKeys();
+    let first: Buffer | undefined;
+    open.precede();
+    give((key, time, sequence, document) => {
+      rising.next(key);
+      first ??= Buffer.from(key);
+      open.add(key, time, sequence, document);
+    });
+    if (!first || !rising.last) return;
+    checkRises(rising.last, this.firstKey);
+    if (isFirst) this.lastKeyOfOpen = rising.last.toString("utf8");
+    this.firstKey = first;
+  }
+}
+
+/** Sees to it that keys rise. */
+class RisingKeys {
+  /** Undefined before the first key; it changes with the next one. */
+  last: Buffer | undefined;
+
+  next(key: Buffer): void {
+    checkRises(this.last, key);
+    if (this.last?.length === key.length) this.last.set(key);
+    else this.last = Buffer.from(key);
+  }
+}
+
+/** Throws if both keys are there and the second is not the greater. */
+function checkRises(before: Buffer | undefined, key: Buffer | undefined): void {
+  if (!before || !key || compareKeys(before, key) < 0) return;
+  throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
 }
 
 /** The part that is being written; after one is finished, the next. */
@@ -176,8 +258,8 @@ class OpenPart {
   private readonly keys = new DataObjectWriter("baseKeys", "fast");
   private readonly lines: SortedLines;
   private readonly keyLines = new SortedLines(this.keys);
-  private firstKey = "";
   private documentBytes = 0;
+  /** Of the documents in it. */
   digest = new SetDigest();
 
   constructor(compressor: FrameCompressor | undefined) {
@@ -197,7 +279,6 @@ class OpenPart {
   }
 
   add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
-    if (this.rows === 0) this.firstKey = key.toString("utf8");
     const bytesMax = key.length + document.length + lineOverheadBytes;
     const { lines, keyLines } = this;
     const line = lines.begin(key, time, bytesMax);
@@ -209,28 +290,44 @@ class OpenPart {
     this.documentBytes += document.length;
   }
 
-  /** Completes the part, and begins the next at once: resolves when its frames are compressed. */
-  finish(
-    names: { name: string; keys: string },
-    lastKey: Buffer,
-  ): Promise<{ documents: Buffer; keys: Buffer; entry: BasePart }> {
+  /** Rows that are added from now on lie before those that were added until now. */
+  precede(): void {
     this.lines.flush();
     this.keyLines.flush();
+    this.documents.precede();
+    this.keys.precede();
+  }
+
+  /** Completes the part, and begins the next at once: resolves when the frames are compressed. */
+  finish(names: {
+    name: string;
+    keysName: string;
+    firstKey: string;
+    lastKey: string;
+  }): Promise<{ documents: Buffer; keys: Buffer; entry: BasePart }> {
+    const { name, keysName, firstKey, lastKey } = names;
+    this.lines.flush();
+    this.keyLines.flush();
+    const encoded = this.documents.finish({});
     const keys = this.keys.finish({});
-    const facts = {
-      keys: { name: names.keys, checksum: keys.checksum },
-      rows: this.rows,
-      documentBytes: this.documentBytes,
-      digest: this.digest.hex(),
-    };
-    const range = { firstKey: this.firstKey, lastKey: lastKey.toString("utf8") };
+    const { rows, documentBytes } = this;
+    const digest = this.digest.hex();
     this.documentBytes = 0;
     this.digest = new SetDigest();
-    const encoded = this.documents.finish({});
     return (async () => {
-      const { bytes, checksum } = await encoded;
-      const entry = { name: names.name, checksum, ...facts, bytes: bytes.length, ...range };
-      return { documents: bytes, keys: keys.bytes, entry };
+      const { bytes: documents, checksum } = await encoded;
+      const entry: BasePart = {
+        name,
+        checksum,
+        keys: { name: keysName, checksum: keys.checksum },
+        rows,
+        documentBytes,
+        digest,
+        bytes: documents.length,
+        firstKey,
+        lastKey,
+      };
+      return { documents, keys: keys.bytes, entry };
     })();
   }
 }

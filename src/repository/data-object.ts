@@ -78,6 +78,8 @@ export interface FrameWriter {
   readonly frameBytesTarget: number;
   /** Adds `lines` (whole NDJSON lines, `rows` of them) as one frame. They may be overwritten afterwards. */
   addFrame(lines: Buffer, rows: number, label: FrameLabel): void;
+  /** Frames that are added from now on stand before those that were added until now. */
+  precede(): void;
 }
 
 /**
@@ -90,6 +92,8 @@ export class DataObjectWriter implements FrameWriter {
   private buffer = Buffer.alloc(0);
   private length = 0;
   private frames: FrameEntry[] = [];
+  /** How many frames there were at each call of `precede`. */
+  private blockEnds: number[] = [];
   /** Bytes of the lines so far, before compression. */
   lineBytes = 0;
 
@@ -120,19 +124,40 @@ export class DataObjectWriter implements FrameWriter {
     this.lineBytes += lines.length;
   }
 
+  precede(): void {
+    this.blockEnds.push(this.frames.length);
+  }
+
   /** Completes the object, and begins the next. */
   finish(footer: object): EncodedObject {
-    const { frames } = this;
-    const encoded = encodeObject(this.kind, [this.buffer.subarray(0, this.length)], {
-      frames,
-      footer,
-    });
+    const { frames, bytes } = this.inOrder();
+    const encoded = encodeObject(this.kind, bytes, { frames, footer });
     // Who writes nothing gives the memory back.
     if (this.length === 0) this.buffer = Buffer.alloc(0);
     this.frames = [];
+    this.blockEnds = [];
     this.length = 0;
     this.lineBytes = 0;
     return encoded;
+  }
+
+  /** The frames in the order in which they are to stand, and their bytes. */
+  private inOrder(): { frames: FrameEntry[]; bytes: Buffer[] } {
+    const frames: FrameEntry[] = [];
+    const bytes: Buffer[] = [];
+    let offset = 0;
+    let end = this.frames.length;
+    for (const begin of [0, ...this.blockEnds].reverse()) {
+      const block = this.frames.slice(begin, end);
+      const from = block[0]?.offset ?? 0;
+      const to = this.frames[end]?.offset ?? this.length;
+      end = begin;
+      if (block.length === 0) continue;
+      for (const frame of block) frames.push({ ...frame, offset: offset + frame.offset - from });
+      bytes.push(this.buffer.subarray(from, to));
+      offset += to - from;
+    }
+    return { frames, bytes };
   }
 
   /** Room for `size` bytes behind what is there. */

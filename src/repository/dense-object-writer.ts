@@ -18,7 +18,8 @@ interface OpenFrame extends Pick<FrameEntry, "size" | "rows"> {
 /** Collects the frames of an object that is kept for long, while a compressor works on them. One object after another. */
 export class DenseObjectWriter implements FrameWriter {
   readonly frameBytesTarget = frameBytesTarget.dense;
-  private frames: OpenFrame[] = [];
+  /** In the order in which they are to stand; frames are added to the first. */
+  private blocks: OpenFrame[][] = [[]];
   /** Bytes of the lines so far, before compression. */
   lineBytes = 0;
 
@@ -29,14 +30,18 @@ export class DenseObjectWriter implements FrameWriter {
 
   addFrame(lines: Buffer, rows: number, label: FrameLabel = {}): void {
     const compressed = this.compressor.compress(lines);
-    this.frames.push({ size: lines.length, rows, label, compressed });
+    this.blocks[0]!.push({ size: lines.length, rows, label, compressed });
     this.lineBytes += lines.length;
+  }
+
+  precede(): void {
+    this.blocks.unshift([]);
   }
 
   /** Completes the object, and begins the next at once: resolves when the frames are compressed. */
   finish(footer: object): Promise<EncodedObject> {
-    const { frames } = this;
-    this.frames = [];
+    const frames = this.blocks.flat();
+    this.blocks = [[]];
     this.lineBytes = 0;
     const encoded = encode(this.kind, frames, footer);
     // Who does not come to await it has failed of something else.

@@ -21,7 +21,7 @@ export class InTurn {
   async drain(): Promise<void> {
     while (this.waiting.length > this.aheadMax) {
       await this.waiting[0];
-      this.waiting.shift();
+      void this.waiting.shift();
     }
   }
 

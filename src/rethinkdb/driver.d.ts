@@ -17,6 +17,7 @@ declare module "rethinkdb" {
     dbList(): Term;
     now(): Term;
     binary(data: Buffer): Term;
+    desc(field: string): Term;
     minval: Term;
     maxval: Term;
     [method: string]: unknown;

@@ -1,4 +1,5 @@
 import { fieldName, JsonText, RowPlaces } from "../json-bytes.js";
+import { compareKeys } from "../key-order.js";
 import type { Connection } from "./connection.js";
 import { r, tableTerm } from "./reql.js";
 import type { Response } from "./response.js";
@@ -10,9 +11,19 @@ export interface Stamp {
   sequence: number;
 }
 
+/** From the first key to the last, or from the last to the first. */
+export type WalkOrder = "rising" | "falling";
+
 export interface WalkOptions {
-  /** JSON text of the key after which to begin; from the first key if absent. */
+  /** Rising if absent. */
+  order?: WalkOrder;
+  /** JSON text of the key after which, in this order, to begin; from the end of the table if absent. */
   after?: Buffer;
+  /**
+   * JSON text of the key where the walk may end; the last batch may hold rows beyond it. Asked for again and again:
+   * another walk may be on its way from there.
+   */
+  until?: () => Buffer | undefined;
   /** Documents of one request. */
   chunkDocuments?: number;
   /** Called right before each request is sent. */
@@ -21,11 +32,12 @@ export interface WalkOptions {
   signal: AbortSignal;
 }
 
-/** Rows of one response, in key order. Slices are valid until the next batch is asked for. */
+/** Rows of one response. Slices are valid until the next batch is asked for. */
 export interface WalkBatch {
   stamp: Stamp;
-  /** JSON text of the last row's key, for good; undefined if the batch is empty. */
+  /** JSON text of the key that the walk has come to, for good; undefined if the batch is empty. */
   lastKey: Buffer | undefined;
+  /** In rising order of keys, whatever the order of the walk. */
   forEach(visit: (key: Buffer, document: Buffer) => void): void;
 }
 
@@ -42,12 +54,12 @@ export async function* walkTable(
 ): AsyncGenerator<WalkBatch> {
   const key = fieldName(table.primaryKey);
   const places = new RowPlaces();
-  const limit = options.chunkDocuments ?? chunkDocumentsDefault;
+  const { order = "rising", chunkDocuments: limit = chunkDocumentsDefault } = options;
   let after = options.after;
   let identity: Promise<void> = Promise.resolve();
   const request = () => ({
     stamp: options.stamp(),
-    responses: connection.stream(chunkTerm(table, after, limit)),
+    responses: connection.stream(chunkTerm(table, order, after, options.until?.(), limit)),
   });
   for (let chunk: ReturnType<typeof request> | undefined = request(); chunk; ) {
     const { stamp, responses } = chunk;
@@ -56,7 +68,7 @@ export async function* walkTable(
     for await (const response of responses) {
       // The check of the chunk before travels with the request of this one.
       await identity;
-      const batch = new WalkRows(response, key, places, stamp);
+      const batch = new WalkRows(response, key, places, stamp, order);
       count += places.count;
       after = batch.lastKey ?? after;
       if (!response.isPartial) {
@@ -67,16 +79,38 @@ export async function* walkTable(
       }
       yield batch;
       connection.recycle(response);
+      if (isReached(order, after, options.until?.())) {
+        await checkIdentity(connection, table);
+        return;
+      }
     }
   }
   await identity;
 }
 
-function chunkTerm(table: TableReference, after: Buffer | undefined, limit: number) {
-  const low = after === undefined ? r.minval : r.expr(JSON.parse(after.toString("utf8")), 100);
-  return tableTerm(table).between!(low, r.maxval, { leftBound: "open" }).orderBy!({
-    index: table.primaryKey,
-  }).limit!(limit);
+function isReached(order: WalkOrder, key: Buffer | undefined, end: Buffer | undefined): boolean {
+  if (key === undefined || end === undefined) return false;
+  const beyond = compareKeys(key, end);
+  return order === "rising" ? beyond >= 0 : beyond <= 0;
+}
+
+function chunkTerm(
+  table: TableReference,
+  order: WalkOrder,
+  after: Buffer | undefined,
+  until: Buffer | undefined,
+  limit: number,
+) {
+  const isRising = order === "rising";
+  const low = keyTerm(isRising ? after : until) ?? r.minval;
+  const high = keyTerm(isRising ? until : after) ?? r.maxval;
+  const index = isRising ? table.primaryKey : r.desc(table.primaryKey);
+  const range = tableTerm(table).between!(low, high, { leftBound: "open", rightBound: "open" });
+  return range.orderBy!({ index }).limit!(limit);
+}
+
+function keyTerm(key: Buffer | undefined) {
+  return key && r.expr(JSON.parse(key.toString("utf8")), 100);
 }
 
 /** A name may have come to stand for another table since the request was sent. */
@@ -93,6 +127,7 @@ class WalkRows implements WalkBatch {
     key: Buffer,
     private readonly places: RowPlaces,
     readonly stamp: Stamp,
+    private readonly order: WalkOrder,
   ) {
     const { bytes, firstRow } = response;
     new JsonText(bytes).cutRows(firstRow, key, places);
@@ -102,7 +137,9 @@ class WalkRows implements WalkBatch {
   forEach(visit: (key: Buffer, document: Buffer) => void): void {
     const { bytes } = this.response;
     const { places } = this;
-    for (let row = 0; row < places.count; row += 1) {
+    const last = places.count - 1;
+    for (let i = 0; i <= last; i += 1) {
+      const row = this.order === "rising" ? i : last - i;
       visit(places.value(bytes, row), places.object(bytes, row));
     }
   }

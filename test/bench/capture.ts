@@ -41,6 +41,8 @@ export interface CaptureCase {
   once: boolean;
   observer: Partial<CaptureObserver>;
   signal: AbortSignal;
+  /** From both ends, if so many documents; from one end if absent. */
+  bothEndsFrom?: number;
   /** Puts something between capture and source. */
   wrap?: (source: Source) => Source;
 }
@@ -60,6 +62,7 @@ export async function capture(place: Place, scratch: string[], of: CaptureCase):
       selects: (db, table) => db === place.db && table === place.table,
       once: of.once,
       copiesAtOnce: 1,
+      bothEndsFrom: of.bothEndsFrom ?? Number.POSITIVE_INFINITY,
       catalogPollMs: 60_000,
       takeOver: false,
       owner: { host: "bench", process: 1, isAlive: () => false },

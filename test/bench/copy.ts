@@ -13,19 +13,26 @@ export async function benchCopy(bench: Bench): Promise<void> {
   const place = { host: server.host, port: server.port, db: "bench", table: "large" };
   const names = [
     "bare reader of raw frames, the same walk",
-    "thinkback: feed open, compressed, digested, stored",
+    "thinkback, one connection: feed open, compressed, digested, stored",
+    "bare reader, two connections, half of the keys each",
+    "thinkback, from both ends",
     "bare reader, four connections, a quarter of the keys each",
   ];
   const runs = await alternate(rounds, [
     () => bareWalk(place),
     () => firstCopy(place, scratch),
-    () => bareWalks(place, quarters(documents)),
+    () => bareWalks(place, shares(documents, 2)),
+    () => firstCopy(place, scratch, 0),
+    () => bareWalks(place, shares(documents, 4)),
   ]);
   reportRuns("first copy", documents, names, runs);
 }
 
-function quarters(documents: number): [unknown, unknown][] {
-  const bounds = [1, 2, 3].map((quarter) => orderKey(Math.floor((quarter * documents) / 4)));
+/** Ranges of keys with as many documents each. */
+function shares(documents: number, count: number): [unknown, unknown][] {
+  const bounds = Array.from({ length: count - 1 }, (_, i) =>
+    orderKey(Math.floor(((i + 1) * documents) / count)),
+  );
   const lows = [r.minval, ...bounds];
   return lows.map((low, i) => [low, bounds[i] ?? r.maxval]);
 }

@@ -46,10 +46,15 @@ async function readRange(
 }
 
 /** A first copy by the whole capture, into a directory: from the open feed to the last row; CPU to the last stored part. */
-export async function firstCopy(place: Place, scratch: string[]): Promise<Run> {
+export async function firstCopy(
+  place: Place,
+  scratch: string[],
+  bothEndsFrom?: number,
+): Promise<Run> {
   let meter = new Meter();
   await capture(place, scratch, {
     once: true,
+    ...(bothEndsFrom === undefined ? {} : { bothEndsFrom }),
     signal: new AbortController().signal,
     observer: {
       state: (_, state) => {

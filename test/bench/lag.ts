@@ -86,6 +86,7 @@ async function capture(
       selects: (db) => db === "lag",
       once: false,
       copiesAtOnce: 1,
+      bothEndsFrom: Number.POSITIVE_INFINITY,
       catalogPollMs: 60_000,
       takeOver: false,
       owner: { host: "bench", process: 1, isAlive: () => false },

@@ -117,6 +117,62 @@ describe("a base", () => {
     );
   });
 
+  test("that is written from both ends is the same as from one", async () => {
+    const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 8 });
+    await fc.assert(
+      fc.asyncProperty(sizes, fc.nat(20), fc.nat(), async (blocks, frontRows, seed) => {
+        repository = await makeRepository();
+        const count = frontRows + blocks.reduce((sum, size) => sum + size, 0);
+        // Some frames and parts hold many rows, some one.
+        const length = (i: number) => ((seed + i * 7919) % 5 === 0 ? 600_000 : 10);
+        const rows = Array.from({ length: count }, (_, i): Row => {
+          const id = `k${String(i).padStart(4, "0")}`;
+          return [id, { id, fill: String(i % 10).repeat(length(i)) }];
+        });
+        const both = newWriter(10, "1", 1_000_000);
+        const front = rows.slice(0, frontRows);
+        let end = count;
+        for (let i = 0; i < Math.max(front.length, blocks.length); i += 1) {
+          const row = front[i];
+          if (row) both.add(json(row[0]), 5, 1, json(row[1]));
+          const size = blocks[i] ?? 0;
+          const block = rows.slice(end - size, end);
+          both.addBack((add) => block.forEach(([key, doc]) => add(json(key), 5, 1, json(doc))));
+          end -= size;
+          expect(both.rows).toBe(Math.min(i + 1, frontRows) + count - end);
+        }
+        const base = await both.finish(20, 4);
+        const one = newWriter(11, "2");
+        for (const [key, document] of rows) one.add(json(key), 5, 1, json(document));
+        const { digest, documentBytes } = await one.finish(21, 4);
+        expect(base).toMatchObject({ rows: count, digest, documentBytes });
+        expect(await read(base)).toEqual(rows);
+        const keys = base.parts.flatMap(({ firstKey, lastKey }) => [firstKey, lastKey]);
+        expect(keys).toEqual(keys.toSorted());
+        for (const [key] of rows) {
+          const found = await findInBase(repository.store, base, orderCode(json(key)));
+          expect(found?.key.toString()).toBe(JSON.stringify(key));
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test("refuses rows of the back that do not rise, blocks that do not fall, and ends that overlap", async () => {
+    const block = (writer: BaseWriter, keys: string[]) =>
+      writer.addBack((add) => keys.forEach((key) => add(json(key), 5, 1, json({ id: key }))));
+    const outOfOrder = "out of order";
+    expect(() => block(newWriter(), ["b", "a"])).toThrow(outOfOrder);
+    const writer = newWriter();
+    block(writer, ["m", "n"]);
+    block(writer, []);
+    expect(() => block(writer, ["l", "m"])).toThrow(outOfOrder);
+    const overlapping = newWriter(10, "2");
+    overlapping.add(json("k"), 5, 1, json({ id: "k" }));
+    block(overlapping, ["k", "l"]);
+    await expect(overlapping.finish(20, 4)).rejects.toThrow(outOfOrder);
+  });
+
   describe("of several parts", () => {
     const count = 90;
     const fill = "x".repeat(400_000);

@@ -91,6 +91,7 @@ export async function captureEveryType(source: Server): Promise<Captured> {
     selects: () => true,
     once: false,
     copiesAtOnce: 2,
+    bothEndsFrom: 10,
     catalogPollMs: 1000,
     takeOver: false,
     owner,

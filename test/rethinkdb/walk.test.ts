@@ -1,81 +1,30 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Connection } from "../../src/rethinkdb/connection.js";
-import { responseTypes } from "../../src/rethinkdb/response.js";
 import { TableReplaced } from "../../src/rethinkdb/source.js";
-import { walkTable } from "../../src/rethinkdb/walk.js";
-import { scriptedChannel } from "./scripted-channel.js";
+import { type WalkOptions, walkTable } from "../../src/rethinkdb/walk.js";
+import { type Row, rowsOf, ScriptedServer, table } from "./scripted-server.js";
 
-const table = { id: "table-1", db: "shop", name: "orders", primaryKey: "id" };
 const { signal } = new AbortController();
 
-interface Row {
-  id: string;
-  text: string;
+async function walk(
+  { connection, happened }: ScriptedServer,
+  chunkDocuments: number,
+  options: Pick<WalkOptions, "order" | "until" | "after"> = {},
+): Promise<{ text: string; time: number }[]> {
+  let stamps = 0;
+  const stamp = () => ({ time: (stamps += 1), sequence: 0 });
+  const walked: { text: string; time: number }[] = [];
+  const walking = walkTable(connection, table, { ...options, chunkDocuments, stamp, signal });
+  for await (const batch of walking) {
+    batch.forEach((key, document) => {
+      const text = document.toString();
+      expect(key.toString()).toBe(JSON.stringify((JSON.parse(text) as Row).id));
+      walked.push({ text, time: batch.stamp.time });
+      happened.push(key.toString());
+    });
+  }
+  return walked;
 }
-
-/** `[limit, [[orderBy, [[between, [table, low, high]]]], limit]]`, as walkTable asks. */
-type LimitTerm = [71, [[41, [[182, [unknown, unknown, unknown]]]], number]];
-
-/** A server that holds `rows`, sorted by id, and sends so many in a response. */
-class ScriptedServer {
-  /** What it was asked and what was handed on, in order. */
-  readonly happened: string[] = [];
-  tableId = table.id;
-  private readonly streams = new Map<number, Row[][]>();
-  readonly connection: Connection;
-
-  constructor(
-    private readonly rows: Row[],
-    private readonly rowsPerResponse: number,
-  ) {
-    this.connection = new Connection(
-      scriptedChannel(({ token, query: [type, term] }, answer) => {
-        const isStart = type === 1;
-        if (isStart && (term as LimitTerm)[0] !== 71) {
-          answer({ t: responseTypes.atom, r: [this.tableId], n: [] });
-          return;
-        }
-        if (isStart) this.streams.set(token, this.responsesTo(term as LimitTerm));
-        const left = this.streams.get(token)!;
-        const r = left.shift() ?? [];
-        answer({ t: left.length > 0 ? responseTypes.partial : responseTypes.sequence, r, n: [] });
-      }),
-    );
-  }
-
-  private responsesTo([, [[, [[, [, low]]]], limit]]: LimitTerm): Row[][] {
-    this.happened.push(`asked after ${typeof low === "string" ? low : "nothing"}`);
-    const found = this.rows.filter(({ id }) => typeof low !== "string" || id > low).slice(0, limit);
-    const responses: Row[][] = [];
-    for (let at = 0; at < found.length; at += this.rowsPerResponse) {
-      responses.push(found.slice(at, at + this.rowsPerResponse));
-    }
-    return responses;
-  }
-
-  async walk(chunkDocuments: number): Promise<{ text: string; time: number }[]> {
-    let stamps = 0;
-    const stamp = () => ({ time: (stamps += 1), sequence: 0 });
-    const walked: { text: string; time: number }[] = [];
-    for await (const batch of walkTable(this.connection, table, {
-      chunkDocuments,
-      stamp,
-      signal,
-    })) {
-      batch.forEach((key, document) => {
-        const text = document.toString();
-        expect(key.toString()).toBe(JSON.stringify((JSON.parse(text) as Row).id));
-        walked.push({ text, time: batch.stamp.time });
-        this.happened.push(key.toString());
-      });
-    }
-    return walked;
-  }
-}
-
-const rowsOf = (count: number, text: (i: number) => string) =>
-  Array.from({ length: count }, (_, i) => ({ id: String(i).padStart(3, "0"), text: text(i) }));
 
 describe("walkTable", () => {
   test("hands on every row once, in order, with the stamp of its request", async () => {
@@ -87,7 +36,7 @@ describe("walkTable", () => {
         small,
         async (texts, rowsPerResponse, chunkDocuments) => {
           const rows = rowsOf(texts.length, (i) => texts[i]!);
-          const walked = await new ScriptedServer(rows, rowsPerResponse).walk(chunkDocuments);
+          const walked = await walk(new ScriptedServer(rows, rowsPerResponse), chunkDocuments);
           expect(walked).toEqual(
             rows.map((row, i) => ({
               text: JSON.stringify(row),
@@ -105,12 +54,14 @@ describe("walkTable", () => {
       rowsOf(3, () => "x"),
       1,
     );
-    await server.walk(2);
+    await walk(server, 2);
     expect(server.happened).toEqual([
       "asked after nothing",
       '"000"',
+      "asked who the table is",
       "asked after 001",
       '"001"',
+      "asked who the table is",
       '"002"',
     ]);
   });
@@ -121,14 +72,56 @@ describe("walkTable", () => {
       1,
     );
     server.tableId = "table-2";
-    await expect(server.walk(2)).rejects.toThrow(TableReplaced);
+    await expect(walk(server, 2)).rejects.toThrow(TableReplaced);
     expect(server.happened.filter((what) => what.startsWith('"'))).toEqual(['"000"', '"001"']);
   });
 
   test("of an empty table is checked too", async () => {
     const server = new ScriptedServer([], 1);
-    expect(await server.walk(2)).toEqual([]);
+    expect(await walk(server, 2)).toEqual([]);
     server.tableId = "table-2";
-    await expect(server.walk(2)).rejects.toThrow(TableReplaced);
+    await expect(walk(server, 2)).rejects.toThrow(TableReplaced);
+  });
+
+  test("from the last key to the first gives the same rows, those of a batch rising", async () => {
+    const rows = rowsOf(8, () => "x");
+    const server = new ScriptedServer(rows, 3);
+    const walked = await walk(server, 4, { order: "falling" });
+    const ids = walked.map(({ text, time }) => `${time} ${(JSON.parse(text) as Row).id}`);
+    const expected = ["1 005", "1 006", "1 007", "1 004", "2 001", "2 002", "2 003", "2 000"];
+    expect(ids).toEqual(expected);
+    const after = Buffer.from('"004"');
+    expect(await walk(server, 9, { order: "falling", after })).toHaveLength(4);
+  });
+
+  test.each([
+    ["rising", "005", 6],
+    ["falling", "005", 3],
+  ] as const)("%s ends where it may, and checks what it has walked", async (order, end, count) => {
+    const server = new ScriptedServer(
+      rowsOf(8, () => "x"),
+      1,
+    );
+    let until: Buffer | undefined;
+    let times = 0;
+    // Known only after the first request has been sent.
+    const options = { order, until: () => ((times += 1) > 1 ? until : undefined) };
+    until = Buffer.from(`"${end}"`);
+    expect(await walk(server, 100, options)).toHaveLength(count);
+    expect(server.happened.at(-1)).toBe("asked who the table is");
+    server.tableId = "table-2";
+    times = 0;
+    await expect(walk(server, 100, options)).rejects.toThrow(TableReplaced);
+  });
+
+  test("asks for nothing beyond where it may end", async () => {
+    const rows = rowsOf(8, () => "x");
+    for (const order of ["rising", "falling"] as const) {
+      const server = new ScriptedServer(rows, 1);
+      const until = () => Buffer.from('"005"');
+      const walked = await walk(server, 2, { order, until });
+      expect(walked).toHaveLength(order === "rising" ? 5 : 2);
+      expect(server.happened[0]).toBe("asked after nothing until 005");
+    }
   });
 });

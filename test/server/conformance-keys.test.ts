@@ -39,8 +39,14 @@ onEachServer("keys", (bench) => {
     '"\uffff"',
     '"😀"',
   ];
+  const open = { leftBound: "open", rightBound: "open" };
   const pageOf = (from: unknown, size: number) =>
-    table.between(from, r.maxval, { leftBound: "open" }).orderBy({ index: "id" }).limit(size);
+    table.between(from, r.maxval, open).orderBy({ index: "id" }).limit(size);
+  const pageBefore = (to: unknown, size: number) =>
+    table
+      .between(r.minval, to, open)
+      .orderBy({ index: r.desc("id") })
+      .limit(size);
 
   beforeAll(async () => {
     await bench().done(r.dbCreate("keys"));
@@ -51,11 +57,20 @@ onEachServer("keys", (bench) => {
     await bench().done(table.indexWait());
   });
 
-  test.each([1, 3, 7, 100])("walking %i at a time gives them in order", async (size) => {
+  test.each([
+    ["rising", 1],
+    ["rising", 3],
+    ["rising", 7],
+    ["rising", 100],
+    ["falling", 1],
+    ["falling", 7],
+    ["falling", 100],
+  ])("walking them %s, %i at a time, gives them in order", async (order, size) => {
     const walked: string[] = [];
-    let from: unknown = r.minval;
+    const pageFrom = order === "rising" ? pageOf : pageBefore;
+    let from: unknown = order === "rising" ? r.minval : r.maxval;
     for (;;) {
-      const response = await bench().ask(pageOf(from, size));
+      const response = await bench().ask(pageFrom(from, size));
       const rows = elements(response) as { id: unknown }[];
       if (rows.length === 0) break;
       walked.push(
@@ -63,7 +78,19 @@ onEachServer("keys", (bench) => {
       );
       from = r.expr(rows.at(-1)!.id);
     }
-    expect(walked).toEqual(keys);
+    expect(walked).toEqual(order === "rising" ? keys : keys.toReversed());
+  });
+
+  test("between two keys of which the first is not below the second is nothing", async () => {
+    const [low, high] = [keys[3]!, keys[20]!].map((key) => r.json(key));
+    for (const [from, to] of [
+      [high, low],
+      [low, low],
+    ]) {
+      const range = table.between(from, to, open);
+      expect(elements(await bench().ask(range.orderBy({ index: "id" })))).toEqual([]);
+      expect(elements(await bench().ask(range.orderBy({ index: r.desc("id") })))).toEqual([]);
+    }
   });
 
   test("the same in descending order, and by a secondary index", async () => {

@@ -73,6 +73,7 @@ export class WriterProcess {
           selects: () => true,
           once: false,
           copiesAtOnce: 2,
+          bothEndsFrom: 3,
           catalogPollMs: 5000,
           takeOver: setup.takeOver,
           owner: { host: setup.host, process: setup.number, isAlive: setup.isAlive },

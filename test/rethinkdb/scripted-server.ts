@@ -1,0 +1,62 @@
+/** A server that answers walks of one table, row by row as it is told. */
+import { Connection } from "../../src/rethinkdb/connection.js";
+import { responseTypes } from "../../src/rethinkdb/response.js";
+import { scriptedChannel } from "./scripted-channel.js";
+
+export const table = { id: "table-1", db: "shop", name: "orders", primaryKey: "id" };
+
+export interface Row {
+  id: string;
+  text: string;
+}
+
+/** `[limit, [[orderBy, [[between, [table, low, high]]], {index}]], limit]]`, as walkTable asks. */
+type LimitTerm = [71, [[41, [[182, [unknown, unknown, unknown]]], { index: unknown }], number]];
+
+/** A server that holds `rows`, sorted by id, and sends so many in a response. */
+export class ScriptedServer {
+  /** What it was asked and what was handed on, in order. */
+  readonly happened: string[] = [];
+  tableId = table.id;
+  private readonly streams = new Map<number, Row[][]>();
+  readonly connection: Connection;
+
+  constructor(
+    private readonly rows: Row[],
+    private readonly rowsPerResponse: number,
+  ) {
+    this.connection = new Connection(
+      scriptedChannel(({ token, query: [type, term] }, answer) => {
+        const isStart = type === 1;
+        if (isStart && (term as LimitTerm)[0] !== 71) {
+          this.happened.push("asked who the table is");
+          answer({ t: responseTypes.atom, r: [this.tableId], n: [] });
+          return;
+        }
+        if (isStart) this.streams.set(token, this.responsesTo(term as LimitTerm));
+        const left = this.streams.get(token)!;
+        const r = left.shift() ?? [];
+        answer({ t: left.length > 0 ? responseTypes.partial : responseTypes.sequence, r, n: [] });
+      }),
+    );
+  }
+
+  private responsesTo([, [[, [[, [, low, high]]], { index }], limit]]: LimitTerm): Row[][] {
+    const isRising = index === "id";
+    const [after, until] = isRising ? [low, high] : [high, low];
+    const end = typeof until === "string" ? ` until ${until}` : "";
+    this.happened.push(`asked after ${typeof after === "string" ? after : "nothing"}${end}`);
+    const within = this.rows.filter(
+      ({ id }) => (typeof low !== "string" || id > low) && (typeof high !== "string" || id < high),
+    );
+    const found = (isRising ? within : within.reverse()).slice(0, limit);
+    const responses: Row[][] = [];
+    for (let at = 0; at < found.length; at += this.rowsPerResponse) {
+      responses.push(found.slice(at, at + this.rowsPerResponse));
+    }
+    return responses;
+  }
+}
+
+export const rowsOf = (count: number, text: (i: number) => string): Row[] =>
+  Array.from({ length: count }, (_, i) => ({ id: String(i).padStart(3, "0"), text: text(i) }));
