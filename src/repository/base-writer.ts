@@ -87,7 +87,7 @@ export class BaseWriter {
 
   /** Adds a block of rows, which `give` gives; they lie before those of the blocks that were added until now. */
   addBack(give: (add: AddRow) => void): void {
-    this.back ??= new Back();
+    this.back ??= new Back(this.compressor);
     this.back.addBlock(give);
     if (this.back.open.lineBytes >= this.partBytesTarget) this.closeBackPart();
   }
@@ -196,10 +196,14 @@ export class BaseWriter {
 class Back {
   /** In the order of keys. */
   readonly parts: Promise<BasePart>[] = [];
-  readonly open = new PartWriter();
+  readonly open: PartWriter;
   /** The least of all keys; undefined before the first row. */
   firstKey: Buffer | undefined;
   lastKeyOfOpen = "";
+
+  constructor(compressor: FrameCompressor | undefined) {
+    this.open = new PartWriter(compressor);
+  }
 
   addBlock(give: (add: AddRow) => void): void {
     const { open } = this;

@@ -55,8 +55,8 @@ export class CompressionThreads implements FrameCompressor {
     const frame = this.compressThere(this.copyOf(lines));
     this.inFlight.push(frame);
     // Whoever awaits the frame, or room, gets the rejection.
-    const done = () => void this.inFlight.splice(this.inFlight.indexOf(frame), 1);
-    frame.then(done, done);
+    const forget = () => void this.inFlight.splice(this.inFlight.indexOf(frame), 1);
+    frame.then(forget, forget);
     return frame;
   }
 

@@ -78,6 +78,8 @@ export interface FrameWriter {
   readonly frameBytesTarget: number;
   /** Adds `lines` (whole NDJSON lines, `rows` of them) as one frame. They may be overwritten afterwards. */
   addFrame(lines: Buffer, rows: number, label: FrameLabel): void;
+  /** Frames that are added from now on stand before those that were added until now. */
+  precede(): void;
 }
 
 /**
@@ -122,7 +124,6 @@ export class DataObjectWriter implements FrameWriter {
     this.lineBytes += lines.length;
   }
 
-  /** Frames that are added from now on stand before those that were added until now. */
   precede(): void {
     this.blockEnds.push(this.frames.length);
   }

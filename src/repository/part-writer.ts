@@ -30,7 +30,7 @@ export class PartWriter {
   private documentBytes = 0;
   digest = new SetDigest();
 
-  constructor(compressor?: FrameCompressor) {
+  constructor(compressor: FrameCompressor | undefined) {
     this.documents = compressor
       ? new DenseObjectWriter("basePart", compressor)
       : new DataObjectWriter("basePart");

@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { sha256 } from "../../src/digest.js";
 import type * as Threads from "../../src/repository/compression-threads.js";
-import { DataObject } from "../../src/repository/data-object.js";
+import { DataObject, DataObjectWriter } from "../../src/repository/data-object.js";
 import { DenseObjectWriter } from "../../src/repository/dense-object-writer.js";
 import {
   type CompressedFrame,
@@ -40,9 +40,12 @@ const said = ({ bytes, checksum }: CompressedFrame) => ({
   sum: sha256(bytes),
 });
 
-async function saidHere(all: Buffer[]) {
-  return (await Promise.all(all.map((lines) => compressHere.compress(lines)))).map(said);
+/** What the frames, or objects, are in the end. */
+async function saidOf(all: (CompressedFrame | Promise<CompressedFrame>)[]) {
+  return (await Promise.all(all.map((one) => Promise.resolve(one)))).map(said);
 }
+
+const saidHere = (all: Buffer[]) => saidOf(all.map((lines) => compressHere.compress(lines)));
 
 const open: InstanceType<typeof CompressionThreads>[] = [];
 
@@ -65,8 +68,8 @@ describe("compression threads", () => {
   test("give the bytes and checksums that compressing here gives, frame by frame", async () => {
     const all = [1, 40_000, 1_100_000, 5, 300_000, 3_000_000, 700_000].map(linesOf);
     const compressor = threads();
-    const frames = await Promise.all(all.map((lines) => compressor.compress(lines)));
-    expect(frames.map(said)).toEqual(await saidHere(all));
+    const frames = all.map((lines) => compressor.compress(lines));
+    expect(await saidOf(frames)).toEqual(await saidHere(all));
   });
 
   test("have taken the lines when they return: they may be overwritten", async () => {
@@ -80,29 +83,37 @@ describe("compression threads", () => {
       given.push(compressor.compress(lines));
       await compressor.room();
     }
-    expect((await Promise.all(given)).map(said)).toEqual(await saidHere(wanted));
+    expect(await saidOf(given)).toEqual(await saidHere(wanted));
   });
 
-  test("write the object that a writer here writes, and one after another", async () => {
+  test("write the objects that a writer writes here, and those are whole", async () => {
     const pieces = [800_000, 20, 1_000_000, 1_000_000, 30_000].map(linesOf);
-    const objectsOf = async (writer: DenseObjectWriter) => {
+    const objectsOf = async (writer: DenseObjectWriter | DataObjectWriter) => {
       const objects = [];
       for (const of of [pieces, [], pieces.slice(1, 3)]) {
-        for (const [i, lines] of of.entries()) writer.addFrame(lines, i + 1, { minTime: i });
+        for (const [i, lines] of of.entries()) {
+          writer.addFrame(lines, i + 1, { minTime: i });
+          if (i === 2) writer.precede();
+        }
         objects.push(writer.finish({ some: "footer" }));
       }
-      return Promise.all(objects);
+      return Promise.all(objects.map((one) => Promise.resolve(one)));
     };
     const objects = await objectsOf(new DenseObjectWriter("foldedPart", threads()));
-    const here = await objectsOf(new DenseObjectWriter("foldedPart", compressHere));
-    expect(objects.map(said)).toEqual(here.map(said));
+    for (const here of [
+      new DenseObjectWriter("foldedPart", compressHere),
+      new DataObjectWriter("foldedPart", "dense"),
+    ]) {
+      expect(objects.map(said)).toEqual((await objectsOf(here)).map(said));
+    }
     const store = new MemoryStore();
     await store.put("folded/x.zst", objects[0]!.bytes);
     const object = await DataObject.open(store, "folded/x.zst", "foldedPart", objects[0]!.checksum);
     const read = [];
     for (const frame of object.index.frames) read.push(await object.readFrame(frame));
-    expect(read.map(({ length }) => length)).toEqual(pieces.map(({ length }) => length));
-    expect(Buffer.concat(read).equals(Buffer.concat(pieces))).toBe(true);
+    const inOrder = [...pieces.slice(3), ...pieces.slice(0, 3)];
+    expect(read.map(({ length }) => length)).toEqual(inOrder.map(({ length }) => length));
+    expect(Buffer.concat(read).equals(Buffer.concat(inOrder))).toBe(true);
   });
 
   test("have room for a few frames, and again when those are done", async () => {
@@ -116,28 +127,27 @@ describe("compression threads", () => {
     expect(frames.length).toBeGreaterThan(1);
     await compressor.room();
     expect(compressor.room()).toBeUndefined();
-    await Promise.all(frames);
+    await saidOf(frames);
   });
 
   test("are not started for a few lines, and end", async () => {
-    const before = workers();
     const compressor = threads(2, 100_000);
     const small = linesOf(60_000, 1);
     expect(compressor.compress(small)).not.toBeInstanceOf(Promise);
     expect(compressor.compress(small)).not.toBeInstanceOf(Promise);
-    expect(workers()).toBe(before);
+    expect(workers()).toBe(0);
     const third = compressor.compress(small);
     expect(third).toBeInstanceOf(Promise);
     await third;
-    expect(workers()).toBe(before + 2);
+    expect(workers()).toBe(2);
     await compressor.end();
-    expect(workers()).toBe(before);
+    await expect.poll(workers).toBe(0);
   });
 
   test("reject what they have not done when they end", async () => {
     const compressor = threads(1);
     const frames = Array.from({ length: 6 }, () => compressor.compress(linesOf(1_000_000, 1)));
-    const settled = Promise.allSettled(frames);
+    const settled = Promise.allSettled(frames.map((one) => Promise.resolve(one)));
     await frames[0];
     await compressor.end();
     expect((await settled).at(-1)!.status).toBe("rejected");
@@ -156,9 +166,9 @@ describe("an error in a thread reaches whoever awaits the frame, room or the obj
   async function withThread(text: string): Promise<typeof Threads> {
     const directory = await mkdtemp(join(tmpdir(), "thinkback-threads-"));
     scratch.push(directory);
-    const filter = (name: string) => !name.endsWith(".map");
-    await cp(join(root, "dist"), join(directory, "dist"), { recursive: true, filter });
-    await cp(join(root, "package.json"), join(directory, "package.json"));
+    for (const name of ["dist", "src", "package.json"]) {
+      await cp(join(root, name), join(directory, name), { recursive: true });
+    }
     await symlink(join(root, "node_modules"), join(directory, "node_modules"));
     await writeFile(join(directory, "dist/repository/frame-thread.js"), text);
     return threadsOf(directory);
@@ -180,19 +190,17 @@ describe("an error in a thread reaches whoever awaits the frame, room or the obj
 });
 
 test("withThreads ends its threads when the work ends, and when it fails", async () => {
-  const before = workers();
   const lines = linesOf(6_000_000, 1);
   const work = async (compressor: FrameCompressor) => {
-    const frames = [compressor.compress(lines), compressor.compress(lines)];
-    return Promise.all(frames);
+    return saidOf([compressor.compress(lines), compressor.compress(lines)]);
   };
   const [first, second] = await withThreads(work);
-  expect(said(second)).toEqual(said(first));
-  expect(workers()).toBe(before);
+  expect(second).toEqual(first);
+  await expect.poll(workers).toBe(0);
   const failing = withThreads(async (compressor) => {
     await work(compressor);
     throw new Error("of the work");
   });
   await expect(failing).rejects.toThrow("of the work");
-  expect(workers()).toBe(before);
+  await expect.poll(workers).toBe(0);
 });
