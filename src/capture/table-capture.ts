@@ -11,17 +11,17 @@ import { messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { JsonBytesError } from "../json-bytes.js";
 import { type BaseManifest, newestBase } from "../repository/base.js";
-import { BaseWriter } from "../repository/base-writer.js";
+import { type AddRow, BaseWriter } from "../repository/base-writer.js";
 import { knownKeys } from "../repository/known-state.js";
 import { copyUnique } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
 import { LogCollection } from "../repository/runs.js";
+import { BothEnds } from "../rethinkdb/both-ends.js";
 import type { Feed, FeedChange } from "../rethinkdb/feed.js";
 import { ConnectionLost, errorClasses, isRefusal, ReqlError } from "../rethinkdb/response.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
-import type { WalkBatch, WalkOptions, WalkOrder } from "../rethinkdb/walk.js";
+import type { WalkBatch, WalkOptions } from "../rethinkdb/walk.js";
 import { StoreFull } from "../storage/object-store.js";
-import { Copy } from "./copy.js";
 import type { CopyQueue } from "./copy-queue.js";
 import { PatientStore } from "./patient-store.js";
 import type { Recorder } from "./recorder.js";
@@ -221,23 +221,24 @@ export class TableCapture {
     const { epoch } = recorder.log;
     const identity = { table: id, primaryKey, epoch, begun: since, unique };
     const writer = new BaseWriter({ ...repository, store }, identity);
-    const copy = new Copy(writer);
     const estimate = await source.estimateDocuments(this.table);
-    const failed = new AbortController();
-    const either = AbortSignal.any([signal, failed.signal]);
-    const walk = async (order: WalkOrder) => {
-      const options = { order, until: () => copy.until(order), signal: either };
-      await this.walkAll(options, estimate, async (batch) => {
-        await copy.add(order, batch);
-        return copy;
-      });
-    };
-    const orders: WalkOrder[] = estimate < bothEndsFrom ? ["rising"] : ["rising", "falling"];
-    // Both have ended when this returns: what a walk wrote later would be another copy's.
-    await Promise.all(
-      orders.map((order) => walk(order).catch((error: unknown) => failed.abort(error))),
+    const ends = new BothEnds();
+    let bytes = 0;
+    // What a walk wrote after this has returned would be another copy's.
+    await ends.run(estimate >= bothEndsFrom, signal, (options) =>
+      this.walkAll(options, estimate, async (batch) => {
+        const { time, sequence } = batch.stamp;
+        const give = (add: AddRow) =>
+          ends.forEach(options.order, batch, (key, document) => {
+            add(key, time, sequence, document);
+            bytes += document.length;
+          });
+        if (options.order === "falling") writer.addBack(give);
+        else give((...row) => writer.add(...row));
+        await writer.drain();
+        return { documents: writer.rows, bytes };
+      }),
     );
-    either.throwIfAborted();
     return writer;
   }
 

@@ -4,6 +4,7 @@ import type { ExpiryPlan } from "../fold/expire.js";
 import { type Maintained, maintain, planMaintenance } from "../fold/maintain.js";
 import { formatInstant } from "../instant.js";
 import { catalogAt } from "../repository/catalog.js";
+import { withThreads } from "../repository/compression-threads.js";
 import { openRepository, type Repository, storeAt } from "../repository/repository.js";
 import { readSettings } from "../repository/settings.js";
 import type { StoredObject } from "../storage/object-store.js";
@@ -38,10 +39,13 @@ export async function expireCommand(args: ExpireArguments, output: Output): Prom
     await print(repository, plan, output, "would be");
     return;
   }
-  const done = await maintain(
-    repository,
-    { ...options, unique: randomUUID().slice(0, 8), expires: true, graceMs },
-    { phase: () => undefined, onRows: () => undefined },
+  const unique = randomUUID().slice(0, 8);
+  const done = await withThreads((compressor) =>
+    maintain(
+      repository,
+      { ...options, unique, expires: true, graceMs, compressor },
+      { phase: () => undefined, onRows: () => undefined },
+    ),
   );
   output.line(logLine(done.log));
   await print(repository, done, output, "were");

@@ -5,6 +5,7 @@ import type { FoldedLog } from "../fold/fold-log.js";
 import { maintain } from "../fold/maintain.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import { catalogAt, tableNamed } from "../repository/catalog.js";
+import { withThreads } from "../repository/compression-threads.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import { type KeepArguments, maintenanceOptions } from "./maintenance-options.js";
 import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
@@ -27,20 +28,23 @@ export async function foldCommand(args: FoldArguments, output: Output): Promise<
   const tables = args.table.map((name) => tableNamed(catalog, name, until).id);
   const progress = new ProgressLines();
   try {
-    const { log, tables: folded } = await maintain(
-      repository,
-      {
-        ...options,
-        unique: randomUUID().slice(0, 8),
-        bases: { until, ...(tables.length > 0 ? { tables } : {}) },
-        expires: false,
-        graceMs: undefined,
-      },
-      {
-        phase: () => progress.clear(),
-        onRows: (id, rows) =>
-          progress.set("fold", `folding ${nameOf(id)}: ${formatCount(rows)} documents`),
-      },
+    const { log, tables: folded } = await withThreads((compressor) =>
+      maintain(
+        repository,
+        {
+          ...options,
+          unique: randomUUID().slice(0, 8),
+          bases: { until, ...(tables.length > 0 ? { tables } : {}) },
+          expires: false,
+          graceMs: undefined,
+          compressor,
+        },
+        {
+          phase: () => progress.clear(),
+          onRows: (id, rows) =>
+            progress.set("fold", `folding ${nameOf(id)}: ${formatCount(rows)} documents`),
+        },
+      ),
     );
     progress.clear();
     printFolded(folded, log, nameOf, output);

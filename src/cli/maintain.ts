@@ -10,6 +10,7 @@ import {
   proposedObjective,
 } from "../fold/schedule.js";
 import { formatInstant, type Instant } from "../instant.js";
+import { withThreads } from "../repository/compression-threads.js";
 import { noteRates } from "../repository/rates.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import { logLine } from "./fold.js";
@@ -52,17 +53,21 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
   const estimateMs = estimateRestore(load);
   const due = decide(args, load, now);
   const began = performance.now();
-  const { log, tables, deleted } = await maintain(
-    repository,
-    {
-      ...options,
-      unique: randomUUID().slice(0, 8),
-      partial: false,
-      ...(due.due ? { bases: { until: now, skipUnchanged: true } } : {}),
-      expires: true,
-      graceMs: args.delete ? durationOption("--grace", args.grace) : undefined,
-    },
-    { phase: () => undefined, onRows: () => undefined },
+  const graceMs = args.delete ? durationOption("--grace", args.grace) : undefined;
+  const { log, tables, deleted } = await withThreads((compressor) =>
+    maintain(
+      repository,
+      {
+        ...options,
+        unique: randomUUID().slice(0, 8),
+        partial: false,
+        ...(due.due ? { bases: { until: now, skipUnchanged: true } } : {}),
+        expires: true,
+        graceMs,
+        compressor,
+      },
+      { phase: () => undefined, onRows: () => undefined },
+    ),
   );
   const seconds = (performance.now() - began) / 1000;
   const folded = tables.filter((table) => table.folded);

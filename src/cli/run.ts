@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { Capture, type CaptureObserver } from "../capture/capture.js";
-import { bothEndsFromDefault } from "../capture/copy.js";
 import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import type { PaceChange } from "../capture/tick-pace.js";
@@ -10,6 +9,7 @@ import { parseCron, parseFoldSchedule } from "../fold/schedule.js";
 import { durationMs } from "../instant.js";
 import { parseKeep } from "../repository/keep-policy.js";
 import { openOrCreateRepository, storeAt } from "../repository/repository.js";
+import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import { DirectoryStore } from "../storage/directory-store.js";
 import { drillBeside, maintainBeside } from "./beside.js";
 import { sourceAt } from "./connect.js";

@@ -7,6 +7,7 @@ import { OpeningReader } from "../repository/coverage-reader.js";
 import type { FoldedEpoch, FoldedManifest } from "../repository/folded.js";
 import { foldedCursor, recordsInFolded } from "../repository/folded-reader.js";
 import { type FoldedFacts, FoldedWriter } from "../repository/folded-writer.js";
+import { compressHere, type FrameCompressor } from "../repository/frame-compressor.js";
 import { isOnGrid } from "../repository/keep-policy.js";
 import {
   type FoldedPiece,
@@ -15,6 +16,7 @@ import {
   type SegmentPiece,
 } from "../repository/log-view.js";
 import { mergeAll } from "../repository/merge.js";
+import type { FoldedName } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
 import { totalsAt } from "../repository/totals.js";
 import { CatalogAhead } from "./catalog-ahead.js";
@@ -45,6 +47,8 @@ export interface FoldLogOptions {
   within?: (piece: LogPiece) => boolean;
   /** Bytes of lines that are held in memory at once. */
   memoryBytesMax?: number;
+  /** Compresses what is written; in this thread, if absent. */
+  compressor?: FrameCompressor | undefined;
   /** Asked before anything is published. */
   signal?: Pick<AbortSignal, "throwIfAborted">;
 }
@@ -175,9 +179,8 @@ class LogFolder {
     opening: FoldedFacts["opening"],
   ): Promise<void> {
     const { from, to, first, last } = batch;
-    const { unique, now } = this.options;
     const identity = { from, to, first, last, resolutionMs: 1 };
-    const writer = new FoldedWriter(this.repository, identity, unique);
+    const writer = this.writer(identity);
     for (const table of batch.tables()) {
       writer.beginTable(table);
       for (const { key, time, line } of batch.sorted(table)) {
@@ -192,7 +195,7 @@ class LogFolder {
     await this.finish(writer, {
       lastSegment: batch.lastSegment,
       previous: batch.previous,
-      published: now,
+      published: this.options.now,
       kept: [],
       epochs: await epochFacts(view, batch),
       opening,
@@ -235,7 +238,7 @@ class LogFolder {
     const { from } = first;
     const { to } = last;
     const identity = { from, to, first: first.first, last: last.last, resolutionMs };
-    const writer = new FoldedWriter(this.repository, identity, this.options.unique);
+    const writer = this.writer(identity);
     const kept = keptOf(pieces, this.options.pinned);
     const isThinned = resolutionMs > 1;
     const thinning = isThinned ? new Thinning(resolutionMs, kept) : undefined;
@@ -273,7 +276,13 @@ class LogFolder {
     for (const piece of pieces) this.report.bytesRead += storedBytes(piece.manifest);
   }
 
+  private writer(identity: Omit<FoldedName, "name">): FoldedWriter {
+    const { unique, compressor = compressHere } = this.options;
+    return new FoldedWriter(this.repository, identity, unique, compressor);
+  }
+
   private async finish(writer: FoldedWriter, facts: FoldedFacts): Promise<void> {
+    await writer.stored();
     this.options.signal?.throwIfAborted();
     await writer.finish(facts);
     this.report.written += 1;

@@ -10,6 +10,7 @@ import { BaseWriter } from "../repository/base-writer.js";
 import { lastExactIn, type TableCoverage } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
 import { putEvidence } from "../repository/evidence.js";
+import { compressHere, type FrameCompressor } from "../repository/frame-compressor.js";
 import { LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
 import { LogCollection } from "../repository/runs.js";
@@ -55,6 +56,8 @@ export interface FoldOptions {
   partBytesTarget?: number;
   /** See LogCollection. */
   memoryBytesMax?: number;
+  /** Compresses what is written; in this thread, if absent. */
+  compressor?: FrameCompressor | undefined;
 }
 
 /** A table that is to be folded. */
@@ -145,12 +148,14 @@ async function foldTable(
   { base, instant, epoch }: DueTable,
   log: LogCollection,
   chain: ChainCheck,
-  { unique, onRows, partBytesTarget, skipUnchanged, signal }: FoldOptions,
+  options: FoldOptions,
 ): Promise<FoldedTable> {
+  const { unique, onRows, partBytesTarget, skipUnchanged, signal } = options;
   const { store } = repository;
   const { table, primaryKey } = base;
   const identity = { table, primaryKey, epoch, begun: instant, unique };
-  const writer = new BaseWriter(repository, identity, partBytesTarget, "dense");
+  const compressor = options.compressor ?? compressHere;
+  const writer = new BaseWriter(repository, identity, partBytesTarget, compressor);
   const bytesRead = await foldParts({
     store,
     base,
@@ -165,7 +170,7 @@ async function foldTable(
   const isWanted = !skipUnchanged || log.versionsOf(table) > 0;
   // A state that is proven incomplete does not become a base.
   const folded = isWanted && breaks === 0;
-  if (folded) await writer.finish(instant, instant);
+  await (folded ? writer.finish(instant, instant) : writer.stored());
   const { rows, partsWritten, partsKept, bytesWritten } = writer;
   return {
     table,

@@ -6,6 +6,7 @@ import type { Clock } from "../clock.js";
 import type { Instant } from "../instant.js";
 import { renewBundle } from "../repository/bundle-writer.js";
 import type { Owner } from "../repository/claim.js";
+import type { FrameCompressor } from "../repository/frame-compressor.js";
 import { type KeepTier, parseKeep, pinsOnlyMs, resolutionAt } from "../repository/keep-policy.js";
 import { withLease } from "../repository/lease.js";
 import { listPins, type Pin } from "../repository/pins.js";
@@ -36,6 +37,8 @@ export interface MaintenanceOptions {
   expires: boolean;
   /** How long what was replaced stays; undefined to delete nothing at all. */
   graceMs: number | undefined;
+  /** Compresses what folds write; in this thread, if absent. */
+  compressor?: FrameCompressor;
 }
 
 export interface MaintenanceObserver {
@@ -58,7 +61,7 @@ export function maintain(
   observer: MaintenanceObserver,
 ): Promise<Maintained> {
   const { store } = repository;
-  const { clock, owner, unique } = options;
+  const { clock, owner, unique, compressor } = options;
   return withLease(store, clock, owner, unique, async (gone, lease) => {
     const signal = { throwIfAborted: () => lease.check(gone) };
     const policy = await readPolicy(repository, clock.now());
@@ -71,17 +74,18 @@ export function maintain(
       settleMs: options.settleMs,
       partial: options.partial,
       unique,
+      compressor,
       signal,
     });
     observer.phase("bases");
     const onRows: FoldOptions["onRows"] = (table, rows) => observer.onRows(table, rows);
     const tables = options.bases
-      ? await fold(repository, { ...options.bases, unique, onRows, signal })
+      ? await fold(repository, { ...options.bases, unique, onRows, signal, compressor })
       : [];
     let expiry: ExpiryPlan | undefined;
     if (options.expires) {
       observer.phase("expiry");
-      const first = { unique: `${unique}x`, onRows, signal };
+      const first = { unique: `${unique}x`, onRows, signal, compressor };
       await foldFirstBases(repository, policy, first);
       expiry = await planExpiry(repository, { ...policy, now: now() });
       // That it can be renewed proves that nobody else maintains.
@@ -168,7 +172,7 @@ function policyOf(pins: Pin[], age: LogAge, keep: string | null): Policy {
 async function foldFirstBases(
   repository: Repository,
   policy: Policy,
-  options: Pick<FoldOptions, "unique" | "onRows" | "signal">,
+  options: Pick<FoldOptions, "unique" | "onRows" | "signal" | "compressor">,
 ): Promise<void> {
   const first = firstWanted(policy);
   if (first === undefined || first <= 0) return;

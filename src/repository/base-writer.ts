@@ -10,12 +10,11 @@ import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { compareKeys } from "../key-order.js";
 import type { BaseManifest, BasePart } from "./base.js";
-import type { Effort } from "./compression.js";
-import { DataObjectWriter, frameBytesTarget } from "./data-object.js";
+import type { FrameCompressor } from "./frame-compressor.js";
+import { InTurn } from "./in-turn.js";
 import { encodeJsonObject } from "./json-object.js";
-import { LineBuffer } from "./line-buffer.js";
-import { digestInKeyLine, lineOverheadBytes, writeKeyLine, writeVersionLine } from "./lines.js";
 import { baseKeysName, baseManifestName, basePartName, basePrefix } from "./names.js";
+import { PartWriter } from "./part-writer.js";
 import type { Repository } from "./repository.js";
 
 /** A part is closed at this many bytes of lines: what one fold rewrites for one change, and what memory holds. */
@@ -39,7 +38,8 @@ export type AddRow = (key: Buffer, time: Instant, sequence: number, document: Bu
 
 export class BaseWriter {
   private readonly prefix: string;
-  private readonly parts: BasePart[] = [];
+  /** Entries of parts that were written, as soon as those are encoded, and of parts that were taken over. */
+  private readonly parts: (BasePart | Promise<BasePart>)[] = [];
   /** Of the parts, those of the back included. */
   private readonly digest = new SetDigest();
   /** At how many bytes of lines the open part is closed. */
@@ -49,35 +49,26 @@ export class BaseWriter {
   partsKept = 0;
   /** Bytes of the stored objects that were written. */
   bytesWritten = 0;
-  private readonly open: OpenPart;
+  private readonly open: PartWriter;
   private firstKeyOfOpen = "";
   private readonly rising = new RisingKeys();
   private back: Back | undefined;
-  private putting: Promise<void> = Promise.resolve();
-  /** The puts before the last one. */
-  private puttingBefore: Promise<void> = Promise.resolve();
+  private readonly putting = new InTurn(1);
 
+  /** @param compressor compresses the parts if they are to be kept for long; without one, they are written fast */
   constructor(
     private readonly repository: Repository,
     private readonly identity: BaseIdentity,
     private readonly partBytesTarget = partBytesTargetDefault,
-    private readonly effort: Effort = "fast",
+    private readonly compressor?: FrameCompressor,
   ) {
     this.closeAt = partBytesTarget;
-    this.open = new OpenPart(effort);
+    this.open = new PartWriter(compressor);
     this.prefix = basePrefix(identity.table, identity.begun, identity.unique);
   }
 
   get rows(): number {
     return this.digest.count + this.open.rows + (this.back?.open.rows ?? 0);
-  }
-
-  /**
-   * JSON text of the key that `add` has come to, and of the one that `addBack` has; valid until the next row, undefined
-   * before the first.
-   */
-  get reached(): { front: Buffer | undefined; back: Buffer | undefined } {
-    return { front: this.rising.last, back: this.back?.firstKey };
   }
 
   /** True if there is an open part with less than a quarter of the target. */
@@ -96,7 +87,7 @@ export class BaseWriter {
 
   /** Adds a block of rows, which `give` gives; they lie before those of the blocks that were added until now. */
   addBack(give: (add: AddRow) => void): void {
-    this.back ??= new Back(this.effort);
+    this.back ??= new Back(this.compressor);
     this.back.addBlock(give);
     if (this.back.open.lineBytes >= this.partBytesTarget) this.closeBackPart();
   }
@@ -116,24 +107,32 @@ export class BaseWriter {
     this.closePart();
     this.rising.next(Buffer.from(part.firstKey));
     this.rising.last = Buffer.from(part.lastKey);
-    this.include(part);
+    this.parts.push(part);
+    this.digest.addSet(SetDigest.of(part.rows, part.digest));
     this.partsKept += 1;
   }
 
-  /** Resolves when no more than one closed part waits to be stored; rejects if one could not be. */
-  drain(): Promise<void> {
-    return this.puttingBefore;
+  /**
+   * Resolves when there is room for frames, and no more than one closed part waits to be stored; rejects if one could
+   * not be.
+   */
+  async drain(): Promise<void> {
+    await this.compressor?.room();
+    await this.putting.drain();
+  }
+
+  /** Resolves when every closed part is stored. */
+  stored(): Promise<void> {
+    return this.putting.end();
   }
 
   /** Stores what is left and publishes the manifest. */
   async finish(instant: Instant, logFrom: Instant): Promise<BaseManifest> {
     this.closePart();
     this.closeBackPart();
-    if (this.back?.firstKey) {
-      this.rising.next(this.back.firstKey);
-      this.parts.push(...this.back.parts);
-    }
-    await this.putting;
+    if (this.back?.firstKey) this.rising.next(this.back.firstKey);
+    await this.stored();
+    const parts = await Promise.all([...this.parts, ...(this.back?.parts ?? [])]);
     const { table, primaryKey, epoch } = this.identity;
     const manifest: BaseManifest = {
       repository: this.repository.description.id,
@@ -143,9 +142,9 @@ export class BaseWriter {
       epoch,
       logFrom,
       rows: this.rows,
-      documentBytes: this.parts.reduce((sum, part) => sum + part.documentBytes, 0),
+      documentBytes: parts.reduce((sum, part) => sum + part.documentBytes, 0),
       digest: this.digest.hex(),
-      parts: this.parts,
+      parts,
     };
     const prefix = basePrefix(table, instant, this.identity.unique);
     const bytes = encodeJsonObject("base", manifest);
@@ -154,45 +153,41 @@ export class BaseWriter {
     return manifest;
   }
 
-  private include(part: BasePart): void {
-    this.parts.push(part);
-    this.digest.addSet(SetDigest.of(part.rows, part.digest));
-  }
-
   private closePart(): void {
     this.closeAt = this.partBytesTarget;
     if (this.open.rows === 0) return;
-    this.include(this.put(this.open, this.firstKeyOfOpen, this.rising.last!.toString("utf8")));
+    const lastKey = this.rising.last!.toString("utf8");
+    this.parts.push(this.put(this.open, this.firstKeyOfOpen, lastKey));
   }
 
   private closeBackPart(): void {
     const { back } = this;
     if (!back || back.open.rows === 0) return;
-    const part = this.put(back.open, back.firstKey!.toString("utf8"), back.lastKeyOfOpen);
-    back.parts.unshift(part);
-    this.digest.addSet(SetDigest.of(part.rows, part.digest));
+    const firstKey = back.firstKey!.toString("utf8");
+    back.parts.unshift(this.put(back.open, firstKey, back.lastKeyOfOpen));
   }
 
   /** Finishes an open part, and begins to store it. */
-  private put(open: OpenPart, firstKey: string, lastKey: string): BasePart {
+  private put(open: PartWriter, firstKey: string, lastKey: string): Promise<BasePart> {
     const number = this.partsWritten;
-    const { documents, keys, entry } = open.finish({
+    const names = {
       name: basePartName(this.prefix, number),
       keysName: baseKeysName(this.prefix, number),
       firstKey,
       lastKey,
-    });
+    };
+    this.digest.addSet(open.digest);
+    const finished = open.finish(names);
+    const entry = finished.then((part) => part.entry);
+    // Who stores the part gets the rejection.
+    entry.catch(() => undefined);
     this.partsWritten += 1;
-    this.bytesWritten += documents.length + keys.length;
     const { store } = this.repository;
-    const before = this.putting;
-    this.puttingBefore = before;
-    this.putting = (async () => {
-      await before;
-      await Promise.all([store.put(entry.name, documents), store.put(entry.keys.name, keys)]);
-    })();
-    // Whoever drains or finishes gets the rejection.
-    this.putting.catch(() => undefined);
+    this.putting.add(async () => {
+      const { documents, keys } = await finished;
+      await Promise.all([store.put(names.name, documents), store.put(names.keysName, keys)]);
+      this.bytesWritten += documents.length + keys.length;
+    });
     return entry;
   }
 }
@@ -200,14 +195,14 @@ export class BaseWriter {
 /** The last parts of a base, which are written from the last row back. */
 class Back {
   /** In the order of keys. */
-  readonly parts: BasePart[] = [];
-  readonly open: OpenPart;
+  readonly parts: Promise<BasePart>[] = [];
+  readonly open: PartWriter;
   /** The least of all keys; undefined before the first row. */
   firstKey: Buffer | undefined;
   lastKeyOfOpen = "";
 
-  constructor(effort: Effort) {
-    this.open = new OpenPart(effort);
+  constructor(compressor: FrameCompressor | undefined) {
+    this.open = new PartWriter(compressor);
   }
 
   addBlock(give: (add: AddRow) => void): void {
@@ -244,118 +239,4 @@ class RisingKeys {
 function checkRises(before: Buffer | undefined, key: Buffer | undefined): void {
   if (!before || !key || compareKeys(before, key) < 0) return;
   throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
-}
-
-/** The part that is being written; after one is finished, the next. */
-class OpenPart {
-  private readonly documents: DataObjectWriter;
-  private readonly keys = new DataObjectWriter("baseKeys", "fast");
-  private readonly lines: SortedLines;
-  private readonly keyLines = new SortedLines(this.keys);
-  private documentBytes = 0;
-  private digest = new SetDigest();
-
-  constructor(effort: Effort) {
-    this.documents = new DataObjectWriter("basePart", effort);
-    this.lines = new SortedLines(this.documents);
-  }
-
-  get rows(): number {
-    return this.digest.count;
-  }
-
-  /** Bytes of the documents' lines, before compression. */
-  get lineBytes(): number {
-    return this.documents.lineBytes + this.lines.end;
-  }
-
-  add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
-    const bytesMax = key.length + document.length + lineOverheadBytes;
-    const { lines, keyLines } = this;
-    const line = lines.begin(key, time, bytesMax);
-    lines.commit(writeVersionLine(line, lines.end, key, time, sequence, document));
-    const keyLine = keyLines.begin(key, time, key.length + lineOverheadBytes);
-    const keyLineEnd = writeKeyLine(keyLine, keyLines.end, key, time, sequence, document);
-    this.digest.addWritten(keyLine, digestInKeyLine(keyLineEnd));
-    keyLines.commit(keyLineEnd);
-    this.documentBytes += document.length;
-  }
-
-  /** Rows that are added from now on lie before those that were added until now. */
-  precede(): void {
-    this.lines.flush();
-    this.keyLines.flush();
-    this.documents.precede();
-    this.keys.precede();
-  }
-
-  finish(names: { name: string; keysName: string; firstKey: string; lastKey: string }) {
-    const { name, keysName, firstKey, lastKey } = names;
-    this.lines.flush();
-    this.keyLines.flush();
-    const documents = this.documents.finish({});
-    const keys = this.keys.finish({});
-    const entry: BasePart = {
-      name,
-      checksum: documents.checksum,
-      keys: { name: keysName, checksum: keys.checksum },
-      rows: this.rows,
-      documentBytes: this.documentBytes,
-      digest: this.digest.hex(),
-      bytes: documents.bytes.length,
-      firstKey,
-      lastKey,
-    };
-    this.documentBytes = 0;
-    this.digest = new SetDigest();
-    return { documents: documents.bytes, keys: keys.bytes, entry };
-  }
-}
-
-/** Lines in key order, cut into frames whose index entries name their first key and their times. */
-export class SortedLines {
-  private readonly buffer = new LineBuffer();
-  private firstKey = "";
-  private minTime = 0;
-  private maxTime = 0;
-
-  /** @param onFrame told the lines of each frame */
-  constructor(
-    private readonly object: DataObjectWriter,
-    private readonly onFrame: (lines: Buffer) => void = () => undefined,
-  ) {}
-
-  /** Where the next line begins. */
-  get end(): number {
-    return this.buffer.end;
-  }
-
-  /** The buffer to write the line of this key into, at `end`; then call `commit`. */
-  begin(key: Buffer, time: Instant, bytesMax: number): Buffer {
-    if (this.buffer.rows === 0) {
-      this.firstKey = key.toString("utf8");
-      this.minTime = time;
-      this.maxTime = time;
-    } else if (time > this.maxTime) {
-      this.maxTime = time;
-    } else if (time < this.minTime) {
-      this.minTime = time;
-    }
-    return this.buffer.reserve(bytesMax);
-  }
-
-  /** The line that was written ends at `end`. */
-  commit(end: number): void {
-    this.buffer.commit(end);
-    if (end >= frameBytesTarget[this.object.effort]) this.flush();
-  }
-
-  flush(): void {
-    if (this.buffer.rows === 0) return;
-    const { firstKey, minTime, maxTime } = this;
-    const lines = this.buffer.lines();
-    this.object.addFrame(lines, this.buffer.rows, { firstKey, minTime, maxTime });
-    this.onFrame(lines);
-    this.buffer.clear();
-  }
 }

@@ -8,7 +8,6 @@ import {
   type ObjectStore,
   type StoredObject,
 } from "../storage/object-store.js";
-import { SortedLines } from "./base-writer.js";
 import {
   type BundleFooter,
   bundleLineBytesMax,
@@ -22,6 +21,7 @@ import { decodeJsonObject } from "./json-object.js";
 import { LogView } from "./log-view.js";
 import { bundleName, parseBundleName, parseManifestName } from "./names.js";
 import type { Repository } from "./repository.js";
+import { SortedLines } from "./sorted-lines.js";
 
 /** So many objects are read one by one before a new bundle is worth its bytes. */
 const lackingMaxDefault = 32;

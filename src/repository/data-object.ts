@@ -72,11 +72,22 @@ export interface EncodedObject {
   checksum: string;
 }
 
+/** Where the frames of an object are put, one after another. */
+export interface FrameWriter {
+  /** A frame is closed when it has so many bytes of lines. */
+  readonly frameBytesTarget: number;
+  /** Adds `lines` (whole NDJSON lines, `rows` of them) as one frame. They may be overwritten afterwards. */
+  addFrame(lines: Buffer, rows: number, label: FrameLabel): void;
+  /** Frames that are added from now on stand before those that were added until now. */
+  precede(): void;
+}
+
 /**
  * Collects frames in memory; an object is at most some 16 MiB, so it is written with one put. One object after another
  * can be written, and memory is taken once for all.
  */
-export class DataObjectWriter {
+export class DataObjectWriter implements FrameWriter {
+  readonly frameBytesTarget: number;
   /** The object so far, and room for more. */
   private buffer = Buffer.alloc(0);
   private length = 0;
@@ -88,15 +99,16 @@ export class DataObjectWriter {
 
   constructor(
     private readonly kind: Kind,
-    readonly effort: Effort = "fast",
-  ) {}
+    private readonly effort: Effort = "fast",
+  ) {
+    this.frameBytesTarget = frameBytesTarget[effort];
+  }
 
   /** Compressed bytes so far. */
   get byteLength(): number {
     return this.length;
   }
 
-  /** Adds `lines` (whole NDJSON lines, `rows` of them) as one frame. */
   addFrame(lines: Buffer, rows: number, label: FrameLabel = {}): void {
     const room = this.reserve(frameBytesBound(lines.length));
     const length = compressFrame(lines, room, this.effort);
@@ -112,33 +124,21 @@ export class DataObjectWriter {
     this.lineBytes += lines.length;
   }
 
-  /** Frames that are added from now on stand before those that were added until now. */
   precede(): void {
     this.blockEnds.push(this.frames.length);
   }
 
   /** Completes the object, and begins the next. */
   finish(footer: object): EncodedObject {
-    const { frames, bytes: frameBytes } = this.inOrder();
-    const index = Buffer.from(JSON.stringify({ frames, footer }));
-    const header = Buffer.alloc(skippableHeaderBytes);
-    header.writeUInt32LE(skippableMagic, 0);
-    header.writeUInt32LE(index.length + trailerBytes, 4);
-    const trailer = Buffer.alloc(trailerBytes);
-    trailer.writeUInt32LE(index.length, 0);
-    trailer.writeUInt16LE(formatVersion, 4);
-    trailer.writeUInt8(kinds[this.kind], 6);
-    const checksum = sha256(header, index, trailer.subarray(0, 8));
-    trailer.write(checksum, 8, "hex");
-    magic.copy(trailer, 40);
-    const bytes = Buffer.concat([...frameBytes, header, index, trailer]);
+    const { frames, bytes } = this.inOrder();
+    const encoded = encodeObject(this.kind, bytes, { frames, footer });
     // Who writes nothing gives the memory back.
     if (this.length === 0) this.buffer = Buffer.alloc(0);
     this.frames = [];
     this.blockEnds = [];
     this.length = 0;
     this.lineBytes = 0;
-    return { bytes, checksum };
+    return encoded;
   }
 
   /** The frames in the order in which they are to stand, and their bytes. */
@@ -170,6 +170,26 @@ export class DataObjectWriter {
     }
     return this.buffer.subarray(this.length, end);
   }
+}
+
+/** The object of these frames, which lie behind each other in `pieces` as the index says. */
+export function encodeObject(
+  kind: Kind,
+  pieces: Buffer[],
+  content: DataIndex<object>,
+): EncodedObject {
+  const index = Buffer.from(JSON.stringify(content));
+  const header = Buffer.alloc(skippableHeaderBytes);
+  header.writeUInt32LE(skippableMagic, 0);
+  header.writeUInt32LE(index.length + trailerBytes, 4);
+  const trailer = Buffer.alloc(trailerBytes);
+  trailer.writeUInt32LE(index.length, 0);
+  trailer.writeUInt16LE(formatVersion, 4);
+  trailer.writeUInt8(kinds[kind], 6);
+  const checksum = sha256(header, index, trailer.subarray(0, 8));
+  trailer.write(checksum, 8, "hex");
+  magic.copy(trailer, 40);
+  return { bytes: Buffer.concat([...pieces, header, index, trailer]), checksum };
 }
 
 /** One object opened for reading: its index is read and checked, its frames are fetched as they are asked for. */

@@ -6,14 +6,17 @@ import { sha256 } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { SortedLines } from "./base-writer.js";
-import { DataObject, DataObjectWriter, frameBytesTarget, type Kind } from "./data-object.js";
+import { DataObject, type EncodedObject, type Kind } from "./data-object.js";
+import { DenseObjectWriter } from "./dense-object-writer.js";
 import type { FoldedManifest, FoldedPart, FoldedRecords } from "./folded.js";
+import type { FrameCompressor } from "./frame-compressor.js";
+import { InTurn } from "./in-turn.js";
 import { encodeJsonObject } from "./json-object.js";
 import { LineBuffer } from "./line-buffer.js";
 import { type FoldedName, foldedManifestName, foldedPartName, foldedPrefix } from "./names.js";
 import type { Repository } from "./repository.js";
 import { type SystemStream, systemStreams } from "./segment.js";
+import { SortedLines } from "./sorted-lines.js";
 
 /** A part is closed at this many bytes of lines. */
 const partBytesTarget = 16 * 1024 * 1024;
@@ -40,10 +43,13 @@ export class FoldedWriter {
     coverage: null,
   };
   private table = "";
+  /** Parts of the table at hand: those that were closed, and of these the ones that are stored. */
+  private partsClosed = 0;
   private parts: FoldedPart[] = [];
   private open: OpenPart | undefined;
   /** What was added of the table at hand. */
   private added = new FrameSums();
+  private readonly storing = new InTurn(2);
   /** Bytes of the objects that were stored. */
   bytesWritten = 0;
   rows = 0;
@@ -52,63 +58,83 @@ export class FoldedWriter {
     private readonly repository: Repository,
     private readonly identity: Omit<FoldedName, "name">,
     unique: string,
+    private readonly compressor: FrameCompressor,
   ) {
     this.prefix = foldedPrefix(identity, unique);
   }
 
   beginTable(table: string): void {
     this.table = table;
+    this.partsClosed = 0;
     this.parts = [];
     this.added = new FrameSums();
   }
 
   /** Adds a line, without its newline; `key` may not change before the next. A promise where room must be made first. */
   add(key: Buffer, time: Instant, line: Buffer): Promise<void> | undefined {
-    this.open ??= new OpenPart(key, this.added);
+    this.open ??= new OpenPart(key, this.added, this.compressor);
     this.open.add(key, time, line);
     this.added.lineBytes += line.length + 1;
     this.rows += 1;
-    return this.open.lineBytes >= partBytesTarget ? this.closePart() : undefined;
+    if (this.open.lineBytes < partBytesTarget) return this.compressor.room();
+    this.closePart();
+    return this.storing.drain();
   }
 
-  /** Stores what is left of the table, and reads all of it back. */
-  async endTable(): Promise<void> {
-    await this.closePart();
-    if (this.parts.length === 0) return;
-    const { store } = this.repository;
-    this.checkStored(this.table, await sumsOfParts(store, this.parts, "foldedPart"));
-    this.tables.push({ table: this.table, parts: this.parts });
+  /** Stores what is left of the table and reads all of it back, beside what comes next. */
+  endTable(): Promise<void> {
+    this.closePart();
+    const { table, parts, added } = this;
+    if (this.partsClosed === 0) return this.storing.drain();
+    this.storing.add(async () => {
+      const { store } = this.repository;
+      checkStored(table, added, await sumsOfParts(store, parts, "foldedPart"));
+      this.tables.push({ table, parts });
+    });
+    return this.storing.drain();
   }
 
   /** Stores the records of a system stream, lines without newlines, in the order of capture. */
   async addRecords(stream: SystemStream, lines: Buffer[]): Promise<void> {
     if (lines.length === 0) return;
-    const object = new DataObjectWriter("foldedRecords", "dense");
+    const object = new DenseObjectWriter("foldedRecords", this.compressor);
     const buffer = new LineBuffer(4096);
-    this.added = new FrameSums();
+    const added = new FrameSums();
     const flush = () => {
       if (buffer.rows === 0) return;
-      object.addFrame(buffer.lines(), buffer.rows, {});
-      this.added.addFrame(buffer.lines());
+      object.addFrame(buffer.lines(), buffer.rows);
+      added.addFrame(buffer.lines());
       buffer.clear();
     };
     for (const line of lines) {
       appendLine(buffer, line);
-      this.added.lineBytes += line.length + 1;
-      if (buffer.end >= frameBytesTarget.dense) flush();
+      added.lineBytes += line.length + 1;
+      if (buffer.end < object.frameBytesTarget) continue;
+      flush();
+      await this.compressor.room();
     }
     flush();
-    const { bytes, checksum } = object.finish({});
     const name = foldedPartName(this.prefix, systemStreams[stream], 0);
-    await this.put(name, bytes);
-    const records = { name, checksum, rows: lines.length, bytes: bytes.length };
-    const { store } = this.repository;
-    this.checkStored(stream, await sumsOfParts(store, [records], "foldedRecords"));
-    this.records[stream] = records;
+    const encoded = object.finish({});
+    this.storing.add(async () => {
+      const { bytes, checksum } = await encoded;
+      await this.put(name, bytes);
+      const records = { name, checksum, rows: lines.length, bytes: bytes.length };
+      const { store } = this.repository;
+      checkStored(stream, added, await sumsOfParts(store, [records], "foldedRecords"));
+      this.records[stream] = records;
+    });
+    await this.storing.drain();
+  }
+
+  /** Resolves when everything that was added is stored and was read back. */
+  stored(): Promise<void> {
+    return this.storing.end();
   }
 
   /** Publishes the manifest. From then on the folded segment is used instead of what it stands for. */
   async finish(facts: FoldedFacts): Promise<FoldedManifest> {
+    await this.stored();
     const { from, to, first, last, resolutionMs } = this.identity;
     const manifest: FoldedManifest = {
       repository: this.repository.description.id,
@@ -125,28 +151,34 @@ export class FoldedWriter {
     return manifest;
   }
 
-  private async closePart(): Promise<void> {
+  private closePart(): void {
     if (!this.open) return;
-    const name = foldedPartName(this.prefix, this.table, this.parts.length);
-    const { bytes, part } = this.open.finish(name);
+    const name = foldedPartName(this.prefix, this.table, this.partsClosed);
+    const { encoded, facts } = this.open.finish();
+    const { parts } = this;
     this.open = undefined;
-    this.parts.push(part);
-    await this.put(name, bytes);
+    this.partsClosed += 1;
+    this.storing.add(async () => {
+      const { bytes, checksum } = await encoded;
+      await this.put(name, bytes);
+      const { rows, ...range } = facts;
+      parts.push({ name, checksum, rows, bytes: bytes.length, ...range });
+    });
   }
 
   private async put(name: string, bytes: Buffer): Promise<void> {
     await this.repository.store.put(name, bytes);
     this.bytesWritten += bytes.length;
   }
+}
 
-  private checkStored(what: string, stored: FrameSums): void {
-    if (stored.equals(this.added)) return;
-    throw new ThinkbackError(
-      "repository",
-      `what was folded of ${what} is not what can be read back: ${stored.lineBytes} bytes of ${this.added.lineBytes}`,
-      { hint: "nothing was published and nothing is lost; check the repository's store" },
-    );
-  }
+function checkStored(what: string, added: FrameSums, stored: FrameSums): void {
+  if (stored.equals(added)) return;
+  throw new ThinkbackError(
+    "repository",
+    `what was folded of ${what} is not what can be read back: ${stored.lineBytes} bytes of ${added.lineBytes}`,
+    { hint: "nothing was published and nothing is lost; check the repository's store" },
+  );
 }
 
 /** What tells whether lines that are read are those that were written: the checksum of each frame of them. */
@@ -195,8 +227,10 @@ function appendLine(buffer: LineBuffer, line: Buffer): void {
   buffer.commit(end + 1);
 }
 
+type PartFacts = Omit<FoldedPart, "name" | "checksum" | "bytes">;
+
 class OpenPart {
-  private readonly object = new DataObjectWriter("foldedPart", "dense");
+  private readonly object: DenseObjectWriter;
   private readonly lines: SortedLines;
   private readonly firstKey: string;
   private lastKey: Buffer;
@@ -206,7 +240,8 @@ class OpenPart {
   lineBytes = 0;
 
   /** @param added takes in the frames of the part */
-  constructor(firstKey: Buffer, added: FrameSums) {
+  constructor(firstKey: Buffer, added: FrameSums, compressor: FrameCompressor) {
+    this.object = new DenseObjectWriter("foldedPart", compressor);
     this.lines = new SortedLines(this.object, (lines) => added.addFrame(lines));
     this.firstKey = firstKey.toString("utf8");
     this.lastKey = firstKey;
@@ -224,12 +259,14 @@ class OpenPart {
     this.lineBytes += line.length + 1;
   }
 
-  finish(name: string): { bytes: Buffer; part: FoldedPart } {
+  /** Resolves when the frames are compressed; what else is to be said of the part is known. */
+  finish(): { encoded: Promise<EncodedObject>; facts: PartFacts } {
     this.lines.flush();
-    const { bytes, checksum } = this.object.finish({});
     const { rows, firstKey, minTime, maxTime } = this;
     const lastKey = this.lastKey.toString("utf8");
-    const part = { name, checksum, rows, bytes: bytes.length, firstKey, lastKey, minTime, maxTime };
-    return { bytes, part };
+    return {
+      encoded: this.object.finish({}),
+      facts: { rows, firstKey, lastKey, minTime, maxTime },
+    };
   }
 }

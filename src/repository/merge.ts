@@ -44,9 +44,9 @@ export interface VersionCursor {
 export class SortedCursor implements VersionCursor {
   version!: Version;
   code: OrderCode = "";
-  /** The version's line, without its newline. */
-  line: Buffer = Buffer.alloc(0);
   private frame: SortedFrame = { lines: Buffer.alloc(0), object: "" };
+  /** Where the version's line begins, and where the next one does. */
+  private from = 0;
   private at = 0;
 
   constructor(
@@ -54,6 +54,11 @@ export class SortedCursor implements VersionCursor {
     private readonly window: Window = always,
     private readonly onVersion?: () => void,
   ) {}
+
+  /** The version's line, without its newline. */
+  get line(): Buffer {
+    return this.frame.lines.subarray(this.from, this.at - 1);
+  }
 
   advance(): boolean | Promise<boolean> {
     return this.readLine() || this.nextFrame();
@@ -82,7 +87,7 @@ export class SortedCursor implements VersionCursor {
       if (!rises) throw damaged(object, `line at byte ${this.at} is out of order`);
       this.code = code;
       this.version = version;
-      this.line = lines.subarray(this.at, end);
+      this.from = this.at;
       this.at = end + 1;
       if (version.time <= after || version.time > until) continue;
       this.onVersion?.();

@@ -9,12 +9,12 @@ import type { Instant } from "../instant.js";
 import { type OrderCode, orderCode } from "../key-order.js";
 import { DirectoryStore } from "../storage/directory-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { SortedLines } from "./base-writer.js";
 import { DataObject, DataObjectWriter } from "./data-object.js";
 import { foldedBytes, foldedCursor } from "./folded-reader.js";
 import { lineOverheadBytes, parseLines, type Version, writeRunLine } from "./lines.js";
 import { type FoldedPiece, LogView } from "./log-view.js";
 import { isLater, SortedCursor, type SortedFrame, type VersionCursor } from "./merge.js";
+import { SortedLines } from "./sorted-lines.js";
 
 /** What all tables of a collection may hold in memory, in bytes. */
 const memoryBytesMaxDefault = 16 * 1024 * 1024;

@@ -6,6 +6,7 @@ import { baseCursor } from "../repository/base-reader.js";
 import { mergeLatest } from "../repository/merge.js";
 import type { Repository } from "../repository/repository.js";
 import { LogCollection } from "../repository/runs.js";
+import { BothEnds, bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
 import { BatchWriter } from "./batch-writer.js";
 import type { PlannedTable, RestorePlan } from "./plan.js";
@@ -127,7 +128,7 @@ async function restoreTable(
   observer.finishing(to, "syncing");
   await target.sync(to);
   observer.finishing(to, "comparing");
-  const held = await heldBy(target, to, signal);
+  const held = await heldBy(target, to, writer.documents, signal);
   observer.finishing(to, "building indexes");
   for (const index of table.indexes) await target.createIndex(to, index);
   await target.waitForIndexes(to);
@@ -145,13 +146,24 @@ async function restoreTable(
   };
 }
 
-/** Of what the target holds, read back document by document. */
-async function heldBy(target: Target, table: TableName, signal: AbortSignal): Promise<SetDigest> {
+/**
+ * Of what the target holds, read back document by document.
+ * @param documents how many they should be
+ */
+async function heldBy(
+  target: Target,
+  table: TableName,
+  documents: number,
+  signal: AbortSignal,
+): Promise<SetDigest> {
   const { id, primary_key: primaryKey } = (await target.settings(table)).config;
   const held = new SetDigest();
-  for await (const batch of target.walk({ ...table, id, primaryKey }, signal)) {
-    signal.throwIfAborted();
-    batch.forEach((_, document) => held.addDocument(document));
-  }
+  const ends = new BothEnds();
+  await ends.run(documents >= bothEndsFromDefault, signal, async (options) => {
+    for await (const batch of target.walk({ ...table, id, primaryKey }, options)) {
+      signal.throwIfAborted();
+      ends.forEach(options.order, batch, (_, document) => held.addDocument(document));
+    }
+  });
   return held;
 }

@@ -7,7 +7,7 @@ import { r, systemTable, tableTerm } from "./reql.js";
 import { errorClasses, ReqlError } from "./response.js";
 import type { TableReference } from "./source.js";
 import type { GrantScope, TableName, TableSettings, TableSpec, Target } from "./target.js";
-import { type WalkBatch, walkTable } from "./walk.js";
+import { type WalkBatch, type WalkOptions, walkTable } from "./walk.js";
 
 /** A connection is served by one thread of the server; a few keep it busy without crowding out its other users. */
 const writeConnections = 4;
@@ -125,14 +125,19 @@ export class RethinkTarget implements Target {
     return { config: config as TableConfig, indexes };
   }
 
-  async *walk(table: TableReference, signal: AbortSignal): AsyncGenerator<WalkBatch> {
+  async *walk(
+    table: TableReference,
+    options: Omit<WalkOptions, "stamp">,
+  ): AsyncGenerator<WalkBatch> {
+    const { signal } = options;
     const connection = await this.connect();
     const close = () => connection.close();
     signal.addEventListener("abort", close, { once: true });
     try {
       signal.throwIfAborted();
       // Nobody writes to what was restored, so it does not matter when a row was asked for.
-      yield* walkTable(connection, table, { stamp: () => ({ time: 0, sequence: 0 }), signal });
+      const stamp = () => ({ time: 0, sequence: 0 });
+      yield* walkTable(connection, table, { ...options, stamp });
     } catch (error) {
       throw this.explain(error, `read ${table.db}.${table.name}`);
     } finally {

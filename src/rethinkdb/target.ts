@@ -1,7 +1,7 @@
 /** What a restore needs of a RethinkDB. */
 import type { IndexStatus, TableConfig } from "./catalog-reader.js";
 import type { TableReference } from "./source.js";
-import type { WalkBatch } from "./walk.js";
+import type { WalkBatch, WalkOptions } from "./walk.js";
 
 /** How a table is to be made. */
 export interface TableSpec {
@@ -60,7 +60,7 @@ export interface Target {
   setWriteHook(table: TableName, hook: object): Promise<void>;
   settings(table: TableName): Promise<TableSettings>;
   /** Reads the table in the order of primary keys, as the server sends it; ends at once when the signal aborts. */
-  walk(table: TableReference, signal: AbortSignal): AsyncIterable<WalkBatch>;
+  walk(table: TableReference, options: Omit<WalkOptions, "stamp">): AsyncIterable<WalkBatch>;
   /** Names of the users. */
   users(): Promise<string[]>;
   createUser(name: string, password: string): Promise<void>;

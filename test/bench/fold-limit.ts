@@ -1,18 +1,21 @@
 /**
  * Folds that rewrite all they read, beside `zstd -dc | sort | zstd` of the same bytes: a base of which every part has
- * changed with its log, and segments that become a folded one. `sort` compares whole lines, which begin with the key.
+ * changed with its log, and segments that become a folded one; with compression in the thread that merges, and in others.
+ * `sort` compares whole lines, which begin with the key.
  */
 import { execFile } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { foldLog } from "../../src/fold/fold-log.js";
+import { compressHere, type FrameCompressor } from "../../src/repository/frame-compressor.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { foldUp } from "../repository/recording.js";
 import type { Bench } from "./bench.js";
 import { type DataSet, orders, packages } from "./data.js";
 import { GeneratedRepository, wipingNew } from "./generated.js";
 import { inTurn, report, type Took, timed } from "./report.js";
+import { withThreads } from "./threads.js";
 
 const dayMs = 86_400_000;
 
@@ -38,7 +41,10 @@ async function foldsOf({ name, rows }: DataSet, rounds: number, scratch: string[
   await compare(`fold of a base of ${name} and ${changes} changes to a base`, rounds, {
     directory,
     names: [...parts, ...segments],
-    fold: () => wiping(async () => void (await foldUp(repository, instant))),
+    fold: async (compressor) => {
+      await foldUp(repository, instant, undefined, { compressor });
+    },
+    wiping,
   });
   const options = {
     now: instant + 2 * dayMs,
@@ -53,7 +59,10 @@ async function foldsOf({ name, rows }: DataSet, rounds: number, scratch: string[
   await compare(`fold of the segments of ${changes} changes of ${name}`, rounds, {
     directory,
     names: segments,
-    fold: () => wiping(async () => void (await foldLog(repository, options))),
+    fold: async (compressor) => {
+      await foldLog(repository, { ...options, compressor });
+    },
+    wiping,
   });
 }
 
@@ -61,11 +70,13 @@ interface Sides {
   directory: string;
   /** What is read. */
   names: string[];
-  fold: () => Promise<Took>;
+  fold: (compressor: FrameCompressor) => Promise<void>;
+  /** Measures work, and removes what it has written. */
+  wiping: (work: () => Promise<void>) => Promise<Took>;
 }
 
 async function compare(title: string, rounds: number, sides: Sides): Promise<void> {
-  const { directory, names, fold } = sides;
+  const { directory, names, fold, wiping } = sides;
   const files = names.map((name) => join(directory, name));
   const bytes = Number((await bash(`zstd -q -dc "$@" | wc -c`, files)).stdout);
   const out = join(directory, "sorted.zst");
@@ -78,7 +89,11 @@ async function compare(title: string, rounds: number, sides: Sides): Promise<voi
     await rm(out);
     return { seconds, cpuSeconds };
   };
-  const [limit, ours] = await inTurn(rounds, [pipeline, fold]);
+  const [limit, alone, ours] = await inTurn(rounds, [
+    pipeline,
+    () => wiping(() => fold(compressHere)),
+    () => wiping(() => withThreads(fold)),
+  ]);
   const rates = (took: Took[], of: keyof Took) => took.map((one) => bytes / 1e6 / one[of]);
   for (const [of, unit] of [
     ["seconds", "MB of lines/s"],
@@ -86,6 +101,7 @@ async function compare(title: string, rounds: number, sides: Sides): Promise<voi
   ] as const) {
     report(`${title}, ${unit}`, [
       ["zstd -dc | sort | zstd", rates(limit!, of)],
+      ["thinkback fold in one thread", rates(alone!, of)],
       ["thinkback fold", rates(ours!, of)],
     ]);
   }

@@ -18,6 +18,7 @@ import { json, makeRepository, namesIn, Recording, StillClock } from "../reposit
 import type { Bench } from "./bench.js";
 import { order } from "./orders.js";
 import { inTurn, report } from "./report.js";
+import { withThreads } from "./threads.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";
 const changesPerTick = 1000;
@@ -110,7 +111,7 @@ async function compare(title: string, prepared: Prepared, rounds: number): Promi
     async () => {
       const began = performance.now();
       const options = { until: instant, unique: "f", onRows: () => undefined };
-      [folded] = await fold(repository, options);
+      [folded] = await withThreads((compressor) => fold(repository, { ...options, compressor }));
       const ended = performance.now();
       digest = (await newestBase(store, table, instant))!.digest;
       await removeNew();

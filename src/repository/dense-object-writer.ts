@@ -1,0 +1,65 @@
+import {
+  type EncodedObject,
+  encodeObject,
+  type FrameEntry,
+  type FrameLabel,
+  type FrameWriter,
+  frameBytesTarget,
+  type Kind,
+} from "./data-object.js";
+import type { CompressedFrame, FrameCompressor } from "./frame-compressor.js";
+
+/** Everything but where the frame lies. */
+interface OpenFrame extends Pick<FrameEntry, "size" | "rows"> {
+  label: FrameLabel;
+  compressed: CompressedFrame | Promise<CompressedFrame>;
+}
+
+/** Collects the frames of an object that is kept for long, while a compressor works on them. One object after another. */
+export class DenseObjectWriter implements FrameWriter {
+  readonly frameBytesTarget = frameBytesTarget.dense;
+  /** Blocks in the order in which they are to stand; frames are added to the first. */
+  private blocks: OpenFrame[][] = [[]];
+  /** Bytes of the lines so far, before compression. */
+  lineBytes = 0;
+
+  constructor(
+    private readonly kind: Kind,
+    private readonly compressor: FrameCompressor,
+  ) {}
+
+  addFrame(lines: Buffer, rows: number, label: FrameLabel = {}): void {
+    const compressed = this.compressor.compress(lines);
+    this.blocks[0]!.push({ size: lines.length, rows, label, compressed });
+    this.lineBytes += lines.length;
+  }
+
+  /** Frames that are added from now on stand before those that were added until now. */
+  precede(): void {
+    this.blocks.unshift([]);
+  }
+
+  /** Completes the object, and begins the next at once: resolves when the frames are compressed. */
+  finish(footer: object): Promise<EncodedObject> {
+    const frames = this.blocks.flat();
+    this.blocks = [[]];
+    this.lineBytes = 0;
+    const encoded = encode(this.kind, frames, footer);
+    // Who does not come to await it has failed of something else.
+    encoded.catch(() => undefined);
+    return encoded;
+  }
+}
+
+async function encode(kind: Kind, frames: OpenFrame[], footer: object): Promise<EncodedObject> {
+  const entries: FrameEntry[] = [];
+  const pieces: Buffer[] = [];
+  let offset = 0;
+  for (const { size, rows, label, compressed } of frames) {
+    const { bytes, checksum } = await compressed;
+    entries.push({ offset, length: bytes.length, size, rows, checksum, ...label });
+    pieces.push(bytes);
+    offset += bytes.length;
+  }
+  return encodeObject(kind, pieces, { frames: entries, footer });
+}
