@@ -14,8 +14,8 @@ import type { FrameDone, FrameTask } from "./frame-thread.js";
 const threadsMax = 2;
 /** Frames that a thread is given at once: while one is compressed, the next lies ready. */
 const framesPerThread = 2;
-/** Until so many bytes of lines were compressed, no thread is worth its start. */
-const bytesHereDefault = 4 * 1024 * 1024;
+/** Until so many bytes of lines were compressed, which takes 0.2 s, no thread is worth its start. */
+const bytesHereDefault = 16 * 1024 * 1024;
 /** Frames are closed a line above their target. A buffer that had to be larger, for a long line, is not kept. */
 const bufferBytes = frameBytesBound(frameBytesTarget.dense + 128 * 1024);
 
@@ -98,6 +98,8 @@ export class CompressionThreads implements FrameCompressor {
       concurrentTasksPerWorker: framesPerThread,
       idleTimeout: Infinity,
       recordTiming: false,
+      // None of what this process was started with, such as a port to debug it.
+      execArgv: [],
     });
     // A thread that ends without a frame at hand: those that wait for it would wait for ever.
     pool.on("error", (error: Error) => {
