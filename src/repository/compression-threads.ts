@@ -17,7 +17,7 @@ const framesPerThread = 2;
 /** Until so many bytes of lines were compressed, which takes 0.2 s, no thread is worth its start. */
 const bytesHereDefault = 16 * 1024 * 1024;
 /** Frames are closed a line above their target. A buffer that had to be larger, for a long line, is not kept. */
-const bufferBytes = frameBytesBound(frameBytesTarget.dense + 128 * 1024);
+const bufferBytes = frameBytesBound(frameBytesTarget + 128 * 1024);
 
 /** Gives `work` what compresses best on this machine, and ends the threads with it. */
 export async function withThreads<T>(work: (frames: FrameCompressor) => Promise<T>): Promise<T> {

@@ -13,12 +13,11 @@ const magic = Buffer.from("THINKBK1", "latin1");
 const skippableMagic = 0x184d2a54;
 const skippableHeaderBytes = 8;
 export const trailerBytes = 48;
-/** Frames are closed at this many bytes of lines; a longer line has a frame of its own. */
-export const frameBytesTarget: Record<Effort, number> = {
-  fast: 512 * 1024,
-  // Compressed from larger pieces, it is one or two hundredths smaller.
-  dense: 1024 * 1024,
-};
+/**
+ * Frames are closed at this many bytes of lines; a longer line has a frame of its own. Half of it would be stored a
+ * hundredth larger, and to read one document takes a whole frame.
+ */
+export const frameBytesTarget = 1024 * 1024;
 /** A frame that claims to hold more than this is refused before memory is given to it: twice the largest document. */
 const frameBytesMax = 1024 * 1024 * 1024;
 /** Read with the trailer in one request; nearly every index fits. */
@@ -74,8 +73,6 @@ export interface EncodedObject {
 
 /** Where the frames of an object are put, one after another. */
 export interface FrameWriter {
-  /** A frame is closed when it has so many bytes of lines. */
-  readonly frameBytesTarget: number;
   /** Adds `lines` (whole NDJSON lines, `rows` of them) as one frame. They may be overwritten afterwards. */
   addFrame(lines: Buffer, rows: number, label: FrameLabel): void;
   /** Frames that are added from now on stand before those that were added until now. */
@@ -87,7 +84,6 @@ export interface FrameWriter {
  * can be written, and memory is taken once for all.
  */
 export class DataObjectWriter implements FrameWriter {
-  readonly frameBytesTarget: number;
   /** The object so far, and room for more. */
   private buffer = Buffer.alloc(0);
   private length = 0;
@@ -100,9 +96,7 @@ export class DataObjectWriter implements FrameWriter {
   constructor(
     private readonly kind: Kind,
     private readonly effort: Effort = "fast",
-  ) {
-    this.frameBytesTarget = frameBytesTarget[effort];
-  }
+  ) {}
 
   /** Compressed bytes so far. */
   get byteLength(): number {

@@ -4,7 +4,6 @@ import {
   type FrameEntry,
   type FrameLabel,
   type FrameWriter,
-  frameBytesTarget,
   type Kind,
 } from "./data-object.js";
 import type { CompressedFrame, FrameCompressor } from "./frame-compressor.js";
@@ -17,7 +16,6 @@ interface OpenFrame extends Pick<FrameEntry, "size" | "rows"> {
 
 /** Collects the frames of an object that is kept for long, while a compressor works on them. One object after another. */
 export class DenseObjectWriter implements FrameWriter {
-  readonly frameBytesTarget = frameBytesTarget.dense;
   /** Blocks in the order in which they are to stand; frames are added to the first. */
   private blocks: OpenFrame[][] = [[]];
   /** Bytes of the lines so far, before compression. */

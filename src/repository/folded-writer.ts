@@ -6,7 +6,7 @@ import { sha256 } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { DataObject, type EncodedObject, type Kind } from "./data-object.js";
+import { DataObject, type EncodedObject, frameBytesTarget, type Kind } from "./data-object.js";
 import { DenseObjectWriter } from "./dense-object-writer.js";
 import type { FoldedManifest, FoldedPart, FoldedRecords } from "./folded.js";
 import type { FrameCompressor } from "./frame-compressor.js";
@@ -109,7 +109,7 @@ export class FoldedWriter {
     for (const line of lines) {
       appendLine(buffer, line);
       added.lineBytes += line.length + 1;
-      if (buffer.end < object.frameBytesTarget) continue;
+      if (buffer.end < frameBytesTarget) continue;
       flush();
       await this.compressor.room();
     }

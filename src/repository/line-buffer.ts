@@ -7,7 +7,7 @@ export class LineBuffer {
   end = 0;
   rows = 0;
 
-  constructor(initialBytes = frameBytesTarget.fast + 64 * 1024) {
+  constructor(initialBytes = frameBytesTarget + 64 * 1024) {
     this.buffer = Buffer.allocUnsafeSlow(initialBytes);
   }
 

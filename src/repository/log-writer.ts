@@ -118,7 +118,7 @@ export class LogWriter {
     totals.bytes += buffer.byteLength - before;
     if (previous === null && document !== null) totals.inserts += 1;
     if (document === null) totals.deletes += 1;
-    if (buffer.byteLength >= frameBytesTarget.fast) this.closeFrame(table, open);
+    if (buffer.byteLength >= frameBytesTarget) this.closeFrame(table, open);
     return sequence;
   }
 

@@ -1,5 +1,5 @@
 import type { Instant } from "../instant.js";
-import type { FrameWriter } from "./data-object.js";
+import { type FrameWriter, frameBytesTarget } from "./data-object.js";
 import { LineBuffer } from "./line-buffer.js";
 
 /** Lines in key order, cut into frames whose index entries name their first key and their times. */
@@ -37,7 +37,7 @@ export class SortedLines {
   /** The line that was written ends at `end`. */
   commit(end: number): void {
     this.buffer.commit(end);
-    if (end >= this.object.frameBytesTarget) this.flush();
+    if (end >= frameBytesTarget) this.flush();
   }
 
   flush(): void {
