@@ -139,7 +139,7 @@ export class TableCapture {
       watch.abort(new Error("the watch ended"));
       recorder.unwatch(this.table.id);
       await feed.close();
-      // Nothing of this watch may write any more when the next one begins.
+      // Nothing of this watch may add to the log any more when the next one begins.
       await Promise.allSettled(parts);
     }
   }
@@ -149,8 +149,13 @@ export class TableCapture {
     const { repository, observer } = this.context;
     try {
       const base = await newestBase(repository.store, this.table.id, Number.MAX_SAFE_INTEGER);
-      // A base from before the last copy: that copy's own is lost, and the log does not lead there.
-      return base && base.instant >= (this.lastCopy ?? 0) ? base : undefined;
+      if (!base) return undefined;
+      const lastCopy = this.lastCopy ?? 0;
+      // A base from before the last copy: that copy's own is lost, and the log does not lead there. A copy that no
+      // record tells of: nobody would miss it if it were lost, so nothing may be built on it.
+      const isCopy = base.logFrom < base.instant;
+      const isUntold = isCopy && base.instant > lastCopy;
+      return base.instant < lastCopy || isUntold ? undefined : base;
     } catch (error) {
       if (!isDamage(error)) throw error;
       observer.lost(this.table, `${error.message}; the table is copied anew`);
@@ -189,23 +194,20 @@ export class TableCapture {
     const { recorder, clock } = this.context;
     const { id } = this.table;
     let detail: object | undefined = base && (await this.tryRepair(base, since, signal));
-    let publish: (instant: Instant) => Promise<unknown> = () => Promise.resolve();
+    let copied: BaseWriter | undefined;
     if (!detail) {
-      const writer = await this.copy(since, signal);
-      detail = { documents: writer.rows };
-      // Changes of the very millisecond in which the feed opened belong to the log.
-      publish = (instant) => {
-        this.lastCopy = instant;
-        return writer.finish(instant, since - 1);
-      };
+      copied = await this.copy(since, signal);
+      detail = { documents: copied.rows };
     }
     // An event may come after the row that holds it already; until those have come, history stutters.
     await feed.drained(clock, signal);
     const instant = await recorder.frontierReaches(id, recorder.log.stamp().time, signal);
     signal.throwIfAborted();
-    await publish(instant);
+    // Changes of the very millisecond in which the feed opened belong to the log.
+    await copied?.finish(instant, since - 1, signal);
     signal.throwIfAborted();
     this.take({ kind: "walked", at: instant }, detail);
+    if (copied) this.lastCopy = instant;
     this.lastLoss = undefined;
     this.markComplete();
     // A capture that goes on says so at once, however long its ticks are.

@@ -164,13 +164,12 @@ async function foldTable(
     onSuccession: (before, after) => chain.follow(before, after),
     onRows: (rows) => onRows(table, rows),
   });
-  signal?.throwIfAborted();
   for (const evidence of chain.breaks) await putEvidence(store, evidence);
   const breaks = chain.breaks.length;
   const isWanted = !skipUnchanged || log.versionsOf(table) > 0;
   // A state that is proven incomplete does not become a base.
   const folded = isWanted && breaks === 0;
-  await (folded ? writer.finish(instant, instant) : writer.stored());
+  await (folded ? writer.finish(instant, instant, signal) : writer.stored());
   const { rows, partsWritten, partsKept, bytesWritten } = writer;
   return {
     table,

@@ -126,12 +126,20 @@ export class BaseWriter {
     return this.putting.end();
   }
 
-  /** Stores what is left and publishes the manifest. */
-  async finish(instant: Instant, logFrom: Instant): Promise<BaseManifest> {
+  /**
+   * Stores what is left and publishes the manifest.
+   * @param signal looked at between the two; then nothing is published
+   */
+  async finish(
+    instant: Instant,
+    logFrom: Instant,
+    signal?: Pick<AbortSignal, "throwIfAborted">,
+  ): Promise<BaseManifest> {
     this.closePart();
     this.closeBackPart();
     if (this.back?.firstKey) this.rising.next(this.back.firstKey);
     await this.stored();
+    signal?.throwIfAborted();
     const parts = await Promise.all([...this.parts, ...(this.back?.parts ?? [])]);
     const { table, primaryKey, epoch } = this.identity;
     const manifest: BaseManifest = {

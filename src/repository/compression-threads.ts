@@ -80,8 +80,9 @@ export class CompressionThreads implements FrameCompressor {
   }
 
   private async compressThere(task: FrameTask): Promise<CompressedFrame> {
-    const pool = await (this.pool ??= this.start());
-    if (this.failure) throw this.failure;
+    if (!this.failure) this.pool ??= this.start();
+    const pool = await this.pool;
+    if (!pool || this.failure) throw this.failure;
     const done: FrameDone = await pool.run(task, { transferList: [task.buffer] });
     const { buffer, length, checksum } = done;
     const bytes = Buffer.from(new Uint8Array(buffer, 0, length));

@@ -20,8 +20,10 @@ export class InTurn {
   /** Resolves when no more than `aheadMax` works are left; rejects if one has failed. */
   async drain(): Promise<void> {
     while (this.waiting.length > this.aheadMax) {
-      await this.waiting[0];
-      void this.waiting.shift();
+      const first = this.waiting[0];
+      await first;
+      // Another who drains may have taken it away.
+      if (this.waiting[0] === first) void this.waiting.shift();
     }
   }
 

@@ -17,6 +17,7 @@ import { parseKeyLine } from "../../src/repository/lines.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import type { Repository } from "../../src/repository/repository.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
+import { overriding } from "../simulation/overriding.js";
 import { copyOf, json, makeRepository, namesIn } from "./recording.js";
 import { mixedKeys } from "./scenario.js";
 
@@ -51,6 +52,22 @@ async function read(base: BaseManifest): Promise<Row[]> {
 
 const rowsOf = (keys: unknown[]): Row[] =>
   keys.map((key) => [key, { id: key, text: JSON.stringify(key) }]);
+
+test("a base is not published if the signal aborts while its last part is stored", async () => {
+  const stop = new AbortController();
+  const put = async (name: string, bytes: Uint8Array) => {
+    await repository.store.put(name, bytes);
+    stop.abort(new Error("no longer wanted"));
+  };
+  const seen = { ...repository, store: overriding(repository.store, { put }) };
+  const identity = { table, primaryKey: "id", epoch: 1, begun: 10, unique: "1" };
+  const writer = new BaseWriter(seen, identity);
+  writer.add(json(1), 5, 1, json({ id: 1 }));
+  await expect(writer.finish(20, 4, stop.signal)).rejects.toThrow("no longer wanted");
+  const names = await namesIn(repository.store, "bases/");
+  expect(names.filter((name) => name.endsWith("manifest.json"))).toEqual([]);
+  expect(names).toHaveLength(2);
+});
 
 describe("a base", () => {
   test("gives back its rows, and says how many and what", async () => {

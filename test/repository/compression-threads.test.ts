@@ -116,6 +116,13 @@ describe("compression threads", () => {
     expect(Buffer.concat(read).equals(Buffer.concat(inOrder))).toBe(true);
   });
 
+  test("are not started when all has ended", async () => {
+    const compressor = threads();
+    await compressor.end();
+    await expect(compressor.compress(linesOf(10, 1))).rejects.toThrow("has ended");
+    expect(workers()).toBe(0);
+  });
+
   test("have room for a few frames, and again when those are done", async () => {
     const compressor = threads(1);
     const lines = linesOf(1_000_000, 1);
