@@ -8,7 +8,12 @@ import { isDeepStrictEqual } from "node:util";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { type BaseManifest, type BaseName, readBases } from "../repository/base.js";
-import { intervalAt, isExactAt, type TableCoverage } from "../repository/coverage.js";
+import {
+  type CoverageInterval,
+  intervalAt,
+  isExactAt,
+  type TableCoverage,
+} from "../repository/coverage.js";
 import { clipped, readCoverage } from "../repository/coverage-reader.js";
 import { type Expiry, latestExpiry, nextExpiry, putExpiry } from "../repository/expiry.js";
 import { type KeepTier, startOfKept } from "../repository/keep-policy.js";
@@ -84,6 +89,7 @@ export async function planExpiry(
     const wanted = first === undefined ? undefined : Math.max(first, horizonOf(view, table));
     const begin = wanted === undefined ? undefined : beginOf(usable, wanted);
     if (isGone) next.horizons[table] = { from: wanted!, base: wanted! };
+    else if (begin && isDamagedBefore(of, wanted!, begin.instant)) isMoving = true;
     else if (begin) {
       begins.push(begin);
       const from = Math.max(wanted!, begin.instant);
@@ -108,6 +114,12 @@ export async function planExpiry(
   for (const table of tables) table.fromThen = then.get(table.table)?.intervals.at(0)?.from;
   refuseLosses(coverage, then, next, options.pins);
   return { tables, expiry: isNew(next, view.expiry, tables) ? next : undefined };
+}
+
+/** True if something that is wanted lies in a damaged stretch before `begin`: it may be put back, or made anew. */
+function isDamagedBefore({ intervals }: TableCoverage, wanted: Instant, begin: Instant): boolean {
+  const isWanted = (one: CoverageInterval) => one.to >= wanted && one.from < begin;
+  return intervals.some((one) => one.class === "damaged" && isWanted(one));
 }
 
 export async function publishExpiry({ store }: Repository, { expiry }: ExpiryPlan): Promise<void> {
@@ -213,6 +225,7 @@ function cutLog(
   if (kept?.kind !== "folded") return;
   const to = kept.from - 1;
   if (to <= next.logTo || kept === view.pieces[0]) return;
+  if (view.gaps().some((gap) => gap.from <= to && gap.to > needed)) return;
   next.logTo = to;
   next.cuts = [...next.cuts, { to, at: now }];
 }

@@ -31,6 +31,8 @@ const spansMs = [10 * minuteMs, 60 * minuteMs, dayMs, 30 * dayMs];
 
 export interface FoldLogOptions {
   now: Instant;
+  /** Says when something is published, which may be long after `now`; `now` if absent. */
+  publishedAt?: () => Instant;
   /** Segments younger than this are left alone: a writer that takes over may yet disown them. */
   settleMs: number;
   /** Fold what has settled even if its span is not over. */
@@ -195,7 +197,7 @@ class LogFolder {
     await this.finish(writer, {
       lastSegment: batch.lastSegment,
       previous: batch.previous,
-      published: this.options.now,
+      published: this.options.publishedAt?.() ?? this.options.now,
       kept: [],
       epochs: await epochFacts(view, batch),
       opening,
@@ -267,7 +269,7 @@ class LogFolder {
     await this.finish(writer, {
       lastSegment: last.manifest.lastSegment,
       previous: first.manifest.previous,
-      published: this.options.now,
+      published: this.options.publishedAt?.() ?? this.options.now,
       kept: isThinned ? kept : [],
       epochs: mergedEpochs(pieces.map(({ manifest }) => manifest)),
       opening: first.manifest.opening,

@@ -71,6 +71,7 @@ export function maintain(
     const log = await foldLog(repository, {
       ...policy,
       now: clock.now(),
+      publishedAt: () => clock.now(),
       settleMs: options.settleMs,
       partial: options.partial,
       unique,
@@ -87,7 +88,7 @@ export function maintain(
       observer.phase("expiry");
       const first = { unique: `${unique}x`, onRows, signal, compressor };
       await foldFirstBases(repository, policy, first);
-      expiry = await planExpiry(repository, { ...policy, now: now() });
+      expiry = await planExpiry(repository, { ...policy, now: clock.now() });
       // That it can be renewed proves that nobody else maintains.
       await lease.renew();
       signal.throwIfAborted();

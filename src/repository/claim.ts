@@ -7,7 +7,9 @@ import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { ObjectExists } from "../storage/object-store.js";
 import { encodeJsonObject } from "./json-object.js";
-import { lastSegment, listClaims, type Segment, type WriterClaim } from "./log.js";
+import { listClaims, type WriterClaim } from "./log.js";
+import { endOfLog, type LogEnd } from "./log-end.js";
+import { LogView } from "./log-view.js";
 import { writerName } from "./names.js";
 import type { Repository } from "./repository.js";
 
@@ -15,7 +17,7 @@ import type { Repository } from "./repository.js";
 export interface Claim {
   epoch: number;
   /** The segment that the epoch continues; undefined for the first of a repository. */
-  last: Segment | undefined;
+  last: LogEnd | undefined;
 }
 
 /** Who claims. */
@@ -41,7 +43,7 @@ export async function claimEpoch(
   const { store } = repository;
   for (;;) {
     const before = (await listClaims(store)).at(-1);
-    const last = await lastSegment(store);
+    const last = await endOfLog(await LogView.read(store));
     if (before && !takeOver) refuseIfAlive(before, last, owner, clock.now());
     const epoch = (before?.epoch ?? 0) + 1;
     const claim: WriterClaim = {
@@ -63,12 +65,11 @@ export async function claimEpoch(
 
 function refuseIfAlive(
   before: WriterClaim,
-  last: Segment | undefined,
+  last: LogEnd | undefined,
   owner: Owner,
   now: Instant,
 ): void {
-  const footer = last?.index.footer;
-  const ofBefore = footer?.epoch === before.epoch ? footer : undefined;
+  const ofBefore = last?.epoch === before.epoch ? last : undefined;
   if (ofBefore?.closed) return;
   // A number that is our own again, as in a container that was started anew, was that of a process that is gone.
   const isGone = before.process === owner.process || !owner.isAlive(before.process);

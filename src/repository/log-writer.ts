@@ -11,10 +11,16 @@ import type { Claim } from "./claim.js";
 import { DataObjectWriter, frameBytesTarget } from "./data-object.js";
 import { LineBuffer } from "./line-buffer.js";
 import { lineOverheadBytes, writeChangeLine } from "./lines.js";
-import type { Segment } from "./log.js";
+import type { LogEnd } from "./log-end.js";
 import { segmentName } from "./names.js";
 import type { Repository } from "./repository.js";
-import type { ObjectReference, SegmentFooter, SystemStream, Totals } from "./segment.js";
+import {
+  linksAfter,
+  type ObjectReference,
+  type SegmentFooter,
+  type SystemStream,
+  type Totals,
+} from "./segment.js";
 
 /** A table's part of the open tick. */
 interface OpenTable {
@@ -56,17 +62,13 @@ export class LogWriter {
     private readonly repository: Repository,
     private readonly clock: Clock,
     readonly epoch: number,
-    last: Segment | undefined,
+    last: LogEnd | undefined,
     private readonly shipper: Shipper,
   ) {
-    this.lastTime = Math.max(clock.now(), (last?.index.footer.to ?? 0) + 1);
+    this.lastTime = Math.max(clock.now(), (last?.to ?? 0) + 1);
     this.from = this.lastTime;
     this.previous = last ? { name: last.name, checksum: last.checksum } : null;
-    if (last) {
-      const { frames, footer } = last.index;
-      const streams = new Set(frames.map((frame) => frame.table ?? ""));
-      this.links = linksAfter(footer.links, last.name, streams, footer.checkpoint);
-    }
+    if (last) this.links = last.links;
   }
 
   /**
@@ -214,18 +216,4 @@ export class LogWriter {
       table.changed = false;
     }
   }
-}
-
-/** The links of the segment that follows the one called `name`, which has `links` itself and holds `streams`. */
-function linksAfter(
-  links: SegmentFooter["links"],
-  name: string,
-  streams: ReadonlySet<string>,
-  checkpoint: boolean,
-): SegmentFooter["links"] {
-  return {
-    catalog: streams.has("catalog") ? name : links.catalog,
-    coverage: streams.has("coverage") ? name : links.coverage,
-    checkpoint: checkpoint ? name : links.checkpoint,
-  };
 }

@@ -46,3 +46,17 @@ export interface SegmentFooter {
   totals: Record<string, Totals>;
   checkpoint: boolean;
 }
+
+/** The links of the segment that follows the one called `name`, which has `links` itself and holds `streams`. */
+export function linksAfter(
+  links: SegmentFooter["links"],
+  name: string,
+  streams: ReadonlySet<string>,
+  checkpoint: boolean,
+): SegmentFooter["links"] {
+  return {
+    catalog: streams.has("catalog") ? name : links.catalog,
+    coverage: streams.has("coverage") ? name : links.coverage,
+    checkpoint: checkpoint ? name : links.checkpoint,
+  };
+}

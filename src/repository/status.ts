@@ -13,7 +13,7 @@ import {
 } from "./coverage.js";
 import { readCoverage } from "./coverage-reader.js";
 import { type Drill, type Proof, type Proofs, readProofs } from "./drills.js";
-import { lastSegment } from "./log.js";
+import { endOfLog } from "./log-end.js";
 import { LogView } from "./log-view.js";
 import { listPins, type Pin } from "./pins.js";
 import type { Repository } from "./repository.js";
@@ -85,7 +85,7 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
   const present = new Map(catalog.tables().map((table) => [table.id, `${table.db}.${table.name}`]));
   const now = await totalsAt(view, Number.MAX_SAFE_INTEGER);
   const bases = await readBases(store);
-  const last = await lastSegment(store);
+  const last = await endOfLog(view);
   const isPresent = (id: string) => present.has(id) && coverage.get(id)?.watched === true;
   const proofs = await readProofs(
     store,
@@ -118,8 +118,8 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     foldedSegments: view.pieces.filter(({ kind }) => kind === "folded").length,
     keep: (await readSettings(store)).keep,
     resolutions: resolutionsOf(view),
-    serverClock: last?.index.footer.serverClock ?? null,
-    clockAheadMs: last?.index.footer.clockAheadMs ?? 0,
+    serverClock: last?.serverClock ?? null,
+    clockAheadMs: last?.clockAheadMs ?? 0,
     acknowledgements: await listAcknowledgements(store),
     pins: await listPins(store),
   };

@@ -3,7 +3,8 @@ import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { catalogAt, tableNamed } from "../repository/catalog.js";
 import { readCoverage } from "../repository/coverage-reader.js";
-import { lastSegment } from "../repository/log.js";
+import { endOfLog } from "../repository/log-end.js";
+import { LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
 import { scratchPrefix } from "../scratch-database.js";
 import { planRestore, type RestorePlan, type RestoreRequest } from "./plan.js";
@@ -85,7 +86,7 @@ async function chosenTables(
   { tables, databases }: RestoreRequest,
 ): Promise<Set<string> | undefined> {
   if (tables.length === 0 && databases.length === 0) return undefined;
-  const latest = (await lastSegment(store))?.index.footer.to ?? 0;
+  const latest = (await endOfLog(await LogView.read(store)))?.to ?? 0;
   const catalog = await catalogAt(store, latest);
   if (tables.length > 0) {
     return new Set(tables.map((name) => tableNamed(catalog, name, latest).id));

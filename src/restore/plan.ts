@@ -14,7 +14,7 @@ import {
 } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
 import { formatResolution } from "../repository/keep-policy.js";
-import { lastSegment } from "../repository/log.js";
+import { endOfLog } from "../repository/log-end.js";
 import { LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
 import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
@@ -156,7 +156,7 @@ async function newestInstant(
   request: RestoreRequest,
   coverage: Map<string, TableCoverage>,
 ): Promise<Instant> {
-  const newest = (await lastSegment(repository.store))?.index.footer.to ?? 0;
+  const newest = (await endOfLog(await LogView.read(repository.store)))?.to ?? 0;
   const catalog = await catalogAt(repository.store, newest);
   const chosen = newest === 0 ? [] : chooseTables(catalog, request, newest);
   const named = request.tables.length > 0;

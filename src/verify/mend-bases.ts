@@ -45,6 +45,8 @@ export interface BaseMending {
   /** Letters and digits that nothing else is named with. */
   unique: string;
   onRows: (table: string, rows: number) => void;
+  /** Asked before anything is published. */
+  signal: Pick<AbortSignal, "throwIfAborted">;
 }
 
 /** True if a base can be made anew, as far as can be said before what it is made of is read. */
@@ -63,13 +65,14 @@ export async function mendBase(
   mending: BaseMending,
 ): Promise<string | undefined> {
   if (base.onlyKeys) return rewriteKeys(base.manifest!, mending);
-  const { repository, unique, onRows } = mending;
+  const { repository, unique, onRows, signal } = mending;
   const { table, instant } = base;
   if (!(await isMendable(base, repository))) return undefined;
   const { usable, names } = await readBases(repository.store, table);
   const same = usable.get(table)!.find((one) => one.instant === instant);
   if (same) return names.get(same)!.name;
-  const [folded] = await fold(repository, { until: instant, tables: [table], unique, onRows });
+  const options = { until: instant, tables: [table], unique, onRows, signal };
+  const [folded] = await fold(repository, options);
   if (!folded?.folded || folded.instant !== instant) return undefined;
   return baseManifestName(basePrefix(table, instant, unique));
 }
@@ -91,7 +94,7 @@ export async function isWholeBase(store: ObjectStore, name: string): Promise<boo
 /** The same documents under the same instant, with the keys beside them. */
 async function rewriteKeys(
   manifest: BaseManifest,
-  { repository, damaged, unique, onRows }: BaseMending,
+  { repository, damaged, unique, onRows, signal }: BaseMending,
 ): Promise<string | undefined> {
   const { store } = repository;
   const { table, primaryKey, instant, logFrom } = manifest;
@@ -111,6 +114,6 @@ async function rewriteKeys(
     }
     onRows(table, writer.rows);
   }
-  await writer.finish(instant, logFrom);
+  await writer.finish(instant, logFrom, signal);
   return baseManifestName(basePrefix(table, instant, unique));
 }

@@ -163,7 +163,7 @@ class Mending {
     for (const [i, base] of this.bases.entries()) {
       signal.throwIfAborted();
       const unique = `${options.unique}${i}`;
-      const mending = { repository, damaged, unique, onRows };
+      const mending = { repository, damaged, unique, onRows, signal };
       const by = await new Findings().during(() => mendBase(base, mending));
       const isWhole = by !== undefined && (await isWholeBase(repository.store, by));
       if (isWhole) this.rebuilt.set(base.name, [by]);

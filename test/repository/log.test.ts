@@ -270,7 +270,7 @@ describe("claimEpoch", () => {
     await epoch.tick(0, { closed: true });
     const next = await claim(owner(true));
     expect(next.epoch).toBe(3);
-    expect(next.last?.index.footer.epoch).toBe(2);
+    expect(next.last?.epoch).toBe(2);
     expect(await latestEpoch(store)).toBe(3);
   });
 

@@ -1,0 +1,105 @@
+/** What was replaced or let go stays for its grace time, and for whoever had begun to read before. */
+import { expect, test } from "vitest";
+import { maintain } from "../../src/fold/maintain.js";
+import { readBases } from "../../src/repository/base.js";
+import { Lease } from "../../src/repository/lease.js";
+import { LogView } from "../../src/repository/log-view.js";
+import { readerPrefix } from "../../src/repository/names.js";
+import { newestNumbered, putNumbered } from "../../src/repository/numbered.js";
+import { registerReader } from "../../src/repository/readers.js";
+import { LogCollection } from "../../src/repository/runs.js";
+import { dayMs, dayOf } from "../repository/declared.js";
+import { Month, patient, tables } from "../repository/month.js";
+import { namesIn } from "../repository/recording.js";
+import { Random } from "../simulated/random.js";
+import { overriding } from "../simulation/overriding.js";
+
+const minuteMs = 60_000;
+const table = tables[0]!;
+
+/** What a restore that begins now would read. */
+async function reading(month: Month) {
+  await registerReader(month.store, patient(month.clock), "reader1", 0, () => undefined);
+  const view = await LogView.read(month.store);
+  const base = (await readBases(month.store)).usable.get(table)![0]!;
+  return { view, base };
+}
+
+/** Goes on with it; throws if something is gone. */
+async function readOn({ view, base }: Awaited<ReturnType<typeof reading>>): Promise<void> {
+  const wanted = [{ table, after: base.logFrom }];
+  await (await LogCollection.read(view, wanted, view.pieces.at(-1)!.to)).dispose();
+}
+
+test("the grace time of a fold that takes long begins when it is published", async () => {
+  const month = await Month.begin(new Random(1), "all:20d");
+  await month.workUntil(dayOf(month.clock.instant) + dayMs);
+  month.stopWriter(10 * minuteMs);
+  const segments = (await namesIn(month.store, "log/")).length;
+  let lease: Lease | undefined;
+  let restore: Awaited<ReturnType<typeof reading>> | undefined;
+  const acquire = Lease.acquire.bind(Lease);
+  Lease.acquire = async (...args) => (lease = await acquire(...args));
+  const put = async (name: string, bytes: Uint8Array) => {
+    if (name.startsWith("folded/") && !restore) {
+      for (let minute = 0; minute < 20; minute += 1) {
+        month.clock.instant += minuteMs;
+        await lease!.renew();
+      }
+      restore = await reading(month);
+    }
+    return month.store.put(name, bytes);
+  };
+  const repository = { ...month.repository, store: overriding(month.store, { put }) };
+  const options = {
+    clock: patient(month.clock),
+    owner: { host: "test", process: 2, isAlive: () => false },
+    unique: "m1",
+    partial: true,
+    settleMs: minuteMs,
+    expires: true,
+    graceMs: 15 * minuteMs,
+  };
+  await maintain(repository, options, { onRows: () => undefined, phase: () => undefined });
+  Lease.acquire = acquire;
+  expect(await namesIn(month.store, "log/")).toHaveLength(segments);
+  await readOn(restore!);
+});
+
+test.each([0, -10 * minuteMs])(
+  "a reader is not robbed by an expiry that came after it, with a source %i ms from our clock",
+  async (offsetMs) => {
+    const month = await Month.begin(new Random(1), "all:1d");
+    month.sourceOffsetMs = offsetMs;
+    const begin = dayOf(month.clock.instant);
+    for (let day = 1; day <= 4; day += 1) {
+      await month.workUntil(begin + day * dayMs + 60 * minuteMs);
+      const isLast = day === 4;
+      await month.maintain({
+        bases: { until: month.clock.instant },
+        graceMs: isLast ? undefined : 15 * minuteMs,
+        expires: !isLast,
+      });
+    }
+    const restore = await reading(month);
+    month.clock.instant += 1000;
+    await month.maintain({ expires: true });
+    for (let i = 0; i < 6; i += 1) {
+      month.clock.instant += 5 * minuteMs;
+      await renewReader(month);
+    }
+    await month.workUntil(month.clock.instant + 1000);
+    await month.maintain({ expires: true });
+    await readOn(restore);
+    expect(await namesIn(month.store, restore.base.parts[0]!.name)).toHaveLength(1);
+  },
+);
+
+/** What the reader's own timer does. */
+async function renewReader({ store, clock }: Month): Promise<void> {
+  const prefix = readerPrefix("reader1");
+  const last = (await newestNumbered(store, prefix, "reader"))!;
+  const until = clock.instant + 15 * minuteMs;
+  const renewed = { ...last, number: last.number + 1, until };
+  await putNumbered(store, prefix, "reader", renewed);
+}
