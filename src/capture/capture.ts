@@ -74,6 +74,8 @@ interface RunningTable {
 
 export class Capture {
   private readonly tables = new Map<string, RunningTable>();
+  /** Ids of tables whose capture has not ended yet: one that is there again is started at a later reading. */
+  private readonly stopping = new Set<string>();
   private readonly context: TableCaptureContext;
   private readonly ended = new AbortController();
   private started = false;
@@ -243,7 +245,8 @@ export class Capture {
       else void this.stopTable(id, running, true);
     }
     for (const table of present.values()) {
-      if (!this.tables.has(table.id) && this.options.selects(table.db, table.name)) {
+      const { id, db, name } = table;
+      if (!this.tables.has(id) && !this.stopping.has(id) && this.options.selects(db, name)) {
         this.startTable(table);
       }
     }
@@ -274,9 +277,11 @@ export class Capture {
 
   private async stopTable(id: string, running: RunningTable, dropped: boolean): Promise<void> {
     this.tables.delete(id);
+    this.stopping.add(id);
     running.stop.abort(new Error("the table is not captured any more"));
     await running.done;
     if (dropped) running.capture.noteDropped();
+    this.stopping.delete(id);
   }
 
   private async stopTables(): Promise<void> {

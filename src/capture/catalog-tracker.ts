@@ -24,11 +24,10 @@ export class CatalogTracker {
     for (const { key, value } of records) {
       const keyText = JSON.stringify(key);
       seen.add(keyText);
+      // A table that is there has indexes, also where this reading could not tell which: what was known stays.
+      if (key[0] === "table") seen.add(JSON.stringify(["indexes", key[1]]));
       // A table without reachable replicas says nothing about itself; what was known stays.
-      if ((value as Partial<TableConfig>).error !== undefined) {
-        seen.add(JSON.stringify(["indexes", key[1]]));
-        continue;
-      }
+      if ((value as Partial<TableConfig>).error !== undefined) continue;
       const text = JSON.stringify(value);
       const before = this.known.get(keyText);
       if (before === text) continue;

@@ -31,7 +31,7 @@ export class ClockCourse {
     if (this.stepMs !== 0) {
       this.offset += step;
       if (step > 0) this.stepForward = { from: this.last, to: now };
-      else if (logTime - now > clockStepMs) since = this.mislabelledSince(now);
+      else if (logTime > now) since = this.mislabelledSince(Math.min(now, this.last + this.stepMs));
     }
     this.last = now;
     return since;

@@ -95,6 +95,8 @@ export class Recorder {
   /** End of the last segment that held changes, until a later segment carries their proof. */
   private changesTo: Instant | undefined;
   private lastSegmentAt = Number.NEGATIVE_INFINITY;
+  /** When the tick before was closed, and with it the feeds were asked for a round trip. */
+  private askedMs = Number.NEGATIVE_INFINITY;
   /** Proofs that stand in durable segments, by table. */
   private readonly durable = new Map<string, Instant>();
   private shipped: Promise<void> = Promise.resolve();
@@ -234,7 +236,7 @@ export class Recorder {
   }
 
   private tick(): void {
-    const setBackSince = this.course.setBackSince(this.log.closedTo);
+    const setBackSince = this.course.setBackSince(this.log.time);
     if (setBackSince !== undefined) this.observer.clockSetBack(setBackSince);
     if (this.serverClock && this.course.stepMs !== 0) {
       // The next measurement may be half a minute away.
@@ -255,7 +257,9 @@ export class Recorder {
       // Nothing to store, but the feeds are proven all the same: the next segment says so.
       this.proveAll(this.log.mark());
     }
-    for (const watched of this.watched.values()) this.checkHeartbeat(watched, now);
+    // A tick may be longer than the heartbeat: silence counts up to when an answer was last asked for.
+    for (const watched of this.watched.values()) this.checkHeartbeat(watched, this.askedMs);
+    this.askedMs = now;
   }
 
   private closeSegment(closed: boolean): void {

@@ -63,7 +63,7 @@ export interface CoverageState {
 
 /** Folds one table's records, in the order of the log, into intervals. */
 export class CoverageBuilder {
-  private readonly intervals: CoverageInterval[] = [];
+  private intervals: CoverageInterval[] = [];
   private state: CoverageRecord["state"] = "copying";
   /** Begin of the exact interval that is still open. */
   private exactFrom: Instant | undefined;
@@ -175,10 +175,14 @@ export class CoverageBuilder {
 
   private closeExact(at: Instant): void {
     if (this.exactFrom === undefined) return;
-    const to = Math.max(at, this.exactFrom);
-    this.intervals.push({ from: this.exactFrom, to, class: "exact" });
+    if (at >= this.exactFrom) {
+      this.intervals.push({ from: this.exactFrom, to: at, class: "exact" });
+    } else {
+      // A clock that was set back shows what lies after `at` once more: nothing is claimed of it twice.
+      this.intervals = this.intervals.flatMap((of) => within(of, of.from, at));
+    }
     this.exactFrom = undefined;
-    this.frontier = to;
+    this.frontier = this.intervals.findLast((of) => of.class === "exact")?.to;
   }
 
   private closeHole(at: Instant, as: "repaired" | "unwatched"): void {

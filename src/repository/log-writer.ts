@@ -140,6 +140,11 @@ export class LogWriter {
     return this.segment.byteLength > 0 || [...this.tables.values()].some((t) => t.buffer.rows > 0);
   }
 
+  /** What is appended next has no earlier time. */
+  get time(): Instant {
+    return this.lastTime;
+  }
+
   /** End of the last closed tick. */
   get closedTo(): Instant {
     return this.from - 1;

@@ -219,7 +219,7 @@ export class ResponseStream implements Waiter, AsyncIterableIterator<Response> {
 
   /** True while a request is on its way and nothing has come that was not handed on. */
   get isWaiting(): boolean {
-    return this.asked && this.arrived.length === 0;
+    return this.asked && !this.ended && this.arrived.length === 0;
   }
 
   private askAhead(after: Response): void {

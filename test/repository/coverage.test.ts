@@ -129,10 +129,10 @@ describe("CoverageBuilder", () => {
     ]);
   });
 
-  test("a hole that began before the exactness leaves one exact instant", () => {
-    expect(built(copying(10), live(30), hole(25)).intervals).toEqual([
-      { from: 30, to: 30, class: "exact" },
-    ]);
+  test("a hole that began before the exactness leaves nothing of it, nor of what lies after", () => {
+    expect(built(copying(10), live(30), hole(25)).intervals).toEqual([]);
+    const before = [copying(10), live(30), hole(50), live(51)];
+    expect(built(...before, hole(40)).intervals).toEqual([{ from: 30, to: 40, class: "exact" }]);
   });
 
   test("the end of a writer is a hole from its last proof on", () => {

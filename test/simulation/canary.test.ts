@@ -98,7 +98,7 @@ test("a sweep that does not wait for those who read is found", async () => {
 test("a sweep without a grace time is found", async () => {
   const atOnce: typeof maintain = (repository, options, observer) =>
     maintain(repository, { ...options, graceMs: 0 }, observer);
-  const violations = await firstViolations({ ...days, maintain: atOnce }, 7);
+  const violations = await firstViolations({ ...days, maintain: atOnce });
   expect(violations.join("\n")).toMatch(/is missing/);
 }, 120_000);
 

@@ -27,6 +27,7 @@ export interface WriterSetup {
   isAlive: (process: number) => boolean;
   /** Documents of a request of a walk: small, so that small tables have several. */
   chunkDocuments: number;
+  recorder?: Partial<typeof recorderDefaults>;
   wrapSource: (source: Source) => Source;
   onState: (table: string, state: string) => void;
 }
@@ -70,6 +71,7 @@ export class WriterProcess {
         clock,
         {
           ...recorderDefaults,
+          ...setup.recorder,
           selects: () => true,
           once: false,
           copiesAtOnce: 2,

@@ -1,0 +1,75 @@
+/** Readings of the catalog from which something is missing for a moment. */
+import { beforeEach, expect, test } from "vitest";
+import { catalogAt } from "../../src/repository/catalog.js";
+import { readCoverage } from "../../src/repository/coverage-reader.js";
+import { encodeJsonObject } from "../../src/repository/json-object.js";
+import { repositoryName } from "../../src/repository/names.js";
+import type { CatalogRecord } from "../../src/rethinkdb/catalog-reader.js";
+import type { Source } from "../../src/rethinkdb/source.js";
+import { overriding } from "./overriding.js";
+import { SmallWorld } from "./small-world.js";
+
+let world: SmallWorld;
+let table: string;
+
+beforeEach(async () => {
+  world = new SmallWorld();
+  const description = encodeJsonObject("repository", { id: "small-world", created: 0 });
+  await world.store.put(repositoryName, description);
+  table = world.cluster.createTable("test", "orders");
+  for (let i = 0; i < 5; i += 1) world.cluster.write("test", "orders", { put: { id: i } });
+});
+
+const reading = (change: (records: CatalogRecord[]) => CatalogRecord[]) => (source: Source) =>
+  overriding(source, { readCatalog: async () => change(await source.readCatalog()) });
+
+test("indexes that could not be asked for stay what they were known to be", async () => {
+  const indexes = { key: ["indexes", table], value: { indexes: [{ index: "by_x" }] } };
+  let isAnswered = true;
+  const withIndexes = (records: CatalogRecord[]) => [
+    ...records.filter(({ key }) => key[0] !== "indexes"),
+    ...(isAnswered ? [indexes as unknown as CatalogRecord] : []),
+  ];
+  world.startWriter({ wrapSource: reading(withIndexes) });
+  await world.pass(10_000);
+  isAnswered = false;
+  await world.pass(30_000);
+  const catalog = await catalogAt(world.store, Number.MAX_SAFE_INTEGER);
+  expect(catalog.indexes(table)).toEqual([{ index: "by_x" }]);
+  // Those of a table that is gone are gone.
+  world.cluster.dropTable("test", "orders");
+  await world.pass(20_000);
+  const then = await catalogAt(world.store, Number.MAX_SAFE_INTEGER);
+  expect(then.indexes(table)).toEqual([]);
+});
+
+test.each([0, 12_000])(
+  "a table that is missing in one reading is captured when it is there again, with puts that take %i ms",
+  async (slowMs) => {
+    let isHidden = false;
+    let isSlow = slowMs > 0;
+    const put = async (name: string, bytes: Uint8Array) => {
+      if (isSlow && name.includes("/part-")) {
+        await new Promise<void>((resolve) => world.time.after(slowMs, resolve));
+      }
+      return world.store.put(name, bytes);
+    };
+    const isOfTable = ({ key }: CatalogRecord) => key[0] !== "db" && key[1] === table;
+    world.startWriter({
+      store: overriding(world.store, { put }),
+      wrapSource: reading((records) => records.filter((one) => !isHidden || !isOfTable(one))),
+    });
+    // In the middle of the copy.
+    await world.pass(1500);
+    isHidden = true;
+    await world.pass(5200);
+    isHidden = false;
+    await world.pass(5500);
+    isSlow = false;
+    await world.pass(60_000);
+    const { state, frontier, lastCopy } = (await readCoverage(world.store)).get(table)!;
+    expect(state).toBe("live");
+    expect(world.time.trueMs - frontier!).toBeLessThan(20_000);
+    expect(lastCopy).toBeDefined();
+  },
+);
