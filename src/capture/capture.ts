@@ -197,7 +197,8 @@ export class Capture {
   /** Evidence that a fold has found since: the tables are repaired. What was there before, this start repairs. */
   private async followEvidence(signal: AbortSignal): Promise<void> {
     const { store } = this.context.repository;
-    const known = new Set((await listEvidence(store)).map(evidenceId));
+    const before = await whenRead(() => listEvidence(store), this.clock, signal);
+    const known = new Set(before.map(evidenceId));
     while (!signal.aborted) {
       await this.clock.sleep(evidencePollMs, signal).catch(() => undefined);
       for (const evidence of signal.aborted ? [] : await this.evidence()) {
@@ -348,6 +349,22 @@ function refuseForeignSource(records: CatalogRecord[], written: Catalog, locatio
     `the repository keeps the history of another cluster: ${location} has none of its databases and tables`,
     { hint: "give each cluster its own repository" },
   );
+}
+
+/** What `read` gives as soon as it does not fail; nothing if the signal aborts first. */
+async function whenRead<T>(
+  read: () => Promise<T[]>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<T[]> {
+  while (!signal.aborted) {
+    try {
+      return await read();
+    } catch {
+      await clock.sleep(evidencePollMs, signal).catch(() => undefined);
+    }
+  }
+  return [];
 }
 
 function evidenceId({ table, at, sequence }: Evidence): string {

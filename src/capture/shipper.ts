@@ -32,12 +32,15 @@ interface Waiting {
   /** Undefined while the bytes are on the spool. */
   bytes: Buffer | undefined;
   size: number;
+  delivered: boolean;
   resolve: () => void;
   reject: (error: Error) => void;
 }
 
 const retryFirstMs = 200;
 const retryLastMs = 15_000;
+/** A store that has not answered for so long is taken to fail: a network disk that is away hangs, and says nothing. */
+const silentMs = 10_000;
 
 export class RetryingShipper implements Shipper {
   private readonly queue: Waiting[] = [];
@@ -65,7 +68,7 @@ export class RetryingShipper implements Shipper {
   ship(name: string, bytes: Buffer): Promise<void> {
     if (this.failure) return Promise.reject(this.failure);
     return new Promise((resolve, reject) => {
-      this.queue.push({ name, bytes, size: bytes.length, resolve, reject });
+      this.queue.push({ name, bytes, size: bytes.length, delivered: false, resolve, reject });
       this.waitingBytes += bytes.length;
       if (!this.working) void this.work();
       // While the store fails nothing stays in memory alone for longer than the spool takes.
@@ -97,7 +100,21 @@ export class RetryingShipper implements Shipper {
   private async deliver(segment: Waiting): Promise<void> {
     let pauseMs = retryFirstMs;
     let failingSince: number | undefined;
+    const fails = (error: Error) => {
+      if (failingSince === undefined) this.observer.storeFails(error);
+      failingSince ??= this.clock.monotonicMs();
+      this.failing = true;
+    };
     for (;;) {
+      const answered = new AbortController();
+      const silence = this.clock.sleep(silentMs, answered.signal).then(() => {
+        fails(new Error("the store does not answer"));
+        return this.spoolWaiting();
+      });
+      // Once it has answered, whoever spools next meets what was wrong with the spool.
+      silence.catch((error: unknown) => {
+        if (!answered.signal.aborted) this.end(error);
+      });
       try {
         await this.refuseIfFenced();
         await this.put(segment);
@@ -109,9 +126,9 @@ export class RetryingShipper implements Shipper {
         return;
       } catch (error) {
         if (isPermanent(error)) throw error;
-        if (failingSince === undefined) this.observer.storeFails(error as Error);
-        failingSince ??= this.clock.monotonicMs();
-        this.failing = true;
+        fails(error as Error);
+      } finally {
+        answered.abort(new Error("it has answered"));
       }
       await this.spoolWaiting();
       await this.clock.sleep(pauseMs * (0.5 + this.random()));
@@ -168,7 +185,7 @@ export class RetryingShipper implements Shipper {
         });
       }
       // It may have been delivered while it was written here.
-      if (!this.queue.includes(segment)) {
+      if (segment.delivered) {
         await this.spool.store.delete(segment.name);
         continue;
       }
@@ -179,6 +196,7 @@ export class RetryingShipper implements Shipper {
   }
 
   private async unspool(segment: Waiting): Promise<void> {
+    segment.delivered = true;
     if (segment.bytes) {
       this.waitingBytes -= segment.size;
       return;

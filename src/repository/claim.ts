@@ -31,6 +31,9 @@ export interface Owner {
 /** A writer that has not been heard of for so long is taken to be gone: three idle segments missed. */
 const silenceMs = 180_000;
 
+/** A look at the log that is older than this is no ground for a claim: what came since would be disowned. */
+const lookMsMax = 30_000;
+
 /**
  * Claims the next epoch. Refuses, with code "fenced", while the writer before seems to live, unless `takeOver`.
  */
@@ -42,6 +45,7 @@ export async function claimEpoch(
 ): Promise<Claim> {
   const { store } = repository;
   for (;;) {
+    const lookedAt = timesOf(clock);
     const before = (await listClaims(store)).at(-1);
     const last = await endOfLog(await LogView.read(store));
     if (before && !takeOver) refuseIfAlive(before, last, owner, clock.now());
@@ -53,6 +57,8 @@ export async function claimEpoch(
       process: owner.process,
       previous: last ? { name: last.name, checksum: last.checksum } : null,
     };
+    // The process may have stood still since, or the machine slept.
+    if (timesOf(clock).some((time, i) => time - lookedAt[i]! > lookMsMax)) continue;
     try {
       await store.put(writerName(epoch), encodeJsonObject("writer", claim));
       return { epoch, last };
@@ -61,6 +67,11 @@ export async function claimEpoch(
       if (!(error instanceof ObjectExists)) throw error;
     }
   }
+}
+
+/** By the clock that stops while a machine sleeps, and by the one that may be set. */
+function timesOf(clock: Clock): [number, number] {
+  return [clock.monotonicMs(), clock.now()];
 }
 
 function refuseIfAlive(
