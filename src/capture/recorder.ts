@@ -335,8 +335,8 @@ export class Recorder {
     await Promise.all([watched.answering, watched.draining]);
   }
 
-  private checkHeartbeat(watched: WatchedFeed, now: number): void {
-    if (!watched.feed || now - watched.lastAnswerMs <= this.options.heartbeatMs) return;
+  private checkHeartbeat(watched: WatchedFeed, askedMs: number): void {
+    if (!watched.feed || askedMs - watched.lastAnswerMs <= this.options.heartbeatMs) return;
     watched.feed = undefined;
     watched.onSilent();
   }

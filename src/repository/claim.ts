@@ -33,6 +33,7 @@ const silenceMs = 180_000;
 
 /** A look at the log that is older than this is no ground for a claim: what came since would be disowned. */
 const lookMsMax = 30_000;
+const looksMax = 5;
 
 /**
  * Claims the next epoch. Refuses, with code "fenced", while the writer before seems to live, unless `takeOver`.
@@ -44,7 +45,7 @@ export async function claimEpoch(
   takeOver: boolean,
 ): Promise<Claim> {
   const { store } = repository;
-  for (;;) {
+  for (let looks = 1; ; looks += 1) {
     const lookedAt = timesOf(clock);
     const before = (await listClaims(store)).at(-1);
     const last = await endOfLog(await LogView.read(store));
@@ -58,7 +59,10 @@ export async function claimEpoch(
       previous: last ? { name: last.name, checksum: last.checksum } : null,
     };
     // The process may have stood still since, or the machine slept.
-    if (timesOf(clock).some((time, i) => time - lookedAt[i]! > lookMsMax)) continue;
+    if (timesOf(clock).some((time, i) => time - lookedAt[i]! > lookMsMax)) {
+      if (looks >= looksMax) throw tooSlow(store.location);
+      continue;
+    }
     try {
       await store.put(writerName(epoch), encodeJsonObject("writer", claim));
       return { epoch, last };
@@ -67,6 +71,15 @@ export async function claimEpoch(
       if (!(error instanceof ObjectExists)) throw error;
     }
   }
+}
+
+function tooSlow(location: string): ThinkbackError {
+  const seconds = lookMsMax / 1000;
+  return new ThinkbackError(
+    "repository",
+    `${location} takes more than ${seconds} s to say where the log ends, which is too long to begin a capture`,
+    { hint: "see why the repository's store is so slow, and start again" },
+  );
 }
 
 /** By the clock that stops while a machine sleeps, and by the one that may be set. */

@@ -11,7 +11,7 @@ import { planRestore, type RestorePlan, type RestoreRequest } from "./plan.js";
 import { drawInstant, exactSpans } from "./random-instant.js";
 
 export interface DrillChoice {
-  /** "latest": the newest that all chosen tables have. "random": any at which all of them are exact. */
+  /** "latest": the newest that all chosen tables have. "random": one at which all of them are exact. */
   at: Instant | "latest" | "random";
   /** "db.table" each; all tables of `databases`, or of the cluster, if empty. */
   tables: string[];

@@ -56,7 +56,7 @@ function stepsOf({ intervals, frontier, watched, state }: TableCoverage): Step[]
   return steps;
 }
 
-/** An instant of the spans, each as likely as any other; undefined if there is none. @param random from 0 to below 1 */
+/** An instant of the spans, each equally likely; undefined if there is none. @param random from 0 to below 1 */
 export function drawInstant(spans: Span[], random: () => number): Instant | undefined {
   const lengths = spans.map(({ from, to }) => to - from + 1);
   let left = Math.floor(random() * lengths.reduce((sum, length) => sum + length, 0));

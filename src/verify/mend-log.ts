@@ -66,6 +66,7 @@ export async function foldAnew(
   damaged: DamagedFolded[],
   options: {
     now: Instant;
+    publishedAt: () => Instant;
     settleMs: number;
     unique: string;
     policy: Policy;

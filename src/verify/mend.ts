@@ -149,8 +149,16 @@ class Mending {
     if (held.length > 0) {
       const now = options.clock.now();
       const { settleMs, unique } = options;
+      const publishedAt = () => options.clock.now();
       const policy = await readPolicy(repository, now);
-      const made = await foldAnew(repository, held, { now, settleMs, unique, policy, signal });
+      const made = await foldAnew(repository, held, {
+        now,
+        publishedAt,
+        settleMs,
+        unique,
+        policy,
+        signal,
+      });
       for (const { said } of held) {
         const by = made.filter(({ from, to }) => from <= said.to && said.from <= to);
         this.rebuilt.set(

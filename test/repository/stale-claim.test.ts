@@ -5,6 +5,7 @@ import { Random } from "../simulated/random.js";
 import { overriding } from "../simulation/overriding.js";
 import { dayMs, dayOf } from "./declared.js";
 import { Month, patient, tables } from "./month.js";
+import { namesIn } from "./recording.js";
 
 test("a writer that stood still after its look at the log looks again before it claims", async () => {
   const month = await Month.begin(new Random(1), "all:20d");
@@ -29,4 +30,21 @@ test("a writer that stood still after its look at the log looks again before it 
   await claimEpoch(repository, patient(month.clock), owner, true);
   expect(reads).toBeGreaterThan(0);
   expect(await exactTo()).toBeGreaterThan(lookedAt + 14 * 300_000 - 60_000);
+});
+
+test("a store that is too slow for a fresh look is named, and nothing is claimed", async () => {
+  const month = await Month.begin(new Random(1), "all:20d");
+  await month.workUntil(dayOf(month.clock.instant) + dayMs);
+  const claims = await namesIn(month.store, "writers/");
+  const get = (...args: Parameters<typeof month.store.get>) => {
+    month.clock.instant += 40_000;
+    return month.store.get(...args);
+  };
+  const repository = { ...month.repository, store: overriding(month.store, { get }) };
+  const owner = { host: "beta", process: 7, isAlive: () => false };
+  await expect(claimEpoch(repository, patient(month.clock), owner, true)).rejects.toMatchObject({
+    code: "repository",
+    message: expect.stringMatching(/more than 30 s to say where the log ends/) as string,
+  });
+  expect(await namesIn(month.store, "writers/")).toEqual(claims);
 });
