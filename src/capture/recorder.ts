@@ -1,8 +1,9 @@
 /**
- * The tick: every so often what was captured becomes a segment, and what is proven becomes the frontier.
+ * The tick: every so often what was captured becomes a segment; and about every second, whatever the length of ticks,
+ * everything that is watched is proven anew.
  *
- * Invariant: a frontier is stored only after a round trip, on the connection of the table's own feed, that began at or
- * after it. Break it and a dead connection looks like a quiet table.
+ * Invariant: a proof counts for an instant only if all of it began after that instant. Break it and a dead connection, or
+ * a feed that is behind, looks like a quiet table.
  */
 import { type Clock, withTimeout } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
@@ -10,8 +11,12 @@ import type { Instant } from "../instant.js";
 import type { CoverageRecord } from "../repository/coverage.js";
 import type { LogWriter, TickFacts } from "../repository/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
+import type { Source, TableReference } from "../rethinkdb/source.js";
 import { StoreFull } from "../storage/object-store.js";
 import { ClockCourse } from "./clock-course.js";
+import { DeliveryProof, type Surveyed } from "./delivery-proof.js";
+import { Frontier } from "./frontier.js";
+import { isTrouble } from "./trouble.js";
 import { type PaceChange, TickPace } from "./tick-pace.js";
 
 export interface RecorderOptions {
@@ -36,6 +41,8 @@ export interface RecorderObserver {
   clockSetBack(since: Instant): void;
   /** Ticks are longer or shorter from now on. */
   tickAdapted(change: PaceChange): void;
+  /** The source does not say how much is written, so no table can be proven; undefined when it does again. */
+  surveyFails(reason: string | undefined): void;
 }
 
 export const recorderDefaults: RecorderOptions = {
@@ -48,6 +55,12 @@ export const recorderDefaults: RecorderOptions = {
 
 /** A tick while somebody waits for a frontier. */
 const hurriedTickMs = 20;
+/** Proofs begin so far apart: half of what may lie between two of them. */
+const proofEveryMs = 1000;
+/** Surveys take at most this share of the time, however often they are wanted. */
+const surveyShareMax = 1 / 3;
+/** A survey that takes longer than this is not repeated for the sake of one table. */
+const recountMsMax = 20;
 /** At the end of a capture, how long the last round trips are waited for. */
 const lastProofMs = 2000;
 
@@ -58,47 +71,46 @@ const lastShipMs = 15_000;
 const fullPollMs = 100;
 
 interface WatchedFeed {
+  table: () => TableReference;
   /** Undefined once the feed is gone; the frontier then stays, until a coverage record says why. */
   feed: Feed | undefined;
+  delivery: DeliveryProof;
   stop: AbortController;
-  /** The greatest tick end that is proven. */
-  proven: Instant;
-  /** The round trip under way, and the tick end that the last one proves. */
-  answering: Promise<void> | undefined;
-  answeredTo: Instant;
-  /** The wait for an empty queue, and the tick end that the last one proves. */
-  draining: Promise<void> | undefined;
-  drainedTo: Instant;
+  /** The proof under way. */
+  proving: Promise<void> | undefined;
   /** When a round trip last came back, and how long it took; by the monotonic clock. */
   lastAnswerMs: number;
   latencyMs: number;
-  /** Called once when the heartbeat is missed. */
-  onSilent: () => void;
+  /** Called once when the feed has to be given up. */
+  onLost: (reason: Error) => void;
 }
 
-interface FrontierWaiter {
-  table: string;
-  after: Instant;
-  resolve: (frontier: Instant) => void;
+/** The server did not answer on the feed's connection for too long. */
+export class HeartbeatMissed extends Error {
+  constructor() {
+    super("heartbeat missed: the server did not answer on the feed's connection");
+  }
 }
 
 export class Recorder {
+  readonly frontier: Frontier;
+  /** Told of a stream whose proof somebody waits for. */
+  onAwaited: (stream: string) => void = () => undefined;
   private readonly watched = new Map<string, WatchedFeed>();
   private serverClock: TickFacts["serverClock"] = null;
   private readonly pace: TickPace;
   private readonly course: ClockCourse;
-  private waiters: FrontierWaiter[] = [];
   /** Ends the pause before the next tick. */
   private hurry = new AbortController();
-  /** The greatest proof of any feed so far. */
-  private frontier: Instant;
   /** End of the last segment that held changes, until a later segment carries their proof. */
   private changesTo: Instant | undefined;
   private lastSegmentAt = Number.NEGATIVE_INFINITY;
-  /** When the tick before was closed, and with it the feeds were asked for a round trip. */
+  /** When proofs were last begun, and the time before that. */
   private askedMs = Number.NEGATIVE_INFINITY;
-  /** Proofs that stand in durable segments, by table. */
-  private readonly durable = new Map<string, Instant>();
+  private askedBeforeMs = Number.NEGATIVE_INFINITY;
+  /** How long the last survey took. */
+  private surveyMs = 0;
+  private surveyFailure: string | undefined;
   private shipped: Promise<void> = Promise.resolve();
   private fail: (error: Error) => void = () => undefined;
   /** Rejects when a segment could not be stored; never resolves. */
@@ -108,6 +120,7 @@ export class Recorder {
 
   constructor(
     readonly log: LogWriter,
+    private readonly source: Pick<Source, "survey">,
     private readonly clock: Clock,
     private readonly options: RecorderOptions,
     private readonly observer: RecorderObserver,
@@ -115,35 +128,50 @@ export class Recorder {
     this.failure.catch(() => undefined);
     this.pace = new TickPace({ minMs: options.tickMs, maxMs: options.tickMaxMs });
     this.course = new ClockCourse(clock);
-    this.frontier = log.closedTo;
+    this.frontier = new Frontier(log, clock, (stream) => {
+      this.hurry.abort(new Error("somebody waits for a tick"));
+      this.onAwaited(stream);
+    });
   }
 
-  /** Closes ticks until the signal aborts; then one last. Rejects if a segment cannot be stored. */
-  async run(signal: AbortSignal): Promise<void> {
+  /**
+   * Closes ticks until the signal aborts; then one last. Rejects if a segment cannot be stored.
+   * @param proveRest proves what is not a feed, for an instant that has passed
+   */
+  async run(signal: AbortSignal, proveRest: () => Promise<void> = async () => undefined): Promise<void> {
     signal.addEventListener("abort", () => this.hurry.abort(signal.reason), { once: true });
     const ticks = async () => {
-      let lastTick = this.clock.monotonicMs();
+      let lastTickMs = this.clock.monotonicMs();
       while (!signal.aborted) {
         this.hurry = new AbortController();
-        const pauseMs = this.waiters.length > 0 ? hurriedTickMs : this.pace.tickMs;
-        const sleepMs = Math.min(pauseMs, this.pace.tickMs);
-        await this.clock.sleep(sleepMs, this.hurry.signal).catch(() => undefined);
+        const pauseMs = this.pauseMs(lastTickMs);
+        await this.clock.sleep(pauseMs, this.hurry.signal).catch(() => undefined);
+        if (signal.aborted) break;
+        const now = this.clock.monotonicMs();
+        const isDue = now - lastTickMs >= this.pace.tickMs;
         // Nobody is served sooner by more segments while those before wait for the store.
-        const due = this.clock.monotonicMs() - lastTick >= this.pace.tickMs;
-        if (signal.aborted || (this.log.isShipping && !due)) continue;
-        lastTick = this.clock.monotonicMs();
-        this.tick();
+        if (isDue || (this.frontier.isAwaited && !this.log.isShipping)) {
+          lastTickMs = now;
+          this.tick();
+        } else if (now - this.askedMs >= proofEveryMs) this.proveAll();
       }
-      await this.closeLast();
+      await this.closeLast(proveRest);
     };
     await Promise.race([ticks(), this.failure]);
   }
 
+  private pauseMs(lastTickMs: number): number {
+    const now = this.clock.monotonicMs();
+    const toTick = lastTickMs + this.pace.tickMs - now;
+    const toProof = this.askedMs + proofEveryMs - now;
+    const hurried = this.frontier.isAwaited ? hurriedTickMs : Number.POSITIVE_INFINITY;
+    return Math.max(0, Math.min(hurried, toTick, toProof));
+  }
+
   /** Two segments: one with what is left, and, once that is proven, one that says so. */
-  private async closeLast(): Promise<void> {
+  private async closeLast(proveRest: () => Promise<void>): Promise<void> {
     this.closeSegment(false);
-    const to = this.log.closedTo;
-    const proofs = Promise.all([...this.watched.values()].map((one) => this.proveLast(one, to)));
+    const proofs = Promise.all([this.proveLast(), proveRest()]);
     await withTimeout(this.clock, lastProofMs, proofs, () => new Error("no proof")).catch(
       () => undefined,
     );
@@ -151,27 +179,26 @@ export class Recorder {
     await withTimeout(this.clock, lastShipMs, this.shipped, () => notShipped());
   }
 
-  /** What is under way proves an earlier tick only, and is not waited for. */
-  private async proveLast(watched: WatchedFeed, to: Instant): Promise<void> {
-    watched.answering = undefined;
-    watched.draining = undefined;
-    await this.prove(watched, to);
+  /** What is under way proves an earlier instant only; the last one is proven after it. */
+  private async proveLast(): Promise<void> {
+    await Promise.all([...this.watched.values()].map(({ proving }) => proving));
+    this.proveAll();
+    await Promise.all([...this.watched.values()].map(({ proving }) => proving));
   }
 
-  /** From now on the table's frontier follows from round trips on `feed`; `onSilent` is told if they cease. */
-  watch(table: string, feed: Feed, onSilent: () => void): void {
-    const { closedTo } = this.log;
-    this.watched.set(table, {
+  /** From now on the table's frontier follows from proofs of `feed`; `onLost` is told if it has to be given up. */
+  watch(table: () => TableReference, feed: Feed, onLost: (reason: Error) => void): void {
+    const { id } = table();
+    this.frontier.begin(id);
+    this.watched.set(id, {
+      table,
       feed,
+      delivery: new DeliveryProof(feed, this.clock),
       stop: new AbortController(),
-      proven: closedTo,
-      answering: undefined,
-      answeredTo: closedTo,
-      draining: undefined,
-      drainedTo: closedTo,
+      proving: undefined,
       lastAnswerMs: this.clock.monotonicMs(),
       latencyMs: 0,
-      onSilent,
+      onLost,
     });
   }
 
@@ -192,33 +219,11 @@ export class Recorder {
     watched.stop.abort(new Error("the feed is gone"));
   }
 
-  /** How far the table's capture is proven now; before any proof, the end of the tick before its watch. */
-  provenTo(table: string): Instant {
-    return this.watched.get(table)?.proven ?? this.log.closedTo;
-  }
-
   recordCoverage(table: string, record: CoverageRecord): void {
-    this.log.appendRecord("coverage", table, record);
-    if (record.state === "hole" || record.state === "dropped") this.watched.delete(table);
-  }
-
-  /** Resolves when the frontier of `table` is at or after `after`, and durable; rejects if the signal aborts first. */
-  frontierReaches(table: string, after: Instant, signal: AbortSignal): Promise<Instant> {
-    return new Promise((resolve, reject) => {
-      const waiter: FrontierWaiter = { table, after, resolve };
-      this.waiters.push(waiter);
-      const giveUp = () => {
-        this.waiters = this.waiters.filter((other) => other !== waiter);
-        reject(signal.reason as Error);
-      };
-      waiter.resolve = (frontier) => {
-        signal.removeEventListener("abort", giveUp);
-        resolve(frontier);
-      };
-      if (signal.aborted) giveUp();
-      else signal.addEventListener("abort", giveUp, { once: true });
-      this.hurry.abort(new Error("somebody waits for a tick"));
-    });
+    this.frontier.record(table, record);
+    if (record.state !== "hole" && record.state !== "dropped") return;
+    this.watched.delete(table);
+    this.frontier.end(table);
   }
 
   /**
@@ -246,114 +251,124 @@ export class Recorder {
     const now = this.clock.monotonicMs();
     const idle = now - this.lastSegmentAt >= this.options.idleSegmentMs;
     const { hasChanges, isShipping } = this.log;
-    const awaited = this.waiters.some(({ table, after }) => this.provenTo(table) >= after);
-    const owed = idle || awaited || this.owesProof();
-    const wanted = hasChanges || (owed && !isShipping);
-    if (wanted) {
+    const owed = idle || this.frontier.owesSegment || this.owesProof;
+    if (hasChanges || (owed && !isShipping)) {
       this.lastSegmentAt = now;
       this.closeSegment(false);
       this.changesTo = hasChanges ? this.log.closedTo : undefined;
-    } else {
-      // Nothing to store, but the feeds are proven all the same: the next segment says so.
-      this.proveAll(this.log.mark());
     }
-    // A tick may be longer than the heartbeat: silence counts up to when an answer was last asked for.
-    for (const watched of this.watched.values()) this.checkHeartbeat(watched, this.askedMs);
-    this.askedMs = now;
+    this.proveAll();
   }
 
   private closeSegment(closed: boolean): void {
-    const facts = this.facts(closed);
-    const tables = new Map([...this.watched].map(([id, { proven }]) => [id, proven]));
+    const proofs = this.frontier.snapshot();
     const closedMs = this.clock.monotonicMs();
-    const { to, durable } = this.log.closeTick(facts);
+    const facts = { ...this.frontier.facts(), serverClock: this.serverClock, closed };
+    const { durable } = this.log.closeTick(facts);
     this.shipped = durable.then(
       () => {
-        this.noteDurable(tables);
+        this.frontier.noteDurable(proofs);
         const change = this.pace.note(this.clock.monotonicMs() - closedMs);
         if (change) this.observer.tickAdapted(change);
       },
       (error: unknown) => this.fail(explainPut(error)),
     );
-    this.proveAll(to);
   }
 
   /** True if the last changes are stored and proven, but no segment says the latter yet. */
-  private owesProof(): boolean {
-    const { changesTo } = this;
-    if (changesTo === undefined) return false;
-    return [...this.watched.values()].every(({ feed, proven }) => !feed || proven >= changesTo);
+  private get owesProof(): boolean {
+    return this.changesTo !== undefined && this.frontier.hasPassed(this.changesTo);
   }
 
-  private proveAll(to: Instant): void {
-    for (const watched of this.watched.values()) void this.prove(watched, to);
-  }
-
-  private facts(closed: boolean): TickFacts {
-    let { frontier } = this;
-    for (const { proven } of this.watched.values()) frontier = Math.max(frontier, proven);
-    this.frontier = frontier;
-    const lagging: Record<string, Instant> = {};
-    for (const [id, watched] of this.watched) {
-      if (watched.proven < frontier) lagging[id] = watched.proven;
+  /** Begins a proof, for the instant that is now, of every feed of which none is under way. */
+  private proveAll(): void {
+    const markedMs = this.clock.monotonicMs();
+    if (markedMs - this.askedMs < this.surveyMs / surveyShareMax) return;
+    this.askedBeforeMs = this.askedMs;
+    this.askedMs = markedMs;
+    const to = this.log.mark();
+    const free = [...this.watched.values()].filter(({ feed, proving }) => feed && !proving);
+    const survey = free.length > 0 ? this.survey(free) : undefined;
+    for (const watched of free) {
+      watched.proving = this.prove(watched, to, markedMs, survey!).finally(() => {
+        watched.proving = undefined;
+      });
     }
-    return { frontier, lagging, serverClock: this.serverClock, closed };
+    // Silence counts up to when an answer was asked for: this process may have stood still since.
+    for (const watched of this.watched.values()) this.checkHeartbeat(watched, this.askedBeforeMs);
+  }
+
+  /** What the servers count for the tables; a table that they do not answer for is not in it. */
+  private async survey(watched: WatchedFeed[]): Promise<Map<string, Surveyed>> {
+    const askedMs = this.clock.monotonicMs();
+    const asked = watched.map(({ table, feed }) => ({ table: table(), delivered: feed!.delivered }));
+    try {
+      const counted = await this.source.survey(asked.map(({ table }) => table));
+      this.surveyMs = this.clock.monotonicMs() - askedMs;
+      this.noteSurvey(undefined);
+      const surveyed = new Map<string, Surveyed>();
+      for (const { table, delivered } of asked) {
+        const writes = counted.get(table.id);
+        if (writes) surveyed.set(table.id, { writes, askedMs, delivered });
+      }
+      return surveyed;
+    } catch (error) {
+      if (!isTrouble(error)) throw error;
+      this.noteSurvey(messageOf(error));
+      return new Map();
+    }
+  }
+
+  private noteSurvey(failure: string | undefined): void {
+    if (failure !== this.surveyFailure) this.observer.surveyFails(failure);
+    this.surveyFailure = failure;
   }
 
   /**
-   * Two things prove a feed up to `to`: a round trip on its connection, and that the server's queue for it was empty,
-   * both begun after `to`. One of each at a time; a slow one proves the tick it began after, and no later one.
-   * Resolves when those that are under way have ended.
+   * Everything acknowledged before `to` has been delivered, as DeliveryProof finds out, and the feed's connection lives.
+   * A slow proof proves the instant that it began after, and no later one; without one the frontier stays.
    */
-  private async prove(watched: WatchedFeed, to: Instant): Promise<void> {
-    const { feed, stop } = watched;
-    if (!feed) return;
-    const began = this.clock.monotonicMs();
-    watched.answering ??= feed.roundTrip().then(
-      () => {
-        watched.answering = undefined;
-        watched.lastAnswerMs = this.clock.monotonicMs();
-        watched.latencyMs = watched.lastAnswerMs - began;
-        watched.answeredTo = Math.max(watched.answeredTo, to);
-        settle(watched);
-      },
-      () => {
-        // Without proof the frontier stays; a feed that is lost is reported by its own reader or by the heartbeat.
-        watched.answering = undefined;
-      },
-    );
-    watched.draining ??= feed.drained(this.clock, stop.signal).then(
-      () => {
-        watched.draining = undefined;
-        watched.drainedTo = Math.max(watched.drainedTo, to);
-        settle(watched);
-      },
-      () => {
-        watched.draining = undefined;
-      },
-    );
-    await Promise.all([watched.answering, watched.draining]);
+  private async prove(
+    watched: WatchedFeed,
+    to: Instant,
+    markedMs: number,
+    survey: Promise<Map<string, Surveyed>>,
+  ): Promise<void> {
+    const { table, delivery, stop } = watched;
+    const { id } = table();
+    const recount = async () =>
+      this.surveyMs > recountMsMax ? undefined : (await this.survey([watched])).get(id);
+    try {
+      const answering = this.answer(watched);
+      answering.catch(() => undefined);
+      const surveyed = (await survey).get(id);
+      await answering;
+      if (!surveyed || stop.signal.aborted) return;
+      const isProven = await delivery.prove(surveyed, recount, stop.signal);
+      if (isProven && watched.feed) this.frontier.prove(id, to, markedMs);
+    } catch (error) {
+      // A feed that is lost is reported by its own reader, or by the heartbeat.
+      if (!stop.signal.aborted && !isTrouble(error)) this.giveUp(watched, error as Error);
+    }
+  }
+
+  private async answer(watched: WatchedFeed): Promise<void> {
+    const askedMs = this.clock.monotonicMs();
+    await watched.feed!.roundTrip();
+    watched.lastAnswerMs = this.clock.monotonicMs();
+    watched.latencyMs = watched.lastAnswerMs - askedMs;
   }
 
   private checkHeartbeat(watched: WatchedFeed, askedMs: number): void {
     if (!watched.feed || askedMs - watched.lastAnswerMs <= this.options.heartbeatMs) return;
+    watched.feed.disconnect();
+    this.giveUp(watched, new HeartbeatMissed());
+  }
+
+  private giveUp(watched: WatchedFeed, reason: Error): void {
     watched.feed = undefined;
-    watched.onSilent();
+    watched.onLost(reason);
   }
-
-  private noteDurable(proofs: Map<string, Instant>): void {
-    for (const [table, proven] of proofs) this.durable.set(table, proven);
-    this.waiters = this.waiters.filter(({ table, after, resolve }) => {
-      const frontier = this.durable.get(table) ?? Number.NEGATIVE_INFINITY;
-      if (frontier < after) return true;
-      resolve(frontier);
-      return false;
-    });
-  }
-}
-
-function settle(watched: WatchedFeed): void {
-  if (watched.feed) watched.proven = Math.min(watched.answeredTo, watched.drainedTo);
 }
 
 function notShipped(): Error {

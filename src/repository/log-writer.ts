@@ -32,7 +32,10 @@ interface OpenTable {
 }
 
 /** What capture knows when a tick closes. */
-export type TickFacts = Pick<SegmentFooter, "frontier" | "lagging" | "serverClock" | "closed">;
+export type TickFacts = Pick<
+  SegmentFooter,
+  "frontier" | "lagging" | "proofBoundMs" | "serverClock" | "closed"
+>;
 
 /** Takes closed segments to the repository, in the order of the calls. */
 export interface Shipper {
@@ -138,6 +141,11 @@ export class LogWriter {
   /** True if something was appended since the last tick was closed. */
   get hasChanges(): boolean {
     return this.segment.byteLength > 0 || [...this.tables.values()].some((t) => t.buffer.rows > 0);
+  }
+
+  /** What is appended next has this time, or a later one. */
+  get now(): Instant {
+    return Math.max(this.clock.now(), this.lastTime);
   }
 
   /** What is appended next has no earlier time. */

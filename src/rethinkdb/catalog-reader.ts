@@ -1,9 +1,18 @@
 import type { Connection } from "./connection.js";
 import { r, systemTable } from "./reql.js";
-import { errorClasses, ReqlError } from "./response.js";
+import { isRefusal, ReqlError } from "./response.js";
+
+/** The catalog as it was at some moment after it was asked for. */
+export interface CatalogReading {
+  /** Servers, databases, tables and their indexes. */
+  structure: CatalogRecord[];
+  /** Users and permissions; undefined if they may not be read now. */
+  access: CatalogRecord[] | undefined;
+}
 
 /**
  * One entry of the catalog. Keys:
+ *   ["server", <id>]                {id, name}; of every server that was ever seen
  *   ["db", <id>]                    {id, name}
  *   ["table", <id>]                 the row of table_config
  *   ["indexes", <table id>]         {indexes: [{index, function, multi, geo, outdated, query}]}
@@ -40,54 +49,82 @@ export interface IndexStatus {
   query: string;
 }
 
-/** Reads the whole catalog. Tables whose replicas cannot be reached come with their `error` and without indexes. */
-export async function readCatalog(connection: Connection): Promise<CatalogRecord[]> {
-  const [dbs, tables, users, permissions] = await Promise.all([
+/**
+ * Reads the whole catalog. Tables whose replicas cannot be reached come with their `error` and without indexes.
+ */
+export async function readCatalog(connection: Connection): Promise<CatalogReading> {
+  const [servers, dbs, tables, users, permissions] = await Promise.all([
+    connection.rows(systemTable("server_config")),
     connection.rows(systemTable("db_config")),
     connection.rows(systemTable("table_config")),
     readIfPermitted(connection, "users"),
     readIfPermitted(connection, "permissions"),
   ]);
-  const indexes = await Promise.all(
-    (tables as TableConfig[])
-      .filter((table) => !table.error)
-      .map((t) => readIndexes(connection, t)),
-  );
-  return [
+  const configs = tables as TableConfig[];
+  const indexes = await readIndexes(connection, configs);
+  const structure = [
+    ...(servers as { id: string; name: string }[]).map(({ id, name }) => {
+      return { key: ["server", id], value: { id, name } };
+    }),
     ...(dbs as { id: string }[]).map((db) => ({ key: ["db", db.id], value: db })),
-    ...(tables as TableConfig[]).map((table) => ({ key: ["table", table.id], value: table })),
-    ...indexes.filter((record) => record !== undefined),
+    ...configs.map((table) => ({ key: ["table", table.id], value: table })),
+    ...indexes,
+  ];
+  const access = users && permissions && [
     ...(users as { id: string }[]).map((user) => ({ key: ["user", user.id], value: user })),
     ...(permissions as { id: string[] }[]).map((p) => ({ key: ["permission", ...p.id], value: p })),
   ];
+  return { structure, access };
 }
 
-/** The tables users and permissions need a grant that a backup user may lack; without it they are not captured. */
-async function readIfPermitted(connection: Connection, table: string): Promise<unknown[]> {
+/** Undefined if the grant is missing that this needs: then nothing is known, which is not the same as nothing there. */
+async function readIfPermitted(
+  connection: Connection,
+  table: string,
+): Promise<unknown[] | undefined> {
   try {
     return await connection.rows(systemTable(table));
   } catch (error) {
-    if (error instanceof ReqlError && error.errorClass === errorClasses.permission) return [];
+    if (isRefusal(error)) return undefined;
     throw error;
   }
 }
 
+/** One query for all tables; where one of them cannot answer, one for each. A table that has none is not asked. */
 async function readIndexes(
   connection: Connection,
-  table: TableConfig,
-): Promise<CatalogRecord | undefined> {
-  try {
-    const rows = await connection.value<IndexStatus[]>(
-      r.db(table.db).table!(table.name).indexStatus!(),
+  configs: readonly TableConfig[],
+): Promise<CatalogRecord[]> {
+  const reachable = configs.filter(({ error }) => error === undefined);
+  const none = reachable.filter(({ indexes }) => indexes.length === 0);
+  const asked = reachable.filter(({ indexes }) => indexes.length > 0);
+  const read = async (tables: TableConfig[]) => {
+    if (tables.length === 0) return [];
+    const statuses = tables.map(({ db, name }) => r.db(db).table!(name).indexStatus!());
+    const answers = await connection.value<IndexStatus[][]>(r.expr(statuses));
+    return tables.map((table, i) => indexRecord(table, answers[i]!));
+  };
+  const records = await read(asked).catch(async (error: unknown) => {
+    if (!isOfOneTable(error)) throw error;
+    const each = asked.map((table) =>
+      read([table]).catch((of: unknown) => {
+        // Dropped, renamed or not reachable since the listing: what was known of it stays.
+        if (isOfOneTable(of)) return [];
+        throw of;
+      }),
     );
-    const indexes = rows.map(({ index, function: fn, multi, geo, outdated, query }) => {
-      return { index, function: fn, multi, geo, outdated, query };
-    });
-    return { key: ["indexes", table.id], value: { indexes } };
-  } catch (error) {
-    // Dropped or renamed since the listing, or not reachable: the next reading tells.
-    if (error instanceof ReqlError && error.errorClass !== errorClasses.permission)
-      return undefined;
-    throw error;
-  }
+    return (await Promise.all(each)).flat();
+  });
+  return [...none.map((table) => indexRecord(table, [])), ...records];
+}
+
+function indexRecord({ id }: TableConfig, statuses: IndexStatus[]): CatalogRecord {
+  const indexes = statuses.map(({ index, function: fn, multi, geo, outdated, query }) => {
+    return { index, function: fn, multi, geo, outdated, query };
+  });
+  return { key: ["indexes", id], value: { indexes } };
+}
+
+function isOfOneTable(error: unknown): boolean {
+  return error instanceof ReqlError && !isRefusal(error);
 }

@@ -32,6 +32,7 @@ export class Connection {
   private nextToken = 1;
   private readonly waiters = new Map<number, Waiter>();
   private lostError: ConnectionLost | undefined;
+  private sharedTrip: Promise<void> | undefined;
   /** Resolves when the connection is gone, with the reason. */
   readonly lost: Promise<ConnectionLost>;
 
@@ -80,9 +81,21 @@ export class Connection {
     return response;
   }
 
-  /** Asks the server who it is: a round trip on this connection. */
-  async roundTrip(): Promise<void> {
-    await this.ask(`[${queryTypes.serverInfo}]`);
+  /** Asks the server who it is. A proxy answers for itself. */
+  async serverInfo(): Promise<{ id: string; name: string; proxy: boolean }> {
+    const response = await this.ask(`[${queryTypes.serverInfo}]`);
+    return response.rows()[0] as { id: string; name: string; proxy: boolean };
+  }
+
+  /** A round trip on this connection that begins after the call; calls of one moment share it. */
+  roundTrip(): Promise<void> {
+    if (!this.sharedTrip) {
+      this.sharedTrip = this.serverInfo().then(() => undefined);
+      queueMicrotask(() => {
+        this.sharedTrip = undefined;
+      });
+    }
+    return this.sharedTrip;
   }
 
   /** Runs a query and yields its responses as they come, fetching a little ahead at the given pace. */

@@ -6,7 +6,9 @@ import {
   type ResponseStream,
   responsesAheadMax,
 } from "./connection.js";
+import type { FenceChain } from "./fence.js";
 import type { Response } from "./response.js";
+import type { TableWrites } from "./table-writes.js";
 
 /** One change as the feed delivered it. Slices are valid until the next batch is asked for. */
 export interface FeedChange {
@@ -34,16 +36,23 @@ export interface FeedBatch {
  */
 export interface Feed {
   batches: AsyncIterable<FeedBatch>;
-  /**
-   * Resolves after a round trip on the feed's own connection; in a cluster of several servers, one that also reached
-   * a majority of the table's replicas, because an isolated primary keeps a feed open in silence.
-   */
+  /** The changes that were handed on and visited. */
+  readonly delivered: number;
+  /** True while the server has been asked for more and has not answered. */
+  readonly isWaiting: boolean;
+  /** When the feed was asked for, by the monotonic clock: it owes nothing that was written before. */
+  readonly openedMs: number;
+  /** What the servers had counted at some moment before that; undefined if nobody had asked. */
+  readonly writesBefore: TableWrites | undefined;
+  /** Resolves after a round trip on the feed's own connection. It says that the server lives, and nothing else. */
   roundTrip(): Promise<void>;
   /**
-   * Resolves when the server's queue for this feed has been empty at some moment after the call: then what the server
-   * had sent before it has come. Under a load that the feed cannot follow this does not resolve.
+   * Resolves when the feed's queue at the server has been empty at some moment after the call. It says nothing of what
+   * has not come to that queue yet.
    */
   drained(clock: Clock, signal: AbortSignal): Promise<void>;
+  /** See FenceChain. */
+  readonly fences: Pick<FenceChain, "pass" | "note">;
   close(): Promise<void>;
   /** Closes the feed's connection, because it does not answer; all feeds on it are lost. */
   disconnect(): void;
@@ -68,28 +77,51 @@ export function feedPace(clock: Clock): Pace {
 }
 
 export class StreamFeed implements Feed {
+  delivered = 0;
   /** Responses that were read to their end. */
   private deliveries = 0;
   private lastWasSmall = false;
 
+  readonly fences: FenceChain;
+  readonly openedMs: number;
+  readonly writesBefore: TableWrites | undefined;
+  private first: Response | undefined;
+
   constructor(
     private readonly connection: Connection,
     private readonly stream: ResponseStream,
-    private readonly first: Response,
     /** Name of the primary key's field, as JSON text. */
     private readonly keyField: Buffer,
+    opened: { fences: FenceChain } & Pick<Feed, "openedMs" | "writesBefore">,
     private readonly onClose: () => void,
-    /** A read that only a primary with a majority behind it answers; undefined on a single server. */
-    private readonly probe: (() => Promise<void>) | undefined,
-  ) {}
+  ) {
+    this.fences = opened.fences;
+    this.openedMs = opened.openedMs;
+    this.writesBefore = opened.writesBefore;
+  }
+
+  /** Resolves when the feed is open: every write committed later will come. */
+  async begin(): Promise<void> {
+    const { done, value } = await this.stream.next();
+    if (done) throw new Error("the feed ended at once");
+    this.first = value;
+  }
+
+  /** Ends the feed; what it has on the server is let go. */
+  async stop(): Promise<void> {
+    await this.stream.return();
+  }
+
+  get isWaiting(): boolean {
+    return this.stream.isWaiting;
+  }
 
   get batches(): AsyncIterable<FeedBatch> {
     return this.read();
   }
 
   async roundTrip(): Promise<void> {
-    if (this.probe) await this.probe();
-    else await this.connection.roundTrip();
+    await this.connection.roundTrip();
   }
 
   async drained(clock: Clock, signal: AbortSignal): Promise<void> {
@@ -105,7 +137,8 @@ export class StreamFeed implements Feed {
   }
 
   async close(): Promise<void> {
-    await this.stream.return();
+    this.fences.close();
+    await this.stop();
     this.onClose();
   }
 
@@ -114,9 +147,12 @@ export class StreamFeed implements Feed {
   }
 
   private async *read(): AsyncGenerator<FeedBatch> {
-    yield new ResponseBatch(this.first, this.keyField);
+    const onChange = () => {
+      this.delivered += 1;
+    };
+    yield new ResponseBatch(this.first!, this.keyField, onChange);
     for await (const response of this.stream) {
-      yield new ResponseBatch(response, this.keyField);
+      yield new ResponseBatch(response, this.keyField, onChange);
       this.deliveries += 1;
       this.lastWasSmall = response.bytes.length < queuedResponseBytes;
       this.connection.recycle(response);
@@ -137,6 +173,7 @@ class ResponseBatch implements FeedBatch {
   constructor(
     private readonly response: Response,
     private readonly keyField: Buffer,
+    private readonly onChange: () => void,
   ) {
     this.text = new JsonText(response.bytes);
   }
@@ -168,6 +205,7 @@ class ResponseBatch implements FeedBatch {
       document: documentAt(bytes, newStart, newEnd),
       previous: documentAt(bytes, oldStart, oldEnd),
     });
+    this.onChange();
     return oldEnd + 1;
   }
 

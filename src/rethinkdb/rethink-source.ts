@@ -1,13 +1,16 @@
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { fieldName } from "../json-bytes.js";
-import { type CatalogRecord, readCatalog, type TableConfig } from "./catalog-reader.js";
+import { type CatalogReading, readCatalog, type TableConfig } from "./catalog-reader.js";
 import type { Dial } from "./channel.js";
 import { Connection } from "./connection.js";
 import { type Feed, feedPace, StreamFeed } from "./feed.js";
+import { FenceChain } from "./fence.js";
 import { r, systemTable, tableTerm } from "./reql.js";
-import { ConnectionLost } from "./response.js";
-import { type Source, type TableReference } from "./source.js";
+import { ConnectionLost, isRefusal } from "./response.js";
+import { ForeignCluster, type Source, type TableReference } from "./source.js";
+import { Surveyor, type Topology, topologyOf } from "./survey.js";
+import type { TableWrites } from "./table-writes.js";
 import { checkIdentity, type WalkBatch, type WalkOptions, walkTable } from "./walk.js";
 
 /** Feeds that share a connection. A connection is pinned to one thread of the server. */
@@ -16,8 +19,6 @@ const feedsPerConnection = 16;
 const feedQueueElements = 100_000;
 /** An answer of administration that takes longer than this does not come any more. */
 const answerMsMax = 30_000;
-const hintTables = ["db_config", "table_config", "users", "permissions"];
-
 interface FeedPlace {
   connection: Promise<Connection>;
   feeds: number;
@@ -25,55 +26,64 @@ interface FeedPlace {
 
 export class RethinkSource implements Source {
   private admin: Promise<Connection> | undefined;
-  private hints: CatalogHints | undefined;
   private feedPlaces: FeedPlace[] = [];
   private readonly connections = new Set<Connection>();
   private closed = false;
-  /** Names of tables by id, as last read: a feed outlives a rename, and a probe must not use the old name. */
-  private names = new Map<string, Pick<TableReference, "db" | "name">>();
+  /** Ids of a cluster's servers, databases and tables by which it is known; empty as long as any will do. */
+  private recognised = new Set<string>();
+  private topology: Topology | undefined;
+  private readonly surveyor: Surveyor;
 
   constructor(
     readonly location: string,
     private readonly dial: Dial,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.surveyor = new Surveyor(() => clock.monotonicMs());
+  }
 
-  async readCatalog(): Promise<CatalogRecord[]> {
+  recognise(ids: Iterable<string>): void {
+    this.recognised = new Set([...this.recognised, ...ids]);
+  }
+
+  async readCatalog(): Promise<CatalogReading> {
     const connection = await this.adminConnection();
-    const records = await this.answered(connection, readCatalog(connection));
-    const configs = records
+    const readAtMs = this.clock.monotonicMs();
+    const reading = await this.answered(connection, readCatalog(connection));
+    const configs = reading.structure
       .filter(({ key }) => key[0] === "table")
-      .map((r) => r.value as TableConfig);
-    const reachable = configs.filter(({ error }) => error === undefined);
-    this.names = new Map(reachable.map(({ id, db, name }) => [id, { db, name }]));
-    return records;
+      .map(({ value }) => value as TableConfig);
+    this.topology = topologyOf(configs, readAtMs);
+    // The servers that join a cluster which is known are known.
+    if (this.recognised.size > 0) this.recognise(serversIn(reading));
+    return reading;
   }
 
-  async catalogHint(pollMs: number, signal: AbortSignal): Promise<void> {
+  async survey(tables: readonly TableReference[]): Promise<Map<string, TableWrites>> {
     const connection = await this.adminConnection();
-    if (this.hints?.connection !== connection) this.hints = new CatalogHints(connection);
-    const timer = new AbortController();
-    const giveUp = () => timer.abort(signal.reason);
-    signal.addEventListener("abort", giveUp, { once: true });
-    try {
-      await Promise.race([this.hints.next(), this.clock.sleep(pollMs, timer.signal)]);
-    } finally {
-      signal.removeEventListener("abort", giveUp);
-      timer.abort(new Error("no longer waited for"));
-    }
+    const surveying = this.surveyor.survey(connection, tables, this.topology);
+    return this.answered(connection, surveying);
   }
 
-  async openFeed(table: TableReference): Promise<Feed> {
+  /** The fence first, then the feed: the feed owes nothing that is not behind the fence. */
+  async openFeed(table: () => TableReference): Promise<Feed> {
+    const admin = await this.adminConnection();
+    const counted = this.surveyor.countedBefore(admin, table().id);
+    const writesBefore = await this.answered(admin, counted);
     const place = this.feedPlace();
     place.feeds += 1;
     const release = () => {
       place.feeds -= 1;
     };
+    let connection: Connection | undefined;
     try {
-      const connection = await place.connection;
-      return await this.answered(connection, this.openFeedOn(connection, table, release));
+      connection = await place.connection;
+      const opening = this.openFeedOn(connection, table, writesBefore, release);
+      return await this.answered(connection, opening);
     } catch (error) {
       release();
+      // A server that refuses a feed while it has no other: the next opening may reach one that does not.
+      if (place.feeds === 0 && !isRefusal(error)) connection?.close();
       throw error;
     }
   }
@@ -120,27 +130,36 @@ export class RethinkSource implements Source {
 
   private async openFeedOn(
     connection: Connection,
-    table: TableReference,
+    table: () => TableReference,
+    writesBefore: TableWrites | undefined,
     release: () => void,
   ): Promise<Feed> {
-    const stream = connection.stream(
-      tableTerm(table).changes!({ squash: false, changefeedQueueSize: feedQueueElements }),
-      {},
-      feedPace(this.clock),
+    const { clock } = this;
+    let feed: StreamFeed | undefined;
+    const fences = new FenceChain(
+      connection,
+      table,
+      () => feed?.delivered ?? 0,
+      () => this.topology?.tables.get(table().id)?.shards.length,
+      () => clock.monotonicMs(),
     );
-    const first = await stream.next();
-    if (first.done) throw new Error("the feed ended at once");
+    const { primaryKey } = table();
     try {
-      await checkIdentity(connection, table);
-      const servers = await connection.rows(systemTable("server_config"));
-      const probe =
-        servers.length > 1
-          ? () => majorityProbe(connection, { ...table, ...this.names.get(table.id) })
-          : undefined;
-      const keyField = fieldName(table.primaryKey);
-      return new StreamFeed(connection, stream, first.value, keyField, release, probe);
+      await fences.begin();
+      const openedMs = clock.monotonicMs();
+      const stream = connection.stream(
+        tableTerm(table()).changes!({ squash: false, changefeedQueueSize: feedQueueElements }),
+        {},
+        feedPace(clock),
+      );
+      const opened = { fences, openedMs, writesBefore };
+      feed = new StreamFeed(connection, stream, fieldName(primaryKey), opened, release);
+      await feed.begin();
+      await checkIdentity(connection, table());
+      return feed;
     } catch (error) {
-      await stream.return();
+      fences.close();
+      await feed?.stop();
       throw error;
     }
   }
@@ -173,6 +192,19 @@ export class RethinkSource implements Source {
     return place;
   }
 
+  /** An address is not a cluster: another server may answer there since. */
+  private async identify(connection: Connection): Promise<void> {
+    const { recognised, location } = this;
+    if (recognised.size === 0) return;
+    const { id } = await connection.serverInfo();
+    if (recognised.has(id)) return;
+    const ids = (table: string) => connection.rows(systemTable(table).getField!("id"));
+    const asked = await Promise.all(["server_config", "db_config", "table_config"].map(ids));
+    if (asked.flat().some((one) => recognised.has(one as string))) return;
+    connection.close();
+    throw new ForeignCluster(location);
+  }
+
   /** @param onGone called when the connection is lost, or could not be made */
   private async connect(onGone: () => void = () => undefined): Promise<Connection> {
     try {
@@ -183,6 +215,7 @@ export class RethinkSource implements Source {
         throw new ConnectionLost(new Error("the source was closed meanwhile"));
       }
       this.connections.add(connection);
+      await this.answered(connection, this.identify(connection));
       void connection.lost.then(() => {
         this.connections.delete(connection);
         onGone();
@@ -195,47 +228,6 @@ export class RethinkSource implements Source {
   }
 }
 
-/** Reads at most one document, from a majority of the replicas. Rejects if the name stands for another table. */
-async function majorityProbe(connection: Connection, table: TableReference): Promise<void> {
-  const { db, name, primaryKey } = table;
-  const count = r.db(db).table!(name, { readMode: "majority" }).orderBy!({ index: primaryKey })
-    .limit!(1).count!();
-  await Promise.all([connection.rows(count), checkIdentity(connection, table)]);
-}
-
-/** Feeds on the system tables, read only for that something changed. */
-class CatalogHints {
-  private pending = false;
-  private wake: (() => void) | undefined;
-
-  constructor(readonly connection: Connection) {
-    for (const table of hintTables) void this.listen(table);
-  }
-
-  /** Resolves at the next change, or at once if one came since the last call. */
-  async next(): Promise<void> {
-    if (!this.pending) {
-      await new Promise<void>((resolve) => {
-        this.wake = resolve;
-      });
-    }
-    this.pending = false;
-  }
-
-  private async listen(table: string): Promise<void> {
-    try {
-      for await (const response of this.connection.stream(systemTable(table).changes!())) {
-        if (response.firstRow < response.bytes.length && response.rows().length > 0) this.notify();
-      }
-    } catch (error) {
-      // A lost connection or a missing grant: the poll goes on without the hint.
-      if (!(error instanceof ConnectionLost)) return;
-      this.notify();
-    }
-  }
-
-  private notify(): void {
-    this.pending = true;
-    this.wake?.();
-  }
+function serversIn({ structure }: CatalogReading): string[] {
+  return structure.filter(({ key }) => key[0] === "server").map(({ key }) => key[1]!);
 }

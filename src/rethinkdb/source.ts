@@ -2,8 +2,10 @@
  * What capture needs of a RethinkDB. Implemented by RethinkSource over a Dial; a simulated server behind another Dial
  * makes the simulated source.
  */
-import type { CatalogRecord } from "./catalog-reader.js";
+import { ThinkbackError } from "../errors.js";
+import type { CatalogReading } from "./catalog-reader.js";
 import type { Feed } from "./feed.js";
+import type { TableWrites } from "./table-writes.js";
 import type { WalkBatch, WalkOptions } from "./walk.js";
 
 /** A table as the source knows it now. */
@@ -21,17 +23,27 @@ export interface Source {
   /** For messages; never holds a secret. */
   readonly location: string;
 
-  /** Everything that the catalog holds, read now. */
-  readCatalog(): Promise<CatalogRecord[]>;
+  /**
+   * From now on only a cluster that has one of these ids is believed: of a server, a database or a table. With any other
+   * one everything here rejects with ForeignCluster.
+   */
+  recognise(ids: Iterable<string>): void;
 
-  /** Resolves when the catalog may have changed, or after `pollMs` in any case. */
-  catalogHint(pollMs: number, signal: AbortSignal): Promise<void>;
+  /** Everything that the catalog holds, read after the call. */
+  readCatalog(): Promise<CatalogReading>;
+
+  /**
+   * Asks, after the call, every server that may have acknowledged a write to these tables, as the topology is now. A table
+   * for which one of them, or a majority of a shard's replicas, does not answer is missing from what it resolves with.
+   */
+  survey(tables: readonly TableReference[]): Promise<Map<string, TableWrites>>;
 
   /**
    * Opens a feed. When the promise resolves, every write committed later will come.
    * MUST reject if the name no longer belongs to the table's id.
+   * @param table as it is called now: a feed outlives a rename
    */
-  openFeed(table: TableReference): Promise<Feed>;
+  openFeed(table: () => TableReference): Promise<Feed>;
 
   /**
    * Reads the table in the order of primary keys. Each batch carries what `options.stamp` returned when the request
@@ -46,6 +58,19 @@ export interface Source {
   serverClock(): Promise<{ offsetMs: number; uncertaintyMs: number }>;
 
   close(): void;
+}
+
+/** Another cluster answers at the source's address: whatever it says is nothing of ours. */
+export class ForeignCluster extends ThinkbackError {
+  constructor(location: string) {
+    super(
+      "source",
+      `another cluster answers at ${location}: it has none of the servers, databases and tables that are backed up`,
+      {
+        hint: "bring the right server back; or stop, and accept this cluster with --accept-cluster",
+      },
+    );
+  }
 }
 
 /** The table that a feed or walk was on is not what its name stands for any more. */

@@ -1,0 +1,142 @@
+/**
+ * How far the capture of each table, of the catalog and of access is proven.
+ *
+ * Invariant: where two proofs of a stream lie further apart than the bound, the instants between them are written down
+ * as late, in the same segment as the frontier that passes them or in an earlier one. Break it and an instant is called
+ * exact although what had been acknowledged by then came much later.
+ */
+import type { Clock } from "../clock.js";
+import type { Instant } from "../instant.js";
+import type { CoverageRecord } from "../repository/coverage.js";
+import type { LogWriter, TickFacts } from "../repository/log-writer.js";
+
+/** An instant is exact only if a proof that began after it ended within so many ms of the proof before. */
+export const proofBoundMs = 2000;
+
+/** What is proven beside the tables. */
+export const catalogStream = "catalog";
+export const accessStream = "access";
+
+interface Stream {
+  /** Everything acknowledged by then has been delivered. */
+  provenTo: Instant;
+  /** A moment of the monotonic clock that is not after `provenTo`. */
+  atMs: number;
+}
+
+interface Waiter {
+  stream: string;
+  after: Instant;
+  resolve: (frontier: Instant) => void;
+}
+
+export class Frontier {
+  private readonly streams = new Map<string, Stream>();
+  /** Proofs that stand in durable segments. */
+  private readonly durable = new Map<string, Instant>();
+  private waiters: Waiter[] = [];
+  /** The greatest proof of any stream so far. */
+  private greatest: Instant;
+
+  /** @param onAwaited told of a stream whose proof somebody waits for */
+  constructor(
+    private readonly log: LogWriter,
+    private readonly clock: Clock,
+    private readonly onAwaited: (stream: string) => void,
+  ) {
+    this.greatest = log.closedTo;
+  }
+
+  /** A stream is watched from now on, or from an instant that belongs to an earlier moment of the monotonic clock. */
+  begin(stream: string, provenTo = this.log.mark(), atMs = this.clock.monotonicMs()): void {
+    this.streams.set(stream, { provenTo, atMs });
+  }
+
+  end(stream: string): void {
+    this.streams.delete(stream);
+  }
+
+  /**
+   * A proof has ended now that began after the instant `to`.
+   * @param markedMs a moment of the monotonic clock that is not after `to`
+   */
+  prove(stream: string, to: Instant, markedMs: number): void {
+    const before = this.streams.get(stream);
+    if (!before || to <= before.provenTo) return;
+    const { now } = this.log;
+    const elapsedMs = this.clock.monotonicMs() - before.atMs;
+    const lateMs = Math.ceil(Math.max(elapsedMs, now - before.provenTo));
+    if (lateMs > proofBoundMs) {
+      this.record(stream, { state: "late", since: before.provenTo + 1, to: now, lateMs });
+    }
+    this.streams.set(stream, { provenTo: to, atMs: markedMs });
+  }
+
+  record(stream: string, record: CoverageRecord): void {
+    this.log.appendRecord("coverage", stream, record);
+  }
+
+  /** How far the stream is proven; the end of the last tick if it is not watched. */
+  provenTo(stream: string): Instant {
+    return this.streams.get(stream)?.provenTo ?? this.log.closedTo;
+  }
+
+  /** For the footer of the segment that is closed next. */
+  facts(): Pick<TickFacts, "frontier" | "lagging" | "proofBoundMs"> {
+    const proofs = [...this.streams];
+    const frontier = proofs.reduce((most, [, { provenTo }]) => Math.max(most, provenTo), this.greatest);
+    this.greatest = frontier;
+    const behind = proofs.filter(([, { provenTo }]) => provenTo < frontier);
+    const lagging = Object.fromEntries(behind.map(([id, { provenTo }]) => [id, provenTo]));
+    return { frontier, lagging, proofBoundMs };
+  }
+
+  /** The proofs that a segment closed now will hold. */
+  snapshot(): Map<string, Instant> {
+    return new Map([...this.streams].map(([id, { provenTo }]) => [id, provenTo]));
+  }
+
+  /** A segment that holds these proofs is durable. */
+  noteDurable(proofs: Map<string, Instant>): void {
+    for (const [stream, provenTo] of proofs) this.durable.set(stream, provenTo);
+    this.waiters = this.waiters.filter(({ stream, after, resolve }) => {
+      const frontier = this.durable.get(stream) ?? Number.NEGATIVE_INFINITY;
+      if (frontier < after) return true;
+      resolve(frontier);
+      return false;
+    });
+  }
+
+  get isAwaited(): boolean {
+    return this.waiters.length > 0;
+  }
+
+  /** True if a segment would give somebody what they wait for. */
+  get owesSegment(): boolean {
+    return this.waiters.some(({ stream, after }) => this.provenTo(stream) >= after);
+  }
+
+  /** True if every stream is proven up to `instant`. */
+  hasPassed(instant: Instant): boolean {
+    return [...this.streams.values()].every(({ provenTo }) => provenTo >= instant);
+  }
+
+  /** Resolves when the proof of `stream` is at or after `after`, and durable; rejects if the signal aborts first. */
+  reaches(stream: string, after: Instant, signal: AbortSignal): Promise<Instant> {
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = { stream, after, resolve };
+      this.waiters.push(waiter);
+      const giveUp = () => {
+        this.waiters = this.waiters.filter((other) => other !== waiter);
+        reject(signal.reason as Error);
+      };
+      waiter.resolve = (frontier) => {
+        signal.removeEventListener("abort", giveUp);
+        resolve(frontier);
+      };
+      if (signal.aborted) giveUp();
+      else signal.addEventListener("abort", giveUp, { once: true });
+      this.onAwaited(stream);
+    });
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * The stamp fence: a proof that a feed has been given everything that was written before a moment.
+ *
+ * A feed with initials over some keys is `ready` when the server's one parent feed of the table has passed the stamps of
+ * the reads that it made. Seen in the server's source (changefeed.cc, splice_stream_t) and live on 2.4.4: a fence counts
+ * from the stamps of its opening on. What was written before it was opened, it does not wait for.
+ *
+ * Invariant: so fences form a chain. Each is opened before the one before it asks its last reads, and counts only if
+ * everything written before its opening is known to have been delivered. Break it and a feed that is seconds behind is
+ * called complete (seen: 18,092 of 60,000 changes).
+ */
+import type { Connection, ResponseStream } from "./connection.js";
+import { r, tableTerm } from "./reql.js";
+import type { TableReference } from "./source.js";
+
+/** A fence that waits: opened, and not asked for the rest of its keys yet. */
+interface OpenFence {
+  stream: ResponseStream;
+  /** Lets the requests for the rest go. */
+  release: () => void;
+  /** By the monotonic clock, when the answer to its opening had come. */
+  openedMs: number;
+  /** In how many hash shards it found a document. */
+  reach: number;
+  /** Changes that the captured feed had delivered then. */
+  delivered: number;
+}
+
+/** What fences are laid over: enough of the table to reach every hash shard that holds documents. */
+interface Sample {
+  /** Undefined: the table is so small that the fence is laid over all of it. */
+  keys: unknown[] | undefined;
+  /** The reach of the first fence laid over it. */
+  reach: number | undefined;
+}
+
+/** Keys of each hash shard: the opening reads the first. */
+const keysPerShard = 4;
+/** A table of at most so many documents is fenced whole, because some of its hash shards may be empty. */
+const wholeDocumentsMax = 256;
+/** Greater than any key that a table has: where it is among the keys, no hash shard is at its end with its last document. */
+const keyBeyond = "\u{10ffff}".repeat(31);
+const hashShardsPerShard = 8;
+const triesMax = 3;
+/** A fence whose keys are written to keeps those changes at the server; after so many changes it is replaced. */
+const renewAfterChanges = 5000;
+
+export class FenceChain {
+  private standing: OpenFence | undefined;
+  /** Opened to take the place of the standing one, as soon as everything before it is proven. */
+  private successor: OpenFence | undefined;
+  private sample: Sample | undefined;
+  private closed = false;
+
+  /**
+   * @param connection the feed's own: only feeds of one server share a parent
+   * @param table as it is called now
+   * @param delivered how many changes the captured feed has delivered
+   */
+  constructor(
+    private readonly connection: Connection,
+    private readonly table: () => TableReference,
+    private readonly delivered: () => number,
+    /** How many range shards it has; undefined if that is not known now. */
+    private readonly shards: () => number | undefined,
+    private readonly monotonicMs: () => number,
+  ) {}
+
+  /** Opens the first fence. Everything written after this resolves is behind it. */
+  async begin(): Promise<void> {
+    this.standing = await this.open();
+  }
+
+  /**
+   * Resolves with the moment (monotonic, ms) before which everything written has been handed to the feeds of this
+   * server; with undefined if that cannot be told this way. It may take as long as the server is behind.
+   * @param provenMs everything written before this moment is known to have been delivered
+   */
+  async pass(provenMs: number): Promise<number | undefined> {
+    this.settle(provenMs);
+    const fence = this.standing;
+    if (!fence || fence.reach === 0 || fence.openedMs > provenMs) {
+      await this.prepare();
+      return undefined;
+    }
+    const next = await this.open();
+    // A hash shard that was empty has documents: it is behind no fence yet.
+    if (next.reach > fence.reach) {
+      this.succeed(next);
+      return undefined;
+    }
+    const askedMs = this.monotonicMs();
+    fence.release();
+    await ready(fence.stream);
+    await fence.stream.return();
+    this.standing = next;
+    return askedMs;
+  }
+
+  /** Told what is proven by other means, so that the chain goes on from there. */
+  async note(provenMs: number): Promise<void> {
+    this.settle(provenMs);
+    const { standing, successor } = this;
+    if (successor) return;
+    if (standing && this.delivered() - standing.delivered < renewAfterChanges) return;
+    await this.prepare();
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const fence of [this.standing, this.successor]) void fence?.stream.return();
+    this.standing = undefined;
+    this.successor = undefined;
+  }
+
+  /** The successor takes its place where everything before it is proven. */
+  private settle(provenMs: number): void {
+    const { successor } = this;
+    if (!successor || successor.openedMs > provenMs) return;
+    void this.standing?.stream.return();
+    this.standing = successor;
+    this.successor = undefined;
+  }
+
+  private succeed(next: OpenFence): void {
+    void this.successor?.stream.return();
+    this.successor = next;
+  }
+
+  private async prepare(): Promise<void> {
+    // An older one is proven sooner; but one that found nothing is of no use.
+    if (this.successor && this.successor.reach > 0) return;
+    this.succeed(await this.open());
+  }
+
+  private async open(): Promise<OpenFence> {
+    for (let tries = 1; ; tries += 1) {
+      this.sample ??= await takeSample(this.connection, this.table());
+      const { sample } = this;
+      const fence = await this.openOver(sample.keys);
+      sample.reach ??= fence.reach;
+      const shards = this.shards();
+      const reachesAll = shards !== undefined && fence.reach >= shards * hashShardsPerShard;
+      // Where documents may have come to an empty hash shard, the next fence is laid over another sample.
+      if (!reachesAll) this.sample = undefined;
+      if (fence.reach >= sample.reach || tries === triesMax) return fence;
+      // Keys are gone: a sample of what is there now may reach more.
+      await fence.stream.return();
+      this.sample = undefined;
+    }
+  }
+
+  private async openOver(keys: unknown[] | undefined): Promise<OpenFence> {
+    let release: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const stream = this.connection.stream(
+      fenceTerm(this.table(), keys),
+      { max_batch_rows: 1 },
+      () => gate,
+    );
+    const first = await stream.next();
+    if (first.done) throw new Error("the fence ended at once");
+    const reach = first.value.rows().filter((row) => !isState(row)).length;
+    const fence = { stream, release, openedMs: this.monotonicMs(), reach, delivered: this.delivered() };
+    if (this.closed) await stream.return();
+    return fence;
+  }
+}
+
+/** Resolves when the server says that all that was read is behind what the parent feed has handed on. */
+async function ready(stream: ResponseStream): Promise<void> {
+  for await (const response of stream) {
+    if (response.rows().some((row) => isState(row) && row.state === "ready")) return;
+  }
+  throw new Error("the fence ended before it was ready");
+}
+
+function isState(row: unknown): row is { state: string } {
+  return typeof (row as { state?: unknown }).state === "string";
+}
+
+/** Changes of the keys are left out; rows are {state} or {new_val: {<primary key>}}. */
+function fenceTerm(table: TableReference, keys: unknown[] | undefined) {
+  const over = keys
+    ? tableTerm(table).getAll!(r.args!(keys.map((key) => r.expr(key, 100))))
+    : tableTerm(table).between!(r.minval, r.maxval);
+  return over.changes!({ squash: false, includeInitial: true, includeStates: true, includeTypes: true })
+    .filter!((row: FeedRow) => r.expr(["initial", "state"]).contains!(row("type")))
+    .pluck!("state", { new_val: { [table.primaryKey]: true } });
+}
+
+type FeedRow = (field: string) => unknown;
+
+/** An unsorted read takes some documents of every hash shard at a time. */
+async function takeSample(connection: Connection, table: TableReference): Promise<Sample> {
+  const { primaryKey } = table;
+  const options = { max_batch_rows: keysPerShard, first_batch_scaledown_factor: 1 };
+  const stream = connection.stream(tableTerm(table).pluck!(primaryKey), options);
+  let keys: unknown[] | undefined;
+  let documents = 0;
+  try {
+    for await (const response of stream) {
+      const rows = response.rows() as Record<string, unknown>[];
+      keys ??= [...rows.map((row) => row[primaryKey]), keyBeyond];
+      documents += rows.length;
+      if (documents > wholeDocumentsMax) return { keys, reach: undefined };
+    }
+  } finally {
+    await stream.return();
+  }
+  return { keys: undefined, reach: undefined };
+}

@@ -1,0 +1,235 @@
+/**
+ * Asking whoever has the data: how many writes each server has counted for each table, and whether a majority of every
+ * shard's replicas stands behind the primary that answers.
+ *
+ * Invariant: a table is in the result only if every server that may have acknowledged a write to it, as the topology is
+ * now, has taken part after the call. Break it and a table that somebody else writes to looks like one at rest.
+ */
+import type { TableConfig } from "./catalog-reader.js";
+import type { Connection } from "./connection.js";
+import { r, systemTable } from "./reql.js";
+import { ConnectionLost } from "./response.js";
+import type { TableReference } from "./source.js";
+import type { TableWrites } from "./table-writes.js";
+
+/** What the survey has to know of a table to ask the right servers. */
+export interface TableTopology {
+  db: string;
+  name: string;
+  shards: { primary: string; replicas: string[] }[];
+}
+
+/** By table id, as of the moment `readAtMs` (monotonic) at the latest. */
+export interface Topology {
+  readAtMs: number;
+  tables: ReadonlyMap<string, TableTopology>;
+}
+
+/**
+ * At most so old may the topology be. A reshard that gives a table its first second replica needs the present primary,
+ * which then says so; and replicas that lose a primary take more than 10 s to elect another one.
+ */
+const topologyMsMax = 5000;
+/** A majority that took longer to answer than this may have had time to elect another primary. */
+const electionMsMin = 2000;
+
+/** [table id, server id, server name, writes]. */
+type StatsRow = [string, string, string, number];
+
+export class Surveyor {
+  /** When a majority last answered for the table itself; and when its group last failed to, or was slow. */
+  private readonly confirmedMs = new Map<string, number>();
+  private readonly troubleMs = new Map<string, number>();
+  private turn = 0;
+  /** The counts of all tables, as last read. */
+  private counts: Promise<ReadonlyMap<string, StatsRow[]>> | undefined;
+
+  constructor(private readonly monotonicMs: () => number) {}
+
+  async survey(
+    connection: Connection,
+    tables: readonly TableReference[],
+    topology: Topology | undefined,
+  ): Promise<Map<string, TableWrites>> {
+    const isFresh = topology && this.monotonicMs() - topology.readAtMs <= topologyMsMax;
+    const known = isFresh ? topology.tables : new Map<string, TableTopology>();
+    const reading = readWrites(connection);
+    const [rows, confirmed] = await Promise.all([
+      reading,
+      this.confirm(connection, tables, known),
+    ]);
+    this.counts = reading;
+    const answers = new Map<string, TableWrites>();
+    for (const { id } of tables) {
+      const answer = confirmed.has(id) && writesOf(rows.get(id) ?? [], known.get(id));
+      if (answer) answers.set(id, answer);
+    }
+    return answers;
+  }
+
+  /**
+   * What was counted for a table at some moment before now; read for all that ask at once if nobody has asked yet.
+   * Undefined if the table is younger than that.
+   */
+  async countedBefore(connection: Connection, table: string): Promise<TableWrites | undefined> {
+    this.counts ??= readWrites(connection).catch((error: unknown) => {
+      this.counts = undefined;
+      throw error;
+    });
+    const rows = (await this.counts).get(table);
+    return rows && writesOf(rows, undefined);
+  }
+
+  /**
+   * The tables of which a majority answers. Tables with the same replicas stand or fall together, so one of them is
+   * asked; the others are asked themselves once their group was in trouble, because each elects for itself.
+   */
+  private async confirm(
+    connection: Connection,
+    tables: readonly TableReference[],
+    known: ReadonlyMap<string, TableTopology>,
+  ): Promise<Set<string>> {
+    this.turn += 1;
+    const confirmed = new Set<string>();
+    const groups = new Map<string, TableReference[]>();
+    for (const table of tables) {
+      const group = groupOf(table, known.get(table.id));
+      if (group === undefined) confirmed.add(table.id);
+      else groups.set(group, [...(groups.get(group) ?? []), table]);
+    }
+    await Promise.all(
+      [...groups].map(async ([group, members]) => {
+        const trouble = this.troubleMs.get(group) ?? 0;
+        const isOwed = ({ id }: TableReference) => (this.confirmedMs.get(id) ?? 0) <= trouble;
+        const asked = members.filter(isOwed);
+        const riding = members.filter((member) => !isOwed(member));
+        if (asked.length === 0) asked.push(riding.splice(this.turn % riding.length, 1)[0]!);
+        const answered = await this.ask(connection, group, asked, known);
+        for (const id of answered) confirmed.add(id);
+        const isWhole = answered.length === asked.length;
+        if (isWhole && !this.hasTrouble(group, trouble))
+          for (const { id } of riding) confirmed.add(id);
+      }),
+    );
+    return confirmed;
+  }
+
+  private hasTrouble(group: string, since: number): boolean {
+    return (this.troubleMs.get(group) ?? 0) > since;
+  }
+
+  /** Ids of those of `tables` that a majority has answered for. */
+  private async ask(
+    connection: Connection,
+    group: string,
+    tables: TableReference[],
+    known: ReadonlyMap<string, TableTopology>,
+  ): Promise<string[]> {
+    const beganMs = this.monotonicMs();
+    const named = tables.map((table) => ({ ...table, ...known.get(table.id) }));
+    const answered = await askMajorities(connection, named);
+    const nowMs = this.monotonicMs();
+    if (answered.length < tables.length || nowMs - beganMs > electionMsMin) {
+      this.troubleMs.set(group, nowMs);
+    }
+    // What was asked before the trouble was seen counts for this survey, and is asked again in the next.
+    for (const id of answered) this.confirmedMs.set(id, beganMs);
+    return answered;
+  }
+}
+
+/** Undefined if nobody but the one server that has each shard can acknowledge a write: its count is proof enough. */
+function groupOf({ id }: TableReference, topology: TableTopology | undefined): string | undefined {
+  if (!topology) return id;
+  if (topology.shards.every(({ replicas }) => replicas.length <= 1)) return undefined;
+  return JSON.stringify(topology.shards.map(({ primary, replicas }) => [primary, ...replicas.toSorted()]));
+}
+
+/** Ids of the tables of which a majority of every shard has answered, and whose names still stand for them. */
+async function askMajorities(
+  connection: Connection,
+  tables: TableReference[],
+): Promise<string[]> {
+  const term = (table: TableReference) => {
+    const { db, name } = table;
+    // Unsorted, the first batch is read from all shards at once.
+    const read = r.db(db).table!(name, { readMode: "majority" }).limit!(1).count!();
+    return [r.db(db).table!(name).info!().bracket!("id"), read];
+  };
+  const ids = async (some: TableReference[]) => {
+    const answers = await connection.value<[string, number][]>(r.expr(some.map(term)));
+    return some.map(({ id }) => id).filter((id, i) => answers[i]![0] === id);
+  };
+  try {
+    return await ids(tables);
+  } catch (error) {
+    if (error instanceof ConnectionLost || tables.length === 1) throwIfLost(error);
+    if (tables.length === 1) return [];
+  }
+  const each = await Promise.all(
+    tables.map((table) =>
+      ids([table]).catch((error: unknown) => {
+        throwIfLost(error);
+        return [];
+      }),
+    ),
+  );
+  return each.flat();
+}
+
+function throwIfLost(error: unknown): void {
+  if (error instanceof ConnectionLost) throw error;
+}
+
+/** The rows of all tables, by table id: `stats` costs the same whether one is asked for or all. */
+async function readWrites(connection: Connection): Promise<Map<string, StatsRow[]>> {
+  const ofTables = systemTable("stats").filter!((row: Row) =>
+    row("id")(0).eq("table_server").and(row.hasFields({ query_engine: { written_docs_total: true } })),
+  );
+  const rows = (await connection.rows(
+    ofTables.map!((row: Row) => [
+      row("id")(1),
+      row("id")(2),
+      row("server"),
+      row("query_engine")("written_docs_total"),
+    ]),
+  )) as StatsRow[];
+  const byTable = new Map<string, StatsRow[]>();
+  for (const row of rows) byTable.set(row[0], [...(byTable.get(row[0]) ?? []), row]);
+  return byTable;
+}
+
+/** A term that stands for a row in a function. */
+interface Row {
+  (field: string | number): Row;
+  eq(value: unknown): Row;
+  and(other: Row): Row;
+  hasFields(shape: object): Row;
+}
+
+/** Undefined if a server has not answered without whose word nothing is known. */
+function writesOf(rows: StatsRow[], topology: TableTopology | undefined): TableWrites | undefined {
+  if (rows.length === 0) return undefined;
+  const byServer = new Map(rows.map(([, server, , writes]) => [server, writes]));
+  if (!topology) return { byServer, total: undefined };
+  const heard = new Set(rows.map(([, , name]) => name));
+  const { shards } = topology;
+  const isAlone = shards.every(({ replicas }) => replicas.length <= 1);
+  if (isAlone && shards.some(({ replicas }) => replicas.some((name) => !heard.has(name)))) return undefined;
+  if (isAlone) return { byServer, total: "sum" };
+  return { byServer, total: shards.length === 1 ? "greatest" : undefined };
+}
+
+export function topologyOf(configs: readonly TableConfig[], readAtMs: number): Topology {
+  const tables = configs
+    .filter(({ error }) => error === undefined)
+    .map(({ id, db, name, shards }): [string, TableTopology] => [
+      id,
+      {
+        db,
+        name,
+        shards: shards.map(({ primary_replica: primary, replicas }) => ({ primary, replicas })),
+      },
+    ]);
+  return { readAtMs, tables: new Map(tables) };
+}
