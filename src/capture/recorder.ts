@@ -297,7 +297,7 @@ export class Recorder {
     for (const [id, watched] of this.watched) {
       if (watched.proven < frontier) lagging[id] = watched.proven;
     }
-    return { frontier, lagging, serverClock: this.serverClock, closed };
+    return { frontier, lagging, proofBoundMs: 2000, serverClock: this.serverClock, closed };
   }
 
   /**

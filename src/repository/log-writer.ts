@@ -32,7 +32,10 @@ interface OpenTable {
 }
 
 /** What capture knows when a tick closes. */
-export type TickFacts = Pick<SegmentFooter, "frontier" | "lagging" | "serverClock" | "closed">;
+export type TickFacts = Pick<
+  SegmentFooter,
+  "frontier" | "lagging" | "proofBoundMs" | "serverClock" | "closed"
+>;
 
 /** Takes closed segments to the repository, in the order of the calls. */
 export interface Shipper {
