@@ -1,5 +1,5 @@
 import { formatInstant, type Instant } from "../instant.js";
-import type { CoverageClass } from "../repository/coverage.js";
+import { type CoverageClass, classesWorstFirst } from "../repository/coverage.js";
 import type { Proof } from "../repository/drills.js";
 import { formatWhole, pinsOnlyMs } from "../repository/keep-policy.js";
 import { openRepository, storeAt } from "../repository/repository.js";
@@ -127,7 +127,8 @@ function resolutionText(resolutionMs: number): string {
 const barCells = 60;
 const barLetters: Record<CoverageClass, string> = {
   exact: "█",
-  repaired: "▒",
+  late: "▓",
+  gap: "▒",
   unwatched: "·",
   damaged: "X",
 };
@@ -143,7 +144,7 @@ function printCoverage(status: RepositoryStatus, output: Output): void {
   for (const table of status.tables) {
     output.line(`${table.name.padEnd(width)}  ${coverageBar(table, from, to)}`);
   }
-  output.line(`${"".padEnd(width)}  █ exact  ▒ repaired  · unwatched  X damaged`);
+  output.line(`${"".padEnd(width)}  █ exact  ▓ late  ▒ gap  · unwatched  X damaged`);
   for (const table of status.tables) {
     for (const hole of holesOf(table)) {
       const note = status.acknowledgements.find(
@@ -158,14 +159,13 @@ function printCoverage(status: RepositoryStatus, output: Output): void {
 
 /** Each cell shows the worst class of its time, so that no hole is too short to be seen. */
 function coverageBar(table: TableStatus, from: Instant, to: Instant): string {
-  const worstFirst: CoverageClass[] = ["damaged", "unwatched", "repaired", "exact"];
   const cellMs = Math.max(1, (to - from) / barCells);
   return Array.from({ length: barCells }, (_, i) => {
     const begin = from + i * cellMs;
     const inCell = table.intervals.filter(
       (interval) => interval.from < begin + cellMs && interval.to >= begin,
     );
-    const worst = worstFirst.find((of) => inCell.some((interval) => interval.class === of));
+    const worst = classesWorstFirst.find((of) => inCell.some((interval) => interval.class === of));
     return worst ? barLetters[worst] : barLetters.unwatched;
   }).join("");
 }

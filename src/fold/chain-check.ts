@@ -5,7 +5,7 @@
 import { digestOf } from "../digest.js";
 import type { Instant } from "../instant.js";
 import type { BaseManifest } from "../repository/base.js";
-import { intervalAt, type TableCoverage } from "../repository/coverage.js";
+import { intervalAt, isWhole, type TableCoverage } from "../repository/coverage.js";
 import type { Evidence } from "../repository/evidence.js";
 import type { Version } from "../repository/lines.js";
 
@@ -40,11 +40,13 @@ export class ChainCheck {
 
   /**
    * While a walk runs, events may come after the row that holds them already; a chain is only held against the log
-   * where the table is exact, and begins anew after the base. The first millisecond of an exact interval may hold the
+   * where every version is there, and begins anew after the base. The first millisecond of such an interval may hold the
    * last events of its walk too: all versions of one millisecond have one time.
    */
   private isProvable(at: Instant): boolean {
     const interval = intervalAt(this.coverage, at);
-    return at > this.base.instant && interval?.class === "exact" && at > interval.from;
+    return (
+      at > this.base.instant && interval !== undefined && isWhole(interval) && at > interval.from
+    );
   }
 }

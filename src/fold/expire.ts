@@ -165,8 +165,11 @@ function isNew(next: Expiry, before: Expiry | undefined, tables: ExpiringTable[]
  * True if the capture leaves the table out. One that has just begun has not said yet that it repairs the table, and then
  * it does so from the newest base.
  */
-function isLeftOut({ watched }: TableCoverage, { claims }: LogView, aged: Instant): boolean {
-  return !watched && (claims.at(-1)?.started ?? 0) + saysWithinMs <= aged;
+function isLeftOut({ watched }: TableCoverage, view: LogView, aged: Instant): boolean {
+  const latest = view.claims.at(-1);
+  if (watched || !latest) return !watched;
+  const began = view.beginOf(latest.epoch);
+  return began !== undefined && began + saysWithinMs <= aged;
 }
 
 /** The first instant of a table that is claimed since the last expiry. */

@@ -334,9 +334,10 @@ function keptOf(pieces: FoldedPiece[], pinned: Instant[]): Instant[] {
 async function epochFacts(view: LogView, batch: SegmentBatch): Promise<FoldedEpoch[]> {
   const facts: FoldedEpoch[] = [];
   for (const [epoch, { footer, totals, isWhole }] of batch.epochs) {
-    const { to, frontier, lagging, serverClock, clockAheadMs, closed } = footer;
+    const { to, frontier, lagging, proofBoundMs, serverClock, clockAheadMs, closed } = footer;
     const all = isWhole ? totals : Object.fromEntries(await totalsAt(view, to, epoch));
-    facts.push({ epoch, to, frontier, lagging, serverClock, clockAheadMs, closed, totals: all });
+    const said = { epoch, to, frontier, lagging, proofBoundMs, serverClock, clockAheadMs, closed };
+    facts.push({ ...said, totals: all });
   }
   return facts;
 }

@@ -1,13 +1,13 @@
 /**
  * Folding: base and log of a table become a newer base, so that a restore begins close to its instant.
  *
- * Invariant: a base is published only for an instant at which the table is exact; and nothing is deleted.
+ * Invariant: a base is published only for an instant of which every version is there; and nothing is deleted.
  */
 
 import type { Instant } from "../instant.js";
 import { type BaseManifest, newestBase } from "../repository/base.js";
 import { BaseWriter } from "../repository/base-writer.js";
-import { lastExactIn, type TableCoverage } from "../repository/coverage.js";
+import { isWhole, lastExactIn, type TableCoverage } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
 import { putEvidence } from "../repository/evidence.js";
 import { compressHere, type FrameCompressor } from "../repository/frame-compressor.js";
@@ -97,10 +97,13 @@ export async function fold(repository: Repository, options: FoldOptions): Promis
   return [...folded.values()];
 }
 
-/** The newest exact instant at or before `until`, and its epoch; undefined if there is none. */
+/**
+ * The newest instant at or before `until` of which every version is there, and its epoch; undefined if there is none.
+ * One that is late will do: versions that are labelled too late come after the base.
+ */
 function foldPoint(coverage: TableCoverage, view: LogView, until: Instant) {
   const instant = coverage.intervals
-    .filter((interval) => interval.class === "exact")
+    .filter(isWhole)
     .map((interval) => lastExactIn(interval, until))
     .findLast((found) => found !== undefined);
   const epoch = instant && view.epochAt(instant);

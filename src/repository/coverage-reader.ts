@@ -5,13 +5,16 @@ import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { type BaseInventory, readBases } from "./base.js";
 import {
-  CoverageBuilder,
   type CoverageRecord,
+  isSystemTable,
   relabel,
+  systemTables,
   type TableCoverage,
   thinned,
   within,
+  withLate,
 } from "./coverage.js";
+import { CoverageBuilder } from "./coverage-builder.js";
 import { type Evidence, listEvidence } from "./evidence.js";
 import type { Expiry } from "./expiry.js";
 import type { FoldedOpening } from "./folded.js";
@@ -25,25 +28,67 @@ import {
   LogView,
   type SegmentPiece,
 } from "./log-view.js";
+import { lostCatalogs } from "./lost-catalogs.js";
 import { basePrefix } from "./names.js";
 import type { SegmentFooter } from "./segment.js";
 import { holdersInRun } from "./stream-records.js";
 
+/** The coverage of all that is watched. */
+export interface Coverage {
+  /** Of every table that was ever watched, by table id. */
+  tables: Map<string, TableCoverage>;
+  /** Undefined if it was never read. */
+  catalog: TableCoverage | undefined;
+  /** Of users and grants; undefined if they were never read. */
+  access: TableCoverage | undefined;
+}
+
 /** The coverage of every table that was ever watched, by table id. */
 export async function readCoverage(of: ObjectStore | LogView): Promise<Map<string, TableCoverage>> {
+  return (await readAllCoverage(of)).tables;
+}
+
+export async function readAllCoverage(of: ObjectStore | LogView): Promise<Coverage> {
   const view = of instanceof LogView ? of : await LogView.read(of);
-  const { tables, watched } = await readHistory(view);
+  const { tables: builders, watched } = await readHistory(view);
   const evidence = await listEvidence(view.store);
   const gaps = view.gaps();
   const bases = await readBases(view.store);
-  return new Map(
-    [...tables].map(([id, table]) => {
-      const copies = copiesOf(table, view);
-      const built = { ...table.build(), watched: watched.has(id), copies };
-      const narrowed = narrowByEvidence(built, evidence);
-      const marked = markLostCopies(markGaps(narrowed, gaps, bases), copies, bases);
-      return [id, markThinned(clipped(marked, view.expiry), view)];
-    }),
+  const lost = await lostCatalogSpans(view, gaps);
+  const tables = new Map<string, TableCoverage>();
+  for (const [id, table] of builders) {
+    const copies = copiesOf(table, view);
+    const stretches = { ...table.stretches(), watched: watched.has(id), copies };
+    const narrowed = narrowByEvidence(stretches, evidence);
+    const built = { ...narrowed, intervals: withLate(narrowed.intervals, table.late) };
+    if (isSystemTable(id)) tables.set(id, clipped(markLost(built, lost), view.expiry));
+    else {
+      const marked = markLostCopies(markGaps(built, gaps, bases), copies, bases);
+      tables.set(id, markThinned(clipped(marked, view.expiry), view));
+    }
+  }
+  const [catalog, access] = [tables.get("catalog"), tables.get("access")];
+  for (const id of systemTables) tables.delete(id);
+  return { tables, catalog, access };
+}
+
+/** A stretch of time whose catalog records cannot be had: what is missing in the log, and what is lost by that. */
+type LostSpan = Pick<LogGap, "from" | "to" | "reason">;
+
+async function lostCatalogSpans(view: LogView, gaps: LogGap[]): Promise<LostSpan[]> {
+  const missing: LostSpan[] = gaps.filter(({ table }) => table === undefined);
+  const isSaid = view.pieces.some((piece) => piece.kind === "folded" && piece.manifest.lost[0]);
+  if (missing.length === 0 && !isSaid) return [];
+  for await (const { object, span } of lostCatalogs(view)) {
+    missing.push({ ...span, reason: `object ${object} is missing` });
+  }
+  return missing;
+}
+
+function markLost(coverage: TableCoverage, lost: LostSpan[]): TableCoverage {
+  return lost.reduce(
+    (marked, { from, to, reason }) => relabel(marked, from, to, "damaged", reason),
+    coverage,
   );
 }
 
@@ -93,7 +138,7 @@ function markThinned(coverage: TableCoverage, view: LogView): TableCoverage {
 }
 
 /**
- * A broken chain proves that changes were missed since the version before it. So the table is not exact from there to
+ * Of coverage without regard to what is late: a broken chain proves that changes were missed since the version before it. So the table is not exact from there to
  * the end of that stretch; after the next repair it is.
  */
 function narrowByEvidence(coverage: TableCoverage, evidence: Evidence[]): TableCoverage {
@@ -106,7 +151,7 @@ function narrowByEvidence(coverage: TableCoverage, evidence: Evidence[]): TableC
     if (!stretch) continue;
     const isLast = stretch === coverage.intervals.filter((i) => i.class === "exact").at(-1);
     const reason = `broken version chain at key ${key}`;
-    narrowed = relabel(narrowed, before + 1, stretch.to, isLast ? "unwatched" : "repaired", reason);
+    narrowed = relabel(narrowed, before + 1, stretch.to, isLast ? "unwatched" : "gap", reason);
   }
   if (narrowed === coverage) return coverage;
   const lastExact = narrowed.intervals.filter((i) => i.class === "exact").at(-1)?.to;
@@ -196,7 +241,7 @@ class HistoryReader {
       await this.readFolded(piece, records);
       return;
     }
-    if (this.gapBefore(piece) !== undefined) await this.readRun();
+    if (this.gapBefore(piece)) await this.readRun();
     this.run.push(piece);
   }
 
@@ -208,7 +253,7 @@ class HistoryReader {
     this.enter(next.last.epoch);
     return Object.fromEntries(
       [...this.tables].map(([id, table]) => {
-        return [id, { ...table.current(), watched: this.watched.has(id) }];
+        return [id, { ...table.current(next.from), watched: this.watched.has(id) }];
       }),
     );
   }
@@ -263,12 +308,7 @@ class HistoryReader {
     if (this.epoch === epoch) return;
     this.epoch = epoch;
     if (facts) {
-      // A clock that was set back in between had labelled what came before with times that are still to come.
-      const succeeded = this.view.claims.find((claim) => claim.epoch > facts.epoch)?.started;
-      for (const table of this.tables.values()) {
-        const frontier = frontierOf(table, facts);
-        table.end(Math.min(frontier, succeeded ?? frontier));
-      }
+      for (const table of this.tables.values()) table.end(frontierOf(table, facts));
     }
     this.watched = new Set();
     this.facts = undefined;
@@ -291,19 +331,19 @@ class HistoryReader {
     return found;
   }
 
-  private gapBefore(piece: LogPiece): Instant | undefined {
+  private gapBefore(piece: LogPiece): LogGap | undefined {
     const last = this.run.at(-1) ?? this.last;
     if (!last) return undefined;
-    return this.gaps.find(({ from, to }) => from > last.to && to < piece.from)?.from;
+    return this.gaps.find(({ from, to }) => from > last.to && to < piece.from);
   }
 
   /** Goes on from what a folded segment says of all that came before it. */
-  private adopt({ manifest }: FoldedPiece, gap: Instant | undefined): void {
+  private adopt({ manifest }: FoldedPiece, gap: LogGap | undefined): void {
     this.epoch = manifest.first.epoch;
     this.watched = new Set();
     for (const [table, state] of Object.entries(manifest.opening)) {
       const known = this.tables.get(table);
-      if (known && gap !== undefined) known.resume(state, this.provenBefore(known, gap));
+      if (known && gap) known.resume(state, this.provenBefore(known, gap.from), gap);
       else this.tables.set(table, new CoverageBuilder(table, state));
       if (state.watched) this.watched.add(table);
     }
@@ -328,6 +368,7 @@ function frontierOf({ table }: CoverageBuilder, facts: EpochFacts): Instant {
 }
 
 const states: Record<CoverageRecord["state"], true> = {
+  late: true,
   copying: true,
   repairing: true,
   live: true,
@@ -336,6 +377,9 @@ const states: Record<CoverageRecord["state"], true> = {
 };
 
 function isCoverageRecord(value: unknown): value is CoverageRecord {
-  const { state, since } = (value ?? {}) as Partial<CoverageRecord>;
-  return state !== undefined && Object.hasOwn(states, state) && Number.isSafeInteger(since);
+  const record = (value ?? {}) as Partial<CoverageRecord>;
+  const { state, since } = record;
+  if (state === undefined || !Object.hasOwn(states, state)) return false;
+  const spans = state === "late" ? [record.to, record.lateMs] : [];
+  return [since, ...spans].every(Number.isSafeInteger);
 }

@@ -18,9 +18,43 @@ export type CoverageRecord =
   /** Not watched. */
   | { state: "hole"; since: Instant; reason: string }
   /** The table is gone from the source. */
-  | { state: "dropped"; since: Instant };
+  | { state: "dropped"; since: Instant }
+  /** Changes no state: two proofs were too far apart. What came in from `since` to `to` may be labelled too late. */
+  | LateRecord;
 
-export type CoverageClass = "exact" | "repaired" | "unwatched" | "damaged";
+export interface LateRecord {
+  state: "late";
+  since: Instant;
+  to: Instant;
+  /** By how much at most. */
+  lateMs: number;
+}
+
+/** The state that a record leaves a table in. */
+export type TableState = Exclude<CoverageRecord["state"], "late">;
+
+/** What is watched as tables are, beside them: without bases, because all of it is in the log. */
+export const systemTables = ["catalog", "access"] as const;
+export type SystemTable = (typeof systemTables)[number];
+
+export function isSystemTable(table: string): table is SystemTable {
+  return (systemTables as readonly string[]).includes(table);
+}
+
+/**
+ * `exact`: what was acknowledged by then is there. `late`: every version is there, but may be labelled too late. `gap`:
+ * not watched, but the states at both ends are known. `unwatched`: nothing is known. `damaged`: a stored object that it
+ * needs is missing or unfit.
+ */
+export type CoverageClass = "exact" | "late" | "gap" | "unwatched" | "damaged";
+
+export const classesWorstFirst: readonly CoverageClass[] = [
+  "damaged",
+  "unwatched",
+  "gap",
+  "late",
+  "exact",
+];
 
 /** A closed interval of one class. */
 export interface CoverageInterval {
@@ -29,7 +63,9 @@ export interface CoverageInterval {
   class: CoverageClass;
   /** Why it is not exact. */
   reason?: string;
-  /** Exact only at the last ms of every span of so many ms, and at the instants `kept`: history is thinned here. */
+  /** Of what is late: by how much at most. */
+  lateMs?: number;
+  /** To be had only at the last ms of every span of so many ms, and at the instants `kept`: history is thinned here. */
   resolutionMs?: number;
   kept?: Instant[];
 }
@@ -37,7 +73,7 @@ export interface CoverageInterval {
 export interface TableCoverage {
   table: string;
   /** The state that the last record left. */
-  state: CoverageRecord["state"];
+  state: TableState;
   /** From the first exact instant on, without overlap, in order. */
   intervals: CoverageInterval[];
   /** The instant up to which capture is proven complete; undefined before the first base. */
@@ -52,147 +88,19 @@ export interface TableCoverage {
 
 /** Where the records up to some place in the log leave a table; from there on more can be applied. */
 export interface CoverageState {
-  state: CoverageRecord["state"];
+  state: TableState;
   /** Begin of the exact interval that is still open. */
   exactFrom?: Instant | undefined;
   /** The hole that is still open; `lost` if it is one only because records are lost. */
   hole?: { since: Instant; reason: string; lost?: boolean } | undefined;
   frontier?: Instant | undefined;
   lastCopy?: Instant | undefined;
+  /** What is late and reaches beyond that place. */
+  late?: LateSpan[];
 }
 
-/** Folds one table's records, in the order of the log, into intervals. */
-export class CoverageBuilder {
-  private intervals: CoverageInterval[] = [];
-  private state: CoverageRecord["state"] = "copying";
-  /** Begin of the exact interval that is still open. */
-  private exactFrom: Instant | undefined;
-  /** Begin and reason of the hole that is still open; only once something was exact. */
-  private hole: CoverageState["hole"];
-  /** How far the log's proof reaches, if the records of since when the table was watched are lost. */
-  private reached: Instant | undefined;
-  private frontier: Instant | undefined;
-
-  /** The instants of the copies: from each one on, only the base that it made, or a later one, will do. */
-  readonly copies: Instant[] = [];
-
-  /** @param opening where earlier records left the table */
-  constructor(
-    readonly table: string,
-    opening?: CoverageState,
-  ) {
-    if (!opening) return;
-    this.state = opening.state;
-    this.exactFrom = opening.exactFrom;
-    this.hole = opening.hole;
-    this.frontier = opening.frontier;
-    if (opening.lastCopy !== undefined) this.copies.push(opening.lastCopy);
-  }
-
-  /** Where the records so far leave the table. */
-  current(): CoverageState {
-    const { state, exactFrom, hole, frontier } = this;
-    return { state, exactFrom, hole, frontier, lastCopy: this.copies.at(-1) };
-  }
-
-  apply(record: CoverageRecord): void {
-    if (record.state === "live" && this.state === "copying") this.copies.push(record.since);
-    this.state = record.state;
-    switch (record.state) {
-      case "live":
-        this.closeHole(record.since, "repaired");
-        this.exactFrom ??= record.since;
-        this.frontier = record.since;
-        break;
-      case "hole":
-        this.beginHole(record.since, record.reason);
-        break;
-      case "dropped":
-        this.closeExact(record.since);
-        this.closeHole(record.since, "unwatched");
-        this.frontier = undefined;
-        break;
-      case "copying":
-      case "repairing":
-        break;
-    }
-  }
-
-  /** The writer ended, having proven capture up to `frontier`. */
-  end(frontier: Instant): void {
-    if (this.state === "dropped") return;
-    if (this.exactFrom !== undefined) this.beginHole(frontier, "capture was not running");
-    this.state = "hole";
-  }
-
-  /** The writer may still run; its proof reaches to `frontier`. */
-  reach(frontier: Instant): void {
-    if (this.exactFrom !== undefined) this.frontier = Math.max(frontier, this.exactFrom);
-    else this.reached = frontier;
-  }
-
-  /**
-   * Goes on from what is known of after a gap in the records; up to `proven` the table is known from before it. Where it
-   * is not in one stretch with what comes after, nothing is said of the gap.
-   */
-  resume(opening: CoverageState, proven: Instant): void {
-    const { exactFrom, hole, state, frontier, lastCopy } = opening;
-    if (this.exactFrom !== exactFrom) this.closeExact(Math.min(proven, hole?.since ?? proven));
-    if (this.hole?.since !== hole?.since) this.closeHole(proven + 1, "unwatched");
-    this.state = state;
-    this.exactFrom = exactFrom;
-    this.hole = hole;
-    this.frontier = frontier;
-    if (lastCopy !== undefined && !this.copies.includes(lastCopy)) this.copies.push(lastCopy);
-  }
-
-  /** Records are lost: after `proven` the table may have been watched or not. */
-  lose(proven: Instant, reason: string): void {
-    if (this.state === "dropped") return;
-    this.beginHole(proven, reason);
-    if (this.hole) this.hole = { ...this.hole, lost: true };
-    this.state = "hole";
-  }
-
-  build(): Omit<TableCoverage, "watched" | "copies"> {
-    const intervals = [...this.intervals];
-    if (this.exactFrom !== undefined && this.frontier !== undefined) {
-      intervals.push({ from: this.exactFrom, to: this.frontier, class: "exact" });
-    }
-    const { table, state, frontier, hole, reached } = this;
-    if (hole?.lost && reached !== undefined && reached > hole.since) {
-      const { since, reason } = hole;
-      intervals.push({ from: since + 1, to: reached, class: "damaged", reason });
-    }
-    return { table, state, intervals, frontier, lastCopy: this.copies.at(-1) };
-  }
-
-  private beginHole(since: Instant, reason: string): void {
-    if (this.exactFrom === undefined) return;
-    this.closeExact(since);
-    this.hole = { since, reason };
-  }
-
-  private closeExact(at: Instant): void {
-    if (this.exactFrom === undefined) return;
-    if (at >= this.exactFrom) {
-      this.intervals.push({ from: this.exactFrom, to: at, class: "exact" });
-    } else {
-      // A clock that was set back shows what lies after `at` once more: nothing is claimed of it twice.
-      this.intervals = this.intervals.flatMap((of) => within(of, of.from, at));
-    }
-    this.exactFrom = undefined;
-    this.frontier = this.intervals.findLast((of) => of.class === "exact")?.to;
-  }
-
-  private closeHole(at: Instant, as: "repaired" | "unwatched"): void {
-    if (!this.hole) return;
-    const { since, reason, lost } = this.hole;
-    this.hole = undefined;
-    if (at <= since + 1) return;
-    this.intervals.push({ from: since + 1, to: at - 1, class: lost ? "damaged" : as, reason });
-  }
-}
+/** A closed interval whose versions may be labelled too late. */
+export type LateSpan = Omit<LateRecord, "state">;
 
 /** The interval that `instant` lies in; undefined if nothing is known of it. */
 export function intervalAt(
@@ -210,18 +118,64 @@ export function relabel(
   as: CoverageClass,
   reason: string,
 ): TableCoverage {
-  const intervals = coverage.intervals.flatMap((interval): CoverageInterval[] => {
-    const begin = Math.max(from, interval.from);
-    const end = Math.min(to, interval.to);
-    if (begin > end || interval.class === "unwatched") return [interval];
-    const before = within(interval, interval.from, begin - 1);
-    const after = within(interval, end + 1, interval.to);
-    return [...before, { from: begin, to: end, class: as, reason }, ...after];
-  });
+  const intervals = overlaid(coverage.intervals, { from, to, class: as, reason });
   return { ...coverage, intervals: joined(intervals) };
 }
 
-/** Marks the part of what is exact that lies from `from` to `to` as thinned. */
+/** The intervals with `over` in place of what of them lies in it; what is unwatched stays so. */
+export function overlaid(
+  intervals: CoverageInterval[],
+  over: CoverageInterval,
+): CoverageInterval[] {
+  return intervals.flatMap((interval): CoverageInterval[] => {
+    const [covered] = within(over, interval.from, interval.to);
+    if (!covered || interval.class === "unwatched") return [interval];
+    const before = within(interval, interval.from, covered.from - 1);
+    const after = within(interval, covered.to + 1, interval.to);
+    return [...before, covered, ...after];
+  });
+}
+
+/** The intervals with what of the exact ones lies in `spans` made late. Where spans overlap, the latest counts. */
+export function withLate(intervals: CoverageInterval[], spans: LateSpan[]): CoverageInterval[] {
+  const late = lateIntervals(spans);
+  if (late.length === 0) return intervals;
+  return intervals.flatMap((interval) => {
+    if (interval.class !== "exact") return [interval];
+    const inside = late.flatMap((of) => within(of, interval.from, interval.to));
+    const pieces: CoverageInterval[] = [];
+    let from = interval.from;
+    for (const one of inside) {
+      pieces.push(...within(interval, from, one.from - 1), one);
+      from = one.to + 1;
+    }
+    return [...pieces, ...within(interval, from, interval.to)];
+  });
+}
+
+/** Spans as intervals that do not overlap, in order; each instant has the greatest `lateMs` of its spans. */
+function lateIntervals(spans: LateSpan[]): CoverageInterval[] {
+  const inOrder = [...spans].sort((a, b) => a.since - b.since);
+  const bounds = [...new Set(spans.flatMap(({ since, to }) => [since, to + 1]))];
+  bounds.sort((a, b) => a - b);
+  let open: LateSpan[] = [];
+  let next = 0;
+  const late: CoverageInterval[] = [];
+  for (const [i, from] of bounds.entries()) {
+    while (next < inOrder.length && inOrder[next]!.since <= from) open.push(inOrder[next++]!);
+    open = open.filter(({ to }) => to >= from);
+    if (open.length === 0) continue;
+    const lateMs = Math.max(...open.map((span) => span.lateMs));
+    late.push({ from, to: bounds[i + 1]! - 1, class: "late", lateMs, reason: lateReason(lateMs) });
+  }
+  return joined(late);
+}
+
+function lateReason(lateMs: number): string {
+  return `proofs were ${(lateMs / 1000).toFixed(1)} s apart`;
+}
+
+/** Marks the part of what is exact or late that lies from `from` to `to` as thinned. */
 export function thinned(
   coverage: TableCoverage,
   from: Instant,
@@ -232,7 +186,7 @@ export function thinned(
   const intervals = coverage.intervals.flatMap((interval): CoverageInterval[] => {
     const begin = Math.max(from, interval.from);
     const end = Math.min(to, interval.to);
-    if (begin > end || interval.class !== "exact") return [interval];
+    if (begin > end || !isWhole(interval)) return [interval];
     return [
       ...within(interval, interval.from, begin - 1),
       ...within({ ...interval, resolutionMs, kept }, begin, end),
@@ -277,13 +231,26 @@ function joined(intervals: CoverageInterval[]): CoverageInterval[] {
 }
 
 function isAlike(a: CoverageInterval, b: CoverageInterval): boolean {
-  return a.class === b.class && a.reason === b.reason && a.resolutionMs === b.resolutionMs;
+  return (
+    a.class === b.class &&
+    a.reason === b.reason &&
+    a.lateMs === b.lateMs &&
+    a.resolutionMs === b.resolutionMs
+  );
+}
+
+/** True if every version that came in is there. */
+export function isWhole(interval: Pick<CoverageInterval, "class"> | undefined): boolean {
+  return interval?.class === "exact" || interval?.class === "late";
 }
 
 /** True if the state at `instant` can be had as it was: the interval is exact there, and not thinned away. */
 export function isExactAt(interval: CoverageInterval | undefined, instant: Instant): boolean {
-  if (interval?.class !== "exact") return false;
-  const { resolutionMs, kept } = interval;
+  return interval?.class === "exact" && isKeptAt(interval, instant);
+}
+
+/** True unless what was captured up to `instant` is thinned away. */
+export function isKeptAt({ resolutionMs, kept }: CoverageInterval, instant: Instant): boolean {
   return (
     resolutionMs === undefined ||
     isOnGrid(instant, resolutionMs) ||
@@ -305,7 +272,7 @@ export function nearestExact(
   ].filter((found) => found !== undefined);
 }
 
-/** The last instant of an exact interval at or before `instant` that is not thinned away. */
+/** The last instant of an exact or late interval at or before `instant` that is not thinned away. */
 export function lastExactIn(interval: CoverageInterval, instant: Instant): Instant | undefined {
   const { from, to, resolutionMs = 1, kept = [] } = interval;
   const end = Math.min(to, instant);
@@ -314,7 +281,7 @@ export function lastExactIn(interval: CoverageInterval, instant: Instant): Insta
   return found >= from ? found : undefined;
 }
 
-/** The first instant of an exact interval at or after `instant` that is not thinned away. */
+/** The first instant of an exact or late interval at or after `instant` that is not thinned away. */
 export function firstExactIn(interval: CoverageInterval, instant: Instant): Instant | undefined {
   const { from, to, resolutionMs = 1, kept = [] } = interval;
   const begin = Math.max(from, instant);

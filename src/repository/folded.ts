@@ -31,7 +31,10 @@ export interface FoldedRecords extends ObjectReference {
 
 /** What the last of an epoch's segments claims, of those that a folded segment stands for. */
 export interface FoldedEpoch
-  extends Pick<SegmentFooter, "frontier" | "lagging" | "serverClock" | "clockAheadMs" | "closed"> {
+  extends Pick<
+    SegmentFooter,
+    "frontier" | "lagging" | "proofBoundMs" | "serverClock" | "clockAheadMs" | "closed"
+  > {
   epoch: number;
   /** End of that segment. */
   to: Instant;
@@ -137,7 +140,7 @@ function isRecords(value: Partial<FoldedRecords> | undefined): boolean {
 
 function isEpoch(value: Partial<FoldedEpoch> | null): boolean {
   return (
-    [value?.epoch, value?.to, value?.frontier].every(isCount) &&
+    [value?.epoch, value?.to, value?.frontier, value?.proofBoundMs].every(isCount) &&
     typeof value?.lagging === "object" &&
     value.lagging !== null &&
     typeof value.totals === "object" &&

@@ -4,7 +4,10 @@ import { linksAfter, type SegmentFooter } from "./segment.js";
 
 /** The last segment of the log: what a claim continues, and a writer goes on from. */
 export interface LogEnd
-  extends Pick<SegmentFooter, "epoch" | "to" | "closed" | "serverClock" | "clockAheadMs"> {
+  extends Pick<
+    SegmentFooter,
+    "epoch" | "to" | "proofBoundMs" | "closed" | "serverClock" | "clockAheadMs"
+  > {
   name: string;
   checksum: string;
   /** Those of the segment that comes next. */

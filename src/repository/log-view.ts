@@ -121,6 +121,16 @@ export class LogView {
     return (epochs.find(({ to }) => to >= instant) ?? epochs.at(-1))?.epoch;
   }
 
+  /** When the log of an epoch begins, as far as it is kept; undefined if there is nothing of it. By the log's own time. */
+  beginOf(epoch: number): Instant | undefined {
+    const piece = this.pieces.find(
+      ({ first, last }) => first.epoch <= epoch && epoch <= last.epoch,
+    );
+    if (piece?.kind !== "folded") return piece?.from;
+    const before = piece.manifest.epochs.findLast((one) => one.epoch < epoch);
+    return before ? before.to + 1 : piece.from;
+  }
+
   /** What is missing between the pieces, or in them. */
   gaps(): LogGap[] {
     const gaps: LogGap[] = [];

@@ -34,6 +34,8 @@ export interface SegmentFooter {
   /** The instant up to which capture is proven complete, for every watched table not named in `lagging`. */
   frontier: Instant;
   lagging: Record<string, Instant>;
+  /** What lies between two proofs is exact if they were no farther apart than this, in ms; else it is late. */
+  proofBoundMs: number;
   /** The source's clock less ours, in ms, as last measured; null before the first measurement. */
   serverClock: { offsetMs: number; uncertaintyMs: number } | null;
   /** How far the log's time runs ahead of the writer's clock, because that clock has jumped back; 0 as a rule. */

@@ -2,7 +2,7 @@
 import type { Clock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import type { CoverageClass } from "../repository/coverage.js";
+import { type CoverageClass, classesWorstFirst } from "../repository/coverage.js";
 import { type Drill, type DrilledTable, putDrill } from "../repository/drills.js";
 import { knownKeys } from "../repository/known-state.js";
 import type { Repository } from "../repository/repository.js";
@@ -154,10 +154,8 @@ async function store(
   return drill;
 }
 
-const worstFirst: CoverageClass[] = ["damaged", "unwatched", "repaired", "exact"];
-
 function leastClass({ tables }: RestorePlan): CoverageClass {
-  return worstFirst.find((of) => tables.some((table) => table.class === of)) ?? "exact";
+  return classesWorstFirst.find((of) => tables.some((table) => table.class === of)) ?? "exact";
 }
 
 /** To milliseconds. */

@@ -3,14 +3,12 @@
  * it is without anything that is damaged.
  */
 
-import { UnusableObject } from "../errors.js";
-import type { Instant } from "../instant.js";
 import { type BaseInventory, readBases } from "../repository/base.js";
-import type { TableCoverage } from "../repository/coverage.js";
+import { isWhole, type TableCoverage } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
-import { holds, LogView } from "../repository/log-view.js";
+import { LogView } from "../repository/log-view.js";
+import { lostCatalogs } from "../repository/lost-catalogs.js";
 import { parseFoldedName, parseSegmentName } from "../repository/names.js";
-import { recordHolders, refusing } from "../repository/stream-records.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { WithoutStore } from "../storage/without-store.js";
@@ -171,50 +169,15 @@ export class Costs {
   }
 }
 
-/** The instants of which the state can be had, be it that of before a hole. */
+/** The instants of which a state can be had, be it late, or that of before a gap. */
 export function restorable({ intervals }: TableCoverage): Span[] {
-  const of = intervals.filter((one) => one.class === "exact" || one.class === "repaired");
+  const of = intervals.filter((one) => isWhole(one) || one.class === "gap");
   return joinSpans(of.map(({ from, to }) => ({ from, to })));
 }
 
 function damagedSpans({ intervals }: TableCoverage): Span[] {
   const of = intervals.filter((one) => one.class === "damaged");
   return joinSpans(of.map(({ from, to }) => ({ from, to })));
-}
-
-/** Instants whose catalog cannot be read, and the missing object that is why. */
-async function* lostCatalogs(view: LogView): AsyncGenerator<{ object: string; span: Span }> {
-  for (const [index, piece] of view.pieces.entries()) {
-    const next = view.pieces[index + 1];
-    // A folded segment begins with all that came before it; so the last one of each stretch between them tells.
-    if (next && next.kind !== "folded") continue;
-    const { to } = piece;
-    const broken = await brokenHolder(view, index);
-    if (broken) yield { object: broken.object, span: { from: Math.min(broken.from, to), to } };
-  }
-}
-
-async function brokenHolder(
-  view: LogView,
-  index: number,
-): Promise<{ object: string; from: Instant } | undefined> {
-  let last: Instant = view.pieces[index]!.from;
-  try {
-    for await (const holder of recordHolders(view, "catalog", index, refusing(view))) {
-      if (!("manifest" in holder)) {
-        last = holder.index.footer.from;
-        continue;
-      }
-      const [lost] = holder.manifest.lost;
-      if (lost !== undefined) return { object: lost, from: holder.from };
-    }
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof UnusableObject)) throw error;
-    const missing = parseSegmentName(error.object);
-    const isBetween = missing && !view.pieces.some((piece) => holds(piece, missing));
-    return { object: error.object, from: isBetween ? missing.from : last };
-  }
 }
 
 /** The time that an object of the log covers; undefined for any other. */

@@ -25,7 +25,7 @@ test("a server that stands still past the heartbeat leaves a hole, and is repair
   const now = await stage.untilExactNow(repo, "still.rows");
   const holes = tableOf(now, "still.rows")!.intervals.filter((one) => one.class !== "exact");
   expect(holes.at(0)).toMatchObject({
-    class: "repaired",
+    class: "gap",
     reason: expect.stringContaining("heartbeat missed"),
   });
   await stage.restore(repo, "--db", "still", "--rename", "still=went_on");

@@ -93,7 +93,7 @@ test("changes made while a killed capture is down: found, and only they are writ
   const now = await stage.untilExactNow(repo, "killed.busy", "killed.quiet");
   for (const name of ["killed.busy", "killed.quiet"]) {
     expect(holesOf(now, name), name).toMatchObject([
-      { class: "repaired", reason: "capture was not running" },
+      { class: "gap", reason: "capture was not running" },
     ]);
   }
   await expectRestored(repo, "killed", "killed_after");
@@ -106,11 +106,11 @@ test("changes made while a killed capture is down: found, and only they are writ
   const choice = ["--table", "killed.busy", "--rename", "killed.busy=killed_in.busy"];
   const refused = await cli([...args, ...choice]);
   expect(refused.status).toBe(5);
-  expect(refused.stderr).toContain("repaired (capture was not running)");
+  expect(refused.stderr).toContain("gap (capture was not running)");
   expect(refused.stderr).toMatch(/nearest exact: .* and .*--allow-inexact/);
   expect(await stage.query(r.dbList())).not.toContain("killed_in");
   const { restored } = await stage.restore(repo, "--at", iso(inside), ...choice, "--allow-inexact");
-  expect(restored).toMatchObject([{ class: "repaired", documents: 300, matches: true }]);
+  expect(restored).toMatchObject([{ class: "gap", documents: 300, matches: true }]);
   expect((await stop(second)).status).toBe(0);
 });
 
@@ -125,7 +125,7 @@ test("a crash of the server: the hole is named, and what the server lost is not 
   await change("crashed");
   const now = await stage.untilExactNow(repo, "crashed.busy", "crashed.quiet");
   expect(holesOf(now, "crashed.busy")).toMatchObject([
-    { class: "repaired", reason: expect.stringMatching(/closed the connection|ECONNRESET/) },
+    { class: "gap", reason: expect.stringMatching(/closed the connection|ECONNRESET/) },
   ]);
   await expectRestored(repo, "crashed", "crashed_after");
   expect((await stop(run)).status).toBe(0);
@@ -189,7 +189,7 @@ test("what a killed capture had left on its spool is delivered by the next one",
   const second = stage.capture(repo, ...spool);
   const now = await stage.untilExactNow(repo, "left.busy", "left.quiet");
   expect(second.stderr()).toContain("what the spool still held is in the repository");
-  expect(holesOf(now, "left.busy")).toMatchObject([{ class: "repaired" }]);
+  expect(holesOf(now, "left.busy")).toMatchObject([{ class: "gap" }]);
   // What the spool held said more than the repository did, or as much where the next proof was not there yet.
   expect(frontier).toBeGreaterThanOrEqual(Date.parse(restorableUntil!));
   const proven = lagging[tableOf(now, "left.busy")!.id] ?? frontier;

@@ -20,7 +20,7 @@ test("a feed that overflows is a hole, and is repaired", async () => {
     const [before, hole, after] = tableOf(now, "overflow.busy")!.intervals;
     expect([before, after]).toMatchObject([{ class: "exact" }, { class: "exact" }]);
     expect(hole).toMatchObject({
-      class: "repaired",
+      class: "gap",
       reason: expect.stringContaining("Changefeed cache over array size limit, skipped"),
     });
     await stage.restore(repo, "--db", "overflow", "--rename", "overflow=flowed");

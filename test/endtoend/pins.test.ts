@@ -94,11 +94,11 @@ describe("a pin", () => {
 
   test("of an instant in a hole is refused, with every table named; or allowed", async () => {
     const refused = await pin("add", "hole", "--at", hole);
-    const both = /shop\.(orders|carts) is repaired, shop\.(orders|carts) is repaired/;
+    const both = /shop\.(orders|carts) is gap, shop\.(orders|carts) is gap/;
     expectError(refused, 5, both, /→ .*--allow-inexact/);
     const allowed = await pin("add", "hole", "--at", hole, "--allow-inexact");
     expect(allowed.stdout).toContain(`pinned hole at ${hole}\n`);
-    expect(allowed.stdout).toContain("shop.orders is repaired then\n");
+    expect(allowed.stdout).toContain("shop.orders is gap then\n");
     await pin("remove", "hole");
   });
 

@@ -110,8 +110,8 @@ describe("the repository of version 1", () => {
   test("has the coverage that was recorded", async () => {
     const coverage = await readCoverage(store);
     const classes = (table: string) => coverage.get(table)!.intervals.map((i) => i.class);
-    expect(classes(orders)).toEqual(["exact", "repaired", "exact"]);
-    expect(classes(posts)).toEqual(["exact", "repaired", "repaired", "exact"]);
+    expect(classes(orders)).toEqual(["exact", "gap", "exact"]);
+    expect(classes(posts)).toEqual(["exact", "gap", "gap", "exact"]);
     expect(coverage.get(posts)!.intervals[1]!.reason).toBe('broken version chain at key "p1"');
     expect(coverage.get(orders)!.frontier).toBe(last);
     expect(intervalAt(coverage.get(posts)!, last)).toBeUndefined();

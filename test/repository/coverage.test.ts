@@ -1,13 +1,15 @@
 import { describe, expect, test } from "vitest";
 import {
-  CoverageBuilder,
   type CoverageRecord,
   intervalAt,
+  isExactAt,
+  isKeptAt,
   nearestExact,
   relabel,
   thinned,
 } from "../../src/repository/coverage.js";
-import { clipped, readCoverage } from "../../src/repository/coverage-reader.js";
+import { CoverageBuilder } from "../../src/repository/coverage-builder.js";
+import { clipped, readAllCoverage, readCoverage } from "../../src/repository/coverage-reader.js";
 import { copyOf, foldUp, makeRepository, namesIn, Recording, StillClock } from "./recording.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";
@@ -30,6 +32,72 @@ const repairing = (since: number): Step => ({ state: "repairing", since });
 const live = (since: number): Step => ({ state: "live", since });
 const hole = (since: number, reason = "lost"): Step => ({ state: "hole", since, reason });
 const dropped = (since: number): Step => ({ state: "dropped", since });
+
+const late = (since: number, to: number, lateMs: number): Step => {
+  return { state: "late", since, to, lateMs };
+};
+
+describe("what is late", () => {
+  const intervals = (...steps: Step[]) => built(copying(10), live(30), ...steps).intervals;
+
+  test("is taken out of what is exact, and changes no state", () => {
+    const coverage = built(copying(10), live(30), late(51, 4250, 4200), { reach: 5000 });
+    expect(coverage).toMatchObject({ state: "live", frontier: 5000 });
+    expect(coverage.intervals).toEqual([
+      { from: 30, to: 50, class: "exact" },
+      { from: 51, to: 4250, class: "late", lateMs: 4200, reason: "proofs were 4.2 s apart" },
+      { from: 4251, to: 5000, class: "exact" },
+    ]);
+  });
+
+  test("of spans that overlap, the latest counts, whatever their order", () => {
+    const expected = [
+      { from: 30, to: 39, class: "exact" },
+      { from: 40, to: 49, class: "late", lateMs: 3000 },
+      { from: 50, to: 59, class: "late", lateMs: 5000 },
+      { from: 60, to: 69, class: "late", lateMs: 3000 },
+      { from: 70, to: 99, class: "late", lateMs: 2500 },
+      { from: 100, to: 120, class: "exact" },
+    ];
+    const [a, b, c] = [late(40, 69, 3000), late(50, 59, 5000), late(45, 99, 2500)];
+    expect(intervals(a, b, c, { reach: 120 })).toMatchObject(expected);
+    expect(intervals(c, b, a, { reach: 120 })).toMatchObject(expected);
+  });
+
+  test("neighbours of one lateness are one interval, of two are two", () => {
+    const same = intervals(late(40, 49, 3000), late(50, 59, 3000), { reach: 80 });
+    expect(same).toMatchObject([{ to: 39 }, { from: 40, to: 59, lateMs: 3000 }, { from: 60 }]);
+    const different = intervals(late(40, 49, 3000), late(50, 59, 4000), { reach: 80 });
+    expect(different).toMatchObject([{ to: 39 }, { to: 49 }, { to: 59 }, { from: 60 }]);
+  });
+
+  test("is nothing where the table is not exact, and reaches no farther than the frontier", () => {
+    const of = intervals(hole(50), late(20, 69, 3000), repairing(60), live(65), { reach: 67 });
+    expect(of).toMatchObject([
+      { from: 30, to: 50, class: "late" },
+      { from: 51, to: 64, class: "gap" },
+      { from: 65, to: 67, class: "late" },
+    ]);
+  });
+
+  test("is thinned as what is exact, and never exact itself", () => {
+    const coverage = { ...built(copying(10), live(30), late(40, 99, 3000), { reach: 200 }) };
+    const marked = thinned({ ...coverage, watched: true, copies: [] }, 0, 200, 20, [47]);
+    const interval = intervalAt(marked, 47);
+    expect(interval).toMatchObject({ class: "late", resolutionMs: 20, kept: [47] });
+    expect([47, 48, 59].map((at) => isKeptAt(interval!, at))).toEqual([true, false, true]);
+    expect([47, 48, 59].map((at) => isExactAt(interval, at))).toEqual([false, false, false]);
+  });
+
+  test("thousands of spans are told apart", () => {
+    const spans = Array.from({ length: 5000 }, (_, i) =>
+      late(100 + 10 * i, 105 + 10 * i, 2001 + i),
+    );
+    const of = intervals(...spans, { reach: 100_000 });
+    expect(of.filter((one) => one.class === "late")).toHaveLength(5000);
+    expect(of.at(-1)).toEqual({ from: 50_096, to: 100_000, class: "exact" });
+  });
+});
 
 test("an interval that is cut keeps the pinned instants that lie in it, and no others", () => {
   const coverage = { ...built(copying(10), live(30), { reach: 100 }), watched: true, copies: [] };
@@ -92,7 +160,7 @@ describe("CoverageBuilder", () => {
       lastCopy: 30,
       intervals: [
         { from: 30, to: 50, class: "exact" },
-        { from: 51, to: 79, class: "repaired", reason: "lost" },
+        { from: 51, to: 79, class: "gap", reason: "lost" },
         { from: 80, to: 95, class: "exact" },
       ],
     });
@@ -111,7 +179,7 @@ describe("CoverageBuilder", () => {
     );
     expect(coverage.intervals).toEqual([
       { from: 30, to: 50, class: "exact" },
-      { from: 51, to: 79, class: "repaired", reason: "first" },
+      { from: 51, to: 79, class: "gap", reason: "first" },
       { from: 80, to: 80, class: "exact" },
     ]);
   });
@@ -144,14 +212,14 @@ describe("CoverageBuilder", () => {
     });
     expect(again.intervals).toEqual([
       { from: 30, to: 50, class: "exact" },
-      { from: 51, to: 119, class: "repaired", reason: "capture was not running" },
+      { from: 51, to: 119, class: "gap", reason: "capture was not running" },
       { from: 120, to: 130, class: "exact" },
     ]);
   });
 
   test("a writer that ended within a hole does not move its begin", () => {
     const coverage = built(copying(10), live(30), hole(50), { end: 70 }, repairing(100), live(120));
-    expect(coverage.intervals[1]).toEqual({ from: 51, to: 119, class: "repaired", reason: "lost" });
+    expect(coverage.intervals[1]).toEqual({ from: 51, to: 119, class: "gap", reason: "lost" });
   });
 
   test("two writers that ended one after the other leave one hole", () => {
@@ -163,7 +231,7 @@ describe("CoverageBuilder", () => {
       repairing(100),
       live(120),
     );
-    expect(coverage.intervals[1]).toMatchObject({ from: 51, to: 119, class: "repaired" });
+    expect(coverage.intervals[1]).toMatchObject({ from: 51, to: 119, class: "gap" });
   });
 
   test("a later writer's frontier says nothing of a table that it does not watch", () => {
@@ -208,8 +276,8 @@ describe("intervalAt and nearestExact", () => {
     [29, undefined],
     [30, "exact"],
     [50, "exact"],
-    [51, "repaired"],
-    [79, "repaired"],
+    [51, "gap"],
+    [79, "gap"],
     [80, "exact"],
     [95, "exact"],
     [96, undefined],
@@ -279,7 +347,7 @@ describe("readCoverage", () => {
     const to = await next.tick(100);
     expect((await readCoverage(repository.store)).get(table)?.intervals).toEqual([
       { from, to: proven, class: "exact" },
-      { from: proven + 1, to: before - 1, class: "repaired", reason: "capture was not running" },
+      { from: proven + 1, to: before - 1, class: "gap", reason: "capture was not running" },
       { from: before, to, class: "exact" },
     ]);
   });
@@ -313,7 +381,7 @@ describe("readCoverage", () => {
     const to = await next.tick(100);
     const exact = [
       { from: first, to: stopped, class: "exact" },
-      { from: stopped + 1, to: second - 1, class: "repaired", reason: "capture was not running" },
+      { from: stopped + 1, to: second - 1, class: "gap", reason: "capture was not running" },
       { from: second, to, class: "exact" },
     ];
     expect((await readCoverage(store)).get(table)?.intervals).toEqual(exact);
@@ -339,6 +407,83 @@ describe("readCoverage", () => {
       ...exact.slice(0, 2),
       { from: second, to: to - 1, class: "damaged" },
       { from: to, to, class: "exact" },
+    ]);
+  });
+
+  test("says of the catalog and of access what it says of tables, and does not call them tables", async () => {
+    const repository = await makeRepository();
+    const { store } = repository;
+    const clock = new StillClock(1000);
+    const first = await Recording.begin(repository, clock);
+    first.coverage("catalog", { state: "live", since: 1000 });
+    first.coverage("access", { state: "live", since: 1005 });
+    const late = { from: 1010, to: 4009, class: "late", lateMs: 3000 };
+    first.coverage("catalog", { state: "late", since: 1010, to: 4009, lateMs: 3000 });
+    const stopped = await first.tick(5000, { lagging: { access: 2000 } });
+    clock.instant += 5000;
+    const second = await Recording.begin(repository, clock);
+    const again = clock.instant;
+    second.coverage("catalog", { state: "live", since: again });
+    const to = await second.tick();
+    const { tables, catalog, access } = await readAllCoverage(store);
+    expect([tables.size, (await readCoverage(store)).size]).toEqual([0, 0]);
+    expect(catalog).toMatchObject({ frontier: to, lastCopy: undefined, watched: true });
+    expect(catalog!.intervals).toMatchObject([
+      { from: 1000, to: 1009, class: "exact" },
+      late,
+      { from: 4010, to: stopped, class: "exact" },
+      { from: stopped + 1, to: again - 1, class: "gap", reason: "capture was not running" },
+      { from: again, to, class: "exact" },
+    ]);
+    // The second epoch has not read it.
+    expect(access).toMatchObject({ state: "hole", frontier: 2000, watched: false });
+    expect(access!.intervals).toEqual([{ from: 1005, to: 2000, class: "exact" }]);
+  });
+
+  test("of a catalog that was never read says nothing", async () => {
+    const { store } = await makeRepository();
+    expect(await readAllCoverage(store)).toMatchObject({ catalog: undefined, access: undefined });
+  });
+
+  test("the catalog is damaged where the log is lost, and after it only if records were lost", async () => {
+    const repository = await makeRepository();
+    const recording = await Recording.begin(repository, new StillClock(1000));
+    recording.coverage("catalog", { state: "live", since: 1000 });
+    const ends = [await recording.tick(), await recording.tick()];
+    recording.catalog(["db", "d"], { id: "d", name: "shop" });
+    for (let i = 0; i < 3; i += 1) ends.push(await recording.tick());
+    const names = await namesIn(repository.store, "log/");
+    const classes = async (missing: number) => {
+      const store = await copyOf(repository.store, { [names[missing]!]: undefined });
+      const { catalog } = await readAllCoverage(store);
+      return catalog!.intervals.map(({ from, to, class: of }) => [from, to, of]);
+    };
+    const [, second, third, fourth, last] = ends as [number, number, number, number, number];
+    expect(await classes(3)).toEqual([
+      [1000, third, "exact"],
+      [third + 1, fourth, "damaged"],
+      [fourth + 1, last, "exact"],
+    ]);
+    expect(await classes(2)).toEqual([
+      [1000, second, "exact"],
+      [second + 1, last, "damaged"],
+    ]);
+  });
+
+  test("a claim's clock decides nothing: one that was set back for a moment costs no instant before it", async () => {
+    const repository = await makeRepository();
+    const clock = new StillClock(1_000_000);
+    const first = await Recording.begin(repository, clock);
+    const from = await copied(first, table);
+    const to = await first.tick();
+    const kept = clock.instant;
+    clock.instant = 1000;
+    const second = await Recording.begin(repository, clock);
+    clock.instant = kept + 5000;
+    second.coverage(table, { state: "repairing", since: clock.instant });
+    await second.tick();
+    expect((await readCoverage(repository.store)).get(table)?.intervals).toEqual([
+      { from, to, class: "exact" },
     ]);
   });
 });

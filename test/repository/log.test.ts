@@ -14,6 +14,7 @@ import {
   History,
   makeRepository,
   namesIn,
+  proofBoundMs,
   Recording,
   restoredAt,
   StillClock,
@@ -78,8 +79,13 @@ describe("the writer", () => {
       recording.log.append(table, Buffer.from("1"), null, Buffer.from("{}"));
       times.push(recording.log.stamp().time);
       recording.log.append(table, Buffer.from("1"), null, Buffer.from("{}"));
-      await recording.log.closeTick({ frontier: 0, lagging: {}, serverClock: null, closed: false })
-        .durable;
+      await recording.log.closeTick({
+        frontier: 0,
+        lagging: {},
+        proofBoundMs,
+        serverClock: null,
+        closed: false,
+      }).durable;
     }
     expect(times).toEqual(times.toSorted((a, b) => a - b));
     for await (const segment of segmentChain(store, 0, all)) {
@@ -311,7 +317,7 @@ describe("a segment that could not be stored", () => {
       ship: () => Promise.reject(new Error("no room")),
     };
     const log = LogWriter.open(repository, clock, claim, failing);
-    const facts = { frontier: 0, lagging: {}, serverClock: null, closed: false };
+    const facts = { frontier: 0, lagging: {}, proofBoundMs, serverClock: null, closed: false };
     await expect(log.closeTick(facts).durable).rejects.toThrow("no room");
     expect(await namesIn(store, "log/")).toEqual([]);
   });

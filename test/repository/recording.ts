@@ -20,6 +20,8 @@ import { LogCollection } from "../../src/repository/runs.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 
+export const proofBoundMs = 2000;
+
 /** Moves only when told to. */
 export class StillClock implements Clock {
   constructor(public instant: Instant = Date.UTC(2026, 10, 21, 10)) {}
@@ -166,7 +168,7 @@ export class Recording {
   async tick(ms = 1000, facts: Partial<TickFacts> = {}): Promise<Instant> {
     this.clock.instant += ms;
     const to = this.clock.instant;
-    const rest = { frontier: to, lagging: {}, serverClock: null, closed: false };
+    const rest = { frontier: to, lagging: {}, proofBoundMs, serverClock: null, closed: false };
     const tick = this.log.closeTick({ ...rest, ...facts });
     await tick.durable;
     this.clock.instant = Math.max(this.clock.instant, tick.to) + 1;

@@ -80,7 +80,7 @@ describe("an instant is pinned", () => {
 
   test("in a hole, if that is allowed", async () => {
     const { tables } = await pin(hole, true);
-    expect(tables).toContainEqual({ name: "shop.orders", class: "repaired" });
+    expect(tables).toContainEqual({ name: "shop.orders", class: "gap" });
     expect(await pinned()).toEqual([hole]);
   });
 
@@ -97,7 +97,7 @@ describe("an instant is not pinned", () => {
   test("in a hole; every table that is not exact is named", async () => {
     await expect(pin(hole)).rejects.toMatchObject({
       code: "instant",
-      message: expect.stringMatching(/exactly to .*: shop\.orders is repaired$/),
+      message: expect.stringMatching(/exactly to .*: shop\.orders is gap$/),
       hint: expect.stringContaining("--allow-inexact"),
     });
     recording.coverage(carts, { state: "hole", since: after, reason: "a fault" });

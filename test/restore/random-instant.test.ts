@@ -13,7 +13,7 @@ function coverage(table: string, ...intervals: [number, number, CoverageInterval
 
 describe("exactSpans", () => {
   test("of one table are its exact intervals", () => {
-    const table = coverage("a", [10, 20, "exact"], [21, 30, "repaired"], [31, 40, "exact"]);
+    const table = coverage("a", [10, 20, "exact"], [21, 30, "gap"], [31, 40, "exact"]);
     expect(exactSpans([table], false)).toEqual([
       { from: 10, to: 20 },
       { from: 31, to: 40 },
@@ -44,7 +44,7 @@ describe("exactSpans", () => {
 
   test("are what looking at each instant gives", () => {
     const lengths = fc.array(
-      fc.tuple(fc.integer({ min: 1, max: 5 }), fc.constantFrom("exact", "repaired", "damaged")),
+      fc.tuple(fc.integer({ min: 1, max: 5 }), fc.constantFrom("exact", "gap", "damaged")),
       { maxLength: 5 },
     );
     const table = fc.record({

@@ -117,7 +117,7 @@ test("a swallowed change is proven by the fold, narrows the claim, and is repair
   const repaired = (await readCoverage(store)).get(table)!;
   expect(repaired.state).toBe("live");
   expect(intervalAt(repaired, missed)).toMatchObject({
-    class: "repaired",
+    class: "gap",
     reason: 'broken version chain at key "order-1"',
   });
   expect(await restoredState(store, table, repaired.frontier!)).toEqual(

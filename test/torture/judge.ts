@@ -57,10 +57,10 @@ export async function judge(
   const refused = await restore(world, name, instant);
   if (refused.status === 5) verdicts.refused += 1;
   else verdicts.wrong.push(`${what}, not exact: not refused, but ${report(refused)}`);
-  if (interval?.class !== "repaired") return;
+  if (interval?.class !== "gap") return;
   const allowed = await restore(world, name, instant, "--allow-inexact");
   if (allowed.status === 0) verdicts.inexact += 1;
-  else verdicts.wrong.push(`${what}, repaired: ${report(allowed)}`);
+  else verdicts.wrong.push(`${what}, gap: ${report(allowed)}`);
   await dropRestored(world);
 }
 
