@@ -15,11 +15,13 @@ import { isDisowned, listClaims } from "../repository/log.js";
 import { LogWriter } from "../repository/log-writer.js";
 import { parseSegmentName } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
-import type { CatalogRecord, TableConfig } from "../rethinkdb/catalog-reader.js";
-import { ConnectionLost, isRefusal, ReqlError } from "../rethinkdb/response.js";
-import type { Source, TableReference } from "../rethinkdb/source.js";
+import type { CatalogReading, TableConfig } from "../rethinkdb/catalog-reader.js";
+import { isRefusal } from "../rethinkdb/response.js";
+import { ForeignCluster, type Source, type TableReference } from "../rethinkdb/source.js";
+import { CatalogFollower, type CatalogObserver } from "./catalog-follower.js";
 import { CatalogTracker } from "./catalog-tracker.js";
 import { CopyQueue } from "./copy-queue.js";
+import { catalogStream } from "./frontier.js";
 import { Recorder, type RecorderOptions } from "./recorder.js";
 import { withoutScratch } from "./selection.js";
 import { RetryingShipper, type ShipperObserver, type Spool, shipSpool } from "./shipper.js";
@@ -29,14 +31,17 @@ import {
   type CaptureObserver as TableObserver,
 } from "./table-capture.js";
 import type { PaceChange } from "./tick-pace.js";
+import { isTrouble } from "./trouble.js";
 
-export interface CaptureObserver extends TableObserver, ShipperObserver {
+export interface CaptureObserver extends TableObserver, ShipperObserver, CatalogObserver {
   /** Segments that an earlier process had left on the spool are in the repository now. */
   spoolDelivered(segments: number): void;
   /** Memory and spool are full, so reading stops; or there is room again. */
   readingStops(stops: boolean): void;
   /** Ticks are longer or shorter from now on, because the store is slow or fast. */
   tickAdapted(change: PaceChange): void;
+  /** The source does not say how much is written, so no table can be proven; undefined when it does again. */
+  surveyFails(reason: string | undefined): void;
   /** A table has lost its write hook: somebody deleted it, or a reshard dropped it without a word. */
   writeHookGone(table: TableConfig): void;
 }
@@ -57,8 +62,8 @@ export interface CaptureOptions extends RecorderOptions {
   spool: Spool | undefined;
   /** For the jitter of retries. */
   random: () => number;
-  /** How often the catalog is read even without a hint; changes of index definitions give none. */
-  catalogPollMs: number;
+  /** Take another cluster than the one that the repository knows for its source from now on. */
+  acceptCluster: boolean;
 }
 
 /** How often the source's clock is compared with ours. */
@@ -79,14 +84,17 @@ export class Capture {
   private readonly context: TableCaptureContext;
   private readonly ended = new AbortController();
   private started = false;
+  /** No table is started any more. */
+  private isEnding = false;
   private readonly unreachable = new Set<string>();
+  private readonly follower: CatalogFollower;
 
   private constructor(
     private readonly source: Source,
     private readonly clock: Clock,
     private readonly options: CaptureOptions,
     private readonly recorder: Recorder,
-    private readonly tracker: CatalogTracker,
+    tracker: CatalogTracker,
     /** As it was when this capture began. */
     private readonly coverage: Map<string, TableCoverage>,
     repository: Repository,
@@ -95,6 +103,12 @@ export class Capture {
     const copies = new CopyQueue(options.copiesAtOnce);
     const { bothEndsFrom } = options;
     this.context = { source, repository, recorder, clock, copies, bothEndsFrom, observer };
+    this.follower = new CatalogFollower(source, recorder, tracker, clock, observer, (reading) =>
+      this.apply(reading),
+    );
+    recorder.onAwaited = (stream) => {
+      if (stream === catalogStream) this.follower.hasten();
+    };
   }
 
   /** Connects, claims an epoch and captures until the signal aborts; then closes the open tick. */
@@ -109,7 +123,7 @@ export class Capture {
     const first = await readFirstCatalog(source);
     if (options.spool) await deliverSpool(repository, options.spool, observer);
     const before = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
-    refuseForeignSource(first, before, source.location);
+    const isForeign = recogniseSource(source, first, before, options.acceptCluster);
     const claim = await claimEpoch(repository, clock, options.owner, options.takeOver);
     const shipper = new RetryingShipper(
       repository.store,
@@ -122,13 +136,15 @@ export class Capture {
     const log = LogWriter.open(repository, clock, claim, shipper);
     // Read once more: a writer that was shut out by the claim may have changed it until then.
     const written = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
-    const recorder = new Recorder(log, clock, options, {
+    const recorder = new Recorder(log, source, clock, options, {
       readingStops: (stops) => observer.readingStops(stops),
       tickAdapted: (change) => observer.tickAdapted(change),
+      surveyFails: (reason) => observer.surveyFails(reason),
       clockSetBack: (since) => capture.suspectAll("the clock was set back", since),
     });
     const coverage = await readCoverage(repository.store);
     const tracker = new CatalogTracker(recorder, written, (table) => observer.writeHookGone(table));
+    if (isForeign) tracker.forgetServers();
     const capture = new Capture(
       source,
       clock,
@@ -142,11 +158,12 @@ export class Capture {
     await capture.run(first, signal);
   }
 
-  private async run(first: CatalogRecord[], signal: AbortSignal): Promise<void> {
+  private async run(first: CatalogReading, signal: AbortSignal): Promise<void> {
     const finished = new AbortController();
     const stop = AbortSignal.any([signal, this.ended.signal, finished.signal]);
     const recorderStop = new AbortController();
-    const recording = this.recorder.run(recorderStop.signal).catch((error: unknown) => {
+    const proveRest = () => this.follower.readAgain();
+    const recording = this.recorder.run(recorderStop.signal, proveRest).catch((error: unknown) => {
       this.ended.abort(error);
       throw error;
     });
@@ -156,7 +173,7 @@ export class Capture {
     try {
       await Promise.race([
         Promise.all([
-          this.followCatalog(stop),
+          this.follower.run(stop),
           this.followServerClock(stop),
           this.followEvidence(stop),
         ]),
@@ -164,6 +181,7 @@ export class Capture {
         rejectedOnAbort(this.ended.signal),
       ]);
     } finally {
+      this.isEnding = true;
       finished.abort(new Error("the capture ended"));
       // The last tick is closed while the feeds are still open, so that it can be proven.
       recorderStop.abort();
@@ -177,21 +195,6 @@ export class Capture {
 
   private suspectAll(reason: string, since: Instant): void {
     for (const { capture } of this.tables.values()) capture.suspect(reason, since);
-  }
-
-  private async followCatalog(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await this.source.catalogHint(this.options.catalogPollMs, signal);
-        if (signal.aborted) return;
-        const records = await this.source.readCatalog();
-        if (!signal.aborted) this.apply(records);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!isTransient(error)) throw error;
-        await this.clock.sleep(1000, signal).catch(() => undefined);
-      }
-    }
   }
 
   /** Evidence that a fold has found since: the tables are repaired. What was there before, this start repairs. */
@@ -221,17 +224,17 @@ export class Capture {
       try {
         this.recorder.noteServerClock(await this.source.serverClock());
       } catch (error) {
-        if (!isTransient(error)) throw error;
+        if (!isTrouble(error)) throw error;
       }
       await this.clock.sleep(serverClockMs, signal).catch(() => undefined);
     }
   }
 
-  private apply(all: CatalogRecord[]): void {
-    const records = withoutScratch(all);
-    this.tracker.update(records);
+  /** Starts and stops tables as the catalog says. */
+  private apply({ structure }: CatalogReading): void {
+    if (this.ended.signal.aborted || this.isEnding) return;
     const present = new Map<string, TableReference>();
-    for (const { key, value } of records) {
+    for (const { key, value } of structure) {
       if (key[0] !== "table") continue;
       const config = value as TableConfig;
       // Not reachable now: neither new nor gone.
@@ -305,9 +308,9 @@ export class Capture {
   }
 }
 
-async function readFirstCatalog(source: Source): Promise<CatalogRecord[]> {
+async function readFirstCatalog(source: Source): Promise<CatalogReading> {
   try {
-    return await source.readCatalog();
+    return withoutScratch(await source.readCatalog());
   } catch (error) {
     if (!isRefusal(error)) throw error;
     throw new ThinkbackError(
@@ -338,17 +341,26 @@ async function deliverSpool(
 
 /**
  * A repository keeps one source's history: another cluster's tables would make all of its tables seem dropped. A
- * cluster is known by its databases too, because all tables may be dropped while nobody captures.
+ * cluster is known by the servers that it ever had, and by its databases and tables.
+ * @returns true if this is another cluster than the one before, and accepted
  */
-function refuseForeignSource(records: CatalogRecord[], written: Catalog, location: string): void {
-  const ids = new Set(records.map(({ key }) => key[1]));
-  const known = [...written.databases(), ...written.tables()];
-  if (known.length === 0 || known.some(({ id }) => ids.has(id))) return;
-  throw new ThinkbackError(
-    "repository",
-    `the repository keeps the history of another cluster: ${location} has none of its databases and tables`,
-    { hint: "give each cluster its own repository" },
+function recogniseSource(
+  source: Source,
+  { structure }: CatalogReading,
+  written: Catalog,
+  accept: boolean,
+): boolean {
+  const ids = structure.map(({ key }) => key[1]!);
+  const known = new Set(
+    [...written.servers(), ...written.databases(), ...written.tables()].map(({ id }) => id),
   );
+  const isForeign = known.size > 0 && !ids.some((id) => known.has(id));
+  if (isForeign && !accept) {
+    const { message, hint = "" } = new ForeignCluster(source.location);
+    throw new ThinkbackError("repository", message, { hint });
+  }
+  source.recognise(isForeign ? ids : [...known, ...ids]);
+  return isForeign;
 }
 
 /** What `read` gives as soon as it does not fail; nothing if the signal aborts first. */
@@ -373,12 +385,4 @@ function evidenceId({ table, at, sequence }: Evidence): string {
 
 function reference({ id, db, name, primary_key: primaryKey }: TableConfig): TableReference {
   return { id, db, name, primaryKey };
-}
-
-function isTransient(error: unknown): boolean {
-  return (
-    error instanceof ReqlError ||
-    error instanceof ConnectionLost ||
-    (error instanceof ThinkbackError && error.code === "source")
-  );
 }

@@ -1,5 +1,5 @@
 import type { Catalog } from "../repository/catalog.js";
-import type { CatalogRecord, TableConfig } from "../rethinkdb/catalog-reader.js";
+import type { CatalogReading, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { Recorder } from "./recorder.js";
 
 /** Keeps the log's catalog equal to the source's: writes down what differs, and nothing else. */
@@ -17,11 +17,10 @@ export class CatalogTracker {
     this.known = new Map(written.records);
   }
 
-  /** Takes a reading of the source's catalog. Returns the keys that changed. */
-  update(records: CatalogRecord[]): string[] {
-    const changed: string[] = [];
+  /** Takes a reading of the source's catalog. */
+  update({ structure, access }: CatalogReading): void {
     const seen = new Set<string>();
-    for (const { key, value } of records) {
+    for (const { key, value } of [...structure, ...(access ?? [])]) {
       const keyText = JSON.stringify(key);
       seen.add(keyText);
       // A table that is there has indexes, also where this reading could not tell which: what was known stays.
@@ -34,17 +33,32 @@ export class CatalogTracker {
       if (before !== undefined && lostHook(before, value)) this.onLostHook(value as TableConfig);
       this.known.set(keyText, text);
       this.recorder.log.appendRecord("catalog", key, value);
-      changed.push(keyText);
     }
+    const kinds = access ? [...structureKinds, ...accessKinds] : structureKinds;
     for (const keyText of this.known.keys()) {
-      if (seen.has(keyText)) continue;
-      this.known.delete(keyText);
-      this.recorder.log.appendRecord("catalog", JSON.parse(keyText) as unknown, null);
-      changed.push(keyText);
+      const key = JSON.parse(keyText) as string[];
+      // What could not be read is not what is not there.
+      if (!seen.has(keyText) && kinds.includes(key[0]!)) this.remove(keyText, key);
     }
-    return changed;
+  }
+
+  /** The servers of the cluster before are none of ours any more. */
+  forgetServers(): void {
+    for (const keyText of this.known.keys()) {
+      const key = JSON.parse(keyText) as string[];
+      if (key[0] === "server") this.remove(keyText, key);
+    }
+  }
+
+  private remove(keyText: string, key: string[]): void {
+    this.known.delete(keyText);
+    this.recorder.log.appendRecord("catalog", key, null);
   }
 }
+
+/** Servers are kept for ever: a cluster is known by every server that it ever had. */
+const structureKinds = ["db", "table", "indexes"];
+const accessKinds = ["user", "permission"];
 
 function lostHook(before: string, now: object): boolean {
   const had = (JSON.parse(before) as Partial<TableConfig>).write_hook;

@@ -1,5 +1,5 @@
 import { ThinkbackError } from "../errors.js";
-import type { CatalogRecord } from "../rethinkdb/catalog-reader.js";
+import type { CatalogReading, CatalogRecord } from "../rethinkdb/catalog-reader.js";
 import { isScratchDatabase } from "../scratch-database.js";
 
 /**
@@ -31,10 +31,11 @@ function matcher(pattern: string): RegExp {
 }
 
 /** The catalog without what a drill has made on the source: copies of what is captured already, soon to be dropped. */
-export function withoutScratch(records: CatalogRecord[]): CatalogRecord[] {
-  const scratch = new Set(records.filter(isOfScratchDatabase).map(({ key }) => key[1]));
-  if (scratch.size === 0) return records;
-  return records.filter(({ key }) => !key.some((part) => scratch.has(part)));
+export function withoutScratch({ structure, access }: CatalogReading): CatalogReading {
+  const scratch = new Set(structure.filter(isOfScratchDatabase).map(({ key }) => key[1]));
+  if (scratch.size === 0) return { structure, access };
+  const isOurs = ({ key }: CatalogRecord) => !key.some((part) => scratch.has(part));
+  return { structure: structure.filter(isOurs), access: access?.filter(isOurs) };
 }
 
 function isOfScratchDatabase({ key, value }: CatalogRecord): boolean {

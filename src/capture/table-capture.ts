@@ -24,6 +24,7 @@ import type { WalkBatch, WalkOptions } from "../rethinkdb/walk.js";
 import { StoreFull } from "../storage/object-store.js";
 import type { CopyQueue } from "./copy-queue.js";
 import { PatientStore } from "./patient-store.js";
+import { catalogStream } from "./frontier.js";
 import type { Recorder } from "./recorder.js";
 import { Repair, type RepairSummary } from "./repair.js";
 import { resumingWalk } from "./resuming-walk.js";
@@ -97,7 +98,7 @@ export class TableCapture {
 
   /** The table is gone from the source: writes it down. */
   noteDropped(): void {
-    this.take({ kind: "dropped", at: this.context.recorder.provenTo(this.table.id) });
+    this.take({ kind: "dropped", at: this.context.recorder.frontier.provenTo(this.table.id) });
     this.markComplete();
   }
 
@@ -112,7 +113,7 @@ export class TableCapture {
   private async watch(signal: AbortSignal, onOpen: () => void): Promise<void> {
     const { source, recorder, copies } = this.context;
     const base = await this.newestBase();
-    const feed = await source.openFeed(this.table);
+    const feed = await source.openFeed(() => this.table);
     const watch = new AbortController();
     const stopAll = () => watch.abort(signal.reason);
     const parts: Promise<void>[] = [];
@@ -121,15 +122,16 @@ export class TableCapture {
       if (signal.aborted) return;
       onOpen();
       this.suspicion = (reason) => watch.abort(reason);
-      recorder.watch(this.table.id, feed, () => {
-        feed.disconnect();
-        watch.abort(new HeartbeatMissed());
-      });
+      recorder.watch(
+        () => this.table,
+        feed,
+        (reason) => watch.abort(reason),
+      );
       const since = recorder.log.stamp().time;
       this.take({ kind: "opened", at: since, hasBase: base !== undefined });
       const reading = this.read(feed, watch.signal);
       reading.catch((error: unknown) => watch.abort(error));
-      const walking = copies.run(watch.signal, () => this.walk(feed, base, since, watch.signal));
+      const walking = copies.run(watch.signal, () => this.walk(base, since, watch.signal));
       parts.push(reading, walking);
       await Promise.all([...parts, rejectedOnAbort(watch.signal)]);
     } finally {
@@ -186,12 +188,12 @@ export class TableCapture {
 
   /** Makes the table exact: by a repair if there is a base to start from, else by a copy. */
   private async walk(
-    feed: Feed,
     base: BaseManifest | undefined,
     since: Instant,
     signal: AbortSignal,
   ): Promise<void> {
-    const { recorder, clock } = this.context;
+    const { recorder } = this.context;
+    const { frontier, log } = recorder;
     const { id } = this.table;
     let detail: object | undefined = base && (await this.tryRepair(base, since, signal));
     let copied: BaseWriter | undefined;
@@ -199,9 +201,10 @@ export class TableCapture {
       copied = await this.copy(since, signal);
       detail = { documents: copied.rows };
     }
-    // An event may come after the row that holds it already; until those have come, history stutters.
-    await feed.drained(clock, signal);
-    const instant = await recorder.frontierReaches(id, recorder.log.stamp().time, signal);
+    // An event may come after the row that holds it already. The proof says that those have come.
+    const instant = await frontier.reaches(id, log.stamp().time, signal);
+    // A table is of no use before the catalog says what it is.
+    await frontier.reaches(catalogStream, instant, signal);
     signal.throwIfAborted();
     // Changes of the very millisecond in which the feed opened belong to the log.
     await copied?.finish(instant, since - 1, signal);
@@ -211,7 +214,7 @@ export class TableCapture {
     this.lastLoss = undefined;
     this.markComplete();
     // A capture that goes on says so at once, however long its ticks are.
-    await recorder.frontierReaches(id, recorder.log.stamp().time, signal);
+    await frontier.reaches(id, log.stamp().time, signal);
   }
 
   private async copy(since: Instant, signal: AbortSignal): Promise<BaseWriter> {
@@ -252,7 +255,7 @@ export class TableCapture {
   ): Promise<RepairSummary | undefined> {
     const { source, repository, recorder } = this.context;
     const { id } = this.table;
-    await recorder.frontierReaches(id, since, signal);
+    await recorder.frontier.reaches(id, since, signal);
     let log: LogCollection | undefined;
     let reason: string;
     try {
@@ -305,7 +308,7 @@ export class TableCapture {
 
   private lose(error: unknown): void {
     const reason = messageOf(error);
-    const claimed = this.context.recorder.provenTo(this.table.id);
+    const claimed = this.context.recorder.frontier.provenTo(this.table.id);
     const provenTo = error instanceof ChangesMissed ? Math.min(error.since, claimed) : claimed;
     if (reason !== this.lastLoss) this.context.observer.lost(this.table, reason);
     this.lastLoss = reason;
@@ -349,12 +352,6 @@ class ChangesMissed extends Error {
     readonly since: Instant,
   ) {
     super(message);
-  }
-}
-
-class HeartbeatMissed extends Error {
-  constructor() {
-    super("heartbeat missed: the server did not answer on the feed's connection");
   }
 }
 

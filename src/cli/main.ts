@@ -62,6 +62,10 @@ maintained(
     .option("--spool-limit <size>", "bound of the spool", "1GiB")
     .option("--take-over", "shut out a writer that seems to live")
     .option(
+      "--accept-cluster",
+      "take another cluster than the one before for the source from now on",
+    )
+    .option(
       "--tick-max <duration>",
       "with --auto: the longest tick, while the store is slow",
       "10s",

@@ -40,6 +40,7 @@ export interface RunArguments extends MaintainArguments {
   spool?: string;
   spoolLimit: string;
   takeOver?: boolean;
+  acceptCluster?: boolean;
   logLevel: string;
 }
 
@@ -80,7 +81,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
         once: args.once === true,
         copiesAtOnce,
         bothEndsFrom: bothEndsFromDefault,
-        catalogPollMs: 5000,
+        acceptCluster: args.acceptCluster === true,
         takeOver: args.takeOver === true,
         owner: thisProcess,
         spool: args.spool === undefined ? undefined : spoolAt(args, repository.description.id),
@@ -203,6 +204,35 @@ class RunObserver implements CaptureObserver {
   tickAdapted(change: PaceChange): void {
     this.progress.clear();
     this.log.info(change, "the length of ticks was adapted");
+  }
+
+  surveyFails(reason: string | undefined): void {
+    this.progress.clear();
+    if (reason === undefined) this.log.info("the source says again how much is written; tables are proven");
+    else
+      this.log.warn(
+        { reason },
+        "the source does not say how much is written: until it does no table is proven, and nothing newer can be restored",
+      );
+  }
+
+  catalogUnreadable(reason: string | undefined): void {
+    this.progress.clear();
+    if (reason === undefined) this.log.info("the catalog can be read again");
+    else
+      this.log.warn(
+        { reason },
+        "the catalog cannot be read: new tables, names, indexes and write hooks are not known until it can",
+      );
+  }
+
+  accessRefused(refused: boolean): void {
+    this.progress.clear();
+    if (refused)
+      this.log.warn(
+        "users and permissions may not be read: they are kept as they were last known; grant the user read on the database rethinkdb",
+      );
+    else this.log.info("users and permissions can be read");
   }
 
   writeHookGone(table: { db: string; name: string }): void {

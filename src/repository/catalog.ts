@@ -27,6 +27,11 @@ export class Catalog {
     );
   }
 
+  /** Every server that the cluster ever had. */
+  servers(): { id: string; name: string }[] {
+    return this.ofKind<{ id: string; name: string }>("server");
+  }
+
   indexes(table: string): IndexStatus[] {
     const text = this.records.get(JSON.stringify(["indexes", table]));
     return text === undefined ? [] : (JSON.parse(text) as { indexes: IndexStatus[] }).indexes;

@@ -184,7 +184,7 @@ function isState(row: unknown): row is { state: string } {
 /** Changes of the keys are left out; rows are {state} or {new_val: {<primary key>}}. */
 function fenceTerm(table: TableReference, keys: unknown[] | undefined) {
   const over = keys
-    ? tableTerm(table).getAll!(r.args!(keys.map((key) => r.expr(key, 100))))
+    ? tableTerm(table).getAll!(...keys.map((key) => r.expr(key, 100)))
     : tableTerm(table).between!(r.minval, r.maxval);
   return over.changes!({ squash: false, includeInitial: true, includeStates: true, includeTypes: true })
     .filter!((row: FeedRow) => r.expr(["initial", "state"]).contains!(row("type")))
