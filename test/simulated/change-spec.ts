@@ -1,4 +1,5 @@
-import type { IndexRange } from "./index-range.js";
+import type { DatumObject } from "./datum.js";
+import { type IndexRange, inRange } from "./index-range.js";
 import type { SelectionTable } from "./selection-table.js";
 import type { Transform } from "./sequence.js";
 
@@ -9,4 +10,17 @@ export interface ChangeSpec {
   readonly transforms: readonly Transform[];
   /** Watches this one key, missing or not. */
   readonly point?: boolean;
+  /** Of the range only these values of the index: those of `getAll`, in order. */
+  readonly codes?: ReadonlySet<string>;
+}
+
+/** Whether a document with this primary key's code is among what is watched. */
+export function watches(
+  { table, range, codes }: ChangeSpec,
+  code: string,
+  document: DatumObject,
+): boolean {
+  const values =
+    range.index === undefined ? [code] : (table.indexCodes(range.index, document) ?? []);
+  return values.some((value) => inRange(value, range) && (codes?.has(value) ?? true));
 }

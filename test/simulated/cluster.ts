@@ -73,9 +73,10 @@ export class Cluster {
   /** A connection for a user who has shown the password. `immediate` is for sockets, which have a latency of their own. */
   connect(user: string, immediate: boolean): Link {
     const connection = new Connection(this.#engine, this.#weather, user, immediate, (closed) =>
-      this.#connections.delete(closed),
+      this.#forget(closed),
     );
     this.#connections.add(connection);
+    this.#engine.traffic.connections = this.#connections.size;
     return connection.link();
   }
 
@@ -135,6 +136,7 @@ export class Cluster {
     durability: "hard" | "soft" = "hard",
   ): void {
     const table = this.#table(database, name);
+    table.noteWritten();
     if ("put" in write) {
       const document = datumFrom(write.put);
       if (!isObject(document)) throw new Error(`not a document: ${jsonText(document)}`);
@@ -179,6 +181,15 @@ export class Cluster {
     this.#tableById(tableId).hub.abort(feedAborted);
   }
 
+  /**
+   * Makes a table's changes reach its feeds at no more than this rate, in small responses, though writes are
+   * acknowledged at once and everything else is answered at once; undefined ends it. What waits stands before the
+   * queues of the feeds and overflows none.
+   */
+  lagFeeds(tableId: string, changesPerSecond: number | undefined): void {
+    this.#tableById(tableId).hub.lag(changesPerSecond);
+  }
+
   /** Reconfigures a table to another number of shards: feeds end, and its write hook is silently gone. */
   reshard(tableId: string, shards = 2): void {
     const table = this.#tableById(tableId);
@@ -192,7 +203,9 @@ export class Cluster {
   overflow(tableId: string): void {
     const { hub } = this.#tableById(tableId);
     for (const [subscriber, lost] of hub.loseTravelling()) {
-      if (subscriber instanceof Feed) subscriber.overflow(lost);
+      if (!(subscriber instanceof Feed)) continue;
+      subscriber.overflow(lost);
+      subscriber.wake();
     }
   }
 
@@ -229,6 +242,7 @@ export class Cluster {
     this.dropConnections();
     for (const table of this.#engine.tables.values()) {
       table.hub.clear();
+      table.forgetCounts();
       if (options.loseUnflushed) table.loseUnflushed();
       else table.unflushed.flush();
     }
@@ -250,6 +264,11 @@ export class Cluster {
   /** Sets the server's clock off: `r.now()` and the times in its tables. */
   setClockOffset(offsetMs: number): void {
     this.#engine.clockOffsetMs = offsetMs;
+  }
+
+  #forget(connection: Connection): void {
+    this.#connections.delete(connection);
+    this.#engine.traffic.connections = this.#connections.size;
   }
 
   #table(database: string, name: string): StoredTable {

@@ -176,7 +176,8 @@ function servers(engine: Engine, datum: Datum): string[] {
 }
 
 function knownServer(engine: Engine, name: Datum): string {
-  if (name === engine.options.serverName) return engine.options.serverName;
+  const known = engine.servers.find((server) => server.name === name);
+  if (known) return known.name;
   throw opFailed(`Server \`${textOf(name)}\` does not exist or is not connected.`);
 }
 

@@ -1,5 +1,6 @@
 /** The simulated server's state: databases, tables, users, and what the system tables show of them. */
 import { ChangeHub } from "./change-hub.js";
+import { Meter } from "./meter.js";
 import { Random } from "./random.js";
 import { logicError, opFailed } from "./reql-error.js";
 import type { ReqlFunction, StoredFunction } from "./reql-function.js";
@@ -26,6 +27,11 @@ export interface EngineOptions {
   readonly flushIntervalMs: number;
 }
 
+export interface ServerIdentity {
+  readonly id: string;
+  readonly name: string;
+}
+
 export interface Database {
   readonly id: string;
   name: string;
@@ -44,6 +50,9 @@ export class Engine {
   readonly compiler: TermCompiler;
   readonly serverId: string;
   readonly startedMs: number;
+  /** The members of the cluster; the first is the one that clients are connected to. */
+  readonly servers: ServerIdentity[];
+  readonly traffic: { connections: number; queries: Meter };
   /** How far the server's clock is from the true one. */
   clockOffsetMs = 0;
   /** Until then tables have no primary replica: the time after a restart. */
@@ -56,14 +65,22 @@ export class Engine {
     this.users = new Users(() => this.random.bytes(16));
     this.compiler = new TermCompiler(terms);
     this.serverId = this.random.uuid();
-    this.startedMs = timers.now();
     this.systemTables = createSystemTables(this);
+    this.startedMs = timers.now();
+    this.servers = [{ id: this.serverId, name: options.serverName }];
+    for (const name of options.otherServers) this.addServer(name);
+    this.traffic = { connections: 0, queries: new Meter(timers) };
     this.createDatabase("test");
   }
 
   /** The server's own clock, in milliseconds since the Unix epoch. */
   serverNow(): number {
     return this.timers.now() + this.clockOffsetMs;
+  }
+
+  addServer(name: string): void {
+    this.servers.push({ id: this.random.uuid(), name });
+    this.noteMetadataChange();
   }
 
   unavailable(): boolean {
@@ -137,6 +154,7 @@ export class Engine {
 
   /** What a change of shards does: every feed ends. */
   noteResharded(table: StoredTable): void {
+    table.resplit();
     table.hub.abort(feedAborted);
   }
 

@@ -3,11 +3,10 @@
  * once, in order per document, except what an overflow row counts; an initial row is never followed by a change that
  * it already contains. Without it no client could tell a complete feed from one with holes.
  */
-import type { Batch } from "./batch.js";
+import { Batch, type BatchLimits } from "./batch.js";
 import type { Change } from "./change-hub.js";
-import type { ChangeSpec } from "./change-spec.js";
+import { type ChangeSpec, watches } from "./change-spec.js";
 import { type Datum, equal, isObject, objectOf, record } from "./datum.js";
-import { inRange } from "./index-range.js";
 import { InitialRead } from "./initial-read.js";
 import type { ReqlError } from "./reql-error.js";
 import type { ChangeStream, Subscriber } from "./selection-table.js";
@@ -61,8 +60,7 @@ export class Feed implements Subscriber {
     if (options.includeStates) this.notes.push(note.includesStates);
     this.#stream.subscribe(this);
     if (options.includeInitial) this.#initial = new InitialRead(spec, this.#stream, user);
-    if (options.includeStates)
-      this.#owed.push(this.#state(this.#initial ? "initializing" : "ready"));
+    if (options.includeStates && !this.#initial) this.#owed.push(this.#state("ready"));
   }
 
   get tableId(): string {
@@ -75,19 +73,21 @@ export class Feed implements Subscriber {
     if (before === after || equal(before, after)) return;
     this.#queue.push({ change, before, after });
     if (this.#queue.length > this.#options.queueSize) this.overflow();
-    this.#wake();
+  }
+
+  wake(): void {
+    this.onWake?.();
   }
 
   fail(error: ReqlError): void {
     this.#error = error;
-    this.#wake();
+    this.wake();
   }
 
   /** Throws the queue away, as a reader that is too slow makes the server do. `extra` more elements are said to be lost. */
   overflow(extra = 0): void {
     this.#skipped += this.#queue.length + extra;
     this.#queue = [];
-    if (this.#skipped > 0) this.#wake();
   }
 
   /** Ends the feed after this many more elements. */
@@ -99,7 +99,7 @@ export class Feed implements Subscriber {
     return this.#left <= 0;
   }
 
-  /** True if another `take` may come later even though this one gave nothing: the copy waits for changes on their way. */
+  /** Whether an empty batch means that the copy waits for changes on their way, which the server looks for in a while. */
   get copying(): boolean {
     return this.#initial !== undefined && !this.#initial.finished;
   }
@@ -110,37 +110,81 @@ export class Feed implements Subscriber {
   }
 
   /**
-   * Moves what there is into a batch; leaves it empty when there is nothing yet.
+   * What there is for one response; empty when there is nothing yet.
    * @throws {ReqlError} when the feed has ended
    */
-  take(batch: Batch): void {
+  take(limits: BatchLimits): Batch {
     if (this.#error) throw this.#error;
-    const wasEmpty = batch.empty;
-    if (this.#initial && !this.#initial.finished) this.#takeInitial(batch, this.#initial);
-    // The real server tells that a stored table is copied only in the batch after the last that held rows of it.
-    if (!this.copying && (batch.empty || this.#copiesAtOnce)) this.#takeChanges(batch);
-    if (wasEmpty && !batch.empty) this.#error = this.#check();
+    for (;;) {
+      const batch = new Batch(limits);
+      this.#fill(batch);
+      const result = this.#finished(batch);
+      if (batch.empty || !result.empty || this.ended) {
+        if (!batch.empty) this.#error = this.#check();
+        return result;
+      }
+    }
   }
 
+  #fill(batch: Batch): void {
+    if (this.#initial && !this.#initial.finished) this.#copy(batch, this.#initial);
+    else this.#takeChanges(batch);
+  }
+
+  /** What the rest of the query makes of a batch; a batch of which it leaves nothing is not sent. */
+  #finished(batch: Batch): Batch {
+    if (this.transforms.length === 0 && this.#left === Infinity) return batch;
+    const result = new Batch(batch.limits);
+    for (const item of batch.items) {
+      for (const element of applyAll(this.transforms, item)) {
+        if (this.ended) return result;
+        this.#left -= 1;
+        result.addUncounted(element);
+      }
+    }
+    return result;
+  }
+
+  /** Point feeds and those of system tables are copied in one answer. */
   get #copiesAtOnce(): boolean {
     return this.#spec.point === true || this.#spec.table.isSystem;
   }
 
-  #takeInitial(batch: Batch, initial: InitialRead): void {
-    this.#giveOwed(batch);
-    for (let queued = this.#queue[0]; queued && !batch.full; queued = this.#queue[0]) {
-      this.#queue.shift();
-      if (initial.covers(queued.change)) this.#give(batch, this.#changeElement(queued));
+  /** One round of the server's own loop: changes of what is read, then a read if there is room, until something is found. */
+  #copy(batch: Batch, initial: InitialRead): void {
+    for (;;) {
+      if (initial.exhausted && initial.ready) {
+        this.#endCopy(batch, initial);
+        return;
+      }
+      if (initial.begun) this.#takeCovered(batch, initial);
+      else if (this.#options.includeStates) batch.addUncounted(this.#state("initializing"));
+      if (!initial.exhausted && !batch.full) this.#takeRows(batch, initial);
+      else if (batch.empty) return;
+      if (!batch.empty && !this.#copiesAtOnce) return;
     }
-    initial.read(batch, (row) => {
-      const shown = this.#transformed(row);
-      if (shown !== null || this.#spec.point)
-        this.#give(batch, this.#typed([["new_val", shown]], "initial"));
-    });
-    if (!batch.empty && !this.#copiesAtOnce) return;
-    if (this.#queue.length > 0 || !initial.settled()) return;
+  }
+
+  #endCopy(batch: Batch, initial: InitialRead): void {
     initial.finished = true;
     if (this.#options.includeStates) this.#owed.push(this.#state("ready"));
+    this.#takeChanges(batch);
+  }
+
+  #takeCovered(batch: Batch, initial: InitialRead): void {
+    let taken = 0;
+    for (; taken < this.#queue.length && !batch.full; taken += 1) {
+      const queued = this.#queue[taken]!;
+      if (initial.covers(queued.change)) batch.add(this.#changeElement(queued));
+    }
+    this.#queue.splice(0, taken);
+    if (this.#queue.length === 0) initial.skipToFeed();
+  }
+
+  #takeRows(batch: Batch, initial: InitialRead): void {
+    const rows = initial.read(batch.limits, (row) => this.#transformed(row));
+    for (const row of rows) batch.addUncounted(this.#typed([["new_val", row]], "initial"));
+    if (this.#copiesAtOnce) initial.skipToFeed();
   }
 
   #takeChanges(batch: Batch): void {
@@ -154,26 +198,12 @@ export class Feed implements Subscriber {
       this.#skipped = 0;
       return;
     }
-    this.#giveOwed(batch);
+    for (const element of this.#owed.splice(0)) batch.add(element);
     let taken = 0;
-    while (taken < this.#queue.length && !batch.full && !this.ended) {
-      this.#give(batch, this.#changeElement(this.#queue[taken]!));
-      taken += 1;
+    for (; taken < this.#queue.length && !batch.full; taken += 1) {
+      batch.add(this.#changeElement(this.#queue[taken]!));
     }
     this.#queue.splice(0, taken);
-  }
-
-  #giveOwed(batch: Batch): void {
-    for (const element of this.#owed.splice(0)) this.#give(batch, element);
-  }
-
-  #give(batch: Batch, element: Datum): void {
-    const results = applyAll(this.transforms, element);
-    for (const result of results) {
-      if (this.ended) return;
-      this.#left -= 1;
-      batch.add(result);
-    }
   }
 
   #changeElement({ before, after }: QueuedChange): Datum {
@@ -198,21 +228,13 @@ export class Feed implements Subscriber {
   /** What the feed shows of one side of a change. */
   #visible(document: Datum, code: string): Datum {
     if (document === null || !isObject(document)) return null;
-    const { range, table } = this.#spec;
-    const member =
-      range.index === undefined
-        ? inRange(code, range)
-        : (table.indexCodes(range.index, document) ?? []).some((value) => inRange(value, range));
+    const member = watches(this.#spec, code, document);
     return member ? this.#transformed(document) : null;
   }
 
   #transformed(row: Datum): Datum {
     if (this.#spec.transforms.length === 0 || row === null) return row;
     return applyAll(this.#spec.transforms, row)[0] ?? null;
-  }
-
-  #wake(): void {
-    this.onWake?.();
   }
 }
 

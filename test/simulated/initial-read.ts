@@ -1,84 +1,141 @@
 /**
- * The copy of a table that a feed with `include_initial` gives beside its changes. It is read batch by batch, each
- * batch of the table as it then is; a change is dropped if its key has not been read yet, for the row will hold it, or
- * if the batch that read its key came after it.
+ * The copy of a table that a feed with `include_initial` gives beside its changes. Each read takes some rows of every
+ * shard that is not at its end, and is stamped with the newest change that it contains. A change is dropped if its key
+ * has not been read yet, for the row will hold it, or if the read that its key was in contains it. The copy is ready
+ * when the table's stream has passed the stamp of the last read of each shard.
  */
-import type { Batch } from "./batch.js";
+import { Batch, type BatchLimits, shardLimits } from "./batch.js";
 import type { Change } from "./change-hub.js";
-import type { ChangeSpec } from "./change-spec.js";
-import { type Datum, isObject } from "./datum.js";
-import { primaryCode } from "./key-code.js";
+import { type ChangeSpec, watches } from "./change-spec.js";
+import type { Datum, DatumObject } from "./datum.js";
+import { hashShards, primaryCode } from "./key-code.js";
 import type { ChangeStream } from "./selection-table.js";
-import { ArraySource, type Source } from "./sequence.js";
+import type { ShardRows } from "./shard-rows.js";
 
-/** The end of what one batch read, and the newest change it contains. */
+/** How far one read of a shard came, and the newest change that it contains. */
 interface Mark {
-  readonly shard: number;
-  readonly code: string;
+  readonly upTo: string;
   readonly change: number;
 }
 
+interface Part {
+  /** Undefined: the part stands for all shards. */
+  readonly rows: ShardRows | undefined;
+  readonly marks: Mark[];
+  exhausted: boolean;
+  /** The change up to which the feed has seen the shard's. */
+  passed: number;
+}
+
+/** Above every code. */
+const END = "\uffff";
+
 export class InitialRead {
-  /** Set by the feed when every change that a batch contains has been seen. */
+  /** Set by the feed when every change that a read contains has been seen. */
   finished = false;
+  /** Whether anything has been read. */
+  begun = false;
   readonly #spec: ChangeSpec;
   readonly #stream: ChangeStream;
-  readonly #source: Source;
-  readonly #marks: Mark[] = [];
-  #done = false;
+  readonly #user: string;
+  readonly #parts: Part[];
 
   constructor(spec: ChangeSpec, stream: ChangeStream, user: string) {
     this.#spec = spec;
     this.#stream = stream;
-    this.#source = this.#open(user);
+    this.#user = user;
+    const passed = stream.newest;
+    this.#parts = this.#openShards().map((rows) => ({ rows, marks: [], exhausted: false, passed }));
   }
 
-  /** Reads rows until the batch is full or the table is at its end. */
-  read(batch: Batch, give: (row: Datum) => void): void {
-    if (this.#done) return;
-    const change = this.#stream.newest;
-    let last: Datum | undefined;
-    while (!batch.full) {
-      const row = this.#source.next();
-      if (row === undefined) break;
-      last = row;
-      give(row);
-    }
-    if (this.#source.exhausted()) {
-      this.#done = true;
-      this.#marks.push({ shard: Infinity, code: "", change });
-    } else if (last !== undefined && isObject(last)) {
-      const code = primaryCode(last.get(this.#spec.table.primaryKey) ?? null);
-      this.#marks.push({ shard: this.#spec.table.shardOf(code), code, change });
-    }
+  get exhausted(): boolean {
+    return this.begun && this.#parts.every((part) => part.exhausted);
+  }
+
+  /**
+   * Reads what one batch may hold, of each shard its part, in turns.
+   * @param show what the feed shows of a row; null: nothing
+   * @throws {ReqlError} when the table cannot be read now
+   */
+  read(limits: BatchLimits, show: (row: Datum) => Datum): Datum[] {
+    this.#spec.table.checkReadable(this.#user, "single");
+    const active = this.#parts.filter((part) => !part.exhausted);
+    const share = shardLimits(limits, this.begun ? active.length : hashShards);
+    this.begun = true;
+    return inTurns(
+      active.map((part) =>
+        part.rows ? this.#readShard(part, part.rows, share, show) : this.#readAll(part, show),
+      ),
+    );
   }
 
   /** Whether a change is to be given: its key was read before it happened. */
   covers({ shard, code, number }: Change): boolean {
-    const mark = this.#marks.find(
-      (end) => shard < end.shard || (shard === end.shard && code <= end.code),
-    );
+    const part = this.#parts.find(({ rows }) => rows === undefined || rows.shard === shard);
+    const mark = part?.marks.find(({ upTo }) => code <= upTo);
     return mark !== undefined && number > mark.change;
   }
 
-  /** Whether all is read and every change that it contains has arrived, so that what comes now is new. */
-  settled(): boolean {
-    const newest = this.#marks.at(-1)?.change ?? 0;
-    return this.#done && this.#stream.deliveredThrough(newest);
+  /** Notes how far the table's stream is, for a feed that has taken all that it was given. */
+  skipToFeed(): void {
+    for (const part of this.#parts) part.passed = this.#stream.passed(part.rows?.shard);
+  }
+
+  /** Whether the stream had passed the last read of each shard when it was last looked at. */
+  get ready(): boolean {
+    return this.#parts.every(({ marks, passed }) => (marks.at(-1)?.change ?? 0) <= passed);
   }
 
   /** An index's rows stand in no order that marks could follow, so they are read at once. */
-  #open(user: string): Source {
-    const { table, range, point } = this.#spec;
-    if (point) {
-      const row = table.read(range, undefined, user).next();
-      return new ArraySource([row ?? null]);
-    }
-    const source = table.read(range, undefined, user);
-    if (range.index === undefined) return source;
-    this.#marks.push({ shard: Infinity, code: "", change: this.#stream.newest });
-    const rows: Datum[] = [];
-    for (let row = source.next(); row !== undefined; row = source.next()) rows.push(row);
-    return new ArraySource(rows);
+  #openShards(): (ShardRows | undefined)[] {
+    const { table, range, codes, point } = this.#spec;
+    const inShards = !point && range.index === undefined;
+    return (inShards && table.shardRows(range, codes)) || [undefined];
   }
+
+  #readShard(
+    part: Part,
+    rows: ShardRows,
+    share: BatchLimits,
+    show: (row: Datum) => Datum,
+  ): Datum[] {
+    const { newest: change } = this.#stream;
+    const batch = new Batch(share);
+    let upTo: string | undefined;
+    while (!batch.full) {
+      const row = rows.next();
+      upTo = row?.code;
+      if (!row) break;
+      const shown = show(row.document);
+      if (shown !== null) batch.add(shown);
+    }
+    part.exhausted = upTo === undefined || rows.atEnd;
+    part.marks.push({ upTo: part.exhausted ? END : upTo!, change });
+    return batch.items;
+  }
+
+  #readAll(part: Part, show: (row: Datum) => Datum): Datum[] {
+    const { table, range, point } = this.#spec;
+    part.exhausted = true;
+    part.marks.push({ upTo: END, change: this.#stream.newest });
+    const source = table.read(range, undefined, this.#user);
+    if (point) return [show(source.next() ?? null)];
+    const rows: Datum[] = [];
+    for (let row = source.next(); row !== undefined; row = source.next()) {
+      const code = primaryCode((row as DatumObject).get(table.primaryKey) ?? null);
+      const shown = watches(this.#spec, code, row as DatumObject) ? show(row) : null;
+      if (shown !== null) rows.push(shown);
+    }
+    return rows;
+  }
+}
+
+/** One element of each list after the other, until all are through. */
+function inTurns(lists: readonly (readonly Datum[])[]): Datum[] {
+  const longest = Math.max(0, ...lists.map(({ length }) => length));
+  const taken: Datum[] = [];
+  for (let turn = 0; turn < longest; turn += 1) {
+    for (const list of lists) if (turn < list.length) taken.push(list[turn]!);
+  }
+  return taken;
 }

@@ -162,26 +162,39 @@ export class OrderedCursor implements Source {
   }
 }
 
-/** Reads a range as the server does when nobody asks for an order: one hash shard after the other. */
+/** Reads a range as nobody asks for an order: one hash shard after the other, or one of them only. */
 export class ShardCursor implements Source {
   readonly #store: RowStore;
   readonly #range: IndexRange;
-  #shard = 0;
+  readonly #lastShard: number;
+  #shard: number;
   #last: string | undefined;
   #at = 0;
   #layout = -1;
 
-  constructor(store: RowStore, range: IndexRange) {
+  constructor(store: RowStore, range: IndexRange, only?: number) {
     this.#store = store;
     this.#range = range;
+    this.#shard = only ?? 0;
+    this.#lastShard = only ?? hashShards - 1;
   }
 
   next(): Datum | undefined {
+    return this.nextRow()?.document;
+  }
+
+  nextRow(): { code: string; document: DatumObject } | undefined {
     const row = this.#seek();
     if (!row) return undefined;
-    this.#last = this.#store.ordered()[this.#at];
+    const code = this.#store.ordered()[this.#at]!;
+    this.#last = code;
     this.#at += 1;
-    return row.document;
+    return { code, document: row.document };
+  }
+
+  /** The code of the row that was given last in the current shard. */
+  get lastCode(): string | undefined {
+    return this.#last;
   }
 
   exhausted(): boolean {
@@ -191,7 +204,7 @@ export class ShardCursor implements Source {
   #seek(): Row | undefined {
     const codes = this.#store.ordered();
     if (this.#layout !== this.#store.layout) this.#find(codes);
-    for (; this.#shard < hashShards; this.#nextShard(codes)) {
+    for (; this.#shard <= this.#lastShard; this.#nextShard(codes)) {
       for (; this.#at < codes.length; this.#at += 1) {
         const code = codes[this.#at]!;
         if (code > this.#range.upper) break;

@@ -3,9 +3,12 @@ import type { Datum, DatumObject } from "./datum.js";
 import type { IndexRange } from "./index-range.js";
 import type { ReqlError } from "./reql-error.js";
 import type { Source } from "./sequence.js";
+import type { ShardRows } from "./shard-rows.js";
 
 export interface Subscriber {
   accept(change: Change): void;
+  /** Called when what was accepted may be looked at. */
+  wake(): void;
   fail(error: ReqlError): void;
 }
 
@@ -15,8 +18,8 @@ export interface ChangeStream {
   unsubscribe(subscriber: Subscriber): void;
   /** The number of the newest change made. */
   readonly newest: number;
-  /** Whether every change up to this number has been given to the subscribers. */
-  deliveredThrough(change: number): boolean;
+  /** The newest change up to which a shard's have all been given to the subscribers; of all shards if none is named. */
+  passed(shard?: number): number;
 }
 
 export type WriteFunction = (before: DatumObject | null) => Datum;
@@ -59,7 +62,9 @@ export interface SelectionTable {
   changes(): ChangeStream;
   /** The values that an index has for a document; undefined where there is no such index. */
   indexCodes(index: string, document: DatumObject): string[] | undefined;
-  /** The hash shard that a key code is in. */
+  /** The shard that a key code is in: a hash shard of a range shard. */
   shardOf(code: string): number;
+  /** What each shard holds of a range of the primary key, or of some codes; undefined for tables without shards. */
+  shardRows(range: IndexRange, codes: ReadonlySet<string> | undefined): ShardRows[] | undefined;
   hasIndex(index: string): boolean;
 }

@@ -59,6 +59,27 @@ export class TransformSource implements Source {
   }
 }
 
+/** A source that tells of each element taken. */
+export class WatchedSource implements Source {
+  readonly #inner: Source;
+  readonly #taken: () => void;
+
+  constructor(inner: Source, taken: () => void) {
+    this.#inner = inner;
+    this.#taken = taken;
+  }
+
+  next(): Datum | undefined {
+    const element = this.#inner.next();
+    if (element !== undefined) this.#taken();
+    return element;
+  }
+
+  exhausted(): boolean {
+    return this.#inner.exhausted();
+  }
+}
+
 /** The elements from number `from` up to, not including, number `to`. */
 export class SliceSource implements Source {
   readonly #inner: Source;

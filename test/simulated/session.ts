@@ -2,13 +2,7 @@
  * One client's connection after the handshake: query frames in, response frames out. Queries of different tokens do not
  * wait for each other; a token's CONTINUEs are answered one after the other.
  */
-import {
-  Batch,
-  type BatchLimits,
-  defaultBatchLimits,
-  defaultFirstScaledown,
-  firstBatchLimits,
-} from "./batch.js";
+import { Batch, type BatchLimits, defaultBatchLimits, defaultFirstScaledown } from "./batch.js";
 import { type Datum, record } from "./datum.js";
 import type { Engine } from "./engine.js";
 import { queryContext } from "./evaluate.js";
@@ -134,6 +128,7 @@ export class Session {
       this.#answer(token, clientErrorResponse(`ERROR: duplicate token ${token}`));
       return;
     }
+    this.#engine.traffic.queries.note();
     const options = isFields(optargs) ? optargs : {};
     const query: OpenQuery = {
       token,
@@ -198,10 +193,11 @@ export class Session {
       ),
       rowsMax,
       bytesMax: numberOption(context, "max_batch_bytes") ?? defaultBatchLimits.bytesMax,
+      divisor: 1,
     };
-    query.limits = firstBatchLimits(limits, scaledown);
+    query.limits = { ...limits, divisor: scaledown };
     const { feed } = stream.traits;
-    if (feed) feed.onWake = () => this.#guarded(query, () => this.#pumpFeed(query, feed));
+    if (feed) feed.onWake = () => this.#woken(query, feed);
     this.#pump(query);
     query.limits = limits;
   }
@@ -255,8 +251,7 @@ export class Session {
 
   #pumpFeed(query: OpenQuery, feed: Feed): void {
     while (query.owed > 0) {
-      const batch = new Batch(query.limits);
-      feed.take(batch);
+      const batch = feed.take(query.limits);
       if (feed.ended) {
         this.#finish(query, sequenceResponse(batch.texts, feed.notes, true));
         return;
@@ -267,6 +262,11 @@ export class Session {
       }
       this.#answerQuery(query, sequenceResponse(batch.texts, feed.notes, false));
     }
+  }
+
+  /** A feed that naps looks at nothing until it is over. */
+  #woken(query: OpenQuery, feed: Feed): void {
+    if (query.timer === undefined) this.#guarded(query, () => this.#pumpFeed(query, feed));
   }
 
   #nap(query: OpenQuery, feed: Feed): void {

@@ -8,7 +8,8 @@ import type { Engine } from "./engine.js";
 import { queryContext } from "./evaluate.js";
 import { type IndexRange } from "./index-range.js";
 import { documentText, prettyText } from "./json-text.js";
-import { hashShard, primaryCode } from "./key-code.js";
+import { hashShard, hashShards, primaryCode } from "./key-code.js";
+import { DocumentCounts } from "./meter.js";
 import type { QueryContext } from "./query-context.js";
 import { logicError, opFailed, ReqlError } from "./reql-error.js";
 import { OrderedCursor, RowStore, ShardCursor } from "./row-store.js";
@@ -21,8 +22,9 @@ import type {
   WriteOptions,
   WriteOutcome,
 } from "./selection-table.js";
-import { ArraySource, type Source } from "./sequence.js";
-import type { TableConfig } from "./table-config.js";
+import { ArraySource, type Source, WatchedSource } from "./sequence.js";
+import { KeyRows, RangeRows, type ShardRows } from "./shard-rows.js";
+import { evenSplits, type TableConfig } from "./table-config.js";
 import { UnflushedWrites } from "./unflushed-writes.js";
 import type { WriteHook } from "./write-hook.js";
 
@@ -45,7 +47,9 @@ export class StoredTable implements SelectionTable {
   readonly rows = new RowStore();
   readonly unflushed: UnflushedWrites;
   readonly #engine: Engine;
+  readonly #counts = new Map<string, DocumentCounts>();
   #version = 0;
+  #knownSplits: readonly string[] | undefined;
 
   constructor(
     engine: Engine,
@@ -64,6 +68,39 @@ export class StoredTable implements SelectionTable {
 
   get databaseName(): string {
     return this.#engine.databases.get(this.databaseId)?.name ?? "__deleted_database__";
+  }
+
+  /** The servers that have replicas of some shard. */
+  get replicas(): string[] {
+    const { shards } = this.config;
+    return [...new Set(shards.flatMap((shard) => [...shard.replicas, ...shard.nonvotingReplicas]))];
+  }
+
+  /** What a server has read and written of this table. */
+  countsOn(server: string): DocumentCounts {
+    const known = this.#counts.get(server);
+    if (known) return known;
+    const counts = new DocumentCounts(this.#engine.timers);
+    this.#counts.set(server, counts);
+    return counts;
+  }
+
+  allCounts(): DocumentCounts[] {
+    return this.replicas.map((server) => this.countsOn(server));
+  }
+
+  /** Counts writes of documents, also of those that change nothing. Each replica counts its own. */
+  noteWritten(documents = 1): void {
+    for (const { written } of this.allCounts()) written.note(documents);
+  }
+
+  noteRead(documents = 1): void {
+    this.countsOn(this.#engine.options.serverName).read.note(documents);
+  }
+
+  /** What a start of the servers does. */
+  forgetCounts(): void {
+    this.#counts.clear();
   }
 
   checkReadable(user: string, mode: ReadMode): void {
@@ -90,17 +127,24 @@ export class StoredTable implements SelectionTable {
   }
 
   get(key: Datum): DatumObject | null {
+    this.noteRead();
     return this.rows.get(primaryCode(key))?.document ?? null;
   }
 
   read(range: IndexRange, order: "asc" | "desc" | undefined): Source {
-    if (range.index !== undefined) return this.#readIndex(range, order);
-    return order ? new OrderedCursor(this.rows, range, order) : new ShardCursor(this.rows, range);
+    const source =
+      range.index !== undefined
+        ? this.#readIndex(range, order)
+        : order
+          ? new OrderedCursor(this.rows, range, order)
+          : new ShardCursor(this.rows, range);
+    return new WatchedSource(source, () => this.noteRead());
   }
 
   write(key: Datum, next: WriteFunction, options: WriteOptions): WriteOutcome {
     const code = primaryCode(key);
     const before = this.rows.get(code)?.document ?? null;
+    this.noteWritten();
     let after: Datum | undefined;
     try {
       after = next(before);
@@ -129,7 +173,7 @@ export class StoredTable implements SelectionTable {
     }
     this.#version += 1;
     this.unflushed.note({ code, key, before }, durability, this.#engine.timers.now());
-    this.hub.emit({ code, shard: hashShard(code), key, before, after });
+    this.hub.emit({ code, shard: this.shardOf(code), key, before, after });
   }
 
   /** Puts back what was written softly and not flushed yet, without a word to the feeds: a server that lost power. */
@@ -154,7 +198,55 @@ export class StoredTable implements SelectionTable {
   }
 
   shardOf(code: string): number {
-    return hashShard(code);
+    const place = this.#splits().findLastIndex((split) => split <= code);
+    return (place + 1) * hashShards + hashShard(code);
+  }
+
+  shardRows(range: IndexRange, codes: ReadonlySet<string> | undefined): ShardRows[] {
+    if (codes) return this.#keyRows(codes);
+    return this.#shardRanges(range).flatMap((part, place) =>
+      Array.from(
+        { length: hashShards },
+        (_, hash) => new RangeRows(this.rows, part, place * hashShards + hash, hash),
+      ),
+    );
+  }
+
+  /** Lets the next use find new bounds of shards. */
+  resplit(): void {
+    this.#knownSplits = undefined;
+  }
+
+  /** Where the second and later shards begin. */
+  #splits(): readonly string[] {
+    this.#knownSplits ??= evenSplits(this.rows, this.config.shards.length);
+    return this.#knownSplits;
+  }
+
+  /** What each range shard has of a range. */
+  #shardRanges(range: IndexRange): IndexRange[] {
+    const splits = this.#splits();
+    return Array.from({ length: splits.length + 1 }, (_, place) => {
+      const [from, to] = [splits[place - 1], splits[place]];
+      const lower = from !== undefined && from > range.lower;
+      const upper = to !== undefined && to <= range.upper;
+      return {
+        ...range,
+        ...(lower && { lower: from, lowerOpen: false }),
+        ...(upper && { upper: to, upperOpen: true }),
+      };
+    });
+  }
+
+  #keyRows(codes: ReadonlySet<string>): ShardRows[] {
+    const byShard = new Map<number, string[]>();
+    for (const code of codes) {
+      const shard = this.shardOf(code);
+      byShard.set(shard, [...(byShard.get(shard) ?? []), code]);
+    }
+    return [...byShard]
+      .sort(([a], [b]) => a - b)
+      .map(([shard, inShard]) => new KeyRows(this.rows, inShard, shard));
   }
 
   #readIndex(range: IndexRange, order: "asc" | "desc" | undefined): Source {

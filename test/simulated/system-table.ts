@@ -129,6 +129,10 @@ export class SystemTable implements SelectionTable, ChangeStream {
     return 0;
   }
 
+  shardRows(): undefined {
+    return undefined;
+  }
+
   subscribe(subscriber: Subscriber): void {
     if (this.#watchers.size === 0) this.#seen = this.#snapshot();
     else this.refresh();
@@ -145,8 +149,8 @@ export class SystemTable implements SelectionTable, ChangeStream {
     this.#timer = undefined;
   }
 
-  deliveredThrough(change: number): boolean {
-    return this.#hub.deliveredThrough(change);
+  passed(): number {
+    return this.#hub.passed();
   }
 
   /** Sends what has changed since the last look. */

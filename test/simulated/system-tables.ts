@@ -5,6 +5,7 @@ import { type DatumObject, record } from "./datum.js";
 import type { Engine } from "./engine.js";
 import { databaseRow, serverStatusRow, tableConfigRow, tableStatusRow } from "./metadata-rows.js";
 import { opFailed } from "./reql-error.js";
+import { statsRows } from "./stats-rows.js";
 import { SystemTable, type SystemTableDefinition } from "./system-table.js";
 import { permissionRows, userRows, writePermission, writeUser } from "./user-tables.js";
 
@@ -29,7 +30,7 @@ const definitions: SystemTableDefinition[] = [
   { name: "current_issues", pushes: false, rows: () => [] },
   { name: "jobs", pushes: false, rows: () => [], write: refuseJobWrite },
   { name: "logs", pushes: true, rows: () => [] },
-  { name: "stats", pushes: false, rows: () => [statsRow()] },
+  { name: "stats", pushes: false, rows: statsRows },
 ];
 
 export function createSystemTables(engine: Engine): ReadonlyMap<string, SystemTable> {
@@ -50,23 +51,9 @@ function tableRows(
 }
 
 function serverConfigRows(engine: Engine): DatumObject[] {
-  const { serverName, otherServers } = engine.options;
-  const row = (name: string, id: string) =>
-    record({ id, name, cache_size_mb: "auto", tags: ["default"] });
-  return [row(serverName, engine.serverId), ...otherServers.map((name) => row(name, name))];
-}
-
-function statsRow(): DatumObject {
-  return record({
-    id: ["cluster"],
-    query_engine: record({
-      client_connections: 0,
-      clients_active: 0,
-      queries_per_sec: 0,
-      read_docs_per_sec: 0,
-      written_docs_per_sec: 0,
-    }),
-  });
+  return engine.servers.map(({ id, name }) =>
+    record({ id, name, cache_size_mb: "auto", tags: ["default"] }),
+  );
 }
 
 function refuseServerWrite(): never {

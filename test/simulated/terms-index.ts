@@ -67,6 +67,9 @@ function indexCreate(call: Call): Datum {
     name,
     new SecondaryIndex(definition, call.engine.restore(definition.stored), readyAtMs),
   );
+  // Seen on the real server: its construction counts as a read and a write of each document.
+  table.noteRead(table.rows.size);
+  table.noteWritten(table.rows.size);
   return record({ created: 1 });
 }
 

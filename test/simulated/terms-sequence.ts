@@ -38,7 +38,7 @@ export const sequenceTerms: TermDefinition[] = [
 
 function map(call: Call): Value {
   if (call.count > 2) return mapSeveral(call);
-  const fn = call.function(1, "constant");
+  const fn = call.function(1);
   return call.sequence(0).transformed((row, emit) => emit(call.apply(fn, row)));
 }
 

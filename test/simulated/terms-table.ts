@@ -7,7 +7,7 @@ import { rangeBetween, wholeRange } from "./index-range.js";
 import { primaryCode } from "./key-code.js";
 import { logicError, opFailed, ReqlError } from "./reql-error.js";
 import type { ReadMode, SelectionTable } from "./selection-table.js";
-import { Sequence, UnionSource } from "./sequence.js";
+import { LazySource, Sequence, UnionSource } from "./sequence.js";
 import type { TermDefinition } from "./term-definition.js";
 import { indexNotFound } from "./terms-aggregate.js";
 import { times } from "./terms-core.js";
@@ -79,24 +79,16 @@ function getAll(call: Call): Value {
   const target = call.table(0);
   const index = indexOption(call, target);
   const keys = times(call.count - 1, (i) => lookupKey(call, i + 1)).sort(compare);
-  target.table.checkReadable(call.user, target.mode);
-  const parts = keys.map((key) => {
-    const range = rangeBetween(index, key, key, { lower: false, upper: false });
-    return target.table.read(range, undefined, call.user);
+  const ranges = keys.map((key) => rangeBetween(index, key, key, { lower: false, upper: false }));
+  const rows = new LazySource(() => {
+    target.table.checkReadable(call.user, target.mode);
+    return new UnionSource(ranges.map((range) => target.table.read(range, undefined, call.user)));
   });
-  const [only] = keys;
-  const watched = keys.length === 1 && only !== undefined;
-  return new Sequence(new UnionSource(parts), {
+  const codes = new Set(ranges.map(({ lower }) => lower).sort());
+  const range = { ...wholeRange, index };
+  return new Sequence(rows, {
     selection: target.table,
-    ...(watched
-      ? {
-          changes: {
-            table: target.table,
-            range: rangeBetween(index, only, only, { lower: false, upper: false }),
-            transforms: [],
-          },
-        }
-      : { unwatchable: "getAll" }),
+    changes: { table: target.table, range, codes, transforms: [] },
   });
 }
 

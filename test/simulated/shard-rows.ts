@@ -1,0 +1,61 @@
+/** What one shard of a table holds of a range of the primary key, or of some keys, in the order of the keys. */
+import type { DatumObject } from "./datum.js";
+import type { IndexRange } from "./index-range.js";
+import { type RowStore, ShardCursor } from "./row-store.js";
+
+export interface ShardRows {
+  readonly shard: number;
+  /** The next row, or undefined where there is none. */
+  next(): { readonly code: string; readonly document: DatumObject } | undefined;
+  /** Whether the server knows without another look that nothing comes after the row that `next` gave last. */
+  readonly atEnd: boolean;
+}
+
+/** The rows of a range. Only a look that finds nothing tells that they are at their end. */
+export class RangeRows implements ShardRows {
+  readonly shard: number;
+  readonly #range: IndexRange;
+  readonly #cursor: ShardCursor;
+
+  constructor(store: RowStore, range: IndexRange, shard: number, hashShard: number) {
+    this.shard = shard;
+    this.#range = range;
+    this.#cursor = new ShardCursor(store, range, hashShard);
+  }
+
+  next(): { code: string; document: DatumObject } | undefined {
+    return this.#cursor.nextRow();
+  }
+
+  get atEnd(): boolean {
+    return !this.#range.upperOpen && this.#cursor.lastCode === this.#range.upper;
+  }
+}
+
+/** The rows of some keys, which are at their end when all keys have been looked up. */
+export class KeyRows implements ShardRows {
+  readonly shard: number;
+  readonly #store: RowStore;
+  readonly #codes: readonly string[];
+  #at = 0;
+
+  constructor(store: RowStore, codes: readonly string[], shard: number) {
+    this.shard = shard;
+    this.#store = store;
+    this.#codes = codes;
+  }
+
+  next(): { code: string; document: DatumObject } | undefined {
+    while (this.#at < this.#codes.length) {
+      const code = this.#codes[this.#at]!;
+      this.#at += 1;
+      const row = this.#store.get(code);
+      if (row) return { code, document: row.document };
+    }
+    return undefined;
+  }
+
+  get atEnd(): boolean {
+    return this.#at >= this.#codes.length;
+  }
+}
