@@ -110,9 +110,13 @@ function isSame({ byServer: a }: TableWrites, { byServer: b }: TableWrites): boo
 
 /** The writes to the table between two counts; undefined if they do not say. */
 function writtenBetween(from: TableWrites, to: TableWrites): number | undefined {
-  const grown = [...from.byServer].map(([server, writes]) => (to.byServer.get(server) ?? -1) - writes);
+  const grown = [...from.byServer].map(
+    ([server, writes]) => (to.byServer.get(server) ?? -1) - writes,
+  );
   // A server that is gone, or began to count anew.
   if (to.total === undefined || grown.some((writes) => writes < 0)) return undefined;
   if (to.total === "greatest") return Math.max(...grown);
-  return to.byServer.size === from.byServer.size ? grown.reduce((sum, of) => sum + of, 0) : undefined;
+  return to.byServer.size === from.byServer.size
+    ? grown.reduce((sum, of) => sum + of, 0)
+    : undefined;
 }

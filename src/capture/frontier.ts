@@ -84,7 +84,10 @@ export class Frontier {
   /** For the footer of the segment that is closed next. */
   facts(): Pick<TickFacts, "frontier" | "lagging" | "proofBoundMs"> {
     const proofs = [...this.streams];
-    const frontier = proofs.reduce((most, [, { provenTo }]) => Math.max(most, provenTo), this.greatest);
+    const frontier = proofs.reduce(
+      (most, [, { provenTo }]) => Math.max(most, provenTo),
+      this.greatest,
+    );
     this.greatest = frontier;
     const behind = proofs.filter(([, { provenTo }]) => provenTo < frontier);
     const lagging = Object.fromEntries(behind.map(([id, { provenTo }]) => [id, provenTo]));

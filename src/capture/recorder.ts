@@ -16,8 +16,8 @@ import { StoreFull } from "../storage/object-store.js";
 import { ClockCourse } from "./clock-course.js";
 import { DeliveryProof, type Surveyed } from "./delivery-proof.js";
 import { Frontier } from "./frontier.js";
-import { isTrouble } from "./trouble.js";
 import { type PaceChange, TickPace } from "./tick-pace.js";
+import { isTrouble } from "./trouble.js";
 
 export interface RecorderOptions {
   /** The length of ticks; and how long they may become while the store is slow. */
@@ -138,7 +138,10 @@ export class Recorder {
    * Closes ticks until the signal aborts; then one last. Rejects if a segment cannot be stored.
    * @param proveRest proves what is not a feed, for an instant that has passed
    */
-  async run(signal: AbortSignal, proveRest: () => Promise<void> = async () => undefined): Promise<void> {
+  async run(
+    signal: AbortSignal,
+    proveRest: () => Promise<void> = async () => undefined,
+  ): Promise<void> {
     signal.addEventListener("abort", () => this.hurry.abort(signal.reason), { once: true });
     const ticks = async () => {
       let lastTickMs = this.clock.monotonicMs();
@@ -301,7 +304,10 @@ export class Recorder {
   /** What the servers count for the tables; a table that they do not answer for is not in it. */
   private async survey(watched: WatchedFeed[]): Promise<Map<string, Surveyed>> {
     const askedMs = this.clock.monotonicMs();
-    const asked = watched.map(({ table, feed }) => ({ table: table(), delivered: feed!.delivered }));
+    const asked = watched.map(({ table, feed }) => ({
+      table: table(),
+      delivered: feed!.delivered,
+    }));
     try {
       const counted = await this.source.survey(asked.map(({ table }) => table));
       this.surveyMs = this.clock.monotonicMs() - askedMs;

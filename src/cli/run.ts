@@ -208,7 +208,8 @@ class RunObserver implements CaptureObserver {
 
   surveyFails(reason: string | undefined): void {
     this.progress.clear();
-    if (reason === undefined) this.log.info("the source says again how much is written; tables are proven");
+    if (reason === undefined)
+      this.log.info("the source says again how much is written; tables are proven");
     else
       this.log.warn(
         { reason },

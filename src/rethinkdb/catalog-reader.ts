@@ -70,10 +70,14 @@ export async function readCatalog(connection: Connection): Promise<CatalogReadin
     ...configs.map((table) => ({ key: ["table", table.id], value: table })),
     ...indexes,
   ];
-  const access = users && permissions && [
-    ...(users as { id: string }[]).map((user) => ({ key: ["user", user.id], value: user })),
-    ...(permissions as { id: string[] }[]).map((p) => ({ key: ["permission", ...p.id], value: p })),
-  ];
+  const access = users &&
+    permissions && [
+      ...(users as { id: string }[]).map((user) => ({ key: ["user", user.id], value: user })),
+      ...(permissions as { id: string[] }[]).map((p) => ({
+        key: ["permission", ...p.id],
+        value: p,
+      })),
+    ];
   return { structure, access };
 }
 

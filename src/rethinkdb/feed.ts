@@ -82,7 +82,7 @@ export class StreamFeed implements Feed {
   private deliveries = 0;
   private lastWasSmall = false;
 
-  readonly fences: FenceChain;
+  readonly fences: Pick<FenceChain, "pass" | "note" | "close">;
   readonly openedMs: number;
   readonly writesBefore: TableWrites | undefined;
   private first: Response | undefined;
@@ -92,7 +92,7 @@ export class StreamFeed implements Feed {
     private readonly stream: ResponseStream,
     /** Name of the primary key's field, as JSON text. */
     private readonly keyField: Buffer,
-    opened: { fences: FenceChain } & Pick<Feed, "openedMs" | "writesBefore">,
+    opened: Pick<StreamFeed, "fences"> & Pick<Feed, "openedMs" | "writesBefore">,
     private readonly onClose: () => void,
   ) {
     this.fences = opened.fences;

@@ -163,7 +163,13 @@ export class FenceChain {
     const first = await stream.next();
     if (first.done) throw new Error("the fence ended at once");
     const reach = first.value.rows().filter((row) => !isState(row)).length;
-    const fence = { stream, release, openedMs: this.monotonicMs(), reach, delivered: this.delivered() };
+    const fence = {
+      stream,
+      release,
+      openedMs: this.monotonicMs(),
+      reach,
+      delivered: this.delivered(),
+    };
     if (this.closed) await stream.return();
     return fence;
   }
@@ -186,9 +192,15 @@ function fenceTerm(table: TableReference, keys: unknown[] | undefined) {
   const over = keys
     ? tableTerm(table).getAll!(...keys.map((key) => r.expr(key, 100)))
     : tableTerm(table).between!(r.minval, r.maxval);
-  return over.changes!({ squash: false, includeInitial: true, includeStates: true, includeTypes: true })
-    .filter!((row: FeedRow) => r.expr(["initial", "state"]).contains!(row("type")))
-    .pluck!("state", { new_val: { [table.primaryKey]: true } });
+  return over.changes!({
+    squash: false,
+    includeInitial: true,
+    includeStates: true,
+    includeTypes: true,
+  }).filter!((row: FeedRow) => r.expr(["initial", "state"]).contains!(row("type"))).pluck!(
+    "state",
+    { new_val: { [table.primaryKey]: true } },
+  );
 }
 
 type FeedRow = (field: string) => unknown;

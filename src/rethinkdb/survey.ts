@@ -54,10 +54,7 @@ export class Surveyor {
     const isFresh = topology && this.monotonicMs() - topology.readAtMs <= topologyMsMax;
     const known = isFresh ? topology.tables : new Map<string, TableTopology>();
     const reading = readWrites(connection);
-    const [rows, confirmed] = await Promise.all([
-      reading,
-      this.confirm(connection, tables, known),
-    ]);
+    const [rows, confirmed] = await Promise.all([reading, this.confirm(connection, tables, known)]);
     this.counts = reading;
     const answers = new Map<string, TableWrites>();
     for (const { id } of tables) {
@@ -142,14 +139,13 @@ export class Surveyor {
 function groupOf({ id }: TableReference, topology: TableTopology | undefined): string | undefined {
   if (!topology) return id;
   if (topology.shards.every(({ replicas }) => replicas.length <= 1)) return undefined;
-  return JSON.stringify(topology.shards.map(({ primary, replicas }) => [primary, ...replicas.toSorted()]));
+  return JSON.stringify(
+    topology.shards.map(({ primary, replicas }) => [primary, ...replicas.toSorted()]),
+  );
 }
 
 /** Ids of the tables of which a majority of every shard has answered, and whose names still stand for them. */
-async function askMajorities(
-  connection: Connection,
-  tables: TableReference[],
-): Promise<string[]> {
+async function askMajorities(connection: Connection, tables: TableReference[]): Promise<string[]> {
   const term = (table: TableReference) => {
     const { db, name } = table;
     // Unsorted, the first batch is read from all shards at once.
@@ -184,7 +180,9 @@ function throwIfLost(error: unknown): void {
 /** The rows of all tables, by table id: `stats` costs the same whether one is asked for or all. */
 async function readWrites(connection: Connection): Promise<Map<string, StatsRow[]>> {
   const ofTables = systemTable("stats").filter!((row: Row) =>
-    row("id")(0).eq("table_server").and(row.hasFields({ query_engine: { written_docs_total: true } })),
+    row("id")(0)
+      .eq("table_server")
+      .and(row.hasFields({ query_engine: { written_docs_total: true } })),
   );
   const rows = (await connection.rows(
     ofTables.map!((row: Row) => [
@@ -215,7 +213,8 @@ function writesOf(rows: StatsRow[], topology: TableTopology | undefined): TableW
   const heard = new Set(rows.map(([, , name]) => name));
   const { shards } = topology;
   const isAlone = shards.every(({ replicas }) => replicas.length <= 1);
-  if (isAlone && shards.some(({ replicas }) => replicas.some((name) => !heard.has(name)))) return undefined;
+  if (isAlone && shards.some(({ replicas }) => replicas.some((name) => !heard.has(name))))
+    return undefined;
   if (isAlone) return { byServer, total: "sum" };
   return { byServer, total: shards.length === 1 ? "greatest" : undefined };
 }

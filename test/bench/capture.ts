@@ -34,6 +34,9 @@ const silent: CaptureObserver = {
   readingStops: ignore,
   writeHookGone: ignore,
   tickAdapted: ignore,
+  surveyFails: ignore,
+  catalogUnreadable: ignore,
+  accessRefused: ignore,
 };
 
 export interface CaptureCase {
@@ -63,7 +66,7 @@ export async function capture(place: Place, scratch: string[], of: CaptureCase):
       once: of.once,
       copiesAtOnce: 1,
       bothEndsFrom: of.bothEndsFrom ?? Number.POSITIVE_INFINITY,
-      catalogPollMs: 60_000,
+      acceptCluster: false,
       takeOver: false,
       owner: { host: "bench", process: 1, isAlive: () => false },
       spool: undefined,

@@ -5,6 +5,7 @@ import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
 import { tableTerm } from "../../src/rethinkdb/reql.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import { type DriverConnection, r as driver } from "../server/driver.js";
+import { overriding } from "../simulation/overriding.js";
 import { capture, dialerTo, type Place } from "./capture.js";
 import { orderKey } from "./orders.js";
 import { Meter, type Run } from "./report.js";
@@ -158,21 +159,10 @@ function counting(source: Source, onChange: () => void): Source {
       };
     }
   }
-  const feedOf = (feed: Feed): Feed => ({
-    batches: counted(feed.batches),
-    roundTrip: () => feed.roundTrip(),
-    drained: (clock, signal) => feed.drained(clock, signal),
-    close: () => feed.close(),
-    disconnect: () => feed.disconnect(),
+  return overriding(source, {
+    openFeed: async (table) => {
+      const feed = await source.openFeed(table);
+      return overriding<Feed>(feed, { batches: counted(feed.batches) });
+    },
   });
-  return {
-    location: source.location,
-    readCatalog: () => source.readCatalog(),
-    catalogHint: (pollMs, signal) => source.catalogHint(pollMs, signal),
-    openFeed: async (table) => feedOf(await source.openFeed(table)),
-    walk: (table, options) => source.walk(table, options),
-    estimateDocuments: (table) => source.estimateDocuments(table),
-    serverClock: () => source.serverClock(),
-    close: () => source.close(),
-  };
 }

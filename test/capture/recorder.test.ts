@@ -1,30 +1,51 @@
 import { beforeEach, expect, test } from "vitest";
-import { Recorder, recorderDefaults } from "../../src/capture/recorder.js";
+import { Recorder, type RecorderOptions, recorderDefaults } from "../../src/capture/recorder.js";
 import { claimEpoch } from "../../src/repository/claim.js";
-import { lastSegment } from "../../src/repository/log.js";
+import {
+  lastSegment,
+  listSegments,
+  openSegment,
+  segmentVersions,
+} from "../../src/repository/log.js";
 import { LogWriter } from "../../src/repository/log-writer.js";
 import type { Feed } from "../../src/rethinkdb/feed.js";
+import type { TableWrites } from "../../src/rethinkdb/table-writes.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { ProcessLife, SimulatedClock, WallClock } from "../simulation/process-life.js";
 import { VirtualTime } from "../simulation/virtual-time.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";
 
-/** A feed that answers and is drained when it is told to. */
-class FakeFeed implements Feed {
+/** A server with one table, and the feed over it. */
+class FakeServer implements Feed {
   answers = true;
-  drains = true;
+  /** Writes that were counted, and those of them that the feed has delivered. */
+  written = 0;
+  delivered = 0;
+  /** True if a fence passes; a feed that is behind holds it up. */
+  fencesPass = true;
+  surveyed = 0;
+  readonly isWaiting = true;
+  readonly openedMs = 0;
+  readonly writesBefore = undefined;
   readonly batches: Feed["batches"] = { [Symbol.asyncIterator]: () => ({ next: never }) };
+  readonly fences = {
+    pass: async (provenMs: number) => (this.fencesPass ? provenMs : undefined),
+    note: async () => undefined,
+  };
 
   roundTrip(): Promise<void> {
     return this.answers ? Promise.resolve() : never();
   }
 
-  drained(_: unknown, signal: AbortSignal): Promise<void> {
-    if (this.drains) return Promise.resolve();
-    return new Promise((_resolve, reject) => {
-      signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-    });
+  drained(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  async survey(): Promise<Map<string, TableWrites>> {
+    this.surveyed += 1;
+    const writes: TableWrites = { byServer: new Map([["s", this.written]]), total: undefined };
+    return this.answers ? new Map([[table, writes]]) : never();
   }
 
   close(): Promise<void> {
@@ -45,6 +66,8 @@ let wall: WallClock;
 let clock: SimulatedClock;
 let store: MemoryStore;
 let recorder: Recorder;
+let server: FakeServer;
+let lost: Error[];
 let setBack: number[];
 const stop = { controller: new AbortController() };
 
@@ -53,8 +76,14 @@ beforeEach(async () => {
   wall = new WallClock(time);
   store = new MemoryStore();
   setBack = [];
-  stop.controller = new AbortController();
+  server = new FakeServer();
+  lost = [];
   clock = new SimulatedClock(new ProcessLife(time), wall);
+  await begin(recorderDefaults);
+});
+
+async function begin(options: RecorderOptions): Promise<void> {
+  stop.controller = new AbortController();
   const repository = { store, description: { id: "test", created: 0 } };
   const owner = { host: "test", process: 1, isAlive: () => false };
   const claim = await claimEpoch(repository, clock, owner, false);
@@ -64,13 +93,14 @@ beforeEach(async () => {
     ship: (name: string, bytes: Buffer) => store.put(name, bytes),
   };
   const log = LogWriter.open(repository, clock, claim, shipper);
-  recorder = new Recorder(log, clock, recorderDefaults, {
+  recorder = new Recorder(log, server, clock, options, {
     readingStops: () => undefined,
     tickAdapted: () => undefined,
+    surveyFails: () => undefined,
     clockSetBack: (since) => setBack.push(since),
   });
   void recorder.run(stop.controller.signal);
-});
+}
 
 /** The frontier of the table in the last segment. */
 async function storedFrontier(): Promise<number> {
@@ -78,40 +108,102 @@ async function storedFrontier(): Promise<number> {
   return footer.lagging[table] ?? footer.frontier;
 }
 
-test("a feed that answers and is drained is proven, tick by tick", async () => {
-  recorder.watch(table, new FakeFeed(), () => undefined);
+function watch(): void {
+  const reference = { id: table, db: "d", name: "t", primaryKey: "id" };
+  recorder.watch(
+    () => reference,
+    server,
+    (reason) => lost.push(reason),
+  );
+}
+
+/** The late spans that the log has noted of the table. */
+async function lateSpans(): Promise<{ since: number; to: number; lateMs: number }[]> {
+  const spans: { since: number; to: number; lateMs: number }[] = [];
+  for (const { name } of await listSegments(store)) {
+    for await (const { document } of segmentVersions(await openSegment(store, name), "coverage")) {
+      spans.push(JSON.parse(document!.toString()) as (typeof spans)[number]);
+    }
+  }
+  return spans;
+}
+
+test("a feed that has delivered everything is proven, tick by tick, and nothing is late", async () => {
+  watch();
   await time.runUntil(25_000);
   expect(await storedFrontier()).toBeGreaterThan(time.trueMs - 12_000);
+  expect(await lateSpans()).toEqual([]);
 });
 
-test("a feed that answers but is not drained is not proven, and has not lost its heartbeat", async () => {
-  const feed = new FakeFeed();
-  let silent = 0;
-  recorder.watch(table, feed, () => (silent += 1));
+test("a feed that is behind is not proven though it answers; when it has caught up, what lay between is late", async () => {
+  watch();
   await time.runUntil(5000);
-  feed.drains = false;
-  const before = recorder.provenTo(table);
-  await time.runUntil(60_000);
-  expect(recorder.provenTo(table) - before).toBeLessThan(recorderDefaults.tickMs + 1);
-  expect(silent).toBe(0);
+  server.fencesPass = false;
+  server.written = 100;
+  await time.runUntil(6000);
+  const before = recorder.frontier.provenTo(table);
+  // Deliveries go on in small portions, and the server answers at once.
+  for (let at = 6000; at < 60_000; at += 500) {
+    server.delivered += 1;
+    await time.runUntil(at);
+  }
+  expect(recorder.frontier.provenTo(table)).toBe(before);
+  expect(lost).toEqual([]);
+  server.fencesPass = true;
+  await time.runUntil(75_000);
+  expect(recorder.frontier.provenTo(table)).toBeGreaterThan(time.trueMs - 2500);
+  const spans = await lateSpans();
+  expect(spans).toHaveLength(1);
+  expect(spans[0]!.since).toBe(before + 1);
+  expect(spans[0]!.lateMs).toBeGreaterThan(53_000);
+  expect(spans[0]!.to - spans[0]!.since).toBeGreaterThan(53_000);
+});
+
+test("without a fence, rest proves: nothing counted and nothing delivered for a second", async () => {
+  watch();
+  server.fencesPass = false;
+  await time.runUntil(4000);
+  expect(recorder.frontier.provenTo(table)).toBeGreaterThan(time.trueMs - 2500);
+});
+
+test("proofs go on every second however long ticks are", async () => {
+  stop.controller.abort();
+  await time.runUntil(2000);
+  await begin({ ...recorderDefaults, tickMs: 15_000, tickMaxMs: 15_000 });
+  watch();
+  const { surveyed } = server;
+  await time.runUntil(62_000);
+  expect(server.surveyed - surveyed).toBeGreaterThan(55);
+  expect(await lateSpans()).toEqual([]);
+});
+
+test("a process that stood still finds out, and says how late everything was", async () => {
+  watch();
+  await time.runUntil(5000);
+  const before = recorder.frontier.provenTo(table);
+  clock.monotonicMs = () => time.nowMs + 50_000;
+  await time.runUntil(20_000);
+  const spans = await lateSpans();
+  expect(spans).toHaveLength(1);
+  expect(spans[0]!.lateMs).toBeGreaterThanOrEqual(50_000);
+  expect(spans[0]!.since).toBe(before + 1);
+  expect(lost).toEqual([]);
 });
 
 test("a feed that does not answer is not proven, and is given up after the heartbeat, once", async () => {
-  const feed = new FakeFeed();
-  let silent = 0;
-  recorder.watch(table, feed, () => (silent += 1));
+  watch();
   await time.runUntil(5000);
-  feed.answers = false;
-  const before = recorder.provenTo(table);
+  server.answers = false;
+  const before = recorder.frontier.provenTo(table);
   await time.runUntil(5000 + recorderDefaults.heartbeatMs - 1000);
-  expect(silent).toBe(0);
+  expect(lost).toEqual([]);
   await time.runUntil(60_000);
-  expect(silent).toBe(1);
-  expect(recorder.provenTo(table) - before).toBeLessThan(recorderDefaults.tickMs + 1);
+  expect(lost).toHaveLength(1);
+  expect(recorder.frontier.provenTo(table) - before).toBeLessThan(recorderDefaults.tickMs + 1);
 });
 
 test("a clock that is set forward and back is told from where it left its course; one that only drifts is not", async () => {
-  recorder.watch(table, new FakeFeed(), () => undefined);
+  watch();
   await time.runUntil(10_500);
   const course = wall.now();
   wall.jump(3_600_000);
@@ -128,7 +220,7 @@ test("a clock that is set forward and back is told from where it left its course
 });
 
 test("a clock that is set forward is off the source's by as much at once, not only after the next measurement", async () => {
-  recorder.watch(table, new FakeFeed(), () => undefined);
+  watch();
   recorder.noteServerClock({ offsetMs: 40, uncertaintyMs: 3 });
   await time.runUntil(12_500);
   // As a real one does, it counts parts of a millisecond.

@@ -92,7 +92,7 @@ export async function captureEveryType(source: Server): Promise<Captured> {
     once: false,
     copiesAtOnce: 2,
     bothEndsFrom: 10,
-    catalogPollMs: 1000,
+    acceptCluster: false,
     takeOver: false,
     owner,
     spool: undefined,

@@ -35,6 +35,7 @@ async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
 }
 
+const never = () => Promise.reject(new Error("nothing is to be proven"));
 const partial = (rows: unknown[]) => ({ t: responseTypes.partial, r: rows, n: [1] });
 const term = { build: () => "a feed" };
 
@@ -51,9 +52,11 @@ async function readFeed(rows: unknown[], perResponse: number) {
     }),
   );
   const stream = connection.stream(term);
-  const first = await stream.next();
   const close = () => undefined;
-  const feed = new StreamFeed(connection, stream, first.value, fieldName("id"), close, undefined);
+  const fences = { pass: never, note: never, close };
+  const opened = { fences, openedMs: 0, writesBefore: undefined };
+  const feed = new StreamFeed(connection, stream, fieldName("id"), opened, close);
+  await feed.begin();
   const events: object[] = [];
   const text = (bytes: Buffer | null) => bytes?.toString() ?? null;
   const visit = (event: FeedChange | FeedOverflow) => {

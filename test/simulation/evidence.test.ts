@@ -11,6 +11,7 @@ import type { Source } from "../../src/rethinkdb/source.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { Cluster } from "../simulated/cluster.js";
 import { Random } from "../simulated/random.js";
+import { overriding } from "./overriding.js";
 import { ProcessLife, WallClock } from "./process-life.js";
 import { restoredState } from "./restored-state.js";
 import { VirtualTime } from "./virtual-time.js";
@@ -35,13 +36,7 @@ class Swallower {
   }
 
   private feed(feed: Feed): Feed {
-    return {
-      batches: this.batches(feed.batches),
-      roundTrip: () => feed.roundTrip(),
-      drained: (clock, signal) => feed.drained(clock, signal),
-      close: () => feed.close(),
-      disconnect: () => feed.disconnect(),
-    };
+    return overriding<Feed>(feed, { batches: this.batches(feed.batches) });
   }
 
   private async *batches(batches: AsyncIterable<FeedBatch>): AsyncGenerator<FeedBatch> {

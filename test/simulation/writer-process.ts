@@ -76,7 +76,7 @@ export class WriterProcess {
           once: false,
           copiesAtOnce: 2,
           bothEndsFrom: 3,
-          catalogPollMs: 5000,
+          acceptCluster: false,
           takeOver: setup.takeOver,
           owner: { host: setup.host, process: setup.number, isAlive: setup.isAlive },
           spool: setup.spool,

@@ -74,10 +74,13 @@ describe("withoutScratch", () => {
       { key: ["indexes", "t3"], value: { indexes: [] } },
       { key: ["permission", "u", "d3", "t3"], value: { id: ["u", "d3", "t3"] } },
     ];
-    expect(withoutScratch([...kept, ...drilled])).toEqual(kept);
+    const access = [{ key: ["permission", "u", "d3"], value: {} }];
+    const reading = { structure: [...kept, ...drilled], access };
+    expect(withoutScratch(reading)).toEqual({ structure: kept, access: [] });
   });
 
   test("leaves everything else as it is", () => {
-    expect(withoutScratch(kept)).toEqual(kept);
+    const reading = { structure: kept, access: undefined };
+    expect(withoutScratch(reading)).toEqual(reading);
   });
 });
