@@ -95,6 +95,7 @@ export async function record(repository: Repository, clock = new StillClock()): 
   first.catalog(["table", orders], config(orders, "orders"));
   first.catalog(["table", posts], config(posts, "posts"));
   first.catalog(["indexes", orders], { indexes: [] });
+  first.catalogRead();
   for (const table of [orders, posts]) first.coverage(table, { state: "copying", since });
   const ordersCopy = await first.copy(
     orders,
@@ -128,6 +129,7 @@ export async function record(repository: Repository, clock = new StillClock()): 
   clock.instant += 3_600_000;
   const second = await Recording.begin(repository, clock, history);
   const reopened = clock.instant;
+  second.catalogRead();
   for (const table of [orders, posts]) {
     second.coverage(table, { state: "repairing", since: reopened });
   }

@@ -17,6 +17,7 @@ beforeEach(async () => {
   repository = await makeRepository();
   clock = new StillClock(1_000_000);
   recording = await Recording.begin(repository, clock);
+  recording.catalogRead();
 });
 
 const view = () => LogView.read(repository.store);
