@@ -43,11 +43,9 @@ const config = (id: string) => ({
   primary_key: "id",
   shards,
   indexes: [],
-  ...{
-    write_hook: null,
-    durability: "hard",
-    write_acks: "majority",
-  },
+  write_hook: null,
+  durability: "hard",
+  write_acks: "majority",
 });
 
 async function copied(id: string, rows: [string, number][]): Promise<Instant> {
