@@ -3,6 +3,7 @@ import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import { putAcknowledgement } from "../repository/acknowledgement.js";
 import { catalogAt, tableNamed } from "../repository/catalog.js";
+import { isWhole } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import type { Output } from "./output.js";
@@ -13,7 +14,7 @@ export interface AcknowledgeArguments {
   note: string;
 }
 
-/** Notes that the hole of a table in which an instant lies is known. */
+/** Notes that the gap of a table in which an instant lies is known. */
 export async function acknowledgeCommand(
   name: string,
   args: AcknowledgeArguments,
@@ -24,13 +25,13 @@ export async function acknowledgeCommand(
   const at = parseInstant(args.at, now);
   const table = tableNamed(await catalogAt(store, at), name, at);
   const intervals = (await readCoverage(store)).get(table.id)?.intervals ?? [];
-  const hole = intervals.find((one) => one.class !== "exact" && one.from <= at && at <= one.to);
-  if (!hole) {
-    throw new ThinkbackError("instant", `${name} has no hole at ${formatInstant(at)}`, {
-      hint: "`thinkback status` lists the holes with their times",
+  const gap = intervals.find((one) => !isWhole(one) && one.from <= at && at <= one.to);
+  if (!gap) {
+    throw new ThinkbackError("instant", `${name} has no gap at ${formatInstant(at)}`, {
+      hint: "`thinkback status` lists the gaps with their times",
     });
   }
-  const { from, to } = hole;
+  const { from, to } = gap;
   const isNew = await putAcknowledgement(store, {
     table: table.id,
     from,
@@ -41,8 +42,8 @@ export async function acknowledgeCommand(
   const interval = `${formatInstant(from)} to ${formatInstant(to)}`;
   output.line(
     isNew
-      ? `acknowledged the hole of ${name} from ${interval}`
-      : `the hole of ${name} from ${interval} was acknowledged before; its first note stays`,
+      ? `acknowledged the gap of ${name} from ${interval}`
+      : `the gap of ${name} from ${interval} was acknowledged before; its first note stays`,
   );
   output.result({ table: name, from: formatInstant(from), to: formatInstant(to), isNew });
 }

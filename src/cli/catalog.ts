@@ -1,8 +1,12 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
+import { type AsOf, asOf, type NoState } from "../repository/as-of.js";
 import { type Catalog, catalogAt } from "../repository/catalog.js";
+import { readAllCoverage } from "../repository/coverage-reader.js";
+import { LogView } from "../repository/log-view.js";
 import { openRepository, storeAt } from "../repository/repository.js";
+import { classText } from "../restore/inexact.js";
 import { formatTable, type Output } from "./output.js";
 
 export interface CatalogArguments {
@@ -26,9 +30,18 @@ export async function catalogCommand(args: CatalogArguments, output: Output): Pr
     printDiff(await catalogAt(store, from), await catalogAt(store, to), output);
     return;
   }
-  const at = args.at === undefined ? now : parseInstant(args.at, now);
-  output.note(`catalog at ${formatInstant(at)}`);
-  printCatalog(await catalogAt(store, at), output);
+  const view = await LogView.read(store);
+  const { catalog: coverage } = await readAllCoverage(view);
+  const at =
+    args.at === undefined ? (coverage?.frontier ?? view.to ?? now) : parseInstant(args.at, now);
+  const of = asOf(coverage, at, "before");
+  output.note(`catalog at ${formatInstant(at)} (${knownText(of)})`);
+  printCatalog(await catalogAt(view, at), output);
+}
+
+function knownText(of: AsOf | NoState): string {
+  const isKnown = of.class === "exact" || of.instant === undefined || of.class === "late";
+  return isKnown ? classText(of) : `${of.class}; known up to ${formatInstant(of.instant!)}`;
 }
 
 function printCatalog(catalog: Catalog, output: Output): void {

@@ -25,6 +25,10 @@ const output = (): Output => terminalOutput(program.opts<{ json?: boolean }>().j
 
 const repo = ["--repo <directory>", "the repository"] as const;
 const at = "--at <time>";
+const gap = [
+  "--gap <end>",
+  "inside a gap, take the state at its begin or its end: before, after",
+] as const;
 const keep = [
   "--keep <tiers>",
   'declare what is kept, such as "all:7d, 1m:30d, 1d:365d"; the repository remembers it',
@@ -96,8 +100,10 @@ program
     [],
   )
   .option("--dry-run", "print the plan and change nothing")
-  .option("--allow-inexact", "restore an instant that lies in a hole")
+  .option(...gap)
+  .option("--allow-inexact", "restore an instant that is not exact; inside a gap, as --gap before")
   .option("--nearest", "where the history is thinned, take the last instant before that is kept")
+  .option("--without-access", "leave users and grants out of a restore of everything")
   .action(async (args) => (await import("./restore.js")).restoreCommand(args, output()));
 
 program
@@ -130,7 +136,8 @@ program
   .argument("<key>", "the primary key: a string, or JSON")
   .requiredOption(...repo)
   .option(at, "the instant; the newest restorable one if not given")
-  .option("--allow-inexact", "show an instant that lies in a hole")
+  .option(...gap)
+  .option("--allow-inexact", "show an instant that is not exact; inside a gap, as --gap before")
   .option("--nearest", "where the history is thinned, take the last instant before that is kept")
   .action(async (table, key, args) =>
     (await import("./show.js")).showCommand(table, key, args, output()),
@@ -202,10 +209,10 @@ program
 
 program
   .command("acknowledge")
-  .description("note that a hole is known, and why it was")
+  .description("note that a gap is known, and why it was")
   .argument("<db.table>")
   .requiredOption(...repo)
-  .requiredOption(at, "an instant inside the hole")
+  .requiredOption(at, "an instant inside the gap")
   .requiredOption("--note <text>", "what to remember of it")
   .action(async (table, args) =>
     (await import("./acknowledge.js")).acknowledgeCommand(table, args, output()),
@@ -220,7 +227,7 @@ pin
   .requiredOption(...repo)
   .option(at, "the instant; the newest restorable one if not given")
   .option("--note <text>", "what to remember of it")
-  .option("--allow-inexact", "pin an instant that lies in a hole")
+  .option("--allow-inexact", "pin an instant that is not exact")
   .action(async (name, args) => (await import("./pin.js")).addPinCommand(name, args, output()));
 
 pin

@@ -4,6 +4,7 @@ import { formatInstant, parseInstant } from "../instant.js";
 import { withLease } from "../repository/lease.js";
 import { listPins, type Pin, removePin } from "../repository/pins.js";
 import { openRepository, storeAt } from "../repository/repository.js";
+import { classText } from "../restore/inexact.js";
 import { inexactOf, pinInstant } from "../restore/pin.js";
 import { formatTable, type Output } from "./output.js";
 import { thisProcess } from "./this-process.js";
@@ -30,10 +31,11 @@ export async function addPinCommand(
   };
   const underLease = <T>(work: () => Promise<T>) =>
     withLease(repository.store, systemClock, thisProcess, randomUUID().slice(0, 8), work);
-  const { pin, tables } = await pinInstant(repository, request, now, underLease);
+  const { pin, classes } = await pinInstant(repository, request, now, underLease);
   output.line(`pinned ${name} at ${formatInstant(pin.at)}`);
-  for (const table of inexactOf(tables)) output.line(`${table.name} is ${table.class} then`);
-  output.result({ ...pinResult(pin), tables });
+  for (const one of inexactOf(classes)) output.line(`${one.name} is ${classText(one)} then`);
+  const { tables, catalog, access } = classes;
+  output.result({ ...pinResult(pin), tables, catalog, access: access ?? null });
 }
 
 export async function listPinsCommand(args: { repo: string }, output: Output): Promise<void> {

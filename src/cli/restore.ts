@@ -2,10 +2,12 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
+import type { AsOf } from "../repository/as-of.js";
 import { type ReaderRegistration, registerReader } from "../repository/readers.js";
 import { openRepository, type Repository, storeAt } from "../repository/repository.js";
 import { secondLook } from "../repository/second-look.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
+import { classText } from "../restore/inexact.js";
 import { planRestore, type RestorePlan } from "../restore/plan.js";
 import {
   type RestoredTable,
@@ -14,6 +16,7 @@ import {
   restore,
 } from "../restore/restore.js";
 import { targetAt } from "./connect.js";
+import { gapOption } from "./gap-option.js";
 import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 
@@ -25,8 +28,10 @@ export interface RestoreArguments {
   db: string[];
   rename: string[];
   dryRun?: boolean;
+  gap?: string;
   allowInexact?: boolean;
   nearest?: boolean;
+  withoutAccess?: boolean;
 }
 
 export async function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
@@ -36,8 +41,10 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
     tables: args.table,
     databases: args.db,
     renames: parseRenames(args.rename),
+    ...gapOption(args.gap),
     allowInexact: args.allowInexact === true,
     nearest: args.nearest === true,
+    withoutAccess: args.withoutAccess === true,
   };
   const plan = await secondLook(() => planRestore(repository, request));
   printPlan(plan, output);
@@ -107,15 +114,26 @@ function planResult(plan: RestorePlan): object {
     databases: plan.databases,
     segments: plan.segments,
     notCaptured: plan.notCaptured,
-    tables: plan.tables.map(({ from, to, class: of, base, indexes }) => ({
+    catalog: asOfResult(plan.catalog),
+    accessAsOf: plan.accessAsOf ? asOfResult(plan.accessAsOf) : null,
+    tables: plan.tables.map(({ from, to, base, indexes, ...of }) => ({
       from: `${from.db}.${from.name}`,
       to: `${to.db}.${to.name}`,
-      class: of,
+      ...asOfResult(of),
       base: formatInstant(base.instant),
       baseDocuments: base.rows,
       baseBytes: base.documentBytes,
       indexes: indexes.map(({ index }) => index),
     })),
+  };
+}
+
+function asOfResult({ class: of, reason, lateMs, instant }: AsOf): object {
+  return {
+    class: of,
+    reason: reason ?? null,
+    lateMs: lateMs ?? null,
+    instant: formatInstant(instant),
   };
 }
 
@@ -126,24 +144,42 @@ function printPlan(plan: RestorePlan, output: Output): void {
       `the history is thinned at ${formatInstant(plan.asked)}: this is the last instant before that is kept`,
     );
   }
-  const rows = plan.tables.map(({ from, to, class: of, base, indexes }) => [
+  const rows = plan.tables.map(({ from, to, base, indexes, ...of }) => [
     `${from.db}.${from.name}`,
     `${to.db}.${to.name}`,
-    of,
+    classText(of),
+    formatInstant(of.instant),
     formatInstant(base.instant),
     base.rows,
     formatBytes(base.documentBytes),
     indexes.length,
   ]);
   output.line(
-    formatTable(["table", "restored as", "class", "base", "documents", "size", "indexes"], rows),
+    formatTable(
+      ["table", "restored as", "class", "as of", "base", "documents", "size", "indexes"],
+      rows,
+    ),
   );
+  printAsOf("catalog", plan.catalog, plan, output);
+  if (plan.accessAsOf) printAsOf("access", plan.accessAsOf, plan, output);
   output.line(`and ${formatCount(plan.segments)} segments of the log`);
   for (const table of plan.notCaptured) {
     output.note(
       `thinkback: ${table} existed then, but nothing of it was captured; it is not restored`,
     );
   }
+}
+
+/** Of what class the catalog or access is, and as of when, unless it is exact. */
+function printAsOf(name: string, of: AsOf, { instant }: RestorePlan, output: Output): void {
+  if (of.class === "exact") {
+    output.line(`${name}: exact`);
+    return;
+  }
+  const asOf = of.instant === instant ? "" : `, as of ${formatInstant(of.instant)}`;
+  output.line(
+    `${name}: ${classText(of)}${of.reason === undefined ? "" : ` (${of.reason})`}${asOf}`,
+  );
 }
 
 function isAccess(value: unknown): value is RestoredAccess {

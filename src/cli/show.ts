@@ -1,19 +1,17 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
-import { catalogAt, tableNamed } from "../repository/catalog.js";
-import { intervalAt, isExactAt, lastExactIn } from "../repository/coverage.js";
-import { readCoverage } from "../repository/coverage-reader.js";
-import { LogView } from "../repository/log-view.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import { versionAt } from "../restore/history.js";
-import { inexact } from "../restore/plan.js";
-import { RememberedStore } from "../storage/remembered-store.js";
+import { classText } from "../restore/inexact.js";
+import { planRestore } from "../restore/plan.js";
+import { gapOption } from "./gap-option.js";
 import type { Output } from "./output.js";
 
 export interface ShowArguments {
   repo: string;
   at?: string;
+  gap?: string;
   allowInexact?: boolean;
   nearest?: boolean;
 }
@@ -26,28 +24,20 @@ export async function showCommand(
   output: Output,
 ): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
-  const log = await LogView.read(new RememberedStore(repository.store));
   const now = systemClock.now();
-  const asked = args.at === undefined ? undefined : parseInstant(args.at, now);
-  const table = tableNamed(await catalogAt(log, asked ?? now), name, asked ?? now);
-  const coverage = (await readCoverage(log)).get(table.id);
-  if (!coverage) {
-    throw new ThinkbackError("instant", `nothing was captured of ${name}`, {
-      hint: "it was excluded (see --include and --exclude of `thinkback run`), or its first copy had not begun",
-    });
-  }
-  let instant = asked ?? coverage.frontier ?? now;
-  let interval = intervalAt(coverage, instant);
-  if (args.nearest && interval?.class === "exact") {
-    instant = lastExactIn(interval, instant) ?? instant;
-    interval = intervalAt(coverage, instant);
-  }
-  const isAllowed = interval?.class !== "exact" && args.allowInexact;
-  if (!isExactAt(interval, instant) && !isAllowed) {
-    throw inexact({ db: table.db, name: table.name }, coverage, instant);
-  }
-  const version = await versionAt(log, table.id, keyBytes(key), instant);
-  output.note(`${name} ${key} at ${formatInstant(instant)} (${interval?.class ?? "unwatched"})`);
+  const request = {
+    ...(args.at === undefined ? {} : { at: parseInstant(args.at, now) }),
+    ...gapOption(args.gap),
+    tables: [name],
+    databases: [],
+    renames: new Map<string, string>(),
+    allowInexact: args.allowInexact === true,
+    nearest: args.nearest === true,
+  };
+  const { log, tables } = await planRestore(repository, request);
+  const { config, instant, class: of, lateMs } = tables[0]!;
+  const version = await versionAt(log, config.id, keyBytes(key), instant);
+  output.note(`${name} ${key} at ${formatInstant(instant)} (${classText(tables[0]!)})`);
   if (!version?.document) {
     throw new ThinkbackError(
       "unknown",
@@ -64,7 +54,8 @@ export async function showCommand(
     table: name,
     key: JSON.parse(version.key.toString()) as unknown,
     at: formatInstant(instant),
-    class: interval?.class ?? "unwatched",
+    class: of,
+    lateMs: lateMs ?? null,
     captured: formatInstant(version.time),
     document: JSON.parse(version.document.toString()) as unknown,
   });

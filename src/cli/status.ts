@@ -1,10 +1,21 @@
 import { formatInstant, type Instant } from "../instant.js";
-import { type CoverageClass, classesWorstFirst } from "../repository/coverage.js";
+import {
+  type CoverageClass,
+  type CoverageInterval,
+  classesWorstFirst,
+  isWhole,
+} from "../repository/coverage.js";
 import type { Proof } from "../repository/drills.js";
 import { formatWhole, pinsOnlyMs } from "../repository/keep-policy.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import { secondLook } from "../repository/second-look.js";
-import { type RepositoryStatus, readStatus, type TableStatus } from "../repository/status.js";
+import {
+  type LateSummary,
+  type RepositoryStatus,
+  readStatus,
+  type SystemStatus,
+  type TableStatus,
+} from "../repository/status.js";
 import { drillResult, failureText } from "./drill-text.js";
 import {
   formatBytes,
@@ -25,11 +36,12 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     formatBytes(table.logBytes),
     formatOptionalInstant(table.firstRestorable),
     formatOptionalInstant(table.lastRestorable),
-    holesOf(table).length,
+    gapsOf(table).length,
+    lateText(table.late),
   ]);
   output.line(
     formatTable(
-      ["table", "state", "documents", "log", "first restorable", "last restorable", "holes"],
+      ["table", "state", "documents", "log", "first restorable", "last restorable", "gaps", "late"],
       rows,
     ),
   );
@@ -39,6 +51,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   output.line(
     `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
   );
+  printSystem(status, output);
   printDrills(status, output);
   printCoverage(status, output);
   printResolutions(status, output);
@@ -47,6 +60,9 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     repository: status.repository,
     restorableUntil:
       status.restorableUntil === undefined ? null : formatInstant(status.restorableUntil),
+    proofBoundMs: status.proofBoundMs ?? null,
+    catalog: status.catalog ? systemResult(status.catalog) : null,
+    access: status.access ? systemResult(status.access) : null,
     lastProven: status.lastProven ? { ...status.lastProven, ...isoProof(status.lastProven) } : null,
     lastDrillFailed: status.lastDrillFailed ? drillResult(status.lastDrillFailed) : null,
     damagedDrills: status.damagedDrills,
@@ -68,13 +84,57 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
       lastRestorable: isoOrNull(table.lastRestorable),
       lastProven: table.lastProven ? isoProof(table.lastProven) : null,
       failedDrill: table.failedDrill ? drillResult(table.failedDrill) : null,
-      intervals: table.intervals.map((interval) => ({
-        ...interval,
-        from: formatInstant(interval.from),
-        to: formatInstant(interval.to),
-      })),
+      late: lateResult(table.late),
+      intervals: table.intervals.map(intervalResult),
     })),
   });
+}
+
+function systemResult({ state, frontier, intervals, late, behindMs }: SystemStatus): object {
+  return {
+    state,
+    frontier: isoOrNull(frontier),
+    behindMs,
+    late: lateResult(late),
+    intervals: intervals.map(intervalResult),
+  };
+}
+
+function intervalResult({ from, to, kept, ...interval }: CoverageInterval): object {
+  return {
+    ...interval,
+    from: formatInstant(from),
+    to: formatInstant(to),
+    ...(kept ? { kept: kept.map(formatInstant) } : {}),
+  };
+}
+
+function lateResult({ last, ...late }: LateSummary): object {
+  return { ...late, last: isoOrNull(last) };
+}
+
+/** A catalog that is farther behind the tables than this is worth a word. */
+const behindNoteMs = 30_000;
+
+/** What is not known of the catalog and of access, where that is more than can be overlooked. */
+function printSystem({ catalog, access }: RepositoryStatus, output: Output): void {
+  const since = (of: SystemStatus) => formatOptionalInstant(of.frontier);
+  if (!catalog) {
+    output.line("the catalog was never read: nothing can be restored without --allow-inexact");
+  } else if (catalog.behindMs > behindNoteMs) {
+    output.line(
+      `the catalog could not be read since ${since(catalog)}: ` +
+        "new tables, renames, indexes and hooks since then are not known",
+    );
+  }
+  if (!access) {
+    output.line("users and grants were never read: a restore of everything wants --without-access");
+  } else if (access.behindMs > behindNoteMs) {
+    output.line(
+      `users and grants could not be read since ${since(access)}: a restore of everything goes back to then, ` +
+        "unless --without-access leaves them out",
+    );
+  }
 }
 
 function provenText({ lastProven }: RepositoryStatus): string {
@@ -133,36 +193,53 @@ const barLetters: Record<CoverageClass, string> = {
   damaged: "X",
 };
 
-/** A bar per table over the whole time that any was captured, and its holes by name. */
+/** What has a bar: a table, the catalog or access. */
+type Covered = Pick<TableStatus, "id" | "name" | "intervals" | "late">;
+
+/** A bar per table, and for the catalog and access, over the whole time that any was captured; and their gaps. */
 function printCoverage(status: RepositoryStatus, output: Output): void {
-  const intervals = status.tables.flatMap((table) => table.intervals);
-  const from = Math.min(...intervals.map((interval) => interval.from));
-  const to = Math.max(...intervals.map((interval) => interval.to));
+  const { catalog, access } = status;
+  const covered: Covered[] = [...status.tables];
+  if (catalog) covered.push({ id: "catalog", name: "(catalog)", ...catalog });
+  if (access) covered.push({ id: "access", name: "(access)", ...access });
+  const intervals = covered.flatMap((one) => one.intervals);
+  const from = intervals.reduce((least, one) => Math.min(least, one.from), Infinity);
+  const to = intervals.reduce((greatest, one) => Math.max(greatest, one.to), -Infinity);
   if (intervals.length === 0) return;
-  const width = Math.max(...status.tables.map(({ name }) => name.length));
+  const width = Math.max(...covered.map(({ name }) => name.length));
   output.line(`\ncoverage from ${formatInstant(from)} to ${formatInstant(to)}`);
-  for (const table of status.tables) {
-    output.line(`${table.name.padEnd(width)}  ${coverageBar(table, from, to)}`);
+  for (const one of covered) {
+    output.line(`${one.name.padEnd(width)}  ${coverageBar(one, from, to)}`);
   }
-  output.line(`${"".padEnd(width)}  █ exact  ▓ late  ▒ gap  · unwatched  X damaged`);
-  for (const table of status.tables) {
-    for (const hole of holesOf(table)) {
-      const note = status.acknowledgements.find(
-        (one) => one.table === table.id && one.from === hole.from && one.to === hole.to,
-      )?.note;
-      const times = `${formatInstant(hole.from)} to ${formatInstant(hole.to)}`;
-      const known = note === undefined ? "" : ` (acknowledged: ${note})`;
-      output.line(`${table.name}: ${times} ${hole.class}: ${hole.reason ?? ""}${known}`);
-    }
-  }
+  const bound =
+    status.proofBoundMs === undefined ? "" : `: proven within ${status.proofBoundMs / 1000} s`;
+  output.line(`${"".padEnd(width)}  █ exact${bound}  ▓ late  ▒ gap  · unwatched  X damaged`);
+  for (const one of covered) printGaps(one, status, output);
 }
 
-/** Each cell shows the worst class of its time, so that no hole is too short to be seen. */
-function coverageBar(table: TableStatus, from: Instant, to: Instant): string {
+function printGaps(of: Covered, { acknowledgements }: RepositoryStatus, output: Output): void {
+  for (const gap of gapsOf(of)) {
+    const note = acknowledgements.find(
+      (one) => one.table === of.id && one.from === gap.from && one.to === gap.to,
+    )?.note;
+    const times = `${formatInstant(gap.from)} to ${formatInstant(gap.to)}`;
+    const known = note === undefined ? "" : ` (acknowledged: ${note})`;
+    output.line(`${of.name}: ${times} ${gap.class}: ${gap.reason ?? ""}${known}`);
+  }
+  const { spans, worstMs, last } = of.late;
+  if (last === undefined) return;
+  const times = `${formatCount(spans)} ${spans === 1 ? "time" : "times"}`;
+  output.line(
+    `${of.name}: late ${times}, by up to ${secondsText(worstMs)}, last until ${formatInstant(last)}`,
+  );
+}
+
+/** Each cell shows the worst class of its time, so that no gap is too short to be seen. */
+function coverageBar({ intervals }: Covered, from: Instant, to: Instant): string {
   const cellMs = Math.max(1, (to - from) / barCells);
   return Array.from({ length: barCells }, (_, i) => {
     const begin = from + i * cellMs;
-    const inCell = table.intervals.filter(
+    const inCell = intervals.filter(
       (interval) => interval.from < begin + cellMs && interval.to >= begin,
     );
     const worst = classesWorstFirst.find((of) => inCell.some((interval) => interval.class === of));
@@ -186,8 +263,16 @@ function clockNote({ serverClock, clockAheadMs }: RepositoryStatus): string {
   return notes.length === 0 ? "" : `  (${notes.join("; ")})`;
 }
 
-function holesOf(table: TableStatus) {
-  return table.intervals.filter((interval) => interval.class !== "exact");
+function gapsOf({ intervals }: Pick<TableStatus, "intervals">): CoverageInterval[] {
+  return intervals.filter((interval) => !isWhole(interval));
+}
+
+function lateText({ spans, worstMs }: LateSummary): string {
+  return spans === 0 ? "-" : `${formatCount(spans)} × ≤ ${secondsText(worstMs)}`;
+}
+
+function secondsText(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`;
 }
 
 function documentsText({ documents, documentsExact }: TableStatus): string {

@@ -6,6 +6,7 @@ import type { Clock } from "../clock.js";
 import type { Instant } from "../instant.js";
 import { renewBundle } from "../repository/bundle-writer.js";
 import type { Owner } from "../repository/claim.js";
+import { readCoverage } from "../repository/coverage-reader.js";
 import type { FrameCompressor } from "../repository/frame-compressor.js";
 import { type KeepTier, parseKeep, pinsOnlyMs, resolutionAt } from "../repository/keep-policy.js";
 import { withLease } from "../repository/lease.js";
@@ -18,6 +19,7 @@ import { type ExpiryPlan, firstWanted, planExpiry, publishExpiry } from "./expir
 import { type FoldedTable, type FoldOptions, fold } from "./fold.js";
 import { type FoldedLog, foldLog } from "./fold-log.js";
 import { ageOfLog, type LogAge } from "./log-age.js";
+import { withGapEnds } from "./pinned-gaps.js";
 import { planSweep, sweep } from "./sweep.js";
 
 const dayMs = 86_400_000;
@@ -128,6 +130,7 @@ export async function planMaintenance(
 /** What the declared tiers and the pins mean for folding and letting go. */
 export interface Policy extends LogAge {
   tiers: KeepTier[] | undefined;
+  /** Also of the ends of the gaps that instants are pinned in. */
   pins: Pin[];
   pinned: Instant[];
   resolutionOf: (span: { from: Instant; to: Instant }) => number;
@@ -141,7 +144,9 @@ export async function readPolicy(
   wanted?: string,
 ): Promise<Policy> {
   const age = await ageOfLog(store, now);
-  return policyOf(await listPins(store), age, wanted ?? (await readSettings(store)).keep);
+  const pins = await listPins(store);
+  const kept = pins.length === 0 ? pins : withGapEnds(pins, await readCoverage(store));
+  return policyOf(kept, age, wanted ?? (await readSettings(store)).keep);
 }
 
 function policyOf(pins: Pin[], age: LogAge, keep: string | null): Policy {

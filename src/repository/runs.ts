@@ -12,8 +12,15 @@ import type { ObjectStore } from "../storage/object-store.js";
 import { DataObject, DataObjectWriter } from "./data-object.js";
 import { foldedBytes, foldedCursor } from "./folded-reader.js";
 import { lineOverheadBytes, parseLines, type Version, writeRunLine } from "./lines.js";
+import type { Segment } from "./log.js";
 import { type FoldedPiece, LogView } from "./log-view.js";
-import { isLater, SortedCursor, type SortedFrame, type VersionCursor } from "./merge.js";
+import {
+  isLater,
+  SortedCursor,
+  type SortedFrame,
+  type VersionCursor,
+  type Window,
+} from "./merge.js";
 import { SortedLines } from "./sorted-lines.js";
 
 /** What all tables of a collection may hold in memory, in bytes. */
@@ -27,6 +34,15 @@ const runObjectBytes = 8 * 1024 * 1024;
 export interface Wanted {
   table: string;
   after: Instant;
+  /** The last instant of this table, if it has one of its own. */
+  until?: Instant;
+}
+
+/** A stretch of the log, and the tables whose versions are wanted of it. */
+interface Stretch {
+  after: Instant;
+  until: Instant;
+  tables: Map<string, Window>;
 }
 
 export interface CollectOptions {
@@ -57,7 +73,8 @@ export class LogCollection {
   }
 
   /**
-   * Reads the log once, up to and including `until`, for all tables wanted.
+   * Reads the log once, up to and including `until`, for all tables wanted. What lies between the stretches that they
+   * want is not read.
    */
   static async read(
     of: ObjectStore | LogView,
@@ -66,26 +83,18 @@ export class LogCollection {
     options: CollectOptions = {},
   ): Promise<LogCollection> {
     const collection = new LogCollection(wanted, options.onSuccession ?? (() => undefined));
-    const after = new Map(wanted.map((one) => [one.table, one.after]));
     try {
       const view = of instanceof LogView ? of : await LogView.read(of);
-      for await (const segment of view.chain(Math.min(...after.values()), until)) {
-        if ("manifest" in segment) {
-          collection.addFolded(view, segment, wanted, until);
-          options.onSegment?.(foldedBytes(segment, after.keys()));
-          continue;
-        }
-        for (const frame of segment.index.frames) {
-          const from = after.get(frame.table ?? "");
-          if (from === undefined || frame.maxTime! <= from || frame.minTime! > until) continue;
-          const lines = await segment.readFrame(frame);
-          for (const version of parseLines(lines, segment.name)) {
-            if (version.time > from && version.time <= until) collection.add(frame.table!, version);
+      for (const stretch of stretchesOf(wanted, until)) {
+        for await (const piece of view.chain(stretch.after, stretch.until)) {
+          if ("manifest" in piece) {
+            collection.addFolded(view, piece, stretch);
+            options.onSegment?.(foldedBytes(piece, stretch.tables.keys()));
+          } else {
+            await collection.addSegment(piece, stretch, options);
+            options.onSegment?.(piece.size);
           }
-          if (collection.bytes > (options.memoryBytesMax ?? memoryBytesMaxDefault))
-            await collection.spillLargest();
         }
-        options.onSegment?.(segment.size);
       }
       return collection;
     } catch (error) {
@@ -109,10 +118,27 @@ export class LogCollection {
     if (this.scratch) await rm(this.scratch.directory, { recursive: true, force: true });
   }
 
+  private async addSegment(
+    segment: Segment,
+    { tables }: Stretch,
+    { memoryBytesMax = memoryBytesMaxDefault }: CollectOptions,
+  ): Promise<void> {
+    for (const frame of segment.index.frames) {
+      const window = tables.get(frame.table ?? "");
+      if (!window || frame.maxTime! <= window.after || frame.minTime! > window.until) continue;
+      const lines = await segment.readFrame(frame);
+      for (const version of parseLines(lines, segment.name)) {
+        const { time } = version;
+        if (time > window.after && time <= window.until) this.add(frame.table!, version);
+      }
+      if (this.bytes > memoryBytesMax) await this.spillLargest();
+    }
+  }
+
   /** A folded segment is sorted: it is merged as it stands. */
-  private addFolded(view: LogView, piece: FoldedPiece, wanted: Wanted[], until: Instant): void {
-    for (const { table, after } of wanted) {
-      if (piece.to <= after) continue;
+  private addFolded(view: LogView, piece: FoldedPiece, { tables }: Stretch): void {
+    for (const [table, { after, until }] of tables) {
+      if (piece.to <= after || piece.from > until) continue;
       const window = { after: Math.max(after, piece.after), until };
       const runs = this.tables.get(table)!;
       const onVersion = () => {
@@ -137,6 +163,20 @@ export class LogCollection {
     this.bytes -= largest.bytes;
     await largest.spill(this.scratch.store);
   }
+}
+
+/** What is wanted, as stretches that do not overlap, in order. */
+function stretchesOf(wanted: Wanted[], until: Instant): Stretch[] {
+  const stretches: Stretch[] = [];
+  for (const one of wanted.toSorted((a, b) => a.after - b.after)) {
+    const window = { after: one.after, until: one.until ?? until };
+    const last = stretches.at(-1);
+    if (last && window.after <= last.until) {
+      last.until = Math.max(last.until, window.until);
+      last.tables.set(one.table, window);
+    } else stretches.push({ ...window, tables: new Map([[one.table, window]]) });
+  }
+  return stretches;
 }
 
 class TableRuns {

@@ -2,16 +2,18 @@
 import type { Instant } from "../instant.js";
 import { RememberedStore } from "../storage/remembered-store.js";
 import { type Acknowledgement, listAcknowledgements } from "./acknowledgement.js";
+import { beforeLate } from "./as-of.js";
 import { type BaseManifest, readBases } from "./base.js";
 import { bundledObjects } from "./bundle.js";
 import { catalogAt } from "./catalog.js";
 import {
   type CoverageInterval,
   firstExactIn,
+  isWhole,
   lastExactIn,
   type TableCoverage,
 } from "./coverage.js";
-import { readCoverage } from "./coverage-reader.js";
+import { readAllCoverage } from "./coverage-reader.js";
 import { type Drill, type Proof, type Proofs, readProofs } from "./drills.js";
 import { endOfLog } from "./log-end.js";
 import { LogView } from "./log-view.js";
@@ -40,16 +42,45 @@ export interface TableStatus {
   firstRestorable: Instant | undefined;
   lastRestorable: Instant | undefined;
   intervals: CoverageInterval[];
+  late: LateSummary;
   /** What the newest drill that found the table equal has proven. */
   lastProven: Proof | undefined;
   /** The newest drill of the table, if it found it different. */
   failedDrill: Drill | undefined;
 }
 
+/** All that is late of a table, the catalog or access. */
+export interface LateSummary {
+  spans: number;
+  /** The greatest `lateMs` of all; 0 if nothing is late. */
+  worstMs: number;
+  /** End of the last span. */
+  last: Instant | undefined;
+}
+
+/** What is known of the catalog, or of users and grants. */
+export interface SystemStatus {
+  state: TableCoverage["state"];
+  frontier: Instant | undefined;
+  intervals: CoverageInterval[];
+  late: LateSummary;
+  /** How far its frontier is behind the least one of the tables; 0 if it is not. */
+  behindMs: number;
+}
+
 export interface RepositoryStatus {
   repository: string;
   tables: TableStatus[];
-  /** The least frontier of the tables that exist and are watched; undefined while one of them has no base. */
+  /** Undefined if it was never read. */
+  catalog: SystemStatus | undefined;
+  /** Users and grants; undefined if they were never read. */
+  access: SystemStatus | undefined;
+  /** What is exact was proven within so many ms, as the last segment says; undefined without one. */
+  proofBoundMs: number | undefined;
+  /**
+   * The newest instant to which the catalog and the tables that exist and are watched can be restored exactly; undefined
+   * while one of them has no base, or the catalog was not read.
+   */
   restorableUntil: Instant | undefined;
   /**
    * The instant that a drill proved, of the drill that covers most of those tables; `tables` of `of`. Undefined if no
@@ -80,7 +111,7 @@ export interface RepositoryStatus {
 export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
   const store = new RememberedStore(repository.store, await bundledObjects(repository));
   const view = await LogView.read(store);
-  const coverage = await readCoverage(view);
+  const { tables: coverage, ...system } = await readAllCoverage(view);
   const catalog = await catalogAt(view, Number.MAX_SAFE_INTEGER);
   const present = new Map(catalog.tables().map((table) => [table.id, `${table.db}.${table.name}`]));
   const now = await totalsAt(view, Number.MAX_SAFE_INTEGER);
@@ -108,10 +139,14 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     });
   }
   const watched = tables.filter(({ id }) => isPresent(id));
+  const used = watched.map(({ id }) => coverage.get(id)!);
   return {
     repository: repository.description.id,
     tables: tables.sort((a, b) => (a.name < b.name ? -1 : 1)),
-    restorableUntil: restorableUntil(watched),
+    catalog: systemStatus(system.catalog, used),
+    access: systemStatus(system.access, used),
+    proofBoundMs: last?.proofBoundMs,
+    restorableUntil: restorableUntil(used, system.catalog),
     ...provenBy(proofs, watched.length),
     lastSegment: view.to,
     segments: view.believed.segments.length,
@@ -147,14 +182,45 @@ function restorable(coverage: TableCoverage | undefined) {
       .map((interval) => lastExactIn(interval, interval.to))
       .findLast((found) => found !== undefined),
     intervals: coverage?.intervals ?? [],
+    late: lateSummary(coverage?.intervals ?? []),
   };
 }
 
-function restorableUntil(tables: TableStatus[]): Instant | undefined {
-  const captured = tables.filter(({ state }) => state !== "not captured");
-  const last = captured.map(({ lastRestorable }) => lastRestorable);
-  if (last.length === 0 || last.includes(undefined)) return undefined;
-  return Math.min(...(last as Instant[]));
+function lateSummary(intervals: CoverageInterval[]): LateSummary {
+  const late = intervals.filter((interval) => interval.class === "late");
+  return {
+    spans: late.length,
+    worstMs: late.reduce((worst, { lateMs }) => Math.max(worst, lateMs ?? 0), 0),
+    last: late.at(-1)?.to,
+  };
+}
+
+function systemStatus(
+  coverage: TableCoverage | undefined,
+  tables: TableCoverage[],
+): SystemStatus | undefined {
+  if (!coverage) return undefined;
+  const { state, frontier, intervals } = coverage;
+  const reached = tables.map((of) => of.frontier ?? Number.POSITIVE_INFINITY);
+  const behindMs = Math.min(...reached) - (frontier ?? 0);
+  return {
+    state,
+    frontier,
+    intervals,
+    late: lateSummary(intervals),
+    behindMs: Number.isFinite(behindMs) ? Math.max(0, behindMs) : 0,
+  };
+}
+
+function restorableUntil(
+  tables: TableCoverage[],
+  catalog: TableCoverage | undefined,
+): Instant | undefined {
+  if (tables.length === 0 || !catalog) return undefined;
+  const used = [...tables, catalog];
+  const last = used.map((coverage) => restorable(coverage).lastRestorable);
+  if (last.includes(undefined)) return undefined;
+  return beforeLate(used, Math.min(...(last as Instant[])));
 }
 
 function provenBy({ widest, lastFailed, damaged }: Proofs, of: number) {
@@ -183,11 +249,20 @@ async function countDocuments(
   };
 }
 
-/** True if the table was watched without a hole from the base's instant on. */
+/** True if the table was watched without a gap from the base's instant on. */
 function watchedSince(base: BaseManifest, coverage: TableCoverage | undefined): boolean {
   if (!coverage || coverage.state === "copying" || coverage.state === "repairing") return false;
-  const newest = coverage.intervals.at(-1);
-  return newest?.class === "exact" && newest.from <= base.instant;
+  const { intervals } = coverage;
+  let at = intervals.length - 1;
+  while (at > 0 && isOneStretch(intervals[at - 1]!, intervals[at]!)) at -= 1;
+  const first = intervals[at];
+  return isWhole(first) && isWhole(intervals.at(-1)) && first!.from <= base.instant;
+}
+
+/** True if only lateness divides two neighbours: two that are exact have a gap between them, be it without an instant. */
+function isOneStretch(before: CoverageInterval, after: CoverageInterval): boolean {
+  const isLate = before.class === "late" || after.class === "late";
+  return isLate && isWhole(before) && isWhole(after) && before.to + 1 === after.from;
 }
 
 async function lastNameOf(

@@ -27,16 +27,21 @@ export interface RestoredAccess {
   grants: number;
 }
 
-/** @param rename the target's name of a database, or of a table in it */
+/**
+ * @param catalog the databases and tables
+ * @param access the users and grants, which may be of another instant
+ * @param rename the target's name of a database, or of a table in it
+ */
 export function planAccess(
   catalog: Catalog,
+  access: Catalog,
   rename: (db: string, table?: string) => GrantScope,
 ): PlannedAccess {
   const databases = new Map(catalog.databases().map(({ id, name }) => [id, name]));
   databases.set(systemDatabaseId, "rethinkdb");
   const tables = new Map(catalog.tables().map((table) => [table.id, table]));
   const grants: PlannedGrant[] = [];
-  for (const { id, permissions } of catalog.grants()) {
+  for (const { id, permissions } of access.grants()) {
     const [user, dbId, tableId] = id;
     const db = dbId === undefined ? undefined : databases.get(dbId);
     const table = tableId === undefined ? undefined : tables.get(tableId);
@@ -46,7 +51,7 @@ export function planAccess(
     const scope = db === undefined ? {} : rename(db, table?.name);
     grants.push({ user, scope, permissions });
   }
-  return { users: catalog.users().map(({ id }) => id), grants };
+  return { users: access.users().map(({ id }) => id), grants };
 }
 
 export async function restoreAccess(plan: PlannedAccess, target: Target): Promise<RestoredAccess> {

@@ -2,13 +2,13 @@
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { catalogAt, tableNamed } from "../repository/catalog.js";
-import { readCoverage } from "../repository/coverage-reader.js";
+import { readAllCoverage } from "../repository/coverage-reader.js";
 import { endOfLog } from "../repository/log-end.js";
 import { LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
 import { scratchPrefix } from "../scratch-database.js";
 import { planRestore, type RestorePlan, type RestoreRequest } from "./plan.js";
-import { drawInstant, exactSpans } from "./random-instant.js";
+import { commonSpans, drawInstant, exactSpans } from "./random-instant.js";
 
 export interface DrillChoice {
   /** "latest": the newest that all chosen tables have. "random": one at which all of them are exact. */
@@ -35,7 +35,7 @@ export async function planDrill(
   const renames = new Map<string, string>();
   // An instant that is drawn may be thinned away; one that is asked for may not.
   const nearest = at === "random";
-  const request = { tables, databases, renames, allowInexact: false, nearest };
+  const request = { tables, databases, renames, allowInexact: false, nearest, withoutAccess: true };
   if (at === "random") return scratchPlan(await planByLot(repository, request, random), unique);
   const plan = await planRestore(repository, at === "latest" ? request : { ...request, at });
   return scratchPlan(plan, unique);
@@ -50,7 +50,6 @@ function scratchPlan(plan: RestorePlan, unique: string): RestorePlan {
       ...table,
       to: { db: scratch(table.to.db), name: table.to.name },
     })),
-    access: { users: [], grants: [] },
   };
 }
 
@@ -60,12 +59,13 @@ async function planByLot(
   random: () => number,
 ): Promise<RestorePlan> {
   const { store } = repository;
-  const coverage = await readCoverage(store);
+  const { tables, catalog } = await readAllCoverage(store);
   const chosen = await chosenTables(repository, request);
   const named = request.tables.length > 0;
-  const known = [...coverage.values()].filter(({ table }) => !chosen || chosen.has(table));
+  const known = [...tables.values()].filter(({ table }) => !chosen || chosen.has(table));
   const isWhole = !named || known.length === chosen?.size;
-  const spans = isWhole ? exactSpans(known, named) : [];
+  const ofTables = isWhole ? exactSpans(known, named) : [];
+  const spans = commonSpans(ofTables, catalog ? exactSpans([catalog], true) : []);
   for (let draw = 1; ; draw += 1) {
     const at = drawInstant(spans, random);
     if (at === undefined) throw noExactInstant();

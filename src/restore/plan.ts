@@ -1,49 +1,54 @@
 /** What a restore will do, computed from stored objects before anything is written. */
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
+import { type AsOf, asOf, beforeLate, leastFrontier } from "../repository/as-of.js";
 import { type BaseManifest, newestBase } from "../repository/base.js";
 import { type Catalog, catalogAt, tableNamed } from "../repository/catalog.js";
 import {
-  type CoverageClass,
   type CoverageInterval,
   intervalAt,
-  isExactAt,
+  isWhole,
   lastExactIn,
-  nearestExact,
   type TableCoverage,
 } from "../repository/coverage.js";
-import { readCoverage } from "../repository/coverage-reader.js";
-import { formatResolution } from "../repository/keep-policy.js";
+import { type Coverage, readAllCoverage } from "../repository/coverage-reader.js";
 import { endOfLog } from "../repository/log-end.js";
-import { LogView } from "../repository/log-view.js";
+import { type LogPiece, LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
+import type { Wanted } from "../repository/runs.js";
 import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { TableName } from "../rethinkdb/target.js";
 import { RememberedStore } from "../storage/remembered-store.js";
 import { type PlannedAccess, planAccess } from "./access.js";
+import {
+  type Allowed,
+  accessUnknown,
+  inexact,
+  inexactAccess,
+  inexactCatalog,
+  isAllowed,
+} from "./inexact.js";
 
-export interface RestoreRequest {
-  /** The newest instant to which all chosen tables can be restored, if absent. */
+export interface RestoreRequest extends Allowed {
+  /** The newest instant to which all that is chosen can be restored, if absent. */
   at?: Instant;
   /** "db.table" each; all tables of `databases`, or of the cluster, if empty. */
   tables: string[];
   databases: string[];
   /** Old name to new: "db.table" to "db.table", or "db" to "db". */
   renames: Map<string, string>;
-  /** Restore instants that are not exact. */
-  allowInexact: boolean;
   /** Where the history is thinned, restore the last instant before that is kept. */
   nearest: boolean;
+  /** Leave users and grants out of a restore of the whole cluster. */
+  withoutAccess?: boolean;
 }
 
-export interface PlannedTable {
+/** A table, as of its own `instant`: inside a gap it is the end of the gap that was asked for. */
+export interface PlannedTable extends AsOf {
   config: TableConfig;
   indexes: IndexStatus[];
   from: TableName;
   to: TableName;
-  class: CoverageClass;
-  /** Why it is not exact. */
-  reason?: string;
   base: BaseManifest;
 }
 
@@ -54,8 +59,12 @@ export interface RestorePlan {
   /** Databases to have, in the names of the target. */
   databases: string[];
   tables: PlannedTable[];
+  /** Of what class the catalog is, and as of when names, indexes and hooks are. */
+  catalog: AsOf;
   /** Users and grants; empty unless the whole cluster is restored. */
   access: PlannedAccess;
+  /** As `catalog`, of users and grants; undefined if they are not restored. */
+  accessAsOf: AsOf | undefined;
   /** Tables that existed at the instant, but of which nothing was captured. */
   notCaptured: string[];
   /**
@@ -70,39 +79,107 @@ export async function planRestore(of: Repository, request: RestoreRequest): Prom
   const store = new RememberedStore(of.store);
   const repository = { ...of, store };
   const log = await LogView.read(store);
-  const coverage = await readCoverage(log);
-  const instant = request.at ?? (await newestInstant(repository, request, coverage));
-  const catalog = await catalogAt(store, instant);
-  if (catalog.records.size === 0) throw nothingKnown(coverage, instant);
-  const chosen = chooseTables(catalog, request, instant);
+  const coverage = await readAllCoverage(log);
+  const instant = request.at ?? (await newestInstant(log, request, coverage));
+  const { catalog, catalogAsOf } = await planCatalog(log, coverage, instant, request);
+  const chosen = chooseTables(catalog, request, catalogAsOf.instant);
   refuseIdleRenames(chosen, catalog, request);
-  const isCaptured = ({ id }: TableConfig) => capturedAt(coverage.get(id), instant);
-  const named = request.tables.length > 0;
-  const captured = chosen.filter((table) => (named ? coverage.has(table.id) : isCaptured(table)));
-  const notCaptured = chosen.filter((table) => !captured.includes(table)).map(nameOf);
-  if (named && notCaptured.length > 0) throw notCapturedError(notCaptured);
-  const kept = nearestKept(captured, coverage, instant);
+  const captured = capturedOf(chosen, coverage.tables, instant, request);
+  const kept = nearestKept(captured, coverage.tables, instant);
   if (kept !== undefined && kept !== instant && request.nearest) {
     return { asked: instant, ...(await planRestore(of, { ...request, at: kept })) };
   }
   const tables: PlannedTable[] = [];
   for (const config of captured) {
-    tables.push(
-      await planTable(repository, config, catalog, coverage.get(config.id)!, instant, request),
-    );
+    const known = coverage.tables.get(config.id)!;
+    tables.push(await planTable(repository, config, catalog, known, instant, request));
   }
-  const from = Math.min(...tables.map(({ base }) => base.logFrom));
-  const segments = log.pieces.filter((piece) => piece.to > from && piece.from <= instant);
-  const wholeCluster = request.tables.length === 0 && request.databases.length === 0;
   return {
     instant,
     databases: databasesToHave(catalog, tables, request),
     tables,
-    access: wholeCluster ? accessOf(catalog, request) : noAccess,
-    notCaptured,
+    catalog: catalogAsOf,
+    ...(await planAccessAt(log, catalog, coverage, instant, request)),
+    notCaptured: chosen.filter((table) => !captured.includes(table)).map(nameOf),
     log: log.readFrom(of.store),
-    segments: segments.length,
+    segments: log.pieces.filter(isRead(tables)).length,
   };
+}
+
+/** What the plan's tables want of the log. */
+export function wantedOf({ tables }: RestorePlan): Wanted[] {
+  return tables.map(({ config, base, instant }) => {
+    return { table: config.id, after: base.logFrom, until: instant };
+  });
+}
+
+/** Tells of a piece of the log whether one of the tables is read from it. */
+function isRead(tables: PlannedTable[]): (piece: LogPiece) => boolean {
+  return (piece) =>
+    tables.some(({ base, instant }) => piece.to > base.logFrom && piece.from <= instant);
+}
+
+/** The catalog that the restore goes by. */
+async function planCatalog(
+  log: LogView,
+  coverage: Coverage,
+  instant: Instant,
+  request: RestoreRequest,
+): Promise<{ catalog: Catalog; catalogAsOf: AsOf }> {
+  const found = asOf(coverage.catalog, instant, request.gap ?? "before");
+  const catalog = await catalogAt(log, found.instant ?? instant);
+  if (catalog.records.size === 0) throw nothingKnown(coverage.tables, instant);
+  if (found.instant === undefined) {
+    if (!request.allowInexact) throw inexactCatalog(found, instant);
+    const { why: _, ...of } = found;
+    return { catalog, catalogAsOf: { ...of, instant, isOpen: false } };
+  }
+  if (!isAllowed(found, request)) throw inexactCatalog(found, instant);
+  return { catalog, catalogAsOf: found };
+}
+
+/** Users and grants, for a restore of the whole cluster. */
+async function planAccessAt(
+  log: LogView,
+  catalog: Catalog,
+  coverage: Coverage,
+  instant: Instant,
+  request: RestoreRequest,
+): Promise<Pick<RestorePlan, "access" | "accessAsOf">> {
+  if (!wantsAccess(request)) return { access: { users: [], grants: [] }, accessAsOf: undefined };
+  const found = asOf(coverage.access, instant, request.gap ?? "before");
+  if (found.instant === undefined && found.why.is === "unknown") throw accessUnknown(instant);
+  if (found.instant === undefined || !isAllowed(found, request)) {
+    throw inexactAccess(found, instant);
+  }
+  const { renames } = request;
+  const access = planAccess(catalog, await catalogAt(log, found.instant), (db, table) => {
+    if (table === undefined) return { db: renames.get(db) ?? db };
+    const to = renamed({ db, name: table }, renames);
+    return { db: to.db, table: to.name };
+  });
+  return { access, accessAsOf: found };
+}
+
+function wantsAccess({
+  tables,
+  databases,
+  withoutAccess,
+}: Pick<RestoreRequest, "tables" | "databases" | "withoutAccess">): boolean {
+  return tables.length === 0 && databases.length === 0 && withoutAccess !== true;
+}
+
+/** Of the chosen tables, those that can be restored. Throws if one that is asked for by name is not among them. */
+function capturedOf(
+  chosen: TableConfig[],
+  coverage: Map<string, TableCoverage>,
+  instant: Instant,
+  { tables }: RestoreRequest,
+): TableConfig[] {
+  if (tables.length === 0) return chosen.filter(({ id }) => capturedAt(coverage.get(id), instant));
+  const missing = chosen.filter(({ id }) => !coverage.has(id)).map(nameOf);
+  if (missing.length > 0) throw notCapturedError(missing);
+  return chosen;
 }
 
 /**
@@ -140,46 +217,47 @@ function refuseIdleRenames(chosen: TableConfig[], catalog: Catalog, request: Res
   });
 }
 
-const noAccess: PlannedAccess = { users: [], grants: [] };
-
-function accessOf(catalog: Catalog, { renames }: RestoreRequest): PlannedAccess {
-  return planAccess(catalog, (db, table) => {
-    if (table === undefined) return { db: renames.get(db) ?? db };
-    const to = renamed({ db, name: table }, renames);
-    return { db: to.db, table: to.name };
-  });
-}
-
-/** The least frontier of the chosen tables: the newest instant that all of them can be restored to. */
-async function newestInstant(
-  repository: Repository,
-  request: RestoreRequest,
-  coverage: Map<string, TableCoverage>,
+/**
+ * The newest instant to which all that is chosen can be restored: the least frontier of the tables, the catalog and
+ * access; and unless it is allowed, not one that is late for one of them.
+ */
+export async function newestInstant(
+  log: LogView,
+  request: Omit<RestoreRequest, "at" | "renames" | "nearest">,
+  coverage: Coverage,
 ): Promise<Instant> {
-  const newest = (await endOfLog(await LogView.read(repository.store)))?.to ?? 0;
-  const catalog = await catalogAt(repository.store, newest);
+  const newest = (await endOfLog(log))?.to ?? 0;
+  const catalog = await catalogAt(log, newest);
   const chosen = newest === 0 ? [] : chooseTables(catalog, request, newest);
   const named = request.tables.length > 0;
-  const frontiers = chosen
-    .map(({ id }) => coverage.get(id))
-    .filter((of) => of?.watched || named)
-    .map((of) => of?.frontier)
-    .filter((frontier) => frontier !== undefined);
-  // Databases without tables are in the catalog alone, which is known as far as the log goes.
-  if (chosen.length === 0 && newest > 0) return newest;
-  if (frontiers.length === 0) {
-    throw new ThinkbackError(
-      "instant",
-      "nothing can be restored yet: no table has a complete base",
-      {
-        hint: "let `thinkback run` finish its first copy; `thinkback status` shows how far it is",
-      },
-    );
-  }
-  return Math.min(...frontiers);
+  const tables = chosen
+    .map(({ id }) => coverage.tables.get(id))
+    .filter((of) => of !== undefined)
+    .filter(({ watched, frontier }) => (watched || named) && frontier !== undefined);
+  if (chosen.length > 0 && tables.length === 0) throw nothingYet();
+  const access = wantsAccess(request) ? coverage.access : undefined;
+  const used = [...tables, coverage.catalog, access].filter((of) => of?.frontier !== undefined);
+  const until = leastFrontier(used as TableCoverage[]);
+  if (until === undefined && newest === 0) throw nothingYet();
+  if (until === undefined || request.allowInexact) return until ?? newest;
+  return beforeLate(used as TableCoverage[], until);
 }
 
-function chooseTables(catalog: Catalog, request: RestoreRequest, instant: Instant): TableConfig[] {
+function nothingYet(): ThinkbackError {
+  return new ThinkbackError(
+    "instant",
+    "nothing can be restored yet: no table has a complete base",
+    {
+      hint: "let `thinkback run` finish its first copy; `thinkback status` shows how far it is",
+    },
+  );
+}
+
+function chooseTables(
+  catalog: Catalog,
+  request: Pick<RestoreRequest, "tables" | "databases">,
+  instant: Instant,
+): TableConfig[] {
   if (request.tables.length > 0) {
     return request.tables.map((name) => tableNamed(catalog, name, instant));
   }
@@ -204,21 +282,14 @@ async function planTable(
   request: RestoreRequest,
 ): Promise<PlannedTable> {
   const from = { db: config.db, name: config.name };
-  const interval = intervalAt(coverage, instant);
-  const base = await newestBase(repository.store, config.id, instant);
-  // Between the instants that are kept, versions are missing: no state that ever was would come out.
-  const isThinned = interval?.class === "exact" && !isExactAt(interval, instant);
-  const allowed = interval?.class === "exact" || request.allowInexact;
-  if (!base || isThinned || !allowed) throw inexact(from, coverage, instant);
-  return {
-    config,
-    indexes: catalog.indexes(config.id),
-    from,
-    to: renamed(from, request.renames),
-    class: interval?.class ?? "unwatched",
-    ...(interval?.reason === undefined ? {} : { reason: interval.reason }),
-    base,
-  };
+  const found = asOf(coverage, instant, request.gap ?? "before", request.nearest);
+  if (found.instant === undefined || !isAllowed(found, request)) {
+    throw inexact(from, coverage, instant, found);
+  }
+  const base = await newestBase(repository.store, config.id, found.instant);
+  if (!base) throw inexact(from, coverage, instant, found);
+  const to = renamed(from, request.renames);
+  return { ...found, config, indexes: catalog.indexes(config.id), from, to, base };
 }
 
 function renamed(from: TableName, renames: Map<string, string>): TableName {
@@ -242,46 +313,10 @@ function nearestKept(
     for (const { id } of tables) {
       const interval: CoverageInterval | undefined =
         nearest === undefined ? undefined : intervalAt(coverage.get(id)!, nearest);
-      if (interval?.class === "exact") nearest = lastExactIn(interval, nearest!);
+      if (interval && isWhole(interval)) nearest = lastExactIn(interval, nearest!);
     }
   }
   return nearest;
-}
-
-/** The error for an instant that cannot be restored exactly. */
-export function inexact(
-  from: TableName,
-  coverage: TableCoverage,
-  instant: Instant,
-): ThinkbackError {
-  const interval = intervalAt(coverage, instant);
-  const nearest = nearestExact(coverage, instant).map(formatInstant);
-  if (interval?.class === "exact" && interval.resolutionMs !== undefined) {
-    const resolution = formatResolution(interval.resolutionMs);
-    return new ThinkbackError(
-      "instant",
-      `${from.db}.${from.name} cannot be restored exactly to ${formatInstant(instant)}: ` +
-        `its history is thinned there, to ${resolution}`,
-      {
-        hint:
-          nearest.length === 0
-            ? "none is kept of this table"
-            : `kept: ${nearest.join(" and ")}; --nearest takes the one before, if there is one`,
-      },
-    );
-  }
-  const why = interval?.reason === undefined ? "" : ` (${interval.reason})`;
-  return new ThinkbackError(
-    interval?.class === "damaged" ? "damaged" : "instant",
-    `${from.db}.${from.name} cannot be restored exactly to ${formatInstant(instant)}: ` +
-      `that instant is ${interval?.class ?? "unwatched"}${why}`,
-    {
-      hint:
-        nearest.length === 0
-          ? "no instant of this table can be restored yet; `thinkback status` shows how far its copy is"
-          : `nearest exact: ${nearest.join(" and ")}${interval ? "; or give --allow-inexact" : ""}`,
-    },
-  );
 }
 
 function nothingKnown(coverage: Map<string, TableCoverage>, instant: Instant): ThinkbackError {

@@ -9,7 +9,7 @@ import type { Repository } from "../repository/repository.js";
 import { LogCollection } from "../repository/runs.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
 import { compareDocuments, compareSettings, differencesOf } from "./comparison.js";
-import type { PlannedTable, RestorePlan } from "./plan.js";
+import { type PlannedTable, type RestorePlan, wantedOf } from "./plan.js";
 import { type RestoredTable, type RestoreObserver, restore } from "./restore.js";
 
 export interface ProofObserver extends RestoreObserver {
@@ -56,12 +56,9 @@ async function compareAll(
 ): Promise<DrilledTable[]> {
   const { plan, signal } = context;
   if (plan.tables.length === 0) return [];
-  const log = await LogCollection.read(
-    plan.log,
-    plan.tables.map(({ config, base }) => ({ table: config.id, after: base.logFrom })),
-    plan.instant,
-    { onSegment: () => signal.throwIfAborted() },
-  );
+  const log = await LogCollection.read(plan.log, wantedOf(plan), plan.instant, {
+    onSegment: () => signal.throwIfAborted(),
+  });
   try {
     const tables: DrilledTable[] = [];
     for (const table of plan.tables) {
@@ -154,8 +151,9 @@ async function store(
   return drill;
 }
 
-function leastClass({ tables }: RestorePlan): CoverageClass {
-  return classesWorstFirst.find((of) => tables.some((table) => table.class === of)) ?? "exact";
+function leastClass({ tables, catalog }: RestorePlan): CoverageClass {
+  const classes = [catalog, ...tables].map((of) => of.class);
+  return classesWorstFirst.find((of) => classes.includes(of)) ?? "exact";
 }
 
 /** To milliseconds. */

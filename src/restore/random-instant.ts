@@ -56,6 +56,20 @@ function stepsOf({ intervals, frontier, watched, state }: TableCoverage): Step[]
   return steps;
 }
 
+/** What lies in a span of both; each is in order, without overlap. */
+export function commonSpans(a: Span[], b: Span[]): Span[] {
+  const common: Span[] = [];
+  let [i, j] = [0, 0];
+  while (i < a.length && j < b.length) {
+    const [one, other] = [a[i]!, b[j]!];
+    const both = { from: Math.max(one.from, other.from), to: Math.min(one.to, other.to) };
+    if (both.from <= both.to) common.push(both);
+    if (one.to < other.to) i += 1;
+    else j += 1;
+  }
+  return common;
+}
+
 /** An instant of the spans, each equally likely; undefined if there is none. @param random from 0 to below 1 */
 export function drawInstant(spans: Span[], random: () => number): Instant | undefined {
   const lengths = spans.map(({ from, to }) => to - from + 1);

@@ -9,7 +9,7 @@ import { LogCollection } from "../repository/runs.js";
 import { BothEnds, bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
 import { BatchWriter } from "./batch-writer.js";
-import type { PlannedTable, RestorePlan } from "./plan.js";
+import { type PlannedTable, type RestorePlan, wantedOf } from "./plan.js";
 
 export interface RestoredTable {
   from: string;
@@ -64,17 +64,12 @@ export async function restore(
   }
   if (plan.tables.length === 0) return [];
   let segmentsRead = 0;
-  const log = await LogCollection.read(
-    plan.log,
-    plan.tables.map(({ config, base }) => ({ table: config.id, after: base.logFrom })),
-    plan.instant,
-    {
-      onSegment: () => {
-        observer.reading((segmentsRead += 1), plan.segments);
-        signal.throwIfAborted();
-      },
+  const log = await LogCollection.read(plan.log, wantedOf(plan), plan.instant, {
+    onSegment: () => {
+      observer.reading((segmentsRead += 1), plan.segments);
+      signal.throwIfAborted();
     },
-  );
+  });
   try {
     const restored: RestoredTable[] = [];
     for (const table of plan.tables) {

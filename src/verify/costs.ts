@@ -5,7 +5,7 @@
 
 import { type BaseInventory, readBases } from "../repository/base.js";
 import { isWhole, type TableCoverage } from "../repository/coverage.js";
-import { readCoverage } from "../repository/coverage-reader.js";
+import { type Coverage, readAllCoverage } from "../repository/coverage-reader.js";
 import { LogView } from "../repository/log-view.js";
 import { lostCatalogs } from "../repository/lost-catalogs.js";
 import { parseFoldedName, parseSegmentName } from "../repository/names.js";
@@ -22,6 +22,8 @@ export interface Standing {
   store: ObjectStore;
   view: LogView;
   coverage: Map<string, TableCoverage>;
+  /** Of the catalog; undefined if nothing says that it was read. */
+  catalog: TableCoverage | undefined;
   bases: BaseInventory;
 }
 
@@ -34,7 +36,8 @@ export async function readStanding(
   const hidden = new Set([...damaged].filter((name) => kindOf(name) !== "base keys"));
   const store = new WithoutStore(listed, hidden);
   const view = await LogView.read(store);
-  return { store, view, coverage: await readCoverage(view), bases: await readBases(store) };
+  const { tables, catalog } = await readAllCoverage(view);
+  return { store, view, coverage: tables, catalog, bases: await readBases(store) };
 }
 
 /** Instants of a table, by its id; or instants whose catalog, and so everything, cannot be had. */
@@ -63,29 +66,34 @@ export class Costs {
    */
   static async of(
     standing: Standing,
-    claimed: Map<string, TableCoverage> | undefined,
+    claimed: Coverage | undefined,
     manifests: Manifests,
     damaged: Finding[],
   ): Promise<Costs> {
     const costs = new Costs(standing, manifests);
     const ranges = joinSpans(damaged.map(rangeOf).filter((range) => range !== undefined));
     const tables = [...standing.coverage.keys(), ...standing.bases.usable.keys()];
-    for (const table of new Set([...tables, ...(claimed?.keys() ?? [])])) {
-      costs.gaps.set(table, gapsOf(standing, table));
+    for (const table of new Set([...tables, ...(claimed?.tables.keys() ?? [])])) {
       const now = standing.coverage.get(table);
-      const before = claimed?.get(table);
-      const left = now ? restorable(now) : [];
-      costs.lost.set(
-        table,
-        joinSpans([
-          ...(before ? spansWithout(restorable(before), left) : []),
-          ...(now ? damagedSpans(now) : []),
-          ...costs.unclaimed(table, ranges, left),
-        ]),
-      );
+      costs.compare(table, now, claimed?.tables.get(table));
+      const unclaimed = costs.unclaimed(table, ranges, now ? restorable(now) : []);
+      costs.lost.set(table, joinSpans([...costs.lost.get(table)!, ...unclaimed]));
     }
+    costs.compare(catalogCost, standing.catalog, claimed?.catalog);
     for await (const lost of lostCatalogs(standing.view)) costs.lostCatalog.push(lost);
     return costs;
+  }
+
+  /** What was claimed and is not any more, and what is known to be damaged. */
+  private compare(
+    table: string,
+    now: TableCoverage | undefined,
+    before: TableCoverage | undefined,
+  ): void {
+    this.gaps.set(table, gapsOf(this.standing, table));
+    const left = now ? restorable(now) : [];
+    const lost = before ? spansWithout(restorable(before), left) : [];
+    this.lost.set(table, joinSpans([...lost, ...(now ? damagedSpans(now) : [])]));
   }
 
   /**
@@ -109,11 +117,11 @@ export class Costs {
 
   /** Everything that is lost, by table and time. */
   all(): Cost[] {
-    const catalog = joinSpans(this.lostCatalog.map(({ span }) => span));
-    return [
-      ...catalog.map((span) => ({ table: catalogCost, ...span })),
-      ...[...this.lost].flatMap(([table, spans]) => spans.map((span) => ({ table, ...span }))),
-    ];
+    const catalog = this.lostCatalog.map(({ span }) => ({ table: catalogCost, ...span }));
+    const others = [...this.lost].flatMap(([table, spans]) =>
+      spans.map((span) => ({ table, ...span })),
+    );
+    return joinCosts([...catalog, ...others]);
   }
 
   /** What the loss of one object has to do with that. */
@@ -147,7 +155,7 @@ export class Costs {
         object === missing || (place && place.from >= range.from && place.to <= range.to);
       if (isIn) costs.push({ table: catalogCost, ...span });
     }
-    return costs;
+    return joinCosts(costs);
   }
 
   /** From the base's instant on, up to the next base, unless an older one and the log do. */
@@ -167,6 +175,15 @@ export class Costs {
     }
     return costs;
   }
+}
+
+/** The same instants, of the catalog first. */
+function joinCosts(costs: Cost[]): Cost[] {
+  const tables = new Set([catalogCost, ...costs.map(({ table }) => table)]);
+  return [...tables].flatMap((table) => {
+    const spans = joinSpans(costs.filter((cost) => cost.table === table));
+    return spans.map((span) => ({ table, ...span }));
+  });
 }
 
 /** The instants of which a state can be had, be it late, or that of before a gap. */
@@ -193,7 +210,7 @@ function gapsOf({ view }: Standing, table: string): Span[] {
 /** What readers do as long as nobody has looked inside of what they read. */
 export interface Unaware {
   /** What is claimed; undefined if that cannot be computed even without the objects that are in the way. */
-  claimed: Map<string, TableCoverage> | undefined;
+  claimed: Coverage | undefined;
   /** Objects without which, if they are moved away, readers go on; with which they do not. */
   inTheWay: Set<string>;
   /** Names of the segments, folded segments and bases that are read. */
@@ -205,7 +222,7 @@ export async function readUnaware(listed: ListedStore): Promise<Unaware> {
   const store = new WithoutStore(listed, unaware.inTheWay);
   for (;;) {
     const found = new Findings();
-    unaware.claimed = await found.during(() => readCoverage(store));
+    unaware.claimed = await found.during(() => readAllCoverage(store));
     const [next] = found.all();
     if (unaware.claimed || !next || unaware.inTheWay.has(next.object)) break;
     unaware.inTheWay.add(next.object);

@@ -70,6 +70,7 @@ export class Month {
     const { clock, history, repository } = this;
     const isFirst = this.ticks.length === 0;
     this.recording = await Recording.begin(repository, clock, history);
+    this.recording.catalogRead();
     this.live.clear();
     if (isFirst) this.recording.catalog(["db", "d0"], { id: "d0", name: "shop" });
     for (const table of tables) {

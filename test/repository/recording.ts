@@ -160,6 +160,12 @@ export class Recording {
     this.log.appendRecord("catalog", key, value);
   }
 
+  /** Notes that the catalog and access have been read, and are watched from now on. */
+  catalogRead(): void {
+    const { time: since } = this.log;
+    for (const id of ["catalog", "access"]) this.coverage(id, { state: "live", since });
+  }
+
   coverage(table: string, record: CoverageRecord): void {
     this.log.appendRecord("coverage", table, record);
   }

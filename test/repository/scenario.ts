@@ -1,7 +1,7 @@
 /**
  * A small repository with something of everything: two tables with keys of every type, inserts, updates and deletes,
- * catalog and coverage records, two epochs with a hole between them, a copied and a folded base, evidence of a change
- * that was missed, and an acknowledged hole.
+ * catalog and coverage records, something late, two epochs with a gap between them, a copied and a folded base, evidence of a change
+ * that was missed, and an acknowledged gap.
  */
 import type { Instant } from "../../src/instant.js";
 import { putAcknowledgement } from "../../src/repository/acknowledgement.js";
@@ -95,6 +95,7 @@ export async function record(repository: Repository, clock = new StillClock()): 
   first.catalog(["table", orders], config(orders, "orders"));
   first.catalog(["table", posts], config(posts, "posts"));
   first.catalog(["indexes", orders], { indexes: [] });
+  first.catalogRead();
   for (const table of [orders, posts]) first.coverage(table, { state: "copying", since });
   const ordersCopy = await first.copy(
     orders,
@@ -123,11 +124,15 @@ export async function record(repository: Repository, clock = new StillClock()): 
   first.put(posts, "p1", { id: "p1", back: true });
   first.catalog(["table", posts], config(posts, "articles", { indexes: ["by_text"] }));
   const changed = await first.tick();
+  clock.instant += 600;
+  const lateTo = clock.instant - 1;
+  first.coverage(orders, { state: "late", since: changed + 1, to: lateTo, lateMs: 2500 });
   const stopped = await first.tick(1000, { closed: true });
 
   clock.instant += 3_600_000;
   const second = await Recording.begin(repository, clock, history);
   const reopened = clock.instant;
+  second.catalogRead();
   for (const table of [orders, posts]) {
     second.coverage(table, { state: "repairing", since: reopened });
   }

@@ -17,6 +17,7 @@ beforeEach(async () => {
   repository = await makeRepository();
   clock = new StillClock(1_000_000);
   recording = await Recording.begin(repository, clock);
+  recording.catalogRead();
 });
 
 const view = () => LogView.read(repository.store);
@@ -195,5 +196,48 @@ describe("status", () => {
       state: "dropped",
       lastRestorable: dropped,
     });
+  });
+
+  test("is restorable no farther than the catalog is known; users and grants do not count", async () => {
+    const first = await copied(table, "orders", ["a"]);
+    await recording.tick(60_000, { lagging: { catalog: first, access: first - 500 } });
+    const to = clock.instant - 1;
+    expect(await readStatus(repository)).toMatchObject({
+      restorableUntil: first,
+      proofBoundMs: 2000,
+      catalog: { state: "live", frontier: first, behindMs: to - first },
+      access: { frontier: first - 500, behindMs: to - first + 500 },
+    });
+    await recording.tick();
+    expect(await readStatus(repository)).toMatchObject({
+      restorableUntil: clock.instant - 1,
+      catalog: { behindMs: 0 },
+    });
+  });
+
+  test("is not restorable by itself where the catalog was never read", async () => {
+    repository = await makeRepository();
+    recording = await Recording.begin(repository, clock);
+    await copied(table, "orders", ["a"]);
+    await recording.tick();
+    const status = await readStatus(repository);
+    expect(status).toMatchObject({ catalog: undefined, access: undefined });
+    expect(status.restorableUntil).toBeUndefined();
+  });
+
+  test("sums up what is late, and is restorable up to before it", async () => {
+    const from = await copied(table, "orders", ["a"]);
+    const until = from + 20_000;
+    for (let i = 0; i < 3; i += 1) {
+      const since = from + 1000 + i * 5000;
+      recording.coverage(table, { state: "late", since, to: since + 2999, lateMs: 3000 + i });
+    }
+    await recording.tick(20_000, { frontier: until });
+    const late = { spans: 3, worstMs: 3002, last: from + 13_999 };
+    expect((await readStatus(repository)).tables[0]).toMatchObject({ late, documentsExact: true });
+    expect(await readStatus(repository)).toMatchObject({ restorableUntil: until });
+    recording.coverage(table, { state: "late", since: until - 1000, to: until, lateMs: 2500 });
+    await recording.tick(1000, { frontier: until });
+    expect(await readStatus(repository)).toMatchObject({ restorableUntil: until - 1001 });
   });
 });

@@ -33,6 +33,7 @@ beforeEach(async () => {
   repository = await makeRepository();
   clock = new StillClock();
   recording = await Recording.begin(repository, clock);
+  recording.catalogRead();
   await copied(orders, "orders");
   await copied(carts, "carts");
   before = await recording.tick();
@@ -68,7 +69,7 @@ describe("an instant is pinned", () => {
     );
     const expected = { name: "release", at: before, made: later(), note: "1.2" };
     expect(made.pin).toEqual(expected);
-    expect(made.tables).toEqual(expect.arrayContaining(exact));
+    expect(made.classes.tables).toEqual(expect.arrayContaining(exact));
     expect((await readStatus(repository)).pins).toEqual([expected]);
   });
 
@@ -79,8 +80,8 @@ describe("an instant is pinned", () => {
   });
 
   test("in a hole, if that is allowed", async () => {
-    const { tables } = await pin(hole, true);
-    expect(tables).toContainEqual({ name: "shop.orders", class: "gap" });
+    const { classes } = await pin(hole, true);
+    expect(classes.tables).toContainEqual({ name: "shop.orders", class: "gap", reason: "a fault" });
     expect(await pinned()).toEqual([hole]);
   });
 
@@ -89,7 +90,7 @@ describe("an instant is pinned", () => {
     recording.catalog(["table", "t3"], { id: "t3", name: "new", db: "shop", primary_key: "id" });
     recording.coverage("t3", { state: "copying", since });
     await recording.tick();
-    expect((await pin()).tables).toHaveLength(2);
+    expect((await pin()).classes.tables).toHaveLength(2);
   });
 });
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { isExactAt, nearestExact, type TableCoverage } from "../../src/repository/coverage.js";
 import { pinsOnlyMs } from "../../src/repository/keep-policy.js";
-import { inexact } from "../../src/restore/plan.js";
+import { inexact } from "../../src/restore/inexact.js";
 
 const orders = { db: "shop", name: "orders" };
 

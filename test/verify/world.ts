@@ -130,6 +130,7 @@ class WorldBuilder {
     const { clock, history, repository } = this;
     const recording = await Recording.begin(repository, clock, history);
     this.recording = recording;
+    recording.catalogRead();
     recording.catalog(["db", "d1"], { id: "d1", name: "shop" });
     const writers = [];
     for (const [table, name] of tableNames) {
@@ -153,6 +154,7 @@ class WorldBuilder {
     const { clock } = this;
     clock.instant += 5 * minuteMs;
     this.recording = await Recording.begin(this.repository, clock, this.history);
+    this.recording.catalogRead();
     const since = clock.instant;
     for (const table of tables) {
       this.recording.coverage(table, { state: "repairing", since });

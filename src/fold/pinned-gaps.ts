@@ -1,0 +1,25 @@
+import type { Instant } from "../instant.js";
+import { asOf } from "../repository/as-of.js";
+import { intervalAt, type TableCoverage } from "../repository/coverage.js";
+import type { Pin } from "../repository/pins.js";
+
+/**
+ * The pins, and beside them the ends of the gaps that pinned instants lie in: a restore to such an instant gives the
+ * state at one of these ends, so that has to stay.
+ */
+export function withGapEnds(pins: Pin[], coverage: ReadonlyMap<string, TableCoverage>): Pin[] {
+  return pins.flatMap((pin) => {
+    const ends = [...coverage.values()].flatMap((of) => endsAround(of, pin.at));
+    return [pin, ...[...new Set(ends)].map((at) => ({ ...pin, at }))];
+  });
+}
+
+function endsAround(coverage: TableCoverage, instant: Instant): Instant[] {
+  const interval = intervalAt(coverage, instant);
+  const isOver = !coverage.watched || coverage.state === "dropped";
+  const isInGap = interval ? interval.class === "gap" : !isOver;
+  if (!isInGap) return [];
+  return (["before", "after"] as const)
+    .map((side) => asOf(coverage, instant, side).instant)
+    .filter((end) => end !== undefined);
+}

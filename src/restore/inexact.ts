@@ -1,0 +1,173 @@
+/** What is said of an instant that cannot be restored, or only with a flag. */
+import { ThinkbackError } from "../errors.js";
+import { formatInstant, type Instant } from "../instant.js";
+import type { AsOf, GapSide, InstantClass, NoState } from "../repository/as-of.js";
+import { intervalAt, isWhole, nearestExact, type TableCoverage } from "../repository/coverage.js";
+import { formatResolution } from "../repository/keep-policy.js";
+import type { TableName } from "../rethinkdb/target.js";
+
+/** What a restore may give besides what is exact. */
+export interface Allowed {
+  /** Inside a gap: the state at its begin, or at its end. */
+  gap?: GapSide;
+  /** Restore instants that are not exact; inside a gap the state at its begin. */
+  allowInexact: boolean;
+}
+
+/** True if a restore of `of` needs no more than is allowed. */
+export function isAllowed(of: AsOf, { gap, allowInexact }: Allowed): boolean {
+  if (of.class === "exact" || allowInexact) return true;
+  const isInGap = of.class === "gap" || (of.class === "unwatched" && of.isOpen);
+  return gap !== undefined && isInGap;
+}
+
+/** The error for an instant of a table that cannot be restored, or not without a flag. */
+export function inexact(
+  from: TableName,
+  coverage: TableCoverage,
+  instant: Instant,
+  found?: AsOf | NoState,
+): ThinkbackError {
+  const interval = intervalAt(coverage, instant);
+  const name = `${from.db}.${from.name}`;
+  if (interval && isWhole(interval) && interval.resolutionMs !== undefined) {
+    return thinned(name, coverage, instant, interval.resolutionMs);
+  }
+  if (found?.instant === undefined && found && isInGap(found))
+    return noEnd(name, coverage, found, instant);
+  const why = interval?.reason === undefined ? "" : ` (${interval.reason})`;
+  const nearest = nearestExact(coverage, instant).map(formatInstant);
+  const flag = found?.instant === undefined ? "" : `; or give ${flagsFor(found)}`;
+  return new ThinkbackError(
+    interval?.class === "damaged" ? "damaged" : "instant",
+    `${name} cannot be restored exactly to ${formatInstant(instant)}: ` +
+      `that instant is ${classText(found ?? { class: interval?.class ?? "unwatched" })}${why}`,
+    {
+      hint:
+        nearest.length === 0
+          ? "no instant of this table can be restored yet; `thinkback status` shows how far its copy is"
+          : `nearest exact: ${nearest.join(" and ")}${flag}`,
+    },
+  );
+}
+
+/** The error for a catalog that is not exact. */
+export function inexactCatalog(of: AsOf | NoState, instant: Instant): ThinkbackError {
+  const what = "tables, names, indexes and hooks";
+  return inexactSystem("the catalog", what, of, instant, "");
+}
+
+/** The error for users and grants that are not exact. */
+export function inexactAccess(of: AsOf | NoState, instant: Instant): ThinkbackError {
+  const without = "; or give --without-access to leave them out";
+  return inexactSystem("access", "users and grants", of, instant, without);
+}
+
+/** The error for a restore of everything where users and grants were never known. */
+export function accessUnknown(instant: Instant): ThinkbackError {
+  return new ThinkbackError(
+    "instant",
+    `users and grants were not known at ${formatInstant(instant)}`,
+    {
+      hint: "give --without-access to leave them out; capture reads them if its user may read the system tables",
+    },
+  );
+}
+
+function inexactSystem(
+  name: string,
+  what: string,
+  of: AsOf | NoState,
+  instant: Instant,
+  more: string,
+): ThinkbackError {
+  const known = knownText(what, of);
+  const why = of.reason === undefined ? "" : ` (${of.reason})`;
+  return new ThinkbackError(
+    of.class === "damaged" ? "damaged" : "instant",
+    `${name} is ${classText(of)} at ${formatInstant(instant)}${why}: ${known}`,
+    {
+      hint:
+        of.instant === undefined
+          ? `take another instant${more}`
+          : `take an earlier instant, or give ${flagsFor(of)}${more}`,
+    },
+  );
+}
+
+function knownText(what: string, of: AsOf | NoState): string {
+  if (of.class === "late") return `${what} may be those of up to ${of.lateMs} ms earlier`;
+  if (of.instant === undefined) return `${what} of then are not known${noStateText(of)}`;
+  if (of.class === "damaged") return `${what} of then cannot be relied on`;
+  return `${what} are known only up to ${formatInstant(of.instant)}`;
+}
+
+function noStateText({ why }: NoState): string {
+  switch (why.is) {
+    case "thinned":
+      return `, because the history is thinned at ${formatInstant(why.needed)}`;
+    case "expired":
+      return ", because the history from before the gap has expired";
+    case "damaged":
+      return `, because the end of the gap, ${formatInstant(why.needed)}, is damaged`;
+    case "open":
+      return ", because the gap has not ended yet";
+    case "unknown":
+      return "";
+  }
+}
+
+/** The flags by which a restore goes on all the same. */
+function flagsFor(of: AsOf): string {
+  if (of.class === "gap") return "--gap before or --gap after";
+  if (of.class === "unwatched" && of.isOpen) {
+    return `--gap before for the last state that is known, ${formatInstant(of.instant)}`;
+  }
+  return "--allow-inexact";
+}
+
+function isInGap({ class: of, why }: NoState): boolean {
+  return of === "gap" || why.is === "open" || why.is === "damaged" || why.is === "thinned";
+}
+
+/** The end of the gap that is asked for cannot be had. */
+function noEnd(
+  name: string,
+  coverage: TableCoverage,
+  of: NoState,
+  instant: Instant,
+): ThinkbackError {
+  const nearest = nearestExact(coverage, instant).map(formatInstant);
+  const other = of.why.is === "thinned" ? "--nearest takes the next one that is kept; " : "";
+  return new ThinkbackError(
+    of.why.is === "damaged" ? "damaged" : "instant",
+    `${name} cannot be restored to ${formatInstant(instant)}, which is ${of.class}: ` +
+      `the state at that end of the gap is not known${noStateText(of)}`,
+    { hint: `${other}nearest exact: ${nearest.length === 0 ? "none" : nearest.join(" and ")}` },
+  );
+}
+
+function thinned(
+  name: string,
+  coverage: TableCoverage,
+  instant: Instant,
+  resolutionMs: number,
+): ThinkbackError {
+  const nearest = nearestExact(coverage, instant).map(formatInstant);
+  return new ThinkbackError(
+    "instant",
+    `${name} cannot be restored exactly to ${formatInstant(instant)}: ` +
+      `its history is thinned there, to ${formatResolution(resolutionMs)}`,
+    {
+      hint:
+        nearest.length === 0
+          ? "none is kept of this table"
+          : `kept: ${nearest.join(" and ")}; --nearest takes the one before, if there is one`,
+    },
+  );
+}
+
+/** A class in words: with how late it is. */
+export function classText({ class: of, lateMs }: InstantClass): string {
+  return lateMs === undefined ? of : `${of} by up to ${(lateMs / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,95 @@
+/** What status says of classes, of the catalog and of access, to people and to machines. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { statusCommand } from "../../src/cli/status.js";
+import { formatInstant } from "../../src/instant.js";
+import { DirectoryStore } from "../../src/storage/directory-store.js";
+import { makeRepository, Recording, StillClock } from "../repository/recording.js";
+
+const table = "0a000000-0000-4000-8000-000000000001";
+
+let directory: string;
+let recording: Recording;
+let from: number;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), "thinkback-status-"));
+  const repository = await makeRepository(new DirectoryStore(directory));
+  recording = await Recording.begin(repository, new StillClock());
+  recording.coverage("catalog", { state: "live", since: recording.clock.instant });
+  const since = recording.log.stamp().time;
+  recording.catalog(["table", table], { id: table, name: "orders", db: "shop" });
+  recording.coverage(table, { state: "copying", since });
+  const base = await recording.copy(table, [["a", { id: "a" }]]);
+  from = await recording.tick();
+  await base.finish(from, since - 1);
+  recording.coverage(table, { state: "live", since: from });
+});
+
+afterEach(() => rm(directory, { recursive: true, force: true }));
+
+async function printed(): Promise<{ text: string; result: Record<string, unknown> }> {
+  const lines: string[] = [];
+  let result = {};
+  await statusCommand(
+    { repo: directory },
+    {
+      json: false,
+      line: (text) => void lines.push(text),
+      note: () => undefined,
+      result: (value) => {
+        result = value;
+      },
+    },
+  );
+  return { text: lines.join("\n"), result: result as Record<string, unknown> };
+}
+
+test("thousands of late spans are one line, a letter in the bar, and all there for machines", async () => {
+  for (let i = 0; i < 2000; i += 1) {
+    const since = from + 500_000 + 4 * i;
+    recording.coverage(table, { state: "late", since, to: since + 1, lateMs: 2500 + i });
+  }
+  await recording.tick(1_000_000);
+  const { text, result } = await printed();
+  expect(text.split("\n").length).toBeLessThan(20);
+  expect(text).toContain("2,000 × ≤ 4.5 s");
+  const last = formatInstant(from + 500_000 + 4 * 1999 + 1);
+  expect(text).toContain(`shop.orders: late 2,000 times, by up to 4.5 s, last until ${last}`);
+  expect(text).toMatch(/^shop\.orders {2}█{29,30}▓{1,2}█{28,30}$/m);
+  expect(text).toContain("█ exact: proven within 2 s  ▓ late  ▒ gap  · unwatched  X damaged");
+  const [of] = result["tables"] as { late: object; intervals: object[] }[];
+  expect(of).toMatchObject({ late: { spans: 2000, worstMs: 4499, last } });
+  expect(of!.intervals).toHaveLength(4001);
+  expect(of!.intervals[1]).toEqual({
+    from: formatInstant(from + 500_000),
+    to: formatInstant(from + 500_001),
+    class: "late",
+    lateMs: 2500,
+    reason: "proofs were 2.5 s apart",
+  });
+});
+
+test("a catalog that is behind is told of, and what that costs; one that is hardly behind is not", async () => {
+  await recording.tick(60_000, { lagging: { catalog: from } });
+  const { text, result } = await printed();
+  const since = formatInstant(from);
+  expect(text).toContain(
+    `the catalog could not be read since ${since}: new tables, renames, indexes and hooks since then are not known`,
+  );
+  expect(text).toContain("users and grants were never read");
+  expect(result).toMatchObject({
+    restorableUntil: since,
+    proofBoundMs: 2000,
+    catalog: { frontier: since, behindMs: 60_001, state: "live" },
+    access: null,
+  });
+  const now = recording.clock.instant;
+  recording.coverage("access", { state: "live", since: now });
+  await recording.tick(30_000, { lagging: { catalog: now, access: now } });
+  const later = await printed();
+  expect(later.text).not.toContain("could not be read");
+  expect(later.result).toMatchObject({ access: { frontier: formatInstant(now) } });
+});
