@@ -6,6 +6,7 @@ import { Feed } from "./feed.js";
 import { documentText, jsonText } from "./json-text.js";
 import { primaryCode } from "./key-code.js";
 import type { Link, Weather } from "./link.js";
+import { Proxy } from "./proxy.js";
 import type { Random } from "./random.js";
 import { readDatum } from "./read-json.js";
 import type { StoredTable } from "./stored-table.js";
@@ -33,6 +34,11 @@ export class ConnectionRefused extends Error {
   }
 }
 
+export interface Credentials {
+  readonly user?: string;
+  readonly password?: string;
+}
+
 const NOT_READY_AFTER_RESTART_MS = 500;
 
 export class Cluster {
@@ -40,6 +46,7 @@ export class Cluster {
   readonly #engine: Engine;
   readonly #weather: Weather = { latencyMs: 0, paused: false };
   readonly #connections = new Set<Connection>();
+  readonly #proxy: Proxy;
   #refusing = false;
   #down = false;
 
@@ -54,26 +61,41 @@ export class Cluster {
       flushIntervalMs: options.flushIntervalMs ?? 1000,
     };
     this.#engine = new Engine(this.timers, engineOptions, terms);
+    this.#proxy = new Proxy(this.#engine.serverId, this.timers);
   }
 
   /**
    * Connects without a socket and without the handshake's messages.
    * @throws {ConnectionRefused} when not reachable, for an unknown user (code 17) or a wrong password (code 12)
    */
-  open(credentials: { user?: string; password?: string } = {}): Link {
+  open(credentials: Credentials = {}): Link {
+    return this.#open(credentials);
+  }
+
+  /** The same through the cluster's proxy. */
+  openThroughProxy(credentials: Credentials = {}): Link {
+    return this.#open(credentials, this.#proxy);
+  }
+
+  #open(credentials: Credentials, proxy?: Proxy): Link {
     const name = credentials.user ?? "admin";
     if (!this.accepting) throw new ConnectionRefused("the simulated server is not reachable");
     const user = this.findUser(name);
     if (!user) throw new ConnectionRefused("Unknown user", 17);
     if (user.password !== (credentials.password ?? ""))
       throw new ConnectionRefused("Wrong password", 12);
-    return this.connect(name, false);
+    return this.connect(name, false, proxy);
   }
 
   /** A connection for a user who has shown the password. `immediate` is for sockets, which have a latency of their own. */
-  connect(user: string, immediate: boolean): Link {
-    const connection = new Connection(this.#engine, this.#weather, user, immediate, (closed) =>
-      this.#forget(closed),
+  connect(user: string, immediate: boolean, proxy?: Proxy): Link {
+    const connection = new Connection(
+      this.#engine,
+      this.#weather,
+      user,
+      immediate,
+      (closed) => this.#forget(closed),
+      proxy,
     );
     this.#connections.add(connection);
     this.#engine.traffic.connections = this.#connections.size;
@@ -219,16 +241,95 @@ export class Cluster {
     for (const connection of this.#connections) connection.flow();
   }
 
+  /** Another server joins. */
+  addServer(name: string): void {
+    this.#engine.addServer(name);
+  }
+
+  /** Gives every shard of a table replicas on these servers too, with the primary as it is: feeds stay open. */
+  addReplicas(tableId: string, servers: readonly string[]): void {
+    const table = this.#tableById(tableId);
+    const shards = table.config.shards.map((shard) => ({
+      ...shard,
+      replicas: [...new Set([...shard.replicas, ...servers])],
+    }));
+    table.config = { ...table.config, shards };
+  }
+
   /**
-   * Cuts a table's primary replica off from the others while clients stay connected to it: feeds stay open in silence,
-   * reads and writes fail, but `write` still writes, as on the side of the majority. Turned off, the feeds end.
+   * Cuts a table's primary replica off from the others while clients stay connected to it: its feeds stay open in
+   * silence and `write` still writes, as on the side of the majority. Until the primary notices that it is alone (a
+   * real one takes some 16 s) it opens feeds and answers plain reads from what it had, majority reads and writes
+   * hang; after that both fail, no feed can be opened, and the server's tables show only itself. Configurations
+   * stay as they were. Turned off, the feeds end.
    */
-  isolatePrimary(tableId: string, on: boolean): void {
-    const { hub } = this.#tableById(tableId);
-    if (hub.isolated === on) return;
-    hub.isolated = on;
-    if (on) hub.loseTravelling();
-    else hub.abort(feedAborted);
+  isolatePrimary(
+    tableId: string,
+    on: boolean,
+    { noticedAfterMs = 0 }: { noticedAfterMs?: number } = {},
+  ): void {
+    const table = this.#tableById(tableId);
+    if (table.outage.isolated === on) return;
+    if (on) {
+      table.isolate(noticedAfterMs);
+      this.timers.setTimeout(() => this.#engine.noteMetadataChange(), noticedAfterMs);
+    } else {
+      table.endIsolation();
+      table.hub.abort(feedAborted);
+      this.#engine.noteMetadataChange();
+    }
+  }
+
+  /** All servers with replicas of a table are gone: feeds end, nothing is read or written, its configuration is unknown. */
+  loseReplicas(tableId: string, on: boolean): void {
+    const table = this.#tableById(tableId);
+    table.outage.replicasLost = on;
+    if (on) table.hub.abort(feedAborted);
+  }
+
+  /** Refuses reads of a table, while feeds on it can be opened and go on. */
+  refuseScans(tableId: string, on: boolean): void {
+    this.#tableById(tableId).outage.scansRefused = on;
+  }
+
+  /** Refuses to open feeds on a table, while those that are open go on and reads are answered. */
+  refuseFeeds(tableId: string, on: boolean): void {
+    this.#tableById(tableId).outage.feedsRefused = on;
+  }
+
+  /** Refuses readings of a system table to everybody. */
+  refuseReading(systemTable: string, on: boolean): void {
+    const { refusedReadings } = this.#engine.outages;
+    if (on) refusedReadings.add(systemTable);
+    else refusedReadings.delete(systemTable);
+  }
+
+  /** Makes every reading of a system table take so long; 0 ends it. */
+  slowReading(systemTable: string, ms: number): void {
+    this.#engine.outages.slowReadings.set(systemTable, ms);
+  }
+
+  /**
+   * Freezes a member of the cluster that holds nothing: what is gathered from all members (`table_config`,
+   * `table_status` and `stats` as a whole) takes so long, all else is answered; 0 ends it.
+   */
+  freezeMember(ms: number): void {
+    this.#engine.outages.frozenMemberMs = ms;
+  }
+
+  /**
+   * Cuts the proxy off from the servers: it answers SERVER_INFO, constants and what it has copies of, everything else
+   * hangs, and its feeds are silent. Turned off, all goes on; feeds are lost if it took more than 15 s.
+   */
+  cutProxy(on: boolean): void {
+    if (on) {
+      this.#proxy.cut();
+      return;
+    }
+    const error = this.#proxy.reconnect() ? feedAborted() : undefined;
+    for (const connection of this.#connections) {
+      if (connection.proxy) connection.reconnected(error);
+    }
   }
 
   /**

@@ -1,10 +1,14 @@
 import type { Engine } from "./engine.js";
 import { type Link, Pipe, type Weather } from "./link.js";
+import type { Proxy } from "./proxy.js";
+import type { ReqlError } from "./reql-error.js";
 import { Session } from "./session.js";
 
 /** One connection of the cluster: the two directions and the session at the server's end. */
 export class Connection {
   readonly user: string;
+  /** What it goes through, if anything. */
+  readonly proxy: Proxy | undefined;
   readonly #session: Session;
   readonly #toServer: Pipe;
   readonly #toClient: Pipe;
@@ -19,6 +23,7 @@ export class Connection {
     user: string,
     immediate: boolean,
     forget: (connection: Connection) => void,
+    proxy?: Proxy,
   ) {
     this.user = user;
     this.#forget = forget;
@@ -30,7 +35,9 @@ export class Connection {
       user,
       (frame) => this.#toClient.push(frame),
       () => this.close(),
+      proxy,
     );
+    this.proxy = proxy;
     this.#toServer = new Pipe(engine.timers, weather, immediate, (bytes) =>
       this.#session.receive(bytes),
     );
@@ -51,6 +58,11 @@ export class Connection {
     if (!this.#open) return;
     this.#end();
     for (const listener of this.#closeListeners) listener();
+  }
+
+  /** Goes on after its proxy was cut off; `error` ends its feeds. */
+  reconnected(error: ReqlError | undefined): void {
+    this.#session.reconnected(error);
   }
 
   /** Goes on after a pause. */

@@ -1,6 +1,7 @@
 /** The simulated server's state: databases, tables, users, and what the system tables show of them. */
 import { ChangeHub } from "./change-hub.js";
 import { Meter } from "./meter.js";
+import { Outages } from "./outages.js";
 import { Random } from "./random.js";
 import { logicError, opFailed } from "./reql-error.js";
 import type { ReqlFunction, StoredFunction } from "./reql-function.js";
@@ -52,6 +53,7 @@ export class Engine {
   readonly startedMs: number;
   /** The members of the cluster; the first is the one that clients are connected to. */
   readonly servers: ServerIdentity[];
+  readonly outages: Outages;
   readonly traffic: { connections: number; queries: Meter };
   /** How far the server's clock is from the true one. */
   clockOffsetMs = 0;
@@ -69,6 +71,9 @@ export class Engine {
     this.startedMs = timers.now();
     this.servers = [{ id: this.serverId, name: options.serverName }];
     for (const name of options.otherServers) this.addServer(name);
+    this.outages = new Outages(timers, () =>
+      [...this.tables.values()].some(({ outage }) => outage.isolated && !outage.noticed),
+    );
     this.traffic = { connections: 0, queries: new Meter(timers) };
     this.createDatabase("test");
   }
@@ -81,6 +86,12 @@ export class Engine {
   addServer(name: string): void {
     this.servers.push({ id: this.random.uuid(), name });
     this.noteMetadataChange();
+  }
+
+  /** The servers that the one that clients are connected to reaches: only itself once it knows that it is cut off. */
+  get connectedServers(): readonly ServerIdentity[] {
+    const alone = [...this.tables.values()].some(({ outage }) => outage.noticed);
+    return alone ? this.servers.slice(0, 1) : this.servers;
   }
 
   unavailable(): boolean {

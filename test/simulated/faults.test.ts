@@ -1,8 +1,10 @@
 /** The faults of the simulated cluster, in virtual time. */
 import { beforeEach, expect, test } from "vitest";
-import { r } from "../server/driver.js";
+import { r, type Term } from "../server/driver.js";
 import { RawClient } from "../server/raw-client.js";
+import { Address } from "./address.js";
 import { Cluster, ConnectionRefused, RawJson } from "./cluster.js";
+import { hashShard, primaryCode } from "./key-code.js";
 import { VirtualTimers } from "./virtual-timers.js";
 
 const table = r.db("test").table("t");
@@ -35,6 +37,47 @@ const openFeed = async (options = {}) => {
   await during(client.next(token));
   return token;
 };
+const system = (name: string) => r.db("rethinkdb").table(name);
+const servers = system("server_config")("name").coerceTo("array");
+const majorityRead = r.db("test").table("t", { readMode: "majority" }).limit(1).coerceTo("array");
+const rowsOf = (response: string) => (JSON.parse(response) as { r: unknown[] }).r;
+const names = (response: string) => rowsOf(response)[0];
+
+/** Opens a feed that reads one row of each shard at a time; gives its token and the first rows. */
+async function openFence(selection: Term): Promise<[bigint, unknown[]]> {
+  const initials = { includeInitial: true, includeStates: true, includeTypes: true };
+  const fence = selection
+    .changes(initials)
+    .filter((row: Term) => r.expr(["initial", "state"]).contains(row("type")));
+  const token = client.start(fence.build(), { max_batch_rows: 1 });
+  return [token, rowsOf(await during(client.next(token)))];
+}
+
+/** How many responses a fence takes until it is ready. */
+async function untilReady(token: bigint): Promise<number> {
+  for (let responses = 1; ; responses += 1) {
+    if ((await client.continue(token)).includes('"ready"')) return responses;
+  }
+}
+
+/** What each server has counted as written to the table, of those within reach. */
+async function written(): Promise<number[]> {
+  const members = rowsOf(await ask(system("server_config")("id").coerceTo("array")))[0] as string[];
+  const counts: number[] = [];
+  for (const server of members) {
+    const row = system("stats").get(["table_server", tableId, server]);
+    counts.push(Number(rowsOf(await ask(row("query_engine")("written_docs_total")))[0]));
+  }
+  return counts;
+}
+
+/** Whether nothing is answered for so long. */
+async function nothingFor(ms: number, answer: Promise<unknown>): Promise<boolean> {
+  await timers.advance(ms);
+  return (await Promise.race([answer, Promise.resolve(nothing)])) === nothing;
+}
+
+const nothing = Symbol("nothing");
 const put = (id: number, more = {}) => cluster.write("test", "t", { put: { id, ...more } });
 
 test("direct writes are seen by queries, feeds and the oracle alike", async () => {
@@ -140,11 +183,237 @@ test("an isolated primary: silent feeds, failing reads, and feeds that end when 
     "The primary replica isn't connected to a quorum of replicas.",
   );
   expect(await ask(r.db("test").table("t", { readMode: "outdated" }).count())).toBe(
-    '{"t":1,"r":[1]}',
+    '{"t":1,"r":[0]}',
   );
+  expect(await ask(table.changes())).toContain("cannot subscribe to table `test.t`");
   expect(await Promise.race([waiting, Promise.resolve("silence")])).toBe("silence");
   cluster.isolatePrimary(tableId, false);
   expect(await during(waiting)).toContain("Changefeed aborted");
+  expect(await ask(table.count())).toBe('{"t":1,"r":[1]}');
+});
+
+test("a primary that has not noticed that it is alone reads what it had; only a majority read hangs", async () => {
+  cluster.addServer("second");
+  cluster.addServer("third");
+  cluster.addReplicas(tableId, ["second", "third"]);
+  put(1);
+  cluster.isolatePrimary(tableId, true, { noticedAfterMs: 16_000 });
+  put(2);
+  const majority = client.query(majorityRead.build());
+  const write = client.query(table.insert({ id: 3 }).build());
+  expect(await ask(table.count())).toBe('{"t":1,"r":[1]}');
+  expect(await ask(table.changes())).toContain('"t":3');
+  const [probe] = await openFence(table);
+  expect(await during(client.continue(probe))).toContain("ready");
+  expect(names(await ask(servers))).toEqual(["simulated_1", "second", "third"]);
+  const gathered = [table.status(), table.info(), table.indexStatus(), system("stats")];
+  const waiting = gathered.map((term) => client.query(term.build()));
+  expect(await nothingFor(9000, Promise.race([majority, write, ...waiting]))).toBe(true);
+  await timers.advance(7000);
+  expect(await Promise.all(waiting)).toHaveLength(4);
+  expect(await majority).toContain("isn't connected to a quorum of replicas");
+  expect(await write).toContain("The write was not performed.");
+  expect(names(await ask(servers))).toEqual(["simulated_1"]);
+  expect(await ask(system("table_config").get(tableId)("shards")(0)("replicas"))).toBe(
+    '{"t":1,"r":[["simulated_1","second","third"]]}',
+  );
+  expect(await ask(system("table_status").get(tableId))).toContain('"state":"disconnected"');
+  expect(await written()).toEqual([1]);
+  cluster.isolatePrimary(tableId, false);
+  expect(await written()).toEqual([1, 2, 2]);
+  expect(await ask(majorityRead)).toContain('"id":1');
+});
+
+test("servers that join and replicas on them leave feeds open; each replica counts its own writes", async () => {
+  const token = await openFeed();
+  put(1);
+  cluster.addServer("second");
+  cluster.addReplicas(tableId, ["second"]);
+  put(2);
+  expect(await during(client.continue(token))).toContain('"id":1');
+  expect(names(await ask(servers))).toEqual(["simulated_1", "second"]);
+  expect(await ask(table.config()("shards"))).toContain(
+    '"primary_replica":"simulated_1","replicas":["simulated_1","second"]',
+  );
+  expect(await written()).toEqual([2, 1]);
+  cluster.restart({ downMs: 10 });
+  await timers.advance(1000);
+  client = new RawClient(cluster.open());
+  expect(await written()).toEqual([0, 0]);
+});
+
+test("a feed that lags: writes are acknowledged, changes come late in small responses, nothing overflows", async () => {
+  const token = await openFeed({ changefeedQueueSize: 500 });
+  const sizes: number[] = [];
+  void (async () => {
+    for (;;) sizes.push(rowsOf(await client.continue(token)).length);
+  })();
+  cluster.lagFeeds(tableId, 5000);
+  for (let id = 0; id < 20_000; id += 1) put(id);
+  const sentMs = timers.now();
+  expect(await ask(table.count())).toBe('{"t":1,"r":[20000]}');
+  expect(await written()).toEqual([20_000]);
+  expect(timers.now() - sentMs).toBeLessThan(100);
+  await timers.advance(2000);
+  const delivered = () => sizes.reduce((sum, size) => sum + size, 0);
+  expect(delivered()).toBeGreaterThan(9000);
+  expect(delivered()).toBeLessThan(11_000);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(200);
+  await timers.advance(2100);
+  expect(delivered()).toBe(20_000);
+  cluster.lagFeeds(tableId, undefined);
+  put(1, { v: 1 });
+  put(2, { v: 1 });
+  await timers.advance(10);
+  expect(delivered()).toBe(20_002);
+});
+
+test("a fence waits for a feed that lags, and an empty range does not", async () => {
+  for (let id = 0; id < 200; id += 1) put(id);
+  const token = await openFeed();
+  let delivered = 0;
+  void (async () => {
+    for (;;) delivered += rowsOf(await client.continue(token)).length;
+  })();
+  cluster.lagFeeds(tableId, 1000);
+  const [whole, single, early, empty] = [
+    (await openFence(table))[0],
+    (await openFence(table.getAll(1)))[0],
+    (await openFence(table.between(0, 8)))[0],
+    (await openFence(table.between(5, 5)))[0],
+  ];
+  for (let id = 0; id < 200; id += 1) put(id, { v: 1 });
+  for (const proofless of [single, empty]) {
+    expect(await during(client.continue(proofless))).toContain("ready");
+  }
+  expect(delivered).toBeLessThan(100);
+  expect(await during(untilReady(early))).toBeGreaterThan(0);
+  expect(await during(untilReady(whole))).toBeGreaterThan(10);
+  expect(delivered).toBe(200);
+});
+
+test("a fence leaves out a shard that START has read to its end", async () => {
+  const keys = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+  for (const id of keys) put(id);
+  const shards = keys.map((key) => hashShard(primaryCode(key)));
+  const alone = shards.findIndex((shard) => shards.filter((other) => other === shard).length === 1);
+  const accompanied = shards.findIndex((shard, key) => shards.lastIndexOf(shard) > key);
+  const readyAfter = async (key: number): Promise<boolean> => {
+    const token = await openFeed();
+    const change = client.continue(token);
+    const [fence] = await openFence(table.getAll(r.args(keys)));
+    cluster.lagFeeds(tableId, 0.2);
+    put(keys[key]!, { before: true });
+    put(keys[key]!, { written: token.toString() });
+    const ready = untilReady(fence).then(() => "ready");
+    const first = await during(Promise.race([change.then(() => client.continue(token)), ready]));
+    cluster.lagFeeds(tableId, undefined);
+    await during(ready);
+    return first !== "ready";
+  };
+  expect(await readyAfter(alone)).toBe(false);
+  expect(await readyAfter(accompanied)).toBe(true);
+});
+
+test("a reading that is refused, and one that is slow", async () => {
+  const feed = await openFeed();
+  cluster.refuseReading("table_config", true);
+  expect(await ask(system("table_config").count())).toContain(
+    '"e":6000000,"r":["User `admin` does not have the required `read` permission."]',
+  );
+  expect(await ask(system("table_config").changes())).toContain("6000000");
+  expect(await ask(system("db_config").count())).toBe('{"t":1,"r":[1]}');
+  cluster.refuseReading("table_config", false);
+  expect(await ask(system("table_config").count())).toBe('{"t":1,"r":[1]}');
+  cluster.slowReading("table_config", 4000);
+  const slow = client.query(system("table_config").get(tableId).build());
+  expect(await nothingFor(3900, slow)).toBe(true);
+  put(1);
+  expect(await during(client.continue(feed))).toContain('"id":1');
+  expect(await during(slow)).toContain('"name":"t"');
+  cluster.slowReading("table_config", 0);
+  expect(await ask(system("table_config").count())).toBe('{"t":1,"r":[1]}');
+});
+
+test("a frozen member makes what is gathered from all slow, and nothing else", async () => {
+  cluster.freezeMember(6000);
+  const gathered = ["table_config", "table_status", "stats"].map((name) =>
+    client.query(system(name).count().build()),
+  );
+  expect(await written()).toEqual([0]);
+  expect(await ask(table.count())).toBe('{"t":1,"r":[0]}');
+  expect(await nothingFor(5500, Promise.race(gathered))).toBe(true);
+  await timers.advance(1000);
+  expect(await Promise.all(gathered)).toEqual([
+    '{"t":1,"r":[1]}',
+    '{"t":1,"r":[1]}',
+    '{"t":1,"r":[4]}',
+  ]);
+});
+
+test("a proxy that is cut off answers what it knows, and is silent otherwise", async () => {
+  client = new RawClient(cluster.openThroughProxy());
+  expect(await during(client.serverInfo())).toMatch(/"id":"proxy-[-0-9a-f]+","proxy":true/);
+  const token = await openFeed();
+  const change = client.continue(token);
+  cluster.cutProxy(true);
+  put(1);
+  const read = client.query(table.count().build());
+  expect(await during(client.serverInfo())).toContain('"proxy":true');
+  expect(await ask(r.expr(1))).toBe('{"t":1,"r":[1]}');
+  expect(await ask(system("db_config").count())).toBe('{"t":1,"r":[1]}');
+  expect(await nothingFor(5000, Promise.race([read, change]))).toBe(true);
+  cluster.cutProxy(false);
+  expect(await during(read)).toBe('{"t":1,"r":[1]}');
+  expect(await during(change)).toContain('"id":1');
+  cluster.cutProxy(true);
+  await timers.advance(20_000);
+  cluster.cutProxy(false);
+  expect(await during(client.continue(token))).toContain("Changefeed aborted");
+});
+
+test("scans refused while feeds open, and feeds refused while scans are answered", async () => {
+  const token = await openFeed();
+  cluster.refuseScans(tableId, true);
+  expect(await ask(table.limit(1))).toContain('"e":4100000,"r":["Cannot perform read:');
+  expect(await ask(table.changes())).toContain('"t":3');
+  expect(await ask(table.changes({ includeInitial: true }))).toContain("Cannot perform read:");
+  cluster.refuseScans(tableId, false);
+  cluster.refuseFeeds(tableId, true);
+  expect(await ask(table.changes())).toContain('"e":4100000,"r":["cannot subscribe to table');
+  expect(await ask(table.count())).toBe('{"t":1,"r":[0]}');
+  put(1);
+  expect(await during(client.continue(token))).toContain('"id":1');
+  cluster.refuseFeeds(tableId, false);
+  expect(await ask(table.changes())).toContain('"t":3');
+});
+
+test("a table whose replicas are gone has a row without a configuration", async () => {
+  const token = await openFeed();
+  cluster.loseReplicas(tableId, true);
+  expect(await during(client.continue(token))).toContain("Changefeed aborted");
+  expect(await ask(system("table_config").get(tableId))).toBe(
+    `{"t":1,"r":[{"db":"test","error":"None of the replicas for this table are accessible.","id":"${tableId}","name":"t"}]}`,
+  );
+  expect(await ask(table.count())).toContain(
+    'primary replica for shard [\\"\\", +inf) not available',
+  );
+  cluster.loseReplicas(tableId, false);
+  expect(await ask(table.count())).toBe('{"t":1,"r":[0]}');
+});
+
+test("an address leads to another cluster, and back", async () => {
+  const other = new Cluster({ timers, seed: 8 });
+  const address = new Address(cluster);
+  const serverOf = async () => {
+    const at = new RawClient(address.open());
+    return (rowsOf(await during(at.serverInfo()))[0] as { id: string }).id;
+  };
+  const first = await serverOf();
+  address.leadTo(other);
+  expect(await serverOf()).not.toBe(first);
+  address.leadTo(cluster);
+  expect(await serverOf()).toBe(first);
 });
 
 test("a restart closes connections, is down, then has no primary for a while", async () => {

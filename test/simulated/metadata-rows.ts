@@ -14,6 +14,7 @@ export function tableConfigRow(
   table: StoredTable,
   config = table.config,
 ): DatumObject {
+  if (table.outage.replicasLost) return unreachableRow(table);
   return record({
     db: table.databaseName,
     durability: config.durability,
@@ -25,6 +26,12 @@ export function tableConfigRow(
     write_acks: config.writeAcks,
     write_hook: table.writeHook?.row ?? null,
   });
+}
+
+/** What stands in place of a configuration that no server within reach knows. */
+function unreachableRow({ databaseName, id, name }: StoredTable): DatumObject {
+  const error = "None of the replicas for this table are accessible.";
+  return record({ db: databaseName, error, id, name });
 }
 
 /** Sorted by their bytes, as the server lists them. */
@@ -43,24 +50,27 @@ export function tableStatusRow(
   table: StoredTable,
   config = table.config,
 ): DatumObject {
-  const ready = !engine.unavailable();
-  const writable = ready && !table.hub.isolated;
+  const { outage } = table;
+  const ready = !engine.unavailable() && !outage.replicasLost;
+  const writable = outage.available;
+  const reached = engine.connectedServers.map(({ name }) => name);
+  const replicaState = (server: string) =>
+    !reached.includes(server) ? "disconnected" : ready ? "ready" : "looking_for_primary_replica";
+  const shards = config.shards.map(({ primaryReplica, replicas }) =>
+    record({
+      primary_replicas: ready ? [primaryReplica] : [],
+      replicas: replicas.map((server) => record({ server, state: replicaState(server) })),
+    }),
+  );
   return record({
     db: table.databaseName,
     id: table.id,
     name: table.name,
-    raft_leader: ready ? engine.options.serverName : null,
-    shards: config.shards.map(({ primaryReplica, replicas }) =>
-      record({
-        primary_replicas: ready ? [primaryReplica] : [],
-        replicas: replicas.map((server) =>
-          record({ server, state: ready ? "ready" : "looking_for_primary_replica" }),
-        ),
-      }),
-    ),
+    raft_leader: ready && !outage.noticed ? engine.options.serverName : null,
+    shards: outage.replicasLost ? null : shards,
     status: record({
       all_replicas_ready: writable,
-      ready_for_outdated_reads: true,
+      ready_for_outdated_reads: !outage.replicasLost,
       ready_for_reads: writable,
       ready_for_writes: writable,
     }),

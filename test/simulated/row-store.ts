@@ -37,6 +37,12 @@ export class RowStore {
     if (this.#rows.delete(code)) this.#gone.add(code);
   }
 
+  copy(): RowStore {
+    const copy = new RowStore();
+    for (const [code, { key, document }] of this.#rows) copy.put(code, key, document);
+    return copy;
+  }
+
   entries(): IterableIterator<[string, Row]> {
     return this.#rows.entries();
   }

@@ -7,7 +7,9 @@ import { type Datum, record } from "./datum.js";
 import type { Engine } from "./engine.js";
 import { queryContext } from "./evaluate.js";
 import type { Feed } from "./feed.js";
+import type { Proxy } from "./proxy.js";
 import type { QueryContext } from "./query-context.js";
+import { reachOf } from "./reach.js";
 import { type JsonValue, parseJson } from "./read-json.js";
 import { NotYet, ReqlError } from "./reql-error.js";
 import {
@@ -41,6 +43,8 @@ interface OpenQuery {
   owed: number;
   isFirst: boolean;
   timer: TimerHandle;
+  /** Of a stream of rows: what has been read of the next response. */
+  batch: Batch | undefined;
 }
 
 export class Session {
@@ -48,13 +52,21 @@ export class Session {
   readonly #engine: Engine;
   readonly #send: (frame: Buffer) => void;
   readonly #close: () => void;
+  readonly #proxy: Proxy | undefined;
   #received: Buffer = Buffer.alloc(0);
   #open = true;
   readonly #queries = new Map<bigint, OpenQuery>();
 
   /** @param close ends the connection, as the server does after a query too large */
-  constructor(engine: Engine, user: string, send: (frame: Buffer) => void, close: () => void) {
+  constructor(
+    engine: Engine,
+    user: string,
+    send: (frame: Buffer) => void,
+    close: () => void,
+    proxy?: Proxy,
+  ) {
     this.#engine = engine;
+    this.#proxy = proxy;
     this.user = user;
     this.#send = send;
     this.#close = close;
@@ -119,6 +131,7 @@ export class Session {
   }
 
   #serverInfo(): Datum {
+    if (this.#proxy) return record({ id: this.#proxy.id, proxy: true });
     const { serverId, options } = this.#engine;
     return record({ id: serverId, name: options.serverName, proxy: false });
   }
@@ -138,31 +151,28 @@ export class Session {
       owed: 1,
       isFirst: true,
       timer: undefined,
+      batch: undefined,
     };
     this.#queries.set(token, query);
+    const sentMs = this.#engine.timers.now();
     this.#guarded(query, () => {
-      const { compiler } = this.#engine;
+      const { compiler, outages } = this.#engine;
       const compiled = Object.entries(options).map(
         ([name, term]) => [name, compiler.compile(term)] as const,
       );
       const root = compiler.compile(source);
-      this.#run(query, root, queryContext(this.#engine, this.user, new Map(compiled)));
+      const context = queryContext(this.#engine, this.user, new Map(compiled));
+      const reach = reachOf(root);
+      this.#guarded(query, () => {
+        this.#proxy?.check(reach);
+        outages.checkReadings(reach, sentMs);
+        this.#run(query, root, context);
+      });
     });
   }
 
-  /** Runs the query's term, again and again while it says that it is not yet time. */
   #run(query: OpenQuery, root: TermNode, context: QueryContext): void {
-    let value: Value;
-    try {
-      value = context.evaluate(root, undefined);
-    } catch (error) {
-      if (!(error instanceof NotYet)) throw error;
-      query.timer = this.#engine.timers.setTimeout(
-        () => this.#guarded(query, () => this.#run(query, root, context)),
-        error.retryMs,
-      );
-      return;
-    }
+    let value = context.evaluate(root, undefined);
     if (value instanceof TableRef) value = value.rows(this.user);
     if (value instanceof Sequence && value.traits.isArray !== true)
       this.#beginStream(query, value, context);
@@ -186,20 +196,18 @@ export class Session {
     const scaledown =
       numberOption(context, "first_batch_scaledown_factor") ?? defaultFirstScaledown;
     const rowsMax = numberOption(context, "max_batch_rows") ?? defaultBatchLimits.rowsMax;
-    const limits = {
+    query.limits = {
       rowsMin: Math.min(
         numberOption(context, "min_batch_rows") ?? defaultBatchLimits.rowsMin,
         rowsMax,
       ),
       rowsMax,
       bytesMax: numberOption(context, "max_batch_bytes") ?? defaultBatchLimits.bytesMax,
-      divisor: 1,
+      divisor: scaledown,
     };
-    query.limits = { ...limits, divisor: scaledown };
     const { feed } = stream.traits;
     if (feed) feed.onWake = () => this.#woken(query, feed);
-    this.#pump(query);
-    query.limits = limits;
+    this.#guarded(query, () => this.#pump(query));
   }
 
   #continue(token: bigint): void {
@@ -233,12 +241,13 @@ export class Session {
 
   #pumpRows(query: OpenQuery, { source }: Sequence): void {
     while (query.owed > 0) {
-      const batch = new Batch(query.limits);
+      const batch = (query.batch ??= new Batch(query.limits));
       while (!batch.full) {
         const row = source.next();
         if (row === undefined) break;
         batch.add(row);
       }
+      query.batch = undefined;
       const ended = batch.empty || source.exhausted() || query.noreply;
       const text = sequenceResponse(batch.texts, [], ended);
       if (ended) {
@@ -250,14 +259,14 @@ export class Session {
   }
 
   #pumpFeed(query: OpenQuery, feed: Feed): void {
-    while (query.owed > 0) {
+    while (query.owed > 0 && !this.#proxy?.isCut) {
       const batch = feed.take(query.limits);
       if (feed.ended) {
         this.#finish(query, sequenceResponse(batch.texts, feed.notes, true));
         return;
       }
       if (batch.empty && (!query.isFirst || feed.copying)) {
-        if (feed.copying) this.#nap(query, feed);
+        if (feed.copying) throw new NotYet(COPY_NAP_MS);
         return;
       }
       this.#answerQuery(query, sequenceResponse(batch.texts, feed.notes, false));
@@ -269,29 +278,39 @@ export class Session {
     if (query.timer === undefined) this.#guarded(query, () => this.#pumpFeed(query, feed));
   }
 
-  #nap(query: OpenQuery, feed: Feed): void {
-    if (query.timer !== undefined) return;
-    query.timer = this.#engine.timers.setTimeout(() => {
-      query.timer = undefined;
-      this.#guarded(query, () => this.#pumpFeed(query, feed));
-    }, COPY_NAP_MS);
-  }
-
-  /** Runs a step of a query; an error of the query ends it and is its answer. */
+  /** Runs a step of a query, again while it says that it is not yet time; an error ends the query and is its answer. */
   #guarded(query: OpenQuery, step: () => void): void {
     if (!this.#open || this.#queries.get(query.token) !== query) return;
     try {
       step();
     } catch (error) {
-      if (!(error instanceof ReqlError)) throw error;
+      if (error instanceof NotYet) this.#retry(query, step, error.retryMs);
+      else if (!(error instanceof ReqlError)) throw error;
       // A feed that fails while nobody waits says so at the next CONTINUE.
-      if (query.owed > 0) this.#finish(query, errorResponse(error));
+      else if (query.owed > 0) this.#finish(query, errorResponse(error));
+    }
+  }
+
+  #retry(query: OpenQuery, step: () => void, afterMs: number): void {
+    query.timer = this.#engine.timers.setTimeout(() => {
+      query.timer = undefined;
+      this.#guarded(query, step);
+    }, afterMs);
+  }
+
+  /** Goes on with the feeds of a proxy that has its servers again; `error` ends them instead. */
+  reconnected(error: ReqlError | undefined): void {
+    for (const query of this.#queries.values()) {
+      const feed = query.stream?.traits.feed;
+      if (feed && error) feed.fail(error);
+      else feed?.wake();
     }
   }
 
   #answerQuery(query: OpenQuery, text: string): void {
     query.owed -= 1;
     query.isFirst = false;
+    query.limits = { ...query.limits, divisor: 1 };
     if (!query.noreply) this.#answer(query.token, text);
   }
 

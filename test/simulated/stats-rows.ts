@@ -8,10 +8,10 @@ export function statsRows(engine: Engine): DatumObject[] {
   const tables = [...engine.tables.values()];
   return [
     clusterRow(engine, tables),
-    ...engine.servers.map((server) => serverRow(engine, tables, server)),
+    ...engine.connectedServers.map((server) => serverRow(engine, tables, server)),
     ...tables.flatMap((table) => [
       tableRow(table),
-      ...engine.servers
+      ...engine.connectedServers
         .filter(({ name }) => table.replicas.includes(name))
         .map((server) => tableServerRow(table, server)),
     ]),

@@ -6,7 +6,7 @@ import type { ChangeHub } from "./change-hub.js";
 import { type Datum, type DatumObject, equal, isObject, typeName } from "./datum.js";
 import type { Engine } from "./engine.js";
 import { queryContext } from "./evaluate.js";
-import { type IndexRange } from "./index-range.js";
+import type { IndexRange } from "./index-range.js";
 import { documentText, prettyText } from "./json-text.js";
 import { hashShard, hashShards, primaryCode } from "./key-code.js";
 import { DocumentCounts } from "./meter.js";
@@ -25,14 +25,9 @@ import type {
 import { ArraySource, type Source, WatchedSource } from "./sequence.js";
 import { KeyRows, RangeRows, type ShardRows } from "./shard-rows.js";
 import { evenSplits, type TableConfig } from "./table-config.js";
+import { TableOutage } from "./table-outage.js";
 import { UnflushedWrites } from "./unflushed-writes.js";
 import type { WriteHook } from "./write-hook.js";
-
-const NO_QUORUM_READ =
-  'The primary replica isn\'t connected to a quorum of replicas. The read was not performed, you can do an outdated read using `read_mode="outdated"`.';
-const NO_QUORUM_WRITE =
-  "The primary replica isn't connected to a quorum of replicas. The write was not performed.";
-const NO_PRIMARY = 'primary replica for shard ["", +inf) not available';
 
 export class StoredTable implements SelectionTable {
   readonly id: string;
@@ -44,9 +39,13 @@ export class StoredTable implements SelectionTable {
   writeHook: WriteHook | undefined;
   readonly indexes = new Map<string, SecondaryIndex>();
   readonly hub: ChangeHub;
-  readonly rows = new RowStore();
+  /** What has been acknowledged. */
+  rows = new RowStore();
+  readonly outage: TableOutage;
   readonly unflushed: UnflushedWrites;
   readonly #engine: Engine;
+  /** What the server that clients are connected to reads: what has been acknowledged, unless it is cut off. */
+  #served = this.rows;
   readonly #counts = new Map<string, DocumentCounts>();
   #version = 0;
   #knownSplits: readonly string[] | undefined;
@@ -63,6 +62,7 @@ export class StoredTable implements SelectionTable {
     this.primaryKey = identity.primaryKey;
     this.config = config;
     this.hub = engine.makeHub();
+    this.outage = new TableOutage(engine.timers, () => engine.unavailable());
     this.unflushed = new UnflushedWrites(engine.options.flushIntervalMs);
   }
 
@@ -91,7 +91,9 @@ export class StoredTable implements SelectionTable {
 
   /** Counts writes of documents, also of those that change nothing. Each replica counts its own. */
   noteWritten(documents = 1): void {
-    for (const { written } of this.allCounts()) written.note(documents);
+    const own = this.#engine.options.serverName;
+    const hearing = this.replicas.filter((server) => server !== own || !this.outage.isolated);
+    for (const server of hearing) this.countsOn(server).written.note(documents);
   }
 
   noteRead(documents = 1): void {
@@ -105,30 +107,43 @@ export class StoredTable implements SelectionTable {
 
   checkReadable(user: string, mode: ReadMode): void {
     this.#engine.users.require(user, "read", this);
-    if (mode === "outdated") return;
-    if (this.#engine.unavailable()) throw opFailed(`Cannot perform read: ${NO_PRIMARY}`);
-    if (this.hub.isolated) throw opFailed(`Cannot perform read: ${NO_QUORUM_READ}`);
+    this.outage.checkReadable(mode);
   }
 
   checkWritable(user: string): void {
     this.#engine.users.require(user, "write", this);
-    if (this.#engine.unavailable()) throw opFailed(`Cannot perform write: ${NO_PRIMARY}`);
-    if (this.hub.isolated) throw opFailed(`Cannot perform write: ${NO_QUORUM_WRITE}`);
+    this.outage.checkWritable();
   }
 
   /** @throws {ReqlError} when no feed can be opened now */
   checkWatchable(user: string): void {
     this.#engine.users.requireUncaught(user, "read", this);
-    if (this.#engine.unavailable()) {
-      throw opFailed(
-        `cannot subscribe to table \`${this.databaseName}.${this.name}\`: ${NO_PRIMARY}`,
-      );
-    }
+    const refusal = this.outage.refusalOfFeeds(`${this.databaseName}.${this.name}`);
+    if (refusal) throw refusal;
+  }
+
+  /**
+   * Cuts the primary replica off from the others: it goes on with the rows that it has, and hears of no more writes,
+   * while others write on. With no time it knows at once that it is alone.
+   */
+  isolate(noticedAfterMs: number): void {
+    this.outage.isolate(noticedAfterMs);
+    this.#version += 1;
+    this.rows = this.rows.copy();
+    this.hub.isolated = true;
+    this.hub.loseTravelling();
+  }
+
+  endIsolation(): void {
+    this.outage.endIsolation();
+    this.#version += 1;
+    this.#served = this.rows;
+    this.hub.isolated = false;
   }
 
   get(key: Datum): DatumObject | null {
     this.noteRead();
-    return this.rows.get(primaryCode(key))?.document ?? null;
+    return this.#served.get(primaryCode(key))?.document ?? null;
   }
 
   read(range: IndexRange, order: "asc" | "desc" | undefined): Source {
@@ -136,8 +151,8 @@ export class StoredTable implements SelectionTable {
       range.index !== undefined
         ? this.#readIndex(range, order)
         : order
-          ? new OrderedCursor(this.rows, range, order)
-          : new ShardCursor(this.rows, range);
+          ? new OrderedCursor(this.#served, range, order)
+          : new ShardCursor(this.#served, range);
     return new WatchedSource(source, () => this.noteRead());
   }
 
@@ -207,7 +222,7 @@ export class StoredTable implements SelectionTable {
     return this.#shardRanges(range).flatMap((part, place) =>
       Array.from(
         { length: hashShards },
-        (_, hash) => new RangeRows(this.rows, part, place * hashShards + hash, hash),
+        (_, hash) => new RangeRows(this.#served, part, place * hashShards + hash, hash),
       ),
     );
   }
@@ -246,7 +261,7 @@ export class StoredTable implements SelectionTable {
     }
     return [...byShard]
       .sort(([a], [b]) => a - b)
-      .map(([shard, inShard]) => new KeyRows(this.rows, inShard, shard));
+      .map(([shard, inShard]) => new KeyRows(this.#served, inShard, shard));
   }
 
   #readIndex(range: IndexRange, order: "asc" | "desc" | undefined): Source {
@@ -259,7 +274,7 @@ export class StoredTable implements SelectionTable {
     if (index.readyAtMs > this.#engine.timers.now()) {
       throw opFailed(`Index ${where} was accessed before its construction was finished.`);
     }
-    const rows = index.rows(this.rows, this.#version, range, this.#hookContext());
+    const rows = index.rows(this.#served, this.#version, range, this.#hookContext());
     return new ArraySource(order === "desc" ? rows.reverse() : rows);
   }
 

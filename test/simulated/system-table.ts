@@ -18,7 +18,7 @@ import type {
 } from "./selection-table.js";
 import { ArraySource, type Source } from "./sequence.js";
 import type { TimerHandle } from "./timers.js";
-import { SYSTEM_DATABASE_ID } from "./users.js";
+import { notPermitted, SYSTEM_DATABASE_ID } from "./users.js";
 
 export interface SystemTableDefinition {
   readonly name: string;
@@ -70,6 +70,7 @@ export class SystemTable implements SelectionTable, ChangeStream {
   }
 
   checkReadable(user: string): void {
+    if (this.#engine.outages.refusedReadings.has(this.name)) throw notPermitted(user, "read");
     this.#engine.users.require(user, "read", this);
   }
 

@@ -51,7 +51,7 @@ function tableRows(
 }
 
 function serverConfigRows(engine: Engine): DatumObject[] {
-  return engine.servers.map(({ id, name }) =>
+  return engine.connectedServers.map(({ id, name }) =>
     record({ id, name, cache_size_mb: "auto", tags: ["default"] }),
   );
 }

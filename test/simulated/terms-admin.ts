@@ -237,8 +237,7 @@ function wait(call: Call): Datum {
     );
   }
   const ready =
-    wanted === "ready_for_outdated_reads" ||
-    tables.every((table) => !call.engine.unavailable() && !table.hub.isolated);
+    wanted === "ready_for_outdated_reads" || tables.every(({ outage }) => outage.available);
   if (ready) return record({ ready: tables.length });
   const timeout = call.datumOption("timeout");
   const waitedMs =

@@ -5,10 +5,11 @@ import { typeName } from "./datum.js";
 import { define } from "./define-term.js";
 import { Feed } from "./feed.js";
 import { rangeBetween } from "./index-range.js";
-import { logicError, opFailed, ReqlError } from "./reql-error.js";
+import { logicError, opFailed, type ReqlError } from "./reql-error.js";
 import { ArraySource, Sequence } from "./sequence.js";
 import { StoredTable } from "./stored-table.js";
 import type { TermDefinition } from "./term-definition.js";
+import { notPermitted } from "./users.js";
 import { expectInteger, Grouped, RowRef, toSequence, type Value } from "./value.js";
 
 const DEFAULT_QUEUE_SIZE = 100_000;
@@ -85,8 +86,5 @@ function stillAllowed(call: Call, { table }: ChangeSpec): ReqlError | undefined 
     return opFailed("There is no table with the given name / UUID.");
   }
   if (call.engine.users.allows(call.user, "read", table)) return undefined;
-  return new ReqlError(
-    "permission",
-    `User \`${call.user}\` does not have the required \`read\` permission.`,
-  );
+  return notPermitted(call.user, "read");
 }

@@ -63,10 +63,7 @@ export class Users {
       this.allows(name, permission, scope) &&
       (permission !== "write" || this.allows(name, "read", scope));
     if (granted) return;
-    throw new ReqlError(
-      "permission",
-      `User \`${name}\` does not have the required \`${permission}\` permission.`,
-    );
+    throw notPermitted(name, permission);
   }
 
   /**
@@ -106,4 +103,11 @@ export class Users {
   forget(id: string): void {
     for (const user of this.#users.values()) user.tables.delete(id);
   }
+}
+
+export function notPermitted(user: string, permission: PermissionName): ReqlError {
+  return new ReqlError(
+    "permission",
+    `User \`${user}\` does not have the required \`${permission}\` permission.`,
+  );
 }

@@ -5,6 +5,7 @@ import type { Delivery } from "./delivery.js";
 import type { StoreWeather } from "./faulty-store.js";
 import type { Model } from "./model.js";
 import type { WallClock } from "./process-life.js";
+import { SourceFaults } from "./source-faults.js";
 import type { VirtualTime } from "./virtual-time.js";
 
 export interface FaultWindow {
@@ -28,7 +29,11 @@ export class Faults {
   readonly windows: FaultWindow[] = [];
   private readonly open = new Map<string, () => void>();
 
-  constructor(private readonly world: FaultyWorld) {}
+  private readonly source: SourceFaults;
+
+  constructor(private readonly world: FaultyWorld) {
+    this.source = new SourceFaults(this, world);
+  }
 
   /** Notes a fault that is over at once. */
   note(what: string): void {
@@ -77,6 +82,7 @@ export class Faults {
       () => this.ourClock(),
       () => this.store(),
       () => this.store(),
+      ...this.source.strikes,
     ];
     strikes[this.below(strikes.length)]!();
   }

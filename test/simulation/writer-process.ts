@@ -19,6 +19,7 @@ export interface WriterSetup {
   life: ProcessLife;
   wall: WallClock;
   cluster: Cluster;
+  throughProxy?: boolean;
   store: ObjectStore;
   spool: Spool | undefined;
   description: RepositoryDescription;
@@ -63,7 +64,10 @@ export class WriterProcess {
   private async run(setup: WriterSetup): Promise<void> {
     const { life, cluster, random } = setup;
     const clock = new SimulatedClock(life, setup.wall);
-    const source = new RethinkSource("simulated", () => dial(cluster, life), clock);
+    const entrance: Opener = setup.throughProxy
+      ? { open: (credentials) => cluster.openThroughProxy(credentials) }
+      : cluster;
+    const source = new RethinkSource("simulated", () => dial(entrance, life), clock);
     try {
       await Capture.run(
         chunked(setup.wrapSource(source), setup.chunkDocuments),
@@ -110,8 +114,11 @@ function chunked(source: Source, chunkDocuments: number): Source {
   });
 }
 
+/** What connections are opened at: a cluster, its proxy, an address that leads to one. */
+export type Opener = Pick<Cluster, "open">;
+
 /** Opens a connection of a process to the cluster. */
-export function dial(cluster: Cluster, life: ProcessLife): Promise<Channel> {
+export function dial(cluster: Opener, life: ProcessLife): Promise<Channel> {
   return new Promise((resolve, reject) => {
     life.after(0.5, () => {
       try {
@@ -123,7 +130,7 @@ export function dial(cluster: Cluster, life: ProcessLife): Promise<Channel> {
   });
 }
 
-function channelOf(cluster: Cluster, life: ProcessLife): Channel {
+function channelOf(cluster: Opener, life: ProcessLife): Channel {
   const link = cluster.open();
   let closed = false;
   let tell: (error: Error) => void = () => undefined;

@@ -24,6 +24,8 @@ interface Machine {
 export type EndKind = "in order" | "fenced" | "source" | "store" | "wrong";
 
 const slowCopyShare = 0.3;
+/** How many processes are connected through a proxy. */
+const proxyShare = 0.2;
 const slowCopyMsMax = 40_000;
 
 /** By then a writer has claimed its epoch and written what state its tables are in. */
@@ -175,6 +177,7 @@ export class Writers {
       life,
       wall: machine.wall,
       cluster: world.cluster,
+      throughProxy: world.random.next() < proxyShare,
       store: this.setup.slowCopies ? this.withSlowCopies(store, life) : store,
       spool: machine.spool,
       description,
