@@ -60,6 +60,8 @@ export class TableCapture {
   private lastLoss: string | undefined;
   private copiesMade = 0;
   private suspicion: ((reason: Error) => void) | undefined;
+  /** The pause before the next opening. Only a table that became live shows that opening it again was of use. */
+  private reopenMs = reopenFirstMs;
 
   constructor(
     private readonly context: TableCaptureContext,
@@ -77,12 +79,9 @@ export class TableCapture {
 
   /** Watches until the signal aborts. A loss is written down as a hole; then the table is opened again. */
   async run(signal: AbortSignal): Promise<void> {
-    let backoffMs = reopenFirstMs;
     while (!signal.aborted) {
       try {
-        await this.watch(signal, () => {
-          backoffMs = reopenFirstMs;
-        });
+        await this.watch(signal);
       } catch (error) {
         if (signal.aborted) return;
         if (!isLoss(error)) throw error;
@@ -90,8 +89,8 @@ export class TableCapture {
           throw this.refused(error);
         this.lose(error);
       }
-      await this.context.clock.sleep(backoffMs, signal).catch(() => undefined);
-      backoffMs = Math.min(2 * backoffMs, reopenLastMs);
+      await this.context.clock.sleep(this.reopenMs, signal).catch(() => undefined);
+      this.reopenMs = Math.min(2 * this.reopenMs, reopenLastMs);
     }
   }
 
@@ -109,7 +108,7 @@ export class TableCapture {
     this.suspicion?.(new ChangesMissed(reason, since));
   }
 
-  private async watch(signal: AbortSignal, onOpen: () => void): Promise<void> {
+  private async watch(signal: AbortSignal): Promise<void> {
     const { source, recorder, copies } = this.context;
     const base = await this.newestBase();
     const feed = await source.openFeed(this.table);
@@ -119,7 +118,6 @@ export class TableCapture {
     signal.addEventListener("abort", stopAll, { once: true });
     try {
       if (signal.aborted) return;
-      onOpen();
       this.suspicion = (reason) => watch.abort(reason);
       recorder.watch(this.table.id, feed, () => {
         feed.disconnect();
@@ -209,6 +207,7 @@ export class TableCapture {
     this.take({ kind: "walked", at: instant }, detail);
     if (copied) this.lastCopy = instant;
     this.lastLoss = undefined;
+    this.reopenMs = reopenFirstMs;
     this.markComplete();
     // A capture that goes on says so at once, however long its ticks are.
     await recorder.frontierReaches(id, recorder.log.stamp().time, signal);
