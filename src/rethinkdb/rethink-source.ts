@@ -74,6 +74,13 @@ export class RethinkSource implements Source {
       return await this.answered(connection, this.openFeedOn(connection, table, release));
     } catch (error) {
       release();
+      // Another server may open what this one refuses, and only a new connection leads to another.
+      if (place.feeds === 0) {
+        void place.connection.then(
+          (connection) => connection.close(),
+          () => undefined,
+        );
+      }
       throw error;
     }
   }
