@@ -5,7 +5,6 @@
 import { aborted, rejectedOnAbort } from "../abort.js";
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import type { Instant } from "../instant.js";
 import { type Catalog, catalogAt } from "../repository/catalog.js";
 import { claimEpoch, type Owner } from "../repository/claim.js";
 import type { TableCoverage } from "../repository/coverage.js";
@@ -16,10 +15,12 @@ import { LogWriter } from "../repository/log-writer.js";
 import { parseSegmentName } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
 import type { CatalogRecord, TableConfig } from "../rethinkdb/catalog-reader.js";
-import { ConnectionLost, isRefusal, ReqlError } from "../rethinkdb/response.js";
+import { isRefusal } from "../rethinkdb/response.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
 import { CatalogTracker } from "./catalog-tracker.js";
+import { compareClocks, followServerClock } from "./compared-clocks.js";
 import { CopyQueue } from "./copy-queue.js";
+import { type ClockNews, checkStartClock, LogClock, type Mislabelled } from "./log-clock.js";
 import { Recorder, type RecorderOptions } from "./recorder.js";
 import { withoutScratch } from "./selection.js";
 import { RetryingShipper, type ShipperObserver, type Spool, shipSpool } from "./shipper.js";
@@ -29,6 +30,7 @@ import {
   type CaptureObserver as TableObserver,
 } from "./table-capture.js";
 import type { PaceChange } from "./tick-pace.js";
+import { isTransient } from "./transient.js";
 
 export interface CaptureObserver extends TableObserver, ShipperObserver {
   /** Segments that an earlier process had left on the spool are in the repository now. */
@@ -37,6 +39,8 @@ export interface CaptureObserver extends TableObserver, ShipperObserver {
   readingStops(stops: boolean): void;
   /** Ticks are longer or shorter from now on, because the store is slow or fast. */
   tickAdapted(change: PaceChange): void;
+  /** This machine's clock was set, or is right again. */
+  clockSet(news: ClockNews): void;
   /** A table has lost its write hook: somebody deleted it, or a reshard dropped it without a word. */
   writeHookGone(table: TableConfig): void;
 }
@@ -52,6 +56,8 @@ export interface CaptureOptions extends RecorderOptions {
   bothEndsFrom: number;
   /** Take over from a writer that seems to live. */
   takeOver: boolean;
+  /** Begin also by a clock that the source's does not confirm. */
+  trustClock: boolean;
   owner: Owner;
   /** Where closed segments wait while the store fails; in memory if absent. */
   spool: Spool | undefined;
@@ -60,9 +66,6 @@ export interface CaptureOptions extends RecorderOptions {
   /** How often the catalog is read even without a hint; changes of index definitions give none. */
   catalogPollMs: number;
 }
-
-/** How often the source's clock is compared with ours. */
-const serverClockMs = 30_000;
 
 const evidencePollMs = 15_000;
 
@@ -80,18 +83,22 @@ export class Capture {
   private readonly ended = new AbortController();
   private started = false;
   private readonly unreachable = new Set<string>();
+  /** Ids of all tables that have a history. */
+  private readonly known: Set<string>;
 
   private constructor(
     private readonly source: Source,
     private readonly clock: Clock,
     private readonly options: CaptureOptions,
     private readonly recorder: Recorder,
+    private readonly logClock: LogClock,
     private readonly tracker: CatalogTracker,
     /** As it was when this capture began. */
     private readonly coverage: Map<string, TableCoverage>,
     repository: Repository,
     observer: CaptureObserver,
   ) {
+    this.known = new Set(coverage.keys());
     const copies = new CopyQueue(options.copiesAtOnce);
     const { bothEndsFrom } = options;
     this.context = { source, repository, recorder, clock, copies, bothEndsFrom, observer };
@@ -110,7 +117,12 @@ export class Capture {
     if (options.spool) await deliverSpool(repository, options.spool, observer);
     const before = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
     refuseForeignSource(first, before, source.location);
-    const claim = await claimEpoch(repository, clock, options.owner, options.takeOver);
+    const logClock = new LogClock(clock, (news) => observer.clockSet(news));
+    await compareClocks(source, logClock);
+    const claim = await claimEpoch(repository, clock, options.owner, options.takeOver, (end) => {
+      if (!options.trustClock) checkStartClock(clock.now(), logClock.serverClock, end);
+    });
+    const mislabelled = logClock.continueAfter(claim.last);
     const shipper = new RetryingShipper(
       repository.store,
       claim.epoch,
@@ -119,13 +131,12 @@ export class Capture {
       options.spool,
       observer,
     );
-    const log = LogWriter.open(repository, clock, claim, shipper);
+    const log = LogWriter.open(repository, logClock, claim, shipper);
     // Read once more: a writer that was shut out by the claim may have changed it until then.
     const written = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
-    const recorder = new Recorder(log, clock, options, {
+    const recorder = new Recorder(log, clock, logClock, options, {
       readingStops: (stops) => observer.readingStops(stops),
       tickAdapted: (change) => observer.tickAdapted(change),
-      clockSetBack: (since) => capture.suspectAll("the clock was set back", since),
     });
     const coverage = await readCoverage(repository.store);
     const tracker = new CatalogTracker(recorder, written, (table) => observer.writeHookGone(table));
@@ -134,11 +145,13 @@ export class Capture {
       clock,
       options,
       recorder,
+      logClock,
       tracker,
       coverage,
       repository,
       observer,
     );
+    if (mislabelled) capture.noteMislabelled(mislabelled);
     await capture.run(first, signal);
   }
 
@@ -153,11 +166,15 @@ export class Capture {
     recording.catch(() => undefined);
     this.apply(first);
     this.started = true;
+    const { source, logClock, clock, recorder } = this;
+    const logTime = () => recorder.log.time;
+    const onMislabelled = (labels: Mislabelled) => this.noteMislabelled(labels);
+    const clocks = { source, logClock, clock, logTime, onMislabelled };
     try {
       await Promise.race([
         Promise.all([
           this.followCatalog(stop),
-          this.followServerClock(stop),
+          followServerClock(clocks, stop),
           this.followEvidence(stop),
         ]),
         this.untilComplete(stop),
@@ -175,8 +192,11 @@ export class Capture {
     }
   }
 
-  private suspectAll(reason: string, since: Instant): void {
-    for (const { capture } of this.tables.values()) capture.suspect(reason, since);
+  /** A clock was set right: what it labelled before is late, of every table that has a history. */
+  private noteMislabelled({ since, to, lateMs }: Mislabelled): void {
+    for (const table of this.known) {
+      this.recorder.recordCoverage(table, { state: "late", since, to, lateMs });
+    }
   }
 
   private async followCatalog(signal: AbortSignal): Promise<void> {
@@ -214,17 +234,6 @@ export class Capture {
   /** The store may fail for a while; then evidence is read later. */
   private async evidence(): Promise<Evidence[]> {
     return listEvidence(this.context.repository.store).catch(() => []);
-  }
-
-  private async followServerClock(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        this.recorder.noteServerClock(await this.source.serverClock());
-      } catch (error) {
-        if (!isTransient(error)) throw error;
-      }
-      await this.clock.sleep(serverClockMs, signal).catch(() => undefined);
-    }
   }
 
   private apply(all: CatalogRecord[]): void {
@@ -274,6 +283,7 @@ export class Capture {
     const stop = new AbortController();
     const done = capture.run(stop.signal).catch((error: unknown) => this.ended.abort(error));
     this.tables.set(table.id, { capture, stop, done });
+    this.known.add(table.id);
   }
 
   private async stopTable(id: string, running: RunningTable, dropped: boolean): Promise<void> {
@@ -373,12 +383,4 @@ function evidenceId({ table, at, sequence }: Evidence): string {
 
 function reference({ id, db, name, primary_key: primaryKey }: TableConfig): TableReference {
   return { id, db, name, primaryKey };
-}
-
-function isTransient(error: unknown): boolean {
-  return (
-    error instanceof ReqlError ||
-    error instanceof ConnectionLost ||
-    (error instanceof ThinkbackError && error.code === "source")
-  );
 }

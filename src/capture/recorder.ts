@@ -11,7 +11,7 @@ import type { CoverageRecord } from "../repository/coverage.js";
 import type { LogWriter, TickFacts } from "../repository/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import { StoreFull } from "../storage/object-store.js";
-import { ClockCourse } from "./clock-course.js";
+import type { LogClock } from "./log-clock.js";
 import { type PaceChange, TickPace } from "./tick-pace.js";
 
 export interface RecorderOptions {
@@ -29,11 +29,6 @@ export interface RecorderOptions {
 export interface RecorderObserver {
   /** Memory and spool are full, so reading stops; or there is room again, and it goes on. */
   readingStops(stops: boolean): void;
-  /**
-   * The machine's clock has been set back: what was labelled with times after `since` is labelled too late.
-   * The log's own time never goes back.
-   */
-  clockSetBack(since: Instant): void;
   /** Ticks are longer or shorter from now on. */
   tickAdapted(change: PaceChange): void;
 }
@@ -53,6 +48,9 @@ const lastProofMs = 2000;
 
 /** And how long the store is waited for. */
 const lastShipMs = 15_000;
+
+/** Labels that are late by less are not worth a word. */
+const lateMsMin = 1000;
 
 /** How often a reader that has stopped looks whether there is room again. */
 const fullPollMs = 100;
@@ -84,9 +82,7 @@ interface FrontierWaiter {
 
 export class Recorder {
   private readonly watched = new Map<string, WatchedFeed>();
-  private serverClock: TickFacts["serverClock"] = null;
   private readonly pace: TickPace;
-  private readonly course: ClockCourse;
   private waiters: FrontierWaiter[] = [];
   /** Ends the pause before the next tick. */
   private hurry = new AbortController();
@@ -109,12 +105,12 @@ export class Recorder {
   constructor(
     readonly log: LogWriter,
     private readonly clock: Clock,
+    private readonly logClock: LogClock,
     private readonly options: RecorderOptions,
     private readonly observer: RecorderObserver,
   ) {
     this.failure.catch(() => undefined);
     this.pace = new TickPace({ minMs: options.tickMs, maxMs: options.tickMaxMs });
-    this.course = new ClockCourse(clock);
     this.frontier = log.closedTo;
   }
 
@@ -180,11 +176,6 @@ export class Recorder {
     return this.watched.get(table)?.latencyMs ?? 0;
   }
 
-  /** The source's clock less ours, to be stored with the next segments. */
-  noteServerClock(serverClock: TickFacts["serverClock"]): void {
-    this.serverClock = serverClock;
-  }
-
   unwatch(table: string): void {
     const watched = this.watched.get(table);
     if (!watched) return;
@@ -236,13 +227,6 @@ export class Recorder {
   }
 
   private tick(): void {
-    const setBackSince = this.course.setBackSince(this.log.time);
-    if (setBackSince !== undefined) this.observer.clockSetBack(setBackSince);
-    if (this.serverClock && this.course.stepMs !== 0) {
-      // The next measurement may be half a minute away.
-      const { offsetMs, uncertaintyMs } = this.serverClock;
-      this.serverClock = { offsetMs: offsetMs - this.course.stepMs, uncertaintyMs };
-    }
     const now = this.clock.monotonicMs();
     const idle = now - this.lastSegmentAt >= this.options.idleSegmentMs;
     const { hasChanges, isShipping } = this.log;
@@ -263,6 +247,7 @@ export class Recorder {
   }
 
   private closeSegment(closed: boolean): void {
+    this.noteLabelledLate();
     const facts = this.facts(closed);
     const tables = new Map([...this.watched].map(([id, { proven }]) => [id, proven]));
     const closedMs = this.clock.monotonicMs();
@@ -276,6 +261,15 @@ export class Recorder {
       (error: unknown) => this.fail(explainPut(error)),
     );
     this.proveAll(to);
+  }
+
+  /** While labels stand still, because a clock that was set back was followed, they are too late. */
+  private noteLabelledLate(): void {
+    const { aheadMs: lateMs, closedTo, time: to } = this.log;
+    if (lateMs <= lateMsMin) return;
+    for (const table of this.watched.keys()) {
+      this.recordCoverage(table, { state: "late", since: closedTo + 1, to, lateMs });
+    }
   }
 
   /** True if the last changes are stored and proven, but no segment says the latter yet. */
@@ -297,7 +291,8 @@ export class Recorder {
     for (const [id, watched] of this.watched) {
       if (watched.proven < frontier) lagging[id] = watched.proven;
     }
-    return { frontier, lagging, proofBoundMs: 2000, serverClock: this.serverClock, closed };
+    const { logClock } = this;
+    return { frontier, lagging, proofBoundMs: 2000, ...logClock.takeFacts(), closed };
   }
 
   /**
@@ -307,7 +302,8 @@ export class Recorder {
    */
   private async prove(watched: WatchedFeed, to: Instant): Promise<void> {
     const { feed, stop } = watched;
-    if (!feed) return;
+    // Until it is known what the time is, nothing is proven.
+    if (!feed || !this.logClock.isSettled) return;
     const began = this.clock.monotonicMs();
     watched.answering ??= feed.roundTrip().then(
       () => {
@@ -315,7 +311,7 @@ export class Recorder {
         watched.lastAnswerMs = this.clock.monotonicMs();
         watched.latencyMs = watched.lastAnswerMs - began;
         watched.answeredTo = Math.max(watched.answeredTo, to);
-        settle(watched);
+        this.settle(watched);
       },
       () => {
         // Without proof the frontier stays; a feed that is lost is reported by its own reader or by the heartbeat.
@@ -326,13 +322,18 @@ export class Recorder {
       () => {
         watched.draining = undefined;
         watched.drainedTo = Math.max(watched.drainedTo, to);
-        settle(watched);
+        this.settle(watched);
       },
       () => {
         watched.draining = undefined;
       },
     );
     await Promise.all([watched.answering, watched.draining]);
+  }
+
+  private settle(watched: WatchedFeed): void {
+    if (!watched.feed || !this.logClock.isSettled) return;
+    watched.proven = Math.min(watched.answeredTo, watched.drainedTo);
   }
 
   private checkHeartbeat(watched: WatchedFeed, askedMs: number): void {
@@ -350,10 +351,6 @@ export class Recorder {
       return false;
     });
   }
-}
-
-function settle(watched: WatchedFeed): void {
-  if (watched.feed) watched.proven = Math.min(watched.answeredTo, watched.drainedTo);
 }
 
 function notShipped(): Error {

@@ -100,12 +100,9 @@ export class TableCapture {
     this.markComplete();
   }
 
-  /**
-   * There is reason to think that changes were missed: the table is opened again and repaired.
-   * @param since the claim of exactness ends here at the latest
-   */
-  suspect(reason: string, since = Number.MAX_SAFE_INTEGER): void {
-    this.suspicion?.(new ChangesMissed(reason, since));
+  /** There is reason to think that changes were missed: the table is opened again and repaired. */
+  suspect(reason: string): void {
+    this.suspicion?.(new ChangesMissed(reason));
   }
 
   private async watch(signal: AbortSignal): Promise<void> {
@@ -304,8 +301,7 @@ export class TableCapture {
 
   private lose(error: unknown): void {
     const reason = messageOf(error);
-    const claimed = this.context.recorder.provenTo(this.table.id);
-    const provenTo = error instanceof ChangesMissed ? Math.min(error.since, claimed) : claimed;
+    const provenTo = this.context.recorder.provenTo(this.table.id);
     if (reason !== this.lastLoss) this.context.observer.lost(this.table, reason);
     this.lastLoss = reason;
     this.take({ kind: "lost", provenTo, reason }, { reason });
@@ -342,14 +338,7 @@ async function giveWay(clock: Clock, latencyMs: number, signal: AbortSignal): Pr
 class FeedOverflowed extends Error {}
 
 /** A change was missed though nobody said so. */
-class ChangesMissed extends Error {
-  constructor(
-    message: string,
-    readonly since: Instant,
-  ) {
-    super(message);
-  }
-}
+class ChangesMissed extends Error {}
 
 class HeartbeatMissed extends Error {
   constructor() {

@@ -61,6 +61,7 @@ maintained(
     .option("--spool <directory>", "where closed ticks wait while the repository's store fails")
     .option("--spool-limit <size>", "bound of the spool", "1GiB")
     .option("--take-over", "shut out a writer that seems to live")
+    .option("--trust-clock", "begin though this machine's clock and the source's disagree")
     .option(
       "--tick-max <duration>",
       "with --auto: the longest tick, while the store is slow",

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Capture, type CaptureObserver } from "../capture/capture.js";
+import type { ClockNews } from "../capture/log-clock.js";
 import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import type { PaceChange } from "../capture/tick-pace.js";
@@ -40,6 +41,7 @@ export interface RunArguments extends MaintainArguments {
   spool?: string;
   spoolLimit: string;
   takeOver?: boolean;
+  trustClock?: boolean;
   logLevel: string;
 }
 
@@ -82,6 +84,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
         bothEndsFrom: bothEndsFromDefault,
         catalogPollMs: 5000,
         takeOver: args.takeOver === true,
+        trustClock: args.trustClock === true,
         owner: thisProcess,
         spool: args.spool === undefined ? undefined : spoolAt(args, repository.description.id),
         random: Math.random,
@@ -203,6 +206,23 @@ class RunObserver implements CaptureObserver {
   tickAdapted(change: PaceChange): void {
     this.progress.clear();
     this.log.info(change, "the length of ticks was adapted");
+  }
+
+  clockSet({ outcome, byMs }: ClockNews): void {
+    this.progress.clear();
+    if (outcome === "right again") {
+      this.log.info("this machine's clock is right again");
+    } else if (outcome === "followed") {
+      this.log.warn(
+        { byMs },
+        "this machine's clock was set, and the source's clock confirms it: the log follows, and what was labelled before is late",
+      );
+    } else {
+      this.log.warn(
+        { byMs },
+        "this machine's clock was set, and the source's clock does not confirm it: the log goes on by the time of before; set the clock right",
+      );
+    }
   }
 
   writeHookGone(table: { db: string; name: string }): void {

@@ -34,6 +34,7 @@ const silent: CaptureObserver = {
   readingStops: ignore,
   writeHookGone: ignore,
   tickAdapted: ignore,
+  clockSet: ignore,
 };
 
 export interface CaptureCase {
@@ -64,6 +65,7 @@ export async function capture(place: Place, scratch: string[], of: CaptureCase):
       copiesAtOnce: 1,
       bothEndsFrom: of.bothEndsFrom ?? Number.POSITIVE_INFINITY,
       catalogPollMs: 60_000,
+      trustClock: false,
       takeOver: false,
       owner: { host: "bench", process: 1, isAlive: () => false },
       spool: undefined,

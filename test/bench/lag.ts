@@ -88,6 +88,7 @@ async function capture(
       copiesAtOnce: 1,
       bothEndsFrom: Number.POSITIVE_INFINITY,
       catalogPollMs: 60_000,
+      trustClock: false,
       takeOver: false,
       owner: { host: "bench", process: 1, isAlive: () => false },
       spool: undefined,
@@ -105,6 +106,7 @@ async function capture(
       readingStops: ignore,
       writeHookGone: ignore,
       tickAdapted: ignore,
+      clockSet: ignore,
     },
     signal,
   );
