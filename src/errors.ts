@@ -26,6 +26,8 @@ export const exitStatus = {
   incomplete: 12,
   /** Another writer owns the repository, or another process holds the lease to fold and expire. */
   fenced: 11,
+  /** The machine's clock cannot be right, as far as can be seen. */
+  clock: 13,
 } as const;
 
 export type ErrorCode = keyof typeof exitStatus;

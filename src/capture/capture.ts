@@ -5,7 +5,6 @@
 import { aborted, rejectedOnAbort } from "../abort.js";
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import type { Instant } from "../instant.js";
 import { type Catalog, catalogAt } from "../repository/catalog.js";
 import { claimEpoch, type Owner } from "../repository/claim.js";
 import type { TableCoverage } from "../repository/coverage.js";
@@ -20,8 +19,10 @@ import { isRefusal } from "../rethinkdb/response.js";
 import { ForeignCluster, type Source, type TableReference } from "../rethinkdb/source.js";
 import { CatalogFollower, type CatalogObserver } from "./catalog-follower.js";
 import { CatalogTracker } from "./catalog-tracker.js";
+import { compareClocks, followServerClock } from "./compared-clocks.js";
 import { CopyQueue } from "./copy-queue.js";
-import { catalogStream } from "./frontier.js";
+import { accessStream, catalogStream } from "./frontier.js";
+import { type ClockNews, checkStartClock, LogClock, type Mislabelled } from "./log-clock.js";
 import { Recorder, type RecorderOptions } from "./recorder.js";
 import { withoutScratch } from "./selection.js";
 import { RetryingShipper, type ShipperObserver, type Spool, shipSpool } from "./shipper.js";
@@ -31,7 +32,6 @@ import {
   type CaptureObserver as TableObserver,
 } from "./table-capture.js";
 import type { PaceChange } from "./tick-pace.js";
-import { isTrouble } from "./trouble.js";
 
 export interface CaptureObserver extends TableObserver, ShipperObserver, CatalogObserver {
   /** Segments that an earlier process had left on the spool are in the repository now. */
@@ -40,6 +40,8 @@ export interface CaptureObserver extends TableObserver, ShipperObserver, Catalog
   readingStops(stops: boolean): void;
   /** Ticks are longer or shorter from now on, because the store is slow or fast. */
   tickAdapted(change: PaceChange): void;
+  /** This machine's clock was set, or is right again. */
+  clockSet(news: ClockNews): void;
   /** The source does not say how much is written, so no table can be proven; undefined when it does again. */
   surveyFails(reason: string | undefined): void;
   /** A table has lost its write hook: somebody deleted it, or a reshard dropped it without a word. */
@@ -57,6 +59,8 @@ export interface CaptureOptions extends RecorderOptions {
   bothEndsFrom: number;
   /** Take over from a writer that seems to live. */
   takeOver: boolean;
+  /** Begin also by a clock that the source's does not confirm. */
+  trustClock: boolean;
   owner: Owner;
   /** Where closed segments wait while the store fails; in memory if absent. */
   spool: Spool | undefined;
@@ -65,9 +69,6 @@ export interface CaptureOptions extends RecorderOptions {
   /** Take another cluster than the one that the repository knows for its source from now on. */
   acceptCluster: boolean;
 }
-
-/** How often the source's clock is compared with ours. */
-const serverClockMs = 30_000;
 
 const evidencePollMs = 15_000;
 
@@ -88,18 +89,22 @@ export class Capture {
   private isEnding = false;
   private readonly unreachable = new Set<string>();
   private readonly follower: CatalogFollower;
+  /** Ids of all that has a history. */
+  private readonly known: Set<string>;
 
   private constructor(
     private readonly source: Source,
     private readonly clock: Clock,
     private readonly options: CaptureOptions,
     private readonly recorder: Recorder,
+    private readonly logClock: LogClock,
     tracker: CatalogTracker,
     /** As it was when this capture began. */
     private readonly coverage: Map<string, TableCoverage>,
     repository: Repository,
     observer: CaptureObserver,
   ) {
+    this.known = new Set([...coverage.keys(), catalogStream, accessStream]);
     const copies = new CopyQueue(options.copiesAtOnce);
     const { bothEndsFrom } = options;
     this.context = { source, repository, recorder, clock, copies, bothEndsFrom, observer };
@@ -124,7 +129,12 @@ export class Capture {
     if (options.spool) await deliverSpool(repository, options.spool, observer);
     const before = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
     const isForeign = recogniseSource(source, first, before, options.acceptCluster);
-    const claim = await claimEpoch(repository, clock, options.owner, options.takeOver);
+    const logClock = new LogClock(clock, (news) => observer.clockSet(news));
+    await compareClocks(source, logClock);
+    const claim = await claimEpoch(repository, clock, options.owner, options.takeOver, (end) => {
+      if (!options.trustClock) checkStartClock(clock.now(), logClock.serverClock, end);
+    });
+    const mislabelled = logClock.continueAfter(claim.last);
     const shipper = new RetryingShipper(
       repository.store,
       claim.epoch,
@@ -133,14 +143,13 @@ export class Capture {
       options.spool,
       observer,
     );
-    const log = LogWriter.open(repository, clock, claim, shipper);
+    const log = LogWriter.open(repository, logClock, claim, shipper);
     // Read once more: a writer that was shut out by the claim may have changed it until then.
     const written = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
-    const recorder = new Recorder(log, source, clock, options, {
+    const recorder = new Recorder(log, source, clock, logClock, options, {
       readingStops: (stops) => observer.readingStops(stops),
       tickAdapted: (change) => observer.tickAdapted(change),
       surveyFails: (reason) => observer.surveyFails(reason),
-      clockSetBack: (since) => capture.suspectAll("the clock was set back", since),
     });
     const coverage = await readCoverage(repository.store);
     const tracker = new CatalogTracker(recorder, written, (table) => observer.writeHookGone(table));
@@ -150,11 +159,13 @@ export class Capture {
       clock,
       options,
       recorder,
+      logClock,
       tracker,
       coverage,
       repository,
       observer,
     );
+    if (mislabelled) capture.noteMislabelled(mislabelled);
     await capture.run(first, signal);
   }
 
@@ -170,11 +181,15 @@ export class Capture {
     recording.catch(() => undefined);
     this.apply(first);
     this.started = true;
+    const { source, logClock, clock, recorder } = this;
+    const logTime = () => recorder.log.time;
+    const onMislabelled = (labels: Mislabelled) => this.noteMislabelled(labels);
+    const clocks = { source, logClock, clock, logTime, onMislabelled };
     try {
       await Promise.race([
         Promise.all([
           this.follower.run(stop),
-          this.followServerClock(stop),
+          followServerClock(clocks, stop),
           this.followEvidence(stop),
         ]),
         this.untilComplete(stop),
@@ -193,8 +208,11 @@ export class Capture {
     }
   }
 
-  private suspectAll(reason: string, since: Instant): void {
-    for (const { capture } of this.tables.values()) capture.suspect(reason, since);
+  /** A clock was set right: what it labelled before is late, of everything that has a history. */
+  private noteMislabelled({ since, to, lateMs }: Mislabelled): void {
+    for (const stream of this.known) {
+      this.recorder.frontier.record(stream, { state: "late", since, to, lateMs });
+    }
   }
 
   /** Evidence that a fold has found since: the tables are repaired. What was there before, this start repairs. */
@@ -217,17 +235,6 @@ export class Capture {
   /** The store may fail for a while; then evidence is read later. */
   private async evidence(): Promise<Evidence[]> {
     return listEvidence(this.context.repository.store).catch(() => []);
-  }
-
-  private async followServerClock(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        this.recorder.noteServerClock(await this.source.serverClock());
-      } catch (error) {
-        if (!isTrouble(error)) throw error;
-      }
-      await this.clock.sleep(serverClockMs, signal).catch(() => undefined);
-    }
   }
 
   /** Starts and stops tables as the catalog says. */
@@ -277,6 +284,7 @@ export class Capture {
     const stop = new AbortController();
     const done = capture.run(stop.signal).catch((error: unknown) => this.ended.abort(error));
     this.tables.set(table.id, { capture, stop, done });
+    this.known.add(table.id);
   }
 
   private async stopTable(id: string, running: RunningTable, dropped: boolean): Promise<void> {

@@ -14,7 +14,7 @@ import type { CatalogTracker } from "./catalog-tracker.js";
 import { accessStream, catalogStream } from "./frontier.js";
 import type { Recorder } from "./recorder.js";
 import { withoutScratch } from "./selection.js";
-import { isTrouble } from "./trouble.js";
+import { isTransient } from "./transient.js";
 
 export interface CatalogObserver {
   /** The catalog cannot be read; undefined when it can again. Told once per reason. */
@@ -82,7 +82,7 @@ export class CatalogFollower {
       this.take(reading, to, markedMs);
       this.noteFailure(undefined);
     } catch (error) {
-      if (!isTrouble(error)) throw error;
+      if (!isTransient(error)) throw error;
       this.noteFailure(messageOf(error));
     }
   }

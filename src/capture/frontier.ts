@@ -9,6 +9,7 @@ import type { Clock } from "../clock.js";
 import type { Instant } from "../instant.js";
 import type { CoverageRecord } from "../repository/coverage.js";
 import type { LogWriter, TickFacts } from "../repository/log-writer.js";
+import type { LogClock } from "./log-clock.js";
 
 /** An instant is exact only if a proof that began after it ended within so many ms of the proof before. */
 export const proofBoundMs = 2000;
@@ -42,6 +43,7 @@ export class Frontier {
   constructor(
     private readonly log: LogWriter,
     private readonly clock: Clock,
+    private readonly logClock: LogClock,
     private readonly onAwaited: (stream: string) => void,
   ) {
     this.greatest = log.closedTo;
@@ -62,10 +64,10 @@ export class Frontier {
    */
   prove(stream: string, to: Instant, markedMs: number): void {
     const before = this.streams.get(stream);
-    if (!before || to <= before.provenTo) return;
-    const { now } = this.log;
+    if (!before || to <= before.provenTo || !this.logClock.isSettled) return;
+    const { now, aheadMs } = this.log;
     const elapsedMs = this.clock.monotonicMs() - before.atMs;
-    const lateMs = Math.ceil(Math.max(elapsedMs, now - before.provenTo));
+    const lateMs = Math.ceil(Math.max(elapsedMs, now - before.provenTo) + aheadMs);
     if (lateMs > proofBoundMs) {
       this.record(stream, { state: "late", since: before.provenTo + 1, to: now, lateMs });
     }
@@ -92,6 +94,11 @@ export class Frontier {
     const behind = proofs.filter(([, { provenTo }]) => provenTo < frontier);
     const lagging = Object.fromEntries(behind.map(([id, { provenTo }]) => [id, provenTo]));
     return { frontier, lagging, proofBoundMs };
+  }
+
+  /** Every stream that is watched. */
+  get watched(): string[] {
+    return [...this.streams.keys()];
   }
 
   /** The proofs that a segment closed now will hold. */

@@ -9,15 +9,15 @@ import { type Clock, withTimeout } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { CoverageRecord } from "../repository/coverage.js";
-import type { LogWriter, TickFacts } from "../repository/log-writer.js";
+import type { LogWriter } from "../repository/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
 import { StoreFull } from "../storage/object-store.js";
-import { ClockCourse } from "./clock-course.js";
 import { DeliveryProof, type Surveyed } from "./delivery-proof.js";
 import { Frontier } from "./frontier.js";
+import type { LogClock } from "./log-clock.js";
 import { type PaceChange, TickPace } from "./tick-pace.js";
-import { isTrouble } from "./trouble.js";
+import { isTransient } from "./transient.js";
 
 export interface RecorderOptions {
   /** The length of ticks; and how long they may become while the store is slow. */
@@ -34,11 +34,6 @@ export interface RecorderOptions {
 export interface RecorderObserver {
   /** Memory and spool are full, so reading stops; or there is room again, and it goes on. */
   readingStops(stops: boolean): void;
-  /**
-   * The machine's clock has been set back: what was labelled with times after `since` is labelled too late.
-   * The log's own time never goes back.
-   */
-  clockSetBack(since: Instant): void;
   /** Ticks are longer or shorter from now on. */
   tickAdapted(change: PaceChange): void;
   /** The source does not say how much is written, so no table can be proven; undefined when it does again. */
@@ -97,9 +92,7 @@ export class Recorder {
   /** Told of a stream whose proof somebody waits for. */
   onAwaited: (stream: string) => void = () => undefined;
   private readonly watched = new Map<string, WatchedFeed>();
-  private serverClock: TickFacts["serverClock"] = null;
   private readonly pace: TickPace;
-  private readonly course: ClockCourse;
   /** Ends the pause before the next tick. */
   private hurry = new AbortController();
   /** End of the last segment that held changes, until a later segment carries their proof. */
@@ -122,13 +115,13 @@ export class Recorder {
     readonly log: LogWriter,
     private readonly source: Pick<Source, "survey">,
     private readonly clock: Clock,
+    private readonly logClock: LogClock,
     private readonly options: RecorderOptions,
     private readonly observer: RecorderObserver,
   ) {
     this.failure.catch(() => undefined);
     this.pace = new TickPace({ minMs: options.tickMs, maxMs: options.tickMaxMs });
-    this.course = new ClockCourse(clock);
-    this.frontier = new Frontier(log, clock, (stream) => {
+    this.frontier = new Frontier(log, clock, logClock, (stream) => {
       this.hurry.abort(new Error("somebody waits for a tick"));
       this.onAwaited(stream);
     });
@@ -210,11 +203,6 @@ export class Recorder {
     return this.watched.get(table)?.latencyMs ?? 0;
   }
 
-  /** The source's clock less ours, to be stored with the next segments. */
-  noteServerClock(serverClock: TickFacts["serverClock"]): void {
-    this.serverClock = serverClock;
-  }
-
   unwatch(table: string): void {
     const watched = this.watched.get(table);
     if (!watched) return;
@@ -244,13 +232,6 @@ export class Recorder {
   }
 
   private tick(): void {
-    const setBackSince = this.course.setBackSince(this.log.time);
-    if (setBackSince !== undefined) this.observer.clockSetBack(setBackSince);
-    if (this.serverClock && this.course.stepMs !== 0) {
-      // The next measurement may be half a minute away.
-      const { offsetMs, uncertaintyMs } = this.serverClock;
-      this.serverClock = { offsetMs: offsetMs - this.course.stepMs, uncertaintyMs };
-    }
     const now = this.clock.monotonicMs();
     const idle = now - this.lastSegmentAt >= this.options.idleSegmentMs;
     const { hasChanges, isShipping } = this.log;
@@ -266,7 +247,7 @@ export class Recorder {
   private closeSegment(closed: boolean): void {
     const proofs = this.frontier.snapshot();
     const closedMs = this.clock.monotonicMs();
-    const facts = { ...this.frontier.facts(), serverClock: this.serverClock, closed };
+    const facts = { ...this.frontier.facts(), ...this.logClock.takeFacts(), closed };
     const { durable } = this.log.closeTick(facts);
     this.shipped = durable.then(
       () => {
@@ -287,6 +268,8 @@ export class Recorder {
   private proveAll(): void {
     const markedMs = this.clock.monotonicMs();
     if (markedMs - this.askedMs < this.surveyMs / surveyShareMax) return;
+    // Until it is known what the time is, nothing is proven.
+    if (!this.logClock.isSettled) return;
     this.askedBeforeMs = this.askedMs;
     this.askedMs = markedMs;
     const to = this.log.mark();
@@ -319,7 +302,7 @@ export class Recorder {
       }
       return surveyed;
     } catch (error) {
-      if (!isTrouble(error)) throw error;
+      if (!isTransient(error)) throw error;
       this.noteSurvey(messageOf(error));
       return new Map();
     }
@@ -354,7 +337,7 @@ export class Recorder {
       if (isProven && watched.feed) this.frontier.prove(id, to, markedMs);
     } catch (error) {
       // A feed that is lost is reported by its own reader, or by the heartbeat.
-      if (!stop.signal.aborted && !isTrouble(error)) this.giveUp(watched, error as Error);
+      if (!stop.signal.aborted && !isTransient(error)) this.giveUp(watched, error as Error);
     }
   }
 

@@ -4,7 +4,11 @@ import { ConnectionLost } from "../rethinkdb/response.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
 import type { WalkBatch, WalkOptions } from "../rethinkdb/walk.js";
 
-const resumesMax = 5;
+/**
+ * At most so many losses in a row without a row between them: a walk of hours may lose its connection often, but one
+ * that gets nowhere is the business of whoever opens the table again.
+ */
+const lossesMax = 5;
 const resumePauseMs = 500;
 
 /**
@@ -19,20 +23,23 @@ export async function* resumingWalk(
 ): AsyncGenerator<WalkBatch> {
   const { signal } = options;
   let { after } = options;
-  for (let resumes = 0; ; resumes += 1) {
+  for (let losses = 0; ; ) {
     try {
       const left = after === undefined ? options : { ...options, after };
       for await (const batch of source.walk(table, left)) {
         signal.throwIfAborted();
         yield batch;
-        after = batch.lastKey ?? after;
+        if (batch.lastKey === undefined) continue;
+        after = batch.lastKey;
+        losses = 0;
       }
       return;
     } catch (error) {
       const lostConnection =
         error instanceof ConnectionLost ||
         (error instanceof ThinkbackError && error.code === "source");
-      if (signal.aborted || !lostConnection || resumes >= resumesMax) throw error;
+      losses += 1;
+      if (signal.aborted || !lostConnection || losses > lossesMax) throw error;
       await clock.sleep(resumePauseMs, signal);
     }
   }

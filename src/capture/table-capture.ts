@@ -61,6 +61,8 @@ export class TableCapture {
   private lastLoss: string | undefined;
   private copiesMade = 0;
   private suspicion: ((reason: Error) => void) | undefined;
+  /** The pause before the next opening. Only a table that became live shows that opening it again was of use. */
+  private reopenMs = reopenFirstMs;
 
   constructor(
     private readonly context: TableCaptureContext,
@@ -78,12 +80,9 @@ export class TableCapture {
 
   /** Watches until the signal aborts. A loss is written down as a hole; then the table is opened again. */
   async run(signal: AbortSignal): Promise<void> {
-    let backoffMs = reopenFirstMs;
     while (!signal.aborted) {
       try {
-        await this.watch(signal, () => {
-          backoffMs = reopenFirstMs;
-        });
+        await this.watch(signal);
       } catch (error) {
         if (signal.aborted) return;
         if (!isLoss(error)) throw error;
@@ -91,8 +90,8 @@ export class TableCapture {
           throw this.refused(error);
         this.lose(error);
       }
-      await this.context.clock.sleep(backoffMs, signal).catch(() => undefined);
-      backoffMs = Math.min(2 * backoffMs, reopenLastMs);
+      await this.context.clock.sleep(this.reopenMs, signal).catch(() => undefined);
+      this.reopenMs = Math.min(2 * this.reopenMs, reopenLastMs);
     }
   }
 
@@ -102,15 +101,12 @@ export class TableCapture {
     this.markComplete();
   }
 
-  /**
-   * There is reason to think that changes were missed: the table is opened again and repaired.
-   * @param since the claim of exactness ends here at the latest
-   */
-  suspect(reason: string, since = Number.MAX_SAFE_INTEGER): void {
-    this.suspicion?.(new ChangesMissed(reason, since));
+  /** There is reason to think that changes were missed: the table is opened again and repaired. */
+  suspect(reason: string): void {
+    this.suspicion?.(new ChangesMissed(reason));
   }
 
-  private async watch(signal: AbortSignal, onOpen: () => void): Promise<void> {
+  private async watch(signal: AbortSignal): Promise<void> {
     const { source, recorder, copies } = this.context;
     const base = await this.newestBase();
     const feed = await source.openFeed(() => this.table);
@@ -120,7 +116,6 @@ export class TableCapture {
     signal.addEventListener("abort", stopAll, { once: true });
     try {
       if (signal.aborted) return;
-      onOpen();
       this.suspicion = (reason) => watch.abort(reason);
       recorder.watch(
         () => this.table,
@@ -212,6 +207,7 @@ export class TableCapture {
     this.take({ kind: "walked", at: instant }, detail);
     if (copied) this.lastCopy = instant;
     this.lastLoss = undefined;
+    this.reopenMs = reopenFirstMs;
     this.markComplete();
     // A capture that goes on says so at once, however long its ticks are.
     await frontier.reaches(id, log.stamp().time, signal);
@@ -308,8 +304,7 @@ export class TableCapture {
 
   private lose(error: unknown): void {
     const reason = messageOf(error);
-    const claimed = this.context.recorder.frontier.provenTo(this.table.id);
-    const provenTo = error instanceof ChangesMissed ? Math.min(error.since, claimed) : claimed;
+    const provenTo = this.context.recorder.frontier.provenTo(this.table.id);
     if (reason !== this.lastLoss) this.context.observer.lost(this.table, reason);
     this.lastLoss = reason;
     this.take({ kind: "lost", provenTo, reason }, { reason });
@@ -346,14 +341,7 @@ async function giveWay(clock: Clock, latencyMs: number, signal: AbortSignal): Pr
 class FeedOverflowed extends Error {}
 
 /** A change was missed though nobody said so. */
-class ChangesMissed extends Error {
-  constructor(
-    message: string,
-    readonly since: Instant,
-  ) {
-    super(message);
-  }
-}
+class ChangesMissed extends Error {}
 
 function isDamage(error: unknown): error is ThinkbackError {
   return error instanceof ThinkbackError && error.code === "damaged";

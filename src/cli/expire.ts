@@ -80,7 +80,7 @@ async function print(
   ]);
   output.line(`kept: ${keep ?? "every change, for ever"}`);
   if (keep !== null && aged > 0 && systemClock.now() - aged > agedNoteMs) {
-    const why = "the log ends a day before, or this clock is ahead of the source's";
+    const why = "the log ends there, or this clock is ahead of the source's";
     output.line(`ages are counted from ${formatInstant(aged)}: ${why}`);
   }
   const head = ["table", "restorable from", "then from", "bases let go", "kept"];

@@ -65,6 +65,7 @@ maintained(
     .option("--spool <directory>", "where closed ticks wait while the repository's store fails")
     .option("--spool-limit <size>", "bound of the spool", "1GiB")
     .option("--take-over", "shut out a writer that seems to live")
+    .option("--trust-clock", "begin though this machine's clock and the source's disagree")
     .option(
       "--accept-cluster",
       "take another cluster than the one before for the source from now on",

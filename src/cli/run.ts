@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Capture, type CaptureObserver } from "../capture/capture.js";
+import type { ClockNews } from "../capture/log-clock.js";
 import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import type { PaceChange } from "../capture/tick-pace.js";
@@ -41,6 +42,7 @@ export interface RunArguments extends MaintainArguments {
   spoolLimit: string;
   takeOver?: boolean;
   acceptCluster?: boolean;
+  trustClock?: boolean;
   logLevel: string;
 }
 
@@ -83,6 +85,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
         bothEndsFrom: bothEndsFromDefault,
         acceptCluster: args.acceptCluster === true,
         takeOver: args.takeOver === true,
+        trustClock: args.trustClock === true,
         owner: thisProcess,
         spool: args.spool === undefined ? undefined : spoolAt(args, repository.description.id),
         random: Math.random,
@@ -234,6 +237,23 @@ class RunObserver implements CaptureObserver {
         "users and permissions may not be read: they are kept as they were last known; grant the user read on the database rethinkdb",
       );
     else this.log.info("users and permissions can be read");
+  }
+
+  clockSet({ outcome, byMs }: ClockNews): void {
+    this.progress.clear();
+    if (outcome === "right again") {
+      this.log.info("this machine's clock is right again");
+    } else if (outcome === "followed") {
+      this.log.warn(
+        { byMs },
+        "this machine's clock was set, and the source's clock confirms it: the log follows, and what was labelled before is late",
+      );
+    } else {
+      this.log.warn(
+        { byMs },
+        "this machine's clock was set, and the source's clock does not confirm it: the log goes on by the time of before; set the clock right",
+      );
+    }
   }
 
   writeHookGone(table: { db: string; name: string }): void {

@@ -337,7 +337,8 @@ async function epochFacts(view: LogView, batch: SegmentBatch): Promise<FoldedEpo
     const { to, frontier, lagging, proofBoundMs, serverClock, clockAheadMs, closed } = footer;
     const all = isWhole ? totals : Object.fromEntries(await totalsAt(view, to, epoch));
     const said = { epoch, to, frontier, lagging, proofBoundMs, serverClock, clockAheadMs, closed };
-    facts.push({ ...said, totals: all });
+    const { aheadOfSource } = footer;
+    facts.push({ ...said, ...(aheadOfSource ? { aheadOfSource } : {}), totals: all });
   }
   return facts;
 }

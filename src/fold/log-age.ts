@@ -1,6 +1,6 @@
 /**
  * How old the history is. Tiers count its age, and what is too old is gone for good; so neither a clock that is wrong
- * nor a capture that is down may make it older than it is.
+ * nor a capture that is down may make it older than the log says: it ages by the log.
  */
 import { UnusableObject } from "../errors.js";
 import type { Instant } from "../instant.js";
@@ -16,20 +16,20 @@ export interface LogAge {
   leadMs: number;
 }
 
-const dayMs = 86_400_000;
 /** A capture that has just begun has not measured the source's clock yet: what was measured before it counts. */
 const lookedAtMax = 10;
 
 /**
- * The history ages as the log goes on, and no faster than the slower of two clocks, this machine's and the source's. A
- * day after the end of the log it stands still.
+ * Ages are counted from the end of the log: a capture that runs writes a segment every ten seconds, so its history ages as
+ * time goes by, and one that is stopped ages no more. Nor do they go by an end that is still to come by the slower of two
+ * clocks, this machine's and the source's, because the clock that labelled it was ahead.
  */
 export async function ageOfLog(store: ObjectStore, now: Instant): Promise<LogAge> {
   const { pieces } = await LogView.read(store);
   const end = pieces.at(-1);
   if (!end) return { aged: 0, leadMs: 0 };
   const leadMs = await leadOf(store, pieces);
-  return { aged: Math.min(now - leadMs, end.to + dayMs), leadMs };
+  return { aged: Math.min(now - leadMs, end.to), leadMs };
 }
 
 async function leadOf(store: ObjectStore, pieces: LogPiece[]): Promise<number> {

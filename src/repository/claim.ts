@@ -37,18 +37,21 @@ const looksMax = 5;
 
 /**
  * Claims the next epoch. Refuses, with code "fenced", while the writer before seems to live, unless `takeOver`.
+ * @param check told where the log ends, before anything is put; throws if the log must not be continued
  */
 export async function claimEpoch(
   repository: Repository,
   clock: Clock,
   owner: Owner,
   takeOver: boolean,
+  check: (last: LogEnd | undefined) => void = () => undefined,
 ): Promise<Claim> {
   const { store } = repository;
   for (let looks = 1; ; looks += 1) {
     const lookedAt = timesOf(clock);
     const before = (await listClaims(store)).at(-1);
     const last = await endOfLog(await LogView.read(store));
+    check(last);
     if (before && !takeOver) refuseIfAlive(before, last, owner, clock.now());
     const epoch = (before?.epoch ?? 0) + 1;
     const claim: WriterClaim = {

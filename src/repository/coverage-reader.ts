@@ -321,7 +321,8 @@ class HistoryReader {
     if (typeof table !== "string" || !isCoverageRecord(record)) {
       throw damaged(object, "a coverage record in it is not one");
     }
-    this.watched.add(table);
+    // What a clock labelled too late is said of tables that are left out, too.
+    if (record.state !== "late") this.watched.add(table);
     this.builder(table).apply(record);
   }
 

@@ -33,7 +33,13 @@ export interface FoldedRecords extends ObjectReference {
 export interface FoldedEpoch
   extends Pick<
     SegmentFooter,
-    "frontier" | "lagging" | "proofBoundMs" | "serverClock" | "clockAheadMs" | "closed"
+    | "frontier"
+    | "lagging"
+    | "proofBoundMs"
+    | "serverClock"
+    | "clockAheadMs"
+    | "aheadOfSource"
+    | "closed"
   > {
   epoch: number;
   /** End of that segment. */

@@ -6,7 +6,15 @@ import { linksAfter, type SegmentFooter } from "./segment.js";
 export interface LogEnd
   extends Pick<
     SegmentFooter,
-    "epoch" | "to" | "proofBoundMs" | "closed" | "serverClock" | "clockAheadMs"
+    | "epoch"
+    | "to"
+    | "proofBoundMs"
+    | "closed"
+    | "serverClock"
+    | "clockAheadMs"
+    | "clockSteps"
+    | "clockWaitedOutMs"
+    | "aheadOfSource"
   > {
   name: string;
   checksum: string;

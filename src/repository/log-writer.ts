@@ -5,7 +5,6 @@
  *
  * Appending is synchronous: the order of calls is the order of the log.
  */
-import type { Clock } from "../clock.js";
 import type { Instant } from "../instant.js";
 import type { Claim } from "./claim.js";
 import { DataObjectWriter, frameBytesTarget } from "./data-object.js";
@@ -34,8 +33,20 @@ interface OpenTable {
 /** What capture knows when a tick closes. */
 export type TickFacts = Pick<
   SegmentFooter,
-  "frontier" | "lagging" | "proofBoundMs" | "serverClock" | "closed"
+  | "frontier"
+  | "lagging"
+  | "proofBoundMs"
+  | "serverClock"
+  | "clockSteps"
+  | "clockWaitedOutMs"
+  | "aheadOfSource"
+  | "closed"
 >;
+
+/** What labels go by. It may go back; labels then stand still until it has caught up. */
+export interface LogTime {
+  now(): Instant;
+}
 
 /** Takes closed segments to the repository, in the order of the calls. */
 export interface Shipper {
@@ -63,7 +74,7 @@ export class LogWriter {
 
   private constructor(
     private readonly repository: Repository,
-    private readonly clock: Clock,
+    private readonly clock: LogTime,
     readonly epoch: number,
     last: LogEnd | undefined,
     private readonly shipper: Shipper,
@@ -78,7 +89,7 @@ export class LogWriter {
    * Opens the log of an epoch that was claimed.
    * @param shipper takes closed segments to the repository, in order
    */
-  static open(repository: Repository, clock: Clock, claim: Claim, shipper: Shipper): LogWriter {
+  static open(repository: Repository, clock: LogTime, claim: Claim, shipper: Shipper): LogWriter {
     return new LogWriter(repository, clock, claim.epoch, claim.last, shipper);
   }
 
@@ -151,6 +162,11 @@ export class LogWriter {
   /** What is appended next has no earlier time. */
   get time(): Instant {
     return this.lastTime;
+  }
+
+  /** How far labels are ahead of the clock, because that went back: what is labelled now is labelled so much too late. */
+  get aheadMs(): number {
+    return Math.max(0, this.lastTime - this.clock.now());
   }
 
   /** End of the last closed tick. */

@@ -40,6 +40,12 @@ export interface SegmentFooter {
   serverClock: { offsetMs: number; uncertaintyMs: number } | null;
   /** How far the log's time runs ahead of the writer's clock, because that clock has jumped back; 0 as a rule. */
   clockAheadMs: number;
+  /** Where the writer's clock was set, and the log's time followed: `before`, and `after`. Absent if nowhere. */
+  clockSteps?: { before: Instant; after: Instant }[];
+  /** How far the writer's clock is set off the log's time, which the source's clock does not confirm; absent if it is not. */
+  clockWaitedOutMs?: number;
+  /** By how much, and since when, the log's time is ahead of the source's clock by more than a second; absent if it is not. */
+  aheadOfSource?: { since: Instant; ms: number };
   /** True in the last segment of a writer that ended in order. */
   closed: boolean;
   /** The latest segment before this one that holds catalog records, coverage records, or all totals. */

@@ -41,15 +41,14 @@ async function saidBySegments(
   };
   for (const { manifest } of manifests.folded.values()) {
     if (manifest?.first.epoch !== epoch) continue;
-    const { first, previous, from, epochs } = manifest;
-    const ahead = epochs.find((of) => of.epoch === epoch)?.clockAheadMs ?? 0;
-    if (isFirst(first.sequence, previous)) return { started: from - ahead, previous };
+    const { first, previous, from } = manifest;
+    if (isFirst(first.sequence, previous)) return { started: from, previous };
   }
   const earliest = listed.names("log/").find((name) => parseSegmentName(name)?.epoch === epoch);
   const segment = earliest && (await new Findings().during(() => openSegment(listed, earliest)));
   if (!segment) return undefined;
-  const { sequence, from, previous, clockAheadMs } = segment.index.footer;
-  return isFirst(sequence, previous) ? { started: from - clockAheadMs, previous } : undefined;
+  const { sequence, from, previous } = segment.index.footer;
+  return isFirst(sequence, previous) ? { started: from, previous } : undefined;
 }
 
 /** Where nothing is left of what an epoch wrote, the next one continues what this one did, or what was let go. */

@@ -36,6 +36,7 @@ const silent: CaptureObserver = {
   tickAdapted: ignore,
   surveyFails: ignore,
   catalogUnreadable: ignore,
+  clockSet: ignore,
   accessRefused: ignore,
 };
 
@@ -67,6 +68,7 @@ export async function capture(place: Place, scratch: string[], of: CaptureCase):
       copiesAtOnce: 1,
       bothEndsFrom: of.bothEndsFrom ?? Number.POSITIVE_INFINITY,
       acceptCluster: false,
+      trustClock: false,
       takeOver: false,
       owner: { host: "bench", process: 1, isAlive: () => false },
       spool: undefined,

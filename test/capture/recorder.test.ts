@@ -1,4 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
+import { LogClock } from "../../src/capture/log-clock.js";
 import { Recorder, type RecorderOptions, recorderDefaults } from "../../src/capture/recorder.js";
 import { claimEpoch } from "../../src/repository/claim.js";
 import {
@@ -68,14 +69,13 @@ let store: MemoryStore;
 let recorder: Recorder;
 let server: FakeServer;
 let lost: Error[];
-let setBack: number[];
+let logClock: LogClock;
 const stop = { controller: new AbortController() };
 
 beforeEach(async () => {
   time = new VirtualTime();
   wall = new WallClock(time);
   store = new MemoryStore();
-  setBack = [];
   server = new FakeServer();
   lost = [];
   clock = new SimulatedClock(new ProcessLife(time), wall);
@@ -92,12 +92,12 @@ async function begin(options: RecorderOptions): Promise<void> {
     isShipping: false,
     ship: (name: string, bytes: Buffer) => store.put(name, bytes),
   };
-  const log = LogWriter.open(repository, clock, claim, shipper);
-  recorder = new Recorder(log, server, clock, options, {
+  logClock = new LogClock(clock);
+  const log = LogWriter.open(repository, logClock, claim, shipper);
+  recorder = new Recorder(log, server, clock, logClock, options, {
     readingStops: () => undefined,
     tickAdapted: () => undefined,
     surveyFails: () => undefined,
-    clockSetBack: (since) => setBack.push(since),
   });
   void recorder.run(stop.controller.signal);
 }
@@ -202,33 +202,23 @@ test("a feed that does not answer is not proven, and is given up after the heart
   expect(recorder.frontier.provenTo(table) - before).toBeLessThan(recorderDefaults.tickMs + 1);
 });
 
-test("a clock that is set forward and back is told from where it left its course; one that only drifts is not", async () => {
+test("while a set clock is not judged, nothing is proven; then it goes on, by the log's time or by the clock's", async () => {
   watch();
   await time.runUntil(10_500);
-  const course = wall.now();
-  wall.jump(3_600_000);
-  await time.runUntil(13_500);
-  expect(setBack).toEqual([]);
-  wall.jump(-3_600_000);
-  await time.runUntil(16_500);
-  expect(setBack).toHaveLength(1);
-  expect(setBack[0]).toBeLessThanOrEqual(course);
-  expect(setBack[0]).toBeGreaterThan(course - 2 * recorderDefaults.tickMs);
-  wall.jump(-300);
-  await time.runUntil(30_000);
-  expect(setBack).toHaveLength(1);
-});
-
-test("a clock that is set forward is off the source's by as much at once, not only after the next measurement", async () => {
-  watch();
-  recorder.noteServerClock({ offsetMs: 40, uncertaintyMs: 3 });
-  await time.runUntil(12_500);
-  // As a real one does, it counts parts of a millisecond.
-  clock.monotonicMs = () => time.nowMs * 1.000_01;
   wall.jump(86_400_000);
-  await time.runUntil(25_500);
-  const { serverClock } = (await lastSegment(store))!.index.footer;
-  expect(Number.isSafeInteger(serverClock!.offsetMs)).toBe(true);
-  expect(serverClock!.offsetMs).toBeLessThan(-86_300_000);
-  expect(serverClock!.offsetMs).toBeGreaterThan(-86_500_000);
+  const before = recorder.frontier.provenTo(table);
+  await time.runUntil(20_500);
+  expect(recorder.frontier.provenTo(table)).toBeLessThanOrEqual(before);
+  await logClock.compare(() => Promise.resolve({ offsetMs: -86_400_000, uncertaintyMs: 2 }));
+  await time.runUntil(40_500);
+  expect(await storedFrontier()).toBeGreaterThan(time.trueMs - 12_000);
+  expect(await storedFrontier()).toBeLessThanOrEqual(time.trueMs);
+  const { footer } = (await lastSegment(store))!.index;
+  expect(footer).toMatchObject({
+    clockWaitedOutMs: 86_400_000,
+    serverClock: { offsetMs: -86_400_000 },
+  });
+  await logClock.compare(() => Promise.resolve({ offsetMs: 0, uncertaintyMs: 2 }));
+  await time.runUntil(60_500);
+  expect(await storedFrontier()).toBeGreaterThan(wall.now() - 12_000);
 });

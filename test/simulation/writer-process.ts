@@ -24,6 +24,7 @@ export interface WriterSetup {
   spool: Spool | undefined;
   description: RepositoryDescription;
   takeOver: boolean;
+  trustClock?: boolean;
   random: Random;
   isAlive: (process: number) => boolean;
   /** Documents of a request of a walk: small, so that small tables have several. */
@@ -82,6 +83,7 @@ export class WriterProcess {
           bothEndsFrom: 3,
           acceptCluster: false,
           takeOver: setup.takeOver,
+          trustClock: setup.trustClock ?? false,
           owner: { host: setup.host, process: setup.number, isAlive: setup.isAlive },
           spool: setup.spool,
           random: () => random.next(),

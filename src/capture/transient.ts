@@ -1,8 +1,8 @@
 import { ThinkbackError } from "../errors.js";
 import { ConnectionLost, ReqlError } from "../rethinkdb/response.js";
 
-/** True for what the source's troubles look like: what asking again may heal. False for a defect of ours. */
-export function isTrouble(error: unknown): boolean {
+/** True for a trouble of the source that may be over when it is asked again. */
+export function isTransient(error: unknown): boolean {
   return (
     error instanceof ReqlError ||
     error instanceof ConnectionLost ||

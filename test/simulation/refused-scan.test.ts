@@ -1,0 +1,39 @@
+import { expect, test } from "vitest";
+import { encodeJsonObject } from "../../src/repository/json-object.js";
+import { repositoryName } from "../../src/repository/names.js";
+import { errorClasses, ReqlError } from "../../src/rethinkdb/response.js";
+import type { Source, TableReference } from "../../src/rethinkdb/source.js";
+import { overriding } from "./overriding.js";
+import { SmallWorld } from "./small-world.js";
+
+test("a table whose feed opens and whose scan is refused is opened ever more seldom, and at once after it was live", async () => {
+  const world = new SmallWorld();
+  const description = encodeJsonObject("repository", { id: "small-world", created: 0 });
+  await world.store.put(repositoryName, description);
+  const id = world.cluster.createTable("test", "orders");
+  world.cluster.write("test", "orders", { put: { id: 1 } });
+  let openings = 0;
+  let isRefusing = true;
+  const wrapSource = (source: Source) =>
+    overriding(source, {
+      openFeed: (table: TableReference) => {
+        openings += 1;
+        return source.openFeed(table);
+      },
+      walk: (table, options) => {
+        if (!isRefusing) return source.walk(table, options);
+        throw new ReqlError("Cannot perform read: lost contact", errorClasses.opFailed);
+      },
+    });
+  world.startWriter({ wrapSource });
+  await world.pass(120_000);
+  expect(openings).toBeGreaterThan(10);
+  expect(openings).toBeLessThan(25);
+  isRefusing = false;
+  await world.pass(30_000);
+  expect(world.states.at(-1)).toMatch(/live/);
+  const before = openings;
+  world.cluster.abortFeeds(id);
+  await world.pass(1000);
+  expect(openings).toBe(before + 1);
+});
