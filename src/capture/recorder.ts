@@ -53,7 +53,7 @@ const hurriedTickMs = 20;
 /** Proofs begin so far apart: half of what may lie between two of them. */
 const proofEveryMs = 1000;
 /** Surveys take at most this share of the time, however often they are wanted. */
-const surveyShareMax = 1 / 3;
+const surveyShareMax = 1 / 2;
 /** A survey that takes longer than this is not repeated for the sake of one table. */
 const recountMsMax = 20;
 /** At the end of a capture, how long the last round trips are waited for. */
@@ -149,7 +149,7 @@ export class Recorder {
         if (isDue || (this.frontier.isAwaited && !this.log.isShipping)) {
           lastTickMs = now;
           this.tick();
-        } else if (now - this.askedMs >= proofEveryMs) this.proveAll();
+        } else if (now - this.askedMs >= this.proofGapMs) this.proveAll();
       }
       await this.closeLast(proveRest);
     };
@@ -159,9 +159,14 @@ export class Recorder {
   private pauseMs(lastTickMs: number): number {
     const now = this.clock.monotonicMs();
     const toTick = lastTickMs + this.pace.tickMs - now;
-    const toProof = this.askedMs + proofEveryMs - now;
+    const toProof = this.askedMs + this.proofGapMs - now;
     const hurried = this.frontier.isAwaited ? hurriedTickMs : Number.POSITIVE_INFINITY;
     return Math.max(0, Math.min(hurried, toTick, toProof));
+  }
+
+  /** How far apart proofs begin, as long as nobody waits for one. */
+  private get proofGapMs(): number {
+    return Math.max(proofEveryMs, this.surveyMs / surveyShareMax);
   }
 
   /** Two segments: one with what is left, and, once that is proven, one that says so. */
@@ -268,10 +273,10 @@ export class Recorder {
   private proveAll(): void {
     const markedMs = this.clock.monotonicMs();
     if (markedMs - this.askedMs < this.surveyMs / surveyShareMax) return;
-    // Until it is known what the time is, nothing is proven.
-    if (!this.logClock.isSettled) return;
     this.askedBeforeMs = this.askedMs;
     this.askedMs = markedMs;
+    // Until it is known what the time is, nothing is proven.
+    if (!this.logClock.isSettled) return;
     const to = this.log.mark();
     const free = [...this.watched.values()].filter(({ feed, proving }) => feed && !proving);
     const survey = free.length > 0 ? this.survey(free) : undefined;

@@ -182,6 +182,7 @@ test("a process that stood still finds out, and says how late everything was", a
   await time.runUntil(5000);
   const before = recorder.frontier.provenTo(table);
   clock.monotonicMs = () => time.nowMs + 50_000;
+  wall.jump(50_000);
   await time.runUntil(20_000);
   const spans = await lateSpans();
   expect(spans).toHaveLength(1);

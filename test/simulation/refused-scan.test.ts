@@ -16,7 +16,7 @@ test("a table whose feed opens and whose scan is refused is opened ever more sel
   let isRefusing = true;
   const wrapSource = (source: Source) =>
     overriding(source, {
-      openFeed: (table: TableReference) => {
+      openFeed: (table: () => TableReference) => {
         openings += 1;
         return source.openFeed(table);
       },
