@@ -128,7 +128,7 @@ export class Capture {
     const first = await readFirstCatalog(source);
     if (options.spool) await deliverSpool(repository, options.spool, observer);
     const before = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
-    const isForeign = recogniseSource(source, first, before, options.acceptCluster);
+    recogniseSource(source, first, before, options.acceptCluster);
     const logClock = new LogClock(clock, (news) => observer.clockSet(news));
     await compareClocks(source, logClock);
     const claim = await claimEpoch(repository, clock, options.owner, options.takeOver, (end) => {
@@ -153,7 +153,7 @@ export class Capture {
     });
     const coverage = await readCoverage(repository.store);
     const tracker = new CatalogTracker(recorder, written, (table) => observer.writeHookGone(table));
-    if (isForeign) tracker.forgetServers();
+    if (options.acceptCluster) tracker.forgetServers();
     const capture = new Capture(
       source,
       clock,
@@ -350,15 +350,14 @@ async function deliverSpool(
 /**
  * A repository keeps one source's history: another cluster's tables would make all of its tables seem dropped. A
  * cluster is known by the servers that it ever had, and by its databases and tables.
- * @returns true if this is another cluster than the one before, and accepted
  */
 function recogniseSource(
   source: Source,
-  { structure }: CatalogReading,
+  { servers, structure }: CatalogReading,
   written: Catalog,
   accept: boolean,
-): boolean {
-  const ids = structure.map(({ key }) => key[1]!);
+): void {
+  const ids = [...servers.map(({ id }) => id), ...structure.map(({ key }) => key[1]!)];
   const known = new Set(
     [...written.servers(), ...written.databases(), ...written.tables()].map(({ id }) => id),
   );
@@ -368,7 +367,6 @@ function recogniseSource(
     throw new ThinkbackError("repository", message, { hint });
   }
   source.recognise(isForeign ? ids : [...known, ...ids]);
-  return isForeign;
 }
 
 /** What `read` gives as soon as it does not fail; nothing if the signal aborts first. */

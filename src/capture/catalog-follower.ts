@@ -7,11 +7,10 @@
  */
 import type { Clock } from "../clock.js";
 import { messageOf } from "../errors.js";
-import type { Instant } from "../instant.js";
 import type { CatalogReading } from "../rethinkdb/catalog-reader.js";
 import type { Source } from "../rethinkdb/source.js";
 import type { CatalogTracker } from "./catalog-tracker.js";
-import { accessStream, catalogStream } from "./frontier.js";
+import { accessStream, catalogStream, type Mark } from "./frontier.js";
 import type { Recorder } from "./recorder.js";
 import { withoutScratch } from "./selection.js";
 import { isTransient } from "./transient.js";
@@ -75,23 +74,24 @@ export class CatalogFollower {
   }
 
   private async readOnce(): Promise<void> {
-    const markedMs = this.clock.monotonicMs();
-    const to = this.recorder.log.mark();
+    const { frontier } = this.recorder;
+    const mark = frontier.mark();
     try {
       const reading = withoutScratch(await this.source.readCatalog());
-      this.take(reading, to, markedMs);
-      this.noteFailure(undefined);
+      const few = tooFew(reading, this.tracker.servers);
+      if (few === undefined) this.take(reading, mark);
+      this.noteFailure(few);
     } catch (error) {
       if (!isTransient(error)) throw error;
       this.noteFailure(messageOf(error));
     }
   }
 
-  private take(reading: CatalogReading, to: Instant, markedMs: number): void {
+  private take(reading: CatalogReading, mark: Mark | undefined): void {
     this.tracker.update(reading);
     this.onRead(reading);
-    this.prove(catalogStream, to, markedMs);
-    if (reading.access) this.prove(accessStream, to, markedMs);
+    if (mark) this.prove(catalogStream, mark);
+    if (mark && reading.access) this.prove(accessStream, mark);
     if (this.isRefused !== (reading.access === undefined)) {
       this.isRefused = reading.access === undefined;
       this.observer.accessRefused(this.isRefused);
@@ -99,20 +99,33 @@ export class CatalogFollower {
   }
 
   /** What the first reading of an epoch found changed is labelled with the time after it, so it counts from there. */
-  private prove(stream: string, to: Instant, markedMs: number): void {
+  private prove(stream: string, mark: Mark): void {
     const { frontier, log } = this.recorder;
     if (this.live.has(stream)) {
-      frontier.prove(stream, to, markedMs);
+      frontier.prove(stream, mark);
       return;
     }
     this.live.add(stream);
-    const since = log.mark();
-    frontier.record(stream, { state: "live", since });
-    frontier.begin(stream, since, markedMs);
+    const to = log.mark();
+    frontier.record(stream, { state: "live", since: to });
+    frontier.begin(stream, { to, atMs: mark.atMs });
   }
 
   private noteFailure(failure: string | undefined): void {
     if (failure !== this.failure) this.observer.catalogUnreadable(failure);
     this.failure = failure;
   }
+}
+
+/**
+ * Why a reading may be that of a server which is cut off; undefined if most of the servers of before have a part in it.
+ * Names, databases and users can change on any side of a cut.
+ */
+function tooFew({ servers }: CatalogReading, before: string[]): string | undefined {
+  const connected = before.filter((id) => servers.some((server) => server.id === id)).length;
+  if (2 * connected > before.length || before.length === 0) return undefined;
+  return (
+    `only ${connected} of the cluster's ${before.length} servers are connected; ` +
+    "if the others are gone for good, start again with --accept-cluster"
+  );
 }

@@ -1,5 +1,5 @@
 import type { Catalog } from "../repository/catalog.js";
-import type { CatalogReading, TableConfig } from "../rethinkdb/catalog-reader.js";
+import type { CatalogReading, CatalogRecord, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { Recorder } from "./recorder.js";
 
 /** Keeps the log's catalog equal to the source's: writes down what differs, and nothing else. */
@@ -18,9 +18,9 @@ export class CatalogTracker {
   }
 
   /** Takes a reading of the source's catalog. */
-  update({ structure, access }: CatalogReading): void {
+  update({ servers, structure, access }: CatalogReading): void {
     const seen = new Set<string>();
-    for (const { key, value } of [...structure, ...(access ?? [])]) {
+    for (const { key, value } of [...serverRecords(servers), ...structure, ...(access ?? [])]) {
       const keyText = JSON.stringify(key);
       seen.add(keyText);
       // A table that is there has indexes, also where this reading could not tell which: what was known stays.
@@ -42,11 +42,17 @@ export class CatalogTracker {
     }
   }
 
-  /** The servers of the cluster before are none of ours any more. */
+  /** Ids of the servers that were connected when the catalog was last taken. */
+  get servers(): string[] {
+    const text = this.known.get(JSON.stringify(clusterKey));
+    return text === undefined ? [] : (JSON.parse(text) as { servers: string[] }).servers;
+  }
+
+  /** The servers of the cluster before are none of ours any more, or are gone for good. */
   forgetServers(): void {
     for (const keyText of this.known.keys()) {
       const key = JSON.parse(keyText) as string[];
-      if (key[0] === "server") this.remove(keyText, key);
+      if (key[0] === "server" || key[0] === "cluster") this.remove(keyText, key);
     }
   }
 
@@ -59,6 +65,16 @@ export class CatalogTracker {
 /** Servers are kept for ever: a cluster is known by every server that it ever had. */
 const structureKinds = ["db", "table", "indexes"];
 const accessKinds = ["user", "permission"];
+
+const clusterKey = ["cluster"];
+
+function serverRecords(servers: CatalogReading["servers"]): CatalogRecord[] {
+  const ids = servers.map(({ id }) => id).sort();
+  return [
+    ...servers.map(({ id, name }) => ({ key: ["server", id], value: { id, name } })),
+    { key: clusterKey, value: { servers: ids } },
+  ];
+}
 
 function lostHook(before: string, now: object): boolean {
   const had = (JSON.parse(before) as Partial<TableConfig>).write_hook;

@@ -18,10 +18,10 @@ export const proofBoundMs = 2000;
 export const catalogStream = "catalog";
 export const accessStream = "access";
 
-interface Stream {
-  /** Everything acknowledged by then has been delivered. */
-  provenTo: Instant;
-  /** A moment of the monotonic clock that is not after `provenTo`. */
+/** An instant to be proven, or proven. */
+export interface Mark {
+  to: Instant;
+  /** A moment of the monotonic clock that is not after it. */
   atMs: number;
 }
 
@@ -32,7 +32,8 @@ interface Waiter {
 }
 
 export class Frontier {
-  private readonly streams = new Map<string, Stream>();
+  /** Up to where each stream is proven: everything acknowledged by then has been delivered. */
+  private readonly streams = new Map<string, Mark>();
   /** Proofs that stand in durable segments. */
   private readonly durable = new Map<string, Instant>();
   private waiters: Waiter[] = [];
@@ -49,29 +50,32 @@ export class Frontier {
     this.greatest = log.closedTo;
   }
 
-  /** A stream is watched from now on, or from an instant that belongs to an earlier moment of the monotonic clock. */
-  begin(stream: string, provenTo = this.log.mark(), atMs = this.clock.monotonicMs()): void {
-    this.streams.set(stream, { provenTo, atMs });
+  /** The instant that is now, for a proof that begins after it; undefined while it is not known what the time is. */
+  mark(): Mark | undefined {
+    const atMs = this.clock.monotonicMs();
+    return this.logClock.isSettled ? { to: this.log.mark(), atMs } : undefined;
+  }
+
+  /** A stream is watched from an instant on. */
+  begin(stream: string, from: Mark): void {
+    this.streams.set(stream, from);
   }
 
   end(stream: string): void {
     this.streams.delete(stream);
   }
 
-  /**
-   * A proof has ended now that began after the instant `to`.
-   * @param markedMs a moment of the monotonic clock that is not after `to`
-   */
-  prove(stream: string, to: Instant, markedMs: number): void {
+  /** A proof has ended now that began after `mark`. */
+  prove(stream: string, mark: Mark): void {
     const before = this.streams.get(stream);
-    if (!before || to <= before.provenTo || !this.logClock.isSettled) return;
+    if (!before || mark.to <= before.to || !this.logClock.isSettled) return;
     const { now, aheadMs } = this.log;
     const elapsedMs = this.clock.monotonicMs() - before.atMs;
-    const lateMs = Math.ceil(Math.max(elapsedMs, now - before.provenTo) + aheadMs);
+    const lateMs = Math.ceil(Math.max(elapsedMs, now - before.to) + aheadMs);
     if (lateMs > proofBoundMs) {
-      this.record(stream, { state: "late", since: before.provenTo + 1, to: now, lateMs });
+      this.record(stream, { state: "late", since: before.to + 1, to: now, lateMs });
     }
-    this.streams.set(stream, { provenTo: to, atMs: markedMs });
+    this.streams.set(stream, mark);
   }
 
   record(stream: string, record: CoverageRecord): void {
@@ -80,19 +84,16 @@ export class Frontier {
 
   /** How far the stream is proven; the end of the last tick if it is not watched. */
   provenTo(stream: string): Instant {
-    return this.streams.get(stream)?.provenTo ?? this.log.closedTo;
+    return this.streams.get(stream)?.to ?? this.log.closedTo;
   }
 
   /** For the footer of the segment that is closed next. */
   facts(): Pick<TickFacts, "frontier" | "lagging" | "proofBoundMs"> {
     const proofs = [...this.streams];
-    const frontier = proofs.reduce(
-      (most, [, { provenTo }]) => Math.max(most, provenTo),
-      this.greatest,
-    );
+    const frontier = proofs.reduce((most, [, { to }]) => Math.max(most, to), this.greatest);
     this.greatest = frontier;
-    const behind = proofs.filter(([, { provenTo }]) => provenTo < frontier);
-    const lagging = Object.fromEntries(behind.map(([id, { provenTo }]) => [id, provenTo]));
+    const behind = proofs.filter(([, { to }]) => to < frontier);
+    const lagging = Object.fromEntries(behind.map(([id, { to }]) => [id, to]));
     return { frontier, lagging, proofBoundMs };
   }
 
@@ -103,7 +104,7 @@ export class Frontier {
 
   /** The proofs that a segment closed now will hold. */
   snapshot(): Map<string, Instant> {
-    return new Map([...this.streams].map(([id, { provenTo }]) => [id, provenTo]));
+    return new Map([...this.streams].map(([id, { to }]) => [id, to]));
   }
 
   /** A segment that holds these proofs is durable. */
@@ -128,7 +129,7 @@ export class Frontier {
 
   /** True if every stream is proven up to `instant`. */
   hasPassed(instant: Instant): boolean {
-    return [...this.streams.values()].every(({ provenTo }) => provenTo >= instant);
+    return [...this.streams.values()].every(({ to }) => to >= instant);
   }
 
   /** Resolves when the proof of `stream` is at or after `after`, and durable; rejects if the signal aborts first. */

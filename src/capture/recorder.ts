@@ -14,7 +14,7 @@ import type { Feed } from "../rethinkdb/feed.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
 import { StoreFull } from "../storage/object-store.js";
 import { DeliveryProof, type Surveyed } from "./delivery-proof.js";
-import { Frontier } from "./frontier.js";
+import { Frontier, type Mark } from "./frontier.js";
 import type { LogClock } from "./log-clock.js";
 import { type PaceChange, TickPace } from "./tick-pace.js";
 import { isTransient } from "./transient.js";
@@ -190,7 +190,7 @@ export class Recorder {
   /** From now on the table's frontier follows from proofs of `feed`; `onLost` is told if it has to be given up. */
   watch(table: () => TableReference, feed: Feed, onLost: (reason: Error) => void): void {
     const { id } = table();
-    this.frontier.begin(id);
+    this.frontier.begin(id, { to: this.log.mark(), atMs: this.clock.monotonicMs() });
     this.watched.set(id, {
       table,
       feed,
@@ -275,18 +275,20 @@ export class Recorder {
     if (markedMs - this.askedMs < this.surveyMs / surveyShareMax) return;
     this.askedBeforeMs = this.askedMs;
     this.askedMs = markedMs;
-    // Until it is known what the time is, nothing is proven.
-    if (!this.logClock.isSettled) return;
-    const to = this.log.mark();
+    const mark = this.frontier.mark();
     const free = [...this.watched.values()].filter(({ feed, proving }) => feed && !proving);
-    const survey = free.length > 0 ? this.survey(free) : undefined;
+    if (mark && free.length > 0) this.begin(mark, free);
+    // Silence counts up to when an answer was asked for: this process may have stood still since.
+    for (const watched of this.watched.values()) this.checkHeartbeat(watched, this.askedBeforeMs);
+  }
+
+  private begin(mark: Mark, free: WatchedFeed[]): void {
+    const survey = this.survey(free);
     for (const watched of free) {
-      watched.proving = this.prove(watched, to, markedMs, survey!).finally(() => {
+      watched.proving = this.prove(watched, mark, survey).finally(() => {
         watched.proving = undefined;
       });
     }
-    // Silence counts up to when an answer was asked for: this process may have stood still since.
-    for (const watched of this.watched.values()) this.checkHeartbeat(watched, this.askedBeforeMs);
   }
 
   /** What the servers count for the tables; a table that they do not answer for is not in it. */
@@ -319,13 +321,12 @@ export class Recorder {
   }
 
   /**
-   * Everything acknowledged before `to` has been delivered, as DeliveryProof finds out, and the feed's connection lives.
+   * Everything acknowledged before `mark` has been delivered, as DeliveryProof finds out, and the feed's connection lives.
    * A slow proof proves the instant that it began after, and no later one; without one the frontier stays.
    */
   private async prove(
     watched: WatchedFeed,
-    to: Instant,
-    markedMs: number,
+    mark: Mark,
     survey: Promise<Map<string, Surveyed>>,
   ): Promise<void> {
     const { table, delivery, stop } = watched;
@@ -339,7 +340,7 @@ export class Recorder {
       await answering;
       if (!surveyed || stop.signal.aborted) return;
       const isProven = await delivery.prove(surveyed, recount, stop.signal);
-      if (isProven && watched.feed) this.frontier.prove(id, to, markedMs);
+      if (isProven && watched.feed) this.frontier.prove(id, mark);
     } catch (error) {
       // A feed that is lost is reported by its own reader, or by the heartbeat.
       if (!stop.signal.aborted && !isTransient(error)) this.giveUp(watched, error as Error);

@@ -31,11 +31,12 @@ function matcher(pattern: string): RegExp {
 }
 
 /** The catalog without what a drill has made on the source: copies of what is captured already, soon to be dropped. */
-export function withoutScratch({ structure, access }: CatalogReading): CatalogReading {
+export function withoutScratch(reading: CatalogReading): CatalogReading {
+  const { structure, access } = reading;
   const scratch = new Set(structure.filter(isOfScratchDatabase).map(({ key }) => key[1]));
-  if (scratch.size === 0) return { structure, access };
+  if (scratch.size === 0) return reading;
   const isOurs = ({ key }: CatalogRecord) => !key.some((part) => scratch.has(part));
-  return { structure: structure.filter(isOurs), access: access?.filter(isOurs) };
+  return { ...reading, structure: structure.filter(isOurs), access: access?.filter(isOurs) };
 }
 
 function isOfScratchDatabase({ key, value }: CatalogRecord): boolean {

@@ -4,7 +4,9 @@ import { isRefusal, ReqlError } from "./response.js";
 
 /** The catalog as it was at some moment after it was asked for. */
 export interface CatalogReading {
-  /** Servers, databases, tables and their indexes. */
+  /** The servers that the one which was asked is connected to, itself included. */
+  servers: { id: string; name: string }[];
+  /** Databases, tables and their indexes. */
   structure: CatalogRecord[];
   /** Users and permissions; undefined if they may not be read now. */
   access: CatalogRecord[] | undefined;
@@ -12,7 +14,8 @@ export interface CatalogReading {
 
 /**
  * One entry of the catalog. Keys:
- *   ["server", <id>]                {id, name}; of every server that was ever seen
+ *   ["server", <id>]                {id, name}; of every server that was ever connected
+ *   ["cluster"]                     {servers: [<id>]}; those that are connected
  *   ["db", <id>]                    {id, name}
  *   ["table", <id>]                 the row of table_config
  *   ["indexes", <table id>]         {indexes: [{index, function, multi, geo, outdated, query}]}
@@ -50,22 +53,22 @@ export interface IndexStatus {
 }
 
 /**
- * Reads the whole catalog. Tables whose replicas cannot be reached come with their `error` and without indexes.
+ * Reads the whole catalog. Tables whose replicas cannot be reached come with their `error` and without indexes. A server
+ * that is cut off from the others goes on answering from what it knows; `jobs` it can only answer when each of those that
+ * it takes to be connected has (seen live on 2.4.4).
  */
 export async function readCatalog(connection: Connection): Promise<CatalogReading> {
   const [servers, dbs, tables, users, permissions] = await Promise.all([
-    connection.rows(systemTable("server_config")),
+    connection.rows(systemTable("server_config").pluck!("id", "name")),
     connection.rows(systemTable("db_config")),
     connection.rows(systemTable("table_config")),
     readIfPermitted(connection, "users"),
     readIfPermitted(connection, "permissions"),
+    connection.rows(systemTable("jobs").count!()),
   ]);
   const configs = tables as TableConfig[];
   const indexes = await readIndexes(connection, configs);
   const structure = [
-    ...(servers as { id: string; name: string }[]).map(({ id, name }) => {
-      return { key: ["server", id], value: { id, name } };
-    }),
     ...(dbs as { id: string }[]).map((db) => ({ key: ["db", db.id], value: db })),
     ...configs.map((table) => ({ key: ["table", table.id], value: table })),
     ...indexes,
@@ -78,7 +81,7 @@ export async function readCatalog(connection: Connection): Promise<CatalogReadin
         value: p,
       })),
     ];
-  return { structure, access };
+  return { servers: servers as CatalogReading["servers"], structure, access };
 }
 
 /** Undefined if the grant is missing that this needs: then nothing is known, which is not the same as nothing there. */

@@ -55,7 +55,7 @@ export class RethinkSource implements Source {
       .map(({ value }) => value as TableConfig);
     this.topology = topologyOf(configs, readAtMs);
     // The servers that join a cluster which is known are known.
-    if (this.recognised.size > 0) this.recognise(serversIn(reading));
+    if (this.recognised.size > 0) this.recognise(reading.servers.map(({ id }) => id));
     return reading;
   }
 
@@ -226,8 +226,4 @@ export class RethinkSource implements Source {
       throw error;
     }
   }
-}
-
-function serversIn({ structure }: CatalogReading): string[] {
-  return structure.filter(({ key }) => key[0] === "server").map(({ key }) => key[1]!);
 }

@@ -7,7 +7,7 @@ import type { Timers } from "./timers.js";
 export const LOOK_AGAIN_MS = 50;
 
 /** The system tables that are put together from the answers of all members. */
-const gatheredTables = ["table_config", "table_status", "stats"];
+const gatheredTables = ["table_config", "table_status", "stats", "jobs"];
 
 /** What of these asks every replica of a table, also for one row. */
 const askingReplicas = ["table_status", "info", "index_status"];
@@ -31,7 +31,8 @@ export class Outages {
   /** @throws {NotYet} while a query that was sent then has to wait for what it reads */
   checkReadings({ readings }: Reach, sentMs: number): void {
     const asksOthers = readings.some(
-      ({ table, whole }) => askingReplicas.includes(table) || (table === "stats" && whole),
+      ({ table, whole }) =>
+        askingReplicas.includes(table) || (["stats", "jobs"].includes(table) && whole),
     );
     if (asksOthers && this.#alone()) throw new NotYet(LOOK_AGAIN_MS);
     const delays = readings.map(({ table, whole }) => {

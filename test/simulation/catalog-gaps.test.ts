@@ -23,8 +23,8 @@ beforeEach(async () => {
 const reading = (change: (records: CatalogRecord[]) => CatalogRecord[]) => (source: Source) =>
   overriding(source, {
     readCatalog: async () => {
-      const { structure, access } = await source.readCatalog();
-      return { structure: change(structure), access };
+      const reading = await source.readCatalog();
+      return { ...reading, structure: change(reading.structure) };
     },
   });
 

@@ -75,12 +75,13 @@ describe("withoutScratch", () => {
       { key: ["permission", "u", "d3", "t3"], value: { id: ["u", "d3", "t3"] } },
     ];
     const access = [{ key: ["permission", "u", "d3"], value: {} }];
-    const reading = { structure: [...kept, ...drilled], access };
-    expect(withoutScratch(reading)).toEqual({ structure: kept, access: [] });
+    const servers = [{ id: "s1", name: "one" }];
+    const reading = { servers, structure: [...kept, ...drilled], access };
+    expect(withoutScratch(reading)).toEqual({ servers, structure: kept, access: [] });
   });
 
   test("leaves everything else as it is", () => {
-    const reading = { structure: kept, access: undefined };
+    const reading = { servers: [], structure: kept, access: undefined };
     expect(withoutScratch(reading)).toEqual(reading);
   });
 });
