@@ -77,6 +77,8 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     })),
     serverClock: status.serverClock,
     clockAheadMs: status.clockAheadMs,
+    clockWaitedOutMs: status.clockWaitedOutMs,
+    aheadOfSource: status.aheadOfSource ? aheadResult(status.aheadOfSource) : null,
     pins: status.pins.map(pinResult),
     tables: status.tables.map((table) => ({
       ...table,
@@ -251,15 +253,25 @@ function coverageBar({ intervals }: Covered, from: Instant, to: Instant): string
 const clockNoteMs = 1000;
 
 /** Says how far the clocks of source and capture differ, where that is more than can be overlooked. */
-function clockNote({ serverClock, clockAheadMs }: RepositoryStatus): string {
+function clockNote(status: RepositoryStatus): string {
+  const { serverClock, clockAheadMs, clockWaitedOutMs, aheadOfSource } = status;
   const notes: string[] = [];
-  if (serverClock && Math.abs(serverClock.offsetMs) > clockNoteMs) {
+  if (clockWaitedOutMs !== 0) {
+    notes.push(
+      `its writer's clock is set off by ${clockWaitedOutMs} ms, which the source's clock does not confirm: set it right`,
+    );
+  } else if (serverClock && Math.abs(serverClock.offsetMs) > clockNoteMs) {
     notes.push(
       `the source's clock is ${serverClock.offsetMs} ms off, ± ${serverClock.uncertaintyMs}`,
     );
   }
   if (clockAheadMs > clockNoteMs)
     notes.push(`the log's time runs ${clockAheadMs} ms ahead of its writer's clock`);
+  if (aheadOfSource) {
+    notes.push(
+      `ahead of it since ${formatInstant(aheadOfSource.since)}: set the one that is wrong`,
+    );
+  }
   return notes.length === 0 ? "" : `  (${notes.join("; ")})`;
 }
 
@@ -273,6 +285,10 @@ function lateText({ spans, worstMs }: LateSummary): string {
 
 function secondsText(ms: number): string {
   return `${(ms / 1000).toFixed(1)} s`;
+}
+
+function aheadResult({ since, ms }: NonNullable<RepositoryStatus["aheadOfSource"]>) {
+  return { since: formatInstant(since), ms };
 }
 
 function documentsText({ documents, documentsExact }: TableStatus): string {

@@ -104,6 +104,8 @@ export interface RepositoryStatus {
   /** As the last segment says, see SegmentFooter. */
   serverClock: SegmentFooter["serverClock"];
   clockAheadMs: number;
+  clockWaitedOutMs: number;
+  aheadOfSource: SegmentFooter["aheadOfSource"];
   acknowledgements: Acknowledgement[];
   pins: Pin[];
 }
@@ -155,6 +157,8 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     resolutions: resolutionsOf(view),
     serverClock: last?.serverClock ?? null,
     clockAheadMs: last?.clockAheadMs ?? 0,
+    clockWaitedOutMs: last?.clockWaitedOutMs ?? 0,
+    aheadOfSource: last?.aheadOfSource,
     acknowledgements: await listAcknowledgements(store),
     pins: await listPins(store),
   };

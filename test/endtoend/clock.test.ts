@@ -1,0 +1,153 @@
+/** A real process whose machine's clock is set wrong, and right again, by libfaketime. The server's clock is right. */
+import { readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { r } from "../server/driver.js";
+import { cli, type Running, start, untilStatus } from "./cli.js";
+import { iso, kill, Stage, stop, tableOf, until } from "./stage.js";
+
+const library = findLibrary();
+if (!library) {
+  console.warn(
+    "libfaketime is not installed: the clock of a real process is NOT tested (apt: libfaketime)",
+  );
+}
+
+let stage: Stage;
+let repo: string;
+let wrongBy: string;
+const running: Running[] = [];
+/** When each document was written and acknowledged, by its number. */
+const written = new Map<number, { before: number; after: number }>();
+
+beforeAll(async () => {
+  stage = await Stage.open();
+  repo = stage.repo("clock");
+  wrongBy = join(stage.directory, "wrong-by");
+  await stage.query(r.dbCreate("shop"));
+  await stage.query(r.db("shop").tableCreate("orders"));
+  stage.onClose(() => Promise.all(running.map(kill)));
+});
+
+afterAll(() => stage.close());
+
+/** Where Debian and others put it. */
+function findLibrary(): string | undefined {
+  const name = "libfaketimeMT.so.1";
+  const folders = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].flatMap((folder) => {
+    const below = listed(folder).map((one) => join(folder, one));
+    return [folder, ...below].map((one) => join(one, "faketime"));
+  });
+  const found = folders.find((folder) => listed(folder).includes(name));
+  return found && join(found, name);
+}
+
+function listed(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
+
+function setClock(offset: string): void {
+  writeFileSync(wrongBy, `${offset}\n`);
+}
+
+/** A capture on a machine whose clock is set by setClock. */
+function capture(): Running {
+  const env = {
+    LD_PRELOAD: library!,
+    FAKETIME_TIMESTAMP_FILE: wrongBy,
+    FAKETIME_NO_CACHE: "1",
+    DONT_FAKE_MONOTONIC: "1",
+  };
+  const one = start(
+    ["run", "--source", stage.address, "--repo", repo, "--tick", "1s", "--no-fold"],
+    env,
+  );
+  running.push(one);
+  return one;
+}
+
+async function write(): Promise<void> {
+  const id = written.size;
+  const before = Date.now();
+  await stage.query(r.db("shop").table("orders").insert({ id }));
+  written.set(id, { before, after: Date.now() });
+}
+
+/** Writes every 300 ms. */
+async function work(ms: number): Promise<void> {
+  const end = Date.now() + ms;
+  while (Date.now() < end) {
+    await write();
+    const next = Date.now() + 300;
+    await until("the next write is due", () => Date.now() >= next);
+  }
+}
+
+/** The table is captured completely, and proven up to now. A quiet table would prove itself every ten seconds only. */
+async function untilProven(): Promise<void> {
+  await write();
+  const { after } = [...written.values()].at(-1)!;
+  await untilStatus(repo, async (now) => {
+    await write();
+    const table = tableOf(now, "shop.orders");
+    return table?.state === "live" && Date.parse(table.lastRestorable ?? "") > after + 2000;
+  });
+}
+
+/** At exact instants the document is not there two seconds before it was written, and is there two seconds after. */
+async function expectRightLabel(id: number): Promise<void> {
+  const { before, after } = written.get(id)!;
+  const show = (at: number) =>
+    cli(["show", "--repo", repo, "shop.orders", String(id), "--at", iso(at)]);
+  const [early, late] = await Promise.all([show(before - 2000), show(after + 2000)]);
+  expect({ id, status: early.status, is: early.stderr }).toMatchObject({ id, status: 6 });
+  expect({ id, status: late.status, is: late.stderr }).toMatchObject({ id, status: 0 });
+}
+
+test.skipIf(!library)(
+  "a clock that is a day ahead for 1.5 s moves no label",
+  async () => {
+    setClock("+0");
+    const one = capture();
+    await untilProven();
+    await work(4000);
+    const first = written.size;
+    setClock("+1d");
+    await work(1500);
+    setClock("+0");
+    await work(3000);
+    await untilProven();
+    for (let id = first - 4; id < first + 8; id += 2) await expectRightLabel(id);
+    const { stderr } = await stop(one);
+    expect(stderr.match(/does not confirm it/g)).toHaveLength(1);
+    expect(stderr.match(/is right again/g)).toHaveLength(1);
+  },
+  120_000,
+);
+
+test.skipIf(!library)(
+  "a start by such a clock, and by one ten years back, is refused and costs nothing",
+  async () => {
+    const last = written.size - 1;
+    for (const offset of ["+1d", "-3650d"]) {
+      setClock(offset);
+      const { status, stderr } = await capture().finished;
+      expect(status).toBe(13);
+      expect(stderr).toContain("this machine's clock says");
+    }
+    await expectRightLabel(last - 8);
+    setClock("+0");
+    const one = capture();
+    await untilProven();
+    const id = written.size;
+    await work(5000);
+    await untilProven();
+    await expectRightLabel(id + 8);
+    expect((await stop(one)).status).toBe(0);
+  },
+  120_000,
+);
