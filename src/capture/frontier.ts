@@ -25,9 +25,13 @@ export interface Mark {
   atMs: number;
 }
 
+/** How long ticks and proofs hurry for somebody who waits; what takes longer is not held up by them. */
+const hurryMs = 2000;
+
 interface Waiter {
   stream: string;
   after: Instant;
+  sinceMs: number;
   resolve: (frontier: Instant) => void;
 }
 
@@ -118,8 +122,10 @@ export class Frontier {
     });
   }
 
+  /** True while somebody has begun to wait not long ago. */
   get isAwaited(): boolean {
-    return this.waiters.length > 0;
+    const now = this.clock.monotonicMs();
+    return this.waiters.some(({ sinceMs }) => now - sinceMs < hurryMs);
   }
 
   /** True if a segment would give somebody what they wait for. */
@@ -132,10 +138,28 @@ export class Frontier {
     return [...this.streams.values()].every(({ to }) => to >= instant);
   }
 
+  /** As `reaches`, but resolves after `ms` in any case. */
+  async reachesWithin(
+    ms: number,
+    stream: string,
+    after: Instant,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const patience = new AbortController();
+    const ended = AbortSignal.any([signal, patience.signal]);
+    const reached = this.reaches(stream, after, ended);
+    try {
+      await Promise.race([reached, this.clock.sleep(ms, signal)]);
+    } finally {
+      reached.catch(() => undefined);
+      patience.abort(new Error("no longer waited for"));
+    }
+  }
+
   /** Resolves when the proof of `stream` is at or after `after`, and durable; rejects if the signal aborts first. */
   reaches(stream: string, after: Instant, signal: AbortSignal): Promise<Instant> {
     return new Promise((resolve, reject) => {
-      const waiter: Waiter = { stream, after, resolve };
+      const waiter: Waiter = { stream, after, sinceMs: this.clock.monotonicMs(), resolve };
       this.waiters.push(waiter);
       const giveUp = () => {
         this.waiters = this.waiters.filter((other) => other !== waiter);

@@ -51,6 +51,8 @@ export interface TableCaptureContext {
 
 const reopenFirstMs = 200;
 const reopenLastMs = 10_000;
+/** How long a table that could be called live waits for the catalog; where that cannot be read it is live without. */
+const catalogMsMax = 3000;
 
 export class TableCapture {
   /** Resolves when the table is live for the first time in this run, or gone; the next tick to be closed says so. */
@@ -198,8 +200,8 @@ export class TableCapture {
     }
     // An event may come after the row that holds it already. The proof says that those have come.
     const instant = await frontier.reaches(id, log.stamp().time, signal);
-    // A table is of no use before the catalog says what it is.
-    await frontier.reaches(catalogStream, instant, signal);
+    // A restore wants to know what the table is called too, as a rule a moment later.
+    await frontier.reachesWithin(catalogMsMax, catalogStream, instant, signal);
     signal.throwIfAborted();
     // Changes of the very millisecond in which the feed opened belong to the log.
     await copied?.finish(instant, since - 1, signal);

@@ -12,6 +12,7 @@
 import type { Connection, ResponseStream } from "./connection.js";
 import { r, tableTerm } from "./reql.js";
 import type { TableReference } from "./source.js";
+import { checkIdentity } from "./walk.js";
 
 /** A fence that waits: opened, and not asked for the rest of its keys yet. */
 interface OpenFence {
@@ -160,18 +161,19 @@ export class FenceChain {
       { max_batch_rows: 1 },
       () => gate,
     );
-    const first = await stream.next();
-    if (first.done) throw new Error("the fence ended at once");
-    const reach = first.value.rows().filter((row) => !isState(row)).length;
-    const fence = {
-      stream,
-      release,
-      openedMs: this.monotonicMs(),
-      reach,
-      delivered: this.delivered(),
-    };
-    if (this.closed) await stream.return();
-    return fence;
+    try {
+      const first = await stream.next();
+      if (first.done) throw new Error("the fence ended at once");
+      const openedMs = this.monotonicMs();
+      // A name may have come to stand for another table.
+      await checkIdentity(this.connection, this.table());
+      const reach = first.value.rows().filter((row) => !isState(row)).length;
+      if (this.closed) throw new Error("the feed was closed meanwhile");
+      return { stream, release, openedMs, reach, delivered: this.delivered() };
+    } catch (error) {
+      await stream.return();
+      throw error;
+    }
   }
 }
 
