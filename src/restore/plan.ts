@@ -130,11 +130,11 @@ async function planCatalog(
   const catalog = await catalogAt(log, found.instant ?? instant);
   if (catalog.records.size === 0) throw nothingKnown(coverage.tables, instant);
   if (found.instant === undefined) {
-    if (!request.allowInexact) throw inexactCatalog(found, instant);
+    if (!request.allowInexact) throw inexactCatalog(coverage.catalog, found, instant);
     const { why: _, ...of } = found;
     return { catalog, catalogAsOf: { ...of, instant, isOpen: false } };
   }
-  if (!isAllowed(found, request)) throw inexactCatalog(found, instant);
+  if (!isAllowed(found, request)) throw inexactCatalog(coverage.catalog, found, instant);
   return { catalog, catalogAsOf: found };
 }
 
@@ -150,7 +150,7 @@ async function planAccessAt(
   const found = asOf(coverage.access, instant, request.gap ?? "before");
   if (found.instant === undefined && found.why.is === "unknown") throw accessUnknown(instant);
   if (found.instant === undefined || !isAllowed(found, request)) {
-    throw inexactAccess(found, instant);
+    throw inexactAccess(coverage.access, found, instant);
   }
   const { renames } = request;
   const access = planAccess(catalog, await catalogAt(log, found.instant), (db, table) => {
