@@ -137,11 +137,20 @@ function asOfResult({ class: of, reason, lateMs, instant }: AsOf): object {
   };
 }
 
+/** Users and grants that hold a restore back by more than this are worth a word. */
+const behindNoteMs = 30_000;
+
 function printPlan(plan: RestorePlan, output: Output): void {
   output.line(`restoring to ${formatInstant(plan.instant)}`);
   if (plan.asked !== undefined) {
     output.line(
       `the history is thinned at ${formatInstant(plan.asked)}: this is the last instant before that is kept`,
+    );
+  }
+  if ((plan.withoutAccess ?? 0) > plan.instant + behindNoteMs) {
+    output.note(
+      "thinkback: users and grants are known no farther; " +
+        `--without-access restores all else to ${formatInstant(plan.withoutAccess!)}`,
     );
   }
   const rows = plan.tables.map(({ from, to, base, indexes, ...of }) => [

@@ -168,8 +168,9 @@ function isNew(next: Expiry, before: Expiry | undefined, tables: ExpiringTable[]
 function isLeftOut({ watched }: TableCoverage, view: LogView, aged: Instant): boolean {
   const latest = view.claims.at(-1);
   if (watched || !latest) return !watched;
-  const began = view.beginOf(latest.epoch);
-  return began !== undefined && began + saysWithinMs <= aged;
+  // The clock by which it began may have been wrong; where its log begins, time may have jumped.
+  const wroteBy = view.wroteBy(latest.epoch);
+  return wroteBy !== undefined && wroteBy + saysWithinMs <= aged;
 }
 
 /** The first instant of a table that is claimed since the last expiry. */

@@ -201,6 +201,7 @@ class LogFolder {
       kept: [],
       epochs: await epochFacts(view, batch),
       opening,
+      coverageLink: batch.coverageLink,
       lost: catalog.lost,
     });
     this.report.bytesRead += batch.storedBytes;
@@ -273,6 +274,7 @@ class LogFolder {
       kept: isThinned ? kept : [],
       epochs: mergedEpochs(pieces.map(({ manifest }) => manifest)),
       opening: first.manifest.opening,
+      coverageLink: first.manifest.coverageLink,
       lost: [...new Set(pieces.flatMap(({ manifest }) => manifest.lost))],
     });
     for (const piece of pieces) this.report.bytesRead += storedBytes(piece.manifest);

@@ -95,6 +95,10 @@ export class SegmentBatch {
     return this.firstFooter!.previous;
   }
 
+  get coverageLink(): string | null {
+    return this.firstFooter!.links.coverage;
+  }
+
   tables(): string[] {
     return [...this.streams.keys()].filter((id) => id !== "catalog" && id !== "coverage").sort();
   }

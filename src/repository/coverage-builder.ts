@@ -98,13 +98,19 @@ export class CoverageBuilder {
   /**
    * Goes on from what is known of after a gap in the records; up to `proven` the table is known from before it. Where it
    * is not in one stretch with what comes after, nothing is said of the gap.
-   * @param lost where the gap begins, and why there is one. Its records may have said that what came in after `proven`
-   * was late.
+   * @param lost where the gap begins and why there is one, if records are lost in it: they may have said that what came
+   * in after `proven` was late
    */
-  resume(opening: CoverageState, proven: Instant, lost: { from: Instant; reason: string }): void {
+  resume(
+    opening: CoverageState,
+    proven: Instant,
+    lost: { from: Instant; reason: string } | undefined,
+  ): void {
     const { exactFrom, hole, state, frontier, lastCopy } = opening;
-    const doubt = { from: proven + 1, to: lost.from - 1, reason: lost.reason };
-    this.doubts.push({ ...doubt, class: "damaged" });
+    if (lost) {
+      const { from, reason } = lost;
+      this.doubts.push({ from: proven + 1, to: from - 1, class: "damaged", reason });
+    }
     this.late.push(...(opening.late ?? []));
     if (this.exactFrom !== exactFrom) this.closeExact(Math.min(proven, hole?.since ?? proven));
     if (this.hole?.since !== hole?.since) this.closeHole(proven + 1, "unwatched");

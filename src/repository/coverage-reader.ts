@@ -20,7 +20,7 @@ import type { Expiry } from "./expiry.js";
 import type { FoldedOpening } from "./folded.js";
 import { recordsInFolded } from "./folded-reader.js";
 import { parseStored, type Version } from "./lines.js";
-import { openSegment, segmentVersions } from "./log.js";
+import { byPlaceInLog, openSegment, segmentVersions } from "./log.js";
 import {
   type FoldedPiece,
   type LogGap,
@@ -29,7 +29,7 @@ import {
   type SegmentPiece,
 } from "./log-view.js";
 import { lostCatalogs } from "./lost-catalogs.js";
-import { basePrefix } from "./names.js";
+import { basePrefix, parseSegmentName } from "./names.js";
 import type { SegmentFooter } from "./segment.js";
 import { holdersInRun } from "./stream-records.js";
 
@@ -340,15 +340,22 @@ class HistoryReader {
 
   /** Goes on from what a folded segment says of all that came before it. */
   private adopt({ manifest }: FoldedPiece, gap: LogGap | undefined): void {
+    const lost = gap && this.isKnown(manifest.coverageLink) ? undefined : gap;
     this.epoch = manifest.first.epoch;
     this.watched = new Set();
     for (const [table, state] of Object.entries(manifest.opening)) {
       const known = this.tables.get(table);
-      if (known && gap) known.resume(state, this.provenBefore(known, gap.from), gap);
+      if (known && gap) known.resume(state, this.provenBefore(known, gap.from), lost);
       else this.tables.set(table, new CoverageBuilder(table, state));
       if (state.watched) this.watched.add(table);
     }
     this.facts = undefined;
+  }
+
+  /** True if the last segment with coverage records before a gap lies before it: then the gap had none. */
+  private isKnown(coverageLink: string | null): boolean {
+    const holder = coverageLink === null ? undefined : parseSegmentName(coverageLink);
+    return !holder || (this.last !== undefined && byPlaceInLog(holder, this.last.last) <= 0);
   }
 
   /** Records of before `piece` are lost: whether a table was watched is not known again until the next record. */

@@ -75,6 +75,8 @@ export interface FoldedManifest {
   coverage: FoldedRecords | null;
   /** The coverage of each table as it was when the folded segment begins. */
   opening: Record<string, FoldedOpening>;
+  /** The latest segment before it that holds coverage records, as its first segment says; null if none does. */
+  coverageLink: string | null;
   /** Objects that are lost and may have held catalog or coverage records from before it. */
   lost: string[];
 }
@@ -120,6 +122,7 @@ function isManifest(manifest: Partial<FoldedManifest>): boolean {
     (previous === null || isReference(previous)) &&
     Array.isArray(kept) &&
     kept.every(isCount) &&
+    (manifest.coverageLink === null || isName(manifest.coverageLink)) &&
     Array.isArray(lost) &&
     Array.isArray(epochs) &&
     epochs.every(isEpoch) &&

@@ -121,14 +121,16 @@ export class LogView {
     return (epochs.find(({ to }) => to >= instant) ?? epochs.at(-1))?.epoch;
   }
 
-  /** When the log of an epoch begins, as far as it is kept; undefined if there is nothing of it. By the log's own time. */
-  beginOf(epoch: number): Instant | undefined {
+  /**
+   * An instant by which the writer of an epoch had written, by the log's own time: the end of what the first piece that
+   * is kept holds of it. Undefined if there is nothing.
+   */
+  wroteBy(epoch: number): Instant | undefined {
     const piece = this.pieces.find(
       ({ first, last }) => first.epoch <= epoch && epoch <= last.epoch,
     );
-    if (piece?.kind !== "folded") return piece?.from;
-    const before = piece.manifest.epochs.findLast((one) => one.epoch < epoch);
-    return before ? before.to + 1 : piece.from;
+    if (piece?.kind !== "folded") return piece?.to;
+    return piece.manifest.epochs.find((one) => one.epoch === epoch)?.to;
   }
 
   /** What is missing between the pieces, or in them. */

@@ -52,15 +52,23 @@ export function inexact(
 }
 
 /** The error for a catalog that is not exact. */
-export function inexactCatalog(of: AsOf | NoState, instant: Instant): ThinkbackError {
+export function inexactCatalog(
+  coverage: TableCoverage | undefined,
+  of: AsOf | NoState,
+  instant: Instant,
+): ThinkbackError {
   const what = "tables, names, indexes and hooks";
-  return inexactSystem("the catalog", what, of, instant, "");
+  return inexactSystem("the catalog", what, coverage, of, instant);
 }
 
 /** The error for users and grants that are not exact. */
-export function inexactAccess(of: AsOf | NoState, instant: Instant): ThinkbackError {
-  const without = "; or give --without-access to leave them out";
-  return inexactSystem("access", "users and grants", of, instant, without);
+export function inexactAccess(
+  coverage: TableCoverage | undefined,
+  of: AsOf | NoState,
+  instant: Instant,
+): ThinkbackError {
+  const more = "; or --without-access to leave them out";
+  return inexactSystem("access", "users and grants", coverage, of, instant, more);
 }
 
 /** The error for a restore of everything where users and grants were never known. */
@@ -77,21 +85,20 @@ export function accessUnknown(instant: Instant): ThinkbackError {
 function inexactSystem(
   name: string,
   what: string,
+  coverage: TableCoverage | undefined,
   of: AsOf | NoState,
   instant: Instant,
-  more: string,
+  more = "",
 ): ThinkbackError {
-  const known = knownText(what, of);
   const why = of.reason === undefined ? "" : ` (${of.reason})`;
+  const nearest = (coverage ? nearestExact(coverage, instant) : []).map(formatInstant);
+  const exact = nearest.length === 0 ? "no instant is exact yet" : nearest.join(" and ");
+  const flag = of.instant === undefined ? "" : `; or give ${flagsFor(of)}`;
   return new ThinkbackError(
     of.class === "damaged" ? "damaged" : "instant",
-    `${name} is ${classText(of)} at ${formatInstant(instant)}${why}: ${known}`,
-    {
-      hint:
-        of.instant === undefined
-          ? `take another instant${more}`
-          : `take an earlier instant, or give ${flagsFor(of)}${more}`,
-    },
+    `${name} is not known exactly at ${formatInstant(instant)}: ` +
+      `that instant is ${classText(of)}${why}, and ${knownText(what, of)}`,
+    { hint: `nearest exact: ${exact}${flag}${more}` },
   );
 }
 

@@ -65,6 +65,8 @@ export interface RestorePlan {
   access: PlannedAccess;
   /** As `catalog`, of users and grants; undefined if they are not restored. */
   accessAsOf: AsOf | undefined;
+  /** Without users and grants, a restore to the newest instant would go to this one. */
+  withoutAccess: Instant | undefined;
   /** Tables that existed at the instant, but of which nothing was captured. */
   notCaptured: string[];
   /**
@@ -81,8 +83,8 @@ export async function planRestore(of: Repository, request: RestoreRequest): Prom
   const log = await LogView.read(store);
   const coverage = await readAllCoverage(log);
   const instant = request.at ?? (await newestInstant(log, request, coverage));
-  const { catalog, catalogAsOf } = await planCatalog(log, coverage, instant, request);
-  const chosen = chooseTables(catalog, request, catalogAsOf.instant);
+  const { catalog, catalogAsOf, refusal } = await planCatalog(log, coverage, instant, request);
+  const chosen = chooseKnown(catalog, request, catalogAsOf.instant, refusal);
   refuseIdleRenames(chosen, catalog, request);
   const captured = capturedOf(chosen, coverage.tables, instant, request);
   const kept = nearestKept(captured, coverage.tables, instant);
@@ -94,12 +96,16 @@ export async function planRestore(of: Repository, request: RestoreRequest): Prom
     const known = coverage.tables.get(config.id)!;
     tables.push(await planTable(repository, config, catalog, known, instant, request));
   }
+  // What is wrong with a table says more, so it is said first.
+  if (refusal) throw refusal;
   return {
     instant,
     databases: databasesToHave(catalog, tables, request),
     tables,
     catalog: catalogAsOf,
     ...(await planAccessAt(log, catalog, coverage, instant, request)),
+    withoutAccess:
+      request.at === undefined ? await newestWithoutAccess(log, request, coverage) : undefined,
     notCaptured: chosen.filter((table) => !captured.includes(table)).map(nameOf),
     log: log.readFrom(of.store),
     segments: log.pieces.filter(isRead(tables)).length,
@@ -119,23 +125,21 @@ function isRead(tables: PlannedTable[]): (piece: LogPiece) => boolean {
     tables.some(({ base, instant }) => piece.to > base.logFrom && piece.from <= instant);
 }
 
-/** The catalog that the restore goes by. */
+/** The catalog that the restore goes by; and why it may not, if it is less than what is allowed. */
 async function planCatalog(
   log: LogView,
   coverage: Coverage,
   instant: Instant,
   request: RestoreRequest,
-): Promise<{ catalog: Catalog; catalogAsOf: AsOf }> {
+): Promise<{ catalog: Catalog; catalogAsOf: AsOf; refusal: ThinkbackError | undefined }> {
   const found = asOf(coverage.catalog, instant, request.gap ?? "before");
   const catalog = await catalogAt(log, found.instant ?? instant);
   if (catalog.records.size === 0) throw nothingKnown(coverage.tables, instant);
-  if (found.instant === undefined) {
-    if (!request.allowInexact) throw inexactCatalog(found, instant);
-    const { why: _, ...of } = found;
-    return { catalog, catalogAsOf: { ...of, instant, isOpen: false } };
-  }
-  if (!isAllowed(found, request)) throw inexactCatalog(found, instant);
-  return { catalog, catalogAsOf: found };
+  const isEnough = found.instant === undefined ? request.allowInexact : isAllowed(found, request);
+  const refusal = isEnough ? undefined : inexactCatalog(coverage.catalog, found, instant);
+  if (found.instant !== undefined) return { catalog, catalogAsOf: found, refusal };
+  const { why: _, ...of } = found;
+  return { catalog, catalogAsOf: { ...of, instant, isOpen: false }, refusal };
 }
 
 /** Users and grants, for a restore of the whole cluster. */
@@ -150,7 +154,7 @@ async function planAccessAt(
   const found = asOf(coverage.access, instant, request.gap ?? "before");
   if (found.instant === undefined && found.why.is === "unknown") throw accessUnknown(instant);
   if (found.instant === undefined || !isAllowed(found, request)) {
-    throw inexactAccess(found, instant);
+    throw inexactAccess(coverage.access, found, instant);
   }
   const { renames } = request;
   const access = planAccess(catalog, await catalogAt(log, found.instant), (db, table) => {
@@ -243,6 +247,10 @@ export async function newestInstant(
   return beforeLate(used as TableCoverage[], until);
 }
 
+function newestWithoutAccess(log: LogView, request: RestoreRequest, coverage: Coverage) {
+  return newestInstant(log, { ...request, withoutAccess: true }, coverage);
+}
+
 function nothingYet(): ThinkbackError {
   return new ThinkbackError(
     "instant",
@@ -251,6 +259,20 @@ function nothingYet(): ThinkbackError {
       hint: "let `thinkback run` finish its first copy; `thinkback status` shows how far it is",
     },
   );
+}
+
+/** The chosen tables. One that is not in a catalog that is not exact may be there nevertheless. */
+function chooseKnown(
+  catalog: Catalog,
+  request: RestoreRequest,
+  instant: Instant,
+  refusal: ThinkbackError | undefined,
+): TableConfig[] {
+  try {
+    return chooseTables(catalog, request, instant);
+  } catch (error) {
+    throw refusal ?? error;
+  }
 }
 
 function chooseTables(
@@ -283,11 +305,11 @@ async function planTable(
 ): Promise<PlannedTable> {
   const from = { db: config.db, name: config.name };
   const found = asOf(coverage, instant, request.gap ?? "before", request.nearest);
-  if (found.instant === undefined || !isAllowed(found, request)) {
+  // Throws, naming it, if the base that is needed is damaged.
+  const base = await newestBase(repository.store, config.id, found.instant ?? instant);
+  if (found.instant === undefined || !base || !isAllowed(found, request)) {
     throw inexact(from, coverage, instant, found);
   }
-  const base = await newestBase(repository.store, config.id, found.instant);
-  if (!base) throw inexact(from, coverage, instant, found);
   const to = renamed(from, request.renames);
   return { ...found, config, indexes: catalog.indexes(config.id), from, to, base };
 }

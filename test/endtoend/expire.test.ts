@@ -26,6 +26,7 @@ beforeAll(async () => {
   store = new DirectoryStore(directory);
   const clock = new StillClock(dayOf(Date.now()) - 9 * dayMs + 3_600_000);
   const recording = await Recording.begin(await makeRepository(store), clock);
+  recording.catalogRead();
   recording.catalog(["db", "d1"], { id: "d1", name: "shop" });
   recording.catalog(["table", table], { id: table, name: "orders", db: "shop", primary_key: "id" });
   recording.coverage(table, { state: "copying", since: clock.instant });

@@ -107,7 +107,7 @@ test("changes made while a killed capture is down: found, and only they are writ
   const refused = await cli([...args, ...choice]);
   expect(refused.status).toBe(5);
   expect(refused.stderr).toContain("gap (capture was not running)");
-  expect(refused.stderr).toMatch(/nearest exact: .* and .*--allow-inexact/);
+  expect(refused.stderr).toMatch(/nearest exact: .* and .*--gap before or --gap after/);
   expect(await stage.query(r.dbList())).not.toContain("killed_in");
   const { restored } = await stage.restore(repo, "--at", iso(inside), ...choice, "--allow-inexact");
   expect(restored).toMatchObject([{ class: "gap", documents: 300, matches: true }]);

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { CoverageInterval, TableCoverage } from "../../src/repository/coverage.js";
 import { intervalAt } from "../../src/repository/coverage.js";
-import { drawInstant, exactSpans } from "../../src/restore/random-instant.js";
+import { commonSpans, drawInstant, exactSpans } from "../../src/restore/random-instant.js";
 
 function coverage(table: string, ...intervals: [number, number, CoverageInterval["class"]][]) {
   const all = intervals.map(([from, to, of]) => ({ from, to, class: of }));
@@ -79,6 +79,34 @@ describe("exactSpans", () => {
       }),
     );
   });
+});
+
+test("what is late is drawn by nobody", () => {
+  const table = coverage("a", [10, 20, "exact"], [21, 25, "late"], [26, 30, "exact"]);
+  expect(exactSpans([table], true)).toEqual([
+    { from: 10, to: 20 },
+    { from: 26, to: 30 },
+  ]);
+});
+
+test("common spans are those of both, whichever ends first", () => {
+  const a = [
+    { from: 10, to: 20 },
+    { from: 30, to: 40 },
+  ];
+  const b = [
+    { from: 5, to: 10 },
+    { from: 15, to: 33 },
+    { from: 35, to: 50 },
+  ];
+  const common = [
+    { from: 10, to: 10 },
+    { from: 15, to: 20 },
+    { from: 30, to: 33 },
+    { from: 35, to: 40 },
+  ];
+  expect(commonSpans(a, b)).toEqual(common);
+  expect(commonSpans(b, a)).toEqual(common);
 });
 
 describe("drawInstant", () => {
