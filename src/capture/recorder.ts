@@ -55,7 +55,7 @@ const proofEveryMs = 1000;
 /** Surveys take at most this share of the time, however often they are wanted. */
 const surveyShareMax = 1 / 2;
 /** A survey that takes longer than this is not repeated for the sake of one table. */
-const recountMsMax = 20;
+const recountMsMax = 50;
 /** At the end of a capture, how long the last round trips are waited for. */
 const lastProofMs = 2000;
 

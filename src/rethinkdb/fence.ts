@@ -38,7 +38,9 @@ interface Sample {
 /** Keys of each hash shard: the opening reads the first. */
 const keysPerShard = 4;
 /** A table of at most so many documents is fenced whole, because some of its hash shards may be empty. */
-const wholeDocumentsMax = 256;
+const wholeDocumentsMax = 64;
+/** A fence that was laid over a whole table which has grown since would take an answer for every 8 documents. */
+const answersMax = 100;
 /** Greater than any key that a table has: where it is among the keys, no hash shard is at its end with its last document. */
 const keyBeyond = "\u{10ffff}".repeat(31);
 const hashShardsPerShard = 8;
@@ -92,10 +94,12 @@ export class FenceChain {
     }
     const askedMs = this.monotonicMs();
     fence.release();
-    await ready(fence.stream);
+    const isReady = await ready(fence.stream);
     await fence.stream.return();
-    this.standing = next;
-    return askedMs;
+    this.standing = isReady ? next : undefined;
+    if (isReady) return askedMs;
+    this.succeed(next);
+    return undefined;
   }
 
   /** Told what is proven by other means, so that the chain goes on from there. */
@@ -123,14 +127,15 @@ export class FenceChain {
     this.successor = undefined;
   }
 
+  /** Of two, the one that reaches more; of two that reach the same, the older one: it is proven sooner. */
   private succeed(next: OpenFence): void {
-    void this.successor?.stream.return();
-    this.successor = next;
+    const { successor } = this;
+    const isBetter = !successor || next.reach > successor.reach;
+    void (isBetter ? successor : next)?.stream.return();
+    if (isBetter) this.successor = next;
   }
 
   private async prepare(): Promise<void> {
-    // An older one is proven sooner; but one that found nothing is of no use.
-    if (this.successor && this.successor.reach > 0) return;
     this.succeed(await this.open());
   }
 
@@ -142,8 +147,8 @@ export class FenceChain {
       sample.reach ??= fence.reach;
       const shards = this.shards();
       const reachesAll = shards !== undefined && fence.reach >= shards * hashShardsPerShard;
-      // Where documents may have come to an empty hash shard, the next fence is laid over another sample.
-      if (!reachesAll) this.sample = undefined;
+      // Where documents may have come to an empty hash shard, or many have come, another sample is taken for the next.
+      if (!reachesAll || sample.keys === undefined) this.sample = undefined;
       if (fence.reach >= sample.reach || tries === triesMax) return fence;
       // Keys are gone: a sample of what is there now may reach more.
       await fence.stream.return();
@@ -177,12 +182,17 @@ export class FenceChain {
   }
 }
 
-/** Resolves when the server says that all that was read is behind what the parent feed has handed on. */
-async function ready(stream: ResponseStream): Promise<void> {
-  for await (const response of stream) {
-    if (response.rows().some((row) => isState(row) && row.state === "ready")) return;
+/**
+ * Resolves with true when the server says that all that was read is behind what the parent feed has handed on; with false
+ * if there is too much to be read.
+ */
+async function ready(stream: ResponseStream): Promise<boolean> {
+  for (let answers = 0; answers < answersMax; answers += 1) {
+    const { done, value } = await stream.next();
+    if (done) throw new Error("the fence ended before it was ready");
+    if (value.rows().some((row) => isState(row) && row.state === "ready")) return true;
   }
-  throw new Error("the fence ended before it was ready");
+  return false;
 }
 
 function isState(row: unknown): row is { state: string } {
