@@ -52,6 +52,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
   );
   printSystem(status, output);
+  printUnproven(status, output);
   printDrills(status, output);
   printCoverage(status, output);
   printResolutions(status, output);
@@ -84,6 +85,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
       ...table,
       firstRestorable: isoOrNull(table.firstRestorable),
       lastRestorable: isoOrNull(table.lastRestorable),
+      provenTo: isoOrNull(table.provenTo),
       lastProven: table.lastProven ? isoProof(table.lastProven) : null,
       failedDrill: table.failedDrill ? drillResult(table.failedDrill) : null,
       late: lateResult(table.late),
@@ -115,8 +117,20 @@ function lateResult({ last, ...late }: LateSummary): object {
   return { ...late, last: isoOrNull(last) };
 }
 
-/** A catalog that is farther behind the tables than this is worth a word. */
+/** What is farther behind than this is worth a word. */
 const behindNoteMs = 30_000;
+
+/** Tables that are watched, and of which nothing has been proven for a while. */
+function printUnproven({ tables, lastSegment = 0 }: RepositoryStatus, output: Output): void {
+  for (const { name, state, provenTo } of tables) {
+    if (state !== "live" || provenTo === undefined || lastSegment - provenTo <= behindNoteMs)
+      continue;
+    output.line(
+      `${name} is not proven since ${formatInstant(provenTo)}: its feed is behind what is written, or the source does not ` +
+        "say how much that is; what comes is kept, and can be restored exactly once it is proven",
+    );
+  }
+}
 
 /** What is not known of the catalog and of access, where that is more than can be overlooked. */
 function printSystem({ catalog, access }: RepositoryStatus, output: Output): void {

@@ -41,6 +41,8 @@ export interface TableStatus {
   logBytes: number;
   firstRestorable: Instant | undefined;
   lastRestorable: Instant | undefined;
+  /** The instant up to which its capture is proven, late or not. */
+  provenTo: Instant | undefined;
   intervals: CoverageInterval[];
   late: LateSummary;
   /** What the newest drill that found the table equal has proven. */
@@ -185,6 +187,7 @@ function restorable(coverage: TableCoverage | undefined) {
     lastRestorable: exact
       .map((interval) => lastExactIn(interval, interval.to))
       .findLast((found) => found !== undefined),
+    provenTo: coverage?.frontier,
     intervals: coverage?.intervals ?? [],
     late: lateSummary(coverage?.intervals ?? []),
   };

@@ -93,3 +93,14 @@ test("a catalog that is behind is told of, and what that costs; one that is hard
   expect(later.text).not.toContain("could not be read");
   expect(later.result).toMatchObject({ access: { frontier: formatInstant(now) } });
 });
+
+test("a table that is not proven any more is told of, since when, and why that may be", async () => {
+  await recording.tick(20_000, { lagging: { [table]: from } });
+  expect((await printed()).text).not.toContain("is not proven since");
+  await recording.tick(20_000, { lagging: { [table]: from } });
+  const { text, result } = await printed();
+  expect(text).toContain(
+    `shop.orders is not proven since ${formatInstant(from)}: its feed is behind`,
+  );
+  expect(result).toMatchObject({ tables: [{ state: "live", provenTo: formatInstant(from) }] });
+});
