@@ -31,20 +31,16 @@ interface OpenFence {
 interface Sample {
   /** Undefined: the table is so small that the fence is laid over all of it. */
   keys: unknown[] | undefined;
-  /** The reach of the first fence laid over it. */
-  reach: number | undefined;
 }
 
-/** Keys of each hash shard: the opening reads the first. */
-const keysPerShard = 4;
+/** Keys of each hash shard: the opening reads the first, and must leave some to be looked up. */
+const keysPerShard = 3;
 /** A table of at most so many documents is fenced whole, because some of its hash shards may be empty. */
 const wholeDocumentsMax = 64;
 /** A fence that was laid over a whole table which has grown since would take an answer for every 8 documents. */
 const answersMax = 100;
-/** Greater than any key that a table has: where it is among the keys, no hash shard is at its end with its last document. */
-const keyBeyond = "\u{10ffff}".repeat(31);
 const hashShardsPerShard = 8;
-const triesMax = 3;
+const triesMax = 2;
 /** A fence whose keys are written to keeps those changes at the server; after so many changes it is replaced. */
 const renewAfterChanges = 5000;
 
@@ -142,17 +138,16 @@ export class FenceChain {
   private async open(): Promise<OpenFence> {
     for (let tries = 1; ; tries += 1) {
       this.sample ??= await takeSample(this.connection, this.table());
-      const { sample } = this;
-      const fence = await this.openOver(sample.keys);
-      sample.reach ??= fence.reach;
+      const { keys } = this.sample;
+      const fence = await this.openOver(keys);
       const shards = this.shards();
       const reachesAll = shards !== undefined && fence.reach >= shards * hashShardsPerShard;
-      // Where documents may have come to an empty hash shard, or many have come, another sample is taken for the next.
-      if (!reachesAll || sample.keys === undefined) this.sample = undefined;
-      if (fence.reach >= sample.reach || tries === triesMax) return fence;
-      // Keys are gone: a sample of what is there now may reach more.
+      // Keys are of use again as long as they reach all; what is small may have grown.
+      if (!keys || !reachesAll) this.sample = undefined;
+      if (!keys || reachesAll) return fence;
+      // Keys are gone, or the sample missed a hash shard: whether it holds documents is not known.
+      if (tries === triesMax) return { ...fence, reach: 0 };
       await fence.stream.return();
-      this.sample = undefined;
     }
   }
 
@@ -217,22 +212,28 @@ function fenceTerm(table: TableReference, keys: unknown[] | undefined) {
 
 type FeedRow = (field: string) => unknown;
 
-/** An unsorted read takes some documents of every hash shard at a time. */
+/** An unsorted read takes one document of every hash shard that has one left at a time. */
 async function takeSample(connection: Connection, table: TableReference): Promise<Sample> {
   const { primaryKey } = table;
-  const options = { max_batch_rows: keysPerShard, first_batch_scaledown_factor: 1 };
-  const stream = connection.stream(tableTerm(table).pluck!(primaryKey), options);
-  let keys: unknown[] | undefined;
+  const stream = connection.stream(tableTerm(table).pluck!(primaryKey), { max_batch_rows: 1 });
+  const rounds: unknown[][] = [];
   let documents = 0;
   try {
     for await (const response of stream) {
       const rows = response.rows() as Record<string, unknown>[];
-      keys ??= [...rows.map((row) => row[primaryKey]), keyBeyond];
+      rounds.push(rows.map((row) => row[primaryKey]));
       documents += rows.length;
-      if (documents > wholeDocumentsMax) return { keys, reach: undefined };
+      if (documents > wholeDocumentsMax) return keysOf(rounds);
     }
   } finally {
     await stream.return();
   }
-  return { keys: undefined, reach: undefined };
+  return { keys: undefined };
+}
+
+/** Where a hash shard has a single key, nothing would be left in it to be looked up: then no fence is laid. */
+function keysOf(rounds: unknown[][]): Sample {
+  const [first = [], second = []] = rounds;
+  const keys = second.length < first.length ? [] : rounds.slice(0, keysPerShard).flat();
+  return { keys };
 }

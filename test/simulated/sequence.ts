@@ -13,6 +13,8 @@ export interface Source {
   next(): Datum | undefined;
   /** True when it is certain that `next` has no more to give. */
   exhausted(): boolean;
+  /** True if more comes from the same look at the table: a response holds all of it, whatever its limits are. */
+  readonly midLook?: boolean;
 }
 
 /** Turns an element into none, one or several. */
@@ -57,6 +59,10 @@ export class TransformSource implements Source {
   exhausted(): boolean {
     return this.#ready.length === 0 && this.#inner.exhausted();
   }
+
+  get midLook(): boolean {
+    return this.#inner.midLook === true;
+  }
 }
 
 /** A source that tells of each element taken. */
@@ -77,6 +83,10 @@ export class WatchedSource implements Source {
 
   exhausted(): boolean {
     return this.#inner.exhausted();
+  }
+
+  get midLook(): boolean {
+    return this.#inner.midLook === true;
   }
 }
 

@@ -245,7 +245,8 @@ export class Session {
       while (!batch.full) {
         const row = source.next();
         if (row === undefined) break;
-        batch.add(row);
+        if (source.midLook) batch.addUncounted(row);
+        else batch.add(row);
       }
       query.batch = undefined;
       const ended = batch.empty || source.exhausted() || query.noreply;

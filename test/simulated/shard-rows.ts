@@ -1,7 +1,8 @@
 /** What one shard of a table holds of a range of the primary key, or of some keys, in the order of the keys. */
-import type { DatumObject } from "./datum.js";
+import type { Datum, DatumObject } from "./datum.js";
 import type { IndexRange } from "./index-range.js";
 import { type RowStore, ShardCursor } from "./row-store.js";
+import type { Source } from "./sequence.js";
 
 export interface ShardRows {
   readonly shard: number;
@@ -9,6 +10,8 @@ export interface ShardRows {
   next(): { readonly code: string; readonly document: DatumObject } | undefined;
   /** Whether the server knows without another look that nothing comes after the row that `next` gave last. */
   readonly atEnd: boolean;
+  /** Whether `next` would find nothing now. */
+  exhausted(): boolean;
 }
 
 /** The rows of a range. Only a look that finds nothing tells that they are at their end. */
@@ -25,6 +28,10 @@ export class RangeRows implements ShardRows {
 
   next(): { code: string; document: DatumObject } | undefined {
     return this.#cursor.nextRow();
+  }
+
+  exhausted(): boolean {
+    return this.#cursor.exhausted();
   }
 
   get atEnd(): boolean {
@@ -55,7 +62,41 @@ export class KeyRows implements ShardRows {
     return undefined;
   }
 
+  exhausted(): boolean {
+    return this.atEnd;
+  }
+
   get atEnd(): boolean {
     return this.#at >= this.#codes.length;
+  }
+}
+
+/** The rows of several shards: each look takes one of every shard that has one left. */
+export class ShardsSource implements Source {
+  #shards: ShardRows[];
+  /** What the look at hand has taken and not given yet. */
+  #taken: DatumObject[] = [];
+
+  constructor(shards: readonly ShardRows[]) {
+    this.#shards = [...shards];
+  }
+
+  next(): Datum | undefined {
+    if (this.#taken.length === 0) this.#look();
+    return this.#taken.shift();
+  }
+
+  exhausted(): boolean {
+    return this.#taken.length === 0 && this.#shards.every((shard) => shard.exhausted());
+  }
+
+  get midLook(): boolean {
+    return this.#taken.length > 0;
+  }
+
+  #look(): void {
+    const rows = this.#shards.map((shard) => ({ shard, row: shard.next() }));
+    this.#shards = rows.filter(({ row }) => row !== undefined).map(({ shard }) => shard);
+    this.#taken = rows.flatMap(({ row }) => row?.document ?? []);
   }
 }

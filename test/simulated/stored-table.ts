@@ -12,7 +12,7 @@ import { hashShard, hashShards, primaryCode } from "./key-code.js";
 import { DocumentCounts } from "./meter.js";
 import type { QueryContext } from "./query-context.js";
 import { logicError, opFailed, ReqlError } from "./reql-error.js";
-import { OrderedCursor, RowStore, ShardCursor } from "./row-store.js";
+import { OrderedCursor, RowStore } from "./row-store.js";
 import type { SecondaryIndex } from "./secondary-index.js";
 import type {
   ChangeStream,
@@ -23,7 +23,7 @@ import type {
   WriteOutcome,
 } from "./selection-table.js";
 import { ArraySource, type Source, WatchedSource } from "./sequence.js";
-import { KeyRows, RangeRows, type ShardRows } from "./shard-rows.js";
+import { KeyRows, RangeRows, type ShardRows, ShardsSource } from "./shard-rows.js";
 import { evenSplits, type TableConfig } from "./table-config.js";
 import { TableOutage } from "./table-outage.js";
 import { UnflushedWrites } from "./unflushed-writes.js";
@@ -152,7 +152,7 @@ export class StoredTable implements SelectionTable {
         ? this.#readIndex(range, order)
         : order
           ? new OrderedCursor(this.#served, range, order)
-          : new ShardCursor(this.#served, range);
+          : new ShardsSource(this.shardRows(range, undefined));
     return new WatchedSource(source, () => this.noteRead());
   }
 

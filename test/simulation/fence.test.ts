@@ -39,6 +39,7 @@ async function during<T>(work: Promise<T>, forMs = 60_000): Promise<T | "not don
 
 /** Opens a feed and reads it. */
 async function open(): Promise<Feed> {
+  await during(source.readCatalog());
   const reference = { id: table, db: "test", name: "orders", primaryKey: "id" };
   const feed = await during(source.openFeed(() => reference));
   if (feed === "not done") throw new Error("the feed was not opened");
