@@ -157,6 +157,10 @@ export class LazySource implements Source {
     this.#source ??= this.#open();
     return this.#source.exhausted();
   }
+
+  get midLook(): boolean {
+    return this.#source?.midLook === true;
+  }
 }
 
 /** A source made of a function. */
