@@ -71,7 +71,7 @@ test("a fence that was opened when the feed was behind already counts for nothin
   fill(100, 0);
   await time.runUntil(1000);
   const feed = await open();
-  cluster.lagFeeds(table, 100);
+  cluster.lagFeeds(table, 10);
   fill(100, 1);
   // Another feed owes nothing of what was written before it, and its fence is ready at once.
   const later = await open();
