@@ -20,8 +20,9 @@ interface OpenFence {
   release: () => void;
   /** By the monotonic clock, when the answer to its opening had come. */
   openedMs: number;
-  /** In how many hash shards it found a document. */
+  /** In how many hash shards it found a document; and whether there is no other. */
   reach: number;
+  reachesAll: boolean;
   /** Changes that the captured feed had delivered then. */
   delivered: number;
 }
@@ -102,7 +103,9 @@ export class FenceChain {
     this.settle(provenMs);
     const { standing, successor } = this;
     if (successor) return;
-    if (standing && this.delivered() - standing.delivered < renewAfterChanges) return;
+    const changes = this.delivered() - (standing?.delivered ?? 0);
+    // Where some hash shards were empty, any change may have been the first document of one.
+    if (standing && changes < (standing.reachesAll ? renewAfterChanges : 1)) return;
     await this.prepare();
   }
 
@@ -139,10 +142,8 @@ export class FenceChain {
       const { sample } = this;
       const fence = await this.openOver(sample.keys);
       sample.reach ??= fence.reach;
-      const shards = this.shards();
-      const reachesAll = shards !== undefined && fence.reach >= shards * hashShardsPerShard;
       // Where documents may have come to an empty hash shard, the next fence is laid over another sample.
-      if (!reachesAll) this.sample = undefined;
+      if (!fence.reachesAll) this.sample = undefined;
       if (fence.reach >= sample.reach || tries === triesMax) return fence;
       // Keys are gone: a sample of what is there now may reach more.
       await fence.stream.return();
@@ -163,11 +164,13 @@ export class FenceChain {
     const first = await stream.next();
     if (first.done) throw new Error("the fence ended at once");
     const reach = first.value.rows().filter((row) => !isState(row)).length;
+    const shards = this.shards();
     const fence = {
       stream,
       release,
       openedMs: this.monotonicMs(),
       reach,
+      reachesAll: shards !== undefined && reach >= shards * hashShardsPerShard,
       delivered: this.delivered(),
     };
     if (this.closed) await stream.return();
