@@ -21,8 +21,9 @@ interface OpenFence {
   release: () => void;
   /** By the monotonic clock, when the answer to its opening had come. */
   openedMs: number;
-  /** In how many hash shards it found a document. */
+  /** In how many hash shards it found a document; and whether there is no other. */
   reach: number;
+  reachesAll: boolean;
   /** Changes that the captured feed had delivered then. */
   delivered: number;
 }
@@ -103,7 +104,9 @@ export class FenceChain {
     this.settle(provenMs);
     const { standing, successor } = this;
     if (successor) return;
-    if (standing && this.delivered() - standing.delivered < renewAfterChanges) return;
+    const changes = this.delivered() - (standing?.delivered ?? 0);
+    // Where some hash shards were empty, any change may have been the first document of one.
+    if (standing && changes < (standing.reachesAll ? renewAfterChanges : 1)) return;
     await this.prepare();
   }
 
@@ -140,11 +143,9 @@ export class FenceChain {
       this.sample ??= await takeSample(this.connection, this.table());
       const { keys } = this.sample;
       const fence = await this.openOver(keys);
-      const shards = this.shards();
-      const reachesAll = shards !== undefined && fence.reach >= shards * hashShardsPerShard;
       // Keys are of use again as long as they reach all; what is small may have grown.
-      if (!keys || !reachesAll) this.sample = undefined;
-      if (!keys || reachesAll) return fence;
+      if (!keys || !fence.reachesAll) this.sample = undefined;
+      if (!keys || fence.reachesAll) return fence;
       // Keys are gone, or the sample missed a hash shard: whether it holds documents is not known.
       if (tries === triesMax) return { ...fence, reach: 0 };
       await fence.stream.return();
@@ -168,8 +169,10 @@ export class FenceChain {
       // A name may have come to stand for another table.
       await checkIdentity(this.connection, this.table());
       const reach = first.value.rows().filter((row) => !isState(row)).length;
+      const shards = this.shards();
+      const reachesAll = shards !== undefined && reach >= shards * hashShardsPerShard;
       if (this.closed) throw new Error("the feed was closed meanwhile");
-      return { stream, release, openedMs, reach, delivered: this.delivered() };
+      return { stream, release, openedMs, reach, reachesAll, delivered: this.delivered() };
     } catch (error) {
       await stream.return();
       throw error;

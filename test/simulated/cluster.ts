@@ -6,13 +6,16 @@ import { Feed } from "./feed.js";
 import { documentText, jsonText } from "./json-text.js";
 import { primaryCode } from "./key-code.js";
 import type { Link, Weather } from "./link.js";
+import { configRow, databaseRow, indexNames } from "./metadata-rows.js";
 import { Proxy } from "./proxy.js";
 import type { Random } from "./random.js";
 import { readDatum } from "./read-json.js";
 import type { StoredTable } from "./stored-table.js";
 import { shardsOn } from "./table-config.js";
 import { terms } from "./terms.js";
+import { indexQuery } from "./terms-index.js";
 import { realTimers, type Timers } from "./timers.js";
+import { permissionRows, userRows } from "./user-tables.js";
 import type { User } from "./users.js";
 
 export interface ClusterOptions extends Partial<EngineOptions> {
@@ -188,6 +191,46 @@ export class Cluster {
       name,
       id,
     }));
+  }
+
+  /**
+   * What the catalog of a backup has to hold, whoever can be reached: the rows of `db_config` and `table_config`, and
+   * for each table the queries of its indexes; as JSON texts, by the JSON texts of [kind, id].
+   */
+  structure(): Map<string, string> {
+    const rows = new Map<string, string>();
+    for (const database of this.#engine.databases.values()) {
+      rows.set(jsonText(["db", database.id]), jsonText(databaseRow(database)));
+    }
+    for (const table of this.#engine.tables.values()) {
+      const queries = indexNames(table).map((name) =>
+        indexQuery(name, table.indexes.get(name)!.definition),
+      );
+      rows.set(jsonText(["table", table.id]), jsonText(configRow(table)));
+      rows.set(jsonText(["indexes", table.id]), jsonText(queries));
+    }
+    return rows;
+  }
+
+  /** The same of users and permissions. */
+  access(): Map<string, string> {
+    const users = userRows(this.#engine).map((row) => ["user", row] as const);
+    const permissions = permissionRows(this.#engine).map((row) => ["permission", row] as const);
+    return new Map(
+      [...users, ...permissions].map(([kind, row]) => [
+        jsonText([kind, row.get("id") ?? null].flat()),
+        jsonText(row),
+      ]),
+    );
+  }
+
+  /** Names of the servers that have replicas of a table. */
+  replicas(tableId: string): string[] {
+    return this.#tableById(tableId).replicas;
+  }
+
+  hasIndex(tableId: string, name: string): boolean {
+    return this.#tableById(tableId).indexes.has(name);
   }
 
   // Faults.

@@ -14,7 +14,11 @@ export function tableConfigRow(
   table: StoredTable,
   config = table.config,
 ): DatumObject {
-  if (table.outage.replicasLost) return unreachableRow(table);
+  return table.outage.replicasLost ? unreachableRow(table) : configRow(table, config);
+}
+
+/** The row of a table whose replicas can be reached. */
+export function configRow(table: StoredTable, config = table.config): DatumObject {
   return record({
     db: table.databaseName,
     durability: config.durability,

@@ -14,8 +14,18 @@ export const errorCodes = {
 
 export type ErrorKind = keyof typeof errorCodes;
 
+/** An error without a stack: many are made, where a filter misses a field or a query waits, and few are looked at. */
+class QuickError extends Error {
+  constructor(message: string) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    super(message);
+    Error.stackTraceLimit = stackTraceLimit;
+  }
+}
+
 /** A query's failure. `node` is the term that failed; a backtrace is its path from the query's root. */
-export class ReqlError extends Error {
+export class ReqlError extends QuickError {
   override readonly name = "ReqlError";
   readonly kind: ErrorKind;
   node: TermNode | undefined;
@@ -31,7 +41,7 @@ export class ReqlError extends Error {
 }
 
 /** Asks the session to run the query again after a while: how `wait` and `indexWait` wait. */
-export class NotYet extends Error {
+export class NotYet extends QuickError {
   override readonly name = "NotYet";
   readonly retryMs: number;
 

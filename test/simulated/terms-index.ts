@@ -146,10 +146,6 @@ function statuses(call: Call): DatumObject[] {
 function status(call: Call, name: string, index: SecondaryIndex): DatumObject {
   const { definition } = index;
   const ready = index.readyAtMs <= call.engine.timers.now();
-  const options = [definition.multi && "multi: true", definition.geo && "geo: true"].filter(
-    Boolean,
-  );
-  const tail = options.length > 0 ? `, {${options.join(", ")}}` : "";
   return record({
     function: indexBlob(definition),
     geo: definition.geo,
@@ -157,9 +153,16 @@ function status(call: Call, name: string, index: SecondaryIndex): DatumObject {
     multi: definition.multi,
     outdated: false,
     ...(!ready && { progress: 0 }),
-    query: `indexCreate('${name}', ${functionText(definition.stored)}${tail})`,
+    query: indexQuery(name, definition),
     ready,
   });
+}
+
+/** The query that makes such an index. */
+export function indexQuery(name: string, { stored, multi, geo }: IndexDefinition): string {
+  const options = [multi && "multi: true", geo && "geo: true"].filter(Boolean);
+  const tail = options.length > 0 ? `, {${options.join(", ")}}` : "";
+  return `indexCreate('${name}', ${functionText(stored)}${tail})`;
 }
 
 const INDEX_POLL_MS = 50;

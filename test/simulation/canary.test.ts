@@ -1,10 +1,14 @@
 /** Bugs planted on purpose. Each must be found; if one is not, the simulation is broken, not the code sound. */
 import { afterEach, expect, test, vi } from "vitest";
+import { DeliveryProof } from "../../src/capture/delivery-proof.js";
+import { Frontier } from "../../src/capture/frontier.js";
 import { Repair } from "../../src/capture/repair.js";
+import type { Clock } from "../../src/clock.js";
 import { Leftovers } from "../../src/fold/leftovers.js";
 import { LogRanges } from "../../src/fold/log-ranges.js";
 import { maintain } from "../../src/fold/maintain.js";
 import { Thinning } from "../../src/fold/thinning.js";
+import type { CoverageRecord } from "../../src/repository/coverage.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { openSegment, type WriterClaim } from "../../src/repository/log.js";
 import type { MergedLine } from "../../src/repository/merge.js";
@@ -14,8 +18,13 @@ import {
   parseSegmentName,
   parseWriterName,
 } from "../../src/repository/names.js";
+import type { CatalogReading } from "../../src/rethinkdb/catalog-reader.js";
+import type { ResponseStream } from "../../src/rethinkdb/connection.js";
 import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
-import type { Source } from "../../src/rethinkdb/source.js";
+import { FenceChain } from "../../src/rethinkdb/fence.js";
+import type { Response } from "../../src/rethinkdb/response.js";
+import type { Source, TableReference } from "../../src/rethinkdb/source.js";
+import { Surveyor } from "../../src/rethinkdb/survey.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { overriding } from "./overriding.js";
 import { type SimulationOptions, simulate } from "./simulation.js";
@@ -61,6 +70,61 @@ test("a fold that keeps a part in which something changed is found", async () =>
   const violations = await firstViolations({ steps });
   expect(violations.join("\n")).toMatch(/restores .* as .*; it was|restores to something else/);
 }, 120_000);
+
+test("small responses that are believed are found", { timeout: 120_000 }, async () => {
+  vi.spyOn(DeliveryProof.prototype, "prove").mockImplementation(async function (
+    this: DeliveryProof,
+    _surveyed,
+    _recount,
+    signal,
+  ) {
+    const { feed, clock } = this as unknown as { feed: Feed; clock: Clock };
+    await feed.drained(clock, signal);
+    return true;
+  });
+  const violations = await firstViolations({ steps });
+  expect(violations.join("\n")).toMatch(/restores .* as .*; it was/);
+});
+
+test("a fence that is not chained is found", { timeout: 120_000 }, async () => {
+  vi.spyOn(FenceChain.prototype, "pass").mockImplementation(async function (this: FenceChain) {
+    const { open, monotonicMs } = this as unknown as Fences;
+    const fence = await open.call(this);
+    const askedMs = monotonicMs();
+    fence.release();
+    if (fence.reach > 0) for await (const response of fence.stream) if (isReady(response)) break;
+    await fence.stream.return();
+    return fence.reach > 0 ? askedMs : undefined;
+  });
+  const violations = await firstViolations({ steps });
+  expect(violations.join("\n")).toMatch(/restores .* as .*; it was/);
+});
+
+test("a standstill that is not written down is found", { timeout: 120_000 }, async () => {
+  const frontier = Frontier.prototype as unknown as Recording;
+  const { record } = frontier;
+  vi.spyOn(frontier, "record").mockImplementation(function (this: Recording, stream, told) {
+    if (told.state !== "late") record.call(this, stream, told);
+  });
+  const violations = await firstViolations({ steps });
+  expect(violations.join("\n")).toMatch(/restores .* as .*; it was|has .* as .*; it was/);
+});
+
+test("a catalog that was not read, but is called proven, is found", {
+  timeout: 120_000,
+}, async () => {
+  const violations = await firstViolations({ steps, wrapSource: believingOldReadings });
+  expect(violations.join("\n")).toMatch(/the catalog at .* has .* as .*; it was/);
+});
+
+test("a majority that is not asked is found", { timeout: 120_000 }, async () => {
+  const surveyor = Surveyor.prototype as unknown as Asking;
+  vi.spyOn(surveyor, "confirm").mockImplementation(
+    async (_, tables) => new Set(tables.map(({ id }) => id)),
+  );
+  const violations = await firstViolations({ steps });
+  expect(violations.join("\n")).toMatch(/restores .* as .*; it was/);
+});
 
 /** Days go by, and what is planted is found among them. */
 const days = { steps: 64, maintain };
@@ -116,6 +180,38 @@ test("a sweep that takes the parts of a copy that is under way is found", async 
   const violations = await firstViolations(days, 4);
   expect(violations.join("\n")).toMatch(/is missing/);
 }, 120_000);
+
+interface Fences {
+  open: () => Promise<{ stream: ResponseStream; release: () => void; reach: number }>;
+  monotonicMs: () => number;
+}
+
+interface Recording {
+  record: (this: Recording, stream: string, told: CoverageRecord) => void;
+}
+
+interface Asking {
+  confirm: (connection: unknown, tables: TableReference[]) => Promise<Set<string>>;
+}
+
+function isReady(response: Response): boolean {
+  return response.rows().some((row) => (row as { state?: string }).state === "ready");
+}
+
+/** Where the catalog cannot be read, it is said to be what it was. */
+function believingOldReadings(source: Source): Source {
+  let last: CatalogReading | undefined;
+  return overriding(source, {
+    readCatalog: async () => {
+      try {
+        last = await source.readCatalog();
+      } catch (error) {
+        if (!last) throw error;
+      }
+      return last!;
+    },
+  });
+}
 
 interface UnderWay {
   isUnderWay: (this: UnderWay, unique: string) => boolean;

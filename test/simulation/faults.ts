@@ -1,4 +1,5 @@
 /** What goes wrong, when, and for how long. Every fault notes its window, outside of which nothing may be missed. */
+import type { Address } from "../simulated/address.js";
 import type { Cluster } from "../simulated/cluster.js";
 import type { Random } from "../simulated/random.js";
 import type { Delivery } from "./delivery.js";
@@ -8,15 +9,29 @@ import type { WallClock } from "./process-life.js";
 import { SourceFaults } from "./source-faults.js";
 import type { VirtualTime } from "./virtual-time.js";
 
-export interface FaultWindow {
+export interface FaultWindow extends FaultEffect {
   what: string;
   fromMs: number;
   toMs: number;
 }
 
+/** What a fault can do, where that is less or more than others do. */
+export interface FaultEffect {
+  /** Nothing is missed because of it, but labels may be late. */
+  makes?: "late";
+  /** Changes wait for longer than Delivery knows of. */
+  holdsUp?: true;
+  /** Id of a table of which nobody can be asked: what the catalog says of it stays, and the table itself has a gap. */
+  hides?: string;
+}
+
 export interface FaultyWorld {
   time: VirtualTime;
   cluster: Cluster;
+  /** Where processes find the cluster, as a rule. */
+  address: Address;
+  /** Who else answers there when servers are exchanged. */
+  stranger: Cluster;
   random: Random;
   delivery: Delivery;
   weather: StoreWeather;
@@ -36,18 +51,24 @@ export class Faults {
   }
 
   /** Notes a fault that is over at once. */
-  note(what: string): void {
+  note(what: string, effect: FaultEffect = {}): void {
     this.world.trace(what);
     const { nowMs } = this.world.time;
-    this.windows.push({ what, fromMs: nowMs, toMs: nowMs });
+    this.windows.push({ what, fromMs: nowMs, toMs: nowMs, ...effect });
   }
 
   /** Begins a fault that `end` takes back after a while, or when everything is healed. One of a kind at a time. */
-  hold(what: string, forMs: number, begin: () => void, end: () => void): void {
+  hold(
+    what: string,
+    forMs: number,
+    begin: () => void,
+    end: () => void,
+    effect: FaultEffect = {},
+  ): void {
     if (this.open.has(what)) return;
     const { time, trace } = this.world;
     trace(`${what} for ${Math.round(forMs)} ms`);
-    const window: FaultWindow = { what, fromMs: time.nowMs, toMs: Infinity };
+    const window: FaultWindow = { what, fromMs: time.nowMs, toMs: Infinity, ...effect };
     this.windows.push(window);
     begin();
     const close = () => {
@@ -85,6 +106,8 @@ export class Faults {
       ...this.source.strikes,
     ];
     strikes[this.below(strikes.length)]!();
+    // Some of them change the catalog.
+    this.world.model.observe();
   }
 
   private below(bound: number): number {
@@ -126,19 +149,7 @@ export class Faults {
   }
 
   private isolate(): void {
-    const { cluster } = this.world;
-    const tables = cluster.tables();
-    const table = tables[this.below(tables.length)];
-    if (!table) return;
-    const alive = () => cluster.tables().some(({ id }) => id === table.id);
-    this.hold(
-      `isolation of ${table.database}.${table.name}`,
-      this.upTo(40_000),
-      () => cluster.isolatePrimary(table.id, true),
-      () => {
-        if (alive()) cluster.isolatePrimary(table.id, false);
-      },
-    );
+    this.source.isolate(0);
   }
 
   private restart(): void {
@@ -162,7 +173,7 @@ export class Faults {
       cluster.setLatency(latencyMs);
       delivery.noteLatency(time.nowMs, latencyMs);
     };
-    const latencyMs = this.upTo(this.below(2) === 0 ? 30 : 600);
+    const latencyMs = this.upTo([30, 600, 3000][this.below(3)]!);
     this.hold(
       "latency",
       this.upTo(20_000),
@@ -186,7 +197,7 @@ export class Faults {
 
   private serverClock(): void {
     const offsetMs = Math.round((this.world.random.next() - 0.5) * 7_200_000);
-    this.world.trace(`server's clock off by ${offsetMs} ms`);
+    this.note(`server's clock off by ${offsetMs} ms`, { makes: "late" });
     this.world.cluster.setClockOffset(offsetMs);
   }
 
@@ -195,7 +206,7 @@ export class Faults {
     const wall = walls[this.below(walls.length)]!;
     const scale = [200, 5000, 120_000, 3_600_000][this.below(4)]!;
     const jumpMs = Math.round((random.next() - 0.5) * 2 * scale);
-    this.world.trace(`our clock jumps by ${jumpMs} ms`);
+    this.note(`our clock jumps by ${jumpMs} ms`, { makes: "late" });
     wall.jump(jumpMs);
   }
 

@@ -1,6 +1,7 @@
 /**
- * What virtual moment an instant of the log is. Capture times come from a wall clock that jumps, and never go back; so
- * each time that a writer gives is noted beside the moment at which it gave it.
+ * What virtual moment an instant of the log is. Capture times come from a clock that jumps, and never go back; so each time
+ * that a writer gives is noted beside the moment at which it gave it. Between two of them time went on, also where the
+ * writer stood still: that is what makes a standstill show.
  */
 import { LogWriter } from "../../src/repository/log-writer.js";
 
@@ -20,7 +21,10 @@ export class LogTimes {
     samples.push({ atMs: this.nowMs(), time });
   }
 
-  /** The last moment at which the writer of `epoch` gave a time at or before `instant`; undefined before its first. */
+  /**
+   * The moment at which `instant` passed for the writer of `epoch`: nothing that it was given later has a label up to
+   * then. Undefined before its first time.
+   */
   momentOf(epoch: number, instant: number): number | undefined {
     const samples = this.epochs.get(epoch) ?? [];
     let [low, high] = [0, samples.length];
@@ -29,7 +33,10 @@ export class LogTimes {
       if (samples[middle]!.time <= instant) low = middle + 1;
       else high = middle;
     }
-    return samples[low - 1]?.atMs;
+    const last = samples[low - 1];
+    if (!last) return undefined;
+    const next = samples[low]?.atMs ?? Infinity;
+    return Math.min(last.atMs + instant - last.time, next);
   }
 }
 
@@ -42,14 +49,20 @@ LogWriter.prototype.stamp = function (this: LogWriter) {
   return given;
 };
 
+LogWriter.prototype.mark = function (this: LogWriter) {
+  const mark = own.mark.call(this);
+  listening?.note(this.epoch, mark);
+  return mark;
+};
+
 LogWriter.prototype.closeTick = function (this: LogWriter, facts) {
   const closed = own.closeTick.call(this, facts);
   listening?.note(this.epoch, closed.to);
   return closed;
 };
 
-function methodsOf({ stamp, closeTick }: Pick<LogWriter, "stamp" | "closeTick">) {
-  return { stamp, closeTick };
+function methodsOf({ stamp, mark, closeTick }: Pick<LogWriter, "stamp" | "mark" | "closeTick">) {
+  return { stamp, mark, closeTick };
 }
 
 /** From now on the times of all writers are noted here. One simulation at a time. */

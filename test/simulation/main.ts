@@ -36,11 +36,14 @@ process.exitCode = failed === 0 ? 0 : 1;
 
 function print({ seed, violations, trace, compared, ...rest }: SimulationReport): void {
   const { written, kept } = rest.parts;
-  const { instants, documents, catalogs, again, stale, refused } = compared;
+  const { instants, late, documents, catalogs, access, again, stale, refused } = compared;
+  const { exactMs, lateMs, otherMs, unexplainedMs } = rest.measured;
+  const share = (ms: number) => `${((100 * ms) / (exactMs + lateMs + otherMs)).toFixed(1)} %`;
   const ends = Object.entries(rest.ends).map(([kind, count]) => `${count} ${kind}`);
   console.log(
     `seed ${seed}: ${rest.virtualSeconds} s, ${rest.faults} faults, writers ended ${ends.join(", ") || "never"}; ` +
-      `${instants} instants, ${documents} documents, ${catalogs} catalogs compared, ${again} again, ${stale} by stale listings (${refused} refused); folds wrote ${written} parts, kept ${kept}, and folded the log into ${rest.foldedSegments} segments; ${rest.hash.slice(0, 16)}`,
+      `${share(exactMs)} exact, ${share(lateMs)} late (${share(unexplainedMs)} without a fault); ` +
+      `${instants} instants, ${late} late, ${documents} documents, ${catalogs} catalogs, ${access} access compared, ${again} again, ${stale} by stale listings (${refused} refused); folds wrote ${written} parts, kept ${kept}, and folded the log into ${rest.foldedSegments} segments; ${rest.hash.slice(0, 16)}`,
   );
   if (values.days) console.log(`  ${JSON.stringify(rest.maintained)}`);
   if (violations.length === 0) return;

@@ -1,6 +1,5 @@
-/** What the source held at every moment: the truth that restores are compared with. */
+/** What was acknowledged at every moment, on whatever side of a cut: the truth that restores are compared with. */
 import type { Cluster } from "../simulated/cluster.js";
-import type { Delivery } from "./delivery.js";
 
 export interface ModelVersion {
   atMs: number;
@@ -18,7 +17,7 @@ export class ModelTable {
     readonly createdMs: number,
   ) {}
 
-  /** Takes what the table holds now; gives the number of keys that changed. */
+  /** Takes what the table holds now. */
   observe(documents: ReadonlyMap<string, string>, nowMs: number): void {
     for (const key of new Set([...documents.keys(), ...this.keys.keys()])) {
       const text = documents.get(key) ?? null;
@@ -32,40 +31,30 @@ export class ModelTable {
   /**
    * What may be restored of a key at a moment: the last version that has come for sure, and every later one that may
    * have come.
+   * @param isDue tells of what was acknowledged at a moment whether it has come for sure
    */
-  allowedAt(key: string, momentMs: number, delivery: Delivery): (string | null)[] {
+  allowedAt(key: string, momentMs: number, isDue: (atMs: number) => boolean): (string | null)[] {
     const until = (this.keys.get(key) ?? []).filter(({ atMs }) => atMs <= momentMs);
-    const sure = until.findLastIndex(({ atMs }) => delivery.latestMs(atMs) < momentMs);
-    const allowed: (string | null)[] = sure === -1 ? [null] : [];
-    for (const { text } of until.slice(Math.max(0, sure))) allowed.push(text);
+    const due = until.findLastIndex(({ atMs }) => isDue(atMs));
+    const allowed: (string | null)[] = due === -1 ? [null] : [];
+    for (const { text } of until.slice(Math.max(0, due))) allowed.push(text);
     return allowed;
   }
 }
 
-/** A table as the catalog shows it. */
-export interface ModelCatalogTable {
-  id: string;
-  name: string;
-  /** Field of each index; undefined while it is not known which of two definitions holds. */
-  indexes: Map<string, string> | undefined;
-}
-
-export interface ModelCatalog {
-  atMs: number;
-  tables: ModelCatalogTable[];
-}
-
 export class Model {
   readonly tables = new Map<string, ModelTable>();
-  /** Oldest first. */
-  readonly catalogs: ModelCatalog[] = [{ atMs: 0, tables: [] }];
-  /** By table; what workload.ts has defined. */
-  private readonly indexes = new Map<string, Map<string, string> | undefined>();
+  /** Databases, tables and indexes, in the form of Cluster.structure. */
+  readonly structure = new ModelTable("catalog", 0);
+  /** Users and permissions, in the form of Cluster.access. */
+  readonly access = new ModelTable("access", 0);
 
   constructor(
     private readonly cluster: Cluster,
     private readonly nowMs: () => number,
-  ) {}
+  ) {
+    this.observe();
+  }
 
   /** Takes what the whole source holds now. */
   observe(): void {
@@ -80,39 +69,18 @@ export class Model {
       if (table.droppedMs === Infinity && !present.some(({ id }) => id === table.id))
         table.droppedMs = now;
     }
-    this.noteCatalog(present, now);
-  }
-
-  /** An index was defined over a field, or removed; or it is not known which (`unknown`). */
-  noteIndex(table: string, index: string, field: string | undefined): void {
-    const known = this.indexes.has(table) ? this.indexes.get(table) : new Map<string, string>();
-    if (known && field === undefined) known.delete(index);
-    else known?.set(index, field!);
-    this.indexes.set(table, known);
-    this.noteCatalog(this.cluster.tables(), this.nowMs());
-  }
-
-  noteIndexUnknown(table: string): void {
-    this.indexes.set(table, undefined);
-    this.noteCatalog(this.cluster.tables(), this.nowMs());
-  }
-
-  /** The catalog at a moment, and how long it had been so. */
-  catalogAt(momentMs: number): ModelCatalog {
-    return this.catalogs.findLast(({ atMs }) => atMs <= momentMs)!;
-  }
-
-  private noteCatalog(present: ReturnType<Cluster["tables"]>, atMs: number): void {
-    const tables = present.map(({ database, name, id }) => {
-      const indexes = this.indexes.has(id) ? this.indexes.get(id) : new Map<string, string>();
-      return { id, name: `${database}.${name}`, indexes: indexes && new Map(indexes) };
-    });
-    tables.sort((a, b) => (a.id < b.id ? -1 : 1));
-    if (textOf(tables) !== textOf(this.catalogs.at(-1)!.tables))
-      this.catalogs.push({ atMs, tables });
+    this.structure.observe(this.cluster.structure(), now);
+    this.access.observe(this.cluster.access(), now);
   }
 }
 
-function textOf(tables: ModelCatalogTable[]): string {
-  return JSON.stringify(tables.map((t) => [t.id, t.name, t.indexes ? [...t.indexes] : null]));
+/** The last versions of a key, for a reader. */
+export function historyOf(table: ModelTable, key: string): string {
+  const history = table.keys.get(key)?.map(({ atMs, text }) => `${at(atMs)} ${text}`) ?? [];
+  return history.slice(-8).join("; ");
+}
+
+/** A virtual moment, in seconds. */
+export function at(ms: number): string {
+  return `${(ms / 1000).toFixed(3)}s`;
 }

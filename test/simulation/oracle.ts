@@ -1,19 +1,17 @@
 /**
  * Compares what the repository says with what was: every instant called exact must restore to the truth, and what
- * was once exact must stay what it was.
+ * was once exact must stay what it was. The truth goes by what was acknowledged: what was acknowledged two seconds before
+ * an exact instant is there, and nothing that came after it; at a late one, so much more as it says.
  */
 
 import { ThinkbackError } from "../../src/errors.js";
 import { catalogAt } from "../../src/repository/catalog.js";
+import { intervalAt, isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
 import {
-  type CoverageInterval,
-  firstExactIn,
-  intervalAt,
-  isExactAt,
-  lastExactIn,
-  type TableCoverage,
-} from "../../src/repository/coverage.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
+  type Coverage,
+  readAllCoverage,
+  readCoverage,
+} from "../../src/repository/coverage-reader.js";
 import { byPlaceInLog, isDisowned, listClaims } from "../../src/repository/log.js";
 import type { SegmentName } from "../../src/repository/names.js";
 import type { Repository } from "../../src/repository/repository.js";
@@ -21,11 +19,15 @@ import { planRestore } from "../../src/restore/plan.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { RememberedStore } from "../../src/storage/remembered-store.js";
 import type { Random } from "../simulated/random.js";
+import { recordsOf } from "./catalog-records.js";
+import { chooseInstant, chooseKept } from "./chosen-instants.js";
 import type { Declarations } from "./declarations.js";
 import type { Delivery } from "./delivery.js";
+import { boundMs, Due } from "./due.js";
 import type { FaultWindow } from "./faults.js";
+import { Holes } from "./holes.js";
 import type { LogTimes } from "./log-times.js";
-import type { Model, ModelTable } from "./model.js";
+import { at, historyOf, type Model, type ModelTable } from "./model.js";
 import type { WallClock } from "./process-life.js";
 import { restoredState } from "./restored-state.js";
 import type { Asked } from "./restores.js";
@@ -59,16 +61,21 @@ interface Remembered {
   seenMs: number;
 }
 
-/** The catalog is read when a hint comes or every 5 s; a hint comes within a second; the reading takes its time. */
-const catalogSettlesMs = 6500;
 const rememberedMax = 200;
-/** A frontier is as old as a tick, when a table is dropped. */
-const beforeDropMs = 3000;
 
 export class Oracle {
   readonly violations: string[] = [];
   /** How much was compared, so that a run that compared nothing does not pass for a clean one. */
-  readonly compared = { instants: 0, documents: 0, catalogs: 0, again: 0, stale: 0, refused: 0 };
+  readonly compared = {
+    instants: 0,
+    late: 0,
+    documents: 0,
+    catalogs: 0,
+    access: 0,
+    again: 0,
+    stale: 0,
+    refused: 0,
+  };
   /** Of what was compared again: what a pin keeps, what is left of a thinned history, and what was let go. */
   readonly aged = { pinned: 0, coarse: 0, letGo: 0 };
   private readonly remembered: Remembered[] = [];
@@ -77,38 +84,49 @@ export class Oracle {
 
   /** The repository as it is at the moment of a check. */
   private store: ObjectStore;
+  private coverage: Coverage = { tables: new Map(), catalog: undefined, access: undefined };
+  /** All that ever was believed of the log, whether it is still stored or not. */
+  private segments: SegmentName[] = [];
+
+  private readonly due: Due;
 
   constructor(private readonly world: OracleWorld) {
     this.store = world.repository.store;
+    this.due = new Due(world.windows, world.delivery);
   }
 
-  private look(): void {
+  private async look(): Promise<void> {
     this.store = new RememberedStore(this.world.repository.store);
+    this.coverage = await readAllCoverage(this.store);
+    const claims = await listClaims(this.store);
+    this.segments = this.world.segments.filter((one) => !isDisowned(one, claims));
+    this.segments.sort(byPlaceInLog);
   }
 
-  /** Compares random exact instants, and some of those compared before. */
+  /** Compares random exact instants, a late one, and some of those compared before. */
   async check(instants: number): Promise<void> {
-    this.look();
+    await this.look();
     const { random } = this.world;
-    const coverage = await readCoverage(this.store);
-    const segments = await this.segments();
     for (let i = 0; i < instants; i += 1) {
-      const chosen = this.choose(coverage);
-      if (chosen) await this.compareAt(chosen.table, chosen.instant, segments);
+      const chosen = this.choose(this.coverage.tables, "exact");
+      if (chosen) await this.compareAt(chosen.table, chosen.instant);
     }
+    const late = this.choose(this.coverage.tables, "late");
+    if (late) await this.compareLate(late.table, late.instant);
+    await this.checkCatalog();
     for (let i = 0; i < 3 && this.remembered.length > 0; i += 1) {
-      await this.compareAgain(this.remembered[random.below(this.remembered.length)]!, coverage);
+      await this.compareAgain(this.remembered[random.below(this.remembered.length)]!);
     }
-    await this.checkPins(coverage, segments);
-    this.checkDamage(coverage);
+    await this.checkPins();
+    this.checkDamage();
   }
 
   /** What is asked of a restore that takes its time: an instant that is exact now, and its state. */
   async ask(): Promise<Asked | undefined> {
-    this.look();
+    await this.look();
     const { store } = this;
-    const chosen = this.choose(await readCoverage(store));
-    if (!chosen) return undefined;
+    const chosen = this.choose(this.coverage.tables, "exact");
+    if (!chosen || !this.isCatalogExact(chosen.instant)) return undefined;
     const { table, instant } = chosen;
     const config = (await catalogAt(store, instant)).tables().find(({ id }) => id === table);
     const state = await restoredState(store, table, instant);
@@ -125,22 +143,20 @@ export class Oracle {
 
   private choose(
     coverage: Map<string, TableCoverage>,
+    of: "exact" | "late",
   ): { table: string; instant: number } | undefined {
     const { random, declared } = this.world;
-    const exact = [...coverage.values()].flatMap(({ table, intervals }) =>
-      intervals.filter((one) => one.class === "exact").map((one) => ({ one, table })),
+    const found = [...coverage.values()].flatMap(({ table, intervals }) =>
+      intervals.filter((one) => one.class === of).map((one) => ({ one, table })),
     );
-    if (exact.length === 0) return undefined;
-    const { one, table } = exact[random.below(exact.length)]!;
+    if (found.length === 0) return undefined;
+    const { one, table } = found[random.below(found.length)]!;
     const instant = declared ? chooseKept(one, random) : chooseInstant(one.from, one.to, random);
     return instant === undefined ? undefined : { table, instant };
   }
 
   /** Every table that was exact at a pinned instant stays so. */
-  private async checkPins(
-    coverage: Map<string, TableCoverage>,
-    segments: SegmentName[],
-  ): Promise<void> {
+  private async checkPins(): Promise<void> {
     const { declared } = this.world;
     for (const name of this.pinned.keys()) {
       if (!declared?.pins.has(name)) this.pinned.delete(name);
@@ -148,43 +164,38 @@ export class Oracle {
     for (const [name, instant] of declared?.pins ?? []) {
       const before = this.pinned.get(name);
       if (before) {
-        for (const one of before) await this.compareAgain(one, coverage);
+        for (const one of before) await this.compareAgain(one);
         this.aged.pinned += before.length;
         continue;
       }
-      const exact = [...coverage.values()].filter((of) =>
+      const exact = [...this.coverage.tables.values()].filter((of) =>
         isExactAt(intervalAt(of, instant), instant),
       );
       const found: Remembered[] = [];
       for (const { table } of exact) {
-        const one = await this.compareAt(table, instant, segments);
+        const one = await this.compareAt(table, instant);
         if (one) found.push(one);
       }
       this.pinned.set(name, found);
     }
   }
 
-  /** All that ever was believed of the log, whether it is still stored or not. */
-  private async segments(): Promise<SegmentName[]> {
-    const claims = await listClaims(this.store);
-    return this.world.segments.filter((one) => !isDisowned(one, claims)).sort(byPlaceInLog);
-  }
-
-  /** A reader whose listings are behind may be refused, or told of damage; but what it restores must be true. */
+  /**
+   * A reader whose listings are behind may be refused, or told of damage; but what it restores must be true. Goes by what
+   * the last check has looked at.
+   */
   async checkStale(instants: number): Promise<void> {
-    this.look();
     const { random, putMs, nowMs } = this.world;
     const sinceMs = nowMs() - random.next() * 10_000;
     const store = staleView(this.store, putMs, sinceMs, random);
-    const segments = await this.segments();
     try {
       const coverage = await readCoverage(store);
       for (let i = 0; i < instants; i += 1) {
-        const chosen = this.choose(coverage);
+        const chosen = this.choose(coverage, "exact");
         if (!chosen) continue;
         const { table, instant } = chosen;
         const state = await restoredState(store, table, instant);
-        const moment = this.momentOf(instant, segments);
+        const moment = this.momentOf(instant);
         const truth = this.world.model.tables.get(table);
         if (!state || !truth || moment === undefined) continue;
         this.compared.stale += 1;
@@ -197,71 +208,67 @@ export class Oracle {
   }
 
   /** Compares the state that a table is restored to with the one that it had. */
-  async compareAt(
-    table: string,
-    instant: number,
-    segments: SegmentName[],
-  ): Promise<Remembered | undefined> {
-    const { model } = this.world;
-    const truth = model.tables.get(table);
-    const where = `${table} at ${instant}`;
-    const moment = this.momentOf(instant, segments);
-    if (!truth || moment === undefined) {
-      this.violate(`${where} is called exact, but ${truth ? "no writer wrote then" : "never was"}`);
-      return undefined;
-    }
-    const state = await restoredState(this.store, table, instant);
-    if (!state) {
-      this.violate(`${where} is called exact, but there is no base for it`);
-      return undefined;
-    }
+  async compareAt(table: string, instant: number): Promise<Remembered | undefined> {
+    const found = await this.stateAt(table, instant, "exact");
+    if (!found) return undefined;
+    const { state, truth, moment } = found;
     this.compared.instants += 1;
-    this.compareState(where, state, truth, moment);
+    this.compareState(`${table} at ${instant}`, state, truth, moment);
     const seenMs = this.world.nowMs();
     const compared = { table, instant, moment, state: textOf(state), seenMs };
     this.remember(compared);
-    await this.compareCatalog(table, instant, moment);
+    await this.comparePlan(table, instant, moment);
     return compared;
   }
 
+  /** What a late instant lacks is no older than it says. */
+  private async compareLate(table: string, instant: number): Promise<void> {
+    const { lateMs } = intervalAt(this.coverage.tables.get(table)!, instant)!;
+    const found = await this.stateAt(table, instant, "late");
+    if (!found) return;
+    this.compared.late += 1;
+    const where = `${table} at ${instant}, late by ${lateMs} ms,`;
+    this.compareState(where, found.state, found.truth, found.moment, lateMs);
+  }
+
+  private async stateAt(table: string, instant: number, of: "exact" | "late") {
+    const truth = this.world.model.tables.get(table);
+    const where = `${table} at ${instant} is called ${of}`;
+    const moment = this.momentOf(instant);
+    if (!truth || moment === undefined) {
+      this.violate(`${where}, but ${truth ? "no writer wrote then" : "never was"}`);
+      return undefined;
+    }
+    const state = await restoredState(this.store, table, instant);
+    if (!state) this.violate(`${where}, but there is no base for it`);
+    return state && { state, truth, moment };
+  }
+
   /** At the end: the newest state of each table is the source's own. */
-  async compareEnd(coverage: Map<string, TableCoverage>, live: string[]): Promise<void> {
-    this.look();
-    const segments = await this.segments();
+  async compareEnd(live: string[]): Promise<void> {
+    await this.look();
     for (const id of live) {
-      const frontier = coverage.get(id)?.frontier;
-      if (coverage.get(id)?.state !== "live" || frontier === undefined) {
-        this.violate(`${id} is ${coverage.get(id)?.state ?? "unknown"} at the end, not live`);
-      } else await this.compareAt(id, frontier, segments);
+      const { state, frontier } = this.coverage.tables.get(id) ?? {};
+      if (state !== "live" || frontier === undefined) {
+        this.violate(`${id} is ${state ?? "unknown"} at the end, not live`);
+      } else await this.compareAt(id, frontier);
     }
   }
 
   /** No instant outside the fault windows, each with the time that it may take to see and to mend it, is missing. */
-  async checkHoles(beforeMs: number, afterMs: number): Promise<void> {
-    this.look();
-    const { windows } = this.world;
-    const segments = await this.segments();
-    for (const { table, intervals } of (await readCoverage(this.store)).values()) {
-      for (const { from, to, class: of, reason } of intervals) {
-        if (of === "exact") continue;
-        const began = this.momentOf(from - 1, segments);
-        const ended = this.momentOf(to, segments);
-        if (began === undefined || ended === undefined) continue;
-        // That a table is gone is no hole.
-        if (began >= this.world.model.tables.get(table)!.droppedMs - beforeDropMs) continue;
-        if (this.isAheadOfAClock(to, ended)) continue;
-        let covered = began;
-        for (const window of windows) {
-          if (window.fromMs - beforeMs <= covered)
-            covered = Math.max(covered, window.toMs + afterMs);
-        }
-        if (covered < ended) {
-          this.violate(
-            `${table} is ${of} (${reason}) from ${at(began)} to ${at(ended)}, but nothing was wrong after ${at(covered)}`,
-          );
-        }
-      }
+  async checkHoles(): Promise<Holes["measured"]> {
+    await this.look();
+    const { windows, model } = this.world;
+    const { tables, catalog, access } = this.coverage;
+    const holes = new Holes(windows, (instant) => this.momentOf(instant));
+    for (const coverage of [...tables.values(), catalog, access]) {
+      if (!coverage) continue;
+      const { table } = coverage;
+      const droppedMs = model.tables.get(table)?.droppedMs ?? Infinity;
+      const isExcused = (to: number, ended: number) => this.isAheadOfAClock(to, ended);
+      for (const hole of holes.find(coverage, droppedMs, isExcused)) this.violate(hole);
     }
+    return holes.measured;
   }
 
   violate(what: string): void {
@@ -269,14 +276,21 @@ export class Oracle {
   }
 
   /** The virtual moment at which the log's time passed `instant`. */
-  private momentOf(instant: number, segments: SegmentName[]): number | undefined {
-    const segment = segments.findLast(({ from }) => from <= instant);
+  private momentOf(instant: number): number | undefined {
+    const segment = this.segments.findLast(({ from }) => from <= instant);
     return segment && this.world.logTimes.momentOf(segment.epoch, instant);
   }
 
   /** A clock showed an earlier time after the instant had passed: then the instant may be called wrongly labelled. */
   private isAheadOfAClock(instant: number, moment: number): boolean {
     return this.world.walls.some((wall) => wall.leastSince(moment) <= instant);
+  }
+
+  /** A clock went slower by then than the log: what it labelled before may be called late, as soon as that shows. */
+  private wasAheadOfAClock(instant: number, moment: number): boolean {
+    return this.world.walls.some(
+      (wall) => wall.offsetSince(moment) < instant - wall.trueMs(moment),
+    );
   }
 
   private remember(compared: Remembered): void {
@@ -290,31 +304,30 @@ export class Oracle {
     state: Map<string, string>,
     truth: ModelTable,
     moment: number,
+    lateMs = 0,
   ): void {
+    const isDue = this.due.onFeed(moment, lateMs);
     for (const key of new Set([...truth.keys.keys(), ...state.keys()])) {
       const restored = state.get(key) ?? null;
-      const allowed = truth.allowedAt(key, moment, this.world.delivery);
+      const allowed = truth.allowedAt(key, moment, isDue);
       this.compared.documents += 1;
       if (allowed.includes(restored)) continue;
-      const history = truth.keys.get(key)?.map(({ atMs, text }) => `${at(atMs)} ${text}`) ?? [];
       this.violate(
         `${where} (${at(moment)}) restores ${key} as ${restored}; it was ${allowed.join(" or ")}\n` +
-          `    its history: ${history.slice(-8).join("; ")}`,
+          `    its history: ${historyOf(truth, key)}`,
       );
       return;
     }
   }
 
-  private async compareAgain(
-    remembered: Remembered,
-    coverage: Map<string, TableCoverage>,
-  ): Promise<void> {
+  private async compareAgain(remembered: Remembered): Promise<void> {
     const { table, instant, moment, state, seenMs } = remembered;
     this.compared.again += 1;
-    const of = coverage.get(table);
+    const of = this.coverage.tables.get(table);
     const now = of && intervalAt(of, instant);
     if (!isExactAt(now, instant)) {
       if (this.isAheadOfAClock(instant, moment)) return;
+      if (now?.class === "late" && this.wasAheadOfAClock(instant, moment)) return;
       if (this.world.declared?.keeps(instant, seenMs) === false) {
         this.aged.letGo += 1;
         this.remembered.splice(this.remembered.indexOf(remembered), 1);
@@ -336,82 +349,100 @@ export class Oracle {
     remembered.seenMs = this.world.nowMs();
   }
 
-  /** Where the catalog had not changed for as long as it takes to be read, the plan must show it as it was. */
-  private async compareCatalog(table: string, instant: number, moment: number): Promise<void> {
-    const { model, repository, windows } = this.world;
-    const truth = model.catalogAt(moment);
-    const since = moment - catalogSettlesMs;
-    const disturbed = windows.some(({ fromMs, toMs }) => fromMs <= moment && toMs + 4000 >= since);
-    if (truth.atMs > since || disturbed) return;
-    this.compared.catalogs += 1;
-    const catalog = await catalogAt(this.store, instant);
-    const tables = catalog.tables().map((config) => ({
-      id: config.id,
-      name: `${config.db}.${config.name}`,
-      indexes: catalog.indexes(config.id),
-    }));
-    const found = tables.map(({ id, name }) => `${id} ${name}`).sort();
-    const wanted = truth.tables.map(({ id, name }) => `${id} ${name}`).sort();
-    if (found.join() !== wanted.join()) {
+  /** A random exact instant of the catalog, and one of access. */
+  private async checkCatalog(): Promise<void> {
+    const { model } = this.world;
+    const { catalog, access } = this.coverage;
+    const structure = await this.chooseCatalog(catalog);
+    if (structure) {
+      this.compared.catalogs += 1;
+      const records = recordsOf(structure.catalog, ["db", "table", "indexes"]);
+      this.compareRecords("the catalog", structure, records, model.structure);
+    }
+    const rights = await this.chooseCatalog(access);
+    if (rights) {
+      this.compared.access += 1;
+      const records = recordsOf(rights.catalog, ["user", "permission"]);
+      this.compareRecords("access", rights, records, model.access);
+    }
+  }
+
+  private async chooseCatalog(coverage: TableCoverage | undefined) {
+    if (!coverage) return undefined;
+    const of = this.world.random.below(4) === 0 ? "late" : "exact";
+    const chosen = this.choose(new Map([[coverage.table, coverage]]), of);
+    if (!chosen) return undefined;
+    const { instant } = chosen;
+    const moment = this.momentOf(instant);
+    const { lateMs = 0 } = intervalAt(coverage, instant)!;
+    if (moment !== undefined) {
+      return { instant, moment, lateMs, catalog: await catalogAt(this.store, instant) };
+    }
+    this.violate(`the ${coverage.table} is called ${of} at ${instant}, but no writer wrote then`);
+    return undefined;
+  }
+
+  /** Each record is as it was at some moment within the bound. */
+  private compareRecords(
+    what: string,
+    { instant, moment, lateMs }: { instant: number; moment: number; lateMs: number },
+    records: Map<string, string>,
+    truth: ModelTable,
+  ): void {
+    const isDue = this.due.within(moment, lateMs);
+    for (const key of new Set([...truth.keys.keys(), ...records.keys()])) {
+      if (this.due.isHidden((JSON.parse(key) as string[])[1]!, moment)) continue;
+      const known = records.get(key) ?? null;
+      const allowed = truth.allowedAt(key, moment, isDue);
+      if (allowed.includes(known)) continue;
       this.violate(
-        `the catalog at ${instant} (${at(moment)}) has ${found.join()}; it had ${wanted.join()}`,
+        `${what} at ${instant} (${at(moment)}${lateMs > 0 ? `, late by ${lateMs} ms` : ""}) has ${key} as ${known}; it was ${allowed.join(" or ")}\n` +
+          `    its history: ${historyOf(truth, key)}`,
       );
       return;
     }
-    for (const { id, name, indexes } of truth.tables) {
-      if (!indexes) continue;
-      const shown = tables.find((t) => t.id === id)!.indexes;
-      const right =
-        shown.length === indexes.size &&
-        shown.every(({ index, query }) => query.includes(`"${indexes.get(index)}"`));
-      if (!right) {
-        this.violate(
-          `the indexes of ${name} at ${instant} are ${JSON.stringify(shown.map((i) => [i.index, i.query]))}; they were ${JSON.stringify([...indexes])}`,
-        );
-      }
+  }
+
+  private isCatalogExact(instant: number): boolean {
+    const { catalog } = this.coverage;
+    return catalog !== undefined && isExactAt(intervalAt(catalog, instant), instant);
+  }
+
+  /** A restore of one table is planned as its class and the catalog's say. */
+  private async comparePlan(table: string, instant: number, moment: number): Promise<void> {
+    if (!this.isCatalogExact(instant)) return;
+    const { repository } = this.world;
+    const config = (await catalogAt(this.store, instant)).tables().find(({ id }) => id === table);
+    const isKnown = moment - this.world.model.tables.get(table)!.createdMs > boundMs;
+    if (!config) {
+      const isThere = isKnown && moment < this.world.model.tables.get(table)!.droppedMs;
+      if (isThere) this.violate(`${table} is exact at ${instant}, and the catalog lacks it`);
+      return;
     }
-    const captured = truth.tables.find(({ id }) => id === table);
-    if (!captured) return;
-    const request = { at: instant, tables: [captured.name], databases: [], renames: new Map() };
+    const name = `${config.db}.${config.name}`;
+    const request = { at: instant, tables: [name], databases: [], renames: new Map() };
     const plan = await planRestore(
       { ...repository, store: this.store },
       { ...request, allowInexact: false, nearest: false },
     );
-    if (plan.tables[0]?.class !== "exact") this.violate(`${table} at ${instant}: the plan differs`);
+    const planned = plan.tables[0];
+    if (planned?.class !== "exact" || planned.config.id !== table)
+      this.violate(`${table} at ${instant}: the plan differs`);
   }
 
   /** Nobody damages anything in a simulation. */
-  private checkDamage(coverage: Map<string, TableCoverage>): void {
-    for (const { table, intervals } of coverage.values()) {
-      const damaged = intervals.find((i) => i.class === "damaged");
+  private checkDamage(): void {
+    const { tables, catalog, access } = this.coverage;
+    for (const coverage of [...tables.values(), catalog, access]) {
+      const damaged = coverage?.intervals.find((i) => i.class === "damaged");
       if (damaged)
-        this.violate(`${table} is called damaged from ${damaged.from}: ${damaged.reason}`);
+        this.violate(
+          `${coverage!.table} is called damaged from ${damaged.from}: ${damaged.reason}`,
+        );
     }
   }
 }
 
-/** Edges of an interval are where mistakes are; half of the instants are chosen there. */
-function chooseInstant(from: number, to: number, random: Random): number {
-  const chance = random.next();
-  if (chance < 0.2) return from;
-  if (chance < 0.5) return to;
-  return from + random.below(to - from + 1);
-}
-
-/** Half of the instants are such that a resolution keeps them; undefined if none is kept of the interval there. */
-function chooseKept(interval: CoverageInterval, random: Random): number | undefined {
-  const chosen = chooseInstant(interval.from, interval.to, random);
-  const gridMs = [2000, 10_000, 30_000, 60_000, 86_400_000][random.below(10)] ?? 1;
-  const near = chosen - ((chosen + 1) % gridMs);
-  const instant = near >= interval.from ? near : chosen;
-  return lastExactIn(interval, instant) ?? firstExactIn(interval, instant);
-}
-
 function textOf(state: Map<string, string>): string {
   return JSON.stringify([...state].sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-/** A virtual moment, in seconds. */
-function at(ms: number): string {
-  return `${(ms / 1000).toFixed(3)}s`;
 }

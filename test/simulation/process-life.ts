@@ -70,12 +70,24 @@ export class WallClock {
     this.settings.push({ atMs: this.time.nowMs, offsetMs: offsetMs + ms });
   }
 
+  /** The true wall clock at a virtual moment. */
+  trueMs(atMs: number): number {
+    const { nowMs, trueMs } = this.time;
+    return trueMs - nowMs + atMs;
+  }
+
+  /** The least that it was ahead of the true one since the virtual moment `sinceMs`. */
+  offsetSince(sinceMs: number): number {
+    const since = this.settings.filter(({ atMs }) => atMs >= sinceMs);
+    const before = this.settings.findLast(({ atMs }) => atMs < sinceMs);
+    return Math.min(...[before, ...since].map((one) => one?.offsetMs ?? Infinity));
+  }
+
   /** The least time that it has shown since the virtual moment `sinceMs`. */
   leastSince(sinceMs: number): number {
-    const { nowMs, trueMs } = this.time;
     const shown = this.settings.map(({ atMs, offsetMs }, i) => {
       const until = this.settings[i + 1]?.atMs ?? Infinity;
-      return until < sinceMs ? Infinity : trueMs - nowMs + Math.max(atMs, sinceMs) + offsetMs;
+      return until < sinceMs ? Infinity : this.trueMs(Math.max(atMs, sinceMs)) + offsetMs;
     });
     return Math.min(...shown);
   }

@@ -8,8 +8,10 @@ import { maintain } from "../../src/fold/maintain.js";
 import type { BaseManifest } from "../../src/repository/base.js";
 import { intervalAt, isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
 import { readCoverage } from "../../src/repository/coverage-reader.js";
+import { encodeJsonObject } from "../../src/repository/json-object.js";
 import type { Version } from "../../src/repository/lines.js";
 import { LogView } from "../../src/repository/log-view.js";
+import { repositoryName } from "../../src/repository/names.js";
 import { declareKeep } from "../../src/repository/settings.js";
 import { versionAt } from "../../src/restore/history.js";
 import { planRestore } from "../../src/restore/plan.js";
@@ -60,6 +62,31 @@ describe("the queue of copies", () => {
     await second.catch(() => undefined);
     expect(await third).toBe("third");
   });
+});
+
+test("a table that grew from one document is proven at once though a write changes nothing", async () => {
+  const world = new SmallWorld();
+  await world.store.put(
+    repositoryName,
+    encodeJsonObject("repository", { id: "small-world", created: 0 }),
+  );
+  const id = world.cluster.createTable("test", "orders");
+  const put = (n: number, x: number) =>
+    world.cluster.write("test", "orders", { put: { id: n, x } });
+  put(0, 0);
+  world.startWriter();
+  await world.pass(10_000);
+  for (let n = 1; n < 30; n += 1) {
+    put(n, 0);
+    await world.pass(500);
+  }
+  await world.pass(5000);
+  // What the server counts is one more than what the feed brings: only a fence can tell.
+  put(0, 0);
+  put(1, 1);
+  await world.pass(10_000);
+  const { intervals } = (await readCoverage(world.store)).get(id)!;
+  expect(intervals.map((interval) => interval.class)).toEqual(["exact"]);
 });
 
 test("a feed stays proven when its table is renamed, in a cluster of several servers", async () => {

@@ -1,13 +1,24 @@
 /** Faults of the source that do not show where one would look: what was answered before is answered still. */
-import type { Faults, FaultyWorld } from "./faults.js";
+import type { Cluster } from "../simulated/cluster.js";
+import type { FaultEffect, Faults, FaultyWorld } from "./faults.js";
+import { firstServers, otherServers } from "./servers.js";
 
 const readings = ["db_config", "table_config", "server_config", "stats", "users", "permissions"];
 /** When a real primary notices that it is cut off. */
 const noticedAfterMs = 16_000;
-const serversMax = 4;
+const begunMs = 60_000;
+const serversMax = 5;
+/** With so many, two acknowledge without the third. */
+const replicasMin = 3;
+
+interface TableEffect extends FaultEffect {
+  /** Which tables it can strike. */
+  of?: (id: string) => boolean;
+  isHidden?: boolean;
+}
 
 export class SourceFaults {
-  private servers = 1;
+  private servers = firstServers.length;
 
   constructor(
     private readonly faults: Faults,
@@ -19,7 +30,8 @@ export class SourceFaults {
     return [
       () => this.lag(),
       () => this.lag(),
-      () => this.blindIsolation(),
+      () => this.isolate(noticedAfterMs),
+      () => this.isolate(noticedAfterMs),
       () => this.topology(),
       () => this.refuseReading(),
       () => this.slowReading(),
@@ -28,21 +40,26 @@ export class SourceFaults {
       () => this.refuseScans(),
       () => this.refuseFeeds(),
       () => this.loseReplicas(),
+      () => this.exchange(),
     ];
   }
 
   private lag(): void {
     const changesPerSecond = [20, 200, 2000][this.world.random.below(3)]!;
-    this.holdOnTable(`a lag of ${changesPerSecond}/s`, 20_000, (id, on) =>
-      this.world.cluster.lagFeeds(id, on ? changesPerSecond : undefined),
+    this.holdOnTable(
+      `a lag of ${changesPerSecond}/s`,
+      20_000,
+      (id, on) => this.world.cluster.lagFeeds(id, on ? changesPerSecond : undefined),
+      { holdsUp: true },
     );
   }
 
-  /** Shares its name with the isolation that is noticed at once, so that a table has one of them at a time. */
-  private blindIsolation(): void {
-    this.holdOnTable("isolation", 40_000, (id, on) =>
-      this.world.cluster.isolatePrimary(id, on, { noticedAfterMs }),
-    );
+  /** Cuts off the primary of a table that others have replicas of: a majority of them goes on without it. */
+  isolate(noticedAfterMs: number): void {
+    const { cluster } = this.world;
+    const isReplicated = (id: string) => cluster.replicas(id).length >= replicasMin;
+    const set = (id: string, on: boolean) => cluster.isolatePrimary(id, on, { noticedAfterMs });
+    this.holdOnTable("isolation", 40_000, set, { of: isReplicated });
   }
 
   private topology(): void {
@@ -53,10 +70,10 @@ export class SourceFaults {
       this.faults.note(`server joined_${this.servers}`);
       return;
     }
-    const table = this.table();
+    const table = this.table(() => true);
     if (!table) return;
     this.faults.note(`replicas of ${table.label}`);
-    cluster.addReplicas(table.id, ["joined_2", "joined_3"]);
+    cluster.addReplicas(table.id, otherServers);
   }
 
   private refuseReading(): void {
@@ -100,6 +117,7 @@ export class SourceFaults {
       this.upTo(30_000),
       () => cluster.cutProxy(true),
       () => cluster.cutProxy(false),
+      { holdsUp: true },
     );
   }
 
@@ -111,12 +129,36 @@ export class SourceFaults {
     this.holdOnTable("refused feeds", 8000, (id, on) => this.world.cluster.refuseFeeds(id, on));
   }
 
-  private loseReplicas(): void {
-    this.holdOnTable("lost replicas", 8000, (id, on) => this.world.cluster.loseReplicas(id, on));
+  /** Other servers answer at the address for a while. */
+  private exchange(): void {
+    const { address, cluster, stranger, time } = this.world;
+    // A repository that is empty takes whom it finds.
+    if (time.nowMs < begunMs) return;
+    const leadTo = (to: Cluster) => {
+      address.leadTo(to);
+      cluster.dropConnections();
+      stranger.dropConnections();
+    };
+    this.faults.hold(
+      "exchanged servers",
+      this.upTo(20_000),
+      () => leadTo(stranger),
+      () => leadTo(cluster),
+    );
   }
 
-  private holdOnTable(what: string, msMax: number, set: (id: string, on: boolean) => void): void {
-    const table = this.table();
+  private loseReplicas(): void {
+    const set = (id: string, on: boolean) => this.world.cluster.loseReplicas(id, on);
+    this.holdOnTable("lost replicas", 8000, set, { isHidden: true });
+  }
+
+  private holdOnTable(
+    what: string,
+    msMax: number,
+    set: (id: string, on: boolean) => void,
+    { of = () => true, isHidden = false, ...effect }: TableEffect = {},
+  ): void {
+    const table = this.table(of);
     if (!table) return;
     const { id, label } = table;
     const alive = () => this.world.cluster.tables().some((other) => other.id === id);
@@ -127,11 +169,12 @@ export class SourceFaults {
       () => {
         if (alive()) set(id, false);
       },
+      isHidden ? { ...effect, hides: id } : effect,
     );
   }
 
-  private table(): { id: string; label: string } | undefined {
-    const tables = this.world.cluster.tables();
+  private table(of: (id: string) => boolean): { id: string; label: string } | undefined {
+    const tables = this.world.cluster.tables().filter(({ id }) => of(id));
     const table = tables[this.world.random.below(tables.length)];
     return table && { id: table.id, label: `${table.database}.${table.name}` };
   }

@@ -4,9 +4,11 @@ import type { Cluster } from "../simulated/cluster.js";
 import type { Random } from "../simulated/random.js";
 import { termId } from "../simulated/term-ids.js";
 import type { Model } from "./model.js";
+import { otherServers } from "./servers.js";
 
 const tablesMax = 5;
 const databases = ["shop", "crm"];
+const users = ["ann", "bob"];
 const names = ["orders", "items", "users", "events", "carts", "notes"];
 
 /** Keys of one table, all of one type. */
@@ -46,7 +48,8 @@ export class Workload {
     const chance = this.random.next();
     if (chance < 0.62) this.writeSome();
     else if (chance < 0.8) this.queryWrite();
-    else if (chance < 0.86) this.queryIndex();
+    else if (chance < 0.85) this.queryIndex();
+    else if (chance < 0.88) this.queryAccess();
     else if (chance < 0.9) this.rename();
     else if (chance < 0.94) this.createTable();
     else if (chance < 0.97) this.dropTable(false);
@@ -95,7 +98,13 @@ export class Workload {
     const [database, name] = [this.pick(databases), this.pick(names)];
     if (this.named(database, name)) return;
     this.trace(`create ${database}.${name}`);
-    this.cluster.createTable(database, name);
+    this.makeTable(database, name);
+  }
+
+  /** Half of the tables have replicas elsewhere. */
+  private makeTable(database: string, name: string): void {
+    const id = this.cluster.createTable(database, name);
+    if (this.random.next() < 0.5) this.cluster.addReplicas(id, otherServers);
     this.model.observe();
     this.fill(database, name);
   }
@@ -116,9 +125,7 @@ export class Workload {
     this.cluster.dropTable(database, name);
     this.model.observe();
     if (!recreate) return;
-    this.cluster.createTable(database, name);
-    this.model.observe();
-    this.fill(database, name);
+    this.makeTable(database, name);
   }
 
   private named(database: string, name: string): Table | undefined {
@@ -130,27 +137,15 @@ export class Workload {
     const to = this.pick(names);
     if (!table || this.named(table.database, to)) return;
     this.trace(`rename ${table.database}.${table.name} to ${to}`);
-    this.query(
-      [termId.UPDATE, [[termId.CONFIG, [tableTerm(table)]], { name: to }]],
-      () => undefined,
-    );
+    this.query([termId.UPDATE, [[termId.CONFIG, [tableTerm(table)]], { name: to }]]);
   }
 
   private queryIndex(): void {
     const table = this.table();
     if (!table || this.querying) return;
     const index = this.pick(["by_a", "by_b"]);
-    const known = this.model.catalogs.at(-1)!.tables.find(({ id }) => id === table.id)?.indexes;
-    if (!known) return;
-    const settle = (field: string | undefined) => (error: Error | undefined) => {
-      // The query knew the table by its name, which may have come to stand for another.
-      const holder = this.named(table.database, table.name)?.id;
-      if (holder === undefined) return;
-      if (error || holder !== table.id) this.model.noteIndexUnknown(holder);
-      else this.model.noteIndex(table.id, index, field);
-    };
-    if (known.has(index)) {
-      this.query([termId.INDEX_DROP, [tableTerm(table), index]], settle(undefined));
+    if (this.cluster.hasIndex(table.id, index)) {
+      this.query([termId.INDEX_DROP, [tableTerm(table), index]]);
       return;
     }
     const field = this.pick(["f1", "f2"]);
@@ -161,7 +156,24 @@ export class Workload {
         [termId.GET_FIELD, [[termId.VAR, [1]], field]],
       ],
     ];
-    this.query([termId.INDEX_CREATE, [tableTerm(table), index, fn]], settle(field));
+    this.query([termId.INDEX_CREATE, [tableTerm(table), index, fn]]);
+  }
+
+  /** A user comes, goes, or may do something else. */
+  private queryAccess(): void {
+    const user = this.pick(users);
+    const chance = this.random.next();
+    const row = [termId.GET, [systemTerm("users"), user]];
+    if (chance < 0.4) {
+      const conflict = { conflict: "replace" };
+      const password = this.random.next() < 0.5 ? "secret" : false;
+      this.query([termId.INSERT, [systemTerm("users"), { id: user, password }], conflict]);
+    } else if (chance < 0.6) this.query([termId.DELETE, [row]]);
+    else {
+      const table = this.table();
+      const scope = table && this.random.next() < 0.6 ? [tableTerm(table)] : [];
+      this.query([termId.GRANT, [...scope, user, { read: this.random.next() < 0.7 }]]);
+    }
   }
 
   private queryWrite(): void {
@@ -180,29 +192,24 @@ export class Workload {
     else this.query([termId.DELETE, [term]]);
   }
 
-  /** Sends a query, unless one is under way. `settled` is told the error, if it came to one. */
-  private query(
-    term: unknown,
-    settled: (error: Error | undefined) => void = () => undefined,
-  ): void {
+  /** Sends a query, unless one is under way. */
+  private query(term: unknown): void {
     if (this.querying) return;
     this.querying = true;
-    this.ask(term).then(
-      () => {
-        this.querying = false;
-        settled(undefined);
-      },
-      (error: unknown) => {
-        this.querying = false;
-        settled(error as Error);
-      },
-    );
+    const settle = () => {
+      this.querying = false;
+    };
+    this.ask(term).then(settle, settle);
   }
 
   private async ask(term: unknown): Promise<void> {
     if (!this.connection?.isOpen) this.connection = connect(this.cluster);
     await this.connection.answer(JSON.stringify(term));
   }
+}
+
+function systemTerm(name: string): unknown {
+  return [termId.TABLE, [[termId.DB, ["rethinkdb"]], name]];
 }
 
 function tableTerm({ database, name }: Table): unknown {

@@ -19,6 +19,8 @@ export interface WriterSetup {
   life: ProcessLife;
   wall: WallClock;
   cluster: Cluster;
+  /** What it dials in place of the cluster itself. */
+  address?: Opener;
   throughProxy?: boolean;
   store: ObjectStore;
   spool: Spool | undefined;
@@ -67,7 +69,7 @@ export class WriterProcess {
     const clock = new SimulatedClock(life, setup.wall);
     const entrance: Opener = setup.throughProxy
       ? { open: (credentials) => cluster.openThroughProxy(credentials) }
-      : cluster;
+      : (setup.address ?? cluster);
     const source = new RethinkSource("simulated", () => dial(entrance, life), clock);
     try {
       await Capture.run(

@@ -4,7 +4,7 @@ import { ThinkbackError } from "../../src/errors.js";
 import { parseManifestName } from "../../src/repository/names.js";
 import type { RepositoryDescription } from "../../src/repository/repository.js";
 import { ConnectionLost, ReqlError } from "../../src/rethinkdb/response.js";
-import type { Source } from "../../src/rethinkdb/source.js";
+import { ForeignCluster, type Source } from "../../src/rethinkdb/source.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import type { Faults, FaultyWorld } from "./faults.js";
@@ -21,7 +21,7 @@ interface Machine {
 }
 
 /** How a process may end: what is nobody's fault but the world's. */
-export type EndKind = "in order" | "fenced" | "source" | "store" | "wrong";
+export type EndKind = "in order" | "fenced" | "source" | "stranger" | "store" | "wrong";
 
 const slowCopyShare = 0.3;
 /** How many processes are connected through a proxy. */
@@ -105,8 +105,8 @@ export class Writers {
     const writer = this.any();
     const { world, faults } = this.setup;
     if (!writer || writer.life.frozen) return;
-    const forMs = world.random.next() * 20_000;
-    const replaced = world.random.next() < 0.6;
+    const forMs = 1000 + world.random.next() * [3000, 20_000, 59_000][world.random.below(3)]!;
+    const replaced = world.random.next() < 0.4;
     let end: (atMs: number) => void = () => undefined;
     faults.hold(
       `freeze of writer ${writer.number}`,
@@ -177,6 +177,7 @@ export class Writers {
       life,
       wall: machine.wall,
       cluster: world.cluster,
+      address: world.address,
       throughProxy: world.random.next() < proxyShare,
       store: this.setup.slowCopies ? this.withSlowCopies(store, life) : store,
       spool: machine.spool,
@@ -223,6 +224,8 @@ export class Writers {
 function kindOf(error: Error): EndKind {
   if (error instanceof StoreUnreachable) return "store";
   if (error instanceof ConnectionLost || error instanceof ReqlError) return "source";
+  if (error instanceof ThinkbackError && error.message === new ForeignCluster("simulated").message)
+    return "stranger";
   if (!(error instanceof ThinkbackError)) return "wrong";
   if (error.code === "fenced") return "fenced";
   if (error.code === "source") return "source";
