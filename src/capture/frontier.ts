@@ -60,8 +60,11 @@ export class Frontier {
     return this.logClock.isSettled ? { to: this.log.mark(), atMs } : undefined;
   }
 
-  /** A stream is watched from an instant on. */
+  /** A stream is watched from an instant on, by what was seen at a moment that may lie long before it. */
   begin(stream: string, from: Mark): void {
+    const { to, atMs } = from;
+    const lateMs = Math.ceil(this.clock.monotonicMs() - atMs + this.log.aheadMs);
+    if (lateMs > proofBoundMs) this.record(stream, { state: "late", since: to, to, lateMs });
     this.streams.set(stream, from);
   }
 

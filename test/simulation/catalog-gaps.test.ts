@@ -1,7 +1,7 @@
 /** Readings of the catalog from which something is missing for a moment. */
 import { beforeEach, expect, test } from "vitest";
 import { catalogAt } from "../../src/repository/catalog.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
+import { readAllCoverage, readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
 import type { CatalogRecord } from "../../src/rethinkdb/catalog-reader.js";
@@ -46,6 +46,21 @@ test("indexes that could not be asked for stay what they were known to be", asyn
   await world.pass(20_000);
   const then = await catalogAt(world.store, Number.MAX_SAFE_INTEGER);
   expect(then.indexes(table)).toEqual([]);
+});
+
+test("a first reading that took long makes no instant exact", async () => {
+  world.cluster.slowReading("jobs", 10_000);
+  world.startWriter();
+  // Tables have been read by then, in the second reading too; jobs have not.
+  await world.pass(12_000);
+  world.cluster.createTable("test", "bills");
+  await world.pass(9000);
+  world.cluster.slowReading("jobs", 0);
+  await world.pass(10_000);
+  const { intervals } = (await readAllCoverage(world.store)).catalog!;
+  const first = intervals.find(({ class: of }) => of === "exact")!;
+  const tables = (await catalogAt(world.store, first.from)).tables();
+  expect(tables.map(({ name }) => name)).toEqual(["bills", "orders"]);
 });
 
 test.each([0, 12_000])(
