@@ -60,7 +60,14 @@ export interface StatusResult {
     documentsExact: boolean;
     firstRestorable: string | null;
     lastRestorable: string | null;
-    intervals: { from: string; to: string; class: string; reason?: string }[];
+    intervals: {
+      from: string;
+      to: string;
+      class: string;
+      reason?: string;
+      /** Of late ones. */
+      lateMs?: number;
+    }[];
   }[];
 }
 

@@ -62,6 +62,11 @@ export class Stage {
     return join(this.directory, name);
   }
 
+  /** One more connection to the server; the caller closes it. */
+  connect(): Promise<DriverConnection> {
+    return connectTo(this.server);
+  }
+
   /** Something to undo when the stage closes; the last first. */
   onClose(undo: () => Promise<unknown>): void {
     this.closing.unshift(undo);
