@@ -68,23 +68,25 @@ async function judgeState(
   return `${wrong.length} keys wrong; ${first.key} is ${first.found}, allowed ${first.allowed.join(" or ")}; last writes ${JSON.stringify(history)}`;
 }
 
-/** Instants at and around moments, where an error would show; and the first and last ones of every interval. */
+/** Instants near moments where an error would show, and the first and last ones of the intervals there. */
 export async function suspects(
   repo: string,
   name: string,
   moments: readonly number[],
 ): Promise<number[]> {
-  const edges = tableOf(await status(repo), name)!.intervals.flatMap(({ from, to }) => [
-    Date.parse(from),
-    Date.parse(to),
+  const { intervals } = tableOf(await status(repo), name)!;
+  const edges = intervals.flatMap(({ from, to }) => [Date.parse(from), Date.parse(to)]);
+  return moments.flatMap((moment) => [
+    ...[0, 1000, 2000, 2101, 3000, 5000].map((offset) => moment + offset),
+    ...edges.filter((edge) => edge >= moment && edge <= moment + 8000),
   ]);
-  const offsets = [-1, 0, 500, 1000, 1500, 1999, 2000, 2101, 2500, 3000, 4000, 6000];
-  return [...edges, ...moments.flatMap((moment) => offsets.map((offset) => moment + offset))];
 }
 
 /** Instants evenly spread over a time. */
 export function spread(from: number, to: number, count: number): number[] {
-  return Array.from({ length: count }, (_, i) => Math.round(from + ((to - from) * i) / (count - 1)));
+  return Array.from({ length: count }, (_, i) =>
+    Math.round(from + ((to - from) * i) / (count - 1)),
+  );
 }
 
 /** The class of an instant, as status tells it; undefined where nothing is told yet. */
@@ -92,15 +94,15 @@ export function at(
   intervals: TableStatus["intervals"],
   instant: number,
 ): TableStatus["intervals"][number] | undefined {
-  return intervals.find(
-    ({ from, to }) => Date.parse(from) <= instant && instant <= Date.parse(to),
-  );
+  return intervals.find(({ from, to }) => Date.parse(from) <= instant && instant <= Date.parse(to));
 }
 
 /** The share of a time whose instants are exact. */
 export function exactShare({ intervals }: TableStatus, from: number, to: number): number {
   const exact = intervals.filter((interval) => interval.class === "exact");
-  const ms = exact.map((one) => Math.min(to, Date.parse(one.to)) - Math.max(from, Date.parse(one.from)));
+  const ms = exact.map(
+    (one) => Math.min(to, Date.parse(one.to)) - Math.max(from, Date.parse(one.from)),
+  );
   return ms.reduce((sum, of) => sum + Math.max(0, of), 0) / (to - from);
 }
 

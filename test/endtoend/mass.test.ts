@@ -1,14 +1,13 @@
 /** Many changes at once, and as many as can be: acknowledged is not yet delivered. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type DriverConnection, r } from "../server/driver.js";
-import { untilStatus } from "./cli.js";
 import { boundMs, brokenChains, exactShare, judge, spread, suspects } from "./judge.js";
 import { Ledger } from "./ledger.js";
-import { kill, Stage, stop, type TableStatus, tableOf } from "./stage.js";
+import { kill, nextInstant, Stage, stop, tableOf } from "./stage.js";
 import { canonicalJson } from "./workload.js";
 
 /** More than a feed delivers within the bound. */
-const documents = 40_000;
+const documents = 32_000;
 /** What a simulated feed delivers a second; a real one lags by itself. */
 const simulatedRate = 8000;
 const bulk = r.db("mass").table("bulk");
@@ -54,12 +53,6 @@ async function makeBulk(): Promise<void> {
 const updateAll = (version: number) =>
   noted(version, all, () => stage.query(bulk.update({ version }, { durability: "soft" })));
 
-/** Status says that instants are restorable at which the acknowledged must be there. */
-const untilPassed = (repo: string, instant: number) =>
-  untilStatus(repo, (now) => Date.parse(lastOf(tableOf(now, "mass.bulk"))) > instant);
-
-const lastOf = (table: TableStatus | undefined) => table?.lastRestorable ?? "";
-
 test("an update of all documents, and a kill right after status has passed it; then a delete of all", async () => {
   const repo = stage.repo("bulk");
   await makeBulk();
@@ -67,35 +60,32 @@ test("an update of all documents, and a kill right after status has passed it; t
   await stage.untilExactNow(repo, "mass.bulk");
   const moments: number[] = [];
   const judged = async () => {
-    const instants = await suspects(repo, "mass.bulk", moments);
-    const near = instants.filter((instant) => moments.some((m) => Math.abs(m - instant) < 8000));
-    return judge(repo, "mass.bulk", ledger, near);
+    const instants = await suspects(repo, "mass.bulk", moments.splice(0));
+    return judge(repo, "mass.bulk", ledger, instants);
   };
 
   const one = await updateAll(1);
   moments.push(one.acknowledged);
-  await untilPassed(repo, one.acknowledged + boundMs);
+  await stage.untilExact(repo, one.acknowledged + boundMs, "mass.bulk");
   await kill(first);
   const killed = await judged();
   expect(killed.wrong).toEqual([]);
-  expect(killed.exact).toBeGreaterThan(3);
+  expect(killed.exact + killed.late).toBeGreaterThan(3);
 
   const second = stage.capture(repo, "--include", "mass.*");
   await stage.untilExactNow(repo, "mass.bulk");
   const two = await updateAll(2);
   moments.push(two.acknowledged);
-  await untilPassed(repo, two.acknowledged + boundMs);
-  const three = await noted(null, all, () =>
-    stage.query(bulk.delete({ durability: "soft" })),
-  );
+  await stage.untilExact(repo, two.acknowledged + boundMs, "mass.bulk");
+  const three = await noted(null, all, () => stage.query(bulk.delete({ durability: "soft" })));
   moments.push(three.acknowledged);
   await stage.untilExact(repo, three.acknowledged + 3 * boundMs, "mass.bulk");
   expect((await stop(second)).status).toBe(0);
   const ended = await judged();
   expect(ended.wrong).toEqual([]);
-  expect(ended.exact).toBeGreaterThan(10);
+  expect(ended.exact + ended.late).toBeGreaterThan(10);
   expect(await brokenChains(repo)).toEqual([]);
-}, 180_000);
+}, 240_000);
 
 /** Writers of one key each, on connections of their own, as fast as they can; gives when they began and ended. */
 async function hammer(table: string, keys: number, ms: number) {
@@ -121,7 +111,12 @@ test("a tiny table that is written as fast as can be stays exact", async () => {
   const repo = stage.repo("hot");
   await stage.query(r.db("mass").tableCreate("hot"));
   await noted(null, [], () =>
-    stage.query(r.db("mass").table("hot").insert([0, 1, 2].map((id) => ({ id, version: 0 })))),
+    stage.query(
+      r
+        .db("mass")
+        .table("hot")
+        .insert([0, 1, 2].map((id) => ({ id, version: 0 }))),
+    ),
   );
   const run = stage.capture(repo, "--include", "mass.hot");
   await stage.untilExactNow(repo, "mass.hot");
@@ -143,12 +138,17 @@ test("a table that fills from nothing is exact while it does", async () => {
   await stage.untilExactNow(repo, "mass.filling");
   const from = Date.now();
   // One document, then more and more at once: every hash shard has its first document at another time.
-  for (let next = 0, many = 1; Date.now() < from + 8000; next += many, many = Math.min(500, many + 1)) {
+  for (
+    let next = 0, many = 1;
+    Date.now() < from + 8000;
+    next += many, many = Math.min(50, many + 1)
+  ) {
     const ids = Array.from({ length: many }, (_, i) => next + i);
     const batch = ids.map((id) => documentOf(id, 0));
     await noted(0, ids, () =>
       stage.query(r.db("mass").table("filling").insert(batch, { durability: "soft" })),
     );
+    await nextInstant(30);
   }
   const to = Date.now();
   const now = await stage.untilExact(repo, to + 2 * boundMs, "mass.filling");
