@@ -10,6 +10,7 @@ import { formatWhole, pinsOnlyMs } from "../repository/keep-policy.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import { secondLook } from "../repository/second-look.js";
 import {
+  behindNoteMs,
   type LateSummary,
   type RepositoryStatus,
   readStatus,
@@ -114,9 +115,6 @@ function intervalResult({ from, to, kept, ...interval }: CoverageInterval): obje
 function lateResult({ last, ...late }: LateSummary): object {
   return { ...late, last: isoOrNull(last) };
 }
-
-/** A catalog that is farther behind the tables than this is worth a word. */
-const behindNoteMs = 30_000;
 
 /** What is not known of the catalog and of access, where that is more than can be overlooked. */
 function printSystem({ catalog, access }: RepositoryStatus, output: Output): void {

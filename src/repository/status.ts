@@ -59,6 +59,9 @@ export interface LateSummary {
 }
 
 /** What is known of the catalog, or of users and grants. */
+/** A catalog that is farther behind the tables than this is worth a word. */
+export const behindNoteMs = 30_000;
+
 export interface SystemStatus {
   state: TableCoverage["state"];
   frontier: Instant | undefined;

@@ -16,6 +16,7 @@ import { endOfLog } from "../repository/log-end.js";
 import { type LogPiece, LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
 import type { Wanted } from "../repository/runs.js";
+import { behindNoteMs } from "../repository/status.js";
 import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { TableName } from "../rethinkdb/target.js";
 import { RememberedStore } from "../storage/remembered-store.js";
@@ -52,10 +53,19 @@ export interface PlannedTable extends AsOf {
   base: BaseManifest;
 }
 
+/** The catalog, or users and grants, could not be read for a while, and the tables could. */
+export interface HeldBack {
+  by: "catalog" | "access";
+  knownTo: Instant;
+  tablesTo: Instant;
+}
+
 export interface RestorePlan {
   instant: Instant;
   /** The instant asked for, if the history is thinned there and `instant` is the nearest one that is kept. */
   asked?: Instant;
+  /** Why no later instant was taken though the tables could be restored to one. */
+  heldBack?: HeldBack;
   /** Databases to have, in the names of the target. */
   databases: string[];
   tables: PlannedTable[];
@@ -94,8 +104,10 @@ export async function planRestore(of: Repository, request: RestoreRequest): Prom
     const known = coverage.tables.get(config.id)!;
     tables.push(await planTable(repository, config, catalog, known, instant, request));
   }
+  const held = request.at === undefined && heldBack(captured, coverage, request);
   return {
     instant,
+    ...(held ? { heldBack: held } : {}),
     databases: databasesToHave(catalog, tables, request),
     tables,
     catalog: catalogAsOf,
@@ -241,6 +253,25 @@ export async function newestInstant(
   if (until === undefined && newest === 0) throw nothingYet();
   if (until === undefined || request.allowInexact) return until ?? newest;
   return beforeLate(used as TableCoverage[], until);
+}
+
+function heldBack(
+  chosen: TableConfig[],
+  { tables, catalog, access }: Coverage,
+  request: RestoreRequest,
+): HeldBack | undefined {
+  const tablesTo = leastFrontier(chosen.map(({ id }) => tables.get(id)!));
+  const least = (by: HeldBack["by"], of: TableCoverage | undefined): HeldBack[] =>
+    of?.frontier === undefined || tablesTo === undefined
+      ? []
+      : [{ by, knownTo: of.frontier, tablesTo }];
+  const both = [
+    ...least("catalog", catalog),
+    ...(wantsAccess(request) ? least("access", access) : []),
+  ];
+  return both
+    .sort((a, b) => a.knownTo - b.knownTo)
+    .find((one) => one.tablesTo - one.knownTo > behindNoteMs);
 }
 
 function nothingYet(): ThinkbackError {
