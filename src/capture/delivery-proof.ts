@@ -27,7 +27,7 @@ export class DeliveryProof {
   private provenMs: number;
   /** Counts of a moment before which everything written has been delivered. */
   private proven: TableWrites | undefined;
-  /** Counts to which exactly so many delivered changes belong. */
+  /** Counts, and deliveries to which at most these counts belong: as many more on both sides means that nothing is missing. */
   private base: Pick<Surveyed, "writes" | "delivered"> | undefined;
   /** The first of the surveys that found the same counts and deliveries. */
   private calm: Surveyed | undefined;
@@ -78,7 +78,19 @@ export class DeliveryProof {
     await this.feed.drained(this.clock, signal);
     this.provenMs = provenMs;
     this.proven = writes;
+    this.rebase({ writes, delivered: this.feed.delivered });
     return true;
+  }
+
+  /**
+   * Some of what is counted never comes: what was written before the feed was opened, or changed nothing. A proof shows
+   * that so many at least: what was counted before it, less all that has been delivered since.
+   */
+  private rebase(shown: Pick<Surveyed, "writes" | "delivered">): void {
+    const { base } = this;
+    const written = base && writtenBetween(base.writes, shown.writes);
+    if (base && written !== undefined && written <= shown.delivered - base.delivered) return;
+    this.base = shown;
   }
 
   private async isCalm(surveyed: Surveyed): Promise<boolean> {
