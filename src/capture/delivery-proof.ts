@@ -127,8 +127,18 @@ function writtenBetween(from: TableWrites, to: TableWrites): number | undefined 
   );
   // A server that is gone, or began to count anew.
   if (to.total === undefined || grown.some((writes) => writes < 0)) return undefined;
-  if (to.total === "greatest") return Math.max(...grown);
+  if (to.total === "greatest") return grownAt(to.primary, from, to) ?? Math.max(...grown);
   return to.byServer.size === from.byServer.size
     ? grown.reduce((sum, of) => sum + of, 0)
     : undefined;
+}
+
+/** A replica that is filled counts what the primary had counted long before; where the primary is known, its word will do. */
+function grownAt(
+  primary: string | undefined,
+  from: TableWrites,
+  to: TableWrites,
+): number | undefined {
+  const before = primary === undefined ? undefined : from.byServer.get(primary);
+  return before === undefined ? undefined : to.byServer.get(primary!)! - before;
 }

@@ -42,7 +42,7 @@ export interface Feed {
   readonly isWaiting: boolean;
   /** When the feed was asked for, by the monotonic clock: it owes nothing that was written before. */
   readonly openedMs: number;
-  /** What the servers had counted at some moment before that; undefined if nobody had asked. */
+  /** What the servers had counted at some moment before that; undefined if nothing was. */
   readonly writesBefore: TableWrites | undefined;
   /** Resolves after a round trip on the feed's own connection. It says that the server lives, and nothing else. */
   roundTrip(): Promise<void>;

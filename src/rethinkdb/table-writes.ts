@@ -4,4 +4,6 @@ export interface TableWrites {
   byServer: ReadonlyMap<string, number>;
   /** How these counts make up the table's writes; undefined where they cannot, for a server counts copies too. */
   total: "sum" | "greatest" | undefined;
+  /** Id of the server that every write goes through; of a table with one shard, where it is known. */
+  primary?: string;
 }

@@ -68,3 +68,49 @@ test("a count that a fence shows to be too great a reserve is not taken for it",
   expect(await prove(22, 7)).toBe(false);
   expect(await prove(24, 8)).toBe(true);
 });
+
+test("a replica that is being filled does not count", async () => {
+  const feed = new ScriptedFeed();
+  const proof = new DeliveryProof(feed, systemClock);
+  const prove = (byServer: [string, number][], delivered: number) => {
+    const writes: TableWrites = { byServer: new Map(byServer), total: "greatest", primary: "one" };
+    const surveyed = { ...survey(feed, 0, delivered), writes };
+    return proof.prove(surveyed, async () => undefined, new AbortController().signal);
+  };
+  expect(
+    await prove(
+      [
+        ["one", 14],
+        ["two", 0],
+      ],
+      1,
+    ),
+  ).toBe(true);
+  expect(
+    await prove(
+      [
+        ["one", 16],
+        ["two", 9],
+      ],
+      3,
+    ),
+  ).toBe(true);
+  expect(
+    await prove(
+      [
+        ["one", 17],
+        ["two", 17],
+      ],
+      3,
+    ),
+  ).toBe(false);
+  expect(
+    await prove(
+      [
+        ["one", 17],
+        ["two", 17],
+      ],
+      4,
+    ),
+  ).toBe(true);
+});
