@@ -57,6 +57,7 @@ export interface PlannedTable extends AsOf {
 export interface HeldBack {
   by: "catalog" | "access";
   knownTo: Instant;
+  /** How far the table is proven that is farthest. */
   tablesTo: Instant;
 }
 
@@ -260,18 +261,18 @@ function heldBack(
   { tables, catalog, access }: Coverage,
   request: RestoreRequest,
 ): HeldBack | undefined {
-  const tablesTo = leastFrontier(chosen.map(({ id }) => tables.get(id)!));
-  const least = (by: HeldBack["by"], of: TableCoverage | undefined): HeldBack[] =>
-    of?.frontier === undefined || tablesTo === undefined
-      ? []
-      : [{ by, knownTo: of.frontier, tablesTo }];
-  const both = [
-    ...least("catalog", catalog),
-    ...(wantsAccess(request) ? least("access", access) : []),
+  const reached = chosen.map(({ id }) => tables.get(id)?.frontier ?? Number.NEGATIVE_INFINITY);
+  const tablesTo = Math.max(...reached);
+  const known: [HeldBack["by"], TableCoverage | undefined][] = [
+    ["catalog", catalog],
+    ["access", wantsAccess(request) ? access : undefined],
   ];
-  return both
+  const held = known.flatMap(([by, of]) =>
+    of?.frontier === undefined ? [] : [{ by, knownTo: of.frontier, tablesTo }],
+  );
+  return held
     .sort((a, b) => a.knownTo - b.knownTo)
-    .find((one) => one.tablesTo - one.knownTo > behindNoteMs);
+    .find(({ knownTo }) => tablesTo - knownTo > behindNoteMs);
 }
 
 function nothingYet(): ThinkbackError {
