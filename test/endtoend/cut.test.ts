@@ -113,6 +113,7 @@ test.skipIf(whyNot !== undefined)(
     await orders.wait({ waitFor: "all_replicas_ready" }).run(connection);
     const atProxy = capture(proxy);
     await untilExact(atProxy.repo, Date.now());
+    await untilExact(atPrimary.repo, Date.now());
     const grown = tableOf(await status(atPrimary.repo), name)!;
     expect(grown.intervals.filter((one) => one.class === "gap")).toEqual([]);
     await atFirst.end();
