@@ -21,14 +21,18 @@ export interface Surveyed {
 /** With no write counted and nothing delivered for so long, while the feed waits, nothing is on its way. */
 const quietMs = 1000;
 const recountsMax = 3;
+/** Of so many new keys each of the eight hash shards has one: that one has none happens once in 10^11 times. */
+const newKeysMin = 200;
 const recountPauseMs = 20;
 
 export class DeliveryProof {
   private provenMs: number;
   /** Counts of a moment before which everything written has been delivered. */
   private proven: TableWrites | undefined;
-  /** Counts to which exactly so many delivered changes belong. */
+  /** Counts, and deliveries to which at most these counts belong: as many more on both sides means that nothing is missing. */
   private base: Pick<Surveyed, "writes" | "delivered"> | undefined;
+  /** A survey since which the feed has noted new keys, and how many changes had not come then at most. */
+  private flow: { askedMs: number; missing: number } | undefined;
   /** The first of the surveys that found the same counts and deliveries. */
   private calm: Surveyed | undefined;
 
@@ -52,6 +56,7 @@ export class DeliveryProof {
     signal: AbortSignal,
   ): Promise<boolean> {
     if (await this.isKnown(surveyed)) return true;
+    this.noteFlow(surveyed);
     if (await this.isFenced(surveyed, signal)) return true;
     for (let recounts = 0; recounts < recountsMax && this.base; recounts += 1) {
       await this.clock.sleep(recountPauseMs, signal);
@@ -72,13 +77,54 @@ export class DeliveryProof {
     return true;
   }
 
+  /**
+   * A table that grows is proven up to a moment when of the documents inserted since so many have come that every hash
+   * shard has had one: a shard's changes come in their order. So a table that grows out of emptiness gets its first fence.
+   */
+  private noteFlow({ writes, askedMs, delivered }: Surveyed): void {
+    const { feed, base, flow } = this;
+    const written = base && writes.shards === 1 ? writtenBetween(base.writes, writes) : undefined;
+    if (base === undefined || written === undefined) return;
+    const fresh = (feed.newKeys?.size ?? 0) - (flow?.missing ?? 0);
+    if (flow && fresh < newKeysMin) return;
+    if (flow) this.provenMs = Math.max(this.provenMs, flow.askedMs);
+    this.flow = { askedMs, missing: written - (delivered - base.delivered) };
+    feed.newKeys = new Set();
+  }
+
+  private endFlow(): void {
+    this.flow = undefined;
+    this.feed.newKeys = undefined;
+  }
+
   private async isFenced({ writes }: Surveyed, signal: AbortSignal): Promise<boolean> {
     const provenMs = await this.feed.fences.pass(this.provenMs);
     if (provenMs === undefined) return false;
     await this.feed.drained(this.clock, signal);
     this.provenMs = provenMs;
     this.proven = writes;
+    this.endFlow();
+    this.rebase({ writes, delivered: this.feed.delivered });
     return true;
+  }
+
+  /**
+   * Some of what is counted never comes: what was written before the feed was opened, or changed nothing. A proof shows
+   * that so many at least: what was counted before it, less all that has been delivered since.
+   */
+  private rebase(shown: Pick<Surveyed, "writes" | "delivered">): void {
+    const { base } = this;
+    const written = base && writtenBetween(base.writes, shown.writes);
+    if (base && written !== undefined && written <= shown.delivered - base.delivered) return;
+    this.base = this.counted(shown);
+  }
+
+  /** Servers that came later do not count: a replica that is being filled counts what was written long before. */
+  private counted({ writes, delivered }: Pick<Surveyed, "writes" | "delivered">) {
+    const { base } = this;
+    const isOurs = (server: string) => base === undefined || base.writes.byServer.has(server);
+    const byServer = new Map([...writes.byServer].filter(([server]) => isOurs(server)));
+    return { writes: { ...writes, byServer }, delivered };
   }
 
   private async isCalm(surveyed: Surveyed): Promise<boolean> {
@@ -99,7 +145,8 @@ export class DeliveryProof {
   private async know({ writes, askedMs, delivered }: Surveyed): Promise<void> {
     this.provenMs = askedMs;
     this.proven = writes;
-    this.base = { writes, delivered };
+    this.endFlow();
+    this.base = this.counted({ writes, delivered });
     await this.feed.fences.note(askedMs);
   }
 }
@@ -116,7 +163,7 @@ function writtenBetween(from: TableWrites, to: TableWrites): number | undefined 
   // A server that is gone, or began to count anew.
   if (to.total === undefined || grown.some((writes) => writes < 0)) return undefined;
   if (to.total === "greatest") return Math.max(...grown);
-  return to.byServer.size === from.byServer.size
-    ? grown.reduce((sum, of) => sum + of, 0)
-    : undefined;
+  // Somebody else has some of the writes.
+  if (to.byServer.size !== from.byServer.size) return undefined;
+  return grown.reduce((sum, of) => sum + of, 0);
 }

@@ -8,7 +8,7 @@ import { openRepository, type Repository, storeAt } from "../repository/reposito
 import { secondLook } from "../repository/second-look.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
 import { classText } from "../restore/inexact.js";
-import { planRestore, type RestorePlan } from "../restore/plan.js";
+import { type HeldBack, planRestore, type RestorePlan } from "../restore/plan.js";
 import {
   type RestoredTable,
   type RestoreObserver,
@@ -111,6 +111,7 @@ function planResult(plan: RestorePlan): object {
   return {
     at: formatInstant(plan.instant),
     ...(plan.asked === undefined ? {} : { asked: formatInstant(plan.asked) }),
+    heldBack: plan.heldBack ? heldBackResult(plan.heldBack) : null,
     databases: plan.databases,
     segments: plan.segments,
     notCaptured: plan.notCaptured,
@@ -128,6 +129,10 @@ function planResult(plan: RestorePlan): object {
   };
 }
 
+function heldBackResult({ by, knownTo, tablesTo }: HeldBack): object {
+  return { by, knownTo: formatInstant(knownTo), tablesTo: formatInstant(tablesTo) };
+}
+
 function asOfResult({ class: of, reason, lateMs, instant }: AsOf): object {
   return {
     class: of,
@@ -142,6 +147,7 @@ const behindNoteMs = 30_000;
 
 function printPlan(plan: RestorePlan, output: Output): void {
   output.line(`restoring to ${formatInstant(plan.instant)}`);
+  if (plan.heldBack) output.line(heldBackText(plan.heldBack));
   if (plan.asked !== undefined) {
     output.line(
       `the history is thinned at ${formatInstant(plan.asked)}: this is the last instant before that is kept`,
@@ -177,6 +183,14 @@ function printPlan(plan: RestorePlan, output: Output): void {
       `thinkback: ${table} existed then, but nothing of it was captured; it is not restored`,
     );
   }
+}
+
+function heldBackText({ by, knownTo, tablesTo }: HeldBack): string {
+  const [what, how] =
+    by === "catalog"
+      ? ["the catalog is", "--at with --allow-inexact takes names, indexes and hooks as they were"]
+      : ["users and grants are", "--without-access leaves them out"];
+  return `${what} known only up to ${formatInstant(knownTo)}, the tables up to ${formatInstant(tablesTo)}; ${how}`;
 }
 
 /** Of what class the catalog or access is, and as of when, unless it is exact. */

@@ -10,6 +10,7 @@ import { formatWhole, pinsOnlyMs } from "../repository/keep-policy.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import { secondLook } from "../repository/second-look.js";
 import {
+  behindNoteMs,
   type LateSummary,
   type RepositoryStatus,
   readStatus,
@@ -116,9 +117,6 @@ function intervalResult({ from, to, kept, ...interval }: CoverageInterval): obje
 function lateResult({ last, ...late }: LateSummary): object {
   return { ...late, last: isoOrNull(last) };
 }
-
-/** What is farther behind than this is worth a word. */
-const behindNoteMs = 30_000;
 
 /** Tables that are watched, and of which nothing has been proven for a while. */
 function printUnproven({ tables, lastSegment = 0 }: RepositoryStatus, output: Output): void {

@@ -61,12 +61,18 @@ export interface LateSummary {
 }
 
 /** What is known of the catalog, or of users and grants. */
+/** A catalog that is farther behind the tables than this is worth a word. */
+export const behindNoteMs = 30_000;
+
 export interface SystemStatus {
   state: TableCoverage["state"];
   frontier: Instant | undefined;
   intervals: CoverageInterval[];
   late: LateSummary;
-  /** How far its frontier is behind the least one of the tables; 0 if it is not. */
+  /**
+   * How far its frontier is behind the greatest one of the tables; 0 if it is not. Not the least: a table that was
+   * renamed meanwhile is not proven either.
+   */
   behindMs: number;
 }
 
@@ -208,8 +214,8 @@ function systemStatus(
 ): SystemStatus | undefined {
   if (!coverage) return undefined;
   const { state, frontier, intervals } = coverage;
-  const reached = tables.map((of) => of.frontier ?? Number.POSITIVE_INFINITY);
-  const behindMs = Math.min(...reached) - (frontier ?? 0);
+  const reached = tables.map((of) => of.frontier ?? Number.NEGATIVE_INFINITY);
+  const behindMs = Math.max(...reached) - (frontier ?? 0);
   return {
     state,
     frontier,

@@ -16,6 +16,7 @@ import { endOfLog } from "../repository/log-end.js";
 import { type LogPiece, LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
 import type { Wanted } from "../repository/runs.js";
+import { behindNoteMs } from "../repository/status.js";
 import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { TableName } from "../rethinkdb/target.js";
 import { RememberedStore } from "../storage/remembered-store.js";
@@ -52,10 +53,20 @@ export interface PlannedTable extends AsOf {
   base: BaseManifest;
 }
 
+/** The catalog, or users and grants, could not be read for a while, and the tables could. */
+export interface HeldBack {
+  by: "catalog" | "access";
+  knownTo: Instant;
+  /** How far the table is proven that is farthest. */
+  tablesTo: Instant;
+}
+
 export interface RestorePlan {
   instant: Instant;
   /** The instant asked for, if the history is thinned there and `instant` is the nearest one that is kept. */
   asked?: Instant;
+  /** Why no later instant was taken though the tables could be restored to one. */
+  heldBack?: HeldBack;
   /** Databases to have, in the names of the target. */
   databases: string[];
   tables: PlannedTable[];
@@ -98,8 +109,10 @@ export async function planRestore(of: Repository, request: RestoreRequest): Prom
   }
   // What is wrong with a table says more, so it is said first.
   if (refusal) throw refusal;
+  const held = request.at === undefined && heldBack(captured, coverage, request);
   return {
     instant,
+    ...(held ? { heldBack: held } : {}),
     databases: databasesToHave(catalog, tables, request),
     tables,
     catalog: catalogAsOf,
@@ -249,6 +262,25 @@ export async function newestInstant(
 
 function newestWithoutAccess(log: LogView, request: RestoreRequest, coverage: Coverage) {
   return newestInstant(log, { ...request, withoutAccess: true }, coverage);
+}
+
+function heldBack(
+  chosen: TableConfig[],
+  { tables, catalog, access }: Coverage,
+  request: RestoreRequest,
+): HeldBack | undefined {
+  const reached = chosen.map(({ id }) => tables.get(id)?.frontier ?? Number.NEGATIVE_INFINITY);
+  const tablesTo = Math.max(...reached);
+  const known: [HeldBack["by"], TableCoverage | undefined][] = [
+    ["catalog", catalog],
+    ["access", wantsAccess(request) ? access : undefined],
+  ];
+  const held = known.flatMap(([by, of]) =>
+    of?.frontier === undefined ? [] : [{ by, knownTo: of.frontier, tablesTo }],
+  );
+  return held
+    .sort((a, b) => a.knownTo - b.knownTo)
+    .find(({ knownTo }) => tablesTo - knownTo > behindNoteMs);
 }
 
 function nothingYet(): ThinkbackError {

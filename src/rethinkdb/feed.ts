@@ -38,11 +38,13 @@ export interface Feed {
   batches: AsyncIterable<FeedBatch>;
   /** The changes that were handed on and visited. */
   readonly delivered: number;
+  /** Takes keys of documents that were inserted, while there is one and it is not full. */
+  newKeys: Set<string> | undefined;
   /** True while the server has been asked for more and has not answered. */
   readonly isWaiting: boolean;
   /** When the feed was asked for, by the monotonic clock: it owes nothing that was written before. */
   readonly openedMs: number;
-  /** What the servers had counted at some moment before that; undefined if nobody had asked. */
+  /** What the servers had counted at some moment before that; undefined if nothing was. */
   readonly writesBefore: TableWrites | undefined;
   /** Resolves after a round trip on the feed's own connection. It says that the server lives, and nothing else. */
   roundTrip(): Promise<void>;
@@ -62,6 +64,7 @@ export interface Feed {
 const queuedResponseBytes = 256 * 1024;
 /** Requests that find little are this far apart, so that they find more: a response costs as much as ten changes. */
 export const requestPauseMs = 20;
+const newKeysMax = 100_000;
 /** A feed that had nothing to deliver for so long has an empty queue. */
 const quietMs = 100 + requestPauseMs;
 
@@ -78,6 +81,7 @@ export function feedPace(clock: Clock): Pace {
 
 export class StreamFeed implements Feed {
   delivered = 0;
+  newKeys: Set<string> | undefined;
   /** Responses that were read to their end. */
   private deliveries = 0;
   private lastWasSmall = false;
@@ -147,8 +151,11 @@ export class StreamFeed implements Feed {
   }
 
   private async *read(): AsyncGenerator<FeedBatch> {
-    const onChange = () => {
+    const onChange = ({ key, previous }: FeedChange) => {
       this.delivered += 1;
+      const { newKeys } = this;
+      if (newKeys && previous === null && newKeys.size < newKeysMax)
+        newKeys.add(key.toString("latin1"));
     };
     yield new ResponseBatch(this.first!, this.keyField, onChange);
     for await (const response of this.stream) {
@@ -173,7 +180,7 @@ class ResponseBatch implements FeedBatch {
   constructor(
     private readonly response: Response,
     private readonly keyField: Buffer,
-    private readonly onChange: () => void,
+    private readonly onChange: (change: FeedChange) => void,
   ) {
     this.text = new JsonText(response.bytes);
   }
@@ -200,12 +207,13 @@ class ResponseBatch implements FeedBatch {
     const oldEnd = places.count === 0 ? this.cut(oldStart) : text.endOfValue(oldStart);
     if (bytes[oldEnd] !== 0x7d) throw new JsonBytesError(`no end of row at byte ${oldEnd}`);
     if (places.count === 0) throw new JsonBytesError(`no document in the row at byte ${start}`);
-    visit({
+    const change = {
       key: places.value(bytes, 0),
       document: documentAt(bytes, newStart, newEnd),
       previous: documentAt(bytes, oldStart, oldEnd),
-    });
-    this.onChange();
+    };
+    visit(change);
+    this.onChange(change);
     return oldEnd + 1;
   }
 

@@ -68,8 +68,7 @@ export class RethinkSource implements Source {
   /** The fence first, then the feed: the feed owes nothing that is not behind the fence. */
   async openFeed(table: () => TableReference): Promise<Feed> {
     const admin = await this.adminConnection();
-    const counted = this.surveyor.countedBefore(admin, table().id);
-    const writesBefore = await this.answered(admin, counted);
+    const count = () => this.answered(admin, this.surveyor.counted(admin, table().id));
     const place = this.feedPlace();
     place.feeds += 1;
     const release = () => {
@@ -78,7 +77,7 @@ export class RethinkSource implements Source {
     let connection: Connection | undefined;
     try {
       connection = await place.connection;
-      const opening = this.openFeedOn(connection, table, writesBefore, release);
+      const opening = this.openFeedOn(connection, table, count, release);
       return await this.answered(connection, opening);
     } catch (error) {
       release();
@@ -131,7 +130,7 @@ export class RethinkSource implements Source {
   private async openFeedOn(
     connection: Connection,
     table: () => TableReference,
-    writesBefore: TableWrites | undefined,
+    count: () => Promise<TableWrites | undefined>,
     release: () => void,
   ): Promise<Feed> {
     const { clock } = this;
@@ -146,6 +145,8 @@ export class RethinkSource implements Source {
     const { primaryKey } = table();
     try {
       await fences.begin();
+      // Right before, because what is written between the two is counted, and never comes.
+      const writesBefore = await count();
       const openedMs = clock.monotonicMs();
       const stream = connection.stream(
         tableTerm(table()).changes!({ squash: false, changefeedQueueSize: feedQueueElements }),

@@ -41,8 +41,9 @@ export class Surveyor {
   private readonly confirmedMs = new Map<string, number>();
   private readonly troubleMs = new Map<string, number>();
   private turn = 0;
-  /** The counts of all tables, as last read. */
-  private counts: Promise<ReadonlyMap<string, StatsRow[]>> | undefined;
+  /** The reading of all counts that is under way, and the one that begins after it for those who have asked since. */
+  private counting: Promise<unknown> = Promise.resolve();
+  private nextCount: Promise<ReadonlyMap<string, StatsRow[]>> | undefined;
 
   constructor(private readonly monotonicMs: () => number) {}
 
@@ -53,9 +54,10 @@ export class Surveyor {
   ): Promise<Map<string, TableWrites>> {
     const isFresh = topology && this.monotonicMs() - topology.readAtMs <= topologyMsMax;
     const known = isFresh ? topology.tables : new Map<string, TableTopology>();
-    const reading = readWrites(connection);
-    const [rows, confirmed] = await Promise.all([reading, this.confirm(connection, tables, known)]);
-    this.counts = reading;
+    const [rows, confirmed] = await Promise.all([
+      readWrites(connection),
+      this.confirm(connection, tables, known),
+    ]);
     const answers = new Map<string, TableWrites>();
     for (const { id } of tables) {
       const answer = confirmed.has(id) && writesOf(rows.get(id) ?? [], known.get(id));
@@ -65,15 +67,17 @@ export class Surveyor {
   }
 
   /**
-   * What was counted for a table at some moment before now; read for all that ask at once if nobody has asked yet.
-   * Undefined if the table is younger than that.
+   * What is counted for a table at some moment after the call; those who ask at once share a reading. Undefined if nothing
+   * is counted for it yet.
    */
-  async countedBefore(connection: Connection, table: string): Promise<TableWrites | undefined> {
-    this.counts ??= readWrites(connection).catch((error: unknown) => {
-      this.counts = undefined;
-      throw error;
+  async counted(connection: Connection, table: string): Promise<TableWrites | undefined> {
+    this.nextCount ??= this.counting.then(() => {
+      this.nextCount = undefined;
+      const reading = readWrites(connection);
+      this.counting = reading.catch(() => undefined);
+      return reading;
     });
-    const rows = (await this.counts).get(table);
+    const rows = (await this.nextCount).get(table);
     return rows && writesOf(rows, undefined);
   }
 
@@ -215,8 +219,8 @@ function writesOf(rows: StatsRow[], topology: TableTopology | undefined): TableW
   const isAlone = shards.every(({ replicas }) => replicas.length <= 1);
   if (isAlone && shards.some(({ replicas }) => replicas.some((name) => !heard.has(name))))
     return undefined;
-  if (isAlone) return { byServer, total: "sum" };
-  return { byServer, total: shards.length === 1 ? "greatest" : undefined };
+  if (isAlone) return { byServer, total: "sum", shards: shards.length };
+  return { byServer, total: shards.length === 1 ? "greatest" : undefined, shards: shards.length };
 }
 
 export function topologyOf(configs: readonly TableConfig[], readAtMs: number): Topology {

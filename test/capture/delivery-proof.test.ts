@@ -15,6 +15,7 @@ function counts(byServer: Record<string, number>, total: "sum" | "greatest" | "n
 /** What a proof asks of a feed. */
 class FakeFeed {
   delivered = 0;
+  newKeys: Set<string> | undefined;
   isWaiting = true;
   readonly openedMs = 100;
   /** Up to where the fence passes; undefined if it does not. */
@@ -150,6 +151,89 @@ describe("fenced", () => {
     expect(await prove(counts({ a: 2 }))).toBe(true);
     expect(await prove(counts({ a: 3 }))).toBe(true);
     expect(feed.told).toEqual([100, 100, 2500]);
+  });
+});
+
+describe("fenced, and then counted", () => {
+  test("what was written between the count and the opening of the feed is none of the feed's, as a fence shows", async () => {
+    const feed = new FakeFeed(counts({ a: 13 }));
+    const prove = prover(feed);
+    // Of the 17 writes before, four were made after the count of 13 and before the feed was opened.
+    feed.delivered = 1;
+    expect(await prove(counts({ a: 18 }))).toBe(false);
+    feed.delivered = 2;
+    feed.fencedMs = 1;
+    expect(await prove(counts({ a: 19 }))).toBe(true);
+    feed.fencedMs = undefined;
+    feed.delivered = 8;
+    expect(await prove(counts({ a: 25 }))).toBe(true);
+    feed.delivered = 9;
+    expect(await prove(counts({ a: 27 }))).toBe(false);
+  });
+
+  test("a fence that shows less than is known already changes nothing", async () => {
+    const feed = new FakeFeed(counts({ a: 13 }));
+    const prove = prover(feed);
+    feed.fencedMs = 1;
+    feed.delivered = 1;
+    expect(await prove(counts({ a: 17 }))).toBe(true);
+    // Three more were delivered while the fence was passed.
+    feed.delivered = 7;
+    expect(await prove(counts({ a: 20 }))).toBe(true);
+    feed.fencedMs = undefined;
+    expect(await prove(counts({ a: 22 }))).toBe(false);
+    feed.delivered = 8;
+    expect(await prove(counts({ a: 24 }))).toBe(true);
+  });
+
+  test("a replica that is added and filled does not count", async () => {
+    const feed = new FakeFeed(counts({ a: 13 }));
+    const prove = prover(feed);
+    feed.delivered = 1;
+    expect(await prove(counts({ a: 14, b: 0 }, "greatest"))).toBe(true);
+    feed.delivered = 3;
+    expect(await prove(counts({ a: 16, b: 9 }, "greatest"))).toBe(true);
+    expect(await prove(counts({ a: 17, b: 17 }, "greatest"))).toBe(false);
+    feed.delivered = 4;
+    expect(await prove(counts({ a: 17, b: 17 }, "greatest"))).toBe(true);
+  });
+});
+
+describe("growth", () => {
+  const grown = (a: number): TableWrites => ({ ...counts({ a }), shards: 1 });
+
+  /** So many new keys are delivered. */
+  function insert(feed: FakeFeed, keys: number): void {
+    for (let i = 0; i < keys; i += 1) feed.newKeys?.add(`${feed.delivered + i}`);
+    feed.delivered += keys;
+  }
+
+  test("a moment is proven when more new keys have come since than every hash shard could be without", async () => {
+    const feed = new FakeFeed(grown(0));
+    const prove = prover(feed);
+    feed.delivered = 90;
+    // Of 100 writes ten have not come: ten of the next keys may be those.
+    expect(await prove(grown(100))).toBe(false);
+    insert(feed, 209);
+    expect(await prove(grown(350))).toBe(false);
+    expect(feed.told.at(-1)).toBe(feed.openedMs);
+    insert(feed, 1);
+    expect(await prove(grown(360))).toBe(false);
+    expect(feed.told.at(-1)).toBe(2000);
+  });
+
+  test("the same keys again prove nothing, nor do keys of a table with several shards", async () => {
+    const feed = new FakeFeed(grown(0));
+    const prove = prover(feed);
+    expect(await prove(grown(10))).toBe(false);
+    for (let i = 0; i < 1000; i += 1) feed.newKeys?.add("the same");
+    feed.delivered = 1000;
+    expect(await prove(grown(1100))).toBe(false);
+    expect(feed.told.at(-1)).toBe(feed.openedMs);
+    const other = new FakeFeed(counts({ a: 0 }));
+    const proveOther = prover(other);
+    expect(await proveOther({ ...counts({ a: 10 }), shards: 2 })).toBe(false);
+    expect(other.newKeys).toBeUndefined();
   });
 });
 

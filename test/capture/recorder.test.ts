@@ -23,6 +23,7 @@ class FakeServer implements Feed {
   /** Writes that were counted, and those of them that the feed has delivered. */
   written = 0;
   delivered = 0;
+  newKeys: Set<string> | undefined;
   /** True if a fence passes; a feed that is behind holds it up. */
   fencesPass = true;
   surveyed = 0;

@@ -49,9 +49,27 @@ export async function cliJson<T>(args: string[]): Promise<T> {
   return JSON.parse(stdout) as T;
 }
 
+type Intervals = {
+  from: string;
+  to: string;
+  class: string;
+  reason?: string;
+  /** Of late ones. */
+  lateMs?: number;
+}[];
+
+/** Of the catalog or access. */
+interface SystemResult {
+  frontier: string | null;
+  behindMs: number;
+  intervals: Intervals;
+}
+
 export interface StatusResult {
   restorableUntil: string | null;
   lastSegment: string | null;
+  catalog: SystemResult | null;
+  access: SystemResult | null;
   tables: {
     id: string;
     name: string;
@@ -60,7 +78,7 @@ export interface StatusResult {
     documentsExact: boolean;
     firstRestorable: string | null;
     lastRestorable: string | null;
-    intervals: { from: string; to: string; class: string; reason?: string }[];
+    intervals: Intervals;
   }[];
 }
 

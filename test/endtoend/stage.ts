@@ -31,7 +31,7 @@ export const deliveryMs = 250;
 
 export class Stage {
   private readonly captures = new Set<Running>();
-  private beats = false;
+  private beats: Promise<unknown> | undefined;
   private readonly closing: (() => Promise<unknown>)[] = [];
 
   private constructor(
@@ -60,6 +60,11 @@ export class Stage {
 
   repo(name: string): string {
     return join(this.directory, name);
+  }
+
+  /** One more connection to the server; the caller closes it. */
+  connect(): Promise<DriverConnection> {
+    return connectTo(this.server);
   }
 
   /** Something to undo when the stage closes; the last first. */
@@ -114,11 +119,10 @@ export class Stage {
   }
 
   private async beat(): Promise<Term> {
-    if (!this.beats) {
-      await this.query(r.dbCreate("pulse"));
-      await this.query(r.db("pulse").tableCreate("beat"));
-      this.beats = true;
-    }
+    this.beats ??= this.query(r.dbCreate("pulse")).then(() =>
+      this.query(r.db("pulse").tableCreate("beat")),
+    );
+    await this.beats;
     return r.db("pulse").table("beat");
   }
 
@@ -208,10 +212,10 @@ export async function until(
   }
 }
 
-/** Resolves when the clock has passed to another millisecond than any before this call. */
-export async function nextInstant(): Promise<number> {
+/** Resolves when the clock has passed by so many milliseconds from what it was at the call. */
+export async function nextInstant(ms = 1): Promise<number> {
   const now = Date.now();
-  await until("the clock moved on", () => Date.now() > now);
+  await until("the clock moved on", () => Date.now() >= now + ms, ms + 30_000);
   return Date.now();
 }
 

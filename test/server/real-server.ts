@@ -49,7 +49,8 @@ export async function startBinary(args: readonly string[] = []): Promise<TestSer
   };
 }
 
-class ServerProcess {
+/** A `rethinkdb` on a data directory and ports of its own; it can be ended and started again. */
+export class ServerProcess {
   readonly #arguments: string[];
   readonly #port: number;
   #process: ChildProcess | undefined;
@@ -115,7 +116,7 @@ async function answers(port: number): Promise<boolean> {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   server.listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -335,6 +335,11 @@ export class Cluster {
     this.#tableById(tableId).outage.scansRefused = on;
   }
 
+  /** How many reads of a table have been refused. */
+  refusedScans(tableId: string): number {
+    return this.#tableById(tableId).outage.refusals;
+  }
+
   /** Refuses to open feeds on a table, while those that are open go on and reads are answered. */
   refuseFeeds(tableId: string, on: boolean): void {
     this.#tableById(tableId).outage.feedsRefused = on;

@@ -14,6 +14,8 @@ const NO_PRIMARY = 'primary replica for shard ["", +inf) not available';
 export class TableOutage {
   /** Reads fail, though feeds can be opened. */
   scansRefused = false;
+  /** How many were. */
+  refusals = 0;
   /** Feeds cannot be opened, though reads are answered. */
   feedsRefused = false;
   /** None of the servers that hold replicas is reached. */
@@ -56,6 +58,7 @@ export class TableOutage {
     if (this.replicasLost && mode === "outdated")
       throw opFailed("Cannot perform read: no replica is available");
     if (mode === "outdated") return;
+    if (this.scansRefused) this.refusals += 1;
     if (this.scansRefused || this.replicasLost || this.#unavailable())
       throw opFailed(`Cannot perform read: ${NO_PRIMARY}`);
     if (this.noticed) throw opFailed(`Cannot perform read: ${NO_QUORUM_READ}`);

@@ -1,0 +1,177 @@
+/**
+ * Servers in network namespaces of their own, so that the way between them can be cut while whoever is connected to one
+ * of them stays connected. Each has two ways: one to the other servers, over a bridge, and one to its clients.
+ */
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { type DriverConnection, r } from "./driver.js";
+import { findBinary } from "./real-server.js";
+
+const driverPort = 28015;
+const clusterPort = 29015;
+/** Three servers that start at once on a machine with two cores take some ten seconds. */
+const startMsMax = 60_000;
+
+export interface NetworkServer {
+  /** Where clients reach it, also when it is cut off from the others. */
+  readonly host: string;
+  readonly port: number;
+  readonly name: string;
+  connect(): Promise<DriverConnection>;
+  /** Cuts the way between it and the other servers: what was on the way is lost, and nobody is told. */
+  cut(): Promise<void>;
+  heal(): Promise<void>;
+}
+
+/** Why there can be no such servers here; undefined if there can. */
+export async function whyNoNetwork(): Promise<string | undefined> {
+  if ((await findBinary()) === undefined) return "there is no `rethinkdb` on the PATH";
+  const network = await Network.make().catch((error: Error) => error);
+  if (network instanceof Error) return `network namespaces cannot be made: ${network.message}`;
+  await network.close();
+  return undefined;
+}
+
+let networks = 0;
+
+export class Network {
+  private readonly undo: (() => Promise<unknown>)[] = [];
+  private readonly ended: (() => Promise<unknown>)[] = [];
+  private servers = 0;
+  private first: string | undefined;
+
+  private constructor(
+    private readonly directory: string,
+    /** Begins the names of all that the system knows of it. */
+    private readonly prefix: string,
+    private readonly subnet: string,
+  ) {}
+
+  /** @throws {Error} where namespaces or bridges cannot be made: that needs root */
+  static async make(): Promise<Network> {
+    networks += 1;
+    const directory = await mkdtemp(join(tmpdir(), "thinkback-network-"));
+    const unique = (process.pid * 4 + networks) % 65_536;
+    const subnet = `10.${128 + (unique >> 9)}.${(unique >> 1) & 255}`;
+    const network = new Network(directory, `tb${unique.toString(36)}`, subnet);
+    network.undo.push(() => rm(directory, { recursive: true, force: true }));
+    try {
+      await network.ip(`link add ${network.prefix}br type bridge`, `link del ${network.prefix}br`);
+      await network.ip(`link set ${network.prefix}br up`);
+    } catch (error) {
+      await network.close();
+      throw error;
+    }
+    return network;
+  }
+
+  /** Starts a server that joins those that were started before; or a proxy, which has no data. */
+  async start(name: string, isProxy = false): Promise<NetworkServer> {
+    this.servers += 1;
+    const number = this.servers;
+    const { prefix, subnet } = this;
+    const space = `${prefix}n${number}`;
+    const [toPeers, toClients] = [`${prefix}p${number}`, `${prefix}c${number}`];
+    const peer = `${subnet}.${number}`;
+    const [client, host] = [1, 2].map((last) => `${subnet}.${128 + 4 * number + last}`) as [
+      string,
+      string,
+    ];
+    await this.ip(`netns add ${space}`, `netns del ${space}`);
+    await this.ip(`-n ${space} link set lo up`);
+    await this.ip(`link add ${toPeers} type veth peer name peers netns ${space}`);
+    await this.ip(`link set ${toPeers} master ${prefix}br up`);
+    await this.ip(`-n ${space} addr add ${peer}/25 dev peers`);
+    await this.ip(`-n ${space} link set peers up`);
+    await this.ip(`link add ${toClients} type veth peer name clients netns ${space}`);
+    await this.ip(`addr add ${client}/30 dev ${toClients}`);
+    await this.ip(`link set ${toClients} up`);
+    await this.ip(`-n ${space} addr add ${host}/30 dev clients`);
+    await this.ip(`-n ${space} link set clients up`);
+    await this.launch(space, name, peer, host, isProxy);
+    this.first ??= peer;
+    return {
+      host,
+      port: driverPort,
+      name,
+      connect: () => connectTo(host),
+      cut: () => this.ip(`link set ${toPeers} down`),
+      heal: () => this.ip(`link set ${toPeers} up`),
+    };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.ended.map((end) => end()));
+    for (const undo of this.undo.toReversed()) await undo();
+  }
+
+  private async ip(command: string, undo?: string): Promise<void> {
+    await promisify(execFile)("ip", command.split(" "));
+    if (undo) this.undo.push(() => this.ip(undo));
+  }
+
+  private async launch(
+    space: string,
+    name: string,
+    peer: string,
+    host: string,
+    isProxy: boolean,
+  ): Promise<void> {
+    const own = isProxy
+      ? ["proxy"]
+      : ["--directory", join(this.directory, name), "--server-name", name, "--cache-size", "128"];
+    const joins = this.first === undefined ? [] : ["--join", `${this.first}:${clusterPort}`];
+    const args = [
+      ...["netns", "exec", space, "rethinkdb", ...own, ...joins],
+      ...["--bind-cluster", peer, "--bind-driver", host],
+      ...["--canonical-address", peer, "--driver-port", `${driverPort}`],
+      ...["--cluster-port", `${clusterPort}`, "--no-http-admin", "--no-update-check"],
+      ...(isProxy ? ["--log-file", join(this.directory, `${name}.log`)] : []),
+    ];
+    const child = spawn("ip", args, { stdio: ["ignore", "pipe", "pipe"] });
+    this.ended.push(() => end(child));
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (text: Buffer) => {
+        output = (output + text.toString()).slice(-4000);
+      });
+    }
+    const deadline = performance.now() + startMsMax;
+    while (!(await answers(host))) {
+      if (child.exitCode !== null || performance.now() > deadline) {
+        throw new Error(`the server ${name} did not start:\n${output}`);
+      }
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
+
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill("SIGKILL");
+  await exited;
+}
+
+async function connectTo(host: string): Promise<DriverConnection> {
+  const options = { host, port: driverPort, timeout: 2 };
+  const connection = await r.connect(options);
+  connection.on("error", () => undefined);
+  return connection;
+}
+
+async function answers(host: string): Promise<boolean> {
+  try {
+    const connection = await connectTo(host);
+    await r.dbList().run(connection);
+    await connection.close();
+    return true;
+  } catch (error) {
+    if (error instanceof Error) return false;
+    throw error;
+  }
+}
