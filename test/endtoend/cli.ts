@@ -49,9 +49,18 @@ export async function cliJson<T>(args: string[]): Promise<T> {
   return JSON.parse(stdout) as T;
 }
 
+export interface Interval {
+  from: string;
+  to: string;
+  class: string;
+  reason?: string;
+  lateMs?: number;
+}
+
 export interface StatusResult {
   restorableUntil: string | null;
   lastSegment: string | null;
+  catalog: { intervals: Interval[] } | null;
   tables: {
     id: string;
     name: string;
@@ -60,7 +69,7 @@ export interface StatusResult {
     documentsExact: boolean;
     firstRestorable: string | null;
     lastRestorable: string | null;
-    intervals: { from: string; to: string; class: string; reason?: string }[];
+    intervals: Interval[];
   }[];
 }
 
