@@ -18,7 +18,9 @@ export class WatchedRun {
     const repo = join(await scratchDirectory(scratch), "repository");
     const source = `rethinkdb://${server.host}:${server.port}`;
     const args = ["run", "--source", source, "--repo", repo, "--include", `${db}.*`];
-    const run = new WatchedRun(start([...args, "--no-fold"]), repo, server);
+    // Only the first copies are sooner done by this.
+    const copies = ["--copies", "16"];
+    const run = new WatchedRun(start([...args, ...copies, "--no-fold"]), repo, server);
     while (!(await run.isLive())) await pause(500);
     return run;
   }

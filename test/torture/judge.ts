@@ -64,7 +64,14 @@ export async function judge(
     if (interval.class === "exact" && disturbance) verdicts.exactNear += 1;
     if (byCommand) verdicts.restored += 1;
     const state = byCommand
-      ? await restoredByCommand(world, name, instant, interval, verdicts, what)
+      ? await restoredByCommand(
+          world,
+          name,
+          instant,
+          !isExact(status, interval, instant),
+          verdicts,
+          what,
+        )
       : await read(world, table, instant);
     if (state) compare(table, state, instant, interval, verdicts, what);
     else if (!byCommand) verdicts.wrong.push(`${what}: there is no base to begin with`);
@@ -80,9 +87,11 @@ function intervalOf(
   instant: number,
 ): Interval | undefined {
   const known = tables.find(({ id }) => id === table.id);
-  return known?.intervals.find(
-    ({ from, to }) => Date.parse(from) <= instant && instant <= Date.parse(to),
-  );
+  return known && intervalAt(known.intervals, instant);
+}
+
+function intervalAt(intervals: readonly Interval[], instant: number): Interval | undefined {
+  return intervals.find(({ from, to }) => Date.parse(from) <= instant && instant <= Date.parse(to));
 }
 
 function compare(
@@ -127,15 +136,21 @@ async function read(
   );
 }
 
+/** A restore wants the catalog to be exact, too. */
+function isExact({ catalog }: StatusResult, interval: Interval, instant: number): boolean {
+  const ofCatalog = catalog && intervalAt(catalog.intervals, instant);
+  return interval.class === "exact" && ofCatalog?.class === "exact";
+}
+
 async function restoredByCommand(
   world: World,
   name: string,
   instant: number,
-  { class: of }: Interval,
+  allowInexact: boolean,
   verdicts: Verdicts,
   what: string,
 ): Promise<Map<string, string> | undefined> {
-  const restored = await restore(world, name, instant, of === "late");
+  const restored = await restore(world, name, instant, allowInexact);
   if (restored.status !== 0) {
     verdicts.wrong.push(`${what}: ${report(restored)}`);
     return undefined;
@@ -168,7 +183,6 @@ async function judgeHole(
   await dropRestored(world);
 }
 
-/** @param allowInexact of the catalog too: it is not what is judged */
 function restore(world: World, name: string, instant: number, allowInexact: boolean) {
   const at = ["--at", new Date(instant).toISOString()];
   const choice = ["--table", `${db}.${name}`, "--rename", `${db}.${name}=judged.table`];

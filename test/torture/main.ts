@@ -54,7 +54,9 @@ async function disturb(action: Action): Promise<void> {
 
 async function judgeOne(status: StatusResult, byCommand: boolean): Promise<void> {
   const chosen = choose(world.tables, disturbances, random);
+  const known = verdicts.wrong.length;
   if (chosen) await judge(world, chosen, status, byCommand, verdicts);
+  for (const wrong of verdicts.wrong.slice(known)) say(`WRONG ${wrong}`);
 }
 
 /** One table after another is resynced; all of them can be restored to now. */

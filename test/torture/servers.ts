@@ -19,10 +19,8 @@ export class Servers {
 
   /** One more; real servers only. */
   async join(): Promise<void> {
-    const { connection } = this.stage;
-    const [port] = (await system("server_status")("network")("cluster_port").run(
-      connection,
-    )) as number[];
+    const ports = system("server_status")("network")("cluster_port").coerceTo("array");
+    const [port] = (await ports.run(this.stage.connection)) as number[];
     this.all.push(await startBinary(["--join", `127.0.0.1:${port}`]));
     await until("the server has joined", async () => (await this.names()).size === this.count);
   }
