@@ -86,14 +86,15 @@ async function share(
   const to = Date.now() - edgeMs;
   const after = await run.cpu();
   const load = loadavg().map((value) => value.toFixed(1));
-  const { tables, catalog } = await run.end();
+  const status = await run.end();
+  const { catalog } = status;
   const perSecond = (cpu: number) => ((1000 * cpu) / seconds).toFixed(0);
   process.stdout.write(
     `${title}: ${Math.round(written / seconds)} changes/s for ${seconds} s, load ${load.join(" ")}\n` +
       `  ms of CPU a second: server ${perSecond(after.server - before.server)}, ` +
       `capture ${perSecond(after.capture - before.capture)}\n`,
   );
-  for (const { name, intervals } of tables) printShares(name, intervals, from, to);
+  for (const { name, intervals } of run.ofDatabase(status)) printShares(name, intervals, from, to);
   if (catalog) printShares("catalog", catalog.intervals, from, to);
   process.stdout.write("\n");
 }

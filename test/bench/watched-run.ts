@@ -11,6 +11,7 @@ export class WatchedRun {
     private readonly running: Running,
     readonly repo: string,
     private readonly server: TestServer,
+    private readonly db: string,
   ) {}
 
   /** Resolves when all of the database's tables are captured. */
@@ -20,15 +21,20 @@ export class WatchedRun {
     const args = ["run", "--source", source, "--repo", repo, "--include", `${db}.*`];
     // Only the first copies are sooner done by this.
     const copies = ["--copies", "16"];
-    const run = new WatchedRun(start([...args, ...copies, "--no-fold"]), repo, server);
+    const run = new WatchedRun(start([...args, ...copies, "--no-fold"]), repo, server, db);
     while (!(await run.isLive())) await pause(500);
     return run;
   }
 
   private async isLive(): Promise<boolean> {
     if (!/"state":/.test(this.running.stderr())) return false;
-    const { tables } = await status(this.repo);
+    const tables = this.ofDatabase(await status(this.repo));
     return tables.length > 0 && tables.every(({ state }) => state === "live");
+  }
+
+  /** What the repository says of the tables that are captured, and not of those of other databases. */
+  ofDatabase({ tables }: StatusResult): StatusResult["tables"] {
+    return tables.filter(({ name }) => name.startsWith(`${this.db}.`));
   }
 
   /** Seconds of CPU so far: of the capture, and of its server; the latter is 0 where it is no process of its own. */

@@ -24,6 +24,8 @@ export interface Verdicts {
   /** Of those, inside or right after a disturbance. */
   exactNear: number;
   late: number;
+  /** Of those, lacking what an exact one must hold: without the record of the late span they would be wrong. */
+  lateIndeed: number;
   /** Of the exact and late ones, restored through the CLI. */
   restored: number;
   refused: number;
@@ -37,7 +39,15 @@ export interface Verdicts {
 }
 
 export function noVerdicts(): Verdicts {
-  const counts = { exact: 0, exactNear: 0, late: 0, restored: 0, refused: 0, inexact: 0 };
+  const counts = {
+    exact: 0,
+    exactNear: 0,
+    late: 0,
+    lateIndeed: 0,
+    restored: 0,
+    refused: 0,
+    inexact: 0,
+  };
   return { ...counts, keys: 0, inFlight: 0, passed: 0, wrong: [] };
 }
 
@@ -102,8 +112,12 @@ function compare(
   verdicts: Verdicts,
   what: string,
 ): void {
-  const allowanceMs = boundMs + measuringMs + (interval.lateMs ?? 0);
-  const { keys, inFlight, wrong } = table.book.judge(state, instant, allowanceMs);
+  const exactMs = boundMs + measuringMs;
+  const lateMs = interval.lateMs ?? 0;
+  const { keys, inFlight, wrong } = table.book.judge(state, instant, exactMs + lateMs);
+  if (lateMs > 0 && table.book.judge(state, instant, exactMs).wrong.length > 0) {
+    verdicts.lateIndeed += 1;
+  }
   verdicts.keys += keys;
   verdicts.inFlight += inFlight;
   for (const { key, found, allowed } of wrong.slice(0, 1)) {

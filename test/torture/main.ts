@@ -112,7 +112,12 @@ try {
 } catch (error) {
   world.failures.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
 } finally {
-  await printReport({ minutes, seed, disturbances, world, verdicts });
+  try {
+    await printReport({ minutes, seed, disturbances, world, verdicts });
+  } catch (error) {
+    world.failures.push(`the report: ${String(error)}`);
+    console.log(world.failures.join("\n"));
+  }
   await world.endWriters();
   await world.close(verdicts.wrong.length > 0);
 }

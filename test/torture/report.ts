@@ -30,6 +30,7 @@ export async function printReport(outcome: Outcome): Promise<void> {
     ["exact instants judged", verdicts.exact],
     ["of those inside or right after a disturbance", verdicts.exactNear],
     ["late instants judged", verdicts.late],
+    ["of those lacking what an exact one must hold", verdicts.lateIndeed],
     ["of all those restored through the CLI", verdicts.restored],
     ["instants of other classes refused", verdicts.refused],
     ["of those restored with --allow-inexact", verdicts.inexact],
