@@ -73,6 +73,10 @@ interface WatchedFeed {
   stop: AbortController;
   /** The proof under way. */
   proving: Promise<void> | undefined;
+  /** A round trip is under way. */
+  isAsked: boolean;
+  /** What the feed had delivered when the connection was last asked for the sake of a long proof. */
+  deliveredThen: number;
   /** When a round trip last came back, and how long it took; by the monotonic clock. */
   lastAnswerMs: number;
   latencyMs: number;
@@ -197,6 +201,8 @@ export class Recorder {
       delivery: new DeliveryProof(feed, this.clock),
       stop: new AbortController(),
       proving: undefined,
+      isAsked: false,
+      deliveredThen: feed.delivered,
       lastAnswerMs: this.clock.monotonicMs(),
       latencyMs: 0,
       onLost,
@@ -279,7 +285,10 @@ export class Recorder {
     const free = [...this.watched.values()].filter(({ feed, proving }) => feed && !proving);
     if (mark && free.length > 0) this.begin(mark, free);
     // Silence counts up to when an answer was asked for: this process may have stood still since.
-    for (const watched of this.watched.values()) this.checkHeartbeat(watched, this.askedBeforeMs);
+    for (const watched of this.watched.values()) {
+      this.keepAlive(watched);
+      this.checkHeartbeat(watched, this.askedBeforeMs);
+    }
   }
 
   private begin(mark: Mark, free: WatchedFeed[]): void {
@@ -349,9 +358,26 @@ export class Recorder {
 
   private async answer(watched: WatchedFeed): Promise<void> {
     const askedMs = this.clock.monotonicMs();
-    await watched.feed!.roundTrip();
+    watched.isAsked = true;
+    await watched.feed!.roundTrip().finally(() => {
+      watched.isAsked = false;
+    });
     watched.lastAnswerMs = this.clock.monotonicMs();
     watched.latencyMs = watched.lastAnswerMs - askedMs;
+  }
+
+  /**
+   * A proof takes as long as the feed is behind, which may be longer than the heartbeat. While the feed moves on, or is
+   * kept from it by full memory, its connection is asked again; a feed that stands still for so long is given up.
+   */
+  private keepAlive(watched: WatchedFeed): void {
+    const { feed, proving, isAsked, deliveredThen } = watched;
+    if (!feed || !proving || isAsked) return;
+    const isFull = this.log.pendingBytes > this.options.pendingBytesMax;
+    if (feed.delivered === deliveredThen && !isFull) return;
+    watched.deliveredThen = feed.delivered;
+    // A feed that is lost is reported by its own reader.
+    this.answer(watched).catch(() => undefined);
   }
 
   private checkHeartbeat(watched: WatchedFeed, askedMs: number): void {

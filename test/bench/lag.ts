@@ -9,17 +9,14 @@ import { openSegment, segmentVersions } from "../../src/repository/log.js";
 import { openOrCreateRepository } from "../../src/repository/repository.js";
 import { parseAddress } from "../../src/rethinkdb/address.js";
 import { dialer } from "../../src/rethinkdb/channel.js";
-import { Connection } from "../../src/rethinkdb/connection.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
-import { r } from "../server/driver.js";
 import type { TestServer } from "../server/find-server.js";
 import type { Bench } from "./bench.js";
 import { scratchDirectory } from "./generated.js";
 import { loadOrders } from "./orders.js";
+import { writeSteadily } from "./steady-writer.js";
 
-const changesPerSecond = 1000;
-const writesPerSecond = 50;
 const tickMs = 1000;
 const seconds = 30;
 
@@ -33,7 +30,14 @@ export async function benchLag(bench: Bench): Promise<void> {
   const captured = capture(server, store, live, ended.signal);
   await Promise.race([isLive, captured]);
   const from = Date.now() + 2 * tickMs;
-  const written = await writeSteadily(server);
+  const written = await writeSteadily(server, {
+    db: "lag",
+    table: "orders",
+    documents: 10_000,
+    changesPerSecond: 1000,
+    writesPerSecond: 50,
+    seconds,
+  });
   const until = Date.now() - 2 * tickMs;
   ended.abort();
   await captured;
@@ -114,28 +118,4 @@ async function capture(
     signal,
   );
   source.close();
-}
-
-/** Updates documents at an even rate; returns how many. */
-async function writeSteadily({ host, port }: TestServer): Promise<number> {
-  const dial = dialer(parseAddress(`rethinkdb://${host}:${port}`), "target");
-  const connection = new Connection(await dial());
-  const perWrite = changesPerSecond / writesPerSecond;
-  const began = performance.now();
-  let written = 0;
-  for (let write = 0; write < seconds * writesPerSecond; write += 1) {
-    const due = began + (write * 1000) / writesPerSecond;
-    const wait = due - performance.now();
-    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-    const keys = Array.from({ length: perWrite }, (_, i) => {
-      return `order-${String((written + i) % 10_000).padStart(9, "0")}`;
-    });
-    const update = r.db("lag").table("orders").getAll(r.args(keys)).update({ written: write });
-    await connection.rows(update as unknown as Parameters<Connection["rows"]>[0], {
-      durability: "soft",
-    });
-    written += perWrite;
-  }
-  connection.close();
-  return written;
 }

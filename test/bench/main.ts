@@ -12,9 +12,11 @@ import { startServer, type TestServer } from "../server/find-server.js";
 import type { Bench } from "./bench.js";
 import { benchCopy, benchCopyMemory } from "./copy.js";
 import { benchDump } from "./dump.js";
+import { benchExactness } from "./exactness.js";
 import { benchFold } from "./fold.js";
 import { benchFoldLimit } from "./fold-limit.js";
 import { benchHistory } from "./history.js";
+import { benchIdle } from "./idle.js";
 import { benchLag } from "./lag.js";
 import { benchRestore } from "./restore.js";
 import { benchSize } from "./size.js";
@@ -34,6 +36,8 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
   history: benchHistory,
   memory: benchWorkMemory,
   lag: benchLag,
+  exactness: benchExactness,
+  idle: benchIdle,
   dump: benchDump,
   start: benchStart,
 };
@@ -43,6 +47,7 @@ const { values, positionals } = parseArgs({
   options: {
     documents: { type: "string", default: "100000" },
     rounds: { type: "string", default: "5" },
+    seconds: { type: "string", default: "180" },
   },
 });
 
@@ -56,6 +61,7 @@ let server: Promise<TestServer> | undefined;
 const bench: Bench = {
   documents: Number(values.documents),
   rounds: Number(values.rounds),
+  seconds: Number(values.seconds),
   scratch,
   server: () => (server ??= startServer()),
 };

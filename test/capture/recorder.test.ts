@@ -160,6 +160,39 @@ test("a feed that is behind is not proven though it answers; when it has caught 
   expect(spans[0]!.to - spans[0]!.since).toBeGreaterThan(53_000);
 });
 
+test("a proof that takes longer than the heartbeat costs no feed, as long as changes come", async () => {
+  watch();
+  await time.runUntil(5000);
+  let catchUp: () => void = () => undefined;
+  const caughtUp = new Promise<void>((resolve) => {
+    catchUp = resolve;
+  });
+  server.written = 60_000;
+  server.fences.pass = (provenMs) => caughtUp.then(() => provenMs);
+  for (let at = 5000; at < 5000 + 3 * recorderDefaults.heartbeatMs; at += 500) {
+    server.delivered += 100;
+    await time.runUntil(at);
+  }
+  expect(lost).toEqual([]);
+  catchUp();
+  await time.runUntil(60_000);
+  expect(lost).toEqual([]);
+  expect(recorder.frontier.provenTo(table)).toBeGreaterThan(time.trueMs - 2500);
+});
+
+test("a feed that stands still while it is behind is given up after the heartbeat", async () => {
+  watch();
+  await time.runUntil(5000);
+  server.written = 60_000;
+  server.fences.pass = () => never();
+  await time.runUntil(10_000);
+  server.delivered += 100;
+  await time.runUntil(9000 + recorderDefaults.heartbeatMs);
+  expect(lost).toEqual([]);
+  await time.runUntil(14_000 + recorderDefaults.heartbeatMs);
+  expect(lost).toHaveLength(1);
+});
+
 test("without a fence, rest proves: nothing counted and nothing delivered for a second", async () => {
   watch();
   server.fencesPass = false;

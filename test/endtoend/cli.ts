@@ -49,20 +49,20 @@ export async function cliJson<T>(args: string[]): Promise<T> {
   return JSON.parse(stdout) as T;
 }
 
-type Intervals = {
+export interface Interval {
   from: string;
   to: string;
   class: string;
   reason?: string;
   /** Of late ones. */
   lateMs?: number;
-}[];
+}
 
 /** Of the catalog or access. */
 interface SystemResult {
   frontier: string | null;
   behindMs: number;
-  intervals: Intervals;
+  intervals: Interval[];
 }
 
 export interface StatusResult {
@@ -78,7 +78,7 @@ export interface StatusResult {
     documentsExact: boolean;
     firstRestorable: string | null;
     lastRestorable: string | null;
-    intervals: Intervals;
+    intervals: Interval[];
   }[];
 }
 

@@ -1,9 +1,9 @@
 /** A real process whose machine's clock is set wrong, and right again, by libfaketime. The server's clock is right. */
-import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { r } from "../server/driver.js";
 import { cli, type Running, start, untilStatus } from "./cli.js";
+import { FakeClock, findLibrary } from "./fake-clock.js";
 import { iso, kill, Stage, stop, tableOf, until } from "./stage.js";
 
 const library = findLibrary();
@@ -15,7 +15,7 @@ if (!library) {
 
 let stage: Stage;
 let repo: string;
-let wrongBy: string;
+let clock: FakeClock;
 const running: Running[] = [];
 /** When each document was written and acknowledged, by its number. */
 const written = new Map<number, { before: number; after: number }>();
@@ -23,7 +23,8 @@ const written = new Map<number, { before: number; after: number }>();
 beforeAll(async () => {
   stage = await Stage.open();
   repo = stage.repo("clock");
-  wrongBy = join(stage.directory, "wrong-by");
+  const found = FakeClock.find(join(stage.directory, "wrong-by"));
+  if (found) clock = found;
   await stage.query(r.dbCreate("shop"));
   await stage.query(r.db("shop").tableCreate("orders"));
   stage.onClose(() => Promise.all(running.map(kill)));
@@ -31,40 +32,11 @@ beforeAll(async () => {
 
 afterAll(() => stage.close());
 
-/** Where Debian and others put it. */
-function findLibrary(): string | undefined {
-  const name = "libfaketimeMT.so.1";
-  const folders = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].flatMap((folder) => {
-    const below = listed(folder).map((one) => join(folder, one));
-    return [folder, ...below].map((one) => join(one, "faketime"));
-  });
-  const found = folders.find((folder) => listed(folder).includes(name));
-  return found && join(found, name);
-}
-
-function listed(folder: string): string[] {
-  try {
-    return readdirSync(folder);
-  } catch {
-    return [];
-  }
-}
-
-function setClock(offset: string): void {
-  writeFileSync(wrongBy, `${offset}\n`);
-}
-
-/** A capture on a machine whose clock is set by setClock. */
+/** A capture on a machine whose clock may be set wrong. */
 function capture(): Running {
-  const env = {
-    LD_PRELOAD: library!,
-    FAKETIME_TIMESTAMP_FILE: wrongBy,
-    FAKETIME_NO_CACHE: "1",
-    DONT_FAKE_MONOTONIC: "1",
-  };
   const one = start(
     ["run", "--source", stage.address, "--repo", repo, "--tick", "1s", "--no-fold"],
-    env,
+    clock.env,
   );
   running.push(one);
   return one;
@@ -111,14 +83,14 @@ async function expectRightLabel(id: number): Promise<void> {
 test.skipIf(!library)(
   "a clock that is a day ahead for 1.5 s moves no label",
   async () => {
-    setClock("+0");
+    clock.set("+0");
     const one = capture();
     await untilProven();
     await work(4000);
     const first = written.size;
-    setClock("+1d");
+    clock.set("+1d");
     await work(1500);
-    setClock("+0");
+    clock.set("+0");
     await work(3000);
     await untilProven();
     for (let id = first - 4; id < first + 8; id += 2) await expectRightLabel(id);
@@ -134,13 +106,13 @@ test.skipIf(!library)(
   async () => {
     const last = written.size - 1;
     for (const offset of ["+1d", "-3650d"]) {
-      setClock(offset);
+      clock.set(offset);
       const { status, stderr } = await capture().finished;
       expect(status).toBe(13);
       expect(stderr).toContain("this machine's clock says");
     }
     await expectRightLabel(last - 8);
-    setClock("+0");
+    clock.set("+0");
     const one = capture();
     await untilProven();
     const id = written.size;

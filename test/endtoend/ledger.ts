@@ -26,10 +26,20 @@ export interface Judgement {
   wrong: { key: string; found: string | null; allowed: (string | null)[] }[];
 }
 
+/** What a state can be held against. */
+export interface Book {
+  /** A write that was sent after `instant` must not be seen; one acknowledged more than `deliveryMs` before it must be. */
+  judge(state: Map<string, string>, instant: number, deliveryMs: number): Judgement;
+  /** Writes of a key, in order, for whoever looks into what is wrong. */
+  history(key: string): readonly object[];
+  /** The server died at `instant`: soft writes acknowledged less than `unflushedMs` before may be lost from then on. */
+  noteCrash(instant: number, unflushedMs: number): void;
+}
+
 /** By key, what it may be: more than one thing where it was being written. */
 export type Answers = ReadonlyMap<string, (string | null)[]>;
 
-export class Ledger {
+export class Ledger implements Book {
   private readonly entries = new Map<string, LedgerEntry[]>();
 
   /** Notes that a write is sent; call the result when it is acknowledged. */

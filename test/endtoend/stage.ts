@@ -89,9 +89,14 @@ export class Stage {
 
   /** Starts `thinkback run`; it is killed when the stage closes, if it still runs. */
   capture(repo: string, ...more: string[]): Running {
+    return this.captureIn({}, repo, ...more);
+  }
+
+  /** The same, with more in its environment. */
+  captureIn(env: Record<string, string>, repo: string, ...more: string[]): Running {
     const pulse = more.includes("--include") ? ["--include", "pulse.*"] : [];
     const args = ["--source", this.address, "--repo", repo, "--tick", "200ms", ...pulse, ...more];
-    const running = start(["run", ...args]);
+    const running = start(["run", ...args], env);
     this.captures.add(running);
     void running.finished.then(() => this.captures.delete(running));
     return running;
@@ -231,7 +236,7 @@ async function connectTo(server: TestServer): Promise<DriverConnection> {
 }
 
 /** A helper process of the server that was killed may hold the lock on its directory for a moment longer. */
-async function restartServer(server: TestServer): Promise<void> {
+export async function restartServer(server: TestServer): Promise<void> {
   await until("the server starts again", async () => {
     try {
       await server.restart();
@@ -244,7 +249,7 @@ async function restartServer(server: TestServer): Promise<void> {
 }
 
 /** Connects to a server that comes back, and waits until its tables can be written. */
-async function reconnect(server: TestServer): Promise<DriverConnection> {
+export async function reconnect(server: TestServer): Promise<DriverConnection> {
   let connection: DriverConnection | undefined;
   await until("the server is back", async () => {
     try {

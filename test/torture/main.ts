@@ -1,12 +1,15 @@
 /**
- * The torture: writers write, and everything that may go wrong does, at random from a seed; then instants are restored
- * through the CLI and held against what the writers know. `npm run torture -- --minutes 10 --seed 7`.
+ * The torture: writers write, and everything that may go wrong does, in an order that a seed decides; then instants are
+ * held against what the writers know. `npm run torture -- --minutes 10 --servers 3 --seed 7`.
  * Ends with status 1 if anything is wrong.
  */
 import { parseArgs } from "node:util";
+import type { StatusResult } from "../endtoend/cli.js";
 import { until } from "../endtoend/stage.js";
 import { seededRandom } from "../endtoend/workload.js";
-import { actions } from "./actions.js";
+import { findBinary } from "../server/real-server.js";
+import { type Action, actionsFor, shuffled } from "./actions.js";
+import { choose, type Disturbance } from "./instants.js";
 import { judge, judgeEnd, noVerdicts } from "./judge.js";
 import { printReport } from "./report.js";
 import { pause } from "./table.js";
@@ -15,28 +18,48 @@ import { World } from "./world.js";
 const { values } = parseArgs({
   options: {
     minutes: { type: "string", default: "3" },
+    servers: { type: "string", default: "1" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
-    instants: { type: "string", default: "20" },
+    instants: { type: "string", default: "200" },
   },
 });
 const minutes = Number(values.minutes);
+const servers = Number(values.servers);
 const seed = Number(values.seed);
+const wanted = Number(values.instants);
 const random = seededRandom(seed);
-console.log(`torture: ${minutes} minutes, seed ${seed}`);
+/** Of so many instants, one is restored through the CLI. */
+const byCommandEvery = 12;
 
-const world = await World.make();
+console.log(`torture: ${minutes} minutes, ${servers} servers, seed ${seed}`);
+if (servers > 1 && !(await findBinary())) {
+  throw new Error("more than one server needs a `rethinkdb` on the PATH");
+}
+
+const world = await World.make(seed);
+if (!world.clock) console.log("libfaketime is not installed: NO CLOCK IS SET (apt: libfaketime)");
 const verdicts = noVerdicts();
-const done = new Map<string, number>();
+const disturbances: Disturbance[] = [];
 const say = (text: string) =>
   console.log(`${((Date.now() - world.began) / 1000).toFixed(1).padStart(7)} s  ${text}`);
 
-async function judgeOne(): Promise<void> {
-  const table = world.tables[Math.floor(random() * world.tables.length)]!;
-  const end = table.died ?? Date.now();
-  await judge(world, table, Math.floor(table.born + random() * (end - table.born)), verdicts);
+async function disturb(action: Action): Promise<void> {
+  const { name } = action;
+  say(name);
+  const from = Date.now();
+  await action.act(world, random);
+  await world.keepCapture();
+  disturbances.push({ name, from, to: Date.now() });
 }
 
-/** A repaired cluster that stands still, all of it restorable. */
+async function judgeOne(status: StatusResult, byCommand: boolean): Promise<void> {
+  const chosen = choose(world.tables, disturbances, random);
+  const known = verdicts.wrong.length;
+  if (chosen) await judge(world, chosen, status, byCommand, verdicts);
+  for (const wrong of verdicts.wrong.slice(known)) say(`WRONG ${wrong}`);
+}
+
+/** One table after another is resynced; all of them can be restored to now. */
 async function settle(): Promise<void> {
   await world.keepCapture();
   const ended = Date.now() + 1500;
@@ -54,33 +77,47 @@ async function settle(): Promise<void> {
   );
 }
 
-try {
+/** Everything once in some order, then again in another. */
+async function torture(): Promise<void> {
   const end = Date.now() + minutes * 60_000;
+  const join: Action = { name: "a server joins", act: () => world.servers.join() };
+  const first = Array.from({ length: servers - 1 }, () => join);
+  const actions = actionsFor(world, servers);
+  let deck: Action[] = first;
   while (Date.now() < end) {
-    const action = actions[Math.floor(random() * actions.length)]!;
-    say(action.name);
-    await action.act(world, random);
-    done.set(action.name, (done.get(action.name) ?? 0) + 1);
-    await world.keepCapture();
-    await pause(200 + 4000 * random());
-    if (random() < 0.25) await judgeOne();
+    if (deck.length === 0) deck = shuffled(actions, random);
+    await disturb(deck.shift()!);
+    await pause(200 + 5000 * random());
+    if (random() < 0.15) await judgeOne(await world.status(), true);
   }
+}
+
+async function judgeMany(): Promise<void> {
+  const status = await world.status();
+  for (let tries = 1; verdicts.exact < wanted && tries <= 10 * wanted; tries += 1) {
+    await judgeOne(status, tries % byCommandEvery === 0);
+    if (tries % 50 === 0) say(`${verdicts.exact} exact instants, ${verdicts.wrong.length} wrong`);
+  }
+}
+
+try {
+  await torture();
   await world.endWriters();
   say("the writers have ended");
   await settle();
   await world.endCapture("SIGTERM");
   say("judging");
   await judgeEnd(world, verdicts);
-  const wanted = verdicts.exact + Number(values.instants);
-  for (let tries = 0; verdicts.exact < wanted && tries < 4 * wanted; tries += 1) {
-    await judgeOne();
-    if (tries % 10 === 9) say(`${verdicts.exact} exact instants, ${verdicts.wrong.length} wrong`);
-  }
-  await printReport({ minutes, seed, done, world, verdicts });
+  await judgeMany();
 } catch (error) {
   world.failures.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  await printReport({ minutes, seed, done, world, verdicts });
 } finally {
+  try {
+    await printReport({ minutes, seed, disturbances, world, verdicts });
+  } catch (error) {
+    world.failures.push(`the report: ${String(error)}`);
+    console.log(world.failures.join("\n"));
+  }
   await world.endWriters();
   await world.close(verdicts.wrong.length > 0);
 }

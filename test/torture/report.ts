@@ -1,42 +1,38 @@
 import { formatTable } from "../../src/cli/output.js";
+import type { Disturbance } from "./instants.js";
 import type { Verdicts } from "./judge.js";
 import type { World } from "./world.js";
 
 export interface Outcome {
   minutes: number;
   seed: number;
-  done: Map<string, number>;
+  disturbances: Disturbance[];
   world: World;
   verdicts: Verdicts;
 }
 
-export async function printReport({
-  minutes,
-  seed,
-  done,
-  world,
-  verdicts,
-}: Outcome): Promise<void> {
-  const writes = world.tables.reduce((sum, { writes: of }) => sum + of, 0);
-  const refused = world.tables.reduce((sum, { refused: of }) => sum + of, 0);
+export async function printReport(outcome: Outcome): Promise<void> {
+  const { minutes, seed, disturbances, world, verdicts } = outcome;
+  const sum = (of: "writes" | "refused") =>
+    world.tables.reduce((total, table) => total + table[of], 0);
   const { kind, version } = world.stage.server;
-  console.log(`\n${kind} server ${version}, ${minutes} minutes, seed ${seed}\n`);
-  console.log(
-    formatTable(
-      ["what was done", "times"],
-      [...done].sort(([a], [b]) => a.localeCompare(b)),
-    ),
-  );
+  const servers = world.servers.count;
+  console.log(`\n${servers} ${kind} server(s) ${version}, ${minutes} minutes, seed ${seed}\n`);
+  console.log(formatTable(["what was done", "times", "seconds"], doneOf(disturbances)));
   console.log("");
-  const holes = await holesByReason(world);
-  console.log(formatTable(["holes, by their reason", "tables", "seconds"], holes));
+  const shares = await sharesByReason(world);
+  console.log(formatTable(["class, by its reason", "spans", "seconds", "share, %"], shares));
   console.log("");
   const rows: [string, number][] = [
-    ["writes acknowledged", writes],
-    ["writes that failed", refused],
+    ["documents written and acknowledged", sum("writes")],
+    ["writes that failed", sum("refused")],
     ["tables that there were", world.tables.length],
-    ["exact instants restored and compared", verdicts.exact],
-    ["instants in holes refused", verdicts.refused],
+    ["exact instants judged", verdicts.exact],
+    ["of those inside or right after a disturbance", verdicts.exactNear],
+    ["late instants judged", verdicts.late],
+    ["of those lacking what an exact one must hold", verdicts.lateIndeed],
+    ["of all those restored through the CLI", verdicts.restored],
+    ["instants of other classes refused", verdicts.refused],
     ["of those restored with --allow-inexact", verdicts.inexact],
     ["instants passed over", verdicts.passed],
     ["keys compared", verdicts.keys],
@@ -49,17 +45,34 @@ export async function printReport({
   for (const failure of world.failures) console.log(`\nFAILURE ${failure}`);
 }
 
-async function holesByReason(world: World): Promise<[string, number, number][]> {
-  const holes = new Map<string, { tables: number; ms: number }>();
-  for (const { intervals } of (await world.status()).tables) {
+function doneOf(disturbances: Disturbance[]): [string, number, number][] {
+  const names = [...new Set(disturbances.map(({ name }) => name))].sort();
+  return names.map((name) => {
+    const times = disturbances.filter((one) => one.name === name);
+    const ms = times.reduce((total, { from, to }) => total + to - from, 0);
+    return [name, times.length, Math.round(ms / 1000)];
+  });
+}
+
+/** How much of the time of all tables, since each could be restored first, is of which class, and why. */
+async function sharesByReason(world: World): Promise<[string, number, number, string][]> {
+  const spans = new Map<string, { count: number; ms: number }>();
+  let totalMs = 0;
+  for (const { intervals, firstRestorable } of (await world.status()).tables) {
+    const first = Date.parse(firstRestorable ?? "");
     for (const { from, to, class: of, reason } of intervals) {
-      if (of === "exact") continue;
-      const name = `${of}: ${(reason ?? "").replace(/[0-9a-f-]{36}|\d+/g, "…")}`;
-      const known = holes.get(name) ?? { tables: 0, ms: 0 };
-      known.tables += 1;
-      known.ms += Date.parse(to) - Date.parse(from);
-      holes.set(name, known);
+      if (!(Date.parse(from) >= first)) continue;
+      const why = (reason ?? "").replace(/[0-9a-f-]{36}|\d+/g, "…");
+      const name = why === "" ? of : `${of}: ${why}`;
+      const known = spans.get(name) ?? { count: 0, ms: 0 };
+      const ms = Date.parse(to) - Date.parse(from) + 1;
+      spans.set(name, { count: known.count + 1, ms: known.ms + ms });
+      totalMs += ms;
     }
   }
-  return [...holes].map(([name, { tables, ms }]) => [name, tables, Math.round(ms / 1000)]);
+  return [...spans]
+    .sort(([a], [b]) => a.localeCompare(b))
+    .map(([name, { count, ms }]) => {
+      return [name, count, Math.round(ms / 1000), ((100 * ms) / totalMs).toFixed(1)];
+    });
 }

@@ -3,57 +3,109 @@ import { rename } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cli, type Running, type StatusResult, status } from "../endtoend/cli.js";
+import { FakeClock } from "../endtoend/fake-clock.js";
+import { Ledger } from "../endtoend/ledger.js";
 import { Stage, until } from "../endtoend/stage.js";
 import { type DriverConnection, r, type Term } from "../server/driver.js";
-import { db, Gate, pause, type Slot, TortureTable, writeUntil } from "./table.js";
+import { Gate } from "./gate.js";
+import { Rounds } from "./rounds.js";
+import { Servers } from "./servers.js";
+import { db, pause, type Slot, TortureTable } from "./table.js";
+import { loadMixed, loadRounds, writeMixed, writeRound, writeUntil } from "./writers.js";
 
 /** Soft writes are flushed after about a second; a busy disk may take longer. */
 const unflushedMs = 10_000;
+/** So many changes of one update are more than a feed delivers in two seconds. */
+const massDocuments = 20_000;
+/** What a machine has whose clock nobody may trust. */
+const exitClock = 13;
+
+const mixedTables = [
+  { name: "steady", documents: 2000, writers: 2 },
+  { name: "sharded", documents: 2000, writers: 1 },
+  { name: "doomed", documents: 400, writers: 1 },
+];
 
 export class World {
   readonly tables: TortureTable[] = [];
-  readonly slots: Slot[] = [];
-  /** Stretches in which nothing could be delivered, though nothing was lost. */
-  readonly stalls: { from: number; to: number }[] = [];
+  readonly steady: Slot<Ledger>;
+  readonly sharded: Slot<Ledger>;
+  readonly doomed: Slot<Ledger>;
+  readonly mass: Slot<Rounds>;
   /** What must not be: a capture that ended by itself, a command that failed. */
   readonly failures: string[] = [];
   readonly began: number = Date.now();
   readonly repo: string;
+  /** Undefined where there is no libfaketime. */
+  readonly clock: FakeClock | undefined;
   private readonly stopWriters = new AbortController();
   private writing: Promise<void>[] = [];
   private running: Running | undefined;
   private ending: Running | undefined;
 
-  private constructor(readonly stage: Stage) {
+  private constructor(
+    readonly stage: Stage,
+    readonly servers: Servers,
+    mixed: Slot<Ledger>[],
+    mass: Slot<Rounds>,
+  ) {
     this.repo = stage.repo("repository");
+    this.clock = FakeClock.find(stage.repo("wrong-by"));
+    [this.steady, this.sharded, this.doomed] = mixed as [Slot<Ledger>, Slot<Ledger>, Slot<Ledger>];
+    this.mass = mass;
+    this.tables.push(...this.slots.map(({ table }) => table));
   }
 
-  static async make(): Promise<World> {
-    const world = new World(await Stage.open({ faults: true }));
-    const { connection } = world.stage;
+  static async make(seed: number): Promise<World> {
+    const stage = await Stage.open({ faults: true });
+    const { connection } = stage;
     await r.dbCreate(db).run(connection);
-    const plan = [
-      { name: "steady", documents: 2000, writers: 2 },
-      { name: "sharded", documents: 2000, writers: 1 },
-      { name: "doomed", documents: 400, writers: 1 },
-    ];
-    for (const [i, { name, documents, writers }] of plan.entries()) {
-      const table = await TortureTable.make(connection, name);
-      world.tables.push(table);
-      const slot: Slot = { table, gate: new Gate(), documents };
-      world.slots.push(slot);
-      for (let writer = 10 * i; writer < 10 * i + writers; writer += 1) {
-        await table.load(connection, writer, documents);
-        const connect = () => world.connect();
-        world.writing.push(writeUntil(world.stopWriters.signal, connect, slot, writer, 4));
+    const mixed: Slot<Ledger>[] = [];
+    for (const [i, { name, documents, writers }] of mixedTables.entries()) {
+      const table = await TortureTable.make(connection, name, new Ledger());
+      for (let of = 0; of < writers; of += 1) {
+        await loadMixed(table, connection, 10 * i + of, documents);
       }
+      mixed.push({ table, gate: new Gate() });
     }
+    const table = await TortureTable.make(connection, "mass", new Rounds(massDocuments));
+    await loadRounds(table, connection);
+    const mass = { table, gate: new Gate() };
+    const world = new World(stage, new Servers(stage), mixed, mass);
+    world.startWriters(seed);
     await world.startCapture();
     return world;
   }
 
+  get slots(): Slot[] {
+    return [this.steady, this.sharded, this.doomed, this.mass];
+  }
+
   get connection(): DriverConnection {
     return this.stage.connection;
+  }
+
+  private startWriters(seed: number): void {
+    const { signal } = this.stopWriters;
+    const connect = () => this.servers.connect(Math.random);
+    const mixed = [this.steady, this.sharded, this.doomed];
+    for (const [i, { documents, writers }] of mixedTables.entries()) {
+      const slot = mixed[i]!;
+      const keys = Math.floor(documents * 1.3);
+      for (let writer = 10 * i; writer < 10 * i + writers; writer += 1) {
+        this.writing.push(
+          writeUntil(signal, connect, slot, 4, seed + writer, (open, version, random) =>
+            writeMixed(slot.table, open, writer, keys, version, random),
+          ),
+        );
+      }
+    }
+    const { mass } = this;
+    this.writing.push(
+      writeUntil(signal, connect, mass, 20, seed + 99, (open, _, random) =>
+        writeRound(mass.table, open, Math.floor(random() * massDocuments)),
+      ),
+    );
   }
 
   async endWriters(): Promise<void> {
@@ -62,10 +114,17 @@ export class World {
     this.writing = [];
   }
 
+  /** One update of all documents; resolves when it is acknowledged. */
+  async massUpdate(): Promise<void> {
+    const { table, gate } = this.mass;
+    await gate.alone(() => writeRound(table, this.connection));
+  }
+
   /** Starts `thinkback run` and waits until it has claimed an epoch; an end that nobody asked for is a failure. */
   async startCapture(): Promise<void> {
     const spool = ["--spool", this.stage.repo("spool")];
-    const running = this.stage.capture(this.repo, "--include", `${db}.*`, ...spool);
+    const env = this.clock?.env ?? {};
+    const running = this.stage.captureIn(env, this.repo, "--include", `${db}.*`, ...spool);
     this.running = running;
     void running.finished.then(({ status: code, stderr }) => {
       if (this.ending === running) return;
@@ -91,27 +150,50 @@ export class World {
     if (!this.running) await this.startCapture();
   }
 
-  async pauseCapture(ms: number): Promise<void> {
-    const from = Date.now();
+  /** The capture stands still while `meanwhile` goes on, and for `ms` at least. */
+  async pauseCapture(ms: number, meanwhile: () => Promise<void> = async () => undefined) {
     this.running?.process.kill("SIGSTOP");
-    await pause(ms);
+    await Promise.all([pause(ms), meanwhile()]);
     this.running?.process.kill("SIGCONT");
-    this.stalls.push({ from, to: Date.now() });
   }
 
-  async crashServer(): Promise<void> {
-    const crashed = Date.now();
-    await this.stage.crashServer();
-    for (const table of this.tables) table.ledger.noteCrash(crashed, unflushedMs);
-    await this.ready();
-  }
-
-  async pauseServer(ms: number): Promise<void> {
-    const from = Date.now();
-    await this.stage.pauseServer();
+  /** The clock of the capture's process is wrong for a while. */
+  async setClock(offset: string, ms: number): Promise<void> {
+    this.clock?.set(offset);
     await pause(ms);
-    await this.stage.resumeServer();
-    this.stalls.push({ from, to: Date.now() });
+    this.clock?.set("+0");
+  }
+
+  /** A start by a clock that is a day ahead must be refused. */
+  async startByWrongClock(): Promise<void> {
+    await this.endCapture("SIGTERM");
+    this.clock!.set("+1d");
+    const { status: code, stderr } = await this.stage.captureIn(this.clock!.env, this.repo)
+      .finished;
+    this.clock!.set("+0");
+    if (code === exitClock) return;
+    this.failures.push(`a start by a wrong clock ended with ${code}: ${stderr.slice(-1500)}`);
+  }
+
+  /** Kills a server, which comes back after `downMs`. */
+  async crashServer(at: number, downMs: number): Promise<void> {
+    const crashed = Date.now();
+    const mayLose = await this.onFewServers();
+    await this.servers.kill(at, downMs);
+    for (const { book } of mayLose) book.noteCrash(crashed, unflushedMs);
+  }
+
+  /** The tables of which a shard has fewer than three replicas: with one server a write may be lost. */
+  private async onFewServers(): Promise<TortureTable[]> {
+    const ids = (await r
+      .db("rethinkdb")
+      .table("table_config")
+      .filter((row: Term) =>
+        row("shards").contains((shard: Term) => shard("replicas").count().lt(3)),
+      )("id")
+      .coerceTo("array")
+      .run(this.connection)) as string[];
+    return this.tables.filter(({ id }) => ids.includes(id));
   }
 
   async storageOutage(ms: number, killCapture: boolean): Promise<void> {
@@ -123,12 +205,13 @@ export class World {
   }
 
   async reshard(shards: number): Promise<void> {
-    await this.slots[1]!.table.term.reconfigure({ shards, replicas: 1 }).run(this.connection);
-    await this.ready();
+    const { term } = this.sharded.table;
+    await term.reconfigure({ shards, replicas: 1 }).run(this.connection);
+    await this.servers.ready();
   }
 
   async renameTable(name: string): Promise<void> {
-    const { table, gate } = this.slots[2]!;
+    const { table, gate } = this.doomed;
     await gate.alone(async () => {
       const from = Date.now();
       await table.term.config().update({ name }).run(this.connection);
@@ -138,21 +221,21 @@ export class World {
   }
 
   async dropAndRecreate(): Promise<void> {
-    const slot = this.slots[2]!;
-    await slot.gate.alone(async () => {
-      const old = slot.table;
+    const { doomed } = this;
+    await doomed.gate.alone(async () => {
+      const old = doomed.table;
       old.died = Date.now() - 1;
       await r.db(db).tableDrop(old.name).run(this.connection);
       const from = Date.now();
-      slot.table = await TortureTable.make(this.connection, old.name);
-      this.tables.push(slot.table);
-      await slot.table.load(this.connection, 20, slot.documents);
-      await this.untilSettled(slot.table, from);
+      doomed.table = await TortureTable.make(this.connection, old.name, new Ledger());
+      this.tables.push(doomed.table);
+      await loadMixed(doomed.table, this.connection, 20, mixedTables[2]!.documents);
+      await this.untilSettled(doomed.table, from);
     });
   }
 
   async redefineIndex(version: number): Promise<void> {
-    const { term } = this.slots[0]!.table;
+    const { term } = this.steady.table;
     const names = (await term.indexList().run(this.connection)) as string[];
     if (names.includes("by")) await term.indexDrop("by").run(this.connection);
     const field = ["amount", "customer", "version"][version % 3];
@@ -197,23 +280,5 @@ export class World {
       console.log(`the repository is kept in ${kept}`);
     }
     await this.stage.close();
-  }
-
-  private async ready(): Promise<void> {
-    await until("the tables are ready", async () => {
-      try {
-        await r.db(db).wait({ timeout: 20 }).run(this.connection);
-        return true;
-      } catch (error) {
-        if (error instanceof Error) return false;
-        throw error;
-      }
-    });
-  }
-
-  private async connect(): Promise<DriverConnection> {
-    const connection = await r.connect(this.stage.server);
-    connection.on("error", () => undefined);
-    return connection;
   }
 }
