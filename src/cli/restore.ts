@@ -86,25 +86,28 @@ function registerRestore(
   );
 }
 
-function parseRenames(renames: string[]): Map<string, string> {
+function parseRenames(texts: string[]): Map<string, string> {
+  const renames = new Map<string, string>();
+  for (const text of texts) {
+    const [from, to] = parseRename(text);
+    if (renames.has(from)) {
+      throw new ThinkbackError("usage", `--rename of ${from} is given twice`, {
+        hint: "give one new name for each old one",
+      });
+    }
+    renames.set(from, to);
+  }
+  return renames;
+}
+
+function parseRename(text: string): [from: string, to: string] {
   const name = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?$/;
-  return new Map(
-    renames.map((rename) => {
-      const [from, to, ...more] = rename.split("=");
-      const valid =
-        from !== undefined &&
-        to !== undefined &&
-        more.length === 0 &&
-        name.test(from) &&
-        name.test(to);
-      if (!valid || from.includes(".") !== to.includes(".")) {
-        throw new ThinkbackError("usage", `--rename ${rename} cannot be read`, {
-          hint: "give it as --rename db.table=db.table, or --rename db=db",
-        });
-      }
-      return [from, to];
-    }),
-  );
+  const [from = "", to = "", ...more] = text.split("=");
+  const valid = more.length === 0 && name.test(from) && name.test(to);
+  if (valid && from.includes(".") === to.includes(".")) return [from, to];
+  throw new ThinkbackError("usage", `--rename ${text} cannot be read`, {
+    hint: "give it as --rename db.table=db.table, or --rename db=db",
+  });
 }
 
 function planResult(plan: RestorePlan): object {

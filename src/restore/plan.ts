@@ -20,28 +20,16 @@ import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { TableName } from "../rethinkdb/target.js";
 import { RememberedStore } from "../storage/remembered-store.js";
 import { type PlannedAccess, planAccess } from "./access.js";
+import { accessUnknown, inexact, inexactAccess, inexactCatalog, isAllowed } from "./inexact.js";
 import {
-  type Allowed,
-  accessUnknown,
-  inexact,
-  inexactAccess,
-  inexactCatalog,
-  isAllowed,
-} from "./inexact.js";
-
-export interface RestoreRequest extends Allowed {
-  /** The newest instant to which all that is chosen can be restored, if absent. */
-  at?: Instant;
-  /** "db.table" each; all tables of `databases`, or of the cluster, if empty. */
-  tables: string[];
-  databases: string[];
-  /** Old name to new: "db.table" to "db.table", or "db" to "db". */
-  renames: Map<string, string>;
-  /** Where the history is thinned, restore the last instant before that is kept. */
-  nearest: boolean;
-  /** Leave users and grants out of a restore of the whole cluster. */
-  withoutAccess?: boolean;
-}
+  nameOf,
+  type RestoreRequest,
+  refuseIdleRenames,
+  refuseMeetingGrants,
+  refuseMeetingTables,
+  refuseTwoChoices,
+  wholeDatabases,
+} from "./request.js";
 
 /** A table, as of its own `instant`: inside a gap it is the end of the gap that was asked for. */
 export interface PlannedTable extends AsOf {
@@ -76,6 +64,7 @@ export interface RestorePlan {
 }
 
 export async function planRestore(of: Repository, request: RestoreRequest): Promise<RestorePlan> {
+  refuseTwoChoices(request);
   const store = new RememberedStore(of.store);
   const repository = { ...of, store };
   const log = await LogView.read(store);
@@ -94,12 +83,15 @@ export async function planRestore(of: Repository, request: RestoreRequest): Prom
     const known = coverage.tables.get(config.id)!;
     tables.push(await planTable(repository, config, catalog, known, instant, request));
   }
+  refuseMeetingTables(tables);
+  const access = await planAccessAt(log, catalog, coverage, instant, request);
+  refuseMeetingGrants(access.access);
   return {
     instant,
     databases: databasesToHave(catalog, tables, request),
     tables,
     catalog: catalogAsOf,
-    ...(await planAccessAt(log, catalog, coverage, instant, request)),
+    ...access,
     notCaptured: chosen.filter((table) => !captured.includes(table)).map(nameOf),
     log: log.readFrom(of.store),
     segments: log.pieces.filter(isRead(tables)).length,
@@ -196,25 +188,10 @@ export function capturedAt(coverage: TableCoverage | undefined, instant: Instant
 function databasesToHave(
   catalog: Catalog,
   tables: PlannedTable[],
-  { tables: names, databases, renames }: RestoreRequest,
+  request: RestoreRequest,
 ): string[] {
-  const whole = catalog
-    .databases()
-    .map(({ name }) => name)
-    .filter((name) => names.length === 0 && (databases.length === 0 || databases.includes(name)))
-    .map((name) => renames.get(name) ?? name);
+  const whole = wholeDatabases(catalog, request).map((name) => request.renames.get(name) ?? name);
   return [...new Set([...whole, ...tables.map(({ to }) => to.db)])].sort();
-}
-
-/** A rename that touches nothing is a mistake that would restore under the old name. */
-function refuseIdleRenames(chosen: TableConfig[], catalog: Catalog, request: RestoreRequest): void {
-  const databases = catalog.databases().map(({ name }) => name);
-  const names = new Set([...chosen.map(nameOf), ...chosen.map(({ db }) => db), ...databases]);
-  const idle = [...request.renames.keys()].find((from) => !names.has(from));
-  if (idle === undefined) return;
-  throw new ThinkbackError("usage", `--rename of ${idle}, which is not among what is restored`, {
-    hint: `restored are: ${chosen.map(nameOf).join(", ")}`,
-  });
 }
 
 /**
@@ -334,8 +311,4 @@ function notCapturedError(names: string[]): ThinkbackError {
   return new ThinkbackError("instant", `nothing was captured of ${names.join(", ")}`, {
     hint: "it was excluded (see --include and --exclude of `thinkback run`), or its first copy had not begun",
   });
-}
-
-function nameOf({ db, name }: TableConfig): string {
-  return `${db}.${name}`;
 }

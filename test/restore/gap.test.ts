@@ -9,12 +9,8 @@ import { nextExpiry, putExpiry } from "../../src/repository/expiry.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import type { Repository } from "../../src/repository/repository.js";
 import { LogCollection } from "../../src/repository/runs.js";
-import {
-  planRestore,
-  type RestorePlan,
-  type RestoreRequest,
-  wantedOf,
-} from "../../src/restore/plan.js";
+import { planRestore, type RestorePlan, wantedOf } from "../../src/restore/plan.js";
+import type { RestoreRequest } from "../../src/restore/request.js";
 import { restore } from "../../src/restore/restore.js";
 import { makeRepository, Recording, StillClock } from "../repository/recording.js";
 import { Server } from "./captured.js";
