@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { Capture, type CaptureObserver } from "../capture/capture.js";
+import { type Chosen, idlePatterns } from "../capture/idle-patterns.js";
 import type { ClockNews } from "../capture/log-clock.js";
 import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
@@ -11,6 +12,9 @@ import { durationMs } from "../instant.js";
 import { parseKeep } from "../repository/keep-policy.js";
 import { openOrCreateRepository, storeAt } from "../repository/repository.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
+import type { TableConfig } from "../rethinkdb/catalog-reader.js";
+import { isRefusal } from "../rethinkdb/response.js";
+import type { Source } from "../rethinkdb/source.js";
 import { DirectoryStore } from "../storage/directory-store.js";
 import { drillBeside, maintainBeside } from "./beside.js";
 import { sourceAt } from "./connect.js";
@@ -58,9 +62,12 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     throw new ThinkbackError("usage", `--copies ${args.copies} is not a whole number above 0`);
   }
   const log = openLog(args.logLevel);
+  const chosen = { include: args.include, exclude: args.exclude };
+  const selects = tableSelection(chosen.include, chosen.exclude);
   const source = sourceAt(args.source);
   const began = performance.now();
   try {
+    await lookForChosen(source, chosen, args.once === true, log);
     const repository = await openOrCreateRepository(storeAt(args.repo), systemClock.now());
     const observer = new RunObserver(log);
     log.info({ source: source.location, repository: repository.store.location }, "capture begins");
@@ -79,14 +86,14 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
         ...recorderDefaults,
         tickMs,
         tickMaxMs: tickMaxOf(args, tickMs),
-        selects: tableSelection(args.include, args.exclude),
+        selects,
         once: args.once === true,
         copiesAtOnce,
         bothEndsFrom: bothEndsFromDefault,
         acceptCluster: args.acceptCluster === true,
         takeOver: args.takeOver === true,
         trustClock: args.trustClock === true,
-        owner: thisProcess,
+        owner: { ...thisProcess, ...chosen },
         spool: args.spool === undefined ? undefined : spoolAt(args, repository.description.id),
         random: Math.random,
       },
@@ -104,6 +111,45 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     output.result({ tables, documents, bytes, seconds });
   } finally {
     source.close();
+  }
+}
+
+/**
+ * Tells of each include pattern that chooses none of the source's tables. A one-shot backup would end well without what
+ * was meant, so there it is an error; a capture that goes on takes such a table as soon as it is made.
+ */
+async function lookForChosen(
+  source: Source,
+  chosen: Chosen,
+  once: boolean,
+  log: Log,
+): Promise<void> {
+  if (chosen.include.length === 0) return;
+  const tables = await tablesOf(source);
+  for (const pattern of tables ? idlePatterns(chosen, tables) : []) {
+    const text = `--include ${pattern} chooses no table of ${source.location}`;
+    if (once)
+      throw new ThinkbackError("unknown", text, { hint: `tables there: ${named(tables!)}` });
+    log.warn({ include: pattern }, `${text} yet; tables there: ${named(tables!)}`);
+  }
+}
+
+/** The first names. */
+function named(tables: TableConfig[]): string {
+  const names = tables.map(({ db, name }) => `${db}.${name}`);
+  return `${names.slice(0, 20).join(", ") || "none"}${names.length > 20 ? ", …" : ""}`;
+}
+
+/** The source's tables; undefined if it does not tell, which the capture explains. */
+async function tablesOf(source: Source): Promise<TableConfig[] | undefined> {
+  try {
+    const { structure } = await source.readCatalog();
+    return structure
+      .filter(({ key }) => key[0] === "table")
+      .map(({ value }) => value as TableConfig);
+  } catch (error) {
+    if (isRefusal(error)) return undefined;
+    throw error;
   }
 }
 

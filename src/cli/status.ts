@@ -1,3 +1,4 @@
+import { idlePatterns } from "../capture/idle-patterns.js";
 import { formatInstant, type Instant } from "../instant.js";
 import {
   type CoverageClass,
@@ -51,6 +52,8 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   output.line(
     `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
   );
+  const idle = idlePatterns(status.chosen, namesOf(status));
+  for (const pattern of idle) output.line(idleText(pattern));
   printSystem(status, output);
   printDrills(status, output);
   printCoverage(status, output);
@@ -70,6 +73,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     segments: status.segments,
     foldedSegments: status.foldedSegments,
     keep: status.keep,
+    chosen: { ...status.chosen, idle },
     resolutions: status.resolutions.map((span) => ({
       ...span,
       from: formatInstant(span.from),
@@ -113,6 +117,20 @@ function intervalResult({ from, to, kept, ...interval }: CoverageInterval): obje
 
 function lateResult({ last, ...late }: LateSummary): object {
   return { ...late, last: isoOrNull(last) };
+}
+
+/** The tables that are there. */
+function namesOf({ tables }: RepositoryStatus): { db: string; name: string }[] {
+  return tables
+    .filter(({ state }) => state !== "dropped")
+    .map(({ name }) => {
+      const dot = name.indexOf(".");
+      return { db: name.slice(0, dot), name: name.slice(dot + 1) };
+    });
+}
+
+function idleText(pattern: string): string {
+  return `--include ${pattern} of the capture chooses no table that is there: if it is misspelt, nothing of what it means is captured`;
 }
 
 /** A catalog that is farther behind the tables than this is worth a word. */
