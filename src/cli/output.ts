@@ -26,6 +26,10 @@ export function terminalOutput(json: boolean): Output {
   };
 }
 
+/** Said where a command waits for the capture to prove an instant. */
+export const waitingText =
+  "thinkback: that instant is not proven yet; waiting for it, 15 s at most";
+
 /** A table without lines: columns padded with blanks, numbers to the right. */
 export function formatTable(head: string[], rows: (string | number)[][]): string {
   const none = "";

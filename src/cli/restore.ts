@@ -9,15 +9,17 @@ import { secondLook } from "../repository/second-look.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
 import { classText } from "../restore/inexact.js";
 import { planRestore, type RestorePlan } from "../restore/plan.js";
+import type { RestoreRequest } from "../restore/request.js";
 import {
   type RestoredTable,
   type RestoreObserver,
   refuseExisting,
   restore,
 } from "../restore/restore.js";
+import { whenProven } from "../restore/when-proven.js";
 import { targetAt } from "./connect.js";
 import { gapOption } from "./gap-option.js";
-import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
+import { formatBytes, formatCount, formatTable, type Output, waitingText } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 
 export interface RestoreArguments {
@@ -46,7 +48,7 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
     nearest: args.nearest === true,
     withoutAccess: args.withoutAccess === true,
   };
-  const plan = await secondLook(() => planRestore(repository, request));
+  const plan = await planOf(repository, request, output);
   printPlan(plan, output);
   if (args.dryRun) {
     output.result(planResult(plan));
@@ -70,6 +72,17 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
     await reader?.end();
     target.close();
   }
+}
+
+/** The plan, as soon as what it needs is proven. */
+function planOf(
+  repository: Repository,
+  request: RestoreRequest,
+  output: Output,
+): Promise<RestorePlan> {
+  const look = () => secondLook(() => planRestore(repository, request));
+  const onWait = () => output.note(waitingText);
+  return whenProven(repository.store, request.at, look, systemClock, onWait);
 }
 
 /** Says in the repository that it is read. A restore from a repository that cannot be written to goes on without. */

@@ -122,11 +122,11 @@ async function planCatalog(
   const catalog = await catalogAt(log, found.instant ?? instant);
   if (catalog.records.size === 0) throw nothingKnown(coverage.tables, instant);
   if (found.instant === undefined) {
-    if (!request.allowInexact) throw inexactCatalog(found, instant);
+    if (!request.allowInexact) throw inexactCatalog(found, instant, coverage.catalog);
     const { why: _, ...of } = found;
     return { catalog, catalogAsOf: { ...of, instant, isOpen: false } };
   }
-  if (!isAllowed(found, request)) throw inexactCatalog(found, instant);
+  if (!isAllowed(found, request)) throw inexactCatalog(found, instant, coverage.catalog);
   return { catalog, catalogAsOf: found };
 }
 
@@ -142,7 +142,7 @@ async function planAccessAt(
   const found = asOf(coverage.access, instant, request.gap ?? "before");
   if (found.instant === undefined && found.why.is === "unknown") throw accessUnknown(instant);
   if (found.instant === undefined || !isAllowed(found, request)) {
-    throw inexactAccess(found, instant);
+    throw inexactAccess(found, instant, coverage.access);
   }
   const { renames } = request;
   const access = planAccess(catalog, await catalogAt(log, found.instant), (db, table) => {
@@ -211,13 +211,56 @@ export async function newestInstant(
     .map(({ id }) => coverage.tables.get(id))
     .filter((of) => of !== undefined)
     .filter(({ watched, frontier }) => (watched || named) && frontier !== undefined);
-  if (chosen.length > 0 && tables.length === 0) throw nothingYet();
+  if (named && tables.length < chosen.length) {
+    const earlier = await newestOfNames(log, request.tables, coverage);
+    if (earlier !== undefined) return earlier;
+  }
+  if (chosen.length > 0 && tables.length === 0) throw named ? noneOf(chosen) : nothingYet();
   const access = wantsAccess(request) ? coverage.access : undefined;
   const used = [...tables, coverage.catalog, access].filter((of) => of?.frontier !== undefined);
   const until = leastFrontier(used as TableCoverage[]);
   if (until === undefined && newest === 0) throw nothingYet();
   if (until === undefined || request.allowInexact) return until ?? newest;
   return beforeLate(used as TableCoverage[], until);
+}
+
+/** How many ends of tables are looked at. Each costs a look at the catalog. */
+const looksMax = 200;
+
+/**
+ * The newest instant at which tables of these names could be restored that are not there any more: a table that has
+ * its name from one before it may have no base yet. Undefined if there is none.
+ */
+async function newestOfNames(
+  log: LogView,
+  names: string[],
+  { tables }: Coverage,
+): Promise<Instant | undefined> {
+  const lastOf = ({ intervals }: TableCoverage) => {
+    const whole = intervals.findLast((one) => one.class === "exact");
+    return whole && lastExactIn(whole, whole.to);
+  };
+  const ends = [...tables.values()].map(lastOf).filter((end) => end !== undefined);
+  const newestFirst = [...new Set(ends)].sort((a, b) => b - a);
+  for (const end of newestFirst.slice(0, looksMax)) {
+    const present = (await catalogAt(log, end)).tables();
+    const ids = names.map((name) => present.find((table) => nameOf(table) === name)?.id ?? "");
+    const isWholeThen = (id: string) =>
+      isWhole(intervalAt(tables.get(id) ?? { intervals: [] }, end));
+    if (ids.every(isWholeThen)) return end;
+  }
+  return undefined;
+}
+
+function noneOf(tables: TableConfig[]): ThinkbackError {
+  const names = tables.map(nameOf).join(", ");
+  return new ThinkbackError(
+    "instant",
+    `nothing of ${names} can be restored yet: it has no complete base`,
+    {
+      hint: "let `thinkback run` finish its first copy; for another table that had the name before, give --at",
+    },
+  );
 }
 
 function nothingYet(): ThinkbackError {

@@ -44,3 +44,19 @@ test("a capture of what is not there yet warns, and so does status, until it is 
   expect(await status()).not.toContain(idle);
   expect((await stop(running)).status).toBe(0);
 });
+
+test("an instant just behind the clock is waited for, also while nothing happens", async () => {
+  const repo = stage.repo("idle");
+  const running = stage.capture(repo, "--include", "shop.*");
+  await until("it captures", () => running.stderr().includes("captured completely"));
+  const at = Date.now();
+  await until("a second has passed", () => Date.now() - at >= 1000);
+  const asked = ["--repo", repo, "--at", "1s ago", "--json"];
+  const { status, stdout, stderr } = await cli(["show", "shop.orders", "1", ...asked]);
+  expect(stderr).not.toContain("unwatched");
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ class: "exact", document: { id: 1 } });
+  expect((await stop(running)).status).toBe(0);
+  const after = await cli(["show", "shop.orders", "1", ...asked, "--at", "0s ago"]);
+  expect([after.status, after.stderr]).toEqual([5, expect.stringContaining("not proven yet")]);
+});
