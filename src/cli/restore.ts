@@ -67,6 +67,7 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
     printReport(plan, restored, isAccess(access) ? access : undefined, output);
     if (!isAccess(access)) throw access;
     refuseDifferent(restored);
+    refuseLeftOut(restored);
   } finally {
     progress.end();
     await reader?.end();
@@ -223,6 +224,9 @@ function printReport(
       rows,
     ),
   );
+  for (const { to, leftOut } of restored) {
+    for (const { key, reason } of leftOut) output.line(`${to}: left out ${key}: ${reason}`);
+  }
   if (access) printAccess(access, output);
   output.result({ ...planResult(plan), restored, access: access ?? null });
 }
@@ -237,6 +241,15 @@ function refuseDifferent(restored: RestoredTable[]): void {
       hint: "something else writes to these tables, or the target stores numbers differently; do not rely on them",
     },
   );
+}
+
+function refuseLeftOut(restored: RestoredTable[]): void {
+  const tables = restored.filter(({ leftOut }) => leftOut.length > 0);
+  if (tables.length === 0) return;
+  const named = tables.map(({ to, leftOut }) => `${formatCount(leftOut.length)} of ${to}`);
+  throw new ThinkbackError("leftOut", `documents were left out: ${named.join(", ")}`, {
+    hint: "the target refuses them for the reasons above; everything else is restored. `thinkback show` prints them",
+  });
 }
 
 function printAccess(
