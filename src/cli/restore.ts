@@ -51,6 +51,8 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
   const plan = await planOf(repository, request, output);
   printPlan(plan, output);
   if (args.dryRun) {
+    // It needs none, but what is given is looked at.
+    if (args.target !== undefined) targetAt(args.target);
     output.result(planResult(plan));
     return;
   }

@@ -7,15 +7,15 @@ import { tableSelection } from "../capture/selection.js";
 import type { PaceChange } from "../capture/tick-pace.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import { parseCron, parseFoldSchedule } from "../fold/schedule.js";
+import { type CronTimes, parseCron, parseFoldSchedule } from "../fold/schedule.js";
 import { durationMs } from "../instant.js";
 import { parseKeep } from "../repository/keep-policy.js";
-import { openOrCreateRepository, storeAt } from "../repository/repository.js";
+import { directoryAt, openOrCreateRepository, storeAt } from "../repository/repository.js";
+import { parseAddress } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { TableConfig } from "../rethinkdb/catalog-reader.js";
 import { isRefusal } from "../rethinkdb/response.js";
 import type { Source } from "../rethinkdb/source.js";
-import { DirectoryStore } from "../storage/directory-store.js";
 import { drillBeside, maintainBeside } from "./beside.js";
 import { sourceAt } from "./connect.js";
 import { type Log, openLog } from "./log.js";
@@ -50,17 +50,26 @@ export interface RunArguments extends MaintainArguments {
   logLevel: string;
 }
 
+const tickMsMax = 3_600_000;
+/** No timer is set for longer. */
+const maintainEveryMsMax = 86_400_000;
+
 export async function run(args: RunArguments, output: Output): Promise<void> {
   const tickMs = durationMs(args.tick);
-  if (tickMs === undefined || tickMs < 10) {
-    throw new ThinkbackError("usage", `"${args.tick}" is not a length of a tick`, {
-      hint: "give a duration of at least 10ms, such as 1s or 500ms",
+  if (tickMs === undefined || tickMs < 10 || tickMs > tickMsMax) {
+    throw new ThinkbackError("usage", `--tick "${args.tick}" is not a length of a tick`, {
+      hint: "give a duration of at least 10ms and at most 1h, such as 1s or 500ms",
     });
   }
-  const copiesAtOnce = Number(args.copies);
-  if (!Number.isInteger(copiesAtOnce) || copiesAtOnce < 1) {
-    throw new ThinkbackError("usage", `--copies ${args.copies} is not a whole number above 0`);
+  const copiesAtOnce = /^\d{1,4}$/.test(args.copies) ? Number(args.copies) : 0;
+  if (copiesAtOnce < 1) {
+    throw new ThinkbackError("usage", `--copies ${args.copies} is not a whole number above 0`, {
+      hint: "give a number such as 2",
+    });
   }
+  const tickMaxMs = tickMaxOf(args, tickMs);
+  const spoolBytesMax = spoolBytesMaxOf(args);
+  const beside = besideOptions(args);
   const log = openLog(args.logLevel);
   const chosen = { include: args.include, exclude: args.exclude };
   const selects = tableSelection(chosen.include, chosen.exclude);
@@ -69,6 +78,8 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
   try {
     await lookForChosen(source, chosen, args.once === true, log);
     const repository = await openOrCreateRepository(storeAt(args.repo), systemClock.now());
+    // A directory may be the spool of several repositories.
+    const spool = () => directoryAt("--spool", join(args.spool!, repository.description.id));
     const observer = new RunObserver(log);
     log.info({ source: source.location, repository: repository.store.location }, "capture begins");
     const stop = stopOnSignals((signal) =>
@@ -76,7 +87,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     );
     const ended = new AbortController();
     const ending = AbortSignal.any([stop, ended.signal]);
-    const beside = goingOnBeside(args, log, ending);
+    const goingOn = goingOnBeside(args, beside, log, ending);
     const measures = logOwnMeasures(systemClock, log, ending);
     await Capture.run(
       source,
@@ -85,7 +96,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       {
         ...recorderDefaults,
         tickMs,
-        tickMaxMs: tickMaxOf(args, tickMs),
+        tickMaxMs,
         selects,
         once: args.once === true,
         copiesAtOnce,
@@ -94,13 +105,14 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
         takeOver: args.takeOver === true,
         trustClock: args.trustClock === true,
         owner: { ...thisProcess, ...chosen },
-        spool: args.spool === undefined ? undefined : spoolAt(args, repository.description.id),
+        spool:
+          spoolBytesMax === undefined ? undefined : { store: spool(), bytesMax: spoolBytesMax },
         random: Math.random,
       },
       observer,
       stop,
     ).finally(() => ended.abort(new Error("the capture ended")));
-    await Promise.all([beside, measures]);
+    await Promise.all([goingOn, measures]);
     const seconds = (performance.now() - began) / 1000;
     observer.end();
     log.info({ seconds }, "capture ended; the last tick is closed");
@@ -163,32 +175,44 @@ function tickMaxOf(args: RunArguments, tickMs: number): number {
   throw new ThinkbackError("usage", `--tick-max ${args.tickMax} is longer than 30s`);
 }
 
-/** What goes on while the capture runs; nothing for a one-shot backup. Bad options are refused at once. */
-function goingOnBeside(args: RunArguments, log: Log, signal: AbortSignal): Promise<unknown> {
-  const { drillAt, drillTarget, repo, keep } = args;
-  const everyMs = durationOption("--maintain-every", args.maintainEvery, 1000);
+/** What of the options goes on beside the capture; bad ones are refused before anything begins. */
+function besideOptions(args: RunArguments): { everyMs: number; times: CronTimes | undefined } {
+  const { drillAt, drillTarget, maintainEvery, grace, keep } = args;
+  if (drillTarget !== undefined) parseAddress(drillTarget);
   if (keep !== undefined) parseKeep(keep);
   parseFoldSchedule(args);
+  durationOption("--grace", grace);
+  const everyMs = durationOption("--maintain-every", maintainEvery, 1000, maintainEveryMsMax);
+  return { everyMs, times: drillAt === undefined ? undefined : parseCron(drillAt, "--drill-at") };
+}
+
+/** What goes on while the capture runs; nothing for a one-shot backup. */
+function goingOnBeside(
+  args: RunArguments,
+  { everyMs, times }: ReturnType<typeof besideOptions>,
+  log: Log,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const { drillTarget, repo } = args;
   const tasks: Promise<void>[] = [];
   if (args.fold && !args.once) {
     tasks.push(maintainBeside(args, everyMs, systemClock, log, signal));
   }
-  if (drillAt !== undefined && !args.once) {
-    const times = parseCron(drillAt, "--drill-at");
+  if (times && !args.once) {
     tasks.push(drillBeside({ repo, drillTarget, times }, systemClock, log, signal));
   }
   return Promise.all(tasks);
 }
 
-/** The spool of one repository: a directory may serve several. */
-function spoolAt(args: RunArguments, repositoryId: string) {
-  const bytesMax = sizeBytes(args.spoolLimit);
-  if (bytesMax === undefined) {
-    throw new ThinkbackError("usage", `"${args.spoolLimit}" is not a size`, {
-      hint: "give it as 512MiB or 2GiB",
-    });
-  }
-  return { store: new DirectoryStore(join(args.spool!, repositoryId)), bytesMax };
+/** The bound of the spool; undefined without one. */
+function spoolBytesMaxOf({ spool, spoolLimit }: RunArguments): number | undefined {
+  if (spool === undefined) return undefined;
+  directoryAt("--spool", spool);
+  const bytesMax = sizeBytes(spoolLimit);
+  if (bytesMax !== undefined) return bytesMax;
+  throw new ThinkbackError("usage", `"${spoolLimit}" is not a size`, {
+    hint: "give it as 512MiB or 2GiB",
+  });
 }
 
 /** Logs states, draws progress. */
