@@ -56,7 +56,7 @@ export class StoreFull extends Error {
     cause: unknown,
     location = "the store",
   ) {
-    super(`no space left in ${location} to write object ${objectName}`, { cause });
+    super(`no space left to write object ${objectName} in ${location}`, { cause });
   }
 }
 
