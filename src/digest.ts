@@ -62,6 +62,12 @@ export class SetDigest {
     this.addWritten(digits, 0);
   }
 
+  /** Takes out a document that was added. */
+  removeDocument(document: Uint8Array): void {
+    this.addDocument(document);
+    this.count -= 2;
+  }
+
   /** Adds the digest whose digits stand in `bytes` at `at`. */
   addWritten(bytes: Buffer, at: number): void {
     this.count += 1;

@@ -28,6 +28,8 @@ export const exitStatus = {
   fenced: 11,
   /** The machine's clock cannot be right, as far as can be seen. */
   clock: 13,
+  /** Documents that the target refuses were left out of a restore; everything else was restored. */
+  leftOut: 14,
 } as const;
 
 export type ErrorCode = keyof typeof exitStatus;

@@ -112,5 +112,5 @@ export function durationMs(text: string): number | undefined {
     if (ms === undefined) return undefined;
     total += Number(amount) * ms;
   }
-  return Math.round(total);
+  return total <= latestInstant ? Math.round(total) : undefined;
 }

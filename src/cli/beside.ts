@@ -101,7 +101,7 @@ function optionsOf(args: MaintainArguments): string[] {
     "--fold-every": args.foldEvery,
     "--fold-at": args.foldAt,
     "--restore-within": args.restoreWithin,
-    "--grace": args.grace,
+    "--grace": args.delete ? args.grace : undefined,
   };
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   return [

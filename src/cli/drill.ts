@@ -16,7 +16,7 @@ import { RethinkTarget } from "../rethinkdb/rethink-target.js";
 import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
 import { targetAt } from "./connect.js";
 import { differencesText, drillResult } from "./drill-text.js";
-import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
+import { formatBytes, formatCount, formatTable, type Output, waitingText } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { stopOnSignals } from "./stop-signals.js";
 
@@ -181,6 +181,10 @@ class DrillProgress implements DrillObserver {
         ? `thinkback: dropped what an earlier drill had left on the target: ${names}`
         : `thinkback: another drill runs on the target, or was ended before it could drop ${names}; if none runs, drop them with --clean`,
     );
+  }
+
+  waits(): void {
+    this.output.note(waitingText);
   }
 
   planned(plan: RestorePlan): void {

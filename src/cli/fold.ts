@@ -7,6 +7,7 @@ import { formatInstant, parseInstant } from "../instant.js";
 import { catalogAt, tableNamed } from "../repository/catalog.js";
 import { withThreads } from "../repository/compression-threads.js";
 import { openRepository, storeAt } from "../repository/repository.js";
+import { refuseTwoChoices } from "../restore/request.js";
 import { type KeepArguments, maintenanceOptions } from "./maintenance-options.js";
 import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
 import { ProgressLines } from "./progress.js";
@@ -18,6 +19,7 @@ export interface FoldArguments extends KeepArguments {
 }
 
 export async function foldCommand(args: FoldArguments, output: Output): Promise<void> {
+  refuseTwoChoices({ tables: args.table, databases: [] });
   const repository = await openRepository(storeAt(args.repo));
   const now = systemClock.now();
   const until = args.at === undefined ? now : parseInstant(args.at, now);

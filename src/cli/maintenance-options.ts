@@ -24,10 +24,10 @@ export async function maintenanceOptions(
 }
 
 /** A duration that an option gives; throws, naming the option, if it is not one. */
-export function durationOption(option: string, text: string, minMs = 0): number {
+export function durationOption(option: string, text: string, minMs = 0, maxMs = Infinity): number {
   const ms = durationMs(text);
-  if (ms !== undefined && ms >= minMs) return ms;
+  if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;
   throw new ThinkbackError("usage", `${option} ${text} is not a duration that can be used`, {
-    hint: `give it as 30s, 15m or 2h${minMs > 0 ? `, of at least ${minMs / 1000}s` : ""}`,
+    hint: `give it as 30s, 15m or 2h${minMs > 0 ? `, of at least ${minMs / 1000}s` : ""}${Number.isFinite(maxMs) ? ` and at most ${maxMs / 3_600_000}h` : ""}`,
   });
 }

@@ -13,18 +13,28 @@ export interface Output {
   note(text: string): void;
 }
 
-export function terminalOutput(json: boolean): Output {
+/** Where a process writes. */
+export interface Streams {
+  stdout: { write(text: string): unknown };
+  stderr: { write(text: string): unknown };
+}
+
+export function terminalOutput(json: boolean, { stdout, stderr }: Streams = process): Output {
   return {
     json,
     line: (text) => {
-      if (!json) process.stdout.write(`${text}\n`);
+      if (!json) stdout.write(`${text}\n`);
     },
     result: (value) => {
-      if (json) process.stdout.write(`${JSON.stringify(value)}\n`);
+      if (json) stdout.write(`${JSON.stringify(value)}\n`);
     },
-    note: (text) => void process.stderr.write(`${text}\n`),
+    note: (text) => void stderr.write(`${text}\n`),
   };
 }
+
+/** Said where a command waits for the capture to prove an instant. */
+export const waitingText =
+  "thinkback: that instant is not proven yet; waiting for it, 15 s at most";
 
 /** A table without lines: columns padded with blanks, numbers to the right. */
 export function formatTable(head: string[], rows: (string | number)[][]): string {
@@ -80,17 +90,17 @@ export function formatOptionalInstant(instant: Instant | undefined): string {
 }
 
 /** Prints an error as an operator should see it and returns the exit status. */
-export function reportError(error: unknown, json: boolean): number {
+export function reportError(error: unknown, json: boolean, { stderr }: Streams): number {
   const code = error instanceof ThinkbackError ? error.code : "internal";
   const hint = error instanceof ThinkbackError ? error.hint : undefined;
   const status = exitStatus[code];
   if (json) {
     const report = { error: { code, message: messageOf(error), ...(hint ? { hint } : {}) } };
-    process.stderr.write(`${JSON.stringify(report)}\n`);
+    stderr.write(`${JSON.stringify(report)}\n`);
   } else {
-    process.stderr.write(`thinkback: ${messageOf(error)}\n`);
-    if (hint) process.stderr.write(`  → ${hint}\n`);
-    if (code === "internal" && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    stderr.write(`thinkback: ${messageOf(error)}\n`);
+    if (hint) stderr.write(`  → ${hint}\n`);
+    if (code === "internal" && error instanceof Error) stderr.write(`${error.stack}\n`);
   }
   return status;
 }

@@ -197,8 +197,7 @@ function formatMs(ms: number): string {
 
 function pricesOf({ priceStorage, pricePut, priceGet }: PlanArguments): Prices {
   const price = (option: string, text: string) => {
-    const value = Number(text);
-    if (Number.isFinite(value) && value >= 0) return value;
+    if (/^\d{1,9}(\.\d{1,9})?$/.test(text)) return Number(text);
     throw new ThinkbackError("usage", `${option} ${text} is not a price`, {
       hint: "give a number of 0 or more, such as 0.023",
     });

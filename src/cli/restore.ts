@@ -9,15 +9,17 @@ import { secondLook } from "../repository/second-look.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
 import { classText } from "../restore/inexact.js";
 import { type HeldBack, planRestore, type RestorePlan } from "../restore/plan.js";
+import type { RestoreRequest } from "../restore/request.js";
 import {
   type RestoredTable,
   type RestoreObserver,
   refuseExisting,
   restore,
 } from "../restore/restore.js";
+import { whenProven } from "../restore/when-proven.js";
 import { targetAt } from "./connect.js";
 import { gapOption } from "./gap-option.js";
-import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
+import { formatBytes, formatCount, formatTable, type Output, waitingText } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 
 export interface RestoreArguments {
@@ -46,9 +48,11 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
     nearest: args.nearest === true,
     withoutAccess: args.withoutAccess === true,
   };
-  const plan = await secondLook(() => planRestore(repository, request));
+  const plan = await planOf(repository, request, output);
   printPlan(plan, output);
   if (args.dryRun) {
+    // It needs none, but what is given is looked at.
+    if (args.target !== undefined) targetAt(args.target);
     output.result(planResult(plan));
     return;
   }
@@ -65,11 +69,23 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
     printReport(plan, restored, isAccess(access) ? access : undefined, output);
     if (!isAccess(access)) throw access;
     refuseDifferent(restored);
+    refuseLeftOut(restored);
   } finally {
     progress.end();
     await reader?.end();
     target.close();
   }
+}
+
+/** The plan, as soon as what it needs is proven. */
+function planOf(
+  repository: Repository,
+  request: RestoreRequest,
+  output: Output,
+): Promise<RestorePlan> {
+  const look = () => secondLook(() => planRestore(repository, request));
+  const onWait = () => output.note(waitingText);
+  return whenProven(repository.store, request.at, look, systemClock, onWait);
 }
 
 /** Says in the repository that it is read. A restore from a repository that cannot be written to goes on without. */
@@ -86,25 +102,28 @@ function registerRestore(
   );
 }
 
-function parseRenames(renames: string[]): Map<string, string> {
+function parseRenames(texts: string[]): Map<string, string> {
+  const renames = new Map<string, string>();
+  for (const text of texts) {
+    const [from, to] = parseRename(text);
+    if (renames.has(from)) {
+      throw new ThinkbackError("usage", `--rename of ${from} is given twice`, {
+        hint: "give one new name for each old one",
+      });
+    }
+    renames.set(from, to);
+  }
+  return renames;
+}
+
+function parseRename(text: string): [from: string, to: string] {
   const name = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?$/;
-  return new Map(
-    renames.map((rename) => {
-      const [from, to, ...more] = rename.split("=");
-      const valid =
-        from !== undefined &&
-        to !== undefined &&
-        more.length === 0 &&
-        name.test(from) &&
-        name.test(to);
-      if (!valid || from.includes(".") !== to.includes(".")) {
-        throw new ThinkbackError("usage", `--rename ${rename} cannot be read`, {
-          hint: "give it as --rename db.table=db.table, or --rename db=db",
-        });
-      }
-      return [from, to];
-    }),
-  );
+  const [from = "", to = "", ...more] = text.split("=");
+  const valid = more.length === 0 && name.test(from) && name.test(to);
+  if (valid && from.includes(".") === to.includes(".")) return [from, to];
+  throw new ThinkbackError("usage", `--rename ${text} cannot be read`, {
+    hint: "give it as --rename db.table=db.table, or --rename db=db",
+  });
 }
 
 function planResult(plan: RestorePlan): object {
@@ -230,6 +249,9 @@ function printReport(
       rows,
     ),
   );
+  for (const { to, leftOut } of restored) {
+    for (const { key, reason } of leftOut) output.line(`${to}: left out ${key}: ${reason}`);
+  }
   if (access) printAccess(access, output);
   output.result({ ...planResult(plan), restored, access: access ?? null });
 }
@@ -244,6 +266,15 @@ function refuseDifferent(restored: RestoredTable[]): void {
       hint: "something else writes to these tables, or the target stores numbers differently; do not rely on them",
     },
   );
+}
+
+function refuseLeftOut(restored: RestoredTable[]): void {
+  const tables = restored.filter(({ leftOut }) => leftOut.length > 0);
+  if (tables.length === 0) return;
+  const named = tables.map(({ to, leftOut }) => `${formatCount(leftOut.length)} of ${to}`);
+  throw new ThinkbackError("leftOut", `documents were left out: ${named.join(", ")}`, {
+    hint: "the target refuses them for the reasons above; everything else is restored. `thinkback show` prints them",
+  });
 }
 
 function printAccess(

@@ -1,17 +1,21 @@
 import { join } from "node:path";
 import { Capture, type CaptureObserver } from "../capture/capture.js";
+import { type Chosen, idlePatterns } from "../capture/idle-patterns.js";
 import type { ClockNews } from "../capture/log-clock.js";
 import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import type { PaceChange } from "../capture/tick-pace.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import { parseCron, parseFoldSchedule } from "../fold/schedule.js";
+import { type CronTimes, parseCron, parseFoldSchedule } from "../fold/schedule.js";
 import { durationMs } from "../instant.js";
 import { parseKeep } from "../repository/keep-policy.js";
-import { openOrCreateRepository, storeAt } from "../repository/repository.js";
+import { directoryAt, openOrCreateRepository, storeAt } from "../repository/repository.js";
+import { parseAddress } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
-import { DirectoryStore } from "../storage/directory-store.js";
+import type { TableConfig } from "../rethinkdb/catalog-reader.js";
+import { isRefusal } from "../rethinkdb/response.js";
+import type { Source } from "../rethinkdb/source.js";
 import { drillBeside, maintainBeside } from "./beside.js";
 import { sourceAt } from "./connect.js";
 import { type Log, openLog } from "./log.js";
@@ -46,22 +50,36 @@ export interface RunArguments extends MaintainArguments {
   logLevel: string;
 }
 
+const tickMsMax = 3_600_000;
+/** No timer is set for longer. */
+const maintainEveryMsMax = 86_400_000;
+
 export async function run(args: RunArguments, output: Output): Promise<void> {
   const tickMs = durationMs(args.tick);
-  if (tickMs === undefined || tickMs < 10) {
-    throw new ThinkbackError("usage", `"${args.tick}" is not a length of a tick`, {
-      hint: "give a duration of at least 10ms, such as 1s or 500ms",
+  if (tickMs === undefined || tickMs < 10 || tickMs > tickMsMax) {
+    throw new ThinkbackError("usage", `--tick "${args.tick}" is not a length of a tick`, {
+      hint: "give a duration of at least 10ms and at most 1h, such as 1s or 500ms",
     });
   }
-  const copiesAtOnce = Number(args.copies);
-  if (!Number.isInteger(copiesAtOnce) || copiesAtOnce < 1) {
-    throw new ThinkbackError("usage", `--copies ${args.copies} is not a whole number above 0`);
+  const copiesAtOnce = /^\d{1,4}$/.test(args.copies) ? Number(args.copies) : 0;
+  if (copiesAtOnce < 1) {
+    throw new ThinkbackError("usage", `--copies ${args.copies} is not a whole number above 0`, {
+      hint: "give a number such as 2",
+    });
   }
+  const tickMaxMs = tickMaxOf(args, tickMs);
+  const spoolBytesMax = spoolBytesMaxOf(args);
+  const beside = besideOptions(args);
   const log = openLog(args.logLevel);
+  const chosen = { include: args.include, exclude: args.exclude };
+  const selects = tableSelection(chosen.include, chosen.exclude);
   const source = sourceAt(args.source);
   const began = performance.now();
   try {
+    await lookForChosen(source, chosen, args.once === true, log);
     const repository = await openOrCreateRepository(storeAt(args.repo), systemClock.now());
+    // A directory may be the spool of several repositories.
+    const spool = () => directoryAt("--spool", join(args.spool!, repository.description.id));
     const observer = new RunObserver(log);
     log.info({ source: source.location, repository: repository.store.location }, "capture begins");
     const stop = stopOnSignals((signal) =>
@@ -69,7 +87,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     );
     const ended = new AbortController();
     const ending = AbortSignal.any([stop, ended.signal]);
-    const beside = goingOnBeside(args, log, ending);
+    const goingOn = goingOnBeside(args, beside, log, ending);
     const measures = logOwnMeasures(systemClock, log, ending);
     await Capture.run(
       source,
@@ -78,22 +96,23 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       {
         ...recorderDefaults,
         tickMs,
-        tickMaxMs: tickMaxOf(args, tickMs),
-        selects: tableSelection(args.include, args.exclude),
+        tickMaxMs,
+        selects,
         once: args.once === true,
         copiesAtOnce,
         bothEndsFrom: bothEndsFromDefault,
         acceptCluster: args.acceptCluster === true,
         takeOver: args.takeOver === true,
         trustClock: args.trustClock === true,
-        owner: thisProcess,
-        spool: args.spool === undefined ? undefined : spoolAt(args, repository.description.id),
+        owner: { ...thisProcess, ...chosen },
+        spool:
+          spoolBytesMax === undefined ? undefined : { store: spool(), bytesMax: spoolBytesMax },
         random: Math.random,
       },
       observer,
       stop,
     ).finally(() => ended.abort(new Error("the capture ended")));
-    await Promise.all([beside, measures]);
+    await Promise.all([goingOn, measures]);
     const seconds = (performance.now() - began) / 1000;
     observer.end();
     log.info({ seconds }, "capture ended; the last tick is closed");
@@ -107,6 +126,45 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
   }
 }
 
+/**
+ * Tells of each include pattern that chooses none of the source's tables. A one-shot backup would end well without what
+ * was meant, so there it is an error; a capture that goes on takes such a table as soon as it is made.
+ */
+async function lookForChosen(
+  source: Source,
+  chosen: Chosen,
+  once: boolean,
+  log: Log,
+): Promise<void> {
+  if (chosen.include.length === 0) return;
+  const tables = await tablesOf(source);
+  for (const pattern of tables ? idlePatterns(chosen, tables) : []) {
+    const text = `--include ${pattern} chooses no table of ${source.location}`;
+    if (once)
+      throw new ThinkbackError("unknown", text, { hint: `tables there: ${named(tables!)}` });
+    log.warn({ include: pattern }, `${text} yet; tables there: ${named(tables!)}`);
+  }
+}
+
+/** The first names. */
+function named(tables: TableConfig[]): string {
+  const names = tables.map(({ db, name }) => `${db}.${name}`);
+  return `${names.slice(0, 20).join(", ") || "none"}${names.length > 20 ? ", …" : ""}`;
+}
+
+/** The source's tables; undefined if it does not tell, which the capture explains. */
+async function tablesOf(source: Source): Promise<TableConfig[] | undefined> {
+  try {
+    const { structure } = await source.readCatalog();
+    return structure
+      .filter(({ key }) => key[0] === "table")
+      .map(({ value }) => value as TableConfig);
+  } catch (error) {
+    if (isRefusal(error)) return undefined;
+    throw error;
+  }
+}
+
 /** Longer ticks would look like a writer that is gone. */
 const tickMaxMsMax = 30_000;
 
@@ -117,32 +175,44 @@ function tickMaxOf(args: RunArguments, tickMs: number): number {
   throw new ThinkbackError("usage", `--tick-max ${args.tickMax} is longer than 30s`);
 }
 
-/** What goes on while the capture runs; nothing for a one-shot backup. Bad options are refused at once. */
-function goingOnBeside(args: RunArguments, log: Log, signal: AbortSignal): Promise<unknown> {
-  const { drillAt, drillTarget, repo, keep } = args;
-  const everyMs = durationOption("--maintain-every", args.maintainEvery, 1000);
+/** What of the options goes on beside the capture; bad ones are refused before anything begins. */
+function besideOptions(args: RunArguments): { everyMs: number; times: CronTimes | undefined } {
+  const { drillAt, drillTarget, maintainEvery, grace, keep } = args;
+  if (drillTarget !== undefined) parseAddress(drillTarget);
   if (keep !== undefined) parseKeep(keep);
   parseFoldSchedule(args);
+  durationOption("--grace", grace);
+  const everyMs = durationOption("--maintain-every", maintainEvery, 1000, maintainEveryMsMax);
+  return { everyMs, times: drillAt === undefined ? undefined : parseCron(drillAt, "--drill-at") };
+}
+
+/** What goes on while the capture runs; nothing for a one-shot backup. */
+function goingOnBeside(
+  args: RunArguments,
+  { everyMs, times }: ReturnType<typeof besideOptions>,
+  log: Log,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const { drillTarget, repo } = args;
   const tasks: Promise<void>[] = [];
   if (args.fold && !args.once) {
     tasks.push(maintainBeside(args, everyMs, systemClock, log, signal));
   }
-  if (drillAt !== undefined && !args.once) {
-    const times = parseCron(drillAt, "--drill-at");
+  if (times && !args.once) {
     tasks.push(drillBeside({ repo, drillTarget, times }, systemClock, log, signal));
   }
   return Promise.all(tasks);
 }
 
-/** The spool of one repository: a directory may serve several. */
-function spoolAt(args: RunArguments, repositoryId: string) {
-  const bytesMax = sizeBytes(args.spoolLimit);
-  if (bytesMax === undefined) {
-    throw new ThinkbackError("usage", `"${args.spoolLimit}" is not a size`, {
-      hint: "give it as 512MiB or 2GiB",
-    });
-  }
-  return { store: new DirectoryStore(join(args.spool!, repositoryId)), bytesMax };
+/** The bound of the spool; undefined without one. */
+function spoolBytesMaxOf({ spool, spoolLimit }: RunArguments): number | undefined {
+  if (spool === undefined) return undefined;
+  directoryAt("--spool", spool);
+  const bytesMax = sizeBytes(spoolLimit);
+  if (bytesMax !== undefined) return bytesMax;
+  throw new ThinkbackError("usage", `"${spoolLimit}" is not a size`, {
+    hint: "give it as 512MiB or 2GiB",
+  });
 }
 
 /** Logs states, draws progress. */

@@ -5,8 +5,10 @@ import { openRepository, storeAt } from "../repository/repository.js";
 import { versionAt } from "../restore/history.js";
 import { classText } from "../restore/inexact.js";
 import { planRestore } from "../restore/plan.js";
+import type { RestoreRequest } from "../restore/request.js";
+import { whenProven } from "../restore/when-proven.js";
 import { gapOption } from "./gap-option.js";
-import type { Output } from "./output.js";
+import { type Output, waitingText } from "./output.js";
 
 export interface ShowArguments {
   repo: string;
@@ -25,7 +27,7 @@ export async function showCommand(
 ): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
   const now = systemClock.now();
-  const request = {
+  const request: RestoreRequest = {
     ...(args.at === undefined ? {} : { at: parseInstant(args.at, now) }),
     ...gapOption(args.gap),
     tables: [name],
@@ -34,7 +36,10 @@ export async function showCommand(
     allowInexact: args.allowInexact === true,
     nearest: args.nearest === true,
   };
-  const { log, tables } = await planRestore(repository, request);
+  const look = () => planRestore(repository, request);
+  const onWait = () => output.note(waitingText);
+  const { store } = repository;
+  const { log, tables } = await whenProven(store, request.at, look, systemClock, onWait);
   const { config, instant, class: of, lateMs } = tables[0]!;
   const version = await versionAt(log, config.id, keyBytes(key), instant);
   output.note(`${name} ${key} at ${formatInstant(instant)} (${classText(tables[0]!)})`);

@@ -15,7 +15,6 @@ const units: Record<string, number> = {
 export function sizeBytes(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
   const unit = match && units[match[2]!.toLowerCase()];
-  return match && unit !== undefined && unit !== null
-    ? Math.round(Number(match[1]) * unit)
-    : undefined;
+  const bytes = match && unit ? Math.round(Number(match[1]) * unit) : undefined;
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
 }

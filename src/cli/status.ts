@@ -1,3 +1,4 @@
+import { idlePatterns } from "../capture/idle-patterns.js";
 import { formatInstant, type Instant } from "../instant.js";
 import {
   type CoverageClass,
@@ -52,6 +53,8 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   output.line(
     `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
   );
+  const idle = idlePatterns(status.chosen, namesOf(status));
+  for (const pattern of idle) output.line(idleText(pattern));
   printSystem(status, output);
   printUnproven(status, output);
   printDrills(status, output);
@@ -72,6 +75,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     segments: status.segments,
     foldedSegments: status.foldedSegments,
     keep: status.keep,
+    chosen: { ...status.chosen, idle },
     resolutions: status.resolutions.map((span) => ({
       ...span,
       from: formatInstant(span.from),
@@ -128,6 +132,19 @@ function printUnproven({ tables, lastSegment = 0 }: RepositoryStatus, output: Ou
         "say how much that is; what comes is kept, and can be restored exactly once it is proven",
     );
   }
+}
+/** The tables that are there. */
+function namesOf({ tables }: RepositoryStatus): { db: string; name: string }[] {
+  return tables
+    .filter(({ state }) => state !== "dropped")
+    .map(({ name }) => {
+      const dot = name.indexOf(".");
+      return { db: name.slice(0, dot), name: name.slice(dot + 1) };
+    });
+}
+
+function idleText(pattern: string): string {
+  return `--include ${pattern} of the capture chooses no table that is there: if it is misspelt, nothing of what it means is captured`;
 }
 
 /** What is not known of the catalog and of access, where that is more than can be overlooked. */

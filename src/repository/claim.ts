@@ -26,6 +26,9 @@ export interface Owner {
   process: number;
   /** True if that process of this host runs. */
   isAlive(process: number): boolean;
+  /** Patterns of the tables that it captures, and does not; for who looks at the repository. */
+  include?: string[];
+  exclude?: string[];
 }
 
 /** A writer that has not been heard of for so long is taken to be gone: three idle segments missed. */
@@ -60,6 +63,8 @@ export async function claimEpoch(
       host: owner.host,
       process: owner.process,
       previous: last ? { name: last.name, checksum: last.checksum } : null,
+      ...(owner.include === undefined ? {} : { include: owner.include }),
+      ...(owner.exclude === undefined ? {} : { exclude: owner.exclude }),
     };
     // The process may have stood still since, or the machine slept.
     if (timesOf(clock).some((time, i) => time - lookedAt[i]! > lookMsMax)) {

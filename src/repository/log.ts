@@ -34,6 +34,9 @@ export interface WriterClaim {
   host: string;
   process: number;
   previous: ObjectReference | null;
+  /** Patterns of the tables that the writer was told to capture, and not to; absent where it captures all. */
+  include?: string[];
+  exclude?: string[];
 }
 
 /** All claims, by epoch. Epochs are counted from 1: without one of them, what it disowns would be believed again. */

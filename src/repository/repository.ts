@@ -20,8 +20,13 @@ export interface Repository {
 
 /** The store that `--repo` names. Only directories, so far. */
 export function storeAt(location: string): ObjectStore {
-  if (/^[a-z][a-z0-9+]*:\/\//i.test(location)) {
-    throw new ThinkbackError("usage", `--repo ${location} is not a directory`, {
+  return directoryAt("--repo", location);
+}
+
+/** The directory that an option names. */
+export function directoryAt(option: string, location: string): ObjectStore {
+  if (/^[a-z][a-z0-9+.-]*:\/{1,2}/i.test(location)) {
+    throw new ThinkbackError("usage", `${option} ${location} is not a directory`, {
       hint: "give the path of a directory",
     });
   }

@@ -109,6 +109,8 @@ export interface RepositoryStatus {
   keep: string | null;
   /** How finely the log is kept, from its begin on; 1 for every change. */
   resolutions: { from: Instant; to: Instant; resolutionMs: number }[];
+  /** Patterns of the tables that the last writer was told to capture, and not to; none for all tables. */
+  chosen: { include: string[]; exclude: string[] };
   /** As the last segment says, see SegmentFooter. */
   serverClock: SegmentFooter["serverClock"];
   clockAheadMs: number;
@@ -163,6 +165,7 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     foldedSegments: view.pieces.filter(({ kind }) => kind === "folded").length,
     keep: (await readSettings(store)).keep,
     resolutions: resolutionsOf(view),
+    chosen: chosenBy(view),
     serverClock: last?.serverClock ?? null,
     clockAheadMs: last?.clockAheadMs ?? 0,
     clockWaitedOutMs: last?.clockWaitedOutMs ?? 0,
@@ -170,6 +173,11 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     acknowledgements: await listAcknowledgements(store),
     pins: await listPins(store),
   };
+}
+
+function chosenBy({ claims }: LogView): RepositoryStatus["chosen"] {
+  const { include = [], exclude = [] } = claims.at(-1) ?? {};
+  return { include, exclude };
 }
 
 function resolutionsOf({ pieces }: LogView): RepositoryStatus["resolutions"] {

@@ -1,30 +1,51 @@
-import type { TableName, Target } from "../rethinkdb/target.js";
+import { DocumentsRefused, type KeyedTable, type Target } from "../rethinkdb/target.js";
 
 /** Batches are closed at either bound. The server splits an insert into writes of 128 documents, one after the other. */
 const batchDocumentsMax = 500;
 const batchBytesMax = 1024 * 1024;
+/** A target that refuses more documents than this refuses not for what they are. */
+const refusedMax = 1000;
 
-/** Writes documents in batches, several at once; each document is sent once. */
+interface Row {
+  key: Buffer;
+  document: Buffer;
+}
+
+/** A document that the target refuses to store. */
+export interface RefusedDocument extends Row {
+  /** What the target says. */
+  reason: string;
+}
+
+/**
+ * Writes documents in batches, several at once. A batch that the target refuses for what is in it is written in halves,
+ * until it is known which documents it refuses: these are left out.
+ */
 export class BatchWriter {
   documents = 0;
   bytes = 0;
-  private batch: Buffer[] = [];
+  readonly refused: RefusedDocument[] = [];
+  private batch: Row[] = [];
   private batchBytes = 0;
-  private readonly queue: Buffer[][] = [];
+  private readonly queue: Row[][] = [];
   private readonly underWay = new Set<Promise<void>>();
   private failure: Error | undefined;
 
   constructor(
     private readonly target: Target,
-    private readonly table: TableName,
+    private readonly table: KeyedTable,
   ) {}
 
-  /** Adds a document; its buffer is kept until it is written. */
-  add(document: Buffer): void {
-    this.batch.push(document);
-    this.batchBytes += document.length;
+  /** Adds a document; its buffers are kept until it is written. */
+  add(key: Buffer, document: Buffer): void {
     this.documents += 1;
     this.bytes += document.length;
+    if (document.length > this.target.documentBytesMax) {
+      this.queue.push([{ key, document }]);
+      return;
+    }
+    this.batch.push({ key, document });
+    this.batchBytes += document.length;
     if (this.batch.length >= batchDocumentsMax || this.batchBytes >= batchBytesMax)
       this.closeBatch();
   }
@@ -52,12 +73,45 @@ export class BatchWriter {
 
   private start(): void {
     while (this.queue.length > 0 && this.underWay.size < this.target.writesAtOnce) {
-      const write = this.target.write(this.table, this.queue.shift()!).catch((error: unknown) => {
+      const write = this.write(this.queue.shift()!).catch((error: unknown) => {
         this.failure ??= error as Error;
       });
       this.underWay.add(write);
       void write.then(() => this.underWay.delete(write));
     }
+  }
+
+  private async write(rows: Row[]): Promise<void> {
+    try {
+      await this.send(rows);
+    } catch (error) {
+      if (!(error instanceof DocumentsRefused)) throw error;
+      if (rows.length === 1) {
+        this.refuse(rows[0]!, error);
+        return;
+      }
+      const half = rows.length >> 1;
+      await this.write(rows.slice(0, half));
+      await this.write(rows.slice(half));
+    }
+  }
+
+  private send(rows: Row[]): Promise<void> {
+    const [first] = rows;
+    if (first && first.document.length > this.target.documentBytesMax) {
+      return this.target.writeLarge(this.table, first.key, first.document);
+    }
+    return this.target.write(
+      this.table,
+      rows.map(({ document }) => document),
+    );
+  }
+
+  private refuse(row: Row, error: DocumentsRefused): void {
+    if (this.refused.length >= refusedMax) throw error;
+    this.refused.push({ ...row, reason: error.message });
+    this.documents -= 1;
+    this.bytes -= row.document.length;
   }
 
   private async oneDone(): Promise<void> {

@@ -7,8 +7,9 @@ import { endOfLog } from "../repository/log-end.js";
 import { LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
 import { scratchPrefix } from "../scratch-database.js";
-import { planRestore, type RestorePlan, type RestoreRequest } from "./plan.js";
+import { planRestore, type RestorePlan } from "./plan.js";
 import { commonSpans, drawInstant, exactSpans } from "./random-instant.js";
+import { type RestoreRequest, refuseTwoChoices } from "./request.js";
 
 export interface DrillChoice {
   /** "latest": the newest that all chosen tables have. "random": one at which all of them are exact. */
@@ -32,6 +33,7 @@ export async function planDrill(
   random: () => number,
 ): Promise<RestorePlan> {
   const { at, tables, databases } = choice;
+  refuseTwoChoices(choice);
   const renames = new Map<string, string>();
   // An instant that is drawn may be thinned away; one that is asked for may not.
   const nearest = at === "random";

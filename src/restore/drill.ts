@@ -15,6 +15,7 @@ import { isScratchDatabase, scratchPrefix } from "../scratch-database.js";
 import { type DrillChoice, planDrill } from "./drill-plan.js";
 import type { RestorePlan } from "./plan.js";
 import { type ProofContext, type ProofObserver, prove } from "./proof.js";
+import { whenProven } from "./when-proven.js";
 
 export interface DrillOptions extends DrillChoice {
   /** 12 hexadecimal digits that no other drill has. */
@@ -29,6 +30,8 @@ export interface DrillOptions extends DrillChoice {
 export interface DrillObserver extends ProofObserver {
   /** Scratch databases of other drills, which were ended before they could drop them, or still run. */
   leftovers(databases: string[], dropped: boolean): void;
+  /** The instant is not proven yet; it is waited for. */
+  waits(): void;
   planned(plan: RestorePlan): void;
   /** The repository does not note that the drill reads it, so nothing keeps what it reads from being deleted. */
   notNoted(error: Error): void;
@@ -56,7 +59,10 @@ export async function drill(
   const begun = clock.now();
   try {
     signal.throwIfAborted();
-    const plan = await planDrill(repository, options, unique, options.random);
+    const { at } = options;
+    const asked = typeof at === "number" ? at : undefined;
+    const look = () => planDrill(repository, options, unique, options.random);
+    const plan = await whenProven(repository.store, asked, look, clock, () => observer.waits());
     // What it reads must not be deleted meanwhile: that would look like damage.
     const onRefused = (error: Error) => observer.notNoted(error);
     const { store } = repository;

@@ -14,6 +14,17 @@ export interface Allowed {
   allowInexact: boolean;
 }
 
+/** The error for an instant after all that is proven of what is watched: soon it may be proven too. */
+export class NotProvenYet extends ThinkbackError {}
+
+/** True if the instant lies after all that is proven, and nothing says that it was not watched. */
+function isNotProvenYet(of: AsOf | NoState, coverage: Watched | undefined): boolean {
+  const isOpen = of.instant === undefined ? of.why.is === "open" : of.isOpen;
+  return of.class === "unwatched" && isOpen && coverage?.state === "live";
+}
+
+type Watched = Pick<TableCoverage, "state" | "intervals">;
+
 /** True if a restore of `of` needs no more than is allowed. */
 export function isAllowed(of: AsOf, { gap, allowInexact }: Allowed): boolean {
   if (of.class === "exact" || allowInexact) return true;
@@ -33,15 +44,18 @@ export function inexact(
   if (interval && isWhole(interval) && interval.resolutionMs !== undefined) {
     return thinned(name, coverage, instant, interval.resolutionMs);
   }
-  if (found?.instant === undefined && found && isInGap(found))
+  if (found?.instant === undefined && found && !isNotProvenYet(found, coverage) && isInGap(found))
     return noEnd(name, coverage, found, instant);
   const why = interval?.reason === undefined ? "" : ` (${interval.reason})`;
   const nearest = nearestExact(coverage, instant).map(formatInstant);
   const flag = found?.instant === undefined ? "" : `; or give ${flagsFor(found)}`;
-  return new ThinkbackError(
+  const isSoon = found !== undefined && isNotProvenYet(found, coverage);
+  const is = isSoon
+    ? "not proven yet"
+    : classText(found ?? { class: interval?.class ?? "unwatched" });
+  return new (isSoon ? NotProvenYet : ThinkbackError)(
     interval?.class === "damaged" ? "damaged" : "instant",
-    `${name} cannot be restored exactly to ${formatInstant(instant)}: ` +
-      `that instant is ${classText(found ?? { class: interval?.class ?? "unwatched" })}${why}`,
+    `${name} cannot be restored exactly to ${formatInstant(instant)}: that instant is ${is}${why}`,
     {
       hint:
         nearest.length === 0
@@ -53,22 +67,22 @@ export function inexact(
 
 /** The error for a catalog that is not exact. */
 export function inexactCatalog(
-  coverage: TableCoverage | undefined,
   of: AsOf | NoState,
   instant: Instant,
+  coverage: Watched | undefined,
 ): ThinkbackError {
   const what = "tables, names, indexes and hooks";
-  return inexactSystem("the catalog", what, coverage, of, instant);
+  return inexactSystem({ name: "the catalog", what, more: "" }, of, instant, coverage);
 }
 
 /** The error for users and grants that are not exact. */
 export function inexactAccess(
-  coverage: TableCoverage | undefined,
   of: AsOf | NoState,
   instant: Instant,
+  coverage: Watched | undefined,
 ): ThinkbackError {
-  const more = "; or --without-access to leave them out";
-  return inexactSystem("access", "users and grants", coverage, of, instant, more);
+  const more = "; or give --without-access to leave them out";
+  return inexactSystem({ name: "access", what: "users and grants", more }, of, instant, coverage);
 }
 
 /** The error for a restore of everything where users and grants were never known. */
@@ -83,20 +97,19 @@ export function accessUnknown(instant: Instant): ThinkbackError {
 }
 
 function inexactSystem(
-  name: string,
-  what: string,
-  coverage: TableCoverage | undefined,
+  { name, what, more }: { name: string; what: string; more: string },
   of: AsOf | NoState,
   instant: Instant,
-  more = "",
+  coverage: Watched | undefined,
 ): ThinkbackError {
   const why = of.reason === undefined ? "" : ` (${of.reason})`;
   const nearest = (coverage ? nearestExact(coverage, instant) : []).map(formatInstant);
   const exact = nearest.length === 0 ? "no instant is exact yet" : nearest.join(" and ");
   const flag = of.instant === undefined ? "" : `; or give ${flagsFor(of)}`;
-  return new ThinkbackError(
+  const isSoon = isNotProvenYet(of, coverage);
+  return new (isSoon ? NotProvenYet : ThinkbackError)(
     of.class === "damaged" ? "damaged" : "instant",
-    `${name} is not known exactly at ${formatInstant(instant)}: ` +
+    `${name} is ${isSoon ? "not proven yet" : "not known exactly"} at ${formatInstant(instant)}: ` +
       `that instant is ${classText(of)}${why}, and ${knownText(what, of)}`,
     { hint: `nearest exact: ${exact}${flag}${more}` },
   );

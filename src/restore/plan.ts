@@ -21,28 +21,16 @@ import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { TableName } from "../rethinkdb/target.js";
 import { RememberedStore } from "../storage/remembered-store.js";
 import { type PlannedAccess, planAccess } from "./access.js";
+import { accessUnknown, inexact, inexactAccess, inexactCatalog, isAllowed } from "./inexact.js";
 import {
-  type Allowed,
-  accessUnknown,
-  inexact,
-  inexactAccess,
-  inexactCatalog,
-  isAllowed,
-} from "./inexact.js";
-
-export interface RestoreRequest extends Allowed {
-  /** The newest instant to which all that is chosen can be restored, if absent. */
-  at?: Instant;
-  /** "db.table" each; all tables of `databases`, or of the cluster, if empty. */
-  tables: string[];
-  databases: string[];
-  /** Old name to new: "db.table" to "db.table", or "db" to "db". */
-  renames: Map<string, string>;
-  /** Where the history is thinned, restore the last instant before that is kept. */
-  nearest: boolean;
-  /** Leave users and grants out of a restore of the whole cluster. */
-  withoutAccess?: boolean;
-}
+  nameOf,
+  type RestoreRequest,
+  refuseIdleRenames,
+  refuseMeetingGrants,
+  refuseMeetingTables,
+  refuseTwoChoices,
+  wholeDatabases,
+} from "./request.js";
 
 /** A table, as of its own `instant`: inside a gap it is the end of the gap that was asked for. */
 export interface PlannedTable extends AsOf {
@@ -89,6 +77,7 @@ export interface RestorePlan {
 }
 
 export async function planRestore(of: Repository, request: RestoreRequest): Promise<RestorePlan> {
+  refuseTwoChoices(request);
   const store = new RememberedStore(of.store);
   const repository = { ...of, store };
   const log = await LogView.read(store);
@@ -109,6 +98,9 @@ export async function planRestore(of: Repository, request: RestoreRequest): Prom
   }
   // What is wrong with a table says more, so it is said first.
   if (refusal) throw refusal;
+  refuseMeetingTables(tables);
+  const access = await planAccessAt(log, catalog, coverage, instant, request);
+  refuseMeetingGrants(access.access);
   const held = request.at === undefined && heldBack(captured, coverage, request);
   return {
     instant,
@@ -116,7 +108,7 @@ export async function planRestore(of: Repository, request: RestoreRequest): Prom
     databases: databasesToHave(catalog, tables, request),
     tables,
     catalog: catalogAsOf,
-    ...(await planAccessAt(log, catalog, coverage, instant, request)),
+    ...access,
     withoutAccess:
       request.at === undefined ? await newestWithoutAccess(log, request, coverage) : undefined,
     notCaptured: chosen.filter((table) => !captured.includes(table)).map(nameOf),
@@ -149,7 +141,7 @@ async function planCatalog(
   const catalog = await catalogAt(log, found.instant ?? instant);
   if (catalog.records.size === 0) throw nothingKnown(coverage.tables, instant);
   const isEnough = found.instant === undefined ? request.allowInexact : isAllowed(found, request);
-  const refusal = isEnough ? undefined : inexactCatalog(coverage.catalog, found, instant);
+  const refusal = isEnough ? undefined : inexactCatalog(found, instant, coverage.catalog);
   if (found.instant !== undefined) return { catalog, catalogAsOf: found, refusal };
   const { why: _, ...of } = found;
   return { catalog, catalogAsOf: { ...of, instant, isOpen: false }, refusal };
@@ -167,7 +159,7 @@ async function planAccessAt(
   const found = asOf(coverage.access, instant, request.gap ?? "before");
   if (found.instant === undefined && found.why.is === "unknown") throw accessUnknown(instant);
   if (found.instant === undefined || !isAllowed(found, request)) {
-    throw inexactAccess(coverage.access, found, instant);
+    throw inexactAccess(found, instant, coverage.access);
   }
   const { renames } = request;
   const access = planAccess(catalog, await catalogAt(log, found.instant), (db, table) => {
@@ -213,25 +205,10 @@ export function capturedAt(coverage: TableCoverage | undefined, instant: Instant
 function databasesToHave(
   catalog: Catalog,
   tables: PlannedTable[],
-  { tables: names, databases, renames }: RestoreRequest,
+  request: RestoreRequest,
 ): string[] {
-  const whole = catalog
-    .databases()
-    .map(({ name }) => name)
-    .filter((name) => names.length === 0 && (databases.length === 0 || databases.includes(name)))
-    .map((name) => renames.get(name) ?? name);
+  const whole = wholeDatabases(catalog, request).map((name) => request.renames.get(name) ?? name);
   return [...new Set([...whole, ...tables.map(({ to }) => to.db)])].sort();
-}
-
-/** A rename that touches nothing is a mistake that would restore under the old name. */
-function refuseIdleRenames(chosen: TableConfig[], catalog: Catalog, request: RestoreRequest): void {
-  const databases = catalog.databases().map(({ name }) => name);
-  const names = new Set([...chosen.map(nameOf), ...chosen.map(({ db }) => db), ...databases]);
-  const idle = [...request.renames.keys()].find((from) => !names.has(from));
-  if (idle === undefined) return;
-  throw new ThinkbackError("usage", `--rename of ${idle}, which is not among what is restored`, {
-    hint: `restored are: ${chosen.map(nameOf).join(", ")}`,
-  });
 }
 
 /**
@@ -251,7 +228,11 @@ export async function newestInstant(
     .map(({ id }) => coverage.tables.get(id))
     .filter((of) => of !== undefined)
     .filter(({ watched, frontier }) => (watched || named) && frontier !== undefined);
-  if (chosen.length > 0 && tables.length === 0) throw nothingYet();
+  if (named && tables.length < chosen.length) {
+    const earlier = await newestOfNames(log, request.tables, coverage);
+    if (earlier !== undefined) return earlier;
+  }
+  if (chosen.length > 0 && tables.length === 0) throw named ? noneOf(chosen) : nothingYet();
   const access = wantsAccess(request) ? coverage.access : undefined;
   const used = [...tables, coverage.catalog, access].filter((of) => of?.frontier !== undefined);
   const until = leastFrontier(used as TableCoverage[]);
@@ -281,6 +262,45 @@ function heldBack(
   return held
     .sort((a, b) => a.knownTo - b.knownTo)
     .find(({ knownTo }) => tablesTo - knownTo > behindNoteMs);
+}
+
+/** How many ends of tables are looked at. Each costs a look at the catalog. */
+const looksMax = 200;
+
+/**
+ * The newest instant at which tables of these names could be restored that are not there any more: a table that has
+ * its name from one before it may have no base yet. Undefined if there is none.
+ */
+async function newestOfNames(
+  log: LogView,
+  names: string[],
+  { tables }: Coverage,
+): Promise<Instant | undefined> {
+  const lastOf = ({ intervals }: TableCoverage) => {
+    const whole = intervals.findLast((one) => one.class === "exact");
+    return whole && lastExactIn(whole, whole.to);
+  };
+  const ends = [...tables.values()].map(lastOf).filter((end) => end !== undefined);
+  const newestFirst = [...new Set(ends)].sort((a, b) => b - a);
+  for (const end of newestFirst.slice(0, looksMax)) {
+    const present = (await catalogAt(log, end)).tables();
+    const ids = names.map((name) => present.find((table) => nameOf(table) === name)?.id ?? "");
+    const isWholeThen = (id: string) =>
+      isWhole(intervalAt(tables.get(id) ?? { intervals: [] }, end));
+    if (ids.every(isWholeThen)) return end;
+  }
+  return undefined;
+}
+
+function noneOf(tables: TableConfig[]): ThinkbackError {
+  const names = tables.map(nameOf).join(", ");
+  return new ThinkbackError(
+    "instant",
+    `nothing of ${names} can be restored yet: it has no complete base`,
+    {
+      hint: "let `thinkback run` finish its first copy; for another table that had the name before, give --at",
+    },
+  );
 }
 
 function nothingYet(): ThinkbackError {
@@ -388,8 +408,4 @@ function notCapturedError(names: string[]): ThinkbackError {
   return new ThinkbackError("instant", `nothing was captured of ${names.join(", ")}`, {
     hint: "it was excluded (see --include and --exclude of `thinkback run`), or its first copy had not begun",
   });
-}
-
-function nameOf({ db, name }: TableConfig): string {
-  return `${db}.${name}`;
 }

@@ -91,6 +91,10 @@ async function compareTable(
     },
   );
   const settings = compareSettings(table, held);
+  const [refused] = restored.leftOut;
+  if (refused) {
+    settings.push(`the target refuses ${restored.leftOut.length} documents: ${refused.reason}`);
+  }
   if (!restored.matches) settings.push("what was read back is not what was written");
   const differences = differencesOf(documents, settings);
   const { rows, bytes, digest } = documents;

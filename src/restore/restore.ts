@@ -24,6 +24,8 @@ export interface RestoredTable {
   written: string;
   held: string;
   matches: boolean;
+  /** Documents that the target refused to store, and why. */
+  leftOut: { key: string; reason: string }[];
 }
 
 export interface RestoreObserver {
@@ -108,18 +110,19 @@ async function restoreTable(
   });
   const cursors = [baseCursor(repository.store, base), ...log.cursors(config.id)];
   const written = new SetDigest();
-  const writer = new BatchWriter(target, to);
+  const writer = new BatchWriter(target, { ...to, primaryKey: config.primary_key });
   for await (const winners of mergeLatest(cursors)) {
     for (const { version } of winners) {
       if (version.document === null) continue;
       written.addDocument(version.document);
-      writer.add(version.document);
+      writer.add(version.key, version.document);
     }
     await writer.room();
     observer.writing(to, writer.documents, writer.bytes);
     signal.throwIfAborted();
   }
   await writer.finish();
+  for (const { document } of writer.refused) written.removeDocument(document);
   observer.finishing(to, "syncing");
   await target.sync(to);
   observer.finishing(to, "comparing");
@@ -138,6 +141,7 @@ async function restoreTable(
     written: written.hex(),
     held: held.hex(),
     matches: held.count === written.count && held.hex() === written.hex(),
+    leftOut: writer.refused.map(({ key, reason }) => ({ key: key.toString(), reason })),
   };
 }
 

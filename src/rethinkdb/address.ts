@@ -16,36 +16,70 @@ const form =
 
 /**
  * Reads `rethinkdb://user:password@host:port?tls=true&ca=FILE`. User admin, an empty password and port 28015 are
- * understood where they are left out. Never puts the text, which may hold a password, into an error.
+ * understood where they are left out. Throws for every part that it does not understand: an option that is misspelt must
+ * not connect without what it asks for. Never puts what may be a part of a password into an error.
  * @param password used when the URL has none, so that it need not stand on a command line
  */
 export function parseAddress(text: string, password = ""): Address {
-  let url: URL;
-  try {
-    url = new URL(text);
-  } catch {
-    throw new ThinkbackError("usage", "cannot read the address of the RethinkDB server", {
-      hint: `give it as ${form}`,
-    });
-  }
+  const url = parseUrl(text);
   if (url.protocol !== "rethinkdb:" || url.hostname === "") {
-    throw new ThinkbackError(
-      "usage",
-      "the address of the RethinkDB server must begin rethinkdb://",
-      {
-        hint: `give it as ${form}`,
-      },
-    );
+    throw refused("the address of the RethinkDB server must begin rethinkdb://");
   }
-  const caFile = url.searchParams.get("ca");
+  if (url.pathname !== "" && url.pathname !== "/") {
+    throw refused("the address of the RethinkDB server has a path, which means nothing");
+  }
+  if (url.hash !== "") {
+    throw refused("the address of the RethinkDB server has a # part, which means nothing");
+  }
+  if (url.port === "0") throw refused("the address of the RethinkDB server has port 0");
   return {
     host: url.hostname.replace(/^\[(.*)\]$/, "$1"),
     port: url.port === "" ? 28015 : Number(url.port),
-    user: url.username === "" ? "admin" : decodeURIComponent(url.username),
-    password: url.password === "" ? password : decodeURIComponent(url.password),
-    tls: url.searchParams.get("tls") === "true" || caFile !== null,
-    ...(caFile === null ? {} : { caFile }),
+    user: url.username === "" ? "admin" : decoded(url.username, "user"),
+    password: url.password === "" ? password : decoded(url.password, "password"),
+    ...parseOptions(url),
   };
+}
+
+function parseUrl(text: string): URL {
+  try {
+    return new URL(text);
+  } catch {
+    throw refused("cannot read the address of the RethinkDB server");
+  }
+}
+
+function parseOptions({ search, searchParams }: URL): Pick<Address, "tls" | "caFile"> {
+  // Of a password with a ? in it what follows is no option.
+  if (search.includes("@")) throw refused("the address of the RethinkDB server has an @ after a ?");
+  const options = new Map<string, string>();
+  for (const [name, value] of searchParams) {
+    if (options.has(name)) throw refused(`the address has the option ${name} twice`);
+    options.set(name, value);
+  }
+  const { tls, ca, ...others } = Object.fromEntries(options);
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw refused(`the address has an unknown option "${unknown}"`);
+  if (tls !== undefined && tls !== "true" && tls !== "false") {
+    throw refused(`the address has tls=${tls}, which is neither true nor false`);
+  }
+  if (ca === "") throw refused("the address has ca= without a file");
+  if (ca !== undefined && tls === "false") throw refused("the address has ca=FILE, but tls=false");
+  return { tls: tls === "true" || ca !== undefined, ...(ca === undefined ? {} : { caFile: ca }) };
+}
+
+function decoded(text: string, what: "user" | "password"): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw refused(`the ${what} in the address is not percent-encoded`);
+  }
+}
+
+function refused(message: string): ThinkbackError {
+  return new ThinkbackError("usage", message, {
+    hint: `give it as ${form}; / ? # @ : and % in a user or password are written %2F %3F %23 %40 %3A and %25`,
+  });
 }
 
 /** The address for messages: without password. */

@@ -3,16 +3,31 @@ import { ThinkbackError } from "../errors.js";
 import type { IndexStatus, TableConfig } from "./catalog-reader.js";
 import type { Dial } from "./channel.js";
 import { Connection } from "./connection.js";
+import { insertTerm, largeDocumentTerms, undoTerm } from "./large-document.js";
 import { r, systemTable, tableTerm } from "./reql.js";
 import { errorClasses, ReqlError } from "./response.js";
 import type { TableReference } from "./source.js";
-import type { GrantScope, TableName, TableSettings, TableSpec, Target } from "./target.js";
+import {
+  DocumentsRefused,
+  type GrantScope,
+  type KeyedTable,
+  type TableName,
+  type TableSettings,
+  type TableSpec,
+  type Target,
+} from "./target.js";
 import { type WalkBatch, type WalkOptions, walkTable } from "./walk.js";
 
 /** A connection is served by one thread of the server; a few keep it busy without crowding out its other users. */
 const writeConnections = 4;
 
-/** Counts of an insert, as the server answers it. */
+/**
+ * A server takes a query of at most 134,217,727 bytes, and what is sent as a JSON text in it may double: two backslashes
+ * for each one. So there is room for a batch beside such a document.
+ */
+const documentBytesMax = 32 * 1024 * 1024;
+
+/** Counts of a write, as the server answers it. */
 interface WriteSummary {
   inserted: number;
   replaced: number;
@@ -23,6 +38,7 @@ interface WriteSummary {
 
 export class RethinkTarget implements Target {
   readonly writesAtOnce = writeConnections;
+  readonly documentBytesMax = documentBytesMax;
   private readonly idle: Connection[] = [];
   private readonly open = new Set<Connection>();
   private admin: Connection | undefined;
@@ -77,22 +93,43 @@ export class RethinkTarget implements Target {
   }
 
   async write(table: TableName, documents: Buffer[]): Promise<void> {
-    const what = `write to ${table.db}.${table.name}`;
+    await this.writing(table, async (connection) => {
+      const { inserted, replaced, unchanged } = await change(
+        connection,
+        insertTerm(table, documents),
+      );
+      const stored = inserted + replaced + unchanged;
+      if (stored === documents.length) return;
+      throw new ThinkbackError("target", `${this.location} did not store every document`);
+    });
+  }
+
+  async writeLarge(table: KeyedTable, key: Buffer, document: Buffer): Promise<void> {
+    await this.writing(table, async (connection) => {
+      try {
+        for (const term of largeDocumentTerms(table, key, document, this.documentBytesMax)) {
+          await change(connection, term);
+        }
+      } catch (error) {
+        if (error instanceof DocumentsRefused) await change(connection, undoTerm(table, key));
+        throw error;
+      }
+    });
+  }
+
+  /** Lends a connection to a write. */
+  private async writing(
+    table: TableName,
+    write: (connection: Connection) => Promise<void>,
+  ): Promise<void> {
     const connection = this.idle.pop() ?? (await this.connect());
     try {
-      const response = await connection.answer(insertText(table, documents));
-      const summary = response.rows()[0] as WriteSummary;
-      const stored = summary.inserted + summary.replaced + summary.unchanged;
-      if (summary.errors > 0 || stored !== documents.length) {
-        throw new ThinkbackError(
-          "target",
-          `${this.location} did not store every document: ${summary.first_error}`,
-        );
-      }
+      await write(connection);
     } catch (error) {
-      throw this.explain(error, what);
+      throw this.explain(error, `write to ${table.db}.${table.name}`);
+    } finally {
+      if (connection.isOpen) this.idle.push(connection);
     }
-    this.idle.push(connection);
   }
 
   async sync(table: TableName): Promise<void> {
@@ -210,15 +247,23 @@ export class RethinkTarget implements Target {
   }
 }
 
-const terms = { db: 14, table: 15, insert: 56, json: 98 } as const;
+/** Errors that a query gets for what it holds, and not for how the server is. */
+const classesOfDocuments: number[] = [errorClasses.resourceLimit, errorClasses.queryLogic];
 
-/** The documents travel as one JSON text, which the server parses at once, instead of as a tree of terms. */
-function insertText(table: TableName, documents: Buffer[]): string {
-  const texts = documents.map((document) => document.toString("utf8"));
-  const json = JSON.stringify(`[${texts.join(",")}]`);
-  const tableText = `[${terms.table},[[${terms.db},[${JSON.stringify(table.db)}]],${JSON.stringify(table.name)}]]`;
-  const options = '{"durability":"soft","conflict":"replace","ignore_write_hook":true}';
-  return `[${terms.insert},[${tableText},[${terms.json},[${json}]]],${options}]`;
+/** Runs a term that writes. */
+async function change(connection: Connection, term: string): Promise<WriteSummary> {
+  let summary: WriteSummary;
+  try {
+    // Each character is a byte.
+    const query = Buffer.from(term, "latin1").toString("utf8");
+    summary = (await connection.answer(query)).rows()[0] as WriteSummary;
+  } catch (error) {
+    if (!(error instanceof ReqlError) || !classesOfDocuments.includes(error.errorClass))
+      throw error;
+    throw new DocumentsRefused("target", error.message, { cause: error });
+  }
+  if (summary.errors > 0) throw new DocumentsRefused("target", String(summary.first_error));
+  return summary;
 }
 
 function grantTerm(user: string, { db, table }: GrantScope, permissions: object): Term {

@@ -96,7 +96,7 @@ export class ScratchServer {
       if (this.shell.hasEnded || clock.monotonicMs() > deadline) {
         const said = this.shell.output.trim();
         throw new ThinkbackError(
-          "target",
+          /no space left/i.test(said) ? "full" : "target",
           `a server of our own did not start: ${said || error.message}`,
           { hint: "give --target, a server to drill on", cause: error },
         );

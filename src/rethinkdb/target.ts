@@ -1,4 +1,5 @@
 /** What a restore needs of a RethinkDB. */
+import { ThinkbackError } from "../errors.js";
 import type { IndexStatus, TableConfig } from "./catalog-reader.js";
 import type { TableReference } from "./source.js";
 import type { WalkBatch, WalkOptions } from "./walk.js";
@@ -19,6 +20,13 @@ export interface TableName {
   db: string;
   name: string;
 }
+
+export interface KeyedTable extends TableName {
+  primaryKey: string;
+}
+
+/** The server refuses to store documents, for what they are: other documents it may take. */
+export class DocumentsRefused extends ThinkbackError {}
 
 /** A table of a database, a database, or, if neither is given, everything. */
 export interface GrantScope {
@@ -46,10 +54,15 @@ export interface Target {
   /** Makes the table and waits until it can be written. */
   createTable(spec: TableSpec): Promise<void>;
   /**
-   * Writes documents (JSON text each) without running a write hook, replacing those of the same key.
-   * At most `writesAtOnce` calls may be under way. MUST reject if any document was not stored.
+   * Writes documents (JSON text each) without running a write hook, replacing those of the same key. None may have
+   * more than `documentBytesMax`, nor all together much more. MUST reject if any document was not stored: with
+   * DocumentsRefused if that is for what one of them is. It may be called again with the same documents.
    */
   write(table: TableName, documents: Buffer[]): Promise<void>;
+  /** The same of one document of any size. Where it is refused, nothing of it is left in the table. */
+  writeLarge(table: KeyedTable, key: Buffer, document: Buffer): Promise<void>;
+  readonly documentBytesMax: number;
+  /** So many writes may be under way. */
   readonly writesAtOnce: number;
   /** Makes what was written durable. */
   sync(table: TableName): Promise<void>;

@@ -187,7 +187,7 @@ export class DirectoryStore implements ObjectStore {
         return new ObjectMissing(name);
       case "ENOSPC":
       case "EDQUOT":
-        return new StoreFull(name, error);
+        return new StoreFull(name, error, this.location);
       case "EACCES":
       case "EPERM":
       case "EROFS":

@@ -54,8 +54,9 @@ export class StoreFull extends Error {
   constructor(
     readonly objectName: string,
     cause: unknown,
+    location = "the store",
   ) {
-    super(`no space left to write object ${objectName}`, { cause });
+    super(`no space left to write object ${objectName} in ${location}`, { cause });
   }
 }
 

@@ -13,6 +13,9 @@ import { json, makeRepository, namesIn, Recording, StillClock } from "../reposit
 import { type Row, revised } from "./data.js";
 import { type Took, timed } from "./report.js";
 
+/** The database of generated tables. No other case makes it: a restore of them drops it again. */
+export const generatedDatabase = "generated";
+
 /** A directory that `main` removes in the end. */
 export async function scratchDirectory(scratch: string[]): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "thinkback-bench-"));
@@ -40,7 +43,8 @@ export class GeneratedRepository {
     const clock = new StillClock(from);
     const repository = await makeRepository(within(new DirectoryStore(directory)));
     const recording = await Recording.begin(repository, clock);
-    recording.catalog(["db", "d1"], { id: "d1", name: "bench" });
+    recording.catalogRead();
+    recording.catalog(["db", "d1"], { id: "d1", name: generatedDatabase });
     return new GeneratedRepository(directory, repository, recording, clock);
   }
 
@@ -96,7 +100,7 @@ function configOf(id: string, name: string): object {
   return {
     id,
     name,
-    db: "bench",
+    db: generatedDatabase,
     primary_key: "id",
     indexes: [],
     write_hook: null,

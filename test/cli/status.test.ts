@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { statusCommand } from "../../src/cli/status.js";
 import { formatInstant } from "../../src/instant.js";
+import { claimEpoch } from "../../src/repository/claim.js";
+import { openRepository } from "../../src/repository/repository.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { makeRepository, Recording, StillClock } from "../repository/recording.js";
 
@@ -103,4 +105,18 @@ test("a table that is not proven any more is told of, since when, and why that m
     `shop.orders is not proven since ${formatInstant(from)}: its feed is behind`,
   );
   expect(result).toMatchObject({ tables: [{ state: "live", provenTo: formatInstant(from) }] });
+});
+
+test("what the capture was told to include and is not there is told of, until it is", async () => {
+  const repository = await openRepository(new DirectoryStore(directory));
+  const owner = { host: "test", process: 2, isAlive: () => false };
+  const chosen = { include: ["shop.orders", "shpo.*", "shop.carts"], exclude: ["*.old"] };
+  await claimEpoch(repository, recording.clock, { ...owner, ...chosen }, true);
+  const { text, result } = await printed();
+  expect(text).toContain("--include shpo.* of the capture chooses no table that is there");
+  expect(text).toContain("--include shop.carts of the capture chooses no table that is there");
+  expect(text).not.toContain("--include shop.orders");
+  expect(result).toMatchObject({ chosen: { ...chosen, idle: ["shpo.*", "shop.carts"] } });
+  await claimEpoch(repository, recording.clock, owner, true);
+  expect((await printed()).text).not.toContain("--include");
 });

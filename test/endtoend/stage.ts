@@ -94,8 +94,12 @@ export class Stage {
 
   /** The same, with more in its environment. */
   captureIn(env: Record<string, string>, repo: string, ...more: string[]): Running {
-    const pulse = more.includes("--include") ? ["--include", "pulse.*"] : [];
-    const args = ["--source", this.address, "--repo", repo, "--tick", "200ms", ...pulse, ...more];
+    // A one-shot backup refuses to begin without what it is to include.
+    const beats = more.includes("--include") && !more.includes("--once");
+    const pulse = beats ? ["--include", "pulse.*"] : [];
+    const own = Object.entries({ "--source": this.address, "--repo": repo, "--tick": "200ms" });
+    const unset = own.filter(([option]) => !more.includes(option)).flat();
+    const args = [...unset, ...pulse, ...more];
     const running = start(["run", ...args], env);
     this.captures.add(running);
     void running.finished.then(() => this.captures.delete(running));

@@ -58,6 +58,7 @@ function observing(hooks: Partial<DrillObserver> = {}) {
   const told = { leftovers: [] as unknown[], notDropped: [] as string[][] };
   const ignore = () => undefined;
   const observer: DrillObserver = {
+    waits: ignore,
     planned: ignore,
     reading: ignore,
     writing: ignore,

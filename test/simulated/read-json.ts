@@ -4,7 +4,7 @@
  */
 import { type Datum, type DatumObject, emptyObject, objectOf } from "./datum.js";
 import { sanitizePseudoType } from "./pseudo-types.js";
-import { logicError } from "./reql-error.js";
+import { logicError, ReqlError } from "./reql-error.js";
 
 /** What JSON.parse gives: an object's own keys may be any string, `__proto__` too. */
 export type JsonValue =
@@ -57,10 +57,19 @@ function walk(value: JsonValue, visit: (leaf: JsonValue) => void): void {
   }
 }
 
+/** The server makes no longer arrays, unless a query says so; and stores none at all. */
+const arrayLimit = 100_000;
+const overLimit =
+  `Array over size limit \`${arrayLimit}\`.  To raise the number of allowed elements, modify the \`array_limit\` ` +
+  "option to `.run` (not available in the Data Explorer), or use an index.";
+
 /** A parsed JSON value as a datum. Arrays here are arrays, not terms. */
 export function datumOf(value: JsonValue): Datum {
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return value.map(datumOf);
+  if (Array.isArray(value)) {
+    if (value.length > arrayLimit) throw new ReqlError("resource", overLimit);
+    return value.map(datumOf);
+  }
   const names = Object.keys(value);
   if (names.length === 0) return emptyObject;
   const fields = names.map((name) => [name, datumOf(value[name] ?? null)] as const);

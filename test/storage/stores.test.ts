@@ -96,7 +96,9 @@ describe("DirectoryStore on a file system that fails", () => {
     failAt(at, code);
     const error: unknown = await store.put("log/second", Buffer.from("2")).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(StoreFull);
-    expect((error as Error).message).toBe("no space left to write object log/second");
+    expect((error as Error).message).toBe(
+      `no space left to write object log/second in ${directory}`,
+    );
     faults.before = () => undefined;
     expect(await readdir(join(directory, "log"))).toEqual(["first"]);
     await store.put("log/second", Buffer.from("2"));

@@ -1,0 +1,95 @@
+/** What is asked of a restore, and what of it is refused before anything is made. */
+import { ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
+import type { Catalog } from "../repository/catalog.js";
+import type { TableConfig } from "../rethinkdb/catalog-reader.js";
+import type { PlannedAccess } from "./access.js";
+import type { Allowed } from "./inexact.js";
+import type { PlannedTable } from "./plan.js";
+
+export interface RestoreRequest extends Allowed {
+  /** The newest instant to which all that is chosen can be restored, if absent. */
+  at?: Instant;
+  /** "db.table" each; all tables of `databases`, or of the cluster, if empty. */
+  tables: string[];
+  databases: string[];
+  /** Old name to new: "db.table" to "db.table", or "db" to "db". */
+  renames: Map<string, string>;
+  /** Where the history is thinned, restore the last instant before that is kept. */
+  nearest: boolean;
+  /** Leave users and grants out of a restore of the whole cluster. */
+  withoutAccess?: boolean;
+}
+
+/** Databases that are restored as such, be they empty. */
+export function wholeDatabases(catalog: Catalog, { tables, databases }: RestoreRequest): string[] {
+  return catalog
+    .databases()
+    .map(({ name }) => name)
+    .filter((name) => tables.length === 0 && (databases.length === 0 || databases.includes(name)));
+}
+
+/** A rename that touches nothing is a mistake that would restore under the old name. */
+export function refuseIdleRenames(
+  chosen: TableConfig[],
+  catalog: Catalog,
+  request: RestoreRequest,
+): void {
+  const { renames } = request;
+  const used = new Set([
+    ...wholeDatabases(catalog, request),
+    ...chosen.map((table) => (renames.has(nameOf(table)) ? nameOf(table) : table.db)),
+  ]);
+  const idle = [...renames.keys()].find((from) => !used.has(from));
+  if (idle === undefined) return;
+  throw new ThinkbackError("usage", `--rename of ${idle} renames nothing that is restored`, {
+    hint: `restored are: ${chosen.map(nameOf).join(", ") || "no tables"}`,
+  });
+}
+
+/** Throws if two tables would be restored under one name: the target would refuse the second, with the first one made. */
+export function refuseMeetingTables(tables: PlannedTable[]): void {
+  const origins = new Map<string, string>();
+  for (const table of tables) {
+    const [from, to] = [nameOf(table.config), `${table.to.db}.${table.to.name}`];
+    const other = origins.get(to);
+    if (other !== undefined) throw meeting(`${other} and ${from}`, to);
+    origins.set(to, from);
+  }
+}
+
+/** The same of grants: of two on one database the last one would count. */
+export function refuseMeetingGrants({ grants }: PlannedAccess): void {
+  const seen = new Set<string>();
+  for (const { user, scope } of grants) {
+    const of = JSON.stringify([user, scope.db, scope.table]);
+    const to = [scope.db, scope.table].filter((part) => part !== undefined).join(".");
+    if (seen.has(of)) throw meeting(`two grants to user ${user}`, to);
+    seen.add(of);
+  }
+}
+
+function meeting(what: string, to: string): ThinkbackError {
+  return new ThinkbackError("usage", `${what} would both be restored as ${to}`, {
+    hint: "rename one of them to another name, or choose fewer tables with --table or --db",
+  });
+}
+
+/** Throws if what is chosen is said twice, or in two ways of which only one could count. */
+export function refuseTwoChoices({
+  tables,
+  databases,
+}: Pick<RestoreRequest, "tables" | "databases">): void {
+  if (tables.length > 0 && databases.length > 0) {
+    throw new ThinkbackError("usage", "--table and --db are both given", {
+      hint: "give --db for whole databases, or --table for each table that is wanted",
+    });
+  }
+  const twice = [...tables, ...databases].find((name, at, all) => all.indexOf(name) !== at);
+  if (twice === undefined) return;
+  throw new ThinkbackError("usage", `${twice} is given twice`, { hint: "name it once" });
+}
+
+export function nameOf({ db, name }: TableConfig): string {
+  return `${db}.${name}`;
+}

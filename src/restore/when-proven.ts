@@ -1,0 +1,51 @@
+import type { Clock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import { formatInstant, type Instant } from "../instant.js";
+import { endOfLog } from "../repository/log-end.js";
+import { LogView } from "../repository/log-view.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { NotProvenYet } from "./inexact.js";
+
+/** How long a proof is waited for: where nothing happens a segment says what is proven every ten seconds. */
+const waitMsMax = 15_000;
+const lookEveryMs = 500;
+/** A log that ends so long before the instant is not about to reach it. */
+const behindMsMax = 60_000;
+
+/**
+ * What `plan` gives. If its instant is not proven yet, but may be in a moment, it is asked again until then.
+ * @param at the instant, if one was asked for
+ * @param onWait told once that the proof is waited for
+ */
+export async function whenProven<T>(
+  store: ObjectStore,
+  at: Instant | undefined,
+  plan: () => Promise<T>,
+  clock: Clock,
+  onWait: () => void,
+): Promise<T> {
+  const deadline = clock.monotonicMs() + waitMsMax;
+  for (let looks = 1; ; looks += 1) {
+    try {
+      return await plan();
+    } catch (error) {
+      if (!(error instanceof NotProvenYet) || at === undefined) throw error;
+      if (at > clock.now()) throw stillToCome(at);
+      if (clock.monotonicMs() > deadline || !(await mayReach(store, at))) throw error;
+    }
+    if (looks === 1) onWait();
+    await clock.sleep(lookEveryMs);
+  }
+}
+
+/** True unless the capture has ended, or seems to have ended long before the instant. */
+async function mayReach(store: ObjectStore, at: Instant): Promise<boolean> {
+  const end = await endOfLog(await LogView.read(store));
+  return end !== undefined && !end.closed && at - end.to <= behindMsMax;
+}
+
+function stillToCome(at: Instant): ThinkbackError {
+  return new ThinkbackError("instant", `${formatInstant(at)} is still to come`, {
+    hint: "give an instant that has passed, or none for the newest one",
+  });
+}

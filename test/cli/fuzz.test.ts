@@ -1,0 +1,277 @@
+/**
+ * Every option, URL and path of the command line, with values that mean something and values that do not: whatever is
+ * given is looked at, nothing ends as a defect, and nothing with a stack.
+ */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { runCommandLine } from "../../src/cli/program.js";
+import { exitStatus } from "../../src/errors.js";
+import { DirectoryStore } from "../../src/storage/directory-store.js";
+import { makeRepository, Recording, StillClock } from "../repository/recording.js";
+
+const table = "0a000000-0000-4000-8000-000000000001";
+/** Nothing listens there. */
+const nowhere = "rethinkdb://127.0.0.1:1";
+
+let directory: string;
+let repo: string;
+
+beforeAll(async () => {
+  // What is not given must not come from the machine that the test runs on.
+  process.env["THINKBACK_SOURCE"] = nowhere;
+  process.env["THINKBACK_TARGET"] = nowhere;
+  process.setMaxListeners(0);
+  directory = await mkdtemp(join(tmpdir(), "thinkback-fuzz-"));
+  repo = join(directory, "repository");
+  await writeFile(join(directory, "file"), "mine");
+  const repository = await makeRepository(new DirectoryStore(repo));
+  const recording = await Recording.begin(repository, new StillClock(Date.now() - 60_000));
+  recording.catalogRead();
+  recording.catalog(["db", "d1"], { id: "d1", name: "shop" });
+  const shards = [{ primary_replica: "one", replicas: ["one"], nonvoting_replicas: [] }];
+  const settings = { durability: "hard", write_acks: "majority", write_hook: null, indexes: [] };
+  const config = { id: table, db: "shop", name: "orders", primary_key: "id", shards, ...settings };
+  recording.catalog(["table", table], config);
+  const since = recording.log.stamp().time;
+  recording.coverage(table, { state: "copying", since });
+  const base = await recording.copy(table, [["k", { id: "k" }]]);
+  const instant = await recording.tick(50);
+  await base.finish(instant, since - 1);
+  recording.coverage(table, { state: "live", since: instant });
+  await recording.tick(50, { closed: true });
+});
+
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
+interface Ended {
+  status: number;
+  printed: string;
+}
+
+async function run(args: string[]): Promise<Ended> {
+  let printed = "";
+  const stream = { write: (text: string) => (printed += text) };
+  return { status: await runCommandLine(args, { stdout: stream, stderr: stream }), printed };
+}
+
+const times = ["now", "1m ago", "0s ago", "2026-11-21", "10:04", "999999999d ago", "2100-01-01"];
+const names = ["shop.orders", "shop", "shop.", ".orders", "a.b.c", "shop.*", "*", "", "\u{1F600}"];
+const durations = ["1s", "10ms", "0s", "1h30m", "1 day", "5", "-1s", "9999999999999999999w", "60d"];
+const sizes = ["512MiB", "2GB", "1", "0", "-1", "1e3", "99999999999999999TiB"];
+const counts = ["1", "2", "0", "-1", "1.5", "1e2", "0x10", "", "999999999999"];
+const tiers = ["all:7d", "all:7d, 1m:30d", "all:forever", "1m:1d", "all:999999y", ":", "all:7d,"];
+const crons = ["0 3 * * *", "* * * * *", "0 3 * *", "61 * * * *", "0 0 31 2 *"];
+const urls = [
+  "",
+  "?tls=1",
+  "?ssl=true",
+  "/shop",
+  ":0",
+  "?ca=/nowhere.pem",
+  "#x",
+  "?tls=true&tls=true",
+]
+  .map((end) => nowhere + end)
+  .concat("rethinkdb://a:%zz@127.0.0.1:1", "http://127.0.0.1", "rethinkdb:", "127.0.0.1:28015");
+const renames = ["shop=store", "shop.orders=a.b", "shop=", "=", "a=b=c", "shop.orders=store"];
+const flag = [undefined];
+
+const maintained = {
+  "--keep": tiers,
+  "--fold-every": durations,
+  "--fold-at": crons,
+  "--restore-within": durations,
+  "--auto": flag,
+  "--grace": durations,
+  "--no-delete": flag,
+};
+const gaps = ["before", "after", "BEFORE", "", "both"];
+const choice = { "--at": times, "--table": names, "--db": names };
+
+type Options = Record<string, (string | undefined)[]>;
+
+/** Every option of every command, but --repo and --json, which all have. */
+const commands: Record<string, Options> = {
+  run: {
+    "--source": urls,
+    "--include": names,
+    "--exclude": names,
+    "--tick": durations,
+    "--once": flag,
+    "--copies": counts,
+    "--spool": ["spool", "rethinkdb://x", ""],
+    "--spool-limit": sizes,
+    "--take-over": flag,
+    "--trust-clock": flag,
+    "--accept-cluster": flag,
+    "--tick-max": durations,
+    "--drill-at": crons,
+    "--drill-target": urls,
+    "--no-fold": flag,
+    "--maintain-every": durations,
+    "--log-level": ["error", "loud", ""],
+    ...maintained,
+  },
+  restore: {
+    ...choice,
+    "--target": urls,
+    "--rename": renames,
+    "--dry-run": flag,
+    "--gap": gaps,
+    "--allow-inexact": flag,
+    "--nearest": flag,
+    "--without-access": flag,
+  },
+  drill: { ...choice, "--target": urls, "--latest": flag, "--clean": flag },
+  status: {},
+  show: { "--at": times, "--gap": gaps, "--allow-inexact": flag, "--nearest": flag },
+  fold: { "--at": times, "--table": names },
+  expire: { "--keep": tiers, "--grace": durations, "--no-delete": flag, "--dry-run": flag },
+  maintain: maintained,
+  plan: {
+    "--keep": tiers,
+    "--price-storage": [...counts, "0.023", "Infinity"],
+    "--price-put": counts,
+    "--price-get": counts,
+  },
+  verify: { "--data": flag, "--sample": ["5%", "0%", "101%", "5", "", "0.0000001%", "1e1%"] },
+  mend: { "--data": flag, "--dry-run": flag },
+  catalog: { "--at": times },
+  acknowledge: { "--at": times, "--note": ["known", ""] },
+  "pin add": { "--at": times, "--note": ["known", ""], "--allow-inexact": flag },
+  "pin list": {},
+  "pin remove": {},
+};
+const keys = ["k", '"k"', "42", "-0", "[1", "{}", "", "[".repeat(20_000), '["a",1]', "\u0001"];
+const positional: Record<string, string[][]> = {
+  show: [names, keys],
+  acknowledge: [names],
+  "pin add": [["release", "Release", "", "a/b", ".."]],
+  "pin remove": [["release", "../x", ""]],
+};
+
+/** The words of a command with what it takes beside options. */
+const words = (command: string) =>
+  fc
+    .tuple(...(positional[command] ?? []).map((of) => fc.constantFrom(...of)))
+    .map((given) => [...command.split(" "), ...given]);
+
+function commandLine(command: string, repos: string[]): fc.Arbitrary<string[]> {
+  const options = Object.entries(commands[command]!);
+  const option = fc.oneof(
+    ...options.map(([name, values]) =>
+      fc.constantFrom(...values).map((value) => (value === undefined ? [name] : [name, value])),
+    ),
+    fc.constant(["--json"]),
+  );
+  return fc
+    .tuple(words(command), fc.constantFrom(...repos), fc.array(option, { maxLength: 4 }))
+    .map(([of, at, given]) => [...of, "--repo", at, ...given.flat()]);
+}
+
+const documented = new Set<number>([0, ...Object.values(exitStatus)]);
+
+function judge({ status, printed }: Ended): void {
+  expect(printed).not.toMatch(/^\s+at .*:\d+:\d+\)?$/m);
+  expect(status).not.toBe(exitStatus.internal);
+  expect(documented).toContain(status);
+}
+
+test("the commands and options here are all that there are", async () => {
+  for (const [command, options] of Object.entries(commands)) {
+    const { printed } = await run([...command.split(" "), "--help"]);
+    const there = [...printed.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, name]) => name);
+    const common = ["--repo", "--json", "--help"];
+    const known = [
+      ...Object.keys(options),
+      ...common,
+      ...(command === "catalog" ? ["--diff"] : []),
+    ];
+    expect(there.sort()).toEqual(known.sort());
+  }
+  const { printed } = await run(["--help"]);
+  for (const [, name] of printed.matchAll(/^ {2}([a-z]+)(?:\||\s).*$/gm)) {
+    if (name === "help" || name === "pin") continue;
+    expect(Object.keys(commands)).toContain(name);
+  }
+});
+
+describe.each(Object.keys(commands))("%s", (command) => {
+  test("whatever is given ends with a status that is documented, and without a stack", async () => {
+    const repos = [repo, join(directory, "none"), join(directory, "file"), "", "s3://bucket"];
+    const more = [join(repo, "x".repeat(300)), "/dev/null/x", "/proc/self/mem"];
+    const known = command === "run" ? [...repos.slice(2), ...more] : [...repos, ...more];
+    await fc.assert(
+      fc.asyncProperty(commandLine(command, known), async (args) => judge(await run(args))),
+      { numRuns: 60, seed: 20261121 },
+    );
+  });
+
+  /** What has to be given, but for one option. */
+  const owed = (but?: string) =>
+    command !== "acknowledge"
+      ? []
+      : Object.entries({ "--at": "now", "--note": "known" })
+          .filter(([name]) => name !== but)
+          .flat();
+  const good = [...command.split(" "), ...(positional[command] ?? []).map(([first]) => first!)];
+
+  test.each([["--unheard-of"], ["--unheard-of=1"], ["surplus"], ["--repo", "again"]])(
+    "refuses what it does not know, or has already: %s %s",
+    async (...alien) => {
+      const { status, printed } = await run([...good, ...owed(), "--repo", repo, ...alien]);
+      expect(printed).toMatch(/unheard-of|too many arguments|--repo is given twice/);
+      expect(status).toBe(exitStatus.usage);
+    },
+  );
+
+  /** What is taken as it is: a note is a text, a spool a directory that may not be there yet. */
+  const free = ["--note", "--spool"];
+  const valued = Object.entries(commands[command]!).filter(
+    ([name, values]) => values !== flag && !free.includes(name),
+  );
+  const needs: Record<string, string[]> = {
+    "--tick-max": ["--auto"],
+    "--spool-limit": ["--spool", "spool"],
+    "--drill-target": ["--drill-at", "0 3 * * *"],
+  };
+  test("looks at the value of each of its options", async () => {
+    for (const [name] of valued) {
+      const at = command === "run" ? join(directory, "none") : repo;
+      const args = [...good, ...owed(name), "--repo", at, ...(needs[name] ?? [])];
+      const { status, printed } = await run([...args, name, "?garbage?"]);
+      expect([name, status, printed]).toEqual([
+        name,
+        expect.toSatisfy((of: number) => of === exitStatus.usage || of === exitStatus.unknown),
+        expect.stringMatching(/\?garbage\?|address/),
+      ]);
+      expect((await run([...args, name, ""])).status).toBe(exitStatus.usage);
+    }
+  });
+});
+
+test.each([
+  ["run", "--tick-max", "2s"],
+  ["run", "--spool-limit", "1GB"],
+  ["run", "--drill-target", nowhere],
+  ["run", "--once", "--keep", "all:7d"],
+  ["run", "--no-fold", "--grace", "1m"],
+  ["run", "--once", "--drill-at", "0 3 * * *"],
+  ["expire", "--grace", "1m", "--no-delete"],
+  ["maintain", "--grace", "1m", "--no-delete"],
+  ["catalog", "--at", "now", "--diff", "now", "now"],
+])("an option that could not count is refused: %s %s", async (...args) => {
+  const { status, printed } = await run([...args, "--repo", repo]);
+  expect(printed).toMatch(/means nothing (without|beside)/);
+  expect(status).toBe(exitStatus.usage);
+});
+
+test("a command line that is not understood is told as JSON where --json is given", async () => {
+  const { status, printed } = await run(["status", "--repo", repo, "--json", "--unheard-of"]);
+  const message = expect.stringContaining("--unheard-of");
+  expect(JSON.parse(printed)).toMatchObject({ error: { code: "usage", message } });
+  expect(status).toBe(exitStatus.usage);
+});

@@ -1,0 +1,71 @@
+import { describe, expect, test } from "vitest";
+import { ThinkbackError } from "../../src/errors.js";
+import { parseAddress } from "../../src/rethinkdb/address.js";
+
+const plain = { host: "db1", port: 28015, user: "admin", password: "", tls: false };
+
+test.each([
+  ["rethinkdb://db1", plain],
+  ["rethinkdb://db1/", plain],
+  ["rethinkdb://db1:28016?tls=false", { ...plain, port: 28016 }],
+  ["rethinkdb://ann@[::1]:1?tls=true", { ...plain, user: "ann", host: "::1", port: 1, tls: true }],
+  ["rethinkdb://ann:p%2Fw%3F@db1", { ...plain, user: "ann", password: "p/w?" }],
+  ["rethinkdb://db1?ca=/etc/ca.pem", { ...plain, tls: true, caFile: "/etc/ca.pem" }],
+  ["rethinkdb://db1?ca=a%20b&tls=true", { ...plain, tls: true, caFile: "a b" }],
+])("%s", (text, address) => {
+  expect(parseAddress(text)).toEqual(address);
+});
+
+function refusal(text: string): ThinkbackError {
+  try {
+    parseAddress(text);
+  } catch (error) {
+    if (error instanceof ThinkbackError) return error;
+    throw error;
+  }
+  throw new Error(`${text} was understood`);
+}
+
+describe("what is not understood is refused by name", () => {
+  test.each([
+    ["?tls=1", /tls=1, which is neither true nor false/],
+    ["?tls=TRUE", /tls=TRUE/],
+    ["?tls", /tls=, which/],
+    ["?ssl=true", /unknown option "ssl"/],
+    ["?tsl=true", /unknown option "tsl"/],
+    ["?TLS=true", /unknown option "TLS"/],
+    ["?tls=true&db=shop", /unknown option "db"/],
+    ["?tls=true&tls=false", /option tls twice/],
+    ["?=", /unknown option ""/],
+    ["?ca=", /ca= without a file/],
+    ["?ca=x&tls=false", /ca=FILE, but tls=false/],
+    ["/shop", /has a path/],
+    ["/?tls=true#x", /has a # part/],
+    [":0", /port 0/],
+    [":70000", /cannot read the address/],
+  ])("%s", (end, message) => {
+    const error = refusal(`rethinkdb://db1${end}`);
+    expect(error.message).toMatch(message);
+    expect([error.code, error.hint]).toEqual(["usage", expect.stringContaining("give it as")]);
+  });
+
+  test.each([
+    "",
+    "db1",
+    "db1:28015",
+    "http://db1",
+    "rethinkdb:",
+    "rethinkdb://",
+    "rethinkdb:///shop",
+    "rethinkdb://a b",
+    "rethinkdb://%zz@db1",
+    "rethinkdb://ann:%E0%A4%A@db1",
+  ])("%j", (text) => {
+    expect(refusal(text).code).toBe("usage");
+  });
+
+  test.each(["/", "?", "#", "/?", "?tls="])("a password with %s is not repeated", (sign) => {
+    const { message, hint } = refusal(`rethinkdb://ann:12${sign}secret=34@db1:28015`);
+    expect(`${message} ${hint}`).not.toMatch(/secret|34/);
+  });
+});
