@@ -66,6 +66,8 @@ export function maintain(
   const { clock, owner, unique, compressor } = options;
   return withLease(store, clock, owner, unique, async (gone, lease) => {
     const signal = { throwIfAborted: () => lease.check(gone) };
+    // First, because every listing from here on would walk through it.
+    if (options.graceMs !== undefined) await store.tidy?.(clock.now() - dayMs);
     const policy = await readPolicy(repository, clock.now());
     // What is gone for good does not go by a clock that is ahead of the source's.
     const now = () => clock.now() - policy.leadMs;

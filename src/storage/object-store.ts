@@ -1,3 +1,5 @@
+import type { Instant } from "../instant.js";
+
 /**
  * Where a repository lives: named immutable objects. test/storage/conformance.ts holds every implementation to this.
  *
@@ -29,6 +31,12 @@ export interface ObjectStore {
 
   /** Removes an object. Removing what is not there is not an error. */
   delete(name: string): Promise<void>;
+
+  /**
+   * Removes what the store itself has left behind, such as empty directories, and what puts have that were cut short and
+   * last wrote before `writtenBefore`. A put at the same time MUST survive. Absent where nothing is left behind.
+   */
+  tidy?(writtenBefore: Instant): Promise<void>;
 }
 
 export interface StoredObject {

@@ -12,6 +12,7 @@ import { startServer, type TestServer } from "../server/find-server.js";
 import type { Bench } from "./bench.js";
 import { benchCopy, benchCopyMemory } from "./copy.js";
 import { benchDump } from "./dump.js";
+import { benchEmptied } from "./emptied.js";
 import { benchFold } from "./fold.js";
 import { benchFoldLimit } from "./fold-limit.js";
 import { benchHistory } from "./history.js";
@@ -36,6 +37,7 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
   lag: benchLag,
   dump: benchDump,
   start: benchStart,
+  emptied: benchEmptied,
 };
 
 const { values, positionals } = parseArgs({
