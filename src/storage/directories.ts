@@ -35,7 +35,7 @@ export class Directories {
   async make(directory: string): Promise<void> {
     if (this.durable.has(directory)) return;
     await this.refuseIfGone();
-    const first = await mkdir(directory, { recursive: true });
+    const first = await makeAll(directory);
     this.rootIdentity ??= await identityAt(this.root);
     // Also where somebody else made it: they may not have synced it yet.
     const above = first === undefined ? this.root : dirname(first);
@@ -116,6 +116,27 @@ export class Directories {
     if (this.durable.size >= rememberedMax) this.durable.clear();
     this.durable.set(bottom, identity);
   }
+}
+
+/**
+ * Makes a directory and what it lies in, and returns the first that was not there. Node's own way of doing so says of a
+ * disk that is read-only that the directory is missing.
+ */
+async function makeAll(directory: string): Promise<string | undefined> {
+  try {
+    await mkdir(directory);
+    return directory;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST" && (await stat(directory)).isDirectory()) return undefined;
+    if (codeOf(error) !== "ENOENT") throw error;
+  }
+  const first = await makeAll(dirname(directory));
+  await mkdir(directory).catch(ignoreExisting);
+  return first ?? directory;
+}
+
+function ignoreExisting(error: unknown): void {
+  if (codeOf(error) !== "EEXIST") throw error;
 }
 
 /** Returns false if it is not empty, or cannot be removed: that costs a little room, and nothing else. */

@@ -18,8 +18,11 @@ import {
   ObjectMissing,
   type ObjectStore,
   type StoredObject,
+  StoreForbidden,
   StoreFull,
 } from "./object-store.js";
+import { Reserve } from "./reserve.js";
+import { writeDurably } from "./write-durably.js";
 
 /** How often the directory of an object may be removed, as an empty one, while the object is put. */
 const putTriesMax = 20;
@@ -29,10 +32,12 @@ const sizesAtOnce = 64;
 
 export class DirectoryStore implements ObjectStore {
   private readonly directories: Directories;
+  private readonly reserve: Reserve;
 
   /** @param location the directory; made at the first put if it is not there. */
   constructor(readonly location: string) {
     this.directories = new Directories(location);
+    this.reserve = new Reserve(location);
   }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
@@ -114,7 +119,22 @@ export class DirectoryStore implements ObjectStore {
   }
 
   tidy(writtenBefore: Instant): Promise<void> {
-    return this.directories.tidy(writtenBefore);
+    return this.explaining(this.directories.tidy(writtenBefore));
+  }
+
+  keepRoom(): Promise<void> {
+    return this.explaining(this.reserve.keep());
+  }
+
+  async putUrgently(name: string, bytes: Uint8Array): Promise<void> {
+    for (;;) {
+      try {
+        await this.put(name, bytes);
+        return;
+      } catch (error) {
+        if (!(error instanceof StoreFull) || !(await this.reserve.giveUp())) throw error;
+      }
+    }
   }
 
   private async *listDirectory(directory: string, prefix: string): AsyncIterable<StoredObject> {
@@ -171,6 +191,14 @@ export class DirectoryStore implements ObjectStore {
     }
   }
 
+  private async explaining<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw this.explain(error, "");
+    }
+  }
+
   private explain(error: unknown, name: string): unknown {
     switch (codeOf(error)) {
       case "EEXIST":
@@ -181,14 +209,11 @@ export class DirectoryStore implements ObjectStore {
         return new ObjectMissing(name);
       case "ENOSPC":
       case "EDQUOT":
-        return new StoreFull(name, error);
+        return new StoreFull(name, error, this.location);
       case "EACCES":
       case "EPERM":
       case "EROFS":
-        return new ThinkbackError("repository", `no permission for ${join(this.location, name)}`, {
-          hint: "run as a user that owns the repository directory, or change its permissions",
-          cause: error,
-        });
+        return new StoreForbidden(join(this.location, name), error);
       case undefined:
       default:
         return error;
@@ -201,16 +226,6 @@ function notDirectory(path: string, cause: unknown): ThinkbackError {
     hint: "give another directory, or move away what is in its place",
     cause,
   });
-}
-
-async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, "wx", 0o640);
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 async function readFully(

@@ -97,7 +97,10 @@ describe("DirectoryStore on a file system that fails", () => {
     failAt(at, code);
     const error: unknown = await store.put("log/second", Buffer.from("2")).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(StoreFull);
-    expect((error as Error).message).toBe("no space left to write object log/second");
+    expect(error).toMatchObject({
+      code: "full",
+      message: `no space left in ${directory} to write object log/second`,
+    });
     faults.before = () => undefined;
     expect(await readdir(join(directory, "log"))).toEqual(["first"]);
     await store.put("log/second", Buffer.from("2"));
@@ -244,6 +247,28 @@ describe("DirectoryStore on a file system that fails", () => {
     };
     await store.put("log/second", Buffer.from("2"));
     expect(await namesOf(store, "")).toEqual([]);
+  });
+
+  test("what makes room is written with room kept aside; no listing shows that", async () => {
+    await store.keepRoom();
+    const reserved = (await readdir(directory)).filter((name) => name.startsWith(".reserve-"));
+    expect(reserved).toHaveLength(16);
+    expect(await namesOf(store, "")).toEqual(["log/first"]);
+    let blocks = 3;
+    const isReserved = async () =>
+      (await readdir(directory)).filter((name) => name.startsWith(".reserve-")).length;
+    faults.before = (operation) => {
+      if (operation === "writeFile" && (blocks -= 1) >= 0) throw fault("ENOSPC");
+    };
+    await store.putUrgently("leases/1", Buffer.from("x"));
+    expect(await isReserved()).toBe(13);
+    await store.keepRoom();
+    expect(await isReserved()).toBe(16);
+    failAt("writeFile", "ENOSPC");
+    await expect(store.putUrgently("leases/2", Buffer.from("x"))).rejects.toThrow(StoreFull);
+    expect(await isReserved()).toBe(0);
+    await store.keepRoom();
+    expect(await isReserved()).toBe(0);
   });
 
   test("tidy removes what is empty, and what was left of old puts; not what is not the store's", async () => {
