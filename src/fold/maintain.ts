@@ -106,7 +106,7 @@ export function maintain(
       // That it can be renewed proves that nobody else maintains.
       await lease.renew();
       signal.throwIfAborted();
-      await publishExpiry({ ...repository, store: urgent }, expiry);
+      expiry = await publishExpiry({ ...repository, store: urgent }, expiry);
     }
     let deleted: StoredObject[] = [];
     if (options.graceMs !== undefined) {
