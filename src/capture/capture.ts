@@ -107,7 +107,9 @@ export class Capture {
     this.known = new Set([...coverage.keys(), catalogStream, accessStream]);
     const copies = new CopyQueue(options.copiesAtOnce);
     const { bothEndsFrom } = options;
-    this.context = { source, repository, recorder, clock, copies, bothEndsFrom, observer };
+    const waitsForRoom = options.spool !== undefined;
+    const shared = { source, repository, recorder, clock, copies, observer };
+    this.context = { ...shared, bothEndsFrom, waitsForRoom };
     this.follower = new CatalogFollower(source, recorder, tracker, clock, observer, (reading) =>
       this.apply(reading),
     );

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import { type ObjectStore, type StoredObject, StoreFull } from "../storage/object-store.js";
-import { putOnce } from "./shipper.js";
+import type { ObjectStore, StoredObject } from "../storage/object-store.js";
+import { isForOthersToMend, putOnce } from "./shipper.js";
 
 const retryFirstMs = 200;
 const retryLastMs = 15_000;
@@ -15,6 +15,8 @@ export class PatientStore implements ObjectStore {
     private readonly store: ObjectStore,
     private readonly clock: Clock,
     private readonly signal: AbortSignal,
+    /** Wait for room, and for permission, too: as ticks do that have a spool. */
+    private readonly waitsForRoom = false,
   ) {}
 
   get location(): string {
@@ -30,7 +32,8 @@ export class PatientStore implements ObjectStore {
           Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength),
         );
       } catch (error) {
-        if (error instanceof ThinkbackError || error instanceof StoreFull) throw error;
+        const waits = this.waitsForRoom && isForOthersToMend(error);
+        if (error instanceof ThinkbackError && !waits) throw error;
       }
       await this.clock.sleep(pauseMs, this.signal);
     }

@@ -2,6 +2,9 @@
  * The way of closed segments into the repository. While the store fails they wait: on a spool directory, if there is
  * one, else in memory; both bounded. They leave in order.
  *
+ * A store that is full, or may not be written, fails until somebody mends it, which may take days. So segments wait for
+ * that on a spool only; without one the capture ends, and says why.
+ *
  * Invariant: a segment is put only while no later epoch is claimed, and only after the one before it. Break it and a
  * writer that was shut out goes on, or the log has a gap that looks like damage.
  */
@@ -13,6 +16,7 @@ import {
   ObjectExists,
   ObjectMissing,
   type ObjectStore,
+  StoreForbidden,
   StoreFull,
 } from "../storage/object-store.js";
 
@@ -125,7 +129,8 @@ export class RetryingShipper implements Shipper {
         }
         return;
       } catch (error) {
-        if (isPermanent(error)) throw error;
+        const waits = this.spool !== undefined && isForOthersToMend(error);
+        if (error instanceof ThinkbackError && !waits) throw explained(error);
         fails(error as Error);
       } finally {
         answered.abort(new Error("it has answered"));
@@ -230,8 +235,19 @@ export async function putOnce(store: ObjectStore, name: string, bytes: Buffer): 
   }
 }
 
-function isPermanent(error: unknown): boolean {
-  return error instanceof ThinkbackError || error instanceof StoreFull;
+/** True for a store that somebody has to make room in, or to make writable again. */
+export function isForOthersToMend(error: unknown): boolean {
+  return error instanceof StoreFull || error instanceof StoreForbidden;
+}
+
+/** A segment that cannot be stored, and has no spool to wait on. */
+function explained(error: Error): Error {
+  if (!isForOthersToMend(error)) return error;
+  const { code } = error as ThinkbackError;
+  return new ThinkbackError(code, `capture stopped: ${error.message}`, {
+    hint: "make room, or let the repository be written, and start again: what was captured since the last tick that was stored is a gap until then. With --spool on another disk ticks wait there",
+    cause: error,
+  });
 }
 
 /**

@@ -46,6 +46,8 @@ export interface TableCaptureContext {
   copies: CopyQueue;
   /** See CaptureOptions. */
   bothEndsFrom: number;
+  /** Copies wait while the repository's store is full: ticks have a spool to wait on. */
+  waitsForRoom: boolean;
   observer: CaptureObserver;
 }
 
@@ -216,11 +218,11 @@ export class TableCapture {
   }
 
   private async copy(since: Instant, signal: AbortSignal): Promise<BaseWriter> {
-    const { source, repository, recorder, clock, bothEndsFrom } = this.context;
+    const { source, repository, recorder, clock, bothEndsFrom, waitsForRoom } = this.context;
     const { id, primaryKey } = this.table;
     this.copiesMade += 1;
     const unique = copyUnique(recorder.log.epoch, this.copiesMade);
-    const store = new PatientStore(repository.store, clock, signal);
+    const store = new PatientStore(repository.store, clock, signal, waitsForRoom);
     const { epoch } = recorder.log;
     const identity = { table: id, primaryKey, epoch, begun: since, unique };
     const writer = new BaseWriter({ ...repository, store }, identity);

@@ -14,6 +14,8 @@ export interface PaceChange {
 
 /** So many segments are looked at before the length is changed, so that one slow put changes nothing. */
 const segmentsPerLook = 8;
+/** So many in a row that took longer than the longest tick are enough: eight of them may take minutes. */
+const slowSegments = 2;
 
 export class TickPace {
   tickMs: number;
@@ -28,6 +30,12 @@ export class TickPace {
     const { minMs, maxMs } = this.bounds;
     if (minMs === maxMs) return undefined;
     this.shipped.push(shipMs);
+    const last = this.shipped.slice(-slowSegments);
+    if (this.tickMs < maxMs && last.length === slowSegments && last.every((ms) => ms > maxMs)) {
+      this.shipped = [];
+      const leastMs = Math.round(Math.min(...last));
+      return this.change(maxMs, `${slowSegments} segments in a row took ${leastMs} ms or longer`);
+    }
     if (this.shipped.length < segmentsPerLook) return undefined;
     const typicalMs = median(this.shipped);
     this.shipped = [];

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { messageOf, ThinkbackError } from "../errors.js";
 import { restoreWork } from "../fold/schedule.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import type { Drill, DrilledTable } from "../repository/drills.js";
@@ -100,6 +100,13 @@ async function startServer(signal: AbortSignal): Promise<ScratchServer> {
   try {
     return await ScratchServer.start(systemClock, signal);
   } catch (error) {
+    // The server writes where scratch files lie, and says itself what it misses there.
+    if (/no space left/i.test(messageOf(error))) {
+      throw new ThinkbackError("full", messageOf(error), {
+        hint: "make room in the directory that TMPDIR names, or give --target, a server to drill on",
+        cause: error,
+      });
+    }
     if (!signal.aborted) throw error;
     throw new ThinkbackError("incomplete", "the drill was stopped before its end", {
       cause: error,

@@ -9,7 +9,12 @@ import { openRepository, type Repository, storeAt } from "../repository/reposito
 import { readSettings } from "../repository/settings.js";
 import type { StoredObject } from "../storage/object-store.js";
 import { logLine } from "./fold.js";
-import { durationOption, type KeepArguments, maintenanceOptions } from "./maintenance-options.js";
+import {
+  durationOption,
+  type KeepArguments,
+  maintenanceOptions,
+  refuseFull,
+} from "./maintenance-options.js";
 import {
   formatBytes,
   formatCount,
@@ -49,6 +54,7 @@ export async function expireCommand(args: ExpireArguments, output: Output): Prom
   );
   output.line(logLine(done.log));
   await print(repository, done, output, "were");
+  refuseFull(done);
 }
 
 async function print(

@@ -14,7 +14,12 @@ import { withThreads } from "../repository/compression-threads.js";
 import { noteRates } from "../repository/rates.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import { logLine } from "./fold.js";
-import { durationOption, type KeepArguments, maintenanceOptions } from "./maintenance-options.js";
+import {
+  durationOption,
+  type KeepArguments,
+  maintenanceOptions,
+  refuseFull,
+} from "./maintenance-options.js";
 import { formatBytes, formatCount, type Output } from "./output.js";
 
 /** When bases are made, and what is kept; `run` hands the same options on. */
@@ -54,7 +59,7 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
   const due = decide(args, load, now);
   const began = performance.now();
   const graceMs = args.delete ? durationOption("--grace", args.grace) : undefined;
-  const { log, tables, deleted } = await withThreads((compressor) =>
+  const { log, tables, deleted, full } = await withThreads((compressor) =>
     maintain(
       repository,
       {
@@ -72,7 +77,7 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
   const seconds = (performance.now() - began) / 1000;
   const folded = tables.filter((table) => table.folded);
   const breaks = tables.reduce((sum, table) => sum + table.breaks, 0);
-  if (folded.length > 0 && load.logBytes > measuredBytesMin) {
+  if (!full && folded.length > 0 && load.logBytes > measuredBytesMin) {
     await noteRates(store, { mergeBytesPerSecond: Math.round(load.logBytes / seconds) }, now);
   }
   const bytesDeleted = deleted.reduce((sum, { size }) => sum + size, 0);
@@ -90,4 +95,5 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
     deleted: { objects: deleted.length, bytes: bytesDeleted },
     seconds,
   });
+  refuseFull({ deleted, full });
 }

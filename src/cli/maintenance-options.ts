@@ -1,9 +1,11 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import type { MaintenanceOptions } from "../fold/maintain.js";
+import type { Maintained, MaintenanceOptions } from "../fold/maintain.js";
 import { durationMs, type Instant } from "../instant.js";
 import type { Repository } from "../repository/repository.js";
 import { declareKeep } from "../repository/settings.js";
+import { urgentStore } from "../storage/urgent-store.js";
+import { formatBytes, formatCount } from "./output.js";
 import { thisProcess } from "./this-process.js";
 
 export interface KeepArguments {
@@ -19,8 +21,23 @@ export async function maintenanceOptions(
   args: KeepArguments,
   now: Instant,
 ): Promise<Pick<MaintenanceOptions, "clock" | "owner" | "partial" | "settleMs">> {
-  if (args.keep !== undefined) await declareKeep(repository.store, args.keep, now);
+  // To keep less is how room is made.
+  if (args.keep !== undefined) await declareKeep(urgentStore(repository.store), args.keep, now);
   return { clock: systemClock, owner: thisProcess, partial: true, settleMs };
+}
+
+/** Throws, with code "full", if a round could not fold all that it wanted to, whatever room it has made. */
+export function refuseFull({ full, deleted }: Pick<Maintained, "full" | "deleted">): void {
+  if (!full) return;
+  const bytes = deleted.reduce((sum, { size }) => sum + size, 0);
+  const made = `${formatCount(deleted.length)} objects, ${formatBytes(bytes)}, were deleted to make room`;
+  throw new ThinkbackError("full", `${full.message}; ${made}`, {
+    hint:
+      deleted.length > 0
+        ? "run it again: what could not be folded is folded then"
+        : "make room on the disk, or keep less with --keep; what is let go is deleted after --grace",
+    cause: full,
+  });
 }
 
 /** A duration that an option gives; throws, naming the option, if it is not one. */

@@ -89,8 +89,26 @@ export function formatOptionalInstant(instant: Instant | undefined): string {
   return instant === undefined ? "-" : formatInstant(instant);
 }
 
+/** What a file that is not an object's meets: a scratch directory, a pipe. */
+function operatorError(error: unknown): unknown {
+  const { code, path = "a file" } = (error ?? {}) as NodeJS.ErrnoException;
+  if (error instanceof ThinkbackError || !(error instanceof Error)) return error;
+  if (code === "ENOSPC" || code === "EDQUOT") {
+    return new ThinkbackError("full", `no space left on the disk of ${path}: ${error.message}`, {
+      hint: "make room there; scratch files lie in the directory that TMPDIR names",
+    });
+  }
+  if (code === "EROFS" || code === "EACCES") {
+    return new ThinkbackError("repository", `no permission for ${path}: ${error.message}`, {
+      hint: "let this user write there; scratch files lie in the directory that TMPDIR names",
+    });
+  }
+  return error;
+}
+
 /** Prints an error as an operator should see it and returns the exit status. */
-export function reportError(error: unknown, json: boolean, { stderr }: Streams): number {
+export function reportError(thrown: unknown, json: boolean, { stderr }: Streams): number {
+  const error = operatorError(thrown);
   const code = error instanceof ThinkbackError ? error.code : "internal";
   const hint = error instanceof ThinkbackError ? error.hint : undefined;
   const status = exitStatus[code];

@@ -1,11 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { formatInstant, parseInstant } from "../instant.js";
+import { catalogAt } from "../repository/catalog.js";
+import { readAllCoverage } from "../repository/coverage-reader.js";
+import { type LookedAtPin, lookAtPins } from "../repository/kept-pins.js";
 import { withLease } from "../repository/lease.js";
+import { LogView } from "../repository/log-view.js";
 import { listPins, type Pin, removePin } from "../repository/pins.js";
 import { openRepository, storeAt } from "../repository/repository.js";
+import { secondLook } from "../repository/second-look.js";
 import { classText } from "../restore/inexact.js";
 import { inexactOf, pinInstant } from "../restore/pin.js";
+import type { ObjectStore } from "../storage/object-store.js";
 import { formatTable, type Output } from "./output.js";
 import { thisProcess } from "./this-process.js";
 
@@ -40,9 +46,9 @@ export async function addPinCommand(
 
 export async function listPinsCommand(args: { repo: string }, output: Output): Promise<void> {
   const { store } = await openRepository(storeAt(args.repo));
-  const pins = await listPins(store);
+  const pins = await secondLook(() => lookAt(store));
   output.line(pins.length === 0 ? "no pins" : pinTable(pins));
-  output.result({ pins: pins.map(pinResult) });
+  output.result({ pins: pins.map(lookedAtResult) });
 }
 
 export async function removePinCommand(
@@ -56,16 +62,38 @@ export async function removePinCommand(
   output.result(pinResult(pin));
 }
 
-export function pinTable(pins: Pin[]): string {
+async function lookAt(store: ObjectStore): Promise<LookedAtPin[]> {
+  const pins = await listPins(store);
+  if (pins.length === 0) return [];
+  const view = await LogView.read(store);
+  const catalog = await catalogAt(view, Number.MAX_SAFE_INTEGER);
+  return lookAtPins(pins, await readAllCoverage(view), catalog);
+}
+
+export function pinTable(pins: LookedAtPin[]): string {
   return formatTable(
-    ["pin", "instant", "made", "note"],
-    pins.map(({ name, at, made, note }) => [
-      name,
-      formatInstant(at),
-      formatInstant(made),
-      note ?? "",
+    ["pin", "instant", "holds", "made", "note"],
+    pins.map((pin) => [
+      pin.name,
+      formatInstant(pin.at),
+      pin.losses.length === 0 ? "yes" : `NO: ${lossText(pin)}`,
+      formatInstant(pin.made),
+      pin.note ?? "",
     ]),
   );
+}
+
+/** How many tables a line names. */
+const namedMax = 3;
+
+export function lossText({ losses }: LookedAtPin): string {
+  const named = losses.slice(0, namedMax).map(({ name, is }) => `${name} is ${is}`);
+  const more = losses.length - named.length;
+  return `${named.join(", ")}${more > 0 ? `, and ${more} more` : ""}`;
+}
+
+export function lookedAtResult(pin: LookedAtPin): object {
+  return { ...pinResult(pin), holds: pin.losses.length === 0, losses: pin.losses };
 }
 
 export function pinResult({ name, at, made, note }: Pin): object {

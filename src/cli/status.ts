@@ -26,7 +26,7 @@ import {
   formatTable,
   type Output,
 } from "./output.js";
-import { pinResult, pinTable } from "./pin.js";
+import { lookedAtResult, pinTable } from "./pin.js";
 
 export async function statusCommand(args: { repo: string }, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
@@ -85,7 +85,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     clockAheadMs: status.clockAheadMs,
     clockWaitedOutMs: status.clockWaitedOutMs,
     aheadOfSource: status.aheadOfSource ? aheadResult(status.aheadOfSource) : null,
-    pins: status.pins.map(pinResult),
+    pins: status.pins.map(lookedAtResult),
     tables: status.tables.map((table) => ({
       ...table,
       firstRestorable: isoOrNull(table.firstRestorable),

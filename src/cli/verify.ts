@@ -9,6 +9,7 @@ import type { Account, Standpoint } from "../verify/accounting.js";
 import { type Cost, catalogCost } from "../verify/costs.js";
 import { refuseForeign, type VerifyObserver, type VerifyReport, verify } from "../verify/verify.js";
 import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
+import { lookedAtResult, lossText } from "./pin.js";
 import { ProgressLines, progressBar } from "./progress.js";
 
 export interface VerifyArguments {
@@ -66,7 +67,7 @@ export async function whileRegistered<T>(
 }
 
 /** What stands in the way of a good word, as an error. */
-function refuseDamage({ damage, breaks }: VerifyReport): void {
+function refuseDamage({ damage, breaks, lostPins }: VerifyReport): void {
   if (damage.length > 0) {
     throw new ThinkbackError(
       "damaged",
@@ -78,10 +79,18 @@ function refuseDamage({ damage, breaks }: VerifyReport): void {
       },
     );
   }
-  if (breaks.length === 0) return;
-  throw new ThinkbackError(
+  if (breaks.length > 0) throw brokenChains(breaks.length);
+  if (lostPins.length === 0) return;
+  const names = lostPins.map(({ name }) => name).join(", ");
+  throw new ThinkbackError("instant", `pinned instants are lost: ${names}`, {
+    hint: "`thinkback pin list` says of what; remove these pins, and pin instants that can be restored still",
+  });
+}
+
+function brokenChains(breaks: number): ThinkbackError {
+  return new ThinkbackError(
     "damaged",
-    `the version chains break at ${formatCount(breaks.length)} places: changes were missed`,
+    `the version chains break at ${formatCount(breaks)} places: changes were missed`,
     {
       hint: "`thinkback fold` writes the evidence down, and a running capture then repairs the tables",
     },
@@ -121,6 +130,8 @@ function printReport(report: VerifyReport, share: number, output: Output): void 
     output.line("nothing was read to the end: no object was drawn");
   if (damage.length > 0) printDamage(report, output);
   printBreaks(report, output);
+  for (const pin of report.lostPins)
+    output.line(`\npin ${pin.name} does not hold: ${lossText(pin)}`);
   if (damage.length === 0) output.line("\nnothing is damaged");
 }
 
@@ -190,7 +201,7 @@ function totalOf(account: Account): { objects: number; bytes: number } {
 }
 
 function resultOf(report: VerifyReport, share: number): object {
-  const { damage, lost, breaks, chainsFollowed, account, gone, read, names } = report;
+  const { damage, lost, breaks, chainsFollowed, account, gone, lostPins, read, names } = report;
   const costOf = (cost: Cost) => ({
     table: cost.table,
     name: nameOf(names, cost),
@@ -198,7 +209,7 @@ function resultOf(report: VerifyReport, share: number): object {
     to: formatInstant(cost.to),
   });
   return {
-    sound: damage.length + breaks.length === 0,
+    sound: damage.length + breaks.length + lostPins.length === 0,
     share,
     read,
     damage: damage.map(({ object, what, costs, refuses }) => ({
@@ -215,6 +226,7 @@ function resultOf(report: VerifyReport, share: number): object {
       at: formatInstant(at),
     })),
     chainsFollowed,
+    lostPins: lostPins.map(lookedAtResult),
     account,
     gone: { ...gone, logTo: gone.logTo === undefined ? null : formatInstant(gone.logTo) },
   };

@@ -51,6 +51,10 @@ export interface ExpiryPlan {
   tables: ExpiringTable[];
   /** To be published; undefined if there is nothing to let go. */
   expiry: Expiry | undefined;
+  /** What was let go before. */
+  before: Expiry | undefined;
+  /** Tables that nobody watches any more, and of which nothing is kept. */
+  givenUp: string[];
 }
 
 /** The first instant that has to stay restorable; undefined if all of them have. */
@@ -78,6 +82,7 @@ export async function planExpiry(
   const next: Expiry = await withoutDone(nextExpiry(view.expiry, options.now), store);
   const tables: ExpiringTable[] = [];
   const begins: BaseManifest[] = [];
+  const givenUp: string[] = [];
   const gaps = view.gaps();
   let isMoving = false;
   for (const [table, of] of coverage) {
@@ -88,6 +93,7 @@ export async function planExpiry(
     // What was let go is not claimed again, also if tiers or pins want more by now than they did.
     const wanted = first === undefined ? undefined : Math.max(first, horizonOf(view, table));
     const begin = wanted === undefined ? undefined : beginOf(usable, wanted);
+    if (isGone) givenUp.push(table);
     if (isGone) next.horizons[table] = { from: wanted!, base: wanted! };
     else if (begin && isDamagedBefore(of, wanted!, begin.instant)) isMoving = true;
     else if (begin) {
@@ -113,7 +119,8 @@ export async function planExpiry(
   const then = await readCoverage(store);
   for (const table of tables) table.fromThen = then.get(table.table)?.intervals.at(0)?.from;
   refuseLosses(coverage, then, next, options.pins);
-  return { tables, expiry: isNew(next, view.expiry, tables) ? next : undefined };
+  const expiry = isNew(next, view.expiry, tables) ? next : undefined;
+  return { tables, expiry, before: view.expiry, givenUp };
 }
 
 /** True if something that is wanted lies in a damaged stretch before `begin`: it may be put back, or made anew. */
@@ -122,8 +129,34 @@ function isDamagedBefore({ intervals }: TableCoverage, wanted: Instant, begin: I
   return intervals.some((one) => one.class === "damaged" && isWanted(one));
 }
 
-export async function publishExpiry({ store }: Repository, { expiry }: ExpiryPlan): Promise<void> {
-  if (!expiry) return;
+/**
+ * Publishes what is let go, and returns what came of the plan. It is taken back as a whole if a table that was given up
+ * has been opened meanwhile: a capture that repairs a table says so first, and looks afterwards whether the base that it
+ * goes by was let go; so one of the two sees the other. Nothing was deleted for it yet.
+ */
+export async function publishExpiry(repository: Repository, plan: ExpiryPlan): Promise<ExpiryPlan> {
+  const { store } = repository;
+  if (!plan.expiry) return plan;
+  await publish(store, plan.expiry);
+  if (plan.givenUp.length === 0) return plan;
+  const now = await readCoverage(store);
+  const isOpened = (table: string) => {
+    const of = now.get(table);
+    return of !== undefined && of.watched && of.state !== "dropped";
+  };
+  if (!plan.givenUp.some(isOpened)) return plan;
+  const { at, number } = plan.expiry;
+  await publish(store, { ...nextExpiry(plan.before, at), number: number + 1 });
+  const tables = plan.tables.map(({ bases, basesKept, ...table }) => ({
+    ...table,
+    fromThen: table.from,
+    bases: [],
+    basesKept: basesKept + bases.length,
+  }));
+  return { ...plan, tables, expiry: undefined };
+}
+
+async function publish(store: ObjectStore, expiry: Expiry): Promise<void> {
   const isPut = await putExpiry(store, expiry);
   // Old numbers are deleted, so this one might have been free because it was past.
   if (isPut && (await latestExpiry(store))?.number === expiry.number) return;

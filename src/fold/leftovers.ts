@@ -24,8 +24,15 @@ export class Leftovers {
     private readonly isPast: IsPast,
   ) {}
 
-  static async read(store: ObjectStore, now: Instant, isPast: IsPast): Promise<Leftovers> {
+  /** @param ended names a fold that writes nothing more, though its lease has not ended */
+  static async read(
+    store: ObjectStore,
+    now: Instant,
+    isPast: IsPast,
+    ended?: string,
+  ): Promise<Leftovers> {
     const folds = await unendedLeases(store, now);
+    if (ended !== undefined) folds.delete(ended);
     return new Leftovers(store, await listClaims(store), folds, isPast);
   }
 

@@ -14,13 +14,14 @@ import { listPins, type Pin } from "../repository/pins.js";
 import { forgetReaders, liveReaders } from "../repository/readers.js";
 import type { Repository } from "../repository/repository.js";
 import { readSettings } from "../repository/settings.js";
-import type { StoredObject } from "../storage/object-store.js";
+import { type StoredObject, StoreFull } from "../storage/object-store.js";
+import { urgentStore } from "../storage/urgent-store.js";
 import { type ExpiryPlan, firstWanted, planExpiry, publishExpiry } from "./expire.js";
 import { type FoldedTable, type FoldOptions, fold } from "./fold.js";
 import { type FoldedLog, foldLog } from "./fold-log.js";
 import { ageOfLog, type LogAge } from "./log-age.js";
 import { withGapEnds } from "./pinned-gaps.js";
-import { planSweep, sweep } from "./sweep.js";
+import { planSweep, type SweepOptions, sweep } from "./sweep.js";
 
 const dayMs = 86_400_000;
 
@@ -55,6 +56,8 @@ export interface Maintained {
   tables: FoldedTable[];
   expiry: ExpiryPlan | undefined;
   deleted: StoredObject[];
+  /** That the store was full, so that not everything was folded; what could make room was done nevertheless. */
+  full: StoreFull | undefined;
 }
 
 export function maintain(
@@ -64,13 +67,18 @@ export function maintain(
 ): Promise<Maintained> {
   const { store } = repository;
   const { clock, owner, unique, compressor } = options;
-  return withLease(store, clock, owner, unique, async (gone, lease) => {
+  // The lease, and what is let go, make room: on a full disk they are written with room that is kept for them.
+  const urgent = urgentStore(store);
+  return withLease(urgent, clock, owner, unique, async (gone, lease) => {
+    const room = new RoomToMake(options.graceMs !== undefined);
     const signal = { throwIfAborted: () => lease.check(gone) };
+    // First, because every listing from here on would walk through it.
+    if (options.graceMs !== undefined) await store.tidy?.(clock.now() - dayMs);
     const policy = await readPolicy(repository, clock.now());
     // What is gone for good does not go by a clock that is ahead of the source's.
     const now = () => clock.now() - policy.leadMs;
     observer.phase("log");
-    const log = await foldLog(repository, {
+    const folding = foldLog(repository, {
       ...policy,
       now: clock.now(),
       publishedAt: () => clock.now(),
@@ -80,32 +88,64 @@ export function maintain(
       compressor,
       signal,
     });
+    const log = await room.unlessFull(folding, nothingFolded);
     observer.phase("bases");
     const onRows: FoldOptions["onRows"] = (table, rows) => observer.onRows(table, rows);
     const tables = options.bases
-      ? await fold(repository, { ...options.bases, unique, onRows, signal, compressor })
+      ? await room.unlessFull(
+          fold(repository, { ...options.bases, unique, onRows, signal, compressor }),
+          [],
+        )
       : [];
     let expiry: ExpiryPlan | undefined;
     if (options.expires) {
       observer.phase("expiry");
       const first = { unique: `${unique}x`, onRows, signal, compressor };
-      await foldFirstBases(repository, policy, first);
+      await room.unlessFull(foldFirstBases(repository, policy, first), undefined);
       expiry = await planExpiry(repository, { ...policy, now: clock.now() });
       // That it can be renewed proves that nobody else maintains.
       await lease.renew();
       signal.throwIfAborted();
-      await publishExpiry(repository, expiry);
+      expiry = await publishExpiry({ ...repository, store: urgent }, expiry);
     }
     let deleted: StoredObject[] = [];
     if (options.graceMs !== undefined) {
       observer.phase("sweep");
       await forgetReaders(store, now());
       await lease.renew();
-      deleted = await sweepNow(repository, options.graceMs, now(), signal);
+      const ended = room.full && unique;
+      deleted = await sweepNow(repository, { graceMs: options.graceMs, now: now(), ended }, signal);
+      await store.keepRoom?.();
     }
-    await renewBundle(repository, { at: clock.now(), signal });
-    return { aged: policy.aged, log, tables, expiry, deleted };
+    await room.unlessFull(renewBundle(repository, { at: clock.now(), signal }), undefined);
+    return { aged: policy.aged, log, tables, expiry, deleted, full: room.full };
   });
+}
+
+const nothingFolded: FoldedLog = {
+  written: 0,
+  thinned: 0,
+  rows: 0,
+  bytesRead: 0,
+  bytesWritten: 0,
+};
+
+/** Work that a full store cuts short, in a round that makes room afterwards. */
+class RoomToMake {
+  full: StoreFull | undefined;
+
+  /** @param makesRoom false if nothing is deleted: then a full store ends the round */
+  constructor(private readonly makesRoom: boolean) {}
+
+  async unlessFull<T, O>(work: Promise<T>, otherwise: O): Promise<T | O> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!(error instanceof StoreFull) || !this.makesRoom) throw error;
+      this.full ??= error;
+      return otherwise;
+    }
+  }
 }
 
 /**
@@ -190,12 +230,11 @@ async function foldFirstBases(
 
 async function sweepNow(
   repository: Repository,
-  graceMs: number,
-  now: Instant,
+  options: Omit<SweepOptions, "readersBegan">,
   signal: Pick<AbortSignal, "throwIfAborted">,
 ): Promise<StoredObject[]> {
-  const readersBegan = await begins(repository, now);
-  const objects = await planSweep(repository, { now, graceMs, readersBegan });
+  const readersBegan = await begins(repository, options.now);
+  const objects = await planSweep(repository, { ...options, readersBegan });
   signal.throwIfAborted();
   await sweep(repository, objects, signal);
   return objects;

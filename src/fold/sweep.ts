@@ -26,6 +26,8 @@ export interface SweepOptions {
   graceMs: number;
   /** When those who read at the moment began. */
   readersBegan: Instant[];
+  /** What names the fold of this very process, if it has ended without publishing all that it wrote. */
+  ended?: string | undefined;
 }
 
 /** How far the clocks of a reader and of the one who sweeps may differ. */
@@ -44,7 +46,7 @@ export async function planSweep(
     -1,
     ...(view.expiry?.cuts ?? []).filter(({ at }) => isPast(at)).map(({ to }) => to),
   );
-  const leftovers = await Leftovers.read(store, options.now, isPast);
+  const leftovers = await Leftovers.read(store, options.now, isPast, options.ended);
   return [
     ...(await sweepSegments(store, view, cut, isPast)),
     ...(await sweepFolded(store, view, cut, isPast, leftovers)),

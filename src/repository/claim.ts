@@ -5,12 +5,12 @@
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
-import { ObjectExists } from "../storage/object-store.js";
+import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
 import { encodeJsonObject } from "./json-object.js";
-import { listClaims, type WriterClaim } from "./log.js";
+import { byPlaceInLog, listClaims, type WriterClaim } from "./log.js";
 import { endOfLog, type LogEnd } from "./log-end.js";
 import { LogView } from "./log-view.js";
-import { writerName } from "./names.js";
+import { type FoldedName, parseFoldedName, parseSegmentName, writerName } from "./names.js";
 import type { Repository } from "./repository.js";
 
 /** A claimed epoch. */
@@ -50,10 +50,13 @@ export async function claimEpoch(
   check: (last: LogEnd | undefined) => void = () => undefined,
 ): Promise<Claim> {
   const { store } = repository;
+  const late = new Set<number>();
   for (let looks = 1; ; looks += 1) {
     const lookedAt = timesOf(clock);
-    const before = (await listClaims(store)).at(-1);
-    const last = await endOfLog(await LogView.read(store));
+    const claims = await listClaims(store);
+    const before = claims.at(-1);
+    const withdraws = await lateClaims(store, claims, late);
+    const last = await endOfLog(await LogView.read(store, undefined, withdraws));
     check(last);
     if (before && !takeOver) refuseIfAlive(before, last, owner, clock.now());
     const epoch = (before?.epoch ?? 0) + 1;
@@ -65,20 +68,57 @@ export async function claimEpoch(
       previous: last ? { name: last.name, checksum: last.checksum } : null,
       ...(owner.include === undefined ? {} : { include: owner.include }),
       ...(owner.exclude === undefined ? {} : { exclude: owner.exclude }),
+      ...(withdraws.length > 0 ? { withdraws } : {}),
     };
     // The process may have stood still since, or the machine slept.
-    if (timesOf(clock).some((time, i) => time - lookedAt[i]! > lookMsMax)) {
-      if (looks >= looksMax) throw tooSlow(store.location);
-      continue;
-    }
+    const isOld = () => timesOf(clock).some((time, i) => time - lookedAt[i]! > lookMsMax);
+    if (isOld() && looks >= looksMax) throw tooSlow(store.location);
+    if (isOld()) continue;
     try {
       await store.put(writerName(epoch), encodeJsonObject("writer", claim));
-      return { epoch, last };
+      if (!isOld()) return { epoch, last };
+      // It came so late that what was written meanwhile may be folded across it.
+      late.add(epoch);
+      if (looks >= looksMax) throw tooSlow(store.location);
     } catch (error) {
       // Another writer was faster: look again who it is.
       if (!(error instanceof ObjectExists)) throw error;
     }
   }
+}
+
+/**
+ * The epochs whose claims came so late that they do not say any more where the log ended, and in which nothing was
+ * written: those of `late`, and those that a folded segment crosses. What is folded has settled for longer than a look
+ * may be old, so a claim that came in time lies before no end of a folded segment that it cuts. If it counted, it would
+ * disown the whole folded segment, in place of segments that are not there any more.
+ */
+async function lateClaims(
+  store: ObjectStore,
+  claims: WriterClaim[],
+  late: ReadonlySet<number>,
+): Promise<number[]> {
+  const folded: FoldedName[] = [];
+  const written = new Set<number>();
+  for await (const { name } of store.list("folded/")) {
+    const said = parseFoldedName(name);
+    if (said) folded.push(said);
+  }
+  for await (const { name } of store.list("log/")) written.add(parseSegmentName(name)?.epoch ?? 0);
+  const isWritten = (epoch: number) =>
+    written.has(epoch) ||
+    folded.some(({ first, last }) => first.epoch <= epoch && epoch <= last.epoch);
+  const isCrossed = ({ epoch, previous }: WriterClaim) => {
+    const end = previous && parseSegmentName(previous.name);
+    return folded.some(
+      ({ first, last }) =>
+        last.epoch < epoch &&
+        (!end || (byPlaceInLog(first, end) <= 0 && byPlaceInLog(end, last) < 0)),
+    );
+  };
+  return claims
+    .filter((claim) => !isWritten(claim.epoch) && (late.has(claim.epoch) || isCrossed(claim)))
+    .map(({ epoch }) => epoch);
 }
 
 function tooSlow(location: string): ThinkbackError {

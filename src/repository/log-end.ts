@@ -34,7 +34,7 @@ export async function endOfLog(view: LogView): Promise<LogEnd | undefined> {
     const links = { catalog: last.name, coverage: last.name, checkpoint: last.name };
     return { ...epochs.at(-1)!, ...last, links };
   }
-  const last = await lastSegment(view.store);
+  const last = await lastSegment(view.store, [...view.claims]);
   if (!last) return undefined;
   const { name, checksum } = last;
   const { frames, footer } = last.index;

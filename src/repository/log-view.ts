@@ -78,9 +78,21 @@ export class LogView {
     readonly damaged: DamagedManifest[],
   ) {}
 
-  /** @param earlier a view of the same store: objects do not change, so what it has read need not be read again */
-  static async read(store: ObjectStore, earlier?: LogView): Promise<LogView> {
+  /**
+   * @param earlier a view of the same store: objects do not change, so what it has read need not be read again
+   * @param withdrawn epochs whose claims are about to be withdrawn
+   */
+  static async read(
+    store: ObjectStore,
+    earlier?: LogView,
+    withdrawn: number[] = [],
+  ): Promise<LogView> {
     const claims = await listClaims(store);
+    const latestClaim = claims.at(-1);
+    if (latestClaim && withdrawn.length > 0) {
+      const withdraws = [...(latestClaim.withdraws ?? []), ...withdrawn];
+      claims[claims.length - 1] = { ...latestClaim, withdraws };
+    }
     const expiry = await latestExpiry(store);
     const kept = ({ to }: { to: Instant }) => to > (expiry?.logTo ?? -1);
     const sizes = new Map<string, number>();

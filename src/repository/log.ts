@@ -37,6 +37,8 @@ export interface WriterClaim {
   /** Patterns of the tables that the writer was told to capture, and not to; absent where it captures all. */
   include?: string[];
   exclude?: string[];
+  /** Epochs before it whose claims do not count, because they came too late, and nothing was written in them. */
+  withdraws?: number[];
 }
 
 /** All claims, by epoch. Epochs are counted from 1: without one of them, what it disowns would be believed again. */
@@ -94,8 +96,13 @@ export function isDisowned(segment: Place, claims: WriterClaim[]): boolean {
   return claims.some(({ epoch, previous }) => {
     if (epoch <= segment.epoch) return false;
     const last = previous && parseSegmentName(previous.name);
-    return !last || byPlaceInLog(segment, last) > 0;
+    return (!last || byPlaceInLog(segment, last) > 0) && !isWithdrawn(epoch, claims);
   });
+}
+
+/** True if a later claim says that the one of `epoch` does not count. */
+function isWithdrawn(epoch: number, claims: WriterClaim[]): boolean {
+  return claims.some(({ withdraws }) => withdraws?.includes(epoch));
 }
 
 /** True if a later claim does not continue the log of `epoch` up to `instant`. */
@@ -103,7 +110,8 @@ export function isDisownedInstant(epoch: number, instant: Instant, claims: Write
   return claims.some((claim) => {
     if (claim.epoch <= epoch) return false;
     const last = claim.previous && parseSegmentName(claim.previous.name);
-    return !last || last.epoch < epoch || (last.epoch === epoch && last.to < instant);
+    const isShort = !last || last.epoch < epoch || (last.epoch === epoch && last.to < instant);
+    return isShort && !isWithdrawn(claim.epoch, claims);
   });
 }
 
@@ -135,8 +143,11 @@ export async function openSegment(
 }
 
 /** The last segment of the log; undefined if there is none yet. */
-export async function lastSegment(store: ObjectStore): Promise<Segment | undefined> {
-  const last = (await listSegments(store)).at(-1);
+export async function lastSegment(
+  store: ObjectStore,
+  claims?: WriterClaim[],
+): Promise<Segment | undefined> {
+  const last = (await listSegments(store, claims)).at(-1);
   return last && openSegment(store, last.name);
 }
 

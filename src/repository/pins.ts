@@ -6,6 +6,7 @@ import { damaged, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
+import type { CoverageClass } from "./coverage.js";
 import { numberedName, parsePinName, pinPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
@@ -16,6 +17,8 @@ export interface Pin {
   /** When it was pinned. */
   made: Instant;
   note?: string;
+  /** Of which class it was when it was pinned, for each table by its id, "catalog" and "access": what it has to keep. */
+  classes?: Record<string, CoverageClass>;
 }
 
 /** One word on a name; the last one counts. */
@@ -64,7 +67,8 @@ export async function removePin(store: ObjectStore, name: string, now: Instant):
         hint: "`thinkback pin list` lists the pins",
       });
     }
-    const removal = { ...last, number: last.number + 1, made: now, removed: true };
+    const { classes: _, ...rest } = last;
+    const removal = { ...rest, number: last.number + 1, made: now, removed: true };
     if (await put(store, removal)) return pinOf(last);
   }
 }
@@ -87,11 +91,17 @@ async function lastRecord(store: ObjectStore, name: string): Promise<PinRecord |
 }
 
 function put(store: ObjectStore, record: PinRecord): Promise<boolean> {
-  const { number, name, at, made, removed, note } = record;
-  const fields = { number, name, at, made, removed, ...(note === undefined ? {} : { note }) };
+  const { number, name, at, made, removed } = record;
+  const fields = { number, name, at, made, removed, ...moreOf(record) };
   return putNumbered(store, pinPrefix(name), "pin", fields);
 }
 
-function pinOf({ name, at, made, note }: PinRecord): Pin {
-  return { name, at, made, ...(note === undefined ? {} : { note }) };
+function pinOf(record: PinRecord): Pin {
+  const { name, at, made } = record;
+  return { name, at, made, ...moreOf(record) };
+}
+
+/** What a pin need not have. */
+function moreOf({ note, classes }: Pin): Pick<Pin, "note" | "classes"> {
+  return { ...(note === undefined ? {} : { note }), ...(classes === undefined ? {} : { classes }) };
 }

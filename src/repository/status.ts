@@ -15,9 +15,10 @@ import {
 } from "./coverage.js";
 import { readAllCoverage } from "./coverage-reader.js";
 import { type Drill, type Proof, type Proofs, readProofs } from "./drills.js";
+import { type LookedAtPin, lookAtPins } from "./kept-pins.js";
 import { endOfLog } from "./log-end.js";
 import { LogView } from "./log-view.js";
-import { listPins, type Pin } from "./pins.js";
+import { listPins } from "./pins.js";
 import type { Repository } from "./repository.js";
 import type { SegmentFooter, Totals } from "./segment.js";
 import { readSettings } from "./settings.js";
@@ -117,7 +118,7 @@ export interface RepositoryStatus {
   clockWaitedOutMs: number;
   aheadOfSource: SegmentFooter["aheadOfSource"];
   acknowledgements: Acknowledgement[];
-  pins: Pin[];
+  pins: LookedAtPin[];
 }
 
 export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
@@ -171,7 +172,7 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     clockWaitedOutMs: last?.clockWaitedOutMs ?? 0,
     aheadOfSource: last?.aheadOfSource,
     acknowledgements: await listAcknowledgements(store),
-    pins: await listPins(store),
+    pins: lookAtPins(await listPins(store), { tables: coverage, ...system }, catalog),
   };
 }
 

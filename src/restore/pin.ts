@@ -1,10 +1,22 @@
-/** Pinning an instant: not before having looked that all that was captured then can be restored to it. */
+/**
+ * Pinning an instant: not before having looked that all that was captured then can be restored to it.
+ *
+ * Invariant: an instant is called pinned only if no round of maintenance, begun before or after, takes it away. So the
+ * pin is put first, and looked at then. A round reads the end of the log, then the pins, and goes by both to its end:
+ * - One that reads the pins after the put keeps the instant.
+ * - One that has read them before counted ages from an end of the log before the put. Tiers keep every change for a day.
+ *   So what is younger than that by the log after the put was younger to the round, too, and it takes nothing of it.
+ * - What is older, such a round may take. So the lease is taken after the put: then every such round has ended, and what
+ *   it took shows in the coverage.
+ * No clock is asked: this machine's may be behind, and the process may stand still between asking and putting.
+ */
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { asOf, classOf, type InstantClass } from "../repository/as-of.js";
 import { catalogAt } from "../repository/catalog.js";
-import { intervalAt } from "../repository/coverage.js";
+import { type CoverageClass, intervalAt } from "../repository/coverage.js";
 import { readAllCoverage } from "../repository/coverage-reader.js";
+import { lossesOf, type PinLoss } from "../repository/kept-pins.js";
 import { LogView } from "../repository/log-view.js";
 import { addPin, checkPinName, type Pin, removePin } from "../repository/pins.js";
 import type { Repository } from "../repository/repository.js";
@@ -22,6 +34,7 @@ export interface PinRequest {
 
 /** A table that was captured at an instant. */
 export interface TableClass extends InstantClass {
+  id: string;
   /** "db.table", as of the instant. */
   name: string;
 }
@@ -34,12 +47,15 @@ export interface InstantClasses {
   access: InstantClass | undefined;
 }
 
-/** Tiers keep every change for at least so long: nothing younger is thinned or let go. */
-const alwaysKeptMs = 86_400_000;
+/**
+ * What is younger than this, by the log, no round takes that has not read the pin: a day, which tiers keep whole, less an
+ * hour, because listings of the log and of pins may be minutes behind.
+ */
+const alwaysKeptMs = 23 * 3_600_000;
 
 /**
  * Pins an instant, and says of which class it is for each table, the catalog and access.
- * @param underLease runs work while no maintenance runs: what might be thinned or let go just now must not be
+ * @param underLease runs work while no maintenance runs
  */
 export async function pinInstant(
   repository: Repository,
@@ -55,29 +71,43 @@ export async function pinInstant(
       hint: "pin it when it has passed",
     });
   }
-  const classes = await classesAt(repository, at);
-  if (!allowInexact && inexactOf(classes).length > 0) throw refused(at, classes);
-  const pin: Pin = { name, at, made: now, ...(note === undefined ? {} : { note }) };
-  const put = () => putPin(repository, pin, classes);
-  return now - at < alwaysKeptMs ? put() : underLease(put);
-}
-
-async function putPin(
-  repository: Repository,
-  pin: Pin,
-  before: InstantClasses,
-): Promise<{ pin: Pin; classes: InstantClasses }> {
-  const { name, at, made } = pin;
+  const before = await classesAt(repository, at);
+  if (!allowInexact && inexactOf(before).length > 0) throw refused(at, before);
+  const classes = promisesOf(before);
+  const pin: Pin = { name, at, made: now, ...(note === undefined ? {} : { note }), classes };
   await addPin(repository.store, pin);
   try {
-    // What expired between the look and the pin shows now; what has not is kept from now on.
-    const pinned = await classesAt(repository, at);
-    if (inexactOf(pinned).length > inexactOf(before).length) throw refused(at, pinned);
-    return { pin, classes: pinned };
+    const look = async () => {
+      const after = await classesAt(repository, at);
+      const losses = lossesOf(pin, await readAllCoverage(repository.store));
+      if (losses.length > 0) throw lostMeanwhile(at, losses, before);
+      return after;
+    };
+    const isYoung = await isAlwaysKept(repository, at);
+    return { pin, classes: isYoung ? await look() : await underLease(look) };
   } catch (error) {
-    await removePin(repository.store, name, made);
+    await removePin(repository.store, name, now);
     throw error;
   }
+}
+
+/** True if nobody thins or lets go what a restore to `instant` gives who had not read a pin that is put already. */
+async function isAlwaysKept({ store }: Repository, instant: Instant): Promise<boolean> {
+  const log = await LogView.read(store);
+  const { tables, catalog, access } = await readAllCoverage(log);
+  // In a gap it is the state at the gap's begin or end that has to stay.
+  const states = [...tables.values(), catalog, access].map((of) => asOf(of, instant, "before"));
+  const oldest = Math.min(instant, ...states.map((state) => state.instant ?? instant));
+  return log.to !== undefined && log.to - oldest < alwaysKeptMs;
+}
+
+/** What the pin has to keep, by what it is kept of. */
+function promisesOf({ tables, catalog, access }: InstantClasses): Record<string, CoverageClass> {
+  return Object.fromEntries([
+    ...tables.map((table) => [table.id, table.class]),
+    ["catalog", catalog.class],
+    ...(access ? [["access", access.class]] : []),
+  ]);
 }
 
 /** The instant to which a restore of everything goes by itself. */
@@ -104,7 +134,7 @@ async function classesAt({ store }: Repository, instant: Instant): Promise<Insta
     const states = [asOf(of, instant, "before"), asOf(of, instant, "after")];
     const isThinned = states.every((one) => one.instant === undefined && one.why.is === "thinned");
     if (isThinned) throw inexact({ db, name }, of, instant, states[0]);
-    return { name: `${db}.${name}`, ...classOf(intervalAt(of, instant)) };
+    return { id, name: `${db}.${name}`, ...classOf(intervalAt(of, instant)) };
   });
   return {
     tables,
@@ -115,9 +145,20 @@ async function classesAt({ store }: Repository, instant: Instant): Promise<Insta
 
 /** What the instant is not exact for. */
 export function inexactOf({ tables, catalog, access }: InstantClasses): TableClass[] {
-  const all = [...tables, { name: "the catalog", ...catalog }];
-  if (access) all.push({ name: "access", ...access });
+  const all = [...tables, { id: "catalog", name: "the catalog", ...catalog }];
+  if (access) all.push({ id: "access", name: "access", ...access });
   return all.filter((one) => one.class !== "exact");
+}
+
+/** @param before what says the names of the tables */
+function lostMeanwhile(instant: Instant, losses: PinLoss[], before: InstantClasses) {
+  const names = new Map(before.tables.map(({ id, name }) => [id, name]));
+  const which = losses.map(({ table, is }) => `${names.get(table) ?? `the ${table}`} is ${is}`);
+  return new ThinkbackError(
+    "instant",
+    `${formatInstant(instant)} cannot be kept: meanwhile ${which.join(", ")} there`,
+    { hint: "nothing is pinned; `thinkback status` shows what can be restored" },
+  );
 }
 
 function refused(instant: Instant, classes: InstantClasses): ThinkbackError {

@@ -6,9 +6,11 @@
  */
 import { randomUUID } from "node:crypto";
 import { constants, type Dirent } from "node:fs";
-import { link, mkdir, open, readdir, stat, unlink } from "node:fs/promises";
+import { link, open, readdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { codeOf, Directories, ignoreMissing, temporaryPrefix } from "./directories.js";
 import {
   checkName,
   isName,
@@ -16,47 +18,58 @@ import {
   ObjectMissing,
   type ObjectStore,
   type StoredObject,
+  StoreForbidden,
   StoreFull,
 } from "./object-store.js";
+import { Reserve } from "./reserve.js";
+import { writeDurably } from "./write-durably.js";
 
-/** Temporary files begin so; object names cannot begin with a dot. */
-const temporaryPrefix = ".tmp-";
+/** How often the directory of an object may be removed, as an empty one, while the object is put. */
+const putTriesMax = 20;
 
 /** How many sizes a listing asks for at once. */
 const sizesAtOnce = 64;
 
 export class DirectoryStore implements ObjectStore {
-  /** Directories known to exist and to be durable in their parents. */
-  private readonly madeDirectories = new Set<string>();
+  private readonly directories: Directories;
+  private readonly reserve: Reserve;
 
   /** @param location the directory; made at the first put if it is not there. */
-  constructor(readonly location: string) {}
+  constructor(readonly location: string) {
+    this.directories = new Directories(location);
+    this.reserve = new Reserve(location);
+  }
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
     checkName(name);
+    const directory = dirname(join(this.location, name));
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await this.putNow(name, bytes);
+        return;
+      } catch (error) {
+        const explained = this.explain(error, name);
+        if (!(explained instanceof ObjectMissing)) throw explained;
+        // Another process has removed the directory, because it was empty until now.
+        this.directories.forget(directory);
+        if (tries < putTriesMax) continue;
+        throw new Error(`the directory ${directory} is gone`, { cause: error });
+      }
+    }
+  }
+
+  private async putNow(name: string, bytes: Uint8Array): Promise<void> {
     const path = join(this.location, name);
     const directory = dirname(path);
+    await this.makeDirectory(directory);
+    const temporary = join(directory, `${temporaryPrefix}${randomUUID()}`);
     try {
-      await this.makeDirectory(directory);
-    } catch (error) {
-      const inTheWay = codeOf(error) === "EEXIST" || codeOf(error) === "ENOTDIR";
-      throw inTheWay ? notDirectory(directory, error) : this.explain(error, name);
+      await writeDurably(temporary, bytes);
+      await link(temporary, path);
+    } finally {
+      await unlink(temporary).catch(ignoreMissing);
     }
-    try {
-      const temporary = join(directory, `${temporaryPrefix}${randomUUID()}`);
-      try {
-        await writeDurably(temporary, bytes);
-        await link(temporary, path);
-      } finally {
-        await unlink(temporary).catch(ignoreMissing);
-      }
-      await syncDirectory(directory);
-    } catch (error) {
-      const explained = this.explain(error, name);
-      if (!(explained instanceof ObjectMissing)) throw explained;
-      // It was there, and may come back: a disk that is not mounted. Making it anew would write to the wrong disk.
-      throw new Error(`the directory ${directory} is gone`, { cause: error });
-    }
+    await this.directories.sync(directory);
   }
 
   async get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
@@ -102,7 +115,26 @@ export class DirectoryStore implements ObjectStore {
       if (explained instanceof ObjectMissing) return;
       throw explained;
     }
-    await syncDirectory(dirname(path));
+    await this.directories.removeEmpty(dirname(path));
+  }
+
+  tidy(writtenBefore: Instant): Promise<void> {
+    return this.explaining(this.directories.tidy(writtenBefore));
+  }
+
+  keepRoom(): Promise<void> {
+    return this.explaining(this.reserve.keep());
+  }
+
+  async putUrgently(name: string, bytes: Uint8Array): Promise<void> {
+    for (;;) {
+      try {
+        await this.put(name, bytes);
+        return;
+      } catch (error) {
+        if (!(error instanceof StoreFull) || !(await this.reserve.giveUp())) throw error;
+      }
+    }
   }
 
   private async *listDirectory(directory: string, prefix: string): AsyncIterable<StoredObject> {
@@ -151,29 +183,19 @@ export class DirectoryStore implements ObjectStore {
   }
 
   private async makeDirectory(directory: string): Promise<void> {
-    if (this.madeDirectories.has(directory)) return;
-    await this.refuseIfGone();
-    const first = await mkdir(directory, { recursive: true });
-    // Also where somebody else made it: they may not have synced it yet.
-    const above = first === undefined ? undefined : dirname(first);
-    const root = dirname(join(this.location, "any"));
-    await syncFrom(above !== undefined && above.length < root.length ? above : root, directory);
-    this.madeDirectories.add(directory);
+    try {
+      await this.directories.make(directory);
+    } catch (error) {
+      const inTheWay = codeOf(error) === "EEXIST" || codeOf(error) === "ENOTDIR";
+      throw inTheWay ? notDirectory(directory, error) : error;
+    }
   }
 
-  /**
-   * Throws if a directory that was there is gone: a disk that is not mounted. What is made in its place would be hidden
-   * when it comes back, and missing in it.
-   */
-  private async refuseIfGone(): Promise<void> {
-    const known = [...this.madeDirectories].at(-1);
-    if (known === undefined) return;
+  private async explaining<T>(work: Promise<T>): Promise<T> {
     try {
-      await stat(known);
+      return await work;
     } catch (error) {
-      if (codeOf(error) === "ENOENT")
-        throw new Error(`the directory ${known} is gone`, { cause: error });
-      throw error;
+      throw this.explain(error, "");
     }
   }
 
@@ -191,10 +213,7 @@ export class DirectoryStore implements ObjectStore {
       case "EACCES":
       case "EPERM":
       case "EROFS":
-        return new ThinkbackError("repository", `no permission for ${join(this.location, name)}`, {
-          hint: "run as a user that owns the repository directory, or change its permissions",
-          cause: error,
-        });
+        return new StoreForbidden(join(this.location, name), error);
       case undefined:
       default:
         return error;
@@ -207,16 +226,6 @@ function notDirectory(path: string, cause: unknown): ThinkbackError {
     hint: "give another directory, or move away what is in its place",
     cause,
   });
-}
-
-async function writeDurably(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, "wx", 0o640);
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
 }
 
 async function readFully(
@@ -232,32 +241,4 @@ async function readFully(
     filled += bytesRead;
   }
   return bytes.subarray(0, filled);
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-/** Syncs each directory from `top` down to `bottom`, so that every new name on the way is durable. */
-async function syncFrom(top: string, bottom: string): Promise<void> {
-  let directory = bottom;
-  while (directory.length >= top.length) {
-    await syncDirectory(directory);
-    const parent = dirname(directory);
-    if (parent === directory) return;
-    directory = parent;
-  }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException | null)?.code;
-}
-
-function ignoreMissing(error: unknown): void {
-  if (codeOf(error) !== "ENOENT") throw error;
 }

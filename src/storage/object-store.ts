@@ -1,3 +1,6 @@
+import { ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
+
 /**
  * Where a repository lives: named immutable objects. test/storage/conformance.ts holds every implementation to this.
  *
@@ -29,6 +32,18 @@ export interface ObjectStore {
 
   /** Removes an object. Removing what is not there is not an error. */
   delete(name: string): Promise<void>;
+
+  /**
+   * Removes what the store itself has left behind, such as empty directories, and what puts have that were cut short and
+   * last wrote before `writtenBefore`. A put at the same time MUST survive. Absent where nothing is left behind.
+   */
+  tidy?(writtenBefore: Instant): Promise<void>;
+
+  /** Keeps some room aside, as far as there is any, for `putUrgently`. Absent where room cannot be kept. */
+  keepRoom?(): Promise<void>;
+
+  /** As `put`; if the store is full, with room that was kept aside: for what makes room again. */
+  putUrgently?(name: string, bytes: Uint8Array): Promise<void>;
 }
 
 export interface StoredObject {
@@ -50,13 +65,27 @@ export class ObjectMissing extends Error {
 }
 
 /** The store has no room left. Retrying does not help until somebody makes some. */
-export class StoreFull extends Error {
+export class StoreFull extends ThinkbackError {
+  /** @param location where there is no room */
   constructor(
     readonly objectName: string,
     cause: unknown,
     location = "the store",
   ) {
-    super(`no space left to write object ${objectName} in ${location}`, { cause });
+    super("full", `no space left in ${location} to write object ${objectName}`, {
+      hint: "make room there; in a repository `thinkback expire` deletes what the tiers do not keep",
+      cause,
+    });
+  }
+}
+
+/** The store may not be read or written so: a disk that is read-only, or another user's. Somebody has to change that. */
+export class StoreForbidden extends ThinkbackError {
+  constructor(what: string, cause: unknown) {
+    super("repository", `no permission for ${what}`, {
+      hint: "run as a user that owns the directory, change its permissions, or mount its disk so that it can be written",
+      cause,
+    });
   }
 }
 

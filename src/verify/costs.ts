@@ -24,6 +24,8 @@ export interface Standing {
   coverage: Map<string, TableCoverage>;
   /** Of the catalog; undefined if nothing says that it was read. */
   catalog: TableCoverage | undefined;
+  /** Of users and grants; undefined if they were never read. */
+  access: TableCoverage | undefined;
   bases: BaseInventory;
 }
 
@@ -36,8 +38,8 @@ export async function readStanding(
   const hidden = new Set([...damaged].filter((name) => kindOf(name) !== "base keys"));
   const store = new WithoutStore(listed, hidden);
   const view = await LogView.read(store);
-  const { tables, catalog } = await readAllCoverage(view);
-  return { store, view, coverage: tables, catalog, bases: await readBases(store) };
+  const { tables, catalog, access } = await readAllCoverage(view);
+  return { store, view, coverage: tables, catalog, access, bases: await readBases(store) };
 }
 
 /** Instants of a table, by its id; or instants whose catalog, and so everything, cannot be had. */

@@ -5,7 +5,9 @@
 import { ThinkbackError } from "../errors.js";
 import { catalogAt } from "../repository/catalog.js";
 import type { Evidence } from "../repository/evidence.js";
+import { type LookedAtPin, lookAtPins } from "../repository/kept-pins.js";
 import { LogView } from "../repository/log-view.js";
+import { listPins } from "../repository/pins.js";
 import { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { WithoutStore } from "../storage/without-store.js";
@@ -59,6 +61,8 @@ export interface VerifyReport {
   chainsFollowed: boolean;
   account: Account;
   gone: Gone;
+  /** Pins that do not keep any more what they were pinned for. */
+  lostPins: LookedAtPin[];
   /** What was read to its end. */
   read: ReadShare;
   /** Names of tables, by id: the last ones. */
@@ -113,6 +117,7 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
     chainsFollowed: isWhole,
     account: accountFor(listed, small, manifests, view, findings),
     gone: goneOf(listed, small),
+    lostPins: standing ? await lostPinsIn(standing) : [],
     read,
     names: standing ? await tableNames(standing) : new Map(),
   };
@@ -162,6 +167,14 @@ function readView(listed: ListedStore, findings: Findings): Promise<LogView | un
 function standingWithout(listed: ListedStore, findings: Findings): Promise<Standing | undefined> {
   const damaged = findings.all().map(({ object }) => object);
   return findings.during(() => readStanding(listed, damaged));
+}
+
+async function lostPinsIn({ store, view, coverage, catalog, access }: Standing) {
+  const looked = await new Findings().during(async () => {
+    const names = await catalogAt(view, Number.MAX_SAFE_INTEGER);
+    return lookAtPins(await listPins(store), { tables: coverage, catalog, access }, names);
+  });
+  return (looked ?? []).filter(({ losses }) => losses.length > 0);
 }
 
 async function tableNames({ view }: Standing): Promise<Map<string, string>> {

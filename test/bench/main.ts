@@ -12,6 +12,7 @@ import { startServer, type TestServer } from "../server/find-server.js";
 import type { Bench } from "./bench.js";
 import { benchCopy, benchCopyMemory } from "./copy.js";
 import { benchDump } from "./dump.js";
+import { benchEmptied } from "./emptied.js";
 import { benchExactness } from "./exactness.js";
 import { benchFold } from "./fold.js";
 import { benchFoldLimit } from "./fold-limit.js";
@@ -40,6 +41,7 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
   idle: benchIdle,
   dump: benchDump,
   start: benchStart,
+  emptied: benchEmptied,
 };
 
 const { values, positionals } = parseArgs({

@@ -20,6 +20,19 @@ test("a store that is slow for long makes ticks longer, up to the bound; one tha
   expect(noteAll(pace, times(80, 10))).toEqual([]);
 });
 
+test("a store that takes longer than the longest tick is met by that one after two segments", () => {
+  const pace = new TickPace({ minMs: 1000, maxMs: 10_000 });
+  expect(pace.note(25_000)).toBeUndefined();
+  expect(pace.note(49_000)).toEqual({
+    fromMs: 1000,
+    toMs: 10_000,
+    reason: "2 segments in a row took 25000 ms or longer",
+  });
+  expect(noteAll(pace, times(20, 25_000))).toEqual([]);
+  for (let i = 0; i < 10; i += 1)
+    expect(pace.note(i % 2 === 0 ? 25_000 : 9000)?.toMs).toBeUndefined();
+});
+
 test("one slow segment changes nothing, and without bounds nothing does", () => {
   const pace = new TickPace({ minMs: 1000, maxMs: 9000 });
   for (let i = 0; i < 10; i += 1) expect(noteAll(pace, [60_000, ...times(7, 50)])).toEqual([]);

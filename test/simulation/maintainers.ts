@@ -26,7 +26,11 @@ const settleMs = 60_000;
 const partBytesTargets = [150, 400];
 /** How far the clocks of two machines that maintain differ; the lease bears a minute. */
 const clocksDifferMs = 20_000;
+const clockBehindMs = 11_000;
 const pinsMax = 3;
+/** How often an instant is pinned at the age from which on it may be thinned, while a round is under way. */
+const edgeShare = 0.3;
+const dayMs = 86_400_000;
 const lagMsMax = 10_000;
 /** What was on its way when a process died has come by then. */
 const lateMs = 5000;
@@ -59,11 +63,15 @@ export class Maintainers {
   /** Those that run, by number. */
   private readonly running = new Map<number, ProcessLife>();
   private started = 0;
+  /** A machine whose clock is behind: what it takes to be younger than a day may be older. */
+  private readonly slow: [host: string, wall: WallClock];
 
   constructor(private readonly setup: MaintainersSetup) {
     const { time } = setup.world;
     this.walls = ["gamma", "delta"].map((host) => [host, new WallClock(time)]);
     this.walls[1]![1].jump(clocksDifferMs);
+    this.slow = ["epsilon", new WallClock(time)];
+    this.slow[1].jump(-clockBehindMs);
   }
 
   /** One round of maintenance, which may be killed, or stand still for a while. */
@@ -113,8 +121,11 @@ export class Maintainers {
   }
 
   /** Pins an instant, which need not be exact for every table; in place of another one, if there are many. */
-  async pin(at: number): Promise<void> {
+  async pin(asked: number): Promise<void> {
     const { world, declared, store } = this.setup;
+    const isAtEdge = world.random.next() < edgeShare;
+    if (isAtEdge) this.begin();
+    const at = isAtEdge ? this.edge() : asked;
     const names = [...declared.pins.keys()];
     if (names.length >= pinsMax) {
       const old = names[world.random.below(names.length)]!;
@@ -122,7 +133,9 @@ export class Maintainers {
       declared.unpin(old);
       await removePin(store, old, world.time.trueMs);
     }
-    const { life, repository, clock, owner, isBehind } = this.start();
+    const { life, repository, clock, owner, isBehind } = this.start(
+      isAtEdge ? this.slow : undefined,
+    );
     const name = `p${owner.process}`;
     const underLease = <T>(work: () => Promise<T>) =>
       withLease(repository.store, clock, owner, name, work);
@@ -136,16 +149,22 @@ export class Maintainers {
     this.end(name, life, isBehind, pinning);
   }
 
+  /** An instant that has just been a day old, or will be soon: what is older may be thinned away. */
+  private edge(): number {
+    const { random, time } = this.setup.world;
+    return time.trueMs - dayMs + random.below(60_000) - 30_000;
+  }
+
   /** Nothing of them goes on. */
   killAll(): void {
     for (const life of this.running.values()) life.kill();
   }
 
-  private start(): MaintainingProcess {
+  private start(on?: [host: string, wall: WallClock]): MaintainingProcess {
     const { world, putMs, description, process } = this.setup;
     const { random, time } = world;
     const { life, store: faulty } = process();
-    const [host, wall] = this.walls[random.below(this.walls.length)]!;
+    const [host, wall] = on ?? this.walls[random.below(this.walls.length)]!;
     this.started += 1;
     const number = this.started;
     this.running.set(number, life);

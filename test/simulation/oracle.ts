@@ -12,8 +12,10 @@ import {
   readAllCoverage,
   readCoverage,
 } from "../../src/repository/coverage-reader.js";
+import { lossesOf } from "../../src/repository/kept-pins.js";
 import { byPlaceInLog, isDisowned, listClaims } from "../../src/repository/log.js";
 import type { SegmentName } from "../../src/repository/names.js";
+import { listPins } from "../../src/repository/pins.js";
 import type { Repository } from "../../src/repository/repository.js";
 import { planRestore } from "../../src/restore/plan.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
@@ -62,6 +64,8 @@ interface Remembered {
 }
 
 const rememberedMax = 200;
+/** Tables are looked at only. */
+const noSystem = { catalog: undefined, access: undefined };
 
 export class Oracle {
   readonly violations: string[] = [];
@@ -160,6 +164,14 @@ export class Oracle {
     const { declared } = this.world;
     for (const name of this.pinned.keys()) {
       if (!declared?.pins.has(name)) this.pinned.delete(name);
+    }
+    for (const pin of await listPins(this.store)) {
+      if (declared?.pins.get(pin.name) !== pin.at) continue;
+      for (const { table, is } of lossesOf(pin, { tables: this.coverage.tables, ...noSystem })) {
+        const isTaken = is === "thinned away" || is === "let go";
+        if (isTaken && this.coverage.tables.has(table))
+          this.violate(`pin ${pin.name}: ${table} is ${is}`);
+      }
     }
     for (const [name, instant] of declared?.pins ?? []) {
       const before = this.pinned.get(name);

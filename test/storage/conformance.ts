@@ -32,6 +32,11 @@ async function race(stores: ObjectStore[], name: string, writers: number): Promi
   return winners;
 }
 
+/** Lets others go first, so many times. */
+async function pause(turns: number): Promise<void> {
+  for (let turn = 0; turn < turns; turn += 1) await new Promise((done) => setImmediate(done));
+}
+
 export function storeConformance(kind: string, make: () => Promise<StorePair>): void {
   describe(kind, () => {
     let pair: StorePair;
@@ -242,6 +247,31 @@ export function storeConformance(kind: string, make: () => Promise<StorePair>): 
         for (const name of ["never", "d", "d/two/below"]) await store.delete(name);
         expect(await store.size("d/one")).toBeUndefined();
         expect(await namesOf(store, "")).toEqual(["d/two"]);
+      });
+
+      test("of all that lies somewhere loses no put into the same place by another process", async () => {
+        for (let round = 0; round < 100; round += 1) {
+          const place = `a/${round % 3}/b`;
+          await pair.first.put(`${place}/old`, text("x"));
+          const deleting = pause(round % 7).then(() => pair.first.delete(`${place}/old`));
+          await Promise.all([pair.second.put(`${place}/new`, text(`${round}`)), deleting]);
+          expect((await pair.first.get(`${place}/new`)).toString()).toBe(`${round}`);
+          await pair.second.delete(`${place}/new`);
+        }
+        expect(await namesOf(store, "")).toEqual([]);
+      });
+    });
+
+    describe("tidy", () => {
+      test("leaves every object, and loses no put at the same time", async () => {
+        await store.put("kept/deep/down", text("x"));
+        for (let round = 0; round < 30; round += 1) {
+          const names = ["p/q/r", "p/s", "kept/deep/2"].map((name) => `${name}-${round}`);
+          const tidying = [pair.second.tidy?.(0), pair.first.tidy?.(0)];
+          await Promise.all([...names.map((name) => store.put(name, text("x"))), ...tidying]);
+          expect(await namesOf(pair.second, "")).toEqual(["kept/deep/down", ...names].sort());
+          await Promise.all(names.map((name) => pair.second.delete(name)));
+        }
       });
     });
   });

@@ -1,5 +1,6 @@
+import { rmSync } from "node:fs";
 import * as fs from "node:fs/promises";
-import { mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -96,9 +97,10 @@ describe("DirectoryStore on a file system that fails", () => {
     failAt(at, code);
     const error: unknown = await store.put("log/second", Buffer.from("2")).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(StoreFull);
-    expect((error as Error).message).toBe(
-      `no space left to write object log/second in ${directory}`,
-    );
+    expect(error).toMatchObject({
+      code: "full",
+      message: `no space left in ${directory} to write object log/second`,
+    });
     faults.before = () => undefined;
     expect(await readdir(join(directory, "log"))).toEqual(["first"]);
     await store.put("log/second", Buffer.from("2"));
@@ -120,7 +122,7 @@ describe("DirectoryStore on a file system that fails", () => {
       );
     };
     await store.put("log/ordered", Buffer.from("x"));
-    expect(seen.filter((step) => !step.startsWith("close"))).toEqual([
+    expect(seen.filter((step) => !/^(close|stat) /.test(step))).toEqual([
       "writeFile temporary",
       "sync temporary",
       "link /log/ordered",
@@ -176,11 +178,125 @@ describe("DirectoryStore on a file system that fails", () => {
     expect((error as Error).message).toContain(join(directory, "writers"));
   });
 
-  test("a directory that went away is told, and not made again", async () => {
-    await rm(join(directory, "log"), { recursive: true });
+  test("a store that went away is told, and not made again", async () => {
+    await rename(directory, `${directory}.away`);
     const put = store.put("log/second", Buffer.from("x"));
-    await expect(put).rejects.toThrow(`the directory ${join(directory, "log")} is gone`);
+    await expect(put).rejects.toThrow(`the directory ${directory} is gone`);
+    await expect(readdir(directory)).rejects.toThrow("ENOENT");
+    // Where a disk was mounted, an empty directory is left.
+    await mkdir(directory);
+    await expect(store.put("bases/a", Buffer.from("x"))).rejects.toThrow("is gone");
     expect(await readdir(directory)).toEqual([]);
+    await rm(directory, { recursive: true });
+    await rename(`${directory}.away`, directory);
+    await store.put("log/second", Buffer.from("x"));
+    expect(await namesOf(store, "")).toEqual(["log/first", "log/second"]);
+  });
+
+  test("directories go with the last object in them, and come again", async () => {
+    await store.put("bases/t/1/part", Buffer.from("x"));
+    await store.put("bases/t/2/part", Buffer.from("x"));
+    await store.delete("bases/t/1/part");
+    expect(await readdir(join(directory, "bases", "t"))).toEqual(["2"]);
+    await store.delete("bases/t/2/part");
+    expect(await readdir(directory)).toEqual(["log"]);
+    await store.delete("log/first");
+    expect(await readdir(directory)).toEqual([]);
+    await store.put("bases/t/1/part", Buffer.from("y"));
+    expect((await store.get("bases/t/1/part")).toString()).toBe("y");
+  });
+
+  test.each(["open", "writeFile", "link"])(
+    "a put whose directory is removed before %s makes it anew, durably",
+    async (at) => {
+      await store.put("a/b/first", Buffer.from("1"));
+      let isRemoved = false;
+      const synced: string[] = [];
+      faults.before = (operation, path) => {
+        if (operation === "sync" && isRemoved && !path.includes(".tmp-"))
+          synced.push(path.slice(directory.length));
+        const isTemporary = path.includes(".tmp-") || operation === "link";
+        if (isRemoved || operation !== at || !isTemporary) return;
+        isRemoved = true;
+        rmSync(join(directory, "a"), { recursive: true });
+      };
+      await store.put("a/b/second", Buffer.from("2"));
+      expect(isRemoved).toBe(true);
+      expect(await namesOf(store, "a/")).toEqual(["a/b/second"]);
+      expect(synced).toEqual(["/a/b", "/a", "", "/a/b"]);
+    },
+  );
+
+  test("a put into a directory that another process made anew syncs that as well", async () => {
+    await store.put("a/b/first", Buffer.from("1"));
+    await rm(join(directory, "a"), { recursive: true });
+    await mkdir(join(directory, "a", "b"), { recursive: true });
+    const synced: string[] = [];
+    faults.before = (operation, path) => {
+      if (operation === "sync" && !path.includes(".tmp-"))
+        synced.push(path.slice(directory.length));
+    };
+    await store.put("a/b/second", Buffer.from("2"));
+    expect(synced).toEqual(["/a/b", "/a/b", "/a", ""]);
+  });
+
+  test("an object that is deleted with its directory at once was put, and does not come back", async () => {
+    faults.before = (operation, path) => {
+      if (operation !== "open" || path !== join(directory, "log")) return;
+      rmSync(path, { recursive: true, force: true });
+    };
+    await store.put("log/second", Buffer.from("2"));
+    expect(await namesOf(store, "")).toEqual([]);
+  });
+
+  test("what makes room is written with room kept aside; no listing shows that", async () => {
+    await store.keepRoom();
+    const reserved = (await readdir(directory)).filter((name) => name.startsWith(".reserve-"));
+    expect(reserved).toHaveLength(16);
+    expect(await namesOf(store, "")).toEqual(["log/first"]);
+    let blocks = 3;
+    const isReserved = async () =>
+      (await readdir(directory)).filter((name) => name.startsWith(".reserve-")).length;
+    faults.before = (operation) => {
+      if (operation === "writeFile" && (blocks -= 1) >= 0) throw fault("ENOSPC");
+    };
+    await store.putUrgently("leases/1", Buffer.from("x"));
+    expect(await isReserved()).toBe(13);
+    await store.keepRoom();
+    expect(await isReserved()).toBe(16);
+    failAt("writeFile", "ENOSPC");
+    await expect(store.putUrgently("leases/2", Buffer.from("x"))).rejects.toThrow(StoreFull);
+    expect(await isReserved()).toBe(0);
+    await store.keepRoom();
+    expect(await isReserved()).toBe(0);
+  });
+
+  test("tidy removes what is empty, and what was left of old puts; not what is not the store's", async () => {
+    for (const empty of ["bases/t/1", "bases/t/2", "folded/3", "log/2"])
+      await mkdir(join(directory, empty), { recursive: true });
+    await mkdir(join(directory, ".snapshots"));
+    await mkdir(join(directory, "lost+found"));
+    await mkdir(join(directory, "readers"));
+    const now = Date.now();
+    for (const [place, age] of [
+      ["readers/.tmp-old", 2],
+      ["log/.tmp-young", 0],
+      ["log/notes (1)", 2],
+    ] as const) {
+      await writeFile(join(directory, place), "x");
+      await utimes(
+        join(directory, place),
+        (now - age * 86_400_000) / 1000,
+        now / 1000 - age * 86_400,
+      );
+    }
+    await store.tidy(now - 86_400_000);
+    expect((await readdir(directory)).sort()).toEqual([".snapshots", "log", "lost+found"]);
+    expect((await readdir(join(directory, "log"))).sort()).toEqual([
+      ".tmp-young",
+      "first",
+      "notes (1)",
+    ]);
   });
 
   test("a directory that does not exist holds nothing", async () => {

@@ -1,0 +1,58 @@
+/** Whether pins hold: what each was pinned for has to be restorable still. */
+import { asOf } from "./as-of.js";
+import type { Catalog } from "./catalog.js";
+import { intervalAt, isKeptAt, isSystemTable, isWhole, type TableCoverage } from "./coverage.js";
+import type { Coverage } from "./coverage-reader.js";
+import type { Pin } from "./pins.js";
+
+/** What a pin does not keep any more, of a table or of what is watched as tables are. */
+export interface PinLoss {
+  /** The table's id; or "catalog", "access". */
+  table: string;
+  /** What it is now at the pinned instant: a word or two. */
+  is: string;
+}
+
+/** A pin, and what it does not keep any more, with the names of the tables. */
+export interface LookedAtPin extends Pin {
+  losses: (PinLoss & { name: string })[];
+}
+
+/** @param catalog what says the names of tables */
+export function lookAtPins(pins: Pin[], coverage: Coverage, catalog: Catalog): LookedAtPin[] {
+  const names = new Map(catalog.tables().map(({ id, db, name }) => [id, `${db}.${name}`]));
+  return pins.map((pin) => {
+    const losses = lossesOf(pin, coverage).map((loss) => {
+      const name = isSystemTable(loss.table) ? `(${loss.table})` : names.get(loss.table);
+      return { ...loss, name: name ?? loss.table };
+    });
+    return { ...pin, losses };
+  });
+}
+
+/** What of `pin` does not hold; nothing, if it holds. */
+export function lossesOf(pin: Pin, coverage: Coverage): PinLoss[] {
+  const losses: PinLoss[] = [];
+  for (const [table, promised] of Object.entries(pin.classes ?? {})) {
+    const of = isSystemTable(table) ? coverage[table] : coverage.tables.get(table);
+    const is = lossOf(of, pin.at, promised);
+    if (is !== undefined) losses.push({ table, is });
+  }
+  return losses;
+}
+
+function lossOf(
+  coverage: TableCoverage | undefined,
+  at: number,
+  promised: string,
+): string | undefined {
+  if (promised === "unwatched" || promised === "damaged") return undefined;
+  const interval = coverage && intervalAt(coverage, at);
+  const isThere = isWhole(interval) && isKeptAt(interval!, at);
+  if (isThere && (interval!.class === "exact" || promised !== "exact")) return undefined;
+  // Of a gap either end will do.
+  const sides = (["before", "after"] as const).map((side) => asOf(coverage, at, side));
+  if (promised === "gap" && sides.some(({ instant }) => instant !== undefined)) return undefined;
+  if (isWhole(interval) && !isThere) return "thinned away";
+  return interval && interval.class !== "unwatched" ? interval.class : "let go";
+}

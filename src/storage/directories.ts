@@ -1,0 +1,189 @@
+/**
+ * The directories below a DirectoryStore: made when an object needs one, removed when the last object has gone.
+ *
+ * Invariant: a directory that holds an acknowledged object is durable in its parents, up to the store's own; and the
+ * store's own is never made anew in the place of a disk that is away. Break the first and a power cut loses objects;
+ * break the second and objects are written to the wrong disk.
+ *
+ * Another process may remove a directory as soon as it is empty, also between the moment that it was made for an object
+ * and the moment that the object is put there. Whoever puts then meets ENOENT, calls `forget`, and begins again.
+ */
+import { type BigIntStats, constants } from "node:fs";
+import { mkdir, open, readdir, rmdir, stat, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Instant } from "../instant.js";
+import { isName } from "./object-store.js";
+
+/** Temporary files begin so; object names cannot begin with a dot. */
+export const temporaryPrefix = ".tmp-";
+
+/** At most so many directories are remembered, because a process may make new ones for years. */
+const rememberedMax = 1000;
+
+export class Directories {
+  private readonly root: string;
+  /** Which directory stood at the root when it was first used. */
+  private rootIdentity: string | undefined;
+  /** Directories known to be durable in their parents, by path, and which directory that was. */
+  private readonly durable = new Map<string, string>();
+
+  constructor(location: string) {
+    this.root = dirname(join(location, "any"));
+  }
+
+  /** Makes `directory` and what it lies in, durably, unless that is known to be done. */
+  async make(directory: string): Promise<void> {
+    if (this.durable.has(directory)) return;
+    await this.refuseIfGone();
+    const first = await makeAll(directory);
+    this.rootIdentity ??= await identityAt(this.root);
+    // Also where somebody else made it: they may not have synced it yet.
+    const above = first === undefined ? this.root : dirname(first);
+    await this.syncUp(directory, above.length < this.root.length ? above : this.root);
+  }
+
+  /** Makes a new name in `directory` durable. */
+  async sync(directory: string): Promise<void> {
+    try {
+      const known = this.durable.get(directory);
+      const identity = await syncDirectory(directory);
+      // Somebody removed it and made it anew since, and may not have synced that yet.
+      if (identity !== known) await this.syncUp(directory, this.root);
+    } catch (error) {
+      // The object has been deleted already, and its directory with it.
+      if (codeOf(error) !== "ENOENT") throw error;
+    }
+  }
+
+  /** Looks at `directory` again before the next put into it. */
+  forget(directory: string): void {
+    this.durable.delete(directory);
+  }
+
+  /** Removes `directory` and what it lies in as far as they are empty, durably. */
+  async removeEmpty(directory: string): Promise<void> {
+    let left = directory;
+    while (left !== this.root && (await removeIfEmpty(left))) {
+      this.forget(left);
+      left = dirname(left);
+    }
+    await syncDirectory(left).catch(ignoreMissing);
+  }
+
+  /** Removes every empty directory, and the temporary files that were last written before an instant. */
+  async tidy(writtenBefore: Instant): Promise<void> {
+    await this.tidyBelow(this.root, writtenBefore);
+    this.durable.clear();
+  }
+
+  /** Returns true if `directory` is gone afterwards. */
+  private async tidyBelow(directory: string, writtenBefore: Instant): Promise<boolean> {
+    if (directory !== this.root && (await removeIfEmpty(directory))) return true;
+    let left = 0;
+    for (const entry of await entriesOf(directory)) {
+      const path = join(directory, entry.name);
+      if (entry.isDirectory() && isName(entry.name)) {
+        if (await this.tidyBelow(path, writtenBefore)) continue;
+      } else if (entry.name.startsWith(temporaryPrefix)) {
+        if (await removeIfOld(path, writtenBefore)) continue;
+      }
+      left += 1;
+    }
+    return left === 0 && directory !== this.root && removeIfEmpty(directory);
+  }
+
+  /**
+   * Throws if the store's own directory, which was there, is gone: a disk that is not mounted. What is made in its place
+   * would be hidden when it comes back, and missing in it. A disk that came back may have another number.
+   */
+  private async refuseIfGone(): Promise<void> {
+    if (this.rootIdentity === undefined) return;
+    const now = await identityAt(this.root).catch(ignoreMissing);
+    if (now === this.rootIdentity) return;
+    if (now === undefined || (await entriesOf(this.root)).length === 0) {
+      throw new Error(`the directory ${this.root} is gone`);
+    }
+    this.rootIdentity = now;
+  }
+
+  /** Syncs each directory from `bottom` up to `top`, so that every new name on the way is durable. */
+  private async syncUp(bottom: string, top: string): Promise<void> {
+    const identity = await syncDirectory(bottom);
+    for (let at = bottom; at !== dirname(at) && at.length > top.length; ) {
+      at = dirname(at);
+      await syncDirectory(at);
+    }
+    if (this.durable.size >= rememberedMax) this.durable.clear();
+    this.durable.set(bottom, identity);
+  }
+}
+
+/**
+ * Makes a directory and what it lies in, and returns the first that was not there. Node's own way of doing so says of a
+ * disk that is read-only that the directory is missing.
+ */
+async function makeAll(directory: string): Promise<string | undefined> {
+  try {
+    await mkdir(directory);
+    return directory;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST" && (await stat(directory)).isDirectory()) return undefined;
+    if (codeOf(error) !== "ENOENT") throw error;
+  }
+  const first = await makeAll(dirname(directory));
+  await mkdir(directory).catch(ignoreExisting);
+  return first ?? directory;
+}
+
+function ignoreExisting(error: unknown): void {
+  if (codeOf(error) !== "EEXIST") throw error;
+}
+
+/** Returns false if it is not empty, or cannot be removed: that costs a little room, and nothing else. */
+async function removeIfEmpty(directory: string): Promise<boolean> {
+  try {
+    await rmdir(directory);
+    return true;
+  } catch (error) {
+    return codeOf(error) === "ENOENT";
+  }
+}
+
+async function removeIfOld(path: string, writtenBefore: Instant): Promise<boolean> {
+  const found = await stat(path).catch(ignoreMissing);
+  if (found && found.mtimeMs >= writtenBefore) return false;
+  await unlink(path).catch(ignoreMissing);
+  return true;
+}
+
+async function entriesOf(directory: string) {
+  return (await readdir(directory, { withFileTypes: true }).catch(ignoreMissing)) ?? [];
+}
+
+/** Returns which directory it was. */
+async function syncDirectory(directory: string): Promise<string> {
+  const handle = await open(directory, constants.O_RDONLY);
+  try {
+    await handle.sync();
+    return identityOf(await handle.stat({ bigint: true }));
+  } finally {
+    await handle.close();
+  }
+}
+
+async function identityAt(directory: string): Promise<string> {
+  return identityOf(await stat(directory, { bigint: true }));
+}
+
+/** Tells a directory from one that is made later in its place: file systems use the numbers of inodes again. */
+function identityOf({ dev, ino, birthtimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${birthtimeNs}`;
+}
+
+export function codeOf(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException | null)?.code;
+}
+
+export function ignoreMissing(error: unknown): undefined {
+  if (codeOf(error) !== "ENOENT") throw error;
+}
