@@ -9,8 +9,10 @@
  * everything written before its opening is known to have been delivered. Break it and a feed that is seconds behind is
  * called complete (seen: 18,092 of 60,000 changes).
  */
+
+import { fieldName, JsonText, RowPlaces } from "../json-bytes.js";
 import type { Connection, ResponseStream } from "./connection.js";
-import { r, tableTerm } from "./reql.js";
+import { r, tableTerm, valueTerm } from "./reql.js";
 import type { TableReference } from "./source.js";
 import { checkIdentity } from "./walk.js";
 
@@ -29,8 +31,8 @@ interface OpenFence {
 
 /** What fences are laid over: enough of the table to reach every hash shard that holds documents. */
 interface Sample {
-  /** Undefined: the table is so small that the fence is laid over all of it. */
-  keys: unknown[] | undefined;
+  /** JSON texts. Undefined: the table is so small that the fence is laid over all of it. */
+  keys: Buffer[] | undefined;
   /** The reach of the first fence laid over it. */
   reach: number | undefined;
 }
@@ -40,7 +42,7 @@ const keysPerShard = 4;
 /** A table of at most so many documents is fenced whole, because some of its hash shards may be empty. */
 const wholeDocumentsMax = 256;
 /** Greater than any key that a table has: where it is among the keys, no hash shard is at its end with its last document. */
-const keyBeyond = "\u{10ffff}".repeat(31);
+const keyBeyond = Buffer.from(`"${"\u{10ffff}".repeat(31)}"`);
 const hashShardsPerShard = 8;
 const triesMax = 3;
 /** A fence whose keys are written to keeps those changes at the server; after so many changes it is replaced. */
@@ -151,7 +153,7 @@ export class FenceChain {
     }
   }
 
-  private async openOver(keys: unknown[] | undefined): Promise<OpenFence> {
+  private async openOver(keys: Buffer[] | undefined): Promise<OpenFence> {
     let release: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => {
       release = resolve;
@@ -190,9 +192,9 @@ function isState(row: unknown): row is { state: string } {
 }
 
 /** Changes of the keys are left out; rows are {state} or {new_val: {<primary key>}}. */
-function fenceTerm(table: TableReference, keys: unknown[] | undefined) {
+function fenceTerm(table: TableReference, keys: Buffer[] | undefined) {
   const over = keys
-    ? tableTerm(table).getAll!(...keys.map((key) => r.expr(key, 100)))
+    ? tableTerm(table).getAll!(...keys.map(valueTerm))
     : tableTerm(table).between!(r.minval, r.maxval);
   return over.changes!({
     squash: false,
@@ -212,13 +214,14 @@ async function takeSample(connection: Connection, table: TableReference): Promis
   const { primaryKey } = table;
   const options = { max_batch_rows: keysPerShard, first_batch_scaledown_factor: 1 };
   const stream = connection.stream(tableTerm(table).pluck!(primaryKey), options);
-  let keys: unknown[] | undefined;
+  const rows = new RowPlaces();
+  let keys: Buffer[] | undefined;
   let documents = 0;
   try {
-    for await (const response of stream) {
-      const rows = response.rows() as Record<string, unknown>[];
-      keys ??= [...rows.map((row) => row[primaryKey]), keyBeyond];
-      documents += rows.length;
+    for await (const { bytes, firstRow } of stream) {
+      new JsonText(bytes).cutRows(firstRow, fieldName(primaryKey), rows);
+      keys ??= [...rows.values(bytes), keyBeyond];
+      documents += rows.count;
       if (documents > wholeDocumentsMax) return { keys, reach: undefined };
     }
   } finally {

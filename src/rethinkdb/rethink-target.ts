@@ -80,7 +80,7 @@ export class RethinkTarget implements Target {
     const what = `write to ${table.db}.${table.name}`;
     const connection = this.idle.pop() ?? (await this.connect());
     try {
-      const response = await connection.answer(insertText(table, documents));
+      const response = await connection.answer(insertTerm(table, documents));
       const summary = response.rows()[0] as WriteSummary;
       const stored = summary.inserted + summary.replaced + summary.unchanged;
       if (summary.errors > 0 || stored !== documents.length) {
@@ -212,13 +212,19 @@ export class RethinkTarget implements Target {
 
 const terms = { db: 14, table: 15, insert: 56, json: 98 } as const;
 
-/** The documents travel as one JSON text, which the server parses at once, instead of as a tree of terms. */
-function insertText(table: TableName, documents: Buffer[]): string {
-  const texts = documents.map((document) => document.toString("utf8"));
+/**
+ * The documents travel as one JSON text, which the server parses at once, instead of as a tree of terms. Each character
+ * of the texts here is a byte, so that documents go back as they came: not all of them are UTF-8.
+ */
+function insertTerm(table: TableName, documents: Buffer[]): Buffer {
+  const texts = documents.map((document) => document.toString("latin1"));
   const json = JSON.stringify(`[${texts.join(",")}]`);
   const tableText = `[${terms.table},[[${terms.db},[${JSON.stringify(table.db)}]],${JSON.stringify(table.name)}]]`;
   const options = '{"durability":"soft","conflict":"replace","ignore_write_hook":true}';
-  return `[${terms.insert},[${tableText},[${terms.json},[${json}]]],${options}]`;
+  return Buffer.from(
+    `[${terms.insert},[${tableText},[${terms.json},[${json}]]],${options}]`,
+    "latin1",
+  );
 }
 
 function grantTerm(user: string, { db, table }: GrantScope, permissions: object): Term {

@@ -105,8 +105,8 @@ function targetOf({ host, port }: TestServer): RethinkTarget {
 }
 
 /** The terms of inserts, in batches as a restore makes them. */
-function insertsOf(db: string, table: string, rows: Row[]): string[] {
-  const inserts: string[] = [];
+function insertsOf(db: string, table: string, rows: Row[]): Buffer[] {
+  const inserts: Buffer[] = [];
   let batch: string[] = [];
   let bytes = 0;
   const close = () => {
@@ -115,7 +115,7 @@ function insertsOf(db: string, table: string, rows: Row[]): string[] {
     const term = r.db(db).table(table).insert(documents, options) as unknown as {
       build(): unknown;
     };
-    inserts.push(JSON.stringify(term.build()));
+    inserts.push(Buffer.from(JSON.stringify(term.build())));
     batch = [];
     bytes = 0;
   };
@@ -128,7 +128,7 @@ function insertsOf(db: string, table: string, rows: Row[]): string[] {
   return inserts;
 }
 
-async function bareInsert(server: TestServer, inserts: string[]): Promise<number> {
+async function bareInsert(server: TestServer, inserts: Buffer[]): Promise<number> {
   const target = targetOf(server);
   const dial = dialer(parseAddress(`rethinkdb://${server.host}:${server.port}`), "target");
   const name = { db: "bench", name: "bare" };
@@ -150,9 +150,9 @@ async function bareInsert(server: TestServer, inserts: string[]): Promise<number
   await Promise.all(
     open.map(async (connection) => {
       while (next < inserts.length) {
-        const text = inserts[next]!;
+        const insert = inserts[next]!;
         next += 1;
-        await connection.answer(text);
+        await connection.answer(insert);
       }
     }),
   );
