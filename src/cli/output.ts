@@ -6,25 +6,31 @@ import { formatInstant, type Instant } from "../instant.js";
 export interface Output {
   json: boolean;
   /** A result for people. Not printed with --json. */
-  line(text: string): void;
+  line(text: string | Buffer): void;
   /** The one result of the command, for machines. Printed with --json only. */
   result(value: object): void;
+  /** The same, given as JSON text. */
+  resultText(json: string): void;
   /** Something to know that is not the result. */
   note(text: string): void;
 }
 
 export function terminalOutput(json: boolean): Output {
+  const resultText = (text: string) => {
+    if (json) process.stdout.write(`${text}\n`);
+  };
   return {
     json,
     line: (text) => {
-      if (!json) process.stdout.write(`${text}\n`);
+      if (!json) process.stdout.write(Buffer.concat([Buffer.from(text), newline]));
     },
-    result: (value) => {
-      if (json) process.stdout.write(`${JSON.stringify(value)}\n`);
-    },
+    result: (value) => resultText(JSON.stringify(value)),
+    resultText,
     note: (text) => void process.stderr.write(`${text}\n`),
   };
 }
+
+const newline = Buffer.from("\n");
 
 /** A table without lines: columns padded with blanks, numbers to the right. */
 export function formatTable(head: string[], rows: (string | number)[][]): string {
