@@ -3,6 +3,8 @@
  * The input is compact JSON as RethinkDB writes it (no blanks between tokens); every function throws on text that
  * is not, rather than return a wrong slice.
  */
+import { jsonOfText } from "./server-text.js";
+
 const quote = 0x22;
 const backslash = 0x5c;
 const comma = 0x2c;
@@ -71,6 +73,10 @@ export class RowPlaces {
 
   value(bytes: Buffer, row: number): Buffer {
     return bytes.subarray(this.offsets[4 * row + 2], this.offsets[4 * row + 3]);
+  }
+
+  values(bytes: Buffer): Buffer[] {
+    return Array.from({ length: this.count }, (_, row) => this.value(bytes, row));
   }
 }
 
@@ -237,10 +243,10 @@ export function hasAt(bytes: Buffer, at: number, text: Buffer): boolean {
 
 /** A field name as the server writes it in JSON text, quotes included. */
 export function fieldName(name: string): Buffer {
-  // The server's escapes have upper-case digits.
+  // The server escapes control characters only, and with upper-case digits.
   const text = JSON.stringify(name).replace(
-    /\\u([0-9a-f]{4})/g,
-    (_, digits: string) => `\\u${digits.toUpperCase()}`,
+    /\\(?:u(00[0-9a-f]{2})|.)/gs,
+    (escape, digits?: string) => (digits === undefined ? escape : `\\u${digits.toUpperCase()}`),
   );
-  return Buffer.from(text);
+  return jsonOfText(text);
 }

@@ -1,11 +1,12 @@
 import { ThinkbackError } from "./errors.js";
+import { surrogateBytes } from "./server-text.js";
 
 /**
  * The one order of primary keys: the server's own index order, arrays < booleans < numbers < binary < times < strings,
- * strings by their UTF-8 bytes. Every sorted object of a repository is in this order.
+ * strings by their bytes. Every sorted object of a repository is in this order.
  *
  * An order code is a string of char codes 0 to 255, so that `<` on order codes is the order of keys, and equal codes
- * mean equal keys. It follows the server's encoding of primary keys (datum.cc, `print_primary`), without the
+ * mean equal keys. It is made of bytes: strings that are not UTF-8 are keys, too. It follows the server's encoding of primary keys (datum.cc, `print_primary`), without the
  * decimal text that the server appends to numbers.
  */
 export type OrderCode = string;
@@ -14,8 +15,24 @@ export type OrderCode = string;
 export function orderCode(key: Buffer): OrderCode {
   if (key[0] === 0x22 && !key.includes(0x5c))
     return `S${key.toString("latin1", 1, key.length - 1)}`;
-  return codeOfValue(JSON.parse(key.toString("utf8")));
+  return codeOfValue(JSON.parse(inBytes(key.toString("latin1"))));
 }
+
+/** JSON text of which each character is a byte, of what it stands for too: an escape may stand for several. */
+function inBytes(text: string): string {
+  if (!text.includes("\\u")) return text;
+  return text.replace(escapes, (escape, pair?: string, unit?: string) => {
+    const digits = pair ?? unit;
+    if (digits === undefined) return escape;
+    const units = digits.split("\\u").map((one) => Number.parseInt(one, 16));
+    if (units[0]! < 0x80) return escape;
+    if (pair === undefined && units[0]! >> 11 === 0b11011) return surrogateBytes(units[0]!);
+    return Buffer.from(String.fromCharCode(...units)).toString("latin1");
+  });
+}
+
+const escapes =
+  /\\(?:u([dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|.)/gs;
 
 /**
  * Less than 0, 0 or greater than 0, as the order code of `a` is less than that of `b`, equal or greater. Makes no codes
@@ -57,7 +74,7 @@ function compareBytes(a: Buffer, b: Buffer, margin: number): number {
 }
 
 function codeOfValue(key: unknown): OrderCode {
-  if (typeof key === "string") return `S${Buffer.from(key, "utf8").toString("latin1")}`;
+  if (typeof key === "string") return `S${key}`;
   if (typeof key === "number") return codeOfNumber(key);
   if (typeof key === "boolean") return key ? "Bt" : "Bf";
   if (Array.isArray(key)) return `A${key.map((item) => `${codeOfValue(item)}\0`).join("")}`;

@@ -6,31 +6,37 @@ import { formatInstant, type Instant } from "../instant.js";
 export interface Output {
   json: boolean;
   /** A result for people. Not printed with --json. */
-  line(text: string): void;
+  line(text: string | Buffer): void;
   /** The one result of the command, for machines. Printed with --json only. */
   result(value: object): void;
+  /** The same, given as JSON text. */
+  resultText(json: string): void;
   /** Something to know that is not the result. */
   note(text: string): void;
 }
 
 /** Where a process writes. */
 export interface Streams {
-  stdout: { write(text: string): unknown };
+  stdout: { write(text: string | Uint8Array): unknown };
   stderr: { write(text: string): unknown };
 }
 
 export function terminalOutput(json: boolean, { stdout, stderr }: Streams = process): Output {
+  const resultText = (text: string) => {
+    if (json) stdout.write(`${text}\n`);
+  };
   return {
     json,
     line: (text) => {
-      if (!json) stdout.write(`${text}\n`);
+      if (!json) stdout.write(Buffer.concat([Buffer.from(text), newline]));
     },
-    result: (value) => {
-      if (json) stdout.write(`${JSON.stringify(value)}\n`);
-    },
+    result: (value) => resultText(JSON.stringify(value)),
+    resultText,
     note: (text) => void stderr.write(`${text}\n`),
   };
 }
+
+const newline = Buffer.from("\n");
 
 /** Said where a command waits for the capture to prove an instant. */
 export const waitingText =

@@ -7,6 +7,7 @@ import { classText } from "../restore/inexact.js";
 import { planRestore } from "../restore/plan.js";
 import type { RestoreRequest } from "../restore/request.js";
 import { whenProven } from "../restore/when-proven.js";
+import { jsonOfText, textOfJson } from "../server-text.js";
 import { gapOption } from "./gap-option.js";
 import { type Output, waitingText } from "./output.js";
 
@@ -54,22 +55,23 @@ export async function showCommand(
       },
     );
   }
-  output.line(JSON.stringify(JSON.parse(version.document.toString()), null, 2));
-  output.result({
+  // Parsed and written anew, a document would lose the sign of -0.0, and deep nesting would be refused.
+  output.line(version.document);
+  const said = JSON.stringify({
     table: name,
-    key: JSON.parse(version.key.toString()) as unknown,
     at: formatInstant(instant),
     class: of,
     lateMs: lateMs ?? null,
     captured: formatInstant(version.time),
-    document: JSON.parse(version.document.toString()) as unknown,
   });
+  const [keyText, document] = [version.key, version.document].map(textOfJson);
+  output.resultText(`${said.slice(0, -1)},"key":${keyText},"document":${document}}`);
 }
 
 function keyBytes(key: string): Buffer {
   try {
-    return Buffer.from(JSON.stringify(JSON.parse(key)));
+    return jsonOfText(JSON.stringify(JSON.parse(key)));
   } catch {
-    return Buffer.from(JSON.stringify(key));
+    return jsonOfText(JSON.stringify(key));
   }
 }

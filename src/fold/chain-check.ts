@@ -8,6 +8,7 @@ import type { BaseManifest } from "../repository/base.js";
 import { intervalAt, isWhole, type TableCoverage } from "../repository/coverage.js";
 import type { Evidence } from "../repository/evidence.js";
 import type { Version } from "../repository/lines.js";
+import { textOfJson } from "../server-text.js";
 
 /** One break is proof enough; more only say where else. */
 const breaksMax = 100;
@@ -29,7 +30,7 @@ export class ChainCheck {
     if (stored === after.previous) return;
     this.breaks.push({
       table: this.coverage.table,
-      key: after.key.toString("utf8"),
+      key: textOfJson(after.key),
       before: Math.max(before?.time ?? 0, this.base.instant),
       at,
       sequence: after.sequence,

@@ -9,7 +9,7 @@ import type { BaseManifest } from "../repository/base.js";
 import { openPart, partCursor } from "../repository/base-reader.js";
 import type { BaseWriter } from "../repository/base-writer.js";
 import {
-  codeOfKey,
+  codeOfText,
   mergeLatest,
   type OnSuccession,
   type VersionCursor,
@@ -40,7 +40,7 @@ export async function foldParts(fold: PartsFold): Promise<number> {
   let behindChanged = false;
   for (const [i, part] of base.parts.entries()) {
     const isLast = i === base.parts.length - 1;
-    const end = isLast ? undefined : codeOfKey(Buffer.from(part.lastKey), part.name);
+    const end = isLast ? undefined : codeOfText(part.lastKey, part.name);
     const { next } = log;
     const isChanged = next !== undefined && (end === undefined || next <= end);
     if (isChanged || (behindChanged && writer.hasSmallPart)) {

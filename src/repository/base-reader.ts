@@ -4,7 +4,7 @@ import type { ObjectStore } from "../storage/object-store.js";
 import type { BaseManifest, BasePart } from "./base.js";
 import { DataObject } from "./data-object.js";
 import { parseLines, type Version } from "./lines.js";
-import { codeOfKey, SortedCursor, type SortedFrame } from "./merge.js";
+import { codeOfKey, codeOfText, SortedCursor, type SortedFrame } from "./merge.js";
 
 /** A part of a base opened for reading. */
 export interface OpenedPart {
@@ -49,7 +49,7 @@ export async function findInBase(
   base: BaseManifest,
   code: OrderCode,
 ): Promise<Version | undefined> {
-  const codeOf = (key: string) => codeOfKey(Buffer.from(key), `bases/${base.table}`);
+  const codeOf = (key: string) => codeOfText(key, `bases/${base.table}`);
   const part = base.parts.find(
     (one) => codeOf(one.firstKey) <= code && code <= codeOf(one.lastKey),
   );

@@ -9,6 +9,7 @@ import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { compareKeys } from "../key-order.js";
+import { jsonOfText, textOfJson } from "../server-text.js";
 import type { BaseManifest, BasePart } from "./base.js";
 import type { FrameCompressor } from "./frame-compressor.js";
 import { InTurn } from "./in-turn.js";
@@ -80,7 +81,7 @@ export class BaseWriter {
   /** Adds a row; the buffers are copied. Await `drain` now and then: it is what bounds memory. */
   add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
     this.rising.next(key);
-    if (this.open.rows === 0) this.firstKeyOfOpen = key.toString("utf8");
+    if (this.open.rows === 0) this.firstKeyOfOpen = textOfJson(key);
     this.open.add(key, time, sequence, document);
     if (this.open.lineBytes >= this.closeAt) this.closePart();
   }
@@ -105,8 +106,8 @@ export class BaseWriter {
   /** Adds all rows of a part of another base of the table, by referring to it. */
   keep(part: BasePart): void {
     this.closePart();
-    this.rising.next(Buffer.from(part.firstKey));
-    this.rising.last = Buffer.from(part.lastKey);
+    this.rising.next(jsonOfText(part.firstKey));
+    this.rising.last = jsonOfText(part.lastKey);
     this.parts.push(part);
     this.digest.addSet(SetDigest.of(part.rows, part.digest));
     this.partsKept += 1;
@@ -164,14 +165,14 @@ export class BaseWriter {
   private closePart(): void {
     this.closeAt = this.partBytesTarget;
     if (this.open.rows === 0) return;
-    const lastKey = this.rising.last!.toString("utf8");
+    const lastKey = textOfJson(this.rising.last!);
     this.parts.push(this.put(this.open, this.firstKeyOfOpen, lastKey));
   }
 
   private closeBackPart(): void {
     const { back } = this;
     if (!back || back.open.rows === 0) return;
-    const firstKey = back.firstKey!.toString("utf8");
+    const firstKey = textOfJson(back.firstKey!);
     back.parts.unshift(this.put(back.open, firstKey, back.lastKeyOfOpen));
   }
 
@@ -226,7 +227,7 @@ class Back {
     });
     if (!first || !rising.last) return;
     checkRises(rising.last, this.firstKey);
-    if (isFirst) this.lastKeyOfOpen = rising.last.toString("utf8");
+    if (isFirst) this.lastKeyOfOpen = textOfJson(rising.last);
     this.firstKey = first;
   }
 }
@@ -246,5 +247,5 @@ class RisingKeys {
 /** Throws if both keys are there and the second is not the greater. */
 function checkRises(before: Buffer | undefined, key: Buffer | undefined): void {
   if (!before || !key || compareKeys(before, key) < 0) return;
-  throw new ThinkbackError("internal", `key ${key.toString()} came out of order`);
+  throw new ThinkbackError("internal", `key ${textOfJson(key)} came out of order`);
 }

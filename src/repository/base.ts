@@ -7,7 +7,7 @@ import { isName, type ObjectStore } from "../storage/object-store.js";
 import { latestExpiry } from "./expiry.js";
 import { readJsonObject } from "./json-object.js";
 import { isDisownedInstant, listClaims } from "./log.js";
-import { codeOfKey } from "./merge.js";
+import { codeOfText } from "./merge.js";
 import { parseManifestName } from "./names.js";
 import type { ObjectReference } from "./segment.js";
 
@@ -24,7 +24,7 @@ export interface BasePart extends ObjectReference {
   digest: string;
   /** Bytes of the stored object. */
   bytes: number;
-  /** JSON text of the least and the greatest key. */
+  /** JSON text of the least and the greatest key, as textOfJson gives it. */
   firstKey: string;
   lastKey: string;
 }
@@ -159,9 +159,7 @@ export async function readManifest(store: ObjectStore, name: string): Promise<Ba
 function checkRanges({ table, parts }: BaseManifest, name: string): void {
   let last: OrderCode | undefined;
   for (const part of parts) {
-    const [first, end] = [part.firstKey, part.lastKey].map((key) =>
-      codeOfKey(Buffer.from(key), name),
-    );
+    const [first, end] = [part.firstKey, part.lastKey].map((key) => codeOfText(key, name));
     if (first! > end! || (last !== undefined && first! <= last)) {
       throw damaged(name, `the range of its part ${part.name} is out of order`);
     }

@@ -6,7 +6,7 @@ import { DataObject } from "./data-object.js";
 import type { FoldedPart, FoldedRecords } from "./folded.js";
 import { lineSpans, parseLine, parseLines, type Version } from "./lines.js";
 import type { FoldedPiece } from "./log-view.js";
-import { codeOfKey, SortedCursor, type SortedFrame, type Window } from "./merge.js";
+import { codeOfKey, codeOfText, SortedCursor, type SortedFrame, type Window } from "./merge.js";
 
 /** A cursor over the versions of a table that lie in a window; `onVersion` is told of each. Throws if a part of the table is lost. */
 export function foldedCursor(
@@ -62,7 +62,7 @@ export async function versionsInFolded(
 ): Promise<Version[]> {
   const found: Version[] = [];
   for (const part of partsOf(piece, table)) {
-    const codeOf = (key: string | undefined) => codeOfKey(Buffer.from(key ?? ""), part.name);
+    const codeOf = (key: string | undefined) => codeOfText(key ?? "", part.name);
     if (code < codeOf(part.firstKey) || codeOf(part.lastKey) < code) continue;
     const object = await DataObject.open(store, part.name, "foldedPart", part.checksum);
     const { frames } = object.index;

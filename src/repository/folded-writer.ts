@@ -5,6 +5,7 @@
 import { sha256 } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
+import { textOfJson } from "../server-text.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { DataObject, type EncodedObject, frameBytesTarget, type Kind } from "./data-object.js";
 import { DenseObjectWriter } from "./dense-object-writer.js";
@@ -243,7 +244,7 @@ class OpenPart {
   constructor(firstKey: Buffer, added: FrameSums, compressor: FrameCompressor) {
     this.object = new DenseObjectWriter("foldedPart", compressor);
     this.lines = new SortedLines(this.object, (lines) => added.addFrame(lines));
-    this.firstKey = firstKey.toString("utf8");
+    this.firstKey = textOfJson(firstKey);
     this.lastKey = firstKey;
   }
 
@@ -263,7 +264,7 @@ class OpenPart {
   finish(): { encoded: Promise<EncodedObject>; facts: PartFacts } {
     this.lines.flush();
     const { rows, firstKey, minTime, maxTime } = this;
-    const lastKey = this.lastKey.toString("utf8");
+    const lastKey = textOfJson(this.lastKey);
     return {
       encoded: this.object.finish({}),
       facts: { rows, firstKey, lastKey, minTime, maxTime },

@@ -5,6 +5,7 @@
 import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { type OrderCode, orderCode } from "../key-order.js";
+import { jsonOfText, textOfJson } from "../server-text.js";
 import { parseLine, type Version } from "./lines.js";
 
 /** Versions captured after `after` and up to `until`. */
@@ -102,8 +103,13 @@ export function codeOfKey(key: Buffer, object: string): OrderCode {
   try {
     return orderCode(key);
   } catch (error) {
-    throw damaged(object, `${key.toString()} is not a primary key`, error);
+    throw damaged(object, `${textOfJson(key)} is not a primary key`, error);
   }
+}
+
+/** The same of a key that is stored as a text, in an index or a manifest. */
+export function codeOfText(key: string, object: string): OrderCode {
+  return codeOfKey(jsonOfText(key), object);
 }
 
 /** Told of each version of a key and the one before it; undefined if there is none. In the order of capture. */

@@ -1,4 +1,5 @@
 import type { Instant } from "../instant.js";
+import { textOfJson } from "../server-text.js";
 import { type FrameWriter, frameBytesTarget } from "./data-object.js";
 import { LineBuffer } from "./line-buffer.js";
 
@@ -23,7 +24,7 @@ export class SortedLines {
   /** The buffer to write the line of this key into, at `end`; then call `commit`. */
   begin(key: Buffer, time: Instant, bytesMax: number): Buffer {
     if (this.buffer.rows === 0) {
-      this.firstKey = key.toString("utf8");
+      this.firstKey = textOfJson(key);
       this.minTime = time;
       this.maxTime = time;
     } else if (time > this.maxTime) {

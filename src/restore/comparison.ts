@@ -9,6 +9,7 @@ import type { KnownKey } from "../repository/known-state.js";
 import type { IndexStatus } from "../rethinkdb/catalog-reader.js";
 import type { TableSettings } from "../rethinkdb/target.js";
 import type { WalkBatch } from "../rethinkdb/walk.js";
+import { textOfJson } from "../server-text.js";
 import type { PlannedTable } from "./plan.js";
 
 /** Keys that are named in a report; the others are only counted. */
@@ -72,7 +73,7 @@ function noKeys(): KeyList {
 
 function note(list: KeyList, key: Buffer): void {
   list.count += 1;
-  if (list.keys.length < namedKeysMax) list.keys.push(key.toString());
+  if (list.keys.length < namedKeysMax) list.keys.push(textOfJson(key));
 }
 
 /** Sentences about what a restored table is otherwise than planned; replicas are as many as the target has room for. */

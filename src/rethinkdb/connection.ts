@@ -2,6 +2,7 @@
  * Queries and answers over one channel, as raw frames: u64 token, u32 length, JSON (little-endian).
  * Several queries may be under way at once, each with its own token.
  */
+import { jsonOfText } from "../server-text.js";
 import type { Channel } from "./channel.js";
 import { FrameReader } from "./frame-reader.js";
 import { ConnectionLost, Response } from "./response.js";
@@ -73,9 +74,10 @@ export class Connection {
     return (await this.rows(term, options))[0] as T;
   }
 
-  /** Runs a query given as the text of its term; for queries that are put together as text. */
-  async answer(termText: string, options: QueryOptions = {}): Promise<Response> {
-    const response = await this.ask(`[${queryTypes.start},${termText},${JSON.stringify(options)}]`);
+  /** Runs a query given as the JSON text of its term; for queries that are put together of bytes. */
+  async answer(term: Buffer, options: QueryOptions = {}): Promise<Response> {
+    const [before, after] = [`[${queryTypes.start},`, `,${JSON.stringify(options)}]`];
+    const response = await this.ask(Buffer.concat([Buffer.from(before), term, Buffer.from(after)]));
     const error = response.error();
     if (error) throw error;
     return response;
@@ -83,7 +85,7 @@ export class Connection {
 
   /** Asks the server who it is. A proxy answers for itself. */
   async serverInfo(): Promise<{ id: string; name: string; proxy: boolean }> {
-    const response = await this.ask(`[${queryTypes.serverInfo}]`);
+    const response = await this.ask(Buffer.from(`[${queryTypes.serverInfo}]`));
     return response.rows()[0] as { id: string; name: string; proxy: boolean };
   }
 
@@ -101,9 +103,10 @@ export class Connection {
   /** Runs a query and yields its responses as they come, fetching a little ahead at the given pace. */
   stream(term: Term, options: QueryOptions = {}, pace?: Pace): ResponseStream {
     const token = this.takeToken();
-    const query = JSON.stringify([queryTypes.start, term.build(), options]);
+    // The server refuses some surrogates as escapes, but takes all of them as bytes.
+    const query = jsonOfText(JSON.stringify([queryTypes.start, term.build(), options]));
     const stream = new ResponseStream(
-      () => this.send(token, `[${queryTypes.continue}]`),
+      () => this.send(token, Buffer.from(`[${queryTypes.continue}]`)),
       () => this.abandon(token),
       pace,
     );
@@ -121,7 +124,7 @@ export class Connection {
     this.channel.destroy();
   }
 
-  private ask(query: string): Promise<Response> {
+  private ask(query: Buffer): Promise<Response> {
     const token = this.takeToken();
     return new Promise((resolve, reject) => {
       this.waiters.set(token, {
@@ -135,7 +138,7 @@ export class Connection {
   /** Stops a query that is not wanted any more; what still comes for it is dropped. */
   private abandon(token: number): void {
     this.waiters.delete(token);
-    if (this.isOpen) this.send(token, `[${queryTypes.stop}]`);
+    if (this.isOpen) this.send(token, Buffer.from(`[${queryTypes.stop}]`));
   }
 
   private takeToken(): number {
@@ -145,13 +148,12 @@ export class Connection {
     return token;
   }
 
-  private send(token: number, query: string): void {
+  private send(token: number, query: Buffer): void {
     if (this.lostError) return;
-    const length = Buffer.byteLength(query);
-    const frame = Buffer.allocUnsafe(12 + length);
+    const frame = Buffer.allocUnsafe(12 + query.length);
     frame.writeBigUInt64LE(BigInt(token), 0);
-    frame.writeUInt32LE(length, 8);
-    frame.write(query, 12);
+    frame.writeUInt32LE(query.length, 8);
+    frame.set(query, 12);
     this.channel.write(frame);
   }
 

@@ -17,6 +17,7 @@ declare module "rethinkdb" {
     dbList(): Term;
     now(): Term;
     binary(data: Buffer): Term;
+    json(text: Term): Term;
     desc(field: string): Term;
     minval: Term;
     maxval: Term;

@@ -9,8 +9,10 @@
  * everything written before its opening is known to have been delivered. Break it and a feed that is seconds behind is
  * called complete (seen: 18,092 of 60,000 changes).
  */
+
+import { fieldName, JsonText, RowPlaces } from "../json-bytes.js";
 import type { Connection, ResponseStream } from "./connection.js";
-import { r, tableTerm } from "./reql.js";
+import { r, tableTerm, valueTerm } from "./reql.js";
 import type { TableReference } from "./source.js";
 import { checkIdentity } from "./walk.js";
 
@@ -30,8 +32,8 @@ interface OpenFence {
 
 /** What fences are laid over: enough of the table to reach every hash shard that holds documents. */
 interface Sample {
-  /** Undefined: the table is so small that the fence is laid over all of it. */
-  keys: unknown[] | undefined;
+  /** JSON texts. Undefined: the table is so small that the fence is laid over all of it. */
+  keys: Buffer[] | undefined;
 }
 
 /** Keys of each hash shard: the opening reads the first, and must leave some to be looked up. */
@@ -152,7 +154,7 @@ export class FenceChain {
     }
   }
 
-  private async openOver(keys: unknown[] | undefined): Promise<OpenFence> {
+  private async openOver(keys: Buffer[] | undefined): Promise<OpenFence> {
     let release: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => {
       release = resolve;
@@ -198,9 +200,9 @@ function isState(row: unknown): row is { state: string } {
 }
 
 /** Changes of the keys are left out; rows are {state} or {new_val: {<primary key>}}. */
-function fenceTerm(table: TableReference, keys: unknown[] | undefined) {
+function fenceTerm(table: TableReference, keys: Buffer[] | undefined) {
   const over = keys
-    ? tableTerm(table).getAll!(...keys.map((key) => r.expr(key, 100)))
+    ? tableTerm(table).getAll!(...keys.map(valueTerm))
     : tableTerm(table).between!(r.minval, r.maxval);
   return over.changes!({
     squash: false,
@@ -219,13 +221,14 @@ type FeedRow = (field: string) => unknown;
 async function takeSample(connection: Connection, table: TableReference): Promise<Sample> {
   const { primaryKey } = table;
   const stream = connection.stream(tableTerm(table).pluck!(primaryKey), { max_batch_rows: 1 });
-  const rounds: unknown[][] = [];
+  const rounds: Buffer[][] = [];
+  const rows = new RowPlaces();
   let documents = 0;
   try {
-    for await (const response of stream) {
-      const rows = response.rows() as Record<string, unknown>[];
-      rounds.push(rows.map((row) => row[primaryKey]));
-      documents += rows.length;
+    for await (const { bytes, firstRow } of stream) {
+      new JsonText(bytes).cutRows(firstRow, fieldName(primaryKey), rows);
+      rounds.push([...rows.values(bytes)]);
+      documents += rows.count;
       if (documents > wholeDocumentsMax) return keysOf(rounds);
     }
   } finally {
@@ -235,7 +238,7 @@ async function takeSample(connection: Connection, table: TableReference): Promis
 }
 
 /** Where a hash shard has a single key, nothing would be left in it to be looked up: then no fence is laid. */
-function keysOf(rounds: unknown[][]): Sample {
+function keysOf(rounds: Buffer[][]): Sample {
   const [first = [], second = []] = rounds;
   const keys = second.length < first.length ? [] : rounds.slice(0, keysPerShard).flat();
   return { keys };

@@ -1,4 +1,5 @@
 import { endOfValue, JsonBytesError } from "../json-bytes.js";
+import { parseJson } from "../server-text.js";
 
 /** Types of responses, and classes of errors, as numbered by the wire protocol (ql2.proto). */
 export const responseTypes = {
@@ -80,13 +81,13 @@ export class Response {
 
   /** The rows, parsed. For the small answers of administration. */
   rows(): unknown[] {
-    return (JSON.parse(this.bytes.toString("utf8")) as { r: unknown[] }).r;
+    return (parseJson(this.bytes) as { r: unknown[] }).r;
   }
 
   /** The error that this response reports, if it reports one. */
   error(): ReqlError | undefined {
     if (this.type < responseTypes.clientError) return undefined;
-    const { r, e } = JSON.parse(this.bytes.toString("utf8")) as { r: unknown[]; e?: number };
+    const { r, e } = parseJson(this.bytes) as { r: unknown[]; e?: number };
     return new ReqlError(String(r[0]), e ?? 0);
   }
 }

@@ -254,9 +254,9 @@ const classesOfDocuments: number[] = [errorClasses.resourceLimit, errorClasses.q
 async function change(connection: Connection, term: string): Promise<WriteSummary> {
   let summary: WriteSummary;
   try {
-    // Each character is a byte.
-    const query = Buffer.from(term, "latin1").toString("utf8");
-    summary = (await connection.answer(query)).rows()[0] as WriteSummary;
+    // Each character is a byte: documents go back as they came, and not all of them are UTF-8.
+    const response = await connection.answer(Buffer.from(term, "latin1"));
+    summary = response.rows()[0] as WriteSummary;
   } catch (error) {
     if (!(error instanceof ReqlError) || !classesOfDocuments.includes(error.errorClass))
       throw error;

@@ -1,7 +1,7 @@
 import { fieldName, JsonText, RowPlaces } from "../json-bytes.js";
 import { compareKeys } from "../key-order.js";
 import type { Connection } from "./connection.js";
-import { r, tableTerm } from "./reql.js";
+import { r, tableTerm, valueTerm } from "./reql.js";
 import type { Response } from "./response.js";
 import { type TableReference, TableReplaced } from "./source.js";
 
@@ -102,15 +102,14 @@ function chunkTerm(
   limit: number,
 ) {
   const isRising = order === "rising";
-  const low = keyTerm(isRising ? after : until) ?? r.minval;
-  const high = keyTerm(isRising ? until : after) ?? r.maxval;
+  const [low, high] = isRising ? [after, until] : [until, after];
   const index = isRising ? table.primaryKey : r.desc(table.primaryKey);
-  const range = tableTerm(table).between!(low, high, { leftBound: "open", rightBound: "open" });
+  const range = tableTerm(table).between!(
+    low ? valueTerm(low) : r.minval,
+    high ? valueTerm(high) : r.maxval,
+    { leftBound: "open", rightBound: "open" },
+  );
   return range.orderBy!({ index }).limit!(limit);
-}
-
-function keyTerm(key: Buffer | undefined) {
-  return key && r.expr(JSON.parse(key.toString("utf8")), 100);
 }
 
 /** A name may have come to stand for another table since the request was sent. */

@@ -14,6 +14,7 @@ import {
 } from "../repository/lines.js";
 import type { Segment } from "../repository/log.js";
 import { codeOfKey, isLater } from "../repository/merge.js";
+import { textOfJson } from "../server-text.js";
 import type { Findings } from "./findings.js";
 
 /** A frame's versions, which are valid until the next frame is read. */
@@ -52,7 +53,7 @@ function checkLabel(
   if (versions.length !== entry.rows) {
     throw damaged(name, `${at} holds ${versions.length} lines instead of ${entry.rows}`);
   }
-  if (entry.firstKey !== undefined && versions[0]?.key.toString() !== entry.firstKey) {
+  if (entry.firstKey !== undefined && !beginsWith(versions, entry.firstKey)) {
     throw damaged(name, `${at} does not begin with the key that its index says`);
   }
   const { minTime, maxTime } = entry;
@@ -61,6 +62,10 @@ function checkLabel(
   if (times.min !== minTime || times.max !== maxTime) {
     throw damaged(name, `${at} has not the times that its index says`);
   }
+}
+
+function beginsWith([first]: { key: Buffer }[], key: string): boolean {
+  return first !== undefined && textOfJson(first.key) === key;
 }
 
 function timesOf(versions: { time: number }[]): { min: number; max: number } {
@@ -109,9 +114,9 @@ class SortedOrder {
       !last ||
       code > last.code ||
       (!this.oneOfEach && code === last.code && isLater({ time, sequence }, last));
-    if (!rises) throw damaged(name, `the key ${key.toString()} is out of order`);
+    if (!rises) throw damaged(name, `the key ${textOfJson(key)} is out of order`);
     this.last = { code, time, sequence };
-    this.lastKey = key.toString();
+    this.lastKey = textOfJson(key);
     this.firstKey ??= this.lastKey;
   }
 }
@@ -210,7 +215,10 @@ class KeyLines {
       line.sequence === sequence &&
       line.digest === digest;
     if (isSame) return true;
-    throw damaged(this.object.name, `it does not say what its part holds at key ${key.toString()}`);
+    throw damaged(
+      this.object.name,
+      `it does not say what its part holds at key ${textOfJson(key)}`,
+    );
   }
 
   async expectEnd(): Promise<void> {

@@ -111,8 +111,8 @@ function targetOf({ host, port }: TestServer): RethinkTarget {
 }
 
 /** The terms of inserts, in batches as a restore makes them. */
-function insertsOf(db: string, table: string, rows: Row[]): string[] {
-  const inserts: string[] = [];
+function insertsOf(db: string, table: string, rows: Row[]): Buffer[] {
+  const inserts: Buffer[] = [];
   let batch: string[] = [];
   let bytes = 0;
   const close = () => {
@@ -121,7 +121,7 @@ function insertsOf(db: string, table: string, rows: Row[]): string[] {
     const term = r.db(db).table(table).insert(documents, options) as unknown as {
       build(): unknown;
     };
-    inserts.push(JSON.stringify(term.build()));
+    inserts.push(Buffer.from(JSON.stringify(term.build())));
     batch = [];
     bytes = 0;
   };
@@ -134,7 +134,7 @@ function insertsOf(db: string, table: string, rows: Row[]): string[] {
   return inserts;
 }
 
-async function bareInsert(server: TestServer, inserts: string[]): Promise<number> {
+async function bareInsert(server: TestServer, inserts: Buffer[]): Promise<number> {
   const target = targetOf(server);
   const dial = dialer(parseAddress(`rethinkdb://${server.host}:${server.port}`), "target");
   const spec: TableSpec = {
@@ -155,9 +155,9 @@ async function bareInsert(server: TestServer, inserts: string[]): Promise<number
   await Promise.all(
     open.map(async (connection) => {
       while (next < inserts.length) {
-        const text = inserts[next]!;
+        const insert = inserts[next]!;
         next += 1;
-        await connection.answer(text);
+        await connection.answer(insert);
       }
     }),
   );

@@ -39,8 +39,9 @@ async function printed(): Promise<{ text: string; result: Record<string, unknown
     { repo: directory },
     {
       json: false,
-      line: (text) => void lines.push(text),
+      line: (text) => void lines.push(text.toString()),
       note: () => undefined,
+      resultText: () => undefined,
       result: (value) => {
         result = value;
       },

@@ -9,6 +9,7 @@ import { baseCursor, findInBase } from "../../src/repository/base-reader.js";
 import { knownKeys } from "../../src/repository/known-state.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import { LogCollection } from "../../src/repository/runs.js";
+import { jsonOfText, textOfJson } from "../../src/server-text.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import {
@@ -143,11 +144,11 @@ class FoldedHistory {
     const digests: string[] = [];
     for await (const { digest } of knownKeys(store, base, log)) digests.push(digest);
     await log.dispose();
-    expect(digests).toEqual(documents.map((document) => digestOf(Buffer.from(document))));
+    expect(digests).toEqual(documents.map((document) => digestOf(jsonOfText(document))));
     for (const key of mixedKeys) {
       const found = await findInBase(store, base, orderCode(json(key)));
       const recorded = recording.history.last(table, json(key), instant) ?? undefined;
-      expect(found?.document?.toString()).toBe(recorded);
+      expect(found?.document && textOfJson(found.document)).toBe(recorded);
     }
   }
 }
@@ -155,7 +156,7 @@ class FoldedHistory {
 async function documentsOf(store: ObjectStore, base: BaseManifest): Promise<string[]> {
   const documents: string[] = [];
   for await (const winners of mergeLatest([baseCursor(store, base)])) {
-    for (const { version } of winners) documents.push(version.document!.toString());
+    for (const { version } of winners) documents.push(textOfJson(version.document!));
   }
   return documents;
 }

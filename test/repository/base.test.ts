@@ -16,6 +16,7 @@ import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { parseKeyLine } from "../../src/repository/lines.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import type { Repository } from "../../src/repository/repository.js";
+import { parseJson, textOfJson } from "../../src/server-text.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { overriding } from "../simulation/overriding.js";
 import { copyOf, json, makeRepository, namesIn } from "./recording.js";
@@ -43,8 +44,8 @@ async function read(base: BaseManifest): Promise<Row[]> {
   const rows: Row[] = [];
   for await (const batch of mergeLatest([baseCursor(repository.store, base)])) {
     for (const { version } of batch) {
-      const document: unknown = JSON.parse(version.document!.toString());
-      rows.push([JSON.parse(version.key.toString()), document]);
+      const document: unknown = parseJson(version.document!);
+      rows.push([parseJson(version.key), document]);
     }
   }
   return rows;
@@ -103,9 +104,7 @@ describe("a base", () => {
     const base = await write(rowsOf(there));
     for (const key of mixedKeys) {
       const found = await findInBase(repository.store, base, orderCode(json(key)));
-      expect(found?.key.toString(), JSON.stringify(key)).toBe(
-        there.includes(key) ? JSON.stringify(key) : undefined,
-      );
+      expect(found?.key, JSON.stringify(key)).toEqual(there.includes(key) ? json(key) : undefined);
     }
   });
 
@@ -239,7 +238,7 @@ describe("a base", () => {
     for (let start = 0; start < lines.length; ) {
       const end = lines.indexOf(0x0a, start);
       const { key, digest, time, sequence } = parseKeyLine(lines, start, end, name);
-      found.push([key.toString(), digest, time, sequence]);
+      found.push([textOfJson(key), digest, time, sequence]);
       start = end + 1;
     }
     expect(found).toEqual(

@@ -16,6 +16,7 @@ import { openRepository } from "../../src/repository/repository.js";
 import { LogCollection } from "../../src/repository/runs.js";
 import { readStatus } from "../../src/repository/status.js";
 import { versionAt } from "../../src/restore/history.js";
+import { textOfJson } from "../../src/server-text.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { copyOf, json, makeRepository, namesIn, restoredAt } from "./recording.js";
@@ -61,7 +62,7 @@ function questions({ instants }: Scenario): Map<string, Question> {
         await newest(store, orders, at);
         const version = await versionAt(await LogView.read(store), orders, json(key), at);
         // A folded base does not know any more that a document was deleted: to both it is not there.
-        return version?.document ? [version.time, version.document.toString()] : "none";
+        return version?.document ? [version.time, textOfJson(version.document)] : "none";
       });
     }
   }
@@ -81,7 +82,7 @@ async function known(store: ObjectStore, table: string, instant: number): Promis
   try {
     const keys: string[] = [];
     for await (const { key, digest } of knownKeys(store, base, log))
-      keys.push(`${key.toString()} ${digest}`);
+      keys.push(`${textOfJson(key)} ${digest}`);
     return keys;
   } finally {
     await log.dispose();

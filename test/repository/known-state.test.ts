@@ -3,6 +3,7 @@ import { digestOf } from "../../src/digest.js";
 import { newestBase } from "../../src/repository/base.js";
 import { knownKeys } from "../../src/repository/known-state.js";
 import { LogCollection } from "../../src/repository/runs.js";
+import { jsonOfText, textOfJson } from "../../src/server-text.js";
 import { makeRepository } from "./recording.js";
 import { orders, posts, record } from "./scenario.js";
 
@@ -18,12 +19,12 @@ describe("knownKeys", () => {
         const log = await LogCollection.read(repository.store, wanted, instant);
         const found: string[] = [];
         for await (const { key, digest } of knownKeys(repository.store, base, log)) {
-          found.push(`${key.toString()} ${digest}`);
+          found.push(`${textOfJson(key)} ${digest}`);
         }
         await log.dispose();
         const expected = history.at(table, instant).map((document) => {
           const { id } = JSON.parse(document) as { id: unknown };
-          return `${JSON.stringify(id)} ${digestOf(Buffer.from(document))}`;
+          return `${JSON.stringify(id)} ${digestOf(jsonOfText(document))}`;
         });
         expect(found, `${table} at ${instant}`).toEqual(expected);
       }

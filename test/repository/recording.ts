@@ -17,6 +17,7 @@ import { mergeLatest } from "../../src/repository/merge.js";
 import { copyUnique, repositoryName } from "../../src/repository/names.js";
 import { openRepository, type Repository } from "../../src/repository/repository.js";
 import { LogCollection } from "../../src/repository/runs.js";
+import { jsonOfText, textOfJson } from "../../src/server-text.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 
@@ -36,8 +37,8 @@ export class StillClock implements Clock {
   }
 }
 
-/** The JSON text of a key or document. */
-export const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
+/** The JSON text of a key or document, as the server has it: a surrogate without a partner is bytes, not an escape. */
+export const json = (value: unknown): Buffer => jsonOfText(JSON.stringify(value));
 
 export async function makeRepository(store: ObjectStore = new MemoryStore()): Promise<Repository> {
   const description = { id: "00000000-0000-4000-8000-0000000000ff", created: 0 };
@@ -100,7 +101,7 @@ export class History {
 
   /** The last version of a key at `instant`, as text; null if deleted, undefined if there was none. */
   last(table: string, key: Buffer, instant = Number.MAX_SAFE_INTEGER): string | null | undefined {
-    const code = codeOf(key.toString());
+    const code = codeOf(textOfJson(key));
     const all = this.tables.get(table) ?? [];
     return all.findLast(({ key: of, time }) => time <= instant && codeOf(of) === code)?.document;
   }
@@ -116,7 +117,7 @@ const codes = new Map<string, OrderCode>();
 
 function codeOf(key: string): OrderCode {
   let code = codes.get(key);
-  if (code === undefined) codes.set(key, (code = orderCode(Buffer.from(key))));
+  if (code === undefined) codes.set(key, (code = orderCode(jsonOfText(key))));
   return code;
 }
 
@@ -150,9 +151,9 @@ export class Recording {
   put(table: string, key: unknown, document: unknown): void {
     this.clock.instant += 1;
     const before = this.history.last(table, json(key));
-    const previous = typeof before === "string" ? digestOf(Buffer.from(before)) : null;
+    const previous = typeof before === "string" ? digestOf(jsonOfText(before)) : null;
     const text = document === null ? null : JSON.stringify(document);
-    this.log.append(table, json(key), previous, text === null ? null : Buffer.from(text));
+    this.log.append(table, json(key), previous, text === null ? null : jsonOfText(text));
     this.history.add(table, { key: JSON.stringify(key), time: this.clock.instant, document: text });
   }
 
@@ -222,7 +223,7 @@ export async function restoredAt(
     const documents: string[] = [];
     for await (const winners of mergeLatest([baseCursor(store, base), ...log.cursors(table)])) {
       for (const { version } of winners) {
-        if (version.document !== null) documents.push(version.document.toString());
+        if (version.document !== null) documents.push(textOfJson(version.document));
       }
     }
     return documents;

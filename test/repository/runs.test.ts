@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { orderCode } from "../../src/key-order.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import { LogCollection } from "../../src/repository/runs.js";
+import { textOfJson } from "../../src/server-text.js";
 import { json, makeRepository, Recording, StillClock } from "./recording.js";
 import { mixedKeys } from "./scenario.js";
 
@@ -69,7 +70,7 @@ describe("LogCollection", () => {
               const found: [string, unknown][] = [];
               for await (const batch of mergeLatest(log.cursors(table))) {
                 for (const { code, version } of batch) {
-                  const text = version.document?.toString() ?? "null";
+                  const text = version.document ? textOfJson(version.document) : "null";
                   found.push([code, JSON.parse(text)]);
                 }
               }

@@ -16,8 +16,10 @@ const refusal = {
 function refusing(feeds: number) {
   let opened = 0;
   return scriptedChannel(({ query: [type, term] }, answer) => {
-    const isFeed = type === 1 && JSON.stringify(term).startsWith("[152,");
-    const rows = JSON.stringify(term ?? "").includes("server_config") ? [{}] : [table.id];
+    const text = JSON.stringify(term ?? "");
+    const isFeed = type === 1 && text.startsWith("[152,");
+    const isSample = text.startsWith("[33,[[15,");
+    const rows = isSample ? [] : text.includes("server_config") ? [{}] : [table.id];
     if (type === 2) return;
     if (!isFeed) answer({ t: responseTypes.sequence, r: rows, n: [] });
     else if (opened < feeds) {

@@ -41,13 +41,14 @@ export class ScriptedServer {
     );
   }
 
-  private responsesTo([, [[, [[, [, low, high]]], { index }], limit]]: LimitTerm): Row[][] {
+  private responsesTo([, [[, [[, [, ...bounds]]], { index }], limit]]: LimitTerm): Row[][] {
+    const [low, high] = [boundOf(bounds[0]), boundOf(bounds[1])];
     const isRising = index === "id";
     const [after, until] = isRising ? [low, high] : [high, low];
-    const end = typeof until === "string" ? ` until ${until}` : "";
-    this.happened.push(`asked after ${typeof after === "string" ? after : "nothing"}${end}`);
+    const end = until === undefined ? "" : ` until ${until}`;
+    this.happened.push(`asked after ${after ?? "nothing"}${end}`);
     const within = this.rows.filter(
-      ({ id }) => (typeof low !== "string" || id > low) && (typeof high !== "string" || id < high),
+      ({ id }) => (low === undefined || id > low) && (high === undefined || id < high),
     );
     const found = (isRising ? within : within.reverse()).slice(0, limit);
     const responses: Row[][] = [];
@@ -56,6 +57,13 @@ export class ScriptedServer {
     }
     return responses;
   }
+}
+
+/** The key of `[json, [[coerceTo, [<binary>, "string"]]]]`; undefined if the bound is none. */
+function boundOf(bound: unknown): string | undefined {
+  const [type, [text] = []] = bound as [number, [[51, [{ data: string }, string]]]?];
+  if (type !== 98) return undefined;
+  return JSON.parse(Buffer.from(text![1][0].data, "base64").toString()) as string;
 }
 
 export const rowsOf = (count: number, text: (i: number) => string): Row[] =>

@@ -1,9 +1,11 @@
 /**
  * A client for frame-level tests: it speaks the wire protocol and gives every response as the text the server sent,
- * so that a test can compare bytes. It converts nothing and retries nothing.
+ * so that a test can compare bytes: surrogates, which are no UTF-8, stand as escapes. It converts nothing and retries
+ * nothing.
  */
 import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from "node:crypto";
 import { connect, type Socket } from "node:net";
+import { textOfJson } from "../../src/server-text.js";
 
 /** What carries bytes: a socket, or the in-process link of the simulated cluster. */
 export interface ByteLink {
@@ -119,8 +121,18 @@ export class RawClient {
     return this.#lastToken;
   }
 
+  /** The first response to a query, given as its bytes. */
+  queryBytes(body: Buffer): Promise<string> {
+    const token = this.freshToken();
+    this.#sendBytes(token, body);
+    return this.next(token);
+  }
+
   sendText(token: bigint, text: string): void {
-    const body = Buffer.from(text, "utf8");
+    this.#sendBytes(token, Buffer.from(text, "utf8"));
+  }
+
+  #sendBytes(token: bigint, body: Buffer): void {
     const header = Buffer.alloc(HEADER_BYTES);
     header.writeBigUInt64LE(token, 0);
     header.writeUInt32LE(body.length, 8);
@@ -151,7 +163,7 @@ export class RawClient {
       const end = HEADER_BYTES + this.#received.readUInt32LE(8);
       if (this.#received.length < end) return;
       const token = this.#received.readBigUInt64LE(0);
-      this.#deliver(token, this.#received.toString("utf8", HEADER_BYTES, end));
+      this.#deliver(token, textOfJson(this.#received.subarray(HEADER_BYTES, end)));
       this.#received = this.#received.subarray(end);
     }
   }

@@ -1,7 +1,9 @@
 /**
- * ReQL data. Every datum is immutable once made; an object is a Map whose keys stand in the order of their UTF-8 bytes,
- * as the server stores them, so that iterating it is the canonical order and no key is special.
+ * ReQL data. Every datum is immutable once made; an object is a Map whose keys stand in the order of their bytes, as the
+ * server stores them, so that iterating it is the canonical order and no key is special.
  */
+import { isHigh } from "./wtf8.js";
+
 export type Datum =
   | null
   | boolean
@@ -78,21 +80,20 @@ export function withoutField(object: DatumObject, name: string): DatumObject {
   return copy;
 }
 
-/** Orders strings by their UTF-8 bytes. UTF-16 order differs only where surrogates meet U+E000 to U+FFFF. */
+/** Orders strings by their bytes, which is by their code points, surrogates without a partner among them. */
 export function compareStrings(a: string, b: string): number {
   if (a === b) return 0;
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i += 1) {
-    const x = a.charCodeAt(i);
-    const y = b.charCodeAt(i);
-    if (x !== y) return codePointRank(x) - codePointRank(y);
-  }
-  return a.length - b.length;
+  let at = 0;
+  while (at < a.length && a.charCodeAt(at) === b.charCodeAt(at)) at += 1;
+  const order = codePointAt(a, at) - codePointAt(b, at);
+  // A high surrogate before it makes one code point with it, if it is the partner.
+  const isHalf = at > 0 && isHigh(a.charCodeAt(at - 1));
+  return (isHalf && codePointAt(a, at - 1) - codePointAt(b, at - 1)) || order;
 }
 
-function codePointRank(unit: number): number {
-  if (unit < 0xd800) return unit;
-  return unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
+/** Less than any where there is none. */
+function codePointAt(text: string, at: number): number {
+  return text.codePointAt(at) ?? -1;
 }
 
 /** The name in `$reql_type$`, for pseudo types kept as objects. */

@@ -7,6 +7,7 @@ import { jsonText } from "./json-text.js";
 import { datumOf, type JsonValue, parseJson } from "./read-json.js";
 import { logicError } from "./reql-error.js";
 import type { StoredFunction } from "./reql-function.js";
+import { decodeWtf8, encodeWtf8 } from "./wtf8.js";
 
 interface Stored {
   readonly stored: StoredFunction;
@@ -18,7 +19,7 @@ export function storedBlob(prefix: string, { stored, multi, geo }: Stored): Bina
   const outer = stored.outer.map(([variable, value]) => `[${variable},${jsonText(value)}]`);
   const flags = `"multi":${multi === true},"geo":${geo === true}`;
   return new BinaryDatum(
-    Buffer.from(
+    encodeWtf8(
       `${prefix}{${flags},"outer":[${outer.join(",")}],"term":${JSON.stringify(stored.term)}}`,
     ),
   );
@@ -30,7 +31,7 @@ export function readStored(
   blob: BinaryDatum,
   refusal: string,
 ): { stored: StoredFunction; multi: boolean; geo: boolean } {
-  const text = blob.bytes.toString("utf8");
+  const text = decodeWtf8(blob.bytes);
   if (!text.startsWith(prefix)) throw logicError(refusal);
   const { outer, term, multi, geo } = parseBlob(text.slice(prefix.length));
   const variables = outer.map(([variable, value]) => [variable, datumOf(value)] as [number, Datum]);

@@ -41,13 +41,14 @@ function extremumError(datum: Extremum): Error {
   return logicError(`Cannot convert \`r.${datum.name.toLowerCase()}\` to JSON.`);
 }
 
-/** JSON.stringify's text, but control characters in upper-case hexadecimal. */
+/** JSON.stringify's text, but control characters in upper-case hexadecimal, and surrogates as they are. */
 export function stringText(text: string): string {
   const json = JSON.stringify(text);
-  if (!json.includes("\\u00")) return json;
-  return json.replace(/\\\\|\\u00[0-9a-f]{2}/g, (part) =>
-    part === "\\\\" ? part : `\\u00${part.slice(4).toUpperCase()}`,
-  );
+  if (!json.includes("\\u")) return json;
+  return json.replace(/\\\\|\\u([0-9a-f]{4})/g, (part, digits?: string) => {
+    if (digits?.startsWith("d")) return String.fromCharCode(Number.parseInt(digits, 16));
+    return digits === undefined ? part : `\\u${digits.toUpperCase()}`;
+  });
 }
 
 /** The shortest digits that read back to the same double. The server's own printer now and then writes one digit more. */

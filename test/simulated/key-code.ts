@@ -1,5 +1,5 @@
 /**
- * The order of index keys: arrays < booleans < numbers < binary < times < strings, strings by UTF-8 bytes. A key code
+ * The order of index keys: arrays < booleans < numbers < binary < times < strings, strings by their bytes. A key code
  * is a string of char codes 0 to 255 whose `<` is that order and whose equality is that of keys.
  */
 import {
@@ -14,6 +14,7 @@ import {
 } from "./datum.js";
 import { jsonText, prettyText, prettyTextCut } from "./json-text.js";
 import { logicError, ReqlError } from "./reql-error.js";
+import { encodeWtf8 } from "./wtf8.js";
 
 const MAX_PRIMARY_KEY_BYTES = 128;
 /** What the server adds to a number's 17 characters: `#` and up to 25 characters of decimal text. */
@@ -91,7 +92,7 @@ function elementCode(item: Datum, isPrimary: boolean): string {
 
 function utf8(text: string): string {
   for (let i = 0; i < text.length; i += 1) {
-    if (text.charCodeAt(i) > 0x7f) return Buffer.from(text, "utf8").toString("latin1");
+    if (text.charCodeAt(i) > 0x7f) return encodeWtf8(text).toString("latin1");
   }
   return text;
 }
@@ -99,14 +100,14 @@ function utf8(text: string): string {
 function checkedString(text: string): string {
   const at = text.indexOf("\0");
   if (at < 0) return utf8(text);
-  const offset = Buffer.byteLength(text.slice(0, at));
+  const offset = encodeWtf8(text.slice(0, at)).length;
   throw logicError(
     `String ${quotedBytes(text)} (truncated) contains NULL byte at offset ${offset} in index key.`,
   );
 }
 
 function quotedBytes(text: string): string {
-  const bytes = Buffer.from(text, "utf8").subarray(0, 20);
+  const bytes = encodeWtf8(text).subarray(0, 20);
   const shown = [...bytes].map((byte) =>
     byte < 0x20 || byte > 0x7e
       ? `\\x${byte.toString(16).padStart(2, "0")}`

@@ -1,5 +1,5 @@
 /** The rows that describe databases, tables and the server, as system tables and administrative commands show them. */
-import { type DatumObject, record } from "./datum.js";
+import { compareStrings, type DatumObject, record } from "./datum.js";
 import type { Engine } from "./engine.js";
 import { timeOf } from "./pseudo-types.js";
 import type { StoredTable } from "./stored-table.js";
@@ -40,7 +40,7 @@ function unreachableRow({ databaseName, id, name }: StoredTable): DatumObject {
 
 /** Sorted by their bytes, as the server lists them. */
 export function indexNames(table: StoredTable): string[] {
-  return [...table.indexes.keys()].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return [...table.indexes.keys()].sort(compareStrings);
 }
 
 function shardRows({ shards }: TableConfig): DatumObject[] {

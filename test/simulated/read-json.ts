@@ -1,6 +1,7 @@
 /**
  * JSON text into JavaScript values and data, with the server's own rules: `-0` is the integer 0 while `-0.0` keeps its
- * sign, lone surrogates and numbers beyond a double's range are refused, and pseudo types are checked as they are read.
+ * sign, escapes of high surrogates without a low one and numbers beyond a double's range are refused, and pseudo types
+ * are checked as they are read.
  */
 import { type Datum, type DatumObject, emptyObject, objectOf } from "./datum.js";
 import { sanitizePseudoType } from "./pseudo-types.js";
@@ -21,7 +22,7 @@ export type JsonValue =
  */
 export function parseJson(text: string): JsonValue {
   const value = JSON.parse(text.includes("-0") ? withoutNegativeZero(text) : text) as JsonValue;
-  if (/\\u[dD][89a-fA-F]/.test(text)) rejectLoneSurrogates(value);
+  if (/\\u[dD][89abAB]/.test(text)) rejectLoneHighs(text);
   if (/[eE]\+?\d{3}/.test(text)) rejectInfinity(value);
   return value;
 }
@@ -30,12 +31,12 @@ function withoutNegativeZero(text: string): string {
   return text.replace(/"(?:[^"\\]|\\.)*"|-0(?![\d.eE])/g, (part) => (part === "-0" ? "0" : part));
 }
 
-function rejectLoneSurrogates(value: JsonValue): void {
-  walk(value, (leaf) => {
-    if (typeof leaf === "string" && /\p{Surrogate}/u.test(leaf)) {
-      throw new SyntaxError("lone surrogate");
-    }
-  });
+/** As escapes: as bytes they are taken, and so are low ones in both ways. */
+function rejectLoneHighs(text: string): void {
+  const escapes = text.matchAll(/\\(?:u([dD][89abAB]..)(?:\\u[dD][c-fC-F])?|.)/gs);
+  for (const [escape, high] of escapes) {
+    if (high !== undefined && escape.length === 6) throw new SyntaxError("lone high surrogate");
+  }
 }
 
 function rejectInfinity(value: JsonValue): void {

@@ -25,6 +25,7 @@ import type { TermNode } from "./term.js";
 import { groupedDatum } from "./terms-aggregate.js";
 import type { TimerHandle } from "./timers.js";
 import { DatabaseRef, Grouped, isFunction, TableRef, toDatum, type Value } from "./value.js";
+import { decodeWtf8, encodeWtf8 } from "./wtf8.js";
 
 const HEADER_BYTES = 12;
 const MAX_QUERY_BYTES = 128 * 1024 * 1024;
@@ -91,7 +92,7 @@ export class Session {
       }
       const end = HEADER_BYTES + bodyBytes;
       if (this.#received.length < end) return;
-      const text = this.#received.toString("utf8", HEADER_BYTES, end);
+      const text = decodeWtf8(this.#received.subarray(HEADER_BYTES, end));
       this.#received = this.#received.subarray(end);
       this.#query(token, text);
     }
@@ -340,11 +341,11 @@ export class Session {
 
   #answer(token: bigint, text: string): void {
     if (!this.#open) return;
-    const bodyBytes = Buffer.byteLength(text);
-    const frame = Buffer.allocUnsafe(HEADER_BYTES + bodyBytes);
+    const body = encodeWtf8(text);
+    const frame = Buffer.allocUnsafe(HEADER_BYTES + body.length);
     frame.writeBigUInt64LE(token, 0);
-    frame.writeUInt32LE(bodyBytes, 8);
-    frame.write(text, HEADER_BYTES);
+    frame.writeUInt32LE(body.length, 8);
+    frame.set(body, HEADER_BYTES);
     this.#send(frame);
   }
 }

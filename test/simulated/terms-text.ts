@@ -28,6 +28,7 @@ import {
   type Value,
   valueTypeName,
 } from "./value.js";
+import { decodeWtf8, encodeWtf8 } from "./wtf8.js";
 
 export const textTerms: TermDefinition[] = [
   define("UPCASE", 1, (call) => call.string(0).replace(/[a-z]/g, (char) => char.toUpperCase())),
@@ -42,9 +43,7 @@ export const textTerms: TermDefinition[] = [
   ),
   define("BINARY", 1, (call) => {
     const datum = call.datum(0);
-    return datum instanceof BinaryDatum
-      ? datum
-      : new BinaryDatum(Buffer.from(expectString(datum), "utf8"));
+    return datum instanceof BinaryDatum ? datum : new BinaryDatum(encodeWtf8(expectString(datum)));
   }),
 ];
 
@@ -52,7 +51,7 @@ const UUID_NAMESPACE = Buffer.from("91461c99f89d49d2af96d8e2e14e9b58", "hex");
 
 /** The server's deterministic UUID: version 5 in its own namespace. */
 export function hashUuid(text: string): string {
-  const bytes = createHash("sha1").update(UUID_NAMESPACE).update(text, "utf8").digest();
+  const bytes = createHash("sha1").update(UUID_NAMESPACE).update(encodeWtf8(text)).digest();
   bytes[6] = (bytes.readUInt8(6) & 0x0f) | 0x50;
   bytes[8] = (bytes.readUInt8(8) & 0x3f) | 0x80;
   return formatUuid(bytes);
@@ -99,8 +98,7 @@ function coerce(call: Call): Value {
   if (to === "STRING") return typeof datum === "string" ? datum : coerceToString(datum);
   if (to === "BOOL") return datum !== null && datum !== false;
   if (to === "NUMBER" && typeof datum === "string") return parseNumber(datum);
-  if (to === "BINARY" && typeof datum === "string")
-    return new BinaryDatum(Buffer.from(datum, "utf8"));
+  if (to === "BINARY" && typeof datum === "string") return new BinaryDatum(encodeWtf8(datum));
   if (to === "ARRAY" && isObject(datum)) return [...datum].map(([name, value]) => [name, value]);
   if (to === "OBJECT" && isArray(datum)) return objectFromPairs(datum);
   throw logicError(`Cannot coerce ${valueTypeName(of)} to ${to}.`);
@@ -115,7 +113,7 @@ function coerceSequence(call: Call, sequence: Sequence, to: string): Value {
 }
 
 function coerceToString(datum: Datum): string {
-  if (datum instanceof BinaryDatum) return datum.bytes.toString("utf8");
+  if (datum instanceof BinaryDatum) return decodeWtf8(datum.bytes);
   return isTime(datum) ? isoText(datum) : jsonText(datum);
 }
 

@@ -103,7 +103,7 @@ test("a feed stays proven when its table is renamed, in a cluster of several ser
   });
   const table = [termId.TABLE, [[termId.DB, ["test"]], "orders"]];
   const rename = [termId.UPDATE, [[termId.CONFIG, [table]], { name: "bills" }]];
-  void client.answer(JSON.stringify(rename));
+  void client.answer(Buffer.from(JSON.stringify(rename)));
   await world.pass(60_000);
   expect(world.cluster.tables().map(({ name }) => name)).toEqual(["bills"]);
   expect(world.states.map((state) => state.split(" {")[0])).toEqual([

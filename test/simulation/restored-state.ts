@@ -4,6 +4,7 @@ import { baseCursor } from "../../src/repository/base-reader.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import { LogCollection } from "../../src/repository/runs.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { decodeWtf8 } from "../simulated/wtf8.js";
 
 /** JSON texts of the documents by those of their keys; undefined if there is no base to begin with. */
 export async function restoredState(
@@ -19,7 +20,7 @@ export async function restoredState(
     const cursors = [baseCursor(store, base), ...log.cursors(table)];
     for await (const winners of mergeLatest(cursors)) {
       for (const { version } of winners) {
-        if (version.document) state.set(version.key.toString(), version.document.toString());
+        if (version.document) state.set(decodeWtf8(version.key), decodeWtf8(version.document));
       }
     }
     return state;

@@ -204,7 +204,7 @@ export class Workload {
 
   private async ask(term: unknown): Promise<void> {
     if (!this.connection?.isOpen) this.connection = connect(this.cluster);
-    await this.connection.answer(JSON.stringify(term));
+    await this.connection.answer(Buffer.from(JSON.stringify(term)));
   }
 }
 

@@ -193,6 +193,38 @@ describe("orderCode", () => {
     const code = (json: string) => orderCode(Buffer.from(json));
     expect(code('"\\u0061\\ud83d\\ude00"')).toBe(code('"a😀"'));
     expect(code('"a\\/b"')).toBe(code('"a/b"'));
+    expect(code('"\\u00e9\\u2028"')).toBe(code('"é\u2028"'));
+    expect(code('"\\\\u00e9"')).not.toBe(code('"\\\\é"'));
+  });
+
+  test("strings that are not UTF-8 are ordered by their bytes, and are different keys", () => {
+    const raw = (hex: string, around: (text: string) => string = (text) => `"${text}"`) =>
+      Buffer.from(around(Buffer.from(hex, "hex").toString("latin1")), "latin1");
+    const hexes = ["ed9fbf", "eda080", "eda0bdedb880", "edb080", "edb081", "ee8080", "efbfbd"];
+    const all = [...hexes, "f09f9880"];
+    const ways = [
+      (text: string) => `"${text}"`,
+      // With an escape a key is not compared as it stands.
+      (text: string) => `"a\\n${text}"`,
+      (text: string) => `["${text}"]`,
+      (text: string) => `["\\u001F",["${text}",1]]`,
+    ];
+    for (const around of ways) {
+      const keys = all.map((hex) => raw(hex, around));
+      const codes = keys.map(orderCode);
+      expect(new Set(codes).size).toBe(all.length);
+      expect(codes.toSorted(compareCodes)).toEqual(codes);
+      expect(keys.toSorted(compareKeys)).toEqual(keys);
+    }
+  });
+
+  test("a surrogate is the same key as an escape and as bytes", () => {
+    const bytes = Buffer.from([0x22, 0xed, 0xb0, 0x80, 0x22]);
+    expect(orderCode(Buffer.from('"\\udc00"'))).toBe(orderCode(bytes));
+    expect(orderCode(Buffer.from('["\\uDC00"]'))).toBe(
+      orderCode(Buffer.concat([Buffer.from("["), bytes, Buffer.from("]")])),
+    );
+    expect(compareKeys(Buffer.from('"\\udc00"'), bytes)).toBe(0);
   });
 
   test.each(["null", "{}", '{"$reql_type$":"GEOMETRY"}', "[null]", '{"$reql_type$":"TIME"}'])(
