@@ -187,14 +187,16 @@ export class Capture {
     const logTime = () => recorder.log.time;
     const onMislabelled = (labels: Mislabelled) => this.noteMislabelled(labels);
     const clocks = { source, logClock, clock, logTime, onMislabelled };
+    const complete = this.untilComplete(stop);
     try {
       await Promise.race([
+        // These end with the signal too, and must not speak for whether everything is complete.
         Promise.all([
           this.follower.run(stop),
           followServerClock(clocks, stop),
           this.followEvidence(stop),
-        ]),
-        this.untilComplete(stop),
+        ]).then(() => complete),
+        complete,
         rejectedOnAbort(this.ended.signal),
       ]);
     } finally {
