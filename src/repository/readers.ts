@@ -5,7 +5,7 @@
 import { type Clock, clockDifferenceMsMax, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import type { ObjectStore } from "../storage/object-store.js";
+import { type ObjectStore, StoreFull } from "../storage/object-store.js";
 import { numberedName, parseNumberedName, parseReaderName, readerPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
@@ -145,8 +145,8 @@ export class ReaderRegistration {
       await this.put(false);
       return renewMs;
     } catch (error) {
-      // What is not permitted now will not be later.
-      const isRefused = error instanceof ThinkbackError;
+      // What is not permitted now will not be later; there may be room.
+      const isRefused = error instanceof ThinkbackError && !(error instanceof StoreFull);
       if (isRefused || this.clock.now() >= this.until) this.report(error as Error);
       return isRefused ? Number.POSITIVE_INFINITY : retryMs;
     }
