@@ -186,9 +186,14 @@ export class Recorder {
 
   /** What is under way proves an earlier instant only; the last one is proven after it. */
   private async proveLast(): Promise<void> {
-    await Promise.all([...this.watched.values()].map(({ proving }) => proving));
+    await this.proofs();
     this.proveAll();
-    await Promise.all([...this.watched.values()].map(({ proving }) => proving));
+    await this.proofs();
+  }
+
+  /** Resolves when the proofs that are under way have ended. */
+  private async proofs(): Promise<void> {
+    await Promise.all([...this.watched.values()].flatMap(({ proving }) => proving ?? []));
   }
 
   /** From now on the table's frontier follows from proofs of `feed`; `onLost` is told if it has to be given up. */

@@ -66,11 +66,11 @@ async function insert(connection: DriverConnection): Promise<boolean> {
 }
 
 /** Writes some 20 times a second until told to stop. */
-function writeOn({ connect }: NetworkServer): { end: () => Promise<void>; acknowledged: number[] } {
+function writeOn(server: NetworkServer): { end: () => Promise<void>; acknowledged: number[] } {
   const ended = new AbortController();
   const acknowledged: number[] = [];
   const writing = (async () => {
-    const connection = await connect();
+    const connection = await server.connect();
     while (!ended.signal.aborted) {
       if (await insert(connection)) acknowledged.push(Date.now());
       await new Promise((resolve) => setTimeout(resolve, 50));

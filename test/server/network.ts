@@ -126,10 +126,24 @@ export class Network {
       : ["--directory", join(this.directory, name), "--server-name", name, "--cache-size", "128"];
     const joins = this.first === undefined ? [] : ["--join", `${this.first}:${clusterPort}`];
     const args = [
-      ...["netns", "exec", space, "rethinkdb", ...own, ...joins],
-      ...["--bind-cluster", peer, "--bind-driver", host],
-      ...["--canonical-address", peer, "--driver-port", `${driverPort}`],
-      ...["--cluster-port", `${clusterPort}`, "--no-http-admin", "--no-update-check"],
+      "netns",
+      "exec",
+      space,
+      "rethinkdb",
+      ...own,
+      ...joins,
+      "--bind-cluster",
+      peer,
+      "--bind-driver",
+      host,
+      "--canonical-address",
+      peer,
+      "--driver-port",
+      `${driverPort}`,
+      "--cluster-port",
+      `${clusterPort}`,
+      "--no-http-admin",
+      "--no-update-check",
       ...(isProxy ? ["--log-file", join(this.directory, `${name}.log`)] : []),
     ];
     const child = spawn("ip", args, { stdio: ["ignore", "pipe", "pipe"] });
