@@ -16,6 +16,7 @@ import { StoreFull } from "../storage/object-store.js";
 import { DeliveryProof, type Surveyed } from "./delivery-proof.js";
 import { Frontier, type Mark } from "./frontier.js";
 import type { LogClock } from "./log-clock.js";
+import { Surveys } from "./surveys.js";
 import { type PaceChange, TickPace } from "./tick-pace.js";
 import { isTransient } from "./transient.js";
 
@@ -105,9 +106,7 @@ export class Recorder {
   /** When proofs were last begun, and the time before that. */
   private askedMs = Number.NEGATIVE_INFINITY;
   private askedBeforeMs = Number.NEGATIVE_INFINITY;
-  /** How long the last survey took. */
-  private surveyMs = 0;
-  private surveyFailure: string | undefined;
+  private readonly surveys: Surveys;
   private shipped: Promise<void> = Promise.resolve();
   private fail: (error: Error) => void = () => undefined;
   /** Rejects when a segment could not be stored; never resolves. */
@@ -117,7 +116,7 @@ export class Recorder {
 
   constructor(
     readonly log: LogWriter,
-    private readonly source: Pick<Source, "survey">,
+    source: Pick<Source, "survey">,
     private readonly clock: Clock,
     private readonly logClock: LogClock,
     private readonly options: RecorderOptions,
@@ -125,6 +124,7 @@ export class Recorder {
   ) {
     this.failure.catch(() => undefined);
     this.pace = new TickPace({ minMs: options.tickMs, maxMs: options.tickMaxMs });
+    this.surveys = new Surveys(source, clock, (reason) => observer.surveyFails(reason));
     this.frontier = new Frontier(log, clock, logClock, (stream) => {
       this.hurry.abort(new Error("somebody waits for a tick"));
       this.onAwaited(stream);
@@ -170,7 +170,7 @@ export class Recorder {
 
   /** How far apart proofs begin, as long as nobody waits for one. */
   private get proofGapMs(): number {
-    return Math.max(proofEveryMs, this.surveyMs / surveyShareMax);
+    return Math.max(proofEveryMs, this.surveys.lastMs / surveyShareMax);
   }
 
   /** Two segments: one with what is left, and, once that is proven, one that says so. */
@@ -283,7 +283,7 @@ export class Recorder {
   /** Begins a proof, for the instant that is now, of every feed of which none is under way. */
   private proveAll(): void {
     const markedMs = this.clock.monotonicMs();
-    if (markedMs - this.askedMs < this.surveyMs / surveyShareMax) return;
+    if (markedMs - this.askedMs < this.surveys.lastMs / surveyShareMax) return;
     this.askedBeforeMs = this.askedMs;
     this.askedMs = markedMs;
     const mark = this.frontier.mark();
@@ -305,33 +305,10 @@ export class Recorder {
     }
   }
 
-  /** What the servers count for the tables; a table that they do not answer for is not in it. */
-  private async survey(watched: WatchedFeed[]): Promise<Map<string, Surveyed>> {
-    const askedMs = this.clock.monotonicMs();
-    const asked = watched.map(({ table, feed }) => ({
-      table: table(),
-      delivered: feed!.delivered,
-    }));
-    try {
-      const counted = await this.source.survey(asked.map(({ table }) => table));
-      this.surveyMs = this.clock.monotonicMs() - askedMs;
-      this.noteSurvey(undefined);
-      const surveyed = new Map<string, Surveyed>();
-      for (const { table, delivered } of asked) {
-        const writes = counted.get(table.id);
-        if (writes) surveyed.set(table.id, { writes, askedMs, delivered });
-      }
-      return surveyed;
-    } catch (error) {
-      if (!isTransient(error)) throw error;
-      this.noteSurvey(messageOf(error));
-      return new Map();
-    }
-  }
-
-  private noteSurvey(failure: string | undefined): void {
-    if (failure !== this.surveyFailure) this.observer.surveyFails(failure);
-    this.surveyFailure = failure;
+  private survey(watched: WatchedFeed[]): Promise<Map<string, Surveyed>> {
+    return this.surveys.ask(
+      watched.map(({ table, feed }) => ({ table: table(), delivered: feed!.delivered })),
+    );
   }
 
   /**
@@ -346,7 +323,7 @@ export class Recorder {
     const { table, delivery, stop } = watched;
     const { id } = table();
     const recount = async () =>
-      this.surveyMs > recountMsMax ? undefined : (await this.survey([watched])).get(id);
+      this.surveys.lastMs > recountMsMax ? undefined : (await this.survey([watched])).get(id);
     try {
       const answering = this.answer(watched);
       answering.catch(() => undefined);

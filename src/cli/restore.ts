@@ -7,8 +7,9 @@ import { type ReaderRegistration, registerReader } from "../repository/readers.j
 import { openRepository, type Repository, storeAt } from "../repository/repository.js";
 import { secondLook } from "../repository/second-look.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
+import type { HeldBack } from "../restore/held-back.js";
 import { classText } from "../restore/inexact.js";
-import { type HeldBack, planRestore, type RestorePlan } from "../restore/plan.js";
+import { planRestore, type RestorePlan } from "../restore/plan.js";
 import type { RestoreRequest } from "../restore/request.js";
 import {
   type RestoredTable,

@@ -16,11 +16,11 @@ import { endOfLog } from "../repository/log-end.js";
 import { type LogPiece, LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
 import type { Wanted } from "../repository/runs.js";
-import { behindNoteMs } from "../repository/status.js";
 import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { TableName } from "../rethinkdb/target.js";
 import { RememberedStore } from "../storage/remembered-store.js";
 import { type PlannedAccess, planAccess } from "./access.js";
+import { type HeldBack, heldBack } from "./held-back.js";
 import { accessUnknown, inexact, inexactAccess, inexactCatalog, isAllowed } from "./inexact.js";
 import {
   nameOf,
@@ -39,14 +39,6 @@ export interface PlannedTable extends AsOf {
   from: TableName;
   to: TableName;
   base: BaseManifest;
-}
-
-/** The catalog, or users and grants, could not be read for a while, and the tables could. */
-export interface HeldBack {
-  by: "catalog" | "access";
-  knownTo: Instant;
-  /** How far the table is proven that is farthest. */
-  tablesTo: Instant;
 }
 
 export interface RestorePlan {
@@ -101,7 +93,7 @@ export async function planRestore(of: Repository, request: RestoreRequest): Prom
   refuseMeetingTables(tables);
   const access = await planAccessAt(log, catalog, coverage, instant, request);
   refuseMeetingGrants(access.access);
-  const held = request.at === undefined && heldBack(captured, coverage, request);
+  const held = request.at === undefined && heldBack(captured, coverage, wantsAccess(request));
   return {
     instant,
     ...(held ? { heldBack: held } : {}),
@@ -243,25 +235,6 @@ export async function newestInstant(
 
 function newestWithoutAccess(log: LogView, request: RestoreRequest, coverage: Coverage) {
   return newestInstant(log, { ...request, withoutAccess: true }, coverage);
-}
-
-function heldBack(
-  chosen: TableConfig[],
-  { tables, catalog, access }: Coverage,
-  request: RestoreRequest,
-): HeldBack | undefined {
-  const reached = chosen.map(({ id }) => tables.get(id)?.frontier ?? Number.NEGATIVE_INFINITY);
-  const tablesTo = Math.max(...reached);
-  const known: [HeldBack["by"], TableCoverage | undefined][] = [
-    ["catalog", catalog],
-    ["access", wantsAccess(request) ? access : undefined],
-  ];
-  const held = known.flatMap(([by, of]) =>
-    of?.frontier === undefined ? [] : [{ by, knownTo: of.frontier, tablesTo }],
-  );
-  return held
-    .sort((a, b) => a.knownTo - b.knownTo)
-    .find(({ knownTo }) => tablesTo - knownTo > behindNoteMs);
 }
 
 /** How many ends of tables are looked at. Each costs a look at the catalog. */

@@ -1,0 +1,43 @@
+/** Asks the source how much is written to the tables that are watched, and notes how long that takes and whether it fails. */
+import type { Clock } from "../clock.js";
+import { messageOf } from "../errors.js";
+import type { Source, TableReference } from "../rethinkdb/source.js";
+import type { Surveyed } from "./delivery-proof.js";
+import { isTransient } from "./transient.js";
+
+export class Surveys {
+  /** How long the last one took. */
+  lastMs = 0;
+  private failure: string | undefined;
+
+  /** @param onFailure told why the source does not answer, once per reason; undefined when it does again */
+  constructor(
+    private readonly source: Pick<Source, "survey">,
+    private readonly clock: Clock,
+    private readonly onFailure: (reason: string | undefined) => void,
+  ) {}
+
+  /** What the servers count for the tables; a table that they do not answer for is not in it. */
+  async ask(feeds: { table: TableReference; delivered: number }[]): Promise<Map<string, Surveyed>> {
+    const askedMs = this.clock.monotonicMs();
+    const surveyed = new Map<string, Surveyed>();
+    try {
+      const counted = await this.source.survey(feeds.map(({ table }) => table));
+      this.lastMs = this.clock.monotonicMs() - askedMs;
+      this.note(undefined);
+      for (const { table, delivered } of feeds) {
+        const writes = counted.get(table.id);
+        if (writes) surveyed.set(table.id, { writes, askedMs, delivered });
+      }
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      this.note(messageOf(error));
+    }
+    return surveyed;
+  }
+
+  private note(failure: string | undefined): void {
+    if (failure !== this.failure) this.onFailure(failure);
+    this.failure = failure;
+  }
+}
