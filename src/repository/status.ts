@@ -146,7 +146,7 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
       ...(await countDocuments(view, base, totals, coverage.get(id))),
       changes: totals.changes,
       logBytes: totals.bytes,
-      ...restorable(coverage.get(id)),
+      ...restorable(coverage.get(id), system.catalog),
       lastProven: proofs.tables.get(id),
       failedDrill: proofs.failed.get(id),
     });
@@ -192,20 +192,41 @@ function resolutionsOf({ pieces }: LogView): RepositoryStatus["resolutions"] {
   return spans;
 }
 
-function restorable(coverage: TableCoverage | undefined) {
+/** @param catalog a restore needs it too; undefined if that is left out of account */
+function restorable(coverage: TableCoverage | undefined, catalog?: TableCoverage) {
   const exact = coverage?.intervals.filter((interval) => interval.class === "exact") ?? [];
   return {
     state: coverage?.state ?? ("not captured" as const),
     firstRestorable: exact
       .map((interval) => firstExactIn(interval, interval.from))
       .find((found) => found !== undefined),
-    lastRestorable: exact
-      .map((interval) => lastExactIn(interval, interval.to))
-      .findLast((found) => found !== undefined),
+    lastRestorable: coverage && lastExactOfAll(catalog ? [coverage, catalog] : [coverage]),
     provenTo: coverage?.frontier,
     intervals: coverage?.intervals ?? [],
     late: lateSummary(coverage?.intervals ?? []),
   };
+}
+
+/** The newest instant at which all of them are exact. */
+function lastExactOfAll(coverages: Pick<TableCoverage, "intervals">[]): Instant | undefined {
+  let found = Number.MAX_SAFE_INTEGER;
+  for (;;) {
+    const upTo = found;
+    const last = coverages.map((coverage) => lastExactUpTo(coverage, upTo));
+    if (last.includes(undefined)) return undefined;
+    found = Math.min(...(last as Instant[]));
+    if (last.every((one) => one === found)) return found;
+  }
+}
+
+function lastExactUpTo(
+  { intervals }: Pick<TableCoverage, "intervals">,
+  instant: Instant,
+): Instant | undefined {
+  return intervals
+    .filter(({ class: of, from }) => of === "exact" && from <= instant)
+    .map((interval) => lastExactIn(interval, instant))
+    .findLast((found) => found !== undefined);
 }
 
 function lateSummary(intervals: CoverageInterval[]): LateSummary {

@@ -127,7 +127,7 @@ describe("an instant after all that is proven", () => {
   test("is called not proven yet, table and catalog alike, and waited for only so long", async () => {
     const at = clock.instant + 500;
     const by = waiting(async () => undefined);
-    await expect(proven(at, by, [])).rejects.toEqual(refused(/the catalog is not proven yet/));
+    await expect(proven(at, by, [])).rejects.toEqual(refused(/not proven yet/));
     expect([by.waits, by.monotonicMs()]).toEqual([31, 15_500]);
     const lagging = { [first]: clock.instant };
     const end = await recording.tick(50, { lagging });
