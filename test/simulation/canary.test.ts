@@ -15,6 +15,7 @@ import {
   parseWriterName,
 } from "../../src/repository/names.js";
 import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
+import { r } from "../../src/rethinkdb/reql.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { overriding } from "./overriding.js";
@@ -55,6 +56,13 @@ test("an epoch that is believed too late is found", { timeout: 120_000 }, async 
   const violations = await firstViolations({ steps, wrapStore: believingLateEpochs });
   expect(violations).not.toEqual([]);
 });
+
+test("a key that is decoded and encoded anew on its way into a request is found", async () => {
+  const { binary } = r;
+  vi.spyOn(r, "binary").mockImplementation((bytes) => binary(Buffer.from(bytes.toString("utf8"))));
+  const violations = await firstViolations({ steps });
+  expect(violations.join("\n")).toMatch(/restores .* as .*; it was/);
+}, 120_000);
 
 test("a fold that keeps a part in which something changed is found", async () => {
   vi.spyOn(LogRanges.prototype, "next", "get").mockReturnValue(undefined);
