@@ -58,7 +58,7 @@ test("an epoch that is believed too late is found", { timeout: 120_000 }, async 
 });
 
 test("a key that is decoded and encoded anew on its way into a request is found", async () => {
-  const { binary } = r;
+  const binary = r.binary.bind(r);
   vi.spyOn(r, "binary").mockImplementation((bytes) => binary(Buffer.from(bytes.toString("utf8"))));
   const violations = await firstViolations({ steps });
   expect(violations.join("\n")).toMatch(/restores .* as .*; it was/);
