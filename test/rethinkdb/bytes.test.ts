@@ -13,18 +13,10 @@ import { type WalkOptions, walkTable } from "../../src/rethinkdb/walk.js";
 import { textOfJson } from "../../src/server-text.js";
 import { r } from "../server/driver.js";
 import { onEachServer } from "../server/each-server.js";
+import { markedBytes } from "../server/marked-bytes.js";
 
 const stamp = () => ({ time: 0, sequence: 0 });
 const { signal } = new AbortController();
-
-/** Text of which each `<hex>` stands for its bytes. */
-const bytesOf = (text: string) =>
-  Buffer.from(
-    Buffer.from(text)
-      .toString("latin1")
-      .replace(/<([0-9a-f]+)>/g, (_, hex: string) => Buffer.from(hex, "hex").toString("latin1")),
-    "latin1",
-  );
 
 /** In their order. Decoded and encoded anew, those in the middle come to stand behind U+F900, and some are one. */
 const texts = [
@@ -53,7 +45,7 @@ onEachServer("bytes of documents", (bench) => {
   const idOf = async (name: string) =>
     (await bench().value(r.db("raw").table(name).info().getField("id"))) as string;
   const written = (key: Buffer, value: string) =>
-    Buffer.concat([bytesOf(`{"f${value}":"${value}\\n","p<edb080>":`), key, Buffer.from("}")]);
+    Buffer.concat([markedBytes(`{"f${value}":"${value}\\n","p<edb080>":`), key, Buffer.from("}")]);
 
   beforeAll(async () => {
     await bench().done(r.dbCreate("raw"));
@@ -62,7 +54,7 @@ onEachServer("bytes of documents", (bench) => {
     table.id = await idOf("t");
     const all = bench().kind === "simulated" ? texts : [...texts, pair];
     const forms = (text: string) => [`["${text}"]`, `["${text}",1]`, `"${text}"`, `"a\\n${text}"`];
-    keys = all.flatMap(forms).map(bytesOf).sort(compareKeys);
+    keys = all.flatMap(forms).map(markedBytes).sort(compareKeys);
     documents = keys.map((key, i) => written(key, all[i % all.length]!));
     await target.write(table, documents.toReversed());
     target.close();
@@ -108,7 +100,7 @@ onEachServer("bytes of documents", (bench) => {
   test("a feed gives key and document as they were written, and a fence is laid over such keys alone", async () => {
     const fenced = { ...table, name: "fenced" };
     // More than are fenced whole.
-    const many = Array.from({ length: 400 }, (_, i) => bytesOf(`"<edb080> ${i}"`));
+    const many = Array.from({ length: 400 }, (_, i) => markedBytes(`"<edb080> ${i}"`));
     const target = new RethinkTarget("the test's server", dial());
     await target.createTable({ ...fenced, ...settings });
     fenced.id = await idOf("fenced");

@@ -3,20 +3,13 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { jsonOfText } from "../../src/server-text.js";
 import { r } from "./driver.js";
 import { onEachServer } from "./each-server.js";
+import { markedBytes } from "./marked-bytes.js";
 
-/** Query text of which each `<hex>` stands for its bytes. */
-const query = (text: string) =>
-  Buffer.from(
-    Buffer.from(text)
-      .toString("latin1")
-      .replace(/<([0-9a-f]+)>/g, (_, hex: string) => Buffer.from(hex, "hex").toString("latin1")),
-    "latin1",
-  );
 const refused = "failed to deserialize query";
 
 onEachServer("bytes", (bench) => {
   const tableTerm = '[15,[[14,["bytes"]],"t"]]';
-  const ask = (term: string) => bench().client.queryBytes(query(`[1,${term}]`));
+  const ask = (term: string) => bench().client.queryBytes(markedBytes(`[1,${term}]`));
 
   beforeAll(async () => {
     await bench().done(r.dbCreate("bytes"));
@@ -51,7 +44,7 @@ onEachServer("bytes", (bench) => {
     for (const hex of ["edb080", "eda080", "61edbfbf62"]) {
       const binary = `{"$reql_type$":"BINARY","data":"${data(hex)}"}`;
       const text = await ask(`[51,[${binary},"string"]]`);
-      expect(jsonOfText(text)).toEqual(query(`{"t":1,"r":["<${hex}>"]}`));
+      expect(jsonOfText(text)).toEqual(markedBytes(`{"t":1,"r":["<${hex}>"]}`));
       expect(await ask(`[155,["<${hex}>"]]`)).toBe(`{"t":1,"r":[${binary}]}`);
       const written = await ask(
         `[98,[[51,[{"$reql_type$":"BINARY","data":"${data(`22${hex}22`)}"},"string"]]]]`,
@@ -86,7 +79,7 @@ onEachServer("bytes", (bench) => {
     const keys = [...texts.map((text) => `["${text}",1]`), ...texts.map((text) => `"k${text}"`)];
     const document = (key: string, i: number) =>
       `{"f${texts[i % texts.length]}":{"n${texts[i % texts.length]}":"${texts[i % texts.length]}"},"id":${key}}`;
-    const expected = (key: string, i: number) => query(document(key, i)).toString("latin1");
+    const expected = (key: string, i: number) => markedBytes(document(key, i)).toString("latin1");
     const jsonTerm = (text: string) => `[98,[${JSON.stringify(text)}]]`;
     const sent = (response: string) => jsonOfText(response).toString("latin1");
     const open = '{"left_bound":"open","right_bound":"open"}';

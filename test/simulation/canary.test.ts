@@ -22,6 +22,7 @@ import type { CatalogReading } from "../../src/rethinkdb/catalog-reader.js";
 import type { ResponseStream } from "../../src/rethinkdb/connection.js";
 import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
 import { FenceChain } from "../../src/rethinkdb/fence.js";
+import { r } from "../../src/rethinkdb/reql.js";
 import type { Response } from "../../src/rethinkdb/response.js";
 import type { Source, TableReference } from "../../src/rethinkdb/source.js";
 import { Surveyor } from "../../src/rethinkdb/survey.js";
@@ -64,6 +65,13 @@ test("an epoch that is believed too late is found", { timeout: 120_000 }, async 
   const violations = await firstViolations({ steps, wrapStore: believingLateEpochs });
   expect(violations).not.toEqual([]);
 });
+
+test("a key that is decoded and encoded anew on its way into a request is found", async () => {
+  const binary = r.binary.bind(r);
+  vi.spyOn(r, "binary").mockImplementation((bytes) => binary(Buffer.from(bytes.toString("utf8"))));
+  const violations = await firstViolations({ steps });
+  expect(violations.join("\n")).toMatch(/restores .* as .*; it was/);
+}, 120_000);
 
 test("a fold that keeps a part in which something changed is found", async () => {
   vi.spyOn(LogRanges.prototype, "next", "get").mockReturnValue(undefined);

@@ -17,10 +17,10 @@ const gapReach: Reach = { beforeMs: 65_000, afterMs: 45_000 };
 /** A proof that was under way when it began had its mark a second before; an answer is waited for 30 s. */
 const lateReach: Reach = { beforeMs: 4000, afterMs: 35_000 };
 /**
- * Of a table of a few documents nothing can be proven in the second in which writes that change nothing come together with
- * the first document of a hash shard: no count fits, and no fence reaches all.
+ * Of a table of a few documents nothing can be proven from when writes that change nothing come together with the first
+ * document of a hash shard, until nothing is written for a second: no count fits, and no fence reaches all.
  */
-const briefMsMax = 3500;
+const briefMsMax = 6000;
 /** A frontier is as old as a tick, when a table is dropped. */
 const beforeDropMs = 3000;
 

@@ -34,7 +34,8 @@ export class ModelTable {
    * @param isDue tells of what was acknowledged at a moment whether it has come for sure
    */
   allowedAt(key: string, momentMs: number, isDue: (atMs: number) => boolean): (string | null)[] {
-    const until = (this.keys.get(key) ?? []).filter(({ atMs }) => atMs <= momentMs);
+    // An instant is a whole millisecond, and holds what came in any part of it.
+    const until = (this.keys.get(key) ?? []).filter(({ atMs }) => atMs < momentMs + 1);
     const due = until.findLastIndex(({ atMs }) => isDue(atMs));
     const allowed: (string | null)[] = due === -1 ? [null] : [];
     for (const { text } of until.slice(Math.max(0, due))) allowed.push(text);

@@ -10,6 +10,7 @@ import type { RepositoryDescription } from "../../src/repository/repository.js";
 import { LogCollection } from "../../src/repository/runs.js";
 import { planRestore } from "../../src/restore/plan.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { decodeWtf8 } from "../simulated/wtf8.js";
 import type { FaultyWorld } from "./faults.js";
 import { StoreUnreachable } from "./faulty-store.js";
 import { graceMs } from "./maintainers.js";
@@ -96,7 +97,7 @@ export class Restores {
         const state = new Map<string, string>();
         for await (const winners of mergeLatest([baseCursor(store, base), ...log.cursors(table)])) {
           for (const { version } of winners) {
-            if (version.document) state.set(version.key.toString(), version.document.toString());
+            if (version.document) state.set(decodeWtf8(version.key), decodeWtf8(version.document));
           }
         }
         return state;

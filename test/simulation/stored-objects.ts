@@ -8,6 +8,7 @@ import { openSegment } from "../../src/repository/log.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { bundlePrefix, parseManifestName } from "../../src/repository/names.js";
 import type { ObjectReference } from "../../src/repository/segment.js";
+import { textOfJson } from "../../src/server-text.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { verify } from "../../src/verify/verify.js";
 
@@ -58,11 +59,11 @@ async function verifyBase(store: ObjectStore, name: string): Promise<void> {
   for (const part of parts) {
     const documents = await linesOf(store, part, "basePart", (lines, { start, end }) => {
       const { key, time, sequence, document } = parseLine(lines, start, end, part.name);
-      return [key.toString(), time, sequence, digestOf(document!)];
+      return [textOfJson(key), time, sequence, digestOf(document!)];
     });
     const keys = await linesOf(store, part.keys, "baseKeys", (lines, { start, end }) => {
       const { key, time, sequence, digest } = parseKeyLine(lines, start, end, part.keys.name);
-      return [key.toString(), time, sequence, digest];
+      return [textOfJson(key), time, sequence, digest];
     });
     const digest = new SetDigest();
     for (const [, , , of] of documents) digest.add(of);
