@@ -23,13 +23,18 @@ const lookedAtMax = 10;
  * Ages are counted from the end of the log: a capture that runs writes a segment every ten seconds, so its history ages as
  * time goes by, and one that is stopped ages no more. Nor do they go by an end that is still to come by the slower of two
  * clocks, this machine's and the source's, because the clock that labelled it was ahead.
+ * @param agesBeyondLogMs how much older history gets once the log has ended
  */
-export async function ageOfLog(store: ObjectStore, now: Instant): Promise<LogAge> {
+export async function ageOfLog(
+  store: ObjectStore,
+  now: Instant,
+  agesBeyondLogMs = 0,
+): Promise<LogAge> {
   const { pieces } = await LogView.read(store);
   const end = pieces.at(-1);
   if (!end) return { aged: 0, leadMs: 0 };
   const leadMs = await leadOf(store, pieces);
-  return { aged: Math.min(now - leadMs, end.to), leadMs };
+  return { aged: Math.min(now - leadMs, end.to + agesBeyondLogMs), leadMs };
 }
 
 async function leadOf(store: ObjectStore, pieces: LogPiece[]): Promise<number> {

@@ -40,6 +40,8 @@ export interface MaintenanceOptions {
   expires: boolean;
   /** How long what was replaced stays; undefined to delete nothing at all. */
   graceMs: number | undefined;
+  /** How much older history gets once nothing is captured any more; 0 if absent. */
+  agesBeyondLogMs?: number;
   /** Compresses what folds write; in this thread, if absent. */
   compressor?: FrameCompressor;
 }
@@ -74,7 +76,7 @@ export function maintain(
     const signal = { throwIfAborted: () => lease.check(gone) };
     // First, because every listing from here on would walk through it.
     if (options.graceMs !== undefined) await store.tidy?.(clock.now() - dayMs);
-    const policy = await readPolicy(repository, clock.now());
+    const policy = await readPolicy(repository, clock.now(), undefined, options.agesBeyondLogMs);
     // What is gone for good does not go by a clock that is ahead of the source's.
     const now = () => clock.now() - policy.leadMs;
     observer.phase("log");
@@ -182,8 +184,9 @@ export async function readPolicy(
   { store }: Repository,
   now: Instant,
   wanted?: string,
+  agesBeyondLogMs?: number,
 ): Promise<Policy> {
-  const age = await ageOfLog(store, now);
+  const age = await ageOfLog(store, now, agesBeyondLogMs);
   const pins = await listPins(store);
   const kept = pins.length === 0 ? pins : withGapEnds(pins, await readCoverage(store));
   return policyOf(kept, age, wanted ?? (await readSettings(store)).keep);

@@ -106,13 +106,13 @@ class WorldBuilder {
     await addPin(store, { name: "mistake", at: pinned + 1, made: clock.instant });
     await removePin(store, "mistake", clock.instant);
     await this.foldBases("f2");
-    await this.standStill(begin + 98 * hourMs);
+    clock.instant = begin + 98 * hourMs;
     await this.maintain("m1", 0);
     await this.beginNext();
     await this.live(clock.instant + 5 * hourMs, hourMs);
     const folded = clock.instant - hourMs;
     await this.foldBases("f3");
-    await this.standStill(begin + 122 * hourMs);
+    clock.instant = begin + 122 * hourMs;
     await this.maintain("m2", undefined);
     await this.sweepThinned();
     const third = this.recording;
@@ -124,15 +124,6 @@ class WorldBuilder {
     const last = clock.instant - 1;
     await this.addSmallObjects(folded);
     return { repository, store, history, clock, instants: { begin, pinned, folded, last } };
-  }
-
-  /** The log goes on until then, and nothing is proven any more: history ages by the log. */
-  private async standStill(until: Instant): Promise<void> {
-    const { instant } = this.clock;
-    const lagging = Object.fromEntries(
-      [...tableNames.keys(), "catalog", "access"].map((stream) => [stream, instant - 1]),
-    );
-    await this.recording.tick(until - instant, { lagging });
   }
 
   private async beginFirst(): Promise<void> {
@@ -208,7 +199,9 @@ class WorldBuilder {
 
   private async maintain(unique: string, graceMs: number | undefined): Promise<void> {
     const { clock } = this;
-    const how = { partial: true, settleMs: minuteMs, expires: true, graceMs };
+    // Days go by in it that nobody captures.
+    const agesBeyondLogMs = 24 * hourMs;
+    const how = { partial: true, settleMs: minuteMs, expires: true, graceMs, agesBeyondLogMs };
     const observer = { onRows: () => undefined, phase: () => undefined };
     await maintain(this.repository, { clock, owner, unique, ...how }, observer);
   }
