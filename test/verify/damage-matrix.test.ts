@@ -187,7 +187,7 @@ describe("an object of each kind", () => {
         // Where a manifest is missing, the segments name what they miss.
         if (what === "folded manifest, nothing else holds it") names.push("log/00000002/");
         // Without the newest segment nothing tells that the table was watched for longer.
-        if (what === "segment, the newest" && !isProvable) names.push("is unwatched");
+        if (what === "segment, the newest" && !isProvable) names.push("is not proven yet");
         const more = await claimedMore(store, names, where);
         if (isProvable || !claimingMore.includes(what)) expect(more, where).toEqual([]);
         // What was let go and is claimed again is as it was.
