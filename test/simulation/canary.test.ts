@@ -1,9 +1,7 @@
 /** Bugs planted on purpose. Each must be found; if one is not, the simulation is broken, not the code sound. */
 import { afterEach, expect, test, vi } from "vitest";
-import { DeliveryProof } from "../../src/capture/delivery-proof.js";
 import { Frontier } from "../../src/capture/frontier.js";
 import { Repair } from "../../src/capture/repair.js";
-import type { Clock } from "../../src/clock.js";
 import { Leftovers } from "../../src/fold/leftovers.js";
 import { LogRanges } from "../../src/fold/log-ranges.js";
 import { maintain } from "../../src/fold/maintain.js";
@@ -24,8 +22,7 @@ import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
 import { FenceChain } from "../../src/rethinkdb/fence.js";
 import { r } from "../../src/rethinkdb/reql.js";
 import type { Response } from "../../src/rethinkdb/response.js";
-import type { Source, TableReference } from "../../src/rethinkdb/source.js";
-import { Surveyor } from "../../src/rethinkdb/survey.js";
+import type { Source } from "../../src/rethinkdb/source.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { overriding } from "./overriding.js";
 import { type SimulationOptions, simulate } from "./simulation.js";
@@ -79,21 +76,6 @@ test("a fold that keeps a part in which something changed is found", async () =>
   expect(violations.join("\n")).toMatch(/restores .* as .*; it was|restores to something else/);
 }, 120_000);
 
-test("small responses that are believed are found", { timeout: 120_000 }, async () => {
-  vi.spyOn(DeliveryProof.prototype, "prove").mockImplementation(async function (
-    this: DeliveryProof,
-    _surveyed,
-    _recount,
-    signal,
-  ) {
-    const { feed, clock } = this as unknown as { feed: Feed; clock: Clock };
-    await feed.drained(clock, signal);
-    return true;
-  });
-  const violations = await firstViolations({ steps });
-  expect(violations.join("\n")).toMatch(/restores .* as .*; it was/);
-});
-
 test("a fence that is not chained is found", { timeout: 120_000 }, async () => {
   vi.spyOn(FenceChain.prototype, "pass").mockImplementation(async function (this: FenceChain) {
     const { open, monotonicMs } = this as unknown as Fences;
@@ -123,15 +105,6 @@ test("a catalog that was not read, but is called proven, is found", {
 }, async () => {
   const violations = await firstViolations({ steps, wrapSource: believingOldReadings });
   expect(violations.join("\n")).toMatch(/the catalog at .* has .* as .*; it was/);
-});
-
-test("a majority that is not asked is found", { timeout: 120_000 }, async () => {
-  const surveyor = Surveyor.prototype as unknown as Asking;
-  vi.spyOn(surveyor, "confirm").mockImplementation(
-    async (_, tables) => new Set(tables.map(({ id }) => id)),
-  );
-  const violations = await firstViolations({ steps });
-  expect(violations.join("\n")).toMatch(/restores .* as .*; it was/);
 });
 
 /** Days go by, and what is planted is found among them. */
@@ -196,10 +169,6 @@ interface Fences {
 
 interface Recording {
   record: (this: Recording, stream: string, told: CoverageRecord) => void;
-}
-
-interface Asking {
-  confirm: (connection: unknown, tables: TableReference[]) => Promise<Set<string>>;
 }
 
 function isReady(response: Response): boolean {
