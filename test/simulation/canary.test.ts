@@ -17,11 +17,8 @@ import {
   parseWriterName,
 } from "../../src/repository/names.js";
 import type { CatalogReading } from "../../src/rethinkdb/catalog-reader.js";
-import type { ResponseStream } from "../../src/rethinkdb/connection.js";
 import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
-import { FenceChain } from "../../src/rethinkdb/fence.js";
 import { r } from "../../src/rethinkdb/reql.js";
-import type { Response } from "../../src/rethinkdb/response.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { overriding } from "./overriding.js";
@@ -75,20 +72,6 @@ test("a fold that keeps a part in which something changed is found", async () =>
   const violations = await firstViolations({ steps });
   expect(violations.join("\n")).toMatch(/restores .* as .*; it was|restores to something else/);
 }, 120_000);
-
-test("a fence that is not chained is found", { timeout: 120_000 }, async () => {
-  vi.spyOn(FenceChain.prototype, "pass").mockImplementation(async function (this: FenceChain) {
-    const { open, monotonicMs } = this as unknown as Fences;
-    const fence = await open.call(this);
-    const askedMs = monotonicMs();
-    fence.release();
-    if (fence.reach > 0) for await (const response of fence.stream) if (isReady(response)) break;
-    await fence.stream.return();
-    return fence.reach > 0 ? askedMs : undefined;
-  });
-  const violations = await firstViolations({ steps });
-  expect(violations.join("\n")).toMatch(/restores .* as .*; it was/);
-});
 
 test("a standstill that is not written down is found", { timeout: 120_000 }, async () => {
   const frontier = Frontier.prototype as unknown as Recording;
@@ -162,17 +145,8 @@ test("a sweep that takes the parts of a copy that is under way is found", async 
   expect(violations.join("\n")).toMatch(/is missing/);
 }, 120_000);
 
-interface Fences {
-  open: () => Promise<{ stream: ResponseStream; release: () => void; reach: number }>;
-  monotonicMs: () => number;
-}
-
 interface Recording {
   record: (this: Recording, stream: string, told: CoverageRecord) => void;
-}
-
-function isReady(response: Response): boolean {
-  return response.rows().some((row) => (row as { state?: string }).state === "ready");
 }
 
 /** Where the catalog cannot be read, it is said to be what it was. */
