@@ -169,7 +169,9 @@ test("a disk that fills up: capture stops, says so, and every closed tick is saf
     await stage.query(water.insert({ id: id % 10, noise }, { conflict: "replace" }));
   }
   expect(running.output).toMatch(/capture stopped: no space left in .* to write object/);
-  expect(running.output).toContain("→ make room, or let the repository be written, and start again");
+  expect(running.output).toContain(
+    "→ make room, or let the repository be written, and start again",
+  );
   expect(running.output).toMatch(/last restorable +gaps[^]*\nflood\.water +live .*\d{4}-.*\d{4}-/);
   expect(running.code).toBe(10);
 });
