@@ -29,7 +29,7 @@ export class RethinkSource implements Source {
   private feedPlaces: FeedPlace[] = [];
   private readonly connections = new Set<Connection>();
   private closed = false;
-  /** Ids of a cluster's servers, databases and tables by which it is known; empty as long as any will do. */
+  /** Ids of a cluster's servers, databases and tables by which it is known; while it is empty, every cluster is accepted. */
   private recognised = new Set<string>();
   private topology: Topology | undefined;
   private readonly surveyor: Surveyor;

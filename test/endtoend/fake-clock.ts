@@ -6,7 +6,7 @@ const name = "libfaketimeMT.so.1";
 
 export class FakeClock {
   private constructor(
-    private readonly library: string,
+    private readonly preloaded: string,
     private readonly file: string,
   ) {
     this.set("+0");
@@ -21,7 +21,7 @@ export class FakeClock {
   /** For the process whose clock it is. */
   get env(): Record<string, string> {
     return {
-      LD_PRELOAD: this.library,
+      LD_PRELOAD: this.preloaded,
       FAKETIME_TIMESTAMP_FILE: this.file,
       FAKETIME_NO_CACHE: "1",
       DONT_FAKE_MONOTONIC: "1",
