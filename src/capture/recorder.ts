@@ -53,8 +53,6 @@ export const recorderDefaults: RecorderOptions = {
 const hurriedTickMs = 20;
 /** Proofs begin so far apart: half of what may lie between two of them. */
 const proofEveryMs = 1000;
-/** Surveys take at most this share of the time, however often they are wanted. */
-const surveyShareMax = 1 / 2;
 /** A survey that takes longer than this is not repeated for the sake of one table. */
 const recountMsMax = 50;
 /** At the end of a capture, how long the last round trips are waited for. */
@@ -170,7 +168,7 @@ export class Recorder {
 
   /** How far apart proofs begin, as long as nobody waits for one. */
   private get proofGapMs(): number {
-    return Math.max(proofEveryMs, this.surveys.lastMs / surveyShareMax);
+    return Math.max(proofEveryMs, this.surveys.gapMs);
   }
 
   /** Two segments: one with what is left, and, once that is proven, one that says so. */
@@ -283,7 +281,7 @@ export class Recorder {
   /** Begins a proof, for the instant that is now, of every feed of which none is under way. */
   private proveAll(): void {
     const markedMs = this.clock.monotonicMs();
-    if (markedMs - this.askedMs < this.surveys.lastMs / surveyShareMax) return;
+    if (markedMs - this.askedMs < this.surveys.gapMs) return;
     this.askedBeforeMs = this.askedMs;
     this.askedMs = markedMs;
     const mark = this.frontier.mark();

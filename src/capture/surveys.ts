@@ -5,6 +5,11 @@ import type { Source, TableReference } from "../rethinkdb/source.js";
 import type { Surveyed } from "./delivery-proof.js";
 import { isTransient } from "./transient.js";
 
+/** Surveys take at most this share of the time, however often they are wanted, unless one takes seconds. */
+const shareMax = 1 / 2;
+/** One that was slow does not say that the next one is: it may have been asked while the server stood still. */
+const gapMsMax = 5000;
+
 export class Surveys {
   /** How long the last one took. */
   lastMs = 0;
@@ -16,6 +21,11 @@ export class Surveys {
     private readonly clock: Clock,
     private readonly onFailure: (reason: string | undefined) => void,
   ) {}
+
+  /** How far apart they begin at least. */
+  get gapMs(): number {
+    return Math.min(gapMsMax, this.lastMs / shareMax);
+  }
 
   /** What the servers count for the tables; a table that they do not answer for is not in it. */
   async ask(feeds: { table: TableReference; delivered: number }[]): Promise<Map<string, Surveyed>> {
