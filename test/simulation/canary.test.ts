@@ -16,7 +16,6 @@ import {
   parseSegmentName,
   parseWriterName,
 } from "../../src/repository/names.js";
-import type { CatalogReading } from "../../src/rethinkdb/catalog-reader.js";
 import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
 import { r } from "../../src/rethinkdb/reql.js";
 import type { Source } from "../../src/rethinkdb/source.js";
@@ -83,13 +82,6 @@ test("a standstill that is not written down is found", { timeout: 120_000 }, asy
   expect(violations.join("\n")).toMatch(/restores .* as .*; it was|has .* as .*; it was/);
 });
 
-test("a catalog that was not read, but is called proven, is found", {
-  timeout: 120_000,
-}, async () => {
-  const violations = await firstViolations({ steps, wrapSource: believingOldReadings });
-  expect(violations.join("\n")).toMatch(/the catalog at .* has .* as .*; it was/);
-});
-
 /** Days go by, and what is planted is found among them. */
 const days = { steps: 64, maintain };
 
@@ -147,21 +139,6 @@ test("a sweep that takes the parts of a copy that is under way is found", async 
 
 interface Recording {
   record: (this: Recording, stream: string, told: CoverageRecord) => void;
-}
-
-/** Where the catalog cannot be read, it is said to be what it was. */
-function believingOldReadings(source: Source): Source {
-  let last: CatalogReading | undefined;
-  return overriding(source, {
-    readCatalog: async () => {
-      try {
-        last = await source.readCatalog();
-      } catch (error) {
-        if (!last) throw error;
-      }
-      return last!;
-    },
-  });
 }
 
 interface UnderWay {

@@ -1,10 +1,11 @@
 /** Readings of the catalog from which something is missing for a moment. */
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import { catalogAt } from "../../src/repository/catalog.js";
+import { isExactAt } from "../../src/repository/coverage.js";
 import { readAllCoverage, readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
-import type { CatalogRecord } from "../../src/rethinkdb/catalog-reader.js";
+import type { CatalogReading, CatalogRecord } from "../../src/rethinkdb/catalog-reader.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import { overriding } from "./overriding.js";
 import { SmallWorld } from "./small-world.js";
@@ -62,6 +63,62 @@ test("a first reading that took long makes no instant exact", async () => {
   const tables = (await catalogAt(world.store, first.from)).tables();
   expect(tables.map(({ name }) => name)).toEqual(["bills", "orders"]);
 });
+
+describe("a table that is made while the catalog cannot be read", () => {
+  /** Of the exact instants of the catalog since the table was made, those without it; and how many there are. */
+  async function judged(wrapSource: (source: Source) => Source) {
+    world.startWriter({ wrapSource });
+    await world.pass(10_000);
+    world.cluster.refuseReading("table_config", true);
+    await world.pass(500);
+    world.cluster.createTable("test", "bills");
+    const made = world.wall.now();
+    await world.pass(15_000);
+    world.cluster.refuseReading("table_config", false);
+    await world.pass(40_000);
+    const { intervals } = (await readAllCoverage(world.store)).catalog!;
+    const wrong: number[] = [];
+    let exact = 0;
+    for (let at = made + 1; at < world.wall.now(); at += 500) {
+      if (
+        !isExactAt(
+          intervals.find(({ from, to }) => from <= at && at <= to),
+          at,
+        )
+      )
+        continue;
+      exact += 1;
+      const tables = (await catalogAt(world.store, at)).tables();
+      if (!tables.some(({ name }) => name === "bills")) wrong.push(at - made);
+    }
+    return { exact, wrong };
+  }
+
+  test("is in every exact instant since", async () => {
+    const { exact, wrong } = await judged((source) => source);
+    expect(wrong).toEqual([]);
+    expect(exact).toBeGreaterThan(5);
+  });
+
+  test("is missed where what cannot be read is said to be what it was", async () => {
+    expect((await judged(believingOldReadings)).wrong).not.toEqual([]);
+  });
+});
+
+/** Planted: where the catalog cannot be read, it is what it was. */
+function believingOldReadings(source: Source): Source {
+  let last: CatalogReading | undefined;
+  return overriding(source, {
+    readCatalog: async () => {
+      try {
+        last = await source.readCatalog();
+      } catch (error) {
+        if (!last) throw error;
+      }
+      return last!;
+    },
+  });
+}
 
 test.each([0, 12_000])(
   "a table that is missing in one reading is captured when it is there again, with puts that take %i ms",
