@@ -52,6 +52,8 @@ export class FenceChain {
   /** Opened to take the place of the standing one, as soon as everything before it is proven. */
   private successor: OpenFence | undefined;
   private sample: Sample | undefined;
+  /** Everything that is open at the server. Whatever is not needed any more is ended, because every write feeds it. */
+  private readonly streams = new Set<ResponseStream>();
   private closed = false;
 
   /**
@@ -93,12 +95,16 @@ export class FenceChain {
     }
     const askedMs = this.monotonicMs();
     fence.release();
-    const isReady = await ready(fence.stream);
-    await fence.stream.return();
-    this.standing = isReady ? next : undefined;
-    if (isReady) return askedMs;
-    this.succeed(next);
-    return undefined;
+    this.standing = undefined;
+    let isReady = false;
+    try {
+      isReady = await ready(fence.stream);
+    } finally {
+      this.end(fence);
+      if (isReady) this.standing = next;
+      else this.succeed(next);
+    }
+    return isReady ? askedMs : undefined;
   }
 
   /** Told what is proven by other means, so that the chain goes on from there. */
@@ -114,16 +120,21 @@ export class FenceChain {
 
   close(): void {
     this.closed = true;
-    for (const fence of [this.standing, this.successor]) void fence?.stream.return();
-    this.standing = undefined;
-    this.successor = undefined;
+    for (const stream of this.streams) void stream.return();
+    this.streams.clear();
+  }
+
+  private end(fence: Pick<OpenFence, "stream"> | undefined): void {
+    if (!fence) return;
+    this.streams.delete(fence.stream);
+    void fence.stream.return();
   }
 
   /** The successor takes its place where everything before it is proven. */
   private settle(provenMs: number): void {
     const { successor } = this;
     if (!successor || successor.openedMs > provenMs) return;
-    void this.standing?.stream.return();
+    this.end(this.standing);
     this.standing = successor;
     this.successor = undefined;
   }
@@ -132,7 +143,7 @@ export class FenceChain {
   private succeed(next: OpenFence): void {
     const { successor } = this;
     const isBetter = !successor || next.reach > successor.reach;
-    void (isBetter ? successor : next)?.stream.return();
+    this.end(isBetter ? successor : next);
     if (isBetter) this.successor = next;
   }
 
@@ -150,11 +161,12 @@ export class FenceChain {
       if (!keys || fence.reachesAll) return fence;
       // Keys are gone, or the sample missed a hash shard: whether it holds documents is not known.
       if (tries === triesMax) return { ...fence, reach: 0 };
-      await fence.stream.return();
+      this.end(fence);
     }
   }
 
   private async openOver(keys: Buffer[] | undefined): Promise<OpenFence> {
+    if (this.closed) throw new Error("the feed was closed meanwhile");
     let release: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => {
       release = resolve;
@@ -164,6 +176,7 @@ export class FenceChain {
       { max_batch_rows: 1 },
       () => gate,
     );
+    this.streams.add(stream);
     try {
       const first = await stream.next();
       if (first.done) throw new Error("the fence ended at once");
@@ -173,10 +186,9 @@ export class FenceChain {
       const reach = first.value.rows().filter((row) => !isState(row)).length;
       const shards = this.shards();
       const reachesAll = shards !== undefined && reach >= shards * hashShardsPerShard;
-      if (this.closed) throw new Error("the feed was closed meanwhile");
       return { stream, release, openedMs, reach, reachesAll, delivered: this.delivered() };
     } catch (error) {
-      await stream.return();
+      this.end({ stream });
       throw error;
     }
   }

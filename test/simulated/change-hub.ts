@@ -63,6 +63,11 @@ export class ChangeHub implements ChangeStream {
     return this.#newest;
   }
 
+  /** How many feeds are open. */
+  get feeds(): number {
+    return this.#subscribers.size;
+  }
+
   subscribe(subscriber: Subscriber): void {
     this.#subscribers.set(subscriber, this.#newest);
   }

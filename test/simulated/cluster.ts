@@ -224,6 +224,11 @@ export class Cluster {
     );
   }
 
+  /** How many feeds are open over a table, those that read initial rows included. */
+  openFeeds(tableId: string): number {
+    return this.#tableById(tableId).hub.feeds;
+  }
+
   /** Names of the servers that have replicas of a table. */
   replicas(tableId: string): string[] {
     return this.#tableById(tableId).replicas;

@@ -107,3 +107,17 @@ test("a small table that became large is not read through by a fence", async () 
   fill(4000, 2);
   expect(await during(feed.fences.pass(provenMs))).toBeGreaterThanOrEqual(provenMs);
 });
+
+test("a feed that is closed while it waits for its fence leaves none at the server", async () => {
+  fill(20, 0);
+  await time.runUntil(1000);
+  const feed = await open();
+  cluster.lagFeeds(table, 10);
+  fill(20, 1);
+  const passing = feed.fences.pass(feed.openedMs).catch((error: Error) => error);
+  expect(await during(passing, 500)).toBe("not done");
+  await during(feed.close());
+  expect(await during(passing)).toBeInstanceOf(Error);
+  await time.runUntil(time.nowMs + 1000);
+  expect(cluster.openFeeds(table)).toBe(0);
+});
