@@ -26,8 +26,14 @@ interface OpenFence {
   /** In how many hash shards it found a document; and whether there is no other. */
   reach: number;
   reachesAll: boolean;
-  /** Changes that the captured feed had delivered then. */
-  delivered: number;
+  /** What the captured feed had delivered then. */
+  delivered: Delivered;
+}
+
+/** How much a feed has delivered since it was opened. */
+export interface Delivered {
+  changes: number;
+  bytes: number;
 }
 
 /** What fences are laid over: enough of the table to reach every hash shard that holds documents. */
@@ -44,8 +50,10 @@ const wholeDocumentsMax = 64;
 const answersMax = 100;
 const hashShardsPerShard = 8;
 const triesMax = 2;
-/** A fence whose keys are written to keeps those changes at the server; after so many changes it is replaced. */
-const renewAfterChanges = 5000;
+/** A fence whose keys are written to keeps those changes in the server's memory; after so much it is replaced. */
+const renewAfter: Delivered = { changes: 5000, bytes: 4 * 1024 * 1024 };
+/** No fence stands longer than this: were one ever in the server's way, that would end by itself. */
+const renewAfterMs = 60_000;
 
 export class FenceChain {
   private standing: OpenFence | undefined;
@@ -59,12 +67,12 @@ export class FenceChain {
   /**
    * @param connection the feed's own: only feeds of one server share a parent
    * @param table as it is called now
-   * @param delivered how many changes the captured feed has delivered
+   * @param delivered what the captured feed has delivered
    */
   constructor(
     private readonly connection: Connection,
     private readonly table: () => TableReference,
-    private readonly delivered: () => number,
+    private readonly delivered: () => Delivered,
     /** How many range shards it has; undefined if that is not known now. */
     private readonly shards: () => number | undefined,
     private readonly monotonicMs: () => number,
@@ -111,17 +119,24 @@ export class FenceChain {
   async note(provenMs: number): Promise<void> {
     this.settle(provenMs);
     const { standing, successor } = this;
-    if (successor) return;
-    const changes = this.delivered() - (standing?.delivered ?? 0);
-    // Where some hash shards were empty, any change may have been the first document of one.
-    if (standing && changes < (standing.reachesAll ? renewAfterChanges : 1)) return;
-    await this.prepare();
+    if (!successor && (!standing || this.isSpent(standing))) await this.prepare();
   }
 
   close(): void {
     this.closed = true;
     for (const stream of this.streams) void stream.return();
     this.streams.clear();
+  }
+
+  private isSpent({ openedMs, reachesAll, delivered: then }: OpenFence): boolean {
+    const { changes, bytes } = this.delivered();
+    // Where some hash shards were empty, any change may have been the first document of one.
+    const changesMax = reachesAll ? renewAfter.changes : 1;
+    return (
+      changes - then.changes >= changesMax ||
+      bytes - then.bytes >= renewAfter.bytes ||
+      this.monotonicMs() - openedMs >= renewAfterMs
+    );
   }
 
   private end(fence: Pick<OpenFence, "stream"> | undefined): void {

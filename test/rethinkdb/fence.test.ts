@@ -32,7 +32,7 @@ test("fences that fail do not add up", async () => {
   const chain = new FenceChain(
     failing(open),
     () => table,
-    () => 0,
+    () => ({ changes: 0, bytes: 0 }),
     () => 1,
     () => performance.now(),
   );

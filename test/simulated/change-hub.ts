@@ -63,9 +63,8 @@ export class ChangeHub implements ChangeStream {
     return this.#newest;
   }
 
-  /** How many feeds are open. */
-  get feeds(): number {
-    return this.#subscribers.size;
+  get subscribers(): readonly Subscriber[] {
+    return [...this.#subscribers.keys()];
   }
 
   subscribe(subscriber: Subscriber): void {
