@@ -83,10 +83,13 @@ interface WatchedFeed {
   onLost: (reason: Error) => void;
 }
 
-/** The server did not answer on the feed's connection for too long. */
+/** Neither an answer on the feed's connection nor a change came for too long, while a proof was under way. */
 export class HeartbeatMissed extends Error {
-  constructor() {
-    super("heartbeat missed: the server did not answer on the feed's connection");
+  constructor(isAsked: boolean) {
+    const what = isAsked
+      ? "the server did not answer on the feed's connection"
+      : "the feed stood still, and its proof did not end";
+    super(`heartbeat missed: ${what}`);
   }
 }
 
@@ -363,7 +366,7 @@ export class Recorder {
   private checkHeartbeat(watched: WatchedFeed, askedMs: number): void {
     if (!watched.feed || askedMs - watched.lastAnswerMs <= this.options.heartbeatMs) return;
     watched.feed.disconnect();
-    this.giveUp(watched, new HeartbeatMissed());
+    this.giveUp(watched, new HeartbeatMissed(watched.isAsked));
   }
 
   private giveUp(watched: WatchedFeed, reason: Error): void {

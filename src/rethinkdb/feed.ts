@@ -81,6 +81,8 @@ export function feedPace(clock: Clock): Pace {
 
 export class StreamFeed implements Feed {
   delivered = 0;
+  /** Of the responses that were handed on. */
+  deliveredBytes = 0;
   newKeys: Set<string> | undefined;
   /** Responses that were read to their end. */
   private deliveries = 0;
@@ -159,6 +161,7 @@ export class StreamFeed implements Feed {
     };
     yield new ResponseBatch(this.first!, this.keyField, onChange);
     for await (const response of this.stream) {
+      this.deliveredBytes += response.bytes.length;
       yield new ResponseBatch(response, this.keyField, onChange);
       this.deliveries += 1;
       this.lastWasSmall = response.bytes.length < queuedResponseBytes;

@@ -26,8 +26,14 @@ interface OpenFence {
   /** In how many hash shards it found a document; and whether there is no other. */
   reach: number;
   reachesAll: boolean;
-  /** Changes that the captured feed had delivered then. */
-  delivered: number;
+  /** What the captured feed had delivered then. */
+  delivered: Delivered;
+}
+
+/** How much a feed has delivered since it was opened. */
+export interface Delivered {
+  changes: number;
+  bytes: number;
 }
 
 /** What fences are laid over: enough of the table to reach every hash shard that holds documents. */
@@ -44,25 +50,29 @@ const wholeDocumentsMax = 64;
 const answersMax = 100;
 const hashShardsPerShard = 8;
 const triesMax = 2;
-/** A fence whose keys are written to keeps those changes at the server; after so many changes it is replaced. */
-const renewAfterChanges = 5000;
+/** A fence whose keys are written to keeps those changes in the server's memory; after so much it is replaced. */
+const renewAfter: Delivered = { changes: 5000, bytes: 4 * 1024 * 1024 };
+/** No fence stands longer than this: were one ever in the server's way, that would end by itself. */
+const renewAfterMs = 60_000;
 
 export class FenceChain {
   private standing: OpenFence | undefined;
   /** Opened to take the place of the standing one, as soon as everything before it is proven. */
   private successor: OpenFence | undefined;
   private sample: Sample | undefined;
+  /** Everything that is open at the server. Whatever is not needed any more is ended, because every write feeds it. */
+  private readonly streams = new Set<ResponseStream>();
   private closed = false;
 
   /**
    * @param connection the feed's own: only feeds of one server share a parent
    * @param table as it is called now
-   * @param delivered how many changes the captured feed has delivered
+   * @param delivered what the captured feed has delivered
    */
   constructor(
     private readonly connection: Connection,
     private readonly table: () => TableReference,
-    private readonly delivered: () => number,
+    private readonly delivered: () => Delivered,
     /** How many range shards it has; undefined if that is not known now. */
     private readonly shards: () => number | undefined,
     private readonly monotonicMs: () => number,
@@ -93,37 +103,53 @@ export class FenceChain {
     }
     const askedMs = this.monotonicMs();
     fence.release();
-    const isReady = await ready(fence.stream);
-    await fence.stream.return();
-    this.standing = isReady ? next : undefined;
-    if (isReady) return askedMs;
-    this.succeed(next);
-    return undefined;
+    this.standing = undefined;
+    let isReady = false;
+    try {
+      isReady = await ready(fence.stream);
+    } finally {
+      this.end(fence);
+      if (isReady) this.standing = next;
+      else this.succeed(next);
+    }
+    return isReady ? askedMs : undefined;
   }
 
   /** Told what is proven by other means, so that the chain goes on from there. */
   async note(provenMs: number): Promise<void> {
     this.settle(provenMs);
     const { standing, successor } = this;
-    if (successor) return;
-    const changes = this.delivered() - (standing?.delivered ?? 0);
-    // Where some hash shards were empty, any change may have been the first document of one.
-    if (standing && changes < (standing.reachesAll ? renewAfterChanges : 1)) return;
-    await this.prepare();
+    if (!successor && (!standing || this.isSpent(standing))) await this.prepare();
   }
 
   close(): void {
     this.closed = true;
-    for (const fence of [this.standing, this.successor]) void fence?.stream.return();
-    this.standing = undefined;
-    this.successor = undefined;
+    for (const stream of this.streams) void stream.return();
+    this.streams.clear();
+  }
+
+  private isSpent({ openedMs, reachesAll, delivered: then }: OpenFence): boolean {
+    const { changes, bytes } = this.delivered();
+    // Where some hash shards were empty, any change may have been the first document of one.
+    const changesMax = reachesAll ? renewAfter.changes : 1;
+    return (
+      changes - then.changes >= changesMax ||
+      bytes - then.bytes >= renewAfter.bytes ||
+      this.monotonicMs() - openedMs >= renewAfterMs
+    );
+  }
+
+  private end(fence: Pick<OpenFence, "stream"> | undefined): void {
+    if (!fence) return;
+    this.streams.delete(fence.stream);
+    void fence.stream.return();
   }
 
   /** The successor takes its place where everything before it is proven. */
   private settle(provenMs: number): void {
     const { successor } = this;
     if (!successor || successor.openedMs > provenMs) return;
-    void this.standing?.stream.return();
+    this.end(this.standing);
     this.standing = successor;
     this.successor = undefined;
   }
@@ -132,7 +158,7 @@ export class FenceChain {
   private succeed(next: OpenFence): void {
     const { successor } = this;
     const isBetter = !successor || next.reach > successor.reach;
-    void (isBetter ? successor : next)?.stream.return();
+    this.end(isBetter ? successor : next);
     if (isBetter) this.successor = next;
   }
 
@@ -150,11 +176,12 @@ export class FenceChain {
       if (!keys || fence.reachesAll) return fence;
       // Keys are gone, or the sample missed a hash shard: whether it holds documents is not known.
       if (tries === triesMax) return { ...fence, reach: 0 };
-      await fence.stream.return();
+      this.end(fence);
     }
   }
 
   private async openOver(keys: Buffer[] | undefined): Promise<OpenFence> {
+    if (this.closed) throw new Error("the feed was closed meanwhile");
     let release: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => {
       release = resolve;
@@ -164,6 +191,7 @@ export class FenceChain {
       { max_batch_rows: 1 },
       () => gate,
     );
+    this.streams.add(stream);
     try {
       const first = await stream.next();
       if (first.done) throw new Error("the fence ended at once");
@@ -173,10 +201,9 @@ export class FenceChain {
       const reach = first.value.rows().filter((row) => !isState(row)).length;
       const shards = this.shards();
       const reachesAll = shards !== undefined && reach >= shards * hashShardsPerShard;
-      if (this.closed) throw new Error("the feed was closed meanwhile");
       return { stream, release, openedMs, reach, reachesAll, delivered: this.delivered() };
     } catch (error) {
-      await stream.return();
+      this.end({ stream });
       throw error;
     }
   }

@@ -138,7 +138,7 @@ export class RethinkSource implements Source {
     const fences = new FenceChain(
       connection,
       table,
-      () => feed?.delivered ?? 0,
+      () => ({ changes: feed?.delivered ?? 0, bytes: feed?.deliveredBytes ?? 0 }),
       () => this.topology?.tables.get(table().id)?.shards.length,
       () => clock.monotonicMs(),
     );

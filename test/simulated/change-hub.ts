@@ -63,6 +63,10 @@ export class ChangeHub implements ChangeStream {
     return this.#newest;
   }
 
+  get subscribers(): readonly Subscriber[] {
+    return [...this.#subscribers.keys()];
+  }
+
   subscribe(subscriber: Subscriber): void {
     this.#subscribers.set(subscriber, this.#newest);
   }

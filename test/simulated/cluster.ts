@@ -224,6 +224,17 @@ export class Cluster {
     );
   }
 
+  /** How many feeds are open over a table, those that read initial rows included. */
+  openFeeds(tableId: string): number {
+    return this.#tableById(tableId).hub.subscribers.length;
+  }
+
+  /** How many changes wait in the longest queue of a table's feeds, because it is not read. */
+  queuedChanges(tableId: string): number {
+    const { subscribers } = this.#tableById(tableId).hub;
+    return Math.max(0, ...subscribers.map((one) => (one instanceof Feed ? one.queued : 0)));
+  }
+
   /** Names of the servers that have replicas of a table. */
   replicas(tableId: string): string[] {
     return this.#tableById(tableId).replicas;

@@ -67,6 +67,11 @@ export class Feed implements Subscriber {
     return this.#spec.table.id;
   }
 
+  /** Changes that wait until the feed is read. */
+  get queued(): number {
+    return this.#queue.length;
+  }
+
   accept(change: Change): void {
     const before = this.#visible(change.before, change.code);
     const after = this.#visible(change.after, change.code);

@@ -1,5 +1,5 @@
 /** The chain of fences on a server whose feeds lag: what it waits for, and what it must not be believed for. */
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { Feed } from "../../src/rethinkdb/feed.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
 import { Cluster } from "../simulated/cluster.js";
@@ -106,4 +106,59 @@ test("a small table that became large is not read through by a fence", async () 
   const provenMs = clock.monotonicMs();
   fill(4000, 2);
   expect(await during(feed.fences.pass(provenMs))).toBeGreaterThanOrEqual(provenMs);
+});
+
+test("a feed that is closed while it waits for its fence leaves none at the server", async () => {
+  fill(20, 0);
+  await time.runUntil(1000);
+  const feed = await open();
+  cluster.lagFeeds(table, 10);
+  fill(20, 1);
+  const passing = feed.fences.pass(feed.openedMs).catch((error: Error) => error);
+  expect(await during(passing, 500)).toBe("not done");
+  await during(feed.close());
+  expect(await during(passing)).toBeInstanceOf(Error);
+  await time.runUntil(time.nowMs + 1000);
+  expect(cluster.openFeeds(table)).toBe(0);
+});
+
+describe("a fence that is held because the table is proven by other means", () => {
+  /** A fence over documents of all hash shards, so that not every change replaces it. */
+  async function hold(): Promise<Feed> {
+    fill(60, 0);
+    await time.runUntil(1000);
+    return open();
+  }
+
+  async function noteFor(seconds: number, feed: Feed, each: () => void = () => undefined) {
+    let queuedMax = 0;
+    for (let second = 0; second < seconds; second += 1) {
+      each();
+      await time.runUntil(time.nowMs + 1000);
+      queuedMax = Math.max(queuedMax, cluster.queuedChanges(table));
+      await during(feed.fences.note(clock.monotonicMs()));
+    }
+    return queuedMax;
+  }
+
+  test("makes the server keep some megabytes of changes and no more", async () => {
+    const feed = await hold();
+    let v = 0;
+    const largeChange = () => {
+      v += 1;
+      cluster.write("test", "orders", { put: { id: v % 60, v: `${v}`.padEnd(200_000) } });
+    };
+    expect(await noteFor(55, feed, largeChange)).toBeLessThan(30);
+    expect(feed.delivered).toBe(55);
+  });
+
+  test("is held for a minute and no longer", async () => {
+    const feed = await hold();
+    fill(60, 1);
+    await noteFor(50, feed);
+    expect(cluster.queuedChanges(table)).toBe(60);
+    await noteFor(15, feed);
+    expect(cluster.queuedChanges(table)).toBe(0);
+    expect(cluster.openFeeds(table)).toBe(2);
+  });
 });
