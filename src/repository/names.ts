@@ -169,13 +169,8 @@ export const settingsPrefix = "settings/";
 export const expiryPrefix = "expiries/";
 export const ratesPrefix = "rates/";
 export const foldLeasePrefix = "leases/fold/";
-export const pinPrefix = (pin: string) => `pins/${pin}/`;
+export const pinsPrefix = "pins/";
 export const readerPrefix = (unique: string) => `readers/${unique}-`;
-
-/** What is pinned, of a name below pins/; undefined for any other name. */
-export function parsePinName(name: string): string | undefined {
-  return /^pins\/([a-z0-9][a-z0-9-]*)\/\d{10}\.json$/.exec(name)?.[1];
-}
 
 /** Who reads, of a name below readers/; undefined for any other name. */
 export function parseReaderName(name: string): string | undefined {

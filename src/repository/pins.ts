@@ -1,13 +1,15 @@
 /**
- * Pins: named instants that thinning and expiry must keep. A pin is put, and taken away by a later object that says so,
- * so that neither needs the right to delete; nothing of a pin's past is lost.
+ * Pins: named instants that thinning and expiry must keep. Every change puts a record of all of them under the next
+ * number, so that none needs the right to delete.
+ *
+ * Invariant: a pin that was put is read by whoever reads the pins later. So it must not take a listing to find it, which
+ * may be behind: one chain has all of them, and the end of a chain is asked for by name.
  */
 import { damaged, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { CoverageClass } from "./coverage.js";
-import { numberedName, parsePinName, pinPrefix } from "./names.js";
+import { numberedName, pinsPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
 export interface Pin {
@@ -21,56 +23,45 @@ export interface Pin {
   classes?: Record<string, CoverageClass>;
 }
 
-/** One word on a name; the last one counts. */
-interface PinRecord extends Pin {
-  /** Counts the records of the name from 1. */
+/** What pins/<number>.json says. */
+export interface PinsRecord {
+  /** Counts the changes from 1; the last one counts. */
   number: number;
-  /** True if the name is not pinned any more; `at` is what was, `made` when it ended. */
-  removed: boolean;
+  /** When it was put. */
+  at: Instant;
+  /** All that hold from then on, in the order of their names. */
+  pins: Pin[];
 }
 
 /** The pins, in the order of their names. */
 export async function listPins(store: ObjectStore): Promise<Pin[]> {
-  const names = new Set<string>();
-  for await (const { name } of store.list("pins/")) {
-    const pinned = parsePinName(name);
-    if (pinned !== undefined) names.add(pinned);
-  }
-  const pins: Pin[] = [];
-  const sorted = [...names].sort();
-  const reading = severalAtOnce(sorted, readsAtOnce, (name) => lastRecord(store, name));
-  for await (const record of reading) if (record && !record.removed) pins.push(pinOf(record));
-  return pins;
+  return (await newestPins(store))?.pins ?? [];
 }
 
 /** Pins an instant; throws if the name cannot be one, or is pinned already. */
 export async function addPin(store: ObjectStore, pin: Pin): Promise<void> {
   checkPinName(pin.name);
-  for (;;) {
-    const last = await lastRecord(store, pin.name);
-    if (last && !last.removed) {
+  await change(store, pin.made, (pins) => {
+    if (pins.some(({ name }) => name === pin.name)) {
       throw new ThinkbackError("usage", `there is a pin ${pin.name} already`, {
         hint: "take another name; or `thinkback pin remove` it first, if its instant is not needed any more",
       });
     }
-    if (await put(store, { ...pin, number: (last?.number ?? 0) + 1, removed: false })) return;
-  }
+    return [...pins, pin].sort((a, b) => (a.name < b.name ? -1 : 1));
+  });
 }
 
 /** Removes the pin called `name` and returns what it was; throws if there is none. */
 export async function removePin(store: ObjectStore, name: string, now: Instant): Promise<Pin> {
   checkPinName(name);
-  for (;;) {
-    const last = await lastRecord(store, name);
-    if (!last || last.removed) {
-      throw new ThinkbackError("unknown", `there is no pin ${name}`, {
-        hint: "`thinkback pin list` lists the pins",
-      });
-    }
-    const { classes: _, ...rest } = last;
-    const removal = { ...rest, number: last.number + 1, made: now, removed: true };
-    if (await put(store, removal)) return pinOf(last);
-  }
+  const before = await change(store, now, (pins) => {
+    const left = pins.filter((pin) => pin.name !== name);
+    if (left.length < pins.length) return left;
+    throw new ThinkbackError("unknown", `there is no pin ${name}`, {
+      hint: "`thinkback pin list` lists the pins",
+    });
+  });
+  return before.find((pin) => pin.name === name)!;
 }
 
 /** Throws unless `name` can be a pin's. */
@@ -81,27 +72,30 @@ export function checkPinName(name: string): void {
   });
 }
 
-async function lastRecord(store: ObjectStore, name: string): Promise<PinRecord | undefined> {
-  const prefix = pinPrefix(name);
-  const record = await newestNumbered<PinRecord>(store, prefix, "pin");
-  if (record && record.name !== name) {
-    throw damaged(numberedName(prefix, record.number), "its name and its content differ");
+/** Puts what `changed` makes of the pins, and returns those before. */
+async function change(
+  store: ObjectStore,
+  at: Instant,
+  changed: (pins: Pin[]) => Pin[],
+): Promise<Pin[]> {
+  for (;;) {
+    const { number, pins } = (await newestPins(store)) ?? { number: 0, pins: [] };
+    const next: PinsRecord = { number: number + 1, at, pins: changed(pins) };
+    // Where it is taken, somebody else changed something meanwhile: look what.
+    if (await putNumbered(store, pinsPrefix, "pins", next)) return pins;
   }
-  return record;
 }
 
-function put(store: ObjectStore, record: PinRecord): Promise<boolean> {
-  const { number, name, at, made, removed } = record;
-  const fields = { number, name, at, made, removed, ...moreOf(record) };
-  return putNumbered(store, pinPrefix(name), "pin", fields);
+async function newestPins(store: ObjectStore): Promise<PinsRecord | undefined> {
+  const found = await newestNumbered<PinsRecord>(store, pinsPrefix, "pins");
+  return found && checkPins(found);
 }
 
-function pinOf(record: PinRecord): Pin {
-  const { name, at, made } = record;
-  return { name, at, made, ...moreOf(record) };
-}
-
-/** What a pin need not have. */
-function moreOf({ note, classes }: Pin): Pick<Pin, "note" | "classes"> {
-  return { ...(note === undefined ? {} : { note }), ...(classes === undefined ? {} : { classes }) };
+/** Throws, naming it, unless a record of pins says all that one has to. */
+export function checkPins(record: PinsRecord): PinsRecord {
+  const { number, pins } = record as Partial<PinsRecord>;
+  const isSound = (pin: Partial<Pin> | null) =>
+    typeof pin?.name === "string" && Number.isSafeInteger(pin.at);
+  if (Array.isArray(pins) && pins.every(isSound)) return record;
+  throw damaged(numberedName(pinsPrefix, number!), "its fields are not those of pins");
 }

@@ -62,6 +62,8 @@ export async function openOrCreateRepository(
     const description: RepositoryDescription = { id: randomUUID(), created: now };
     try {
       await store.put(repositoryName, encodeJsonObject("repository", description));
+      // Before anything fills the disk.
+      await store.keepRoom?.();
     } catch (error) {
       // Somebody else made it between our look and our put: theirs is the repository.
       if (!(error instanceof ObjectExists)) throw error;

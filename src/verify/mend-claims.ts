@@ -15,9 +15,24 @@ export async function claimsToMend(verified: Verified): Promise<WriterClaim[]> {
     const epoch = parseWriterName(object);
     if (epoch === undefined || verified.listed.has(object)) continue;
     const said = (await saidBySegments(verified, epoch)) ?? saidByNext(verified, epoch);
-    if (said) claims.push({ epoch, host: "unknown", process: 0, ...said });
+    if (said) claims.push(claimOf(epoch, said));
   }
   return claims;
+}
+
+/**
+ * What was believed when the epoch was claimed is believed again, and nothing else of older epochs. The claims between
+ * the segment that it continues and itself may be withdrawn, whether they came late or not: those that came in time shut
+ * out nothing that this one does not shut out, too.
+ */
+function claimOf(epoch: number, { started, previous }: Said): WriterClaim {
+  const last = previous && parseSegmentName(previous.name);
+  const claim = { epoch, started, host: "unknown", process: 0 };
+  // What the epoch continues was let go, and with it all that counts of older ones.
+  if (!last || last.epoch === epoch) return { ...claim, previous: null };
+  const withdraws: number[] = [];
+  for (let between = last.epoch + 1; between < epoch; between += 1) withdraws.push(between);
+  return { ...claim, previous, ...(withdraws.length > 0 ? { withdraws } : {}) };
 }
 
 export async function mendClaim(store: ObjectStore, claim: WriterClaim): Promise<void> {

@@ -18,7 +18,7 @@ export type ObjectKind =
   | "base keys"
   | "evidence"
   | "acknowledgement"
-  | "pin"
+  | "pins"
   | "settings"
   | "expiry"
   | "rates"
@@ -49,7 +49,7 @@ const forms: [ObjectKind, (name: string) => boolean][] = [
   ["claim", form("writers/\\d{8}\\.json")],
   ["evidence", form(`evidence/${table}/\\d{15}-\\d{10}\\.json`)],
   ["acknowledgement", form(`acknowledged/${table}/\\d{15}-\\d{15}\\.json`)],
-  ["pin", form("pins/[a-z0-9][a-z0-9-]*/\\d{10}\\.json")],
+  ["pins", form("pins/\\d{10}\\.json")],
   ["settings", form("settings/\\d{10}\\.json")],
   ["expiry", form("expiries/\\d{10}\\.json")],
   ["rates", form("rates/\\d{10}\\.json")],

@@ -23,7 +23,7 @@ const refusals: Partial<Record<ObjectKind, [string, Rule]>> = {
   evidence: [everything, ifThere],
   expiry: [everything, ifLast],
   settings: [maintenance, ifLast],
-  pin: [maintenance, ifLast],
+  pins: [maintenance, ifLast],
   lease: [maintenance, ifLast],
   reader: ["expire, until it is put back", ifLast],
   rates: ["estimates, until it is put back", ifLast],

@@ -9,11 +9,10 @@ import {
   expiryPrefix,
   numberedName,
   parseFoldedName,
-  parsePinName,
   parseReaderName,
   parseSegmentName,
   parseWriterName,
-  pinPrefix,
+  pinsPrefix,
   ratesPrefix,
   readerPrefix,
   repositoryName,
@@ -21,6 +20,7 @@ import {
   writerName,
 } from "../repository/names.js";
 import { type Numbered, readNumbered } from "../repository/numbered.js";
+import { checkPins, type PinsRecord } from "../repository/pins.js";
 import type { RepositoryDescription } from "../repository/repository.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -82,21 +82,10 @@ const readers: Partial<Record<ObjectKind, Read>> = {
   expiry: async (store, name) => checkExpiry((await numbered("expiry")(store, name)) as Expiry),
   rates: numbered("rates"),
   lease: numbered("lease"),
-  pin: readPin,
+  pins: async (store, name) => checkPins((await numbered("pins")(store, name)) as PinsRecord),
   reader: readReader,
   drill: readDrill,
 };
-
-async function readPin(store: ObjectStore, name: string): Promise<void> {
-  const pin = parsePinName(name)!;
-  const record = await readNumbered<Numbered & { name: string }>(
-    store,
-    pinPrefix(pin),
-    numberOf(name),
-    "pin",
-  );
-  if (record.name !== pin) throw damaged(name, "its name and its content differ");
-}
 
 async function readReader(store: ObjectStore, name: string): Promise<void> {
   const unique = parseReaderName(name)!;
@@ -118,7 +107,7 @@ async function readDrill(store: ObjectStore, name: string): Promise<void> {
 /** What is numbered from 1 has every number up to its last one; of expiries, the last ones. */
 async function checkNumbers(store: ListedStore, findings: Findings): Promise<void> {
   const greatest = new Map<string, number>();
-  for (const prefix of [settingsPrefix, expiryPrefix, ratesPrefix, "pins/"]) {
+  for (const prefix of [settingsPrefix, expiryPrefix, ratesPrefix, pinsPrefix]) {
     for (const name of store.names(prefix)) {
       if (kindOf(name)) greatest.set(directoryOf(name), numberOf(name));
     }

@@ -1,5 +1,6 @@
 /** Disks that are full, or may not be written: what each command says then, and what a capture does that has a spool. */
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { r } from "../server/driver.js";
 import { cli, type Finished, status } from "./cli.js";
@@ -40,6 +41,14 @@ function tried(what: () => void): boolean {
   }
 }
 
+/** Leaves no room, and none kept aside either. */
+async function fillAll(disk: SmallDisk, repo: string): Promise<void> {
+  for (const name of readdirSync(repo)) {
+    if (name.startsWith(".reserve-")) unlinkSync(join(repo, name));
+  }
+  await disk.fill();
+}
+
 function expectPlain({ status: of, stderr }: Finished, code: number, message: RegExp): void {
   expect(stderr).toMatch(message);
   expect(stderr).toMatch(/→ /);
@@ -59,7 +68,7 @@ const commands: [name: string, args: () => string[]][] = [
 ];
 
 describe.each([
-  ["full", 10, /no space left/],
+  ["full, with nothing kept aside", 10, /no space left/],
   ["read-only", 4, /no permission/],
 ])("a repository whose disk is %s", (how, code, message) => {
   let disk: SmallDisk | undefined;
@@ -72,8 +81,8 @@ describe.each([
     expect((await stage.backUp(repo)).status).toBe(0);
     await insert(0, 5);
     expect((await stage.backUp(repo)).status).toBe(0);
-    if (how === "full") await disk.fill();
-    else disk.remount("ro");
+    if (how === "read-only") disk.remount("ro");
+    else await fillAll(disk, repo);
   });
 
   test.for(commands)("%s ends with its status", async ([command, more], { skip }) => {
@@ -89,8 +98,20 @@ describe.each([
   });
 });
 
+test("a disk that fills before the first maintenance can be expired on", async (context) => {
+  const disk = mount();
+  if (!disk) return context.skip();
+  const repo = `${disk.path}/repo`;
+  expect((await stage.backUp(repo)).status).toBe(0);
+  await disk.fill();
+  expectPlain(await stage.backUp(repo), 10, /no space left/);
+  const expired = await cli(["expire", "--repo", repo, "--keep", "all:1d"]);
+  expect(expired.status, expired.stderr).toBe(0);
+  expect(expired.stdout).toContain("kept: all:1d");
+});
+
 test("a first copy that does not fit ends with status 10", async (context) => {
-  const disk = mount(2 << 20);
+  const disk = mount(4 << 20);
   if (!disk) return context.skip();
   await stage.query(r.db("shop").tableCreate("large"));
   const rows = Array.from({ length: 60 }, (_, id) => ({ id, bytes: r.random(0, 2 ** 40) }));

@@ -4,19 +4,14 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Maintained, maintain } from "../../src/fold/maintain.js";
-import type { Repository } from "../../src/repository/repository.js";
+import { type Maintained, type MaintenanceOptions, maintain } from "../../src/fold/maintain.js";
+import { openOrCreateRepository, type Repository } from "../../src/repository/repository.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
-import { StoreFull } from "../../src/storage/object-store.js";
+import { MemoryStore } from "../../src/storage/memory-store.js";
+import { type ObjectStore, StoreFull } from "../../src/storage/object-store.js";
 import { SmallDisk } from "../endtoend/small-disk.js";
 import { patient } from "../repository/month.js";
-import {
-  History,
-  makeRepository,
-  namesIn,
-  Recording,
-  StillClock,
-} from "../repository/recording.js";
+import { History, namesIn, Recording, StillClock } from "../repository/recording.js";
 import { overriding } from "../simulation/overriding.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";
@@ -27,10 +22,10 @@ let history: History;
 let repository: Repository;
 let recording: Recording;
 
-async function begin(store?: DirectoryStore): Promise<void> {
+async function begin(store: ObjectStore): Promise<void> {
   clock = new StillClock();
   history = new History();
-  repository = await makeRepository(store);
+  repository = await openOrCreateRepository(store, clock.instant);
   recording = await Recording.begin(repository, clock, history);
   recording.coverage(table, { state: "copying", since: clock.instant });
   const copied = await recording.copy(table, [[1, { id: 1 }]]);
@@ -47,7 +42,11 @@ async function work(minutes: number): Promise<void> {
   }
 }
 
-function round(unique: string, store = repository.store): Promise<Maintained> {
+function round(
+  unique: string,
+  changes: Partial<MaintenanceOptions> = {},
+  store = repository.store,
+): Promise<Maintained> {
   return maintain(
     { ...repository, store },
     {
@@ -59,6 +58,7 @@ function round(unique: string, store = repository.store): Promise<Maintained> {
       settleMs: 0,
       expires: true,
       graceMs: 15 * minuteMs,
+      ...changes,
     },
     { onRows: () => undefined, phase: () => undefined },
   );
@@ -101,22 +101,39 @@ describe("on a disk", () => {
     expect(kept.filter((name) => name.startsWith(".reserve-"))).toHaveLength(16);
   });
 
-  test("a round that deletes nothing ends with what is wrong", async (context) => {
+  test("before the first round: what a copy left that was cut short goes, and then there is room", async (context) => {
+    if (!disk) return context.skip();
+    const rows = Array.from({ length: 50 }, (_, id): [number, object] => [
+      id,
+      { id, text: randomBytes(20_000).toString("base64") },
+    ]);
+    await recording.copy(table, rows, 200_000);
+    recording = await Recording.begin(repository, clock, history);
+    await work(30);
+    await disk.fill();
+    await expect(repository.store.put("log/x", Buffer.alloc(1))).rejects.toThrow(StoreFull);
+    const { deleted } = await round("m1");
+    const names = deleted.map(({ name }) => name);
+    expect(names).toContainEqual(expect.stringMatching(/^bases\/.*-1c2\/part-/));
+    await repository.store.put("log/x", Buffer.alloc(200_000));
+  });
+
+  test("a round that may not delete ends with what is wrong", async (context) => {
     if (!disk) return context.skip();
     await work(5);
     await disk.fill();
-    await expect(round("m1")).rejects.toMatchObject({ code: "full" });
+    await expect(round("m1", { graceMs: undefined })).rejects.toMatchObject({ code: "full" });
   });
 });
 
 test("what a fold wrote before the store was full goes in the same round", async () => {
-  await begin();
+  await begin(new MemoryStore());
   await work(30);
   const put = async (name: string, bytes: Uint8Array) => {
     if (/folded\/.*manifest/.test(name)) throw new StoreFull(name, undefined);
     await repository.store.put(name, bytes);
   };
-  const { full, deleted } = await round("m1", overriding(repository.store, { put }));
+  const { full, deleted } = await round("m1", {}, overriding(repository.store, { put }));
   expect(full).toBeInstanceOf(StoreFull);
   expect(deleted.map(({ name }) => name)).toContainEqual(expect.stringMatching(/^folded\/.*-m1\//));
   expect(await namesIn(repository.store, "folded/")).toEqual([]);

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { addPin, checkPinName, listPins, type Pin, removePin } from "../../src/repository/pins.js";
+import { addPin, listPins, type Pin, removePin } from "../../src/repository/pins.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
-import { isName, type StoredObject } from "../../src/storage/object-store.js";
+import type { StoredObject } from "../../src/storage/object-store.js";
 import { overriding } from "../simulation/overriding.js";
 import { namesIn } from "./recording.js";
 
@@ -30,11 +30,12 @@ describe("pins", () => {
         (await store.get(name)).toString().slice(0, -80),
       ]),
     );
-    const of = (number: number, made: number, removed: boolean) => [
-      `pins/before-release/000000000${number}.json`,
-      `{"thinkback":"pin","version":1,"number":${number},"name":"before-release","at":1000,"made":${made},"removed":${removed},"note":"1.2"`,
+    const of = (number: number, at: number, pins: string) => [
+      `pins/000000000${number}.json`,
+      `{"thinkback":"pins","version":1,"number":${number},"at":${at},"pins":[${pins}]`,
     ];
-    expect(bodies).toEqual([of(1, 2000, false), of(2, 3000, true)]);
+    const one = '{"name":"before-release","at":1000,"made":2000,"note":"1.2"}';
+    expect(bodies).toEqual([of(1, 2000, one), of(2, 3000, "")]);
   });
 
   test("can be removed and made again, without deleting anything", async () => {
@@ -77,7 +78,7 @@ describe("pins", () => {
     },
   );
 
-  test("whose names begin alike, or look like numbers, do not mix", async () => {
+  test("whose names begin alike, or look like numbers, are told apart", async () => {
     const names = ["a", "a-0000000001", "a-b", "a0", "0000000001", "aa"];
     for (const [at, name] of names.entries()) await addPin(store, { name, at, made: 0 });
     await removePin(store, "a", 1);
@@ -128,34 +129,42 @@ describe("pins", () => {
     );
   });
 
-  test("that were removed stay removed, and made again stay made, where the listing is behind", async () => {
-    await addPin(store, pin);
-    await addPin(store, { ...pin, name: "other" });
-    await removePin(store, pin.name, 3000);
-    await removePin(store, "other", 3000);
-    await addPin(store, { ...pin, name: "other", at: 5 });
-    async function* list(prefix: string): AsyncGenerator<StoredObject> {
-      for await (const object of store.list(prefix))
-        if (object.name.endsWith("0000000001.json")) yield object;
-    }
-    const behind = overriding(store, { list });
-    expect(await listPins(behind)).toEqual([{ ...pin, name: "other", at: 5 }]);
-  });
+  test.each([0, 1, 3])(
+    "are those put last, where a listing shows only %i changes",
+    async (shown) => {
+      await addPin(store, pin);
+      await addPin(store, { ...pin, name: "other" });
+      await removePin(store, pin.name, 3000);
+      await removePin(store, "other", 3000);
+      await addPin(store, { ...pin, name: "other", at: 5 });
+      async function* list(prefix: string): AsyncGenerator<StoredObject> {
+        let listed = 0;
+        for await (const object of store.list(prefix)) {
+          listed += 1;
+          if (listed <= shown) yield object;
+        }
+      }
+      const behind = overriding(store, { list });
+      expect(await listPins(behind)).toEqual([{ ...pin, name: "other", at: 5 }]);
+    },
+  );
 
-  test("that are damaged, or lie under another name, are an error: what they keep is not known", async () => {
-    await store.put("pins/a/0000000001.json", encodeJsonObject("pin", { ...pin, number: 1 }));
-    await expect(listPins(store)).rejects.toThrow(/pins\/a\/0000000001\.json is damaged: its name/);
-    await store.put("pins/a/0000000002.json", Buffer.from("{}"));
-    await expect(listPins(store)).rejects.toMatchObject({ code: "damaged" });
-    await expect(addPin(store, { ...pin, name: "a" })).rejects.toMatchObject({ code: "damaged" });
-  });
-
-  test("have names that are those of objects", () => {
-    fc.assert(
-      fc.property(fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,99}$/), (name) => {
-        checkPinName(name);
-        expect(isName(`pins/${name}/0000000001.json`)).toBe(true);
-      }),
-    );
+  test.each([
+    ["of another type", "settings", { number: 1, pins: [] }],
+    ["of another number", "pins", { number: 2, pins: [] }],
+    ["without pins", "pins", { number: 1 }],
+    ["with a pin that has no instant", "pins", { number: 1, pins: [{ name: "a" }] }],
+    ["with a pin that has no name", "pins", { number: 1, pins: [{ at: 5 }] }],
+    ["with nothing for a pin", "pins", { number: 1, pins: [null] }],
+  ])("%s are an error: what they keep is not known", async (_, type, fields) => {
+    await store.put("pins/0000000001.json", encodeJsonObject(type, fields));
+    const damaged = {
+      code: "damaged",
+      message: expect.stringContaining("pins/0000000001.json") as string,
+    };
+    await expect(listPins(store)).rejects.toMatchObject(damaged);
+    await expect(addPin(store, pin)).rejects.toMatchObject(damaged);
+    await expect(removePin(store, pin.name, 1)).rejects.toMatchObject(damaged);
+    expect(await namesIn(store)).toHaveLength(1);
   });
 });

@@ -152,7 +152,7 @@ export class Maintainers {
   /** An instant that has just been a day old, or will be soon: what is older may be thinned away. */
   private edge(): number {
     const { random, time } = this.setup.world;
-    return time.trueMs - dayMs + random.below(60_000) - 30_000;
+    return Math.floor(time.trueMs) - dayMs + random.below(60_000) - 30_000;
   }
 
   /** Nothing of them goes on. */

@@ -59,8 +59,7 @@ export async function chooseObjects({ store }: World): Promise<ChosenObjects> {
     repository: "repository.json",
     "reader, the last": "readers/",
     "lease, the last": "leases/fold/",
-    "pin, its only record": "pins/release/",
-    "pin, its last record": "pins/mistake/",
+    "pins, the last": "pins/",
     "settings, the last": "settings/",
     "expiry, the last": "expiries/",
     "rates, the last": "rates/",
@@ -69,7 +68,7 @@ export async function chooseObjects({ store }: World): Promise<ChosenObjects> {
   for (const [what, prefix] of Object.entries(small)) {
     chosen.set(what, names.filter((name) => name.startsWith(prefix)).at(-1)!);
   }
-  for (const prefix of ["pins/mistake/", "settings/", "expiries/", "rates/"]) {
+  for (const prefix of ["pins/", "settings/", "expiries/", "rates/"]) {
     chosen.set(`${prefix}, the first`, names.find((name) => name.startsWith(prefix))!);
   }
   return chosen;
