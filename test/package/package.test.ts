@@ -20,6 +20,8 @@ let directory: string;
 /** Where the package is installed. */
 let consumer: string;
 let packed: string[];
+/** What the command and the library say as npm 12 installs them: without the native binding. */
+let unbuilt: { command: Ended; library: Ended };
 
 interface Ended {
   status: number;
@@ -45,6 +47,9 @@ async function module(name: string, text: string): Promise<Ended> {
 }
 
 const command = "node_modules/thinkback/dist/cli/main.js";
+const unbuiltImport = `
+  import("thinkback").catch(({ name, code, hint }) => console.log(name, code, hint));
+`;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "thinkback-package-"));
@@ -54,6 +59,10 @@ beforeAll(async () => {
   await writeFile(join(consumer, "package.json"), '{"private": true, "type": "module"}');
   const install = ["install", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund"];
   await run("npm", [...install, join(directory, "thinkback.tgz")], { cwd: consumer });
+  unbuilt = {
+    command: await node(command, "status", "--repo", "none"),
+    library: await module("unbuilt.js", unbuiltImport),
+  };
   const binding = "node_modules/zstd-napi/build/Release/binding.node";
   await cp(join(project, binding), join(consumer, binding));
 }, 300_000);
@@ -89,6 +98,27 @@ test("holds what is built, the documentation and the licence, and nothing else",
   }
   const roots = new Set(packed.map((path) => path.split("/")[0]));
   expect(roots).toEqual(new Set(["LICENSE", "README.md", "dist", "docs", "package.json"]));
+});
+
+describe("where its native binding was not built", () => {
+  const globally = "npm install -g --allow-scripts=zstd-napi thinkback";
+  const inProject = "npm pkg set --json allowScripts.zstd-napi=true && npm rebuild zstd-napi";
+
+  test("the command says what helps, without a stack, and ends with its own status", () => {
+    const { status, stdout, stderr } = unbuilt.command;
+    expect(stderr).toMatch(/^thinkback: .*zstd-napi.*Cannot find module.*binding\.node'\n {2}→ /);
+    expect(stderr).toContain(globally);
+    expect(stderr).toContain(inProject);
+    expect(stderr).not.toMatch(/^\s+at /m);
+    expect({ status, stdout }).toEqual({ status: 15, stdout: "" });
+  });
+
+  test("an import of the library is refused with the same", () => {
+    const { status, stdout, stderr } = unbuilt.library;
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toMatch(/^ThinkbackError install /);
+    expect(stdout).toContain(globally);
+  });
 });
 
 test("its command starts", async () => {
