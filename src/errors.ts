@@ -30,6 +30,8 @@ export const exitStatus = {
   clock: 13,
   /** Documents that the target refuses were left out of a restore; everything else was restored. */
   leftOut: 14,
+  /** Thinkback was installed without its native part. */
+  install: 15,
 } as const;
 
 export type ErrorCode = keyof typeof exitStatus;

@@ -5,8 +5,8 @@ import { durationMs, type Instant } from "../instant.js";
 import type { Repository } from "../repository/repository.js";
 import { declareKeep } from "../repository/settings.js";
 import { urgentStore } from "../storage/urgent-store.js";
+import { thisProcess } from "../this-process.js";
 import { formatBytes, formatCount } from "./output.js";
-import { thisProcess } from "./this-process.js";
 
 export interface KeepArguments {
   keep?: string;

@@ -3,11 +3,11 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
 import { openRepository, storeAt } from "../repository/repository.js";
+import { thisProcess } from "../this-process.js";
 import { type Cost, catalogCost } from "../verify/costs.js";
 import { type Mended, type MendReport, mend, planMending } from "../verify/mend.js";
 import { settleMs } from "./maintenance-options.js";
 import { formatCount, formatTable, type Output } from "./output.js";
-import { thisProcess } from "./this-process.js";
 import { VerifyProgress, whileRegistered } from "./verify.js";
 
 export interface MendArguments {

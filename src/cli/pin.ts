@@ -12,8 +12,8 @@ import { secondLook } from "../repository/second-look.js";
 import { classText } from "../restore/inexact.js";
 import { inexactOf, pinInstant } from "../restore/pin.js";
 import type { ObjectStore } from "../storage/object-store.js";
+import { thisProcess } from "../this-process.js";
 import { formatTable, type Output } from "./output.js";
-import { thisProcess } from "./this-process.js";
 
 export interface AddPinArguments {
   repo: string;

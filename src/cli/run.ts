@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Capture, type CaptureObserver } from "../capture/capture.js";
-import { type Chosen, idlePatterns } from "../capture/idle-patterns.js";
+import { type Chosen, idlePatterns, tablesOf } from "../capture/idle-patterns.js";
 import type { ClockNews } from "../capture/log-clock.js";
 import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
@@ -14,20 +14,18 @@ import { directoryAt, openOrCreateRepository, storeAt } from "../repository/repo
 import { parseAddress } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { TableConfig } from "../rethinkdb/catalog-reader.js";
-import { isRefusal } from "../rethinkdb/response.js";
 import type { Source } from "../rethinkdb/source.js";
+import { thisProcess } from "../this-process.js";
 import { drillBeside, maintainBeside } from "./beside.js";
 import { sourceAt } from "./connect.js";
 import { type Log, openLog } from "./log.js";
 import type { MaintainArguments } from "./maintain.js";
-
 import { durationOption } from "./maintenance-options.js";
 import { formatBytes, formatCount, type Output } from "./output.js";
 import { logOwnMeasures } from "./own-measures.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { sizeBytes } from "./size.js";
 import { stopOnSignals } from "./stop-signals.js";
-import { thisProcess } from "./this-process.js";
 
 export interface RunArguments extends MaintainArguments {
   source?: string;
@@ -150,19 +148,6 @@ async function lookForChosen(
 function named(tables: TableConfig[]): string {
   const names = tables.map(({ db, name }) => `${db}.${name}`);
   return `${names.slice(0, 20).join(", ") || "none"}${names.length > 20 ? ", …" : ""}`;
-}
-
-/** The source's tables; undefined if it does not tell, which the capture explains. */
-async function tablesOf(source: Source): Promise<TableConfig[] | undefined> {
-  try {
-    const { structure } = await source.readCatalog();
-    return structure
-      .filter(({ key }) => key[0] === "table")
-      .map(({ value }) => value as TableConfig);
-  } catch (error) {
-    if (isRefusal(error)) return undefined;
-    throw error;
-  }
 }
 
 /** Longer ticks would look like a writer that is gone. */

@@ -1,4 +1,5 @@
-import zstd from "zstd-napi/binding.js";
+import type { CCtx } from "zstd-napi/binding.js";
+import { zstd } from "./zstd.js";
 
 /**
  * How much work a frame is worth. `fast` is what capture can afford, on whose path compression lies: level 1, on lines of
@@ -9,7 +10,7 @@ import zstd from "zstd-napi/binding.js";
 export type Effort = "fast" | "dense";
 
 /** One context for all frames: compressing is synchronous, and a context of its own holds memory until it is collected. */
-const contexts: Partial<Record<Effort, zstd.CCtx>> = {};
+const contexts: Partial<Record<Effort, CCtx>> = {};
 
 /** The most bytes that a frame of so many bytes of lines can have. */
 export function frameBytesBound(bytes: number): number {
@@ -24,7 +25,7 @@ export function compressFrame(lines: Buffer, into: Buffer, effort: Effort): numb
 
 const { CParameter, Strategy } = zstd;
 
-function makeContext(effort: Effort): zstd.CCtx {
+function makeContext(effort: Effort): CCtx {
   const context = new zstd.CCtx();
   context.setParameter(CParameter.checksumFlag, 1);
   context.setParameter(CParameter.compressionLevel, effort === "fast" ? 1 : 3);

@@ -2,11 +2,11 @@
  * The container of every bulk object: zstd frames of NDJSON, then one skippable frame with an index and a trailer.
  * docs/format.md is the specification; `zstd -dc` prints the lines.
  */
-import { decompress } from "zstd-napi";
 import { sha256 } from "../digest.js";
 import { damaged, newerFormat } from "../errors.js";
 import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
 import { compressFrame, type Effort, frameBytesBound } from "./compression.js";
+import { decompress } from "./zstd.js";
 
 export const formatVersion = 1;
 const magic = Buffer.from("THINKBK1", "latin1");

@@ -1,11 +1,11 @@
 import { hostname } from "node:os";
-import type { Owner } from "../repository/claim.js";
 
 /** Who claims epochs and leases: this process, on this machine. */
-export const thisProcess: Owner = {
+export const thisProcess = {
   host: hostname(),
   process: process.pid,
-  isAlive: (pid) => {
+  /** True if the process of this number runs on this machine. */
+  isAlive: (pid: number): boolean => {
     try {
       process.kill(pid, 0);
       return true;

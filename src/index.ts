@@ -1,0 +1,36 @@
+/**
+ * What other programs may import. docs/library.md tells how to use it. Nothing happens at import: no connection, timer,
+ * signal handler or output.
+ */
+export { type ErrorCode, ThinkbackError } from "./errors.js";
+export { formatInstant, type Instant, parseInstant } from "./instant.js";
+export {
+  type CaptureEvent,
+  type CaptureOptions,
+  capture,
+  type TableCaptureState,
+} from "./library/capture.js";
+export { openRepository, type Repository } from "./library/repository.js";
+export {
+  type AsOf,
+  FlawedRestore,
+  type PlannedTable,
+  planRestore,
+  type RestoredAccess,
+  type RestoredTable,
+  type RestoreEvent,
+  type RestoreOptions,
+  type RestorePlan,
+  type RestoreReport,
+  type RestoreRequest,
+  restore,
+} from "./library/restore.js";
+export {
+  type CoverageClass,
+  type CoverageInterval,
+  type Proof,
+  type RepositoryStatus,
+  readStatus,
+  type SystemStatus,
+  type TableStatus,
+} from "./library/status.js";

@@ -1,0 +1,181 @@
+import { join } from "node:path";
+import { Capture, type CaptureObserver } from "../capture/capture.js";
+import { idlePatterns, tablesOf } from "../capture/idle-patterns.js";
+import { recorderDefaults } from "../capture/recorder.js";
+import { tableSelection } from "../capture/selection.js";
+import { systemClock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import { directoryAt, openOrCreateRepository, storeAt } from "../repository/repository.js";
+import { formatAddress, parseAddress } from "../rethinkdb/address.js";
+import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
+import { dialer } from "../rethinkdb/channel.js";
+import { RethinkSource } from "../rethinkdb/rethink-source.js";
+import type { Source, TableReference } from "../rethinkdb/source.js";
+import { thisProcess } from "../this-process.js";
+
+/** What is to be captured, and where to. Only `source` and `location` have to be given. */
+export interface CaptureOptions {
+  /** `rethinkdb://user:password@host:port`, with `?tls=true` or `?ca=FILE`. */
+  source: string;
+  /** The directory of the repository, which is made if the directory is empty or new. */
+  location: string;
+  /** Patterns of tables: "db.table", "db", or with *, such as "shop.*". All tables, if absent or empty. */
+  include?: string[];
+  /** Patterns of tables that are not captured, whatever `include` says. */
+  exclude?: string[];
+  /** End when every table has a complete base: a one-shot backup. */
+  once?: boolean;
+  /** Length of a tick, from 10 to 3,600,000 ms; 1000 if absent. What a crash can lose is about so long. */
+  tickMs?: number;
+  /** Tables that are copied or repaired at once; 2 if absent. */
+  copiesAtOnce?: number;
+  /** A directory, on another disk, where closed ticks wait while the repository's store fails; in memory if absent. */
+  spool?: { location: string; bytesMax: number };
+  /** Shut out a writer that seems to live. */
+  takeOver?: boolean;
+  /** Begin though this machine's clock and the source's disagree. */
+  trustClock?: boolean;
+  /** Take another cluster than the one before for the source from now on. */
+  acceptCluster?: boolean;
+  /** Ends the capture in order: the last tick is closed. Without it, only `once` or an error ends it. */
+  signal?: AbortSignal;
+  /** Told of what happens. It must not throw. */
+  onEvent?: (event: CaptureEvent) => void;
+}
+
+/** Something that a capture tells. `table` is "db.table", as the table is called then; `id` stays when it is renamed. */
+export type CaptureEvent =
+  | { kind: "state"; table: string; id: string; state: TableCaptureState }
+  /** The table could not be opened, or is not watched any more; it is tried again. */
+  | { kind: "lost"; table: string; id: string; reason: string }
+  /** How far a copy or repair is; `estimate` is the server's own, and `bytes` are those of JSON text. */
+  | {
+      kind: "walked";
+      table: string;
+      id: string;
+      documents: number;
+      bytes: number;
+      estimate: number;
+    }
+  /** An include pattern chooses no table that is there. */
+  | { kind: "idlePattern"; pattern: string }
+  | { kind: "storeFails"; reason: string }
+  | { kind: "storeIsBack"; waitedMs: number }
+  /** Segments that an earlier capture had left on the spool are in the repository. */
+  | { kind: "spoolDelivered"; segments: number }
+  /** Memory and spool are full, so nothing is read; or there is room again. */
+  | { kind: "readingStops"; stops: boolean }
+  /** Nothing can be proven because the source does not say how much is written; undefined when it does again. */
+  | { kind: "surveyFails"; reason: string | undefined }
+  /** New tables, names, indexes and hooks are not known; undefined when they are again. */
+  | { kind: "catalogUnreadable"; reason: string | undefined }
+  /** Users and permissions may not be read; false when they may again. */
+  | { kind: "accessRefused"; refused: boolean }
+  /** This machine's clock was set by `byMs`, or is right again. */
+  | { kind: "clockSet"; outcome: "followed" | "waited out" | "right again"; byMs: number }
+  /** The table has no write hook any more; a reshard drops it without a word. */
+  | { kind: "writeHookGone"; table: string; id: string };
+
+export type TableCaptureState = "opening" | "copying" | "live" | "hole" | "repairing" | "dropped";
+
+const tickMsMin = 10;
+const tickMsMax = 3_600_000;
+
+/**
+ * Captures every change of a cluster into a repository, until the signal aborts. It does not maintain the repository:
+ * run `thinkback maintain` beside it from time to time.
+ * @throws {ThinkbackError} `usage`; `source` if the source cannot be reached at the begin; `repository`, `full` or
+ * `damaged`; `fenced` if another capture owns the repository, or has taken it over; `clock`; `unknown` if with `once` an
+ * include pattern chooses no table; `incomplete` if `once` was ended before every table was complete
+ */
+export async function capture(options: CaptureOptions): Promise<void> {
+  const {
+    tickMs = recorderDefaults.tickMs,
+    copiesAtOnce = 2,
+    include = [],
+    exclude = [],
+  } = options;
+  const { once = false, spool, onEvent = () => undefined } = options;
+  const { signal = new AbortController().signal } = options;
+  if (!(tickMs >= tickMsMin && tickMs <= tickMsMax)) {
+    throw new ThinkbackError("usage", `tickMs is ${tickMs}, which is no length of a tick`, {
+      hint: `give milliseconds from ${tickMsMin} to ${tickMsMax}`,
+    });
+  }
+  if (!Number.isSafeInteger(copiesAtOnce) || copiesAtOnce < 1) {
+    throw new ThinkbackError("usage", `copiesAtOnce is ${copiesAtOnce}, no whole number above 0`);
+  }
+  const selects = tableSelection(include, exclude);
+  const address = parseAddress(options.source);
+  const source = new RethinkSource(formatAddress(address), dialer(address, "source"), systemClock);
+  try {
+    for (const pattern of await idleOf(source, include, exclude)) {
+      if (once) throw choosesNothing(pattern, source);
+      onEvent({ kind: "idlePattern", pattern });
+    }
+    const repository = await openOrCreateRepository(storeAt(options.location), systemClock.now());
+    await Capture.run(
+      source,
+      repository,
+      systemClock,
+      {
+        ...recorderDefaults,
+        tickMs,
+        tickMaxMs: tickMs,
+        selects,
+        once,
+        copiesAtOnce,
+        bothEndsFrom: bothEndsFromDefault,
+        takeOver: options.takeOver === true,
+        trustClock: options.trustClock === true,
+        acceptCluster: options.acceptCluster === true,
+        owner: { ...thisProcess, include, exclude },
+        // A directory may be the spool of several repositories.
+        spool: spool && {
+          store: directoryAt("spool", join(spool.location, repository.description.id)),
+          bytesMax: spool.bytesMax,
+        },
+        random: Math.random,
+      },
+      observing(onEvent),
+      signal,
+    );
+  } finally {
+    source.close();
+  }
+}
+
+/** The include patterns that choose no table; none if the source does not tell its tables. */
+async function idleOf(source: Source, include: string[], exclude: string[]): Promise<string[]> {
+  const tables = include.length === 0 ? undefined : await tablesOf(source);
+  return tables ? idlePatterns({ include, exclude }, tables) : [];
+}
+
+function choosesNothing(pattern: string, { location }: Source): ThinkbackError {
+  return new ThinkbackError("unknown", `the pattern ${pattern} chooses no table of ${location}`, {
+    hint: "without `once` a capture waits for such a table",
+  });
+}
+
+function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
+  const named = ({ id, db, name }: Pick<TableReference, "id" | "db" | "name">) => {
+    return { table: `${db}.${name}`, id };
+  };
+  return {
+    state: (table, state) => onEvent({ kind: "state", ...named(table), state }),
+    lost: (table, reason) => onEvent({ kind: "lost", ...named(table), reason }),
+    walked: (table, documents, bytes, estimate) =>
+      onEvent({ kind: "walked", ...named(table), documents, bytes, estimate }),
+    storeFails: ({ message }) => onEvent({ kind: "storeFails", reason: message }),
+    storeIsBack: (waitedMs) => onEvent({ kind: "storeIsBack", waitedMs }),
+    spoolDelivered: (segments) => onEvent({ kind: "spoolDelivered", segments }),
+    readingStops: (stops) => onEvent({ kind: "readingStops", stops }),
+    // The length of ticks is as it was asked for.
+    tickAdapted: () => undefined,
+    surveyFails: (reason) => onEvent({ kind: "surveyFails", reason }),
+    catalogUnreadable: (reason) => onEvent({ kind: "catalogUnreadable", reason }),
+    accessRefused: (refused) => onEvent({ kind: "accessRefused", refused }),
+    clockSet: ({ outcome, byMs }) => onEvent({ kind: "clockSet", outcome, byMs }),
+    writeHookGone: (table) => onEvent({ kind: "writeHookGone", ...named(table) }),
+  };
+}

@@ -1,0 +1,305 @@
+import { randomUUID } from "node:crypto";
+import { systemClock } from "../clock.js";
+import { type ErrorCode, ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
+import type { AsOf as StoredAsOf } from "../repository/as-of.js";
+import { registerReader } from "../repository/readers.js";
+import type { Repository as StoredRepository } from "../repository/repository.js";
+import { secondLook } from "../repository/second-look.js";
+import { restoreAccess } from "../restore/access.js";
+import * as planning from "../restore/plan.js";
+import * as restoring from "../restore/restore.js";
+import { whenProven } from "../restore/when-proven.js";
+import { formatAddress, parseAddress } from "../rethinkdb/address.js";
+import { dialer } from "../rethinkdb/channel.js";
+import { RethinkTarget } from "../rethinkdb/rethink-target.js";
+import type { Target } from "../rethinkdb/target.js";
+import type { Repository } from "./repository.js";
+import type { CoverageClass } from "./status.js";
+import { storedAt } from "./stored-at.js";
+
+/** What is to be restored. All of it is optional: without anything it is the whole cluster, to the newest instant. */
+export interface RestoreRequest {
+  /** The newest instant to which all that is chosen can be restored, if absent. */
+  at?: Instant;
+  /** "db.table" each, by the names at that instant. All tables of `databases`, or of the cluster, if absent or empty. */
+  tables?: string[];
+  /** Not together with `tables`. */
+  databases?: string[];
+  /** Old name to new: "db.table" to "db.table", or "db" to "db". Chooses no tables. */
+  renames?: Record<string, string>;
+  /** Inside a gap: which end of it. Without it an instant in a gap is refused. */
+  gap?: "before" | "after";
+  /** Take an instant that is not exact; inside a gap as with `gap: "before"`. */
+  allowInexact?: boolean;
+  /** Where the history is thinned, take the last instant before that is kept. */
+  nearest?: boolean;
+  /** Leave users and grants out of a restore of the whole cluster. */
+  withoutAccess?: boolean;
+}
+
+/** Of what class an instant is, and which state stands for it. */
+export interface AsOf {
+  class: CoverageClass;
+  /** The instant whose state it is: inside a gap, the end of it that was asked for. */
+  at: Instant;
+  /** Why it is not exact. */
+  reason: string | undefined;
+  /** Of what is late: by how many ms at most. */
+  lateMs: number | undefined;
+}
+
+export interface PlannedTable extends AsOf {
+  /** "db.table" in the repository, and on the target. */
+  from: string;
+  to: string;
+  /** Documents of the base that it begins with: about as many as will be written. */
+  documents: number;
+  /** Names of its secondary indexes. */
+  indexes: string[];
+}
+
+/** What a restore will do. Only one that `planRestore` gave can be carried out. */
+export interface RestorePlan {
+  readonly at: Instant;
+  /** Databases that will be made where the target has none of that name. */
+  readonly databases: string[];
+  readonly tables: PlannedTable[];
+  /** The same of names, indexes and write hooks. */
+  readonly catalog: AsOf;
+  /** The same of users and grants; undefined unless they are restored. */
+  readonly access: AsOf | undefined;
+  /** "db.table" each: tables that existed, but of which nothing was captured. They are not restored. */
+  readonly notCaptured: string[];
+}
+
+export interface RestoreOptions {
+  /** `rethinkdb://user:password@host:port`, with `?tls=true` or `?ca=FILE`. */
+  target: string;
+  /** Ends it between two steps, with the signal's reason. What was made by then stays. */
+  signal?: AbortSignal;
+  /** Told of each step; what it throws ends the restore. */
+  onEvent?: (event: RestoreEvent) => void;
+}
+
+export type RestoreEvent =
+  | { kind: "reading"; segmentsRead: number; segments: number }
+  /** So far. `bytes` are those of the documents' JSON text. */
+  | { kind: "writing"; table: string; documents: number; bytes: number }
+  | { kind: "finishing"; table: string; step: string }
+  /** The repository does not take the note that it is being read: let nothing expire meanwhile. */
+  | { kind: "unregistered"; reason: string };
+
+export interface RestoredTable {
+  from: string;
+  to: string;
+  documents: number;
+  /** Bytes of the documents' JSON text. */
+  bytes: number;
+  seconds: number;
+  indexes: number;
+  /** True if the target, read back, held what was written. */
+  matches: boolean;
+  /** Documents that the target refused to store: the JSON text of the key, and why. */
+  leftOut: { key: string; reason: string }[];
+}
+
+export interface RestoreReport {
+  tables: RestoredTable[];
+  /** Undefined unless users and grants were restored. */
+  access: RestoredAccess | undefined;
+}
+
+export interface RestoredAccess {
+  /** Made with a password that nobody knows: it must be set before they can connect. */
+  usersWithoutPassword: string[];
+  /** Were there already: they keep their passwords and grants. */
+  usersKept: string[];
+  grants: number;
+}
+
+/** A restore that came to its end, but not all is as it should be. `report` says what is there. */
+export class FlawedRestore extends ThinkbackError {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    readonly report: RestoreReport,
+    options: { hint?: string; cause?: unknown } = {},
+  ) {
+    super(code, message, options);
+  }
+}
+
+/** What a plan stands for; its shape is no part of the library. */
+const planned = new WeakMap<
+  RestorePlan,
+  { repository: StoredRepository; plan: planning.RestorePlan }
+>();
+
+/**
+ * Computes a restore from stored objects alone; nothing is written. An instant that is not proven yet is waited for, 15 s
+ * at most.
+ * @throws {ThinkbackError} `usage`, `instant`, `unknown`, `damaged` or `repository`
+ */
+export async function planRestore(
+  repository: Repository,
+  request: RestoreRequest = {},
+): Promise<RestorePlan> {
+  const stored = storedAt(repository);
+  const { at, gap, tables = [], databases = [], renames = {} } = request;
+  const wanted = {
+    ...(at === undefined ? {} : { at: checkedInstant(at) }),
+    ...(gap === undefined ? {} : { gap }),
+    tables,
+    databases,
+    renames: checkedRenames(renames),
+    allowInexact: request.allowInexact === true,
+    nearest: request.nearest === true,
+    withoutAccess: request.withoutAccess === true,
+  };
+  const look = () => secondLook(() => planning.planRestore(stored, wanted));
+  const found = await whenProven(stored.store, at, look, systemClock, () => undefined);
+  const plan = describe(found);
+  planned.set(plan, { repository: stored, plan: found });
+  return plan;
+}
+
+/**
+ * Carries out a plan: makes databases, tables, documents, indexes, write hooks, then users and grants; reads the documents
+ * back and compares. Nothing is written into a table that exists.
+ * @returns what was restored, all of it as it should be
+ * @throws {FlawedRestore} `mismatch` if the target does not hold what was written; `leftOut` if it refused documents;
+ * another code if only users and grants failed
+ * @throws {ThinkbackError} `target`, `damaged` or `repository`; `usage` for an address or plan that is none
+ */
+export async function restore(plan: RestorePlan, options: RestoreOptions): Promise<RestoreReport> {
+  const found = planned.get(plan);
+  if (!found) {
+    throw new ThinkbackError("usage", "this is no plan of a restore", {
+      hint: "give `restore` what `planRestore` returned, not a copy of it",
+    });
+  }
+  const address = parseAddress(options.target);
+  const target = new RethinkTarget(formatAddress(address), dialer(address, "target"));
+  try {
+    return await carryOut(found.repository, found.plan, target, options);
+  } finally {
+    target.close();
+  }
+}
+
+async function carryOut(
+  repository: StoredRepository,
+  plan: planning.RestorePlan,
+  target: Target,
+  { signal, onEvent = () => undefined }: RestoreOptions,
+): Promise<RestoreReport> {
+  await restoring.refuseExisting(plan, target);
+  const unique = randomUUID().replaceAll("-", "");
+  const reader = await registerReader(
+    repository.store,
+    systemClock,
+    unique,
+    plan.instant,
+    ({ message }) => onEvent({ kind: "unregistered", reason: message }),
+  );
+  try {
+    const observer = observing(onEvent);
+    const restored = await restoring.restore(
+      repository,
+      plan,
+      target,
+      systemClock,
+      observer,
+      signal,
+    );
+    const report: RestoreReport = { tables: restored.map(restoredTable), access: undefined };
+    if (plan.accessAsOf) {
+      report.access = await restoreAccess(plan.access, target).catch((error: unknown) => {
+        throw error instanceof ThinkbackError ? flawed(error, report) : error;
+      });
+    }
+    refuseFlawed(report);
+    return report;
+  } finally {
+    await reader.end();
+  }
+}
+
+function observing(onEvent: (event: RestoreEvent) => void): restoring.RestoreObserver {
+  return {
+    reading: (segmentsRead, segments) => onEvent({ kind: "reading", segmentsRead, segments }),
+    writing: ({ db, name }, documents, bytes) =>
+      onEvent({ kind: "writing", table: `${db}.${name}`, documents, bytes }),
+    finishing: ({ db, name }, step) => onEvent({ kind: "finishing", table: `${db}.${name}`, step }),
+  };
+}
+
+function flawed(error: ThinkbackError, report: RestoreReport): FlawedRestore {
+  const { code, message, hint } = error;
+  return new FlawedRestore(code, message, report, { ...(hint ? { hint } : {}), cause: error });
+}
+
+function refuseFlawed(report: RestoreReport): void {
+  const different = report.tables.filter(({ matches }) => !matches).map(({ to }) => to);
+  if (different.length > 0) {
+    const message = `the target does not hold what was written: ${different.join(", ")}`;
+    throw new FlawedRestore("mismatch", message, report, {
+      hint: "something else writes to these tables, or the target stores numbers differently; do not rely on them",
+    });
+  }
+  const lacking = report.tables.filter(({ leftOut }) => leftOut.length > 0);
+  if (lacking.length > 0) {
+    const named = lacking.map(({ to, leftOut }) => `${leftOut.length} of ${to}`);
+    throw new FlawedRestore("leftOut", `documents were left out: ${named.join(", ")}`, report, {
+      hint: "the target refuses them; everything else is restored",
+    });
+  }
+}
+
+function restoredTable(table: restoring.RestoredTable): RestoredTable {
+  const { from, to, documents, bytes, seconds, indexes, matches, leftOut } = table;
+  return { from, to, documents, bytes, seconds, indexes, matches, leftOut };
+}
+
+function describe(plan: planning.RestorePlan): RestorePlan {
+  return {
+    at: plan.instant,
+    databases: plan.databases,
+    tables: plan.tables.map(({ from, to, base, indexes, ...of }) => ({
+      from: `${from.db}.${from.name}`,
+      to: `${to.db}.${to.name}`,
+      ...asOf(of),
+      documents: base.rows,
+      indexes: indexes.map(({ index }) => index),
+    })),
+    catalog: asOf(plan.catalog),
+    access: plan.accessAsOf && asOf(plan.accessAsOf),
+    notCaptured: plan.notCaptured,
+  };
+}
+
+function asOf({ class: of, instant, reason, lateMs }: StoredAsOf): AsOf {
+  return { class: of, at: instant, reason, lateMs };
+}
+
+function checkedInstant(at: Instant): Instant {
+  if (Number.isSafeInteger(at)) return at;
+  throw new ThinkbackError("usage", `at is ${at}, which is no instant`, {
+    hint: "give whole milliseconds since 1970; parseInstant makes them of text",
+  });
+}
+
+const tableOrDatabase = /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?$/;
+
+function checkedRenames(renames: Record<string, string>): Map<string, string> {
+  const all = new Map(Object.entries(renames));
+  for (const [from, to] of all) {
+    const areNames = tableOrDatabase.test(from) && tableOrDatabase.test(to);
+    if (areNames && from.includes(".") === to.includes(".")) continue;
+    throw new ThinkbackError("usage", `a rename of ${from} to ${to} cannot be made`, {
+      hint: 'give { "db.table": "db.table" }, or { "db": "db" }',
+    });
+  }
+  return all;
+}
