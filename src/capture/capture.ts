@@ -89,6 +89,7 @@ export class Capture {
   private readonly follower: CatalogFollower;
   /** Ids of all that has a history. */
   private readonly known: Set<string>;
+  private absentNoted = false;
 
   private constructor(
     private readonly source: Source,
@@ -97,8 +98,9 @@ export class Capture {
     private readonly recorder: Recorder,
     private readonly logClock: LogClock,
     tracker: CatalogTracker,
-    /** As it was when this capture began. */
+    /** As they were when this capture began. */
     private readonly coverage: Map<string, TableCoverage>,
+    private readonly written: Catalog,
     repository: Repository,
     observer: CaptureObserver,
   ) {
@@ -108,9 +110,10 @@ export class Capture {
     const waitsForRoom = options.spool !== undefined;
     const shared = { source, repository, recorder, clock, copies, observer };
     this.context = { ...shared, bothEndsFrom, waitsForRoom };
-    this.follower = new CatalogFollower(source, recorder, tracker, clock, observer, (reading) =>
-      this.apply(reading),
-    );
+    this.follower = new CatalogFollower(source, recorder, tracker, clock, observer, (reading) => {
+      this.noteAbsent(reading);
+      this.apply(reading);
+    });
     recorder.onAwaited = (stream) => {
       if (stream === catalogStream) this.follower.hasten();
     };
@@ -162,6 +165,7 @@ export class Capture {
       logClock,
       tracker,
       coverage,
+      written,
       repository,
       observer,
     );
@@ -242,6 +246,25 @@ export class Capture {
       if (!this.tables.has(id) && !this.stopping.has(id) && this.options.selects(db, name)) {
         this.startTable(table);
       }
+    }
+  }
+
+  /**
+   * Tables with a history that are gone when this capture first knows the catalog: they were dropped while nobody
+   * watched, or are of the cluster before. Nothing is known of them after their last proof.
+   */
+  private noteAbsent({ structure }: CatalogReading): void {
+    if (this.absentNoted) return;
+    this.absentNoted = true;
+    const present = new Set(structure.map(({ key }) => key[1]));
+    const names = new Map(this.written.tables().map((table) => [table.id, table]));
+    for (const [id, { state, frontier }] of this.coverage) {
+      if (state === "dropped" || present.has(id) || this.tables.has(id)) continue;
+      const { recorder, observer } = this.context;
+      const since = frontier ?? recorder.frontier.provenTo(id);
+      recorder.recordCoverage(id, { state: "dropped", since });
+      const last = names.get(id);
+      if (last) observer.state(reference(last), "dropped");
     }
   }
 
