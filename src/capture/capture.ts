@@ -13,7 +13,11 @@ import { isDisowned, listClaims } from "../repository/log.js";
 import { LogWriter } from "../repository/log-writer.js";
 import { parseSegmentName } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
-import type { CatalogReading, TableConfig } from "../rethinkdb/catalog-reader.js";
+import {
+  type CatalogReading,
+  type TableConfig,
+  untoldTables,
+} from "../rethinkdb/catalog-reader.js";
 import { isRefusal } from "../rethinkdb/response.js";
 import { ForeignCluster, type Source, type TableReference } from "../rethinkdb/source.js";
 import { CatalogFollower, type CatalogObserver } from "./catalog-follower.js";
@@ -224,8 +228,10 @@ export class Capture {
   }
 
   /** Starts and stops tables as the catalog says. */
-  private apply({ structure }: CatalogReading): void {
+  private apply(reading: CatalogReading): void {
     if (this.ended.signal.aborted || this.isEnding) return;
+    const { structure } = reading;
+    this.recorder.untold = untoldTables(reading);
     const present = new Map<string, TableReference>();
     for (const { key, value } of structure) {
       if (key[0] !== "table") continue;
