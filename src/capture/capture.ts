@@ -9,18 +9,22 @@ import { type Catalog, catalogAt } from "../repository/catalog.js";
 import { claimEpoch, type Owner } from "../repository/claim.js";
 import type { TableCoverage } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
-import { type Evidence, listEvidence } from "../repository/evidence.js";
 import { isDisowned, listClaims } from "../repository/log.js";
 import { LogWriter } from "../repository/log-writer.js";
 import { parseSegmentName } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
-import type { CatalogReading, TableConfig } from "../rethinkdb/catalog-reader.js";
+import {
+  type CatalogReading,
+  type TableConfig,
+  untoldTables,
+} from "../rethinkdb/catalog-reader.js";
 import { isRefusal } from "../rethinkdb/response.js";
 import { ForeignCluster, type Source, type TableReference } from "../rethinkdb/source.js";
 import { CatalogFollower, type CatalogObserver } from "./catalog-follower.js";
 import { CatalogTracker } from "./catalog-tracker.js";
 import { compareClocks, followServerClock } from "./compared-clocks.js";
 import { CopyQueue } from "./copy-queue.js";
+import { followEvidence } from "./evidence-follower.js";
 import { accessStream, catalogStream } from "./frontier.js";
 import { type ClockNews, checkStartClock, LogClock, type Mislabelled } from "./log-clock.js";
 import { Recorder, type RecorderOptions } from "./recorder.js";
@@ -70,8 +74,6 @@ export interface CaptureOptions extends RecorderOptions {
   acceptCluster: boolean;
 }
 
-const evidencePollMs = 15_000;
-
 interface RunningTable {
   capture: TableCapture;
   stop: AbortController;
@@ -91,6 +93,7 @@ export class Capture {
   private readonly follower: CatalogFollower;
   /** Ids of all that has a history. */
   private readonly known: Set<string>;
+  private absentNoted = false;
 
   private constructor(
     private readonly source: Source,
@@ -99,8 +102,9 @@ export class Capture {
     private readonly recorder: Recorder,
     private readonly logClock: LogClock,
     tracker: CatalogTracker,
-    /** As it was when this capture began. */
+    /** As they were when this capture began. */
     private readonly coverage: Map<string, TableCoverage>,
+    private readonly written: Catalog,
     repository: Repository,
     observer: CaptureObserver,
   ) {
@@ -110,9 +114,10 @@ export class Capture {
     const waitsForRoom = options.spool !== undefined;
     const shared = { source, repository, recorder, clock, copies, observer };
     this.context = { ...shared, bothEndsFrom, waitsForRoom };
-    this.follower = new CatalogFollower(source, recorder, tracker, clock, observer, (reading) =>
-      this.apply(reading),
-    );
+    this.follower = new CatalogFollower(source, recorder, tracker, clock, observer, (reading) => {
+      this.noteAbsent(reading);
+      this.apply(reading);
+    });
     recorder.onAwaited = (stream) => {
       if (stream === catalogStream) this.follower.hasten();
     };
@@ -164,6 +169,7 @@ export class Capture {
       logClock,
       tracker,
       coverage,
+      written,
       repository,
       observer,
     );
@@ -194,7 +200,9 @@ export class Capture {
         Promise.all([
           this.follower.run(stop),
           followServerClock(clocks, stop),
-          this.followEvidence(stop),
+          followEvidence(this.context.repository.store, clock, stop, ({ table, key }) =>
+            this.tables.get(table)?.capture.suspect(`broken version chain at key ${key}`),
+          ),
         ]).then(() => complete),
         complete,
         rejectedOnAbort(this.ended.signal),
@@ -219,31 +227,11 @@ export class Capture {
     }
   }
 
-  /** Evidence that a fold has found since: the tables are repaired. What was there before, this start repairs. */
-  private async followEvidence(signal: AbortSignal): Promise<void> {
-    const { store } = this.context.repository;
-    const before = await whenRead(() => listEvidence(store), this.clock, signal);
-    const known = new Set(before.map(evidenceId));
-    while (!signal.aborted) {
-      await this.clock.sleep(evidencePollMs, signal).catch(() => undefined);
-      for (const evidence of signal.aborted ? [] : await this.evidence()) {
-        if (known.has(evidenceId(evidence))) continue;
-        known.add(evidenceId(evidence));
-        this.tables
-          .get(evidence.table)
-          ?.capture.suspect(`broken version chain at key ${evidence.key}`);
-      }
-    }
-  }
-
-  /** The store may fail for a while; then evidence is read later. */
-  private async evidence(): Promise<Evidence[]> {
-    return listEvidence(this.context.repository.store).catch(() => []);
-  }
-
   /** Starts and stops tables as the catalog says. */
-  private apply({ structure }: CatalogReading): void {
+  private apply(reading: CatalogReading): void {
     if (this.ended.signal.aborted || this.isEnding) return;
+    const { structure } = reading;
+    this.recorder.untold = untoldTables(reading);
     const present = new Map<string, TableReference>();
     for (const { key, value } of structure) {
       if (key[0] !== "table") continue;
@@ -264,6 +252,25 @@ export class Capture {
       if (!this.tables.has(id) && !this.stopping.has(id) && this.options.selects(db, name)) {
         this.startTable(table);
       }
+    }
+  }
+
+  /**
+   * Tables with a history that are gone when this capture first knows the catalog: they were dropped while nobody
+   * watched, or are of the cluster before. Nothing is known of them after their last proof.
+   */
+  private noteAbsent({ structure }: CatalogReading): void {
+    if (this.absentNoted) return;
+    this.absentNoted = true;
+    const present = new Set(structure.map(({ key }) => key[1]));
+    const names = new Map(this.written.tables().map((table) => [table.id, table]));
+    for (const [id, { state, frontier }] of this.coverage) {
+      if (state === "dropped" || present.has(id) || this.tables.has(id)) continue;
+      const { recorder, observer } = this.context;
+      const since = frontier ?? recorder.frontier.provenTo(id);
+      recorder.recordCoverage(id, { state: "dropped", since });
+      const last = names.get(id);
+      if (last) observer.state(reference(last), "dropped");
     }
   }
 
@@ -371,26 +378,6 @@ function recogniseSource(
     throw new ThinkbackError("repository", message, { hint });
   }
   source.recognise(isForeign ? ids : [...known, ...ids]);
-}
-
-/** What `read` gives as soon as it does not fail; nothing if the signal aborts first. */
-async function whenRead<T>(
-  read: () => Promise<T[]>,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<T[]> {
-  while (!signal.aborted) {
-    try {
-      return await read();
-    } catch {
-      await clock.sleep(evidencePollMs, signal).catch(() => undefined);
-    }
-  }
-  return [];
-}
-
-function evidenceId({ table, at, sequence }: Evidence): string {
-  return `${table} ${at} ${sequence}`;
 }
 
 function reference({ id, db, name, primary_key: primaryKey }: TableConfig): TableReference {

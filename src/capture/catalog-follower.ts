@@ -3,7 +3,8 @@
  * permissions have a proof of their own, because a grant may be missing that only they need.
  *
  * Invariant: a proof is given only for what was read whole, by a reading that began after the instant. Break it and a
- * restore is told that names, indexes and hooks are known which nobody has seen.
+ * restore is told that names, indexes and hooks are known which nobody has seen. What a reading does not tell of a table
+ * bounds the proofs of that table instead (untoldTables): a table that is dead for long must not bound all others.
  */
 import type { Clock } from "../clock.js";
 import { messageOf } from "../errors.js";

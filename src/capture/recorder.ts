@@ -97,6 +97,8 @@ export class Recorder {
   readonly frontier: Frontier;
   /** Told of a stream whose proof somebody waits for. */
   onAwaited: (stream: string) => void = () => undefined;
+  /** Tables whose indexes somebody may change without our knowledge, see untoldTables: nothing of them is proven. */
+  untold: ReadonlySet<string> = new Set();
   private readonly watched = new Map<string, WatchedFeed>();
   private readonly pace: TickPace;
   /** Ends the pause before the next tick. */
@@ -323,6 +325,7 @@ export class Recorder {
   ): Promise<void> {
     const { table, delivery, stop } = watched;
     const { id } = table();
+    const isTold = !this.untold.has(id);
     const recount = async () =>
       this.surveys.lastMs > recountMsMax ? undefined : (await this.survey([watched])).get(id);
     try {
@@ -332,7 +335,7 @@ export class Recorder {
       await answering;
       if (!surveyed || stop.signal.aborted) return;
       const isProven = await delivery.prove(surveyed, recount, stop.signal);
-      if (isProven && watched.feed) this.frontier.prove(id, mark);
+      if (isProven && isTold && watched.feed) this.frontier.prove(id, mark);
     } catch (error) {
       // A feed that is lost is reported by its own reader, or by the heartbeat.
       if (!stop.signal.aborted && !isTransient(error)) this.giveUp(watched, error as Error);

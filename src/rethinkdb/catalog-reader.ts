@@ -84,6 +84,29 @@ export async function readCatalog(connection: Connection): Promise<CatalogReadin
   return { servers: servers as CatalogReading["servers"], structure, access };
 }
 
+/**
+ * Ids of the tables of which a reading does not tell what they are now: none of their replicas could be asked, or so few
+ * that others may have a majority. Then whoever reaches those changes indexes and hooks, and is acknowledged.
+ */
+export function untoldTables({ servers, structure }: CatalogReading): Set<string> {
+  const connected = new Set(servers.map(({ name }) => name));
+  const withIndexes = new Set(
+    structure.filter(({ key }) => key[0] === "indexes").map(({ key }) => key[1]),
+  );
+  const isTold = (table: TableConfig) => {
+    if (table.error !== undefined || !withIndexes.has(table.id)) return false;
+    const voters = new Set(table.shards.flatMap(votersOf));
+    return 2 * [...voters].filter((name) => connected.has(name)).length > voters.size;
+  };
+  const tables = structure.filter(({ key }) => key[0] === "table");
+  const configs = tables.map(({ value }) => value as TableConfig);
+  return new Set(configs.filter((table) => !isTold(table)).map(({ id }) => id));
+}
+
+function votersOf({ replicas, nonvoting_replicas: voteless }: TableConfig["shards"][number]) {
+  return replicas.filter((name) => !voteless.includes(name));
+}
+
 /** Undefined if the grant is missing that this needs: then nothing is known, which is not the same as nothing there. */
 async function readIfPermitted(
   connection: Connection,

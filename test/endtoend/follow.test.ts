@@ -91,6 +91,27 @@ test("a dropped table can be restored to before the drop, and is not known after
   expect(gone.stderr).toContain("there was no table shop.doomed");
 });
 
+test("a table that is dropped while no capture runs is gone when the next one begins", async () => {
+  const own = stage.repo("absent");
+  await stage.query(db.tableCreate("absent"));
+  await stage.query(db.table("absent").insert({ id: 1 }));
+  const chosen = ["--include", "shop.absent", "--include", "shop.always"];
+  const first = stage.capture(own, ...chosen);
+  const names = ["shop.absent", "shop.always"];
+  await stage.untilExactNow(own, ...names);
+  expect((await stop(first)).status).toBe(0);
+  const before = tableOf(await status(own), "shop.absent")!;
+  await stage.query(db.tableDrop("absent"));
+  const second = stage.capture(own, ...chosen);
+  const now = await stage.untilExactNow(own, "shop.always");
+  expect((await stop(second)).status).toBe(0);
+  expect(tableOf(now, "shop.absent")).toEqual({
+    ...before,
+    state: "dropped",
+    provenTo: null,
+  });
+});
+
 test("a table dropped and made anew is two tables, each with its own history", async () => {
   await makeTable("twice", [{ id: "old" }]);
   const early = await instantNow("shop.twice");

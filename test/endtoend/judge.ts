@@ -98,7 +98,11 @@ export function at(
 }
 
 /** The share of a time whose instants are exact. */
-export function exactShare({ intervals }: TableStatus, from: number, to: number): number {
+export function exactShare(
+  { intervals }: Pick<TableStatus, "intervals">,
+  from: number,
+  to: number,
+): number {
   const exact = intervals.filter((interval) => interval.class === "exact");
   const ms = exact.map(
     (one) => Math.min(to, Date.parse(one.to)) - Math.max(from, Date.parse(one.from)),

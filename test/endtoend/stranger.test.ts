@@ -5,7 +5,15 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type DriverConnection, r } from "../server/driver.js";
 import { ExchangedServers } from "../server/exchanged-servers.js";
-import { cli, type Running, type StatusResult, start, status, untilStatus } from "./cli.js";
+import {
+  cli,
+  cliJson,
+  type Running,
+  type StatusResult,
+  start,
+  status,
+  untilStatus,
+} from "./cli.js";
 import { boundMs, brokenChains, judge, spread } from "./judge.js";
 import { Ledger } from "./ledger.js";
 import { kill, nextInstant, stop, tableOf, until } from "./stage.js";
@@ -113,11 +121,26 @@ test("a start against a stranger is refused, and goes on with --accept-cluster",
   const accepted = run("--accept-cluster");
   const connection = await servers.connect();
   await untilReadable(connection);
-  const [ours] = before.tables;
-  await untilStatus(repo, ({ tables }) => {
-    const live = tables.filter(({ state }) => state === "live");
-    return live.length === 1 && live[0]!.id !== ours!.id;
-  });
+  const ours = before.tables[0]!;
+  const isOurs = ({ id }: { id: string }) => id === ours.id;
+  const now = await untilStatus(repo, ({ tables }) =>
+    tables.some((table) => table.state === "live" && !isOurs(table)),
+  );
+  // The table of the cluster before is gone, and not a hole that somebody waits for.
+  expect(now.tables.map((table) => `${table.name} is ${table.state}`).sort()).toEqual([
+    `${name} is dropped`,
+    `${name} is live`,
+  ]);
+  const { lastRestorable, intervals } = now.tables.find(isOurs)!;
+  expect([lastRestorable, intervals]).toEqual([ours.lastRestorable, ours.intervals]);
+  const target = ["--target", `rethinkdb://127.0.0.1:${servers.port}`];
+  const chosen = ["--table", name, "--at", lastRestorable!, "--rename", `${name}=before.orders`];
+  await cliJson(["restore", "--repo", repo, ...target, ...chosen]);
+  const restored = r.db("before").table("orders");
+  expect(await restored.filter({ whose: "ours" }).count().run(connection)).toBe(
+    await restored.count().run(connection),
+  );
+  expect(await restored.get(0).run(connection)).toEqual({ id: 0, whose: "ours" });
   await orders.insert({ id: "later", whose: "theirs" }).run(connection);
   await connection.close();
   expect((await stop(accepted)).status).toBe(0);

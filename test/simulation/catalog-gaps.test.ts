@@ -1,14 +1,18 @@
 /** Readings of the catalog from which something is missing for a moment. */
 import { beforeEach, describe, expect, test } from "vitest";
+import { proofBoundMs } from "../../src/capture/frontier.js";
 import { catalogAt } from "../../src/repository/catalog.js";
-import { isExactAt } from "../../src/repository/coverage.js";
+import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
 import { readAllCoverage, readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
 import type { CatalogReading, CatalogRecord } from "../../src/rethinkdb/catalog-reader.js";
+import { Connection } from "../../src/rethinkdb/connection.js";
+import { r } from "../../src/rethinkdb/reql.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import { overriding } from "./overriding.js";
 import { SmallWorld } from "./small-world.js";
+import { dial } from "./writer-process.js";
 
 let world: SmallWorld;
 let table: string;
@@ -47,6 +51,45 @@ test("indexes that could not be asked for stay what they were known to be", asyn
   await world.pass(20_000);
   const then = await catalogAt(world.store, Number.MAX_SAFE_INTEGER);
   expect(then.indexes(table)).toEqual([]);
+});
+
+test("a table that was out of reach is exact only from where its indexes are known again", async () => {
+  const { life, clock } = world.process();
+  const dialled = dial(world.cluster, life);
+  world.startWriter();
+  await world.pass(10_000);
+  const connection = new Connection(await dialled);
+  // Changed on the other side of a cut, at every place of the round of readings.
+  const made: number[] = [];
+  for (let i = 0; i < 12; i += 1) {
+    world.cluster.loseReplicas(table, true);
+    await world.pass(500);
+    const creating = connection.rows(
+      r.db("test").table!("orders").indexCreate!(
+        `by_${made.length}`,
+        (row: (name: string) => unknown) => row("x"),
+      ),
+    );
+    await world.pass(100);
+    await creating;
+    made.push(clock.now());
+    await world.pass(2150 + 20 * i);
+    world.cluster.loseReplicas(table, false);
+    await world.pass(20_000);
+  }
+  const coverage = await readAllCoverage(world.store);
+  const own = coverage.tables.get(table)!.intervals.filter(({ class: of }) => of === "exact");
+  expect(own.length).toBeGreaterThan(10);
+  const wrong: number[] = [];
+  for (const { from, to } of own) {
+    for (let at = from; at <= Math.min(to, from + 3000); at += 50) {
+      if (!isExactAt(intervalAt(coverage.catalog!, at), at)) continue;
+      const known = (await catalogAt(world.store, at)).indexes(table).length;
+      const acknowledged = made.filter((moment) => moment <= at - proofBoundMs).length;
+      if (known < acknowledged) wrong.push(at - from);
+    }
+  }
+  expect(wrong).toEqual([]);
 });
 
 test("a first reading that took long makes no instant exact", async () => {
