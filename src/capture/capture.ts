@@ -9,7 +9,7 @@ import { type Catalog, catalogAt } from "../repository/catalog.js";
 import { claimEpoch, type Owner } from "../repository/claim.js";
 import type { TableCoverage } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
-import { type Evidence, listEvidence } from "../repository/evidence.js";
+import type { Evidence } from "../repository/evidence.js";
 import { isDisowned, listClaims } from "../repository/log.js";
 import { LogWriter } from "../repository/log-writer.js";
 import { parseSegmentName } from "../repository/names.js";
@@ -21,6 +21,7 @@ import { CatalogFollower, type CatalogObserver } from "./catalog-follower.js";
 import { CatalogTracker } from "./catalog-tracker.js";
 import { compareClocks, followServerClock } from "./compared-clocks.js";
 import { CopyQueue } from "./copy-queue.js";
+import { followEvidence } from "./evidence-follower.js";
 import { accessStream, catalogStream } from "./frontier.js";
 import { type ClockNews, checkStartClock, LogClock, type Mislabelled } from "./log-clock.js";
 import { Recorder, type RecorderOptions } from "./recorder.js";
@@ -69,8 +70,6 @@ export interface CaptureOptions extends RecorderOptions {
   /** Take another cluster than the one that the repository knows for its source from now on. */
   acceptCluster: boolean;
 }
-
-const evidencePollMs = 15_000;
 
 interface RunningTable {
   capture: TableCapture;
@@ -187,6 +186,9 @@ export class Capture {
     const logTime = () => recorder.log.time;
     const onMislabelled = (labels: Mislabelled) => this.noteMislabelled(labels);
     const clocks = { source, logClock, clock, logTime, onMislabelled };
+    const suspect = (of: Evidence) => {
+      this.tables.get(of.table)?.capture.suspect(`broken version chain at key ${of.key}`);
+    };
     const complete = this.untilComplete(stop);
     try {
       await Promise.race([
@@ -194,7 +196,7 @@ export class Capture {
         Promise.all([
           this.follower.run(stop),
           followServerClock(clocks, stop),
-          this.followEvidence(stop),
+          followEvidence(this.context.repository.store, clock, suspect, stop),
         ]).then(() => complete),
         complete,
         rejectedOnAbort(this.ended.signal),
@@ -217,28 +219,6 @@ export class Capture {
     for (const stream of this.known) {
       this.recorder.frontier.record(stream, { state: "late", since, to, lateMs });
     }
-  }
-
-  /** Evidence that a fold has found since: the tables are repaired. What was there before, this start repairs. */
-  private async followEvidence(signal: AbortSignal): Promise<void> {
-    const { store } = this.context.repository;
-    const before = await whenRead(() => listEvidence(store), this.clock, signal);
-    const known = new Set(before.map(evidenceId));
-    while (!signal.aborted) {
-      await this.clock.sleep(evidencePollMs, signal).catch(() => undefined);
-      for (const evidence of signal.aborted ? [] : await this.evidence()) {
-        if (known.has(evidenceId(evidence))) continue;
-        known.add(evidenceId(evidence));
-        this.tables
-          .get(evidence.table)
-          ?.capture.suspect(`broken version chain at key ${evidence.key}`);
-      }
-    }
-  }
-
-  /** The store may fail for a while; then evidence is read later. */
-  private async evidence(): Promise<Evidence[]> {
-    return listEvidence(this.context.repository.store).catch(() => []);
   }
 
   /** Starts and stops tables as the catalog says. */
@@ -371,26 +351,6 @@ function recogniseSource(
     throw new ThinkbackError("repository", message, { hint });
   }
   source.recognise(isForeign ? ids : [...known, ...ids]);
-}
-
-/** What `read` gives as soon as it does not fail; nothing if the signal aborts first. */
-async function whenRead<T>(
-  read: () => Promise<T[]>,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<T[]> {
-  while (!signal.aborted) {
-    try {
-      return await read();
-    } catch {
-      await clock.sleep(evidencePollMs, signal).catch(() => undefined);
-    }
-  }
-  return [];
-}
-
-function evidenceId({ table, at, sequence }: Evidence): string {
-  return `${table} ${at} ${sequence}`;
 }
 
 function reference({ id, db, name, primary_key: primaryKey }: TableConfig): TableReference {
