@@ -9,6 +9,7 @@ import { type Catalog, catalogAt } from "../repository/catalog.js";
 import { claimEpoch, type Owner } from "../repository/claim.js";
 import type { TableCoverage } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
+import type { Evidence } from "../repository/evidence.js";
 import { isDisowned, listClaims } from "../repository/log.js";
 import { LogWriter } from "../repository/log-writer.js";
 import { parseSegmentName } from "../repository/names.js";
@@ -46,8 +47,8 @@ export interface CaptureObserver extends TableObserver, ShipperObserver, Catalog
   tickAdapted(change: PaceChange): void;
   /** This machine's clock was set, or is right again. */
   clockSet(news: ClockNews): void;
-  /** The source does not say how much is written, so no table can be proven; undefined when it does again. */
-  surveyFails(reason: string | undefined): void;
+  /** See RecorderObserver. */
+  surveyFails(reason: string | undefined, defect?: unknown): void;
   /** A table has lost its write hook: somebody deleted it, or a reshard dropped it without a word. */
   writeHookGone(table: TableConfig): void;
 }
@@ -89,7 +90,8 @@ export class Capture {
   private started = false;
   /** No table is started any more. */
   private isEnding = false;
-  private readonly unreachable = new Set<string>();
+  /** Names of tables that are there and cannot be opened, and why. */
+  private readonly unreachable = new Map<string, string>();
   private readonly follower: CatalogFollower;
   /** Ids of all that has a history. */
   private readonly known: Set<string>;
@@ -156,7 +158,7 @@ export class Capture {
     const recorder = new Recorder(log, source, clock, logClock, options, {
       readingStops: (stops) => observer.readingStops(stops),
       tickAdapted: (change) => observer.tickAdapted(change),
-      surveyFails: (reason) => observer.surveyFails(reason),
+      surveyFails: (...why) => observer.surveyFails(...why),
     });
     const coverage = await readCoverage(repository.store);
     const tracker = new CatalogTracker(recorder, written, (table) => observer.writeHookGone(table));
@@ -193,6 +195,9 @@ export class Capture {
     const logTime = () => recorder.log.time;
     const onMislabelled = (labels: Mislabelled) => this.noteMislabelled(labels);
     const clocks = { source, logClock, clock, logTime, onMislabelled };
+    const suspect = (of: Evidence) => {
+      this.tables.get(of.table)?.capture.suspect(`broken version chain at key ${of.key}`);
+    };
     const complete = this.untilComplete(stop);
     try {
       await Promise.race([
@@ -200,9 +205,7 @@ export class Capture {
         Promise.all([
           this.follower.run(stop),
           followServerClock(clocks, stop),
-          followEvidence(this.context.repository.store, clock, stop, ({ table, key }) =>
-            this.tables.get(table)?.capture.suspect(`broken version chain at key ${key}`),
-          ),
+          followEvidence(this.context.repository.store, clock, suspect, stop),
         ]).then(() => complete),
         complete,
         rejectedOnAbort(this.ended.signal),
@@ -245,7 +248,7 @@ export class Capture {
     for (const [id, running] of this.tables) {
       const table = present.get(id);
       if (table) running.capture.table = table;
-      else void this.stopTable(id, running, true);
+      else this.stopTable(id, running, true).catch((error: unknown) => this.ended.abort(error));
     }
     for (const table of present.values()) {
       const { id, db, name } = table;
@@ -268,7 +271,7 @@ export class Capture {
       if (state === "dropped" || present.has(id) || this.tables.has(id)) continue;
       const { recorder, observer } = this.context;
       const since = frontier ?? recorder.frontier.provenTo(id);
-      recorder.recordCoverage(id, { state: "dropped", since });
+      recorder.frontier.record(id, { state: "dropped", since });
       const last = names.get(id);
       if (last) observer.state(reference(last), "dropped");
     }
@@ -280,7 +283,7 @@ export class Capture {
     if (config.error === undefined || !this.options.selects(config.db, config.name)) {
       this.unreachable.delete(name);
     } else if (!this.unreachable.has(name)) {
-      this.unreachable.add(name);
+      this.unreachable.set(name, config.error);
       this.context.observer.lost(reference(config), config.error);
     }
   }
@@ -317,13 +320,22 @@ export class Capture {
     const complete = Promise.all([...this.tables.values()].map(({ capture }) => capture.complete));
     let done = false;
     await Promise.race([aborted(signal), complete.then(() => (done = true))]);
-    if (this.ended.signal.aborted || (done && this.unreachable.size === 0)) return;
+    if (this.ended.signal.aborted) return;
+    const left = [...this.unreachable, ...this.defects()].map(([name, why]) => `${name}: ${why}`);
+    if (done && left.length === 0) return;
     const what = done
-      ? `not every table could be reached: ${[...this.unreachable].join(", ")}`
+      ? `not every table could be captured: ${left.join("; ")}`
       : "stopped before every table had a complete base";
     throw new ThinkbackError("incomplete", what, {
-      hint: "what was captured is kept; run again to complete it",
+      hint: "what was captured is kept; run again to complete it, or leave a table out with --exclude",
     });
+  }
+
+  /** Names of tables that a defect has stopped, and why. */
+  private defects(): [name: string, reason: string][] {
+    return [...this.tables.values()].flatMap(({ capture: { defect, table } }) =>
+      defect === undefined ? [] : [[`${table.db}.${table.name}`, defect]],
+    );
   }
 }
 

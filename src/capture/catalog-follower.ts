@@ -17,8 +17,11 @@ import { withoutScratch } from "./selection.js";
 import { isTransient } from "./transient.js";
 
 export interface CatalogObserver {
-  /** The catalog cannot be read; undefined when it can again. Told once per reason. */
-  catalogUnreadable(reason: string | undefined): void;
+  /**
+   * The catalog cannot be read; undefined when it can again. Told once per reason.
+   * @param defect the error, if it is no trouble of the source
+   */
+  catalogUnreadable(reason: string | undefined, defect?: unknown): void;
   /** Users and permissions may not be read; false when they may again. */
   accessRefused(refused: boolean): void;
 }
@@ -83,8 +86,8 @@ export class CatalogFollower {
       if (few === undefined) this.take(reading, mark);
       this.noteFailure(few);
     } catch (error) {
-      if (!isTransient(error)) throw error;
-      this.noteFailure(messageOf(error));
+      // A defect of the catalog stands still alone: tables that are captured go on.
+      this.noteFailure(messageOf(error), isTransient(error) ? undefined : error);
     }
   }
 
@@ -112,8 +115,8 @@ export class CatalogFollower {
     frontier.begin(stream, { to, atMs: mark.atMs });
   }
 
-  private noteFailure(failure: string | undefined): void {
-    if (failure !== this.failure) this.observer.catalogUnreadable(failure);
+  private noteFailure(failure: string | undefined, defect?: unknown): void {
+    if (failure !== this.failure) this.observer.catalogUnreadable(failure, defect);
     this.failure = failure;
   }
 }

@@ -8,7 +8,6 @@
 import { type Clock, withTimeout } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import type { CoverageRecord } from "../repository/coverage.js";
 import type { LogWriter } from "../repository/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
@@ -19,6 +18,7 @@ import type { LogClock } from "./log-clock.js";
 import { Surveys } from "./surveys.js";
 import { type PaceChange, TickPace } from "./tick-pace.js";
 import { isTransient } from "./transient.js";
+import { HeartbeatMissed, troubleOf } from "./trouble.js";
 
 export interface RecorderOptions {
   /** The length of ticks; and how long they may become while the store is slow. */
@@ -37,8 +37,11 @@ export interface RecorderObserver {
   readingStops(stops: boolean): void;
   /** Ticks are longer or shorter from now on. */
   tickAdapted(change: PaceChange): void;
-  /** The source does not say how much is written, so no table can be proven; undefined when it does again. */
-  surveyFails(reason: string | undefined): void;
+  /**
+   * The source does not say how much is written, so no table can be proven; undefined when it does again.
+   * @param defect the error, if it is no trouble of the source
+   */
+  surveyFails(reason: string | undefined, defect?: unknown): void;
 }
 
 export const recorderDefaults: RecorderOptions = {
@@ -66,7 +69,7 @@ const fullPollMs = 100;
 
 interface WatchedFeed {
   table: () => TableReference;
-  /** Undefined once the feed is gone; the frontier then stays, until a coverage record says why. */
+  /** Undefined once the feed is gone; the frontier then stays, until the table is forgotten. */
   feed: Feed | undefined;
   delivery: DeliveryProof;
   stop: AbortController;
@@ -81,16 +84,6 @@ interface WatchedFeed {
   latencyMs: number;
   /** Called once when the feed has to be given up. */
   onLost: (reason: Error) => void;
-}
-
-/** Neither an answer on the feed's connection nor a change came for too long, while a proof was under way. */
-export class HeartbeatMissed extends Error {
-  constructor(isAsked: boolean) {
-    const what = isAsked
-      ? "the server did not answer on the feed's connection"
-      : "the feed stood still, and its proof did not end";
-    super(`heartbeat missed: ${what}`);
-  }
 }
 
 export class Recorder {
@@ -127,7 +120,7 @@ export class Recorder {
   ) {
     this.failure.catch(() => undefined);
     this.pace = new TickPace({ minMs: options.tickMs, maxMs: options.tickMaxMs });
-    this.surveys = new Surveys(source, clock, (reason) => observer.surveyFails(reason));
+    this.surveys = new Surveys(source, clock, (...why) => observer.surveyFails(...why));
     this.frontier = new Frontier(log, clock, logClock, (stream) => {
       this.hurry.abort(new Error("somebody waits for a tick"));
       this.onAwaited(stream);
@@ -229,9 +222,8 @@ export class Recorder {
     watched.stop.abort(new Error("the feed is gone"));
   }
 
-  recordCoverage(table: string, record: CoverageRecord): void {
-    this.frontier.record(table, record);
-    if (record.state !== "hole" && record.state !== "dropped") return;
+  /** Nobody waits for proofs of the table any more. Why it is not watched has been recorded, if anything was claimed of it. */
+  forget(table: string): void {
     this.watched.delete(table);
     this.frontier.end(table);
   }
@@ -338,7 +330,8 @@ export class Recorder {
       if (isProven && isTold && watched.feed) this.frontier.prove(id, mark);
     } catch (error) {
       // A feed that is lost is reported by its own reader, or by the heartbeat.
-      if (!stop.signal.aborted && !isTransient(error)) this.giveUp(watched, error as Error);
+      const isOurs = !isTransient(error) || troubleOf(error) === "defect";
+      if (!stop.signal.aborted && isOurs) this.giveUp(watched, error as Error);
     }
   }
 

@@ -15,11 +15,14 @@ export class Surveys {
   lastMs = 0;
   private failure: string | undefined;
 
-  /** @param onFailure told why the source does not answer, once per reason; undefined when it does again */
+  /**
+   * @param onFailure told why the source does not answer, once per reason; undefined when it does again. If it is no
+   * trouble of the source, the error comes too.
+   */
   constructor(
     private readonly source: Pick<Source, "survey">,
     private readonly clock: Clock,
-    private readonly onFailure: (reason: string | undefined) => void,
+    private readonly onFailure: (reason: string | undefined, defect?: unknown) => void,
   ) {}
 
   /** How far apart they begin at least. */
@@ -40,14 +43,14 @@ export class Surveys {
         if (writes) surveyed.set(table.id, { writes, askedMs, delivered });
       }
     } catch (error) {
-      if (!isTransient(error)) throw error;
-      this.note(messageOf(error));
+      // A defect here is of no one table. Until it is over nothing is proven, and everything is captured.
+      this.note(messageOf(error), isTransient(error) ? undefined : error);
     }
     return surveyed;
   }
 
-  private note(failure: string | undefined): void {
-    if (failure !== this.failure) this.onFailure(failure);
+  private note(failure: string | undefined, defect?: unknown): void {
+    if (failure !== this.failure) this.onFailure(failure, defect);
     this.failure = failure;
   }
 }

@@ -9,7 +9,6 @@ import type { Clock } from "../clock.js";
 import { digestOf } from "../digest.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import { JsonBytesError } from "../json-bytes.js";
 import { type BaseManifest, newestBase } from "../repository/base.js";
 import { type AddRow, BaseWriter } from "../repository/base-writer.js";
 import { knownKeys } from "../repository/known-state.js";
@@ -18,10 +17,10 @@ import type { Repository } from "../repository/repository.js";
 import { LogCollection } from "../repository/runs.js";
 import { BothEnds } from "../rethinkdb/both-ends.js";
 import type { Feed, FeedChange } from "../rethinkdb/feed.js";
-import { ConnectionLost, errorClasses, isRefusal, ReqlError } from "../rethinkdb/response.js";
+import { ConnectionLost, isRefusal } from "../rethinkdb/response.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
 import type { WalkBatch, WalkOptions } from "../rethinkdb/walk.js";
-import { StoreFull } from "../storage/object-store.js";
+import { Backoff } from "./backoff.js";
 import type { CopyQueue } from "./copy-queue.js";
 import { catalogStream } from "./frontier.js";
 import { PatientStore } from "./patient-store.js";
@@ -29,12 +28,15 @@ import type { Recorder } from "./recorder.js";
 import { Repair, type RepairSummary } from "./repair.js";
 import { resumingWalk } from "./resuming-walk.js";
 import { step, type TableEvent, type TableState } from "./table-state.js";
+import { ChangesMissed, FeedOverflowed, troubleOf } from "./trouble.js";
 
 /** Told what a table's capture does; for progress displays and logs. */
 export interface CaptureObserver {
   state(table: TableReference, state: TableState, detail?: object): void;
   /** The table could not be opened or is not watched any more; it is tried again. Told once per reason. */
   lost(table: TableReference, reason: string): void;
+  /** A defect has stopped the table's capture; it is tried again, but seldom. Told once per reason. */
+  stopped(table: TableReference, error: unknown): void;
   walked(table: TableReference, documents: number, bytes: number, estimate: number): void;
 }
 
@@ -53,11 +55,17 @@ export interface TableCaptureContext {
 
 const reopenFirstMs = 200;
 const reopenLastMs = 10_000;
+/** A defect comes again until what it comes of has changed; and each try may read the whole table. */
+const retryFirstMs = 60_000;
+const retryLastMs = 3_600_000;
 /** How long a table that could be called live waits for the catalog; where that cannot be read it is live without. */
 const catalogMsMax = 3000;
 
 export class TableCapture {
-  /** Resolves when the table is live for the first time in this run, or gone; the next tick to be closed says so. */
+  /**
+   * Resolves when the table is live for the first time in this run, or gone, or stopped by a defect; the next tick to be
+   * closed says so.
+   */
   readonly complete: Promise<void>;
   private markComplete: () => void = () => undefined;
   private state: TableState = "opening";
@@ -65,8 +73,10 @@ export class TableCapture {
   private lastLoss: string | undefined;
   private copiesMade = 0;
   private suspicion: ((reason: Error) => void) | undefined;
-  /** The pause before the next opening. Only a table that became live shows that opening it again was of use. */
-  private reopenMs = reopenFirstMs;
+  /** Only a table that became live shows that opening it again was of use. */
+  private readonly reopening = new Backoff(reopenFirstMs, reopenLastMs);
+  private readonly retrying = new Backoff(retryFirstMs, retryLastMs);
+  private stoppedBy: string | undefined;
 
   constructor(
     private readonly context: TableCaptureContext,
@@ -82,26 +92,28 @@ export class TableCapture {
     });
   }
 
-  /** Watches until the signal aborts. A loss is written down as a hole; then the table is opened again. */
+  /** Why a defect has stopped the table; undefined again as soon as it is live. */
+  get defect(): string | undefined {
+    return this.stoppedBy;
+  }
+
+  /**
+   * Watches until the signal aborts. A loss is written down as a hole, a defect as a stop; then the table is opened again.
+   * Rejects only for what no table can be captured with.
+   */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      try {
-        await this.watch(signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (!isLoss(error)) throw error;
-        if (this.state === "opening" && this.mustOpen && isRefusal(error))
-          throw this.refused(error);
-        this.lose(error);
-      }
-      await this.context.clock.sleep(this.reopenMs, signal).catch(() => undefined);
-      this.reopenMs = Math.min(2 * this.reopenMs, reopenLastMs);
+      const error = await this.watch(signal).catch((thrown: unknown) => thrown);
+      if (signal.aborted) return;
+      const pauseMs = this.giveUp(error);
+      await this.context.clock.sleep(pauseMs, signal).catch(() => undefined);
     }
   }
 
   /** The table is gone from the source: writes it down. */
   noteDropped(): void {
     this.take({ kind: "dropped", at: this.context.recorder.frontier.provenTo(this.table.id) });
+    this.stoppedBy = undefined;
     this.markComplete();
   }
 
@@ -139,9 +151,8 @@ export class TableCapture {
       this.repair = undefined;
       watch.abort(new Error("the watch ended"));
       recorder.unwatch(this.table.id);
-      await feed.close();
-      // Nothing of this watch may add to the log any more when the next one begins.
-      await Promise.allSettled(parts);
+      // Nothing of this watch may add to the log any more when the next one begins, also if the feed cannot be closed.
+      await Promise.allSettled([feed.close(), ...parts]);
     }
   }
 
@@ -211,7 +222,9 @@ export class TableCapture {
     this.take({ kind: "walked", at: instant }, detail);
     if (copied) this.lastCopy = instant;
     this.lastLoss = undefined;
-    this.reopenMs = reopenFirstMs;
+    this.stoppedBy = undefined;
+    this.reopening.reset();
+    this.retrying.reset();
     this.markComplete();
     // A capture that goes on says so at once, however long its ticks are.
     await frontier.reaches(id, log.stamp().time, signal);
@@ -306,6 +319,30 @@ export class TableCapture {
     }
   }
 
+  /** Writes down why the table is not watched any more; returns how long to wait before it is opened again. */
+  private giveUp(error: unknown): number {
+    const trouble = troubleOf(error);
+    if (trouble === "common") throw error;
+    if (trouble === "defect") {
+      this.stop(error);
+      return this.retrying.next();
+    }
+    if (this.state === "opening" && this.mustOpen && isRefusal(error)) throw this.refused(error);
+    this.lose(error);
+    return this.reopening.next();
+  }
+
+  /** What is thrown is of one table, whatever it is: that one stops, and the others do not know of it. */
+  private stop(error: unknown): void {
+    const reason = messageOf(error).replaceAll(/\s+/g, " ");
+    const provenTo = this.context.recorder.frontier.provenTo(this.table.id);
+    const isNew = reason !== this.stoppedBy;
+    this.stoppedBy = reason;
+    this.take({ kind: "stopped", provenTo, reason }, { reason });
+    if (isNew) this.context.observer.stopped(this.table, error);
+    this.markComplete();
+  }
+
   private lose(error: unknown): void {
     const reason = messageOf(error);
     const provenTo = this.context.recorder.frontier.provenTo(this.table.id);
@@ -326,7 +363,9 @@ export class TableCapture {
     const { state, record } = step(this.state, event);
     const changed = state !== this.state;
     this.state = state;
-    if (record) this.context.recorder.recordCoverage(this.table.id, record);
+    const { recorder } = this.context;
+    if (record) recorder.frontier.record(this.table.id, record);
+    if (!isWatched(state)) recorder.forget(this.table.id);
     if (changed) this.context.observer.state(this.table, state, detail);
   }
 }
@@ -341,24 +380,10 @@ async function giveWay(clock: Clock, latencyMs: number, signal: AbortSignal): Pr
   await clock.sleep(Math.min(latencyMs - calmLatencyMs, pauseMsMax), signal);
 }
 
-/** The server dropped changes that we had not read yet; the feed goes on without them. */
-class FeedOverflowed extends Error {}
-
-/** A change was missed though nobody said so. */
-class ChangesMissed extends Error {}
-
 function isDamage(error: unknown): error is ThinkbackError {
   return error instanceof ThinkbackError && error.code === "damaged";
 }
 
-/**
- * True for what opening the table again can heal: the source's troubles, and a store that fails for a while. False for
- * what is ours or the operator's to mend.
- */
-function isLoss(error: unknown): boolean {
-  if (error instanceof ReqlError) return error.errorClass !== errorClasses.queryLogic;
-  if (error instanceof ThinkbackError) return error.code === "source";
-  const isDefect =
-    error instanceof TypeError || error instanceof RangeError || error instanceof JsonBytesError;
-  return error instanceof Error && !isDefect && !(error instanceof StoreFull);
+function isWatched(state: TableState): boolean {
+  return state === "copying" || state === "repairing" || state === "live";
 }

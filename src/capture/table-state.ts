@@ -8,12 +8,21 @@
  *      └──────────────── opened, with a base ──▶ repairing ──lost──▶ hole
  *                                                    └──unrepairable──▶ copying
  *
- * Every state goes to dropped when the table is gone. `hole` is an `opening` of a table that was exact before.
+ * Every state goes to dropped when the table is gone, and to stopped by a defect, which is opened as an `opening` is.
+ * `hole` is an `opening` of a table that was exact before.
  */
+import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { CoverageRecord } from "../repository/coverage.js";
 
-export type TableState = "opening" | "copying" | "live" | "hole" | "repairing" | "dropped";
+export type TableState =
+  | "opening"
+  | "copying"
+  | "live"
+  | "hole"
+  | "repairing"
+  | "stopped"
+  | "dropped";
 
 export type TableEvent =
   /** The feed is open. `hasBase`: the repository holds a base that a repair can start from. */
@@ -24,6 +33,8 @@ export type TableEvent =
   | { kind: "unrepairable"; at: Instant }
   /** Changes were, or may have been, missed after `provenTo`. */
   | { kind: "lost"; provenTo: Instant; reason: string }
+  /** A defect: the table cannot be watched as it is. */
+  | { kind: "stopped"; provenTo: Instant; reason: string }
   /** The table is gone from the source. */
   | { kind: "dropped"; at: Instant };
 
@@ -64,11 +75,16 @@ const hole = ({ provenTo, reason }: { provenTo: Instant; reason: string }): Step
   record: { state: "hole", since: provenTo, reason },
 });
 
+const stop = ({ provenTo, reason }: { provenTo: Instant; reason: string }): Step => ({
+  state: "stopped",
+  record: { state: "stopped", since: provenTo, reason },
+});
+
 /** Nothing was exact yet, so nothing is lost: the table is opened again. */
 const reopen = (): Step => ({ state: "opening", record: undefined });
 
 const impossible = (state: TableState, kind: string) => (): Step => {
-  throw new Error(`a table that is ${state} cannot be ${kind}`);
+  throw new ThinkbackError("internal", `a table that is ${state} cannot be ${kind}`);
 };
 
 /** Complete by its type: a state or an event without an outcome does not compile. */
@@ -78,6 +94,7 @@ const transitions: Table = {
     walked: impossible("opening", "walked"),
     unrepairable: impossible("opening", "unrepairable"),
     lost: reopen,
+    stopped: stop,
     dropped: drop,
   },
   copying: {
@@ -85,6 +102,7 @@ const transitions: Table = {
     walked: live,
     unrepairable: impossible("copying", "unrepairable"),
     lost: reopen,
+    stopped: stop,
     dropped: drop,
   },
   live: {
@@ -92,6 +110,7 @@ const transitions: Table = {
     walked: impossible("live", "walked"),
     unrepairable: impossible("live", "unrepairable"),
     lost: hole,
+    stopped: stop,
     dropped: drop,
   },
   hole: {
@@ -99,6 +118,7 @@ const transitions: Table = {
     walked: impossible("hole", "walked"),
     unrepairable: impossible("hole", "unrepairable"),
     lost: () => ({ state: "hole", record: undefined }),
+    stopped: stop,
     dropped: drop,
   },
   repairing: {
@@ -107,6 +127,15 @@ const transitions: Table = {
     // The hole that was being repaired goes on; coverage keeps its first instant and reason.
     lost: hole,
     unrepairable: copy,
+    stopped: stop,
+    dropped: drop,
+  },
+  stopped: {
+    opened: open,
+    walked: impossible("stopped", "walked"),
+    unrepairable: impossible("stopped", "unrepairable"),
+    lost: () => ({ state: "stopped", record: undefined }),
+    stopped: stop,
     dropped: drop,
   },
   dropped: {
@@ -114,6 +143,7 @@ const transitions: Table = {
     walked: impossible("dropped", "walked"),
     unrepairable: impossible("dropped", "unrepairable"),
     lost: () => ({ state: "dropped", record: undefined }),
+    stopped: () => ({ state: "dropped", record: undefined }),
     dropped: () => ({ state: "dropped", record: undefined }),
   },
 };

@@ -149,8 +149,8 @@ function planResult(plan: RestorePlan): object {
   };
 }
 
-function heldBackResult({ by, knownTo, tablesTo }: HeldBack): object {
-  return { by, knownTo: formatInstant(knownTo), tablesTo: formatInstant(tablesTo) };
+function heldBackResult({ knownTo, tablesTo, ...by }: HeldBack): object {
+  return { ...by, knownTo: formatInstant(knownTo), tablesTo: formatInstant(tablesTo) };
 }
 
 function asOfResult({ class: of, reason, lateMs, instant }: AsOf): object {
@@ -205,12 +205,21 @@ function printPlan(plan: RestorePlan, output: Output): void {
   }
 }
 
-function heldBackText({ by, knownTo, tablesTo }: HeldBack): string {
-  const [what, how] =
-    by === "catalog"
-      ? ["the catalog is", "--at with --allow-inexact takes names, indexes and hooks as they were"]
-      : ["users and grants are", "--without-access leaves them out"];
-  return `${what} known only up to ${formatInstant(knownTo)}, the tables up to ${formatInstant(tablesTo)}; ${how}`;
+function heldBackText({ by, table, knownTo, tablesTo }: HeldBack): string {
+  const [what, others, how] = {
+    catalog: [
+      "the catalog is",
+      "the tables",
+      "--at with --allow-inexact takes names, indexes and hooks as they were",
+    ],
+    access: ["users and grants are", "the tables", "--without-access leaves them out"],
+    table: [
+      `${table} is`,
+      "others",
+      "a later --at with --gap before takes it as it was last known, and the others as of that instant",
+    ],
+  }[by];
+  return `${what} known only up to ${formatInstant(knownTo)}, ${others} up to ${formatInstant(tablesTo)}; ${how}`;
 }
 
 /** Of what class the catalog or access is, and as of when, unless it is exact. */

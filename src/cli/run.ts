@@ -6,7 +6,7 @@ import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import type { PaceChange } from "../capture/tick-pace.js";
 import { systemClock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { messageOf, ThinkbackError } from "../errors.js";
 import { type CronTimes, parseCron, parseFoldSchedule } from "../fold/schedule.js";
 import { durationMs } from "../instant.js";
 import { parseKeep } from "../repository/keep-policy.js";
@@ -217,13 +217,23 @@ class RunObserver implements CaptureObserver {
         entry,
         state === "live" ? "the table is captured completely" : `the table is ${state}`,
       );
-    if (state === "live") this.progress.remove(name);
+    if (state === "live" || state === "stopped") this.progress.remove(name);
   }
 
   lost(table: { id: string; db: string; name: string }, reason: string): void {
     this.progress.clear();
     const entry = { table: `${table.db}.${table.name}`, id: table.id, reason };
     this.log.warn(entry, "the table cannot be watched now; it will be opened again");
+  }
+
+  stopped(table: { id: string; db: string; name: string }, error: unknown): void {
+    this.progress.clear();
+    const name = `${table.db}.${table.name}`;
+    this.log.error(
+      { table: name, id: table.id, reason: messageOf(error), stack: stackOf(error) },
+      "a defect has stopped the capture of the table, from here on it is a gap; all others go on. Report this line. " +
+        "The table is tried again: after a minute at first, after an hour at last, and when the capture is started again",
+    );
   }
 
   walked(
@@ -264,23 +274,25 @@ class RunObserver implements CaptureObserver {
     this.log.info(change, "the length of ticks was adapted");
   }
 
-  surveyFails(reason: string | undefined): void {
+  surveyFails(reason: string | undefined, defect?: unknown): void {
     this.progress.clear();
     if (reason === undefined)
       this.log.info("the source says again how much is written; tables are proven");
     else
-      this.log.warn(
-        { reason },
+      this.tell(
+        reason,
+        defect,
         "the source does not say how much is written: until it does no table is proven, and nothing newer can be restored",
       );
   }
 
-  catalogUnreadable(reason: string | undefined): void {
+  catalogUnreadable(reason: string | undefined, defect?: unknown): void {
     this.progress.clear();
     if (reason === undefined) this.log.info("the catalog can be read again");
     else
-      this.log.warn(
-        { reason },
+      this.tell(
+        reason,
+        defect,
         "the catalog cannot be read: new tables, names, indexes and write hooks are not known until it can",
       );
   }
@@ -336,4 +348,14 @@ class RunObserver implements CaptureObserver {
   end(): void {
     this.progress.clear();
   }
+
+  /** Of a trouble that is a defect the stack is told too: somebody has to report it. */
+  private tell(reason: string, defect: unknown, text: string): void {
+    if (defect === undefined) this.log.warn({ reason }, text);
+    else this.log.error({ reason, stack: stackOf(defect) }, `${text}. This is a defect: report it`);
+  }
+}
+
+function stackOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.stack : undefined;
 }

@@ -55,6 +55,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   );
   const idle = idlePatterns(status.chosen, namesOf(status));
   for (const pattern of idle) output.line(idleText(pattern));
+  printStopped(status, output);
   printSystem(status, output);
   printUnproven(status, output);
   printDrills(status, output);
@@ -90,6 +91,9 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
       ...table,
       firstRestorable: isoOrNull(table.firstRestorable),
       lastRestorable: isoOrNull(table.lastRestorable),
+      stopped: table.stopped
+        ? { ...table.stopped, since: formatInstant(table.stopped.since) }
+        : null,
       provenTo: isoOrNull(table.provenTo),
       lastProven: table.lastProven ? isoProof(table.lastProven) : null,
       failedDrill: table.failedDrill ? drillResult(table.failedDrill) : null,
@@ -120,6 +124,22 @@ function intervalResult({ from, to, kept, ...interval }: CoverageInterval): obje
 
 function lateResult({ last, ...late }: LateSummary): object {
   return { ...late, last: isoOrNull(last) };
+}
+
+/** Tables that a defect has stopped, with what that costs. */
+function printStopped({ tables }: RepositoryStatus, output: Output): void {
+  for (const { name, state, stopped, lastRestorable } of tables) {
+    if (!stopped) continue;
+    const upTo =
+      lastRestorable === undefined
+        ? "nothing of it can be restored"
+        : `it can be restored to ${formatInstant(lastRestorable)}, and no later instant,`;
+    const now = state === "stopped" ? "" : ` (it is tried again now: ${state})`;
+    output.line(
+      `THE CAPTURE OF ${name} IS STOPPED since ${formatInstant(stopped.since)} by a defect: ${stopped.reason}; ` +
+        `${upTo} until it is captured again${now}`,
+    );
+  }
 }
 
 /** Tables that are watched, and of which nothing has been proven for a while. */

@@ -48,6 +48,8 @@ export type CaptureEvent =
   | { kind: "state"; table: string; id: string; state: TableCaptureState }
   /** The table could not be opened, or is not watched any more; it is tried again. */
   | { kind: "lost"; table: string; id: string; reason: string }
+  /** A defect has stopped the table's capture; it is tried again, but seldom. */
+  | { kind: "stopped"; table: string; id: string; error: unknown }
   /** How far a copy or repair is; `estimate` is the server's own, and `bytes` are those of JSON text. */
   | {
       kind: "walked";
@@ -76,7 +78,14 @@ export type CaptureEvent =
   /** The table has no write hook any more; a reshard drops it without a word. */
   | { kind: "writeHookGone"; table: string; id: string };
 
-export type TableCaptureState = "opening" | "copying" | "live" | "hole" | "repairing" | "dropped";
+export type TableCaptureState =
+  | "opening"
+  | "copying"
+  | "live"
+  | "hole"
+  | "repairing"
+  | "stopped"
+  | "dropped";
 
 const tickMsMin = 10;
 const tickMsMax = 3_600_000;
@@ -164,6 +173,7 @@ function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
   return {
     state: (table, state) => onEvent({ kind: "state", ...named(table), state }),
     lost: (table, reason) => onEvent({ kind: "lost", ...named(table), reason }),
+    stopped: (table, error) => onEvent({ kind: "stopped", ...named(table), error }),
     walked: (table, documents, bytes, estimate) =>
       onEvent({ kind: "walked", ...named(table), documents, bytes, estimate }),
     storeFails: ({ message }) => onEvent({ kind: "storeFails", reason: message }),

@@ -31,7 +31,7 @@ export interface TableStatus {
   id: string;
   /** "db.table"; the last name it had, for a dropped table. */
   name: string;
-  state: "copying" | "repairing" | "live" | "hole" | "dropped" | "not captured";
+  state: "copying" | "repairing" | "live" | "hole" | "stopped" | "dropped" | "not captured";
   /** Documents at the last captured instant; undefined before the first copy is complete. */
   documents: number | undefined;
   /** False if `documents` is only near. A fold makes it exact. */

@@ -20,6 +20,7 @@ export class CoverageBuilder {
   private exactFrom: Instant | undefined;
   /** Begin and reason of the hole that is still open; only once something was exact. */
   private hole: CoverageState["hole"];
+  private stopped: CoverageState["stopped"];
   /** How far the log's proof reaches, if the records of since when the table was watched are lost. */
   private reached: Instant | undefined;
   private frontier: Instant | undefined;
@@ -40,6 +41,7 @@ export class CoverageBuilder {
     this.state = opening.state;
     this.exactFrom = opening.exactFrom;
     this.hole = opening.hole;
+    this.stopped = opening.stopped;
     this.frontier = opening.frontier;
     if (opening.lastCopy !== undefined) this.copies.push(opening.lastCopy);
     this.late.push(...(opening.late ?? []));
@@ -47,9 +49,9 @@ export class CoverageBuilder {
 
   /** Where the records so far leave the table when what comes next begins at `from`. */
   current(from: Instant): CoverageState {
-    const { state, exactFrom, hole, frontier } = this;
+    const { state, exactFrom, hole, stopped, frontier } = this;
     const late = this.late.filter(({ to }) => to >= from);
-    const reached = { state, exactFrom, hole, frontier, lastCopy: this.copies.at(-1) };
+    const reached = { state, exactFrom, hole, stopped, frontier, lastCopy: this.copies.at(-1) };
     return late.length > 0 ? { ...reached, late } : reached;
   }
 
@@ -67,14 +69,20 @@ export class CoverageBuilder {
         this.closeHole(record.since, "gap");
         this.exactFrom ??= record.since;
         this.frontier = record.since;
+        this.stopped = undefined;
         break;
       case "hole":
         this.beginHole(record.since, record.reason);
+        break;
+      case "stopped":
+        this.beginHole(record.since, record.reason);
+        this.stopped = { since: this.stopped?.since ?? record.since, reason: record.reason };
         break;
       case "dropped":
         this.closeExact(record.since);
         this.closeHole(record.since, "unwatched");
         this.frontier = undefined;
+        this.stopped = undefined;
         break;
       case "copying":
       case "repairing":
@@ -87,6 +95,7 @@ export class CoverageBuilder {
     if (this.state === "dropped") return;
     if (this.exactFrom !== undefined) this.beginHole(frontier, "capture was not running");
     this.state = "hole";
+    this.stopped = undefined;
   }
 
   /** The writer may still run; its proof reaches to `frontier`. */
@@ -106,7 +115,7 @@ export class CoverageBuilder {
     proven: Instant,
     lost: { from: Instant; reason: string } | undefined,
   ): void {
-    const { exactFrom, hole, state, frontier, lastCopy } = opening;
+    const { exactFrom, hole, stopped, state, frontier, lastCopy } = opening;
     if (lost) {
       const { from, reason } = lost;
       this.doubts.push({ from: proven + 1, to: from - 1, class: "damaged", reason });
@@ -117,6 +126,7 @@ export class CoverageBuilder {
     this.state = state;
     this.exactFrom = exactFrom;
     this.hole = hole;
+    this.stopped = stopped;
     this.frontier = frontier;
     if (lastCopy !== undefined && !this.copies.includes(lastCopy)) this.copies.push(lastCopy);
   }
@@ -127,6 +137,7 @@ export class CoverageBuilder {
     this.beginHole(proven, reason);
     if (this.hole) this.hole = { ...this.hole, lost: true };
     this.state = "hole";
+    this.stopped = undefined;
   }
 
   build(): Omit<TableCoverage, "watched" | "copies"> {
@@ -140,13 +151,14 @@ export class CoverageBuilder {
     if (this.exactFrom !== undefined && this.frontier !== undefined) {
       intervals.push({ from: this.exactFrom, to: this.frontier, class: "exact" });
     }
-    const { table, state, frontier, hole, reached } = this;
+    const { table, state, stopped, frontier, hole, reached } = this;
     if (hole?.lost && reached !== undefined && reached > hole.since) {
       const { since, reason } = hole;
       intervals.push({ from: since + 1, to: reached, class: "damaged", reason });
     }
     const undoubted = this.doubts.reduce(overlaid, intervals);
-    return { table, state, intervals: undoubted, frontier, lastCopy: this.copies.at(-1) };
+    const lastCopy = this.copies.at(-1);
+    return { table, state, stopped, intervals: undoubted, frontier, lastCopy };
   }
 
   private beginHole(since: Instant, reason: string): void {

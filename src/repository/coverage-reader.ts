@@ -381,6 +381,7 @@ const states: Record<CoverageRecord["state"], true> = {
   repairing: true,
   live: true,
   hole: true,
+  stopped: true,
   dropped: true,
 };
 

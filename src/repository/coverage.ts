@@ -17,6 +17,8 @@ export type CoverageRecord =
   | { state: "live"; since: Instant }
   /** Not watched. */
   | { state: "hole"; since: Instant; reason: string }
+  /** Not watched, because of a defect: tried again seldom. */
+  | { state: "stopped"; since: Instant; reason: string }
   /** The table is gone from the source. */
   | { state: "dropped"; since: Instant }
   /** Changes no state: two proofs were too far apart. What came in from `since` to `to` may be labelled too late. */
@@ -70,10 +72,20 @@ export interface CoverageInterval {
   kept?: Instant[];
 }
 
+/** A table that a defect has stopped, and that has not been live again. */
+export interface Stopped {
+  /** It is not watched after this instant. */
+  since: Instant;
+  /** What went wrong last. */
+  reason: string;
+}
+
 export interface TableCoverage {
   table: string;
   /** The state that the last record left. */
   state: TableState;
+  /** Undefined unless a defect has stopped it, also while it is tried again. */
+  stopped?: Stopped | undefined;
   /** From the first exact instant on, without overlap, in order. */
   intervals: CoverageInterval[];
   /** The instant up to which capture is proven complete; undefined before the first base. */
@@ -93,6 +105,7 @@ export interface CoverageState {
   exactFrom?: Instant | undefined;
   /** The hole that is still open; `lost` if it is one only because records are lost. */
   hole?: { since: Instant; reason: string; lost?: boolean } | undefined;
+  stopped?: Stopped | undefined;
   frontier?: Instant | undefined;
   lastCopy?: Instant | undefined;
   /** What is late and reaches beyond that place. */

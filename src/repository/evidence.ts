@@ -1,5 +1,5 @@
 /** Proof, found while folding, that a change was missed. Kept for ever: it narrows what may be claimed. */
-import { damaged } from "../errors.js";
+import { damaged, UnusableObject } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
@@ -36,13 +36,27 @@ export async function putEvidence(store: ObjectStore, evidence: Evidence): Promi
 }
 
 /** All evidence, by table and time. */
-export async function listEvidence(store: ObjectStore): Promise<Evidence[]> {
-  const evidence: Evidence[] = [];
+export function listEvidence(store: ObjectStore): Promise<Evidence[]> {
+  return readAll(store, (name) => readEvidence(store, name));
+}
+
+/** The same without what is damaged: for who acts on what there is, and claims nothing by it. */
+export async function listReadableEvidence(store: ObjectStore): Promise<Evidence[]> {
+  const readable = await readAll(store, (name) =>
+    readEvidence(store, name).catch((error: unknown) => {
+      if (error instanceof UnusableObject) return undefined;
+      throw error;
+    }),
+  );
+  return readable.filter((one) => one !== undefined);
+}
+
+async function readAll<T>(store: ObjectStore, read: (name: string) => Promise<T>): Promise<T[]> {
+  const all: T[] = [];
   const names: string[] = [];
   for await (const { name } of store.list("evidence/")) names.push(name);
-  const reading = severalAtOnce(names, readsAtOnce, (name) => readEvidence(store, name));
-  for await (const one of reading) evidence.push(one);
-  return evidence;
+  for await (const one of severalAtOnce(names, readsAtOnce, read)) all.push(one);
+  return all;
 }
 
 export async function readEvidence(store: ObjectStore, name: string): Promise<Evidence> {

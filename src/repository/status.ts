@@ -11,6 +11,7 @@ import {
   firstExactIn,
   isWhole,
   lastExactIn,
+  type Stopped,
   type TableCoverage,
 } from "./coverage.js";
 import { readAllCoverage } from "./coverage-reader.js";
@@ -30,6 +31,8 @@ export interface TableStatus {
   name: string;
   /** Of the last coverage record; "not captured" if there is none. */
   state: TableCoverage["state"] | "not captured";
+  /** Undefined unless a defect has stopped its capture, see TableCoverage. */
+  stopped: Stopped | undefined;
   /** Documents at the last captured instant; undefined before the first base. */
   documents: number | undefined;
   /**
@@ -197,6 +200,7 @@ function restorable(coverage: TableCoverage | undefined, catalog?: TableCoverage
   const exact = coverage?.intervals.filter((interval) => interval.class === "exact") ?? [];
   return {
     state: coverage?.state ?? ("not captured" as const),
+    stopped: coverage?.stopped,
     firstRestorable: exact
       .map((interval) => firstExactIn(interval, interval.from))
       .find((found) => found !== undefined),

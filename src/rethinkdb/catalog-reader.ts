@@ -1,3 +1,4 @@
+import { ThinkbackError } from "../errors.js";
 import type { Connection } from "./connection.js";
 import { r, systemTable } from "./reql.js";
 import { isRefusal, ReqlError } from "./response.js";
@@ -38,7 +39,7 @@ export interface TableConfig {
   shards: { primary_replica: string; replicas: string[]; nonvoting_replicas: string[] }[];
   write_acks: string;
   durability: string;
-  /** Set when no replica can be asked; then nothing else is known. */
+  /** Set when no replica can be asked, or the row has a form that is not known; then nothing else is known. */
   error?: string;
 }
 
@@ -66,7 +67,7 @@ export async function readCatalog(connection: Connection): Promise<CatalogReadin
     readIfPermitted(connection, "permissions"),
     connection.rows(systemTable("jobs").count!()),
   ]);
-  const configs = tables as TableConfig[];
+  const configs = tables.map(configOf);
   const indexes = await readIndexes(connection, configs);
   const structure = [
     ...(dbs as { id: string }[]).map((db) => ({ key: ["db", db.id], value: db })),
@@ -105,6 +106,26 @@ export function untoldTables({ servers, structure }: CatalogReading): Set<string
 
 function votersOf({ replicas, nonvoting_replicas: voteless }: TableConfig["shards"][number]) {
   return replicas.filter((name) => !voteless.includes(name));
+}
+
+/** A row of another form than those that are known says whose it is, and nothing else. */
+function configOf(row: unknown): TableConfig {
+  const config = row as TableConfig;
+  const { id, db, name, primary_key: key, indexes, shards, error } = config;
+  if ([id, db, name].some((one) => typeof one !== "string")) {
+    throw new ThinkbackError("internal", `a row of table_config is of no table: ${shown(row)}`);
+  }
+  const isShard = (shard: Partial<TableConfig["shards"][number]> | null) =>
+    Array.isArray(shard?.replicas) && Array.isArray(shard.nonvoting_replicas);
+  const hasShards = Array.isArray(shards) && shards.every(isShard);
+  const isKnown = typeof key === "string" && Array.isArray(indexes) && hasShards;
+  if (isKnown || error !== undefined) return config;
+  const unknown = `its row of table_config has a form that is not known: ${shown(row)}`;
+  return { id, db, name, error: unknown } as TableConfig;
+}
+
+function shown(row: unknown): string {
+  return JSON.stringify(row).slice(0, 300);
 }
 
 /** Undefined if the grant is missing that this needs: then nothing is known, which is not the same as nothing there. */

@@ -14,7 +14,7 @@ import { fieldName, JsonText, RowPlaces } from "../json-bytes.js";
 import type { Connection, ResponseStream } from "./connection.js";
 import { r, tableTerm, valueTerm } from "./reql.js";
 import type { TableReference } from "./source.js";
-import { checkIdentity } from "./walk.js";
+import { checkIdentity, toldApart } from "./walk.js";
 
 /** A fence that waits: opened, and not asked for the rest of its keys yet. */
 interface OpenFence {
@@ -258,6 +258,8 @@ async function takeSample(connection: Connection, table: TableReference): Promis
       documents += rows.count;
       if (documents > wholeDocumentsMax) return keysOf(rounds);
     }
+  } catch (error) {
+    throw await toldApart(error, connection, table);
   } finally {
     await stream.return();
   }

@@ -52,6 +52,19 @@ export async function* walkTable(
   table: TableReference,
   options: WalkOptions,
 ): AsyncGenerator<WalkBatch> {
+  try {
+    yield* walkName(connection, table, options);
+  } catch (error) {
+    throw await toldApart(error, connection, table);
+  }
+}
+
+/** Walks what the table's name stands for. */
+async function* walkName(
+  connection: Connection,
+  table: TableReference,
+  options: WalkOptions,
+): AsyncGenerator<WalkBatch> {
   const key = fieldName(table.primaryKey);
   const places = new RowPlaces();
   const { order = "rising", chunkDocuments: limit = chunkDocumentsDefault } = options;
@@ -116,6 +129,19 @@ function chunkTerm(
 export async function checkIdentity(connection: Connection, table: TableReference): Promise<void> {
   const id = await connection.value<string>(tableTerm(table).info!().bracket!("id"));
   if (id !== table.id) throw new TableReplaced(table);
+}
+
+/**
+ * Why something failed that was asked of a table by its name: that it has been replaced, if it has. One with another
+ * primary key has no index of this one's name, and no row of it has this one's key.
+ */
+export async function toldApart(
+  error: unknown,
+  connection: Connection,
+  table: TableReference,
+): Promise<unknown> {
+  const found = await checkIdentity(connection, table).catch((other: unknown) => other);
+  return found instanceof TableReplaced ? found : error;
 }
 
 class WalkRows implements WalkBatch {

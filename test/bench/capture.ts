@@ -28,6 +28,9 @@ const silent: CaptureObserver = {
   state: ignore,
   walked: ignore,
   lost: ignore,
+  stopped: (_, error) => {
+    throw error;
+  },
   storeFails: ignore,
   storeIsBack: ignore,
   spoolDelivered: ignore,

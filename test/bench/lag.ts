@@ -104,6 +104,9 @@ async function capture(
       },
       walked: ignore,
       lost: ignore,
+      stopped: (_, error) => {
+        throw error;
+      },
       storeFails: ignore,
       storeIsBack: ignore,
       spoolDelivered: ignore,

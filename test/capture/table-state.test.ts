@@ -15,6 +15,7 @@ const opened = (at: number, hasBase: boolean): TableEvent => ({ kind: "opened", 
 const walked = (at: number): TableEvent => ({ kind: "walked", at });
 const lost = (provenTo: number): TableEvent => ({ kind: "lost", provenTo, reason: "why" });
 const dropped = (at: number): TableEvent => ({ kind: "dropped", at });
+const stopped = (provenTo: number): TableEvent => ({ kind: "stopped", provenTo, reason: "why" });
 const hole = (since: number) => ({ state: "hole", since, reason: "why" });
 
 test("a table without a base is copied, then live; lost, it is a hole that a repair ends", () => {
@@ -51,6 +52,26 @@ test("a repair whose known state is damaged goes on as a copy", () => {
   ]);
 });
 
+test("a defect stops a table in whatever state, until it is opened again", () => {
+  const before: TableEvent[][] = [
+    [],
+    [opened(1, false)],
+    [opened(1, true)],
+    [opened(1, false), walked(2)],
+    [opened(1, false), walked(2), lost(3)],
+    [stopped(3)],
+  ];
+  for (const events of before) {
+    const steps = follow(...events, stopped(9), lost(10), opened(11, true), walked(12));
+    expect(steps.slice(-4)).toEqual([
+      ["stopped", { state: "stopped", since: 9, reason: "why" }],
+      ["stopped", undefined],
+      ["repairing", { state: "repairing", since: 11 }],
+      ["live", { state: "live", since: 12 }],
+    ]);
+  }
+});
+
 test("every state can end in dropped, which nothing leaves", () => {
   const before: TableEvent[][] = [
     [],
@@ -58,11 +79,13 @@ test("every state can end in dropped, which nothing leaves", () => {
     [opened(1, true)],
     [opened(1, false), walked(2)],
     [opened(1, false), walked(2), lost(3)],
+    [stopped(3)],
   ];
   for (const events of before) {
-    const steps = follow(...events, dropped(9), lost(10), dropped(11));
-    expect(steps.slice(-3)).toEqual([
+    const steps = follow(...events, dropped(9), lost(10), stopped(10), dropped(11));
+    expect(steps.slice(-4)).toEqual([
       ["dropped", { state: "dropped", since: 9 }],
+      ["dropped", undefined],
       ["dropped", undefined],
       ["dropped", undefined],
     ]);

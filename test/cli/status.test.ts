@@ -108,6 +108,33 @@ test("a table that is not proven any more is told of, since when, and why that m
   expect(result).toMatchObject({ tables: [{ state: "live", provenTo: formatInstant(from) }] });
 });
 
+test("a table that a defect has stopped is told of, with the reason, since when, and what that costs", async () => {
+  const last = await recording.tick(5000);
+  recording.coverage(table, { state: "stopped", since: last, reason: "it is odd" });
+  await recording.tick(60_000);
+  const { text, result } = await printed();
+  const since = formatInstant(last);
+  expect(text).toMatch(/^shop\.orders +stopped /m);
+  expect(text).toContain(
+    `THE CAPTURE OF shop.orders IS STOPPED since ${since} by a defect: it is odd; it can be restored to ${since}, ` +
+      "and no later instant, until it is captured again\n",
+  );
+  expect(text).toContain(`restorable until        ${since}`);
+  expect(result).toMatchObject({
+    restorableUntil: since,
+    tables: [{ state: "stopped", stopped: { since, reason: "it is odd" }, lastRestorable: since }],
+  });
+  recording.coverage(table, { state: "repairing", since: recording.clock.instant });
+  await recording.tick(1000);
+  expect((await printed()).text).toContain("captured again (it is tried again now: repairing)\n");
+  recording.coverage(table, { state: "live", since: await recording.tick(1000) });
+  await recording.tick(1000);
+  const healed = await printed();
+  expect(healed.text).not.toContain("STOPPED");
+  expect(healed.text).toMatch(/gap: it is odd$/m);
+  expect(healed.result).toMatchObject({ tables: [{ state: "live", stopped: null }] });
+});
+
 test("what the capture was told to include and is not there is told of, until it is", async () => {
   const repository = await openRepository(new DirectoryStore(directory));
   const owner = { host: "test", process: 2, isAlive: () => false };

@@ -74,6 +74,8 @@ export interface StatusResult {
     id: string;
     name: string;
     state: string;
+    /** Null unless a defect has stopped it. */
+    stopped: { since: string; reason: string } | null;
     documents: number | null;
     documentsExact: boolean;
     firstRestorable: string | null;

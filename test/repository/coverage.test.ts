@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import {
   type CoverageRecord,
+  type CoverageState,
   intervalAt,
   isExactAt,
   isKeptAt,
@@ -31,6 +32,7 @@ const copying = (since: number): Step => ({ state: "copying", since });
 const repairing = (since: number): Step => ({ state: "repairing", since });
 const live = (since: number): Step => ({ state: "live", since });
 const hole = (since: number, reason = "lost"): Step => ({ state: "hole", since, reason });
+const stopped = (since: number, reason: string): Step => ({ state: "stopped", since, reason });
 const dropped = (since: number): Step => ({ state: "dropped", since });
 
 const late = (since: number, to: number, lateMs: number): Step => {
@@ -257,6 +259,57 @@ describe("CoverageBuilder", () => {
       { from: 30, to: 50, class: "exact" },
       { from: 51, to: 59, class: "unwatched", reason: "lost" },
     ]);
+  });
+
+  describe("of a table that a defect has stopped", () => {
+    const before = [copying(10), live(30), stopped(50, "odd")];
+
+    test("nothing is claimed after its last proof, and why is known", () => {
+      expect(built(...before, { reach: 90 })).toMatchObject({
+        state: "stopped",
+        stopped: { since: 50, reason: "odd" },
+        frontier: 50,
+        intervals: [{ from: 30, to: 50, class: "exact" }],
+      });
+    });
+
+    test("the instant is that of the first stop, and the reason that of the last, until it is live", () => {
+      const tried = [...before, repairing(60), stopped(65, "odder")];
+      expect(built(...tried)).toMatchObject({ stopped: { since: 50, reason: "odder" } });
+      const again = built(...tried, repairing(70), { reach: 75 });
+      expect(again).toMatchObject({ state: "repairing", stopped: { since: 50, reason: "odder" } });
+      const healed = built(...tried, repairing(70), live(80), { reach: 90 });
+      expect(healed).toMatchObject({ state: "live", stopped: undefined });
+      expect(healed.intervals[1]).toEqual({ from: 51, to: 79, class: "gap", reason: "odd" });
+    });
+
+    test("that was never exact, there is no gap, but why is known", () => {
+      expect(built(copying(10), stopped(20, "odd"), { reach: 90 })).toMatchObject({
+        state: "stopped",
+        stopped: { since: 20, reason: "odd" },
+        frontier: undefined,
+        intervals: [],
+      });
+    });
+
+    test("a hole that was open goes on, with its first instant and reason", () => {
+      const coverage = built(copying(10), live(30), hole(50), stopped(60, "odd"), live(80));
+      expect(coverage.intervals[1]).toEqual({ from: 51, to: 79, class: "gap", reason: "lost" });
+    });
+
+    test("a new writer, and a drop, know nothing of the stop", () => {
+      expect(built(...before, { end: 90 })).toMatchObject({ state: "hole", stopped: undefined });
+      expect(built(...before, dropped(90))).toMatchObject({ state: "dropped", stopped: undefined });
+    });
+
+    test("what a folded segment begins with says so too", () => {
+      const builder = new CoverageBuilder(table);
+      for (const step of before) builder.apply(step as CoverageRecord);
+      const opening = JSON.parse(JSON.stringify(builder.current(70))) as CoverageState;
+      const { stopped: is, state } = builder.build();
+      expect(new CoverageBuilder(table, opening).build()).toMatchObject({ state, stopped: is });
+      expect(is).toEqual({ since: 50, reason: "odd" });
+    });
   });
 
   test("building again changes nothing", () => {

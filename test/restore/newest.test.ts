@@ -93,6 +93,27 @@ test("a table without a base and without one before it is named", async () => {
   );
 });
 
+test("a table that is not captured any more holds back the others, and is named for it", async () => {
+  await copied(carts, "carts");
+  const last = clock.instant;
+  recording.coverage(first, { state: "stopped", since: last, reason: "it is odd" });
+  await recording.tick(20_000);
+  const all = { tables: [], withoutAccess: true };
+  expect(await plan(all)).toMatchObject({ instant: last });
+  expect((await plan(all)).heldBack).toBeUndefined();
+  const now = await recording.tick(20_000);
+  const { instant, heldBack } = await plan(all);
+  expect(instant).toBe(last);
+  expect(heldBack).toEqual({ by: "table", table: "shop.orders", knownTo: last, tablesTo: now });
+  const others = await plan({ ...all, tables: ["shop.carts"] });
+  expect([others.instant, others.heldBack]).toEqual([now, undefined]);
+  const { tables } = await plan({ ...all, at: now, gap: "before" });
+  expect(tables.map(({ from, instant: as }) => [from.name, as])).toEqual([
+    ["carts", now],
+    ["orders", last],
+  ]);
+});
+
 describe("an instant after all that is proven", () => {
   /** Lets the capture write a segment each time that somebody waits. */
   function waiting(segment: () => Promise<unknown>): Clock & { waits: number } {

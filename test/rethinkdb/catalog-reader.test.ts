@@ -1,47 +1,56 @@
+/** A reading of the catalog in which a row is not as rows are. */
 import { expect, test } from "vitest";
-import type { TableConfig } from "../../src/rethinkdb/catalog-reader.js";
-import { untoldTables } from "../../src/rethinkdb/catalog-reader.js";
+import { readCatalog, type TableConfig } from "../../src/rethinkdb/catalog-reader.js";
+import { Connection } from "../../src/rethinkdb/connection.js";
+import { responseTypes } from "../../src/rethinkdb/response.js";
+import { scriptedChannel } from "./scripted-channel.js";
 
-type Shard = TableConfig["shards"][number];
+const sound = {
+  id: "1",
+  db: "shop",
+  name: "orders",
+  primary_key: "id",
+  indexes: [],
+  write_hook: null,
+  shards: [{ primary_replica: "a", replicas: ["a"], nonvoting_replicas: [] }],
+  write_acks: "majority",
+  durability: "hard",
+};
 
-const servers = ["a", "b"].map((name) => ({ id: `id-${name}`, name }));
-const shard = (replicas: string[], nonvoting_replicas: string[] = []): Shard => ({
-  primary_replica: replicas[0]!,
-  replicas,
-  nonvoting_replicas,
-});
-
-/** Whether a reading by two connected servers tells what a table is; `d` and others are not connected. */
-function isTold(shards: Shard[], more: Partial<TableConfig> = {}, hasIndexes = true): boolean {
-  const structure = [{ key: ["table", "t"], value: { id: "t", shards, ...more } }];
-  const indexes = { key: ["indexes", "t"], value: { indexes: [] } };
-  const reading = { servers, access: undefined };
-  return !untoldTables({
-    ...reading,
-    structure: hasIndexes ? [...structure, indexes] : structure,
-  }).has("t");
+/** The tables of the catalog of a server whose `table_config` has these rows. */
+async function tablesOf(...rows: unknown[]): Promise<TableConfig[]> {
+  const channel = scriptedChannel(({ query: [, term] }, answer) => {
+    const isTables = JSON.stringify(term).includes('"table_config"');
+    answer({ t: responseTypes.sequence, r: isTables ? rows : [], n: [] });
+  });
+  const { structure } = await readCatalog(new Connection(channel));
+  return structure.filter(({ key }) => key[0] === "table").map(({ value }) => value as TableConfig);
 }
 
-test("a table is told of if most of the replicas that may vote are connected", () => {
-  expect(isTold([shard(["a"])])).toBe(true);
-  expect(isTold([shard(["a", "b", "d"])])).toBe(true);
-  expect(isTold([shard(["d"])])).toBe(false);
-  expect(isTold([shard(["a", "d"])])).toBe(false);
-  expect(isTold([shard(["a", "d", "e"])])).toBe(false);
+test.each([
+  ["no shards", { shards: undefined }],
+  ["shards of another form", { shards: [null] }],
+  ["no list of indexes", { indexes: null }],
+  ["no primary key", { primary_key: 7 }],
+])(
+  "a row with %s is of a table of which nothing is known, and costs no other table anything",
+  async (_, odd) => {
+    const [first, second] = await tablesOf(sound, { ...sound, id: "2", name: "carts", ...odd });
+    expect(first).toEqual(sound);
+    expect(second).toEqual({
+      id: "2",
+      db: "shop",
+      name: "carts",
+      error: expect.stringContaining("has a form that is not known: {"),
+    });
+  },
+);
+
+test("a row of a table without reachable replicas stays as it is", async () => {
+  const unreachable = { id: "2", db: "shop", name: "carts", error: "no replica" };
+  expect(await tablesOf(unreachable)).toEqual([unreachable]);
 });
 
-test("a replica without a vote tells what it knew of last", () => {
-  expect(isTold([shard(["d", "a"], ["a"])])).toBe(false);
-  expect(isTold([shard(["a", "d"], ["d"])])).toBe(true);
-});
-
-test("the votes are those of all shards together: majorities of each may be fewer than half of them", () => {
-  const shards = ["d", "e", "f"].map((other) => shard(["a", "b", other]));
-  expect(isTold(shards)).toBe(false);
-  expect(isTold(shards.slice(0, 1))).toBe(true);
-});
-
-test("a table whose replicas or indexes could not be asked is not told of", () => {
-  expect(isTold([shard(["a"])], { error: "None of the replicas are accessible." })).toBe(false);
-  expect(isTold([shard(["a"])], {}, false)).toBe(false);
+test("a row of which it is not known whose it is makes the reading unfit: its table must not seem dropped", async () => {
+  await expect(tablesOf(sound, { ...sound, id: null })).rejects.toThrow("is of no table");
 });

@@ -80,6 +80,9 @@ test("a swallowed change is proven by the fold, narrows the claim, and is repair
     chunkDocuments: 100,
     wrapSource: (source) => swallower.wrap(source),
     onState: () => undefined,
+    onStopped: (_, error) => {
+      throw error;
+    },
   });
   await time.runUntil(5000);
 

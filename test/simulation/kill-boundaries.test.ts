@@ -51,6 +51,9 @@ async function scenario(killAt: number, moment: Moment): Promise<number> {
       chunkDocuments: 16,
       wrapSource: (source) => source,
       onState: () => undefined,
+      onStopped: (_, error) => {
+        throw error;
+      },
     });
     return { life, seen };
   };

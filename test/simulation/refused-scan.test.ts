@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
 import { errorClasses, ReqlError } from "../../src/rethinkdb/response.js";
@@ -36,4 +37,28 @@ test("a table whose feed opens and whose scan is refused is opened ever more sel
   world.cluster.abortFeeds(id);
   await world.pass(1000);
   expect(openings).toBe(before + 1);
+});
+
+test("a table whose scan is refused holds up the proofs of no other", async () => {
+  const world = new SmallWorld();
+  const description = encodeJsonObject("repository", { id: "small-world", created: 0 });
+  await world.store.put(repositoryName, description);
+  world.cluster.createTable("test", "orders");
+  const carts = world.cluster.createTable("test", "carts");
+  const wrapSource = (source: Source) =>
+    overriding(source, {
+      walk: (table, options) => {
+        if (table.name !== "orders") return source.walk(table, options);
+        throw new ReqlError("Cannot perform read: lost contact", errorClasses.opFailed);
+      },
+    });
+  world.startWriter({ wrapSource });
+  await world.pass(60_000);
+  for (let i = 0; i < 10; i += 1) {
+    world.cluster.write("test", "carts", { put: { id: i } });
+    const written = world.time.trueMs;
+    await world.pass(4000);
+    // Two ticks later, and not with the segment that an idle capture writes every ten seconds.
+    expect((await readCoverage(world.store)).get(carts)!.frontier).toBeGreaterThan(written);
+  }
 });

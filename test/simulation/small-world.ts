@@ -1,5 +1,6 @@
 /** A cluster and processes in virtual time without chance: for tests of one thing. */
 
+import { messageOf } from "../../src/errors.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { type ObjectStore } from "../../src/storage/object-store.js";
 import { Cluster } from "../simulated/cluster.js";
@@ -15,6 +16,8 @@ export class SmallWorld {
   readonly store: ObjectStore = new MemoryStore();
   /** What a writer's tables went through, as "name is state". */
   readonly states: string[] = [];
+  /** The defects that have stopped tables, as "name: message". */
+  readonly stopped: string[] = [];
   private writers = 0;
 
   /** A process, and its clock. */
@@ -40,6 +43,7 @@ export class SmallWorld {
       chunkDocuments: 10,
       wrapSource: (source) => source,
       onState: (table, state) => this.states.push(`${table} is ${state}`),
+      onStopped: (table, error) => this.stopped.push(`${table}: ${messageOf(error)}`),
       ...setup,
     });
   }

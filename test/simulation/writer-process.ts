@@ -33,7 +33,13 @@ export interface WriterSetup {
   chunkDocuments: number;
   recorder?: Partial<typeof recorderDefaults>;
   wrapSource: (source: Source) => Source;
+  /** End as soon as every table has a complete base. */
+  once?: boolean;
+  /** True for a table to be captured; all are, if absent. */
+  selects?: (db: string, table: string) => boolean;
   onState: (table: string, state: string) => void;
+  /** A defect has stopped a table. */
+  onStopped: (table: string, error: unknown) => void;
 }
 
 export class WriterProcess {
@@ -79,8 +85,8 @@ export class WriterProcess {
         {
           ...recorderDefaults,
           ...setup.recorder,
-          selects: () => true,
-          once: false,
+          selects: setup.selects ?? (() => true),
+          once: setup.once ?? false,
           copiesAtOnce: 2,
           bothEndsFrom: 3,
           acceptCluster: false,
@@ -90,7 +96,7 @@ export class WriterProcess {
           spool: setup.spool,
           random: () => random.next(),
         },
-        observer(setup.onState),
+        observer(setup),
         this.stop.signal,
       );
       this.outcome = null;
@@ -102,13 +108,16 @@ export class WriterProcess {
   }
 }
 
-/** Listens to states, and to nothing else. */
-function observer(onState: WriterSetup["onState"]): CaptureObserver {
-  const state: CaptureObserver["state"] = (table, to, detail) =>
-    onState(table.name, detail ? `${to} ${JSON.stringify(detail)}` : to);
+/** Listens to states and defects, and to nothing else. */
+function observer({ onState, onStopped }: WriterSetup): CaptureObserver {
+  const heard: Partial<CaptureObserver> = {
+    state: (table, to, detail) =>
+      onState(table.name, detail ? `${to} ${JSON.stringify(detail)}` : to),
+    stopped: (table, error) => onStopped(table.name, error),
+  };
   const ignore = () => undefined;
-  return new Proxy({} as CaptureObserver, {
-    get: (_, property) => (property === "state" ? state : ignore),
+  return new Proxy(heard as CaptureObserver, {
+    get: (of, property) => (Reflect.get(of, property) as unknown) ?? ignore,
   });
 }
 

@@ -190,6 +190,10 @@ export class Writers {
       chunkDocuments: 2 + random.below(8),
       wrapSource,
       onState: (table, state) => world.trace(`  writer ${number}: ${table} is ${state}`),
+      onStopped: (table, error) => {
+        const stack = error instanceof Error ? error.stack : String(error);
+        this.setup.onWrong(`writer ${number}: a defect stopped ${table}\n${stack}`);
+      },
     });
     this.all.push(writer);
   }

@@ -127,6 +127,8 @@ export class World {
     const running = this.stage.captureIn(env, this.repo, "--include", `${db}.*`, ...spool);
     this.running = running;
     void running.finished.then(({ status: code, stderr }) => {
+      const defect = stderr.split("\n").find((line) => line.includes("a defect has stopped"));
+      if (defect !== undefined) this.failures.push(defect);
       if (this.ending === running) return;
       this.failures.push(`capture ended by itself with ${code}: ${stderr.slice(-1500)}`);
       this.running = undefined;
