@@ -97,7 +97,8 @@ test("holds what is built, the documentation and the licence, and nothing else",
     expect(packed).toContain(name);
   }
   const roots = new Set(packed.map((path) => path.split("/")[0]));
-  expect(roots).toEqual(new Set(["LICENSE", "README.md", "dist", "docs", "package.json"]));
+  const wanted = ["CHANGELOG.md", "LICENSE", "README.md", "dist", "docs", "package.json"];
+  expect(roots).toEqual(new Set(wanted));
 });
 
 describe("where its native binding was not built", () => {
