@@ -41,7 +41,7 @@ export class Frontier {
   /** Proofs that stand in durable segments. */
   private readonly durable = new Map<string, Instant>();
   private waiters: Waiter[] = [];
-  /** The greatest proof of any stream so far. */
+  /** The greatest proof of any table so far. */
   private greatest: Instant;
 
   /** @param onAwaited told of a stream whose proof somebody waits for */
@@ -94,13 +94,17 @@ export class Frontier {
     return this.streams.get(stream)?.to ?? this.log.closedTo;
   }
 
-  /** For the footer of the segment that is closed next. */
+  /**
+   * For the footer of the segment that is closed next. The frontier is that of the tables, which are many and are proven
+   * together; the catalog and access are proven by themselves, and are named beside it.
+   */
   facts(): Pick<TickFacts, "frontier" | "lagging" | "proofBoundMs"> {
     const proofs = [...this.streams];
-    const frontier = proofs.reduce((most, [, { to }]) => Math.max(most, to), this.greatest);
+    const tables = proofs.filter(([id]) => id !== catalogStream && id !== accessStream);
+    const frontier = tables.reduce((most, [, { to }]) => Math.max(most, to), this.greatest);
     this.greatest = frontier;
-    const behind = proofs.filter(([, { to }]) => to < frontier);
-    const lagging = Object.fromEntries(behind.map(([id, { to }]) => [id, to]));
+    const others = proofs.filter(([, { to }]) => to !== frontier);
+    const lagging = Object.fromEntries(others.map(([id, { to }]) => [id, to]));
     return { frontier, lagging, proofBoundMs };
   }
 

@@ -31,7 +31,7 @@ export interface SegmentFooter {
   to: Instant;
   /** The segment before: of this epoch, or the last of an earlier one; null for the first of a repository. */
   previous: ObjectReference | null;
-  /** The instant up to which capture is proven complete, for every watched table not named in `lagging`. */
+  /** The instant up to which capture is proven complete, for every watched table that `lagging` does not name. */
   frontier: Instant;
   lagging: Record<string, Instant>;
   /** What lies between two proofs is exact if they were no farther apart than this, in ms; else it is late. */
