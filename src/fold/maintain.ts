@@ -6,7 +6,7 @@ import type { Clock } from "../clock.js";
 import type { Instant } from "../instant.js";
 import { renewBundle } from "../repository/bundle-writer.js";
 import type { Owner } from "../repository/claim.js";
-import { readCoverage } from "../repository/coverage-reader.js";
+import { readAllCoverage } from "../repository/coverage-reader.js";
 import type { FrameCompressor } from "../repository/frame-compressor.js";
 import { type KeepTier, parseKeep, pinsOnlyMs, resolutionAt } from "../repository/keep-policy.js";
 import { withLease } from "../repository/lease.js";
@@ -188,7 +188,7 @@ export async function readPolicy(
 ): Promise<Policy> {
   const age = await ageOfLog(store, now, agesBeyondLogMs);
   const pins = await listPins(store);
-  const kept = pins.length === 0 ? pins : withGapEnds(pins, await readCoverage(store));
+  const kept = pins.length === 0 ? pins : withGapEnds(pins, await readAllCoverage(store));
   return policyOf(kept, age, wanted ?? (await readSettings(store)).keep);
 }
 

@@ -1,15 +1,17 @@
 import type { Instant } from "../instant.js";
 import { asOf } from "../repository/as-of.js";
 import { intervalAt, type TableCoverage } from "../repository/coverage.js";
+import type { Coverage } from "../repository/coverage-reader.js";
 import type { Pin } from "../repository/pins.js";
 
 /**
  * The pins, and beside them the ends of the gaps that pinned instants lie in: a restore to such an instant gives the
  * state at one of these ends, so that has to stay.
  */
-export function withGapEnds(pins: Pin[], coverage: ReadonlyMap<string, TableCoverage>): Pin[] {
+export function withGapEnds(pins: Pin[], { tables, catalog, access }: Coverage): Pin[] {
+  const all = [...tables.values(), catalog, access].filter((of) => of !== undefined);
   return pins.flatMap((pin) => {
-    const ends = [...coverage.values()].flatMap((of) => endsAround(of, pin.at));
+    const ends = all.flatMap((of) => endsAround(of, pin.at));
     return [pin, ...[...new Set(ends)].map((at) => ({ ...pin, at }))];
   });
 }

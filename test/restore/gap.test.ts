@@ -4,7 +4,7 @@ import { foldLog } from "../../src/fold/fold-log.js";
 import { withGapEnds } from "../../src/fold/pinned-gaps.js";
 import type { Instant } from "../../src/instant.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
+import { readAllCoverage } from "../../src/repository/coverage-reader.js";
 import { nextExpiry, putExpiry } from "../../src/repository/expiry.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import type { Repository } from "../../src/repository/repository.js";
@@ -261,7 +261,7 @@ describe("what is not kept of a gap's ends", () => {
 
   test("stays where the instant is pinned", async () => {
     const pin = { name: "p", at: at(), made: clock.instant };
-    const pins = withGapEnds([pin], await readCoverage(repository.store));
+    const pins = withGapEnds([pin], await readAllCoverage(repository.store));
     expect(pins.map((one) => one.at)).toEqual([at(), before, after]);
     await thinnedTo(
       7,
@@ -269,6 +269,17 @@ describe("what is not kept of a gap's ends", () => {
     );
     const of = await plan({ at: at(), gap: "before" });
     expect(await documentsOf(of, orders)).toEqual(['{"id":"a","v":2}', '{"id":"b","v":1}']);
+  });
+
+  test("stays where the catalog's is what is pinned", async () => {
+    const begin = await recording.tick();
+    recording.coverage("catalog", { state: "hole", since: begin, reason: "a fault" });
+    const inside = await recording.tick();
+    recording.coverage("catalog", { state: "live", since: clock.instant });
+    await recording.tick();
+    const pin = { name: "p", at: inside, made: clock.instant };
+    const pins = withGapEnds([pin], await readAllCoverage(repository.store));
+    expect(pins.map((one) => one.at)).toContain(begin);
   });
 
   test("is named where it has expired", async () => {
