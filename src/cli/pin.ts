@@ -11,9 +11,10 @@ import { openRepository, storeAt } from "../repository/repository.js";
 import { secondLook } from "../repository/second-look.js";
 import { classText } from "../restore/inexact.js";
 import { inexactOf, pinInstant } from "../restore/pin.js";
+import { whenProven } from "../restore/when-proven.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { thisProcess } from "../this-process.js";
-import { formatTable, type Output } from "./output.js";
+import { formatTable, type Output, waitingText } from "./output.js";
 
 export interface AddPinArguments {
   repo: string;
@@ -37,7 +38,13 @@ export async function addPinCommand(
   };
   const underLease = <T>(work: () => Promise<T>) =>
     withLease(repository.store, systemClock, thisProcess, randomUUID().slice(0, 8), work);
-  const { pin, classes } = await pinInstant(repository, request, now, underLease);
+  const { pin, classes } = await whenProven(
+    repository.store,
+    request.at,
+    () => pinInstant(repository, request, now, underLease),
+    systemClock,
+    () => output.note(waitingText),
+  );
   output.line(`pinned ${name} at ${formatInstant(pin.at)}`);
   for (const one of inexactOf(classes)) output.line(`${one.name} is ${classText(one)} then`);
   const { tables, catalog, access } = classes;

@@ -18,7 +18,7 @@ export interface Allowed {
 export class NotProvenYet extends ThinkbackError {}
 
 /** True if the instant lies after all that is proven, and nothing says that it was not watched. */
-function isNotProvenYet(of: AsOf | NoState, coverage: Watched | undefined): boolean {
+export function isNotProvenYet(of: AsOf | NoState, coverage: Watched | undefined): boolean {
   const isOpen = of.instant === undefined ? of.why.is === "open" : of.isOpen;
   return of.class === "unwatched" && isOpen && coverage?.state === "live";
 }

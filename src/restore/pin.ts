@@ -20,7 +20,7 @@ import { lossesOf, type PinLoss } from "../repository/kept-pins.js";
 import { LogView } from "../repository/log-view.js";
 import { addPin, checkPinName, type Pin, removePin } from "../repository/pins.js";
 import type { Repository } from "../repository/repository.js";
-import { classText, inexact } from "./inexact.js";
+import { classText, inexact, inexactAccess, inexactCatalog, isNotProvenYet } from "./inexact.js";
 import { capturedAt, newestInstant } from "./plan.js";
 
 export interface PinRequest {
@@ -117,7 +117,11 @@ async function newestRestorable({ store }: Repository): Promise<Instant> {
   return newestInstant(log, everything, await readAllCoverage(log));
 }
 
-/** The classes of the tables that were captured at `instant`; throws if none was, or one is not kept. */
+/**
+ * The classes of the tables that were captured at `instant`.
+ * @throws {ThinkbackError} if none was, or one is not kept
+ * @throws {NotProvenYet} (inexact.ts) while it is not known of which class it will be
+ */
 async function classesAt({ store }: Repository, instant: Instant): Promise<InstantClasses> {
   const log = await LogView.read(store);
   const { tables: coverage, catalog, access } = await readAllCoverage(log);
@@ -128,10 +132,18 @@ async function classesAt({ store }: Repository, instant: Instant): Promise<Insta
       hint: "`thinkback status` shows from when on each table can be restored",
     });
   }
+  for (const [of, refusal] of [
+    [catalog, inexactCatalog],
+    [access, inexactAccess],
+  ] as const) {
+    const state = asOf(of, instant, "before");
+    if (isNotProvenYet(state, of)) throw refusal(state, instant, of);
+  }
   const tables = captured.map(({ id, db, name }) => {
     const of = coverage.get(id)!;
     // Of a gap either end will do. What is thinned away cannot be kept any more.
     const states = [asOf(of, instant, "before"), asOf(of, instant, "after")];
+    if (isNotProvenYet(states[0]!, of)) throw inexact({ db, name }, of, instant, states[0]);
     const isThinned = states.every((one) => one.instant === undefined && one.why.is === "thinned");
     if (isThinned) throw inexact({ db, name }, of, instant, states[0]);
     return { id, name: `${db}.${name}`, ...classOf(intervalAt(of, instant)) };

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { listPins } from "../../src/repository/pins.js";
 import type { Repository } from "../../src/repository/repository.js";
 import { readStatus } from "../../src/repository/status.js";
+import { NotProvenYet } from "../../src/restore/inexact.js";
 import { pinInstant } from "../../src/restore/pin.js";
 import { makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";
 import { overriding } from "../simulation/overriding.js";
@@ -116,6 +117,14 @@ describe("an instant is not pinned", () => {
     await expect(pin(unwatched)).rejects.toThrow(
       /(shop\.orders is unwatched, shop\.carts|shop\.carts is unwatched, shop\.orders) is unwatched$/,
     );
+    expect(await pinned()).toEqual([]);
+  });
+
+  test("that is not proven yet, whatever is allowed: it would promise nothing", async () => {
+    await expect(pin(after + 1)).rejects.toBeInstanceOf(NotProvenYet);
+    await expect(pin(after + 1, true)).rejects.toThrow(/not proven yet/);
+    await recording.tick(1000, { lagging: { [carts]: after } });
+    await expect(pin(after + 1, true)).rejects.toThrow(/shop\.carts .* not proven yet/);
     expect(await pinned()).toEqual([]);
   });
 
