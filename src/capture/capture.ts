@@ -37,6 +37,7 @@ import {
   type CaptureObserver as TableObserver,
 } from "./table-capture.js";
 import type { PaceChange } from "./tick-pace.js";
+import { reference, UnreachableTables } from "./unreachable-tables.js";
 
 export interface CaptureObserver extends TableObserver, ShipperObserver, CatalogObserver {
   /** Segments that an earlier process had left on the spool are in the repository now. */
@@ -91,7 +92,7 @@ export class Capture {
   /** No table is started any more. */
   private isEnding = false;
   /** Names of tables that are there and cannot be opened, and why. */
-  private readonly unreachable = new Map<string, string>();
+  private readonly unreachable: UnreachableTables;
   private readonly follower: CatalogFollower;
   /** Ids of all that has a history. */
   private readonly known: Set<string>;
@@ -120,6 +121,7 @@ export class Capture {
       this.noteAbsent(reading);
       this.apply(reading);
     });
+    this.unreachable = new UnreachableTables(options, observer);
     recorder.onAwaited = (stream) => {
       if (stream === catalogStream) this.follower.hasten();
     };
@@ -236,13 +238,13 @@ export class Capture {
     const { structure } = reading;
     this.recorder.untold = untoldTables(reading);
     const present = new Map<string, TableReference>();
-    for (const { key, value } of structure) {
-      if (key[0] !== "table") continue;
-      const config = value as TableConfig;
+    const tables = structure.filter(({ key }) => key[0] === "table");
+    const configs = tables.map(({ value }) => value as TableConfig);
+    this.unreachable.note(configs);
+    for (const config of configs) {
       // Not reachable now: neither new nor gone.
       const known = this.tables.get(config.id)?.capture.table;
       const table = config.error === undefined ? reference(config) : known;
-      this.noteReachable(config);
       if (table) present.set(config.id, table);
     }
     for (const [id, running] of this.tables) {
@@ -274,17 +276,6 @@ export class Capture {
       recorder.frontier.record(id, { state: "dropped", since });
       const last = names.get(id);
       if (last) observer.state(reference(last), "dropped");
-    }
-  }
-
-  /** A table without reachable replicas cannot be opened; that is told once, and `once` does not end well. */
-  private noteReachable(config: TableConfig): void {
-    const name = `${config.db}.${config.name}`;
-    if (config.error === undefined || !this.options.selects(config.db, config.name)) {
-      this.unreachable.delete(name);
-    } else if (!this.unreachable.has(name)) {
-      this.unreachable.set(name, config.error);
-      this.context.observer.lost(reference(config), config.error);
     }
   }
 
@@ -321,7 +312,9 @@ export class Capture {
     let done = false;
     await Promise.race([aborted(signal), complete.then(() => (done = true))]);
     if (this.ended.signal.aborted) return;
-    const left = [...this.unreachable, ...this.defects()].map(([name, why]) => `${name}: ${why}`);
+    const left = [...this.unreachable.reasons, ...this.defects()].map(
+      ([name, why]) => `${name}: ${why}`,
+    );
     if (done && left.length === 0) return;
     const what = done
       ? `not every table could be captured: ${left.join("; ")}`
@@ -390,8 +383,4 @@ function recogniseSource(
     throw new ThinkbackError("repository", message, { hint });
   }
   source.recognise(isForeign ? ids : [...known, ...ids]);
-}
-
-function reference({ id, db, name, primary_key: primaryKey }: TableConfig): TableReference {
-  return { id, db, name, primaryKey };
 }
