@@ -64,10 +64,10 @@ export interface LateSummary {
   last: Instant | undefined;
 }
 
-/** What is known of the catalog, or of users and grants. */
 /** A catalog that is farther behind the tables than this is worth a word. */
 export const behindNoteMs = 30_000;
 
+/** What is known of the catalog, or of users and grants. */
 export interface SystemStatus {
   state: TableCoverage["state"];
   frontier: Instant | undefined;
