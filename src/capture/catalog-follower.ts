@@ -35,6 +35,8 @@ export class CatalogFollower {
   private reading: Promise<void> | undefined;
   private failure: string | undefined;
   private isRefused = false;
+  /** Ids of the servers of the reading that had most of them, of those that were taken. */
+  private widest: string[];
   private hurry = new AbortController();
 
   constructor(
@@ -45,7 +47,9 @@ export class CatalogFollower {
     private readonly observer: CatalogObserver,
     /** Told of every reading. */
     private readonly onRead: (reading: CatalogReading) => void,
-  ) {}
+  ) {
+    this.widest = tracker.servers;
+  }
 
   /** Reads until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
@@ -82,7 +86,7 @@ export class CatalogFollower {
     const mark = frontier.mark();
     try {
       const reading = withoutScratch(await this.source.readCatalog());
-      const few = tooFew(reading, this.tracker.servers);
+      const few = tooFew(reading, this.widest);
       if (few === undefined) this.take(reading, mark);
       this.noteFailure(few);
     } catch (error) {
@@ -93,6 +97,8 @@ export class CatalogFollower {
 
   private take(reading: CatalogReading, mark: Mark | undefined): void {
     this.tracker.update(reading);
+    const ids = reading.servers.map(({ id }) => id);
+    if (ids.length >= this.widest.length) this.widest = ids;
     this.onRead(reading);
     if (mark) this.prove(catalogStream, mark);
     if (mark && reading.access) this.prove(accessStream, mark);
@@ -124,6 +130,7 @@ export class CatalogFollower {
 /**
  * Why a reading may be that of a server which is cut off; undefined if most of the servers of before have a part in it.
  * Names, databases and users can change on any side of a cut.
+ * @param before as many as ever were there: of those that one cut leaves, a second one may leave most
  */
 function tooFew({ servers }: CatalogReading, before: string[]): string | undefined {
   const connected = before.filter((id) => servers.some((server) => server.id === id)).length;

@@ -42,7 +42,7 @@ export class CatalogTracker {
     }
   }
 
-  /** Ids of the servers that were connected when the catalog was last taken. */
+  /** Ids of the servers that were connected when the catalog was last written down. */
   get servers(): string[] {
     const text = this.known.get(JSON.stringify(clusterKey));
     return text === undefined ? [] : (JSON.parse(text) as { servers: string[] }).servers;

@@ -56,11 +56,12 @@ export interface IndexStatus {
 /**
  * Reads the whole catalog. Tables whose replicas cannot be reached come with their `error` and without indexes. A server
  * that is cut off from the others goes on answering from what it knows; `jobs` it can only answer when each of those that
- * it takes to be connected has (seen live on 2.4.4).
+ * it takes to be connected has (seen live on 2.4.4). Meanwhile it may have given up some of them, or have found them again:
+ * the servers of a reading are those that were connected at its begin and at its end.
  */
 export async function readCatalog(connection: Connection): Promise<CatalogReading> {
-  const [servers, dbs, tables, users, permissions] = await Promise.all([
-    connection.rows(systemTable("server_config").pluck!("id", "name")),
+  const [before, dbs, tables, users, permissions] = await Promise.all([
+    readServers(connection),
     connection.rows(systemTable("db_config")),
     connection.rows(systemTable("table_config")),
     readIfPermitted(connection, "users"),
@@ -82,7 +83,15 @@ export async function readCatalog(connection: Connection): Promise<CatalogReadin
         value: p,
       })),
     ];
-  return { servers: servers as CatalogReading["servers"], structure, access };
+  const after = await readServers(connection);
+  const servers = before.filter(({ id }) => after.some((server) => server.id === id));
+  return { servers, structure, access };
+}
+
+/** The servers that are connected. */
+async function readServers(connection: Connection): Promise<CatalogReading["servers"]> {
+  const rows = await connection.rows(systemTable("server_config").pluck!("id", "name"));
+  return rows as CatalogReading["servers"];
 }
 
 /**

@@ -51,6 +51,19 @@ test("a row of a table without reachable replicas stays as it is", async () => {
   expect(await tablesOf(unreachable)).toEqual([unreachable]);
 });
 
+test("a server that was given up while the catalog was read has no part in it", async () => {
+  const servers = ["a", "b", "c"].map((name) => ({ id: name, name }));
+  let readings = 0;
+  const channel = scriptedChannel(({ query: [, term] }, answer) => {
+    const isServers = JSON.stringify(term).includes('"server_config"');
+    if (isServers) readings += 1;
+    const rows = isServers ? servers.slice(0, readings === 1 ? 3 : 1) : [];
+    answer({ t: responseTypes.sequence, r: rows, n: [] });
+  });
+  const reading = await readCatalog(new Connection(channel));
+  expect(reading.servers).toEqual(servers.slice(0, 1));
+});
+
 test("a row of which it is not known whose it is makes the reading unfit: its table must not seem dropped", async () => {
   await expect(tablesOf(sound, { ...sound, id: null })).rejects.toThrow("is of no table");
 });

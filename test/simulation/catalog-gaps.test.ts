@@ -33,6 +33,28 @@ const reading = (change: (records: CatalogRecord[]) => CatalogRecord[]) => (sour
     },
   });
 
+test("of a cluster that is cut twice, the smaller part of the second cut is not believed", async () => {
+  let servers = ["a", "b", "c", "d", "e"].map((id) => ({ id, name: id }));
+  const cut = (source: Source) =>
+    overriding(source, {
+      readCatalog: async () => {
+        const { servers: own, ...rest } = await source.readCatalog();
+        // A repository knows its cluster by its servers.
+        return { ...rest, servers: [...own.slice(0, 1), ...servers.slice(1)] };
+      },
+    });
+  world.startWriter({ wrapSource: cut });
+  await world.pass(10_000);
+  servers = servers.slice(0, 3);
+  await world.pass(10_000);
+  const second = world.wall.now();
+  servers = servers.slice(0, 2);
+  await world.pass(30_000);
+  const { frontier } = (await readAllCoverage(world.store)).catalog!;
+  expect(frontier).toBeGreaterThan(second - 2000);
+  expect(frontier).toBeLessThanOrEqual(second);
+});
+
 test("indexes that could not be asked for stay what they were known to be", async () => {
   const indexes = { key: ["indexes", table], value: { indexes: [{ index: "by_x" }] } };
   let isAnswered = true;
