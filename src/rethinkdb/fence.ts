@@ -13,6 +13,7 @@
 import { fieldName, JsonText, RowPlaces } from "../json-bytes.js";
 import type { Connection, ResponseStream } from "./connection.js";
 import { r, tableTerm, valueTerm } from "./reql.js";
+import type { Response } from "./response.js";
 import type { TableReference } from "./source.js";
 import { checkIdentity, toldApart } from "./walk.js";
 
@@ -23,8 +24,9 @@ interface OpenFence {
   release: () => void;
   /** By the monotonic clock, when the answer to its opening had come. */
   openedMs: number;
-  /** In how many hash shards it found a document; and whether there is no other. */
-  reach: number;
+  /** JSON texts of the keys that its opening found: the first one of each hash shard that has any. None: of no use. */
+  firsts: ReadonlySet<string>;
+  /** True if that are all hash shards. */
   reachesAll: boolean;
   /** What the captured feed had delivered then. */
   delivered: Delivered;
@@ -40,6 +42,8 @@ export interface Delivered {
 interface Sample {
   /** JSON texts. Undefined: the table is so small that the fence is laid over all of it. */
   keys: Buffer[] | undefined;
+  /** Of the keys the first one of each hash shard. */
+  firsts: ReadonlySet<string>;
 }
 
 /** Keys of each hash shard: the opening reads the first, and must leave some to be looked up. */
@@ -49,6 +53,7 @@ const wholeDocumentsMax = 64;
 /** A fence that was laid over a whole table which has grown since would take an answer for every 8 documents. */
 const answersMax = 100;
 const hashShardsPerShard = 8;
+const openBrace = "{".charCodeAt(0);
 const triesMax = 2;
 /** A fence whose keys are written to keeps those changes in the server's memory; after so much it is replaced. */
 const renewAfter: Delivered = { changes: 5000, bytes: 4 * 1024 * 1024 };
@@ -91,13 +96,13 @@ export class FenceChain {
   async pass(provenMs: number): Promise<number | undefined> {
     this.settle(provenMs);
     const fence = this.standing;
-    if (!fence || fence.reach === 0 || fence.openedMs > provenMs) {
+    if (!fence || fence.firsts.size === 0 || fence.openedMs > provenMs) {
       await this.prepare();
       return undefined;
     }
     const next = await this.open();
-    // A hash shard that was empty has documents: it is behind no fence yet.
-    if (next.reach > fence.reach) {
+    // A hash shard that was empty may have documents: it is behind no fence yet.
+    if (!fence.reachesAll && ![...next.firsts].every((key) => fence.firsts.has(key))) {
       this.succeed(next);
       return undefined;
     }
@@ -154,10 +159,10 @@ export class FenceChain {
     this.successor = undefined;
   }
 
-  /** Of two, the one that reaches more; of two that reach the same, the older one: it is proven sooner. */
+  /** Of two, the later one, unless both reach all that the other does: the older one is proven sooner. */
   private succeed(next: OpenFence): void {
     const { successor } = this;
-    const isBetter = !successor || next.reach > successor.reach;
+    const isBetter = !successor || [...next.firsts].some((key) => !successor.firsts.has(key));
     this.end(isBetter ? successor : next);
     if (isBetter) this.successor = next;
   }
@@ -169,13 +174,15 @@ export class FenceChain {
   private async open(): Promise<OpenFence> {
     for (let tries = 1; ; tries += 1) {
       this.sample ??= await takeSample(this.connection, this.table());
-      const { keys } = this.sample;
+      const { keys, firsts } = this.sample;
       const fence = await this.openOver(keys);
+      // Where the first key of a hash shard is gone, its last one may have been found, and none is left to be looked up.
+      const isFit = fence.reachesAll && [...fence.firsts].every((key) => firsts.has(key));
       // Keys are of use again as long as they reach all; what is small may have grown.
-      if (!keys || !fence.reachesAll) this.sample = undefined;
-      if (!keys || fence.reachesAll) return fence;
+      if (!keys || !isFit) this.sample = undefined;
+      if (!keys || isFit) return fence;
       // Keys are gone, or the sample missed a hash shard: whether it holds documents is not known.
-      if (tries === triesMax) return { ...fence, reach: 0 };
+      if (tries === triesMax) return { ...fence, firsts: new Set() };
       this.end(fence);
     }
   }
@@ -198,10 +205,10 @@ export class FenceChain {
       const openedMs = this.monotonicMs();
       // A name may have come to stand for another table.
       await checkIdentity(this.connection, this.table());
-      const reach = first.value.rows().filter((row) => !isState(row)).length;
+      const firsts = new Set(keysIn(first.value, this.table()));
       const shards = this.shards();
-      const reachesAll = shards !== undefined && reach >= shards * hashShardsPerShard;
-      return { stream, release, openedMs, reach, reachesAll, delivered: this.delivered() };
+      const reachesAll = shards !== undefined && firsts.size >= shards * hashShardsPerShard;
+      return { stream, release, openedMs, firsts, reachesAll, delivered: this.delivered() };
     } catch (error) {
       this.end({ stream });
       throw error;
@@ -220,6 +227,16 @@ async function ready(stream: ResponseStream): Promise<boolean> {
     if (value.rows().some((row) => isState(row) && row.state === "ready")) return true;
   }
   return false;
+}
+
+/** The keys of the initials in a response, as JSON texts in which each byte is a character. */
+function* keysIn({ bytes, firstRow }: Response, { primaryKey }: TableReference): Generator<string> {
+  const text = new JsonText(bytes);
+  for (let at = firstRow; bytes[at] === openBrace; at = text.endOfValue(at) + 1) {
+    const document = text.fieldOf(at, fieldName("new_val"));
+    const key = document && text.fieldOf(document.start, fieldName(primaryKey));
+    if (key) yield bytes.toString("latin1", key.start, key.end);
+  }
 }
 
 function isState(row: unknown): row is { state: string } {
@@ -256,19 +273,21 @@ async function takeSample(connection: Connection, table: TableReference): Promis
       new JsonText(bytes).cutRows(firstRow, fieldName(primaryKey), rows);
       rounds.push([...rows.values(bytes)]);
       documents += rows.count;
-      if (documents > wholeDocumentsMax) return keysOf(rounds);
+      const isLarge = documents > wholeDocumentsMax;
+      // A round of a table of many shards is many documents.
+      if (isLarge && rounds.length >= keysPerShard) return keysOf(rounds);
     }
   } catch (error) {
     throw await toldApart(error, connection, table);
   } finally {
     await stream.return();
   }
-  return { keys: undefined };
+  return { keys: undefined, firsts: new Set() };
 }
 
 /** Where a hash shard has a single key, nothing would be left in it to be looked up: then no fence is laid. */
 function keysOf(rounds: Buffer[][]): Sample {
   const [first = [], second = []] = rounds;
   const keys = second.length < first.length ? [] : rounds.slice(0, keysPerShard).flat();
-  return { keys };
+  return { keys, firsts: new Set(first.map((key) => key.toString("latin1"))) };
 }

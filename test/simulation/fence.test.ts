@@ -1,4 +1,5 @@
 /** The chain of fences on a server whose feeds lag: what it waits for, and what it must not be believed for. */
+import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Feed } from "../../src/rethinkdb/feed.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
@@ -38,9 +39,9 @@ async function during<T>(work: Promise<T>, forMs = 60_000): Promise<T | "not don
 }
 
 /** Opens a feed and reads it. */
-async function open(): Promise<Feed> {
+async function open(name = "orders"): Promise<Feed> {
   await during(source.readCatalog());
-  const reference = { id: table, db: "test", name: "orders", primaryKey: "id" };
+  const reference = { id: table, db: "test", name, primaryKey: "id" };
   const feed = await during(source.openFeed(() => reference));
   if (feed === "not done") throw new Error("the feed was not opened");
   void (async () => {
@@ -106,6 +107,78 @@ test("a small table that became large is not read through by a fence", async () 
   const provenMs = clock.monotonicMs();
   fill(4000, 2);
   expect(await during(feed.fences.pass(provenMs))).toBeGreaterThanOrEqual(provenMs);
+});
+
+describe("documents that come and go", () => {
+  /** For each turn, how many changes were still to come when the fence had passed; undefined if none passed. */
+  async function missing(feed: Feed, turns: number, turn: (at: number) => number) {
+    const found: (number | undefined)[] = [];
+    let writes = 0;
+    let provenMs = feed.openedMs;
+    for (let at = 0; at < turns; at += 1) {
+      cluster.lagFeeds(table, 50);
+      writes += turn(at);
+      const passed = await during(feed.fences.pass(provenMs));
+      await during(feed.drained(clock, new AbortController().signal));
+      found.push(typeof passed === "number" ? writes - feed.delivered : undefined);
+      cluster.lagFeeds(table, undefined);
+      await time.runUntil(time.nowMs + 10_000);
+      provenMs = clock.monotonicMs();
+      await during(feed.fences.note(provenMs));
+    }
+    return found;
+  }
+
+  function put(id: number, times: number): void {
+    for (let v = 1; v <= times; v += 1) cluster.write("test", "orders", { put: { id, v } });
+  }
+
+  function remove(id: number): void {
+    cluster.write("test", "orders", { delete: id });
+  }
+
+  test("a job that ends in one hash shard while another begins in an empty one does not pass for the same", async () => {
+    fill(4, 0);
+    await time.runUntil(1000);
+    const found = await missing(await open(), 30, (at) => {
+      remove(at === 0 ? 0 : 9 + at);
+      put(10 + at, 200);
+      return 201;
+    });
+    expect(found.filter((one) => one !== undefined && one > 0)).toEqual([]);
+    // Where it is the same hash shard, the fence is believed.
+    expect(found).toContain(0);
+  });
+
+  test("a hash shard whose first documents were deleted is not taken for one that has some to be looked up", async () => {
+    fill(2000, 0);
+    await time.runUntil(1000);
+    const found = await missing(await open(), 60, (at) => {
+      remove(at);
+      put(1000 + at, 200);
+      return 201;
+    });
+    expect(found.filter((one) => one !== undefined && one > 0)).toEqual([]);
+    expect(found.filter((one) => one === 0).length).toBeGreaterThan(20);
+  });
+});
+
+test("a table of twelve shards is fenced", async () => {
+  table = cluster.createTable("test", "wide", { shards: 12 });
+  // Of keys that are spread over the shards as UUIDs are.
+  const put = (v: number) => {
+    for (let i = 0; i < 1500; i += 1) {
+      const digest = createHash("md5").update(String(i)).digest("hex");
+      cluster.write("test", "wide", { put: { id: digest, v } });
+    }
+  };
+  put(0);
+  await time.runUntil(1000);
+  const feed = await open("wide");
+  put(1);
+  expect(await during(feed.fences.pass(feed.openedMs))).toBeGreaterThanOrEqual(feed.openedMs);
+  await during(feed.drained(clock, new AbortController().signal));
+  expect(feed.delivered).toBe(1500);
 });
 
 test("a feed that is closed while it waits for its fence leaves none at the server", async () => {
