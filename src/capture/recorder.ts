@@ -12,7 +12,7 @@ import type { LogWriter } from "../repository/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
 import { StoreFull } from "../storage/object-store.js";
-import { DeliveryProof, type Surveyed } from "./delivery-proof.js";
+import { DeliveryProof } from "./delivery-proof.js";
 import { Frontier, type Mark } from "./frontier.js";
 import type { LogClock } from "./log-clock.js";
 import { Surveys } from "./surveys.js";
@@ -51,6 +51,8 @@ export const recorderDefaults: RecorderOptions = {
   pendingBytesMax: 64 * 1024 * 1024,
   heartbeatMs: 15_000,
 };
+
+type Surveying = ReturnType<Surveys["ask"]>;
 
 /** A tick while somebody waits for a frontier. */
 const hurriedTickMs = 20;
@@ -300,7 +302,7 @@ export class Recorder {
     }
   }
 
-  private survey(watched: WatchedFeed[]): Promise<Map<string, Surveyed>> {
+  private survey(watched: WatchedFeed[]): Surveying {
     return this.surveys.ask(
       watched.map(({ table, feed }) => ({ table: table(), delivered: feed!.delivered })),
     );
@@ -310,11 +312,7 @@ export class Recorder {
    * Everything acknowledged before `mark` has been delivered, as DeliveryProof finds out, and the feed's connection lives.
    * A slow proof proves the instant that it began after, and no later one; without one the frontier stays.
    */
-  private async prove(
-    watched: WatchedFeed,
-    mark: Mark,
-    survey: Promise<Map<string, Surveyed>>,
-  ): Promise<void> {
+  private async prove(watched: WatchedFeed, mark: Mark, survey: Surveying): Promise<void> {
     const { table, delivery, stop } = watched;
     const { id } = table();
     const isTold = !this.untold.has(id);
@@ -323,7 +321,7 @@ export class Recorder {
     try {
       const answering = this.answer(watched);
       answering.catch(() => undefined);
-      const surveyed = (await survey).get(id);
+      const surveyed = await (await survey).get(id);
       await answering;
       if (!surveyed || stop.signal.aborted) return;
       const isProven = await delivery.prove(surveyed, recount, stop.signal);

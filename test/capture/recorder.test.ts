@@ -10,6 +10,7 @@ import {
 } from "../../src/repository/log.js";
 import { LogWriter } from "../../src/repository/log-writer.js";
 import type { Feed } from "../../src/rethinkdb/feed.js";
+import type { Survey } from "../../src/rethinkdb/source.js";
 import type { TableWrites } from "../../src/rethinkdb/table-writes.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { ProcessLife, SimulatedClock, WallClock } from "../simulation/process-life.js";
@@ -44,10 +45,10 @@ class FakeServer implements Feed {
     return Promise.resolve();
   }
 
-  async survey(): Promise<Map<string, TableWrites>> {
+  async survey(): Promise<Survey> {
     this.surveyed += 1;
     const writes: TableWrites = { byServer: new Map([["s", this.written]]), total: undefined };
-    return this.answers ? new Map([[table, writes]]) : never();
+    return this.answers ? new Map([[table, Promise.resolve(writes)]]) : never();
   }
 
   close(): Promise<void> {
