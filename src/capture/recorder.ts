@@ -6,12 +6,11 @@
  * a feed that is behind, looks like a quiet table.
  */
 import { type Clock, withTimeout } from "../clock.js";
-import { messageOf, ThinkbackError } from "../errors.js";
+import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { LogWriter } from "../repository/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
-import { StoreFull } from "../storage/object-store.js";
 import { DeliveryProof } from "./delivery-proof.js";
 import { Frontier, type Mark } from "./frontier.js";
 import type { LogClock } from "./log-clock.js";
@@ -268,7 +267,7 @@ export class Recorder {
         const change = this.pace.note(this.clock.monotonicMs() - closedMs);
         if (change) this.observer.tickAdapted(change);
       },
-      (error: unknown) => this.fail(explainPut(error)),
+      (error: Error) => this.fail(error),
     );
   }
 
@@ -373,22 +372,4 @@ function notShipped(): Error {
   return new ThinkbackError("repository", "the repository's store did not take the last segments", {
     hint: "with --spool they are kept and delivered at the next start; without, what they held is a hole",
   });
-}
-
-function explainPut(error: unknown): Error {
-  if (error instanceof StoreFull) {
-    return new ThinkbackError("full", `capture stopped: ${error.message}`, {
-      hint: "make room in the repository's store and start again; every closed tick is safe",
-      cause: error,
-    });
-  }
-  if (error instanceof ThinkbackError) return error;
-  return new ThinkbackError(
-    "repository",
-    `capture stopped: cannot write to the repository: ${messageOf(error)}`,
-    {
-      hint: "check the repository's store and start again; every closed tick is safe",
-      cause: error,
-    },
-  );
 }
