@@ -11,7 +11,7 @@ import type { Instant } from "../instant.js";
 import type { LogWriter } from "../repository/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
-import { DeliveryProof } from "./delivery-proof.js";
+import { DeliveryProof, type Surveyed } from "./delivery-proof.js";
 import { Frontier, type Mark } from "./frontier.js";
 import type { LogClock } from "./log-clock.js";
 import { Surveys } from "./surveys.js";
@@ -76,9 +76,11 @@ interface WatchedFeed {
   stop: AbortController;
   /** The proof under way. */
   proving: Promise<void> | undefined;
+  /** The proof under way waits for the feed alone: the source has said what was written. */
+  isOwing: boolean;
   /** A round trip is under way. */
   isAsked: boolean;
-  /** What the feed had delivered when the connection was last asked for the sake of a long proof. */
+  /** What the feed had delivered when its connection was last asked beside a proof. */
   deliveredThen: number;
   /** When a round trip last came back, and how long it took; by the monotonic clock. */
   lastAnswerMs: number;
@@ -203,6 +205,7 @@ export class Recorder {
       delivery: new DeliveryProof(feed, this.clock),
       stop: new AbortController(),
       proving: undefined,
+      isOwing: false,
       isAsked: false,
       deliveredThen: feed.delivered,
       lastAnswerMs: this.clock.monotonicMs(),
@@ -297,6 +300,7 @@ export class Recorder {
     for (const watched of free) {
       watched.proving = this.prove(watched, mark, survey).finally(() => {
         watched.proving = undefined;
+        watched.isOwing = false;
       });
     }
   }
@@ -305,6 +309,14 @@ export class Recorder {
     return this.surveys.ask(
       watched.map(({ table, feed }) => ({ table: table(), delivered: feed!.delivered })),
     );
+  }
+
+  /** What the source says of the table, however long that takes: until then the feed owes nothing. */
+  private async surveyed(watched: WatchedFeed, survey: Surveying): Promise<Surveyed | undefined> {
+    watched.isOwing = false;
+    const surveyed = await (await survey).get(watched.table().id);
+    watched.isOwing = true;
+    return surveyed;
   }
 
   /**
@@ -316,11 +328,13 @@ export class Recorder {
     const { id } = table();
     const isTold = !this.untold.has(id);
     const recount = async () =>
-      this.surveys.lastMs > recountMsMax ? undefined : (await this.survey([watched])).get(id);
+      this.surveys.lastMs > recountMsMax
+        ? undefined
+        : this.surveyed(watched, this.survey([watched]));
     try {
       const answering = this.answer(watched);
       answering.catch(() => undefined);
-      const surveyed = await (await survey).get(id);
+      const surveyed = await this.surveyed(watched, survey);
       await answering;
       if (!surveyed || stop.signal.aborted) return;
       const isProven = await delivery.prove(surveyed, recount, stop.signal);
@@ -343,14 +357,15 @@ export class Recorder {
   }
 
   /**
-   * A proof takes as long as the feed is behind, which may be longer than the heartbeat. While the feed moves on, or is
-   * kept from it by full memory, its connection is asked again; a feed that stands still for so long is given up.
+   * A feed is given up if its connection does not answer for so long, or if it owes changes and stands still. So the
+   * connection is asked again, unless that is the case: a proof takes as long as the feed is behind, which may be longer,
+   * and so may the source take to say what was written, or the clock to be judged. Full memory keeps a feed from moving.
    */
   private keepAlive(watched: WatchedFeed): void {
-    const { feed, proving, isAsked, deliveredThen } = watched;
-    if (!feed || !proving || isAsked) return;
+    const { feed, isOwing, isAsked, deliveredThen } = watched;
+    if (!feed || isAsked) return;
     const isFull = this.log.pendingBytes > this.options.pendingBytesMax;
-    if (feed.delivered === deliveredThen && !isFull) return;
+    if (isOwing && feed.delivered === deliveredThen && !isFull) return;
     watched.deliveredThen = feed.delivered;
     // A feed that is lost is reported by its own reader.
     this.answer(watched).catch(() => undefined);

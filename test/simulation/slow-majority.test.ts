@@ -56,3 +56,16 @@ test("a table whose majority does not answer holds up no table of other servers,
   expect(new Set(back.classes)).toEqual(new Set(["exact", "late"]));
   expect(back.classes.at(-1)).toBe("exact");
 });
+
+test("a member of the cluster that is frozen for longer than the heartbeat costs no feed", async () => {
+  world.cluster.freezeMember(20_000);
+  await world.pass(30_000);
+  world.cluster.freezeMember(0);
+  await world.pass(60_000);
+  for (const table of [orders, returns, stock]) {
+    const { classes, behindMs } = await known(table);
+    expect(behindMs).toBeLessThan(15_000);
+    expect(classes).not.toContain("gap");
+    expect(classes).toContain("late");
+  }
+});
