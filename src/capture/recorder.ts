@@ -10,7 +10,7 @@ import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { LogWriter } from "../repository/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
-import type { Source, TableReference } from "../rethinkdb/source.js";
+import { type Source, type TableReference, TableReplaced } from "../rethinkdb/source.js";
 import { DeliveryProof, type Surveyed } from "./delivery-proof.js";
 import { Frontier, type Mark } from "./frontier.js";
 import type { LogClock } from "./log-clock.js";
@@ -340,6 +340,8 @@ export class Recorder {
       const isProven = await delivery.prove(surveyed, recount, stop.signal);
       if (isProven && isTold && watched.feed) this.frontier.prove(id, mark);
     } catch (error) {
+      // The feed lives on under the table's new name, which the next reading of the catalog tells.
+      if (error instanceof TableReplaced) return;
       // A feed that is lost is reported by its own reader, or by the heartbeat.
       const isOurs = !isTransient(error) || troubleOf(error) === "defect";
       if (!stop.signal.aborted && isOurs) this.giveUp(watched, error as Error);

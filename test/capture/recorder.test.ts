@@ -10,7 +10,7 @@ import {
 } from "../../src/repository/log.js";
 import { LogWriter } from "../../src/repository/log-writer.js";
 import type { Feed } from "../../src/rethinkdb/feed.js";
-import type { Survey } from "../../src/rethinkdb/source.js";
+import { type Survey, TableReplaced } from "../../src/rethinkdb/source.js";
 import type { TableWrites } from "../../src/rethinkdb/table-writes.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { ProcessLife, SimulatedClock, WallClock } from "../simulation/process-life.js";
@@ -266,6 +266,22 @@ test("nor does one that says so for a proof, and not again for its recount", asy
   await time.runUntil(5000 + 3 * recorderDefaults.heartbeatMs);
   expect(server.isCounting).toBe(false);
   expect(lost).toEqual([]);
+});
+
+test("a table that has been replaced under its name is not proven for now, and its feed lives on", async () => {
+  watch();
+  await time.runUntil(5000);
+  const { pass } = server.fences;
+  server.fences.pass = () =>
+    Promise.reject(new TableReplaced({ id: table, db: "d", name: "t", primaryKey: "id" }));
+  server.written = 100;
+  await time.runUntil(8000);
+  const before = recorder.frontier.provenTo(table);
+  expect(before).toBeLessThan(time.trueMs - 2500);
+  server.fences.pass = pass;
+  await time.runUntil(11_000);
+  expect(lost).toEqual([]);
+  expect(recorder.frontier.provenTo(table)).toBeGreaterThan(time.trueMs - 2500);
 });
 
 test("a clock that nobody judges for long costs no feed", async () => {
