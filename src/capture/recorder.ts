@@ -6,12 +6,11 @@
  * a feed that is behind, looks like a quiet table.
  */
 import { type Clock, withTimeout } from "../clock.js";
-import { messageOf, ThinkbackError } from "../errors.js";
+import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { LogWriter } from "../repository/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
-import type { Source, TableReference } from "../rethinkdb/source.js";
-import { StoreFull } from "../storage/object-store.js";
+import { type Source, type TableReference, TableReplaced } from "../rethinkdb/source.js";
 import { DeliveryProof, type Surveyed } from "./delivery-proof.js";
 import { Frontier, type Mark } from "./frontier.js";
 import type { LogClock } from "./log-clock.js";
@@ -52,6 +51,8 @@ export const recorderDefaults: RecorderOptions = {
   heartbeatMs: 15_000,
 };
 
+type Surveying = ReturnType<Surveys["ask"]>;
+
 /** A tick while somebody waits for a frontier. */
 const hurriedTickMs = 20;
 /** Proofs begin so far apart: half of what may lie between two of them. */
@@ -75,9 +76,11 @@ interface WatchedFeed {
   stop: AbortController;
   /** The proof under way. */
   proving: Promise<void> | undefined;
+  /** The proof under way waits for the feed alone: the source has said what was written. */
+  isOwing: boolean;
   /** A round trip is under way. */
   isAsked: boolean;
-  /** What the feed had delivered when the connection was last asked for the sake of a long proof. */
+  /** What the feed had delivered when its connection was last asked beside a proof. */
   deliveredThen: number;
   /** When a round trip last came back, and how long it took; by the monotonic clock. */
   lastAnswerMs: number;
@@ -202,6 +205,7 @@ export class Recorder {
       delivery: new DeliveryProof(feed, this.clock),
       stop: new AbortController(),
       proving: undefined,
+      isOwing: false,
       isAsked: false,
       deliveredThen: feed.delivered,
       lastAnswerMs: this.clock.monotonicMs(),
@@ -266,7 +270,7 @@ export class Recorder {
         const change = this.pace.note(this.clock.monotonicMs() - closedMs);
         if (change) this.observer.tickAdapted(change);
       },
-      (error: unknown) => this.fail(explainPut(error)),
+      (error: Error) => this.fail(error),
     );
   }
 
@@ -296,39 +300,48 @@ export class Recorder {
     for (const watched of free) {
       watched.proving = this.prove(watched, mark, survey).finally(() => {
         watched.proving = undefined;
+        watched.isOwing = false;
       });
     }
   }
 
-  private survey(watched: WatchedFeed[]): Promise<Map<string, Surveyed>> {
+  private survey(watched: WatchedFeed[]): Surveying {
     return this.surveys.ask(
       watched.map(({ table, feed }) => ({ table: table(), delivered: feed!.delivered })),
     );
+  }
+
+  /** What the source says of the table, however long that takes: until then the feed owes nothing. */
+  private async surveyed(watched: WatchedFeed, survey: Surveying): Promise<Surveyed | undefined> {
+    watched.isOwing = false;
+    const surveyed = await (await survey).get(watched.table().id);
+    watched.isOwing = true;
+    return surveyed;
   }
 
   /**
    * Everything acknowledged before `mark` has been delivered, as DeliveryProof finds out, and the feed's connection lives.
    * A slow proof proves the instant that it began after, and no later one; without one the frontier stays.
    */
-  private async prove(
-    watched: WatchedFeed,
-    mark: Mark,
-    survey: Promise<Map<string, Surveyed>>,
-  ): Promise<void> {
+  private async prove(watched: WatchedFeed, mark: Mark, survey: Surveying): Promise<void> {
     const { table, delivery, stop } = watched;
     const { id } = table();
     const isTold = !this.untold.has(id);
     const recount = async () =>
-      this.surveys.lastMs > recountMsMax ? undefined : (await this.survey([watched])).get(id);
+      this.surveys.lastMs > recountMsMax
+        ? undefined
+        : this.surveyed(watched, this.survey([watched]));
     try {
       const answering = this.answer(watched);
       answering.catch(() => undefined);
-      const surveyed = (await survey).get(id);
+      const surveyed = await this.surveyed(watched, survey);
       await answering;
       if (!surveyed || stop.signal.aborted) return;
       const isProven = await delivery.prove(surveyed, recount, stop.signal);
       if (isProven && isTold && watched.feed) this.frontier.prove(id, mark);
     } catch (error) {
+      // The feed lives on under the table's new name, which the next reading of the catalog tells.
+      if (error instanceof TableReplaced) return;
       // A feed that is lost is reported by its own reader, or by the heartbeat.
       const isOurs = !isTransient(error) || troubleOf(error) === "defect";
       if (!stop.signal.aborted && isOurs) this.giveUp(watched, error as Error);
@@ -346,14 +359,15 @@ export class Recorder {
   }
 
   /**
-   * A proof takes as long as the feed is behind, which may be longer than the heartbeat. While the feed moves on, or is
-   * kept from it by full memory, its connection is asked again; a feed that stands still for so long is given up.
+   * A feed is given up if its connection does not answer for so long, or if it owes changes and stands still. So the
+   * connection is asked again, unless that is the case: a proof takes as long as the feed is behind, which may be longer,
+   * and so may the source take to say what was written, or the clock to be judged. Full memory keeps a feed from moving.
    */
   private keepAlive(watched: WatchedFeed): void {
-    const { feed, proving, isAsked, deliveredThen } = watched;
-    if (!feed || !proving || isAsked) return;
+    const { feed, isOwing, isAsked, deliveredThen } = watched;
+    if (!feed || isAsked) return;
     const isFull = this.log.pendingBytes > this.options.pendingBytesMax;
-    if (feed.delivered === deliveredThen && !isFull) return;
+    if (isOwing && feed.delivered === deliveredThen && !isFull) return;
     watched.deliveredThen = feed.delivered;
     // A feed that is lost is reported by its own reader.
     this.answer(watched).catch(() => undefined);
@@ -375,22 +389,4 @@ function notShipped(): Error {
   return new ThinkbackError("repository", "the repository's store did not take the last segments", {
     hint: "with --spool they are kept and delivered at the next start; without, what they held is a hole",
   });
-}
-
-function explainPut(error: unknown): Error {
-  if (error instanceof StoreFull) {
-    return new ThinkbackError("full", `capture stopped: ${error.message}`, {
-      hint: "make room in the repository's store and start again; every closed tick is safe",
-      cause: error,
-    });
-  }
-  if (error instanceof ThinkbackError) return error;
-  return new ThinkbackError(
-    "repository",
-    `capture stopped: cannot write to the repository: ${messageOf(error)}`,
-    {
-      hint: "check the repository's store and start again; every closed tick is safe",
-      cause: error,
-    },
-  );
 }

@@ -183,17 +183,15 @@ export class RetryingShipper implements Shipper {
       if (this.spooledBytes + bytes.length > this.spool.bytesMax) return;
       try {
         await putOnce(this.spool.store, segment.name, bytes);
+        // It may have been delivered while it was written here.
+        if (segment.delivered) await this.spool.store.delete(segment.name);
       } catch (error) {
         throw new ThinkbackError("full", `cannot write to the spool: ${messageOf(error)}`, {
           hint: "make room in the spool directory, or mend the repository's store, and start again",
           cause: error,
         });
       }
-      // It may have been delivered while it was written here.
-      if (segment.delivered) {
-        await this.spool.store.delete(segment.name);
-        continue;
-      }
+      if (segment.delivered) continue;
       segment.bytes = undefined;
       this.spooledBytes += bytes.length;
       this.waitingBytes -= bytes.length;

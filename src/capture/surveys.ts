@@ -1,4 +1,4 @@
-/** Asks the source how much is written to the tables that are watched, and notes how long that takes and whether it fails. */
+/** Asks the source how much is written to the tables that are watched, and notes how long the counts take and whether they fail. */
 import type { Clock } from "../clock.js";
 import { messageOf } from "../errors.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
@@ -11,7 +11,7 @@ const shareMax = 1 / 2;
 const gapMsMax = 5000;
 
 export class Surveys {
-  /** How long the last one took. */
+  /** How long the last one took to count. */
   lastMs = 0;
   private failure: string | undefined;
 
@@ -30,17 +30,21 @@ export class Surveys {
     return Math.min(gapMsMax, this.lastMs / shareMax);
   }
 
-  /** What the servers count for the tables; a table that they do not answer for is not in it. */
-  async ask(feeds: { table: TableReference; delivered: number }[]): Promise<Map<string, Surveyed>> {
+  /** What the servers count for each table; undefined for one that they do not answer for. */
+  async ask(
+    feeds: { table: TableReference; delivered: number }[],
+  ): Promise<Map<string, Promise<Surveyed | undefined>>> {
     const askedMs = this.clock.monotonicMs();
-    const surveyed = new Map<string, Surveyed>();
+    const surveyed = new Map<string, Promise<Surveyed | undefined>>();
     try {
       const counted = await this.source.survey(feeds.map(({ table }) => table));
       this.lastMs = this.clock.monotonicMs() - askedMs;
       this.note(undefined);
       for (const { table, delivered } of feeds) {
-        const writes = counted.get(table.id);
-        if (writes) surveyed.set(table.id, { writes, askedMs, delivered });
+        const answer = counted
+          .get(table.id)
+          ?.then((writes) => writes && { writes, askedMs, delivered });
+        if (answer) surveyed.set(table.id, answer);
       }
     } catch (error) {
       // A defect here is of no one table. Until it is over nothing is proven, and everything is captured.

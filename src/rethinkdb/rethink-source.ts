@@ -8,7 +8,7 @@ import { type Feed, feedPace, StreamFeed } from "./feed.js";
 import { FenceChain } from "./fence.js";
 import { r, systemTable, tableTerm } from "./reql.js";
 import { ConnectionLost, isRefusal } from "./response.js";
-import { ForeignCluster, type Source, type TableReference } from "./source.js";
+import { ForeignCluster, type Source, type Survey, type TableReference } from "./source.js";
 import { Surveyor, type Topology, topologyOf } from "./survey.js";
 import type { TableWrites } from "./table-writes.js";
 import { checkIdentity, type WalkBatch, type WalkOptions, walkTable } from "./walk.js";
@@ -39,7 +39,7 @@ export class RethinkSource implements Source {
     private readonly dial: Dial,
     private readonly clock: Clock,
   ) {
-    this.surveyor = new Surveyor(() => clock.monotonicMs());
+    this.surveyor = new Surveyor(clock);
   }
 
   recognise(ids: Iterable<string>): void {
@@ -59,7 +59,7 @@ export class RethinkSource implements Source {
     return reading;
   }
 
-  async survey(tables: readonly TableReference[]): Promise<Map<string, TableWrites>> {
+  async survey(tables: readonly TableReference[]): Promise<Survey> {
     const connection = await this.adminConnection();
     const surveying = this.surveyor.survey(connection, tables, this.topology);
     return this.answered(connection, surveying);

@@ -19,6 +19,12 @@ export interface TableReference {
   primaryKey: string;
 }
 
+/**
+ * By table id, what is counted for each table that was asked for: undefined if a server that may have acknowledged a
+ * write, or a majority of a shard's replicas, does not answer. None rejects, and none waits for another table's servers.
+ */
+export type Survey = ReadonlyMap<string, Promise<TableWrites | undefined>>;
+
 export interface Source {
   /** For messages; never holds a secret. */
   readonly location: string;
@@ -32,11 +38,8 @@ export interface Source {
   /** Everything that the catalog holds, read after the call. */
   readCatalog(): Promise<CatalogReading>;
 
-  /**
-   * Asks, after the call, every server that may have acknowledged a write to these tables, as the topology is now. A table
-   * for which one of them, or a majority of a shard's replicas, does not answer is missing from what it resolves with.
-   */
-  survey(tables: readonly TableReference[]): Promise<Map<string, TableWrites>>;
+  /** Asks, after the call, every server that may have acknowledged a write to these tables, as the topology is now. */
+  survey(tables: readonly TableReference[]): Promise<Survey>;
 
   /**
    * Opens a feed. When the promise resolves, every write committed later will come.

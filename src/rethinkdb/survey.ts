@@ -2,14 +2,14 @@
  * Asking whoever has the data: how many writes each server has counted for each table, and whether a majority of every
  * shard's replicas stands behind the primary that answers.
  *
- * Invariant: a table is in the result only if every server that may have acknowledged a write to it, as the topology is
+ * Invariant: a table has an answer only if every server that may have acknowledged a write to it, as the topology is
  * now, has taken part after the call. Break it and a table that somebody else writes to looks like one at rest.
  */
+import { type Clock, withTimeout } from "../clock.js";
 import type { TableConfig } from "./catalog-reader.js";
 import type { Connection } from "./connection.js";
 import { r, systemTable } from "./reql.js";
-import { ConnectionLost } from "./response.js";
-import type { TableReference } from "./source.js";
+import type { Survey, TableReference } from "./source.js";
 import type { TableWrites } from "./table-writes.js";
 
 /** What the survey has to know of a table to ask the right servers. */
@@ -32,6 +32,8 @@ export interface Topology {
 const topologyMsMax = 5000;
 /** A majority that took longer to answer than this may have had time to elect another primary. */
 const electionMsMin = 2000;
+/** A majority that has not answered for so long is not waited for any more: seen to take minutes, beside others that answered. */
+const majorityMsMax = 10_000;
 
 /** [table id, server id, server name, writes]. */
 type StatsRow = [string, string, string, number];
@@ -45,25 +47,23 @@ export class Surveyor {
   private counting: Promise<unknown> = Promise.resolve();
   private nextCount: Promise<ReadonlyMap<string, StatsRow[]>> | undefined;
 
-  constructor(private readonly monotonicMs: () => number) {}
+  constructor(private readonly clock: Clock) {}
 
   async survey(
     connection: Connection,
     tables: readonly TableReference[],
     topology: Topology | undefined,
-  ): Promise<Map<string, TableWrites>> {
-    const isFresh = topology && this.monotonicMs() - topology.readAtMs <= topologyMsMax;
+  ): Promise<Survey> {
+    const isFresh = topology && this.clock.monotonicMs() - topology.readAtMs <= topologyMsMax;
     const known = isFresh ? topology.tables : new Map<string, TableTopology>();
-    const [rows, confirmed] = await Promise.all([
-      readWrites(connection),
-      this.confirm(connection, tables, known),
-    ]);
-    const answers = new Map<string, TableWrites>();
-    for (const { id } of tables) {
-      const answer = confirmed.has(id) && writesOf(rows.get(id) ?? [], known.get(id));
-      if (answer) answers.set(id, answer);
-    }
-    return answers;
+    const confirmed = this.confirm(connection, tables, known);
+    const rows = await readWrites(connection);
+    return new Map(
+      [...confirmed].map(([id, isConfirmed]) => {
+        const writes = writesOf(rows.get(id) ?? [], known.get(id));
+        return [id, isConfirmed.then((is) => (is ? writes : undefined))];
+      }),
+    );
   }
 
   /**
@@ -82,36 +82,38 @@ export class Surveyor {
   }
 
   /**
-   * The tables of which a majority answers. Tables with the same replicas stand or fall together, so one of them is
-   * asked; the others are asked themselves once their group was in trouble, because each elects for itself.
+   * Whether a majority of each table answers; none waits for a table of other servers. Tables with the same replicas
+   * stand or fall together, so one of them is asked; the others are asked themselves once their group was in trouble,
+   * because each elects for itself.
    */
-  private async confirm(
+  private confirm(
     connection: Connection,
     tables: readonly TableReference[],
     known: ReadonlyMap<string, TableTopology>,
-  ): Promise<Set<string>> {
+  ): Map<string, Promise<boolean>> {
     this.turn += 1;
-    const confirmed = new Set<string>();
+    const confirmed = new Map<string, Promise<boolean>>();
     const groups = new Map<string, TableReference[]>();
     for (const table of tables) {
       const group = groupOf(table, known.get(table.id));
-      if (group === undefined) confirmed.add(table.id);
+      if (group === undefined) confirmed.set(table.id, Promise.resolve(true));
       else groups.set(group, [...(groups.get(group) ?? []), table]);
     }
-    await Promise.all(
-      [...groups].map(async ([group, members]) => {
-        const trouble = this.troubleMs.get(group) ?? 0;
-        const isOwed = ({ id }: TableReference) => (this.confirmedMs.get(id) ?? 0) <= trouble;
-        const asked = members.filter(isOwed);
-        const riding = members.filter((member) => !isOwed(member));
-        if (asked.length === 0) asked.push(riding.splice(this.turn % riding.length, 1)[0]!);
-        const answered = await this.ask(connection, group, asked, known);
-        for (const id of answered) confirmed.add(id);
-        const isWhole = answered.length === asked.length;
-        if (isWhole && !this.hasTrouble(group, trouble))
-          for (const { id } of riding) confirmed.add(id);
-      }),
-    );
+    for (const [group, members] of groups) {
+      const trouble = this.troubleMs.get(group) ?? 0;
+      const isOwed = ({ id }: TableReference) => (this.confirmedMs.get(id) ?? 0) <= trouble;
+      const asked = members.filter(isOwed);
+      const riding = members.filter((member) => !isOwed(member));
+      if (asked.length === 0) asked.push(riding.splice(this.turn % riding.length, 1)[0]!);
+      const answers = asked.map(async (table) =>
+        this.ask(connection, group, { ...table, ...known.get(table.id) }),
+      );
+      for (const [i, { id }] of asked.entries()) confirmed.set(id, answers[i]!);
+      const stands = Promise.all(answers).then(
+        (all) => all.every(Boolean) && !this.hasTrouble(group, trouble),
+      );
+      for (const { id } of riding) confirmed.set(id, stands);
+    }
     return confirmed;
   }
 
@@ -119,23 +121,15 @@ export class Surveyor {
     return (this.troubleMs.get(group) ?? 0) > since;
   }
 
-  /** Ids of those of `tables` that a majority has answered for. */
-  private async ask(
-    connection: Connection,
-    group: string,
-    tables: TableReference[],
-    known: ReadonlyMap<string, TableTopology>,
-  ): Promise<string[]> {
-    const beganMs = this.monotonicMs();
-    const named = tables.map((table) => ({ ...table, ...known.get(table.id) }));
-    const answered = await askMajorities(connection, named);
-    const nowMs = this.monotonicMs();
-    if (answered.length < tables.length || nowMs - beganMs > electionMsMin) {
-      this.troubleMs.set(group, nowMs);
-    }
+  /** Whether a majority has answered for the table; never rejects. */
+  private async ask(connection: Connection, group: string, table: TableReference) {
+    const beganMs = this.clock.monotonicMs();
+    const answers = await askMajority(connection, table, this.clock).catch(() => false);
+    const nowMs = this.clock.monotonicMs();
+    if (!answers || nowMs - beganMs > electionMsMin) this.troubleMs.set(group, nowMs);
     // What was asked before the trouble was seen counts for this survey, and is asked again in the next.
-    for (const id of answered) this.confirmedMs.set(id, beganMs);
-    return answered;
+    if (answers) this.confirmedMs.set(table.id, beganMs);
+    return answers;
   }
 }
 
@@ -148,37 +142,22 @@ function groupOf({ id }: TableReference, topology: TableTopology | undefined): s
   );
 }
 
-/** Ids of the tables of which a majority of every shard has answered, and whose names still stand for them. */
-async function askMajorities(connection: Connection, tables: TableReference[]): Promise<string[]> {
-  const term = (table: TableReference) => {
-    const { db, name } = table;
-    // Unsorted, the first batch is read from all shards at once.
-    const read = r.db(db).table!(name, { readMode: "majority" }).limit!(1).count!();
-    return [r.db(db).table!(name).info!().bracket!("id"), read];
-  };
-  const ids = async (some: TableReference[]) => {
-    const answers = await connection.value<[string, number][]>(r.expr(some.map(term)));
-    return some.map(({ id }) => id).filter((id, i) => answers[i]![0] === id);
-  };
+/** Whether a majority of every shard answers, and the table's name still stands for it. A query in vain is ended. */
+async function askMajority(
+  connection: Connection,
+  { id, db, name }: TableReference,
+  clock: Clock,
+): Promise<boolean> {
+  // Unsorted, the first batch is read from all shards at once.
+  const read = r.db(db).table!(name, { readMode: "majority" }).limit!(1).count!();
+  const stream = connection.stream(r.expr([r.db(db).table!(name).info!().bracket!("id"), read]));
   try {
-    return await ids(tables);
-  } catch (error) {
-    if (error instanceof ConnectionLost || tables.length === 1) throwIfLost(error);
-    if (tables.length === 1) return [];
+    const inVain = () => new Error("no majority answers");
+    const { done, value } = await withTimeout(clock, majorityMsMax, stream.next(), inVain);
+    return !done && (value.rows()[0] as [string, number])[0] === id;
+  } finally {
+    void stream.return();
   }
-  const each = await Promise.all(
-    tables.map((table) =>
-      ids([table]).catch((error: unknown) => {
-        throwIfLost(error);
-        return [];
-      }),
-    ),
-  );
-  return each.flat();
-}
-
-function throwIfLost(error: unknown): void {
-  if (error instanceof ConnectionLost) throw error;
 }
 
 /** The rows of all tables, by table id: `stats` costs the same whether one is asked for or all. */

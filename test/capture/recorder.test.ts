@@ -10,6 +10,7 @@ import {
 } from "../../src/repository/log.js";
 import { LogWriter } from "../../src/repository/log-writer.js";
 import type { Feed } from "../../src/rethinkdb/feed.js";
+import { type Survey, TableReplaced } from "../../src/rethinkdb/source.js";
 import type { TableWrites } from "../../src/rethinkdb/table-writes.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { ProcessLife, SimulatedClock, WallClock } from "../simulation/process-life.js";
@@ -24,6 +25,8 @@ class FakeServer implements Feed {
   written = 0;
   delivered = 0;
   newKeys: Set<string> | undefined;
+  /** False while the source does not say what was written. */
+  isCounting = true;
   /** True if a fence passes; a feed that is behind holds it up. */
   fencesPass = true;
   surveyed = 0;
@@ -44,10 +47,10 @@ class FakeServer implements Feed {
     return Promise.resolve();
   }
 
-  async survey(): Promise<Map<string, TableWrites>> {
+  async survey(): Promise<Survey> {
     this.surveyed += 1;
     const writes: TableWrites = { byServer: new Map([["s", this.written]]), total: undefined };
-    return this.answers ? new Map([[table, writes]]) : never();
+    return this.answers && this.isCounting ? new Map([[table, Promise.resolve(writes)]]) : never();
   }
 
   close(): Promise<void> {
@@ -237,6 +240,57 @@ test("a feed that does not answer is not proven, and is given up after the heart
   await time.runUntil(60_000);
   expect(lost).toHaveLength(1);
   expect(recorder.frontier.provenTo(table) - before).toBeLessThan(recorderDefaults.tickMs + 1);
+});
+
+test("a source that does not say for long what was written costs no quiet feed", async () => {
+  watch();
+  await time.runUntil(5000);
+  server.isCounting = false;
+  await time.runUntil(5000 + 3 * recorderDefaults.heartbeatMs);
+  expect(lost).toEqual([]);
+  server.answers = false;
+  await time.runUntil(7000 + 5 * recorderDefaults.heartbeatMs);
+  expect(lost.map(({ message }) => message)).toEqual([
+    "heartbeat missed: the server did not answer on the feed's connection",
+  ]);
+});
+
+test("nor does one that says so for a proof, and not again for its recount", async () => {
+  watch();
+  await time.runUntil(5000);
+  server.fences.pass = async () => {
+    server.isCounting = false;
+    return undefined;
+  };
+  server.written = 100;
+  await time.runUntil(5000 + 3 * recorderDefaults.heartbeatMs);
+  expect(server.isCounting).toBe(false);
+  expect(lost).toEqual([]);
+});
+
+test("a table that has been replaced under its name is not proven for now, and its feed lives on", async () => {
+  watch();
+  await time.runUntil(5000);
+  const { pass } = server.fences;
+  server.fences.pass = () =>
+    Promise.reject(new TableReplaced({ id: table, db: "d", name: "t", primaryKey: "id" }));
+  server.written = 100;
+  await time.runUntil(8000);
+  const before = recorder.frontier.provenTo(table);
+  expect(before).toBeLessThan(time.trueMs - 2500);
+  server.fences.pass = pass;
+  await time.runUntil(11_000);
+  expect(lost).toEqual([]);
+  expect(recorder.frontier.provenTo(table)).toBeGreaterThan(time.trueMs - 2500);
+});
+
+test("a clock that nobody judges for long costs no feed", async () => {
+  watch();
+  await time.runUntil(10_500);
+  wall.jump(86_400_000);
+  await time.runUntil(10_500 + 3 * recorderDefaults.heartbeatMs);
+  expect(recorder.frontier.mark()).toBeUndefined();
+  expect(lost).toEqual([]);
 });
 
 test("while a set clock is not judged, nothing is proven; then it goes on, by the log's time or by the clock's", async () => {

@@ -152,7 +152,7 @@ function onSmallDisk(script: string) {
   return running;
 }
 
-test("a disk that fills up: capture stops, says so, and every closed tick is safe", async () => {
+test("a disk that fills up: capture stops, says so, and every stored tick is safe", async () => {
   const main = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
   await stage.query(r.dbCreate("flood"));
   await stage.query(r.db("flood").tableCreate("water"));

@@ -351,6 +351,11 @@ export class Cluster {
     return this.#tableById(tableId).outage.refusals;
   }
 
+  /** Leaves majority reads of a table without an answer, while everything else goes on. */
+  hangMajority(tableId: string, on: boolean): void {
+    this.#tableById(tableId).outage.majorityHangs = on;
+  }
+
   /** Refuses to open feeds on a table, while those that are open go on and reads are answered. */
   refuseFeeds(tableId: string, on: boolean): void {
     this.#tableById(tableId).outage.feedsRefused = on;

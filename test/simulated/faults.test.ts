@@ -335,6 +335,18 @@ test("a reading that is refused, and one that is slow", async () => {
   expect(await ask(system("table_config").count())).toBe('{"t":1,"r":[1]}');
 });
 
+test("a majority read that hangs holds up nothing else, and can be stopped", async () => {
+  cluster.hangMajority(tableId, true);
+  const stopped = client.start(majorityRead.build());
+  const waiting = client.query(majorityRead.build());
+  expect(await nothingFor(60_000, waiting)).toBe(true);
+  expect(await ask(table.count())).toBe('{"t":1,"r":[0]}');
+  expect(await ask(system("stats").count())).toBe('{"t":1,"r":[4]}');
+  expect(await during(client.stop(stopped))).toContain('"r":[]');
+  cluster.hangMajority(tableId, false);
+  expect(await during(waiting)).toBe('{"t":1,"r":[[]]}');
+});
+
 test("a frozen member makes what is gathered from all slow, and nothing else", async () => {
   cluster.freezeMember(6000);
   const gathered = ["table_config", "table_status", "stats"].map((name) =>

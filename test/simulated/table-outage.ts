@@ -18,6 +18,8 @@ export class TableOutage {
   refusals = 0;
   /** Feeds cannot be opened, though reads are answered. */
   feedsRefused = false;
+  /** Majority reads are not answered, though everything else is. */
+  majorityHangs = false;
   /** None of the servers that hold replicas is reached. */
   replicasLost = false;
   readonly #timers: Timers;
@@ -62,7 +64,8 @@ export class TableOutage {
     if (this.scansRefused || this.replicasLost || this.#unavailable())
       throw opFailed(`Cannot perform read: ${NO_PRIMARY}`);
     if (this.noticed) throw opFailed(`Cannot perform read: ${NO_QUORUM_READ}`);
-    if (this.isolated && mode === "majority") throw new NotYet(LOOK_AGAIN_MS);
+    if ((this.isolated || this.majorityHangs) && mode === "majority")
+      throw new NotYet(LOOK_AGAIN_MS);
   }
 
   /** @throws {ReqlError | NotYet} when the table cannot be written now */

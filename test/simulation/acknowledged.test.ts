@@ -110,7 +110,8 @@ describe("an update on the other side of a primary that is cut off", () => {
     vi.spyOn(DeliveryProof.prototype, "prove").mockResolvedValue(true);
     vi.spyOn(FenceChain.prototype, "pass").mockResolvedValue(undefined);
     vi.spyOn(Surveyor.prototype, "survey").mockImplementation(async (_, tables) => {
-      return new Map(tables.map(({ id }) => [id, { byServer: new Map(), total: undefined }]));
+      const nothing = Promise.resolve({ byServer: new Map(), total: undefined });
+      return new Map(tables.map(({ id }) => [id, nothing]));
     });
     expect((await cutAndUpdate()).wrong).not.toEqual([]);
   });

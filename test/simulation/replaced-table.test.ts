@@ -1,15 +1,20 @@
 /**
  * A table with another primary key that has come to the name of one which is captured: what then fails is told from what
- * is wrong with a table.
+ * is wrong with a table, and costs no feed.
  */
-import { beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { readCoverage } from "../../src/repository/coverage-reader.js";
+import { encodeJsonObject } from "../../src/repository/json-object.js";
+import { repositoryName } from "../../src/repository/names.js";
 import type { Channel } from "../../src/rethinkdb/channel.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
+import { FenceChain } from "../../src/rethinkdb/fence.js";
 import { r } from "../../src/rethinkdb/reql.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
 import { type TableReference, TableReplaced } from "../../src/rethinkdb/source.js";
 import { Cluster } from "../simulated/cluster.js";
 import { ProcessLife, SimulatedClock, WallClock } from "./process-life.js";
+import { SmallWorld } from "./small-world.js";
 import { VirtualTime } from "./virtual-time.js";
 import { dial } from "./writer-process.js";
 
@@ -28,6 +33,10 @@ beforeEach(async () => {
   table = { id, db: "test", name: "orders", primaryKey: "id" };
   cluster.write("test", "orders", { put: { id: 1 } });
   await during(source.readCatalog());
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
 });
 
 /** What the work comes to, while time passes. */
@@ -67,4 +76,51 @@ test.each(["rising", "falling"] as const)("it is not walked, %s", async (order) 
     }
   };
   expect(await during(walk())).toBeInstanceOf(TableReplaced);
+});
+
+test("a table that gives its name to another one keeps its feed, though a fence comes before the catalog is read", async () => {
+  const world = new SmallWorld();
+  const description = encodeJsonObject("repository", { id: "small-world", created: 0 });
+  await world.store.put(repositoryName, description);
+  const orders = world.cluster.createTable("test", "orders");
+  world.cluster.createTable("test", "orders_new");
+  const update = (v: number) => {
+    for (let id = 0; id < 100; id += 1) {
+      world.cluster.write("test", v > 1 ? "orders_old" : "orders", { put: { id, v } });
+    }
+  };
+  update(0);
+  const writer = world.startWriter();
+  await world.pass(10_000);
+  const { life } = world.process();
+  const dialled = dial(world.cluster, life);
+  await world.pass(10);
+  const client = new Connection(await dialled);
+  world.cluster.lagFeeds(orders, 50);
+  world.cluster.refuseReading("table_config", true);
+  await world.pass(2000);
+  const fence = vi.spyOn(FenceChain.prototype, "pass");
+  update(1);
+  for (const [from, to] of [
+    ["orders", "orders_old"],
+    ["orders_new", "orders"],
+  ] as const) {
+    void client.value(r.db("test").table!(from).config!().update!({ name: to }));
+    await world.pass(10);
+  }
+  await world.pass(4000);
+  const failures: unknown[] = [];
+  for (const { value } of fence.mock.results) {
+    (value as Promise<unknown>).catch((error: unknown) => failures.push(error));
+  }
+  await world.pass(1);
+  expect(failures).toContainEqual(expect.any(TableReplaced));
+  world.cluster.refuseReading("table_config", false);
+  await world.pass(20_000);
+  update(2);
+  await world.pass(20_000);
+  expect(writer.outcome).toBeUndefined();
+  const { intervals, frontier } = (await readCoverage(world.store)).get(orders)!;
+  expect(intervals.map((interval) => interval.class)).not.toContain("gap");
+  expect(frontier).toBeGreaterThan(world.time.trueMs - 15_000);
 });
