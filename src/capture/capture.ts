@@ -4,25 +4,30 @@
  */
 import { aborted, rejectedOnAbort } from "../abort.js";
 import type { Clock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { ThinkbackError, UnusableObject } from "../errors.js";
 import { type Catalog, catalogAt } from "../repository/catalog.js";
-import { claimEpoch, type Owner } from "../repository/claim.js";
-import type { TableCoverage } from "../repository/coverage.js";
+import { claimEpoch, type LostEnd, type Owner, withoutEnd } from "../repository/claim.js";
+import { damageNow, type TableCoverage } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
-import { type Evidence, listEvidence } from "../repository/evidence.js";
-import { isDisowned, listClaims } from "../repository/log.js";
+import { evidenceNames, isDamageEvidence, readEvidence } from "../repository/evidence.js";
+import { isDisowned, listClaims, openSegment } from "../repository/log.js";
+import type { LogEnd } from "../repository/log-end.js";
+import { isAccountedFor } from "../repository/log-view.js";
 import { LogWriter } from "../repository/log-writer.js";
 import { parseSegmentName } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
 import type { CatalogReading, TableConfig } from "../rethinkdb/catalog-reader.js";
 import { isRefusal } from "../rethinkdb/response.js";
 import { ForeignCluster, type Source, type TableReference } from "../rethinkdb/source.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { beginAgain } from "./begin-again.js";
 import { CatalogFollower, type CatalogObserver } from "./catalog-follower.js";
 import { CatalogTracker } from "./catalog-tracker.js";
 import { compareClocks, followServerClock } from "./compared-clocks.js";
 import { CopyQueue } from "./copy-queue.js";
 import { accessStream, catalogStream } from "./frontier.js";
 import { type ClockNews, checkStartClock, LogClock, type Mislabelled } from "./log-clock.js";
+import { isKept, LogLost, OwnLog } from "./own-log.js";
 import { Recorder, type RecorderOptions } from "./recorder.js";
 import { withoutScratch } from "./selection.js";
 import { RetryingShipper, type ShipperObserver, type Spool, shipSpool } from "./shipper.js";
@@ -36,6 +41,13 @@ import type { PaceChange } from "./tick-pace.js";
 export interface CaptureObserver extends TableObserver, ShipperObserver, CatalogObserver {
   /** Segments that an earlier process had left on the spool are in the repository now. */
   spoolDelivered(segments: number): void;
+  /** Segments on the spool were dropped, because they do not continue the log that is in the repository. */
+  spoolDropped(segments: number): void;
+  /** What this capture has stored is gone from its repository: it begins again behind what is there. */
+  logLost(error: LogLost): void;
+  /** It cannot yet, and tries again. */
+  beginsLater(error: Error): void;
+  beginsAgain(): void;
   /** Memory and spool are full, so reading stops; or there is room again. */
   readingStops(stops: boolean): void;
   /** Ticks are longer or shorter from now on, because the store is slow or fast. */
@@ -68,6 +80,8 @@ export interface CaptureOptions extends RecorderOptions {
   random: () => number;
   /** Take another cluster than the one that the repository knows for its source from now on. */
   acceptCluster: boolean;
+  /** Opens the repository anew, after what was stored there was lost. Rejects while there is none, or another one. */
+  reopen: () => Promise<Repository>;
 }
 
 const evidencePollMs = 15_000;
@@ -101,6 +115,7 @@ export class Capture {
     tracker: CatalogTracker,
     /** As it was when this capture began. */
     private readonly coverage: Map<string, TableCoverage>,
+    private readonly first: CatalogReading,
     repository: Repository,
     observer: CaptureObserver,
   ) {
@@ -118,7 +133,10 @@ export class Capture {
     };
   }
 
-  /** Connects, claims an epoch and captures until the signal aborts; then closes the open tick. */
+  /**
+   * Connects, claims an epoch and captures until the signal aborts; then closes the open tick. If what it has stored is
+   * lost, it does so again, in the next epoch.
+   */
   static async run(
     source: Source,
     repository: Repository,
@@ -127,19 +145,59 @@ export class Capture {
     observer: CaptureObserver,
     signal: AbortSignal,
   ): Promise<void> {
+    let capture = await Capture.begin(source, repository, clock, options, observer);
+    for (;;) {
+      try {
+        await capture.run(signal);
+        return;
+      } catch (error) {
+        if (!(error instanceof LogLost) || signal.aborted) throw error;
+        observer.logLost(error);
+        // Who has begun meanwhile is not shut out.
+        const another = { ...options, takeOver: false };
+        const begin = async (place: Repository) => {
+          const isLost = !(await isKept(place.store, error.end.segment.name));
+          const lost = isLost ? error.end : undefined;
+          return Capture.begin(source, place, clock, another, observer, lost);
+        };
+        const waits = (reason: Error) => observer.beginsLater(reason);
+        capture = await beginAgain({ open: options.reopen, begin, waits }, clock, signal).catch(
+          (failure) => {
+            throw signal.aborted ? error : failure;
+          },
+        );
+        observer.beginsAgain();
+      }
+    }
+  }
+
+  /** @param lost the end of the log, if it is lost: this capture goes on before it */
+  private static async begin(
+    source: Source,
+    repository: Repository,
+    clock: Clock,
+    options: CaptureOptions,
+    observer: CaptureObserver,
+    lost?: LostEnd,
+  ): Promise<Capture> {
     const first = await readFirstCatalog(source);
-    if (options.spool) await deliverSpool(repository, options.spool, observer);
-    const before = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
+    // What waits behind the end that is lost is disowned by the claim.
+    if (options.spool && !lost) await deliverSpool(repository, options.spool, observer);
+    const standing = lost ? withoutEnd(repository.store, lost) : repository.store;
+    const before = await catalogAt(standing, Number.MAX_SAFE_INTEGER);
     recogniseSource(source, first, before, options.acceptCluster);
     const logClock = new LogClock(clock, (news) => observer.clockSet(news));
     await compareClocks(source, logClock);
-    const claim = await claimEpoch(repository, clock, options.owner, options.takeOver, (end) => {
+    const { owner, takeOver } = options;
+    const checkEnd = (end: LogEnd | undefined) => {
       if (!options.trustClock) checkStartClock(clock.now(), logClock.serverClock, end);
-    });
+    };
+    const claim = await claimEpoch(repository, clock, owner, takeOver, checkEnd, lost);
+    if (options.spool && lost) await deliverSpool(repository, options.spool, observer);
     const mislabelled = logClock.continueAfter(claim.last);
     const shipper = new RetryingShipper(
       repository.store,
-      claim.epoch,
+      new OwnLog(repository, claim, clock),
       clock,
       options.random,
       options.spool,
@@ -164,14 +222,15 @@ export class Capture {
       logClock,
       tracker,
       coverage,
+      first,
       repository,
       observer,
     );
     if (mislabelled) capture.noteMislabelled(mislabelled);
-    await capture.run(first, signal);
+    return capture;
   }
 
-  private async run(first: CatalogReading, signal: AbortSignal): Promise<void> {
+  private async run(signal: AbortSignal): Promise<void> {
     const finished = new AbortController();
     const stop = AbortSignal.any([signal, this.ended.signal, finished.signal]);
     const recorderStop = new AbortController();
@@ -181,7 +240,7 @@ export class Capture {
       throw error;
     });
     recording.catch(() => undefined);
-    this.apply(first);
+    this.apply(this.first);
     this.started = true;
     const { source, logClock, clock, recorder } = this;
     const logTime = () => recorder.log.time;
@@ -219,26 +278,33 @@ export class Capture {
     }
   }
 
-  /** Evidence that a fold has found since: the tables are repaired. What was there before, this start repairs. */
+  /** Evidence that maintenance has found since: the tables are opened again. What was there before, this start repairs. */
   private async followEvidence(signal: AbortSignal): Promise<void> {
     const { store } = this.context.repository;
-    const before = await whenRead(() => listEvidence(store), this.clock, signal);
-    const known = new Set(before.map(evidenceId));
+    const known = new Set(await whenRead(() => evidenceNames(store), this.clock, signal));
     while (!signal.aborted) {
       await this.clock.sleep(evidencePollMs, signal).catch(() => undefined);
-      for (const evidence of signal.aborted ? [] : await this.evidence()) {
-        if (known.has(evidenceId(evidence))) continue;
-        known.add(evidenceId(evidence));
-        this.tables
-          .get(evidence.table)
-          ?.capture.suspect(`broken version chain at key ${evidence.key}`);
-      }
+      // The store may fail for a while; then evidence is read later.
+      const names = signal.aborted ? [] : await evidenceNames(store).catch(() => []);
+      const fresh = names.filter((name) => !known.has(name));
+      if (fresh.length > 0) await this.heed(fresh, known).catch(() => undefined);
     }
   }
 
-  /** The store may fail for a while; then evidence is read later. */
-  private async evidence(): Promise<Evidence[]> {
-    return listEvidence(this.context.repository.store).catch(() => []);
+  private async heed(names: string[], known: Set<string>): Promise<void> {
+    const { store } = this.context.repository;
+    let coverage: Map<string, TableCoverage> | undefined;
+    for (const name of names) {
+      const evidence = await readEvidence(store, name);
+      let reason: string | undefined;
+      if (isDamageEvidence(evidence)) {
+        // What was missing may have been put back.
+        coverage ??= await readCoverage(store);
+        reason = damageNow(coverage.get(evidence.table))?.reason;
+      } else reason = `broken version chain at key ${evidence.key}`;
+      known.add(name);
+      if (reason !== undefined) this.tables.get(evidence.table)?.capture.suspect(reason);
+    }
   }
 
   /** Starts and stops tables as the catalog says. */
@@ -342,13 +408,28 @@ async function deliverSpool(
   spool: Spool,
   observer: CaptureObserver,
 ): Promise<void> {
-  const claims = await listClaims(repository.store);
-  const disowned = (name: string) => {
+  const { store } = repository;
+  const claims = await listClaims(store);
+  const isUseless = async (name: string) => {
     const segment = parseSegmentName(name);
-    return !segment || isDisowned(segment, claims);
+    if (!segment || isDisowned(segment, claims)) return true;
+    return !(await isContinued(store, spool.store, name));
   };
-  const delivered = await shipSpool(repository.store, spool.store, disowned);
+  const { delivered, dropped } = await shipSpool(store, spool.store, isUseless);
   if (delivered > 0) observer.spoolDelivered(delivered);
+  if (dropped > 0) observer.spoolDropped(dropped);
+}
+
+/** True if the log has what a segment on the spool follows. */
+async function isContinued(store: ObjectStore, spool: ObjectStore, name: string): Promise<boolean> {
+  try {
+    const { previous } = (await openSegment(spool, name)).index.footer;
+    return previous === null || (await isAccountedFor(store, previous.name));
+  } catch (error) {
+    // What cannot be read is delivered as it is: the log then names what is damaged.
+    if (error instanceof UnusableObject) return true;
+    throw error;
+  }
 }
 
 /**
@@ -387,10 +468,6 @@ async function whenRead<T>(
     }
   }
   return [];
-}
-
-function evidenceId({ table, at, sequence }: Evidence): string {
-  return `${table} ${at} ${sequence}`;
 }
 
 function reference({ id, db, name, primary_key: primaryKey }: TableConfig): TableReference {

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { Capture, type CaptureObserver } from "../capture/capture.js";
 import { type Chosen, idlePatterns } from "../capture/idle-patterns.js";
 import type { ClockNews } from "../capture/log-clock.js";
+import type { LogLost } from "../capture/own-log.js";
 import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import type { PaceChange } from "../capture/tick-pace.js";
@@ -10,7 +11,14 @@ import { ThinkbackError } from "../errors.js";
 import { type CronTimes, parseCron, parseFoldSchedule } from "../fold/schedule.js";
 import { durationMs } from "../instant.js";
 import { parseKeep } from "../repository/keep-policy.js";
-import { directoryAt, openOrCreateRepository, storeAt } from "../repository/repository.js";
+import {
+  directoryAt,
+  openOrCreateRepository,
+  openRepository,
+  type Repository,
+  type RepositoryDescription,
+  storeAt,
+} from "../repository/repository.js";
 import { parseAddress } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { TableConfig } from "../rethinkdb/catalog-reader.js";
@@ -87,7 +95,12 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     );
     const ended = new AbortController();
     const ending = AbortSignal.any([stop, ended.signal]);
-    const goingOn = goingOnBeside(args, beside, log, ending);
+    // What is on its way to its place would look like leftovers; and another repository is not ours to maintain.
+    const check = async () => {
+      if (observer.isLost) throw new Error("the log was lost, and the capture has not gone on yet");
+      await openSame(args.repo, repository.description);
+    };
+    const goingOn = goingOnBeside(args, beside, check, log, ending);
     const measures = logOwnMeasures(systemClock, log, ending);
     await Capture.run(
       source,
@@ -108,6 +121,8 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
         spool:
           spoolBytesMax === undefined ? undefined : { store: spool(), bytesMax: spoolBytesMax },
         random: Math.random,
+        // A store of its own: what the one before knew of the directory is not so any more.
+        reopen: () => openSame(args.repo, repository.description),
       },
       observer,
       stop,
@@ -190,18 +205,30 @@ function besideOptions(args: RunArguments): { everyMs: number; times: CronTimes 
 function goingOnBeside(
   args: RunArguments,
   { everyMs, times }: ReturnType<typeof besideOptions>,
+  check: () => Promise<void>,
   log: Log,
   signal: AbortSignal,
 ): Promise<unknown> {
   const { drillTarget, repo } = args;
   const tasks: Promise<void>[] = [];
   if (args.fold && !args.once) {
-    tasks.push(maintainBeside(args, everyMs, systemClock, log, signal));
+    tasks.push(maintainBeside(args, everyMs, check, systemClock, log, signal));
   }
   if (times && !args.once) {
     tasks.push(drillBeside({ repo, drillTarget, times }, systemClock, log, signal));
   }
   return Promise.all(tasks);
+}
+
+/** Opens the repository anew; throws if there is none any more, or another one. */
+async function openSame(location: string, { id }: RepositoryDescription): Promise<Repository> {
+  const repository = await openRepository(storeAt(location));
+  if (repository.description.id === id) return repository;
+  throw new ThinkbackError(
+    "repository",
+    `${location} holds another repository, ${repository.description.id}; ours is ${id}`,
+    { hint: "put ours back in its place, or stop this capture" },
+  );
 }
 
 /** The bound of the spool; undefined without one. */
@@ -219,6 +246,8 @@ function spoolBytesMaxOf({ spool, spoolLimit }: RunArguments): number | undefine
 class RunObserver implements CaptureObserver {
   private readonly progress = new ProgressLines();
   private readonly copies = new Map<string, { documents: number; bytes: number }>();
+  /** The log was lost, and the capture has not gone on yet. */
+  isLost = false;
 
   constructor(private readonly log: Log) {}
 
@@ -336,6 +365,33 @@ class RunObserver implements CaptureObserver {
 
   spoolDelivered(segments: number): void {
     this.log.info({ segments }, "what the spool still held is in the repository");
+  }
+
+  spoolDropped(segments: number): void {
+    this.progress.clear();
+    this.log.warn(
+      { segments },
+      "what the spool still held does not continue the log that is in the repository, and was dropped: it is a gap, which is repaired",
+    );
+  }
+
+  logLost({ end }: LogLost): void {
+    this.isLost = true;
+    this.progress.clear();
+    this.log.error(
+      { missing: end.segment.name },
+      "WHAT THIS CAPTURE HAD STORED IS GONE FROM ITS REPOSITORY: an older copy was put in its place, or objects were deleted. As soon as nothing moves there any more, it goes on behind what is left, and compares every table with it; what lies between is a gap",
+    );
+  }
+
+  beginsAgain(): void {
+    this.isLost = false;
+    this.log.warn("the capture goes on in its repository, behind what is left of the log");
+  }
+
+  beginsLater(error: Error): void {
+    this.progress.clear();
+    this.log.error({ error: error.message }, "the capture cannot go on yet; it tries again");
   }
 
   copiedInAll() {

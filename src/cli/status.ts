@@ -33,7 +33,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   const status = await secondLook(() => readStatus(repository));
   const rows = status.tables.map((table) => [
     table.name,
-    table.state,
+    table.damagedSince === undefined ? table.state : `${table.state}, DAMAGED`,
     documentsText(table),
     formatBytes(table.logBytes),
     formatOptionalInstant(table.firstRestorable),
@@ -56,6 +56,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   const idle = idlePatterns(status.chosen, namesOf(status));
   for (const pattern of idle) output.line(idleText(pattern));
   printSystem(status, output);
+  printDamaged(status, output);
   printUnproven(status, output);
   printDrills(status, output);
   printCoverage(status, output);
@@ -91,6 +92,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
       firstRestorable: isoOrNull(table.firstRestorable),
       lastRestorable: isoOrNull(table.lastRestorable),
       provenTo: isoOrNull(table.provenTo),
+      damagedSince: isoOrNull(table.damagedSince),
       lastProven: table.lastProven ? isoProof(table.lastProven) : null,
       failedDrill: table.failedDrill ? drillResult(table.failedDrill) : null,
       late: lateResult(table.late),
@@ -120,6 +122,17 @@ function intervalResult({ from, to, kept, ...interval }: CoverageInterval): obje
 
 function lateResult({ last, ...late }: LateSummary): object {
   return { ...late, last: isoOrNull(last) };
+}
+
+/** Tables that are captured, and of which nothing new can be restored. */
+function printDamaged({ tables }: RepositoryStatus, output: Output): void {
+  for (const { name, damagedSince, intervals } of tables) {
+    if (damagedSince === undefined) continue;
+    output.line(
+      `${name}: NOTHING SINCE ${formatInstant(damagedSince)} CAN BE RESTORED: ${intervals.at(-1)?.reason ?? ""}. ` +
+        "That ends when it is put back, or when the table is copied anew: a running capture does so as soon as maintenance has found this",
+    );
+  }
 }
 
 /** Tables that are watched, and of which nothing has been proven for a while. */

@@ -44,12 +44,12 @@ export async function openRepository(store: ObjectStore): Promise<Repository> {
       { hint: "check --repo; `thinkback run` makes a repository in an empty or new directory" },
     );
   }
-  const description = await readJsonObject<RepositoryDescription>(
-    store,
-    repositoryName,
-    "repository",
-  );
-  return { store, description };
+  return { store, description: await readDescription(store) };
+}
+
+/** Throws, naming it, if repository.json is missing or damaged. */
+export function readDescription(store: ObjectStore): Promise<RepositoryDescription> {
+  return readJsonObject<RepositoryDescription>(store, repositoryName, "repository");
 }
 
 /** Opens the repository at `store`, making one first if the store is empty. */
