@@ -6,31 +6,32 @@ import { aborted, rejectedOnAbort } from "../abort.js";
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { type Catalog, catalogAt } from "../repository/catalog.js";
-import { claimEpoch, type Owner } from "../repository/claim.js";
-import type { TableCoverage } from "../repository/coverage.js";
+import { claimEpoch, type LostEnd, type Owner, withoutEnd } from "../repository/claim.js";
+import { damageNow, type TableCoverage } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
-import type { Evidence } from "../repository/evidence.js";
-import { isDisowned, listClaims } from "../repository/log.js";
+import { type DamageEvidence, type Evidence, isDamageEvidence } from "../repository/evidence.js";
+import type { LogEnd } from "../repository/log-end.js";
 import { LogWriter } from "../repository/log-writer.js";
-import { parseSegmentName } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
 import {
   type CatalogReading,
   type TableConfig,
   untoldTables,
 } from "../rethinkdb/catalog-reader.js";
-import { isRefusal } from "../rethinkdb/response.js";
-import { ForeignCluster, type Source, type TableReference } from "../rethinkdb/source.js";
+import type { Source, TableReference } from "../rethinkdb/source.js";
+import { beginAgain } from "./begin-again.js";
 import { CatalogFollower, type CatalogObserver } from "./catalog-follower.js";
 import { CatalogTracker } from "./catalog-tracker.js";
 import { compareClocks, followServerClock } from "./compared-clocks.js";
 import { CopyQueue } from "./copy-queue.js";
 import { followEvidence } from "./evidence-follower.js";
+import { readFirstCatalog, recogniseSource } from "./first-catalog.js";
 import { accessStream, catalogStream } from "./frontier.js";
+import { deliverSpool, type SpoolObserver } from "./left-spool.js";
 import { type ClockNews, checkStartClock, LogClock, type Mislabelled } from "./log-clock.js";
+import { isKept, LogLost, OwnLog } from "./own-log.js";
 import { Recorder, type RecorderOptions } from "./recorder.js";
-import { withoutScratch } from "./selection.js";
-import { RetryingShipper, type ShipperObserver, type Spool, shipSpool } from "./shipper.js";
+import { RetryingShipper, type ShipperObserver, type Spool } from "./shipper.js";
 import {
   TableCapture,
   type TableCaptureContext,
@@ -39,9 +40,16 @@ import {
 import type { PaceChange } from "./tick-pace.js";
 import { reference, UnreachableTables } from "./unreachable-tables.js";
 
-export interface CaptureObserver extends TableObserver, ShipperObserver, CatalogObserver {
-  /** Segments that an earlier process had left on the spool are in the repository now. */
-  spoolDelivered(segments: number): void;
+export interface CaptureObserver
+  extends TableObserver,
+    ShipperObserver,
+    CatalogObserver,
+    SpoolObserver {
+  /** What this capture has stored is gone from its repository: it begins again behind what is there. */
+  logLost(error: LogLost): void;
+  /** It cannot yet, and tries again. */
+  beginsLater(error: Error): void;
+  beginsAgain(): void;
   /** Memory and spool are full, so reading stops; or there is room again. */
   readingStops(stops: boolean): void;
   /** Ticks are longer or shorter from now on, because the store is slow or fast. */
@@ -74,6 +82,8 @@ export interface CaptureOptions extends RecorderOptions {
   random: () => number;
   /** Take another cluster than the one that the repository knows for its source from now on. */
   acceptCluster: boolean;
+  /** Opens the repository anew, after what was stored there was lost. Rejects while there is none, or another one. */
+  reopen: () => Promise<Repository>;
 }
 
 interface RunningTable {
@@ -108,6 +118,7 @@ export class Capture {
     /** As they were when this capture began. */
     private readonly coverage: Map<string, TableCoverage>,
     private readonly written: Catalog,
+    private readonly first: CatalogReading,
     repository: Repository,
     observer: CaptureObserver,
   ) {
@@ -127,7 +138,10 @@ export class Capture {
     };
   }
 
-  /** Connects, claims an epoch and captures until the signal aborts; then closes the open tick. */
+  /**
+   * Connects, claims an epoch and captures until the signal aborts; then closes the open tick. If what it has stored is
+   * lost, it does so again, in the next epoch.
+   */
   static async run(
     source: Source,
     repository: Repository,
@@ -136,19 +150,59 @@ export class Capture {
     observer: CaptureObserver,
     signal: AbortSignal,
   ): Promise<void> {
+    let capture = await Capture.begin(source, repository, clock, options, observer);
+    for (;;) {
+      try {
+        await capture.run(signal);
+        return;
+      } catch (error) {
+        if (!(error instanceof LogLost) || signal.aborted) throw error;
+        observer.logLost(error);
+        // Who has begun meanwhile is not shut out.
+        const another = { ...options, takeOver: false };
+        const begin = async (place: Repository) => {
+          const isLost = !(await isKept(place.store, error.end.segment.name));
+          const lost = isLost ? error.end : undefined;
+          return Capture.begin(source, place, clock, another, observer, lost);
+        };
+        const waits = (reason: Error) => observer.beginsLater(reason);
+        capture = await beginAgain({ open: options.reopen, begin, waits }, clock, signal).catch(
+          (failure) => {
+            throw signal.aborted ? error : failure;
+          },
+        );
+        observer.beginsAgain();
+      }
+    }
+  }
+
+  /** @param lost the end of the log, if it is lost: this capture goes on before it */
+  private static async begin(
+    source: Source,
+    repository: Repository,
+    clock: Clock,
+    options: CaptureOptions,
+    observer: CaptureObserver,
+    lost?: LostEnd,
+  ): Promise<Capture> {
     const first = await readFirstCatalog(source);
-    if (options.spool) await deliverSpool(repository, options.spool, observer);
-    const before = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
+    // What waits behind the end that is lost is disowned by the claim.
+    if (options.spool && !lost) await deliverSpool(repository, options.spool, observer);
+    const standing = lost ? withoutEnd(repository.store, lost) : repository.store;
+    const before = await catalogAt(standing, Number.MAX_SAFE_INTEGER);
     recogniseSource(source, first, before, options.acceptCluster);
     const logClock = new LogClock(clock, (news) => observer.clockSet(news));
     await compareClocks(source, logClock);
-    const claim = await claimEpoch(repository, clock, options.owner, options.takeOver, (end) => {
+    const { owner, takeOver } = options;
+    const checkEnd = (end: LogEnd | undefined) => {
       if (!options.trustClock) checkStartClock(clock.now(), logClock.serverClock, end);
-    });
+    };
+    const claim = await claimEpoch(repository, clock, owner, takeOver, checkEnd, lost);
+    if (options.spool && lost) await deliverSpool(repository, options.spool, observer);
     const mislabelled = logClock.continueAfter(claim.last);
     const shipper = new RetryingShipper(
       repository.store,
-      claim.epoch,
+      new OwnLog(repository, claim, clock),
       clock,
       options.random,
       options.spool,
@@ -174,14 +228,15 @@ export class Capture {
       tracker,
       coverage,
       written,
+      first,
       repository,
       observer,
     );
     if (mislabelled) capture.noteMislabelled(mislabelled);
-    await capture.run(first, signal);
+    return capture;
   }
 
-  private async run(first: CatalogReading, signal: AbortSignal): Promise<void> {
+  private async run(signal: AbortSignal): Promise<void> {
     const finished = new AbortController();
     const stop = AbortSignal.any([signal, this.ended.signal, finished.signal]);
     const recorderStop = new AbortController();
@@ -191,15 +246,13 @@ export class Capture {
       throw error;
     });
     recording.catch(() => undefined);
-    this.apply(first);
+    this.apply(this.first);
     this.started = true;
     const { source, logClock, clock, recorder } = this;
     const logTime = () => recorder.log.time;
     const onMislabelled = (labels: Mislabelled) => this.noteMislabelled(labels);
     const clocks = { source, logClock, clock, logTime, onMislabelled };
-    const suspect = (of: Evidence) => {
-      this.tables.get(of.table)?.capture.suspect(`broken version chain at key ${of.key}`);
-    };
+    const heed = (evidence: Evidence | DamageEvidence) => this.heed(evidence);
     const complete = this.untilComplete(stop);
     try {
       await Promise.race([
@@ -207,7 +260,7 @@ export class Capture {
         Promise.all([
           this.follower.run(stop),
           followServerClock(clocks, stop),
-          followEvidence(this.context.repository.store, clock, suspect, stop),
+          followEvidence(this.context.repository.store, clock, heed, stop),
         ]).then(() => complete),
         complete,
         rejectedOnAbort(this.ended.signal),
@@ -230,6 +283,19 @@ export class Capture {
     for (const stream of this.known) {
       this.recorder.frontier.record(stream, { state: "late", since, to, lateMs });
     }
+  }
+
+  /** The table is opened again, unless what was missing has been put back. */
+  private async heed(evidence: Evidence | DamageEvidence): Promise<void> {
+    const capture = this.tables.get(evidence.table)?.capture;
+    if (!capture) return;
+    if (!isDamageEvidence(evidence)) {
+      capture.suspect(`broken version chain at key ${evidence.key}`);
+      return;
+    }
+    const coverage = await readCoverage(this.context.repository.store);
+    const reason = damageNow(coverage.get(evidence.table))?.reason;
+    if (reason !== undefined) capture.suspect(reason);
   }
 
   /** Starts and stops tables as the catalog says. */
@@ -330,57 +396,4 @@ export class Capture {
       defect === undefined ? [] : [[`${table.db}.${table.name}`, defect]],
     );
   }
-}
-
-async function readFirstCatalog(source: Source): Promise<CatalogReading> {
-  try {
-    return withoutScratch(await source.readCatalog());
-  } catch (error) {
-    if (!isRefusal(error)) throw error;
-    throw new ThinkbackError(
-      "source",
-      `the catalog of ${source.location} cannot be read: ${error.message}`,
-      {
-        hint: 'grant the user r.db("rethinkdb").grant(user, {read: true})',
-        cause: error,
-      },
-    );
-  }
-}
-
-/** What an earlier process could not deliver goes first, so that the new epoch continues it. */
-async function deliverSpool(
-  repository: Repository,
-  spool: Spool,
-  observer: CaptureObserver,
-): Promise<void> {
-  const claims = await listClaims(repository.store);
-  const disowned = (name: string) => {
-    const segment = parseSegmentName(name);
-    return !segment || isDisowned(segment, claims);
-  };
-  const delivered = await shipSpool(repository.store, spool.store, disowned);
-  if (delivered > 0) observer.spoolDelivered(delivered);
-}
-
-/**
- * A repository keeps one source's history: another cluster's tables would make all of its tables seem dropped. A
- * cluster is known by the servers that it ever had, and by its databases and tables.
- */
-function recogniseSource(
-  source: Source,
-  { servers, structure }: CatalogReading,
-  written: Catalog,
-  accept: boolean,
-): void {
-  const ids = [...servers.map(({ id }) => id), ...structure.map(({ key }) => key[1]!)];
-  const known = new Set(
-    [...written.servers(), ...written.databases(), ...written.tables()].map(({ id }) => id),
-  );
-  const isForeign = known.size > 0 && !ids.some((id) => known.has(id));
-  if (isForeign && !accept) {
-    const { message, hint = "" } = new ForeignCluster(source.location);
-    throw new ThinkbackError("repository", message, { hint });
-  }
-  source.recognise(isForeign ? ids : [...known, ...ids]);
 }

@@ -1,6 +1,12 @@
-/** Follows what folds find: evidence that a change of a table was missed. */
+/** Follows what maintenance finds: evidence that a change of a table was missed, or that a table is damaged. */
 import type { Clock } from "../clock.js";
-import { type Evidence, listReadableEvidence } from "../repository/evidence.js";
+import { UnusableObject } from "../errors.js";
+import {
+  type DamageEvidence,
+  type Evidence,
+  evidenceNames,
+  readEvidence,
+} from "../repository/evidence.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
 const pollMs = 15_000;
@@ -12,22 +18,33 @@ const pollMs = 15_000;
 export async function followEvidence(
   store: ObjectStore,
   clock: Clock,
-  onFound: (evidence: Evidence) => void,
+  onFound: (evidence: Evidence | DamageEvidence) => Promise<void>,
   signal: AbortSignal,
 ): Promise<void> {
   let known: Set<string> | undefined;
   while (!signal.aborted) {
     // The store may fail for a while; then evidence is read later.
-    const read = await listReadableEvidence(store).catch(() => undefined);
+    const names = await evidenceNames(store).catch(() => undefined);
     if (signal.aborted) return;
-    for (const evidence of read ?? []) {
-      if (known && !known.has(idOf(evidence))) onFound(evidence);
+    if (names && !known) known = new Set(names);
+    for (const name of names ?? []) {
+      if (!known!.has(name) && (await isTold(store, name, onFound))) known!.add(name);
+      if (signal.aborted) return;
     }
-    if (read) known = new Set([...(known ?? []), ...read.map(idOf)]);
     await clock.sleep(pollMs, signal).catch(() => undefined);
   }
 }
 
-function idOf({ table, at, sequence }: Evidence): string {
-  return `${table} ${at} ${sequence}`;
+/** False if the store fails: then it is tried again. */
+async function isTold(
+  store: ObjectStore,
+  name: string,
+  onFound: (evidence: Evidence | DamageEvidence) => Promise<void>,
+): Promise<boolean> {
+  try {
+    await onFound(await readEvidence(store, name));
+    return true;
+  } catch (error) {
+    return error instanceof UnusableObject;
+  }
 }

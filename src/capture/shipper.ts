@@ -5,20 +5,20 @@
  * A store that is full, or may not be written, fails until somebody mends it, which may take days. So segments wait for
  * that on a spool only; without one the capture ends, and says why.
  *
- * Invariant: a segment is put only while no later epoch is claimed, and only after the one before it. Break it and a
- * writer that was shut out goes on, or the log has a gap that looks like damage.
+ * Invariant: a segment is put only after the one before it, and only while the log may be written to, see OwnLog. Break
+ * it and a writer that was shut out goes on, or the log has a gap that looks like damage.
  */
 import type { Clock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { Shipper } from "../repository/log-writer.js";
-import { writerName } from "../repository/names.js";
 import {
+  getIfThere,
   ObjectExists,
-  ObjectMissing,
   type ObjectStore,
   StoreForbidden,
   StoreFull,
 } from "../storage/object-store.js";
+import { NotThere, type OwnLog } from "./own-log.js";
 
 export interface ShipperObserver {
   /** The store has begun to fail. */
@@ -58,7 +58,7 @@ export class RetryingShipper implements Shipper {
 
   constructor(
     private readonly store: ObjectStore,
-    private readonly epoch: number,
+    private readonly log: Pick<OwnLog, "check" | "note">,
     private readonly clock: Clock,
     private readonly random: () => number,
     private readonly spool: Spool | undefined,
@@ -104,8 +104,11 @@ export class RetryingShipper implements Shipper {
   private async deliver(segment: Waiting): Promise<void> {
     let pauseMs = retryFirstMs;
     let failingSince: number | undefined;
+    let elsewhere: string | undefined;
     const fails = (error: Error) => {
-      if (failingSince === undefined) this.observer.storeFails(error);
+      const isNews = error instanceof NotThere && error.message !== elsewhere;
+      if (failingSince === undefined || isNews) this.observer.storeFails(error);
+      if (isNews) elsewhere = error.message;
       failingSince ??= this.clock.monotonicMs();
       this.failing = true;
     };
@@ -120,8 +123,9 @@ export class RetryingShipper implements Shipper {
         if (!answered.signal.aborted) this.end(error);
       });
       try {
-        await this.refuseIfFenced();
+        await this.log.check(failingSince !== undefined);
         await this.put(segment);
+        this.log.note(segment.name);
         await this.unspool(segment);
         if (failingSince !== undefined) {
           this.failing = false;
@@ -154,17 +158,6 @@ export class RetryingShipper implements Shipper {
       `${name} is gone from the spool, and was not delivered`,
       {
         hint: "start again: what it held is a hole, which is repaired",
-      },
-    );
-  }
-
-  private async refuseIfFenced(): Promise<void> {
-    if ((await this.store.size(writerName(this.epoch + 1))) === undefined) return;
-    throw new ThinkbackError(
-      "fenced",
-      "another writer has taken over this repository; capture stops",
-      {
-        hint: "nothing is lost that it does not repair; run only one capture for a repository",
       },
     );
   }
@@ -209,16 +202,6 @@ export class RetryingShipper implements Shipper {
   }
 }
 
-/** The object's bytes; undefined if there is none. */
-async function getIfThere(store: ObjectStore, name: string): Promise<Buffer | undefined> {
-  try {
-    return await store.get(name);
-  } catch (error) {
-    if (error instanceof ObjectMissing) return undefined;
-    throw error;
-  }
-}
-
 /** Puts an object that may be there already because the reply to an earlier try was lost. */
 export async function putOnce(store: ObjectStore, name: string, bytes: Buffer): Promise<void> {
   try {
@@ -250,25 +233,28 @@ function explained(error: Error): Error {
 
 /**
  * Takes what an earlier process left on the spool to the repository; before an epoch is claimed, so that the new epoch
- * continues it. What a later writer has disowned meanwhile is dropped.
- * @returns the number of segments delivered
+ * continues it.
+ * @param isUseless true for what is dropped: a later writer has disowned it, or what it follows is lost
  */
 export async function shipSpool(
   store: ObjectStore,
   spool: ObjectStore,
-  disowned: (name: string) => boolean,
-): Promise<number> {
+  isUseless: (name: string) => Promise<boolean>,
+): Promise<{ delivered: number; dropped: number }> {
   let delivered = 0;
+  let dropped = 0;
   const names: string[] = [];
   for await (const { name } of spool.list("log/")) names.push(name);
   for (const name of names) {
     // What is gone by now has been delivered by its own writer, which still runs.
-    const bytes = disowned(name) ? undefined : await getIfThere(spool, name);
-    if (bytes) {
+    const bytes = await getIfThere(spool, name);
+    if (bytes && (await isUseless(name))) {
+      dropped += 1;
+    } else if (bytes) {
       await putOnce(store, name, bytes);
       delivered += 1;
     }
     await spool.delete(name);
   }
-  return delivered;
+  return { delivered, dropped };
 }

@@ -19,10 +19,14 @@ const dayMs = 86_400_000;
 
 const program = fileURLToPath(new URL("./main.js", import.meta.url));
 
-/** Runs rounds of maintenance until the signal aborts. What a round that fails leaves undone, the next one finds. */
+/**
+ * Runs rounds of maintenance until the signal aborts. What a round that fails leaves undone, the next one finds.
+ * @param check throws if the repository must be left alone now
+ */
 export async function maintainBeside(
   args: MaintainArguments,
   everyMs: number,
+  check: () => Promise<void>,
   clock: Clock,
   log: Log,
   signal: AbortSignal,
@@ -31,6 +35,7 @@ export async function maintainBeside(
     await clock.sleep(everyMs, signal).catch(() => undefined);
     if (signal.aborted) return;
     try {
+      await check();
       const done = await runBeside(["maintain", ...optionsOf(args)], signal);
       log.info(done, "the repository was maintained");
     } catch (error) {

@@ -59,7 +59,7 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
   const due = decide(args, load, now);
   const began = performance.now();
   const graceMs = args.delete ? durationOption("--grace", args.grace) : undefined;
-  const { log, tables, deleted, full } = await withThreads((compressor) =>
+  const { log, tables, damaged, deleted, full } = await withThreads((compressor) =>
     maintain(
       repository,
       {
@@ -83,6 +83,8 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
   const bytesDeleted = deleted.reduce((sum, { size }) => sum + size, 0);
   output.line(`bases: ${due.reason}; ${formatCount(folded.length)} made`);
   if (breaks > 0) output.line(`${formatCount(breaks)} BROKEN CHAINS: evidence is stored`);
+  if (damaged > 0)
+    output.line(`${formatCount(damaged)} DAMAGED: a running capture copies them anew`);
   output.line(logLine(log));
   output.line(`${formatCount(deleted.length)} objects, ${formatBytes(bytesDeleted)}, deleted`);
   output.result({
@@ -91,6 +93,7 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
     estimatedRestoreSeconds: estimateMs / 1000,
     bases: folded.length,
     breaks,
+    damaged,
     log,
     deleted: { objects: deleted.length, bytes: bytesDeleted },
     seconds,

@@ -33,7 +33,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   const status = await secondLook(() => readStatus(repository));
   const rows = status.tables.map((table) => [
     table.name,
-    table.state,
+    table.damagedSince === undefined ? table.state : `${table.state}, DAMAGED`,
     documentsText(table),
     formatBytes(table.logBytes),
     formatOptionalInstant(table.firstRestorable),
@@ -57,6 +57,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   for (const pattern of idle) output.line(idleText(pattern));
   printStopped(status, output);
   printSystem(status, output);
+  printDamaged(status, output);
   printUnproven(status, output);
   printDrills(status, output);
   printCoverage(status, output);
@@ -95,6 +96,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
         ? { ...table.stopped, since: formatInstant(table.stopped.since) }
         : null,
       provenTo: isoOrNull(table.provenTo),
+      damagedSince: isoOrNull(table.damagedSince),
       lastProven: table.lastProven ? isoProof(table.lastProven) : null,
       failedDrill: table.failedDrill ? drillResult(table.failedDrill) : null,
       late: lateResult(table.late),
@@ -138,6 +140,17 @@ function printStopped({ tables }: RepositoryStatus, output: Output): void {
     output.line(
       `THE CAPTURE OF ${name} IS STOPPED since ${formatInstant(stopped.since)} by a defect: ${stopped.reason}; ` +
         `${upTo} until it is captured again${now}`,
+    );
+  }
+}
+
+/** Tables that are captured, and of which nothing new can be restored. */
+function printDamaged({ tables }: RepositoryStatus, output: Output): void {
+  for (const { name, damagedSince, intervals } of tables) {
+    if (damagedSince === undefined) continue;
+    output.line(
+      `${name}: NOTHING SINCE ${formatInstant(damagedSince)} CAN BE RESTORED: ${intervals.at(-1)?.reason ?? ""}. ` +
+        "That ends when it is put back, or when the table is copied anew: a running capture does so as soon as maintenance has found this",
     );
   }
 }

@@ -55,6 +55,8 @@ export interface ExpiryPlan {
   before: Expiry | undefined;
   /** Tables that nobody watches any more, and of which nothing is kept. */
   givenUp: string[];
+  /** Of every table, as it was found. */
+  coverage: Map<string, TableCoverage>;
 }
 
 /** The first instant that has to stay restorable; undefined if all of them have. */
@@ -120,7 +122,7 @@ export async function planExpiry(
   for (const table of tables) table.fromThen = then.get(table.table)?.intervals.at(0)?.from;
   refuseLosses(coverage, then, next, options.pins);
   const expiry = isNew(next, view.expiry, tables) ? next : undefined;
-  return { tables, expiry, before: view.expiry, givenUp };
+  return { tables, expiry, before: view.expiry, givenUp, coverage };
 }
 
 /** True if something that is wanted lies in a damaged stretch before `begin`: it may be put back, or made anew. */

@@ -6,7 +6,9 @@ import type { Clock } from "../clock.js";
 import type { Instant } from "../instant.js";
 import { renewBundle } from "../repository/bundle-writer.js";
 import type { Owner } from "../repository/claim.js";
+import { damageNow, type TableCoverage } from "../repository/coverage.js";
 import { readAllCoverage } from "../repository/coverage-reader.js";
+import { putEvidence } from "../repository/evidence.js";
 import type { FrameCompressor } from "../repository/frame-compressor.js";
 import { type KeepTier, parseKeep, pinsOnlyMs, resolutionAt } from "../repository/keep-policy.js";
 import { withLease } from "../repository/lease.js";
@@ -14,7 +16,7 @@ import { listPins, type Pin } from "../repository/pins.js";
 import { forgetReaders, liveReaders } from "../repository/readers.js";
 import type { Repository } from "../repository/repository.js";
 import { readSettings } from "../repository/settings.js";
-import { type StoredObject, StoreFull } from "../storage/object-store.js";
+import { type ObjectStore, type StoredObject, StoreFull } from "../storage/object-store.js";
 import { urgentStore } from "../storage/urgent-store.js";
 import { type ExpiryPlan, firstWanted, planExpiry, publishExpiry } from "./expire.js";
 import { type FoldedTable, type FoldOptions, fold } from "./fold.js";
@@ -57,6 +59,8 @@ export interface Maintained {
   log: FoldedLog;
   tables: FoldedTable[];
   expiry: ExpiryPlan | undefined;
+  /** Tables found that no restore to what they are now is possible of, and that no evidence told of yet. */
+  damaged: number;
   deleted: StoredObject[];
   /** That the store was full, so that not everything was folded; what could make room was done nevertheless. */
   full: StoreFull | undefined;
@@ -100,11 +104,13 @@ export function maintain(
         )
       : [];
     let expiry: ExpiryPlan | undefined;
+    let damaged = 0;
     if (options.expires) {
       observer.phase("expiry");
       const first = { unique: `${unique}x`, onRows, signal, compressor };
       await room.unlessFull(foldFirstBases(repository, policy, first), undefined);
       expiry = await planExpiry(repository, { ...policy, now: clock.now() });
+      damaged = await room.unlessFull(noteDamage(store, expiry.coverage), 0);
       // That it can be renewed proves that nobody else maintains.
       await lease.renew();
       signal.throwIfAborted();
@@ -120,8 +126,29 @@ export function maintain(
       await store.keepRoom?.();
     }
     await room.unlessFull(renewBundle(repository, { at: clock.now(), signal }), undefined);
-    return { aged: policy.aged, log, tables, expiry, deleted, full: room.full };
+    return { aged: policy.aged, log, tables, expiry, damaged, deleted, full: room.full };
   });
+}
+
+/**
+ * Writes down of which tables the newest instants are damaged: a capture that runs copies them anew. No fold can help,
+ * because none leads over what is missing.
+ */
+async function noteDamage(
+  store: ObjectStore,
+  planned: Map<string, TableCoverage>,
+): Promise<number> {
+  if (![...planned.values()].some(damageNow)) return 0;
+  let noted = 0;
+  // Looked at anew: the plan's listing may lack the base of a copy that has just come to its end.
+  for (const of of (await readAllCoverage(store)).tables.values()) {
+    const damage = damageNow(of);
+    if (!damage) continue;
+    const { from, reason = "" } = damage;
+    const evidence = { table: of.table, at: from, sequence: 0 as const, reason };
+    if (await putEvidence(store, evidence)) noted += 1;
+  }
+  return noted;
 }
 
 const nothingFolded: FoldedLog = {

@@ -5,7 +5,12 @@ import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import { directoryAt, openOrCreateRepository, storeAt } from "../repository/repository.js";
+import {
+  directoryAt,
+  openOrCreateRepository,
+  openSame,
+  storeAt,
+} from "../repository/repository.js";
 import { formatAddress, parseAddress } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import { dialer } from "../rethinkdb/channel.js";
@@ -65,6 +70,13 @@ export type CaptureEvent =
   | { kind: "storeIsBack"; waitedMs: number }
   /** Segments that an earlier capture had left on the spool are in the repository. */
   | { kind: "spoolDelivered"; segments: number }
+  /** Segments on the spool were dropped: they do not continue the log that is in the repository. */
+  | { kind: "spoolDropped"; segments: number }
+  /** What this capture had stored is gone from its repository; it begins again behind what is left. */
+  | { kind: "logLost"; missing: string }
+  /** It cannot begin again yet, and tries again. */
+  | { kind: "beginsLater"; reason: string }
+  | { kind: "beginsAgain" }
   /** Memory and spool are full, so nothing is read; or there is room again. */
   | { kind: "readingStops"; stops: boolean }
   /** Nothing can be proven because the source does not say how much is written; undefined when it does again. */
@@ -123,6 +135,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
       onEvent({ kind: "idlePattern", pattern });
     }
     const repository = await openOrCreateRepository(storeAt(options.location), systemClock.now());
+    const { description } = repository;
     await Capture.run(
       source,
       repository,
@@ -145,6 +158,8 @@ export async function capture(options: CaptureOptions): Promise<void> {
           bytesMax: spool.bytesMax,
         },
         random: Math.random,
+        // A store of its own: what the one before knew of the directory is not so any more.
+        reopen: () => openSame(options.location, description),
       },
       observing(onEvent),
       signal,
@@ -179,6 +194,10 @@ function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
     storeFails: ({ message }) => onEvent({ kind: "storeFails", reason: message }),
     storeIsBack: (waitedMs) => onEvent({ kind: "storeIsBack", waitedMs }),
     spoolDelivered: (segments) => onEvent({ kind: "spoolDelivered", segments }),
+    spoolDropped: (segments) => onEvent({ kind: "spoolDropped", segments }),
+    logLost: ({ end }) => onEvent({ kind: "logLost", missing: end.segment.name }),
+    beginsLater: ({ message }) => onEvent({ kind: "beginsLater", reason: message }),
+    beginsAgain: () => onEvent({ kind: "beginsAgain" }),
     readingStops: (stops) => onEvent({ kind: "readingStops", stops }),
     // The length of ticks is as it was asked for.
     tickAdapted: () => undefined,

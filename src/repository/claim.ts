@@ -6,11 +6,18 @@ import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
+import { WithoutStore } from "../storage/without-store.js";
 import { encodeJsonObject } from "./json-object.js";
 import { byPlaceInLog, listClaims, type WriterClaim } from "./log.js";
 import { endOfLog, type LogEnd } from "./log-end.js";
 import { LogView } from "./log-view.js";
-import { type FoldedName, parseFoldedName, parseSegmentName, writerName } from "./names.js";
+import {
+  type FoldedName,
+  parseFoldedName,
+  parseSegmentName,
+  type SegmentName,
+  writerName,
+} from "./names.js";
 import type { Repository } from "./repository.js";
 
 /** A claimed epoch. */
@@ -18,6 +25,23 @@ export interface Claim {
   epoch: number;
   /** The segment that the epoch continues; undefined for the first of a repository. */
   last: LogEnd | undefined;
+  /** The bytes of its claim. */
+  object: Buffer;
+}
+
+/** The end of the log is lost: a segment that the writer of an epoch had stored is not there any more. */
+export interface LostEnd {
+  segment: SegmentName;
+  epoch: number;
+}
+
+/** The store without the segment that is lost, and without all that follows it. */
+export function withoutEnd(store: ObjectStore, { segment }: LostEnd): ObjectStore {
+  const has = (name: string) => {
+    const place = parseSegmentName(name) ?? parseFoldedName(name)?.first;
+    return place !== undefined && byPlaceInLog(place, segment) >= 0;
+  };
+  return new WithoutStore(store, { has });
 }
 
 /** Who claims. */
@@ -41,6 +65,7 @@ const looksMax = 5;
 /**
  * Claims the next epoch. Refuses, with code "fenced", while the writer before seems to live, unless `takeOver`.
  * @param check told where the log ends, before anything is put; throws if the log must not be continued
+ * @param lost continue the log from before its end that is lost, and take an epoch that is greater than its writer's
  */
 export async function claimEpoch(
   repository: Repository,
@@ -48,8 +73,9 @@ export async function claimEpoch(
   owner: Owner,
   takeOver: boolean,
   check: (last: LogEnd | undefined) => void = () => undefined,
+  lost?: LostEnd,
 ): Promise<Claim> {
-  const { store } = repository;
+  const store = lost ? withoutEnd(repository.store, lost) : repository.store;
   const late = new Set<number>();
   for (let looks = 1; ; looks += 1) {
     const lookedAt = timesOf(clock);
@@ -69,14 +95,18 @@ export async function claimEpoch(
       ...(owner.include === undefined ? {} : { include: owner.include }),
       ...(owner.exclude === undefined ? {} : { exclude: owner.exclude }),
       ...(withdraws.length > 0 ? { withdraws } : {}),
+      ...(lost ? { lost: lost.segment.name } : {}),
     };
     // The process may have stood still since, or the machine slept.
     const isOld = () => timesOf(clock).some((time, i) => time - lookedAt[i]! > lookMsMax);
     if (isOld() && looks >= looksMax) throw tooSlow(store.location);
     if (isOld()) continue;
     try {
-      await store.put(writerName(epoch), encodeJsonObject("writer", claim));
-      if (!isOld()) return { epoch, last };
+      const object = encodeJsonObject("writer", claim);
+      await store.put(writerName(epoch), object);
+      // Where claims are lost too, they are said anew: epochs are counted without a gap.
+      if (lost && epoch <= lost.epoch) continue;
+      if (!isOld()) return { epoch, last, object };
       // It came so late that what was written meanwhile may be folded across it.
       late.add(epoch);
       if (looks >= looksMax) throw tooSlow(store.location);

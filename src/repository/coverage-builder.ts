@@ -90,10 +90,16 @@ export class CoverageBuilder {
     }
   }
 
-  /** The writer ended, having proven capture up to `frontier`. */
-  end(frontier: Instant): void {
+  /**
+   * The writer ended, having proven capture up to `frontier`.
+   * @param lost the missing segment, if what it captured after that is lost
+   */
+  end(frontier: Instant, lost?: string): void {
     if (this.state === "dropped") return;
-    if (this.exactFrom !== undefined) this.beginHole(frontier, "capture was not running");
+    const reason = lost
+      ? `what was captured is lost: object ${lost} is missing`
+      : "capture was not running";
+    if (this.exactFrom !== undefined) this.beginHole(frontier, reason);
     this.state = "hole";
     this.stopped = undefined;
   }

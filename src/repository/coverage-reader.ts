@@ -308,7 +308,8 @@ class HistoryReader {
     if (this.epoch === epoch) return;
     this.epoch = epoch;
     if (facts) {
-      for (const table of this.tables.values()) table.end(frontierOf(table, facts));
+      const lost = this.view.claims.find((claim) => claim.epoch === epoch)?.lost;
+      for (const table of this.tables.values()) table.end(frontierOf(table, facts), lost);
     }
     this.watched = new Set();
     this.facts = undefined;

@@ -123,6 +123,16 @@ export function intervalAt(
   return coverage.intervals.find(({ from, to }) => from <= instant && instant <= to);
 }
 
+/**
+ * The damaged interval that a table which is captured ends with: there is no base from which it could be restored to what
+ * it is now. Undefined if it ends in another way.
+ */
+export function damageNow(coverage: TableCoverage | undefined): CoverageInterval | undefined {
+  const last = coverage?.intervals.at(-1);
+  const isCaptured = coverage?.state === "live" || coverage?.state === "hole";
+  return isCaptured && last?.class === "damaged" ? last : undefined;
+}
+
 /** Re-labels the part of `coverage` that lies from `from` to `to`; what is unwatched stays so. */
 export function relabel(
   coverage: TableCoverage,

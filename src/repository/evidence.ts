@@ -1,11 +1,15 @@
-/** Proof, found while folding, that a change was missed. Kept for ever: it narrows what may be claimed. */
-import { damaged, UnusableObject } from "../errors.js";
+/**
+ * What maintenance has found out and a running capture has to know of: that a change was missed, or that a table cannot be
+ * restored any more to what it is now. Kept for ever: a missed change narrows what may be claimed.
+ */
+import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
 import { encodeJsonObject, readJsonObject } from "./json-object.js";
 import { evidenceName } from "./names.js";
 
+/** Proof, found while folding, that a change was missed. */
 export interface Evidence {
   table: string;
   /** JSON text of the key. */
@@ -21,8 +25,25 @@ export interface Evidence {
   stored: string | null;
 }
 
+/**
+ * A table is captured, but from an instant on it is damaged: only another base helps. It narrows nothing, because coverage
+ * knows by itself; and nothing is damaged any more once the missing object is put back.
+ */
+export interface DamageEvidence {
+  table: string;
+  /** The first instant that is damaged. */
+  at: Instant;
+  /** No version has this number. */
+  sequence: 0;
+  /** Names the object that is missing. */
+  reason: string;
+}
+
 /** Writes evidence down; the same evidence twice is one object. Returns whether it is new. */
-export async function putEvidence(store: ObjectStore, evidence: Evidence): Promise<boolean> {
+export async function putEvidence(
+  store: ObjectStore,
+  evidence: Evidence | DamageEvidence,
+): Promise<boolean> {
   try {
     await store.put(
       evidenceName(evidence.table, evidence.at, evidence.sequence),
@@ -35,33 +56,33 @@ export async function putEvidence(store: ObjectStore, evidence: Evidence): Promi
   }
 }
 
-/** All evidence, by table and time. */
-export function listEvidence(store: ObjectStore): Promise<Evidence[]> {
-  return readAll(store, (name) => readEvidence(store, name));
+/** All evidence of missed changes, by table and time. */
+export async function listEvidence(store: ObjectStore): Promise<Evidence[]> {
+  const evidence: Evidence[] = [];
+  const names = await evidenceNames(store);
+  const reading = severalAtOnce(names, readsAtOnce, (name) => readEvidence(store, name));
+  for await (const one of reading) if (!isDamageEvidence(one)) evidence.push(one);
+  return evidence;
 }
 
-/** The same without what is damaged: for who acts on what there is, and claims nothing by it. */
-export async function listReadableEvidence(store: ObjectStore): Promise<Evidence[]> {
-  const readable = await readAll(store, (name) =>
-    readEvidence(store, name).catch((error: unknown) => {
-      if (error instanceof UnusableObject) return undefined;
-      throw error;
-    }),
-  );
-  return readable.filter((one) => one !== undefined);
-}
-
-async function readAll<T>(store: ObjectStore, read: (name: string) => Promise<T>): Promise<T[]> {
-  const all: T[] = [];
+export async function evidenceNames(store: ObjectStore): Promise<string[]> {
   const names: string[] = [];
   for await (const { name } of store.list("evidence/")) names.push(name);
-  for await (const one of severalAtOnce(names, readsAtOnce, read)) all.push(one);
-  return all;
+  return names;
 }
 
-export async function readEvidence(store: ObjectStore, name: string): Promise<Evidence> {
-  const one = await readJsonObject<Evidence>(store, name, "evidence");
-  const isSound = Number.isSafeInteger(one.before) && typeof one.key === "string";
+export function isDamageEvidence(evidence: Evidence | DamageEvidence): evidence is DamageEvidence {
+  return evidence.sequence === 0;
+}
+
+export async function readEvidence(
+  store: ObjectStore,
+  name: string,
+): Promise<Evidence | DamageEvidence> {
+  const one = await readJsonObject<Evidence | DamageEvidence>(store, name, "evidence");
+  const isSound = isDamageEvidence(one)
+    ? typeof one.reason === "string"
+    : Number.isSafeInteger(one.before) && typeof one.key === "string";
   if (!isSound || name !== evidenceName(one.table, one.at, one.sequence)) {
     throw damaged(name, "its name and its content differ");
   }

@@ -253,6 +253,18 @@ export class LogView {
   }
 }
 
+/**
+ * True unless the segment of that name is lost: it is there, or a folded one stands for it, or it was let go. Throws if
+ * the log cannot be read.
+ */
+export async function isAccountedFor(store: ObjectStore, name: string): Promise<boolean> {
+  if ((await store.size(name)) !== undefined) return true;
+  const segment = parseSegmentName(name);
+  if (!segment) return false;
+  const { pieces, expiry } = await LogView.read(store);
+  return segment.to <= (expiry?.logTo ?? -1) || pieces.some((piece) => holds(piece, segment));
+}
+
 /** The segment that a piece follows. */
 export function previousOf(piece: Segment | FoldedPiece) {
   return "manifest" in piece ? piece.manifest.previous : piece.index.footer.previous;

@@ -39,6 +39,8 @@ export interface WriterClaim {
   exclude?: string[];
   /** Epochs before it whose claims do not count, because they came too late, and nothing was written in them. */
   withdraws?: number[];
+  /** The segment that was found missing, if the epoch continues the log from before an end that was lost. */
+  lost?: string;
 }
 
 /** All claims, by epoch. Epochs are counted from 1: without one of them, what it disowns would be believed again. */

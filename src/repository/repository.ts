@@ -44,12 +44,26 @@ export async function openRepository(store: ObjectStore): Promise<Repository> {
       { hint: "check --repo; `thinkback run` makes a repository in an empty or new directory" },
     );
   }
-  const description = await readJsonObject<RepositoryDescription>(
-    store,
-    repositoryName,
+  return { store, description: await readDescription(store) };
+}
+
+/** Throws, naming it, if repository.json is missing or damaged. */
+export function readDescription(store: ObjectStore): Promise<RepositoryDescription> {
+  return readJsonObject<RepositoryDescription>(store, repositoryName, "repository");
+}
+
+/** Opens the repository anew; throws if there is none any more, or another one. */
+export async function openSame(
+  location: string,
+  { id }: RepositoryDescription,
+): Promise<Repository> {
+  const repository = await openRepository(storeAt(location));
+  if (repository.description.id === id) return repository;
+  throw new ThinkbackError(
     "repository",
+    `${location} holds another repository, ${repository.description.id}; ours is ${id}`,
+    { hint: "put ours back in its place, or stop this capture" },
   );
-  return { store, description };
 }
 
 /** Opens the repository at `store`, making one first if the store is empty. */

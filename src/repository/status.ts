@@ -8,6 +8,7 @@ import { bundledObjects } from "./bundle.js";
 import { catalogAt } from "./catalog.js";
 import {
   type CoverageInterval,
+  damageNow,
   firstExactIn,
   isWhole,
   lastExactIn,
@@ -47,6 +48,8 @@ export interface TableStatus {
   lastRestorable: Instant | undefined;
   /** The instant up to which its capture is proven, late or not. */
   provenTo: Instant | undefined;
+  /** It is captured, but from this instant on it is damaged: it has to be copied anew. */
+  damagedSince: Instant | undefined;
   intervals: CoverageInterval[];
   late: LateSummary;
   /** What the newest drill that found the table equal has proven. */
@@ -206,6 +209,7 @@ function restorable(coverage: TableCoverage | undefined, catalog?: TableCoverage
       .find((found) => found !== undefined),
     lastRestorable: coverage && lastExactOfAll(catalog ? [coverage, catalog] : [coverage]),
     provenTo: coverage?.frontier,
+    damagedSince: damageNow(coverage)?.from,
     intervals: coverage?.intervals ?? [],
     late: lateSummary(coverage?.intervals ?? []),
   };

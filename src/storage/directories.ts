@@ -2,8 +2,8 @@
  * The directories below a DirectoryStore: made when an object needs one, removed when the last object has gone.
  *
  * Invariant: a directory that holds an acknowledged object is durable in its parents, up to the store's own; and the
- * store's own is never made anew in the place of a disk that is away. Break the first and a power cut loses objects;
- * break the second and objects are written to the wrong disk.
+ * store's own is never made anew in the place of a disk that is away, nor is another one taken for it. Break the first
+ * and a power cut loses objects; break the second and objects are written to the wrong disk.
  *
  * Another process may remove a directory as soon as it is empty, also between the moment that it was made for an object
  * and the moment that the object is put there. Whoever puts then meets ENOENT, calls `forget`, and begins again.
@@ -24,6 +24,8 @@ export class Directories {
   private readonly root: string;
   /** Which directory stood at the root when it was first used. */
   private rootIdentity: string | undefined;
+  /** A file that this process has put there, and not deleted since. */
+  private landmark: string | undefined;
   /** Directories known to be durable in their parents, by path, and which directory that was. */
   private readonly durable = new Map<string, string>();
 
@@ -33,8 +35,8 @@ export class Directories {
 
   /** Makes `directory` and what it lies in, durably, unless that is known to be done. */
   async make(directory: string): Promise<void> {
-    if (this.durable.has(directory)) return;
     await this.refuseIfGone();
+    if (this.durable.has(directory)) return;
     const first = await makeAll(directory);
     this.rootIdentity ??= await identityAt(this.root);
     // Also where somebody else made it: they may not have synced it yet.
@@ -53,6 +55,15 @@ export class Directories {
       // The object has been deleted already, and its directory with it.
       if (codeOf(error) !== "ENOENT") throw error;
     }
+  }
+
+  /** A file was put. */
+  notePut(path: string): void {
+    this.landmark = path;
+  }
+
+  noteDeleted(path: string): void {
+    if (path === this.landmark) this.landmark = undefined;
   }
 
   /** Looks at `directory` again before the next put into it. */
@@ -94,15 +105,20 @@ export class Directories {
 
   /**
    * Throws if the store's own directory, which was there, is gone: a disk that is not mounted. What is made in its place
-   * would be hidden when it comes back, and missing in it. A disk that came back may have another number.
+   * would be hidden when it comes back, and missing in it. A disk that came back may have another number; but what was put
+   * on it is there.
    */
   private async refuseIfGone(): Promise<void> {
     if (this.rootIdentity === undefined) return;
     const now = await identityAt(this.root).catch(ignoreMissing);
     if (now === this.rootIdentity) return;
-    if (now === undefined || (await entriesOf(this.root)).length === 0) {
+    if (now === undefined || !(await entriesOf(this.root)).some(({ name }) => isName(name))) {
       throw new Error(`the directory ${this.root} is gone`);
     }
+    if (this.landmark !== undefined && !(await stat(this.landmark).catch(ignoreMissing))) {
+      throw new Error(`another directory is at ${this.root}: ${this.landmark} is not in it`);
+    }
+    this.durable.clear();
     this.rootIdentity = now;
   }
 

@@ -70,6 +70,7 @@ export class DirectoryStore implements ObjectStore {
       await unlink(temporary).catch(ignoreMissing);
     }
     await this.directories.sync(directory);
+    this.directories.notePut(path);
   }
 
   async get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
@@ -105,6 +106,11 @@ export class DirectoryStore implements ObjectStore {
     yield* this.listDirectory(slash === -1 ? "" : prefix.slice(0, slash), prefix);
   }
 
+  async firstMissing(names: readonly string[]): Promise<string | undefined> {
+    for (const name of names) if ((await this.size(name)) === undefined) return name;
+    return undefined;
+  }
+
   async delete(name: string): Promise<void> {
     checkName(name);
     const path = join(this.location, name);
@@ -115,6 +121,7 @@ export class DirectoryStore implements ObjectStore {
       if (explained instanceof ObjectMissing) return;
       throw explained;
     }
+    this.directories.noteDeleted(path);
     await this.directories.removeEmpty(dirname(path));
   }
 

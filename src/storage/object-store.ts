@@ -30,6 +30,12 @@ export interface ObjectStore {
   /** The objects whose names begin with `prefix`, in the order of their names' bytes. */
   list(prefix: string): AsyncIterable<StoredObject>;
 
+  /**
+   * The first of some names that no object has. Absent where each name costs a request: there a listing tells sooner, which
+   * in a directory would walk through all that was ever put beside them.
+   */
+  firstMissing?(names: readonly string[]): Promise<string | undefined>;
+
   /** Removes an object. Removing what is not there is not an error. */
   delete(name: string): Promise<void>;
 
@@ -86,6 +92,19 @@ export class StoreForbidden extends ThinkbackError {
       hint: "run as a user that owns the directory, change its permissions, or mount its disk so that it can be written",
       cause,
     });
+  }
+}
+
+/** The object's bytes; undefined if there is none. */
+export async function getIfThere(
+  store: Pick<ObjectStore, "get">,
+  name: string,
+): Promise<Buffer | undefined> {
+  try {
+    return await store.get(name);
+  } catch (error) {
+    if (error instanceof ObjectMissing) return undefined;
+    throw error;
   }
 }
 

@@ -97,6 +97,7 @@ async function capture(
       owner: { host: "bench", process: 1, isAlive: () => false },
       spool: undefined,
       random: () => 0.5,
+      reopen: async () => repository,
     },
     {
       state: (_, state) => {
@@ -110,6 +111,10 @@ async function capture(
       storeFails: ignore,
       storeIsBack: ignore,
       spoolDelivered: ignore,
+      spoolDropped: ignore,
+      logLost: ignore,
+      beginsLater: ignore,
+      beginsAgain: ignore,
       readingStops: ignore,
       writeHookGone: ignore,
       surveyFails: () => undefined,

@@ -21,7 +21,8 @@ test("a spool that does not let go of what was delivered meanwhile is what the c
   });
   const observer = { storeFails: ignore, storeIsBack: ignore };
   const kept = { store: spool, bytesMax: 1000 };
-  const shipper = new RetryingShipper(store, 1, clock, () => 0.5, kept, observer);
+  const log = { check: () => Promise.resolve(), note: ignore };
+  const shipper = new RetryingShipper(store, log, clock, () => 0.5, kept, observer);
   let failure: unknown;
   const ship = (name: string) =>
     void shipper.ship(name, Buffer.from(name)).catch((error: unknown) => (failure ??= error));

@@ -1,4 +1,4 @@
-import { mkdtemp, rename, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -58,5 +58,31 @@ test("a directory store does not make anew what has gone, and goes on when it is
   await rename(`${place}.away`, place);
   await store.put("bases/1/a", bytes);
   expect((await store.get("bases/1/a")).equals(bytes)).toBe(true);
+  await rm(parent, { recursive: true });
+});
+
+test("a directory store does not take another directory for its own, but its own with another number", async () => {
+  const parent = await mkdtemp(join(tmpdir(), "thinkback-test-"));
+  const place = join(parent, "store");
+  const bytes = Buffer.from("x");
+  const store = new DirectoryStore(place);
+  await store.put("log/1/a", bytes);
+  await rename(place, `${place}.away`);
+  // A disk that was just formatted.
+  await mkdir(join(place, "lost+found"), { recursive: true });
+  await expect(store.put("log/1/b", bytes)).rejects.toThrow("is gone");
+  // Another store, with a directory of the same name.
+  await new DirectoryStore(place).put("log/1/other", bytes);
+  await expect(store.put("log/1/b", bytes)).rejects.toThrow("another directory");
+  expect(await readdir(join(place, "log", "1"))).toEqual(["other"]);
+  await rm(place, { recursive: true });
+  await cp(`${place}.away`, place, { recursive: true });
+  await store.put("log/1/b", bytes);
+  expect(await readdir(join(place, "log", "1"))).toEqual(["a", "b"]);
+  // Where what it last put there was deleted, nothing tells its own from another.
+  await store.delete("log/1/b");
+  await rename(place, `${place}.once-more`);
+  await cp(`${place}.once-more`, place, { recursive: true });
+  await store.put("log/1/c", bytes);
   await rm(parent, { recursive: true });
 });

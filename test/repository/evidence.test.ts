@@ -1,28 +1,44 @@
 import { expect, test } from "vitest";
+import { followEvidence } from "../../src/capture/evidence-follower.js";
 import { ThinkbackError } from "../../src/errors.js";
-import {
-  type Evidence,
-  listEvidence,
-  listReadableEvidence,
-  putEvidence,
-} from "../../src/repository/evidence.js";
-import { MemoryStore } from "../../src/storage/memory-store.js";
+import { type Evidence, listEvidence, putEvidence } from "../../src/repository/evidence.js";
+import { SmallWorld } from "../simulation/small-world.js";
 
-const tablesOf = (evidence: Evidence[]) => evidence.map(({ table }) => table);
+const piece = (table: string, i: number): Evidence => {
+  return { table, key: '"k"', before: 1, at: 10 + i, sequence: 5, named: null, stored: null };
+};
 
 test("a damaged piece of evidence keeps nobody from the others, unless all of it has to be known", async () => {
-  const store = new MemoryStore();
-  const pieces = ["a", "b", "c"].map((table, i) => {
-    return { table, key: '"k"', before: 1, at: 10 + i, sequence: 5, named: null, stored: null };
-  });
-  for (const piece of pieces) await putEvidence(store, piece);
-  expect(tablesOf(await listEvidence(store))).toEqual(["a", "b", "c"]);
-  expect(tablesOf(await listReadableEvidence(store))).toEqual(["a", "b", "c"]);
+  const world = new SmallWorld();
+  const { store } = world;
+  const { clock } = world.process();
+  await putEvidence(store, piece("before", 0));
+  const told: string[] = [];
+  const stop = new AbortController();
+  let storeFails = true;
+  const following = followEvidence(
+    store,
+    clock,
+    async ({ table }) => {
+      if (table === "c" && storeFails) throw new Error("EIO: i/o error");
+      told.push(table);
+    },
+    stop.signal,
+  );
+  await world.pass(1000);
+  for (const [i, table] of ["a", "b", "c"].entries()) await putEvidence(store, piece(table, i));
   let damagedName = "";
   for await (const { name } of store.list("evidence/b")) damagedName = name;
   const bytes = await store.get(damagedName);
   await store.delete(damagedName);
   await store.put(damagedName, bytes.subarray(0, 20));
   await expect(listEvidence(store)).rejects.toThrow(ThinkbackError);
-  expect(tablesOf(await listReadableEvidence(store))).toEqual(["a", "c"]);
+  await world.pass(20_000);
+  expect(told).toEqual(["a"]);
+  storeFails = false;
+  await world.pass(20_000);
+  expect(told).toEqual(["a", "c"]);
+  stop.abort();
+  await world.pass(1000);
+  await following;
 });

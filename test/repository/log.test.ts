@@ -271,7 +271,9 @@ describe("claimEpoch", () => {
 
   test("counts up, and continues the last segment", async () => {
     expect(await latestEpoch(store)).toBe(0);
-    expect(await claim(owner(false))).toEqual({ epoch: 1, last: undefined });
+    const first = await claim(owner(false));
+    expect(first).toMatchObject({ epoch: 1, last: undefined });
+    expect(await store.get("writers/00000001.json")).toEqual(first.object);
     const epoch = await Recording.begin(repository, clock, history);
     await epoch.tick(0, { closed: true });
     const next = await claim(owner(true));

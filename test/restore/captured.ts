@@ -98,6 +98,7 @@ export async function captureEveryType(source: Server): Promise<Captured> {
     owner,
     spool: undefined,
     random: () => 0.5,
+    reopen: async () => repository,
   };
   const running = Capture.run(from, repository, systemClock, options, noObserver, stop.signal);
   try {

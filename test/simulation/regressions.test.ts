@@ -159,13 +159,14 @@ test("a writer goes on when another process delivered what was on its spool", as
   const ignore = () => undefined;
   const observer = { storeFails: ignore, storeIsBack: ignore };
   const kept = { store: spool, bytesMax: 1000 };
-  const shipper = new RetryingShipper(store, 1, clock, () => 0.5, kept, observer);
+  const log = { check: async () => undefined, note: ignore };
+  const shipper = new RetryingShipper(store, log, clock, () => 0.5, kept, observer);
   const shipped: string[] = [];
   for (const name of ["log/1", "log/2", "log/3"]) {
     void shipper.ship(name, Buffer.from(name)).then(() => shipped.push(name));
   }
   await world.pass(5000);
-  expect(await shipSpool(world.store, spool, () => false)).toBe(3);
+  expect(await shipSpool(world.store, spool, async () => false)).toMatchObject({ delivered: 3 });
   reachable = true;
   await world.pass(60_000);
   expect(shipped).toEqual(["log/1", "log/2", "log/3"]);

@@ -3,7 +3,7 @@ import { Capture, type CaptureObserver } from "../../src/capture/capture.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
 import type { Spool } from "../../src/capture/shipper.js";
 import { messageOf, ThinkbackError } from "../../src/errors.js";
-import type { RepositoryDescription } from "../../src/repository/repository.js";
+import { type RepositoryDescription, readDescription } from "../../src/repository/repository.js";
 import type { Channel } from "../../src/rethinkdb/channel.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
 import type { Source } from "../../src/rethinkdb/source.js";
@@ -95,6 +95,10 @@ export class WriterProcess {
           owner: { host: setup.host, process: setup.number, isAlive: setup.isAlive },
           spool: setup.spool,
           random: () => random.next(),
+          reopen: async () => ({
+            store: setup.store,
+            description: await readDescription(setup.store),
+          }),
         },
         observer(setup),
         this.stop.signal,

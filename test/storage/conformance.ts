@@ -133,6 +133,14 @@ export function storeConformance(kind: string, make: () => Promise<StorePair>): 
         }
       });
 
+      test("the first of some names that is missing is told, where that can be asked", async () => {
+        for (const name of ["a/1", "a/3", "b"]) await store.put(name, text(name));
+        if (!store.firstMissing) return;
+        expect(await store.firstMissing(["a/1", "a/3", "b"])).toBeUndefined();
+        expect(await store.firstMissing(["b", "a/2", "a/4", "a/1"])).toBe("a/2");
+        expect(await store.firstMissing([])).toBeUndefined();
+      });
+
       test("give the size in bytes", async () => {
         await store.put("size", text("ä€"));
         expect(await store.size("size")).toBe(5);

@@ -1,0 +1,59 @@
+/**
+ * A capture whose log was lost begins again, in the same process: behind what is there, as soon as that is at rest. An
+ * older copy may still be on its way into its place; a claim that came too soon would shut out the rest of it.
+ */
+import { createHash } from "node:crypto";
+import type { Clock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import type { Repository } from "../repository/repository.js";
+import type { ObjectStore } from "../storage/object-store.js";
+
+/** Nothing may have come or gone for so long. */
+const restMs = 15_000;
+const retryFirstMs = 5000;
+const retryLastMs = 60_000;
+
+export interface BeginAgain<C> {
+  /** Opens the repository anew; rejects while there is none, or another one. */
+  open: () => Promise<Repository>;
+  begin: (repository: Repository) => Promise<C>;
+  /** Told why it cannot begin yet. */
+  waits: (error: Error) => void;
+}
+
+/** What `begin` gives as soon as it can. Rejects if the signal aborts, or with the code "fenced". */
+export async function beginAgain<C>(
+  { open, begin, waits }: BeginAgain<C>,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<C> {
+  for (let pauseMs = retryFirstMs; ; pauseMs = Math.min(2 * pauseMs, retryLastMs)) {
+    try {
+      const repository = await open();
+      await untilAtRest(repository.store, clock, signal);
+      return await begin(repository);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof ThinkbackError && error.code === "fenced") throw error;
+      waits(error as Error);
+    }
+    await clock.sleep(pauseMs, signal);
+  }
+}
+
+async function untilAtRest(store: ObjectStore, clock: Clock, signal: AbortSignal): Promise<void> {
+  let before = await contentOf(store);
+  for (;;) {
+    await clock.sleep(restMs, signal);
+    const now = await contentOf(store);
+    if (now === before) return;
+    before = now;
+  }
+}
+
+/** Changes with every object that comes, goes or grows. */
+async function contentOf(store: ObjectStore): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const { name, size } of store.list("")) hash.update(`${name} ${size}\n`);
+  return hash.digest("hex");
+}

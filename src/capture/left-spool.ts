@@ -1,0 +1,45 @@
+/** What an earlier process has left on the spool. */
+import { UnusableObject } from "../errors.js";
+import { isDisowned, listClaims, openSegment } from "../repository/log.js";
+import { isAccountedFor } from "../repository/log-view.js";
+import { parseSegmentName } from "../repository/names.js";
+import type { Repository } from "../repository/repository.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { type Spool, shipSpool } from "./shipper.js";
+
+export interface SpoolObserver {
+  /** Segments that an earlier process had left on the spool are in the repository now. */
+  spoolDelivered(segments: number): void;
+  /** Segments on the spool were dropped, because they do not continue the log that is in the repository. */
+  spoolDropped(segments: number): void;
+}
+
+/** What an earlier process could not deliver goes first, so that the new epoch continues it. */
+export async function deliverSpool(
+  repository: Repository,
+  spool: Spool,
+  observer: SpoolObserver,
+): Promise<void> {
+  const { store } = repository;
+  const claims = await listClaims(store);
+  const isUseless = async (name: string) => {
+    const segment = parseSegmentName(name);
+    if (!segment || isDisowned(segment, claims)) return true;
+    return !(await isContinued(store, spool.store, name));
+  };
+  const { delivered, dropped } = await shipSpool(store, spool.store, isUseless);
+  if (delivered > 0) observer.spoolDelivered(delivered);
+  if (dropped > 0) observer.spoolDropped(dropped);
+}
+
+/** True if the log has what a segment on the spool follows. */
+async function isContinued(store: ObjectStore, spool: ObjectStore, name: string): Promise<boolean> {
+  try {
+    const { previous } = (await openSegment(spool, name)).index.footer;
+    return previous === null || (await isAccountedFor(store, previous.name));
+  } catch (error) {
+    // What cannot be read is delivered as it is: the log then names what is damaged.
+    if (error instanceof UnusableObject) return true;
+    throw error;
+  }
+}

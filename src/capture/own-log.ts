@@ -1,0 +1,167 @@
+/**
+ * The log that a capture writes, as it stands in the repository: whether it may be written to, and whether what was
+ * shipped is still there. An older copy may be put back under a running capture, another disk may be mounted in the place
+ * of the right one, an object may be deleted.
+ *
+ * Invariant: nothing is put into a place that is known not to be this repository, nor behind a segment that is known to be
+ * lost. Break it and a capture fills a stranger's directory, or goes on for days with a log that nobody can restore from.
+ */
+import type { Clock } from "../clock.js";
+import { messageOf, ThinkbackError } from "../errors.js";
+import type { Claim, LostEnd } from "../repository/claim.js";
+import { isAccountedFor } from "../repository/log-view.js";
+import {
+  parseSegmentName,
+  repositoryName,
+  type SegmentName,
+  writerName,
+} from "../repository/names.js";
+import { type Repository, readDescription } from "../repository/repository.js";
+import { getIfThere, type ObjectStore } from "../storage/object-store.js";
+
+/** Every so often it is asked whether what was shipped since the last time is there. */
+const lookEveryMs = 15_000;
+
+/** Another repository, or none, is where ours was. It may come back: a disk that is not mounted. */
+export class NotThere extends Error {}
+
+/** A segment that was shipped, and that nothing stands for, is not there any more. */
+export class LogLost extends ThinkbackError {
+  constructor(readonly end: LostEnd) {
+    super(
+      "damaged",
+      `object ${end.segment.name}, which this capture had stored, is not there any more`,
+      {
+        hint: "was an older copy of the repository put back, or an object deleted? Start the capture again: it goes on behind what is there",
+      },
+    );
+  }
+}
+
+export class OwnLog {
+  private readonly store: ObjectStore;
+  /** Shipped since the last look; the first one was there then. */
+  private shipped: string[] = [];
+  private lookedMs: number;
+
+  constructor(
+    private readonly repository: Repository,
+    private readonly claim: Claim,
+    private readonly clock: Clock,
+  ) {
+    this.store = repository.store;
+    if (claim.last) this.shipped.push(claim.last.name);
+    this.lookedMs = clock.monotonicMs();
+  }
+
+  /** A segment was shipped. */
+  note(name: string): void {
+    this.shipped.push(name);
+  }
+
+  /**
+   * Resolves if the next segment may be put. Rejects with NotThere while the repository is away, with LogLost if what was
+   * shipped is, and with the code "fenced" if another writer has taken over.
+   * @param isInDoubt look now: the store has just failed
+   */
+  async check(isInDoubt: boolean): Promise<void> {
+    const isFenced = (await this.store.size(writerName(this.claim.epoch + 1))) !== undefined;
+    const now = this.clock.monotonicMs();
+    if (!isFenced && !isInDoubt && now - this.lookedMs < lookEveryMs) return;
+    const isWhole = (await this.hasClaim()) && (await this.firstMissing()) === undefined;
+    if (!isWhole) await this.refuseOtherPlace();
+    if (isFenced) throw fenced();
+    if (!isWhole) await this.refuseLoss();
+    this.shipped = this.shipped.slice(-1);
+    this.lookedMs = now;
+  }
+
+  /** One small request; what the claim says is read where something is wrong. */
+  private async hasClaim(): Promise<boolean> {
+    const { epoch, object } = this.claim;
+    return (await this.store.size(writerName(epoch))) === object.length;
+  }
+
+  /** As a rule one small request: a listing of the last ten or hundred seconds. What it does not show is asked for. */
+  private async firstMissing(): Promise<string | undefined> {
+    const { store, shipped } = this;
+    if (store.firstMissing) return store.firstMissing(shipped);
+    const listed = new Set<string>();
+    if (shipped.length > 1) {
+      for await (const { name } of store.list(commonPrefix(shipped))) listed.add(name);
+    }
+    for (const name of shipped) {
+      if (!listed.has(name) && (await store.size(name)) === undefined) return name;
+    }
+    return undefined;
+  }
+
+  private async refuseOtherPlace(): Promise<void> {
+    const { store, description } = this.repository;
+    if ((await store.size(repositoryName)) === undefined) {
+      throw new NotThere(`there is no repository at ${store.location} any more`);
+    }
+    let id: string;
+    try {
+      ({ id } = await readDescription(store));
+    } catch (error) {
+      // It may be on its way there.
+      throw new NotThere(`the repository at ${store.location} cannot be read: ${messageOf(error)}`);
+    }
+    if (id !== description.id) {
+      throw new NotThere(
+        `${store.location} holds another repository, ${id}; ours is ${description.id}`,
+      );
+    }
+  }
+
+  /** Everything is asked again: the repository may have come back between. */
+  private async refuseLoss(): Promise<void> {
+    const { store } = this;
+    const { epoch, object } = this.claim;
+    const claim = await getIfThere(store, writerName(epoch));
+    if (claim && !claim.equals(object)) throw fenced();
+    for (let missing = await this.firstMissing(); missing; missing = await this.firstMissing()) {
+      if (!(await isKept(store, missing)))
+        throw new LogLost({ segment: segmentOf(missing), epoch });
+      this.shipped = this.shipped.filter((name) => name !== missing);
+    }
+    // Nothing but the claim was deleted.
+    if (!claim) await store.put(writerName(epoch), object);
+  }
+}
+
+/** False for a segment that is lost; also where claims are, without which nobody can say what the log is. */
+export async function isKept(store: ObjectStore, name: string): Promise<boolean> {
+  try {
+    return await isAccountedFor(store, name);
+  } catch (error) {
+    if (!(error instanceof ThinkbackError) || error.code !== "damaged") throw error;
+    return false;
+  }
+}
+
+function segmentOf(name: string): SegmentName {
+  const segment = parseSegmentName(name);
+  if (segment) return segment;
+  throw new Error(`${name} is not the name of a segment`);
+}
+
+function commonPrefix(names: string[]): string {
+  const [first = "", ...others] = names;
+  let length = first.length;
+  for (const other of others) {
+    while (!other.startsWith(first.slice(0, length))) length -= 1;
+  }
+  return first.slice(0, length);
+}
+
+function fenced(): ThinkbackError {
+  return new ThinkbackError(
+    "fenced",
+    "another writer has taken over this repository; capture stops",
+    {
+      hint: "nothing is lost that it does not repair; run only one capture for a repository",
+    },
+  );
+}

@@ -1,0 +1,197 @@
+/** What `thinkback run` logs of its capture, and draws of its progress. */
+import type { CaptureObserver } from "../capture/capture.js";
+import type { ClockNews } from "../capture/log-clock.js";
+import type { LogLost } from "../capture/own-log.js";
+import type { PaceChange } from "../capture/tick-pace.js";
+import { messageOf } from "../errors.js";
+import type { Log } from "./log.js";
+import { formatBytes, formatCount } from "./output.js";
+import { ProgressLines, progressBar } from "./progress.js";
+
+export class RunObserver implements CaptureObserver {
+  private readonly progress = new ProgressLines();
+  private readonly copies = new Map<string, { documents: number; bytes: number }>();
+  /** The log was lost, and the capture has not gone on yet. */
+  isLost = false;
+
+  constructor(private readonly log: Log) {}
+
+  state(table: { id: string; db: string; name: string }, state: string, detail: object = {}): void {
+    this.progress.clear();
+    const name = `${table.db}.${table.name}`;
+    const entry = { table: name, id: table.id, state, ...detail };
+    if (state === "hole") this.log.warn(entry, "the table is not watched");
+    else
+      this.log.info(
+        entry,
+        state === "live" ? "the table is captured completely" : `the table is ${state}`,
+      );
+    if (state === "live" || state === "stopped") this.progress.remove(name);
+  }
+
+  lost(table: { id: string; db: string; name: string }, reason: string): void {
+    this.progress.clear();
+    const entry = { table: `${table.db}.${table.name}`, id: table.id, reason };
+    this.log.warn(entry, "the table cannot be watched now; it will be opened again");
+  }
+
+  stopped(table: { id: string; db: string; name: string }, error: unknown): void {
+    this.progress.clear();
+    const name = `${table.db}.${table.name}`;
+    this.log.error(
+      { table: name, id: table.id, reason: messageOf(error), stack: stackOf(error) },
+      "a defect has stopped the capture of the table, from here on it is a gap; all others go on. Report this line. " +
+        "The table is tried again: after a minute at first, after an hour at last, and when the capture is started again",
+    );
+  }
+
+  walked(
+    table: { id: string; db: string; name: string },
+    documents: number,
+    bytes: number,
+    estimate: number,
+  ): void {
+    this.copies.set(table.id, { documents, bytes });
+    const name = `${table.db}.${table.name}`;
+    const share = estimate > 0 ? Math.min(1, documents / estimate) : 1;
+    this.progress.set(
+      name,
+      `${progressBar(share)} ${name}: ${formatCount(documents)} documents, ${formatBytes(bytes)}`,
+    );
+  }
+
+  storeFails(error: Error): void {
+    this.progress.clear();
+    this.log.warn({ error: error.message }, "the repository's store fails; closed ticks wait");
+  }
+
+  storeIsBack(waitedMs: number): void {
+    this.log.info({ waitedMs: Math.round(waitedMs) }, "the repository's store is back");
+  }
+
+  readingStops(stops: boolean): void {
+    this.progress.clear();
+    if (stops)
+      this.log.warn(
+        "memory and spool are full: nothing is read until the repository's store takes segments",
+      );
+    else this.log.info("there is room again: reading goes on");
+  }
+
+  tickAdapted(change: PaceChange): void {
+    this.progress.clear();
+    this.log.info(change, "the length of ticks was adapted");
+  }
+
+  surveyFails(reason: string | undefined, defect?: unknown): void {
+    this.progress.clear();
+    if (reason === undefined)
+      this.log.info("the source says again how much is written; tables are proven");
+    else
+      this.tell(
+        reason,
+        defect,
+        "the source does not say how much is written: until it does no table is proven, and nothing newer can be restored",
+      );
+  }
+
+  catalogUnreadable(reason: string | undefined, defect?: unknown): void {
+    this.progress.clear();
+    if (reason === undefined) this.log.info("the catalog can be read again");
+    else
+      this.tell(
+        reason,
+        defect,
+        "the catalog cannot be read: new tables, names, indexes and write hooks are not known until it can",
+      );
+  }
+
+  accessRefused(refused: boolean): void {
+    this.progress.clear();
+    if (refused)
+      this.log.warn(
+        "users and permissions may not be read: they are kept as they were last known; grant the user read on the database rethinkdb",
+      );
+    else this.log.info("users and permissions can be read");
+  }
+
+  clockSet({ outcome, byMs }: ClockNews): void {
+    this.progress.clear();
+    if (outcome === "right again") {
+      this.log.info("this machine's clock is right again");
+    } else if (outcome === "followed") {
+      this.log.warn(
+        { byMs },
+        "this machine's clock was set, and the source's clock confirms it: the log follows, and what was labelled before is late",
+      );
+    } else {
+      this.log.warn(
+        { byMs },
+        "this machine's clock was set, and the source's clock does not confirm it: the log goes on by the time of before; set the clock right",
+      );
+    }
+  }
+
+  writeHookGone(table: { db: string; name: string }): void {
+    this.progress.clear();
+    this.log.warn(
+      { table: `${table.db}.${table.name}` },
+      "the table has no write hook any more; a reshard drops it without a word, `thinkback catalog` still has it",
+    );
+  }
+
+  spoolDelivered(segments: number): void {
+    this.log.info({ segments }, "what the spool still held is in the repository");
+  }
+
+  spoolDropped(segments: number): void {
+    this.progress.clear();
+    this.log.warn(
+      { segments },
+      "what the spool still held does not continue the log that is in the repository, and was dropped: it is a gap, which is repaired",
+    );
+  }
+
+  logLost({ end }: LogLost): void {
+    this.isLost = true;
+    this.progress.clear();
+    this.log.error(
+      { missing: end.segment.name },
+      "WHAT THIS CAPTURE HAD STORED IS GONE FROM ITS REPOSITORY: an older copy was put in its place, or objects were deleted. As soon as nothing moves there any more, it goes on behind what is left, and compares every table with it; what lies between is a gap",
+    );
+  }
+
+  beginsAgain(): void {
+    this.isLost = false;
+    this.log.warn("the capture goes on in its repository, behind what is left of the log");
+  }
+
+  beginsLater(error: Error): void {
+    this.progress.clear();
+    this.log.error({ error: error.message }, "the capture cannot go on yet; it tries again");
+  }
+
+  copiedInAll() {
+    let documents = 0;
+    let bytes = 0;
+    for (const copy of this.copies.values()) {
+      documents += copy.documents;
+      bytes += copy.bytes;
+    }
+    return { tables: this.copies.size, documents, bytes };
+  }
+
+  end(): void {
+    this.progress.clear();
+  }
+
+  /** Of a trouble that is a defect the stack is told too: somebody has to report it. */
+  private tell(reason: string, defect: unknown, text: string): void {
+    if (defect === undefined) this.log.warn({ reason }, text);
+    else this.log.error({ reason, stack: stackOf(defect) }, `${text}. This is a defect: report it`);
+  }
+}
+
+function stackOf(error: unknown): string | undefined {
+  return error instanceof Error ? error.stack : undefined;
+}
