@@ -12,7 +12,7 @@ test("a damaged piece of evidence keeps nobody from the others, unless all of it
   const world = new SmallWorld();
   const { store } = world;
   const { clock } = world.process();
-  await putEvidence(store, piece("before", 0));
+  await putEvidence(store, piece("earlier", 0));
   const told: string[] = [];
   const stop = new AbortController();
   let storeFails = true;
