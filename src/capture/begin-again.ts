@@ -5,11 +5,14 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import { expiryPrefix } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
 /** Nothing may have come or gone for so long. */
 const restMs = 15_000;
+/** After so many looks it is said that it is waited for that. */
+const looksMax = 4;
 const retryFirstMs = 5000;
 const retryLastMs = 60_000;
 
@@ -41,19 +44,23 @@ export async function beginAgain<C>(
   }
 }
 
+/** Resolves when nothing that a claim goes by has come or gone for a while; rejects if something does again and again. */
 async function untilAtRest(store: ObjectStore, clock: Clock, signal: AbortSignal): Promise<void> {
   let before = await contentOf(store);
-  for (;;) {
+  for (let looks = 0; looks < looksMax; looks += 1) {
     await clock.sleep(restMs, signal);
     const now = await contentOf(store);
     if (now === before) return;
     before = now;
   }
+  throw new Error(`objects still come or go at ${store.location}`);
 }
 
-/** Changes with every object that comes, goes or grows. */
+/** Changes with every object of the log and of bases that comes, goes or grows. */
 async function contentOf(store: ObjectStore): Promise<string> {
   const hash = createHash("sha256");
-  for await (const { name, size } of store.list("")) hash.update(`${name} ${size}\n`);
+  for (const prefix of ["writers/", "log/", "folded/", expiryPrefix, "bases/"]) {
+    for await (const { name, size } of store.list(prefix)) hash.update(`${name} ${size}\n`);
+  }
   return hash.digest("hex");
 }
