@@ -18,9 +18,12 @@ const gapReach: Reach = { beforeMs: 65_000, afterMs: 45_000 };
 const lateReach: Reach = { beforeMs: 4000, afterMs: 35_000 };
 /**
  * Of a table of a few documents nothing can be proven from when writes that change nothing come together with the first
- * document of a hash shard, until nothing is written for a second: no count fits, and no fence reaches all.
+ * document of a hash shard, or with the end of its first one, until nothing is written for a second: no count fits, and
+ * no fence is known to reach all.
  */
 const briefMsMax = 6000;
+/** Two surveys lie within a pause of this length that are a second apart. */
+export const calmMs = 2500;
 /** A frontier is as old as a tick, when a table is dropped. */
 const beforeDropMs = 3000;
 
@@ -36,11 +39,13 @@ export class Holes {
   /**
    * What of a table's coverage no fault explains.
    * @param isExcused true if a clock explains what ends with an instant, and so at a moment
+   * @param isBusy true if it never went unchanged for calmMs between two moments
    */
   find(
     { table, intervals }: TableCoverage,
     droppedMs: number,
     isExcused: (to: number, endedMs: number) => boolean,
+    isBusy: (fromMs: number, toMs: number) => boolean,
   ): string[] {
     const holes: string[] = [];
     for (const interval of intervals) {
@@ -54,7 +59,7 @@ export class Holes {
       const explained = this.explainedTo(began, of);
       if (explained >= ended) continue;
       this.measured.unexplainedMs += ended - explained;
-      if (lateMs <= briefMsMax) continue;
+      if (lateMs <= briefMsMax || (of === "late" && isBusy(explained, ended))) continue;
       holes.push(
         `${table} is ${of} (${reason}) from ${at(began)} to ${at(ended)}, but nothing was wrong after ${at(explained)}`,
       );

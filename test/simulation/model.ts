@@ -11,6 +11,8 @@ export class ModelTable {
   droppedMs = Infinity;
   /** By the JSON text of the key, oldest first. */
   readonly keys = new Map<string, ModelVersion[]>();
+  /** When anything changed. */
+  private readonly changesMs: number[] = [];
 
   constructor(
     readonly id: string,
@@ -25,7 +27,17 @@ export class ModelTable {
       if ((versions?.at(-1)?.text ?? null) === text) continue;
       if (!versions) this.keys.set(key, (versions = []));
       versions.push({ atMs: nowMs, text });
+      if (this.changesMs.at(-1) !== nowMs) this.changesMs.push(nowMs);
     }
+  }
+
+  /** True if between two moments it never went unchanged for so long. */
+  isBusy(fromMs: number, toMs: number, pauseMs: number): boolean {
+    const within = this.changesMs.filter((atMs) => atMs >= fromMs - pauseMs && atMs <= toMs);
+    const moments = [...within, toMs];
+    return (
+      moments.every((atMs, i) => atMs - (moments[i - 1] ?? atMs) < pauseMs) && within.length > 0
+    );
   }
 
   /**

@@ -27,7 +27,7 @@ import type { Declarations } from "./declarations.js";
 import type { Delivery } from "./delivery.js";
 import { boundMs, Due } from "./due.js";
 import type { FaultWindow } from "./faults.js";
-import { Holes } from "./holes.js";
+import { calmMs, Holes } from "./holes.js";
 import type { LogTimes } from "./log-times.js";
 import { at, historyOf, type Model, type ModelTable } from "./model.js";
 import type { WallClock } from "./process-life.js";
@@ -276,9 +276,11 @@ export class Oracle {
     for (const coverage of [...tables.values(), catalog, access]) {
       if (!coverage) continue;
       const { table } = coverage;
-      const droppedMs = model.tables.get(table)?.droppedMs ?? Infinity;
+      const known = model.tables.get(table);
+      const droppedMs = known?.droppedMs ?? Infinity;
       const isExcused = (to: number, ended: number) => this.isAheadOfAClock(to, ended);
-      for (const hole of holes.find(coverage, droppedMs, isExcused)) this.violate(hole);
+      const isBusy = (from: number, to: number) => known?.isBusy(from, to, calmMs) ?? false;
+      for (const hole of holes.find(coverage, droppedMs, isExcused, isBusy)) this.violate(hole);
     }
     return holes.measured;
   }
