@@ -65,6 +65,9 @@ const lastProofMs = 2000;
 /** And how long the store is waited for. */
 const lastShipMs = 15_000;
 
+/** Shorter pauses are no pauses: then nothing else would get its turn. */
+const pauseMsMin = 1;
+
 /** How often a reader that has stopped looks whether there is room again. */
 const fullPollMs = 100;
 
@@ -164,7 +167,8 @@ export class Recorder {
     const toTick = lastTickMs + this.pace.tickMs - now;
     const toProof = this.askedMs + this.proofGapMs - now;
     const hurried = this.frontier.isAwaited ? hurriedTickMs : Number.POSITIVE_INFINITY;
-    return Math.max(0, Math.min(hurried, toTick, toProof));
+    // Of two sums that differ in their last bit, one may say that it is time, and the other that it is not.
+    return Math.max(pauseMsMin, Math.min(hurried, toTick, toProof));
   }
 
   /** How far apart proofs begin, as long as nobody waits for one. */
