@@ -96,7 +96,7 @@ async function story(): Promise<void> {
   );
   say("   node dist/cli/main.js run --source rethinkdb://127.0.0.1:28015 --repo ./backup");
   say("   node dist/cli/main.js status --repo ./backup");
-  say('   node dist/cli/main.js restore --repo ./backup --at "5 minutes ago" --dry-run');
+  say("   node dist/cli/main.js restore --repo ./backup --dry-run");
   say("   docs/operations.md has every command, docs/format.md what lies in the repository.");
 }
 

@@ -192,8 +192,8 @@ describe("its library", () => {
       const { status, stdout, stderr } = await module("example.js", code);
       expect(stderr + status).toBe("0");
       expect(stdout).toContain("shop.orders is live and has 2 documents\n");
-      expect(stdout).toMatch(/^shop\.orders_before has 2 documents, as of \d{4}-.*\+00:00$/m);
-      expect(await stage.texts("shop", "orders_before")).toEqual(
+      expect(stdout).toMatch(/^shop\.orders_of_backup has 2 documents, as of \d{4}-.*\+00:00$/m);
+      expect(await stage.texts("shop", "orders_of_backup")).toEqual(
         await stage.texts("shop", "orders"),
       );
     } finally {
