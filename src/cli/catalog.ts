@@ -1,12 +1,13 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import { formatInstant, parseInstant } from "../instant.js";
+import { formatInstant, type Instant, parseInstant } from "../instant.js";
 import { type AsOf, asOf, type NoState } from "../repository/as-of.js";
 import { type Catalog, catalogAt } from "../repository/catalog.js";
 import { readAllCoverage } from "../repository/coverage-reader.js";
 import { LogView } from "../repository/log-view.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import { classText } from "../restore/inexact.js";
+import { stillToCome } from "../restore/when-proven.js";
 import { formatTable, type Output } from "./output.js";
 
 export interface CatalogArguments {
@@ -25,7 +26,7 @@ export async function catalogCommand(args: CatalogArguments, output: Output): Pr
         hint: 'such as --diff "1 hour ago" now',
       });
     }
-    const [from, to] = args.diff.map((text) => parseInstant(text, now)) as [number, number];
+    const [from, to] = args.diff.map((text) => pastInstant(text, now)) as [number, number];
     output.note(`catalog changes from ${formatInstant(from)} to ${formatInstant(to)}`);
     printDiff(await catalogAt(store, from), await catalogAt(store, to), output);
     return;
@@ -33,10 +34,16 @@ export async function catalogCommand(args: CatalogArguments, output: Output): Pr
   const view = await LogView.read(store);
   const { catalog: coverage } = await readAllCoverage(view);
   const at =
-    args.at === undefined ? (coverage?.frontier ?? view.to ?? now) : parseInstant(args.at, now);
+    args.at === undefined ? (coverage?.frontier ?? view.to ?? now) : pastInstant(args.at, now);
   const of = asOf(coverage, at, "before");
   output.note(`catalog at ${formatInstant(at)} (${knownText(of)})`);
   printCatalog(await catalogAt(view, at), output);
+}
+
+function pastInstant(text: string, now: Instant): Instant {
+  const at = parseInstant(text, now);
+  if (at > now) throw stillToCome(at);
+  return at;
 }
 
 function knownText(of: AsOf | NoState): string {
@@ -78,7 +85,7 @@ function printCatalog(catalog: Catalog, output: Output): void {
       catalog
         .users()
         .map(({ id }) => id)
-        .join(", ") || "-"
+        .join(", ") || "none but admin"
     }`,
   );
   output.result({
@@ -90,7 +97,7 @@ function printCatalog(catalog: Catalog, output: Output): void {
 }
 
 interface Difference {
-  record: unknown;
+  record: string[];
   change: "added" | "removed" | "changed";
   before: unknown;
   after: unknown;
@@ -105,11 +112,16 @@ function printDiff(before: Catalog, after: Catalog, output: Output): void {
     const change = a === undefined ? "added" : b === undefined ? "removed" : "changed";
     const parse = (text: string | undefined): unknown =>
       text === undefined ? null : JSON.parse(text);
-    differences.push({ record: JSON.parse(key), change, before: parse(a), after: parse(b) });
+    differences.push({
+      record: JSON.parse(key) as string[],
+      change,
+      before: parse(a),
+      after: parse(b),
+    });
   }
+  const names = namesIn(before, after);
   for (const { record, change, before: a, after: b } of differences) {
-    const [kind] = record as string[];
-    output.line(`${change} ${kind} ${describe(b ?? a)}`);
+    output.line(`${change} ${describe(record, (b ?? a) as object, names)}`);
     if (change === "changed") {
       for (const line of changedFields(a as object, b as object)) output.line(`  ${line}`);
     }
@@ -118,13 +130,35 @@ function printDiff(before: Catalog, after: Catalog, output: Output): void {
   output.result({ differences });
 }
 
-function describe(value: unknown): string {
-  const { db, name, id, user, indexes } = value as Record<string, unknown>;
-  if (Array.isArray(indexes) && name === undefined) {
-    return `(${indexes.map((index) => (index as { index: string }).index).join(", ") || "none"})`;
+/** What a record is of, in words. Its key's ids are given their names as one of the two catalogs has them. */
+function describe([kind = "", ...ids]: string[], value: object, names: Map<string, string>): string {
+  const named = (id: string) => names.get(id) ?? id;
+  switch (kind) {
+    case "cluster":
+      return "servers of the cluster";
+    case "indexes": {
+      const { indexes } = value as { indexes: { index: string }[] };
+      return `indexes of ${named(ids[0]!)}: ${indexes.map(({ index }) => index).join(", ") || "none"}`;
+    }
+    case "permission": {
+      const [user, ...scope] = ids;
+      return `permission of ${user} on ${scope.length === 0 ? "everything" : named(scope.at(-1)!)}`;
+    }
+    case "db":
+      return `database ${named(ids[0]!)}`;
+    default:
+      return `${kind} ${named(ids[0]!)}`;
   }
-  if (typeof db === "string" && typeof name === "string") return `${db}.${name}`;
-  return JSON.stringify(name ?? user ?? id);
+}
+
+/** Names of databases, tables and servers, by their ids. */
+function namesIn(...catalogs: Catalog[]): Map<string, string> {
+  const names = new Map<string, string>();
+  for (const catalog of catalogs) {
+    for (const { id, name } of [...catalog.servers(), ...catalog.databases()]) names.set(id, name);
+    for (const { id, db, name } of catalog.tables()) names.set(id, `${db}.${name}`);
+  }
+  return names;
 }
 
 function changedFields(a: object, b: object): string[] {

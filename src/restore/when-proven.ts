@@ -44,7 +44,8 @@ async function mayReach(store: ObjectStore, at: Instant): Promise<boolean> {
   return end !== undefined && !end.closed && at - end.to <= behindMsMax;
 }
 
-function stillToCome(at: Instant): ThinkbackError {
+/** What asks for an instant after now is answered with. */
+export function stillToCome(at: Instant): ThinkbackError {
   return new ThinkbackError("instant", `${formatInstant(at)} is still to come`, {
     hint: "give an instant that has passed, or none for the newest one",
   });
