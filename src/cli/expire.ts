@@ -5,6 +5,7 @@ import { type Maintained, maintain, planMaintenance } from "../fold/maintain.js"
 import { formatInstant } from "../instant.js";
 import { catalogAt } from "../repository/catalog.js";
 import { withThreads } from "../repository/compression-threads.js";
+import { formatKeep, parseKeep } from "../repository/keep-policy.js";
 import { openRepository, type Repository, storeAt } from "../repository/repository.js";
 import { readSettings } from "../repository/settings.js";
 import type { StoredObject } from "../storage/object-store.js";
@@ -15,16 +16,13 @@ import {
   maintenanceOptions,
   refuseFull,
 } from "./maintenance-options.js";
-import {
-  formatBytes,
-  formatCount,
-  formatOptionalInstant,
-  formatTable,
-  type Output,
-} from "./output.js";
+import { counted, formatBytes, formatOptionalInstant, formatTable, type Output } from "./output.js";
 
 /** Ages that are counted from so long before now are told of. */
 const agedNoteMs = 60_000;
+
+/** What is kept where no tiers are declared. */
+const keptForEver = "every change, for ever";
 
 export interface ExpireArguments extends KeepArguments {
   repo: string;
@@ -41,7 +39,12 @@ export async function expireCommand(args: ExpireArguments, output: Output): Prom
   const options = await maintenanceOptions(repository, args.dryRun ? {} : args, now);
   if (args.dryRun) {
     const plan = await planMaintenance(repository, graceMs, now, args.keep);
-    await print(repository, plan, output, "would be");
+    const { keep: declared } = await readSettings(repository.store);
+    const keep = args.keep === undefined ? declared : formatKeep(parseKeep(args.keep));
+    if (keep !== declared) {
+      output.line(`planned with other tiers than those declared: ${declared ?? keptForEver}`);
+    }
+    await print(repository, keep, plan, output, "would be");
     return;
   }
   const unique = randomUUID().slice(0, 8);
@@ -53,12 +56,13 @@ export async function expireCommand(args: ExpireArguments, output: Output): Prom
     ),
   );
   output.line(logLine(done.log));
-  await print(repository, done, output, "were");
+  await print(repository, (await readSettings(repository.store)).keep, done, output, "were");
   refuseFull(done);
 }
 
 async function print(
-  repository: Repository,
+  { store }: Repository,
+  keep: string | null,
   {
     aged,
     expiry,
@@ -69,8 +73,6 @@ async function print(
   output: Output,
   verb: string,
 ): Promise<void> {
-  const { store } = repository;
-  const { keep } = await readSettings(store);
   const catalog = await catalogAt(store, Number.MAX_SAFE_INTEGER);
   const names = new Map(catalog.tables().map(({ id, db, name }) => [id, `${db}.${name}`]));
   const tables = (expiry?.tables ?? []).map((table) => ({
@@ -84,7 +86,7 @@ async function print(
     bases.length,
     basesKept,
   ]);
-  output.line(`kept: ${keep ?? "every change, for ever"}`);
+  output.line(`kept: ${keep ?? keptForEver}`);
   if (keep !== null && aged > 0 && systemClock.now() - aged > agedNoteMs) {
     const why = "the log ends there, or this clock is ahead of the source's";
     output.line(`ages are counted from ${formatInstant(aged)}: ${why}`);
@@ -92,7 +94,7 @@ async function print(
   const head = ["table", "restorable from", "then from", "bases let go", "kept"];
   output.line(formatTable(head, rows));
   const { objects, bytes } = sizeOf(deleted);
-  output.line(`${formatCount(objects)} objects, ${formatBytes(bytes)}, ${verb} deleted`);
+  output.line(`${counted(objects, "object")}, ${formatBytes(bytes)}, ${verb} deleted`);
   output.result({
     keep,
     agesCountedFrom: formatInstant(aged),

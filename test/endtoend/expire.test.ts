@@ -52,6 +52,11 @@ test("a dry run says what would go, counted from the end of the log, and changes
   expect(plan.agesCountedFrom).toBe(iso(end));
   const { stdout } = await cli(["expire", "--repo", directory, ...keep, "--dry-run"]);
   expect(stdout).toContain("would be deleted");
+  // Nothing is declared by it, and what it is a plan of is said.
+  expect(stdout).toContain(
+    "other tiers than those declared: every change, for ever\nkept: all:2d\n",
+  );
+  expect(plan.keep).toBe("all:2d");
   expect(await namesIn(store)).toEqual(before);
 });
 
