@@ -53,7 +53,7 @@ export class DirectoryStore implements ObjectStore {
         // Another process has removed the directory, because it was empty until now.
         this.directories.forget(directory);
         if (tries < putTriesMax) continue;
-        throw new Error(`the directory ${directory} is gone`, { cause: error });
+        throw cannotMake(directory, error);
       }
     }
   }
@@ -231,6 +231,14 @@ export class DirectoryStore implements ObjectStore {
 function notDirectory(path: string, cause: unknown): ThinkbackError {
   return new ThinkbackError("repository", `${path} is, or lies below, what is not a directory`, {
     hint: "give another directory, or move away what is in its place",
+    cause,
+  });
+}
+
+/** The system made the directory, or says so, and it is not there: such as below /proc. */
+function cannotMake(path: string, cause: unknown): ThinkbackError {
+  return new ThinkbackError("repository", `${path} cannot be made, or is removed again and again`, {
+    hint: "give a directory of a file system that takes files",
     cause,
   });
 }
