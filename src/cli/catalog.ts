@@ -131,7 +131,11 @@ function printDiff(before: Catalog, after: Catalog, output: Output): void {
 }
 
 /** What a record is of, in words. Its key's ids are given their names as one of the two catalogs has them. */
-function describe([kind = "", ...ids]: string[], value: object, names: Map<string, string>): string {
+function describe(
+  [kind = "", ...ids]: string[],
+  value: object,
+  names: Map<string, string>,
+): string {
   const named = (id: string) => names.get(id) ?? id;
   switch (kind) {
     case "cluster":

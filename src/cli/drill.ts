@@ -16,7 +16,14 @@ import { RethinkTarget } from "../rethinkdb/rethink-target.js";
 import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
 import { targetAt } from "./connect.js";
 import { differencesText, drillResult } from "./drill-text.js";
-import { formatBytes, formatCount, formatTable, type Output, waitingText } from "./output.js";
+import {
+  counted,
+  formatBytes,
+  formatCount,
+  formatTable,
+  type Output,
+  waitingText,
+} from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { stopOnSignals } from "./stop-signals.js";
 
@@ -145,7 +152,7 @@ function printReport(done: Drill, output: Output): void {
   }
   const { documents, bytes, seconds, documentsPerSecond, bytesPerSecond } = done;
   output.line(
-    `\n${formatCount(documents)} documents, ${formatBytes(bytes)} restored in ${seconds.toFixed(1)} s: ` +
+    `\n${counted(documents, "document")}, ${formatBytes(bytes)} restored in ${seconds.toFixed(1)} s: ` +
       `${formatCount(documentsPerSecond)} documents/s, ${formatBytes(bytesPerSecond)}/s`,
   );
   const what = done.ok ? "proven restorable" : "NOT PROVEN";
@@ -218,7 +225,7 @@ class DrillProgress implements DrillObserver {
   }
 
   writing(table: { db: string; name: string }, documents: number, bytes: number): void {
-    this.step(table, documents, `${formatCount(documents)} documents, ${formatBytes(bytes)}`);
+    this.step(table, documents, `${counted(documents, "document")}, ${formatBytes(bytes)}`);
   }
 
   finishing(table: { db: string; name: string }, step: string): void {
@@ -226,7 +233,7 @@ class DrillProgress implements DrillObserver {
   }
 
   comparing(table: { db: string; name: string }, documents: number): void {
-    this.step(table, documents, `${formatCount(documents)} documents compared`);
+    this.step(table, documents, `${counted(documents, "document")} compared`);
   }
 
   notDropped(databases: string[], error: Error): void {

@@ -9,7 +9,7 @@ import { withThreads } from "../repository/compression-threads.js";
 import { openRepository, storeAt } from "../repository/repository.js";
 import { refuseTwoChoices } from "../restore/request.js";
 import { type KeepArguments, maintenanceOptions } from "./maintenance-options.js";
-import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
+import { counted, formatBytes, formatCount, formatTable, type Output } from "./output.js";
 import { ProgressLines } from "./progress.js";
 
 export interface FoldArguments extends KeepArguments {
@@ -44,7 +44,7 @@ export async function foldCommand(args: FoldArguments, output: Output): Promise<
         {
           phase: () => progress.clear(),
           onRows: (id, rows) =>
-            progress.set("fold", `folding ${nameOf(id)}: ${formatCount(rows)} documents`),
+            progress.set("fold", `folding ${nameOf(id)}: ${counted(rows, "document")}`),
         },
       ),
     );

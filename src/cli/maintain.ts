@@ -20,7 +20,7 @@ import {
   maintenanceOptions,
   refuseFull,
 } from "./maintenance-options.js";
-import { formatBytes, formatCount, type Output } from "./output.js";
+import { counted, formatBytes, formatCount, type Output } from "./output.js";
 
 /** When bases are made, and what is kept; `run` hands the same options on. */
 export interface MaintainArguments extends KeepArguments {
@@ -86,7 +86,7 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
   if (damaged > 0)
     output.line(`${formatCount(damaged)} DAMAGED: a running capture copies them anew`);
   output.line(logLine(log));
-  output.line(`${formatCount(deleted.length)} objects, ${formatBytes(bytesDeleted)}, deleted`);
+  output.line(`${counted(deleted.length, "object")}, ${formatBytes(bytesDeleted)}, deleted`);
   output.result({
     at: formatInstant(now),
     reason: due.reason,

@@ -6,7 +6,7 @@ import type { Repository } from "../repository/repository.js";
 import { declareKeep } from "../repository/settings.js";
 import { urgentStore } from "../storage/urgent-store.js";
 import { thisProcess } from "../this-process.js";
-import { formatBytes, formatCount } from "./output.js";
+import { counted, formatBytes } from "./output.js";
 
 export interface KeepArguments {
   keep?: string;
@@ -30,7 +30,7 @@ export async function maintenanceOptions(
 export function refuseFull({ full, deleted }: Pick<Maintained, "full" | "deleted">): void {
   if (!full) return;
   const bytes = deleted.reduce((sum, { size }) => sum + size, 0);
-  const made = `${formatCount(deleted.length)} objects, ${formatBytes(bytes)}, were deleted to make room`;
+  const made = `${counted(deleted.length, "object")}, ${formatBytes(bytes)}, ${deleted.length === 1 ? "was" : "were"} deleted to make room`;
   throw new ThinkbackError("full", `${full.message}; ${made}`, {
     hint:
       deleted.length > 0

@@ -7,7 +7,7 @@ import { thisProcess } from "../this-process.js";
 import { type Cost, catalogCost } from "../verify/costs.js";
 import { type Mended, type MendReport, mend, planMending } from "../verify/mend.js";
 import { settleMs } from "./maintenance-options.js";
-import { formatCount, formatTable, type Output } from "./output.js";
+import { counted, formatTable, type Output } from "./output.js";
 import { VerifyProgress, whileRegistered } from "./verify.js";
 
 export interface MendArguments {
@@ -89,7 +89,7 @@ function refuseRest({ mended }: MendReport): void {
     "damaged",
     left.length === 1
       ? "1 object cannot be rebuilt"
-      : `${formatCount(left.length)} objects cannot be rebuilt`,
+      : `${counted(left.length, "object")} cannot be rebuilt`,
     {
       hint: "put them back from a copy of the repository",
     },
@@ -98,6 +98,6 @@ function refuseRest({ mended }: MendReport): void {
 
 class MendProgress extends VerifyProgress {
   onRows(table: string, rows: number): void {
-    this.lines.set("mend", `rebuilding a base of ${table}: ${formatCount(rows)} documents`);
+    this.lines.set("mend", `rebuilding a base of ${table}: ${counted(rows, "document")}`);
   }
 }

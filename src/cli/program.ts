@@ -1,6 +1,6 @@
 /** The command line: its commands and options, and what of it is refused before a command begins. */
 import { readFileSync } from "node:fs";
-import { Command, CommanderError, Option } from "commander";
+import { Command, CommanderError, Help, Option } from "commander";
 import { exitStatus, ThinkbackError } from "../errors.js";
 import { explained } from "./explained.js";
 import { type Output, reportError, type Streams, terminalOutput } from "./output.js";
@@ -59,6 +59,7 @@ function commandLine(streams: Streams): Command {
       writeErr: (text) => void streams.stderr.write(text),
       outputError: () => undefined,
     })
+    .configureHelp({ optionDescription })
     .exitOverride();
   const output = () => terminalOutput(program.opts<{ json?: boolean }>().json === true, streams);
   for (const define of [capturing, restoring, looking, folding, checking, noting]) {
@@ -72,6 +73,12 @@ function commandLine(streams: Streams): Command {
     beStrict(command);
   }
   return program;
+}
+
+/** An option's line of the help; that none are given of what is repeatable is no default to print. */
+function optionDescription(this: Help, option: Option): string {
+  if (Array.isArray(option.defaultValue)) return option.description;
+  return Help.prototype.optionDescription.call(this, option);
 }
 
 /** When bases are made and what is deleted, for `run` and `maintain`. */

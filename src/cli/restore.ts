@@ -20,7 +20,14 @@ import {
 import { whenProven } from "../restore/when-proven.js";
 import { targetAt } from "./connect.js";
 import { gapOption } from "./gap-option.js";
-import { formatBytes, formatCount, formatTable, type Output, waitingText } from "./output.js";
+import {
+  counted,
+  formatBytes,
+  formatCount,
+  formatTable,
+  type Output,
+  waitingText,
+} from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 
 export interface RestoreArguments {
@@ -197,7 +204,7 @@ function printPlan(plan: RestorePlan, output: Output): void {
   );
   printAsOf("catalog", plan.catalog, plan, output);
   if (plan.accessAsOf) printAsOf("access", plan.accessAsOf, plan, output);
-  output.line(`and ${formatCount(plan.segments)} segments of the log`);
+  output.line(`and ${counted(plan.segments, "segment")} of the log`);
   for (const table of plan.notCaptured) {
     output.note(
       `thinkback: ${table} existed then, but nothing of it was captured; it is not restored`,
@@ -292,7 +299,7 @@ function printAccess(
   output: Output,
 ): void {
   if (usersWithoutPassword.length + usersKept.length === 0) return;
-  output.line(`\n${formatCount(grants)} grants restored`);
+  output.line(`\n${counted(grants, "grant")} restored`);
   for (const user of usersWithoutPassword) {
     const set = `r.db("rethinkdb").table("users").get(${JSON.stringify(user)}).update({password: …})`;
     output.line(`user ${user} was made without a usable password; set one: ${set}`);
@@ -318,7 +325,7 @@ class RestoreProgress implements RestoreObserver {
     const share = rows > 0 ? Math.min(1, documents / rows) : 1;
     this.lines.set(
       name,
-      `${progressBar(share)} ${name}: ${formatCount(documents)} documents, ${formatBytes(bytes)}`,
+      `${progressBar(share)} ${name}: ${counted(documents, "document")}, ${formatBytes(bytes)}`,
     );
   }
 

@@ -5,7 +5,7 @@ import type { LogLost } from "../capture/own-log.js";
 import type { PaceChange } from "../capture/tick-pace.js";
 import { messageOf } from "../errors.js";
 import type { Log } from "./log.js";
-import { formatBytes, formatCount } from "./output.js";
+import { counted, formatBytes } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 
 export class RunObserver implements CaptureObserver {
@@ -56,7 +56,7 @@ export class RunObserver implements CaptureObserver {
     const share = estimate > 0 ? Math.min(1, documents / estimate) : 1;
     this.progress.set(
       name,
-      `${progressBar(share)} ${name}: ${formatCount(documents)} documents, ${formatBytes(bytes)}`,
+      `${progressBar(share)} ${name}: ${counted(documents, "document")}, ${formatBytes(bytes)}`,
     );
   }
 

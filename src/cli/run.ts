@@ -24,7 +24,7 @@ import { sourceAt } from "./connect.js";
 import { type Log, openLog } from "./log.js";
 import type { MaintainArguments } from "./maintain.js";
 import { durationOption } from "./maintenance-options.js";
-import { formatBytes, formatCount, type Output } from "./output.js";
+import { counted, formatBytes, type Output } from "./output.js";
 import { logOwnMeasures } from "./own-measures.js";
 import { RunObserver } from "./run-observer.js";
 import { sizeBytes } from "./size.js";
@@ -125,8 +125,11 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     observer.end();
     log.info({ seconds }, "capture ended; the last tick is closed");
     const { tables, documents, bytes } = observer.copiedInAll();
+    const read = `${counted(tables, "table")}, ${counted(documents, "document")}, ${formatBytes(bytes)}`;
     output.line(
-      `${formatCount(tables)} tables, ${formatCount(documents)} documents, ${formatBytes(bytes)} copied in ${seconds.toFixed(1)} s`,
+      args.once
+        ? `${read} copied in ${seconds.toFixed(1)} s`
+        : `captured for ${seconds.toFixed(1)} s; ${read} copied, or compared after a gap, meanwhile`,
     );
     output.result({ tables, documents, bytes, seconds });
   } finally {
@@ -135,7 +138,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
 }
 
 /**
- * Tells of each include pattern that chooses none of the source's tables. A one-shot backup would end well without what
+ * Asks the source, so that an address that leads nowhere is found before a repository is made, and tells of each include pattern that chooses none of the source's tables. A one-shot backup would end well without what
  * was meant, so there it is an error; a capture that goes on takes such a table as soon as it is made.
  */
 async function lookForChosen(
@@ -144,7 +147,6 @@ async function lookForChosen(
   once: boolean,
   log: Log,
 ): Promise<void> {
-  if (chosen.include.length === 0) return;
   const tables = await tablesOf(source);
   for (const pattern of tables ? idlePatterns(chosen, tables) : []) {
     const text = `--include ${pattern} chooses no table of ${source.location}`;

@@ -8,7 +8,7 @@ import type { ObjectStore } from "../storage/object-store.js";
 import type { Account, Standpoint } from "../verify/accounting.js";
 import { type Cost, catalogCost } from "../verify/costs.js";
 import { refuseForeign, type VerifyObserver, type VerifyReport, verify } from "../verify/verify.js";
-import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
+import { counted, formatBytes, formatCount, formatTable, type Output } from "./output.js";
 import { lookedAtResult, lossText } from "./pin.js";
 import { ProgressLines, progressBar } from "./progress.js";
 
@@ -73,7 +73,7 @@ function refuseDamage({ damage, breaks, lostPins }: VerifyReport): void {
       "damaged",
       damage.length === 1
         ? "1 object is damaged"
-        : `${formatCount(damage.length)} objects are damaged`,
+        : `${counted(damage.length, "object is", "objects are")} damaged`,
       {
         hint: "put them back from a copy of the repository; `thinkback mend` rebuilds what others still hold",
       },
@@ -90,7 +90,7 @@ function refuseDamage({ damage, breaks, lostPins }: VerifyReport): void {
 function brokenChains(breaks: number): ThinkbackError {
   return new ThinkbackError(
     "damaged",
-    `the version chains break at ${formatCount(breaks)} places: changes were missed`,
+    `the version chains break at ${counted(breaks, "place")}: changes were missed`,
     {
       hint: "`thinkback fold` writes the evidence down, and a running capture then repairs the tables",
     },
@@ -110,7 +110,7 @@ function printReport(report: VerifyReport, share: number, output: Output): void 
   const { damage, account, gone, read } = report;
   const { objects, bytes } = totalOf(account);
   const whole = share > 0 ? `, ${readText(report, share)}` : "";
-  output.line(`${formatCount(objects)} objects, ${formatBytes(bytes)}${whole}`);
+  output.line(`${counted(objects, "object")}, ${formatBytes(bytes)}${whole}`);
   const rows = asides
     .filter(([standpoint]) => account[standpoint].objects > 0)
     .map(([standpoint, why]) => {
@@ -236,12 +236,12 @@ export class VerifyProgress implements VerifyObserver {
   protected readonly lines = new ProgressLines();
 
   listed(objects: number): void {
-    this.lines.set("verify", `listing: ${formatCount(objects)} objects`);
+    this.lines.set("verify", `listing: ${counted(objects, "object")}`);
   }
 
   checked(objects: number, of: number, read: { bytes: number }): void {
     const bytes = read.bytes > 0 ? `, ${formatBytes(read.bytes)} read` : "";
-    const text = `${formatCount(objects)} of ${formatCount(of)} objects${bytes}`;
+    const text = `${formatCount(objects)} of ${counted(of, "object")}${bytes}`;
     this.lines.set("verify", `${progressBar(of > 0 ? objects / of : 1)} ${text}`);
   }
 

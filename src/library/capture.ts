@@ -169,9 +169,12 @@ export async function capture(options: CaptureOptions): Promise<void> {
   }
 }
 
-/** The include patterns that choose no table; none if the source does not tell its tables. */
+/**
+ * The include patterns that choose no table; none if the source does not tell its tables. Where it cannot be reached
+ * this throws, before a repository is made.
+ */
 async function idleOf(source: Source, include: string[], exclude: string[]): Promise<string[]> {
-  const tables = include.length === 0 ? undefined : await tablesOf(source);
+  const tables = await tablesOf(source);
   return tables ? idlePatterns({ include, exclude }, tables) : [];
 }
 

@@ -30,6 +30,15 @@ test("a one-shot backup of what is not there is an error, and makes nothing", as
   await expect(readdir(repo)).rejects.toThrow("ENOENT");
 });
 
+test("a capture of an address where no server is makes nothing", async () => {
+  const repo = stage.repo("nowhere");
+  const away = ["run", "--source", "rethinkdb://127.0.0.1:1", "--repo", repo];
+  for (const args of [away, [...away, "--once"]]) {
+    expect((await cli(args)).status).toBe(3);
+    await expect(readdir(repo)).rejects.toThrow("ENOENT");
+  }
+});
+
 test("a capture of what is not there yet warns, and so does status, until it is there", async () => {
   const repo = stage.repo("later");
   const running = stage.capture(repo, "--include", "shop.*", "--include", "later.t");
