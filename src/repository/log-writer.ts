@@ -19,6 +19,7 @@ import {
   type SegmentFooter,
   type SystemStream,
   type Totals,
+  totalsReach,
 } from "./segment.js";
 
 /** A table's part of the open tick. */
@@ -26,6 +27,8 @@ interface OpenTable {
   buffer: LineBuffer;
   totals: Totals;
   changed: boolean;
+  /** Sequence number of the last segment that it changed in; 0 for none. */
+  changedIn: number;
   minTime: Instant;
   maxTime: Instant;
 }
@@ -70,6 +73,8 @@ export class LogWriter {
   private lastTime: Instant;
   private from: Instant;
   private lastCheckpoint = Number.NEGATIVE_INFINITY;
+  /** Sequence number of the last checkpoint. */
+  private checkpointSequence = 0;
   private previous: ObjectReference | null;
 
   private constructor(
@@ -197,10 +202,16 @@ export class LogWriter {
   private footer(to: Instant, facts: TickFacts): SegmentFooter {
     this.segmentSequence += 1;
     const checkpoint = to - this.lastCheckpoint >= checkpointMs;
-    if (checkpoint) this.lastCheckpoint = to;
+    if (checkpoint) {
+      this.lastCheckpoint = to;
+      this.checkpointSequence = this.segmentSequence;
+    }
+    const reach = totalsReach(this.segmentSequence, this.checkpointSequence);
     const totals: Record<string, Totals> = {};
     for (const [id, table] of this.tables) {
-      if (table.changed || checkpoint) totals[id] = { ...table.totals };
+      if (table.changed) table.changedIn = this.segmentSequence;
+      const isSaid = checkpoint || table.changedIn > this.segmentSequence - reach;
+      if (isSaid) totals[id] = { ...table.totals };
     }
     return {
       repository: this.repository.description.id,
@@ -225,7 +236,14 @@ export class LogWriter {
     let table = this.tables.get(id);
     if (!table) {
       const totals = { changes: 0, inserts: 0, deletes: 0, bytes: 0 };
-      table = { buffer: new LineBuffer(4096), totals, changed: false, minTime: 0, maxTime: 0 };
+      table = {
+        buffer: new LineBuffer(4096),
+        totals,
+        changed: false,
+        changedIn: 0,
+        minTime: 0,
+        maxTime: 0,
+      };
       this.tables.set(id, table);
     }
     return table;

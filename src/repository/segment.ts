@@ -50,9 +50,21 @@ export interface SegmentFooter {
   closed: boolean;
   /** The latest segment before this one that holds catalog records, coverage records, or all totals. */
   links: { catalog: string | null; coverage: string | null; checkpoint: string | null };
-  /** Totals of the tables that changed in this segment; of all tables if `checkpoint`. */
+  /**
+   * Totals of the tables that changed in this segment and in so many before it, see totalsReach; of all tables if
+   * `checkpoint`.
+   */
   totals: Record<string, Totals>;
   checkpoint: boolean;
+}
+
+/**
+ * How many segments the totals of a segment speak of, itself included: the greatest power of two that divides its
+ * distance from the checkpoint. So a segment, and those that lie so far before each other, tell all within a few reads.
+ */
+export function totalsReach(sequence: number, checkpoint: number): number {
+  const distance = sequence - checkpoint;
+  return distance & -distance;
 }
 
 /** The links of the segment that follows the one called `name`, which has `links` itself and holds `streams`. */
