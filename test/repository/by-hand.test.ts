@@ -8,25 +8,30 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { maintain } from "../../src/fold/maintain.js";
+import { openRepository } from "../../src/repository/repository.js";
 import { textOfJson } from "../../src/server-text.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
-import { makeRepository } from "./recording.js";
+import { patient } from "./month.js";
+import { makeRepository, StillClock } from "./recording.js";
 import { orders, posts, record, type Scenario } from "./scenario.js";
 
 const run = promisify(execFile);
 
+const strict = ["-euo", "pipefail"];
+
 async function bash(script: string, ...args: string[]): Promise<string> {
+  return runBash([...strict, "-c", script, "bash", ...args]);
+}
+
+async function runBash(args: string[]): Promise<string> {
   const options = {
     cwd: directory,
     maxBuffer: 64 * 1024 * 1024,
     encoding: "buffer" as const,
     env: { ...process.env, LC_ALL: "C" },
   };
-  const { stdout } = await run(
-    "bash",
-    ["-euo", "pipefail", "-c", script, "bash", ...args],
-    options,
-  );
+  const { stdout } = await run("bash", args, options);
   return textOfJson(stdout);
 }
 
@@ -47,29 +52,28 @@ beforeAll(async () => {
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
 
-/**
- * The documents of a table at an instant:
- * the newest base at or before it, and the log from there on; of each key the last line, by time and sequence.
- * jq takes UTF-8 only: surrogates go through it as characters that nobody uses.
- */
-const restoreByHand = `
-table=$1 at=$2
-forJq() { LC_ALL=C sed 's/\\xed\\([\\xa0-\\xbf]\\)/\\xf4\\x8f\\1/g'; }
-fromJq() { LC_ALL=C sed 's/\\xf4\\x8f\\([\\xa0-\\xbf]\\)/\\xed\\1/g'; }
-manifest=$(ls bases/$table/*/manifest.json | while read -r name; do
-  jq -r --argjson at $at 'select(.instant <= $at) | "\\(.instant) \\(input_filename)"' "$name"
-done | sort -n | tail -n 1 | cut -d ' ' -f 2)
-{
-  jq -r '.parts[].name' "$manifest" | while read -r part; do zstd -qdc "$part"; done | forJq
-  logFrom=$(jq .logFrom "$manifest")
-  for segment in log/*/*.zst; do zstd -qdc "$segment"; done | forJq |
-    jq -c --arg table $table --argjson from $logFrom 'select(.u == $table and .t > $from)'
-} |
-  jq -r --argjson at $at 'select(.t <= $at) | "\\(.k | tojson)\\t\\(.t)\\t\\(.n)\\t\\(.d | tojson)"' |
-  sort -t $'\\t' -k 1,1 -k 2,2nr -k 3,3nr |
-  sort -t $'\\t' -s -u -k 1,1 |
-  jq -R -c 'split("\\t")[3:] | join("\\t") | fromjson | select(. != null)' | fromJq
-`;
+/** The commands of a block of the page, which is the only one with `marker` in it. */
+async function blockWith(marker: string): Promise<string> {
+  const page = await readFile(new URL("../../docs/format.md", import.meta.url), "utf8");
+  const blocks = [...page.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block!);
+  const found = blocks.filter((block) => block.includes(marker));
+  expect(found, marker).toHaveLength(1);
+  return found[0]!;
+}
+
+/** The documents that the page's own commands give. */
+async function documentsByHand(name: string, instant: number): Promise<string[]> {
+  const block = await blockWith("../documents.ndjson");
+  const script = block
+    .replace("name=shop.orders", `name=${name}`)
+    .replace(/at=\S+/, `at=${new Date(instant).toISOString()}`)
+    .replace("../documents.ndjson", '"$0"');
+  expect(script).not.toContain("2026-11-21T04:02:47");
+  const into = join(directory, "documents.ndjson");
+  // As in somebody's shell, which goes on where a command fails.
+  const text = await runBash(["-c", `${script}cat "$0"; rm "$0"`, into]);
+  return text.split("\n").slice(0, -1);
+}
 
 const sorted = (documents: string[]) =>
   documents
@@ -77,17 +81,24 @@ const sorted = (documents: string[]) =>
     .sort((a, b) => (JSON.stringify(a.id) < JSON.stringify(b.id) ? -1 : 1));
 
 describe("by hand", () => {
-  test("the documents at an instant are those that were recorded", async () => {
+  const checkDocuments = async () => {
     const { history, instants } = scenario;
-    for (const table of [orders, posts]) {
-      for (const instant of [...Object.values(instants), instants.changed - 500]) {
-        const lines = (await bash(restoreByHand, table, String(instant))).split("\n").slice(0, -1);
+    // The second table had another name at first.
+    const renamed = (at: number) => (at > instants.changed - 1000 ? "shop.articles" : "shop.posts");
+    for (const instant of [...Object.values(instants), instants.changed - 500]) {
+      for (const [table, name] of [
+        [orders, "shop.orders"],
+        [posts, renamed(instant)],
+      ] as const) {
         const expected = history.at(table, instant);
         expect(expected.length).toBeGreaterThan(0);
-        expect(sorted(lines), `${table} at ${instant}`).toEqual(sorted(expected));
+        const lines = await documentsByHand(name, instant);
+        expect(sorted(lines), `${name} at ${instant}`).toEqual(sorted(expected));
       }
     }
-  });
+  };
+
+  test("the documents at an instant are those that were recorded", checkDocuments, 60_000);
 
   test("the checksum of a JSON object is that of all but its last 80 bytes", async () => {
     const names = (await bash("find . -name '*.json' | sort")).trim().split("\n");
@@ -151,4 +162,32 @@ describe("by hand", () => {
       expect(sum.trim()).toBe(checksum);
     }
   });
+
+  test("so they are after the log was folded, and what was folded deleted", async () => {
+    const before = (await bash("ls log/*/*.zst")).trim().split("\n").length;
+    await maintainAll();
+    expect((await bash("ls log/*/*.zst")).trim().split("\n").length).toBeLessThan(before / 2);
+    await checkDocuments();
+  }, 60_000);
 });
+
+/** Folds everything that can be folded, and deletes what that replaces. */
+async function maintainAll(): Promise<void> {
+  const repository = await openRepository(new DirectoryStore(directory));
+  const clock = new StillClock(scenario.instants.last + 3_600_000);
+  for (const unique of ["one", "two"]) {
+    await maintain(
+      repository,
+      {
+        clock: patient(clock),
+        owner: { host: "test", process: 2, isAlive: () => false },
+        unique,
+        partial: true,
+        settleMs: 0,
+        expires: true,
+        graceMs: 0,
+      },
+      { onRows: () => undefined, phase: () => undefined },
+    );
+  }
+}
