@@ -19,7 +19,11 @@ import {
 import { type Repository, readDescription } from "../repository/repository.js";
 import { getIfThere, type ObjectStore } from "../storage/object-store.js";
 
-/** Every so often it is asked whether what was shipped since the last time is there. */
+/**
+ * Every so often it is asked whether another writer has taken over, and whether what was shipped since the last time is
+ * there. What is put after a claim that does not continue it is believed by nobody, so a late look costs no more than a
+ * few segments that are written in vain.
+ */
 const lookEveryMs = 15_000;
 
 /** Another repository, or none, is where ours was. It may come back: a disk that is not mounted. */
@@ -60,14 +64,14 @@ export class OwnLog {
   }
 
   /**
-   * Resolves if the next segment may be put. Rejects with NotThere while the repository is away, with LogLost if what was
+   * Resolves if the next segment may be put; as a rule without a request. Rejects with NotThere while the repository is away, with LogLost if what was
    * shipped is, and with the code "fenced" if another writer has taken over.
    * @param isInDoubt look now: the store has just failed
    */
   async check(isInDoubt: boolean): Promise<void> {
-    const isFenced = (await this.store.size(writerName(this.claim.epoch + 1))) !== undefined;
     const now = this.clock.monotonicMs();
-    if (!isFenced && !isInDoubt && now - this.lookedMs < lookEveryMs) return;
+    if (!isInDoubt && now - this.lookedMs < lookEveryMs) return;
+    const isFenced = (await this.store.size(writerName(this.claim.epoch + 1))) !== undefined;
     const isWhole = (await this.hasClaim()) && (await this.firstMissing()) === undefined;
     if (!isWhole) await this.refuseOtherPlace();
     if (isFenced) throw fenced();

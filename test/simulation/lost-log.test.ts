@@ -4,16 +4,14 @@
  */
 import { beforeEach, expect, test } from "vitest";
 import { maintain } from "../../src/fold/maintain.js";
-import { catalogAt } from "../../src/repository/catalog.js";
 import { isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { listClaims, listSegments } from "../../src/repository/log.js";
 import { repositoryName } from "../../src/repository/names.js";
-import { readStatus } from "../../src/repository/status.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { verify } from "../../src/verify/verify.js";
+import { catalogAt, readCoverage, readStatus } from "../repository/looks.js";
 import { copyOf, namesIn } from "../repository/recording.js";
 import { restoredState } from "./restored-state.js";
 import { SmallWorld } from "./small-world.js";
@@ -33,6 +31,7 @@ class Place implements ObjectStore {
   }
 
   get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
+    this.asked.push(`get ${name}`);
     return this.store.get(name, range);
   }
 
@@ -339,7 +338,7 @@ function failing(location: string): ObjectStore {
   return { location, put: fails, get: fails, size: fails, list, delete: fails };
 }
 
-test("looking costs two small requests every 15 s", async () => {
+test("a capture asks for nothing at a tick, and looks with a few small requests every 15 s", async () => {
   world.startWriter({ store: place });
   await work(60);
   place.asked.length = 0;
@@ -350,4 +349,6 @@ test("looking costs two small requests every 15 s", async () => {
   expect(own).toBeLessThanOrEqual(5);
   expect(listings.length).toBeLessThanOrEqual(5);
   expect(place.asked.filter((one) => one.startsWith("size log/"))).toEqual([]);
+  // Whether another writer has claimed, its own claim, what it shipped, and evidence.
+  expect(place.asked.length, place.asked.join("\n")).toBeLessThanOrEqual(5 * 4);
 });
