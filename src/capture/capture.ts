@@ -5,14 +5,15 @@
 import { aborted, rejectedOnAbort } from "../abort.js";
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import type { BaseInventory } from "../repository/base.js";
 import { type Catalog, catalogAt } from "../repository/catalog.js";
 import { claimEpoch, type LostEnd, type Owner, withoutEnd } from "../repository/claim.js";
-import { damageNow, type TableCoverage } from "../repository/coverage.js";
-import { readCoverage } from "../repository/coverage-reader.js";
-import { type DamageEvidence, type Evidence, isDamageEvidence } from "../repository/evidence.js";
+import type { TableCoverage } from "../repository/coverage.js";
 import type { LogEnd } from "../repository/log-end.js";
+import { LogView } from "../repository/log-view.js";
 import { LogWriter } from "../repository/log-writer.js";
 import type { Repository } from "../repository/repository.js";
+import { RepositoryView } from "../repository/repository-view.js";
 import {
   type CatalogReading,
   type TableConfig,
@@ -86,6 +87,14 @@ export interface CaptureOptions extends RecorderOptions {
   reopen: () => Promise<Repository>;
 }
 
+/** What a capture finds in its repository when it begins. */
+interface Begin {
+  /** By table id. */
+  coverage: Map<string, TableCoverage>;
+  /** Undefined once the tables that were there have begun. */
+  bases: BaseInventory | undefined;
+}
+
 interface RunningTable {
   capture: TableCapture;
   stop: AbortController;
@@ -115,14 +124,13 @@ export class Capture {
     private readonly recorder: Recorder,
     private readonly logClock: LogClock,
     tracker: CatalogTracker,
-    /** As they were when this capture began. */
-    private readonly coverage: Map<string, TableCoverage>,
+    private readonly begin: Begin,
     private readonly written: Catalog,
     private readonly first: CatalogReading,
     repository: Repository,
     observer: CaptureObserver,
   ) {
-    this.known = new Set([...coverage.keys(), catalogStream, accessStream]);
+    this.known = new Set([...begin.coverage.keys(), catalogStream, accessStream]);
     const copies = new CopyQueue(options.copiesAtOnce);
     const { bothEndsFrom } = options;
     const waitsForRoom = options.spool !== undefined;
@@ -189,7 +197,7 @@ export class Capture {
     // What waits behind the end that is lost is disowned by the claim.
     if (options.spool && !lost) await deliverSpool(repository, options.spool, observer);
     const standing = lost ? withoutEnd(repository.store, lost) : repository.store;
-    const before = await catalogAt(standing, Number.MAX_SAFE_INTEGER);
+    const before = await catalogAt(await LogView.read(standing), Number.MAX_SAFE_INTEGER);
     recogniseSource(source, first, before, options.acceptCluster);
     const logClock = new LogClock(clock, (news) => observer.clockSet(news));
     await compareClocks(source, logClock);
@@ -210,13 +218,14 @@ export class Capture {
     );
     const log = LogWriter.open(repository, logClock, claim, shipper);
     // Read once more: a writer that was shut out by the claim may have changed it until then.
-    const written = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
+    const view = await RepositoryView.read(repository);
+    const written = await view.catalog();
     const recorder = new Recorder(log, source, clock, logClock, options, {
       readingStops: (stops) => observer.readingStops(stops),
       tickAdapted: (change) => observer.tickAdapted(change),
       surveyFails: (...why) => observer.surveyFails(...why),
     });
-    const coverage = await readCoverage(repository.store);
+    const { tables: coverage } = await view.coverage();
     const tracker = new CatalogTracker(recorder, written, (table) => observer.writeHookGone(table));
     if (options.acceptCluster) tracker.forgetServers();
     const capture = new Capture(
@@ -226,7 +235,7 @@ export class Capture {
       recorder,
       logClock,
       tracker,
-      coverage,
+      { coverage, bases: await view.bases() },
       written,
       first,
       repository,
@@ -247,12 +256,13 @@ export class Capture {
     });
     recording.catch(() => undefined);
     this.apply(this.first);
+    this.begin.bases = undefined;
     this.started = true;
     const { source, logClock, clock, recorder } = this;
     const logTime = () => recorder.log.time;
     const onMislabelled = (labels: Mislabelled) => this.noteMislabelled(labels);
     const clocks = { source, logClock, clock, logTime, onMislabelled };
-    const heed = (evidence: Evidence | DamageEvidence) => this.heed(evidence);
+    const suspect = (id: string, why: string) => this.tables.get(id)?.capture.suspect(why);
     const complete = this.untilComplete(stop);
     try {
       await Promise.race([
@@ -260,7 +270,7 @@ export class Capture {
         Promise.all([
           this.follower.run(stop),
           followServerClock(clocks, stop),
-          followEvidence(this.context.repository.store, clock, heed, stop),
+          followEvidence(this.context.repository, clock, suspect, stop),
         ]).then(() => complete),
         complete,
         rejectedOnAbort(this.ended.signal),
@@ -283,19 +293,6 @@ export class Capture {
     for (const stream of this.known) {
       this.recorder.frontier.record(stream, { state: "late", since, to, lateMs });
     }
-  }
-
-  /** The table is opened again, unless what was missing has been put back. */
-  private async heed(evidence: Evidence | DamageEvidence): Promise<void> {
-    const capture = this.tables.get(evidence.table)?.capture;
-    if (!capture) return;
-    if (!isDamageEvidence(evidence)) {
-      capture.suspect(`broken version chain at key ${evidence.key}`);
-      return;
-    }
-    const coverage = await readCoverage(this.context.repository.store);
-    const reason = damageNow(coverage.get(evidence.table))?.reason;
-    if (reason !== undefined) capture.suspect(reason);
   }
 
   /** Starts and stops tables as the catalog says. */
@@ -335,7 +332,7 @@ export class Capture {
     this.absentNoted = true;
     const present = new Set(structure.map(({ key }) => key[1]));
     const names = new Map(this.written.tables().map((table) => [table.id, table]));
-    for (const [id, { state, frontier }] of this.coverage) {
+    for (const [id, { state, frontier }] of this.begin.coverage) {
       if (state === "dropped" || present.has(id) || this.tables.has(id)) continue;
       const { recorder, observer } = this.context;
       const since = frontier ?? recorder.frontier.provenTo(id);
@@ -350,7 +347,8 @@ export class Capture {
       this.context,
       table,
       !this.started,
-      this.coverage.get(table.id)?.lastCopy,
+      this.begin.coverage.get(table.id)?.lastCopy,
+      this.begin.bases,
     );
     const stop = new AbortController();
     const done = capture.run(stop.signal).catch((error: unknown) => this.ended.abort(error));

@@ -1,26 +1,33 @@
 /** Follows what maintenance finds: evidence that a change of a table was missed, or that a table is damaged. */
 import type { Clock } from "../clock.js";
 import { UnusableObject } from "../errors.js";
+import { damageNow } from "../repository/coverage.js";
 import {
   type DamageEvidence,
   type Evidence,
   evidenceNames,
+  isDamageEvidence,
   readEvidence,
 } from "../repository/evidence.js";
-import type { ObjectStore } from "../storage/object-store.js";
+import type { Repository } from "../repository/repository.js";
+import { RepositoryView } from "../repository/repository-view.js";
 
 const pollMs = 15_000;
+
+/** Told the id of a table that has to be opened again, and why. */
+type OnSuspect = (table: string, reason: string) => void;
 
 /**
  * Tells of each piece of evidence that is found until the signal aborts. Not of what was there before: the walk with which
  * a capture begins repairs that. What cannot be read keeps nobody from what can.
  */
 export async function followEvidence(
-  store: ObjectStore,
+  repository: Repository,
   clock: Clock,
-  onFound: (evidence: Evidence | DamageEvidence) => Promise<void>,
+  onSuspect: OnSuspect,
   signal: AbortSignal,
 ): Promise<void> {
+  const { store } = repository;
   let known: Set<string> | undefined;
   while (!signal.aborted) {
     // The store may fail for a while; then evidence is read later.
@@ -28,7 +35,7 @@ export async function followEvidence(
     if (signal.aborted) return;
     if (names && !known) known = new Set(names);
     for (const name of names ?? []) {
-      if (!known!.has(name) && (await isTold(store, name, onFound))) known!.add(name);
+      if (!known!.has(name) && (await isTold(repository, name, onSuspect))) known!.add(name);
       if (signal.aborted) return;
     }
     await clock.sleep(pollMs, signal).catch(() => undefined);
@@ -37,14 +44,26 @@ export async function followEvidence(
 
 /** False if the store fails: then it is tried again. */
 async function isTold(
-  store: ObjectStore,
+  repository: Repository,
   name: string,
-  onFound: (evidence: Evidence | DamageEvidence) => Promise<void>,
+  onSuspect: OnSuspect,
 ): Promise<boolean> {
   try {
-    await onFound(await readEvidence(store, name));
+    const evidence = await readEvidence(repository.store, name);
+    const reason = await reasonOf(evidence, repository);
+    if (reason !== undefined) onSuspect(evidence.table, reason);
     return true;
   } catch (error) {
     return error instanceof UnusableObject;
   }
+}
+
+/** Undefined if what was missing has been put back. */
+async function reasonOf(
+  evidence: Evidence | DamageEvidence,
+  repository: Repository,
+): Promise<string | undefined> {
+  if (!isDamageEvidence(evidence)) return `broken version chain at key ${evidence.key}`;
+  const { tables } = await (await RepositoryView.read(repository)).coverage();
+  return damageNow(tables.get(evidence.table))?.reason;
 }

@@ -9,9 +9,15 @@ import type { Clock } from "../clock.js";
 import { digestOf } from "../digest.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import { type BaseManifest, newestBase } from "../repository/base.js";
+import {
+  type BaseInventory,
+  type BaseManifest,
+  newestBase,
+  readBases,
+} from "../repository/base.js";
 import { type AddRow, BaseWriter } from "../repository/base-writer.js";
 import { knownKeys } from "../repository/known-state.js";
+import { LogView } from "../repository/log-view.js";
 import { copyUnique } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
 import { LogCollection } from "../repository/runs.js";
@@ -86,6 +92,8 @@ export class TableCapture {
     private readonly mustOpen: boolean,
     /** When the table's last copy was complete, by what is stored; see TableCoverage. */
     private lastCopy: Instant | undefined,
+    /** The bases as they were when the capture began: all tables that begin with it go by one look. */
+    private bases: BaseInventory | undefined,
   ) {
     this.complete = new Promise((resolve) => {
       this.markComplete = resolve;
@@ -159,8 +167,11 @@ export class TableCapture {
   /** What a repair can start from; undefined if there is nothing, or only damage: then the table is copied. */
   private async newestBase(): Promise<BaseManifest | undefined> {
     const { repository, observer } = this.context;
+    const { id } = this.table;
     try {
-      const base = await newestBase(repository.store, this.table.id, Number.MAX_SAFE_INTEGER);
+      const bases = this.bases ?? (await readBases(await LogView.read(repository.store), id));
+      this.bases = undefined;
+      const base = newestBase(bases, id, Number.MAX_SAFE_INTEGER);
       if (!base) return undefined;
       const lastCopy = this.lastCopy ?? 0;
       // A base from before the last copy: that copy's own is lost, and the log does not lead there. A copy that no
@@ -273,7 +284,7 @@ export class TableCapture {
     let reason: string;
     try {
       const wanted = [{ table: id, after: base.logFrom }];
-      log = await LogCollection.read(repository.store, wanted, since);
+      log = await LogCollection.read(await LogView.read(repository.store), wanted, since);
       const repair = Repair.begin(
         knownKeys(repository.store, base, log),
         (key, previous, document) => {

@@ -2,10 +2,10 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import { putAcknowledgement } from "../repository/acknowledgement.js";
-import { catalogAt, tableNamed } from "../repository/catalog.js";
+import { tableNamed } from "../repository/catalog.js";
 import { isWhole } from "../repository/coverage.js";
-import { readCoverage } from "../repository/coverage-reader.js";
 import { openRepository, storeAt } from "../repository/repository.js";
+import { lookAt } from "../repository/repository-view.js";
 import type { Output } from "./output.js";
 
 export interface AcknowledgeArguments {
@@ -20,11 +20,14 @@ export async function acknowledgeCommand(
   args: AcknowledgeArguments,
   output: Output,
 ): Promise<void> {
-  const { store } = await openRepository(storeAt(args.repo));
+  const repository = await openRepository(storeAt(args.repo));
   const now = systemClock.now();
   const at = parseInstant(args.at, now);
-  const table = tableNamed(await catalogAt(store, at), name, at);
-  const intervals = (await readCoverage(store)).get(table.id)?.intervals ?? [];
+  const { table, intervals } = await lookAt(repository, async (view) => {
+    const found = tableNamed(await view.catalog(at), name, at);
+    const { tables } = await view.coverage();
+    return { table: found, intervals: tables.get(found.id)?.intervals ?? [] };
+  });
   const gap = intervals.find((one) => !isWhole(one) && one.from <= at && at <= one.to);
   if (!gap) {
     throw new ThinkbackError("instant", `${name} has no gap at ${formatInstant(at)}`, {
@@ -32,7 +35,7 @@ export async function acknowledgeCommand(
     });
   }
   const { from, to } = gap;
-  const isNew = await putAcknowledgement(store, {
+  const isNew = await putAcknowledgement(repository.store, {
     table: table.id,
     from,
     to,

@@ -2,10 +2,9 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant, parseInstant } from "../instant.js";
 import { type AsOf, asOf, type NoState } from "../repository/as-of.js";
-import { type Catalog, catalogAt } from "../repository/catalog.js";
-import { readAllCoverage } from "../repository/coverage-reader.js";
-import { LogView } from "../repository/log-view.js";
+import type { Catalog } from "../repository/catalog.js";
 import { openRepository, storeAt } from "../repository/repository.js";
+import { lookAt } from "../repository/repository-view.js";
 import { classText } from "../restore/inexact.js";
 import { stillToCome } from "../restore/when-proven.js";
 import { formatTable, type Output } from "./output.js";
@@ -18,7 +17,7 @@ export interface CatalogArguments {
 
 /** Shows the catalog as of an instant, or what changed between two. */
 export async function catalogCommand(args: CatalogArguments, output: Output): Promise<void> {
-  const { store } = await openRepository(storeAt(args.repo));
+  const repository = await openRepository(storeAt(args.repo));
   const now = systemClock.now();
   if (args.diff) {
     if (args.diff.length !== 2) {
@@ -28,16 +27,20 @@ export async function catalogCommand(args: CatalogArguments, output: Output): Pr
     }
     const [from, to] = args.diff.map((text) => pastInstant(text, now)) as [number, number];
     output.note(`catalog changes from ${formatInstant(from)} to ${formatInstant(to)}`);
-    printDiff(await catalogAt(store, from), await catalogAt(store, to), output);
+    const [before, after] = await lookAt(repository, async (view) => {
+      return [await view.catalog(from), await view.catalog(to)] as const;
+    });
+    printDiff(before, after, output);
     return;
   }
-  const view = await LogView.read(store);
-  const { catalog: coverage } = await readAllCoverage(view);
-  const at =
-    args.at === undefined ? (coverage?.frontier ?? view.to ?? now) : pastInstant(args.at, now);
-  const of = asOf(coverage, at, "before");
-  output.note(`catalog at ${formatInstant(at)} (${knownText(of)})`);
-  printCatalog(await catalogAt(view, at), output);
+  const asked = args.at === undefined ? undefined : pastInstant(args.at, now);
+  await lookAt(repository, async (view) => {
+    const { catalog: coverage } = await view.coverage();
+    const at = asked ?? coverage?.frontier ?? view.log.to ?? now;
+    const catalog = await view.catalog(at);
+    output.note(`catalog at ${formatInstant(at)} (${knownText(asOf(coverage, at, "before"))})`);
+    printCatalog(catalog, output);
+  });
 }
 
 function pastInstant(text: string, now: Instant): Instant {

@@ -3,10 +3,10 @@ import { systemClock } from "../clock.js";
 import type { ExpiryPlan } from "../fold/expire.js";
 import { type Maintained, maintain, planMaintenance } from "../fold/maintain.js";
 import { formatInstant } from "../instant.js";
-import { catalogAt } from "../repository/catalog.js";
 import { withThreads } from "../repository/compression-threads.js";
 import { formatKeep, parseKeep } from "../repository/keep-policy.js";
 import { openRepository, type Repository, storeAt } from "../repository/repository.js";
+import { lookAt } from "../repository/repository-view.js";
 import { readSettings } from "../repository/settings.js";
 import type { StoredObject } from "../storage/object-store.js";
 import { logLine } from "./fold.js";
@@ -38,7 +38,7 @@ export async function expireCommand(args: ExpireArguments, output: Output): Prom
   const graceMs = args.delete ? durationOption("--grace", args.grace) : undefined;
   const options = await maintenanceOptions(repository, args.dryRun ? {} : args, now);
   if (args.dryRun) {
-    const plan = await planMaintenance(repository, graceMs, now, args.keep);
+    const plan = await lookAt(repository, (view) => planMaintenance(view, graceMs, now, args.keep));
     const { keep: declared } = await readSettings(repository.store);
     const keep = args.keep === undefined ? declared : formatKeep(parseKeep(args.keep));
     if (keep !== declared) {
@@ -61,7 +61,7 @@ export async function expireCommand(args: ExpireArguments, output: Output): Prom
 }
 
 async function print(
-  { store }: Repository,
+  repository: Repository,
   keep: string | null,
   {
     aged,
@@ -73,7 +73,7 @@ async function print(
   output: Output,
   verb: string,
 ): Promise<void> {
-  const catalog = await catalogAt(store, Number.MAX_SAFE_INTEGER);
+  const catalog = await lookAt(repository, (view) => view.catalog());
   const names = new Map(catalog.tables().map(({ id, db, name }) => [id, `${db}.${name}`]));
   const tables = (expiry?.tables ?? []).map((table) => ({
     ...table,

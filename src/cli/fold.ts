@@ -4,9 +4,10 @@ import type { FoldedTable } from "../fold/fold.js";
 import type { FoldedLog } from "../fold/fold-log.js";
 import { maintain } from "../fold/maintain.js";
 import { formatInstant, parseInstant } from "../instant.js";
-import { catalogAt, tableNamed } from "../repository/catalog.js";
+import { tableNamed } from "../repository/catalog.js";
 import { withThreads } from "../repository/compression-threads.js";
 import { openRepository, storeAt } from "../repository/repository.js";
+import { lookAt } from "../repository/repository-view.js";
 import { refuseTwoChoices } from "../restore/request.js";
 import { type KeepArguments, maintenanceOptions } from "./maintenance-options.js";
 import { counted, formatBytes, formatCount, formatTable, type Output } from "./output.js";
@@ -24,7 +25,7 @@ export async function foldCommand(args: FoldArguments, output: Output): Promise<
   const now = systemClock.now();
   const until = args.at === undefined ? now : parseInstant(args.at, now);
   const options = await maintenanceOptions(repository, args, now);
-  const catalog = await catalogAt(repository.store, until);
+  const catalog = await lookAt(repository, (view) => view.catalog(until));
   const names = new Map(catalog.tables().map((table) => [table.id, `${table.db}.${table.name}`]));
   const nameOf = (id: string) => names.get(id) ?? id;
   const tables = args.table.map((name) => tableNamed(catalog, name, until).id);
@@ -36,7 +37,7 @@ export async function foldCommand(args: FoldArguments, output: Output): Promise<
         {
           ...options,
           unique: randomUUID().slice(0, 8),
-          bases: { until, ...(tables.length > 0 ? { tables } : {}) },
+          bases: () => ({ until, ...(tables.length > 0 ? { tables } : {}) }),
           expires: false,
           graceMs: undefined,
           compressor,

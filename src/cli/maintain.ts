@@ -54,9 +54,7 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
   const { store } = repository;
   const now = systemClock.now();
   const options = await maintenanceOptions(repository, args, now);
-  const load = await readLoad(repository);
-  const estimateMs = estimateRestore(load);
-  const due = decide(args, load, now);
+  let decided: { load: Load; due: FoldDecision } | undefined;
   const began = performance.now();
   const graceMs = args.delete ? durationOption("--grace", args.grace) : undefined;
   const { log, tables, damaged, deleted, full } = await withThreads((compressor) =>
@@ -66,7 +64,12 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
         ...options,
         unique: randomUUID().slice(0, 8),
         partial: false,
-        ...(due.due ? { bases: { until: now, skipUnchanged: true } } : {}),
+        bases: async (view) => {
+          const load = await readLoad(view);
+          const due = decide(args, load, now);
+          decided = { load, due };
+          return due.due ? { until: now, skipUnchanged: true } : undefined;
+        },
         expires: true,
         graceMs,
         compressor,
@@ -74,6 +77,7 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
       { phase: () => undefined, onRows: () => undefined },
     ),
   );
+  const { load, due } = decided!;
   const seconds = (performance.now() - began) / 1000;
   const folded = tables.filter((table) => table.folded);
   const breaks = tables.reduce((sum, table) => sum + table.breaks, 0);
@@ -90,7 +94,7 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
   output.result({
     at: formatInstant(now),
     reason: due.reason,
-    estimatedRestoreSeconds: estimateMs / 1000,
+    estimatedRestoreSeconds: estimateRestore(load) / 1000,
     bases: folded.length,
     breaks,
     damaged,

@@ -1,18 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { formatInstant, parseInstant } from "../instant.js";
-import { catalogAt } from "../repository/catalog.js";
-import { readAllCoverage } from "../repository/coverage-reader.js";
 import { type LookedAtPin, lookAtPins } from "../repository/kept-pins.js";
 import { withLease } from "../repository/lease.js";
-import { LogView } from "../repository/log-view.js";
-import { listPins, type Pin, removePin } from "../repository/pins.js";
+import { type Pin, removePin } from "../repository/pins.js";
 import { openRepository, storeAt } from "../repository/repository.js";
-import { secondLook } from "../repository/second-look.js";
+import { lookAt, type RepositoryView } from "../repository/repository-view.js";
 import { classText } from "../restore/inexact.js";
 import { inexactOf, pinInstant } from "../restore/pin.js";
 import { whenProven } from "../restore/when-proven.js";
-import type { ObjectStore } from "../storage/object-store.js";
 import { thisProcess } from "../this-process.js";
 import { formatTable, type Output, waitingText } from "./output.js";
 
@@ -39,7 +35,7 @@ export async function addPinCommand(
   const underLease = <T>(work: () => Promise<T>) =>
     withLease(repository.store, systemClock, thisProcess, randomUUID().slice(0, 8), work);
   const { pin, classes } = await whenProven(
-    repository.store,
+    repository,
     request.at,
     () => pinInstant(repository, request, now, underLease),
     systemClock,
@@ -52,8 +48,8 @@ export async function addPinCommand(
 }
 
 export async function listPinsCommand(args: { repo: string }, output: Output): Promise<void> {
-  const { store } = await openRepository(storeAt(args.repo));
-  const pins = await secondLook(() => lookAt(store));
+  const repository = await openRepository(storeAt(args.repo));
+  const pins = await lookAt(repository, lookedAtPins);
   output.line(pins.length === 0 ? "no pins" : pinTable(pins));
   output.result({ pins: pins.map(lookedAtResult) });
 }
@@ -69,12 +65,10 @@ export async function removePinCommand(
   output.result(pinResult(pin));
 }
 
-async function lookAt(store: ObjectStore): Promise<LookedAtPin[]> {
-  const pins = await listPins(store);
+async function lookedAtPins(view: RepositoryView): Promise<LookedAtPin[]> {
+  const pins = await view.pins();
   if (pins.length === 0) return [];
-  const view = await LogView.read(store);
-  const catalog = await catalogAt(view, Number.MAX_SAFE_INTEGER);
-  return lookAtPins(pins, await readAllCoverage(view), catalog);
+  return lookAtPins(pins, await view.coverage(), await view.catalog());
 }
 
 export function pinTable(pins: LookedAtPin[]): string {

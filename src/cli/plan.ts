@@ -1,5 +1,5 @@
 import { ThinkbackError } from "../errors.js";
-import { readLoad } from "../fold/load.js";
+import { type Load, readLoad } from "../fold/load.js";
 import {
   monthlyCost,
   type Prices,
@@ -11,9 +11,9 @@ import {
   type Upkeep,
 } from "../fold/proposal.js";
 import { estimateRestore, proposedObjective } from "../fold/schedule.js";
-import { catalogAt } from "../repository/catalog.js";
 import { formatWhole, parseKeep } from "../repository/keep-policy.js";
 import { openRepository, storeAt } from "../repository/repository.js";
+import { lookAt } from "../repository/repository-view.js";
 import { formatBytes, formatTable, type Output } from "./output.js";
 
 export interface PlanArguments {
@@ -35,13 +35,16 @@ const ticksLookedAtMs = [500, 1000, 5000, 10_000];
 export async function planCommand(args: PlanArguments, output: Output): Promise<void> {
   const prices = pricesOf(args);
   const repository = await openRepository(storeAt(args.repo));
-  const rates = await readSourceRates(repository);
+  const { rates, load, catalog } = await lookAt(repository, async (view) => ({
+    rates: await readSourceRates(view),
+    load: await readLoad(view),
+    catalog: await view.catalog(),
+  }));
   if (rates.tables.length === 0) {
     throw new ThinkbackError("instant", "nothing is measured yet: no table has a complete base", {
       hint: "let `thinkback run` capture for a while, a day if it can be",
     });
   }
-  const catalog = await catalogAt(repository.store, Number.MAX_SAFE_INTEGER);
   const names = new Map(catalog.tables().map(({ id, db, name }) => [id, `${db}.${name}`]));
   const tables = rates.tables.map((table) => ({
     ...table,
@@ -53,7 +56,7 @@ export async function planCommand(args: PlanArguments, output: Output): Promise<
   );
   const keeps = [...tiersLookedAt, ...args.keep].map((keep) => keepOf(keep, rates, prices));
   const proposed = proposeOf(ticks, keeps);
-  const objectives = await objectivesOf(repository, rates);
+  const objectives = objectivesOf(load, rates);
   output.line(
     `measured over ${formatWhole(Math.max(1000, Math.round(rates.spanMs / 1000) * 1000))}\n`,
   );
@@ -83,7 +86,7 @@ export async function planCommand(args: PlanArguments, output: Output): Promise<
 
 type Tick = ReturnType<typeof tickOf>;
 type Keep = ReturnType<typeof keepOf>;
-type Objectives = Awaited<ReturnType<typeof objectivesOf>>;
+type Objectives = ReturnType<typeof objectivesOf>;
 
 function tickOf(tickMs: number, changesPerDay: number, tables: number, prices: Prices) {
   const segments = segmentsPerDay(changesPerDay, tickMs);
@@ -104,8 +107,8 @@ function keepOf(keep: string, rates: SourceRates, prices: Prices) {
 }
 
 /** How long a restore to now takes, by what was measured: the bases alone, and with an hour's or a day's log. */
-async function objectivesOf(repository: Parameters<typeof readLoad>[0], { tables }: SourceRates) {
-  const { documents, documentBytes, logBytes, rates } = await readLoad(repository);
+function objectivesOf(load: Load, { tables }: SourceRates) {
+  const { documents, documentBytes, logBytes, rates } = load;
   const linesPerDay = tables.reduce((sum, of) => sum + of.changesPerDay * of.lineBytesPerChange, 0);
   const estimate = (days: number) =>
     estimateRestore({ documents, documentBytes, logBytes: linesPerDay * days, rates });

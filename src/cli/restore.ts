@@ -5,7 +5,7 @@ import { formatInstant, parseInstant } from "../instant.js";
 import type { AsOf } from "../repository/as-of.js";
 import { type ReaderRegistration, registerReader } from "../repository/readers.js";
 import { openRepository, type Repository, storeAt } from "../repository/repository.js";
-import { secondLook } from "../repository/second-look.js";
+import { lookAt } from "../repository/repository-view.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
 import type { HeldBack } from "../restore/held-back.js";
 import { classText } from "../restore/inexact.js";
@@ -91,9 +91,9 @@ function planOf(
   request: RestoreRequest,
   output: Output,
 ): Promise<RestorePlan> {
-  const look = () => secondLook(() => planRestore(repository, request));
+  const look = () => lookAt(repository, (view) => planRestore(view, request));
   const onWait = () => output.note(waitingText);
-  return whenProven(repository.store, request.at, look, systemClock, onWait);
+  return whenProven(repository, request.at, look, systemClock, onWait);
 }
 
 /** Says in the repository that it is read. A restore from a repository that cannot be written to goes on without. */

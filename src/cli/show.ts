@@ -1,7 +1,9 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
+import { LogView } from "../repository/log-view.js";
 import { openRepository, storeAt } from "../repository/repository.js";
+import { lookAt } from "../repository/repository-view.js";
 import { versionAt } from "../restore/history.js";
 import { classText } from "../restore/inexact.js";
 import { planRestore } from "../restore/plan.js";
@@ -37,12 +39,11 @@ export async function showCommand(
     allowInexact: args.allowInexact === true,
     nearest: args.nearest === true,
   };
-  const look = () => planRestore(repository, request);
+  const look = () => lookAt(repository, (view) => planRestore(view, request));
   const onWait = () => output.note(waitingText);
-  const { store } = repository;
-  const { log, tables } = await whenProven(store, request.at, look, systemClock, onWait);
-  const { config, instant, class: of, lateMs } = tables[0]!;
-  const version = await versionAt(log, config.id, keyBytes(key), instant);
+  const { log, tables } = await whenProven(repository, request.at, look, systemClock, onWait);
+  const { base, instant, class: of, lateMs } = tables[0]!;
+  const version = await versionAt(new LogView(repository.store, log), base, keyBytes(key), instant);
   output.note(`${name} ${key} at ${formatInstant(instant)} (${classText(tables[0]!)})`);
   if (!version?.document) {
     throw new ThinkbackError(

@@ -9,7 +9,7 @@ import {
 import type { Proof } from "../repository/drills.js";
 import { formatWhole, pinsOnlyMs } from "../repository/keep-policy.js";
 import { openRepository, storeAt } from "../repository/repository.js";
-import { secondLook } from "../repository/second-look.js";
+import { lookAt } from "../repository/repository-view.js";
 import {
   behindNoteMs,
   type LateSummary,
@@ -30,7 +30,7 @@ import { lookedAtResult, pinTable } from "./pin.js";
 
 export async function statusCommand(args: { repo: string }, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
-  const status = await secondLook(() => readStatus(repository));
+  const status = await lookAt(repository, readStatus);
   const rows = status.tables.map((table) => [
     table.name,
     table.damagedSince === undefined ? table.state : `${table.state}, DAMAGED`,

@@ -7,22 +7,22 @@
 import { isDeepStrictEqual } from "node:util";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
-import { type BaseManifest, type BaseName, readBases } from "../repository/base.js";
+import type { BaseManifest, BaseName } from "../repository/base.js";
 import {
   type CoverageInterval,
   intervalAt,
   isExactAt,
   type TableCoverage,
 } from "../repository/coverage.js";
-import { clipped, readCoverage } from "../repository/coverage-reader.js";
+import { clipped } from "../repository/coverage-reader.js";
 import { type Expiry, latestExpiry, nextExpiry, putExpiry } from "../repository/expiry.js";
 import { type KeepTier, startOfKept } from "../repository/keep-policy.js";
-import { type LogGap, LogView } from "../repository/log-view.js";
+import type { LogGap, LogView } from "../repository/log-view.js";
 import { parseFoldedName, parseSegmentName } from "../repository/names.js";
 import type { Pin } from "../repository/pins.js";
 import type { Repository } from "../repository/repository.js";
+import { RepositoryView } from "../repository/repository-view.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { StoreSnapshot } from "../storage/store-snapshot.js";
 
 /** A capture has said by then of every table that it watches what state it is in. */
 const saysWithinMs = 86_400_000;
@@ -72,14 +72,12 @@ export function firstWanted({
 
 /** Plans what to let go, and proves that it costs nothing that has to stay. Throws if it would. */
 export async function planExpiry(
-  repository: Repository,
+  look: RepositoryView,
   options: ExpiryOptions,
 ): Promise<ExpiryPlan> {
-  // What a writer puts meanwhile must not look like a difference.
-  const store = await StoreSnapshot.of(repository.store);
-  const view = await LogView.read(store);
-  const coverage = await readCoverage(view);
-  const bases = await readBases(store);
+  const { log: view, store } = look;
+  const { tables: coverage } = await look.coverage();
+  const bases = await look.bases();
   const first = firstWanted(options);
   const next: Expiry = await withoutDone(nextExpiry(view.expiry, options.now), store);
   const tables: ExpiringTable[] = [];
@@ -117,8 +115,7 @@ export async function planExpiry(
   }
   // While a table is being copied or repaired, what its next base will need of the log is not known yet.
   if (first !== undefined && !isMoving) cutLog(next, view, first, begins, options.now);
-  await putExpiry(store, next);
-  const then = await readCoverage(store);
+  const { tables: then } = await (await look.under(next)).coverage();
   for (const table of tables) table.fromThen = then.get(table.table)?.intervals.at(0)?.from;
   refuseLosses(coverage, then, next, options.pins);
   const expiry = isNew(next, view.expiry, tables) ? next : undefined;
@@ -141,7 +138,7 @@ export async function publishExpiry(repository: Repository, plan: ExpiryPlan): P
   if (!plan.expiry) return plan;
   await publish(store, plan.expiry);
   if (plan.givenUp.length === 0) return plan;
-  const now = await readCoverage(store);
+  const { tables: now } = await (await RepositoryView.read(repository)).coverage();
   const isOpened = (table: string) => {
     const of = now.get(table);
     return of !== undefined && of.watched && of.state !== "dropped";

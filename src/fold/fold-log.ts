@@ -70,8 +70,13 @@ const memoryBytesMaxDefault = 16 * 1024 * 1024;
 /** Of each folded segment that is merged a frame is in memory; what is more than so many is merged in a later round. */
 const mergedAtOnceMax = 32;
 
-export async function foldLog(repository: Repository, options: FoldLogOptions): Promise<FoldedLog> {
-  const folder = new LogFolder(repository, options);
+/** @param log as it is; it is read again once something is written */
+export async function foldLog(
+  repository: Repository,
+  log: LogView,
+  options: FoldLogOptions,
+): Promise<FoldedLog> {
+  const folder = new LogFolder(repository, log, options);
   await folder.foldSegments();
   for (const spanMs of spansMs) await folder.merge(spanMs);
   await folder.thin();
@@ -80,11 +85,13 @@ export async function foldLog(repository: Repository, options: FoldLogOptions): 
 }
 
 class LogFolder {
-  private lastView: LogView | undefined;
+  /** What was written when the log was looked at last. */
+  private writtenThen = 0;
   readonly report: FoldedLog = { written: 0, thinned: 0, rows: 0, bytesRead: 0, bytesWritten: 0 };
 
   constructor(
     private readonly repository: Repository,
+    private log: LogView,
     private readonly options: FoldLogOptions,
   ) {}
 
@@ -134,8 +141,11 @@ class LogFolder {
   /** The log as it is now: every folded segment that is written makes it another. */
   private async view(): Promise<LogView> {
     this.options.signal?.throwIfAborted();
-    this.lastView = await LogView.read(this.repository.store, this.lastView);
-    return this.lastView;
+    if (this.report.written > this.writtenThen) {
+      this.log = await LogView.read(this.repository.store, { earlier: this.log });
+      this.writtenThen = this.report.written;
+    }
+    return this.log;
   }
 
   private isWithin(piece: LogPiece): boolean {

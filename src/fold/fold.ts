@@ -5,14 +5,14 @@
  */
 
 import type { Instant } from "../instant.js";
-import { type BaseManifest, newestBase } from "../repository/base.js";
+import type { BaseManifest } from "../repository/base.js";
 import { BaseWriter } from "../repository/base-writer.js";
 import { isWhole, lastExactIn, type TableCoverage } from "../repository/coverage.js";
-import { readCoverage } from "../repository/coverage-reader.js";
 import { putEvidence } from "../repository/evidence.js";
 import { compressHere, type FrameCompressor } from "../repository/frame-compressor.js";
 import { LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
+import type { RepositoryView } from "../repository/repository-view.js";
 import { LogCollection } from "../repository/runs.js";
 import { ChainCheck } from "./chain-check.js";
 import { foldParts } from "./fold-parts.js";
@@ -70,27 +70,28 @@ interface DueTable {
   epoch: number;
 }
 
-/** Makes a new base of each table, and holds the version chain of what is merged against the log. */
-export async function fold(repository: Repository, options: FoldOptions): Promise<FoldedTable[]> {
-  const { store } = repository;
-  // Listed before the coverage is read: a claim that comes in between must not lend its epoch to what it disowns.
-  const view = await LogView.read(store);
-  const coverage = await readCoverage(store);
+/** Makes a new base of each table that `view` shows, and holds the version chain of what is merged against the log. */
+export async function fold(
+  repository: Repository,
+  view: RepositoryView,
+  options: FoldOptions,
+): Promise<FoldedTable[]> {
+  const { tables: coverage } = await view.coverage();
   const folded = new Map<string, FoldedTable>();
   const due = new Map<Instant, DueTable[]>();
   for (const [id, of] of coverage) {
     if (options.tables && !options.tables.includes(id)) continue;
-    const point = foldPoint(of, view, options.until);
+    const point = foldPoint(of, view.log, options.until);
     if (!point) continue;
     const { instant } = point;
-    const base = await newestBase(store, id, instant);
+    const base = await view.newestBase(id, instant);
     folded.set(id, notFolded(id, instant, base));
     if (!base || base.logFrom === instant) continue;
     if (options.olderThan !== undefined && base.instant > options.olderThan) continue;
     due.set(instant, [...(due.get(instant) ?? []), { coverage: of, base, ...point }]);
   }
   for (const tables of due.values()) {
-    for (const table of await foldTogether(repository, tables, options)) {
+    for (const table of await foldTogether(repository, view.log, tables, options)) {
       folded.set(table.table, table);
     }
   }
@@ -119,6 +120,7 @@ function notFolded(table: string, instant: Instant, base: BaseManifest | undefin
 /** Folds tables to one instant. The log is read once for all of them. */
 async function foldTogether(
   repository: Repository,
+  log: LogView,
   tables: DueTable[],
   options: FoldOptions,
 ): Promise<FoldedTable[]> {
@@ -126,8 +128,8 @@ async function foldTogether(
   const chains = new Map(
     tables.map(({ coverage, base }) => [base.table, new ChainCheck(coverage, base)]),
   );
-  const log = await LogCollection.read(
-    repository.store,
+  const collection = await LogCollection.read(
+    new LogView(repository.store, log.read),
     tables.map(({ base }) => ({ table: base.table, after: base.logFrom })),
     tables[0]!.instant,
     {
@@ -138,11 +140,13 @@ async function foldTogether(
   try {
     const folded: FoldedTable[] = [];
     for (const due of tables) {
-      folded.push(await foldTable(repository, due, log, chains.get(due.base.table)!, options));
+      folded.push(
+        await foldTable(repository, due, collection, chains.get(due.base.table)!, options),
+      );
     }
     return folded;
   } finally {
-    await log.dispose();
+    await collection.dispose();
   }
 }
 

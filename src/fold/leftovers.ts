@@ -4,7 +4,8 @@
  */
 import type { Instant } from "../instant.js";
 import { unendedLeases } from "../repository/lease.js";
-import { listClaims, type WriterClaim } from "../repository/log.js";
+import type { WriterClaim } from "../repository/log.js";
+import type { LogView } from "../repository/log-view.js";
 import { parseCopyUnique } from "../repository/names.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { IsPast } from "./sweep.js";
@@ -16,24 +17,20 @@ export class Leftovers {
   /** What is known of prefixes. */
   private readonly known = new Map<string, boolean>();
 
-  private constructor(
-    private readonly store: ObjectStore,
-    private readonly claims: WriterClaim[],
-    /** What the names of folds have that may not have ended. */
-    private readonly folds: ReadonlySet<string>,
-    private readonly isPast: IsPast,
-  ) {}
+  private readonly store: ObjectStore;
+  private readonly claims: WriterClaim[];
+  /** What the names of folds have that may not have ended; read where something is left over. */
+  private folds: Promise<ReadonlySet<string>> | undefined;
 
-  /** @param ended names a fold that writes nothing more, though its lease has not ended */
-  static async read(
-    store: ObjectStore,
-    now: Instant,
-    isPast: IsPast,
-    ended?: string,
-  ): Promise<Leftovers> {
-    const folds = await unendedLeases(store, now);
-    if (ended !== undefined) folds.delete(ended);
-    return new Leftovers(store, await listClaims(store), folds, isPast);
+  constructor(
+    { claims, store }: LogView,
+    private readonly isPast: IsPast,
+    private readonly now: Instant,
+    /** Names a fold that writes nothing more, though its lease has not ended. */
+    private readonly ended: string | undefined,
+  ) {
+    this.store = store;
+    this.claims = claims;
   }
 
   /**
@@ -47,14 +44,14 @@ export class Leftovers {
     if (known === undefined) {
       const manifest = `${prefix}manifest.json`;
       const isThere = !leaving.has(manifest) && (await this.store.size(manifest)) !== undefined;
-      known = isThere || this.isUnderWay(/([a-z0-9]+)\/$/.exec(prefix)![1]!);
+      known = isThere || (await this.isUnderWay(/([a-z0-9]+)\/$/.exec(prefix)![1]!));
       this.known.set(prefix, known);
     }
     return known;
   }
 
   /** True if what is named so may still be published: by the writer who copies, or by the fold. */
-  private isUnderWay(unique: string): boolean {
+  private async isUnderWay(unique: string): Promise<boolean> {
     const epoch = parseCopyUnique(unique);
     const latest = this.claims.at(-1)?.epoch ?? 0;
     if (epoch !== undefined && epoch <= latest + epochsBehindMax) {
@@ -62,6 +59,8 @@ export class Leftovers {
       if (!next || !this.isPast(next.started)) return true;
     }
     // Some of what a fold makes has more behind what tells it apart.
-    return [...this.folds].some((fold) => unique.startsWith(fold));
+    this.folds ??= unendedLeases(this.store, this.now);
+    const folds = [...(await this.folds)].filter((fold) => fold !== this.ended);
+    return folds.some((fold) => unique.startsWith(fold));
   }
 }

@@ -1,10 +1,7 @@
 /** What a restore to now would have to do: the size of the newest bases, and what the log holds since. */
 import type { Instant } from "../instant.js";
-import { readBases } from "../repository/base.js";
-import { readCoverage } from "../repository/coverage-reader.js";
-import { LogView } from "../repository/log-view.js";
 import { type Rates, readRates } from "../repository/rates.js";
-import type { Repository } from "../repository/repository.js";
+import type { RepositoryView } from "../repository/repository-view.js";
 import type { Totals } from "../repository/segment.js";
 import { noTotals, totalsAt } from "../repository/totals.js";
 
@@ -19,11 +16,11 @@ export interface Load {
   rates: Rates;
 }
 
-export async function readLoad({ store }: Repository): Promise<Load> {
-  const view = await LogView.read(store);
-  const coverage = await readCoverage(view);
-  const bases = await readBases(store);
-  const now = await totalsAt(view, Number.MAX_SAFE_INTEGER);
+export async function readLoad(view: RepositoryView): Promise<Load> {
+  const { log, store } = view;
+  const { tables: coverage } = await view.coverage();
+  const bases = await view.bases();
+  const now = await totalsAt(log, Number.MAX_SAFE_INTEGER);
   const load: Load = {
     documents: 0,
     documentBytes: 0,
@@ -38,7 +35,7 @@ export async function readLoad({ store }: Repository): Promise<Load> {
     load.documents += base.rows;
     load.documentBytes += base.documentBytes;
     const at = base.logFrom;
-    const then = totalsThen.get(at) ?? (await totalsAt(view, at));
+    const then = totalsThen.get(at) ?? (await totalsAt(log, at));
     totalsThen.set(at, then);
     const { bytes } = now.get(table) ?? noTotals;
     const logBytes = Math.max(0, bytes - (then.get(table) ?? noTotals).bytes);

@@ -5,7 +5,7 @@
 import { UnusableObject } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { openSegment } from "../repository/log.js";
-import { type LogPiece, LogView } from "../repository/log-view.js";
+import type { LogPiece, LogView } from "../repository/log-view.js";
 import type { SegmentFooter } from "../repository/segment.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
@@ -26,11 +26,10 @@ const lookedAtMax = 10;
  * @param agesBeyondLogMs how much older history gets once the log has ended
  */
 export async function ageOfLog(
-  store: ObjectStore,
+  { pieces, store }: LogView,
   now: Instant,
   agesBeyondLogMs = 0,
 ): Promise<LogAge> {
-  const { pieces } = await LogView.read(store);
   const end = pieces.at(-1);
   if (!end) return { aged: 0, leadMs: 0 };
   const leadMs = await leadOf(store, pieces);

@@ -7,16 +7,15 @@ import type { Instant } from "../instant.js";
 import { renewBundle } from "../repository/bundle-writer.js";
 import type { Owner } from "../repository/claim.js";
 import { damageNow, type TableCoverage } from "../repository/coverage.js";
-import { readAllCoverage } from "../repository/coverage-reader.js";
 import { putEvidence } from "../repository/evidence.js";
 import type { FrameCompressor } from "../repository/frame-compressor.js";
 import { type KeepTier, parseKeep, pinsOnlyMs, resolutionAt } from "../repository/keep-policy.js";
 import { withLease } from "../repository/lease.js";
-import { listPins, type Pin } from "../repository/pins.js";
+import type { Pin } from "../repository/pins.js";
 import { forgetReaders, liveReaders } from "../repository/readers.js";
 import type { Repository } from "../repository/repository.js";
-import { readSettings } from "../repository/settings.js";
-import { type ObjectStore, type StoredObject, StoreFull } from "../storage/object-store.js";
+import { RepositoryView } from "../repository/repository-view.js";
+import { type StoredObject, StoreFull } from "../storage/object-store.js";
 import { urgentStore } from "../storage/urgent-store.js";
 import { type ExpiryPlan, firstWanted, planExpiry, publishExpiry } from "./expire.js";
 import { type FoldedTable, type FoldOptions, fold } from "./fold.js";
@@ -27,13 +26,19 @@ import { planSweep, type SweepOptions, sweep } from "./sweep.js";
 
 const dayMs = 86_400_000;
 
+/** New bases of some tables, up to an instant. */
+export type BasesWanted = Pick<
+  FoldOptions,
+  "tables" | "until" | "skipUnchanged" | "partBytesTarget"
+>;
+
 export interface MaintenanceOptions {
   clock: Clock;
   owner: Owner;
   /** Letters and digits that no other maintenance has. */
   unique: string;
-  /** Make new bases, of these tables and up to this instant; not, if absent. */
-  bases?: Pick<FoldOptions, "tables" | "until" | "skipUnchanged" | "partBytesTarget">;
+  /** Which new bases to make, as the repository is looked at; none if absent, or if it gives undefined. */
+  bases?: (view: RepositoryView) => BasesWanted | undefined | Promise<BasesWanted | undefined>;
   /** Fold what has settled of the log even if its span is not over. */
   partial: boolean;
   /** Segments younger than this are not folded: a writer that takes over may yet disown them. */
@@ -72,7 +77,7 @@ export function maintain(
   observer: MaintenanceObserver,
 ): Promise<Maintained> {
   const { store } = repository;
-  const { clock, owner, unique, compressor } = options;
+  const { agesBeyondLogMs, clock, owner, unique, compressor } = options;
   // The lease, and what is let go, make room: on a full disk they are written with room that is kept for them.
   const urgent = urgentStore(store);
   return withLease(urgent, clock, owner, unique, async (gone, lease) => {
@@ -80,11 +85,12 @@ export function maintain(
     const signal = { throwIfAborted: () => lease.check(gone) };
     // First, because every listing from here on would walk through it.
     if (options.graceMs !== undefined) await store.tidy?.(clock.now() - dayMs);
-    const policy = await readPolicy(repository, clock.now(), undefined, options.agesBeyondLogMs);
+    const looks = new Looks(repository);
+    const policy = await readPolicy(await looks.now(), clock.now(), { agesBeyondLogMs });
     // What is gone for good does not go by a clock that is ahead of the source's.
     const now = () => clock.now() - policy.leadMs;
     observer.phase("log");
-    const folding = foldLog(repository, {
+    const folding = foldLog(repository, (await looks.now()).log, {
       ...policy,
       now: clock.now(),
       publishedAt: () => clock.now(),
@@ -95,39 +101,72 @@ export function maintain(
       signal,
     });
     const log = await room.unlessFull(folding, nothingFolded);
+    if (log.written > 0 || room.full) looks.pass();
     observer.phase("bases");
     const onRows: FoldOptions["onRows"] = (table, rows) => observer.onRows(table, rows);
-    const tables = options.bases
+    const bases = await options.bases?.(await looks.now());
+    const tables = bases
       ? await room.unlessFull(
-          fold(repository, { ...options.bases, unique, onRows, signal, compressor }),
+          fold(repository, await looks.now(), { ...bases, unique, onRows, signal, compressor }),
           [],
         )
       : [];
+    if (tables.some(hasWritten) || room.full) looks.pass();
     let expiry: ExpiryPlan | undefined;
     let damaged = 0;
     if (options.expires) {
       observer.phase("expiry");
       const first = { unique: `${unique}x`, onRows, signal, compressor };
-      await room.unlessFull(foldFirstBases(repository, policy, first), undefined);
-      expiry = await planExpiry(repository, { ...policy, now: clock.now() });
-      damaged = await room.unlessFull(noteDamage(store, expiry.coverage), 0);
-      // That it can be renewed proves that nobody else maintains.
-      await lease.renew();
-      signal.throwIfAborted();
-      expiry = await publishExpiry({ ...repository, store: urgent }, expiry);
+      const begun = foldFirstBases(repository, await looks.now(), policy, first);
+      if ((await room.unlessFull(begun, [])).some(hasWritten) || room.full) looks.pass();
+      expiry = await planExpiry(await looks.now(), { ...policy, now: clock.now() });
+      damaged = await room.unlessFull(noteDamage(repository, expiry.coverage), 0);
+      if (expiry.expiry) {
+        // That it can be renewed proves that nobody else maintains.
+        await lease.renew();
+        signal.throwIfAborted();
+        expiry = await publishExpiry({ ...repository, store: urgent }, expiry);
+        looks.pass();
+      }
     }
     let deleted: StoredObject[] = [];
     if (options.graceMs !== undefined) {
       observer.phase("sweep");
-      await forgetReaders(store, now());
-      await lease.renew();
       const ended = room.full && unique;
-      deleted = await sweepNow(repository, { graceMs: options.graceMs, now: now(), ended }, signal);
+      const sweeping = { graceMs: options.graceMs, now: now(), ended };
+      deleted = await planSweepNow(await looks.now(), sweeping);
+      if (deleted.length > 0) {
+        await lease.renew();
+        signal.throwIfAborted();
+        await sweep(repository, deleted, signal);
+        looks.pass();
+      }
+      await forgetReaders(store, (await looks.now()).store, now());
       await store.keepRoom?.();
     }
-    await room.unlessFull(renewBundle(repository, { at: clock.now(), signal }), undefined);
+    const bundling = { at: clock.now(), signal };
+    await room.unlessFull(renewBundle(repository, await looks.now(), bundling), undefined);
     return { aged: policy.aged, log, tables, expiry, damaged, deleted, full: room.full };
   });
+}
+
+const hasWritten = ({ bytesWritten, breaks }: FoldedTable) => bytesWritten > 0 || breaks > 0;
+
+/** The views of a round: one is looked at until something is written or deleted. */
+class Looks {
+  private view: Promise<RepositoryView> | undefined;
+
+  constructor(private readonly repository: Repository) {}
+
+  now(): Promise<RepositoryView> {
+    this.view ??= RepositoryView.read(this.repository, { whole: true });
+    return this.view;
+  }
+
+  /** What was looked at is past. */
+  pass(): void {
+    this.view = undefined;
+  }
 }
 
 /**
@@ -135,18 +174,19 @@ export function maintain(
  * because none leads over what is missing.
  */
 async function noteDamage(
-  store: ObjectStore,
+  repository: Repository,
   planned: Map<string, TableCoverage>,
 ): Promise<number> {
   if (![...planned.values()].some(damageNow)) return 0;
   let noted = 0;
   // Looked at anew: the plan's listing may lack the base of a copy that has just come to its end.
-  for (const of of (await readAllCoverage(store)).tables.values()) {
+  const { tables } = await (await RepositoryView.read(repository)).coverage();
+  for (const of of tables.values()) {
     const damage = damageNow(of);
     if (!damage) continue;
     const { from, reason = "" } = damage;
     const evidence = { table: of.table, at: from, sequence: 0 as const, reason };
-    if (await putEvidence(store, evidence)) noted += 1;
+    if (await putEvidence(repository.store, evidence)) noted += 1;
   }
   return noted;
 }
@@ -182,18 +222,17 @@ class RoomToMake {
  * @param keep tiers to plan with in place of the declared ones
  */
 export async function planMaintenance(
-  repository: Repository,
+  view: RepositoryView,
   graceMs: number | undefined,
   clockNow: Instant,
   keep?: string,
 ): Promise<Pick<Maintained, "aged" | "deleted"> & { expiry: ExpiryPlan }> {
-  const policy = await readPolicy(repository, clockNow, keep);
+  const policy = await readPolicy(view, clockNow, { keep });
   const now = clockNow - policy.leadMs;
-  const expiry = await planExpiry(repository, { ...policy, now });
+  const expiry = await planExpiry(view, { ...policy, now });
   const { aged } = policy;
   if (graceMs === undefined) return { aged, expiry, deleted: [] };
-  const readersBegan = await begins(repository, now);
-  return { aged, expiry, deleted: await planSweep(repository, { now, graceMs, readersBegan }) };
+  return { aged, expiry, deleted: await planSweepNow(view, { now, graceMs }) };
 }
 
 /** What the declared tiers and the pins mean for folding and letting go. */
@@ -206,17 +245,19 @@ export interface Policy extends LogAge {
   spanMaxMs: (span: { from: Instant; to: Instant }) => number;
 }
 
-/** What the declared tiers and the pins want of a history of this age. */
+/**
+ * What the declared tiers and the pins want of a history of this age.
+ * @param of `keep`: tiers in place of the declared ones; `agesBeyondLogMs`: see ageOfLog
+ */
 export async function readPolicy(
-  { store }: Repository,
+  view: RepositoryView,
   now: Instant,
-  wanted?: string,
-  agesBeyondLogMs?: number,
+  of: { keep?: string | undefined; agesBeyondLogMs?: number | undefined } = {},
 ): Promise<Policy> {
-  const age = await ageOfLog(store, now, agesBeyondLogMs);
-  const pins = await listPins(store);
-  const kept = pins.length === 0 ? pins : withGapEnds(pins, await readAllCoverage(store));
-  return policyOf(kept, age, wanted ?? (await readSettings(store)).keep);
+  const age = await ageOfLog(view.log, now, of.agesBeyondLogMs);
+  const pins = await view.pins();
+  const kept = pins.length === 0 ? pins : withGapEnds(pins, await view.coverage());
+  return policyOf(kept, age, of.keep ?? (await view.settings()).keep);
 }
 
 function policyOf(pins: Pin[], age: LogAge, keep: string | null): Policy {
@@ -247,29 +288,22 @@ function policyOf(pins: Pin[], age: LogAge, keep: string | null): Policy {
 /** The kept history has to begin with a base, or all of the log before it would be needed for ever. */
 async function foldFirstBases(
   repository: Repository,
+  view: RepositoryView,
   policy: Policy,
   options: Pick<FoldOptions, "unique" | "onRows" | "signal" | "compressor">,
-): Promise<void> {
+): Promise<FoldedTable[]> {
   const first = firstWanted(policy);
-  if (first === undefined || first <= 0) return;
+  if (first === undefined || first <= 0) return [];
   const isPinned = policy.pins.some(({ at }) => at === first);
   // The last millisecond of a day is kept in every resolution.
   const until = isPinned ? first : first - 1;
-  await fold(repository, { ...options, until, olderThan: until - dayMs });
+  return fold(repository, view, { ...options, until, olderThan: until - dayMs });
 }
 
-async function sweepNow(
-  repository: Repository,
+async function planSweepNow(
+  view: RepositoryView,
   options: Omit<SweepOptions, "readersBegan">,
-  signal: Pick<AbortSignal, "throwIfAborted">,
 ): Promise<StoredObject[]> {
-  const readersBegan = await begins(repository, options.now);
-  const objects = await planSweep(repository, { ...options, readersBegan });
-  signal.throwIfAborted();
-  await sweep(repository, objects, signal);
-  return objects;
-}
-
-async function begins({ store }: Repository, now: Instant): Promise<Instant[]> {
-  return (await liveReaders(store, now)).map(({ begun }) => begun);
+  const readers = await liveReaders(view.store, options.now);
+  return planSweep(view, { ...options, readersBegan: readers.map(({ begun }) => begun) });
 }

@@ -2,15 +2,14 @@
  * What keeping a source's history costs, by what was measured of it: how often its tables change, how large a change is
  * once it is stored and folded, and how much is left of it in coarser resolutions.
  */
-import { type BaseManifest, readBases } from "../repository/base.js";
-import { readCoverage } from "../repository/coverage-reader.js";
+import type { BaseManifest } from "../repository/base.js";
 import { foldedCursor, partsOf } from "../repository/folded-reader.js";
 import type { KeepTier } from "../repository/keep-policy.js";
 import { openSegment } from "../repository/log.js";
-import { type FoldedPiece, type LogPiece, LogView } from "../repository/log-view.js";
+import type { FoldedPiece, LogPiece, LogView } from "../repository/log-view.js";
 import { mergeAll } from "../repository/merge.js";
 import { parseSegmentName } from "../repository/names.js";
-import type { Repository } from "../repository/repository.js";
+import type { RepositoryView } from "../repository/repository-view.js";
 import { noTotals, totalsAt } from "../repository/totals.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { Thinning } from "./thinning.js";
@@ -50,10 +49,10 @@ export interface SourceRates {
   foldedBytes: number;
 }
 
-export async function readSourceRates({ store }: Repository): Promise<SourceRates> {
-  const view = await LogView.read(store);
-  const coverage = await readCoverage(view);
-  const bases = await readBases(store);
+export async function readSourceRates(look: RepositoryView): Promise<SourceRates> {
+  const { log: view, store } = look;
+  const { tables: coverage } = await look.coverage();
+  const bases = await look.bases();
   const pieces = recentPieces(view);
   const spanMs = pieces.length === 0 ? 0 : pieces.at(-1)!.to - pieces[0]!.from + 1;
   const stored = await storedChanges(view, pieces);

@@ -6,7 +6,7 @@ import type { Instant } from "../instant.js";
 import { bundlesKept, listBundles } from "../repository/bundle.js";
 import { expiriesKept } from "../repository/expiry.js";
 import { byPlaceInLog } from "../repository/log.js";
-import { type FoldedPiece, holds, LogView } from "../repository/log-view.js";
+import { type FoldedPiece, holds, type LogView } from "../repository/log-view.js";
 import {
   expiryPrefix,
   foldedManifestName,
@@ -16,6 +16,7 @@ import {
   type SegmentName,
 } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
+import type { RepositoryView } from "../repository/repository-view.js";
 import type { ObjectStore, StoredObject } from "../storage/object-store.js";
 import { Leftovers } from "./leftovers.js";
 import { sweepBases } from "./sweep-bases.js";
@@ -35,10 +36,9 @@ const clockAllowanceMs = 5 * 60_000;
 
 /** What can go: manifests before what they refer to, so that nothing is ever there in part. */
 export async function planSweep(
-  { store }: Repository,
+  { log: view, store }: RepositoryView,
   options: SweepOptions,
 ): Promise<StoredObject[]> {
-  const view = await LogView.read(store);
   const isPast = (at: Instant) =>
     at + options.graceMs <= options.now &&
     options.readersBegan.every((began) => began > at + clockAllowanceMs);
@@ -46,7 +46,7 @@ export async function planSweep(
     -1,
     ...(view.expiry?.cuts ?? []).filter(({ at }) => isPast(at)).map(({ to }) => to),
   );
-  const leftovers = await Leftovers.read(store, options.now, isPast, options.ended);
+  const leftovers = new Leftovers(view, isPast, options.now, options.ended);
   return [
     ...(await sweepSegments(store, view, cut, isPast)),
     ...(await sweepFolded(store, view, cut, isPast, leftovers)),

@@ -5,7 +5,7 @@ import type { Instant } from "../instant.js";
 import type { AsOf as StoredAsOf } from "../repository/as-of.js";
 import { registerReader } from "../repository/readers.js";
 import type { Repository as StoredRepository } from "../repository/repository.js";
-import { secondLook } from "../repository/second-look.js";
+import { lookAt } from "../repository/repository-view.js";
 import { restoreAccess } from "../restore/access.js";
 import * as planning from "../restore/plan.js";
 import * as restoring from "../restore/restore.js";
@@ -157,8 +157,8 @@ export async function planRestore(
     nearest: request.nearest === true,
     withoutAccess: request.withoutAccess === true,
   };
-  const look = () => secondLook(() => planning.planRestore(stored, wanted));
-  const found = await whenProven(stored.store, at, look, systemClock, () => undefined);
+  const look = () => lookAt(stored, (view) => planning.planRestore(view, wanted));
+  const found = await whenProven(stored, at, look, systemClock, () => undefined);
   const plan = describe(found);
   planned.set(plan, { repository: stored, plan: found });
   return plan;

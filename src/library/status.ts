@@ -1,5 +1,5 @@
 import type { Instant } from "../instant.js";
-import { secondLook } from "../repository/second-look.js";
+import { lookAt } from "../repository/repository-view.js";
 import * as stored from "../repository/status.js";
 import type { Repository } from "./repository.js";
 import { storedAt } from "./stored-at.js";
@@ -89,7 +89,7 @@ export interface RepositoryStatus {
  * @throws {ThinkbackError} `damaged` for an object that this needs and cannot be used; `repository`
  */
 export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
-  const status = await secondLook(() => stored.readStatus(storedAt(repository)));
+  const status = await lookAt(storedAt(repository), stored.readStatus);
   const { restorableUntil, lastSegment, lastProven, keep, catalog, access } = status;
   return {
     repository: repository.id,

@@ -4,9 +4,9 @@ import type { Instant } from "../instant.js";
 import type { OrderCode } from "../key-order.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import { isName, type ObjectStore } from "../storage/object-store.js";
-import { latestExpiry } from "./expiry.js";
 import { readJsonObject } from "./json-object.js";
-import { isDisownedInstant, listClaims } from "./log.js";
+import { isDisownedInstant } from "./log.js";
+import type { LogView } from "./log-view.js";
 import { codeOfText } from "./merge.js";
 import { parseManifestName } from "./names.js";
 import type { ObjectReference } from "./segment.js";
@@ -74,14 +74,13 @@ export interface BaseInventory {
  * Reads the manifests of a table (of all tables, if none is given) and looks whether every part is there. A base that
  * was disowned or let go is neither usable nor damaged.
  */
-export async function readBases(store: ObjectStore, table?: string): Promise<BaseInventory> {
+export async function readBases(log: LogView, table?: string): Promise<BaseInventory> {
+  const { store, claims, expiry } = log;
   const sizes = new Map<string, number>();
   const prefix = table === undefined ? "bases/" : `bases/${table}/`;
   for await (const { name, size } of store.list(prefix)) sizes.set(name, size);
   const names = [...sizes.keys()].map(parseManifestName).filter((base) => base !== undefined);
   const inventory: BaseInventory = { usable: new Map(), names: new Map(), damaged: [] };
-  const claims = names.length > 0 ? await listClaims(store) : [];
-  const expiry = names.length > 0 ? await latestExpiry(store) : undefined;
   const counting = names.filter(({ name }) => !(expiry && name in expiry.bases));
   counting.sort((a, b) => a.instant - b.instant);
   const reading = severalAtOnce(counting, readsAtOnce, async (base) => {
@@ -126,12 +125,11 @@ function checkParts(manifest: BaseManifest, sizes: Map<string, number>): void {
  * The newest usable base of a table at or before `instant`; undefined if there is none. A damaged base is passed over
  * for an older one; if only damaged ones are left, their damage is thrown.
  */
-export async function newestBase(
-  store: ObjectStore,
+export function newestBase(
+  inventory: BaseInventory,
   table: string,
   instant: Instant,
-): Promise<BaseManifest | undefined> {
-  const inventory = await readBases(store, table);
+): BaseManifest | undefined {
   const usable = inventory.usable.get(table)?.filter((base) => base.instant <= instant) ?? [];
   if (usable.length > 0) return usable.at(-1);
   const lost = inventory.damaged.find(({ base }) => base.instant <= instant);

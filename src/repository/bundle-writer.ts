@@ -8,23 +8,23 @@ import {
   type ObjectStore,
   type StoredObject,
 } from "../storage/object-store.js";
-import {
-  type BundleFooter,
-  bundleLineBytesMax,
-  listBundles,
-  openWhole,
-  usableBundle,
-  writeBundleLine,
-} from "./bundle.js";
+import { type BundleFooter, bundleLineBytesMax, openWhole, writeBundleLine } from "./bundle.js";
 import { DataObjectWriter } from "./data-object.js";
 import { decodeJsonObject } from "./json-object.js";
-import { LogView } from "./log-view.js";
-import { bundleName, parseBundleName, parseManifestName } from "./names.js";
+import {
+  bundleName,
+  expiryPrefix,
+  parseManifestName,
+  parseNumberedName,
+  pinsPrefix,
+  settingsPrefix,
+} from "./names.js";
 import type { Repository } from "./repository.js";
+import type { RepositoryView } from "./repository-view.js";
 import { SortedLines } from "./sorted-lines.js";
 
 /** So many objects are read one by one before a new bundle is worth its bytes. */
-const lackingMaxDefault = 32;
+const lackingMaxDefault = 8;
 /** What is longer is read by itself: that takes longer than to ask for it. */
 const objectBytesMax = 1024 * 1024;
 /** What a bundle holds at most, before compression: who reads it has all of it in memory. */
@@ -32,7 +32,7 @@ const bundleBytesMax = 64 * 1024 * 1024;
 
 export interface BundleOptions {
   at: Instant;
-  /** How many of the objects that are in use the newest bundle may lack; 32 unless given. */
+  /** How many of the objects that are in use the newest bundle may lack; 8 unless given. */
   lackingMax?: number;
   /** Make a new one even if the newest lacks nothing. */
   anew?: boolean;
@@ -43,19 +43,20 @@ export interface BundleOptions {
 /**
  * Puts a new bundle, if the newest one lacks more than a few of the objects that are in use, or cannot be used. Gives its
  * name; undefined if none was put.
+ * @param view of the repository: says what is in use. What is bundled is read from the repository itself
  */
 export async function renewBundle(
   { store, description: { id } }: Repository,
+  view: RepositoryView,
   { at, lackingMax = lackingMaxDefault, anew = false, signal }: BundleOptions,
 ): Promise<string | undefined> {
-  const newest = (await listBundles(store)).at(-1);
-  const before = newest && (await usableBundle(store, newest.name));
-  const isUnusable = newest !== undefined && before?.repository !== id;
-  const names = await inUse(store);
-  const lacking = names.filter((name) => !before?.objects.has(name));
+  const before = view.bundle.objects;
+  const isUnusable = view.bundle.number > 0 && !before;
+  const names = await inUse(view);
+  const lacking = names.filter((name) => !before?.has(name));
   const isDue = isUnusable || anew || (await areSound(store, lacking, lackingMax + 1));
   if (!isDue) return undefined;
-  const number = (newest ? parseBundleName(newest.name)! : 0) + 1;
+  const number = view.bundle.number + 1;
   const name = bundleName(number);
   const bytes = await encode(store, names, { repository: id, number, at });
   signal?.throwIfAborted();
@@ -70,13 +71,17 @@ export async function renewBundle(
 }
 
 /** Names of what is worth to be bundled, in order. Of too much, the oldest folded segments are left out. */
-async function inUse(store: ObjectStore): Promise<string[]> {
-  const { pieces, expiry } = await LogView.read(store);
+async function inUse({ log, store }: RepositoryView): Promise<string[]> {
+  const { pieces, expiry } = log;
   const ofLog = new Set<string>();
   for (const piece of pieces) {
     if (piece.kind === "segment") continue;
     ofLog.add(piece.name);
     if (piece.manifest.coverage) ofLog.add(piece.manifest.coverage.name);
+  }
+  for (const prefix of factPrefixes) {
+    const newest = await newestName(store, prefix);
+    if (newest !== undefined) ofLog.add(newest);
   }
   const isInUse = (name: string) =>
     ofLog.has(name) ||
@@ -85,7 +90,7 @@ async function inUse(store: ObjectStore): Promise<string[]> {
     name.startsWith("drills/");
   const names: string[] = [];
   let bytes = 0;
-  for (const prefix of ["writers/", "drills/", "bases/", "folded/"]) {
+  for (const prefix of [...factPrefixes, "writers/", "drills/", "bases/", "folded/"]) {
     const listed: StoredObject[] = [];
     for await (const object of store.list(prefix)) if (isInUse(object.name)) listed.push(object);
     for (const { name, size } of listed.reverse()) {
@@ -95,6 +100,17 @@ async function inUse(store: ObjectStore): Promise<string[]> {
     }
   }
   return names.sort();
+}
+
+/** Where small facts lie that change: the last one counts. */
+const factPrefixes = [expiryPrefix, settingsPrefix, pinsPrefix];
+
+async function newestName(store: ObjectStore, prefix: string): Promise<string | undefined> {
+  let newest: string | undefined;
+  for await (const { name } of store.list(prefix)) {
+    if (parseNumberedName(prefix, name) !== undefined) newest = name;
+  }
+  return newest;
 }
 
 async function encode(store: ObjectStore, names: string[], footer: BundleFooter): Promise<Buffer> {
@@ -147,5 +163,8 @@ const types: Record<string, string> = {
   writers: "writer",
   drills: "drill",
   bases: "base",
+  expiries: "expiry",
+  settings: "settings",
+  pins: "pins",
   folded: "folded",
 };

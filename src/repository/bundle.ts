@@ -58,17 +58,21 @@ export async function readBundle(store: ObjectStore, name: string): Promise<Bund
   return { ...footer, objects };
 }
 
-/**
- * What the newest bundle repeats, by name. Nothing if it cannot be used: it says nothing that the objects do not say too,
- * and then each of them is read by itself.
- */
-export async function bundledObjects({
-  store,
-  description,
-}: Repository): Promise<ReadonlyMap<string, Buffer>> {
+/** The newest bundle, as far as it is of use. */
+export interface NewestBundle {
+  /** 0 if there is none. */
+  number: number;
+  /** What it repeats, by name. Undefined if it cannot be used. */
+  objects: ReadonlyMap<string, Buffer> | undefined;
+}
+
+/** Where it cannot be used, each object is read by itself: it says nothing that the objects do not say too. */
+export async function newestBundle({ store, description }: Repository): Promise<NewestBundle> {
   const newest = (await listBundles(store)).at(-1);
-  const bundle = newest && (await usableBundle(store, newest.name));
-  return bundle && bundle.repository === description.id ? bundle.objects : new Map();
+  if (!newest) return { number: 0, objects: undefined };
+  const bundle = await usableBundle(store, newest.name);
+  const isOurs = bundle?.repository === description.id;
+  return { number: parseBundleName(newest.name)!, objects: isOurs ? bundle.objects : undefined };
 }
 
 /** A bundle; undefined if it cannot be used. */

@@ -1,11 +1,10 @@
 import { damaged, ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
-import type { ObjectStore } from "../storage/object-store.js";
 import { recordsInFolded } from "./folded-reader.js";
 import { parseStored, type Version } from "./lines.js";
 import { type Segment, segmentVersions } from "./log.js";
-import { type FoldedPiece, LogView, type SegmentPiece } from "./log-view.js";
+import type { FoldedPiece, LogView, SegmentPiece } from "./log-view.js";
 import { type OnLost, recordHolders, refusing } from "./stream-records.js";
 
 /** The catalog as of an instant. Keys are the JSON texts of the records' keys. */
@@ -60,8 +59,7 @@ export class Catalog {
 }
 
 /** Reads the catalog as of `instant`: the last record of each key captured at or before it. */
-export async function catalogAt(of: ObjectStore | LogView, instant: Instant): Promise<Catalog> {
-  const view = of instanceof LogView ? of : await LogView.read(of);
+export async function catalogAt(view: LogView, instant: Instant): Promise<Catalog> {
   const index = view.pieces.findLastIndex(({ from }) => from <= instant);
   const newest = view.pieces[index];
   await view.checkNoneMissing(newest?.to ?? Number.NEGATIVE_INFINITY, instant);

@@ -82,7 +82,7 @@ export async function claimEpoch(
     const claims = await listClaims(store);
     const before = claims.at(-1);
     const withdraws = await lateClaims(store, claims, late);
-    const last = await endOfLog(await LogView.read(store, undefined, withdraws));
+    const last = await endOfLog(await LogView.read(store, { withdrawn: withdraws }));
     check(last);
     if (before && !takeOver) refuseIfAlive(before, last, owner, clock.now());
     const epoch = (before?.epoch ?? 0) + 1;

@@ -2,8 +2,7 @@
 import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
-import type { ObjectStore } from "../storage/object-store.js";
-import { type BaseInventory, readBases } from "./base.js";
+import type { BaseInventory } from "./base.js";
 import {
   type CoverageRecord,
   isSystemTable,
@@ -21,13 +20,7 @@ import type { FoldedOpening } from "./folded.js";
 import { recordsInFolded } from "./folded-reader.js";
 import { parseStored, type Version } from "./lines.js";
 import { byPlaceInLog, openSegment, segmentVersions } from "./log.js";
-import {
-  type FoldedPiece,
-  type LogGap,
-  type LogPiece,
-  LogView,
-  type SegmentPiece,
-} from "./log-view.js";
+import type { FoldedPiece, LogGap, LogPiece, LogView, SegmentPiece } from "./log-view.js";
 import { lostCatalogs } from "./lost-catalogs.js";
 import { basePrefix, parseSegmentName } from "./names.js";
 import type { SegmentFooter } from "./segment.js";
@@ -43,17 +36,10 @@ export interface Coverage {
   access: TableCoverage | undefined;
 }
 
-/** The coverage of every table that was ever watched, by table id. */
-export async function readCoverage(of: ObjectStore | LogView): Promise<Map<string, TableCoverage>> {
-  return (await readAllCoverage(of)).tables;
-}
-
-export async function readAllCoverage(of: ObjectStore | LogView): Promise<Coverage> {
-  const view = of instanceof LogView ? of : await LogView.read(of);
+export async function readCoverage(view: LogView, bases: BaseInventory): Promise<Coverage> {
   const { tables: builders, watched } = await readHistory(view);
   const evidence = await listEvidence(view.store);
   const gaps = view.gaps();
-  const bases = await readBases(view.store);
   const lost = await lostCatalogSpans(view, gaps);
   const tables = new Map<string, TableCoverage>();
   for (const [id, table] of builders) {

@@ -133,12 +133,17 @@ export class Lease {
     const untilMonotonicMs = this.clock.monotonicMs() + leaseMs;
     const record: LeaseRecord = { number, host, process, unique, at, until, released };
     if (!(await putNumbered(store, foldLeasePrefix, "lease", record))) return false;
-    if ((await newestLease(store))?.unique !== unique) return false;
+    // What is given back is nobody's, whoever has it by now.
+    if (released) return true;
+    const numbers = await numbersIn(store);
+    const isLast = !(await isPassed(store, number, numbers));
+    if (!isLast && (await newestLease(store))?.unique !== unique) return false;
     this.number = Math.max(this.number, number);
     this.until = until;
     this.untilMonotonicMs = untilMonotonicMs;
     // Where old numbers may not be deleted, they stay.
-    await deleteBefore(store, number - numbersKept).catch(() => undefined);
+    const past = numbers.filter((one) => one < number - numbersKept);
+    await deleteNumbers(store, past).catch(() => undefined);
     return true;
   }
 }
@@ -212,7 +217,7 @@ async function keepRenewed(
 /** What tells apart the leases that were not given back and may not have lapsed: whoever had them may still write. */
 export async function unendedLeases(store: ObjectStore, now: Instant): Promise<Set<string>> {
   const uniques = new Set<string>();
-  for (const number of await numbersBefore(store, Number.MAX_SAFE_INTEGER)) {
+  for (const number of await numbersIn(store)) {
     let record: LeaseRecord;
     try {
       record = await readNumbered<LeaseRecord>(store, foldLeasePrefix, number, "lease");
@@ -238,17 +243,21 @@ function isFreeFor(owner: Owner, newest: LeaseRecord, now: Instant): boolean {
   return !owner.isAlive(newest.process);
 }
 
-async function deleteBefore(store: ObjectStore, end: number): Promise<void> {
-  for (const number of await numbersBefore(store, end)) {
-    await store.delete(numberedName(foldLeasePrefix, number));
-  }
+/** True if there is a greater number: in a listing, or by name, because the listing may be behind. */
+async function isPassed(store: ObjectStore, number: number, listed: number[]): Promise<boolean> {
+  if (listed.some((one) => one > number)) return true;
+  return (await store.size(numberedName(foldLeasePrefix, number + 1))) !== undefined;
 }
 
-async function numbersBefore(store: ObjectStore, end: number): Promise<number[]> {
+async function deleteNumbers(store: ObjectStore, numbers: number[]): Promise<void> {
+  for (const number of numbers) await store.delete(numberedName(foldLeasePrefix, number));
+}
+
+async function numbersIn(store: ObjectStore): Promise<number[]> {
   const numbers: number[] = [];
   for await (const { name } of store.list(foldLeasePrefix)) {
     const number = parseNumberedName(foldLeasePrefix, name);
-    if (number !== undefined && number < end) numbers.push(number);
+    if (number !== undefined) numbers.push(number);
   }
   return numbers;
 }

@@ -64,36 +64,64 @@ export interface DamagedManifest {
   error: UnusableObject;
 }
 
+export interface LogViewOptions {
+  /** A view of the same store: objects do not change, so what it has read need not be read again. */
+  earlier?: LogView | undefined;
+  /** Epochs whose claims are about to be withdrawn. */
+  withdrawn?: number[];
+  /** To be taken for the expiry that counts. */
+  expiry?: Expiry;
+}
+
+/** The log as a value: what a view shows, without the store that it was read from. */
+export interface ReadLog {
+  /** In the order of the log. */
+  readonly pieces: LogPiece[];
+  readonly claims: WriterClaim[];
+  /** What was let go on purpose; undefined if nothing was. */
+  readonly expiry: Expiry | undefined;
+  /** All segments and folded segments that are believed, also those that others stand for. */
+  readonly believed: { segments: SegmentName[]; folded: FoldedName[] };
+  /** Manifests of folded segments that cannot be used. */
+  readonly damaged: DamagedManifest[];
+}
+
 export class LogView {
-  private constructor(
+  /** The view of `read`, whose objects are read from `store`. */
+  constructor(
     readonly store: ObjectStore,
-    /** In the order of the log. */
-    readonly pieces: LogPiece[],
-    readonly claims: WriterClaim[],
-    /** What was let go on purpose; undefined if nothing was. */
-    readonly expiry: Expiry | undefined,
-    /** All segments and folded segments that are believed, also those that others stand for. */
-    readonly believed: { segments: SegmentName[]; folded: FoldedName[] },
-    /** Manifests of folded segments that cannot be used. */
-    readonly damaged: DamagedManifest[],
+    readonly read: ReadLog,
   ) {}
 
-  /**
-   * @param earlier a view of the same store: objects do not change, so what it has read need not be read again
-   * @param withdrawn epochs whose claims are about to be withdrawn
-   */
-  static async read(
-    store: ObjectStore,
-    earlier?: LogView,
-    withdrawn: number[] = [],
-  ): Promise<LogView> {
+  get pieces(): LogPiece[] {
+    return this.read.pieces;
+  }
+
+  get claims(): WriterClaim[] {
+    return this.read.claims;
+  }
+
+  get expiry(): Expiry | undefined {
+    return this.read.expiry;
+  }
+
+  get believed(): ReadLog["believed"] {
+    return this.read.believed;
+  }
+
+  get damaged(): DamagedManifest[] {
+    return this.read.damaged;
+  }
+
+  static async read(store: ObjectStore, options: LogViewOptions = {}): Promise<LogView> {
+    const { earlier, withdrawn = [] } = options;
     const claims = await listClaims(store);
     const latestClaim = claims.at(-1);
     if (latestClaim && withdrawn.length > 0) {
       const withdraws = [...(latestClaim.withdraws ?? []), ...withdrawn];
       claims[claims.length - 1] = { ...latestClaim, withdraws };
     }
-    const expiry = await latestExpiry(store);
+    const expiry = options.expiry ?? (await latestExpiry(store));
     const kept = ({ to }: { to: Instant }) => to > (expiry?.logTo ?? -1);
     const sizes = new Map<string, number>();
     for await (const { name, size } of store.list("folded/")) sizes.set(name, size);
@@ -110,13 +138,7 @@ export class LogView {
     }
     const read = (name: FoldedName) => known.get(name.name) ?? readFoldedManifest(store, name);
     const chosen = await choosePieces(read, segments, folded, sizes);
-    return new LogView(store, chosen.pieces, claims, expiry, { segments, folded }, chosen.damaged);
-  }
-
-  /** The same look, whose objects are read from `store`. */
-  readFrom(store: ObjectStore): LogView {
-    const { pieces, claims, expiry, believed, damaged: unusable } = this;
-    return new LogView(store, pieces, claims, expiry, believed, unusable);
+    return new LogView(store, { ...chosen, claims, expiry, believed: { segments, folded } });
   }
 
   /** End of what the log holds; undefined if it holds nothing. */

@@ -44,13 +44,20 @@ export async function liveReaders(store: ObjectStore, now: Instant): Promise<Rea
   return live;
 }
 
-/** Deletes what readers have left that ended, or lapsed a day ago and were thus killed. */
-export async function forgetReaders(store: ObjectStore, now: Instant): Promise<void> {
-  for (const unique of await listReaders(store)) {
-    const record = await lastRecord(store, unique);
+/**
+ * Deletes what readers have left that ended, or lapsed a day ago and were thus killed.
+ * @param listed the same store, as it was listed
+ */
+export async function forgetReaders(
+  store: ObjectStore,
+  listed: ObjectStore,
+  now: Instant,
+): Promise<void> {
+  for (const unique of await listReaders(listed)) {
+    const record = await lastRecord(listed, unique);
     if (!record || (!record.ended && record.until + forgottenMs >= now)) continue;
     const names: string[] = [];
-    for await (const { name } of store.list(readerPrefix(unique))) {
+    for await (const { name } of listed.list(readerPrefix(unique))) {
       const number = parseNumberedName(readerPrefix(unique), name);
       // One that goes on after all, at this moment, has put a greater number.
       if (number !== undefined && number <= record.number) names.push(name);

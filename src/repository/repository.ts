@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { DirectoryStore } from "../storage/directory-store.js";
-import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
-import { encodeJsonObject, readJsonObject } from "./json-object.js";
+import { getIfThere, ObjectExists, type ObjectStore } from "../storage/object-store.js";
+import { decodeJsonObject, encodeJsonObject, readJsonObject } from "./json-object.js";
 import { repositoryName } from "./names.js";
 
 /** What repository.json says. */
@@ -35,16 +35,19 @@ export function directoryAt(option: string, location: string): ObjectStore {
 
 /** Opens an existing repository; refuses a store that holds none, something else, or a newer version. */
 export async function openRepository(store: ObjectStore): Promise<Repository> {
-  if ((await store.size(repositoryName)) === undefined) {
-    throw new ThinkbackError(
-      "repository",
-      (await isEmpty(store))
-        ? `there is no repository at ${store.location}`
-        : `${store.location} holds something, but not a Thinkback repository`,
-      { hint: "check --repo; `thinkback run` makes a repository in an empty or new directory" },
-    );
-  }
-  return { store, description: await readDescription(store) };
+  const bytes = await getIfThere(store, repositoryName);
+  if (bytes) return { store, description: decodeDescription(bytes) };
+  throw new ThinkbackError(
+    "repository",
+    (await isEmpty(store))
+      ? `there is no repository at ${store.location}`
+      : `${store.location} holds something, but not a Thinkback repository`,
+    { hint: "check --repo; `thinkback run` makes a repository in an empty or new directory" },
+  );
+}
+
+function decodeDescription(bytes: Buffer): RepositoryDescription {
+  return decodeJsonObject<RepositoryDescription>(bytes, repositoryName, "repository");
 }
 
 /** Throws, naming it, if repository.json is missing or damaged. */

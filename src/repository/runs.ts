@@ -13,7 +13,7 @@ import { DataObject, DataObjectWriter } from "./data-object.js";
 import { foldedBytes, foldedCursor } from "./folded-reader.js";
 import { lineOverheadBytes, parseLines, type Version, writeRunLine } from "./lines.js";
 import type { Segment } from "./log.js";
-import { type FoldedPiece, LogView } from "./log-view.js";
+import type { FoldedPiece, LogView } from "./log-view.js";
 import {
   isLater,
   SortedCursor,
@@ -77,14 +77,13 @@ export class LogCollection {
    * want is not read.
    */
   static async read(
-    of: ObjectStore | LogView,
+    view: LogView,
     wanted: Wanted[],
     until: Instant,
     options: CollectOptions = {},
   ): Promise<LogCollection> {
     const collection = new LogCollection(wanted, options.onSuccession ?? (() => undefined));
     try {
-      const view = of instanceof LogView ? of : await LogView.read(of);
       for (const stretch of stretchesOf(wanted, until)) {
         for await (const piece of view.chain(stretch.after, stretch.until)) {
           if ("manifest" in piece) {

@@ -1,11 +1,8 @@
 /** The state of a repository, computed from stored objects alone. */
 import type { Instant } from "../instant.js";
-import { RememberedStore } from "../storage/remembered-store.js";
 import { type Acknowledgement, listAcknowledgements } from "./acknowledgement.js";
 import { beforeLate } from "./as-of.js";
-import { type BaseManifest, readBases } from "./base.js";
-import { bundledObjects } from "./bundle.js";
-import { catalogAt } from "./catalog.js";
+import type { BaseManifest } from "./base.js";
 import {
   type CoverageInterval,
   damageNow,
@@ -15,16 +12,12 @@ import {
   type Stopped,
   type TableCoverage,
 } from "./coverage.js";
-import { readAllCoverage } from "./coverage-reader.js";
 import { type Drill, type Proof, type Proofs, readProofs } from "./drills.js";
 import { type LookedAtPin, lookAtPins } from "./kept-pins.js";
-import { endOfLog } from "./log-end.js";
-import { LogView } from "./log-view.js";
-import { listPins } from "./pins.js";
-import type { Repository } from "./repository.js";
+import type { LogPiece, LogView } from "./log-view.js";
+import type { RepositoryView } from "./repository-view.js";
 import type { SegmentFooter, Totals } from "./segment.js";
-import { readSettings } from "./settings.js";
-import { countsAt, noTotals, totalsAt } from "./totals.js";
+import { type Counts, countsAt, noTotals, pieceAt, totalsAt } from "./totals.js";
 
 export interface TableStatus {
   id: string;
@@ -84,7 +77,8 @@ export interface SystemStatus {
 }
 
 export interface RepositoryStatus {
-  repository: string;
+  /** Id of the repository. */
+  repository: string | undefined;
   tables: TableStatus[];
   /** Undefined if it was never read. */
   catalog: SystemStatus | undefined;
@@ -127,15 +121,14 @@ export interface RepositoryStatus {
   pins: LookedAtPin[];
 }
 
-export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
-  const store = new RememberedStore(repository.store, await bundledObjects(repository));
-  const view = await LogView.read(store);
-  const { tables: coverage, ...system } = await readAllCoverage(view);
-  const catalog = await catalogAt(view, Number.MAX_SAFE_INTEGER);
+export async function readStatus(look: RepositoryView): Promise<RepositoryStatus> {
+  const { log: view, store } = look;
+  const { tables: coverage, ...system } = await look.coverage();
+  const catalog = await look.catalog();
   const present = new Map(catalog.tables().map((table) => [table.id, `${table.db}.${table.name}`]));
   const now = await totalsAt(view, Number.MAX_SAFE_INTEGER);
-  const bases = await readBases(store);
-  const last = await endOfLog(view);
+  const bases = await look.bases();
+  const last = await look.end();
   const isPresent = (id: string) => present.has(id) && coverage.get(id)?.watched === true;
   const proofs = await readProofs(
     store,
@@ -143,13 +136,14 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     [...coverage.keys()].filter(isPresent),
   );
   const tables: TableStatus[] = [];
+  const counter = new DocumentCounter(view);
   for (const id of new Set([...present.keys(), ...coverage.keys()])) {
     const base = bases.usable.get(id)?.at(-1);
     const totals = now.get(id) ?? noTotals;
     tables.push({
       id,
-      name: present.get(id) ?? (await lastNameOf(view, id, coverage.get(id))),
-      ...(await countDocuments(view, base, totals, coverage.get(id))),
+      name: present.get(id) ?? (await lastNameOf(look, id, coverage.get(id))),
+      ...(await counter.count(base, totals, coverage.get(id))),
       changes: totals.changes,
       logBytes: totals.bytes,
       ...restorable(coverage.get(id), system.catalog),
@@ -160,7 +154,7 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
   const watched = tables.filter(({ id }) => isPresent(id));
   const used = watched.map(({ id }) => coverage.get(id)!);
   return {
-    repository: repository.description.id,
+    repository: look.repository,
     tables: tables.sort((a, b) => (a.name < b.name ? -1 : 1)),
     catalog: systemStatus(system.catalog, used),
     access: systemStatus(system.access, used),
@@ -170,7 +164,7 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     lastSegment: view.to,
     segments: view.believed.segments.length,
     foldedSegments: view.pieces.filter(({ kind }) => kind === "folded").length,
-    keep: (await readSettings(store)).keep,
+    keep: (await look.settings()).keep,
     resolutions: resolutionsOf(view),
     chosen: chosenBy(view),
     serverClock: last?.serverClock ?? null,
@@ -178,7 +172,7 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     clockWaitedOutMs: last?.clockWaitedOutMs ?? 0,
     aheadOfSource: last?.aheadOfSource,
     acknowledgements: await listAcknowledgements(store),
-    pins: lookAtPins(await listPins(store), { tables: coverage, ...system }, catalog),
+    pins: lookAtPins(await look.pins(), { tables: coverage, ...system }, catalog),
   };
 }
 
@@ -282,22 +276,45 @@ function provenBy({ widest, lastFailed, damaged }: Proofs, of: number) {
   };
 }
 
-async function countDocuments(
-  view: LogView,
-  base: BaseManifest | undefined,
-  now: Totals,
-  coverage: TableCoverage | undefined,
-): Promise<Pick<TableStatus, "documents" | "documentsExact">> {
-  if (!base) return { documents: undefined, documentsExact: false };
-  const atInstant = await countsAt(view, base.table, base.instant);
-  const atLogFrom = await countsAt(view, base.table, base.logFrom);
-  if (!atInstant || !atLogFrom) return { documents: base.rows, documentsExact: false };
-  const inserts = now.inserts - atInstant.inserts;
-  const deletes = now.deletes - atInstant.deletes;
-  return {
-    documents: base.rows + inserts - deletes,
-    documentsExact: atInstant.changes === atLogFrom.changes && watchedSince(base, coverage),
-  };
+/** At most so many times a status reads changes of a table, to say exactly how many documents it has. */
+const countedMax = 20;
+
+/** Counts documents: those of the newest base, and what came and went since. */
+class DocumentCounter {
+  private counted = 0;
+  private readonly totals = new Map<LogPiece | undefined, Promise<Map<string, Totals>>>();
+
+  constructor(private readonly view: LogView) {}
+
+  async count(
+    base: BaseManifest | undefined,
+    now: Totals,
+    coverage: TableCoverage | undefined,
+  ): Promise<Pick<TableStatus, "documents" | "documentsExact">> {
+    if (!base) return { documents: undefined, documentsExact: false };
+    const { instant, logFrom, rows, table } = base;
+    const atInstant = await this.countsAt(table, instant);
+    const atLogFrom = logFrom === instant ? atInstant : await this.countsAt(table, logFrom);
+    if (!atInstant || !atLogFrom) return { documents: rows, documentsExact: false };
+    const inserts = now.inserts - atInstant.inserts;
+    const deletes = now.deletes - atInstant.deletes;
+    return {
+      documents: rows + inserts - deletes,
+      documentsExact: atInstant.changes === atLogFrom.changes && watchedSince(base, coverage),
+    };
+  }
+
+  /** Undefined where it cannot be counted any more, or so many have been. */
+  private async countsAt(table: string, instant: Instant): Promise<Counts | undefined> {
+    const { view, totals } = this;
+    const piece = pieceAt(view, instant);
+    const isRead = piece !== undefined && piece.to > instant;
+    if (isRead && this.counted >= countedMax) return undefined;
+    if (isRead) this.counted += 1;
+    const known = totals.get(piece) ?? totalsAt(view, instant);
+    totals.set(piece, known);
+    return countsAt(view, table, instant, await known);
+  }
 }
 
 /** True if the table was watched without a gap from the base's instant on. */
@@ -317,14 +334,12 @@ function isOneStretch(before: CoverageInterval, after: CoverageInterval): boolea
 }
 
 async function lastNameOf(
-  view: LogView,
+  look: RepositoryView,
   id: string,
   coverage: TableCoverage | undefined,
 ): Promise<string> {
   const last = coverage?.intervals.at(-1)?.to;
   const table =
-    last === undefined
-      ? undefined
-      : (await catalogAt(view, last)).tables().find((t) => t.id === id);
+    last === undefined ? undefined : (await look.catalog(last)).tables().find((t) => t.id === id);
   return table ? `${table.db}.${table.name}` : id;
 }

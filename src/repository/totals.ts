@@ -6,7 +6,7 @@ import { parseLines, type Version } from "./lines.js";
 import { openSegment, segmentVersions } from "./log.js";
 import type { FoldedPiece, LogPiece, LogView } from "./log-view.js";
 import { parseSegmentName } from "./names.js";
-import type { Totals } from "./segment.js";
+import { type Totals, totalsReach } from "./segment.js";
 
 export type Counts = Omit<Totals, "bytes">;
 
@@ -23,7 +23,7 @@ export function addTotals(a: Totals, b: Totals): Totals {
 
 /**
  * What the log was given of each table, from the beginning of its first epoch that is kept up to the end of the piece
- * that covers `instant`; of one epoch, if given. Reads, per epoch, one checkpoint or folded segment and the segments
+ * that covers `instant`; of one epoch, if given. Reads, per epoch, one checkpoint or folded segment and a few segments
  * after it.
  */
 export async function totalsAt(
@@ -43,19 +43,26 @@ export async function totalsAt(
   return totals;
 }
 
+/** The piece that covers `instant`, or else the last one before it. */
+export function pieceAt({ pieces }: LogView, instant: Instant): LogPiece | undefined {
+  return pieces.findLast(({ from }) => from <= instant);
+}
+
 /**
  * What the log was given of one table up to and including `instant`, to the millisecond; undefined where the history
- * is thinned, or let go, and cannot be counted any more.
+ * is thinned, or let go, and cannot be counted any more. Reads the table's changes in the piece that covers `instant`,
+ * unless that ends there.
+ * @param totals up to the end of that piece, see totalsAt
  */
 export async function countsAt(
   view: LogView,
   table: string,
   instant: Instant,
+  totals: ReadonlyMap<string, Totals>,
 ): Promise<Counts | undefined> {
-  const upToPiece = (await totalsAt(view, instant)).get(table) ?? noTotals;
-  const { changes, inserts, deletes } = upToPiece;
+  const { changes, inserts, deletes } = totals.get(table) ?? noTotals;
   const counts = { changes, inserts, deletes };
-  const last = view.pieces.findLast(({ from }) => from <= instant);
+  const last = pieceAt(view, instant);
   if (last === undefined) return view.expiry && view.expiry.logTo >= 0 ? undefined : counts;
   if (last.to <= instant) return counts;
   if (last.kind === "folded" && last.manifest.resolutionMs > 1) return undefined;
@@ -110,11 +117,32 @@ async function epochTotals(
   const first = checkpoint.epoch === epoch ? checkpoint.sequence : 1;
   const unfolded = newestFolded ? pieces.slice(pieces.indexOf(newestFolded) + 1) : pieces;
   const counting = unfolded.filter((of) => of.first.epoch === epoch && of.first.sequence >= first);
-  const opening = severalAtOnce(counting, readsAtOnce, ({ name }) => openSegment(view.store, name));
+  const telling = tellingSegments(counting, first);
+  const opening = severalAtOnce(telling, readsAtOnce, ({ name }) => openSegment(view.store, name));
   for await (const segment of opening) {
     for (const [table, of] of Object.entries(segment.index.footer.totals)) totals.set(table, of);
   }
   return totals;
+}
+
+/**
+ * Of the segments from a checkpoint on, or from where they are folded no longer, those whose totals tell all together; in
+ * order. All of them, if one that is needed is missing.
+ * @param checkpoint its sequence number
+ */
+function tellingSegments(segments: LogPiece[], checkpoint: number): LogPiece[] {
+  const bySequence = new Map(segments.map((piece) => [piece.first.sequence, piece]));
+  const begin = segments[0]!.first.sequence;
+  const telling: LogPiece[] = [];
+  let at = segments.at(-1)!.first.sequence;
+  while (at >= begin) {
+    const piece = bySequence.get(at);
+    if (!piece) return segments;
+    telling.unshift(piece);
+    if (at === checkpoint) break;
+    at -= totalsReach(at, checkpoint);
+  }
+  return telling;
 }
 
 function foldedTotals(piece: FoldedPiece, epoch: number): Record<string, Totals> {

@@ -1,11 +1,8 @@
 /** What a drill will restore, and where to. */
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import { catalogAt, tableNamed } from "../repository/catalog.js";
-import { readAllCoverage } from "../repository/coverage-reader.js";
-import { endOfLog } from "../repository/log-end.js";
-import { LogView } from "../repository/log-view.js";
-import type { Repository } from "../repository/repository.js";
+import { tableNamed } from "../repository/catalog.js";
+import type { RepositoryView } from "../repository/repository-view.js";
 import { scratchPrefix } from "../scratch-database.js";
 import { planRestore, type RestorePlan } from "./plan.js";
 import { commonSpans, drawInstant, exactSpans } from "./random-instant.js";
@@ -27,7 +24,7 @@ const drawsMax = 20;
 
 /** Plans a restore into scratch databases. Users and grants are left out: they are the target's own. */
 export async function planDrill(
-  repository: Repository,
+  view: RepositoryView,
   choice: DrillChoice,
   unique: string,
   random: () => number,
@@ -38,8 +35,8 @@ export async function planDrill(
   // An instant that is drawn may be thinned away; one that is asked for may not.
   const nearest = at === "random";
   const request = { tables, databases, renames, allowInexact: false, nearest, withoutAccess: true };
-  if (at === "random") return scratchPlan(await planByLot(repository, request, random), unique);
-  const plan = await planRestore(repository, at === "latest" ? request : { ...request, at });
+  if (at === "random") return scratchPlan(await planByLot(view, request, random), unique);
+  const plan = await planRestore(view, at === "latest" ? request : { ...request, at });
   return scratchPlan(plan, unique);
 }
 
@@ -56,13 +53,12 @@ function scratchPlan(plan: RestorePlan, unique: string): RestorePlan {
 }
 
 async function planByLot(
-  repository: Repository,
+  view: RepositoryView,
   request: RestoreRequest,
   random: () => number,
 ): Promise<RestorePlan> {
-  const { store } = repository;
-  const { tables, catalog } = await readAllCoverage(store);
-  const chosen = await chosenTables(repository, request);
+  const { tables, catalog } = await view.coverage();
+  const chosen = await chosenTables(view, request);
   const named = request.tables.length > 0;
   const known = [...tables.values()].filter(({ table }) => !chosen || chosen.has(table));
   const isWhole = !named || known.length === chosen?.size;
@@ -72,8 +68,8 @@ async function planByLot(
     const at = drawInstant(spans, random);
     if (at === undefined) throw noExactInstant();
     try {
-      const names = named ? { tables: await namesAt(repository, chosen!, at) } : {};
-      return await planRestore(repository, { ...request, ...names, at });
+      const names = named ? { tables: await namesAt(view, chosen!, at) } : {};
+      return await planRestore(view, { ...request, ...names, at });
     } catch (error) {
       const again =
         error instanceof ThinkbackError && (error.code === "instant" || error.code === "unknown");
@@ -84,12 +80,12 @@ async function planByLot(
 
 /** Ids of the tables that the request names, as they are called now; undefined if it names none. */
 async function chosenTables(
-  { store }: Repository,
+  view: RepositoryView,
   { tables, databases }: RestoreRequest,
 ): Promise<Set<string> | undefined> {
   if (tables.length === 0 && databases.length === 0) return undefined;
-  const latest = (await endOfLog(await LogView.read(store)))?.to ?? 0;
-  const catalog = await catalogAt(store, latest);
+  const latest = (await view.end())?.to ?? 0;
+  const catalog = await view.catalog(latest);
   if (tables.length > 0) {
     return new Set(tables.map((name) => tableNamed(catalog, name, latest).id));
   }
@@ -106,11 +102,11 @@ async function chosenTables(
 
 /** What the tables were called then. */
 async function namesAt(
-  { store }: Repository,
+  view: RepositoryView,
   ids: Set<string>,
   instant: Instant,
 ): Promise<string[]> {
-  const tables = (await catalogAt(store, instant)).tables().filter(({ id }) => ids.has(id));
+  const tables = (await view.catalog(instant)).tables().filter(({ id }) => ids.has(id));
   if (tables.length < ids.size) {
     throw new ThinkbackError("unknown", "not every chosen table is in the catalog of that instant");
   }

@@ -10,6 +10,7 @@ import { ThinkbackError } from "../errors.js";
 import type { Drill } from "../repository/drills.js";
 import { registerReader } from "../repository/readers.js";
 import type { Repository } from "../repository/repository.js";
+import { lookAt } from "../repository/repository-view.js";
 import type { Target } from "../rethinkdb/target.js";
 import { isScratchDatabase, scratchPrefix } from "../scratch-database.js";
 import { type DrillChoice, planDrill } from "./drill-plan.js";
@@ -61,8 +62,9 @@ export async function drill(
     signal.throwIfAborted();
     const { at } = options;
     const asked = typeof at === "number" ? at : undefined;
-    const look = () => planDrill(repository, options, unique, options.random);
-    const plan = await whenProven(repository.store, asked, look, clock, () => observer.waits());
+    const look = () =>
+      lookAt(repository, (view) => planDrill(view, options, unique, options.random));
+    const plan = await whenProven(repository, asked, look, clock, () => observer.waits());
     // What it reads must not be deleted meanwhile: that would look like damage.
     const onRefused = (error: Error) => observer.notNoted(error);
     const { store } = repository;

@@ -1,6 +1,6 @@
 import type { Instant } from "../instant.js";
 import { type OrderCode, orderCode } from "../key-order.js";
-import { newestBase } from "../repository/base.js";
+import type { BaseManifest } from "../repository/base.js";
 import { findInBase } from "../repository/base-reader.js";
 import { versionsInFolded } from "../repository/folded-reader.js";
 import type { Version } from "../repository/lines.js";
@@ -12,18 +12,18 @@ import type { ObjectStore } from "../storage/object-store.js";
 /**
  * The last version of one document captured at or before `instant`; its document is null if it was deleted;
  * undefined if it was never there.
+ * @param base one of the table, no later than `instant`
  * @param log the look by which `instant` is known to be exact: in a later one the history may be thinned there
  * @param key JSON text of the primary key
  */
 export async function versionAt(
   log: LogView,
-  table: string,
+  base: BaseManifest,
   key: Buffer,
   instant: Instant,
 ): Promise<Version | undefined> {
   const { store } = log;
-  const base = await newestBase(store, table, instant);
-  if (!base) return undefined;
+  const { table } = base;
   const code = orderCode(key);
   let found = await findInBase(store, base, code);
   const window = { after: base.logFrom, until: instant };

@@ -13,13 +13,11 @@
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { asOf, classOf, type InstantClass } from "../repository/as-of.js";
-import { catalogAt } from "../repository/catalog.js";
 import { type CoverageClass, intervalAt } from "../repository/coverage.js";
-import { readAllCoverage } from "../repository/coverage-reader.js";
 import { lossesOf, type PinLoss } from "../repository/kept-pins.js";
-import { LogView } from "../repository/log-view.js";
 import { addPin, checkPinName, type Pin, removePin } from "../repository/pins.js";
 import type { Repository } from "../repository/repository.js";
+import { RepositoryView } from "../repository/repository-view.js";
 import { classText, inexact, inexactAccess, inexactCatalog, isNotProvenYet } from "./inexact.js";
 import { capturedAt, newestInstant } from "./plan.js";
 
@@ -65,25 +63,26 @@ export async function pinInstant(
 ): Promise<{ pin: Pin; classes: InstantClasses }> {
   const { name, note, allowInexact } = request;
   checkPinName(name);
-  const at = request.at ?? (await newestRestorable(repository));
+  const at = request.at ?? (await newestRestorable(await RepositoryView.read(repository)));
   if (at > now) {
     throw new ThinkbackError("instant", `${formatInstant(at)} is still to come`, {
       hint: "pin it when it has passed",
     });
   }
-  const before = await classesAt(repository, at);
+  const before = await classesAt(await RepositoryView.read(repository), at);
   if (!allowInexact && inexactOf(before).length > 0) throw refused(at, before);
   const classes = promisesOf(before);
   const pin: Pin = { name, at, made: now, ...(note === undefined ? {} : { note }), classes };
   await addPin(repository.store, pin);
   try {
     const look = async () => {
-      const after = await classesAt(repository, at);
-      const losses = lossesOf(pin, await readAllCoverage(repository.store));
+      const view = await RepositoryView.read(repository);
+      const after = await classesAt(view, at);
+      const losses = lossesOf(pin, await view.coverage());
       if (losses.length > 0) throw lostMeanwhile(at, losses, before);
       return after;
     };
-    const isYoung = await isAlwaysKept(repository, at);
+    const isYoung = await isAlwaysKept(await RepositoryView.read(repository), at);
     return { pin, classes: isYoung ? await look() : await underLease(look) };
   } catch (error) {
     await removePin(repository.store, name, now);
@@ -92,9 +91,9 @@ export async function pinInstant(
 }
 
 /** True if nobody thins or lets go what a restore to `instant` gives who had not read a pin that is put already. */
-async function isAlwaysKept({ store }: Repository, instant: Instant): Promise<boolean> {
-  const log = await LogView.read(store);
-  const { tables, catalog, access } = await readAllCoverage(log);
+async function isAlwaysKept(view: RepositoryView, instant: Instant): Promise<boolean> {
+  const { log } = view;
+  const { tables, catalog, access } = await view.coverage();
   // In a gap it is the state at the gap's begin or end that has to stay.
   const states = [...tables.values(), catalog, access].map((of) => asOf(of, instant, "before"));
   const oldest = Math.min(instant, ...states.map((state) => state.instant ?? instant));
@@ -111,10 +110,8 @@ function promisesOf({ tables, catalog, access }: InstantClasses): Record<string,
 }
 
 /** The instant to which a restore of everything goes by itself. */
-async function newestRestorable({ store }: Repository): Promise<Instant> {
-  const log = await LogView.read(store);
-  const everything = { tables: [], databases: [], allowInexact: false };
-  return newestInstant(log, everything, await readAllCoverage(log));
+function newestRestorable(view: RepositoryView): Promise<Instant> {
+  return newestInstant(view, { tables: [], databases: [], allowInexact: false });
 }
 
 /**
@@ -122,10 +119,9 @@ async function newestRestorable({ store }: Repository): Promise<Instant> {
  * @throws {ThinkbackError} if none was, or one is not kept
  * @throws {NotProvenYet} (inexact.ts) while it is not known of which class it will be
  */
-async function classesAt({ store }: Repository, instant: Instant): Promise<InstantClasses> {
-  const log = await LogView.read(store);
-  const { tables: coverage, catalog, access } = await readAllCoverage(log);
-  const present = (await catalogAt(log, instant)).tables();
+async function classesAt(view: RepositoryView, instant: Instant): Promise<InstantClasses> {
+  const { tables: coverage, catalog, access } = await view.coverage();
+  const present = (await view.catalog(instant)).tables();
   const captured = present.filter(({ id }) => capturedAt(coverage.get(id), instant));
   if (captured.length === 0) {
     throw new ThinkbackError("instant", `no table was captured at ${formatInstant(instant)}`, {

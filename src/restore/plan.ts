@@ -2,8 +2,8 @@
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { type AsOf, asOf, beforeLate, leastFrontier } from "../repository/as-of.js";
-import { type BaseManifest, newestBase } from "../repository/base.js";
-import { type Catalog, catalogAt, tableNamed } from "../repository/catalog.js";
+import type { BaseManifest } from "../repository/base.js";
+import { type Catalog, tableNamed } from "../repository/catalog.js";
 import {
   type CoverageInterval,
   intervalAt,
@@ -11,14 +11,11 @@ import {
   lastExactIn,
   type TableCoverage,
 } from "../repository/coverage.js";
-import { type Coverage, readAllCoverage } from "../repository/coverage-reader.js";
-import { endOfLog } from "../repository/log-end.js";
-import { type LogPiece, LogView } from "../repository/log-view.js";
-import type { Repository } from "../repository/repository.js";
+import type { LogPiece, ReadLog } from "../repository/log-view.js";
+import type { RepositoryView } from "../repository/repository-view.js";
 import type { Wanted } from "../repository/runs.js";
 import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { TableName } from "../rethinkdb/target.js";
-import { RememberedStore } from "../storage/remembered-store.js";
 import { type PlannedAccess, planAccess } from "./access.js";
 import { type HeldBack, heldBack } from "./held-back.js";
 import { accessUnknown, inexact, inexactAccess, inexactCatalog, isAllowed } from "./inexact.js";
@@ -63,35 +60,36 @@ export interface RestorePlan {
   /**
    * The log as it was looked at: this is to be read. A later look may find the history thinned at the instant, or let go.
    */
-  log: LogView;
+  log: ReadLog;
   /** What is read of the log, for all tables together. */
   segments: number;
 }
 
-export async function planRestore(of: Repository, request: RestoreRequest): Promise<RestorePlan> {
+export async function planRestore(
+  view: RepositoryView,
+  request: RestoreRequest,
+): Promise<RestorePlan> {
   refuseTwoChoices(request);
-  const store = new RememberedStore(of.store);
-  const repository = { ...of, store };
-  const log = await LogView.read(store);
-  const coverage = await readAllCoverage(log);
-  const instant = request.at ?? (await newestInstant(log, request, coverage));
-  const { catalog, catalogAsOf, refusal } = await planCatalog(log, coverage, instant, request);
+  const { log } = view;
+  const coverage = await view.coverage();
+  const instant = request.at ?? (await newestInstant(view, request));
+  const { catalog, catalogAsOf, refusal } = await planCatalog(view, instant, request);
   const chosen = chooseKnown(catalog, request, catalogAsOf.instant, refusal);
   refuseIdleRenames(chosen, catalog, request);
   const captured = capturedOf(chosen, coverage.tables, instant, request);
   const kept = nearestKept(captured, coverage.tables, instant);
   if (kept !== undefined && kept !== instant && request.nearest) {
-    return { asked: instant, ...(await planRestore(of, { ...request, at: kept })) };
+    return { asked: instant, ...(await planRestore(view, { ...request, at: kept })) };
   }
   const tables: PlannedTable[] = [];
   for (const config of captured) {
     const known = coverage.tables.get(config.id)!;
-    tables.push(await planTable(repository, config, catalog, known, instant, request));
+    tables.push(await planTable(view, config, catalog, known, instant, request));
   }
   // What is wrong with a table says more, so it is said first.
   if (refusal) throw refusal;
   refuseMeetingTables(tables);
-  const access = await planAccessAt(log, catalog, coverage, instant, request);
+  const access = await planAccessAt(view, catalog, instant, request);
   refuseMeetingGrants(access.access);
   const held = request.at === undefined && heldBack(captured, coverage, wantsAccess(request));
   return {
@@ -101,10 +99,9 @@ export async function planRestore(of: Repository, request: RestoreRequest): Prom
     tables,
     catalog: catalogAsOf,
     ...access,
-    withoutAccess:
-      request.at === undefined ? await newestWithoutAccess(log, request, coverage) : undefined,
+    withoutAccess: request.at === undefined ? await newestWithoutAccess(view, request) : undefined,
     notCaptured: chosen.filter((table) => !captured.includes(table)).map(nameOf),
-    log: log.readFrom(of.store),
+    log: log.read,
     segments: log.pieces.filter(isRead(tables)).length,
   };
 }
@@ -124,13 +121,13 @@ function isRead(tables: PlannedTable[]): (piece: LogPiece) => boolean {
 
 /** The catalog that the restore goes by; and why it may not, if it is less than what is allowed. */
 async function planCatalog(
-  log: LogView,
-  coverage: Coverage,
+  view: RepositoryView,
   instant: Instant,
   request: RestoreRequest,
 ): Promise<{ catalog: Catalog; catalogAsOf: AsOf; refusal: ThinkbackError | undefined }> {
+  const coverage = await view.coverage();
   const found = asOf(coverage.catalog, instant, request.gap ?? "before");
-  const catalog = await catalogAt(log, found.instant ?? instant);
+  const catalog = await view.catalog(found.instant ?? instant);
   if (catalog.records.size === 0) throw nothingKnown(coverage.tables, instant);
   const isEnough = found.instant === undefined ? request.allowInexact : isAllowed(found, request);
   const refusal = isEnough ? undefined : inexactCatalog(found, instant, coverage.catalog);
@@ -141,20 +138,20 @@ async function planCatalog(
 
 /** Users and grants, for a restore of the whole cluster. */
 async function planAccessAt(
-  log: LogView,
+  view: RepositoryView,
   catalog: Catalog,
-  coverage: Coverage,
   instant: Instant,
   request: RestoreRequest,
 ): Promise<Pick<RestorePlan, "access" | "accessAsOf">> {
   if (!wantsAccess(request)) return { access: { users: [], grants: [] }, accessAsOf: undefined };
+  const coverage = await view.coverage();
   const found = asOf(coverage.access, instant, request.gap ?? "before");
   if (found.instant === undefined && found.why.is === "unknown") throw accessUnknown(instant);
   if (found.instant === undefined || !isAllowed(found, request)) {
     throw inexactAccess(found, instant, coverage.access);
   }
   const { renames } = request;
-  const access = planAccess(catalog, await catalogAt(log, found.instant), (db, table) => {
+  const access = planAccess(catalog, await view.catalog(found.instant), (db, table) => {
     if (table === undefined) return { db: renames.get(db) ?? db };
     const to = renamed({ db, name: table }, renames);
     return { db: to.db, table: to.name };
@@ -208,12 +205,12 @@ function databasesToHave(
  * access; and unless it is allowed, not one that is late for one of them.
  */
 export async function newestInstant(
-  log: LogView,
+  view: RepositoryView,
   request: Omit<RestoreRequest, "at" | "renames" | "nearest">,
-  coverage: Coverage,
 ): Promise<Instant> {
-  const newest = (await endOfLog(log))?.to ?? 0;
-  const catalog = await catalogAt(log, newest);
+  const coverage = await view.coverage();
+  const newest = (await view.end())?.to ?? 0;
+  const catalog = await view.catalog(newest);
   const chosen = newest === 0 ? [] : chooseTables(catalog, request, newest);
   const named = request.tables.length > 0;
   const tables = chosen
@@ -221,7 +218,7 @@ export async function newestInstant(
     .filter((of) => of !== undefined)
     .filter(({ watched, frontier }) => (watched || named) && frontier !== undefined);
   if (named && tables.length < chosen.length) {
-    const earlier = await newestOfNames(log, request.tables, coverage);
+    const earlier = await newestOfNames(view, request.tables);
     if (earlier !== undefined) return earlier;
   }
   if (chosen.length > 0 && tables.length === 0) throw named ? noneOf(chosen) : nothingYet();
@@ -233,8 +230,8 @@ export async function newestInstant(
   return beforeLate(used as TableCoverage[], until);
 }
 
-function newestWithoutAccess(log: LogView, request: RestoreRequest, coverage: Coverage) {
-  return newestInstant(log, { ...request, withoutAccess: true }, coverage);
+function newestWithoutAccess(view: RepositoryView, request: RestoreRequest) {
+  return newestInstant(view, { ...request, withoutAccess: true });
 }
 
 /** How many ends of tables are looked at. Each costs a look at the catalog. */
@@ -244,11 +241,8 @@ const looksMax = 200;
  * The newest instant at which tables of these names could be restored that are not there any more: a table that has
  * its name from one before it may have no base yet. Undefined if there is none.
  */
-async function newestOfNames(
-  log: LogView,
-  names: string[],
-  { tables }: Coverage,
-): Promise<Instant | undefined> {
+async function newestOfNames(view: RepositoryView, names: string[]): Promise<Instant | undefined> {
+  const { tables } = await view.coverage();
   const lastOf = ({ intervals }: TableCoverage) => {
     const whole = intervals.findLast((one) => one.class === "exact");
     return whole && lastExactIn(whole, whole.to);
@@ -256,7 +250,7 @@ async function newestOfNames(
   const ends = [...tables.values()].map(lastOf).filter((end) => end !== undefined);
   const newestFirst = [...new Set(ends)].sort((a, b) => b - a);
   for (const end of newestFirst.slice(0, looksMax)) {
-    const present = (await catalogAt(log, end)).tables();
+    const present = (await view.catalog(end)).tables();
     const ids = names.map((name) => present.find((table) => nameOf(table) === name)?.id ?? "");
     const isWholeThen = (id: string) =>
       isWhole(intervalAt(tables.get(id) ?? { intervals: [] }, end));
@@ -321,7 +315,7 @@ function chooseTables(
 }
 
 async function planTable(
-  repository: Repository,
+  view: RepositoryView,
   config: TableConfig,
   catalog: Catalog,
   coverage: TableCoverage,
@@ -331,7 +325,7 @@ async function planTable(
   const from = { db: config.db, name: config.name };
   const found = asOf(coverage, instant, request.gap ?? "before", request.nearest);
   // Throws, naming it, if the base that is needed is damaged.
-  const base = await newestBase(repository.store, config.id, found.instant ?? instant);
+  const base = await view.newestBase(config.id, found.instant ?? instant);
   if (found.instant === undefined || !base || !isAllowed(found, request)) {
     throw inexact(from, coverage, instant, found);
   }

@@ -5,6 +5,7 @@ import type { Instant } from "../instant.js";
 import { type CoverageClass, classesWorstFirst } from "../repository/coverage.js";
 import { type Drill, type DrilledTable, putDrill } from "../repository/drills.js";
 import { knownKeys } from "../repository/known-state.js";
+import { LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
 import { LogCollection } from "../repository/runs.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
@@ -54,9 +55,10 @@ async function compareAll(
   context: ProofContext,
   restored: RestoredTable[],
 ): Promise<DrilledTable[]> {
-  const { plan, signal } = context;
+  const { plan, repository, signal } = context;
   if (plan.tables.length === 0) return [];
-  const log = await LogCollection.read(plan.log, wantedOf(plan), plan.instant, {
+  const view = new LogView(repository.store, plan.log);
+  const log = await LogCollection.read(view, wantedOf(plan), plan.instant, {
     onSegment: () => signal.throwIfAborted(),
   });
   try {

@@ -3,6 +3,7 @@ import type { Clock } from "../clock.js";
 import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
 import { baseCursor } from "../repository/base-reader.js";
+import { LogView } from "../repository/log-view.js";
 import { mergeLatest } from "../repository/merge.js";
 import type { Repository } from "../repository/repository.js";
 import { LogCollection } from "../repository/runs.js";
@@ -66,7 +67,8 @@ export async function restore(
   }
   if (plan.tables.length === 0) return [];
   let segmentsRead = 0;
-  const log = await LogCollection.read(plan.log, wantedOf(plan), plan.instant, {
+  const view = new LogView(repository.store, plan.log);
+  const log = await LogCollection.read(view, wantedOf(plan), plan.instant, {
     onSegment: () => {
       observer.reading((segmentsRead += 1), plan.segments);
       signal.throwIfAborted();

@@ -1,9 +1,8 @@
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
-import { endOfLog } from "../repository/log-end.js";
-import { LogView } from "../repository/log-view.js";
-import type { ObjectStore } from "../storage/object-store.js";
+import type { Repository } from "../repository/repository.js";
+import { RepositoryView } from "../repository/repository-view.js";
 import { NotProvenYet } from "./inexact.js";
 
 /** How long a proof is waited for: where nothing happens a segment says what is proven every ten seconds. */
@@ -18,7 +17,7 @@ const behindMsMax = 60_000;
  * @param onWait told once that the proof is waited for
  */
 export async function whenProven<T>(
-  store: ObjectStore,
+  repository: Repository,
   at: Instant | undefined,
   plan: () => Promise<T>,
   clock: Clock,
@@ -31,7 +30,7 @@ export async function whenProven<T>(
     } catch (error) {
       if (!(error instanceof NotProvenYet) || at === undefined) throw error;
       if (at > clock.now()) throw stillToCome(at);
-      if (clock.monotonicMs() > deadline || !(await mayReach(store, at))) throw error;
+      if (clock.monotonicMs() > deadline || !(await mayReach(repository, at))) throw error;
     }
     if (looks === 1) onWait();
     await clock.sleep(lookEveryMs);
@@ -39,8 +38,8 @@ export async function whenProven<T>(
 }
 
 /** True unless the capture has ended, or seems to have ended long before the instant. */
-async function mayReach(store: ObjectStore, at: Instant): Promise<boolean> {
-  const end = await endOfLog(await LogView.read(store));
+async function mayReach(repository: Repository, at: Instant): Promise<boolean> {
+  const end = await (await RepositoryView.read(repository)).end();
   return end !== undefined && !end.closed && at - end.to <= behindMsMax;
 }
 

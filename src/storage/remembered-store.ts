@@ -16,13 +16,20 @@ export class RememberedStore implements ObjectStore {
   private readonly listedSizes = new Map<string, number>();
   private readonly reads = new Map<string, Buffer>();
   private bytes = 0;
+  private known: ReadonlyMap<string, Buffer> = new Map();
 
-  /** @param known the bytes of objects, which count while a listing shows the object, and with as many bytes */
-  constructor(
-    private readonly below: ObjectStore,
-    private readonly known: ReadonlyMap<string, Buffer> = new Map(),
-  ) {
+  constructor(private readonly below: ObjectStore) {
     this.location = below.location;
+  }
+
+  /** @param objects the bytes of objects, which count while a listing shows the object, and with as many bytes */
+  know(objects: ReadonlyMap<string, Buffer>): void {
+    this.known = objects;
+  }
+
+  /** Lists everything, so that no other listing asks the store. */
+  async listAll(): Promise<void> {
+    await remembered(this.listings, "", () => this.listBelow(""));
   }
 
   async *list(prefix: string): AsyncGenerator<StoredObject> {

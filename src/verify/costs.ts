@@ -3,12 +3,13 @@
  * it is without anything that is damaged.
  */
 
-import { type BaseInventory, readBases } from "../repository/base.js";
+import type { BaseInventory } from "../repository/base.js";
 import { isWhole, type TableCoverage } from "../repository/coverage.js";
-import { type Coverage, readAllCoverage } from "../repository/coverage-reader.js";
-import { LogView } from "../repository/log-view.js";
+import type { Coverage } from "../repository/coverage-reader.js";
+import type { LogView } from "../repository/log-view.js";
 import { lostCatalogs } from "../repository/lost-catalogs.js";
 import { parseFoldedName, parseSegmentName } from "../repository/names.js";
+import { RepositoryView } from "../repository/repository-view.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { WithoutStore } from "../storage/without-store.js";
@@ -20,6 +21,7 @@ import { commonSpans, joinSpans, type Span, spansWithout } from "./spans.js";
 /** A repository as it can be read without what is damaged. */
 export interface Standing {
   store: ObjectStore;
+  look: RepositoryView;
   view: LogView;
   coverage: Map<string, TableCoverage>;
   /** Of the catalog; undefined if nothing says that it was read. */
@@ -37,9 +39,17 @@ export async function readStanding(
   // The keys of a base that are there make no difference to what can be restored.
   const hidden = new Set([...damaged].filter((name) => kindOf(name) !== "base keys"));
   const store = new WithoutStore(listed, hidden);
-  const view = await LogView.read(store);
-  const { tables, catalog, access } = await readAllCoverage(view);
-  return { store, view, coverage: tables, catalog, access, bases: await readBases(store) };
+  const look = await RepositoryView.of(store);
+  const { tables, catalog, access } = await look.coverage();
+  return {
+    store,
+    look,
+    view: look.log,
+    coverage: tables,
+    catalog,
+    access,
+    bases: await look.bases(),
+  };
 }
 
 /** Instants of a table, by its id; or instants whose catalog, and so everything, cannot be had. */
@@ -224,14 +234,15 @@ export async function readUnaware(listed: ListedStore): Promise<Unaware> {
   const store = new WithoutStore(listed, unaware.inTheWay);
   for (;;) {
     const found = new Findings();
-    unaware.claimed = await found.during(() => readAllCoverage(store));
+    unaware.claimed = await found.during(async () => (await RepositoryView.of(store)).coverage());
     const [next] = found.all();
     if (unaware.claimed || !next || unaware.inTheWay.has(next.object)) break;
     unaware.inTheWay.add(next.object);
   }
   await new Findings().during(async () => {
-    for (const { name } of (await LogView.read(store)).pieces) unaware.read.add(name);
-    for (const { name } of (await readBases(store)).names.values()) unaware.read.add(name);
+    const look = await RepositoryView.of(store);
+    for (const { name } of look.log.pieces) unaware.read.add(name);
+    for (const { name } of (await look.bases()).names.values()) unaware.read.add(name);
   });
   return unaware;
 }

@@ -1,15 +1,15 @@
 /** Making damaged bases anew: of the base before and the log, or, where only keys are damaged, of the base itself. */
 import { fold } from "../fold/fold.js";
 import type { Instant } from "../instant.js";
-import { type BaseManifest, readBases, readManifest } from "../repository/base.js";
+import { type BaseManifest, readManifest } from "../repository/base.js";
 import { openPart, partCursor } from "../repository/base-reader.js";
 import { BaseWriter } from "../repository/base-writer.js";
 import { intervalAt, isExactAt } from "../repository/coverage.js";
-import { readCoverage } from "../repository/coverage-reader.js";
 import { DataObject } from "../repository/data-object.js";
 import { LogView } from "../repository/log-view.js";
 import { baseManifestName, basePrefix } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
+import { RepositoryView } from "../repository/repository-view.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { checkBasePart } from "./data-checks.js";
 import { Findings } from "./findings.js";
@@ -53,8 +53,9 @@ export interface BaseMending {
 export async function isMendable(base: DamagedBase, { store }: Repository): Promise<boolean> {
   const { table, instant, onlyKeys } = base;
   if (onlyKeys) return true;
-  const usable = (await readBases(store, table)).usable.get(table) ?? [];
-  const coverage = (await readCoverage(store)).get(table);
+  const look = await RepositoryView.of(store);
+  const usable = (await look.bases()).usable.get(table) ?? [];
+  const coverage = (await look.coverage()).tables.get(table);
   const isExact = coverage !== undefined && isExactAt(intervalAt(coverage, instant), instant);
   return isExact && usable.some((one) => one.instant <= instant);
 }
@@ -68,11 +69,12 @@ export async function mendBase(
   const { repository, unique, onRows, signal } = mending;
   const { table, instant } = base;
   if (!(await isMendable(base, repository))) return undefined;
-  const { usable, names } = await readBases(repository.store, table);
+  const look = await RepositoryView.of(repository.store);
+  const { usable, names } = await look.bases();
   const same = usable.get(table)!.find((one) => one.instant === instant);
   if (same) return names.get(same)!.name;
   const options = { until: instant, tables: [table], unique, onRows, signal };
-  const [folded] = await fold(repository, options);
+  const [folded] = await fold(repository, look, options);
   if (!folded?.folded || folded.instant !== instant) return undefined;
   return baseManifestName(basePrefix(table, instant, unique));
 }

@@ -74,9 +74,9 @@ export async function foldAnew(
   },
 ): Promise<FoldedName[]> {
   const { policy, ...rest } = options;
-  const { believed } = await LogView.read(repository.store);
-  const before = new Set(believed.folded.map(({ name }) => name));
-  await foldLog(repository, {
+  const log = await LogView.read(repository.store);
+  const before = new Set(log.believed.folded.map(({ name }) => name));
+  await foldLog(repository, log, {
     ...rest,
     partial: true,
     // What is to be thinned, the next fold thins.

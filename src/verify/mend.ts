@@ -10,13 +10,12 @@ import { ThinkbackError } from "../errors.js";
 import { readPolicy } from "../fold/maintain.js";
 import { renewBundle } from "../repository/bundle-writer.js";
 import type { Owner } from "../repository/claim.js";
-import { readCoverage } from "../repository/coverage-reader.js";
 import { type Expiry, latestExpiry, nextExpiry, putExpiry } from "../repository/expiry.js";
 import { withLease } from "../repository/lease.js";
 import { repositoryName, writerName } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
+import { RepositoryView } from "../repository/repository-view.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { StoreSnapshot } from "../storage/store-snapshot.js";
 import { WithoutStore } from "../storage/without-store.js";
 import { Belonging } from "./belonging.js";
 import { restorable } from "./costs.js";
@@ -150,7 +149,7 @@ class Mending {
       const now = options.clock.now();
       const { settleMs, unique } = options;
       const publishedAt = () => options.clock.now();
-      const policy = await readPolicy(repository, now);
+      const policy = await readPolicy(await RepositoryView.of(repository.store), now);
       const made = await foldAnew(repository, held, {
         now,
         publishedAt,
@@ -210,7 +209,9 @@ class Mending {
     const without = new Set([...this.damaged].filter((name) => !isBundle(name)));
     const store = new WithoutStore(this.store, without);
     const at = this.options.clock.now();
-    const by = await renewBundle({ store, description }, { at, anew: true, signal });
+    const repository = { store, description };
+    const view = await RepositoryView.read(repository);
+    const by = await renewBundle(repository, view, { at, anew: true, signal });
     if (by) this.rebuilt.set(bundle, [by]);
   }
 
@@ -258,9 +259,8 @@ class Mending {
 
   /** Throws if what could be restored without the damaged objects could not be any more. */
   private async refuseLoss(next: Expiry): Promise<void> {
-    const then = await StoreSnapshot.of(this.store);
-    await putExpiry(then, next);
-    const coverage = await readCoverage(new WithoutStore(then, this.damaged));
+    const view = await RepositoryView.of(new WithoutStore(this.store, this.damaged));
+    const { tables: coverage } = await (await view.under(next)).coverage();
     for (const [table, before] of this.verified.standing!.coverage) {
       const after = coverage.get(table);
       const lost = spansWithout(restorable(before), after ? restorable(after) : []);

@@ -3,11 +3,9 @@
  * Nothing is written.
  */
 import { ThinkbackError } from "../errors.js";
-import { catalogAt } from "../repository/catalog.js";
 import type { Evidence } from "../repository/evidence.js";
 import { type LookedAtPin, lookAtPins } from "../repository/kept-pins.js";
 import { LogView } from "../repository/log-view.js";
-import { listPins } from "../repository/pins.js";
 import { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { WithoutStore } from "../storage/without-store.js";
@@ -169,15 +167,14 @@ function standingWithout(listed: ListedStore, findings: Findings): Promise<Stand
   return findings.during(() => readStanding(listed, damaged));
 }
 
-async function lostPinsIn({ store, view, coverage, catalog, access }: Standing) {
+async function lostPinsIn({ look }: Standing) {
   const looked = await new Findings().during(async () => {
-    const names = await catalogAt(view, Number.MAX_SAFE_INTEGER);
-    return lookAtPins(await listPins(store), { tables: coverage, catalog, access }, names);
+    return lookAtPins(await look.pins(), await look.coverage(), await look.catalog());
   });
   return (looked ?? []).filter(({ losses }) => losses.length > 0);
 }
 
-async function tableNames({ view }: Standing): Promise<Map<string, string>> {
-  const catalog = await new Findings().during(() => catalogAt(view, Number.MAX_SAFE_INTEGER));
+async function tableNames({ look }: Standing): Promise<Map<string, string>> {
+  const catalog = await new Findings().during(() => look.catalog());
   return new Map((catalog?.tables() ?? []).map(({ id, db, name }) => [id, `${db}.${name}`]));
 }

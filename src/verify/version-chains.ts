@@ -72,7 +72,7 @@ function stretches({ view, bases }: Standing, coverage: TableCoverage): Stretch[
 
 /** Checks stretches of several tables that end at one instant: the log is read once for all of them. */
 async function checkTogether(
-  { store }: Standing,
+  { store, view }: Standing,
   together: Stretch[],
   findings: Findings,
   { onTable, signal }: ChainOptions,
@@ -82,7 +82,7 @@ async function checkTogether(
   );
   await findings.during(async () => {
     const log = await LogCollection.read(
-      store,
+      view,
       together.map(({ base }) => ({ table: base.table, after: base.logFrom })),
       together[0]!.until,
       { onSuccession: (table, before, after) => chains.get(table)!.follow(before, after) },

@@ -3,11 +3,9 @@
  * its size, in a day of virtual time, in which maintenance looks every half hour and makes a base when its estimate of a
  * restore exceeds the objective. The restore comes at the worst moment, right before maintenance would look again.
  */
-import { fold } from "../../src/fold/fold.js";
-import { foldLog } from "../../src/fold/fold-log.js";
-import { readLoad } from "../../src/fold/load.js";
 import { estimateRestore, foldDue } from "../../src/fold/schedule.js";
 import { noteRates } from "../../src/repository/rates.js";
+import { fold, foldLog, readLoad } from "../repository/looks.js";
 import type { TestServer } from "../server/find-server.js";
 import type { Bench } from "./bench.js";
 import { orders } from "./data.js";

@@ -5,13 +5,13 @@
  */
 import { systemClock } from "../../src/clock.js";
 import type { Repository } from "../../src/repository/repository.js";
-import { planRestore } from "../../src/restore/plan.js";
 import { restore } from "../../src/restore/restore.js";
 import { parseAddress } from "../../src/rethinkdb/address.js";
 import { dialer } from "../../src/rethinkdb/channel.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { RethinkTarget } from "../../src/rethinkdb/rethink-target.js";
 import type { TableSpec } from "../../src/rethinkdb/target.js";
+import { planRestore } from "../repository/looks.js";
 import { r } from "../server/driver.js";
 import type { TestServer } from "../server/find-server.js";
 import type { Bench } from "./bench.js";

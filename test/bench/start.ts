@@ -5,14 +5,13 @@
  */
 
 import { readBundle } from "../../src/repository/bundle.js";
-import { renewBundle } from "../../src/repository/bundle-writer.js";
 import { openRepository } from "../../src/repository/repository.js";
-import { readStatus } from "../../src/repository/status.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { cli } from "../endtoend/cli.js";
 import { agedEnd, agedRepository } from "../repository/aged.js";
 import { LatentStore } from "../repository/latent-store.js";
+import { readStatus, renewBundle } from "../repository/looks.js";
 import { namesIn } from "../repository/recording.js";
 import type { Bench } from "./bench.js";
 import { scratchDirectory } from "./generated.js";

@@ -2,9 +2,9 @@
 import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { foldLog } from "../../src/fold/fold-log.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { openRepository, storeAt } from "../../src/repository/repository.js";
+import { foldLog } from "../repository/looks.js";
 import { r } from "../server/driver.js";
 import { cli, cliJson, status } from "./cli.js";
 import { Stage, stop, tableOf } from "./stage.js";

@@ -1,11 +1,11 @@
 /** The version chain is held against the base where the log meets it, also where parts are kept. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { digestOf } from "../../src/digest.js";
-import { newestBase } from "../../src/repository/base.js";
 import { listEvidence } from "../../src/repository/evidence.js";
 import type { Repository } from "../../src/repository/repository.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { newestBase } from "../repository/looks.js";
 import { foldUp, json, makeRepository, Recording, StillClock } from "../repository/recording.js";
 
 const tables = ["0a", "0b", "0c"].map((start) => `${start}000000-0000-4000-8000-000000000001`);

@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
-import { readBases } from "../../src/repository/base.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { mend } from "../../src/verify/mend.js";
 import { dayMs, dayOf } from "../repository/declared.js";
+import { readBases, readCoverage } from "../repository/looks.js";
 import { Month, patient, tables } from "../repository/month.js";
 import { Random } from "../simulated/random.js";
 
@@ -19,7 +18,7 @@ test("an expiry does not let go of what is damaged and wanted: it can be mended 
       pinned = (await coverage()).frontier!;
       await month.pin(pinned, true);
     }
-    await month.maintain({ bases: { until: month.clock.instant } });
+    await month.maintain({ bases: () => ({ until: month.clock.instant }) });
   }
   const isExact = async () => isExactAt(intervalAt(await coverage(), pinned), pinned);
   expect(await isExact()).toBe(true);

@@ -36,7 +36,7 @@ async function round(unique: string, graceMs?: number): Promise<void> {
     clock: patient(clock),
     owner: { host: "test", process: 2, isAlive: () => false },
     unique,
-    bases: { until: clock.instant },
+    bases: () => ({ until: clock.instant }),
     partial: true,
     settleMs: 0,
     expires: true,

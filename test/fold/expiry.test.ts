@@ -1,19 +1,17 @@
 /** What an expiry lets go of, and what it must not take for a loss. */
 import { describe, expect, test } from "vitest";
-import { planExpiry, publishExpiry } from "../../src/fold/expire.js";
+import { publishExpiry } from "../../src/fold/expire.js";
 import { maintain } from "../../src/fold/maintain.js";
-import { newestBase } from "../../src/repository/base.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { latestExpiry } from "../../src/repository/expiry.js";
 import { parseKeep } from "../../src/repository/keep-policy.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { addPin } from "../../src/repository/pins.js";
 import type { Repository } from "../../src/repository/repository.js";
 import { declareKeep } from "../../src/repository/settings.js";
-import { readStatus } from "../../src/repository/status.js";
 import type { StoredObject } from "../../src/storage/object-store.js";
 import { verify } from "../../src/verify/verify.js";
 import { dayMs, dayOf } from "../repository/declared.js";
+import { newestBase, planExpiry, readCoverage, readStatus } from "../repository/looks.js";
 import { Month, patient, tables } from "../repository/month.js";
 import {
   History,

@@ -53,7 +53,7 @@ function round(
       clock: patient(clock),
       owner: { host: "test", process: 2, isAlive: () => false },
       unique,
-      bases: { until: clock.instant },
+      bases: () => ({ until: clock.instant }),
       partial: true,
       settleMs: 0,
       expires: true,

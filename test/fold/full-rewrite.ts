@@ -5,8 +5,8 @@ import { baseCursor } from "../../src/repository/base-reader.js";
 import { BaseWriter } from "../../src/repository/base-writer.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import type { Repository } from "../../src/repository/repository.js";
-import { LogCollection } from "../../src/repository/runs.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { collect } from "../repository/looks.js";
 
 /** Writes the base of `instant` that follows from `base` and the log into `store`. */
 export async function fullRewrite(
@@ -19,7 +19,7 @@ export async function fullRewrite(
   const identity = { table, primaryKey, epoch: 1, begun: instant, unique: "full" };
   const writer = new BaseWriter({ ...repository, store }, identity);
   const wanted = [{ table, after: base.logFrom }];
-  const log = await LogCollection.read(repository.store, wanted, instant);
+  const log = await collect(repository.store, wanted, instant);
   try {
     const cursors = [baseCursor(repository.store, base), ...log.cursors(table)];
     for await (const winners of mergeLatest(cursors)) {

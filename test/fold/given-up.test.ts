@@ -1,9 +1,9 @@
 /** A table that could not be opened for over a day, all of whose history is past the tiers, is opened in the end. */
 import { expect, test } from "vitest";
 import { maintain } from "../../src/fold/maintain.js";
-import { readBases } from "../../src/repository/base.js";
 import { declareKeep } from "../../src/repository/settings.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { readBases } from "../repository/looks.js";
 import { patient } from "../repository/month.js";
 import {
   History,
@@ -48,7 +48,7 @@ async function begin() {
         clock: patient(clock),
         owner: { host: "test", process: 2, isAlive: () => false },
         unique: "m1",
-        bases: { until: clock.instant },
+        bases: () => ({ until: clock.instant }),
         partial: true,
         settleMs: 0,
         expires: true,

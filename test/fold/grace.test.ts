@@ -1,7 +1,6 @@
 /** What was replaced or let go stays for its grace time, and for whoever had begun to read before. */
 import { expect, test } from "vitest";
 import { maintain } from "../../src/fold/maintain.js";
-import { readBases } from "../../src/repository/base.js";
 import { Lease } from "../../src/repository/lease.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { readerPrefix } from "../../src/repository/names.js";
@@ -9,6 +8,7 @@ import { newestNumbered, putNumbered } from "../../src/repository/numbered.js";
 import { registerReader } from "../../src/repository/readers.js";
 import { LogCollection } from "../../src/repository/runs.js";
 import { dayMs, dayOf } from "../repository/declared.js";
+import { readBases } from "../repository/looks.js";
 import { Month, patient, tables } from "../repository/month.js";
 import { namesIn } from "../repository/recording.js";
 import { Random } from "../simulated/random.js";
@@ -76,7 +76,7 @@ test.each([0, -10 * minuteMs])(
       await month.workUntil(begin + day * dayMs + 60 * minuteMs);
       const isLast = day === 4;
       await month.maintain({
-        bases: { until: month.clock.instant },
+        bases: () => ({ until: month.clock.instant }),
         graceMs: isLast ? undefined : 15 * minuteMs,
         expires: !isLast,
       });

@@ -4,14 +4,14 @@ import { describe, expect, test } from "vitest";
 import { digestOf } from "../../src/digest.js";
 import type { FoldedTable, FoldOptions } from "../../src/fold/fold.js";
 import { type OrderCode, orderCode } from "../../src/key-order.js";
-import { type BaseManifest, newestBase } from "../../src/repository/base.js";
+import type { BaseManifest } from "../../src/repository/base.js";
 import { baseCursor, findInBase } from "../../src/repository/base-reader.js";
 import { knownKeys } from "../../src/repository/known-state.js";
 import { mergeLatest } from "../../src/repository/merge.js";
-import { LogCollection } from "../../src/repository/runs.js";
 import { jsonOfText, textOfJson } from "../../src/server-text.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { collect, newestBase } from "../repository/looks.js";
 import {
   foldUp,
   json,
@@ -140,7 +140,7 @@ class FoldedHistory {
     for (const at of [...this.instants.slice(0, 2), ...this.instants.slice(-4)]) {
       expect(await restoredAt(store, table, at)).toEqual(recording.history.at(table, at));
     }
-    const log = await LogCollection.read(store, [{ table, after: base.logFrom }], instant);
+    const log = await collect(store, [{ table, after: base.logFrom }], instant);
     const digests: string[] = [];
     for await (const { digest } of knownKeys(store, base, log)) digests.push(digest);
     await log.dispose();

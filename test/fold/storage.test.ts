@@ -1,9 +1,10 @@
 /** What is stored, at every age, beside what was estimated from the first days. */
 import { expect, test } from "vitest";
-import { readSourceRates, storedAtMost } from "../../src/fold/proposal.js";
+import { storedAtMost } from "../../src/fold/proposal.js";
 import { parseKeep } from "../../src/repository/keep-policy.js";
 import { declareKeep } from "../../src/repository/settings.js";
 import { dayMs, dayOf } from "../repository/declared.js";
+import { readSourceRates } from "../repository/looks.js";
 import { Month } from "../repository/month.js";
 import { Random } from "../simulated/random.js";
 
@@ -17,7 +18,8 @@ test("what tiers keep stays within its estimate", async () => {
   const begin = dayOf(month.clock.instant);
   const workTo = async (day: number) => {
     await month.workUntil(begin + day * dayMs + 3_600_000);
-    return { until: month.clock.instant };
+    const until = month.clock.instant;
+    return () => ({ until });
   };
   for (let day = 1; day <= measuredDays; day += 1) {
     await month.maintain({ bases: await workTo(day) });

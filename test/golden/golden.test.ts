@@ -5,17 +5,19 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { digestOf } from "../../src/digest.js";
 import { listAcknowledgements } from "../../src/repository/acknowledgement.js";
-import { newestBase } from "../../src/repository/base.js";
-import { catalogAt } from "../../src/repository/catalog.js";
 import { intervalAt } from "../../src/repository/coverage.js";
-import { readAllCoverage } from "../../src/repository/coverage-reader.js";
 import { knownKeys } from "../../src/repository/known-state.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { openRepository } from "../../src/repository/repository.js";
-import { LogCollection } from "../../src/repository/runs.js";
-import { readStatus } from "../../src/repository/status.js";
-import { versionAt } from "../../src/restore/history.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
+import {
+  catalogAt,
+  collect,
+  newestBase,
+  readAllCoverage,
+  readStatus,
+  versionAt,
+} from "../repository/looks.js";
 import { json, restoredAt, segmentChain } from "../repository/recording.js";
 import { orders, posts } from "../repository/scenario.js";
 
@@ -59,7 +61,7 @@ describe("the repository of version 1", () => {
     test.each(expected)("the keys and digests at $at", async (at) => {
       const base = (await newestBase(store, tables[name], instantOf(at)))!;
       const wanted = [{ table: tables[name], after: base.logFrom }];
-      const log = await LogCollection.read(store, wanted, instantOf(at));
+      const log = await collect(store, wanted, instantOf(at));
       const digests: string[] = [];
       for await (const { digest } of knownKeys(store, base, log)) digests.push(digest);
       expect(digests).toEqual(at[name].map((document) => digestOf(Buffer.from(document))));

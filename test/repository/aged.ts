@@ -12,9 +12,15 @@ const dayMs = 24 * 60 * minuteMs;
 /** A writer is followed by the next one, with a hole between them. */
 const daysOfWriter = 10;
 
-export const agedTables = [1, 2, 3].map(
-  (number) => `0a000000-0000-4000-8000-${String(number).padStart(12, "0")}`,
-);
+/** Ids of so many tables. */
+const idsOf = (count: number) =>
+  Array.from(
+    { length: count },
+    (_, i) => `0a000000-0000-4000-8000-${String(i + 1).padStart(12, "0")}`,
+  );
+
+/** Those that change. */
+export const agedTables = idsOf(3);
 
 /** When its last tick ends. */
 export const agedEnd: Instant = Date.UTC(2026, 10, 21, 23, 57);
@@ -23,23 +29,31 @@ export const agedEnd: Instant = Date.UTC(2026, 10, 21, 23, 57);
  * Days of history of three tables: a folded segment of each day but the last, of each hour and ten minutes of that day,
  * single segments of the last seven minutes, a claim of each ten days, and the bases that are kept of one in each
  * twentieth of the time. Segments, and folded segments, that others stand for are deleted.
+ * @param tables how many there are; all but three never change
  */
-export async function agedRepository(days: number, store?: ObjectStore): Promise<Repository> {
+export async function agedRepository(
+  days: number,
+  store?: ObjectStore,
+  tables = agedTables.length,
+): Promise<Repository> {
   const repository = await makeRepository(store);
   const clock = new StillClock(agedEnd - days * dayMs);
   // Where a tier follows, folded segments stay a day long.
   await declareKeep(repository.store, "all:400d, 1h:800d", clock.instant);
-  const aging = new Aging(repository, clock);
+  const aging = new Aging(repository, clock, idsOf(tables));
   await aging.workUntil(agedEnd - dayMs, dayMs);
   await aging.workUntil(agedEnd - 17 * minuteMs, 5 * minuteMs);
   await aging.workUntil(agedEnd, 1000);
   await maintained(repository, clock, "fold");
   for (let base = 1; base <= 20; base += 1) {
-    await foldUp(repository, agedEnd - Math.floor(days * (1 - base / 20)) * dayMs);
+    await foldUp(repository, agedEnd - Math.floor(days * (1 - base / 20)) * dayMs, agedTables);
   }
   await maintained(repository, clock, "expire");
   return repository;
 }
+
+/** What the writer knows when a tick closes: the source's clock is as its own. */
+const measured = { serverClock: { offsetMs: 0, uncertaintyMs: 5 } };
 
 class Aging {
   private readonly history = new History();
@@ -50,6 +64,7 @@ class Aging {
   constructor(
     private readonly repository: Repository,
     private readonly clock: StillClock,
+    private readonly tables: string[],
   ) {}
 
   async workUntil(until: Instant, tickMs: number): Promise<void> {
@@ -62,7 +77,7 @@ class Aging {
         const id = this.revision % 20;
         this.recording!.put(table, id, { id, revision: this.revision });
       }
-      await this.recording!.tick(tickMs - agedTables.length - 1);
+      await this.recording!.tick(tickMs - agedTables.length - 1, measured);
     }
   }
 
@@ -73,18 +88,24 @@ class Aging {
     const recording = await Recording.begin(repository, clock, history);
     this.recording = recording;
     this.writers += 1;
+    recording.catalogRead();
+    if (isFirst) recording.catalog(["db", "d1"], { id: "d1", name: "shop" });
     const since = clock.instant;
     const writers = [];
-    for (const table of agedTables) {
+    for (const table of this.tables) {
       recording.coverage(table, { state: isFirst ? "copying" : "repairing", since });
       if (!isFirst) continue;
-      recording.catalog(["table", table], { id: table, db: "shop", name: `t${table.slice(-1)}` });
+      recording.catalog(["table", table], {
+        id: table,
+        db: "shop",
+        name: `t${Number(table.slice(-12))}`,
+      });
       const rows = Array.from({ length: 20 }, (_, id) => [id, { id, revision: 0 }] as const);
       writers.push(await recording.copy(table, rows as never));
     }
     const live = await recording.tick(10);
     for (const writer of writers) await writer.finish(live, since - 1);
-    for (const table of agedTables) recording.coverage(table, { state: "live", since: live });
+    for (const table of this.tables) recording.coverage(table, { state: "live", since: live });
     await recording.tick(10);
   }
 }

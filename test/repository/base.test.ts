@@ -2,13 +2,7 @@ import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { digestOf, SetDigest } from "../../src/digest.js";
 import { orderCode } from "../../src/key-order.js";
-import {
-  type BaseManifest,
-  type BasePart,
-  newestBase,
-  readBases,
-  readManifest,
-} from "../../src/repository/base.js";
+import { type BaseManifest, type BasePart, readManifest } from "../../src/repository/base.js";
 import { baseCursor, findInBase } from "../../src/repository/base-reader.js";
 import { BaseWriter } from "../../src/repository/base-writer.js";
 import { DataObject } from "../../src/repository/data-object.js";
@@ -19,6 +13,7 @@ import type { Repository } from "../../src/repository/repository.js";
 import { parseJson, textOfJson } from "../../src/server-text.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { overriding } from "../simulation/overriding.js";
+import { newestBase, readBases } from "./looks.js";
 import { copyOf, json, makeRepository, namesIn } from "./recording.js";
 import { mixedKeys } from "./scenario.js";
 

@@ -3,15 +3,9 @@
  * the number of reads; and one that says what is not so is found by verify and made anew by mend.
  */
 import { beforeAll, describe, expect, test } from "vitest";
-import { planSweep, sweep } from "../../src/fold/sweep.js";
+import { sweep } from "../../src/fold/sweep.js";
 import { readManifest } from "../../src/repository/base.js";
-import {
-  bundledObjects,
-  bundlesKept,
-  listBundles,
-  readBundle,
-} from "../../src/repository/bundle.js";
-import { renewBundle } from "../../src/repository/bundle-writer.js";
+import { bundlesKept, listBundles, readBundle } from "../../src/repository/bundle.js";
 import { DataObject, DataObjectWriter } from "../../src/repository/data-object.js";
 import { type Drill, putDrill } from "../../src/repository/drills.js";
 import { latestExpiry, nextExpiry, putExpiry } from "../../src/repository/expiry.js";
@@ -19,7 +13,6 @@ import { decodeJsonObject, encodeJsonObject } from "../../src/repository/json-ob
 import { LogView } from "../../src/repository/log-view.js";
 import { bundleName, parseFoldedName, parseManifestName } from "../../src/repository/names.js";
 import { openRepository, type Repository } from "../../src/repository/repository.js";
-import { readStatus } from "../../src/repository/status.js";
 import type { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { mend } from "../../src/verify/mend.js";
@@ -29,6 +22,7 @@ import { overriding } from "../simulation/overriding.js";
 import { PatientClock } from "../verify/world.js";
 import { agedEnd, agedRepository, agedTables } from "./aged.js";
 import { LatentStore } from "./latent-store.js";
+import { bundledObjects, planSweep, readStatus, renewBundle } from "./looks.js";
 import { copyOf, namesIn, restoredAt } from "./recording.js";
 
 let repository: Repository;
@@ -131,7 +125,16 @@ describe("what a bundle repeats", () => {
       kinds.add(kindOf(name));
     }
     expect(kinds).toEqual(
-      new Set(["base manifest", "claim", "drill", "folded manifest", "folded records"]),
+      new Set([
+        "base manifest",
+        "claim",
+        "drill",
+        "folded manifest",
+        "folded records",
+        // Of each of these the last one.
+        "expiry",
+        "settings",
+      ]),
     );
     const { pieces } = await LogView.read(store);
     const folded = pieces.filter(({ kind }) => kind === "folded").map(({ name }) => name);

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { catalogAt, tableNamed } from "../../src/repository/catalog.js";
+import { tableNamed } from "../../src/repository/catalog.js";
 import { lastSegment } from "../../src/repository/log.js";
 import type { Repository } from "../../src/repository/repository.js";
+import { catalogAt } from "./looks.js";
 import { copyOf, makeRepository, Recording, StillClock } from "./recording.js";
 
 const config = (id: string, name: string, db = "shop") => ({ id, name, db, primary_key: "id" });

@@ -10,7 +10,8 @@ import {
   thinned,
 } from "../../src/repository/coverage.js";
 import { CoverageBuilder } from "../../src/repository/coverage-builder.js";
-import { clipped, readAllCoverage, readCoverage } from "../../src/repository/coverage-reader.js";
+import { clipped } from "../../src/repository/coverage-reader.js";
+import { readAllCoverage, readCoverage } from "./looks.js";
 import { copyOf, foldUp, makeRepository, namesIn, Recording, StillClock } from "./recording.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { followEvidence } from "../../src/capture/evidence-follower.js";
 import { ThinkbackError } from "../../src/errors.js";
 import { type Evidence, listEvidence, putEvidence } from "../../src/repository/evidence.js";
+import { overriding } from "../simulation/overriding.js";
 import { SmallWorld } from "../simulation/small-world.js";
 
 const piece = (table: string, i: number): Evidence => {
@@ -16,13 +17,16 @@ test("a damaged piece of evidence keeps nobody from the others, unless all of it
   const told: string[] = [];
   const stop = new AbortController();
   let storeFails = true;
-  const following = followEvidence(
-    store,
-    clock,
-    async ({ table }) => {
-      if (table === "c" && storeFails) throw new Error("EIO: i/o error");
-      told.push(table);
+  const failing = overriding(store, {
+    get: async (name: string, range?: { start: number; end: number }) => {
+      if (name.startsWith("evidence/c") && storeFails) throw new Error("EIO: i/o error");
+      return store.get(name, range);
     },
+  });
+  const following = followEvidence(
+    { store: failing, description: { id: "r", created: 0 } },
+    clock,
+    (table) => void told.push(table),
     stop.signal,
   );
   await world.pass(1000);

@@ -1,19 +1,22 @@
 /** Folded segments stand for their segments: whatever is read of a log is the same before and after. */
 import { describe, expect, test } from "vitest";
-import { type FoldLogOptions, foldLog } from "../../src/fold/fold-log.js";
+import type { FoldLogOptions } from "../../src/fold/fold-log.js";
 import type { Instant } from "../../src/instant.js";
-import { newestBase } from "../../src/repository/base.js";
-import { catalogAt } from "../../src/repository/catalog.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { holds, LogView } from "../../src/repository/log-view.js";
 import { parseFoldedName, parseSegmentName } from "../../src/repository/names.js";
 import type { Repository } from "../../src/repository/repository.js";
-import { readStatus } from "../../src/repository/status.js";
-import { countsAt } from "../../src/repository/totals.js";
-import { versionAt } from "../../src/restore/history.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { Random } from "../simulated/random.js";
+import {
+  catalogAt,
+  countsAt,
+  foldLog,
+  newestBase,
+  readCoverage,
+  readStatus,
+  versionAt,
+} from "./looks.js";
 import {
   copyOf,
   foldUp,

@@ -4,21 +4,16 @@
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { messageOf, ThinkbackError } from "../../src/errors.js";
-import { newestBase } from "../../src/repository/base.js";
-import { catalogAt } from "../../src/repository/catalog.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { DataObject, DataObjectWriter, type Kind } from "../../src/repository/data-object.js";
 import { decodeJsonObject, encodeJsonObject } from "../../src/repository/json-object.js";
 import { knownKeys } from "../../src/repository/known-state.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { parseSegmentName } from "../../src/repository/names.js";
 import { openRepository } from "../../src/repository/repository.js";
-import { LogCollection } from "../../src/repository/runs.js";
-import { readStatus } from "../../src/repository/status.js";
-import { versionAt } from "../../src/restore/history.js";
 import { textOfJson } from "../../src/server-text.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { catalogAt, collect, newestBase, readCoverage, readStatus, versionAt } from "./looks.js";
 import { copyOf, json, makeRepository, namesIn, restoredAt } from "./recording.js";
 import { mixedKeys, orders, posts, record, type Scenario } from "./scenario.js";
 
@@ -78,7 +73,7 @@ async function newest(store: ObjectStore, table: string, instant: number) {
 
 async function known(store: ObjectStore, table: string, instant: number): Promise<string[]> {
   const base = await newest(store, table, instant);
-  const log = await LogCollection.read(store, [{ table, after: base.logFrom }], instant);
+  const log = await collect(store, [{ table, after: base.logFrom }], instant);
   try {
     const keys: string[] = [];
     for await (const { key, digest } of knownKeys(store, base, log))

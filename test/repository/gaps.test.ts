@@ -1,12 +1,10 @@
 /** What is lost of a log is never claimed, what is not lost stays usable, and folding changes neither. */
 import { expect, test } from "vitest";
-import { firstWanted, planExpiry, publishExpiry } from "../../src/fold/expire.js";
-import { type FoldLogOptions, foldLog } from "../../src/fold/fold-log.js";
-import { planSweep, sweep } from "../../src/fold/sweep.js";
+import { firstWanted, publishExpiry } from "../../src/fold/expire.js";
+import type { FoldLogOptions } from "../../src/fold/fold-log.js";
+import { sweep } from "../../src/fold/sweep.js";
 import type { Instant } from "../../src/instant.js";
-import { catalogAt } from "../../src/repository/catalog.js";
 import type { TableCoverage } from "../../src/repository/coverage.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { parseKeep } from "../../src/repository/keep-policy.js";
 import { openSegment } from "../../src/repository/log.js";
 import { LogView } from "../../src/repository/log-view.js";
@@ -14,6 +12,7 @@ import { parseFoldedName, parseSegmentName } from "../../src/repository/names.js
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { Random } from "../simulated/random.js";
 import { dayMs } from "./declared.js";
+import { catalogAt, foldLog, planExpiry, planSweep, readCoverage } from "./looks.js";
 import { Month } from "./month.js";
 import { copyOf, foldUp, namesIn, restoredAt } from "./recording.js";
 

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { digestOf } from "../../src/digest.js";
-import { newestBase } from "../../src/repository/base.js";
 import { knownKeys } from "../../src/repository/known-state.js";
-import { LogCollection } from "../../src/repository/runs.js";
 import { jsonOfText, textOfJson } from "../../src/server-text.js";
+import { collect, newestBase } from "./looks.js";
 import { makeRepository } from "./recording.js";
 import { orders, posts, record } from "./scenario.js";
 
@@ -16,7 +15,7 @@ describe("knownKeys", () => {
         const base = await newestBase(repository.store, table, instant);
         if (!base) continue;
         const wanted = [{ table, after: base.logFrom }];
-        const log = await LogCollection.read(repository.store, wanted, instant);
+        const log = await collect(repository.store, wanted, instant);
         const found: string[] = [];
         for await (const { key, digest } of knownKeys(repository.store, base, log)) {
           found.push(`${textOfJson(key)} ${digest}`);

@@ -1,14 +1,14 @@
 /** What was late stays late, or is lost: no fold, expiry, thinning or loss makes it exact. */
 import { describe, expect, test } from "vitest";
-import { type FoldLogOptions, foldLog } from "../../src/fold/fold-log.js";
+import type { FoldLogOptions } from "../../src/fold/fold-log.js";
 import type { Instant } from "../../src/instant.js";
 import { intervalAt, isExactAt, isWhole } from "../../src/repository/coverage.js";
-import { readAllCoverage, readCoverage } from "../../src/repository/coverage-reader.js";
 import { nextExpiry, putExpiry } from "../../src/repository/expiry.js";
 import { LogView } from "../../src/repository/log-view.js";
 import type { Repository } from "../../src/repository/repository.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { Random } from "../simulated/random.js";
+import { foldLog, readAllCoverage, readCoverage } from "./looks.js";
 import { copyOf, foldUp, makeRepository, namesIn, Recording, StillClock } from "./recording.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";

@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { catalogAt } from "../../src/repository/catalog.js";
 import { claimEpoch, type Owner } from "../../src/repository/claim.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { lastSegment, latestEpoch, listSegments, openSegment } from "../../src/repository/log.js";
@@ -9,6 +8,7 @@ import type { Repository } from "../../src/repository/repository.js";
 import { recordHolders, refusing } from "../../src/repository/stream-records.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { overriding } from "../simulation/overriding.js";
+import { catalogAt } from "./looks.js";
 import {
   copyOf,
   History,

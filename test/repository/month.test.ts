@@ -2,11 +2,10 @@
 import { describe, expect, test } from "vitest";
 import type { Instant } from "../../src/instant.js";
 import { intervalAt, isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { LogView } from "../../src/repository/log-view.js";
-import { readStatus } from "../../src/repository/status.js";
 import { Random } from "../simulated/random.js";
 import { type Declared, dayMs, declaredOf } from "./declared.js";
+import { readCoverage, readStatus } from "./looks.js";
 import { Month, tables } from "./month.js";
 import { restoredAt } from "./recording.js";
 
@@ -94,7 +93,7 @@ describe("a month of history", () => {
         for (let run = 1; run <= runs; run += 1) {
           await month.workUntil(end - ((runs - run) * dayMs) / runs);
           const until = month.clock.instant;
-          await month.maintain(random.below(2) === 0 ? { bases: { until } } : {});
+          await month.maintain(random.below(2) === 0 ? { bases: () => ({ until }) } : {});
         }
         if (random.below(4) === 0) {
           month.stopWriter(random.below(7_200_000));

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
 import {
-  forgetReaders,
   liveReaders,
   type ReaderRegistration,
   registerReader,
@@ -11,6 +10,7 @@ import { type ObjectStore, StoreFull } from "../../src/storage/object-store.js";
 import { overriding } from "../simulation/overriding.js";
 import { ProcessLife, SimulatedClock, WallClock } from "../simulation/process-life.js";
 import { VirtualTime } from "../simulation/virtual-time.js";
+import { forgetReaders } from "./looks.js";
 import { namesIn } from "./recording.js";
 
 const [second, minute, day] = [1000, 60_000, 86_400_000];

@@ -1,10 +1,9 @@
 /** Repositories made by the real writers under a clock that stands still, and beside them a plain model of them. */
 import type { Clock } from "../../src/clock.js";
 import { digestOf } from "../../src/digest.js";
-import { type FoldOptions, fold } from "../../src/fold/fold.js";
+import type { FoldOptions } from "../../src/fold/fold.js";
 import type { Instant } from "../../src/instant.js";
 import { type OrderCode, orderCode } from "../../src/key-order.js";
-import { newestBase } from "../../src/repository/base.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
 import { BaseWriter } from "../../src/repository/base-writer.js";
 import { claimEpoch, type Owner } from "../../src/repository/claim.js";
@@ -16,10 +15,10 @@ import { LogWriter, type Shipper, type TickFacts } from "../../src/repository/lo
 import { mergeLatest } from "../../src/repository/merge.js";
 import { copyUnique, repositoryName } from "../../src/repository/names.js";
 import { openRepository, type Repository } from "../../src/repository/repository.js";
-import { LogCollection } from "../../src/repository/runs.js";
 import { jsonOfText, textOfJson } from "../../src/server-text.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { collect, fold, newestBase } from "./looks.js";
 
 export const proofBoundMs = 2000;
 
@@ -218,7 +217,7 @@ export async function restoredAt(
   if (!base) throw new Error(`the test asks for ${table} before its first base`);
   const wanted = [{ table, after: base.logFrom }];
   const options = memoryBytesMax === undefined ? {} : { memoryBytesMax };
-  const log = await LogCollection.read(of, wanted, instant, options);
+  const log = await collect(of, wanted, instant, options);
   try {
     const documents: string[] = [];
     for await (const winners of mergeLatest([baseCursor(store, base), ...log.cursors(table)])) {

@@ -4,8 +4,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { orderCode } from "../../src/key-order.js";
 import { mergeLatest } from "../../src/repository/merge.js";
-import { LogCollection } from "../../src/repository/runs.js";
 import { textOfJson } from "../../src/server-text.js";
+import { collect } from "./looks.js";
 import { json, makeRepository, Recording, StillClock } from "./recording.js";
 import { mixedKeys } from "./scenario.js";
 
@@ -52,7 +52,7 @@ describe("LogCollection", () => {
             { table: tables[0]!, after },
             { table: tables[1]!, after: after + 5 },
           ];
-          const log = await LogCollection.read(
+          const log = await collect(
             repository.store,
             wanted,
             until,
@@ -96,7 +96,7 @@ describe("LogCollection", () => {
     const end = await recording.tick();
     const before = await scratchDirectories();
     const wanted = [{ table: tables[0]!, after: 0 }];
-    const log = await LogCollection.read(repository.store, wanted, end, {
+    const log = await collect(repository.store, wanted, end, {
       memoryBytesMax: 4000,
     });
     const during = (await scratchDirectories()).filter((name) => !before.includes(name));
@@ -118,7 +118,7 @@ describe("LogCollection", () => {
     for await (const { name } of repository.store.list("log/")) names.push(name);
     await repository.store.delete(names.at(-2)!);
     const before = await scratchDirectories();
-    const read = LogCollection.read(
+    const read = collect(
       repository.store,
       [{ table: tables[0]!, after: 0 }],
       Number.MAX_SAFE_INTEGER,
@@ -135,7 +135,7 @@ describe("LogCollection", () => {
     for (let i = 0; i < 4; i += 1) await recording.tick(10);
     const sizes: number[] = [];
     const wanted = [{ table: tables[0]!, after: 0 }];
-    await LogCollection.read(repository.store, wanted, 9e15, {
+    await collect(repository.store, wanted, 9e15, {
       onSegment: (bytes) => sizes.push(bytes),
     });
     const stored: number[] = [];

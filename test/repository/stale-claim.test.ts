@@ -1,10 +1,10 @@
 import { expect, test } from "vitest";
 import { claimEpoch } from "../../src/repository/claim.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { listClaims } from "../../src/repository/log.js";
 import { Random } from "../simulated/random.js";
 import { overriding } from "../simulation/overriding.js";
 import { dayMs, dayOf } from "./declared.js";
+import { readCoverage } from "./looks.js";
 import { Month, patient, tables } from "./month.js";
 import { namesIn } from "./recording.js";
 

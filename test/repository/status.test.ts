@@ -1,9 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { newestBase } from "../../src/repository/base.js";
 import { LogView } from "../../src/repository/log-view.js";
 import type { Repository } from "../../src/repository/repository.js";
-import { readStatus } from "../../src/repository/status.js";
-import { countsAt, totalsAt } from "../../src/repository/totals.js";
+import { totalsAt } from "../../src/repository/totals.js";
+import { countsAt, newestBase, readStatus } from "./looks.js";
 import { foldUp, makeRepository, Recording, StillClock } from "./recording.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";

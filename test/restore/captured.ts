@@ -3,7 +3,6 @@ import { Capture, type CaptureObserver } from "../../src/capture/capture.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
 import { systemClock } from "../../src/clock.js";
 import type { Instant } from "../../src/instant.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { openOrCreateRepository, type Repository } from "../../src/repository/repository.js";
 import { parseAddress } from "../../src/rethinkdb/address.js";
 import { dialer } from "../../src/rethinkdb/channel.js";
@@ -12,6 +11,7 @@ import { RethinkTarget } from "../../src/rethinkdb/rethink-target.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { makeEveryType } from "../endtoend/every-type.js";
 import { deliveryMs, until } from "../endtoend/stage.js";
+import { readCoverage } from "../repository/looks.js";
 import { type DriverConnection, r, type Term } from "../server/driver.js";
 import { startSimulated, type TestServer } from "../server/find-server.js";
 

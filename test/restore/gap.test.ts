@@ -1,17 +1,17 @@
 /** Inside a gap a restore gives the state at its begin or at its end, and never a mixture of the two. */
+
 import { beforeEach, describe, expect, test } from "vitest";
-import { foldLog } from "../../src/fold/fold-log.js";
 import { withGapEnds } from "../../src/fold/pinned-gaps.js";
 import type { Instant } from "../../src/instant.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
-import { readAllCoverage } from "../../src/repository/coverage-reader.js";
 import { nextExpiry, putExpiry } from "../../src/repository/expiry.js";
+import { LogView } from "../../src/repository/log-view.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import type { Repository } from "../../src/repository/repository.js";
-import { LogCollection } from "../../src/repository/runs.js";
-import { planRestore, type RestorePlan, wantedOf } from "../../src/restore/plan.js";
+import { type RestorePlan, wantedOf } from "../../src/restore/plan.js";
 import type { RestoreRequest } from "../../src/restore/request.js";
 import { restore } from "../../src/restore/restore.js";
+import { collect, foldLog, planRestore, readAllCoverage } from "../repository/looks.js";
 import { makeRepository, Recording, StillClock } from "../repository/recording.js";
 import { Server } from "./captured.js";
 
@@ -113,7 +113,7 @@ const plan = (request: Partial<RestoreRequest> = {}, of = repository) =>
 /** The documents that a plan gives of a table. */
 async function documentsOf(of: RestorePlan, id: string): Promise<string[]> {
   const { base } = of.tables.find(({ config }) => config.id === id)!;
-  const log = await LogCollection.read(of.log, wantedOf(of), of.instant);
+  const log = await collect(new LogView(repository.store, of.log), wantedOf(of), of.instant);
   const documents: string[] = [];
   const cursors = [baseCursor(repository.store, base), ...log.cursors(id)];
   for await (const winners of mergeLatest(cursors)) {

@@ -3,9 +3,9 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Clock } from "../../src/clock.js";
 import type { Instant } from "../../src/instant.js";
 import type { Repository } from "../../src/repository/repository.js";
-import { planRestore } from "../../src/restore/plan.js";
 import type { RestoreRequest } from "../../src/restore/request.js";
 import { whenProven } from "../../src/restore/when-proven.js";
+import { planRestore } from "../repository/looks.js";
 import { makeRepository, Recording, StillClock } from "../repository/recording.js";
 
 const first = "0a000000-0000-4000-8000-000000000001";
@@ -131,7 +131,7 @@ describe("an instant after all that is proven", () => {
   }
   const proven = (at: Instant, by: Clock, tables = ["shop.orders"]) =>
     whenProven(
-      repository.store,
+      repository,
       at,
       () => plan({ at, tables }),
       by,

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { listPins } from "../../src/repository/pins.js";
 import type { Repository } from "../../src/repository/repository.js";
-import { readStatus } from "../../src/repository/status.js";
 import { NotProvenYet } from "../../src/restore/inexact.js";
 import { pinInstant } from "../../src/restore/pin.js";
+import { readStatus } from "../repository/looks.js";
 import { makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";
 import { overriding } from "../simulation/overriding.js";
 

@@ -1,9 +1,8 @@
 /** What is asked of a restore and cannot be done as it is said is refused before anything is made. */
 import { beforeAll, expect, test } from "vitest";
 import type { Repository } from "../../src/repository/repository.js";
-import { planDrill } from "../../src/restore/drill-plan.js";
-import { planRestore } from "../../src/restore/plan.js";
 import type { RestoreRequest } from "../../src/restore/request.js";
+import { planDrill, planRestore } from "../repository/looks.js";
 import { makeRepository, Recording, StillClock } from "../repository/recording.js";
 
 const tables = [

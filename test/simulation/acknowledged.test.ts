@@ -6,12 +6,12 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { DeliveryProof } from "../../src/capture/delivery-proof.js";
 import type { Clock } from "../../src/clock.js";
 import { isExactAt } from "../../src/repository/coverage.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
 import type { Feed } from "../../src/rethinkdb/feed.js";
 import { FenceChain } from "../../src/rethinkdb/fence.js";
 import { Surveyor } from "../../src/rethinkdb/survey.js";
+import { readCoverage } from "../repository/looks.js";
 import { restoredState } from "./restored-state.js";
 import { SmallWorld } from "./small-world.js";
 

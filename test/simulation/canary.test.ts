@@ -117,15 +117,8 @@ test("a maintenance that knows of no pins is found", async () => {
 }, 120_000);
 
 test("a sweep that does not wait for those who read is found", async () => {
-  const violations = await firstViolations({ ...days, wrapStore: without("readers/") }, 3);
+  const violations = await firstViolations({ ...days, wrapStore: without("readers/") }, 2);
   expect(violations.join("\n")).toMatch(/r\d+ failed: .* is missing/);
-}, 120_000);
-
-test("a sweep without a grace time is found", async () => {
-  const atOnce: typeof maintain = (repository, options, observer) =>
-    maintain(repository, { ...options, graceMs: 0 }, observer);
-  const violations = await firstViolations({ ...days, maintain: atOnce });
-  expect(violations.join("\n")).toMatch(/is missing/);
 }, 120_000);
 
 test("a sweep that takes parts of a base that another one needs is found", async () => {
@@ -159,7 +152,7 @@ interface Shown {
 const without = (prefix: string) => (store: ObjectStore) =>
   overriding(store, {
     list: async function* (of) {
-      if (!of.startsWith(prefix)) yield* store.list(of);
+      for await (const object of store.list(of)) if (!object.name.startsWith(prefix)) yield object;
     },
   });
 

@@ -1,15 +1,14 @@
 /** Readings of the catalog from which something is missing for a moment. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { proofBoundMs } from "../../src/capture/frontier.js";
-import { catalogAt } from "../../src/repository/catalog.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
-import { readAllCoverage, readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
 import type { CatalogReading, CatalogRecord } from "../../src/rethinkdb/catalog-reader.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { r } from "../../src/rethinkdb/reql.js";
 import type { Source } from "../../src/rethinkdb/source.js";
+import { catalogAt, readAllCoverage, readCoverage } from "../repository/looks.js";
 import { overriding } from "./overriding.js";
 import { SmallWorld } from "./small-world.js";
 import { dial } from "./writer-process.js";

@@ -5,10 +5,10 @@
 import { beforeEach, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
 import type { Source } from "../../src/rethinkdb/source.js";
+import { readCoverage } from "../repository/looks.js";
 import { overriding } from "./overriding.js";
 import { restoredState } from "./restored-state.js";
 import { SmallWorld } from "./small-world.js";

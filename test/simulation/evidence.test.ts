@@ -1,14 +1,13 @@
 /** A change that a feed swallowed: the fold proves it, the claim shrinks, and the running capture repairs the table. */
 import { expect, test } from "vitest";
-import { fold } from "../../src/fold/fold.js";
 import { intervalAt } from "../../src/repository/coverage.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { listEvidence } from "../../src/repository/evidence.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
 import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
+import { fold, readCoverage } from "../repository/looks.js";
 import { Cluster } from "../simulated/cluster.js";
 import { Random } from "../simulated/random.js";
 import { overriding } from "./overriding.js";

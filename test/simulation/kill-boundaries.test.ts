@@ -3,12 +3,11 @@
  * verifies afterwards, no instant that it calls exact is wrong, and the next process heals it.
  */
 import { expect, test } from "vitest";
-import { fold } from "../../src/fold/fold.js";
 import { intervalAt } from "../../src/repository/coverage.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
+import { fold, readCoverage } from "../repository/looks.js";
 import { Cluster } from "../simulated/cluster.js";
 import { Random } from "../simulated/random.js";
 import { KillingStore, type Moment } from "./killing-store.js";

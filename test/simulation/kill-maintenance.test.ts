@@ -6,11 +6,11 @@ import { expect, test } from "vitest";
 import { maintain } from "../../src/fold/maintain.js";
 import type { Instant } from "../../src/instant.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { addPin } from "../../src/repository/pins.js";
 import { declareKeep } from "../../src/repository/settings.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { dayMs } from "../repository/declared.js";
+import { readCoverage } from "../repository/looks.js";
 import { patient } from "../repository/month.js";
 import {
   copyOf,
@@ -38,7 +38,7 @@ function round(store: ObjectStore, unique: string, now: Instant, until: Instant)
       clock: patient(new StillClock(now)),
       owner: { host: "test", process: 2, isAlive: () => false },
       unique,
-      bases: { until, partBytesTarget: 100 },
+      bases: () => ({ until, partBytesTarget: 100 }),
       partial: true,
       settleMs: 60_000,
       expires: true,

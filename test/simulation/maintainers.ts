@@ -89,8 +89,11 @@ export class Maintainers {
       settleMs,
       expires: random.next() < 0.9,
       graceMs: random.next() < 0.9 ? graceMs : undefined,
-      ...(random.next() < 0.6 && { bases: this.bases(clock) }),
     };
+    if (random.next() < 0.6) {
+      const bases = this.bases(clock);
+      options.bases = () => bases;
+    }
     world.trace(`${unique} maintains on ${owner.host}${isBehind ? ", with old listings" : ""}`);
     this.disturb(life, unique);
     life.onKilled(() => (permit.endMs = world.time.nowMs + lateMs));

@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
 import { errorClasses, ReqlError } from "../../src/rethinkdb/response.js";
 import type { Source, TableReference } from "../../src/rethinkdb/source.js";
+import { readCoverage } from "../repository/looks.js";
 import { overriding } from "./overriding.js";
 import { SmallWorld } from "./small-world.js";
 

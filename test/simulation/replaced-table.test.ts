@@ -3,7 +3,6 @@
  * is wrong with a table, and costs no feed.
  */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
 import type { Channel } from "../../src/rethinkdb/channel.js";
@@ -12,6 +11,7 @@ import { FenceChain } from "../../src/rethinkdb/fence.js";
 import { r } from "../../src/rethinkdb/reql.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
 import { type TableReference, TableReplaced } from "../../src/rethinkdb/source.js";
+import { readCoverage } from "../repository/looks.js";
 import { Cluster } from "../simulated/cluster.js";
 import { ProcessLife, SimulatedClock, WallClock } from "./process-life.js";
 import { SmallWorld } from "./small-world.js";

@@ -1,9 +1,8 @@
 /** The state of one table at an instant, by the functions that a restore uses. */
-import { newestBase } from "../../src/repository/base.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
 import { mergeLatest } from "../../src/repository/merge.js";
-import { LogCollection } from "../../src/repository/runs.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { collect, newestBase } from "../repository/looks.js";
 import { decodeWtf8 } from "../simulated/wtf8.js";
 
 /** JSON texts of the documents by those of their keys; undefined if there is no base to begin with. */
@@ -14,7 +13,7 @@ export async function restoredState(
 ): Promise<Map<string, string> | undefined> {
   const base = await newestBase(store, table, instant);
   if (!base) return undefined;
-  const log = await LogCollection.read(store, [{ table, after: base.logFrom }], instant);
+  const log = await collect(store, [{ table, after: base.logFrom }], instant);
   try {
     const state = new Map<string, string>();
     const cursors = [baseCursor(store, base), ...log.cursors(table)];

@@ -2,14 +2,15 @@
  * Restores that take their time while maintenance goes on: they plan, note that they read, read the log, and at last the
  * base. Some only read within the grace time, and say nothing of it.
  */
+
 import { messageOf, ThinkbackError } from "../../src/errors.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
+import { LogView } from "../../src/repository/log-view.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import { type ReaderRegistration, registerReader } from "../../src/repository/readers.js";
 import type { RepositoryDescription } from "../../src/repository/repository.js";
-import { LogCollection } from "../../src/repository/runs.js";
-import { planRestore } from "../../src/restore/plan.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { collect, planRestore } from "../repository/looks.js";
 import { decodeWtf8 } from "../simulated/wtf8.js";
 import type { FaultyWorld } from "./faults.js";
 import { StoreUnreachable } from "./faulty-store.js";
@@ -91,7 +92,11 @@ export class Restores {
     try {
       const { base } = plan.tables[0]!;
       await clock.sleep(this.pauseMs(note !== undefined));
-      const log = await LogCollection.read(plan.log, [{ table, after: base.logFrom }], instant);
+      const log = await collect(
+        new LogView(store, plan.log),
+        [{ table, after: base.logFrom }],
+        instant,
+      );
       try {
         await clock.sleep(this.pauseMs(note !== undefined));
         const state = new Map<string, string>();

@@ -1,15 +1,14 @@
 /** The whole system under one seed: workload, faults, writers, folds or maintenance; and the oracle that watches. */
 import { messageOf } from "../../src/errors.js";
-import { type FoldedTable, fold } from "../../src/fold/fold.js";
-import { foldLog } from "../../src/fold/fold-log.js";
+import type { FoldedTable } from "../../src/fold/fold.js";
 import { type Maintained, maintain } from "../../src/fold/maintain.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
 import { requestPauseMs } from "../../src/rethinkdb/feed.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { dayMs } from "../repository/declared.js";
+import { fold, foldLog, readCoverage } from "../repository/looks.js";
 import { Address } from "../simulated/address.js";
 import { Cluster } from "../simulated/cluster.js";
 import { Random } from "../simulated/random.js";

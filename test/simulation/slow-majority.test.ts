@@ -1,8 +1,8 @@
 /** A source that is slow to say what was written, or who has the data: of one table, or of all. */
 import { beforeEach, expect, test } from "vitest";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
+import { readCoverage } from "../repository/looks.js";
 import { SmallWorld } from "./small-world.js";
 
 let world: SmallWorld;

@@ -2,12 +2,12 @@
 import { beforeEach, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
 import { intervalAt, type TableCoverage } from "../../src/repository/coverage.js";
-import { readAllCoverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { lastSegment } from "../../src/repository/log.js";
 import { repositoryName } from "../../src/repository/names.js";
 import type { Feed } from "../../src/rethinkdb/feed.js";
 import type { Source, TableReference } from "../../src/rethinkdb/source.js";
+import { readAllCoverage } from "../repository/looks.js";
 import { overriding } from "./overriding.js";
 import { restoredState } from "./restored-state.js";
 import { SmallWorld } from "./small-world.js";

@@ -1,7 +1,7 @@
 /** Everything in the repository is opened and read: chain, bases, data objects. */
 import { digestOf, SetDigest, sha256 } from "../../src/digest.js";
 import type { Span } from "../../src/json-bytes.js";
-import { readBases, readManifest } from "../../src/repository/base.js";
+import { readManifest } from "../../src/repository/base.js";
 import { DataObject, type Kind } from "../../src/repository/data-object.js";
 import { lineSpans, parseKeyLine, parseLine } from "../../src/repository/lines.js";
 import { openSegment } from "../../src/repository/log.js";
@@ -11,6 +11,7 @@ import type { ObjectReference } from "../../src/repository/segment.js";
 import { textOfJson } from "../../src/server-text.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { verify } from "../../src/verify/verify.js";
+import { readBases } from "../repository/looks.js";
 
 /** Throws at the first object that is not whole, or not in its place; and unless verify says the same. */
 export async function verifyRepository(store: ObjectStore): Promise<void> {

@@ -1,12 +1,11 @@
 /** Bases that a repair may not begin from: one that an expiry lets go of, and copies that no record tells of. */
 import { beforeEach, expect, test } from "vitest";
-import { newestBase } from "../../src/repository/base.js";
 import { intervalAt } from "../../src/repository/coverage.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { nextExpiry, putExpiry } from "../../src/repository/expiry.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { parseManifestName, repositoryName } from "../../src/repository/names.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { newestBase, readCoverage } from "../repository/looks.js";
 import { overriding } from "./overriding.js";
 import { ProcessLife } from "./process-life.js";
 import { restoredState } from "./restored-state.js";

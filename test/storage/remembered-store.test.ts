@@ -88,7 +88,8 @@ describe("a remembered store", () => {
       await below.put(name, Buffer.from("stored"));
     const given = ["a/same", "a/gone", "b/unlisted"].map((name) => [name, Buffer.from("given!")]);
     const known = new Map([...given, ["a/longer", Buffer.from("given!!")]] as [string, Buffer][]);
-    const store = new RememberedStore(below, known);
+    const store = new RememberedStore(below);
+    store.know(known);
     expect((await store.get("a/same")).toString()).toBe("stored");
     await namesIn(store, "a/");
     expect((await store.get("a/same")).toString()).toBe("given!");

@@ -1,9 +1,7 @@
 /** What a claim shut out, and what it did not: the same once it was lost and is said again. */
 import { beforeEach, describe, expect, test } from "vitest";
-import { foldLog } from "../../src/fold/fold-log.js";
-import { planSweep, sweep } from "../../src/fold/sweep.js";
+import { sweep } from "../../src/fold/sweep.js";
 import type { Instant } from "../../src/instant.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { nextExpiry, putExpiry } from "../../src/repository/expiry.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { listClaims, openSegment, type WriterClaim } from "../../src/repository/log.js";
@@ -14,6 +12,7 @@ import type { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { mend } from "../../src/verify/mend.js";
 import { verify } from "../../src/verify/verify.js";
+import { foldLog, planSweep, readCoverage } from "../repository/looks.js";
 import {
   copyOf,
   foldUp,

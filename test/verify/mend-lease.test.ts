@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { readBases } from "../../src/repository/base.js";
 import { mend } from "../../src/verify/mend.js";
 import { dayMs, dayOf } from "../repository/declared.js";
+import { readBases } from "../repository/looks.js";
 import { Month, patient, tables } from "../repository/month.js";
 import { namesIn } from "../repository/recording.js";
 import { Random } from "../simulated/random.js";
@@ -14,7 +14,7 @@ test("a mend that stood still past its lease publishes no base", async () => {
   const begin = dayOf(month.clock.instant);
   for (let day = 1; day <= 3; day += 1) {
     await month.workUntil(begin + day * dayMs + hourMs);
-    await month.maintain({ bases: { until: month.clock.instant } });
+    await month.maintain({ bases: () => ({ until: month.clock.instant }) });
   }
   const base = (await readBases(month.store)).usable.get(tables[0]!)!.at(-1)!;
   await month.store.delete(base.parts[0]!.keys.name);

@@ -1,6 +1,6 @@
 /** What others hold is made anew, and nothing is let go that nobody holds. */
 import { beforeAll, describe, expect, test } from "vitest";
-import { planSweep, sweep } from "../../src/fold/sweep.js";
+import { sweep } from "../../src/fold/sweep.js";
 import type { Instant } from "../../src/instant.js";
 import { readManifest } from "../../src/repository/base.js";
 import { latestExpiry } from "../../src/repository/expiry.js";
@@ -12,6 +12,7 @@ import type { ObjectStore } from "../../src/storage/object-store.js";
 import { type Mended, type MendOptions, mend, planMending } from "../../src/verify/mend.js";
 import { directoryOf } from "../../src/verify/object-kinds.js";
 import { verify } from "../../src/verify/verify.js";
+import { planSweep } from "../repository/looks.js";
 import { copyOf, namesIn } from "../repository/recording.js";
 import { overriding } from "../simulation/overriding.js";
 import { type ChosenObjects, chooseObjects } from "./chosen-objects.js";

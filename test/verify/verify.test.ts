@@ -1,6 +1,5 @@
 /** What verify finds, tells apart and tells, besides one damaged object at a time. */
 import { beforeAll, describe, expect, test } from "vitest";
-import { foldLog } from "../../src/fold/fold-log.js";
 import { DataObject, DataObjectWriter, type Kind } from "../../src/repository/data-object.js";
 import { putEvidence } from "../../src/repository/evidence.js";
 import { decodeJsonObject, encodeJsonObject } from "../../src/repository/json-object.js";
@@ -10,6 +9,7 @@ import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { kindOf } from "../../src/verify/object-kinds.js";
 import { verify } from "../../src/verify/verify.js";
+import { foldLog } from "../repository/looks.js";
 import { copyOf, json, makeRepository, namesIn, Recording } from "../repository/recording.js";
 import { Random } from "../simulated/random.js";
 import { type ChosenObjects, chooseObjects } from "./chosen-objects.js";

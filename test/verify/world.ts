@@ -7,9 +7,7 @@ import { maintain } from "../../src/fold/maintain.js";
 import type { Instant } from "../../src/instant.js";
 import { putAcknowledgement } from "../../src/repository/acknowledgement.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
-import { renewBundle } from "../../src/repository/bundle-writer.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
-import { readCoverage } from "../../src/repository/coverage-reader.js";
 import { putEvidence } from "../../src/repository/evidence.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { LogView } from "../../src/repository/log-view.js";
@@ -20,11 +18,10 @@ import { addPin, removePin } from "../../src/repository/pins.js";
 import { noteRates } from "../../src/repository/rates.js";
 import type { Repository } from "../../src/repository/repository.js";
 import { openRepository } from "../../src/repository/repository.js";
-import { LogCollection } from "../../src/repository/runs.js";
 import { declareKeep } from "../../src/repository/settings.js";
-import { planRestore } from "../../src/restore/plan.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { directoryOf } from "../../src/verify/object-kinds.js";
+import { collect, planRestore, readCoverage, renewBundle } from "../repository/looks.js";
 import {
   foldUp,
   History,
@@ -280,7 +277,7 @@ export async function restored(store: ObjectStore, table: string, at: Instant): 
   const repository = await openRepository(store);
   const plan = await planRestore(repository, { ...all, tables: [tableNames.get(table)!], at });
   const { base } = plan.tables[0]!;
-  const log = await LogCollection.read(store, [{ table, after: base.logFrom }], at);
+  const log = await collect(store, [{ table, after: base.logFrom }], at);
   try {
     const documents: string[] = [];
     for await (const winners of mergeLatest([baseCursor(store, base), ...log.cursors(table)])) {
