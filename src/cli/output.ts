@@ -91,6 +91,16 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
+const namesMax = 3;
+
+/** The first few of many names, and how many more there are. */
+export function formatNames(names: string[]): string {
+  const more = names.length - namesMax;
+  // One more name is no longer than the words that would stand for it.
+  if (more <= 1) return names.join(", ");
+  return `${names.slice(0, namesMax).join(", ")} and ${formatCount(more)} more`;
+}
+
 export function formatOptionalInstant(instant: Instant | undefined): string {
   return instant === undefined ? "-" : formatInstant(instant);
 }

@@ -20,6 +20,7 @@ import {
 import { whenProven } from "../restore/when-proven.js";
 import { targetAt } from "./connect.js";
 import { gapOption } from "./gap-option.js";
+import { heldBackResult, heldBackText } from "./held-back-text.js";
 import { formatBytes, formatCount, formatTable, type Output, waitingText } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 
@@ -149,10 +150,6 @@ function planResult(plan: RestorePlan): object {
   };
 }
 
-function heldBackResult({ knownTo, tablesTo, ...by }: HeldBack): object {
-  return { ...by, knownTo: formatInstant(knownTo), tablesTo: formatInstant(tablesTo) };
-}
-
 function asOfResult({ class: of, reason, lateMs, instant }: AsOf): object {
   return {
     class: of,
@@ -167,7 +164,7 @@ const behindNoteMs = 30_000;
 
 function printPlan(plan: RestorePlan, output: Output): void {
   output.line(`restoring to ${formatInstant(plan.instant)}`);
-  if (plan.heldBack) output.line(heldBackText(plan.heldBack));
+  if (plan.heldBack) output.line(`${heldBackText(plan.heldBack)}; ${wayOn(plan.heldBack)}`);
   if (plan.asked !== undefined) {
     output.line(
       `the history is thinned at ${formatInstant(plan.asked)}: this is the last instant before that is kept`,
@@ -205,21 +202,17 @@ function printPlan(plan: RestorePlan, output: Output): void {
   }
 }
 
-function heldBackText({ by, table, knownTo, tablesTo }: HeldBack): string {
-  const [what, others, how] = {
-    catalog: [
-      "the catalog is",
-      "the tables",
-      "--at with --allow-inexact takes names, indexes and hooks as they were",
-    ],
-    access: ["users and grants are", "the tables", "--without-access leaves them out"],
-    table: [
-      `${table} is`,
-      "others",
+/** What restores more than the newest instant of all gives. */
+function wayOn({ by, damage }: HeldBack): string {
+  if (damage !== undefined) {
+    return "`thinkback verify` says what is lost, `thinkback mend` rebuilds what others hold; a later --at with --allow-inexact takes what is left";
+  }
+  return {
+    catalog: "--at with --allow-inexact takes names, indexes and hooks as they were",
+    access: "--without-access leaves them out",
+    table:
       "a later --at with --gap before takes it as it was last known, and the others as of that instant",
-    ],
   }[by];
-  return `${what} known only up to ${formatInstant(knownTo)}, ${others} up to ${formatInstant(tablesTo)}; ${how}`;
 }
 
 /** Of what class the catalog or access is, and as of when, unless it is exact. */

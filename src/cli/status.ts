@@ -65,8 +65,8 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   if (status.pins.length > 0) output.line(`\n${pinTable(status.pins)}`);
   output.result({
     repository: status.repository,
-    restorableUntil:
-      status.restorableUntil === undefined ? null : formatInstant(status.restorableUntil),
+    restorableUntil: isoOrNull(status.restorableUntil),
+    restorableWithoutAccess: isoOrNull(status.restorableWithoutAccess),
     proofBoundMs: status.proofBoundMs ?? null,
     catalog: status.catalog ? systemResult(status.catalog) : null,
     access: status.access ? systemResult(status.access) : null,
@@ -181,7 +181,8 @@ function idleText(pattern: string): string {
 }
 
 /** What is not known of the catalog and of access, where that is more than can be overlooked. */
-function printSystem({ catalog, access }: RepositoryStatus, output: Output): void {
+function printSystem(status: RepositoryStatus, output: Output): void {
+  const { catalog, access, restorableWithoutAccess } = status;
   const since = (of: SystemStatus) => formatOptionalInstant(of.frontier);
   if (!catalog) {
     output.line("the catalog was never read: nothing can be restored without --allow-inexact");
@@ -196,7 +197,7 @@ function printSystem({ catalog, access }: RepositoryStatus, output: Output): voi
   } else if (access.behindMs > behindNoteMs) {
     output.line(
       `users and grants could not be read since ${since(access)}: a restore of everything goes back to then, ` +
-        "unless --without-access leaves them out",
+        `unless --without-access leaves them out; so it goes to ${formatOptionalInstant(restorableWithoutAccess)}`,
     );
   }
 }

@@ -7,6 +7,7 @@ import { registerReader } from "../repository/readers.js";
 import type { Repository as StoredRepository } from "../repository/repository.js";
 import { secondLook } from "../repository/second-look.js";
 import { restoreAccess } from "../restore/access.js";
+import type { HeldBack as StoredHeldBack } from "../restore/held-back.js";
 import * as planning from "../restore/plan.js";
 import * as restoring from "../restore/restore.js";
 import { whenProven } from "../restore/when-proven.js";
@@ -71,6 +72,19 @@ export interface RestorePlan {
   readonly access: AsOf | undefined;
   /** "db.table" each: tables that existed, but of which nothing was captured. They are not restored. */
   readonly notCaptured: string[];
+  /** Why `at` is not a later instant, though tables are captured to one; undefined if it was asked for. */
+  readonly heldBack: HeldBack | undefined;
+}
+
+/** What cannot be restored to as late an instant as the rest. */
+export interface HeldBack {
+  by: "catalog" | "access" | "table";
+  /** "db.table" each, if it is tables. */
+  tables: string[];
+  /** The last instant to which it can be restored; undefined if there is none. */
+  knownTo: Instant | undefined;
+  /** What is missing, if it is damaged after that. */
+  damage: string | undefined;
 }
 
 export interface RestoreOptions {
@@ -276,7 +290,12 @@ function describe(plan: planning.RestorePlan): RestorePlan {
     catalog: asOf(plan.catalog),
     access: plan.accessAsOf && asOf(plan.accessAsOf),
     notCaptured: plan.notCaptured,
+    heldBack: plan.heldBack && heldBack(plan.heldBack),
   };
+}
+
+function heldBack({ by, table, others = [], knownTo, damage }: StoredHeldBack): HeldBack {
+  return { by, tables: table === undefined ? [] : [table, ...others], knownTo, damage };
 }
 
 function asOf({ class: of, instant, reason, lateMs }: StoredAsOf): AsOf {

@@ -65,10 +65,12 @@ export interface RepositoryStatus {
   /** The repository's id. */
   repository: string;
   /**
-   * The newest instant to which the catalog and all tables that are there and watched can be restored exactly; undefined
-   * while a first copy is not complete.
+   * The newest instant to which everything can be restored exactly: all tables that are there and watched, the catalog, and
+   * users and grants if they were ever known. Undefined while a first copy is not complete.
    */
   restorableUntil: Instant | undefined;
+  /** The same without users and grants. */
+  restorableWithoutAccess: Instant | undefined;
   /** End of the last segment: some ten seconds old at most while a capture runs and its store is well. */
   lastSegment: Instant | undefined;
   /** Of the drill that covers most of the tables that are there: it covers `tables` of `of`. */
@@ -90,10 +92,12 @@ export interface RepositoryStatus {
  */
 export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
   const status = await secondLook(() => stored.readStatus(storedAt(repository)));
-  const { restorableUntil, lastSegment, lastProven, keep, catalog, access } = status;
+  const { restorableUntil, restorableWithoutAccess, lastSegment, lastProven } = status;
+  const { keep, catalog, access } = status;
   return {
     repository: repository.id,
     restorableUntil,
+    restorableWithoutAccess,
     lastSegment,
     lastProven,
     lastDrillFailed: status.lastDrillFailed !== undefined,

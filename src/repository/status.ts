@@ -2,26 +2,24 @@
 import type { Instant } from "../instant.js";
 import { RememberedStore } from "../storage/remembered-store.js";
 import { type Acknowledgement, listAcknowledgements } from "./acknowledgement.js";
-import { beforeLate } from "./as-of.js";
 import { type BaseManifest, readBases } from "./base.js";
 import { bundledObjects } from "./bundle.js";
 import { catalogAt } from "./catalog.js";
 import {
   type CoverageInterval,
   damageNow,
-  firstExactIn,
   isWhole,
-  lastExactIn,
   type Stopped,
   type TableCoverage,
 } from "./coverage.js";
-import { readAllCoverage } from "./coverage-reader.js";
+import { type Coverage, readAllCoverage } from "./coverage-reader.js";
 import { type Drill, type Proof, type Proofs, readProofs } from "./drills.js";
 import { type LookedAtPin, lookAtPins } from "./kept-pins.js";
 import { endOfLog } from "./log-end.js";
 import { LogView } from "./log-view.js";
 import { listPins } from "./pins.js";
 import type { Repository } from "./repository.js";
+import { firstCommon, lastCommon, Restorable } from "./restorable.js";
 import type { SegmentFooter, Totals } from "./segment.js";
 import { readSettings } from "./settings.js";
 import { countsAt, noTotals, totalsAt } from "./totals.js";
@@ -93,10 +91,12 @@ export interface RepositoryStatus {
   /** What is exact was proven within so many ms, as the last segment says; undefined without one. */
   proofBoundMs: number | undefined;
   /**
-   * The newest instant to which the catalog and the tables that exist and are watched can be restored exactly; undefined
-   * while one of them has no base, or the catalog was not read.
+   * The newest instant to which everything can be restored exactly: the tables that exist and are watched, the catalog, and
+   * access if it was ever known. Undefined while one of the tables has no base, or the catalog was not read.
    */
   restorableUntil: Instant | undefined;
+  /** The same without users and grants. */
+  restorableWithoutAccess: Instant | undefined;
   /**
    * The instant that a drill proved, of the drill that covers most of those tables; `tables` of `of`. Undefined if no
    * drill has proven one of them.
@@ -130,7 +130,8 @@ export interface RepositoryStatus {
 export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
   const store = new RememberedStore(repository.store, await bundledObjects(repository));
   const view = await LogView.read(store);
-  const { tables: coverage, ...system } = await readAllCoverage(view);
+  const all = await readAllCoverage(view);
+  const { tables: coverage, ...system } = all;
   const catalog = await catalogAt(view, Number.MAX_SAFE_INTEGER);
   const present = new Map(catalog.tables().map((table) => [table.id, `${table.db}.${table.name}`]));
   const now = await totalsAt(view, Number.MAX_SAFE_INTEGER);
@@ -165,7 +166,7 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     catalog: systemStatus(system.catalog, used),
     access: systemStatus(system.access, used),
     proofBoundMs: last?.proofBoundMs,
-    restorableUntil: restorableUntil(used, system.catalog),
+    ...(await restorableUntil(view, all, used)),
     ...provenBy(proofs, watched.length),
     lastSegment: view.to,
     segments: view.believed.segments.length,
@@ -178,7 +179,7 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     clockWaitedOutMs: last?.clockWaitedOutMs ?? 0,
     aheadOfSource: last?.aheadOfSource,
     acknowledgements: await listAcknowledgements(store),
-    pins: lookAtPins(await listPins(store), { tables: coverage, ...system }, catalog),
+    pins: lookAtPins(await listPins(store), all, catalog),
   };
 }
 
@@ -198,43 +199,23 @@ function resolutionsOf({ pieces }: LogView): RepositoryStatus["resolutions"] {
   return spans;
 }
 
-/** @param catalog a restore needs it too; undefined if that is left out of account */
-function restorable(coverage: TableCoverage | undefined, catalog?: TableCoverage) {
-  const exact = coverage?.intervals.filter((interval) => interval.class === "exact") ?? [];
+/** @param catalog a restore needs it too; undefined if it was never read */
+function restorable(coverage: TableCoverage | undefined, catalog: TableCoverage | undefined) {
+  const used = coverage && catalog ? [coverage, catalog] : [];
+  const ends = [firstCommon(used, 0), lastCommon(used, Number.MAX_SAFE_INTEGER)];
+  const [first, last] = ends.map(({ at, isCommon }) =>
+    used.length > 0 && isCommon ? at : undefined,
+  );
   return {
     state: coverage?.state ?? ("not captured" as const),
     stopped: coverage?.stopped,
-    firstRestorable: exact
-      .map((interval) => firstExactIn(interval, interval.from))
-      .find((found) => found !== undefined),
-    lastRestorable: coverage && lastExactOfAll(catalog ? [coverage, catalog] : [coverage]),
+    firstRestorable: first,
+    lastRestorable: last,
     provenTo: coverage?.frontier,
     damagedSince: damageNow(coverage)?.from,
     intervals: coverage?.intervals ?? [],
     late: lateSummary(coverage?.intervals ?? []),
   };
-}
-
-/** The newest instant at which all of them are exact. */
-function lastExactOfAll(coverages: Pick<TableCoverage, "intervals">[]): Instant | undefined {
-  let found = Number.MAX_SAFE_INTEGER;
-  for (;;) {
-    const upTo = found;
-    const last = coverages.map((coverage) => lastExactUpTo(coverage, upTo));
-    if (last.includes(undefined)) return undefined;
-    found = Math.min(...(last as Instant[]));
-    if (last.every((one) => one === found)) return found;
-  }
-}
-
-function lastExactUpTo(
-  { intervals }: Pick<TableCoverage, "intervals">,
-  instant: Instant,
-): Instant | undefined {
-  return intervals
-    .filter(({ class: of, from }) => of === "exact" && from <= instant)
-    .map((interval) => lastExactIn(interval, instant))
-    .findLast((found) => found !== undefined);
 }
 
 function lateSummary(intervals: CoverageInterval[]): LateSummary {
@@ -263,15 +244,24 @@ function systemStatus(
   };
 }
 
-function restorableUntil(
-  tables: TableCoverage[],
-  catalog: TableCoverage | undefined,
-): Instant | undefined {
-  if (tables.length === 0 || !catalog) return undefined;
-  const used = [...tables, catalog];
-  const last = used.map((coverage) => restorable(coverage).lastRestorable);
-  if (last.includes(undefined)) return undefined;
-  return beforeLate(used, Math.min(...(last as Instant[])));
+/** The instants to which a restore of everything goes by itself: with users and grants, and without. */
+async function restorableUntil(
+  view: LogView,
+  coverage: Coverage,
+  watched: TableCoverage[],
+): Promise<Pick<RepositoryStatus, "restorableUntil" | "restorableWithoutAccess">> {
+  const isComplete = watched.length > 0 && watched.every(({ frontier }) => frontier !== undefined);
+  if (!isComplete || view.to === undefined) {
+    return { restorableUntil: undefined, restorableWithoutAccess: undefined };
+  }
+  const newest = (access: boolean) =>
+    new Restorable(view, coverage, { tables: [], databases: [], access }).atOrBefore(view.to!);
+  const restorableWithoutAccess = await newest(false);
+  const isKnown = coverage.access !== undefined;
+  return {
+    restorableUntil: isKnown ? await newest(true) : restorableWithoutAccess,
+    restorableWithoutAccess,
+  };
 }
 
 function provenBy({ widest, lastFailed, damaged }: Proofs, of: number) {

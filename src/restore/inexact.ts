@@ -2,7 +2,7 @@
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { AsOf, GapSide, InstantClass, NoState } from "../repository/as-of.js";
-import { intervalAt, isWhole, nearestExact, type TableCoverage } from "../repository/coverage.js";
+import { intervalAt, isWhole, type TableCoverage } from "../repository/coverage.js";
 import { formatResolution } from "../repository/keep-policy.js";
 import type { TableName } from "../rethinkdb/target.js";
 
@@ -32,22 +32,25 @@ export function isAllowed(of: AsOf, { gap, allowInexact }: Allowed): boolean {
   return gap !== undefined && isInGap;
 }
 
-/** The error for an instant of a table that cannot be restored, or not without a flag. */
+/**
+ * The error for an instant of a table that cannot be restored, or not without a flag.
+ * @param nearest the instants next to it to which all that is asked for can be restored exactly
+ */
 export function inexact(
   from: TableName,
   coverage: TableCoverage,
   instant: Instant,
+  nearest: Instant[],
   found?: AsOf | NoState,
 ): ThinkbackError {
   const interval = intervalAt(coverage, instant);
   const name = `${from.db}.${from.name}`;
   if (interval && isWhole(interval) && interval.resolutionMs !== undefined) {
-    return thinned(name, coverage, instant, interval.resolutionMs);
+    return thinned(name, nearest, instant, interval.resolutionMs);
   }
   if (found?.instant === undefined && found && !isNotProvenYet(found, coverage) && isInGap(found))
-    return noEnd(name, coverage, found, instant);
+    return noEnd(name, nearest, found, instant);
   const why = interval?.reason === undefined ? "" : ` (${interval.reason})`;
-  const nearest = nearestExact(coverage, instant).map(formatInstant);
   const flag = found?.instant === undefined ? "" : `; or give ${flagsFor(found)}`;
   const isSoon = found !== undefined && isNotProvenYet(found, coverage);
   const is = isSoon
@@ -56,12 +59,7 @@ export function inexact(
   return new (isSoon ? NotProvenYet : ThinkbackError)(
     interval?.class === "damaged" ? "damaged" : "instant",
     `${name} cannot be restored exactly to ${formatInstant(instant)}: that instant is ${is}${why}`,
-    {
-      hint:
-        nearest.length === 0
-          ? "no instant of this table can be restored yet; `thinkback status` shows how far its copy is"
-          : `nearest exact: ${nearest.join(" and ")}${flag}`,
-    },
+    { hint: `nearest exact: ${instantsText(nearest)}${flag}` },
   );
 }
 
@@ -70,9 +68,10 @@ export function inexactCatalog(
   of: AsOf | NoState,
   instant: Instant,
   coverage: Watched | undefined,
+  nearest: Instant[],
 ): ThinkbackError {
   const what = "tables, names, indexes and hooks";
-  return inexactSystem({ name: "the catalog", what, more: "" }, of, instant, coverage);
+  return inexactSystem({ name: "the catalog", what, more: "" }, of, instant, coverage, nearest);
 }
 
 /** The error for users and grants that are not exact. */
@@ -80,9 +79,11 @@ export function inexactAccess(
   of: AsOf | NoState,
   instant: Instant,
   coverage: Watched | undefined,
+  nearest: Instant[],
 ): ThinkbackError {
   const more = "; or give --without-access to leave them out";
-  return inexactSystem({ name: "access", what: "users and grants", more }, of, instant, coverage);
+  const said = { name: "access", what: "users and grants", more };
+  return inexactSystem(said, of, instant, coverage, nearest);
 }
 
 /** The error for a restore of everything where users and grants were never known. */
@@ -101,17 +102,16 @@ function inexactSystem(
   of: AsOf | NoState,
   instant: Instant,
   coverage: Watched | undefined,
+  nearest: Instant[],
 ): ThinkbackError {
   const why = of.reason === undefined ? "" : ` (${of.reason})`;
-  const nearest = (coverage ? nearestExact(coverage, instant) : []).map(formatInstant);
-  const exact = nearest.length === 0 ? "no instant is exact yet" : nearest.join(" and ");
   const flag = of.instant === undefined ? "" : `; or give ${flagsFor(of)}`;
   const isSoon = isNotProvenYet(of, coverage);
   return new (isSoon ? NotProvenYet : ThinkbackError)(
     of.class === "damaged" ? "damaged" : "instant",
     `${name} is ${isSoon ? "not proven yet" : "not known exactly"} at ${formatInstant(instant)}: ` +
       `that instant is ${classText(of)}${why}, and ${knownText(what, of)}`,
-    { hint: `nearest exact: ${exact}${flag}${more}` },
+    { hint: `nearest exact: ${instantsText(nearest)}${flag}${more}` },
   );
 }
 
@@ -151,29 +151,22 @@ function isInGap({ class: of, why }: NoState): boolean {
 }
 
 /** The end of the gap that is asked for cannot be had. */
-function noEnd(
-  name: string,
-  coverage: TableCoverage,
-  of: NoState,
-  instant: Instant,
-): ThinkbackError {
-  const nearest = nearestExact(coverage, instant).map(formatInstant);
+function noEnd(name: string, nearest: Instant[], of: NoState, instant: Instant): ThinkbackError {
   const other = of.why.is === "thinned" ? "--nearest takes the next one that is kept; " : "";
   return new ThinkbackError(
     of.why.is === "damaged" ? "damaged" : "instant",
     `${name} cannot be restored to ${formatInstant(instant)}, which is ${of.class}: ` +
       `the state at that end of the gap is not known${noStateText(of)}`,
-    { hint: `${other}nearest exact: ${nearest.length === 0 ? "none" : nearest.join(" and ")}` },
+    { hint: `${other}nearest exact: ${instantsText(nearest)}` },
   );
 }
 
 function thinned(
   name: string,
-  coverage: TableCoverage,
+  nearest: Instant[],
   instant: Instant,
   resolutionMs: number,
 ): ThinkbackError {
-  const nearest = nearestExact(coverage, instant).map(formatInstant);
   return new ThinkbackError(
     "instant",
     `${name} cannot be restored exactly to ${formatInstant(instant)}: ` +
@@ -181,10 +174,17 @@ function thinned(
     {
       hint:
         nearest.length === 0
-          ? "none is kept of this table"
-          : `kept: ${nearest.join(" and ")}; --nearest takes the one before, if there is one`,
+          ? "none is kept of all that is restored"
+          : `kept: ${instantsText(nearest)}; --nearest takes the one before, if there is one`,
     },
   );
+}
+
+/** Instants in words. */
+export function instantsText(nearest: Instant[]): string {
+  return nearest.length === 0
+    ? "none, see `thinkback status`"
+    : nearest.map(formatInstant).join(" and ");
 }
 
 /** A class in words: with how late it is. */

@@ -15,13 +15,21 @@ import { formatInstant, type Instant } from "../instant.js";
 import { asOf, classOf, type InstantClass } from "../repository/as-of.js";
 import { catalogAt } from "../repository/catalog.js";
 import { type CoverageClass, intervalAt } from "../repository/coverage.js";
-import { readAllCoverage } from "../repository/coverage-reader.js";
+import { type Coverage, readAllCoverage } from "../repository/coverage-reader.js";
 import { lossesOf, type PinLoss } from "../repository/kept-pins.js";
 import { LogView } from "../repository/log-view.js";
 import { addPin, checkPinName, type Pin, removePin } from "../repository/pins.js";
 import type { Repository } from "../repository/repository.js";
-import { classText, inexact, inexactAccess, inexactCatalog, isNotProvenYet } from "./inexact.js";
-import { capturedAt, newestInstant } from "./plan.js";
+import { capturedAt, Restorable } from "../repository/restorable.js";
+import {
+  classText,
+  inexact,
+  inexactAccess,
+  inexactCatalog,
+  instantsText,
+  isNotProvenYet,
+} from "./inexact.js";
+import { newestInstant } from "./newest.js";
 
 export interface PinRequest {
   name: string;
@@ -72,7 +80,9 @@ export async function pinInstant(
     });
   }
   const before = await classesAt(repository, at);
-  if (!allowInexact && inexactOf(before).length > 0) throw refused(at, before);
+  if (!allowInexact && inexactOf(before).length > 0) {
+    throw refused(at, before, await nearestIn(repository, at));
+  }
   const classes = promisesOf(before);
   const pin: Pin = { name, at, made: now, ...(note === undefined ? {} : { note }), classes };
   await addPin(repository.store, pin);
@@ -110,11 +120,24 @@ function promisesOf({ tables, catalog, access }: InstantClasses): Record<string,
   ]);
 }
 
-/** The instant to which a restore of everything goes by itself. */
+/** The instant to which a restore of everything goes by itself, without users and grants if they were never known. */
 async function newestRestorable({ store }: Repository): Promise<Instant> {
   const log = await LogView.read(store);
-  const everything = { tables: [], databases: [], allowInexact: false };
-  return newestInstant(log, everything, await readAllCoverage(log));
+  const coverage = await readAllCoverage(log);
+  const withoutAccess = coverage.access === undefined;
+  const everything = { tables: [], databases: [], allowInexact: false, withoutAccess };
+  return (await newestInstant(log, everything, coverage)).instant;
+}
+
+async function nearestIn({ store }: Repository, instant: Instant): Promise<Instant[]> {
+  const log = await LogView.read(store);
+  return nearestTo(instant, log, await readAllCoverage(log));
+}
+
+/** The instants next to `instant` to which everything can be restored exactly. */
+function nearestTo(instant: Instant, log: LogView, coverage: Coverage): Promise<Instant[]> {
+  const scope = { tables: [], databases: [], access: coverage.access !== undefined };
+  return new Restorable(log, coverage, scope).nearest(instant);
 }
 
 /**
@@ -124,7 +147,9 @@ async function newestRestorable({ store }: Repository): Promise<Instant> {
  */
 async function classesAt({ store }: Repository, instant: Instant): Promise<InstantClasses> {
   const log = await LogView.read(store);
-  const { tables: coverage, catalog, access } = await readAllCoverage(log);
+  const all = await readAllCoverage(log);
+  const { tables: coverage, catalog, access } = all;
+  const nearest = () => nearestTo(instant, log, all);
   const present = (await catalogAt(log, instant)).tables();
   const captured = present.filter(({ id }) => capturedAt(coverage.get(id), instant));
   if (captured.length === 0) {
@@ -137,17 +162,19 @@ async function classesAt({ store }: Repository, instant: Instant): Promise<Insta
     [access, inexactAccess],
   ] as const) {
     const state = asOf(of, instant, "before");
-    if (isNotProvenYet(state, of)) throw refusal(state, instant, of);
+    if (isNotProvenYet(state, of)) throw refusal(state, instant, of, await nearest());
   }
-  const tables = captured.map(({ id, db, name }) => {
+  const tables: TableClass[] = [];
+  for (const { id, db, name } of captured) {
     const of = coverage.get(id)!;
     // Of a gap either end will do. What is thinned away cannot be kept any more.
     const states = [asOf(of, instant, "before"), asOf(of, instant, "after")];
-    if (isNotProvenYet(states[0]!, of)) throw inexact({ db, name }, of, instant, states[0]);
     const isThinned = states.every((one) => one.instant === undefined && one.why.is === "thinned");
-    if (isThinned) throw inexact({ db, name }, of, instant, states[0]);
-    return { id, name: `${db}.${name}`, ...classOf(intervalAt(of, instant)) };
-  });
+    if (isNotProvenYet(states[0]!, of) || isThinned) {
+      throw inexact({ db, name }, of, instant, await nearest(), states[0]);
+    }
+    tables.push({ id, name: `${db}.${name}`, ...classOf(intervalAt(of, instant)) });
+  }
   return {
     tables,
     catalog: classOf(catalog && intervalAt(catalog, instant)),
@@ -173,11 +200,11 @@ function lostMeanwhile(instant: Instant, losses: PinLoss[], before: InstantClass
   );
 }
 
-function refused(instant: Instant, classes: InstantClasses): ThinkbackError {
+function refused(instant: Instant, classes: InstantClasses, nearest: Instant[]): ThinkbackError {
   const which = inexactOf(classes).map((one) => `${one.name} is ${classText(one)}`);
   return new ThinkbackError(
     "instant",
     `not everything can be restored exactly to ${formatInstant(instant)}: ${which.join(", ")}`,
-    { hint: "`thinkback status` shows the gaps; take another instant, or give --allow-inexact" },
+    { hint: `nearest exact: ${instantsText(nearest)}; or give --allow-inexact` },
   );
 }

@@ -1,12 +1,16 @@
 /** Which instant is taken where none is given, and what becomes of one that is not proven yet. */
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Clock } from "../../src/clock.js";
+import { foldLog } from "../../src/fold/fold-log.js";
 import type { Instant } from "../../src/instant.js";
 import type { Repository } from "../../src/repository/repository.js";
+import { readStatus } from "../../src/repository/status.js";
+import { planDrill } from "../../src/restore/drill-plan.js";
+import { pinInstant } from "../../src/restore/pin.js";
 import { planRestore } from "../../src/restore/plan.js";
 import type { RestoreRequest } from "../../src/restore/request.js";
 import { whenProven } from "../../src/restore/when-proven.js";
-import { makeRepository, Recording, StillClock } from "../repository/recording.js";
+import { copyOf, makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";
 
 const first = "0a000000-0000-4000-8000-000000000001";
 const second = "0b000000-0000-4000-8000-000000000002";
@@ -112,6 +116,162 @@ test("a table that is not captured any more holds back the others, and is named 
     ["carts", now],
     ["orders", last],
   ]);
+});
+
+/** What an error's hint, or anything else that is printed, names as instants. */
+const instantsIn = (text: string) =>
+  [...text.matchAll(/\d{4}-\d\d-\d\dT[\d:.]+\+00:00/g)].map(([said]) => Date.parse(said));
+
+async function hintOf(refusal: Promise<unknown>): Promise<string> {
+  return refusal.then(
+    () => "",
+    (error: unknown) => (error as { hint: string }).hint,
+  );
+}
+
+describe("instants that are named", () => {
+  const scopes = [{ tables: ["shop.orders"] }, { tables: [], withoutAccess: true }, { tables: [] }];
+  let inGap: Instant;
+
+  /** A gap before which the catalog and access end some ms earlier than the table, and after which they begin later. */
+  beforeEach(async () => {
+    const last = clock.instant + 300;
+    const behind = { catalog: last - 20, access: last - 40 };
+    await recording.tick(300, { frontier: last, lagging: behind });
+    clock.instant += 5000;
+    inGap = clock.instant;
+    recording = await Recording.begin(repository, clock, recording.history);
+    recording.coverage(first, { state: "live", since: clock.instant + 10 });
+    recording.coverage("catalog", { state: "live", since: clock.instant + 30 });
+    recording.coverage("access", { state: "live", since: clock.instant + 45 });
+    await recording.tick(1000);
+  });
+
+  test.each(scopes)("as nearest exact are so for all that %j uses", async (scope) => {
+    const named = instantsIn(await hintOf(plan({ ...scope, at: inGap - 100 })));
+    expect(named).toHaveLength(2);
+    expect(named[0]).toBeLessThan(inGap - 100);
+    expect(named[1]).toBeGreaterThan(inGap);
+    for (const at of named) {
+      const { tables, catalog, accessAsOf } = await plan({ ...scope, at });
+      const classes = [...tables, catalog, ...(accessAsOf ? [accessAsOf] : [])].map(
+        (of) => of.class,
+      );
+      expect(new Set(classes)).toEqual(new Set(["exact"]));
+      // And none that is nearer is.
+      await expect(plan({ ...scope, at: at + (at < inGap ? 1 : -1) })).rejects.toMatchObject({
+        code: "instant",
+      });
+    }
+  });
+
+  test("as restorable until are those that are taken without an instant", async () => {
+    await recording.tick(100, { lagging: { access: clock.instant + 60 } });
+    const { restorableUntil, restorableWithoutAccess } = await readStatus(repository);
+    expect(restorableUntil).toBe((await plan({ tables: [] })).instant);
+    expect(restorableWithoutAccess).toBe((await plan({ tables: [], withoutAccess: true })).instant);
+    expect(restorableWithoutAccess).toBeGreaterThan(restorableUntil!);
+    expect((await plan({ tables: [], at: restorableUntil! })).tables).toHaveLength(1);
+  });
+});
+
+test("the first restorable instant of a table is not before the catalog is known", async () => {
+  repository = await makeRepository();
+  recording = await Recording.begin(repository, clock);
+  await copied(first, "orders");
+  recording.coverage("catalog", { state: "live", since: clock.instant + 30 });
+  await recording.tick(100);
+  const [of] = (await readStatus(repository)).tables;
+  for (const at of [of!.firstRestorable!, of!.lastRestorable!]) {
+    expect((await plan({ at })).tables[0]).toMatchObject({ class: "exact", instant: at });
+  }
+});
+
+test("where the history is thinned, --nearest takes an instant that is exact for the catalog and access, too", async () => {
+  const last = clock.instant + 6000;
+  await recording.tick(6000, { frontier: last, lagging: { access: last - 1500 } });
+  await recording.tick(1000, { frontier: last, lagging: { access: last - 1500 } });
+  await foldLog(repository, {
+    now: clock.instant + 1000,
+    settleMs: 0,
+    partial: true,
+    unique: "u1",
+    pinned: [],
+    resolutionOf: () => 1000,
+    spanMaxMs: () => Number.MAX_SAFE_INTEGER,
+  });
+  const at = Math.floor(last / 1000) * 1000 - 500;
+  const all = { tables: [], at };
+  const [named] = instantsIn(await hintOf(plan(all)));
+  const taken = await plan({ ...all, nearest: true });
+  expect([taken.instant, taken.asked]).toEqual([named, at]);
+  expect(taken.accessAsOf).toMatchObject({ class: "exact", instant: named });
+  expect((await plan({ tables: [], at, nearest: true, withoutAccess: true })).instant).toBe(
+    Math.floor(at / 1000) * 1000 - 1,
+  );
+});
+
+describe("a segment that is gone", () => {
+  let before: Instant;
+  let without: Repository;
+
+  beforeEach(async () => {
+    await copied(carts, "carts");
+    before = await recording.tick(1000);
+    recording.put(first, "k", { id: "k", v: 2 });
+    const lost = await recording.tick(1000);
+    recording.put(first, "k", { id: "k", v: 3 });
+    await recording.tick(1000);
+    const { store } = repository;
+    const name = (await namesIn(store, "log/")).find((one) => one.includes(String(lost)))!;
+    without = { ...repository, store: await copyOf(store, { [name]: undefined }) };
+  });
+
+  const newest = (request: Partial<RestoreRequest>) =>
+    planRestore(without, {
+      tables: [],
+      databases: [],
+      renames: new Map(),
+      allowInexact: false,
+      nearest: false,
+      ...request,
+    });
+
+  test("does not keep a restore without an instant from the last one before it, which says why", async () => {
+    for (const scope of [{}, { tables: ["shop.orders"] }, { databases: ["shop"] }]) {
+      const { instant, tables, heldBack } = await newest(scope);
+      expect(instant).toBe(before);
+      expect(new Set(tables.map((of) => of.class))).toEqual(new Set(["exact"]));
+      const damage = expect.stringMatching(/^object log\/.* is missing$/) as string;
+      expect(heldBack).toMatchObject({ by: "table", knownTo: before, damage });
+      expect(new Set([heldBack!.table, ...(heldBack!.others ?? [])])).toEqual(
+        new Set(scope.tables ?? ["shop.carts", "shop.orders"]),
+      );
+      expect(heldBack!.tablesTo).toBeGreaterThan(before);
+    }
+  });
+
+  test("does not keep a drill of the newest instant, nor a pin, from that one", async () => {
+    const drill = { at: "latest" as const, tables: [], databases: [] };
+    const planned = await planDrill(without, drill, "0123456789ab", () => 0.5);
+    expect(planned).toMatchObject({ instant: before, heldBack: { knownTo: before } });
+    const request = { name: "p", allowInexact: false };
+    const { pin } = await pinInstant(without, request, clock.instant, (work) => work());
+    expect(pin.at).toBe(before);
+    expect((await readStatus(without)).restorableUntil).toBe(before);
+  });
+
+  test("does not make a restore go back to when a table was not there yet", async () => {
+    const name = (await namesIn(without.store, `bases/${carts}`)).find((one) =>
+      one.endsWith("manifest.json"),
+    )!;
+    without = { ...without, store: await copyOf(without.store, { [name]: undefined }) };
+    await expect(newest({})).rejects.toMatchObject({
+      code: "damaged",
+      message: expect.stringMatching(/^shop\.carts cannot be restored/) as string,
+    });
+    expect((await newest({ tables: ["shop.orders"] })).instant).toBe(before);
+  });
 });
 
 describe("an instant after all that is proven", () => {
