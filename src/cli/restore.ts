@@ -21,7 +21,14 @@ import { whenProven } from "../restore/when-proven.js";
 import { targetAt } from "./connect.js";
 import { gapOption } from "./gap-option.js";
 import { heldBackResult, heldBackText } from "./held-back-text.js";
-import { formatBytes, formatCount, formatTable, type Output, waitingText } from "./output.js";
+import {
+  formatBytes,
+  formatCount,
+  formatNames,
+  formatTable,
+  type Output,
+  waitingText,
+} from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 
 export interface RestoreArguments {
@@ -138,10 +145,15 @@ function planResult(plan: RestorePlan): object {
     notCaptured: plan.notCaptured,
     catalog: asOfResult(plan.catalog),
     accessAsOf: plan.accessAsOf ? asOfResult(plan.accessAsOf) : null,
-    tables: plan.tables.map(({ from, to, base, indexes, ...of }) => ({
+    tables: plan.tables.map(({ from, to, base, indexes, missing, ...of }) => ({
       from: `${from.db}.${from.name}`,
       to: `${to.db}.${to.name}`,
       ...asOfResult(of),
+      missing: missing.map((gap) => ({
+        object: gap.missing,
+        from: formatInstant(gap.from),
+        to: formatInstant(gap.to),
+      })),
       base: formatInstant(base.instant),
       baseDocuments: base.rows,
       baseBytes: base.documentBytes,
@@ -192,6 +204,7 @@ function printPlan(plan: RestorePlan, output: Output): void {
       rows,
     ),
   );
+  printMissing(plan, output);
   printAsOf("catalog", plan.catalog, plan, output);
   if (plan.accessAsOf) printAsOf("access", plan.accessAsOf, plan, output);
   output.line(`and ${formatCount(plan.segments)} segments of the log`);
@@ -200,6 +213,18 @@ function printPlan(plan: RestorePlan, output: Output): void {
       `thinkback: ${table} existed then, but nothing of it was captured; it is not restored`,
     );
   }
+}
+
+/** What damaged tables are restored without; a line for all tables that lack the same. */
+function printMissing({ tables }: RestorePlan, output: Output): void {
+  const lacking = new Map<string, string[]>();
+  for (const { from, missing } of tables) {
+    for (const gap of missing) {
+      const what = `changes from ${formatInstant(gap.from)} to ${formatInstant(gap.to)}, because ${gap.reason}`;
+      lacking.set(what, [...(lacking.get(what) ?? []), `${from.db}.${from.name}`]);
+    }
+  }
+  for (const [what, names] of lacking) output.line(`MISSING of ${formatNames(names)}: ${what}`);
 }
 
 /** What restores more than the newest instant of all gives. */
@@ -255,6 +280,7 @@ function printReport(
   for (const { to, leftOut } of restored) {
     for (const { key, reason } of leftOut) output.line(`${to}: left out ${key}: ${reason}`);
   }
+  printMissing(plan, output);
   if (access) printAccess(access, output);
   output.result({ ...planResult(plan), restored, access: access ?? null });
 }

@@ -41,9 +41,13 @@ export async function showCommand(
   const onWait = () => output.note(waitingText);
   const { store } = repository;
   const { log, tables } = await whenProven(store, request.at, look, systemClock, onWait);
-  const { config, instant, class: of, lateMs } = tables[0]!;
+  const { config, instant, class: of, lateMs, missing } = tables[0]!;
   const version = await versionAt(log, config.id, keyBytes(key), instant);
   output.note(`${name} ${key} at ${formatInstant(instant)} (${classText(tables[0]!)})`);
+  for (const gap of missing) {
+    const times = `${formatInstant(gap.from)} to ${formatInstant(gap.to)}`;
+    output.note(`without changes from ${times}, because ${gap.reason}`);
+  }
   if (!version?.document) {
     throw new ThinkbackError(
       "unknown",

@@ -58,6 +58,8 @@ export interface PlannedTable extends AsOf {
   documents: number;
   /** Names of its secondary indexes. */
   indexes: string[];
+  /** If it is damaged: objects that are missing, and of when its changes are not restored because of that. */
+  missing: { object: string; from: Instant; to: Instant }[];
 }
 
 /** What a restore will do. Only one that `planRestore` gave can be carried out. */
@@ -280,12 +282,13 @@ function describe(plan: planning.RestorePlan): RestorePlan {
   return {
     at: plan.instant,
     databases: plan.databases,
-    tables: plan.tables.map(({ from, to, base, indexes, ...of }) => ({
+    tables: plan.tables.map(({ from, to, base, indexes, missing, ...of }) => ({
       from: `${from.db}.${from.name}`,
       to: `${to.db}.${to.name}`,
       ...asOf(of),
       documents: base.rows,
       indexes: indexes.map(({ index }) => index),
+      missing: missing.map((gap) => ({ object: gap.missing, from: gap.from, to: gap.to })),
     })),
     catalog: asOf(plan.catalog),
     access: plan.accessAsOf && asOf(plan.accessAsOf),

@@ -76,6 +76,8 @@ export class LogView {
     readonly believed: { segments: SegmentName[]; folded: FoldedName[] },
     /** Manifests of folded segments that cannot be used. */
     readonly damaged: DamagedManifest[],
+    /** Gaps that a chain is read over. */
+    private readonly passed: readonly LogGap[] = [],
   ) {}
 
   /**
@@ -113,10 +115,21 @@ export class LogView {
     return new LogView(store, chosen.pieces, claims, expiry, { segments, folded }, chosen.damaged);
   }
 
-  /** The same look, whose objects are read from `store`. */
-  readFrom(store: ObjectStore): LogView {
-    const { pieces, claims, expiry, believed, damaged: unusable } = this;
-    return new LogView(store, pieces, claims, expiry, believed, unusable);
+  /**
+   * The same look, whose objects are read from `store`.
+   * @param passed gaps of it that chains are read over, as if nothing had been captured in them
+   */
+  readFrom(store: ObjectStore, passed: readonly LogGap[] = []): LogView {
+    const { claims, expiry, believed, damaged: unusable } = this;
+    const isPassed = (piece: FoldedPiece, table: string) =>
+      passed.some((gap) => gap.table === table && gap.from === piece.from && gap.to === piece.to);
+    const pieces = this.pieces.map((piece) => {
+      if (piece.kind === "segment") return piece;
+      return [...piece.damage.keys()]
+        .filter((table) => isPassed(piece, table))
+        .reduce(withoutTable, piece);
+    });
+    return new LogView(store, pieces, claims, expiry, believed, unusable, passed);
   }
 
   /** End of what the log holds; undefined if it holds nothing. */
@@ -211,8 +224,9 @@ export class LogView {
   ): Promise<void> {
     if (before === undefined) {
       const precedes = previous === null ? undefined : parseSegmentName(previous.name);
-      if (precedes !== undefined && precedes.to > after) throw await this.missing(previous!.name);
-      return;
+      if (precedes === undefined || precedes.to <= after) return;
+      if (this.passesOver(after, piece.from)) return;
+      throw await this.missing(previous!.name);
     }
     if (previous === null) throw damaged(piece.name, `it does not continue ${before.name}`);
     if (previous.name !== before.name) {
@@ -220,6 +234,7 @@ export class LogView {
       const last = parseSegmentName(before.name)!;
       // Two folded segments that overlap: both hold what lies between.
       if (piece.kind === "folded" && named && byPlaceInLog(named, last) < 0) return;
+      if (named && this.passesOver(last.to, piece.from)) return;
       throw await this.missing(previous.name);
     }
     if (previous.checksum !== before.checksum) {
@@ -240,7 +255,15 @@ export class LogView {
     const previous = previousOf(opened);
     const precedes = previous && parseSegmentName(previous.name);
     if (!precedes || (last && byPlaceInLog(precedes, last.last) <= 0)) return;
-    if (precedes.to > after) throw await this.missing(previous.name);
+    if (precedes.to <= after || this.passesOver(last?.to ?? after, next.from)) return;
+    throw await this.missing(previous.name);
+  }
+
+  /** True if what lies between two instants is a gap, which is read over. */
+  private passesOver(after: Instant, before: Instant): boolean {
+    return this.passed.some(
+      ({ table, from, to }) => table === undefined && to > after && from < before,
+    );
   }
 
   /** The error for a segment that should be there: what is damaged, if that stood for it. */
@@ -251,6 +274,13 @@ export class LogView {
     const present = (await this.store.size(name).catch(() => undefined)) !== undefined;
     return damaged(name, present ? "it is out of its place in the log" : "it is missing");
   }
+}
+
+/** The piece as if it held nothing of the table. */
+function withoutTable(piece: FoldedPiece, table: string): FoldedPiece {
+  const damage = new Map([...piece.damage].filter(([of]) => of !== table));
+  const tables = piece.manifest.tables.filter((one) => one.table !== table);
+  return { ...piece, damage, manifest: { ...piece.manifest, tables } };
 }
 
 /**

@@ -35,6 +35,7 @@ export function isAllowed(of: AsOf, { gap, allowInexact }: Allowed): boolean {
 /**
  * The error for an instant of a table that cannot be restored, or not without a flag.
  * @param nearest the instants next to it to which all that is asked for can be restored exactly
+ * @param isThere false if no flag helps, because nothing is left to begin with
  */
 export function inexact(
   from: TableName,
@@ -42,6 +43,7 @@ export function inexact(
   instant: Instant,
   nearest: Instant[],
   found?: AsOf | NoState,
+  isThere = true,
 ): ThinkbackError {
   const interval = intervalAt(coverage, instant);
   const name = `${from.db}.${from.name}`;
@@ -51,7 +53,7 @@ export function inexact(
   if (found?.instant === undefined && found && !isNotProvenYet(found, coverage) && isInGap(found))
     return noEnd(name, nearest, found, instant);
   const why = interval?.reason === undefined ? "" : ` (${interval.reason})`;
-  const flag = found?.instant === undefined ? "" : `; or give ${flagsFor(found)}`;
+  const flag = found?.instant === undefined || !isThere ? "" : `; or give ${flagsFor(found)}`;
   const isSoon = found !== undefined && isNotProvenYet(found, coverage);
   const is = isSoon
     ? "not proven yet"
@@ -59,7 +61,7 @@ export function inexact(
   return new (isSoon ? NotProvenYet : ThinkbackError)(
     interval?.class === "damaged" ? "damaged" : "instant",
     `${name} cannot be restored exactly to ${formatInstant(instant)}: that instant is ${is}${why}`,
-    { hint: `nearest exact: ${instantsText(nearest)}${flag}` },
+    { hint: `${repairText(found)}nearest exact: ${instantsText(nearest)}${flag}` },
   );
 }
 
@@ -69,9 +71,11 @@ export function inexactCatalog(
   instant: Instant,
   coverage: Watched | undefined,
   nearest: Instant[],
+  isThere = true,
 ): ThinkbackError {
   const what = "tables, names, indexes and hooks";
-  return inexactSystem({ name: "the catalog", what, more: "" }, of, instant, coverage, nearest);
+  const said = { name: "the catalog", what, more: "", isThere };
+  return inexactSystem(said, of, instant, coverage, nearest);
 }
 
 /** The error for users and grants that are not exact. */
@@ -82,7 +86,7 @@ export function inexactAccess(
   nearest: Instant[],
 ): ThinkbackError {
   const more = "; or give --without-access to leave them out";
-  const said = { name: "access", what: "users and grants", more };
+  const said = { name: "access", what: "users and grants", more, isThere: true };
   return inexactSystem(said, of, instant, coverage, nearest);
 }
 
@@ -98,20 +102,20 @@ export function accessUnknown(instant: Instant): ThinkbackError {
 }
 
 function inexactSystem(
-  { name, what, more }: { name: string; what: string; more: string },
+  { name, what, more, isThere }: { name: string; what: string; more: string; isThere: boolean },
   of: AsOf | NoState,
   instant: Instant,
   coverage: Watched | undefined,
   nearest: Instant[],
 ): ThinkbackError {
   const why = of.reason === undefined ? "" : ` (${of.reason})`;
-  const flag = of.instant === undefined ? "" : `; or give ${flagsFor(of)}`;
+  const flag = of.instant === undefined || !isThere ? "" : `; or give ${flagsFor(of)}`;
   const isSoon = isNotProvenYet(of, coverage);
   return new (isSoon ? NotProvenYet : ThinkbackError)(
     of.class === "damaged" ? "damaged" : "instant",
     `${name} is ${isSoon ? "not proven yet" : "not known exactly"} at ${formatInstant(instant)}: ` +
       `that instant is ${classText(of)}${why}, and ${knownText(what, of)}`,
-    { hint: `nearest exact: ${instantsText(nearest)}${flag}${more}` },
+    { hint: `${repairText(of)}nearest exact: ${instantsText(nearest)}${flag}${more}` },
   );
 }
 
@@ -137,12 +141,19 @@ function noStateText({ why }: NoState): string {
   }
 }
 
+/** What may make the instant exact again. */
+function repairText(of: InstantClass | undefined): string {
+  if (of?.class !== "damaged") return "";
+  return "restore this object from a copy of the repository, or let `thinkback mend` rebuild it; ";
+}
+
 /** The flags by which a restore goes on all the same. */
 function flagsFor(of: AsOf): string {
   if (of.class === "gap") return "--gap before or --gap after";
   if (of.class === "unwatched" && of.isOpen) {
     return `--gap before for the last state that is known, ${formatInstant(of.instant)}`;
   }
+  if (of.class === "damaged") return "--allow-inexact to do without what is missing";
   return "--allow-inexact";
 }
 

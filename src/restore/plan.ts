@@ -1,5 +1,5 @@
 /** What a restore will do, computed from stored objects before anything is written. */
-import { ThinkbackError } from "../errors.js";
+import { ThinkbackError, UnusableObject } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { type AsOf, asOf } from "../repository/as-of.js";
 import { type BaseManifest, newestBase } from "../repository/base.js";
@@ -12,7 +12,7 @@ import {
   type TableCoverage,
 } from "../repository/coverage.js";
 import { type Coverage, readAllCoverage } from "../repository/coverage-reader.js";
-import { type LogPiece, LogView } from "../repository/log-view.js";
+import { type LogGap, type LogPiece, LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";
 import type { Wanted } from "../repository/runs.js";
@@ -49,6 +49,8 @@ export interface PlannedTable extends AsOf {
   from: TableName;
   to: TableName;
   base: BaseManifest;
+  /** What is missing of the log between the base and the instant: changes of then are not restored. Empty unless damaged. */
+  missing: LogGap[];
 }
 
 export interface RestorePlan {
@@ -123,7 +125,10 @@ export async function planRestore(of: Repository, request: RestoreRequest): Prom
     ...access,
     withoutAccess: without?.instant,
     notCaptured: chosen.filter((table) => !captured.includes(table)).map(nameOf),
-    log: log.readFrom(of.store),
+    log: log.readFrom(
+      of.store,
+      tables.flatMap(({ missing }) => missing),
+    ),
     segments: log.pieces.filter(isRead(tables)).length,
   };
 }
@@ -152,7 +157,11 @@ async function planCatalog(
 ): Promise<{ catalog: Catalog; catalogAsOf: AsOf; refusal: ThinkbackError | undefined }> {
   const { log, coverage, request, instant } = ground;
   const found = asOf(coverage.catalog, instant, request.gap ?? "before");
-  const catalog = await catalogAt(log, found.instant ?? instant);
+  const catalog = await catalogAt(log, found.instant ?? instant).catch(async (error: unknown) => {
+    const isDamaged = error instanceof UnusableObject && error.code === "damaged";
+    if (!isDamaged || found.class !== "damaged") throw error;
+    throw inexactCatalog(found, instant, coverage.catalog, await nearestTo(ground), false);
+  });
   if (catalog.records.size === 0) throw nothingKnown(coverage.tables, instant);
   const isEnough = found.instant === undefined ? request.allowInexact : isAllowed(found, request);
   const refusal = isEnough
@@ -226,17 +235,41 @@ async function planTable(
   config: TableConfig,
   catalog: Catalog,
 ): Promise<PlannedTable> {
-  const { repository, coverage, request, instant } = ground;
+  const { coverage, request, instant } = ground;
   const from = { db: config.db, name: config.name };
   const of = coverage.tables.get(config.id)!;
   const found = asOf(of, instant, request.gap ?? "before", request.nearest);
-  // Throws, naming it, if the base that is needed is damaged.
-  const base = await newestBase(repository.store, config.id, found.instant ?? instant);
+  const { base, lost } = await baseOf(ground, config.id, found.instant ?? instant);
+  // It was not when the coverage was read: a second look may find what stands for it.
+  if (lost && found.class !== "damaged") throw lost;
   if (found.instant === undefined || !base || !isAllowed(found, request)) {
-    throw inexact(from, of, instant, await nearestTo(ground), found);
+    throw inexact(from, of, instant, await nearestTo(ground), found, base !== undefined);
   }
   const to = renamed(from, request.renames);
-  return { ...found, config, indexes: catalog.indexes(config.id), from, to, base };
+  const missing = found.class === "damaged" ? missingOf(ground, config.id, base) : [];
+  return { ...found, config, indexes: catalog.indexes(config.id), from, to, base, missing };
+}
+
+/** The base that a restore begins with; or what is wrong with those that there are. */
+async function baseOf(
+  { repository }: Ground,
+  table: string,
+  instant: Instant,
+): Promise<{ base?: BaseManifest | undefined; lost?: UnusableObject }> {
+  try {
+    return { base: await newestBase(repository.store, table, instant) };
+  } catch (error) {
+    if (!(error instanceof UnusableObject) || error.code !== "damaged") throw error;
+    return { lost: error };
+  }
+}
+
+/** The gaps of the log that a restore of the table reads over. */
+function missingOf({ log, instant }: Ground, table: string, base: BaseManifest): LogGap[] {
+  return log
+    .gaps()
+    .filter((gap) => gap.table === undefined || gap.table === table)
+    .filter(({ from, to }) => to > base.logFrom && from <= instant);
 }
 
 function renamed(from: TableName, renames: Map<string, string>): TableName {

@@ -6,11 +6,22 @@ import type { Instant } from "../../src/instant.js";
 import type { Repository } from "../../src/repository/repository.js";
 import { readStatus } from "../../src/repository/status.js";
 import { planDrill } from "../../src/restore/drill-plan.js";
+import { versionAt } from "../../src/restore/history.js";
 import { pinInstant } from "../../src/restore/pin.js";
 import { planRestore } from "../../src/restore/plan.js";
 import type { RestoreRequest } from "../../src/restore/request.js";
+import { restore } from "../../src/restore/restore.js";
 import { whenProven } from "../../src/restore/when-proven.js";
-import { copyOf, makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";
+import {
+  copyOf,
+  makeRepository,
+  namesIn,
+  Recording,
+  restoredAt,
+  StillClock,
+} from "../repository/recording.js";
+import { r } from "../server/driver.js";
+import { Server } from "./captured.js";
 
 const first = "0a000000-0000-4000-8000-000000000001";
 const second = "0b000000-0000-4000-8000-000000000002";
@@ -251,6 +262,71 @@ describe("a segment that is gone", () => {
     }
   });
 
+  test("is named by the refusal of an instant behind it, with the nearest that works", async () => {
+    const at = clock.instant - 1;
+    for (const scope of [{}, { tables: ["shop.orders"] }]) {
+      const refusal = newest({ at, ...scope });
+      await expect(refusal).rejects.toMatchObject({
+        code: "damaged",
+        hint: expect.stringMatching(/thinkback mend.* nearest exact: .*; or give --allow-inexact/),
+      });
+      expect(instantsIn(await hintOf(refusal))).toEqual([before]);
+    }
+  });
+
+  test("is done without, if that is allowed, and named", async () => {
+    const at = clock.instant - 1;
+    const of = await newest({ at, allowInexact: true });
+    const missing = [{ from: before + 1, reason: expect.stringMatching(/is missing$/) as string }];
+    expect(of.tables).toMatchObject([
+      { from: { name: "carts" }, class: "damaged", instant: at, missing },
+      { from: { name: "orders" }, class: "damaged", instant: at, missing },
+    ]);
+    const server = await Server.start();
+    try {
+      const silent = { reading: () => {}, writing: () => {}, finishing: () => {} };
+      const restored = await restore(without, of, server.target(), clock, silent);
+      expect(restored).toMatchObject([{ matches: true }, { matches: true }]);
+      const table = r.db("shop").table("orders");
+      expect(await server.query(table.get("k"))).toEqual({ id: "k", v: 3 });
+    } finally {
+      await server.stop();
+    }
+    const key = Buffer.from('"k"');
+    expect((await versionAt(of.log, first, key, at))?.document?.toString()).toContain('"v":3');
+    // In the missing time itself the catalog is not known either: no flag helps.
+    const inside = newest({ at: before + 500, allowInexact: true });
+    await expect(inside).rejects.toMatchObject({
+      code: "damaged",
+      hint: expect.not.stringContaining("--allow-inexact") as string,
+    });
+    expect(instantsIn(await hintOf(inside))).toEqual([before]);
+  });
+
+  test("that is folded into one of many tables is done without for its table alone", async () => {
+    await foldLog(repository, {
+      now: clock.instant + 100_000,
+      settleMs: 0,
+      partial: true,
+      unique: "u1",
+      pinned: [],
+      resolutionOf: () => 1,
+      spanMaxMs: () => Number.MAX_SAFE_INTEGER,
+    });
+    const names = await namesIn(repository.store);
+    const part = names.find((name) => name.startsWith("folded/") && name.includes(first))!;
+    const gone = names.filter((name) => name.startsWith("log/") || name === part);
+    const changes = Object.fromEntries(gone.map((name) => [name, undefined]));
+    without = { ...repository, store: await copyOf(repository.store, changes) };
+    const at = clock.instant - 1;
+    const { tables, log } = await newest({ at, allowInexact: true });
+    expect(tables).toMatchObject([
+      { from: { name: "carts" }, class: "exact", missing: [] },
+      { from: { name: "orders" }, class: "damaged", missing: [{ missing: part }] },
+    ]);
+    expect(await restoredAt(log, first, at)).toEqual(['{"id":"k"}']);
+  });
+
   test("does not keep a drill of the newest instant, nor a pin, from that one", async () => {
     const drill = { at: "latest" as const, tables: [], databases: [] };
     const planned = await planDrill(without, drill, "0123456789ab", () => 0.5);
@@ -259,6 +335,18 @@ describe("a segment that is gone", () => {
     const { pin } = await pinInstant(without, request, clock.instant, (work) => work());
     expect(pin.at).toBe(before);
     expect((await readStatus(without)).restorableUntil).toBe(before);
+  });
+
+  test("with the base: what cannot be restored with any flag is refused by the plan, which names none", async () => {
+    const name = (await namesIn(without.store, `bases/${first}`)).find((one) =>
+      one.endsWith("manifest.json"),
+    )!;
+    without = { ...without, store: await copyOf(without.store, { [name]: undefined }) };
+    const refusal = newest({ at: clock.instant - 1, allowInexact: true });
+    await expect(refusal).rejects.toMatchObject({
+      code: "damaged",
+      hint: expect.not.stringContaining("--allow-inexact") as string,
+    });
   });
 
   test("does not make a restore go back to when a table was not there yet", async () => {
