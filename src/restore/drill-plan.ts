@@ -7,6 +7,7 @@ import { endOfLog } from "../repository/log-end.js";
 import { LogView } from "../repository/log-view.js";
 import type { Repository } from "../repository/repository.js";
 import { scratchPrefix } from "../scratch-database.js";
+import { sayingWhen } from "./gone-table.js";
 import { planRestore, type RestorePlan } from "./plan.js";
 import { commonSpans, drawInstant, exactSpans } from "./random-instant.js";
 import { type RestoreRequest, refuseTwoChoices } from "./request.js";
@@ -61,8 +62,10 @@ async function planByLot(
   random: () => number,
 ): Promise<RestorePlan> {
   const { store } = repository;
-  const { tables, catalog } = await readAllCoverage(store);
-  const chosen = await chosenTables(repository, request);
+  const log = await LogView.read(store);
+  const coverage = await readAllCoverage(log);
+  const { tables, catalog } = coverage;
+  const chosen = await sayingWhen(log, coverage, () => chosenTables(repository, request));
   const named = request.tables.length > 0;
   const known = [...tables.values()].filter(({ table }) => !chosen || chosen.has(table));
   const isWhole = !named || known.length === chosen?.size;

@@ -21,6 +21,7 @@ import type { TableName } from "../rethinkdb/target.js";
 import { RememberedStore } from "../storage/remembered-store.js";
 import { type PlannedAccess, planAccess } from "./access.js";
 import { chooseTables } from "./choose.js";
+import { sayingWhen } from "./gone-table.js";
 import type { HeldBack } from "./held-back.js";
 import {
   type Allowed,
@@ -92,9 +93,18 @@ interface Ground {
 export async function planRestore(of: Repository, request: RestoreRequest): Promise<RestorePlan> {
   refuseTwoChoices(request);
   const store = new RememberedStore(of.store);
-  const repository = { ...of, store };
   const log = await LogView.read(store);
   const coverage = await readAllCoverage(log);
+  return sayingWhen(log, coverage, () => planBy(of, log, coverage, request));
+}
+
+async function planBy(
+  of: Repository,
+  log: LogView,
+  coverage: Coverage,
+  request: RestoreRequest,
+): Promise<RestorePlan> {
+  const repository = { ...of, store: log.store };
   const newest = request.at === undefined ? await newestInstant(log, request, coverage) : undefined;
   const { instant, heldBack } = newest ?? { instant: request.at! };
   const ground: Ground = { repository, log, coverage, request, instant };

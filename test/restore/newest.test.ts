@@ -2,7 +2,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Clock } from "../../src/clock.js";
 import { foldLog } from "../../src/fold/fold-log.js";
-import type { Instant } from "../../src/instant.js";
+import { formatInstant, type Instant } from "../../src/instant.js";
+import { catalogAt } from "../../src/repository/catalog.js";
 import type { Repository } from "../../src/repository/repository.js";
 import { readStatus } from "../../src/repository/status.js";
 import { planDrill } from "../../src/restore/drill-plan.js";
@@ -129,6 +130,83 @@ test("a table that is not captured any more holds back the others, and is named 
   ]);
 });
 
+describe("a table that is not there", () => {
+  /** The options of the command that the hint names. */
+  const commandIn = (hint: string) => {
+    const [, table, at] = /thinkback restore --repo \S+ --table (\S+) --at (\S+) --target/.exec(
+      hint,
+    )!;
+    return { tables: [table!], at: Date.parse(at!) };
+  };
+
+  for (const folded of [false, true]) {
+    test(`but was${folded ? ", in a folded log" : ""}: it is said until when, and what restores it as it was last`, async () => {
+      const last = clock.instant;
+      clock.instant += 40;
+      recording.coverage(first, { state: "dropped", since: last });
+      const gone = recording.log.stamp().time;
+      recording.catalog(["table", first], null);
+      clock.instant += 90_000;
+      await recording.tick(1000);
+      if (folded) await foldAll();
+      for (const request of [{}, { at: clock.instant - 1 }]) {
+        const refusal = plan(request);
+        await expect(refusal).rejects.toMatchObject({
+          code: "unknown",
+          message: expect.stringContaining(
+            `: it was dropped, and was there last at ${formatInstant(gone - 1)}, 1 min 31 s before`,
+          ) as string,
+        });
+        const { tables } = await plan(commandIn(await hintOf(refusal)));
+        expect(tables[0]).toMatchObject({ class: "exact", instant: last });
+      }
+    });
+  }
+
+  test("under that name any more: the new one is named", async () => {
+    const last = await recording.tick(50);
+    clock.instant += 5000;
+    const config = (await catalogAt(repository.store, last)).tables()[0]!;
+    recording.catalog(["table", first], { ...config, name: "orders_old" });
+    await recording.tick(50);
+    const refusal = plan();
+    await expect(refusal).rejects.toThrow(
+      /: it is called shop\.orders_old since, and was there last at /,
+    );
+    const { tables } = await plan(commandIn(await hintOf(refusal)));
+    expect(tables[0]).toMatchObject({ from: { name: "orders" }, class: "exact" });
+  });
+
+  test("yet: it is said from when on it is", async () => {
+    const early = clock.instant - 1;
+    const instant = (await copied(carts, "carts")) - 51;
+    await expect(plan({ tables: ["shop.carts"], at: early })).rejects.toThrow(
+      `it can be restored from ${formatInstant(instant)} on`,
+    );
+    expect((await plan({ tables: ["shop.carts"], at: instant })).tables).toHaveLength(1);
+  });
+
+  test("and never was: the others are named", async () => {
+    await expect(plan({ tables: ["shop.ordres"] })).rejects.toMatchObject({
+      message: expect.stringMatching(/^there was no table shop\.ordres at \S+$/) as string,
+      hint: "tables known then: shop.orders",
+    });
+  });
+});
+
+/** Folds all of the log into objects that are thinned so far. */
+function foldAll(resolutionMs = 1) {
+  return foldLog(repository, {
+    now: clock.instant + 100_000,
+    settleMs: 0,
+    partial: true,
+    unique: "u1",
+    pinned: [],
+    resolutionOf: () => resolutionMs,
+    spanMaxMs: () => Number.MAX_SAFE_INTEGER,
+  });
+}
+
 /** What an error's hint, or anything else that is printed, names as instants. */
 const instantsIn = (text: string) =>
   [...text.matchAll(/\d{4}-\d\d-\d\dT[\d:.]+\+00:00/g)].map(([said]) => Date.parse(said));
@@ -202,15 +280,7 @@ test("where the history is thinned, --nearest takes an instant that is exact for
   const last = clock.instant + 6000;
   await recording.tick(6000, { frontier: last, lagging: { access: last - 1500 } });
   await recording.tick(1000, { frontier: last, lagging: { access: last - 1500 } });
-  await foldLog(repository, {
-    now: clock.instant + 1000,
-    settleMs: 0,
-    partial: true,
-    unique: "u1",
-    pinned: [],
-    resolutionOf: () => 1000,
-    spanMaxMs: () => Number.MAX_SAFE_INTEGER,
-  });
+  await foldAll(1000);
   const at = Math.floor(last / 1000) * 1000 - 500;
   const all = { tables: [], at };
   const [named] = instantsIn(await hintOf(plan(all)));
@@ -304,15 +374,7 @@ describe("a segment that is gone", () => {
   });
 
   test("that is folded into one of many tables is done without for its table alone", async () => {
-    await foldLog(repository, {
-      now: clock.instant + 100_000,
-      settleMs: 0,
-      partial: true,
-      unique: "u1",
-      pinned: [],
-      resolutionOf: () => 1,
-      spanMaxMs: () => Number.MAX_SAFE_INTEGER,
-    });
+    await foldAll();
     const names = await namesIn(repository.store);
     const part = names.find((name) => name.startsWith("folded/") && name.includes(first))!;
     const gone = names.filter((name) => name.startsWith("log/") || name === part);
