@@ -8,6 +8,7 @@ import { withThreads } from "../repository/compression-threads.js";
 import { openRepository, type Repository, storeAt } from "../repository/repository.js";
 import { readSettings } from "../repository/settings.js";
 import type { StoredObject } from "../storage/object-store.js";
+import { damageFound, damageText } from "./damaged-tables.js";
 import { logLine } from "./fold.js";
 import {
   durationOption,
@@ -53,6 +54,7 @@ export async function expireCommand(args: ExpireArguments, output: Output): Prom
     ),
   );
   output.line(logLine(done.log));
+  for (const one of await damageFound(repository.store, done.damaged)) output.line(damageText(one));
   await print(repository, done, output, "were");
   refuseFull(done);
 }

@@ -26,6 +26,7 @@ import {
   formatCount,
   formatNames,
   formatTable,
+  groupedBy,
   type Output,
   waitingText,
 } from "./output.js";
@@ -217,14 +218,15 @@ function printPlan(plan: RestorePlan, output: Output): void {
 
 /** What damaged tables are restored without; a line for all tables that lack the same. */
 function printMissing({ tables }: RestorePlan, output: Output): void {
-  const lacking = new Map<string, string[]>();
-  for (const { from, missing } of tables) {
-    for (const gap of missing) {
-      const what = `changes from ${formatInstant(gap.from)} to ${formatInstant(gap.to)}, because ${gap.reason}`;
-      lacking.set(what, [...(lacking.get(what) ?? []), `${from.db}.${from.name}`]);
-    }
+  const lacking = tables.flatMap(({ from, missing }) =>
+    missing.map((gap) => ({
+      name: `${from.db}.${from.name}`,
+      what: `changes from ${formatInstant(gap.from)} to ${formatInstant(gap.to)}, because ${gap.reason}`,
+    })),
+  );
+  for (const [what, of] of groupedBy(lacking, (one) => one.what)) {
+    output.line(`MISSING of ${formatNames(of.map(({ name }) => name))}: ${what}`);
   }
-  for (const [what, names] of lacking) output.line(`MISSING of ${formatNames(names)}: ${what}`);
 }
 
 /** What restores more than the newest instant of all gives. */

@@ -60,10 +60,18 @@ export interface Maintained {
   tables: FoldedTable[];
   expiry: ExpiryPlan | undefined;
   /** Tables found that no restore to what they are now is possible of, and that no evidence told of yet. */
-  damaged: number;
+  damaged: DamagedTable[];
   deleted: StoredObject[];
   /** That the store was full, so that not everything was folded; what could make room was done nevertheless. */
   full: StoreFull | undefined;
+}
+
+export interface DamagedTable {
+  table: string;
+  /** From here on it cannot be restored. */
+  since: Instant;
+  /** What is damaged: names an object. */
+  reason: string;
 }
 
 export function maintain(
@@ -104,13 +112,13 @@ export function maintain(
         )
       : [];
     let expiry: ExpiryPlan | undefined;
-    let damaged = 0;
+    let damaged: DamagedTable[] = [];
     if (options.expires) {
       observer.phase("expiry");
       const first = { unique: `${unique}x`, onRows, signal, compressor };
       await room.unlessFull(foldFirstBases(repository, policy, first), undefined);
       expiry = await planExpiry(repository, { ...policy, now: clock.now() });
-      damaged = await room.unlessFull(noteDamage(store, expiry.coverage), 0);
+      damaged = await room.unlessFull(noteDamage(store, expiry.coverage), []);
       // That it can be renewed proves that nobody else maintains.
       await lease.renew();
       signal.throwIfAborted();
@@ -137,16 +145,16 @@ export function maintain(
 async function noteDamage(
   store: ObjectStore,
   planned: Map<string, TableCoverage>,
-): Promise<number> {
-  if (![...planned.values()].some(damageNow)) return 0;
-  let noted = 0;
+): Promise<DamagedTable[]> {
+  if (![...planned.values()].some(damageNow)) return [];
+  const noted: DamagedTable[] = [];
   // Looked at anew: the plan's listing may lack the base of a copy that has just come to its end.
   for (const of of (await readAllCoverage(store)).tables.values()) {
     const damage = damageNow(of);
     if (!damage) continue;
     const { from, reason = "" } = damage;
     const evidence = { table: of.table, at: from, sequence: 0 as const, reason };
-    if (await putEvidence(store, evidence)) noted += 1;
+    if (await putEvidence(store, evidence)) noted.push({ table: of.table, since: from, reason });
   }
   return noted;
 }
