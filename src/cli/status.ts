@@ -1,5 +1,6 @@
 import { idlePatterns } from "../capture/idle-patterns.js";
-import { formatInstant, type Instant } from "../instant.js";
+import { systemClock } from "../clock.js";
+import { formatDuration, formatInstant, type Instant } from "../instant.js";
 import {
   type CoverageClass,
   type CoverageInterval,
@@ -30,10 +31,11 @@ import { lookedAtResult, pinTable } from "./pin.js";
 
 export async function statusCommand(args: { repo: string }, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
-  const status = await secondLook(() => readStatus(repository));
+  const now = systemClock.now();
+  const status = await secondLook(() => readStatus(repository, now));
   const rows = status.tables.map((table) => [
     table.name,
-    table.damagedSince === undefined ? table.state : `${table.state}, DAMAGED`,
+    stateText(table, status),
     documentsText(table),
     formatBytes(table.logBytes),
     formatOptionalInstant(table.firstRestorable),
@@ -53,6 +55,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   output.line(
     `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
   );
+  output.line(`capture                 ${captureText(status, now)}`);
   const idle = idlePatterns(status.chosen, namesOf(status));
   for (const pattern of idle) output.line(idleText(pattern));
   printStopped(status, output);
@@ -73,7 +76,8 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     lastProven: status.lastProven ? { ...status.lastProven, ...isoProof(status.lastProven) } : null,
     lastDrillFailed: status.lastDrillFailed ? drillResult(status.lastDrillFailed) : null,
     damagedDrills: status.damagedDrills,
-    lastSegment: status.lastSegment === undefined ? null : formatInstant(status.lastSegment),
+    capture: { ...status.capture, heardOf: isoOrNull(status.capture.heardOf) },
+    lastSegment: isoOrNull(status.lastSegment),
     segments: status.segments,
     foldedSegments: status.foldedSegments,
     keep: status.keep,
@@ -103,6 +107,34 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
       intervals: table.intervals.map(intervalResult),
     })),
   });
+}
+
+/** The state that the last capture has left the table in, and whether that goes on. */
+function stateText({ state, damagedSince }: TableStatus, { capture }: RepositoryStatus): string {
+  const isOver = capture.state === "ended" || capture.state === "silent";
+  const isCaptured = state !== "dropped" && state !== "not captured";
+  const notes = [
+    ...(damagedSince === undefined ? [] : ["DAMAGED"]),
+    ...(isOver && isCaptured ? [capture.state] : []),
+  ];
+  return [state, ...notes].join(", ");
+}
+
+function captureText({ capture: { state, heardOf } }: RepositoryStatus, now: Instant): string {
+  const ago = `${formatDuration(now - (heardOf ?? now))} ago`;
+  switch (state) {
+    case "running":
+      return `running: it was heard of ${ago}`;
+    case "ended":
+      return `NONE: it ended in order at ${formatOptionalInstant(heardOf)}, ${ago}; nothing is captured now`;
+    case "silent":
+      return (
+        `NONE, as it seems: it was last heard of at ${formatOptionalInstant(heardOf)}, ${ago}, and has not ended in order; ` +
+        "either it does not run any more, or it cannot store what it captures"
+      );
+    case "never":
+      return "NONE: nothing was ever captured to this repository";
+  }
 }
 
 function systemResult({ state, frontier, intervals, late, behindMs }: SystemStatus): object {
@@ -258,8 +290,11 @@ const barLetters: Record<CoverageClass, string> = {
   damaged: "X",
 };
 
+/** Captured, but not proven yet: it has no class so far. */
+const unprovenLetter = "░";
+
 /** What has a bar: a table, the catalog or access. */
-type Covered = Pick<TableStatus, "id" | "name" | "intervals" | "late">;
+type Covered = Pick<TableStatus, "id" | "name" | "state" | "intervals" | "late">;
 
 /** A bar per table, and for the catalog and access, over the whole time that any was captured; and their gaps. */
 function printCoverage(status: RepositoryStatus, output: Output): void {
@@ -278,7 +313,9 @@ function printCoverage(status: RepositoryStatus, output: Output): void {
   }
   const bound =
     status.proofBoundMs === undefined ? "" : `: proven within ${status.proofBoundMs / 1000} s`;
-  output.line(`${"".padEnd(width)}  █ exact${bound}  ▓ late  ▒ gap  · unwatched  X damaged`);
+  output.line(
+    `${"".padEnd(width)}  █ exact${bound}  ▓ late  ▒ gap  · unwatched  X damaged  ░ not proven yet`,
+  );
   for (const one of covered) printGaps(one, status, output);
 }
 
@@ -300,15 +337,17 @@ function printGaps(of: Covered, { acknowledgements }: RepositoryStatus, output: 
 }
 
 /** Each cell shows the worst class of its time, so that no gap is too short to be seen. */
-function coverageBar({ intervals }: Covered, from: Instant, to: Instant): string {
+function coverageBar({ intervals, state }: Covered, from: Instant, to: Instant): string {
   const cellMs = Math.max(1, (to - from) / barCells);
+  const last = intervals.at(-1)?.to ?? Infinity;
   return Array.from({ length: barCells }, (_, i) => {
     const begin = from + i * cellMs;
     const inCell = intervals.filter(
       (interval) => interval.from < begin + cellMs && interval.to >= begin,
     );
     const worst = classesWorstFirst.find((of) => inCell.some((interval) => interval.class === of));
-    return worst ? barLetters[worst] : barLetters.unwatched;
+    if (worst) return barLetters[worst];
+    return state === "live" && begin > last ? unprovenLetter : barLetters.unwatched;
   }).join("");
 }
 

@@ -1,3 +1,4 @@
+import { systemClock } from "../clock.js";
 import type { Instant } from "../instant.js";
 import { secondLook } from "../repository/second-look.js";
 import * as stored from "../repository/status.js";
@@ -31,6 +32,7 @@ export interface TableStatus {
   id: string;
   /** "db.table"; the last name it had, for a dropped table. */
   name: string;
+  /** What the last capture said of it. Whether one runs still says `capture` of the repository. */
   state: "copying" | "repairing" | "live" | "hole" | "stopped" | "dropped" | "not captured";
   /** Documents at the last captured instant; undefined before the first copy is complete. */
   documents: number | undefined;
@@ -71,6 +73,14 @@ export interface RepositoryStatus {
   restorableUntil: Instant | undefined;
   /** The same without users and grants. */
   restorableWithoutAccess: Instant | undefined;
+  /**
+   * Whether somebody captures, by what is stored. `ended`: in order. `silent`: nothing was stored for longer than a capture
+   * is still that runs and can store. `heardOf` is when it last was.
+   */
+  capture: {
+    state: "running" | "ended" | "silent" | "never";
+    heardOf: Instant | undefined;
+  };
   /** End of the last segment: some ten seconds old at most while a capture runs and its store is well. */
   lastSegment: Instant | undefined;
   /** Of the drill that covers most of the tables that are there: it covers `tables` of `of`. */
@@ -91,13 +101,15 @@ export interface RepositoryStatus {
  * @throws {ThinkbackError} `damaged` for an object that this needs and cannot be used; `repository`
  */
 export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
-  const status = await secondLook(() => stored.readStatus(storedAt(repository)));
+  const now = systemClock.now();
+  const status = await secondLook(() => stored.readStatus(storedAt(repository), now));
   const { restorableUntil, restorableWithoutAccess, lastSegment, lastProven } = status;
-  const { keep, catalog, access } = status;
+  const { capture, keep, catalog, access } = status;
   return {
     repository: repository.id,
     restorableUntil,
     restorableWithoutAccess,
+    capture,
     lastSegment,
     lastProven,
     lastDrillFailed: status.lastDrillFailed !== undefined,

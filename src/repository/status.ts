@@ -4,6 +4,7 @@ import { RememberedStore } from "../storage/remembered-store.js";
 import { type Acknowledgement, listAcknowledgements } from "./acknowledgement.js";
 import { type BaseManifest, readBases } from "./base.js";
 import { bundledObjects } from "./bundle.js";
+import { type CaptureState, captureState } from "./capture-state.js";
 import { catalogAt } from "./catalog.js";
 import {
   type CoverageInterval,
@@ -106,6 +107,8 @@ export interface RepositoryStatus {
   lastDrillFailed: Drill | undefined;
   /** What is wrong with drills that cannot be read, and prove nothing. */
   damagedDrills: string[];
+  /** Whether somebody captures now. */
+  capture: CaptureState;
   /** End of the last segment. */
   lastSegment: Instant | undefined;
   /** Segments that are stored; those that folded segments stand for may be among them. */
@@ -127,14 +130,15 @@ export interface RepositoryStatus {
   pins: LookedAtPin[];
 }
 
-export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
+/** @param now by which it is judged whether the capture is silent; without it none is */
+export async function readStatus(repository: Repository, now?: Instant): Promise<RepositoryStatus> {
   const store = new RememberedStore(repository.store, await bundledObjects(repository));
   const view = await LogView.read(store);
   const all = await readAllCoverage(view);
   const { tables: coverage, ...system } = all;
   const catalog = await catalogAt(view, Number.MAX_SAFE_INTEGER);
   const present = new Map(catalog.tables().map((table) => [table.id, `${table.db}.${table.name}`]));
-  const now = await totalsAt(view, Number.MAX_SAFE_INTEGER);
+  const latest = await totalsAt(view, Number.MAX_SAFE_INTEGER);
   const bases = await readBases(store);
   const last = await endOfLog(view);
   const isPresent = (id: string) => present.has(id) && coverage.get(id)?.watched === true;
@@ -146,7 +150,7 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
   const tables: TableStatus[] = [];
   for (const id of new Set([...present.keys(), ...coverage.keys()])) {
     const base = bases.usable.get(id)?.at(-1);
-    const totals = now.get(id) ?? noTotals;
+    const totals = latest.get(id) ?? noTotals;
     tables.push({
       id,
       name: present.get(id) ?? (await lastNameOf(view, id, coverage.get(id))),
@@ -168,6 +172,7 @@ export async function readStatus(repository: Repository): Promise<RepositoryStat
     proofBoundMs: last?.proofBoundMs,
     ...(await restorableUntil(view, all, used)),
     ...provenBy(proofs, watched.length),
+    capture: captureState(view, last, now),
     lastSegment: view.to,
     segments: view.believed.segments.length,
     foldedSegments: view.pieces.filter(({ kind }) => kind === "folded").length,

@@ -2,8 +2,9 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { statusCommand } from "../../src/cli/status.js";
+import { systemClock } from "../../src/clock.js";
 import { formatInstant } from "../../src/instant.js";
 import { claimEpoch } from "../../src/repository/claim.js";
 import { openRepository } from "../../src/repository/repository.js";
@@ -30,9 +31,15 @@ beforeEach(async () => {
   recording.coverage(table, { state: "live", since: from });
 });
 
-afterEach(() => rm(directory, { recursive: true, force: true }));
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(directory, { recursive: true, force: true });
+});
 
-async function printed(): Promise<{ text: string; result: Record<string, unknown> }> {
+async function printed(
+  now = recording.clock.instant,
+): Promise<{ text: string; result: Record<string, unknown> }> {
+  vi.spyOn(systemClock, "now").mockReturnValue(now);
   const lines: string[] = [];
   let result = {};
   await statusCommand(
@@ -73,6 +80,54 @@ test("thousands of late spans are one line, a letter in the bar, and all there f
     lateMs: 2500,
     reason: "proofs were 2.5 s apart",
   });
+});
+
+test("whether somebody captures is told: by a segment in time, an end in order, a long silence", async () => {
+  const at = await recording.tick(1000);
+  const lineIn = (text: string) => /^capture +(.*)$/m.exec(text)?.[1];
+  const heardOf = formatInstant(at);
+  const running = await printed(at + 29_000);
+  expect(lineIn(running.text)).toBe("running: it was heard of 29 s ago");
+  expect(running.text).toMatch(/^shop\.orders +live +1 /m);
+  expect(running.result).toMatchObject({ capture: { state: "running", heardOf } });
+  const silent = await printed(at + 31_000);
+  expect(lineIn(silent.text)).toMatch(
+    `NONE, as it seems: it was last heard of at ${heardOf}, 31 s ago`,
+  );
+  expect(silent.text).toMatch(/^shop\.orders +live, silent /m);
+  expect(silent.result).toMatchObject({
+    capture: { state: "silent" },
+    tables: [{ state: "live" }],
+  });
+  // A new one has just begun, with long ticks.
+  const repository = await openRepository(new DirectoryStore(directory));
+  const owner = { host: "test", process: 2, isAlive: () => false, tickMs: 60_000 };
+  recording.clock.instant = at + 30_000;
+  await claimEpoch(repository, recording.clock, owner, true);
+  for (const [laterMs, state] of [
+    [179_000, "running"],
+    [181_000, "silent"],
+  ] as const) {
+    expect((await printed(at + 30_000 + laterMs)).result).toMatchObject({ capture: { state } });
+  }
+  recording = await Recording.begin(repository, recording.clock, recording.history);
+  const end = await recording.tick(1000, { closed: true });
+  const ended = await printed(end + 5000);
+  expect(lineIn(ended.text)).toBe(
+    `NONE: it ended in order at ${formatInstant(end)}, 5 s ago; nothing is captured now`,
+  );
+  expect(ended.text).toMatch(/^shop\.orders +hole, ended /m);
+});
+
+test("what is not proven yet has a letter of its own; what is not watched has another", async () => {
+  const end = await recording.tick(60_000);
+  recording.coverage("access", { state: "live", since: from });
+  await recording.tick(60_000, { lagging: { catalog: end, [table]: end } });
+  const { text } = await printed();
+  expect(text).toMatch(/^shop\.orders {2}█{29,31}░{29,31}$/m);
+  recording.coverage(table, { state: "hole", since: end, reason: "the feed was lost" });
+  await recording.tick(60_000, { lagging: { catalog: end } });
+  expect((await printed()).text).toMatch(/^shop\.orders {2}█+·+$/m);
 });
 
 test("a catalog that is behind is told of, and what that costs; one that is hardly behind is not", async () => {
