@@ -23,11 +23,16 @@ import { drillResult, failureText } from "./drill-text.js";
 import {
   formatBytes,
   formatCount,
+  formatNames,
   formatOptionalInstant,
   formatTable,
+  groupedBy,
   type Output,
 } from "./output.js";
 import { lookedAtResult, pinTable } from "./pin.js";
+
+/** The last columns. */
+const counted = ["gaps", "damaged", "late"];
 
 export async function statusCommand(args: { repo: string }, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
@@ -40,12 +45,16 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     formatBytes(table.logBytes),
     formatOptionalInstant(table.firstRestorable),
     formatOptionalInstant(table.lastRestorable),
-    gapsOf(table).length,
+    countOf(table, ["gap", "unwatched"]),
+    countOf(table, ["damaged"]),
     lateText(table.late),
   ]);
   output.line(
     formatTable(
-      ["table", "state", "documents", "log", "first restorable", "last restorable", "gaps", "late"],
+      [
+        ...["table", "state", "documents", "log", "first restorable", "last restorable"],
+        ...counted,
+      ],
       rows,
     ),
   );
@@ -176,28 +185,38 @@ function printStopped({ tables }: RepositoryStatus, output: Output): void {
   }
 }
 
-/** Tables that are captured, and of which nothing new can be restored. */
+/** Tables that are captured, and of which nothing new can be restored; a line for all that lack the same. */
 function printDamaged({ tables }: RepositoryStatus, output: Output): void {
-  for (const { name, damagedSince, intervals } of tables) {
-    if (damagedSince === undefined) continue;
+  const damaged = tables.filter(({ damagedSince }) => damagedSince !== undefined);
+  const reasonOf = ({ intervals }: TableStatus) => intervals.at(-1)?.reason ?? "";
+  for (const [reason, of] of groupedBy(damaged, reasonOf)) {
+    const since = formatInstant(Math.min(...of.map(({ damagedSince }) => damagedSince!)));
     output.line(
-      `${name}: NOTHING SINCE ${formatInstant(damagedSince)} CAN BE RESTORED: ${intervals.at(-1)?.reason ?? ""}. ` +
+      `${namesText(of)}: NOTHING SINCE ${since} CAN BE RESTORED: ${reason}. ` +
         "That ends when it is put back, or when the table is copied anew: a running capture does so as soon as maintenance has found this",
     );
   }
 }
 
+function namesText(of: { name: string }[]): string {
+  return formatNames(of.map(({ name }) => name));
+}
+
 /** Tables that are watched, and of which nothing has been proven for a while. */
 function printUnproven({ tables, lastSegment = 0 }: RepositoryStatus, output: Output): void {
-  for (const { name, state, provenTo } of tables) {
-    if (state !== "live" || provenTo === undefined || lastSegment - provenTo <= behindNoteMs)
-      continue;
-    output.line(
-      `${name} is not proven since ${formatInstant(provenTo)}: its feed is behind what is written, or the source does not ` +
-        "say how much that is; what comes is kept, and can be restored exactly once it is proven",
-    );
-  }
+  const behind = tables.filter(
+    ({ state, provenTo }) =>
+      state === "live" && provenTo !== undefined && lastSegment - provenTo > behindNoteMs,
+  );
+  if (behind.length === 0) return;
+  const since = Math.min(...behind.map(({ provenTo }) => provenTo!));
+  output.line(
+    `${namesText(behind)} ${behind.length === 1 ? "is" : "are"} not proven since ${formatInstant(since)}: ` +
+      "its feed is behind what is written, or the source does not " +
+      "say how much that is; what comes is kept, and can be restored exactly once it is proven",
+  );
 }
+
 /** The tables that are there. */
 function namesOf({ tables }: RepositoryStatus): { db: string; name: string }[] {
   return tables
@@ -244,14 +263,12 @@ function provenText({ lastProven }: RepositoryStatus): string {
 /** Tables whose last proof is another than the one above, and drills that failed. */
 function printDrills(status: RepositoryStatus, output: Output): void {
   const { lastProven, lastDrillFailed } = status;
-  for (const { name, lastProven: own, state } of status.tables) {
-    if (!lastProven || own?.done === lastProven.done) continue;
-    if (own) {
-      const by = `by the drill of ${formatInstant(own.done)}`;
-      output.line(`${name}: last proven restorable ${formatInstant(own.instant)}, ${by}`);
-    } else if (state !== "not captured" && state !== "dropped") {
-      output.line(`${name}: proven restorable by no drill`);
-    }
+  const others = status.tables.filter(({ lastProven: own, state }) => {
+    const isThere = state !== "not captured" && state !== "dropped";
+    return lastProven && own?.done !== lastProven.done && (own || isThere);
+  });
+  for (const [text, of] of groupedBy(others, ({ lastProven: own }) => ownProofText(own))) {
+    output.line(`${namesText(of)}: ${text}`);
   }
   const failed = new Set(status.tables.map(({ failedDrill }) => failedDrill));
   for (const drill of new Set([lastDrillFailed, ...failed])) {
@@ -260,6 +277,11 @@ function printDrills(status: RepositoryStatus, output: Output): void {
     output.line(`THE DRILL of ${which} FAILED: ${failureText(drill)}`);
   }
   for (const what of status.damagedDrills) output.line(`a drill cannot be read: ${what}`);
+}
+
+function ownProofText(own: Proof | undefined): string {
+  if (!own) return "proven restorable by no drill";
+  return `last proven restorable ${formatInstant(own.instant)}, by the drill of ${formatInstant(own.done)}`;
 }
 
 function isoProof({ instant, done }: Proof) {
@@ -316,24 +338,53 @@ function printCoverage(status: RepositoryStatus, output: Output): void {
   output.line(
     `${"".padEnd(width)}  █ exact${bound}  ▓ late  ▒ gap  · unwatched  X damaged  ░ not proven yet`,
   );
-  for (const one of covered) printGaps(one, status, output);
+  printGaps(covered, status, output);
+  for (const [text, of] of groupedBy(covered.filter(isLate), lateLine)) {
+    output.line(`${namesText(of)}: ${text}`);
+  }
 }
 
-function printGaps(of: Covered, { acknowledgements }: RepositoryStatus, output: Output): void {
-  for (const gap of gapsOf(of)) {
-    const note = acknowledgements.find(
-      (one) => one.table === of.id && one.from === gap.from && one.to === gap.to,
-    )?.note;
-    const times = `${formatInstant(gap.from)} to ${formatInstant(gap.to)}`;
-    const known = note === undefined ? "" : ` (acknowledged: ${note})`;
-    output.line(`${of.name}: ${times} ${gap.class}: ${gap.reason ?? ""}${known}`);
-  }
-  const { spans, worstMs, last } = of.late;
-  if (last === undefined) return;
-  const times = `${formatCount(spans)} ${spans === 1 ? "time" : "times"}`;
-  output.line(
-    `${of.name}: late ${times}, by up to ${secondsText(worstMs)}, last until ${formatInstant(last)}`,
+/** What is not whole, of tables that it came to at the same time for the same reason. */
+interface GapGroup extends Pick<CoverageInterval, "from" | "to"> {
+  names: string[];
+  text: string;
+}
+
+/** A line for all tables that one thing has happened to. Their ends may differ; the last one is said. */
+function printGaps(covered: Covered[], status: RepositoryStatus, output: Output): void {
+  const gaps = covered.flatMap((of) =>
+    gapsOf(of).map((gap) => ({ ...gap, name: of.name, text: gapText(of, gap, status) })),
   );
+  const groups: GapGroup[] = [];
+  for (const [text, alike] of groupedBy(gaps, (gap) => gap.text)) {
+    let group: GapGroup | undefined;
+    for (const { name, from, to } of alike.sort((a, b) => a.from - b.from)) {
+      if (!group || from > group.to || group.names.includes(name)) {
+        groups.push((group = { names: [], text, from, to }));
+      }
+      group.names.push(name);
+      group.to = Math.max(group.to, to);
+    }
+  }
+  for (const { names, text, from, to } of groups.sort((a, b) => a.from - b.from)) {
+    output.line(`${formatNames(names)}: ${formatInstant(from)} to ${formatInstant(to)} ${text}`);
+  }
+}
+
+function gapText(of: Covered, gap: CoverageInterval, { acknowledgements }: RepositoryStatus) {
+  const note = acknowledgements.find(
+    (one) => one.table === of.id && one.from === gap.from && one.to === gap.to,
+  )?.note;
+  return `${gap.class}: ${gap.reason ?? ""}${note === undefined ? "" : ` (acknowledged: ${note})`}`;
+}
+
+function isLate({ late }: Covered): boolean {
+  return late.last !== undefined;
+}
+
+function lateLine({ late: { spans, worstMs, last } }: Covered): string {
+  const times = `${formatCount(spans)} ${spans === 1 ? "time" : "times"}`;
+  return `late ${times}, by up to ${secondsText(worstMs)}, last until ${formatOptionalInstant(last)}`;
 }
 
 /** Each cell shows the worst class of its time, so that no gap is too short to be seen. */
@@ -379,6 +430,10 @@ function clockNote(status: RepositoryStatus): string {
 
 function gapsOf({ intervals }: Pick<TableStatus, "intervals">): CoverageInterval[] {
   return intervals.filter((interval) => !isWhole(interval));
+}
+
+function countOf({ intervals }: TableStatus, classes: CoverageClass[]): number {
+  return intervals.filter((interval) => classes.includes(interval.class)).length;
 }
 
 function lateText({ spans, worstMs }: LateSummary): string {

@@ -9,7 +9,7 @@ import { formatInstant } from "../../src/instant.js";
 import { claimEpoch } from "../../src/repository/claim.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
-import { makeRepository, Recording, StillClock } from "../repository/recording.js";
+import { makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";
 
@@ -117,6 +117,58 @@ test("whether somebody captures is told: by a segment in time, an end in order, 
     `NONE: it ended in order at ${formatInstant(end)}, 5 s ago; nothing is captured now`,
   );
   expect(ended.text).toMatch(/^shop\.orders +hole, ended /m);
+});
+
+test("one missing segment is one line for all tables that it costs, and counted as damage, not as a gap", async () => {
+  const others = Array.from({ length: 5 }, (_, i) => `1${i}000000-0000-4000-8000-000000000001`);
+  const bases = [];
+  const since = recording.log.stamp().time;
+  for (const [i, id] of others.entries()) {
+    recording.catalog(["table", id], { id, name: `carts_${i}`, db: "shop" });
+    recording.coverage(id, { state: "copying", since });
+    bases.push(await recording.copy(id, [["a", { id: "a" }]]));
+  }
+  const copies = await recording.tick();
+  for (const base of bases) await base.finish(copies, since - 1);
+  for (const id of others) recording.coverage(id, { state: "live", since: copies });
+  const before = await recording.tick();
+  const lost = await recording.tick();
+  const end = await recording.tick();
+  const store = new DirectoryStore(directory);
+  await store.delete((await namesIn(store, "log/")).find((one) => one.includes(String(lost)))!);
+  const { text } = await printed();
+  const reason = "object log/00000001/… number 4 is missing";
+  const names = "shop.carts_0, shop.carts_1, shop.carts_2 and 3 more";
+  const times = `${formatInstant(before + 1)} to ${formatInstant(end)}`;
+  const lines = text.split("\n").filter((line) => line.includes(reason));
+  expect(lines).toEqual([
+    expect.stringMatching(
+      new RegExp(`^${names}: NOTHING SINCE \\S+ CAN BE RESTORED: ${reason.replaceAll(".", "\\.")}`),
+    ),
+    expect.stringMatching(
+      new RegExp(
+        `^shop.carts_0, shop.carts_1, shop.carts_2 and 4 more: ${times.replaceAll("+", "\\+")} damaged: `,
+      ),
+    ),
+  ]);
+  expect(text).toMatch(/^shop\.orders +live, DAMAGED .* +0 +1 +-$/m);
+});
+
+test("a gap of the whole capture is one line, also where its end differs by table", async () => {
+  const end = await recording.tick(1000);
+  recording.clock.instant += 20_000;
+  const repository = await openRepository(new DirectoryStore(directory));
+  recording = await Recording.begin(repository, recording.clock, recording.history);
+  const { instant } = recording.clock;
+  recording.coverage("catalog", { state: "live", since: instant });
+  recording.coverage(table, { state: "live", since: instant + 30 });
+  await recording.tick(1000);
+  const { text } = await printed();
+  const gap = `${formatInstant(end + 1)} to ${formatInstant(instant + 29)} gap: capture was not running`;
+  expect(text.split("\n").filter((line) => line.includes("gap:"))).toEqual([
+    `shop.orders, (catalog): ${gap}`,
+  ]);
+  expect(text).toMatch(/^shop\.orders +live .* +1 +0 +-$/m);
 });
 
 test("what is not proven yet has a letter of its own; what is not watched has another", async () => {
