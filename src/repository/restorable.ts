@@ -64,7 +64,7 @@ export class Restorable {
     const tables = this.capturedOf(chosen ?? [], instant) ?? [];
     let at: Instant | undefined = instant;
     for (let looks = 0; at !== undefined && looks < looksMax; looks += 1) {
-      const used = await this.usedAt(at, chosen);
+      const used = await this.usedAt(at, chosen?.length !== 0);
       const last: Common | undefined = used && lastCommon(used.all, at, this.classes);
       if (last?.isCommon && last.at === at) {
         const isWhole = this.isNamed || tables.every((of) => capturedAt(of, last.at));
@@ -82,7 +82,7 @@ export class Restorable {
     const chosen = await this.chosenAt(instant);
     let at: Instant | undefined = instant;
     for (let looks = 0; at !== undefined && looks < looksMax; looks += 1) {
-      const used = await this.usedAt(at, chosen);
+      const used = await this.usedAt(at, chosen?.length !== 0);
       const first: Common | undefined = used && firstCommon(used.all, at, this.classes);
       if (first?.isCommon && first.at === at) return at;
       if (first && first.at > at) at = first.at;
@@ -93,15 +93,15 @@ export class Restorable {
 
   /**
    * What a restore to `instant` uses; undefined if there can be none.
-   * @param asked ids of the tables that are chosen at the instant that was asked for
+   * @param needsTables false if what is chosen holds no table: nothing but databases is to be restored
    */
-  private async usedAt(instant: Instant, asked: string[] = []): Promise<Used | undefined> {
+  private async usedAt(instant: Instant, needsTables: boolean): Promise<Used | undefined> {
     const { catalog, access } = this.coverage;
     const system = this.scope.access ? [catalog, access] : [catalog];
     if (system.includes(undefined) && !this.isLenient) return undefined;
     const chosen = await this.chosenAt(instant);
     const tables = chosen && this.capturedOf(chosen, instant);
-    if (!tables || (tables.length === 0 && asked.length > 0)) return undefined;
+    if (!tables || (tables.length === 0 && needsTables)) return undefined;
     return { tables, all: [...tables, ...system.filter((of) => of !== undefined)] };
   }
 
@@ -112,11 +112,12 @@ export class Restorable {
     return found.length < chosen.length ? undefined : found;
   }
 
-  /** Ids of the chosen tables; undefined if one that is named was not there, or the catalog of then cannot be read. */
+  /** Ids of the chosen tables; undefined if one that is named was not there, or the catalog of then is not known. */
   private async chosenAt(instant: Instant): Promise<string[] | undefined> {
     const { tables: names, databases } = this.scope;
     try {
       const catalog = await catalogAt(this.log, instant);
+      if (catalog.records.size === 0) return undefined;
       const tables = catalog.tables();
       if (this.isNamed) {
         const named = names.map((name) => tables.find((one) => `${one.db}.${one.name}` === name));

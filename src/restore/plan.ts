@@ -172,7 +172,7 @@ async function planCatalog(
     if (!isDamaged || found.class !== "damaged") throw error;
     throw inexactCatalog(found, instant, coverage.catalog, await nearestTo(ground), false);
   });
-  if (catalog.records.size === 0) throw nothingKnown(coverage.tables, instant);
+  if (catalog.records.size === 0) throw await nothingKnown(ground);
   const isEnough = found.instant === undefined ? request.allowInexact : isAllowed(found, request);
   const refusal = isEnough
     ? undefined
@@ -312,14 +312,14 @@ function allowedClasses({ gap, allowInexact }: Allowed): CoverageClass[] {
   return ["exact", ...late, ...(gap || allowInexact ? (["gap"] as const) : [])];
 }
 
-function nothingKnown(coverage: Map<string, TableCoverage>, instant: Instant): ThinkbackError {
-  const first = Math.min(
-    ...[...coverage.values()].flatMap(({ intervals }) => intervals.map((i) => i.from)),
-  );
+async function nothingKnown(ground: Ground): Promise<ThinkbackError> {
+  const [first] = await nearestTo(ground);
+  const { instant } = ground;
   return new ThinkbackError("instant", `nothing was captured yet at ${formatInstant(instant)}`, {
-    hint: Number.isFinite(first)
-      ? `the first restorable instant is ${formatInstant(first)}`
-      : "no instant can be restored yet; `thinkback status` shows how far the first copy is",
+    hint:
+      first === undefined
+        ? "no instant can be restored yet; `thinkback status` shows how far the first copy is"
+        : `the first restorable instant is ${formatInstant(first)}`,
   });
 }
 

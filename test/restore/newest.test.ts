@@ -276,6 +276,16 @@ test("the first restorable instant of a table is not before the catalog is known
   }
 });
 
+test("before all that was captured, the first restorable instant is named, and can be restored", async () => {
+  await copied(carts, "carts");
+  const [at] = instantsIn(await hintOf(plan({ tables: [], at: 1000 })));
+  const { tables } = await plan({ tables: [], at: at! });
+  expect(tables.map((of) => [of.from.name, of.class])).toEqual([["orders", "exact"]]);
+  await expect(plan({ tables: [], at: at! - 1 })).resolves.toMatchObject({ tables: [] });
+  const [ofCarts] = instantsIn(await hintOf(plan({ tables: ["shop.carts"], at: 1000 })));
+  expect((await plan({ tables: ["shop.carts"], at: ofCarts! })).tables).toHaveLength(1);
+});
+
 test("where the history is thinned, --nearest takes an instant that is exact for the catalog and access, too", async () => {
   const last = clock.instant + 6000;
   await recording.tick(6000, { frontier: last, lagging: { access: last - 1500 } });
