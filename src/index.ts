@@ -14,6 +14,7 @@ export { openRepository, type Repository } from "./library/repository.js";
 export {
   type AsOf,
   FlawedRestore,
+  type HeldBack,
   type PlannedTable,
   planRestore,
   type RestoredAccess,

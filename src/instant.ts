@@ -114,3 +114,23 @@ export function durationMs(text: string): number | undefined {
   }
   return total <= latestInstant ? Math.round(total) : undefined;
 }
+
+const units = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["min", 60_000],
+  ["s", 1000],
+] as const;
+
+/** A length of time in words, in its two largest units: "2 d 3 h", "12 s". */
+export function formatDuration(ms: number): string {
+  const first = units.findIndex(([, unitMs]) => ms >= unitMs);
+  if (first === -1) return "less than 1 s";
+  let rest = ms;
+  const counts = units.slice(first, first + 2).map(([name, unitMs]) => {
+    const count = Math.floor(rest / unitMs);
+    rest -= count * unitMs;
+    return count > 0 ? `${count} ${name}` : "";
+  });
+  return counts.filter((text) => text !== "").join(" ");
+}

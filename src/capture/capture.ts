@@ -201,7 +201,8 @@ export class Capture {
     recogniseSource(source, first, before, options.acceptCluster);
     const logClock = new LogClock(clock, (news) => observer.clockSet(news));
     await compareClocks(source, logClock);
-    const { owner, takeOver } = options;
+    const { takeOver } = options;
+    const owner = { ...options.owner, tickMs: options.tickMaxMs };
     const checkEnd = (end: LogEnd | undefined) => {
       if (!options.trustClock) checkStartClock(clock.now(), logClock.serverClock, end);
     };

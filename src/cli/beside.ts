@@ -37,7 +37,13 @@ export async function maintainBeside(
     try {
       await check();
       const done = await runBeside(["maintain", ...optionsOf(args)], signal);
-      log.info(done, "the repository was maintained");
+      const { damaged = [] } = done as { damaged?: unknown[] };
+      if (damaged.length === 0) log.info(done, "the repository was maintained");
+      else
+        log.warn(
+          done,
+          "the repository was maintained, and objects that are needed are missing in it",
+        );
     } catch (error) {
       if (!signal.aborted) log.warn({ error: messageOf(error) }, "maintenance failed");
     }

@@ -16,6 +16,7 @@ import { RethinkTarget } from "../rethinkdb/rethink-target.js";
 import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
 import { targetAt } from "./connect.js";
 import { differencesText, drillResult } from "./drill-text.js";
+import { heldBackText } from "./held-back-text.js";
 import {
   counted,
   formatBytes,
@@ -209,6 +210,7 @@ class DrillProgress implements DrillObserver {
     this.output.line(
       `drill: restoring ${tables.join(", ") || "no table"} to ${formatInstant(plan.instant)}`,
     );
+    if (plan.heldBack) this.output.line(heldBackText(plan.heldBack));
     for (const name of plan.notCaptured) {
       this.output.note(`thinkback: ${name} existed then, but nothing of it was captured`);
     }

@@ -9,6 +9,7 @@ import { openRepository, type Repository, storeAt } from "../repository/reposito
 import { lookAt } from "../repository/repository-view.js";
 import { readSettings } from "../repository/settings.js";
 import type { StoredObject } from "../storage/object-store.js";
+import { damageFound, damageText } from "./damaged-tables.js";
 import { logLine } from "./fold.js";
 import {
   durationOption,
@@ -56,6 +57,7 @@ export async function expireCommand(args: ExpireArguments, output: Output): Prom
     ),
   );
   output.line(logLine(done.log));
+  for (const one of await damageFound(repository, done.damaged)) output.line(damageText(one));
   await print(repository, (await readSettings(repository.store)).keep, done, output, "were");
   refuseFull(done);
 }

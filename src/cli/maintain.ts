@@ -13,6 +13,7 @@ import { formatInstant, type Instant } from "../instant.js";
 import { withThreads } from "../repository/compression-threads.js";
 import { noteRates } from "../repository/rates.js";
 import { openRepository, storeAt } from "../repository/repository.js";
+import { damageFound, damageText } from "./damaged-tables.js";
 import { logLine } from "./fold.js";
 import {
   durationOption,
@@ -87,8 +88,8 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
   const bytesDeleted = deleted.reduce((sum, { size }) => sum + size, 0);
   output.line(`bases: ${due.reason}; ${formatCount(folded.length)} made`);
   if (breaks > 0) output.line(`${formatCount(breaks)} BROKEN CHAINS: evidence is stored`);
-  if (damaged > 0)
-    output.line(`${formatCount(damaged)} DAMAGED: a running capture copies them anew`);
+  const found = await damageFound(repository, damaged);
+  for (const one of found) output.line(damageText(one));
   output.line(logLine(log));
   output.line(`${counted(deleted.length, "object")}, ${formatBytes(bytesDeleted)}, deleted`);
   output.result({
@@ -97,7 +98,7 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
     estimatedRestoreSeconds: estimateRestore(load) / 1000,
     bases: folded.length,
     breaks,
-    damaged,
+    damaged: found,
     log,
     deleted: { objects: deleted.length, bytes: bytesDeleted },
     seconds,

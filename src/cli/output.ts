@@ -96,6 +96,28 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
+/** What has the same key, in the order of the first of each. */
+export function groupedBy<T>(all: Iterable<T>, keyOf: (one: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const one of all) {
+    const key = keyOf(one);
+    const group = groups.get(key);
+    if (group) group.push(one);
+    else groups.set(key, [one]);
+  }
+  return groups;
+}
+
+const namesMax = 3;
+
+/** The first few of many names, and how many more there are. */
+export function formatNames(names: string[]): string {
+  const more = names.length - namesMax;
+  // One more name is no longer than the words that would stand for it.
+  if (more <= 1) return names.join(", ");
+  return `${names.slice(0, namesMax).join(", ")} and ${formatCount(more)} more`;
+}
+
 export function formatOptionalInstant(instant: Instant | undefined): string {
   return instant === undefined ? "-" : formatInstant(instant);
 }

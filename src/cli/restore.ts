@@ -20,11 +20,14 @@ import {
 import { whenProven } from "../restore/when-proven.js";
 import { targetAt } from "./connect.js";
 import { gapOption } from "./gap-option.js";
+import { heldBackResult, heldBackText } from "./held-back-text.js";
 import {
   counted,
   formatBytes,
   formatCount,
+  formatNames,
   formatTable,
+  groupedBy,
   type Output,
   waitingText,
 } from "./output.js";
@@ -144,20 +147,21 @@ function planResult(plan: RestorePlan): object {
     notCaptured: plan.notCaptured,
     catalog: asOfResult(plan.catalog),
     accessAsOf: plan.accessAsOf ? asOfResult(plan.accessAsOf) : null,
-    tables: plan.tables.map(({ from, to, base, indexes, ...of }) => ({
+    tables: plan.tables.map(({ from, to, base, indexes, missing, ...of }) => ({
       from: `${from.db}.${from.name}`,
       to: `${to.db}.${to.name}`,
       ...asOfResult(of),
+      missing: missing.map((gap) => ({
+        object: gap.missing,
+        from: formatInstant(gap.from),
+        to: formatInstant(gap.to),
+      })),
       base: formatInstant(base.instant),
       baseDocuments: base.rows,
       baseBytes: base.documentBytes,
       indexes: indexes.map(({ index }) => index),
     })),
   };
-}
-
-function heldBackResult({ knownTo, tablesTo, ...by }: HeldBack): object {
-  return { ...by, knownTo: formatInstant(knownTo), tablesTo: formatInstant(tablesTo) };
 }
 
 function asOfResult({ class: of, reason, lateMs, instant }: AsOf): object {
@@ -174,7 +178,7 @@ const behindNoteMs = 30_000;
 
 function printPlan(plan: RestorePlan, output: Output): void {
   output.line(`restoring to ${formatInstant(plan.instant)}`);
-  if (plan.heldBack) output.line(heldBackText(plan.heldBack));
+  if (plan.heldBack) output.line(`${heldBackText(plan.heldBack)}; ${wayOn(plan.heldBack)}`);
   if (plan.asked !== undefined) {
     output.line(
       `the history is thinned at ${formatInstant(plan.asked)}: this is the last instant before that is kept`,
@@ -202,6 +206,7 @@ function printPlan(plan: RestorePlan, output: Output): void {
       rows,
     ),
   );
+  printMissing(plan, output);
   printAsOf("catalog", plan.catalog, plan, output);
   if (plan.accessAsOf) printAsOf("access", plan.accessAsOf, plan, output);
   output.line(`and ${counted(plan.segments, "segment")} of the log`);
@@ -212,21 +217,30 @@ function printPlan(plan: RestorePlan, output: Output): void {
   }
 }
 
-function heldBackText({ by, table, knownTo, tablesTo }: HeldBack): string {
-  const [what, others, how] = {
-    catalog: [
-      "the catalog is",
-      "the tables",
-      "--at with --allow-inexact takes names, indexes and hooks as they were",
-    ],
-    access: ["users and grants are", "the tables", "--without-access leaves them out"],
-    table: [
-      `${table} is`,
-      "others",
+/** What damaged tables are restored without; a line for all tables that lack the same. */
+function printMissing({ tables }: RestorePlan, output: Output): void {
+  const lacking = tables.flatMap(({ from, missing }) =>
+    missing.map((gap) => ({
+      name: `${from.db}.${from.name}`,
+      what: `changes from ${formatInstant(gap.from)} to ${formatInstant(gap.to)}, because ${gap.reason}`,
+    })),
+  );
+  for (const [what, of] of groupedBy(lacking, (one) => one.what)) {
+    output.line(`MISSING of ${formatNames(of.map(({ name }) => name))}: ${what}`);
+  }
+}
+
+/** What restores more than the newest instant of all gives. */
+function wayOn({ by, damage }: HeldBack): string {
+  if (damage !== undefined) {
+    return "`thinkback verify` says what is lost, `thinkback mend` rebuilds what others hold; a later --at with --allow-inexact takes what is left";
+  }
+  return {
+    catalog: "--at with --allow-inexact takes names, indexes and hooks as they were",
+    access: "--without-access leaves them out",
+    table:
       "a later --at with --gap before takes it as it was last known, and the others as of that instant",
-    ],
   }[by];
-  return `${what} known only up to ${formatInstant(knownTo)}, ${others} up to ${formatInstant(tablesTo)}; ${how}`;
 }
 
 /** Of what class the catalog or access is, and as of when, unless it is exact. */
@@ -269,6 +283,7 @@ function printReport(
   for (const { to, leftOut } of restored) {
     for (const { key, reason } of leftOut) output.line(`${to}: left out ${key}: ${reason}`);
   }
+  printMissing(plan, output);
   if (access) printAccess(access, output);
   output.result({ ...planResult(plan), restored, access: access ?? null });
 }

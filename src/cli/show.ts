@@ -42,9 +42,13 @@ export async function showCommand(
   const look = () => lookAt(repository, (view) => planRestore(view, request));
   const onWait = () => output.note(waitingText);
   const { log, tables } = await whenProven(repository, request.at, look, systemClock, onWait);
-  const { base, instant, class: of, lateMs } = tables[0]!;
+  const { base, instant, class: of, lateMs, missing } = tables[0]!;
   const version = await versionAt(new LogView(repository.store, log), base, keyBytes(key), instant);
   output.note(`${name} ${key} at ${formatInstant(instant)} (${classText(tables[0]!)})`);
+  for (const gap of missing) {
+    const times = `${formatInstant(gap.from)} to ${formatInstant(gap.to)}`;
+    output.note(`without changes from ${times}, because ${gap.reason}`);
+  }
   if (!version?.document) {
     throw new ThinkbackError(
       "unknown",

@@ -1,11 +1,7 @@
 import { idlePatterns } from "../capture/idle-patterns.js";
-import { formatInstant, type Instant } from "../instant.js";
-import {
-  type CoverageClass,
-  type CoverageInterval,
-  classesWorstFirst,
-  isWhole,
-} from "../repository/coverage.js";
+import { systemClock } from "../clock.js";
+import { formatDuration, formatInstant, type Instant } from "../instant.js";
+import { type CoverageClass, type CoverageInterval } from "../repository/coverage.js";
 import type { Proof } from "../repository/drills.js";
 import { formatWhole, pinsOnlyMs } from "../repository/keep-policy.js";
 import { openRepository, storeAt } from "../repository/repository.js";
@@ -18,41 +14,53 @@ import {
   type SystemStatus,
   type TableStatus,
 } from "../repository/status.js";
+import { namesText, printCoverage, secondsText } from "./coverage-drawing.js";
 import { drillResult, failureText } from "./drill-text.js";
 import {
   formatBytes,
   formatCount,
   formatOptionalInstant,
   formatTable,
+  groupedBy,
   type Output,
 } from "./output.js";
 import { lookedAtResult, pinTable } from "./pin.js";
 
+const columns = [
+  "table",
+  "state",
+  "documents",
+  "log",
+  "first restorable",
+  "last restorable",
+  "gaps",
+  "damaged",
+  "late",
+];
+
 export async function statusCommand(args: { repo: string }, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
-  const status = await lookAt(repository, readStatus);
+  const now = systemClock.now();
+  const status = await lookAt(repository, (view) => readStatus(view, now));
   const rows = status.tables.map((table) => [
     table.name,
-    table.damagedSince === undefined ? table.state : `${table.state}, DAMAGED`,
+    stateText(table, status),
     documentsText(table),
     formatBytes(table.logBytes),
     formatOptionalInstant(table.firstRestorable),
     formatOptionalInstant(table.lastRestorable),
-    gapsOf(table).length,
+    countOf(table, ["gap", "unwatched"]),
+    countOf(table, ["damaged"]),
     lateText(table.late),
   ]);
-  output.line(
-    formatTable(
-      ["table", "state", "documents", "log", "first restorable", "last restorable", "gaps", "late"],
-      rows,
-    ),
-  );
+  output.line(formatTable(columns, rows));
   output.line("");
   output.line(`restorable until        ${formatOptionalInstant(status.restorableUntil)}`);
   output.line(`last proven restorable  ${provenText(status)}`);
   output.line(
     `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
   );
+  output.line(`capture                 ${captureText(status, now)}`);
   const idle = idlePatterns(status.chosen, namesOf(status));
   for (const pattern of idle) output.line(idleText(pattern));
   printStopped(status, output);
@@ -65,15 +73,16 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   if (status.pins.length > 0) output.line(`\n${pinTable(status.pins)}`);
   output.result({
     repository: status.repository,
-    restorableUntil:
-      status.restorableUntil === undefined ? null : formatInstant(status.restorableUntil),
+    restorableUntil: isoOrNull(status.restorableUntil),
+    restorableWithoutAccess: isoOrNull(status.restorableWithoutAccess),
     proofBoundMs: status.proofBoundMs ?? null,
     catalog: status.catalog ? systemResult(status.catalog) : null,
     access: status.access ? systemResult(status.access) : null,
     lastProven: status.lastProven ? { ...status.lastProven, ...isoProof(status.lastProven) } : null,
     lastDrillFailed: status.lastDrillFailed ? drillResult(status.lastDrillFailed) : null,
     damagedDrills: status.damagedDrills,
-    lastSegment: status.lastSegment === undefined ? null : formatInstant(status.lastSegment),
+    capture: { ...status.capture, heardOf: isoOrNull(status.capture.heardOf) },
+    lastSegment: isoOrNull(status.lastSegment),
     segments: status.segments,
     foldedSegments: status.foldedSegments,
     keep: status.keep,
@@ -103,6 +112,34 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
       intervals: table.intervals.map(intervalResult),
     })),
   });
+}
+
+/** The state that the last capture has left the table in, and whether that goes on. */
+function stateText({ state, damagedSince }: TableStatus, { capture }: RepositoryStatus): string {
+  const isOver = capture.state === "ended" || capture.state === "silent";
+  const isCaptured = state !== "dropped" && state !== "not captured";
+  const notes = [
+    ...(damagedSince === undefined ? [] : ["DAMAGED"]),
+    ...(isOver && isCaptured ? [capture.state] : []),
+  ];
+  return [state, ...notes].join(", ");
+}
+
+function captureText({ capture: { state, heardOf } }: RepositoryStatus, now: Instant): string {
+  const ago = `${formatDuration(now - (heardOf ?? now))} ago`;
+  switch (state) {
+    case "running":
+      return `running: it was heard of ${ago}`;
+    case "ended":
+      return `NONE: it ended in order at ${formatOptionalInstant(heardOf)}, ${ago}; nothing is captured now`;
+    case "silent":
+      return (
+        `NONE, as it seems: it was last heard of at ${formatOptionalInstant(heardOf)}, ${ago}, and has not ended in order; ` +
+        "either it does not run any more, or it cannot store what it captures"
+      );
+    case "never":
+      return "NONE: nothing was ever captured to this repository";
+  }
 }
 
 function systemResult({ state, frontier, intervals, late, behindMs }: SystemStatus): object {
@@ -144,12 +181,14 @@ function printStopped({ tables }: RepositoryStatus, output: Output): void {
   }
 }
 
-/** Tables that are captured, and of which nothing new can be restored. */
+/** Tables that are captured, and of which nothing new can be restored; a line for all that lack the same. */
 function printDamaged({ tables }: RepositoryStatus, output: Output): void {
-  for (const { name, damagedSince, intervals } of tables) {
-    if (damagedSince === undefined) continue;
+  const damaged = tables.filter(({ damagedSince }) => damagedSince !== undefined);
+  const reasonOf = ({ intervals }: TableStatus) => intervals.at(-1)?.reason ?? "";
+  for (const [reason, of] of groupedBy(damaged, reasonOf)) {
+    const since = formatInstant(Math.min(...of.map(({ damagedSince }) => damagedSince!)));
     output.line(
-      `${name}: NOTHING SINCE ${formatInstant(damagedSince)} CAN BE RESTORED: ${intervals.at(-1)?.reason ?? ""}. ` +
+      `${namesText(of)}: NOTHING SINCE ${since} CAN BE RESTORED: ${reason}. ` +
         "That ends when it is put back, or when the table is copied anew: a running capture does so as soon as maintenance has found this",
     );
   }
@@ -157,15 +196,19 @@ function printDamaged({ tables }: RepositoryStatus, output: Output): void {
 
 /** Tables that are watched, and of which nothing has been proven for a while. */
 function printUnproven({ tables, lastSegment = 0 }: RepositoryStatus, output: Output): void {
-  for (const { name, state, provenTo } of tables) {
-    if (state !== "live" || provenTo === undefined || lastSegment - provenTo <= behindNoteMs)
-      continue;
-    output.line(
-      `${name} is not proven since ${formatInstant(provenTo)}: its feed is behind what is written, or the source does not ` +
-        "say how much that is; what comes is kept, and can be restored exactly once it is proven",
-    );
-  }
+  const behind = tables.filter(
+    ({ state, provenTo }) =>
+      state === "live" && provenTo !== undefined && lastSegment - provenTo > behindNoteMs,
+  );
+  if (behind.length === 0) return;
+  const since = Math.min(...behind.map(({ provenTo }) => provenTo!));
+  output.line(
+    `${namesText(behind)} ${behind.length === 1 ? "is" : "are"} not proven since ${formatInstant(since)}: ` +
+      "its feed is behind what is written, or the source does not " +
+      "say how much that is; what comes is kept, and can be restored exactly once it is proven",
+  );
 }
+
 /** The tables that are there. */
 function namesOf({ tables }: RepositoryStatus): { db: string; name: string }[] {
   return tables
@@ -181,7 +224,8 @@ function idleText(pattern: string): string {
 }
 
 /** What is not known of the catalog and of access, where that is more than can be overlooked. */
-function printSystem({ catalog, access }: RepositoryStatus, output: Output): void {
+function printSystem(status: RepositoryStatus, output: Output): void {
+  const { catalog, access, restorableWithoutAccess } = status;
   const since = (of: SystemStatus) => formatOptionalInstant(of.frontier);
   if (!catalog) {
     output.line("the catalog was never read: nothing can be restored without --allow-inexact");
@@ -196,7 +240,7 @@ function printSystem({ catalog, access }: RepositoryStatus, output: Output): voi
   } else if (access.behindMs > behindNoteMs) {
     output.line(
       `users and grants could not be read since ${since(access)}: a restore of everything goes back to then, ` +
-        "unless --without-access leaves them out",
+        `unless --without-access leaves them out; so it goes to ${formatOptionalInstant(restorableWithoutAccess)}`,
     );
   }
 }
@@ -211,14 +255,12 @@ function provenText({ lastProven }: RepositoryStatus): string {
 /** Tables whose last proof is another than the one above, and drills that failed. */
 function printDrills(status: RepositoryStatus, output: Output): void {
   const { lastProven, lastDrillFailed } = status;
-  for (const { name, lastProven: own, state } of status.tables) {
-    if (!lastProven || own?.done === lastProven.done) continue;
-    if (own) {
-      const by = `by the drill of ${formatInstant(own.done)}`;
-      output.line(`${name}: last proven restorable ${formatInstant(own.instant)}, ${by}`);
-    } else if (state !== "not captured" && state !== "dropped") {
-      output.line(`${name}: proven restorable by no drill`);
-    }
+  const others = status.tables.filter(({ lastProven: own, state }) => {
+    const isThere = state !== "not captured" && state !== "dropped";
+    return lastProven && own?.done !== lastProven.done && (own || isThere);
+  });
+  for (const [text, of] of groupedBy(others, ({ lastProven: own }) => ownProofText(own))) {
+    output.line(`${namesText(of)}: ${text}`);
   }
   const failed = new Set(status.tables.map(({ failedDrill }) => failedDrill));
   for (const drill of new Set([lastDrillFailed, ...failed])) {
@@ -227,6 +269,11 @@ function printDrills(status: RepositoryStatus, output: Output): void {
     output.line(`THE DRILL of ${which} FAILED: ${failureText(drill)}`);
   }
   for (const what of status.damagedDrills) output.line(`a drill cannot be read: ${what}`);
+}
+
+function ownProofText(own: Proof | undefined): string {
+  if (!own) return "proven restorable by no drill";
+  return `last proven restorable ${formatInstant(own.instant)}, by the drill of ${formatInstant(own.done)}`;
 }
 
 function isoProof({ instant, done }: Proof) {
@@ -246,69 +293,6 @@ function printResolutions({ keep, resolutions }: RepositoryStatus, output: Outpu
 function resolutionText(resolutionMs: number): string {
   if (resolutionMs === 1) return "every change";
   return resolutionMs === pinsOnlyMs ? "pinned instants" : `one per ${formatWhole(resolutionMs)}`;
-}
-
-const barCells = 60;
-const barLetters: Record<CoverageClass, string> = {
-  exact: "█",
-  late: "▓",
-  gap: "▒",
-  unwatched: "·",
-  damaged: "X",
-};
-
-/** What has a bar: a table, the catalog or access. */
-type Covered = Pick<TableStatus, "id" | "name" | "intervals" | "late">;
-
-/** A bar per table, and for the catalog and access, over the whole time that any was captured; and their gaps. */
-function printCoverage(status: RepositoryStatus, output: Output): void {
-  const { catalog, access } = status;
-  const covered: Covered[] = [...status.tables];
-  if (catalog) covered.push({ id: "catalog", name: "(catalog)", ...catalog });
-  if (access) covered.push({ id: "access", name: "(access)", ...access });
-  const intervals = covered.flatMap((one) => one.intervals);
-  const from = intervals.reduce((least, one) => Math.min(least, one.from), Infinity);
-  const to = intervals.reduce((greatest, one) => Math.max(greatest, one.to), -Infinity);
-  if (intervals.length === 0) return;
-  const width = Math.max(...covered.map(({ name }) => name.length));
-  output.line(`\ncoverage from ${formatInstant(from)} to ${formatInstant(to)}`);
-  for (const one of covered) {
-    output.line(`${one.name.padEnd(width)}  ${coverageBar(one, from, to)}`);
-  }
-  const bound =
-    status.proofBoundMs === undefined ? "" : `: proven within ${status.proofBoundMs / 1000} s`;
-  output.line(`${"".padEnd(width)}  █ exact${bound}  ▓ late  ▒ gap  · unwatched  X damaged`);
-  for (const one of covered) printGaps(one, status, output);
-}
-
-function printGaps(of: Covered, { acknowledgements }: RepositoryStatus, output: Output): void {
-  for (const gap of gapsOf(of)) {
-    const note = acknowledgements.find(
-      (one) => one.table === of.id && one.from === gap.from && one.to === gap.to,
-    )?.note;
-    const times = `${formatInstant(gap.from)} to ${formatInstant(gap.to)}`;
-    const known = note === undefined ? "" : ` (acknowledged: ${note})`;
-    output.line(`${of.name}: ${times} ${gap.class}: ${gap.reason ?? ""}${known}`);
-  }
-  const { spans, worstMs, last } = of.late;
-  if (last === undefined) return;
-  const times = `${formatCount(spans)} ${spans === 1 ? "time" : "times"}`;
-  output.line(
-    `${of.name}: late ${times}, by up to ${secondsText(worstMs)}, last until ${formatInstant(last)}`,
-  );
-}
-
-/** Each cell shows the worst class of its time, so that no gap is too short to be seen. */
-function coverageBar({ intervals }: Covered, from: Instant, to: Instant): string {
-  const cellMs = Math.max(1, (to - from) / barCells);
-  return Array.from({ length: barCells }, (_, i) => {
-    const begin = from + i * cellMs;
-    const inCell = intervals.filter(
-      (interval) => interval.from < begin + cellMs && interval.to >= begin,
-    );
-    const worst = classesWorstFirst.find((of) => inCell.some((interval) => interval.class === of));
-    return worst ? barLetters[worst] : barLetters.unwatched;
-  }).join("");
 }
 
 /** A difference of clocks that is worth a word. */
@@ -337,16 +321,12 @@ function clockNote(status: RepositoryStatus): string {
   return notes.length === 0 ? "" : `  (${notes.join("; ")})`;
 }
 
-function gapsOf({ intervals }: Pick<TableStatus, "intervals">): CoverageInterval[] {
-  return intervals.filter((interval) => !isWhole(interval));
+function countOf({ intervals }: TableStatus, classes: CoverageClass[]): number {
+  return intervals.filter((interval) => classes.includes(interval.class)).length;
 }
 
 function lateText({ spans, worstMs }: LateSummary): string {
   return spans === 0 ? "-" : `${formatCount(spans)} × ≤ ${secondsText(worstMs)}`;
-}
-
-function secondsText(ms: number): string {
-  return `${(ms / 1000).toFixed(1)} s`;
 }
 
 function aheadResult({ since, ms }: NonNullable<RepositoryStatus["aheadOfSource"]>) {

@@ -65,10 +65,18 @@ export interface Maintained {
   tables: FoldedTable[];
   expiry: ExpiryPlan | undefined;
   /** Tables found that no restore to what they are now is possible of, and that no evidence told of yet. */
-  damaged: number;
+  damaged: DamagedTable[];
   deleted: StoredObject[];
   /** That the store was full, so that not everything was folded; what could make room was done nevertheless. */
   full: StoreFull | undefined;
+}
+
+export interface DamagedTable {
+  table: string;
+  /** From here on it cannot be restored. */
+  since: Instant;
+  /** What is damaged: names an object. */
+  reason: string;
 }
 
 export function maintain(
@@ -113,14 +121,14 @@ export function maintain(
       : [];
     if (tables.some(hasWritten) || room.full) looks.pass();
     let expiry: ExpiryPlan | undefined;
-    let damaged = 0;
+    let damaged: DamagedTable[] = [];
     if (options.expires) {
       observer.phase("expiry");
       const first = { unique: `${unique}x`, onRows, signal, compressor };
       const begun = foldFirstBases(repository, await looks.now(), policy, first);
       if ((await room.unlessFull(begun, [])).some(hasWritten) || room.full) looks.pass();
       expiry = await planExpiry(await looks.now(), { ...policy, now: clock.now() });
-      damaged = await room.unlessFull(noteDamage(repository, expiry.coverage), 0);
+      damaged = await room.unlessFull(noteDamage(repository, expiry.coverage), []);
       if (expiry.expiry) {
         // That it can be renewed proves that nobody else maintains.
         await lease.renew();
@@ -176,9 +184,9 @@ class Looks {
 async function noteDamage(
   repository: Repository,
   planned: Map<string, TableCoverage>,
-): Promise<number> {
-  if (![...planned.values()].some(damageNow)) return 0;
-  let noted = 0;
+): Promise<DamagedTable[]> {
+  if (![...planned.values()].some(damageNow)) return [];
+  const noted: DamagedTable[] = [];
   // Looked at anew: the plan's listing may lack the base of a copy that has just come to its end.
   const { tables } = await (await RepositoryView.read(repository)).coverage();
   for (const of of tables.values()) {
@@ -186,7 +194,9 @@ async function noteDamage(
     if (!damage) continue;
     const { from, reason = "" } = damage;
     const evidence = { table: of.table, at: from, sequence: 0 as const, reason };
-    if (await putEvidence(repository.store, evidence)) noted += 1;
+    if (await putEvidence(repository.store, evidence)) {
+      noted.push({ table: of.table, since: from, reason });
+    }
   }
   return noted;
 }

@@ -7,6 +7,7 @@ import { registerReader } from "../repository/readers.js";
 import type { Repository as StoredRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { restoreAccess } from "../restore/access.js";
+import type { HeldBack as StoredHeldBack } from "../restore/held-back.js";
 import * as planning from "../restore/plan.js";
 import * as restoring from "../restore/restore.js";
 import { whenProven } from "../restore/when-proven.js";
@@ -57,6 +58,8 @@ export interface PlannedTable extends AsOf {
   documents: number;
   /** Names of its secondary indexes. */
   indexes: string[];
+  /** If it is damaged: objects that are missing, and of when its changes are not restored because of that. */
+  missing: { object: string; from: Instant; to: Instant }[];
 }
 
 /** What a restore will do. Only one that `planRestore` gave can be carried out. */
@@ -71,6 +74,19 @@ export interface RestorePlan {
   readonly access: AsOf | undefined;
   /** "db.table" each: tables that existed, but of which nothing was captured. They are not restored. */
   readonly notCaptured: string[];
+  /** Why `at` is not a later instant, though tables are captured to one; undefined if it was asked for. */
+  readonly heldBack: HeldBack | undefined;
+}
+
+/** What cannot be restored to as late an instant as the rest. */
+export interface HeldBack {
+  by: "catalog" | "access" | "table";
+  /** "db.table" each, if it is tables. */
+  tables: string[];
+  /** The last instant to which it can be restored; undefined if there is none. */
+  knownTo: Instant | undefined;
+  /** What is missing, if it is damaged after that. */
+  damage: string | undefined;
 }
 
 export interface RestoreOptions {
@@ -266,17 +282,23 @@ function describe(plan: planning.RestorePlan): RestorePlan {
   return {
     at: plan.instant,
     databases: plan.databases,
-    tables: plan.tables.map(({ from, to, base, indexes, ...of }) => ({
+    tables: plan.tables.map(({ from, to, base, indexes, missing, ...of }) => ({
       from: `${from.db}.${from.name}`,
       to: `${to.db}.${to.name}`,
       ...asOf(of),
       documents: base.rows,
       indexes: indexes.map(({ index }) => index),
+      missing: missing.map((gap) => ({ object: gap.missing, from: gap.from, to: gap.to })),
     })),
     catalog: asOf(plan.catalog),
     access: plan.accessAsOf && asOf(plan.accessAsOf),
     notCaptured: plan.notCaptured,
+    heldBack: plan.heldBack && heldBack(plan.heldBack),
   };
+}
+
+function heldBack({ by, table, others = [], knownTo, damage }: StoredHeldBack): HeldBack {
+  return { by, tables: table === undefined ? [] : [table, ...others], knownTo, damage };
 }
 
 function asOf({ class: of, instant, reason, lateMs }: StoredAsOf): AsOf {

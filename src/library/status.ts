@@ -1,3 +1,4 @@
+import { systemClock } from "../clock.js";
 import type { Instant } from "../instant.js";
 import { lookAt } from "../repository/repository-view.js";
 import * as stored from "../repository/status.js";
@@ -31,6 +32,7 @@ export interface TableStatus {
   id: string;
   /** "db.table"; the last name it had, for a dropped table. */
   name: string;
+  /** What the last capture said of it. Whether one runs still says `capture` of the repository. */
   state: "copying" | "repairing" | "live" | "hole" | "stopped" | "dropped" | "not captured";
   /** Documents at the last captured instant; undefined before the first copy is complete. */
   documents: number | undefined;
@@ -65,10 +67,20 @@ export interface RepositoryStatus {
   /** The repository's id. */
   repository: string;
   /**
-   * The newest instant to which the catalog and all tables that are there and watched can be restored exactly; undefined
-   * while a first copy is not complete.
+   * The newest instant to which everything can be restored exactly: all tables that are there and watched, the catalog, and
+   * users and grants if they were ever known. Undefined while a first copy is not complete.
    */
   restorableUntil: Instant | undefined;
+  /** The same without users and grants. */
+  restorableWithoutAccess: Instant | undefined;
+  /**
+   * Whether somebody captures, by what is stored. `ended`: in order. `silent`: nothing was stored for longer than a capture
+   * is still that runs and can store. `heardOf` is when it last was.
+   */
+  capture: {
+    state: "running" | "ended" | "silent" | "never";
+    heardOf: Instant | undefined;
+  };
   /** End of the last segment: some ten seconds old at most while a capture runs and its store is well. */
   lastSegment: Instant | undefined;
   /** Of the drill that covers most of the tables that are there: it covers `tables` of `of`. */
@@ -89,11 +101,15 @@ export interface RepositoryStatus {
  * @throws {ThinkbackError} `damaged` for an object that this needs and cannot be used; `repository`
  */
 export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
-  const status = await lookAt(storedAt(repository), stored.readStatus);
-  const { restorableUntil, lastSegment, lastProven, keep, catalog, access } = status;
+  const now = systemClock.now();
+  const status = await lookAt(storedAt(repository), (view) => stored.readStatus(view, now));
+  const { restorableUntil, restorableWithoutAccess, lastSegment, lastProven } = status;
+  const { capture, keep, catalog, access } = status;
   return {
     repository: repository.id,
     restorableUntil,
+    restorableWithoutAccess,
+    capture,
     lastSegment,
     lastProven,
     lastDrillFailed: status.lastDrillFailed !== undefined,

@@ -94,27 +94,6 @@ export function leastFrontier(coverages: TableCoverage[]): Instant | undefined {
   return Math.min(...(frontiers as Instant[]));
 }
 
-/**
- * The newest instant at or before `instant` that is late for none, and in no gap that lies right before what is late;
- * `instant` itself if there is none at which all are whole that are known at `instant`.
- */
-export function beforeLate(coverages: TableCoverage[], instant: Instant): Instant {
-  let found = instant;
-  for (let before: Instant | undefined; found !== before; ) {
-    before = found;
-    for (const coverage of coverages) {
-      const interval = intervalAt(coverage, found);
-      const isInGap = interval?.class === "gap" && found < instant;
-      if (interval && (interval.class === "late" || isInGap)) found = interval.from - 1;
-    }
-  }
-  const isThere = coverages.every((coverage) => {
-    const interval = intervalAt(coverage, found);
-    return intervalAt(coverage, instant) === undefined || (interval && isWhole(interval));
-  });
-  return isThere ? found : instant;
-}
-
 export function classOf(interval: CoverageInterval | undefined): InstantClass {
   const { reason, lateMs } = interval ?? {};
   return {

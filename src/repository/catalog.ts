@@ -5,7 +5,7 @@ import { recordsInFolded } from "./folded-reader.js";
 import { parseStored, type Version } from "./lines.js";
 import { type Segment, segmentVersions } from "./log.js";
 import type { FoldedPiece, LogView, SegmentPiece } from "./log-view.js";
-import { type OnLost, recordHolders, refusing } from "./stream-records.js";
+import { holdersInRun, type OnLost, recordHolders, refusing } from "./stream-records.js";
 
 /** The catalog as of an instant. Keys are the JSON texts of the records' keys. */
 export class Catalog {
@@ -114,6 +114,60 @@ export function catalogRecord(
   return [key.toString(), document?.toString() ?? null];
 }
 
+/** When a table had a name: a closed interval, and what it was called then; `to` is undefined while it has it. */
+export interface NamedSpan {
+  from: Instant;
+  to: Instant | undefined;
+  /** What it is called after that; undefined if it was dropped. */
+  renamedTo: string | undefined;
+}
+
+/** When there was a table called `name`, by all catalog records that are there. */
+export async function spansOfName(view: LogView, name: string): Promise<NamedSpan[]> {
+  const records = new Map<string, Map<Instant, string | undefined>>();
+  for await (const { key, time, document } of tableRecords(view)) {
+    const { db, name: of } = (
+      document ? JSON.parse(document.toString()) : {}
+    ) as Partial<TableConfig>;
+    const id = key.toString();
+    const known = records.get(id) ?? new Map<Instant, string | undefined>();
+    records.set(id, known.set(time, document ? `${db}.${of}` : undefined));
+  }
+  return [...records.values()].flatMap((known) => {
+    const inOrder = [...known].sort(([a], [b]) => a - b);
+    const spans: NamedSpan[] = [];
+    for (const [time, called] of inOrder) {
+      const last = spans.at(-1);
+      if (last && last.to === undefined && called !== name) {
+        last.to = time - 1;
+        last.renamedTo = called;
+      } else if (called === name && (!last || last.to !== undefined)) {
+        spans.push({ from: time, to: undefined, renamedTo: undefined });
+      }
+    }
+    return spans;
+  });
+}
+
+async function* tableRecords(view: LogView): AsyncGenerator<Version> {
+  let run: SegmentPiece[] = [];
+  const isOfTable = ({ key }: Version) => key.toString().startsWith('["table",');
+  for (const [i, piece] of view.pieces.entries()) {
+    if (piece.kind === "folded") {
+      for await (const one of recordsInFolded(view.store, piece.manifest.catalog)) {
+        if (isOfTable(one)) yield one;
+      }
+      continue;
+    }
+    run.push(piece);
+    if (view.pieces[i + 1]?.kind === "segment") continue;
+    for (const holder of (await holdersInRun(view, "catalog", run)).holders) {
+      for await (const one of segmentVersions(holder, "catalog")) if (isOfTable(one)) yield one;
+    }
+    run = [];
+  }
+}
+
 async function* recordsOf(
   view: LogView,
   holder: Segment | FoldedPiece,
@@ -125,13 +179,24 @@ async function* recordsOf(
   } else yield* segmentVersions(holder, "catalog");
 }
 
-/** The table called `name` ("db.table") in a catalog; throws if there is none, naming what comes near. */
+/** A table that is named was not there at an instant. */
+export class UnknownTable extends ThinkbackError {
+  constructor(
+    readonly table: string,
+    readonly instant: Instant,
+    tables: TableConfig[],
+  ) {
+    const known = tables.map(({ db, name }) => `${db}.${name}`).join(", ");
+    super("unknown", `there was no table ${table} at ${formatInstant(instant)}`, {
+      hint: known === "" ? "no table was known then" : `tables known then: ${known}`,
+    });
+  }
+}
+
+/** The table called `name` ("db.table") in a catalog; throws if there is none, naming those that there are. */
 export function tableNamed(catalog: Catalog, name: string, instant: Instant): TableConfig {
   const tables = catalog.tables();
   const found = tables.find((table) => `${table.db}.${table.name}` === name);
   if (found) return found;
-  const known = tables.map((table) => `${table.db}.${table.name}`).join(", ");
-  throw new ThinkbackError("unknown", `there was no table ${name} at ${formatInstant(instant)}`, {
-    hint: known === "" ? "no table was known then" : `tables known then: ${known}`,
-  });
+  throw new UnknownTable(name, instant, tables);
 }

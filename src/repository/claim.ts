@@ -53,6 +53,8 @@ export interface Owner {
   /** Patterns of the tables that it captures, and does not; for who looks at the repository. */
   include?: string[];
   exclude?: string[];
+  /** The longest tick that it makes. */
+  tickMs?: number;
 }
 
 /** A writer that has not been heard of for so long is taken to be gone: three idle segments missed. */
@@ -94,6 +96,7 @@ export async function claimEpoch(
       previous: last ? { name: last.name, checksum: last.checksum } : null,
       ...(owner.include === undefined ? {} : { include: owner.include }),
       ...(owner.exclude === undefined ? {} : { exclude: owner.exclude }),
+      ...(owner.tickMs === undefined ? {} : { tickMs: owner.tickMs }),
       ...(withdraws.length > 0 ? { withdraws } : {}),
       ...(lost ? { lost: lost.segment.name } : {}),
     };

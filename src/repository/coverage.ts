@@ -281,20 +281,6 @@ export function isKeptAt({ resolutionMs, kept }: CoverageInterval, instant: Inst
   );
 }
 
-/** The exact instants nearest to `instant`, before and after it. */
-export function nearestExact(
-  coverage: Pick<TableCoverage, "intervals">,
-  instant: Instant,
-): Instant[] {
-  const exact = coverage.intervals.filter((interval) => interval.class === "exact");
-  const before = exact.map((interval) => lastExactIn(interval, instant));
-  const after = exact.map((interval) => firstExactIn(interval, instant));
-  return [
-    before.findLast((found) => found !== undefined),
-    after.find((found) => found !== undefined),
-  ].filter((found) => found !== undefined);
-}
-
 /** The last instant of an exact or late interval at or before `instant` that is not thinned away. */
 export function lastExactIn(interval: CoverageInterval, instant: Instant): Instant | undefined {
   const { from, to, resolutionMs = 1, kept = [] } = interval;

@@ -84,6 +84,21 @@ export interface ReadLog {
   readonly believed: { segments: SegmentName[]; folded: FoldedName[] };
   /** Manifests of folded segments that cannot be used. */
   readonly damaged: DamagedManifest[];
+  /** Gaps that a chain is read over; see passing. */
+  readonly passed?: readonly LogGap[];
+}
+
+/** The same log, whose chains are read over some of its gaps, as if nothing had been captured in them. */
+export function passing(log: ReadLog, passed: readonly LogGap[]): ReadLog {
+  const isPassed = (piece: FoldedPiece, table: string) =>
+    passed.some((gap) => gap.table === table && gap.from === piece.from && gap.to === piece.to);
+  const pieces = log.pieces.map((piece) => {
+    if (piece.kind === "segment") return piece;
+    return [...piece.damage.keys()]
+      .filter((table) => isPassed(piece, table))
+      .reduce(withoutTable, piece);
+  });
+  return { ...log, pieces, passed };
 }
 
 export class LogView {
@@ -233,8 +248,9 @@ export class LogView {
   ): Promise<void> {
     if (before === undefined) {
       const precedes = previous === null ? undefined : parseSegmentName(previous.name);
-      if (precedes !== undefined && precedes.to > after) throw await this.missing(previous!.name);
-      return;
+      if (precedes === undefined || precedes.to <= after) return;
+      if (this.passesOver(after, piece.from)) return;
+      throw await this.missing(previous!.name);
     }
     if (previous === null) throw damaged(piece.name, `it does not continue ${before.name}`);
     if (previous.name !== before.name) {
@@ -242,6 +258,7 @@ export class LogView {
       const last = parseSegmentName(before.name)!;
       // Two folded segments that overlap: both hold what lies between.
       if (piece.kind === "folded" && named && byPlaceInLog(named, last) < 0) return;
+      if (named && this.passesOver(last.to, piece.from)) return;
       throw await this.missing(previous.name);
     }
     if (previous.checksum !== before.checksum) {
@@ -262,7 +279,15 @@ export class LogView {
     const previous = previousOf(opened);
     const precedes = previous && parseSegmentName(previous.name);
     if (!precedes || (last && byPlaceInLog(precedes, last.last) <= 0)) return;
-    if (precedes.to > after) throw await this.missing(previous.name);
+    if (precedes.to <= after || this.passesOver(last?.to ?? after, next.from)) return;
+    throw await this.missing(previous.name);
+  }
+
+  /** True if what lies between two instants is a gap, which is read over. */
+  private passesOver(after: Instant, before: Instant): boolean {
+    return (this.read.passed ?? []).some(
+      ({ table, from, to }) => table === undefined && to > after && from < before,
+    );
   }
 
   /** The error for a segment that should be there: what is damaged, if that stood for it. */
@@ -273,6 +298,13 @@ export class LogView {
     const present = (await this.store.size(name).catch(() => undefined)) !== undefined;
     return damaged(name, present ? "it is out of its place in the log" : "it is missing");
   }
+}
+
+/** The piece as if it held nothing of the table. */
+function withoutTable(piece: FoldedPiece, table: string): FoldedPiece {
+  const damage = new Map([...piece.damage].filter(([of]) => of !== table));
+  const tables = piece.manifest.tables.filter((one) => one.table !== table);
+  return { ...piece, damage, manifest: { ...piece.manifest, tables } };
 }
 
 /**

@@ -37,6 +37,8 @@ export interface WriterClaim {
   /** Patterns of the tables that the writer was told to capture, and not to; absent where it captures all. */
   include?: string[];
   exclude?: string[];
+  /** The longest tick that the writer makes; for who looks whether it still writes. */
+  tickMs?: number;
   /** Epochs before it whose claims do not count, because they came too late, and nothing was written in them. */
   withdraws?: number[];
   /** The segment that was found missing, if the epoch continues the log from before an end that was lost. */

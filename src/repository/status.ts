@@ -1,21 +1,21 @@
 /** The state of a repository, computed from stored objects alone. */
 import type { Instant } from "../instant.js";
 import { type Acknowledgement, listAcknowledgements } from "./acknowledgement.js";
-import { beforeLate } from "./as-of.js";
 import type { BaseManifest } from "./base.js";
+import { type CaptureState, captureState } from "./capture-state.js";
 import {
   type CoverageInterval,
   damageNow,
-  firstExactIn,
   isWhole,
-  lastExactIn,
   type Stopped,
   type TableCoverage,
 } from "./coverage.js";
+import type { Coverage } from "./coverage-reader.js";
 import { type Drill, type Proof, type Proofs, readProofs } from "./drills.js";
 import { type LookedAtPin, lookAtPins } from "./kept-pins.js";
 import type { LogPiece, LogView } from "./log-view.js";
 import type { RepositoryView } from "./repository-view.js";
+import { firstCommon, lastCommon, Restorable } from "./restorable.js";
 import type { SegmentFooter, Totals } from "./segment.js";
 import { type Counts, countsAt, noTotals, pieceAt, totalsAt } from "./totals.js";
 
@@ -87,10 +87,12 @@ export interface RepositoryStatus {
   /** What is exact was proven within so many ms, as the last segment says; undefined without one. */
   proofBoundMs: number | undefined;
   /**
-   * The newest instant to which the catalog and the tables that exist and are watched can be restored exactly; undefined
-   * while one of them has no base, or the catalog was not read.
+   * The newest instant to which everything can be restored exactly: the tables that exist and are watched, the catalog, and
+   * access if it was ever known. Undefined while one of the tables has no base, or the catalog was not read.
    */
   restorableUntil: Instant | undefined;
+  /** The same without users and grants. */
+  restorableWithoutAccess: Instant | undefined;
   /**
    * The instant that a drill proved, of the drill that covers most of those tables; `tables` of `of`. Undefined if no
    * drill has proven one of them.
@@ -100,6 +102,8 @@ export interface RepositoryStatus {
   lastDrillFailed: Drill | undefined;
   /** What is wrong with drills that cannot be read, and prove nothing. */
   damagedDrills: string[];
+  /** Whether somebody captures now. */
+  capture: CaptureState;
   /** End of the last segment. */
   lastSegment: Instant | undefined;
   /** Segments that are stored; those that folded segments stand for may be among them. */
@@ -121,12 +125,14 @@ export interface RepositoryStatus {
   pins: LookedAtPin[];
 }
 
-export async function readStatus(look: RepositoryView): Promise<RepositoryStatus> {
+/** @param now by which it is judged whether the capture is silent; without it none is */
+export async function readStatus(look: RepositoryView, now?: Instant): Promise<RepositoryStatus> {
   const { log: view, store } = look;
-  const { tables: coverage, ...system } = await look.coverage();
+  const all = await look.coverage();
+  const { tables: coverage, ...system } = all;
   const catalog = await look.catalog();
   const present = new Map(catalog.tables().map((table) => [table.id, `${table.db}.${table.name}`]));
-  const now = await totalsAt(view, Number.MAX_SAFE_INTEGER);
+  const latest = await totalsAt(view, Number.MAX_SAFE_INTEGER);
   const bases = await look.bases();
   const last = await look.end();
   const isPresent = (id: string) => present.has(id) && coverage.get(id)?.watched === true;
@@ -139,7 +145,7 @@ export async function readStatus(look: RepositoryView): Promise<RepositoryStatus
   const counter = new DocumentCounter(view);
   for (const id of new Set([...present.keys(), ...coverage.keys()])) {
     const base = bases.usable.get(id)?.at(-1);
-    const totals = now.get(id) ?? noTotals;
+    const totals = latest.get(id) ?? noTotals;
     tables.push({
       id,
       name: present.get(id) ?? (await lastNameOf(look, id, coverage.get(id))),
@@ -159,8 +165,9 @@ export async function readStatus(look: RepositoryView): Promise<RepositoryStatus
     catalog: systemStatus(system.catalog, used),
     access: systemStatus(system.access, used),
     proofBoundMs: last?.proofBoundMs,
-    restorableUntil: restorableUntil(used, system.catalog),
+    ...(await restorableUntil(look, all, used)),
     ...provenBy(proofs, watched.length),
+    capture: captureState(view, last, now),
     lastSegment: view.to,
     segments: view.believed.segments.length,
     foldedSegments: view.pieces.filter(({ kind }) => kind === "folded").length,
@@ -172,7 +179,7 @@ export async function readStatus(look: RepositoryView): Promise<RepositoryStatus
     clockWaitedOutMs: last?.clockWaitedOutMs ?? 0,
     aheadOfSource: last?.aheadOfSource,
     acknowledgements: await listAcknowledgements(store),
-    pins: lookAtPins(await look.pins(), { tables: coverage, ...system }, catalog),
+    pins: lookAtPins(await look.pins(), all, catalog),
   };
 }
 
@@ -192,43 +199,23 @@ function resolutionsOf({ pieces }: LogView): RepositoryStatus["resolutions"] {
   return spans;
 }
 
-/** @param catalog a restore needs it too; undefined if that is left out of account */
-function restorable(coverage: TableCoverage | undefined, catalog?: TableCoverage) {
-  const exact = coverage?.intervals.filter((interval) => interval.class === "exact") ?? [];
+/** @param catalog a restore needs it too; undefined if it was never read */
+function restorable(coverage: TableCoverage | undefined, catalog: TableCoverage | undefined) {
+  const used = coverage && catalog ? [coverage, catalog] : [];
+  const ends = [firstCommon(used, 0), lastCommon(used, Number.MAX_SAFE_INTEGER)];
+  const [first, last] = ends.map(({ at, isCommon }) =>
+    used.length > 0 && isCommon ? at : undefined,
+  );
   return {
     state: coverage?.state ?? ("not captured" as const),
     stopped: coverage?.stopped,
-    firstRestorable: exact
-      .map((interval) => firstExactIn(interval, interval.from))
-      .find((found) => found !== undefined),
-    lastRestorable: coverage && lastExactOfAll(catalog ? [coverage, catalog] : [coverage]),
+    firstRestorable: first,
+    lastRestorable: last,
     provenTo: coverage?.frontier,
     damagedSince: damageNow(coverage)?.from,
     intervals: coverage?.intervals ?? [],
     late: lateSummary(coverage?.intervals ?? []),
   };
-}
-
-/** The newest instant at which all of them are exact. */
-function lastExactOfAll(coverages: Pick<TableCoverage, "intervals">[]): Instant | undefined {
-  let found = Number.MAX_SAFE_INTEGER;
-  for (;;) {
-    const upTo = found;
-    const last = coverages.map((coverage) => lastExactUpTo(coverage, upTo));
-    if (last.includes(undefined)) return undefined;
-    found = Math.min(...(last as Instant[]));
-    if (last.every((one) => one === found)) return found;
-  }
-}
-
-function lastExactUpTo(
-  { intervals }: Pick<TableCoverage, "intervals">,
-  instant: Instant,
-): Instant | undefined {
-  return intervals
-    .filter(({ class: of, from }) => of === "exact" && from <= instant)
-    .map((interval) => lastExactIn(interval, instant))
-    .findLast((found) => found !== undefined);
 }
 
 function lateSummary(intervals: CoverageInterval[]): LateSummary {
@@ -257,15 +244,25 @@ function systemStatus(
   };
 }
 
-function restorableUntil(
-  tables: TableCoverage[],
-  catalog: TableCoverage | undefined,
-): Instant | undefined {
-  if (tables.length === 0 || !catalog) return undefined;
-  const used = [...tables, catalog];
-  const last = used.map((coverage) => restorable(coverage).lastRestorable);
-  if (last.includes(undefined)) return undefined;
-  return beforeLate(used, Math.min(...(last as Instant[])));
+/** The instants to which a restore of everything goes by itself: with users and grants, and without. */
+async function restorableUntil(
+  look: RepositoryView,
+  coverage: Coverage,
+  watched: TableCoverage[],
+): Promise<Pick<RepositoryStatus, "restorableUntil" | "restorableWithoutAccess">> {
+  const { to } = look.log;
+  const isComplete = watched.length > 0 && watched.every(({ frontier }) => frontier !== undefined);
+  if (!isComplete || to === undefined) {
+    return { restorableUntil: undefined, restorableWithoutAccess: undefined };
+  }
+  const newest = (access: boolean) =>
+    new Restorable(look, coverage, { tables: [], databases: [], access }).atOrBefore(to);
+  const restorableWithoutAccess = await newest(false);
+  const isKnown = coverage.access !== undefined;
+  return {
+    restorableUntil: isKnown ? await newest(true) : restorableWithoutAccess,
+    restorableWithoutAccess,
+  };
 }
 
 function provenBy({ widest, lastFailed, damaged }: Proofs, of: number) {

@@ -4,6 +4,7 @@ import type { Instant } from "../instant.js";
 import { tableNamed } from "../repository/catalog.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { scratchPrefix } from "../scratch-database.js";
+import { sayingWhen } from "./gone-table.js";
 import { planRestore, type RestorePlan } from "./plan.js";
 import { commonSpans, drawInstant, exactSpans } from "./random-instant.js";
 import { type RestoreRequest, refuseTwoChoices } from "./request.js";
@@ -58,7 +59,7 @@ async function planByLot(
   random: () => number,
 ): Promise<RestorePlan> {
   const { tables, catalog } = await view.coverage();
-  const chosen = await chosenTables(view, request);
+  const chosen = await sayingWhen(view, () => chosenTables(view, request));
   const named = request.tables.length > 0;
   const known = [...tables.values()].filter(({ table }) => !chosen || chosen.has(table));
   const isWhole = !named || known.length === chosen?.size;

@@ -1,36 +1,78 @@
 /** What keeps a restore without an instant from going as far as most of what is restored is proven. */
 import type { Instant } from "../instant.js";
+import {
+  type CoverageInterval,
+  damageNow,
+  intervalAt,
+  type TableCoverage,
+} from "../repository/coverage.js";
 import type { Coverage } from "../repository/coverage-reader.js";
+import { lastCommon } from "../repository/restorable.js";
 import { behindNoteMs } from "../repository/status.js";
 import type { TableConfig } from "../rethinkdb/catalog-reader.js";
 import { nameOf } from "./request.js";
 
-/** The catalog, or users and grants, could not be read for a while, or a table not be captured, and the others could. */
+/**
+ * The catalog, or users and grants, could not be read for a while, or a table not be captured, and the others could; or
+ * something is damaged.
+ */
 export interface HeldBack {
   by: "catalog" | "access" | "table";
   /** The name of the table, if it is one. */
   table?: string;
-  knownTo: Instant;
+  /** Other tables that the same is true of. */
+  others?: string[];
+  /** The last instant to which that can be restored; undefined if there is none. */
+  knownTo: Instant | undefined;
   /** How far the table is proven that is farthest. */
   tablesTo: Instant;
+  /** What is missing, if it is damaged after `knownTo`. */
+  damage?: string;
 }
 
-/** What is farthest behind; undefined if nothing is by more than can be overlooked. */
+type Held = Omit<HeldBack, "tablesTo">;
+
+/**
+ * What is farthest behind; undefined if nothing is by more than can be overlooked, and nothing is damaged that the newest
+ * instant needs.
+ * @param chosen the tables that are there now
+ * @param instant the one that is taken
+ */
 export function heldBack(
   chosen: TableConfig[],
   { tables, catalog, access }: Coverage,
   wantsAccess: boolean,
+  instant: Instant,
 ): HeldBack | undefined {
-  const known: Omit<HeldBack, "tablesTo">[] = chosen.flatMap((table) => {
-    const knownTo = tables.get(table.id)?.frontier;
-    return knownTo === undefined ? [] : [{ by: "table", table: nameOf(table), knownTo }];
+  const known = chosen.flatMap((table) => {
+    const of = tables.get(table.id);
+    return of?.frontier === undefined ? [] : [{ table: nameOf(table), of }];
   });
-  const tablesTo = Math.max(...known.map(({ knownTo }) => knownTo));
-  const [catalogTo, accessTo] = [catalog?.frontier, wantsAccess ? access?.frontier : undefined];
-  if (catalogTo !== undefined) known.push({ by: "catalog", knownTo: catalogTo });
-  if (accessTo !== undefined) known.push({ by: "access", knownTo: accessTo });
-  const held = known
-    .sort((a, b) => a.knownTo - b.knownTo)
-    .find(({ knownTo }) => tablesTo - knownTo > behindNoteMs);
-  return held && { ...held, tablesTo };
+  const tablesTo = Math.max(...known.map(({ of }) => of.frontier!));
+  if (!(tablesTo > instant)) return undefined;
+  const all: Held[] = known.map(({ table, of }) => ({ by: "table", table, ...knownOf(of) }));
+  if (catalog) all.push({ by: "catalog", ...knownOf(catalog) });
+  if (access && wantsAccess) all.push({ by: "access", ...knownOf(access) });
+  const isWorthIt = ({ knownTo = -Infinity, damage }: Held) =>
+    damage !== undefined || tablesTo - knownTo > behindNoteMs;
+  const behind = all
+    .filter(isWorthIt)
+    .sort((a, b) => (a.knownTo ?? -Infinity) - (b.knownTo ?? -Infinity));
+  const [held] = behind;
+  if (!held) return undefined;
+  const others = behind.filter((one) => one !== held && isAlike(one, held));
+  const names = others.flatMap(({ table }) => table ?? []);
+  return { ...held, ...(names.length > 0 ? { others: names } : {}), tablesTo };
+}
+
+function knownOf(of: TableCoverage): Pick<HeldBack, "knownTo" | "damage"> {
+  const last = lastCommon([of], Number.MAX_SAFE_INTEGER);
+  const knownTo = last.isCommon ? last.at : undefined;
+  const after = knownTo === undefined ? of.intervals.at(-1) : intervalAt(of, knownTo + 1);
+  const damage: CoverageInterval | undefined = after?.class === "damaged" ? after : damageNow(of);
+  return damage ? { knownTo, damage: damage.reason ?? "" } : { knownTo };
+}
+
+function isAlike(a: Held, b: Held): boolean {
+  return a.damage !== undefined && a.damage === b.damage && a.by === "table" && b.by === "table";
 }

@@ -2,7 +2,7 @@
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { AsOf, GapSide, InstantClass, NoState } from "../repository/as-of.js";
-import { intervalAt, isWhole, nearestExact, type TableCoverage } from "../repository/coverage.js";
+import { intervalAt, isWhole, type TableCoverage } from "../repository/coverage.js";
 import { formatResolution } from "../repository/keep-policy.js";
 import type { TableName } from "../rethinkdb/target.js";
 
@@ -32,23 +32,28 @@ export function isAllowed(of: AsOf, { gap, allowInexact }: Allowed): boolean {
   return gap !== undefined && isInGap;
 }
 
-/** The error for an instant of a table that cannot be restored, or not without a flag. */
+/**
+ * The error for an instant of a table that cannot be restored, or not without a flag.
+ * @param nearest the instants next to it to which all that is asked for can be restored exactly
+ * @param isThere false if no flag helps, because nothing is left to begin with
+ */
 export function inexact(
   from: TableName,
   coverage: TableCoverage,
   instant: Instant,
+  nearest: Instant[],
   found?: AsOf | NoState,
+  isThere = true,
 ): ThinkbackError {
   const interval = intervalAt(coverage, instant);
   const name = `${from.db}.${from.name}`;
   if (interval && isWhole(interval) && interval.resolutionMs !== undefined) {
-    return thinned(name, coverage, instant, interval.resolutionMs);
+    return thinned(name, nearest, instant, interval.resolutionMs);
   }
   if (found?.instant === undefined && found && !isNotProvenYet(found, coverage) && isInGap(found))
-    return noEnd(name, coverage, found, instant);
+    return noEnd(name, nearest, found, instant);
   const why = interval?.reason === undefined ? "" : ` (${interval.reason})`;
-  const nearest = nearestExact(coverage, instant).map(formatInstant);
-  const flag = found?.instant === undefined ? "" : `; or give ${flagsFor(found)}`;
+  const flag = found?.instant === undefined || !isThere ? "" : `; or give ${flagsFor(found)}`;
   const isSoon = found !== undefined && isNotProvenYet(found, coverage);
   const is = isSoon
     ? "not proven yet"
@@ -56,12 +61,7 @@ export function inexact(
   return new (isSoon ? NotProvenYet : ThinkbackError)(
     interval?.class === "damaged" ? "damaged" : "instant",
     `${name} cannot be restored exactly to ${formatInstant(instant)}: that instant is ${is}${why}`,
-    {
-      hint:
-        nearest.length === 0
-          ? "no instant of this table can be restored yet; `thinkback status` shows how far its copy is"
-          : `nearest exact: ${nearest.join(" and ")}${flag}`,
-    },
+    { hint: `${repairText(found)}nearest exact: ${instantsText(nearest)}${flag}` },
   );
 }
 
@@ -70,9 +70,12 @@ export function inexactCatalog(
   of: AsOf | NoState,
   instant: Instant,
   coverage: Watched | undefined,
+  nearest: Instant[],
+  isThere = true,
 ): ThinkbackError {
   const what = "tables, names, indexes and hooks";
-  return inexactSystem({ name: "the catalog", what, more: "" }, of, instant, coverage);
+  const said = { name: "the catalog", what, more: "", isThere };
+  return inexactSystem(said, of, instant, coverage, nearest);
 }
 
 /** The error for users and grants that are not exact. */
@@ -80,9 +83,11 @@ export function inexactAccess(
   of: AsOf | NoState,
   instant: Instant,
   coverage: Watched | undefined,
+  nearest: Instant[],
 ): ThinkbackError {
   const more = "; or give --without-access to leave them out";
-  return inexactSystem({ name: "access", what: "users and grants", more }, of, instant, coverage);
+  const said = { name: "access", what: "users and grants", more, isThere: true };
+  return inexactSystem(said, of, instant, coverage, nearest);
 }
 
 /** The error for a restore of everything where users and grants were never known. */
@@ -97,21 +102,20 @@ export function accessUnknown(instant: Instant): ThinkbackError {
 }
 
 function inexactSystem(
-  { name, what, more }: { name: string; what: string; more: string },
+  { name, what, more, isThere }: { name: string; what: string; more: string; isThere: boolean },
   of: AsOf | NoState,
   instant: Instant,
   coverage: Watched | undefined,
+  nearest: Instant[],
 ): ThinkbackError {
   const why = of.reason === undefined ? "" : ` (${of.reason})`;
-  const nearest = (coverage ? nearestExact(coverage, instant) : []).map(formatInstant);
-  const exact = nearest.length === 0 ? "no instant is exact yet" : nearest.join(" and ");
-  const flag = of.instant === undefined ? "" : `; or give ${flagsFor(of)}`;
+  const flag = of.instant === undefined || !isThere ? "" : `; or give ${flagsFor(of)}`;
   const isSoon = isNotProvenYet(of, coverage);
   return new (isSoon ? NotProvenYet : ThinkbackError)(
     of.class === "damaged" ? "damaged" : "instant",
     `${name} is ${isSoon ? "not proven yet" : "not known exactly"} at ${formatInstant(instant)}: ` +
       `that instant is ${classText(of)}${why}, and ${knownText(what, of)}`,
-    { hint: `nearest exact: ${exact}${flag}${more}` },
+    { hint: `${repairText(of)}nearest exact: ${instantsText(nearest)}${flag}${more}` },
   );
 }
 
@@ -137,12 +141,19 @@ function noStateText({ why }: NoState): string {
   }
 }
 
+/** What may make the instant exact again. */
+function repairText(of: InstantClass | undefined): string {
+  if (of?.class !== "damaged") return "";
+  return "restore this object from a copy of the repository, or let `thinkback mend` rebuild it; ";
+}
+
 /** The flags by which a restore goes on all the same. */
 function flagsFor(of: AsOf): string {
   if (of.class === "gap") return "--gap before or --gap after";
   if (of.class === "unwatched" && of.isOpen) {
     return `--gap before for the last state that is known, ${formatInstant(of.instant)}`;
   }
+  if (of.class === "damaged") return "--allow-inexact to do without what is missing";
   return "--allow-inexact";
 }
 
@@ -151,29 +162,22 @@ function isInGap({ class: of, why }: NoState): boolean {
 }
 
 /** The end of the gap that is asked for cannot be had. */
-function noEnd(
-  name: string,
-  coverage: TableCoverage,
-  of: NoState,
-  instant: Instant,
-): ThinkbackError {
-  const nearest = nearestExact(coverage, instant).map(formatInstant);
+function noEnd(name: string, nearest: Instant[], of: NoState, instant: Instant): ThinkbackError {
   const other = of.why.is === "thinned" ? "--nearest takes the next one that is kept; " : "";
   return new ThinkbackError(
     of.why.is === "damaged" ? "damaged" : "instant",
     `${name} cannot be restored to ${formatInstant(instant)}, which is ${of.class}: ` +
       `the state at that end of the gap is not known${noStateText(of)}`,
-    { hint: `${other}nearest exact: ${nearest.length === 0 ? "none" : nearest.join(" and ")}` },
+    { hint: `${other}nearest exact: ${instantsText(nearest)}` },
   );
 }
 
 function thinned(
   name: string,
-  coverage: TableCoverage,
+  nearest: Instant[],
   instant: Instant,
   resolutionMs: number,
 ): ThinkbackError {
-  const nearest = nearestExact(coverage, instant).map(formatInstant);
   return new ThinkbackError(
     "instant",
     `${name} cannot be restored exactly to ${formatInstant(instant)}: ` +
@@ -181,10 +185,17 @@ function thinned(
     {
       hint:
         nearest.length === 0
-          ? "none is kept of this table"
-          : `kept: ${nearest.join(" and ")}; --nearest takes the one before, if there is one`,
+          ? "none is kept of all that is restored"
+          : `kept: ${instantsText(nearest)}; --nearest takes the one before, if there is one`,
     },
   );
+}
+
+/** Instants in words. */
+export function instantsText(nearest: Instant[]): string {
+  return nearest.length === 0
+    ? "none, see `thinkback status`"
+    : nearest.map(formatInstant).join(" and ");
 }
 
 /** A class in words: with how late it is. */

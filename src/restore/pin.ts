@@ -18,8 +18,16 @@ import { lossesOf, type PinLoss } from "../repository/kept-pins.js";
 import { addPin, checkPinName, type Pin, removePin } from "../repository/pins.js";
 import type { Repository } from "../repository/repository.js";
 import { RepositoryView } from "../repository/repository-view.js";
-import { classText, inexact, inexactAccess, inexactCatalog, isNotProvenYet } from "./inexact.js";
-import { capturedAt, newestInstant } from "./plan.js";
+import { capturedAt, Restorable } from "../repository/restorable.js";
+import {
+  classText,
+  inexact,
+  inexactAccess,
+  inexactCatalog,
+  instantsText,
+  isNotProvenYet,
+} from "./inexact.js";
+import { newestInstant } from "./newest.js";
 
 export interface PinRequest {
   name: string;
@@ -69,16 +77,19 @@ export async function pinInstant(
       hint: "pin it when it has passed",
     });
   }
-  const before = await classesAt(await RepositoryView.read(repository), at);
-  if (!allowInexact && inexactOf(before).length > 0) throw refused(at, before);
+  const view = await RepositoryView.read(repository);
+  const before = await classesAt(view, at);
+  if (!allowInexact && inexactOf(before).length > 0) {
+    throw refused(at, before, await nearestTo(at, view));
+  }
   const classes = promisesOf(before);
   const pin: Pin = { name, at, made: now, ...(note === undefined ? {} : { note }), classes };
   await addPin(repository.store, pin);
   try {
     const look = async () => {
-      const view = await RepositoryView.read(repository);
-      const after = await classesAt(view, at);
-      const losses = lossesOf(pin, await view.coverage());
+      const then = await RepositoryView.read(repository);
+      const after = await classesAt(then, at);
+      const losses = lossesOf(pin, await then.coverage());
       if (losses.length > 0) throw lostMeanwhile(at, losses, before);
       return after;
     };
@@ -109,9 +120,18 @@ function promisesOf({ tables, catalog, access }: InstantClasses): Record<string,
   ]);
 }
 
-/** The instant to which a restore of everything goes by itself. */
-function newestRestorable(view: RepositoryView): Promise<Instant> {
-  return newestInstant(view, { tables: [], databases: [], allowInexact: false });
+/** The instant to which a restore of everything goes by itself, without users and grants if they were never known. */
+async function newestRestorable(view: RepositoryView): Promise<Instant> {
+  const withoutAccess = (await view.coverage()).access === undefined;
+  const everything = { tables: [], databases: [], allowInexact: false, withoutAccess };
+  return (await newestInstant(view, everything)).instant;
+}
+
+/** The instants next to `instant` to which everything can be restored exactly. */
+async function nearestTo(instant: Instant, view: RepositoryView): Promise<Instant[]> {
+  const coverage = await view.coverage();
+  const scope = { tables: [], databases: [], access: coverage.access !== undefined };
+  return new Restorable(view, coverage, scope).nearest(instant);
 }
 
 /**
@@ -121,6 +141,7 @@ function newestRestorable(view: RepositoryView): Promise<Instant> {
  */
 async function classesAt(view: RepositoryView, instant: Instant): Promise<InstantClasses> {
   const { tables: coverage, catalog, access } = await view.coverage();
+  const nearest = () => nearestTo(instant, view);
   const present = (await view.catalog(instant)).tables();
   const captured = present.filter(({ id }) => capturedAt(coverage.get(id), instant));
   if (captured.length === 0) {
@@ -133,17 +154,19 @@ async function classesAt(view: RepositoryView, instant: Instant): Promise<Instan
     [access, inexactAccess],
   ] as const) {
     const state = asOf(of, instant, "before");
-    if (isNotProvenYet(state, of)) throw refusal(state, instant, of);
+    if (isNotProvenYet(state, of)) throw refusal(state, instant, of, await nearest());
   }
-  const tables = captured.map(({ id, db, name }) => {
+  const tables: TableClass[] = [];
+  for (const { id, db, name } of captured) {
     const of = coverage.get(id)!;
     // Of a gap either end will do. What is thinned away cannot be kept any more.
     const states = [asOf(of, instant, "before"), asOf(of, instant, "after")];
-    if (isNotProvenYet(states[0]!, of)) throw inexact({ db, name }, of, instant, states[0]);
     const isThinned = states.every((one) => one.instant === undefined && one.why.is === "thinned");
-    if (isThinned) throw inexact({ db, name }, of, instant, states[0]);
-    return { id, name: `${db}.${name}`, ...classOf(intervalAt(of, instant)) };
-  });
+    if (isNotProvenYet(states[0]!, of) || isThinned) {
+      throw inexact({ db, name }, of, instant, await nearest(), states[0]);
+    }
+    tables.push({ id, name: `${db}.${name}`, ...classOf(intervalAt(of, instant)) });
+  }
   return {
     tables,
     catalog: classOf(catalog && intervalAt(catalog, instant)),
@@ -169,11 +192,11 @@ function lostMeanwhile(instant: Instant, losses: PinLoss[], before: InstantClass
   );
 }
 
-function refused(instant: Instant, classes: InstantClasses): ThinkbackError {
+function refused(instant: Instant, classes: InstantClasses, nearest: Instant[]): ThinkbackError {
   const which = inexactOf(classes).map((one) => `${one.name} is ${classText(one)}`);
   return new ThinkbackError(
     "instant",
     `not everything can be restored exactly to ${formatInstant(instant)}: ${which.join(", ")}`,
-    { hint: "`thinkback status` shows the gaps; take another instant, or give --allow-inexact" },
+    { hint: `nearest exact: ${instantsText(nearest)}; or give --allow-inexact` },
   );
 }

@@ -1,24 +1,36 @@
 /** What a restore will do, computed from stored objects before anything is written. */
-import { ThinkbackError } from "../errors.js";
+import { ThinkbackError, UnusableObject } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
-import { type AsOf, asOf, beforeLate, leastFrontier } from "../repository/as-of.js";
+import { type AsOf, asOf } from "../repository/as-of.js";
 import type { BaseManifest } from "../repository/base.js";
-import { type Catalog, tableNamed } from "../repository/catalog.js";
+import type { Catalog } from "../repository/catalog.js";
 import {
-  type CoverageInterval,
+  type CoverageClass,
   intervalAt,
+  isKeptAt,
   isWhole,
-  lastExactIn,
   type TableCoverage,
 } from "../repository/coverage.js";
-import type { LogPiece, ReadLog } from "../repository/log-view.js";
+import type { Coverage } from "../repository/coverage-reader.js";
+import { type LogGap, type LogPiece, passing, type ReadLog } from "../repository/log-view.js";
 import type { RepositoryView } from "../repository/repository-view.js";
+import { capturedAt, Restorable } from "../repository/restorable.js";
 import type { Wanted } from "../repository/runs.js";
 import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { TableName } from "../rethinkdb/target.js";
 import { type PlannedAccess, planAccess } from "./access.js";
-import { type HeldBack, heldBack } from "./held-back.js";
-import { accessUnknown, inexact, inexactAccess, inexactCatalog, isAllowed } from "./inexact.js";
+import { chooseTables } from "./choose.js";
+import { sayingWhen } from "./gone-table.js";
+import type { HeldBack } from "./held-back.js";
+import {
+  type Allowed,
+  accessUnknown,
+  inexact,
+  inexactAccess,
+  inexactCatalog,
+  isAllowed,
+} from "./inexact.js";
+import { newestInstant } from "./newest.js";
 import {
   nameOf,
   type RestoreRequest,
@@ -26,6 +38,7 @@ import {
   refuseMeetingGrants,
   refuseMeetingTables,
   refuseTwoChoices,
+  scopeOf,
   wholeDatabases,
 } from "./request.js";
 
@@ -36,6 +49,8 @@ export interface PlannedTable extends AsOf {
   from: TableName;
   to: TableName;
   base: BaseManifest;
+  /** What is missing of the log between the base and the instant: changes of then are not restored. Empty unless damaged. */
+  missing: LogGap[];
 }
 
 export interface RestorePlan {
@@ -65,45 +80,65 @@ export interface RestorePlan {
   segments: number;
 }
 
+/** What a plan is made from, all of one look. */
+interface Ground {
+  view: RepositoryView;
+  coverage: Coverage;
+  request: RestoreRequest;
+  instant: Instant;
+}
+
 export async function planRestore(
   view: RepositoryView,
   request: RestoreRequest,
 ): Promise<RestorePlan> {
   refuseTwoChoices(request);
+  return sayingWhen(view, () => planBy(view, request));
+}
+
+async function planBy(view: RepositoryView, request: RestoreRequest): Promise<RestorePlan> {
   const { log } = view;
   const coverage = await view.coverage();
-  const instant = request.at ?? (await newestInstant(view, request));
-  const { catalog, catalogAsOf, refusal } = await planCatalog(view, instant, request);
+  const newest = request.at === undefined ? await newestInstant(view, request) : undefined;
+  const { instant, heldBack } = newest ?? { instant: request.at! };
+  const ground: Ground = { view, coverage, request, instant };
+  const { catalog, catalogAsOf, refusal } = await planCatalog(ground);
+  if (scopeOf(request).access && !coverage.access) throw accessUnknown(instant);
   const chosen = chooseKnown(catalog, request, catalogAsOf.instant, refusal);
   refuseIdleRenames(chosen, catalog, request);
   const captured = capturedOf(chosen, coverage.tables, instant, request);
-  const kept = nearestKept(captured, coverage.tables, instant);
-  if (kept !== undefined && kept !== instant && request.nearest) {
+  const kept = request.nearest ? await nearestKept(captured, ground) : undefined;
+  if (kept !== undefined) {
     return { asked: instant, ...(await planRestore(view, { ...request, at: kept })) };
   }
   const tables: PlannedTable[] = [];
-  for (const config of captured) {
-    const known = coverage.tables.get(config.id)!;
-    tables.push(await planTable(view, config, catalog, known, instant, request));
-  }
+  for (const config of captured) tables.push(await planTable(ground, config, catalog));
   // What is wrong with a table says more, so it is said first.
   if (refusal) throw refusal;
   refuseMeetingTables(tables);
-  const access = await planAccessAt(view, catalog, instant, request);
+  const access = await planAccessAt(ground, catalog);
   refuseMeetingGrants(access.access);
-  const held = request.at === undefined && heldBack(captured, coverage, wantsAccess(request));
+  const without = newest && (await newestInstant(view, { ...request, withoutAccess: true }));
   return {
     instant,
-    ...(held ? { heldBack: held } : {}),
+    ...(heldBack ? { heldBack } : {}),
     databases: databasesToHave(catalog, tables, request),
     tables,
     catalog: catalogAsOf,
     ...access,
-    withoutAccess: request.at === undefined ? await newestWithoutAccess(view, request) : undefined,
+    withoutAccess: without?.instant,
     notCaptured: chosen.filter((table) => !captured.includes(table)).map(nameOf),
-    log: log.read,
+    log: passing(
+      log.read,
+      tables.flatMap(({ missing }) => missing),
+    ),
     segments: log.pieces.filter(isRead(tables)).length,
   };
+}
+
+/** The instants next to the one asked for to which all of it can be restored exactly. */
+function nearestTo({ view, coverage, request, instant }: Ground): Promise<Instant[]> {
+  return new Restorable(view, coverage, scopeOf(request)).nearest(instant);
 }
 
 /** What the plan's tables want of the log. */
@@ -121,16 +156,20 @@ function isRead(tables: PlannedTable[]): (piece: LogPiece) => boolean {
 
 /** The catalog that the restore goes by; and why it may not, if it is less than what is allowed. */
 async function planCatalog(
-  view: RepositoryView,
-  instant: Instant,
-  request: RestoreRequest,
+  ground: Ground,
 ): Promise<{ catalog: Catalog; catalogAsOf: AsOf; refusal: ThinkbackError | undefined }> {
-  const coverage = await view.coverage();
+  const { view, coverage, request, instant } = ground;
   const found = asOf(coverage.catalog, instant, request.gap ?? "before");
-  const catalog = await view.catalog(found.instant ?? instant);
-  if (catalog.records.size === 0) throw nothingKnown(coverage.tables, instant);
+  const catalog = await view.catalog(found.instant ?? instant).catch(async (error: unknown) => {
+    const isDamaged = error instanceof UnusableObject && error.code === "damaged";
+    if (!isDamaged || found.class !== "damaged") throw error;
+    throw inexactCatalog(found, instant, coverage.catalog, await nearestTo(ground), false);
+  });
+  if (catalog.records.size === 0) throw await nothingKnown(ground);
   const isEnough = found.instant === undefined ? request.allowInexact : isAllowed(found, request);
-  const refusal = isEnough ? undefined : inexactCatalog(found, instant, coverage.catalog);
+  const refusal = isEnough
+    ? undefined
+    : inexactCatalog(found, instant, coverage.catalog, await nearestTo(ground));
   if (found.instant !== undefined) return { catalog, catalogAsOf: found, refusal };
   const { why: _, ...of } = found;
   return { catalog, catalogAsOf: { ...of, instant, isOpen: false }, refusal };
@@ -138,17 +177,15 @@ async function planCatalog(
 
 /** Users and grants, for a restore of the whole cluster. */
 async function planAccessAt(
-  view: RepositoryView,
+  ground: Ground,
   catalog: Catalog,
-  instant: Instant,
-  request: RestoreRequest,
 ): Promise<Pick<RestorePlan, "access" | "accessAsOf">> {
-  if (!wantsAccess(request)) return { access: { users: [], grants: [] }, accessAsOf: undefined };
-  const coverage = await view.coverage();
+  const { view, coverage, request, instant } = ground;
+  if (!scopeOf(request).access) return { access: { users: [], grants: [] }, accessAsOf: undefined };
   const found = asOf(coverage.access, instant, request.gap ?? "before");
   if (found.instant === undefined && found.why.is === "unknown") throw accessUnknown(instant);
   if (found.instant === undefined || !isAllowed(found, request)) {
-    throw inexactAccess(found, instant, coverage.access);
+    throw inexactAccess(found, instant, coverage.access, await nearestTo(ground));
   }
   const { renames } = request;
   const access = planAccess(catalog, await view.catalog(found.instant), (db, table) => {
@@ -157,14 +194,6 @@ async function planAccessAt(
     return { db: to.db, table: to.name };
   });
   return { access, accessAsOf: found };
-}
-
-function wantsAccess({
-  tables,
-  databases,
-  withoutAccess,
-}: Pick<RestoreRequest, "tables" | "databases" | "withoutAccess">): boolean {
-  return tables.length === 0 && databases.length === 0 && withoutAccess !== true;
 }
 
 /** Of the chosen tables, those that can be restored. Throws if one that is asked for by name is not among them. */
@@ -180,16 +209,6 @@ function capturedOf(
   return chosen;
 }
 
-/**
- * False if a restore of everything goes on without the table: its first copy was not complete yet, or it had been left
- * out of the capture. A hole is not that: there the table was meant to be watched.
- */
-export function capturedAt(coverage: TableCoverage | undefined, instant: Instant): boolean {
-  const [first, last] = [coverage?.intervals.at(0), coverage?.intervals.at(-1)];
-  if (!coverage || !first || !last || instant < first.from) return false;
-  return coverage.watched || instant <= last.to;
-}
-
 /** The databases of the chosen tables, and the empty ones, unless only tables were asked for. In the target's names. */
 function databasesToHave(
   catalog: Catalog,
@@ -198,86 +217,6 @@ function databasesToHave(
 ): string[] {
   const whole = wholeDatabases(catalog, request).map((name) => request.renames.get(name) ?? name);
   return [...new Set([...whole, ...tables.map(({ to }) => to.db)])].sort();
-}
-
-/**
- * The newest instant to which all that is chosen can be restored: the least frontier of the tables, the catalog and
- * access; and unless it is allowed, not one that is late for one of them.
- */
-export async function newestInstant(
-  view: RepositoryView,
-  request: Omit<RestoreRequest, "at" | "renames" | "nearest">,
-): Promise<Instant> {
-  const coverage = await view.coverage();
-  const newest = (await view.end())?.to ?? 0;
-  const catalog = await view.catalog(newest);
-  const chosen = newest === 0 ? [] : chooseTables(catalog, request, newest);
-  const named = request.tables.length > 0;
-  const tables = chosen
-    .map(({ id }) => coverage.tables.get(id))
-    .filter((of) => of !== undefined)
-    .filter(({ watched, frontier }) => (watched || named) && frontier !== undefined);
-  if (named && tables.length < chosen.length) {
-    const earlier = await newestOfNames(view, request.tables);
-    if (earlier !== undefined) return earlier;
-  }
-  if (chosen.length > 0 && tables.length === 0) throw named ? noneOf(chosen) : nothingYet();
-  const access = wantsAccess(request) ? coverage.access : undefined;
-  const used = [...tables, coverage.catalog, access].filter((of) => of?.frontier !== undefined);
-  const until = leastFrontier(used as TableCoverage[]);
-  if (until === undefined && newest === 0) throw nothingYet();
-  if (until === undefined || request.allowInexact) return until ?? newest;
-  return beforeLate(used as TableCoverage[], until);
-}
-
-function newestWithoutAccess(view: RepositoryView, request: RestoreRequest) {
-  return newestInstant(view, { ...request, withoutAccess: true });
-}
-
-/** How many ends of tables are looked at. Each costs a look at the catalog. */
-const looksMax = 200;
-
-/**
- * The newest instant at which tables of these names could be restored that are not there any more: a table that has
- * its name from one before it may have no base yet. Undefined if there is none.
- */
-async function newestOfNames(view: RepositoryView, names: string[]): Promise<Instant | undefined> {
-  const { tables } = await view.coverage();
-  const lastOf = ({ intervals }: TableCoverage) => {
-    const whole = intervals.findLast((one) => one.class === "exact");
-    return whole && lastExactIn(whole, whole.to);
-  };
-  const ends = [...tables.values()].map(lastOf).filter((end) => end !== undefined);
-  const newestFirst = [...new Set(ends)].sort((a, b) => b - a);
-  for (const end of newestFirst.slice(0, looksMax)) {
-    const present = (await view.catalog(end)).tables();
-    const ids = names.map((name) => present.find((table) => nameOf(table) === name)?.id ?? "");
-    const isWholeThen = (id: string) =>
-      isWhole(intervalAt(tables.get(id) ?? { intervals: [] }, end));
-    if (ids.every(isWholeThen)) return end;
-  }
-  return undefined;
-}
-
-function noneOf(tables: TableConfig[]): ThinkbackError {
-  const names = tables.map(nameOf).join(", ");
-  return new ThinkbackError(
-    "instant",
-    `nothing of ${names} can be restored yet: it has no complete base`,
-    {
-      hint: "let `thinkback run` finish its first copy; for another table that had the name before, give --at",
-    },
-  );
-}
-
-function nothingYet(): ThinkbackError {
-  return new ThinkbackError(
-    "instant",
-    "nothing can be restored yet: no table has a complete base",
-    {
-      hint: "let `thinkback run` finish its first copy; `thinkback status` shows how far it is",
-    },
-  );
 }
 
 /** The chosen tables. One that is not in a catalog that is not exact may be there nevertheless. */
@@ -294,43 +233,46 @@ function chooseKnown(
   }
 }
 
-function chooseTables(
-  catalog: Catalog,
-  request: Pick<RestoreRequest, "tables" | "databases">,
-  instant: Instant,
-): TableConfig[] {
-  if (request.tables.length > 0) {
-    return request.tables.map((name) => tableNamed(catalog, name, instant));
-  }
-  const known = catalog.databases().map(({ name }) => name);
-  const unknown = request.databases.find((db) => !known.includes(db));
-  if (unknown !== undefined) {
-    throw new ThinkbackError("unknown", `there was no database ${unknown} at that instant`, {
-      hint: `databases known then: ${known.join(", ")}`,
-    });
-  }
-  return catalog
-    .tables()
-    .filter(({ db }) => request.databases.length === 0 || request.databases.includes(db));
-}
-
 async function planTable(
-  view: RepositoryView,
+  ground: Ground,
   config: TableConfig,
   catalog: Catalog,
-  coverage: TableCoverage,
-  instant: Instant,
-  request: RestoreRequest,
 ): Promise<PlannedTable> {
+  const { coverage, request, instant } = ground;
   const from = { db: config.db, name: config.name };
-  const found = asOf(coverage, instant, request.gap ?? "before", request.nearest);
-  // Throws, naming it, if the base that is needed is damaged.
-  const base = await view.newestBase(config.id, found.instant ?? instant);
+  const of = coverage.tables.get(config.id)!;
+  const found = asOf(of, instant, request.gap ?? "before", request.nearest);
+  const { base, lost } = await baseOf(ground, config.id, found.instant ?? instant);
+  // It was not when the coverage was read: a second look may find what stands for it.
+  if (lost && found.class !== "damaged") throw lost;
   if (found.instant === undefined || !base || !isAllowed(found, request)) {
-    throw inexact(from, coverage, instant, found);
+    throw inexact(from, of, instant, await nearestTo(ground), found, base !== undefined);
   }
   const to = renamed(from, request.renames);
-  return { ...found, config, indexes: catalog.indexes(config.id), from, to, base };
+  const missing = found.class === "damaged" ? missingOf(ground, config.id, base) : [];
+  return { ...found, config, indexes: catalog.indexes(config.id), from, to, base, missing };
+}
+
+/** The base that a restore begins with; or what is wrong with those that there are. */
+async function baseOf(
+  { view }: Ground,
+  table: string,
+  instant: Instant,
+): Promise<{ base?: BaseManifest | undefined; lost?: UnusableObject }> {
+  try {
+    return { base: await view.newestBase(table, instant) };
+  } catch (error) {
+    if (!(error instanceof UnusableObject) || error.code !== "damaged") throw error;
+    return { lost: error };
+  }
+}
+
+/** The gaps of the log that a restore of the table reads over. */
+function missingOf({ view, instant }: Ground, table: string, base: BaseManifest): LogGap[] {
+  return view.log
+    .gaps()
+    .filter((gap) => gap.table === undefined || gap.table === table)
+    .filter(({ from, to }) => to > base.logFrom && from <= instant);
 }
 
 function renamed(from: TableName, renames: Map<string, string>): TableName {
@@ -342,32 +284,35 @@ function renamed(from: TableName, renames: Map<string, string>): TableName {
   return { db: renames.get(from.db) ?? from.db, name: from.name };
 }
 
-/** The last instant at or before `instant` that is kept of every table; undefined if there is none. */
-function nearestKept(
-  tables: TableConfig[],
-  coverage: Map<string, TableCoverage>,
-  instant: Instant,
-): Instant | undefined {
-  let nearest: Instant | undefined = instant;
-  for (let before: Instant | undefined; nearest !== undefined && nearest !== before; ) {
-    before = nearest;
-    for (const { id } of tables) {
-      const interval: CoverageInterval | undefined =
-        nearest === undefined ? undefined : intervalAt(coverage.get(id)!, nearest);
-      if (interval && isWhole(interval)) nearest = lastExactIn(interval, nearest!);
-    }
-  }
-  return nearest;
+/**
+ * Where the history of a table is thinned at the instant: the last one before it that is kept of all that is restored.
+ * Undefined if it is not thinned there, or there is none.
+ */
+async function nearestKept(tables: TableConfig[], ground: Ground): Promise<Instant | undefined> {
+  const { view, coverage, request, instant } = ground;
+  const isThinned = tables.some(({ id }) => {
+    const interval = intervalAt(coverage.tables.get(id)!, instant);
+    return interval && isWhole(interval) && !isKeptAt(interval, instant);
+  });
+  if (!isThinned) return undefined;
+  const classes = allowedClasses(request);
+  return new Restorable(view, coverage, scopeOf(request), classes).atOrBefore(instant);
 }
 
-function nothingKnown(coverage: Map<string, TableCoverage>, instant: Instant): ThinkbackError {
-  const first = Math.min(
-    ...[...coverage.values()].flatMap(({ intervals }) => intervals.map((i) => i.from)),
-  );
+/** Those that a restore takes anywhere in an interval of theirs. */
+function allowedClasses({ gap, allowInexact }: Allowed): CoverageClass[] {
+  const late: CoverageClass[] = allowInexact ? ["late"] : [];
+  return ["exact", ...late, ...(gap || allowInexact ? (["gap"] as const) : [])];
+}
+
+async function nothingKnown(ground: Ground): Promise<ThinkbackError> {
+  const [first] = await nearestTo(ground);
+  const { instant } = ground;
   return new ThinkbackError("instant", `nothing was captured yet at ${formatInstant(instant)}`, {
-    hint: Number.isFinite(first)
-      ? `the first restorable instant is ${formatInstant(first)}`
-      : "no instant can be restored yet; `thinkback status` shows how far the first copy is",
+    hint:
+      first === undefined
+        ? "no instant can be restored yet; `thinkback status` shows how far the first copy is"
+        : `the first restorable instant is ${formatInstant(first)}`,
   });
 }
 

@@ -2,6 +2,7 @@
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { Catalog } from "../repository/catalog.js";
+import type { Scope } from "../repository/restorable.js";
 import type { TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { PlannedAccess } from "./access.js";
 import type { Allowed } from "./inexact.js";
@@ -19,6 +20,16 @@ export interface RestoreRequest extends Allowed {
   nearest: boolean;
   /** Leave users and grants out of a restore of the whole cluster. */
   withoutAccess?: boolean;
+}
+
+/** What of the repository a restore uses. Users and grants come only with the whole cluster. */
+export function scopeOf({
+  tables,
+  databases,
+  withoutAccess,
+}: Pick<RestoreRequest, "tables" | "databases" | "withoutAccess">): Scope {
+  const access = tables.length === 0 && databases.length === 0 && withoutAccess !== true;
+  return { tables, databases, access };
 }
 
 /** Databases that are restored as such, be they empty. */

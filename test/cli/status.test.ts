@@ -2,13 +2,14 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { statusCommand } from "../../src/cli/status.js";
+import { systemClock } from "../../src/clock.js";
 import { formatInstant } from "../../src/instant.js";
 import { claimEpoch } from "../../src/repository/claim.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
-import { makeRepository, Recording, StillClock } from "../repository/recording.js";
+import { makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";
 
@@ -30,9 +31,15 @@ beforeEach(async () => {
   recording.coverage(table, { state: "live", since: from });
 });
 
-afterEach(() => rm(directory, { recursive: true, force: true }));
+afterEach(async () => {
+  vi.restoreAllMocks();
+  await rm(directory, { recursive: true, force: true });
+});
 
-async function printed(): Promise<{ text: string; result: Record<string, unknown> }> {
+async function printed(
+  now = recording.clock.instant,
+): Promise<{ text: string; result: Record<string, unknown> }> {
+  vi.spyOn(systemClock, "now").mockReturnValue(now);
   const lines: string[] = [];
   let result = {};
   await statusCommand(
@@ -73,6 +80,106 @@ test("thousands of late spans are one line, a letter in the bar, and all there f
     lateMs: 2500,
     reason: "proofs were 2.5 s apart",
   });
+});
+
+test("whether somebody captures is told: by a segment in time, an end in order, a long silence", async () => {
+  const at = await recording.tick(1000);
+  const lineIn = (text: string) => /^capture +(.*)$/m.exec(text)?.[1];
+  const heardOf = formatInstant(at);
+  const running = await printed(at + 29_000);
+  expect(lineIn(running.text)).toBe("running: it was heard of 29 s ago");
+  expect(running.text).toMatch(/^shop\.orders +live +1 /m);
+  expect(running.result).toMatchObject({ capture: { state: "running", heardOf } });
+  const silent = await printed(at + 31_000);
+  expect(lineIn(silent.text)).toMatch(
+    `NONE, as it seems: it was last heard of at ${heardOf}, 31 s ago`,
+  );
+  expect(silent.text).toMatch(/^shop\.orders +live, silent /m);
+  expect(silent.result).toMatchObject({
+    capture: { state: "silent" },
+    tables: [{ state: "live" }],
+  });
+  // A new one has just begun, with long ticks.
+  const repository = await openRepository(new DirectoryStore(directory));
+  const owner = { host: "test", process: 2, isAlive: () => false, tickMs: 60_000 };
+  recording.clock.instant = at + 30_000;
+  await claimEpoch(repository, recording.clock, owner, true);
+  for (const [laterMs, state] of [
+    [179_000, "running"],
+    [181_000, "silent"],
+  ] as const) {
+    expect((await printed(at + 30_000 + laterMs)).result).toMatchObject({ capture: { state } });
+  }
+  recording = await Recording.begin(repository, recording.clock, recording.history);
+  const end = await recording.tick(1000, { closed: true });
+  const ended = await printed(end + 5000);
+  expect(lineIn(ended.text)).toBe(
+    `NONE: it ended in order at ${formatInstant(end)}, 5 s ago; nothing is captured now`,
+  );
+  expect(ended.text).toMatch(/^shop\.orders +hole, ended /m);
+});
+
+test("one missing segment is one line for all tables that it costs, and counted as damage, not as a gap", async () => {
+  const others = Array.from({ length: 5 }, (_, i) => `1${i}000000-0000-4000-8000-000000000001`);
+  const bases = [];
+  const since = recording.log.stamp().time;
+  for (const [i, id] of others.entries()) {
+    recording.catalog(["table", id], { id, name: `carts_${i}`, db: "shop" });
+    recording.coverage(id, { state: "copying", since });
+    bases.push(await recording.copy(id, [["a", { id: "a" }]]));
+  }
+  const copies = await recording.tick();
+  for (const base of bases) await base.finish(copies, since - 1);
+  for (const id of others) recording.coverage(id, { state: "live", since: copies });
+  const before = await recording.tick();
+  const lost = await recording.tick();
+  const end = await recording.tick();
+  const store = new DirectoryStore(directory);
+  await store.delete((await namesIn(store, "log/")).find((one) => one.includes(String(lost)))!);
+  const { text } = await printed();
+  const reason = "object log/00000001/… number 4 is missing";
+  const names = "shop.carts_0, shop.carts_1, shop.carts_2 and 3 more";
+  const times = `${formatInstant(before + 1)} to ${formatInstant(end)}`;
+  const lines = text.split("\n").filter((line) => line.includes(reason));
+  expect(lines).toEqual([
+    expect.stringMatching(
+      new RegExp(`^${names}: NOTHING SINCE \\S+ CAN BE RESTORED: ${reason.replaceAll(".", "\\.")}`),
+    ),
+    expect.stringMatching(
+      new RegExp(
+        `^shop.carts_0, shop.carts_1, shop.carts_2 and 4 more: ${times.replaceAll("+", "\\+")} damaged: `,
+      ),
+    ),
+  ]);
+  expect(text).toMatch(/^shop\.orders +live, DAMAGED .* +0 +1 +-$/m);
+});
+
+test("a gap of the whole capture is one line, also where its end differs by table", async () => {
+  const end = await recording.tick(1000);
+  recording.clock.instant += 20_000;
+  const repository = await openRepository(new DirectoryStore(directory));
+  recording = await Recording.begin(repository, recording.clock, recording.history);
+  const { instant } = recording.clock;
+  recording.coverage("catalog", { state: "live", since: instant });
+  recording.coverage(table, { state: "live", since: instant + 30 });
+  await recording.tick(1000);
+  const { text } = await printed();
+  const gap = `${formatInstant(end + 1)} to ${formatInstant(instant + 29)} gap: capture was not running`;
+  expect(text.split("\n").filter((line) => line.includes("gap:"))).toEqual([
+    `shop.orders, (catalog): ${gap}`,
+  ]);
+  expect(text).toMatch(/^shop\.orders +live .* +1 +0 +-$/m);
+});
+
+test("what is not proven yet has a letter of its own; what is not watched has another", async () => {
+  const end = await recording.tick(60_000);
+  recording.coverage("access", { state: "live", since: from });
+  await recording.tick(60_000, { lagging: { catalog: end, [table]: end } });
+  const { text } = await printed();
+  expect(text).toMatch(/^shop\.orders {2}█{29,31}░{29,31}$/m);
+  recording.coverage(table, { state: "hole", since: end, reason: "the feed was lost" });
+  await recording.tick(60_000, { lagging: { catalog: end } });
+  expect((await printed()).text).toMatch(/^shop\.orders {2}█+·+$/m);
 });
 
 test("a catalog that is behind is told of, and what that costs; one that is hardly behind is not", async () => {

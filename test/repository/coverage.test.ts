@@ -5,7 +5,6 @@ import {
   intervalAt,
   isExactAt,
   isKeptAt,
-  nearestExact,
   relabel,
   thinned,
 } from "../../src/repository/coverage.js";
@@ -323,7 +322,7 @@ describe("CoverageBuilder", () => {
   });
 });
 
-describe("intervalAt and nearestExact", () => {
+describe("intervalAt", () => {
   const coverage = built(copying(10), live(30), hole(50), repairing(60), live(80), { reach: 95 });
 
   test.each([
@@ -337,15 +336,6 @@ describe("intervalAt and nearestExact", () => {
     [96, undefined],
   ])("at %i it is %s", (instant, of) => {
     expect(intervalAt(coverage, instant)?.class).toBe(of);
-  });
-
-  test.each([
-    [29, [30]],
-    [51, [50, 80]],
-    [79, [50, 80]],
-    [96, [95]],
-  ])("of %i the nearest exact instants are %j", (instant, nearest) => {
-    expect(nearestExact(coverage, instant)).toEqual(nearest);
   });
 });
 

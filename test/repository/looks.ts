@@ -82,7 +82,8 @@ export async function versionAt(
 
 const viewOf = (repository: Repository) => RepositoryView.read(repository);
 
-export const readStatus = async (of: Repository) => statuses.readStatus(await viewOf(of));
+export const readStatus = async (of: Repository, now?: Instant) =>
+  statuses.readStatus(await viewOf(of), now);
 export const readLoad = async (of: Repository) => loads.readLoad(await viewOf(of));
 export const readSourceRates = async (of: Repository) => rates.readSourceRates(await viewOf(of));
 

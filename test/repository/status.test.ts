@@ -197,19 +197,21 @@ describe("status", () => {
     });
   });
 
-  test("is restorable no farther than the catalog is known; users and grants do not count", async () => {
+  test("is restorable no farther than the catalog is known, and with users and grants no farther than these", async () => {
     const first = await copied(table, "orders", ["a"]);
-    await recording.tick(60_000, { lagging: { catalog: first, access: first - 500 } });
+    await recording.tick(60_000, { lagging: { catalog: first + 40, access: first + 25 } });
     const to = clock.instant - 1;
     expect(await readStatus(repository)).toMatchObject({
-      restorableUntil: first,
+      restorableUntil: first + 25,
+      restorableWithoutAccess: first + 40,
       proofBoundMs: 2000,
-      catalog: { state: "live", frontier: first, behindMs: to - first },
-      access: { frontier: first - 500, behindMs: to - first + 500 },
+      catalog: { state: "live", frontier: first + 40, behindMs: to - first - 40 },
+      access: { frontier: first + 25, behindMs: to - first - 25 },
     });
     await recording.tick();
     expect(await readStatus(repository)).toMatchObject({
       restorableUntil: clock.instant - 1,
+      restorableWithoutAccess: clock.instant - 1,
       catalog: { behindMs: 0 },
     });
   });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
-import { isExactAt, nearestExact, type TableCoverage } from "../../src/repository/coverage.js";
+import { isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
 import { pinsOnlyMs } from "../../src/repository/keep-policy.js";
+import { firstCommon, lastCommon } from "../../src/repository/restorable.js";
 import { inexact } from "../../src/restore/inexact.js";
 
 const orders = { db: "shop", name: "orders" };
@@ -22,19 +23,20 @@ test("where only pins are kept, no other instant is exact, however far ahead", (
     expect(isExactAt(interval, at)).toBe(false);
   }
   expect(isExactAt(interval, 5000)).toBe(true);
-  expect(nearestExact(of, 7000)).toEqual([5000, 9000]);
-  expect(nearestExact(of, 4000)).toEqual([5000]);
-  expect(nearestExact(of, 2 * pinsOnlyMs)).toEqual([9000]);
-  expect(nearestExact(coverage(pinsOnlyMs, []), 7000)).toEqual([]);
+  expect(lastCommon([of], 7000)).toEqual({ at: 5000, isCommon: true });
+  expect(firstCommon([of], 7000)).toEqual({ at: 9000, isCommon: true });
+  expect(lastCommon([of], 4000).isCommon).toBe(false);
+  expect(lastCommon([of], 2 * pinsOnlyMs).at).toBe(9000);
+  expect(firstCommon([of], 2 * pinsOnlyMs).isCommon).toBe(false);
 });
 
 test("an instant that was thinned away is refused in words", () => {
-  expect(inexact(orders, coverage(pinsOnlyMs, [5000]), 7000)).toMatchObject({
+  expect(inexact(orders, coverage(pinsOnlyMs, [5000]), 7000, [5000])).toMatchObject({
     code: "instant",
     message: expect.stringContaining("its history is thinned there, to pinned instants") as string,
     hint: expect.stringContaining("kept: 1970-01-01T00:00:05.000") as string,
   });
-  expect(inexact(orders, coverage(60_000, []), 7000)).toMatchObject({
+  expect(inexact(orders, coverage(60_000, []), 7000, [])).toMatchObject({
     code: "instant",
     message: expect.stringContaining("to one instant per 1m") as string,
   });

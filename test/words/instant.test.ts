@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
-import { durationMs, formatInstant, parseInstant } from "../../src/instant.js";
+import { durationMs, formatDuration, formatInstant, parseInstant } from "../../src/instant.js";
 
 const now = Date.parse("2026-11-21T10:04:30.500Z");
 const at = (iso: string) => Date.parse(iso);
@@ -149,4 +149,15 @@ describe("durationMs", () => {
   ])("%j is not one", (text) => {
     expect(durationMs(text)).toBeUndefined();
   });
+});
+
+test.each([
+  [0, "less than 1 s"],
+  [999, "less than 1 s"],
+  [1000, "1 s"],
+  [61_999, "1 min 1 s"],
+  [3_600_000, "1 h"],
+  [90_061_000, "1 d 1 h"],
+])("%i ms are %s", (ms, text) => {
+  expect(formatDuration(ms)).toBe(text);
 });

@@ -1,0 +1,246 @@
+/**
+ * Which instants can really be restored: those at which all that a restore uses is exact, its tables, the catalog and,
+ * of the whole cluster, access. Whoever names or chooses an instant asks here.
+ */
+import { UnusableObject } from "../errors.js";
+import type { Instant } from "../instant.js";
+import {
+  type CoverageClass,
+  type CoverageInterval,
+  firstExactIn,
+  lastExactIn,
+  type TableCoverage,
+} from "./coverage.js";
+import type { Coverage } from "./coverage-reader.js";
+import type { RepositoryView } from "./repository-view.js";
+
+/** What a restore is to hold. All tables, if neither tables nor databases are named. */
+export interface Scope {
+  /** "db.table" each, by the names at the instant. */
+  tables: string[];
+  databases: string[];
+  /** Users and grants, too. */
+  access: boolean;
+}
+
+type Intervals = Pick<TableCoverage, "intervals">;
+type Classes = readonly CoverageClass[];
+
+/** What will do where nothing else is said. */
+const exactOnly: Classes = ["exact"];
+
+/** How many instants are looked at in one search. Each costs a look at the catalog. */
+const looksMax = 200;
+
+export class Restorable {
+  private readonly isNamed: boolean;
+  /** A catalog, or access, that was never read will do, too. */
+  private readonly isLenient: boolean;
+
+  /** @param classes what will do at an instant, of everything */
+  constructor(
+    private readonly view: RepositoryView,
+    private readonly coverage: Coverage,
+    private readonly scope: Scope,
+    private readonly classes: Classes = exactOnly,
+  ) {
+    this.isNamed = scope.tables.length > 0;
+    this.isLenient = classes.some((one) => one !== "exact");
+  }
+
+  /** The nearest such instants, before and after `instant`. */
+  async nearest(instant: Instant): Promise<Instant[]> {
+    const found = [await this.atOrBefore(instant), await this.atOrAfter(instant)];
+    return found.filter((one) => one !== undefined);
+  }
+
+  /**
+   * The newest such instant at or before `instant` that does not leave out a table which a restore to `instant` would
+   * use. Undefined if none is found.
+   */
+  async atOrBefore(instant: Instant): Promise<Instant | undefined> {
+    const chosen = await this.chosenAt(instant);
+    const tables = this.capturedOf(chosen ?? [], instant) ?? [];
+    let at: Instant | undefined = instant;
+    for (let looks = 0; at !== undefined && looks < looksMax; looks += 1) {
+      const used = await this.usedAt(at, chosen?.length !== 0);
+      const last: Common | undefined = used && lastCommon(used.all, at, this.classes);
+      if (last?.isCommon && last.at === at) {
+        const isWhole = this.isNamed || tables.every((of) => capturedAt(of, last.at));
+        return isWhole ? at : undefined;
+      }
+      if (last && last.at < at) at = last.at;
+      else if (used && !this.isNamed) return undefined;
+      else at = this.endBefore(at);
+    }
+    return undefined;
+  }
+
+  /** The first such instant at or after `instant`; undefined if none is found. */
+  async atOrAfter(instant: Instant): Promise<Instant | undefined> {
+    const chosen = await this.chosenAt(instant);
+    let at: Instant | undefined = instant;
+    for (let looks = 0; at !== undefined && looks < looksMax; looks += 1) {
+      const used = await this.usedAt(at, chosen?.length !== 0);
+      const first: Common | undefined = used && firstCommon(used.all, at, this.classes);
+      if (first?.isCommon && first.at === at) return at;
+      if (first && first.at > at) at = first.at;
+      else at = used ? this.afterLacking(used, at) : this.beginAfter(at);
+    }
+    return undefined;
+  }
+
+  /**
+   * What a restore to `instant` uses; undefined if there can be none.
+   * @param needsTables false if what is chosen holds no table: nothing but databases is to be restored
+   */
+  private async usedAt(instant: Instant, needsTables: boolean): Promise<Used | undefined> {
+    const { catalog, access } = this.coverage;
+    const system = this.scope.access ? [catalog, access] : [catalog];
+    if (system.includes(undefined) && !this.isLenient) return undefined;
+    const chosen = await this.chosenAt(instant);
+    const tables = chosen && this.capturedOf(chosen, instant);
+    if (!tables || (tables.length === 0 && needsTables)) return undefined;
+    return { tables, all: [...tables, ...system.filter((of) => of !== undefined)] };
+  }
+
+  /** Of those tables, the ones that a restore takes; undefined if one that is named was never captured. */
+  private capturedOf(chosen: string[], instant: Instant): TableCoverage[] | undefined {
+    const found = chosen.map((id) => this.coverage.tables.get(id)).filter((of) => of !== undefined);
+    if (!this.isNamed) return found.filter((of) => capturedAt(of, instant));
+    return found.length < chosen.length ? undefined : found;
+  }
+
+  /** Ids of the chosen tables; undefined if one that is named was not there, or the catalog of then is not known. */
+  private async chosenAt(instant: Instant): Promise<string[] | undefined> {
+    const { tables: names, databases } = this.scope;
+    try {
+      const catalog = await this.view.catalog(instant);
+      if (catalog.records.size === 0) return undefined;
+      const tables = catalog.tables();
+      if (this.isNamed) {
+        const named = names.map((name) => tables.find((one) => `${one.db}.${one.name}` === name));
+        return named.every((one) => one !== undefined) ? named.map(({ id }) => id) : undefined;
+      }
+      const there = new Set(catalog.databases().map(({ name }) => name));
+      if (!databases.every((name) => there.has(name))) return undefined;
+      const chosen = tables.filter(({ db }) => databases.length === 0 || databases.includes(db));
+      return chosen.map(({ id }) => id);
+    } catch (error) {
+      if (error instanceof UnusableObject && error.code === "damaged") return undefined;
+      throw error;
+    }
+  }
+
+  /** Where those may be gone that have nothing at or after `at`. */
+  private afterLacking({ tables, all }: Used, at: Instant): Instant | undefined {
+    const lacking = all.filter((of) => firstIn(of, at, this.classes) === undefined);
+    const isLeft = (of: TableCoverage) => of.watched && of.state !== "dropped";
+    if (lacking.some((of) => !tables.includes(of) || isLeft(of))) return undefined;
+    const end = Math.max(...lacking.map(({ intervals }) => intervals.at(-1)?.to ?? at));
+    return end > at ? end : this.view.log.pieces.find(({ to }) => to > at)?.to;
+  }
+
+  private endBefore(instant: Instant): Instant | undefined {
+    const ends = this.good().map(({ to }) => to);
+    return ends.reduce<Instant | undefined>(
+      (last, to) => (to < instant && to > (last ?? -1) ? to : last),
+      undefined,
+    );
+  }
+
+  private beginAfter(instant: Instant): Instant | undefined {
+    const begins = this.good().map(({ from }) => from);
+    return begins.reduce<Instant | undefined>(
+      (first, from) => (from > instant && from < (first ?? Infinity) ? from : first),
+      undefined,
+    );
+  }
+
+  private good(): CoverageInterval[] {
+    const { tables, catalog } = this.coverage;
+    const all = [...tables.values(), ...(catalog ? [catalog] : [])];
+    return all.flatMap(({ intervals }) => intervals.filter((one) => this.isGood(one)));
+  }
+
+  private isGood({ class: of }: CoverageInterval): boolean {
+    return this.classes.includes(of);
+  }
+}
+
+interface Used {
+  tables: TableCoverage[];
+  /** The tables, the catalog, and access if that is used. */
+  all: TableCoverage[];
+}
+
+/**
+ * False if a restore of everything goes on without the table: its first copy was not complete yet, or it had been left
+ * out of the capture. A hole is not that: there the table was meant to be watched.
+ */
+export function capturedAt(coverage: TableCoverage | undefined, instant: Instant): boolean {
+  const [first, last] = [coverage?.intervals.at(0), coverage?.intervals.at(-1)];
+  if (!coverage || !first || !last || instant < first.from) return false;
+  return coverage.watched || instant <= last.to;
+}
+
+/** How far a search among several coverages came. */
+interface Common {
+  at: Instant;
+  /** False if one of them has nothing from there on. */
+  isCommon: boolean;
+}
+
+/** The last instant at or before `instant` that is good and kept of all of them. */
+export function lastCommon(
+  of: Intervals[],
+  instant: Instant,
+  classes: Classes = exactOnly,
+): Common {
+  return settled(instant, (at) => of.map((one) => lastIn(one, at, classes)), Math.min);
+}
+
+/** The same of the first instant at or after `instant`. */
+export function firstCommon(
+  of: Intervals[],
+  instant: Instant,
+  classes: Classes = exactOnly,
+): Common {
+  return settled(instant, (at) => of.map((one) => firstIn(one, at, classes)), Math.max);
+}
+
+function settled(
+  instant: Instant,
+  look: (at: Instant) => (Instant | undefined)[],
+  farthest: (...instants: Instant[]) => Instant,
+): Common {
+  for (let at = instant; ; ) {
+    const found = look(at);
+    if (found.includes(undefined)) return { at, isCommon: false };
+    const next = farthest(at, ...(found as Instant[]));
+    if (next === at) return { at, isCommon: true };
+    at = next;
+  }
+}
+
+function lastIn({ intervals }: Intervals, instant: Instant, classes: Classes): Instant | undefined {
+  for (const interval of intervals.toReversed()) {
+    if (interval.from > instant || !classes.includes(interval.class)) continue;
+    const found = lastExactIn(interval, instant);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function firstIn(
+  { intervals }: Intervals,
+  instant: Instant,
+  classes: Classes,
+): Instant | undefined {
+  for (const interval of intervals) {
+    if (interval.to < instant || !classes.includes(interval.class)) continue;
+    const found = firstExactIn(interval, instant);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}

@@ -1,0 +1,26 @@
+import { ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { type Catalog, tableNamed } from "../repository/catalog.js";
+import type { TableConfig } from "../rethinkdb/catalog-reader.js";
+import type { RestoreRequest } from "./request.js";
+
+/** The tables that are asked for, of those that are in a catalog. Throws if one that is named is not. */
+export function chooseTables(
+  catalog: Catalog,
+  request: Pick<RestoreRequest, "tables" | "databases">,
+  instant: Instant,
+): TableConfig[] {
+  if (request.tables.length > 0) {
+    return request.tables.map((name) => tableNamed(catalog, name, instant));
+  }
+  const known = catalog.databases().map(({ name }) => name);
+  const unknown = request.databases.find((db) => !known.includes(db));
+  if (unknown !== undefined) {
+    throw new ThinkbackError("unknown", `there was no database ${unknown} at that instant`, {
+      hint: `databases known then: ${known.join(", ")}`,
+    });
+  }
+  return catalog
+    .tables()
+    .filter(({ db }) => request.databases.length === 0 || request.databases.includes(db));
+}

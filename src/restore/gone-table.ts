@@ -1,0 +1,60 @@
+import { ThinkbackError } from "../errors.js";
+import { formatDuration, formatInstant } from "../instant.js";
+import { type NamedSpan, spansOfName, UnknownTable } from "../repository/catalog.js";
+import type { RepositoryView } from "../repository/repository-view.js";
+import { Restorable } from "../repository/restorable.js";
+
+/** What `work` gives. If it meets a name of no table, the error says when there was one, and what restores it. */
+export async function sayingWhen<T>(view: RepositoryView, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof UnknownTable)) throw error;
+    throw (await whenItWas(error, view)) ?? error;
+  }
+}
+
+/** Undefined if there never was a table of that name. */
+async function whenItWas(
+  unknown: UnknownTable,
+  view: RepositoryView,
+): Promise<ThinkbackError | undefined> {
+  const { table, instant, message } = unknown;
+  const spans = await spansOfName(view.log, table).catch((error: unknown) => {
+    if (error instanceof ThinkbackError) return [];
+    throw error;
+  });
+  const ended = spans.filter(({ to }) => to !== undefined && to < instant);
+  const last = ended.reduce<NamedSpan | undefined>(
+    (newest, one) => (one.to! > (newest?.to ?? -1) ? one : newest),
+    undefined,
+  );
+  const scope = { tables: [table], databases: [], access: false };
+  const search = new Restorable(view, await view.coverage(), scope);
+  if (!last) {
+    const first = Math.min(...spans.map(({ from }) => from));
+    if (!Number.isFinite(first)) return undefined;
+    const at = await search.atOrAfter(first);
+    const hint = at === undefined ? "" : `; it can be restored from ${formatInstant(at)} on`;
+    return new ThinkbackError(
+      "unknown",
+      `${message}: it was first there at ${formatInstant(first)}${hint}`,
+      {
+        ...(unknown.hint === undefined ? {} : { hint: unknown.hint }),
+        cause: unknown,
+      },
+    );
+  }
+  const what =
+    last.renamedTo === undefined ? "it was dropped" : `it is called ${last.renamedTo} since`;
+  const was = `${formatInstant(last.to!)}, ${formatDuration(instant - last.to!)} before`;
+  const at = await search.atOrBefore(last.to!);
+  const command =
+    at === undefined
+      ? "no instant of it can be restored exactly; `thinkback status` shows what there is"
+      : `as it was last: thinkback restore --repo ${view.store.location} --table ${table} --at ${formatInstant(at)} --target rethinkdb://…`;
+  return new ThinkbackError("unknown", `${message}: ${what}, and was there last at ${was}`, {
+    hint: command,
+    cause: unknown,
+  });
+}

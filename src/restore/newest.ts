@@ -1,0 +1,97 @@
+/** The instant that a restore goes to by itself. */
+import { ThinkbackError, UnusableObject } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { leastFrontier } from "../repository/as-of.js";
+import type { CoverageClass, TableCoverage } from "../repository/coverage.js";
+import type { Coverage } from "../repository/coverage-reader.js";
+import type { RepositoryView } from "../repository/repository-view.js";
+import { Restorable } from "../repository/restorable.js";
+import type { TableConfig } from "../rethinkdb/catalog-reader.js";
+import { chooseTables } from "./choose.js";
+import { type HeldBack, heldBack } from "./held-back.js";
+import { nameOf, type RestoreRequest, scopeOf } from "./request.js";
+
+export interface Newest {
+  instant: Instant;
+  /** Why it is not a later one, though tables are proven to one. */
+  heldBack?: HeldBack;
+}
+
+const exactOnly: readonly CoverageClass[] = ["exact"];
+const orLate: readonly CoverageClass[] = ["exact", "late"];
+
+/**
+ * The newest instant to which all that is chosen can be restored: exact, or late if that is allowed. Where there is none,
+ * it is one of which can be said why.
+ */
+export async function newestInstant(
+  view: RepositoryView,
+  request: Omit<RestoreRequest, "at" | "renames" | "nearest">,
+): Promise<Newest> {
+  const coverage = await view.coverage();
+  const end = (await view.end())?.to ?? 0;
+  const chosen = end === 0 ? [] : await chosenAtEnd(view, request, end);
+  const classes = request.allowInexact ? orLate : exactOnly;
+  const search = new Restorable(view, coverage, scopeOf(request), classes);
+  const found = await search.atOrBefore(end);
+  if (found !== undefined) {
+    const held = heldBack(chosen ?? [], coverage, scopeOf(request).access, found);
+    return held ? { instant: found, heldBack: held } : { instant: found };
+  }
+  return { instant: unrestorable(chosen, request, coverage, end) };
+}
+
+/** Undefined if it cannot be read: some instant before may have what is asked for. */
+async function chosenAtEnd(
+  view: RepositoryView,
+  request: Pick<RestoreRequest, "tables" | "databases">,
+  end: Instant,
+): Promise<TableConfig[] | undefined> {
+  try {
+    return chooseTables(await view.catalog(end), request, end);
+  } catch (error) {
+    if (error instanceof UnusableObject && error.code === "damaged") return undefined;
+    throw error;
+  }
+}
+
+/** An instant of which a plan says what is wrong. Throws if nothing has been proven yet. */
+function unrestorable(
+  chosen: TableConfig[] = [],
+  request: Omit<RestoreRequest, "at" | "renames" | "nearest">,
+  coverage: Coverage,
+  end: Instant,
+): Instant {
+  const isNamed = request.tables.length > 0;
+  const tables = chosen
+    .map(({ id }) => coverage.tables.get(id))
+    .filter((of) => of !== undefined)
+    .filter(({ watched, frontier }) => (watched || isNamed) && frontier !== undefined);
+  if (chosen.length > 0 && tables.length === 0) throw isNamed ? noneOf(chosen) : nothingYet();
+  const access = scopeOf(request).access ? coverage.access : undefined;
+  const used = [...tables, coverage.catalog, access].filter((of) => of?.frontier !== undefined);
+  const until = leastFrontier(used as TableCoverage[]);
+  if (until === undefined && end === 0) throw nothingYet();
+  return until ?? end;
+}
+
+function noneOf(tables: TableConfig[]): ThinkbackError {
+  const names = tables.map(nameOf).join(", ");
+  return new ThinkbackError(
+    "instant",
+    `nothing of ${names} can be restored yet: it has no complete base`,
+    {
+      hint: "let `thinkback run` finish its first copy; for another table that had the name before, give --at",
+    },
+  );
+}
+
+function nothingYet(): ThinkbackError {
+  return new ThinkbackError(
+    "instant",
+    "nothing can be restored yet: no table has a complete base",
+    {
+      hint: "let `thinkback run` finish its first copy; `thinkback status` shows how far it is",
+    },
+  );
+}
