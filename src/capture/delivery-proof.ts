@@ -21,8 +21,6 @@ export interface Surveyed {
 /** With no write counted and nothing delivered for so long, while the feed waits, nothing is on its way. */
 const quietMs = 1000;
 const recountsMax = 3;
-/** Of so many new keys each of the eight hash shards has one: that one has none happens once in 10^11 times. */
-const newKeysMin = 200;
 const recountPauseMs = 20;
 
 export class DeliveryProof {
@@ -31,8 +29,6 @@ export class DeliveryProof {
   private proven: TableWrites | undefined;
   /** Counts, and deliveries to which at most these counts belong: as many more on both sides means that nothing is missing. */
   private base: Pick<Surveyed, "writes" | "delivered"> | undefined;
-  /** A survey since which the feed has noted new keys, and how many changes had not come then at most. */
-  private flow: { askedMs: number; missing: number } | undefined;
   /** The first of the surveys that found the same counts and deliveries. */
   private calm: Surveyed | undefined;
 
@@ -55,46 +51,25 @@ export class DeliveryProof {
     recount: () => Promise<Surveyed | undefined>,
     signal: AbortSignal,
   ): Promise<boolean> {
-    if (await this.isKnown(surveyed)) return true;
-    this.noteFlow(surveyed);
+    if (this.isKnown(surveyed)) return true;
     if (await this.isFenced(surveyed, signal)) return true;
     for (let recounts = 0; recounts < recountsMax && this.base; recounts += 1) {
       await this.clock.sleep(recountPauseMs, signal);
       const again = await recount();
       if (!again) break;
-      if (await this.isKnown(again)) return true;
+      if (this.isKnown(again)) return true;
     }
     return this.isCalm(surveyed);
   }
 
   /** Nothing was written since the last proof, or just as much as has been delivered. */
-  private async isKnown(surveyed: Surveyed): Promise<boolean> {
+  private isKnown(surveyed: Surveyed): boolean {
     const { writes, delivered } = surveyed;
     const isAtRest = this.proven !== undefined && isSame(this.proven, writes);
     const written = this.base && writtenBetween(this.base.writes, writes);
     if (!isAtRest && written !== delivered - (this.base?.delivered ?? 0)) return false;
-    await this.know(surveyed);
+    this.know(surveyed);
     return true;
-  }
-
-  /**
-   * A table that grows is proven up to a moment when of the documents inserted since so many have come that every hash
-   * shard has had one: a shard's changes come in their order. So a table that grows out of emptiness gets its first fence.
-   */
-  private noteFlow({ writes, askedMs, delivered }: Surveyed): void {
-    const { feed, base, flow } = this;
-    const written = base && writes.shards === 1 ? writtenBetween(base.writes, writes) : undefined;
-    if (base === undefined || written === undefined) return;
-    const fresh = (feed.newKeys?.size ?? 0) - (flow?.missing ?? 0);
-    if (flow && fresh < newKeysMin) return;
-    if (flow) this.provenMs = Math.max(this.provenMs, flow.askedMs);
-    this.flow = { askedMs, missing: written - (delivered - base.delivered) };
-    feed.newKeys = new Set();
-  }
-
-  private endFlow(): void {
-    this.flow = undefined;
-    this.feed.newKeys = undefined;
   }
 
   private async isFenced({ writes }: Surveyed, signal: AbortSignal): Promise<boolean> {
@@ -103,7 +78,6 @@ export class DeliveryProof {
     await this.feed.drained(this.clock, signal);
     this.provenMs = provenMs;
     this.proven = writes;
-    this.endFlow();
     this.rebase({ writes, delivered: this.feed.delivered });
     return true;
   }
@@ -127,7 +101,7 @@ export class DeliveryProof {
     return { writes: { ...writes, byServer }, delivered };
   }
 
-  private async isCalm(surveyed: Surveyed): Promise<boolean> {
+  private isCalm(surveyed: Surveyed): boolean {
     const { calm, feed } = this;
     const goesOn =
       calm !== undefined &&
@@ -137,17 +111,16 @@ export class DeliveryProof {
       feed.delivered === surveyed.delivered;
     if (!goesOn) this.calm = surveyed;
     if (!goesOn || surveyed.askedMs - calm.askedMs < quietMs) return false;
-    await this.know(surveyed);
+    this.know(surveyed);
     return true;
   }
 
   /** All that the servers count has been delivered, and nothing else. */
-  private async know({ writes, askedMs, delivered }: Surveyed): Promise<void> {
+  private know({ writes, askedMs, delivered }: Surveyed): void {
     this.provenMs = askedMs;
     this.proven = writes;
-    this.endFlow();
     this.base = this.counted({ writes, delivered });
-    await this.feed.fences.note(askedMs);
+    this.feed.fences.note(askedMs);
   }
 }
 

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { ThinkbackError } from "../errors.js";
 import type { Connection } from "./connection.js";
 import { r, systemTable } from "./reql.js";
@@ -162,7 +163,10 @@ async function readIndexes(
     if (tables.length === 0) return [];
     const statuses = tables.map(({ db, name }) => r.db(db).table!(name).indexStatus!());
     const answers = await connection.value<IndexStatus[][]>(r.expr(statuses));
-    return tables.map((table, i) => indexRecord(table, answers[i]!));
+    // Indexes that are not those of the listing may be of another table, which has come to the name since.
+    return tables.flatMap((table, i) =>
+      isOf(table, answers[i]!) ? [indexRecord(table, answers[i]!)] : [],
+    );
   };
   const records = await read(asked).catch(async (error: unknown) => {
     if (!isOfOneTable(error)) throw error;
@@ -176,6 +180,10 @@ async function readIndexes(
     return (await Promise.all(each)).flat();
   });
   return [...none.map((table) => indexRecord(table, [])), ...records];
+}
+
+function isOf({ indexes }: TableConfig, statuses: IndexStatus[]): boolean {
+  return isDeepStrictEqual(indexes.toSorted(), statuses.map(({ index }) => index).toSorted());
 }
 
 function indexRecord({ id }: TableConfig, statuses: IndexStatus[]): CatalogRecord {

@@ -19,6 +19,8 @@ declare module "rethinkdb" {
     binary(data: Buffer): Term;
     json(text: Term): Term;
     desc(field: string): Term;
+    union(...sequences: Term[]): Term;
+    branch(test: Term, then: Term, otherwise: unknown): Term;
     minval: Term;
     maxval: Term;
     [method: string]: unknown;

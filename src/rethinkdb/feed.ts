@@ -38,8 +38,6 @@ export interface Feed {
   batches: AsyncIterable<FeedBatch>;
   /** The changes that were handed on and visited. */
   readonly delivered: number;
-  /** Takes keys of documents that were inserted, while there is one and it is not full. */
-  newKeys: Set<string> | undefined;
   /** True while the server has been asked for more and has not answered. */
   readonly isWaiting: boolean;
   /** When the feed was asked for, by the monotonic clock: it owes nothing that was written before. */
@@ -64,7 +62,6 @@ export interface Feed {
 const queuedResponseBytes = 256 * 1024;
 /** Requests that find little are this far apart, so that they find more: a response costs as much as ten changes. */
 export const requestPauseMs = 20;
-const newKeysMax = 100_000;
 /** A feed that had nothing to deliver for so long has an empty queue. */
 const quietMs = 100 + requestPauseMs;
 
@@ -81,9 +78,6 @@ export function feedPace(clock: Clock): Pace {
 
 export class StreamFeed implements Feed {
   delivered = 0;
-  /** Of the responses that were handed on. */
-  deliveredBytes = 0;
-  newKeys: Set<string> | undefined;
   /** Responses that were read to their end. */
   private deliveries = 0;
   private lastWasSmall = false;
@@ -153,15 +147,11 @@ export class StreamFeed implements Feed {
   }
 
   private async *read(): AsyncGenerator<FeedBatch> {
-    const onChange = ({ key, previous }: FeedChange) => {
+    const onChange = () => {
       this.delivered += 1;
-      const { newKeys } = this;
-      if (newKeys && previous === null && newKeys.size < newKeysMax)
-        newKeys.add(key.toString("latin1"));
     };
     yield new ResponseBatch(this.first!, this.keyField, onChange);
     for await (const response of this.stream) {
-      this.deliveredBytes += response.bytes.length;
       yield new ResponseBatch(response, this.keyField, onChange);
       this.deliveries += 1;
       this.lastWasSmall = response.bytes.length < queuedResponseBytes;
@@ -183,7 +173,7 @@ class ResponseBatch implements FeedBatch {
   constructor(
     private readonly response: Response,
     private readonly keyField: Buffer,
-    private readonly onChange: (change: FeedChange) => void,
+    private readonly onChange: () => void,
   ) {
     this.text = new JsonText(response.bytes);
   }
@@ -216,7 +206,7 @@ class ResponseBatch implements FeedBatch {
       previous: documentAt(bytes, oldStart, oldEnd),
     };
     visit(change);
-    this.onChange(change);
+    this.onChange();
     return oldEnd + 1;
   }
 

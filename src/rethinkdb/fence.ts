@@ -1,70 +1,63 @@
 /**
  * The stamp fence: a proof that a feed has been given everything that was written before a moment.
  *
- * A feed with initials over some keys is `ready` when the server's one parent feed of the table has passed the stamps of
- * the reads that it made. Seen in the server's source (changefeed.cc, splice_stream_t) and live on 2.4.4: a fence counts
- * from the stamps of its opening on. What was written before it was opened, it does not wait for.
+ * A feed with initials is `ready` when the server's one parent feed of the table has passed the stamps of the reads that
+ * it made (changefeed.cc, splice_stream_t). A fence is such a feed whose reads are held back: it stands behind another
+ * row in a union that keeps its order, and batches hold one row. So START subscribes and gives that row; the reads are
+ * made when more is asked for. They go to every hash shard of the ranges of keys that the fence is laid over, also to one
+ * without documents, and each brings the stamp that the shard has then. A filter that keeps nothing, and is applied where
+ * the documents are, lets one read go through a range, and lets the server keep no changes for the fence.
  *
- * Invariant: so fences form a chain. Each is opened before the one before it asks its last reads, and counts only if
- * everything written before its opening is known to have been delivered. Break it and a feed that is seconds behind is
- * called complete (seen: 18,092 of 60,000 changes).
+ * A fence waits for what was written since its opening, and for nothing before: it takes what its opening finds for
+ * passed. Invariant: so fences form a chain. Each is opened before the one before it is asked for its reads, and counts
+ * only if everything written before its opening is known to have been delivered. Break it and a feed that is seconds
+ * behind is called complete (seen: 18,092 of 60,000 changes).
  */
 
-import { fieldName, JsonText, RowPlaces } from "../json-bytes.js";
 import type { Connection, ResponseStream } from "./connection.js";
-import { r, tableTerm, valueTerm } from "./reql.js";
-import type { Response } from "./response.js";
-import type { TableReference } from "./source.js";
-import { checkIdentity, toldApart } from "./walk.js";
+import { areMet, between, chooseRanges, type FenceRanges } from "./fence-ranges.js";
+import { r } from "./reql.js";
+import { type TableReference, TableReplaced } from "./source.js";
+import { checkIdentity, idTerm, toldApart } from "./walk.js";
 
-/** A fence that waits: opened, and not asked for the rest of its keys yet. */
+/** A fence that waits: opened, and not asked for its reads yet. */
 interface OpenFence {
   stream: ResponseStream;
-  /** Lets the requests for the rest go. */
+  /** Lets the requests for the reads go. */
   release: () => void;
   /** By the monotonic clock, when the answer to its opening had come. */
   openedMs: number;
-  /** JSON texts of the keys that its opening found: the first one of each hash shard that has any. None: of no use. */
-  firsts: ReadonlySet<string>;
-  /** True if that are all hash shards. */
-  reachesAll: boolean;
-  /** What the captured feed had delivered then. */
-  delivered: Delivered;
+  ranges: ChosenRanges;
 }
 
-/** How much a feed has delivered since it was opened. */
-export interface Delivered {
-  changes: number;
-  bytes: number;
+interface ChosenRanges extends FenceRanges {
+  /** Changes that the captured feed had delivered then. */
+  delivered: number;
 }
 
-/** What fences are laid over: enough of the table to reach every hash shard that holds documents. */
-interface Sample {
-  /** JSON texts. Undefined: the table is so small that the fence is laid over all of it. */
-  keys: Buffer[] | undefined;
-  /** Of the keys the first one of each hash shard. */
-  firsts: ReadonlySet<string>;
+/** What a fence gives: that it is opened, and over which table; then that it is ready. */
+interface FenceRow {
+  state: string;
+  table?: string;
 }
 
-/** Keys of each hash shard: the opening reads the first, and must leave some to be looked up. */
-const keysPerShard = 3;
-/** A table of at most so many documents is fenced whole, because some of its hash shards may be empty. */
-const wholeDocumentsMax = 64;
-/** A fence that was laid over a whole table which has grown since would take an answer for every 8 documents. */
-const answersMax = 100;
-const hashShardsPerShard = 8;
-const openBrace = "{".charCodeAt(0);
-const triesMax = 2;
-/** A fence whose keys are written to keeps those changes in the server's memory; after so much it is replaced. */
-const renewAfter: Delivered = { changes: 5000, bytes: 4 * 1024 * 1024 };
-/** No fence stands longer than this: were one ever in the server's way, that would end by itself. */
-const renewAfterMs = 60_000;
+const triesMax = 3;
+/** Ranges fill with documents, as the last one does behind the last key. After so many changes for each they are chosen anew. */
+const changesPerRange = 5000;
+/**
+ * Each range costs the server a look at every shard of the table, and shards ask for ranges: its work grows by the square,
+ * a millisecond for one. It gets four times as long before the next fence.
+ */
+const restMsPerSquare = 4;
 
 export class FenceChain {
   private standing: OpenFence | undefined;
   /** Opened to take the place of the standing one, as soon as everything before it is proven. */
   private successor: OpenFence | undefined;
-  private sample: Sample | undefined;
+  private preparing: Promise<void> | undefined;
+  /** Shown to meet every shard while the captured feed was open: what shards the table anew ends that feed. */
+  private ranges: ChosenRanges | undefined;
+  private restUntilMs = Number.NEGATIVE_INFINITY;
   /** Everything that is open at the server. Whatever is not needed any more is ended, because every write feeds it. */
   private readonly streams = new Set<ResponseStream>();
   private closed = false;
@@ -72,20 +65,20 @@ export class FenceChain {
   /**
    * @param connection the feed's own: only feeds of one server share a parent
    * @param table as it is called now
-   * @param delivered what the captured feed has delivered
+   * @param delivered how many changes the captured feed has delivered
    */
   constructor(
     private readonly connection: Connection,
     private readonly table: () => TableReference,
-    private readonly delivered: () => Delivered,
-    /** How many range shards it has; undefined if that is not known now. */
-    private readonly shards: () => number | undefined,
+    private readonly delivered: () => number,
     private readonly monotonicMs: () => number,
   ) {}
 
-  /** Opens the first fence. Everything written after this resolves is behind it. */
+  /** Opens the first fence, before the feed is. Everything written after this resolves is behind it. */
   async begin(): Promise<void> {
     this.standing = await this.open();
+    // The table may be sharded anew before the feed is open. That ends this fence, and nothing else that we have.
+    this.ranges = undefined;
   }
 
   /**
@@ -95,36 +88,25 @@ export class FenceChain {
    */
   async pass(provenMs: number): Promise<number | undefined> {
     this.settle(provenMs);
-    const fence = this.standing;
-    if (!fence || fence.firsts.size === 0 || fence.openedMs > provenMs) {
-      await this.prepare();
-      return undefined;
-    }
-    const next = await this.open();
-    // A hash shard that was empty may have documents: it is behind no fence yet.
-    if (!fence.reachesAll && ![...next.firsts].every((key) => fence.firsts.has(key))) {
-      this.succeed(next);
-      return undefined;
-    }
+    await this.prepare();
+    const { standing: fence, successor } = this;
+    if (!fence || !successor || fence.openedMs > provenMs) return undefined;
     const askedMs = this.monotonicMs();
     fence.release();
     this.standing = undefined;
-    let isReady = false;
     try {
-      isReady = await ready(fence.stream);
+      await ready(fence.stream);
     } finally {
       this.end(fence);
-      if (isReady) this.standing = next;
-      else this.succeed(next);
     }
-    return isReady ? askedMs : undefined;
+    return askedMs;
   }
 
-  /** Told what is proven by other means, so that the chain goes on from there. */
-  async note(provenMs: number): Promise<void> {
+  /** Told what is proven by other means, so that the chain goes on from there. What fails here is met by the next `pass`. */
+  note(provenMs: number): void {
     this.settle(provenMs);
-    const { standing, successor } = this;
-    if (!successor && (!standing || this.isSpent(standing))) await this.prepare();
+    const { standing } = this;
+    if (!standing || this.isOld(standing.ranges)) this.prepare().catch(() => undefined);
   }
 
   close(): void {
@@ -133,161 +115,113 @@ export class FenceChain {
     this.streams.clear();
   }
 
-  private isSpent({ openedMs, reachesAll, delivered: then }: OpenFence): boolean {
-    const { changes, bytes } = this.delivered();
-    // Where some hash shards were empty, any change may have been the first document of one.
-    const changesMax = reachesAll ? renewAfter.changes : 1;
-    return (
-      changes - then.changes >= changesMax ||
-      bytes - then.bytes >= renewAfter.bytes ||
-      this.monotonicMs() - openedMs >= renewAfterMs
-    );
-  }
-
-  private end(fence: Pick<OpenFence, "stream"> | undefined): void {
-    if (!fence) return;
-    this.streams.delete(fence.stream);
-    void fence.stream.return();
+  private end({ stream }: Pick<OpenFence, "stream">): void {
+    this.streams.delete(stream);
+    void stream.return();
   }
 
   /** The successor takes its place where everything before it is proven. */
   private settle(provenMs: number): void {
     const { successor } = this;
     if (!successor || successor.openedMs > provenMs) return;
-    this.end(this.standing);
+    if (this.standing) this.end(this.standing);
     this.standing = successor;
     this.successor = undefined;
   }
 
-  /** Of two, the later one, unless both reach all that the other does: the older one is proven sooner. */
-  private succeed(next: OpenFence): void {
-    const { successor } = this;
-    const isBetter = !successor || [...next.firsts].some((key) => !successor.firsts.has(key));
-    this.end(isBetter ? successor : next);
-    if (isBetter) this.successor = next;
+  private prepare(): Promise<void> {
+    this.preparing ??= this.openSuccessor().finally(() => {
+      this.preparing = undefined;
+    });
+    return this.preparing;
   }
 
-  private async prepare(): Promise<void> {
-    this.succeed(await this.open());
+  private async openSuccessor(): Promise<void> {
+    if (this.successor || this.monotonicMs() < this.restUntilMs) return;
+    this.successor = await this.open();
   }
 
-  private async open(): Promise<OpenFence> {
-    for (let tries = 1; ; tries += 1) {
-      this.sample ??= await takeSample(this.connection, this.table());
-      const { keys, firsts } = this.sample;
-      const fence = await this.openOver(keys);
-      // Where the first key of a hash shard is gone, its last one may have been found, and none is left to be looked up.
-      const isFit = fence.reachesAll && [...fence.firsts].every((key) => firsts.has(key));
-      // Keys are of use again as long as they reach all; what is small may have grown.
-      if (!keys || !isFit) this.sample = undefined;
-      if (!keys || isFit) return fence;
-      // Keys are gone, or the sample missed a hash shard: whether it holds documents is not known.
-      if (tries === triesMax) return { ...fence, firsts: new Set() };
-      this.end(fence);
+  private isOld({ delivered, ranges }: ChosenRanges): boolean {
+    return this.delivered() - delivered >= changesPerRange * ranges.length;
+  }
+
+  /** Undefined if documents come and go too fast to choose where to lay it. */
+  private async open(): Promise<OpenFence | undefined> {
+    try {
+      const { ranges } = this;
+      return ranges && !this.isOld(ranges) ? await this.openOver(ranges) : await this.openAnew();
+    } catch (error) {
+      throw await toldApart(error, this.connection, this.table());
     }
   }
 
-  private async openOver(keys: Buffer[] | undefined): Promise<OpenFence> {
+  private async openAnew(): Promise<OpenFence | undefined> {
+    const delivered = this.delivered();
+    for (let tries = 1; tries <= triesMax; tries += 1) {
+      const chosen = await chooseRanges(this.connection, this.table());
+      const ranges = chosen && { ...chosen, delivered };
+      const fence = ranges && (await this.openOver(ranges));
+      if (fence) {
+        this.ranges = ranges;
+        return fence;
+      }
+    }
+    if (!this.ranges) return undefined;
+    // What was shown of those of before holds.
+    this.ranges = { ...this.ranges, delivered };
+    return this.openOver(this.ranges);
+  }
+
+  /** Undefined if the ranges are new, and not shown to meet every shard. */
+  private async openOver(ranges: ChosenRanges): Promise<OpenFence | undefined> {
     if (this.closed) throw new Error("the feed was closed meanwhile");
+    const table = this.table();
     let release: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => {
       release = resolve;
     });
     const stream = this.connection.stream(
-      fenceTerm(this.table(), keys),
+      fenceTerm(table, ranges),
       { max_batch_rows: 1 },
       () => gate,
     );
+    const fence = { stream, release, openedMs: 0, ranges };
+    let isOpen = false;
     this.streams.add(stream);
     try {
-      const first = await stream.next();
-      if (first.done) throw new Error("the fence ended at once");
-      const openedMs = this.monotonicMs();
-      // A name may have come to stand for another table.
-      await checkIdentity(this.connection, this.table());
-      const firsts = new Set(keysIn(first.value, this.table()));
-      const shards = this.shards();
-      const reachesAll = shards !== undefined && firsts.size >= shards * hashShardsPerShard;
-      return { stream, release, openedMs, firsts, reachesAll, delivered: this.delivered() };
-    } catch (error) {
-      this.end({ stream });
-      throw error;
+      const { done, value } = await stream.next();
+      if (done) throw new Error("the fence ended at once");
+      fence.openedMs = this.monotonicMs();
+      this.restUntilMs = fence.openedMs + restMsPerSquare * ranges.ranges.length ** 2;
+      if ((value.rows() as FenceRow[])[0]?.table !== table.id) throw new TableReplaced(table);
+      isOpen = ranges === this.ranges || (await areMet(this.connection, table, ranges));
+      // The name stood for the table before the fence was opened, and has to do so still.
+      await checkIdentity(this.connection, table);
+    } finally {
+      if (!isOpen) this.end(fence);
     }
+    return isOpen ? fence : undefined;
   }
 }
 
-/**
- * Resolves with true when the server says that all that was read is behind what the parent feed has handed on; with false
- * if there is too much to be read.
- */
-async function ready(stream: ResponseStream): Promise<boolean> {
-  for (let answers = 0; answers < answersMax; answers += 1) {
+/** Resolves when the server says that all that was read is behind what the parent feed has handed on. */
+async function ready(stream: ResponseStream): Promise<void> {
+  for (;;) {
     const { done, value } = await stream.next();
     if (done) throw new Error("the fence ended before it was ready");
-    if (value.rows().some((row) => isState(row) && row.state === "ready")) return true;
-  }
-  return false;
-}
-
-/** The keys of the initials in a response, as JSON texts in which each byte is a character. */
-function* keysIn({ bytes, firstRow }: Response, { primaryKey }: TableReference): Generator<string> {
-  const text = new JsonText(bytes);
-  for (let at = firstRow; bytes[at] === openBrace; at = text.endOfValue(at) + 1) {
-    const document = text.fieldOf(at, fieldName("new_val"));
-    const key = document && text.fieldOf(document.start, fieldName(primaryKey));
-    if (key) yield bytes.toString("latin1", key.start, key.end);
+    if ((value.rows() as FenceRow[]).some(({ state }) => state === "ready")) return;
   }
 }
 
-function isState(row: unknown): row is { state: string } {
-  return typeof (row as { state?: unknown }).state === "string";
-}
-
-/** Changes of the keys are left out; rows are {state} or {new_val: {<primary key>}}. */
-function fenceTerm(table: TableReference, keys: Buffer[] | undefined) {
-  const over = keys
-    ? tableTerm(table).getAll!(...keys.map(valueTerm))
-    : tableTerm(table).between!(r.minval, r.maxval);
-  return over.changes!({
+function fenceTerm(table: TableReference, { ranges }: FenceRanges) {
+  const over = r.union(...ranges.map((range) => between(table, range)));
+  const feed = over.filter!(false).changes!({
     squash: false,
     includeInitial: true,
     includeStates: true,
-    includeTypes: true,
-  }).filter!((row: FeedRow) => r.expr(["initial", "state"]).contains!(row("type"))).pluck!(
-    "state",
-    { new_val: { [table.primaryKey]: true } },
+  });
+  return r.expr([{ state: "opened", table: idTerm(table) }]).union!(feed, { interleave: false })
+    .filter!((row: (field: string) => { ne(value: string): unknown }) =>
+    row("state").ne("initializing"),
   );
-}
-
-type FeedRow = (field: string) => unknown;
-
-/** An unsorted read takes one document of every hash shard that has one left at a time. */
-async function takeSample(connection: Connection, table: TableReference): Promise<Sample> {
-  const { primaryKey } = table;
-  const stream = connection.stream(tableTerm(table).pluck!(primaryKey), { max_batch_rows: 1 });
-  const rounds: Buffer[][] = [];
-  const rows = new RowPlaces();
-  let documents = 0;
-  try {
-    for await (const { bytes, firstRow } of stream) {
-      new JsonText(bytes).cutRows(firstRow, fieldName(primaryKey), rows);
-      rounds.push([...rows.values(bytes)]);
-      documents += rows.count;
-      const isLarge = documents > wholeDocumentsMax;
-      // A round of a table of many shards is many documents.
-      if (isLarge && rounds.length >= keysPerShard) return keysOf(rounds);
-    }
-  } catch (error) {
-    throw await toldApart(error, connection, table);
-  } finally {
-    await stream.return();
-  }
-  return { keys: undefined, firsts: new Set() };
-}
-
-/** Where a hash shard has a single key, nothing would be left in it to be looked up: then no fence is laid. */
-function keysOf(rounds: Buffer[][]): Sample {
-  const [first = [], second = []] = rounds;
-  const keys = second.length < first.length ? [] : rounds.slice(0, keysPerShard).flat();
-  return { keys, firsts: new Set(first.map((key) => key.toString("latin1"))) };
 }

@@ -138,8 +138,7 @@ export class RethinkSource implements Source {
     const fences = new FenceChain(
       connection,
       table,
-      () => ({ changes: feed?.delivered ?? 0, bytes: feed?.deliveredBytes ?? 0 }),
-      () => this.topology?.tables.get(table().id)?.shards.length,
+      () => feed?.delivered ?? 0,
       () => clock.monotonicMs(),
     );
     const { primaryKey } = table();

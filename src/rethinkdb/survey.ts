@@ -198,8 +198,8 @@ function writesOf(rows: StatsRow[], topology: TableTopology | undefined): TableW
   const isAlone = shards.every(({ replicas }) => replicas.length <= 1);
   if (isAlone && shards.some(({ replicas }) => replicas.some((name) => !heard.has(name))))
     return undefined;
-  if (isAlone) return { byServer, total: "sum", shards: shards.length };
-  return { byServer, total: shards.length === 1 ? "greatest" : undefined, shards: shards.length };
+  if (isAlone) return { byServer, total: "sum" };
+  return { byServer, total: shards.length === 1 ? "greatest" : undefined };
 }
 
 export function topologyOf(configs: readonly TableConfig[], readAtMs: number): Topology {

@@ -4,6 +4,4 @@ export interface TableWrites {
   byServer: ReadonlyMap<string, number>;
   /** How these counts make up the table's writes; undefined where they cannot, for a server counts copies too. */
   total: "sum" | "greatest" | undefined;
-  /** How many range shards the table has; undefined if that is not known now. */
-  shards?: number;
 }

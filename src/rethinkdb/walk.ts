@@ -1,3 +1,4 @@
+import type { Term } from "rethinkdb";
 import { fieldName, JsonText, RowPlaces } from "../json-bytes.js";
 import { compareKeys } from "../key-order.js";
 import type { Connection } from "./connection.js";
@@ -125,9 +126,14 @@ function chunkTerm(
   return range.orderBy!({ index }).limit!(limit);
 }
 
+/** The id of the table that the name stands for. (`info` has it too, but counts documents, a millisecond for each shard.) */
+export function idTerm(table: TableReference): Term {
+  return tableTerm(table).status!().bracket!("id");
+}
+
 /** A name may have come to stand for another table since the request was sent. */
 export async function checkIdentity(connection: Connection, table: TableReference): Promise<void> {
-  const id = await connection.value<string>(tableTerm(table).info!().bracket!("id"));
+  const id = await connection.value<string>(idTerm(table));
   if (id !== table.id) throw new TableReplaced(table);
 }
 

@@ -15,7 +15,6 @@ function counts(byServer: Record<string, number>, total: "sum" | "greatest" | "n
 /** What a proof asks of a feed. */
 class FakeFeed {
   delivered = 0;
-  newKeys: Set<string> | undefined;
   isWaiting = true;
   readonly openedMs = 100;
   /** Up to where the fence passes; undefined if it does not. */
@@ -27,7 +26,7 @@ class FakeFeed {
       this.told.push(provenMs);
       return this.fencedMs;
     },
-    note: async (provenMs: number) => void this.told.push(provenMs),
+    note: (provenMs: number) => void this.told.push(provenMs),
   };
 
   constructor(readonly writesBefore: TableWrites | undefined) {}
@@ -196,44 +195,6 @@ describe("fenced, and then counted", () => {
     expect(await prove(counts({ a: 17, b: 17 }, "greatest"))).toBe(false);
     feed.delivered = 4;
     expect(await prove(counts({ a: 17, b: 17 }, "greatest"))).toBe(true);
-  });
-});
-
-describe("growth", () => {
-  const grown = (a: number): TableWrites => ({ ...counts({ a }), shards: 1 });
-
-  /** So many new keys are delivered. */
-  function insert(feed: FakeFeed, keys: number): void {
-    for (let i = 0; i < keys; i += 1) feed.newKeys?.add(`${feed.delivered + i}`);
-    feed.delivered += keys;
-  }
-
-  test("a moment is proven when more new keys have come since than every hash shard could be without", async () => {
-    const feed = new FakeFeed(grown(0));
-    const prove = prover(feed);
-    feed.delivered = 90;
-    // Of 100 writes ten have not come: ten of the next keys may be those.
-    expect(await prove(grown(100))).toBe(false);
-    insert(feed, 209);
-    expect(await prove(grown(350))).toBe(false);
-    expect(feed.told.at(-1)).toBe(feed.openedMs);
-    insert(feed, 1);
-    expect(await prove(grown(360))).toBe(false);
-    expect(feed.told.at(-1)).toBe(2000);
-  });
-
-  test("the same keys again prove nothing, nor do keys of a table with several shards", async () => {
-    const feed = new FakeFeed(grown(0));
-    const prove = prover(feed);
-    expect(await prove(grown(10))).toBe(false);
-    for (let i = 0; i < 1000; i += 1) feed.newKeys?.add("the same");
-    feed.delivered = 1000;
-    expect(await prove(grown(1100))).toBe(false);
-    expect(feed.told.at(-1)).toBe(feed.openedMs);
-    const other = new FakeFeed(counts({ a: 0 }));
-    const proveOther = prover(other);
-    expect(await proveOther({ ...counts({ a: 10 }), shards: 2 })).toBe(false);
-    expect(other.newKeys).toBeUndefined();
   });
 });
 

@@ -24,7 +24,6 @@ class FakeServer implements Feed {
   /** Writes that were counted, and those of them that the feed has delivered. */
   written = 0;
   delivered = 0;
-  newKeys: Set<string> | undefined;
   /** False while the source does not say what was written. */
   isCounting = true;
   /** True if a fence passes; a feed that is behind holds it up. */
@@ -36,7 +35,7 @@ class FakeServer implements Feed {
   readonly batches: Feed["batches"] = { [Symbol.asyncIterator]: () => ({ next: never }) };
   readonly fences = {
     pass: async (provenMs: number) => (this.fencesPass ? provenMs : undefined),
-    note: async () => undefined,
+    note: () => undefined,
   };
 
   roundTrip(): Promise<void> {

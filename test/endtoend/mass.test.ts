@@ -159,3 +159,63 @@ test("a table that fills from nothing is exact while it does", async () => {
   expect((await stop(run)).status).toBe(0);
   expect(await brokenChains(repo)).toEqual([]);
 }, 120_000);
+
+test("a table with documents in two of its four shards is exact under writes, and not wrongly so after an update of all", async () => {
+  ledger = new Ledger();
+  const repo = stage.repo("halves");
+  const halves = r.db("mass").table("halves");
+  // A new table is split as if its keys were to be UUIDs.
+  await stage.query(r.db("mass").tableCreate("halves", { shards: 4 }));
+  const keys = Array.from({ length: 10_000 }, (_, i) => `${i % 2 === 0 ? "0" : "8"}${i}`);
+  const write = async (ids: string[], version: number, query: () => Promise<unknown>) => {
+    const acknowledge = ids.map((id) =>
+      ledger.send(canonicalJson(id), canonicalJson({ id, version }), Date.now),
+    );
+    await query();
+    for (const done of acknowledge) done();
+    return Date.now();
+  };
+  for (let from = 0; from < keys.length; from += 2000) {
+    const ids = keys.slice(from, from + 2000);
+    const documents = ids.map((id) => ({ id, version: 0 }));
+    await write(ids, 0, () => stage.query(halves.insert(documents)));
+  }
+  const run = stage.capture(repo, "--include", "mass.halves");
+  await stage.untilExactNow(repo, "mass.halves");
+
+  const connections = await Promise.all([0, 1].map(() => stage.connect()));
+  const from = Date.now();
+  const busy = async (connection: DriverConnection, place: number) => {
+    for (let i = place; Date.now() < from + 8000; i += 2) {
+      const id = keys[(7 * i) % keys.length]!;
+      const version = i + 1;
+      await write([id], version, () => halves.get(id).update({ version }).run(connection));
+      // Counted, too, so that the counts alone prove nothing.
+      if (i % 20 < 2) await halves.get(id).update({ version }).run(connection);
+    }
+  };
+  await Promise.all(connections.map(busy));
+  const to = Date.now();
+  await Promise.all(connections.map((connection) => connection.close()));
+  const now = await stage.untilExact(repo, to + 2 * boundMs, "mass.halves");
+  const share = exactShare(tableOf(now, "mass.halves")!, from, to);
+
+  const { cluster } = stage.server;
+  cluster?.lagFeeds(cluster.tableId("mass", "halves"), simulatedRate / 4);
+  const all = { version: -1 };
+  const done = await write(keys, -1, () => stage.query(halves.update(all, { durability: "soft" })));
+  // And the first document of a shard, behind all these.
+  const id = "f";
+  const first = await write([id], -1, () => stage.query(halves.insert({ id, version: -1 })));
+  await stage.untilExact(repo, first + 3 * boundMs, "mass.halves");
+  expect((await stop(run)).status).toBe(0);
+  const moments = await suspects(repo, "mass.halves", [done, first]);
+  const verdict = await judge(repo, "mass.halves", ledger, [
+    ...spread(from + 500, to + boundMs, 60),
+    ...moments,
+  ]);
+  expect(verdict.wrong).toEqual([]);
+  expect(verdict.exact + verdict.late).toBeGreaterThan(50);
+  expect(share).toBeGreaterThan(0.9);
+  expect(await brokenChains(repo)).toEqual([]);
+}, 180_000);

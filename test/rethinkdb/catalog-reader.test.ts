@@ -67,3 +67,20 @@ test("a server that was given up while the catalog was read has no part in it", 
 test("a row of which it is not known whose it is makes the reading unfit: its table must not seem dropped", async () => {
   await expect(tablesOf(sound, { ...sound, id: null })).rejects.toThrow("is of no table");
 });
+
+test("a table that is made anew while the catalog is read does not seem to lose its indexes", async () => {
+  const status = { index: "by_a", function: {}, multi: false, geo: false, outdated: false };
+  const indexesOf = async (statuses: object[]) => {
+    const channel = scriptedChannel(({ query: [, term] }, answer) => {
+      const text = JSON.stringify(term);
+      const rows = text.includes('"table_config"') ? [{ ...sound, indexes: ["by_a"] }] : [];
+      if (text.includes("[139,")) answer({ t: responseTypes.atom, r: [[statuses]], n: [] });
+      else answer({ t: responseTypes.sequence, r: rows, n: [] });
+    });
+    const { structure } = await readCatalog(new Connection(channel));
+    return structure.filter(({ key }) => key[0] === "indexes");
+  };
+  expect(await indexesOf([status])).toHaveLength(1);
+  expect(await indexesOf([])).toEqual([]);
+  expect(await indexesOf([{ ...status, index: "by_b" }])).toEqual([]);
+});

@@ -53,7 +53,7 @@ async function readFeed(rows: unknown[], perResponse: number) {
   );
   const stream = connection.stream(term);
   const close = () => undefined;
-  const fences = { pass: never, note: never, close };
+  const fences = { pass: never, note: () => undefined, close };
   const opened = { fences, openedMs: 0, writesBefore: undefined };
   const feed = new StreamFeed(connection, stream, fieldName("id"), opened, close);
   await feed.begin();

@@ -18,10 +18,13 @@ function refusing(feeds: number) {
   return scriptedChannel(({ query: [type, term] }, answer) => {
     const text = JSON.stringify(term ?? "");
     const isFeed = type === 1 && text.startsWith("[152,");
-    const isSample = text.startsWith("[33,[[15,");
-    const rows = isSample ? [] : text.includes("server_config") ? [{}] : [table.id];
+    const isFence = text.startsWith("[39,");
+    const isOfKeys = text.startsWith("[33,");
+    const rows = isOfKeys ? [] : text.includes("server_config") ? [{}] : [table.id];
     if (type === 2) return;
-    if (!isFeed) answer({ t: responseTypes.sequence, r: rows, n: [] });
+    if (isFence)
+      answer({ t: responseTypes.partial, r: [{ state: "opened", table: table.id }], n: [] });
+    else if (!isFeed) answer({ t: responseTypes.sequence, r: rows, n: [] });
     else if (opened < feeds) {
       opened += 1;
       answer({ t: responseTypes.partial, r: [], n: [] });

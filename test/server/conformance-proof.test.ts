@@ -179,35 +179,100 @@ onEachServer("fences", (bench) => {
     expect(changes).toHaveLength(2 * read.length);
   });
 
-  test("a feed that is behind: the fence is ready when everything before it has been handed on", async () => {
-    const documents = 20_000;
-    await bench().value(database.tableCreate("behind"));
-    await bench().value(
-      table("behind").insert(
-        r
-          .range(documents)
-          .map((id: Term) => ({ id, v: 0 }))
-          .coerceTo("array"),
-        { durability: "soft" },
-      ),
+  /** A fence whose reads are held back: its feed follows a row in a union that keeps its order. */
+  const held = (selection: Term) =>
+    r
+      .expr([{ state: "opened" }])
+      .union(selection.changes({ ...initials, includeTypes: false }), { interleave: false });
+  const opened = [{ state: "opened" }];
+
+  test("a feed that follows a row in a union reads nothing before more than that row is asked for", async () => {
+    await bench().value(database.tableCreate("held"));
+    await bench().value(table("held").insert(rows(3)));
+    const { token, first } = await bench().open(held(whole(table("held"))), oneRow);
+    expect(elements(first)).toEqual(opened);
+    await bench().value(table("held").insert({ id: 7 }));
+    const [, ...later] = await untilReady(bench(), token, first);
+    // It is subscribed since START, and drops what its reads hold.
+    expect(later.map(({ length }) => length)).toEqual(later.map(() => 1));
+    expect(later[0]).toEqual([{ state: "initializing" }]);
+    expect(later.slice(1, -1)).toEqual(
+      later.slice(1, -1).map(([row]) => [{ new_val: row!.new_val }]),
     );
-    const behind = table("behind");
-    bench().server.cluster?.lagFeeds(bench().server.cluster!.tableId("fences", "behind"), 20_000);
+    expect(
+      later
+        .map(keysOf)
+        .flat()
+        .sort((a, b) => a - b),
+    ).toEqual([0, 1, 2, 7]);
+  });
+
+  test("of a union of ranges, with a filter that keeps nothing, only the states come", async () => {
+    const large = table("large");
+    const ranges = r.union(large.between(r.minval, 10), large.between(390, r.maxval));
+    for (const over of [ranges, r.union(whole(large)), r.union(whole(table("empty")))]) {
+      const responses = await answers(bench(), held(over.filter(false)), oneRow);
+      const ready = [{ state: "ready" }];
+      expect(responses).toEqual([opened, [{ state: "initializing" }], ready]);
+    }
+  });
+
+  test("of some keys, unsorted, each response has the next of each hash shard", async () => {
+    const { token, first } = await bench().open(keyed(table("large"), 60), oneRow);
+    const columns = [elements(first) as { id: number }[]];
+    for (let count = HASH_SHARDS; count < 60; count += columns.at(-1)!.length) {
+      columns.push(elements(await bench().client.continue(token)) as { id: number }[]);
+    }
+    const keys = columns.map((response) => response.map(({ id }) => id));
+    expect(keys[0]).toHaveLength(HASH_SHARDS);
+    const sizes = keys.map(({ length }) => length);
+    expect(sizes).toEqual([...sizes].sort((a, b) => b - a));
+    expect(keys.flat().sort((a, b) => a - b)).toEqual(numbers(60));
+    expect(Math.max(...keys[0]!)).toBeLessThan(60 - HASH_SHARDS);
+  });
+
+  const behindBy = 20_000;
+  const many = r
+    .range(behindBy)
+    .map((id: Term) => ({ id, v: 0 }))
+    .coerceTo("array");
+  const soft = { durability: "soft" };
+
+  /** How many changes a feed has delivered when a fence that was opened before they were made is ready. */
+  async function deliveredAtReady(name: string, probe: Term, write: () => Promise<unknown>) {
+    const { cluster } = bench().server;
+    cluster?.lagFeeds(cluster.tableId("fences", name), behindBy);
     const feed = await bench().connect();
-    const token = feed.start(behind.changes().build());
+    const token = feed.start(table(name).changes().build());
     await feed.next(token);
     let delivered = 0;
     const reading = (async () => {
-      while (delivered < documents) delivered += elements(await feed.continue(token)).length;
+      while (delivered < behindBy) delivered += elements(await feed.continue(token)).length;
     })();
-    const probe = await bench().open(fence(keyed(behind, 200)), oneRow);
-    await bench().value(behind.update({ v: 1 }, { durability: "soft" }));
-    const responses = await untilReady(bench(), probe.token, probe.first);
+    const { token: fenceToken, first } = await bench().open(probe, oneRow);
+    await write();
+    await untilReady(bench(), fenceToken, first);
     await feed.serverInfo();
-    expect(delivered).toBe(documents);
-    expect(responses.map(keysOf).flat()).toHaveLength(200);
+    const then = delivered;
     await reading;
     feed.close();
+    return then;
+  }
+
+  test("a feed that is behind: the fence is ready when everything before its reads has been handed on", async () => {
+    await bench().value(database.tableCreate("behind"));
+    await bench().value(table("behind").insert(many, soft));
+    // Any range that meets the shard does, be there a document in it or not.
+    const probe = held(table("behind").between(-2, -1).filter(false));
+    const write = () => bench().value(table("behind").update({ v: 1 }, soft));
+    expect(await deliveredAtReady("behind", probe, write)).toBe(behindBy);
+  });
+
+  test("so it is over a table that has no document when the fence is opened", async () => {
+    await bench().value(database.tableCreate("filled", { shards: 4 }));
+    const probe = held(whole(table("filled")).filter(false));
+    const write = () => bench().value(table("filled").insert(many, soft));
+    expect(await deliveredAtReady("filled", probe, write)).toBe(behindBy);
   });
 });
 

@@ -12,15 +12,18 @@ export interface ChangeSpec {
   readonly point?: boolean;
   /** Of the range only these values of the index: those of `getAll`, in order. */
   readonly codes?: ReadonlySet<string>;
+  /** Further ranges of the primary key, each read by itself: those of a union. */
+  readonly more?: readonly IndexRange[];
 }
 
 /** Whether a document with this primary key's code is among what is watched. */
 export function watches(
-  { table, range, codes }: ChangeSpec,
+  { table, range, codes, more = [] }: ChangeSpec,
   code: string,
   document: DatumObject,
 ): boolean {
   const values =
     range.index === undefined ? [code] : (table.indexCodes(range.index, document) ?? []);
-  return values.some((value) => inRange(value, range) && (codes?.has(value) ?? true));
+  const isIn = (value: string) => [range, ...more].some((one) => inRange(value, one));
+  return values.some((value) => isIn(value) && (codes?.has(value) ?? true));
 }

@@ -224,9 +224,9 @@ export class Cluster {
     );
   }
 
-  /** How many feeds are open over a table, those that read initial rows included. */
-  openFeeds(tableId: string): number {
-    return this.#tableById(tableId).hub.subscribers.length;
+  /** The feeds that are open over a table, those that read initial rows included; the oldest first. */
+  feedsOf(tableId: string): readonly unknown[] {
+    return this.#tableById(tableId).hub.subscribers;
   }
 
   /** How many changes wait in the longest queue of a table's feeds, because it is not read. */

@@ -44,6 +44,8 @@ export class Feed implements Subscriber {
   #error: ReqlError | undefined;
   #owed: Datum[] = [];
   #left = Infinity;
+  /** Of a feed that follows other rows in a union that keeps its order: what is to be given next. */
+  #inOrder: Datum[] | undefined;
 
   /** @param check what ends the feed after a batch: a dropped table or a lost permission */
   constructor(
@@ -100,6 +102,14 @@ export class Feed implements Subscriber {
     this.#left = Math.min(this.#left, count);
   }
 
+  /**
+   * Gives these rows first, and looks for nothing before they are given; then one row after the other, until a response
+   * has as many as it may. (The server waits until it has; here it may have fewer.)
+   */
+  follow(rows: readonly Datum[]): void {
+    this.#inOrder = [...rows];
+  }
+
   get ended(): boolean {
     return this.#left <= 0;
   }
@@ -132,6 +142,24 @@ export class Feed implements Subscriber {
   }
 
   #fill(batch: Batch): void {
+    const rows = this.#inOrder;
+    if (!rows) {
+      this.#look(batch);
+      return;
+    }
+    while (!batch.full) {
+      if (rows.length === 0) {
+        const looked = new Batch(batch.limits);
+        this.#look(looked);
+        rows.push(...looked.items);
+      }
+      const row = rows.shift();
+      if (row === undefined) return;
+      batch.add(row);
+    }
+  }
+
+  #look(batch: Batch): void {
     if (this.#initial && !this.#initial.finished) this.#copy(batch, this.#initial);
     else this.#takeChanges(batch);
   }

@@ -25,6 +25,11 @@ export function inRange(code: string, range: IndexRange): boolean {
   return range.upperOpen ? code < range.upper : code <= range.upper;
 }
 
+/** True if no code can lie in it. */
+export function isEmpty({ lower, lowerOpen, upper, upperOpen }: IndexRange): boolean {
+  return lower > upper || (lower === upper && (lowerOpen || upperOpen));
+}
+
 export function isWhole(range: IndexRange): boolean {
   return range.lower === "@" && range.upper === "[";
 }

@@ -71,7 +71,7 @@ export class InitialRead {
 
   /** Whether a change is to be given: its key was read before it happened. */
   covers({ shard, code, number }: Change): boolean {
-    const part = this.#parts.find(({ rows }) => rows === undefined || rows.shard === shard);
+    const part = this.#parts.find(({ rows }) => rows === undefined || rows.covers(shard, code));
     const mark = part?.marks.find(({ upTo }) => code <= upTo);
     return mark !== undefined && number > mark.change;
   }
@@ -88,9 +88,10 @@ export class InitialRead {
 
   /** An index's rows stand in no order that marks could follow, so they are read at once. */
   #openShards(): (ShardRows | undefined)[] {
-    const { table, range, codes, point } = this.#spec;
-    const inShards = !point && range.index === undefined;
-    return (inShards && table.shardRows(range, codes)) || [undefined];
+    const { table, range, codes, point, more = [] } = this.#spec;
+    if (point || range.index !== undefined) return [undefined];
+    const ranges = [range, ...more].map((one) => table.shardRows(one, codes));
+    return ranges.includes(undefined) ? [undefined] : ranges.flatMap((rows) => rows!);
   }
 
   #readShard(

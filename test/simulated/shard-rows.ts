@@ -1,11 +1,13 @@
 /** What one shard of a table holds of a range of the primary key, or of some keys, in the order of the keys. */
 import type { Datum, DatumObject } from "./datum.js";
-import type { IndexRange } from "./index-range.js";
+import { type IndexRange, inRange } from "./index-range.js";
 import { type RowStore, ShardCursor } from "./row-store.js";
 import type { Source } from "./sequence.js";
 
 export interface ShardRows {
   readonly shard: number;
+  /** Whether a row of that shard and code would be among them. */
+  covers(shard: number, code: string): boolean;
   /** The next row, or undefined where there is none. */
   next(): { readonly code: string; readonly document: DatumObject } | undefined;
   /** Whether the server knows without another look that nothing comes after the row that `next` gave last. */
@@ -24,6 +26,10 @@ export class RangeRows implements ShardRows {
     this.shard = shard;
     this.#range = range;
     this.#cursor = new ShardCursor(store, range, hashShard);
+  }
+
+  covers(shard: number, code: string): boolean {
+    return this.shard === shard && inRange(code, this.#range);
   }
 
   next(): { code: string; document: DatumObject } | undefined {
@@ -50,6 +56,10 @@ export class KeyRows implements ShardRows {
     this.shard = shard;
     this.#store = store;
     this.#codes = codes;
+  }
+
+  covers(shard: number): boolean {
+    return this.shard === shard;
   }
 
   next(): { code: string; document: DatumObject } | undefined {

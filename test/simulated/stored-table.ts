@@ -6,7 +6,7 @@ import type { ChangeHub } from "./change-hub.js";
 import { type Datum, type DatumObject, equal, isObject, typeName } from "./datum.js";
 import type { Engine } from "./engine.js";
 import { queryContext } from "./evaluate.js";
-import type { IndexRange } from "./index-range.js";
+import { type IndexRange, isEmpty } from "./index-range.js";
 import { documentText, prettyText } from "./json-text.js";
 import { hashShard, hashShards, primaryCode } from "./key-code.js";
 import { DocumentCounts } from "./meter.js";
@@ -64,6 +64,8 @@ export class StoredTable implements SelectionTable {
     this.hub = engine.makeHub();
     this.outage = new TableOutage(engine.timers, () => engine.unavailable());
     this.unflushed = new UnflushedWrites(engine.options.flushIntervalMs);
+    // A new table is split as if its keys were to be UUIDs.
+    this.#splits();
   }
 
   get databaseName(): string {
@@ -221,7 +223,7 @@ export class StoredTable implements SelectionTable {
     if (codes) return this.#keyRows(codes);
     return this.#shardRanges(range).flatMap((part, place) =>
       Array.from(
-        { length: hashShards },
+        { length: isEmpty(part) ? 0 : hashShards },
         (_, hash) => new RangeRows(this.#served, part, place * hashShards + hash, hash),
       ),
     );

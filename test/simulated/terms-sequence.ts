@@ -1,10 +1,11 @@
 /** Sequences: mapping, filtering, slicing, joining. */
 import type { Call } from "./call.js";
+import type { ChangeSpec } from "./change-spec.js";
 import { BinaryDatum, compare, type Datum, equal, isObject } from "./datum.js";
 import { define, defineForGroups } from "./define-term.js";
 import { logicError, ReqlError } from "./reql-error.js";
 import type { ReqlFunction } from "./reql-function.js";
-import { GeneratedSource, Sequence, SliceSource, UnionSource } from "./sequence.js";
+import { ArraySource, GeneratedSource, Sequence, SliceSource, UnionSource } from "./sequence.js";
 import type { TermDefinition } from "./term-definition.js";
 import { times } from "./terms-core.js";
 import { isFunction, toDatum, toSequence, truth, type Value } from "./value.js";
@@ -151,11 +152,26 @@ export function nth(call: Call): Value {
 
 function union(call: Call): Value {
   const parts = times(call.count, (i) => call.sequence(i));
+  const feed = parts.at(-1)?.traits.feed;
+  if (feed && call.datumOption("interleave") === false) {
+    feed.follow(parts.slice(0, -1).flatMap((part) => part.toArray()));
+    return new Sequence(new ArraySource([]), { feed, unwatchable: "union" });
+  }
   const source = new UnionSource(parts.map((part) => part.source));
+  const changes = unionOf(parts.map((part) => part.traits.changes));
   return new Sequence(source, {
     isArray: parts.every((part) => part.traits.isArray === true),
-    unwatchable: "union",
+    ...(changes ? { changes } : { unwatchable: "union" }),
   });
+}
+
+/** What is watched of a union of ranges of one table's primary key; other unions cannot be watched here. */
+function unionOf(parts: (ChangeSpec | undefined)[]): ChangeSpec | undefined {
+  const [first, ...others] = parts;
+  const isRange = (part: ChangeSpec | undefined) =>
+    part?.table === first?.table && part?.range.index === undefined && !part?.codes;
+  const isPlain = parts.every((part) => isRange(part) && part?.transforms.length === 0);
+  return first && isPlain ? { ...first, more: others.map((part) => part!.range) } : undefined;
 }
 
 function range(call: Call): Value {

@@ -8,6 +8,7 @@ import { primaryCode } from "./key-code.js";
 import { logicError, opFailed, ReqlError } from "./reql-error.js";
 import type { ReadMode, SelectionTable } from "./selection-table.js";
 import { LazySource, Sequence, UnionSource } from "./sequence.js";
+import { ShardsSource } from "./shard-rows.js";
 import type { TermDefinition } from "./term-definition.js";
 import { indexNotFound } from "./terms-aggregate.js";
 import { times } from "./terms-core.js";
@@ -80,12 +81,14 @@ function getAll(call: Call): Value {
   const index = indexOption(call, target);
   const keys = times(call.count - 1, (i) => lookupKey(call, i + 1)).sort(compare);
   const ranges = keys.map((key) => rangeBetween(index, key, key, { lower: false, upper: false }));
-  const rows = new LazySource(() => {
-    target.table.checkReadable(call.user, target.mode);
-    return new UnionSource(ranges.map((range) => target.table.read(range, undefined, call.user)));
-  });
   const codes = new Set(ranges.map(({ lower }) => lower).sort());
   const range = { ...wholeRange, index };
+  const rows = new LazySource(() => {
+    target.table.checkReadable(call.user, target.mode);
+    const shards = index === undefined ? target.table.shardRows(range, codes) : undefined;
+    if (shards) return new ShardsSource(shards);
+    return new UnionSource(ranges.map((one) => target.table.read(one, undefined, call.user)));
+  });
   return new Sequence(rows, {
     selection: target.table,
     changes: { table: target.table, range, codes, transforms: [] },

@@ -52,7 +52,7 @@ test("a repair that is skipped is found", { timeout: 120_000 }, async () => {
 });
 
 test("an overflow that is ignored is found", { timeout: 120_000 }, async () => {
-  const violations = await firstViolations({ steps, wrapSource: ignoringOverflows });
+  const violations = await firstViolations({ steps, wrapSource: ignoringOverflows }, 2);
   expect(violations.join("\n")).toMatch(/restores .* as .*; it was|broken version chain/);
 });
 
@@ -112,7 +112,7 @@ test("a maintenance that knows of no pins is found", async () => {
     const withoutPins = new WithoutStore(store, { has: (name) => name.startsWith(pinsPrefix) });
     return maintain({ ...repository, store: withoutPins }, options, observer);
   };
-  const violations = await firstViolations({ ...days, maintain: unaware }, 9);
+  const violations = await firstViolations({ ...days, maintain: unaware }, 16);
   expect(violations.join("\n")).toMatch(/pin .* is (thinned away|let go)/);
 }, 120_000);
 
@@ -132,7 +132,7 @@ test("a sweep that takes the parts of a copy that is under way is found", async 
   vi.spyOn(leftovers, "isUnderWay").mockImplementation(function (this: UnderWay, unique) {
     return parseCopyUnique(unique) === undefined && isUnderWay.call(this, unique);
   });
-  const violations = await firstViolations(days, 4);
+  const violations = await firstViolations(days, 6);
   expect(violations.join("\n")).toMatch(/is missing/);
 }, 120_000);
 

@@ -62,6 +62,7 @@ test("a fence is not laid over it", async () => {
   const feed = await during(source.openFeed(() => table));
   if (feed instanceof Error) throw feed;
   await replace();
+  await time.runUntil(time.nowMs + 100);
   const passed = await during(feed.fences.pass(feed.openedMs));
   expect(passed).toBeInstanceOf(TableReplaced);
 });
