@@ -8,6 +8,7 @@ import {
   type ObjectStore,
   type StoredObject,
 } from "../storage/object-store.js";
+import { baseKind } from "./base.js";
 import {
   type BundleFooter,
   bundleLineBytesMax,
@@ -17,7 +18,10 @@ import {
   writeBundleLine,
 } from "./bundle.js";
 import { DataObjectWriter } from "./data-object.js";
-import { decodeJsonObject } from "./json-object.js";
+import { drillKind } from "./drills.js";
+import { foldedKind } from "./folded.js";
+import { decodeStored, type JsonKind } from "./json-object.js";
+import { claimKind } from "./log.js";
 import { LogView } from "./log-view.js";
 import { bundleName, parseBundleName, parseManifestName } from "./names.js";
 import type { Repository } from "./repository.js";
@@ -129,8 +133,8 @@ async function areSound(store: ObjectStore, names: string[], wanted: number): Pr
 async function soundBytes(store: ObjectStore, name: string): Promise<Buffer | undefined> {
   try {
     const bytes = await store.get(name);
-    const type = types[name.slice(0, name.indexOf("/"))]!;
-    if (name.endsWith(".json")) decodeJsonObject(bytes, name, type);
+    const kind = kinds[name.slice(0, name.indexOf("/"))]!;
+    if (name.endsWith(".json")) decodeStored(bytes, name, kind);
     else {
       const object = await openWhole(name, bytes, "foldedRecords");
       for (const entry of object.index.frames) await object.readFrame(entry);
@@ -142,10 +146,10 @@ async function soundBytes(store: ObjectStore, name: string): Promise<Buffer | un
   }
 }
 
-/** Types of the JSON objects, by where they lie. */
-const types: Record<string, string> = {
-  writers: "writer",
-  drills: "drill",
-  bases: "base",
-  folded: "folded",
+/** Kinds of the JSON objects, by where they lie. */
+const kinds: Record<string, JsonKind> = {
+  writers: claimKind,
+  drills: drillKind,
+  bases: baseKind,
+  folded: foldedKind,
 };

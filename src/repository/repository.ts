@@ -3,14 +3,13 @@ import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { DirectoryStore } from "../storage/directory-store.js";
 import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
-import { encodeJsonObject, readJsonObject } from "./json-object.js";
+import { instant, text } from "./fields.js";
+import { encodeStored, jsonKind, readStored, type Stored } from "./json-object.js";
 import { repositoryName } from "./names.js";
 
 /** What repository.json says. */
-export interface RepositoryDescription {
-  id: string;
-  created: Instant;
-}
+export const descriptionKind = jsonKind("repository", { id: text, created: instant });
+export type RepositoryDescription = Stored<typeof descriptionKind>;
 
 /** An opened repository: a store that holds one, and its description. */
 export interface Repository {
@@ -49,7 +48,7 @@ export async function openRepository(store: ObjectStore): Promise<Repository> {
 
 /** Throws, naming it, if repository.json is missing or damaged. */
 export function readDescription(store: ObjectStore): Promise<RepositoryDescription> {
-  return readJsonObject<RepositoryDescription>(store, repositoryName, "repository");
+  return readStored(store, repositoryName, descriptionKind);
 }
 
 /** Opens the repository anew; throws if there is none any more, or another one. */
@@ -75,7 +74,7 @@ export async function openOrCreateRepository(
   if (absent && (await isEmpty(store))) {
     const description: RepositoryDescription = { id: randomUUID(), created: now };
     try {
-      await store.put(repositoryName, encodeJsonObject("repository", description));
+      await store.put(repositoryName, encodeStored(descriptionKind, description));
       // Before anything fills the disk.
       await store.keepRoom?.();
     } catch (error) {
