@@ -8,7 +8,9 @@ COPY package.json package-lock.json ./
 RUN npm ci
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
-RUN npm run build && npm prune --omit=dev
+# valibot may go with a TypeScript, which therefore counts as needed.
+RUN npm run build && npm prune --omit=dev \
+ && rm -r node_modules/typescript node_modules/@typescript node_modules/.bin/tsc
 
 FROM node:22-bookworm-slim
 ENV NODE_ENV=production

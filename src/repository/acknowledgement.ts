@@ -1,19 +1,20 @@
 /** A person's word that a hole is known and what it was. It changes no claim; status shows it beside the hole. */
 import { damaged } from "../errors.js";
-import type { Instant } from "../instant.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
-import { encodeJsonObject, readJsonObject } from "./json-object.js";
+import { instant, tableId, text } from "./fields.js";
+import { encodeStored, jsonKind, readStored, type Stored } from "./json-object.js";
 import { acknowledgementName } from "./names.js";
 
-export interface Acknowledgement {
-  table: string;
+export const acknowledgementKind = jsonKind("acknowledgement", {
+  table: tableId,
   /** The hole's interval. */
-  from: Instant;
-  to: Instant;
-  note: string;
-  at: Instant;
-}
+  from: instant,
+  to: instant,
+  note: text,
+  at: instant,
+});
+export type Acknowledgement = Stored<typeof acknowledgementKind>;
 
 /** Writes an acknowledgement down. Returns false if the hole was acknowledged before: the first note stays. */
 export async function putAcknowledgement(
@@ -22,7 +23,7 @@ export async function putAcknowledgement(
 ): Promise<boolean> {
   const { table, from, to } = acknowledgement;
   try {
-    const bytes = encodeJsonObject("acknowledgement", acknowledgement);
+    const bytes = encodeStored(acknowledgementKind, acknowledgement);
     await store.put(acknowledgementName(table, from, to), bytes);
     return true;
   } catch (error) {
@@ -44,7 +45,7 @@ export async function readAcknowledgement(
   store: ObjectStore,
   name: string,
 ): Promise<Acknowledgement> {
-  const one = await readJsonObject<Acknowledgement>(store, name, "acknowledgement");
+  const one = await readStored(store, name, acknowledgementKind);
   if (name !== acknowledgementName(one.table, one.from, one.to)) {
     throw damaged(name, "its name and its content differ");
   }

@@ -10,10 +10,10 @@ import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { compareKeys } from "../key-order.js";
 import { jsonOfText, textOfJson } from "../server-text.js";
-import type { BaseManifest, BasePart } from "./base.js";
+import { type BaseManifest, type BasePart, baseKind } from "./base.js";
 import type { FrameCompressor } from "./frame-compressor.js";
 import { InTurn } from "./in-turn.js";
-import { encodeJsonObject } from "./json-object.js";
+import { encodeStored } from "./json-object.js";
 import { baseKeysName, baseManifestName, basePartName, basePrefix } from "./names.js";
 import { PartWriter } from "./part-writer.js";
 import type { Repository } from "./repository.js";
@@ -156,7 +156,7 @@ export class BaseWriter {
       parts,
     };
     const prefix = basePrefix(table, instant, this.identity.unique);
-    const bytes = encodeJsonObject("base", manifest);
+    const bytes = encodeStored(baseKind, manifest);
     await this.repository.store.put(baseManifestName(prefix), bytes);
     this.bytesWritten += bytes.length;
     return manifest;

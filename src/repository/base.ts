@@ -1,58 +1,73 @@
+import * as v from "valibot";
 import { SetDigest } from "../digest.js";
 import { damaged, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { OrderCode } from "../key-order.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
-import { isName, type ObjectStore } from "../storage/object-store.js";
-import { readJsonObject } from "./json-object.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import {
+  count,
+  digest,
+  fields,
+  instant,
+  list,
+  type Of,
+  ordinal,
+  reference,
+  tableId,
+  text,
+} from "./fields.js";
+import { jsonKind, readStored, type Stored } from "./json-object.js";
 import { isDisownedInstant } from "./log.js";
 import type { LogView } from "./log-view.js";
 import { codeOfText } from "./merge.js";
 import { parseManifestName } from "./names.js";
-import type { ObjectReference } from "./segment.js";
 
+const basePart = fields({
+  ...reference.entries,
+  keys: reference,
+  rows: ordinal,
+  /** Bytes of the documents' JSON text. */
+  documentBytes: count,
+  /** Combined digest of the documents, see SetDigest. */
+  digest,
+  /** Bytes of the stored object. */
+  bytes: count,
+  /** JSON text of the least and the greatest key, as textOfJson gives it. */
+  firstKey: text,
+  lastKey: text,
+});
 /**
  * One part of a base: a sorted range of documents, and beside it their keys and digests. It may have been written for
  * an earlier base of the table.
  */
-export interface BasePart extends ObjectReference {
-  keys: ObjectReference;
-  rows: number;
-  /** Bytes of the documents' JSON text. */
-  documentBytes: number;
-  /** Combined digest of the documents, see SetDigest. */
-  digest: string;
-  /** Bytes of the stored object. */
-  bytes: number;
-  /** JSON text of the least and the greatest key, as textOfJson gives it. */
-  firstKey: string;
-  lastKey: string;
-}
+export type BasePart = Of<typeof basePart>;
 
 /** A manifest: what a base is made of. Written last, so a base without one does not exist. docs/format.md §6. */
-export interface BaseManifest {
-  repository: string;
-  table: string;
+export const baseKind = jsonKind("base", {
+  repository: text,
+  table: tableId,
   /** Name of the field of the primary key. */
-  primaryKey: string;
+  primaryKey: text,
   /** The instant from which base and log together are exact. */
-  instant: Instant;
+  instant,
   /**
    * The epoch in whose log `instant` lies. A later claim that does not continue that log up to `instant` disowns the
    * base: it holds changes that the log which is believed does not.
    */
-  epoch?: number;
+  epoch: v.exactOptional(ordinal),
   /**
    * What was captured after this instant is not, or not surely, in the base: a restore adds the log from here on.
    * Equal to `instant` for a folded base; for a copy, the moment when its feed had opened.
    */
-  logFrom: Instant;
-  rows: number;
-  documentBytes: number;
+  logFrom: instant,
+  rows: count,
+  documentBytes: count,
   /** Combined digest of the documents, see SetDigest. */
-  digest: string;
-  parts: BasePart[];
-}
+  digest,
+  parts: list(basePart),
+});
+export type BaseManifest = Stored<typeof baseKind>;
 
 /** A base found by its name; the manifest is not read yet. */
 export interface BaseName {
@@ -142,8 +157,7 @@ export function newestBase(
  * not, all together, the base that it describes.
  */
 export async function readManifest(store: ObjectStore, name: string): Promise<BaseManifest> {
-  const manifest = await readJsonObject<BaseManifest>(store, name, "base");
-  if (!isManifest(manifest)) throw damaged(name, "its fields are not those of a base");
+  const manifest = await readStored(store, name, baseKind);
   const said = parseManifestName(name);
   if (said?.table !== manifest.table || said.instant !== manifest.instant) {
     throw damaged(name, "its name and its content differ");
@@ -176,36 +190,4 @@ function checkSums({ parts, rows, documentBytes, digest }: BaseManifest, name: s
   if (sum.count !== rows || sum.hex() !== digest || bytes !== documentBytes) {
     throw damaged(name, "its parts do not combine to what it says of the whole");
   }
-}
-
-function isManifest({ primaryKey, digest, parts, ...fields }: Partial<BaseManifest>): boolean {
-  const { instant, epoch, logFrom, rows, documentBytes } = fields;
-  return (
-    typeof primaryKey === "string" &&
-    isDigest(digest) &&
-    (epoch === undefined || (Number.isSafeInteger(epoch) && epoch > 0)) &&
-    [instant, logFrom, rows, documentBytes].every(Number.isSafeInteger) &&
-    Array.isArray(parts) &&
-    parts.every(isPart)
-  );
-}
-
-function isPart(value: unknown): value is BasePart {
-  const part = (value ?? {}) as Partial<BasePart>;
-  return (
-    isReference(part) &&
-    isReference(part.keys) &&
-    isDigest(part.digest) &&
-    Number(part.rows) > 0 &&
-    [part.rows, part.documentBytes, part.bytes].every(Number.isSafeInteger) &&
-    [part.firstKey, part.lastKey].every((key) => typeof key === "string")
-  );
-}
-
-function isDigest(value: unknown): boolean {
-  return typeof value === "string" && /^[0-9a-f]{16}$/.test(value);
-}
-
-function isReference(value: Partial<ObjectReference> | undefined): boolean {
-  return isName(value?.name) && typeof value?.checksum === "string";
 }

@@ -8,9 +8,14 @@ import {
   type ObjectStore,
   type StoredObject,
 } from "../storage/object-store.js";
+import { baseKind } from "./base.js";
 import { type BundleFooter, bundleLineBytesMax, openWhole, writeBundleLine } from "./bundle.js";
 import { DataObjectWriter } from "./data-object.js";
-import { decodeJsonObject } from "./json-object.js";
+import { drillKind } from "./drills.js";
+import { expiryKind } from "./expiry.js";
+import { foldedKind } from "./folded.js";
+import { decodeStored, type JsonKind } from "./json-object.js";
+import { claimKind } from "./log.js";
 import {
   bundleName,
   expiryPrefix,
@@ -19,8 +24,10 @@ import {
   pinsPrefix,
   settingsPrefix,
 } from "./names.js";
+import { pinsKind } from "./pins.js";
 import type { Repository } from "./repository.js";
 import type { RepositoryView } from "./repository-view.js";
+import { settingsKind } from "./settings.js";
 import { SortedLines } from "./sorted-lines.js";
 
 /** So many objects are read one by one before a new bundle is worth its bytes. */
@@ -145,8 +152,8 @@ async function areSound(store: ObjectStore, names: string[], wanted: number): Pr
 async function soundBytes(store: ObjectStore, name: string): Promise<Buffer | undefined> {
   try {
     const bytes = await store.get(name);
-    const type = types[name.slice(0, name.indexOf("/"))]!;
-    if (name.endsWith(".json")) decodeJsonObject(bytes, name, type);
+    const kind = kinds[name.slice(0, name.indexOf("/"))]!;
+    if (name.endsWith(".json")) decodeStored(bytes, name, kind);
     else {
       const object = await openWhole(name, bytes, "foldedRecords");
       for (const entry of object.index.frames) await object.readFrame(entry);
@@ -158,13 +165,13 @@ async function soundBytes(store: ObjectStore, name: string): Promise<Buffer | un
   }
 }
 
-/** Types of the JSON objects, by where they lie. */
-const types: Record<string, string> = {
-  writers: "writer",
-  drills: "drill",
-  bases: "base",
-  expiries: "expiry",
-  settings: "settings",
-  pins: "pins",
-  folded: "folded",
+/** Kinds of the JSON objects, by where they lie. */
+const kinds: Record<string, JsonKind> = {
+  writers: claimKind,
+  drills: drillKind,
+  bases: baseKind,
+  folded: foldedKind,
+  expiries: expiryKind,
+  settings: settingsKind,
+  pins: pinsKind,
 };

@@ -9,7 +9,9 @@ import { damaged, UnusableObject } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { MemoryStore } from "../storage/memory-store.js";
 import { ObjectMissing, type ObjectStore, type StoredObject } from "../storage/object-store.js";
-import { DataObject, type Kind } from "./data-object.js";
+import type { bundleFooter, FooterOf, Kind } from "./data-kinds.js";
+import { DataObject } from "./data-object.js";
+import type { Of } from "./fields.js";
 import { lineOverheadBytes, parseLines, parseStored, writeVersionLine } from "./lines.js";
 import { bundleName, bundlePrefix, parseBundleName } from "./names.js";
 import type { Repository } from "./repository.js";
@@ -18,14 +20,7 @@ import type { Repository } from "./repository.js";
 export const bundlesKept = 3;
 
 /** What the footer of a bundle says. */
-export interface BundleFooter {
-  /** Id of the repository. */
-  repository: string;
-  /** Counts the bundles from 1. */
-  number: number;
-  /** When it was made. */
-  at: Instant;
-}
+export type BundleFooter = Of<typeof bundleFooter>;
 
 export interface Bundle extends BundleFooter {
   /** The bytes of the objects, by name. */
@@ -43,7 +38,7 @@ export async function listBundles(store: ObjectStore): Promise<StoredObject[]> {
 
 /** Reads a bundle, with one request; throws, naming it, if it is missing, damaged, or of a newer version. */
 export async function readBundle(store: ObjectStore, name: string): Promise<Bundle> {
-  const object = await openWhole<BundleFooter>(name, await getWhole(store, name), "bundle");
+  const object = await openWhole(name, await getWhole(store, name), "bundle");
   const { footer } = object.index;
   if (bundleName(footer.number) !== name) throw damaged(name, "its name and its footer differ");
   const objects = new Map<string, Buffer>();
@@ -95,14 +90,14 @@ async function getWhole(store: ObjectStore, name: string): Promise<Buffer> {
 }
 
 /** Opens a data object of which all bytes are there. */
-export async function openWhole<Footer>(
+export async function openWhole<K extends Kind>(
   name: string,
   bytes: Buffer,
-  kind: Kind,
-): Promise<DataObject<Footer>> {
+  kind: K,
+): Promise<DataObject<FooterOf<K>>> {
   const whole = new MemoryStore();
   await whole.put(name, bytes);
-  return DataObject.open<Footer>(whole, name, kind);
+  return DataObject.open(whole, name, kind);
 }
 
 /** Bytes that the line of an object needs, at most. */

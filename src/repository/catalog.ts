@@ -1,6 +1,7 @@
-import { damaged, ThinkbackError } from "../errors.js";
+import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
+import { anyObject, checked, fields, list, type Schema, text } from "./fields.js";
 import { recordsInFolded } from "./folded-reader.js";
 import { parseStored, type Version } from "./lines.js";
 import { type Segment, segmentVersions } from "./log.js";
@@ -103,15 +104,38 @@ async function collect(
   );
 }
 
+const named = fields({ id: text, name: text });
+
+/**
+ * What the records of each kind of key say at least. They are rows as a server gave them, so of the rest the form is the
+ * server's, which may be another one tomorrow.
+ */
+export const recordSchemas: ReadonlyMap<unknown, Schema<object>> = new Map<unknown, Schema<object>>(
+  [
+    ["server", named],
+    ["cluster", fields({ servers: list(text) })],
+    ["db", named],
+    ["table", fields({ id: text, db: text, name: text })],
+    ["indexes", fields({ indexes: list(fields({ index: text })) })],
+    ["user", fields({ id: text })],
+    ["permission", fields({ id: list(text), permissions: anyObject })],
+  ],
+);
+
+function kindOfRecord(key: unknown): unknown {
+  return Array.isArray(key) ? key[0] : undefined;
+}
+
 /** The key and value of a record, as JSON texts; the value is null if the key is removed. */
 export function catalogRecord(
   { key, document }: Version,
   object: string,
 ): [key: string, value: string | null] {
-  if (document !== null && typeof parseStored(document, object) !== "object") {
-    throw damaged(object, "a catalog record in it is not one");
-  }
-  return [key.toString(), document?.toString() ?? null];
+  const text = key.toString();
+  if (document === null) return [text, null];
+  const schema = recordSchemas.get(kindOfRecord(parseStored(key, object))) ?? anyObject;
+  checked(schema, parseStored(document, object), object, `in its catalog record ${text} the`);
+  return [text, document.toString()];
 }
 
 /** When a table had a name: a closed interval, and what it was called then; `to` is undefined while it has it. */

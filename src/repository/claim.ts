@@ -7,8 +7,8 @@ import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
 import { WithoutStore } from "../storage/without-store.js";
-import { encodeJsonObject } from "./json-object.js";
-import { byPlaceInLog, listClaims, type WriterClaim } from "./log.js";
+import { encodeStored } from "./json-object.js";
+import { byPlaceInLog, claimKind, listClaims, type WriterClaim } from "./log.js";
 import { endOfLog, type LogEnd } from "./log-end.js";
 import { LogView } from "./log-view.js";
 import {
@@ -105,7 +105,7 @@ export async function claimEpoch(
     if (isOld() && looks >= looksMax) throw tooSlow(store.location);
     if (isOld()) continue;
     try {
-      const object = encodeJsonObject("writer", claim);
+      const object = encodeStored(claimKind, claim);
       await store.put(writerName(epoch), object);
       // Where claims are lost too, they are said anew: epochs are counted without a gap.
       if (lost && epoch <= lost.epoch) continue;

@@ -4,7 +4,7 @@ import type { Instant } from "../instant.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { BaseInventory } from "./base.js";
 import {
-  type CoverageRecord,
+  coverageRecord,
   isSystemTable,
   relabel,
   systemTables,
@@ -16,6 +16,7 @@ import {
 import { CoverageBuilder } from "./coverage-builder.js";
 import { type Evidence, listEvidence } from "./evidence.js";
 import type { Expiry } from "./expiry.js";
+import { checked } from "./fields.js";
 import type { FoldedOpening } from "./folded.js";
 import { recordsInFolded } from "./folded-reader.js";
 import { parseStored, type Version } from "./lines.js";
@@ -304,10 +305,10 @@ class HistoryReader {
   private apply({ key, document }: Version, object: string): void {
     if (document === null) return;
     const table = parseStored(key, object);
-    const record = parseStored(document, object);
-    if (typeof table !== "string" || !isCoverageRecord(record)) {
-      throw damaged(object, "a coverage record in it is not one");
-    }
+    if (typeof table !== "string")
+      throw damaged(object, "its record of a table's coverage names none");
+    const whose = `in its coverage record of ${table} the`;
+    const record = checked(coverageRecord, parseStored(document, object), object, whose);
     // What a clock labelled too late is said of tables that are left out, too.
     if (record.state !== "late") this.watched.add(table);
     this.builder(table).apply(record);
@@ -360,22 +361,4 @@ class HistoryReader {
 
 function frontierOf({ table }: CoverageBuilder, facts: EpochFacts): Instant {
   return facts.lagging[table] ?? facts.frontier;
-}
-
-const states: Record<CoverageRecord["state"], true> = {
-  late: true,
-  copying: true,
-  repairing: true,
-  live: true,
-  hole: true,
-  stopped: true,
-  dropped: true,
-};
-
-function isCoverageRecord(value: unknown): value is CoverageRecord {
-  const record = (value ?? {}) as Partial<CoverageRecord>;
-  const { state, since } = record;
-  if (state === undefined || !Object.hasOwn(states, state)) return false;
-  const spans = state === "late" ? [record.to, record.lateMs] : [];
-  return [since, ...spans].every(Number.isSafeInteger);
 }

@@ -4,33 +4,39 @@
  * Capture writes a coverage record at each change of a table's state. Between records a table stays as it was, up to
  * the frontier of the epoch: where a writer ended without a word, its last segment says how far it had proof.
  */
+import * as v from "valibot";
 import type { Instant } from "../instant.js";
+import { count, fields, flag, instant, list, type Of, oneOf, text } from "./fields.js";
 import { gridAfter, gridAtOrBefore, isOnGrid } from "./keep-policy.js";
 
-/** A coverage record; its key is the table's id, `since` the instant from which it holds. */
-export type CoverageRecord =
-  /** The feed is open; a walk makes the first base (or a new one, after a hole). */
-  | { state: "copying"; since: Instant }
-  /** The feed is open; a walk finds out what changed in the hole. */
-  | { state: "repairing"; since: Instant }
-  /** Every version is captured. */
-  | { state: "live"; since: Instant }
-  /** Not watched. */
-  | { state: "hole"; since: Instant; reason: string }
-  /** Not watched, because of a defect: tried again seldom. */
-  | { state: "stopped"; since: Instant; reason: string }
-  /** The table is gone from the source. */
-  | { state: "dropped"; since: Instant }
-  /** Changes no state: two proofs were too far apart. What came in from `since` to `to` may be labelled too late. */
-  | LateRecord;
+/** A closed interval whose versions may be labelled too late, and by how much at most. */
+const late = fields({ since: instant, to: instant, lateMs: count });
 
-export interface LateRecord {
-  state: "late";
-  since: Instant;
-  to: Instant;
-  /** By how much at most. */
-  lateMs: number;
-}
+const state = <const S extends string>(name: S) => ({ state: v.literal(name), since: instant });
+
+/** A coverage record; its key is the table's id, `since` the instant from which it holds. */
+export const coverageRecord = v.variant(
+  "state",
+  [
+    /** The feed is open; a walk makes the first base (or a new one, after a hole). */
+    fields(state("copying")),
+    /** The feed is open; a walk finds out what changed in the hole. */
+    fields(state("repairing")),
+    /** Every version is captured. */
+    fields(state("live")),
+    /** Not watched. */
+    fields({ ...state("hole"), reason: text }),
+    /** Not watched, because of a defect: tried again seldom. */
+    fields({ ...state("stopped"), reason: text }),
+    /** The table is gone from the source. */
+    fields(state("dropped")),
+    /** Changes no state: two proofs were too far apart. What came in from `since` to `to` may be labelled too late. */
+    fields({ ...state("late"), ...late.entries }),
+  ],
+  "a state",
+);
+export type CoverageRecord = Of<typeof coverageRecord>;
+export type LateRecord = Extract<CoverageRecord, { state: "late" }>;
 
 /** The state that a record leaves a table in. */
 export type TableState = Exclude<CoverageRecord["state"], "late">;
@@ -72,13 +78,14 @@ export interface CoverageInterval {
   kept?: Instant[];
 }
 
-/** A table that a defect has stopped, and that has not been live again. */
-export interface Stopped {
+const stopped = fields({
   /** It is not watched after this instant. */
-  since: Instant;
+  since: instant,
   /** What went wrong last. */
-  reason: string;
-}
+  reason: text,
+});
+/** A table that a defect has stopped, and that has not been live again. */
+export type Stopped = Of<typeof stopped>;
 
 export interface TableCoverage {
   table: string;
@@ -98,22 +105,24 @@ export interface TableCoverage {
   copies: Instant[];
 }
 
-/** Where the records up to some place in the log leave a table; from there on more can be applied. */
-export interface CoverageState {
-  state: TableState;
-  /** Begin of the exact interval that is still open. */
-  exactFrom?: Instant | undefined;
-  /** The hole that is still open; `lost` if it is one only because records are lost. */
-  hole?: { since: Instant; reason: string; lost?: boolean } | undefined;
-  stopped?: Stopped | undefined;
-  frontier?: Instant | undefined;
-  lastCopy?: Instant | undefined;
-  /** What is late and reaches beyond that place. */
-  late?: LateSpan[];
-}
+const tableStates = ["copying", "repairing", "live", "hole", "stopped", "dropped"] as const;
 
-/** A closed interval whose versions may be labelled too late. */
-export type LateSpan = Omit<LateRecord, "state">;
+export const coverageState = fields({
+  state: oneOf(tableStates),
+  /** Begin of the exact interval that is still open. */
+  exactFrom: v.optional(instant),
+  /** The hole that is still open; `lost` if it is one only because records are lost. */
+  hole: v.optional(fields({ since: instant, reason: text, lost: v.exactOptional(flag) })),
+  stopped: v.optional(stopped),
+  frontier: v.optional(instant),
+  lastCopy: v.optional(instant),
+  /** What is late and reaches beyond that place. */
+  late: v.exactOptional(list(late)),
+});
+/** Where the records up to some place in the log leave a table; from there on more can be applied. */
+export type CoverageState = Of<typeof coverageState>;
+
+export type LateSpan = Of<typeof late>;
 
 /** The interval that `instant` lies in; undefined if nothing is known of it. */
 export function intervalAt(

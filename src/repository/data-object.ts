@@ -6,6 +6,15 @@ import { sha256 } from "../digest.js";
 import { damaged, newerFormat } from "../errors.js";
 import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
 import { compressFrame, type Effort, frameBytesBound } from "./compression.js";
+import {
+  type DataIndex,
+  type FooterOf,
+  type FrameEntry,
+  indexOf,
+  type Kind,
+  kinds,
+} from "./data-kinds.js";
+import { checked } from "./fields.js";
 import { decompress } from "./zstd.js";
 
 export const formatVersion = 1;
@@ -23,43 +32,8 @@ const frameBytesMax = 1024 * 1024 * 1024;
 /** Read with the trailer in one request; nearly every index fits. */
 const tailBytes = 64 * 1024;
 
-export const kinds = {
-  segment: 1,
-  basePart: 2,
-  baseKeys: 3,
-  run: 4,
-  foldedPart: 5,
-  foldedRecords: 6,
-  bundle: 7,
-} as const;
-export type Kind = keyof typeof kinds;
-
-/** What the index says of one frame. */
-export interface FrameEntry {
-  /** Position and length in the object, bytes. */
-  offset: number;
-  length: number;
-  /** Length of the lines, bytes. */
-  size: number;
-  rows: number;
-  /** SHA-256 of the compressed frame, hexadecimal. */
-  checksum: string;
-  /** Segments only: the table all lines of the frame belong to. */
-  table?: string;
-  /** Sorted objects only: JSON text of the first line's key. */
-  firstKey?: string;
-  /** Least and greatest `t` in the frame. */
-  minTime?: number;
-  maxTime?: number;
-}
-
 /** What a frame is labelled with when it is added. */
 export type FrameLabel = Pick<FrameEntry, "table" | "firstKey" | "minTime" | "maxTime">;
-
-export interface DataIndex<Footer> {
-  frames: FrameEntry[];
-  footer: Footer;
-}
 
 /** A finished object: its bytes and its checksum. */
 export interface EncodedObject {
@@ -179,7 +153,7 @@ export function encodeObject(
   const trailer = Buffer.alloc(trailerBytes);
   trailer.writeUInt32LE(index.length, 0);
   trailer.writeUInt16LE(formatVersion, 4);
-  trailer.writeUInt8(kinds[kind], 6);
+  trailer.writeUInt8(kinds[kind].code, 6);
   const checksum = sha256(header, index, trailer.subarray(0, 8));
   trailer.write(checksum, 8, "hex");
   magic.copy(trailer, 40);
@@ -203,12 +177,12 @@ export class DataObject<Footer = unknown> {
    * Opens an object and checks its magic, version, kind and index; frames are checked as they are read.
    * @param expectedChecksum the checksum that the object has which refers to this one
    */
-  static async open<Footer>(
+  static async open<K extends Kind>(
     store: ObjectStore,
     name: string,
-    kind: Kind,
+    kind: K,
     expectedChecksum?: string,
-  ): Promise<DataObject<Footer>> {
+  ): Promise<DataObject<FooterOf<K>>> {
     const size = await store.size(name);
     if (size === undefined) throw damaged(name, "it is missing");
     const tail = await readRange(store, name, Math.max(0, size - tailBytes), size);
@@ -222,9 +196,9 @@ export class DataObject<Footer = unknown> {
       end <= tail.length
         ? tail.subarray(tail.length - end)
         : await readRange(store, name, size - end, size);
-    const index = readIndex<Footer>(name, ending, trailer.checksum, size - end);
+    const index = readIndex(name, ending, trailer.checksum, kind, size - end);
     const whole = tail.length === size ? tail : undefined;
-    return new DataObject<Footer>(store, name, index, trailer.checksum, size, whole);
+    return new DataObject(store, name, index, trailer.checksum, size, whole);
   }
 
   /** The lines of a frame, checked. */
@@ -269,27 +243,28 @@ function readTrailer(name: string, tail: Buffer, kind: Kind) {
   if (version > formatVersion) {
     throw newerFormat(name, version, formatVersion);
   }
-  if (trailer.readUInt8(6) !== kinds[kind]) throw damaged(name, `it is not of kind ${kind}`);
+  if (trailer.readUInt8(6) !== kinds[kind].code) throw damaged(name, `it is not of kind ${kind}`);
   return { indexLength: trailer.readUInt32LE(0), checksum: trailer.toString("hex", 8, 40) };
 }
 
 /** Checks and parses an index, and that its frames tile the object exactly up to `framesEnd`. */
-function readIndex<Footer>(
+function readIndex<K extends Kind>(
   name: string,
   ending: Buffer,
   checksum: string,
+  kind: K,
   framesEnd: number,
-): DataIndex<Footer> {
+): DataIndex<FooterOf<K>> {
   const covered = ending.subarray(0, ending.length - trailerBytes + 8);
   if (sha256(covered) !== checksum) throw damaged(name, "its index fails its checksum");
   const text = ending.toString("utf8", skippableHeaderBytes, ending.length - trailerBytes);
-  let index: unknown;
+  let content: unknown;
   try {
-    index = JSON.parse(text);
+    content = JSON.parse(text);
   } catch (error) {
     throw damaged(name, "its index cannot be read", error);
   }
-  if (!isIndex<Footer>(index)) throw damaged(name, "its index is not one");
+  const index = checked(indexOf(kind), content, name);
   let offset = 0;
   for (const frame of index.frames) {
     if (frame.offset !== offset || frame.size > frameBytesMax) {
@@ -299,23 +274,4 @@ function readIndex<Footer>(
   }
   if (offset !== framesEnd) throw damaged(name, "its index does not fit its frames");
   return index;
-}
-
-function isIndex<Footer>(value: unknown): value is DataIndex<Footer> {
-  const { frames, footer } = (value ?? {}) as Partial<DataIndex<Footer>>;
-  return (
-    typeof footer === "object" && footer !== null && Array.isArray(frames) && frames.every(isFrame)
-  );
-}
-
-function isFrame(value: unknown): value is FrameEntry {
-  const frame = (value ?? {}) as Partial<FrameEntry>;
-  const isCount = (n: unknown) => Number.isSafeInteger(n) && (n as number) >= 0;
-  const isOptional = (field: unknown, type: string) => field === undefined || typeof field === type;
-  return (
-    [frame.offset, frame.length, frame.size, frame.rows].every(isCount) &&
-    typeof frame.checksum === "string" &&
-    [frame.table, frame.firstKey].every((field) => isOptional(field, "string")) &&
-    [frame.minTime, frame.maxTime].every((field) => isOptional(field, "number"))
-  );
 }

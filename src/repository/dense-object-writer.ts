@@ -1,10 +1,9 @@
+import type { FrameEntry, Kind } from "./data-kinds.js";
 import {
   type EncodedObject,
   encodeObject,
-  type FrameEntry,
   type FrameLabel,
   type FrameWriter,
-  type Kind,
 } from "./data-object.js";
 import type { CompressedFrame, FrameCompressor } from "./frame-compressor.js";
 

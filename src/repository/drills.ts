@@ -1,70 +1,85 @@
 /** Drills: proofs that a restore was made on purpose and held what the repository holds; or that it did not. */
+import * as v from "valibot";
 import { damaged, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import type { CoverageClass } from "./coverage.js";
-import { encodeJsonObject, readJsonObject } from "./json-object.js";
+import { classesWorstFirst } from "./coverage.js";
+import {
+  amount,
+  count,
+  digest,
+  fields,
+  flag,
+  instant,
+  list,
+  type Of,
+  oneOf,
+  tableId,
+  text,
+} from "./fields.js";
+import { encodeStored, jsonKind, readStored, type Stored } from "./json-object.js";
 import { drillName } from "./names.js";
 
+const keyList = fields({ count, keys: list(text) });
 /** Some keys of documents: how many, and the JSON texts of the first few. */
-export interface KeyList {
-  count: number;
-  keys: string[];
-}
+export type KeyList = Of<typeof keyList>;
 
-/** What a restored table had otherwise than the repository. */
-export interface TableDifferences {
+const differences = fields({
   /** Documents that the target did not hold, held otherwise, or held although they were not restored. */
-  missing: KeyList;
-  altered: KeyList;
-  extra: KeyList;
+  missing: keyList,
+  altered: keyList,
+  extra: keyList,
   /** Sentences about indexes and configuration. */
-  settings: string[];
-}
+  settings: list(text),
+});
+/** What a restored table had otherwise than the repository. */
+export type TableDifferences = Of<typeof differences>;
 
-export interface DrilledTable {
-  id: string;
+const drilledTable = fields({
+  id: tableId,
   /** "db.table" at the instant. */
-  name: string;
-  ok: boolean;
+  name: text,
+  ok: flag,
   /** Documents that the target held, bytes of their JSON text, and their combined digest (SetDigest). */
-  rows: number;
-  bytes: number;
-  digest: string;
+  rows: count,
+  bytes: count,
+  digest,
   /** What its restore took, without the comparison that a drill adds. */
-  seconds: number;
+  seconds: amount,
   /** Present unless `ok`. */
-  differences?: TableDifferences;
-}
+  differences: v.exactOptional(differences),
+});
+export type DrilledTable = Of<typeof drilledTable>;
 
-/** A drill as it is stored. docs/format.md §9.4. */
-export interface Drill {
+/** docs/format.md §9.4. */
+export const drillKind = jsonKind("drill", {
   /** Tells apart drills that end in the same millisecond: 12 hexadecimal digits. */
-  unique: string;
-  begun: Instant;
-  ended: Instant;
+  unique: text,
+  begun: instant,
+  ended: instant,
   /** The instant that was restored, and the least class that a table had there. */
-  instant: Instant;
-  class: CoverageClass;
+  instant,
+  class: oneOf(classesWorstFirst),
   /** True if every table was restored and equal. */
-  ok: boolean;
+  ok: flag,
   /** Why the drill came to no comparison. */
-  failure?: { code: string; message: string };
+  failure: v.exactOptional(fields({ code: text, message: text })),
   /** What the target says it is; null if its user may not read that. */
-  server: string | null;
+  server: v.nullable(text),
   /** Of the whole restore: documents, bytes of their JSON text, and what it took from the first read to the last index. */
-  documents: number;
-  bytes: number;
-  seconds: number;
-  documentsPerSecond: number;
-  bytesPerSecond: number;
-  tables: DrilledTable[];
-}
+  documents: count,
+  bytes: count,
+  seconds: amount,
+  documentsPerSecond: amount,
+  bytesPerSecond: amount,
+  tables: list(drilledTable),
+});
+export type Drill = Stored<typeof drillKind>;
 
 /** Stores a drill; returns the object's name. */
 export async function putDrill(store: ObjectStore, drill: Drill): Promise<string> {
   const name = drillName(drill.ended, drill.unique);
-  await store.put(name, encodeJsonObject("drill", drill));
+  await store.put(name, encodeStored(drillKind, drill));
   return name;
 }
 
@@ -76,17 +91,9 @@ export async function listDrills(store: ObjectStore): Promise<string[]> {
 }
 
 export async function readDrill(store: ObjectStore, name: string): Promise<Drill> {
-  const drill = await readJsonObject<Drill>(store, name, "drill");
-  const { instant, ended, unique, ok, tables } = drill;
-  const isSound =
-    Number.isSafeInteger(instant) &&
-    Number.isSafeInteger(ended) &&
-    typeof ok === "boolean" &&
-    Array.isArray(tables);
-  if (!isSound || name !== drillName(ended, unique)) {
-    throw damaged(name, "its name and its content differ");
-  }
-  return drill;
+  const drill = await readStored(store, name, drillKind);
+  if (name === drillName(drill.ended, drill.unique)) return drill;
+  throw damaged(name, "its name and its content differ");
 }
 
 /** That tables were restored to `instant` and found equal, by the drill that ended at `done`. */

@@ -2,42 +2,50 @@
  * What maintenance has found out and a running capture has to know of: that a change was missed, or that a table cannot be
  * restored any more to what it is now. Kept for ever: a missed change narrows what may be claimed.
  */
+import * as v from "valibot";
 import { damaged } from "../errors.js";
-import type { Instant } from "../instant.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
-import { encodeJsonObject, readJsonObject } from "./json-object.js";
+import { digest, fields, instant, type Of, ordinal, tableId, text } from "./fields.js";
+import { encodeStored, type JsonKind, readStored } from "./json-object.js";
 import { evidenceName } from "./names.js";
 
-/** Proof, found while folding, that a change was missed. */
-export interface Evidence {
-  table: string;
+const missedChange = fields({
+  table: tableId,
   /** JSON text of the key. */
-  key: string;
+  key: text,
   /** When the version before was captured; what was missed came after it. */
-  before: Instant;
+  before: instant,
   /** When the version was captured whose predecessor is not the one stored. */
-  at: Instant;
+  at: instant,
   /** Its place in the log. */
-  sequence: number;
+  sequence: ordinal,
   /** The digest that it names as its predecessor, and that of the version stored before it; null for no document. */
-  named: string | null;
-  stored: string | null;
-}
+  named: v.nullable(digest),
+  stored: v.nullable(digest),
+});
+/** Proof, found while folding, that a change was missed. */
+export type Evidence = Of<typeof missedChange>;
 
+const damage = fields({
+  table: tableId,
+  /** The first instant that is damaged. */
+  at: instant,
+  /** No version has this number. */
+  sequence: v.literal(0, "0"),
+  /** Names the object that is missing. */
+  reason: text,
+});
 /**
  * A table is captured, but from an instant on it is damaged: only another base helps. It narrows nothing, because coverage
  * knows by itself; and nothing is damaged any more once the missing object is put back.
  */
-export interface DamageEvidence {
-  table: string;
-  /** The first instant that is damaged. */
-  at: Instant;
-  /** No version has this number. */
-  sequence: 0;
-  /** Names the object that is missing. */
-  reason: string;
-}
+export type DamageEvidence = Of<typeof damage>;
+
+export const evidenceKind: JsonKind<Evidence | DamageEvidence> = {
+  type: "evidence",
+  schema: v.variant("sequence", [damage, missedChange], "0, or the number of a version"),
+};
 
 /** Writes evidence down; the same evidence twice is one object. Returns whether it is new. */
 export async function putEvidence(
@@ -47,7 +55,7 @@ export async function putEvidence(
   try {
     await store.put(
       evidenceName(evidence.table, evidence.at, evidence.sequence),
-      encodeJsonObject("evidence", evidence),
+      encodeStored(evidenceKind, evidence),
     );
     return true;
   } catch (error) {
@@ -79,12 +87,7 @@ export async function readEvidence(
   store: ObjectStore,
   name: string,
 ): Promise<Evidence | DamageEvidence> {
-  const one = await readJsonObject<Evidence | DamageEvidence>(store, name, "evidence");
-  const isSound = isDamageEvidence(one)
-    ? typeof one.reason === "string"
-    : Number.isSafeInteger(one.before) && typeof one.key === "string";
-  if (!isSound || name !== evidenceName(one.table, one.at, one.sequence)) {
-    throw damaged(name, "its name and its content differ");
-  }
-  return one;
+  const one = await readStored(store, name, evidenceKind);
+  if (name === evidenceName(one.table, one.at, one.sequence)) return one;
+  throw damaged(name, "its name and its content differ");
 }

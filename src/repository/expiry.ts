@@ -2,28 +2,30 @@
  * What was let go on purpose. An expiry is published before anything is deleted: from then on nothing that it names is
  * claimed, so that whether an object of it is still there makes no difference.
  */
-import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { expiryPrefix, numberedName } from "./names.js";
+import { byName, fields, instant, list, ordinal, whole } from "./fields.js";
+import { jsonKind, type Stored } from "./json-object.js";
+import { expiryPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
-export interface Expiry {
+export const expiryKind = jsonKind("expiry", {
   /** When it was published. */
-  at: Instant;
-  /** Counts the expiries of a repository from 1; the last one counts, and says all that those before it said. */
-  number: number;
+  at: instant,
+  /** Counts the expiries of a repository; the last one counts, and says all that those before it said. */
+  number: ordinal,
   /** The log up to and including this instant is not claimed any more; -1 if all of it is. */
-  logTo: Instant;
+  logTo: whole,
   /** Since when that is so, of this instant and of those before it whose objects may still be there. */
-  cuts: { to: Instant; at: Instant }[];
+  cuts: list(fields({ to: instant, at: instant })),
   /** By table: the first instant that is still claimed, and the base that the claim begins with. */
-  horizons: Record<string, { from: Instant; base: Instant }>;
+  horizons: byName(fields({ from: instant, base: instant })),
   /** Manifests of bases that are not used any more, and when that was said. */
-  bases: Record<string, Instant>;
+  bases: byName(instant),
   /** Manifests of folded segments that are not used any more: what they hold, others hold. */
-  folded: Record<string, Instant>;
-}
+  folded: byName(instant),
+});
+export type Expiry = Stored<typeof expiryKind>;
 
 /** How many of the last ones are kept, for listings that are behind: the last one says what all before it said. */
 export const expiriesKept = 10;
@@ -42,35 +44,11 @@ export function nextExpiry(before: Expiry | undefined, now: Instant): Expiry {
 }
 
 /** The expiry that counts; undefined if nothing was ever let go. */
-export async function latestExpiry(store: ObjectStore): Promise<Expiry | undefined> {
-  const found = await newestNumbered<Expiry>(store, expiryPrefix, "expiry");
-  return found && checkExpiry(found);
-}
-
-/** Throws, naming it, unless an expiry says all that one has to. */
-export function checkExpiry(expiry: Expiry): Expiry {
-  const { at, logTo, cuts, horizons, bases, folded } = expiry as Partial<Expiry>;
-  const isSound =
-    isInstant(at) &&
-    Number.isSafeInteger(logTo) &&
-    Array.isArray(cuts) &&
-    cuts.every((cut) => isInstant(cut?.to) && isInstant(cut.at)) &&
-    valuesOf(horizons)?.every((of) => isInstant(of?.from) && isInstant(of.base)) &&
-    [bases, folded].every((of) => valuesOf(of)?.every(isInstant));
-  if (isSound) return expiry;
-  const name = numberedName(expiryPrefix, expiry.number);
-  throw damaged(name, "its fields are not those of an expiry");
-}
-
-function isInstant(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function valuesOf<T>(record: Record<string, T> | undefined): T[] | undefined {
-  return typeof record === "object" && record !== null ? Object.values(record) : undefined;
+export function latestExpiry(store: ObjectStore): Promise<Expiry | undefined> {
+  return newestNumbered(store, expiryPrefix, expiryKind);
 }
 
 /** Publishes an expiry; false if somebody else published one meanwhile. */
 export function putExpiry(store: ObjectStore, expiry: Expiry): Promise<boolean> {
-  return putNumbered(store, expiryPrefix, "expiry", expiry);
+  return putNumbered(store, expiryPrefix, expiryKind, expiry);
 }

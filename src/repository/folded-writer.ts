@@ -7,12 +7,13 @@ import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { textOfJson } from "../server-text.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { DataObject, type EncodedObject, frameBytesTarget, type Kind } from "./data-object.js";
+import type { Kind } from "./data-kinds.js";
+import { DataObject, type EncodedObject, frameBytesTarget } from "./data-object.js";
 import { DenseObjectWriter } from "./dense-object-writer.js";
-import type { FoldedManifest, FoldedPart, FoldedRecords } from "./folded.js";
+import { type FoldedManifest, type FoldedPart, type FoldedRecords, foldedKind } from "./folded.js";
 import type { FrameCompressor } from "./frame-compressor.js";
 import { InTurn } from "./in-turn.js";
-import { encodeJsonObject } from "./json-object.js";
+import { encodeStored } from "./json-object.js";
 import { LineBuffer } from "./line-buffer.js";
 import { type FoldedName, foldedManifestName, foldedPartName, foldedPrefix } from "./names.js";
 import type { Repository } from "./repository.js";
@@ -148,7 +149,7 @@ export class FoldedWriter {
       tables: this.tables,
       ...this.records,
     };
-    await this.put(foldedManifestName(this.prefix), encodeJsonObject("folded", manifest));
+    await this.put(foldedManifestName(this.prefix), encodeStored(foldedKind, manifest));
     return manifest;
   }
 

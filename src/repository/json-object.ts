@@ -1,25 +1,45 @@
+import type * as v from "valibot";
 import { sha256 } from "../digest.js";
 import { damaged, newerFormat } from "../errors.js";
 import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
 import { formatVersion } from "./data-object.js";
+import { checked, fields, type Schema } from "./fields.js";
+
+/** A kind of small object: what its first field calls it, and what it says. */
+export interface JsonKind<T extends object = object> {
+  type: string;
+  schema: Schema<T>;
+}
+
+/** The kind of small objects that have these fields. */
+export function jsonKind<const E extends v.ObjectEntries>(type: string, entries: E) {
+  return { type, schema: fields(entries) };
+}
+
+export type Stored<K extends JsonKind> = K extends JsonKind<infer T> ? T : never;
 
 /**
  * Small objects are one JSON object on one line. Its first fields are `thinkback` (what it is) and `version`; its last
  * is `checksum`, the SHA-256 of all bytes before `,"checksum":`. So `head -c -80 FILE | sha256sum` checks it by hand.
  */
-export function encodeJsonObject(type: string, fields: object): Buffer {
-  const text = JSON.stringify({ thinkback: type, version: formatVersion, ...fields });
+export function encodeStored<T extends object>({ type }: JsonKind<T>, content: T): Buffer {
+  return encodeJsonObject(type, content);
+}
+
+/** Encodes whatever it is given. */
+export function encodeJsonObject(type: string, content: object): Buffer {
+  const text = JSON.stringify({ thinkback: type, version: formatVersion, ...content });
   const body = text.slice(0, -1);
   return Buffer.from(`${body},"checksum":"${sha256(Buffer.from(body))}"}\n`);
 }
 
 const suffixBytes = `,"checksum":"${"0".repeat(64)}"}\n`.length;
 
-/** The fields of a small object; throws, naming it, if it is missing, altered, of another type or a newer version. */
-export async function readJsonObject<T extends object>(
+/** Reads a small object; throws, naming it, if it is missing, altered, of another kind, without a field, or newer. */
+export async function readStored<T extends object>(
   store: ObjectStore,
   name: string,
-  type: string,
+  kind: JsonKind<T>,
 ): Promise<T> {
   let bytes: Buffer;
   try {
@@ -28,24 +48,38 @@ export async function readJsonObject<T extends object>(
     if (error instanceof ObjectMissing) throw damaged(name, "it is missing");
     throw error;
   }
-  return decodeJsonObject<T>(bytes, name, type);
+  return decodeStored(bytes, name, kind);
 }
 
-export function decodeJsonObject<T extends object>(bytes: Buffer, name: string, type: string): T {
-  let fields: { thinkback?: unknown; version?: unknown; checksum?: unknown };
+export function decodeStored<T extends object>(
+  bytes: Buffer,
+  name: string,
+  { type, schema }: JsonKind<T>,
+): T {
+  return checked(schema, decodeJsonObject(bytes, name, type), name);
+}
+
+/** The fields of a small object that is whole, whatever they are. */
+export function decodeJsonObject(
+  bytes: Buffer,
+  name: string,
+  type: string,
+): Record<string, unknown> {
+  let content: Record<string, unknown> | null;
   try {
-    fields = JSON.parse(bytes.toString("utf8")) as typeof fields;
+    content = JSON.parse(bytes.toString("utf8")) as typeof content;
   } catch (error) {
     throw damaged(name, "it is not JSON (truncated?)", error);
   }
-  if (typeof fields !== "object" || fields === null || fields.thinkback !== type) {
+  if (typeof content !== "object" || content === null || content["thinkback"] !== type) {
     throw damaged(name, `it is not a Thinkback ${type}`);
   }
-  if (typeof fields.version === "number" && fields.version > formatVersion) {
-    throw newerFormat(name, fields.version, formatVersion);
+  const { version } = content;
+  if (typeof version === "number" && version > formatVersion) {
+    throw newerFormat(name, version, formatVersion);
   }
   const body = bytes.subarray(0, Math.max(0, bytes.length - suffixBytes));
   const suffix = bytes.subarray(body.length).toString("latin1");
   if (suffix !== `,"checksum":"${sha256(body)}"}\n`) throw damaged(name, "it fails its checksum");
-  return fields as unknown as T;
+  return content;
 }

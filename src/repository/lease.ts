@@ -11,21 +11,24 @@ import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { Owner } from "./claim.js";
+import { count, flag, instant, ordinal, text } from "./fields.js";
+import { jsonKind, type Stored } from "./json-object.js";
 import { foldLeasePrefix, numberedName, parseNumberedName } from "./names.js";
 import { newestNumbered, putNumbered, readNumbered } from "./numbered.js";
 
 /** What leases/fold/<number>.json says. */
-interface LeaseRecord {
-  number: number;
-  host: string;
-  process: number;
+export const leaseKind = jsonKind("lease", {
+  number: ordinal,
+  host: text,
+  process: count,
   /** Told apart from every other lease by it, also of the same process. */
-  unique: string;
+  unique: text,
   /** When it was taken or renewed, and until when it is held, by the holder's clock. */
-  at: Instant;
-  until: Instant;
-  released: boolean;
-}
+  at: instant,
+  until: instant,
+  released: flag,
+});
+type LeaseRecord = Stored<typeof leaseKind>;
 
 /** How long a lease is held after it was taken or renewed. */
 const leaseMs = 300_000;
@@ -132,7 +135,7 @@ export class Lease {
     const until = at + leaseMs;
     const untilMonotonicMs = this.clock.monotonicMs() + leaseMs;
     const record: LeaseRecord = { number, host, process, unique, at, until, released };
-    if (!(await putNumbered(store, foldLeasePrefix, "lease", record))) return false;
+    if (!(await putNumbered(store, foldLeasePrefix, leaseKind, record))) return false;
     // What is given back is nobody's, whoever has it by now.
     if (released) return true;
     const numbers = await numbersIn(store);
@@ -220,7 +223,7 @@ export async function unendedLeases(store: ObjectStore, now: Instant): Promise<S
   for (const number of await numbersIn(store)) {
     let record: LeaseRecord;
     try {
-      record = await readNumbered<LeaseRecord>(store, foldLeasePrefix, number, "lease");
+      record = await readNumbered(store, foldLeasePrefix, number, leaseKind);
     } catch (error) {
       // Deleted since it was listed: a later number took its place.
       if ((error as { code?: string }).code === "damaged") continue;
@@ -233,7 +236,7 @@ export async function unendedLeases(store: ObjectStore, now: Instant): Promise<S
 }
 
 function newestLease(store: ObjectStore): Promise<LeaseRecord | undefined> {
-  return newestNumbered<LeaseRecord>(store, foldLeasePrefix, "lease");
+  return newestNumbered(store, foldLeasePrefix, leaseKind);
 }
 
 function isFreeFor(owner: Owner, newest: LeaseRecord, now: Instant): boolean {

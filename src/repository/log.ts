@@ -1,10 +1,12 @@
 /** Claims and segments: what the log consists of. log-view.ts says which of it a reader reads, and proves it whole. */
+import * as v from "valibot";
 import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { DataObject } from "./data-object.js";
-import { readJsonObject } from "./json-object.js";
+import { count, instant, list, objectName, ordinal, reference, text } from "./fields.js";
+import { jsonKind, readStored, type Stored } from "./json-object.js";
 import { parseLines, type Version } from "./lines.js";
 import {
   type Place,
@@ -13,7 +15,7 @@ import {
   type SegmentName,
   writerName,
 } from "./names.js";
-import type { ObjectReference, SegmentFooter } from "./segment.js";
+import type { SegmentFooter } from "./segment.js";
 
 export type Segment = DataObject<SegmentFooter>;
 
@@ -27,23 +29,24 @@ export async function latestEpoch(store: ObjectStore): Promise<number> {
 }
 
 /** What writers/<epoch>.json says: who claimed the epoch, and where the log stood that the epoch continues. */
-export interface WriterClaim {
-  epoch: number;
-  started: Instant;
+export const claimKind = jsonKind("writer", {
+  epoch: ordinal,
+  started: instant,
   /** Name of the machine, and the number of the process on it. */
-  host: string;
-  process: number;
-  previous: ObjectReference | null;
+  host: text,
+  process: count,
+  previous: v.nullable(reference),
   /** Patterns of the tables that the writer was told to capture, and not to; absent where it captures all. */
-  include?: string[];
-  exclude?: string[];
+  include: v.exactOptional(list(text)),
+  exclude: v.exactOptional(list(text)),
   /** The longest tick that the writer makes; for who looks whether it still writes. */
-  tickMs?: number;
+  tickMs: v.exactOptional(count),
   /** Epochs before it whose claims do not count, because they came too late, and nothing was written in them. */
-  withdraws?: number[];
+  withdraws: v.exactOptional(list(ordinal)),
   /** The segment that was found missing, if the epoch continues the log from before an end that was lost. */
-  lost?: string;
-}
+  lost: v.exactOptional(objectName),
+});
+export type WriterClaim = Stored<typeof claimKind>;
 
 /** All claims, by epoch. Epochs are counted from 1: without one of them, what it disowns would be believed again. */
 export async function listClaims(store: ObjectStore): Promise<WriterClaim[]> {
@@ -68,11 +71,9 @@ function* writerNames(first: number, last: number): Generator<string> {
 }
 
 export async function readClaim(store: ObjectStore, name: string): Promise<WriterClaim> {
-  const claim = await readJsonObject<WriterClaim>(store, name, "writer");
-  if (claim.epoch !== parseWriterName(name) || !isReferenceOrNull(claim.previous)) {
-    throw damaged(name, "its name and its content differ");
-  }
-  return claim;
+  const claim = await readStored(store, name, claimKind);
+  if (claim.epoch === parseWriterName(name)) return claim;
+  throw damaged(name, "its name and its content differ");
 }
 
 /**
@@ -128,16 +129,12 @@ export function follows(a: Place, b: Place): boolean {
   return a.epoch === b.epoch && a.sequence + 1 === b.sequence;
 }
 
-function isReferenceOrNull(value: ObjectReference | null | undefined): boolean {
-  return value === null || (typeof value?.name === "string" && typeof value.checksum === "string");
-}
-
 export async function openSegment(
   store: ObjectStore,
   name: string,
   expectedChecksum?: string,
 ): Promise<Segment> {
-  const segment = await DataObject.open<SegmentFooter>(store, name, "segment", expectedChecksum);
+  const segment = await DataObject.open(store, name, "segment", expectedChecksum);
   const said = parseSegmentName(name);
   const { epoch, sequence, from, to } = segment.index.footer;
   if (said?.epoch !== epoch || said.sequence !== sequence || said.from !== from || said.to !== to) {

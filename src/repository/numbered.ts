@@ -7,7 +7,7 @@
  */
 import { damaged } from "../errors.js";
 import { ObjectExists, ObjectMissing, type ObjectStore } from "../storage/object-store.js";
-import { decodeJsonObject, encodeJsonObject } from "./json-object.js";
+import { decodeStored, encodeStored, type JsonKind } from "./json-object.js";
 import { numberedName, parseNumberedName } from "./names.js";
 
 export interface Numbered {
@@ -31,14 +31,14 @@ const vanishingsMax = 10;
 export async function newestNumbered<T extends Numbered>(
   store: ObjectStore,
   prefix: string,
-  type: string,
+  kind: JsonKind<T>,
 ): Promise<T | undefined> {
   for (let vanished = 0; ; vanished += 1) {
     const number = await greatestNumber(store, prefix);
     if (number === 0) return undefined;
     const name = numberedName(prefix, number);
     try {
-      return decodeNumbered<T>(await store.get(name), name, number, type);
+      return decodeNumbered(await store.get(name), name, number, kind);
     } catch (error) {
       // Deleted since it was listed, because a later one took its place: look again.
       if (!(error instanceof ObjectMissing)) throw error;
@@ -52,11 +52,11 @@ export async function readNumbered<T extends Numbered>(
   store: ObjectStore,
   prefix: string,
   number: number,
-  type: string,
+  kind: JsonKind<T>,
 ): Promise<T> {
   const name = numberedName(prefix, number);
   try {
-    return decodeNumbered<T>(await store.get(name), name, number, type);
+    return decodeNumbered(await store.get(name), name, number, kind);
   } catch (error) {
     if (error instanceof ObjectMissing) throw damaged(name, "it is missing");
     throw error;
@@ -67,22 +67,22 @@ function decodeNumbered<T extends Numbered>(
   bytes: Buffer,
   name: string,
   number: number,
-  type: string,
+  kind: JsonKind<T>,
 ): T {
-  const found = decodeJsonObject<T>(bytes, name, type);
+  const found = decodeStored(bytes, name, kind);
   if (found.number !== number) throw damaged(name, "its name and its content differ");
   return found;
 }
 
 /** Puts an object under its number. Returns false if the number is taken. */
-export async function putNumbered(
+export async function putNumbered<T extends Numbered>(
   store: ObjectStore,
   prefix: string,
-  type: string,
-  fields: Numbered,
+  kind: JsonKind<T>,
+  content: T,
 ): Promise<boolean> {
   try {
-    await store.put(numberedName(prefix, fields.number), encodeJsonObject(type, fields));
+    await store.put(numberedName(prefix, content.number), encodeStored(kind, content));
     return true;
   } catch (error) {
     if (error instanceof ObjectExists) return false;

@@ -5,33 +5,38 @@
  * Invariant: a pin that was put is read by whoever reads the pins later. So it must not take a listing to find it, which
  * may be behind: one chain has all of them, and the end of a chain is asked for by name.
  */
-import { damaged, ThinkbackError } from "../errors.js";
+import * as v from "valibot";
+import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import type { CoverageClass } from "./coverage.js";
-import { numberedName, pinsPrefix } from "./names.js";
+import { classesWorstFirst } from "./coverage.js";
+import { byName, fields, instant, list, type Of, oneOf, ordinal, text } from "./fields.js";
+import { jsonKind, type Stored } from "./json-object.js";
+import { pinsPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
-export interface Pin {
-  name: string;
+const pin = fields({
+  name: text,
   /** The instant that is pinned. */
-  at: Instant;
+  at: instant,
   /** When it was pinned. */
-  made: Instant;
-  note?: string;
+  made: instant,
+  note: v.exactOptional(text),
   /** Of which class it was when it was pinned, for each table by its id, "catalog" and "access": what it has to keep. */
-  classes?: Record<string, CoverageClass>;
-}
+  classes: v.exactOptional(byName(oneOf(classesWorstFirst))),
+});
+export type Pin = Of<typeof pin>;
 
 /** What pins/<number>.json says. */
-export interface PinsRecord {
-  /** Counts the changes from 1; the last one counts. */
-  number: number;
+export const pinsKind = jsonKind("pins", {
+  /** Counts the changes; the last one counts. */
+  number: ordinal,
   /** When it was put. */
-  at: Instant;
+  at: instant,
   /** All that hold from then on, in the order of their names. */
-  pins: Pin[];
-}
+  pins: list(pin),
+});
+type PinsRecord = Stored<typeof pinsKind>;
 
 /** The pins, in the order of their names. */
 export async function listPins(store: ObjectStore): Promise<Pin[]> {
@@ -82,20 +87,10 @@ async function change(
     const { number, pins } = (await newestPins(store)) ?? { number: 0, pins: [] };
     const next: PinsRecord = { number: number + 1, at, pins: changed(pins) };
     // Where it is taken, somebody else changed something meanwhile: look what.
-    if (await putNumbered(store, pinsPrefix, "pins", next)) return pins;
+    if (await putNumbered(store, pinsPrefix, pinsKind, next)) return pins;
   }
 }
 
-async function newestPins(store: ObjectStore): Promise<PinsRecord | undefined> {
-  const found = await newestNumbered<PinsRecord>(store, pinsPrefix, "pins");
-  return found && checkPins(found);
-}
-
-/** Throws, naming it, unless a record of pins says all that one has to. */
-export function checkPins(record: PinsRecord): PinsRecord {
-  const { number, pins } = record as Partial<PinsRecord>;
-  const isSound = (pin: Partial<Pin> | null) =>
-    typeof pin?.name === "string" && Number.isSafeInteger(pin.at);
-  if (Array.isArray(pins) && pins.every(isSound)) return record;
-  throw damaged(numberedName(pinsPrefix, number!), "its fields are not those of pins");
+function newestPins(store: ObjectStore): Promise<PinsRecord | undefined> {
+  return newestNumbered(store, pinsPrefix, pinsKind);
 }

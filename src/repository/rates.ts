@@ -1,20 +1,20 @@
 /** How fast restores and folds are here, as last measured: what an estimate of a restore is made of. */
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
+import { amount, instant, ordinal } from "./fields.js";
+import { jsonKind, type Stored } from "./json-object.js";
 import { ratesPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
-export interface Rates {
+export const ratesKind = jsonKind("rates", {
+  number: ordinal,
+  at: instant,
   /** Of the work of restoring documents, see restoreWork in schedule.ts: what a restore writes to its target. */
-  restoreBytesPerSecond: number;
+  restoreBytesPerSecond: amount,
   /** Bytes of log lines that are read and merged in a second. */
-  mergeBytesPerSecond: number;
-}
-
-interface RatesRecord extends Rates {
-  number: number;
-  at: Instant;
-}
+  mergeBytesPerSecond: amount,
+});
+export type Rates = Omit<Stored<typeof ratesKind>, "number" | "at">;
 
 /** Until something was measured: less than a busy machine of two cores did, so that estimates err on the long side. */
 const unmeasured: Rates = {
@@ -26,7 +26,7 @@ const unmeasured: Rates = {
 const difference = 0.25;
 
 export async function readRates(store: ObjectStore): Promise<Rates> {
-  const found = await newestNumbered<RatesRecord>(store, ratesPrefix, "rates");
+  const found = await newestNumbered(store, ratesPrefix, ratesKind);
   const { restoreBytesPerSecond, mergeBytesPerSecond } = found ?? unmeasured;
   return { restoreBytesPerSecond, mergeBytesPerSecond };
 }
@@ -37,7 +37,7 @@ export async function noteRates(
   measured: Partial<Rates>,
   now: Instant,
 ): Promise<void> {
-  const held = await newestNumbered<RatesRecord>(store, ratesPrefix, "rates");
+  const held = await newestNumbered(store, ratesPrefix, ratesKind);
   const rates = { ...unmeasured, ...held, ...measured };
   const isNear = (a: number, b: number) => Math.abs(a - b) <= difference * Math.max(a, b);
   const isKnown =
@@ -48,10 +48,10 @@ export async function noteRates(
   const { restoreBytesPerSecond, mergeBytesPerSecond } = rates;
   const number = (held?.number ?? 0) + 1;
   // Where somebody else measured at the same time, that is as good.
-  await putNumbered(store, ratesPrefix, "rates", {
+  await putNumbered(store, ratesPrefix, ratesKind, {
     number,
     at: now,
     restoreBytesPerSecond,
     mergeBytesPerSecond,
-  } as RatesRecord);
+  });
 }

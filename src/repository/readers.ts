@@ -6,24 +6,25 @@ import { type Clock, clockDifferenceMsMax, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { type ObjectStore, StoreFull } from "../storage/object-store.js";
+import { flag, instant, ordinal, text } from "./fields.js";
+import { jsonKind, type Stored } from "./json-object.js";
 import { numberedName, parseNumberedName, parseReaderName, readerPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
-export interface Reader {
-  unique: string;
-  /** When it began. */
-  begun: Instant;
-  /** The instant that it restores. */
-  at: Instant;
-  /** When it lapses unless it is renewed, by the reader's clock. */
-  until: Instant;
-}
-
 /** What readers/<unique>-<number>.json says; the greatest number counts. */
-interface ReaderRecord extends Reader {
-  number: number;
-  ended: boolean;
-}
+export const readerKind = jsonKind("reader", {
+  number: ordinal,
+  unique: text,
+  /** When it began. */
+  begun: instant,
+  /** The instant that it restores. */
+  at: instant,
+  /** When it lapses unless it is renewed, by the reader's clock. */
+  until: instant,
+  ended: flag,
+});
+type ReaderRecord = Stored<typeof readerKind>;
+export type Reader = Omit<ReaderRecord, "number" | "ended">;
 
 /** How long one word holds, and how often it is renewed; how soon again after the store failed, or did not answer. */
 const readerMs = 900_000;
@@ -77,7 +78,7 @@ async function listReaders(store: ObjectStore): Promise<Set<string>> {
 }
 
 function lastRecord(store: ObjectStore, unique: string): Promise<ReaderRecord | undefined> {
-  return newestNumbered<ReaderRecord>(store, readerPrefix(unique), "reader");
+  return newestNumbered(store, readerPrefix(unique), readerKind);
 }
 
 /**
@@ -165,7 +166,7 @@ export class ReaderRegistration {
     this.number += 1;
     const until = clock.now() + readerMs;
     const record: ReaderRecord = { number: this.number, unique, begun, at, until, ended };
-    const putting = putNumbered(store, readerPrefix(unique), "reader", record);
+    const putting = putNumbered(store, readerPrefix(unique), readerKind, record);
     await withTimeout(clock, retryMs, putting, () => new Error("the store does not answer"));
     this.until = until;
     // The one before stays, for who has listed it and not read it yet. Where none may be deleted, all stay.

@@ -3,14 +3,13 @@ import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { DirectoryStore } from "../storage/directory-store.js";
 import { getIfThere, ObjectExists, type ObjectStore } from "../storage/object-store.js";
-import { decodeJsonObject, encodeJsonObject, readJsonObject } from "./json-object.js";
+import { instant, text } from "./fields.js";
+import { decodeStored, encodeStored, jsonKind, readStored, type Stored } from "./json-object.js";
 import { repositoryName } from "./names.js";
 
 /** What repository.json says. */
-export interface RepositoryDescription {
-  id: string;
-  created: Instant;
-}
+export const descriptionKind = jsonKind("repository", { id: text, created: instant });
+export type RepositoryDescription = Stored<typeof descriptionKind>;
 
 /** An opened repository: a store that holds one, and its description. */
 export interface Repository {
@@ -36,7 +35,7 @@ export function directoryAt(option: string, location: string): ObjectStore {
 /** Opens an existing repository; refuses a store that holds none, something else, or a newer version. */
 export async function openRepository(store: ObjectStore): Promise<Repository> {
   const bytes = await getIfThere(store, repositoryName);
-  if (bytes) return { store, description: decodeDescription(bytes) };
+  if (bytes) return { store, description: decodeStored(bytes, repositoryName, descriptionKind) };
   throw new ThinkbackError(
     "repository",
     (await isEmpty(store))
@@ -46,13 +45,9 @@ export async function openRepository(store: ObjectStore): Promise<Repository> {
   );
 }
 
-function decodeDescription(bytes: Buffer): RepositoryDescription {
-  return decodeJsonObject<RepositoryDescription>(bytes, repositoryName, "repository");
-}
-
 /** Throws, naming it, if repository.json is missing or damaged. */
 export function readDescription(store: ObjectStore): Promise<RepositoryDescription> {
-  return readJsonObject<RepositoryDescription>(store, repositoryName, "repository");
+  return readStored(store, repositoryName, descriptionKind);
 }
 
 /** Opens the repository anew; throws if there is none any more, or another one. */
@@ -78,7 +73,7 @@ export async function openOrCreateRepository(
   if (absent && (await isEmpty(store))) {
     const description: RepositoryDescription = { id: randomUUID(), created: now };
     try {
-      await store.put(repositoryName, encodeJsonObject("repository", description));
+      await store.put(repositoryName, encodeStored(descriptionKind, description));
       // Before anything fills the disk.
       await store.keepRoom?.();
     } catch (error) {

@@ -1,24 +1,29 @@
 /** What is declared of a repository as a whole. It lies in the repository, so that every process goes by the same. */
+import * as v from "valibot";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
+import { instant, ordinal, text } from "./fields.js";
+import { jsonKind, type Stored } from "./json-object.js";
 import { formatKeep, parseKeep } from "./keep-policy.js";
 import { settingsPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
-export interface Settings {
-  /** Counts the declarations from 1; 0 while nothing was declared. */
-  number: number;
+export const settingsKind = jsonKind("settings", {
+  /** Counts the declarations. */
+  number: ordinal,
   /** When they were declared. */
-  at: Instant;
+  at: instant,
   /** Resolution tiers as formatKeep prints them; null: every change is kept for ever. */
-  keep: string | null;
-}
+  keep: v.nullable(text),
+});
+/** Number 0 while nothing was declared. */
+export type Settings = Stored<typeof settingsKind>;
 
 const undeclared: Settings = { number: 0, at: 0, keep: null };
 
 /** The settings that hold: those declared last. */
 export async function readSettings(store: ObjectStore): Promise<Settings> {
-  return (await newestNumbered<Settings>(store, settingsPrefix, "settings")) ?? undeclared;
+  return (await newestNumbered(store, settingsPrefix, settingsKind)) ?? undeclared;
 }
 
 /**
@@ -36,6 +41,6 @@ export async function declareKeep(
     if (held.keep === wanted) return held;
     const next: Settings = { number: held.number + 1, at: now, keep: wanted };
     // Where it is taken, somebody else declared something meanwhile: look what.
-    if (await putNumbered(store, settingsPrefix, "settings", next)) return next;
+    if (await putNumbered(store, settingsPrefix, settingsKind, next)) return next;
   }
 }

@@ -3,7 +3,8 @@ import { digestOf, SetDigest } from "../digest.js";
 import { damaged } from "../errors.js";
 import type { OrderCode } from "../key-order.js";
 import type { BasePart } from "../repository/base.js";
-import type { DataObject, FrameEntry } from "../repository/data-object.js";
+import type { FrameEntry } from "../repository/data-kinds.js";
+import type { DataObject } from "../repository/data-object.js";
 import type { FoldedManifest, FoldedPart, FoldedRecords } from "../repository/folded.js";
 import {
   type KeyVersion,

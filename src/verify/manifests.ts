@@ -1,6 +1,6 @@
 /** Reads every manifest that counts, looks whether its parts are there, and keeps what it says of them. */
 import { type BaseManifest, type BasePart, readManifest } from "../repository/base.js";
-import type { Kind } from "../repository/data-object.js";
+import type { Kind } from "../repository/data-kinds.js";
 import {
   type FoldedManifest,
   type FoldedPart,

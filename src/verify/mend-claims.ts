@@ -1,7 +1,7 @@
 /** Claims that are missing: what one said, the segments of its writer say again. */
 import type { Instant } from "../instant.js";
-import { encodeJsonObject } from "../repository/json-object.js";
-import { openSegment, type WriterClaim } from "../repository/log.js";
+import { encodeStored } from "../repository/json-object.js";
+import { claimKind, openSegment, type WriterClaim } from "../repository/log.js";
 import { parseSegmentName, parseWriterName, writerName } from "../repository/names.js";
 import type { ObjectReference } from "../repository/segment.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -36,7 +36,7 @@ function claimOf(epoch: number, { started, previous }: Said): WriterClaim {
 }
 
 export async function mendClaim(store: ObjectStore, claim: WriterClaim): Promise<void> {
-  await store.put(writerName(claim.epoch), encodeJsonObject("writer", claim));
+  await store.put(writerName(claim.epoch), encodeStored(claimKind, claim));
 }
 
 interface Said {

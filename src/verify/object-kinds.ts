@@ -1,31 +1,25 @@
-/** What a stored object is, by its name. docs/format.md §2 lists the forms. */
+/** What a stored object is, by its name, and what it holds. docs/format.md §2 lists the forms. */
+import { acknowledgementKind } from "../repository/acknowledgement.js";
+import { baseKind } from "../repository/base.js";
+import type { Kind } from "../repository/data-kinds.js";
+import { drillKind } from "../repository/drills.js";
+import { evidenceKind } from "../repository/evidence.js";
+import { expiryKind } from "../repository/expiry.js";
+import { foldedKind } from "../repository/folded.js";
+import type { JsonKind } from "../repository/json-object.js";
+import { leaseKind } from "../repository/lease.js";
+import { claimKind } from "../repository/log.js";
 import {
   parseBundleName,
   parseFoldedName,
   parseManifestName,
   parseSegmentName,
 } from "../repository/names.js";
-
-export type ObjectKind =
-  | "repository"
-  | "claim"
-  | "segment"
-  | "folded manifest"
-  | "folded part"
-  | "folded records"
-  | "base manifest"
-  | "base part"
-  | "base keys"
-  | "evidence"
-  | "acknowledgement"
-  | "pins"
-  | "settings"
-  | "expiry"
-  | "rates"
-  | "lease"
-  | "reader"
-  | "drill"
-  | "bundle";
+import { pinsKind } from "../repository/pins.js";
+import { ratesKind } from "../repository/rates.js";
+import { readerKind } from "../repository/readers.js";
+import { descriptionKind } from "../repository/repository.js";
+import { settingsKind } from "../repository/settings.js";
 
 const table = "[A-Za-z0-9-]+";
 const folded = "folded/\\d{15}-\\d{15}-\\d{8}\\.\\d{10}-\\d{8}\\.\\d{10}-\\d{12}-[a-z0-9]+";
@@ -36,32 +30,55 @@ const form = (pattern: string) => {
   return (name: string) => whole.test(name);
 };
 
+interface StoredKind {
+  /** True for the names of such objects. */
+  has: (name: string) => boolean;
+  /** As which kind of small object, or of data object, it is read: that has the schema. */
+  as: JsonKind | Kind;
+}
+
 /** Records before parts: the name of a system stream has the form of a table's id. */
-const forms: [ObjectKind, (name: string) => boolean][] = [
-  ["segment", (name) => parseSegmentName(name) !== undefined],
-  ["folded manifest", (name) => parseFoldedName(name) !== undefined],
-  ["folded records", form(`${folded}/(catalog|coverage)-\\d{6}\\.zst`)],
-  ["folded part", form(`${folded}/${table}-\\d{6}\\.zst`)],
-  ["base manifest", (name) => parseManifestName(name) !== undefined],
-  ["base keys", form(`${base}/part-\\d{6}\\.keys\\.zst`)],
-  ["base part", form(`${base}/part-\\d{6}\\.zst`)],
-  ["repository", form("repository\\.json")],
-  ["claim", form("writers/\\d{8}\\.json")],
-  ["evidence", form(`evidence/${table}/\\d{15}-\\d{10}\\.json`)],
-  ["acknowledgement", form(`acknowledged/${table}/\\d{15}-\\d{15}\\.json`)],
-  ["pins", form("pins/\\d{10}\\.json")],
-  ["settings", form("settings/\\d{10}\\.json")],
-  ["expiry", form("expiries/\\d{10}\\.json")],
-  ["rates", form("rates/\\d{10}\\.json")],
-  ["lease", form("leases/fold/\\d{10}\\.json")],
-  ["reader", form("readers/[a-z0-9]+-\\d{10}\\.json")],
-  ["bundle", (name) => parseBundleName(name) !== undefined],
-  ["drill", form("drills/\\d{15}-[a-z0-9]+\\.json")],
-];
+export const objectKinds = {
+  segment: { has: (name) => parseSegmentName(name) !== undefined, as: "segment" },
+  "folded manifest": { has: (name) => parseFoldedName(name) !== undefined, as: foldedKind },
+  "folded records": { has: form(`${folded}/(catalog|coverage)-\\d{6}\\.zst`), as: "foldedRecords" },
+  "folded part": { has: form(`${folded}/${table}-\\d{6}\\.zst`), as: "foldedPart" },
+  "base manifest": { has: (name) => parseManifestName(name) !== undefined, as: baseKind },
+  "base keys": { has: form(`${base}/part-\\d{6}\\.keys\\.zst`), as: "baseKeys" },
+  "base part": { has: form(`${base}/part-\\d{6}\\.zst`), as: "basePart" },
+  repository: { has: form("repository\\.json"), as: descriptionKind },
+  claim: { has: form("writers/\\d{8}\\.json"), as: claimKind },
+  evidence: { has: form(`evidence/${table}/\\d{15}-\\d{10}\\.json`), as: evidenceKind },
+  acknowledgement: {
+    has: form(`acknowledged/${table}/\\d{15}-\\d{15}\\.json`),
+    as: acknowledgementKind,
+  },
+  pins: { has: form("pins/\\d{10}\\.json"), as: pinsKind },
+  settings: { has: form("settings/\\d{10}\\.json"), as: settingsKind },
+  expiry: { has: form("expiries/\\d{10}\\.json"), as: expiryKind },
+  rates: { has: form("rates/\\d{10}\\.json"), as: ratesKind },
+  lease: { has: form("leases/fold/\\d{10}\\.json"), as: leaseKind },
+  reader: { has: form("readers/[a-z0-9]+-\\d{10}\\.json"), as: readerKind },
+  bundle: { has: (name) => parseBundleName(name) !== undefined, as: "bundle" },
+  drill: { has: form("drills/\\d{15}-[a-z0-9]+\\.json"), as: drillKind },
+} satisfies Record<string, StoredKind>;
+
+export type ObjectKind = keyof typeof objectKinds;
+
+/** Kinds of the JSON objects that stand alone, without parts. */
+export type SmallKind = {
+  [K in ObjectKind]: (typeof objectKinds)[K]["as"] extends string
+    ? never
+    : K extends `${string} manifest`
+      ? never
+      : K;
+}[ObjectKind];
+
+const all = Object.entries(objectKinds) as [ObjectKind, StoredKind][];
 
 /** The kind of an object; undefined if its name has none of the known forms. */
 export function kindOf(name: string): ObjectKind | undefined {
-  return forms.find(([, has]) => has(name))?.[0];
+  return all.find(([, { has }]) => has(name))?.[0];
 }
 
 /** The directory of an object, with its slash: what tells one folded segment or base apart. */

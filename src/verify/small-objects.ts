@@ -1,9 +1,11 @@
 /** Checks the JSON objects that stand alone: each can be read and is what its name says, and no number is left out. */
 import { damaged } from "../errors.js";
 import { readAcknowledgement } from "../repository/acknowledgement.js";
+import { readDrill } from "../repository/drills.js";
 import { readEvidence } from "../repository/evidence.js";
-import { checkExpiry, type Expiry, expiriesKept } from "../repository/expiry.js";
-import { readJsonObject } from "../repository/json-object.js";
+import { type Expiry, expiriesKept, expiryKind } from "../repository/expiry.js";
+import type { JsonKind } from "../repository/json-object.js";
+import { leaseKind } from "../repository/lease.js";
 import { readClaim, type WriterClaim } from "../repository/log.js";
 import {
   expiryPrefix,
@@ -14,18 +16,20 @@ import {
   parseWriterName,
   pinsPrefix,
   ratesPrefix,
-  readerPrefix,
   repositoryName,
   settingsPrefix,
   writerName,
 } from "../repository/names.js";
 import { type Numbered, readNumbered } from "../repository/numbered.js";
-import { checkPins, type PinsRecord } from "../repository/pins.js";
-import type { RepositoryDescription } from "../repository/repository.js";
+import { pinsKind } from "../repository/pins.js";
+import { ratesKind } from "../repository/rates.js";
+import { readerKind } from "../repository/readers.js";
+import { type RepositoryDescription, readDescription } from "../repository/repository.js";
+import { settingsKind } from "../repository/settings.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { Findings } from "./findings.js";
-import { directoryOf, kindOf, type ObjectKind } from "./object-kinds.js";
+import { directoryOf, kindOf, type ObjectKind, type SmallKind } from "./object-kinds.js";
 
 /** Of the objects that stand alone, what the checks of the others go by. */
 export interface SmallObjects {
@@ -44,16 +48,19 @@ export async function checkSmallObjects(
   const small: SmallObjects = { description: undefined, claims: [], expiry: undefined };
   for (const name of store.names()) {
     const kind = kindOf(name);
-    const read = kind && readers[kind];
-    if (!kind || !read) continue;
+    if (!kind || !isSmall(kind)) continue;
     // Leases and readers are short-lived.
     if ((kind === "lease" || kind === "reader") && (await store.isGone(name))) continue;
-    await findings.during(async () => take(small, kind, await read(store, name)));
+    await findings.during(async () => take(small, kind, await readers[kind](store, name)));
   }
   if (!(await store.lookFor(repositoryName))) findings.add(repositoryName, "it is missing");
   await checkNumbers(store, findings);
   await checkEpochs(store, findings);
   return small;
+}
+
+function isSmall(kind: ObjectKind): kind is SmallKind {
+  return Object.hasOwn(readers, kind);
 }
 
 function take(small: SmallObjects, kind: ObjectKind, found: unknown): void {
@@ -67,41 +74,27 @@ type Read = (store: ObjectStore, name: string) => Promise<unknown>;
 const numberOf = (name: string) => Number(/(\d{10})\.json$/.exec(name)![1]);
 
 const numbered =
-  (type: string): Read =>
-  (store, name) => {
-    const number = numberOf(name);
-    return readNumbered(store, name.slice(0, -"0000000000.json".length), number, type);
-  };
+  <T extends Numbered>(kind: JsonKind<T>) =>
+  (store: ObjectStore, name: string): Promise<T> =>
+    readNumbered(store, name.slice(0, -"0000000000.json".length), numberOf(name), kind);
 
-const readers: Partial<Record<ObjectKind, Read>> = {
-  repository: (store, name) => readJsonObject(store, name, "repository"),
+const readers: Record<SmallKind, Read> = {
+  repository: readDescription,
   claim: readClaim,
   evidence: readEvidence,
   acknowledgement: readAcknowledgement,
-  settings: numbered("settings"),
-  expiry: async (store, name) => checkExpiry((await numbered("expiry")(store, name)) as Expiry),
-  rates: numbered("rates"),
-  lease: numbered("lease"),
-  pins: async (store, name) => checkPins((await numbered("pins")(store, name)) as PinsRecord),
+  settings: numbered(settingsKind),
+  expiry: numbered(expiryKind),
+  rates: numbered(ratesKind),
+  lease: numbered(leaseKind),
+  pins: numbered(pinsKind),
   reader: readReader,
   drill: readDrill,
 };
 
 async function readReader(store: ObjectStore, name: string): Promise<void> {
-  const unique = parseReaderName(name)!;
-  const record = await readNumbered<Numbered & { unique: string }>(
-    store,
-    readerPrefix(unique),
-    numberOf(name),
-    "reader",
-  );
-  if (record.unique !== unique) throw damaged(name, "its name and its content differ");
-}
-
-async function readDrill(store: ObjectStore, name: string): Promise<void> {
-  const drill = await readJsonObject<{ ended: number; unique: string }>(store, name, "drill");
-  const said = `drills/${String(drill.ended).padStart(15, "0")}-${drill.unique}.json`;
-  if (said !== name) throw damaged(name, "its name and its content differ");
+  const { unique } = await numbered(readerKind)(store, name);
+  if (unique !== parseReaderName(name)) throw damaged(name, "its name and its content differ");
 }
 
 /** What is numbered from 1 has every number up to its last one; of expiries, the last ones. */

@@ -5,7 +5,7 @@ import { Lease } from "../../src/repository/lease.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { readerPrefix } from "../../src/repository/names.js";
 import { newestNumbered, putNumbered } from "../../src/repository/numbered.js";
-import { registerReader } from "../../src/repository/readers.js";
+import { readerKind, registerReader } from "../../src/repository/readers.js";
 import { LogCollection } from "../../src/repository/runs.js";
 import { dayMs, dayOf } from "../repository/declared.js";
 import { readBases } from "../repository/looks.js";
@@ -98,8 +98,8 @@ test.each([0, -10 * minuteMs])(
 /** What the reader's own timer does. */
 async function renewReader({ store, clock }: Month): Promise<void> {
   const prefix = readerPrefix("reader1");
-  const last = (await newestNumbered(store, prefix, "reader"))!;
+  const last = (await newestNumbered(store, prefix, readerKind))!;
   const until = clock.instant + 15 * minuteMs;
   const renewed = { ...last, number: last.number + 1, until };
-  await putNumbered(store, prefix, "reader", renewed);
+  await putNumbered(store, prefix, readerKind, renewed);
 }

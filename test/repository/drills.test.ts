@@ -26,7 +26,7 @@ function drill(ended: number, tables: DrilledTable[], more: Partial<Drill> = {})
     unique: "0123456789ab",
     begun: ended - 700,
     ended,
-    instant: ended - 10_000,
+    instant: Math.max(0, ended - 10_000),
     class: "exact",
     ok: tables.every(({ ok }) => ok),
     server: "rethinkdb 2.4.4",

@@ -79,7 +79,7 @@ async function makeWorld(seed: number, days = 3): Promise<World> {
         );
       }
       if (random.below(8) === 0)
-        recording.catalog(["db", `d${random.below(3)}`], { v: clock.instant });
+        recording.catalog(["db", `d${random.below(3)}`], { id: "d", name: `n${clock.instant}` });
       if (random.below(20) === 0) recording.catalog(["db", `d${random.below(3)}`], null);
       await recording.tick(random.below(2) === 0 ? 1000 : random.below(5_000_000));
     }

@@ -4,7 +4,8 @@
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { messageOf, ThinkbackError } from "../../src/errors.js";
-import { DataObject, DataObjectWriter, type Kind } from "../../src/repository/data-object.js";
+import type { Kind } from "../../src/repository/data-kinds.js";
+import { DataObject, DataObjectWriter } from "../../src/repository/data-object.js";
 import { decodeJsonObject, encodeJsonObject } from "../../src/repository/json-object.js";
 import { knownKeys } from "../../src/repository/known-state.js";
 import { LogView } from "../../src/repository/log-view.js";
@@ -270,7 +271,7 @@ describe("an object that is wrong but sealed is refused or read, without a crash
   /** The same object with other lines; manifests that refer to it are sealed anew as well. */
   async function resealed(name: string, alter: (lines: Buffer) => Buffer): Promise<ObjectStore> {
     const kind = kindOf(name)!;
-    const object = await DataObject.open<object>(store, name, kind);
+    const object = await DataObject.open(store, name, kind);
     const writer = new DataObjectWriter(kind);
     for (const entry of object.index.frames) {
       const { table, firstKey, minTime, maxTime, rows } = entry;
@@ -325,7 +326,7 @@ describe("an object that is wrong but sealed is refused or read, without a crash
         version: __,
         checksum: ___,
         ...fields
-      } = decodeJsonObject<Record<string, unknown>>(bytes, name, type);
+      } = decodeJsonObject(bytes, name, type);
       for (const field of Object.keys(fields)) {
         for (const value of values) {
           const sealed = encodeJsonObject(type, { ...fields, [field]: value });
@@ -341,7 +342,7 @@ describe("an object that is wrong but sealed is refused or read, without a crash
   test("a link of the log that leads forward does not make a circle", async () => {
     const names = [...objects.keys()].filter((name) => name.startsWith("log/"));
     const name = names.at(-1)!;
-    const object = await DataObject.open<{ links: object }>(store, name, "segment");
+    const object = await DataObject.open(store, name, "segment");
     const writer = new DataObjectWriter("segment");
     for (const entry of object.index.frames) {
       writer.addFrame(await object.readFrame(entry), entry.rows, { table: entry.table! });

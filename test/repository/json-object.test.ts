@@ -5,8 +5,9 @@ import { ThinkbackError } from "../../src/errors.js";
 import {
   decodeJsonObject,
   encodeJsonObject,
-  readJsonObject,
+  readStored,
 } from "../../src/repository/json-object.js";
+import { claimKind } from "../../src/repository/log.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 
 const name = "writers/00000001.json";
@@ -31,11 +32,7 @@ describe("a JSON object", () => {
       .filter((key) => !["thinkback", "version", "checksum", "__proto__"].includes(key));
     fc.assert(
       fc.property(fc.dictionary(keys, fc.jsonValue()), (any) => {
-        const read = decodeJsonObject<Record<string, unknown>>(
-          encodeJsonObject("x", any),
-          name,
-          "x",
-        );
+        const read = decodeJsonObject(encodeJsonObject("x", any), name, "x");
         expect(read).toMatchObject(JSON.parse(JSON.stringify(any)) as object);
       }),
     );
@@ -95,7 +92,7 @@ describe("a JSON object", () => {
   });
 
   test("that is missing is damage", async () => {
-    await expect(readJsonObject(new MemoryStore(), name, "writer")).rejects.toMatchObject({
+    await expect(readStored(new MemoryStore(), name, claimKind)).rejects.toMatchObject({
       code: "damaged",
       message: `object ${name} is damaged: it is missing`,
     });

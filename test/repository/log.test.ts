@@ -331,7 +331,8 @@ describe("recordHolders", () => {
     for (const epoch of [1, 2]) {
       const recording = await Recording.begin(repository, clock, history);
       for (let i = 0; i < 6; i += 1) {
-        if (i % 3 === 1) recording.catalog(["db", `${epoch}-${i}`], { name: `${epoch}-${i}` });
+        if (i % 3 === 1)
+          recording.catalog(["db", `${epoch}-${i}`], { id: `${epoch}-${i}`, name: "shop" });
         else recording.put(table, i, { id: i });
         await recording.tick(100);
         if (i % 3 === 1) holders.unshift((await lastSegment(store))!.name);

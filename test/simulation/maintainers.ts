@@ -120,7 +120,7 @@ export class Maintainers {
     const declaration = declarations[world.random.below(declarations.length)]!;
     world.trace(`declare ${declaration.keep}`);
     declared.declare(declaration);
-    void declareKeep(store, declaration.keep, world.time.trueMs);
+    void declareKeep(store, declaration.keep, Math.floor(world.time.trueMs));
   }
 
   /** Pins an instant, which need not be exact for every table; in place of another one, if there are many. */

@@ -226,7 +226,7 @@ async function worldOfThreeDays() {
 
 /** Thins the history of the first day, so that the instant is not kept. */
 async function thinFirstDay(world: SmallWorld): Promise<void> {
-  await declareKeep(world.store, "all:1d, 1h:9d", world.time.trueMs);
+  await declareKeep(world.store, "all:1d, 1h:9d", Math.floor(world.time.trueMs));
   const maintaining = maintain(
     { store: world.store, description },
     {

@@ -2,7 +2,8 @@
 import { digestOf, SetDigest, sha256 } from "../../src/digest.js";
 import type { Span } from "../../src/json-bytes.js";
 import { readManifest } from "../../src/repository/base.js";
-import { DataObject, type Kind } from "../../src/repository/data-object.js";
+import type { Kind } from "../../src/repository/data-kinds.js";
+import { DataObject } from "../../src/repository/data-object.js";
 import { lineSpans, parseKeyLine, parseLine } from "../../src/repository/lines.js";
 import { openSegment } from "../../src/repository/log.js";
 import { LogView } from "../../src/repository/log-view.js";

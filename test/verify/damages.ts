@@ -35,10 +35,30 @@ const others: Partial<Record<ObjectKind, { type: string; fields: object }>> = {
     type: "repository",
     fields: { id: "00000000-0000-4000-8000-00000000000a", created: 0 },
   },
-  drill: { type: "drill", fields: { ended: 5, unique: "0123456789ab" } },
+  drill: {
+    type: "drill",
+    fields: {
+      unique: "0123456789ab",
+      begun: 1,
+      ended: 5,
+      instant: 1,
+      class: "exact",
+      ok: true,
+      server: null,
+      documents: 0,
+      bytes: 0,
+      seconds: 1,
+      documentsPerSecond: 0,
+      bytesPerSecond: 0,
+      tables: [],
+    },
+  },
   evidence: {
     type: "evidence",
     fields: { table: "x", key: "1", before: 1, at: 2, sequence: 3, named: null, stored: null },
   },
-  acknowledgement: { type: "acknowledgement", fields: { table: "x", from: 1, to: 2 } },
+  acknowledgement: {
+    type: "acknowledgement",
+    fields: { table: "x", from: 1, to: 2, note: "", at: 3 },
+  },
 };

@@ -2,9 +2,9 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { sweep } from "../../src/fold/sweep.js";
 import type { Instant } from "../../src/instant.js";
-import { readManifest } from "../../src/repository/base.js";
+import { baseKind, readManifest } from "../../src/repository/base.js";
 import { latestExpiry } from "../../src/repository/expiry.js";
-import { decodeJsonObject } from "../../src/repository/json-object.js";
+import { decodeJsonObject, decodeStored } from "../../src/repository/json-object.js";
 import { Lease } from "../../src/repository/lease.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
@@ -158,10 +158,10 @@ describe("a base", () => {
       expect(outcomes(mended)).toEqual([[chosen.get(what), "rebuilt"]]);
       const manifest = chosen.get(what.replace(/part|keys/, "manifest"))!;
       const [was, is] = [objects.get(manifest)!, await readManifest(store, mended[0]!.by[0]!)];
-      const { instant, logFrom, rows, digest, documentBytes } = decodeJsonObject<typeof is>(
+      const { instant, logFrom, rows, digest, documentBytes } = decodeStored(
         was,
         manifest,
-        "base",
+        baseKind,
       );
       expect(is).toMatchObject({ instant, logFrom, rows, digest, documentBytes });
       await expectWhole(store);
@@ -242,7 +242,7 @@ describe("a claim", () => {
     const { mended } = await mend(store, options());
     expect(outcomes(mended)).toEqual([[name, "rebuilt"]]);
     await expectWhole(store);
-    const read = (bytes: Buffer) => decodeJsonObject<{ previous: unknown }>(bytes, name, "writer");
+    const read = (bytes: Buffer) => decodeJsonObject(bytes, name, "writer");
     const { previous } = read(objects.get(name)!);
     // Of the first two nothing is left that could say more than that everything before was let go.
     if (epoch > 2) expect(read(await store.get(name)).previous).toEqual(previous);

@@ -1,6 +1,7 @@
 /** What verify finds, tells apart and tells, besides one damaged object at a time. */
 import { beforeAll, describe, expect, test } from "vitest";
-import { DataObject, DataObjectWriter, type Kind } from "../../src/repository/data-object.js";
+import type { Kind } from "../../src/repository/data-kinds.js";
+import { DataObject, DataObjectWriter } from "../../src/repository/data-object.js";
 import { putEvidence } from "../../src/repository/evidence.js";
 import { decodeJsonObject, encodeJsonObject } from "../../src/repository/json-object.js";
 import { LogView } from "../../src/repository/log-view.js";
@@ -241,7 +242,7 @@ describe("sealed objects that are wrong", () => {
     alter: (lines: string[]) => string[],
   ): Promise<ObjectStore> {
     const kind = kinds[kindOf(name)!]!;
-    const object = await DataObject.open<object>(world.store, name, kind);
+    const object = await DataObject.open(world.store, name, kind);
     const writer = new DataObjectWriter(kind);
     for (const entry of object.index.frames) {
       const lines = (await object.readFrame(entry)).toString().split("\n").slice(0, -1);

@@ -8,14 +8,15 @@ import type { Instant } from "../../src/instant.js";
 import { putAcknowledgement } from "../../src/repository/acknowledgement.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
+import { putDrill } from "../../src/repository/drills.js";
 import { putEvidence } from "../../src/repository/evidence.js";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import { readerPrefix } from "../../src/repository/names.js";
 import { putNumbered } from "../../src/repository/numbered.js";
 import { addPin, removePin } from "../../src/repository/pins.js";
 import { noteRates } from "../../src/repository/rates.js";
+import { readerKind } from "../../src/repository/readers.js";
 import type { Repository } from "../../src/repository/repository.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { declareKeep } from "../../src/repository/settings.js";
@@ -242,15 +243,27 @@ class WorldBuilder {
     const hole = { from: at + 10, to: at + 20, note: "the machine moved", at };
     await putAcknowledgement(store, { table: orders, ...hole });
     const ended = clock.instant;
-    const drill = { unique: "0123456789ab", begun: ended - 5, ended, instant: at, ok: true };
-    const name = `drills/${String(ended).padStart(15, "0")}-0123456789ab.json`;
-    await store.put(name, encodeJsonObject("drill", { ...drill, tables: [] }));
+    await putDrill(store, {
+      unique: "0123456789ab",
+      begun: ended - 5,
+      ended,
+      instant: at,
+      class: "exact",
+      ok: true,
+      server: null,
+      documents: 0,
+      bytes: 0,
+      seconds: 0.5,
+      documentsPerSecond: 0,
+      bytesPerSecond: 0,
+      tables: [],
+    });
     for (const round of [1, 2]) {
       await renewBundle(this.repository, { at: clock.instant + round, anew: true });
     }
     for (const number of [1, 2]) {
       const reader = { number, unique: "abc", begun: at, at, until: at + number, ended: false };
-      await putNumbered(store, readerPrefix("abc"), "reader", reader);
+      await putNumbered(store, readerPrefix("abc"), readerKind, reader);
     }
   }
 }
