@@ -1,7 +1,11 @@
 import type { Clock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
-import type { ObjectStore, StoredObject } from "../storage/object-store.js";
-import { isForOthersToMend, putOnce } from "./shipper.js";
+import {
+  failureOf,
+  isForOthersToMend,
+  type ObjectStore,
+  putOnce,
+  type StoredObject,
+} from "../storage/object-store.js";
 
 const retryFirstMs = 200;
 const retryLastMs = 15_000;
@@ -33,7 +37,7 @@ export class PatientStore implements ObjectStore {
         );
       } catch (error) {
         const waits = this.waitsForRoom && isForOthersToMend(error);
-        if (error instanceof ThinkbackError && !waits) throw error;
+        if (failureOf(error) !== "unavailable" && !waits) throw error;
       }
       await this.clock.sleep(pauseMs, this.signal);
     }

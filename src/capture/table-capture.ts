@@ -7,7 +7,7 @@
 import { rejectedOnAbort } from "../abort.js";
 import type { Clock } from "../clock.js";
 import { digestOf } from "../digest.js";
-import { messageOf, ThinkbackError } from "../errors.js";
+import { isDamage, messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { type BaseManifest, newestBase } from "../repository/base.js";
 import { type AddRow, BaseWriter } from "../repository/base-writer.js";
@@ -378,10 +378,6 @@ const pauseMsMax = 1000;
 async function giveWay(clock: Clock, latencyMs: number, signal: AbortSignal): Promise<void> {
   if (latencyMs <= calmLatencyMs) return;
   await clock.sleep(Math.min(latencyMs - calmLatencyMs, pauseMsMax), signal);
-}
-
-function isDamage(error: unknown): error is ThinkbackError {
-  return error instanceof ThinkbackError && error.code === "damaged";
 }
 
 function isWatched(state: TableState): boolean {

@@ -1,5 +1,5 @@
 /** Drills: proofs that a restore was made on purpose and held what the repository holds; or that it did not. */
-import { damaged, ThinkbackError } from "../errors.js";
+import { damaged, isDamage, type ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { CoverageClass } from "./coverage.js";
@@ -134,7 +134,7 @@ export async function readProofs(
       newest ??= drill;
       addOlderDrill(proofs, drill, now);
     } catch (error) {
-      if (!(error instanceof ThinkbackError) || error.code !== "damaged") throw error;
+      if (!isDamage(error)) throw error;
       proofs.damaged.push(error);
     }
     const complete = proofs.widest?.tables === now.size;

@@ -12,7 +12,7 @@ import { type BigIntStats, constants } from "node:fs";
 import { mkdir, open, readdir, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Instant } from "../instant.js";
-import { isName } from "./object-store.js";
+import { isName, StoreUnavailable } from "./object-store.js";
 
 /** Temporary files begin so; object names cannot begin with a dot. */
 export const temporaryPrefix = ".tmp-";
@@ -113,10 +113,12 @@ export class Directories {
     const now = await identityAt(this.root).catch(ignoreMissing);
     if (now === this.rootIdentity) return;
     if (now === undefined || !(await entriesOf(this.root)).some(({ name }) => isName(name))) {
-      throw new Error(`the directory ${this.root} is gone`);
+      throw new StoreUnavailable(`the directory ${this.root} is gone`);
     }
     if (this.landmark !== undefined && !(await stat(this.landmark).catch(ignoreMissing))) {
-      throw new Error(`another directory is at ${this.root}: ${this.landmark} is not in it`);
+      throw new StoreUnavailable(
+        `another directory is at ${this.root}: ${this.landmark} is not in it`,
+      );
     }
     this.durable.clear();
     this.rootIdentity = now;

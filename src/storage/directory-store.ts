@@ -8,7 +8,7 @@ import { randomUUID } from "node:crypto";
 import { constants, type Dirent } from "node:fs";
 import { link, open, readdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { ThinkbackError } from "../errors.js";
+import { messageOf } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { codeOf, Directories, ignoreMissing, temporaryPrefix } from "./directories.js";
 import {
@@ -18,8 +18,11 @@ import {
   ObjectMissing,
   type ObjectStore,
   type StoredObject,
+  StoreError,
   StoreForbidden,
   StoreFull,
+  StoreUnavailable,
+  StoreUnsupported,
 } from "./object-store.js";
 import { Reserve } from "./reserve.js";
 import { writeDurably } from "./write-durably.js";
@@ -207,7 +210,9 @@ export class DirectoryStore implements ObjectStore {
   }
 
   private explain(error: unknown, name: string): unknown {
-    switch (codeOf(error)) {
+    if (error instanceof StoreError) return error;
+    const code = codeOf(error);
+    switch (code) {
       case "EEXIST":
         return new ObjectExists(name);
       case "ENOENT":
@@ -221,26 +226,36 @@ export class DirectoryStore implements ObjectStore {
       case "EPERM":
       case "EROFS":
         return new StoreForbidden(join(this.location, name), error);
+      case "ENAMETOOLONG":
+      case "ELOOP":
+        return new StoreUnsupported(
+          `${join(this.location, name)} is no path that the system takes: ${code}`,
+          "give a shorter path, or one without links that lead in a circle",
+          error,
+        );
       case undefined:
-      default:
         return error;
+      default:
+        return new StoreUnavailable(`${this.location} fails: ${messageOf(error)}`, error);
     }
   }
 }
 
-function notDirectory(path: string, cause: unknown): ThinkbackError {
-  return new ThinkbackError("repository", `${path} is, or lies below, what is not a directory`, {
-    hint: "give another directory, or move away what is in its place",
+function notDirectory(path: string, cause: unknown): StoreUnsupported {
+  return new StoreUnsupported(
+    `${path} is, or lies below, what is not a directory`,
+    "give another directory, or move away what is in its place",
     cause,
-  });
+  );
 }
 
 /** The system made the directory, or says so, and it is not there: such as below /proc. */
-function cannotMake(path: string, cause: unknown): ThinkbackError {
-  return new ThinkbackError("repository", `${path} cannot be made, or is removed again and again`, {
-    hint: "give a directory of a file system that takes files",
+function cannotMake(path: string, cause: unknown): StoreUnsupported {
+  return new StoreUnsupported(
+    `${path} cannot be made, or is removed again and again`,
+    "give a directory of a file system that takes files",
     cause,
-  });
+  );
 }
 
 async function readFully(

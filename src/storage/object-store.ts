@@ -4,6 +4,8 @@ import type { Instant } from "../instant.js";
 /**
  * Where a repository lives: named immutable objects. test/storage/conformance.ts holds every implementation to this.
  *
+ * Every failure of a store MUST be a StoreError, and thus of a stated kind.
+ *
  * Names are relative paths of [A-Za-z0-9._-] segments joined by "/". Implementations MUST be safe for concurrent use
  * by several processes.
  */
@@ -58,20 +60,49 @@ export interface StoredObject {
   size: number;
 }
 
-export class ObjectExists extends Error {
+/** How a store can fail. What to do about it goes by this, and not by what kind of store it is. */
+export type StoreFailure =
+  /** There is no such object. */
+  | "missing"
+  /** The name is taken. */
+  | "exists"
+  /** There is no room. Somebody has to make some. */
+  | "full"
+  /** It may not be read or written so. Somebody has to change that. */
+  | "forbidden"
+  /** It does not answer, or not as it should. Trying again helps. A put or a delete may have been done. */
+  | "unavailable"
+  /** It cannot do this, however often it is asked. */
+  | "unsupported";
+
+/** A failure of a store. Whatever else one throws is a defect, such as a name that is none. */
+export abstract class StoreError extends ThinkbackError {
+  abstract readonly failure: StoreFailure;
+}
+
+export class ObjectMissing extends StoreError {
+  readonly failure = "missing";
+
   constructor(readonly objectName: string) {
-    super(`object ${objectName} exists already`);
+    super("damaged", `object ${objectName} does not exist`, {
+      hint: "restore this object from a copy of the repository",
+    });
   }
 }
 
-export class ObjectMissing extends Error {
+export class ObjectExists extends StoreError {
+  readonly failure = "exists";
+
   constructor(readonly objectName: string) {
-    super(`object ${objectName} does not exist`);
+    super("fenced", `object ${objectName} exists already, and is not ours`, {
+      hint: "another process writes to this repository; stop one of them",
+    });
   }
 }
 
-/** The store has no room left. Retrying does not help until somebody makes some. */
-export class StoreFull extends ThinkbackError {
+export class StoreFull extends StoreError {
+  readonly failure = "full";
+
   /** @param location where there is no room */
   constructor(
     readonly objectName: string,
@@ -85,14 +116,48 @@ export class StoreFull extends ThinkbackError {
   }
 }
 
-/** The store may not be read or written so: a disk that is read-only, or another user's. Somebody has to change that. */
-export class StoreForbidden extends ThinkbackError {
+/** A disk that is read-only, or another user's. */
+export class StoreForbidden extends StoreError {
+  readonly failure = "forbidden";
+
   constructor(what: string, cause: unknown) {
     super("repository", `no permission for ${what}`, {
       hint: "run as a user that owns the directory, change its permissions, or mount its disk so that it can be written",
       cause,
     });
   }
+}
+
+/** A disk or a network that is away, or overloaded. */
+export class StoreUnavailable extends StoreError {
+  readonly failure = "unavailable";
+
+  constructor(message: string, cause?: unknown) {
+    super("repository", message, {
+      hint: "check --repo, the other directories that are given and TMPDIR: that their disks work and this user may write there",
+      cause,
+    });
+  }
+}
+
+/** A place that cannot hold a repository as it is. */
+export class StoreUnsupported extends StoreError {
+  readonly failure = "unsupported";
+
+  constructor(message: string, hint: string, cause?: unknown) {
+    super("repository", message, { hint, cause });
+  }
+}
+
+/** How a store failed; undefined for an error of anything else. */
+export function failureOf(error: unknown): StoreFailure | undefined {
+  return error instanceof StoreError ? error.failure : undefined;
+}
+
+/** True for a store that somebody has to make room in, or to make readable or writable again. */
+export function isForOthersToMend(error: unknown): boolean {
+  const failure = failureOf(error);
+  return failure === "full" || failure === "forbidden";
 }
 
 /** The object's bytes; undefined if there is none. */
@@ -103,8 +168,20 @@ export async function getIfThere(
   try {
     return await store.get(name);
   } catch (error) {
-    if (error instanceof ObjectMissing) return undefined;
+    if (failureOf(error) === "missing") return undefined;
     throw error;
+  }
+}
+
+/** Puts an object that may be there already, because it was put before and that is not known any more. */
+export async function putOnce(store: ObjectStore, name: string, bytes: Buffer): Promise<void> {
+  try {
+    await store.put(name, bytes);
+  } catch (error) {
+    if (failureOf(error) !== "exists") throw error;
+    const there = await getIfThere(store, name);
+    if (!there) throw new StoreUnavailable(`object ${name} comes and goes`, error);
+    if (!there.equals(bytes)) throw error;
   }
 }
 

@@ -1,5 +1,9 @@
 /** A store as a process sees it over a bad network. Behind it stands one MemoryStore that all processes share. */
-import type { ObjectStore, StoredObject } from "../../src/storage/object-store.js";
+import {
+  type ObjectStore,
+  type StoredObject,
+  StoreUnavailable,
+} from "../../src/storage/object-store.js";
 import type { Random } from "../simulated/random.js";
 import type { ProcessLife } from "./process-life.js";
 
@@ -15,7 +19,7 @@ export class StoreWeather {
 }
 
 /** The network failed; whether the store did what it was asked is not known. */
-export class StoreUnreachable extends Error {
+export class StoreUnreachable extends StoreUnavailable {
   constructor(operation: string, name: string) {
     super(`simulated network failure at ${operation} ${name}`);
   }

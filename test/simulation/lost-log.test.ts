@@ -12,7 +12,7 @@ import { listClaims, listSegments } from "../../src/repository/log.js";
 import { repositoryName } from "../../src/repository/names.js";
 import { readStatus } from "../../src/repository/status.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
-import type { ObjectStore } from "../../src/storage/object-store.js";
+import { type ObjectStore, StoreUnavailable } from "../../src/storage/object-store.js";
 import { verify } from "../../src/verify/verify.js";
 import { copyOf, namesIn } from "../repository/recording.js";
 import { restoredState } from "./restored-state.js";
@@ -332,9 +332,10 @@ test("a spool that does not continue the copy that was put back is dropped", asy
 
 /** Reads and writes nothing. */
 function failing(location: string): ObjectStore {
-  const fails = () => Promise.reject(new Error("the store is away"));
+  const away = new StoreUnavailable("the store is away");
+  const fails = () => Promise.reject(away);
   const list = (): never => {
-    throw new Error("the store is away");
+    throw away;
   };
   return { location, put: fails, get: fails, size: fails, list, delete: fails };
 }

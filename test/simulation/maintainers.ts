@@ -10,7 +10,7 @@ import { removePin } from "../../src/repository/pins.js";
 import type { Repository, RepositoryDescription } from "../../src/repository/repository.js";
 import { declareKeep } from "../../src/repository/settings.js";
 import { pinInstant } from "../../src/restore/pin.js";
-import type { ObjectStore } from "../../src/storage/object-store.js";
+import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
 import { type Declarations, declarations } from "./declarations.js";
 import type { FaultyWorld } from "./faults.js";
 import { StoreUnreachable } from "./faulty-store.js";
@@ -213,7 +213,7 @@ export class Maintainers {
 
 function isExplained(error: unknown, isBehind: boolean): boolean {
   if (error instanceof StoreUnreachable) return true;
-  if (!(error instanceof ThinkbackError)) return false;
+  if (!(error instanceof ThinkbackError) || failureOf(error) !== undefined) return false;
   if (error.code === "fenced" || error.code === "instant") return true;
   // What is missing in a listing may be taken for lost: nothing is done then.
   return isBehind && (error.code === "damaged" || error.code === "repository");

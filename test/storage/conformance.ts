@@ -1,6 +1,11 @@
 /** What every ObjectStore must do; see the obligations in src/storage/object-store.ts. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { ObjectExists, ObjectMissing, type ObjectStore } from "../../src/storage/object-store.js";
+import {
+  failureOf,
+  ObjectExists,
+  ObjectMissing,
+  type ObjectStore,
+} from "../../src/storage/object-store.js";
 
 /** Two views of one new, empty place, as two processes would have them; the same object if it cannot be shared. */
 export interface StorePair {
@@ -67,6 +72,7 @@ export function storeConformance(kind: string, make: () => Promise<StorePair>): 
         await store.put("a/taken", text("first"));
         const second = store.put("a/taken", text("second"));
         await expect(second).rejects.toBeInstanceOf(ObjectExists);
+        expect(failureOf(await second.catch((e: unknown) => e))).toBe("exists");
         await expect(store.put("a/taken", text("first"))).rejects.toBeInstanceOf(ObjectExists);
         expect((await store.get("a/taken")).toString()).toBe("first");
       });
@@ -129,6 +135,7 @@ export function storeConformance(kind: string, make: () => Promise<StorePair>): 
           const error: unknown = await store.get(name).catch((e: unknown) => e);
           expect(error, name).toBeInstanceOf(ObjectMissing);
           expect((error as ObjectMissing).objectName).toBe(name);
+          expect(failureOf(error)).toBe("missing");
           expect(await store.size(name), name).toBeUndefined();
         }
       });

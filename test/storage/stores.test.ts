@@ -7,7 +7,12 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
-import { ObjectExists, StoreFull } from "../../src/storage/object-store.js";
+import {
+  failureOf,
+  ObjectExists,
+  StoreFull,
+  StoreUnavailable,
+} from "../../src/storage/object-store.js";
 import { namesOf, storeConformance } from "./conformance.js";
 
 /** Faults of the file system, planted between the store and node:fs. */
@@ -157,6 +162,25 @@ describe("DirectoryStore on a file system that fails", () => {
     }
   });
 
+  test.each([
+    ["EIO", "unavailable"],
+    ["ESTALE", "unavailable"],
+    ["ETIMEDOUT", "unavailable"],
+    ["EMFILE", "unavailable"],
+    ["ENOSPC", "full"],
+    ["EDQUOT", "full"],
+    ["EACCES", "forbidden"],
+    ["EROFS", "forbidden"],
+    ["ENAMETOOLONG", "unsupported"],
+    ["ELOOP", "unsupported"],
+  ])("%s is a failure of the kind %s, with its cause", async (code, kind) => {
+    failAt("open", code);
+    const put = store.put("log/no", Buffer.from("x"));
+    const error: unknown = await put.catch((e: unknown) => e);
+    expect(failureOf(error)).toBe(kind);
+    expect((error as Error).cause).toMatchObject({ code });
+  });
+
   test("temporary files that a killed process left, and foreign files, are not listed", async () => {
     await writeFile(join(directory, "log", ".tmp-5d7b"), "half an obj");
     await writeFile(join(directory, "log", "notes (1).txt"), "not ours");
@@ -176,12 +200,14 @@ describe("DirectoryStore on a file system that fails", () => {
     expect(error).not.toBeInstanceOf(ObjectExists);
     expect(error).toMatchObject({ code: "repository" });
     expect((error as Error).message).toContain(join(directory, "writers"));
+    expect(failureOf(error)).toBe("unsupported");
   });
 
   test("a store that went away is told, and not made again", async () => {
     await rename(directory, `${directory}.away`);
     const put = store.put("log/second", Buffer.from("x"));
     await expect(put).rejects.toThrow(`the directory ${directory} is gone`);
+    await expect(put).rejects.toBeInstanceOf(StoreUnavailable);
     await expect(readdir(directory)).rejects.toThrow("ENOENT");
     // Where a disk was mounted, an empty directory is left.
     await mkdir(directory);
