@@ -127,7 +127,7 @@ export class Capture {
     const { bothEndsFrom } = options;
     const waitsForRoom = options.spool !== undefined;
     const shared = { source, repository, recorder, clock, copies, observer };
-    this.context = { ...shared, bothEndsFrom, waitsForRoom };
+    this.context = { ...shared, bothEndsFrom, waitsForRoom, random: options.random };
     this.follower = new CatalogFollower(source, recorder, tracker, clock, observer, (reading) => {
       this.noteAbsent(reading);
       this.apply(reading);

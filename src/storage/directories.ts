@@ -82,19 +82,24 @@ export class Directories {
   }
 
   /** Removes every empty directory, and the temporary files that were last written before an instant. */
-  async tidy(writtenBefore: Instant): Promise<void> {
-    await this.tidyBelow(this.root, writtenBefore);
+  async tidy(writtenBefore: Instant, signal?: AbortSignal): Promise<void> {
+    await this.tidyBelow(this.root, writtenBefore, signal);
     this.durable.clear();
   }
 
   /** Returns true if `directory` is gone afterwards. */
-  private async tidyBelow(directory: string, writtenBefore: Instant): Promise<boolean> {
+  private async tidyBelow(
+    directory: string,
+    writtenBefore: Instant,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    signal?.throwIfAborted();
     if (directory !== this.root && (await removeIfEmpty(directory))) return true;
     let left = 0;
     for (const entry of await entriesOf(directory)) {
       const path = join(directory, entry.name);
       if (entry.isDirectory() && isName(entry.name)) {
-        if (await this.tidyBelow(path, writtenBefore)) continue;
+        if (await this.tidyBelow(path, writtenBefore, signal)) continue;
       } else if (entry.name.startsWith(temporaryPrefix)) {
         if (await removeIfOld(path, writtenBefore)) continue;
       }

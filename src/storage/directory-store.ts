@@ -5,7 +5,7 @@
  * an object that is torn, lost after it was acknowledged, or silently replaced.
  */
 import { randomUUID } from "node:crypto";
-import { constants, type Dirent } from "node:fs";
+import { constants } from "node:fs";
 import { link, open, readdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { messageOf } from "../errors.js";
@@ -14,9 +14,11 @@ import { codeOf, Directories, ignoreMissing, temporaryPrefix } from "./directori
 import {
   checkName,
   isName,
+  type ListOptions,
   ObjectExists,
   ObjectMissing,
   type ObjectStore,
+  type Range,
   type StoredObject,
   StoreError,
   StoreForbidden,
@@ -43,12 +45,13 @@ export class DirectoryStore implements ObjectStore {
     this.reserve = new Reserve(location);
   }
 
-  async put(name: string, bytes: Uint8Array): Promise<void> {
+  async put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     checkName(name);
     const directory = dirname(join(this.location, name));
     for (let tries = 1; ; tries += 1) {
       try {
-        await this.putNow(name, bytes);
+        signal?.throwIfAborted();
+        await this.putNow(name, bytes, signal);
         return;
       } catch (error) {
         const explained = this.explain(error, name);
@@ -61,13 +64,19 @@ export class DirectoryStore implements ObjectStore {
     }
   }
 
-  private async putNow(name: string, bytes: Uint8Array): Promise<void> {
+  private async putNow(
+    name: string,
+    bytes: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const path = join(this.location, name);
     const directory = dirname(path);
     await this.makeDirectory(directory);
     const temporary = join(directory, `${temporaryPrefix}${randomUUID()}`);
     try {
       await writeDurably(temporary, bytes);
+      // Who does not wait any more may have overwritten the bytes meanwhile.
+      signal?.throwIfAborted();
       await link(temporary, path);
     } finally {
       await unlink(temporary).catch(ignoreMissing);
@@ -76,8 +85,9 @@ export class DirectoryStore implements ObjectStore {
     this.directories.notePut(path);
   }
 
-  async get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
+  async get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
     checkName(name);
+    signal?.throwIfAborted();
     try {
       const file = await open(join(this.location, name), constants.O_RDONLY);
       try {
@@ -93,8 +103,9 @@ export class DirectoryStore implements ObjectStore {
     }
   }
 
-  async size(name: string): Promise<number | undefined> {
+  async size(name: string, signal?: AbortSignal): Promise<number | undefined> {
     checkName(name);
+    signal?.throwIfAborted();
     try {
       const found = await stat(join(this.location, name));
       return found.isFile() ? found.size : undefined;
@@ -104,18 +115,19 @@ export class DirectoryStore implements ObjectStore {
     }
   }
 
-  async *list(prefix: string): AsyncIterable<StoredObject> {
+  async *list(prefix: string, options: ListOptions = {}): AsyncIterable<StoredObject> {
     const slash = prefix.lastIndexOf("/");
-    yield* this.listDirectory(slash === -1 ? "" : prefix.slice(0, slash), prefix);
+    yield* this.listDirectory(slash === -1 ? "" : prefix.slice(0, slash), prefix, options);
   }
 
-  async firstMissing(names: readonly string[]): Promise<string | undefined> {
-    for (const name of names) if ((await this.size(name)) === undefined) return name;
+  async firstMissing(names: readonly string[], signal?: AbortSignal): Promise<string | undefined> {
+    for (const name of names) if ((await this.size(name, signal)) === undefined) return name;
     return undefined;
   }
 
-  async delete(name: string): Promise<void> {
+  async delete(name: string, signal?: AbortSignal): Promise<void> {
     checkName(name);
+    signal?.throwIfAborted();
     const path = join(this.location, name);
     try {
       await unlink(path);
@@ -128,18 +140,18 @@ export class DirectoryStore implements ObjectStore {
     await this.directories.removeEmpty(dirname(path));
   }
 
-  tidy(writtenBefore: Instant): Promise<void> {
-    return this.explaining(this.directories.tidy(writtenBefore));
+  tidy(writtenBefore: Instant, signal?: AbortSignal): Promise<void> {
+    return this.explaining(this.directories.tidy(writtenBefore, signal));
   }
 
-  keepRoom(): Promise<void> {
-    return this.explaining(this.reserve.keep());
+  keepRoom(signal?: AbortSignal): Promise<void> {
+    return this.explaining(this.reserve.keep(signal));
   }
 
-  async putUrgently(name: string, bytes: Uint8Array): Promise<void> {
+  async putUrgently(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     for (;;) {
       try {
-        await this.put(name, bytes);
+        await this.put(name, bytes, signal);
         return;
       } catch (error) {
         if (!(error instanceof StoreFull) || !(await this.reserve.giveUp())) throw error;
@@ -147,28 +159,29 @@ export class DirectoryStore implements ObjectStore {
     }
   }
 
-  private async *listDirectory(directory: string, prefix: string): AsyncIterable<StoredObject> {
-    const entries = await this.readEntries(directory);
-    const nameOf = (entry: Dirent) =>
-      directory === "" ? entry.name : `${directory}/${entry.name}`;
+  private async *listDirectory(
+    directory: string,
+    prefix: string,
+    options: ListOptions,
+  ): AsyncIterable<StoredObject> {
+    const { after = "", signal } = options;
+    const entries = (await this.readEntries(directory)).filter(({ name, isDirectory }) =>
+      isDirectory
+        ? (name.startsWith(prefix) || prefix.startsWith(name)) &&
+          (name > after || after.startsWith(name))
+        : name.startsWith(prefix) && name > after,
+    );
     const sizes = new Map<string, number | undefined>();
-    for (const [i, entry] of entries.entries()) {
-      const name = nameOf(entry);
+    for (const [i, { name, isDirectory }] of entries.entries()) {
+      signal?.throwIfAborted();
       if (i % sizesAtOnce === 0) {
-        const next = entries.slice(i, i + sizesAtOnce).filter((one) => !one.isDirectory());
+        const next = entries.slice(i, i + sizesAtOnce).filter((one) => !one.isDirectory);
         sizes.clear();
-        await Promise.all(
-          next
-            .map(nameOf)
-            .filter((one) => one.startsWith(prefix))
-            .map(async (one) => sizes.set(one, await this.size(one))),
-        );
+        await Promise.all(next.map(async (one) => sizes.set(one.name, await this.size(one.name))));
       }
-      if (entry.isDirectory()) {
-        if (`${name}/`.startsWith(prefix) || prefix.startsWith(`${name}/`)) {
-          yield* this.listDirectory(name, prefix);
-        }
-      } else if (name.startsWith(prefix)) {
+      if (isDirectory) {
+        yield* this.listDirectory(name.slice(0, -1), prefix, options);
+      } else {
         const size = sizes.get(name);
         if (size !== undefined) yield { name, size };
       }
@@ -176,16 +189,21 @@ export class DirectoryStore implements ObjectStore {
   }
 
   /**
-   * Sorted so that a walk of the tree is in the order of whole names: a directory sorts as its name and a slash.
-   * What cannot be part of an object's name is not ours: temporary files, lost+found, what somebody put there.
+   * The names in a directory, those of directories with a slash behind them; so sorted, a walk of the tree is in the order
+   * of whole names. What cannot be part of an object's name is not ours: temporary files, lost+found, what somebody put
+   * there.
    */
-  private async readEntries(directory: string): Promise<Dirent[]> {
+  private async readEntries(directory: string): Promise<{ name: string; isDirectory: boolean }[]> {
     try {
       const entries = await readdir(join(this.location, directory), { withFileTypes: true });
-      const sortName = (entry: Dirent) => (entry.isDirectory() ? `${entry.name}/` : entry.name);
+      const before = directory === "" ? "" : `${directory}/`;
       return entries
         .filter((entry) => isName(entry.name))
-        .sort((a, b) => (sortName(a) < sortName(b) ? -1 : 1));
+        .map((entry) => {
+          const isDirectory = entry.isDirectory();
+          return { name: `${before}${entry.name}${isDirectory ? "/" : ""}`, isDirectory };
+        })
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
     } catch (error) {
       if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return [];
       throw this.explain(error, directory);

@@ -4,7 +4,9 @@ import type { Instant } from "../instant.js";
 /**
  * Where a repository lives: named immutable objects. test/storage/conformance.ts holds every implementation to this.
  *
- * Every failure of a store MUST be a StoreError, and thus of a stated kind.
+ * Every failure of a store MUST be a StoreError, and thus of a stated kind. A call whose signal aborts rejects as soon as
+ * it can, with the signal's reason; what it was to change may come about nevertheless. But the buffer that a put was given
+ * may be overwritten from then on, and what it then holds MUST NOT become an object.
  *
  * Names are relative paths of [A-Za-z0-9._-] segments joined by "/". Implementations MUST be safe for concurrent use
  * by several processes.
@@ -18,40 +20,52 @@ export interface ObjectStore {
    * MUST be atomic (no reader ever sees a part of it) and MUST reject with ObjectExists, changing nothing,
    * if the name is taken: of any number of concurrent callers exactly one succeeds.
    */
-  put(name: string, bytes: Uint8Array): Promise<void>;
+  put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
 
   /**
    * The object's bytes, or those of `range`: `start` inclusive, `end` exclusive, clamped to the object.
    * Rejects with ObjectMissing if there is no such object.
    */
-  get(name: string, range?: { start: number; end: number }): Promise<Buffer>;
+  get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer>;
 
   /** The object's size in bytes, or undefined if there is no such object. */
-  size(name: string): Promise<number | undefined>;
+  size(name: string, signal?: AbortSignal): Promise<number | undefined>;
 
-  /** The objects whose names begin with `prefix`, in the order of their names' bytes. */
-  list(prefix: string): AsyncIterable<StoredObject>;
+  /** The objects whose names begin with `prefix`, in the order of their names' bytes; those behind `after`, if it is given. */
+  list(prefix: string, options?: ListOptions): AsyncIterable<StoredObject>;
 
   /**
    * The first of some names that no object has. Absent where each name costs a request: there a listing tells sooner, which
    * in a directory would walk through all that was ever put beside them.
    */
-  firstMissing?(names: readonly string[]): Promise<string | undefined>;
+  firstMissing?(names: readonly string[], signal?: AbortSignal): Promise<string | undefined>;
 
   /** Removes an object. Removing what is not there is not an error. */
-  delete(name: string): Promise<void>;
+  delete(name: string, signal?: AbortSignal): Promise<void>;
 
   /**
    * Removes what the store itself has left behind, such as empty directories, and what puts have that were cut short and
    * last wrote before `writtenBefore`. A put at the same time MUST survive. Absent where nothing is left behind.
    */
-  tidy?(writtenBefore: Instant): Promise<void>;
+  tidy?(writtenBefore: Instant, signal?: AbortSignal): Promise<void>;
 
   /** Keeps some room aside, as far as there is any, for `putUrgently`. Absent where room cannot be kept. */
-  keepRoom?(): Promise<void>;
+  keepRoom?(signal?: AbortSignal): Promise<void>;
 
   /** As `put`; if the store is full, with room that was kept aside: for what makes room again. */
-  putUrgently?(name: string, bytes: Uint8Array): Promise<void>;
+  putUrgently?(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
+}
+
+/** Bytes of an object: `start` inclusive, `end` exclusive. */
+export interface Range {
+  start: number;
+  end: number;
+}
+
+export interface ListOptions {
+  /** A name; it need not be that of an object. */
+  after?: string;
+  signal?: AbortSignal;
 }
 
 export interface StoredObject {
@@ -164,9 +178,10 @@ export function isForOthersToMend(error: unknown): boolean {
 export async function getIfThere(
   store: Pick<ObjectStore, "get">,
   name: string,
+  signal?: AbortSignal,
 ): Promise<Buffer | undefined> {
   try {
-    return await store.get(name);
+    return await store.get(name, undefined, signal);
   } catch (error) {
     if (failureOf(error) === "missing") return undefined;
     throw error;

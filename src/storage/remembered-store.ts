@@ -1,4 +1,4 @@
-import type { ObjectStore, StoredObject } from "./object-store.js";
+import type { ListOptions, ObjectStore, Range, StoredObject } from "./object-store.js";
 
 /** Longer reads are not remembered: what is read again and again is manifests and the ends of segments. */
 const readBytesMax = 64 * 1024;
@@ -25,8 +25,10 @@ export class RememberedStore implements ObjectStore {
     this.location = below.location;
   }
 
-  async *list(prefix: string): AsyncGenerator<StoredObject> {
-    yield* await remembered(this.listings, prefix, () => this.listBelow(prefix));
+  async *list(prefix: string, { after = "" }: ListOptions = {}): AsyncGenerator<StoredObject> {
+    for (const object of await remembered(this.listings, prefix, () => this.listBelow(prefix))) {
+      if (object.name > after) yield object;
+    }
   }
 
   async size(name: string): Promise<number | undefined> {
@@ -34,7 +36,7 @@ export class RememberedStore implements ObjectStore {
     return listed ?? remembered(this.sizes, name, () => this.below.size(name));
   }
 
-  async get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
+  async get(name: string, range?: Range): Promise<Buffer> {
     const known = this.known.get(name);
     if (known && known.length === this.listedSizes.get(name)) {
       return range ? known.subarray(range.start, range.end) : known;

@@ -1,20 +1,26 @@
 import { MemoryStore } from "./memory-store.js";
-import { ObjectExists, type ObjectStore, type StoredObject } from "./object-store.js";
+import {
+  type ListOptions,
+  ObjectExists,
+  type ObjectStore,
+  type Range,
+  type StoredObject,
+} from "./object-store.js";
+import { StoreLayer } from "./store-layer.js";
 
 /**
  * A store as it was when it was listed, and as it would be with some objects more: what others put meanwhile is in no
  * listing of it, and what is put to it goes nowhere but into memory. Nothing can be deleted.
  */
-export class StoreSnapshot implements ObjectStore {
-  readonly location: string;
+export class StoreSnapshot extends StoreLayer {
   private readonly added = new MemoryStore();
 
   private constructor(
-    private readonly below: ObjectStore,
+    below: ObjectStore,
     /** In the order of their names. */
     private readonly listed: StoredObject[],
   ) {
-    this.location = below.location;
+    super(below);
   }
 
   static async of(store: ObjectStore): Promise<StoreSnapshot> {
@@ -23,32 +29,38 @@ export class StoreSnapshot implements ObjectStore {
     return new StoreSnapshot(store, listed);
   }
 
-  async put(name: string, bytes: Uint8Array): Promise<void> {
-    if ((await this.size(name)) !== undefined) throw new ObjectExists(name);
+  override async put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    if ((await this.size(name, signal)) !== undefined) throw new ObjectExists(name);
     await this.added.put(name, bytes);
   }
 
-  async get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
-    const isAdded = (await this.added.size(name)) !== undefined;
-    return (isAdded ? this.added : this.below).get(name, range);
+  override async get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
+    return (await this.holderOf(name)).get(name, range, signal);
   }
 
-  async size(name: string): Promise<number | undefined> {
-    return (await this.added.size(name)) ?? this.below.size(name);
+  override async size(name: string, signal?: AbortSignal): Promise<number | undefined> {
+    return (await this.holderOf(name)).size(name, signal);
   }
 
-  async *list(prefix: string): AsyncGenerator<StoredObject> {
+  override async *list(
+    prefix: string,
+    { after = "" }: ListOptions = {},
+  ): AsyncGenerator<StoredObject> {
     const added: StoredObject[] = [];
-    for await (const object of this.added.list(prefix)) added.push(object);
+    for await (const object of this.added.list(prefix, { after })) added.push(object);
     for (const object of this.listed) {
-      if (!object.name.startsWith(prefix)) continue;
+      if (!object.name.startsWith(prefix) || object.name <= after) continue;
       while (added.length > 0 && added[0]!.name < object.name) yield added.shift()!;
       yield object;
     }
     yield* added;
   }
 
-  delete(): Promise<void> {
+  override delete(): Promise<void> {
     return Promise.reject(new Error("nothing is deleted from a snapshot"));
+  }
+
+  private async holderOf(name: string): Promise<ObjectStore> {
+    return (await this.added.size(name)) === undefined ? this.below : this.added;
   }
 }
