@@ -5,7 +5,8 @@ import { putAcknowledgement } from "../repository/acknowledgement.js";
 import { catalogAt, tableNamed } from "../repository/catalog.js";
 import { isWhole } from "../repository/coverage.js";
 import { readCoverage } from "../repository/coverage-reader.js";
-import { openRepository, storeAt } from "../repository/repository.js";
+import { openRepository } from "../repository/repository.js";
+import { storeAt } from "../storage/store-at.js";
 import type { Output } from "./output.js";
 
 export interface AcknowledgeArguments {

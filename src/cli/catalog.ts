@@ -5,9 +5,10 @@ import { type AsOf, asOf, type NoState } from "../repository/as-of.js";
 import { type Catalog, catalogAt } from "../repository/catalog.js";
 import { readAllCoverage } from "../repository/coverage-reader.js";
 import { LogView } from "../repository/log-view.js";
-import { openRepository, storeAt } from "../repository/repository.js";
+import { openRepository } from "../repository/repository.js";
 import { classText } from "../restore/inexact.js";
 import { stillToCome } from "../restore/when-proven.js";
+import { storeAt } from "../storage/store-at.js";
 import { formatTable, type Output } from "./output.js";
 
 export interface CatalogArguments {

@@ -6,7 +6,7 @@ import { formatInstant, parseInstant } from "../instant.js";
 import type { Drill, DrilledTable } from "../repository/drills.js";
 import { drillName } from "../repository/names.js";
 import { noteRates } from "../repository/rates.js";
-import { openRepository, type Repository, storeAt } from "../repository/repository.js";
+import { openRepository, type Repository } from "../repository/repository.js";
 import { type DrillObserver, drill } from "../restore/drill.js";
 import type { DrillChoice } from "../restore/drill-plan.js";
 import type { RestorePlan } from "../restore/plan.js";
@@ -14,6 +14,7 @@ import { formatAddress } from "../rethinkdb/address.js";
 import { dialer } from "../rethinkdb/channel.js";
 import { RethinkTarget } from "../rethinkdb/rethink-target.js";
 import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
+import { storeAt } from "../storage/store-at.js";
 import { targetAt } from "./connect.js";
 import { differencesText, drillResult } from "./drill-text.js";
 import {

@@ -6,9 +6,10 @@ import { formatInstant } from "../instant.js";
 import { catalogAt } from "../repository/catalog.js";
 import { withThreads } from "../repository/compression-threads.js";
 import { formatKeep, parseKeep } from "../repository/keep-policy.js";
-import { openRepository, type Repository, storeAt } from "../repository/repository.js";
+import { openRepository, type Repository } from "../repository/repository.js";
 import { readSettings } from "../repository/settings.js";
 import type { StoredObject } from "../storage/object-store.js";
+import { storeAt } from "../storage/store-at.js";
 import { logLine } from "./fold.js";
 import {
   durationOption,

@@ -7,12 +7,13 @@ import { type LookedAtPin, lookAtPins } from "../repository/kept-pins.js";
 import { withLease } from "../repository/lease.js";
 import { LogView } from "../repository/log-view.js";
 import { listPins, type Pin, removePin } from "../repository/pins.js";
-import { openRepository, storeAt } from "../repository/repository.js";
+import { openRepository } from "../repository/repository.js";
 import { secondLook } from "../repository/second-look.js";
 import { classText } from "../restore/inexact.js";
 import { inexactOf, pinInstant } from "../restore/pin.js";
 import { whenProven } from "../restore/when-proven.js";
 import type { ObjectStore } from "../storage/object-store.js";
+import { storeAt } from "../storage/store-at.js";
 import { thisProcess } from "../this-process.js";
 import { formatTable, type Output, waitingText } from "./output.js";
 

@@ -13,7 +13,8 @@ import {
 import { estimateRestore, proposedObjective } from "../fold/schedule.js";
 import { catalogAt } from "../repository/catalog.js";
 import { formatWhole, parseKeep } from "../repository/keep-policy.js";
-import { openRepository, storeAt } from "../repository/repository.js";
+import { openRepository } from "../repository/repository.js";
+import { storeAt } from "../storage/store-at.js";
 import { formatBytes, formatTable, type Output } from "./output.js";
 
 export interface PlanArguments {

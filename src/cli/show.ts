@@ -1,13 +1,14 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
-import { openRepository, storeAt } from "../repository/repository.js";
+import { openRepository } from "../repository/repository.js";
 import { versionAt } from "../restore/history.js";
 import { classText } from "../restore/inexact.js";
 import { planRestore } from "../restore/plan.js";
 import type { RestoreRequest } from "../restore/request.js";
 import { whenProven } from "../restore/when-proven.js";
 import { jsonOfText, textOfJson } from "../server-text.js";
+import { storeAt } from "../storage/store-at.js";
 import { gapOption } from "./gap-option.js";
 import { type Output, waitingText } from "./output.js";
 

@@ -8,7 +8,7 @@ import {
 } from "../repository/coverage.js";
 import type { Proof } from "../repository/drills.js";
 import { formatWhole, pinsOnlyMs } from "../repository/keep-policy.js";
-import { openRepository, storeAt } from "../repository/repository.js";
+import { openRepository } from "../repository/repository.js";
 import { secondLook } from "../repository/second-look.js";
 import {
   behindNoteMs,
@@ -18,6 +18,7 @@ import {
   type SystemStatus,
   type TableStatus,
 } from "../repository/status.js";
+import { storeAt } from "../storage/store-at.js";
 import { drillResult, failureText } from "./drill-text.js";
 import {
   formatBytes,

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { catalogAt } from "../../src/repository/catalog.js";
-import { storeAt } from "../../src/repository/repository.js";
+import { storeAt } from "../../src/storage/store-at.js";
 import { type DriverConnection, r, type Term } from "../server/driver.js";
 import { Network, type NetworkServer, whyNoNetwork } from "../server/network.js";
 import { cli, type Running, type StatusResult, start, status, untilStatus } from "./cli.js";
