@@ -20,7 +20,7 @@ export const trailerBytes = 48;
 export const frameBytesTarget = 1024 * 1024;
 /** A frame that claims to hold more than this is refused before memory is given to it: twice the largest document. */
 const frameBytesMax = 1024 * 1024 * 1024;
-/** Read with the trailer in one request; nearly every index fits. */
+/** Read to open an object, in one request; nearly every index fits. */
 const tailBytes = 64 * 1024;
 
 export const kinds = {
@@ -209,9 +209,7 @@ export class DataObject<Footer = unknown> {
     kind: Kind,
     expectedChecksum?: string,
   ): Promise<DataObject<Footer>> {
-    const size = await store.size(name);
-    if (size === undefined) throw damaged(name, "it is missing");
-    const tail = await readRange(store, name, Math.max(0, size - tailBytes), size);
+    const { bytes: tail, size } = await present(name, store.tail(name, tailBytes));
     const trailer = readTrailer(name, tail, kind);
     if (expectedChecksum !== undefined && expectedChecksum !== trailer.checksum) {
       throw damaged(name, "it is not the object that its reference names (checksums differ)");
@@ -221,7 +219,7 @@ export class DataObject<Footer = unknown> {
     const ending =
       end <= tail.length
         ? tail.subarray(tail.length - end)
-        : await readRange(store, name, size - end, size);
+        : await present(name, store.get(name, { start: size - end, end: size }));
     const index = readIndex<Footer>(name, ending, trailer.checksum, size - end);
     const whole = tail.length === size ? tail : undefined;
     return new DataObject<Footer>(store, name, index, trailer.checksum, size, whole);
@@ -232,7 +230,8 @@ export class DataObject<Footer = unknown> {
     const start = entry.offset;
     const end = entry.offset + entry.length;
     const bytes =
-      this.whole?.subarray(start, end) ?? (await readRange(this.store, this.name, start, end));
+      this.whole?.subarray(start, end) ??
+      (await present(this.name, this.store.get(this.name, { start, end })));
     if (bytes.length !== entry.length) throw damaged(this.name, "it is truncated");
     if (sha256(bytes) !== entry.checksum) {
       throw damaged(this.name, `the frame at byte ${start} fails its checksum`);
@@ -250,10 +249,10 @@ export class DataObject<Footer = unknown> {
   }
 }
 
-/** A part of an object, which may have gone since it was found. */
-async function readRange(store: ObjectStore, name: string, start: number, end: number) {
+/** What is read of an object, which may have gone since it was found. */
+async function present<T>(name: string, read: Promise<T>): Promise<T> {
   try {
-    return await store.get(name, { start, end });
+    return await read;
   } catch (error) {
     if (error instanceof ObjectMissing) throw damaged(name, "it is missing", error);
     throw error;

@@ -4,7 +4,12 @@
  */
 import { type Clock, clockDifferenceMsMax, withTimeout } from "../clock.js";
 import type { Instant } from "../instant.js";
-import { failureOf, type ObjectStore, StoreUnavailable } from "../storage/object-store.js";
+import {
+  deleteAll,
+  failureOf,
+  type ObjectStore,
+  StoreUnavailable,
+} from "../storage/object-store.js";
 import { numberedName, parseNumberedName, parseReaderName, readerPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
@@ -54,8 +59,9 @@ export async function forgetReaders(store: ObjectStore, now: Instant): Promise<v
       // One that goes on after all, at this moment, has put a greater number.
       if (number !== undefined && number <= record.number) names.push(name);
     }
-    // From the oldest on: what is left by a deletion cut short ends with the last word.
-    for (const name of names) await store.delete(name);
+    // The last word last: what is left by a deletion cut short ends with it.
+    await deleteAll(store, names.slice(0, -1));
+    await deleteAll(store, names.slice(-1));
   }
 }
 

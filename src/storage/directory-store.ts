@@ -13,6 +13,7 @@ import type { Instant } from "../instant.js";
 import { codeOf, Directories, ignoreMissing, temporaryPrefix } from "./directories.js";
 import {
   checkName,
+  failureOf,
   isName,
   type ListOptions,
   ObjectExists,
@@ -25,6 +26,7 @@ import {
   StoreFull,
   StoreUnavailable,
   StoreUnsupported,
+  type Tail,
 } from "./object-store.js";
 import { Reserve } from "./reserve.js";
 import { writeDurably } from "./write-durably.js";
@@ -86,21 +88,15 @@ export class DirectoryStore implements ObjectStore {
   }
 
   async get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
-    checkName(name);
-    signal?.throwIfAborted();
-    try {
-      const file = await open(join(this.location, name), constants.O_RDONLY);
-      try {
-        const { size } = await file.stat();
-        const start = Math.min(range?.start ?? 0, size);
-        const end = Math.max(start, Math.min(range?.end ?? size, size));
-        return await readFully(file, start, end);
-      } finally {
-        await file.close();
-      }
-    } catch (error) {
-      throw this.explain(error, name);
-    }
+    const { bytes } = await this.read(name, signal, (size) => {
+      const start = Math.min(range?.start ?? 0, size);
+      return { start, end: Math.max(start, Math.min(range?.end ?? size, size)) };
+    });
+    return bytes;
+  }
+
+  tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail> {
+    return this.read(name, signal, (size) => ({ start: Math.max(0, size - bytes), end: size }));
   }
 
   async size(name: string, signal?: AbortSignal): Promise<number | undefined> {
@@ -125,19 +121,28 @@ export class DirectoryStore implements ObjectStore {
     return undefined;
   }
 
-  async delete(name: string, signal?: AbortSignal): Promise<void> {
-    checkName(name);
-    signal?.throwIfAborted();
-    const path = join(this.location, name);
-    try {
-      await unlink(path);
-    } catch (error) {
-      const explained = this.explain(error, name);
-      if (explained instanceof ObjectMissing) return;
-      throw explained;
+  delete(name: string, signal?: AbortSignal): Promise<void> {
+    return this.deleteMany([name], signal);
+  }
+
+  /** A directory is looked at, and synced, once for all that is removed from it. */
+  async deleteMany(names: readonly string[], signal?: AbortSignal): Promise<void> {
+    names.forEach(checkName);
+    const left = new Set<string>();
+    for (const name of names) {
+      signal?.throwIfAborted();
+      const path = join(this.location, name);
+      try {
+        await unlink(path);
+      } catch (error) {
+        const explained = this.explain(error, name);
+        if (failureOf(explained) === "missing") continue;
+        throw explained;
+      }
+      this.directories.noteDeleted(path);
+      left.add(dirname(path));
     }
-    this.directories.noteDeleted(path);
-    await this.directories.removeEmpty(dirname(path));
+    for (const directory of left) await this.explaining(this.directories.removeEmpty(directory));
   }
 
   tidy(writtenBefore: Instant, signal?: AbortSignal): Promise<void> {
@@ -156,6 +161,28 @@ export class DirectoryStore implements ObjectStore {
       } catch (error) {
         if (!(error instanceof StoreFull) || !(await this.reserve.giveUp())) throw error;
       }
+    }
+  }
+
+  /** @param rangeOf tells what to read of so many bytes */
+  private async read(
+    name: string,
+    signal: AbortSignal | undefined,
+    rangeOf: (size: number) => Range,
+  ): Promise<Tail> {
+    checkName(name);
+    signal?.throwIfAborted();
+    try {
+      const file = await open(join(this.location, name), constants.O_RDONLY);
+      try {
+        const { size } = await file.stat();
+        const { start, end } = rangeOf(size);
+        return { bytes: await readFully(file, start, end), size };
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      throw this.explain(error, name);
     }
   }
 

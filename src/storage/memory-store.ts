@@ -6,6 +6,7 @@ import {
   type ObjectStore,
   type Range,
   type StoredObject,
+  type Tail,
 } from "./object-store.js";
 
 /** An ObjectStore that lives and dies with its process. */
@@ -23,9 +24,16 @@ export class MemoryStore implements ObjectStore {
   async get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
     checkName(name);
     signal?.throwIfAborted();
-    const bytes = this.objects.get(name);
-    if (bytes === undefined) throw new ObjectMissing(name);
+    const bytes = this.held(name);
     return Buffer.from(range ? bytes.subarray(range.start, range.end) : bytes);
+  }
+
+  async tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail> {
+    checkName(name);
+    signal?.throwIfAborted();
+    const all = this.held(name);
+    const size = all.length;
+    return { bytes: Buffer.from(all.subarray(Math.max(0, size - bytes))), size };
   }
 
   async size(name: string, signal?: AbortSignal): Promise<number | undefined> {
@@ -53,5 +61,10 @@ export class MemoryStore implements ObjectStore {
     checkName(name);
     signal?.throwIfAborted();
     this.objects.delete(name);
+  }
+  private held(name: string): Buffer {
+    const bytes = this.objects.get(name);
+    if (bytes === undefined) throw new ObjectMissing(name);
+    return bytes;
   }
 }

@@ -18,7 +18,8 @@ export interface ObjectStore {
   /**
    * Stores `bytes` under `name`, whole and durable when the promise resolves.
    * MUST be atomic (no reader ever sees a part of it) and MUST reject with ObjectExists, changing nothing,
-   * if the name is taken: of any number of concurrent callers exactly one succeeds.
+   * if the name is taken: of any number of concurrent callers exactly one succeeds. Where a reply was lost, the same bytes
+   * count as those of the caller; so what one of several is to win says who it is.
    */
   put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
 
@@ -27,6 +28,12 @@ export interface ObjectStore {
    * Rejects with ObjectMissing if there is no such object.
    */
   get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer>;
+
+  /**
+   * The last `bytes` bytes of an object, or all of them if it has no more, and how many it has: in one request. Rejects with
+   * ObjectMissing if there is no such object.
+   */
+  tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail>;
 
   /** The object's size in bytes, or undefined if there is no such object. */
   size(name: string, signal?: AbortSignal): Promise<number | undefined>;
@@ -42,6 +49,12 @@ export interface ObjectStore {
 
   /** Removes an object. Removing what is not there is not an error. */
   delete(name: string, signal?: AbortSignal): Promise<void>;
+
+  /**
+   * Removes objects as `delete` does, of which each would cost a request: many with one. If it rejects, any of them may be
+   * gone. Absent where one after another is as good.
+   */
+  deleteMany?(names: readonly string[], signal?: AbortSignal): Promise<void>;
 
   /**
    * Removes what the store itself has left behind, such as empty directories, and what puts have that were cut short and
@@ -60,6 +73,13 @@ export interface ObjectStore {
 export interface Range {
   start: number;
   end: number;
+}
+
+/** The end of an object. */
+export interface Tail {
+  bytes: Buffer;
+  /** Of the object, in bytes. */
+  size: number;
 }
 
 export interface ListOptions {
@@ -185,6 +205,26 @@ export async function getIfThere(
   } catch (error) {
     if (failureOf(error) === "missing") return undefined;
     throw error;
+  }
+}
+
+/** How many objects are removed together. */
+const deletedAtOnce = 200;
+
+/**
+ * Removes objects, in their order but for those that go together.
+ * @param check asked before anything is removed, each time anew
+ */
+export async function deleteAll(
+  store: ObjectStore,
+  names: readonly string[],
+  check: () => void = () => undefined,
+): Promise<void> {
+  const atOnce = store.deleteMany ? deletedAtOnce : 1;
+  for (let i = 0; i < names.length; i += atOnce) {
+    check();
+    const some = names.slice(i, i + atOnce);
+    await (store.deleteMany?.(some) ?? store.delete(some[0]!));
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ListOptions, ObjectStore, Range, StoredObject } from "./object-store.js";
+import type { ListOptions, ObjectStore, Range, StoredObject, Tail } from "./object-store.js";
 
 /** Longer reads are not remembered: what is read again and again is manifests and the ends of segments. */
 const readBytesMax = 64 * 1024;
@@ -15,6 +15,7 @@ export class RememberedStore implements ObjectStore {
   /** Of what was listed. */
   private readonly listedSizes = new Map<string, number>();
   private readonly reads = new Map<string, Buffer>();
+  private readonly tails = new Map<string, Tail>();
   private bytes = 0;
 
   /** @param known the bytes of objects, which count while a listing shows the object, and with as many bytes */
@@ -45,11 +46,21 @@ export class RememberedStore implements ObjectStore {
     const read = this.reads.get(key);
     if (read) return read;
     const bytes = await this.below.get(name, range);
-    if (bytes.length <= readBytesMax && this.bytes + bytes.length <= rememberedBytesMax) {
-      this.bytes += bytes.length;
-      this.reads.set(key, bytes);
-    }
+    if (this.takes(bytes)) this.reads.set(key, bytes);
     return bytes;
+  }
+
+  async tail(name: string, bytes: number): Promise<Tail> {
+    const known = this.known.get(name);
+    if (known && known.length === this.listedSizes.get(name)) {
+      return { bytes: known.subarray(Math.max(0, known.length - bytes)), size: known.length };
+    }
+    const key = `${name} ${bytes}`;
+    const read = this.tails.get(key);
+    if (read) return read;
+    const tail = await this.below.tail(name, bytes);
+    if (this.takes(tail.bytes)) this.tails.set(key, tail);
+    return tail;
   }
 
   put(): Promise<void> {
@@ -58,6 +69,12 @@ export class RememberedStore implements ObjectStore {
 
   delete(): Promise<void> {
     return Promise.reject(new Error("nothing is deleted while a repository is looked at"));
+  }
+
+  private takes({ length }: Buffer): boolean {
+    if (length > readBytesMax || this.bytes + length > rememberedBytesMax) return false;
+    this.bytes += length;
+    return true;
   }
 
   /** A listing of a folder that was listed before, or of a part of one, is taken from that. */

@@ -16,6 +16,7 @@ import {
   type Range,
   type StoredObject,
   StoreUnavailable,
+  type Tail,
 } from "./object-store.js";
 
 export interface Patience {
@@ -52,6 +53,7 @@ const stuckMax = 2;
 export class RetryingStore implements ObjectStore {
   readonly location: string;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
+  readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
   readonly tidy?: NonNullable<ObjectStore["tidy"]>;
   readonly keepRoom?: NonNullable<ObjectStore["keepRoom"]>;
   readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
@@ -69,6 +71,10 @@ export class RetryingStore implements ObjectStore {
     if (below.firstMissing) {
       this.firstMissing = (names, signal) =>
         this.retried((ending) => below.firstMissing!(names, ending), signal);
+    }
+    if (below.deleteMany) {
+      this.deleteMany = (names, signal) =>
+        this.retried((ending) => below.deleteMany!(names, ending), signal);
     }
     if (below.tidy) {
       this.tidy = (writtenBefore, signal) =>
@@ -89,6 +95,10 @@ export class RetryingStore implements ObjectStore {
 
   get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
     return this.retried((ending) => this.below.get(name, range, ending), signal);
+  }
+
+  tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail> {
+    return this.retried((ending) => this.below.tail(name, bytes, ending), signal);
   }
 
   size(name: string, signal?: AbortSignal): Promise<number | undefined> {

@@ -1,4 +1,4 @@
-import type { ListOptions, ObjectStore, Range, StoredObject } from "./object-store.js";
+import type { ListOptions, ObjectStore, Range, StoredObject, Tail } from "./object-store.js";
 
 /**
  * A store that lies over another one and differs from it in what a subclass says. What only some stores can do, it cannot:
@@ -17,6 +17,10 @@ export abstract class StoreLayer implements ObjectStore {
 
   get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
     return this.below.get(name, range, signal);
+  }
+
+  tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail> {
+    return this.below.tail(name, bytes, signal);
   }
 
   size(name: string, signal?: AbortSignal): Promise<number | undefined> {

@@ -5,6 +5,7 @@ import {
   type ObjectStore,
   type Range,
   type StoredObject,
+  type Tail,
 } from "./object-store.js";
 import { StoreLayer } from "./store-layer.js";
 
@@ -36,6 +37,10 @@ export class StoreSnapshot extends StoreLayer {
 
   override async get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
     return (await this.holderOf(name)).get(name, range, signal);
+  }
+
+  override async tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail> {
+    return (await this.holderOf(name)).tail(name, bytes, signal);
   }
 
   override async size(name: string, signal?: AbortSignal): Promise<number | undefined> {

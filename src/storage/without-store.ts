@@ -4,6 +4,7 @@ import {
   type ObjectStore,
   type Range,
   type StoredObject,
+  type Tail,
 } from "./object-store.js";
 import { StoreLayer } from "./store-layer.js";
 
@@ -19,6 +20,11 @@ export class WithoutStore extends StoreLayer {
   override async get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
     if (this.without.has(name)) throw new ObjectMissing(name);
     return super.get(name, range, signal);
+  }
+
+  override async tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail> {
+    if (this.without.has(name)) throw new ObjectMissing(name);
+    return super.tail(name, bytes, signal);
   }
 
   override async size(name: string, signal?: AbortSignal): Promise<number | undefined> {

@@ -8,6 +8,7 @@ import {
   trailerBytes,
 } from "../../src/repository/data-object.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
+import { LatentStore } from "./latent-store.js";
 
 const name = "log/object.zst";
 const lines = (count: number, text = "line") =>
@@ -56,6 +57,13 @@ describe("a data object", () => {
     expect(second).toMatchObject({ offset: first!.length, rows: 200, firstKey: '"é"' });
     expect(first).not.toHaveProperty("firstKey");
     expect(first!.length + second!.length).toBeLessThan(bytes.length - trailerBytes);
+  });
+
+  test("that is small is opened and read with one request", async () => {
+    const latent = new LatentStore(await storeWith(encode().bytes), 1);
+    const object = await DataObject.open(latent, name, "segment");
+    for (const entry of object.index.frames) await object.readFrame(entry);
+    expect(latent.read).toEqual([name]);
   });
 
   test("may be without frames", async () => {

@@ -3,6 +3,7 @@ import {
   type ObjectStore,
   type StoredObject,
   StoreUnavailable,
+  type Tail,
 } from "../../src/storage/object-store.js";
 import type { Random } from "../simulated/random.js";
 import type { ProcessLife } from "./process-life.js";
@@ -78,6 +79,10 @@ export class FaultyStore implements ObjectStore {
 
   get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
     return this.ask("get", name, () => this.store.get(name, range));
+  }
+
+  tail(name: string, bytes: number): Promise<Tail> {
+    return this.ask("tail", name, () => this.store.tail(name, bytes));
   }
 
   size(name: string): Promise<number | undefined> {

@@ -36,6 +36,10 @@ class Place implements ObjectStore {
     return this.store.get(name, range);
   }
 
+  tail(...args: Parameters<ObjectStore["tail"]>) {
+    return this.store.tail(...args);
+  }
+
   size(name: string): Promise<number | undefined> {
     this.asked.push(`size ${name}`);
     return this.store.size(name);
@@ -337,7 +341,7 @@ function failing(location: string): ObjectStore {
   const list = (): never => {
     throw away;
   };
-  return { location, put: fails, get: fails, size: fails, list, delete: fails };
+  return { location, put: fails, get: fails, tail: fails, size: fails, list, delete: fails };
 }
 
 test("looking costs two small requests every 15 s", async () => {

@@ -49,6 +49,7 @@ function failingFirst(times: number, error: Error = away): ObjectStore {
   return overriding<ObjectStore>(below, {
     put: (...args) => first(() => below.put(...args)),
     get: (...args) => first(() => below.get(...args)),
+    tail: (...args) => first(() => below.tail(...args)),
     size: (...args) => first(() => below.size(...args)),
     delete: (...args) => first(() => below.delete(...args)),
   });
@@ -58,6 +59,7 @@ describe("a store that is unavailable", () => {
   test.each<[string, (store: ObjectStore) => Promise<unknown>]>([
     ["put", (store) => store.put("new", Buffer.from("x"))],
     ["get", (store) => store.get("there")],
+    ["tail", (store) => store.tail("there", 1)],
     ["size", (store) => store.size("there")],
     ["delete", (store) => store.delete("there")],
   ])("is asked again for %s", async (_, call) => {
@@ -221,6 +223,7 @@ describe("a store that does not answer", () => {
   test.each<[string, (store: ObjectStore) => Promise<unknown>]>([
     ["a put", (store) => store.put("x", Buffer.alloc(1))],
     ["a get", (store) => store.get("x")],
+    ["a tail", (store) => store.tail("x", 1)],
     ["a size", (store) => store.size("x")],
     ["a listing", (store) => namesIn(store, "x")],
     ["a delete", (store) => store.delete("x")],
@@ -231,6 +234,7 @@ describe("a store that does not answer", () => {
     const silent = overriding<ObjectStore>(below, {
       put: never,
       get: never,
+      tail: never,
       size: never,
       delete: never,
       firstMissing: never,

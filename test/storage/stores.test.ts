@@ -118,6 +118,30 @@ describe("DirectoryStore on a file system that fails", () => {
     expect(await readdir(join(directory, "log"))).toEqual(["first"]);
   });
 
+  test.each(["open", "writeFile", "sync"])(
+    "a put whose caller leaves before %s puts nothing any more, whatever the buffer then holds",
+    async (at) => {
+      const leaving = new AbortController();
+      const reason = new Error("the caller has left");
+      faults.before = (operation, path) => {
+        if (operation === at && path.includes(".tmp-")) leaving.abort(reason);
+      };
+      const put = store.put("log/left", Buffer.from("x"), leaving.signal);
+      await expect(put).rejects.toBe(reason);
+      expect(await readdir(join(directory, "log"))).toEqual(["first"]);
+      const calls = [
+        () => store.put("log/left", Buffer.from("x"), leaving.signal),
+        () => store.get("log/first", undefined, leaving.signal),
+        () => store.tail("log/first", 1, leaving.signal),
+        () => store.size("log/first", leaving.signal),
+        () => store.delete("log/first", leaving.signal),
+        () => store.tidy(Date.now(), leaving.signal),
+        () => store.keepRoom(leaving.signal),
+      ];
+      for (const call of calls) await expect(call()).rejects.toBe(reason);
+    },
+  );
+
   test("a reader never sees a name before its bytes are synced", async () => {
     const seen: string[] = [];
     faults.before = (operation, path) => {
