@@ -79,7 +79,9 @@ export class DirectoryStore implements ObjectStore {
       await writeDurably(temporary, bytes);
       // Who does not wait any more may have overwritten the bytes meanwhile.
       signal?.throwIfAborted();
-      await link(temporary, path);
+      await link(temporary, path).catch((error: unknown) => {
+        throw codeOf(error) === "EPERM" ? unsupported(directory, error) : error;
+      });
     } finally {
       await unlink(temporary).catch(ignoreMissing);
     }
@@ -271,6 +273,11 @@ export class DirectoryStore implements ObjectStore {
       case "EPERM":
       case "EROFS":
         return new StoreForbidden(join(this.location, name), error);
+      case "ENOTSUP":
+      case "EOPNOTSUPP":
+      case "ENOSYS":
+      case "EINVAL":
+        return unsupported(join(this.location, name), error);
       case "ENAMETOOLONG":
       case "ELOOP":
         return new StoreUnsupported(
@@ -290,6 +297,15 @@ function notDirectory(path: string, cause: unknown): StoreUnsupported {
   return new StoreUnsupported(
     `${path} is, or lies below, what is not a directory`,
     "give another directory, or move away what is in its place",
+    cause,
+  );
+}
+
+/** SMB, exFAT and many file systems of FUSE link no files; some sync no directories. */
+function unsupported(path: string, cause: unknown): StoreUnsupported {
+  return new StoreUnsupported(
+    `the file system of ${path} cannot do what a repository needs: ${messageOf(cause)}`,
+    "use a file system with hard links that syncs directories, such as ext4, XFS, Btrfs, ZFS or NFS",
     cause,
   );
 }

@@ -205,6 +205,25 @@ describe("DirectoryStore on a file system that fails", () => {
     expect((error as Error).cause).toMatchObject({ code });
   });
 
+  test.each([
+    ["link", "EPERM"],
+    ["link", "EOPNOTSUPP"],
+    ["link", "ENOTSUP"],
+    ["link", "ENOSYS"],
+    ["sync", "EINVAL"],
+  ])("a file system that refuses %s (%s) is named, and nothing is left", async (at, code) => {
+    failAt(at, code);
+    const put = store.put("log/second", Buffer.from("x"));
+    const error: unknown = await put.catch((e: unknown) => e);
+    expect(failureOf(error)).toBe("unsupported");
+    expect(error).toMatchObject({
+      code: "repository",
+      message: expect.stringMatching(/^the file system of .* cannot do what .* needs: /) as string,
+      hint: expect.stringContaining("hard links") as string,
+    });
+    expect(await readdir(join(directory, "log"))).toEqual(["first"]);
+  });
+
   test("temporary files that a killed process left, and foreign files, are not listed", async () => {
     await writeFile(join(directory, "log", ".tmp-5d7b"), "half an obj");
     await writeFile(join(directory, "log", "notes (1).txt"), "not ours");
