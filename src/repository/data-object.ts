@@ -4,6 +4,7 @@
  */
 import { sha256 } from "../digest.js";
 import { damaged, newerFormat } from "../errors.js";
+import { severalAtOnce } from "../several-at-once.js";
 import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
 import { compressFrame, type Effort, frameBytesBound } from "./compression.js";
 import { decompress } from "./zstd.js";
@@ -22,6 +23,11 @@ export const frameBytesTarget = 1024 * 1024;
 const frameBytesMax = 1024 * 1024 * 1024;
 /** Read to open an object, in one request; nearly every index fits. */
 const tailBytes = 64 * 1024;
+
+/** How many frames are fetched at once where one is read after another; of a bucket, each takes its time. */
+const framesAtOnce = 4;
+/** A frame that is longer, because a document is, is fetched alone: many objects may be read at a time. */
+const framesAheadBytes = 1024 * 1024;
 
 export const kinds = {
   segment: 1,
@@ -227,11 +233,29 @@ export class DataObject<Footer = unknown> {
 
   /** The lines of a frame, checked. */
   async readFrame(entry: FrameEntry): Promise<Buffer> {
+    return this.decode(entry, await this.fetch(entry));
+  }
+
+  /** The lines of one frame after another, checked. The bytes of the next ones are on their way meanwhile. */
+  async *readFrames(entries: readonly FrameEntry[]): AsyncGenerator<Buffer> {
+    const isLarge = entries.some(({ length }) => length > framesAheadBytes);
+    const atOnce = isLarge ? 1 : framesAtOnce;
+    const fetching = severalAtOnce(entries, atOnce, async (entry) => {
+      return { entry, bytes: await this.fetch(entry) };
+    });
+    for await (const { entry, bytes } of fetching) yield this.decode(entry, bytes);
+  }
+
+  private async fetch({ offset, length }: FrameEntry): Promise<Buffer> {
+    const range = { start: offset, end: offset + length };
+    return (
+      this.whole?.subarray(range.start, range.end) ??
+      present(this.name, this.store.get(this.name, range))
+    );
+  }
+
+  private decode(entry: FrameEntry, bytes: Buffer): Buffer {
     const start = entry.offset;
-    const end = entry.offset + entry.length;
-    const bytes =
-      this.whole?.subarray(start, end) ??
-      (await present(this.name, this.store.get(this.name, { start, end })));
     if (bytes.length !== entry.length) throw damaged(this.name, "it is truncated");
     if (sha256(bytes) !== entry.checksum) {
       throw damaged(this.name, `the frame at byte ${start} fails its checksum`);
