@@ -13,7 +13,6 @@ import { pinInstant } from "../../src/restore/pin.js";
 import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
 import { type Declarations, declarations } from "./declarations.js";
 import type { FaultyWorld } from "./faults.js";
-import { StoreUnreachable } from "./faulty-store.js";
 import { Killed, untilDeath } from "./mortal-store.js";
 import { overriding } from "./overriding.js";
 import { type ProcessLife, SimulatedClock, WallClock } from "./process-life.js";
@@ -212,7 +211,7 @@ export class Maintainers {
 }
 
 function isExplained(error: unknown, isBehind: boolean): boolean {
-  if (error instanceof StoreUnreachable) return true;
+  if (failureOf(error) === "unavailable") return true;
   if (!(error instanceof ThinkbackError) || failureOf(error) !== undefined) return false;
   if (error.code === "fenced" || error.code === "instant") return true;
   // What is missing in a listing may be taken for lost: nothing is done then.

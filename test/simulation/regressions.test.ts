@@ -22,7 +22,7 @@ import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore, StoredObject } from "../../src/storage/object-store.js";
 import { dayMs } from "../repository/declared.js";
 import { termId } from "../simulated/term-ids.js";
-import { StoreUnreachable } from "./faulty-store.js";
+import { StoreUnreachable } from "../storage/hostile-store.js";
 import { overriding } from "./overriding.js";
 import { restoredState } from "./restored-state.js";
 import { SmallWorld } from "./small-world.js";

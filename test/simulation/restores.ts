@@ -9,10 +9,9 @@ import { type ReaderRegistration, registerReader } from "../../src/repository/re
 import type { RepositoryDescription } from "../../src/repository/repository.js";
 import { LogCollection } from "../../src/repository/runs.js";
 import { planRestore } from "../../src/restore/plan.js";
-import type { ObjectStore } from "../../src/storage/object-store.js";
+import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
 import { decodeWtf8 } from "../simulated/wtf8.js";
 import type { FaultyWorld } from "./faults.js";
-import { StoreUnreachable } from "./faulty-store.js";
 import { graceMs } from "./maintainers.js";
 import { type ProcessLife, SimulatedClock, WallClock } from "./process-life.js";
 
@@ -65,7 +64,7 @@ export class Restores {
       })
       .catch((error: unknown) => {
         world.trace(`${unique} failed: ${messageOf(error)}`);
-        if (isExcused || error instanceof StoreUnreachable) return;
+        if (isExcused || failureOf(error) === "unavailable") return;
         // It was thinned, or let go, before the restore had planned.
         if (isRefused(error) && !keeps(asked.instant, askedMs)) return;
         onWrong(`${unique} failed: ${(error as Error).stack}`);
