@@ -78,6 +78,11 @@ export function newerFormat(object: string, version: number, known: number): Unu
   });
 }
 
+/** True for what a stored object that is missing, truncated or altered leads to; not for one of a later version. */
+export function isDamage(error: unknown): error is ThinkbackError {
+  return error instanceof ThinkbackError && error.code === "damaged";
+}
+
 /** The message of anything thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -17,3 +17,6 @@ export async function* severalAtOnce<T, R>(
 
 /** How many objects a reader asks a store for at once: of a bucket, each answer takes its time however many are asked for. */
 export const readsAtOnce = 16;
+
+/** How many parts are opened at once where one is read after another: the next one is ready when this one ends. */
+export const partsAtOnce = 2;

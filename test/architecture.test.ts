@@ -98,8 +98,11 @@ const nondeterminism: [RegExp, (name: string) => boolean][] = [
   [/\bnew Date\(\s*\)/g, (name) => name.startsWith("cli/")],
   [/\bperformance\.now\b/g, (name) => name.startsWith("cli/")],
   [/\b(?:setTimeout|setInterval|setImmediate)\b/g, () => false],
-  // The composition hands it in; nobody calls it in place.
-  [/\bMath\.random\b(?!\s*\()/g, (name) => /^(cli|library)\//.test(name)],
+  // The composition hands it in; nobody calls it in place. A store is composed where its location is known.
+  [
+    /\bMath\.random\b(?!\s*\()/g,
+    (name) => /^(cli|library)\//.test(name) || name === "storage/store-at.ts",
+  ],
   [/\bMath\.random\s*\(/g, () => false],
   [/["'](?:node:)?timers(?:\/promises)?["']/g, () => false],
 ];

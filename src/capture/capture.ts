@@ -135,7 +135,7 @@ export class Capture {
     const { bothEndsFrom } = options;
     const waitsForRoom = options.spool !== undefined;
     const shared = { source, repository, recorder, clock, copies, observer };
-    this.context = { ...shared, bothEndsFrom, waitsForRoom };
+    this.context = { ...shared, bothEndsFrom, waitsForRoom, random: options.random };
     this.follower = new CatalogFollower(source, recorder, tracker, clock, observer, (reading) => {
       this.noteAbsent(reading);
       this.apply(reading);
@@ -195,7 +195,7 @@ export class Capture {
   ): Promise<Capture> {
     const first = await readFirstCatalog(source);
     // What waits behind the end that is lost is disowned by the claim.
-    if (options.spool && !lost) await deliverSpool(repository, options.spool, observer);
+    if (options.spool && !lost) await deliverSpool(repository, options.spool, clock, observer);
     const standing = lost ? withoutEnd(repository.store, lost) : repository.store;
     const before = await catalogAt(await LogView.read(standing), Number.MAX_SAFE_INTEGER);
     recogniseSource(source, first, before, options.acceptCluster);
@@ -207,7 +207,7 @@ export class Capture {
       if (!options.trustClock) checkStartClock(clock.now(), logClock.serverClock, end);
     };
     const claim = await claimEpoch(repository, clock, owner, takeOver, checkEnd, lost);
-    if (options.spool && lost) await deliverSpool(repository, options.spool, observer);
+    if (options.spool && lost) await deliverSpool(repository, options.spool, clock, observer);
     const mislabelled = logClock.continueAfter(claim.last);
     const shipper = new RetryingShipper(
       repository.store,

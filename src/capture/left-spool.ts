@@ -1,4 +1,5 @@
 /** What an earlier process has left on the spool. */
+import type { Clock } from "../clock.js";
 import { UnusableObject } from "../errors.js";
 import { isDisowned, listClaims, openSegment } from "../repository/log.js";
 import { isAccountedFor } from "../repository/log-view.js";
@@ -14,12 +15,17 @@ export interface SpoolObserver {
   spoolDropped(segments: number): void;
 }
 
+/** What was left half-written so long ago is of a process that was killed, and not of one that still runs. */
+const leftoverMs = 86_400_000;
+
 /** What an earlier process could not deliver goes first, so that the new epoch continues it. */
 export async function deliverSpool(
   repository: Repository,
   spool: Spool,
+  clock: Clock,
   observer: SpoolObserver,
 ): Promise<void> {
+  await spool.store.tidy?.(clock.now() - leftoverMs);
   const { store } = repository;
   const claims = await listClaims(store);
   const isUseless = async (name: string) => {

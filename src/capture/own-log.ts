@@ -7,7 +7,7 @@
  * lost. Break it and a capture fills a stranger's directory, or goes on for days with a log that nobody can restore from.
  */
 import type { Clock } from "../clock.js";
-import { messageOf, ThinkbackError } from "../errors.js";
+import { isDamage, messageOf, ThinkbackError } from "../errors.js";
 import type { Claim, LostEnd } from "../repository/claim.js";
 import { isAccountedFor } from "../repository/log-view.js";
 import {
@@ -17,7 +17,12 @@ import {
   writerName,
 } from "../repository/names.js";
 import { type Repository, readDescription } from "../repository/repository.js";
-import { getIfThere, type ObjectStore } from "../storage/object-store.js";
+import {
+  getIfThere,
+  type ObjectStore,
+  putOnce,
+  StoreUnavailable,
+} from "../storage/object-store.js";
 
 /**
  * Every so often it is asked whether another writer has taken over, and whether what was shipped since the last time is
@@ -27,7 +32,7 @@ import { getIfThere, type ObjectStore } from "../storage/object-store.js";
 const lookEveryMs = 15_000;
 
 /** Another repository, or none, is where ours was. It may come back: a disk that is not mounted. */
-export class NotThere extends Error {}
+export class NotThere extends StoreUnavailable {}
 
 /** A segment that was shipped, and that nothing stands for, is not there any more. */
 export class LogLost extends ThinkbackError {
@@ -131,7 +136,7 @@ export class OwnLog {
       this.shipped = this.shipped.filter((name) => name !== missing);
     }
     // Nothing but the claim was deleted.
-    if (!claim) await store.put(writerName(epoch), object);
+    if (!claim) await putOnce(store, writerName(epoch), object);
   }
 }
 
@@ -140,7 +145,7 @@ export async function isKept(store: ObjectStore, name: string): Promise<boolean>
   try {
     return await isAccountedFor(store, name);
   } catch (error) {
-    if (!(error instanceof ThinkbackError) || error.code !== "damaged") throw error;
+    if (!isDamage(error)) throw error;
     return false;
   }
 }

@@ -12,11 +12,12 @@ import type { Clock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { Shipper } from "../repository/log-writer.js";
 import {
+  failureOf,
   getIfThere,
-  ObjectExists,
+  isForOthersToMend,
   type ObjectStore,
-  StoreForbidden,
-  StoreFull,
+  putOnce,
+  StoreUnavailable,
 } from "../storage/object-store.js";
 import { NotThere, type OwnLog } from "./own-log.js";
 
@@ -115,7 +116,7 @@ export class RetryingShipper implements Shipper {
     for (;;) {
       const answered = new AbortController();
       const silence = this.clock.sleep(silentMs, answered.signal).then(() => {
-        fails(new Error("the store does not answer"));
+        fails(new StoreUnavailable("the store does not answer"));
         return this.spoolWaiting();
       });
       // Once it has answered, whoever spools next meets what was wrong with the spool.
@@ -134,7 +135,7 @@ export class RetryingShipper implements Shipper {
         return;
       } catch (error) {
         const waits = this.spool !== undefined && isForOthersToMend(error);
-        if (error instanceof ThinkbackError && !waits) throw explained(error);
+        if (failureOf(error) !== "unavailable" && !waits) throw explained(error as Error);
         fails(error as Error);
       } finally {
         answered.abort(new Error("it has answered"));
@@ -200,25 +201,6 @@ export class RetryingShipper implements Shipper {
     await this.spool!.store.delete(segment.name);
     this.spooledBytes -= segment.size;
   }
-}
-
-/** Puts an object that may be there already because the reply to an earlier try was lost. */
-export async function putOnce(store: ObjectStore, name: string, bytes: Buffer): Promise<void> {
-  try {
-    await store.put(name, bytes);
-  } catch (error) {
-    if (!(error instanceof ObjectExists)) throw error;
-    const there = await store.get(name);
-    if (there.equals(bytes)) return;
-    throw new ThinkbackError("fenced", `object ${name} exists already, and is not ours`, {
-      hint: "two captures write to this repository; stop one of them",
-    });
-  }
-}
-
-/** True for a store that somebody has to make room in, or to make writable again. */
-export function isForOthersToMend(error: unknown): boolean {
-  return error instanceof StoreFull || error instanceof StoreForbidden;
 }
 
 /** A segment that cannot be stored, and has no spool to wait on. */

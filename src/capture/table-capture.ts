@@ -7,7 +7,7 @@
 import { rejectedOnAbort } from "../abort.js";
 import type { Clock } from "../clock.js";
 import { digestOf } from "../digest.js";
-import { messageOf, ThinkbackError } from "../errors.js";
+import { isDamage, messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import {
   type BaseInventory,
@@ -26,10 +26,10 @@ import type { Feed, FeedChange } from "../rethinkdb/feed.js";
 import { ConnectionLost, isRefusal } from "../rethinkdb/response.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
 import type { WalkBatch, WalkOptions } from "../rethinkdb/walk.js";
+import { endless, RetryingStore } from "../storage/retrying-store.js";
 import { Backoff } from "./backoff.js";
 import type { CopyQueue } from "./copy-queue.js";
 import { catalogStream } from "./frontier.js";
-import { PatientStore } from "./patient-store.js";
 import type { Recorder } from "./recorder.js";
 import { Repair, type RepairSummary } from "./repair.js";
 import { resumingWalk } from "./resuming-walk.js";
@@ -56,6 +56,7 @@ export interface TableCaptureContext {
   bothEndsFrom: number;
   /** Copies wait while the repository's store is full: ticks have a spool to wait on. */
   waitsForRoom: boolean;
+  random: () => number;
   observer: CaptureObserver;
 }
 
@@ -242,11 +243,14 @@ export class TableCapture {
   }
 
   private async copy(since: Instant, signal: AbortSignal): Promise<BaseWriter> {
-    const { source, repository, recorder, clock, bothEndsFrom, waitsForRoom } = this.context;
+    const { source, repository, recorder, clock, random, bothEndsFrom, waitsForRoom } =
+      this.context;
     const { id, primaryKey } = this.table;
     this.copiesMade += 1;
     const unique = copyUnique(recorder.log.epoch, this.copiesMade);
-    const store = new PatientStore(repository.store, clock, signal, waitsForRoom);
+    // Neither a copy of hours nor the capture ends because a disk or a network is away for a minute.
+    const patience = { ...endless, waitsForOthers: waitsForRoom };
+    const store = new RetryingStore(repository.store, clock, random, patience, signal);
     const { epoch } = recorder.log;
     const identity = { table: id, primaryKey, epoch, begun: since, unique };
     const writer = new BaseWriter({ ...repository, store }, identity);
@@ -389,10 +393,6 @@ const pauseMsMax = 1000;
 async function giveWay(clock: Clock, latencyMs: number, signal: AbortSignal): Promise<void> {
   if (latencyMs <= calmLatencyMs) return;
   await clock.sleep(Math.min(latencyMs - calmLatencyMs, pauseMsMax), signal);
-}
-
-function isDamage(error: unknown): error is ThinkbackError {
-  return error instanceof ThinkbackError && error.code === "damaged";
 }
 
 function isWatched(state: TableState): boolean {

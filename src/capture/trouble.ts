@@ -2,6 +2,7 @@
 import { type ErrorCode, ThinkbackError } from "../errors.js";
 import { JsonBytesError } from "../json-bytes.js";
 import { errorClasses, ReqlError } from "../rethinkdb/response.js";
+import { failureOf } from "../storage/object-store.js";
 
 export type Trouble =
   /** Opening the table again can heal it: a trouble of the source, or a store that fails for a while. */
@@ -34,6 +35,8 @@ const commonCodes: ErrorCode[] = ["full", "repository", "fenced"];
 const defects = [TypeError, RangeError, SyntaxError, ReferenceError, JsonBytesError];
 
 export function troubleOf(error: unknown): Trouble {
+  const failure = failureOf(error);
+  if (failure === "missing" || failure === "unavailable") return "loss";
   if (error instanceof ThinkbackError) {
     if (commonCodes.includes(error.code)) return "common";
     return error.code === "source" ? "loss" : "defect";

@@ -4,8 +4,9 @@ import { formatInstant, parseInstant } from "../instant.js";
 import { putAcknowledgement } from "../repository/acknowledgement.js";
 import { tableNamed } from "../repository/catalog.js";
 import { isWhole } from "../repository/coverage.js";
-import { openRepository, storeAt } from "../repository/repository.js";
+import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
+import { storeAt } from "../storage/store-at.js";
 import type { Output } from "./output.js";
 
 export interface AcknowledgeArguments {

@@ -3,10 +3,11 @@ import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant, parseInstant } from "../instant.js";
 import { type AsOf, asOf, type NoState } from "../repository/as-of.js";
 import type { Catalog } from "../repository/catalog.js";
-import { openRepository, storeAt } from "../repository/repository.js";
+import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { classText } from "../restore/inexact.js";
 import { stillToCome } from "../restore/when-proven.js";
+import { storeAt } from "../storage/store-at.js";
 import { formatTable, type Output } from "./output.js";
 
 export interface CatalogArguments {

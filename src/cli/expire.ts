@@ -5,10 +5,11 @@ import { type Maintained, maintain, planMaintenance } from "../fold/maintain.js"
 import { formatInstant } from "../instant.js";
 import { withThreads } from "../repository/compression-threads.js";
 import { formatKeep, parseKeep } from "../repository/keep-policy.js";
-import { openRepository, type Repository, storeAt } from "../repository/repository.js";
+import { openRepository, type Repository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { readSettings } from "../repository/settings.js";
 import type { StoredObject } from "../storage/object-store.js";
+import { storeAt } from "../storage/store-at.js";
 import { damageFound, damageText } from "./damaged-tables.js";
 import { logLine } from "./fold.js";
 import {

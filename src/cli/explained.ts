@@ -1,13 +1,12 @@
 import { messageOf, ThinkbackError } from "../errors.js";
-import { StoreFull } from "../storage/object-store.js";
 
 const fullCodes = ["ENOSPC", "EDQUOT"];
 
-/** What an operator is told of an error of a store or of the system that nobody has put into words where it came up. */
+/** What an operator is told of an error of the system that nobody has put into words where it came up. */
 export function explained(error: unknown): unknown {
   if (error instanceof ThinkbackError) return error;
   const system = systemError(error);
-  if (error instanceof StoreFull || fullCodes.includes(system?.code ?? "")) {
+  if (fullCodes.includes(system?.code ?? "")) {
     return new ThinkbackError("full", messageOf(error), {
       hint: "make room and start again; what was stored before is safe",
       cause: error,

@@ -12,7 +12,8 @@ import {
 import { formatInstant, type Instant } from "../instant.js";
 import { withThreads } from "../repository/compression-threads.js";
 import { noteRates } from "../repository/rates.js";
-import { openRepository, storeAt } from "../repository/repository.js";
+import { openRepository } from "../repository/repository.js";
+import { storeAt } from "../storage/store-at.js";
 import { damageFound, damageText } from "./damaged-tables.js";
 import { logLine } from "./fold.js";
 import {

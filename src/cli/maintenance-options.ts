@@ -4,7 +4,7 @@ import type { Maintained, MaintenanceOptions } from "../fold/maintain.js";
 import { durationMs, type Instant } from "../instant.js";
 import type { Repository } from "../repository/repository.js";
 import { declareKeep } from "../repository/settings.js";
-import { urgentStore } from "../storage/urgent-store.js";
+import { UrgentStore } from "../storage/urgent-store.js";
 import { thisProcess } from "../this-process.js";
 import { counted, formatBytes } from "./output.js";
 
@@ -22,7 +22,7 @@ export async function maintenanceOptions(
   now: Instant,
 ): Promise<Pick<MaintenanceOptions, "clock" | "owner" | "partial" | "settleMs">> {
   // To keep less is how room is made.
-  if (args.keep !== undefined) await declareKeep(urgentStore(repository.store), args.keep, now);
+  if (args.keep !== undefined) await declareKeep(new UrgentStore(repository.store), args.keep, now);
   return { clock: systemClock, owner: thisProcess, partial: true, settleMs };
 }
 

@@ -4,11 +4,12 @@ import { formatInstant, parseInstant } from "../instant.js";
 import { type LookedAtPin, lookAtPins } from "../repository/kept-pins.js";
 import { withLease } from "../repository/lease.js";
 import { type Pin, removePin } from "../repository/pins.js";
-import { openRepository, storeAt } from "../repository/repository.js";
+import { openRepository } from "../repository/repository.js";
 import { lookAt, type RepositoryView } from "../repository/repository-view.js";
 import { classText } from "../restore/inexact.js";
 import { inexactOf, pinInstant } from "../restore/pin.js";
 import { whenProven } from "../restore/when-proven.js";
+import { storeAt } from "../storage/store-at.js";
 import { thisProcess } from "../this-process.js";
 import { formatTable, type Output, waitingText } from "./output.js";
 

@@ -12,8 +12,9 @@ import {
 } from "../fold/proposal.js";
 import { estimateRestore, proposedObjective } from "../fold/schedule.js";
 import { formatWhole, parseKeep } from "../repository/keep-policy.js";
-import { openRepository, storeAt } from "../repository/repository.js";
+import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
+import { storeAt } from "../storage/store-at.js";
 import { formatBytes, formatTable, type Output } from "./output.js";
 
 export interface PlanArguments {

@@ -4,7 +4,7 @@ import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import type { AsOf } from "../repository/as-of.js";
 import { type ReaderRegistration, registerReader } from "../repository/readers.js";
-import { openRepository, type Repository, storeAt } from "../repository/repository.js";
+import { openRepository, type Repository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
 import type { HeldBack } from "../restore/held-back.js";
@@ -18,6 +18,7 @@ import {
   restore,
 } from "../restore/restore.js";
 import { whenProven } from "../restore/when-proven.js";
+import { storeAt } from "../storage/store-at.js";
 import { targetAt } from "./connect.js";
 import { gapOption } from "./gap-option.js";
 import { heldBackResult, heldBackText } from "./held-back-text.js";

@@ -8,16 +8,13 @@ import { ThinkbackError } from "../errors.js";
 import { type CronTimes, parseCron, parseFoldSchedule } from "../fold/schedule.js";
 import { durationMs } from "../instant.js";
 import { parseKeep } from "../repository/keep-policy.js";
-import {
-  directoryAt,
-  openOrCreateRepository,
-  openSame,
-  storeAt,
-} from "../repository/repository.js";
+import { openOrCreateRepository, openSame } from "../repository/repository.js";
 import { parseAddress } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { Source } from "../rethinkdb/source.js";
+import { impatient } from "../storage/retrying-store.js";
+import { directoryAt, storeAt } from "../storage/store-at.js";
 import { thisProcess } from "../this-process.js";
 import { drillBeside, maintainBeside } from "./beside.js";
 import { sourceAt } from "./connect.js";
@@ -78,7 +75,10 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
   const began = performance.now();
   try {
     await lookForChosen(source, chosen, args.once === true, log);
-    const repository = await openOrCreateRepository(storeAt(args.repo), systemClock.now());
+    const repository = await openOrCreateRepository(
+      storeAt(args.repo, impatient),
+      systemClock.now(),
+    );
     // A directory may be the spool of several repositories.
     const spool = () => directoryAt("--spool", join(args.spool!, repository.description.id));
     const observer = new RunObserver(log);
@@ -91,7 +91,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     // What is on its way to its place would look like leftovers; and another repository is not ours to maintain.
     const check = async () => {
       if (observer.isLost) throw new Error("the log was lost, and the capture has not gone on yet");
-      await openSame(args.repo, repository.description);
+      await openSame(storeAt(args.repo, impatient), repository.description);
     };
     const goingOn = goingOnBeside(args, beside, check, log, ending);
     const measures = logOwnMeasures(systemClock, log, ending);
@@ -115,7 +115,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
           spoolBytesMax === undefined ? undefined : { store: spool(), bytesMax: spoolBytesMax },
         random: Math.random,
         // A store of its own: what the one before knew of the directory is not so any more.
-        reopen: () => openSame(args.repo, repository.description),
+        reopen: () => openSame(storeAt(args.repo, impatient), repository.description),
       },
       observer,
       stop,

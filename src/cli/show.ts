@@ -2,7 +2,7 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import { LogView } from "../repository/log-view.js";
-import { openRepository, storeAt } from "../repository/repository.js";
+import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { versionAt } from "../restore/history.js";
 import { classText } from "../restore/inexact.js";
@@ -10,6 +10,7 @@ import { planRestore } from "../restore/plan.js";
 import type { RestoreRequest } from "../restore/request.js";
 import { whenProven } from "../restore/when-proven.js";
 import { jsonOfText, textOfJson } from "../server-text.js";
+import { storeAt } from "../storage/store-at.js";
 import { gapOption } from "./gap-option.js";
 import { type Output, waitingText } from "./output.js";
 

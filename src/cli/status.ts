@@ -4,7 +4,7 @@ import { formatDuration, formatInstant, type Instant } from "../instant.js";
 import { type CoverageClass, type CoverageInterval } from "../repository/coverage.js";
 import type { Proof } from "../repository/drills.js";
 import { formatWhole, pinsOnlyMs } from "../repository/keep-policy.js";
-import { openRepository, storeAt } from "../repository/repository.js";
+import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import {
   behindNoteMs,
@@ -14,6 +14,7 @@ import {
   type SystemStatus,
   type TableStatus,
 } from "../repository/status.js";
+import { storeAt } from "../storage/store-at.js";
 import { namesText, printCoverage, secondsText } from "./coverage-drawing.js";
 import { drillResult, failureText } from "./drill-text.js";
 import {

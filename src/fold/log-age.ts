@@ -2,7 +2,7 @@
  * How old the history is. Tiers count its age, and what is too old is gone for good; so neither a clock that is wrong
  * nor a capture that is down may make it older than the log says: it ages by the log.
  */
-import { UnusableObject } from "../errors.js";
+import { isDamage } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { openSegment } from "../repository/log.js";
 import type { LogPiece, LogView } from "../repository/log-view.js";
@@ -50,7 +50,7 @@ async function clockIn(store: ObjectStore, piece: LogPiece): Promise<SegmentFoot
     return (await openSegment(store, piece.name)).index.footer.serverClock;
   } catch (error) {
     // Others say it too; verify names it.
-    if (error instanceof UnusableObject && error.code === "damaged") return null;
+    if (isDamage(error)) return null;
     throw error;
   }
 }

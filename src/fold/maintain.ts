@@ -16,7 +16,7 @@ import { forgetReaders, liveReaders } from "../repository/readers.js";
 import type { Repository } from "../repository/repository.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { type StoredObject, StoreFull } from "../storage/object-store.js";
-import { urgentStore } from "../storage/urgent-store.js";
+import { UrgentStore } from "../storage/urgent-store.js";
 import { type ExpiryPlan, firstWanted, planExpiry, publishExpiry } from "./expire.js";
 import { type FoldedTable, type FoldOptions, fold } from "./fold.js";
 import { type FoldedLog, foldLog } from "./fold-log.js";
@@ -87,7 +87,7 @@ export function maintain(
   const { store } = repository;
   const { agesBeyondLogMs, clock, owner, unique, compressor } = options;
   // The lease, and what is let go, make room: on a full disk they are written with room that is kept for them.
-  const urgent = urgentStore(store);
+  const urgent = new UrgentStore(store);
   return withLease(urgent, clock, owner, unique, async (gone, lease) => {
     const room = new RoomToMake(options.graceMs !== undefined);
     const signal = { throwIfAborted: () => lease.check(gone) };

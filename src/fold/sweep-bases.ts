@@ -1,4 +1,5 @@
 /** Of the bases: which manifests were let go, and which parts no other manifest refers to. */
+import { isDamage } from "../errors.js";
 import { readManifest } from "../repository/base.js";
 import type { LogView } from "../repository/log-view.js";
 import { parseBasePrefix, parseManifestName } from "../repository/names.js";
@@ -30,7 +31,7 @@ export async function sweepBases(
         const { parts: of } = await readManifest(store, object.name);
         for (const { name, keys } of of) referenced.add(name).add(keys.name);
       } catch (error) {
-        if ((error as { code?: string }).code !== "damaged") throw error;
+        if (!isDamage(error)) throw error;
         unknown.add(said.table);
       }
     }

@@ -11,13 +11,14 @@ import {
   expiryPrefix,
   foldedManifestName,
   parseFoldedName,
+  parseManifestName,
   parseNumberedName,
   parseSegmentName,
   type SegmentName,
 } from "../repository/names.js";
 import type { Repository } from "../repository/repository.js";
 import type { RepositoryView } from "../repository/repository-view.js";
-import type { ObjectStore, StoredObject } from "../storage/object-store.js";
+import { deleteAll, type ObjectStore, type StoredObject } from "../storage/object-store.js";
 import { Leftovers } from "./leftovers.js";
 import { sweepBases } from "./sweep-bases.js";
 
@@ -56,16 +57,25 @@ export async function planSweep(
   ];
 }
 
-/** Deletes in the order of the plan. Whatever is left when it is cut short, the next plan finds. */
+/**
+ * Deletes what is planned; all manifests first, because of what is deleted together any may be left. Whatever is left when
+ * it is cut short, the next plan finds.
+ */
 export async function sweep(
   { store }: Repository,
   objects: StoredObject[],
   signal?: Pick<AbortSignal, "throwIfAborted">,
 ): Promise<void> {
-  for (const { name } of objects) {
-    signal?.throwIfAborted();
-    await store.delete(name);
-  }
+  const names = objects.map(({ name }) => name);
+  const isManifest = (name: string) =>
+    parseFoldedName(name) !== undefined || parseManifestName(name) !== undefined;
+  const check = () => signal?.throwIfAborted();
+  await deleteAll(store, names.filter(isManifest), check);
+  await deleteAll(
+    store,
+    names.filter((name) => !isManifest(name)),
+    check,
+  );
 }
 
 async function sweepExpiries(store: ObjectStore, { expiry }: LogView): Promise<StoredObject[]> {

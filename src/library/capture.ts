@@ -5,17 +5,14 @@ import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import {
-  directoryAt,
-  openOrCreateRepository,
-  openSame,
-  storeAt,
-} from "../repository/repository.js";
+import { openOrCreateRepository, openSame } from "../repository/repository.js";
 import { formatAddress, parseAddress } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import { dialer } from "../rethinkdb/channel.js";
 import { RethinkSource } from "../rethinkdb/rethink-source.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
+import { impatient } from "../storage/retrying-store.js";
+import { directoryAt, storeAt } from "../storage/store-at.js";
 import { thisProcess } from "../this-process.js";
 
 /** What is to be captured, and where to. Only `source` and `location` have to be given. */
@@ -134,7 +131,10 @@ export async function capture(options: CaptureOptions): Promise<void> {
       if (once) throw choosesNothing(pattern, source);
       onEvent({ kind: "idlePattern", pattern });
     }
-    const repository = await openOrCreateRepository(storeAt(options.location), systemClock.now());
+    const repository = await openOrCreateRepository(
+      storeAt(options.location, impatient),
+      systemClock.now(),
+    );
     const { description } = repository;
     await Capture.run(
       source,
@@ -159,7 +159,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
         },
         random: Math.random,
         // A store of its own: what the one before knew of the directory is not so any more.
-        reopen: () => openSame(options.location, description),
+        reopen: () => openSame(storeAt(options.location, impatient), description),
       },
       observing(onEvent),
       signal,

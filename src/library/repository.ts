@@ -1,5 +1,6 @@
 import type { Instant } from "../instant.js";
-import { openRepository as openStored, storeAt } from "../repository/repository.js";
+import { openRepository as openStored } from "../repository/repository.js";
+import { storeAt } from "../storage/store-at.js";
 
 /** A repository, as plain data: where it is, and which one it is. Nothing is held open, so nothing has to be closed. */
 export interface Repository {

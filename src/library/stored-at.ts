@@ -1,4 +1,5 @@
-import { type Repository as StoredRepository, storeAt } from "../repository/repository.js";
+import { type Repository as StoredRepository } from "../repository/repository.js";
+import { storeAt } from "../storage/store-at.js";
 import type { Repository } from "./repository.js";
 
 /** A repository as the rooms below know it. Apart from repository.ts, so that no declaration of theirs is published. */

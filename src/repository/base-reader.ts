@@ -1,5 +1,6 @@
 import { damaged } from "../errors.js";
 import type { OrderCode } from "../key-order.js";
+import { partsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { BaseManifest, BasePart } from "./base.js";
 import { DataObject } from "./data-object.js";
@@ -35,12 +36,14 @@ export function baseCursor(store: ObjectStore, base: BaseManifest): SortedCursor
 }
 
 async function* baseFrames(store: ObjectStore, parts: BasePart[]): AsyncGenerator<SortedFrame> {
-  for (const part of parts) yield* partFrames(await openPart(store, part));
+  const opening = severalAtOnce(parts, partsAtOnce, (part) => openPart(store, part));
+  for await (const part of opening) yield* partFrames(part);
 }
 
 async function* partFrames({ object }: OpenedPart): AsyncGenerator<SortedFrame> {
-  for (const entry of object.index.frames)
-    yield { lines: await object.readFrame(entry), object: object.name };
+  for await (const lines of object.readFrames(object.index.frames)) {
+    yield { lines, object: object.name };
+  }
 }
 
 /** The version of one key in a base; undefined if it has none. Reads one frame. */

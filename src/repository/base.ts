@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { SetDigest } from "../digest.js";
-import { damaged, ThinkbackError } from "../errors.js";
+import { damaged, isDamage, type ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { OrderCode } from "../key-order.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
@@ -106,7 +106,7 @@ export async function readBases(log: LogView, table?: string): Promise<BaseInven
       checkParts(manifest, sizes);
       return { base, manifest };
     } catch (error) {
-      if (!(error instanceof ThinkbackError) || error.code !== "damaged") throw error;
+      if (!isDamage(error)) throw error;
       return { base, error };
     }
   });

@@ -139,11 +139,13 @@ async function encode(store: ObjectStore, names: string[], footer: BundleFooter)
 async function areSound(store: ObjectStore, names: string[], wanted: number): Promise<boolean> {
   let left = names.length;
   let sound = 0;
-  for (const name of names) {
-    if (sound + left < wanted) return false;
-    if (await soundBytes(store, name)) sound += 1;
-    if (sound >= wanted) return true;
+  if (left < wanted) return false;
+  const reading = severalAtOnce(names, readsAtOnce, (name) => soundBytes(store, name));
+  for await (const bytes of reading) {
+    if (bytes) sound += 1;
     left -= 1;
+    if (sound >= wanted) return true;
+    if (sound + left < wanted) return false;
   }
   return false;
 }

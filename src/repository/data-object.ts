@@ -4,6 +4,7 @@
  */
 import { sha256 } from "../digest.js";
 import { damaged, newerFormat } from "../errors.js";
+import { severalAtOnce } from "../several-at-once.js";
 import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
 import { compressFrame, type Effort, frameBytesBound } from "./compression.js";
 import {
@@ -29,8 +30,13 @@ export const trailerBytes = 48;
 export const frameBytesTarget = 1024 * 1024;
 /** A frame that claims to hold more than this is refused before memory is given to it: twice the largest document. */
 const frameBytesMax = 1024 * 1024 * 1024;
-/** Read with the trailer in one request; nearly every index fits. */
+/** Read to open an object, in one request; nearly every index fits. */
 const tailBytes = 64 * 1024;
+
+/** How many frames are fetched at once where one is read after another; of a bucket, each takes its time. */
+const framesAtOnce = 4;
+/** A frame that is longer, because a document is, is fetched alone: many objects may be read at a time. */
+const framesAheadBytes = 1024 * 1024;
 
 /** What a frame is labelled with when it is added. */
 export type FrameLabel = Pick<FrameEntry, "table" | "firstKey" | "minTime" | "maxTime">;
@@ -183,9 +189,7 @@ export class DataObject<Footer = unknown> {
     kind: K,
     expectedChecksum?: string,
   ): Promise<DataObject<FooterOf<K>>> {
-    const size = await store.size(name);
-    if (size === undefined) throw damaged(name, "it is missing");
-    const tail = await readRange(store, name, Math.max(0, size - tailBytes), size);
+    const { bytes: tail, size } = await present(name, store.tail(name, tailBytes));
     const trailer = readTrailer(name, tail, kind);
     if (expectedChecksum !== undefined && expectedChecksum !== trailer.checksum) {
       throw damaged(name, "it is not the object that its reference names (checksums differ)");
@@ -195,7 +199,8 @@ export class DataObject<Footer = unknown> {
     const ending =
       end <= tail.length
         ? tail.subarray(tail.length - end)
-        : await readRange(store, name, size - end, size);
+        : // A very large index: read all of it.
+          await present(name, store.get(name, { start: size - end, end: size }));
     const index = readIndex(name, ending, trailer.checksum, kind, size - end);
     const whole = tail.length === size ? tail : undefined;
     return new DataObject(store, name, index, trailer.checksum, size, whole);
@@ -203,10 +208,29 @@ export class DataObject<Footer = unknown> {
 
   /** The lines of a frame, checked. */
   async readFrame(entry: FrameEntry): Promise<Buffer> {
+    return this.decode(entry, await this.fetch(entry));
+  }
+
+  /** The lines of one frame after another, checked. The bytes of the next ones are on their way meanwhile. */
+  async *readFrames(entries: readonly FrameEntry[]): AsyncGenerator<Buffer> {
+    const isLarge = entries.some(({ length }) => length > framesAheadBytes);
+    const atOnce = isLarge ? 1 : framesAtOnce;
+    const fetching = severalAtOnce(entries, atOnce, async (entry) => {
+      return { entry, bytes: await this.fetch(entry) };
+    });
+    for await (const { entry, bytes } of fetching) yield this.decode(entry, bytes);
+  }
+
+  private async fetch({ offset, length }: FrameEntry): Promise<Buffer> {
+    const range = { start: offset, end: offset + length };
+    return (
+      this.whole?.subarray(range.start, range.end) ??
+      present(this.name, this.store.get(this.name, range))
+    );
+  }
+
+  private decode(entry: FrameEntry, bytes: Buffer): Buffer {
     const start = entry.offset;
-    const end = entry.offset + entry.length;
-    const bytes =
-      this.whole?.subarray(start, end) ?? (await readRange(this.store, this.name, start, end));
     if (bytes.length !== entry.length) throw damaged(this.name, "it is truncated");
     if (sha256(bytes) !== entry.checksum) {
       throw damaged(this.name, `the frame at byte ${start} fails its checksum`);
@@ -224,10 +248,10 @@ export class DataObject<Footer = unknown> {
   }
 }
 
-/** A part of an object, which may have gone since it was found. */
-async function readRange(store: ObjectStore, name: string, start: number, end: number) {
+/** What is read of an object, which may have gone since it was found. */
+async function present<T>(name: string, read: Promise<T>): Promise<T> {
   try {
-    return await store.get(name, { start, end });
+    return await read;
   } catch (error) {
     if (error instanceof ObjectMissing) throw damaged(name, "it is missing", error);
     throw error;

@@ -1,6 +1,6 @@
 /** Drills: proofs that a restore was made on purpose and held what the repository holds; or that it did not. */
 import * as v from "valibot";
-import { damaged, ThinkbackError } from "../errors.js";
+import { damaged, isDamage, type ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { classesWorstFirst } from "./coverage.js";
@@ -141,7 +141,7 @@ export async function readProofs(
       newest ??= drill;
       addOlderDrill(proofs, drill, now);
     } catch (error) {
-      if (!(error instanceof ThinkbackError) || error.code !== "damaged") throw error;
+      if (!isDamage(error)) throw error;
       proofs.damaged.push(error);
     }
     const complete = proofs.widest?.tables === now.size;

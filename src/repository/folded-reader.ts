@@ -1,6 +1,7 @@
 /** Reading folded segments: versions by table, key and time, and the records of the system streams. */
 import type { Instant } from "../instant.js";
 import type { OrderCode } from "../key-order.js";
+import { partsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { DataObject } from "./data-object.js";
 import type { FoldedPart, FoldedRecords } from "./folded.js";
@@ -44,10 +45,12 @@ async function* foldedFrames(
 ): AsyncGenerator<SortedFrame> {
   const isIn = (of: { minTime?: Instant; maxTime?: Instant }) =>
     of.maxTime! > after && of.minTime! <= until;
-  for (const { name, checksum } of parts.filter(isIn)) {
-    const object = await DataObject.open(store, name, "foldedPart", checksum);
-    for (const entry of object.index.frames.filter(isIn)) {
-      yield { lines: await object.readFrame(entry), object: name };
+  const opening = severalAtOnce(parts.filter(isIn), partsAtOnce, ({ name, checksum }) =>
+    DataObject.open(store, name, "foldedPart", checksum),
+  );
+  for await (const object of opening) {
+    for await (const lines of object.readFrames(object.index.frames.filter(isIn))) {
+      yield { lines, object: object.name };
     }
   }
 }
@@ -89,8 +92,7 @@ export async function* recordsInFolded(
   if (!records) return;
   const { name, checksum } = records;
   const object = await DataObject.open(store, name, "foldedRecords", checksum);
-  for (const entry of object.index.frames) {
-    const lines = await object.readFrame(entry);
+  for await (const lines of object.readFrames(object.index.frames)) {
     for (const { start, end } of lineSpans(lines, name)) {
       yield { ...parseLine(lines, start, end, name), line: lines.subarray(start, end) };
     }

@@ -213,8 +213,7 @@ async function sumsOfParts(
   const sums = new FrameSums();
   for (const { name, checksum } of parts) {
     const object = await DataObject.open(store, name, kind, checksum);
-    for (const entry of object.index.frames) {
-      const lines = await object.readFrame(entry);
+    for await (const lines of object.readFrames(object.index.frames)) {
       sums.addFrame(lines);
       sums.lineBytes += lines.length;
     }

@@ -1,6 +1,7 @@
 /** The last known state of a table, as keys and digests in key order: what a repair compares the live table with. */
 import { digestOf } from "../digest.js";
 import type { OrderCode } from "../key-order.js";
+import { partsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { BaseManifest } from "./base.js";
 import { DataObject } from "./data-object.js";
@@ -52,10 +53,12 @@ export async function* knownKeys(
 }
 
 async function* baseKeys(store: ObjectStore, base: BaseManifest): AsyncGenerator<KeyState[]> {
-  for (const { keys } of base.parts) {
-    const object = await DataObject.open(store, keys.name, "baseKeys", keys.checksum);
-    for (const entry of object.index.frames) {
-      yield keyLines(await object.readFrame(entry), keys.name);
+  const opening = severalAtOnce(base.parts, partsAtOnce, ({ keys: { name, checksum } }) =>
+    DataObject.open(store, name, "baseKeys", checksum),
+  );
+  for await (const object of opening) {
+    for await (const lines of object.readFrames(object.index.frames)) {
+      yield keyLines(lines, object.name);
     }
   }
 }

@@ -7,7 +7,7 @@
  * Break it and two processes delete what the other one needs.
  */
 import { type Clock, clockDifferenceMsMax, withTimeout } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { isDamage, ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { Owner } from "./claim.js";
@@ -226,7 +226,7 @@ export async function unendedLeases(store: ObjectStore, now: Instant): Promise<S
       record = await readNumbered(store, foldLeasePrefix, number, leaseKind);
     } catch (error) {
       // Deleted since it was listed: a later number took its place.
-      if ((error as { code?: string }).code === "damaged") continue;
+      if (isDamage(error)) continue;
       throw error;
     }
     if (record.released || record.until + clockDifferenceMsMax < now) uniques.delete(record.unique);

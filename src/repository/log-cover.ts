@@ -1,5 +1,5 @@
 /** Which pieces the log is read from: of all segments and folded segments that are believed, the fewest that hold all. */
-import { damaged, UnusableObject } from "../errors.js";
+import { damaged, isDamage, UnusableObject } from "../errors.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { FoldedManifest } from "./folded.js";
 import { byPlaceInLog, follows } from "./log.js";
@@ -57,7 +57,7 @@ async function firstBad(
     try {
       return { name, piece: opened.get(name.name) ?? (await openFolded(read, name, sizes)) };
     } catch (error) {
-      if (!(error instanceof UnusableObject) || error.code !== "damaged") throw error;
+      if (!(error instanceof UnusableObject) || !isDamage(error)) throw error;
       return { name, error };
     }
   });

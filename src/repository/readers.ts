@@ -3,9 +3,13 @@
  * every few minutes; one that was killed lapses.
  */
 import { type Clock, clockDifferenceMsMax, withTimeout } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import { type ObjectStore, StoreFull } from "../storage/object-store.js";
+import {
+  deleteAll,
+  failureOf,
+  type ObjectStore,
+  StoreUnavailable,
+} from "../storage/object-store.js";
 import { flag, instant, ordinal, text } from "./fields.js";
 import { jsonKind, type Stored } from "./json-object.js";
 import { numberedName, parseNumberedName, parseReaderName, readerPrefix } from "./names.js";
@@ -63,8 +67,9 @@ export async function forgetReaders(
       // One that goes on after all, at this moment, has put a greater number.
       if (number !== undefined && number <= record.number) names.push(name);
     }
-    // From the oldest on: what is left by a deletion cut short ends with the last word.
-    for (const name of names) await store.delete(name);
+    // The last word last: what is left by a deletion cut short ends with it.
+    await deleteAll(store, names.slice(0, -1));
+    await deleteAll(store, names.slice(-1));
   }
 }
 
@@ -154,7 +159,8 @@ export class ReaderRegistration {
       return renewMs;
     } catch (error) {
       // What is not permitted now will not be later; there may be room.
-      const isRefused = error instanceof ThinkbackError && !(error instanceof StoreFull);
+      const failure = failureOf(error);
+      const isRefused = failure !== "full" && failure !== "unavailable";
       if (isRefused || this.clock.now() >= this.until) this.report(error as Error);
       return isRefused ? Number.POSITIVE_INFINITY : retryMs;
     }
@@ -167,7 +173,12 @@ export class ReaderRegistration {
     const until = clock.now() + readerMs;
     const record: ReaderRecord = { number: this.number, unique, begun, at, until, ended };
     const putting = putNumbered(store, readerPrefix(unique), readerKind, record);
-    await withTimeout(clock, retryMs, putting, () => new Error("the store does not answer"));
+    await withTimeout(
+      clock,
+      retryMs,
+      putting,
+      () => new StoreUnavailable("the store does not answer"),
+    );
     this.until = until;
     // The one before stays, for who has listed it and not read it yet. Where none may be deleted, all stay.
     await this.deleteUpTo(this.number - 2).catch(() => undefined);

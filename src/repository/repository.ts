@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import { DirectoryStore } from "../storage/directory-store.js";
 import { getIfThere, ObjectExists, type ObjectStore } from "../storage/object-store.js";
 import { instant, text } from "./fields.js";
 import { decodeStored, encodeStored, jsonKind, readStored, type Stored } from "./json-object.js";
@@ -15,21 +14,6 @@ export type RepositoryDescription = Stored<typeof descriptionKind>;
 export interface Repository {
   store: ObjectStore;
   description: RepositoryDescription;
-}
-
-/** The store that `--repo` names. Only directories, so far. */
-export function storeAt(location: string): ObjectStore {
-  return directoryAt("--repo", location);
-}
-
-/** The directory that an option names. */
-export function directoryAt(option: string, location: string): ObjectStore {
-  if (/^[a-z][a-z0-9+.-]*:\/{1,2}/i.test(location)) {
-    throw new ThinkbackError("usage", `${option} ${location} is not a directory`, {
-      hint: "give the path of a directory",
-    });
-  }
-  return new DirectoryStore(location);
 }
 
 /** Opens an existing repository; refuses a store that holds none, something else, or a newer version. */
@@ -50,16 +34,16 @@ export function readDescription(store: ObjectStore): Promise<RepositoryDescripti
   return readStored(store, repositoryName, descriptionKind);
 }
 
-/** Opens the repository anew; throws if there is none any more, or another one. */
+/** Opens the repository anew, by a new store; throws if there is none any more, or another one. */
 export async function openSame(
-  location: string,
+  store: ObjectStore,
   { id }: RepositoryDescription,
 ): Promise<Repository> {
-  const repository = await openRepository(storeAt(location));
+  const repository = await openRepository(store);
   if (repository.description.id === id) return repository;
   throw new ThinkbackError(
     "repository",
-    `${location} holds another repository, ${repository.description.id}; ours is ${id}`,
+    `${store.location} holds another repository, ${repository.description.id}; ours is ${id}`,
     { hint: "put ours back in its place, or stop this capture" },
   );
 }

@@ -2,13 +2,10 @@
  * Sorting the log by key in bounded memory: versions are collected, of each key the last one kept, and when memory is
  * full written as a sorted run to a temporary directory. The runs are then merged with the base.
  */
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Instant } from "../instant.js";
 import { type OrderCode, orderCode } from "../key-order.js";
-import { DirectoryStore } from "../storage/directory-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
+import { scratchStore } from "../storage/store-at.js";
 import { DataObject, DataObjectWriter } from "./data-object.js";
 import { foldedBytes, foldedCursor } from "./folded-reader.js";
 import { lineOverheadBytes, parseLines, type Version, writeRunLine } from "./lines.js";
@@ -57,7 +54,7 @@ export interface CollectOptions {
 /** The versions of some tables in a stretch of the log, ready to be merged. Dispose of it after use. */
 export class LogCollection {
   private readonly tables = new Map<string, TableRuns>();
-  private scratch: { directory: string; store: ObjectStore } | undefined;
+  private scratch: Awaited<ReturnType<typeof scratchStore>> | undefined;
   private bytes = 0;
   /** Versions read, of all tables wanted; those of folded segments are counted as their cursors move. */
   versions = 0;
@@ -114,7 +111,7 @@ export class LogCollection {
   }
 
   async dispose(): Promise<void> {
-    if (this.scratch) await rm(this.scratch.directory, { recursive: true, force: true });
+    await this.scratch?.remove();
   }
 
   private async addSegment(
@@ -154,10 +151,7 @@ export class LogCollection {
   }
 
   private async spillLargest(): Promise<void> {
-    if (!this.scratch) {
-      const directory = await mkdtemp(join(tmpdir(), "thinkback-"));
-      this.scratch = { directory, store: new DirectoryStore(directory) };
-    }
+    this.scratch ??= await scratchStore();
     const largest = [...this.tables.values()].reduce((a, b) => (a.bytes >= b.bytes ? a : b));
     this.bytes -= largest.bytes;
     await largest.spill(this.scratch.store);

@@ -1,6 +1,6 @@
 /** What a drill proves, or fails to: restores by a plan, compares every document, stores what was found. */
 import type { Clock } from "../clock.js";
-import { messageOf, ThinkbackError } from "../errors.js";
+import { isDamage, messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { type CoverageClass, classesWorstFirst } from "../repository/coverage.js";
 import { type Drill, type DrilledTable, putDrill } from "../repository/drills.js";
@@ -46,7 +46,8 @@ export async function prove(context: ProofContext): Promise<Drill> {
     signal.throwIfAborted();
     return await store(context, { server, seconds, tables });
   } catch (error) {
-    if (!signal.aborted && isOfRepository(error)) await storeFailure(context, server, error);
+    // What the repository could not give although it claims it. What the target refuses says nothing of the repository.
+    if (!signal.aborted && isDamage(error)) await storeFailure(context, server, error);
     throw error;
   }
 }
@@ -104,11 +105,6 @@ async function compareTable(
   const seconds = rounded(restored.seconds);
   const found = { id: config.id, name, ok: !differences, rows, bytes, digest, seconds };
   return differences ? { ...found, differences } : found;
-}
-
-/** What the repository could not give although it claims it. What the target refuses says nothing of the repository. */
-function isOfRepository(error: unknown): error is ThinkbackError {
-  return error instanceof ThinkbackError && error.code === "damaged";
 }
 
 async function storeFailure(

@@ -12,7 +12,7 @@ import { type BigIntStats, constants } from "node:fs";
 import { mkdir, open, readdir, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Instant } from "../instant.js";
-import { isName } from "./object-store.js";
+import { isName, StoreUnavailable } from "./object-store.js";
 
 /** Temporary files begin so; object names cannot begin with a dot. */
 export const temporaryPrefix = ".tmp-";
@@ -82,19 +82,24 @@ export class Directories {
   }
 
   /** Removes every empty directory, and the temporary files that were last written before an instant. */
-  async tidy(writtenBefore: Instant): Promise<void> {
-    await this.tidyBelow(this.root, writtenBefore);
+  async tidy(writtenBefore: Instant, signal?: AbortSignal): Promise<void> {
+    await this.tidyBelow(this.root, writtenBefore, signal);
     this.durable.clear();
   }
 
   /** Returns true if `directory` is gone afterwards. */
-  private async tidyBelow(directory: string, writtenBefore: Instant): Promise<boolean> {
+  private async tidyBelow(
+    directory: string,
+    writtenBefore: Instant,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
+    signal?.throwIfAborted();
     if (directory !== this.root && (await removeIfEmpty(directory))) return true;
     let left = 0;
     for (const entry of await entriesOf(directory)) {
       const path = join(directory, entry.name);
       if (entry.isDirectory() && isName(entry.name)) {
-        if (await this.tidyBelow(path, writtenBefore)) continue;
+        if (await this.tidyBelow(path, writtenBefore, signal)) continue;
       } else if (entry.name.startsWith(temporaryPrefix)) {
         if (await removeIfOld(path, writtenBefore)) continue;
       }
@@ -113,10 +118,12 @@ export class Directories {
     const now = await identityAt(this.root).catch(ignoreMissing);
     if (now === this.rootIdentity) return;
     if (now === undefined || !(await entriesOf(this.root)).some(({ name }) => isName(name))) {
-      throw new Error(`the directory ${this.root} is gone`);
+      throw new StoreUnavailable(`the directory ${this.root} is gone`);
     }
     if (this.landmark !== undefined && !(await stat(this.landmark).catch(ignoreMissing))) {
-      throw new Error(`another directory is at ${this.root}: ${this.landmark} is not in it`);
+      throw new StoreUnavailable(
+        `another directory is at ${this.root}: ${this.landmark} is not in it`,
+      );
     }
     this.durable.clear();
     this.rootIdentity = now;

@@ -5,21 +5,28 @@
  * an object that is torn, lost after it was acknowledged, or silently replaced.
  */
 import { randomUUID } from "node:crypto";
-import { constants, type Dirent } from "node:fs";
+import { constants } from "node:fs";
 import { link, open, readdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { ThinkbackError } from "../errors.js";
+import { messageOf } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { codeOf, Directories, ignoreMissing, temporaryPrefix } from "./directories.js";
 import {
   checkName,
+  failureOf,
   isName,
+  type ListOptions,
   ObjectExists,
   ObjectMissing,
   type ObjectStore,
+  type Range,
   type StoredObject,
+  StoreError,
   StoreForbidden,
   StoreFull,
+  StoreUnavailable,
+  StoreUnsupported,
+  type Tail,
 } from "./object-store.js";
 import { Reserve } from "./reserve.js";
 import { writeDurably } from "./write-durably.js";
@@ -40,12 +47,13 @@ export class DirectoryStore implements ObjectStore {
     this.reserve = new Reserve(location);
   }
 
-  async put(name: string, bytes: Uint8Array): Promise<void> {
+  async put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     checkName(name);
     const directory = dirname(join(this.location, name));
     for (let tries = 1; ; tries += 1) {
       try {
-        await this.putNow(name, bytes);
+        signal?.throwIfAborted();
+        await this.putNow(name, bytes, signal);
         return;
       } catch (error) {
         const explained = this.explain(error, name);
@@ -58,14 +66,22 @@ export class DirectoryStore implements ObjectStore {
     }
   }
 
-  private async putNow(name: string, bytes: Uint8Array): Promise<void> {
+  private async putNow(
+    name: string,
+    bytes: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     const path = join(this.location, name);
     const directory = dirname(path);
     await this.makeDirectory(directory);
     const temporary = join(directory, `${temporaryPrefix}${randomUUID()}`);
     try {
       await writeDurably(temporary, bytes);
-      await link(temporary, path);
+      // Who does not wait any more may have overwritten the bytes meanwhile.
+      signal?.throwIfAborted();
+      await link(temporary, path).catch((error: unknown) => {
+        throw codeOf(error) === "EPERM" ? unsupported(directory, error) : error;
+      });
     } finally {
       await unlink(temporary).catch(ignoreMissing);
     }
@@ -73,25 +89,21 @@ export class DirectoryStore implements ObjectStore {
     this.directories.notePut(path);
   }
 
-  async get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
-    checkName(name);
-    try {
-      const file = await open(join(this.location, name), constants.O_RDONLY);
-      try {
-        const { size } = await file.stat();
-        const start = Math.min(range?.start ?? 0, size);
-        const end = Math.max(start, Math.min(range?.end ?? size, size));
-        return await readFully(file, start, end);
-      } finally {
-        await file.close();
-      }
-    } catch (error) {
-      throw this.explain(error, name);
-    }
+  async get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
+    const { bytes } = await this.read(name, signal, (size) => {
+      const start = Math.min(range?.start ?? 0, size);
+      return { start, end: Math.max(start, Math.min(range?.end ?? size, size)) };
+    });
+    return bytes;
   }
 
-  async size(name: string): Promise<number | undefined> {
+  tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail> {
+    return this.read(name, signal, (size) => ({ start: Math.max(0, size - bytes), end: size }));
+  }
+
+  async size(name: string, signal?: AbortSignal): Promise<number | undefined> {
     checkName(name);
+    signal?.throwIfAborted();
     try {
       const found = await stat(join(this.location, name));
       return found.isFile() ? found.size : undefined;
@@ -101,42 +113,52 @@ export class DirectoryStore implements ObjectStore {
     }
   }
 
-  async *list(prefix: string): AsyncIterable<StoredObject> {
+  async *list(prefix: string, options: ListOptions = {}): AsyncIterable<StoredObject> {
     const slash = prefix.lastIndexOf("/");
-    yield* this.listDirectory(slash === -1 ? "" : prefix.slice(0, slash), prefix);
+    yield* this.listDirectory(slash === -1 ? "" : prefix.slice(0, slash), prefix, options);
   }
 
-  async firstMissing(names: readonly string[]): Promise<string | undefined> {
-    for (const name of names) if ((await this.size(name)) === undefined) return name;
+  async firstMissing(names: readonly string[], signal?: AbortSignal): Promise<string | undefined> {
+    for (const name of names) if ((await this.size(name, signal)) === undefined) return name;
     return undefined;
   }
 
-  async delete(name: string): Promise<void> {
-    checkName(name);
-    const path = join(this.location, name);
-    try {
-      await unlink(path);
-    } catch (error) {
-      const explained = this.explain(error, name);
-      if (explained instanceof ObjectMissing) return;
-      throw explained;
+  delete(name: string, signal?: AbortSignal): Promise<void> {
+    return this.deleteMany([name], signal);
+  }
+
+  /** A directory is looked at, and synced, once for all that is removed from it. */
+  async deleteMany(names: readonly string[], signal?: AbortSignal): Promise<void> {
+    names.forEach(checkName);
+    const left = new Set<string>();
+    for (const name of names) {
+      signal?.throwIfAborted();
+      const path = join(this.location, name);
+      try {
+        await unlink(path);
+      } catch (error) {
+        const explained = this.explain(error, name);
+        if (failureOf(explained) === "missing") continue;
+        throw explained;
+      }
+      this.directories.noteDeleted(path);
+      left.add(dirname(path));
     }
-    this.directories.noteDeleted(path);
-    await this.directories.removeEmpty(dirname(path));
+    for (const directory of left) await this.explaining(this.directories.removeEmpty(directory));
   }
 
-  tidy(writtenBefore: Instant): Promise<void> {
-    return this.explaining(this.directories.tidy(writtenBefore));
+  tidy(writtenBefore: Instant, signal?: AbortSignal): Promise<void> {
+    return this.explaining(this.directories.tidy(writtenBefore, signal));
   }
 
-  keepRoom(): Promise<void> {
-    return this.explaining(this.reserve.keep());
+  keepRoom(signal?: AbortSignal): Promise<void> {
+    return this.explaining(this.reserve.keep(signal));
   }
 
-  async putUrgently(name: string, bytes: Uint8Array): Promise<void> {
+  async putUrgently(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     for (;;) {
       try {
-        await this.put(name, bytes);
+        await this.put(name, bytes, signal);
         return;
       } catch (error) {
         if (!(error instanceof StoreFull) || !(await this.reserve.giveUp())) throw error;
@@ -144,28 +166,51 @@ export class DirectoryStore implements ObjectStore {
     }
   }
 
-  private async *listDirectory(directory: string, prefix: string): AsyncIterable<StoredObject> {
-    const entries = await this.readEntries(directory);
-    const nameOf = (entry: Dirent) =>
-      directory === "" ? entry.name : `${directory}/${entry.name}`;
-    const sizes = new Map<string, number | undefined>();
-    for (const [i, entry] of entries.entries()) {
-      const name = nameOf(entry);
-      if (i % sizesAtOnce === 0) {
-        const next = entries.slice(i, i + sizesAtOnce).filter((one) => !one.isDirectory());
-        sizes.clear();
-        await Promise.all(
-          next
-            .map(nameOf)
-            .filter((one) => one.startsWith(prefix))
-            .map(async (one) => sizes.set(one, await this.size(one))),
-        );
+  /** @param rangeOf tells what to read of so many bytes */
+  private async read(
+    name: string,
+    signal: AbortSignal | undefined,
+    rangeOf: (size: number) => Range,
+  ): Promise<Tail> {
+    checkName(name);
+    signal?.throwIfAborted();
+    try {
+      const file = await open(join(this.location, name), constants.O_RDONLY);
+      try {
+        const { size } = await file.stat();
+        const { start, end } = rangeOf(size);
+        return { bytes: await readFully(file, start, end), size };
+      } finally {
+        await file.close();
       }
-      if (entry.isDirectory()) {
-        if (`${name}/`.startsWith(prefix) || prefix.startsWith(`${name}/`)) {
-          yield* this.listDirectory(name, prefix);
-        }
-      } else if (name.startsWith(prefix)) {
+    } catch (error) {
+      throw this.explain(error, name);
+    }
+  }
+
+  private async *listDirectory(
+    directory: string,
+    prefix: string,
+    options: ListOptions,
+  ): AsyncIterable<StoredObject> {
+    const { after = "", signal } = options;
+    const entries = (await this.readEntries(directory)).filter(({ name, isDirectory }) =>
+      isDirectory
+        ? (name.startsWith(prefix) || prefix.startsWith(name)) &&
+          (name > after || after.startsWith(name))
+        : name.startsWith(prefix) && name > after,
+    );
+    const sizes = new Map<string, number | undefined>();
+    for (const [i, { name, isDirectory }] of entries.entries()) {
+      signal?.throwIfAborted();
+      if (i % sizesAtOnce === 0) {
+        const next = entries.slice(i, i + sizesAtOnce).filter((one) => !one.isDirectory);
+        sizes.clear();
+        await Promise.all(next.map(async (one) => sizes.set(one.name, await this.size(one.name))));
+      }
+      if (isDirectory) {
+        yield* this.listDirectory(name.slice(0, -1), prefix, options);
+      } else {
         const size = sizes.get(name);
         if (size !== undefined) yield { name, size };
       }
@@ -173,16 +218,21 @@ export class DirectoryStore implements ObjectStore {
   }
 
   /**
-   * Sorted so that a walk of the tree is in the order of whole names: a directory sorts as its name and a slash.
-   * What cannot be part of an object's name is not ours: temporary files, lost+found, what somebody put there.
+   * The names in a directory, those of directories with a slash behind them; so sorted, a walk of the tree is in the order
+   * of whole names. What cannot be part of an object's name is not ours: temporary files, lost+found, what somebody put
+   * there.
    */
-  private async readEntries(directory: string): Promise<Dirent[]> {
+  private async readEntries(directory: string): Promise<{ name: string; isDirectory: boolean }[]> {
     try {
       const entries = await readdir(join(this.location, directory), { withFileTypes: true });
-      const sortName = (entry: Dirent) => (entry.isDirectory() ? `${entry.name}/` : entry.name);
+      const before = directory === "" ? "" : `${directory}/`;
       return entries
         .filter((entry) => isName(entry.name))
-        .sort((a, b) => (sortName(a) < sortName(b) ? -1 : 1));
+        .map((entry) => {
+          const isDirectory = entry.isDirectory();
+          return { name: `${before}${entry.name}${isDirectory ? "/" : ""}`, isDirectory };
+        })
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
     } catch (error) {
       if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return [];
       throw this.explain(error, directory);
@@ -207,7 +257,9 @@ export class DirectoryStore implements ObjectStore {
   }
 
   private explain(error: unknown, name: string): unknown {
-    switch (codeOf(error)) {
+    if (error instanceof StoreError) return error;
+    const code = codeOf(error);
+    switch (code) {
       case "EEXIST":
         return new ObjectExists(name);
       case "ENOENT":
@@ -221,26 +273,50 @@ export class DirectoryStore implements ObjectStore {
       case "EPERM":
       case "EROFS":
         return new StoreForbidden(join(this.location, name), error);
+      case "ENOTSUP":
+      case "EOPNOTSUPP":
+      case "ENOSYS":
+      case "EINVAL":
+        return unsupported(join(this.location, name), error);
+      case "ENAMETOOLONG":
+      case "ELOOP":
+        return new StoreUnsupported(
+          `${join(this.location, name)} is no path that the system takes: ${code}`,
+          "give a shorter path, or one without links that lead in a circle",
+          error,
+        );
       case undefined:
-      default:
         return error;
+      default:
+        return new StoreUnavailable(`${this.location} fails: ${messageOf(error)}`, error);
     }
   }
 }
 
-function notDirectory(path: string, cause: unknown): ThinkbackError {
-  return new ThinkbackError("repository", `${path} is, or lies below, what is not a directory`, {
-    hint: "give another directory, or move away what is in its place",
+function notDirectory(path: string, cause: unknown): StoreUnsupported {
+  return new StoreUnsupported(
+    `${path} is, or lies below, what is not a directory`,
+    "give another directory, or move away what is in its place",
     cause,
-  });
+  );
+}
+
+/** SMB, exFAT and many file systems of FUSE link no files; some sync no directories. */
+function unsupported(path: string, cause: unknown): StoreUnsupported {
+  return new StoreUnsupported(
+    `the file system of ${path} cannot do what a repository needs: ${messageOf(cause)}`,
+    "use a file system with hard links that syncs directories, such as ext4, XFS, Btrfs, ZFS or NFS",
+    cause,
+  );
 }
 
 /** The system made the directory, or says so, and it is not there: such as below /proc. */
-function cannotMake(path: string, cause: unknown): ThinkbackError {
-  return new ThinkbackError("repository", `${path} cannot be made, or is removed again and again`, {
-    hint: "give a directory of a file system that takes files",
+function cannotMake(path: string, cause: unknown): StoreUnsupported {
+  return new StoreUnsupported(
+    `${path} cannot be made, or is removed again and again`,
+    "give a directory of a file system that takes files",
     cause,
-  });
+  );
 }
 
 async function readFully(

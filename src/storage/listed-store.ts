@@ -1,19 +1,19 @@
-import type { ObjectStore, StoredObject } from "./object-store.js";
+import type { ListOptions, ObjectStore, StoredObject } from "./object-store.js";
+import { StoreLayer } from "./store-layer.js";
 
 /**
  * A store as it was listed once: what comes later is not shown, and no listing costs anything. Objects are read from
  * the store itself, so what was deleted since is missing. Nothing can be written.
  */
-export class ListedStore implements ObjectStore {
-  readonly location: string;
+export class ListedStore extends StoreLayer {
   private sorted: string[] | undefined;
 
   private constructor(
-    private readonly below: ObjectStore,
+    below: ObjectStore,
     /** Bytes of each object, by name. */
     private readonly sizes: Map<string, number>,
   ) {
-    this.location = below.location;
+    super(below);
   }
 
   /** @param onListed told how many objects were listed so far */
@@ -59,23 +59,24 @@ export class ListedStore implements ObjectStore {
     return (await this.below.size(name)) === undefined;
   }
 
-  get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
-    return this.below.get(name, range);
+  override async size(name: string, signal?: AbortSignal): Promise<number | undefined> {
+    return this.sizes.get(name) ?? super.size(name, signal);
   }
 
-  async size(name: string): Promise<number | undefined> {
-    return this.sizes.get(name) ?? this.below.size(name);
+  override async *list(
+    prefix: string,
+    { after = "" }: ListOptions = {},
+  ): AsyncGenerator<StoredObject> {
+    for (const name of this.names(prefix)) {
+      if (name > after) yield { name, size: this.sizes.get(name)! };
+    }
   }
 
-  async *list(prefix: string): AsyncGenerator<StoredObject> {
-    for (const name of this.names(prefix)) yield { name, size: this.sizes.get(name)! };
-  }
-
-  put(): Promise<void> {
+  override put(): Promise<void> {
     return Promise.reject(new Error("a listing cannot be written to"));
   }
 
-  delete(): Promise<void> {
+  override delete(): Promise<void> {
     return Promise.reject(new Error("a listing cannot be written to"));
   }
 }

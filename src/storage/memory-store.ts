@@ -1,9 +1,12 @@
 import {
   checkName,
+  type ListOptions,
   ObjectExists,
   ObjectMissing,
   type ObjectStore,
+  type Range,
   type StoredObject,
+  type Tail,
 } from "./object-store.js";
 
 /** An ObjectStore that lives and dies with its process. */
@@ -11,35 +14,57 @@ export class MemoryStore implements ObjectStore {
   readonly location = "memory";
   private readonly objects = new Map<string, Buffer>();
 
-  async put(name: string, bytes: Uint8Array): Promise<void> {
+  async put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     checkName(name);
+    signal?.throwIfAborted();
     if (this.objects.has(name)) throw new ObjectExists(name);
     this.objects.set(name, Buffer.from(bytes));
   }
 
-  async get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
+  async get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
     checkName(name);
-    const bytes = this.objects.get(name);
-    if (bytes === undefined) throw new ObjectMissing(name);
+    signal?.throwIfAborted();
+    const bytes = this.held(name);
     return Buffer.from(range ? bytes.subarray(range.start, range.end) : bytes);
   }
 
-  async size(name: string): Promise<number | undefined> {
+  async tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail> {
     checkName(name);
+    signal?.throwIfAborted();
+    const all = this.held(name);
+    const size = all.length;
+    return { bytes: Buffer.from(all.subarray(Math.max(0, size - bytes))), size };
+  }
+
+  async size(name: string, signal?: AbortSignal): Promise<number | undefined> {
+    checkName(name);
+    signal?.throwIfAborted();
     return this.objects.get(name)?.length;
   }
 
-  async *list(prefix: string): AsyncIterable<StoredObject> {
+  async *list(
+    prefix: string,
+    { after = "", signal }: ListOptions = {},
+  ): AsyncIterable<StoredObject> {
     // Object names are ASCII, so the order of code units is the order of bytes.
-    const names = [...this.objects.keys()].filter((name) => name.startsWith(prefix)).sort();
+    const names = [...this.objects.keys()]
+      .filter((name) => name.startsWith(prefix) && name > after)
+      .sort();
     for (const name of names) {
+      signal?.throwIfAborted();
       const bytes = this.objects.get(name);
       if (bytes !== undefined) yield { name, size: bytes.length };
     }
   }
 
-  async delete(name: string): Promise<void> {
+  async delete(name: string, signal?: AbortSignal): Promise<void> {
     checkName(name);
+    signal?.throwIfAborted();
     this.objects.delete(name);
+  }
+  private held(name: string): Buffer {
+    const bytes = this.objects.get(name);
+    if (bytes === undefined) throw new ObjectMissing(name);
+    return bytes;
   }
 }

@@ -1,4 +1,4 @@
-import type { ObjectStore, StoredObject } from "./object-store.js";
+import type { ListOptions, ObjectStore, Range, StoredObject, Tail } from "./object-store.js";
 
 /** Longer reads are not remembered: what is read again and again is manifests and the ends of segments. */
 const readBytesMax = 64 * 1024;
@@ -15,6 +15,7 @@ export class RememberedStore implements ObjectStore {
   /** Of what was listed. */
   private readonly listedSizes = new Map<string, number>();
   private readonly reads = new Map<string, Buffer>();
+  private readonly tails = new Map<string, Tail>();
   private bytes = 0;
   private known: ReadonlyMap<string, Buffer> = new Map();
 
@@ -32,8 +33,10 @@ export class RememberedStore implements ObjectStore {
     await remembered(this.listings, "", () => this.listBelow(""));
   }
 
-  async *list(prefix: string): AsyncGenerator<StoredObject> {
-    yield* await remembered(this.listings, prefix, () => this.listBelow(prefix));
+  async *list(prefix: string, { after = "" }: ListOptions = {}): AsyncGenerator<StoredObject> {
+    for (const object of await remembered(this.listings, prefix, () => this.listBelow(prefix))) {
+      if (object.name > after) yield object;
+    }
   }
 
   async size(name: string): Promise<number | undefined> {
@@ -41,7 +44,7 @@ export class RememberedStore implements ObjectStore {
     return listed ?? remembered(this.sizes, name, () => this.below.size(name));
   }
 
-  async get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
+  async get(name: string, range?: Range): Promise<Buffer> {
     const known = this.known.get(name);
     if (known && known.length === this.listedSizes.get(name)) {
       return range ? known.subarray(range.start, range.end) : known;
@@ -50,11 +53,21 @@ export class RememberedStore implements ObjectStore {
     const read = this.reads.get(key);
     if (read) return read;
     const bytes = await this.below.get(name, range);
-    if (bytes.length <= readBytesMax && this.bytes + bytes.length <= rememberedBytesMax) {
-      this.bytes += bytes.length;
-      this.reads.set(key, bytes);
-    }
+    if (this.takes(bytes)) this.reads.set(key, bytes);
     return bytes;
+  }
+
+  async tail(name: string, bytes: number): Promise<Tail> {
+    const known = this.known.get(name);
+    if (known && known.length === this.listedSizes.get(name)) {
+      return { bytes: known.subarray(Math.max(0, known.length - bytes)), size: known.length };
+    }
+    const key = `${name} ${bytes}`;
+    const read = this.tails.get(key);
+    if (read) return read;
+    const tail = await this.below.tail(name, bytes);
+    if (this.takes(tail.bytes)) this.tails.set(key, tail);
+    return tail;
   }
 
   put(): Promise<void> {
@@ -63,6 +76,12 @@ export class RememberedStore implements ObjectStore {
 
   delete(): Promise<void> {
     return Promise.reject(new Error("nothing is deleted while a repository is looked at"));
+  }
+
+  private takes({ length }: Buffer): boolean {
+    if (length > readBytesMax || this.bytes + length > rememberedBytesMax) return false;
+    this.bytes += length;
+    return true;
   }
 
   /** A listing of a folder that was listed before, or of a part of one, is taken from that. */

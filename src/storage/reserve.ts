@@ -21,9 +21,10 @@ export class Reserve {
   constructor(private readonly directory: string) {}
 
   /** Makes what is missing, as far as there is room. */
-  async keep(): Promise<void> {
+  async keep(signal?: AbortSignal): Promise<void> {
     const kept = new Set(await this.files());
     for (let i = 0; i < filesMax; i += 1) {
+      signal?.throwIfAborted();
       const name = `${reservePrefix}${String(i).padStart(2, "0")}`;
       if (kept.has(name)) continue;
       const path = join(this.directory, name);

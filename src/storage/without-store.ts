@@ -1,36 +1,39 @@
-import { ObjectMissing, type ObjectStore, type StoredObject } from "./object-store.js";
+import {
+  type ListOptions,
+  ObjectMissing,
+  type ObjectStore,
+  type Range,
+  type StoredObject,
+  type Tail,
+} from "./object-store.js";
+import { StoreLayer } from "./store-layer.js";
 
 /** A store as it would be without some objects. What is put goes to the store itself. */
-export class WithoutStore implements ObjectStore {
-  readonly location: string;
-
+export class WithoutStore extends StoreLayer {
   constructor(
-    private readonly below: ObjectStore,
+    below: ObjectStore,
     private readonly without: { has(name: string): boolean },
   ) {
-    this.location = below.location;
+    super(below);
   }
 
-  put(name: string, bytes: Uint8Array): Promise<void> {
-    return this.below.put(name, bytes);
-  }
-
-  async get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
+  override async get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
     if (this.without.has(name)) throw new ObjectMissing(name);
-    return this.below.get(name, range);
+    return super.get(name, range, signal);
   }
 
-  async size(name: string): Promise<number | undefined> {
-    return this.without.has(name) ? undefined : this.below.size(name);
+  override async tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail> {
+    if (this.without.has(name)) throw new ObjectMissing(name);
+    return super.tail(name, bytes, signal);
   }
 
-  async *list(prefix: string): AsyncGenerator<StoredObject> {
-    for await (const object of this.below.list(prefix)) {
+  override async size(name: string, signal?: AbortSignal): Promise<number | undefined> {
+    return this.without.has(name) ? undefined : super.size(name, signal);
+  }
+
+  override async *list(prefix: string, options?: ListOptions): AsyncGenerator<StoredObject> {
+    for await (const object of super.list(prefix, options)) {
       if (!this.without.has(object.name)) yield object;
     }
-  }
-
-  delete(name: string): Promise<void> {
-    return this.below.delete(name);
   }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { RetryingShipper } from "../../src/capture/shipper.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
+import { StoreUnavailable } from "../../src/storage/object-store.js";
 import { overriding } from "../simulation/overriding.js";
 import { SmallWorld } from "../simulation/small-world.js";
 
@@ -17,7 +18,7 @@ test("a spool that does not let go of what was delivered meanwhile is what the c
   const directory = new MemoryStore();
   const spool = overriding(directory, {
     put: (name, bytes) => clock.sleep(5000).then(() => directory.put(name, bytes)),
-    delete: () => Promise.reject(new Error("EIO: i/o error")),
+    delete: () => Promise.reject(new StoreUnavailable("EIO: i/o error")),
   });
   const observer = { storeFails: ignore, storeIsBack: ignore };
   const kept = { store: spool, bytesMax: 1000 };

@@ -9,7 +9,12 @@ import { damaged, newerFormat, ThinkbackError } from "../../src/errors.js";
 import { JsonBytesError } from "../../src/json-bytes.js";
 import { ConnectionLost, errorClasses, ReqlError } from "../../src/rethinkdb/response.js";
 import { ForeignCluster, TableReplaced } from "../../src/rethinkdb/source.js";
-import { ObjectMissing, StoreForbidden, StoreFull } from "../../src/storage/object-store.js";
+import {
+  ObjectMissing,
+  StoreForbidden,
+  StoreFull,
+  StoreUnavailable,
+} from "../../src/storage/object-store.js";
 
 const table = { id: "1", db: "shop", name: "orders", primaryKey: "id" };
 
@@ -33,7 +38,7 @@ describe("a loss", () => {
     ["a queue that overflowed", new FeedOverflowed("Changefeed cache over array size limit")],
     ["a change that was missed", new ChangesMissed("broken version chain")],
     ["a heartbeat that was missed", new HeartbeatMissed(true)],
-    ["a store that fails", Object.assign(new Error("EIO: i/o error"), { code: "EIO" })],
+    ["a store that fails", new StoreUnavailable("EIO: i/o error")],
     ["an object that is away", new ObjectMissing("bases/a/manifest.json")],
   ])("is %s", (_, error) => {
     expect(troubleOf(error)).toBe("loss");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { listSegments, openSegment } from "../../src/repository/log.js";
-import { storeAt } from "../../src/repository/repository.js";
+import { storeAt } from "../../src/storage/store-at.js";
 import { r } from "../server/driver.js";
 import { cli, status } from "./cli.js";
 import { Stage, stop, tableOf, until } from "./stage.js";

@@ -4,7 +4,7 @@
  * number of seconds more.
  */
 import { listEvidence } from "../../src/repository/evidence.js";
-import { storeAt } from "../../src/repository/repository.js";
+import { storeAt } from "../../src/storage/store-at.js";
 import { restoredState } from "../simulation/restored-state.js";
 import { cli, status } from "./cli.js";
 import type { Ledger } from "./ledger.js";

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { storeAt } from "../../src/repository/repository.js";
+import { storeAt } from "../../src/storage/store-at.js";
 import { catalogAt } from "../repository/looks.js";
 import { type DriverConnection, r, type Term } from "../server/driver.js";
 import { Network, type NetworkServer, whyNoNetwork } from "../server/network.js";

@@ -20,6 +20,10 @@ class CountingStore extends MemoryStore {
     this.reads.set(args[0], (this.reads.get(args[0]) ?? 0) + 1);
     return super.get(...args);
   }
+  override tail(...args: Parameters<ObjectStore["tail"]>) {
+    this.reads.set(args[0], (this.reads.get(args[0]) ?? 0) + 1);
+    return super.tail(...args);
+  }
 }
 
 let store: CountingStore;

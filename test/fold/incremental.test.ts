@@ -34,6 +34,10 @@ class WatchedStore extends MemoryStore {
     this.read.add(args[0]);
     return super.get(...args);
   }
+  override tail(...args: Parameters<ObjectStore["tail"]>) {
+    this.read.add(args[0]);
+    return super.tail(...args);
+  }
 }
 
 /** A table whose base is folded again and again, and what is known of it. */

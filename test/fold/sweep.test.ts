@@ -138,3 +138,48 @@ describe("a sweep", () => {
     expect(left.every((name) => /-a1x?\//.test(name))).toBe(true);
   });
 });
+
+describe("a sweep of many objects", () => {
+  const manifests = Array.from(
+    { length: 3 },
+    (_, i) => `bases/${table}/00000000000000${i}-a/manifest.json`,
+  );
+  const parts = Array.from(
+    { length: 500 },
+    (_, i) => `bases/${table}/00000000000000${i % 3}-a/part-${i}.zst`,
+  );
+  const objects = parts.flatMap((name, i) => [
+    ...(i < 3 ? [{ name: manifests[i]!, size: 1 }] : []),
+    { name, size: 1 },
+  ]);
+
+  test("deletes them with few requests, and no part before the last manifest", async () => {
+    const repository = await makeRepository();
+    const requests: string[][] = [];
+    const deleteMany = async (names: readonly string[]) => void requests.push([...names]);
+    await sweep(
+      { ...repository, store: overriding<ObjectStore>(repository.store, { deleteMany }) },
+      objects,
+    );
+    expect(requests).toEqual([
+      manifests,
+      parts.slice(0, 200),
+      parts.slice(200, 400),
+      parts.slice(400),
+    ]);
+  });
+
+  test("ends before the next request when it is told to", async () => {
+    const repository = await makeRepository();
+    let requests = 0;
+    const deleteMany = async () => void (requests += 1);
+    const signal = {
+      throwIfAborted: () => {
+        if (requests === 2) throw new Error("the lease is gone");
+      },
+    };
+    const store = overriding<ObjectStore>(repository.store, { deleteMany });
+    await expect(sweep({ ...repository, store }, objects, signal)).rejects.toThrow("lease is gone");
+    expect(requests).toBe(2);
+  });
+});

@@ -425,6 +425,8 @@ describe("renewing a bundle", () => {
     const failing = overriding(store as ObjectStore, {
       get: (name, range) =>
         name === newest ? Promise.reject(new Error("no network")) : store.get(name, range),
+      tail: (name, bytes) =>
+        name === newest ? Promise.reject(new Error("no network")) : store.tail(name, bytes),
     });
     await expect(bundledObjects(within(failing))).rejects.toThrow("no network");
     await expect(renewBundle(within(failing), options)).rejects.toThrow("no network");

@@ -1,5 +1,5 @@
 /** A store that counts the requests that a bucket would answer: a listing is one for each thousand names. */
-import type { ObjectStore, StoredObject } from "../../src/storage/object-store.js";
+import type { ObjectStore, StoredObject, Tail } from "../../src/storage/object-store.js";
 
 const namesOfPage = 1000;
 
@@ -18,6 +18,11 @@ export class CountingStore implements ObjectStore {
   get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
     this.requests.push(`get ${name}`);
     return this.below.get(name, range);
+  }
+
+  tail(name: string, bytes: number): Promise<Tail> {
+    this.requests.push(`tail ${name}`);
+    return this.below.tail(name, bytes);
   }
 
   size(name: string): Promise<number | undefined> {

@@ -1,3 +1,4 @@
+import { randomBytes as random } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
 import { type Kind, kinds } from "../../src/repository/data-kinds.js";
@@ -8,6 +9,7 @@ import {
   trailerBytes,
 } from "../../src/repository/data-object.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
+import { LatentStore } from "./latent-store.js";
 
 const name = "log/object.zst";
 const lines = (count: number, text = "line") =>
@@ -79,6 +81,35 @@ describe("a data object", () => {
     expect(first).not.toHaveProperty("firstKey");
     expect(first!.length + second!.length).toBeLessThan(bytes.length - trailerBytes);
   });
+
+  test("that is small is opened and read with one request", async () => {
+    const latent = new LatentStore(await storeWith(encode().bytes), 1);
+    const object = await DataObject.open(latent, name, "segment");
+    for (const entry of object.index.frames) await object.readFrame(entry);
+    expect(latent.read).toEqual([name]);
+  });
+
+  test.each([
+    [100_000, 4, 1 + 3],
+    [2_000_000, 1, 1 + 12],
+  ])(
+    "with frames of %i bytes has %i of them on their way at once, and no more",
+    async (length, atOnce, rounds) => {
+      const frames = Array.from({ length: 12 }, () => random(length));
+      const writer = new DataObjectWriter("run");
+      for (const frame of frames) writer.addFrame(frame, 1);
+      const latent = new LatentStore(await storeWith(writer.finish({}).bytes), 1);
+      const object = await DataObject.open(latent, name, "run");
+      const read: Buffer[] = [];
+      for await (const bytes of object.readFrames(object.index.frames)) {
+        read.push(Buffer.from(bytes));
+        expect(latent.read.length).toBeLessThanOrEqual(1 + Math.min(12, read.length - 1 + atOnce));
+      }
+      expect(read).toHaveLength(12);
+      expect(read.every((bytes, i) => bytes.equals(frames[i]!))).toBe(true);
+      expect(latent.ms).toBe(rounds);
+    },
+  );
 
   test("may be without frames", async () => {
     const { bytes } = new DataObjectWriter("foldedPart").finish({ empty: true });

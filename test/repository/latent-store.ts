@@ -1,6 +1,6 @@
 /** A store that counts what it is asked, and in whose own time each answer takes a while, however many are asked for. */
 import { MemoryStore } from "../../src/storage/memory-store.js";
-import type { ObjectStore, StoredObject } from "../../src/storage/object-store.js";
+import type { ObjectStore, StoredObject, Tail } from "../../src/storage/object-store.js";
 
 export class LatentStore implements ObjectStore {
   readonly location = "latent";
@@ -20,6 +20,12 @@ export class LatentStore implements ObjectStore {
     this.read.push(name);
     await this.answer();
     return this.below.get(name, range);
+  }
+
+  async tail(name: string, bytes: number): Promise<Tail> {
+    this.read.push(name);
+    await this.answer();
+    return this.below.tail(name, bytes);
   }
 
   async size(name: string): Promise<number | undefined> {

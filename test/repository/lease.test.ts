@@ -5,10 +5,10 @@ import { Lease, withLease } from "../../src/repository/lease.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore, StoredObject } from "../../src/storage/object-store.js";
 import { Random } from "../simulated/random.js";
-import { FaultyStore, StoreWeather } from "../simulation/faulty-store.js";
 import { overriding } from "../simulation/overriding.js";
 import { ProcessLife, SimulatedClock, WallClock } from "../simulation/process-life.js";
 import { VirtualTime } from "../simulation/virtual-time.js";
+import { HostileStore, StoreWeather } from "../storage/hostile-store.js";
 import { namesIn } from "./recording.js";
 
 const [second, minute] = [1000, 60_000];
@@ -331,7 +331,7 @@ describe("work under the lease", () => {
     const { time, store, process, pass } = bound(new Machines());
     const weather = new StoreWeather();
     const holder = process("db1");
-    const faulty = new FaultyStore(store, holder.life, weather, new Random(1));
+    const faulty = new HostileStore(store, holder.life, weather, new Random(1));
     const work = during(faulty, holder, working(holder, 30 * minute));
     await pass(90 * second);
     weather.failsUntilMs = time.nowMs + 4 * minute;
@@ -350,7 +350,7 @@ describe("work under the lease", () => {
       const { time, store, process, pass } = bound(new Machines());
       const weather = new StoreWeather();
       const holder = process("db1");
-      const faulty = new FaultyStore(store, holder.life, weather, new Random(1));
+      const faulty = new HostileStore(store, holder.life, weather, new Random(1));
       let isSilent = false;
       const used = how === "fails" ? faulty : unanswered(store, () => isSilent);
       let stoppedMs = 0;
@@ -487,7 +487,7 @@ class Contest {
     const { life, clock, owner } = machines.process(`db${slot >> 1}`, offsetMs);
     const weather = new StoreWeather();
     Object.assign(weather, { failing: 0.03, losingReplies: 0.03, delayMsMax: 2000 });
-    const store = plant(new FaultyStore(machines.store, life, weather, random));
+    const store = plant(new HostileStore(machines.store, life, weather, random));
     life.onKilled(() => {
       this.at.delete(owner.process);
       machines.time.after(random.next() * 5 * minute, () => void this.inhabit(slot));

@@ -1,12 +1,11 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { ThinkbackError } from "../../src/errors.js";
 import {
   liveReaders,
   type ReaderRegistration,
   registerReader,
 } from "../../src/repository/readers.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
-import { type ObjectStore, StoreFull } from "../../src/storage/object-store.js";
+import { type ObjectStore, StoreForbidden, StoreFull } from "../../src/storage/object-store.js";
 import { overriding } from "../simulation/overriding.js";
 import { ProcessLife, SimulatedClock, WallClock } from "../simulation/process-life.js";
 import { VirtualTime } from "../simulation/virtual-time.js";
@@ -36,7 +35,7 @@ const register = (unique = "r1", into: ObjectStore = store): Promise<ReaderRegis
   registerReader(into, clock, unique, at, ({ message }) => reported.push(message));
 const pass = (ms: number) => time.runUntil(time.nowMs + ms);
 const live = async () => (await liveReaders(store, time.trueMs)).map(({ unique }) => unique);
-const denied = () => new ThinkbackError("repository", "no permission");
+const denied = () => new StoreForbidden("the readers", undefined);
 
 describe("a reader", () => {
   test("is stored as it is specified", async () => {
@@ -114,11 +113,11 @@ describe("a reader", () => {
       delete: () => Promise.reject(denied()),
     });
     const reader = await register("r1", refusing);
-    expect(reported).toEqual(["no permission"]);
+    expect(reported).toEqual(["no permission for the readers"]);
     await pass(60 * minute);
     expect(tried).toBe(1);
     await reader.end();
-    expect(reported).toEqual(["no permission"]);
+    expect(reported).toEqual(["no permission for the readers"]);
   });
 
   test("whose store fails is tried again every minute; reported is only one that is not in force", async () => {
@@ -170,7 +169,7 @@ describe("a reader", () => {
     await register("r1", refusing);
     refuses = true;
     await pass(5 * minute);
-    expect(reported).toEqual(["no permission"]);
+    expect(reported).toEqual(["no permission for the readers"]);
   });
 });
 

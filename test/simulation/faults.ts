@@ -2,8 +2,8 @@
 import type { Address } from "../simulated/address.js";
 import type { Cluster } from "../simulated/cluster.js";
 import type { Random } from "../simulated/random.js";
+import type { StoreWeather } from "../storage/hostile-store.js";
 import type { Delivery } from "./delivery.js";
-import type { StoreWeather } from "./faulty-store.js";
 import type { Model } from "./model.js";
 import type { WallClock } from "./process-life.js";
 import { SourceFaults } from "./source-faults.js";

@@ -28,6 +28,10 @@ export class KillingStore implements ObjectStore {
     return this.store.get(...args);
   }
 
+  tail(...args: Parameters<ObjectStore["tail"]>) {
+    return this.store.tail(...args);
+  }
+
   size(name: string): Promise<number | undefined> {
     return this.store.size(name);
   }

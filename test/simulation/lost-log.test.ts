@@ -9,7 +9,7 @@ import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { listClaims, listSegments } from "../../src/repository/log.js";
 import { repositoryName } from "../../src/repository/names.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
-import type { ObjectStore } from "../../src/storage/object-store.js";
+import { type ObjectStore, StoreUnavailable } from "../../src/storage/object-store.js";
 import { verify } from "../../src/verify/verify.js";
 import { catalogAt, readCoverage, readStatus } from "../repository/looks.js";
 import { copyOf, namesIn } from "../repository/recording.js";
@@ -33,6 +33,10 @@ class Place implements ObjectStore {
   get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
     this.asked.push(`get ${name}`);
     return this.store.get(name, range);
+  }
+
+  tail(...args: Parameters<ObjectStore["tail"]>) {
+    return this.store.tail(...args);
   }
 
   size(name: string): Promise<number | undefined> {
@@ -331,11 +335,12 @@ test("a spool that does not continue the copy that was put back is dropped", asy
 
 /** Reads and writes nothing. */
 function failing(location: string): ObjectStore {
-  const fails = () => Promise.reject(new Error("the store is away"));
+  const away = new StoreUnavailable("the store is away");
+  const fails = () => Promise.reject(away);
   const list = (): never => {
-    throw new Error("the store is away");
+    throw away;
   };
-  return { location, put: fails, get: fails, size: fails, list, delete: fails };
+  return { location, put: fails, get: fails, tail: fails, size: fails, list, delete: fails };
 }
 
 test("a capture asks for nothing at a tick, and looks with a few small requests every 15 s", async () => {

@@ -10,10 +10,9 @@ import { removePin } from "../../src/repository/pins.js";
 import type { Repository, RepositoryDescription } from "../../src/repository/repository.js";
 import { declareKeep } from "../../src/repository/settings.js";
 import { pinInstant } from "../../src/restore/pin.js";
-import type { ObjectStore } from "../../src/storage/object-store.js";
+import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
 import { type Declarations, declarations } from "./declarations.js";
 import type { FaultyWorld } from "./faults.js";
-import { StoreUnreachable } from "./faulty-store.js";
 import { Killed, untilDeath } from "./mortal-store.js";
 import { overriding } from "./overriding.js";
 import { type ProcessLife, SimulatedClock, WallClock } from "./process-life.js";
@@ -215,8 +214,8 @@ export class Maintainers {
 }
 
 function isExplained(error: unknown, isBehind: boolean): boolean {
-  if (error instanceof StoreUnreachable) return true;
-  if (!(error instanceof ThinkbackError)) return false;
+  if (failureOf(error) === "unavailable") return true;
+  if (!(error instanceof ThinkbackError) || failureOf(error) !== undefined) return false;
   if (error.code === "fenced" || error.code === "instant") return true;
   // What is missing in a listing may be taken for lost: nothing is done then.
   return isBehind && (error.code === "damaged" || error.code === "repository");

@@ -18,6 +18,7 @@ export function untilDeath(store: ObjectStore, life: ProcessLife): ObjectStore {
     location: store.location,
     put: (name, bytes) => alive(() => store.put(name, bytes)),
     get: (name, range) => alive(() => store.get(name, range)),
+    tail: (name, bytes) => alive(() => store.tail(name, bytes)),
     size: (name) => alive(() => store.size(name)),
     delete: (name) => alive(() => store.delete(name)),
     list: (prefix) => listed(prefix),

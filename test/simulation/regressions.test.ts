@@ -19,7 +19,7 @@ import type { ObjectStore, StoredObject } from "../../src/storage/object-store.j
 import { dayMs } from "../repository/declared.js";
 import { fold, planRestore, readCoverage, versionAt } from "../repository/looks.js";
 import { termId } from "../simulated/term-ids.js";
-import { StoreUnreachable } from "./faulty-store.js";
+import { StoreUnreachable } from "../storage/hostile-store.js";
 import { overriding } from "./overriding.js";
 import { restoredState } from "./restored-state.js";
 import { SmallWorld } from "./small-world.js";

@@ -9,11 +9,10 @@ import { LogView } from "../../src/repository/log-view.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import { type ReaderRegistration, registerReader } from "../../src/repository/readers.js";
 import type { RepositoryDescription } from "../../src/repository/repository.js";
-import type { ObjectStore } from "../../src/storage/object-store.js";
+import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
 import { collect, planRestore } from "../repository/looks.js";
 import { decodeWtf8 } from "../simulated/wtf8.js";
 import type { FaultyWorld } from "./faults.js";
-import { StoreUnreachable } from "./faulty-store.js";
 import { graceMs } from "./maintainers.js";
 import { type ProcessLife, SimulatedClock, WallClock } from "./process-life.js";
 
@@ -66,7 +65,7 @@ export class Restores {
       })
       .catch((error: unknown) => {
         world.trace(`${unique} failed: ${messageOf(error)}`);
-        if (isExcused || error instanceof StoreUnreachable) return;
+        if (isExcused || failureOf(error) === "unavailable") return;
         // It was thinned, or let go, before the restore had planned.
         if (isRefused(error) && !keeps(asked.instant, askedMs)) return;
         onWrong(`${unique} failed: ${(error as Error).stack}`);

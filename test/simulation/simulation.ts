@@ -6,16 +6,16 @@ import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
 import { requestPauseMs } from "../../src/rethinkdb/feed.js";
 import type { Source } from "../../src/rethinkdb/source.js";
-import type { ObjectStore } from "../../src/storage/object-store.js";
+import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
 import { dayMs } from "../repository/declared.js";
 import { fold, foldLog, readCoverage } from "../repository/looks.js";
 import { Address } from "../simulated/address.js";
 import { Cluster } from "../simulated/cluster.js";
 import { Random } from "../simulated/random.js";
+import { StoreWeather } from "../storage/hostile-store.js";
 import { Declarations } from "./declarations.js";
 import { Delivery } from "./delivery.js";
 import { Faults } from "./faults.js";
-import { StoreUnreachable, StoreWeather } from "./faulty-store.js";
 import type { Holes } from "./holes.js";
 import { LogTimes, listenToLogTimes } from "./log-times.js";
 import { Maintainers } from "./maintainers.js";
@@ -317,7 +317,7 @@ export class Simulation {
       (folded) => this.noteFolded(folded),
       (error: unknown) => {
         this.trace(`fold failed: ${messageOf(error)}`);
-        if (!(error instanceof StoreUnreachable))
+        if (failureOf(error) !== "unavailable")
           this.oracle.violate(`fold failed: ${(error as Error).stack}`);
       },
     );

@@ -6,9 +6,9 @@ import type { RepositoryDescription } from "../../src/repository/repository.js";
 import { ConnectionLost, ReqlError } from "../../src/rethinkdb/response.js";
 import { ForeignCluster, type Source } from "../../src/rethinkdb/source.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
-import type { ObjectStore } from "../../src/storage/object-store.js";
+import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
+import { HostileStore } from "../storage/hostile-store.js";
 import type { Faults, FaultyWorld } from "./faults.js";
-import { FaultyStore, StoreUnreachable } from "./faulty-store.js";
 import { overriding } from "./overriding.js";
 import { ProcessLife, WallClock } from "./process-life.js";
 import { WriterProcess } from "./writer-process.js";
@@ -154,7 +154,7 @@ export class Writers {
   process(): { life: ProcessLife; store: ObjectStore } {
     const { world, store } = this.setup;
     const life = new ProcessLife(world.time);
-    return { life, store: new FaultyStore(store, life, world.weather, world.random) };
+    return { life, store: new HostileStore(store, life, world.weather, world.random) };
   }
 
   private any(): WriterProcess | undefined {
@@ -226,7 +226,7 @@ export class Writers {
 }
 
 function kindOf(error: Error): EndKind {
-  if (error instanceof StoreUnreachable) return "store";
+  if (failureOf(error) === "unavailable") return "store";
   if (error instanceof ConnectionLost || error instanceof ReqlError) return "source";
   if (error instanceof ThinkbackError && error.message === new ForeignCluster("simulated").message)
     return "stranger";

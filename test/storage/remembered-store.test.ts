@@ -15,6 +15,11 @@ class AskedStore extends MemoryStore {
     return super.get(name, range);
   }
 
+  override async tail(...[name, bytes]: Parameters<ObjectStore["tail"]>) {
+    this.asked.push(`tail ${name}`);
+    return super.tail(name, bytes);
+  }
+
   override size(name: string): Promise<number | undefined> {
     this.asked.push(`size ${name}`);
     return super.size(name);
@@ -42,11 +47,19 @@ describe("a remembered store", () => {
     for (let time = 0; time < 2; time += 1) {
       expect((await store.get("a/1")).toString()).toBe("one");
       expect((await store.get("a/1", { start: 1, end: 2 })).toString()).toBe("n");
+      expect(await store.tail("a/1", 2)).toEqual({ bytes: Buffer.from("ne"), size: 3 });
       expect(await store.size("b/1")).toBe(3);
       expect(await store.size("none")).toBeUndefined();
       expect(await namesIn(store, "a/")).toEqual(["a/1"]);
     }
-    expect(below.asked).toEqual(["get a/1", "get a/1", "size b/1", "size none", "list a/"]);
+    expect(below.asked).toEqual([
+      "get a/1",
+      "get a/1",
+      "tail a/1",
+      "size b/1",
+      "size none",
+      "list a/",
+    ]);
   });
 
   test("lists a part of what was listed, without what came since", async () => {
@@ -94,6 +107,7 @@ describe("a remembered store", () => {
     await namesIn(store, "a/");
     expect((await store.get("a/same")).toString()).toBe("given!");
     expect((await store.get("a/same", { start: 2, end: 9 })).toString()).toBe("ven!");
+    expect(await store.tail("a/same", 3)).toEqual({ bytes: Buffer.from("en!"), size: 6 });
     expect((await store.get("a/longer")).toString()).toBe("stored");
     expect((await store.get("b/unlisted")).toString()).toBe("stored");
     await expect(store.get("a/gone")).rejects.toThrow(ObjectMissing);

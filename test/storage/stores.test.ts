@@ -7,7 +7,12 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
-import { ObjectExists, StoreFull } from "../../src/storage/object-store.js";
+import {
+  failureOf,
+  ObjectExists,
+  StoreFull,
+  StoreUnavailable,
+} from "../../src/storage/object-store.js";
 import { namesOf, storeConformance } from "./conformance.js";
 
 /** Faults of the file system, planted between the store and node:fs. */
@@ -113,6 +118,30 @@ describe("DirectoryStore on a file system that fails", () => {
     expect(await readdir(join(directory, "log"))).toEqual(["first"]);
   });
 
+  test.each(["open", "writeFile", "sync"])(
+    "a put whose caller leaves before %s puts nothing any more, whatever the buffer then holds",
+    async (at) => {
+      const leaving = new AbortController();
+      const reason = new Error("the caller has left");
+      faults.before = (operation, path) => {
+        if (operation === at && path.includes(".tmp-")) leaving.abort(reason);
+      };
+      const put = store.put("log/left", Buffer.from("x"), leaving.signal);
+      await expect(put).rejects.toBe(reason);
+      expect(await readdir(join(directory, "log"))).toEqual(["first"]);
+      const calls = [
+        () => store.put("log/left", Buffer.from("x"), leaving.signal),
+        () => store.get("log/first", undefined, leaving.signal),
+        () => store.tail("log/first", 1, leaving.signal),
+        () => store.size("log/first", leaving.signal),
+        () => store.delete("log/first", leaving.signal),
+        () => store.tidy(Date.now(), leaving.signal),
+        () => store.keepRoom(leaving.signal),
+      ];
+      for (const call of calls) await expect(call()).rejects.toBe(reason);
+    },
+  );
+
   test("a reader never sees a name before its bytes are synced", async () => {
     const seen: string[] = [];
     faults.before = (operation, path) => {
@@ -157,6 +186,44 @@ describe("DirectoryStore on a file system that fails", () => {
     }
   });
 
+  test.each([
+    ["EIO", "unavailable"],
+    ["ESTALE", "unavailable"],
+    ["ETIMEDOUT", "unavailable"],
+    ["EMFILE", "unavailable"],
+    ["ENOSPC", "full"],
+    ["EDQUOT", "full"],
+    ["EACCES", "forbidden"],
+    ["EROFS", "forbidden"],
+    ["ENAMETOOLONG", "unsupported"],
+    ["ELOOP", "unsupported"],
+  ])("%s is a failure of the kind %s, with its cause", async (code, kind) => {
+    failAt("open", code);
+    const put = store.put("log/no", Buffer.from("x"));
+    const error: unknown = await put.catch((e: unknown) => e);
+    expect(failureOf(error)).toBe(kind);
+    expect((error as Error).cause).toMatchObject({ code });
+  });
+
+  test.each([
+    ["link", "EPERM"],
+    ["link", "EOPNOTSUPP"],
+    ["link", "ENOTSUP"],
+    ["link", "ENOSYS"],
+    ["sync", "EINVAL"],
+  ])("a file system that refuses %s (%s) is named, and nothing is left", async (at, code) => {
+    failAt(at, code);
+    const put = store.put("log/second", Buffer.from("x"));
+    const error: unknown = await put.catch((e: unknown) => e);
+    expect(failureOf(error)).toBe("unsupported");
+    expect(error).toMatchObject({
+      code: "repository",
+      message: expect.stringMatching(/^the file system of .* cannot do what .* needs: /) as string,
+      hint: expect.stringContaining("hard links") as string,
+    });
+    expect(await readdir(join(directory, "log"))).toEqual(["first"]);
+  });
+
   test("temporary files that a killed process left, and foreign files, are not listed", async () => {
     await writeFile(join(directory, "log", ".tmp-5d7b"), "half an obj");
     await writeFile(join(directory, "log", "notes (1).txt"), "not ours");
@@ -176,12 +243,14 @@ describe("DirectoryStore on a file system that fails", () => {
     expect(error).not.toBeInstanceOf(ObjectExists);
     expect(error).toMatchObject({ code: "repository" });
     expect((error as Error).message).toContain(join(directory, "writers"));
+    expect(failureOf(error)).toBe("unsupported");
   });
 
   test("a store that went away is told, and not made again", async () => {
     await rename(directory, `${directory}.away`);
     const put = store.put("log/second", Buffer.from("x"));
     await expect(put).rejects.toThrow(`the directory ${directory} is gone`);
+    await expect(put).rejects.toBeInstanceOf(StoreUnavailable);
     await expect(readdir(directory)).rejects.toThrow("ENOENT");
     // Where a disk was mounted, an empty directory is left.
     await mkdir(directory);

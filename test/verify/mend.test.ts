@@ -355,6 +355,9 @@ class DyingStore extends MemoryStore {
   override get(name: string, range?: { start: number; end: number }): Promise<Buffer> {
     return this.below.get(name, range);
   }
+  override tail(name: string, bytes: number) {
+    return this.below.tail(name, bytes);
+  }
   override size(name: string): Promise<number | undefined> {
     return this.below.size(name);
   }

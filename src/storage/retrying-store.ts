@@ -1,0 +1,279 @@
+/**
+ * A store that is asked again while it is unavailable, and that is not waited for without end.
+ *
+ * Invariant: a put that rejects with ObjectExists has met what somebody else put. The reply to a try may be lost after the
+ * object was stored, and the next try then finds the name taken; so what is there is read back and compared. Break it and
+ * a process takes itself for another one, and gives up what it has.
+ */
+import type { Clock } from "../clock.js";
+import { messageOf } from "../errors.js";
+import {
+  failureOf,
+  getIfThere,
+  isForOthersToMend,
+  type ListOptions,
+  type ObjectStore,
+  type Range,
+  type StoredObject,
+  StoreUnavailable,
+  type Tail,
+} from "./object-store.js";
+
+export interface Patience {
+  /** How long a store may be unavailable until that is an error; it is asked twice at least. */
+  patienceMs: number;
+  /** Wait for room, and for permission, too. */
+  waitsForOthers?: boolean;
+}
+
+/** For a command, at which somebody may be looking. */
+export const patienceDefault: Patience = { patienceMs: 60_000 };
+
+/** For who has a patience of their own: a lost reply is made good, and nothing hangs. */
+export const impatient: Patience = { patienceMs: 0 };
+
+/** For work of hours that is not thrown away because a disk or a network is away. */
+export const endless: Patience = { patienceMs: Number.POSITIVE_INFINITY };
+
+const pauseFirstMs = 200;
+const pauseLastMs = 15_000;
+/** A try may take so long; twice as long each time that it was not enough, because a line may be thin. */
+const answerMs = 60_000;
+const answerMsMax = 600_000;
+/** For what walks through all that the store has left behind. */
+const tidyMs = 1_800_000;
+/** Objects of a listing that are waited for together. */
+const pageObjects = 256;
+/**
+ * So many tries that nobody waits for any more, and that go on nevertheless, may be under way: a system call on a disk
+ * that hangs cannot be called back, and keeps one of the few threads that other disks need as well.
+ */
+const stuckMax = 2;
+
+export class RetryingStore implements ObjectStore {
+  readonly location: string;
+  readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
+  readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
+  readonly tidy?: NonNullable<ObjectStore["tidy"]>;
+  readonly keepRoom?: NonNullable<ObjectStore["keepRoom"]>;
+  readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
+  private stuck = 0;
+
+  /** @param stopped nothing is asked again when it aborts */
+  constructor(
+    private readonly below: ObjectStore,
+    private readonly clock: Clock,
+    private readonly random: () => number,
+    private readonly patience: Patience = patienceDefault,
+    private readonly stopped?: AbortSignal,
+  ) {
+    this.location = below.location;
+    if (below.firstMissing) {
+      this.firstMissing = (names, signal) =>
+        this.retried((ending) => below.firstMissing!(names, ending), signal);
+    }
+    if (below.deleteMany) {
+      this.deleteMany = (names, signal) =>
+        this.retried((ending) => below.deleteMany!(names, ending), signal);
+    }
+    if (below.tidy) {
+      this.tidy = (writtenBefore, signal) =>
+        this.retried((ending) => below.tidy!(writtenBefore, ending), signal, tidyMs);
+    }
+    if (below.keepRoom) {
+      this.keepRoom = (signal) => this.retried((ending) => below.keepRoom!(ending), signal);
+    }
+    if (below.putUrgently) {
+      this.putUrgently = (name, bytes, signal) =>
+        this.putBy((ending) => below.putUrgently!(name, bytes, ending), name, bytes, signal);
+    }
+  }
+
+  put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    return this.putBy((ending) => this.below.put(name, bytes, ending), name, bytes, signal);
+  }
+
+  get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
+    return this.retried((ending) => this.below.get(name, range, ending), signal);
+  }
+
+  tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail> {
+    return this.retried((ending) => this.below.tail(name, bytes, ending), signal);
+  }
+
+  size(name: string, signal?: AbortSignal): Promise<number | undefined> {
+    return this.retried((ending) => this.below.size(name, ending), signal);
+  }
+
+  /** Page by page; a page that fails is asked for again behind the last name that was given. */
+  async *list(prefix: string, { after, signal }: ListOptions = {}): AsyncGenerator<StoredObject> {
+    let last = after;
+    let listing: Listing | undefined;
+    try {
+      for (;;) {
+        const objects = await this.retried(async (ending) => {
+          listing ??= new Listing(this.below, prefix, last);
+          const reading = listing;
+          // It reads no further once it is not waited for.
+          listing = undefined;
+          const page = await reading.page(ending);
+          if (!reading.isOver) listing = reading;
+          return page;
+        }, signal);
+        yield* objects;
+        if (!listing) return;
+        last = objects.at(-1)?.name ?? last;
+      }
+    } finally {
+      listing?.end();
+    }
+  }
+
+  delete(name: string, signal?: AbortSignal): Promise<void> {
+    return this.retried((ending) => this.below.delete(name, ending), signal);
+  }
+
+  private putBy(
+    put: (ending: AbortSignal) => Promise<void>,
+    name: string,
+    bytes: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    let isInDoubt = false;
+    return this.retried(async (ending) => {
+      const wasInDoubt = isInDoubt;
+      try {
+        // Also if this try is not waited for any more.
+        isInDoubt = true;
+        await put(ending);
+      } catch (error) {
+        const failure = failureOf(error);
+        if (failure === "unavailable") throw error;
+        // One that is not waited for any more says nothing of a later one.
+        if (!ending.aborted) isInDoubt = wasInDoubt;
+        if (!wasInDoubt) throw error;
+        const there = await getIfThere(this.below, name, ending);
+        if (there?.equals(bytes)) return;
+        // Somebody deletes what stood in the way.
+        if (!there && failure === "exists") throw new StoreUnavailable(messageOf(error), error);
+        throw error;
+      }
+    }, signal);
+  }
+
+  /** What `work` gives, as soon as the store is not unavailable. */
+  private async retried<T>(
+    work: (ending: AbortSignal) => Promise<T>,
+    signal: AbortSignal | undefined,
+    firstAnswerMs = answerMs,
+  ): Promise<T> {
+    const { clock, patience, stopped } = this;
+    const signals = [signal, stopped].filter((one) => one !== undefined);
+    const given = signals.length > 1 ? AbortSignal.any(signals) : signals[0];
+    const begun = clock.monotonicMs();
+    let waitMs = firstAnswerMs;
+    for (let tries = 1, pauseMs = pauseFirstMs; ; tries += 1) {
+      given?.throwIfAborted();
+      try {
+        return await this.try(work, given, waitMs);
+      } catch (error) {
+        given?.throwIfAborted();
+        const waits = patience.waitsForOthers === true && isForOthersToMend(error);
+        if (failureOf(error) !== "unavailable" && !waits) throw error;
+        const isOver = clock.monotonicMs() - begun >= patience.patienceMs;
+        if (isOver && tries > 1) throw error;
+        if (error instanceof NoAnswer) waitMs = Math.min(2 * waitMs, Math.max(answerMsMax, waitMs));
+      }
+      await clock.sleep(pauseMs * (0.5 + this.random()), given);
+      pauseMs = Math.min(2 * pauseMs, pauseLastMs);
+    }
+  }
+
+  /** One try: rejects when the store fails, when it has not answered for too long, or when `given` aborts. */
+  private async try<T>(
+    work: (ending: AbortSignal) => Promise<T>,
+    given: AbortSignal | undefined,
+    waitMs: number,
+  ): Promise<T> {
+    if (this.stuck >= stuckMax) throw new NoAnswer(this.location);
+    const ending = new AbortController();
+    const begun = work(ending.signal);
+    const settled = new AbortController();
+    const timeout = this.clock.sleep(waitMs, settled.signal).then(() => {
+      throw new NoAnswer(this.location);
+    });
+    timeout.catch(() => undefined);
+    let onAbort: (() => void) | undefined;
+    const stopping = new Promise<never>((_, reject) => {
+      onAbort = () => reject(given!.reason as Error);
+      given?.addEventListener("abort", onAbort, { once: true });
+    });
+    let isSettled = false;
+    const settling = begun.finally(() => {
+      isSettled = true;
+    });
+    try {
+      return await Promise.race([settling, timeout, stopping]);
+    } catch (error) {
+      ending.abort(error);
+      throw error;
+    } finally {
+      given?.removeEventListener("abort", onAbort!);
+      settled.abort(new Error("it has answered"));
+      if (!isSettled) this.noteStuck(settling);
+    }
+  }
+
+  private noteStuck(work: Promise<unknown>): void {
+    this.stuck += 1;
+    const isOver = () => {
+      this.stuck -= 1;
+    };
+    work.then(isOver, isOver);
+  }
+}
+
+class NoAnswer extends StoreUnavailable {
+  constructor(location: string) {
+    super(`${location} does not answer`);
+  }
+}
+
+/** A listing of the store below, which is read as long as it does not fail. */
+class Listing {
+  private readonly ending = new AbortController();
+  private readonly objects: AsyncIterator<StoredObject>;
+  isOver = false;
+
+  constructor(below: ObjectStore, prefix: string, after: string | undefined) {
+    const { signal } = this.ending;
+    this.objects = below
+      .list(prefix, { signal, ...(after === undefined ? {} : { after }) })
+      [Symbol.asyncIterator]();
+  }
+
+  async page(ending: AbortSignal): Promise<StoredObject[]> {
+    const end = () => this.end();
+    ending.addEventListener("abort", end, { once: true });
+    try {
+      const page: StoredObject[] = [];
+      while (page.length < pageObjects) {
+        const { value, done } = await this.objects.next();
+        if (done) {
+          this.isOver = true;
+          break;
+        }
+        page.push(value);
+      }
+      return page;
+    } finally {
+      ending.removeEventListener("abort", end);
+    }
+  }
+
+  end(): void {
+    this.isOver = true;
+    this.ending.abort(new Error("the listing is not read any further"));
+    void this.objects.return?.()?.catch(() => undefined);
+  }
+}

@@ -1,0 +1,63 @@
+/** Finds the store that a location names, by its scheme. A new kind of store is added here. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { systemClock } from "../clock.js";
+import { messageOf, ThinkbackError } from "../errors.js";
+import { DirectoryStore } from "./directory-store.js";
+import type { ObjectStore } from "./object-store.js";
+import { type Patience, patienceDefault, RetryingStore } from "./retrying-store.js";
+
+/** Makes the store at a location of a scheme. */
+const kinds: Record<string, (location: string) => ObjectStore> = {
+  file: (location) => new DirectoryStore(fileURLToPath(location)),
+};
+
+/** What a location without a scheme is. */
+const directory = (path: string): ObjectStore => new DirectoryStore(path);
+
+/** The store of a repository, which is waited for while it is unavailable. */
+export function storeAt(location: string, patience: Patience = patienceDefault): ObjectStore {
+  return new RetryingStore(find("--repo", location, kinds), systemClock, Math.random, patience);
+}
+
+/** The directory that an option names. */
+export function directoryAt(option: string, location: string): ObjectStore {
+  return find(option, location, { file: kinds["file"]! });
+}
+
+/** A directory of its own for what is needed for a while. */
+export async function scratchStore(): Promise<{ store: ObjectStore; remove: () => Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), "thinkback-"));
+  return { store: directory(path), remove: () => rm(path, { recursive: true, force: true }) };
+}
+
+function find(option: string, location: string, known: typeof kinds): ObjectStore {
+  const scheme = /^([a-z][a-z0-9+.-]*):\/{1,2}/i.exec(location)?.[1]?.toLowerCase();
+  if (scheme === undefined) return directory(location);
+  const make = Object.hasOwn(known, scheme) ? known[scheme] : undefined;
+  const names = Object.keys(known).map((name) => `${name}:`);
+  if (!make) {
+    throw new ThinkbackError(
+      "usage",
+      `${option} ${withoutSecrets(location)}: ${scheme}: is no kind of store that is known here`,
+      {
+        hint: `give the path of a directory, or a location that begins with ${names.join(" or ")}`,
+      },
+    );
+  }
+  try {
+    return make(location);
+  } catch (error) {
+    throw new ThinkbackError("usage", `${option} ${location}: ${messageOf(error)}`, {
+      hint: "give the path of a directory",
+      cause: error,
+    });
+  }
+}
+
+/** User and password may stand before the host. */
+function withoutSecrets(location: string): string {
+  return location.replace(/\/\/[^/]*@/, "//");
+}

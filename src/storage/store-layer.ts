@@ -1,0 +1,37 @@
+import type { ListOptions, ObjectStore, Range, StoredObject, Tail } from "./object-store.js";
+
+/**
+ * A store that lies over another one and differs from it in what a subclass says. What only some stores can do, it cannot:
+ * that would go past what the subclass says.
+ */
+export abstract class StoreLayer implements ObjectStore {
+  constructor(protected readonly below: ObjectStore) {}
+
+  get location(): string {
+    return this.below.location;
+  }
+
+  put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    return this.below.put(name, bytes, signal);
+  }
+
+  get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
+    return this.below.get(name, range, signal);
+  }
+
+  tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail> {
+    return this.below.tail(name, bytes, signal);
+  }
+
+  size(name: string, signal?: AbortSignal): Promise<number | undefined> {
+    return this.below.size(name, signal);
+  }
+
+  list(prefix: string, options?: ListOptions): AsyncIterable<StoredObject> {
+    return this.below.list(prefix, options);
+  }
+
+  delete(name: string, signal?: AbortSignal): Promise<void> {
+    return this.below.delete(name, signal);
+  }
+}

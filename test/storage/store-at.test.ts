@@ -1,0 +1,60 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { directoryAt, scratchStore, storeAt } from "../../src/storage/store-at.js";
+import { storeConformance } from "./conformance.js";
+
+let directory: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "thinkback-test-"));
+});
+afterAll(() => rm(directory, { recursive: true }));
+
+storeConformance("a store that was found by its path", async () => {
+  const place = await mkdtemp(join(directory, "store-"));
+  const [first, second] = [storeAt(place), storeAt(pathToFileURL(place).href)];
+  return { first, second, remove: () => rm(place, { recursive: true }) };
+});
+
+describe("a location", () => {
+  test("is a path, or says that it is the location of a file", async () => {
+    const place = join(directory, "a place");
+    await storeAt(place).put("log/1", Buffer.from("1"));
+    for (const location of [relative(process.cwd(), place), pathToFileURL(place).href]) {
+      expect((await storeAt(location).get("log/1")).toString()).toBe("1");
+      expect((await directoryAt("--spool", location).get("log/1")).toString()).toBe("1");
+    }
+    expect(storeAt(place).location).toBe(place);
+  });
+
+  test("of a scheme that nobody knows is refused by its name, with those that are known", () => {
+    for (const [find, option] of [
+      [() => storeAt("s4://key:secret@bucket/backup"), "--repo"],
+      [() => directoryAt("--spool", "s4://key:secret@bucket/backup"), "--spool"],
+    ] as const) {
+      expect(find).toThrow(
+        expect.objectContaining({
+          code: "usage",
+          message: `${option} s4://bucket/backup: s4: is no kind of store that is known here`,
+          hint: "give the path of a directory, or a location that begins with file:",
+        }),
+      );
+    }
+    expect(() => storeAt("constructor://x")).toThrow("no kind of store");
+  });
+
+  test("of a file on another machine is refused", () => {
+    expect(() => storeAt("file://elsewhere/backup")).toThrow(
+      expect.objectContaining({ code: "usage" }),
+    );
+  });
+});
+
+test("a scratch store is gone when it is not needed any more", async () => {
+  const { store, remove } = await scratchStore();
+  await store.put("run-1", Buffer.from("1"));
+  await remove();
+  await expect(readdir(store.location)).rejects.toThrow("ENOENT");
+});
