@@ -27,7 +27,10 @@ beforeAll(async () => {
   recording.catalog(["indexes", "t1"], { indexes: [{ index: "customer" }] });
   recording.catalog(["user", "anna"], { id: "anna", password: true });
   recording.catalog(["permission", "anna"], { id: ["anna"], permissions: { read: true } });
-  recording.catalog(["permission", "anna", "d1", "t1"], { id: ["anna", "d1", "t1"] });
+  recording.catalog(["permission", "anna", "d1", "t1"], {
+    id: ["anna", "d1", "t1"],
+    permissions: { write: true },
+  });
   after = await recording.tick();
 });
 

@@ -79,6 +79,7 @@ const mayBeAbsent = new Set([
   "claim: exclude",
   "claim: include",
   "claim: lost",
+  "claim: tickMs",
   "claim: withdraws",
   "drill: failure",
   "drill: tables.*.differences",
@@ -132,6 +133,7 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
     include: ["a.*"],
     exclude: ["b.*"],
     withdraws: [1],
+    tickMs: 1000,
     lost: "x",
   }),
   segment: ({ footer, frames }) => ({
