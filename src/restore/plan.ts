@@ -1,7 +1,7 @@
 /** What a restore will do, computed from stored objects before anything is written. */
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
-import { type AsOf, asOf, beforeLate, leastFrontier } from "../repository/as-of.js";
+import { type AsOf, asOf, beforeLate, leastFrontier, type NoState } from "../repository/as-of.js";
 import { type BaseManifest, newestBase } from "../repository/base.js";
 import { type Catalog, catalogAt, tableNamed } from "../repository/catalog.js";
 import {
@@ -129,7 +129,7 @@ async function planCatalog(
   instant: Instant,
   request: RestoreRequest,
 ): Promise<{ catalog: Catalog; catalogAsOf: AsOf; refusal: ThinkbackError | undefined }> {
-  const found = asOf(coverage.catalog, instant, request.gap ?? "before");
+  const found = systemAsOf(coverage.catalog, instant, request);
   const catalog = await catalogAt(log, found.instant ?? instant);
   if (catalog.records.size === 0) throw nothingKnown(coverage.tables, instant);
   const isEnough = found.instant === undefined ? request.allowInexact : isAllowed(found, request);
@@ -137,6 +137,22 @@ async function planCatalog(
   if (found.instant !== undefined) return { catalog, catalogAsOf: found, refusal };
   const { why: _, ...of } = found;
   return { catalog, catalogAsOf: { ...of, instant, isOpen: false }, refusal };
+}
+
+/**
+ * The catalog, or access. It is read also while a server is missing, and then holds what the others acknowledged: so who
+ * takes what is not exact gets it as of the instant itself, with the tables that were made since.
+ */
+function systemAsOf(
+  coverage: TableCoverage | undefined,
+  instant: Instant,
+  { gap, allowInexact }: RestoreRequest,
+): AsOf | NoState {
+  const found = asOf(coverage, instant, gap ?? "before");
+  if (!allowInexact || gap !== undefined || found.instant === undefined) return found;
+  if (found.instant === instant) return found;
+  const reason = `proven only up to ${formatInstant(found.instant)}`;
+  return { reason, ...found, instant };
 }
 
 /** Users and grants, for a restore of the whole cluster. */
@@ -148,7 +164,7 @@ async function planAccessAt(
   request: RestoreRequest,
 ): Promise<Pick<RestorePlan, "access" | "accessAsOf">> {
   if (!wantsAccess(request)) return { access: { users: [], grants: [] }, accessAsOf: undefined };
-  const found = asOf(coverage.access, instant, request.gap ?? "before");
+  const found = systemAsOf(coverage.access, instant, request);
   if (found.instant === undefined && found.why.is === "unknown") throw accessUnknown(instant);
   if (found.instant === undefined || !isAllowed(found, request)) {
     throw inexactAccess(found, instant, coverage.access);
