@@ -26,7 +26,7 @@ import { CatalogTracker } from "./catalog-tracker.js";
 import { compareClocks, followServerClock } from "./compared-clocks.js";
 import { CopyQueue } from "./copy-queue.js";
 import { followEvidence } from "./evidence-follower.js";
-import { readFirstCatalog, recogniseSource } from "./first-catalog.js";
+import { type ClusterOptions, readFirstCatalog, recogniseSource } from "./first-catalog.js";
 import { accessStream, catalogStream } from "./frontier.js";
 import { deliverSpool, type SpoolObserver } from "./left-spool.js";
 import { type ClockNews, checkStartClock, LogClock, type Mislabelled } from "./log-clock.js";
@@ -63,7 +63,7 @@ export interface CaptureObserver
   writeHookGone(table: TableConfig): void;
 }
 
-export interface CaptureOptions extends RecorderOptions {
+export interface CaptureOptions extends RecorderOptions, ClusterOptions {
   /** True for a table to be captured. */
   selects(db: string, table: string): boolean;
   /** End as soon as every table has a complete base. */
@@ -81,8 +81,6 @@ export interface CaptureOptions extends RecorderOptions {
   spool: Spool | undefined;
   /** For the jitter of retries. */
   random: () => number;
-  /** Take another cluster than the one that the repository knows for its source from now on. */
-  acceptCluster: boolean;
   /** Opens the repository anew, after what was stored there was lost. Rejects while there is none, or another one. */
   reopen: () => Promise<Repository>;
 }
@@ -167,7 +165,7 @@ export class Capture {
         if (!(error instanceof LogLost) || signal.aborted) throw error;
         observer.logLost(error);
         // Who has begun meanwhile is not shut out.
-        const another = { ...options, takeOver: false };
+        const another = { ...options, takeOver: false, forgetServers: [] };
         const begin = async (place: Repository) => {
           const isLost = !(await isKept(place.store, error.end.segment.name));
           const lost = isLost ? error.end : undefined;
@@ -198,7 +196,7 @@ export class Capture {
     if (options.spool && !lost) await deliverSpool(repository, options.spool, clock, observer);
     const standing = lost ? withoutEnd(repository.store, lost) : repository.store;
     const before = await catalogAt(await LogView.read(standing), Number.MAX_SAFE_INTEGER);
-    recogniseSource(source, first, before, options.acceptCluster);
+    const gone = recogniseSource(source, first, before, options);
     const logClock = new LogClock(clock, (news) => observer.clockSet(news));
     await compareClocks(source, logClock);
     const { takeOver } = options;
@@ -228,7 +226,7 @@ export class Capture {
     });
     const { tables: coverage } = await view.coverage();
     const tracker = new CatalogTracker(recorder, written, (table) => observer.writeHookGone(table));
-    if (options.acceptCluster) tracker.forgetServers();
+    tracker.forget(gone);
     const capture = new Capture(
       source,
       clock,

@@ -2,9 +2,10 @@
  * Follows the catalog: reads it about every second, hands it on, and proves it as tables are proven. Users and
  * permissions have a proof of their own, because a grant may be missing that only they need.
  *
- * Invariant: a proof is given only for what was read whole, by a reading that began after the instant. Break it and a
- * restore is told that names, indexes and hooks are known which nobody has seen. What a reading does not tell of a table
- * bounds the proofs of that table instead (untoldTables): a table that is dead for long must not bound all others.
+ * Invariant: a proof is given only for what was read whole, by a reading that began after the instant and has heard every
+ * server of the cluster. Break it and a restore is told that names, users and grants are known which nobody has seen. What
+ * a reading does not tell of a table bounds the proofs of that table instead (untoldTables): a table that is dead for long
+ * must not bound all others.
  */
 import type { Clock } from "../clock.js";
 import { messageOf } from "../errors.js";
@@ -22,6 +23,8 @@ export interface CatalogObserver {
    * @param defect the error, if it is no trouble of the source
    */
   catalogUnreadable(reason: string | undefined, defect?: unknown): void;
+  /** Names of servers that are not reached; none when all are again. Told when they are others than before. */
+  serversMissing(names: string[]): void;
   /** Users and permissions may not be read; false when they may again. */
   accessRefused(refused: boolean): void;
 }
@@ -35,8 +38,8 @@ export class CatalogFollower {
   private reading: Promise<void> | undefined;
   private failure: string | undefined;
   private isRefused = false;
-  /** Ids of the servers of the reading that had most of them, of those that were taken. */
-  private widest: string[];
+  /** Names of the servers that the last reading has not heard. */
+  private missing: string[] = [];
   private hurry = new AbortController();
 
   constructor(
@@ -47,9 +50,7 @@ export class CatalogFollower {
     private readonly observer: CatalogObserver,
     /** Told of every reading. */
     private readonly onRead: (reading: CatalogReading) => void,
-  ) {
-    this.widest = tracker.servers;
-  }
+  ) {}
 
   /** Reads until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
@@ -85,10 +86,8 @@ export class CatalogFollower {
     const { frontier } = this.recorder;
     const mark = frontier.mark();
     try {
-      const reading = withoutScratch(await this.source.readCatalog());
-      const few = tooFew(reading, this.widest);
-      if (few === undefined) this.take(reading, mark);
-      this.noteFailure(few);
+      this.take(withoutScratch(await this.source.readCatalog()), mark);
+      this.noteFailure(undefined);
     } catch (error) {
       // A defect of the catalog stands still alone: tables that are captured go on.
       this.noteFailure(messageOf(error), isTransient(error) ? undefined : error);
@@ -97,11 +96,14 @@ export class CatalogFollower {
 
   private take(reading: CatalogReading, mark: Mark | undefined): void {
     this.tracker.update(reading);
-    const ids = reading.servers.map(({ id }) => id);
-    if (ids.length >= this.widest.length) this.widest = ids;
     this.onRead(reading);
-    if (mark) this.prove(catalogStream, mark);
-    if (mark && reading.access) this.prove(accessStream, mark);
+    const missing = this.tracker.missing(reading).map(({ name }) => name);
+    this.noteMissing(missing);
+    // A server acknowledges databases, users and grants by itself, however few it is connected to.
+    if (mark && missing.length === 0) {
+      this.prove(catalogStream, mark);
+      if (reading.access) this.prove(accessStream, mark);
+    }
     if (this.isRefused !== (reading.access === undefined)) {
       this.isRefused = reading.access === undefined;
       this.observer.accessRefused(this.isRefused);
@@ -121,22 +123,13 @@ export class CatalogFollower {
     frontier.begin(stream, { to, atMs: mark.atMs });
   }
 
+  private noteMissing(names: string[]): void {
+    if (names.join() !== this.missing.join()) this.observer.serversMissing(names);
+    this.missing = names;
+  }
+
   private noteFailure(failure: string | undefined, defect?: unknown): void {
     if (failure !== this.failure) this.observer.catalogUnreadable(failure, defect);
     this.failure = failure;
   }
-}
-
-/**
- * Why a reading may be that of a server which is cut off; undefined if most of the servers of before have a part in it.
- * Names, databases and users can change on any side of a cut.
- * @param before as many as ever were there: of those that one cut leaves, a second one may leave most
- */
-function tooFew({ servers }: CatalogReading, before: string[]): string | undefined {
-  const connected = before.filter((id) => servers.some((server) => server.id === id)).length;
-  if (2 * connected > before.length || before.length === 0) return undefined;
-  return (
-    `only ${connected} of the cluster's ${before.length} servers are connected; ` +
-    "if the others are gone for good, start again with --accept-cluster"
-  );
 }

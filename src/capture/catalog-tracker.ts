@@ -1,4 +1,4 @@
-import type { Catalog } from "../repository/catalog.js";
+import { Catalog, type KnownServer } from "../repository/catalog.js";
 import type { CatalogReading, CatalogRecord, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { Recorder } from "./recorder.js";
 
@@ -18,21 +18,23 @@ export class CatalogTracker {
   }
 
   /** Takes a reading of the source's catalog. */
-  update({ servers, structure, access }: CatalogReading): void {
+  update(reading: CatalogReading): void {
+    const { structure, access } = reading;
     const seen = new Set<string>();
-    for (const { key, value } of [...serverRecords(servers), ...structure, ...(access ?? [])]) {
+    for (const { key, value } of [
+      ...this.serverRecords(reading),
+      ...structure,
+      ...(access ?? []),
+    ]) {
       const keyText = JSON.stringify(key);
       seen.add(keyText);
       // A table that is there has indexes, also where this reading could not tell which: what was known stays.
       if (key[0] === "table") seen.add(JSON.stringify(["indexes", key[1]]));
       // A table without reachable replicas says nothing about itself; what was known stays.
       if ((value as Partial<TableConfig>).error !== undefined) continue;
-      const text = JSON.stringify(value);
       const before = this.known.get(keyText);
-      if (before === text) continue;
       if (before !== undefined && lostHook(before, value)) this.onLostHook(value as TableConfig);
-      this.known.set(keyText, text);
-      this.recorder.log.appendRecord("catalog", key, value);
+      this.write({ key, value });
     }
     const kinds = access ? [...structureKinds, ...accessKinds] : structureKinds;
     for (const keyText of this.known.keys()) {
@@ -42,18 +44,42 @@ export class CatalogTracker {
     }
   }
 
-  /** Ids of the servers that were connected when the catalog was last written down. */
-  get servers(): string[] {
-    const text = this.known.get(JSON.stringify(clusterKey));
-    return text === undefined ? [] : (JSON.parse(text) as { servers: string[] }).servers;
+  /** The servers of the cluster, unless they are forgotten, of which a reading that was taken knows nothing. */
+  missing({ servers }: CatalogReading): KnownServer[] {
+    const connected = new Set(servers.map(({ id }) => id));
+    return this.servers.filter(({ id, forgotten }) => !forgotten && !connected.has(id));
   }
 
-  /** The servers of the cluster before are none of ours any more, or are gone for good. */
-  forgetServers(): void {
-    for (const keyText of this.known.keys()) {
-      const key = JSON.parse(keyText) as string[];
-      if (key[0] === "server" || key[0] === "cluster") this.remove(keyText, key);
+  /** These servers are gone for good: nothing waits for them, until they are seen again. */
+  forget(ids: readonly string[]): void {
+    for (const { id, name } of this.servers.filter((server) => ids.includes(server.id))) {
+      this.write({ key: ["server", id], value: { id, name, forgotten: true } });
     }
+  }
+
+  private get servers(): KnownServer[] {
+    return new Catalog(this.known).servers();
+  }
+
+  /** Of a server that only others are connected to, the name is not known. */
+  private serverRecords({ servers, beyond }: CatalogReading): CatalogRecord[] {
+    const ids = servers.map(({ id }) => id).sort();
+    const known = new Map(this.servers.map((server) => [server.id, server.name]));
+    const unheard = beyond.map((id) => ({ id, name: known.get(id) ?? id }));
+    return [
+      ...[...unheard, ...servers].map(({ id, name }) => ({
+        key: ["server", id],
+        value: { id, name },
+      })),
+      { key: ["cluster"], value: { servers: ids } },
+    ];
+  }
+
+  private write({ key, value }: CatalogRecord): void {
+    const [keyText, text] = [JSON.stringify(key), JSON.stringify(value)];
+    if (this.known.get(keyText) === text) return;
+    this.known.set(keyText, text);
+    this.recorder.log.appendRecord("catalog", key, value);
   }
 
   private remove(keyText: string, key: string[]): void {
@@ -65,16 +91,6 @@ export class CatalogTracker {
 /** Servers are kept for ever: a cluster is known by every server that it ever had. */
 const structureKinds = ["db", "table", "indexes"];
 const accessKinds = ["user", "permission"];
-
-const clusterKey = ["cluster"];
-
-function serverRecords(servers: CatalogReading["servers"]): CatalogRecord[] {
-  const ids = servers.map(({ id }) => id).sort();
-  return [
-    ...servers.map(({ id, name }) => ({ key: ["server", id], value: { id, name } })),
-    { key: clusterKey, value: { servers: ids } },
-  ];
-}
 
 function lostHook(before: string, now: object): boolean {
   const had = (JSON.parse(before) as Partial<TableConfig>).write_hook;

@@ -1,6 +1,6 @@
 /** The first reading of the catalog, by which a capture knows whether it is at the right source. */
 import { ThinkbackError } from "../errors.js";
-import type { Catalog } from "../repository/catalog.js";
+import type { Catalog, KnownServer } from "../repository/catalog.js";
 import type { CatalogReading } from "../rethinkdb/catalog-reader.js";
 import { isRefusal } from "../rethinkdb/response.js";
 import { ForeignCluster, type Source } from "../rethinkdb/source.js";
@@ -22,24 +22,46 @@ export async function readFirstCatalog(source: Source): Promise<CatalogReading> 
   }
 }
 
+export interface ClusterOptions {
+  /** Take another cluster than the one that the repository knows for its source from now on, or what is left of it. */
+  acceptCluster: boolean;
+  /** Names or ids of servers that are gone for good: the catalog's proof does not wait for them. */
+  forgetServers: readonly string[];
+}
+
 /**
  * A repository keeps one source's history: another cluster's tables would make all of its tables seem dropped. A
  * cluster is known by the servers that it ever had, and by its databases and tables.
+ * @returns ids of the servers that are to be forgotten. A server that is connected is not.
+ * @throws {ThinkbackError} `unknown` if one is to be forgotten that was never seen
  */
 export function recogniseSource(
   source: Source,
   { servers, structure }: CatalogReading,
   written: Catalog,
-  accept: boolean,
-): void {
-  const ids = [...servers.map(({ id }) => id), ...structure.map(({ key }) => key[1]!)];
-  const known = new Set(
-    [...written.servers(), ...written.databases(), ...written.tables()].map(({ id }) => id),
-  );
+  { acceptCluster, forgetServers }: ClusterOptions,
+): string[] {
+  const connected = servers.map(({ id }) => id);
+  const ids = [...connected, ...structure.map(({ key }) => key[1]!)];
+  const ours = written.servers().filter(({ forgotten }) => !forgotten);
+  const known = new Set([...ours, ...written.databases(), ...written.tables()].map(({ id }) => id));
   const isForeign = known.size > 0 && !ids.some((id) => known.has(id));
-  if (isForeign && !accept) {
+  if (isForeign && !acceptCluster) {
     const { message, hint = "" } = new ForeignCluster(source.location);
     throw new ThinkbackError("repository", message, { hint });
   }
+  const gone = acceptCluster
+    ? ours
+    : forgetServers.flatMap((name) => serversCalled(name, written.servers()));
   source.recognise(isForeign ? ids : [...known, ...ids]);
+  return gone.map(({ id }) => id).filter((id) => !connected.includes(id));
+}
+
+/** By name or id. A server that stands for one that is gone may have its name. */
+function serversCalled(name: string, known: KnownServer[]): KnownServer[] {
+  const called = known.filter((server) => server.name === name || server.id === name);
+  if (called.length > 0) return called;
+  throw new ThinkbackError("unknown", `the cluster never had a server ${name}`, {
+    hint: `servers known: ${known.map((server) => server.name).join(", ") || "none"}`,
+  });
 }

@@ -117,7 +117,13 @@ function capturing(program: Command, output: () => Output): void {
       .option("--trust-clock", "begin though this machine's clock and the source's disagree")
       .option(
         "--accept-cluster",
-        "take another cluster than the one before for the source from now on",
+        "take another cluster than the one before, or what is left of it, from now on",
+      )
+      .option(
+        "--forget-server <name>",
+        "this server is gone for good: the catalog is proven without it (repeatable)",
+        collect,
+        [],
       )
       .option(
         "--tick-max <duration>",

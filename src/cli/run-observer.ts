@@ -106,6 +106,19 @@ export class RunObserver implements CaptureObserver {
       );
   }
 
+  serversMissing(names: string[]): void {
+    this.progress.clear();
+    if (names.length === 0)
+      this.log.info("every server of the cluster is reached again; the catalog is proven");
+    else
+      this.log.warn(
+        { servers: names },
+        "not every server of the cluster is reached. One that is cut off acknowledges new databases, tables, names, users " +
+          "and grants by itself: until it is back the catalog and access are not proven; tables are. If it is gone for " +
+          "good, start again with --forget-server and its name",
+      );
+  }
+
   accessRefused(refused: boolean): void {
     this.progress.clear();
     if (refused)

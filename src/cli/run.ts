@@ -44,6 +44,7 @@ export interface RunArguments extends MaintainArguments {
   spoolLimit: string;
   takeOver?: boolean;
   acceptCluster?: boolean;
+  forgetServer: string[];
   trustClock?: boolean;
   logLevel: string;
 }
@@ -65,6 +66,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       hint: "give a number such as 2",
     });
   }
+  refuseNoNames(args.forgetServer);
   const tickMaxMs = tickMaxOf(args, tickMs);
   const spoolBytesMax = spoolBytesMaxOf(args);
   const beside = besideOptions(args);
@@ -108,6 +110,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
         copiesAtOnce,
         bothEndsFrom: bothEndsFromDefault,
         acceptCluster: args.acceptCluster === true,
+        forgetServers: args.forgetServer,
         takeOver: args.takeOver === true,
         trustClock: args.trustClock === true,
         owner: { ...thisProcess, ...chosen },
@@ -160,6 +163,14 @@ async function lookForChosen(
 function named(tables: TableConfig[]): string {
   const names = tables.map(({ db, name }) => `${db}.${name}`);
   return `${names.slice(0, 20).join(", ") || "none"}${names.length > 20 ? ", …" : ""}`;
+}
+
+function refuseNoNames(servers: string[]): void {
+  const odd = servers.find((name) => !/^[A-Za-z0-9_-]+$/.test(name));
+  if (odd === undefined) return;
+  throw new ThinkbackError("usage", `--forget-server ${odd} is not the name of a server`, {
+    hint: "give its name, or its id; `thinkback status` names the servers that are not reached",
+  });
 }
 
 /** Longer ticks would look like a writer that is gone. */

@@ -79,6 +79,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     proofBoundMs: status.proofBoundMs ?? null,
     catalog: status.catalog ? systemResult(status.catalog) : null,
     access: status.access ? systemResult(status.access) : null,
+    missingServers: status.missingServers,
     lastProven: status.lastProven ? { ...status.lastProven, ...isoProof(status.lastProven) } : null,
     lastDrillFailed: status.lastDrillFailed ? drillResult(status.lastDrillFailed) : null,
     damagedDrills: status.damagedDrills,
@@ -226,9 +227,16 @@ function idleText(pattern: string): string {
 
 /** What is not known of the catalog and of access, where that is more than can be overlooked. */
 function printSystem(status: RepositoryStatus, output: Output): void {
-  const { catalog, access, restorableWithoutAccess } = status;
+  const { catalog, access, missingServers, restorableWithoutAccess } = status;
   const since = (of: SystemStatus) => formatOptionalInstant(of.frontier);
-  if (!catalog) {
+  if (missingServers.length > 0) {
+    const known = catalog?.frontier === undefined ? "" : ` since ${since(catalog)}`;
+    output.line(
+      `NOT EVERY SERVER IS REACHED: ${missingServers.join(", ")}. The catalog, users and grants are not proven${known}, ` +
+        "because a server that is cut off changes them by itself. If it is gone for good, start the capture again " +
+        "with --forget-server and its name",
+    );
+  } else if (!catalog) {
     output.line("the catalog was never read: nothing can be restored without --allow-inexact");
   } else if (catalog.behindMs > behindNoteMs) {
     output.line(
@@ -238,7 +246,7 @@ function printSystem(status: RepositoryStatus, output: Output): void {
   }
   if (!access) {
     output.line("users and grants were never read: a restore of everything wants --without-access");
-  } else if (access.behindMs > behindNoteMs) {
+  } else if (access.behindMs > behindNoteMs && missingServers.length === 0) {
     output.line(
       `users and grants could not be read since ${since(access)}: a restore of everything goes back to then, ` +
         `unless --without-access leaves them out; so it goes to ${formatOptionalInstant(restorableWithoutAccess)}`,

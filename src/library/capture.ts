@@ -39,6 +39,8 @@ export interface CaptureOptions {
   trustClock?: boolean;
   /** Take another cluster than the one before for the source from now on. */
   acceptCluster?: boolean;
+  /** Names or ids of servers that are gone for good: the catalog is proven without them. */
+  forgetServers?: string[];
   /** Ends the capture in order: the last tick is closed. Without it, only `once` or an error ends it. */
   signal?: AbortSignal;
   /** Told of what happens. It must not throw. */
@@ -80,6 +82,8 @@ export type CaptureEvent =
   | { kind: "surveyFails"; reason: string | undefined }
   /** New tables, names, indexes and hooks are not known; undefined when they are again. */
   | { kind: "catalogUnreadable"; reason: string | undefined }
+  /** Names of servers that are not reached: until they are, the catalog and access are not proven; none when all are. */
+  | { kind: "serversMissing"; names: string[] }
   /** Users and permissions may not be read; false when they may again. */
   | { kind: "accessRefused"; refused: boolean }
   /** This machine's clock was set by `byMs`, or is right again. */
@@ -151,6 +155,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
         takeOver: options.takeOver === true,
         trustClock: options.trustClock === true,
         acceptCluster: options.acceptCluster === true,
+        forgetServers: options.forgetServers ?? [],
         owner: { ...thisProcess, include, exclude },
         // A directory may be the spool of several repositories.
         spool: spool && {
@@ -206,6 +211,7 @@ function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
     tickAdapted: () => undefined,
     surveyFails: (reason) => onEvent({ kind: "surveyFails", reason }),
     catalogUnreadable: (reason) => onEvent({ kind: "catalogUnreadable", reason }),
+    serversMissing: (names) => onEvent({ kind: "serversMissing", names }),
     accessRefused: (refused) => onEvent({ kind: "accessRefused", refused }),
     clockSet: ({ outcome, byMs }) => onEvent({ kind: "clockSet", outcome, byMs }),
     writeHookGone: (table) => onEvent({ kind: "writeHookGone", ...named(table) }),

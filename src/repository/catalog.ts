@@ -8,6 +8,14 @@ import { type Segment, segmentVersions } from "./log.js";
 import type { FoldedPiece, LogView, SegmentPiece } from "./log-view.js";
 import { holdersInRun, type OnLost, recordHolders, refusing } from "./stream-records.js";
 
+/** A server of the cluster, as it was last seen. */
+export interface KnownServer {
+  id: string;
+  name: string;
+  /** An operator said that it is gone for good, and it was not seen since. */
+  forgotten?: boolean;
+}
+
 /** The catalog as of an instant. Keys are the JSON texts of the records' keys. */
 export class Catalog {
   constructor(
@@ -28,8 +36,16 @@ export class Catalog {
   }
 
   /** Every server that the cluster ever had. */
-  servers(): { id: string; name: string }[] {
-    return this.ofKind<{ id: string; name: string }>("server");
+  servers(): KnownServer[] {
+    return this.ofKind<KnownServer>("server");
+  }
+
+  /** The servers that were not connected when the catalog was read last, and are not forgotten: they bound its proof. */
+  missingServers(): KnownServer[] {
+    const text = this.records.get(JSON.stringify(["cluster"]));
+    if (text === undefined) return [];
+    const { servers } = JSON.parse(text) as { servers: string[] };
+    return this.servers().filter(({ id, forgotten }) => !forgotten && !servers.includes(id));
   }
 
   indexes(table: string): IndexStatus[] {

@@ -84,6 +84,8 @@ export interface RepositoryStatus {
   catalog: SystemStatus | undefined;
   /** Users and grants; undefined if they were never read. */
   access: SystemStatus | undefined;
+  /** Names of the servers that the catalog's proof waits for: those not reached when the last segment was written. */
+  missingServers: string[];
   /** What is exact was proven within so many ms, as the last segment says; undefined without one. */
   proofBoundMs: number | undefined;
   /**
@@ -164,6 +166,7 @@ export async function readStatus(look: RepositoryView, now?: Instant): Promise<R
     tables: tables.sort((a, b) => (a.name < b.name ? -1 : 1)),
     catalog: systemStatus(system.catalog, used),
     access: systemStatus(system.access, used),
+    missingServers: catalog.missingServers().map(({ name }) => name),
     proofBoundMs: last?.proofBoundMs,
     ...(await restorableUntil(look, all, used)),
     ...provenBy(proofs, watched.length),

@@ -1,7 +1,7 @@
 /** What a restore will do, computed from stored objects before anything is written. */
 import { ThinkbackError, UnusableObject } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
-import { type AsOf, asOf } from "../repository/as-of.js";
+import { type AsOf, asOf, type NoState } from "../repository/as-of.js";
 import type { BaseManifest } from "../repository/base.js";
 import type { Catalog } from "../repository/catalog.js";
 import {
@@ -159,7 +159,7 @@ async function planCatalog(
   ground: Ground,
 ): Promise<{ catalog: Catalog; catalogAsOf: AsOf; refusal: ThinkbackError | undefined }> {
   const { view, coverage, request, instant } = ground;
-  const found = asOf(coverage.catalog, instant, request.gap ?? "before");
+  const found = systemAsOf(coverage.catalog, instant, request);
   const catalog = await view.catalog(found.instant ?? instant).catch(async (error: unknown) => {
     const isDamaged = error instanceof UnusableObject && error.code === "damaged";
     if (!isDamaged || found.class !== "damaged") throw error;
@@ -175,6 +175,22 @@ async function planCatalog(
   return { catalog, catalogAsOf: { ...of, instant, isOpen: false }, refusal };
 }
 
+/**
+ * The catalog, or access. It is read also while a server is missing, and then holds what the others acknowledged: so who
+ * takes what is not exact gets it as of the instant itself, with the tables that were made since.
+ */
+function systemAsOf(
+  coverage: TableCoverage | undefined,
+  instant: Instant,
+  { gap, allowInexact }: RestoreRequest,
+): AsOf | NoState {
+  const found = asOf(coverage, instant, gap ?? "before");
+  if (!allowInexact || gap !== undefined || found.instant === undefined) return found;
+  if (found.instant === instant) return found;
+  const reason = `proven only up to ${formatInstant(found.instant)}`;
+  return { reason, ...found, instant };
+}
+
 /** Users and grants, for a restore of the whole cluster. */
 async function planAccessAt(
   ground: Ground,
@@ -182,7 +198,7 @@ async function planAccessAt(
 ): Promise<Pick<RestorePlan, "access" | "accessAsOf">> {
   const { view, coverage, request, instant } = ground;
   if (!scopeOf(request).access) return { access: { users: [], grants: [] }, accessAsOf: undefined };
-  const found = asOf(coverage.access, instant, request.gap ?? "before");
+  const found = systemAsOf(coverage.access, instant, request);
   if (found.instant === undefined && found.why.is === "unknown") throw accessUnknown(instant);
   if (found.instant === undefined || !isAllowed(found, request)) {
     throw inexactAccess(found, instant, coverage.access, await nearestTo(ground));

@@ -1,13 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
 import { ThinkbackError } from "../errors.js";
 import type { Connection } from "./connection.js";
-import { r, systemTable } from "./reql.js";
+import { r, systemTable, type Term } from "./reql.js";
 import { isRefusal, ReqlError } from "./response.js";
 
 /** The catalog as it was at some moment after it was asked for. */
 export interface CatalogReading {
-  /** The servers that the one which was asked is connected to, itself included. */
+  /** The servers that the one which was asked was connected to all the while, itself included. */
   servers: { id: string; name: string }[];
+  /** Ids of servers that one of these is connected to, and the one which was asked is not. */
+  beyond: string[];
   /** Databases, tables and their indexes. */
   structure: CatalogRecord[];
   /** Users and permissions; undefined if they may not be read now. */
@@ -16,7 +18,8 @@ export interface CatalogReading {
 
 /**
  * One entry of the catalog. Keys:
- *   ["server", <id>]                {id, name}; of every server that was ever connected
+ *   ["server", <id>]                {id, name}; of every server that was ever seen. With `forgotten`: an operator said
+ *                                   that it is gone for good, and it was not seen since
  *   ["cluster"]                     {servers: [<id>]}; those that are connected
  *   ["db", <id>]                    {id, name}
  *   ["table", <id>]                 the row of table_config
@@ -55,19 +58,24 @@ export interface IndexStatus {
 }
 
 /**
- * Reads the whole catalog. Tables whose replicas cannot be reached come with their `error` and without indexes. A server
- * that is cut off from the others goes on answering from what it knows; `jobs` it can only answer when each of those that
- * it takes to be connected has (seen live on 2.4.4). Meanwhile it may have given up some of them, or have found them again:
- * the servers of a reading are those that were connected at its begin and at its end.
+ * Reads the whole catalog. Tables whose replicas cannot be reached come with their `error` and without indexes.
+ *
+ * Databases, users and grants are acknowledged by whichever server is asked, and so are new tables; it sends them to those
+ * that it is connected to. A reading holds what a server had acknowledged before, if that server answered between the
+ * begin of the reading and the reading of the first row: its answer comes behind what it had sent. `jobs` can only be
+ * answered when each connected server has answered, or its connection is lost (seen live on 2.4.4). So the servers of a
+ * reading are those whose connection is the same at its end as before `jobs` was asked.
  */
 export async function readCatalog(connection: Connection): Promise<CatalogReading> {
-  const [before, dbs, tables, users, permissions] = await Promise.all([
-    readServers(connection),
+  const before = await connection.value<ServerStatus[]>(
+    // One query, so that one comes after the other.
+    r.expr([serverStatus(), systemTable("jobs").count!()]).bracket!(0),
+  );
+  const [dbs, tables, users, permissions] = await Promise.all([
     connection.rows(systemTable("db_config")),
     connection.rows(systemTable("table_config")),
     readIfPermitted(connection, "users"),
     readIfPermitted(connection, "permissions"),
-    connection.rows(systemTable("jobs").count!()),
   ]);
   const configs = tables.map(configOf);
   const indexes = await readIndexes(connection, configs);
@@ -84,15 +92,44 @@ export async function readCatalog(connection: Connection): Promise<CatalogReadin
         value: p,
       })),
     ];
-  const after = await readServers(connection);
-  const servers = before.filter(({ id }) => after.some((server) => server.id === id));
-  return { servers, structure, access };
+  const after = await connection.value<ServerStatus[]>(serverStatus());
+  const stayed = before.filter(({ id, connected }) =>
+    after.some((server) => server.id === id && server.connected === connected),
+  );
+  const servers = stayed.map(({ id, name }) => ({ id, name }));
+  return { servers, beyond: beyondOf([...before, ...after]), structure, access };
 }
 
-/** The servers that are connected. */
-async function readServers(connection: Connection): Promise<CatalogReading["servers"]> {
-  const rows = await connection.rows(systemTable("server_config").pluck!("id", "name"));
-  return rows as CatalogReading["servers"];
+interface ServerStatus {
+  id: string;
+  name: string;
+  /** Since when the server that was asked is connected to it. */
+  connected: number;
+  /** The names of the servers that it, or any other connected one, is connected to; an id if the name is not known. */
+  sees: string[];
+}
+
+/** What the server that is asked knows of those that it is connected to. */
+function serverStatus(): Term {
+  const rows = systemTable("server_status").map!((row: Term) => {
+    const network = row.getField!("network");
+    return {
+      id: row.getField!("id"),
+      name: row.getField!("name"),
+      connected: network.getField!("time_connected").toEpochTime!(),
+      sees: network.getField!("connected_to").keys!(),
+    };
+  });
+  return rows.coerceTo!("array");
+}
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** A server is named, unless the one that was asked is not connected to it; a proxy is neither named nor an id. */
+function beyondOf(servers: ServerStatus[]): string[] {
+  const names = new Set(servers.map(({ name }) => name));
+  const seen = new Set(servers.flatMap(({ sees }) => sees));
+  return [...seen].filter((one) => uuid.test(one) && !names.has(one)).sort();
 }
 
 /**

@@ -1,5 +1,7 @@
 import driver, { type Term } from "rethinkdb";
 
+export type { Term };
+
 /** The official driver's query builder. */
 export const r = driver;
 

@@ -44,6 +44,7 @@ const silent: CaptureObserver = {
   surveyFails: ignore,
   catalogUnreadable: ignore,
   clockSet: ignore,
+  serversMissing: ignore,
   accessRefused: ignore,
 };
 
@@ -75,6 +76,7 @@ export async function capture(place: Place, scratch: string[], of: CaptureCase):
       copiesAtOnce: 1,
       bothEndsFrom: of.bothEndsFrom ?? Number.POSITIVE_INFINITY,
       acceptCluster: false,
+      forgetServers: [],
       trustClock: false,
       takeOver: false,
       owner: { host: "bench", process: 1, isAlive: () => false },

@@ -107,6 +107,7 @@ const commands: Record<string, Options> = {
     "--take-over": flag,
     "--trust-clock": flag,
     "--accept-cluster": flag,
+    "--forget-server": names,
     "--tick-max": durations,
     "--drill-at": crons,
     "--drill-target": urls,

@@ -93,6 +93,7 @@ export async function captureEveryType(source: Server): Promise<Captured> {
     copiesAtOnce: 2,
     bothEndsFrom: 10,
     acceptCluster: false,
+    forgetServers: [],
     trustClock: false,
     takeOver: false,
     owner,

@@ -353,6 +353,22 @@ describe("the catalog and access", () => {
     expect((await plan({ at: since + 52 })).databases).toEqual(["new", "shop"]);
   });
 
+  test("that are behind are taken as far as they were read, if somebody insists", async () => {
+    const lagging = { catalog: last + 5, access: last + 5 };
+    await recording.tick(20, { lagging });
+    recording.catalog(["db", "d2"], { id: "d2", name: "made" });
+    recording.catalog(["user", "bob"], { id: "bob", password: true });
+    const end = await recording.tick(100, { lagging });
+    expect(await plan({ at: end, gap: "before" })).toMatchObject({
+      databases: ["shop"],
+      access: { users: ["ann"] },
+    });
+    expect(await plan({ at: end, allowInexact: true })).toMatchObject({
+      databases: ["made", "shop"],
+      access: { users: ["bob", "ann"] },
+    });
+  });
+
   test("that are behind bound the newest instant, each only where it is used", async () => {
     const lagging = { catalog: last + 20, access: last + 10 };
     const end = await recording.tick(100, { lagging });
@@ -365,10 +381,15 @@ describe("the catalog and access", () => {
     await expect(plan({ at: end, tables: ["shop.new"] })).rejects.toThrow(
       /catalog is not proven yet/,
     );
-    const of = await plan({ at: end, allowInexact: true });
-    expect(of).toMatchObject({
+    const before = await plan({ at: end, gap: "before" });
+    expect(before).toMatchObject({
       catalog: { class: "unwatched", instant: last + 20 },
       accessAsOf: { class: "unwatched", instant: last + 10 },
+    });
+    const of = await plan({ at: end, allowInexact: true });
+    expect(of).toMatchObject({
+      catalog: { class: "unwatched", instant: end, reason: expect.stringContaining("only up to") },
+      accessAsOf: { class: "unwatched", instant: end },
     });
     expect(classesOf(of)).toEqual([
       ["carts", "exact", end],

@@ -1,5 +1,5 @@
 /** A reading of the catalog in which a row is not as rows are. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { readCatalog, type TableConfig } from "../../src/rethinkdb/catalog-reader.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { responseTypes } from "../../src/rethinkdb/response.js";
@@ -20,8 +20,10 @@ const sound = {
 /** The tables of the catalog of a server whose `table_config` has these rows. */
 async function tablesOf(...rows: unknown[]): Promise<TableConfig[]> {
   const channel = scriptedChannel(({ query: [, term] }, answer) => {
-    const isTables = JSON.stringify(term).includes('"table_config"');
-    answer({ t: responseTypes.sequence, r: isTables ? rows : [], n: [] });
+    const text = JSON.stringify(term);
+    const isTables = text.includes('"table_config"');
+    const answered = text.includes('"server_status"') ? [[]] : isTables ? rows : [];
+    answer({ t: responseTypes.sequence, r: answered, n: [] });
   });
   const { structure } = await readCatalog(new Connection(channel));
   return structure.filter(({ key }) => key[0] === "table").map(({ value }) => value as TableConfig);
@@ -51,17 +53,60 @@ test("a row of a table without reachable replicas stays as it is", async () => {
   expect(await tablesOf(unreachable)).toEqual([unreachable]);
 });
 
-test("a server that was given up while the catalog was read has no part in it", async () => {
-  const servers = ["a", "b", "c"].map((name) => ({ id: name, name }));
-  let readings = 0;
-  const channel = scriptedChannel(({ query: [, term] }, answer) => {
-    const isServers = JSON.stringify(term).includes('"server_config"');
-    if (isServers) readings += 1;
-    const rows = isServers ? servers.slice(0, readings === 1 ? 3 : 1) : [];
-    answer({ t: responseTypes.sequence, r: rows, n: [] });
+describe("the servers of a reading", () => {
+  const [a, b, c] = ["a", "b", "c"].map((name, i) => ({
+    id: `0000000${i}-0000-4000-8000-000000000000`,
+    name,
+    connected: 10.5,
+    sees: ["a", "b", "c"].filter((other) => other !== name),
+  }));
+
+  /** Of a reading before and after which the server that is asked says this of those that it is connected to. */
+  async function serversOf(before: object[], after: object[]) {
+    let readings = 0;
+    const channel = scriptedChannel(({ query: [, term] }, answer) => {
+      const isServers = JSON.stringify(term).includes('"server_status"');
+      if (isServers) readings += 1;
+      const rows = isServers ? [readings === 1 ? before : after] : [];
+      answer({ t: responseTypes.sequence, r: rows, n: [] });
+    });
+    const { servers, beyond } = await readCatalog(new Connection(channel));
+    return { names: servers.map(({ name }) => name), beyond };
+  }
+
+  test("are not those that were given up meanwhile", async () => {
+    expect(await serversOf([a!, b!, c!], [a!])).toEqual({ names: ["a"], beyond: [] });
   });
-  const reading = await readCatalog(new Connection(channel));
-  expect(reading.servers).toEqual(servers.slice(0, 1));
+
+  test("are not those that were lost meanwhile and are back", async () => {
+    const back = { ...b!, connected: 11.25 };
+    expect((await serversOf([a!, b!, c!], [a!, back, c!])).names).toEqual(["a", "c"]);
+  });
+
+  test("are not those that only others see", async () => {
+    const seen = { ...c!, sees: ["a", b!.id, "proxy-0000000f-0000-4000-8000-000000000000"] };
+    expect(await serversOf([a!, seen], [a!, seen])).toEqual({ names: ["a", "c"], beyond: [b!.id] });
+  });
+});
+
+test("nothing is read before all servers have answered", async () => {
+  let sent = 0;
+  let sentWhileAsked: number | undefined;
+  const channel = scriptedChannel(({ query: [, term] }, answer) => {
+    const text = JSON.stringify(term);
+    const r = text.includes('"server_status"') ? [[]] : [];
+    sent += 1;
+    if (!text.includes('"jobs"')) return answer({ t: responseTypes.sequence, r, n: [] });
+    // The connections are looked at first: one that is lost and made anew while jobs are asked for is another one.
+    expect(text.indexOf('"server_status"')).toBeLessThan(text.indexOf('"jobs"'));
+    setTimeout(() => {
+      sentWhileAsked = sent;
+      answer({ t: responseTypes.sequence, r, n: [] });
+    }, 20);
+  });
+  await readCatalog(new Connection(channel));
+  expect(sentWhileAsked).toBe(1);
+  expect(sent).toBe(6);
 });
 
 test("a row of which it is not known whose it is makes the reading unfit: its table must not seem dropped", async () => {

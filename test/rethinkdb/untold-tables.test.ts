@@ -15,7 +15,7 @@ const shard = (replicas: string[], nonvoting_replicas: string[] = []): Shard => 
 function isTold(shards: Shard[], more: Partial<TableConfig> = {}, hasIndexes = true): boolean {
   const structure = [{ key: ["table", "t"], value: { id: "t", shards, ...more } }];
   const indexes = { key: ["indexes", "t"], value: { indexes: [] } };
-  const reading = { servers, access: undefined };
+  const reading = { servers, beyond: [], access: undefined };
   return !untoldTables({
     ...reading,
     structure: hasIndexes ? [...structure, indexes] : structure,

@@ -1,7 +1,7 @@
 /** A RethinkDB server in memory, with the faults that real ones have, for tests and for the whole-system simulation. */
 import { Connection } from "./connection.js";
 import { type Datum, type DatumObject, isObject } from "./datum.js";
-import { Engine, type EngineOptions, feedAborted } from "./engine.js";
+import { Engine, type EngineOptions, feedAborted, type ServerIdentity } from "./engine.js";
 import { Feed } from "./feed.js";
 import { documentText, jsonText } from "./json-text.js";
 import { primaryCode } from "./key-code.js";
@@ -382,6 +382,24 @@ export class Cluster {
   }
 
   /**
+   * Cuts the way to another member. Until both have noticed, what is gathered from all members is not answered; then
+   * the tables of servers go without it. With `isSeen` the others reach it, and say so.
+   */
+  cutOff(server: string, { noticedAfterMs = 12_000, isSeen = false } = {}): void {
+    const { id } = this.#member(server);
+    this.#engine.cutOff.set(id, { noticedMs: this.timers.now() + noticedAfterMs, isSeen });
+    this.timers.setTimeout(() => this.#engine.noteMetadataChange(), noticedAfterMs);
+  }
+
+  /** The way to another member is there again, at once. */
+  rejoin(server: string): void {
+    const member = this.#member(server);
+    this.#engine.cutOff.delete(member.id);
+    member.connectedMs = this.timers.now();
+    this.#engine.noteMetadataChange();
+  }
+
+  /**
    * Cuts the proxy off from the servers: it answers SERVER_INFO, constants and what it has copies of, everything else
    * hangs, and its feeds are silent. Turned off, all goes on; feeds are lost if it took more than 15 s.
    */
@@ -440,6 +458,12 @@ export class Cluster {
     const table = this.#engine.findTable(this.#engine.database(database).id, name);
     if (!table) throw new Error(`there is no table ${database}.${name}`);
     return table;
+  }
+
+  #member(name: string): ServerIdentity {
+    const member = this.#engine.servers.find((server) => server.name === name);
+    if (!member) throw new Error(`there is no server ${name}`);
+    return member;
   }
 
   #tableById(id: string): StoredTable {

@@ -31,6 +31,15 @@ export interface EngineOptions {
 export interface ServerIdentity {
   readonly id: string;
   readonly name: string;
+  /** Since when the one that clients are connected to is connected to it. */
+  connectedMs: number;
+}
+
+export interface CutOff {
+  /** When both have given each other up. */
+  readonly noticedMs: number;
+  /** Whether the others reach it. */
+  readonly isSeen: boolean;
 }
 
 export interface Database {
@@ -53,6 +62,8 @@ export class Engine {
   readonly startedMs: number;
   /** The members of the cluster; the first is the one that clients are connected to. */
   readonly servers: ServerIdentity[];
+  /** Of the others, those that it is cut off from, by id. */
+  readonly cutOff = new Map<string, CutOff>();
   readonly outages: Outages;
   readonly traffic: { connections: number; queries: Meter };
   /** How far the server's clock is from the true one. */
@@ -69,10 +80,13 @@ export class Engine {
     this.serverId = this.random.uuid();
     this.systemTables = createSystemTables(this);
     this.startedMs = timers.now();
-    this.servers = [{ id: this.serverId, name: options.serverName }];
+    this.servers = [{ id: this.serverId, name: options.serverName, connectedMs: this.startedMs }];
     for (const name of options.otherServers) this.addServer(name);
-    this.outages = new Outages(timers, () =>
-      [...this.tables.values()].some(({ outage }) => outage.isolated && !outage.noticed),
+    this.outages = new Outages(
+      timers,
+      () =>
+        [...this.tables.values()].some(({ outage }) => outage.isolated && !outage.noticed) ||
+        [...this.cutOff.values()].some(({ noticedMs }) => timers.now() < noticedMs),
     );
     this.traffic = { connections: 0, queries: new Meter(timers) };
     this.createDatabase("test");
@@ -84,14 +98,17 @@ export class Engine {
   }
 
   addServer(name: string): void {
-    this.servers.push({ id: this.random.uuid(), name });
+    this.servers.push({ id: this.random.uuid(), name, connectedMs: this.timers.now() });
     this.noteMetadataChange();
   }
 
   /** The servers that the one that clients are connected to reaches: only itself once it knows that it is cut off. */
   get connectedServers(): readonly ServerIdentity[] {
     const alone = [...this.tables.values()].some(({ outage }) => outage.noticed);
-    return alone ? this.servers.slice(0, 1) : this.servers;
+    const now = this.timers.now();
+    const isReached = ({ id }: ServerIdentity) =>
+      now < (this.cutOff.get(id)?.noticedMs ?? Infinity);
+    return alone ? this.servers.slice(0, 1) : this.servers.filter(isReached);
   }
 
   unavailable(): boolean {

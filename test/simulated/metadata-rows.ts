@@ -1,6 +1,6 @@
 /** The rows that describe databases, tables and the server, as system tables and administrative commands show them. */
 import { compareStrings, type DatumObject, record } from "./datum.js";
-import type { Engine } from "./engine.js";
+import type { Engine, ServerIdentity } from "./engine.js";
 import { timeOf } from "./pseudo-types.js";
 import type { StoredTable } from "./stored-table.js";
 import type { TableConfig } from "./table-config.js";
@@ -81,19 +81,27 @@ export function tableStatusRow(
   });
 }
 
-export function serverStatusRow(engine: Engine): DatumObject {
+export function serverStatusRow(engine: Engine, server: ServerIdentity): DatumObject {
   const started = timeOf(engine.startedMs / 1000, "+00:00");
+  const others = engine.connectedServers.filter(({ id }) => id !== server.id);
+  const seen = [...engine.cutOff].filter(([, { isSeen }]) => isSeen && others.length > 0);
+  const unreached = seen.filter(([id]) => engine.connectedServers.every((one) => one.id !== id));
+  const isAsked = server.id === engine.serverId;
   return record({
-    id: engine.serverId,
-    name: engine.options.serverName,
+    id: server.id,
+    name: server.name,
     network: record({
       canonical_addresses: [record({ host: "127.0.0.1", port: 29015 })],
       cluster_port: 29015,
-      connected_to: record({}),
+      // One that is not reached goes by its id.
+      connected_to: record({
+        ...Object.fromEntries(others.map(({ name }) => [name, true])),
+        ...Object.fromEntries(unreached.map(([id]) => [id, !isAsked])),
+      }),
       hostname: "simulated",
       http_admin_port: "<no http admin>",
       reql_port: 28015,
-      time_connected: started,
+      time_connected: timeOf(server.connectedMs / 1000, "+00:00"),
     }),
     process: record({
       argv: ["rethinkdb"],

@@ -22,7 +22,7 @@ export class Outages {
   readonly #timers: Timers;
   readonly #alone: () => boolean;
 
-  /** @param alone whether the server is cut off from the others and has not noticed */
+  /** @param alone whether the server is cut off from others and has not noticed */
   constructor(timers: Timers, alone: () => boolean) {
     this.#timers = timers;
     this.#alone = alone;

@@ -10,7 +10,14 @@ export interface Reach {
 }
 
 /** What every server and proxy has a copy of. */
-const copiedTables = ["db_config", "server_config", "cluster_config", "users", "permissions"];
+const copiedTables = [
+  "db_config",
+  "server_config",
+  "server_status",
+  "cluster_config",
+  "users",
+  "permissions",
+];
 
 /** Terms that read a row of a system table, or what is gathered as such a row is. */
 const rowTerms = new Map<number, string>([

@@ -19,7 +19,7 @@ const definitions: SystemTableDefinition[] = [
   },
   { name: "table_status", pushes: false, rows: (engine) => tableRows(engine, tableStatusRow) },
   { name: "server_config", pushes: true, rows: serverConfigRows, write: refuseServerWrite },
-  { name: "server_status", pushes: true, rows: (engine) => [serverStatusRow(engine)] },
+  { name: "server_status", pushes: true, rows: serverStatusRows },
   {
     name: "cluster_config",
     pushes: true,
@@ -54,6 +54,10 @@ function serverConfigRows(engine: Engine): DatumObject[] {
   return engine.connectedServers.map(({ id, name }) =>
     record({ id, name, cache_size_mb: "auto", tags: ["default"] }),
   );
+}
+
+function serverStatusRows(engine: Engine): DatumObject[] {
+  return engine.connectedServers.map((server) => serverStatusRow(engine, server));
 }
 
 function refuseServerWrite(): never {

@@ -1,7 +1,8 @@
 /** Readings of the catalog from which something is missing for a moment. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { proofBoundMs } from "../../src/capture/frontier.js";
-import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
+import { intervalAt, isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
+import type { Coverage } from "../../src/repository/coverage-reader.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
 import type { CatalogReading, CatalogRecord } from "../../src/rethinkdb/catalog-reader.js";
@@ -11,7 +12,7 @@ import type { Source } from "../../src/rethinkdb/source.js";
 import { catalogAt, readAllCoverage, readCoverage } from "../repository/looks.js";
 import { overriding } from "./overriding.js";
 import { SmallWorld } from "./small-world.js";
-import { dial } from "./writer-process.js";
+import { dial, type WriterSetup } from "./writer-process.js";
 
 let world: SmallWorld;
 let table: string;
@@ -32,26 +33,184 @@ const reading = (change: (records: CatalogRecord[]) => CatalogRecord[]) => (sour
     },
   });
 
-test("of a cluster that is cut twice, the smaller part of the second cut is not believed", async () => {
-  let servers = ["a", "b", "c", "d", "e"].map((id) => ({ id, name: id }));
-  const cut = (source: Source) =>
-    overriding(source, {
-      readCatalog: async () => {
-        const { servers: own, ...rest } = await source.readCatalog();
-        // A repository knows its cluster by its servers.
-        return { ...rest, servers: [...own.slice(0, 1), ...servers.slice(1)] };
-      },
-    });
-  world.startWriter({ wrapSource: cut });
-  await world.pass(10_000);
-  servers = servers.slice(0, 3);
-  await world.pass(10_000);
-  const second = world.wall.now();
-  servers = servers.slice(0, 2);
-  await world.pass(30_000);
-  const { frontier } = (await readAllCoverage(world.store)).catalog!;
-  expect(frontier).toBeGreaterThan(second - 2000);
-  expect(frontier).toBeLessThanOrEqual(second);
+describe("a database that is made beyond a cut", () => {
+  const other = "simulated_2";
+
+  /** Cuts the other server off for so long. There a database is made, whenever `madeAfterMs` says. */
+  async function cutFor(ms: number, madeAfterMs: number, isSeen: boolean): Promise<number> {
+    world.cluster.cutOff(other, { isSeen });
+    await world.pass(madeAfterMs);
+    const made = world.wall.now();
+    await world.pass(ms - madeAfterMs);
+    world.cluster.createDatabase(`made_${made}`);
+    world.cluster.rejoin(other);
+    return made;
+  }
+
+  /** Instants that are exact, and at which what was acknowledged two seconds before is not there; and how many are exact. */
+  async function judged(made: number[], isIn: (coverage: Coverage) => TableCoverage) {
+    const coverage = isIn(await readAllCoverage(world.store));
+    const wrong: string[] = [];
+    let exact = 0;
+    for (let at = made[0]! - 5000; at < world.wall.now(); at += 250) {
+      if (!isExactAt(intervalAt(coverage, at), at)) continue;
+      exact += 1;
+      const known = (await catalogAt(world.store, at)).databases().map(({ name }) => name);
+      const acknowledged = made.filter((moment) => moment <= at - proofBoundMs);
+      if (!acknowledged.every((moment) => known.includes(`made_${moment}`))) wrong.push(iso(at));
+    }
+    return { wrong, exact };
+  }
+
+  const iso = (instant: number) => new Date(instant).toISOString();
+  const catalogOf = ({ catalog }: Coverage) => catalog!;
+  const accessOf = ({ access }: Coverage) => access!;
+
+  async function cuts(setup: Partial<WriterSetup> = {}): Promise<number[]> {
+    world.startWriter(setup);
+    await world.pass(10_000);
+    const made: number[] = [];
+    for (const [ms, madeAfterMs, isSeen] of [
+      // Before the cut is noticed, long after it, and so late that nothing but the end of the cut may tell.
+      [8000, 2000, false],
+      [30_000, 2000, false],
+      [30_000, 25_000, true],
+      [60_000, 40_000, false],
+    ] as const) {
+      made.push(await cutFor(ms, madeAfterMs, isSeen));
+      await world.pass(15_000);
+    }
+    return made;
+  }
+
+  test("is in every exact instant since", async () => {
+    const made = await cuts();
+    for (const of of [catalogOf, accessOf]) {
+      const { wrong, exact } = await judged(made, of);
+      expect(wrong).toEqual([]);
+      expect(exact).toBeGreaterThan(100);
+    }
+  });
+
+  test("is missed where only the servers that are connected are known", async () => {
+    const believing = (source: Source) =>
+      overriding(source, {
+        readCatalog: async () => {
+          const reading = await source.readCatalog();
+          const { servers } = reading;
+          return { ...reading, servers: [...servers, ...missingOf(servers)], beyond: [] };
+        },
+      });
+    const all: CatalogReading["servers"] = [];
+    const missingOf = (servers: CatalogReading["servers"]) => {
+      if (servers.length > all.length) all.splice(0, all.length, ...servers);
+      return all.filter(({ id }) => servers.every((server) => server.id !== id));
+    };
+    const made = await cuts({ wrapSource: believing });
+    expect((await judged(made, catalogOf)).wrong).not.toEqual([]);
+    expect((await judged(made, accessOf)).wrong).not.toEqual([]);
+  });
+
+  test("is waited for by a capture that begins during the cut", async () => {
+    const first = world.startWriter();
+    await world.pass(10_000);
+    world.cluster.cutOff(other);
+    await world.pass(15_000);
+    first.stopInOrder();
+    await world.pass(2000);
+    const cutTo = world.wall.now();
+    world.startWriter();
+    await world.pass(20_000);
+    const { catalog, access, tables } = await readAllCoverage(world.store);
+    for (const { frontier } of [catalog!, access!]) expect(frontier).toBeLessThan(cutTo - 10_000);
+    // The table is exact all the same.
+    expect(world.wall.now() - tables.get(table)!.frontier!).toBeLessThan(12_000);
+    expect((await catalogAt(world.store, Infinity)).missingServers()).toMatchObject([
+      { name: other },
+    ]);
+    const made = world.wall.now();
+    await world.pass(5000);
+    world.cluster.createDatabase(`made_${made}`);
+    world.cluster.rejoin(other);
+    await world.pass(15_000);
+    const { wrong, exact } = await judged([made], catalogOf);
+    expect(wrong).toEqual([]);
+    expect(exact).toBeGreaterThan(10);
+  });
+
+  test("is waited for where the server was never seen, but others see it", async () => {
+    world.cluster.addServer("simulated_3");
+    world.cluster.cutOff("simulated_3", { noticedAfterMs: 0, isSeen: true });
+    world.startWriter();
+    await world.pass(20_000);
+    const { catalog } = await readAllCoverage(world.store);
+    expect(catalog?.frontier).toBeUndefined();
+    world.cluster.cutOff("simulated_3", { noticedAfterMs: 0, isSeen: false });
+    await world.pass(20_000);
+    expect((await readAllCoverage(world.store)).catalog?.frontier).toBeUndefined();
+    world.cluster.rejoin("simulated_3");
+    await world.pass(15_000);
+    expect(world.wall.now() - (await readAllCoverage(world.store)).catalog!.frontier!).toBeLessThan(
+      12_000,
+    );
+  });
+});
+
+describe("a server that is gone for good", () => {
+  const other = "simulated_2";
+  const frontierOf = async () => (await readAllCoverage(world.store)).catalog!.frontier!;
+
+  test("bounds the catalog until it is forgotten, and again when it was back; what is made meanwhile is captured", async () => {
+    const first = world.startWriter();
+    await world.pass(10_000);
+    world.cluster.cutOff(other, { noticedAfterMs: 0 });
+    const gone = world.wall.now();
+    await world.pass(10_000);
+    const id = world.cluster.createTable("test", "bills");
+    await world.pass(10_000);
+    first.stopInOrder();
+    await world.pass(2000);
+    expect(await frontierOf()).toBeLessThanOrEqual(gone);
+    const { intervals } = (await readAllCoverage(world.store)).tables.get(id)!;
+    expect(intervals.map((one) => one.class)).toContain("exact");
+
+    const second = world.startWriter({ forgetServers: [other] });
+    await world.pass(20_000);
+    expect(world.wall.now() - (await frontierOf())).toBeLessThan(12_000);
+    second.stopInOrder();
+    await world.pass(2000);
+
+    // The decision is stored: it need not be said again.
+    const third = world.startWriter();
+    await world.pass(20_000);
+    expect(world.wall.now() - (await frontierOf())).toBeLessThan(12_000);
+    world.cluster.rejoin(other);
+    await world.pass(5000);
+    world.cluster.cutOff(other, { noticedAfterMs: 0 });
+    const goneAgain = world.wall.now();
+    await world.pass(20_000);
+    expect(await frontierOf()).toBeLessThanOrEqual(goneAgain);
+    third.stopInOrder();
+    await world.pass(2000);
+  });
+
+  test("is not forgotten while it is connected, nor is one that never was", async () => {
+    const first = world.startWriter();
+    await world.pass(5000);
+    first.stopInOrder();
+    await world.pass(2000);
+    const second = world.startWriter({ forgetServers: [other] });
+    await world.pass(5000);
+    world.cluster.cutOff(other, { noticedAfterMs: 0 });
+    const gone = world.wall.now();
+    await world.pass(20_000);
+    expect(await frontierOf()).toBeLessThanOrEqual(gone);
+    second.stopInOrder();
+    await world.pass(2000);
+    const third = world.startWriter({ forgetServers: ["simulated_7"] });
+    await world.pass(5000);
+    expect(String(third.outcome)).toContain("the cluster never had a server simulated_7");
+  });
 });
 
 test("indexes that could not be asked for stay what they were known to be", async () => {
@@ -114,18 +273,18 @@ test("a table that was out of reach is exact only from where its indexes are kno
 });
 
 test("a first reading that took long makes no instant exact", async () => {
-  world.cluster.slowReading("jobs", 10_000);
+  world.cluster.slowReading("table_config", 10_000);
   world.startWriter();
-  // Tables have been read by then, in the second reading too; jobs have not.
+  // Databases have been read by then, in the second reading too; tables have not.
   await world.pass(12_000);
-  world.cluster.createTable("test", "bills");
+  world.cluster.createDatabase("bills");
   await world.pass(9000);
-  world.cluster.slowReading("jobs", 0);
-  await world.pass(10_000);
+  world.cluster.slowReading("table_config", 0);
+  await world.pass(20_000);
   const { intervals } = (await readAllCoverage(world.store)).catalog!;
   const first = intervals.find(({ class: of }) => of === "exact")!;
-  const tables = (await catalogAt(world.store, first.from)).tables();
-  expect(tables.map(({ name }) => name)).toEqual(["bills", "orders"]);
+  const databases = (await catalogAt(world.store, first.from)).databases();
+  expect(databases.map(({ name }) => name)).toEqual(["bills", "test"]);
 });
 
 describe("a table that is made while the catalog cannot be read", () => {

@@ -22,6 +22,7 @@ export interface WriterSetup {
   /** What it dials in place of the cluster itself. */
   address?: Opener;
   throughProxy?: boolean;
+  forgetServers?: string[];
   store: ObjectStore;
   spool: Spool | undefined;
   description: RepositoryDescription;
@@ -90,6 +91,7 @@ export class WriterProcess {
           copiesAtOnce: 2,
           bothEndsFrom: 3,
           acceptCluster: false,
+          forgetServers: setup.forgetServers ?? [],
           takeOver: setup.takeOver,
           trustClock: setup.trustClock ?? false,
           owner: { host: setup.host, process: setup.number, isAlive: setup.isAlive },

@@ -76,12 +76,13 @@ describe("withoutScratch", () => {
     ];
     const access = [{ key: ["permission", "u", "d3"], value: {} }];
     const servers = [{ id: "s1", name: "one" }];
-    const reading = { servers, structure: [...kept, ...drilled], access };
-    expect(withoutScratch(reading)).toEqual({ servers, structure: kept, access: [] });
+    const reading = { servers, beyond: [], structure: [...kept, ...drilled], access };
+    const ours = { servers, beyond: [], structure: kept, access: [] };
+    expect(withoutScratch(reading)).toEqual(ours);
   });
 
   test("leaves everything else as it is", () => {
-    const reading = { servers: [], structure: kept, access: undefined };
+    const reading = { servers: [], beyond: [], structure: kept, access: undefined };
     expect(withoutScratch(reading)).toEqual(reading);
   });
 });
