@@ -12,6 +12,7 @@ import type { Instant } from "../instant.js";
 import {
   type BaseInventory,
   type BaseManifest,
+  isOfOneObject,
   newestBase,
   readBases,
 } from "../repository/base.js";
@@ -181,7 +182,7 @@ export class TableCapture {
       const isUntold = isCopy && base.instant > lastCopy;
       return base.instant < lastCopy || isUntold ? undefined : base;
     } catch (error) {
-      if (!isDamage(error)) throw error;
+      if (!isOfOneObject(error)) throw error;
       observer.lost(this.table, `${error.message}; the table is copied anew`);
       return undefined;
     }

@@ -1,10 +1,10 @@
 import * as v from "valibot";
 import { SetDigest } from "../digest.js";
-import { damaged, isDamage, type ThinkbackError } from "../errors.js";
+import { damaged, isDamage, type ThinkbackError, UnusableObject } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { OrderCode } from "../key-order.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
-import type { ObjectStore } from "../storage/object-store.js";
+import { failureOf, type ObjectStore } from "../storage/object-store.js";
 import {
   count,
   digest,
@@ -106,7 +106,7 @@ export async function readBases(log: LogView, table?: string): Promise<BaseInven
       checkParts(manifest, sizes);
       return { base, manifest };
     } catch (error) {
-      if (!isDamage(error)) throw error;
+      if (!isOfOneObject(error)) throw error;
       return { base, error };
     }
   });
@@ -115,6 +115,11 @@ export async function readBases(log: LogView, table?: string): Promise<BaseInven
     else if (read) addUsable(inventory, read);
   }
   return inventory;
+}
+
+/** True for what one object leads to: it is damaged, of a later version, or may not be read. All others can be used. */
+export function isOfOneObject(error: unknown): error is ThinkbackError {
+  return error instanceof UnusableObject || isDamage(error) || failureOf(error) === "forbidden";
 }
 
 function addUsable(
@@ -137,8 +142,8 @@ function checkParts(manifest: BaseManifest, sizes: Map<string, number>): void {
 }
 
 /**
- * The newest usable base of a table at or before `instant`; undefined if there is none. A damaged base is passed over
- * for an older one; if only damaged ones are left, their damage is thrown.
+ * The newest usable base of a table at or before `instant`; undefined if there is none. One that cannot be used is
+ * passed over for an older one; if only such are left, what is wrong with one of them is thrown.
  */
 export function newestBase(
   inventory: BaseInventory,

@@ -1,10 +1,11 @@
 /** Bases that a repair may not begin from: one that an expiry lets go of, and copies that no record tells of. */
 import { beforeEach, expect, test } from "vitest";
+import { sha256 } from "../../src/digest.js";
 import { intervalAt } from "../../src/repository/coverage.js";
 import { nextExpiry, putExpiry } from "../../src/repository/expiry.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { parseManifestName, repositoryName } from "../../src/repository/names.js";
-import type { ObjectStore } from "../../src/storage/object-store.js";
+import { type ObjectStore, StoreForbidden } from "../../src/storage/object-store.js";
 import { newestBase, readCoverage } from "../repository/looks.js";
 import { overriding } from "./overriding.js";
 import { ProcessLife } from "./process-life.js";
@@ -75,6 +76,49 @@ test("a repair whose base is let go while it walks ends in a copy", async () => 
   expect(await newestBase(world.store, table, world.time.trueMs)).toBeDefined();
   await expectRestored();
 });
+
+test.each([
+  ["is of a later version", later],
+  ["may not be read", forbidden],
+])("a base that %s costs its own table a copy, and no other table anything", async (_, unfit) => {
+  world.cluster.createTable("test", "others");
+  world.cluster.write("test", "others", { put: { id: "a" } });
+  const first = world.startWriter();
+  await world.pass(5000);
+  first.life.kill();
+  const [name] = (await manifests()).filter((one) => one.includes(table));
+  put("order-5");
+  const begun = world.states.length;
+  const writer = world.startWriter({ takeOver: true, store: await unfit(name!) });
+  await world.pass(20_000);
+  expect(writer.outcome).toBeUndefined();
+  const after = world.states.slice(begun).map((text) => text.split(" ").slice(0, 3).join(" "));
+  const of = (name: string) => after.filter((text) => text.startsWith(name));
+  expect(of("orders").at(-1)).toBe("orders is live");
+  expect(of("orders")).toContain("orders is copying");
+  expect(of("others")).not.toContain("others is copying");
+  await expectRestored();
+});
+
+/** The store with a manifest that a later version of Thinkback has written. */
+async function later(name: string): Promise<ObjectStore> {
+  const { checksum: _, ...content } = JSON.parse((await world.store.get(name)).toString()) as {
+    checksum: string;
+  };
+  await world.store.delete(name);
+  const text = JSON.stringify({ ...content, version: 2 }).slice(0, -1);
+  await world.store.put(name, Buffer.from(`${text},"checksum":"${sha256(Buffer.from(text))}"}\n`));
+  return world.store;
+}
+
+async function forbidden(name: string): Promise<ObjectStore> {
+  return overriding(world.store, {
+    get: (of, ...range) =>
+      of === name
+        ? Promise.reject(new StoreForbidden(name, undefined))
+        : world.store.get(of, ...range),
+  });
+}
 
 test("a copy whose feed is lost while its last part is stored is not published", async () => {
   const life = new ProcessLife(world.time);
