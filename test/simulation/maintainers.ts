@@ -133,7 +133,7 @@ export class Maintainers {
       const old = names[world.random.below(names.length)]!;
       world.trace(`unpin ${old}`);
       declared.unpin(old);
-      await removePin(store, old, world.time.trueMs);
+      await removePin(store, old, Math.floor(world.time.trueMs));
     }
     const { life, repository, clock, owner, isBehind } = this.start(
       isAtEdge ? this.slow : undefined,
