@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { Capture } from "../capture/capture.js";
 import { type Chosen, idlePatterns, tablesOf } from "../capture/idle-patterns.js";
 import { recorderDefaults } from "../capture/recorder.js";
@@ -15,6 +15,7 @@ import type { TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { Source } from "../rethinkdb/source.js";
 import { impatient } from "../storage/retrying-store.js";
 import { directoryAt, storeAt } from "../storage/store-at.js";
+import { refuseUnusable } from "../storage/usable.js";
 import { thisProcess } from "../this-process.js";
 import { drillBeside, maintainBeside } from "./beside.js";
 import { sourceAt } from "./connect.js";
@@ -77,6 +78,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
   const began = performance.now();
   try {
     await lookForChosen(source, chosen, args.once === true, log);
+    if (args.spool !== undefined) await refuseUnusable(directoryAt("--spool", args.spool));
     const repository = await openOrCreateRepository(
       storeAt(args.repo, impatient),
       systemClock.now(),
@@ -213,13 +215,22 @@ function goingOnBeside(
   return Promise.all(tasks);
 }
 
+/** Less would not take the ticks of a busy minute. */
+const spoolBytesMin = 2 ** 20;
+
 /** The bound of the spool; undefined without one. */
-function spoolBytesMaxOf({ spool, spoolLimit }: RunArguments): number | undefined {
+function spoolBytesMaxOf({ repo, spool, spoolLimit }: RunArguments): number | undefined {
   if (spool === undefined) return undefined;
   directoryAt("--spool", spool);
+  if (!relative(repo, spool).startsWith("..")) {
+    throw new ThinkbackError("usage", `--spool ${spool} lies in the repository`, {
+      hint: "give a directory on another disk: it is needed when the repository's fails",
+    });
+  }
   const bytesMax = sizeBytes(spoolLimit);
-  if (bytesMax !== undefined) return bytesMax;
-  throw new ThinkbackError("usage", `"${spoolLimit}" is not a size`, {
-    hint: "give it as 512MiB or 2GiB",
+  if (bytesMax !== undefined && bytesMax >= spoolBytesMin) return bytesMax;
+  const wrong = bytesMax === undefined ? "is not a size" : "is too little for a spool";
+  throw new ThinkbackError("usage", `"${spoolLimit}" ${wrong}`, {
+    hint: "give it as 512MiB or 2GiB, at least 1MiB",
   });
 }

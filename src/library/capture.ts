@@ -13,6 +13,7 @@ import { RethinkSource } from "../rethinkdb/rethink-source.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
 import { impatient } from "../storage/retrying-store.js";
 import { directoryAt, storeAt } from "../storage/store-at.js";
+import { refuseUnusable } from "../storage/usable.js";
 import { thisProcess } from "../this-process.js";
 
 /** What is to be captured, and where to. Only `source` and `location` have to be given. */
@@ -135,6 +136,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
       if (once) throw choosesNothing(pattern, source);
       onEvent({ kind: "idlePattern", pattern });
     }
+    if (spool) await refuseUnusable(directoryAt("spool", spool.location));
     const repository = await openOrCreateRepository(
       storeAt(options.location, impatient),
       systemClock.now(),

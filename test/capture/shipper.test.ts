@@ -34,7 +34,7 @@ test("a spool that does not let go of what was delivered meanwhile is what the c
   ship("log/2");
   await world.pass(20_000);
   expect(failure).toMatchObject({
-    code: "full",
+    code: "repository",
     message: "cannot write to the spool: EIO: i/o error",
   });
 });

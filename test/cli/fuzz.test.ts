@@ -13,6 +13,7 @@ import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { makeRepository, Recording, StillClock } from "../repository/recording.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";
+const spool = join(tmpdir(), `thinkback-fuzz-spool-${process.pid}`);
 /** Nothing listens there. */
 const nowhere = "rethinkdb://127.0.0.1:1";
 
@@ -102,7 +103,7 @@ const commands: Record<string, Options> = {
     "--tick": durations,
     "--once": flag,
     "--copies": counts,
-    "--spool": ["spool", "rethinkdb://x", ""],
+    "--spool": [spool, "/proc/x", "/dev/null", "rethinkdb://x", ""],
     "--spool-limit": sizes,
     "--take-over": flag,
     "--trust-clock": flag,
@@ -236,7 +237,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
   );
   const needs: Record<string, string[]> = {
     "--tick-max": ["--auto"],
-    "--spool-limit": ["--spool", "spool"],
+    "--spool-limit": ["--spool", spool],
     "--drill-target": ["--drill-at", "0 3 * * *"],
   };
   test("looks at the value of each of its options", async () => {

@@ -139,6 +139,32 @@ test("2 usage, 3 source, 4 repository, 5 instant, 6 unknown", async () => {
   expectEnd(await restore("old", "--table", "shop.ordres"), "unknown", /no table shop\.ordres/);
 });
 
+test("2 or 4: a spool that could not be used when it is needed", async () => {
+  const at = join(directory, "spooled");
+  const spool = (of: string, ...more: string[]) => backUp(at, "--spool", of, ...more);
+  const file = join(directory, "file");
+  await writeFile(file, "mine");
+  for (const of of [file, join(file, "below"), "/proc/thinkback"]) {
+    expectEnd(await spool(of), "repository", /not a directory|cannot be made/);
+  }
+  disk.directory = join(directory, "read-only");
+  disk.code = "EROFS";
+  expectEnd(await spool(disk.directory), "repository", /no permission/);
+  // It may hold what has to be delivered.
+  disk.code = "ENOSPC";
+  expect((await spool(disk.directory)).status).toBe(0);
+  disk.directory = undefined;
+  for (const of of [at, join(at, "below"), `${at}/`]) {
+    expectEnd(await spool(of), "usage", /lies in the repository/);
+  }
+  const beside = join(directory, "spool");
+  for (const limit of ["0", "1", "1023KiB"]) {
+    expectEnd(await spool(beside, "--spool-limit", limit), "usage", /is too little for a spool/);
+  }
+  expect((await spool(beside, "--spool-limit", "1MiB")).status).toBe(0);
+  expect(await readdir(beside)).toEqual([]);
+});
+
 test("7 target, 8 damaged", async () => {
   expectEnd(await run("restore", "--repo", repo, "--target", nowhere), "target", /cannot connect/);
   const damaged = await copyOfRepo("damaged");
