@@ -10,15 +10,36 @@ export interface Chosen {
   exclude: string[];
 }
 
-/** Of the include patterns, those that choose none of the tables: most are misspelt. */
-export function idlePatterns(
+/** A part of what is chosen that chooses no table: most are misspelt. */
+export interface IdleChoice {
+  /** The include pattern; null where there is none, which means all tables. */
+  pattern: string | null;
+  /** True if it means tables that are there, and the exclude patterns leave none of them. */
+  excluded: boolean;
+}
+
+/** Of what is chosen, the parts that choose none of the tables. That there are no tables is nobody's choice. */
+export function idleChoices(
   { include, exclude }: Chosen,
   tables: { db: string; name: string }[],
-): string[] {
-  return include.filter((pattern) => {
-    const selects = tableSelection([pattern], exclude);
-    return !tables.some(({ db, name }) => selects(db, name));
+): IdleChoice[] {
+  const parts = include.length === 0 ? [null] : include;
+  return parts.flatMap((pattern): IdleChoice[] => {
+    const choosesSome = (but: string[]) => {
+      const selects = tableSelection(pattern === null ? [] : [pattern], but);
+      return tables.some(({ db, name }) => selects(db, name));
+    };
+    const isThere = choosesSome([]);
+    if (choosesSome(exclude) || (pattern === null && !isThere)) return [];
+    return [{ pattern, excluded: isThere }];
   });
+}
+
+/** Says, in the options of the command line, what chooses no table: `--include shpo.* chooses no table`. */
+export function idleText({ pattern, excluded }: IdleChoice, { exclude }: Chosen): string {
+  if (!excluded) return `--include ${pattern} chooses no table`;
+  const left = `--exclude ${exclude.join(" --exclude ")} leaves no table`;
+  return pattern === null ? left : `${left} of --include ${pattern}`;
 }
 
 /** The source's tables; undefined if it does not tell, which the capture explains. */

@@ -180,7 +180,7 @@ export class RetryingShipper implements Shipper {
         // It may have been delivered while it was written here.
         if (segment.delivered) await this.spool.store.delete(segment.name);
       } catch (error) {
-        const code = error instanceof StoreFull ? "full" : "repository";
+        const code = failureOf(error) === "full" ? "full" : "repository";
         throw new ThinkbackError(code, `cannot write to the spool: ${messageOf(error)}`, {
           hint: `${code === "full" ? "make room in" : "look after"} the spool directory, or mend the repository's store, and start again`,
           cause: error,

@@ -1,6 +1,6 @@
 import { join, relative } from "node:path";
 import { Capture } from "../capture/capture.js";
-import { type Chosen, idlePatterns, tablesOf } from "../capture/idle-patterns.js";
+import { type Chosen, idleChoices, idleText, tablesOf } from "../capture/idle-patterns.js";
 import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import { systemClock } from "../clock.js";
@@ -143,7 +143,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
 }
 
 /**
- * Asks the source, so that an address that leads nowhere is found before a repository is made, and tells of each include pattern that chooses none of the source's tables. A one-shot backup would end well without what
+ * Asks the source, so that an address that leads nowhere is found before a repository is made, and tells of what was chosen and chooses none of the source's tables. A one-shot backup would end well without what
  * was meant, so there it is an error; a capture that goes on takes such a table as soon as it is made.
  */
 async function lookForChosen(
@@ -153,11 +153,11 @@ async function lookForChosen(
   log: Log,
 ): Promise<void> {
   const tables = await tablesOf(source);
-  for (const pattern of tables ? idlePatterns(chosen, tables) : []) {
-    const text = `--include ${pattern} chooses no table of ${source.location}`;
+  for (const idle of tables ? idleChoices(chosen, tables) : []) {
+    const text = `${idleText(idle, chosen)} of ${source.location}`;
     if (once)
       throw new ThinkbackError("unknown", text, { hint: `tables there: ${named(tables!)}` });
-    log.warn({ include: pattern }, `${text} yet; tables there: ${named(tables!)}`);
+    log.warn(chosen, `${text} yet; tables there: ${named(tables!)}`);
   }
 }
 

@@ -1,4 +1,4 @@
-import { idlePatterns } from "../capture/idle-patterns.js";
+import { idleChoices, idleText } from "../capture/idle-patterns.js";
 import { systemClock } from "../clock.js";
 import { formatDuration, formatInstant, type Instant } from "../instant.js";
 import { type CoverageClass, type CoverageInterval } from "../repository/coverage.js";
@@ -62,8 +62,12 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
   );
   output.line(`capture                 ${captureText(status, now)}`);
-  const idle = idlePatterns(status.chosen, namesOf(status));
-  for (const pattern of idle) output.line(idleText(pattern));
+  const idle = idleChoices(status.chosen, namesOf(status));
+  for (const one of idle) {
+    output.line(
+      `${idleText(one, status.chosen)} of those that are there: if that is not what the capture was meant to be told, nothing of it is captured`,
+    );
+  }
   printStopped(status, output);
   printSystem(status, output);
   printDamaged(status, output);
@@ -219,10 +223,6 @@ function namesOf({ tables }: RepositoryStatus): { db: string; name: string }[] {
       const dot = name.indexOf(".");
       return { db: name.slice(0, dot), name: name.slice(dot + 1) };
     });
-}
-
-function idleText(pattern: string): string {
-  return `--include ${pattern} of the capture chooses no table that is there: if it is misspelt, nothing of what it means is captured`;
 }
 
 /** What is not known of the catalog and of access, where that is more than can be overlooked. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { Capture, type CaptureObserver } from "../capture/capture.js";
-import { idlePatterns, tablesOf } from "../capture/idle-patterns.js";
+import { type IdleChoice, idleChoices, tablesOf } from "../capture/idle-patterns.js";
 import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import { systemClock } from "../clock.js";
@@ -64,8 +64,10 @@ export type CaptureEvent =
       bytes: number;
       estimate: number;
     }
-  /** An include pattern chooses no table that is there. */
-  | { kind: "idlePattern"; pattern: string }
+  /** An include pattern chooses no table that is there; `excluded` if exclude patterns take all that it means. */
+  | { kind: "idlePattern"; pattern: string; excluded: boolean }
+  /** The exclude patterns take all tables that are there. */
+  | { kind: "allExcluded" }
   | { kind: "storeFails"; reason: string }
   | { kind: "storeIsBack"; waitedMs: number }
   /** Segments that an earlier capture had left on the spool are in the repository. */
@@ -109,7 +111,7 @@ const tickMsMax = 3_600_000;
  * run `thinkback maintain` beside it from time to time.
  * @throws {ThinkbackError} `usage`; `source` if the source cannot be reached at the begin; `repository`, `full` or
  * `damaged`; `fenced` if another capture owns the repository, or has taken it over; `clock`; `unknown` if with `once` an
- * include pattern chooses no table; `incomplete` if `once` was ended before every table was complete
+ * include pattern, or all that is left, chooses no table; `incomplete` if `once` was ended before every table was complete
  */
 export async function capture(options: CaptureOptions): Promise<void> {
   const {
@@ -132,9 +134,11 @@ export async function capture(options: CaptureOptions): Promise<void> {
   const address = parseAddress(options.source);
   const source = new RethinkSource(formatAddress(address), dialer(address, "source"), systemClock);
   try {
-    for (const pattern of await idleOf(source, include, exclude)) {
-      if (once) throw choosesNothing(pattern, source);
-      onEvent({ kind: "idlePattern", pattern });
+    for (const idle of await idleOf(source, include, exclude)) {
+      if (once) throw choosesNothing(idle, source);
+      const { pattern, excluded } = idle;
+      if (pattern === null) onEvent({ kind: "allExcluded" });
+      else onEvent({ kind: "idlePattern", pattern, excluded });
     }
     if (spool) await refuseUnusable(directoryAt("spool", spool.location));
     const repository = await openOrCreateRepository(
@@ -177,16 +181,18 @@ export async function capture(options: CaptureOptions): Promise<void> {
 }
 
 /**
- * The include patterns that choose no table; none if the source does not tell its tables. Where it cannot be reached
- * this throws, before a repository is made.
+ * What is chosen and chooses no table; nothing if the source does not tell its tables. Where it cannot be reached this
+ * throws, before a repository is made.
  */
-async function idleOf(source: Source, include: string[], exclude: string[]): Promise<string[]> {
+async function idleOf(source: Source, include: string[], exclude: string[]): Promise<IdleChoice[]> {
   const tables = await tablesOf(source);
-  return tables ? idlePatterns({ include, exclude }, tables) : [];
+  return tables ? idleChoices({ include, exclude }, tables) : [];
 }
 
-function choosesNothing(pattern: string, { location }: Source): ThinkbackError {
-  return new ThinkbackError("unknown", `the pattern ${pattern} chooses no table of ${location}`, {
+function choosesNothing({ pattern, excluded }: IdleChoice, { location }: Source): ThinkbackError {
+  const left = `exclude leaves no table${pattern === null ? "" : ` of the pattern ${pattern}`}`;
+  const what = excluded ? left : `the pattern ${pattern} chooses no table`;
+  return new ThinkbackError("unknown", `${what} of ${location}`, {
     hint: "without `once` a capture waits for such a table",
   });
 }

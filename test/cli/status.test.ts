@@ -248,10 +248,22 @@ test("what the capture was told to include and is not there is told of, until it
   const chosen = { include: ["shop.orders", "shpo.*", "shop.carts"], exclude: ["*.old"] };
   await claimEpoch(repository, recording.clock, { ...owner, ...chosen }, true);
   const { text, result } = await printed();
-  expect(text).toContain("--include shpo.* of the capture chooses no table that is there");
-  expect(text).toContain("--include shop.carts of the capture chooses no table that is there");
+  expect(text).toContain("--include shpo.* chooses no table of those that are there");
+  expect(text).toContain("--include shop.carts chooses no table of those that are there");
   expect(text).not.toContain("--include shop.orders");
-  expect(result).toMatchObject({ chosen: { ...chosen, idle: ["shpo.*", "shop.carts"] } });
+  expect(result).toMatchObject({
+    chosen: {
+      ...chosen,
+      idle: [
+        { pattern: "shpo.*", excluded: false },
+        { pattern: "shop.carts", excluded: false },
+      ],
+    },
+  });
+  await claimEpoch(repository, recording.clock, { ...owner, include: [], exclude: ["*"] }, true);
+  const none = await printed();
+  expect(none.text).toContain("--exclude * leaves no table of those that are there");
+  expect(none.result).toMatchObject({ chosen: { idle: [{ pattern: null, excluded: true }] } });
   await claimEpoch(repository, recording.clock, owner, true);
-  expect((await printed()).text).not.toContain("--include");
+  expect((await printed()).text).not.toMatch(/--include|--exclude/);
 });

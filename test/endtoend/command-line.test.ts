@@ -25,8 +25,13 @@ test("a one-shot backup of what is not there is an error, and makes nothing", as
     expect(stderr).toMatch(/→ tables there: shop\.orders/);
     expect(status).toBe(6);
   }
-  const excluded = ["--include", "shop.orders", "--exclude", "shop"];
-  expect((await stage.backUp(repo, ...excluded)).status).toBe(6);
+  const excluded = ["--exclude", "old", "--exclude", "shop"];
+  const left = "--exclude old --exclude shop leaves no table";
+  const all = await stage.backUp(repo, ...excluded);
+  expect(all.stderr).toContain(`${left} of rethinkdb`);
+  const some = await stage.backUp(repo, "--include", "shop.orders", ...excluded);
+  expect(some.stderr).toContain(`${left} of --include shop.orders of rethinkdb`);
+  expect([all.status, some.status]).toEqual([6, 6]);
   await expect(readdir(repo)).rejects.toThrow("ENOENT");
 });
 
@@ -45,7 +50,7 @@ test("a capture of what is not there yet warns, and so does status, until it is 
   const warned = /"level":40.*--include later\.t chooses no table of/;
   await until("the log warns", () => warned.test(running.stderr()));
   const status = async () => (await cli(["status", "--repo", repo])).stdout;
-  const idle = "--include later.t of the capture chooses no table";
+  const idle = "--include later.t chooses no table of those that are there";
   await until("status warns", async () => (await status()).includes(idle));
   await stage.query(r.dbCreate("later"));
   await stage.query(r.db("later").tableCreate("t"));

@@ -128,7 +128,7 @@ test("a capture goes on until its signal aborts, and then ends in order", async 
   );
   stop.abort();
   await running;
-  expect(seen[0]).toEqual({ kind: "idlePattern", pattern: "shop.ordres" });
+  expect(seen[0]).toEqual({ kind: "idlePattern", pattern: "shop.ordres", excluded: false });
   const { tables } = await readStatus(await openRepository(location));
   expect(tables).toContainEqual(
     expect.objectContaining({ name: "shop.orders", state: "live", documents: 50 }),
@@ -163,6 +163,11 @@ describe("what is wrong is an error with a code:", () => {
       "a one-shot capture of nothing",
       "unknown",
       () => capture({ source: source(), location: location(), include: ["shp"], once: true }),
+    ],
+    [
+      "a one-shot capture of what is excluded",
+      "unknown",
+      () => capture({ source: source(), location: location(), exclude: ["*"], once: true }),
     ],
     ["no instant", "usage", () => planRestore(repository, { at: Number.NaN })],
     ["a rename to no name", "usage", () => planRestore(repository, { renames: { "a.b": "c" } })],
