@@ -18,6 +18,20 @@ export function orderCode(key: Buffer): OrderCode {
   return codeOfValue(JSON.parse(inBytes(key.toString("latin1"))));
 }
 
+/** A key is at most 127 bytes, so none lies deeper. */
+const keyDepthMax = 127;
+
+/** True if the server could have a primary key of this value, as JSON.parse gives it. */
+export function canBeKey(value: unknown, depth = 0): boolean {
+  if (typeof value === "string" || typeof value === "boolean") return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || value === null || depth > keyDepthMax) return false;
+  if (Array.isArray(value)) return value.every((item) => canBeKey(item, depth + 1));
+  const { $reql_type$: type, epoch_time: time, data } = value as PseudoType;
+  if (type === "TIME") return Number.isFinite(time);
+  return type === "BINARY" && typeof data === "string";
+}
+
 /** JSON text of which each character is a byte, of what it stands for too: an escape may stand for several. */
 function inBytes(text: string): string {
   if (!text.includes("\\u")) return text;

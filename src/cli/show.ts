@@ -1,6 +1,7 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
+import { canBeKey } from "../key-order.js";
 import { LogView } from "../repository/log-view.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
@@ -29,6 +30,7 @@ export async function showCommand(
   args: ShowArguments,
   output: Output,
 ): Promise<void> {
+  const sought = keyBytes(key);
   const repository = await openRepository(storeAt(args.repo));
   const now = systemClock.now();
   const request: RestoreRequest = {
@@ -44,7 +46,7 @@ export async function showCommand(
   const onWait = () => output.note(waitingText);
   const { log, tables } = await whenProven(repository, request.at, look, systemClock, onWait);
   const { base, instant, class: of, lateMs, missing } = tables[0]!;
-  const version = await versionAt(new LogView(repository.store, log), base, keyBytes(key), instant);
+  const version = await versionAt(new LogView(repository.store, log), base, sought, instant);
   output.note(`${name} ${key} at ${formatInstant(instant)} (${classText(tables[0]!)})`);
   for (const gap of missing) {
     const times = `${formatInstant(gap.from)} to ${formatInstant(gap.to)}`;
@@ -57,7 +59,7 @@ export async function showCommand(
       {
         hint: version
           ? `it was deleted at ${formatInstant(version.time)}; ask for an earlier instant`
-          : 'a key that is not a string is given as JSON: 42, true, ["a",1]; a string that looks so, in quotes: \'"42"\'',
+          : keyHint,
       },
     );
   }
@@ -74,10 +76,18 @@ export async function showCommand(
   output.resultText(`${said.slice(0, -1)},"key":${keyText},"document":${document}}`);
 }
 
+const keyHint =
+  'a key that is not a string is given as JSON: 42, true, ["a",1]; a string that looks so, in quotes: \'"42"\'';
+
+/** Throws, with code "usage", for JSON of what cannot be a key. */
 function keyBytes(key: string): Buffer {
+  let value: unknown;
   try {
-    return jsonOfText(JSON.stringify(JSON.parse(key)));
+    value = JSON.parse(key);
   } catch {
-    return jsonOfText(JSON.stringify(key));
+    value = key;
   }
+  if (canBeKey(value)) return jsonOfText(JSON.stringify(value));
+  const named = key.length > 100 ? `${key.slice(0, 97)}…` : key;
+  throw new ThinkbackError("usage", `${named} cannot be a primary key`, { hint: keyHint });
 }

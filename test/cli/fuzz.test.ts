@@ -147,7 +147,12 @@ const commands: Record<string, Options> = {
   "pin list": {},
   "pin remove": {},
 };
-const keys = ["k", '"k"', "42", "-0", "[1", "{}", "", "[".repeat(20_000), '["a",1]', "\u0001"];
+const noKeys = ["{}", "null", "1e999", "-1e999", "[null]", '{"a":1}', "[[{}]]"]
+  .concat('{"$reql_type$":"TIME"}', '{"$reql_type$":"BINARY","data":1}')
+  .concat("[".repeat(20_000) + "]".repeat(20_000));
+const keys = ["k", '"k"', "42", "-0", "[1", "", "[".repeat(20_000), '["a",1]', "\u0001"]
+  .concat('{"$reql_type$":"TIME","epoch_time":1,"timezone":"+00:00"}', "[]", "{", "nul")
+  .concat(noKeys);
 const positional: Record<string, string[][]> = {
   show: [names, keys],
   acknowledge: [names],
@@ -268,6 +273,12 @@ test.each([
 ])("an option that could not count is refused: %s %s", async (...args) => {
   const { status, printed } = await run([...args, "--repo", repo]);
   expect(printed).toMatch(/means nothing (without|beside)/);
+  expect(status).toBe(exitStatus.usage);
+});
+
+test.each(noKeys)("what cannot be a key is refused: %.40s", async (key) => {
+  const { status, printed } = await run(["show", "shop.orders", key, "--repo", repo]);
+  expect(printed).toMatch(/cannot be a primary key\n {2}→ a key that is not a string/);
   expect(status).toBe(exitStatus.usage);
 });
 
