@@ -12,6 +12,9 @@ import {
   withLate,
 } from "./coverage.js";
 
+/** A writer that is well proves more often, also while nothing happens. */
+const unprovenMs = 30_000;
+
 /** Folds one table's records, in the order of the log, into intervals. */
 export class CoverageBuilder {
   private intervals: CoverageInterval[] = [];
@@ -92,13 +95,17 @@ export class CoverageBuilder {
 
   /**
    * The writer ended, having proven capture up to `frontier`.
+   * @param to the end of what it wrote
    * @param lost the missing segment, if what it captured after that is lost
    */
-  end(frontier: Instant, lost?: string): void {
+  end(frontier: Instant, to = frontier, lost?: string): void {
     if (this.state === "dropped") return;
+    const stopped = "capture was not running";
     const reason = lost
       ? `what was captured is lost: object ${lost} is missing`
-      : "capture was not running";
+      : to - frontier > unprovenMs
+        ? `nothing could be proven of it, and then ${stopped}`
+        : stopped;
     if (this.exactFrom !== undefined) this.beginHole(frontier, reason);
     this.state = "hole";
     this.stopped = undefined;

@@ -204,7 +204,7 @@ async function recordsOf({ store }: LogView, piece: LogPiece): Promise<Version[]
 }
 
 /** What the last segment of an epoch claims, as far as coverage needs it. */
-type EpochFacts = Pick<SegmentFooter, "epoch" | "frontier" | "lagging">;
+type EpochFacts = Pick<SegmentFooter, "epoch" | "to" | "frontier" | "lagging">;
 
 class HistoryReader {
   private readonly tables = new Map<string, CoverageBuilder>();
@@ -296,7 +296,7 @@ class HistoryReader {
     this.epoch = epoch;
     if (facts) {
       const lost = this.view.claims.find((claim) => claim.epoch === epoch)?.lost;
-      for (const table of this.tables.values()) table.end(frontierOf(table, facts), lost);
+      for (const table of this.tables.values()) table.end(frontierOf(table, facts), facts.to, lost);
     }
     this.watched = new Set();
     this.facts = undefined;

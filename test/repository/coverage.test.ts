@@ -514,6 +514,27 @@ describe("readCoverage", () => {
     ]);
   });
 
+  test.each([
+    [20_000, "capture was not running"],
+    [60_000, "nothing could be proven of it, and then capture was not running"],
+  ])(
+    "of what was not proven for %i ms before its writer ended, the gap says so",
+    async (ms, reason) => {
+      const repository = await makeRepository();
+      const clock = new StillClock(1000);
+      const first = await Recording.begin(repository, clock);
+      first.coverage("catalog", { state: "live", since: 1000 });
+      const known = await first.tick();
+      await first.tick(ms, { lagging: { catalog: known } });
+      const second = await Recording.begin(repository, clock);
+      const since = second.log.time;
+      second.coverage("catalog", { state: "live", since });
+      await second.tick();
+      const gap = { from: known + 1, to: since - 1, class: "gap", reason };
+      expect((await readAllCoverage(repository.store)).catalog!.intervals[1]).toEqual(gap);
+    },
+  );
+
   test("a claim's clock decides nothing: one that was set back for a moment costs no instant before it", async () => {
     const repository = await makeRepository();
     const clock = new StillClock(1_000_000);
