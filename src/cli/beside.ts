@@ -6,7 +6,7 @@ import { spawn } from "node:child_process";
 import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../clock.js";
-import { messageOf } from "../errors.js";
+import { type ErrorCode, exitStatus, messageOf, ThinkbackError } from "../errors.js";
 import type { CronTimes } from "../fold/schedule.js";
 import type { Log } from "./log.js";
 import type { MaintainArguments } from "./maintain.js";
@@ -45,7 +45,7 @@ export async function maintainBeside(
           "the repository was maintained, and objects that are needed are missing in it",
         );
     } catch (error) {
-      if (!signal.aborted) log.warn({ error: messageOf(error) }, "maintenance failed");
+      if (!signal.aborted) log.warn(fieldsOf(error), "maintenance failed");
     }
   }
 }
@@ -68,7 +68,7 @@ export async function drillBeside(
     try {
       log.info(await runBeside(["drill", "--repo", args.repo], signal, target), "a drill was made");
     } catch (error) {
-      if (!signal.aborted) log.error({ error: messageOf(error) }, "a drill failed");
+      if (!signal.aborted) log.error(fieldsOf(error), "a drill failed");
     }
   }
 }
@@ -91,10 +91,33 @@ function runBeside(
     child.on("error", reject);
     child.on("close", (code, killedBy) => {
       if (code === 0) resolve(JSON.parse(printed.stdout) as object);
-      else reject(new Error(printed.stderr.trim() || `it ended with ${code ?? killedBy}`));
+      else reject(errorIn(printed.stderr, `it ended with ${code ?? killedBy}`));
     });
     if (child.pid !== undefined) lowerPriority(child.pid);
   });
+}
+
+/** The error that a command has printed as JSON, behind its notes; one of all that it printed, if there is none. */
+export function errorIn(stderr: string, otherwise: string): Error {
+  const text = stderr.trim();
+  try {
+    const last = text.slice(text.lastIndexOf("\n") + 1);
+    const { error } = JSON.parse(last) as {
+      error: { code: ErrorCode; message: string; hint?: string };
+    };
+    const { code, message, hint } = error;
+    if (code in exitStatus)
+      return new ThinkbackError(code, message, hint === undefined ? {} : { hint });
+  } catch {
+    // It ended before it could say why.
+  }
+  return new Error(text || otherwise);
+}
+
+/** What the log says of an error. */
+function fieldsOf(error: unknown): object {
+  const { code, hint } = error instanceof ThinkbackError ? error : {};
+  return { error: messageOf(error), code, hint };
 }
 
 function lowerPriority(pid: number): void {

@@ -125,6 +125,8 @@ function printDiff(before: Catalog, after: Catalog, output: Output): void {
   }
   const names = namesIn(before, after);
   for (const { record, change, before: a, after: b } of differences) {
+    // A table without indexes comes and goes with a record that says so.
+    if (record[0] === "indexes" && change !== "changed" && indexesIn(b ?? a).length === 0) continue;
     output.line(`${change} ${describe(record, (b ?? a) as object, names)}`);
     if (change === "changed") {
       for (const line of changedFields(a as object, b as object)) output.line(`  ${line}`);
@@ -144,10 +146,8 @@ function describe(
   switch (kind) {
     case "cluster":
       return "servers of the cluster";
-    case "indexes": {
-      const { indexes } = value as { indexes: { index: string }[] };
-      return `indexes of ${named(ids[0]!)}: ${indexes.map(({ index }) => index).join(", ") || "none"}`;
-    }
+    case "indexes":
+      return `indexes of ${named(ids[0]!)}: ${indexesIn(value).join(", ") || "none"}`;
     case "permission": {
       const [user, ...scope] = ids;
       return `permission of ${user} on ${scope.length === 0 ? "everything" : named(scope.at(-1)!)}`;
@@ -157,6 +157,10 @@ function describe(
     default:
       return `${kind} ${named(ids[0]!)}`;
   }
+}
+
+function indexesIn(value: unknown): string[] {
+  return (value as { indexes: { index: string }[] }).indexes.map(({ index }) => index);
 }
 
 /** Names of databases, tables and servers, by their ids. */

@@ -136,7 +136,7 @@ function printReport(report: VerifyReport, share: number, output: Output): void 
 }
 
 function readText({ read, chainsFollowed }: VerifyReport, share: number): string {
-  const of = share < 1 ? ` (a share of ${share * 100}% was drawn)` : "";
+  const of = share < 1 ? ` (a share of ${Number((share * 100).toPrecision(12))}% was drawn)` : "";
   const chains = chainsFollowed ? "; version chains followed" : "";
   return `${formatCount(read.objects)} of them read to the end, ${formatBytes(read.bytes)}${of}${chains}`;
 }

@@ -150,7 +150,7 @@ export function foldDue(situation: FoldSituation): FoldDecision {
 function objectiveDue(situation: FoldSituation): FoldDecision | undefined {
   const { estimateMs, foldedEstimateMs, objectiveMs } = situation;
   if (objectiveMs === undefined) return undefined;
-  const takes = `a restore would take about ${spoken(estimateMs)}`;
+  const takes = `a restore would take ${about(estimateMs)}`;
   if (estimateMs <= objectiveMs) {
     return { due: false, reason: `${takes}, which is within ${spoken(objectiveMs)}` };
   }
@@ -159,7 +159,7 @@ function objectiveDue(situation: FoldSituation): FoldDecision | undefined {
     return { due: true, reason: `${takes}, longer than ${spoken(objectiveMs)}` };
   }
   // Documents that alone take that long would else be folded again and again.
-  const gain = `${takes}, and about ${spoken(foldedEstimateMs)} after a fold; ${spoken(objectiveMs)} is asked for`;
+  const gain = `${takes}, and ${about(foldedEstimateMs)} after a fold; ${spoken(objectiveMs)} is asked for`;
   return { due: estimateMs - foldedEstimateMs >= leastGainMs, reason: gain };
 }
 
@@ -169,6 +169,11 @@ const parts = [
   [60_000, "min"],
   [1000, "s"],
 ] as const;
+
+/** Of an estimate. */
+function about(ms: number): string {
+  return Math.round(ms / 1000) === 0 ? spoken(ms) : `about ${spoken(ms)}`;
+}
 
 /** "2 d 3 h", "5 min", "12 s": the two largest units that are not 0. */
 function spoken(ms: number): string {

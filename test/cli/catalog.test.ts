@@ -25,6 +25,8 @@ beforeAll(async () => {
   const shards = [{ primary_replica: "one", replicas: ["one"], nonvoting_replicas: [] }];
   recording.catalog(["table", "t1"], { id: "t1", name: "orders", db: "shop", shards });
   recording.catalog(["indexes", "t1"], { indexes: [{ index: "customer" }] });
+  recording.catalog(["table", "t2"], { id: "t2", name: "plain", db: "shop", shards });
+  recording.catalog(["indexes", "t2"], { indexes: [] });
   recording.catalog(["user", "anna"], { id: "anna", password: true });
   recording.catalog(["permission", "anna"], { id: ["anna"], permissions: { read: true } });
   recording.catalog(["permission", "anna", "d1", "t1"], {
@@ -59,6 +61,7 @@ test("each difference says what it is of, by names where there are some", async 
     "added permission of anna on shop.orders",
     "added permission of anna on everything",
     "added table shop.orders",
+    "added table shop.plain",
     "added user anna",
   ]);
 });

@@ -291,16 +291,16 @@ describe("a fold", () => {
   });
 
   test.each([
-    [999_400, "16 min 39 s"],
+    [999_400, "about 16 min 39 s"],
     [400, "less than 1 s"],
-    [12_000, "12 s"],
-    [hour, "1 h"],
-    [hour + 5 * second, "1 h"],
-    [hour + 5 * minute + 59 * second, "1 h 5 min"],
-    [2 * day + 3 * hour, "2 d 3 h"],
+    [12_000, "about 12 s"],
+    [hour, "about 1 h"],
+    [hour + 5 * second, "about 1 h"],
+    [hour + 5 * minute + 59 * second, "about 1 h 5 min"],
+    [2 * day + 3 * hour, "about 2 d 3 h"],
   ])("names %i ms as %s", (estimateMs, spoken) => {
     expect(of({ objectiveMs: 2 * hour * 30, estimateMs }).reason).toContain(
-      `about ${spoken}, which`,
+      `would take ${spoken}, which`,
     );
   });
 });
