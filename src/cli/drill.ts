@@ -40,6 +40,7 @@ export interface DrillArguments {
 }
 
 export async function drillCommand(args: DrillArguments, output: Output): Promise<void> {
+  refuseIdleClean(args);
   const choice = { at: chosenInstant(args), tables: args.table, databases: args.db };
   const repository = await openRepository(storeAt(args.repo));
   const observer = new DrillProgress(output);
@@ -121,6 +122,14 @@ async function startServer(signal: AbortSignal): Promise<ScratchServer> {
       cause: error,
     });
   }
+}
+
+/** A server that is started for the drill has nothing to drop. */
+function refuseIdleClean({ clean, target }: DrillArguments): void {
+  if (!clean || (target ?? process.env["THINKBACK_TARGET"]) !== undefined) return;
+  throw new ThinkbackError("usage", "--clean means nothing without --target", {
+    hint: "give --target, or set THINKBACK_TARGET: the server whose databases of earlier drills are to be dropped",
+  });
 }
 
 function targetOf({ address }: ScratchServer): RethinkTarget {

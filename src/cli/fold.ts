@@ -9,6 +9,7 @@ import { withThreads } from "../repository/compression-threads.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { refuseTwoChoices } from "../restore/request.js";
+import { refuseStillToCome } from "../restore/when-proven.js";
 import { storeAt } from "../storage/store-at.js";
 import { type KeepArguments, maintenanceOptions } from "./maintenance-options.js";
 import { counted, formatBytes, formatCount, formatTable, type Output } from "./output.js";
@@ -25,6 +26,7 @@ export async function foldCommand(args: FoldArguments, output: Output): Promise<
   const repository = await openRepository(storeAt(args.repo));
   const now = systemClock.now();
   const until = args.at === undefined ? now : parseInstant(args.at, now);
+  await refuseStillToCome(repository, until, now);
   const options = await maintenanceOptions(repository, args, now);
   const catalog = await lookAt(repository, (view) => view.catalog(until));
   const names = new Map(catalog.tables().map((table) => [table.id, `${table.db}.${table.name}`]));

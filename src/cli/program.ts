@@ -72,6 +72,7 @@ function commandLine(streams: Streams): Command {
     });
     beStrict(command);
   }
+  beStrict(program);
   return program;
 }
 
@@ -127,8 +128,7 @@ function capturing(program: Command, output: () => Output): void {
       )
       .option(
         "--tick-max <duration>",
-        "with --auto: the longest tick, while the store is slow",
-        "10s",
+        "with --auto: the longest tick, while the store is slow (default: 10s)",
       )
       .option("--drill-at <cron>", "make a drill at these times (UTC), see `thinkback drill`")
       .option("--drill-target <url>", "a server to drill on; one is started if not given")

@@ -49,6 +49,8 @@ export interface RestoreArguments {
 }
 
 export async function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
+  // A dry run needs none, but what is given is looked at.
+  const target = args.dryRun && args.target === undefined ? undefined : targetAt(args.target);
   const repository = await openRepository(storeAt(args.repo));
   const request = {
     ...(args.at === undefined ? {} : { at: parseInstant(args.at, systemClock.now()) }),
@@ -62,13 +64,10 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
   };
   const plan = await planOf(repository, request, output);
   printPlan(plan, output);
-  if (args.dryRun) {
-    // It needs none, but what is given is looked at.
-    if (args.target !== undefined) targetAt(args.target);
+  if (args.dryRun || !target) {
     output.result(planResult(plan));
     return;
   }
-  const target = targetAt(args.target);
   const progress = new RestoreProgress(plan);
   let reader: ReaderRegistration | undefined;
   try {

@@ -38,7 +38,7 @@ export interface RunArguments extends MaintainArguments {
   include: string[];
   exclude: string[];
   tick: string;
-  tickMax: string;
+  tickMax?: string;
   once?: boolean;
   copies: string;
   spool?: string;
@@ -177,12 +177,19 @@ function refuseNoNames(servers: string[]): void {
 
 /** Longer ticks would look like a writer that is gone. */
 const tickMaxMsMax = 30_000;
+const tickMaxMsDefault = 10_000;
 
 function tickMaxOf(args: RunArguments, tickMs: number): number {
   if (!args.auto) return tickMs;
+  if (args.tickMax === undefined) return Math.max(tickMs, tickMaxMsDefault);
   const maxMs = durationOption("--tick-max", args.tickMax, 1);
-  if (maxMs <= tickMaxMsMax) return Math.max(tickMs, maxMs);
-  throw new ThinkbackError("usage", `--tick-max ${args.tickMax} is longer than 30s`);
+  if (maxMs > tickMaxMsMax) {
+    throw new ThinkbackError("usage", `--tick-max ${args.tickMax} is longer than 30s`);
+  }
+  if (maxMs >= tickMs) return maxMs;
+  throw new ThinkbackError("usage", `--tick-max ${args.tickMax} is shorter than --tick`, {
+    hint: "ticks are made longer, up to it, while the store is slow; or leave out --tick-max",
+  });
 }
 
 /** What of the options goes on beside the capture; bad ones are refused before anything begins. */

@@ -227,8 +227,9 @@ export class UnknownTable extends ThinkbackError {
     tables: TableConfig[],
   ) {
     const known = tables.map(({ db, name }) => `${db}.${name}`).join(", ");
+    const form = table.includes(".") ? "" : "a table is named db.table; ";
     super("unknown", `there was no table ${table} at ${formatInstant(instant)}`, {
-      hint: known === "" ? "no table was known then" : `tables known then: ${known}`,
+      hint: `${form}${known === "" ? "no table was known then" : `tables known then: ${known}`}`,
     });
   }
 }

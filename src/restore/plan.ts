@@ -37,6 +37,7 @@ import {
   refuseIdleRenames,
   refuseMeetingGrants,
   refuseMeetingTables,
+  refuseSystemDatabase,
   refuseTwoChoices,
   scopeOf,
   wholeDatabases,
@@ -106,6 +107,7 @@ async function planBy(view: RepositoryView, request: RestoreRequest): Promise<Re
   if (scopeOf(request).access && !coverage.access) throw accessUnknown(instant);
   const chosen = chooseKnown(catalog, request, catalogAsOf.instant, refusal);
   refuseIdleRenames(chosen, catalog, request);
+  refuseSystemDatabase(request);
   const captured = capturedOf(chosen, coverage.tables, instant, request);
   const kept = request.nearest ? await nearestKept(captured, ground) : undefined;
   if (kept !== undefined) {

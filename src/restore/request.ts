@@ -58,6 +58,14 @@ export function refuseIdleRenames(
   });
 }
 
+/** Throws if something would be restored into the server's own database, which takes no tables. */
+export function refuseSystemDatabase({ renames }: RestoreRequest): void {
+  const found = [...renames].find(([, to]) => to.split(".")[0] === "rethinkdb");
+  if (!found) return;
+  const text = `--rename ${found.join("=")}: rethinkdb is the server's own database`;
+  throw new ThinkbackError("usage", text, { hint: "give another name for the database" });
+}
+
 /** Throws if two tables would be restored under one name: the target would refuse the second, with the first one made. */
 export function refuseMeetingTables(tables: PlannedTable[]): void {
   const origins = new Map<string, string>();

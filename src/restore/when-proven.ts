@@ -26,7 +26,9 @@ export async function whenProven<T>(
   const deadline = clock.monotonicMs() + waitMsMax;
   for (let looks = 1; ; looks += 1) {
     try {
-      return await plan();
+      const planned = await plan();
+      if (at !== undefined) await refuseStillToCome(repository, at, clock.now());
+      return planned;
     } catch (error) {
       if (!(error instanceof NotProvenYet) || at === undefined) throw error;
       if (at > clock.now()) throw stillToCome(at);
@@ -41,6 +43,17 @@ export async function whenProven<T>(
 async function mayReach(repository: Repository, at: Instant): Promise<boolean> {
   const end = await (await RepositoryView.read(repository)).end();
   return end !== undefined && !end.closed && at - end.to <= behindMsMax;
+}
+
+/** Throws for an instant that neither this machine's clock nor the log has reached. */
+export async function refuseStillToCome(
+  repository: Repository,
+  at: Instant,
+  now: Instant,
+): Promise<void> {
+  if (at <= now) return;
+  const end = await (await RepositoryView.read(repository)).end();
+  if (end === undefined || end.to < at) throw stillToCome(at);
 }
 
 /** What asks for an instant after now is answered with. */

@@ -270,6 +270,9 @@ test.each([
   ["expire", "--grace", "1m", "--no-delete"],
   ["maintain", "--grace", "1m", "--no-delete"],
   ["catalog", "--at", "now", "--diff", "now", "now"],
+  ["restore", "--without-access", "--table", "shop.orders"],
+  ["restore", "--without-access", "--db", "shop"],
+  ["maintain", "--auto", "--restore-within", "1m"],
 ])("an option that could not count is refused: %s %s", async (...args) => {
   const { status, printed } = await run([...args, "--repo", repo]);
   expect(printed).toMatch(/means nothing (without|beside)/);
@@ -280,6 +283,105 @@ test.each(noKeys)("what cannot be a key is refused: %.40s", async (key) => {
   const { status, printed } = await run(["show", "shop.orders", key, "--repo", repo]);
   expect(printed).toMatch(/cannot be a primary key\n {2}→ a key that is not a string/);
   expect(status).toBe(exitStatus.usage);
+});
+
+test.each([
+  [["run", "--once", "--once"], /--once is given twice/],
+  [["run", "--no-fold", "--no-fold"], /--no-fold is given twice/],
+  [["restore", "--dry-run", "--dry-run"], /--dry-run is given twice/],
+  [["status", "--json", "--json"], /--json is given twice/],
+  [["plan", "--keep", "all:7d", "--keep", "all:7d"], /--keep all:7d is given twice/],
+  [["run", "--include", "shop", "--include", "shop"], /--include shop is given twice/],
+])("what is given twice is refused: %j", async (args, message) => {
+  const { status, printed } = await run([...args, "--repo", repo]);
+  expect(printed).toMatch(message);
+  expect(status).toBe(exitStatus.usage);
+});
+
+test.each([
+  ["show", "", "k"],
+  ["show", "shop.orders", ""],
+  ["acknowledge", "", "--at", "now", "--note", "known"],
+  ["pin", "add", ""],
+  ["pin", "remove", ""],
+])("an empty word is refused: %s", async (...args) => {
+  const { status, printed } = await run([...args, "--repo", repo]);
+  expect(printed).toMatch(/is empty/);
+  expect(status).toBe(exitStatus.usage);
+});
+
+test.each([
+  [
+    ["run", "--source", nowhere, "--auto", "--tick", "20s", "--tick-max", "10s"],
+    /--tick-max 10s is shorter/,
+  ],
+  [["run", "--source", nowhere, "--auto", "--tick-max", "1ms"], /--tick-max 1ms is shorter/],
+  [["drill", "--clean"], /--clean means nothing without --target/],
+])(
+  "an option that could not count is refused, by its value or what is set: %j",
+  async (args, message) => {
+    delete process.env["THINKBACK_TARGET"];
+    try {
+      const { status, printed } = await run([...args, "--repo", repo]);
+      expect(printed).toMatch(message);
+      expect(status).toBe(exitStatus.usage);
+    } finally {
+      process.env["THINKBACK_TARGET"] = nowhere;
+    }
+  },
+);
+
+test.each([
+  ["restore", "--dry-run"],
+  ["restore", "--dry-run", "--gap", "before"],
+  ["restore", "--dry-run", "--allow-inexact"],
+  ["show", "shop.orders", "k", "--allow-inexact"],
+  ["show", "shop.orders", "k", "--gap", "before"],
+  ["fold"],
+  ["catalog"],
+  ["pin", "add", "release", "--allow-inexact"],
+])("an instant that is still to come is refused: %s %s %s %s", async (...args) => {
+  const { status, printed } = await run([...args, "--at", "2099-01-01", "--repo", repo]);
+  expect(printed).toMatch(/2099-01-01T00:00:00.000\+00:00 is still to come/);
+  expect(status).toBe(exitStatus.instant);
+});
+
+test("a target that cannot be read is refused before the plan is printed", async () => {
+  for (const more of [[], ["--dry-run"]]) {
+    const args = ["restore", "--repo", repo, "--target", "garbage", ...more];
+    const { status, printed } = await run(args);
+    expect(printed).toMatch(/^thinkback: [^\n]*address[^\n]*\n {2}→ [^\n]*\n$/);
+    expect(status).toBe(exitStatus.usage);
+  }
+});
+
+test.each(["shop=rethinkdb", "shop.orders=rethinkdb.orders"])(
+  "nothing is restored into the server's own database: --rename %s",
+  async (rename) => {
+    const { status, printed } = await run([
+      "restore",
+      "--repo",
+      repo,
+      "--dry-run",
+      "--rename",
+      rename,
+    ]);
+    expect(printed).toMatch(/rethinkdb is the server's own database/);
+    expect(status).toBe(exitStatus.usage);
+  },
+);
+
+test("a table that is named without its database is told how tables are named", async () => {
+  const { status, printed } = await run([
+    "restore",
+    "--repo",
+    repo,
+    "--dry-run",
+    "--table",
+    "orders",
+  ]);
+  expect(printed).toMatch(/→ a table is named db\.table; tables known then: shop\.orders/);
+  expect(status).toBe(exitStatus.unknown);
 });
 
 test("a command line that is not understood is told as JSON where --json is given", async () => {
