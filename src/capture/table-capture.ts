@@ -31,6 +31,7 @@ import { endless, RetryingStore } from "../storage/retrying-store.js";
 import { Backoff } from "./backoff.js";
 import type { CopyQueue } from "./copy-queue.js";
 import { catalogStream } from "./frontier.js";
+import { giveWay } from "./give-way.js";
 import type { Recorder } from "./recorder.js";
 import { Repair, type RepairSummary } from "./repair.js";
 import { resumingWalk } from "./resuming-walk.js";
@@ -384,16 +385,6 @@ export class TableCapture {
     if (!isWatched(state)) recorder.forget(this.table.id);
     if (changed) this.context.observer.state(this.table, state, detail);
   }
-}
-
-/** A round trip slower than this means that the server is busy with others. */
-const calmLatencyMs = 200;
-const pauseMsMax = 1000;
-
-/** Pauses a walk while the server answers slowly, the longer the slower. */
-async function giveWay(clock: Clock, latencyMs: number, signal: AbortSignal): Promise<void> {
-  if (latencyMs <= calmLatencyMs) return;
-  await clock.sleep(Math.min(latencyMs - calmLatencyMs, pauseMsMax), signal);
 }
 
 function isWatched(state: TableState): boolean {
