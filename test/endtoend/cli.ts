@@ -70,6 +70,7 @@ export interface StatusResult {
   lastSegment: string | null;
   catalog: SystemResult | null;
   access: SystemResult | null;
+  missingServers: string[];
   tables: {
     id: string;
     name: string;

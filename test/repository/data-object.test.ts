@@ -84,7 +84,7 @@ describe("a data object", () => {
 
   test("that is small is opened and read with one request", async () => {
     const latent = new LatentStore(await storeWith(encode().bytes), 1);
-    const object = await DataObject.open(latent, name, "segment");
+    const object = await DataObject.open(latent, name, "foldedPart");
     for (const entry of object.index.frames) await object.readFrame(entry);
     expect(latent.read).toEqual([name]);
   });

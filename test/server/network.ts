@@ -25,6 +25,9 @@ export interface NetworkServer {
   /** Cuts the way between it and the other servers: what was on the way is lost, and nobody is told. */
   cut(): Promise<void>;
   heal(): Promise<void>;
+  /** Cuts the way between it and one other server; whoever reaches both goes on to. */
+  cutFrom(other: NetworkServer): Promise<void>;
+  healTo(other: NetworkServer): Promise<void>;
 }
 
 /** Why there can be no such servers here; undefined if there can. */
@@ -42,6 +45,7 @@ export class Network {
   private readonly undo: (() => Promise<unknown>)[] = [];
   private readonly ended: (() => Promise<unknown>)[] = [];
   private servers = 0;
+  private readonly places = new Map<string, { space: string; peer: string }>();
   private first: string | undefined;
 
   private constructor(
@@ -94,6 +98,7 @@ export class Network {
     await this.ip(`-n ${space} link set clients up`);
     await this.launch(space, name, peer, host, isProxy);
     this.first ??= peer;
+    this.places.set(name, { space, peer });
     return {
       host,
       port: driverPort,
@@ -101,12 +106,21 @@ export class Network {
       connect: () => connectTo(host),
       cut: () => this.ip(`link set ${toPeers} down`),
       heal: () => this.ip(`link set ${toPeers} up`),
+      cutFrom: (other) => this.route(name, other.name, "add"),
+      healTo: (other) => this.route(name, other.name, "del"),
     };
   }
 
   async close(): Promise<void> {
     await Promise.all(this.ended.map((end) => end()));
     for (const undo of this.undo.toReversed()) await undo();
+  }
+
+  private async route(one: string, other: string, change: "add" | "del"): Promise<void> {
+    for (const [from, to] of [[one, other] as const, [other, one] as const]) {
+      const { space } = this.places.get(from)!;
+      await this.ip(`-n ${space} route ${change} blackhole ${this.places.get(to)!.peer}/32`);
+    }
   }
 
   private async ip(command: string, undo?: string): Promise<void> {
