@@ -6,8 +6,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { catalogAt } from "../../src/repository/catalog.js";
+
 import { storeAt } from "../../src/storage/store-at.js";
+import { catalogAt } from "../repository/looks.js";
 import { type DriverConnection, r, type Term } from "../server/driver.js";
 import { Network, type NetworkServer, whyNoNetwork } from "../server/network.js";
 import { cli, type Running, start, status, untilStatus } from "./cli.js";
