@@ -15,7 +15,7 @@ import type { Connection, ResponseStream } from "./connection.js";
 import { r, tableTerm, valueTerm } from "./reql.js";
 import type { Response } from "./response.js";
 import type { TableReference } from "./source.js";
-import { checkIdentity, toldApart } from "./walk.js";
+import { checkIdentity, toldApart } from "./table-identity.js";
 
 /** A fence that waits: opened, and not asked for the rest of its keys yet. */
 interface OpenFence {

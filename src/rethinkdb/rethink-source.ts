@@ -8,10 +8,17 @@ import { type Feed, feedPace, StreamFeed } from "./feed.js";
 import { FenceChain } from "./fence.js";
 import { r, systemTable, tableTerm } from "./reql.js";
 import { ConnectionLost, isRefusal } from "./response.js";
-import { ForeignCluster, type Source, type Survey, type TableReference } from "./source.js";
+import {
+  ForeignCluster,
+  type Source,
+  type Survey,
+  type TableReference,
+  TableReplaced,
+} from "./source.js";
 import { Surveyor, type Topology, topologyOf } from "./survey.js";
+import { heldTable, isReplaced, orReplaced } from "./table-identity.js";
 import type { TableWrites } from "./table-writes.js";
-import { checkIdentity, type WalkBatch, type WalkOptions, walkTable } from "./walk.js";
+import { type WalkBatch, type WalkOptions, walkTable } from "./walk.js";
 
 /** Feeds that share a connection. A connection is pinned to one thread of the server. */
 const feedsPerConnection = 16;
@@ -142,26 +149,25 @@ export class RethinkSource implements Source {
       () => this.topology?.tables.get(table().id)?.shards.length,
       () => clock.monotonicMs(),
     );
-    const { primaryKey } = table();
     try {
       await fences.begin();
       // Right before, because what is written between the two is counted, and never comes.
       const writesBefore = await count();
       const openedMs = clock.monotonicMs();
-      const stream = connection.stream(
-        tableTerm(table()).changes!({ squash: false, changefeedQueueSize: feedQueueElements }),
-        {},
-        feedPace(clock),
-      );
+      const called = table();
+      const term = heldTable(called).changes!({
+        squash: orReplaced(called, false),
+        changefeedQueueSize: feedQueueElements,
+      });
+      const stream = connection.stream(term, {}, feedPace(clock));
       const opened = { fences, openedMs, writesBefore };
-      feed = new StreamFeed(connection, stream, fieldName(primaryKey), opened, release);
+      feed = new StreamFeed(connection, stream, fieldName(called.primaryKey), opened, release);
       await feed.begin();
-      await checkIdentity(connection, table());
       return feed;
     } catch (error) {
       fences.close();
       await feed?.stop();
-      throw error;
+      throw isReplaced(error) ? new TableReplaced(table()) : error;
     }
   }
 
