@@ -1,7 +1,12 @@
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { fieldName } from "../json-bytes.js";
-import { type CatalogReading, readCatalog, type TableConfig } from "./catalog-reader.js";
+import {
+  type CatalogReading,
+  type KnownIndexes,
+  readCatalog,
+  type TableConfig,
+} from "./catalog-reader.js";
 import type { Dial } from "./channel.js";
 import { Connection } from "./connection.js";
 import { type Feed, feedPace, StreamFeed } from "./feed.js";
@@ -39,6 +44,7 @@ export class RethinkSource implements Source {
   /** Ids of a cluster's servers, databases and tables by which it is known; while it is empty, every cluster is accepted. */
   private recognised = new Set<string>();
   private topology: Topology | undefined;
+  private readonly indexes: KnownIndexes = new Map();
   private readonly surveyor: Surveyor;
 
   constructor(
@@ -56,7 +62,7 @@ export class RethinkSource implements Source {
   async readCatalog(): Promise<CatalogReading> {
     const connection = await this.adminConnection();
     const readAtMs = this.clock.monotonicMs();
-    const reading = await this.answered(connection, readCatalog(connection));
+    const reading = await this.answered(connection, readCatalog(connection, this.indexes));
     const configs = reading.structure
       .filter(({ key }) => key[0] === "table")
       .map(({ value }) => value as TableConfig);

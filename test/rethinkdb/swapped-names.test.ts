@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.js";
 import { parseAddress } from "../../src/rethinkdb/address.js";
+import type { IndexStatus } from "../../src/rethinkdb/catalog-reader.js";
 import { dialer } from "../../src/rethinkdb/channel.js";
 import type { FeedChange } from "../../src/rethinkdb/feed.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
@@ -46,6 +47,7 @@ onEachServer("names that swap", (bench) => {
       await bench().done(r.dbCreate(db));
       await bench().done(r.db(db).tableCreate("t"));
       await bench().done(named.insert([1, 2, 3].map((id) => ({ id, of: db }))));
+      await bench().done(named.indexCreate("i", (row: Term) => row(`of_${db}`)));
     }
     table.id = (await bench().value(ofName.info().getField("id"))) as string;
     const { host, port } = bench().server;
@@ -95,6 +97,16 @@ onEachServer("names that swap", (bench) => {
       return [...owners].join();
     };
     expect(await readOften(200, walk)).toEqual(["blue"]);
+  });
+
+  test("the indexes of a reading of the catalog", async () => {
+    const read = async () => {
+      const { structure } = await source.readCatalog();
+      const record = structure.find(({ key }) => key[0] === "indexes" && key[1] === table.id);
+      const { indexes } = (record?.value ?? {}) as { indexes?: IndexStatus[] };
+      return indexes?.map(({ query }) => /of_(\w+)/.exec(query)![1]).join();
+    };
+    expect(await readOften(20, read)).toEqual(["blue"]);
   });
 
   test("a feed", async () => {
