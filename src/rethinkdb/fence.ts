@@ -12,10 +12,10 @@
 
 import { fieldName, JsonText, RowPlaces } from "../json-bytes.js";
 import type { Connection, ResponseStream } from "./connection.js";
-import { r, tableTerm, valueTerm } from "./reql.js";
+import { r, valueTerm } from "./reql.js";
 import type { Response } from "./response.js";
-import type { TableReference } from "./source.js";
-import { checkIdentity, toldApart } from "./table-identity.js";
+import { type TableReference, TableReplaced } from "./source.js";
+import { heldTable, isReplaced, orReplaced, toldApart } from "./table-identity.js";
 
 /** A fence that waits: opened, and not asked for the rest of its keys yet. */
 interface OpenFence {
@@ -193,8 +193,9 @@ export class FenceChain {
     const gate = new Promise<void>((resolve) => {
       release = resolve;
     });
+    const table = this.table();
     const stream = this.connection.stream(
-      fenceTerm(this.table(), keys),
+      fenceTerm(table, keys),
       { max_batch_rows: 1 },
       () => gate,
     );
@@ -203,15 +204,13 @@ export class FenceChain {
       const first = await stream.next();
       if (first.done) throw new Error("the fence ended at once");
       const openedMs = this.monotonicMs();
-      // A name may have come to stand for another table.
-      await checkIdentity(this.connection, this.table());
-      const firsts = new Set(keysIn(first.value, this.table()));
+      const firsts = new Set(keysIn(first.value, table));
       const shards = this.shards();
       const reachesAll = shards !== undefined && firsts.size >= shards * hashShardsPerShard;
       return { stream, release, openedMs, firsts, reachesAll, delivered: this.delivered() };
     } catch (error) {
       this.end({ stream });
-      throw error;
+      throw isReplaced(error) ? new TableReplaced(table) : error;
     }
   }
 }
@@ -246,8 +245,10 @@ function isState(row: unknown): row is { state: string } {
 /** Changes of the keys are left out; rows are {state} or {new_val: {<primary key>}}. */
 function fenceTerm(table: TableReference, keys: Buffer[] | undefined) {
   const over = keys
-    ? tableTerm(table).getAll!(...keys.map(valueTerm))
-    : tableTerm(table).between!(r.minval, r.maxval);
+    ? heldTable(table).getAll!(...keys.map(valueTerm), {
+        index: orReplaced(table, table.primaryKey),
+      })
+    : allOf(table);
   return over.changes!({
     squash: false,
     includeInitial: true,
@@ -261,10 +262,14 @@ function fenceTerm(table: TableReference, keys: Buffer[] | undefined) {
 
 type FeedRow = (field: string) => unknown;
 
+function allOf(table: TableReference) {
+  return heldTable(table).between!(r.minval, r.maxval, { leftBound: orReplaced(table, "closed") });
+}
+
 /** An unsorted read takes one document of every hash shard that has one left at a time. */
 async function takeSample(connection: Connection, table: TableReference): Promise<Sample> {
   const { primaryKey } = table;
-  const stream = connection.stream(tableTerm(table).pluck!(primaryKey), { max_batch_rows: 1 });
+  const stream = connection.stream(allOf(table).pluck!(primaryKey), { max_batch_rows: 1 });
   const rounds: Buffer[][] = [];
   const rows = new RowPlaces();
   let documents = 0;

@@ -21,7 +21,7 @@ function failing(open: Set<number>): Connection {
         open.add(token);
         const r = [{ state: "initializing" }, { new_val: { id: 1 } }];
         answer({ t: responseTypes.partial, r, n: [] });
-      } else if (text.startsWith("[33,[[15,")) answer({ t: responseTypes.sequence, r: [], n: [] });
+      } else if (text.startsWith("[33,[[182,")) answer({ t: responseTypes.sequence, r: [], n: [] });
       else answer({ t: responseTypes.atom, r: [table.id], n: [] });
     }),
   );

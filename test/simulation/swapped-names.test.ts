@@ -8,9 +8,12 @@ import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { repositoryName } from "../../src/repository/names.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { r } from "../../src/rethinkdb/reql.js";
+import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
+import { TableReplaced } from "../../src/rethinkdb/source.js";
 import * as identity from "../../src/rethinkdb/table-identity.js";
 import { restoredState } from "./restored-state.js";
 import { SmallWorld } from "./small-world.js";
+import { dial } from "./writer-process.js";
 
 vi.mock("../../src/rethinkdb/table-identity.js", async (load) => {
   const actual = await load<typeof identity>();
@@ -33,6 +36,7 @@ beforeEach(async () => {
 
 afterEach(() => {
   vi.restoreAllMocks();
+  vi.mocked(identity.orReplaced).mockReset();
 });
 
 interface Streaming {
@@ -110,4 +114,35 @@ test.each(kinds)("%s that is not held to its table is found", async (_, isMeant)
   vi.mocked(identity.orReplaced).mockImplementation((_table, value) => r.expr(value));
   swapAround(isMeant, 3);
   expect(await strangers()).not.toEqual([]);
+});
+
+/** Lays fences of a table that is written to, one of them while the names are swapped. */
+async function laid(): Promise<unknown> {
+  const { life, clock } = world.process();
+  const source = new RethinkSource("simulated", () => dial(world.cluster, life), clock);
+  const table = { id: ids.get("orders")!, db: "test", name: "orders", primaryKey: "id" };
+  let passed: unknown = "not done";
+  const lay = async () => {
+    await source.readCatalog();
+    const feed = await source.openFeed(() => table);
+    await feed.fences.pass(feed.openedMs);
+    swapAround((query) => query.includes('"include_initial"'), 1);
+    passed = await feed.fences.pass(feed.openedMs).then(
+      () => "passed",
+      (error: unknown) => error,
+    );
+  };
+  void lay();
+  await world.pass(5000);
+  source.close();
+  return passed;
+}
+
+test("no fence is laid over another table", async () => {
+  expect(await laid()).toBeInstanceOf(TableReplaced);
+});
+
+test("a fence that is not held to its table is found", async () => {
+  vi.mocked(identity.orReplaced).mockImplementation((_table, value) => r.expr(value));
+  expect(await laid()).toBe("passed");
 });
