@@ -8,7 +8,7 @@ declare module "rethinkdb" {
   }
 
   const r: {
-    db(name: string): Term;
+    db(name: string | Term): Term;
     table(name: string): Term;
     expr(value: unknown, nestingDepth?: number): Term;
     grant(user: string, permissions: object): Term;
@@ -16,6 +16,8 @@ declare module "rethinkdb" {
     dbDrop(name: string): Term;
     dbList(): Term;
     now(): Term;
+    branch(...testsAndValues: unknown[]): Term;
+    error(message: string): Term;
     binary(data: Buffer): Term;
     json(text: Term): Term;
     desc(field: string): Term;

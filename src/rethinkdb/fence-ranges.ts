@@ -11,6 +11,7 @@ import { compareKeys } from "../key-order.js";
 import type { Connection } from "./connection.js";
 import { r, tableTerm, valueTerm } from "./reql.js";
 import type { TableReference } from "./source.js";
+import { heldTable, orReplaced } from "./table-identity.js";
 
 /** JSON texts of its first and last key; undefined for the end of the table. */
 export interface KeyRange {
@@ -83,6 +84,14 @@ export function between(
   const low = from ? valueTerm(from) : r.minval;
   const high = to ? valueTerm(to) : r.maxval;
   return tableTerm(table).between!(low, high, { leftBound: bounds, rightBound: bounds });
+}
+
+/** The same, if the name stands for the table; else the query fails. */
+export function heldBetween(table: TableReference, { from, to }: KeyRange): Term {
+  const low = from ? valueTerm(from) : r.minval;
+  const high = to ? valueTerm(to) : r.maxval;
+  const leftBound = orReplaced(table, "closed");
+  return heldTable(table).between!(low, high, { leftBound, rightBound: "closed" });
 }
 
 /** The last document of many; none of few. */

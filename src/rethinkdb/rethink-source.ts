@@ -1,17 +1,29 @@
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { fieldName } from "../json-bytes.js";
-import { type CatalogReading, readCatalog, type TableConfig } from "./catalog-reader.js";
+import {
+  type CatalogReading,
+  type KnownIndexes,
+  readCatalog,
+  type TableConfig,
+} from "./catalog-reader.js";
 import type { Dial } from "./channel.js";
 import { Connection } from "./connection.js";
 import { type Feed, feedPace, StreamFeed } from "./feed.js";
 import { FenceChain } from "./fence.js";
 import { r, systemTable, tableTerm } from "./reql.js";
 import { ConnectionLost, isRefusal } from "./response.js";
-import { ForeignCluster, type Source, type Survey, type TableReference } from "./source.js";
+import {
+  ForeignCluster,
+  type Source,
+  type Survey,
+  type TableReference,
+  TableReplaced,
+} from "./source.js";
 import { Surveyor, type Topology, topologyOf } from "./survey.js";
+import { heldTable, isReplaced, orReplaced } from "./table-identity.js";
 import type { TableWrites } from "./table-writes.js";
-import { checkIdentity, type WalkBatch, type WalkOptions, walkTable } from "./walk.js";
+import { type WalkBatch, type WalkOptions, walkTable } from "./walk.js";
 
 /** Feeds that share a connection. A connection is pinned to one thread of the server. */
 const feedsPerConnection = 16;
@@ -32,6 +44,7 @@ export class RethinkSource implements Source {
   /** Ids of a cluster's servers, databases and tables by which it is known; while it is empty, every cluster is accepted. */
   private recognised = new Set<string>();
   private topology: Topology | undefined;
+  private readonly indexes: KnownIndexes = new Map();
   private readonly surveyor: Surveyor;
 
   constructor(
@@ -49,7 +62,7 @@ export class RethinkSource implements Source {
   async readCatalog(): Promise<CatalogReading> {
     const connection = await this.adminConnection();
     const readAtMs = this.clock.monotonicMs();
-    const reading = await this.answered(connection, readCatalog(connection));
+    const reading = await this.answered(connection, readCatalog(connection, this.indexes));
     const configs = reading.structure
       .filter(({ key }) => key[0] === "table")
       .map(({ value }) => value as TableConfig);
@@ -141,26 +154,25 @@ export class RethinkSource implements Source {
       () => feed?.delivered ?? 0,
       () => clock.monotonicMs(),
     );
-    const { primaryKey } = table();
     try {
       await fences.begin();
       // Right before, because what is written between the two is counted, and never comes.
       const writesBefore = await count();
       const openedMs = clock.monotonicMs();
-      const stream = connection.stream(
-        tableTerm(table()).changes!({ squash: false, changefeedQueueSize: feedQueueElements }),
-        {},
-        feedPace(clock),
-      );
+      const called = table();
+      const term = heldTable(called).changes!({
+        squash: orReplaced(called, false),
+        changefeedQueueSize: feedQueueElements,
+      });
+      const stream = connection.stream(term, {}, feedPace(clock));
       const opened = { fences, openedMs, writesBefore };
-      feed = new StreamFeed(connection, stream, fieldName(primaryKey), opened, release);
+      feed = new StreamFeed(connection, stream, fieldName(called.primaryKey), opened, release);
       await feed.begin();
-      await checkIdentity(connection, table());
       return feed;
     } catch (error) {
       fences.close();
       await feed?.stop();
-      throw error;
+      throw isReplaced(error) ? new TableReplaced(table()) : error;
     }
   }
 

@@ -10,6 +10,7 @@ import type { TableConfig } from "./catalog-reader.js";
 import type { Connection } from "./connection.js";
 import { r, systemTable } from "./reql.js";
 import type { Survey, TableReference } from "./source.js";
+import { heldTable, orReplaced } from "./table-identity.js";
 import type { TableWrites } from "./table-writes.js";
 
 /** What the survey has to know of a table to ask the right servers. */
@@ -142,19 +143,21 @@ function groupOf({ id }: TableReference, topology: TableTopology | undefined): s
   );
 }
 
-/** Whether a majority of every shard answers, and the table's name still stands for it. A query in vain is ended. */
+/** Whether a majority of every shard answers. A query in vain is ended. */
 async function askMajority(
   connection: Connection,
-  { id, db, name }: TableReference,
+  table: TableReference,
   clock: Clock,
 ): Promise<boolean> {
   // Unsorted, the first batch is read from all shards at once.
-  const read = r.db(db).table!(name, { readMode: "majority" }).limit!(1).count!();
-  const stream = connection.stream(r.expr([r.db(db).table!(name).info!().bracket!("id"), read]));
+  const all = heldTable(table, { readMode: "majority" }).between!(r.minval, r.maxval, {
+    leftBound: orReplaced(table, "closed"),
+  });
+  const stream = connection.stream(all.limit!(1).count!());
   try {
     const inVain = () => new Error("no majority answers");
-    const { done, value } = await withTimeout(clock, majorityMsMax, stream.next(), inVain);
-    return !done && (value.rows()[0] as [string, number])[0] === id;
+    const { done } = await withTimeout(clock, majorityMsMax, stream.next(), inVain);
+    return !done;
   } finally {
     void stream.return();
   }

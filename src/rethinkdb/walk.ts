@@ -1,10 +1,10 @@
-import type { Term } from "rethinkdb";
 import { fieldName, JsonText, RowPlaces } from "../json-bytes.js";
 import { compareKeys } from "../key-order.js";
 import type { Connection } from "./connection.js";
-import { r, tableTerm, valueTerm } from "./reql.js";
+import { r, valueTerm } from "./reql.js";
 import type { Response } from "./response.js";
-import { type TableReference, TableReplaced } from "./source.js";
+import type { TableReference } from "./source.js";
+import { heldTable, orReplaced, toldApart } from "./table-identity.js";
 
 /** A place in the order of the log; see LogWriter.stamp. */
 export interface Stamp {
@@ -70,7 +70,6 @@ async function* walkName(
   const places = new RowPlaces();
   const { order = "rising", chunkDocuments: limit = chunkDocumentsDefault } = options;
   let after = options.after;
-  let identity: Promise<void> = Promise.resolve();
   const request = () => ({
     stamp: options.stamp(),
     responses: connection.stream(chunkTerm(table, order, after, options.until?.(), limit)),
@@ -80,26 +79,16 @@ async function* walkName(
     chunk = undefined;
     let count = 0;
     for await (const response of responses) {
-      // The check of the chunk before travels with the request of this one.
-      await identity;
       const batch = new WalkRows(response, key, places, stamp, order);
       count += places.count;
       after = batch.lastKey ?? after;
-      if (!response.isPartial) {
-        identity = checkIdentity(connection, table);
-        identity.catch(() => undefined);
-        // Sent before the last rows are handed on, so that the server need not wait for them.
-        if (count >= limit) chunk = request();
-      }
+      // Sent before the last rows are handed on, so that the server need not wait for them.
+      if (!response.isPartial && count >= limit) chunk = request();
       yield batch;
       connection.recycle(response);
-      if (isReached(order, after, options.until?.())) {
-        await checkIdentity(connection, table);
-        return;
-      }
+      if (isReached(order, after, options.until?.())) return;
     }
   }
-  await identity;
 }
 
 function isReached(order: WalkOrder, key: Buffer | undefined, end: Buffer | undefined): boolean {
@@ -118,36 +107,12 @@ function chunkTerm(
   const isRising = order === "rising";
   const [low, high] = isRising ? [after, until] : [until, after];
   const index = isRising ? table.primaryKey : r.desc(table.primaryKey);
-  const range = tableTerm(table).between!(
+  const range = heldTable(table).between!(
     low ? valueTerm(low) : r.minval,
     high ? valueTerm(high) : r.maxval,
-    { leftBound: "open", rightBound: "open" },
+    { leftBound: orReplaced(table, "open"), rightBound: "open" },
   );
   return range.orderBy!({ index }).limit!(limit);
-}
-
-/** The id of the table that the name stands for. (`info` has it too, but counts documents, a millisecond for each shard.) */
-export function idTerm(table: TableReference): Term {
-  return tableTerm(table).status!().bracket!("id");
-}
-
-/** A name may have come to stand for another table since the request was sent. */
-export async function checkIdentity(connection: Connection, table: TableReference): Promise<void> {
-  const id = await connection.value<string>(idTerm(table));
-  if (id !== table.id) throw new TableReplaced(table);
-}
-
-/**
- * Why something failed that was asked of a table by its name: that it has been replaced, if it has. One with another
- * primary key has no index of this one's name, and no row of it has this one's key.
- */
-export async function toldApart(
-  error: unknown,
-  connection: Connection,
-  table: TableReference,
-): Promise<unknown> {
-  const found = await checkIdentity(connection, table).catch((other: unknown) => other);
-  return found instanceof TableReplaced ? found : error;
 }
 
 class WalkRows implements WalkBatch {

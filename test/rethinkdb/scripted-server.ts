@@ -1,6 +1,6 @@
 /** A server that answers walks of one table, row by row as it is told. */
 import { Connection } from "../../src/rethinkdb/connection.js";
-import { responseTypes } from "../../src/rethinkdb/response.js";
+import { errorClasses, responseTypes } from "../../src/rethinkdb/response.js";
 import { scriptedChannel } from "./scripted-channel.js";
 
 export const table = { id: "table-1", db: "shop", name: "orders", primaryKey: "id" };
@@ -10,14 +10,18 @@ export interface Row {
   text: string;
 }
 
-/** `[limit, [[orderBy, [[between, [table, low, high]]], {index}]], limit]]`, as walkTable asks. */
-type LimitTerm = [71, [[41, [[182, [unknown, unknown, unknown]]], { index: unknown }], number]];
+/** `[limit, [[orderBy, [[between, [table, low, high], {left_bound}]], {index}]], limit]]`, as walkTable asks. */
+type LimitTerm = [
+  71,
+  [[41, [[182, [unknown, unknown, unknown], { left_bound: unknown }]], { index: unknown }], number],
+];
 
 /** A server that holds `rows`, sorted by id, and sends so many in a response. */
 export class ScriptedServer {
   /** What it was asked and what was handed on, in order. */
   readonly happened: string[] = [];
-  tableId = table.id;
+  /** Which table the name stands for, as a query comes. */
+  tableId = () => table.id;
   private readonly streams = new Map<number, Row[][]>();
   readonly connection: Connection;
 
@@ -30,7 +34,12 @@ export class ScriptedServer {
         const isStart = type === 1;
         if (isStart && (term as LimitTerm)[0] !== 71) {
           this.happened.push("asked who the table is");
-          answer({ t: responseTypes.atom, r: [this.tableId], n: [] });
+          answer({ t: responseTypes.atom, r: [this.tableId()], n: [] });
+          return;
+        }
+        const refusal = isStart && this.refusalOf(term as LimitTerm);
+        if (refusal) {
+          answer({ t: responseTypes.runtimeError, e: errorClasses.user, r: [refusal], n: [] });
           return;
         }
         if (isStart) this.streams.set(token, this.responsesTo(term as LimitTerm));
@@ -39,6 +48,15 @@ export class ScriptedServer {
         answer({ t: left.length > 0 ? responseTypes.partial : responseTypes.sequence, r, n: [] });
       }),
     );
+  }
+
+  /** What `[branch, [[eq, [<the id of the name>, <id>]], <value>, [error, [<refusal>]]]]` fails with. */
+  private refusalOf([, [[, [[, , options]]]]]: LimitTerm): string | undefined {
+    const [, [[, [, id]], , [, [refusal]]]] = options.left_bound as [
+      65,
+      [[17, [unknown, string]], unknown, [12, [string]]],
+    ];
+    return id === this.tableId() ? undefined : refusal;
   }
 
   private responsesTo([, [[, [[, [, ...bounds]]], { index }], limit]]: LimitTerm): Row[][] {

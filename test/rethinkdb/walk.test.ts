@@ -58,10 +58,8 @@ describe("walkTable", () => {
     expect(server.happened).toEqual([
       "asked after nothing",
       '"000"',
-      "asked who the table is",
       "asked after 001",
       '"001"',
-      "asked who the table is",
       '"002"',
     ]);
   });
@@ -71,7 +69,9 @@ describe("walkTable", () => {
       rowsOf(6, () => "x"),
       1,
     );
-    server.tableId = "table-2";
+    // For one request only: whoever asks later finds the table again.
+    let asked = 0;
+    server.tableId = () => ((asked += 1) === 2 ? "table-2" : table.id);
     await expect(walk(server, 2)).rejects.toThrow(TableReplaced);
     expect(server.happened.filter((what) => what.startsWith('"'))).toEqual(['"000"', '"001"']);
   });
@@ -79,7 +79,7 @@ describe("walkTable", () => {
   test("of an empty table is checked too", async () => {
     const server = new ScriptedServer([], 1);
     expect(await walk(server, 2)).toEqual([]);
-    server.tableId = "table-2";
+    server.tableId = () => "table-2";
     await expect(walk(server, 2)).rejects.toThrow(TableReplaced);
   });
 
@@ -97,7 +97,7 @@ describe("walkTable", () => {
   test.each([
     ["rising", "005", 6],
     ["falling", "005", 3],
-  ] as const)("%s ends where it may, and checks what it has walked", async (order, end, count) => {
+  ] as const)("%s ends where it may", async (order, end, count) => {
     const server = new ScriptedServer(
       rowsOf(8, () => "x"),
       1,
@@ -108,10 +108,6 @@ describe("walkTable", () => {
     const options = { order, until: () => ((times += 1) > 1 ? until : undefined) };
     until = Buffer.from(`"${end}"`);
     expect(await walk(server, 100, options)).toHaveLength(count);
-    expect(server.happened.at(-1)).toBe("asked who the table is");
-    server.tableId = "table-2";
-    times = 0;
-    await expect(walk(server, 100, options)).rejects.toThrow(TableReplaced);
   });
 
   test("asks for nothing beyond where it may end", async () => {

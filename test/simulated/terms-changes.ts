@@ -29,6 +29,7 @@ export const changesTerms: TermDefinition[] = [
 ];
 
 function changes(call: Call): Value {
+  const target = call.arg(0);
   checkSquash(call);
   const options = {
     includeStates: call.flag("include_states"),
@@ -36,7 +37,7 @@ function changes(call: Call): Value {
     includeInitial: call.flag("include_initial"),
     queueSize: queueSize(call),
   };
-  const spec = watched(call);
+  const spec = watched(call, target);
   const { table } = spec;
   if (table instanceof StoredTable) table.checkWatchable(call.user);
   else table.checkReadable(call.user, "single");
@@ -65,8 +66,7 @@ function queueSize(call: Call): number {
   throw logicError(`Illegal changefeed queue size \`${size}\`.  (Must be >= 1.)`);
 }
 
-function watched(call: Call): ChangeSpec {
-  const target = call.arg(0);
+function watched(call: Call, target: Value): ChangeSpec {
   if (target instanceof RowRef) {
     const range = rangeBetween(undefined, target.key, target.key, { lower: false, upper: false });
     return { table: target.table, range, transforms: [], point: true };

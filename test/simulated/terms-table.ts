@@ -122,6 +122,10 @@ function between(call: Call): Value {
   if (!(target instanceof TableRef)) {
     throw call.error(0, logicError("Expected type TABLE_SLICE but found DATUM."));
   }
+  const open = {
+    lower: boundOption(call, "left_bound", "closed") === "open",
+    upper: boundOption(call, "right_bound", "open") === "open",
+  };
   const lower = bound(call, 1);
   const upper = bound(call, 2);
   const index =
@@ -134,10 +138,7 @@ function between(call: Call): Value {
       `Cannot call BETWEEN on index \`${named(index)}\` after ordering on index \`${named(target.range.index)}\`.`,
     );
   }
-  const range = rangeBetween(index, lower, upper, {
-    lower: boundOption(call, "left_bound", "closed") === "open",
-    upper: boundOption(call, "right_bound", "open") === "open",
-  });
+  const range = rangeBetween(index, lower, upper, open);
   return new TableRef(target.table, target.mode, range, { order: target.order });
 }
 
