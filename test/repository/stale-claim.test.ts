@@ -14,8 +14,8 @@ test("a writer that stood still after its look at the log looks again before it 
   await month.workUntil(lookedAt);
   await month.maintain({ partial: true });
   let reads = 0;
-  const get = async (...args: Parameters<typeof month.store.get>) => {
-    const bytes = await month.store.get(...args);
+  const tail = async (...args: Parameters<typeof month.store.tail>) => {
+    const bytes = await month.store.tail(...args);
     if (!args[0].startsWith("log/") || (reads += 1) > 1) return bytes;
     // Stands still, with what it has read. The writer before goes on, and what it wrote is folded and swept.
     for (let i = 0; i < 14; i += 1) {
@@ -24,7 +24,7 @@ test("a writer that stood still after its look at the log looks again before it 
     }
     return bytes;
   };
-  const repository = { ...month.repository, store: overriding(month.store, { get }) };
+  const repository = { ...month.repository, store: overriding(month.store, { tail }) };
   const owner = { host: "beta", process: 7, isAlive: () => false };
   const exactTo = async () =>
     (await readCoverage(month.store)).get(tables[0]!)!.intervals.at(-1)!.to;
