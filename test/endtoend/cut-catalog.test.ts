@@ -15,7 +15,10 @@ import { cli, type Running, start, status, untilStatus } from "./cli.js";
 import { at, boundMs, exactShare, spread } from "./judge.js";
 import { iso, kill, stop, tableOf, until } from "./stage.js";
 
-const whyNot = await whyNoNetwork();
+/** It takes minutes, and a machine that does nothing else: `npm run test:cut`. */
+const whyNot = process.env["THINKBACK_CUT"]
+  ? await whyNoNetwork()
+  : "it is run by itself, with npm run test:cut";
 if (whyNot) console.warn(`catalogs of clusters that are cut are NOT tested: ${whyNot}`);
 
 /** How long a capture goes on after something was acknowledged of which it does not know. */
