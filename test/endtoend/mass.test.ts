@@ -6,6 +6,9 @@ import { Ledger } from "./ledger.js";
 import { kill, nextInstant, Stage, stop, tableOf } from "./stage.js";
 import { canonicalJson } from "./workload.js";
 
+/** The longer ones are run by `npm run test:cut`, with others that take minutes. */
+const isLong = process.env["THINKBACK_CUT"] !== undefined;
+
 /** More than a feed delivers within the bound. */
 const documents = 32_000;
 /** What a simulated feed delivers a second; a real one lags by itself. */
@@ -130,92 +133,102 @@ test("a tiny table that is written as fast as can be stays exact", async () => {
   expect(await brokenChains(repo)).toEqual([]);
 }, 120_000);
 
-test("a table that fills from nothing is exact while it does", async () => {
-  ledger = new Ledger();
-  const repo = stage.repo("filling");
-  await stage.query(r.db("mass").tableCreate("filling"));
-  const run = stage.capture(repo, "--include", "mass.filling");
-  await stage.untilExactNow(repo, "mass.filling");
-  const from = Date.now();
-  // One document, then more and more at once: every hash shard has its first document at another time.
-  for (
-    let next = 0, many = 1;
-    Date.now() < from + 8000;
-    next += many, many = Math.min(50, many + 1)
-  ) {
-    const ids = Array.from({ length: many }, (_, i) => next + i);
-    const batch = ids.map((id) => documentOf(id, 0));
-    await noted(0, ids, () =>
-      stage.query(r.db("mass").table("filling").insert(batch, { durability: "soft" })),
-    );
-    await nextInstant(30);
-  }
-  const to = Date.now();
-  const now = await stage.untilExact(repo, to + 2 * boundMs, "mass.filling");
-  const share = exactShare(tableOf(now, "mass.filling")!, from, to);
-  const verdict = await judge(repo, "mass.filling", ledger, spread(from, to + boundMs, 60));
-  expect(verdict.wrong).toEqual([]);
-  expect(share).toBeGreaterThan(0.9);
-  expect((await stop(run)).status).toBe(0);
-  expect(await brokenChains(repo)).toEqual([]);
-}, 120_000);
-
-test("a table with documents in two of its four shards is exact under writes, and not wrongly so after an update of all", async () => {
-  ledger = new Ledger();
-  const repo = stage.repo("halves");
-  const halves = r.db("mass").table("halves");
-  // A new table is split as if its keys were to be UUIDs.
-  await stage.query(r.db("mass").tableCreate("halves", { shards: 4 }));
-  const keys = Array.from({ length: 10_000 }, (_, i) => `${i % 2 === 0 ? "0" : "8"}${i}`);
-  const write = async (ids: string[], version: number, query: () => Promise<unknown>) => {
-    const acknowledge = ids.map((id) =>
-      ledger.send(canonicalJson(id), canonicalJson({ id, version }), Date.now),
-    );
-    await query();
-    for (const done of acknowledge) done();
-    return Date.now();
-  };
-  for (let from = 0; from < keys.length; from += 2000) {
-    const ids = keys.slice(from, from + 2000);
-    const documents = ids.map((id) => ({ id, version: 0 }));
-    await write(ids, 0, () => stage.query(halves.insert(documents)));
-  }
-  const run = stage.capture(repo, "--include", "mass.halves");
-  await stage.untilExactNow(repo, "mass.halves");
-
-  const connections = await Promise.all([0, 1].map(() => stage.connect()));
-  const from = Date.now();
-  const busy = async (connection: DriverConnection, place: number) => {
-    for (let i = place; Date.now() < from + 8000; i += 2) {
-      const id = keys[(7 * i) % keys.length]!;
-      const version = i + 1;
-      await write([id], version, () => halves.get(id).update({ version }).run(connection));
-      // Counted, too, so that the counts alone prove nothing.
-      if (i % 20 < 2) await halves.get(id).update({ version }).run(connection);
+test.skipIf(!isLong)(
+  "a table that fills from nothing is exact while it does",
+  async () => {
+    ledger = new Ledger();
+    const repo = stage.repo("filling");
+    await stage.query(r.db("mass").tableCreate("filling"));
+    const run = stage.capture(repo, "--include", "mass.filling");
+    await stage.untilExactNow(repo, "mass.filling");
+    const from = Date.now();
+    // One document, then more and more at once: every hash shard has its first document at another time.
+    for (
+      let next = 0, many = 1;
+      Date.now() < from + 8000;
+      next += many, many = Math.min(50, many + 1)
+    ) {
+      const ids = Array.from({ length: many }, (_, i) => next + i);
+      const batch = ids.map((id) => documentOf(id, 0));
+      await noted(0, ids, () =>
+        stage.query(r.db("mass").table("filling").insert(batch, { durability: "soft" })),
+      );
+      await nextInstant(30);
     }
-  };
-  await Promise.all(connections.map(busy));
-  const to = Date.now();
-  await Promise.all(connections.map((connection) => connection.close()));
-  const now = await stage.untilExact(repo, to + 2 * boundMs, "mass.halves");
-  const share = exactShare(tableOf(now, "mass.halves")!, from, to);
+    const to = Date.now();
+    const now = await stage.untilExact(repo, to + 2 * boundMs, "mass.filling");
+    const share = exactShare(tableOf(now, "mass.filling")!, from, to);
+    const verdict = await judge(repo, "mass.filling", ledger, spread(from, to + boundMs, 60));
+    expect(verdict.wrong).toEqual([]);
+    expect(share).toBeGreaterThan(0.9);
+    expect((await stop(run)).status).toBe(0);
+    expect(await brokenChains(repo)).toEqual([]);
+  },
+  120_000,
+);
 
-  const { cluster } = stage.server;
-  cluster?.lagFeeds(cluster.tableId("mass", "halves"), simulatedRate / 4);
-  const all = { version: -1 };
-  const done = await write(keys, -1, () => stage.query(halves.update(all, { durability: "soft" })));
-  // And the first document of a shard, behind all these.
-  const id = "f";
-  const first = await write([id], -1, () => stage.query(halves.insert({ id, version: -1 })));
-  await stage.untilExact(repo, first + 3 * boundMs, "mass.halves");
-  expect((await stop(run)).status).toBe(0);
-  const moments = await suspects(repo, "mass.halves", [done, first]);
-  const verdict = await judge(repo, "mass.halves", ledger, [
-    ...spread(from + 500, to + boundMs, 60),
-    ...moments,
-  ]);
-  expect(verdict.wrong).toEqual([]);
-  expect(verdict.exact + verdict.late).toBeGreaterThan(50);
-  expect(share).toBeGreaterThan(0.9);
-  expect(await brokenChains(repo)).toEqual([]);
-}, 180_000);
+test.skipIf(!isLong)(
+  "a table with documents in two of its four shards is exact under writes, and not wrongly so after an update of all",
+  async () => {
+    ledger = new Ledger();
+    const repo = stage.repo("halves");
+    const halves = r.db("mass").table("halves");
+    // A new table is split as if its keys were to be UUIDs.
+    await stage.query(r.db("mass").tableCreate("halves", { shards: 4 }));
+    const keys = Array.from({ length: 10_000 }, (_, i) => `${i % 2 === 0 ? "0" : "8"}${i}`);
+    const write = async (ids: string[], version: number, query: () => Promise<unknown>) => {
+      const acknowledge = ids.map((id) =>
+        ledger.send(canonicalJson(id), canonicalJson({ id, version }), Date.now),
+      );
+      await query();
+      for (const done of acknowledge) done();
+      return Date.now();
+    };
+    for (let from = 0; from < keys.length; from += 2000) {
+      const ids = keys.slice(from, from + 2000);
+      const documents = ids.map((id) => ({ id, version: 0 }));
+      await write(ids, 0, () => stage.query(halves.insert(documents)));
+    }
+    const run = stage.capture(repo, "--include", "mass.halves");
+    await stage.untilExactNow(repo, "mass.halves");
+
+    const connections = await Promise.all([0, 1].map(() => stage.connect()));
+    const from = Date.now();
+    const busy = async (connection: DriverConnection, place: number) => {
+      for (let i = place; Date.now() < from + 8000; i += 2) {
+        const id = keys[(7 * i) % keys.length]!;
+        const version = i + 1;
+        await write([id], version, () => halves.get(id).update({ version }).run(connection));
+        // Counted, too, so that the counts alone prove nothing.
+        if (i % 20 < 2) await halves.get(id).update({ version }).run(connection);
+      }
+    };
+    await Promise.all(connections.map(busy));
+    const to = Date.now();
+    await Promise.all(connections.map((connection) => connection.close()));
+    const now = await stage.untilExact(repo, to + 2 * boundMs, "mass.halves");
+    const share = exactShare(tableOf(now, "mass.halves")!, from, to);
+
+    const { cluster } = stage.server;
+    cluster?.lagFeeds(cluster.tableId("mass", "halves"), simulatedRate / 4);
+    const all = { version: -1 };
+    const done = await write(keys, -1, () =>
+      stage.query(halves.update(all, { durability: "soft" })),
+    );
+    // And the first document of a shard, behind all these.
+    const id = "f";
+    const first = await write([id], -1, () => stage.query(halves.insert({ id, version: -1 })));
+    await stage.untilExact(repo, first + 3 * boundMs, "mass.halves");
+    expect((await stop(run)).status).toBe(0);
+    const moments = await suspects(repo, "mass.halves", [done, first]);
+    const verdict = await judge(repo, "mass.halves", ledger, [
+      ...spread(from + 500, to + boundMs, 60),
+      ...moments,
+    ]);
+    expect(verdict.wrong).toEqual([]);
+    expect(verdict.exact + verdict.late).toBeGreaterThan(50);
+    expect(share).toBeGreaterThan(0.9);
+    expect(await brokenChains(repo)).toEqual([]);
+  },
+  180_000,
+);
