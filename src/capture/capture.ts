@@ -3,22 +3,20 @@
  * Composition only; each part keeps its own invariant.
  */
 import { aborted, rejectedOnAbort } from "../abort.js";
+import { type TableConfig } from "../catalog-record.js";
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import { type Owner } from "../owner.js";
 import type { BaseInventory } from "../repository/base.js";
 import { type Catalog, catalogAt } from "../repository/catalog.js";
-import { claimEpoch, type LostEnd, type Owner, withoutEnd } from "../repository/claim.js";
+import { claimEpoch, type LostEnd, withoutEnd } from "../repository/claim.js";
 import type { TableCoverage } from "../repository/coverage.js";
+import type { Repository } from "../repository/description.js";
 import type { LogEnd } from "../repository/log-end.js";
 import { LogView } from "../repository/log-view.js";
 import { LogWriter } from "../repository/log-writer.js";
-import type { Repository } from "../repository/repository.js";
 import { RepositoryView } from "../repository/repository-view.js";
-import {
-  type CatalogReading,
-  type TableConfig,
-  untoldTables,
-} from "../rethinkdb/catalog-reader.js";
+import { type CatalogReading, untoldTables } from "../rethinkdb/catalog-reader.js";
 import type { Source, TableReference } from "../rethinkdb/source.js";
 import { beginAgain } from "./begin-again.js";
 import { CatalogFollower, type CatalogObserver } from "./catalog-follower.js";

@@ -1,5 +1,6 @@
+import type { CatalogRecord, TableConfig } from "../catalog-record.js";
 import { Catalog, type KnownServer } from "../repository/catalog.js";
-import type { CatalogReading, CatalogRecord, TableConfig } from "../rethinkdb/catalog-reader.js";
+import type { CatalogReading } from "../rethinkdb/catalog-reader.js";
 import type { Recorder } from "./recorder.js";
 
 /** Keeps the log's catalog equal to the source's: writes down what differs, and nothing else. */

@@ -2,6 +2,7 @@
 import type { Clock } from "../clock.js";
 import { UnusableObject } from "../errors.js";
 import { damageNow } from "../repository/coverage.js";
+import type { Repository } from "../repository/description.js";
 import {
   type DamageEvidence,
   type Evidence,
@@ -9,7 +10,6 @@ import {
   isDamageEvidence,
   readEvidence,
 } from "../repository/evidence.js";
-import type { Repository } from "../repository/repository.js";
 import { RepositoryView } from "../repository/repository-view.js";
 
 const pollMs = 15_000;

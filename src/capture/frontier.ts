@@ -7,7 +7,7 @@
  */
 import type { Clock } from "../clock.js";
 import type { Instant } from "../instant.js";
-import type { CoverageRecord } from "../repository/coverage.js";
+import type { CoverageRecord } from "../repository/coverage-record.js";
 import type { LogWriter, TickFacts } from "../repository/log-writer.js";
 import type { LogClock } from "./log-clock.js";
 

@@ -1,4 +1,4 @@
-import type { TableConfig } from "../rethinkdb/catalog-reader.js";
+import type { TableConfig } from "../catalog-record.js";
 import { isRefusal } from "../rethinkdb/response.js";
 import type { Source } from "../rethinkdb/source.js";
 import { tableSelection } from "./selection.js";

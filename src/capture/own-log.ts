@@ -9,6 +9,7 @@
 import type { Clock } from "../clock.js";
 import { isDamage, messageOf, ThinkbackError } from "../errors.js";
 import type { Claim, LostEnd } from "../repository/claim.js";
+import { type Repository } from "../repository/description.js";
 import { isAccountedFor } from "../repository/log-view.js";
 import {
   parseSegmentName,
@@ -16,7 +17,7 @@ import {
   type SegmentName,
   writerName,
 } from "../repository/names.js";
-import { type Repository, readDescription } from "../repository/repository.js";
+import { readDescription } from "../repository/repository.js";
 import {
   getIfThere,
   type ObjectStore,

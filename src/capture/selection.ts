@@ -1,5 +1,6 @@
+import type { CatalogRecord } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
-import type { CatalogReading, CatalogRecord } from "../rethinkdb/catalog-reader.js";
+import type { CatalogReading } from "../rethinkdb/catalog-reader.js";
 import { isScratchDatabase } from "../scratch-database.js";
 
 /**

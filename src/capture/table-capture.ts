@@ -17,10 +17,10 @@ import {
   readBases,
 } from "../repository/base.js";
 import { type AddRow, BaseWriter } from "../repository/base-writer.js";
+import type { Repository } from "../repository/description.js";
 import { knownKeys } from "../repository/known-state.js";
 import { LogView } from "../repository/log-view.js";
 import { copyUnique } from "../repository/names.js";
-import type { Repository } from "../repository/repository.js";
 import { LogCollection } from "../repository/runs.js";
 import { BothEnds } from "../rethinkdb/both-ends.js";
 import type { Feed, FeedChange } from "../rethinkdb/feed.js";

@@ -13,7 +13,7 @@
  */
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import type { CoverageRecord } from "../repository/coverage.js";
+import type { CoverageRecord } from "../repository/coverage-record.js";
 
 export type TableState =
   | "opening"

@@ -1,5 +1,4 @@
-/** Tables without reachable replicas: they cannot be opened, which is told once, and `once` does not end well. */
-import type { TableConfig } from "../rethinkdb/catalog-reader.js";
+import type { TableConfig } from "../catalog-record.js";
 import type { TableReference } from "../rethinkdb/source.js";
 
 interface Selection {

@@ -2,7 +2,7 @@
 import { UnusableObject } from "../errors.js";
 import type { DamagedTable } from "../fold/maintain.js";
 import { formatInstant } from "../instant.js";
-import type { Repository } from "../repository/repository.js";
+import type { Repository } from "../repository/description.js";
 import { lookAt } from "../repository/repository-view.js";
 import { formatNames, groupedBy } from "./output.js";
 

@@ -2,10 +2,10 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Maintained, MaintenanceOptions } from "../fold/maintain.js";
 import { durationMs, type Instant } from "../instant.js";
-import type { Repository } from "../repository/repository.js";
+import { thisProcess } from "../owner.js";
+import type { Repository } from "../repository/description.js";
 import { declareKeep } from "../repository/settings.js";
 import { UrgentStore } from "../storage/urgent-store.js";
-import { thisProcess } from "../this-process.js";
 import { counted, formatBytes } from "./output.js";
 
 export interface KeepArguments {

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { formatInstant, parseInstant } from "../instant.js";
+import { thisProcess } from "../owner.js";
 import { type LookedAtPin, lookAtPins } from "../repository/kept-pins.js";
 import { withLease } from "../repository/lease.js";
 import { type Pin, removePin } from "../repository/pins.js";
@@ -10,7 +11,6 @@ import { classText } from "../restore/inexact.js";
 import { inexactOf, pinInstant } from "../restore/pin.js";
 import { whenProven } from "../restore/when-proven.js";
 import { storeAt } from "../storage/store-at.js";
-import { thisProcess } from "../this-process.js";
 import { formatTable, type Output, waitingText } from "./output.js";
 
 export interface AddPinArguments {

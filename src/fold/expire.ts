@@ -15,12 +15,12 @@ import {
   type TableCoverage,
 } from "../repository/coverage.js";
 import { clipped } from "../repository/coverage-reader.js";
+import type { Repository } from "../repository/description.js";
 import { type Expiry, latestExpiry, nextExpiry, putExpiry } from "../repository/expiry.js";
 import { type KeepTier, startOfKept } from "../repository/keep-policy.js";
 import type { LogGap, LogView } from "../repository/log-view.js";
 import { parseFoldedName, parseSegmentName } from "../repository/names.js";
 import type { Pin } from "../repository/pins.js";
-import type { Repository } from "../repository/repository.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import type { ObjectStore } from "../storage/object-store.js";
 

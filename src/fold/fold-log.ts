@@ -4,6 +4,7 @@
  */
 import type { Instant } from "../instant.js";
 import { OpeningReader } from "../repository/coverage-reader.js";
+import type { Repository } from "../repository/description.js";
 import type { FoldedEpoch, FoldedManifest } from "../repository/folded.js";
 import { foldedCursor, recordsInFolded } from "../repository/folded-reader.js";
 import { type FoldedFacts, FoldedWriter } from "../repository/folded-writer.js";
@@ -17,7 +18,6 @@ import {
 } from "../repository/log-view.js";
 import { mergeAll } from "../repository/merge.js";
 import type { FoldedName } from "../repository/names.js";
-import type { Repository } from "../repository/repository.js";
 import { totalsAt } from "../repository/totals.js";
 import { CatalogAhead } from "./catalog-ahead.js";
 import { SegmentBatch } from "./segment-batch.js";

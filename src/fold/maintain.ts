@@ -4,16 +4,16 @@
  */
 import type { Clock } from "../clock.js";
 import type { Instant } from "../instant.js";
+import type { Owner } from "../owner.js";
 import { renewBundle } from "../repository/bundle-writer.js";
-import type { Owner } from "../repository/claim.js";
 import { damageNow, type TableCoverage } from "../repository/coverage.js";
+import type { Repository } from "../repository/description.js";
 import { putEvidence } from "../repository/evidence.js";
 import type { FrameCompressor } from "../repository/frame-compressor.js";
 import { type KeepTier, parseKeep, pinsOnlyMs, resolutionAt } from "../repository/keep-policy.js";
 import { withLease } from "../repository/lease.js";
 import type { Pin } from "../repository/pins.js";
 import { forgetReaders, liveReaders } from "../repository/readers.js";
-import type { Repository } from "../repository/repository.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { type StoredObject, StoreFull } from "../storage/object-store.js";
 import { UrgentStore } from "../storage/urgent-store.js";

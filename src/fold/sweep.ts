@@ -4,6 +4,7 @@
  */
 import type { Instant } from "../instant.js";
 import { bundlesKept, listBundles } from "../repository/bundle.js";
+import type { Repository } from "../repository/description.js";
 import { expiriesKept } from "../repository/expiry.js";
 import { byPlaceInLog } from "../repository/log.js";
 import { type FoldedPiece, holds, type LogView } from "../repository/log-view.js";
@@ -16,7 +17,6 @@ import {
   parseSegmentName,
   type SegmentName,
 } from "../repository/names.js";
-import type { Repository } from "../repository/repository.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { deleteAll, type ObjectStore, type StoredObject } from "../storage/object-store.js";
 import { Leftovers } from "./leftovers.js";

@@ -5,6 +5,7 @@ import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import { thisProcess } from "../owner.js";
 import { openOrCreateRepository, openSame } from "../repository/repository.js";
 import { formatAddress, parseAddress } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
@@ -14,7 +15,6 @@ import type { Source, TableReference } from "../rethinkdb/source.js";
 import { impatient } from "../storage/retrying-store.js";
 import { directoryAt, storeAt } from "../storage/store-at.js";
 import { refuseUnusable } from "../storage/usable.js";
-import { thisProcess } from "../this-process.js";
 
 /** What is to be captured, and where to. Only `source` and `location` have to be given. */
 export interface CaptureOptions {

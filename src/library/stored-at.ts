@@ -1,4 +1,4 @@
-import { type Repository as StoredRepository } from "../repository/repository.js";
+import { type Repository as StoredRepository } from "../repository/description.js";
 import { storeAt } from "../storage/store-at.js";
 import type { Repository } from "./repository.js";
 

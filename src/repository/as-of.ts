@@ -5,7 +5,6 @@
  */
 import type { Instant } from "../instant.js";
 import {
-  type CoverageClass,
   type CoverageInterval,
   firstExactIn,
   intervalAt,
@@ -14,6 +13,7 @@ import {
   lastExactIn,
   type TableCoverage,
 } from "./coverage.js";
+import { type CoverageClass } from "./coverage-record.js";
 
 /** Which end of a gap. */
 export type GapSide = "before" | "after";

@@ -11,12 +11,12 @@ import type { Instant } from "../instant.js";
 import { compareKeys } from "../key-order.js";
 import { jsonOfText, textOfJson } from "../server-text.js";
 import { type BaseManifest, type BasePart, baseKind } from "./base.js";
+import type { Repository } from "./description.js";
 import type { FrameCompressor } from "./frame-compressor.js";
 import { InTurn } from "./in-turn.js";
 import { encodeStored } from "./json-object.js";
 import { baseKeysName, baseManifestName, basePartName, basePrefix } from "./names.js";
 import { PartWriter } from "./part-writer.js";
-import type { Repository } from "./repository.js";
 
 /** A part is closed at this many bytes of lines: what one fold rewrites for one change, and what memory holds. */
 const partBytesTargetDefault = 16 * 1024 * 1024;

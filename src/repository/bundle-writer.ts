@@ -11,6 +11,7 @@ import {
 import { baseKind } from "./base.js";
 import { type BundleFooter, bundleLineBytesMax, openWhole, writeBundleLine } from "./bundle.js";
 import { DataObjectWriter } from "./data-object.js";
+import type { Repository } from "./description.js";
 import { drillKind } from "./drills.js";
 import { expiryKind } from "./expiry.js";
 import { foldedKind } from "./folded.js";
@@ -25,7 +26,6 @@ import {
   settingsPrefix,
 } from "./names.js";
 import { pinsKind } from "./pins.js";
-import type { Repository } from "./repository.js";
 import type { RepositoryView } from "./repository-view.js";
 import { settingsKind } from "./settings.js";
 import { SortedLines } from "./sorted-lines.js";

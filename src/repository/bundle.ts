@@ -11,10 +11,10 @@ import { MemoryStore } from "../storage/memory-store.js";
 import { ObjectMissing, type ObjectStore, type StoredObject } from "../storage/object-store.js";
 import type { bundleFooter, FooterOf, Kind } from "./data-kinds.js";
 import { DataObject } from "./data-object.js";
+import type { Repository } from "./description.js";
 import type { Of } from "./fields.js";
 import { lineOverheadBytes, parseLines, parseStored, writeVersionLine } from "./lines.js";
 import { bundleName, bundlePrefix, parseBundleName } from "./names.js";
-import type { Repository } from "./repository.js";
 
 /** How many are kept: who has listed them may read the newest a moment later. */
 export const bundlesKept = 3;

@@ -1,6 +1,6 @@
+import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
-import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
 import { anyObject, checked, fields, list, type Schema, text } from "./fields.js";
 import { recordsInFolded } from "./folded-reader.js";
 import { parseStored, type Version } from "./lines.js";

@@ -5,8 +5,10 @@
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
+import type { Owner } from "../owner.js";
 import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
 import { WithoutStore } from "../storage/without-store.js";
+import type { Repository } from "./description.js";
 import { encodeStored } from "./json-object.js";
 import { byPlaceInLog, claimKind, listClaims, type WriterClaim } from "./log.js";
 import { endOfLog, type LogEnd } from "./log-end.js";
@@ -18,7 +20,6 @@ import {
   type SegmentName,
   writerName,
 } from "./names.js";
-import type { Repository } from "./repository.js";
 
 /** A claimed epoch. */
 export interface Claim {
@@ -42,19 +43,6 @@ export function withoutEnd(store: ObjectStore, { segment }: LostEnd): ObjectStor
     return place !== undefined && byPlaceInLog(place, segment) >= 0;
   };
   return new WithoutStore(store, { has });
-}
-
-/** Who claims. */
-export interface Owner {
-  host: string;
-  process: number;
-  /** True if that process of this host runs. */
-  isAlive(process: number): boolean;
-  /** Patterns of the tables that it captures, and does not; for who looks at the repository. */
-  include?: string[];
-  exclude?: string[];
-  /** The longest tick that it makes. */
-  tickMs?: number;
 }
 
 /** A writer that has not been heard of for so long is taken to be gone: three idle segments missed. */

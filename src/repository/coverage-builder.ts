@@ -1,16 +1,18 @@
 import type { Instant } from "../instant.js";
 import {
   type CoverageInterval,
+  overlaid,
+  type TableCoverage,
+  within,
+  withLate,
+} from "./coverage.js";
+import {
   type CoverageRecord,
   type CoverageState,
   isSystemTable,
   type LateSpan,
-  overlaid,
-  type TableCoverage,
   type TableState,
-  within,
-  withLate,
-} from "./coverage.js";
+} from "./coverage-record.js";
 
 /** A writer that is well proves more often, also while nothing happens. */
 const unprovenMs = 30_000;

@@ -3,17 +3,9 @@ import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { BaseInventory } from "./base.js";
-import {
-  coverageRecord,
-  isSystemTable,
-  relabel,
-  systemTables,
-  type TableCoverage,
-  thinned,
-  within,
-  withLate,
-} from "./coverage.js";
+import { relabel, type TableCoverage, thinned, within, withLate } from "./coverage.js";
 import { CoverageBuilder } from "./coverage-builder.js";
+import { coverageRecord, isSystemTable, systemTables } from "./coverage-record.js";
 import { type Evidence, listEvidence } from "./evidence.js";
 import type { Expiry } from "./expiry.js";
 import { checked } from "./fields.js";

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { damaged, isDamage, type ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { classesWorstFirst } from "./coverage.js";
+import { classesWorstFirst } from "./coverage-record.js";
 import {
   amount,
   count,

@@ -10,13 +10,13 @@ import type { ObjectStore } from "../storage/object-store.js";
 import type { Kind } from "./data-kinds.js";
 import { DataObject, type EncodedObject, frameBytesTarget } from "./data-object.js";
 import { DenseObjectWriter } from "./dense-object-writer.js";
+import type { Repository } from "./description.js";
 import { type FoldedManifest, type FoldedPart, type FoldedRecords, foldedKind } from "./folded.js";
 import type { FrameCompressor } from "./frame-compressor.js";
 import { InTurn } from "./in-turn.js";
 import { encodeStored } from "./json-object.js";
 import { LineBuffer } from "./line-buffer.js";
 import { type FoldedName, foldedManifestName, foldedPartName, foldedPrefix } from "./names.js";
-import type { Repository } from "./repository.js";
 import { type SystemStream, systemStreams } from "./segment.js";
 import { SortedLines } from "./sorted-lines.js";
 

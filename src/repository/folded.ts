@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import { damaged } from "../errors.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { coverageState } from "./coverage.js";
+import { coverageState } from "./coverage-record.js";
 import {
   byName,
   count,

@@ -9,8 +9,8 @@
 import { type Clock, clockDifferenceMsMax, withTimeout } from "../clock.js";
 import { isDamage, ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
+import type { Owner } from "../owner.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import type { Owner } from "./claim.js";
 import { count, flag, instant, ordinal, text } from "./fields.js";
 import { jsonKind, type Stored } from "./json-object.js";
 import { foldLeasePrefix, numberedName, parseNumberedName } from "./names.js";

@@ -8,11 +8,11 @@
 import type { Instant } from "../instant.js";
 import type { Claim } from "./claim.js";
 import { DataObjectWriter, frameBytesTarget } from "./data-object.js";
+import type { Repository } from "./description.js";
 import { LineBuffer } from "./line-buffer.js";
 import { lineOverheadBytes, writeChangeLine } from "./lines.js";
 import type { LogEnd } from "./log-end.js";
 import { segmentName } from "./names.js";
-import type { Repository } from "./repository.js";
 import {
   linksAfter,
   type ObjectReference,

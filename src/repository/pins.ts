@@ -9,7 +9,7 @@ import * as v from "valibot";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { classesWorstFirst } from "./coverage.js";
+import { classesWorstFirst } from "./coverage-record.js";
 import { byName, fields, instant, list, type Of, oneOf, ordinal, text } from "./fields.js";
 import { jsonKind, type Stored } from "./json-object.js";
 import { pinsPrefix } from "./names.js";

@@ -10,11 +10,11 @@ import { type BaseInventory, type BaseManifest, newestBase, readBases } from "./
 import { type NewestBundle, newestBundle } from "./bundle.js";
 import { type Catalog, catalogAt } from "./catalog.js";
 import { type Coverage, readCoverage } from "./coverage-reader.js";
+import type { Repository } from "./description.js";
 import type { Expiry } from "./expiry.js";
 import { endOfLog, type LogEnd } from "./log-end.js";
 import { LogView } from "./log-view.js";
 import { listPins, type Pin } from "./pins.js";
-import type { Repository } from "./repository.js";
 import { readSettings, type Settings } from "./settings.js";
 
 /** Of a store alone nothing is read from bundles. */

@@ -2,19 +2,9 @@ import { randomUUID } from "node:crypto";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { getIfThere, ObjectExists, type ObjectStore } from "../storage/object-store.js";
-import { instant, text } from "./fields.js";
-import { decodeStored, encodeStored, jsonKind, readStored, type Stored } from "./json-object.js";
+import { descriptionKind, type Repository, type RepositoryDescription } from "./description.js";
+import { decodeStored, encodeStored, readStored } from "./json-object.js";
 import { repositoryName } from "./names.js";
-
-/** What repository.json says. */
-export const descriptionKind = jsonKind("repository", { id: text, created: instant });
-export type RepositoryDescription = Stored<typeof descriptionKind>;
-
-/** An opened repository: a store that holds one, and its description. */
-export interface Repository {
-  store: ObjectStore;
-  description: RepositoryDescription;
-}
 
 /** Opens an existing repository; refuses a store that holds none, something else, or a newer version. */
 export async function openRepository(store: ObjectStore): Promise<Repository> {

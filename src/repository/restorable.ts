@@ -5,13 +5,13 @@
 import { UnusableObject } from "../errors.js";
 import type { Instant } from "../instant.js";
 import {
-  type CoverageClass,
   type CoverageInterval,
   firstExactIn,
   lastExactIn,
   type TableCoverage,
 } from "./coverage.js";
 import type { Coverage } from "./coverage-reader.js";
+import { type CoverageClass } from "./coverage-record.js";
 import type { RepositoryView } from "./repository-view.js";
 
 /** What a restore is to hold. All tables, if neither tables nor databases are named. */

@@ -3,14 +3,9 @@ import type { Instant } from "../instant.js";
 import { type Acknowledgement, listAcknowledgements } from "./acknowledgement.js";
 import type { BaseManifest } from "./base.js";
 import { type CaptureState, captureState } from "./capture-state.js";
-import {
-  type CoverageInterval,
-  damageNow,
-  isWhole,
-  type Stopped,
-  type TableCoverage,
-} from "./coverage.js";
+import { type CoverageInterval, damageNow, isWhole, type TableCoverage } from "./coverage.js";
 import type { Coverage } from "./coverage-reader.js";
+import { type Stopped } from "./coverage-record.js";
 import { type Drill, type Proof, type Proofs, readProofs } from "./drills.js";
 import { type LookedAtPin, lookAtPins } from "./kept-pins.js";
 import type { LogPiece, LogView } from "./log-view.js";

@@ -2,11 +2,12 @@
  * Compares a restored table with the repository: every document that the target sends, in key order, with the keys and
  * digests of base and log, merged to the same instant.
  */
+
+import type { IndexStatus } from "../catalog-record.js";
 import { digestOf, SetDigest } from "../digest.js";
 import { orderCode } from "../key-order.js";
 import type { KeyList, TableDifferences } from "../repository/drills.js";
 import type { KnownKey } from "../repository/known-state.js";
-import type { IndexStatus } from "../rethinkdb/catalog-reader.js";
 import type { TableSettings } from "../rethinkdb/target.js";
 import type { WalkBatch } from "../rethinkdb/walk.js";
 import { textOfJson } from "../server-text.js";

@@ -7,9 +7,9 @@
  */
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import type { Repository } from "../repository/description.js";
 import type { Drill } from "../repository/drills.js";
 import { registerReader } from "../repository/readers.js";
-import type { Repository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import type { Target } from "../rethinkdb/target.js";
 import { isScratchDatabase, scratchPrefix } from "../scratch-database.js";

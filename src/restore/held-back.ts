@@ -1,4 +1,6 @@
 /** What keeps a restore without an instant from going as far as most of what is restored is proven. */
+
+import type { TableConfig } from "../catalog-record.js";
 import type { Instant } from "../instant.js";
 import {
   type CoverageInterval,
@@ -9,7 +11,6 @@ import {
 import type { Coverage } from "../repository/coverage-reader.js";
 import { lastCommon } from "../repository/restorable.js";
 import { behindNoteMs } from "../repository/status.js";
-import type { TableConfig } from "../rethinkdb/catalog-reader.js";
 import { nameOf } from "./request.js";
 
 /**

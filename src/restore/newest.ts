@@ -1,12 +1,14 @@
 /** The instant that a restore goes to by itself. */
+
+import type { TableConfig } from "../catalog-record.js";
 import { ThinkbackError, UnusableObject } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { leastFrontier } from "../repository/as-of.js";
-import type { CoverageClass, TableCoverage } from "../repository/coverage.js";
+import type { TableCoverage } from "../repository/coverage.js";
 import type { Coverage } from "../repository/coverage-reader.js";
+import type { CoverageClass } from "../repository/coverage-record.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { Restorable } from "../repository/restorable.js";
-import type { TableConfig } from "../rethinkdb/catalog-reader.js";
 import { chooseTables } from "./choose.js";
 import { type HeldBack, heldBack } from "./held-back.js";
 import { nameOf, type RestoreRequest, scopeOf } from "./request.js";

@@ -13,10 +13,11 @@
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { asOf, classOf, type InstantClass } from "../repository/as-of.js";
-import { type CoverageClass, intervalAt } from "../repository/coverage.js";
+import { intervalAt } from "../repository/coverage.js";
+import { type CoverageClass } from "../repository/coverage-record.js";
+import type { Repository } from "../repository/description.js";
 import { lossesOf, type PinLoss } from "../repository/kept-pins.js";
 import { addPin, checkPinName, type Pin, removePin } from "../repository/pins.js";
-import type { Repository } from "../repository/repository.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";
 import {

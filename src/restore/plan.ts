@@ -1,22 +1,18 @@
 /** What a restore will do, computed from stored objects before anything is written. */
+
+import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError, UnusableObject } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { type AsOf, asOf, type NoState } from "../repository/as-of.js";
 import type { BaseManifest } from "../repository/base.js";
 import type { Catalog } from "../repository/catalog.js";
-import {
-  type CoverageClass,
-  intervalAt,
-  isKeptAt,
-  isWhole,
-  type TableCoverage,
-} from "../repository/coverage.js";
+import { intervalAt, isKeptAt, isWhole, type TableCoverage } from "../repository/coverage.js";
 import type { Coverage } from "../repository/coverage-reader.js";
+import { type CoverageClass } from "../repository/coverage-record.js";
 import { type LogGap, type LogPiece, passing, type ReadLog } from "../repository/log-view.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";
 import type { Wanted } from "../repository/runs.js";
-import type { IndexStatus, TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { TableName } from "../rethinkdb/target.js";
 import { type PlannedAccess, planAccess } from "./access.js";
 import { chooseTables } from "./choose.js";

@@ -2,11 +2,11 @@
 import type { Clock } from "../clock.js";
 import { isDamage, messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import { type CoverageClass, classesWorstFirst } from "../repository/coverage.js";
+import { type CoverageClass, classesWorstFirst } from "../repository/coverage-record.js";
+import type { Repository } from "../repository/description.js";
 import { type Drill, type DrilledTable, putDrill } from "../repository/drills.js";
 import { knownKeys } from "../repository/known-state.js";
 import { LogView } from "../repository/log-view.js";
-import type { Repository } from "../repository/repository.js";
 import { LogCollection } from "../repository/runs.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
 import { compareDocuments, compareSettings, differencesOf } from "./comparison.js";

@@ -1,9 +1,10 @@
 /** What is asked of a restore, and what of it is refused before anything is made. */
+
+import type { TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { Catalog } from "../repository/catalog.js";
 import type { Scope } from "../repository/restorable.js";
-import type { TableConfig } from "../rethinkdb/catalog-reader.js";
 import type { PlannedAccess } from "./access.js";
 import type { Allowed } from "./inexact.js";
 import type { PlannedTable } from "./plan.js";

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import type { CatalogRecord, IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { Connection } from "./connection.js";
 import { r, systemTable, type Term } from "./reql.js";
@@ -15,47 +16,6 @@ export interface CatalogReading {
   structure: CatalogRecord[];
   /** Users and permissions; undefined if they may not be read now. */
   access: CatalogRecord[] | undefined;
-}
-
-/**
- * One entry of the catalog. Keys:
- *   ["server", <id>]                {id, name}; of every server that was ever seen. With `forgotten`: an operator said
- *                                   that it is gone for good, and it was not seen since
- *   ["cluster"]                     {servers: [<id>]}; those that are connected
- *   ["db", <id>]                    {id, name}
- *   ["table", <id>]                 the row of table_config
- *   ["indexes", <table id>]         {indexes: [{index, function, multi, geo, outdated, query}]}
- *   ["user", <name>]                {id, password: whether it has one}
- *   ["permission", <user>, …ids]    the row of permissions
- */
-export interface CatalogRecord {
-  key: string[];
-  value: object;
-}
-
-export interface TableConfig {
-  id: string;
-  name: string;
-  /** Name of its database. */
-  db: string;
-  primary_key: string;
-  indexes: string[];
-  write_hook: { function: object; query: string } | null;
-  shards: { primary_replica: string; replicas: string[]; nonvoting_replicas: string[] }[];
-  write_acks: string;
-  durability: string;
-  /** Set when no replica can be asked, or the row has a form that is not known; then nothing else is known. */
-  error?: string;
-}
-
-export interface IndexStatus {
-  index: string;
-  /** The binary pseudo type that indexCreate takes. */
-  function: object;
-  multi: boolean;
-  geo: boolean;
-  outdated: boolean;
-  query: string;
 }
 
 /** By table id, what the last reading told of its indexes. A reading brings it up to date. */

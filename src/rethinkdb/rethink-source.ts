@@ -1,12 +1,8 @@
+import { type TableConfig } from "../catalog-record.js";
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { fieldName } from "../json-bytes.js";
-import {
-  type CatalogReading,
-  type KnownIndexes,
-  readCatalog,
-  type TableConfig,
-} from "./catalog-reader.js";
+import { type CatalogReading, type KnownIndexes, readCatalog } from "./catalog-reader.js";
 import type { Dial } from "./channel.js";
 import { Connection } from "./connection.js";
 import { type Feed, feedPace, StreamFeed } from "./feed.js";

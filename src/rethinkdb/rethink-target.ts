@@ -1,6 +1,6 @@
 import type { Term } from "rethinkdb";
+import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
-import type { IndexStatus, TableConfig } from "./catalog-reader.js";
 import type { Dial } from "./channel.js";
 import { Connection } from "./connection.js";
 import { insertTerm, largeDocumentTerms, undoTerm } from "./large-document.js";

@@ -5,8 +5,9 @@
  * Invariant: a table has an answer only if every server that may have acknowledged a write to it, as the topology is
  * now, has taken part after the call. Break it and a table that somebody else writes to looks like one at rest.
  */
+
+import type { TableConfig } from "../catalog-record.js";
 import { type Clock, withTimeout } from "../clock.js";
-import type { TableConfig } from "./catalog-reader.js";
 import type { Connection } from "./connection.js";
 import { r, systemTable } from "./reql.js";
 import type { Survey, TableReference } from "./source.js";

@@ -1,6 +1,7 @@
 /** What a restore needs of a RethinkDB. */
+
+import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
-import type { IndexStatus, TableConfig } from "./catalog-reader.js";
 import type { TableReference } from "./source.js";
 import type { WalkBatch, WalkOptions } from "./walk.js";
 

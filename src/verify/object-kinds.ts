@@ -2,6 +2,7 @@
 import { acknowledgementKind } from "../repository/acknowledgement.js";
 import { baseKind } from "../repository/base.js";
 import type { Kind } from "../repository/data-kinds.js";
+import { descriptionKind } from "../repository/description.js";
 import { drillKind } from "../repository/drills.js";
 import { evidenceKind } from "../repository/evidence.js";
 import { expiryKind } from "../repository/expiry.js";
@@ -18,7 +19,6 @@ import {
 import { pinsKind } from "../repository/pins.js";
 import { ratesKind } from "../repository/rates.js";
 import { readerKind } from "../repository/readers.js";
-import { descriptionKind } from "../repository/repository.js";
 import { settingsKind } from "../repository/settings.js";
 
 const table = "[A-Za-z0-9-]+";

@@ -1,6 +1,7 @@
 /** Checks the JSON objects that stand alone: each can be read and is what its name says, and no number is left out. */
 import { damaged } from "../errors.js";
 import { readAcknowledgement } from "../repository/acknowledgement.js";
+import { type RepositoryDescription } from "../repository/description.js";
 import { readDrill } from "../repository/drills.js";
 import { readEvidence } from "../repository/evidence.js";
 import { type Expiry, expiriesKept, expiryKind } from "../repository/expiry.js";
@@ -24,7 +25,7 @@ import { type Numbered, readNumbered } from "../repository/numbered.js";
 import { pinsKind } from "../repository/pins.js";
 import { ratesKind } from "../repository/rates.js";
 import { readerKind } from "../repository/readers.js";
-import { type RepositoryDescription, readDescription } from "../repository/repository.js";
+import { readDescription } from "../repository/repository.js";
 import { settingsKind } from "../repository/settings.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";

@@ -10,7 +10,7 @@ import type { FoldedTable } from "../../src/fold/fold.js";
 import type { Instant } from "../../src/instant.js";
 import type { BaseManifest } from "../../src/repository/base.js";
 import { BaseWriter } from "../../src/repository/base-writer.js";
-import type { Repository } from "../../src/repository/repository.js";
+import type { Repository } from "../../src/repository/description.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { seededRandom } from "../endtoend/workload.js";
 import { fullRewrite } from "../fold/full-rewrite.js";

@@ -6,7 +6,7 @@ import { digestOf } from "../../src/digest.js";
 import type { Instant } from "../../src/instant.js";
 import type { BaseManifest } from "../../src/repository/base.js";
 import { BaseWriter } from "../../src/repository/base-writer.js";
-import type { Repository } from "../../src/repository/repository.js";
+import type { Repository } from "../../src/repository/description.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { json, makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { UnreachableTables } from "../../src/capture/unreachable-tables.js";
-import type { TableConfig } from "../../src/rethinkdb/catalog-reader.js";
+import type { TableConfig } from "../../src/catalog-record.js";
 
 const config = (name: string, error?: string) =>
   ({ id: name, db: "shop", name, primary_key: "id", error }) as TableConfig;

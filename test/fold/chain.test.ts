@@ -1,8 +1,8 @@
 /** The version chain is held against the base where the log meets it, also where parts are kept. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { digestOf } from "../../src/digest.js";
+import type { Repository } from "../../src/repository/description.js";
 import { listEvidence } from "../../src/repository/evidence.js";
-import type { Repository } from "../../src/repository/repository.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { newestBase } from "../repository/looks.js";

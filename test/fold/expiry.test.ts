@@ -2,11 +2,11 @@
 import { describe, expect, test } from "vitest";
 import { publishExpiry } from "../../src/fold/expire.js";
 import { maintain } from "../../src/fold/maintain.js";
+import type { Repository } from "../../src/repository/description.js";
 import { latestExpiry } from "../../src/repository/expiry.js";
 import { parseKeep } from "../../src/repository/keep-policy.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { addPin } from "../../src/repository/pins.js";
-import type { Repository } from "../../src/repository/repository.js";
 import { declareKeep } from "../../src/repository/settings.js";
 import type { StoredObject } from "../../src/storage/object-store.js";
 import { verify } from "../../src/verify/verify.js";

@@ -3,8 +3,8 @@ import type { Instant } from "../../src/instant.js";
 import type { BaseManifest } from "../../src/repository/base.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
 import { BaseWriter } from "../../src/repository/base-writer.js";
+import type { Repository } from "../../src/repository/description.js";
 import { mergeLatest } from "../../src/repository/merge.js";
-import type { Repository } from "../../src/repository/repository.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { collect } from "../repository/looks.js";
 

@@ -1,9 +1,9 @@
 /** A sweep deletes what was replaced or left over; never what somebody may still publish, or has just published. */
 import { describe, expect, test } from "vitest";
 import { sweep } from "../../src/fold/sweep.js";
+import type { Repository } from "../../src/repository/description.js";
 import { Lease } from "../../src/repository/lease.js";
 import { LogView } from "../../src/repository/log-view.js";
-import type { Repository } from "../../src/repository/repository.js";
 import type { ObjectStore, StoredObject } from "../../src/storage/object-store.js";
 import { foldLog, planSweep } from "../repository/looks.js";
 import { patient } from "../repository/month.js";

@@ -6,10 +6,10 @@ import { type BaseManifest, type BasePart, readManifest } from "../../src/reposi
 import { baseCursor, findInBase } from "../../src/repository/base-reader.js";
 import { BaseWriter } from "../../src/repository/base-writer.js";
 import { DataObject } from "../../src/repository/data-object.js";
+import type { Repository } from "../../src/repository/description.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { parseKeyLine } from "../../src/repository/lines.js";
 import { mergeLatest } from "../../src/repository/merge.js";
-import type { Repository } from "../../src/repository/repository.js";
 import { parseJson, textOfJson } from "../../src/server-text.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { overriding } from "../simulation/overriding.js";

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { tableNamed } from "../../src/repository/catalog.js";
+import type { Repository } from "../../src/repository/description.js";
 import { lastSegment } from "../../src/repository/log.js";
-import type { Repository } from "../../src/repository/repository.js";
 import { catalogAt } from "./looks.js";
 import { copyOf, makeRepository, Recording, StillClock } from "./recording.js";
 

@@ -1,10 +1,11 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { claimEpoch, type Owner } from "../../src/repository/claim.js";
+import { type Owner } from "../../src/owner.js";
+import { claimEpoch } from "../../src/repository/claim.js";
+import type { Repository } from "../../src/repository/description.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { lastSegment, latestEpoch, listSegments, openSegment } from "../../src/repository/log.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { LogWriter, type Shipper } from "../../src/repository/log-writer.js";
-import type { Repository } from "../../src/repository/repository.js";
 import { recordHolders, refusing } from "../../src/repository/stream-records.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { overriding } from "../simulation/overriding.js";

@@ -2,8 +2,8 @@
 import type { Clock } from "../../src/clock.js";
 import { type Maintained, type MaintenanceOptions, maintain } from "../../src/fold/maintain.js";
 import type { Instant } from "../../src/instant.js";
+import type { Repository } from "../../src/repository/description.js";
 import { addPin, removePin } from "../../src/repository/pins.js";
-import type { Repository } from "../../src/repository/repository.js";
 import { declareKeep } from "../../src/repository/settings.js";
 import type { Random } from "../simulated/random.js";
 import { dayMs, dayOf, type Tick } from "./declared.js";

@@ -4,8 +4,9 @@
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { maintain, planMaintenance } from "../../src/fold/maintain.js";
+import { type Repository } from "../../src/repository/description.js";
 import { lookAtPins } from "../../src/repository/kept-pins.js";
-import { openRepository, type Repository } from "../../src/repository/repository.js";
+import { openRepository } from "../../src/repository/repository.js";
 import { lookAt } from "../../src/repository/repository-view.js";
 import { readStatus } from "../../src/repository/status.js";
 import { planDrill } from "../../src/restore/drill-plan.js";

@@ -5,8 +5,8 @@
  */
 import type { Instant } from "../../src/instant.js";
 import { putAcknowledgement } from "../../src/repository/acknowledgement.js";
+import type { Repository } from "../../src/repository/description.js";
 import { putEvidence } from "../../src/repository/evidence.js";
-import type { Repository } from "../../src/repository/repository.js";
 import { foldUp, type History, Recording, StillClock } from "./recording.js";
 
 export const orders = "0a000000-0000-4000-8000-000000000001";

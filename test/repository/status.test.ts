@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import type { Repository } from "../../src/repository/description.js";
 import { LogView } from "../../src/repository/log-view.js";
-import type { Repository } from "../../src/repository/repository.js";
 import { totalsAt } from "../../src/repository/totals.js";
 import { countsAt, newestBase, readStatus } from "./looks.js";
 import { foldUp, makeRepository, Recording, StillClock } from "./recording.js";

@@ -2,8 +2,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Clock } from "../../src/clock.js";
 import { formatInstant, type Instant } from "../../src/instant.js";
+import type { Repository } from "../../src/repository/description.js";
 import { LogView } from "../../src/repository/log-view.js";
-import type { Repository } from "../../src/repository/repository.js";
 import { pinInstant } from "../../src/restore/pin.js";
 import type { RestoreRequest } from "../../src/restore/request.js";
 import { restore } from "../../src/restore/restore.js";

@@ -2,11 +2,11 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { maintain } from "../../src/fold/maintain.js";
 import type { Instant } from "../../src/instant.js";
-import type { Owner } from "../../src/repository/claim.js";
+import type { Owner } from "../../src/owner.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
+import type { Repository } from "../../src/repository/description.js";
 import { withLease } from "../../src/repository/lease.js";
 import { addPin, listPins } from "../../src/repository/pins.js";
-import type { Repository } from "../../src/repository/repository.js";
 import { declareKeep } from "../../src/repository/settings.js";
 import { pinInstant } from "../../src/restore/pin.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";

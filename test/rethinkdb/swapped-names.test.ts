@@ -4,9 +4,9 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { IndexStatus } from "../../src/catalog-record.js";
 import { systemClock } from "../../src/clock.js";
 import { parseAddress } from "../../src/rethinkdb/address.js";
-import type { IndexStatus } from "../../src/rethinkdb/catalog-reader.js";
 import { dialer } from "../../src/rethinkdb/channel.js";
 import type { FeedChange } from "../../src/rethinkdb/feed.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { TableConfig } from "../../src/rethinkdb/catalog-reader.js";
+import type { TableConfig } from "../../src/catalog-record.js";
 import { untoldTables } from "../../src/rethinkdb/catalog-reader.js";
 
 type Shard = TableConfig["shards"][number];

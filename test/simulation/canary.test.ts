@@ -6,7 +6,7 @@ import { Leftovers } from "../../src/fold/leftovers.js";
 import { LogRanges } from "../../src/fold/log-ranges.js";
 import { maintain } from "../../src/fold/maintain.js";
 import { Thinning } from "../../src/fold/thinning.js";
-import type { CoverageRecord } from "../../src/repository/coverage.js";
+import type { CoverageRecord } from "../../src/repository/coverage-record.js";
 import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { openSegment, type WriterClaim } from "../../src/repository/log.js";
 import type { MergedLine } from "../../src/repository/merge.js";

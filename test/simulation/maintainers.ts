@@ -4,10 +4,10 @@
  */
 import { messageOf, ThinkbackError } from "../../src/errors.js";
 import type { Maintained, MaintenanceOptions, maintain } from "../../src/fold/maintain.js";
-import type { Owner } from "../../src/repository/claim.js";
+import type { Owner } from "../../src/owner.js";
+import type { Repository, RepositoryDescription } from "../../src/repository/description.js";
 import { withLease } from "../../src/repository/lease.js";
 import { removePin } from "../../src/repository/pins.js";
-import type { Repository, RepositoryDescription } from "../../src/repository/repository.js";
 import { declareKeep } from "../../src/repository/settings.js";
 import { pinInstant } from "../../src/restore/pin.js";
 import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";

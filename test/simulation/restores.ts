@@ -5,10 +5,10 @@
 
 import { messageOf, ThinkbackError } from "../../src/errors.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
+import type { RepositoryDescription } from "../../src/repository/description.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { mergeLatest } from "../../src/repository/merge.js";
 import { type ReaderRegistration, registerReader } from "../../src/repository/readers.js";
-import type { RepositoryDescription } from "../../src/repository/repository.js";
 import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
 import { collect, planRestore } from "../repository/looks.js";
 import { decodeWtf8 } from "../simulated/wtf8.js";

@@ -7,7 +7,7 @@ import { readAcknowledgement } from "../../src/repository/acknowledgement.js";
 import { readManifest } from "../../src/repository/base.js";
 import { readBundle } from "../../src/repository/bundle.js";
 import { recordSchemas } from "../../src/repository/catalog.js";
-import { coverageRecord } from "../../src/repository/coverage.js";
+import { coverageRecord } from "../../src/repository/coverage-record.js";
 import { frameEntry, type Kind } from "../../src/repository/data-kinds.js";
 import { DataObject, encodeObject } from "../../src/repository/data-object.js";
 import { readDrill } from "../../src/repository/drills.js";

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { recordSchemas } from "../../src/repository/catalog.js";
-import { coverageRecord } from "../../src/repository/coverage.js";
+import { coverageRecord } from "../../src/repository/coverage-record.js";
 import { frameEntry } from "../../src/repository/data-kinds.js";
 import { pinsKind } from "../../src/repository/pins.js";
 import type { ObjectKind } from "../../src/verify/object-kinds.js";

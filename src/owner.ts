@@ -14,3 +14,16 @@ export const thisProcess = {
     }
   },
 };
+
+/** Who claims. */
+export interface Owner {
+  host: string;
+  process: number;
+  /** True if that process of this host runs. */
+  isAlive(process: number): boolean;
+  /** Patterns of the tables that it captures, and does not; for who looks at the repository. */
+  include?: string[];
+  exclude?: string[];
+  /** The longest tick that it makes. */
+  tickMs?: number;
+}
