@@ -5,8 +5,8 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import type { Repository } from "../repository/description.js";
-import { expiryPrefix } from "../repository/names.js";
+import type { Repository } from "../format/description.js";
+import { expiryPrefix } from "../format/names.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
 /** Nothing may have come or gone for so long. */

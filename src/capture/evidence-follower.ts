@@ -1,8 +1,8 @@
 /** Follows what maintenance finds: evidence that a change of a table was missed, or that a table is damaged. */
 import type { Clock } from "../clock.js";
 import { UnusableObject } from "../errors.js";
+import type { Repository } from "../format/description.js";
 import { damageNow } from "../repository/coverage.js";
-import type { Repository } from "../repository/description.js";
 import {
   type DamageEvidence,
   type Evidence,

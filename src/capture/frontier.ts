@@ -6,8 +6,8 @@
  * exact although what had been acknowledged by then came much later.
  */
 import type { Clock } from "../clock.js";
+import type { CoverageRecord } from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
-import type { CoverageRecord } from "../repository/coverage-record.js";
 import type { LogWriter, TickFacts } from "../repository/log-writer.js";
 import type { LogClock } from "./log-clock.js";
 

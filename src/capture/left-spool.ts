@@ -1,10 +1,10 @@
 /** What an earlier process has left on the spool. */
 import type { Clock } from "../clock.js";
 import { UnusableObject } from "../errors.js";
-import type { Repository } from "../repository/description.js";
+import type { Repository } from "../format/description.js";
+import { parseSegmentName } from "../format/names.js";
 import { isDisowned, listClaims, openSegment } from "../repository/log.js";
 import { isAccountedFor } from "../repository/log-view.js";
-import { parseSegmentName } from "../repository/names.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { type Spool, shipSpool } from "./shipper.js";
 

@@ -8,6 +8,8 @@ import { rejectedOnAbort } from "../abort.js";
 import type { Clock } from "../clock.js";
 import { digestOf } from "../digest.js";
 import { isDamage, messageOf, ThinkbackError } from "../errors.js";
+import type { Repository } from "../format/description.js";
+import { copyUnique } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import {
   type BaseInventory,
@@ -17,10 +19,8 @@ import {
   readBases,
 } from "../repository/base.js";
 import { type AddRow, BaseWriter } from "../repository/base-writer.js";
-import type { Repository } from "../repository/description.js";
 import { knownKeys } from "../repository/known-state.js";
 import { LogView } from "../repository/log-view.js";
-import { copyUnique } from "../repository/names.js";
 import { LogCollection } from "../repository/runs.js";
 import { BothEnds } from "../rethinkdb/both-ends.js";
 import type { Feed, FeedChange } from "../rethinkdb/feed.js";

@@ -12,8 +12,8 @@
  * `hole` is an `opening` of a table that was exact before.
  */
 import { ThinkbackError } from "../errors.js";
+import type { CoverageRecord } from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
-import type { CoverageRecord } from "../repository/coverage-record.js";
 
 export type TableState =
   | "opening"

@@ -1,7 +1,8 @@
 /** The coverage of all that is watched, drawn; and what is not exact of it, in words. */
+
+import { type CoverageClass, classesWorstFirst } from "../format/coverage-record.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { type CoverageInterval, isWhole } from "../repository/coverage.js";
-import { type CoverageClass, classesWorstFirst } from "../repository/coverage-record.js";
 import type { RepositoryStatus, TableStatus } from "../repository/status.js";
 import {
   formatCount,

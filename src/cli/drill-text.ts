@@ -1,7 +1,8 @@
 /** Drills in words, and as JSON. */
+
+import { drillName } from "../format/names.js";
 import { formatInstant } from "../instant.js";
 import type { Drill, KeyList, TableDifferences } from "../repository/drills.js";
-import { drillName } from "../repository/names.js";
 import { formatCount } from "./output.js";
 
 /** `2 documents missing ("a", "b"); index by_city is missing`. */

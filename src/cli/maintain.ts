@@ -9,8 +9,8 @@ import {
   parseFoldSchedule,
   proposedObjective,
 } from "../fold/schedule.js";
+import { withThreads } from "../format/compression-threads.js";
 import { formatInstant, type Instant } from "../instant.js";
-import { withThreads } from "../repository/compression-threads.js";
 import { noteRates } from "../repository/rates.js";
 import { openRepository } from "../repository/repository.js";
 import { storeAt } from "../storage/store-at.js";

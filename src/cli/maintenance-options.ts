@@ -1,9 +1,9 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Maintained, MaintenanceOptions } from "../fold/maintain.js";
+import type { Repository } from "../format/description.js";
 import { durationMs, type Instant } from "../instant.js";
 import { thisProcess } from "../owner.js";
-import type { Repository } from "../repository/description.js";
 import { declareKeep } from "../repository/settings.js";
 import { UrgentStore } from "../storage/urgent-store.js";
 import { counted, formatBytes } from "./output.js";

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import { type Repository } from "../format/description.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import type { AsOf } from "../repository/as-of.js";
-import { type Repository } from "../repository/description.js";
 import { type ReaderRegistration, registerReader } from "../repository/readers.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";

@@ -1,7 +1,8 @@
 /** The catalog as a fold finds it before each stretch of the log: kept up with what is folded, not read anew. */
+
+import { lineOverheadBytes, parseLine, writeVersionLine } from "../format/lines.js";
 import type { Instant } from "../instant.js";
 import { catalogBefore, catalogRecord } from "../repository/catalog.js";
-import { lineOverheadBytes, parseLine, writeVersionLine } from "../repository/lines.js";
 import type { LogView, SegmentPiece } from "../repository/log-view.js";
 import type { SegmentBatch } from "./segment-batch.js";
 

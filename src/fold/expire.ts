@@ -6,6 +6,8 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import { ThinkbackError } from "../errors.js";
+import type { Repository } from "../format/description.js";
+import { parseFoldedName, parseSegmentName } from "../format/names.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { BaseManifest, BaseName } from "../repository/base.js";
 import {
@@ -15,11 +17,9 @@ import {
   type TableCoverage,
 } from "../repository/coverage.js";
 import { clipped } from "../repository/coverage-reader.js";
-import type { Repository } from "../repository/description.js";
 import { type Expiry, latestExpiry, nextExpiry, putExpiry } from "../repository/expiry.js";
 import { type KeepTier, startOfKept } from "../repository/keep-policy.js";
 import type { LogGap, LogView } from "../repository/log-view.js";
-import { parseFoldedName, parseSegmentName } from "../repository/names.js";
 import type { Pin } from "../repository/pins.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import type { ObjectStore } from "../storage/object-store.js";

@@ -2,13 +2,16 @@
  * Folding the log: segments become folded segments, and those larger ones, so that a history of years is some dozens
  * of objects. Nothing is deleted here; sweep.ts does that, when what replaces it has been published for a while.
  */
+
+import type { Repository } from "../format/description.js";
+import { compressHere, type FrameCompressor } from "../format/frame-compressor.js";
+import { mergeAll } from "../format/merge.js";
+import type { FoldedName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { OpeningReader } from "../repository/coverage-reader.js";
-import type { Repository } from "../repository/description.js";
 import type { FoldedEpoch, FoldedManifest } from "../repository/folded.js";
 import { foldedCursor, recordsInFolded } from "../repository/folded-reader.js";
 import { type FoldedFacts, FoldedWriter } from "../repository/folded-writer.js";
-import { compressHere, type FrameCompressor } from "../repository/frame-compressor.js";
 import { isOnGrid } from "../repository/keep-policy.js";
 import {
   type FoldedPiece,
@@ -16,8 +19,6 @@ import {
   LogView,
   type SegmentPiece,
 } from "../repository/log-view.js";
-import { mergeAll } from "../repository/merge.js";
-import type { FoldedName } from "../repository/names.js";
 import { totalsAt } from "../repository/totals.js";
 import { CatalogAhead } from "./catalog-ahead.js";
 import { SegmentBatch } from "./segment-batch.js";

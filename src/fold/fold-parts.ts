@@ -5,15 +5,11 @@
  * Invariant: every version of the log meets the part that owns its key, and a part that meets none is in the new base
  * as it is. Break it and a change is lost, or a document comes twice.
  */
+
+import { codeOfText, mergeLatest, type OnSuccession, type VersionCursor } from "../format/merge.js";
 import type { BaseManifest } from "../repository/base.js";
 import { openPart, partCursor } from "../repository/base-reader.js";
 import type { BaseWriter } from "../repository/base-writer.js";
-import {
-  codeOfText,
-  mergeLatest,
-  type OnSuccession,
-  type VersionCursor,
-} from "../repository/merge.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { LogRanges } from "./log-ranges.js";
 

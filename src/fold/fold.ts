@@ -4,13 +4,13 @@
  * Invariant: a base is published only for an instant of which every version is there; and nothing is deleted.
  */
 
+import type { Repository } from "../format/description.js";
+import { compressHere, type FrameCompressor } from "../format/frame-compressor.js";
 import type { Instant } from "../instant.js";
 import type { BaseManifest } from "../repository/base.js";
 import { BaseWriter } from "../repository/base-writer.js";
 import { isWhole, lastExactIn, type TableCoverage } from "../repository/coverage.js";
-import type { Repository } from "../repository/description.js";
 import { putEvidence } from "../repository/evidence.js";
-import { compressHere, type FrameCompressor } from "../repository/frame-compressor.js";
 import { LogView } from "../repository/log-view.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { LogCollection } from "../repository/runs.js";

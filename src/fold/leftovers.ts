@@ -2,11 +2,12 @@
  * What was written for a manifest that is not there: left over by who was cut short, or written by somebody who is still
  * at work. Nobody can tell the two apart by looking, so what may still be published stays.
  */
+
+import { parseCopyUnique } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { unendedLeases } from "../repository/lease.js";
 import type { WriterClaim } from "../repository/log.js";
 import type { LogView } from "../repository/log-view.js";
-import { parseCopyUnique } from "../repository/names.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { IsPast } from "./sweep.js";
 

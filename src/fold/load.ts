@@ -1,8 +1,9 @@
 /** What a restore to now would have to do: the size of the newest bases, and what the log holds since. */
+
+import type { Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import { type Rates, readRates } from "../repository/rates.js";
 import type { RepositoryView } from "../repository/repository-view.js";
-import type { Totals } from "../repository/segment.js";
 import { noTotals, totalsAt } from "../repository/totals.js";
 
 export interface Load {

@@ -3,10 +3,10 @@
  * nor a capture that is down may make it older than the log says: it ages by the log.
  */
 import { isDamage } from "../errors.js";
+import type { SegmentFooter } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import { openSegment } from "../repository/log.js";
 import type { LogPiece, LogView } from "../repository/log-view.js";
-import type { SegmentFooter } from "../repository/segment.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
 export interface LogAge {

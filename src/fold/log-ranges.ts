@@ -1,6 +1,6 @@
+import type { Version } from "../format/lines.js";
+import type { VersionCursor } from "../format/merge.js";
 import type { OrderCode } from "../key-order.js";
-import type { Version } from "../repository/lines.js";
-import type { VersionCursor } from "../repository/merge.js";
 
 /** What the log holds of a table, handed out by ranges of keys: each range is merged with the part that owns it. */
 export class LogRanges {

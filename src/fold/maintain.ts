@@ -3,13 +3,13 @@
  * not keep, delete what was replaced long enough ago. One process at a time, by lease.
  */
 import type { Clock } from "../clock.js";
+import type { Repository } from "../format/description.js";
+import type { FrameCompressor } from "../format/frame-compressor.js";
 import type { Instant } from "../instant.js";
 import type { Owner } from "../owner.js";
 import { renewBundle } from "../repository/bundle-writer.js";
 import { damageNow, type TableCoverage } from "../repository/coverage.js";
-import type { Repository } from "../repository/description.js";
 import { putEvidence } from "../repository/evidence.js";
-import type { FrameCompressor } from "../repository/frame-compressor.js";
 import { type KeepTier, parseKeep, pinsOnlyMs, resolutionAt } from "../repository/keep-policy.js";
 import { withLease } from "../repository/lease.js";
 import type { Pin } from "../repository/pins.js";

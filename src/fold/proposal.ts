@@ -2,13 +2,14 @@
  * What keeping a source's history costs, by what was measured of it: how often its tables change, how large a change is
  * once it is stored and folded, and how much is left of it in coarser resolutions.
  */
+
+import { mergeAll } from "../format/merge.js";
+import { parseSegmentName } from "../format/names.js";
 import type { BaseManifest } from "../repository/base.js";
 import { foldedCursor, partsOf } from "../repository/folded-reader.js";
 import type { KeepTier } from "../repository/keep-policy.js";
 import { openSegment } from "../repository/log.js";
 import type { FoldedPiece, LogPiece, LogView } from "../repository/log-view.js";
-import { mergeAll } from "../repository/merge.js";
-import { parseSegmentName } from "../repository/names.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { noTotals, totalsAt } from "../repository/totals.js";
 import type { ObjectStore } from "../storage/object-store.js";

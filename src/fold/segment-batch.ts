@@ -1,16 +1,12 @@
 /** Neighbouring segments read into memory, to be sorted. */
+
+import { lineSpans, parseLine } from "../format/lines.js";
+import { isLater } from "../format/merge.js";
+import type { Place } from "../format/names.js";
+import type { ObjectReference, SegmentFooter, SystemStream, Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import { type OrderCode, orderCode } from "../key-order.js";
-import { lineSpans, parseLine } from "../repository/lines.js";
 import type { LogView } from "../repository/log-view.js";
-import { isLater } from "../repository/merge.js";
-import type { Place } from "../repository/names.js";
-import type {
-  ObjectReference,
-  SegmentFooter,
-  SystemStream,
-  Totals,
-} from "../repository/segment.js";
 
 /** Bytes that a line costs besides its own: measured. */
 const entryBytes = 400;

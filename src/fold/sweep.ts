@@ -2,12 +2,8 @@
  * Deleting what nothing refers to any more. Whatever goes was replaced, or let go, by something published at least a
  * grace time ago; and nobody who began to read before that still reads.
  */
-import type { Instant } from "../instant.js";
-import { bundlesKept, listBundles } from "../repository/bundle.js";
-import type { Repository } from "../repository/description.js";
-import { expiriesKept } from "../repository/expiry.js";
-import { byPlaceInLog } from "../repository/log.js";
-import { type FoldedPiece, holds, type LogView } from "../repository/log-view.js";
+
+import type { Repository } from "../format/description.js";
 import {
   expiryPrefix,
   foldedManifestName,
@@ -16,7 +12,12 @@ import {
   parseNumberedName,
   parseSegmentName,
   type SegmentName,
-} from "../repository/names.js";
+} from "../format/names.js";
+import type { Instant } from "../instant.js";
+import { bundlesKept, listBundles } from "../repository/bundle.js";
+import { expiriesKept } from "../repository/expiry.js";
+import { byPlaceInLog } from "../repository/log.js";
+import { type FoldedPiece, holds, type LogView } from "../repository/log-view.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { deleteAll, type ObjectStore, type StoredObject } from "../storage/object-store.js";
 import { Leftovers } from "./leftovers.js";

@@ -4,9 +4,10 @@
  *
  * The last version of a key always stays: what comes after the folded segment is merged onto it.
  */
+
+import { lineOverheadBytes, writeVersionLine } from "../format/lines.js";
+import type { MergedLine } from "../format/merge.js";
 import type { Instant } from "../instant.js";
-import { lineOverheadBytes, writeVersionLine } from "../repository/lines.js";
-import type { MergedLine } from "../repository/merge.js";
 
 export class Thinning {
   /** The version that came last; whether it stays depends on the one after it. */

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { type ErrorCode, ThinkbackError } from "../errors.js";
+import type { Repository as StoredRepository } from "../format/description.js";
 import type { Instant } from "../instant.js";
 import type { AsOf as StoredAsOf } from "../repository/as-of.js";
-import type { Repository as StoredRepository } from "../repository/description.js";
 import { registerReader } from "../repository/readers.js";
 import { lookAt } from "../repository/repository-view.js";
 import { restoreAccess } from "../restore/access.js";

@@ -1,4 +1,4 @@
-import { type Repository as StoredRepository } from "../repository/description.js";
+import { type Repository as StoredRepository } from "../format/description.js";
 import { storeAt } from "../storage/store-at.js";
 import type { Repository } from "./repository.js";
 

@@ -1,10 +1,10 @@
 /** A person's word that a hole is known and what it was. It changes no claim; status shows it beside the hole. */
 import { damaged } from "../errors.js";
+import { instant, tableId, text } from "../format/fields.js";
+import { encodeStored, jsonKind, readStored, type Stored } from "../format/json-object.js";
+import { acknowledgementName } from "../format/names.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
-import { instant, tableId, text } from "./fields.js";
-import { encodeStored, jsonKind, readStored, type Stored } from "./json-object.js";
-import { acknowledgementName } from "./names.js";
 
 export const acknowledgementKind = jsonKind("acknowledgement", {
   table: tableId,

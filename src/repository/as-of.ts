@@ -3,6 +3,8 @@
  * what the log holds of the gap itself: a resync has appended versions there that are not of their time, and changes
  * that came in after the last proof are there without those that did not.
  */
+
+import { type CoverageClass } from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
 import {
   type CoverageInterval,
@@ -13,7 +15,6 @@ import {
   lastExactIn,
   type TableCoverage,
 } from "./coverage.js";
-import { type CoverageClass } from "./coverage-record.js";
 
 /** Which end of a gap. */
 export type GapSide = "before" | "after";

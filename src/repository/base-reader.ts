@@ -1,11 +1,11 @@
 import { damaged } from "../errors.js";
+import { DataObject } from "../format/data-object.js";
+import { parseLines, type Version } from "../format/lines.js";
+import { codeOfKey, codeOfText, SortedCursor, type SortedFrame } from "../format/merge.js";
 import type { OrderCode } from "../key-order.js";
 import { partsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { BaseManifest, BasePart } from "./base.js";
-import { DataObject } from "./data-object.js";
-import { parseLines, type Version } from "./lines.js";
-import { codeOfKey, codeOfText, SortedCursor, type SortedFrame } from "./merge.js";
 
 /** A part of a base opened for reading. */
 export interface OpenedPart {

@@ -7,15 +7,15 @@
  */
 import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
+import type { Repository } from "../format/description.js";
+import type { FrameCompressor } from "../format/frame-compressor.js";
+import { InTurn } from "../format/in-turn.js";
+import { encodeStored } from "../format/json-object.js";
+import { baseKeysName, baseManifestName, basePartName, basePrefix } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { compareKeys } from "../key-order.js";
 import { jsonOfText, textOfJson } from "../server-text.js";
 import { type BaseManifest, type BasePart, baseKind } from "./base.js";
-import type { Repository } from "./description.js";
-import type { FrameCompressor } from "./frame-compressor.js";
-import { InTurn } from "./in-turn.js";
-import { encodeStored } from "./json-object.js";
-import { baseKeysName, baseManifestName, basePartName, basePrefix } from "./names.js";
 import { PartWriter } from "./part-writer.js";
 
 /** A part is closed at this many bytes of lines: what one fold rewrites for one change, and what memory holds. */

@@ -1,10 +1,6 @@
 import * as v from "valibot";
 import { SetDigest } from "../digest.js";
 import { damaged, isDamage, type ThinkbackError, UnusableObject } from "../errors.js";
-import type { Instant } from "../instant.js";
-import type { OrderCode } from "../key-order.js";
-import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
-import { failureOf, type ObjectStore } from "../storage/object-store.js";
 import {
   count,
   digest,
@@ -16,12 +12,16 @@ import {
   reference,
   tableId,
   text,
-} from "./fields.js";
-import { jsonKind, readStored, type Stored } from "./json-object.js";
+} from "../format/fields.js";
+import { jsonKind, readStored, type Stored } from "../format/json-object.js";
+import { codeOfText } from "../format/merge.js";
+import { parseManifestName } from "../format/names.js";
+import type { Instant } from "../instant.js";
+import type { OrderCode } from "../key-order.js";
+import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
+import { failureOf, type ObjectStore } from "../storage/object-store.js";
 import { isDisownedInstant } from "./log.js";
 import type { LogView } from "./log-view.js";
-import { codeOfText } from "./merge.js";
-import { parseManifestName } from "./names.js";
 
 const basePart = fields({
   ...reference.entries,

@@ -1,5 +1,17 @@
 /** Making a bundle of what is in use and of which there is more the longer a repository lives. */
 import { UnusableObject } from "../errors.js";
+import { DataObjectWriter } from "../format/data-object.js";
+import type { Repository } from "../format/description.js";
+import { decodeStored, type JsonKind } from "../format/json-object.js";
+import {
+  bundleName,
+  expiryPrefix,
+  parseManifestName,
+  parseNumberedName,
+  pinsPrefix,
+  settingsPrefix,
+} from "../format/names.js";
+import { SortedLines } from "../format/sorted-lines.js";
 import type { Instant } from "../instant.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import {
@@ -10,25 +22,13 @@ import {
 } from "../storage/object-store.js";
 import { baseKind } from "./base.js";
 import { type BundleFooter, bundleLineBytesMax, openWhole, writeBundleLine } from "./bundle.js";
-import { DataObjectWriter } from "./data-object.js";
-import type { Repository } from "./description.js";
 import { drillKind } from "./drills.js";
 import { expiryKind } from "./expiry.js";
 import { foldedKind } from "./folded.js";
-import { decodeStored, type JsonKind } from "./json-object.js";
 import { claimKind } from "./log.js";
-import {
-  bundleName,
-  expiryPrefix,
-  parseManifestName,
-  parseNumberedName,
-  pinsPrefix,
-  settingsPrefix,
-} from "./names.js";
 import { pinsKind } from "./pins.js";
 import type { RepositoryView } from "./repository-view.js";
 import { settingsKind } from "./settings.js";
-import { SortedLines } from "./sorted-lines.js";
 
 /** So many objects are read one by one before a new bundle is worth its bytes. */
 const lackingMaxDefault = 8;

@@ -6,15 +6,15 @@
  * a bundle is made of the objects, never of the bundle before. Break it, and what was deleted or let go comes back.
  */
 import { damaged, UnusableObject } from "../errors.js";
+import type { bundleFooter, FooterOf, Kind } from "../format/data-kinds.js";
+import { DataObject } from "../format/data-object.js";
+import type { Repository } from "../format/description.js";
+import type { Of } from "../format/fields.js";
+import { lineOverheadBytes, parseLines, parseStored, writeVersionLine } from "../format/lines.js";
+import { bundleName, bundlePrefix, parseBundleName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { MemoryStore } from "../storage/memory-store.js";
 import { ObjectMissing, type ObjectStore, type StoredObject } from "../storage/object-store.js";
-import type { bundleFooter, FooterOf, Kind } from "./data-kinds.js";
-import { DataObject } from "./data-object.js";
-import type { Repository } from "./description.js";
-import type { Of } from "./fields.js";
-import { lineOverheadBytes, parseLines, parseStored, writeVersionLine } from "./lines.js";
-import { bundleName, bundlePrefix, parseBundleName } from "./names.js";
 
 /** How many are kept: who has listed them may read the newest a moment later. */
 export const bundlesKept = 3;

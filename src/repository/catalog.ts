@@ -1,9 +1,9 @@
 import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
+import { anyObject, checked, fields, list, type Schema, text } from "../format/fields.js";
+import { parseStored, type Version } from "../format/lines.js";
 import { formatInstant, type Instant } from "../instant.js";
-import { anyObject, checked, fields, list, type Schema, text } from "./fields.js";
 import { recordsInFolded } from "./folded-reader.js";
-import { parseStored, type Version } from "./lines.js";
 import { type Segment, segmentVersions } from "./log.js";
 import type { FoldedPiece, LogView, SegmentPiece } from "./log-view.js";
 import { holdersInRun, type OnLost, recordHolders, refusing } from "./stream-records.js";

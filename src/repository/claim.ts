@@ -4,22 +4,22 @@
  */
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import { formatInstant, type Instant } from "../instant.js";
-import type { Owner } from "../owner.js";
-import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
-import { WithoutStore } from "../storage/without-store.js";
-import type { Repository } from "./description.js";
-import { encodeStored } from "./json-object.js";
-import { byPlaceInLog, claimKind, listClaims, type WriterClaim } from "./log.js";
-import { endOfLog, type LogEnd } from "./log-end.js";
-import { LogView } from "./log-view.js";
+import type { Repository } from "../format/description.js";
+import { encodeStored } from "../format/json-object.js";
 import {
   type FoldedName,
   parseFoldedName,
   parseSegmentName,
   type SegmentName,
   writerName,
-} from "./names.js";
+} from "../format/names.js";
+import { formatInstant, type Instant } from "../instant.js";
+import type { Owner } from "../owner.js";
+import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
+import { WithoutStore } from "../storage/without-store.js";
+import { byPlaceInLog, claimKind, listClaims, type WriterClaim } from "./log.js";
+import { endOfLog, type LogEnd } from "./log-end.js";
+import { LogView } from "./log-view.js";
 
 /** A claimed epoch. */
 export interface Claim {

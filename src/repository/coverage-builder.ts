@@ -1,3 +1,10 @@
+import {
+  type CoverageRecord,
+  type CoverageState,
+  isSystemTable,
+  type LateSpan,
+  type TableState,
+} from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
 import {
   type CoverageInterval,
@@ -6,13 +13,6 @@ import {
   within,
   withLate,
 } from "./coverage.js";
-import {
-  type CoverageRecord,
-  type CoverageState,
-  isSystemTable,
-  type LateSpan,
-  type TableState,
-} from "./coverage-record.js";
 
 /** A writer that is well proves more often, also while nothing happens. */
 const unprovenMs = 30_000;

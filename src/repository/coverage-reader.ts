@@ -1,22 +1,22 @@
 /** Computes coverage from stored objects alone, never from memory. */
 import { damaged } from "../errors.js";
+import { coverageRecord, isSystemTable, systemTables } from "../format/coverage-record.js";
+import { checked } from "../format/fields.js";
+import { parseStored, type Version } from "../format/lines.js";
+import { basePrefix, parseSegmentName } from "../format/names.js";
+import type { SegmentFooter } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { BaseInventory } from "./base.js";
 import { relabel, type TableCoverage, thinned, within, withLate } from "./coverage.js";
 import { CoverageBuilder } from "./coverage-builder.js";
-import { coverageRecord, isSystemTable, systemTables } from "./coverage-record.js";
 import { type Evidence, listEvidence } from "./evidence.js";
 import type { Expiry } from "./expiry.js";
-import { checked } from "./fields.js";
 import type { FoldedOpening } from "./folded.js";
 import { recordsInFolded } from "./folded-reader.js";
-import { parseStored, type Version } from "./lines.js";
 import { byPlaceInLog, openSegment, segmentVersions } from "./log.js";
 import type { FoldedPiece, LogGap, LogPiece, LogView, SegmentPiece } from "./log-view.js";
 import { lostCatalogs } from "./lost-catalogs.js";
-import { basePrefix, parseSegmentName } from "./names.js";
-import type { SegmentFooter } from "./segment.js";
 import { holdersInRun } from "./stream-records.js";
 
 /** The coverage of all that is watched. */

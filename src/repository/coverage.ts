@@ -1,6 +1,7 @@
 /** Coverage: what is known of each table at each instant. coverage-reader.ts computes it from stored objects. */
+
+import type { CoverageClass, LateSpan, Stopped, TableState } from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
-import type { CoverageClass, LateSpan, Stopped, TableState } from "./coverage-record.js";
 import { gridAfter, gridAtOrBefore, isOnGrid } from "./keep-policy.js";
 
 /** A closed interval of one class. */

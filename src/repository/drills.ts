@@ -1,9 +1,7 @@
 /** Drills: proofs that a restore was made on purpose and held what the repository holds; or that it did not. */
 import * as v from "valibot";
 import { damaged, isDamage, type ThinkbackError } from "../errors.js";
-import type { Instant } from "../instant.js";
-import type { ObjectStore } from "../storage/object-store.js";
-import { classesWorstFirst } from "./coverage-record.js";
+import { classesWorstFirst } from "../format/coverage-record.js";
 import {
   amount,
   count,
@@ -16,9 +14,11 @@ import {
   oneOf,
   tableId,
   text,
-} from "./fields.js";
-import { encodeStored, jsonKind, readStored, type Stored } from "./json-object.js";
-import { drillName } from "./names.js";
+} from "../format/fields.js";
+import { encodeStored, jsonKind, readStored, type Stored } from "../format/json-object.js";
+import { drillName } from "../format/names.js";
+import type { Instant } from "../instant.js";
+import type { ObjectStore } from "../storage/object-store.js";
 
 const keyList = fields({ count, keys: list(text) });
 /** Some keys of documents: how many, and the JSON texts of the first few. */

@@ -4,11 +4,11 @@
  */
 import * as v from "valibot";
 import { damaged } from "../errors.js";
+import { digest, fields, instant, type Of, ordinal, tableId, text } from "../format/fields.js";
+import { encodeStored, type JsonKind, readStored } from "../format/json-object.js";
+import { evidenceName } from "../format/names.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
-import { digest, fields, instant, type Of, ordinal, tableId, text } from "./fields.js";
-import { encodeStored, type JsonKind, readStored } from "./json-object.js";
-import { evidenceName } from "./names.js";
 
 const missedChange = fields({
   table: tableId,

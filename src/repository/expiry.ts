@@ -2,11 +2,12 @@
  * What was let go on purpose. An expiry is published before anything is deleted: from then on nothing that it names is
  * claimed, so that whether an object of it is still there makes no difference.
  */
+
+import { byName, fields, instant, list, ordinal, whole } from "../format/fields.js";
+import { jsonKind, type Stored } from "../format/json-object.js";
+import { expiryPrefix } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { byName, fields, instant, list, ordinal, whole } from "./fields.js";
-import { jsonKind, type Stored } from "./json-object.js";
-import { expiryPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
 export const expiryKind = jsonKind("expiry", {

@@ -1,13 +1,20 @@
 /** Reading folded segments: versions by table, key and time, and the records of the system streams. */
+
+import { DataObject } from "../format/data-object.js";
+import { lineSpans, parseLine, parseLines, type Version } from "../format/lines.js";
+import {
+  codeOfKey,
+  codeOfText,
+  SortedCursor,
+  type SortedFrame,
+  type Window,
+} from "../format/merge.js";
 import type { Instant } from "../instant.js";
 import type { OrderCode } from "../key-order.js";
 import { partsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { DataObject } from "./data-object.js";
 import type { FoldedPart, FoldedRecords } from "./folded.js";
-import { lineSpans, parseLine, parseLines, type Version } from "./lines.js";
 import type { FoldedPiece } from "./log-view.js";
-import { codeOfKey, codeOfText, SortedCursor, type SortedFrame, type Window } from "./merge.js";
 
 /** A cursor over the versions of a table that lie in a window; `onVersion` is told of each. Throws if a part of the table is lost. */
 export function foldedCursor(

@@ -4,21 +4,26 @@
  */
 import { sha256 } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
+import type { Kind } from "../format/data-kinds.js";
+import { DataObject, type EncodedObject, frameBytesTarget } from "../format/data-object.js";
+import { DenseObjectWriter } from "../format/dense-object-writer.js";
+import type { Repository } from "../format/description.js";
+import type { FrameCompressor } from "../format/frame-compressor.js";
+import { InTurn } from "../format/in-turn.js";
+import { encodeStored } from "../format/json-object.js";
+import { LineBuffer } from "../format/line-buffer.js";
+import {
+  type FoldedName,
+  foldedManifestName,
+  foldedPartName,
+  foldedPrefix,
+} from "../format/names.js";
+import { type SystemStream, systemStreams } from "../format/segment.js";
+import { SortedLines } from "../format/sorted-lines.js";
 import type { Instant } from "../instant.js";
 import { textOfJson } from "../server-text.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import type { Kind } from "./data-kinds.js";
-import { DataObject, type EncodedObject, frameBytesTarget } from "./data-object.js";
-import { DenseObjectWriter } from "./dense-object-writer.js";
-import type { Repository } from "./description.js";
 import { type FoldedManifest, type FoldedPart, type FoldedRecords, foldedKind } from "./folded.js";
-import type { FrameCompressor } from "./frame-compressor.js";
-import { InTurn } from "./in-turn.js";
-import { encodeStored } from "./json-object.js";
-import { LineBuffer } from "./line-buffer.js";
-import { type FoldedName, foldedManifestName, foldedPartName, foldedPrefix } from "./names.js";
-import { type SystemStream, systemStreams } from "./segment.js";
-import { SortedLines } from "./sorted-lines.js";
 
 /** A part is closed at this many bytes of lines. */
 const partBytesTarget = 16 * 1024 * 1024;

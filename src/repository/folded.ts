@@ -5,8 +5,7 @@
  */
 import * as v from "valibot";
 import { damaged } from "../errors.js";
-import type { ObjectStore } from "../storage/object-store.js";
-import { coverageState } from "./coverage-record.js";
+import { coverageState } from "../format/coverage-record.js";
 import {
   byName,
   count,
@@ -20,10 +19,11 @@ import {
   reference,
   tableId,
   text,
-} from "./fields.js";
-import { jsonKind, readStored, type Stored } from "./json-object.js";
-import { type FoldedName, type Place, parseFoldedName, parseSegmentName } from "./names.js";
-import { segmentFooter } from "./segment.js";
+} from "../format/fields.js";
+import { jsonKind, readStored, type Stored } from "../format/json-object.js";
+import { type FoldedName, type Place, parseFoldedName, parseSegmentName } from "../format/names.js";
+import { segmentFooter } from "../format/segment.js";
+import type { ObjectStore } from "../storage/object-store.js";
 
 const foldedPart = fields({
   ...reference.entries,

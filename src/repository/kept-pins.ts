@@ -1,9 +1,10 @@
 /** Whether pins hold: what each was pinned for has to be restorable still. */
+
+import { isSystemTable } from "../format/coverage-record.js";
 import { asOf } from "./as-of.js";
 import type { Catalog } from "./catalog.js";
 import { intervalAt, isKeptAt, isWhole, type TableCoverage } from "./coverage.js";
 import type { Coverage } from "./coverage-reader.js";
-import { isSystemTable } from "./coverage-record.js";
 import type { Pin } from "./pins.js";
 
 /** What a pin does not keep any more, of a table or of what is watched as tables are. */

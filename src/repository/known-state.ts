@@ -1,12 +1,12 @@
 /** The last known state of a table, as keys and digests in key order: what a repair compares the live table with. */
 import { digestOf } from "../digest.js";
+import { DataObject } from "../format/data-object.js";
+import { lineSpans, parseKeyLine } from "../format/lines.js";
+import { codeOfKey, isLater, mergeLatest } from "../format/merge.js";
 import type { OrderCode } from "../key-order.js";
 import { partsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { BaseManifest } from "./base.js";
-import { DataObject } from "./data-object.js";
-import { lineSpans, parseKeyLine } from "./lines.js";
-import { codeOfKey, isLater, mergeLatest } from "./merge.js";
 import type { LogCollection } from "./runs.js";
 
 /** A document that exists, by its key. */

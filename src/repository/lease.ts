@@ -8,12 +8,12 @@
  */
 import { type Clock, clockDifferenceMsMax, withTimeout } from "../clock.js";
 import { isDamage, ThinkbackError } from "../errors.js";
+import { count, flag, instant, ordinal, text } from "../format/fields.js";
+import { jsonKind, type Stored } from "../format/json-object.js";
+import { foldLeasePrefix, numberedName, parseNumberedName } from "../format/names.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { Owner } from "../owner.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { count, flag, instant, ordinal, text } from "./fields.js";
-import { jsonKind, type Stored } from "./json-object.js";
-import { foldLeasePrefix, numberedName, parseNumberedName } from "./names.js";
 import { newestNumbered, putNumbered, readNumbered } from "./numbered.js";
 
 /** What leases/fold/<number>.json says. */

@@ -1,10 +1,10 @@
 /** Which pieces the log is read from: of all segments and folded segments that are believed, the fewest that hold all. */
 import { damaged, isDamage, UnusableObject } from "../errors.js";
+import type { FoldedName, Place, SegmentName } from "../format/names.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { FoldedManifest } from "./folded.js";
 import { byPlaceInLog, follows } from "./log.js";
 import type { DamagedManifest, FoldedPiece, LogPiece, SegmentPiece } from "./log-view.js";
-import type { FoldedName, Place, SegmentName } from "./names.js";
 
 /** Sizes of objects, by name. */
 type Sizes = ReadonlyMap<string, number>;

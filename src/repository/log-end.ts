@@ -1,6 +1,6 @@
+import { linksAfter, type SegmentFooter } from "../format/segment.js";
 import { lastSegment } from "./log.js";
 import type { LogView } from "./log-view.js";
-import { linksAfter, type SegmentFooter } from "./segment.js";
 
 /** The last segment of the log: what a claim continues, and a writer goes on from. */
 export interface LogEnd

@@ -3,6 +3,12 @@
  * so nothing here believes it to be complete: pieces are believed only along the chain of numbers and checksums.
  */
 import { damaged, UnusableObject } from "../errors.js";
+import {
+  type FoldedName,
+  type Place,
+  parseSegmentName,
+  type SegmentName,
+} from "../format/names.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { type Expiry, latestExpiry } from "./expiry.js";
@@ -19,7 +25,6 @@ import {
   type WriterClaim,
 } from "./log.js";
 import { choosePieces } from "./log-cover.js";
-import { type FoldedName, type Place, parseSegmentName, type SegmentName } from "./names.js";
 
 /** A folded segment that is used in place of the segments that it stands for. */
 export interface FoldedPiece {

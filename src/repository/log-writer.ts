@@ -5,14 +5,12 @@
  *
  * Appending is synchronous: the order of calls is the order of the log.
  */
-import type { Instant } from "../instant.js";
-import type { Claim } from "./claim.js";
-import { DataObjectWriter, frameBytesTarget } from "./data-object.js";
-import type { Repository } from "./description.js";
-import { LineBuffer } from "./line-buffer.js";
-import { lineOverheadBytes, writeChangeLine } from "./lines.js";
-import type { LogEnd } from "./log-end.js";
-import { segmentName } from "./names.js";
+
+import { DataObjectWriter, frameBytesTarget } from "../format/data-object.js";
+import type { Repository } from "../format/description.js";
+import { LineBuffer } from "../format/line-buffer.js";
+import { lineOverheadBytes, writeChangeLine } from "../format/lines.js";
+import { segmentName } from "../format/names.js";
 import {
   linksAfter,
   type ObjectReference,
@@ -20,7 +18,10 @@ import {
   type SystemStream,
   type Totals,
   totalsReach,
-} from "./segment.js";
+} from "../format/segment.js";
+import type { Instant } from "../instant.js";
+import type { Claim } from "./claim.js";
+import type { LogEnd } from "./log-end.js";
 
 /** A table's part of the open tick. */
 interface OpenTable {

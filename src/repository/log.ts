@@ -1,21 +1,21 @@
 /** Claims and segments: what the log consists of. log-view.ts says which of it a reader reads, and proves it whole. */
 import * as v from "valibot";
 import { damaged } from "../errors.js";
-import type { Instant } from "../instant.js";
-import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
-import type { ObjectStore } from "../storage/object-store.js";
-import { DataObject } from "./data-object.js";
-import { count, instant, list, objectName, ordinal, reference, text } from "./fields.js";
-import { jsonKind, readStored, type Stored } from "./json-object.js";
-import { parseLines, type Version } from "./lines.js";
+import { DataObject } from "../format/data-object.js";
+import { count, instant, list, objectName, ordinal, reference, text } from "../format/fields.js";
+import { jsonKind, readStored, type Stored } from "../format/json-object.js";
+import { parseLines, type Version } from "../format/lines.js";
 import {
   type Place,
   parseSegmentName,
   parseWriterName,
   type SegmentName,
   writerName,
-} from "./names.js";
-import type { SegmentFooter } from "./segment.js";
+} from "../format/names.js";
+import type { SegmentFooter } from "../format/segment.js";
+import type { Instant } from "../instant.js";
+import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
+import type { ObjectStore } from "../storage/object-store.js";
 
 export type Segment = DataObject<SegmentFooter>;
 

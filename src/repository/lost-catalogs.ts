@@ -1,7 +1,7 @@
 import { UnusableObject } from "../errors.js";
+import { parseSegmentName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { holds, type LogView } from "./log-view.js";
-import { parseSegmentName } from "./names.js";
 import { recordHolders, refusing } from "./stream-records.js";
 
 /** Instants whose catalog cannot be read, and the missing object that is why. */

@@ -6,9 +6,9 @@
  * again afterwards whether a greater one is there: the number might have been free because it was past.
  */
 import { damaged } from "../errors.js";
+import { decodeStored, encodeStored, type JsonKind } from "../format/json-object.js";
+import { numberedName, parseNumberedName } from "../format/names.js";
 import { ObjectExists, ObjectMissing, type ObjectStore } from "../storage/object-store.js";
-import { decodeStored, encodeStored, type JsonKind } from "./json-object.js";
-import { numberedName, parseNumberedName } from "./names.js";
 
 export interface Numbered {
   number: number;

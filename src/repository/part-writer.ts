@@ -1,11 +1,16 @@
 import { SetDigest } from "../digest.js";
+import { DataObjectWriter } from "../format/data-object.js";
+import { DenseObjectWriter } from "../format/dense-object-writer.js";
+import type { FrameCompressor } from "../format/frame-compressor.js";
+import {
+  digestInKeyLine,
+  lineOverheadBytes,
+  writeKeyLine,
+  writeVersionLine,
+} from "../format/lines.js";
+import { SortedLines } from "../format/sorted-lines.js";
 import type { Instant } from "../instant.js";
 import type { BasePart } from "./base.js";
-import { DataObjectWriter } from "./data-object.js";
-import { DenseObjectWriter } from "./dense-object-writer.js";
-import type { FrameCompressor } from "./frame-compressor.js";
-import { digestInKeyLine, lineOverheadBytes, writeKeyLine, writeVersionLine } from "./lines.js";
-import { SortedLines } from "./sorted-lines.js";
 
 export interface PartNames {
   name: string;

@@ -7,12 +7,12 @@
  */
 import * as v from "valibot";
 import { ThinkbackError } from "../errors.js";
+import { classesWorstFirst } from "../format/coverage-record.js";
+import { byName, fields, instant, list, type Of, oneOf, ordinal, text } from "../format/fields.js";
+import { jsonKind, type Stored } from "../format/json-object.js";
+import { pinsPrefix } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { classesWorstFirst } from "./coverage-record.js";
-import { byName, fields, instant, list, type Of, oneOf, ordinal, text } from "./fields.js";
-import { jsonKind, type Stored } from "./json-object.js";
-import { pinsPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
 const pin = fields({

@@ -1,9 +1,10 @@
 /** How fast restores and folds are here, as last measured: what an estimate of a restore is made of. */
+
+import { amount, instant, ordinal } from "../format/fields.js";
+import { jsonKind, type Stored } from "../format/json-object.js";
+import { ratesPrefix } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { amount, instant, ordinal } from "./fields.js";
-import { jsonKind, type Stored } from "./json-object.js";
-import { ratesPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
 export const ratesKind = jsonKind("rates", {

@@ -3,6 +3,9 @@
  * every few minutes; one that was killed lapses.
  */
 import { type Clock, clockDifferenceMsMax, withTimeout } from "../clock.js";
+import { flag, instant, ordinal, text } from "../format/fields.js";
+import { jsonKind, type Stored } from "../format/json-object.js";
+import { numberedName, parseNumberedName, parseReaderName, readerPrefix } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import {
   deleteAll,
@@ -10,9 +13,6 @@ import {
   type ObjectStore,
   StoreUnavailable,
 } from "../storage/object-store.js";
-import { flag, instant, ordinal, text } from "./fields.js";
-import { jsonKind, type Stored } from "./json-object.js";
-import { numberedName, parseNumberedName, parseReaderName, readerPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
 /** What readers/<unique>-<number>.json says; the greatest number counts. */

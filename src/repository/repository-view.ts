@@ -3,6 +3,7 @@
  * and everything computed of it is computed of the same listings. It is no longer true when something was put or deleted.
  */
 import type { ThinkbackError } from "../errors.js";
+import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { RememberedStore } from "../storage/remembered-store.js";
@@ -10,7 +11,6 @@ import { type BaseInventory, type BaseManifest, newestBase, readBases } from "./
 import { type NewestBundle, newestBundle } from "./bundle.js";
 import { type Catalog, catalogAt } from "./catalog.js";
 import { type Coverage, readCoverage } from "./coverage-reader.js";
-import type { Repository } from "./description.js";
 import type { Expiry } from "./expiry.js";
 import { endOfLog, type LogEnd } from "./log-end.js";
 import { LogView } from "./log-view.js";

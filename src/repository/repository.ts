@@ -1,10 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { ThinkbackError } from "../errors.js";
+import {
+  descriptionKind,
+  type Repository,
+  type RepositoryDescription,
+} from "../format/description.js";
+import { decodeStored, encodeStored, readStored } from "../format/json-object.js";
+import { repositoryName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { getIfThere, ObjectExists, type ObjectStore } from "../storage/object-store.js";
-import { descriptionKind, type Repository, type RepositoryDescription } from "./description.js";
-import { decodeStored, encodeStored, readStored } from "./json-object.js";
-import { repositoryName } from "./names.js";
 
 /** Opens an existing repository; refuses a store that holds none, something else, or a newer version. */
 export async function openRepository(store: ObjectStore): Promise<Repository> {

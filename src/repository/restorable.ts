@@ -3,6 +3,7 @@
  * of the whole cluster, access. Whoever names or chooses an instant asks here.
  */
 import { UnusableObject } from "../errors.js";
+import { type CoverageClass } from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
 import {
   type CoverageInterval,
@@ -11,7 +12,6 @@ import {
   type TableCoverage,
 } from "./coverage.js";
 import type { Coverage } from "./coverage-reader.js";
-import { type CoverageClass } from "./coverage-record.js";
 import type { RepositoryView } from "./repository-view.js";
 
 /** What a restore is to hold. All tables, if neither tables nor databases are named. */

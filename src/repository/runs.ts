@@ -2,23 +2,24 @@
  * Sorting the log by key in bounded memory: versions are collected, of each key the last one kept, and when memory is
  * full written as a sorted run to a temporary directory. The runs are then merged with the base.
  */
-import type { Instant } from "../instant.js";
-import { type OrderCode, orderCode } from "../key-order.js";
-import type { ObjectStore } from "../storage/object-store.js";
-import { scratchStore } from "../storage/store-at.js";
-import { DataObject, DataObjectWriter } from "./data-object.js";
-import { foldedBytes, foldedCursor } from "./folded-reader.js";
-import { lineOverheadBytes, parseLines, type Version, writeRunLine } from "./lines.js";
-import type { Segment } from "./log.js";
-import type { FoldedPiece, LogView } from "./log-view.js";
+
+import { DataObject, DataObjectWriter } from "../format/data-object.js";
+import { lineOverheadBytes, parseLines, type Version, writeRunLine } from "../format/lines.js";
 import {
   isLater,
   SortedCursor,
   type SortedFrame,
   type VersionCursor,
   type Window,
-} from "./merge.js";
-import { SortedLines } from "./sorted-lines.js";
+} from "../format/merge.js";
+import { SortedLines } from "../format/sorted-lines.js";
+import type { Instant } from "../instant.js";
+import { type OrderCode, orderCode } from "../key-order.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { scratchStore } from "../storage/store-at.js";
+import { foldedBytes, foldedCursor } from "./folded-reader.js";
+import type { Segment } from "./log.js";
+import type { FoldedPiece, LogView } from "./log-view.js";
 
 /** What all tables of a collection may hold in memory, in bytes. */
 const memoryBytesMaxDefault = 16 * 1024 * 1024;

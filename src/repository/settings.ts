@@ -1,11 +1,11 @@
 /** What is declared of a repository as a whole. It lies in the repository, so that every process goes by the same. */
 import * as v from "valibot";
+import { instant, ordinal, text } from "../format/fields.js";
+import { jsonKind, type Stored } from "../format/json-object.js";
+import { settingsPrefix } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { instant, ordinal, text } from "./fields.js";
-import { jsonKind, type Stored } from "./json-object.js";
 import { formatKeep, parseKeep } from "./keep-policy.js";
-import { settingsPrefix } from "./names.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
 export const settingsKind = jsonKind("settings", {

@@ -1,5 +1,7 @@
 /** Finding the records of a system stream: by the links in the footers, as far back as the newest folded segment. */
 import { damaged } from "../errors.js";
+import { type Place, parseSegmentName } from "../format/names.js";
+import type { SystemStream } from "../format/segment.js";
 import { byPlaceInLog, openSegment, type Segment } from "./log.js";
 import {
   type FoldedPiece,
@@ -8,8 +10,6 @@ import {
   type LogView,
   type SegmentPiece,
 } from "./log-view.js";
-import { type Place, parseSegmentName } from "./names.js";
-import type { SystemStream } from "./segment.js";
 
 /** Told the name of a missing object. */
 export type OnLost = (name: string) => void | Promise<void>;

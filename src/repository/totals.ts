@@ -1,12 +1,12 @@
+import { DataObject } from "../format/data-object.js";
+import { parseLines, type Version } from "../format/lines.js";
+import { parseSegmentName } from "../format/names.js";
+import { type Totals, totalsReach } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
-import { DataObject } from "./data-object.js";
 import { partsOf } from "./folded-reader.js";
-import { parseLines, type Version } from "./lines.js";
 import { openSegment, segmentVersions } from "./log.js";
 import type { FoldedPiece, LogPiece, LogView } from "./log-view.js";
-import { parseSegmentName } from "./names.js";
-import { type Totals, totalsReach } from "./segment.js";
 
 export type Counts = Omit<Totals, "bytes">;
 

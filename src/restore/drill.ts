@@ -7,7 +7,7 @@
  */
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import type { Repository } from "../repository/description.js";
+import type { Repository } from "../format/description.js";
 import type { Drill } from "../repository/drills.js";
 import { registerReader } from "../repository/readers.js";
 import { lookAt } from "../repository/repository-view.js";

@@ -1,12 +1,12 @@
+import type { Version } from "../format/lines.js";
+import { isLater, type Window } from "../format/merge.js";
 import type { Instant } from "../instant.js";
 import { type OrderCode, orderCode } from "../key-order.js";
 import type { BaseManifest } from "../repository/base.js";
 import { findInBase } from "../repository/base-reader.js";
 import { versionsInFolded } from "../repository/folded-reader.js";
-import type { Version } from "../repository/lines.js";
 import { type Segment, segmentVersions } from "../repository/log.js";
 import type { FoldedPiece, LogView } from "../repository/log-view.js";
-import { isLater, type Window } from "../repository/merge.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
 /**

@@ -2,11 +2,11 @@
 
 import type { TableConfig } from "../catalog-record.js";
 import { ThinkbackError, UnusableObject } from "../errors.js";
+import type { CoverageClass } from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
 import { leastFrontier } from "../repository/as-of.js";
 import type { TableCoverage } from "../repository/coverage.js";
 import type { Coverage } from "../repository/coverage-reader.js";
-import type { CoverageClass } from "../repository/coverage-record.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { Restorable } from "../repository/restorable.js";
 import { chooseTables } from "./choose.js";

@@ -11,11 +11,11 @@
  * No clock is asked: this machine's may be behind, and the process may stand still between asking and putting.
  */
 import { ThinkbackError } from "../errors.js";
+import { type CoverageClass } from "../format/coverage-record.js";
+import type { Repository } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { asOf, classOf, type InstantClass } from "../repository/as-of.js";
 import { intervalAt } from "../repository/coverage.js";
-import { type CoverageClass } from "../repository/coverage-record.js";
-import type { Repository } from "../repository/description.js";
 import { lossesOf, type PinLoss } from "../repository/kept-pins.js";
 import { addPin, checkPinName, type Pin, removePin } from "../repository/pins.js";
 import { RepositoryView } from "../repository/repository-view.js";

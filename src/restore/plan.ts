@@ -2,13 +2,13 @@
 
 import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError, UnusableObject } from "../errors.js";
+import { type CoverageClass } from "../format/coverage-record.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { type AsOf, asOf, type NoState } from "../repository/as-of.js";
 import type { BaseManifest } from "../repository/base.js";
 import type { Catalog } from "../repository/catalog.js";
 import { intervalAt, isKeptAt, isWhole, type TableCoverage } from "../repository/coverage.js";
 import type { Coverage } from "../repository/coverage-reader.js";
-import { type CoverageClass } from "../repository/coverage-record.js";
 import { type LogGap, type LogPiece, passing, type ReadLog } from "../repository/log-view.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";

@@ -1,9 +1,9 @@
 /** What a drill proves, or fails to: restores by a plan, compares every document, stores what was found. */
 import type { Clock } from "../clock.js";
 import { isDamage, messageOf, ThinkbackError } from "../errors.js";
+import { type CoverageClass, classesWorstFirst } from "../format/coverage-record.js";
+import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
-import { type CoverageClass, classesWorstFirst } from "../repository/coverage-record.js";
-import type { Repository } from "../repository/description.js";
 import { type Drill, type DrilledTable, putDrill } from "../repository/drills.js";
 import { knownKeys } from "../repository/known-state.js";
 import { LogView } from "../repository/log-view.js";

@@ -2,10 +2,10 @@
 import type { Clock } from "../clock.js";
 import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
+import type { Repository } from "../format/description.js";
+import { mergeLatest } from "../format/merge.js";
 import { baseCursor } from "../repository/base-reader.js";
-import type { Repository } from "../repository/description.js";
 import { LogView } from "../repository/log-view.js";
-import { mergeLatest } from "../repository/merge.js";
 import { LogCollection } from "../repository/runs.js";
 import { BothEnds, bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { TableName, Target } from "../rethinkdb/target.js";

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import type { Repository } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
-import type { Repository } from "../repository/description.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { NotProvenYet } from "./inexact.js";
 

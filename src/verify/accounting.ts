@@ -1,8 +1,9 @@
 /** What there is in a repository besides what readers use, and why it is there. */
+
+import { bundlePrefix, parseBundleName, parseSegmentName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { isDisowned } from "../repository/log.js";
 import type { LogView } from "../repository/log-view.js";
-import { bundlePrefix, parseBundleName, parseSegmentName } from "../repository/names.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Findings } from "./findings.js";
 import type { Manifests } from "./manifests.js";

@@ -1,7 +1,7 @@
 /** Whether all objects are of one repository: each of the larger ones names its id. */
 
-import type { RepositoryDescription } from "../repository/description.js";
-import { repositoryName } from "../repository/names.js";
+import type { RepositoryDescription } from "../format/description.js";
+import { repositoryName } from "../format/names.js";
 import type { Findings } from "./findings.js";
 
 /** Of objects that are of another repository, so many are named. */

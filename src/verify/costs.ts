@@ -3,12 +3,12 @@
  * it is without anything that is damaged.
  */
 
+import { parseFoldedName, parseSegmentName } from "../format/names.js";
 import type { BaseInventory } from "../repository/base.js";
 import { isWhole, type TableCoverage } from "../repository/coverage.js";
 import type { Coverage } from "../repository/coverage-reader.js";
 import type { LogView } from "../repository/log-view.js";
 import { lostCatalogs } from "../repository/lost-catalogs.js";
-import { parseFoldedName, parseSegmentName } from "../repository/names.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";

@@ -1,20 +1,20 @@
 /** Reads data objects to their ends: every frame, every line, their order, and what index and manifests say of them. */
 import { digestOf, SetDigest } from "../digest.js";
 import { damaged } from "../errors.js";
-import type { OrderCode } from "../key-order.js";
-import type { BasePart } from "../repository/base.js";
-import type { FrameEntry } from "../repository/data-kinds.js";
-import type { DataObject } from "../repository/data-object.js";
-import type { FoldedManifest, FoldedPart, FoldedRecords } from "../repository/folded.js";
+import type { FrameEntry } from "../format/data-kinds.js";
+import type { DataObject } from "../format/data-object.js";
 import {
   type KeyVersion,
   lineSpans,
   parseKeyLine,
   parseLine,
   type Version,
-} from "../repository/lines.js";
+} from "../format/lines.js";
+import { codeOfKey, isLater } from "../format/merge.js";
+import type { OrderCode } from "../key-order.js";
+import type { BasePart } from "../repository/base.js";
+import type { FoldedManifest, FoldedPart, FoldedRecords } from "../repository/folded.js";
 import type { Segment } from "../repository/log.js";
-import { codeOfKey, isLater } from "../repository/merge.js";
 import { textOfJson } from "../server-text.js";
 import type { Findings } from "./findings.js";
 

@@ -1,14 +1,9 @@
 /** Whether the segments of the log name each other as they are, and which ones are missing between them. */
 
+import { type FoldedName, parseFoldedName, parseSegmentName, writerName } from "../format/names.js";
+import type { ObjectReference } from "../format/segment.js";
 import { byPlaceInLog, openSegment, type Segment, type WriterClaim } from "../repository/log.js";
 import { type LogGap, type LogPiece, type LogView, previousOf } from "../repository/log-view.js";
-import {
-  type FoldedName,
-  parseFoldedName,
-  parseSegmentName,
-  writerName,
-} from "../repository/names.js";
-import type { ObjectReference } from "../repository/segment.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import { Findings } from "./findings.js";
 import type { Manifests } from "./manifests.js";

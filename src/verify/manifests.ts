@@ -1,6 +1,14 @@
 /** Reads every manifest that counts, looks whether its parts are there, and keeps what it says of them. */
+
+import type { Kind } from "../format/data-kinds.js";
+import {
+  type FoldedName,
+  parseFoldedName,
+  parseManifestName,
+  parseSegmentName,
+} from "../format/names.js";
+import type { ObjectReference } from "../format/segment.js";
 import { type BaseManifest, type BasePart, readManifest } from "../repository/base.js";
-import type { Kind } from "../repository/data-kinds.js";
 import {
   type FoldedManifest,
   type FoldedPart,
@@ -8,13 +16,6 @@ import {
   readFoldedManifest,
 } from "../repository/folded.js";
 import { byPlaceInLog, isDisowned, isDisownedInstant } from "../repository/log.js";
-import {
-  type FoldedName,
-  parseFoldedName,
-  parseManifestName,
-  parseSegmentName,
-} from "../repository/names.js";
-import type { ObjectReference } from "../repository/segment.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Belonging } from "./belonging.js";
 import { Findings } from "./findings.js";

@@ -1,14 +1,14 @@
 /** Making damaged bases anew: of the base before and the log, or, where only keys are damaged, of the base itself. */
 import { fold } from "../fold/fold.js";
+import { DataObject } from "../format/data-object.js";
+import type { Repository } from "../format/description.js";
+import { baseManifestName, basePrefix } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { type BaseManifest, readManifest } from "../repository/base.js";
 import { openPart, partCursor } from "../repository/base-reader.js";
 import { BaseWriter } from "../repository/base-writer.js";
 import { intervalAt, isExactAt } from "../repository/coverage.js";
-import { DataObject } from "../repository/data-object.js";
-import type { Repository } from "../repository/description.js";
 import { LogView } from "../repository/log-view.js";
-import { baseManifestName, basePrefix } from "../repository/names.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { checkBasePart } from "./data-checks.js";

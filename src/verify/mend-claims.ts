@@ -1,9 +1,10 @@
 /** Claims that are missing: what one said, the segments of its writer say again. */
+
+import { encodeStored } from "../format/json-object.js";
+import { parseSegmentName, parseWriterName, writerName } from "../format/names.js";
+import type { ObjectReference } from "../format/segment.js";
 import type { Instant } from "../instant.js";
-import { encodeStored } from "../repository/json-object.js";
 import { claimKind, openSegment, type WriterClaim } from "../repository/log.js";
-import { parseSegmentName, parseWriterName, writerName } from "../repository/names.js";
-import type { ObjectReference } from "../repository/segment.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { Findings } from "./findings.js";
 import type { Verified } from "./verify.js";

@@ -1,11 +1,11 @@
 /** Making damaged folded segments anew, of the segments and smaller folded segments that hold the same. */
 import { foldLog } from "../fold/fold-log.js";
 import type { Policy } from "../fold/maintain.js";
+import type { Repository } from "../format/description.js";
+import type { FoldedName } from "../format/names.js";
 import type { Instant } from "../instant.js";
-import type { Repository } from "../repository/description.js";
 import { byPlaceInLog } from "../repository/log.js";
 import { type LogPiece, LogView } from "../repository/log-view.js";
-import type { FoldedName } from "../repository/names.js";
 import { WithoutStore } from "../storage/without-store.js";
 import { directoryOf } from "./object-kinds.js";
 import type { Verified } from "./verify.js";

@@ -1,9 +1,10 @@
 /** Opens every data object that counts, and reads all of it, or of a share, to its end. */
+
+import { DataObject } from "../format/data-object.js";
+import { parseSegmentName, type SegmentName } from "../format/names.js";
 import type { BasePart } from "../repository/base.js";
-import { DataObject } from "../repository/data-object.js";
 import type { FoldedPart, FoldedRecords } from "../repository/folded.js";
 import { byPlaceInLog, isDisowned, openSegment, type Segment } from "../repository/log.js";
-import { parseSegmentName, type SegmentName } from "../repository/names.js";
 import { severalAtOnce } from "../several-at-once.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Belonging } from "./belonging.js";

@@ -1,21 +1,22 @@
 /** What a stored object is, by its name, and what it holds. docs/format.md §2 lists the forms. */
-import { acknowledgementKind } from "../repository/acknowledgement.js";
-import { baseKind } from "../repository/base.js";
-import type { Kind } from "../repository/data-kinds.js";
-import { descriptionKind } from "../repository/description.js";
-import { drillKind } from "../repository/drills.js";
-import { evidenceKind } from "../repository/evidence.js";
-import { expiryKind } from "../repository/expiry.js";
-import { foldedKind } from "../repository/folded.js";
-import type { JsonKind } from "../repository/json-object.js";
-import { leaseKind } from "../repository/lease.js";
-import { claimKind } from "../repository/log.js";
+
+import type { Kind } from "../format/data-kinds.js";
+import { descriptionKind } from "../format/description.js";
+import type { JsonKind } from "../format/json-object.js";
 import {
   parseBundleName,
   parseFoldedName,
   parseManifestName,
   parseSegmentName,
-} from "../repository/names.js";
+} from "../format/names.js";
+import { acknowledgementKind } from "../repository/acknowledgement.js";
+import { baseKind } from "../repository/base.js";
+import { drillKind } from "../repository/drills.js";
+import { evidenceKind } from "../repository/evidence.js";
+import { expiryKind } from "../repository/expiry.js";
+import { foldedKind } from "../repository/folded.js";
+import { leaseKind } from "../repository/lease.js";
+import { claimKind } from "../repository/log.js";
 import { pinsKind } from "../repository/pins.js";
 import { ratesKind } from "../repository/rates.js";
 import { readerKind } from "../repository/readers.js";

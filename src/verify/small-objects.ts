@@ -1,13 +1,7 @@
 /** Checks the JSON objects that stand alone: each can be read and is what its name says, and no number is left out. */
 import { damaged } from "../errors.js";
-import { readAcknowledgement } from "../repository/acknowledgement.js";
-import { type RepositoryDescription } from "../repository/description.js";
-import { readDrill } from "../repository/drills.js";
-import { readEvidence } from "../repository/evidence.js";
-import { type Expiry, expiriesKept, expiryKind } from "../repository/expiry.js";
-import type { JsonKind } from "../repository/json-object.js";
-import { leaseKind } from "../repository/lease.js";
-import { readClaim, type WriterClaim } from "../repository/log.js";
+import { type RepositoryDescription } from "../format/description.js";
+import type { JsonKind } from "../format/json-object.js";
 import {
   expiryPrefix,
   numberedName,
@@ -20,7 +14,13 @@ import {
   repositoryName,
   settingsPrefix,
   writerName,
-} from "../repository/names.js";
+} from "../format/names.js";
+import { readAcknowledgement } from "../repository/acknowledgement.js";
+import { readDrill } from "../repository/drills.js";
+import { readEvidence } from "../repository/evidence.js";
+import { type Expiry, expiriesKept, expiryKind } from "../repository/expiry.js";
+import { leaseKind } from "../repository/lease.js";
+import { readClaim, type WriterClaim } from "../repository/log.js";
 import { type Numbered, readNumbered } from "../repository/numbered.js";
 import { pinsKind } from "../repository/pins.js";
 import { ratesKind } from "../repository/rates.js";

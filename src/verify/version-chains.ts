@@ -1,11 +1,11 @@
 /** Holds the version chain of the whole log against itself: breaks that no fold has found yet. */
 import { ChainCheck } from "../fold/chain-check.js";
+import { mergeLatest } from "../format/merge.js";
 import type { Instant } from "../instant.js";
 import type { BaseManifest } from "../repository/base.js";
 import { baseCursor } from "../repository/base-reader.js";
 import type { TableCoverage } from "../repository/coverage.js";
 import type { Evidence } from "../repository/evidence.js";
-import { mergeLatest } from "../repository/merge.js";
 import { LogCollection } from "../repository/runs.js";
 import type { Standing } from "./costs.js";
 import type { Findings } from "./findings.js";

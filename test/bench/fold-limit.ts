@@ -7,7 +7,7 @@ import { execFile } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { compressHere, type FrameCompressor } from "../../src/repository/frame-compressor.js";
+import { compressHere, type FrameCompressor } from "../../src/format/frame-compressor.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { foldLog } from "../repository/looks.js";
 import { foldUp } from "../repository/recording.js";

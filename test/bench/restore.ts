@@ -4,7 +4,7 @@
  * server) is told apart from its writing.
  */
 import { systemClock } from "../../src/clock.js";
-import type { Repository } from "../../src/repository/description.js";
+import type { Repository } from "../../src/format/description.js";
 import { restore } from "../../src/restore/restore.js";
 import { parseAddress } from "../../src/rethinkdb/address.js";
 import { dialer } from "../../src/rethinkdb/channel.js";

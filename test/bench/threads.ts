@@ -1,4 +1,4 @@
-import type * as Threads from "../../src/repository/compression-threads.js";
+import type * as Threads from "../../src/format/compression-threads.js";
 
 /** Of the build, as the commands have it: a thread is started from a file of dist/. */
 const built = new URL("../../dist/repository/compression-threads.js", import.meta.url).href;

@@ -1,7 +1,7 @@
 /** The version chain is held against the base where the log meets it, also where parts are kept. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { digestOf } from "../../src/digest.js";
-import type { Repository } from "../../src/repository/description.js";
+import type { Repository } from "../../src/format/description.js";
 import { listEvidence } from "../../src/repository/evidence.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { publishExpiry } from "../../src/fold/expire.js";
 import { maintain } from "../../src/fold/maintain.js";
-import type { Repository } from "../../src/repository/description.js";
+import type { Repository } from "../../src/format/description.js";
 import { latestExpiry } from "../../src/repository/expiry.js";
 import { parseKeep } from "../../src/repository/keep-policy.js";
 import { LogView } from "../../src/repository/log-view.js";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Maintained, type MaintenanceOptions, maintain } from "../../src/fold/maintain.js";
-import { type Repository } from "../../src/repository/description.js";
+import { type Repository } from "../../src/format/description.js";
 import { openOrCreateRepository } from "../../src/repository/repository.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";

@@ -1,10 +1,11 @@
 /** The bare way to a newer base: every row of the base before and the log is read, merged and written. */
+
+import type { Repository } from "../../src/format/description.js";
+import { mergeLatest } from "../../src/format/merge.js";
 import type { Instant } from "../../src/instant.js";
 import type { BaseManifest } from "../../src/repository/base.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
 import { BaseWriter } from "../../src/repository/base-writer.js";
-import type { Repository } from "../../src/repository/description.js";
-import { mergeLatest } from "../../src/repository/merge.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { collect } from "../repository/looks.js";
 

@@ -1,9 +1,9 @@
 /** What was replaced or let go stays for its grace time, and for whoever had begun to read before. */
 import { expect, test } from "vitest";
 import { maintain } from "../../src/fold/maintain.js";
+import { readerPrefix } from "../../src/format/names.js";
 import { Lease } from "../../src/repository/lease.js";
 import { LogView } from "../../src/repository/log-view.js";
-import { readerPrefix } from "../../src/repository/names.js";
 import { newestNumbered, putNumbered } from "../../src/repository/numbered.js";
 import { readerKind, registerReader } from "../../src/repository/readers.js";
 import { LogCollection } from "../../src/repository/runs.js";

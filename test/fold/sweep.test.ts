@@ -1,7 +1,7 @@
 /** A sweep deletes what was replaced or left over; never what somebody may still publish, or has just published. */
 import { describe, expect, test } from "vitest";
 import { sweep } from "../../src/fold/sweep.js";
-import type { Repository } from "../../src/repository/description.js";
+import type { Repository } from "../../src/format/description.js";
 import { Lease } from "../../src/repository/lease.js";
 import { LogView } from "../../src/repository/log-view.js";
 import type { ObjectStore, StoredObject } from "../../src/storage/object-store.js";

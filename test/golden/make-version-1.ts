@@ -4,8 +4,8 @@
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { formatVersion } from "../../src/format/data-object.js";
 import { formatInstant } from "../../src/instant.js";
-import { formatVersion } from "../../src/repository/data-object.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { makeRepository } from "../repository/recording.js";
 import { orders, posts, record } from "../repository/scenario.js";

@@ -1,7 +1,7 @@
 /** A repository of so many days, as maintenance leaves it: what a command meets that begins. */
 import { maintain } from "../../src/fold/maintain.js";
+import type { Repository } from "../../src/format/description.js";
 import type { Instant } from "../../src/instant.js";
-import type { Repository } from "../../src/repository/description.js";
 import { declareKeep } from "../../src/repository/settings.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { patient } from "./month.js";

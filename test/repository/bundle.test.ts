@@ -4,15 +4,15 @@
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { sweep } from "../../src/fold/sweep.js";
+import { DataObject, DataObjectWriter } from "../../src/format/data-object.js";
+import { type Repository } from "../../src/format/description.js";
+import { decodeJsonObject, encodeJsonObject } from "../../src/format/json-object.js";
+import { bundleName, parseFoldedName, parseManifestName } from "../../src/format/names.js";
 import { readManifest } from "../../src/repository/base.js";
 import { bundlesKept, listBundles, readBundle } from "../../src/repository/bundle.js";
-import { DataObject, DataObjectWriter } from "../../src/repository/data-object.js";
-import { type Repository } from "../../src/repository/description.js";
 import { type Drill, putDrill } from "../../src/repository/drills.js";
 import { latestExpiry, nextExpiry, putExpiry } from "../../src/repository/expiry.js";
-import { decodeJsonObject, encodeJsonObject } from "../../src/repository/json-object.js";
 import { LogView } from "../../src/repository/log-view.js";
-import { bundleName, parseFoldedName, parseManifestName } from "../../src/repository/names.js";
 import { openRepository } from "../../src/repository/repository.js";
 import type { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import type { Repository } from "../../src/format/description.js";
 import { tableNamed } from "../../src/repository/catalog.js";
-import type { Repository } from "../../src/repository/description.js";
 import { lastSegment } from "../../src/repository/log.js";
 import { catalogAt } from "./looks.js";
 import { copyOf, makeRepository, Recording, StillClock } from "./recording.js";

@@ -5,21 +5,21 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { sha256 } from "../../src/digest.js";
-import type * as Threads from "../../src/repository/compression-threads.js";
-import { DataObject, DataObjectWriter } from "../../src/repository/data-object.js";
-import { DenseObjectWriter } from "../../src/repository/dense-object-writer.js";
+import type * as Threads from "../../src/format/compression-threads.js";
+import { DataObject, DataObjectWriter } from "../../src/format/data-object.js";
+import { DenseObjectWriter } from "../../src/format/dense-object-writer.js";
 import {
   type CompressedFrame,
   compressHere,
   type FrameCompressor,
-} from "../../src/repository/frame-compressor.js";
+} from "../../src/format/frame-compressor.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { seededRandom } from "../endtoend/workload.js";
 
 const root = resolve(import.meta.dirname, "../..");
 
 async function threadsOf(directory: string): Promise<typeof Threads> {
-  const file = join(directory, "dist/repository/compression-threads.js");
+  const file = join(directory, "dist/format/compression-threads.js");
   return (await import(pathToFileURL(file).href)) as typeof Threads;
 }
 
@@ -177,7 +177,7 @@ describe("an error in a thread reaches whoever awaits the frame, room or the obj
       await cp(join(root, name), join(directory, name), { recursive: true });
     }
     await symlink(join(root, "node_modules"), join(directory, "node_modules"));
-    await writeFile(join(directory, "dist/repository/frame-thread.js"), text);
+    await writeFile(join(directory, "dist/format/frame-thread.js"), text);
     return threadsOf(directory);
   }
 

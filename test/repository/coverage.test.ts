@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { type CoverageRecord, type CoverageState } from "../../src/format/coverage-record.js";
 import {
   intervalAt,
   isExactAt,
@@ -8,7 +9,6 @@ import {
 } from "../../src/repository/coverage.js";
 import { CoverageBuilder } from "../../src/repository/coverage-builder.js";
 import { clipped } from "../../src/repository/coverage-reader.js";
-import { type CoverageRecord, type CoverageState } from "../../src/repository/coverage-record.js";
 import { readAllCoverage, readCoverage } from "./looks.js";
 import { copyOf, foldUp, makeRepository, namesIn, Recording, StillClock } from "./recording.js";
 

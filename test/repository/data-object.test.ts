@@ -1,13 +1,13 @@
 import { randomBytes as random } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
-import { type Kind, kinds } from "../../src/repository/data-kinds.js";
+import { type Kind, kinds } from "../../src/format/data-kinds.js";
 import {
   DataObject,
   DataObjectWriter,
   type EncodedObject,
   trailerBytes,
-} from "../../src/repository/data-object.js";
+} from "../../src/format/data-object.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { LatentStore } from "./latent-store.js";
 

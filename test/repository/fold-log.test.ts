@@ -1,11 +1,11 @@
 /** Folded segments stand for their segments: whatever is read of a log is the same before and after. */
 import { describe, expect, test } from "vitest";
 import type { FoldLogOptions } from "../../src/fold/fold-log.js";
+import type { Repository } from "../../src/format/description.js";
+import { parseFoldedName, parseSegmentName } from "../../src/format/names.js";
 import type { Instant } from "../../src/instant.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
-import type { Repository } from "../../src/repository/description.js";
 import { holds, LogView } from "../../src/repository/log-view.js";
-import { parseFoldedName, parseSegmentName } from "../../src/repository/names.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { Random } from "../simulated/random.js";
 import {

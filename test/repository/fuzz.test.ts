@@ -4,12 +4,12 @@
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { messageOf, ThinkbackError } from "../../src/errors.js";
-import type { Kind } from "../../src/repository/data-kinds.js";
-import { DataObject, DataObjectWriter } from "../../src/repository/data-object.js";
-import { decodeJsonObject, encodeJsonObject } from "../../src/repository/json-object.js";
+import type { Kind } from "../../src/format/data-kinds.js";
+import { DataObject, DataObjectWriter } from "../../src/format/data-object.js";
+import { decodeJsonObject, encodeJsonObject } from "../../src/format/json-object.js";
+import { parseSegmentName } from "../../src/format/names.js";
 import { knownKeys } from "../../src/repository/known-state.js";
 import { LogView } from "../../src/repository/log-view.js";
-import { parseSegmentName } from "../../src/repository/names.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { textOfJson } from "../../src/server-text.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";

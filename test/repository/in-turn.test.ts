@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { InTurn } from "../../src/repository/in-turn.js";
+import { InTurn } from "../../src/format/in-turn.js";
 
 /** Works of which each ends when it is told to. */
 class Works {

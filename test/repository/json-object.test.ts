@@ -2,11 +2,7 @@ import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
-import {
-  decodeJsonObject,
-  encodeJsonObject,
-  readStored,
-} from "../../src/repository/json-object.js";
+import { decodeJsonObject, encodeJsonObject, readStored } from "../../src/format/json-object.js";
 import { claimKind } from "../../src/repository/log.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 

@@ -1,9 +1,9 @@
 /** What was late stays late, or is lost: no fold, expiry, thinning or loss makes it exact. */
 import { describe, expect, test } from "vitest";
 import type { FoldLogOptions } from "../../src/fold/fold-log.js";
+import type { Repository } from "../../src/format/description.js";
 import type { Instant } from "../../src/instant.js";
 import { intervalAt, isExactAt, isWhole } from "../../src/repository/coverage.js";
-import type { Repository } from "../../src/repository/description.js";
 import { nextExpiry, putExpiry } from "../../src/repository/expiry.js";
 import { LogView } from "../../src/repository/log-view.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";

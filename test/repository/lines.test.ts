@@ -12,7 +12,7 @@ import {
   writeChangeLine,
   writeKeyLine,
   writeVersionLine,
-} from "../../src/repository/lines.js";
+} from "../../src/format/lines.js";
 import { json } from "./recording.js";
 
 const tricky = fc.string({

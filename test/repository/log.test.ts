@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import type { Repository } from "../../src/format/description.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
 import { type Owner } from "../../src/owner.js";
 import { claimEpoch } from "../../src/repository/claim.js";
-import type { Repository } from "../../src/repository/description.js";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { lastSegment, latestEpoch, listSegments, openSegment } from "../../src/repository/log.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { LogWriter, type Shipper } from "../../src/repository/log-writer.js";

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import { damaged, ThinkbackError } from "../../src/errors.js";
-import type { Repository } from "../../src/repository/description.js";
+import type { Repository } from "../../src/format/description.js";
 import { lookAt, type RepositoryView } from "../../src/repository/repository-view.js";
 import { makeRepository } from "./recording.js";
 

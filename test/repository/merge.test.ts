@@ -1,13 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { writeVersionLine } from "../../src/format/lines.js";
+import { isLater, mergeLatest, SortedCursor, type SortedFrame } from "../../src/format/merge.js";
 import { orderCode } from "../../src/key-order.js";
-import { writeVersionLine } from "../../src/repository/lines.js";
-import {
-  isLater,
-  mergeLatest,
-  SortedCursor,
-  type SortedFrame,
-} from "../../src/repository/merge.js";
 import { json } from "./recording.js";
 
 interface Given {

@@ -1,8 +1,8 @@
 /** Weeks of history in virtual time: writers with holes between them, and a model of what they captured. */
 import type { Clock } from "../../src/clock.js";
 import { type Maintained, type MaintenanceOptions, maintain } from "../../src/fold/maintain.js";
+import type { Repository } from "../../src/format/description.js";
 import type { Instant } from "../../src/instant.js";
-import type { Repository } from "../../src/repository/description.js";
 import { addPin, removePin } from "../../src/repository/pins.js";
 import { declareKeep } from "../../src/repository/settings.js";
 import type { Random } from "../simulated/random.js";

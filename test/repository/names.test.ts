@@ -10,7 +10,7 @@ import {
   parseWriterName,
   segmentName,
   writerName,
-} from "../../src/repository/names.js";
+} from "../../src/format/names.js";
 import { isName } from "../../src/storage/object-store.js";
 
 const epoch = fc.integer({ min: 1, max: 99_999_999 });

@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { maintain, planMaintenance } from "../../src/fold/maintain.js";
-import { type Repository } from "../../src/repository/description.js";
+import { type Repository } from "../../src/format/description.js";
 import { lookAtPins } from "../../src/repository/kept-pins.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { lookAt } from "../../src/repository/repository-view.js";

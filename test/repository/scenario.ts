@@ -3,9 +3,10 @@
  * catalog and coverage records, something late, two epochs with a gap between them, a copied and a folded base, evidence of a change
  * that was missed, and an acknowledged gap.
  */
+
+import type { Repository } from "../../src/format/description.js";
 import type { Instant } from "../../src/instant.js";
 import { putAcknowledgement } from "../../src/repository/acknowledgement.js";
-import type { Repository } from "../../src/repository/description.js";
 import { putEvidence } from "../../src/repository/evidence.js";
 import { foldUp, type History, Recording, StillClock } from "./recording.js";
 

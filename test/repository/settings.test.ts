@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
 import { declareKeep, readSettings, type Settings } from "../../src/repository/settings.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { StoredObject } from "../../src/storage/object-store.js";

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Repository } from "../../src/repository/description.js";
+import type { Repository } from "../../src/format/description.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { totalsAt } from "../../src/repository/totals.js";
 import { countsAt, newestBase, readStatus } from "./looks.js";

@@ -3,8 +3,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { systemClock } from "../../src/clock.js";
 import { digestOf, SetDigest } from "../../src/digest.js";
 import { ThinkbackError } from "../../src/errors.js";
+import type { Repository } from "../../src/format/description.js";
 import { orderCode } from "../../src/key-order.js";
-import type { Repository } from "../../src/repository/description.js";
 import { type Drill, listDrills, readDrill } from "../../src/repository/drills.js";
 import { liveReaders, type Reader } from "../../src/repository/readers.js";
 import { type DrillObserver, type DrillOptions, drill } from "../../src/restore/drill.js";

@@ -2,12 +2,12 @@
 
 import { beforeEach, describe, expect, test } from "vitest";
 import { withGapEnds } from "../../src/fold/pinned-gaps.js";
+import type { Repository } from "../../src/format/description.js";
+import { mergeLatest } from "../../src/format/merge.js";
 import type { Instant } from "../../src/instant.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
-import type { Repository } from "../../src/repository/description.js";
 import { nextExpiry, putExpiry } from "../../src/repository/expiry.js";
 import { LogView } from "../../src/repository/log-view.js";
-import { mergeLatest } from "../../src/repository/merge.js";
 import { type RestorePlan, wantedOf } from "../../src/restore/plan.js";
 import type { RestoreRequest } from "../../src/restore/request.js";
 import { restore } from "../../src/restore/restore.js";

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.js";
-import type { Repository } from "../../src/repository/description.js";
+import type { Repository } from "../../src/format/description.js";
 import { type RestoredTable, restore } from "../../src/restore/restore.js";
 import { piecesOf } from "../../src/rethinkdb/large-document.js";
 import { DocumentsRefused, type Target } from "../../src/rethinkdb/target.js";

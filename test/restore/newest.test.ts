@@ -1,8 +1,8 @@
 /** Which instant is taken where none is given, and what becomes of one that is not proven yet. */
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Clock } from "../../src/clock.js";
+import type { Repository } from "../../src/format/description.js";
 import { formatInstant, type Instant } from "../../src/instant.js";
-import type { Repository } from "../../src/repository/description.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { pinInstant } from "../../src/restore/pin.js";
 import type { RestoreRequest } from "../../src/restore/request.js";

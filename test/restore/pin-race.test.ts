@@ -1,10 +1,10 @@
 /** A pin that is accepted holds, whatever maintenance is under way; and one that does not hold is told of. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { maintain } from "../../src/fold/maintain.js";
+import type { Repository } from "../../src/format/description.js";
 import type { Instant } from "../../src/instant.js";
 import type { Owner } from "../../src/owner.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
-import type { Repository } from "../../src/repository/description.js";
 import { withLease } from "../../src/repository/lease.js";
 import { addPin, listPins } from "../../src/repository/pins.js";
 import { declareKeep } from "../../src/repository/settings.js";

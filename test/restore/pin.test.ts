@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Repository } from "../../src/repository/description.js";
+import type { Repository } from "../../src/format/description.js";
 import { listPins } from "../../src/repository/pins.js";
 import { NotProvenYet } from "../../src/restore/inexact.js";
 import { pinInstant } from "../../src/restore/pin.js";

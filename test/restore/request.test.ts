@@ -1,6 +1,6 @@
 /** What is asked of a restore and cannot be done as it is said is refused before anything is made. */
 import { beforeAll, expect, test } from "vitest";
-import type { Repository } from "../../src/repository/description.js";
+import type { Repository } from "../../src/format/description.js";
 import type { RestoreRequest } from "../../src/restore/request.js";
 import { planDrill, planRestore } from "../repository/looks.js";
 import { makeRepository, Recording, StillClock } from "../repository/recording.js";

@@ -5,9 +5,9 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { DeliveryProof } from "../../src/capture/delivery-proof.js";
 import type { Clock } from "../../src/clock.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
 import { isExactAt } from "../../src/repository/coverage.js";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { repositoryName } from "../../src/repository/names.js";
 import type { Feed } from "../../src/rethinkdb/feed.js";
 import { FenceChain } from "../../src/rethinkdb/fence.js";
 import { Surveyor } from "../../src/rethinkdb/survey.js";

@@ -6,17 +6,17 @@ import { Leftovers } from "../../src/fold/leftovers.js";
 import { LogRanges } from "../../src/fold/log-ranges.js";
 import { maintain } from "../../src/fold/maintain.js";
 import { Thinning } from "../../src/fold/thinning.js";
-import type { CoverageRecord } from "../../src/repository/coverage-record.js";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { openSegment, type WriterClaim } from "../../src/repository/log.js";
-import type { MergedLine } from "../../src/repository/merge.js";
+import type { CoverageRecord } from "../../src/format/coverage-record.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import type { MergedLine } from "../../src/format/merge.js";
 import {
   parseCopyUnique,
   parseManifestName,
   parseSegmentName,
   parseWriterName,
   pinsPrefix,
-} from "../../src/repository/names.js";
+} from "../../src/format/names.js";
+import { openSegment, type WriterClaim } from "../../src/repository/log.js";
 import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
 import { r } from "../../src/rethinkdb/reql.js";
 import type { Source } from "../../src/rethinkdb/source.js";

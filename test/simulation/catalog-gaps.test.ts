@@ -2,10 +2,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { proofBoundMs } from "../../src/capture/frontier.js";
 import type { CatalogRecord } from "../../src/catalog-record.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
 import { intervalAt, isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
 import type { Coverage } from "../../src/repository/coverage-reader.js";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { repositoryName } from "../../src/repository/names.js";
 import type { CatalogReading } from "../../src/rethinkdb/catalog-reader.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { r } from "../../src/rethinkdb/reql.js";

@@ -4,9 +4,9 @@
  */
 import { beforeEach, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { repositoryName } from "../../src/repository/names.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import { readCoverage } from "../repository/looks.js";
 import { overriding } from "./overriding.js";

@@ -1,9 +1,9 @@
 /** A change that a feed swallowed: the fold proves it, the claim shrinks, and the running capture repairs the table. */
 import { expect, test } from "vitest";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
 import { intervalAt } from "../../src/repository/coverage.js";
 import { listEvidence } from "../../src/repository/evidence.js";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { repositoryName } from "../../src/repository/names.js";
 import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";

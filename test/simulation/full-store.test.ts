@@ -1,7 +1,7 @@
 /** A store that is full, or may not be written, for some minutes; and a capture that has a spool, or has none. */
 import { expect, test } from "vitest";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { repositoryName } from "../../src/repository/names.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { StoreForbidden, StoreFull } from "../../src/storage/object-store.js";
 import { readCoverage } from "../repository/looks.js";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { repositoryName } from "../../src/repository/names.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { readCoverage } from "../repository/looks.js";
 import { namesIn } from "../repository/recording.js";

@@ -3,9 +3,9 @@
  * verifies afterwards, no instant that it calls exact is wrong, and the next process heals it.
  */
 import { expect, test } from "vitest";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
 import { intervalAt } from "../../src/repository/coverage.js";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { repositoryName } from "../../src/repository/names.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { fold, readCoverage } from "../repository/looks.js";
 import { Cluster } from "../simulated/cluster.js";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { repositoryName } from "../../src/repository/names.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
 import { overriding } from "./overriding.js";
 import { SmallWorld } from "./small-world.js";
 

@@ -4,10 +4,10 @@
  */
 import { beforeEach, expect, test } from "vitest";
 import { maintain } from "../../src/fold/maintain.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
 import { isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { listClaims, listSegments } from "../../src/repository/log.js";
-import { repositoryName } from "../../src/repository/names.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { type ObjectStore, StoreUnavailable } from "../../src/storage/object-store.js";
 import { verify } from "../../src/verify/verify.js";

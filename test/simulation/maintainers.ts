@@ -4,8 +4,8 @@
  */
 import { messageOf, ThinkbackError } from "../../src/errors.js";
 import type { Maintained, MaintenanceOptions, maintain } from "../../src/fold/maintain.js";
+import type { Repository, RepositoryDescription } from "../../src/format/description.js";
 import type { Owner } from "../../src/owner.js";
-import type { Repository, RepositoryDescription } from "../../src/repository/description.js";
 import { withLease } from "../../src/repository/lease.js";
 import { removePin } from "../../src/repository/pins.js";
 import { declareKeep } from "../../src/repository/settings.js";

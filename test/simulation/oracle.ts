@@ -5,12 +5,12 @@
  */
 
 import { ThinkbackError } from "../../src/errors.js";
+import type { Repository } from "../../src/format/description.js";
+import type { SegmentName } from "../../src/format/names.js";
 import { intervalAt, isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
 import type { Coverage } from "../../src/repository/coverage-reader.js";
-import type { Repository } from "../../src/repository/description.js";
 import { lossesOf } from "../../src/repository/kept-pins.js";
 import { byPlaceInLog, isDisowned, listClaims } from "../../src/repository/log.js";
-import type { SegmentName } from "../../src/repository/names.js";
 import { listPins } from "../../src/repository/pins.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { RememberedStore } from "../../src/storage/remembered-store.js";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { repositoryName } from "../../src/repository/names.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
 import { errorClasses, ReqlError } from "../../src/rethinkdb/response.js";
 import type { Source, TableReference } from "../../src/rethinkdb/source.js";
 import { readCoverage } from "../repository/looks.js";

@@ -3,8 +3,8 @@
  * is wrong with a table, and costs no feed.
  */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { repositoryName } from "../../src/repository/names.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
 import type { Channel } from "../../src/rethinkdb/channel.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { FenceChain } from "../../src/rethinkdb/fence.js";

@@ -4,10 +4,10 @@
  */
 
 import { messageOf, ThinkbackError } from "../../src/errors.js";
+import type { RepositoryDescription } from "../../src/format/description.js";
+import { mergeLatest } from "../../src/format/merge.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
-import type { RepositoryDescription } from "../../src/repository/description.js";
 import { LogView } from "../../src/repository/log-view.js";
-import { mergeLatest } from "../../src/repository/merge.js";
 import { type ReaderRegistration, registerReader } from "../../src/repository/readers.js";
 import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
 import { collect, planRestore } from "../repository/looks.js";

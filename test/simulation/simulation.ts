@@ -2,8 +2,8 @@
 import { messageOf } from "../../src/errors.js";
 import type { FoldedTable } from "../../src/fold/fold.js";
 import { type Maintained, maintain } from "../../src/fold/maintain.js";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { repositoryName } from "../../src/repository/names.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
 import { requestPauseMs } from "../../src/rethinkdb/feed.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";

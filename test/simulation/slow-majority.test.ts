@@ -1,7 +1,7 @@
 /** A source that is slow to say what was written, or who has the data: of one table, or of all. */
 import { beforeEach, expect, test } from "vitest";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { repositoryName } from "../../src/repository/names.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
 import { readCoverage } from "../repository/looks.js";
 import { SmallWorld } from "./small-world.js";
 

@@ -1,5 +1,5 @@
 /** Stores whose listings are behind: what was put of late may be missing from them, though it can be read. */
-import { parseSegmentName, type SegmentName } from "../../src/repository/names.js";
+import { parseSegmentName, type SegmentName } from "../../src/format/names.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore, StoredObject } from "../../src/storage/object-store.js";
 import type { Random } from "../simulated/random.js";

@@ -1,10 +1,10 @@
 /** A defect that one table has: that one stops, and says so; all others, and the process, go on. */
 import { beforeEach, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
 import { intervalAt, type TableCoverage } from "../../src/repository/coverage.js";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { lastSegment } from "../../src/repository/log.js";
-import { repositoryName } from "../../src/repository/names.js";
 import type { Feed } from "../../src/rethinkdb/feed.js";
 import type { Source, TableReference } from "../../src/rethinkdb/source.js";
 import { readAllCoverage } from "../repository/looks.js";

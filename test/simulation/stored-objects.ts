@@ -1,14 +1,14 @@
 /** Everything in the repository is opened and read: chain, bases, data objects. */
 import { digestOf, SetDigest, sha256 } from "../../src/digest.js";
+import type { Kind } from "../../src/format/data-kinds.js";
+import { DataObject } from "../../src/format/data-object.js";
+import { lineSpans, parseKeyLine, parseLine } from "../../src/format/lines.js";
+import { bundlePrefix, parseManifestName } from "../../src/format/names.js";
+import type { ObjectReference } from "../../src/format/segment.js";
 import type { Span } from "../../src/json-bytes.js";
 import { readManifest } from "../../src/repository/base.js";
-import type { Kind } from "../../src/repository/data-kinds.js";
-import { DataObject } from "../../src/repository/data-object.js";
-import { lineSpans, parseKeyLine, parseLine } from "../../src/repository/lines.js";
 import { openSegment } from "../../src/repository/log.js";
 import { LogView } from "../../src/repository/log-view.js";
-import { bundlePrefix, parseManifestName } from "../../src/repository/names.js";
-import type { ObjectReference } from "../../src/repository/segment.js";
 import { textOfJson } from "../../src/server-text.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { verify } from "../../src/verify/verify.js";

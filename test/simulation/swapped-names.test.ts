@@ -3,8 +3,8 @@
  * Without what holds a query to its table that is found.
  */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { repositoryName } from "../../src/repository/names.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { r } from "../../src/rethinkdb/reql.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";

@@ -1,10 +1,10 @@
 /** Bases that a repair may not begin from: one that an expiry lets go of, and copies that no record tells of. */
 import { beforeEach, expect, test } from "vitest";
 import { sha256 } from "../../src/digest.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { parseManifestName, repositoryName } from "../../src/format/names.js";
 import { intervalAt } from "../../src/repository/coverage.js";
 import { nextExpiry, putExpiry } from "../../src/repository/expiry.js";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
-import { parseManifestName, repositoryName } from "../../src/repository/names.js";
 import { type ObjectStore, StoreForbidden } from "../../src/storage/object-store.js";
 import { newestBase, readCoverage } from "../repository/looks.js";
 import { overriding } from "./overriding.js";

@@ -1,8 +1,8 @@
 /** The processes that capture: started, killed, frozen, replaced, as machines and operators do. */
 import type { Spool } from "../../src/capture/shipper.js";
 import { ThinkbackError } from "../../src/errors.js";
-import type { RepositoryDescription } from "../../src/repository/description.js";
-import { parseManifestName } from "../../src/repository/names.js";
+import type { RepositoryDescription } from "../../src/format/description.js";
+import { parseManifestName } from "../../src/format/names.js";
 import { ConnectionLost, ReqlError } from "../../src/rethinkdb/response.js";
 import { ForeignCluster, type Source } from "../../src/rethinkdb/source.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, open, rename, rm, unlink, writeFile } from "node:fs/pro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { segmentName } from "../../src/repository/names.js";
+import { segmentName } from "../../src/format/names.js";
 import { until } from "../endtoend/stage.js";
 import { drawChart } from "./chart.js";
 import { watchNewSegments } from "./new-segments.js";

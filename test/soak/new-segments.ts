@@ -1,6 +1,6 @@
 import { type FSWatcher, watch } from "node:fs";
 import { join } from "node:path";
-import { parseSegmentName } from "../../src/repository/names.js";
+import { parseSegmentName } from "../../src/format/names.js";
 
 /**
  * Calls back with the name of each segment of an epoch as it appears in the repository's directory, and the time

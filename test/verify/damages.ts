@@ -1,5 +1,5 @@
 /** Ways to damage an object. */
-import { encodeJsonObject } from "../../src/repository/json-object.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
 import { kindOf, type ObjectKind } from "../../src/verify/object-kinds.js";
 
 /** The bytes in place of those that an object has; undefined if it is to be missing. */

@@ -3,21 +3,21 @@
  * a writer would leave. Reading says which field of which object that is; it takes nothing, and does not trip over it.
  */
 import { beforeAll, describe, expect, test } from "vitest";
+import { coverageRecord } from "../../src/format/coverage-record.js";
+import { frameEntry, type Kind } from "../../src/format/data-kinds.js";
+import { DataObject, encodeObject } from "../../src/format/data-object.js";
+import { encodeJsonObject, type JsonKind } from "../../src/format/json-object.js";
+import { evidenceName, parseFoldedName } from "../../src/format/names.js";
 import { readAcknowledgement } from "../../src/repository/acknowledgement.js";
 import { readManifest } from "../../src/repository/base.js";
 import { readBundle } from "../../src/repository/bundle.js";
 import { recordSchemas } from "../../src/repository/catalog.js";
-import { coverageRecord } from "../../src/repository/coverage-record.js";
-import { frameEntry, type Kind } from "../../src/repository/data-kinds.js";
-import { DataObject, encodeObject } from "../../src/repository/data-object.js";
 import { readDrill } from "../../src/repository/drills.js";
 import { readEvidence } from "../../src/repository/evidence.js";
 import { latestExpiry } from "../../src/repository/expiry.js";
 import { readFoldedManifest } from "../../src/repository/folded.js";
-import { encodeJsonObject, type JsonKind } from "../../src/repository/json-object.js";
 import { Lease } from "../../src/repository/lease.js";
 import { lastSegment, openSegment, readClaim } from "../../src/repository/log.js";
-import { evidenceName, parseFoldedName } from "../../src/repository/names.js";
 import { listPins } from "../../src/repository/pins.js";
 import { readRates } from "../../src/repository/rates.js";
 import { liveReaders } from "../../src/repository/readers.js";

@@ -1,13 +1,13 @@
 /** What a claim shut out, and what it did not: the same once it was lost and is said again. */
 import { beforeEach, describe, expect, test } from "vitest";
 import { sweep } from "../../src/fold/sweep.js";
+import type { Repository } from "../../src/format/description.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { writerName } from "../../src/format/names.js";
 import type { Instant } from "../../src/instant.js";
-import type { Repository } from "../../src/repository/description.js";
 import { nextExpiry, putExpiry } from "../../src/repository/expiry.js";
-import { encodeJsonObject } from "../../src/repository/json-object.js";
 import { listClaims, openSegment, type WriterClaim } from "../../src/repository/log.js";
 import { LogView } from "../../src/repository/log-view.js";
-import { writerName } from "../../src/repository/names.js";
 import type { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { mend } from "../../src/verify/mend.js";

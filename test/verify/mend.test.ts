@@ -1,10 +1,10 @@
 /** What others hold is made anew, and nothing is let go that nobody holds. */
 import { beforeAll, describe, expect, test } from "vitest";
 import { sweep } from "../../src/fold/sweep.js";
+import { decodeJsonObject, decodeStored } from "../../src/format/json-object.js";
 import type { Instant } from "../../src/instant.js";
 import { baseKind, readManifest } from "../../src/repository/base.js";
 import { latestExpiry } from "../../src/repository/expiry.js";
-import { decodeJsonObject, decodeStored } from "../../src/repository/json-object.js";
 import { Lease } from "../../src/repository/lease.js";
 import { LogView } from "../../src/repository/log-view.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";

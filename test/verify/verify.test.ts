@@ -1,11 +1,11 @@
 /** What verify finds, tells apart and tells, besides one damaged object at a time. */
 import { beforeAll, describe, expect, test } from "vitest";
-import type { Kind } from "../../src/repository/data-kinds.js";
-import { DataObject, DataObjectWriter } from "../../src/repository/data-object.js";
+import type { Kind } from "../../src/format/data-kinds.js";
+import { DataObject, DataObjectWriter } from "../../src/format/data-object.js";
+import { decodeJsonObject, encodeJsonObject } from "../../src/format/json-object.js";
+import { parseFoldedName } from "../../src/format/names.js";
 import { putEvidence } from "../../src/repository/evidence.js";
-import { decodeJsonObject, encodeJsonObject } from "../../src/repository/json-object.js";
 import { LogView } from "../../src/repository/log-view.js";
-import { parseFoldedName } from "../../src/repository/names.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { kindOf } from "../../src/verify/object-kinds.js";

@@ -4,16 +4,16 @@
  * there, the third is thinned, the fourth folded while its segments are there, and the rest is single segments.
  */
 import { maintain } from "../../src/fold/maintain.js";
+import type { Repository } from "../../src/format/description.js";
+import { mergeLatest } from "../../src/format/merge.js";
+import { readerPrefix } from "../../src/format/names.js";
 import type { Instant } from "../../src/instant.js";
 import { putAcknowledgement } from "../../src/repository/acknowledgement.js";
 import { baseCursor } from "../../src/repository/base-reader.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
-import type { Repository } from "../../src/repository/description.js";
 import { putDrill } from "../../src/repository/drills.js";
 import { putEvidence } from "../../src/repository/evidence.js";
 import { LogView } from "../../src/repository/log-view.js";
-import { mergeLatest } from "../../src/repository/merge.js";
-import { readerPrefix } from "../../src/repository/names.js";
 import { putNumbered } from "../../src/repository/numbered.js";
 import { addPin, removePin } from "../../src/repository/pins.js";
 import { noteRates } from "../../src/repository/rates.js";
