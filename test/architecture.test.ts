@@ -184,7 +184,7 @@ describe("the checks themselves find", () => {
       file("cli/run.ts", 'import { f } from "../capture/y.js";\nimport { g } from "pino";\n'),
     ];
     expect(climbing(planted)).toEqual([
-      "src/storage/x.ts:2 imports src/repository/log.ts",
+      "src/storage/x.ts:2 imports src/repository/log/log.ts",
       "src/capture/y.ts:3 imports src/restore/plan.ts",
       "src/restore/z.ts:1 imports src/fold/fold.ts",
       "src/restore/z.ts:2 imports src/cli/run.ts",

@@ -1,5 +1,5 @@
 import type { CatalogRecord, TableConfig } from "../catalog-record.js";
-import { Catalog, type KnownServer } from "../repository/catalog.js";
+import { Catalog, type KnownServer } from "../repository/log/catalog.js";
 import type { CatalogReading } from "../rethinkdb/catalog-reader.js";
 import type { Recorder } from "./recorder.js";
 

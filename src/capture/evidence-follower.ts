@@ -2,14 +2,14 @@
 import type { Clock } from "../clock.js";
 import { UnusableObject } from "../errors.js";
 import type { Repository } from "../format/description.js";
-import { damageNow } from "../repository/coverage.js";
+import { damageNow } from "../repository/coverage/coverage.js";
 import {
   type DamageEvidence,
   type Evidence,
   evidenceNames,
   isDamageEvidence,
   readEvidence,
-} from "../repository/evidence.js";
+} from "../repository/records/evidence.js";
 import { RepositoryView } from "../repository/repository-view.js";
 
 const pollMs = 15_000;

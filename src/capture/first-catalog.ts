@@ -1,6 +1,6 @@
 /** The first reading of the catalog, by which a capture knows whether it is at the right source. */
 import { ThinkbackError } from "../errors.js";
-import type { Catalog, KnownServer } from "../repository/catalog.js";
+import type { Catalog, KnownServer } from "../repository/log/catalog.js";
 import type { CatalogReading } from "../rethinkdb/catalog-reader.js";
 import { isRefusal } from "../rethinkdb/response.js";
 import { ForeignCluster, type Source } from "../rethinkdb/source.js";

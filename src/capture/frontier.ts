@@ -8,7 +8,7 @@
 import type { Clock } from "../clock.js";
 import type { CoverageRecord } from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
-import type { LogWriter, TickFacts } from "../repository/log-writer.js";
+import type { LogWriter, TickFacts } from "../repository/log/log-writer.js";
 import type { LogClock } from "./log-clock.js";
 
 /** An instant is exact only if a proof that began after it ended within so many ms of the proof before. */

@@ -3,8 +3,8 @@ import type { Clock } from "../clock.js";
 import { UnusableObject } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { parseSegmentName } from "../format/names.js";
-import { isDisowned, listClaims, openSegment } from "../repository/log.js";
-import { isAccountedFor } from "../repository/log-view.js";
+import { isDisowned, listClaims, openSegment } from "../repository/log/log.js";
+import { isAccountedFor } from "../repository/log/log-view.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { type Spool, shipSpool } from "./shipper.js";
 

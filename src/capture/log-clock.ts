@@ -9,7 +9,7 @@ import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { SegmentFooter } from "../format/segment.js";
 import { formatInstant, type Instant } from "../instant.js";
-import type { LogEnd } from "../repository/log-end.js";
+import type { LogEnd } from "../repository/log/log-end.js";
 
 /** The source's clock less ours. */
 export type ServerClock = NonNullable<SegmentFooter["serverClock"]>;

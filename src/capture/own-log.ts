@@ -10,8 +10,8 @@ import type { Clock } from "../clock.js";
 import { isDamage, messageOf, ThinkbackError } from "../errors.js";
 import { type Repository } from "../format/description.js";
 import { parseSegmentName, repositoryName, type SegmentName, writerName } from "../format/names.js";
-import type { Claim, LostEnd } from "../repository/claim.js";
-import { isAccountedFor } from "../repository/log-view.js";
+import type { Claim, LostEnd } from "../repository/log/claim.js";
+import { isAccountedFor } from "../repository/log/log-view.js";
 import { readDescription } from "../repository/repository.js";
 import {
   getIfThere,

@@ -8,7 +8,7 @@
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import type { LogWriter } from "../repository/log-writer.js";
+import type { LogWriter } from "../repository/log/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import { type Source, type TableReference, TableReplaced } from "../rethinkdb/source.js";
 import { DeliveryProof, type Surveyed } from "./delivery-proof.js";

@@ -6,7 +6,7 @@
  */
 import { digestOf } from "../digest.js";
 import { type OrderCode, orderCode } from "../key-order.js";
-import type { KnownKey } from "../repository/known-state.js";
+import type { KnownKey } from "../repository/bases/known-state.js";
 import type { WalkBatch } from "../rethinkdb/walk.js";
 
 /** What a repair found. */

@@ -10,7 +10,7 @@
  */
 import type { Clock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
-import type { Shipper } from "../repository/log-writer.js";
+import type { Shipper } from "../repository/log/log-writer.js";
 import {
   failureOf,
   getIfThere,

@@ -17,11 +17,11 @@ import {
   isOfOneObject,
   newestBase,
   readBases,
-} from "../repository/base.js";
-import { type AddRow, BaseWriter } from "../repository/base-writer.js";
-import { knownKeys } from "../repository/known-state.js";
-import { LogView } from "../repository/log-view.js";
-import { LogCollection } from "../repository/runs.js";
+} from "../repository/bases/base.js";
+import { type AddRow, BaseWriter } from "../repository/bases/base-writer.js";
+import { knownKeys } from "../repository/bases/known-state.js";
+import { LogView } from "../repository/log/log-view.js";
+import { LogCollection } from "../repository/log/runs.js";
 import { BothEnds } from "../rethinkdb/both-ends.js";
 import type { Feed, FeedChange } from "../rethinkdb/feed.js";
 import { ConnectionLost, isRefusal } from "../rethinkdb/response.js";

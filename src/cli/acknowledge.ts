@@ -1,9 +1,9 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
-import { putAcknowledgement } from "../repository/acknowledgement.js";
-import { tableNamed } from "../repository/catalog.js";
-import { isWhole } from "../repository/coverage.js";
+import { isWhole } from "../repository/coverage/coverage.js";
+import { tableNamed } from "../repository/log/catalog.js";
+import { putAcknowledgement } from "../repository/records/acknowledgement.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { storeAt } from "../storage/store-at.js";

@@ -1,8 +1,8 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant, parseInstant } from "../instant.js";
-import { type AsOf, asOf, type NoState } from "../repository/as-of.js";
-import type { Catalog } from "../repository/catalog.js";
+import { type AsOf, asOf, type NoState } from "../repository/coverage/as-of.js";
+import type { Catalog } from "../repository/log/catalog.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { classText } from "../restore/inexact.js";

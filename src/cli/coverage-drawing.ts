@@ -2,7 +2,7 @@
 
 import { type CoverageClass, classesWorstFirst } from "../format/coverage-record.js";
 import { formatInstant, type Instant } from "../instant.js";
-import { type CoverageInterval, isWhole } from "../repository/coverage.js";
+import { type CoverageInterval, isWhole } from "../repository/coverage/coverage.js";
 import type { RepositoryStatus, TableStatus } from "../repository/status.js";
 import {
   formatCount,

@@ -2,7 +2,7 @@
 
 import { drillName } from "../format/names.js";
 import { formatInstant } from "../instant.js";
-import type { Drill, KeyList, TableDifferences } from "../repository/drills.js";
+import type { Drill, KeyList, TableDifferences } from "../repository/records/drills.js";
 import { formatCount } from "./output.js";
 
 /** `2 documents missing ("a", "b"); index by_city is missing`. */

@@ -5,10 +5,10 @@ import { type Maintained, maintain, planMaintenance } from "../fold/maintain.js"
 import { withThreads } from "../format/compression-threads.js";
 import { type Repository } from "../format/description.js";
 import { formatInstant } from "../instant.js";
-import { formatKeep, parseKeep } from "../repository/keep-policy.js";
+import { formatKeep, parseKeep } from "../repository/registers/keep-policy.js";
+import { readSettings } from "../repository/registers/settings.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
-import { readSettings } from "../repository/settings.js";
 import type { StoredObject } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import { damageFound, damageText } from "./damaged-tables.js";

@@ -5,7 +5,7 @@ import type { FoldedLog } from "../fold/fold-log.js";
 import { maintain } from "../fold/maintain.js";
 import { withThreads } from "../format/compression-threads.js";
 import { formatInstant, parseInstant } from "../instant.js";
-import { tableNamed } from "../repository/catalog.js";
+import { tableNamed } from "../repository/log/catalog.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { refuseTwoChoices } from "../restore/request.js";

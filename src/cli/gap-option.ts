@@ -1,5 +1,5 @@
 import { ThinkbackError } from "../errors.js";
-import type { GapSide } from "../repository/as-of.js";
+import type { GapSide } from "../repository/coverage/as-of.js";
 
 /** What --gap says, as a part of a request. */
 export function gapOption(given: string | undefined): { gap?: GapSide } {

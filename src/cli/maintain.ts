@@ -11,7 +11,7 @@ import {
 } from "../fold/schedule.js";
 import { withThreads } from "../format/compression-threads.js";
 import { formatInstant, type Instant } from "../instant.js";
-import { noteRates } from "../repository/rates.js";
+import { noteRates } from "../repository/registers/rates.js";
 import { openRepository } from "../repository/repository.js";
 import { storeAt } from "../storage/store-at.js";
 import { damageFound, damageText } from "./damaged-tables.js";

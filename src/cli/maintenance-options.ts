@@ -4,7 +4,7 @@ import type { Maintained, MaintenanceOptions } from "../fold/maintain.js";
 import type { Repository } from "../format/description.js";
 import { durationMs, type Instant } from "../instant.js";
 import { thisProcess } from "../owner.js";
-import { declareKeep } from "../repository/settings.js";
+import { declareKeep } from "../repository/registers/settings.js";
 import { UrgentStore } from "../storage/urgent-store.js";
 import { counted, formatBytes } from "./output.js";
 

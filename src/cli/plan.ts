@@ -11,7 +11,7 @@ import {
   type Upkeep,
 } from "../fold/proposal.js";
 import { estimateRestore, proposedObjective } from "../fold/schedule.js";
-import { formatWhole, parseKeep } from "../repository/keep-policy.js";
+import { formatWhole, parseKeep } from "../repository/registers/keep-policy.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { storeAt } from "../storage/store-at.js";

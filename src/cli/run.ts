@@ -9,7 +9,7 @@ import { ThinkbackError } from "../errors.js";
 import { type CronTimes, parseCron, parseFoldSchedule } from "../fold/schedule.js";
 import { durationMs } from "../instant.js";
 import { thisProcess } from "../owner.js";
-import { parseKeep } from "../repository/keep-policy.js";
+import { parseKeep } from "../repository/registers/keep-policy.js";
 import { openOrCreateRepository, openSame } from "../repository/repository.js";
 import { parseAddress } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";

@@ -2,7 +2,7 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import { canBeKey } from "../key-order.js";
-import { LogView } from "../repository/log-view.js";
+import { LogView } from "../repository/log/log-view.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { versionAt } from "../restore/history.js";

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
-import { registerReader } from "../repository/readers.js";
+import { registerReader } from "../repository/registers/readers.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import type { Account, Standpoint } from "../verify/accounting.js";

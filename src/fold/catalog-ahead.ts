@@ -2,8 +2,8 @@
 
 import { lineOverheadBytes, parseLine, writeVersionLine } from "../format/lines.js";
 import type { Instant } from "../instant.js";
-import { catalogBefore, catalogRecord } from "../repository/catalog.js";
-import type { LogView, SegmentPiece } from "../repository/log-view.js";
+import { catalogBefore, catalogRecord } from "../repository/log/catalog.js";
+import type { LogView, SegmentPiece } from "../repository/log/log-view.js";
 import type { SegmentBatch } from "./segment-batch.js";
 
 export class CatalogAhead {

@@ -5,9 +5,9 @@
 import { digestOf } from "../digest.js";
 import type { Version } from "../format/lines.js";
 import type { Instant } from "../instant.js";
-import type { BaseManifest } from "../repository/base.js";
-import { intervalAt, isWhole, type TableCoverage } from "../repository/coverage.js";
-import type { Evidence } from "../repository/evidence.js";
+import type { BaseManifest } from "../repository/bases/base.js";
+import { intervalAt, isWhole, type TableCoverage } from "../repository/coverage/coverage.js";
+import type { Evidence } from "../repository/records/evidence.js";
 import { textOfJson } from "../server-text.js";
 
 /** One break is proof enough; more only say where else. */

@@ -9,18 +9,23 @@ import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { parseFoldedName, parseSegmentName } from "../format/names.js";
 import { formatInstant, type Instant } from "../instant.js";
-import type { BaseManifest, BaseName } from "../repository/base.js";
+import type { BaseManifest, BaseName } from "../repository/bases/base.js";
 import {
   type CoverageInterval,
   intervalAt,
   isExactAt,
   type TableCoverage,
-} from "../repository/coverage.js";
-import { clipped } from "../repository/coverage-reader.js";
-import { type Expiry, latestExpiry, nextExpiry, putExpiry } from "../repository/expiry.js";
-import { type KeepTier, startOfKept } from "../repository/keep-policy.js";
-import type { LogGap, LogView } from "../repository/log-view.js";
-import type { Pin } from "../repository/pins.js";
+} from "../repository/coverage/coverage.js";
+import { clipped } from "../repository/coverage/coverage-reader.js";
+import type { LogGap, LogView } from "../repository/log/log-view.js";
+import {
+  type Expiry,
+  latestExpiry,
+  nextExpiry,
+  putExpiry,
+} from "../repository/registers/expiry.js";
+import { type KeepTier, startOfKept } from "../repository/registers/keep-policy.js";
+import type { Pin } from "../repository/registers/pins.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import type { ObjectStore } from "../storage/object-store.js";
 

@@ -8,18 +8,18 @@ import { compressHere, type FrameCompressor } from "../format/frame-compressor.j
 import { mergeAll } from "../format/merge.js";
 import type { FoldedName } from "../format/names.js";
 import type { Instant } from "../instant.js";
-import { OpeningReader } from "../repository/coverage-reader.js";
-import type { FoldedEpoch, FoldedManifest } from "../repository/folded.js";
-import { foldedCursor, recordsInFolded } from "../repository/folded-reader.js";
-import { type FoldedFacts, FoldedWriter } from "../repository/folded-writer.js";
-import { isOnGrid } from "../repository/keep-policy.js";
+import { OpeningReader } from "../repository/coverage/coverage-reader.js";
+import type { FoldedEpoch, FoldedManifest } from "../repository/log/folded.js";
+import { foldedCursor, recordsInFolded } from "../repository/log/folded-reader.js";
+import { type FoldedFacts, FoldedWriter } from "../repository/log/folded-writer.js";
 import {
   type FoldedPiece,
   type LogPiece,
   LogView,
   type SegmentPiece,
-} from "../repository/log-view.js";
-import { totalsAt } from "../repository/totals.js";
+} from "../repository/log/log-view.js";
+import { totalsAt } from "../repository/log/totals.js";
+import { isOnGrid } from "../repository/registers/keep-policy.js";
 import { CatalogAhead } from "./catalog-ahead.js";
 import { SegmentBatch } from "./segment-batch.js";
 import { Thinning } from "./thinning.js";

@@ -7,9 +7,9 @@
  */
 
 import { codeOfText, mergeLatest, type OnSuccession, type VersionCursor } from "../format/merge.js";
-import type { BaseManifest } from "../repository/base.js";
-import { openPart, partCursor } from "../repository/base-reader.js";
-import type { BaseWriter } from "../repository/base-writer.js";
+import type { BaseManifest } from "../repository/bases/base.js";
+import { openPart, partCursor } from "../repository/bases/base-reader.js";
+import type { BaseWriter } from "../repository/bases/base-writer.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { LogRanges } from "./log-ranges.js";
 

@@ -5,9 +5,9 @@
 
 import { parseCopyUnique } from "../format/names.js";
 import type { Instant } from "../instant.js";
-import { unendedLeases } from "../repository/lease.js";
-import type { WriterClaim } from "../repository/log.js";
-import type { LogView } from "../repository/log-view.js";
+import type { WriterClaim } from "../repository/log/log.js";
+import type { LogView } from "../repository/log/log-view.js";
+import { unendedLeases } from "../repository/registers/lease.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { IsPast } from "./sweep.js";
 

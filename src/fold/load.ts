@@ -2,9 +2,9 @@
 
 import type { Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
-import { type Rates, readRates } from "../repository/rates.js";
+import { noTotals, totalsAt } from "../repository/log/totals.js";
+import { type Rates, readRates } from "../repository/registers/rates.js";
 import type { RepositoryView } from "../repository/repository-view.js";
-import { noTotals, totalsAt } from "../repository/totals.js";
 
 export interface Load {
   /** In the newest bases of the tables that are captured. */

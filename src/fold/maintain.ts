@@ -8,12 +8,17 @@ import type { FrameCompressor } from "../format/frame-compressor.js";
 import type { Instant } from "../instant.js";
 import type { Owner } from "../owner.js";
 import { renewBundle } from "../repository/bundle-writer.js";
-import { damageNow, type TableCoverage } from "../repository/coverage.js";
-import { putEvidence } from "../repository/evidence.js";
-import { type KeepTier, parseKeep, pinsOnlyMs, resolutionAt } from "../repository/keep-policy.js";
-import { withLease } from "../repository/lease.js";
-import type { Pin } from "../repository/pins.js";
-import { forgetReaders, liveReaders } from "../repository/readers.js";
+import { damageNow, type TableCoverage } from "../repository/coverage/coverage.js";
+import { putEvidence } from "../repository/records/evidence.js";
+import {
+  type KeepTier,
+  parseKeep,
+  pinsOnlyMs,
+  resolutionAt,
+} from "../repository/registers/keep-policy.js";
+import { withLease } from "../repository/registers/lease.js";
+import type { Pin } from "../repository/registers/pins.js";
+import { forgetReaders, liveReaders } from "../repository/registers/readers.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { type StoredObject, StoreFull } from "../storage/object-store.js";
 import { UrgentStore } from "../storage/urgent-store.js";

@@ -1,8 +1,8 @@
 import type { Instant } from "../instant.js";
-import { asOf } from "../repository/as-of.js";
-import { intervalAt, type TableCoverage } from "../repository/coverage.js";
-import type { Coverage } from "../repository/coverage-reader.js";
-import type { Pin } from "../repository/pins.js";
+import { asOf } from "../repository/coverage/as-of.js";
+import { intervalAt, type TableCoverage } from "../repository/coverage/coverage.js";
+import type { Coverage } from "../repository/coverage/coverage-reader.js";
+import type { Pin } from "../repository/registers/pins.js";
 
 /**
  * The pins, and beside them the ends of the gaps that pinned instants lie in: a restore to such an instant gives the

@@ -5,13 +5,13 @@
 
 import { mergeAll } from "../format/merge.js";
 import { parseSegmentName } from "../format/names.js";
-import type { BaseManifest } from "../repository/base.js";
-import { foldedCursor, partsOf } from "../repository/folded-reader.js";
-import type { KeepTier } from "../repository/keep-policy.js";
-import { openSegment } from "../repository/log.js";
-import type { FoldedPiece, LogPiece, LogView } from "../repository/log-view.js";
+import type { BaseManifest } from "../repository/bases/base.js";
+import { foldedCursor, partsOf } from "../repository/log/folded-reader.js";
+import { openSegment } from "../repository/log/log.js";
+import type { FoldedPiece, LogPiece, LogView } from "../repository/log/log-view.js";
+import { noTotals, totalsAt } from "../repository/log/totals.js";
+import type { KeepTier } from "../repository/registers/keep-policy.js";
 import type { RepositoryView } from "../repository/repository-view.js";
-import { noTotals, totalsAt } from "../repository/totals.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { Thinning } from "./thinning.js";
 

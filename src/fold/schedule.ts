@@ -2,7 +2,7 @@
 import { Cron } from "croner";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { durationMs, formatInstant, type Instant } from "../instant.js";
-import type { Rates } from "../repository/rates.js";
+import type { Rates } from "../repository/registers/rates.js";
 
 /** What is asked of folding; each part may be absent. */
 export interface FoldSchedule {

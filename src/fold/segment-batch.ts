@@ -6,7 +6,7 @@ import type { Place } from "../format/names.js";
 import type { ObjectReference, SegmentFooter, SystemStream, Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import { type OrderCode, orderCode } from "../key-order.js";
-import type { LogView } from "../repository/log-view.js";
+import type { LogView } from "../repository/log/log-view.js";
 
 /** Bytes that a line costs besides its own: measured. */
 const entryBytes = 400;

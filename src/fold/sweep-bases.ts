@@ -1,8 +1,8 @@
 /** Of the bases: which manifests were let go, and which parts no other manifest refers to. */
 import { isDamage } from "../errors.js";
 import { parseBasePrefix, parseManifestName } from "../format/names.js";
-import { readManifest } from "../repository/base.js";
-import type { LogView } from "../repository/log-view.js";
+import { readManifest } from "../repository/bases/base.js";
+import type { LogView } from "../repository/log/log-view.js";
 import type { ObjectStore, StoredObject } from "../storage/object-store.js";
 import type { Leftovers } from "./leftovers.js";
 import type { IsPast } from "./sweep.js";

@@ -15,9 +15,9 @@ import {
 } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { bundlesKept, listBundles } from "../repository/bundle.js";
-import { expiriesKept } from "../repository/expiry.js";
-import { byPlaceInLog } from "../repository/log.js";
-import { type FoldedPiece, holds, type LogView } from "../repository/log-view.js";
+import { byPlaceInLog } from "../repository/log/log.js";
+import { type FoldedPiece, holds, type LogView } from "../repository/log/log-view.js";
+import { expiriesKept } from "../repository/registers/expiry.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { deleteAll, type ObjectStore, type StoredObject } from "../storage/object-store.js";
 import { Leftovers } from "./leftovers.js";

@@ -20,15 +20,15 @@ import {
   type ObjectStore,
   type StoredObject,
 } from "../storage/object-store.js";
-import { baseKind } from "./base.js";
+import { baseKind } from "./bases/base.js";
 import { type BundleFooter, bundleLineBytesMax, openWhole, writeBundleLine } from "./bundle.js";
-import { drillKind } from "./drills.js";
-import { expiryKind } from "./expiry.js";
-import { foldedKind } from "./folded.js";
-import { claimKind } from "./log.js";
-import { pinsKind } from "./pins.js";
+import { foldedKind } from "./log/folded.js";
+import { claimKind } from "./log/log.js";
+import { drillKind } from "./records/drills.js";
+import { expiryKind } from "./registers/expiry.js";
+import { pinsKind } from "./registers/pins.js";
+import { settingsKind } from "./registers/settings.js";
 import type { RepositoryView } from "./repository-view.js";
-import { settingsKind } from "./settings.js";
 
 /** So many objects are read one by one before a new bundle is worth its bytes. */
 const lackingMaxDefault = 8;

@@ -1,7 +1,7 @@
 /** Whether somebody captures, by what is stored. */
 import type { Instant } from "../instant.js";
-import type { LogEnd } from "./log-end.js";
-import type { LogView } from "./log-view.js";
+import type { LogEnd } from "./log/log-end.js";
+import type { LogView } from "./log/log-view.js";
 
 export interface CaptureState {
   /**

@@ -1,11 +1,11 @@
 /** Whether pins hold: what each was pinned for has to be restorable still. */
 
 import { isSystemTable } from "../format/coverage-record.js";
-import { asOf } from "./as-of.js";
-import type { Catalog } from "./catalog.js";
-import { intervalAt, isKeptAt, isWhole, type TableCoverage } from "./coverage.js";
-import type { Coverage } from "./coverage-reader.js";
-import type { Pin } from "./pins.js";
+import { asOf } from "./coverage/as-of.js";
+import { intervalAt, isKeptAt, isWhole, type TableCoverage } from "./coverage/coverage.js";
+import type { Coverage } from "./coverage/coverage-reader.js";
+import type { Catalog } from "./log/catalog.js";
+import type { Pin } from "./registers/pins.js";
 
 /** What a pin does not keep any more, of a table or of what is watched as tables are. */
 export interface PinLoss {

@@ -7,15 +7,15 @@ import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { RememberedStore } from "../storage/remembered-store.js";
-import { type BaseInventory, type BaseManifest, newestBase, readBases } from "./base.js";
+import { type BaseInventory, type BaseManifest, newestBase, readBases } from "./bases/base.js";
 import { type NewestBundle, newestBundle } from "./bundle.js";
-import { type Catalog, catalogAt } from "./catalog.js";
-import { type Coverage, readCoverage } from "./coverage-reader.js";
-import type { Expiry } from "./expiry.js";
-import { endOfLog, type LogEnd } from "./log-end.js";
-import { LogView } from "./log-view.js";
-import { listPins, type Pin } from "./pins.js";
-import { readSettings, type Settings } from "./settings.js";
+import { type Coverage, readCoverage } from "./coverage/coverage-reader.js";
+import { type Catalog, catalogAt } from "./log/catalog.js";
+import { endOfLog, type LogEnd } from "./log/log-end.js";
+import { LogView } from "./log/log-view.js";
+import type { Expiry } from "./registers/expiry.js";
+import { listPins, type Pin } from "./registers/pins.js";
+import { readSettings, type Settings } from "./registers/settings.js";
 
 /** Of a store alone nothing is read from bundles. */
 const noBundle: NewestBundle = { number: 0, objects: undefined };

@@ -10,8 +10,8 @@ import {
   firstExactIn,
   lastExactIn,
   type TableCoverage,
-} from "./coverage.js";
-import type { Coverage } from "./coverage-reader.js";
+} from "./coverage/coverage.js";
+import type { Coverage } from "./coverage/coverage-reader.js";
 import type { RepositoryView } from "./repository-view.js";
 
 /** What a restore is to hold. All tables, if neither tables nor databases are named. */

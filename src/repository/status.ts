@@ -3,17 +3,22 @@
 import { type Stopped } from "../format/coverage-record.js";
 import type { SegmentFooter, Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
-import { type Acknowledgement, listAcknowledgements } from "./acknowledgement.js";
-import type { BaseManifest } from "./base.js";
+import type { BaseManifest } from "./bases/base.js";
 import { type CaptureState, captureState } from "./capture-state.js";
-import { type CoverageInterval, damageNow, isWhole, type TableCoverage } from "./coverage.js";
-import type { Coverage } from "./coverage-reader.js";
-import { type Drill, type Proof, type Proofs, readProofs } from "./drills.js";
+import {
+  type CoverageInterval,
+  damageNow,
+  isWhole,
+  type TableCoverage,
+} from "./coverage/coverage.js";
+import type { Coverage } from "./coverage/coverage-reader.js";
 import { type LookedAtPin, lookAtPins } from "./kept-pins.js";
-import type { LogPiece, LogView } from "./log-view.js";
+import type { LogPiece, LogView } from "./log/log-view.js";
+import { type Counts, countsAt, noTotals, pieceAt, totalsAt } from "./log/totals.js";
+import { type Acknowledgement, listAcknowledgements } from "./records/acknowledgement.js";
+import { type Drill, type Proof, type Proofs, readProofs } from "./records/drills.js";
 import type { RepositoryView } from "./repository-view.js";
 import { firstCommon, lastCommon, Restorable } from "./restorable.js";
-import { type Counts, countsAt, noTotals, pieceAt, totalsAt } from "./totals.js";
 
 export interface TableStatus {
   id: string;

@@ -1,6 +1,6 @@
 /** Users and grants as of an instant. Passwords cannot be read from a source, so nobody can have them back. */
 import { randomBytes } from "node:crypto";
-import type { Catalog } from "../repository/catalog.js";
+import type { Catalog } from "../repository/log/catalog.js";
 import type { GrantScope, Target } from "../rethinkdb/target.js";
 
 export interface PlannedGrant {

@@ -1,7 +1,7 @@
 import type { TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import { type Catalog, tableNamed } from "../repository/catalog.js";
+import { type Catalog, tableNamed } from "../repository/log/catalog.js";
 import type { RestoreRequest } from "./request.js";
 
 /** The tables that are asked for, of those that are in a catalog. Throws if one that is named is not. */

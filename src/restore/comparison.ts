@@ -6,8 +6,8 @@
 import type { IndexStatus } from "../catalog-record.js";
 import { digestOf, SetDigest } from "../digest.js";
 import { orderCode } from "../key-order.js";
-import type { KeyList, TableDifferences } from "../repository/drills.js";
-import type { KnownKey } from "../repository/known-state.js";
+import type { KnownKey } from "../repository/bases/known-state.js";
+import type { KeyList, TableDifferences } from "../repository/records/drills.js";
 import type { TableSettings } from "../rethinkdb/target.js";
 import type { WalkBatch } from "../rethinkdb/walk.js";
 import { textOfJson } from "../server-text.js";

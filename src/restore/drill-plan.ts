@@ -1,7 +1,7 @@
 /** What a drill will restore, and where to. */
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import { tableNamed } from "../repository/catalog.js";
+import { tableNamed } from "../repository/log/catalog.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { scratchPrefix } from "../scratch-database.js";
 import { sayingWhen } from "./gone-table.js";

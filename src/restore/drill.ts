@@ -8,8 +8,8 @@
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
-import type { Drill } from "../repository/drills.js";
-import { registerReader } from "../repository/readers.js";
+import type { Drill } from "../repository/records/drills.js";
+import { registerReader } from "../repository/registers/readers.js";
 import { lookAt } from "../repository/repository-view.js";
 import type { Target } from "../rethinkdb/target.js";
 import { isScratchDatabase, scratchPrefix } from "../scratch-database.js";

@@ -1,6 +1,6 @@
 import { ThinkbackError } from "../errors.js";
 import { formatDuration, formatInstant } from "../instant.js";
-import { type NamedSpan, spansOfName, UnknownTable } from "../repository/catalog.js";
+import { type NamedSpan, spansOfName, UnknownTable } from "../repository/log/catalog.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { Restorable } from "../repository/restorable.js";
 

@@ -7,8 +7,8 @@ import {
   damageNow,
   intervalAt,
   type TableCoverage,
-} from "../repository/coverage.js";
-import type { Coverage } from "../repository/coverage-reader.js";
+} from "../repository/coverage/coverage.js";
+import type { Coverage } from "../repository/coverage/coverage-reader.js";
 import { lastCommon } from "../repository/restorable.js";
 import { behindNoteMs } from "../repository/status.js";
 import { nameOf } from "./request.js";

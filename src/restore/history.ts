@@ -2,11 +2,11 @@ import type { Version } from "../format/lines.js";
 import { isLater, type Window } from "../format/merge.js";
 import type { Instant } from "../instant.js";
 import { type OrderCode, orderCode } from "../key-order.js";
-import type { BaseManifest } from "../repository/base.js";
-import { findInBase } from "../repository/base-reader.js";
-import { versionsInFolded } from "../repository/folded-reader.js";
-import { type Segment, segmentVersions } from "../repository/log.js";
-import type { FoldedPiece, LogView } from "../repository/log-view.js";
+import type { BaseManifest } from "../repository/bases/base.js";
+import { findInBase } from "../repository/bases/base-reader.js";
+import { versionsInFolded } from "../repository/log/folded-reader.js";
+import { type Segment, segmentVersions } from "../repository/log/log.js";
+import type { FoldedPiece, LogView } from "../repository/log/log-view.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
 /**

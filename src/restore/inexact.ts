@@ -1,9 +1,9 @@
 /** What is said of an instant that cannot be restored, or only with a flag. */
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
-import type { AsOf, GapSide, InstantClass, NoState } from "../repository/as-of.js";
-import { intervalAt, isWhole, type TableCoverage } from "../repository/coverage.js";
-import { formatResolution } from "../repository/keep-policy.js";
+import type { AsOf, GapSide, InstantClass, NoState } from "../repository/coverage/as-of.js";
+import { intervalAt, isWhole, type TableCoverage } from "../repository/coverage/coverage.js";
+import { formatResolution } from "../repository/registers/keep-policy.js";
 import type { TableName } from "../rethinkdb/target.js";
 
 /** What a restore may give besides what is exact. */

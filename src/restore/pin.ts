@@ -14,10 +14,10 @@ import { ThinkbackError } from "../errors.js";
 import { type CoverageClass } from "../format/coverage-record.js";
 import type { Repository } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
-import { asOf, classOf, type InstantClass } from "../repository/as-of.js";
-import { intervalAt } from "../repository/coverage.js";
+import { asOf, classOf, type InstantClass } from "../repository/coverage/as-of.js";
+import { intervalAt } from "../repository/coverage/coverage.js";
 import { lossesOf, type PinLoss } from "../repository/kept-pins.js";
-import { addPin, checkPinName, type Pin, removePin } from "../repository/pins.js";
+import { addPin, checkPinName, type Pin, removePin } from "../repository/registers/pins.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";
 import {

@@ -4,15 +4,20 @@ import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError, UnusableObject } from "../errors.js";
 import { type CoverageClass } from "../format/coverage-record.js";
 import { formatInstant, type Instant } from "../instant.js";
-import { type AsOf, asOf, type NoState } from "../repository/as-of.js";
-import type { BaseManifest } from "../repository/base.js";
-import type { Catalog } from "../repository/catalog.js";
-import { intervalAt, isKeptAt, isWhole, type TableCoverage } from "../repository/coverage.js";
-import type { Coverage } from "../repository/coverage-reader.js";
-import { type LogGap, type LogPiece, passing, type ReadLog } from "../repository/log-view.js";
+import type { BaseManifest } from "../repository/bases/base.js";
+import { type AsOf, asOf, type NoState } from "../repository/coverage/as-of.js";
+import {
+  intervalAt,
+  isKeptAt,
+  isWhole,
+  type TableCoverage,
+} from "../repository/coverage/coverage.js";
+import type { Coverage } from "../repository/coverage/coverage-reader.js";
+import type { Catalog } from "../repository/log/catalog.js";
+import { type LogGap, type LogPiece, passing, type ReadLog } from "../repository/log/log-view.js";
+import type { Wanted } from "../repository/log/runs.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";
-import type { Wanted } from "../repository/runs.js";
 import type { TableName } from "../rethinkdb/target.js";
 import { type PlannedAccess, planAccess } from "./access.js";
 import { chooseTables } from "./choose.js";

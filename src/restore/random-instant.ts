@@ -1,6 +1,6 @@
 /** Choosing an instant to restore by lot. */
 import type { Instant } from "../instant.js";
-import type { TableCoverage } from "../repository/coverage.js";
+import type { TableCoverage } from "../repository/coverage/coverage.js";
 
 /** A closed interval. */
 export interface Span {

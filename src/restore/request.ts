@@ -3,7 +3,7 @@
 import type { TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import type { Catalog } from "../repository/catalog.js";
+import type { Catalog } from "../repository/log/catalog.js";
 import type { Scope } from "../repository/restorable.js";
 import type { PlannedAccess } from "./access.js";
 import type { Allowed } from "./inexact.js";

@@ -2,8 +2,8 @@
 
 import { bundlePrefix, parseBundleName, parseSegmentName } from "../format/names.js";
 import type { Instant } from "../instant.js";
-import { isDisowned } from "../repository/log.js";
-import type { LogView } from "../repository/log-view.js";
+import { isDisowned } from "../repository/log/log.js";
+import type { LogView } from "../repository/log/log-view.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Findings } from "./findings.js";
 import type { Manifests } from "./manifests.js";

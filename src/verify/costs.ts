@@ -4,11 +4,11 @@
  */
 
 import { parseFoldedName, parseSegmentName } from "../format/names.js";
-import type { BaseInventory } from "../repository/base.js";
-import { isWhole, type TableCoverage } from "../repository/coverage.js";
-import type { Coverage } from "../repository/coverage-reader.js";
-import type { LogView } from "../repository/log-view.js";
-import { lostCatalogs } from "../repository/lost-catalogs.js";
+import type { BaseInventory } from "../repository/bases/base.js";
+import { isWhole, type TableCoverage } from "../repository/coverage/coverage.js";
+import type { Coverage } from "../repository/coverage/coverage-reader.js";
+import type { LogView } from "../repository/log/log-view.js";
+import { lostCatalogs } from "../repository/log/lost-catalogs.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";

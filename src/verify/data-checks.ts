@@ -12,9 +12,9 @@ import {
 } from "../format/lines.js";
 import { codeOfKey, isLater } from "../format/merge.js";
 import type { OrderCode } from "../key-order.js";
-import type { BasePart } from "../repository/base.js";
-import type { FoldedManifest, FoldedPart, FoldedRecords } from "../repository/folded.js";
-import type { Segment } from "../repository/log.js";
+import type { BasePart } from "../repository/bases/base.js";
+import type { FoldedManifest, FoldedPart, FoldedRecords } from "../repository/log/folded.js";
+import type { Segment } from "../repository/log/log.js";
 import { textOfJson } from "../server-text.js";
 import type { Findings } from "./findings.js";
 

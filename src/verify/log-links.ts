@@ -2,8 +2,18 @@
 
 import { type FoldedName, parseFoldedName, parseSegmentName, writerName } from "../format/names.js";
 import type { ObjectReference } from "../format/segment.js";
-import { byPlaceInLog, openSegment, type Segment, type WriterClaim } from "../repository/log.js";
-import { type LogGap, type LogPiece, type LogView, previousOf } from "../repository/log-view.js";
+import {
+  byPlaceInLog,
+  openSegment,
+  type Segment,
+  type WriterClaim,
+} from "../repository/log/log.js";
+import {
+  type LogGap,
+  type LogPiece,
+  type LogView,
+  previousOf,
+} from "../repository/log/log-view.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import { Findings } from "./findings.js";
 import type { Manifests } from "./manifests.js";

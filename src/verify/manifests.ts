@@ -8,14 +8,14 @@ import {
   parseSegmentName,
 } from "../format/names.js";
 import type { ObjectReference } from "../format/segment.js";
-import { type BaseManifest, type BasePart, readManifest } from "../repository/base.js";
+import { type BaseManifest, type BasePart, readManifest } from "../repository/bases/base.js";
 import {
   type FoldedManifest,
   type FoldedPart,
   type FoldedRecords,
   readFoldedManifest,
-} from "../repository/folded.js";
-import { byPlaceInLog, isDisowned, isDisownedInstant } from "../repository/log.js";
+} from "../repository/log/folded.js";
+import { byPlaceInLog, isDisowned, isDisownedInstant } from "../repository/log/log.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Belonging } from "./belonging.js";
 import { Findings } from "./findings.js";

@@ -4,7 +4,7 @@ import { encodeStored } from "../format/json-object.js";
 import { parseSegmentName, parseWriterName, writerName } from "../format/names.js";
 import type { ObjectReference } from "../format/segment.js";
 import type { Instant } from "../instant.js";
-import { claimKind, openSegment, type WriterClaim } from "../repository/log.js";
+import { claimKind, openSegment, type WriterClaim } from "../repository/log/log.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { Findings } from "./findings.js";
 import type { Verified } from "./verify.js";

@@ -12,8 +12,13 @@ import type { Repository } from "../format/description.js";
 import { repositoryName, writerName } from "../format/names.js";
 import type { Owner } from "../owner.js";
 import { renewBundle } from "../repository/bundle-writer.js";
-import { type Expiry, latestExpiry, nextExpiry, putExpiry } from "../repository/expiry.js";
-import { withLease } from "../repository/lease.js";
+import {
+  type Expiry,
+  latestExpiry,
+  nextExpiry,
+  putExpiry,
+} from "../repository/registers/expiry.js";
+import { withLease } from "../repository/registers/lease.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { WithoutStore } from "../storage/without-store.js";

@@ -2,9 +2,9 @@
 
 import { DataObject } from "../format/data-object.js";
 import { parseSegmentName, type SegmentName } from "../format/names.js";
-import type { BasePart } from "../repository/base.js";
-import type { FoldedPart, FoldedRecords } from "../repository/folded.js";
-import { byPlaceInLog, isDisowned, openSegment, type Segment } from "../repository/log.js";
+import type { BasePart } from "../repository/bases/base.js";
+import type { FoldedPart, FoldedRecords } from "../repository/log/folded.js";
+import { byPlaceInLog, isDisowned, openSegment, type Segment } from "../repository/log/log.js";
 import { severalAtOnce } from "../several-at-once.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Belonging } from "./belonging.js";

@@ -9,18 +9,18 @@ import {
   parseManifestName,
   parseSegmentName,
 } from "../format/names.js";
-import { acknowledgementKind } from "../repository/acknowledgement.js";
-import { baseKind } from "../repository/base.js";
-import { drillKind } from "../repository/drills.js";
-import { evidenceKind } from "../repository/evidence.js";
-import { expiryKind } from "../repository/expiry.js";
-import { foldedKind } from "../repository/folded.js";
-import { leaseKind } from "../repository/lease.js";
-import { claimKind } from "../repository/log.js";
-import { pinsKind } from "../repository/pins.js";
-import { ratesKind } from "../repository/rates.js";
-import { readerKind } from "../repository/readers.js";
-import { settingsKind } from "../repository/settings.js";
+import { baseKind } from "../repository/bases/base.js";
+import { foldedKind } from "../repository/log/folded.js";
+import { claimKind } from "../repository/log/log.js";
+import { acknowledgementKind } from "../repository/records/acknowledgement.js";
+import { drillKind } from "../repository/records/drills.js";
+import { evidenceKind } from "../repository/records/evidence.js";
+import { expiryKind } from "../repository/registers/expiry.js";
+import { leaseKind } from "../repository/registers/lease.js";
+import { pinsKind } from "../repository/registers/pins.js";
+import { ratesKind } from "../repository/registers/rates.js";
+import { readerKind } from "../repository/registers/readers.js";
+import { settingsKind } from "../repository/registers/settings.js";
 
 const table = "[A-Za-z0-9-]+";
 const folded = "folded/\\d{15}-\\d{15}-\\d{8}\\.\\d{10}-\\d{8}\\.\\d{10}-\\d{12}-[a-z0-9]+";

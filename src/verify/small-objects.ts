@@ -15,18 +15,18 @@ import {
   settingsPrefix,
   writerName,
 } from "../format/names.js";
-import { readAcknowledgement } from "../repository/acknowledgement.js";
-import { readDrill } from "../repository/drills.js";
-import { readEvidence } from "../repository/evidence.js";
-import { type Expiry, expiriesKept, expiryKind } from "../repository/expiry.js";
-import { leaseKind } from "../repository/lease.js";
-import { readClaim, type WriterClaim } from "../repository/log.js";
-import { type Numbered, readNumbered } from "../repository/numbered.js";
-import { pinsKind } from "../repository/pins.js";
-import { ratesKind } from "../repository/rates.js";
-import { readerKind } from "../repository/readers.js";
+import { readClaim, type WriterClaim } from "../repository/log/log.js";
+import { readAcknowledgement } from "../repository/records/acknowledgement.js";
+import { readDrill } from "../repository/records/drills.js";
+import { readEvidence } from "../repository/records/evidence.js";
+import { type Expiry, expiriesKept, expiryKind } from "../repository/registers/expiry.js";
+import { leaseKind } from "../repository/registers/lease.js";
+import { type Numbered, readNumbered } from "../repository/registers/numbered.js";
+import { pinsKind } from "../repository/registers/pins.js";
+import { ratesKind } from "../repository/registers/rates.js";
+import { readerKind } from "../repository/registers/readers.js";
+import { settingsKind } from "../repository/registers/settings.js";
 import { readDescription } from "../repository/repository.js";
-import { settingsKind } from "../repository/settings.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { Findings } from "./findings.js";

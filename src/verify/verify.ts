@@ -3,9 +3,9 @@
  * Nothing is written.
  */
 import { ThinkbackError } from "../errors.js";
-import type { Evidence } from "../repository/evidence.js";
 import { type LookedAtPin, lookAtPins } from "../repository/kept-pins.js";
-import { LogView } from "../repository/log-view.js";
+import { LogView } from "../repository/log/log-view.js";
+import type { Evidence } from "../repository/records/evidence.js";
 import { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { WithoutStore } from "../storage/without-store.js";

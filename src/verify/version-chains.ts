@@ -2,11 +2,11 @@
 import { ChainCheck } from "../fold/chain-check.js";
 import { mergeLatest } from "../format/merge.js";
 import type { Instant } from "../instant.js";
-import type { BaseManifest } from "../repository/base.js";
-import { baseCursor } from "../repository/base-reader.js";
-import type { TableCoverage } from "../repository/coverage.js";
-import type { Evidence } from "../repository/evidence.js";
-import { LogCollection } from "../repository/runs.js";
+import type { BaseManifest } from "../repository/bases/base.js";
+import { baseCursor } from "../repository/bases/base-reader.js";
+import type { TableCoverage } from "../repository/coverage/coverage.js";
+import { LogCollection } from "../repository/log/runs.js";
+import type { Evidence } from "../repository/records/evidence.js";
 import type { Standing } from "./costs.js";
 import type { Findings } from "./findings.js";
 

@@ -8,7 +8,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { compressHere, type FrameCompressor } from "../../src/format/frame-compressor.js";
-import { LogView } from "../../src/repository/log-view.js";
+import { LogView } from "../../src/repository/log/log-view.js";
 import { foldLog } from "../repository/looks.js";
 import { foldUp } from "../repository/recording.js";
 import type { Bench } from "./bench.js";

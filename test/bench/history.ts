@@ -4,7 +4,7 @@
  * restore exceeds the objective. The restore comes at the worst moment, right before maintenance would look again.
  */
 import { estimateRestore, foldDue } from "../../src/fold/schedule.js";
-import { noteRates } from "../../src/repository/rates.js";
+import { noteRates } from "../../src/repository/registers/rates.js";
 import { fold, foldLog, readLoad } from "../repository/looks.js";
 import type { TestServer } from "../server/find-server.js";
 import type { Bench } from "./bench.js";

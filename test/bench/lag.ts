@@ -5,7 +5,7 @@
 import { Capture } from "../../src/capture/capture.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
 import { systemClock } from "../../src/clock.js";
-import { openSegment, segmentVersions } from "../../src/repository/log.js";
+import { openSegment, segmentVersions } from "../../src/repository/log/log.js";
 import { openOrCreateRepository } from "../../src/repository/repository.js";
 import { parseAddress } from "../../src/rethinkdb/address.js";
 import { dialer } from "../../src/rethinkdb/channel.js";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { accessStream, catalogStream, Frontier } from "../../src/capture/frontier.js";
 import type { LogClock } from "../../src/capture/log-clock.js";
-import type { LogWriter } from "../../src/repository/log-writer.js";
+import type { LogWriter } from "../../src/repository/log/log-writer.js";
 import { StillClock } from "../repository/recording.js";
 
 const mark = (to: number) => ({ to, atMs: to });

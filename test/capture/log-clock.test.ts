@@ -8,7 +8,7 @@ import {
   type ServerClock,
 } from "../../src/capture/log-clock.js";
 import type { Clock } from "../../src/clock.js";
-import type { LogEnd } from "../../src/repository/log-end.js";
+import type { LogEnd } from "../../src/repository/log/log-end.js";
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;

@@ -1,14 +1,14 @@
 import { beforeEach, expect, test } from "vitest";
 import { LogClock } from "../../src/capture/log-clock.js";
 import { Recorder, type RecorderOptions, recorderDefaults } from "../../src/capture/recorder.js";
-import { claimEpoch } from "../../src/repository/claim.js";
+import { claimEpoch } from "../../src/repository/log/claim.js";
 import {
   lastSegment,
   listSegments,
   openSegment,
   segmentVersions,
-} from "../../src/repository/log.js";
-import { LogWriter } from "../../src/repository/log-writer.js";
+} from "../../src/repository/log/log.js";
+import { LogWriter } from "../../src/repository/log/log-writer.js";
 import type { Feed } from "../../src/rethinkdb/feed.js";
 import { type Survey, TableReplaced } from "../../src/rethinkdb/source.js";
 import type { TableWrites } from "../../src/rethinkdb/table-writes.js";

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { runCommandLine } from "../../src/cli/program.js";
 import { systemClock } from "../../src/clock.js";
 import { exitStatus } from "../../src/errors.js";
-import { withLease } from "../../src/repository/lease.js";
+import { withLease } from "../../src/repository/registers/lease.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { makeRepository, Recording, StillClock } from "../repository/recording.js";
 import { Server } from "../restore/captured.js";

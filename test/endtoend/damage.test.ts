@@ -4,7 +4,7 @@ import { cp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { listSegments, openSegment } from "../../src/repository/log.js";
+import { listSegments, openSegment } from "../../src/repository/log/log.js";
 import { storeAt } from "../../src/storage/store-at.js";
 import { r } from "../server/driver.js";
 import { cli, status } from "./cli.js";

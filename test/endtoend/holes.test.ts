@@ -2,7 +2,7 @@
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { listSegments, openSegment, segmentVersions } from "../../src/repository/log.js";
+import { listSegments, openSegment, segmentVersions } from "../../src/repository/log/log.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { storeAt } from "../../src/storage/store-at.js";
 import { namesIn } from "../repository/recording.js";

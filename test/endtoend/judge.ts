@@ -3,7 +3,7 @@
  * acknowledged two seconds before, and nothing that they sent later. At late instants the same holds with the stored
  * number of seconds more.
  */
-import { listEvidence } from "../../src/repository/evidence.js";
+import { listEvidence } from "../../src/repository/records/evidence.js";
 import { storeAt } from "../../src/storage/store-at.js";
 import { restoredState } from "../simulation/restored-state.js";
 import { cli, status } from "./cli.js";

@@ -5,7 +5,7 @@
 import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { listSegments } from "../../src/repository/log.js";
+import { listSegments } from "../../src/repository/log/log.js";
 import { storeAt } from "../../src/storage/store-at.js";
 import { r } from "../server/driver.js";
 import { cli, type Running, status } from "./cli.js";

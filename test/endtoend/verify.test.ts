@@ -2,7 +2,7 @@
 import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { LogView } from "../../src/repository/log-view.js";
+import { LogView } from "../../src/repository/log/log-view.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { storeAt } from "../../src/storage/store-at.js";
 import { foldLog } from "../repository/looks.js";

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { digestOf } from "../../src/digest.js";
 import type { Repository } from "../../src/format/description.js";
-import { listEvidence } from "../../src/repository/evidence.js";
+import { listEvidence } from "../../src/repository/records/evidence.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { newestBase } from "../repository/looks.js";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
+import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
 import { mend } from "../../src/verify/mend.js";
 import { dayMs, dayOf } from "../repository/declared.js";
 import { readBases, readCoverage } from "../repository/looks.js";

@@ -3,9 +3,9 @@
 import type { Repository } from "../../src/format/description.js";
 import { mergeLatest } from "../../src/format/merge.js";
 import type { Instant } from "../../src/instant.js";
-import type { BaseManifest } from "../../src/repository/base.js";
-import { baseCursor } from "../../src/repository/base-reader.js";
-import { BaseWriter } from "../../src/repository/base-writer.js";
+import type { BaseManifest } from "../../src/repository/bases/base.js";
+import { baseCursor } from "../../src/repository/bases/base-reader.js";
+import { BaseWriter } from "../../src/repository/bases/base-writer.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { collect } from "../repository/looks.js";
 

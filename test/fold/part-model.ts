@@ -1,7 +1,7 @@
 /** Which parts a fold should keep and which rows the others should hold, worked out on plain arrays. */
 import type { OrderCode } from "../../src/key-order.js";
-import type { BaseManifest } from "../../src/repository/base.js";
-import { openPart, partCursor } from "../../src/repository/base-reader.js";
+import type { BaseManifest } from "../../src/repository/bases/base.js";
+import { openPart, partCursor } from "../../src/repository/bases/base-reader.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 
 export interface ModelRow {

@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { sweep } from "../../src/fold/sweep.js";
 import type { Repository } from "../../src/format/description.js";
-import { Lease } from "../../src/repository/lease.js";
-import { LogView } from "../../src/repository/log-view.js";
+import { LogView } from "../../src/repository/log/log-view.js";
+import { Lease } from "../../src/repository/registers/lease.js";
 import type { ObjectStore, StoredObject } from "../../src/storage/object-store.js";
 import { foldLog, planSweep } from "../repository/looks.js";
 import { patient } from "../repository/month.js";

@@ -14,7 +14,7 @@ import {
   readStatus,
   restore,
 } from "../../src/index.js";
-import { liveReaders } from "../../src/repository/readers.js";
+import { liveReaders } from "../../src/repository/registers/readers.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { until } from "../endtoend/stage.js";
 import { Server } from "../restore/captured.js";

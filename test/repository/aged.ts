@@ -2,7 +2,7 @@
 import { maintain } from "../../src/fold/maintain.js";
 import type { Repository } from "../../src/format/description.js";
 import type { Instant } from "../../src/instant.js";
-import { declareKeep } from "../../src/repository/settings.js";
+import { declareKeep } from "../../src/repository/registers/settings.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { patient } from "./month.js";
 import { foldUp, History, makeRepository, Recording, StillClock } from "./recording.js";

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Repository } from "../../src/format/description.js";
-import { tableNamed } from "../../src/repository/catalog.js";
-import { lastSegment } from "../../src/repository/log.js";
+import { tableNamed } from "../../src/repository/log/catalog.js";
+import { lastSegment } from "../../src/repository/log/log.js";
 import { catalogAt } from "./looks.js";
 import { copyOf, makeRepository, Recording, StillClock } from "./recording.js";
 

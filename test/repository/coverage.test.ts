@@ -6,9 +6,9 @@ import {
   isKeptAt,
   relabel,
   thinned,
-} from "../../src/repository/coverage.js";
-import { CoverageBuilder } from "../../src/repository/coverage-builder.js";
-import { clipped } from "../../src/repository/coverage-reader.js";
+} from "../../src/repository/coverage/coverage.js";
+import { CoverageBuilder } from "../../src/repository/coverage/coverage-builder.js";
+import { clipped } from "../../src/repository/coverage/coverage-reader.js";
 import { readAllCoverage, readCoverage } from "./looks.js";
 import { copyOf, foldUp, makeRepository, namesIn, Recording, StillClock } from "./recording.js";
 

@@ -6,7 +6,7 @@ import {
   putDrill,
   readDrill,
   readProofs,
-} from "../../src/repository/drills.js";
+} from "../../src/repository/records/drills.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { ObjectExists } from "../../src/storage/object-store.js";
 import { overriding } from "../simulation/overriding.js";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { followEvidence } from "../../src/capture/evidence-follower.js";
 import { ThinkbackError } from "../../src/errors.js";
-import { type Evidence, listEvidence, putEvidence } from "../../src/repository/evidence.js";
+import { type Evidence, listEvidence, putEvidence } from "../../src/repository/records/evidence.js";
 import { overriding } from "../simulation/overriding.js";
 import { SmallWorld } from "../simulation/small-world.js";
 

@@ -4,8 +4,8 @@ import type { FoldLogOptions } from "../../src/fold/fold-log.js";
 import type { Repository } from "../../src/format/description.js";
 import { parseFoldedName, parseSegmentName } from "../../src/format/names.js";
 import type { Instant } from "../../src/instant.js";
-import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
-import { holds, LogView } from "../../src/repository/log-view.js";
+import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
+import { holds, LogView } from "../../src/repository/log/log-view.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { Random } from "../simulated/random.js";
 import {

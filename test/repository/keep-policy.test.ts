@@ -9,7 +9,7 @@ import {
   type KeepTier,
   parseKeep,
   resolutionAt,
-} from "../../src/repository/keep-policy.js";
+} from "../../src/repository/registers/keep-policy.js";
 
 const [second, minute, hour, day] = [1000, 60_000, 3_600_000, 86_400_000];
 const at = (iso: string) => Date.parse(iso);

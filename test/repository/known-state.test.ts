@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { digestOf } from "../../src/digest.js";
-import { knownKeys } from "../../src/repository/known-state.js";
+import { knownKeys } from "../../src/repository/bases/known-state.js";
 import { jsonOfText, textOfJson } from "../../src/server-text.js";
 import { collect, newestBase } from "./looks.js";
 import { makeRepository } from "./recording.js";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { damaged } from "../../src/errors.js";
 import type { Owner } from "../../src/owner.js";
-import { Lease, withLease } from "../../src/repository/lease.js";
+import { Lease, withLease } from "../../src/repository/registers/lease.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore, StoredObject } from "../../src/storage/object-store.js";
 import { Random } from "../simulated/random.js";

@@ -2,11 +2,16 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Repository } from "../../src/format/description.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
 import { type Owner } from "../../src/owner.js";
-import { claimEpoch } from "../../src/repository/claim.js";
-import { lastSegment, latestEpoch, listSegments, openSegment } from "../../src/repository/log.js";
-import { LogView } from "../../src/repository/log-view.js";
-import { LogWriter, type Shipper } from "../../src/repository/log-writer.js";
-import { recordHolders, refusing } from "../../src/repository/stream-records.js";
+import { claimEpoch } from "../../src/repository/log/claim.js";
+import {
+  lastSegment,
+  latestEpoch,
+  listSegments,
+  openSegment,
+} from "../../src/repository/log/log.js";
+import { LogView } from "../../src/repository/log/log-view.js";
+import { LogWriter, type Shipper } from "../../src/repository/log/log-writer.js";
+import { recordHolders, refusing } from "../../src/repository/log/stream-records.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { overriding } from "../simulation/overriding.js";
 import { catalogAt } from "./looks.js";

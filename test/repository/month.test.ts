@@ -1,8 +1,12 @@
 /** Weeks of history under tiers, pins and daily maintenance: what is restorable is what was declared, and no byte else. */
 import { describe, expect, test } from "vitest";
 import type { Instant } from "../../src/instant.js";
-import { intervalAt, isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
-import { LogView } from "../../src/repository/log-view.js";
+import {
+  intervalAt,
+  isExactAt,
+  type TableCoverage,
+} from "../../src/repository/coverage/coverage.js";
+import { LogView } from "../../src/repository/log/log-view.js";
 import { Random } from "../simulated/random.js";
 import { type Declared, dayMs, declaredOf } from "./declared.js";
 import { readCoverage, readStatus } from "./looks.js";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { encodeJsonObject } from "../../src/format/json-object.js";
-import { addPin, listPins, type Pin, removePin } from "../../src/repository/pins.js";
+import { addPin, listPins, type Pin, removePin } from "../../src/repository/registers/pins.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { StoredObject } from "../../src/storage/object-store.js";
 import { overriding } from "../simulation/overriding.js";

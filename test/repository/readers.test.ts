@@ -3,7 +3,7 @@ import {
   liveReaders,
   type ReaderRegistration,
   registerReader,
-} from "../../src/repository/readers.js";
+} from "../../src/repository/registers/readers.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { type ObjectStore, StoreForbidden, StoreFull } from "../../src/storage/object-store.js";
 import { overriding } from "../simulation/overriding.js";

@@ -1,7 +1,7 @@
 /** Which instants are good for all that a restore uses. */
 import { describe, expect, test } from "vitest";
 import type { CoverageClass } from "../../src/format/coverage-record.js";
-import type { CoverageInterval } from "../../src/repository/coverage.js";
+import type { CoverageInterval } from "../../src/repository/coverage/coverage.js";
 import { firstCommon, lastCommon } from "../../src/repository/restorable.js";
 
 /** Intervals that follow each other from 0 on. */

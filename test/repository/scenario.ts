@@ -6,8 +6,8 @@
 
 import type { Repository } from "../../src/format/description.js";
 import type { Instant } from "../../src/instant.js";
-import { putAcknowledgement } from "../../src/repository/acknowledgement.js";
-import { putEvidence } from "../../src/repository/evidence.js";
+import { putAcknowledgement } from "../../src/repository/records/acknowledgement.js";
+import { putEvidence } from "../../src/repository/records/evidence.js";
 import { foldUp, type History, Recording, StillClock } from "./recording.js";
 
 export const orders = "0a000000-0000-4000-8000-000000000001";

@@ -1,6 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { encodeJsonObject } from "../../src/format/json-object.js";
-import { declareKeep, readSettings, type Settings } from "../../src/repository/settings.js";
+import {
+  declareKeep,
+  readSettings,
+  type Settings,
+} from "../../src/repository/registers/settings.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { StoredObject } from "../../src/storage/object-store.js";
 import { overriding } from "../simulation/overriding.js";

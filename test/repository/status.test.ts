@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Repository } from "../../src/format/description.js";
-import { LogView } from "../../src/repository/log-view.js";
-import { totalsAt } from "../../src/repository/totals.js";
+import { LogView } from "../../src/repository/log/log-view.js";
+import { totalsAt } from "../../src/repository/log/totals.js";
 import { countsAt, newestBase, readStatus } from "./looks.js";
 import { foldUp, makeRepository, Recording, StillClock } from "./recording.js";
 

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Clock } from "../../src/clock.js";
 import type { Repository } from "../../src/format/description.js";
 import { formatInstant, type Instant } from "../../src/instant.js";
-import { LogView } from "../../src/repository/log-view.js";
+import { LogView } from "../../src/repository/log/log-view.js";
 import { pinInstant } from "../../src/restore/pin.js";
 import type { RestoreRequest } from "../../src/restore/request.js";
 import { restore } from "../../src/restore/restore.js";

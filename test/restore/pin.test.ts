@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Repository } from "../../src/format/description.js";
-import { listPins } from "../../src/repository/pins.js";
+import { listPins } from "../../src/repository/registers/pins.js";
 import { NotProvenYet } from "../../src/restore/inexact.js";
 import { pinInstant } from "../../src/restore/pin.js";
 import { readStatus } from "../repository/looks.js";

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { CoverageInterval, TableCoverage } from "../../src/repository/coverage.js";
-import { intervalAt } from "../../src/repository/coverage.js";
+import type { CoverageInterval, TableCoverage } from "../../src/repository/coverage/coverage.js";
+import { intervalAt } from "../../src/repository/coverage/coverage.js";
 import { commonSpans, drawInstant, exactSpans } from "../../src/restore/random-instant.js";
 
 function coverage(table: string, ...intervals: [number, number, CoverageInterval["class"]][]) {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
-import { pinsOnlyMs } from "../../src/repository/keep-policy.js";
+import { isExactAt, type TableCoverage } from "../../src/repository/coverage/coverage.js";
+import { pinsOnlyMs } from "../../src/repository/registers/keep-policy.js";
 import { firstCommon, lastCommon } from "../../src/repository/restorable.js";
 import { inexact } from "../../src/restore/inexact.js";
 

@@ -7,7 +7,7 @@ import { DeliveryProof } from "../../src/capture/delivery-proof.js";
 import type { Clock } from "../../src/clock.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
 import { repositoryName } from "../../src/format/names.js";
-import { isExactAt } from "../../src/repository/coverage.js";
+import { isExactAt } from "../../src/repository/coverage/coverage.js";
 import type { Feed } from "../../src/rethinkdb/feed.js";
 import { FenceChain } from "../../src/rethinkdb/fence.js";
 import { Surveyor } from "../../src/rethinkdb/survey.js";

@@ -16,7 +16,7 @@ import {
   parseWriterName,
   pinsPrefix,
 } from "../../src/format/names.js";
-import { openSegment, type WriterClaim } from "../../src/repository/log.js";
+import { openSegment, type WriterClaim } from "../../src/repository/log/log.js";
 import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
 import { r } from "../../src/rethinkdb/reql.js";
 import type { Source } from "../../src/rethinkdb/source.js";

@@ -4,8 +4,12 @@ import { proofBoundMs } from "../../src/capture/frontier.js";
 import type { CatalogRecord } from "../../src/catalog-record.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
 import { repositoryName } from "../../src/format/names.js";
-import { intervalAt, isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
-import type { Coverage } from "../../src/repository/coverage-reader.js";
+import {
+  intervalAt,
+  isExactAt,
+  type TableCoverage,
+} from "../../src/repository/coverage/coverage.js";
+import type { Coverage } from "../../src/repository/coverage/coverage-reader.js";
 import type { CatalogReading } from "../../src/rethinkdb/catalog-reader.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { r } from "../../src/rethinkdb/reql.js";

@@ -1,4 +1,4 @@
-import type { Catalog } from "../../src/repository/catalog.js";
+import type { Catalog } from "../../src/repository/log/catalog.js";
 
 /** The catalog's records of some kinds, in the form of the model: of indexes only the queries that make them. */
 export function recordsOf({ records }: Catalog, kinds: string[]): Map<string, string> {

@@ -1,5 +1,9 @@
 /** Which instants of an interval are looked at. */
-import { type CoverageInterval, firstExactIn, lastExactIn } from "../../src/repository/coverage.js";
+import {
+  type CoverageInterval,
+  firstExactIn,
+  lastExactIn,
+} from "../../src/repository/coverage/coverage.js";
 import type { Random } from "../simulated/random.js";
 
 /** Edges of an interval are where mistakes are; half of the instants are chosen there. */

@@ -6,7 +6,7 @@ import { beforeEach, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
 import { repositoryName } from "../../src/format/names.js";
-import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
+import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import { readCoverage } from "../repository/looks.js";
 import { overriding } from "./overriding.js";

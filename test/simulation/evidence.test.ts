@@ -2,8 +2,8 @@
 import { expect, test } from "vitest";
 import { encodeJsonObject } from "../../src/format/json-object.js";
 import { repositoryName } from "../../src/format/names.js";
-import { intervalAt } from "../../src/repository/coverage.js";
-import { listEvidence } from "../../src/repository/evidence.js";
+import { intervalAt } from "../../src/repository/coverage/coverage.js";
+import { listEvidence } from "../../src/repository/records/evidence.js";
 import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";

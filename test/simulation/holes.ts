@@ -1,5 +1,5 @@
 /** What is not exact must be so because of a fault: one that was there, and whose effect can last so long. */
-import type { CoverageInterval, TableCoverage } from "../../src/repository/coverage.js";
+import type { CoverageInterval, TableCoverage } from "../../src/repository/coverage/coverage.js";
 import type { FaultWindow } from "./faults.js";
 import { at } from "./model.js";
 

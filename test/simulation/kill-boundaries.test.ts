@@ -5,7 +5,7 @@
 import { expect, test } from "vitest";
 import { encodeJsonObject } from "../../src/format/json-object.js";
 import { repositoryName } from "../../src/format/names.js";
-import { intervalAt } from "../../src/repository/coverage.js";
+import { intervalAt } from "../../src/repository/coverage/coverage.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { fold, readCoverage } from "../repository/looks.js";
 import { Cluster } from "../simulated/cluster.js";

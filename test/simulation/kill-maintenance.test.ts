@@ -5,9 +5,9 @@
 import { expect, test } from "vitest";
 import { maintain } from "../../src/fold/maintain.js";
 import type { Instant } from "../../src/instant.js";
-import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
-import { addPin } from "../../src/repository/pins.js";
-import { declareKeep } from "../../src/repository/settings.js";
+import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
+import { addPin } from "../../src/repository/registers/pins.js";
+import { declareKeep } from "../../src/repository/registers/settings.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { dayMs } from "../repository/declared.js";
 import { readCoverage } from "../repository/looks.js";

@@ -3,7 +3,7 @@
  * that a writer gives is noted beside the moment at which it gave it. Between two of them time went on, also where the
  * writer stood still: that is what makes a standstill show.
  */
-import { LogWriter } from "../../src/repository/log-writer.js";
+import { LogWriter } from "../../src/repository/log/log-writer.js";
 
 interface Sample {
   atMs: number;

@@ -7,11 +7,15 @@
 import { ThinkbackError } from "../../src/errors.js";
 import type { Repository } from "../../src/format/description.js";
 import type { SegmentName } from "../../src/format/names.js";
-import { intervalAt, isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
-import type { Coverage } from "../../src/repository/coverage-reader.js";
+import {
+  intervalAt,
+  isExactAt,
+  type TableCoverage,
+} from "../../src/repository/coverage/coverage.js";
+import type { Coverage } from "../../src/repository/coverage/coverage-reader.js";
 import { lossesOf } from "../../src/repository/kept-pins.js";
-import { byPlaceInLog, isDisowned, listClaims } from "../../src/repository/log.js";
-import { listPins } from "../../src/repository/pins.js";
+import { byPlaceInLog, isDisowned, listClaims } from "../../src/repository/log/log.js";
+import { listPins } from "../../src/repository/registers/pins.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { RememberedStore } from "../../src/storage/remembered-store.js";
 import { catalogAt, planRestore, readAllCoverage, readCoverage } from "../repository/looks.js";

@@ -7,10 +7,14 @@ import { maintain } from "../../src/fold/maintain.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
 import type { Version } from "../../src/format/lines.js";
 import { repositoryName } from "../../src/format/names.js";
-import type { BaseManifest } from "../../src/repository/base.js";
-import { intervalAt, isExactAt, type TableCoverage } from "../../src/repository/coverage.js";
-import { LogView } from "../../src/repository/log-view.js";
-import { declareKeep } from "../../src/repository/settings.js";
+import type { BaseManifest } from "../../src/repository/bases/base.js";
+import {
+  intervalAt,
+  isExactAt,
+  type TableCoverage,
+} from "../../src/repository/coverage/coverage.js";
+import { LogView } from "../../src/repository/log/log-view.js";
+import { declareKeep } from "../../src/repository/registers/settings.js";
 import { restore } from "../../src/restore/restore.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { RethinkTarget } from "../../src/rethinkdb/rethink-target.js";

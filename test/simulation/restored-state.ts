@@ -1,7 +1,7 @@
 /** The state of one table at an instant, by the functions that a restore uses. */
 
 import { mergeLatest } from "../../src/format/merge.js";
-import { baseCursor } from "../../src/repository/base-reader.js";
+import { baseCursor } from "../../src/repository/bases/base-reader.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { collect, newestBase } from "../repository/looks.js";
 import { decodeWtf8 } from "../simulated/wtf8.js";

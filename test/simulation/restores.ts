@@ -6,9 +6,9 @@
 import { messageOf, ThinkbackError } from "../../src/errors.js";
 import type { RepositoryDescription } from "../../src/format/description.js";
 import { mergeLatest } from "../../src/format/merge.js";
-import { baseCursor } from "../../src/repository/base-reader.js";
-import { LogView } from "../../src/repository/log-view.js";
-import { type ReaderRegistration, registerReader } from "../../src/repository/readers.js";
+import { baseCursor } from "../../src/repository/bases/base-reader.js";
+import { LogView } from "../../src/repository/log/log-view.js";
+import { type ReaderRegistration, registerReader } from "../../src/repository/registers/readers.js";
 import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
 import { collect, planRestore } from "../repository/looks.js";
 import { decodeWtf8 } from "../simulated/wtf8.js";

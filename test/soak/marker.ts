@@ -4,7 +4,7 @@
  * sent until the segment's name is seen, so it holds the server's answer and whatever this process is late.
  */
 import type { FSWatcher } from "node:fs";
-import { openSegment } from "../../src/repository/log.js";
+import { openSegment } from "../../src/repository/log/log.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { type DriverConnection, r } from "../server/driver.js";
 import { db } from "./load.js";

@@ -1,8 +1,8 @@
 /** Objects of the world to be damaged, by what they are in it. */
 
 import { parseManifestName, parseSegmentName } from "../../src/format/names.js";
-import { readManifest } from "../../src/repository/base.js";
-import { LogView } from "../../src/repository/log-view.js";
+import { readManifest } from "../../src/repository/bases/base.js";
+import { LogView } from "../../src/repository/log/log-view.js";
 import { directoryOf } from "../../src/verify/object-kinds.js";
 import { namesIn } from "../repository/recording.js";
 import { orders, posts, type World } from "./world.js";

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { messageOf, ThinkbackError } from "../../src/errors.js";
 import { parseSegmentName } from "../../src/format/names.js";
 import type { Instant } from "../../src/instant.js";
-import { intervalAt, isExactAt } from "../../src/repository/coverage.js";
+import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
 import { openRepository } from "../../src/repository/repository.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { catalogCost } from "../../src/verify/costs.js";

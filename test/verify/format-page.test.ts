@@ -4,8 +4,8 @@ import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { coverageRecord } from "../../src/format/coverage-record.js";
 import { frameEntry } from "../../src/format/data-kinds.js";
-import { recordSchemas } from "../../src/repository/catalog.js";
-import { pinsKind } from "../../src/repository/pins.js";
+import { recordSchemas } from "../../src/repository/log/catalog.js";
+import { pinsKind } from "../../src/repository/registers/pins.js";
 import type { ObjectKind } from "../../src/verify/object-kinds.js";
 import { fieldsOf, formsOf, pathsOf, schemaOf } from "./schema-fields.js";
 

@@ -1,0 +1,356 @@
+/** Computes coverage from stored objects alone, never from memory. */
+import { damaged } from "../../errors.js";
+import { coverageRecord, isSystemTable, systemTables } from "../../format/coverage-record.js";
+import { checked } from "../../format/fields.js";
+import { parseStored, type Version } from "../../format/lines.js";
+import { basePrefix, parseSegmentName } from "../../format/names.js";
+import type { SegmentFooter } from "../../format/segment.js";
+import type { Instant } from "../../instant.js";
+import { readsAtOnce, severalAtOnce } from "../../several-at-once.js";
+import type { BaseInventory } from "../bases/base.js";
+import type { FoldedOpening } from "../log/folded.js";
+import { recordsInFolded } from "../log/folded-reader.js";
+import { byPlaceInLog, openSegment, segmentVersions } from "../log/log.js";
+import type { FoldedPiece, LogGap, LogPiece, LogView, SegmentPiece } from "../log/log-view.js";
+import { lostCatalogs } from "../log/lost-catalogs.js";
+import { holdersInRun } from "../log/stream-records.js";
+import { type Evidence, listEvidence } from "../records/evidence.js";
+import type { Expiry } from "../registers/expiry.js";
+import { relabel, type TableCoverage, thinned, within, withLate } from "./coverage.js";
+import { CoverageBuilder } from "./coverage-builder.js";
+
+/** The coverage of all that is watched. */
+export interface Coverage {
+  /** Of every table that was ever watched, by table id. */
+  tables: Map<string, TableCoverage>;
+  /** Undefined if it was never read. */
+  catalog: TableCoverage | undefined;
+  /** Of users and grants; undefined if they were never read. */
+  access: TableCoverage | undefined;
+}
+
+export async function readCoverage(view: LogView, bases: BaseInventory): Promise<Coverage> {
+  const { tables: builders, watched } = await readHistory(view);
+  const evidence = await listEvidence(view.store);
+  const gaps = view.gaps();
+  const lost = await lostCatalogSpans(view, gaps);
+  const tables = new Map<string, TableCoverage>();
+  for (const [id, table] of builders) {
+    const copies = copiesOf(table, view);
+    const stretches = { ...table.stretches(), watched: watched.has(id), copies };
+    const narrowed = narrowByEvidence(stretches, evidence);
+    const built = { ...narrowed, intervals: withLate(narrowed.intervals, table.late) };
+    if (isSystemTable(id)) tables.set(id, clipped(markLost(built, lost), view.expiry));
+    else {
+      const marked = markLostCopies(markGaps(built, gaps, bases), copies, bases);
+      tables.set(id, markThinned(clipped(marked, view.expiry), view));
+    }
+  }
+  const [catalog, access] = [tables.get("catalog"), tables.get("access")];
+  for (const id of systemTables) tables.delete(id);
+  return { tables, catalog, access };
+}
+
+/** A stretch of time whose catalog records cannot be had: what is missing in the log, and what is lost by that. */
+type LostSpan = Pick<LogGap, "from" | "to" | "reason">;
+
+async function lostCatalogSpans(view: LogView, gaps: LogGap[]): Promise<LostSpan[]> {
+  const missing: LostSpan[] = gaps.filter(({ table }) => table === undefined);
+  const isSaid = view.pieces.some((piece) => piece.kind === "folded" && piece.manifest.lost[0]);
+  if (missing.length === 0 && !isSaid) return [];
+  for await (const { object, span } of lostCatalogs(view)) {
+    missing.push({ ...span, reason: `object ${object} is missing` });
+  }
+  return missing;
+}
+
+function markLost(coverage: TableCoverage, lost: LostSpan[]): TableCoverage {
+  return lost.reduce(
+    (marked, { from, to, reason }) => relabel(marked, from, to, "damaged", reason),
+    coverage,
+  );
+}
+
+/** Reads a log from its beginning on, and says at ever later segments how they find the tables. */
+export class OpeningReader {
+  private readonly reader: HistoryReader;
+  private at = 0;
+
+  constructor(private readonly view: LogView) {
+    this.reader = new HistoryReader(view);
+  }
+
+  /** The coverage of all tables as it is right before `segment`, for a folded segment that begins with it. */
+  async before(segment: SegmentPiece): Promise<Record<string, FoldedOpening>> {
+    const { pieces } = this.view;
+    for (; this.at < pieces.length && pieces[this.at] !== segment; this.at += 1) {
+      const piece = pieces[this.at]!;
+      await this.reader.read(piece, await recordsOf(this.view, piece));
+    }
+    return this.reader.opening(segment);
+  }
+}
+
+/** From each of these instants on, only the base that was made there, or a later one, will do. */
+function copiesOf(table: CoverageBuilder, { expiry }: LogView): Instant[] {
+  const horizon = expiry?.horizons[table.table];
+  if (!horizon) return table.copies;
+  return [horizon.base, ...table.copies.filter((copy) => copy > horizon.base)];
+}
+
+/** What was let go on purpose is not claimed any more. */
+export function clipped(coverage: TableCoverage, expiry: Expiry | undefined): TableCoverage {
+  const from = Math.max(expiry?.horizons[coverage.table]?.from ?? 0, (expiry?.logTo ?? -1) + 1);
+  return { ...coverage, intervals: coverage.intervals.flatMap((of) => within(of, from, of.to)) };
+}
+
+/** Where folding has thinned the history, only some instants are left. */
+function markThinned(coverage: TableCoverage, view: LogView): TableCoverage {
+  let marked = coverage;
+  for (const piece of view.pieces) {
+    if (piece.kind !== "folded" || piece.manifest.resolutionMs === 1) continue;
+    const { resolutionMs, kept } = piece.manifest;
+    const from = Math.max(piece.from, piece.after + 1);
+    marked = thinned(marked, from, piece.to, resolutionMs, kept);
+  }
+  return marked;
+}
+
+/**
+ * Of coverage without regard to what is late: a broken chain proves that changes were missed since the version before it. So the table is not exact from there to
+ * the end of that stretch; after the next repair it is.
+ */
+function narrowByEvidence(coverage: TableCoverage, evidence: Evidence[]): TableCoverage {
+  let narrowed = coverage;
+  for (const { table, before, at, key } of evidence) {
+    if (table !== coverage.table) continue;
+    const stretch = coverage.intervals.find(
+      (i) => i.class === "exact" && i.from <= at && at <= i.to,
+    );
+    if (!stretch) continue;
+    const isLast = stretch === coverage.intervals.filter((i) => i.class === "exact").at(-1);
+    const reason = `broken version chain at key ${key}`;
+    narrowed = relabel(narrowed, before + 1, stretch.to, isLast ? "unwatched" : "gap", reason);
+  }
+  if (narrowed === coverage) return coverage;
+  const lastExact = narrowed.intervals.filter((i) => i.class === "exact").at(-1)?.to;
+  return { ...narrowed, frontier: lastExact };
+}
+
+/** An instant is damaged if no usable base lies before it with the whole log between the two. */
+function markGaps(coverage: TableCoverage, gaps: LogGap[], bases: BaseInventory): TableCoverage {
+  const usable = bases.usable.get(coverage.table) ?? [];
+  let marked = coverage;
+  const until = (instant: Instant) =>
+    (usable.find((base) => base.logFrom >= instant)?.instant ?? Number.MAX_SAFE_INTEGER) - 1;
+  for (const { from, to, table, reason } of gaps) {
+    if (table !== undefined && table !== coverage.table) continue;
+    marked = relabel(marked, from, until(to), "damaged", reason);
+  }
+  return marked;
+}
+
+/**
+ * From a copy on, an instant is damaged if no usable base lies between the copy and it. An older base does not do: what
+ * changed in the hole before the copy is in the copy's base alone.
+ */
+function markLostCopies(
+  coverage: TableCoverage,
+  copies: Instant[],
+  bases: BaseInventory,
+): TableCoverage {
+  const { table } = coverage;
+  let marked = coverage;
+  for (const [i, copy] of copies.entries()) {
+    const usable = bases.usable.get(table)?.find(({ instant }) => instant >= copy);
+    const next = copies[i + 1] ?? Number.MAX_SAFE_INTEGER;
+    const until = Math.min(usable?.instant ?? Number.MAX_SAFE_INTEGER, next) - 1;
+    if (until < copy) continue;
+    const lost = bases.damaged.find(({ base }) => base.table === table && base.instant >= copy);
+    const missing = `${basePrefix(table, copy, "…")}manifest.json`;
+    const reason = lost?.error.message ?? `object ${missing} is missing`;
+    marked = relabel(marked, copy, until, "damaged", reason);
+  }
+  return marked;
+}
+
+/** Applies all records, and what ended each epoch, in the order of the log. */
+async function readHistory(
+  view: LogView,
+): Promise<{ tables: Map<string, CoverageBuilder>; watched: Set<string> }> {
+  const reader = new HistoryReader(view);
+  const reading = severalAtOnce(view.pieces, readsAtOnce, async (piece) => {
+    return { piece, records: await recordsOf(view, piece) };
+  });
+  for await (const { piece, records } of reading) await reader.read(piece, records);
+  return reader.end();
+}
+
+/** The coverage records of a folded segment; none for a segment, which is read in a run with its neighbours. */
+async function recordsOf({ store }: LogView, piece: LogPiece): Promise<Version[]> {
+  const records: Version[] = [];
+  if (piece.kind === "segment") return records;
+  const { coverage } = piece.manifest;
+  for await (const version of recordsInFolded(store, coverage)) records.push(version);
+  return records;
+}
+
+/** What the last segment of an epoch claims, as far as coverage needs it. */
+type EpochFacts = Pick<SegmentFooter, "epoch" | "to" | "frontier" | "lagging">;
+
+class HistoryReader {
+  private readonly tables = new Map<string, CoverageBuilder>();
+  /** Tables that the epoch at hand says something of. */
+  private watched = new Set<string>();
+  private epoch: number | undefined;
+  private facts: EpochFacts | undefined;
+  /** Neighbouring segments, to be read at once. */
+  private run: SegmentPiece[] = [];
+  private last: LogPiece | undefined;
+
+  private readonly gaps: LogGap[];
+
+  constructor(private readonly view: LogView) {
+    this.gaps = view.gaps().filter(({ table }) => table === undefined);
+  }
+
+  /** @param records those of the piece, see recordsOf */
+  async read(piece: LogPiece, records: Version[]): Promise<void> {
+    if (piece.kind === "folded") {
+      await this.readFolded(piece, records);
+      return;
+    }
+    if (this.gapBefore(piece)) await this.readRun();
+    this.run.push(piece);
+  }
+
+  /** Where what was read leaves the tables when `next` comes next. */
+  async opening(next: SegmentPiece): Promise<Record<string, FoldedOpening>> {
+    await this.readRun();
+    const { lost } = await holdersInRun(this.view, "coverage", [next]);
+    if (lost !== undefined) this.lose(next, lost);
+    this.enter(next.last.epoch);
+    return Object.fromEntries(
+      [...this.tables].map(([id, table]) => {
+        return [id, { ...table.current(next.from), watched: this.watched.has(id) }];
+      }),
+    );
+  }
+
+  private async readFolded(piece: FoldedPiece, records: Version[]): Promise<void> {
+    await this.readRun();
+    const gap = this.gapBefore(piece);
+    if (!this.last || gap) this.adopt(piece, gap);
+    const { epochs } = piece.manifest;
+    let from = piece.after;
+    for (const epoch of epochs) {
+      if (epoch.to <= piece.after) continue;
+      const isOfEpoch = ({ time }: Version) => time > from && time <= epoch.to;
+      this.enter(epoch.epoch);
+      for (const version of records.filter(isOfEpoch)) this.apply(version, piece.name);
+      this.facts = epoch;
+      from = epoch.to;
+    }
+    this.last = piece;
+  }
+
+  async end(): Promise<{ tables: Map<string, CoverageBuilder>; watched: Set<string> }> {
+    await this.readRun();
+    for (const table of this.tables.values()) {
+      if (this.facts) table.reach(frontierOf(table, this.facts));
+    }
+    return { tables: this.tables, watched: this.watched };
+  }
+
+  private async readRun(): Promise<void> {
+    const { run, view } = this;
+    this.run = [];
+    if (run.length === 0) return;
+    const { holders, lost } = await holdersInRun(view, "coverage", run);
+    if (lost !== undefined) this.lose(run[0]!, lost);
+    const lastOfEpoch = new Map(run.map((piece) => [piece.last.epoch, piece]));
+    for (const [epoch, piece] of lastOfEpoch) {
+      this.enter(epoch);
+      for (const holder of holders.filter((one) => one.index.footer.epoch === epoch).reverse()) {
+        for await (const version of segmentVersions(holder, "coverage")) {
+          this.apply(version, holder.name);
+        }
+      }
+      this.facts = (await openSegment(view.store, piece.name)).index.footer;
+    }
+    this.last = run.at(-1);
+  }
+
+  /** Before the first record of an epoch, the one before it ends. */
+  private enter(epoch: number): void {
+    const { facts } = this;
+    if (this.epoch === epoch) return;
+    this.epoch = epoch;
+    if (facts) {
+      const lost = this.view.claims.find((claim) => claim.epoch === epoch)?.lost;
+      for (const table of this.tables.values()) table.end(frontierOf(table, facts), facts.to, lost);
+    }
+    this.watched = new Set();
+    this.facts = undefined;
+  }
+
+  private apply({ key, document }: Version, object: string): void {
+    if (document === null) return;
+    const table = parseStored(key, object);
+    if (typeof table !== "string")
+      throw damaged(object, "its record of a table's coverage names none");
+    const whose = `in its coverage record of ${table} the`;
+    const record = checked(coverageRecord, parseStored(document, object), object, whose);
+    // What a clock labelled too late is said of tables that are left out, too.
+    if (record.state !== "late") this.watched.add(table);
+    this.builder(table).apply(record);
+  }
+
+  private builder(table: string): CoverageBuilder {
+    let found = this.tables.get(table);
+    if (!found) this.tables.set(table, (found = new CoverageBuilder(table)));
+    return found;
+  }
+
+  private gapBefore(piece: LogPiece): LogGap | undefined {
+    const last = this.run.at(-1) ?? this.last;
+    if (!last) return undefined;
+    return this.gaps.find(({ from, to }) => from > last.to && to < piece.from);
+  }
+
+  /** Goes on from what a folded segment says of all that came before it. */
+  private adopt({ manifest }: FoldedPiece, gap: LogGap | undefined): void {
+    const lost = gap && this.isKnown(manifest.coverageLink) ? undefined : gap;
+    this.epoch = manifest.first.epoch;
+    this.watched = new Set();
+    for (const [table, state] of Object.entries(manifest.opening)) {
+      const known = this.tables.get(table);
+      if (known && gap) known.resume(state, this.provenBefore(known, gap.from), lost);
+      else this.tables.set(table, new CoverageBuilder(table, state));
+      if (state.watched) this.watched.add(table);
+    }
+    this.facts = undefined;
+  }
+
+  /** True if the last segment with coverage records before a gap lies before it: then the gap had none. */
+  private isKnown(coverageLink: string | null): boolean {
+    const holder = coverageLink === null ? undefined : parseSegmentName(coverageLink);
+    return !holder || (this.last !== undefined && byPlaceInLog(holder, this.last.last) <= 0);
+  }
+
+  /** Records of before `piece` are lost: whether a table was watched is not known again until the next record. */
+  private lose(piece: LogPiece, object: string): void {
+    const since = (this.last?.to ?? piece.from - 1) + 1;
+    const reason = `object ${object} is missing, and with it coverage records`;
+    for (const table of this.tables.values()) table.lose(this.provenBefore(table, since), reason);
+  }
+
+  /** Up to where `table` is proven by what comes before a gap: records in the gap may have said that it was not watched. */
+  private provenBefore(table: CoverageBuilder, gap: Instant): Instant {
+    return this.facts ? Math.min(frontierOf(table, this.facts), gap - 1) : gap - 1;
+  }
+}
+
+function frontierOf({ table }: CoverageBuilder, facts: EpochFacts): Instant {
+  return facts.lagging[table] ?? facts.frontier;
+}

@@ -1,0 +1,278 @@
+/**
+ * Invariant: lines of a table come in strictly rising order of key and capture, and the manifest is put only after
+ * every part is durable and was read back. Break it and segments are deleted whose versions are nowhere else.
+ */
+import { sha256 } from "../../digest.js";
+import { ThinkbackError } from "../../errors.js";
+import type { Kind } from "../../format/data-kinds.js";
+import { DataObject, type EncodedObject, frameBytesTarget } from "../../format/data-object.js";
+import { DenseObjectWriter } from "../../format/dense-object-writer.js";
+import type { Repository } from "../../format/description.js";
+import type { FrameCompressor } from "../../format/frame-compressor.js";
+import { InTurn } from "../../format/in-turn.js";
+import { encodeStored } from "../../format/json-object.js";
+import { LineBuffer } from "../../format/line-buffer.js";
+import {
+  type FoldedName,
+  foldedManifestName,
+  foldedPartName,
+  foldedPrefix,
+} from "../../format/names.js";
+import { type SystemStream, systemStreams } from "../../format/segment.js";
+import { SortedLines } from "../../format/sorted-lines.js";
+import type { Instant } from "../../instant.js";
+import { textOfJson } from "../../server-text.js";
+import type { ObjectStore } from "../../storage/object-store.js";
+import { type FoldedManifest, type FoldedPart, type FoldedRecords, foldedKind } from "./folded.js";
+
+/** A part is closed at this many bytes of lines. */
+const partBytesTarget = 16 * 1024 * 1024;
+
+/** The manifest without what the writer knows. */
+export type FoldedFacts = Omit<
+  FoldedManifest,
+  | "repository"
+  | "from"
+  | "to"
+  | "first"
+  | "last"
+  | "resolutionMs"
+  | "tables"
+  | "catalog"
+  | "coverage"
+>;
+
+export class FoldedWriter {
+  private readonly prefix: string;
+  private readonly tables: FoldedManifest["tables"] = [];
+  private readonly records: Record<SystemStream, FoldedRecords | null> = {
+    catalog: null,
+    coverage: null,
+  };
+  private table = "";
+  /** Parts of the table at hand: those that were closed, and of these the ones that are stored. */
+  private partsClosed = 0;
+  private parts: FoldedPart[] = [];
+  private open: OpenPart | undefined;
+  /** What was added of the table at hand. */
+  private added = new FrameSums();
+  private readonly storing = new InTurn(2);
+  /** Bytes of the objects that were stored. */
+  bytesWritten = 0;
+  rows = 0;
+
+  constructor(
+    private readonly repository: Repository,
+    private readonly identity: Omit<FoldedName, "name">,
+    unique: string,
+    private readonly compressor: FrameCompressor,
+  ) {
+    this.prefix = foldedPrefix(identity, unique);
+  }
+
+  beginTable(table: string): void {
+    this.table = table;
+    this.partsClosed = 0;
+    this.parts = [];
+    this.added = new FrameSums();
+  }
+
+  /** Adds a line, without its newline; `key` may not change before the next. A promise where room must be made first. */
+  add(key: Buffer, time: Instant, line: Buffer): Promise<void> | undefined {
+    this.open ??= new OpenPart(key, this.added, this.compressor);
+    this.open.add(key, time, line);
+    this.added.lineBytes += line.length + 1;
+    this.rows += 1;
+    if (this.open.lineBytes < partBytesTarget) return this.compressor.room();
+    this.closePart();
+    return this.storing.drain();
+  }
+
+  /** Stores what is left of the table and reads all of it back, beside what comes next. */
+  endTable(): Promise<void> {
+    this.closePart();
+    const { table, parts, added } = this;
+    if (this.partsClosed === 0) return this.storing.drain();
+    this.storing.add(async () => {
+      const { store } = this.repository;
+      checkStored(table, added, await sumsOfParts(store, parts, "foldedPart"));
+      this.tables.push({ table, parts });
+    });
+    return this.storing.drain();
+  }
+
+  /** Stores the records of a system stream, lines without newlines, in the order of capture. */
+  async addRecords(stream: SystemStream, lines: Buffer[]): Promise<void> {
+    if (lines.length === 0) return;
+    const object = new DenseObjectWriter("foldedRecords", this.compressor);
+    const buffer = new LineBuffer(4096);
+    const added = new FrameSums();
+    const flush = () => {
+      if (buffer.rows === 0) return;
+      object.addFrame(buffer.lines(), buffer.rows);
+      added.addFrame(buffer.lines());
+      buffer.clear();
+    };
+    for (const line of lines) {
+      appendLine(buffer, line);
+      added.lineBytes += line.length + 1;
+      if (buffer.end < frameBytesTarget) continue;
+      flush();
+      await this.compressor.room();
+    }
+    flush();
+    const name = foldedPartName(this.prefix, systemStreams[stream], 0);
+    const encoded = object.finish({});
+    this.storing.add(async () => {
+      const { bytes, checksum } = await encoded;
+      await this.put(name, bytes);
+      const records = { name, checksum, rows: lines.length, bytes: bytes.length };
+      const { store } = this.repository;
+      checkStored(stream, added, await sumsOfParts(store, [records], "foldedRecords"));
+      this.records[stream] = records;
+    });
+    await this.storing.drain();
+  }
+
+  /** Resolves when everything that was added is stored and was read back. */
+  stored(): Promise<void> {
+    return this.storing.end();
+  }
+
+  /** Publishes the manifest. From then on the folded segment is used instead of what it stands for. */
+  async finish(facts: FoldedFacts): Promise<FoldedManifest> {
+    await this.stored();
+    const { from, to, first, last, resolutionMs } = this.identity;
+    const manifest: FoldedManifest = {
+      repository: this.repository.description.id,
+      from,
+      to,
+      first,
+      last,
+      resolutionMs,
+      ...facts,
+      tables: this.tables,
+      ...this.records,
+    };
+    await this.put(foldedManifestName(this.prefix), encodeStored(foldedKind, manifest));
+    return manifest;
+  }
+
+  private closePart(): void {
+    if (!this.open) return;
+    const name = foldedPartName(this.prefix, this.table, this.partsClosed);
+    const { encoded, facts } = this.open.finish();
+    const { parts } = this;
+    this.open = undefined;
+    this.partsClosed += 1;
+    this.storing.add(async () => {
+      const { bytes, checksum } = await encoded;
+      await this.put(name, bytes);
+      const { rows, ...range } = facts;
+      parts.push({ name, checksum, rows, bytes: bytes.length, ...range });
+    });
+  }
+
+  private async put(name: string, bytes: Buffer): Promise<void> {
+    await this.repository.store.put(name, bytes);
+    this.bytesWritten += bytes.length;
+  }
+}
+
+function checkStored(what: string, added: FrameSums, stored: FrameSums): void {
+  if (stored.equals(added)) return;
+  throw new ThinkbackError(
+    "repository",
+    `what was folded of ${what} is not what can be read back: ${stored.lineBytes} bytes of ${added.lineBytes}`,
+    { hint: "nothing was published and nothing is lost; check the repository's store" },
+  );
+}
+
+/** What tells whether lines that are read are those that were written: the checksum of each frame of them. */
+class FrameSums {
+  private readonly sums: string[] = [];
+  private frameBytes = 0;
+  /** Counted line by line where lines are added, and of frames where they are read. */
+  lineBytes = 0;
+
+  addFrame(lines: Buffer): void {
+    this.sums.push(sha256(lines));
+    this.frameBytes += lines.length;
+  }
+
+  equals(other: FrameSums): boolean {
+    return (
+      this.lineBytes === other.lineBytes &&
+      this.frameBytes === other.frameBytes &&
+      this.sums.length === other.sums.length &&
+      this.sums.every((sum, i) => sum === other.sums[i])
+    );
+  }
+}
+
+async function sumsOfParts(
+  store: ObjectStore,
+  parts: { name: string; checksum: string }[],
+  kind: Kind,
+): Promise<FrameSums> {
+  const sums = new FrameSums();
+  for (const { name, checksum } of parts) {
+    const object = await DataObject.open(store, name, kind, checksum);
+    for await (const lines of object.readFrames(object.index.frames)) {
+      sums.addFrame(lines);
+      sums.lineBytes += lines.length;
+    }
+  }
+  return sums;
+}
+
+function appendLine(buffer: LineBuffer, line: Buffer): void {
+  const into = buffer.reserve(line.length + 1);
+  const end = buffer.end + line.copy(into, buffer.end);
+  into[end] = 0x0a;
+  buffer.commit(end + 1);
+}
+
+type PartFacts = Omit<FoldedPart, "name" | "checksum" | "bytes">;
+
+class OpenPart {
+  private readonly object: DenseObjectWriter;
+  private readonly lines: SortedLines;
+  private readonly firstKey: string;
+  private lastKey: Buffer;
+  private minTime = Number.MAX_SAFE_INTEGER;
+  private maxTime = 0;
+  private rows = 0;
+  lineBytes = 0;
+
+  /** @param added takes in the frames of the part */
+  constructor(firstKey: Buffer, added: FrameSums, compressor: FrameCompressor) {
+    this.object = new DenseObjectWriter("foldedPart", compressor);
+    this.lines = new SortedLines(this.object, (lines) => added.addFrame(lines));
+    this.firstKey = textOfJson(firstKey);
+    this.lastKey = firstKey;
+  }
+
+  add(key: Buffer, time: Instant, line: Buffer): void {
+    const into = this.lines.begin(key, time, line.length + 1);
+    const end = this.lines.end + line.copy(into, this.lines.end);
+    into[end] = 0x0a;
+    this.lines.commit(end + 1);
+    this.lastKey = key;
+    if (time < this.minTime) this.minTime = time;
+    if (time > this.maxTime) this.maxTime = time;
+    this.rows += 1;
+    this.lineBytes += line.length + 1;
+  }
+
+  /** Resolves when the frames are compressed; what else is to be said of the part is known. */
+  finish(): { encoded: Promise<EncodedObject>; facts: PartFacts } {
+    this.lines.flush();
+    const { rows, firstKey, minTime, maxTime } = this;
+    const lastKey = textOfJson(this.lastKey);
+    return {
+      encoded: this.object.finish({}),
+      facts: { rows, firstKey, lastKey, minTime, maxTime },
+    };
+  }
+}

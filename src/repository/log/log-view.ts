@@ -1,0 +1,355 @@
+/**
+ * The log as it is stored: folded segments where there are some, and single segments elsewhere. A listing may be stale,
+ * so nothing here believes it to be complete: pieces are believed only along the chain of numbers and checksums.
+ */
+import { damaged, UnusableObject } from "../../errors.js";
+import {
+  type FoldedName,
+  type Place,
+  parseSegmentName,
+  type SegmentName,
+} from "../../format/names.js";
+import type { Instant } from "../../instant.js";
+import type { ObjectStore } from "../../storage/object-store.js";
+import { type Expiry, latestExpiry } from "../registers/expiry.js";
+import { type FoldedManifest, foldedNames, readFoldedManifest } from "./folded.js";
+import {
+  addClaimsUpTo,
+  byPlaceInLog,
+  follows,
+  isDisowned,
+  listClaims,
+  listSegments,
+  openSegment,
+  type Segment,
+  type WriterClaim,
+} from "./log.js";
+import { choosePieces } from "./log-cover.js";
+
+/** A folded segment that is used in place of the segments that it stands for. */
+export interface FoldedPiece {
+  kind: "folded";
+  name: string;
+  from: Instant;
+  to: Instant;
+  first: Place;
+  last: Place;
+  manifest: FoldedManifest;
+  /** What lies up to here the piece before it holds too, and is read there; -1 if there is none. */
+  after: Instant;
+  /** Tables of which a part is lost. */
+  damage: Map<string, UnusableObject>;
+}
+
+export interface SegmentPiece {
+  kind: "segment";
+  name: string;
+  from: Instant;
+  to: Instant;
+  first: Place;
+  last: Place;
+}
+
+export type LogPiece = FoldedPiece | SegmentPiece;
+
+/** A stretch of time whose versions are lost: of all tables, or of one. */
+export interface LogGap {
+  from: Instant;
+  to: Instant;
+  table?: string;
+  /** What names the first missing object, as far as it can be known. */
+  missing: string;
+  /** What is wrong, in words that name an object. */
+  reason: string;
+}
+
+/** A manifest of a folded segment that cannot be used. */
+export interface DamagedManifest {
+  name: FoldedName;
+  error: UnusableObject;
+}
+
+export interface LogViewOptions {
+  /** A view of the same store: objects do not change, so what it has read need not be read again. */
+  earlier?: LogView | undefined;
+  /** Epochs whose claims are about to be withdrawn. */
+  withdrawn?: number[];
+  /** To be taken for the expiry that counts. */
+  expiry?: Expiry;
+}
+
+/** The log as a value: what a view shows, without the store that it was read from. */
+export interface ReadLog {
+  /** In the order of the log. */
+  readonly pieces: LogPiece[];
+  readonly claims: WriterClaim[];
+  /** What was let go on purpose; undefined if nothing was. */
+  readonly expiry: Expiry | undefined;
+  /** All segments and folded segments that are believed, also those that others stand for. */
+  readonly believed: { segments: SegmentName[]; folded: FoldedName[] };
+  /** Manifests of folded segments that cannot be used. */
+  readonly damaged: DamagedManifest[];
+  /** Gaps that a chain is read over; see passing. */
+  readonly passed?: readonly LogGap[];
+}
+
+/** The same log, whose chains are read over some of its gaps, as if nothing had been captured in them. */
+export function passing(log: ReadLog, passed: readonly LogGap[]): ReadLog {
+  const isPassed = (piece: FoldedPiece, table: string) =>
+    passed.some((gap) => gap.table === table && gap.from === piece.from && gap.to === piece.to);
+  const pieces = log.pieces.map((piece) => {
+    if (piece.kind === "segment") return piece;
+    return [...piece.damage.keys()]
+      .filter((table) => isPassed(piece, table))
+      .reduce(withoutTable, piece);
+  });
+  return { ...log, pieces, passed };
+}
+
+export class LogView {
+  /** The view of `read`, whose objects are read from `store`. */
+  constructor(
+    readonly store: ObjectStore,
+    readonly read: ReadLog,
+  ) {}
+
+  get pieces(): LogPiece[] {
+    return this.read.pieces;
+  }
+
+  get claims(): WriterClaim[] {
+    return this.read.claims;
+  }
+
+  get expiry(): Expiry | undefined {
+    return this.read.expiry;
+  }
+
+  get believed(): ReadLog["believed"] {
+    return this.read.believed;
+  }
+
+  get damaged(): DamagedManifest[] {
+    return this.read.damaged;
+  }
+
+  static async read(store: ObjectStore, options: LogViewOptions = {}): Promise<LogView> {
+    const { earlier, withdrawn = [] } = options;
+    const claims = await listClaims(store);
+    const latestClaim = claims.at(-1);
+    if (latestClaim && withdrawn.length > 0) {
+      const withdraws = [...(latestClaim.withdraws ?? []), ...withdrawn];
+      claims[claims.length - 1] = { ...latestClaim, withdraws };
+    }
+    const expiry = options.expiry ?? (await latestExpiry(store));
+    const kept = ({ to }: { to: Instant }) => to > (expiry?.logTo ?? -1);
+    const sizes = new Map<string, number>();
+    for await (const { name, size } of store.list("folded/")) sizes.set(name, size);
+    const segments = (await listSegments(store, claims)).filter(kept);
+    const listed = foldedNames(sizes.keys());
+    const latest = listed.reduce((epoch, { last }) => Math.max(epoch, last.epoch), 0);
+    await addClaimsUpTo(store, latest, claims);
+    const isUsable = (one: FoldedName) =>
+      kept(one) && !Object.hasOwn(expiry?.folded ?? {}, one.name) && !isDisowned(one.last, claims);
+    const folded = listed.filter(isUsable);
+    const known = new Map<string, FoldedManifest>();
+    for (const piece of earlier?.pieces ?? []) {
+      if (piece.kind === "folded") known.set(piece.name, piece.manifest);
+    }
+    const read = (name: FoldedName) => known.get(name.name) ?? readFoldedManifest(store, name);
+    const chosen = await choosePieces(read, segments, folded, sizes);
+    return new LogView(store, { ...chosen, claims, expiry, believed: { segments, folded } });
+  }
+
+  /** End of what the log holds; undefined if it holds nothing. */
+  get to(): Instant | undefined {
+    return this.pieces.at(-1)?.to;
+  }
+
+  /** The epoch in whose log `instant` lies. */
+  epochAt(instant: Instant): number | undefined {
+    const piece = this.pieces.findLast(({ from }) => from <= instant);
+    if (!piece) return undefined;
+    if (piece.kind === "segment") return piece.last.epoch;
+    const { epochs } = piece.manifest;
+    return (epochs.find(({ to }) => to >= instant) ?? epochs.at(-1))?.epoch;
+  }
+
+  /**
+   * An instant by which the writer of an epoch had written, by the log's own time: the end of what the first piece that
+   * is kept holds of it. Undefined if there is nothing.
+   */
+  wroteBy(epoch: number): Instant | undefined {
+    const piece = this.pieces.find(
+      ({ first, last }) => first.epoch <= epoch && epoch <= last.epoch,
+    );
+    if (piece?.kind !== "folded") return piece?.to;
+    return piece.manifest.epochs.find((one) => one.epoch === epoch)?.to;
+  }
+
+  /** What is missing between the pieces, or in them. */
+  gaps(): LogGap[] {
+    const gaps: LogGap[] = [];
+    const letGoTo = Math.max(0, this.expiry?.logTo ?? 0);
+    let before: LogPiece | undefined;
+    for (const piece of this.pieces) {
+      const missing = missingBetween(before, piece, this.expiry);
+      if (missing) gaps.push(this.gap((before?.to ?? letGoTo) + 1, piece.from - 1, missing));
+      if (piece.kind === "folded") {
+        for (const [table, { object, message }] of piece.damage) {
+          const { from, to } = piece;
+          gaps.push({ from, to, table, missing: object, reason: message });
+        }
+      }
+      before = piece;
+    }
+    return [...gaps, ...this.lostTails()];
+  }
+
+  /** Where a folded segment is damaged, that is what is missing, and not the segments that it stood for. */
+  private gap(from: Instant, to: Instant, missing: string): LogGap {
+    const broken = this.damaged.find(({ name }) => name.from <= to && from <= name.to)?.error;
+    const reason = broken?.message ?? `object ${missing} is missing`;
+    return { from, to, missing: broken?.object ?? missing, reason };
+  }
+
+  /** A claim names the last segment that it continues: where that is missing, the end of an epoch is. */
+  private lostTails(): LogGap[] {
+    const gaps: LogGap[] = [];
+    for (const { previous } of this.claims) {
+      const last = previous && parseSegmentName(previous.name);
+      if (!last || last.to <= (this.expiry?.logTo ?? -1)) continue;
+      // A later claim went back farther.
+      if (isDisowned(last, this.claims)) continue;
+      if (this.pieces.some((piece) => holds(piece, last))) continue;
+      const before = this.pieces.findLast((piece) => byPlaceInLog(piece.last, last) < 0);
+      gaps.push(this.gap((before?.to ?? last.from - 1) + 1, last.to, last.name));
+    }
+    return gaps;
+  }
+
+  /**
+   * The pieces that hold versions captured after `after` and up to `until`, in order, each proven to follow the one
+   * before by number and checksum. Throws if one is missing or not the one that its successor names.
+   */
+  async *chain(after: Instant, until: Instant): AsyncGenerator<Segment | FoldedPiece> {
+    await this.checkNoneMissing(after, until);
+    let before: { name: string; checksum: string } | undefined;
+    for (const piece of this.pieces) {
+      if (piece.to <= after || piece.from > until) continue;
+      const opened = piece.kind === "folded" ? piece : await openSegment(this.store, piece.name);
+      await this.checkFollows(before, previousOf(opened), piece, after);
+      before = lastOf(opened);
+      yield opened;
+    }
+  }
+
+  /** Throws unless `piece` follows `before`; for the first, unless what precedes it ends at or before `after`. */
+  private async checkFollows(
+    before: { name: string; checksum: string } | undefined,
+    previous: { name: string; checksum: string } | null,
+    piece: LogPiece,
+    after: Instant,
+  ): Promise<void> {
+    if (before === undefined) {
+      const precedes = previous === null ? undefined : parseSegmentName(previous.name);
+      if (precedes === undefined || precedes.to <= after) return;
+      if (this.passesOver(after, piece.from)) return;
+      throw await this.missing(previous!.name);
+    }
+    if (previous === null) throw damaged(piece.name, `it does not continue ${before.name}`);
+    if (previous.name !== before.name) {
+      const named = parseSegmentName(previous.name);
+      const last = parseSegmentName(before.name)!;
+      // Two folded segments that overlap: both hold what lies between.
+      if (piece.kind === "folded" && named && byPlaceInLog(named, last) < 0) return;
+      if (named && this.passesOver(last.to, piece.from)) return;
+      throw await this.missing(previous.name);
+    }
+    if (previous.checksum !== before.checksum) {
+      throw damaged(before.name, `it is not the object that ${piece.name} follows`);
+    }
+  }
+
+  /**
+   * Throws if pieces that hold versions captured after `after` and up to `until` are missing right before the first
+   * piece that is wholly later: the chain up to `until` does not show that, because nothing in it names them.
+   */
+  async checkNoneMissing(after: Instant, until: Instant): Promise<void> {
+    const at = this.pieces.findIndex(({ from }) => from > until);
+    const [last, next] = [this.pieces[at - 1], this.pieces[at]];
+    if (!next || next.from - 1 <= after || (last && last.to >= until)) return;
+    if (last && follows(last.last, next.first)) return;
+    const opened = next.kind === "folded" ? next : await openSegment(this.store, next.name);
+    const previous = previousOf(opened);
+    const precedes = previous && parseSegmentName(previous.name);
+    if (!precedes || (last && byPlaceInLog(precedes, last.last) <= 0)) return;
+    if (precedes.to <= after || this.passesOver(last?.to ?? after, next.from)) return;
+    throw await this.missing(previous.name);
+  }
+
+  /** True if what lies between two instants is a gap, which is read over. */
+  private passesOver(after: Instant, before: Instant): boolean {
+    return (this.read.passed ?? []).some(
+      ({ table, from, to }) => table === undefined && to > after && from < before,
+    );
+  }
+
+  /** The error for a segment that should be there: what is damaged, if that stood for it. */
+  async missing(name: string): Promise<UnusableObject> {
+    const said = parseSegmentName(name);
+    const broken = this.damaged.find(({ name: of }) => said && holds(of, said))?.error;
+    if (broken) return broken;
+    const present = (await this.store.size(name).catch(() => undefined)) !== undefined;
+    return damaged(name, present ? "it is out of its place in the log" : "it is missing");
+  }
+}
+
+/** The piece as if it held nothing of the table. */
+function withoutTable(piece: FoldedPiece, table: string): FoldedPiece {
+  const damage = new Map([...piece.damage].filter(([of]) => of !== table));
+  const tables = piece.manifest.tables.filter((one) => one.table !== table);
+  return { ...piece, damage, manifest: { ...piece.manifest, tables } };
+}
+
+/**
+ * True unless the segment of that name is lost: it is there, or a folded one stands for it, or it was let go. Throws if
+ * the log cannot be read.
+ */
+export async function isAccountedFor(store: ObjectStore, name: string): Promise<boolean> {
+  if ((await store.size(name)) !== undefined) return true;
+  const segment = parseSegmentName(name);
+  if (!segment) return false;
+  const { pieces, expiry } = await LogView.read(store);
+  return segment.to <= (expiry?.logTo ?? -1) || pieces.some((piece) => holds(piece, segment));
+}
+
+/** The segment that a piece follows. */
+export function previousOf(piece: Segment | FoldedPiece) {
+  return "manifest" in piece ? piece.manifest.previous : piece.index.footer.previous;
+}
+
+/** The segment that follows a piece names this one. */
+export function lastOf(piece: Segment | FoldedPiece) {
+  return "manifest" in piece ? piece.manifest.lastSegment : piece;
+}
+
+/** True if the segment at `place` is in the piece. */
+export function holds(piece: Pick<LogPiece, "first" | "last">, place: Place): boolean {
+  return byPlaceInLog(piece.first, place) <= 0 && byPlaceInLog(place, piece.last) <= 0;
+}
+
+/** Names what is missing between two neighbours, by their numbers; undefined if nothing is. */
+function missingBetween(
+  before: LogPiece | undefined,
+  piece: LogPiece,
+  expiry: Expiry | undefined,
+): string | undefined {
+  const { epoch, sequence } = piece.first;
+  if (before && byPlaceInLog(piece.first, before.last) <= 0) return undefined;
+  // What precedes the first piece was let go; that nothing more is missing, the chain says.
+  if (!before && expiry && piece.from <= expiry.logTo + 1) return undefined;
+  const next = before?.last.epoch === epoch ? before.last.sequence + 1 : 1;
+  if (sequence === next) return undefined;
+  return `log/${String(epoch).padStart(8, "0")}/… number ${next}`;
+}

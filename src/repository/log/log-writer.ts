@@ -1,0 +1,267 @@
+/**
+ * Invariant: a change that was appended is in exactly one segment, segments of an epoch are numbered without a gap,
+ * each names the checksum of the one before, and capture times never go back. Break it and a restore either misses
+ * changes or cannot prove that it has them all.
+ *
+ * Appending is synchronous: the order of calls is the order of the log.
+ */
+
+import { DataObjectWriter, frameBytesTarget } from "../../format/data-object.js";
+import type { Repository } from "../../format/description.js";
+import { LineBuffer } from "../../format/line-buffer.js";
+import { lineOverheadBytes, writeChangeLine } from "../../format/lines.js";
+import { segmentName } from "../../format/names.js";
+import {
+  linksAfter,
+  type ObjectReference,
+  type SegmentFooter,
+  type SystemStream,
+  type Totals,
+  totalsReach,
+} from "../../format/segment.js";
+import type { Instant } from "../../instant.js";
+import type { Claim } from "./claim.js";
+import type { LogEnd } from "./log-end.js";
+
+/** A table's part of the open tick. */
+interface OpenTable {
+  buffer: LineBuffer;
+  totals: Totals;
+  changed: boolean;
+  /** Sequence number of the last segment that it changed in; 0 for none. */
+  changedIn: number;
+  minTime: Instant;
+  maxTime: Instant;
+}
+
+/** What capture knows when a tick closes. */
+export type TickFacts = Pick<
+  SegmentFooter,
+  | "frontier"
+  | "lagging"
+  | "proofBoundMs"
+  | "serverClock"
+  | "clockSteps"
+  | "clockWaitedOutMs"
+  | "aheadOfSource"
+  | "closed"
+>;
+
+/** What labels go by. It may go back; labels then stand still until it has caught up. */
+export interface LogTime {
+  now(): Instant;
+}
+
+/** Takes closed segments to the repository, in the order of the calls. */
+export interface Shipper {
+  /** Resolves when the segment is durable in the repository; rejects when it never will be. */
+  ship(name: string, bytes: Buffer): Promise<void>;
+  /** Bytes of segments that wait in memory. */
+  readonly waitingBytes: number;
+  /** True while a segment is on its way, or waits. */
+  readonly isShipping: boolean;
+}
+
+/** Every so often a segment carries the totals of all tables, so that status need not read them all. */
+const checkpointMs = 60_000;
+
+export class LogWriter {
+  private readonly segment = new DataObjectWriter("segment");
+  private readonly tables = new Map<string, OpenTable>();
+  private links: SegmentFooter["links"] = { catalog: null, coverage: null, checkpoint: null };
+  private segmentSequence = 0;
+  private changeSequence = 0;
+  private lastTime: Instant;
+  private from: Instant;
+  private lastCheckpoint = Number.NEGATIVE_INFINITY;
+  /** Sequence number of the last checkpoint. */
+  private checkpointSequence = 0;
+  private previous: ObjectReference | null;
+
+  private constructor(
+    private readonly repository: Repository,
+    private readonly clock: LogTime,
+    readonly epoch: number,
+    last: LogEnd | undefined,
+    private readonly shipper: Shipper,
+  ) {
+    this.lastTime = Math.max(clock.now(), (last?.to ?? 0) + 1);
+    this.from = this.lastTime;
+    this.previous = last ? { name: last.name, checksum: last.checksum } : null;
+    if (last) this.links = last.links;
+  }
+
+  /**
+   * Opens the log of an epoch that was claimed.
+   * @param shipper takes closed segments to the repository, in order
+   */
+  static open(repository: Repository, clock: LogTime, claim: Claim, shipper: Shipper): LogWriter {
+    return new LogWriter(repository, clock, claim.epoch, claim.last, shipper);
+  }
+
+  /** Bytes of lines not yet durable: what memory holds of the log. */
+  get pendingBytes(): number {
+    let open = 0;
+    for (const table of this.tables.values()) open += table.buffer.byteLength;
+    return open + this.segment.byteLength + this.shipper.waitingBytes;
+  }
+
+  /** Takes the next place in the order of the log, for what is stored elsewhere (the rows of a walk). */
+  stamp(): { time: Instant; sequence: number } {
+    this.lastTime = Math.max(this.clock.now(), this.lastTime);
+    this.changeSequence += 1;
+    return { time: this.lastTime, sequence: this.changeSequence };
+  }
+
+  /** An instant that what was appended so far does not pass, and what comes later does. */
+  mark(): Instant {
+    const mark = Math.max(this.clock.now(), this.lastTime);
+    this.lastTime = mark + 1;
+    return mark;
+  }
+
+  /**
+   * Appends one version. The buffers are copied.
+   * @param previous digest of the version before, null if there was none
+   * @param document null for a delete
+   * @returns its sequence number
+   */
+  append(table: string, key: Buffer, previous: string | null, document: Buffer | null): number {
+    const { time, sequence } = this.stamp();
+    const open = this.openTable(table);
+    const { buffer, totals } = open;
+    if (buffer.rows === 0) open.minTime = time;
+    open.maxTime = time;
+    const before = buffer.byteLength;
+    const line = buffer.reserve(key.length + (document?.length ?? 0) + lineOverheadBytes);
+    buffer.commit(writeChangeLine(line, before, key, time, sequence, table, previous, document));
+    open.changed = true;
+    totals.changes += 1;
+    totals.bytes += buffer.byteLength - before;
+    if (previous === null && document !== null) totals.inserts += 1;
+    if (document === null) totals.deletes += 1;
+    if (buffer.byteLength >= frameBytesTarget) this.closeFrame(table, open);
+    return sequence;
+  }
+
+  /** Appends a record to a system stream; `record` null removes what `key` names. Returns its time. */
+  appendRecord(stream: SystemStream, key: unknown, record: object | null): Instant {
+    const document = record === null ? null : Buffer.from(JSON.stringify(record));
+    this.append(stream, Buffer.from(JSON.stringify(key)), null, document);
+    return this.lastTime;
+  }
+
+  get isShipping(): boolean {
+    return this.shipper.isShipping;
+  }
+
+  /** True if something was appended since the last tick was closed. */
+  get hasChanges(): boolean {
+    return this.segment.byteLength > 0 || [...this.tables.values()].some((t) => t.buffer.rows > 0);
+  }
+
+  /** What is appended next has this time, or a later one. */
+  get now(): Instant {
+    return Math.max(this.clock.now(), this.lastTime);
+  }
+
+  /** What is appended next has no earlier time. */
+  get time(): Instant {
+    return this.lastTime;
+  }
+
+  /** How far labels are ahead of the clock, because that went back: what is labelled now is labelled so much too late. */
+  get aheadMs(): number {
+    return Math.max(0, this.lastTime - this.clock.now());
+  }
+
+  /** End of the last closed tick. */
+  get closedTo(): Instant {
+    return this.from - 1;
+  }
+
+  /**
+   * Closes the tick: what was appended before the call is in its segment, what comes later in the next.
+   * Resolves with the tick's end when the segment is durable; rejects if it could not be stored, and then nothing
+   * may be appended any more.
+   */
+  closeTick(facts: TickFacts): { to: Instant; durable: Promise<void> } {
+    const to = Math.max(this.clock.now(), this.lastTime, this.from);
+    this.lastTime = to + 1;
+    for (const [table, open] of this.tables) this.closeFrame(table, open);
+    const footer = this.footer(to, facts);
+    const { bytes, checksum } = this.segment.finish(footer);
+    const name = segmentName(this.epoch, footer.from, to, footer.sequence);
+    this.previous = { name, checksum };
+    this.links = linksAfter(footer.links, name, this.changedTables(), footer.checkpoint);
+    this.from = to + 1;
+    this.forgetIdleTables();
+    const durable = this.shipper.ship(name, bytes);
+    return { to, durable };
+  }
+
+  private footer(to: Instant, facts: TickFacts): SegmentFooter {
+    this.segmentSequence += 1;
+    const checkpoint = to - this.lastCheckpoint >= checkpointMs;
+    if (checkpoint) {
+      this.lastCheckpoint = to;
+      this.checkpointSequence = this.segmentSequence;
+    }
+    const reach = totalsReach(this.segmentSequence, this.checkpointSequence);
+    const totals: Record<string, Totals> = {};
+    for (const [id, table] of this.tables) {
+      if (table.changed) table.changedIn = this.segmentSequence;
+      const isSaid = checkpoint || table.changedIn > this.segmentSequence - reach;
+      if (isSaid) totals[id] = { ...table.totals };
+    }
+    return {
+      repository: this.repository.description.id,
+      epoch: this.epoch,
+      sequence: this.segmentSequence,
+      from: this.from,
+      to,
+      previous: this.previous,
+      ...facts,
+      clockAheadMs: Math.max(0, to - this.clock.now()),
+      links: this.links,
+      totals,
+      checkpoint,
+    };
+  }
+
+  private changedTables(): Set<string> {
+    return new Set([...this.tables].filter(([, table]) => table.changed).map(([id]) => id));
+  }
+
+  private openTable(id: string): OpenTable {
+    let table = this.tables.get(id);
+    if (!table) {
+      const totals = { changes: 0, inserts: 0, deletes: 0, bytes: 0 };
+      table = {
+        buffer: new LineBuffer(4096),
+        totals,
+        changed: false,
+        changedIn: 0,
+        minTime: 0,
+        maxTime: 0,
+      };
+      this.tables.set(id, table);
+    }
+    return table;
+  }
+
+  private closeFrame(table: string, open: OpenTable): void {
+    const { buffer, minTime, maxTime } = open;
+    if (buffer.rows === 0) return;
+    this.segment.addFrame(buffer.lines(), buffer.rows, { table, minTime, maxTime });
+    buffer.clear();
+  }
+
+  /** A table that was quiet for a tick gives its buffer back; its totals stay. */
+  private forgetIdleTables(): void {
+    for (const table of this.tables.values()) {
+      if (!table.changed) table.buffer = new LineBuffer(0);
+      table.changed = false;
+    }
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * Sorting the log by key in bounded memory: versions are collected, of each key the last one kept, and when memory is
+ * full written as a sorted run to a temporary directory. The runs are then merged with the base.
+ */
+
+import { DataObject, DataObjectWriter } from "../../format/data-object.js";
+import { lineOverheadBytes, parseLines, type Version, writeRunLine } from "../../format/lines.js";
+import {
+  isLater,
+  SortedCursor,
+  type SortedFrame,
+  type VersionCursor,
+  type Window,
+} from "../../format/merge.js";
+import { SortedLines } from "../../format/sorted-lines.js";
+import type { Instant } from "../../instant.js";
+import { type OrderCode, orderCode } from "../../key-order.js";
+import type { ObjectStore } from "../../storage/object-store.js";
+import { scratchStore } from "../../storage/store-at.js";
+import { foldedBytes, foldedCursor } from "./folded-reader.js";
+import type { Segment } from "./log.js";
+import type { FoldedPiece, LogView } from "./log-view.js";
+
+/** What all tables of a collection may hold in memory, in bytes. */
+const memoryBytesMaxDefault = 16 * 1024 * 1024;
+/** Bytes that an entry costs besides its key and document: measured, 450 of them and garbage. */
+const entryBytes = 500;
+/** A run is stored as objects of about this size. */
+const runObjectBytes = 8 * 1024 * 1024;
+
+/** What to collect of a table: versions captured after `after`. */
+export interface Wanted {
+  table: string;
+  after: Instant;
+  /** The last instant of this table, if it has one of its own. */
+  until?: Instant;
+}
+
+/** A stretch of the log, and the tables whose versions are wanted of it. */
+interface Stretch {
+  after: Instant;
+  until: Instant;
+  tables: Map<string, Window>;
+}
+
+export interface CollectOptions {
+  /** Told the size of each segment that was read, in bytes; for progress. */
+  onSegment?: (bytes: number) => void;
+  /** Told of two versions of a key, one after the other, of which only the later is kept. */
+  onSuccession?: (table: string, before: Version, after: Version) => void;
+  /** When keys and documents in memory exceed this, some are written to a temporary directory. */
+  memoryBytesMax?: number;
+}
+
+/** The versions of some tables in a stretch of the log, ready to be merged. Dispose of it after use. */
+export class LogCollection {
+  private readonly tables = new Map<string, TableRuns>();
+  private scratch: Awaited<ReturnType<typeof scratchStore>> | undefined;
+  private bytes = 0;
+  /** Versions read, of all tables wanted; those of folded segments are counted as their cursors move. */
+  versions = 0;
+
+  private constructor(
+    wanted: Wanted[],
+    onSuccession: (table: string, before: Version, after: Version) => void,
+  ) {
+    for (const { table } of wanted) {
+      const succeeds = (before: Version, after: Version) => onSuccession(table, before, after);
+      this.tables.set(table, new TableRuns(table, succeeds));
+    }
+  }
+
+  /**
+   * Reads the log once, up to and including `until`, for all tables wanted. What lies between the stretches that they
+   * want is not read.
+   */
+  static async read(
+    view: LogView,
+    wanted: Wanted[],
+    until: Instant,
+    options: CollectOptions = {},
+  ): Promise<LogCollection> {
+    const collection = new LogCollection(wanted, options.onSuccession ?? (() => undefined));
+    try {
+      for (const stretch of stretchesOf(wanted, until)) {
+        for await (const piece of view.chain(stretch.after, stretch.until)) {
+          if ("manifest" in piece) {
+            collection.addFolded(view, piece, stretch);
+            options.onSegment?.(foldedBytes(piece, stretch.tables.keys()));
+          } else {
+            await collection.addSegment(piece, stretch, options);
+            options.onSegment?.(piece.size);
+          }
+        }
+      }
+      return collection;
+    } catch (error) {
+      await collection.dispose();
+      throw error;
+    }
+  }
+
+  /** Versions read of one table; see `versions`. */
+  versionsOf(table: string): number {
+    return this.tables.get(table)!.versions;
+  }
+
+  /** Cursors over the collected versions of a table. */
+  cursors(table: string): VersionCursor[] {
+    const runs = this.tables.get(table)!;
+    return this.scratch ? runs.cursors(this.scratch.store) : runs.cursors();
+  }
+
+  async dispose(): Promise<void> {
+    await this.scratch?.remove();
+  }
+
+  private async addSegment(
+    segment: Segment,
+    { tables }: Stretch,
+    { memoryBytesMax = memoryBytesMaxDefault }: CollectOptions,
+  ): Promise<void> {
+    for (const frame of segment.index.frames) {
+      const window = tables.get(frame.table ?? "");
+      if (!window || frame.maxTime! <= window.after || frame.minTime! > window.until) continue;
+      const lines = await segment.readFrame(frame);
+      for (const version of parseLines(lines, segment.name)) {
+        const { time } = version;
+        if (time > window.after && time <= window.until) this.add(frame.table!, version);
+      }
+      if (this.bytes > memoryBytesMax) await this.spillLargest();
+    }
+  }
+
+  /** A folded segment is sorted: it is merged as it stands. */
+  private addFolded(view: LogView, piece: FoldedPiece, { tables }: Stretch): void {
+    for (const [table, { after, until }] of tables) {
+      if (piece.to <= after || piece.from > until) continue;
+      const window = { after: Math.max(after, piece.after), until };
+      const runs = this.tables.get(table)!;
+      const onVersion = () => {
+        this.versions += 1;
+        runs.versions += 1;
+      };
+      runs.addCursor(() => foldedCursor(view.store, piece, table, window, onVersion));
+    }
+  }
+
+  private add(table: string, version: Version): void {
+    this.versions += 1;
+    this.bytes += this.tables.get(table)!.add(version);
+  }
+
+  private async spillLargest(): Promise<void> {
+    this.scratch ??= await scratchStore();
+    const largest = [...this.tables.values()].reduce((a, b) => (a.bytes >= b.bytes ? a : b));
+    this.bytes -= largest.bytes;
+    await largest.spill(this.scratch.store);
+  }
+}
+
+/** What is wanted, as stretches that do not overlap, in order. */
+function stretchesOf(wanted: Wanted[], until: Instant): Stretch[] {
+  const stretches: Stretch[] = [];
+  for (const one of wanted.toSorted((a, b) => a.after - b.after)) {
+    const window = { after: one.after, until: one.until ?? until };
+    const last = stretches.at(-1);
+    if (last && window.after <= last.until) {
+      last.until = Math.max(last.until, window.until);
+      last.tables.set(one.table, window);
+    } else stretches.push({ ...window, tables: new Map([[one.table, window]]) });
+  }
+  return stretches;
+}
+
+class TableRuns {
+  private open = new Map<OrderCode, Version>();
+  private readonly runs: string[][] = [];
+  private readonly folded: (() => SortedCursor)[] = [];
+  bytes = 0;
+  versions = 0;
+
+  constructor(
+    private readonly table: string,
+    private readonly onSuccession: (before: Version, after: Version) => void,
+  ) {}
+
+  /** Returns the bytes by which memory grew. */
+  add(version: Version): number {
+    this.versions += 1;
+    const code = orderCode(version.key);
+    const known = this.open.get(code);
+    if (known && isLater(known, version)) return 0;
+    const copy = copyOf(version);
+    if (known) {
+      this.onSuccession(known, version);
+      copy.previous = known.previous;
+      copy.firstTime = known.firstTime ?? known.time;
+    }
+    const grown = sizeOf(copy) - (known ? sizeOf(known) : 0);
+    this.open.set(code, copy);
+    this.bytes += grown;
+    return grown;
+  }
+
+  async spill(store: ObjectStore): Promise<void> {
+    const names: string[] = [];
+    const object = new DataObjectWriter("run");
+    const lines = new SortedLines(object);
+    const put = async () => {
+      lines.flush();
+      const name = `runs/${this.table}/${this.runs.length}-${names.length}.zst`;
+      await store.put(name, object.finish({}).bytes);
+      names.push(name);
+    };
+    for (const [, version] of this.sorted()) {
+      addVersion(lines, version);
+      if (object.byteLength >= runObjectBytes) await put();
+    }
+    await put();
+    this.runs.push(names);
+    this.open = new Map();
+    this.bytes = 0;
+  }
+
+  cursors(scratch?: ObjectStore): VersionCursor[] {
+    const spilled = scratch
+      ? this.runs.map((names) => new SortedCursor(runFrames(scratch, names)))
+      : [];
+    const folded = this.folded.map((open) => open());
+    return [...folded, ...spilled, new MemoryCursor(this.sorted())];
+  }
+
+  addCursor(open: () => SortedCursor): void {
+    this.folded.push(open);
+  }
+
+  private sorted(): [OrderCode, Version][] {
+    return [...this.open].sort(([a], [b]) => (a < b ? -1 : 1));
+  }
+}
+
+/** Walks versions that are in memory, sorted by key. */
+class MemoryCursor implements VersionCursor {
+  version!: Version;
+  code: OrderCode = "";
+  private at = 0;
+
+  constructor(private readonly sorted: [OrderCode, Version][]) {}
+
+  advance(): boolean {
+    const next = this.sorted[this.at];
+    if (!next) return false;
+    [this.code, this.version] = next;
+    this.at += 1;
+    return true;
+  }
+}
+
+function addVersion(lines: SortedLines, version: Version): void {
+  const { key, time, document } = version;
+  const bytesMax = key.length + (document?.length ?? 0) + lineOverheadBytes;
+  const line = lines.begin(key, time, bytesMax);
+  lines.commit(writeRunLine(line, lines.end, version));
+}
+
+async function* runFrames(store: ObjectStore, names: string[]): AsyncGenerator<SortedFrame> {
+  for (const name of names) {
+    const object = await DataObject.open(store, name, "run");
+    for (const entry of object.index.frames)
+      yield { lines: await object.readFrame(entry), object: name };
+  }
+}
+
+function copyOf(version: Version): Version {
+  const { key, document } = version;
+  return {
+    ...version,
+    key: Buffer.from(key),
+    document: document && Buffer.from(document),
+  };
+}
+
+function sizeOf({ key, document }: Version): number {
+  return key.length + (document?.length ?? 0) + entryBytes;
+}

@@ -1,0 +1,91 @@
+/**
+ * Small facts that change, in a store whose objects do not: a chain of JSON objects under one prefix, numbered from 1.
+ * The object with the greatest number counts, and a change is put under the next one, which one of several can.
+ *
+ * Invariant: a number is never used twice while it matters. Where old numbers are deleted, whoever puts one has to look
+ * again afterwards whether a greater one is there: the number might have been free because it was past.
+ */
+import { damaged } from "../../errors.js";
+import { decodeStored, encodeStored, type JsonKind } from "../../format/json-object.js";
+import { numberedName, parseNumberedName } from "../../format/names.js";
+import { ObjectExists, ObjectMissing, type ObjectStore } from "../../storage/object-store.js";
+
+export interface Numbered {
+  number: number;
+}
+
+/** The greatest number under `prefix`; 0 if there is none. A listing that is a little behind does not hide it. */
+async function greatestNumber(store: ObjectStore, prefix: string): Promise<number> {
+  let greatest = 0;
+  for await (const { name } of store.list(prefix)) {
+    greatest = Math.max(greatest, parseNumberedName(prefix, name) ?? 0);
+  }
+  while ((await store.size(numberedName(prefix, greatest + 1))) !== undefined) greatest += 1;
+  return greatest;
+}
+
+/** How often an object may vanish between being listed and being read, before that is an error. */
+const vanishingsMax = 10;
+
+/** The object that counts; undefined if there is none. */
+export async function newestNumbered<T extends Numbered>(
+  store: ObjectStore,
+  prefix: string,
+  kind: JsonKind<T>,
+): Promise<T | undefined> {
+  for (let vanished = 0; ; vanished += 1) {
+    const number = await greatestNumber(store, prefix);
+    if (number === 0) return undefined;
+    const name = numberedName(prefix, number);
+    try {
+      return decodeNumbered(await store.get(name), name, number, kind);
+    } catch (error) {
+      // Deleted since it was listed, because a later one took its place: look again.
+      if (!(error instanceof ObjectMissing)) throw error;
+      if (vanished === vanishingsMax) throw damaged(name, "it is listed, and missing");
+    }
+  }
+}
+
+/** Reads the object of one number; throws, naming it, if it is missing or damaged. */
+export async function readNumbered<T extends Numbered>(
+  store: ObjectStore,
+  prefix: string,
+  number: number,
+  kind: JsonKind<T>,
+): Promise<T> {
+  const name = numberedName(prefix, number);
+  try {
+    return decodeNumbered(await store.get(name), name, number, kind);
+  } catch (error) {
+    if (error instanceof ObjectMissing) throw damaged(name, "it is missing");
+    throw error;
+  }
+}
+
+function decodeNumbered<T extends Numbered>(
+  bytes: Buffer,
+  name: string,
+  number: number,
+  kind: JsonKind<T>,
+): T {
+  const found = decodeStored(bytes, name, kind);
+  if (found.number !== number) throw damaged(name, "its name and its content differ");
+  return found;
+}
+
+/** Puts an object under its number. Returns false if the number is taken. */
+export async function putNumbered<T extends Numbered>(
+  store: ObjectStore,
+  prefix: string,
+  kind: JsonKind<T>,
+  content: T,
+): Promise<boolean> {
+  try {
+    await store.put(numberedName(prefix, content.number), encodeStored(kind, content));
+    return true;
+  } catch (error) {
+    if (error instanceof ObjectExists) return false;
+    throw error;
+  }
+}
