@@ -7,7 +7,7 @@ import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../clock.js";
 import { type ErrorCode, exitStatus, messageOf, ThinkbackError } from "../errors.js";
-import type { CronTimes } from "../fold/schedule.js";
+import type { CronTimes } from "../upkeep/schedule.js";
 import type { Log } from "./log.js";
 import type { MaintainArguments } from "./maintain.js";
 

@@ -1,9 +1,9 @@
 /** What a round of maintenance has found damaged: a line for all tables that lack the same object. */
 import { UnusableObject } from "../errors.js";
-import type { DamagedTable } from "../fold/maintain.js";
 import type { Repository } from "../format/description.js";
 import { formatInstant } from "../instant.js";
 import { lookAt } from "../repository/repository-view.js";
+import type { DamagedTable } from "../upkeep/maintain.js";
 import { formatNames, groupedBy } from "./output.js";
 
 export interface DamageFound {

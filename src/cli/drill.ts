@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
-import { restoreWork } from "../fold/schedule.js";
 import { type Repository } from "../format/description.js";
 import { drillName } from "../format/names.js";
 import { formatInstant, parseInstant } from "../instant.js";
@@ -16,6 +15,7 @@ import { dialer } from "../rethinkdb/channel.js";
 import { RethinkTarget } from "../rethinkdb/rethink-target.js";
 import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
 import { storeAt } from "../storage/store-at.js";
+import { restoreWork } from "../upkeep/schedule.js";
 import { targetAt } from "./connect.js";
 import { differencesText, drillResult } from "./drill-text.js";
 import { heldBackText } from "./held-back-text.js";

@@ -1,7 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
-import type { ExpiryPlan } from "../fold/expire.js";
-import { type Maintained, maintain, planMaintenance } from "../fold/maintain.js";
 import { withThreads } from "../format/compression-threads.js";
 import { type Repository } from "../format/description.js";
 import { formatInstant } from "../instant.js";
@@ -11,6 +9,8 @@ import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import type { StoredObject } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
+import type { ExpiryPlan } from "../upkeep/expire.js";
+import { type Maintained, maintain, planMaintenance } from "../upkeep/maintain.js";
 import { damageFound, damageText } from "./damaged-tables.js";
 import { logLine } from "./fold.js";
 import {

@@ -1,19 +1,19 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
-import { type Load, readLoad } from "../fold/load.js";
-import { maintain } from "../fold/maintain.js";
+import { withThreads } from "../format/compression-threads.js";
+import { formatInstant, type Instant } from "../instant.js";
+import { noteRates } from "../repository/registers/rates.js";
+import { openRepository } from "../repository/repository.js";
+import { storeAt } from "../storage/store-at.js";
+import { type Load, readLoad } from "../upkeep/load.js";
+import { maintain } from "../upkeep/maintain.js";
 import {
   estimateRestore,
   type FoldDecision,
   foldDue,
   parseFoldSchedule,
   proposedObjective,
-} from "../fold/schedule.js";
-import { withThreads } from "../format/compression-threads.js";
-import { formatInstant, type Instant } from "../instant.js";
-import { noteRates } from "../repository/registers/rates.js";
-import { openRepository } from "../repository/repository.js";
-import { storeAt } from "../storage/store-at.js";
+} from "../upkeep/schedule.js";
 import { damageFound, damageText } from "./damaged-tables.js";
 import { logLine } from "./fold.js";
 import {

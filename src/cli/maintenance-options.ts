@@ -1,11 +1,11 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import type { Maintained, MaintenanceOptions } from "../fold/maintain.js";
 import type { Repository } from "../format/description.js";
 import { durationMs, type Instant } from "../instant.js";
 import { thisProcess } from "../owner.js";
 import { declareKeep } from "../repository/registers/settings.js";
 import { UrgentStore } from "../storage/urgent-store.js";
+import type { Maintained, MaintenanceOptions } from "../upkeep/maintain.js";
 import { counted, formatBytes } from "./output.js";
 
 export interface KeepArguments {

@@ -1,5 +1,9 @@
 import { ThinkbackError } from "../errors.js";
-import { type Load, readLoad } from "../fold/load.js";
+import { formatWhole, parseKeep } from "../repository/registers/keep-policy.js";
+import { openRepository } from "../repository/repository.js";
+import { lookAt } from "../repository/repository-view.js";
+import { storeAt } from "../storage/store-at.js";
+import { type Load, readLoad } from "../upkeep/load.js";
 import {
   monthlyCost,
   type Prices,
@@ -9,12 +13,8 @@ import {
   segmentsPerDay,
   storedAtMost,
   type Upkeep,
-} from "../fold/proposal.js";
-import { estimateRestore, proposedObjective } from "../fold/schedule.js";
-import { formatWhole, parseKeep } from "../repository/registers/keep-policy.js";
-import { openRepository } from "../repository/repository.js";
-import { lookAt } from "../repository/repository-view.js";
-import { storeAt } from "../storage/store-at.js";
+} from "../upkeep/proposal.js";
+import { estimateRestore, proposedObjective } from "../upkeep/schedule.js";
 import { formatBytes, formatTable, type Output } from "./output.js";
 
 export interface PlanArguments {

@@ -1,12 +1,12 @@
 /** Making damaged folded segments anew, of the segments and smaller folded segments that hold the same. */
 import { foldLog } from "../fold/fold-log.js";
-import type { Policy } from "../fold/maintain.js";
 import type { Repository } from "../format/description.js";
 import type { FoldedName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { byPlaceInLog } from "../repository/log/log.js";
 import { type LogPiece, LogView } from "../repository/log/log-view.js";
 import { WithoutStore } from "../storage/without-store.js";
+import type { Policy } from "../upkeep/maintain.js";
 import { directoryOf } from "./object-kinds.js";
 import type { Verified } from "./verify.js";
 

@@ -7,7 +7,6 @@
  */
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import { readPolicy } from "../fold/maintain.js";
 import type { Repository } from "../format/description.js";
 import { repositoryName, writerName } from "../format/names.js";
 import type { Owner } from "../owner.js";
@@ -22,6 +21,7 @@ import { withLease } from "../repository/registers/lease.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { WithoutStore } from "../storage/without-store.js";
+import { readPolicy } from "../upkeep/maintain.js";
 import { Belonging } from "./belonging.js";
 import { restorable } from "./costs.js";
 import { Findings } from "./findings.js";

@@ -3,8 +3,9 @@
  * its size, in a day of virtual time, in which maintenance looks every half hour and makes a base when its estimate of a
  * restore exceeds the objective. The restore comes at the worst moment, right before maintenance would look again.
  */
-import { estimateRestore, foldDue } from "../../src/fold/schedule.js";
+
 import { noteRates } from "../../src/repository/registers/rates.js";
+import { estimateRestore, foldDue } from "../../src/upkeep/schedule.js";
 import { fold, foldLog, readLoad } from "../repository/looks.js";
 import type { TestServer } from "../server/find-server.js";
 import type { Bench } from "./bench.js";

@@ -3,9 +3,9 @@ import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { maintain } from "../../src/fold/maintain.js";
 import type { Repository } from "../../src/format/description.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
+import { maintain } from "../../src/upkeep/maintain.js";
 import { patient } from "../repository/month.js";
 import { History, makeRepository, Recording, StillClock } from "../repository/recording.js";
 

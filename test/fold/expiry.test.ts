@@ -1,7 +1,5 @@
 /** What an expiry lets go of, and what it must not take for a loss. */
 import { describe, expect, test } from "vitest";
-import { publishExpiry } from "../../src/fold/expire.js";
-import { maintain } from "../../src/fold/maintain.js";
 import type { Repository } from "../../src/format/description.js";
 import { LogView } from "../../src/repository/log/log-view.js";
 import { latestExpiry } from "../../src/repository/registers/expiry.js";
@@ -9,6 +7,8 @@ import { parseKeep } from "../../src/repository/registers/keep-policy.js";
 import { addPin } from "../../src/repository/registers/pins.js";
 import { declareKeep } from "../../src/repository/registers/settings.js";
 import type { StoredObject } from "../../src/storage/object-store.js";
+import { publishExpiry } from "../../src/upkeep/expire.js";
+import { maintain } from "../../src/upkeep/maintain.js";
 import { verify } from "../../src/verify/verify.js";
 import { dayMs, dayOf } from "../repository/declared.js";
 import { newestBase, planExpiry, readCoverage, readStatus } from "../repository/looks.js";

@@ -1,8 +1,8 @@
 /** A table that could not be opened for over a day, all of whose history is past the tiers, is opened in the end. */
 import { expect, test } from "vitest";
-import { maintain } from "../../src/fold/maintain.js";
 import { declareKeep } from "../../src/repository/registers/settings.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { maintain } from "../../src/upkeep/maintain.js";
 import { readBases } from "../repository/looks.js";
 import { patient } from "../repository/month.js";
 import {

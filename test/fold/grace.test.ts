@@ -1,12 +1,12 @@
 /** What was replaced or let go stays for its grace time, and for whoever had begun to read before. */
 import { expect, test } from "vitest";
-import { maintain } from "../../src/fold/maintain.js";
 import { readerPrefix } from "../../src/format/names.js";
 import { LogView } from "../../src/repository/log/log-view.js";
 import { LogCollection } from "../../src/repository/log/runs.js";
 import { Lease } from "../../src/repository/registers/lease.js";
 import { newestNumbered, putNumbered } from "../../src/repository/registers/numbered.js";
 import { readerKind, registerReader } from "../../src/repository/registers/readers.js";
+import { maintain } from "../../src/upkeep/maintain.js";
 import { dayMs, dayOf } from "../repository/declared.js";
 import { readBases } from "../repository/looks.js";
 import { Month, patient, tables } from "../repository/month.js";

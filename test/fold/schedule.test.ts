@@ -7,7 +7,7 @@ import {
   parseCron,
   parseFoldSchedule,
   restoreWork,
-} from "../../src/fold/schedule.js";
+} from "../../src/upkeep/schedule.js";
 
 const at = (iso: string) => Date.parse(iso);
 const [second, minute, hour, day] = [1000, 60_000, 3_600_000, 86_400_000];

@@ -1,8 +1,8 @@
 /** What is stored, at every age, beside what was estimated from the first days. */
 import { expect, test } from "vitest";
-import { storedAtMost } from "../../src/fold/proposal.js";
 import { parseKeep } from "../../src/repository/registers/keep-policy.js";
 import { declareKeep } from "../../src/repository/registers/settings.js";
+import { storedAtMost } from "../../src/upkeep/proposal.js";
 import { dayMs, dayOf } from "../repository/declared.js";
 import { readSourceRates } from "../repository/looks.js";
 import { Month } from "../repository/month.js";

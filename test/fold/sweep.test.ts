@@ -1,10 +1,10 @@
 /** A sweep deletes what was replaced or left over; never what somebody may still publish, or has just published. */
 import { describe, expect, test } from "vitest";
-import { sweep } from "../../src/fold/sweep.js";
 import type { Repository } from "../../src/format/description.js";
 import { LogView } from "../../src/repository/log/log-view.js";
 import { Lease } from "../../src/repository/registers/lease.js";
 import type { ObjectStore, StoredObject } from "../../src/storage/object-store.js";
+import { sweep } from "../../src/upkeep/sweep.js";
 import { foldLog, planSweep } from "../repository/looks.js";
 import { patient } from "../repository/month.js";
 import {

@@ -1,9 +1,10 @@
 /** A repository of so many days, as maintenance leaves it: what a command meets that begins. */
-import { maintain } from "../../src/fold/maintain.js";
+
 import type { Repository } from "../../src/format/description.js";
 import type { Instant } from "../../src/instant.js";
 import { declareKeep } from "../../src/repository/registers/settings.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { maintain } from "../../src/upkeep/maintain.js";
 import { patient } from "./month.js";
 import { foldUp, History, makeRepository, Recording, StillClock } from "./recording.js";
 

@@ -3,7 +3,6 @@
  * the number of reads; and one that says what is not so is found by verify and made anew by mend.
  */
 import { beforeAll, describe, expect, test } from "vitest";
-import { sweep } from "../../src/fold/sweep.js";
 import { DataObject, DataObjectWriter } from "../../src/format/data-object.js";
 import { type Repository } from "../../src/format/description.js";
 import { decodeJsonObject, encodeJsonObject } from "../../src/format/json-object.js";
@@ -16,6 +15,7 @@ import { latestExpiry, nextExpiry, putExpiry } from "../../src/repository/regist
 import { openRepository } from "../../src/repository/repository.js";
 import type { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { sweep } from "../../src/upkeep/sweep.js";
 import { mend } from "../../src/verify/mend.js";
 import { kindOf, type ObjectKind } from "../../src/verify/object-kinds.js";
 import { verify } from "../../src/verify/verify.js";

@@ -1,11 +1,7 @@
 /** What the project asks of a view, asked of a store or a repository as it is at that moment. */
-import * as expiring from "../../src/fold/expire.js";
+
 import * as folding from "../../src/fold/fold.js";
 import * as logFolding from "../../src/fold/fold-log.js";
-import * as loads from "../../src/fold/load.js";
-import * as maintaining from "../../src/fold/maintain.js";
-import * as rates from "../../src/fold/proposal.js";
-import * as sweeping from "../../src/fold/sweep.js";
 import type { Repository } from "../../src/format/description.js";
 import type { Version } from "../../src/format/lines.js";
 import type { Instant } from "../../src/instant.js";
@@ -25,6 +21,11 @@ import * as drills from "../../src/restore/drill-plan.js";
 import * as histories from "../../src/restore/history.js";
 import * as plans from "../../src/restore/plan.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import * as expiring from "../../src/upkeep/expire.js";
+import * as loads from "../../src/upkeep/load.js";
+import * as maintaining from "../../src/upkeep/maintain.js";
+import * as rates from "../../src/upkeep/proposal.js";
+import * as sweeping from "../../src/upkeep/sweep.js";
 
 type Rest<F> = F extends (first: never, ...rest: infer R) => unknown ? R : never;
 type Rest2<F> = F extends (first: never, second: never, ...rest: infer R) => unknown ? R : never;

@@ -1,10 +1,10 @@
 /** Weeks of history in virtual time: writers with holes between them, and a model of what they captured. */
 import type { Clock } from "../../src/clock.js";
-import { type Maintained, type MaintenanceOptions, maintain } from "../../src/fold/maintain.js";
 import type { Repository } from "../../src/format/description.js";
 import type { Instant } from "../../src/instant.js";
 import { addPin, removePin } from "../../src/repository/registers/pins.js";
 import { declareKeep } from "../../src/repository/registers/settings.js";
+import { type Maintained, type MaintenanceOptions, maintain } from "../../src/upkeep/maintain.js";
 import type { Random } from "../simulated/random.js";
 import { dayMs, dayOf, type Tick } from "./declared.js";
 import { History, json, makeRepository, Recording, StillClock } from "./recording.js";

@@ -3,7 +3,6 @@
  * writers it had, and however many other tables there are. A listing is one request for each thousand names.
  */
 import { beforeAll, describe, expect, test } from "vitest";
-import { maintain, planMaintenance } from "../../src/fold/maintain.js";
 import { type Repository } from "../../src/format/description.js";
 import { lookAtPins } from "../../src/repository/kept-pins.js";
 import { openRepository } from "../../src/repository/repository.js";
@@ -12,6 +11,7 @@ import { readStatus } from "../../src/repository/status.js";
 import { planDrill } from "../../src/restore/drill-plan.js";
 import { planRestore } from "../../src/restore/plan.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
+import { maintain, planMaintenance } from "../../src/upkeep/maintain.js";
 import { agedEnd, agedRepository } from "./aged.js";
 import { CountingStore } from "./counting-store.js";
 import { patient } from "./month.js";

@@ -1,7 +1,6 @@
 /** Inside a gap a restore gives the state at its begin or at its end, and never a mixture of the two. */
 
 import { beforeEach, describe, expect, test } from "vitest";
-import { withGapEnds } from "../../src/fold/pinned-gaps.js";
 import type { Repository } from "../../src/format/description.js";
 import { mergeLatest } from "../../src/format/merge.js";
 import type { Instant } from "../../src/instant.js";
@@ -11,6 +10,7 @@ import { nextExpiry, putExpiry } from "../../src/repository/registers/expiry.js"
 import { type RestorePlan, wantedOf } from "../../src/restore/plan.js";
 import type { RestoreRequest } from "../../src/restore/request.js";
 import { restore } from "../../src/restore/restore.js";
+import { withGapEnds } from "../../src/upkeep/pinned-gaps.js";
 import { collect, foldLog, planRestore, readAllCoverage } from "../repository/looks.js";
 import { makeRepository, Recording, StillClock } from "../repository/recording.js";
 import { Server } from "./captured.js";

@@ -1,6 +1,5 @@
 /** A pin that is accepted holds, whatever maintenance is under way; and one that does not hold is told of. */
 import { beforeEach, describe, expect, test } from "vitest";
-import { maintain } from "../../src/fold/maintain.js";
 import type { Repository } from "../../src/format/description.js";
 import type { Instant } from "../../src/instant.js";
 import type { Owner } from "../../src/owner.js";
@@ -11,6 +10,7 @@ import { declareKeep } from "../../src/repository/registers/settings.js";
 import { pinInstant } from "../../src/restore/pin.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { WithoutStore } from "../../src/storage/without-store.js";
+import { maintain } from "../../src/upkeep/maintain.js";
 import { verify } from "../../src/verify/verify.js";
 import { dayMs } from "../repository/declared.js";
 import { readCoverage, readStatus } from "../repository/looks.js";

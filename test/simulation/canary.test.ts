@@ -2,9 +2,7 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { Frontier } from "../../src/capture/frontier.js";
 import { Repair } from "../../src/capture/repair.js";
-import { Leftovers } from "../../src/fold/leftovers.js";
 import { LogRanges } from "../../src/fold/log-ranges.js";
-import { maintain } from "../../src/fold/maintain.js";
 import { Thinning } from "../../src/fold/thinning.js";
 import type { CoverageRecord } from "../../src/format/coverage-record.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
@@ -22,6 +20,8 @@ import { r } from "../../src/rethinkdb/reql.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { WithoutStore } from "../../src/storage/without-store.js";
+import { Leftovers } from "../../src/upkeep/leftovers.js";
+import { maintain } from "../../src/upkeep/maintain.js";
 import { overriding } from "./overriding.js";
 import { type SimulationOptions, simulate } from "./simulation.js";
 

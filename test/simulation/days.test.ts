@@ -3,7 +3,7 @@
  * `npm run simulate -- --days --seed N --steps 64` replays one that failed.
  */
 import { describe, expect, test } from "vitest";
-import { maintain } from "../../src/fold/maintain.js";
+import { maintain } from "../../src/upkeep/maintain.js";
 import { type SimulationReport, simulate } from "./simulation.js";
 
 /** Among them something of everything happens. */

@@ -3,12 +3,12 @@
  * would have left if it had never been killed.
  */
 import { expect, test } from "vitest";
-import { maintain } from "../../src/fold/maintain.js";
 import type { Instant } from "../../src/instant.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
 import { addPin } from "../../src/repository/registers/pins.js";
 import { declareKeep } from "../../src/repository/registers/settings.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { maintain } from "../../src/upkeep/maintain.js";
 import { dayMs } from "../repository/declared.js";
 import { readCoverage } from "../repository/looks.js";
 import { patient } from "../repository/month.js";

@@ -1,8 +1,8 @@
 /** The last segment is lost or damaged after everything was folded: the log goes on from what the folded segment says. */
 import { beforeEach, expect, test } from "vitest";
-import { maintain } from "../../src/fold/maintain.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
 import { repositoryName } from "../../src/format/names.js";
+import { maintain } from "../../src/upkeep/maintain.js";
 import { verify } from "../../src/verify/verify.js";
 import { readCoverage, readStatus } from "../repository/looks.js";
 import { namesIn } from "../repository/recording.js";

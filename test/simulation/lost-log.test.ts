@@ -3,13 +3,13 @@
  * repository or none is in the place of its own. It notices, and goes on so that what is written later can be restored.
  */
 import { beforeEach, expect, test } from "vitest";
-import { maintain } from "../../src/fold/maintain.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
 import { repositoryName } from "../../src/format/names.js";
 import { isExactAt, type TableCoverage } from "../../src/repository/coverage/coverage.js";
 import { listClaims, listSegments } from "../../src/repository/log/log.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { type ObjectStore, StoreUnavailable } from "../../src/storage/object-store.js";
+import { maintain } from "../../src/upkeep/maintain.js";
 import { verify } from "../../src/verify/verify.js";
 import { catalogAt, readCoverage, readStatus } from "../repository/looks.js";
 import { copyOf, namesIn } from "../repository/recording.js";

@@ -3,7 +3,7 @@
  * days if asked for; stops at the first that fails.
  */
 import { parseArgs } from "node:util";
-import { maintain } from "../../src/fold/maintain.js";
+import { maintain } from "../../src/upkeep/maintain.js";
 import { type SimulationReport, simulate } from "./simulation.js";
 
 const { values } = parseArgs({

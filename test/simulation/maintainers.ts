@@ -3,7 +3,6 @@
  * several at once, and with listings that are behind. And the operator, who declares and pins.
  */
 import { messageOf, ThinkbackError } from "../../src/errors.js";
-import type { Maintained, MaintenanceOptions, maintain } from "../../src/fold/maintain.js";
 import type { Repository, RepositoryDescription } from "../../src/format/description.js";
 import type { Owner } from "../../src/owner.js";
 import { withLease } from "../../src/repository/registers/lease.js";
@@ -11,6 +10,7 @@ import { removePin } from "../../src/repository/registers/pins.js";
 import { declareKeep } from "../../src/repository/registers/settings.js";
 import { pinInstant } from "../../src/restore/pin.js";
 import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
+import type { Maintained, MaintenanceOptions, maintain } from "../../src/upkeep/maintain.js";
 import { type Declarations, declarations } from "./declarations.js";
 import type { FaultyWorld } from "./faults.js";
 import { Killed, untilDeath } from "./mortal-store.js";

@@ -1,12 +1,12 @@
 /** The whole system under one seed: workload, faults, writers, folds or maintenance; and the oracle that watches. */
 import { messageOf } from "../../src/errors.js";
 import type { FoldedTable } from "../../src/fold/fold.js";
-import { type Maintained, maintain } from "../../src/fold/maintain.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
 import { repositoryName } from "../../src/format/names.js";
 import { requestPauseMs } from "../../src/rethinkdb/feed.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
+import { type Maintained, maintain } from "../../src/upkeep/maintain.js";
 import { dayMs } from "../repository/declared.js";
 import { fold, foldLog, readCoverage } from "../repository/looks.js";
 import { Address } from "../simulated/address.js";

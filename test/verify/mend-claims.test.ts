@@ -1,6 +1,5 @@
 /** What a claim shut out, and what it did not: the same once it was lost and is said again. */
 import { beforeEach, describe, expect, test } from "vitest";
-import { sweep } from "../../src/fold/sweep.js";
 import type { Repository } from "../../src/format/description.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
 import { writerName } from "../../src/format/names.js";
@@ -10,6 +9,7 @@ import { LogView } from "../../src/repository/log/log-view.js";
 import { nextExpiry, putExpiry } from "../../src/repository/registers/expiry.js";
 import type { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { sweep } from "../../src/upkeep/sweep.js";
 import { mend } from "../../src/verify/mend.js";
 import { verify } from "../../src/verify/verify.js";
 import { foldLog, planSweep, readCoverage } from "../repository/looks.js";

@@ -1,6 +1,5 @@
 /** What others hold is made anew, and nothing is let go that nobody holds. */
 import { beforeAll, describe, expect, test } from "vitest";
-import { sweep } from "../../src/fold/sweep.js";
 import { decodeJsonObject, decodeStored } from "../../src/format/json-object.js";
 import type { Instant } from "../../src/instant.js";
 import { baseKind, readManifest } from "../../src/repository/bases/base.js";
@@ -9,6 +8,7 @@ import { latestExpiry } from "../../src/repository/registers/expiry.js";
 import { Lease } from "../../src/repository/registers/lease.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { sweep } from "../../src/upkeep/sweep.js";
 import { type Mended, type MendOptions, mend, planMending } from "../../src/verify/mend.js";
 import { directoryOf } from "../../src/verify/object-kinds.js";
 import { verify } from "../../src/verify/verify.js";

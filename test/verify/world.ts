@@ -3,7 +3,7 @@
  * wrote; copied and folded bases; a log of which the first day was let go and is gone, the second was let go and is still
  * there, the third is thinned, the fourth folded while its segments are there, and the rest is single segments.
  */
-import { maintain } from "../../src/fold/maintain.js";
+
 import type { Repository } from "../../src/format/description.js";
 import { mergeLatest } from "../../src/format/merge.js";
 import { readerPrefix } from "../../src/format/names.js";
@@ -21,6 +21,7 @@ import { readerKind } from "../../src/repository/registers/readers.js";
 import { declareKeep } from "../../src/repository/registers/settings.js";
 import { openRepository } from "../../src/repository/repository.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { maintain } from "../../src/upkeep/maintain.js";
 import { directoryOf } from "../../src/verify/object-kinds.js";
 import { collect, planRestore, readCoverage, renewBundle } from "../repository/looks.js";
 import {

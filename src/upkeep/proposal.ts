@@ -3,6 +3,7 @@
  * once it is stored and folded, and how much is left of it in coarser resolutions.
  */
 
+import { Thinning } from "../fold/thinning.js";
 import { mergeAll } from "../format/merge.js";
 import { parseSegmentName } from "../format/names.js";
 import type { BaseManifest } from "../repository/bases/base.js";
@@ -13,7 +14,6 @@ import { noTotals, totalsAt } from "../repository/log/totals.js";
 import type { KeepTier } from "../repository/registers/keep-policy.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { Thinning } from "./thinning.js";
 
 const dayMs = 86_400_000;
 

@@ -3,6 +3,8 @@
  * not keep, delete what was replaced long enough ago. One process at a time, by lease.
  */
 import type { Clock } from "../clock.js";
+import { type FoldedTable, type FoldOptions, fold } from "../fold/fold.js";
+import { type FoldedLog, foldLog } from "../fold/fold-log.js";
 import type { Repository } from "../format/description.js";
 import type { FrameCompressor } from "../format/frame-compressor.js";
 import type { Instant } from "../instant.js";
@@ -23,8 +25,6 @@ import { RepositoryView } from "../repository/repository-view.js";
 import { type StoredObject, StoreFull } from "../storage/object-store.js";
 import { UrgentStore } from "../storage/urgent-store.js";
 import { type ExpiryPlan, firstWanted, planExpiry, publishExpiry } from "./expire.js";
-import { type FoldedTable, type FoldOptions, fold } from "./fold.js";
-import { type FoldedLog, foldLog } from "./fold-log.js";
 import { ageOfLog, type LogAge } from "./log-age.js";
 import { withGapEnds } from "./pinned-gaps.js";
 import { planSweep, type SweepOptions, sweep } from "./sweep.js";
