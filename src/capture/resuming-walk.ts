@@ -1,7 +1,8 @@
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { ConnectionLost } from "../rethinkdb/response.js";
-import type { Source, TableReference } from "../rethinkdb/source.js";
+import type { Source } from "../rethinkdb/source.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { WalkBatch, WalkOptions } from "../rethinkdb/walk.js";
 
 /**

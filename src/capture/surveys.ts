@@ -1,7 +1,8 @@
 /** Asks the source how much is written to the tables that are watched, and notes how long the counts take and whether they fail. */
 import type { Clock } from "../clock.js";
 import { messageOf } from "../errors.js";
-import type { Source, TableReference } from "../rethinkdb/source.js";
+import type { Source } from "../rethinkdb/source.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Surveyed } from "./delivery-proof.js";
 import { isTransient } from "./transient.js";
 

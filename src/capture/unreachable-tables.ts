@@ -1,5 +1,5 @@
 import type { TableConfig } from "../catalog-record.js";
-import type { TableReference } from "../rethinkdb/source.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
 
 interface Selection {
   selects(db: string, table: string): boolean;

@@ -3,7 +3,8 @@
 import { lineOverheadBytes, parseLine, writeVersionLine } from "../format/lines.js";
 import type { Instant } from "../instant.js";
 import { catalogBefore, catalogRecord } from "../repository/log/catalog.js";
-import type { LogView, SegmentPiece } from "../repository/log/log-view.js";
+import type { LogView } from "../repository/log/log-view.js";
+import type { SegmentPiece } from "../repository/log/pieces.js";
 import type { SegmentBatch } from "./segment-batch.js";
 
 export class CatalogAhead {

@@ -12,12 +12,8 @@ import { OpeningReader } from "../repository/coverage/coverage-reader.js";
 import type { FoldedEpoch, FoldedManifest } from "../repository/log/folded.js";
 import { foldedCursor, recordsInFolded } from "../repository/log/folded-reader.js";
 import { type FoldedFacts, FoldedWriter } from "../repository/log/folded-writer.js";
-import {
-  type FoldedPiece,
-  type LogPiece,
-  LogView,
-  type SegmentPiece,
-} from "../repository/log/log-view.js";
+import { LogView } from "../repository/log/log-view.js";
+import { type FoldedPiece, type LogPiece, type SegmentPiece } from "../repository/log/pieces.js";
 import { totalsAt } from "../repository/log/totals.js";
 import { isOnGrid } from "../repository/registers/keep-policy.js";
 import { CatalogAhead } from "./catalog-ahead.js";

@@ -13,7 +13,8 @@ import {
 } from "./coverage/coverage.js";
 import type { Coverage } from "./coverage/coverage-reader.js";
 import { type LookedAtPin, lookAtPins } from "./kept-pins.js";
-import type { LogPiece, LogView } from "./log/log-view.js";
+import type { LogView } from "./log/log-view.js";
+import type { LogPiece } from "./log/pieces.js";
 import { type Counts, countsAt, noTotals, pieceAt, totalsAt } from "./log/totals.js";
 import { type Acknowledgement, listAcknowledgements } from "./records/acknowledgement.js";
 import { type Drill, type Proof, type Proofs, readProofs } from "./records/drills.js";

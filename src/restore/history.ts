@@ -6,7 +6,8 @@ import type { BaseManifest } from "../repository/bases/base.js";
 import { findInBase } from "../repository/bases/base-reader.js";
 import { versionsInFolded } from "../repository/log/folded-reader.js";
 import { type Segment, segmentVersions } from "../repository/log/log.js";
-import type { FoldedPiece, LogView } from "../repository/log/log-view.js";
+import type { LogView } from "../repository/log/log-view.js";
+import type { FoldedPiece } from "../repository/log/pieces.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
 /**

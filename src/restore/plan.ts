@@ -14,7 +14,8 @@ import {
 } from "../repository/coverage/coverage.js";
 import type { Coverage } from "../repository/coverage/coverage-reader.js";
 import type { Catalog } from "../repository/log/catalog.js";
-import { type LogGap, type LogPiece, passing, type ReadLog } from "../repository/log/log-view.js";
+import { type LogGap, passing, type ReadLog } from "../repository/log/log-view.js";
+import { type LogPiece } from "../repository/log/pieces.js";
 import type { Wanted } from "../repository/log/runs.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";

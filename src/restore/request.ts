@@ -5,9 +5,9 @@ import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { Catalog } from "../repository/log/catalog.js";
 import type { Scope } from "../repository/restorable.js";
+import type { TableName } from "../rethinkdb/target.js";
 import type { PlannedAccess } from "./access.js";
 import type { Allowed } from "./inexact.js";
-import type { PlannedTable } from "./plan.js";
 
 export interface RestoreRequest extends Allowed {
   /** The newest instant to which all that is chosen can be restored, if absent. */
@@ -68,7 +68,7 @@ export function refuseSystemDatabase({ renames }: RestoreRequest): void {
 }
 
 /** Throws if two tables would be restored under one name: the target would refuse the second, with the first one made. */
-export function refuseMeetingTables(tables: PlannedTable[]): void {
+export function refuseMeetingTables(tables: { config: TableConfig; to: TableName }[]): void {
   const origins = new Map<string, string>();
   for (const table of tables) {
     const [from, to] = [nameOf(table.config), `${table.to.db}.${table.to.name}`];

@@ -10,8 +10,8 @@ import { fieldName, JsonText, RowPlaces } from "../json-bytes.js";
 import { compareKeys } from "../key-order.js";
 import type { Connection } from "./connection.js";
 import { r, tableTerm, valueTerm } from "./reql.js";
-import type { TableReference } from "./source.js";
 import { heldTable, orReplaced } from "./table-identity.js";
+import type { TableReference } from "./table-reference.js";
 
 /** JSON texts of its first and last key; undefined for the end of the table. */
 export interface KeyRange {

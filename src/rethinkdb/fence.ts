@@ -17,8 +17,8 @@
 import type { Connection, ResponseStream } from "./connection.js";
 import { areMet, between, chooseRanges, type FenceRanges, heldBetween } from "./fence-ranges.js";
 import { r, tableTerm } from "./reql.js";
-import { type TableReference, TableReplaced } from "./source.js";
 import { toldApart } from "./table-identity.js";
+import { type TableReference, TableReplaced } from "./table-reference.js";
 
 /** A fence that waits: opened, and not asked for its reads yet. */
 interface OpenFence {

@@ -9,15 +9,10 @@ import { type Feed, feedPace, StreamFeed } from "./feed.js";
 import { FenceChain } from "./fence.js";
 import { r, systemTable, tableTerm } from "./reql.js";
 import { ConnectionLost, isRefusal } from "./response.js";
-import {
-  ForeignCluster,
-  type Source,
-  type Survey,
-  type TableReference,
-  TableReplaced,
-} from "./source.js";
+import { ForeignCluster, type Source, type Survey } from "./source.js";
 import { Surveyor, type Topology, topologyOf } from "./survey.js";
 import { heldTable, isReplaced, orReplaced } from "./table-identity.js";
+import { type TableReference, TableReplaced } from "./table-reference.js";
 import type { TableWrites } from "./table-writes.js";
 import { type WalkBatch, type WalkOptions, walkTable } from "./walk.js";
 

@@ -6,7 +6,7 @@ import { Connection } from "./connection.js";
 import { insertTerm, largeDocumentTerms, undoTerm } from "./large-document.js";
 import { r, systemTable, tableTerm } from "./reql.js";
 import { errorClasses, ReqlError } from "./response.js";
-import type { TableReference } from "./source.js";
+import type { TableReference } from "./table-reference.js";
 import {
   DocumentsRefused,
   type GrantScope,

@@ -5,20 +5,9 @@
 import { ThinkbackError } from "../errors.js";
 import type { CatalogReading } from "./catalog-reader.js";
 import type { Feed } from "./feed.js";
+import type { TableReference } from "./table-reference.js";
 import type { TableWrites } from "./table-writes.js";
 import type { WalkBatch, WalkOptions } from "./walk.js";
-
-/** A table as the source knows it now. */
-export interface TableReference {
-  /** UUID: what a table is known by. A rename keeps it; a drop and re-create makes a new one. */
-  id: string;
-  /** Name of its database. */
-  db: string;
-  name: string;
-  /** Name of the primary key's field. */
-  primaryKey: string;
-}
-
 /**
  * By table id, what is counted for each table that was asked for: undefined if a server that may have acknowledged a
  * write, or a majority of a shard's replicas, does not answer. None rejects, and none waits for another table's servers.
@@ -73,12 +62,5 @@ export class ForeignCluster extends ThinkbackError {
         hint: "bring the right server back; or stop, and accept this cluster with --accept-cluster",
       },
     );
-  }
-}
-
-/** The table that a feed or walk was on is not what its name stands for any more. */
-export class TableReplaced extends Error {
-  constructor(table: TableReference) {
-    super(`${table.db}.${table.name} is not the table ${table.id} any more`);
   }
 }

@@ -10,8 +10,9 @@ import type { TableConfig } from "../catalog-record.js";
 import { type Clock, withTimeout } from "../clock.js";
 import type { Connection } from "./connection.js";
 import { r, systemTable } from "./reql.js";
-import type { Survey, TableReference } from "./source.js";
+import type { Survey } from "./source.js";
 import { heldTable, orReplaced } from "./table-identity.js";
+import type { TableReference } from "./table-reference.js";
 import type { TableWrites } from "./table-writes.js";
 
 /** What the survey has to know of a table to ask the right servers. */

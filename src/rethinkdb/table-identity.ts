@@ -14,7 +14,7 @@ import type { Term } from "rethinkdb";
 import type { Connection } from "./connection.js";
 import { r, tableTerm } from "./reql.js";
 import { ReqlError } from "./response.js";
-import { type TableReference, TableReplaced } from "./source.js";
+import { type TableReference, TableReplaced } from "./table-reference.js";
 
 /**
  * So often the name is looked up before. A look-up that finds a table which is ready finds what the next one finds: for the

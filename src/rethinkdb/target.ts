@@ -2,7 +2,7 @@
 
 import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
-import type { TableReference } from "./source.js";
+import type { TableReference } from "./table-reference.js";
 import type { WalkBatch, WalkOptions } from "./walk.js";
 
 /** How a table is to be made. */

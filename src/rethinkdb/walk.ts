@@ -3,8 +3,8 @@ import { compareKeys } from "../key-order.js";
 import type { Connection } from "./connection.js";
 import { r, valueTerm } from "./reql.js";
 import type { Response } from "./response.js";
-import type { TableReference } from "./source.js";
 import { heldTable, orReplaced, toldApart } from "./table-identity.js";
+import type { TableReference } from "./table-reference.js";
 
 /** A place in the order of the log; see LogWriter.stamp. */
 export interface Stamp {

@@ -9,7 +9,9 @@ import type { WriterClaim } from "../repository/log/log.js";
 import type { LogView } from "../repository/log/log-view.js";
 import { unendedLeases } from "../repository/registers/lease.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import type { IsPast } from "./sweep.js";
+
+/** True for an instant that is a grace time ago, and before which nobody began who still reads. */
+export type IsPast = (at: Instant) => boolean;
 
 /** No list of claims is so many writers behind. */
 const epochsBehindMax = 100;

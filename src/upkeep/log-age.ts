@@ -6,7 +6,8 @@ import { isDamage } from "../errors.js";
 import type { SegmentFooter } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import { openSegment } from "../repository/log/log.js";
-import type { LogPiece, LogView } from "../repository/log/log-view.js";
+import type { LogView } from "../repository/log/log-view.js";
+import type { LogPiece } from "../repository/log/pieces.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
 export interface LogAge {

@@ -4,8 +4,7 @@ import { parseBasePrefix, parseManifestName } from "../format/names.js";
 import { readManifest } from "../repository/bases/base.js";
 import type { LogView } from "../repository/log/log-view.js";
 import type { ObjectStore, StoredObject } from "../storage/object-store.js";
-import type { Leftovers } from "./leftovers.js";
-import type { IsPast } from "./sweep.js";
+import type { IsPast, Leftovers } from "./leftovers.js";
 
 /** Manifests before parts. */
 export async function sweepBases(

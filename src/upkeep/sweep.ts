@@ -16,11 +16,12 @@ import {
 import type { Instant } from "../instant.js";
 import { bundlesKept, listBundles } from "../repository/bundle.js";
 import { byPlaceInLog } from "../repository/log/log.js";
-import { type FoldedPiece, holds, type LogView } from "../repository/log/log-view.js";
+import { holds, type LogView } from "../repository/log/log-view.js";
+import { type FoldedPiece } from "../repository/log/pieces.js";
 import { expiriesKept } from "../repository/registers/expiry.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { deleteAll, type ObjectStore, type StoredObject } from "../storage/object-store.js";
-import { Leftovers } from "./leftovers.js";
+import { type IsPast, Leftovers } from "./leftovers.js";
 import { sweepBases } from "./sweep-bases.js";
 
 export interface SweepOptions {
@@ -89,9 +90,6 @@ async function sweepExpiries(store: ObjectStore, { expiry }: LogView): Promise<S
   }
   return swept;
 }
-
-/** True for an instant that is a grace time ago, and before which nobody began who still reads. */
-export type IsPast = (at: Instant) => boolean;
 
 const isWhole = (piece: FoldedPiece) => piece.damage.size === 0;
 

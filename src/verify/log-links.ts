@@ -8,12 +8,8 @@ import {
   type Segment,
   type WriterClaim,
 } from "../repository/log/log.js";
-import {
-  type LogGap,
-  type LogPiece,
-  type LogView,
-  previousOf,
-} from "../repository/log/log-view.js";
+import { type LogGap, type LogView, previousOf } from "../repository/log/log-view.js";
+import { type LogPiece } from "../repository/log/pieces.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import { Findings } from "./findings.js";
 import type { Manifests } from "./manifests.js";

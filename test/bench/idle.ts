@@ -7,7 +7,7 @@ import { systemClock } from "../../src/clock.js";
 import { parseAddress } from "../../src/rethinkdb/address.js";
 import { dialer } from "../../src/rethinkdb/channel.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
-import type { TableReference } from "../../src/rethinkdb/source.js";
+import type { TableReference } from "../../src/rethinkdb/table-reference.js";
 import { type DriverConnection, r, type Term } from "../server/driver.js";
 import type { TestServer } from "../server/find-server.js";
 import type { Bench } from "./bench.js";

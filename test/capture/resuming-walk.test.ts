@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { resumingWalk } from "../../src/capture/resuming-walk.js";
 import { ConnectionLost } from "../../src/rethinkdb/response.js";
-import type { Source, TableReference } from "../../src/rethinkdb/source.js";
+import type { Source } from "../../src/rethinkdb/source.js";
+import type { TableReference } from "../../src/rethinkdb/table-reference.js";
 import type { WalkBatch, WalkOptions } from "../../src/rethinkdb/walk.js";
 import { ProcessLife, SimulatedClock, WallClock } from "../simulation/process-life.js";
 import { VirtualTime } from "../simulation/virtual-time.js";

@@ -8,7 +8,8 @@ import {
 import { damaged, newerFormat, ThinkbackError } from "../../src/errors.js";
 import { JsonBytesError } from "../../src/json-bytes.js";
 import { ConnectionLost, errorClasses, ReqlError } from "../../src/rethinkdb/response.js";
-import { ForeignCluster, TableReplaced } from "../../src/rethinkdb/source.js";
+import { ForeignCluster } from "../../src/rethinkdb/source.js";
+import { TableReplaced } from "../../src/rethinkdb/table-reference.js";
 import {
   ObjectMissing,
   StoreForbidden,

@@ -8,7 +8,7 @@ import { Connection } from "../../src/rethinkdb/connection.js";
 import type { FeedChange } from "../../src/rethinkdb/feed.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
 import { RethinkTarget } from "../../src/rethinkdb/rethink-target.js";
-import type { TableReference } from "../../src/rethinkdb/source.js";
+import type { TableReference } from "../../src/rethinkdb/table-reference.js";
 import { type WalkOptions, walkTable } from "../../src/rethinkdb/walk.js";
 import { textOfJson } from "../../src/server-text.js";
 import { r } from "../server/driver.js";

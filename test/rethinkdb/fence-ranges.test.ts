@@ -4,7 +4,7 @@ import { parseAddress } from "../../src/rethinkdb/address.js";
 import { dialer } from "../../src/rethinkdb/channel.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { areMet, chooseRanges } from "../../src/rethinkdb/fence-ranges.js";
-import type { TableReference } from "../../src/rethinkdb/source.js";
+import type { TableReference } from "../../src/rethinkdb/table-reference.js";
 import { r } from "../server/driver.js";
 import { onEachServer } from "../server/each-server.js";
 

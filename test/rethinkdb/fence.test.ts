@@ -4,7 +4,7 @@ import { systemClock } from "../../src/clock.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { FenceChain } from "../../src/rethinkdb/fence.js";
 import { errorClasses, responseTypes } from "../../src/rethinkdb/response.js";
-import { TableReplaced } from "../../src/rethinkdb/source.js";
+import { TableReplaced } from "../../src/rethinkdb/table-reference.js";
 import { scriptedChannel } from "./scripted-channel.js";
 
 const table = { id: "table-1", db: "shop", name: "orders", primaryKey: "id" };

@@ -1,8 +1,8 @@
 import { beforeEach, expect, test } from "vitest";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { responseTypes } from "../../src/rethinkdb/response.js";
-import type { TableReference } from "../../src/rethinkdb/source.js";
 import { Surveyor, type Topology } from "../../src/rethinkdb/survey.js";
+import type { TableReference } from "../../src/rethinkdb/table-reference.js";
 import { ProcessLife, SimulatedClock, WallClock } from "../simulation/process-life.js";
 import { VirtualTime } from "../simulation/virtual-time.js";
 import { scriptedChannel } from "./scripted-channel.js";

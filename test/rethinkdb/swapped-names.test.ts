@@ -10,7 +10,7 @@ import { parseAddress } from "../../src/rethinkdb/address.js";
 import { dialer } from "../../src/rethinkdb/channel.js";
 import type { FeedChange } from "../../src/rethinkdb/feed.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
-import type { TableReference } from "../../src/rethinkdb/source.js";
+import type { TableReference } from "../../src/rethinkdb/table-reference.js";
 import { r, type Term } from "../server/driver.js";
 import { onEachServer } from "../server/each-server.js";
 import type { RawClient } from "../server/raw-client.js";

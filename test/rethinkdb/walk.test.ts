@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { TableReplaced } from "../../src/rethinkdb/source.js";
+import { TableReplaced } from "../../src/rethinkdb/table-reference.js";
 import { type WalkOptions, walkTable } from "../../src/rethinkdb/walk.js";
 import { type Row, rowsOf, ScriptedServer, table } from "./scripted-server.js";
 

@@ -10,7 +10,7 @@ import { Connection } from "../../src/rethinkdb/connection.js";
 import { FenceChain } from "../../src/rethinkdb/fence.js";
 import { r } from "../../src/rethinkdb/reql.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
-import { type TableReference, TableReplaced } from "../../src/rethinkdb/source.js";
+import { type TableReference, TableReplaced } from "../../src/rethinkdb/table-reference.js";
 import { readCoverage } from "../repository/looks.js";
 import { Cluster } from "../simulated/cluster.js";
 import { ProcessLife, SimulatedClock, WallClock } from "./process-life.js";

@@ -5,7 +5,8 @@ import { parseStored, type Version } from "../../format/lines.js";
 import { formatInstant, type Instant } from "../../instant.js";
 import { recordsInFolded } from "./folded-reader.js";
 import { type Segment, segmentVersions } from "./log.js";
-import type { FoldedPiece, LogView, SegmentPiece } from "./log-view.js";
+import type { LogView } from "./log-view.js";
+import type { FoldedPiece, SegmentPiece } from "./pieces.js";
 import { holdersInRun, type OnLost, recordHolders, refusing } from "./stream-records.js";
 
 /** A server of the cluster, as it was last seen. */

@@ -14,7 +14,7 @@ import type { OrderCode } from "../../key-order.js";
 import { partsAtOnce, severalAtOnce } from "../../several-at-once.js";
 import type { ObjectStore } from "../../storage/object-store.js";
 import type { FoldedPart, FoldedRecords } from "./folded.js";
-import type { FoldedPiece } from "./log-view.js";
+import type { FoldedPiece } from "./pieces.js";
 
 /** A cursor over the versions of a table that lie in a window; `onVersion` is told of each. Throws if a part of the table is lost. */
 export function foldedCursor(

@@ -25,32 +25,7 @@ import {
   type WriterClaim,
 } from "./log.js";
 import { choosePieces } from "./log-cover.js";
-
-/** A folded segment that is used in place of the segments that it stands for. */
-export interface FoldedPiece {
-  kind: "folded";
-  name: string;
-  from: Instant;
-  to: Instant;
-  first: Place;
-  last: Place;
-  manifest: FoldedManifest;
-  /** What lies up to here the piece before it holds too, and is read there; -1 if there is none. */
-  after: Instant;
-  /** Tables of which a part is lost. */
-  damage: Map<string, UnusableObject>;
-}
-
-export interface SegmentPiece {
-  kind: "segment";
-  name: string;
-  from: Instant;
-  to: Instant;
-  first: Place;
-  last: Place;
-}
-
-export type LogPiece = FoldedPiece | SegmentPiece;
+import type { DamagedManifest, FoldedPiece, LogPiece } from "./pieces.js";
 
 /** A stretch of time whose versions are lost: of all tables, or of one. */
 export interface LogGap {
@@ -61,12 +36,6 @@ export interface LogGap {
   missing: string;
   /** What is wrong, in words that name an object. */
   reason: string;
-}
-
-/** A manifest of a folded segment that cannot be used. */
-export interface DamagedManifest {
-  name: FoldedName;
-  error: UnusableObject;
 }
 
 export interface LogViewOptions {

@@ -19,7 +19,8 @@ import type { ObjectStore } from "../../storage/object-store.js";
 import { scratchStore } from "../../storage/store-at.js";
 import { foldedBytes, foldedCursor } from "./folded-reader.js";
 import type { Segment } from "./log.js";
-import type { FoldedPiece, LogView } from "./log-view.js";
+import type { LogView } from "./log-view.js";
+import type { FoldedPiece } from "./pieces.js";
 
 /** What all tables of a collection may hold in memory, in bytes. */
 const memoryBytesMaxDefault = 16 * 1024 * 1024;

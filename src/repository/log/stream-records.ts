@@ -3,13 +3,8 @@ import { damaged } from "../../errors.js";
 import { type Place, parseSegmentName } from "../../format/names.js";
 import type { SystemStream } from "../../format/segment.js";
 import { byPlaceInLog, openSegment, type Segment } from "./log.js";
-import {
-  type FoldedPiece,
-  holds,
-  type LogPiece,
-  type LogView,
-  type SegmentPiece,
-} from "./log-view.js";
+import { holds, type LogView } from "./log-view.js";
+import { type FoldedPiece, type LogPiece, type SegmentPiece } from "./pieces.js";
 
 /** Told the name of a missing object. */
 export type OnLost = (name: string) => void | Promise<void>;

@@ -6,7 +6,8 @@ import type { Instant } from "../../instant.js";
 import { readsAtOnce, severalAtOnce } from "../../several-at-once.js";
 import { partsOf } from "./folded-reader.js";
 import { openSegment, segmentVersions } from "./log.js";
-import type { FoldedPiece, LogPiece, LogView } from "./log-view.js";
+import type { LogView } from "./log-view.js";
+import type { FoldedPiece, LogPiece } from "./pieces.js";
 
 export type Counts = Omit<Totals, "bytes">;
 
