@@ -3,11 +3,11 @@
  * Composition only; each part keeps its own invariant.
  */
 import { aborted, rejectedOnAbort } from "../abort.js";
-import { type TableConfig } from "../catalog-record.js";
+import type { TableConfig } from "../catalog-record.js";
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
-import { type Owner } from "../owner.js";
+import type { Owner } from "../owner.js";
 import type { BaseInventory } from "../repository/bases/base.js";
 import type { TableCoverage } from "../repository/coverage/coverage.js";
 import { type Catalog, catalogAt } from "../repository/log/catalog.js";

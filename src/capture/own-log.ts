@@ -8,7 +8,7 @@
  */
 import type { Clock } from "../clock.js";
 import { isDamage, messageOf, ThinkbackError } from "../errors.js";
-import { type Repository } from "../format/description.js";
+import type { Repository } from "../format/description.js";
 import { parseSegmentName, repositoryName, type SegmentName, writerName } from "../format/names.js";
 import type { Claim, LostEnd } from "../repository/log/claim.js";
 import { isAccountedFor } from "../repository/log/log-view.js";

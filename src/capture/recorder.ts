@@ -10,7 +10,7 @@ import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { LogWriter } from "../repository/log/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
-import { type Source } from "../rethinkdb/source.js";
+import type { Source } from "../rethinkdb/source.js";
 import { type TableReference, TableReplaced } from "../rethinkdb/table-reference.js";
 import { DeliveryProof, type Surveyed } from "./delivery-proof.js";
 import { Frontier, type Mark } from "./frontier.js";

@@ -1,5 +1,4 @@
 /** The coverage of all that is watched, drawn; and what is not exact of it, in words. */
-
 import { type CoverageClass, classesWorstFirst } from "../format/coverage-record.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { type CoverageInterval, isWhole } from "../repository/coverage/coverage.js";

@@ -1,5 +1,4 @@
 /** Drills in words, and as JSON. */
-
 import { drillName } from "../format/names.js";
 import { formatInstant } from "../instant.js";
 import type { Drill, KeyList, TableDifferences } from "../repository/records/drills.js";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
-import { type Repository } from "../format/description.js";
+import type { Repository } from "../format/description.js";
 import { drillName } from "../format/names.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import type { Drill, DrilledTable } from "../repository/records/drills.js";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { withThreads } from "../format/compression-threads.js";
-import { type Repository } from "../format/description.js";
+import type { Repository } from "../format/description.js";
 import { formatInstant } from "../instant.js";
 import { formatKeep, parseKeep } from "../repository/registers/keep-policy.js";
 import { readSettings } from "../repository/registers/settings.js";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import { type Repository } from "../format/description.js";
+import type { Repository } from "../format/description.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import type { AsOf } from "../repository/coverage/as-of.js";
 import { type ReaderRegistration, registerReader } from "../repository/registers/readers.js";

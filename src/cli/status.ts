@@ -1,8 +1,8 @@
 import { idleChoices, idleText } from "../capture/idle-patterns.js";
 import { systemClock } from "../clock.js";
-import { type CoverageClass } from "../format/coverage-record.js";
+import type { CoverageClass } from "../format/coverage-record.js";
 import { formatDuration, formatInstant, type Instant } from "../instant.js";
-import { type CoverageInterval } from "../repository/coverage/coverage.js";
+import type { CoverageInterval } from "../repository/coverage/coverage.js";
 import type { Proof } from "../repository/records/drills.js";
 import { formatWhole, pinsOnlyMs } from "../repository/registers/keep-policy.js";
 import { openRepository } from "../repository/repository.js";

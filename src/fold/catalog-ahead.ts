@@ -1,5 +1,4 @@
 /** The catalog as a fold finds it before each stretch of the log: kept up with what is folded, not read anew. */
-
 import { lineOverheadBytes, parseLine, writeVersionLine } from "../format/lines.js";
 import type { Instant } from "../instant.js";
 import { catalogBefore, catalogRecord } from "../repository/log/catalog.js";

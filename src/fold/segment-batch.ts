@@ -1,5 +1,4 @@
 /** Neighbouring segments read into memory, to be sorted. */
-
 import { lineSpans, parseLine } from "../format/lines.js";
 import { isLater } from "../format/merge.js";
 import type { Place } from "../format/names.js";

@@ -1,5 +1,4 @@
 /** Whether pins hold: what each was pinned for has to be restorable still. */
-
 import { isSystemTable } from "../format/coverage-record.js";
 import { asOf } from "./coverage/as-of.js";
 import { intervalAt, isKeptAt, isWhole, type TableCoverage } from "./coverage/coverage.js";

@@ -3,7 +3,7 @@
  * of the whole cluster, access. Whoever names or chooses an instant asks here.
  */
 import { UnusableObject } from "../errors.js";
-import { type CoverageClass } from "../format/coverage-record.js";
+import type { CoverageClass } from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
 import {
   type CoverageInterval,

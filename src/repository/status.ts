@@ -1,6 +1,5 @@
 /** The state of a repository, computed from stored objects alone. */
-
-import { type Stopped } from "../format/coverage-record.js";
+import type { Stopped } from "../format/coverage-record.js";
 import type { SegmentFooter, Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import type { BaseManifest } from "./bases/base.js";

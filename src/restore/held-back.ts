@@ -1,5 +1,4 @@
 /** What keeps a restore without an instant from going as far as most of what is restored is proven. */
-
 import type { TableConfig } from "../catalog-record.js";
 import type { Instant } from "../instant.js";
 import {

@@ -1,5 +1,4 @@
 /** The instant that a restore goes to by itself. */
-
 import type { TableConfig } from "../catalog-record.js";
 import { ThinkbackError, UnusableObject } from "../errors.js";
 import type { CoverageClass } from "../format/coverage-record.js";

@@ -11,7 +11,7 @@
  * No clock is asked: this machine's may be behind, and the process may stand still between asking and putting.
  */
 import { ThinkbackError } from "../errors.js";
-import { type CoverageClass } from "../format/coverage-record.js";
+import type { CoverageClass } from "../format/coverage-record.js";
 import type { Repository } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { asOf, classOf, type InstantClass } from "../repository/coverage/as-of.js";

@@ -1,8 +1,7 @@
 /** What a restore will do, computed from stored objects before anything is written. */
-
 import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError, UnusableObject } from "../errors.js";
-import { type CoverageClass } from "../format/coverage-record.js";
+import type { CoverageClass } from "../format/coverage-record.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { BaseManifest } from "../repository/bases/base.js";
 import { type AsOf, asOf, type NoState } from "../repository/coverage/as-of.js";
@@ -15,7 +14,7 @@ import {
 import type { Coverage } from "../repository/coverage/coverage-reader.js";
 import type { Catalog } from "../repository/log/catalog.js";
 import { type LogGap, passing, type ReadLog } from "../repository/log/log-view.js";
-import { type LogPiece } from "../repository/log/pieces.js";
+import type { LogPiece } from "../repository/log/pieces.js";
 import type { Wanted } from "../repository/log/runs.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";

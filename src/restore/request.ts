@@ -1,5 +1,4 @@
 /** What is asked of a restore, and what of it is refused before anything is made. */
-
 import type { TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";

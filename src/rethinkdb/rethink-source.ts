@@ -1,4 +1,4 @@
-import { type TableConfig } from "../catalog-record.js";
+import type { TableConfig } from "../catalog-record.js";
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { fieldName } from "../json-bytes.js";

@@ -1,5 +1,4 @@
 /** What a restore needs of a RethinkDB. */
-
 import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { TableReference } from "./table-reference.js";

@@ -1,5 +1,4 @@
 /** What a restore to now would have to do: the size of the newest bases, and what the log holds since. */
-
 import type { Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import { noTotals, totalsAt } from "../repository/log/totals.js";

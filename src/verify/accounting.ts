@@ -1,5 +1,4 @@
 /** What there is in a repository besides what readers use, and why it is there. */
-
 import { bundlePrefix, parseBundleName, parseSegmentName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { isDisowned } from "../repository/log/log.js";

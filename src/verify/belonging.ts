@@ -1,5 +1,4 @@
 /** Whether all objects are of one repository: each of the larger ones names its id. */
-
 import type { RepositoryDescription } from "../format/description.js";
 import { repositoryName } from "../format/names.js";
 import type { Findings } from "./findings.js";

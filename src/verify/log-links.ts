@@ -1,5 +1,4 @@
 /** Whether the segments of the log name each other as they are, and which ones are missing between them. */
-
 import { type FoldedName, parseFoldedName, parseSegmentName, writerName } from "../format/names.js";
 import type { ObjectReference } from "../format/segment.js";
 import {
@@ -9,7 +8,7 @@ import {
   type WriterClaim,
 } from "../repository/log/log.js";
 import { type LogGap, type LogView, previousOf } from "../repository/log/log-view.js";
-import { type LogPiece } from "../repository/log/pieces.js";
+import type { LogPiece } from "../repository/log/pieces.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import { Findings } from "./findings.js";
 import type { Manifests } from "./manifests.js";

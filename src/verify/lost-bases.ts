@@ -1,5 +1,4 @@
 /** Bases that must have been there: nothing but the coverage tells of one whose manifest is gone. */
-
 import { baseManifestName, basePrefix, parseBasePrefix, parseCopyUnique } from "../format/names.js";
 import { intervalAt } from "../repository/coverage/coverage.js";
 import type { ListedStore } from "../storage/listed-store.js";

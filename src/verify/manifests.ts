@@ -1,5 +1,4 @@
 /** Reads every manifest that counts, looks whether its parts are there, and keeps what it says of them. */
-
 import type { Kind } from "../format/data-kinds.js";
 import {
   type FoldedName,

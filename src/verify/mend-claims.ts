@@ -1,5 +1,4 @@
 /** Claims that are missing: what one said, the segments of its writer say again. */
-
 import { encodeStored } from "../format/json-object.js";
 import { parseSegmentName, parseWriterName, writerName } from "../format/names.js";
 import type { ObjectReference } from "../format/segment.js";

@@ -5,7 +5,7 @@ import type { FoldedName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { byPlaceInLog } from "../repository/log/log.js";
 import { LogView } from "../repository/log/log-view.js";
-import { type LogPiece } from "../repository/log/pieces.js";
+import type { LogPiece } from "../repository/log/pieces.js";
 import { WithoutStore } from "../storage/without-store.js";
 import type { Policy } from "../upkeep/maintain.js";
 import { directoryOf } from "./object-kinds.js";

@@ -1,5 +1,4 @@
 /** Opens every data object that counts, and reads all of it, or of a share, to its end. */
-
 import { DataObject } from "../format/data-object.js";
 import { parseSegmentName, type SegmentName } from "../format/names.js";
 import type { BasePart } from "../repository/bases/base.js";

@@ -1,5 +1,4 @@
 /** What a stored object is, by its name, and what it holds. docs/format.md §2 lists the forms. */
-
 import type { Kind } from "../format/data-kinds.js";
 import { descriptionKind } from "../format/description.js";
 import type { JsonKind } from "../format/json-object.js";

@@ -1,6 +1,6 @@
 /** Checks the JSON objects that stand alone: each can be read and is what its name says, and no number is left out. */
 import { damaged } from "../errors.js";
-import { type RepositoryDescription } from "../format/description.js";
+import type { RepositoryDescription } from "../format/description.js";
 import type { JsonKind } from "../format/json-object.js";
 import {
   expiryPrefix,

@@ -1,5 +1,4 @@
 /** Steady capture: what it costs to follow a feed, beside the official driver's cursor and a reader of raw frames. */
-
 import { Connection } from "../../src/rethinkdb/connection.js";
 import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
 import { tableTerm } from "../../src/rethinkdb/reql.js";

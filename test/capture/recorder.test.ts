@@ -10,7 +10,7 @@ import {
 } from "../../src/repository/log/log.js";
 import { LogWriter } from "../../src/repository/log/log-writer.js";
 import type { Feed } from "../../src/rethinkdb/feed.js";
-import { type Survey } from "../../src/rethinkdb/source.js";
+import type { Survey } from "../../src/rethinkdb/source.js";
 import { TableReplaced } from "../../src/rethinkdb/table-reference.js";
 import type { TableWrites } from "../../src/rethinkdb/table-writes.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";

@@ -1,5 +1,4 @@
 /** The bare way to a newer base: every row of the base before and the log is read, merged and written. */
-
 import type { Repository } from "../../src/format/description.js";
 import { mergeLatest } from "../../src/format/merge.js";
 import type { Instant } from "../../src/instant.js";

@@ -1,5 +1,4 @@
 /** A repository of so many days, as maintenance leaves it: what a command meets that begins. */
-
 import type { Repository } from "../../src/format/description.js";
 import type { Instant } from "../../src/instant.js";
 import { declareKeep } from "../../src/repository/registers/settings.js";

@@ -4,7 +4,7 @@
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { DataObject, DataObjectWriter } from "../../src/format/data-object.js";
-import { type Repository } from "../../src/format/description.js";
+import type { Repository } from "../../src/format/description.js";
 import { decodeJsonObject, encodeJsonObject } from "../../src/format/json-object.js";
 import { bundleName, parseFoldedName, parseManifestName } from "../../src/format/names.js";
 import { readManifest } from "../../src/repository/bases/base.js";

@@ -1,5 +1,4 @@
 /** What the project asks of a view, asked of a store or a repository as it is at that moment. */
-
 import * as folding from "../../src/fold/fold.js";
 import * as logFolding from "../../src/fold/fold-log.js";
 import type { Repository } from "../../src/format/description.js";

@@ -3,7 +3,7 @@
  * writers it had, and however many other tables there are. A listing is one request for each thousand names.
  */
 import { beforeAll, describe, expect, test } from "vitest";
-import { type Repository } from "../../src/format/description.js";
+import type { Repository } from "../../src/format/description.js";
 import { lookAtPins } from "../../src/repository/kept-pins.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { lookAt } from "../../src/repository/repository-view.js";

@@ -2,7 +2,7 @@
 import { Capture, type CaptureObserver } from "../../src/capture/capture.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
 import { systemClock } from "../../src/clock.js";
-import { type Repository } from "../../src/format/description.js";
+import type { Repository } from "../../src/format/description.js";
 import type { Instant } from "../../src/instant.js";
 import { openOrCreateRepository } from "../../src/repository/repository.js";
 import { parseAddress } from "../../src/rethinkdb/address.js";

@@ -1,5 +1,4 @@
 /** Inside a gap a restore gives the state at its begin or at its end, and never a mixture of the two. */
-
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Repository } from "../../src/format/description.js";
 import { mergeLatest } from "../../src/format/merge.js";

@@ -1,6 +1,6 @@
 /** A reading of the catalog in which a row is not as rows are. */
 import { describe, expect, test } from "vitest";
-import { type TableConfig } from "../../src/catalog-record.js";
+import type { TableConfig } from "../../src/catalog-record.js";
 import { readCatalog } from "../../src/rethinkdb/catalog-reader.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { responseTypes } from "../../src/rethinkdb/response.js";

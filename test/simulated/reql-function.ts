@@ -1,5 +1,4 @@
 /** ReQL functions: compiled from a FUNC term, or made of a constant or a field's name. */
-
 import { type Datum, isObject } from "./datum.js";
 import type { QueryContext, Scope } from "./query-context.js";
 import type { JsonValue } from "./read-json.js";

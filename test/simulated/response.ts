@@ -1,4 +1,4 @@
-import { type Datum } from "./datum.js";
+import type { Datum } from "./datum.js";
 import { jsonText, stringText } from "./json-text.js";
 import { errorCodes, ReqlError } from "./reql-error.js";
 import { backtrace } from "./term.js";

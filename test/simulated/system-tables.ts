@@ -1,5 +1,4 @@
 /** Which system tables there are. */
-
 import { writeDatabase, writeTableConfig } from "./config-writes.js";
 import { type DatumObject, record } from "./datum.js";
 import type { Engine } from "./engine.js";

@@ -1,5 +1,4 @@
 /** What of one table is out of order at the moment, as faults set it. */
-
 import { LOOK_AGAIN_MS } from "./outages.js";
 import { NotYet, opFailed, type ReqlError } from "./reql-error.js";
 import type { ReadMode } from "./selection-table.js";

@@ -5,7 +5,7 @@ import { define } from "./define-term.js";
 import { timeOf } from "./pseudo-types.js";
 import { logicError } from "./reql-error.js";
 import type { TermDefinition } from "./term-definition.js";
-import { type TermName } from "./term-ids.js";
+import type { TermName } from "./term-ids.js";
 import { times } from "./terms-core.js";
 import { expectNumber, expectType } from "./value.js";
 

@@ -1,5 +1,4 @@
 /** Times and geometry. */
-
 import type { Call } from "./call.js";
 import {
   type Datum,
@@ -15,7 +14,7 @@ import { define } from "./define-term.js";
 import { geometryOf, timeOf } from "./pseudo-types.js";
 import { logicError, ReqlError } from "./reql-error.js";
 import type { TermDefinition } from "./term-definition.js";
-import { type TermName } from "./term-ids.js";
+import type { TermName } from "./term-ids.js";
 import { times } from "./terms-core.js";
 
 export const timeTerms: TermDefinition[] = [

@@ -1,5 +1,4 @@
 /** The state of one table at an instant, by the functions that a restore uses. */
-
 import { mergeLatest } from "../../src/format/merge.js";
 import { baseCursor } from "../../src/repository/bases/base-reader.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";

@@ -1,8 +1,7 @@
 /** A cluster and processes in virtual time without chance: for tests of one thing. */
-
 import { messageOf } from "../../src/errors.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
-import { type ObjectStore } from "../../src/storage/object-store.js";
+import type { ObjectStore } from "../../src/storage/object-store.js";
 import { Cluster } from "../simulated/cluster.js";
 import { Random } from "../simulated/random.js";
 import { ProcessLife, SimulatedClock, WallClock } from "./process-life.js";

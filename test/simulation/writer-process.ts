@@ -3,7 +3,7 @@ import { Capture, type CaptureObserver } from "../../src/capture/capture.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
 import type { Spool } from "../../src/capture/shipper.js";
 import { messageOf, ThinkbackError } from "../../src/errors.js";
-import { type RepositoryDescription } from "../../src/format/description.js";
+import type { RepositoryDescription } from "../../src/format/description.js";
 import { readDescription } from "../../src/repository/repository.js";
 import type { Channel } from "../../src/rethinkdb/channel.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";

@@ -1,5 +1,4 @@
 /** Objects of the world to be damaged, by what they are in it. */
-
 import { parseManifestName, parseSegmentName } from "../../src/format/names.js";
 import { readManifest } from "../../src/repository/bases/base.js";
 import { LogView } from "../../src/repository/log/log-view.js";

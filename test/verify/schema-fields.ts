@@ -1,5 +1,4 @@
 /** What schemas say, as tests need it to hold other things against them. */
-
 import { kinds } from "../../src/format/data-kinds.js";
 import type { JsonKind } from "../../src/format/json-object.js";
 import { type ObjectKind, objectKinds } from "../../src/verify/object-kinds.js";

@@ -4,7 +4,7 @@
  * that came in after the last proof are there without those that did not.
  */
 
-import { type CoverageClass } from "../../format/coverage-record.js";
+import type { CoverageClass } from "../../format/coverage-record.js";
 import type { Instant } from "../../instant.js";
 import {
   type CoverageInterval,

@@ -1,5 +1,4 @@
 /** Coverage: what is known of each table at each instant. coverage-reader.ts computes it from stored objects. */
-
 import type { CoverageClass, LateSpan, Stopped, TableState } from "../../format/coverage-record.js";
 import type { Instant } from "../../instant.js";
 import { gridAfter, gridAtOrBefore, isOnGrid } from "../registers/keep-policy.js";

@@ -1,5 +1,4 @@
 /** Reading folded segments: versions by table, key and time, and the records of the system streams. */
-
 import { DataObject } from "../../format/data-object.js";
 import { lineSpans, parseLine, parseLines, type Version } from "../../format/lines.js";
 import {

@@ -1,5 +1,4 @@
 /** How fast restores and folds are here, as last measured: what an estimate of a restore is made of. */
-
 import { amount, instant, ordinal } from "../../format/fields.js";
 import { jsonKind, type Stored } from "../../format/json-object.js";
 import { ratesPrefix } from "../../format/names.js";

@@ -1,15 +1,15 @@
 /** What was late stays late, or is lost: no fold, expiry, thinning or loss makes it exact. */
 import { describe, expect, test } from "vitest";
-import type { FoldLogOptions } from "../../src/fold/fold-log.js";
-import type { Repository } from "../../src/format/description.js";
-import type { Instant } from "../../src/instant.js";
-import { intervalAt, isExactAt, isWhole } from "../../src/repository/coverage/coverage.js";
-import { LogView } from "../../src/repository/log/log-view.js";
-import { nextExpiry, putExpiry } from "../../src/repository/registers/expiry.js";
-import type { ObjectStore } from "../../src/storage/object-store.js";
-import { Random } from "../simulated/random.js";
-import { foldLog, readAllCoverage, readCoverage } from "./looks.js";
-import { copyOf, foldUp, makeRepository, namesIn, Recording, StillClock } from "./recording.js";
+import type { FoldLogOptions } from "../../../src/fold/fold-log.js";
+import type { Repository } from "../../../src/format/description.js";
+import type { Instant } from "../../../src/instant.js";
+import { intervalAt, isExactAt, isWhole } from "../../../src/repository/coverage/coverage.js";
+import { LogView } from "../../../src/repository/log/log-view.js";
+import { nextExpiry, putExpiry } from "../../../src/repository/registers/expiry.js";
+import type { ObjectStore } from "../../../src/storage/object-store.js";
+import { Random } from "../../simulated/random.js";
+import { foldLog, readAllCoverage, readCoverage } from "../looks.js";
+import { copyOf, foldUp, makeRepository, namesIn, Recording, StillClock } from "../recording.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";
 const minuteMs = 60_000;

@@ -1,9 +1,13 @@
 import { expect, test } from "vitest";
-import { followEvidence } from "../../src/capture/evidence-follower.js";
-import { ThinkbackError } from "../../src/errors.js";
-import { type Evidence, listEvidence, putEvidence } from "../../src/repository/records/evidence.js";
-import { overriding } from "../simulation/overriding.js";
-import { SmallWorld } from "../simulation/small-world.js";
+import { followEvidence } from "../../../src/capture/evidence-follower.js";
+import { ThinkbackError } from "../../../src/errors.js";
+import {
+  type Evidence,
+  listEvidence,
+  putEvidence,
+} from "../../../src/repository/records/evidence.js";
+import { overriding } from "../../simulation/overriding.js";
+import { SmallWorld } from "../../simulation/small-world.js";
 
 const piece = (table: string, i: number): Evidence => {
   return { table, key: '"k"', before: 1, at: 10 + i, sequence: 5, named: null, stored: null };

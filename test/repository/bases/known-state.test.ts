@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { digestOf } from "../../src/digest.js";
-import { knownKeys } from "../../src/repository/bases/known-state.js";
-import { jsonOfText, textOfJson } from "../../src/server-text.js";
-import { collect, newestBase } from "./looks.js";
-import { makeRepository } from "./recording.js";
-import { orders, posts, record } from "./scenario.js";
+import { digestOf } from "../../../src/digest.js";
+import { knownKeys } from "../../../src/repository/bases/known-state.js";
+import { jsonOfText, textOfJson } from "../../../src/server-text.js";
+import { collect, newestBase } from "../looks.js";
+import { makeRepository } from "../recording.js";
+import { orders, posts, record } from "../scenario.js";
 
 describe("knownKeys", () => {
   test("are the keys and digests of the documents that a restore to the same instant gives", async () => {

@@ -3,14 +3,14 @@ import {
   liveReaders,
   type ReaderRegistration,
   registerReader,
-} from "../../src/repository/registers/readers.js";
-import { MemoryStore } from "../../src/storage/memory-store.js";
-import { type ObjectStore, StoreForbidden, StoreFull } from "../../src/storage/object-store.js";
-import { overriding } from "../simulation/overriding.js";
-import { ProcessLife, SimulatedClock, WallClock } from "../simulation/process-life.js";
-import { VirtualTime } from "../simulation/virtual-time.js";
-import { forgetReaders } from "./looks.js";
-import { namesIn } from "./recording.js";
+} from "../../../src/repository/registers/readers.js";
+import { MemoryStore } from "../../../src/storage/memory-store.js";
+import { type ObjectStore, StoreForbidden, StoreFull } from "../../../src/storage/object-store.js";
+import { overriding } from "../../simulation/overriding.js";
+import { ProcessLife, SimulatedClock, WallClock } from "../../simulation/process-life.js";
+import { VirtualTime } from "../../simulation/virtual-time.js";
+import { forgetReaders } from "../looks.js";
+import { namesIn } from "../recording.js";
 
 const [second, minute, day] = [1000, 60_000, 86_400_000];
 const at = 1234;

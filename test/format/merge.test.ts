@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { writeVersionLine } from "../../src/format/lines.js";
 import { isLater, mergeLatest, SortedCursor, type SortedFrame } from "../../src/format/merge.js";
 import { orderCode } from "../../src/key-order.js";
-import { json } from "./recording.js";
+import { json } from "../repository/recording.js";
 
 interface Given {
   key: unknown;

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
-import { encodeJsonObject } from "../../src/format/json-object.js";
-import { addPin, listPins, type Pin, removePin } from "../../src/repository/registers/pins.js";
-import { MemoryStore } from "../../src/storage/memory-store.js";
-import type { StoredObject } from "../../src/storage/object-store.js";
-import { overriding } from "../simulation/overriding.js";
-import { namesIn } from "./recording.js";
+import { encodeJsonObject } from "../../../src/format/json-object.js";
+import { addPin, listPins, type Pin, removePin } from "../../../src/repository/registers/pins.js";
+import { MemoryStore } from "../../../src/storage/memory-store.js";
+import type { StoredObject } from "../../../src/storage/object-store.js";
+import { overriding } from "../../simulation/overriding.js";
+import { namesIn } from "../recording.js";
 
 const pin: Pin = { name: "before-release", at: 1000, made: 2000, note: "1.2" };
 let store: MemoryStore;

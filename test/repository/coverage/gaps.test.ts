@@ -1,20 +1,20 @@
 /** What is lost of a log is never claimed, what is not lost stays usable, and folding changes neither. */
 import { expect, test } from "vitest";
-import type { FoldLogOptions } from "../../src/fold/fold-log.js";
-import { parseFoldedName, parseSegmentName } from "../../src/format/names.js";
-import type { Instant } from "../../src/instant.js";
-import type { TableCoverage } from "../../src/repository/coverage/coverage.js";
-import { openSegment } from "../../src/repository/log/log.js";
-import { LogView } from "../../src/repository/log/log-view.js";
-import { parseKeep } from "../../src/repository/registers/keep-policy.js";
-import type { ObjectStore } from "../../src/storage/object-store.js";
-import { firstWanted, publishExpiry } from "../../src/upkeep/expire.js";
-import { sweep } from "../../src/upkeep/sweep.js";
-import { Random } from "../simulated/random.js";
-import { dayMs } from "./declared.js";
-import { catalogAt, foldLog, planExpiry, planSweep, readCoverage } from "./looks.js";
-import { Month } from "./month.js";
-import { copyOf, foldUp, namesIn, restoredAt } from "./recording.js";
+import type { FoldLogOptions } from "../../../src/fold/fold-log.js";
+import { parseFoldedName, parseSegmentName } from "../../../src/format/names.js";
+import type { Instant } from "../../../src/instant.js";
+import type { TableCoverage } from "../../../src/repository/coverage/coverage.js";
+import { openSegment } from "../../../src/repository/log/log.js";
+import { LogView } from "../../../src/repository/log/log-view.js";
+import { parseKeep } from "../../../src/repository/registers/keep-policy.js";
+import type { ObjectStore } from "../../../src/storage/object-store.js";
+import { firstWanted, publishExpiry } from "../../../src/upkeep/expire.js";
+import { sweep } from "../../../src/upkeep/sweep.js";
+import { Random } from "../../simulated/random.js";
+import { dayMs } from "../declared.js";
+import { catalogAt, foldLog, planExpiry, planSweep, readCoverage } from "../looks.js";
+import { Month } from "../month.js";
+import { copyOf, foldUp, namesIn, restoredAt } from "../recording.js";
 
 const folding = (now: Instant): FoldLogOptions => ({
   now,

@@ -1,21 +1,25 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
-import { digestOf, SetDigest } from "../../src/digest.js";
-import { DataObject } from "../../src/format/data-object.js";
-import type { Repository } from "../../src/format/description.js";
-import { encodeJsonObject } from "../../src/format/json-object.js";
-import { parseKeyLine } from "../../src/format/lines.js";
-import { mergeLatest } from "../../src/format/merge.js";
-import { orderCode } from "../../src/key-order.js";
-import { type BaseManifest, type BasePart, readManifest } from "../../src/repository/bases/base.js";
-import { baseCursor, findInBase } from "../../src/repository/bases/base-reader.js";
-import { BaseWriter } from "../../src/repository/bases/base-writer.js";
-import { parseJson, textOfJson } from "../../src/server-text.js";
-import { MemoryStore } from "../../src/storage/memory-store.js";
-import { overriding } from "../simulation/overriding.js";
-import { newestBase, readBases } from "./looks.js";
-import { copyOf, json, makeRepository, namesIn } from "./recording.js";
-import { mixedKeys } from "./scenario.js";
+import { digestOf, SetDigest } from "../../../src/digest.js";
+import { DataObject } from "../../../src/format/data-object.js";
+import type { Repository } from "../../../src/format/description.js";
+import { encodeJsonObject } from "../../../src/format/json-object.js";
+import { parseKeyLine } from "../../../src/format/lines.js";
+import { mergeLatest } from "../../../src/format/merge.js";
+import { orderCode } from "../../../src/key-order.js";
+import {
+  type BaseManifest,
+  type BasePart,
+  readManifest,
+} from "../../../src/repository/bases/base.js";
+import { baseCursor, findInBase } from "../../../src/repository/bases/base-reader.js";
+import { BaseWriter } from "../../../src/repository/bases/base-writer.js";
+import { parseJson, textOfJson } from "../../../src/server-text.js";
+import { MemoryStore } from "../../../src/storage/memory-store.js";
+import { overriding } from "../../simulation/overriding.js";
+import { newestBase, readBases } from "../looks.js";
+import { copyOf, json, makeRepository, namesIn } from "../recording.js";
+import { mixedKeys } from "../scenario.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";
 

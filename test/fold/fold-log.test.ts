@@ -7,7 +7,6 @@ import type { Instant } from "../../src/instant.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
 import { holds, LogView } from "../../src/repository/log/log-view.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
-import { Random } from "../simulated/random.js";
 import {
   catalogAt,
   countsAt,
@@ -16,7 +15,7 @@ import {
   readCoverage,
   readStatus,
   versionAt,
-} from "./looks.js";
+} from "../repository/looks.js";
 import {
   copyOf,
   foldUp,
@@ -27,7 +26,8 @@ import {
   Recording,
   restoredAt,
   StillClock,
-} from "./recording.js";
+} from "../repository/recording.js";
+import { Random } from "../simulated/random.js";
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;

@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Repository } from "../../src/format/description.js";
-import { tableNamed } from "../../src/repository/log/catalog.js";
-import { lastSegment } from "../../src/repository/log/log.js";
-import { catalogAt } from "./looks.js";
-import { copyOf, makeRepository, Recording, StillClock } from "./recording.js";
+import type { Repository } from "../../../src/format/description.js";
+import { tableNamed } from "../../../src/repository/log/catalog.js";
+import { lastSegment } from "../../../src/repository/log/log.js";
+import { catalogAt } from "../looks.js";
+import { copyOf, makeRepository, Recording, StillClock } from "../recording.js";
 
 const config = (id: string, name: string, db = "shop") => ({ id, name, db, primary_key: "id" });
 

@@ -13,7 +13,7 @@ import {
   writeKeyLine,
   writeVersionLine,
 } from "../../src/format/lines.js";
-import { json } from "./recording.js";
+import { json } from "../repository/recording.js";
 
 const tricky = fc.string({
   unit: fc.constantFrom(

@@ -9,7 +9,7 @@ import {
   trailerBytes,
 } from "../../src/format/data-object.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
-import { LatentStore } from "./latent-store.js";
+import { LatentStore } from "../repository/latent-store.js";
 
 const name = "log/object.zst";
 const lines = (count: number, text = "line") =>

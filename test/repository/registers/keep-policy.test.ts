@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ThinkbackError } from "../../src/errors.js";
+import { ThinkbackError } from "../../../src/errors.js";
 import {
   formatKeep,
   gridAfter,
@@ -9,7 +9,7 @@ import {
   type KeepTier,
   parseKeep,
   resolutionAt,
-} from "../../src/repository/registers/keep-policy.js";
+} from "../../../src/repository/registers/keep-policy.js";
 
 const [second, minute, hour, day] = [1000, 60_000, 3_600_000, 86_400_000];
 const at = (iso: string) => Date.parse(iso);

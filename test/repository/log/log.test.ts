@@ -1,20 +1,20 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Repository } from "../../src/format/description.js";
-import { encodeJsonObject } from "../../src/format/json-object.js";
-import { type Owner } from "../../src/owner.js";
-import { claimEpoch } from "../../src/repository/log/claim.js";
+import type { Repository } from "../../../src/format/description.js";
+import { encodeJsonObject } from "../../../src/format/json-object.js";
+import type { Owner } from "../../../src/owner.js";
+import { claimEpoch } from "../../../src/repository/log/claim.js";
 import {
   lastSegment,
   latestEpoch,
   listSegments,
   openSegment,
-} from "../../src/repository/log/log.js";
-import { LogView } from "../../src/repository/log/log-view.js";
-import { LogWriter, type Shipper } from "../../src/repository/log/log-writer.js";
-import { recordHolders, refusing } from "../../src/repository/log/stream-records.js";
-import type { ObjectStore } from "../../src/storage/object-store.js";
-import { overriding } from "../simulation/overriding.js";
-import { catalogAt } from "./looks.js";
+} from "../../../src/repository/log/log.js";
+import { LogView } from "../../../src/repository/log/log-view.js";
+import { LogWriter, type Shipper } from "../../../src/repository/log/log-writer.js";
+import { recordHolders, refusing } from "../../../src/repository/log/stream-records.js";
+import type { ObjectStore } from "../../../src/storage/object-store.js";
+import { overriding } from "../../simulation/overriding.js";
+import { catalogAt } from "../looks.js";
 import {
   copyOf,
   History,
@@ -25,7 +25,7 @@ import {
   restoredAt,
   StillClock,
   segmentChain,
-} from "./recording.js";
+} from "../recording.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";
 

@@ -1,16 +1,16 @@
 import { describe, expect, test } from "vitest";
-import { type CoverageRecord, type CoverageState } from "../../src/format/coverage-record.js";
+import { type CoverageRecord, type CoverageState } from "../../../src/format/coverage-record.js";
 import {
   intervalAt,
   isExactAt,
   isKeptAt,
   relabel,
   thinned,
-} from "../../src/repository/coverage/coverage.js";
-import { CoverageBuilder } from "../../src/repository/coverage/coverage-builder.js";
-import { clipped } from "../../src/repository/coverage/coverage-reader.js";
-import { readAllCoverage, readCoverage } from "./looks.js";
-import { copyOf, foldUp, makeRepository, namesIn, Recording, StillClock } from "./recording.js";
+} from "../../../src/repository/coverage/coverage.js";
+import { CoverageBuilder } from "../../../src/repository/coverage/coverage-builder.js";
+import { clipped } from "../../../src/repository/coverage/coverage-reader.js";
+import { readAllCoverage, readCoverage } from "../looks.js";
+import { copyOf, foldUp, makeRepository, namesIn, Recording, StillClock } from "../recording.js";
 
 const table = "0a000000-0000-4000-8000-000000000001";
 const other = "0b000000-0000-4000-8000-000000000002";

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Repository } from "../../src/format/description.js";
+import type { Repository } from "../../src/format/description.js";
 import { openOrCreateRepository } from "../../src/repository/repository.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";

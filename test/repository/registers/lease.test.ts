@@ -1,15 +1,15 @@
 import { describe, expect, test } from "vitest";
-import { damaged } from "../../src/errors.js";
-import type { Owner } from "../../src/owner.js";
-import { Lease, withLease } from "../../src/repository/registers/lease.js";
-import { MemoryStore } from "../../src/storage/memory-store.js";
-import type { ObjectStore, StoredObject } from "../../src/storage/object-store.js";
-import { Random } from "../simulated/random.js";
-import { overriding } from "../simulation/overriding.js";
-import { ProcessLife, SimulatedClock, WallClock } from "../simulation/process-life.js";
-import { VirtualTime } from "../simulation/virtual-time.js";
-import { HostileStore, StoreWeather } from "../storage/hostile-store.js";
-import { namesIn } from "./recording.js";
+import { damaged } from "../../../src/errors.js";
+import type { Owner } from "../../../src/owner.js";
+import { Lease, withLease } from "../../../src/repository/registers/lease.js";
+import { MemoryStore } from "../../../src/storage/memory-store.js";
+import type { ObjectStore, StoredObject } from "../../../src/storage/object-store.js";
+import { Random } from "../../simulated/random.js";
+import { overriding } from "../../simulation/overriding.js";
+import { ProcessLife, SimulatedClock, WallClock } from "../../simulation/process-life.js";
+import { VirtualTime } from "../../simulation/virtual-time.js";
+import { HostileStore, StoreWeather } from "../../storage/hostile-store.js";
+import { namesIn } from "../recording.js";
 
 const [second, minute] = [1000, 60_000];
 const nameOf = (number: number) => `leases/fold/${String(number).padStart(10, "0")}.json`;

@@ -1,14 +1,14 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import { encodeJsonObject } from "../../src/format/json-object.js";
+import { encodeJsonObject } from "../../../src/format/json-object.js";
 import {
   declareKeep,
   readSettings,
   type Settings,
-} from "../../src/repository/registers/settings.js";
-import { MemoryStore } from "../../src/storage/memory-store.js";
-import type { StoredObject } from "../../src/storage/object-store.js";
-import { overriding } from "../simulation/overriding.js";
-import { namesIn } from "./recording.js";
+} from "../../../src/repository/registers/settings.js";
+import { MemoryStore } from "../../../src/storage/memory-store.js";
+import type { StoredObject } from "../../../src/storage/object-store.js";
+import { overriding } from "../../simulation/overriding.js";
+import { namesIn } from "../recording.js";
 
 const nameOf = (number: number) => `settings/${String(number).padStart(10, "0")}.json`;
 let store: MemoryStore;

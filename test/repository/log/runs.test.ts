@@ -2,12 +2,12 @@ import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { mergeLatest } from "../../src/format/merge.js";
-import { orderCode } from "../../src/key-order.js";
-import { textOfJson } from "../../src/server-text.js";
-import { collect } from "./looks.js";
-import { json, makeRepository, Recording, StillClock } from "./recording.js";
-import { mixedKeys } from "./scenario.js";
+import { mergeLatest } from "../../../src/format/merge.js";
+import { orderCode } from "../../../src/key-order.js";
+import { textOfJson } from "../../../src/server-text.js";
+import { collect } from "../looks.js";
+import { json, makeRepository, Recording, StillClock } from "../recording.js";
+import { mixedKeys } from "../scenario.js";
 
 const tables = ["0a000000-0000-4000-8000-000000000001", "0b000000-0000-4000-8000-000000000002"];
 

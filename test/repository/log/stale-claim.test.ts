@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { claimEpoch } from "../../src/repository/log/claim.js";
-import { listClaims } from "../../src/repository/log/log.js";
-import { Random } from "../simulated/random.js";
-import { overriding } from "../simulation/overriding.js";
-import { dayMs, dayOf } from "./declared.js";
-import { readCoverage } from "./looks.js";
-import { Month, patient, tables } from "./month.js";
-import { namesIn } from "./recording.js";
+import { claimEpoch } from "../../../src/repository/log/claim.js";
+import { listClaims } from "../../../src/repository/log/log.js";
+import { Random } from "../../simulated/random.js";
+import { overriding } from "../../simulation/overriding.js";
+import { dayMs, dayOf } from "../declared.js";
+import { readCoverage } from "../looks.js";
+import { Month, patient, tables } from "../month.js";
+import { namesIn } from "../recording.js";
 
 test("a writer that stood still after its look at the log looks again before it claims", async () => {
   const month = await Month.begin(new Random(1), "all:20d");

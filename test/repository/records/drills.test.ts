@@ -6,11 +6,11 @@ import {
   putDrill,
   readDrill,
   readProofs,
-} from "../../src/repository/records/drills.js";
-import { MemoryStore } from "../../src/storage/memory-store.js";
-import { ObjectExists } from "../../src/storage/object-store.js";
-import { overriding } from "../simulation/overriding.js";
-import { copyOf } from "./recording.js";
+} from "../../../src/repository/records/drills.js";
+import { MemoryStore } from "../../../src/storage/memory-store.js";
+import { ObjectExists } from "../../../src/storage/object-store.js";
+import { overriding } from "../../simulation/overriding.js";
+import { copyOf } from "../recording.js";
 
 const none = { count: 0, keys: [] };
 
