@@ -1,4 +1,4 @@
-/** Lets a bounded number of walks run at once, in the order they came. */
+/** Lets a bounded number of scans run at once, in the order they came. */
 export class CopyQueue {
   private running = 0;
   private waiting: (() => void)[] = [];

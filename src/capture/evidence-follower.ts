@@ -18,8 +18,8 @@ const pollMs = 15_000;
 type OnSuspect = (table: string, reason: string) => void;
 
 /**
- * Tells of each piece of evidence that is found until the signal aborts. Not of what was there before: the walk with which
- * a capture begins repairs that. What cannot be read keeps nobody from what can.
+ * Tells of each piece of evidence that is found until the signal aborts. Not of what was there before: the scan with which
+ * a capture begins resyncs that. What cannot be read keeps nobody from what can.
  */
 export async function followEvidence(
   repository: Repository,

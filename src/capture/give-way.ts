@@ -4,7 +4,7 @@ import type { Clock } from "../clock.js";
 const calmLatencyMs = 200;
 const pauseMsMax = 1000;
 
-/** Pauses a walk while the server answers slowly, the longer the slower. */
+/** Pauses a scan while the server answers slowly, the longer the slower. */
 export async function giveWay(clock: Clock, latencyMs: number, signal: AbortSignal): Promise<void> {
   if (latencyMs <= calmLatencyMs) return;
   await clock.sleep(Math.min(latencyMs - calmLatencyMs, pauseMsMax), signal);

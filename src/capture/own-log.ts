@@ -10,7 +10,7 @@ import type { Clock } from "../clock.js";
 import { isDamage, messageOf, ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { parseSegmentName, repositoryName, type SegmentName, writerName } from "../format/names.js";
-import type { Claim, LostEnd } from "../repository/log/claim.js";
+import type { ClaimedEpoch, LostEnd } from "../repository/log/claim.js";
 import { isAccountedFor } from "../repository/log/log-view.js";
 import { readDescription } from "../repository/repository.js";
 import {
@@ -51,7 +51,7 @@ export class OwnLog {
 
   constructor(
     private readonly repository: Repository,
-    private readonly claim: Claim,
+    private readonly claim: ClaimedEpoch,
     private readonly clock: Clock,
   ) {
     this.store = repository.store;
@@ -166,7 +166,7 @@ function fenced(): ThinkbackError {
     "fenced",
     "another writer has taken over this repository; capture stops",
     {
-      hint: "nothing is lost that it does not repair; run only one capture for a repository",
+      hint: "nothing is lost that it does not resync; run only one capture for a repository",
     },
   );
 }

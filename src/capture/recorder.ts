@@ -26,7 +26,7 @@ export interface RecorderOptions {
   tickMaxMs: number;
   /** A segment is written at least this often, so that "nothing happened" can be told from "nobody watched". */
   idleSegmentMs: number;
-  /** Feeds and walks stop reading while the log holds more than this in memory. */
+  /** Feeds and scans stop reading while the log holds more than this in memory. */
   pendingBytesMax: number;
   /** A feed that could not be proven for so long is taken to be lost. */
   heartbeatMs: number;
@@ -392,6 +392,6 @@ export class Recorder {
 
 function notShipped(): Error {
   return new ThinkbackError("repository", "the repository's store did not take the last segments", {
-    hint: "with --spool they are kept and delivered at the next start; without, what they held is a hole",
+    hint: "with --spool they are kept and delivered at the next start; without, what they held is a gap",
   });
 }

@@ -2,7 +2,7 @@
  * The way of closed segments into the repository. While the store fails they wait: on a spool directory, if there is
  * one, else in memory; both bounded. They leave in order.
  *
- * A store that is full, or may not be written, fails until somebody mends it, which may take days. So segments wait for
+ * A store that is full, or may not be written, fails until somebody repairs it, which may take days. So segments wait for
  * that on a spool only; without one the capture ends, and says why.
  *
  * Invariant: a segment is put only after the one before it, and only while the log may be written to, see OwnLog. Break
@@ -14,7 +14,7 @@ import type { Shipper } from "../repository/log/log-writer.js";
 import {
   failureOf,
   getIfThere,
-  isForOthersToMend,
+  isForOthersToRepair,
   type ObjectStore,
   putOnce,
   StoreUnavailable,
@@ -101,7 +101,7 @@ export class RetryingShipper implements Shipper {
     for (const { reject } of this.queue) reject(this.failure);
   }
 
-  /** Puts one segment, however long the store fails; throws only what trying again cannot mend. */
+  /** Puts one segment, however long the store fails; throws only what trying again cannot repair. */
   private async deliver(segment: Waiting): Promise<void> {
     let pauseMs = retryFirstMs;
     let failingSince: number | undefined;
@@ -134,7 +134,7 @@ export class RetryingShipper implements Shipper {
         }
         return;
       } catch (error) {
-        const waits = this.spool !== undefined && isForOthersToMend(error);
+        const waits = this.spool !== undefined && isForOthersToRepair(error);
         if (failureOf(error) !== "unavailable" && !waits) throw explained(error as Error);
         fails(error as Error);
       } finally {
@@ -158,7 +158,7 @@ export class RetryingShipper implements Shipper {
       "repository",
       `${name} is gone from the spool, and was not delivered`,
       {
-        hint: "start again: what it held is a hole, which is repaired",
+        hint: "start again: what it held is a gap, which is resynced",
       },
     );
   }
@@ -182,7 +182,7 @@ export class RetryingShipper implements Shipper {
       } catch (error) {
         const code = failureOf(error) === "full" ? "full" : "repository";
         throw new ThinkbackError(code, `cannot write to the spool: ${messageOf(error)}`, {
-          hint: `${code === "full" ? "make room in" : "look after"} the spool directory, or mend the repository's store, and start again`,
+          hint: `${code === "full" ? "make room in" : "look after"} the spool directory, or repair the repository's store, and start again`,
           cause: error,
         });
       }
@@ -206,7 +206,7 @@ export class RetryingShipper implements Shipper {
 
 /** A segment that cannot be stored, and has no spool to wait on. */
 function explained(error: Error): Error {
-  if (!isForOthersToMend(error)) return error;
+  if (!isForOthersToRepair(error)) return error;
   const { code } = error as ThinkbackError;
   return new ThinkbackError(code, `capture stopped: ${error.message}`, {
     hint: "make room, or let the repository be written, and start again: what was captured since the last tick that was stored is a gap until then. With --spool on another disk ticks wait there",

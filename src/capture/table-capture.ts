@@ -1,7 +1,7 @@
 /**
- * One table, watched: its feed into the log, and under the open feed a walk that makes its base or repairs a hole.
+ * One table, watched: its feed into the log, and under the open feed a scan that makes its base or resyncs a gap.
  *
- * Invariant: a table is called live only if the feed that was open before the walk began is still open after it ended,
+ * Invariant: a table is called live only if the feed that was open before the scan began is still open after it ended,
  * and is proven up to the instant that the record names. Break it and capture claims changes that nobody saw.
  */
 import { rejectedOnAbort } from "../abort.js";
@@ -25,17 +25,17 @@ import { LogCollection } from "../repository/log/runs.js";
 import { BothEnds } from "../rethinkdb/both-ends.js";
 import type { Feed, FeedChange } from "../rethinkdb/feed.js";
 import { ConnectionLost, isRefusal } from "../rethinkdb/response.js";
+import type { ScanBatch, ScanOptions } from "../rethinkdb/scan.js";
 import type { Source } from "../rethinkdb/source.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
-import type { WalkBatch, WalkOptions } from "../rethinkdb/walk.js";
 import { endless, RetryingStore } from "../storage/retrying-store.js";
 import { Backoff } from "./backoff.js";
 import type { CopyQueue } from "./copy-queue.js";
 import { catalogStream } from "./frontier.js";
 import { giveWay } from "./give-way.js";
 import type { Recorder } from "./recorder.js";
-import { Repair, type RepairSummary } from "./repair.js";
-import { resumingWalk } from "./resuming-walk.js";
+import { resumingScan } from "./resuming-scan.js";
+import { Resync, type ResyncSummary } from "./resync.js";
 import { step, type TableEvent, type TableState } from "./table-state.js";
 import { ChangesMissed, FeedOverflowed, troubleOf } from "./trouble.js";
 
@@ -46,7 +46,7 @@ export interface CaptureObserver {
   lost(table: TableReference, reason: string): void;
   /** A defect has stopped the table's capture; it is tried again, but seldom. Told once per reason. */
   stopped(table: TableReference, error: unknown): void;
-  walked(table: TableReference, documents: number, bytes: number, estimate: number): void;
+  scanned(table: TableReference, documents: number, bytes: number, estimate: number): void;
 }
 
 export interface TableCaptureContext {
@@ -79,7 +79,7 @@ export class TableCapture {
   readonly complete: Promise<void>;
   private markComplete: () => void = () => undefined;
   private state: TableState = "opening";
-  private repair: Repair | undefined;
+  private resync: Resync | undefined;
   private lastLoss: string | undefined;
   private copiesMade = 0;
   private suspicion: ((reason: Error) => void) | undefined;
@@ -110,7 +110,7 @@ export class TableCapture {
   }
 
   /**
-   * Watches until the signal aborts. A loss is written down as a hole, a defect as a stop; then the table is opened again.
+   * Watches until the signal aborts. A loss is written down as a gap, a defect as a stop; then the table is opened again.
    * Rejects only for what no table can be captured with.
    */
   async run(signal: AbortSignal): Promise<void> {
@@ -129,7 +129,7 @@ export class TableCapture {
     this.markComplete();
   }
 
-  /** There is reason to think that changes were missed: the table is opened again and repaired. */
+  /** There is reason to think that changes were missed: the table is opened again and resynced. */
   suspect(reason: string): void {
     this.suspicion?.(new ChangesMissed(reason));
   }
@@ -154,13 +154,13 @@ export class TableCapture {
       this.take({ kind: "opened", at: since, hasBase: base !== undefined });
       const reading = this.read(feed, watch.signal);
       reading.catch((error: unknown) => watch.abort(error));
-      const walking = copies.run(watch.signal, () => this.walk(base, since, watch.signal));
-      parts.push(reading, walking);
+      const scanning = copies.run(watch.signal, () => this.scan(base, since, watch.signal));
+      parts.push(reading, scanning);
       await Promise.all([...parts, rejectedOnAbort(watch.signal)]);
     } finally {
       signal.removeEventListener("abort", stopAll);
       this.suspicion = undefined;
-      this.repair = undefined;
+      this.resync = undefined;
       watch.abort(new Error("the watch ended"));
       recorder.unwatch(this.table.id);
       // Nothing of this watch may add to the log any more when the next one begins, also if the feed cannot be closed.
@@ -168,7 +168,7 @@ export class TableCapture {
     }
   }
 
-  /** What a repair can start from; undefined if there is nothing, or only damage: then the table is copied. */
+  /** What a resync can start from; undefined if there is nothing, or only damage: then the table is copied. */
   private async newestBase(): Promise<BaseManifest | undefined> {
     const { repository, observer } = this.context;
     const { id } = this.table;
@@ -208,11 +208,11 @@ export class TableCapture {
   private append({ key, document, previous }: FeedChange): void {
     const before = previous === null ? null : digestOf(previous);
     const sequence = this.context.recorder.log.append(this.table.id, key, before, document);
-    this.repair?.noteChange(key, sequence);
+    this.resync?.noteChange(key, sequence);
   }
 
-  /** Makes the table exact: by a repair if there is a base to start from, else by a copy. */
-  private async walk(
+  /** Makes the table exact: by a resync if there is a base to start from, else by a copy. */
+  private async scan(
     base: BaseManifest | undefined,
     since: Instant,
     signal: AbortSignal,
@@ -220,7 +220,7 @@ export class TableCapture {
     const { recorder } = this.context;
     const { frontier, log } = recorder;
     const { id } = this.table;
-    let detail: object | undefined = base && (await this.tryRepair(base, since, signal));
+    let detail: object | undefined = base && (await this.tryResync(base, since, signal));
     let copied: BaseWriter | undefined;
     if (!detail) {
       copied = await this.copy(since, signal);
@@ -234,7 +234,7 @@ export class TableCapture {
     // Changes of the very millisecond in which the feed opened belong to the log.
     await copied?.finish(instant, since - 1, signal);
     signal.throwIfAborted();
-    this.take({ kind: "walked", at: instant }, detail);
+    this.take({ kind: "scanned", at: instant }, detail);
     if (copied) this.lastCopy = instant;
     this.lastLoss = undefined;
     this.stoppedBy = undefined;
@@ -260,9 +260,9 @@ export class TableCapture {
     const estimate = await source.estimateDocuments(this.table);
     const ends = new BothEnds();
     let bytes = 0;
-    // What a walk wrote after this has returned would be another copy's.
+    // What a scan wrote after this has returned would be another copy's.
     await ends.run(estimate >= bothEndsFrom, signal, (options) =>
-      this.walkAll(options, estimate, async (batch) => {
+      this.scanAll(options, estimate, async (batch) => {
         const { time, sequence } = batch.stamp;
         const give = (add: AddRow) =>
           ends.forEach(options.order, batch, (key, document) => {
@@ -278,12 +278,12 @@ export class TableCapture {
     return writer;
   }
 
-  /** Repairs from the last known state; undefined if that state cannot be read, because an object is damaged. */
-  private async tryRepair(
+  /** Resyncs from the last known state; undefined if that state cannot be read, because an object is damaged. */
+  private async tryResync(
     base: BaseManifest,
     since: Instant,
     signal: AbortSignal,
-  ): Promise<RepairSummary | undefined> {
+  ): Promise<ResyncSummary | undefined> {
     const { source, repository, recorder } = this.context;
     const { id } = this.table;
     await recorder.frontier.reaches(id, since, signal);
@@ -292,47 +292,47 @@ export class TableCapture {
     try {
       const wanted = [{ table: id, after: base.logFrom }];
       log = await LogCollection.read(await LogView.read(repository.store), wanted, since);
-      const repair = Repair.begin(
+      const resync = Resync.begin(
         knownKeys(repository.store, base, log),
         (key, previous, document) => {
           signal.throwIfAborted();
           recorder.log.append(id, key, previous, document);
         },
       );
-      this.repair = repair;
+      this.resync = resync;
       const estimate = await source.estimateDocuments(this.table);
-      await this.walkAll({ signal }, estimate, async (batch) => {
-        await repair.compare(batch);
+      await this.scanAll({ signal }, estimate, async (batch) => {
+        await resync.compare(batch);
         await recorder.room(signal);
-        return { documents: repair.summary.documents, bytes: 0 };
+        return { documents: resync.summary.documents, bytes: 0 };
       });
-      const summary = await repair.finish();
-      // An expiry that had not read yet that the table is repaired may have let go of what it is repaired from.
+      const summary = await resync.finish();
+      // An expiry that had not read yet that the table is resynced may have expired what it is resynced from.
       if (await this.newestBase()) return summary;
-      reason = "its base was let go meanwhile";
+      reason = "its base was expired meanwhile";
     } catch (error) {
       if (!isDamage(error)) throw error;
       reason = error.message;
     } finally {
-      this.repair = undefined;
+      this.resync = undefined;
       await log?.dispose();
     }
-    // From here on only the copy's base will do: what the hole held is in no log.
-    this.take({ kind: "unrepairable", at: since }, { reason });
+    // From here on only the copy's base will do: what the gap held is in no log.
+    this.take({ kind: "mustCopy", at: since }, { reason });
     return undefined;
   }
 
-  /** Walks the table, hands on each batch, reports progress, and gives way to a busy server. */
-  private async walkAll(
-    options: Omit<WalkOptions, "stamp">,
+  /** Scans the table, hands on each batch, reports progress, and gives way to a busy server. */
+  private async scanAll(
+    options: Omit<ScanOptions, "stamp">,
     estimate: number,
-    visit: (batch: WalkBatch) => Promise<{ documents: number; bytes: number }>,
+    visit: (batch: ScanBatch) => Promise<{ documents: number; bytes: number }>,
   ): Promise<void> {
     const { source, recorder, clock, observer } = this.context;
     const stamp = () => recorder.log.stamp();
-    for await (const batch of resumingWalk(source, this.table, { ...options, stamp }, clock)) {
+    for await (const batch of resumingScan(source, this.table, { ...options, stamp }, clock)) {
       const { documents, bytes } = await visit(batch);
-      observer.walked(this.table, documents, bytes, estimate);
+      observer.scanned(this.table, documents, bytes, estimate);
       await giveWay(clock, recorder.latencyMs(this.table.id), options.signal);
     }
   }
@@ -389,5 +389,5 @@ export class TableCapture {
 }
 
 function isWatched(state: TableState): boolean {
-  return state === "copying" || state === "repairing" || state === "live";
+  return state === "copying" || state === "resyncing" || state === "live";
 }

@@ -1,15 +1,15 @@
 /**
- * The states of a table's capture, as a pure machine. Effects (feeds, walks, records) stand in table-capture.ts.
+ * The states of a table's capture, as a pure machine. Effects (feeds, scans, records) stand in table-capture.ts.
  *
- *                 opened, no base          walked
- *   opening ─────────────────────▶ copying ─────▶ live ◀──────────── repairing
- *      │  ▲                           │             │       walked        ▲
- *      │  └─────── lost ──────────────┘             └──lost──▶ hole ──────┘ opened, with a base
- *      └──────────────── opened, with a base ──▶ repairing ──lost──▶ hole
- *                                                    └──unrepairable──▶ copying
+ *                 opened, no base          scanned
+ *   opening ─────────────────────▶ copying ─────▶ live ◀──────────── resyncing
+ *      │  ▲                           │             │       scanned        ▲
+ *      │  └─────── lost ──────────────┘             └──lost──▶ gap ──────┘ opened, with a base
+ *      └──────────────── opened, with a base ──▶ resyncing ──lost──▶ gap
+ *                                                    └──mustCopy──▶ copying
  *
  * Every state goes to dropped when the table is gone, and to stopped by a defect, which is opened as an `opening` is.
- * `hole` is an `opening` of a table that was exact before.
+ * `gap` is an `opening` of a table that was exact before.
  */
 import { ThinkbackError } from "../errors.js";
 import type { CoverageRecord } from "../format/coverage-record.js";
@@ -19,18 +19,18 @@ export type TableState =
   | "opening"
   | "copying"
   | "live"
-  | "hole"
-  | "repairing"
+  | "gap"
+  | "resyncing"
   | "stopped"
   | "dropped";
 
 export type TableEvent =
-  /** The feed is open. `hasBase`: the repository holds a base that a repair can start from. */
+  /** The feed is open. `hasBase`: the repository holds a base that a resync can start from. */
   | { kind: "opened"; at: Instant; hasBase: boolean }
-  /** The walk has ended, and the feed is proven up to `at`. */
-  | { kind: "walked"; at: Instant }
-  /** What a repair would compare with cannot be read: the walk makes a new base instead. */
-  | { kind: "unrepairable"; at: Instant }
+  /** The scan has ended, and the feed is proven up to `at`. */
+  | { kind: "scanned"; at: Instant }
+  /** What a resync would compare with cannot be read: the scan makes a new base instead. */
+  | { kind: "mustCopy"; at: Instant }
   /** Changes were, or may have been, missed after `provenTo`. */
   | { kind: "lost"; provenTo: Instant; reason: string }
   /** A defect: the table cannot be watched as it is. */
@@ -56,7 +56,7 @@ const drop = ({ at }: { at: Instant }): Step => ({
 });
 
 const open = ({ at, hasBase }: { at: Instant; hasBase: boolean }): Step => {
-  const state = hasBase ? "repairing" : "copying";
+  const state = hasBase ? "resyncing" : "copying";
   return { state, record: { state, since: at } };
 };
 
@@ -70,9 +70,9 @@ const live = ({ at }: { at: Instant }): Step => ({
   record: { state: "live", since: at },
 });
 
-const hole = ({ provenTo, reason }: { provenTo: Instant; reason: string }): Step => ({
-  state: "hole",
-  record: { state: "hole", since: provenTo, reason },
+const gap = ({ provenTo, reason }: { provenTo: Instant; reason: string }): Step => ({
+  state: "gap",
+  record: { state: "gap", since: provenTo, reason },
 });
 
 const stop = ({ provenTo, reason }: { provenTo: Instant; reason: string }): Step => ({
@@ -91,57 +91,57 @@ const impossible = (state: TableState, kind: string) => (): Step => {
 const transitions: Table = {
   opening: {
     opened: open,
-    walked: impossible("opening", "walked"),
-    unrepairable: impossible("opening", "unrepairable"),
+    scanned: impossible("opening", "scanned"),
+    mustCopy: impossible("opening", "mustCopy"),
     lost: reopen,
     stopped: stop,
     dropped: drop,
   },
   copying: {
     opened: impossible("copying", "opened"),
-    walked: live,
-    unrepairable: impossible("copying", "unrepairable"),
+    scanned: live,
+    mustCopy: impossible("copying", "mustCopy"),
     lost: reopen,
     stopped: stop,
     dropped: drop,
   },
   live: {
     opened: impossible("live", "opened"),
-    walked: impossible("live", "walked"),
-    unrepairable: impossible("live", "unrepairable"),
-    lost: hole,
+    scanned: impossible("live", "scanned"),
+    mustCopy: impossible("live", "mustCopy"),
+    lost: gap,
     stopped: stop,
     dropped: drop,
   },
-  hole: {
+  gap: {
     opened: open,
-    walked: impossible("hole", "walked"),
-    unrepairable: impossible("hole", "unrepairable"),
-    lost: () => ({ state: "hole", record: undefined }),
+    scanned: impossible("gap", "scanned"),
+    mustCopy: impossible("gap", "mustCopy"),
+    lost: () => ({ state: "gap", record: undefined }),
     stopped: stop,
     dropped: drop,
   },
-  repairing: {
-    opened: impossible("repairing", "opened"),
-    walked: live,
-    // The hole that was being repaired goes on; coverage keeps its first instant and reason.
-    lost: hole,
-    unrepairable: copy,
+  resyncing: {
+    opened: impossible("resyncing", "opened"),
+    scanned: live,
+    // The gap that was being resynced goes on; coverage keeps its first instant and reason.
+    lost: gap,
+    mustCopy: copy,
     stopped: stop,
     dropped: drop,
   },
   stopped: {
     opened: open,
-    walked: impossible("stopped", "walked"),
-    unrepairable: impossible("stopped", "unrepairable"),
+    scanned: impossible("stopped", "scanned"),
+    mustCopy: impossible("stopped", "mustCopy"),
     lost: () => ({ state: "stopped", record: undefined }),
     stopped: stop,
     dropped: drop,
   },
   dropped: {
     opened: impossible("dropped", "opened"),
-    walked: impossible("dropped", "walked"),
-    unrepairable: impossible("dropped", "unrepairable"),
+    scanned: impossible("dropped", "scanned"),
+    mustCopy: impossible("dropped", "mustCopy"),
     lost: () => ({ state: "dropped", record: undefined }),
     stopped: () => ({ state: "dropped", record: undefined }),
     dropped: () => ({ state: "dropped", record: undefined }),

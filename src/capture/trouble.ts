@@ -9,7 +9,7 @@ export type Trouble =
   | "loss"
   /** Ours, or something about the table that nobody foresaw: it comes again, and the other tables do not have it. */
   | "defect"
-  /** The repository's: no table can be captured until the operator has mended it. */
+  /** The repository's: no table can be captured until the operator has repaired it. */
   | "common";
 
 /** The server dropped changes that we had not read yet; the feed goes on without them. */

@@ -95,7 +95,7 @@ async function print(
     const why = "the log ends there, or this clock is ahead of the source's";
     output.line(`ages are counted from ${formatInstant(aged)}: ${why}`);
   }
-  const head = ["table", "restorable from", "then from", "bases let go", "kept"];
+  const head = ["table", "restorable from", "then from", "bases expired", "kept"];
   output.line(formatTable(head, rows));
   const { objects, bytes } = sizeOf(deleted);
   output.line(`${counted(objects, "object")}, ${formatBytes(bytes)}, ${verb} deleted`);

@@ -35,7 +35,7 @@ export function refuseFull({ full, deleted }: Pick<Maintained, "full" | "deleted
     hint:
       deleted.length > 0
         ? "run it again: what could not be folded is folded then"
-        : "make room on the disk, or keep less with --keep; what is let go is deleted after --grace",
+        : "make room on the disk, or keep less with --keep; what is expired is deleted after --grace",
     cause: full,
   });
 }

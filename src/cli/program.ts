@@ -90,7 +90,7 @@ function maintained(command: Command): Command {
     .option("--fold-at <cron>", "make new bases at these times (UTC)")
     .option("--restore-within <duration>", "make new bases when a restore to now would take longer")
     .option("--auto", "adapt folds, and ticks, to what is measured, within the bounds given")
-    .option("--grace <duration>", "how long what was replaced or let go stays", "15m")
+    .option("--grace <duration>", "how long what was replaced or expired stays", "15m")
     .option("--no-delete", "delete nothing; leave that to the bucket's lifecycle rules");
 }
 
@@ -233,18 +233,18 @@ function folding(program: Command, output: () => Output): void {
 
   program
     .command("expire")
-    .description("thin the history and let go what the declared tiers do not keep")
+    .description("thin the history and expire what the declared tiers do not keep")
     .requiredOption(...repo)
     .option(...keep)
-    .option("--grace <duration>", "how long what was replaced or let go stays", "15m")
+    .option("--grace <duration>", "how long what was replaced or expired stays", "15m")
     .option("--no-delete", "delete nothing; leave that to the bucket's lifecycle rules")
-    .option("--dry-run", "print what would be let go and deleted, and change nothing")
+    .option("--dry-run", "print what would be expired and deleted, and change nothing")
     .action(async (args) => (await import("./expire.js")).expireCommand(args, output()));
 
   maintained(
     program
       .command("maintain")
-      .description("one round of maintenance, as `run` does them: fold what is due, let go, delete")
+      .description("one round of maintenance, as `run` does them: fold what is due, expire, delete")
       .requiredOption(...repo),
   ).action(async (args) => (await import("./maintain.js")).maintainCommand(args, output()));
 
@@ -259,7 +259,7 @@ function folding(program: Command, output: () => Output): void {
     .action(async (args) => (await import("./plan.js")).planCommand(args, output()));
 }
 
-/** What checks and mends what is stored. */
+/** What checks and repairs what is stored. */
 function checking(program: Command, output: () => Output): void {
   program
     .command("verify")
@@ -270,13 +270,12 @@ function checking(program: Command, output: () => Output): void {
     .action(async (args) => (await import("./verify.js")).verifyCommand(args, output()));
 
   program
-    .command("mend")
-    .alias("repair")
+    .command("repair")
     .description("rebuild damaged objects of what others still hold, and let the damaged ones go")
     .requiredOption(...repo)
     .option("--data", "first read every object to its end, line by line")
     .option("--dry-run", "print what could be rebuilt, and change nothing")
-    .action(async (args) => (await import("./mend.js")).mendCommand(args, output()));
+    .action(async (args) => (await import("./repair.js")).repairCommand(args, output()));
 }
 
 /** What notes something in the repository. */

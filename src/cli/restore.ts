@@ -4,7 +4,7 @@ import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import type { AsOf } from "../repository/coverage/as-of.js";
-import { type ReaderRegistration, registerReader } from "../repository/registers/readers.js";
+import { type PlacedHold, placeHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
@@ -70,10 +70,10 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
     return;
   }
   const progress = new RestoreProgress(plan);
-  let reader: ReaderRegistration | undefined;
+  let hold: PlacedHold | undefined;
   try {
     await refuseExisting(plan, target);
-    reader = await registerRestore(repository, plan, output);
+    hold = await registerRestore(repository, plan, output);
     const restored = await restore(repository, plan, target, systemClock, progress);
     progress.end();
     // The report of the tables is owed even where the users cannot be restored.
@@ -84,7 +84,7 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
     refuseLeftOut(restored);
   } finally {
     progress.end();
-    await reader?.end();
+    await hold?.end();
     target.close();
   }
 }
@@ -105,9 +105,9 @@ function registerRestore(
   { store }: Repository,
   { instant }: RestorePlan,
   output: Output,
-): Promise<ReaderRegistration> {
+): Promise<PlacedHold> {
   const unique = randomUUID().replaceAll("-", "");
-  return registerReader(store, systemClock, unique, instant, ({ message }) =>
+  return placeHold(store, systemClock, unique, instant, ({ message }) =>
     output.note(
       `thinkback: the repository does not note that this restore reads it (${message}); let nothing expire meanwhile`,
     ),
@@ -234,7 +234,7 @@ function printMissing({ tables }: RestorePlan, output: Output): void {
 /** What restores more than the newest instant of all gives. */
 function wayOn({ by, damage }: HeldBack): string {
   if (damage !== undefined) {
-    return "`thinkback verify` says what is lost, `thinkback mend` rebuilds what others hold; a later --at with --allow-inexact takes what is left";
+    return "`thinkback verify` says what is lost, `thinkback repair` rebuilds what others hold; a later --at with --allow-inexact takes what is left";
   }
   return {
     catalog: "--at with --allow-inexact takes names, indexes and hooks as they were",

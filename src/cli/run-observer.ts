@@ -20,7 +20,7 @@ export class RunObserver implements CaptureObserver {
     this.progress.clear();
     const name = `${table.db}.${table.name}`;
     const entry = { table: name, id: table.id, state, ...detail };
-    if (state === "hole") this.log.warn(entry, "the table is not watched");
+    if (state === "gap") this.log.warn(entry, "the table is not watched");
     else
       this.log.info(
         entry,
@@ -45,7 +45,7 @@ export class RunObserver implements CaptureObserver {
     );
   }
 
-  walked(
+  scanned(
     table: { id: string; db: string; name: string },
     documents: number,
     bytes: number,
@@ -161,7 +161,7 @@ export class RunObserver implements CaptureObserver {
     this.progress.clear();
     this.log.warn(
       { segments },
-      "what the spool still held does not continue the log that is in the repository, and was dropped: it is a gap, which is repaired",
+      "what the spool still held does not continue the log that is in the repository, and was dropped: it is a gap, which is resynced",
     );
   }
 

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
-import { registerReader } from "../repository/registers/readers.js";
+import { placeHold } from "../repository/registers/holds.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import type { Account, Standpoint } from "../verify/accounting.js";
@@ -58,7 +58,7 @@ export async function whileRegistered<T>(
   const unique = randomUUID().replaceAll("-", "");
   const onRefused = ({ message }: Error) =>
     output.note(`thinkback: nothing keeps objects from being deleted meanwhile: ${message}`);
-  const registered = await registerReader(store, systemClock, unique, systemClock.now(), onRefused);
+  const registered = await placeHold(store, systemClock, unique, systemClock.now(), onRefused);
   try {
     return await work();
   } finally {
@@ -75,7 +75,7 @@ function refuseDamage({ damage, breaks, lostPins }: VerifyReport): void {
         ? "1 object is damaged"
         : `${counted(damage.length, "object is", "objects are")} damaged`,
       {
-        hint: "put them back from a copy of the repository; `thinkback mend` rebuilds what others still hold",
+        hint: "put them back from a copy of the repository; `thinkback repair` rebuilds what others still hold",
       },
     );
   }
@@ -92,7 +92,7 @@ function brokenChains(breaks: number): ThinkbackError {
     "damaged",
     `the version chains break at ${counted(breaks, "place")}: changes were missed`,
     {
-      hint: "`thinkback fold` writes the evidence down, and a running capture then repairs the tables",
+      hint: "`thinkback fold` writes the evidence down, and a running capture then resyncs the tables",
     },
   );
 }
@@ -100,7 +100,7 @@ function brokenChains(breaks: number): ThinkbackError {
 /** What is said of objects that readers do not use. */
 const asides: [Standpoint, string][] = [
   ["replaced", "others hold the same; `thinkback expire` deletes them"],
-  ["let go", "let go by an expiry, and still there"],
+  ["expired", "named by an expiry, and still there"],
   ["disowned", "written by a capture that was shut out; they do not count"],
   ["unfinished", "no manifest refers to them: a copy or fold under way, or cut short"],
   ["foreign", "their names have none of the known forms"],
@@ -120,11 +120,11 @@ function printReport(report: VerifyReport, share: number, output: Output): void 
   if (rows.length > 0) output.line(`\n${formatTable(["not used", "objects", "size", ""], rows)}`);
   if (gone.manifests > 0) {
     output.line(
-      `gone      ${formatCount(gone.manifests)} bases and folded segments were let go and deleted`,
+      `gone      ${formatCount(gone.manifests)} bases and folded segments were expired and deleted`,
     );
   }
   if (gone.logTo !== undefined) {
-    output.line(`gone      the log up to ${formatInstant(gone.logTo)} was let go`);
+    output.line(`gone      the log up to ${formatInstant(gone.logTo)} was expired`);
   }
   if (share > 0 && read.objects === 0)
     output.line("nothing was read to the end: no object was drawn");

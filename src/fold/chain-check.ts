@@ -40,9 +40,9 @@ export class ChainCheck {
   }
 
   /**
-   * While a walk runs, events may come after the row that holds them already; a chain is only held against the log
+   * While a scan runs, events may come after the row that holds them already; a chain is only held against the log
    * where every version is there, and begins anew after the base. The first millisecond of such an interval may hold the
-   * last events of its walk too: all versions of one millisecond have one time.
+   * last events of its scan too: all versions of one millisecond have one time.
    */
   private isProvable(at: Instant): boolean {
     const interval = intervalAt(this.coverage, at);

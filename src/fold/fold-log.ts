@@ -304,7 +304,7 @@ class LogFolder {
 
 /** Runs of segments that follow each other without a gap or a folded segment between. */
 function runsOf(view: LogView): SegmentPiece[][] {
-  const gaps = view.gaps();
+  const holes = view.holes();
   const runs: SegmentPiece[][] = [];
   let before: LogPiece | undefined;
   for (const piece of view.pieces) {
@@ -313,7 +313,7 @@ function runsOf(view: LogView): SegmentPiece[][] {
     if (piece.kind === "folded") continue;
     const isJoined =
       previous?.kind === "segment" &&
-      !gaps.some(({ from, to }) => from > previous.to && to < piece.from);
+      !holes.some(({ from, to }) => from > previous.to && to < piece.from);
     if (isJoined) runs.at(-1)!.push(piece);
     else runs.push([piece]);
   }

@@ -15,14 +15,14 @@ const state = <const S extends string>(name: S) => ({ state: v.literal(name), si
 export const coverageRecord = v.variant(
   "state",
   [
-    /** The feed is open; a walk makes the first base (or a new one, after a hole). */
+    /** The feed is open; a scan makes the first base (or a new one, after a gap). */
     fields(state("copying")),
-    /** The feed is open; a walk finds out what changed in the hole. */
-    fields(state("repairing")),
+    /** The feed is open; a scan finds out what changed in the gap. */
+    fields(state("resyncing")),
     /** Every version is captured. */
     fields(state("live")),
     /** Not watched. */
-    fields({ ...state("hole"), reason: text }),
+    fields({ ...state("gap"), reason: text }),
     /** Not watched, because of a defect: tried again seldom. */
     fields({ ...state("stopped"), reason: text }),
     /** The table is gone from the source. */
@@ -74,14 +74,14 @@ const stopped = fields({
 /** A table that a defect has stopped, and that has not been live again. */
 export type Stopped = Of<typeof stopped>;
 
-const tableStates = ["copying", "repairing", "live", "hole", "stopped", "dropped"] as const;
+const tableStates = ["copying", "resyncing", "live", "gap", "stopped", "dropped"] as const;
 
 export const coverageState = fields({
   state: oneOf(tableStates),
   /** Begin of the exact interval that is still open. */
   exactFrom: v.optional(instant),
-  /** The hole that is still open; `lost` if it is one only because records are lost. */
-  hole: v.optional(fields({ since: instant, reason: text, lost: v.exactOptional(flag) })),
+  /** The gap that is still open; `lost` if it is one only because records are lost. */
+  gap: v.optional(fields({ since: instant, reason: text, lost: v.exactOptional(flag) })),
   stopped: v.optional(stopped),
   frontier: v.optional(instant),
   lastCopy: v.optional(instant),

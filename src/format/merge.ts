@@ -41,7 +41,7 @@ export interface VersionCursor {
   advance(): boolean | Promise<boolean>;
 }
 
-/** Walks the versions of sorted frames that lie in a window, one at a time; checks that they rise by key and time. */
+/** Scans the versions of sorted frames that lie in a window, one at a time; checks that they rise by key and time. */
 export class SortedCursor implements VersionCursor {
   version!: Version;
   code: OrderCode = "";

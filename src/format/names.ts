@@ -87,7 +87,7 @@ export function evidenceName(table: string, at: Instant, sequence: number): stri
   return `evidence/${table}/${pad(at, width.instant)}-${pad(sequence, width.sequence)}.json`;
 }
 
-/** A note on the hole of `table` that has this interval. */
+/** A note on the gap of `table` that has this interval. */
 export function acknowledgementName(table: string, from: Instant, to: Instant): string {
   return `acknowledged/${table}/${pad(from, width.instant)}-${pad(to, width.instant)}.json`;
 }
@@ -170,11 +170,11 @@ export const expiryPrefix = "expiries/";
 export const ratesPrefix = "rates/";
 export const foldLeasePrefix = "leases/fold/";
 export const pinsPrefix = "pins/";
-export const readerPrefix = (unique: string) => `readers/${unique}-`;
+export const holdPrefix = (unique: string) => `holds/${unique}-`;
 
-/** Who reads, of a name below readers/; undefined for any other name. */
-export function parseReaderName(name: string): string | undefined {
-  return /^readers\/([a-z0-9]+)-\d{10}\.json$/.exec(name)?.[1];
+/** The `unique` of the hold that a name below holds/ belongs to; undefined for any other name. */
+export function parseHoldName(name: string): string | undefined {
+  return /^holds\/([a-z0-9]+)-\d{10}\.json$/.exec(name)?.[1];
 }
 
 /** The proof of a drill that ended at `ended`. */

@@ -31,7 +31,7 @@ export interface CaptureOptions {
   once?: boolean;
   /** Length of a tick, from 10 to 3,600,000 ms; 1000 if absent. What a crash can lose is about so long. */
   tickMs?: number;
-  /** Tables that are copied or repaired at once; 2 if absent. */
+  /** Tables that are copied or resynced at once; 2 if absent. */
   copiesAtOnce?: number;
   /** A directory, on another disk, where closed ticks wait while the repository's store fails; in memory if absent. */
   spool?: { location: string; bytesMax: number };
@@ -56,9 +56,9 @@ export type CaptureEvent =
   | { kind: "lost"; table: string; id: string; reason: string }
   /** A defect has stopped the table's capture; it is tried again, but seldom. */
   | { kind: "stopped"; table: string; id: string; error: unknown }
-  /** How far a copy or repair is; `estimate` is the server's own, and `bytes` are those of JSON text. */
+  /** How far a copy or resync is; `estimate` is the server's own, and `bytes` are those of JSON text. */
   | {
-      kind: "walked";
+      kind: "scanned";
       table: string;
       id: string;
       documents: number;
@@ -99,8 +99,8 @@ export type TableCaptureState =
   | "opening"
   | "copying"
   | "live"
-  | "hole"
-  | "repairing"
+  | "gap"
+  | "resyncing"
   | "stopped"
   | "dropped";
 
@@ -206,8 +206,8 @@ function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
     state: (table, state) => onEvent({ kind: "state", ...named(table), state }),
     lost: (table, reason) => onEvent({ kind: "lost", ...named(table), reason }),
     stopped: (table, error) => onEvent({ kind: "stopped", ...named(table), error }),
-    walked: (table, documents, bytes, estimate) =>
-      onEvent({ kind: "walked", ...named(table), documents, bytes, estimate }),
+    scanned: (table, documents, bytes, estimate) =>
+      onEvent({ kind: "scanned", ...named(table), documents, bytes, estimate }),
     storeFails: ({ message }) => onEvent({ kind: "storeFails", reason: message }),
     storeIsBack: (waitedMs) => onEvent({ kind: "storeIsBack", waitedMs }),
     spoolDelivered: (segments) => onEvent({ kind: "spoolDelivered", segments }),

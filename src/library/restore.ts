@@ -4,7 +4,7 @@ import { type ErrorCode, ThinkbackError } from "../errors.js";
 import type { Repository as StoredRepository } from "../format/description.js";
 import type { Instant } from "../instant.js";
 import type { AsOf as StoredAsOf } from "../repository/coverage/as-of.js";
-import { registerReader } from "../repository/registers/readers.js";
+import { placeHold } from "../repository/registers/holds.js";
 import { lookAt } from "../repository/repository-view.js";
 import { restoreAccess } from "../restore/access.js";
 import type { HeldBack as StoredHeldBack } from "../restore/held-back.js";
@@ -212,12 +212,8 @@ async function carryOut(
 ): Promise<RestoreReport> {
   await restoring.refuseExisting(plan, target);
   const unique = randomUUID().replaceAll("-", "");
-  const reader = await registerReader(
-    repository.store,
-    systemClock,
-    unique,
-    plan.instant,
-    ({ message }) => onEvent({ kind: "unregistered", reason: message }),
+  const hold = await placeHold(repository.store, systemClock, unique, plan.instant, ({ message }) =>
+    onEvent({ kind: "unregistered", reason: message }),
   );
   try {
     const observer = observing(onEvent);
@@ -238,7 +234,7 @@ async function carryOut(
     refuseFlawed(report);
     return report;
   } finally {
-    await reader.end();
+    await hold.end();
   }
 }
 

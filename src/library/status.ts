@@ -33,7 +33,7 @@ export interface TableStatus {
   /** "db.table"; the last name it had, for a dropped table. */
   name: string;
   /** What the last capture said of it. Whether one runs still says `capture` of the repository. */
-  state: "copying" | "repairing" | "live" | "hole" | "stopped" | "dropped" | "not captured";
+  state: "copying" | "resyncing" | "live" | "gap" | "stopped" | "dropped" | "not captured";
   /** Documents at the last captured instant; undefined before the first copy is complete. */
   documents: number | undefined;
   /** False if `documents` is only near. A fold makes it exact. */

@@ -3,7 +3,7 @@
  * of them. docs/format.md §13.7.
  *
  * Invariant: an object that a bundle repeats counts only while a listing shows the object itself, with as many bytes; and
- * a bundle is made of the objects, never of the bundle before. Break it, and what was deleted or let go comes back.
+ * a bundle is made of the objects, never of the bundle before. Break it, and what was deleted or expired comes back.
  */
 import { damaged, UnusableObject } from "../errors.js";
 import type { bundleFooter, FooterOf, Kind } from "../format/data-kinds.js";

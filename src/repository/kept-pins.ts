@@ -55,5 +55,5 @@ function lossOf(
   const sides = (["before", "after"] as const).map((side) => asOf(coverage, at, side));
   if (promised === "gap" && sides.some(({ instant }) => instant !== undefined)) return undefined;
   if (isWhole(interval) && !isThere) return "thinned away";
-  return interval && interval.class !== "unwatched" ? interval.class : "let go";
+  return interval && interval.class !== "unwatched" ? interval.class : "expired";
 }

@@ -176,7 +176,7 @@ interface Used {
 
 /**
  * False if a restore of everything goes on without the table: its first copy was not complete yet, or it had been left
- * out of the capture. A hole is not that: there the table was meant to be watched.
+ * out of the capture. A gap is not that: there the table was meant to be watched.
  */
 export function capturedAt(coverage: TableCoverage | undefined, instant: Instant): boolean {
   const [first, last] = [coverage?.intervals.at(0), coverage?.intervals.at(-1)];

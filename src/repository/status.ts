@@ -320,7 +320,7 @@ class DocumentCounter {
 
 /** True if the table was watched without a gap from the base's instant on. */
 function watchedSince(base: BaseManifest, coverage: TableCoverage | undefined): boolean {
-  if (!coverage || coverage.state === "copying" || coverage.state === "repairing") return false;
+  if (!coverage || coverage.state === "copying" || coverage.state === "resyncing") return false;
   const { intervals } = coverage;
   let at = intervals.length - 1;
   while (at > 0 && isOneStretch(intervals[at - 1]!, intervals[at]!)) at -= 1;

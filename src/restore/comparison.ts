@@ -8,8 +8,8 @@ import { digestOf, SetDigest } from "../digest.js";
 import { orderCode } from "../key-order.js";
 import type { KnownKey } from "../repository/bases/known-state.js";
 import type { KeyList, TableDifferences } from "../repository/records/drills.js";
+import type { ScanBatch } from "../rethinkdb/scan.js";
 import type { TableSettings } from "../rethinkdb/target.js";
-import type { WalkBatch } from "../rethinkdb/walk.js";
 import { textOfJson } from "../server-text.js";
 import type { PlannedTable } from "./plan.js";
 
@@ -34,7 +34,7 @@ export interface HeldDocuments {
  */
 export async function compareDocuments(
   known: AsyncIterable<KnownKey>,
-  batches: AsyncIterable<WalkBatch>,
+  batches: AsyncIterable<ScanBatch>,
   onRows: (rows: number) => void,
 ): Promise<HeldDocuments> {
   const expected = known[Symbol.asyncIterator]();

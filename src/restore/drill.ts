@@ -9,7 +9,7 @@ import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { Drill } from "../repository/records/drills.js";
-import { registerReader } from "../repository/registers/readers.js";
+import { placeHold } from "../repository/registers/holds.js";
 import { lookAt } from "../repository/repository-view.js";
 import type { Target } from "../rethinkdb/target.js";
 import { isScratchDatabase, scratchPrefix } from "../scratch-database.js";
@@ -68,7 +68,7 @@ export async function drill(
     // What it reads must not be deleted meanwhile: that would look like damage.
     const onRefused = (error: Error) => observer.notNoted(error);
     const { store } = repository;
-    const reader = await registerReader(store, clock, unique, plan.instant, onRefused);
+    const hold = await placeHold(store, clock, unique, plan.instant, onRefused);
     try {
       await tidyUp(target, options, observer);
       observer.planned(plan);
@@ -78,7 +78,7 @@ export async function drill(
         observer,
       );
     } finally {
-      await reader.end();
+      await hold.end();
     }
   } catch (error) {
     if (!signal.aborted) throw error;

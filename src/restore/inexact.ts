@@ -144,7 +144,7 @@ function noStateText({ why }: NoState): string {
 /** What may make the instant exact again. */
 function repairText(of: InstantClass | undefined): string {
   if (of?.class !== "damaged") return "";
-  return "restore this object from a copy of the repository, or let `thinkback mend` rebuild it; ";
+  return "restore this object from a copy of the repository, or let `thinkback repair` rebuild it; ";
 }
 
 /** The flags by which a restore goes on all the same. */

@@ -102,7 +102,7 @@ export async function pinInstant(
   }
 }
 
-/** True if nobody thins or lets go what a restore to `instant` gives who had not read a pin that is put already. */
+/** True if nobody thins or expires what a restore to `instant` gives who had not read a pin that is put already. */
 async function isAlwaysKept(view: RepositoryView, instant: Instant): Promise<boolean> {
   const { log } = view;
   const { tables, catalog, access } = await view.coverage();

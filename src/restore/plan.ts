@@ -13,7 +13,7 @@ import {
 } from "../repository/coverage/coverage.js";
 import type { Coverage } from "../repository/coverage/coverage-reader.js";
 import type { Catalog } from "../repository/log/catalog.js";
-import { type LogGap, passing, type ReadLog } from "../repository/log/log-view.js";
+import { type LogHole, passing, type ReadLog } from "../repository/log/log-view.js";
 import type { LogPiece } from "../repository/log/pieces.js";
 import type { Wanted } from "../repository/log/runs.js";
 import type { RepositoryView } from "../repository/repository-view.js";
@@ -52,7 +52,7 @@ export interface PlannedTable extends AsOf {
   to: TableName;
   base: BaseManifest;
   /** What is missing of the log between the base and the instant: changes of then are not restored. Empty unless damaged. */
-  missing: LogGap[];
+  missing: LogHole[];
 }
 
 export interface RestorePlan {
@@ -75,7 +75,7 @@ export interface RestorePlan {
   /** Tables that existed at the instant, but of which nothing was captured. */
   notCaptured: string[];
   /**
-   * The log as it was looked at: this is to be read. A later look may find the history thinned at the instant, or let go.
+   * The log as it was looked at: this is to be read. A later look may find the history thinned at the instant, or expired.
    */
   log: ReadLog;
   /** What is read of the log, for all tables together. */
@@ -286,11 +286,11 @@ async function baseOf(
   }
 }
 
-/** The gaps of the log that a restore of the table reads over. */
-function missingOf({ view, instant }: Ground, table: string, base: BaseManifest): LogGap[] {
+/** The holes of the log that a restore of the table reads over. */
+function missingOf({ view, instant }: Ground, table: string, base: BaseManifest): LogHole[] {
   return view.log
-    .gaps()
-    .filter((gap) => gap.table === undefined || gap.table === table)
+    .holes()
+    .filter((hole) => hole.table === undefined || hole.table === table)
     .filter(({ from, to }) => to > base.logFrom && from <= instant);
 }
 

@@ -87,7 +87,7 @@ async function compareTable(
   const { id, primary_key: primaryKey } = held.config;
   const documents = await compareDocuments(
     knownKeys(repository.store, base, log),
-    target.walk({ ...to, id, primaryKey }, { signal }),
+    target.scan({ ...to, id, primaryKey }, { signal }),
     (rows) => {
       signal.throwIfAborted();
       observer.comparing(to, rows);

@@ -161,7 +161,7 @@ async function heldBy(
   const held = new SetDigest();
   const ends = new BothEnds();
   await ends.run(documents >= bothEndsFromDefault, signal, async (options) => {
-    for await (const batch of target.walk({ ...table, id, primaryKey }, options)) {
+    for await (const batch of target.scan({ ...table, id, primaryKey }, options)) {
       signal.throwIfAborted();
       ends.forEach(options.order, batch, (_, document) => held.addDocument(document));
     }

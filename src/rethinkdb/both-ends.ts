@@ -1,44 +1,44 @@
 /**
- * Reading a large table from both of its ends, on two connections, until the walks meet. No split point is needed: a
+ * Reading a large table from both of its ends, on two connections, until the scans meet. No split point is needed: a
  * server says of no key that it is the middle.
  *
- * Invariant: a row is handed on by the walk that comes to its key first, and by it alone. Break it and a row is there
- * twice, or, if a walk ends before they meet, not at all.
+ * Invariant: a row is handed on by the scan that comes to its key first, and by it alone. Break it and a row is there
+ * twice, or, if a scan ends before they meet, not at all.
  */
 import { compareKeys } from "../key-order.js";
-import type { WalkBatch, WalkOptions, WalkOrder } from "./walk.js";
+import type { ScanBatch, ScanOptions, ScanOrder } from "./scan.js";
 
 /** Of fewer documents a second connection brings nothing: it is the time of two requests. */
 export const bothEndsFromDefault = 40_000;
 
-/** What a walk from one of the ends is to be given. */
-export type EndOptions = Required<Pick<WalkOptions, "order" | "until" | "signal">>;
+/** What a scan from one of the ends is to be given. */
+export type EndOptions = Required<Pick<ScanOptions, "order" | "until" | "signal">>;
 
 export class BothEnds {
-  /** JSON text of the key that each walk has come to. */
-  private readonly reached: Partial<Record<WalkOrder, Buffer>> = {};
+  /** JSON text of the key that each scan has come to. */
+  private readonly reached: Partial<Record<ScanOrder, Buffer>> = {};
 
   /**
-   * Runs a walk from the first key on, and, if the table is large, one from the last key back. Resolves when all have
+   * Runs a scan from the first key on, and, if the table is large, one from the last key back. Resolves when all have
    * ended; rejects then with what the first has failed of, or with the signal's reason.
    */
   async run(
     isLarge: boolean,
     signal: AbortSignal,
-    walk: (options: EndOptions) => Promise<void>,
+    scan: (options: EndOptions) => Promise<void>,
   ): Promise<void> {
     const failed = new AbortController();
     const either = AbortSignal.any([signal, failed.signal]);
-    const orders: WalkOrder[] = isLarge ? ["rising", "falling"] : ["rising"];
-    const walks = orders.map((order) => walk(this.optionsOf(order, either)));
-    await Promise.all(walks.map((one) => one.catch((error: unknown) => failed.abort(error))));
+    const orders: ScanOrder[] = isLarge ? ["rising", "falling"] : ["rising"];
+    const scans = orders.map((order) => scan(this.optionsOf(order, either)));
+    await Promise.all(scans.map((one) => one.catch((error: unknown) => failed.abort(error))));
     either.throwIfAborted();
   }
 
-  /** Hands on the rows of a batch of one walk that the other has not handed on, in rising order of keys. */
+  /** Hands on the rows of a batch of one scan that the other has not handed on, in rising order of keys. */
   forEach(
-    order: WalkOrder,
-    batch: WalkBatch,
+    order: ScanOrder,
+    batch: ScanBatch,
     visit: (key: Buffer, document: Buffer) => void,
   ): void {
     const other = this.reached[opposite(order)];
@@ -52,11 +52,11 @@ export class BothEnds {
     if (lastKey) this.reached[order] = lastKey;
   }
 
-  private optionsOf(order: WalkOrder, signal: AbortSignal): EndOptions {
+  private optionsOf(order: ScanOrder, signal: AbortSignal): EndOptions {
     return { order, until: () => this.reached[opposite(order)], signal };
   }
 }
 
-function opposite(order: WalkOrder): WalkOrder {
+function opposite(order: ScanOrder): ScanOrder {
   return order === "rising" ? "falling" : "rising";
 }

@@ -9,12 +9,12 @@ import { type Feed, feedPace, StreamFeed } from "./feed.js";
 import { FenceChain } from "./fence.js";
 import { r, systemTable, tableTerm } from "./reql.js";
 import { ConnectionLost, isRefusal } from "./response.js";
+import { type ScanBatch, type ScanOptions, scanTable } from "./scan.js";
 import { ForeignCluster, type Source, type Survey } from "./source.js";
 import { Surveyor, type Topology, topologyOf } from "./survey.js";
 import { heldTable, isReplaced, orReplaced } from "./table-identity.js";
 import { type TableReference, TableReplaced } from "./table-reference.js";
 import type { TableWrites } from "./table-writes.js";
-import { type WalkBatch, type WalkOptions, walkTable } from "./walk.js";
 
 /** Feeds that share a connection. A connection is pinned to one thread of the server. */
 const feedsPerConnection = 16;
@@ -91,13 +91,13 @@ export class RethinkSource implements Source {
     }
   }
 
-  async *walk(table: TableReference, options: WalkOptions): AsyncGenerator<WalkBatch> {
+  async *scan(table: TableReference, options: ScanOptions): AsyncGenerator<ScanBatch> {
     const connection = await this.connect();
     const close = () => connection.close();
     options.signal.addEventListener("abort", close, { once: true });
     try {
       options.signal.throwIfAborted();
-      yield* walkTable(connection, table, options);
+      yield* scanTable(connection, table, options);
     } finally {
       options.signal.removeEventListener("abort", close);
       connection.close();

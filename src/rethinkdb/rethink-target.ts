@@ -6,6 +6,7 @@ import { Connection } from "./connection.js";
 import { insertTerm, largeDocumentTerms, undoTerm } from "./large-document.js";
 import { r, systemTable, tableTerm } from "./reql.js";
 import { errorClasses, ReqlError } from "./response.js";
+import { type ScanBatch, type ScanOptions, scanTable } from "./scan.js";
 import type { TableReference } from "./table-reference.js";
 import {
   DocumentsRefused,
@@ -16,7 +17,6 @@ import {
   type TableSpec,
   type Target,
 } from "./target.js";
-import { type WalkBatch, type WalkOptions, walkTable } from "./walk.js";
 
 /** A connection is served by one thread of the server; a few keep it busy without crowding out its other users. */
 const writeConnections = 4;
@@ -162,10 +162,10 @@ export class RethinkTarget implements Target {
     return { config: config as TableConfig, indexes };
   }
 
-  async *walk(
+  async *scan(
     table: TableReference,
-    options: Omit<WalkOptions, "stamp">,
-  ): AsyncGenerator<WalkBatch> {
+    options: Omit<ScanOptions, "stamp">,
+  ): AsyncGenerator<ScanBatch> {
     const { signal } = options;
     const connection = await this.connect();
     const close = () => connection.close();
@@ -174,7 +174,7 @@ export class RethinkTarget implements Target {
       signal.throwIfAborted();
       // Nobody writes to what was restored, so it does not matter when a row was asked for.
       const stamp = () => ({ time: 0, sequence: 0 });
-      yield* walkTable(connection, table, { ...options, stamp });
+      yield* scanTable(connection, table, { ...options, stamp });
     } catch (error) {
       throw this.explain(error, `read ${table.db}.${table.name}`);
     } finally {

@@ -5,9 +5,9 @@
 import { ThinkbackError } from "../errors.js";
 import type { CatalogReading } from "./catalog-reader.js";
 import type { Feed } from "./feed.js";
+import type { ScanBatch, ScanOptions } from "./scan.js";
 import type { TableReference } from "./table-reference.js";
 import type { TableWrites } from "./table-writes.js";
-import type { WalkBatch, WalkOptions } from "./walk.js";
 /**
  * By table id, what is counted for each table that was asked for: undefined if a server that may have acknowledged a
  * write, or a majority of a shard's replicas, does not answer. None rejects, and none waits for another table's servers.
@@ -41,7 +41,7 @@ export interface Source {
    * Reads the table in the order of primary keys. Each batch carries what `options.stamp` returned when the request
    * of its rows was sent: no row is older than that. MUST throw if the name came to belong to another table.
    */
-  walk(table: TableReference, options: WalkOptions): AsyncIterable<WalkBatch>;
+  scan(table: TableReference, options: ScanOptions): AsyncIterable<ScanBatch>;
 
   /** Number of documents by the server's own estimate; for progress only. */
   estimateDocuments(table: TableReference): Promise<number>;

@@ -9,7 +9,7 @@ export interface TableReference {
   primaryKey: string;
 }
 
-/** The table that a feed or walk was on is not what its name stands for any more. */
+/** The table that a feed or scan was on is not what its name stands for any more. */
 export class TableReplaced extends Error {
   constructor(table: TableReference) {
     super(`${table.db}.${table.name} is not the table ${table.id} any more`);

@@ -1,8 +1,8 @@
 /** What a restore needs of a RethinkDB. */
 import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
+import type { ScanBatch, ScanOptions } from "./scan.js";
 import type { TableReference } from "./table-reference.js";
-import type { WalkBatch, WalkOptions } from "./walk.js";
 
 /** How a table is to be made. */
 export interface TableSpec {
@@ -73,7 +73,7 @@ export interface Target {
   setWriteHook(table: TableName, hook: object): Promise<void>;
   settings(table: TableName): Promise<TableSettings>;
   /** Reads the table in the order of primary keys, as the server sends it; ends at once when the signal aborts. */
-  walk(table: TableReference, options: Omit<WalkOptions, "stamp">): AsyncIterable<WalkBatch>;
+  scan(table: TableReference, options: Omit<ScanOptions, "stamp">): AsyncIterable<ScanBatch>;
   /** Names of the users. */
   users(): Promise<string[]>;
   createUser(name: string, password: string): Promise<void>;

@@ -218,7 +218,7 @@ export class DirectoryStore implements ObjectStore {
   }
 
   /**
-   * The names in a directory, those of directories with a slash behind them; so sorted, a walk of the tree is in the order
+   * The names in a directory, those of directories with a slash behind them; so sorted, a scan of the tree is in the order
    * of whole names. What cannot be part of an object's name is not ours: temporary files, lost+found, what somebody put
    * there.
    */

@@ -43,7 +43,7 @@ export interface ObjectStore {
 
   /**
    * The first of some names that no object has. Absent where each name costs a request: there a listing tells sooner, which
-   * in a directory would walk through all that was ever put beside them.
+   * in a directory would scan through all that was ever put beside them.
    */
   firstMissing?(names: readonly string[], signal?: AbortSignal): Promise<string | undefined>;
 
@@ -189,7 +189,7 @@ export function failureOf(error: unknown): StoreFailure | undefined {
 }
 
 /** True for a store that somebody has to make room in, or to make readable or writable again. */
-export function isForOthersToMend(error: unknown): boolean {
+export function isForOthersToRepair(error: unknown): boolean {
   const failure = failureOf(error);
   return failure === "full" || failure === "forbidden";
 }

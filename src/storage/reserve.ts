@@ -1,6 +1,6 @@
 /**
- * Room kept aside on a disk, so that what makes room can still be written when the disk is full: a lease, and what an
- * expiry lets go. It is kept by files that are given up one by one, because a capture that waits for room may take what
+ * Room kept aside on a disk. When the disk is full, it is given up so that a lease and an expiry, which make room, can still
+ * be written. It is kept by files that are given up one by one, because a capture that waits for room may take what
  * is given up before who gave it up.
  */
 import { randomBytes } from "node:crypto";

@@ -10,7 +10,7 @@ import { messageOf } from "../errors.js";
 import {
   failureOf,
   getIfThere,
-  isForOthersToMend,
+  isForOthersToRepair,
   type ListOptions,
   type ObjectStore,
   type Range,
@@ -40,7 +40,7 @@ const pauseLastMs = 15_000;
 /** A try may take so long; twice as long each time that it was not enough, because a line may be thin. */
 const answerMs = 60_000;
 const answerMsMax = 600_000;
-/** For what walks through all that the store has left behind. */
+/** For what scans through all that the store has left behind. */
 const tidyMs = 1_800_000;
 /** Objects of a listing that are waited for together. */
 const pageObjects = 256;
@@ -178,7 +178,7 @@ export class RetryingStore implements ObjectStore {
         return await this.try(work, given, waitMs);
       } catch (error) {
         given?.throwIfAborted();
-        const waits = patience.waitsForOthers === true && isForOthersToMend(error);
+        const waits = patience.waitsForOthers === true && isForOthersToRepair(error);
         if (failureOf(error) !== "unavailable" && !waits) throw error;
         const isOver = clock.monotonicMs() - begun >= patience.patienceMs;
         if (isOver && tries > 1) throw error;

@@ -2,7 +2,7 @@
  * Letting history go as declared. What stays restorable afterwards is computed before anything is published, from the
  * store as it would be then; and what is published is acted on by sweep.ts alone, a grace time later.
  *
- * Invariant: nothing is let go that the tiers, a pin or a table's first base needs.
+ * Invariant: nothing is expired that the tiers, a pin or a table's first base needs.
  */
 import { isDeepStrictEqual } from "node:util";
 import { ThinkbackError } from "../errors.js";
@@ -17,7 +17,7 @@ import {
   type TableCoverage,
 } from "../repository/coverage/coverage.js";
 import { clipped } from "../repository/coverage/coverage-reader.js";
-import type { LogGap, LogView } from "../repository/log/log-view.js";
+import type { LogHole, LogView } from "../repository/log/log-view.js";
 import {
   type Expiry,
   latestExpiry,
@@ -36,7 +36,7 @@ export interface ExpiryOptions {
   now: Instant;
   /** When the history is as old as its tiers count; see LogAge. */
   aged: Instant;
-  /** Undefined if every change is kept for ever; then only bases that nothing needs are let go. */
+  /** Undefined if every change is kept for ever; then only bases that nothing needs are expired. */
   tiers: KeepTier[] | undefined;
   pins: Pin[];
 }
@@ -47,16 +47,16 @@ export interface ExpiringTable {
   /** The first instant that is claimed now, and then. */
   from: Instant | undefined;
   fromThen: Instant | undefined;
-  /** Manifests of the bases that are let go. */
+  /** Manifests of the bases that are expired. */
   bases: string[];
   basesKept: number;
 }
 
 export interface ExpiryPlan {
   tables: ExpiringTable[];
-  /** To be published; undefined if there is nothing to let go. */
+  /** To be published; undefined if there is nothing to expire. */
   expiry: Expiry | undefined;
-  /** What was let go before. */
+  /** What was expired before. */
   before: Expiry | undefined;
   /** Tables that nobody watches any more, and of which nothing is kept. */
   givenUp: string[];
@@ -75,7 +75,7 @@ export function firstWanted({
   return Math.min(kept, ...pins.map(({ at }) => at));
 }
 
-/** Plans what to let go, and proves that it costs nothing that has to stay. Throws if it would. */
+/** Plans what to expire, and proves that it costs nothing that has to stay. Throws if it would. */
 export async function planExpiry(
   look: RepositoryView,
   options: ExpiryOptions,
@@ -88,14 +88,14 @@ export async function planExpiry(
   const tables: ExpiringTable[] = [];
   const begins: BaseManifest[] = [];
   const givenUp: string[] = [];
-  const gaps = view.gaps();
+  const holes = view.holes();
   let isMoving = false;
   for (const [table, of] of coverage) {
     const usable = bases.usable.get(table) ?? [];
     const isOver = first !== undefined && of.intervals.every(({ to }) => to < first);
     const isGone = isOver && (of.state === "dropped" || isLeftOut(of, view, options.aged));
-    if (of.state === "copying" || of.state === "repairing") isMoving = true;
-    // What was let go is not claimed again, also if tiers or pins want more by now than they did.
+    if (of.state === "copying" || of.state === "resyncing") isMoving = true;
+    // What was expired is not claimed again, also if tiers or pins want more by now than they did.
     const wanted = first === undefined ? undefined : Math.max(first, horizonOf(view, table));
     const begin = wanted === undefined ? undefined : beginOf(usable, wanted);
     if (isGone) givenUp.push(table);
@@ -106,8 +106,8 @@ export async function planExpiry(
       const from = Math.max(wanted!, begin.instant);
       next.horizons[table] = { from, base: begin.instant };
     } else if (first !== undefined) isMoving = true;
-    const gapsHere = gaps.filter((gap) => gap.table === undefined || gap.table === table);
-    const kept = isGone ? [] : keptBases(usable, begin, gapsHere, options.aged);
+    const holesHere = holes.filter((hole) => hole.table === undefined || hole.table === table);
+    const kept = isGone ? [] : keptBases(usable, begin, holesHere, options.aged);
     const retired = usable.filter((base) => !kept.includes(base)).map(manifestName(bases.names));
     for (const name of retired) next.bases[name] = options.now;
     tables.push({
@@ -118,7 +118,7 @@ export async function planExpiry(
       basesKept: kept.length,
     });
   }
-  // While a table is being copied or repaired, what its next base will need of the log is not known yet.
+  // While a table is being copied or resynced, what its next base will need of the log is not known yet.
   if (first !== undefined && !isMoving) cutLog(next, view, first, begins, options.now);
   const { tables: then } = await (await look.under(next)).coverage();
   for (const table of tables) table.fromThen = then.get(table.table)?.intervals.at(0)?.from;
@@ -134,9 +134,9 @@ function isDamagedBefore({ intervals }: TableCoverage, wanted: Instant, begin: I
 }
 
 /**
- * Publishes what is let go, and returns what came of the plan. It is taken back as a whole if a table that was given up
- * has been opened meanwhile: a capture that repairs a table says so first, and looks afterwards whether the base that it
- * goes by was let go; so one of the two sees the other. Nothing was deleted for it yet.
+ * Publishes what is expired, and returns what came of the plan. It is taken back as a whole if a table that was given up
+ * has been opened meanwhile: a capture that resyncs a table says so first, and looks afterwards whether the base that it
+ * goes by was expired; so one of the two sees the other. Nothing was deleted for it yet.
  */
 export async function publishExpiry(repository: Repository, plan: ExpiryPlan): Promise<ExpiryPlan> {
   const { store } = repository;
@@ -190,7 +190,7 @@ async function withoutDone(expiry: Expiry, store: ObjectStore): Promise<Expiry> 
   };
 }
 
-/** True if something is let go that was not before. */
+/** True if something is expired that was not before. */
 function isNew(next: Expiry, before: Expiry | undefined, tables: ExpiringTable[]): boolean {
   return (
     next.logTo !== (before?.logTo ?? -1) ||
@@ -199,7 +199,7 @@ function isNew(next: Expiry, before: Expiry | undefined, tables: ExpiringTable[]
 }
 
 /**
- * True if the capture leaves the table out. One that has just begun has not said yet that it repairs the table, and then
+ * True if the capture leaves the table out. One that has just begun has not said yet that it resyncs the table, and then
  * it does so from the newest base.
  */
 function isLeftOut({ watched }: TableCoverage, view: LogView, aged: Instant): boolean {
@@ -222,14 +222,14 @@ function beginOf(usable: BaseManifest[], first: Instant): BaseManifest | undefin
 
 /**
  * Bases of a table that stay. A restore to an instant begins with the last base before it; the older the instant, the
- * farther that may be away: a base of some age is let go if the next newer one is no more than a quarter of that age
- * newer. A copied base stays: what it holds of the hole before it is nowhere else. And so does the first one after a gap
+ * farther that may be away: a base of some age is expired if the next newer one is no more than a quarter of that age
+ * newer. A copied base stays: what it holds of the gap before it is nowhere else. And so does the first one after a hole
  * in the log: no older one leads there.
  */
 function keptBases(
   usable: BaseManifest[],
   begin: BaseManifest | undefined,
-  gaps: LogGap[],
+  holes: LogHole[],
   now: Instant,
 ): BaseManifest[] {
   const kept: BaseManifest[] = [];
@@ -239,10 +239,10 @@ function keptBases(
     const newer = kept[0];
     const isFar = !newer || newer.instant - instant >= (now - instant) / 4;
     const isCopied = logFrom < instant;
-    const isAfterGap = gaps.some(
+    const isAfterHole = holes.some(
       ({ to }) => to <= logFrom && to > (usable[i - 1]?.logFrom ?? Number.POSITIVE_INFINITY),
     );
-    if (isFar || isCopied || isAfterGap || base === begin || i === 0) kept.unshift(base);
+    if (isFar || isCopied || isAfterHole || base === begin || i === 0) kept.unshift(base);
   }
   return kept;
 }
@@ -252,7 +252,7 @@ const manifestName =
   (base: BaseManifest): string =>
     names.get(base)!.name;
 
-/** Lets go of the log up to where the first bases begin; of whole folded segments only. */
+/** Expires the log up to where the first bases begin; of whole folded segments only. */
 function cutLog(
   next: Expiry,
   view: LogView,
@@ -266,7 +266,7 @@ function cutLog(
   if (kept?.kind !== "folded") return;
   const to = kept.from - 1;
   if (to <= next.logTo || kept === view.pieces[0]) return;
-  if (view.gaps().some((gap) => gap.from <= to && gap.to > needed)) return;
+  if (view.holes().some((hole) => hole.from <= to && hole.to > needed)) return;
   next.logTo = to;
   next.cuts = [...next.cuts, { to, at: now }];
 }
@@ -292,7 +292,7 @@ function refuseLosses(
 function losing(table: string, what: string): ThinkbackError {
   return new ThinkbackError(
     "repository",
-    `nothing was let go: it would cost table ${table} what ${what} keep`,
+    `nothing was expired: it would cost table ${table} what ${what} keep`,
     { hint: "`thinkback verify` says whether something is damaged; please report this otherwise" },
   );
 }

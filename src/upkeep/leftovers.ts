@@ -5,7 +5,7 @@
 
 import { parseCopyUnique } from "../format/names.js";
 import type { Instant } from "../instant.js";
-import type { WriterClaim } from "../repository/log/log.js";
+import type { EpochClaim } from "../repository/log/log.js";
 import type { LogView } from "../repository/log/log-view.js";
 import { unendedLeases } from "../repository/registers/lease.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -21,7 +21,7 @@ export class Leftovers {
   private readonly known = new Map<string, boolean>();
 
   private readonly store: ObjectStore;
-  private readonly claims: WriterClaim[];
+  private readonly claims: EpochClaim[];
   /** What the names of folds have that may not have ended; read where something is left over. */
   private folds: Promise<ReadonlySet<string>> | undefined;
 

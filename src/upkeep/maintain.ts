@@ -1,5 +1,5 @@
 /**
- * Maintenance of a repository, in the order that makes it safe: fold the log, make new bases, let go what the tiers do
+ * Maintenance of a repository, in the order that makes it safe: fold the log, make new bases, expire what the tiers do
  * not keep, delete what was replaced long enough ago. One process at a time, by lease.
  */
 import type { Clock } from "../clock.js";
@@ -12,6 +12,7 @@ import type { Owner } from "../owner.js";
 import { renewBundle } from "../repository/bundle-writer.js";
 import { damageNow, type TableCoverage } from "../repository/coverage/coverage.js";
 import { putEvidence } from "../repository/records/evidence.js";
+import { forgetHolds, liveHolds } from "../repository/registers/holds.js";
 import {
   type KeepTier,
   parseKeep,
@@ -20,7 +21,6 @@ import {
 } from "../repository/registers/keep-policy.js";
 import { withLease } from "../repository/registers/lease.js";
 import type { Pin } from "../repository/registers/pins.js";
-import { forgetReaders, liveReaders } from "../repository/registers/readers.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { type StoredObject, StoreFull } from "../storage/object-store.js";
 import { UrgentStore } from "../storage/urgent-store.js";
@@ -48,7 +48,7 @@ export interface MaintenanceOptions {
   partial: boolean;
   /** Segments younger than this are not folded: a writer that takes over may yet disown them. */
   settleMs: number;
-  /** Let go what the tiers do not keep. */
+  /** Expire what the tiers do not keep. */
   expires: boolean;
   /** How long what was replaced stays; undefined to delete nothing at all. */
   graceMs: number | undefined;
@@ -91,12 +91,12 @@ export function maintain(
 ): Promise<Maintained> {
   const { store } = repository;
   const { agesBeyondLogMs, clock, owner, unique, compressor } = options;
-  // The lease, and what is let go, make room: on a full disk they are written with room that is kept for them.
+  // The lease, and what is expired, make room: on a full disk they are written with room that is kept for them.
   const urgent = new UrgentStore(store);
   return withLease(urgent, clock, owner, unique, async (gone, lease) => {
     const room = new RoomToMake(options.graceMs !== undefined);
     const signal = { throwIfAborted: () => lease.check(gone) };
-    // First, because every listing from here on would walk through it.
+    // First, because every listing from here on would scan through it.
     if (options.graceMs !== undefined) await store.tidy?.(clock.now() - dayMs);
     const looks = new Looks(repository);
     const policy = await readPolicy(await looks.now(), clock.now(), { agesBeyondLogMs });
@@ -154,7 +154,7 @@ export function maintain(
         await sweep(repository, deleted, signal);
         looks.pass();
       }
-      await forgetReaders(store, (await looks.now()).store, now());
+      await forgetHolds(store, (await looks.now()).store, now());
       await store.keepRoom?.();
     }
     const bundling = { at: clock.now(), signal };
@@ -233,7 +233,7 @@ class RoomToMake {
 }
 
 /**
- * What maintenance would let go and delete now, without changing anything.
+ * What maintenance would expire and delete now, without changing anything.
  * @param keep tiers to plan with in place of the declared ones
  */
 export async function planMaintenance(
@@ -250,7 +250,7 @@ export async function planMaintenance(
   return { aged, expiry, deleted: await planSweepNow(view, { now, graceMs }) };
 }
 
-/** What the declared tiers and the pins mean for folding and letting go. */
+/** What the declared tiers and the pins mean for folding and expiring. */
 export interface Policy extends LogAge {
   tiers: KeepTier[] | undefined;
   /** Also of the ends of the gaps that instants are pinned in. */
@@ -286,7 +286,7 @@ function policyOf(pins: Pin[], age: LogAge, keep: string | null): Policy {
     pins,
     pinned: pins.map(({ at }) => at),
     resolutionOf: (span) => {
-      // What nobody wants any more is let go as it is: the first base of what is kept is still to be made of it.
+      // What nobody wants any more is expired as it is: the first base of what is kept is still to be made of it.
       if (!tiers || (first !== undefined && span.to < first)) return 1;
       return resolutionAt(tiers, span, aged) ?? pinsOnlyMs;
     },
@@ -317,8 +317,8 @@ async function foldFirstBases(
 
 async function planSweepNow(
   view: RepositoryView,
-  options: Omit<SweepOptions, "readersBegan">,
+  options: Omit<SweepOptions, "holdsBegan">,
 ): Promise<StoredObject[]> {
-  const readers = await liveReaders(view.store, options.now);
-  return planSweep(view, { ...options, readersBegan: readers.map(({ begun }) => begun) });
+  const holds = await liveHolds(view.store, options.now);
+  return planSweep(view, { ...options, holdsBegan: holds.map(({ begun }) => begun) });
 }

@@ -219,7 +219,7 @@ export interface Upkeep {
   /** New bases are made so often. */
   foldEveryMs: number;
   maintainEveryMs: number;
-  /** How long what was replaced or let go stays. */
+  /** How long what was replaced or expired stays. */
   graceMs: number;
 }
 
@@ -238,7 +238,7 @@ const replaced = [
 
 /**
  * The most that is stored at any time under some tiers, up to a year, of a source that goes on as it was measured. What
- * is replaced or let go is counted until the round after its grace time deletes it: segments beside what they are folded
+ * is replaced or expired is counted until the round after its grace time deletes it: segments beside what they are folded
  * into, each span beside the next one, a day that was thinned beside what is left of it, and bases.
  */
 export function storedAtMost(rates: SourceRates, tiers: KeepTier[], upkeep: Upkeep): number {

@@ -1,4 +1,4 @@
-/** Of the bases: which manifests were let go, and which parts no other manifest refers to. */
+/** Of the bases: which manifests were expired, and which parts no other manifest refers to. */
 import { isDamage } from "../errors.js";
 import { parseBasePrefix, parseManifestName } from "../format/names.js";
 import { readManifest } from "../repository/bases/base.js";

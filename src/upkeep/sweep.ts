@@ -1,5 +1,5 @@
 /**
- * Deleting what nothing refers to any more. Whatever goes was replaced, or let go, by something published at least a
+ * Deleting what nothing refers to any more. Whatever goes was replaced, or expired, by something published at least a
  * grace time ago; and nobody who began to read before that still reads.
  */
 
@@ -29,7 +29,7 @@ export interface SweepOptions {
   /** How long something must have been replaced before it goes. */
   graceMs: number;
   /** When those who read at the moment began. */
-  readersBegan: Instant[];
+  holdsBegan: Instant[];
   /** What names the fold of this very process, if it has ended without publishing all that it wrote. */
   ended?: string | undefined;
 }
@@ -44,7 +44,7 @@ export async function planSweep(
 ): Promise<StoredObject[]> {
   const isPast = (at: Instant) =>
     at + options.graceMs <= options.now &&
-    options.readersBegan.every((began) => began > at + clockAllowanceMs);
+    options.holdsBegan.every((began) => began > at + clockAllowanceMs);
   const cut = Math.max(
     -1,
     ...(view.expiry?.cuts ?? []).filter(({ at }) => isPast(at)).map(({ to }) => to),
@@ -138,14 +138,14 @@ async function sweepFolded(
   }
   const used = new Set(view.pieces.map(({ name }) => name));
   const broken = new Set(view.damaged.map(({ name }) => name.name));
-  const gaps = view.gaps();
+  const holes = view.holes();
   const swept: StoredObject[] = [];
   for (const [prefix, objects] of byPrefix) {
     const manifest = objects.find(({ name }) => parseFoldedName(name));
     if (!manifest) {
       // What a fold had written that was cut short; unless its manifest is lost, and nothing else holds the same.
       const cutShort = parseFoldedName(foldedManifestName(prefix));
-      const isLost = gaps.some(
+      const isLost = holes.some(
         ({ from, to }) => cutShort && from <= cutShort.to && to >= cutShort.from,
       );
       if (!isLost && !(await leftovers.mayBePublished(prefix))) swept.push(...objects);

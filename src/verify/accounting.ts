@@ -16,7 +16,7 @@ export type Standpoint =
   /** Others hold the same; a sweep deletes it. */
   | "replaced"
   /** An expiry let it go; a sweep, or a rule of the bucket, deletes it. */
-  | "let go"
+  | "expired"
   /** A writer put it that was shut out. */
   | "disowned"
   /** No manifest refers to it: a copy or fold that is under way or was cut short. */
@@ -33,11 +33,11 @@ export interface Amount {
 
 export type Account = Record<Standpoint, Amount>;
 
-/** What was let go, and is not there any more. */
+/** What was expired, and is not there any more. */
 export interface Gone {
   /** Manifests of bases and folded segments. */
   manifests: number;
-  /** The log up to here was let go; undefined if all of it is kept. */
+  /** The log up to here was expired; undefined if all of it is kept. */
   logTo: Instant | undefined;
 }
 
@@ -52,7 +52,7 @@ export function accountFor(
   const account: Account = {
     used: none(),
     replaced: none(),
-    "let go": none(),
+    expired: none(),
     disowned: none(),
     unfinished: none(),
     foreign: none(),
@@ -100,18 +100,18 @@ function ofSegment(
   pieces: Set<string> | undefined,
 ): Standpoint {
   const segment = parseSegmentName(name)!;
-  if (segment.to <= (expiry?.logTo ?? -1)) return "let go";
+  if (segment.to <= (expiry?.logTo ?? -1)) return "expired";
   if (isDisowned(segment, claims)) return "disowned";
   return !pieces || pieces.has(name) ? "used" : "replaced";
 }
 
 function ofFolded(
   name: string,
-  { folded, letGo, disowned }: Manifests,
+  { folded, expired, disowned }: Manifests,
   pieces: Set<string> | undefined,
 ): Standpoint {
   const manifest = `${directoryOf(name)}manifest.json`;
-  if (letGo.has(manifest)) return "let go";
+  if (expired.has(manifest)) return "expired";
   if (disowned.has(manifest)) return "disowned";
   if (!folded.has(manifest)) return "unfinished";
   return !pieces || pieces.has(manifest) ? "used" : "replaced";
@@ -119,7 +119,7 @@ function ofFolded(
 
 function ofBase(name: string, manifests: Manifests): Standpoint {
   if (manifests.bases.has(name) || manifests.referred.has(name)) return "used";
-  if (manifests.letGo.has(name)) return "let go";
+  if (manifests.expired.has(name)) return "expired";
   if (manifests.disowned.has(name)) return "disowned";
   return manifests.unreadable.has(tableOf(name)) ? "used" : "unfinished";
 }

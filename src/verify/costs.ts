@@ -65,7 +65,7 @@ export class Costs {
   private readonly lost = new Map<string, Span[]>();
   private readonly lostCatalog: { object: string; span: Span }[] = [];
   /** Where the log has nothing, by table: in the middle, and where it ended before. */
-  private readonly gaps = new Map<string, Span[]>();
+  private readonly holes = new Map<string, Span[]>();
 
   private constructor(
     private readonly standing: Standing,
@@ -102,7 +102,7 @@ export class Costs {
     now: TableCoverage | undefined,
     before: TableCoverage | undefined,
   ): void {
-    this.gaps.set(table, gapsOf(this.standing, table));
+    this.holes.set(table, holesOf(this.standing, table));
     const left = now ? restorable(now) : [];
     const lost = before ? spansWithout(restorable(before), left) : [];
     this.lost.set(table, joinSpans([...lost, ...(now ? damagedSpans(now) : [])]));
@@ -118,7 +118,7 @@ export class Costs {
     if (first === undefined) return [];
     const state = coverage.get(table);
     const isOver = state && (!state.watched || state.state === "dropped");
-    const unclaimed = commonSpans(ranges, this.gaps.get(table) ?? [])
+    const unclaimed = commonSpans(ranges, this.holes.get(table) ?? [])
       .filter(({ from }) => !isOver || from <= (view.to ?? -1))
       .map(({ from, to }) => {
         const next = left.find((span) => span.to > to)?.from ?? to + 1;
@@ -154,7 +154,7 @@ export class Costs {
     const costs: Cost[] = [];
     for (const [table, lost] of this.lost) {
       if (onlyTable !== undefined && table !== onlyTable) continue;
-      for (const { from, to } of commonSpans([range], this.gaps.get(table)!)) {
+      for (const { from, to } of commonSpans([range], this.holes.get(table)!)) {
         const usable = bases.usable.get(table) ?? [];
         const next = usable.find(({ logFrom }) => logFrom >= to)?.instant;
         const reach = { from, to: (next ?? Number.MAX_SAFE_INTEGER) - 1 };
@@ -180,8 +180,8 @@ export class Costs {
       if (table === undefined) continue;
       const instant = Number(begun);
       const next = bases.usable.get(table)?.find((base) => base.instant >= instant)?.instant;
-      const gap = this.gaps.get(table)?.find(({ to }) => to > instant)?.from;
-      const to = Math.min(next ?? Number.MAX_SAFE_INTEGER, gap ?? Number.MAX_SAFE_INTEGER) - 1;
+      const hole = this.holes.get(table)?.find(({ to }) => to > instant)?.from;
+      const to = Math.min(next ?? Number.MAX_SAFE_INTEGER, hole ?? Number.MAX_SAFE_INTEGER) - 1;
       const lost = commonSpans(this.lost.get(table) ?? [], [{ from: instant, to }]);
       costs.push(...lost.map((span) => ({ table, ...span })));
     }
@@ -214,9 +214,9 @@ function rangeOf({ object, span }: Finding): Span | undefined {
   return span ?? parseSegmentName(object) ?? parseFoldedName(`${directoryOf(object)}manifest.json`);
 }
 
-function gapsOf({ view }: Standing, table: string): Span[] {
-  const gaps = view.gaps().filter((gap) => gap.table === undefined || gap.table === table);
-  return joinSpans([...gaps, { from: (view.to ?? -1) + 1, to: Number.MAX_SAFE_INTEGER }]);
+function holesOf({ view }: Standing, table: string): Span[] {
+  const holes = view.holes().filter((hole) => hole.table === undefined || hole.table === table);
+  return joinSpans([...holes, { from: (view.to ?? -1) + 1, to: Number.MAX_SAFE_INTEGER }]);
 }
 
 /** What readers do as long as nobody has looked inside of what they read. */

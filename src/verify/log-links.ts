@@ -1,13 +1,8 @@
 /** Whether the segments of the log name each other as they are, and which ones are missing between them. */
 import { type FoldedName, parseFoldedName, parseSegmentName, writerName } from "../format/names.js";
 import type { ObjectReference } from "../format/segment.js";
-import {
-  byPlaceInLog,
-  openSegment,
-  type Segment,
-  type WriterClaim,
-} from "../repository/log/log.js";
-import { type LogGap, type LogView, previousOf } from "../repository/log/log-view.js";
+import { byPlaceInLog, type EpochClaim, openSegment, type Segment } from "../repository/log/log.js";
+import { type LogHole, type LogView, previousOf } from "../repository/log/log-view.js";
 import type { LogPiece } from "../repository/log/pieces.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import { Findings } from "./findings.js";
@@ -21,7 +16,7 @@ export class LogLinks {
   private last: Segment | undefined;
 
   constructor(
-    claims: WriterClaim[],
+    claims: EpochClaim[],
     { folded }: Manifests,
     private readonly findings: Findings,
   ) {
@@ -80,17 +75,17 @@ export async function findMissing(
   store: ListedStore,
   findings: Findings,
 ): Promise<void> {
-  for (const gap of view.gaps()) {
-    if (gap.table !== undefined) continue;
+  for (const hole of view.holes()) {
+    if (hole.table !== undefined) continue;
     for (const manifest of lostManifests(store)) {
-      if (commonSpans([gap], [parseFoldedName(manifest)!]).length === 0) continue;
+      if (commonSpans([hole], [parseFoldedName(manifest)!]).length === 0) continue;
       findings.add(manifest, "it is missing, although its parts are there");
     }
     // Where a folded segment is damaged, what it was made of is gone by right.
     const folded = damagedFolded(findings);
-    for (const span of spansWithout([gap], folded)) {
+    for (const span of spansWithout([hole], folded)) {
       if (folded.some((one) => beginsLog(one) && span.to < one.from)) continue;
-      const { object, what } = await nameGap(view, gap, span);
+      const { object, what } = await nameHole(view, hole, span);
       const named = parseSegmentName(object);
       if (named && commonSpans([named], folded).length > 0) continue;
       findings.add(object, what, span);
@@ -110,17 +105,17 @@ function damagedFolded(findings: Findings): FoldedName[] {
     .filter((said) => said !== undefined);
 }
 
-async function nameGap(
+async function nameHole(
   view: LogView,
-  gap: LogGap,
+  hole: LogHole,
   span: Span,
 ): Promise<{ object: string; what: string }> {
   const next = view.pieces.find(({ from }) => from === span.to + 1);
-  const last = view.pieces.findLast(({ to }) => to < gap.from)?.last;
+  const last = view.pieces.findLast(({ to }) => to < hole.from)?.last;
   const previous = next && (await previousOfPiece(view, next));
   const missing = previous && parseSegmentName(previous);
   if (!missing || (last && byPlaceInLog(missing, last) <= 0)) {
-    return { object: gap.missing, what: "it is missing" };
+    return { object: hole.missing, what: "it is missing" };
   }
   const first = last?.epoch === missing.epoch ? last.sequence + 1 : 1;
   const count = missing.sequence - first;

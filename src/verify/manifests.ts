@@ -53,8 +53,8 @@ export interface Manifests {
   referred: Map<string, Referred>;
   /** Tables with a base whose manifest cannot be read: what it refers to is not known. */
   unreadable: Set<string>;
-  /** What only a manifest refers to that was let go, or disowned: names of parts, and of the manifests themselves. */
-  letGo: Set<string>;
+  /** What only a manifest refers to that was expired, or disowned: names of parts, and of the manifests themselves. */
+  expired: Set<string>;
   disowned: Set<string>;
 }
 
@@ -105,7 +105,7 @@ class ManifestReader {
     bases: new Map(),
     referred: new Map(),
     unreadable: new Set(),
-    letGo: new Set(),
+    expired: new Set(),
     disowned: new Set(),
   };
   /** Manifests of folded segments that cannot be read, and why. */
@@ -120,9 +120,9 @@ class ManifestReader {
 
   async readFolded(said: FoldedName): Promise<void> {
     const { expiry, claims } = this.small;
-    const { folded, letGo, disowned } = this.manifests;
+    const { folded, expired, disowned } = this.manifests;
     if (expiry && (said.to <= expiry.logTo || Object.hasOwn(expiry.folded, said.name))) {
-      letGo.add(said.name);
+      expired.add(said.name);
       return;
     }
     if (isDisowned(said.last, claims)) {
@@ -158,9 +158,9 @@ class ManifestReader {
 
   async readBase(said: { name: string; table: string; instant: number }): Promise<void> {
     const { name, table, instant } = said;
-    const { bases, letGo, disowned } = this.manifests;
+    const { bases, expired, disowned } = this.manifests;
     if (this.small.expiry && Object.hasOwn(this.small.expiry.bases, name)) {
-      await this.setAside(name, letGo);
+      await this.setAside(name, expired);
       return;
     }
     const manifest = await this.findings.during(() => readManifest(this.store, name));

@@ -15,10 +15,10 @@ import { acknowledgementKind } from "../repository/records/acknowledgement.js";
 import { drillKind } from "../repository/records/drills.js";
 import { evidenceKind } from "../repository/records/evidence.js";
 import { expiryKind } from "../repository/registers/expiry.js";
+import { holdKind } from "../repository/registers/holds.js";
 import { leaseKind } from "../repository/registers/lease.js";
 import { pinsKind } from "../repository/registers/pins.js";
 import { ratesKind } from "../repository/registers/rates.js";
-import { readerKind } from "../repository/registers/readers.js";
 import { settingsKind } from "../repository/registers/settings.js";
 
 const table = "[A-Za-z0-9-]+";
@@ -58,7 +58,7 @@ export const objectKinds = {
   expiry: { has: form("expiries/\\d{10}\\.json"), as: expiryKind },
   rates: { has: form("rates/\\d{10}\\.json"), as: ratesKind },
   lease: { has: form("leases/fold/\\d{10}\\.json"), as: leaseKind },
-  reader: { has: form("readers/[a-z0-9]+-\\d{10}\\.json"), as: readerKind },
+  hold: { has: form("holds/[a-z0-9]+-\\d{10}\\.json"), as: holdKind },
   bundle: { has: (name) => parseBundleName(name) !== undefined, as: "bundle" },
   drill: { has: form("drills/\\d{15}-[a-z0-9]+\\.json"), as: drillKind },
 } satisfies Record<string, StoredKind>;

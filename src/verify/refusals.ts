@@ -25,7 +25,7 @@ const refusals: Partial<Record<ObjectKind, [string, Rule]>> = {
   settings: [maintenance, ifLast],
   pins: [maintenance, ifLast],
   lease: [maintenance, ifLast],
-  reader: ["expire, until it is put back", ifLast],
+  hold: ["expire, until it is put back", ifLast],
   rates: ["estimates, until it is put back", ifLast],
   acknowledgement: ["status, until it is put back", ifThere],
 };
@@ -44,5 +44,5 @@ export function refusalOf(
   // A restore does without keys.
   if (kind === "base keys" || !listed.has(object)) return undefined;
   const isRead = manifestsOf(object, manifests).some((name) => read.has(name));
-  return isRead ? "restores that read it, until it is put back or mended" : undefined;
+  return isRead ? "restores that read it, until it is put back or repaired" : undefined;
 }

@@ -6,7 +6,7 @@ import {
   expiryPrefix,
   numberedName,
   parseFoldedName,
-  parseReaderName,
+  parseHoldName,
   parseSegmentName,
   parseWriterName,
   pinsPrefix,
@@ -15,16 +15,16 @@ import {
   settingsPrefix,
   writerName,
 } from "../format/names.js";
-import { readClaim, type WriterClaim } from "../repository/log/log.js";
+import { type EpochClaim, readClaim } from "../repository/log/log.js";
 import { readAcknowledgement } from "../repository/records/acknowledgement.js";
 import { readDrill } from "../repository/records/drills.js";
 import { readEvidence } from "../repository/records/evidence.js";
 import { type Expiry, expiriesKept, expiryKind } from "../repository/registers/expiry.js";
+import { holdKind } from "../repository/registers/holds.js";
 import { leaseKind } from "../repository/registers/lease.js";
 import { type Numbered, readNumbered } from "../repository/registers/numbered.js";
 import { pinsKind } from "../repository/registers/pins.js";
 import { ratesKind } from "../repository/registers/rates.js";
-import { readerKind } from "../repository/registers/readers.js";
 import { settingsKind } from "../repository/registers/settings.js";
 import { readDescription } from "../repository/repository.js";
 import type { ListedStore } from "../storage/listed-store.js";
@@ -37,7 +37,7 @@ export interface SmallObjects {
   /** Undefined if it cannot be read. */
   description: RepositoryDescription | undefined;
   /** Those that can be read, by epoch. */
-  claims: WriterClaim[];
+  claims: EpochClaim[];
   /** The newest that can be read. */
   expiry: Expiry | undefined;
 }
@@ -50,8 +50,8 @@ export async function checkSmallObjects(
   for (const name of store.names()) {
     const kind = kindOf(name);
     if (!kind || !isSmall(kind)) continue;
-    // Leases and readers are short-lived.
-    if ((kind === "lease" || kind === "reader") && (await store.isGone(name))) continue;
+    // Leases and holds are short-lived.
+    if ((kind === "lease" || kind === "hold") && (await store.isGone(name))) continue;
     await findings.during(async () => take(small, kind, await readers[kind](store, name)));
   }
   if (!(await store.lookFor(repositoryName))) findings.add(repositoryName, "it is missing");
@@ -66,7 +66,7 @@ function isSmall(kind: ObjectKind): kind is SmallKind {
 
 function take(small: SmallObjects, kind: ObjectKind, found: unknown): void {
   if (kind === "repository") small.description = found as RepositoryDescription;
-  else if (kind === "claim") small.claims.push(found as WriterClaim);
+  else if (kind === "claim") small.claims.push(found as EpochClaim);
   else if (kind === "expiry") small.expiry = found as Expiry;
 }
 
@@ -89,13 +89,13 @@ const readers: Record<SmallKind, Read> = {
   rates: numbered(ratesKind),
   lease: numbered(leaseKind),
   pins: numbered(pinsKind),
-  reader: readReader,
+  hold: readHold,
   drill: readDrill,
 };
 
-async function readReader(store: ObjectStore, name: string): Promise<void> {
-  const { unique } = await numbered(readerKind)(store, name);
-  if (unique !== parseReaderName(name)) throw damaged(name, "its name and its content differ");
+async function readHold(store: ObjectStore, name: string): Promise<void> {
+  const { unique } = await numbered(holdKind)(store, name);
+  if (unique !== parseHoldName(name)) throw damaged(name, "its name and its content differ");
 }
 
 /** What is numbered from 1 has every number up to its last one; of expiries, the last ones. */

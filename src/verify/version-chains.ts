@@ -42,7 +42,7 @@ export async function checkChains(
 }
 
 /**
- * A stretch begins with a base: the first of all, one that was copied (what changed in the hole before it is in it
+ * A stretch begins with a base: the first of all, one that was copied (what changed in the gap before it is in it
  * alone), or the first after a loss; it ends where the next one begins, or something is lost. So no two of a table end
  * at one instant.
  */
@@ -50,7 +50,7 @@ function stretches({ view, bases }: Standing, coverage: TableCoverage): Stretch[
   const { table, intervals } = coverage;
   const losses = [
     ...intervals.filter((one) => one.class === "damaged"),
-    ...view.gaps().filter((gap) => gap.table === undefined || gap.table === table),
+    ...view.holes().filter((hole) => hole.table === undefined || hole.table === table),
   ];
   const isLostBetween = (from: Instant, to: Instant) =>
     losses.some((loss) => loss.from <= to && loss.to >= from);

@@ -26,7 +26,7 @@ export function dialerTo({ host, port }: Place): Dial {
 const ignore = () => undefined;
 const silent: CaptureObserver = {
   state: ignore,
-  walked: ignore,
+  scanned: ignore,
   lost: ignore,
   stopped: (_, error) => {
     throw error;

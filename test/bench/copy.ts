@@ -1,7 +1,7 @@
-/** A first copy beside a bare reader of the same walk, and the memory of one. */
+/** A first copy beside a bare reader of the same scan, and the memory of one. */
 import { r } from "../../src/rethinkdb/reql.js";
 import type { Bench } from "./bench.js";
-import { bareWalk, bareWalks, firstCopy } from "./first-copy.js";
+import { bareScan, bareScans, firstCopy } from "./first-copy.js";
 import { peakMemory } from "./memory.js";
 import { loadOrders, orderKey } from "./orders.js";
 import { alternate, report, reportRuns } from "./report.js";
@@ -12,18 +12,18 @@ export async function benchCopy(bench: Bench): Promise<void> {
   await loadOrders(server, "bench", "large", documents);
   const place = { host: server.host, port: server.port, db: "bench", table: "large" };
   const names = [
-    "bare reader of raw frames, the same walk",
+    "bare reader of raw frames, the same scan",
     "thinkback, one connection: feed open, compressed, digested, stored",
     "bare reader, two connections, half of the keys each",
     "thinkback, from both ends",
     "bare reader, four connections, a quarter of the keys each",
   ];
   const runs = await alternate(rounds, [
-    () => bareWalk(place),
+    () => bareScan(place),
     () => firstCopy(place, scratch),
-    () => bareWalks(place, shares(documents, 2)),
+    () => bareScans(place, shares(documents, 2)),
     () => firstCopy(place, scratch, 0),
-    () => bareWalks(place, shares(documents, 4)),
+    () => bareScans(place, shares(documents, 4)),
   ]);
   reportRuns("first copy", documents, names, runs);
 }

@@ -6,13 +6,13 @@ import { Meter, type Run } from "./report.js";
 
 const chunkDocuments = 20_000;
 
-/** The limit: the same walk, raw frames thrown away; only the last key of a chunk is cut out. */
-export function bareWalk(place: Place): Promise<Run> {
-  return bareWalks(place, [[r.minval, r.maxval]]);
+/** The limit: the same scan, raw frames thrown away; only the last key of a chunk is cut out. */
+export function bareScan(place: Place): Promise<Run> {
+  return bareScans(place, [[r.minval, r.maxval]]);
 }
 
 /** The same by several connections, each with its range of keys: after the first bound, up to the second. */
-export async function bareWalks(place: Place, ranges: [unknown, unknown][]): Promise<Run> {
+export async function bareScans(place: Place, ranges: [unknown, unknown][]): Promise<Run> {
   const dial = dialerTo(place);
   const connections = await Promise.all(ranges.map(async () => new Connection(await dial())));
   const meter = new Meter();
@@ -60,7 +60,7 @@ export async function firstCopy(
       state: (_, state) => {
         if (state === "copying") meter = new Meter();
       },
-      walked: () => meter.stopClock(),
+      scanned: () => meter.stopClock(),
     },
   });
   return meter.run();

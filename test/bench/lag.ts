@@ -104,7 +104,7 @@ async function capture(
       state: (_, state) => {
         if (state === "live") live();
       },
-      walked: ignore,
+      scanned: ignore,
       lost: ignore,
       stopped: (_, error) => {
         throw error;

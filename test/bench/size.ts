@@ -72,7 +72,7 @@ async function sizesOf({ name, rows }: DataSet, scratch: string[]): Promise<void
   );
   const keys = copied.keys / rows.length;
   process.stdout.write(
-    `  beside each base, keys and digests for repairs: ${keys.toFixed(1)} bytes\n\n`,
+    `  beside each base, keys and digests for resyncs: ${keys.toFixed(1)} bytes\n\n`,
   );
 }
 

@@ -1,6 +1,6 @@
 /**
- * Peak memory of a repair, a fold and a restore, of a table and of one ten times as large; each a process of its own, as
- * an operator starts it. A tenth of the documents changes between two captures, so that there is something to repair and
+ * Peak memory of a resync, a fold and a restore, of a table and of one ten times as large; each a process of its own, as
+ * an operator starts it. A tenth of the documents changes between two captures, so that there is something to resync and
  * to fold.
  */
 import { r } from "../server/driver.js";
@@ -14,10 +14,10 @@ import { report } from "./report.js";
 export async function benchWorkMemory(bench: Bench): Promise<void> {
   const { documents, scratch } = bench;
   const server = await bench.server();
-  const peaks = { repair: [] as number[], fold: [] as number[], restore: [] as number[] };
+  const peaks = { resync: [] as number[], fold: [] as number[], restore: [] as number[] };
   for (const count of [documents, 10 * documents]) {
-    const [repair, fold, restore] = await peaksOf(server, count, scratch);
-    peaks.repair.push(repair);
+    const [resync, fold, restore] = await peaksOf(server, count, scratch);
+    peaks.resync.push(resync);
     peaks.fold.push(fold);
     peaks.restore.push(restore);
   }
@@ -45,12 +45,12 @@ async function peaksOf(
     const isTenth = (row: typeof r) => row("customer")("number").mod(10).eq(0);
     const table = r.db(db).table("orders");
     await table.filter(isTenth).update({ changed: true }).run(connection, { durability: "soft" });
-    const repair = await peakOf([...capture, "--no-fold"]);
+    const resync = await peakOf([...capture, "--no-fold"]);
     const fold = await peakOf(["fold", "--repo", repo]);
     await r.dbDrop(db).run(connection);
     const restore = await peakOf(["restore", "--repo", repo, "--target", address, "--db", db]);
     await r.dbDrop(db).run(connection);
-    return [repair, fold, restore];
+    return [resync, fold, restore];
   } finally {
     await connection.close();
   }

@@ -140,7 +140,7 @@ const commands: Record<string, Options> = {
     "--price-get": counts,
   },
   verify: { "--data": flag, "--sample": ["5%", "0%", "101%", "5", "", "0.0000001%", "1e1%"] },
-  mend: { "--data": flag, "--dry-run": flag },
+  repair: { "--data": flag, "--dry-run": flag },
   catalog: { "--at": times },
   acknowledge: { "--at": times, "--note": ["known", ""] },
   "pin add": { "--at": times, "--note": ["known", ""], "--allow-inexact": flag },

@@ -116,7 +116,7 @@ test("whether somebody captures is told: by a segment in time, an end in order, 
   expect(lineIn(ended.text)).toBe(
     `NONE: it ended in order at ${formatInstant(end)}, 5 s ago; nothing is captured now`,
   );
-  expect(ended.text).toMatch(/^shop\.orders +hole, ended /m);
+  expect(ended.text).toMatch(/^shop\.orders +gap, ended /m);
 });
 
 test("one missing segment is one line for all tables that it costs, and counted as damage, not as a gap", async () => {
@@ -177,7 +177,7 @@ test("what is not proven yet has a letter of its own; what is not watched has an
   await recording.tick(60_000, { lagging: { catalog: end, [table]: end } });
   const { text } = await printed();
   expect(text).toMatch(/^shop\.orders {2}█{29,31}░{29,31}$/m);
-  recording.coverage(table, { state: "hole", since: end, reason: "the feed was lost" });
+  recording.coverage(table, { state: "gap", since: end, reason: "the feed was lost" });
   await recording.tick(60_000, { lagging: { catalog: end } });
   expect((await printed()).text).toMatch(/^shop\.orders {2}█+·+$/m);
 });
@@ -231,9 +231,9 @@ test("a table that a defect has stopped is told of, with the reason, since when,
     restorableUntil: since,
     tables: [{ state: "stopped", stopped: { since, reason: "it is odd" }, lastRestorable: since }],
   });
-  recording.coverage(table, { state: "repairing", since: recording.clock.instant });
+  recording.coverage(table, { state: "resyncing", since: recording.clock.instant });
   await recording.tick(1000);
-  expect((await printed()).text).toContain("captured again (it is tried again now: repairing)\n");
+  expect((await printed()).text).toContain("captured again (it is tried again now: resyncing)\n");
   recording.coverage(table, { state: "live", since: await recording.tick(1000) });
   await recording.tick(1000);
   const healed = await printed();

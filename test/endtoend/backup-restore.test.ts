@@ -61,7 +61,7 @@ test("status names every table, counts its documents, and is JSON on demand", as
     ["types.keys", 21, true],
     ["types.values", 12, true],
   ]);
-  // A machine that is busy proves some instants late; nothing is a hole.
+  // A machine that is busy proves some instants late; nothing is a gap.
   const classes = now.tables.map(({ intervals }) => new Set(intervals.map((one) => one.class)));
   for (const ofTable of classes) ofTable.delete("late");
   expect(classes).toEqual(tables.map(() => new Set(["exact"])));

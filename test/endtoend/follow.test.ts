@@ -52,7 +52,7 @@ test("a table made meanwhile is captured, and with it each of its changes", asyn
   expect([...(await stage.texts("then", "fresh")).keys()]).toEqual(["2"]);
 });
 
-test("a renamed table, and a table of a renamed database, go on without a hole", async () => {
+test("a renamed table, and a table of a renamed database, go on without a gap", async () => {
   await makeTable("before", [{ id: 1 }]);
   const at = await instantNow("shop.before");
   await stage.query(db.table("before").config().update({ name: "after" }));
@@ -67,7 +67,7 @@ test("a renamed table, and a table of a renamed database, go on without a hole",
   await stage.untilExactNow(repo, "shop.after");
   const table = tableOf(now, "store.after")!;
   const classes = new Set(table.intervals.map((interval) => interval.class));
-  // A machine that is busy proves an instant late; a hole is another thing.
+  // A machine that is busy proves an instant late; a gap is another thing.
   classes.delete("late");
   expect([...classes]).toEqual(["exact"]);
   await restoreAt(at, "shop.before", "then.renamed");

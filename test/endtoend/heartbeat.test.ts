@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 afterAll(() => stage.close());
 
-test("a server that stands still past the heartbeat leaves a hole, and is repaired when it goes on", async () => {
+test("a server that stands still past the heartbeat leaves a gap, and is resynced when it goes on", async () => {
   const repo = stage.repo("still");
   const run = stage.capture(repo, "--include", "still.*");
   await stage.untilExactNow(repo, "still.rows");
@@ -23,8 +23,8 @@ test("a server that stands still past the heartbeat leaves a hole, and is repair
   await stage.resumeServer();
   await stage.query(r.db("still").table("rows").insert({ id: 2 }));
   const now = await stage.untilExactNow(repo, "still.rows");
-  const holes = tableOf(now, "still.rows")!.intervals.filter((one) => one.class !== "exact");
-  expect(holes.at(0)).toMatchObject({
+  const gaps = tableOf(now, "still.rows")!.intervals.filter((one) => one.class !== "exact");
+  expect(gaps.at(0)).toMatchObject({
     class: "gap",
     reason: expect.stringContaining("heartbeat missed"),
   });

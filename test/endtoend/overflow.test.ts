@@ -4,7 +4,7 @@ import { Stage, stop, tableOf, until } from "./stage.js";
 
 // A real server delivers some 5,000 changes a second to a feed and queues 100,000, so that it overflows only after
 // the heartbeat was missed; with the simulated one overflows come on demand.
-test("a feed that overflows is a hole, and is repaired", async () => {
+test("a feed that overflows is a gap, and is resynced", async () => {
   const stage = await Stage.open({ simulated: true });
   try {
     const repo = stage.repo("overflow");
@@ -17,9 +17,9 @@ test("a feed that overflows is a hole, and is repaired", async () => {
     cluster!.overflow(tables.find(({ name }) => name === "overflow.busy")!.id);
     await until("the overflow is noticed", () => run.stderr().includes("over array size limit"));
     const now = await stage.untilExactNow(repo, "overflow.busy");
-    const [before, hole, after] = tableOf(now, "overflow.busy")!.intervals;
+    const [before, gap, after] = tableOf(now, "overflow.busy")!.intervals;
     expect([before, after]).toMatchObject([{ class: "exact" }, { class: "exact" }]);
-    expect(hole).toMatchObject({
+    expect(gap).toMatchObject({
       class: "gap",
       reason: expect.stringContaining("Changefeed cache over array size limit, skipped"),
     });

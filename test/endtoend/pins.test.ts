@@ -15,9 +15,9 @@ interface PinResult {
 
 let stage: Stage;
 let repo: string;
-/** An instant at which both tables were exact; one in the hole of both; one before everything. */
+/** An instant at which both tables were exact; one in the gap of both; one before everything. */
 let exact: string;
-let hole: string;
+let gap: string;
 
 beforeAll(async () => {
   stage = await Stage.open();
@@ -40,7 +40,7 @@ beforeAll(async () => {
   const begins = ["shop.orders", "shop.carts"].map(
     (name) => tableOf(later, name)!.intervals.find((one) => one.class !== "exact")!.from,
   );
-  hole = begins.sort()[1]!;
+  gap = begins.sort()[1]!;
 });
 
 afterAll(() => stage.close());
@@ -93,14 +93,14 @@ describe("a pin", () => {
     expect((await cli(["pin", "--help"])).stdout).toMatch(/add .*\n.*list .*\n.*remove /);
   });
 
-  test("of an instant in a hole is refused, with every table named; or allowed", async () => {
-    const refused = await pin("add", "hole", "--at", hole);
+  test("of an instant in a gap is refused, with every table named; or allowed", async () => {
+    const refused = await pin("add", "gap", "--at", gap);
     const both = /shop\.(orders|carts) is gap, shop\.(orders|carts) is gap/;
     expectError(refused, 5, both, /→ .*--allow-inexact/);
-    const allowed = await pin("add", "hole", "--at", hole, "--allow-inexact");
-    expect(allowed.stdout).toContain(`pinned hole at ${hole}\n`);
+    const allowed = await pin("add", "gap", "--at", gap, "--allow-inexact");
+    expect(allowed.stdout).toContain(`pinned gap at ${gap}\n`);
     expect(allowed.stdout).toContain("shop.orders is gap then\n");
-    await pin("remove", "hole");
+    await pin("remove", "gap");
   });
 
   test("that cannot be is refused", async () => {
@@ -122,7 +122,7 @@ describe("a pin", () => {
 });
 
 describe("a restore", () => {
-  const readers = () => readdir(join(repo, "readers")).catch(() => [] as string[]);
+  const holds = () => readdir(join(repo, "holds")).catch(() => [] as string[]);
   const restoring = (name: string) => {
     const names = ["--db", "shop", "--rename", `shop=${name}`];
     return start(["restore", "--repo", repo, "--target", stage.address, ...names]);
@@ -131,36 +131,36 @@ describe("a restore", () => {
   test("is noted in the repository while it runs, and not afterwards; a dry run is not", async () => {
     const dry = await cli(["restore", "--repo", repo, "--dry-run"]);
     expect(dry.status).toBe(0);
-    expect(await readers()).toEqual([]);
+    expect(await holds()).toEqual([]);
     const running = restoring("noted");
     let noted = "";
     await until("the restore is noted", async () => {
-      const [name] = await readers();
-      if (name?.endsWith(".json")) noted = await readFile(join(repo, "readers", name), "utf8");
+      const [name] = await holds();
+      if (name?.endsWith(".json")) noted = await readFile(join(repo, "holds", name), "utf8");
       return noted !== "";
     });
-    expect(JSON.parse(noted)).toMatchObject({ thinkback: "reader", number: 1, ended: false });
+    expect(JSON.parse(noted)).toMatchObject({ thinkback: "hold", number: 1, ended: false });
     expect((await running.finished).status).toBe(0);
-    expect(await readers()).toEqual([]);
+    expect(await holds()).toEqual([]);
   });
 
   test("that is refused, or fails once it is noted, leaves no note", async () => {
     const taken = await cli(["restore", "--repo", repo, "--target", stage.address]);
     expectError(taken, 7, /the target has .*shop\.orders already/, /→/);
-    expect(await readers()).toEqual([]);
+    expect(await holds()).toEqual([]);
     await stage.query(r.db("rethinkdb").table("users").insert({ id: "reader", password: false }));
     await stage.query(r.db("rethinkdb").grant("reader", { read: true }));
     const target = stage.address.replace("//", "//reader@");
     const args = ["--db", "shop", "--rename", "shop=denied", "--target", target];
     const denied = await cli(["restore", "--repo", repo, ...args]);
     expectError(denied, 7, /does not permit to create database denied/, /→ grant/);
-    expect(await readers()).toEqual([]);
+    expect(await holds()).toEqual([]);
   });
 
   test("from a repository that does not take the note goes on, and says what is not kept", async () => {
-    await rm(join(repo, "readers"), { recursive: true, force: true });
+    await rm(join(repo, "holds"), { recursive: true, force: true });
     // What stands in the way stops root too, as missing permissions do not.
-    await writeFile(join(repo, "readers"), "");
+    await writeFile(join(repo, "holds"), "");
     const { status, stderr } = await restoring("unnoted").finished;
     expect(stderr).toMatch(/does not note that this restore reads it \(.*not a directory\)/);
     expect(status).toBe(0);

@@ -126,7 +126,7 @@ test("a start against a stranger is refused, and goes on with --accept-cluster",
   const now = await untilStatus(repo, ({ tables }) =>
     tables.some((table) => table.state === "live" && !isOurs(table)),
   );
-  // The table of the cluster before is gone, and not a hole that somebody waits for.
+  // The table of the cluster before is gone, and not a gap that somebody waits for.
   expect(now.tables.map((table) => `${table.name} is ${table.state}`).sort()).toEqual([
     `${name} is dropped`,
     `${name} is live`,

@@ -1,4 +1,4 @@
-/** thinkback verify and mend as processes, beside a running capture and on a repository that was damaged. */
+/** thinkback verify and repair as processes, beside a running capture and on a repository that was damaged. */
 import { cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -99,7 +99,7 @@ test("a sound repository ends with 0 and says what it read", async () => {
   expect(sample.status).toBe(0);
 });
 
-test("a byte that changed is found, mended, and all of it restored", async () => {
+test("a byte that changed is found, repaired, and all of it restored", async () => {
   const copy = await copyOfRepo();
   const part = await usedPart();
   await flip(join(copy, part));
@@ -108,24 +108,24 @@ test("a byte that changed is found, mended, and all of it restored", async () =>
   expect(stdout).toContain(part);
   expect(stdout).toContain("the frame at byte 0 fails its checksum");
   expect(stdout).toContain("no instant is lost: others hold what the damaged objects held");
-  expect(stderr).toContain("→ put them back from a copy of the repository; `thinkback mend`");
+  expect(stderr).toContain("→ put them back from a copy of the repository; `thinkback repair`");
   expect(code).toBe(8);
   const before = await readdir(copy, { recursive: true });
-  const plan = await cli(["mend", "--repo", copy, "--data", "--dry-run"]);
+  const plan = await cli(["repair", "--repo", copy, "--data", "--dry-run"]);
   expect(plan.stdout).toMatch(/would be rebuilt/);
   expect(plan.status).toBe(0);
-  const isLasting = (name: string) => !name.startsWith("readers");
+  const isLasting = (name: string) => !name.startsWith("holds");
   expect((await readdir(copy, { recursive: true })).filter(isLasting)).toEqual(
     before.filter(isLasting),
   );
-  const mended = await cli(["mend", "--repo", copy, "--data"]);
+  const repaired = await cli(["repair", "--repo", copy, "--data"]);
   // Segments younger than a minute are not folded: they stand in by themselves.
-  expect(mended.stdout).toMatch(/checksum\n {2}(rebuilt\n {4}by folded\/|not needed: others)/);
-  expect(mended.status).toBe(0);
+  expect(repaired.stdout).toMatch(/checksum\n {2}(rebuilt\n {4}by folded\/|not needed: others)/);
+  expect(repaired.status).toBe(0);
   expect((await cli(["verify", "--repo", copy, "--data"])).status).toBe(0);
-  const { restored } = await stage.restore(copy, "--db", "shop", "--rename", "shop=mended");
+  const { restored } = await stage.restore(copy, "--db", "shop", "--rename", "shop=repaired");
   expect(restored.map(({ matches }) => matches)).toEqual([true]);
-  const held = await stage.query<number>(r.db("mended").table("orders").count());
+  const held = await stage.query<number>(r.db("repaired").table("orders").count());
   expect(held).toBe(await stage.query<number>(orders().count()));
 });
 
@@ -143,9 +143,9 @@ test("what nobody holds any more is named, with what it costs", async () => {
   expect(result.lost.length).toBeGreaterThan(0);
   const people = await cli(["verify", "--repo", copy]);
   expect(people.stdout).toMatch(/cannot be restored +from +to +because of\n.*shop\.orders/);
-  const mended = await cli(["mend", "--repo", copy]);
-  expect(mended.stdout).toContain("CANNOT BE REBUILT");
-  expect(mended.status).toBe(8);
+  const repaired = await cli(["repair", "--repo", copy]);
+  expect(repaired.stdout).toContain("CANNOT BE REBUILT");
+  expect(repaired.status).toBe(8);
 });
 
 test("what is not a share, or not a repository, is refused", async () => {
@@ -158,6 +158,6 @@ test("what is not a share, or not a repository, is refused", async () => {
     expect((await cli(["verify", "--repo", repo, ...args])).status, args.join(" ")).toBe(2);
   }
   expect((await cli(["verify", "--repo", stage.repo("nowhere")])).status).toBe(4);
-  expect((await cli(["mend", "--repo", stage.repo("nowhere")])).status).toBe(4);
+  expect((await cli(["repair", "--repo", stage.repo("nowhere")])).status).toBe(4);
   expect(await readdir(stage.directory)).not.toContain("nowhere");
 });

@@ -43,7 +43,7 @@ interface World {
   to: Instant;
 }
 
-/** Two tables over some days: several writers with holes between them, catalog changes, deletes, a fold in between. */
+/** Two tables over some days: several writers with gaps between them, catalog changes, deletes, a fold in between. */
 async function makeWorld(seed: number, days = 3): Promise<World> {
   const random = new Random(seed);
   const clock = new StillClock();
@@ -54,7 +54,7 @@ async function makeWorld(seed: number, days = 3): Promise<World> {
   for (let epoch = 1; epoch <= 4; epoch += 1) {
     const recording = await Recording.begin(repository, clock, history);
     for (const table of tables) {
-      const state = epoch === 1 ? "copying" : "repairing";
+      const state = epoch === 1 ? "copying" : "resyncing";
       recording.coverage(table, { state, since: clock.instant });
       let since = clock.instant;
       if (epoch === 1) {
@@ -106,7 +106,7 @@ async function readings(world: World, store: ObjectStore, instants: Instant[]): 
   const repository = { ...world.repository, store };
   const view = await LogView.read(store);
   const coverage = await readCoverage(view);
-  const readings: unknown[] = [[...coverage], view.gaps()];
+  const readings: unknown[] = [[...coverage], view.holes()];
   const { segments: _, foldedSegments: __, ...status } = await readStatus(repository);
   readings.push(status);
   for (const at of instants) {

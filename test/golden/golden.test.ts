@@ -125,7 +125,7 @@ describe("the repository of version 1", () => {
     expect(coverage.get(orders)!.intervals[3]!.reason).toBe("capture was not running");
   });
 
-  test("has the acknowledgement of its hole", async () => {
+  test("has the acknowledgement of its gap", async () => {
     expect(await listAcknowledgements(store)).toMatchObject([
       { table: orders, note: "the night of the move", at: last },
     ]);

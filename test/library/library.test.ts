@@ -14,7 +14,7 @@ import {
   readStatus,
   restore,
 } from "../../src/index.js";
-import { liveReaders } from "../../src/repository/registers/readers.js";
+import { liveHolds } from "../../src/repository/registers/holds.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { until } from "../endtoend/stage.js";
 import { Server } from "../restore/captured.js";
@@ -56,7 +56,7 @@ test("a one-shot capture tells how its tables become live", () => {
     event.kind === "state" ? [`${event.table} ${event.state}`] : [],
   );
   expect(states).toEqual(["shop.orders copying", "shop.orders live"]);
-  expect(events).toContainEqual(expect.objectContaining({ kind: "walked", documents: 50 }));
+  expect(events).toContainEqual(expect.objectContaining({ kind: "scanned", documents: 50 }));
 });
 
 test("status says what can be restored, without the source", async () => {
@@ -226,5 +226,5 @@ test("a restore whose signal has aborted makes nothing, and leaves no reader beh
   const signal = AbortSignal.abort(new Error("not today"));
   await expect(restore(plan, { target: server.address, signal })).rejects.toThrow("not today");
   expect(await server.databases()).not.toContain("never");
-  expect(await liveReaders(new DirectoryStore(repository.location), Date.now())).toEqual([]);
+  expect(await liveHolds(new DirectoryStore(repository.location), Date.now())).toEqual([]);
 });

@@ -9,7 +9,7 @@ import { foldUp, History, makeRepository, Recording, StillClock } from "./record
 
 const minuteMs = 60_000;
 const dayMs = 24 * 60 * minuteMs;
-/** A writer is followed by the next one, with a hole between them. */
+/** A writer is followed by the next one, with a gap between them. */
 const daysOfWriter = 10;
 
 /** Ids of so many tables. */
@@ -93,7 +93,7 @@ class Aging {
     const since = clock.instant;
     const writers = [];
     for (const table of this.tables) {
-      recording.coverage(table, { state: isFirst ? "copying" : "repairing", since });
+      recording.coverage(table, { state: isFirst ? "copying" : "resyncing", since });
       if (!isFirst) continue;
       recording.catalog(["table", table], {
         id: table,

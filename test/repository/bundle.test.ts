@@ -1,6 +1,6 @@
 /**
  * A bundle repeats objects, and is never believed over them: one that cannot be used, or is behind, changes nothing but
- * the number of reads; and one that says what is not so is found by verify and made anew by mend.
+ * the number of reads; and one that says what is not so is found by verify and made anew by repair.
  */
 import { beforeAll, describe, expect, test } from "vitest";
 import { DataObject, DataObjectWriter } from "../../src/format/data-object.js";
@@ -16,8 +16,8 @@ import { openRepository } from "../../src/repository/repository.js";
 import type { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { sweep } from "../../src/upkeep/sweep.js";
-import { mend } from "../../src/verify/mend.js";
 import { kindOf, type ObjectKind } from "../../src/verify/object-kinds.js";
+import { repair } from "../../src/verify/repair.js";
 import { verify } from "../../src/verify/verify.js";
 import { overriding } from "../simulation/overriding.js";
 import { PatientClock } from "../verify/world.js";
@@ -330,13 +330,13 @@ describe("a bundle that says what is not so", () => {
         refuses: undefined,
       },
     ]);
-    const options = { data: false, settleMs: 0, unique: "mend1" };
+    const options = { data: false, settleMs: 0, unique: "repair1" };
     const owner = { host: "test", process: 3, isAlive: () => false };
     const clock = new PatientClock(agedEnd + 600_000);
-    const { mended } = await mend(other, { ...options, clock, owner });
+    const { repaired } = await repair(other, { ...options, clock, owner });
     const by = (await listBundles(other)).at(-1)!.name;
     expect(by > newest).toBe(true);
-    expect(mended).toMatchObject([{ object: newest, outcome: "rebuilt", by: [by] }]);
+    expect(repaired).toMatchObject([{ object: newest, outcome: "rebuilt", by: [by] }]);
     expect(await damageOf(other)).toEqual([]);
     expect((await look(other)).status).toEqual((await look(store)).status);
   });
@@ -367,7 +367,7 @@ describe("renewing a bundle", () => {
     expect(await renewBundle(within(none), { ...options, lackingMax: 0 })).toBe(bundleName(2));
   });
 
-  test("leaves out what was let go, and what others stand for", async () => {
+  test("leaves out what was expired, and what others stand for", async () => {
     const base = (await namesIn(store, "bases/")).find((of) => parseManifestName(of))!;
     const folded = (await namesIn(store, "folded/")).find((of) => parseFoldedName(of))!;
     // The same in the same place, under another name: one of the two is in use.
@@ -409,7 +409,7 @@ describe("renewing a bundle", () => {
     }
     const before = await namesIn(other, "bundles/");
     const now = agedEnd + 1;
-    const plan = await planSweep(within(other), { now, graceMs: 86_400_000, readersBegan: [] });
+    const plan = await planSweep(within(other), { now, graceMs: 86_400_000, holdsBegan: [] });
     await sweep(within(other), plan);
     expect(await namesIn(other, "bundles/")).toEqual(before.slice(-bundlesKept));
     expect(before.length).toBeGreaterThan(bundlesKept);

@@ -33,7 +33,7 @@ function randomFrom(seed: number): (bound: number) => number {
 type Question = (store: ObjectStore) => Promise<string>;
 
 function questions({ instants }: Scenario): Map<string, Question> {
-  const { copied, changed, repaired, last } = instants;
+  const { copied, changed, resynced, last } = instants;
   const all = new Map<string, Question>();
   const ask = (name: string, question: (store: ObjectStore) => Promise<unknown>) =>
     all.set(name, async (store) => JSON.stringify(await question(store)));
@@ -44,7 +44,7 @@ function questions({ instants }: Scenario): Map<string, Question> {
     ask(`catalog at ${at}`, async (store) => [...(await catalogAt(store, at)).records]);
   }
   for (const table of [orders, posts]) {
-    for (const at of [copied, changed - 500, repaired, last]) {
+    for (const at of [copied, changed - 500, resynced, last]) {
       ask(`restore ${table} at ${at}`, async (store) => {
         await newest(store, table, at);
         return restoredAt(store, table, at);

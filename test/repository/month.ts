@@ -1,4 +1,4 @@
-/** Weeks of history in virtual time: writers with holes between them, and a model of what they captured. */
+/** Weeks of history in virtual time: writers with gaps between them, and a model of what they captured. */
 import type { Clock } from "../../src/clock.js";
 import type { Repository } from "../../src/format/description.js";
 import type { Instant } from "../../src/instant.js";
@@ -65,7 +65,7 @@ export class Month {
     return this.repository.store;
   }
 
-  /** A writer begins: it copies its tables if it is the first one, and repairs them otherwise. */
+  /** A writer begins: it copies its tables if it is the first one, and resyncs them otherwise. */
   async startWriter(): Promise<void> {
     const { clock, history, repository } = this;
     const isFirst = this.ticks.length === 0;
@@ -75,7 +75,7 @@ export class Month {
     if (isFirst) this.recording.catalog(["db", "d0"], { id: "d0", name: "shop" });
     for (const table of tables) {
       if (isFirst) await this.copy(table);
-      else await this.repair(table);
+      else await this.resync(table);
     }
     await this.tick(10);
   }
@@ -95,8 +95,8 @@ export class Month {
     this.goLive(table, live);
   }
 
-  private async repair(table: string): Promise<void> {
-    this.recording.coverage(table, { state: "repairing", since: this.clock.instant });
+  private async resync(table: string): Promise<void> {
+    this.recording.coverage(table, { state: "resyncing", since: this.clock.instant });
     this.write(table, 3);
     this.goLive(table, await this.tick(10));
   }
@@ -107,12 +107,12 @@ export class Month {
     this.live.add(table);
   }
 
-  /** A table is lost for a moment, and repaired. */
+  /** A table is lost for a moment, and resynced. */
   private async interrupt(table: string): Promise<void> {
-    this.recording.coverage(table, { state: "hole", since: this.frontier, reason: "lost" });
+    this.recording.coverage(table, { state: "gap", since: this.frontier, reason: "lost" });
     this.live.delete(table);
     if (this.random.below(2) === 0) await this.tick(this.lengthMs());
-    await this.repair(table);
+    await this.resync(table);
   }
 
   /** The writer works until the clock shows `until`, and some ms on. */

@@ -76,7 +76,7 @@ export interface Scenario {
     copied: Instant;
     changed: Instant;
     stopped: Instant;
-    repaired: Instant;
+    resynced: Instant;
     last: Instant;
     folded: Instant;
   };
@@ -141,12 +141,12 @@ export async function record(repository: Repository, clock = new StillClock()): 
   const reopened = clock.instant;
   second.catalogRead();
   for (const table of [orders, posts]) {
-    second.coverage(table, { state: "repairing", since: reopened });
+    second.coverage(table, { state: "resyncing", since: reopened });
   }
   second.put(orders, "a", document("a", 3));
   second.put(orders, true, null);
-  const repaired = await second.tick();
-  for (const table of [orders, posts]) second.coverage(table, { state: "live", since: repaired });
+  const resynced = await second.tick();
+  for (const table of [orders, posts]) second.coverage(table, { state: "live", since: resynced });
   await second.tick();
   second.put(orders, true, document(true, 4));
   second.put(posts, "p2", { id: "p2", n: 2 });
@@ -167,9 +167,9 @@ export async function record(repository: Repository, clock = new StillClock()): 
   await putAcknowledgement(repository.store, {
     table: orders,
     from: stopped + 1,
-    to: repaired - 1,
+    to: resynced - 1,
     note: "the night of the move",
     at: last,
   });
-  return { history, instants: { copied, changed, stopped, repaired, last, folded } };
+  return { history, instants: { copied, changed, stopped, resynced, last, folded } };
 }

@@ -147,11 +147,11 @@ describe("status", () => {
     });
   });
 
-  test("does not claim a count after a hole; after a fold it does", async () => {
+  test("does not claim a count after a gap; after a fold it does", async () => {
     await copied(table, "orders", ["a", "b"]);
     await recording.tick();
     recording = await Recording.begin(repository, clock, recording.history);
-    recording.coverage(table, { state: "repairing", since: clock.instant });
+    recording.coverage(table, { state: "resyncing", since: clock.instant });
     const live = await recording.tick();
     expect((await readStatus(repository)).tables[0]).toMatchObject({ documentsExact: false });
     recording.coverage(table, { state: "live", since: live });

@@ -6,7 +6,7 @@ import { ThinkbackError } from "../../src/errors.js";
 import type { Repository } from "../../src/format/description.js";
 import { orderCode } from "../../src/key-order.js";
 import { type Drill, listDrills, readDrill } from "../../src/repository/records/drills.js";
-import { liveReaders, type Reader } from "../../src/repository/registers/readers.js";
+import { type Hold, liveHolds } from "../../src/repository/registers/holds.js";
 import { type DrillObserver, type DrillOptions, drill } from "../../src/restore/drill.js";
 import type { Target } from "../../src/rethinkdb/target.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
@@ -185,15 +185,15 @@ describe("a drill", () => {
 
   test("notes that it reads, until it has ended", async () => {
     const { store } = repository;
-    let reading: Promise<Reader[]> | undefined;
+    let reading: Promise<Hold[]> | undefined;
     const { observer } = observing({
       comparing: () => {
-        reading ??= liveReaders(store, systemClock.now());
+        reading ??= liveHolds(store, systemClock.now());
       },
     });
     await drill(repository, server.target(), options, observer, never);
     expect(await reading).toMatchObject([{ unique }]);
-    expect(await namesIn(store, "readers/")).toEqual([]);
+    expect(await namesIn(store, "holds/")).toEqual([]);
   });
 
   test("of an instant that is not exact is refused before anything is made", async () => {

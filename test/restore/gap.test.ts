@@ -78,11 +78,11 @@ beforeEach(async () => {
   for (const id of [orders, carts]) recording.put(id, "a", { id: "a", v: 3 });
   await recording.tick(50, { frontier: before });
   for (const id of [orders, carts]) {
-    recording.coverage(id, { state: "hole", since: before, reason: "the feed was lost" });
+    recording.coverage(id, { state: "gap", since: before, reason: "the feed was lost" });
   }
   await recording.tick(50, { lagging: { [orders]: before, [carts]: before } });
   const lagging = { [orders]: before, [carts]: before };
-  recording.coverage(orders, { state: "repairing", since: clock.instant });
+  recording.coverage(orders, { state: "resyncing", since: clock.instant });
   recording.put(orders, "b", { id: "b", v: 2 });
   await recording.tick(50, { lagging });
   recording.put(orders, "c", { id: "c", v: 1 });
@@ -171,7 +171,7 @@ describe("inside a gap", () => {
   });
 
   test("each table has an end of its own: one that is exact is restored as of the instant itself", async () => {
-    recording.coverage(orders, { state: "hole", since: last, reason: "a fault" });
+    recording.coverage(orders, { state: "gap", since: last, reason: "a fault" });
     recording.put(carts, "e", { id: "e", v: 1 });
     const at = await recording.tick(50, { lagging: { [orders]: last } });
     const live = clock.instant;
@@ -205,7 +205,7 @@ describe("inside a gap", () => {
 
 describe("an open gap", () => {
   beforeEach(async () => {
-    recording.coverage(orders, { state: "hole", since: last, reason: "a fault" });
+    recording.coverage(orders, { state: "gap", since: last, reason: "a fault" });
     recording.put(orders, "z", { id: "z" });
     await recording.tick(50, { lagging: { [orders]: last } });
   });
@@ -272,7 +272,7 @@ describe("what is not kept of a gap's ends", () => {
 
   test("stays where the catalog's is what is pinned", async () => {
     const begin = await recording.tick();
-    recording.coverage("catalog", { state: "hole", since: begin, reason: "a fault" });
+    recording.coverage("catalog", { state: "gap", since: begin, reason: "a fault" });
     const inside = await recording.tick();
     recording.coverage("catalog", { state: "live", since: clock.instant });
     await recording.tick();

@@ -351,7 +351,9 @@ describe("a segment that is gone", () => {
       const refusal = newest({ at, ...scope });
       await expect(refusal).rejects.toMatchObject({
         code: "damaged",
-        hint: expect.stringMatching(/thinkback mend.* nearest exact: .*; or give --allow-inexact/),
+        hint: expect.stringMatching(
+          /thinkback repair.* nearest exact: .*; or give --allow-inexact/,
+        ),
       });
       expect(instantsIn(await hintOf(refusal))).toEqual([before]);
     }
@@ -497,7 +499,7 @@ describe("an instant after all that is proven", () => {
   });
 
   test("of a table with an open gap is unwatched, as before", async () => {
-    recording.coverage(first, { state: "hole", since: clock.instant, reason: "lost" });
+    recording.coverage(first, { state: "gap", since: clock.instant, reason: "lost" });
     const end = await recording.tick(50, { lagging: { [first]: clock.instant } });
     await expect(plan({ at: end })).rejects.toEqual(refused(/is (unwatched|gap)/));
   });

@@ -149,7 +149,7 @@ test("a pin of what is young by the log needs no lease, and holds", async () => 
 
 test("a young instant in a gap that began more than a day ago takes the lease", async () => {
   const lost = clock.instant;
-  recording.coverage(table, { state: "hole", since: lost, reason: "a fault" });
+  recording.coverage(table, { state: "gap", since: lost, reason: "a fault" });
   clock.instant += 2 * dayMs;
   recording.coverage(table, { state: "live", since: clock.instant });
   await workUntil(clock.instant + 60_000);
@@ -188,6 +188,6 @@ test("a pin that promises nothing of a table does not miss it", async () => {
   await addPin(repository.store, { name: "r", at: 5, made: 6, classes: { [table]: "gap" } });
   expect((await readStatus(repository)).pins).toMatchObject([
     { name: "q", losses: [] },
-    { name: "r", losses: [{ table, is: "let go" }] },
+    { name: "r", losses: [{ table, is: "expired" }] },
   ]);
 });

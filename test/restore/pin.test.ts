@@ -15,9 +15,9 @@ const carts = "0b000000-0000-4000-8000-000000000002";
 let repository: Repository;
 let clock: StillClock;
 let recording: Recording;
-/** When both tables were exact, in the hole of orders, and after it. */
+/** When both tables were exact, in the gap of orders, and after it. */
 let before: number;
-let hole: number;
+let gap: number;
 let after: number;
 
 async function copied(id: string, name: string) {
@@ -38,8 +38,8 @@ beforeEach(async () => {
   await copied(orders, "orders");
   await copied(carts, "carts");
   before = await recording.tick();
-  recording.coverage(orders, { state: "hole", since: before, reason: "a fault" });
-  hole = await recording.tick();
+  recording.coverage(orders, { state: "gap", since: before, reason: "a fault" });
+  gap = await recording.tick();
   await recording.tick();
   const live = clock.instant;
   recording.coverage(orders, { state: "live", since: live });
@@ -85,14 +85,14 @@ describe("an instant is pinned", () => {
     expect(await pinned()).toEqual([after]);
   });
 
-  test("in a hole, if that is allowed", async () => {
-    const { classes } = await pin(hole, true);
+  test("in a gap, if that is allowed", async () => {
+    const { classes } = await pin(gap, true);
     expect(classes.tables[1]).toMatchObject({
       name: "shop.orders",
       class: "gap",
       reason: "a fault",
     });
-    expect(await pinned()).toEqual([hole]);
+    expect(await pinned()).toEqual([gap]);
   });
 
   test("with the tables of then, whether or not others are still copied now", async () => {
@@ -105,14 +105,14 @@ describe("an instant is pinned", () => {
 });
 
 describe("an instant is not pinned", () => {
-  test("in a hole; every table that is not exact is named", async () => {
-    await expect(pin(hole)).rejects.toMatchObject({
+  test("in a gap; every table that is not exact is named", async () => {
+    await expect(pin(gap)).rejects.toMatchObject({
       code: "instant",
       message: expect.stringMatching(/exactly to .*: shop\.orders is gap$/),
       hint: expect.stringContaining("--allow-inexact"),
     });
-    recording.coverage(carts, { state: "hole", since: after, reason: "a fault" });
-    recording.coverage(orders, { state: "hole", since: after, reason: "a fault" });
+    recording.coverage(carts, { state: "gap", since: after, reason: "a fault" });
+    recording.coverage(orders, { state: "gap", since: after, reason: "a fault" });
     const unwatched = await recording.tick();
     await expect(pin(unwatched)).rejects.toThrow(
       /(shop\.orders is unwatched, shop\.carts|shop\.carts is unwatched, shop\.orders) is unwatched$/,

@@ -20,7 +20,7 @@ describe("exactSpans", () => {
     ]);
   });
 
-  test("leave out holes of any table, and what lies behind the last proof of one that is watched", () => {
+  test("leave out gaps of any table, and what lies behind the last proof of one that is watched", () => {
     const first = coverage("a", [10, 100, "exact"]);
     const second = coverage("b", [20, 39, "exact"], [40, 49, "unwatched"], [50, 60, "exact"]);
     expect(exactSpans([first, second], false)).toEqual([
@@ -51,7 +51,7 @@ describe("exactSpans", () => {
       begin: fc.integer({ min: 0, max: 10 }),
       lengths,
       watched: fc.boolean(),
-      state: fc.constantFrom("live", "hole", "dropped"),
+      state: fc.constantFrom("live", "gap", "dropped"),
     });
     fc.assert(
       fc.property(fc.array(table, { maxLength: 4 }), fc.boolean(), (specs, all) => {

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { BothEnds } from "../../src/rethinkdb/both-ends.js";
-import { walkTable } from "../../src/rethinkdb/walk.js";
+import { scanTable } from "../../src/rethinkdb/scan.js";
 import { rowsOf, ScriptedServer, table } from "./scripted-server.js";
 
 const { signal } = new AbortController();
 
-/** Rows of a table, of a response and of a request, and how long the walks take over their batches in turn. */
+/** Rows of a table, of a response and of a request, and how long the scans take over their batches in turn. */
 const scenario = fc.record({
   count: fc.nat(40),
   perResponse: fc.integer({ min: 1, max: 7 }),
@@ -14,7 +14,7 @@ const scenario = fc.record({
   pauses: fc.array(fc.nat(20), { minLength: 1, maxLength: 12 }),
 });
 
-test("two walks hand on every row once, wherever they meet", async () => {
+test("two scans hand on every row once, wherever they meet", async () => {
   let met = 0;
   let alone = 0;
   await fc.assert(
@@ -27,8 +27,8 @@ test("two walks hand on every row once, wherever they meet", async () => {
       let batches = 0;
       await ends.run(true, signal, async (options) => {
         const { connection } = new ScriptedServer(rows, perResponse);
-        const walk = walkTable(connection, table, { ...options, chunkDocuments, stamp });
-        for await (const batch of walk) {
+        const scan = scanTable(connection, table, { ...options, chunkDocuments, stamp });
+        for await (const batch of scan) {
           batch.forEach(() => (read += 1));
           const block: string[] = [];
           ends.forEach(options.order, batch, (key, document) => {
@@ -53,7 +53,7 @@ test("two walks hand on every row once, wherever they meet", async () => {
   expect(alone).toBeGreaterThan(3);
 });
 
-test("a table that is not large is walked from its first key only", async () => {
+test("a table that is not large is scanned from its first key only", async () => {
   const orders: string[] = [];
   await new BothEnds().run(false, signal, async ({ order }) => {
     orders.push(order);
@@ -61,7 +61,7 @@ test("a table that is not large is walked from its first key only", async () => 
   expect(orders).toEqual(["rising"]);
 });
 
-test("a walk that fails ends the other, and is told of when both have ended", async () => {
+test("a scan that fails ends the other, and is told of when both have ended", async () => {
   const failure = new Error("the connection is lost");
   let ended = false;
   const running = new BothEnds().run(true, signal, async (options) => {

@@ -8,8 +8,8 @@ import { Connection } from "../../src/rethinkdb/connection.js";
 import type { FeedChange } from "../../src/rethinkdb/feed.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
 import { RethinkTarget } from "../../src/rethinkdb/rethink-target.js";
+import { type ScanOptions, scanTable } from "../../src/rethinkdb/scan.js";
 import type { TableReference } from "../../src/rethinkdb/table-reference.js";
-import { type WalkOptions, walkTable } from "../../src/rethinkdb/walk.js";
 import { textOfJson } from "../../src/server-text.js";
 import { r } from "../server/driver.js";
 import { onEachServer } from "../server/each-server.js";
@@ -60,17 +60,17 @@ onEachServer("bytes of documents", (bench) => {
     target.close();
   });
 
-  const walk = async (options: Omit<WalkOptions, "stamp" | "signal">): Promise<string[]> => {
+  const scan = async (options: Omit<ScanOptions, "stamp" | "signal">): Promise<string[]> => {
     const connection = new Connection(await dial()());
-    const walked: string[] = [];
-    for await (const batch of walkTable(connection, table, { ...options, stamp, signal })) {
+    const scanned: string[] = [];
+    for await (const batch of scanTable(connection, table, { ...options, stamp, signal })) {
       const rows: string[] = [];
       batch.forEach((_, document) => rows.push(textOfJson(document)));
-      if (options.order === "falling") walked.unshift(...rows);
-      else walked.push(...rows);
+      if (options.order === "falling") scanned.unshift(...rows);
+      else scanned.push(...rows);
     }
     connection.close();
-    return walked;
+    return scanned;
   };
 
   test.each([
@@ -81,19 +81,19 @@ onEachServer("bytes of documents", (bench) => {
     ["falling", 1],
     ["falling", 3],
   ] as const)(
-    "a %s walk, %i documents to a request, gives each as it was written",
+    "a %s scan, %i documents to a request, gives each as it was written",
     async (order, chunkDocuments) => {
-      expect(await walk({ order, chunkDocuments })).toEqual(documents.map(textOfJson));
+      expect(await scan({ order, chunkDocuments })).toEqual(documents.map(textOfJson));
     },
   );
 
-  test("a walk begins and ends at any key", async () => {
+  test("a scan begins and ends at any key", async () => {
     const all = documents.map(textOfJson);
     for (const [i, key] of keys.entries()) {
-      expect(await walk({ after: key })).toEqual(all.slice(i + 1));
-      expect(await walk({ order: "falling", after: key })).toEqual(all.slice(0, i));
-      expect(await walk({ until: () => key })).toEqual(all.slice(0, i));
-      expect(await walk({ order: "falling", until: () => key })).toEqual(all.slice(i + 1));
+      expect(await scan({ after: key })).toEqual(all.slice(i + 1));
+      expect(await scan({ order: "falling", after: key })).toEqual(all.slice(0, i));
+      expect(await scan({ until: () => key })).toEqual(all.slice(0, i));
+      expect(await scan({ order: "falling", until: () => key })).toEqual(all.slice(i + 1));
     }
   });
 

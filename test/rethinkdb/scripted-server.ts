@@ -1,4 +1,4 @@
-/** A server that answers walks of one table, row by row as it is told. */
+/** A server that answers scans of one table, row by row as it is told. */
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { errorClasses, responseTypes } from "../../src/rethinkdb/response.js";
 import { scriptedChannel } from "./scripted-channel.js";
@@ -10,7 +10,7 @@ export interface Row {
   text: string;
 }
 
-/** `[limit, [[orderBy, [[between, [table, low, high], {left_bound}]], {index}]], limit]]`, as walkTable asks. */
+/** `[limit, [[orderBy, [[between, [table, low, high], {left_bound}]], {index}]], limit]]`, as scanTable asks. */
 type LimitTerm = [
   71,
   [[41, [[182, [unknown, unknown, unknown], { left_bound: unknown }]], { index: unknown }], number],

@@ -90,17 +90,17 @@ onEachServer("names that swap", (bench) => {
     return [...new Set(found)];
   }
 
-  test("a walk", async () => {
-    const walk = async () => {
+  test("a scan", async () => {
+    const scan = async () => {
       const owners = new Set<string>();
-      for await (const batch of source.walk(table, { stamp, signal })) {
+      for await (const batch of source.scan(table, { stamp, signal })) {
         batch.forEach((_, document) =>
           owners.add((JSON.parse(document.toString()) as { of: string }).of),
         );
       }
       return [...owners].join();
     };
-    expect(await readOften(200, walk)).toEqual(["blue"]);
+    expect(await readOften(200, scan)).toEqual(["blue"]);
   });
 
   test("the indexes of a reading of the catalog", async () => {

@@ -65,20 +65,20 @@ onEachServer("keys", (bench) => {
     ["falling", 1],
     ["falling", 7],
     ["falling", 100],
-  ])("walking them %s, %i at a time, gives them in order", async (order, size) => {
-    const walked: string[] = [];
+  ])("scanning them %s, %i at a time, gives them in order", async (order, size) => {
+    const scanned: string[] = [];
     const pageFrom = order === "rising" ? pageOf : pageBefore;
     let from: unknown = order === "rising" ? r.minval : r.maxval;
     for (;;) {
       const response = await bench().ask(pageFrom(from, size));
       const rows = elements(response) as { id: unknown }[];
       if (rows.length === 0) break;
-      walked.push(
+      scanned.push(
         ...[...response.matchAll(/\{"id":(.*?)\}(?=,\{"id"|\])/g)].map(([, key]) => key ?? ""),
       );
       from = r.expr(rows.at(-1)!.id);
     }
-    expect(walked).toEqual(order === "rising" ? keys : keys.toReversed());
+    expect(scanned).toEqual(order === "rising" ? keys : keys.toReversed());
   });
 
   test("between two keys of which the first is not below the second is nothing", async () => {

@@ -1,7 +1,7 @@
 /**
  * A changefeed on one connection. Invariant: between subscribing and its end a feed gives every change of its range
  * once, in order per document, except what an overflow row counts; an initial row is never followed by a change that
- * it already contains. Without it no client could tell a complete feed from one with holes.
+ * it already contains. Without it no client could tell a complete feed from one with gaps.
  */
 import { Batch, type BatchLimits } from "./batch.js";
 import type { Change } from "./change-hub.js";

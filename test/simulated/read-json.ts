@@ -40,20 +40,20 @@ function rejectLoneHighs(text: string): void {
 }
 
 function rejectInfinity(value: JsonValue): void {
-  walk(value, (leaf) => {
+  scan(value, (leaf) => {
     if (typeof leaf === "number" && !Number.isFinite(leaf)) throw new SyntaxError("number too big");
   });
 }
 
-function walk(value: JsonValue, visit: (leaf: JsonValue) => void): void {
+function scan(value: JsonValue, visit: (leaf: JsonValue) => void): void {
   if (typeof value !== "object" || value === null) {
     visit(value);
   } else if (Array.isArray(value)) {
-    for (const item of value) walk(item, visit);
+    for (const item of value) scan(item, visit);
   } else {
     for (const [name, field] of Object.entries(value)) {
       visit(name);
-      walk(field, visit);
+      scan(field, visit);
     }
   }
 }

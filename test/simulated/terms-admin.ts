@@ -46,7 +46,7 @@ export const adminTerms: TermDefinition[] = [
   define("STATUS", 1, status, changing),
   define("WAIT", [0, 1], wait, { optargs: ["timeout", "wait_for"], ...changing }),
   define("RECONFIGURE", [0, 1], reconfigure, {
-    optargs: ["dry_run", "emergency_repair", ...replicaOptargs],
+    optargs: ["dry_run", "emergency_resync", ...replicaOptargs],
     ...changing,
   }),
   define("REBALANCE", [0, 1], rebalance, changing),

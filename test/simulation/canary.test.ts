@@ -1,7 +1,7 @@
 /** Bugs planted on purpose. Each must be found; if one is not, the simulation is broken, not the code sound. */
 import { afterEach, expect, test, vi } from "vitest";
 import { Frontier } from "../../src/capture/frontier.js";
-import { Repair } from "../../src/capture/repair.js";
+import { Resync } from "../../src/capture/resync.js";
 import { LogRanges } from "../../src/fold/log-ranges.js";
 import { Thinning } from "../../src/fold/thinning.js";
 import type { CoverageRecord } from "../../src/format/coverage-record.js";
@@ -14,7 +14,7 @@ import {
   parseWriterName,
   pinsPrefix,
 } from "../../src/format/names.js";
-import { openSegment, type WriterClaim } from "../../src/repository/log/log.js";
+import { type EpochClaim, openSegment } from "../../src/repository/log/log.js";
 import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
 import { r } from "../../src/rethinkdb/reql.js";
 import type { Source } from "../../src/rethinkdb/source.js";
@@ -44,9 +44,9 @@ async function firstViolations(options: Omit<SimulationOptions, "seed">, firstSe
   return [];
 }
 
-test("a repair that is skipped is found", { timeout: 120_000 }, async () => {
-  const begin = Repair.begin.bind(Repair);
-  vi.spyOn(Repair, "begin").mockImplementation((known) => begin(known, () => undefined));
+test("a resync that is skipped is found", { timeout: 120_000 }, async () => {
+  const begin = Resync.begin.bind(Resync);
+  vi.spyOn(Resync, "begin").mockImplementation((known) => begin(known, () => undefined));
   const violations = await firstViolations({ steps });
   expect(violations.join("\n")).toMatch(/restores .* as .*; it was/);
 });
@@ -113,11 +113,11 @@ test("a maintenance that knows of no pins is found", async () => {
     return maintain({ ...repository, store: withoutPins }, options, observer);
   };
   const violations = await firstViolations({ ...days, maintain: unaware }, 16);
-  expect(violations.join("\n")).toMatch(/pin .* is (thinned away|let go)/);
+  expect(violations.join("\n")).toMatch(/pin .* is (thinned away|expired)/);
 }, 120_000);
 
 test("a sweep that does not wait for those who read is found", async () => {
-  const violations = await firstViolations({ ...days, wrapStore: without("readers/") }, 2);
+  const violations = await firstViolations({ ...days, wrapStore: without("holds/") }, 2);
   expect(violations.join("\n")).toMatch(/r\d+ failed: .* is missing/);
 }, 120_000);
 
@@ -199,7 +199,7 @@ function believingLateEpochs(store: ObjectStore): ObjectStore {
       const bytes = await store.get(name, range);
       const epoch = parseWriterName(name);
       if (epoch === undefined) return bytes;
-      const claim = JSON.parse(bytes.toString()) as WriterClaim;
+      const claim = JSON.parse(bytes.toString()) as EpochClaim;
       const previous = await lastOfOlder(store, epoch);
       return encodeJsonObject("writer", {
         epoch,
@@ -212,7 +212,7 @@ function believingLateEpochs(store: ObjectStore): ObjectStore {
   });
 }
 
-async function lastOfOlder(store: ObjectStore, epoch: number): Promise<WriterClaim["previous"]> {
+async function lastOfOlder(store: ObjectStore, epoch: number): Promise<EpochClaim["previous"]> {
   const older: string[] = [];
   for await (const { name } of store.list("log/")) {
     if (parseSegmentName(name)!.epoch < epoch) older.push(name);

@@ -218,9 +218,9 @@ test("set right by half a minute while a table is copied", async () => {
   world.wall.jump(aheadMs);
   const wrapSource = (source: Source) =>
     overriding(source, {
-      async *walk(of, options) {
+      async *scan(of, options) {
         await new Promise<void>((resolve) => world.time.after(10_000, resolve));
-        yield* source.walk(of, options);
+        yield* source.scan(of, options);
       },
     });
   world.startWriter({ wrapSource });

@@ -11,7 +11,7 @@ const seeds = [14, 15, 16];
 const steps = 64;
 
 describe("days of maintenance under faults", () => {
-  const sum = { rounds: 0, thinned: 0, expiries: 0, deleted: 0, pinned: 0, coarse: 0, letGo: 0 };
+  const sum = { rounds: 0, thinned: 0, expiries: 0, deleted: 0, pinned: 0, coarse: 0, expired: 0 };
   const restores = { noted: 0, quiet: 0 };
   let runs = 0;
 
@@ -42,7 +42,7 @@ describe("days of maintenance under faults", () => {
     expect(sum.thinned).toBeGreaterThan(seeds.length);
     expect(sum.pinned).toBeGreaterThan(5 * seeds.length);
     expect(sum.coarse).toBeGreaterThan(5 * seeds.length);
-    expect(sum.letGo).toBeGreaterThan(seeds.length);
+    expect(sum.expired).toBeGreaterThan(seeds.length);
     expect(restores.noted).toBeGreaterThan(0);
     expect(restores.quiet).toBeGreaterThan(0);
   });

@@ -1,6 +1,6 @@
 /**
- * What was declared to be kept, and what each maintenance was thus permitted to let go. Computed without the code under
- * test: an instant that no maintenance was permitted to let go has to stay what it was.
+ * What was declared to be kept, and what each maintenance was thus permitted to expire. Computed without the code under
+ * test: an instant that no maintenance was permitted to expire has to stay what it was.
  */
 import { type DeclaredTier, dayMs, dayOf, resolutionOfDay } from "../repository/declared.js";
 

@@ -1,4 +1,4 @@
-/** A change that a feed swallowed: the fold proves it, the claim shrinks, and the running capture repairs the table. */
+/** A change that a feed swallowed: the fold proves it, the claim shrinks, and the running capture resyncs the table. */
 import { expect, test } from "vitest";
 import { encodeJsonObject } from "../../src/format/json-object.js";
 import { repositoryName } from "../../src/format/names.js";
@@ -51,7 +51,7 @@ class Swallower {
   }
 }
 
-test("a swallowed change is proven by the fold, narrows the claim, and is repaired", async () => {
+test("a swallowed change is proven by the fold, narrows the claim, and is resynced", async () => {
   const time = new VirtualTime();
   const cluster = new Cluster({ timers: time.timers, seed: 5 });
   cluster.createDatabase("shop");
@@ -111,13 +111,13 @@ test("a swallowed change is proven by the fold, narrows the claim, and is repair
   expect(intervalAt(narrowed, missed)?.class).toBe("unwatched");
 
   await time.runUntil(40_000);
-  const repaired = (await readCoverage(store)).get(table)!;
-  expect(repaired.state).toBe("live");
-  expect(intervalAt(repaired, missed)).toMatchObject({
+  const resynced = (await readCoverage(store)).get(table)!;
+  expect(resynced.state).toBe("live");
+  expect(intervalAt(resynced, missed)).toMatchObject({
     class: "gap",
     reason: 'broken version chain at key "order-1"',
   });
-  expect(await restoredState(store, table, repaired.frontier!)).toEqual(
+  expect(await restoredState(store, table, resynced.frontier!)).toEqual(
     cluster.documents("shop", "orders"),
   );
   life.kill();

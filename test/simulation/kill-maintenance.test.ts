@@ -48,7 +48,7 @@ function round(store: ObjectStore, unique: string, now: Instant, until: Instant)
   );
 }
 
-/** Days after which a maintenance has something to fold, to thin, to let go and to delete. */
+/** Days after which a maintenance has something to fold, to thin, to expire and to delete. */
 async function someDays() {
   const clock = new StillClock(Date.UTC(2026, 10, 21, 18));
   const repository = await makeRepository();

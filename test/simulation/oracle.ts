@@ -26,7 +26,7 @@ import type { Declarations } from "./declarations.js";
 import type { Delivery } from "./delivery.js";
 import { boundMs, Due } from "./due.js";
 import type { FaultWindow } from "./faults.js";
-import { calmMs, Holes } from "./holes.js";
+import { calmMs, Gaps } from "./gaps.js";
 import type { LogTimes } from "./log-times.js";
 import { at, historyOf, type Model, type ModelTable } from "./model.js";
 import type { WallClock } from "./process-life.js";
@@ -45,7 +45,7 @@ export interface OracleWorld {
   putMs: ReadonlyMap<string, number>;
   /** All segments that are stored, or were, in the order in which they came. */
   segments: readonly SegmentName[];
-  /** What may be let go; undefined if nothing ever is. */
+  /** What may be expired; undefined if nothing ever is. */
   declared: Declarations | undefined;
   random: Random;
   nowMs: () => number;
@@ -79,8 +79,8 @@ export class Oracle {
     stale: 0,
     refused: 0,
   };
-  /** Of what was compared again: what a pin keeps, what is left of a thinned history, and what was let go. */
-  readonly aged = { pinned: 0, coarse: 0, letGo: 0 };
+  /** Of what was compared again: what a pin keeps, what is left of a thinned history, and what was expired. */
+  readonly aged = { pinned: 0, coarse: 0, expired: 0 };
   private readonly remembered: Remembered[] = [];
   /** By the names of the pins: what was exact when it was first looked at. */
   private readonly pinned = new Map<string, Remembered[]>();
@@ -167,7 +167,7 @@ export class Oracle {
     for (const pin of await listPins(this.store)) {
       if (declared?.pins.get(pin.name) !== pin.at) continue;
       for (const { table, is } of lossesOf(pin, { tables: this.coverage.tables, ...noSystem })) {
-        const isTaken = is === "thinned away" || is === "let go";
+        const isTaken = is === "thinned away" || is === "expired";
         if (isTaken && this.coverage.tables.has(table))
           this.violate(`pin ${pin.name}: ${table} is ${is}`);
       }
@@ -266,12 +266,12 @@ export class Oracle {
     }
   }
 
-  /** No instant outside the fault windows, each with the time that it may take to see and to mend it, is missing. */
-  async checkHoles(): Promise<Holes["measured"]> {
+  /** No instant outside the fault windows, each with the time that it may take to see and to repair it, is missing. */
+  async checkGaps(): Promise<Gaps["measured"]> {
     await this.look();
     const { windows, model } = this.world;
     const { tables, catalog, access } = this.coverage;
-    const holes = new Holes(windows, (instant) => this.momentOf(instant));
+    const gaps = new Gaps(windows, (instant) => this.momentOf(instant));
     for (const coverage of [...tables.values(), catalog, access]) {
       if (!coverage) continue;
       const { table } = coverage;
@@ -279,9 +279,9 @@ export class Oracle {
       const droppedMs = known?.droppedMs ?? Infinity;
       const isExcused = (to: number, ended: number) => this.isAheadOfAClock(to, ended);
       const isBusy = (from: number, to: number) => known?.isBusy(from, to, calmMs) ?? false;
-      for (const hole of holes.find(coverage, droppedMs, isExcused, isBusy)) this.violate(hole);
+      for (const gap of gaps.find(coverage, droppedMs, isExcused, isBusy)) this.violate(gap);
     }
-    return holes.measured;
+    return gaps.measured;
   }
 
   violate(what: string): void {
@@ -342,7 +342,7 @@ export class Oracle {
       if (this.isAheadOfAClock(instant, moment)) return;
       if (now?.class === "late" && this.wasAheadOfAClock(instant, moment)) return;
       if (this.world.declared?.keeps(instant, seenMs) === false) {
-        this.aged.letGo += 1;
+        this.aged.expired += 1;
         this.remembered.splice(this.remembered.indexOf(remembered), 1);
         return;
       }

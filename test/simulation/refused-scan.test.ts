@@ -22,8 +22,8 @@ test("a table whose feed opens and whose scan is refused is opened ever more sel
         openings += 1;
         return source.openFeed(table);
       },
-      walk: (table, options) => {
-        if (!isRefusing) return source.walk(table, options);
+      scan: (table, options) => {
+        if (!isRefusing) return source.scan(table, options);
         throw new ReqlError("Cannot perform read: lost contact", errorClasses.opFailed);
       },
     });
@@ -48,8 +48,8 @@ test("a table whose scan is refused holds up the proofs of no other", async () =
   const carts = world.cluster.createTable("test", "carts");
   const wrapSource = (source: Source) =>
     overriding(source, {
-      walk: (table, options) => {
-        if (table.name !== "orders") return source.walk(table, options);
+      scan: (table, options) => {
+        if (table.name !== "orders") return source.scan(table, options);
         throw new ReqlError("Cannot perform read: lost contact", errorClasses.opFailed);
       },
     });

@@ -142,7 +142,7 @@ test("a version in the first millisecond of an exact interval proves nothing", (
     check.follow(version(99, null), version(time, "0123456789ab5def"));
     return check.breaks.length;
   };
-  // An event of the walk that ended in this millisecond may have come after the row that held it.
+  // An event of the scan that ended in this millisecond may have come after the row that held it.
   expect(breaksAt(100)).toBe(0);
   expect(breaksAt(101)).toBe(1);
 });
@@ -197,7 +197,7 @@ test("a fold of segments that a claim does not continue changes nothing that is 
     }
   }
   const onState = (_: string, state: string) => {
-    looksBack &&= state !== "repairing";
+    looksBack &&= state !== "resyncing";
   };
   world.startWriter({ store: overriding(store, { list }), takeOver: true, onState });
   await world.pass(30_000);

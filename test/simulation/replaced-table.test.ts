@@ -67,16 +67,16 @@ test("a fence is not laid over it", async () => {
   expect(passed).toBeInstanceOf(TableReplaced);
 });
 
-test.each(["rising", "falling"] as const)("it is not walked, %s", async (order) => {
+test.each(["rising", "falling"] as const)("it is not scanned, %s", async (order) => {
   await replace();
   const stamp = () => ({ time: 1, sequence: 1 });
-  const walk = async () => {
+  const scan = async () => {
     const { signal } = new AbortController();
-    for await (const { lastKey } of source.walk(table, { order, stamp, signal })) {
+    for await (const { lastKey } of source.scan(table, { order, stamp, signal })) {
       expect(lastKey).toBeUndefined();
     }
   };
-  expect(await during(walk())).toBeInstanceOf(TableReplaced);
+  expect(await during(scan())).toBeInstanceOf(TableReplaced);
 });
 
 test("a table that gives its name to another one keeps its feed, though a fence comes before the catalog is read", async () => {

@@ -8,7 +8,7 @@ import type { RepositoryDescription } from "../../src/format/description.js";
 import { mergeLatest } from "../../src/format/merge.js";
 import { baseCursor } from "../../src/repository/bases/base-reader.js";
 import { LogView } from "../../src/repository/log/log-view.js";
-import { type ReaderRegistration, registerReader } from "../../src/repository/registers/readers.js";
+import { type PlacedHold, placeHold } from "../../src/repository/registers/holds.js";
 import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
 import { collect, planRestore } from "../repository/looks.js";
 import { decodeWtf8 } from "../simulated/wtf8.js";
@@ -55,8 +55,7 @@ export class Restores {
     world.trace(`${unique} restores ${asked.name} at ${asked.instant}${isNoted ? ", noted" : ""}`);
     let isExcused = false;
     const clock = new SimulatedClock(life, this.wall);
-    const note = () =>
-      registerReader(store, clock, unique, asked.instant, () => (isExcused = true));
+    const note = () => placeHold(store, clock, unique, asked.instant, () => (isExcused = true));
     this.restore(asked, store, clock, isNoted ? note : undefined)
       .then((state) => {
         world.trace(`${unique} ended`);
@@ -66,7 +65,7 @@ export class Restores {
       .catch((error: unknown) => {
         world.trace(`${unique} failed: ${messageOf(error)}`);
         if (isExcused || failureOf(error) === "unavailable") return;
-        // It was thinned, or let go, before the restore had planned.
+        // It was thinned, or expired, before the restore had planned.
         if (isRefused(error) && !keeps(asked.instant, askedMs)) return;
         onWrong(`${unique} failed: ${(error as Error).stack}`);
       })
@@ -78,7 +77,7 @@ export class Restores {
     { table, name, instant }: Asked,
     store: ObjectStore,
     clock: SimulatedClock,
-    note: (() => Promise<ReaderRegistration>) | undefined,
+    note: (() => Promise<PlacedHold>) | undefined,
   ): Promise<Map<string, string>> {
     const repository = { store, description: this.setup.description };
     const request = { at: instant, tables: [name], databases: [], renames: new Map() };
@@ -87,7 +86,7 @@ export class Restores {
       allowInexact: false,
       nearest: false,
     });
-    const reader = await note?.();
+    const hold = await note?.();
     try {
       const { base } = plan.tables[0]!;
       await clock.sleep(this.pauseMs(note !== undefined));
@@ -109,7 +108,7 @@ export class Restores {
         await log.dispose();
       }
     } finally {
-      await reader?.end();
+      await hold?.end();
     }
   }
 

@@ -16,7 +16,7 @@ import { StoreWeather } from "../storage/hostile-store.js";
 import { Declarations } from "./declarations.js";
 import { Delivery } from "./delivery.js";
 import { Faults } from "./faults.js";
-import type { Holes } from "./holes.js";
+import type { Gaps } from "./gaps.js";
 import { LogTimes, listenToLogTimes } from "./log-times.js";
 import { Maintainers } from "./maintainers.js";
 import { Model } from "./model.js";
@@ -38,7 +38,7 @@ export interface SimulationOptions {
   /** Stands before the store, for all who read or write it. */
   wrapStore?: (store: ObjectStore) => ObjectStore;
   /**
-   * Days go by, and the repository is maintained: tiers are declared, instants pinned, history thinned and let go, and
+   * Days go by, and the repository is maintained: tiers are declared, instants pinned, history thinned and expired, and
    * what was replaced is deleted. By this, in place of which canaries put theirs.
    */
   maintain?: typeof maintain;
@@ -56,7 +56,7 @@ export interface SimulationReport {
   virtualSeconds: number;
   compared: Oracle["compared"];
   /** How much time was of which class, over all that was watched. */
-  measured: Holes["measured"];
+  measured: Gaps["measured"];
   ends: Record<string, number>;
   faults: number;
   /** Parts of bases that folds wrote, and those that they took over from the base before. */
@@ -108,7 +108,7 @@ export class Simulation {
   private readonly lines: string[] = [];
   private folds = 0;
   private foldedSegments = 0;
-  private measured: Holes["measured"] = { exactMs: 0, lateMs: 0, otherMs: 0, unexplainedMs: 0 };
+  private measured: Gaps["measured"] = { exactMs: 0, lateMs: 0, otherMs: 0, unexplainedMs: 0 };
   private readonly parts = { written: 0, kept: 0 };
   /** The share of steps at which something goes wrong. */
   private roughness = 0.1;
@@ -341,7 +341,7 @@ export class Simulation {
     await this.quiet(8000);
     await this.check(async () => {
       await this.oracle.compareEnd(this.cluster.tables().map(({ id }) => id));
-      this.measured = await this.oracle.checkHoles();
+      this.measured = await this.oracle.checkGaps();
       await this.oracle.check(30);
       await verifyRepository(this.store);
     });

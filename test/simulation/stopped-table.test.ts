@@ -52,9 +52,9 @@ function trips(source: Source): Source {
       };
       return overriding<Feed>(feed, { batches: batches() });
     },
-    walk: async function* (table, options) {
+    scan: async function* (table, options) {
       trip(table);
-      yield* source.walk(table, options);
+      yield* source.scan(table, options);
     },
   });
 }

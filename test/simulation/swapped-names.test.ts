@@ -101,7 +101,7 @@ async function strangers(): Promise<string[]> {
 }
 
 const kinds: [string, (query: string) => boolean][] = [
-  ["a chunk of a walk", (query) => query.includes('"left_bound"') && query.includes("[71,")],
+  ["a chunk of a scan", (query) => query.includes('"left_bound"') && query.includes("[71,")],
   ["the opening of a feed", (query) => query.includes('"changefeed_queue_size"')],
 ];
 

@@ -1,4 +1,4 @@
-/** Bases that a repair may not begin from: one that an expiry lets go of, and copies that no record tells of. */
+/** Bases that a resync may not begin from: one that expires meanwhile, and copies that no record tells of. */
 import { beforeEach, expect, test } from "vitest";
 import { sha256 } from "../../src/digest.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
@@ -55,7 +55,7 @@ async function expectMissed(): Promise<void> {
   await expect(verifyRepository(store)).rejects.toThrow(/manifest\.json.*it is missing/);
 }
 
-test("a repair whose base is let go while it walks ends in a copy", async () => {
+test("a resync whose base is expired while it scans ends in a copy", async () => {
   const first = world.startWriter();
   await world.pass(5000);
   first.life.kill();
@@ -65,14 +65,14 @@ test("a repair whose base is let go while it walks ends in a copy", async () => 
     takeOver: true,
     wrapSource: (source) =>
       overriding(source, {
-        walk: async function* (of, options) {
-          if (states().at(-1) === "repairing") await letGo(world.store, world.time.trueMs);
-          yield* source.walk(of, options);
+        scan: async function* (of, options) {
+          if (states().at(-1) === "resyncing") await expired(world.store, world.time.trueMs);
+          yield* source.scan(of, options);
         },
       }),
   });
   await world.pass(20_000);
-  expect(states().slice(2)).toEqual(["repairing", "copying", "live"]);
+  expect(states().slice(2)).toEqual(["resyncing", "copying", "live"]);
   expect(await newestBase(world.store, table, world.time.trueMs)).toBeDefined();
   await expectRestored();
 });
@@ -139,7 +139,7 @@ test("a copy whose feed is lost while its last part is stored is not published",
   await expectMissed();
 });
 
-test("a copy that was published right before a kill is not repaired from, for no record tells of it", async () => {
+test("a copy that was published right before a kill is not resynced from, for no record tells of it", async () => {
   const life = new ProcessLife(world.time);
   const store = storing(/\/manifest\.json$/, async (put) => {
     await put();
@@ -171,7 +171,7 @@ function storing(pattern: RegExp, first: (put: () => Promise<void>) => Promise<v
 }
 
 /** Publishes that no base is used any more. */
-async function letGo(store: ObjectStore, now: number): Promise<void> {
+async function expired(store: ObjectStore, now: number): Promise<void> {
   const expiry = nextExpiry(undefined, now);
   for (const name of await manifests()) expiry.bases[name] = now;
   expect(Object.keys(expiry.bases)).toHaveLength(1);

@@ -31,7 +31,7 @@ export interface WriterSetup {
   trustClock?: boolean;
   random: Random;
   isAlive: (process: number) => boolean;
-  /** Documents of a request of a walk: small, so that small tables have several. */
+  /** Documents of a request of a scan: small, so that small tables have several. */
   chunkDocuments: number;
   recorder?: Partial<typeof recorderDefaults>;
   wrapSource: (source: Source) => Source;
@@ -130,7 +130,7 @@ function observer({ onState, onStopped }: WriterSetup): CaptureObserver {
 
 function chunked(source: Source, chunkDocuments: number): Source {
   return overriding(source, {
-    walk: (table, options) => source.walk(table, { ...options, chunkDocuments }),
+    scan: (table, options) => source.scan(table, { ...options, chunkDocuments }),
   });
 }
 

@@ -12,7 +12,7 @@ import { Questions } from "./questions.js";
 import type { Facts } from "./report.js";
 import { Sampler } from "./sampler.js";
 import type { Quantity } from "./samples.js";
-import { type DrillOutcome, drillOnce, holes, judge, judgeEnd, type Verdict } from "./verify.js";
+import { type DrillOutcome, drillOnce, gaps, judge, judgeEnd, type Verdict } from "./verify.js";
 import { WatchedCapture } from "./watched-capture.js";
 
 const names = ["orders", "invoices", "carts"];
@@ -148,7 +148,7 @@ export class Soak {
     for (const { instant, table, wrong } of verdicts) {
       if (wrong !== 0) this.failures.push(`${table} at ${instant}: ${wrong} wrong`);
     }
-    for (const hole of holes(await status(repo))) this.failures.push(`a hole: ${hole}`);
+    for (const gap of gaps(await status(repo))) this.failures.push(`a gap: ${gap}`);
     if (marker.lost > 0) this.failures.push(`${marker.lost} markers not durable in a minute`);
     this.drill = await drillOnce(repo);
   }

@@ -62,7 +62,7 @@ async function restoreTable(
 }
 
 /** Intervals in which a table was not captured whole, from its first exact instant on. What is late is there. */
-export function holes({ tables }: StatusResult): string[] {
+export function gaps({ tables }: StatusResult): string[] {
   return tables.flatMap(({ name, intervals }) => {
     const first = intervals.findIndex(({ class: of }) => of === "exact");
     return intervals

@@ -49,7 +49,7 @@ describe.each([1, 2, 3])("with seed %i", (seed) => {
   });
 });
 
-describe("what no asking again can mend", () => {
+describe("what no asking again can repair", () => {
   /** A store without a network before it, and how it behaves. */
   function place(weather: Partial<StoreWeather>): { store: ObjectStore; world: SmallWorld } {
     const world = new SmallWorld();

@@ -345,10 +345,10 @@ describe("DirectoryStore on a file system that fails", () => {
       await mkdir(join(directory, empty), { recursive: true });
     await mkdir(join(directory, ".snapshots"));
     await mkdir(join(directory, "lost+found"));
-    await mkdir(join(directory, "readers"));
+    await mkdir(join(directory, "holds"));
     const now = Date.now();
     for (const [place, age] of [
-      ["readers/.tmp-old", 2],
+      ["holds/.tmp-old", 2],
       ["log/.tmp-young", 0],
       ["log/notes (1)", 2],
     ] as const) {

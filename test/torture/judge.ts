@@ -86,7 +86,7 @@ export async function judge(
     if (state) compare(table, state, instant, interval, verdicts, what);
     else if (!byCommand) verdicts.wrong.push(`${what}: there is no base to begin with`);
   } else {
-    await judgeHole(world, name, instant, interval, verdicts, what);
+    await judgeGap(world, name, instant, interval, verdicts, what);
   }
 }
 
@@ -175,7 +175,7 @@ async function restoredByCommand(
 }
 
 /** What is neither exact nor late must be refused; inside a gap a flag gives the state at an end. */
-async function judgeHole(
+async function judgeGap(
   world: World,
   name: string,
   instant: number,

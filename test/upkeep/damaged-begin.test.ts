@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
 import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
-import { mend } from "../../src/verify/mend.js";
+import { repair } from "../../src/verify/repair.js";
 import { dayMs, dayOf } from "../repository/declared.js";
 import { readBases, readCoverage } from "../repository/looks.js";
 import { Month, patient, tables } from "../repository/month.js";
 import { Random } from "../simulated/random.js";
 
-test("an expiry does not let go of what is damaged and wanted: it can be mended afterwards", async () => {
+test("an expiry does not expired what is damaged and wanted: it can be repaired afterwards", async () => {
   const month = await Month.begin(new Random(1), "all:5d");
   const begin = dayOf(month.clock.instant);
   const table = tables[0]!;
@@ -26,13 +26,13 @@ test("an expiry does not let go of what is damaged and wanted: it can be mended 
   await month.store.delete(first.parts[0]!.keys.name);
   expect(await isExact()).toBe(false);
   await month.maintain();
-  const report = await mend(month.store, {
+  const report = await repair(month.store, {
     clock: patient(month.clock),
     owner: { host: "test", process: 3, isAlive: () => false },
-    unique: "mend1",
+    unique: "repair1",
     data: true,
     settleMs: 60_000,
   });
-  expect(report.mended.map(({ outcome }) => outcome)).toEqual(["rebuilt"]);
+  expect(report.repaired.map(({ outcome }) => outcome)).toEqual(["rebuilt"]);
   expect(await isExact()).toBe(true);
 });

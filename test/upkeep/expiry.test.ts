@@ -1,4 +1,4 @@
-/** What an expiry lets go of, and what it must not take for a loss. */
+/** What expires, and what it must not take for a loss. */
 import { describe, expect, test } from "vitest";
 import type { Repository } from "../../src/format/description.js";
 import { LogView } from "../../src/repository/log/log-view.js";
@@ -52,7 +52,7 @@ describe("an expiry", () => {
     expect(plan.tables.map(({ table }) => table).sort()).toEqual(tables);
   });
 
-  test("lets go of nothing while nobody captures, whatever the clock says", async () => {
+  test("expires nothing while nobody captures, whatever the clock says", async () => {
     const month = await days(4);
     await month.maintain();
     const sizes = await namesIn(month.store);
@@ -100,7 +100,7 @@ describe("an expiry", () => {
     expect(names.filter((name) => name.startsWith("bases/") && !left.has(name))).toEqual([]);
   });
 
-  test("lets go of nothing though the last segment is lost, and all else of the log is folded", async () => {
+  test("expires nothing though the last segment is lost, and all else of the log is folded", async () => {
     const month = await days(4);
     month.stopWriter(3_600_000);
     for (let round = 0; round < 3; round += 1) {
@@ -119,7 +119,7 @@ describe("an expiry", () => {
     expect(intervals.some((one) => one.class === "exact")).toBe(true);
   });
 
-  test("claims nothing again that was let go, when more is declared than before", async () => {
+  test("claims nothing again that was expired, when more is declared than before", async () => {
     const month = await Month.begin(new Random(1), keep);
     const begin = dayOf(month.clock.instant);
     await month.workUntil(month.clock.instant + 3_600_000);
@@ -174,15 +174,15 @@ describe("an expiry", () => {
       clock.instant -= behindMs;
       const next = await Recording.begin(repository, clock, history);
       clock.instant += behindMs;
-      const basesToLetGo = async () => {
+      const basesToExpire = async () => {
         await next.tick(10);
         const now = clock.instant;
         const options = { now, aged: now, tiers: parseKeep(keep), pins: [] };
         return (await planExpiry(repository, options)).tables.flatMap(({ bases }) => bases);
       };
-      expect(await basesToLetGo()).toEqual([]);
+      expect(await basesToExpire()).toEqual([]);
       clock.instant += dayMs;
-      expect(await basesToLetGo()).toHaveLength(1);
+      expect(await basesToExpire()).toHaveLength(1);
     },
   );
 

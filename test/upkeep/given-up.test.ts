@@ -35,7 +35,7 @@ async function begin() {
   await first.tick();
   clock.instant += hourMs;
   const recording = await Recording.begin(repository, clock, history);
-  recording.coverage(kept, { state: "repairing", since: clock.instant });
+  recording.coverage(kept, { state: "resyncing", since: clock.instant });
   recording.coverage(kept, { state: "live", since: await recording.tick() });
   for (let hour = 0; hour < 96; hour += 1) {
     recording.put(kept, 1, { id: 1, hour });
@@ -69,13 +69,13 @@ test("as long as it is not opened, all of it goes", async () => {
   expect(await namesIn(store, `bases/${lost}/`)).toEqual([]);
 });
 
-test("if it is opened after the plan was made, nothing is let go, and its base is there", async () => {
+test("if it is opened after the plan was made, nothing is expired, and its base is there", async () => {
   const { clock, store, recording, round, basesOf } = await begin();
   let isOpened = false;
   const put: ObjectStore["put"] = async (name, bytes) => {
     if (name.startsWith("expiries/") && !isOpened) {
       isOpened = true;
-      recording.coverage(lost, { state: "repairing", since: clock.instant });
+      recording.coverage(lost, { state: "resyncing", since: clock.instant });
       await recording.tick();
     }
     await store.put(name, bytes);

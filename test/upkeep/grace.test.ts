@@ -1,11 +1,11 @@
-/** What was replaced or let go stays for its grace time, and for whoever had begun to read before. */
+/** What was replaced or expired stays for its grace time, and for whoever had begun to read before. */
 import { expect, test } from "vitest";
-import { readerPrefix } from "../../src/format/names.js";
+import { holdPrefix } from "../../src/format/names.js";
 import { LogView } from "../../src/repository/log/log-view.js";
 import { LogCollection } from "../../src/repository/log/runs.js";
+import { holdKind, placeHold } from "../../src/repository/registers/holds.js";
 import { Lease } from "../../src/repository/registers/lease.js";
 import { newestNumbered, putNumbered } from "../../src/repository/registers/numbered.js";
-import { readerKind, registerReader } from "../../src/repository/registers/readers.js";
 import { maintain } from "../../src/upkeep/maintain.js";
 import { dayMs, dayOf } from "../repository/declared.js";
 import { readBases } from "../repository/looks.js";
@@ -19,7 +19,7 @@ const table = tables[0]!;
 
 /** What a restore that begins now would read. */
 async function reading(month: Month) {
-  await registerReader(month.store, patient(month.clock), "reader1", 0, () => undefined);
+  await placeHold(month.store, patient(month.clock), "reader1", 0, () => undefined);
   const view = await LogView.read(month.store);
   const base = (await readBases(month.store)).usable.get(table)![0]!;
   return { view, base };
@@ -86,7 +86,7 @@ test.each([0, -10 * minuteMs])(
     await month.maintain({ expires: true });
     for (let i = 0; i < 6; i += 1) {
       month.clock.instant += 5 * minuteMs;
-      await renewReader(month);
+      await renewHold(month);
     }
     await month.workUntil(month.clock.instant + 1000);
     await month.maintain({ expires: true });
@@ -96,10 +96,10 @@ test.each([0, -10 * minuteMs])(
 );
 
 /** What the reader's own timer does. */
-async function renewReader({ store, clock }: Month): Promise<void> {
-  const prefix = readerPrefix("reader1");
-  const last = (await newestNumbered(store, prefix, readerKind))!;
+async function renewHold({ store, clock }: Month): Promise<void> {
+  const prefix = holdPrefix("reader1");
+  const last = (await newestNumbered(store, prefix, holdKind))!;
   const until = clock.instant + 15 * minuteMs;
   const renewed = { ...last, number: last.number + 1, until };
-  await putNumbered(store, prefix, readerKind, renewed);
+  await putNumbered(store, prefix, holdKind, renewed);
 }

@@ -53,7 +53,7 @@ async function sweepable(
   { repository, clock }: World,
   store = repository.store,
 ): Promise<StoredObject[]> {
-  const options = { now: clock.instant, graceMs, readersBegan: [] };
+  const options = { now: clock.instant, graceMs, holdsBegan: [] };
   return planSweep({ ...repository, store }, options);
 }
 

@@ -56,7 +56,7 @@ export async function chooseObjects({ store }: World): Promise<ChosenObjects> {
     acknowledgement: "acknowledged/",
     drill: "drills/",
     repository: "repository.json",
-    "reader, the last": "readers/",
+    "hold, the last": "holds/",
     "lease, the last": "leases/fold/",
     "pins, the last": "pins/",
     "settings, the last": "settings/",
@@ -88,9 +88,9 @@ export async function chooseIdle({ store }: World): Promise<ChosenObjects> {
   const folded = names.find((name) => name.startsWith("folded/"))!;
   return new Map([
     ["a segment of a writer that was shut out", disowned],
-    ["the manifest of a base that was let go", retired],
-    ["a part of a base that was let go", (await readManifest(store, retired)).parts[0]!.name],
-    ["a part of a folded segment that was let go", folded],
+    ["the manifest of a base that was expired", retired],
+    ["a part of a base that was expired", (await readManifest(store, retired)).parts[0]!.name],
+    ["a part of a folded segment that was expired", folded],
     ["its manifest", `${directoryOf(folded)}manifest.json`],
     ["a bundle that a newer one follows", names.find((name) => name.startsWith("bundles/"))!],
   ]);

@@ -28,7 +28,7 @@ const unprovable = [
   "evidence",
   "acknowledgement",
   "drill",
-  "reader, the last",
+  "hold, the last",
   "lease, the last",
   "pins, the last",
   "settings, the last",
@@ -80,7 +80,7 @@ test("the world has an object of every kind, and all of it is sound", async () =
     lease: true,
     pins: true,
     rates: true,
-    reader: true,
+    hold: true,
     repository: true,
     segment: true,
     settings: true,
@@ -91,7 +91,7 @@ test("the world has an object of every kind, and all of it is sound", async () =
   expect(report).toMatchObject({ damage: [], lost: [], breaks: [], chainsFollowed: true });
   const { account, gone, read } = report;
   expect(account.disowned.objects).toBe(1);
-  expect(account["let go"].objects).toBeGreaterThan(10);
+  expect(account["expired"].objects).toBeGreaterThan(10);
   expect(account.replaced.objects).toBeGreaterThan(10);
   expect([account.damaged.objects, account.foreign.objects, account.unfinished.objects]).toEqual([
     0, 0, 0,
@@ -188,7 +188,7 @@ describe("an object of each kind", () => {
         if (what === "segment, the newest" && !isProvable) names.push("is not proven yet");
         const more = await claimedMore(store, names, where);
         if (isProvable || !claimingMore.includes(what)) expect(more, where).toEqual([]);
-        // What was let go and is claimed again is as it was.
+        // What was expired and is claimed again is as it was.
         for (const { table, at } of what === "evidence" ? [] : more) {
           const documents = world.history.at(table, at).join("\n");
           expect(await restored(store, table, at), `${where}; ${table} at ${at}`).toBe(documents);

@@ -17,10 +17,10 @@ import { readAcknowledgement } from "../../src/repository/records/acknowledgemen
 import { readDrill } from "../../src/repository/records/drills.js";
 import { readEvidence } from "../../src/repository/records/evidence.js";
 import { latestExpiry } from "../../src/repository/registers/expiry.js";
+import { liveHolds } from "../../src/repository/registers/holds.js";
 import { Lease } from "../../src/repository/registers/lease.js";
 import { listPins } from "../../src/repository/registers/pins.js";
 import { readRates } from "../../src/repository/registers/rates.js";
-import { liveReaders } from "../../src/repository/registers/readers.js";
 import { readSettings } from "../../src/repository/registers/settings.js";
 import { readDescription } from "../../src/repository/repository.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
@@ -51,7 +51,7 @@ const readings: Record<ObjectKind, (store: ObjectStore, name: string) => Promise
   expiry: latestExpiry,
   rates: readRates,
   lease: (store) => Lease.acquire(store, new StillClock(9e14), owner, `fuzz${(leases += 1)}`),
-  reader: (store) => liveReaders(store, 0),
+  hold: (store) => liveHolds(store, 0),
   drill: readDrill,
   bundle: readBundle,
 };
@@ -86,8 +86,8 @@ const mayBeAbsent = new Set([
   "folded manifest: epochs.*.aheadOfSource",
   "folded manifest: opening.*.exactFrom",
   "folded manifest: opening.*.frontier",
-  "folded manifest: opening.*.hole",
-  "folded manifest: opening.*.hole.lost",
+  "folded manifest: opening.*.gap",
+  "folded manifest: opening.*.gap.lost",
   "folded manifest: opening.*.lastCopy",
   "folded manifest: opening.*.late",
   "folded manifest: opening.*.stopped",
@@ -157,12 +157,12 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
     coverage: records,
     opening: {
       [table]: {
-        state: "hole",
+        state: "gap",
         exactFrom: 1,
         frontier: 1,
         lastCopy: 1,
         watched: true,
-        hole: { since: 1, reason: "why", lost: true },
+        gap: { since: 1, reason: "why", lost: true },
         stopped: { since: 1, reason: "why" },
         late: [{ since: 1, to: 2, lateMs: 3 }],
       },
@@ -398,8 +398,8 @@ describe("a record of the stream", () => {
   const since = 5;
   const late = { state: "late", since, to: 9, lateMs: 4 };
   const coverage: Content[] = [
-    ...["copying", "repairing", "live", "dropped"].map((state) => ({ state, since })),
-    ...["hole", "stopped"].map((state) => ({ state, since, reason: "why" })),
+    ...["copying", "resyncing", "live", "dropped"].map((state) => ({ state, since })),
+    ...["gap", "stopped"].map((state) => ({ state, since, reason: "why" })),
     late,
   ];
   const catalog: [string[], Content][] = [

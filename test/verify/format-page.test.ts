@@ -76,7 +76,7 @@ const places: Record<ObjectKind, [heading: string, table?: number] | "3.2" | "no
   settings: ["### 13.1 Settings"],
   pins: ["### 13.2 Pins"],
   lease: ["### 13.3 The lease"],
-  reader: ["### 13.4 Readers"],
+  hold: ["### 13.4 Holds"],
   expiry: ["### 13.5 Expiries"],
   rates: ["### 13.6 Rates"],
   bundle: ["### 13.7 Bundles"],

@@ -1,12 +1,12 @@
 /**
  * A repository with an object of every kind: four epochs over five days, the first of them shut out while it still
- * wrote; copied and folded bases; a log of which the first day was let go and is gone, the second was let go and is still
+ * wrote; copied and folded bases; a log of which the first day was expired and is gone, the second was expired and is still
  * there, the third is thinned, the fourth folded while its segments are there, and the rest is single segments.
  */
 
 import type { Repository } from "../../src/format/description.js";
 import { mergeLatest } from "../../src/format/merge.js";
-import { readerPrefix } from "../../src/format/names.js";
+import { holdPrefix } from "../../src/format/names.js";
 import type { Instant } from "../../src/instant.js";
 import { baseCursor } from "../../src/repository/bases/base-reader.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
@@ -14,10 +14,10 @@ import { LogView } from "../../src/repository/log/log-view.js";
 import { putAcknowledgement } from "../../src/repository/records/acknowledgement.js";
 import { putDrill } from "../../src/repository/records/drills.js";
 import { putEvidence } from "../../src/repository/records/evidence.js";
+import { holdKind } from "../../src/repository/registers/holds.js";
 import { putNumbered } from "../../src/repository/registers/numbered.js";
 import { addPin, removePin } from "../../src/repository/registers/pins.js";
 import { noteRates } from "../../src/repository/registers/rates.js";
-import { readerKind } from "../../src/repository/registers/readers.js";
 import { declareKeep } from "../../src/repository/registers/settings.js";
 import { openRepository } from "../../src/repository/repository.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
@@ -156,7 +156,7 @@ class WorldBuilder {
     this.recording.catalogRead();
     const since = clock.instant;
     for (const table of tables) {
-      this.recording.coverage(table, { state: "repairing", since });
+      this.recording.coverage(table, { state: "resyncing", since });
       this.recording.put(table, 3, { id: 3, v: `found at ${since}` });
     }
     await this.goLive(await this.recording.tick(10), tables);
@@ -224,7 +224,7 @@ class WorldBuilder {
     recording.coverage(table, { state: "copying", since });
     await recording.tick(10);
     for (const id of Array.from({ length: 40 }, (_, i) => i)) {
-      // What became of the others in the hole is in the copy alone.
+      // What became of the others in the gap is in the copy alone.
       history.add(table, { key: String(id), time: clock.instant, document: null });
     }
     const rows = Array.from({ length: 20 }, (_, i) => [i * 2, { id: i * 2, v: "copied anew" }]);
@@ -241,8 +241,8 @@ class WorldBuilder {
     await noteRates(store, { restoreBytesPerSecond: 3e6 }, at + 1);
     const found = { key: "1", before: at, at: at + 5, sequence: 7, named: null, stored: null };
     await putEvidence(store, { table: posts, ...found });
-    const hole = { from: at + 10, to: at + 20, note: "the machine moved", at };
-    await putAcknowledgement(store, { table: orders, ...hole });
+    const gap = { from: at + 10, to: at + 20, note: "the machine moved", at };
+    await putAcknowledgement(store, { table: orders, ...gap });
     const ended = clock.instant;
     await putDrill(store, {
       unique: "0123456789ab",
@@ -263,8 +263,8 @@ class WorldBuilder {
       await renewBundle(this.repository, { at: clock.instant + round, anew: true });
     }
     for (const number of [1, 2]) {
-      const reader = { number, unique: "abc", begun: at, at, until: at + number, ended: false };
-      await putNumbered(store, readerPrefix("abc"), readerKind, reader);
+      const hold = { number, unique: "abc", begun: at, at, until: at + number, ended: false };
+      await putNumbered(store, holdPrefix("abc"), holdKind, hold);
     }
   }
 }

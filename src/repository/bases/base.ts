@@ -87,7 +87,7 @@ export interface BaseInventory {
 
 /**
  * Reads the manifests of a table (of all tables, if none is given) and looks whether every part is there. A base that
- * was disowned or let go is neither usable nor damaged.
+ * was disowned or expired is neither usable nor damaged.
  */
 export async function readBases(log: LogView, table?: string): Promise<BaseInventory> {
   const { store, claims, expiry } = log;

@@ -1,4 +1,4 @@
-/** The last known state of a table, as keys and digests in key order: what a repair compares the live table with. */
+/** The last known state of a table, as keys and digests in key order: what a resync compares the live table with. */
 import { digestOf } from "../../digest.js";
 import { DataObject } from "../../format/data-object.js";
 import { lineSpans, parseKeyLine } from "../../format/lines.js";

@@ -23,8 +23,8 @@ export class CoverageBuilder {
   private state: TableState = "copying";
   /** Begin of the exact interval that is still open. */
   private exactFrom: Instant | undefined;
-  /** Begin and reason of the hole that is still open; only once something was exact. */
-  private hole: CoverageState["hole"];
+  /** Begin and reason of the gap that is still open; only once something was exact. */
+  private gap: CoverageState["gap"];
   private stopped: CoverageState["stopped"];
   /** How far the log's proof reaches, if the records of since when the table was watched are lost. */
   private reached: Instant | undefined;
@@ -45,7 +45,7 @@ export class CoverageBuilder {
     if (!opening) return;
     this.state = opening.state;
     this.exactFrom = opening.exactFrom;
-    this.hole = opening.hole;
+    this.gap = opening.gap;
     this.stopped = opening.stopped;
     this.frontier = opening.frontier;
     if (opening.lastCopy !== undefined) this.copies.push(opening.lastCopy);
@@ -54,9 +54,9 @@ export class CoverageBuilder {
 
   /** Where the records so far leave the table when what comes next begins at `from`. */
   current(from: Instant): CoverageState {
-    const { state, exactFrom, hole, stopped, frontier } = this;
+    const { state, exactFrom, gap, stopped, frontier } = this;
     const late = this.late.filter(({ to }) => to >= from);
-    const reached = { state, exactFrom, hole, stopped, frontier, lastCopy: this.copies.at(-1) };
+    const reached = { state, exactFrom, gap, stopped, frontier, lastCopy: this.copies.at(-1) };
     return late.length > 0 ? { ...reached, late } : reached;
   }
 
@@ -71,26 +71,26 @@ export class CoverageBuilder {
     this.state = record.state;
     switch (record.state) {
       case "live":
-        this.closeHole(record.since, "gap");
+        this.closeGap(record.since, "gap");
         this.exactFrom ??= record.since;
         this.frontier = record.since;
         this.stopped = undefined;
         break;
-      case "hole":
-        this.beginHole(record.since, record.reason);
+      case "gap":
+        this.beginGap(record.since, record.reason);
         break;
       case "stopped":
-        this.beginHole(record.since, record.reason);
+        this.beginGap(record.since, record.reason);
         this.stopped = { since: this.stopped?.since ?? record.since, reason: record.reason };
         break;
       case "dropped":
         this.closeExact(record.since);
-        this.closeHole(record.since, "unwatched");
+        this.closeGap(record.since, "unwatched");
         this.frontier = undefined;
         this.stopped = undefined;
         break;
       case "copying":
-      case "repairing":
+      case "resyncing":
         break;
     }
   }
@@ -108,8 +108,8 @@ export class CoverageBuilder {
       : to - frontier > unprovenMs
         ? `nothing could be proven of it, and then ${stopped}`
         : stopped;
-    if (this.exactFrom !== undefined) this.beginHole(frontier, reason);
-    this.state = "hole";
+    if (this.exactFrom !== undefined) this.beginGap(frontier, reason);
+    this.state = "gap";
     this.stopped = undefined;
   }
 
@@ -130,17 +130,17 @@ export class CoverageBuilder {
     proven: Instant,
     lost: { from: Instant; reason: string } | undefined,
   ): void {
-    const { exactFrom, hole, stopped, state, frontier, lastCopy } = opening;
+    const { exactFrom, gap, stopped, state, frontier, lastCopy } = opening;
     if (lost) {
       const { from, reason } = lost;
       this.doubts.push({ from: proven + 1, to: from - 1, class: "damaged", reason });
     }
     this.late.push(...(opening.late ?? []));
-    if (this.exactFrom !== exactFrom) this.closeExact(Math.min(proven, hole?.since ?? proven));
-    if (this.hole?.since !== hole?.since) this.closeHole(proven + 1, "unwatched");
+    if (this.exactFrom !== exactFrom) this.closeExact(Math.min(proven, gap?.since ?? proven));
+    if (this.gap?.since !== gap?.since) this.closeGap(proven + 1, "unwatched");
     this.state = state;
     this.exactFrom = exactFrom;
-    this.hole = hole;
+    this.gap = gap;
     this.stopped = stopped;
     this.frontier = frontier;
     if (lastCopy !== undefined && !this.copies.includes(lastCopy)) this.copies.push(lastCopy);
@@ -149,9 +149,9 @@ export class CoverageBuilder {
   /** Records are lost: after `proven` the table may have been watched or not. */
   lose(proven: Instant, reason: string): void {
     if (this.state === "dropped") return;
-    this.beginHole(proven, reason);
-    if (this.hole) this.hole = { ...this.hole, lost: true };
-    this.state = "hole";
+    this.beginGap(proven, reason);
+    if (this.gap) this.gap = { ...this.gap, lost: true };
+    this.state = "gap";
     this.stopped = undefined;
   }
 
@@ -166,9 +166,9 @@ export class CoverageBuilder {
     if (this.exactFrom !== undefined && this.frontier !== undefined) {
       intervals.push({ from: this.exactFrom, to: this.frontier, class: "exact" });
     }
-    const { table, state, stopped, frontier, hole, reached } = this;
-    if (hole?.lost && reached !== undefined && reached > hole.since) {
-      const { since, reason } = hole;
+    const { table, state, stopped, frontier, gap, reached } = this;
+    if (gap?.lost && reached !== undefined && reached > gap.since) {
+      const { since, reason } = gap;
       intervals.push({ from: since + 1, to: reached, class: "damaged", reason });
     }
     const undoubted = this.doubts.reduce(overlaid, intervals);
@@ -176,10 +176,10 @@ export class CoverageBuilder {
     return { table, state, stopped, intervals: undoubted, frontier, lastCopy };
   }
 
-  private beginHole(since: Instant, reason: string): void {
+  private beginGap(since: Instant, reason: string): void {
     if (this.exactFrom === undefined) return;
     this.closeExact(since);
-    this.hole = { since, reason };
+    this.gap = { since, reason };
   }
 
   private closeExact(at: Instant): void {
@@ -194,10 +194,10 @@ export class CoverageBuilder {
     this.frontier = this.intervals.findLast((of) => of.class === "exact")?.to;
   }
 
-  private closeHole(at: Instant, as: "gap" | "unwatched"): void {
-    if (!this.hole) return;
-    const { since, reason, lost } = this.hole;
-    this.hole = undefined;
+  private closeGap(at: Instant, as: "gap" | "unwatched"): void {
+    if (!this.gap) return;
+    const { since, reason, lost } = this.gap;
+    this.gap = undefined;
     if (at <= since + 1) return;
     this.intervals.push({ from: since + 1, to: at - 1, class: lost ? "damaged" : as, reason });
   }

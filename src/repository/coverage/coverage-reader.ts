@@ -11,7 +11,7 @@ import type { BaseInventory } from "../bases/base.js";
 import type { FoldedOpening } from "../log/folded.js";
 import { recordsInFolded } from "../log/folded-reader.js";
 import { byPlaceInLog, openSegment, segmentVersions } from "../log/log.js";
-import type { LogGap, LogView } from "../log/log-view.js";
+import type { LogHole, LogView } from "../log/log-view.js";
 import { lostCatalogs } from "../log/lost-catalogs.js";
 import type { FoldedPiece, LogPiece, SegmentPiece } from "../log/pieces.js";
 import { holdersInRun } from "../log/stream-records.js";
@@ -33,8 +33,8 @@ export interface Coverage {
 export async function readCoverage(view: LogView, bases: BaseInventory): Promise<Coverage> {
   const { tables: builders, watched } = await readHistory(view);
   const evidence = await listEvidence(view.store);
-  const gaps = view.gaps();
-  const lost = await lostCatalogSpans(view, gaps);
+  const holes = view.holes();
+  const lost = await lostCatalogSpans(view, holes);
   const tables = new Map<string, TableCoverage>();
   for (const [id, table] of builders) {
     const copies = copiesOf(table, view);
@@ -43,7 +43,7 @@ export async function readCoverage(view: LogView, bases: BaseInventory): Promise
     const built = { ...narrowed, intervals: withLate(narrowed.intervals, table.late) };
     if (isSystemTable(id)) tables.set(id, clipped(markLost(built, lost), view.expiry));
     else {
-      const marked = markLostCopies(markGaps(built, gaps, bases), copies, bases);
+      const marked = markLostCopies(markHoles(built, holes, bases), copies, bases);
       tables.set(id, markThinned(clipped(marked, view.expiry), view));
     }
   }
@@ -53,10 +53,10 @@ export async function readCoverage(view: LogView, bases: BaseInventory): Promise
 }
 
 /** A stretch of time whose catalog records cannot be had: what is missing in the log, and what is lost by that. */
-type LostSpan = Pick<LogGap, "from" | "to" | "reason">;
+type LostSpan = Pick<LogHole, "from" | "to" | "reason">;
 
-async function lostCatalogSpans(view: LogView, gaps: LogGap[]): Promise<LostSpan[]> {
-  const missing: LostSpan[] = gaps.filter(({ table }) => table === undefined);
+async function lostCatalogSpans(view: LogView, holes: LogHole[]): Promise<LostSpan[]> {
+  const missing: LostSpan[] = holes.filter(({ table }) => table === undefined);
   const isSaid = view.pieces.some((piece) => piece.kind === "folded" && piece.manifest.lost[0]);
   if (missing.length === 0 && !isSaid) return [];
   for await (const { object, span } of lostCatalogs(view)) {
@@ -99,7 +99,7 @@ function copiesOf(table: CoverageBuilder, { expiry }: LogView): Instant[] {
   return [horizon.base, ...table.copies.filter((copy) => copy > horizon.base)];
 }
 
-/** What was let go on purpose is not claimed any more. */
+/** What was expired on purpose is not claimed any more. */
 export function clipped(coverage: TableCoverage, expiry: Expiry | undefined): TableCoverage {
   const from = Math.max(expiry?.horizons[coverage.table]?.from ?? 0, (expiry?.logTo ?? -1) + 1);
   return { ...coverage, intervals: coverage.intervals.flatMap((of) => within(of, from, of.to)) };
@@ -119,7 +119,7 @@ function markThinned(coverage: TableCoverage, view: LogView): TableCoverage {
 
 /**
  * Of coverage without regard to what is late: a broken chain proves that changes were missed since the version before it. So the table is not exact from there to
- * the end of that stretch; after the next repair it is.
+ * the end of that stretch; after the next resync it is.
  */
 function narrowByEvidence(coverage: TableCoverage, evidence: Evidence[]): TableCoverage {
   let narrowed = coverage;
@@ -139,12 +139,12 @@ function narrowByEvidence(coverage: TableCoverage, evidence: Evidence[]): TableC
 }
 
 /** An instant is damaged if no usable base lies before it with the whole log between the two. */
-function markGaps(coverage: TableCoverage, gaps: LogGap[], bases: BaseInventory): TableCoverage {
+function markHoles(coverage: TableCoverage, holes: LogHole[], bases: BaseInventory): TableCoverage {
   const usable = bases.usable.get(coverage.table) ?? [];
   let marked = coverage;
   const until = (instant: Instant) =>
     (usable.find((base) => base.logFrom >= instant)?.instant ?? Number.MAX_SAFE_INTEGER) - 1;
-  for (const { from, to, table, reason } of gaps) {
+  for (const { from, to, table, reason } of holes) {
     if (table !== undefined && table !== coverage.table) continue;
     marked = relabel(marked, from, until(to), "damaged", reason);
   }
@@ -153,7 +153,7 @@ function markGaps(coverage: TableCoverage, gaps: LogGap[], bases: BaseInventory)
 
 /**
  * From a copy on, an instant is damaged if no usable base lies between the copy and it. An older base does not do: what
- * changed in the hole before the copy is in the copy's base alone.
+ * changed in the gap before the copy is in the copy's base alone.
  */
 function markLostCopies(
   coverage: TableCoverage,
@@ -209,10 +209,10 @@ class HistoryReader {
   private run: SegmentPiece[] = [];
   private last: LogPiece | undefined;
 
-  private readonly gaps: LogGap[];
+  private readonly holes: LogHole[];
 
   constructor(private readonly view: LogView) {
-    this.gaps = view.gaps().filter(({ table }) => table === undefined);
+    this.holes = view.holes().filter(({ table }) => table === undefined);
   }
 
   /** @param records those of the piece, see recordsOf */
@@ -221,7 +221,7 @@ class HistoryReader {
       await this.readFolded(piece, records);
       return;
     }
-    if (this.gapBefore(piece)) await this.readRun();
+    if (this.holeBefore(piece)) await this.readRun();
     this.run.push(piece);
   }
 
@@ -240,8 +240,8 @@ class HistoryReader {
 
   private async readFolded(piece: FoldedPiece, records: Version[]): Promise<void> {
     await this.readRun();
-    const gap = this.gapBefore(piece);
-    if (!this.last || gap) this.adopt(piece, gap);
+    const hole = this.holeBefore(piece);
+    if (!this.last || hole) this.adopt(piece, hole);
     const { epochs } = piece.manifest;
     let from = piece.after;
     for (const epoch of epochs) {
@@ -313,27 +313,27 @@ class HistoryReader {
     return found;
   }
 
-  private gapBefore(piece: LogPiece): LogGap | undefined {
+  private holeBefore(piece: LogPiece): LogHole | undefined {
     const last = this.run.at(-1) ?? this.last;
     if (!last) return undefined;
-    return this.gaps.find(({ from, to }) => from > last.to && to < piece.from);
+    return this.holes.find(({ from, to }) => from > last.to && to < piece.from);
   }
 
   /** Goes on from what a folded segment says of all that came before it. */
-  private adopt({ manifest }: FoldedPiece, gap: LogGap | undefined): void {
-    const lost = gap && this.isKnown(manifest.coverageLink) ? undefined : gap;
+  private adopt({ manifest }: FoldedPiece, hole: LogHole | undefined): void {
+    const lost = hole && this.isKnown(manifest.coverageLink) ? undefined : hole;
     this.epoch = manifest.first.epoch;
     this.watched = new Set();
     for (const [table, state] of Object.entries(manifest.opening)) {
       const known = this.tables.get(table);
-      if (known && gap) known.resume(state, this.provenBefore(known, gap.from), lost);
+      if (known && hole) known.resume(state, this.provenBefore(known, hole.from), lost);
       else this.tables.set(table, new CoverageBuilder(table, state));
       if (state.watched) this.watched.add(table);
     }
     this.facts = undefined;
   }
 
-  /** True if the last segment with coverage records before a gap lies before it: then the gap had none. */
+  /** True if the last segment with coverage records before a hole lies before it: then the hole had none. */
   private isKnown(coverageLink: string | null): boolean {
     const holder = coverageLink === null ? undefined : parseSegmentName(coverageLink);
     return !holder || (this.last !== undefined && byPlaceInLog(holder, this.last.last) <= 0);
@@ -346,9 +346,9 @@ class HistoryReader {
     for (const table of this.tables.values()) table.lose(this.provenBefore(table, since), reason);
   }
 
-  /** Up to where `table` is proven by what comes before a gap: records in the gap may have said that it was not watched. */
-  private provenBefore(table: CoverageBuilder, gap: Instant): Instant {
-    return this.facts ? Math.min(frontierOf(table, this.facts), gap - 1) : gap - 1;
+  /** Up to where `table` is proven by what comes before a hole: records in the hole may have said that it was not watched. */
+  private provenBefore(table: CoverageBuilder, hole: Instant): Instant {
+    return this.facts ? Math.min(frontierOf(table, this.facts), hole - 1) : hole - 1;
   }
 }
 

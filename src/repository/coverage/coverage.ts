@@ -49,7 +49,7 @@ export function intervalAt(
  */
 export function damageNow(coverage: TableCoverage | undefined): CoverageInterval | undefined {
   const last = coverage?.intervals.at(-1);
-  const isCaptured = coverage?.state === "live" || coverage?.state === "hole";
+  const isCaptured = coverage?.state === "live" || coverage?.state === "gap";
   return isCaptured && last?.class === "damaged" ? last : undefined;
 }
 

@@ -17,12 +17,12 @@ import { formatInstant, type Instant } from "../../instant.js";
 import type { Owner } from "../../owner.js";
 import { ObjectExists, type ObjectStore } from "../../storage/object-store.js";
 import { WithoutStore } from "../../storage/without-store.js";
-import { byPlaceInLog, claimKind, listClaims, type WriterClaim } from "./log.js";
+import { byPlaceInLog, claimKind, type EpochClaim, listClaims } from "./log.js";
 import { endOfLog, type LogEnd } from "./log-end.js";
 import { LogView } from "./log-view.js";
 
 /** A claimed epoch. */
-export interface Claim {
+export interface ClaimedEpoch {
   epoch: number;
   /** The segment that the epoch continues; undefined for the first of a repository. */
   last: LogEnd | undefined;
@@ -64,7 +64,7 @@ export async function claimEpoch(
   takeOver: boolean,
   check: (last: LogEnd | undefined) => void = () => undefined,
   lost?: LostEnd,
-): Promise<Claim> {
+): Promise<ClaimedEpoch> {
   const store = lost ? withoutEnd(repository.store, lost) : repository.store;
   const late = new Set<number>();
   for (let looks = 1; ; looks += 1) {
@@ -76,7 +76,7 @@ export async function claimEpoch(
     check(last);
     if (before && !takeOver) refuseIfAlive(before, last, owner, clock.now());
     const epoch = (before?.epoch ?? 0) + 1;
-    const claim: WriterClaim = {
+    const claim: EpochClaim = {
       epoch,
       started: clock.now(),
       host: owner.host,
@@ -116,7 +116,7 @@ export async function claimEpoch(
  */
 async function lateClaims(
   store: ObjectStore,
-  claims: WriterClaim[],
+  claims: EpochClaim[],
   late: ReadonlySet<number>,
 ): Promise<number[]> {
   const folded: FoldedName[] = [];
@@ -129,7 +129,7 @@ async function lateClaims(
   const isWritten = (epoch: number) =>
     written.has(epoch) ||
     folded.some(({ first, last }) => first.epoch <= epoch && epoch <= last.epoch);
-  const isCrossed = ({ epoch, previous }: WriterClaim) => {
+  const isCrossed = ({ epoch, previous }: EpochClaim) => {
     const end = previous && parseSegmentName(previous.name);
     return folded.some(
       ({ first, last }) =>
@@ -157,7 +157,7 @@ function timesOf(clock: Clock): [number, number] {
 }
 
 function refuseIfAlive(
-  before: WriterClaim,
+  before: EpochClaim,
   last: LogEnd | undefined,
   owner: Owner,
   now: Instant,

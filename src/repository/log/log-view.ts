@@ -16,19 +16,19 @@ import { type FoldedManifest, foldedNames, readFoldedManifest } from "./folded.j
 import {
   addClaimsUpTo,
   byPlaceInLog,
+  type EpochClaim,
   follows,
   isDisowned,
   listClaims,
   listSegments,
   openSegment,
   type Segment,
-  type WriterClaim,
 } from "./log.js";
 import { choosePieces } from "./log-cover.js";
 import type { DamagedManifest, FoldedPiece, LogPiece } from "./pieces.js";
 
 /** A stretch of time whose versions are lost: of all tables, or of one. */
-export interface LogGap {
+export interface LogHole {
   from: Instant;
   to: Instant;
   table?: string;
@@ -51,21 +51,21 @@ export interface LogViewOptions {
 export interface ReadLog {
   /** In the order of the log. */
   readonly pieces: LogPiece[];
-  readonly claims: WriterClaim[];
-  /** What was let go on purpose; undefined if nothing was. */
+  readonly claims: EpochClaim[];
+  /** What was expired on purpose; undefined if nothing was. */
   readonly expiry: Expiry | undefined;
   /** All segments and folded segments that are believed, also those that others stand for. */
   readonly believed: { segments: SegmentName[]; folded: FoldedName[] };
   /** Manifests of folded segments that cannot be used. */
   readonly damaged: DamagedManifest[];
-  /** Gaps that a chain is read over; see passing. */
-  readonly passed?: readonly LogGap[];
+  /** Holes that a chain is read over; see passing. */
+  readonly passed?: readonly LogHole[];
 }
 
-/** The same log, whose chains are read over some of its gaps, as if nothing had been captured in them. */
-export function passing(log: ReadLog, passed: readonly LogGap[]): ReadLog {
+/** The same log, whose chains are read over some of its holes, as if nothing had been captured in them. */
+export function passing(log: ReadLog, passed: readonly LogHole[]): ReadLog {
   const isPassed = (piece: FoldedPiece, table: string) =>
-    passed.some((gap) => gap.table === table && gap.from === piece.from && gap.to === piece.to);
+    passed.some((hole) => hole.table === table && hole.from === piece.from && hole.to === piece.to);
   const pieces = log.pieces.map((piece) => {
     if (piece.kind === "segment") return piece;
     return [...piece.damage.keys()]
@@ -86,7 +86,7 @@ export class LogView {
     return this.read.pieces;
   }
 
-  get claims(): WriterClaim[] {
+  get claims(): EpochClaim[] {
     return this.read.claims;
   }
 
@@ -157,34 +157,34 @@ export class LogView {
   }
 
   /** What is missing between the pieces, or in them. */
-  gaps(): LogGap[] {
-    const gaps: LogGap[] = [];
-    const letGoTo = Math.max(0, this.expiry?.logTo ?? 0);
+  holes(): LogHole[] {
+    const holes: LogHole[] = [];
+    const expiredTo = Math.max(0, this.expiry?.logTo ?? 0);
     let before: LogPiece | undefined;
     for (const piece of this.pieces) {
       const missing = missingBetween(before, piece, this.expiry);
-      if (missing) gaps.push(this.gap((before?.to ?? letGoTo) + 1, piece.from - 1, missing));
+      if (missing) holes.push(this.hole((before?.to ?? expiredTo) + 1, piece.from - 1, missing));
       if (piece.kind === "folded") {
         for (const [table, { object, message }] of piece.damage) {
           const { from, to } = piece;
-          gaps.push({ from, to, table, missing: object, reason: message });
+          holes.push({ from, to, table, missing: object, reason: message });
         }
       }
       before = piece;
     }
-    return [...gaps, ...this.lostTails()];
+    return [...holes, ...this.lostTails()];
   }
 
   /** Where a folded segment is damaged, that is what is missing, and not the segments that it stood for. */
-  private gap(from: Instant, to: Instant, missing: string): LogGap {
+  private hole(from: Instant, to: Instant, missing: string): LogHole {
     const broken = this.damaged.find(({ name }) => name.from <= to && from <= name.to)?.error;
     const reason = broken?.message ?? `object ${missing} is missing`;
     return { from, to, missing: broken?.object ?? missing, reason };
   }
 
   /** A claim names the last segment that it continues: where that is missing, the end of an epoch is. */
-  private lostTails(): LogGap[] {
-    const gaps: LogGap[] = [];
+  private lostTails(): LogHole[] {
+    const holes: LogHole[] = [];
     for (const { previous } of this.claims) {
       const last = previous && parseSegmentName(previous.name);
       if (!last || last.to <= (this.expiry?.logTo ?? -1)) continue;
@@ -192,9 +192,9 @@ export class LogView {
       if (isDisowned(last, this.claims)) continue;
       if (this.pieces.some((piece) => holds(piece, last))) continue;
       const before = this.pieces.findLast((piece) => byPlaceInLog(piece.last, last) < 0);
-      gaps.push(this.gap((before?.to ?? last.from - 1) + 1, last.to, last.name));
+      holes.push(this.hole((before?.to ?? last.from - 1) + 1, last.to, last.name));
     }
-    return gaps;
+    return holes;
   }
 
   /**
@@ -257,7 +257,7 @@ export class LogView {
     throw await this.missing(previous.name);
   }
 
-  /** True if what lies between two instants is a gap, which is read over. */
+  /** True if what lies between two instants is a hole, which is read over. */
   private passesOver(after: Instant, before: Instant): boolean {
     return (this.read.passed ?? []).some(
       ({ table, from, to }) => table === undefined && to > after && from < before,
@@ -282,7 +282,7 @@ function withoutTable(piece: FoldedPiece, table: string): FoldedPiece {
 }
 
 /**
- * True unless the segment of that name is lost: it is there, or a folded one stands for it, or it was let go. Throws if
+ * True unless the segment of that name is lost: it is there, or a folded one stands for it, or it was expired. Throws if
  * the log cannot be read.
  */
 export async function isAccountedFor(store: ObjectStore, name: string): Promise<boolean> {
@@ -316,7 +316,7 @@ function missingBetween(
 ): string | undefined {
   const { epoch, sequence } = piece.first;
   if (before && byPlaceInLog(piece.first, before.last) <= 0) return undefined;
-  // What precedes the first piece was let go; that nothing more is missing, the chain says.
+  // What precedes the first piece was expired; that nothing more is missing, the chain says.
   if (!before && expiry && piece.from <= expiry.logTo + 1) return undefined;
   const next = before?.last.epoch === epoch ? before.last.sequence + 1 : 1;
   if (sequence === next) return undefined;

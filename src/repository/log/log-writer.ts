@@ -20,7 +20,7 @@ import {
   totalsReach,
 } from "../../format/segment.js";
 import type { Instant } from "../../instant.js";
-import type { Claim } from "./claim.js";
+import type { ClaimedEpoch } from "./claim.js";
 import type { LogEnd } from "./log-end.js";
 
 /** A table's part of the open tick. */
@@ -95,7 +95,12 @@ export class LogWriter {
    * Opens the log of an epoch that was claimed.
    * @param shipper takes closed segments to the repository, in order
    */
-  static open(repository: Repository, clock: LogTime, claim: Claim, shipper: Shipper): LogWriter {
+  static open(
+    repository: Repository,
+    clock: LogTime,
+    claim: ClaimedEpoch,
+    shipper: Shipper,
+  ): LogWriter {
     return new LogWriter(repository, clock, claim.epoch, claim.last, shipper);
   }
 
@@ -106,7 +111,7 @@ export class LogWriter {
     return open + this.segment.byteLength + this.shipper.waitingBytes;
   }
 
-  /** Takes the next place in the order of the log, for what is stored elsewhere (the rows of a walk). */
+  /** Takes the next place in the order of the log, for what is stored elsewhere (the rows of a scan). */
   stamp(): { time: Instant; sequence: number } {
     this.lastTime = Math.max(this.clock.now(), this.lastTime);
     this.changeSequence += 1;

@@ -46,11 +46,11 @@ export const claimKind = jsonKind("writer", {
   /** The segment that was found missing, if the epoch continues the log from before an end that was lost. */
   lost: v.exactOptional(objectName),
 });
-export type WriterClaim = Stored<typeof claimKind>;
+export type EpochClaim = Stored<typeof claimKind>;
 
 /** All claims, by epoch. Epochs are counted from 1: without one of them, what it disowns would be believed again. */
-export async function listClaims(store: ObjectStore): Promise<WriterClaim[]> {
-  const claims: WriterClaim[] = [];
+export async function listClaims(store: ObjectStore): Promise<EpochClaim[]> {
+  const claims: EpochClaim[] = [];
   await addClaimsUpTo(store, await latestEpoch(store), claims);
   return claims;
 }
@@ -59,7 +59,7 @@ export async function listClaims(store: ObjectStore): Promise<WriterClaim[]> {
 export async function addClaimsUpTo(
   store: ObjectStore,
   epoch: number,
-  claims: WriterClaim[],
+  claims: EpochClaim[],
 ): Promise<void> {
   const names = writerNames(claims.length + 1, epoch);
   const reading = severalAtOnce(names, readsAtOnce, (name) => readClaim(store, name));
@@ -70,7 +70,7 @@ function* writerNames(first: number, last: number): Generator<string> {
   for (let epoch = first; epoch <= last; epoch += 1) yield writerName(epoch);
 }
 
-export async function readClaim(store: ObjectStore, name: string): Promise<WriterClaim> {
+export async function readClaim(store: ObjectStore, name: string): Promise<EpochClaim> {
   const claim = await readStored(store, name, claimKind);
   if (claim.epoch === parseWriterName(name)) return claim;
   throw damaged(name, "its name and its content differ");
@@ -82,7 +82,7 @@ export async function readClaim(store: ObjectStore, name: string): Promise<Write
  */
 export async function listSegments(
   store: ObjectStore,
-  claims?: WriterClaim[],
+  claims?: EpochClaim[],
 ): Promise<SegmentName[]> {
   const known = claims ?? (await listClaims(store));
   const segments: SegmentName[] = [];
@@ -97,7 +97,7 @@ export async function listSegments(
 }
 
 /** True if a later claim does not continue this segment: then it is not believed. */
-export function isDisowned(segment: Place, claims: WriterClaim[]): boolean {
+export function isDisowned(segment: Place, claims: EpochClaim[]): boolean {
   return claims.some(({ epoch, previous }) => {
     if (epoch <= segment.epoch) return false;
     const last = previous && parseSegmentName(previous.name);
@@ -106,12 +106,12 @@ export function isDisowned(segment: Place, claims: WriterClaim[]): boolean {
 }
 
 /** True if a later claim says that the one of `epoch` does not count. */
-function isWithdrawn(epoch: number, claims: WriterClaim[]): boolean {
+function isWithdrawn(epoch: number, claims: EpochClaim[]): boolean {
   return claims.some(({ withdraws }) => withdraws?.includes(epoch));
 }
 
 /** True if a later claim does not continue the log of `epoch` up to `instant`. */
-export function isDisownedInstant(epoch: number, instant: Instant, claims: WriterClaim[]): boolean {
+export function isDisownedInstant(epoch: number, instant: Instant, claims: EpochClaim[]): boolean {
   return claims.some((claim) => {
     if (claim.epoch <= epoch) return false;
     const last = claim.previous && parseSegmentName(claim.previous.name);
@@ -146,7 +146,7 @@ export async function openSegment(
 /** The last segment of the log; undefined if there is none yet. */
 export async function lastSegment(
   store: ObjectStore,
-  claims?: WriterClaim[],
+  claims?: EpochClaim[],
 ): Promise<Segment | undefined> {
   const last = (await listSegments(store, claims)).at(-1);
   return last && openSegment(store, last.name);

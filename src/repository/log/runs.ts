@@ -241,7 +241,7 @@ class TableRuns {
   }
 }
 
-/** Walks versions that are in memory, sorted by key. */
+/** Scans versions that are in memory, sorted by key. */
 class MemoryCursor implements VersionCursor {
   version!: Version;
   code: OrderCode = "";

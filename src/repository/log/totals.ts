@@ -51,7 +51,7 @@ export function pieceAt({ pieces }: LogView, instant: Instant): LogPiece | undef
 
 /**
  * What the log was given of one table up to and including `instant`, to the millisecond; undefined where the history
- * is thinned, or let go, and cannot be counted any more. Reads the table's changes in the piece that covers `instant`,
+ * is thinned, or expired, and cannot be counted any more. Reads the table's changes in the piece that covers `instant`,
  * unless that ends there.
  * @param totals up to the end of that piece, see totalsAt
  */

@@ -1,4 +1,4 @@
-/** A person's word that a hole is known and what it was. It changes no claim; status shows it beside the hole. */
+/** A person's word that a gap is known and what it was. It changes no claim; status shows it beside the gap. */
 import { damaged } from "../../errors.js";
 import { instant, tableId, text } from "../../format/fields.js";
 import { encodeStored, jsonKind, readStored, type Stored } from "../../format/json-object.js";
@@ -8,7 +8,7 @@ import { ObjectExists, type ObjectStore } from "../../storage/object-store.js";
 
 export const acknowledgementKind = jsonKind("acknowledgement", {
   table: tableId,
-  /** The hole's interval. */
+  /** The gap's interval. */
   from: instant,
   to: instant,
   note: text,
@@ -16,7 +16,7 @@ export const acknowledgementKind = jsonKind("acknowledgement", {
 });
 export type Acknowledgement = Stored<typeof acknowledgementKind>;
 
-/** Writes an acknowledgement down. Returns false if the hole was acknowledged before: the first note stays. */
+/** Writes an acknowledgement down. Returns false if the gap was acknowledged before: the first note stays. */
 export async function putAcknowledgement(
   store: ObjectStore,
   acknowledgement: Acknowledgement,

@@ -1,5 +1,5 @@
 /**
- * What was let go on purpose. An expiry is published before anything is deleted: from then on nothing that it names is
+ * What was expired on purpose. An expiry is published before anything is deleted: from then on nothing that it names is
  * claimed, so that whether an object of it is still there makes no difference.
  */
 
@@ -44,7 +44,7 @@ export function nextExpiry(before: Expiry | undefined, now: Instant): Expiry {
   };
 }
 
-/** The expiry that counts; undefined if nothing was ever let go. */
+/** The expiry that counts; undefined if nothing was ever expired. */
 export function latestExpiry(store: ObjectStore): Promise<Expiry | undefined> {
   return newestNumbered(store, expiryPrefix, expiryKind);
 }

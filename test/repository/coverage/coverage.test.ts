@@ -28,9 +28,9 @@ function built(...steps: Step[]) {
 }
 
 const copying = (since: number): Step => ({ state: "copying", since });
-const repairing = (since: number): Step => ({ state: "repairing", since });
+const resyncing = (since: number): Step => ({ state: "resyncing", since });
 const live = (since: number): Step => ({ state: "live", since });
-const hole = (since: number, reason = "lost"): Step => ({ state: "hole", since, reason });
+const gap = (since: number, reason = "lost"): Step => ({ state: "gap", since, reason });
 const stopped = (since: number, reason: string): Step => ({ state: "stopped", since, reason });
 const dropped = (since: number): Step => ({ state: "dropped", since });
 
@@ -73,7 +73,7 @@ describe("what is late", () => {
   });
 
   test("is nothing where the table is not exact, and reaches no farther than the frontier", () => {
-    const of = intervals(hole(50), late(20, 69, 3000), repairing(60), live(65), { reach: 67 });
+    const of = intervals(gap(50), late(20, 69, 3000), resyncing(60), live(65), { reach: 67 });
     expect(of).toMatchObject([
       { from: 30, to: 50, class: "late" },
       { from: 51, to: 64, class: "gap" },
@@ -142,19 +142,19 @@ describe("CoverageBuilder", () => {
     expect(built(copying(10), live(30)).intervals).toEqual([{ from: 30, to: 30, class: "exact" }]);
   });
 
-  test("of a hole that is open yet, nothing is claimed", () => {
-    const coverage = built(copying(10), live(30), hole(50), { reach: 90 });
-    expect(coverage).toMatchObject({ state: "hole", frontier: 50 });
+  test("of a gap that is open yet, nothing is claimed", () => {
+    const coverage = built(copying(10), live(30), gap(50), { reach: 90 });
+    expect(coverage).toMatchObject({ state: "gap", frontier: 50 });
     expect(coverage.intervals).toEqual([{ from: 30, to: 50, class: "exact" }]);
-    expect(built(copying(10), live(30), hole(50), repairing(60), { reach: 90 })).toMatchObject({
-      state: "repairing",
+    expect(built(copying(10), live(30), gap(50), resyncing(60), { reach: 90 })).toMatchObject({
+      state: "resyncing",
       frontier: 50,
       intervals: [{ from: 30, to: 50, class: "exact" }],
     });
   });
 
-  test("a hole is repaired when the table is live again: its end is exact, what lies between is not", () => {
-    expect(built(copying(10), live(30), hole(50), repairing(60), live(80), { reach: 95 })).toEqual({
+  test("a gap is resynced when the table is live again: its end is exact, what lies between is not", () => {
+    expect(built(copying(10), live(30), gap(50), resyncing(60), live(80), { reach: 95 })).toEqual({
       table,
       state: "live",
       frontier: 95,
@@ -167,13 +167,13 @@ describe("CoverageBuilder", () => {
     });
   });
 
-  test("a hole that was lost again while it was repaired is one hole, with its first instant and reason", () => {
+  test("a gap that was lost again while it was resynced is one gap, with its first instant and reason", () => {
     const coverage = built(
       copying(10),
       live(30),
-      hole(50, "first"),
-      repairing(60),
-      hole(65, "second"),
+      gap(50, "first"),
+      resyncing(60),
+      gap(65, "second"),
       copying(70),
       live(80),
       { reach: 80 },
@@ -185,30 +185,30 @@ describe("CoverageBuilder", () => {
     ]);
   });
 
-  test("a hole without an instant inside leaves no interval", () => {
-    expect(built(copying(10), live(30), hole(50), live(51), { reach: 60 }).intervals).toEqual([
+  test("a gap without an instant inside leaves no interval", () => {
+    expect(built(copying(10), live(30), gap(50), live(51), { reach: 60 }).intervals).toEqual([
       { from: 30, to: 50, class: "exact" },
       { from: 51, to: 60, class: "exact" },
     ]);
   });
 
-  test("a hole before the table was ever exact is none", () => {
-    expect(built(copying(10), hole(20), copying(25), live(30), { reach: 40 }).intervals).toEqual([
+  test("a gap before the table was ever exact is none", () => {
+    expect(built(copying(10), gap(20), copying(25), live(30), { reach: 40 }).intervals).toEqual([
       { from: 30, to: 40, class: "exact" },
     ]);
   });
 
-  test("a hole that began before the exactness leaves nothing of it, nor of what lies after", () => {
-    expect(built(copying(10), live(30), hole(25)).intervals).toEqual([]);
-    const before = [copying(10), live(30), hole(50), live(51)];
-    expect(built(...before, hole(40)).intervals).toEqual([{ from: 30, to: 40, class: "exact" }]);
+  test("a gap that began before the exactness leaves nothing of it, nor of what lies after", () => {
+    expect(built(copying(10), live(30), gap(25)).intervals).toEqual([]);
+    const before = [copying(10), live(30), gap(50), live(51)];
+    expect(built(...before, gap(40)).intervals).toEqual([{ from: 30, to: 40, class: "exact" }]);
   });
 
-  test("the end of a writer is a hole from its last proof on", () => {
+  test("the end of a writer is a gap from its last proof on", () => {
     const ended = built(copying(10), live(30), { end: 50 });
-    expect(ended).toMatchObject({ state: "hole", frontier: 50 });
+    expect(ended).toMatchObject({ state: "gap", frontier: 50 });
     expect(ended.intervals).toEqual([{ from: 30, to: 50, class: "exact" }]);
-    const again = built(copying(10), live(30), { end: 50 }, repairing(100), live(120), {
+    const again = built(copying(10), live(30), { end: 50 }, resyncing(100), live(120), {
       reach: 130,
     });
     expect(again.intervals).toEqual([
@@ -218,18 +218,18 @@ describe("CoverageBuilder", () => {
     ]);
   });
 
-  test("a writer that ended within a hole does not move its begin", () => {
-    const coverage = built(copying(10), live(30), hole(50), { end: 70 }, repairing(100), live(120));
+  test("a writer that ended within a gap does not move its begin", () => {
+    const coverage = built(copying(10), live(30), gap(50), { end: 70 }, resyncing(100), live(120));
     expect(coverage.intervals[1]).toEqual({ from: 51, to: 119, class: "gap", reason: "lost" });
   });
 
-  test("two writers that ended one after the other leave one hole", () => {
+  test("two writers that ended one after the other leave one gap", () => {
     const coverage = built(
       copying(10),
       live(30),
       { end: 50 },
       { end: 90 },
-      repairing(100),
+      resyncing(100),
       live(120),
     );
     expect(coverage.intervals[1]).toMatchObject({ from: 51, to: 119, class: "gap" });
@@ -253,8 +253,8 @@ describe("CoverageBuilder", () => {
     });
   });
 
-  test("a hole that the drop ended is not repaired: nobody knows how it went", () => {
-    expect(built(copying(10), live(30), hole(50), dropped(60)).intervals).toEqual([
+  test("a gap that the drop ended is not resynced: nobody knows how it went", () => {
+    expect(built(copying(10), live(30), gap(50), dropped(60)).intervals).toEqual([
       { from: 30, to: 50, class: "exact" },
       { from: 51, to: 59, class: "unwatched", reason: "lost" },
     ]);
@@ -273,11 +273,11 @@ describe("CoverageBuilder", () => {
     });
 
     test("the instant is that of the first stop, and the reason that of the last, until it is live", () => {
-      const tried = [...before, repairing(60), stopped(65, "odder")];
+      const tried = [...before, resyncing(60), stopped(65, "odder")];
       expect(built(...tried)).toMatchObject({ stopped: { since: 50, reason: "odder" } });
-      const again = built(...tried, repairing(70), { reach: 75 });
-      expect(again).toMatchObject({ state: "repairing", stopped: { since: 50, reason: "odder" } });
-      const healed = built(...tried, repairing(70), live(80), { reach: 90 });
+      const again = built(...tried, resyncing(70), { reach: 75 });
+      expect(again).toMatchObject({ state: "resyncing", stopped: { since: 50, reason: "odder" } });
+      const healed = built(...tried, resyncing(70), live(80), { reach: 90 });
       expect(healed).toMatchObject({ state: "live", stopped: undefined });
       expect(healed.intervals[1]).toEqual({ from: 51, to: 79, class: "gap", reason: "odd" });
     });
@@ -291,13 +291,13 @@ describe("CoverageBuilder", () => {
       });
     });
 
-    test("a hole that was open goes on, with its first instant and reason", () => {
-      const coverage = built(copying(10), live(30), hole(50), stopped(60, "odd"), live(80));
+    test("a gap that was open goes on, with its first instant and reason", () => {
+      const coverage = built(copying(10), live(30), gap(50), stopped(60, "odd"), live(80));
       expect(coverage.intervals[1]).toEqual({ from: 51, to: 79, class: "gap", reason: "lost" });
     });
 
     test("a new writer, and a drop, know nothing of the stop", () => {
-      expect(built(...before, { end: 90 })).toMatchObject({ state: "hole", stopped: undefined });
+      expect(built(...before, { end: 90 })).toMatchObject({ state: "gap", stopped: undefined });
       expect(built(...before, dropped(90))).toMatchObject({ state: "dropped", stopped: undefined });
     });
 
@@ -322,7 +322,7 @@ describe("CoverageBuilder", () => {
 });
 
 describe("intervalAt", () => {
-  const coverage = built(copying(10), live(30), hole(50), repairing(60), live(80), { reach: 95 });
+  const coverage = built(copying(10), live(30), gap(50), resyncing(60), live(80), { reach: 95 });
 
   test.each([
     [29, undefined],
@@ -379,10 +379,10 @@ describe("readCoverage", () => {
     await recording.tick(100, { frontier: proven });
     clock.instant += 10_000;
     const next = await Recording.begin(repository, clock);
-    next.coverage(table, { state: "repairing", since: clock.instant });
+    next.coverage(table, { state: "resyncing", since: clock.instant });
     const before = await next.tick(100);
     expect((await readCoverage(repository.store)).get(table)).toMatchObject({
-      state: "repairing",
+      state: "resyncing",
       frontier: proven,
       intervals: [{ from, to: proven, class: "exact" }],
     });
@@ -405,7 +405,7 @@ describe("readCoverage", () => {
     await copied(next, other);
     await next.tick(100);
     expect((await readCoverage(repository.store)).get(table)).toMatchObject({
-      state: "hole",
+      state: "gap",
       frontier: to,
       intervals: [{ from, to, class: "exact" }],
     });
@@ -479,7 +479,7 @@ describe("readCoverage", () => {
       { from: again, to, class: "exact" },
     ]);
     // The second epoch has not read it.
-    expect(access).toMatchObject({ state: "hole", frontier: 2000, watched: false });
+    expect(access).toMatchObject({ state: "gap", frontier: 2000, watched: false });
     expect(access!.intervals).toEqual([{ from: 1005, to: 2000, class: "exact" }]);
   });
 
@@ -544,7 +544,7 @@ describe("readCoverage", () => {
     clock.instant = 1000;
     const second = await Recording.begin(repository, clock);
     clock.instant = kept + 5000;
-    second.coverage(table, { state: "repairing", since: clock.instant });
+    second.coverage(table, { state: "resyncing", since: clock.instant });
     await second.tick();
     expect((await readCoverage(repository.store)).get(table)?.intervals).toEqual([
       { from, to, class: "exact" },

@@ -119,13 +119,13 @@ async function withoutInputs(store: ObjectStore, month: Month): Promise<ObjectSt
   const now = month.clock.instant + 10 * dayMs;
   const swept = await planSweep(
     { ...month.repository, store },
-    { now, graceMs: 0, readersBegan: [] },
+    { now, graceMs: 0, holdsBegan: [] },
   );
   return copyOf(store, Object.fromEntries(swept.map(({ name }) => [name, undefined])));
 }
 
-/** Lets go what tiers do not keep, of a copy; what they keep is claimed as before, and true. */
-async function letGo(store: ObjectStore, month: Month, random: Random): Promise<void> {
+/** Expires what tiers do not keep, of a copy; what they keep is claimed as before, and true. */
+async function expired(store: ObjectStore, month: Month, random: Random): Promise<void> {
   const left = await copyOf(store);
   const repository = { ...month.repository, store: left };
   const before = await readCoverage(left);
@@ -143,7 +143,7 @@ async function letGo(store: ObjectStore, month: Month, random: Random): Promise<
       expect(of.intervals[i], `${table} from ${from}`).toEqual({ ...interval, from: begin });
     }
   }
-  const swept = await planSweep(repository, { now: now + dayMs, graceMs: 0, readersBegan: [] });
+  const swept = await planSweep(repository, { now: now + dayMs, graceMs: 0, holdsBegan: [] });
   await sweep(repository, swept);
   await holdTrue(left, month, random, "expired");
 }
@@ -170,7 +170,7 @@ for (let seed = 1; seed <= seeds; seed += 1) {
       expect((await namesIn(alone, "log/")).length).toBeLessThan(2);
       expect(sorted(await readCoverage(alone))).toEqual(coverage);
       await holdTrue(alone, month, random, "folded");
-      await letGo(alone, month, random);
+      await expired(alone, month, random);
       for (const [i, one] of (await catalogs(alone, month)).entries()) {
         // Where a gap was, what was said in it is known again from the next folded segment on.
         if (one !== "damaged") expect(one).toEqual(whole[i]);
@@ -185,7 +185,7 @@ for (let seed = 1; seed <= seeds; seed += 1) {
       const manifests = (await namesIn(alone, "folded/")).filter((name) => parseFoldedName(name));
       expect(manifests.length).toBeGreaterThan(3);
       const lossy = await losing(alone, manifests, [], random);
-      expect((await LogView.read(lossy)).gaps().length).toBeGreaterThan(0);
+      expect((await LogView.read(lossy)).holes().length).toBeGreaterThan(0);
       await holdTrue(lossy, month, random, "lost folded segments");
       for (const [i, one] of (await catalogs(lossy, month)).entries()) {
         if (one !== "damaged") expect(one).toEqual(whole[i]);

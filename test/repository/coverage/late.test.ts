@@ -139,7 +139,7 @@ describe.each([1, 2, 3])("seed %i", (seed) => {
     }
   });
 
-  test("whatever is let go, what is left is as it was", async () => {
+  test("whatever is expired, what is left is as it was", async () => {
     const world = await makeWorld(new Random(seed));
     const { store } = world.repository;
     const whole = await copyOf(store);

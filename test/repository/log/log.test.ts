@@ -395,5 +395,5 @@ test("a claim that goes back behind what an earlier one continues leaves no gap"
   await claimEpoch(behind, clock, { host: "other", process: 3, isAlive: () => true }, true);
   const view = await LogView.read(store);
   expect(view.pieces.map(({ name }) => name)).toEqual(names.slice(0, 3));
-  expect(view.gaps()).toEqual([]);
+  expect(view.holes()).toEqual([]);
 });

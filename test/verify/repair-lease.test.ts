@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { mend } from "../../src/verify/mend.js";
+import { repair } from "../../src/verify/repair.js";
 import { dayMs, dayOf } from "../repository/declared.js";
 import { readBases } from "../repository/looks.js";
 import { Month, patient, tables } from "../repository/month.js";
@@ -9,7 +9,7 @@ import { overriding } from "../simulation/overriding.js";
 
 const hourMs = 3_600_000;
 
-test("a mend that stood still past its lease publishes no base", async () => {
+test("a repair that stood still past its lease publishes no base", async () => {
   const month = await Month.begin(new Random(1), "all:5d");
   const begin = dayOf(month.clock.instant);
   for (let day = 1; day <= 3; day += 1) {
@@ -25,13 +25,13 @@ test("a mend that stood still past its lease publishes no base", async () => {
     if (/^bases\/.*part/.test(name)) month.clock.instant += hourMs;
     return month.store.put(name, bytes);
   };
-  const mending = mend(overriding(month.store, { put }), {
+  const repairing = repair(overriding(month.store, { put }), {
     clock: patient(month.clock),
     owner: { host: "test", process: 3, isAlive: () => false },
-    unique: "mend1",
+    unique: "repair1",
     data: true,
     settleMs: 60_000,
   });
-  await expect(mending).rejects.toThrow("lapsed");
+  await expect(repairing).rejects.toThrow("lapsed");
   expect(await manifests()).toEqual(before);
 });

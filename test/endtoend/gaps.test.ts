@@ -1,4 +1,4 @@
-/** What capture could not watch is named, refused unless asked for, and repaired. */
+/** What capture could not watch is named, refused unless asked for, and resynced. */
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -54,7 +54,7 @@ async function change(db: string): Promise<void> {
   await stage.query(busy.insert({ id: 100, version: "replaced" }, { conflict: "replace" }));
 }
 
-function holesOf(now: StatusResult, name: string): TableStatus["intervals"] {
+function gapsOf(now: StatusResult, name: string): TableStatus["intervals"] {
   return tableOf(now, name)!.intervals.filter((interval) => interval.class !== "exact");
 }
 
@@ -93,7 +93,7 @@ test("changes made while a killed capture is down: found, and only they are writ
   const second = stage.capture(repo, "--include", "killed.*");
   const now = await stage.untilExactNow(repo, "killed.busy", "killed.quiet");
   for (const name of ["killed.busy", "killed.quiet"]) {
-    expect(holesOf(now, name), name).toMatchObject([
+    expect(gapsOf(now, name), name).toMatchObject([
       { class: "gap", reason: "capture was not running" },
     ]);
   }
@@ -115,7 +115,7 @@ test("changes made while a killed capture is down: found, and only they are writ
   expect((await stop(second)).status).toBe(0);
 });
 
-test("a crash of the server: the hole is named, and what the server lost is not restored after it", async () => {
+test("a crash of the server: the gap is named, and what the server lost is not restored after it", async () => {
   const repo = stage.repo("crashed");
   await makeTables("crashed");
   const run = stage.capture(repo, "--include", "crashed.*");
@@ -125,7 +125,7 @@ test("a crash of the server: the hole is named, and what the server lost is not 
   await stage.crashServer();
   await change("crashed");
   const now = await stage.untilExactNow(repo, "crashed.busy", "crashed.quiet");
-  expect(holesOf(now, "crashed.busy")).toMatchObject([
+  expect(gapsOf(now, "crashed.busy")).toMatchObject([
     { class: "gap", reason: expect.stringMatching(/closed the connection|ECONNRESET/) },
   ]);
   await expectRestored(repo, "crashed", "crashed_after");
@@ -153,7 +153,7 @@ test("while the store is away segments wait on the spool, a new table too, and n
   await rename(`${repo}.elsewhere`, repo);
   await until("the store is back", () => run.stderr().includes("store is back"), 60_000);
   const now = await stage.untilExactNow(repo, "away.busy", "away.quiet", "away.late");
-  expect(holesOf(now, "away.busy")).toEqual([]);
+  expect(gapsOf(now, "away.busy")).toEqual([]);
   await expectRestored(repo, "away", "away_after");
   const choice = [
     "--at",
@@ -190,17 +190,17 @@ test("what a killed capture had left on its spool is delivered by the next one",
   const second = stage.capture(repo, ...spool);
   const now = await stage.untilExactNow(repo, "left.busy", "left.quiet");
   expect(second.stderr()).toContain("what the spool still held is in the repository");
-  expect(holesOf(now, "left.busy")).toMatchObject([{ class: "gap" }]);
+  expect(gapsOf(now, "left.busy")).toMatchObject([{ class: "gap" }]);
   // What the spool held said more than the repository did, or as much where the next proof was not there yet.
   expect(frontier).toBeGreaterThanOrEqual(Date.parse(restorableUntil!));
   const proven = lagging[tableOf(now, "left.busy")!.id] ?? frontier;
-  expect(Date.parse(holesOf(now, "left.busy")[0]!.from)).toBe(proven + 1);
+  expect(Date.parse(gapsOf(now, "left.busy")[0]!.from)).toBe(proven + 1);
   expect(await stage.texts("left", "busy")).toEqual(wanted);
   await expectRestored(repo, "left", "left_after");
   expect((await stop(second)).status).toBe(0);
 });
 
-test("SIGTERM closes the open tick, proves it, and leaves nothing to repair but the time after it", async () => {
+test("SIGTERM closes the open tick, proves it, and leaves nothing to resync but the time after it", async () => {
   const repo = stage.repo("ended");
   await makeTables("ended");
   const first = stage.capture(repo, "--include", "ended.*", "--tick", "10 minutes");

@@ -1,21 +1,17 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import {
-  liveReaders,
-  type ReaderRegistration,
-  registerReader,
-} from "../../../src/repository/registers/readers.js";
+import { liveHolds, type PlacedHold, placeHold } from "../../../src/repository/registers/holds.js";
 import { MemoryStore } from "../../../src/storage/memory-store.js";
 import { type ObjectStore, StoreForbidden, StoreFull } from "../../../src/storage/object-store.js";
 import { overriding } from "../../simulation/overriding.js";
 import { ProcessLife, SimulatedClock, WallClock } from "../../simulation/process-life.js";
 import { VirtualTime } from "../../simulation/virtual-time.js";
-import { forgetReaders } from "../looks.js";
+import { forgetHolds } from "../looks.js";
 import { namesIn } from "../recording.js";
 
 const [second, minute, day] = [1000, 60_000, 86_400_000];
 const at = 1234;
 const nameOf = (unique: string, number: number) =>
-  `readers/${unique}-${String(number).padStart(10, "0")}.json`;
+  `holds/${unique}-${String(number).padStart(10, "0")}.json`;
 
 let time: VirtualTime;
 let life: ProcessLife;
@@ -31,31 +27,31 @@ beforeEach(() => {
   reported = [];
 });
 
-const register = (unique = "r1", into: ObjectStore = store): Promise<ReaderRegistration> =>
-  registerReader(into, clock, unique, at, ({ message }) => reported.push(message));
+const register = (unique = "r1", into: ObjectStore = store): Promise<PlacedHold> =>
+  placeHold(into, clock, unique, at, ({ message }) => reported.push(message));
 const pass = (ms: number) => time.runUntil(time.nowMs + ms);
-const live = async () => (await liveReaders(store, time.trueMs)).map(({ unique }) => unique);
-const denied = () => new StoreForbidden("the readers", undefined);
+const live = async () => (await liveHolds(store, time.trueMs)).map(({ unique }) => unique);
+const denied = () => new StoreForbidden("the holds", undefined);
 
-describe("a reader", () => {
+describe("a hold", () => {
   test("is stored as it is specified", async () => {
     await register();
     const text = (await store.get(nameOf("r1", 1))).toString();
     const now = time.trueMs;
     expect(text.slice(0, -80)).toBe(
-      `{"thinkback":"reader","version":1,"number":1,"unique":"r1","begun":${now},"at":1234,` +
+      `{"thinkback":"hold","version":1,"number":1,"unique":"r1","begun":${now},"at":1234,` +
         `"until":${now + 15 * minute},"ended":false`,
     );
   });
 
   test("is live from its registration until its end, with what it reads; then nothing is left", async () => {
     const begun = time.trueMs;
-    const reader = await register();
+    const hold = await register();
     await pass(7 * minute);
-    expect(await liveReaders(store, time.trueMs)).toEqual([
+    expect(await liveHolds(store, time.trueMs)).toEqual([
       { unique: "r1", begun, at, until: begun + 20 * minute },
     ]);
-    await reader.end();
+    await hold.end();
     expect(await live()).toEqual([]);
     expect(await namesIn(store)).toEqual([]);
     await pass(60 * minute);
@@ -64,13 +60,13 @@ describe("a reader", () => {
   });
 
   test("renews itself for as long as it reads, and leaves two numbers at most", async () => {
-    const reader = await register();
+    const hold = await register();
     for (let i = 0; i < 40; i += 1) {
       await pass(5 * minute);
       expect(await live()).toEqual(["r1"]);
       expect((await namesIn(store)).length).toBeLessThanOrEqual(2);
     }
-    await reader.end();
+    await hold.end();
     expect(await namesIn(store)).toEqual([]);
   });
 
@@ -85,19 +81,19 @@ describe("a reader", () => {
   });
 
   test("is one of several; each for itself", async () => {
-    const readers = await Promise.all(["a", "b", "ab"].map((unique) => register(unique)));
+    const holds = await Promise.all(["a", "b", "ab"].map((unique) => register(unique)));
     await pass(20 * minute);
     expect(await live()).toEqual(expect.arrayContaining(["a", "b", "ab"]));
-    await readers[0]!.end();
+    await holds[0]!.end();
     expect(new Set(await live())).toEqual(new Set(["b", "ab"]));
   });
 
   test("that may not delete ends by a last word", async () => {
     const keeping = overriding(store, { delete: () => Promise.reject(denied()) });
-    const reader = await register("r1", keeping);
+    const hold = await register("r1", keeping);
     await pass(11 * minute);
     expect(await namesIn(store)).toHaveLength(3);
-    await reader.end();
+    await hold.end();
     expect(await live()).toEqual([]);
     expect((await store.get(nameOf("r1", 4))).toString()).toContain('"ended":true');
     expect(reported).toEqual([]);
@@ -112,12 +108,12 @@ describe("a reader", () => {
       },
       delete: () => Promise.reject(denied()),
     });
-    const reader = await register("r1", refusing);
-    expect(reported).toEqual(["no permission for the readers"]);
+    const hold = await register("r1", refusing);
+    expect(reported).toEqual(["no permission for the holds"]);
     await pass(60 * minute);
     expect(tried).toBe(1);
-    await reader.end();
-    expect(reported).toEqual(["no permission for the readers"]);
+    await hold.end();
+    expect(reported).toEqual(["no permission for the holds"]);
   });
 
   test("whose store fails is tried again every minute; reported is only one that is not in force", async () => {
@@ -126,13 +122,13 @@ describe("a reader", () => {
       put: (name, bytes) =>
         fails ? Promise.reject(new StoreFull(name, undefined)) : store.put(name, bytes),
     });
-    const reader = await register("r1", failing);
+    const hold = await register("r1", failing);
     await pass(4 * minute);
     fails = true;
     await pass(8 * minute);
     fails = false;
     await pass(minute);
-    expect((await liveReaders(store, time.trueMs))[0]!.until).toBeGreaterThan(
+    expect((await liveHolds(store, time.trueMs))[0]!.until).toBeGreaterThan(
       time.trueMs + 14 * minute - second,
     );
     expect(reported).toEqual([]);
@@ -146,7 +142,7 @@ describe("a reader", () => {
     fails = false;
     await pass(minute);
     expect(await live()).toEqual(["r1"]);
-    await reader.end();
+    await hold.end();
     expect(await namesIn(store)).toEqual([]);
   });
 
@@ -154,9 +150,9 @@ describe("a reader", () => {
     const silent = overriding(store, { put: () => new Promise<never>(() => undefined) });
     const registering = register("r1", silent);
     await pass(minute);
-    const reader = await registering;
+    const hold = await registering;
     expect(reported).toEqual(["the store does not answer"]);
-    const ending = reader.end();
+    const ending = hold.end();
     await pass(minute);
     await ending;
   });
@@ -169,11 +165,11 @@ describe("a reader", () => {
     await register("r1", refusing);
     refuses = true;
     await pass(5 * minute);
-    expect(reported).toEqual(["no permission for the readers"]);
+    expect(reported).toEqual(["no permission for the holds"]);
   });
 });
 
-describe("the readers", () => {
+describe("the holds", () => {
   test("are found where one renews between the listing and the reading", async () => {
     await register();
     let renewed = false;
@@ -186,13 +182,13 @@ describe("the readers", () => {
         return store.get(name);
       },
     });
-    expect(await liveReaders(renewing, time.trueMs)).toHaveLength(1);
+    expect(await liveHolds(renewing, time.trueMs)).toHaveLength(1);
     expect(await store.size(nameOf("r1", 1))).toBeUndefined();
   });
 
   test("that are damaged are an error: what they read is not known", async () => {
     await store.put(nameOf("r1", 1), Buffer.from("{}"));
-    await expect(liveReaders(store, time.trueMs)).rejects.toMatchObject({ code: "damaged" });
+    await expect(liveHolds(store, time.trueMs)).rejects.toMatchObject({ code: "damaged" });
   });
 
   test("are forgotten a day after they lapsed, or once they ended; no others", async () => {
@@ -206,14 +202,14 @@ describe("the readers", () => {
     clock = new SimulatedClock(life, new WallClock(time));
     await pass(day + 14 * minute);
     await register("live");
-    await forgetReaders(store, time.trueMs);
+    await forgetHolds(store, time.trueMs);
     expect(await namesIn(store)).toEqual([
       nameOf("killed", 1),
       nameOf("killed", 2),
       nameOf("live", 1),
     ]);
     await pass(2 * minute);
-    await forgetReaders(store, time.trueMs);
+    await forgetHolds(store, time.trueMs);
     expect(await namesIn(store)).toEqual([nameOf("live", 1)]);
   });
 
@@ -231,7 +227,7 @@ describe("the readers", () => {
         return bytes;
       },
     });
-    await forgetReaders(thawing, time.trueMs);
+    await forgetHolds(thawing, time.trueMs);
     expect(await namesIn(store)).toEqual([nameOf("r1", 2)]);
     expect(await live()).toEqual(["r1"]);
   });

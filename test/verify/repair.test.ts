@@ -1,4 +1,4 @@
-/** What others hold is made anew, and nothing is let go that nobody holds. */
+/** What others hold is made anew, and nothing is expired that nobody holds. */
 import { beforeAll, describe, expect, test } from "vitest";
 import { decodeJsonObject, decodeStored } from "../../src/format/json-object.js";
 import type { Instant } from "../../src/instant.js";
@@ -9,8 +9,13 @@ import { Lease } from "../../src/repository/registers/lease.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { sweep } from "../../src/upkeep/sweep.js";
-import { type Mended, type MendOptions, mend, planMending } from "../../src/verify/mend.js";
 import { directoryOf } from "../../src/verify/object-kinds.js";
+import {
+  planRepairing,
+  type Repaired,
+  type RepairOptions,
+  repair,
+} from "../../src/verify/repair.js";
 import { verify } from "../../src/verify/verify.js";
 import { planSweep } from "../repository/looks.js";
 import { copyOf, namesIn } from "../repository/recording.js";
@@ -40,10 +45,10 @@ beforeAll(async () => {
   chosen = await chooseObjects(world);
 });
 
-const options = (extra: Partial<MendOptions> = {}): MendOptions => ({
+const options = (extra: Partial<RepairOptions> = {}): RepairOptions => ({
   clock: new PatientClock(world.clock.instant + 3_600_000),
   owner,
-  unique: "mend1",
+  unique: "repair1",
   data: true,
   settleMs: 60_000,
   ...extra,
@@ -76,12 +81,12 @@ async function expectReadings(store: ObjectStore): Promise<void> {
 async function sweepLater(store: ObjectStore): Promise<string[]> {
   const now = world.clock.instant + 24 * 3_600_000;
   const repository = { ...world.repository, store };
-  const plan = await planSweep(repository, { now, graceMs: 3_600_000, readersBegan: [] });
+  const plan = await planSweep(repository, { now, graceMs: 3_600_000, holdsBegan: [] });
   await sweep(repository, plan);
   return plan.map(({ name }) => name);
 }
 
-const outcomes = (mended: Mended[]) => mended.map(({ object, outcome }) => [object, outcome]);
+const outcomes = (repaired: Repaired[]) => repaired.map(({ object, outcome }) => [object, outcome]);
 
 describe("a folded segment that others hold", () => {
   const whats = ["manifest", "part", "catalog", "coverage"];
@@ -91,17 +96,17 @@ describe("a folded segment that others hold", () => {
   test.each(cases)("whose %s is %s is folded anew", async (part, how) => {
     const what = `folded ${part}, others hold it`;
     const store = await damagedWorld([what, how]);
-    const { mended } = await mend(store, options());
+    const { repaired } = await repair(store, options());
     const name = chosen.get(what)!;
-    expect(outcomes(mended)).toEqual([[name, "rebuilt"]]);
+    expect(outcomes(repaired)).toEqual([[name, "rebuilt"]]);
     const manifest = `${directoryOf(name)}manifest.json`;
     expect((await latestExpiry(store))!.folded).toEqual({
       [manifest]: expect.any(Number) as number,
     });
     const { pieces } = await LogView.read(store);
     const used = pieces.map((piece) => piece.name);
-    expect(mended[0]!.by.length).toBeGreaterThan(0);
-    for (const by of mended[0]!.by) expect(used).toContain(by);
+    expect(repaired[0]!.by.length).toBeGreaterThan(0);
+    for (const by of repaired[0]!.by) expect(used).toContain(by);
     expect(used).not.toContain(manifest);
     await expectWhole(store);
     const swept = await sweepLater(store);
@@ -112,10 +117,10 @@ describe("a folded segment that others hold", () => {
 
   test("keeps what it is held by as long as the one made anew is not published for the grace time", async () => {
     const store = await damagedWorld(["folded part, others hold it", "flipped"]);
-    await mend(store, options());
+    await repair(store, options());
     const now = world.clock.instant + 3_600_000 + 1000;
     const repository = { ...world.repository, store };
-    const plan = await planSweep(repository, { now, graceMs: 3_600_000, readersBegan: [] });
+    const plan = await planSweep(repository, { now, graceMs: 3_600_000, holdsBegan: [] });
     expect(plan.map(({ name }) => name)).not.toContain(chosen.get("segment, folded"));
   });
 
@@ -129,8 +134,8 @@ describe("a folded segment that others hold", () => {
     const part = `${directoryOf(smaller)}${orders}-000000.zst`;
     const both = await copyOf(store, { [part]: damages.flipped(part, objects) });
     const before = await namesIn(both);
-    const { mended } = await mend(both, options({ data: false }));
-    expect(outcomes(mended)).toEqual([
+    const { repaired } = await repair(both, options({ data: false }));
+    expect(outcomes(repaired)).toEqual([
       [part, "left"],
       [chosen.get("folded manifest, others hold it"), "left"],
       [chosen.get("segment, folded"), "left"],
@@ -154,10 +159,10 @@ describe("a base", () => {
     "(%s) of which an object is %s is made anew",
     async (what, how) => {
       const store = await damagedWorld([what, how]);
-      const { mended } = await mend(store, options());
-      expect(outcomes(mended)).toEqual([[chosen.get(what), "rebuilt"]]);
+      const { repaired } = await repair(store, options());
+      expect(outcomes(repaired)).toEqual([[chosen.get(what), "rebuilt"]]);
       const manifest = chosen.get(what.replace(/part|keys/, "manifest"))!;
-      const [was, is] = [objects.get(manifest)!, await readManifest(store, mended[0]!.by[0]!)];
+      const [was, is] = [objects.get(manifest)!, await readManifest(store, repaired[0]!.by[0]!)];
       const { instant, logFrom, rows, digest, documentBytes } = decodeStored(
         was,
         manifest,
@@ -172,8 +177,8 @@ describe("a base", () => {
 
   test("whose manifest cannot be read is made anew; what it alone referred to goes with it", async () => {
     const store = await damagedWorld(["base manifest, folded", "truncated"]);
-    const { mended } = await mend(store, options());
-    expect(outcomes(mended)).toEqual([[chosen.get("base manifest, folded"), "rebuilt"]]);
+    const { repaired } = await repair(store, options());
+    expect(outcomes(repaired)).toEqual([[chosen.get("base manifest, folded"), "rebuilt"]]);
     const swept = await sweepLater(store);
     expect(swept).toContain(chosen.get("base manifest, folded"));
     expect(swept).toContain(chosen.get("base part, folded"));
@@ -183,9 +188,9 @@ describe("a base", () => {
   test("that was copied, or is the first that is kept, is left, and its cost is said", async () => {
     for (const what of ["base part, copied", "base manifest, the first"]) {
       const store = await damagedWorld([what, "flipped"]);
-      const { mended } = await mend(store, options());
-      expect(outcomes(mended)).toEqual([[chosen.get(what), "left"]]);
-      expect(mended[0]!.costs.length).toBeGreaterThan(0);
+      const { repaired } = await repair(store, options());
+      expect(outcomes(repaired)).toEqual([[chosen.get(what), "left"]]);
+      expect(repaired[0]!.costs.length).toBeGreaterThan(0);
       expect((await latestExpiry(store))!.number).toBe(2);
     }
   });
@@ -197,9 +202,9 @@ describe("of the log", () => {
       const what = `folded ${part}, nothing else holds it`;
       const store = await damagedWorld([what, "flipped"]);
       const before = new Map(await bytesOf(store));
-      const { mended } = await mend(store, options());
-      expect(outcomes(mended)).toEqual([[chosen.get(what), "left"]]);
-      expect(mended[0]!.costs.length).toBeGreaterThan(0);
+      const { repaired } = await repair(store, options());
+      expect(outcomes(repaired)).toEqual([[chosen.get(what), "left"]]);
+      expect(repaired[0]!.costs.length).toBeGreaterThan(0);
       const after = (await bytesOf(store)).filter(([name]) => !name.startsWith("leases/"));
       for (const [name, bytes] of after) expect(bytes, name).toEqual(before.get(name));
     }
@@ -210,8 +215,8 @@ describe("of the log", () => {
       ["segment, folded", "flipped"],
       ["segment, in the middle", "missing"],
     );
-    const { mended } = await mend(store, options());
-    expect(outcomes(mended)).toEqual([
+    const { repaired } = await repair(store, options());
+    expect(outcomes(repaired)).toEqual([
       [chosen.get("segment, folded"), "not needed"],
       [chosen.get("segment, in the middle"), "left"],
     ]);
@@ -239,30 +244,30 @@ describe("a claim", () => {
   test.each([1, 2, 3, 4])("of epoch %i that is missing is said again", async (epoch) => {
     const name = `writers/0000000${epoch}.json`;
     const store = await damagedWorld([name, "missing"]);
-    const { mended } = await mend(store, options());
-    expect(outcomes(mended)).toEqual([[name, "rebuilt"]]);
+    const { repaired } = await repair(store, options());
+    expect(outcomes(repaired)).toEqual([[name, "rebuilt"]]);
     await expectWhole(store);
     const read = (bytes: Buffer) => decodeJsonObject(bytes, name, "writer");
     const { previous } = read(objects.get(name)!);
-    // Of the first two nothing is left that could say more than that everything before was let go.
+    // Of the first two nothing is left that could say more than that everything before was expired.
     if (epoch > 2) expect(read(await store.get(name)).previous).toEqual(previous);
   });
 
   test("that is damaged is left: nothing is put over it", async () => {
     const store = await damagedWorld(["claim 4", "flipped"]);
-    const { mended } = await mend(store, options());
-    expect(outcomes(mended)).toEqual([["writers/00000004.json", "left"]]);
+    const { repaired } = await repair(store, options());
+    expect(outcomes(repaired)).toEqual([["writers/00000004.json", "left"]]);
     const altered = damages.flipped("writers/00000004.json", objects);
     expect(await store.get("writers/00000004.json")).toEqual(altered);
   });
 
-  test("is said again before what else is damaged is mended", async () => {
+  test("is said again before what else is damaged is repaired", async () => {
     const store = await damagedWorld(
       ["claim 4", "missing"],
       ["folded part, others hold it", "flipped"],
     );
-    const { mended } = await mend(store, options());
-    expect(outcomes(mended)).toEqual([
+    const { repaired } = await repair(store, options());
+    expect(outcomes(repaired)).toEqual([
       ["writers/00000004.json", "rebuilt"],
       [chosen.get("folded part, others hold it"), "rebuilt"],
     ]);
@@ -270,17 +275,17 @@ describe("a claim", () => {
   });
 });
 
-test("several things at once are mended together", async () => {
+test("several things at once are repaired together", async () => {
   const store = await damagedWorld(
     ["folded coverage, others hold it", "truncated"],
     ["base part, folded", "flipped"],
     ["base keys, copied", "missing"],
   );
-  const { mended } = await mend(store, options());
-  expect(mended.map(({ outcome }) => outcome)).toEqual(["rebuilt", "rebuilt", "rebuilt"]);
+  const { repaired } = await repair(store, options());
+  expect(repaired.map(({ outcome }) => outcome)).toEqual(["rebuilt", "rebuilt", "rebuilt"]);
   await expectWhole(store);
   // And once is enough.
-  expect((await mend(store, options({ unique: "mend2" }))).mended).toEqual([]);
+  expect((await repair(store, options({ unique: "repair2" }))).repaired).toEqual([]);
 });
 
 test("a dry run says the same and changes nothing", async () => {
@@ -290,15 +295,15 @@ test("a dry run says the same and changes nothing", async () => {
     ["writers/00000003.json", "missing"],
   );
   const before = await bytesOf(store);
-  const { mended } = await planMending(store, options());
+  const { repaired } = await planRepairing(store, options());
   expect(await bytesOf(store)).toEqual(before);
-  expect(outcomes(mended)).toEqual([
+  expect(outcomes(repaired)).toEqual([
     [chosen.get("base part, copied"), "left"],
     [chosen.get("folded coverage, others hold it"), "left"],
     ["writers/00000003.json", "rebuilt"],
   ]);
   await store.put("writers/00000003.json", objects.get("writers/00000003.json")!);
-  expect(outcomes((await planMending(store, options())).mended)).toEqual([
+  expect(outcomes((await planRepairing(store, options())).repaired)).toEqual([
     [chosen.get("base part, copied"), "left"],
     [chosen.get("folded coverage, others hold it"), "rebuilt"],
   ]);
@@ -310,11 +315,11 @@ test("nothing is done while somebody else maintains", async () => {
   const other = { ...owner, host: "elsewhere" };
   await Lease.acquire(store, clock, other, "other");
   const before = await bytesOf(store);
-  await expect(mend(store, options({ clock }))).rejects.toMatchObject({ code: "fenced" });
+  await expect(repair(store, options({ clock }))).rejects.toMatchObject({ code: "fenced" });
   expect(await bytesOf(store)).toEqual(before);
 });
 
-test("nothing is let go by a process that stood still for longer than its lease", async () => {
+test("nothing is expired by a process that stood still for longer than its lease", async () => {
   const damaged = await damagedWorld(["folded coverage, others hold it", "truncated"]);
   const still = options().clock;
   let stoodMs = 0;
@@ -333,7 +338,7 @@ test("nothing is let go by a process that stood still for longer than its lease"
     },
   });
   const before = await latestExpiry(damaged);
-  await expect(mend(store, options({ clock }))).rejects.toMatchObject({ code: "fenced" });
+  await expect(repair(store, options({ clock }))).rejects.toMatchObject({ code: "fenced" });
   expect(gets).toBeGreaterThan(40);
   expect(await latestExpiry(damaged)).toEqual(before);
 });
@@ -378,7 +383,7 @@ test("killed at any put, it leaves nothing worse, and a second run ends it", asy
   for (let puts = 0; ; puts += 1) {
     const store = await damagedWorld(...which);
     const dying = new DyingStore(store, puts);
-    const error = await mend(dying, options()).then(
+    const error = await repair(dying, options()).then(
       () => undefined,
       (reason: Error) => reason,
     );
@@ -388,7 +393,7 @@ test("killed at any put, it leaves nothing worse, and a second run ends it", asy
     for (const { object } of report.damage) expect(allowed).toContain(object);
     // By then the lease of the one that was killed has lapsed.
     now += 3_600_000;
-    await mend(store, options({ unique: "mend2", clock: new PatientClock(now) }));
+    await repair(store, options({ unique: "repair2", clock: new PatientClock(now) }));
     await expectWhole(store);
     if (!error) break;
     expect(error.message).toMatch(/killed|lease/);

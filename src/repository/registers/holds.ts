@@ -1,16 +1,11 @@
 /**
- * Readers: a restore under way says so in the repository, and what it reads is not deleted meanwhile. It says so again
- * every few minutes; one that was killed lapses.
+ * Holds: a restore under way holds what it reads, by an object in the repository, and nothing of that is deleted
+ * meanwhile. It renews the hold every few minutes; the hold of one that was killed lapses.
  */
 import { type Clock, clockDifferenceMsMax, withTimeout } from "../../clock.js";
 import { flag, instant, ordinal, text } from "../../format/fields.js";
 import { jsonKind, type Stored } from "../../format/json-object.js";
-import {
-  numberedName,
-  parseNumberedName,
-  parseReaderName,
-  readerPrefix,
-} from "../../format/names.js";
+import { holdPrefix, numberedName, parseHoldName, parseNumberedName } from "../../format/names.js";
 import type { Instant } from "../../instant.js";
 import {
   deleteAll,
@@ -20,32 +15,32 @@ import {
 } from "../../storage/object-store.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
-/** What readers/<unique>-<number>.json says; the greatest number counts. */
-export const readerKind = jsonKind("reader", {
+/** What holds/<unique>-<number>.json says; the greatest number counts. */
+export const holdKind = jsonKind("hold", {
   number: ordinal,
   unique: text,
   /** When it began. */
   begun: instant,
   /** The instant that it restores. */
   at: instant,
-  /** When it lapses unless it is renewed, by the reader's clock. */
+  /** When it lapses unless it is renewed, by the clock of the process that placed it. */
   until: instant,
   ended: flag,
 });
-type ReaderRecord = Stored<typeof readerKind>;
-export type Reader = Omit<ReaderRecord, "number" | "ended">;
+type HoldRecord = Stored<typeof holdKind>;
+export type Hold = Omit<HoldRecord, "number" | "ended">;
 
 /** How long one word holds, and how often it is renewed; how soon again after the store failed, or did not answer. */
-const readerMs = 900_000;
+const holdMs = 900_000;
 const renewMs = 300_000;
 const retryMs = 60_000;
-/** A reader of whom nothing was heard for so long after it lapsed is forgotten. */
+/** A hold that lapsed so long ago is deleted. */
 const forgottenMs = 86_400_000;
 
-/** The readers that may be reading, in no order. */
-export async function liveReaders(store: ObjectStore, now: Instant): Promise<Reader[]> {
-  const live: Reader[] = [];
-  for (const unique of await listReaders(store)) {
+/** The holds that have neither ended nor lapsed, in no order. */
+export async function liveHolds(store: ObjectStore, now: Instant): Promise<Hold[]> {
+  const live: Hold[] = [];
+  for (const unique of await listHolds(store)) {
     const record = await lastRecord(store, unique);
     if (!record || record.ended || record.until + clockDifferenceMsMax < now) continue;
     const { begun, at, until } = record;
@@ -55,20 +50,20 @@ export async function liveReaders(store: ObjectStore, now: Instant): Promise<Rea
 }
 
 /**
- * Deletes what readers have left that ended, or lapsed a day ago and were thus killed.
+ * Deletes the objects of holds that have ended, or that lapsed a day ago because their process was killed.
  * @param listed the same store, as it was listed
  */
-export async function forgetReaders(
+export async function forgetHolds(
   store: ObjectStore,
   listed: ObjectStore,
   now: Instant,
 ): Promise<void> {
-  for (const unique of await listReaders(listed)) {
+  for (const unique of await listHolds(listed)) {
     const record = await lastRecord(listed, unique);
     if (!record || (!record.ended && record.until + forgottenMs >= now)) continue;
     const names: string[] = [];
-    for await (const { name } of listed.list(readerPrefix(unique))) {
-      const number = parseNumberedName(readerPrefix(unique), name);
+    for await (const { name } of listed.list(holdPrefix(unique))) {
+      const number = parseNumberedName(holdPrefix(unique), name);
       // One that goes on after all, at this moment, has put a greater number.
       if (number !== undefined && number <= record.number) names.push(name);
     }
@@ -78,39 +73,39 @@ export async function forgetReaders(
   }
 }
 
-async function listReaders(store: ObjectStore): Promise<Set<string>> {
+async function listHolds(store: ObjectStore): Promise<Set<string>> {
   const uniques = new Set<string>();
-  for await (const { name } of store.list("readers/")) {
-    const unique = parseReaderName(name);
+  for await (const { name } of store.list("holds/")) {
+    const unique = parseHoldName(name);
     if (unique !== undefined) uniques.add(unique);
   }
   return uniques;
 }
 
-function lastRecord(store: ObjectStore, unique: string): Promise<ReaderRecord | undefined> {
-  return newestNumbered(store, readerPrefix(unique), readerKind);
+function lastRecord(store: ObjectStore, unique: string): Promise<HoldRecord | undefined> {
+  return newestNumbered(store, holdPrefix(unique), holdKind);
 }
 
 /**
  * Says that a restore to `at` is under way, from now until `end` is called. To be called before anything is read that
  * must not go away.
- * @param unique small letters and digits that no other reader has or had
+ * @param unique small letters and digits that no other hold has or had
  * @param onRefused told once, if the repository does not take it, as with credentials that may only read, or if it has
  * lapsed because the store failed: then nothing keeps what is read from being deleted
  */
-export async function registerReader(
+export async function placeHold(
   store: ObjectStore,
   clock: Clock,
   unique: string,
   at: Instant,
   onRefused: (error: Error) => void,
-): Promise<ReaderRegistration> {
-  const registration = new ReaderRegistration(store, clock, { unique, at }, onRefused);
-  await registration.begin();
-  return registration;
+): Promise<PlacedHold> {
+  const hold = new PlacedHold(store, clock, { unique, at }, onRefused);
+  await hold.begin();
+  return hold;
 }
 
-export class ReaderRegistration {
+export class PlacedHold {
   private readonly begun: Instant;
   private readonly ending = new AbortController();
   private renewing: Promise<void> = Promise.resolve();
@@ -121,11 +116,11 @@ export class ReaderRegistration {
   private until: Instant = 0;
   private isReported = false;
 
-  /** See registerReader. */
+  /** See placeHold. */
   constructor(
     private readonly store: ObjectStore,
     private readonly clock: Clock,
-    private readonly of: Pick<Reader, "unique" | "at">,
+    private readonly of: Pick<Hold, "unique" | "at">,
     private readonly onRefused: (error: Error) => void,
   ) {
     this.begun = clock.now();
@@ -175,9 +170,9 @@ export class ReaderRegistration {
     const { unique, at } = this.of;
     const { begun, clock, store } = this;
     this.number += 1;
-    const until = clock.now() + readerMs;
-    const record: ReaderRecord = { number: this.number, unique, begun, at, until, ended };
-    const putting = putNumbered(store, readerPrefix(unique), readerKind, record);
+    const until = clock.now() + holdMs;
+    const record: HoldRecord = { number: this.number, unique, begun, at, until, ended };
+    const putting = putNumbered(store, holdPrefix(unique), holdKind, record);
     await withTimeout(
       clock,
       retryMs,
@@ -191,7 +186,7 @@ export class ReaderRegistration {
 
   private async deleteUpTo(last: number): Promise<void> {
     while (this.deleted < last) {
-      await this.store.delete(numberedName(readerPrefix(this.of.unique), this.deleted + 1));
+      await this.store.delete(numberedName(holdPrefix(this.of.unique), this.deleted + 1));
       this.deleted += 1;
     }
   }

@@ -3,14 +3,14 @@ import { encodeStored } from "../format/json-object.js";
 import { parseSegmentName, parseWriterName, writerName } from "../format/names.js";
 import type { ObjectReference } from "../format/segment.js";
 import type { Instant } from "../instant.js";
-import { claimKind, openSegment, type WriterClaim } from "../repository/log/log.js";
+import { claimKind, type EpochClaim, openSegment } from "../repository/log/log.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { Findings } from "./findings.js";
 import type { Verified } from "./verify.js";
 
 /** The claims that can be said again, of those that are missing. One that is there but damaged is not replaced. */
-export async function claimsToMend(verified: Verified): Promise<WriterClaim[]> {
-  const claims: WriterClaim[] = [];
+export async function claimsToRepair(verified: Verified): Promise<EpochClaim[]> {
+  const claims: EpochClaim[] = [];
   for (const { object } of verified.report.damage) {
     const epoch = parseWriterName(object);
     if (epoch === undefined || verified.listed.has(object)) continue;
@@ -25,17 +25,17 @@ export async function claimsToMend(verified: Verified): Promise<WriterClaim[]> {
  * the segment that it continues and itself may be withdrawn, whether they came late or not: those that came in time shut
  * out nothing that this one does not shut out, too.
  */
-function claimOf(epoch: number, { started, previous }: Said): WriterClaim {
+function claimOf(epoch: number, { started, previous }: Said): EpochClaim {
   const last = previous && parseSegmentName(previous.name);
   const claim = { epoch, started, host: "unknown", process: 0 };
-  // What the epoch continues was let go, and with it all that counts of older ones.
+  // What the epoch continues was expired, and with it all that counts of older ones.
   if (!last || last.epoch === epoch) return { ...claim, previous: null };
   const withdraws: number[] = [];
   for (let between = last.epoch + 1; between < epoch; between += 1) withdraws.push(between);
   return { ...claim, previous, ...(withdraws.length > 0 ? { withdraws } : {}) };
 }
 
-export async function mendClaim(store: ObjectStore, claim: WriterClaim): Promise<void> {
+export async function repairClaim(store: ObjectStore, claim: EpochClaim): Promise<void> {
   await store.put(writerName(claim.epoch), encodeStored(claimKind, claim));
 }
 
@@ -50,7 +50,7 @@ async function saidBySegments(
   epoch: number,
 ): Promise<Said | undefined> {
   const isFirst = (sequence: number, previous: ObjectReference | null) => {
-    // Where the first one was let go, all that the claim shuts out was let go too.
+    // Where the first one was expired, all that the claim shuts out was expired too.
     const before = previous && parseSegmentName(previous.name);
     return sequence === 1 || (before && before.to <= (small.expiry?.logTo ?? -1));
   };
@@ -66,7 +66,7 @@ async function saidBySegments(
   return isFirst(sequence, previous) ? { started: from, previous } : undefined;
 }
 
-/** Where nothing is left of what an epoch wrote, the next one continues what this one did, or what was let go. */
+/** Where nothing is left of what an epoch wrote, the next one continues what this one did, or what was expired. */
 function saidByNext({ listed, manifests, small }: Verified, epoch: number): Said | undefined {
   const next = small.claims.find((claim) => claim.epoch === epoch + 1);
   const last = next?.previous && parseSegmentName(next.previous.name);

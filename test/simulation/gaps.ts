@@ -10,8 +10,8 @@ interface Reach {
 }
 
 /**
- * A frontier is the end of a tick, at most a minute old in what a writer that died had written. A gap ends when the repair
- * is done: the heartbeat, the longest pause before opening again, the walk.
+ * A frontier is the end of a tick, at most a minute old in what a writer that died had written. A gap ends when the resync
+ * is done: the heartbeat, the longest pause before opening again, the scan.
  */
 const gapReach: Reach = { beforeMs: 65_000, afterMs: 45_000 };
 /** A proof that was under way when it began had its mark a second before; an answer is waited for 30 s. */
@@ -27,7 +27,7 @@ export const calmMs = 2500;
 /** A frontier is as old as a tick, when a table is dropped. */
 const beforeDropMs = 3000;
 
-export class Holes {
+export class Gaps {
   /** How much time was seen of each class, over all that is watched. */
   readonly measured = { exactMs: 0, lateMs: 0, otherMs: 0, unexplainedMs: 0 };
 
@@ -47,24 +47,24 @@ export class Holes {
     isExcused: (to: number, endedMs: number) => boolean,
     isBusy: (fromMs: number, toMs: number) => boolean,
   ): string[] {
-    const holes: string[] = [];
+    const gaps: string[] = [];
     for (const interval of intervals) {
       const { from, to, class: of, reason, lateMs = Infinity } = interval;
       const began = this.momentOf(from - 1);
       const ended = this.momentOf(to);
       if (began === undefined || ended === undefined) continue;
       this.measure(of, ended - began);
-      // That a table is gone is no hole.
+      // That a table is gone is no gap.
       if (of === "exact" || began >= droppedMs - beforeDropMs || isExcused(to, ended)) continue;
       const explained = this.explainedTo(began, of);
       if (explained >= ended) continue;
       this.measured.unexplainedMs += ended - explained;
       if (lateMs <= briefMsMax || (of === "late" && isBusy(explained, ended))) continue;
-      holes.push(
+      gaps.push(
         `${table} is ${of} (${reason}) from ${at(began)} to ${at(ended)}, but nothing was wrong after ${at(explained)}`,
       );
     }
-    return holes;
+    return gaps;
   }
 
   private measure(of: CoverageInterval["class"], ms: number): void {

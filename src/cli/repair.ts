@@ -6,22 +6,22 @@ import { thisProcess } from "../owner.js";
 import { openRepository } from "../repository/repository.js";
 import { storeAt } from "../storage/store-at.js";
 import { type Cost, catalogCost } from "../verify/costs.js";
-import { type Mended, type MendReport, mend, planMending } from "../verify/mend.js";
+import { planRepairing, type Repaired, type RepairReport, repair } from "../verify/repair.js";
 import { settleMs } from "./maintenance-options.js";
 import { counted, formatTable, type Output } from "./output.js";
 import { VerifyProgress, whileRegistered } from "./verify.js";
 
-export interface MendArguments {
+export interface RepairArguments {
   repo: string;
   data?: boolean;
   dryRun?: boolean;
 }
 
 /** Makes anew what is damaged and others hold. */
-export async function mendCommand(args: MendArguments, output: Output): Promise<void> {
+export async function repairCommand(args: RepairArguments, output: Output): Promise<void> {
   const { store } = await openRepository(storeAt(args.repo));
   const report = await whileRegistered(store, output, async () => {
-    const progress = new MendProgress();
+    const progress = new RepairProgress();
     try {
       const options = {
         clock: systemClock,
@@ -31,7 +31,7 @@ export async function mendCommand(args: MendArguments, output: Output): Promise<
         settleMs,
         observer: progress,
       };
-      return await (args.dryRun ? planMending(store, options) : mend(store, options));
+      return await (args.dryRun ? planRepairing(store, options) : repair(store, options));
     } finally {
       progress.end();
     }
@@ -40,18 +40,18 @@ export async function mendCommand(args: MendArguments, output: Output): Promise<
   refuseRest(report);
 }
 
-function print({ mended, names }: MendReport, isPlan: boolean, output: Output): void {
+function print({ repaired, names }: RepairReport, isPlan: boolean, output: Output): void {
   const nameOf = ({ table }: Cost) =>
     table === catalogCost ? "everything: the catalog" : (names.get(table) ?? table);
-  if (mended.length === 0) output.line("nothing is damaged");
+  if (repaired.length === 0) output.line("nothing is damaged");
   else {
-    for (const { object, what, outcome, by, refuses } of mended) {
+    for (const { object, what, outcome, by, refuses } of repaired) {
       output.line(`${object}\n  ${what}\n  ${textOf(outcome, isPlan)}`);
       for (const name of by) output.line(`    by ${name}`);
       if (outcome === "left" && refuses) output.line(`  refused: ${refuses}`);
     }
   }
-  const costs = mended
+  const costs = repaired
     .filter(({ outcome }) => outcome === "left")
     .flatMap((one) => one.costs.map((cost) => ({ ...cost, object: one.object })));
   if (costs.length > 0) {
@@ -64,7 +64,7 @@ function print({ mended, names }: MendReport, isPlan: boolean, output: Output): 
     output.line(`\n${formatTable(["cannot be restored", "from", "to", "because of"], rows)}`);
   }
   output.result({
-    mended: mended.map(({ costs: of, refuses, ...rest }) => ({
+    repaired: repaired.map(({ costs: of, refuses, ...rest }) => ({
       ...rest,
       refuses: refuses ?? null,
       costs: of.map((cost) => ({
@@ -77,14 +77,14 @@ function print({ mended, names }: MendReport, isPlan: boolean, output: Output): 
   });
 }
 
-function textOf(outcome: Mended["outcome"], isPlan: boolean): string {
+function textOf(outcome: Repaired["outcome"], isPlan: boolean): string {
   if (outcome === "rebuilt") return isPlan ? "would be rebuilt" : "rebuilt";
   return outcome === "left" ? "CANNOT BE REBUILT" : "not needed: others hold the same";
 }
 
 /** What is left of the damage, as an error. */
-function refuseRest({ mended }: MendReport): void {
-  const left = mended.filter(({ outcome }) => outcome === "left");
+function refuseRest({ repaired }: RepairReport): void {
+  const left = repaired.filter(({ outcome }) => outcome === "left");
   if (left.length === 0) return;
   throw new ThinkbackError(
     "damaged",
@@ -97,8 +97,8 @@ function refuseRest({ mended }: MendReport): void {
   );
 }
 
-class MendProgress extends VerifyProgress {
+class RepairProgress extends VerifyProgress {
   onRows(table: string, rows: number): void {
-    this.lines.set("mend", `rebuilding a base of ${table}: ${counted(rows, "document")}`);
+    this.lines.set("repair", `rebuilding a base of ${table}: ${counted(rows, "document")}`);
   }
 }

@@ -1,8 +1,8 @@
 /**
- * Mending: what is damaged is made anew of what others hold, under a new name, and the damaged object is let go; a sweep
+ * Repairing: what is damaged is made anew of what others hold, under a new name, and the damaged object is expired; a sweep
  * deletes it. What nobody holds is left as it is.
  *
- * Invariant: an object is let go only after all that it held can be read elsewhere. Break it and a copy of the object,
+ * Invariant: an object is expired only after all that it held can be read elsewhere. Break it and a copy of the object,
  * which somebody may have, is of no use any more.
  */
 import type { Clock } from "../clock.js";
@@ -26,15 +26,21 @@ import { Belonging } from "./belonging.js";
 import { restorable } from "./costs.js";
 import { Findings } from "./findings.js";
 import { manifestsOf } from "./manifests.js";
-import { type DamagedBase, damagedBases, isMendable, isWholeBase, mendBase } from "./mend-bases.js";
-import { claimsToMend, mendClaim } from "./mend-claims.js";
-import { type DamagedFolded, damagedFolded, foldAnew, objectsOf } from "./mend-log.js";
 import { ObjectCheck } from "./object-check.js";
 import { kindOf } from "./object-kinds.js";
+import {
+  type DamagedBase,
+  damagedBases,
+  isRepairable,
+  isWholeBase,
+  repairBase,
+} from "./repair-bases.js";
+import { claimsToRepair, repairClaim } from "./repair-claims.js";
+import { type DamagedFolded, damagedFolded, foldAnew, objectsOf } from "./repair-log.js";
 import { spansWithout } from "./spans.js";
 import { type Damage, type Verified, type VerifyObserver, verify } from "./verify.js";
 
-export interface MendOptions {
+export interface RepairOptions {
   clock: Clock;
   owner: Owner;
   /** Letters and digits that nothing else is named with. */
@@ -47,9 +53,9 @@ export interface MendOptions {
 }
 
 /** What becomes, or would become, of a damaged object. */
-export interface Mended extends Damage {
+export interface Repaired extends Damage {
   /**
-   * "rebuilt": made anew; "not needed": others hold what it held, and it is let go, or a sweep deletes it as it is;
+   * "rebuilt": made anew; "not needed": others hold what it held, and it is expired, or a sweep deletes it as it is;
    * "left": nobody holds what it held.
    */
   outcome: "rebuilt" | "not needed" | "left";
@@ -57,90 +63,97 @@ export interface Mended extends Damage {
   by: string[];
 }
 
-export interface MendReport {
-  mended: Mended[];
+export interface RepairReport {
+  repaired: Repaired[];
   /** Names of tables, by id. */
   names: Map<string, string>;
 }
 
-/** Says what could be mended, without changing anything. */
-export async function planMending(store: ObjectStore, options: MendOptions): Promise<MendReport> {
-  const mending = await Mending.begin(store, options);
-  const claims = (await claimsToMend(mending.verified)).map(({ epoch }) => writerName(epoch));
-  return mending.report(claims);
+/** Says what could be repaired, without changing anything. */
+export async function planRepairing(
+  store: ObjectStore,
+  options: RepairOptions,
+): Promise<RepairReport> {
+  const repairing = await Repairing.begin(store, options);
+  const claims = (await claimsToRepair(repairing.verified)).map(({ epoch }) => writerName(epoch));
+  return repairing.report(claims);
 }
 
-/** Mends what can be mended. Throws, with code "fenced", if somebody else holds the maintenance lease. */
-export function mend(store: ObjectStore, options: MendOptions): Promise<MendReport> {
+/** Repairs what can be repaired. Throws, with code "fenced", if somebody else holds the maintenance lease. */
+export function repair(store: ObjectStore, options: RepairOptions): Promise<RepairReport> {
   const { clock, owner, unique } = options;
   return withLease(store, clock, owner, unique, async (gone, lease) => {
     const signal = { throwIfAborted: () => lease.check(gone) };
     const first = await verify(store, verifying(options));
-    const claims = await claimsToMend(first);
+    const claims = await claimsToRepair(first);
     for (const claim of claims) {
       signal.throwIfAborted();
-      await mendClaim(store, claim);
+      await repairClaim(store, claim);
     }
-    const mending = await Mending.begin(store, options, claims.length > 0 ? undefined : first);
-    await mending.rebuild(signal);
-    await mending.letGo(signal);
-    await mending.renewBundle(signal);
+    const repairing = await Repairing.begin(store, options, claims.length > 0 ? undefined : first);
+    await repairing.rebuild(signal);
+    await repairing.expire(signal);
+    await repairing.renewBundle(signal);
     const said = claims.map(({ epoch }) => writerName(epoch));
     const ofClaims = first.report.damage.filter(({ object }) => said.includes(object));
-    const report = mending.report(said);
+    const report = repairing.report(said);
     const rest = ofClaims.map((damage) => ({
       ...damage,
       outcome: "rebuilt" as const,
       by: [damage.object],
     }));
-    return { ...report, mended: [...rest, ...report.mended] };
+    return { ...report, repaired: [...rest, ...report.repaired] };
   });
 }
 
 /** Throws unless the lease is still held; asked before each step that others see. */
 type Held = Pick<AbortSignal, "throwIfAborted">;
 
-const verifying = ({ data, observer }: MendOptions) => ({
+const verifying = ({ data, observer }: RepairOptions) => ({
   share: data ? 1 : 0,
   random: () => 0,
   ...(observer ? { observer } : {}),
 });
 
-class Mending {
+class Repairing {
   /** Manifests that can be made anew, and once that was done those that took their place. */
-  private readonly mendable = new Set<string>();
+  private readonly repairable = new Set<string>();
   private readonly rebuilt = new Map<string, string[]>();
   private isDone = false;
 
   private constructor(
     private readonly store: ObjectStore,
-    private readonly options: MendOptions,
+    private readonly options: RepairOptions,
     readonly verified: Verified,
     private readonly damaged: ReadonlySet<string>,
     private readonly folded: DamagedFolded[],
     private readonly bases: DamagedBase[],
   ) {}
 
-  static async begin(store: ObjectStore, options: MendOptions, known?: Verified): Promise<Mending> {
+  static async begin(
+    store: ObjectStore,
+    options: RepairOptions,
+    known?: Verified,
+  ): Promise<Repairing> {
     const verified = known ?? (await verify(store, verifying(options)));
     const damaged = new Set(verified.report.damage.map(({ object }) => object));
     const isReadable = verified.standing && !damaged.has(repositoryName);
-    if (!isReadable) return new Mending(store, options, verified, damaged, [], []);
+    if (!isReadable) return new Repairing(store, options, verified, damaged, [], []);
     const folded = await damagedFolded(verified, damaged);
     const standIns = objectsOf(folded.flatMap((of) => of.standIns ?? []));
     // Where what stands in is damaged too, what else is has to be known before anything is made of it.
     if (!options.data && !(await areWhole(verified, standIns))) {
-      return Mending.begin(store, { ...options, data: true });
+      return Repairing.begin(store, { ...options, data: true });
     }
     const bases = damagedBases(verified, damaged);
-    const mending = new Mending(store, options, verified, damaged, folded, bases);
-    for (const { said, standIns } of folded) if (standIns) mending.mendable.add(said.name);
-    for (const name of damaged) if (isBundle(name)) mending.mendable.add(name);
+    const repairing = new Repairing(store, options, verified, damaged, folded, bases);
+    for (const { said, standIns } of folded) if (standIns) repairing.repairable.add(said.name);
+    for (const name of damaged) if (isBundle(name)) repairing.repairable.add(name);
     for (const base of bases) {
-      const can = await new Findings().during(() => isMendable(base, mending.repository()));
-      if (can) mending.mendable.add(base.name);
+      const can = await new Findings().during(() => isRepairable(base, repairing.repository()));
+      if (can) repairing.repairable.add(base.name);
     }
-    return mending;
+    return repairing;
   }
 
   /** Makes anew what can be made anew. */
@@ -175,15 +188,15 @@ class Mending {
     for (const [i, base] of this.bases.entries()) {
       signal.throwIfAborted();
       const unique = `${options.unique}${i}`;
-      const mending = { repository, damaged, unique, onRows, signal };
-      const by = await new Findings().during(() => mendBase(base, mending));
+      const repairing = { repository, damaged, unique, onRows, signal };
+      const by = await new Findings().during(() => repairBase(base, repairing));
       const isWhole = by !== undefined && (await isWholeBase(repository.store, by));
       if (isWhole) this.rebuilt.set(base.name, [by]);
     }
   }
 
   /** Says of what is not needed any more that it does not count. */
-  async letGo(signal: Held): Promise<void> {
+  async expire(signal: Held): Promise<void> {
     const { store, options } = this;
     const manifests = [...this.folded.map(({ said }) => said), ...this.bases].map((of) => of.name);
     // Of what was not made anew, only what was read to its end is known to be held by others.
@@ -207,7 +220,7 @@ class Mending {
 
   /** Makes a damaged bundle anew, of the objects themselves. Nobody reads the damaged one any more then. */
   async renewBundle(signal: Held): Promise<void> {
-    const bundle = [...this.mendable].find(isBundle);
+    const bundle = [...this.repairable].find(isBundle);
     if (!bundle) return;
     const { description } = this.repository();
     // The damaged one has to be seen: the new one has a greater number.
@@ -220,9 +233,9 @@ class Mending {
     if (by) this.rebuilt.set(bundle, [by]);
   }
 
-  report(claims: string[]): MendReport {
+  report(claims: string[]): RepairReport {
     const { report } = this.verified;
-    const mended = report.damage.map((damage): Mended => {
+    const repaired = report.damage.map((damage): Repaired => {
       if (claims.includes(damage.object))
         return { ...damage, outcome: "rebuilt", by: [damage.object] };
       const { object } = damage;
@@ -230,13 +243,13 @@ class Mending {
       const by = manifests.flatMap((name) => this.rebuilt.get(name) ?? []);
       return { ...damage, outcome: this.outcomeOf(damage, manifests, by), by };
     });
-    return { mended, names: report.names };
+    return { repaired, names: report.names };
   }
 
-  private outcomeOf(damage: Damage, manifests: string[], by: string[]): Mended["outcome"] {
+  private outcomeOf(damage: Damage, manifests: string[], by: string[]): Repaired["outcome"] {
     if (manifests.length > 0) {
       const made = manifests.filter((name) =>
-        this.isDone ? this.rebuilt.has(name) : this.mendable.has(name),
+        this.isDone ? this.rebuilt.has(name) : this.repairable.has(name),
       );
       const isAll = manifests.every((name) => made.includes(name) || this.isIdle(name));
       if (!isAll) return "left";
@@ -272,7 +285,7 @@ class Mending {
       if (lost.length === 0) continue;
       throw new ThinkbackError(
         "internal",
-        `nothing was let go: it would cost table ${table} some of its history`,
+        `nothing was expired: it would cost table ${table} some of its history`,
       );
     }
   }

@@ -44,7 +44,7 @@ function standInsOf(view: LogView, said: FoldedName): LogPiece[] | undefined {
     last !== undefined &&
     byPlaceInLog(first.first, said.first) <= 0 &&
     byPlaceInLog(last.last, said.last) >= 0 &&
-    view.gaps().every(({ from, to }) => to < said.from || from > said.to);
+    view.holes().every(({ from, to }) => to < said.from || from > said.to);
   return isHeld ? pieces : undefined;
 }
 

@@ -13,32 +13,32 @@ export interface Stamp {
 }
 
 /** From the first key to the last, or from the last to the first. */
-export type WalkOrder = "rising" | "falling";
+export type ScanOrder = "rising" | "falling";
 
-export interface WalkOptions {
+export interface ScanOptions {
   /** Rising if absent. */
-  order?: WalkOrder;
+  order?: ScanOrder;
   /** JSON text of the key after which, in this order, to begin; from the end of the table if absent. */
   after?: Buffer;
   /**
-   * JSON text of the key where the walk may end; the last batch may hold rows beyond it. Asked for again and again:
-   * another walk may be on its way from there.
+   * JSON text of the key where the scan may end; the last batch may hold rows beyond it. Asked for again and again:
+   * another scan may be on its way from there.
    */
   until?: () => Buffer | undefined;
   /** Documents of one request. */
   chunkDocuments?: number;
   /** Called right before each request is sent. */
   stamp: () => Stamp;
-  /** Ends the walk at once, even while the server does not answer. */
+  /** Ends the scan at once, even while the server does not answer. */
   signal: AbortSignal;
 }
 
 /** Rows of one response. Slices are valid until the next batch is asked for. */
-export interface WalkBatch {
+export interface ScanBatch {
   stamp: Stamp;
-  /** JSON text of the key that the walk has come to, for good; undefined if the batch is empty. */
+  /** JSON text of the key that the scan has come to, for good; undefined if the batch is empty. */
   lastKey: Buffer | undefined;
-  /** In rising order of keys, whatever the order of the walk. */
+  /** In rising order of keys, whatever the order of the scan. */
   forEach(visit: (key: Buffer, document: Buffer) => void): void;
 }
 
@@ -48,24 +48,24 @@ export interface WalkBatch {
  */
 const chunkDocumentsDefault = 20_000;
 
-export async function* walkTable(
+export async function* scanTable(
   connection: Connection,
   table: TableReference,
-  options: WalkOptions,
-): AsyncGenerator<WalkBatch> {
+  options: ScanOptions,
+): AsyncGenerator<ScanBatch> {
   try {
-    yield* walkName(connection, table, options);
+    yield* scanName(connection, table, options);
   } catch (error) {
     throw await toldApart(error, connection, table);
   }
 }
 
-/** Walks what the table's name stands for. */
-async function* walkName(
+/** Scans what the table's name stands for. */
+async function* scanName(
   connection: Connection,
   table: TableReference,
-  options: WalkOptions,
-): AsyncGenerator<WalkBatch> {
+  options: ScanOptions,
+): AsyncGenerator<ScanBatch> {
   const key = fieldName(table.primaryKey);
   const places = new RowPlaces();
   const { order = "rising", chunkDocuments: limit = chunkDocumentsDefault } = options;
@@ -79,7 +79,7 @@ async function* walkName(
     chunk = undefined;
     let count = 0;
     for await (const response of responses) {
-      const batch = new WalkRows(response, key, places, stamp, order);
+      const batch = new ScanRows(response, key, places, stamp, order);
       count += places.count;
       after = batch.lastKey ?? after;
       // Sent before the last rows are handed on, so that the server need not wait for them.
@@ -91,7 +91,7 @@ async function* walkName(
   }
 }
 
-function isReached(order: WalkOrder, key: Buffer | undefined, end: Buffer | undefined): boolean {
+function isReached(order: ScanOrder, key: Buffer | undefined, end: Buffer | undefined): boolean {
   if (key === undefined || end === undefined) return false;
   const beyond = compareKeys(key, end);
   return order === "rising" ? beyond >= 0 : beyond <= 0;
@@ -99,7 +99,7 @@ function isReached(order: WalkOrder, key: Buffer | undefined, end: Buffer | unde
 
 function chunkTerm(
   table: TableReference,
-  order: WalkOrder,
+  order: ScanOrder,
   after: Buffer | undefined,
   until: Buffer | undefined,
   limit: number,
@@ -115,7 +115,7 @@ function chunkTerm(
   return range.orderBy!({ index }).limit!(limit);
 }
 
-class WalkRows implements WalkBatch {
+class ScanRows implements ScanBatch {
   readonly lastKey: Buffer | undefined;
 
   constructor(
@@ -123,7 +123,7 @@ class WalkRows implements WalkBatch {
     key: Buffer,
     private readonly places: RowPlaces,
     readonly stamp: Stamp,
-    private readonly order: WalkOrder,
+    private readonly order: ScanOrder,
   ) {
     const { bytes, firstRow } = response;
     new JsonText(bytes).cutRows(firstRow, key, places);

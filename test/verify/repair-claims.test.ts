@@ -4,13 +4,13 @@ import type { Repository } from "../../src/format/description.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
 import { writerName } from "../../src/format/names.js";
 import type { Instant } from "../../src/instant.js";
-import { listClaims, openSegment, type WriterClaim } from "../../src/repository/log/log.js";
+import { type EpochClaim, listClaims, openSegment } from "../../src/repository/log/log.js";
 import { LogView } from "../../src/repository/log/log-view.js";
 import { nextExpiry, putExpiry } from "../../src/repository/registers/expiry.js";
 import type { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { sweep } from "../../src/upkeep/sweep.js";
-import { mend } from "../../src/verify/mend.js";
+import { repair } from "../../src/verify/repair.js";
 import { verify } from "../../src/verify/verify.js";
 import { foldLog, planSweep, readCoverage } from "../repository/looks.js";
 import {
@@ -60,7 +60,7 @@ async function work(recording: Recording, ticks: number): Promise<void> {
 
 async function next(): Promise<Recording> {
   const recording = await Recording.begin(repository, clock, history);
-  recording.coverage(table, { state: "repairing", since: clock.instant });
+  recording.coverage(table, { state: "resyncing", since: clock.instant });
   recording.coverage(table, { state: "live", since: clock.instant });
   return recording;
 }
@@ -80,7 +80,7 @@ const fold = (unique: string) =>
 async function claimLate(epoch: number): Promise<void> {
   const [, , third] = await namesIn(repository.store, "log/");
   const { name, checksum } = await openSegment(repository.store, third!);
-  const late: WriterClaim = {
+  const late: EpochClaim = {
     epoch,
     started: clock.instant,
     host: "late",
@@ -99,18 +99,18 @@ async function readings(store: ObjectStore): Promise<object> {
   return { believed, pieces: pieces.map(({ name }) => name), coverage, documents };
 }
 
-/** A copy that has lost claims, and what became of them by mending. */
-async function mended(...epochs: number[]): Promise<{ store: MemoryStore; outcomes: string[] }> {
+/** A copy that has lost claims, and what became of them by repairing. */
+async function repaired(...epochs: number[]): Promise<{ store: MemoryStore; outcomes: string[] }> {
   const lost = Object.fromEntries(epochs.map((epoch) => [writerName(epoch), undefined]));
   const store = await copyOf(repository.store, lost);
-  const report = await mend(store, {
+  const report = await repair(store, {
     clock: new PatientClock(clock.instant),
     owner,
-    unique: "mend1",
+    unique: "repair1",
     data: true,
     settleMs: 0,
   });
-  return { store, outcomes: report.mended.map(({ object, outcome }) => `${object} ${outcome}`) };
+  return { store, outcomes: report.repaired.map(({ object, outcome }) => `${object} ${outcome}`) };
 }
 
 async function expectAsBefore(store: ObjectStore): Promise<void> {
@@ -128,7 +128,7 @@ describe("a claim that withdraws one that came late", () => {
   test("withdraws it again, by what it wrote", async () => {
     await work(await next(), 3);
     expect((await listClaims(repository.store)).at(-1)).toMatchObject({ withdraws: [2] });
-    const { store, outcomes } = await mended(3);
+    const { store, outcomes } = await repaired(3);
     expect(outcomes).toEqual(["writers/00000003.json rebuilt"]);
     await expectAsBefore(store);
   });
@@ -142,21 +142,21 @@ describe("a claim that withdraws one that came late", () => {
     const { withdraws: _, ...said } = claims.at(-1)!;
     const last = { [writerName(4)]: encodeJsonObject("writer", said) };
     repository = { ...repository, store: await copyOf(repository.store, last) };
-    const { store, outcomes } = await mended(3);
+    const { store, outcomes } = await repaired(3);
     expect(outcomes).toEqual(["writers/00000003.json rebuilt"]);
     await expectAsBefore(store);
   });
 
   test("withdraws it again although that one is lost, too, and comes back later", async () => {
     await work(await next(), 3);
-    const { store, outcomes } = await mended(2, 3);
+    const { store, outcomes } = await repaired(2, 3);
     expect(outcomes).toEqual(["writers/00000003.json rebuilt", "writers/00000002.json left"]);
     await store.put(writerName(2), await repository.store.get(writerName(2)));
     await expectAsBefore(store);
   });
 });
 
-test("a claim whose first segments were let go shuts out what older writers wrote after it", async () => {
+test("a claim whose first segments were expired shuts out what older writers wrote after it", async () => {
   const second = await next();
   await work(second, 5);
   await fold("f1");
@@ -176,9 +176,9 @@ test("a claim whose first segments were let go shuts out what older writers wrot
   expiry.cuts = [{ to: expiry.logTo, at: now }];
   expiry.horizons[table] = { from, base: from };
   await putExpiry(store, expiry);
-  await sweep(repository, await planSweep(repository, { now, graceMs: 0, readersBegan: [] }));
+  await sweep(repository, await planSweep(repository, { now, graceMs: 0, holdsBegan: [] }));
   expect((await namesIn(store, "log/00000001/")).length).toBe(3);
-  const { store: after, outcomes } = await mended(2);
+  const { store: after, outcomes } = await repaired(2);
   expect(outcomes).toEqual(["writers/00000002.json rebuilt"]);
   await expectAsBefore(after);
 });

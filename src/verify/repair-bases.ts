@@ -38,7 +38,7 @@ export function damagedBases({ manifests }: Verified, damaged: ReadonlySet<strin
   return bases.sort((a, b) => a.instant - b.instant);
 }
 
-export interface BaseMending {
+export interface BaseRepairing {
   /** To be written to, and read without all that is damaged. */
   repository: Repository;
   damaged: ReadonlySet<string>;
@@ -50,7 +50,7 @@ export interface BaseMending {
 }
 
 /** True if a base can be made anew, as far as can be said before what it is made of is read. */
-export async function isMendable(base: DamagedBase, { store }: Repository): Promise<boolean> {
+export async function isRepairable(base: DamagedBase, { store }: Repository): Promise<boolean> {
   const { table, instant, onlyKeys } = base;
   if (onlyKeys) return true;
   const look = await RepositoryView.of(store);
@@ -61,14 +61,14 @@ export async function isMendable(base: DamagedBase, { store }: Repository): Prom
 }
 
 /** Makes a base anew; gives the name of its manifest, or undefined if it cannot be made. */
-export async function mendBase(
+export async function repairBase(
   base: DamagedBase,
-  mending: BaseMending,
+  repairing: BaseRepairing,
 ): Promise<string | undefined> {
-  if (base.onlyKeys) return rewriteKeys(base.manifest!, mending);
-  const { repository, unique, onRows, signal } = mending;
+  if (base.onlyKeys) return rewriteKeys(base.manifest!, repairing);
+  const { repository, unique, onRows, signal } = repairing;
   const { table, instant } = base;
-  if (!(await isMendable(base, repository))) return undefined;
+  if (!(await isRepairable(base, repository))) return undefined;
   const look = await RepositoryView.of(repository.store);
   const { usable, names } = await look.bases();
   const same = usable.get(table)!.find((one) => one.instant === instant);
@@ -96,7 +96,7 @@ export async function isWholeBase(store: ObjectStore, name: string): Promise<boo
 /** The same documents under the same instant, with the keys beside them. */
 async function rewriteKeys(
   manifest: BaseManifest,
-  { repository, damaged, unique, onRows, signal }: BaseMending,
+  { repository, damaged, unique, onRows, signal }: BaseRepairing,
 ): Promise<string | undefined> {
   const { store } = repository;
   const { table, primaryKey, instant, logFrom } = manifest;

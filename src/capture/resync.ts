@@ -1,17 +1,17 @@
 /**
- * Repair: a walk under the open feed, merge-joined with the last known state, so that only differences are written.
+ * Resync: a scan under the open feed, merge-joined with the last known state, so that only differences are written.
  *
- * Invariant: what the feed says of a key since it opened is the truth about it, and the walk never overrules it; of every
- * other key the walk's row, or its absence, is. Break it and a repair undoes a change that the feed had delivered.
+ * Invariant: what the feed says of a key since it opened is the truth about it, and the scan never overrules it; of every
+ * other key the scan's row, or its absence, is. Break it and a resync undoes a change that the feed had delivered.
  */
 import { digestOf } from "../digest.js";
 import { type OrderCode, orderCode } from "../key-order.js";
 import type { KnownKey } from "../repository/bases/known-state.js";
-import type { WalkBatch } from "../rethinkdb/walk.js";
+import type { ScanBatch } from "../rethinkdb/scan.js";
 
-/** What a repair found. */
-export interface RepairSummary {
-  /** Documents walked. */
+/** What a resync found. */
+export interface ResyncSummary {
+  /** Documents scanned. */
   documents: number;
   /** Differences written to the log. */
   puts: number;
@@ -27,8 +27,8 @@ export type Append = (key: Buffer, previous: string | null, document: Buffer | n
  */
 const spokenKeysMax = 200_000;
 
-export class Repair {
-  readonly summary: RepairSummary = { documents: 0, puts: 0, deletes: 0 };
+export class Resync {
+  readonly summary: ResyncSummary = { documents: 0, puts: 0, deletes: 0 };
   /** Sequence numbers of the last change of each key that came by the feed, oldest first. */
   private readonly spoken = new Map<OrderCode, number>();
   private known: KnownKey | undefined;
@@ -38,8 +38,8 @@ export class Repair {
     private readonly append: Append,
   ) {}
 
-  static begin(knownKeys: AsyncIterable<KnownKey>, append: Append): Repair {
-    return new Repair(knownKeys[Symbol.asyncIterator](), append);
+  static begin(knownKeys: AsyncIterable<KnownKey>, append: Append): Resync {
+    return new Resync(knownKeys[Symbol.asyncIterator](), append);
   }
 
   /** The feed has delivered a change of `key`, which the log numbered `sequence`. */
@@ -50,7 +50,7 @@ export class Repair {
   }
 
   /** Compares the rows of a batch, and the gaps between them, with what is known. */
-  async compare(batch: WalkBatch): Promise<void> {
+  async compare(batch: ScanBatch): Promise<void> {
     this.forgetBefore(batch.stamp.sequence);
     const rows: { key: Buffer; document: Buffer }[] = [];
     batch.forEach((key, document) => rows.push({ key, document }));
@@ -66,8 +66,8 @@ export class Repair {
     }
   }
 
-  /** The walk has ended: what is known beyond its last row is gone. */
-  async finish(): Promise<RepairSummary> {
+  /** The scan has ended: what is known beyond its last row is gone. */
+  async finish(): Promise<ResyncSummary> {
     await this.deleteUpTo(undefined);
     return this.summary;
   }

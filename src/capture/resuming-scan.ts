@@ -1,33 +1,33 @@
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { ConnectionLost } from "../rethinkdb/response.js";
+import type { ScanBatch, ScanOptions } from "../rethinkdb/scan.js";
 import type { Source } from "../rethinkdb/source.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
-import type { WalkBatch, WalkOptions } from "../rethinkdb/walk.js";
 
 /**
- * At most so many losses in a row without a row between them: a walk of hours may lose its connection often, but one
+ * At most so many losses in a row without a row between them: a scan of hours may lose its connection often, but one
  * that gets nowhere is the business of whoever opens the table again.
  */
 const lossesMax = 5;
 const resumePauseMs = 500;
 
 /**
- * Walks a table. If only the walk's own connection is lost, it goes on after the last
+ * Scans a table. If only the scan's own connection is lost, it goes on after the last
  * key that it had; the feed, on another connection, has not missed anything.
  */
-export async function* resumingWalk(
+export async function* resumingScan(
   source: Source,
   table: TableReference,
-  options: WalkOptions,
+  options: ScanOptions,
   clock: Clock,
-): AsyncGenerator<WalkBatch> {
+): AsyncGenerator<ScanBatch> {
   const { signal } = options;
   let { after } = options;
   for (let losses = 0; ; ) {
     try {
       const left = after === undefined ? options : { ...options, after };
-      for await (const batch of source.walk(table, left)) {
+      for await (const batch of source.scan(table, left)) {
         signal.throwIfAborted();
         yield batch;
         if (batch.lastKey === undefined) continue;

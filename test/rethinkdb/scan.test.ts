@@ -1,32 +1,32 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { type ScanOptions, scanTable } from "../../src/rethinkdb/scan.js";
 import { TableReplaced } from "../../src/rethinkdb/table-reference.js";
-import { type WalkOptions, walkTable } from "../../src/rethinkdb/walk.js";
 import { type Row, rowsOf, ScriptedServer, table } from "./scripted-server.js";
 
 const { signal } = new AbortController();
 
-async function walk(
+async function scan(
   { connection, happened }: ScriptedServer,
   chunkDocuments: number,
-  options: Pick<WalkOptions, "order" | "until" | "after"> = {},
+  options: Pick<ScanOptions, "order" | "until" | "after"> = {},
 ): Promise<{ text: string; time: number }[]> {
   let stamps = 0;
   const stamp = () => ({ time: (stamps += 1), sequence: 0 });
-  const walked: { text: string; time: number }[] = [];
-  const walking = walkTable(connection, table, { ...options, chunkDocuments, stamp, signal });
-  for await (const batch of walking) {
+  const scanned: { text: string; time: number }[] = [];
+  const scanning = scanTable(connection, table, { ...options, chunkDocuments, stamp, signal });
+  for await (const batch of scanning) {
     batch.forEach((key, document) => {
       const text = document.toString();
       expect(key.toString()).toBe(JSON.stringify((JSON.parse(text) as Row).id));
-      walked.push({ text, time: batch.stamp.time });
+      scanned.push({ text, time: batch.stamp.time });
       happened.push(key.toString());
     });
   }
-  return walked;
+  return scanned;
 }
 
-describe("walkTable", () => {
+describe("scanTable", () => {
   test("hands on every row once, in order, with the stamp of its request", async () => {
     const small = fc.integer({ min: 1, max: 6 });
     await fc.assert(
@@ -36,8 +36,8 @@ describe("walkTable", () => {
         small,
         async (texts, rowsPerResponse, chunkDocuments) => {
           const rows = rowsOf(texts.length, (i) => texts[i]!);
-          const walked = await walk(new ScriptedServer(rows, rowsPerResponse), chunkDocuments);
-          expect(walked).toEqual(
+          const scanned = await scan(new ScriptedServer(rows, rowsPerResponse), chunkDocuments);
+          expect(scanned).toEqual(
             rows.map((row, i) => ({
               text: JSON.stringify(row),
               time: Math.floor(i / chunkDocuments) + 1,
@@ -54,7 +54,7 @@ describe("walkTable", () => {
       rowsOf(3, () => "x"),
       1,
     );
-    await walk(server, 2);
+    await scan(server, 2);
     expect(server.happened).toEqual([
       "asked after nothing",
       '"000"',
@@ -72,26 +72,26 @@ describe("walkTable", () => {
     // For one request only: whoever asks later finds the table again.
     let asked = 0;
     server.tableId = () => ((asked += 1) === 2 ? "table-2" : table.id);
-    await expect(walk(server, 2)).rejects.toThrow(TableReplaced);
+    await expect(scan(server, 2)).rejects.toThrow(TableReplaced);
     expect(server.happened.filter((what) => what.startsWith('"'))).toEqual(['"000"', '"001"']);
   });
 
   test("of an empty table is checked too", async () => {
     const server = new ScriptedServer([], 1);
-    expect(await walk(server, 2)).toEqual([]);
+    expect(await scan(server, 2)).toEqual([]);
     server.tableId = () => "table-2";
-    await expect(walk(server, 2)).rejects.toThrow(TableReplaced);
+    await expect(scan(server, 2)).rejects.toThrow(TableReplaced);
   });
 
   test("from the last key to the first gives the same rows, those of a batch rising", async () => {
     const rows = rowsOf(8, () => "x");
     const server = new ScriptedServer(rows, 3);
-    const walked = await walk(server, 4, { order: "falling" });
-    const ids = walked.map(({ text, time }) => `${time} ${(JSON.parse(text) as Row).id}`);
+    const scanned = await scan(server, 4, { order: "falling" });
+    const ids = scanned.map(({ text, time }) => `${time} ${(JSON.parse(text) as Row).id}`);
     const expected = ["1 005", "1 006", "1 007", "1 004", "2 001", "2 002", "2 003", "2 000"];
     expect(ids).toEqual(expected);
     const after = Buffer.from('"004"');
-    expect(await walk(server, 9, { order: "falling", after })).toHaveLength(4);
+    expect(await scan(server, 9, { order: "falling", after })).toHaveLength(4);
   });
 
   test.each([
@@ -107,7 +107,7 @@ describe("walkTable", () => {
     // Known only after the first request has been sent.
     const options = { order, until: () => ((times += 1) > 1 ? until : undefined) };
     until = Buffer.from(`"${end}"`);
-    expect(await walk(server, 100, options)).toHaveLength(count);
+    expect(await scan(server, 100, options)).toHaveLength(count);
   });
 
   test("asks for nothing beyond where it may end", async () => {
@@ -115,8 +115,8 @@ describe("walkTable", () => {
     for (const order of ["rising", "falling"] as const) {
       const server = new ScriptedServer(rows, 1);
       const until = () => Buffer.from('"005"');
-      const walked = await walk(server, 2, { order, until });
-      expect(walked).toHaveLength(order === "rising" ? 5 : 2);
+      const scanned = await scan(server, 2, { order, until });
+      expect(scanned).toHaveLength(order === "rising" ? 5 : 2);
       expect(server.happened[0]).toBe("asked after nothing until 005");
     }
   });
