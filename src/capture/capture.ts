@@ -37,6 +37,7 @@ import {
   type TableCaptureContext,
   type CaptureObserver as TableObserver,
 } from "./table-capture.js";
+import { TableLog } from "./table-log.js";
 import type { PaceChange } from "./tick-pace.js";
 import { reference, UnreachableTables } from "./unreachable-tables.js";
 
@@ -131,12 +132,21 @@ export class Capture {
     const copies = new CopyQueue(options.copiesAtOnce);
     const { bothEndsFrom } = options;
     const waitsForRoom = options.spool !== undefined;
-    const shared = { source, repository, recorder, clock, copies, observer };
+    const shared = { source, repository, clock, copies, observer };
     this.context = { ...shared, bothEndsFrom, waitsForRoom, random: options.random };
-    this.follower = new CatalogFollower(source, recorder, tracker, clock, observer, (reading) => {
-      this.noteAbsent(reading);
-      this.apply(reading);
-    });
+    const { frontier, log } = recorder;
+    this.follower = new CatalogFollower(
+      source,
+      frontier,
+      log,
+      tracker,
+      clock,
+      observer,
+      (reading) => {
+        this.noteAbsent(reading);
+        this.apply(reading);
+      },
+    );
     this.unreachable = new UnreachableTables(options, observer);
     recorder.onAwaited = (stream) => {
       if (stream === catalogStream) this.follower.hasten();
@@ -224,7 +234,7 @@ export class Capture {
       surveyFails: (...why) => observer.surveyFails(...why),
     });
     const { tables: coverage } = await view.coverage();
-    const tracker = new CatalogTracker(recorder, written, (table) => observer.writeHookGone(table));
+    const tracker = new CatalogTracker(log, written, (table) => observer.writeHookGone(table));
     tracker.forget(gone);
     const capture = new Capture(
       source,
@@ -332,17 +342,18 @@ export class Capture {
     const names = new Map(this.written.tables().map((table) => [table.id, table]));
     for (const [id, { state, frontier }] of this.begin.coverage) {
       if (state === "dropped" || present.has(id) || this.tables.has(id)) continue;
-      const { recorder, observer } = this.context;
+      const { recorder } = this;
       const since = frontier ?? recorder.frontier.provenTo(id);
       recorder.frontier.record(id, { state: "dropped", since });
       const last = names.get(id);
-      if (last) observer.state(reference(last), "dropped");
+      if (last) this.context.observer.state(reference(last), "dropped");
     }
   }
 
   private startTable(table: TableReference): void {
     const capture = new TableCapture(
       this.context,
+      new TableLog(this.recorder, table.id),
       table,
       !this.started,
       this.begin.coverage.get(table.id)?.lastCopy,

@@ -9,11 +9,11 @@
  */
 import type { Clock } from "../clock.js";
 import { messageOf } from "../errors.js";
+import type { LogWriter } from "../repository/log/log-writer.js";
 import type { CatalogReading } from "../rethinkdb/catalog-reader.js";
 import type { Source } from "../rethinkdb/source.js";
 import type { CatalogTracker } from "./catalog-tracker.js";
-import { accessStream, catalogStream, type Mark } from "./frontier.js";
-import type { Recorder } from "./recorder.js";
+import { accessStream, catalogStream, type Frontier, type Mark } from "./frontier.js";
 import { withoutScratch } from "./selection.js";
 import { isTransient } from "./transient.js";
 
@@ -44,7 +44,8 @@ export class CatalogFollower {
 
   constructor(
     private readonly source: Pick<Source, "readCatalog">,
-    private readonly recorder: Recorder,
+    private readonly frontier: Frontier,
+    private readonly log: Pick<LogWriter, "mark">,
     private readonly tracker: CatalogTracker,
     private readonly clock: Clock,
     private readonly observer: CatalogObserver,
@@ -83,8 +84,7 @@ export class CatalogFollower {
   }
 
   private async readOnce(): Promise<void> {
-    const { frontier } = this.recorder;
-    const mark = frontier.mark();
+    const mark = this.frontier.mark();
     try {
       this.take(withoutScratch(await this.source.readCatalog()), mark);
       this.noteFailure(undefined);
@@ -112,7 +112,7 @@ export class CatalogFollower {
 
   /** What the first reading of an epoch found changed is labelled with the time after it, so it counts from there. */
   private prove(stream: string, mark: Mark): void {
-    const { frontier, log } = this.recorder;
+    const { frontier, log } = this;
     if (this.live.has(stream)) {
       frontier.prove(stream, mark);
       return;

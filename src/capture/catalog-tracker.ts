@@ -1,7 +1,7 @@
 import type { CatalogRecord, TableConfig } from "../catalog-record.js";
 import { Catalog, type KnownServer } from "../repository/log/catalog.js";
+import type { LogWriter } from "../repository/log/log-writer.js";
 import type { CatalogReading } from "../rethinkdb/catalog-reader.js";
-import type { Recorder } from "./recorder.js";
 
 /** Keeps the log's catalog equal to the source's: writes down what differs, and nothing else. */
 export class CatalogTracker {
@@ -9,7 +9,7 @@ export class CatalogTracker {
   private readonly known: Map<string, string>;
 
   constructor(
-    private readonly recorder: Recorder,
+    private readonly log: Pick<LogWriter, "appendRecord">,
     /** What the repository holds already. */
     written: Catalog,
     /** Told when a table has no write hook any more: a reshard drops it without a word. */
@@ -80,12 +80,12 @@ export class CatalogTracker {
     const [keyText, text] = [JSON.stringify(key), JSON.stringify(value)];
     if (this.known.get(keyText) === text) return;
     this.known.set(keyText, text);
-    this.recorder.log.appendRecord("catalog", key, value);
+    this.log.appendRecord("catalog", key, value);
   }
 
   private remove(keyText: string, key: string[]): void {
     this.known.delete(keyText);
-    this.recorder.log.appendRecord("catalog", key, null);
+    this.log.appendRecord("catalog", key, null);
   }
 }
 

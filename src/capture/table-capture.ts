@@ -31,11 +31,10 @@ import type { TableReference } from "../rethinkdb/table-reference.js";
 import { endless, RetryingStore } from "../storage/retrying-store.js";
 import { Backoff } from "./backoff.js";
 import type { CopyQueue } from "./copy-queue.js";
-import { catalogStream } from "./frontier.js";
 import { giveWay } from "./give-way.js";
-import type { Recorder } from "./recorder.js";
 import { resumingScan } from "./resuming-scan.js";
 import { Resync, type ResyncSummary } from "./resync.js";
+import type { TableLog } from "./table-log.js";
 import { step, type TableEvent, type TableState } from "./table-state.js";
 import { ChangesMissed, FeedOverflowed, troubleOf } from "./trouble.js";
 
@@ -52,7 +51,6 @@ export interface CaptureObserver {
 export interface TableCaptureContext {
   source: Source;
   repository: Repository;
-  recorder: Recorder;
   clock: Clock;
   copies: CopyQueue;
   /** See CaptureOptions. */
@@ -90,6 +88,7 @@ export class TableCapture {
 
   constructor(
     private readonly context: TableCaptureContext,
+    private readonly log: TableLog,
     /** Changes when the table is renamed. */
     public table: TableReference,
     /** A table that was there at the start must be readable; one that comes later may wait for its grant. */
@@ -124,7 +123,7 @@ export class TableCapture {
 
   /** The table is gone from the source: writes it down. */
   noteDropped(): void {
-    this.take({ kind: "dropped", at: this.context.recorder.frontier.provenTo(this.table.id) });
+    this.take({ kind: "dropped", at: this.log.provenTo });
     this.stoppedBy = undefined;
     this.markComplete();
   }
@@ -135,7 +134,8 @@ export class TableCapture {
   }
 
   private async watch(signal: AbortSignal): Promise<void> {
-    const { source, recorder, copies } = this.context;
+    const { context, log } = this;
+    const { source, copies } = context;
     const base = await this.newestBase();
     const feed = await source.openFeed(() => this.table);
     const watch = new AbortController();
@@ -145,12 +145,12 @@ export class TableCapture {
     try {
       if (signal.aborted) return;
       this.suspicion = (reason) => watch.abort(reason);
-      recorder.watch(
+      log.watch(
         () => this.table,
         feed,
         (reason) => watch.abort(reason),
       );
-      const since = recorder.log.stamp().time;
+      const since = log.stamp().time;
       this.take({ kind: "opened", at: since, hasBase: base !== undefined });
       const reading = this.read(feed, watch.signal);
       reading.catch((error: unknown) => watch.abort(error));
@@ -162,7 +162,7 @@ export class TableCapture {
       this.suspicion = undefined;
       this.resync = undefined;
       watch.abort(new Error("the watch ended"));
-      recorder.unwatch(this.table.id);
+      log.unwatch();
       // Nothing of this watch may add to the log any more when the next one begins, also if the feed cannot be closed.
       await Promise.allSettled([feed.close(), ...parts]);
     }
@@ -192,7 +192,6 @@ export class TableCapture {
 
   /** Appends what the feed delivers until the signal aborts; throws when the feed is lost. */
   private async read(feed: Feed, signal: AbortSignal): Promise<void> {
-    const { recorder } = this.context;
     // Closing the feed, which an abort brings about, ends the iteration.
     for await (const batch of feed.batches) {
       if (signal.aborted) return;
@@ -200,14 +199,14 @@ export class TableCapture {
         if ("overflow" in event) throw new FeedOverflowed(event.overflow);
         this.append(event);
       });
-      await recorder.room(signal);
+      await this.log.room(signal);
     }
     if (!signal.aborted) throw new ConnectionLost("the feed ended");
   }
 
   private append({ key, document, previous }: FeedChange): void {
     const before = previous === null ? null : digestOf(previous);
-    const sequence = this.context.recorder.log.append(this.table.id, key, before, document);
+    const sequence = this.log.append(key, before, document);
     this.resync?.noteChange(key, sequence);
   }
 
@@ -217,9 +216,7 @@ export class TableCapture {
     since: Instant,
     signal: AbortSignal,
   ): Promise<void> {
-    const { recorder } = this.context;
-    const { frontier, log } = recorder;
-    const { id } = this.table;
+    const { log } = this;
     let detail: object | undefined = base && (await this.tryResync(base, since, signal));
     let copied: BaseWriter | undefined;
     if (!detail) {
@@ -227,9 +224,9 @@ export class TableCapture {
       detail = { documents: copied.rows };
     }
     // An event may come after the row that holds it already. The proof says that those have come.
-    const instant = await frontier.reaches(id, log.stamp().time, signal);
+    const instant = await log.proven(signal);
     // A restore wants to know what the table is called too, as a rule a moment later.
-    await frontier.reachesWithin(catalogMsMax, catalogStream, instant, signal);
+    await log.catalogWithin(catalogMsMax, instant, signal);
     signal.throwIfAborted();
     // Changes of the very millisecond in which the feed opened belong to the log.
     await copied?.finish(instant, since - 1, signal);
@@ -242,19 +239,18 @@ export class TableCapture {
     this.retrying.reset();
     this.markComplete();
     // A capture that goes on says so at once, however long its ticks are.
-    await frontier.reaches(id, log.stamp().time, signal);
+    await log.proven(signal);
   }
 
   private async copy(since: Instant, signal: AbortSignal): Promise<BaseWriter> {
-    const { source, repository, recorder, clock, random, bothEndsFrom, waitsForRoom } =
-      this.context;
+    const { source, repository, clock, random, bothEndsFrom, waitsForRoom } = this.context;
     const { id, primaryKey } = this.table;
     this.copiesMade += 1;
-    const unique = copyUnique(recorder.log.epoch, this.copiesMade);
+    const unique = copyUnique(this.log.epoch, this.copiesMade);
     // Neither a copy of hours nor the capture ends because a disk or a network is away for a minute.
     const patience = { ...endless, waitsForOthers: waitsForRoom };
     const store = new RetryingStore(repository.store, clock, random, patience, signal);
-    const { epoch } = recorder.log;
+    const { epoch } = this.log;
     const identity = { table: id, primaryKey, epoch, begun: since, unique };
     const writer = new BaseWriter({ ...repository, store }, identity);
     const estimate = await source.estimateDocuments(this.table);
@@ -284,26 +280,26 @@ export class TableCapture {
     since: Instant,
     signal: AbortSignal,
   ): Promise<ResyncSummary | undefined> {
-    const { source, repository, recorder } = this.context;
+    const { source, repository } = this.context;
     const { id } = this.table;
-    await recorder.frontier.reaches(id, since, signal);
-    let log: LogCollection | undefined;
+    await this.log.provenAt(since, signal);
+    let collected: LogCollection | undefined;
     let reason: string;
     try {
       const wanted = [{ table: id, after: base.logFrom }];
-      log = await LogCollection.read(await LogView.read(repository.store), wanted, since);
+      collected = await LogCollection.read(await LogView.read(repository.store), wanted, since);
       const resync = Resync.begin(
-        knownKeys(repository.store, base, log),
+        knownKeys(repository.store, base, collected),
         (key, previous, document) => {
           signal.throwIfAborted();
-          recorder.log.append(id, key, previous, document);
+          this.log.append(key, previous, document);
         },
       );
       this.resync = resync;
       const estimate = await source.estimateDocuments(this.table);
       await this.scanAll({ signal }, estimate, async (batch) => {
         await resync.compare(batch);
-        await recorder.room(signal);
+        await this.log.room(signal);
         return { documents: resync.summary.documents, bytes: 0 };
       });
       const summary = await resync.finish();
@@ -315,7 +311,7 @@ export class TableCapture {
       reason = error.message;
     } finally {
       this.resync = undefined;
-      await log?.dispose();
+      await collected?.dispose();
     }
     // From here on only the copy's base will do: what the gap held is in no log.
     this.take({ kind: "mustCopy", at: since }, { reason });
@@ -328,12 +324,12 @@ export class TableCapture {
     estimate: number,
     visit: (batch: ScanBatch) => Promise<{ documents: number; bytes: number }>,
   ): Promise<void> {
-    const { source, recorder, clock, observer } = this.context;
-    const stamp = () => recorder.log.stamp();
+    const { source, clock, observer } = this.context;
+    const stamp = () => this.log.stamp();
     for await (const batch of resumingScan(source, this.table, { ...options, stamp }, clock)) {
       const { documents, bytes } = await visit(batch);
       observer.scanned(this.table, documents, bytes, estimate);
-      await giveWay(clock, recorder.latencyMs(this.table.id), options.signal);
+      await giveWay(clock, this.log.latencyMs, options.signal);
     }
   }
 
@@ -353,7 +349,7 @@ export class TableCapture {
   /** What is thrown is of one table, whatever it is: that one stops, and the others do not know of it. */
   private stop(error: unknown): void {
     const reason = messageOf(error).replaceAll(/\s+/g, " ");
-    const provenTo = this.context.recorder.frontier.provenTo(this.table.id);
+    const { provenTo } = this.log;
     const isNew = reason !== this.stoppedBy;
     this.stoppedBy = reason;
     this.take({ kind: "stopped", provenTo, reason }, { reason });
@@ -363,7 +359,7 @@ export class TableCapture {
 
   private lose(error: unknown): void {
     const reason = messageOf(error);
-    const provenTo = this.context.recorder.frontier.provenTo(this.table.id);
+    const { provenTo } = this.log;
     if (reason !== this.lastLoss) this.context.observer.lost(this.table, reason);
     this.lastLoss = reason;
     this.take({ kind: "lost", provenTo, reason }, { reason });
@@ -381,9 +377,8 @@ export class TableCapture {
     const { state, record } = step(this.state, event);
     const changed = state !== this.state;
     this.state = state;
-    const { recorder } = this.context;
-    if (record) recorder.frontier.record(this.table.id, record);
-    if (!isWatched(state)) recorder.forget(this.table.id);
+    if (record) this.log.record(record);
+    if (!isWatched(state)) this.log.forget();
     if (changed) this.context.observer.state(this.table, state, detail);
   }
 }

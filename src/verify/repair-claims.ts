@@ -27,7 +27,7 @@ export async function claimsToRepair(verified: Verified): Promise<EpochClaim[]> 
  */
 function claimOf(epoch: number, { started, previous }: Said): EpochClaim {
   const last = previous && parseSegmentName(previous.name);
-  const claim = { epoch, started, host: "unknown", process: 0 };
+  const claim = { epoch, started, host: "unknown", process: 0, unique: "repaired" };
   // What the epoch continues was expired, and with it all that counts of older ones.
   if (!last || last.epoch === epoch) return { ...claim, previous: null };
   const withdraws: number[] = [];

@@ -85,6 +85,7 @@ async function claimLate(epoch: number): Promise<void> {
     started: clock.instant,
     host: "late",
     process: 9,
+    unique: "late",
     previous: { name, checksum },
   };
   await repository.store.put(writerName(epoch), encodeJsonObject("writer", late));

@@ -2,6 +2,7 @@
  * Fencing: one writer at a time. A writer claims the next epoch by putting writers/<epoch>.json, which exactly one can;
  * the claim names the last segment that it continues, and whatever an older epoch writes after that is not believed.
  */
+import { randomBytes } from "node:crypto";
 import type { Clock } from "../../clock.js";
 import { ThinkbackError } from "../../errors.js";
 import type { Repository } from "../../format/description.js";
@@ -81,6 +82,7 @@ export async function claimEpoch(
       started: clock.now(),
       host: owner.host,
       process: owner.process,
+      unique: randomBytes(8).toString("hex"),
       previous: last ? { name: last.name, checksum: last.checksum } : null,
       ...(owner.include === undefined ? {} : { include: owner.include }),
       ...(owner.exclude === undefined ? {} : { exclude: owner.exclude }),

@@ -35,6 +35,8 @@ export const claimKind = jsonKind("writer", {
   /** Name of the machine, and the number of the process on it. */
   host: text,
   process: count,
+  /** Tells this claim from every other: one that a store took although its answer was lost is known again by it. */
+  unique: text,
   previous: v.nullable(reference),
   /** Patterns of the tables that the writer was told to capture, and not to; absent where it captures all. */
   include: v.exactOptional(list(text)),
