@@ -23,6 +23,7 @@ import { benchRestore } from "./restore.js";
 import { benchSize } from "./size.js";
 import { benchStart } from "./start.js";
 import { benchSteady } from "./steady-case.js";
+import { benchUnfolded } from "./unfolded.js";
 import { benchWorkMemory } from "./work-memory.js";
 
 /** What each measures stands at the top of its file. */
@@ -41,6 +42,7 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
   idle: benchIdle,
   dump: benchDump,
   start: benchStart,
+  unfolded: benchUnfolded,
   emptied: benchEmptied,
 };
 

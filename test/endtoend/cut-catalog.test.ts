@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 import { storeAt } from "../../src/storage/store-at.js";
+import { whyNotLong } from "../long.js";
 import { catalogAt } from "../repository/looks.js";
 import { type DriverConnection, r, type Term } from "../server/driver.js";
 import { Network, type NetworkServer, whyNoNetwork } from "../server/network.js";
@@ -15,10 +16,7 @@ import { cli, type Running, start, status, untilStatus } from "./cli.js";
 import { at, boundMs, exactShare, spread } from "./judge.js";
 import { iso, kill, stop, tableOf, until } from "./stage.js";
 
-/** It takes minutes, and a machine that does nothing else: `npm run test:cut`. */
-const whyNot = process.env["THINKBACK_CUT"]
-  ? await whyNoNetwork()
-  : "it is run by itself, with npm run test:cut";
+const whyNot = whyNotLong ?? (await whyNoNetwork());
 if (whyNot) console.warn(`catalogs of clusters that are cut are NOT tested: ${whyNot}`);
 
 /** How long a capture goes on after something was acknowledged of which it does not know. */

@@ -6,6 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { whyNotLong } from "../long.js";
 import { type DriverConnection, r } from "../server/driver.js";
 import { Network, type NetworkServer, whyNoNetwork } from "../server/network.js";
 import { type Running, start, status, untilStatus } from "./cli.js";
@@ -14,7 +15,7 @@ import { Ledger } from "./ledger.js";
 import { kill, stop, tableOf, until } from "./stage.js";
 import { canonicalJson } from "./workload.js";
 
-const whyNot = await whyNoNetwork();
+const whyNot = whyNotLong ?? (await whyNoNetwork());
 if (whyNot) console.warn(`primaries and proxies that are cut off are NOT tested: ${whyNot}`);
 
 const name = "shop.orders";

@@ -1,13 +1,11 @@
 /** Many changes at once, and as many as can be: acknowledged is not yet delivered. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { whyNotLong } from "../long.js";
 import { type DriverConnection, r } from "../server/driver.js";
 import { boundMs, brokenChains, exactShare, judge, spread, suspects } from "./judge.js";
 import { Ledger } from "./ledger.js";
 import { kill, nextInstant, Stage, stop, tableOf } from "./stage.js";
 import { canonicalJson } from "./workload.js";
-
-/** The longer ones are run by `npm run test:cut`, with others that take minutes. */
-const isLong = process.env["THINKBACK_CUT"] !== undefined;
 
 /** More than a feed delivers within the bound. */
 const documents = 32_000;
@@ -133,7 +131,7 @@ test("a tiny table that is written as fast as can be stays exact", async () => {
   expect(await brokenChains(repo)).toEqual([]);
 }, 120_000);
 
-test.skipIf(!isLong)(
+test.skipIf(whyNotLong !== undefined)(
   "a table that fills from nothing is exact while it does",
   async () => {
     ledger = new Ledger();
@@ -167,7 +165,7 @@ test.skipIf(!isLong)(
   120_000,
 );
 
-test.skipIf(!isLong)(
+test.skipIf(whyNotLong !== undefined)(
   "a table with documents in two of its four shards is exact under writes, and not wrongly so after an update of all",
   async () => {
     ledger = new Ledger();

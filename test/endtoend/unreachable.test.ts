@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { storeAt } from "../../src/storage/store-at.js";
+import { whyNotLong } from "../long.js";
 import { catalogAt } from "../repository/looks.js";
 import { type DriverConnection, r, type Term } from "../server/driver.js";
 import { Network, type NetworkServer, whyNoNetwork } from "../server/network.js";
@@ -14,7 +15,7 @@ import { cli, type Running, type StatusResult, start, status, untilStatus } from
 import { at, boundMs, exactShare, spread } from "./judge.js";
 import { iso, kill, stop, tableOf, until } from "./stage.js";
 
-const whyNot = await whyNoNetwork();
+const whyNot = whyNotLong ?? (await whyNoNetwork());
 if (whyNot) console.warn(`tables that are cut off are NOT tested: ${whyNot}`);
 
 const database = r.db("shop");
