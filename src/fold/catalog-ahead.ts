@@ -1,4 +1,4 @@
-/** The catalog as a fold finds it before each stretch of the log: kept up with what is folded, not read anew. */
+/** The catalog before each stretch that a fold writes. It is read once; each folded batch brings it up to date. */
 import { lineOverheadBytes, parseLine, writeVersionLine } from "../format/lines.js";
 import type { Instant } from "../instant.js";
 import { catalogBefore, catalogRecord } from "../repository/log/catalog.js";
@@ -8,9 +8,9 @@ import type { SegmentBatch } from "./segment-batch.js";
 
 export class CatalogAhead {
   private constructor(
-    /** JSON texts, by those of their keys. */
+    /** JSON text of each record, by the JSON text of its key. */
     private readonly records: Map<string, string>,
-    /** Names of lost objects that held some records. */
+    /** Names of lost objects that may have held catalog records. */
     readonly lost: string[],
   ) {}
 
@@ -20,7 +20,7 @@ export class CatalogAhead {
     return new CatalogAhead(new Map(catalog.records), lost);
   }
 
-  /** Goes on to the end of a batch. */
+  /** Moves the catalog on to the end of `batch`. */
   apply(batch: SegmentBatch): void {
     for (const line of batch.records("catalog")) {
       const { name } = batch.lastSegment;
@@ -30,7 +30,7 @@ export class CatalogAhead {
     }
   }
 
-  /** All records as lines of one time, without newlines. */
+  /** All records as lines without newlines; each has the time `time`. */
   lines(time: Instant): Buffer[] {
     return [...this.records].map(([key, value], i) => {
       const [k, d] = [Buffer.from(key), Buffer.from(value)];

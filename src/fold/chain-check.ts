@@ -1,6 +1,6 @@
 /**
- * The log proves itself: each version names the digest of the one before it. Where that is not the version stored before
- * it, a change was missed.
+ * Checks version chains: each version names the digest of the version before it. If the version stored before it has
+ * another digest, a change was missed.
  */
 import { digestOf } from "../digest.js";
 import type { Version } from "../format/lines.js";
@@ -10,7 +10,7 @@ import { intervalAt, isWhole, type TableCoverage } from "../repository/coverage/
 import type { Evidence } from "../repository/records/evidence.js";
 import { textOfJson } from "../server-text.js";
 
-/** One break is proof enough; more only say where else. */
+/** At most so many breaks are noted: one is proof enough, more only say where else. */
 const breaksMax = 100;
 
 export class ChainCheck {
@@ -21,7 +21,7 @@ export class ChainCheck {
     private readonly base: BaseManifest,
   ) {}
 
-  /** Checks that `after` follows `before`; undefined if no version of the key is known before it. */
+  /** Notes a break unless `after` names `before`, which is undefined if no earlier version of the key is known. */
   follow(before: Version | undefined, after: Version): void {
     if (after.previous === undefined || this.breaks.length >= breaksMax) return;
     const at = after.firstTime ?? after.time;
@@ -40,9 +40,10 @@ export class ChainCheck {
   }
 
   /**
-   * While a scan runs, events may come after the row that holds them already; a chain is only held against the log
-   * where every version is there, and begins anew after the base. The first millisecond of such an interval may hold the
-   * last events of its scan too: all versions of one millisecond have one time.
+   * True if a break at `at` proves something. While a scan runs, an event may arrive after a row that already holds it.
+   * So chains are checked only after the base, and only in intervals that hold every version. The first millisecond of
+   * such an interval is left out: all versions of one millisecond have the same time, and the last events of the scan
+   * may be among them.
    */
   private isProvable(at: Instant): boolean {
     const interval = intervalAt(this.coverage, at);

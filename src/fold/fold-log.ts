@@ -1,6 +1,7 @@
 /**
- * Folding the log: segments become folded segments, and those larger ones, so that a history of years is some dozens
- * of objects. Nothing is deleted here; sweep.ts does that, when what replaces it has been published for a while.
+ * Folds the log: merges segments into folded segments, and those into larger ones, so that a history of years is a few
+ * dozen objects. Nothing is deleted here: sweep.ts deletes what was replaced, some time after its replacement was
+ * published.
  */
 
 import type { Repository } from "../format/description.js";
@@ -28,46 +29,49 @@ const spansMs = [10 * minuteMs, 60 * minuteMs, dayMs, 30 * dayMs];
 
 export interface FoldLogOptions {
   now: Instant;
-  /** Says when something is published, which may be long after `now`; `now` if absent. */
+  /** Gives the instant of each publication, which may be long after `now`; `now` if absent. */
   publishedAt?: () => Instant;
-  /** Segments younger than this are left alone: a writer that takes over may yet disown them. */
+  /** Segments younger than this are not folded: a writer that takes over may still disown them. */
   settleMs: number;
   /** Fold what has settled even if its span is not over. */
   partial: boolean;
-  /** Letters and digits that no other fold has. */
+  /** Letters and digits that no other fold uses. */
   unique: string;
-  /** The resolution that the declared tiers want for a span; 1 for every change. */
+  /** The resolution that the declared tiers want for a span, in ms; 1 keeps every change. */
   resolutionOf: (span: { from: Instant; to: Instant }) => number;
-  /** The longest span that folded segments of a time grow to: what ages from tier to tier must stay apart. */
+  /**
+   * The longest span that a folded segment of this time may cover, in ms: history that enters a tier at another time
+   * must stay in another folded segment.
+   */
   spanMaxMs: (span: { from: Instant; to: Instant }) => number;
   /** Instants that stay exactly restorable where history is thinned. */
   pinned: Instant[];
-  /** Which pieces of the log to look at; all of them, if absent. */
+  /** Which pieces of the log to fold; all if absent. */
   within?: (piece: LogPiece) => boolean;
-  /** Bytes of lines that are held in memory at once. */
+  /** At most so many bytes of lines are in memory at once. */
   memoryBytesMax?: number;
   /** Compresses what is written; in this thread, if absent. */
   compressor?: FrameCompressor | undefined;
-  /** Asked before anything is published. */
+  /** Checked before anything is published. */
   signal?: Pick<AbortSignal, "throwIfAborted">;
 }
 
 export interface FoldedLog {
-  /** Folded segments that were written. */
+  /** How many folded segments were written. */
   written: number;
-  /** Of these, the ones that keep fewer versions than what they replace. */
+  /** How many of these are thinned: they keep fewer versions than what they replace. */
   thinned: number;
   rows: number;
   bytesRead: number;
   bytesWritten: number;
 }
 
-/** What is sorted in memory at once, in bytes. */
+/** At most so many bytes are sorted in memory at once. */
 const memoryBytesMaxDefault = 16 * 1024 * 1024;
-/** Of each folded segment that is merged a frame is in memory; what is more than so many is merged in a later round. */
+/** At most so many folded segments become one at once, because a frame of each is in memory. Later rounds merge on. */
 const mergedAtOnceMax = 32;
 
-/** @param log as it is; it is read again once something is written */
+/** @param log the log as it is now; it is read again after something was written */
 export async function foldLog(
   repository: Repository,
   log: LogView,
@@ -82,7 +86,7 @@ export async function foldLog(
 }
 
 class LogFolder {
-  /** What was written when the log was looked at last. */
+  /** How many folded segments had been written when `log` was read. */
   private writtenThen = 0;
   readonly report: FoldedLog = { written: 0, thinned: 0, rows: 0, bytesRead: 0, bytesWritten: 0 };
 
@@ -92,7 +96,7 @@ class LogFolder {
     private readonly options: FoldLogOptions,
   ) {}
 
-  /** Makes folded segments of single ones: of each span that is over, and no more at once than memory holds. */
+  /** Folds single segments: those of each span that is due, and at most as many at once as memory holds. */
   async foldSegments(): Promise<void> {
     const view = await this.view();
     const openings = new OpeningReader(view);
@@ -115,7 +119,7 @@ class LogFolder {
     }
   }
 
-  /** Merges folded segments that lie in one span and follow each other. */
+  /** Merges folded segments that follow each other in one span. */
   async merge(spanMs: number): Promise<void> {
     const view = await this.view();
     for (const group of this.groups(view, spanMs)) {
@@ -135,7 +139,7 @@ class LogFolder {
     }
   }
 
-  /** The log as it is now: every folded segment that is written makes it another. */
+  /** The log as it is now: read again if a folded segment was written since the last reading. */
   private async view(): Promise<LogView> {
     this.options.signal?.throwIfAborted();
     if (this.report.written > this.writtenThen) {
@@ -162,7 +166,7 @@ class LogFolder {
     return this.options.memoryBytesMax ?? memoryBytesMaxDefault;
   }
 
-  /** The segments of a run that are due and have settled, by the span that they end in; in order, and without a gap. */
+  /** The due and settled segments of a run, without a gap and in order, grouped by the span in which each ends. */
   private dueSpans(run: SegmentPiece[], isNewest: boolean): SegmentPiece[][] {
     const spanMs = spansMs[0]!;
     const spans = new Map<number, SegmentPiece[]>();
@@ -214,7 +218,7 @@ class LogFolder {
     this.report.bytesRead += batch.storedBytes;
   }
 
-  /** Groups of at least two neighbours that belong in one folded segment of a span. */
+  /** Groups of two or more neighbours that are to become one folded segment of this span. */
   private groups(view: LogView, spanMs: number): FoldedPiece[][] {
     const groups: FoldedPiece[][] = [];
     let group: FoldedPiece[] = [];
@@ -231,11 +235,11 @@ class LogFolder {
     }
     groups.push(group);
     return groups.filter(
-      (of) =>
-        of.length > 1 &&
-        this.isOver(of[0]!.to, spanMs) &&
-        of.every((piece) => this.isWithin(piece)) &&
-        of.every((piece) => piece.damage.size === 0 && spanMs <= this.options.spanMaxMs(piece)),
+      (found) =>
+        found.length > 1 &&
+        this.isOver(found[0]!.to, spanMs) &&
+        found.every((piece) => this.isWithin(piece)) &&
+        found.every((piece) => piece.damage.size === 0 && spanMs <= this.options.spanMaxMs(piece)),
     );
   }
 
@@ -252,7 +256,9 @@ class LogFolder {
     const kept = keptOf(pieces, this.options.pinned);
     const isThinned = resolutionMs > 1;
     const thinning = isThinned ? new Thinning(resolutionMs, kept) : undefined;
-    const tables = new Set(pieces.flatMap(({ manifest }) => manifest.tables.map((of) => of.table)));
+    const tables = new Set(
+      pieces.flatMap(({ manifest }) => manifest.tables.map(({ table }) => table)),
+    );
     let rows = 0;
     for (const table of [...tables].sort()) {
       writer.beginTable(table);
@@ -261,13 +267,13 @@ class LogFolder {
       );
       for await (const merged of mergeAll(cursors)) {
         rows += merged.length;
-        for (const one of thinning ? thinning.next(merged) : merged) {
-          const full = writer.add(one.version.key, one.version.time, one.line);
+        for (const { version, line } of thinning ? thinning.next(merged) : merged) {
+          const full = writer.add(version.key, version.time, line);
           if (full) await full;
         }
       }
-      for (const one of thinning?.end() ?? []) {
-        await writer.add(one.version.key, one.version.time, one.line);
+      for (const { version, line } of thinning?.end() ?? []) {
+        await writer.add(version.key, version.time, line);
       }
       await writer.endTable();
     }
@@ -302,7 +308,7 @@ class LogFolder {
   }
 }
 
-/** Runs of segments that follow each other without a gap or a folded segment between. */
+/** Runs of segments that follow each other with no hole and no folded segment between them. */
 function runsOf(view: LogView): SegmentPiece[][] {
   const holes = view.holes();
   const runs: SegmentPiece[][] = [];
@@ -330,7 +336,7 @@ function isNeighbour(before: FoldedPiece, piece: FoldedPiece, spanMs: number): b
   );
 }
 
-/** The pinned instants that the pieces still hold, in order: what an earlier thinning took away cannot be kept. */
+/** The pinned instants that the pieces still hold, in order. An earlier thinning may have removed some. */
 function keptOf(pieces: FoldedPiece[], pinned: Instant[]): Instant[] {
   const isHeld = (pin: Instant) =>
     pieces.some(({ from, to, manifest: { resolutionMs, kept } }) => {
@@ -345,14 +351,23 @@ async function epochFacts(view: LogView, batch: SegmentBatch): Promise<FoldedEpo
   for (const [epoch, { footer, totals, isWhole }] of batch.epochs) {
     const { to, frontier, lagging, proofBoundMs, serverClock, clockAheadMs, closed } = footer;
     const all = isWhole ? totals : Object.fromEntries(await totalsAt(view, to, epoch));
-    const said = { epoch, to, frontier, lagging, proofBoundMs, serverClock, clockAheadMs, closed };
+    const copied = {
+      epoch,
+      to,
+      frontier,
+      lagging,
+      proofBoundMs,
+      serverClock,
+      clockAheadMs,
+      closed,
+    };
     const { aheadOfSource } = footer;
-    facts.push({ ...said, ...(aheadOfSource ? { aheadOfSource } : {}), totals: all });
+    facts.push({ ...copied, ...(aheadOfSource ? { aheadOfSource } : {}), totals: all });
   }
   return facts;
 }
 
-/** The records of all pieces; of all but the first, without those that it begins with: they are there already. */
+/** The records of all pieces. Each piece first repeats the records from before it: only the first piece's are taken. */
 async function mergedRecords(
   view: LogView,
   pieces: FoldedPiece[],
@@ -380,11 +395,11 @@ function storedBytes({ tables, catalog, coverage }: FoldedManifest): number {
   return [...parts, catalog, coverage].reduce((sum, of) => sum + (of?.bytes ?? 0), 0);
 }
 
-/** Every line that their manifests count must have come; and gone, unless the history is thinned. */
+/** Throws unless every line that the manifests count was read, and was written too unless the history is thinned. */
 function checkRows(read: number, written: number, isThinned: boolean, pieces: FoldedPiece[]): void {
   const parts = pieces.flatMap(({ manifest }) => manifest.tables.flatMap((of) => of.parts));
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
   if (read !== rows || (written !== read && !isThinned)) {
-    throw new Error(`folding has ${read} lines read and ${written} written of ${rows}`);
+    throw new Error(`folding read ${read} lines of ${rows}, and wrote ${written}`);
   }
 }

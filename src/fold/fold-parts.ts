@@ -1,9 +1,9 @@
 /**
- * Merging the log into a base, part by part. Part i of a base owns the keys after the last key of part i - 1 up to its
- * own last key; the last part owns all that follow, too.
+ * Merges the log into a base, part by part. Part i of a base owns the keys after the last key of part i - 1 up to its
+ * own last key; the last part also owns all keys after that.
  *
- * Invariant: every version of the log meets the part that owns its key, and a part that meets none is in the new base
- * as it is. Break it and a change is lost, or a document comes twice.
+ * Invariant: every version of the log is merged with the part that owns its key, and a part without such versions is
+ * taken over into the new base as it is. Break it and a change is lost, or a document occurs twice.
  */
 
 import { codeOfText, mergeLatest, type OnSuccession, type VersionCursor } from "../format/merge.js";
@@ -18,16 +18,16 @@ export interface PartsFold {
   base: BaseManifest;
   log: LogRanges;
   writer: BaseWriter;
-  /** Told of each version of the log and the one before it, in the log or the base. */
+  /** Told of each version of the log and the version before it, which may be in the log or the base. */
   onSuccession: OnSuccession;
   /** Told how many rows the new base has so far. */
   onRows: (rows: number) => void;
 }
 
 /**
- * Gives `writer` all rows of the new base. A part in whose range the log holds nothing is not read, unless what is
- * rewritten before it ends in a small part: then the two are joined, so that small parts do not accumulate. One such
- * part at most is read behind each stretch of changed ones.
+ * Gives `writer` all rows of the new base. A part is not read if the log holds nothing in its range, unless the parts
+ * rewritten before it end in a small one: then the two are joined, so that small parts do not accumulate. At most one
+ * such part is read after each stretch of changed ones.
  * @returns the bytes of the stored parts that were read
  */
 export async function foldParts(fold: PartsFold): Promise<number> {

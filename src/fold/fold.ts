@@ -1,7 +1,8 @@
 /**
- * Folding: base and log of a table become a newer base, so that a restore begins close to its instant.
+ * Folds a table's base and log into a newer base, so that a restore begins close to its instant.
  *
- * Invariant: a base is published only for an instant of which every version is there; and nothing is deleted.
+ * Invariant: a base is published only for an exact or late instant, at which every version is there; nothing is
+ * deleted.
  */
 
 import type { Repository } from "../format/description.js";
@@ -20,37 +21,37 @@ import { LogRanges } from "./log-ranges.js";
 
 export interface FoldedTable {
   table: string;
-  /** The new base's instant. */
+  /** The instant to which the table was, or would be, folded. */
   instant: Instant;
   rows: number;
   /** Versions of the log that were merged in. */
   versions: number;
-  /** False if the newest base was as new already, or breaks were found. */
+  /** False if no new base was published: none was due, nothing had changed, or breaks were found. */
   folded: boolean;
-  /** Broken version chains found: proof of missed changes, written down as evidence. */
+  /** How many broken version chains were found: proof of missed changes, stored as evidence. */
   breaks: number;
-  /** Parts that were written anew, and parts of the base before that were taken over as they are. */
+  /** Parts that were written, and parts of the previous base that were taken over as they are. */
   partsWritten: number;
   partsKept: number;
-  /** Bytes of stored objects: the parts that were read, the parts, their keys and the manifest that were written. */
+  /** Bytes of stored objects: of the parts that were read; of the parts, keys and manifest that were written. */
   bytesRead: number;
   bytesWritten: number;
 }
 
 export interface FoldOptions {
-  /** Fold up to each table's newest exact instant at or before this one. */
+  /** Fold each table up to its newest exact or late instant at or before this one. */
   until: Instant;
-  /** Ids; all tables that were ever captured, if absent. */
+  /** Ids of the tables to fold; all that were ever captured, if absent. */
   tables?: string[];
-  /** Only tables whose newest base at `until` is not younger than this. */
+  /** Fold only tables whose newest base at `until` is not younger than this. */
   olderThan?: Instant;
-  /** Make no base where the log has not gone on from the one before. */
+  /** Publish no base of a table if the log holds no version since its previous base. */
   skipUnchanged?: boolean;
-  /** Letters and digits that no other fold has: they tell its objects from those of a fold that was cut short. */
+  /** Letters and digits that no other fold uses: they tell its objects from those of a fold that was cut short. */
   unique: string;
-  /** Told how many rows of a table are in its new base so far; for progress. */
+  /** Told how many rows the new base of a table has so far; for progress. */
   onRows: (table: string, rows: number) => void;
-  /** Asked before anything is published. */
+  /** Checked before anything is published. */
   signal?: Pick<AbortSignal, "throwIfAborted">;
   /** See BaseWriter. */
   partBytesTarget?: number;
@@ -63,14 +64,14 @@ export interface FoldOptions {
 /** A table that is to be folded. */
 interface DueTable {
   coverage: TableCoverage;
-  /** The base to fold; it is older than `instant`. */
+  /** The base to fold; the log between its `logFrom` and `instant` is merged into it. */
   base: BaseManifest;
   instant: Instant;
   /** The epoch in whose log `instant` lies. */
   epoch: number;
 }
 
-/** Makes a new base of each table that `view` shows, and holds the version chain of what is merged against the log. */
+/** Makes a new base of each table that `view` shows, and checks the version chains of what it merges. */
 export async function fold(
   repository: Repository,
   view: RepositoryView,
@@ -79,16 +80,16 @@ export async function fold(
   const { tables: coverage } = await view.coverage();
   const folded = new Map<string, FoldedTable>();
   const due = new Map<Instant, DueTable[]>();
-  for (const [id, of] of coverage) {
+  for (const [id, tableCoverage] of coverage) {
     if (options.tables && !options.tables.includes(id)) continue;
-    const point = foldPoint(of, view.log, options.until);
+    const point = foldPoint(tableCoverage, view.log, options.until);
     if (!point) continue;
     const { instant } = point;
     const base = await view.newestBase(id, instant);
     folded.set(id, notFolded(id, instant, base));
     if (!base || base.logFrom === instant) continue;
     if (options.olderThan !== undefined && base.instant > options.olderThan) continue;
-    due.set(instant, [...(due.get(instant) ?? []), { coverage: of, base, ...point }]);
+    due.set(instant, [...(due.get(instant) ?? []), { coverage: tableCoverage, base, ...point }]);
   }
   for (const tables of due.values()) {
     for (const table of await foldTogether(repository, view.log, tables, options)) {
@@ -99,8 +100,8 @@ export async function fold(
 }
 
 /**
- * The newest instant at or before `until` of which every version is there, and its epoch; undefined if there is none.
- * One that is late will do: versions that are labelled too late come after the base.
+ * The newest exact or late instant at or before `until`, and its epoch; undefined if there is none. A late one will do:
+ * versions that are labelled too late are merged from the log after the base.
  */
 function foldPoint(coverage: TableCoverage, view: LogView, until: Instant) {
   const instant = coverage.intervals
@@ -117,7 +118,7 @@ function notFolded(table: string, instant: Instant, base: BaseManifest | undefin
   return { table, instant, rows, versions: 0, folded: false, breaks: 0, ...nothing };
 }
 
-/** Folds tables to one instant. The log is read once for all of them. */
+/** Folds several tables to one instant. The log is read once for all of them. */
 async function foldTogether(
   repository: Repository,
   log: LogView,

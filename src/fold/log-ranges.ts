@@ -2,10 +2,10 @@ import type { Version } from "../format/lines.js";
 import type { VersionCursor } from "../format/merge.js";
 import type { OrderCode } from "../key-order.js";
 
-/** What the log holds of a table, handed out by ranges of keys: each range is merged with the part that owns it. */
+/** A table's versions in the log, handed out by ranges of keys: each range is merged with the part that owns it. */
 export class LogRanges {
   private constructor(
-    /** Each stands at its first version that was not handed out yet. */
+    /** Each stands at its first version that has not been handed out. */
     private readonly cursors: Set<VersionCursor>,
   ) {}
 
@@ -15,7 +15,7 @@ export class LogRanges {
     return new LogRanges(standing);
   }
 
-  /** Order code of the first key that was not handed out yet; undefined if none is left. */
+  /** Order code of the first key that has not been handed out; undefined if none is left. */
   get next(): OrderCode | undefined {
     let least: OrderCode | undefined;
     for (const { code } of this.cursors) if (least === undefined || code < least) least = code;
@@ -23,8 +23,8 @@ export class LogRanges {
   }
 
   /**
-   * Cursors over what is left up to and including the key `end`, or over all that is left. They must be read to their
-   * ends before more is taken.
+   * Cursors over what is left up to and including the key `end`, or over all that is left if it is absent. They MUST be
+   * read to their ends before more is taken.
    */
   take(end?: OrderCode): VersionCursor[] {
     const drop = (cursor: VersionCursor) => this.cursors.delete(cursor);
@@ -32,7 +32,7 @@ export class LogRanges {
   }
 }
 
-/** Goes on where `source` stands, and stops before its first key beyond `end`. */
+/** Begins where `source` stands, and stops before its first key after `end`. */
 class RangeCursor implements VersionCursor {
   private begun = false;
 

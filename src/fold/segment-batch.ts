@@ -1,4 +1,4 @@
-/** Neighbouring segments read into memory, to be sorted. */
+/** Reads neighbouring segments into memory, to be sorted. */
 import { lineSpans, parseLine } from "../format/lines.js";
 import { isLater } from "../format/merge.js";
 import type { Place } from "../format/names.js";
@@ -7,7 +7,7 @@ import type { Instant } from "../instant.js";
 import { type OrderCode, orderCode } from "../key-order.js";
 import type { LogView } from "../repository/log/log-view.js";
 
-/** Bytes that a line costs besides its own: measured. */
+/** How many bytes of memory a line costs besides its own bytes: measured. */
 const entryBytes = 400;
 
 interface CollectedLine {
@@ -15,17 +15,17 @@ interface CollectedLine {
   key: Buffer;
   time: Instant;
   sequence: number;
-  /** Without its newline. */
+  /** The line without its newline. */
   line: Buffer;
 }
 
 /** What a batch holds of an epoch. */
 export interface BatchEpoch {
-  /** Of its last segment. */
+  /** Footer of the epoch's last segment in the batch. */
   footer: SegmentFooter;
-  /** Of the tables that the footers name. */
+  /** Totals of the tables that the footers name, by table id. */
   totals: Record<string, Totals>;
-  /** True if one of the footers names all tables. */
+  /** True if one of the footers is a checkpoint, which names all tables. */
   isWhole: boolean;
 }
 
@@ -42,7 +42,7 @@ export class SegmentBatch {
 
   private constructor() {}
 
-  /** Reads the segments after `after`, up to `until` or until they fill `bytesMax`; at least one. */
+  /** Reads the segments after `after`, up to `until` or until they fill `bytesMax`, but at least one. */
   static async read(
     view: LogView,
     after: Instant,
@@ -98,7 +98,7 @@ export class SegmentBatch {
     return [...this.streams.keys()].filter((id) => id !== "catalog" && id !== "coverage").sort();
   }
 
-  /** The lines of a table by key, of each key in the order of capture. */
+  /** The lines of a table, sorted by key; those of one key in the order of capture. */
   sorted(table: string): CollectedLine[] {
     const lines = this.streams.get(table) ?? [];
     return lines.sort((a, b) =>

@@ -1,6 +1,6 @@
 /**
- * Thinning a history: of each key, the versions stay that some kept instant shows. Kept instants are the last
- * milliseconds of every span of the resolution, and the pinned ones.
+ * Thins a history: a version stays if it is the state of its key at some kept instant. Kept instants are the last
+ * millisecond of every span of the resolution, and the pinned instants.
  *
  * The last version of a key always stays: what comes after the folded segment is merged onto it.
  */
@@ -10,7 +10,7 @@ import type { MergedLine } from "../format/merge.js";
 import type { Instant } from "../instant.js";
 
 export class Thinning {
-  /** The version that came last; whether it stays depends on the one after it. */
+  /** The version taken last; whether it stays depends on the next one. */
   private held: MergedLine | undefined;
   private readonly pinned: Instant[];
 
@@ -21,7 +21,7 @@ export class Thinning {
     this.pinned = [...pinned].sort((a, b) => a - b);
   }
 
-  /** Takes versions by key and, of each key, in the order of capture; gives those that stay. */
+  /** Takes versions sorted by key, those of one key in the order of capture; returns those that stay. */
   next(lines: MergedLine[]): MergedLine[] {
     const staying: MergedLine[] = [];
     for (const line of lines) {
@@ -34,7 +34,7 @@ export class Thinning {
     return staying;
   }
 
-  /** What is left when a table ends. */
+  /** Ends a table: returns its last version, which stays. */
   end(): MergedLine[] {
     const { held } = this;
     this.held = undefined;
@@ -48,7 +48,7 @@ export class Thinning {
   }
 }
 
-/** The version before is not kept, so its digest proves nothing any more. */
+/** The line without the digest of the version before: that one may be gone, so its digest proves nothing any more. */
 function withoutPrevious({ code, version }: MergedLine): MergedLine {
   const { key, time, sequence, document } = version;
   const line = Buffer.allocUnsafe(key.length + (document?.length ?? 4) + lineOverheadBytes);

@@ -1,6 +1,6 @@
 /**
- * Letting history go as declared. What stays restorable afterwards is computed before anything is published, from the
- * store as it would be then; and what is published is acted on by sweep.ts alone, a grace time later.
+ * Expires the history that the declared tiers do not keep. Before anything is published, the plan computes what stays
+ * restorable, from the store as it would be then. Only sweep.ts acts on what is published, a grace time later.
  *
  * Invariant: nothing is expired that the tiers, a pin or a table's first base needs.
  */
@@ -29,22 +29,22 @@ import type { Pin } from "../repository/registers/pins.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
-/** A capture has said by then of every table that it watches what state it is in. */
+/** How long a capture takes at most until it has recorded the state of every table that it watches. */
 const saysWithinMs = 86_400_000;
 
 export interface ExpiryOptions {
   now: Instant;
-  /** When the history is as old as its tiers count; see LogAge. */
+  /** The instant from which ages are counted back; see LogAge. */
   aged: Instant;
   /** Undefined if every change is kept for ever; then only bases that nothing needs are expired. */
   tiers: KeepTier[] | undefined;
   pins: Pin[];
 }
 
-/** What will be of one table. */
+/** What the expiry does to one table. */
 export interface ExpiringTable {
   table: string;
-  /** The first instant that is claimed now, and then. */
+  /** The first instant that is covered now, and the first that will be covered; undefined if none is. */
   from: Instant | undefined;
   fromThen: Instant | undefined;
   /** Manifests of the bases that are expired. */
@@ -56,15 +56,15 @@ export interface ExpiryPlan {
   tables: ExpiringTable[];
   /** To be published; undefined if there is nothing to expire. */
   expiry: Expiry | undefined;
-  /** What was expired before. */
+  /** The expiry that counts so far; undefined if nothing was ever expired. */
   before: Expiry | undefined;
-  /** Tables that nobody watches any more, and of which nothing is kept. */
+  /** Tables that no capture watches any more, and of which nothing is kept. */
   givenUp: string[];
-  /** Of every table, as it was found. */
+  /** Coverage of every table, as the plan found it. */
   coverage: Map<string, TableCoverage>;
 }
 
-/** The first instant that has to stay restorable; undefined if all of them have. */
+/** The first instant that has to stay restorable; undefined if every instant has to. */
 export function firstWanted({
   aged,
   tiers,
@@ -75,7 +75,7 @@ export function firstWanted({
   return Math.min(kept, ...pins.map(({ at }) => at));
 }
 
-/** Plans what to expire, and proves that it costs nothing that has to stay. Throws if it would. */
+/** Plans what to expire, and proves that nothing is lost that has to stay. Throws if something would be. */
 export async function planExpiry(
   look: RepositoryView,
   options: ExpiryOptions,
@@ -90,17 +90,17 @@ export async function planExpiry(
   const givenUp: string[] = [];
   const holes = view.holes();
   let isMoving = false;
-  for (const [table, of] of coverage) {
+  for (const [table, found] of coverage) {
     const usable = bases.usable.get(table) ?? [];
-    const isOver = first !== undefined && of.intervals.every(({ to }) => to < first);
-    const isGone = isOver && (of.state === "dropped" || isLeftOut(of, view, options.aged));
-    if (of.state === "copying" || of.state === "resyncing") isMoving = true;
-    // What was expired is not claimed again, also if tiers or pins want more by now than they did.
+    const isOver = first !== undefined && found.intervals.every(({ to }) => to < first);
+    const isGone = isOver && (found.state === "dropped" || isLeftOut(found, view, options.aged));
+    if (found.state === "copying" || found.state === "resyncing") isMoving = true;
+    // What was expired is never covered again, even if tiers or pins now want more than they did.
     const wanted = first === undefined ? undefined : Math.max(first, horizonOf(view, table));
     const begin = wanted === undefined ? undefined : beginOf(usable, wanted);
     if (isGone) givenUp.push(table);
     if (isGone) next.horizons[table] = { from: wanted!, base: wanted! };
-    else if (begin && isDamagedBefore(of, wanted!, begin.instant)) isMoving = true;
+    else if (begin && isDamagedBefore(found, wanted!, begin.instant)) isMoving = true;
     else if (begin) {
       begins.push(begin);
       const from = Math.max(wanted!, begin.instant);
@@ -108,17 +108,17 @@ export async function planExpiry(
     } else if (first !== undefined) isMoving = true;
     const holesHere = holes.filter((hole) => hole.table === undefined || hole.table === table);
     const kept = isGone ? [] : keptBases(usable, begin, holesHere, options.aged);
-    const retired = usable.filter((base) => !kept.includes(base)).map(manifestName(bases.names));
-    for (const name of retired) next.bases[name] = options.now;
+    const expired = usable.filter((base) => !kept.includes(base)).map(manifestName(bases.names));
+    for (const name of expired) next.bases[name] = options.now;
     tables.push({
       table,
-      from: of.intervals.at(0)?.from,
+      from: found.intervals.at(0)?.from,
       fromThen: undefined,
-      bases: retired,
+      bases: expired,
       basesKept: kept.length,
     });
   }
-  // While a table is being copied or resynced, what its next base will need of the log is not known yet.
+  // While a table is copied or resynced, it is not known yet what its next base will need of the log.
   if (first !== undefined && !isMoving) cutLog(next, view, first, begins, options.now);
   const { tables: then } = await (await look.under(next)).coverage();
   for (const table of tables) table.fromThen = then.get(table.table)?.intervals.at(0)?.from;
@@ -127,16 +127,17 @@ export async function planExpiry(
   return { tables, expiry, before: view.expiry, givenUp, coverage };
 }
 
-/** True if something that is wanted lies in a damaged stretch before `begin`: it may be put back, or made anew. */
+/** True if a wanted instant before `begin` is damaged: what is missing may still be put back or repaired. */
 function isDamagedBefore({ intervals }: TableCoverage, wanted: Instant, begin: Instant): boolean {
   const isWanted = (one: CoverageInterval) => one.to >= wanted && one.from < begin;
   return intervals.some((one) => one.class === "damaged" && isWanted(one));
 }
 
 /**
- * Publishes what is expired, and returns what came of the plan. It is taken back as a whole if a table that was given up
- * has been opened meanwhile: a capture that resyncs a table says so first, and looks afterwards whether the base that it
- * goes by was expired; so one of the two sees the other. Nothing was deleted for it yet.
+ * Publishes the planned expiry, and returns the plan as it was carried out. If a capture has meanwhile opened a table
+ * that the plan gives up, the whole expiry is taken back; nothing was deleted because of it yet. A capture that resyncs
+ * a table first records that, and then looks whether the base that it begins with was expired. Here the expiry is
+ * published first, and then the coverage is read: so one of the two always sees the other.
  */
 export async function publishExpiry(repository: Repository, plan: ExpiryPlan): Promise<ExpiryPlan> {
   const { store } = repository;
@@ -145,8 +146,8 @@ export async function publishExpiry(repository: Repository, plan: ExpiryPlan): P
   if (plan.givenUp.length === 0) return plan;
   const { tables: now } = await (await RepositoryView.read(repository)).coverage();
   const isOpened = (table: string) => {
-    const of = now.get(table);
-    return of !== undefined && of.watched && of.state !== "dropped";
+    const found = now.get(table);
+    return found !== undefined && found.watched && found.state !== "dropped";
   };
   if (!plan.givenUp.some(isOpened)) return plan;
   const { at, number } = plan.expiry;
@@ -162,14 +163,14 @@ export async function publishExpiry(repository: Repository, plan: ExpiryPlan): P
 
 async function publish(store: ObjectStore, expiry: Expiry): Promise<void> {
   const isPut = await putExpiry(store, expiry);
-  // Old numbers are deleted, so this one might have been free because it was past.
+  // Old numbers are deleted, so this number may have been free because greater ones exist.
   if (isPut && (await latestExpiry(store))?.number === expiry.number) return;
-  throw new ThinkbackError("fenced", "another process has let something go meanwhile", {
-    hint: "run the command again: it plans anew",
+  throw new ThinkbackError("fenced", "another process published an expiry meanwhile", {
+    hint: "run the command again: it makes a new plan",
   });
 }
 
-/** The expiry without what was deleted meanwhile: it would grow for ever. */
+/** The expiry without the entries whose objects are deleted by now; with them it would grow for ever. */
 async function withoutDone(expiry: Expiry, store: ObjectStore): Promise<Expiry> {
   const stored = new Set<string>();
   let oldest = Number.POSITIVE_INFINITY;
@@ -190,7 +191,7 @@ async function withoutDone(expiry: Expiry, store: ObjectStore): Promise<Expiry> 
   };
 }
 
-/** True if something is expired that was not before. */
+/** True if something is expired that `before` did not expire. */
 function isNew(next: Expiry, before: Expiry | undefined, tables: ExpiringTable[]): boolean {
   return (
     next.logTo !== (before?.logTo ?? -1) ||
@@ -199,32 +200,33 @@ function isNew(next: Expiry, before: Expiry | undefined, tables: ExpiringTable[]
 }
 
 /**
- * True if the capture leaves the table out. One that has just begun has not said yet that it resyncs the table, and then
- * it does so from the newest base.
+ * True if the latest capture leaves the table out. A capture that has just begun proves nothing: it may not have
+ * recorded yet that it resyncs the table, and it will resync it from the newest base.
  */
 function isLeftOut({ watched }: TableCoverage, view: LogView, aged: Instant): boolean {
   const latest = view.claims.at(-1);
   if (watched || !latest) return !watched;
-  // The clock by which it began may have been wrong; where its log begins, time may have jumped.
+  // The claim's time may come from a wrong clock, and the log's time may jump where the epoch begins.
   const wroteBy = view.wroteBy(latest.epoch);
   return wroteBy !== undefined && wroteBy + saysWithinMs <= aged;
 }
 
-/** The first instant of a table that is claimed since the last expiry. */
+/** The first instant of a table that the last expiry left covered; 0 if it took nothing away. */
 function horizonOf({ expiry }: LogView, table: string): Instant {
   return expiry?.horizons[table]?.from ?? 0;
 }
 
-/** The base that the kept history begins with: the newest at or before its first instant, or the first after it. */
+/** The base that the kept history begins with: the newest at or before `first`, or else the oldest after it. */
 function beginOf(usable: BaseManifest[], first: Instant): BaseManifest | undefined {
   return usable.findLast(({ instant }) => instant <= first) ?? usable[0];
 }
 
 /**
- * Bases of a table that stay. A restore to an instant begins with the last base before it; the older the instant, the
- * farther that may be away: a base of some age is expired if the next newer one is no more than a quarter of that age
- * newer. A copied base stays: what it holds of the gap before it is nowhere else. And so does the first one after a hole
- * in the log: no older one leads there.
+ * The bases of a table that stay: none before `begin`, but `begin` itself. A restore begins with the last base before
+ * its instant; the older the instant, the farther away that base may be. So a base is expired if the next newer base
+ * that stays is newer by less than a quarter of the base's age. Two kinds of bases stay nevertheless: a copied base,
+ * because it alone holds what changed in the gap before it; and the first base after a hole in the log, because no
+ * older base leads across the hole. Without `begin` the oldest base stays too.
  */
 function keptBases(
   usable: BaseManifest[],
@@ -252,7 +254,7 @@ const manifestName =
   (base: BaseManifest): string =>
     names.get(base)!.name;
 
-/** Expires the log up to where the first bases begin; of whole folded segments only. */
+/** Expires the log before what the first bases need; it ends right before a folded segment. */
 function cutLog(
   next: Expiry,
   view: LogView,
@@ -262,7 +264,7 @@ function cutLog(
 ): void {
   const needed = Math.min(first - 1, ...begins.map(({ logFrom }) => logFrom));
   const kept = view.pieces.find(({ to }) => to > needed);
-  // The first piece that stays must say what came before it.
+  // The first piece that stays must say what came before it: only a folded segment does.
   if (kept?.kind !== "folded") return;
   const to = kept.from - 1;
   if (to <= next.logTo || kept === view.pieces[0]) return;
@@ -271,28 +273,29 @@ function cutLog(
   next.cuts = [...next.cuts, { to, at: now }];
 }
 
-/** Throws if more would go than what lies before the horizons. */
+/** Throws if a table would lose more than `expiry` says, or a pinned instant that is exact now. */
 function refuseLosses(
   now: Map<string, TableCoverage>,
   then: Map<string, TableCoverage>,
   expiry: Expiry,
   pins: Pin[],
 ): void {
-  for (const [table, of] of now) {
+  for (const [table, found] of now) {
     const kept = then.get(table)?.intervals ?? [];
-    if (!isDeepStrictEqual(kept, clipped(of, expiry).intervals)) throw losing(table, "its tiers");
+    if (!isDeepStrictEqual(kept, clipped(found, expiry).intervals))
+      throw losing(table, "its tiers");
     for (const { at, name } of pins) {
       const isLost =
-        isExactAt(intervalAt(of, at), at) && !isExactAt(intervalAt({ intervals: kept }, at), at);
+        isExactAt(intervalAt(found, at), at) && !isExactAt(intervalAt({ intervals: kept }, at), at);
       if (isLost) throw losing(table, `the pin ${name} at ${formatInstant(at)}`);
     }
   }
 }
 
-function losing(table: string, what: string): ThinkbackError {
+function losing(table: string, keeper: string): ThinkbackError {
   return new ThinkbackError(
     "repository",
-    `nothing was expired: it would cost table ${table} what ${what} keep`,
-    { hint: "`thinkback verify` says whether something is damaged; please report this otherwise" },
+    `nothing was expired: table ${table} would lose instants that ${keeper} must keep`,
+    { hint: "run `thinkback verify`; if it finds no damage, please report this" },
   );
 }

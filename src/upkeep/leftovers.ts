@@ -1,6 +1,6 @@
 /**
- * What was written for a manifest that is not there: left over by who was cut short, or written by somebody who is still
- * at work. Nobody can tell the two apart by looking, so what may still be published stays.
+ * Objects whose manifest is not there: a process that was cut short has left them, or a process that is still at work
+ * has just written them. The objects do not tell which, so whatever may still be published stays.
  */
 
 import { parseCopyUnique } from "../format/names.js";
@@ -10,26 +10,26 @@ import type { LogView } from "../repository/log/log-view.js";
 import { unendedLeases } from "../repository/registers/lease.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
-/** True for an instant that is a grace time ago, and before which nobody began who still reads. */
+/** True for an instant that is at least a grace time ago, if every restore under way began after it. */
 export type IsPast = (at: Instant) => boolean;
 
-/** No list of claims is so many writers behind. */
+/** At most so many claims are missing from a listing: a greater number is not an epoch, but part of a fold's name. */
 const epochsBehindMax = 100;
 
 export class Leftovers {
-  /** What is known of prefixes. */
+  /** Answers of mayBePublished, by prefix. */
   private readonly known = new Map<string, boolean>();
 
   private readonly store: ObjectStore;
   private readonly claims: EpochClaim[];
-  /** What the names of folds have that may not have ended; read where something is left over. */
+  /** Names of the folds that may not have ended; read only if something is left over. */
   private folds: Promise<ReadonlySet<string>> | undefined;
 
   constructor(
     { claims, store }: LogView,
     private readonly isPast: IsPast,
     private readonly now: Instant,
-    /** Names a fold that writes nothing more, though its lease has not ended. */
+    /** Name of a fold that writes nothing more, though its lease has not ended. */
     private readonly ended: string | undefined,
   ) {
     this.store = store;
@@ -37,7 +37,8 @@ export class Leftovers {
   }
 
   /**
-   * True if what lies below `prefix` may have a manifest yet; or has one that is not listed, unless that is `leaving`.
+   * True if what lies below `prefix` may still get a manifest, or has one that was not listed.
+   * @param leaving manifests that are about to be deleted: they do not count
    */
   async mayBePublished(
     prefix: string,
@@ -53,7 +54,7 @@ export class Leftovers {
     return known;
   }
 
-  /** True if what is named so may still be published: by the writer who copies, or by the fold. */
+  /** True if the copy or fold of this name may still be published. */
   private async isUnderWay(unique: string): Promise<boolean> {
     const epoch = parseCopyUnique(unique);
     const latest = this.claims.at(-1)?.epoch ?? 0;
@@ -61,7 +62,7 @@ export class Leftovers {
       const next = this.claims.find((claim) => claim.epoch > epoch);
       if (!next || !this.isPast(next.started)) return true;
     }
-    // Some of what a fold makes has more behind what tells it apart.
+    // A process may append to its fold's name for some of what it makes.
     this.folds ??= unendedLeases(this.store, this.now);
     const folds = [...(await this.folds)].filter((fold) => fold !== this.ended);
     return folds.some((fold) => unique.startsWith(fold));

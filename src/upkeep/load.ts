@@ -1,4 +1,4 @@
-/** What a restore to now would have to do: the size of the newest bases, and what the log holds since. */
+/** What a restore to now would have to do: how large the newest bases are, and how much log has come since. */
 import type { Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import { noTotals, totalsAt } from "../repository/log/totals.js";
@@ -6,12 +6,12 @@ import { type Rates, readRates } from "../repository/registers/rates.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 
 export interface Load {
-  /** In the newest bases of the tables that are captured. */
+  /** Documents in the newest bases of the tables that are captured, and bytes of their JSON text. */
   documents: number;
   documentBytes: number;
   /** Bytes of log lines since those bases. */
   logBytes: number;
-  /** The oldest of those bases that the log has gone on from; undefined if it has from none. */
+  /** Instant of the oldest of those bases since which the log holds changes; undefined if there is none. */
   lastFold: Instant | undefined;
   rates: Rates;
 }

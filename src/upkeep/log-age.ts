@@ -1,6 +1,6 @@
 /**
- * How old the history is. Tiers count its age, and what is too old is gone for good; so neither a clock that is wrong
- * nor a capture that is down may make it older than the log says: it ages by the log.
+ * How old the history is. Tiers count its age, and what is too old is deleted for good. So history ages by the log:
+ * neither a wrong clock nor a stopped capture may make it older than the log says.
  */
 import { isDamage } from "../errors.js";
 import type { SegmentFooter } from "../format/segment.js";
@@ -13,18 +13,19 @@ import type { ObjectStore } from "../storage/object-store.js";
 export interface LogAge {
   /** The instant from which ages are counted back. */
   aged: Instant;
-  /** How far the machine's clock is ahead of the source's, in whole ms, as capture measured it last; 0 if it is not. */
+  /** At least how far the machine's clock is ahead of the source's, in whole ms, as last measured; 0 if it is not. */
   leadMs: number;
 }
 
-/** A capture that has just begun has not measured the source's clock yet: what was measured before it counts. */
+/** At most so many of the last pieces are searched for a measurement: a capture that has just begun made none yet. */
 const lookedAtMax = 10;
 
 /**
- * Ages are counted from the end of the log: a capture that runs writes a segment every ten seconds, so its history ages as
- * time goes by, and one that is stopped ages no more. Nor do they go by an end that is still to come by the slower of two
- * clocks, this machine's and the source's, because the clock that labelled it was ahead.
- * @param agesBeyondLogMs how much older history gets once the log has ended
+ * Ages are counted back from the end of the log. A running capture writes a segment at least every ten seconds, so its
+ * history ages as time goes by; the history of a stopped capture does not age. A clock that was ahead may have labelled
+ * the end with a time that is still to come by the slower of this machine's and the source's clock: then ages are
+ * counted back from the present time of the slower clock.
+ * @param agesBeyondLogMs at most how much further history ages once the log has ended
  */
 export async function ageOfLog(
   { pieces, store }: LogView,
@@ -50,7 +51,7 @@ async function clockIn(store: ObjectStore, piece: LogPiece): Promise<SegmentFoot
   try {
     return (await openSegment(store, piece.name)).index.footer.serverClock;
   } catch (error) {
-    // Others say it too; verify names it.
+    // Another piece will do. The damage itself is for verify to name.
     if (isDamage(error)) return null;
     throw error;
   }

@@ -1,6 +1,6 @@
 /**
  * Maintenance of a repository, in the order that makes it safe: fold the log, make new bases, expire what the tiers do
- * not keep, delete what was replaced long enough ago. One process at a time, by lease.
+ * not keep, delete what was replaced long enough ago. A lease lets only one process at a time do it.
  */
 import type { Clock } from "../clock.js";
 import { type FoldedTable, type FoldOptions, fold } from "../fold/fold.js";
@@ -40,19 +40,19 @@ export type BasesWanted = Pick<
 export interface MaintenanceOptions {
   clock: Clock;
   owner: Owner;
-  /** Letters and digits that no other maintenance has. */
+  /** Letters and digits that no other maintenance uses. */
   unique: string;
-  /** Which new bases to make, as the repository is looked at; none if absent, or if it gives undefined. */
+  /** Says which new bases to make, given the repository as it is; none if absent, or if it returns undefined. */
   bases?: (view: RepositoryView) => BasesWanted | undefined | Promise<BasesWanted | undefined>;
   /** Fold what has settled of the log even if its span is not over. */
   partial: boolean;
-  /** Segments younger than this are not folded: a writer that takes over may yet disown them. */
+  /** Segments younger than this are not folded: a writer that takes over may still disown them. */
   settleMs: number;
   /** Expire what the tiers do not keep. */
   expires: boolean;
-  /** How long what was replaced stays; undefined to delete nothing at all. */
+  /** How long what was replaced or expired stays, in ms; undefined to delete nothing at all. */
   graceMs: number | undefined;
-  /** How much older history gets once nothing is captured any more; 0 if absent. */
+  /** At most how much further history ages, in ms, once nothing is captured any more; 0 if absent. */
   agesBeyondLogMs?: number;
   /** Compresses what folds write; in this thread, if absent. */
   compressor?: FrameCompressor;
@@ -69,16 +69,16 @@ export interface Maintained {
   log: FoldedLog;
   tables: FoldedTable[];
   expiry: ExpiryPlan | undefined;
-  /** Tables found that no restore to what they are now is possible of, and that no evidence told of yet. */
+  /** Tables that cannot be restored to their present state, and of which no evidence told that before. */
   damaged: DamagedTable[];
   deleted: StoredObject[];
-  /** That the store was full, so that not everything was folded; what could make room was done nevertheless. */
+  /** The error if the store was full, so that not everything was folded. The round still made what room it could. */
   full: StoreFull | undefined;
 }
 
 export interface DamagedTable {
   table: string;
-  /** From here on it cannot be restored. */
+  /** The first instant from which on it cannot be restored. */
   since: Instant;
   /** What is damaged: names an object. */
   reason: string;
@@ -91,16 +91,16 @@ export function maintain(
 ): Promise<Maintained> {
   const { store } = repository;
   const { agesBeyondLogMs, clock, owner, unique, compressor } = options;
-  // The lease, and what is expired, make room: on a full disk they are written with room that is kept for them.
+  // Without lease and expiry no room can be made: on a full disk they are written into room kept aside for them.
   const urgent = new UrgentStore(store);
   return withLease(urgent, clock, owner, unique, async (gone, lease) => {
     const room = new RoomToMake(options.graceMs !== undefined);
     const signal = { throwIfAborted: () => lease.check(gone) };
-    // First, because every listing from here on would scan through it.
+    // First of all, because otherwise every listing from here on would read what this removes.
     if (options.graceMs !== undefined) await store.tidy?.(clock.now() - dayMs);
     const looks = new Looks(repository);
     const policy = await readPolicy(await looks.now(), clock.now(), { agesBeyondLogMs });
-    // What is gone for good does not go by a clock that is ahead of the source's.
+    // Expiring and deleting cannot be undone, so they do not trust a clock that is ahead of the source's.
     const now = () => clock.now() - policy.leadMs;
     observer.phase("log");
     const folding = foldLog(repository, (await looks.now()).log, {
@@ -135,7 +135,7 @@ export function maintain(
       expiry = await planExpiry(await looks.now(), { ...policy, now: clock.now() });
       damaged = await room.unlessFull(noteDamage(repository, expiry.coverage), []);
       if (expiry.expiry) {
-        // That it can be renewed proves that nobody else maintains.
+        // A renewal that succeeds proves that no other process maintains.
         await lease.renew();
         signal.throwIfAborted();
         expiry = await publishExpiry({ ...repository, store: urgent }, expiry);
@@ -165,7 +165,7 @@ export function maintain(
 
 const hasWritten = ({ bytesWritten, breaks }: FoldedTable) => bytesWritten > 0 || breaks > 0;
 
-/** The views of a round: one is looked at until something is written or deleted. */
+/** The views of a round: each one is used until something is written or deleted. */
 class Looks {
   private view: Promise<RepositoryView> | undefined;
 
@@ -176,15 +176,15 @@ class Looks {
     return this.view;
   }
 
-  /** What was looked at is past. */
+  /** Marks the present view as out of date. */
   pass(): void {
     this.view = undefined;
   }
 }
 
 /**
- * Writes down of which tables the newest instants are damaged: a capture that runs copies them anew. No fold can help,
- * because none leads over what is missing.
+ * Stores as evidence which tables are damaged at their newest instants: a running capture then copies them anew. No
+ * fold can help, because a fold cannot lead across what is missing.
  */
 async function noteDamage(
   repository: Repository,
@@ -192,15 +192,16 @@ async function noteDamage(
 ): Promise<DamagedTable[]> {
   if (![...planned.values()].some(damageNow)) return [];
   const noted: DamagedTable[] = [];
-  // Looked at anew: the plan's listing may lack the base of a copy that has just come to its end.
+  // Read anew, because the plan's listing may lack the base of a copy that has just been completed.
   const { tables } = await (await RepositoryView.read(repository)).coverage();
-  for (const of of tables.values()) {
-    const damage = damageNow(of);
+  for (const coverage of tables.values()) {
+    const damage = damageNow(coverage);
     if (!damage) continue;
+    const { table } = coverage;
     const { from, reason = "" } = damage;
-    const evidence = { table: of.table, at: from, sequence: 0 as const, reason };
+    const evidence = { table, at: from, sequence: 0 as const, reason };
     if (await putEvidence(repository.store, evidence)) {
-      noted.push({ table: of.table, since: from, reason });
+      noted.push({ table, since: from, reason });
     }
   }
   return noted;
@@ -214,11 +215,11 @@ const nothingFolded: FoldedLog = {
   bytesWritten: 0,
 };
 
-/** Work that a full store cuts short, in a round that makes room afterwards. */
+/** Lets a round go on after a full store has cut work short, if the round makes room afterwards. */
 class RoomToMake {
   full: StoreFull | undefined;
 
-  /** @param makesRoom false if nothing is deleted: then a full store ends the round */
+  /** @param makesRoom false if the round deletes nothing: then a full store ends it */
   constructor(private readonly makesRoom: boolean) {}
 
   async unlessFull<T, O>(work: Promise<T>, otherwise: O): Promise<T | O> {
@@ -253,7 +254,7 @@ export async function planMaintenance(
 /** What the declared tiers and the pins mean for folding and expiring. */
 export interface Policy extends LogAge {
   tiers: KeepTier[] | undefined;
-  /** Also of the ends of the gaps that instants are pinned in. */
+  /** For each pinned instant in a gap, also pins of the ends of that gap. */
   pins: Pin[];
   pinned: Instant[];
   resolutionOf: (span: { from: Instant; to: Instant }) => number;
@@ -261,7 +262,7 @@ export interface Policy extends LogAge {
 }
 
 /**
- * What the declared tiers and the pins want of a history of this age.
+ * What the declared tiers and the pins mean for the history at its present age.
  * @param of `keep`: tiers in place of the declared ones; `agesBeyondLogMs`: see ageOfLog
  */
 export async function readPolicy(
@@ -286,21 +287,21 @@ function policyOf(pins: Pin[], age: LogAge, keep: string | null): Policy {
     pins,
     pinned: pins.map(({ at }) => at),
     resolutionOf: (span) => {
-      // What nobody wants any more is expired as it is: the first base of what is kept is still to be made of it.
+      // What neither tiers nor pins want is not thinned: the first base of the kept history may still be made of it.
       if (!tiers || (first !== undefined && span.to < first)) return 1;
       return resolutionAt(tiers, span, aged) ?? pinsOnlyMs;
     },
-    // What ages into another tier is thinned as a whole, so it must not be older in one part than in another.
+    // A folded segment is thinned as a whole, so all of it must enter the next tier at the same time.
     spanMaxMs: (span) => {
       const resolutionMs = tiers && resolutionAt(tiers, span, aged);
       if (!last || resolutionMs === undefined) return Number.MAX_SAFE_INTEGER;
-      // And what leaves the last one goes as a whole.
+      // In the last tier it is expired as a whole.
       return resolutionMs === last.resolutionMs ? Math.max(dayMs, last.ageMs / 4) : dayMs;
     },
   };
 }
 
-/** The kept history has to begin with a base, or all of the log before it would be needed for ever. */
+/** Makes the bases that the kept history begins with. Without them the whole log before it would be needed for ever. */
 async function foldFirstBases(
   repository: Repository,
   view: RepositoryView,

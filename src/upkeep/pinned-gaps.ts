@@ -5,8 +5,8 @@ import type { Coverage } from "../repository/coverage/coverage-reader.js";
 import type { Pin } from "../repository/registers/pins.js";
 
 /**
- * The pins, and beside them the ends of the gaps that pinned instants lie in: a restore to such an instant gives the
- * state at one of these ends, so that has to stay.
+ * The pins, and beside each pin that lies in a gap the ends of that gap: a restore to the pinned instant gives the
+ * state at one of these ends, so both have to stay.
  */
 export function withGapEnds(pins: Pin[], { tables, catalog, access }: Coverage): Pin[] {
   const all = [...tables.values(), catalog, access].filter((of) => of !== undefined);

@@ -1,6 +1,6 @@
 /**
- * What keeping a source's history costs, by what was measured of it: how often its tables change, how large a change is
- * once it is stored and folded, and how much is left of it in coarser resolutions.
+ * Estimates what keeping a source's history costs, from what was measured of it: how often its tables change, how large
+ * a change is once it is stored and folded, and how much is left of it in coarser resolutions.
  */
 
 import { Thinning } from "../fold/thinning.js";
@@ -18,35 +18,35 @@ import type { ObjectStore } from "../storage/object-store.js";
 
 const dayMs = 86_400_000;
 
-/** The log of so long is looked at, from its end back. */
+/** How much of the log is measured, back from its end. */
 const lookMs = 7 * dayMs;
-/** Versions of a table that are looked at to see how much thinning leaves. */
+/** At most about so many versions of a table are read to measure how much thinning leaves. */
 const sampleMax = 200_000;
 
 /** What was measured of a table. Rates are per day of 86 400 s. */
 export interface TableRates {
   table: string;
   documents: number;
-  /** Stored bytes of the newest base: its parts and the keys beside them; and of its manifest. */
+  /** Stored bytes of the newest base: of its parts and the keys beside them, and of its manifest. */
   baseBytes: number;
   manifestBytes: number;
-  /** Of the bytes of all stored bases, those that no two of them share: 1 if every base is stored whole. */
+  /** Stored bytes of all bases divided by the sum of their sizes: below 1 if they share parts. */
   baseShare: number;
   changesPerDay: number;
   /** Stored bytes of one version in the log, and bytes of its line. */
   bytesPerChange: number;
   lineBytesPerChange: number;
-  /** Versions per day that are left in a resolution. */
+  /** Versions per day that are left when thinned to a resolution. */
   keptPerDay: (resolutionMs: number) => number;
 }
 
 export interface SourceRates {
   tables: TableRates[];
-  /** What was looked at of the log, in ms; 0 if there is none. */
+  /** How much of the log was measured, in ms; 0 if there is no log. */
   spanMs: number;
   /** Segments that held changes, per day. */
   segmentsPerDay: number;
-  /** Stored bytes of a segment, and of what a folded segment has besides its parts: its manifest and records. */
+  /** Mean stored bytes of a segment, and of what a folded segment has besides its parts: its manifest and records. */
   segmentBytes: number;
   foldedBytes: number;
 }
@@ -83,7 +83,7 @@ export async function readSourceRates(look: RepositoryView): Promise<SourceRates
       bytesPerChange: rows === 0 ? 0 : bytes / rows,
       lineBytesPerChange: of.changes === 0 ? 0 : of.bytes / of.changes,
       keptPerDay: (resolutionMs) => {
-        // No span keeps more than one version of each document that is there, or comes in it.
+        // A span keeps at most one version of each document that is there or is inserted in it.
         const most = (dayMs / resolutionMs) * newest.rows + insertsPerDay;
         return Math.min(left(resolutionMs) * changesPerDay, Math.max(most, insertsPerDay));
       },
@@ -124,7 +124,7 @@ function recentPieces(view: LogView): LogPiece[] {
   );
 }
 
-/** By the numbers of the segments that pieces hold or stand for. */
+/** How many segments the pieces hold or stand for, by their numbers; across epochs only those of the last one count. */
 function segmentsIn(pieces: LogPiece[]): number {
   return pieces.reduce((sum, { first, last }) => {
     return (
@@ -155,7 +155,7 @@ async function storedChanges(
   return stored;
 }
 
-/** Bytes of the parts of all bases, each counted once, by their bytes counted as often as they are referred to. */
+/** Bytes of the parts of all bases, each part counted once, divided by the bytes counted once per base. */
 function shareOf(bases: BaseManifest[]): number {
   const parts = bases.flatMap((base) => base.parts);
   const once = new Map(parts.map(({ name, bytes }) => [name, bytes]));
@@ -163,7 +163,7 @@ function shareOf(bases: BaseManifest[]): number {
   return all === 0 ? 1 : [...once.values()].reduce((sum, bytes) => sum + bytes, 0) / all;
 }
 
-/** Thins a part of the folded log in some resolutions, and says which share is left in any. */
+/** Thins a sample of the folded log to some resolutions. Returns a function that gives the share left in any. */
 async function shareLeft(
   view: LogView,
   pieces: LogPiece[],
@@ -177,7 +177,7 @@ async function shareLeft(
     shares.set(resolutionMs, await sampleShare(view, folded, table, resolutionMs));
   }
   return (resolutionMs) => {
-    // Of a resolution that was not sampled, no more is left than of the finer one that was.
+    // A resolution that was not sampled leaves at most what the next finer sampled one leaves.
     const finer = sampledMs.findLast((ms) => ms <= resolutionMs);
     return finer === undefined ? 1 : shares.get(finer)!;
   };
@@ -207,28 +207,28 @@ const partsIn = (piece: FoldedPiece, table: string) =>
 const sampledMs = [60_000, 3_600_000, dayMs];
 
 export interface Prices {
-  /** Of one GB (10^9 bytes) stored for 30 days. */
+  /** Price of one GB (10^9 bytes) stored for 30 days. */
   storage: number;
-  /** Of 1000 requests that write or list, and of 1000 that read. */
+  /** Prices of 1000 requests that write or list, and of 1000 that read. */
   put: number;
   get: number;
 }
 
-/** How a repository is kept up. */
+/** How a repository is maintained. */
 export interface Upkeep {
-  /** New bases are made so often. */
+  /** How often new bases are made, and how often maintenance runs. */
   foldEveryMs: number;
   maintainEveryMs: number;
   /** How long what was replaced or expired stays. */
   graceMs: number;
 }
 
-/** What a data object has besides its lines: its index, and what is lost to compression in a small one. */
+/** Bytes of a data object besides its lines: its index, and what compression loses in a small one. */
 const objectBytes = 500;
-/** Expiries, leases, settings and claims; and what expiries say of a table. */
+/** Bytes of expiries, leases, settings and claims; and of what expiries say of each table. */
 const factsBytes = 32 * 1024;
 const factsBytesPerTable = 2 * 1024;
-/** The log is so old before it is folded, into these spans, each of which is then replaced by the next; see fold-log.ts. */
+/** How old the log is when it is folded, and spans of folded segments; the next one replaces each. See fold-log.ts. */
 const settleMs = 60_000;
 const [firstSpanMs, secondSpanMs, longestSpanMs] = [600_000, 3_600_000, 30 * dayMs];
 const replaced = [
@@ -237,13 +237,13 @@ const replaced = [
 ];
 
 /**
- * The most that is stored at any time under some tiers, up to a year, of a source that goes on as it was measured. What
- * is replaced or expired is counted until the round after its grace time deletes it: segments beside what they are folded
- * into, each span beside the next one, a day that was thinned beside what is left of it, and bases.
+ * At most how many bytes are stored at any time under some tiers, within a year, if the source goes on as measured.
+ * What is replaced or expired counts until the round after its grace time deletes it: segments beside the folded
+ * segments made of them, each span beside the next one, a thinned day beside what is left of it, and bases.
  */
 export function storedAtMost(rates: SourceRates, tiers: KeepTier[], upkeep: Upkeep): number {
   const { foldEveryMs, maintainEveryMs, graceMs } = upkeep;
-  // What is due may wait for a whole round, and what it replaces for another one after the grace time.
+  // What is due may wait for a whole round. What it replaces may wait for another one after the grace time.
   const waitMs = 2 * maintainEveryMs + graceMs;
   const asSegmentsMs = firstSpanMs + settleMs + waitMs;
   let bytes = (asSegmentsMs / dayMs) * rates.segmentsPerDay * rates.segmentBytes;
@@ -254,14 +254,14 @@ export function storedAtMost(rates: SourceRates, tiers: KeepTier[], upkeep: Upke
   let from = 0;
   for (const [i, { resolutionMs, ageMs }] of tiers.entries()) {
     const isLast = i === tiers.length - 1;
-    // What leaves the last tier goes as a whole, and the history begins with a base that may be a day older.
+    // What leaves the last tier is expired as a whole, and the history begins with a base that may be a day older.
     const isLong = isLast && ageMs / 4 >= longestSpanMs;
     const wholeMs = isLast ? dayMs + (isLong ? longestSpanMs : 0) : 0;
     // A tier keeps whole UTC days: up to one more than declared.
     const to = Math.min(ageMs, 365 * dayMs) + dayMs + wholeMs;
     const days = (Math.max(0, to - from) + waitMs) / dayMs;
     bytes += foldedBytes(rates, resolutionMs, days, 1);
-    // While they are merged into a longer one, both are there.
+    // Folded segments are still there beside the longer one that they were merged into.
     if (isLong) bytes += foldedBytes(rates, resolutionMs, longestSpanMs / dayMs, 1);
     from = Math.max(from, to);
   }
@@ -272,7 +272,7 @@ export function storedAtMost(rates: SourceRates, tiers: KeepTier[], upkeep: Upke
   return bytes + factsBytes + rates.tables.length * factsBytesPerTable;
 }
 
-/** Days of the log, folded in a resolution, in so many folded segments a day. */
+/** Bytes of so many days of the log, thinned to a resolution, in `perDay` folded segments a day. */
 function foldedBytes(
   rates: SourceRates,
   resolutionMs: number,
@@ -287,15 +287,15 @@ function foldedBytes(
   return days * (lines + perDay * objects);
 }
 
-/** Each base that stays is at least a third older than the one after it. */
+/** How many bases stay: each is at least a third older than the next newer one. */
 export function basesKept(ageMs: number, foldEveryMs: number): number {
   return 2 + Math.log(Math.max(1, ageMs / foldEveryMs)) / Math.log(4 / 3);
 }
 
-/** An idle capture still writes a segment every so often. */
+/** How often an idle capture writes a segment. */
 const idleSegmentMs = 10_000;
 
-/** Segments that a capture writes per day with ticks of a length, changes coming at random times. */
+/** How many segments a capture writes per day with ticks of this length, if changes come at random times. */
 export function segmentsPerDay(changesPerDay: number, tickMs: number): number {
   const ticks = dayMs / tickMs;
   const share = 1 - Math.exp(-(changesPerDay / dayMs) * tickMs);
@@ -303,10 +303,10 @@ export function segmentsPerDay(changesPerDay: number, tickMs: number): number {
   return ticks * share + idle;
 }
 
-/** A span of the log is merged into larger folded segments so often until it is as large as they get. */
+/** How often a span of the log is merged into a larger folded segment until that is as large as they get. */
 const merges = 4;
 
-/** Requests per day: what is written, and what folding reads. */
+/** Requests per day: puts of all that is written, gets of what folding reads. */
 export function requestsPerDay(
   segments: number,
   tables: number,

@@ -4,20 +4,20 @@ import { messageOf, ThinkbackError } from "../errors.js";
 import { durationMs, formatInstant, type Instant } from "../instant.js";
 import type { Rates } from "../repository/registers/rates.js";
 
-/** What is asked of folding; each part may be absent. */
+/** What is asked of folding. Each part may be absent. */
 export interface FoldSchedule {
-  /** No restore to now may take longer. */
+  /** A restore to now may take at most so long. */
   objectiveMs: number | undefined;
-  /** No more time may lie between two folds. */
+  /** At most so much time may lie between the begins of two folds. */
   everyMs: number | undefined;
-  /** The times of the calendar, in UTC, at which to fold. */
+  /** Times of the calendar, in UTC, at which to fold. */
   cron: CronTimes | undefined;
 }
 
 /** A cron expression. */
 export interface CronTimes {
   text: string;
-  /** The first of its times after `instant`. */
+  /** The first of its times after `instant`; Infinity if there is none. */
   next(instant: Instant): Instant;
 }
 
@@ -63,11 +63,11 @@ export function parseCron(text: string, option = "--fold-at"): CronTimes {
     throw refuse(messageOf(error), error);
   }
   const next = (instant: Instant) => cron.nextRun(new Date(instant))?.getTime();
-  if (next(0) === undefined) throw refuse("it names no day that comes");
+  if (next(0) === undefined) throw refuse("it matches no day");
   return { text, next: (instant) => next(instant) ?? Number.POSITIVE_INFINITY };
 }
 
-/** What a restore to now would have to do, and how fast this machine is. */
+/** What a restore to now would have to do, and how fast restores are. */
 export interface RestoreLoad {
   documents: number;
   /** Bytes of their JSON text. */
@@ -77,10 +77,10 @@ export interface RestoreLoad {
   rates: Rates;
 }
 
-/** What storing a document costs a server beside its bytes, in bytes that cost as much. */
+/** What storing a document costs a server besides its bytes, as a number of bytes that cost as much. */
 const documentWorkBytes = 1000;
 
-/** The work of restoring documents, in bytes: small ones cost more than their size. */
+/** The work of restoring documents, in bytes. A small document costs more than its size. */
 export function restoreWork(documents: number, documentBytes: number): number {
   return documents * documentWorkBytes + documentBytes;
 }
@@ -97,8 +97,8 @@ export function estimateRestore({
 }
 
 /**
- * An objective that can be met: what the documents alone take, half as much again, and a minute. A lower one would be
- * missed again right after a fold.
+ * An objective that can be met, in ms: 1.5 times what the documents alone take, and a minute, rounded up to minutes. A
+ * lower one would be missed again soon after a fold.
  */
 export function proposedObjective(load: RestoreLoad): number {
   const minuteMs = 60_000;
@@ -108,9 +108,9 @@ export function proposedObjective(load: RestoreLoad): number {
 
 export interface FoldSituation extends FoldSchedule {
   now: Instant;
-  /** When the last fold began; before the first one, when there was something to fold. */
+  /** When the last fold began; before the first fold, when there was first something to fold. */
   lastFold: Instant;
-  /** How long a restore to now would take; and how long it would if it had just been folded, without any log. */
+  /** How long a restore to now would take, and how long it would take right after a fold, without any log. */
   estimateMs: number;
   foldedEstimateMs: number;
 }
@@ -144,8 +144,8 @@ export function foldDue(situation: FoldSituation): FoldDecision {
 }
 
 /**
- * What the objective asks for; undefined if there is none. A fold that cannot meet it, or only just, has to gain at
- * least a tenth of it.
+ * Whether the objective asks for a fold; undefined if there is no objective. A fold that would miss the objective, or
+ * meet it by less than a tenth, is due only if it gains at least a tenth of the objective.
  */
 function objectiveDue(situation: FoldSituation): FoldDecision | undefined {
   const { estimateMs, foldedEstimateMs, objectiveMs } = situation;
@@ -158,7 +158,7 @@ function objectiveDue(situation: FoldSituation): FoldDecision | undefined {
   if (foldedEstimateMs <= objectiveMs - leastGainMs) {
     return { due: true, reason: `${takes}, longer than ${spoken(objectiveMs)}` };
   }
-  // Documents that alone take that long would else be folded again and again.
+  // Otherwise tables whose documents alone take that long would be folded again and again.
   const gain = `${takes}, and ${about(foldedEstimateMs)} after a fold; ${spoken(objectiveMs)} is asked for`;
   return { due: estimateMs - foldedEstimateMs >= leastGainMs, reason: gain };
 }
@@ -170,12 +170,12 @@ const parts = [
   [1000, "s"],
 ] as const;
 
-/** Of an estimate. */
+/** Words for an estimate: "about 5 min", or "less than 1 s". */
 function about(ms: number): string {
   return Math.round(ms / 1000) === 0 ? spoken(ms) : `about ${spoken(ms)}`;
 }
 
-/** "2 d 3 h", "5 min", "12 s": the two largest units that are not 0. */
+/** "2 d 3 h", "5 min", "12 s": the largest unit that is not 0, and the next smaller one unless that is 0. */
 function spoken(ms: number): string {
   let rest = Math.round(ms / 1000) * 1000;
   const words: string[] = [];

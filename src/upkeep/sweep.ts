@@ -1,6 +1,7 @@
 /**
- * Deleting what nothing refers to any more. Whatever goes was replaced, or expired, by something published at least a
- * grace time ago; and nobody who began to read before that still reads.
+ * Deletes what nothing refers to any more. An object is deleted only if whatever replaced or expired it was published
+ * at least a grace time ago, and every restore under way began after that publication. Of expiries and bundles, the
+ * last few are kept.
  */
 
 import type { Repository } from "../format/description.js";
@@ -26,18 +27,18 @@ import { sweepBases } from "./sweep-bases.js";
 
 export interface SweepOptions {
   now: Instant;
-  /** How long something must have been replaced before it goes. */
+  /** How long an object must have been replaced or expired before it is deleted. */
   graceMs: number;
-  /** When those who read at the moment began. */
+  /** When the restores under way began, by their holds. */
   holdsBegan: Instant[];
-  /** What names the fold of this very process, if it has ended without publishing all that it wrote. */
+  /** Name of this process's own fold, if it has ended without publishing all that it wrote. */
   ended?: string | undefined;
 }
 
-/** How far the clocks of a reader and of the one who sweeps may differ. */
+/** At most how far the clocks of a restore and of the sweep may differ. */
 const clockAllowanceMs = 5 * 60_000;
 
-/** What can go: manifests before what they refer to, so that nothing is ever there in part. */
+/** What can be deleted: each manifest before the objects that it refers to, so that none is ever there without them. */
 export async function planSweep(
   { log: view, store }: RepositoryView,
   options: SweepOptions,
@@ -60,8 +61,8 @@ export async function planSweep(
 }
 
 /**
- * Deletes what is planned; all manifests first, because of what is deleted together any may be left. Whatever is left when
- * it is cut short, the next plan finds.
+ * Deletes the planned objects. All manifests are deleted first: a deletion of many objects that is cut short may leave
+ * any of them. The next plan finds what is left.
  */
 export async function sweep(
   { store }: Repository,
@@ -143,7 +144,8 @@ async function sweepFolded(
   for (const [prefix, objects] of byPrefix) {
     const manifest = objects.find(({ name }) => parseFoldedName(name));
     if (!manifest) {
-      // What a fold had written that was cut short; unless its manifest is lost, and nothing else holds the same.
+      // A fold was cut short and left them; or their manifest is lost, if the log has a hole at their time.
+      // Then they stay: nothing else holds the same.
       const cutShort = parseFoldedName(foldedManifestName(prefix));
       const isLost = holes.some(
         ({ from, to }) => cutShort && from <= cutShort.to && to >= cutShort.from,
@@ -151,20 +153,20 @@ async function sweepFolded(
       if (!isLost && !(await leftovers.mayBePublished(prefix))) swept.push(...objects);
       continue;
     }
-    const said = parseFoldedName(manifest.name)!;
+    const parsed = parseFoldedName(manifest.name)!;
     const isReplaced =
-      !used.has(said.name) &&
-      !broken.has(said.name) &&
+      !used.has(parsed.name) &&
+      !broken.has(parsed.name) &&
       foldedPieces(view).some(
         (piece) =>
           isWhole(piece) &&
           isPast(piece.manifest.published) &&
-          holds(piece, said.first) &&
-          holds(piece, said.last),
+          holds(piece, parsed.first) &&
+          holds(piece, parsed.last),
       );
-    const retired = view.expiry?.folded[said.name];
-    const isRetired = retired !== undefined && isPast(retired);
-    if (said.to > cut && !isReplaced && !isRetired) continue;
+    const expiredAt = view.expiry?.folded[parsed.name];
+    const isExpired = expiredAt !== undefined && isPast(expiredAt);
+    if (parsed.to > cut && !isReplaced && !isExpired) continue;
     swept.push(manifest, ...objects.filter((object) => object !== manifest));
   }
   return swept;

@@ -1,4 +1,4 @@
-/** What there is in a repository besides what readers use, and why it is there. */
+/** Accounts for every object of a repository: whether readers use it and, if not, why it is there. */
 import { bundlePrefix, parseBundleName, parseSegmentName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { isDisowned } from "../repository/log/log.js";
@@ -13,13 +13,13 @@ import type { SmallObjects } from "./small-objects.js";
 export type Standpoint =
   /** Readers use it, or would if something else were lost. */
   | "used"
-  /** Others hold the same; a sweep deletes it. */
+  /** Other objects hold the same; a sweep deletes it. */
   | "replaced"
-  /** An expiry let it go; a sweep, or a rule of the bucket, deletes it. */
+  /** It was expired; a sweep, or a rule of the bucket, deletes it. */
   | "expired"
-  /** A writer put it that was shut out. */
+  /** A writer put it after a later writer had shut it out. */
   | "disowned"
-  /** No manifest refers to it: a copy or fold that is under way or was cut short. */
+  /** No manifest refers to it: a copy or fold is under way, or was cut short. */
   | "unfinished"
   /** Its name has none of the known forms. */
   | "foreign"
@@ -33,9 +33,9 @@ export interface Amount {
 
 export type Account = Record<Standpoint, Amount>;
 
-/** What was expired, and is not there any more. */
+/** What was expired and is deleted by now. */
 export interface Gone {
-  /** Manifests of bases and folded segments. */
+  /** How many manifests of bases and folded segments. */
   manifests: number;
   /** The log up to here was expired; undefined if all of it is kept. */
   logTo: Instant | undefined;

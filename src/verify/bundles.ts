@@ -1,4 +1,4 @@
-/** Whether the newest bundle repeats the objects as they are. Of those before it nobody reads anything. */
+/** Checks that the newest bundle repeats the objects as they are. No reader uses an older bundle. */
 import { listBundles, readBundle } from "../repository/bundle.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ListedStore } from "../storage/listed-store.js";
@@ -9,8 +9,8 @@ import type { Manifests } from "./manifests.js";
 import { kindOf } from "./object-kinds.js";
 
 /**
- * Compares what readers would take: what is listed with as many bytes, and counts. To be called when it is known which of
- * the objects themselves are damaged: these tell nothing of what they were.
+ * Compares what readers would take from the bundle: objects that count and are listed with as many bytes. It MUST be
+ * called after the objects themselves were checked: a damaged object does not tell what it was, so it is left out.
  */
 export async function checkBundle(
   listed: ListedStore,
@@ -20,24 +20,26 @@ export async function checkBundle(
 ): Promise<void> {
   const name = (await listBundles(listed)).at(-1)?.name;
   if (name === undefined) return;
-  const here = new Findings();
-  const bundle = await here.during(() => readBundle(listed, name));
+  const own = new Findings();
+  const bundle = await own.during(() => readBundle(listed, name));
   if (!bundle) {
     // One that was deleted since it was listed was replaced.
-    if (!(await listed.isGone(name))) findings.addAll(here);
+    if (!(await listed.isGone(name))) findings.addAll(own);
     return;
   }
   belonging.note(name, bundle.repository);
   const taken = [...bundle.objects].filter(
-    ([of, bytes]) =>
-      listed.listedSize(of) === bytes.length && counts(of, manifests) && !findings.has(of),
+    ([object, bytes]) =>
+      listed.listedSize(object) === bytes.length &&
+      counts(object, manifests) &&
+      !findings.has(object),
   );
-  const comparing = severalAtOnce(taken, readsAtOnce, async ([of, bytes]) => {
-    const isSame = (await bytesOf(listed, of))?.equals(bytes) ?? true;
-    return { of, isSame };
+  const comparing = severalAtOnce(taken, readsAtOnce, async ([object, bytes]) => {
+    const isSame = (await bytesOf(listed, object))?.equals(bytes) ?? true;
+    return { object, isSame };
   });
-  for await (const { of, isSame } of comparing) {
-    if (!isSame) findings.add(name, `it does not repeat ${of} as that is`);
+  for await (const { object, isSame } of comparing) {
+    if (!isSame) findings.add(name, `its copy of ${object} differs from the object`);
   }
 }
 
@@ -46,7 +48,7 @@ function counts(name: string, { folded, bases, referred }: Manifests): boolean {
   return !isOfManifest || folded.has(name) || bases.has(name) || referred.has(name);
 }
 
-/** Undefined if it was deleted since it was listed. */
+/** The bytes of an object; undefined if it was deleted since it was listed. */
 async function bytesOf(listed: ListedStore, name: string): Promise<Buffer | undefined> {
   try {
     return await listed.get(name);

@@ -1,6 +1,6 @@
 /**
- * What damage costs: instants of tables that cannot be restored because of it. They are computed from the coverage as
- * it is without anything that is damaged.
+ * What damage costs: the instants of tables that cannot be restored because of it. They are computed from the coverage
+ * that is left without the damaged objects.
  */
 
 import { parseFoldedName, parseSegmentName } from "../format/names.js";
@@ -24,19 +24,19 @@ export interface Standing {
   look: RepositoryView;
   view: LogView;
   coverage: Map<string, TableCoverage>;
-  /** Of the catalog; undefined if nothing says that it was read. */
+  /** Coverage of the catalog; undefined if nothing says that it was read. */
   catalog: TableCoverage | undefined;
-  /** Of users and grants; undefined if they were never read. */
+  /** Coverage of users and grants; undefined if they were never read. */
   access: TableCoverage | undefined;
   bases: BaseInventory;
 }
 
-/** Throws if what is missing or hidden is such that nothing can be read. */
+/** Reads a repository with the damaged objects hidden. Throws if nothing can be read without them. */
 export async function readStanding(
   listed: ListedStore,
   damaged: Iterable<string>,
 ): Promise<Standing> {
-  // The keys of a base that are there make no difference to what can be restored.
+  // Damaged keys of a base are not hidden: they make no difference to what can be restored.
   const hidden = new Set([...damaged].filter((name) => kindOf(name) !== "base keys"));
   const store = new WithoutStore(listed, hidden);
   const look = await RepositoryView.of(store);
@@ -52,8 +52,9 @@ export async function readStanding(
   };
 }
 
-/** Instants of a table, by its id; or instants whose catalog, and so everything, cannot be had. */
+/** Instants that cannot be restored: of a table, or of everything because their catalog is lost. */
 export interface Cost extends Span {
+  /** Id of the table, or `catalogCost`. */
   table: string;
 }
 
@@ -61,10 +62,10 @@ export interface Cost extends Span {
 export const catalogCost = "catalog";
 
 export class Costs {
-  /** What cannot be restored, by table; and of the catalog, by what holds it. */
+  /** What cannot be restored, by table; and instants whose catalog is lost, with the object that is the cause. */
   private readonly lost = new Map<string, Span[]>();
   private readonly lostCatalog: { object: string; span: Span }[] = [];
-  /** Where the log has nothing, by table: in the middle, and where it ended before. */
+  /** Where the log holds nothing, by table: the holes in it, and all time after its end. */
   private readonly holes = new Map<string, Span[]>();
 
   private constructor(
@@ -73,7 +74,7 @@ export class Costs {
   ) {}
 
   /**
-   * @param claimed what is claimed as long as nobody looks inside; undefined if that cannot be computed
+   * @param claimed the coverage that readers compute before they meet the damage; undefined if it cannot be computed
    * @param damaged all that is hidden from `standing`
    */
   static async of(
@@ -88,15 +89,15 @@ export class Costs {
     for (const table of new Set([...tables, ...(claimed?.tables.keys() ?? [])])) {
       const now = standing.coverage.get(table);
       costs.compare(table, now, claimed?.tables.get(table));
-      const unclaimed = costs.unclaimed(table, ranges, now ? restorable(now) : []);
-      costs.lost.set(table, joinSpans([...costs.lost.get(table)!, ...unclaimed]));
+      const uncovered = costs.uncovered(table, ranges, now ? restorable(now) : []);
+      costs.lost.set(table, joinSpans([...costs.lost.get(table)!, ...uncovered]));
     }
     costs.compare(catalogCost, standing.catalog, claimed?.catalog);
     for await (const lost of lostCatalogs(standing.view)) costs.lostCatalog.push(lost);
     return costs;
   }
 
-  /** What was claimed and is not any more, and what is known to be damaged. */
+  /** Notes as lost what was covered and is not covered any more, and what is known to be damaged. */
   private compare(
     table: string,
     now: TableCoverage | undefined,
@@ -109,22 +110,24 @@ export class Costs {
   }
 
   /**
-   * Where records of the coverage are lost, nothing is claimed any more, and nobody says that something is damaged: from
-   * there to the next instant that is claimed.
+   * The instants that are lost together with coverage records. Such instants are not covered any more, and nothing says
+   * that they are damaged: they reach from the lost records to the next covered instant.
+   * @param ranges times of the damaged objects of the log
+   * @param left what can still be restored
    */
-  private unclaimed(table: string, ranges: Span[], left: Span[]): Span[] {
+  private uncovered(table: string, ranges: Span[], left: Span[]): Span[] {
     const { bases, coverage, view } = this.standing;
     const first = view.expiry?.horizons[table]?.from ?? bases.usable.get(table)?.at(0)?.instant;
     if (first === undefined) return [];
     const state = coverage.get(table);
     const isOver = state && (!state.watched || state.state === "dropped");
-    const unclaimed = commonSpans(ranges, this.holes.get(table) ?? [])
+    const uncovered = commonSpans(ranges, this.holes.get(table) ?? [])
       .filter(({ from }) => !isOver || from <= (view.to ?? -1))
       .map(({ from, to }) => {
         const next = left.find((span) => span.to > to)?.from ?? to + 1;
         return { from: Math.max(from, first), to: Math.max(next - 1, to) };
       });
-    return spansWithout(unclaimed, left);
+    return spansWithout(uncovered, left);
   }
 
   /** Everything that is lost, by table and time. */
@@ -136,18 +139,18 @@ export class Costs {
     return joinCosts([...catalog, ...others]);
   }
 
-  /** What the loss of one object has to do with that. */
+  /** The part of what is lost to which the loss of one object contributes. */
   ofObject(finding: Finding): Cost[] {
     const { object } = finding;
     if (object.startsWith("bases/")) return this.ofBase(object);
     const range = rangeOf(finding);
-    // Of a part only its table, of all else the segment or folded segment as a whole.
+    // A part costs only its own table; any other object of the log costs all tables.
     return range ? this.ofLog(object, range, this.manifests.referred.get(object)?.table) : [];
   }
 
   /**
-   * Where the log has nothing in place of the object, its own time is lost; and what comes after it, up to the next
-   * base that does not need it.
+   * Where the log has nothing in place of the object, the object's own time is lost, and what comes after it up to the
+   * next base that does not need it.
    */
   private ofLog(object: string, range: Span, onlyTable?: string): Cost[] {
     const { bases } = this.standing;
@@ -170,7 +173,7 @@ export class Costs {
     return joinCosts(costs);
   }
 
-  /** From the base's instant on, up to the next base, unless an older one and the log do. */
+  /** The lost instants from the base's own on, up to the next usable base or hole in the log. */
   private ofBase(object: string): Cost[] {
     const { bases } = this.standing;
     const by = this.manifests.referred.get(object)?.by ?? [object];
@@ -189,7 +192,7 @@ export class Costs {
   }
 }
 
-/** The same instants, of the catalog first. */
+/** The same instants in joined spans; those of the catalog first. */
 function joinCosts(costs: Cost[]): Cost[] {
   const tables = new Set([catalogCost, ...costs.map(({ table }) => table)]);
   return [...tables].flatMap((table) => {
@@ -198,18 +201,18 @@ function joinCosts(costs: Cost[]): Cost[] {
   });
 }
 
-/** The instants of which a state can be had, be it late, or that of before a gap. */
+/** The instants for which a restore gives a state: exact, late, or in a gap that the state before it stands for. */
 export function restorable({ intervals }: TableCoverage): Span[] {
-  const of = intervals.filter((one) => isWhole(one) || one.class === "gap");
-  return joinSpans(of.map(({ from, to }) => ({ from, to })));
+  const given = intervals.filter((one) => isWhole(one) || one.class === "gap");
+  return joinSpans(given.map(({ from, to }) => ({ from, to })));
 }
 
 function damagedSpans({ intervals }: TableCoverage): Span[] {
-  const of = intervals.filter((one) => one.class === "damaged");
-  return joinSpans(of.map(({ from, to }) => ({ from, to })));
+  const found = intervals.filter((one) => one.class === "damaged");
+  return joinSpans(found.map(({ from, to }) => ({ from, to })));
 }
 
-/** The time that an object of the log covers; undefined for any other. */
+/** The time that an object of the log covers; undefined for any other object. */
 function rangeOf({ object, span }: Finding): Span | undefined {
   return span ?? parseSegmentName(object) ?? parseFoldedName(`${directoryOf(object)}manifest.json`);
 }
@@ -219,11 +222,11 @@ function holesOf({ view }: Standing, table: string): Span[] {
   return joinSpans([...holes, { from: (view.to ?? -1) + 1, to: Number.MAX_SAFE_INTEGER }]);
 }
 
-/** What readers do as long as nobody has looked inside of what they read. */
+/** What readers make of a repository before they meet the damage inside its objects. */
 export interface Unaware {
-  /** What is claimed; undefined if that cannot be computed even without the objects that are in the way. */
+  /** The coverage; undefined if it cannot be computed even without the objects that are in the way. */
   claimed: Coverage | undefined;
-  /** Objects without which, if they are moved away, readers go on; with which they do not. */
+  /** Names of the objects that stop every reader. If they were moved away, readers could go on. */
   inTheWay: Set<string>;
   /** Names of the segments, folded segments and bases that are read. */
   read: Set<string>;

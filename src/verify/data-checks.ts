@@ -1,4 +1,4 @@
-/** Reads data objects to their ends: every frame, every line, their order, and what index and manifests say of them. */
+/** Reads data objects to their ends: checks every line, their order, and what index and manifests say of them. */
 import { digestOf, SetDigest } from "../digest.js";
 import { damaged } from "../errors.js";
 import type { FrameEntry } from "../format/data-kinds.js";
@@ -18,7 +18,7 @@ import type { Segment } from "../repository/log/log.js";
 import { textOfJson } from "../server-text.js";
 import type { Findings } from "./findings.js";
 
-/** A frame's versions, which are valid until the next frame is read. */
+/** Each frame with its versions, which are valid until the next frame is read. */
 async function* framesOf<T extends { key: Buffer; time: number }>(
   object: DataObject,
   parse: (lines: Buffer, start: number, end: number, object: string) => T,
@@ -44,7 +44,7 @@ function checkJson(lines: Buffer, start: number, end: number, name: string): voi
   }
 }
 
-/** Readers pass over frames by what the index says of them. */
+/** Checks what the index says of a frame: readers skip frames by that. */
 function checkLabel(
   entry: FrameEntry,
   versions: { key: Buffer; time: number }[],
@@ -61,7 +61,7 @@ function checkLabel(
   if (minTime === undefined && maxTime === undefined) return;
   const times = timesOf(versions);
   if (times.min !== minTime || times.max !== maxTime) {
-    throw damaged(name, `${at} has not the times that its index says`);
+    throw damaged(name, `${at} does not have the times that its index says`);
   }
 }
 
@@ -84,11 +84,15 @@ export async function checkSegment(segment: Segment): Promise<void> {
   const lastSequences = new Map<string, number>();
   for await (const { entry, versions } of framesOf(segment, parseLine)) {
     const { table } = entry;
-    if (table === undefined) throw damaged(name, "a frame of it belongs to no table");
+    if (table === undefined) throw damaged(name, "one of its frames belongs to no table");
     let last = lastSequences.get(table) ?? 0;
-    for (const { time, sequence, table: of } of versions) {
-      if (of !== table) throw damaged(name, `a line of ${of} stands in a frame of ${table}`);
-      if (time < from || time > to) throw damaged(name, `a version of ${time} is not of its tick`);
+    for (const { time, sequence, table: named } of versions) {
+      if (named !== table) {
+        throw damaged(name, `a line of ${named} stands in a frame of ${table}`);
+      }
+      if (time < from || time > to) {
+        throw damaged(name, `a version's time, ${time}, lies outside its tick`);
+      }
       if (sequence <= last) throw damaged(name, `the version ${sequence} is out of order`);
       last = sequence;
     }
@@ -96,7 +100,7 @@ export async function checkSegment(segment: Segment): Promise<void> {
   }
 }
 
-/** Holds versions to the order of sorted objects: by key; of each key, if it may have several, by capture. */
+/** Checks the order of a sorted object: by key; versions of one key, where several are allowed, by capture. */
 class SortedOrder {
   private last: { code: OrderCode; time: number; sequence: number } | undefined;
   /** JSON texts of the least and the greatest key. */
@@ -135,9 +139,16 @@ export async function checkFoldedPart(
   for await (const { versions } of framesOf(object, parseLine)) {
     for (const version of versions) {
       order.add(version);
-      const { time, table: of } = version;
-      if (of !== undefined && of !== table) throw damaged(name, `it holds a line of ${of}`);
-      if (time < from || time > to) throw damaged(name, `a version of ${time} is not of its time`);
+      const { time, table: named } = version;
+      if (named !== undefined && named !== table) {
+        throw damaged(name, `it holds a line of ${named}`);
+      }
+      if (time < from || time > to) {
+        throw damaged(
+          name,
+          `a version's time, ${time}, lies outside the time of its folded segment`,
+        );
+      }
     }
     const times = timesOf(versions);
     [min, max] = [Math.min(min, times.min), Math.max(max, times.max)];
@@ -163,8 +174,8 @@ export async function checkFoldedRecords(
 }
 
 /**
- * Checks a part of a base and, beside it, its keys, which are to say the same. What is wrong with the keys is added to
- * `findings`; what is wrong with the part is thrown.
+ * Checks a part of a base, and that its keys say the same. What is wrong with the keys is added to `findings`; what is
+ * wrong with the part is thrown.
  */
 export async function checkBasePart(
   object: DataObject,
@@ -181,10 +192,12 @@ export async function checkBasePart(
     for (const version of versions) {
       order.add(version);
       if (version.document === null) throw damaged(name, "it holds a delete");
-      const of = digestOf(version.document);
-      digest.add(of);
+      const documentDigest = digestOf(version.document);
+      digest.add(documentDigest);
       documentBytes += version.document.length;
-      if (keys && !(await findings.during(() => keys!.expect(version, of)))) keys = undefined;
+      if (keys && !(await findings.during(() => keys!.expect(version, documentDigest)))) {
+        keys = undefined;
+      }
     }
   }
   const isSame =
@@ -207,7 +220,7 @@ class KeyLines {
     this.frames = framesOf(object, parseKeyLine);
   }
 
-  /** True if the next line is of this version; throws if it is not. */
+  /** Returns true if the next line is of this version; throws if it is not. */
   async expect({ key, time, sequence }: Version, digest: string): Promise<true> {
     const line = await this.next();
     const isSame =
@@ -216,10 +229,7 @@ class KeyLines {
       line.sequence === sequence &&
       line.digest === digest;
     if (isSame) return true;
-    throw damaged(
-      this.object.name,
-      `it does not say what its part holds at key ${textOfJson(key)}`,
-    );
+    throw damaged(this.object.name, `it differs from its part at key ${textOfJson(key)}`);
   }
 
   async expectEnd(): Promise<void> {

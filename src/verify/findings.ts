@@ -1,4 +1,4 @@
-/** What is wrong with stored objects, as it is found. */
+/** Collects what is wrong with stored objects. */
 import { UnusableObject } from "../errors.js";
 import type { Span } from "./spans.js";
 
@@ -6,12 +6,12 @@ export interface Finding {
   object: string;
   /** A sentence without its subject: "it is missing". */
   what: string;
-  /** The time that the object covered, where its name is not known as a whole. */
+  /** The time that the object covered, if its name is not known in full and so does not tell. */
   span: Span | undefined;
 }
 
 export class Findings {
-  /** By the object's name; what was found first. */
+  /** By the object's name: what was found first. */
   private readonly found = new Map<string, Finding>();
 
   has(object: string): boolean {
@@ -22,7 +22,7 @@ export class Findings {
     if (!this.found.has(object)) this.found.set(object, { object, what, span });
   }
 
-  /** Runs `work`; what it throws of an object that cannot be used becomes a finding, and its result undefined. */
+  /** Runs `work`. Its error about an object that cannot be used becomes a finding, and the result is undefined. */
   async during<T>(work: () => T | Promise<T>): Promise<T | undefined> {
     try {
       return await work();

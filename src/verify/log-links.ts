@@ -1,4 +1,4 @@
-/** Whether the segments of the log name each other as they are, and which ones are missing between them. */
+/** Checks that the segments of the log name each other correctly, and finds out which are missing between them. */
 import { type FoldedName, parseFoldedName, parseSegmentName, writerName } from "../format/names.js";
 import type { ObjectReference } from "../format/segment.js";
 import { byPlaceInLog, type EpochClaim, openSegment, type Segment } from "../repository/log/log.js";
@@ -11,7 +11,7 @@ import { directoryOf } from "./object-kinds.js";
 import { commonSpans, type Span, spansWithout } from "./spans.js";
 
 export class LogLinks {
-  /** Checksums of segments, by name, and who names them. */
+  /** By a segment's name: the checksum that another object names for it, and that object's name. */
   private readonly named = new Map<string, { checksum: string; by: string }>();
   private last: Segment | undefined;
 
@@ -29,7 +29,7 @@ export class LogLinks {
     }
   }
 
-  /** Takes the segments that there are, in the order of the log. */
+  /** Checks the next segment. Call it for all segments that can be opened, in the order of the log. */
   next(segment: Segment): void {
     const { findings, last } = this;
     const { name, checksum } = segment;
@@ -40,7 +40,8 @@ export class LogLinks {
     }
     const before = previous && parseSegmentName(previous.name);
     if (!previous || !before) {
-      if (last || sequence > 1) findings.add(name, "it continues nothing, and is not the first");
+      if (last || sequence > 1)
+        findings.add(name, "it names no segment before it, but is not the first");
     } else if (previous.name === last?.name) {
       if (previous.checksum !== last.checksum) {
         findings.add(last.name, `it is not the object that ${name} follows`);
@@ -64,12 +65,12 @@ export class LogLinks {
     const known = this.named.get(name);
     if (!known) this.named.set(name, { checksum, by });
     else if (known.checksum !== checksum) {
-      this.findings.add(by, `it means another object by ${name} than ${known.by} does`);
+      this.findings.add(by, `it names ${name} with another checksum than ${known.by} does`);
     }
   }
 }
 
-/** Names what is missing in the log, as exactly as what is left of it can. */
+/** Adds findings for what is missing in the log, named as exactly as the rest of the log allows. */
 export async function findMissing(
   view: LogView,
   store: ListedStore,
@@ -81,7 +82,7 @@ export async function findMissing(
       if (commonSpans([hole], [parseFoldedName(manifest)!]).length === 0) continue;
       findings.add(manifest, "it is missing, although its parts are there");
     }
-    // Where a folded segment is damaged, what it was made of is gone by right.
+    // What a damaged folded segment was made of may have been deleted on purpose, so it is not reported as missing.
     const folded = damagedFolded(findings);
     for (const span of spansWithout([hole], folded)) {
       if (folded.some((one) => beginsLog(one) && span.to < one.from)) continue;
@@ -93,7 +94,7 @@ export async function findMissing(
   }
 }
 
-/** True if nothing can be missing before it. */
+/** True if it begins the log, so that nothing can be missing before it. */
 function beginsLog({ first }: FoldedName): boolean {
   return first.epoch === 1 && first.sequence === 1;
 }
@@ -119,8 +120,7 @@ async function nameHole(
   }
   const first = last?.epoch === missing.epoch ? last.sequence + 1 : 1;
   const count = missing.sequence - first;
-  const before =
-    last && last.epoch < missing.epoch - 1 ? "all that was before it" : `${count} more`;
+  const before = last && last.epoch < missing.epoch - 1 ? "all of the log" : `${count} more`;
   const more = count > 0 || before.startsWith("all") ? `, and ${before} right before it` : "";
   return { object: missing.name, what: `it is missing${more}` };
 }
@@ -131,7 +131,7 @@ async function previousOfPiece(view: LogView, piece: LogPiece): Promise<string |
   return opened && previousOf(opened)?.name;
 }
 
-/** Manifests that are not there, of folded segments of which parts are. */
+/** Names of manifests that are missing, although parts of their folded segments are there. */
 function lostManifests(store: ListedStore): Set<string> {
   const lost = new Set<string>();
   for (const name of store.names("folded/")) {

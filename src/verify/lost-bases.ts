@@ -1,4 +1,4 @@
-/** Bases that must have been there: nothing but the coverage tells of one whose manifest is gone. */
+/** Finds bases whose manifest is gone: only the coverage tells that they must have been there. */
 import { baseManifestName, basePrefix, parseBasePrefix, parseCopyUnique } from "../format/names.js";
 import { intervalAt } from "../repository/coverage/coverage.js";
 import type { ListedStore } from "../storage/listed-store.js";
@@ -7,7 +7,7 @@ import type { Findings } from "./findings.js";
 import type { Manifests } from "./manifests.js";
 import { directoryOf } from "./object-kinds.js";
 
-/** A copy that was complete has left a base, and the kept history of a table begins with one. */
+/** Adds a finding for each missing base that a complete copy made, or that the kept history of a table begins with. */
 export function findLostBases(
   listed: ListedStore,
   { coverage, view }: Standing,
@@ -16,24 +16,25 @@ export function findLostBases(
 ): void {
   const known = new Set<string>();
   for (const { table, instant } of manifests.bases.values()) known.add(`${table} ${instant}`);
-  for (const of of coverage.values()) {
-    for (const copy of of.copies) {
-      // The kept history may begin some time after the base that it begins with.
-      const first = Math.max(copy, of.intervals[0]?.from ?? copy);
-      const isLost = intervalAt(of, first)?.class === "damaged";
-      if (!isLost || known.has(`${of.table} ${copy}`)) continue;
-      const isCopied = view.expiry?.horizons[of.table]?.base !== copy;
-      // A copy's directory is named as those of its parts are, after the epoch that made it; any other base, by chance.
-      const unique = isCopied ? copyOf(listed, of.table, view.epochAt(copy)) : undefined;
-      const prefix = basePrefix(of.table, copy, unique ?? "");
+  for (const tableCoverage of coverage.values()) {
+    const { table, copies, intervals } = tableCoverage;
+    for (const copy of copies) {
+      // The kept history may begin some time after the instant of its first base.
+      const first = Math.max(copy, intervals[0]?.from ?? copy);
+      const isLost = intervalAt(tableCoverage, first)?.class === "damaged";
+      if (!isLost || known.has(`${table} ${copy}`)) continue;
+      const isCopied = view.expiry?.horizons[table]?.base !== copy;
+      // A copy's directory is named after its epoch, so its parts are found by that. Names of other bases are random.
+      const unique = isCopied ? copyOf(listed, table, view.epochAt(copy)) : undefined;
+      const prefix = basePrefix(table, copy, unique ?? "");
       const part = unique === undefined ? listed.names(prefix.slice(0, -1)).at(0) : undefined;
-      const directory = part ? directoryOf(part) : basePrefix(of.table, copy, unique ?? "…");
+      const directory = part ? directoryOf(part) : basePrefix(table, copy, unique ?? "…");
       findings.add(baseManifestName(directory), "it is missing");
     }
   }
 }
 
-/** What tells apart the last copy of a table in an epoch, by its parts; undefined if none is left. */
+/** The unique text in the name of a table's last copy of an epoch, from its objects; undefined if none is left. */
 function copyOf(listed: ListedStore, table: string, epoch: number | undefined): string | undefined {
   return listed
     .names(`bases/${table}/`)

@@ -1,4 +1,4 @@
-/** Reads every manifest that counts, looks whether its parts are there, and keeps what it says of them. */
+/** Reads every manifest that counts, checks that its parts are there, and keeps what it says of them. */
 import type { Kind } from "../format/data-kinds.js";
 import {
   type FoldedName,
@@ -27,9 +27,9 @@ export interface Referred {
   checksum: string;
   /** Names of the manifests that refer to it. */
   by: string[];
-  /** Of which table; undefined for records of a system stream. */
+  /** Id of its table; undefined for records of a system stream. */
   table: string | undefined;
-  /** What holds of its lines, by its kind. */
+  /** The manifest's entry for it, of the type that its kind has; undefined for keys of a base. */
   part: BasePart | FoldedPart | FoldedRecords | undefined;
 }
 
@@ -46,26 +46,26 @@ export interface ReadBase {
 }
 
 export interface Manifests {
-  /** Those that count, by the manifest's name. */
+  /** Folded segments and bases that count, by the manifest's name. */
   folded: Map<string, ReadFolded>;
   bases: Map<string, ReadBase>;
-  /** Data objects that those refer to, by name. */
+  /** Data objects that their manifests refer to, by name. */
   referred: Map<string, Referred>;
   /** Tables with a base whose manifest cannot be read: what it refers to is not known. */
   unreadable: Set<string>;
-  /** What only a manifest refers to that was expired, or disowned: names of parts, and of the manifests themselves. */
+  /** Names of manifests that were expired, or disowned; and of the parts and keys that such bases refer to. */
   expired: Set<string>;
   disowned: Set<string>;
 }
 
-/** Manifests of the folded segment or the bases that an object belongs to; or it is one itself. */
+/** Names of the manifests that an object belongs to: its own if it is a manifest, none if it belongs to none. */
 export function manifestsOf(object: string, { folded, bases, referred }: Manifests): string[] {
   const manifest = `${directoryOf(object)}manifest.json`;
   if (folded.has(manifest)) return [manifest];
   return bases.has(object) ? [object] : (referred.get(object)?.by ?? []);
 }
 
-/** True if another folded segment stands for all that a segment, or an object of a folded segment, belongs to. */
+/** True if another folded segment stands for the whole segment, or for the whole folded segment of the object. */
 export function isStoodFor(object: string, { folded }: Manifests): boolean {
   const segment = parseSegmentName(object);
   const of = segment ? undefined : parseFoldedName(`${directoryOf(object)}manifest.json`);
@@ -129,10 +129,10 @@ class ManifestReader {
       disowned.add(said.name);
       return;
     }
-    const here = new Findings();
-    const manifest = await here.during(() => readFoldedManifest(this.store, said));
+    const own = new Findings();
+    const manifest = await own.during(() => readFoldedManifest(this.store, said));
     if (manifest) this.belonging.note(said.name, manifest.repository);
-    else this.unread.set(said.name, here);
+    else this.unread.set(said.name, own);
     folded.set(said.name, { said, manifest });
     for (const { table, parts } of manifest?.tables ?? []) {
       for (const part of parts) {
@@ -147,12 +147,12 @@ class ManifestReader {
     }
   }
 
-  /** What was deleted since it was listed, because others stand for it, does not count; what else is unread, does. */
+  /** Adds findings for the unread manifests, except those deleted since they were listed, as others stand for them. */
   async forgetVanished(): Promise<void> {
-    for (const [name, here] of this.unread) {
+    for (const [name, own] of this.unread) {
       const isReplaced = isStoodFor(name, this.manifests);
       if (isReplaced && (await this.store.isGone(name))) this.manifests.folded.delete(name);
-      else this.findings.addAll(here);
+      else this.findings.addAll(own);
     }
   }
 
@@ -180,7 +180,7 @@ class ManifestReader {
     }
   }
 
-  /** Of a manifest that does not count, what it refers to; whether that is there, and whole, makes no difference. */
+  /** Notes a manifest that does not count, and what it refers to. Whether that is there and whole does not matter. */
   private async setAside(name: string, aside: Set<string>): Promise<void> {
     aside.add(name);
     const manifest = await new Findings().during(() => readManifest(this.store, name));
@@ -199,7 +199,10 @@ class ManifestReader {
     }
     known.by.push(by);
     if (known.checksum !== checksum || known.kind !== said.kind) {
-      this.findings.add(by, `it means another object by ${name} than ${known.by[0]} does`);
+      this.findings.add(
+        by,
+        `it names ${name} with another checksum or kind than ${known.by[0]} does`,
+      );
     }
   }
 

@@ -1,4 +1,4 @@
-/** Opens every data object that counts, and reads all of it, or of a share, to its end. */
+/** Opens every data object that counts, and reads all of them, or a share of them, to their ends. */
 import { DataObject } from "../format/data-object.js";
 import { parseSegmentName, type SegmentName } from "../format/names.js";
 import type { BasePart } from "../repository/bases/base.js";
@@ -13,17 +13,17 @@ import type { LogLinks } from "./log-links.js";
 import { isStoodFor, type Manifests, type Referred } from "./manifests.js";
 import type { SmallObjects } from "./small-objects.js";
 
-/** Objects that are read at once. */
+/** At most so many objects are read at once. */
 const atOnce = 4;
 
 export interface ObjectCheckOptions {
   /** Which share of the objects is read to the end: 0 for none, 1 for all. */
   share: number;
-  /** A number in [0, 1). */
+  /** Gives a number in [0, 1), to draw the share. */
   random: () => number;
-  /** Names of the only objects to look at; all that count, if absent. */
+  /** Names of the only objects to check; all that count if absent. */
   only?: { has(name: string): boolean };
-  /** Told of each object that was checked, and what was read to its end so far. */
+  /** Called after each object that was checked, with what was read to its end so far. */
   onObject: (read: ReadShare) => void;
   signal?: AbortSignal | undefined;
 }
@@ -46,7 +46,7 @@ export class ObjectCheck {
     private readonly options: ObjectCheckOptions,
   ) {}
 
-  /** @param links told of each segment that can be opened */
+  /** @param links is told of each segment that can be opened */
   async checkSegments(links?: LogLinks): Promise<void> {
     const { expiry, claims } = this.small;
     const segments = this.store
@@ -87,7 +87,7 @@ export class ObjectCheck {
     const referred = this.manifests.referred.get(name)!;
     await this.checkOne(name, async (findings) => {
       const object = await DataObject.open(this.store, name, referred.kind, referred.checksum);
-      // Keys are read beside their part.
+      // Keys of a base are read together with their part.
       if (referred.kind !== "baseKeys" && this.isDrawn(object)) {
         await this.readToEnd(object, referred, findings);
       }
@@ -105,14 +105,14 @@ export class ObjectCheck {
     } else if (kind === "foldedRecords") {
       await checkFoldedRecords(object, part as FoldedRecords);
     } else {
-      const of = part as BasePart;
-      const { name, checksum } = of.keys;
-      // What is wrong with them at first sight is found when their own turn comes.
+      const basePart = part as BasePart;
+      const { name, checksum } = basePart.keys;
+      // If the keys cannot be opened, that is found when their own turn comes.
       const keys = await new Findings().during(() =>
         DataObject.open(this.store, name, "baseKeys", checksum),
       );
       if (keys) this.count(keys);
-      await checkBasePart(object, keys, of, findings);
+      await checkBasePart(object, keys, basePart, findings);
     }
   }
 
@@ -120,7 +120,7 @@ export class ObjectCheck {
     return this.options.only?.has(name) ?? true;
   }
 
-  /** Whether to read an object to its end. */
+  /** Draws whether to read an object to its end, and counts it if so. */
   private isDrawn(object: DataObject): boolean {
     const { share, random } = this.options;
     const isDrawn = share >= 1 || (share > 0 && random() < share);
@@ -133,18 +133,18 @@ export class ObjectCheck {
     this.read.bytes += size;
   }
 
-  /** What `work` finds counts, unless the object was deleted meanwhile because others stand for it. */
+  /** Keeps what `work` finds, unless the object was deleted meanwhile because others stand for it. */
   private async checkOne<T>(
     name: string,
     work: (findings: Findings) => Promise<T>,
   ): Promise<T | undefined> {
-    const here = new Findings();
-    const result = await here.during(() => work(here));
+    const own = new Findings();
+    const result = await own.during(() => work(own));
     this.options.onObject(this.read);
-    if (here.count === 0) return result;
+    if (own.count === 0) return result;
     const isReplaced = isStoodFor(name, this.manifests);
     if (isReplaced && (await this.store.isGone(name))) return undefined;
-    this.findings.addAll(here);
+    this.findings.addAll(own);
     return result;
   }
 }

@@ -1,4 +1,4 @@
-/** What a stored object is, by its name, and what it holds. docs/format.md §2 lists the forms. */
+/** Tells by an object's name of what kind it is. docs/format.md §2 lists the forms of names. */
 import type { Kind } from "../format/data-kinds.js";
 import { descriptionKind } from "../format/description.js";
 import type { JsonKind } from "../format/json-object.js";
@@ -33,11 +33,11 @@ const form = (pattern: string) => {
 interface StoredKind {
   /** True for the names of such objects. */
   has: (name: string) => boolean;
-  /** As which kind of small object, or of data object, it is read: that has the schema. */
+  /** The kind of JSON object, or of data object, that it is read as; the schema belongs to that. */
   as: JsonKind | Kind;
 }
 
-/** Records before parts: the name of a system stream has the form of a table's id. */
+/** The first that fits counts. Records come before parts, because a system stream's name looks like a table's id. */
 export const objectKinds = {
   segment: { has: (name) => parseSegmentName(name) !== undefined, as: "segment" },
   "folded manifest": { has: (name) => parseFoldedName(name) !== undefined, as: foldedKind },
@@ -81,7 +81,7 @@ export function kindOf(name: string): ObjectKind | undefined {
   return all.find(([, { has }]) => has(name))?.[0];
 }
 
-/** The directory of an object, with its slash: what tells one folded segment or base apart. */
+/** The directory of an object, with its slash. Each folded segment and each base has its own. */
 export function directoryOf(name: string): string {
   return name.slice(0, name.lastIndexOf("/") + 1);
 }

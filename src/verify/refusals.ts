@@ -6,12 +6,13 @@ import { kindOf, type ObjectKind } from "./object-kinds.js";
 const everything = "everything, until it is put back";
 const maintenance = "fold and expire, until it is put back";
 
+/** True if commands refuse because of this damaged object. */
 type Rule = (object: string, listed: ListedStore) => boolean;
 
 const always: Rule = () => true;
-/** What nobody can miss is in nobody's way. */
+/** Nothing tells readers of such an object that is missing, so it only matters if it is there. */
 const ifThere: Rule = (object, listed) => listed.has(object);
-/** Of numbered objects the last one counts. */
+/** Readers use only the last of the numbered objects. */
 const ifLast: Rule = (object, listed) => {
   const prefix = object.slice(0, -"0000000000.json".length);
   return listed.names(prefix).at(-1) === object;
@@ -30,7 +31,7 @@ const refusals: Partial<Record<ObjectKind, [string, Rule]>> = {
   acknowledgement: ["status, until it is put back", ifThere],
 };
 
-/** What commands refuse because of a damaged object; undefined if they do without it. */
+/** What commands refuse because of a damaged object, in words; undefined if they do without the object. */
 export function refusalOf(
   object: string,
   listed: ListedStore,
@@ -41,7 +42,7 @@ export function refusalOf(
   const [text, holds] = (kind && refusals[kind]) ?? [];
   if (holds?.(object, listed)) return text;
   if (inTheWay.has(object)) return "everything, until it is put back or moved away";
-  // A restore does without keys.
+  // A restore does not read keys, and sees by the listing what is missing.
   if (kind === "base keys" || !listed.has(object)) return undefined;
   const isRead = manifestsOf(object, manifests).some((name) => read.has(name));
   return isRead ? "restores that read it, until it is put back or repaired" : undefined;

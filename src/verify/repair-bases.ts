@@ -1,4 +1,4 @@
-/** Making damaged bases anew: of the base before and the log, or, where only keys are damaged, of the base itself. */
+/** Rebuilds damaged bases from the base before and the log or, if only keys are damaged, from the base itself. */
 import { fold } from "../fold/fold.js";
 import { DataObject } from "../format/data-object.js";
 import type { Repository } from "../format/description.js";
@@ -26,7 +26,7 @@ export interface DamagedBase {
   onlyKeys: boolean;
 }
 
-/** Oldest first: each may be made of one that was made anew before. */
+/** The damaged bases, oldest first: each may be rebuilt from one that was rebuilt before it. */
 export function damagedBases({ manifests }: Verified, damaged: ReadonlySet<string>): DamagedBase[] {
   const bases: DamagedBase[] = [];
   for (const [name, { table, instant, manifest }] of manifests.bases) {
@@ -39,17 +39,17 @@ export function damagedBases({ manifests }: Verified, damaged: ReadonlySet<strin
 }
 
 export interface BaseRepairing {
-  /** To be written to, and read without all that is damaged. */
+  /** Where the new base is written; its store MUST hide all that is damaged. */
   repository: Repository;
   damaged: ReadonlySet<string>;
-  /** Letters and digits that nothing else is named with. */
+  /** Letters and digits that no other object's name has. */
   unique: string;
   onRows: (table: string, rows: number) => void;
-  /** Asked before anything is published. */
+  /** Checked before anything is published. */
   signal: Pick<AbortSignal, "throwIfAborted">;
 }
 
-/** True if a base can be made anew, as far as can be said before what it is made of is read. */
+/** True if a base can be rebuilt, as far as can be said before its sources are read. */
 export async function isRepairable(base: DamagedBase, { store }: Repository): Promise<boolean> {
   const { table, instant, onlyKeys } = base;
   if (onlyKeys) return true;
@@ -60,7 +60,10 @@ export async function isRepairable(base: DamagedBase, { store }: Repository): Pr
   return isExact && usable.some((one) => one.instant <= instant);
 }
 
-/** Makes a base anew; gives the name of its manifest, or undefined if it cannot be made. */
+/**
+ * Rebuilds a base. Returns the name of the new manifest, or of a usable base that has the same instant already;
+ * undefined if it cannot be rebuilt.
+ */
 export async function repairBase(
   base: DamagedBase,
   repairing: BaseRepairing,
@@ -93,7 +96,7 @@ export async function isWholeBase(store: ObjectStore, name: string): Promise<boo
   return findings.count === 0;
 }
 
-/** The same documents under the same instant, with the keys beside them. */
+/** Publishes the same documents for the same instant under a new name, with new keys where these are damaged. */
 async function rewriteKeys(
   manifest: BaseManifest,
   { repository, damaged, unique, onRows, signal }: BaseRepairing,

@@ -1,4 +1,4 @@
-/** Claims that are missing: what one said, the segments of its writer say again. */
+/** Rebuilds missing epoch claims from the segments of their writers, which repeat what the claims said. */
 import { encodeStored } from "../format/json-object.js";
 import { parseSegmentName, parseWriterName, writerName } from "../format/names.js";
 import type { ObjectReference } from "../format/segment.js";
@@ -8,27 +8,27 @@ import type { ObjectStore } from "../storage/object-store.js";
 import { Findings } from "./findings.js";
 import type { Verified } from "./verify.js";
 
-/** The claims that can be said again, of those that are missing. One that is there but damaged is not replaced. */
+/** The missing claims that can be rebuilt. A claim that is there but damaged is not replaced. */
 export async function claimsToRepair(verified: Verified): Promise<EpochClaim[]> {
   const claims: EpochClaim[] = [];
   for (const { object } of verified.report.damage) {
     const epoch = parseWriterName(object);
     if (epoch === undefined || verified.listed.has(object)) continue;
-    const said = (await saidBySegments(verified, epoch)) ?? saidByNext(verified, epoch);
-    if (said) claims.push(claimOf(epoch, said));
+    const facts = (await saidBySegments(verified, epoch)) ?? saidByNext(verified, epoch);
+    if (facts) claims.push(claimOf(epoch, facts));
   }
   return claims;
 }
 
 /**
- * What was believed when the epoch was claimed is believed again, and nothing else of older epochs. The claims between
- * the segment that it continues and itself may be withdrawn, whether they came late or not: those that came in time shut
- * out nothing that this one does not shut out, too.
+ * The rebuilt claim. With it, readers believe the same segments of older epochs as when the epoch was claimed, and no
+ * others. It withdraws all claims between the segment that it continues and itself, whether they came late or not:
+ * those that came in time shut out nothing that this claim does not shut out too.
  */
 function claimOf(epoch: number, { started, previous }: Said): EpochClaim {
   const last = previous && parseSegmentName(previous.name);
   const claim = { epoch, started, host: "unknown", process: 0, unique: "repaired" };
-  // What the epoch continues was expired, and with it all that counts of older ones.
+  // What the epoch continues was expired, and with it all of older epochs that counts.
   if (!last || last.epoch === epoch) return { ...claim, previous: null };
   const withdraws: number[] = [];
   for (let between = last.epoch + 1; between < epoch; between += 1) withdraws.push(between);
@@ -44,13 +44,13 @@ interface Said {
   previous: ObjectReference | null;
 }
 
-/** The first segment of an epoch follows the one that its claim names. */
+/** What the claim said, by the first segment of its epoch: that follows the segment which the claim names. */
 async function saidBySegments(
   { listed, manifests, small }: Verified,
   epoch: number,
 ): Promise<Said | undefined> {
   const isFirst = (sequence: number, previous: ObjectReference | null) => {
-    // Where the first one was expired, all that the claim shuts out was expired too.
+    // Where the first segment was expired, all that the claim shuts out was expired too, and a later one will do.
     const before = previous && parseSegmentName(previous.name);
     return sequence === 1 || (before && before.to <= (small.expiry?.logTo ?? -1));
   };
@@ -66,7 +66,10 @@ async function saidBySegments(
   return isFirst(sequence, previous) ? { started: from, previous } : undefined;
 }
 
-/** Where nothing is left of what an epoch wrote, the next one continues what this one did, or what was expired. */
+/**
+ * What the claim said, by the next claim: where nothing is left of what an epoch wrote, the next epoch continues the
+ * same segment, or one that was expired. Undefined if the next claim does not tell.
+ */
 function saidByNext({ listed, manifests, small }: Verified, epoch: number): Said | undefined {
   const next = small.claims.find((claim) => claim.epoch === epoch + 1);
   const last = next?.previous && parseSegmentName(next.previous.name);

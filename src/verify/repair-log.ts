@@ -1,4 +1,4 @@
-/** Making damaged folded segments anew, of the segments and smaller folded segments that hold the same. */
+/** Rebuilds damaged folded segments from the segments and smaller folded segments that hold the same. */
 import { foldLog } from "../fold/fold-log.js";
 import type { Repository } from "../format/description.js";
 import type { FoldedName } from "../format/names.js";
@@ -11,14 +11,14 @@ import type { Policy } from "../upkeep/maintain.js";
 import { directoryOf } from "./object-kinds.js";
 import type { Verified } from "./verify.js";
 
-/** A damaged folded segment, and what stands in for it. */
+/** A damaged folded segment, and the pieces that stand in for it. */
 export interface DamagedFolded {
   said: FoldedName;
-  /** Undefined unless others hold all of it. */
+  /** Undefined unless other pieces hold all of it. */
   standIns: LogPiece[] | undefined;
 }
 
-/** Those that count, of which anything is damaged. */
+/** The folded segments that count and of which any object is damaged. */
 export async function damagedFolded(
   { manifests, listed }: Verified,
   damaged: ReadonlySet<string>,
@@ -33,7 +33,7 @@ export async function damagedFolded(
   return all.map((said) => ({ said, standIns: standInsOf(view, said) }));
 }
 
-/** The pieces that hold all that a folded segment holds; undefined if something of it is nowhere else. */
+/** The pieces that together hold all that a folded segment holds; undefined if something of it is nowhere else. */
 function standInsOf(view: LogView, said: FoldedName): LogPiece[] | undefined {
   const pieces = view.pieces.filter(
     ({ first, last }) => byPlaceInLog(last, said.first) >= 0 && byPlaceInLog(first, said.last) <= 0,
@@ -48,7 +48,7 @@ function standInsOf(view: LogView, said: FoldedName): LogPiece[] | undefined {
   return isHeld ? pieces : undefined;
 }
 
-/** Names of all objects that stand in. */
+/** Names of all objects of the pieces. */
 export function objectsOf(pieces: LogPiece[]): Set<string> {
   const names = new Set<string>();
   for (const piece of pieces) {
@@ -61,7 +61,7 @@ export function objectsOf(pieces: LogPiece[]): Set<string> {
   return names;
 }
 
-/** Folds what stands in for damaged folded segments, which the repository's store does not show. */
+/** Folds what stands in for damaged folded segments, which `repository` MUST not show. Returns the new ones. */
 export async function foldAnew(
   repository: Repository,
   damaged: DamagedFolded[],
@@ -80,7 +80,7 @@ export async function foldAnew(
   await foldLog(repository, log, {
     ...rest,
     partial: true,
-    // What is to be thinned, the next fold thins.
+    // Nothing is thinned here: the next fold does that.
     resolutionOf: () => 1,
     spanMaxMs: (span) => policy.spanMaxMs(span),
     pinned: policy.pinned,

@@ -1,9 +1,9 @@
 /**
- * Repairing: what is damaged is made anew of what others hold, under a new name, and the damaged object is expired; a sweep
- * deletes it. What nobody holds is left as it is.
+ * Repairs a repository: rebuilds damaged objects under new names from what other objects hold, and expires the damaged
+ * ones; a sweep deletes them. What no other object holds is left as it is.
  *
- * Invariant: an object is expired only after all that it held can be read elsewhere. Break it and a copy of the object,
- * which somebody may have, is of no use any more.
+ * Invariant: an object is expired only after all that it held can be read elsewhere. Break it, and putting back a copy
+ * of the object, which somebody may have, is of no use any more.
  */
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
@@ -43,7 +43,7 @@ import { type Damage, type Verified, type VerifyObserver, verify } from "./verif
 export interface RepairOptions {
   clock: Clock;
   owner: Owner;
-  /** Letters and digits that nothing else is named with. */
+  /** Letters and digits that no other object's name has. */
   unique: string;
   /** Read every object to its end to find what is damaged. */
   data: boolean;
@@ -52,11 +52,11 @@ export interface RepairOptions {
   observer?: VerifyObserver & { onRows(table: string, rows: number): void };
 }
 
-/** What becomes, or would become, of a damaged object. */
+/** What a repair does, or would do, with a damaged object. */
 export interface Repaired extends Damage {
   /**
-   * "rebuilt": made anew; "not needed": others hold what it held, and it is expired, or a sweep deletes it as it is;
-   * "left": nobody holds what it held.
+   * "rebuilt": other objects take its place; "not needed": others hold what it held, and it is expired, or a sweep
+   * deletes it anyway; "left": no other object holds what it held.
    */
   outcome: "rebuilt" | "not needed" | "left";
   /** Names of the objects that take its place, where it was rebuilt. */
@@ -79,7 +79,7 @@ export async function planRepairing(
   return repairing.report(claims);
 }
 
-/** Repairs what can be repaired. Throws, with code "fenced", if somebody else holds the maintenance lease. */
+/** Repairs what can be repaired. Throws, with code "fenced", if another process holds the maintenance lease. */
 export function repair(store: ObjectStore, options: RepairOptions): Promise<RepairReport> {
   const { clock, owner, unique } = options;
   return withLease(store, clock, owner, unique, async (gone, lease) => {
@@ -94,19 +94,19 @@ export function repair(store: ObjectStore, options: RepairOptions): Promise<Repa
     await repairing.rebuild(signal);
     await repairing.expire(signal);
     await repairing.renewBundle(signal);
-    const said = claims.map(({ epoch }) => writerName(epoch));
-    const ofClaims = first.report.damage.filter(({ object }) => said.includes(object));
-    const report = repairing.report(said);
-    const rest = ofClaims.map((damage) => ({
+    const names = claims.map(({ epoch }) => writerName(epoch));
+    const ofClaims = first.report.damage.filter(({ object }) => names.includes(object));
+    const report = repairing.report(names);
+    const rebuilt = ofClaims.map((damage) => ({
       ...damage,
       outcome: "rebuilt" as const,
       by: [damage.object],
     }));
-    return { ...report, repaired: [...rest, ...report.repaired] };
+    return { ...report, repaired: [...rebuilt, ...report.repaired] };
   });
 }
 
-/** Throws unless the lease is still held; asked before each step that others see. */
+/** Throws unless the lease is still held; checked before each step that other processes see. */
 type Held = Pick<AbortSignal, "throwIfAborted">;
 
 const verifying = ({ data, observer }: RepairOptions) => ({
@@ -116,7 +116,7 @@ const verifying = ({ data, observer }: RepairOptions) => ({
 });
 
 class Repairing {
-  /** Manifests that can be made anew, and once that was done those that took their place. */
+  /** Names of manifests and bundles that can be rebuilt; and of those that were, with what took their place. */
   private readonly repairable = new Set<string>();
   private readonly rebuilt = new Map<string, string[]>();
   private isDone = false;
@@ -141,7 +141,7 @@ class Repairing {
     if (!isReadable) return new Repairing(store, options, verified, damaged, [], []);
     const folded = await damagedFolded(verified, damaged);
     const standIns = objectsOf(folded.flatMap((of) => of.standIns ?? []));
-    // Where what stands in is damaged too, what else is has to be known before anything is made of it.
+    // If a stand-in is damaged too, all damage must be known before anything is rebuilt.
     if (!options.data && !(await areWhole(verified, standIns))) {
       return Repairing.begin(store, { ...options, data: true });
     }
@@ -156,7 +156,7 @@ class Repairing {
     return repairing;
   }
 
-  /** Makes anew what can be made anew. */
+  /** Rebuilds the folded segments and bases that can be rebuilt. */
   async rebuild(signal: Held): Promise<void> {
     const held = this.folded.filter(({ standIns }) => standIns);
     const { options, damaged } = this;
@@ -195,11 +195,11 @@ class Repairing {
     }
   }
 
-  /** Says of what is not needed any more that it does not count. */
+  /** Expires the damaged folded segments and bases that are not needed any more. */
   async expire(signal: Held): Promise<void> {
     const { store, options } = this;
     const manifests = [...this.folded.map(({ said }) => said), ...this.bases].map((of) => of.name);
-    // Of what was not made anew, only what was read to its end is known to be held by others.
+    // Without a rebuilt one, others are known to hold the same only if they were read to their ends.
     const idle = manifests.filter(
       (name) => this.rebuilt.has(name) || (options.data && this.isIdle(name)),
     );
@@ -213,17 +213,17 @@ class Repairing {
     await this.refuseLoss(next);
     signal.throwIfAborted();
     if (await putExpiry(store, next)) return;
-    throw new ThinkbackError("fenced", "another process has let something go meanwhile", {
-      hint: "run the command again: it looks anew",
+    throw new ThinkbackError("fenced", "another process published an expiry meanwhile", {
+      hint: "run the command again: it verifies the repository anew",
     });
   }
 
-  /** Makes a damaged bundle anew, of the objects themselves. Nobody reads the damaged one any more then. */
+  /** Rebuilds a damaged bundle from the objects themselves. No reader uses the damaged one after that. */
   async renewBundle(signal: Held): Promise<void> {
     const bundle = [...this.repairable].find(isBundle);
     if (!bundle) return;
     const { description } = this.repository();
-    // The damaged one has to be seen: the new one has a greater number.
+    // The damaged bundle is not hidden: the new one must get a greater number.
     const without = new Set([...this.damaged].filter((name) => !isBundle(name)));
     const store = new WithoutStore(this.store, without);
     const at = this.options.clock.now();
@@ -260,14 +260,14 @@ class Repairing {
     return isHeld ? "not needed" : "left";
   }
 
-  /** True if others hold all that a damaged folded segment or base held. */
+  /** True if other objects hold all that a damaged folded segment or base held. */
   private isIdle(name: string): boolean {
     if (this.rebuilt.has(name)) return true;
     if (kindOf(name) === "folded manifest") return false;
     return this.verified.costs?.ofObject({ object: name, what: "", span: undefined }).length === 0;
   }
 
-  /** What is written to, and read without what is damaged, or is about to be replaced. */
+  /** The repository to write to; when it is read, what is damaged or about to be replaced is hidden. */
   private repository(): Repository {
     const description = this.verified.small.description!;
     const replaced = this.folded.filter(({ standIns }) => standIns).map(({ said }) => said.name);
@@ -275,7 +275,7 @@ class Repairing {
     return { description, store: new WithoutStore(this.store, without) };
   }
 
-  /** Throws if what could be restored without the damaged objects could not be any more. */
+  /** Throws if `next` would take away anything that can be restored without the damaged objects. */
   private async refuseLoss(next: Expiry): Promise<void> {
     const view = await RepositoryView.of(new WithoutStore(this.store, this.damaged));
     const { tables: coverage } = await (await view.under(next)).coverage();
@@ -285,7 +285,7 @@ class Repairing {
       if (lost.length === 0) continue;
       throw new ThinkbackError(
         "internal",
-        `nothing was expired: it would cost table ${table} some of its history`,
+        `nothing was expired: table ${table} would lose some of its history`,
       );
     }
   }

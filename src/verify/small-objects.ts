@@ -1,4 +1,4 @@
-/** Checks the JSON objects that stand alone: each can be read and is what its name says, and no number is left out. */
+/** Checks the JSON objects that stand alone: each can be read and is what its name says, and no number is missing. */
 import { damaged } from "../errors.js";
 import type { RepositoryDescription } from "../format/description.js";
 import type { JsonKind } from "../format/json-object.js";
@@ -32,13 +32,13 @@ import type { ObjectStore } from "../storage/object-store.js";
 import type { Findings } from "./findings.js";
 import { directoryOf, kindOf, type ObjectKind, type SmallKind } from "./object-kinds.js";
 
-/** Of the objects that stand alone, what the checks of the others go by. */
+/** What other checks need to know from the objects that stand alone. */
 export interface SmallObjects {
   /** Undefined if it cannot be read. */
   description: RepositoryDescription | undefined;
-  /** Those that can be read, by epoch. */
+  /** The claims that can be read, by epoch. */
   claims: EpochClaim[];
-  /** The newest that can be read. */
+  /** The newest expiry that can be read; undefined if there is none. */
   expiry: Expiry | undefined;
 }
 
@@ -50,7 +50,7 @@ export async function checkSmallObjects(
   for (const name of store.names()) {
     const kind = kindOf(name);
     if (!kind || !isSmall(kind)) continue;
-    // Leases and holds are short-lived.
+    // Leases and holds are short-lived: one that was listed may be deleted by now.
     if ((kind === "lease" || kind === "hold") && (await store.isGone(name))) continue;
     await findings.during(async () => take(small, kind, await readers[kind](store, name)));
   }
@@ -98,7 +98,7 @@ async function readHold(store: ObjectStore, name: string): Promise<void> {
   if (unique !== parseHoldName(name)) throw damaged(name, "its name and its content differ");
 }
 
-/** What is numbered from 1 has every number up to its last one; of expiries, the last ones. */
+/** Adds a finding for each missing number below the greatest: from 1 on, but of expiries only the last ones. */
 async function checkNumbers(store: ListedStore, findings: Findings): Promise<void> {
   const greatest = new Map<string, number>();
   for (const prefix of [settingsPrefix, expiryPrefix, ratesPrefix, pinsPrefix]) {
@@ -115,7 +115,7 @@ async function checkNumbers(store: ListedStore, findings: Findings): Promise<voi
   }
 }
 
-/** Every epoch up to the last one that has a claim or a segment was claimed. */
+/** Adds a finding for each missing claim, up to the last epoch that has a claim or a segment. */
 async function checkEpochs(store: ListedStore, findings: Findings): Promise<void> {
   const epochs = [
     ...store.names("writers/").map(parseWriterName),

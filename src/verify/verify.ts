@@ -1,7 +1,4 @@
-/**
- * Verifying a repository: every object that counts is looked at, and what is wrong is named, with what it costs.
- * Nothing is written.
- */
+/** Verifies a repository: checks every object that counts, names what is wrong and what it costs. Writes nothing. */
 import { ThinkbackError } from "../errors.js";
 import { type LookedAtPin, lookAtPins } from "../repository/kept-pins.js";
 import { LogView } from "../repository/log/log-view.js";
@@ -25,7 +22,7 @@ import { checkChains } from "./version-chains.js";
 export interface VerifyOptions {
   /** Which share of the data objects is read to the end, line by line: 0 for none, 1 for all. */
   share: number;
-  /** A number in [0, 1), for a share between. */
+  /** Gives a number in [0, 1), to draw a share between 0 and 1. */
   random: () => number;
   observer?: VerifyObserver;
   signal?: AbortSignal;
@@ -42,28 +39,28 @@ export interface Damage {
   object: string;
   /** A sentence without its subject: "it is missing". */
   what: string;
-  /** What cannot be restored because of it. Empty if others hold what it held. */
+  /** What cannot be restored because of it. Empty if other objects hold what it held. */
   costs: Cost[];
-  /** What is refused, of everything or of one thing, until it is put back; undefined if nothing is. */
+  /** What commands refuse because of it, in words; undefined if they refuse nothing. */
   refuses: string | undefined;
 }
 
 export interface VerifyReport {
   /** In the order of names. */
   damage: Damage[];
-  /** Everything that cannot be restored because of it; undefined if nothing at all can be read. */
+  /** Everything that cannot be restored because of the damage; undefined if nothing at all can be read. */
   lost: Cost[] | undefined;
-  /** Breaks of version chains, each proof of a missed change, of which there is no evidence yet. */
+  /** Breaks of version chains for which there is no evidence yet. Each is proof of a missed change. */
   breaks: Evidence[];
   /** True if the version chains of the whole log were followed. */
   chainsFollowed: boolean;
   account: Account;
   gone: Gone;
-  /** Pins that do not keep any more what they were pinned for. */
+  /** Pins that no longer keep what they were pinned for. */
   lostPins: LookedAtPin[];
   /** What was read to its end. */
   read: ReadShare;
-  /** Names of tables, by id: the last ones. */
+  /** The last names of tables, by id. */
   names: Map<string, string>;
 }
 
@@ -140,13 +137,13 @@ async function checkObjects(
   findings: Findings,
   { share, random, observer, signal }: VerifyOptions,
 ): Promise<ReadShare> {
-  const of = listed.names("log/").length + manifests.referred.size;
+  const total = listed.names("log/").length + manifests.referred.size;
   let checked = 0;
   const check = new ObjectCheck(listed, small, manifests, belonging, findings, {
     share,
     random,
     signal,
-    onObject: (read) => observer?.checked((checked += 1), of, read),
+    onObject: (read) => observer?.checked((checked += 1), total, read),
   });
   await check.checkSegments(new LogLinks(small.claims, manifests, findings));
   await check.checkReferred();
@@ -154,8 +151,8 @@ async function checkObjects(
 }
 
 /**
- * The log as its names tell it, whatever is in its segments; undefined if something stands in the way, which is among
- * the findings then.
+ * The log as the names of its segments tell it, whatever they hold. If it cannot be read, the result is undefined and
+ * the cause is among the findings.
  */
 function readView(listed: ListedStore, findings: Findings): Promise<LogView | undefined> {
   const has = (name: string) => findings.has(name) && !name.startsWith("log/");

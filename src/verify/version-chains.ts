@@ -1,4 +1,4 @@
-/** Holds the version chain of the whole log against itself: breaks that no fold has found yet. */
+/** Checks the version chains of the whole log, to find breaks that no fold has found yet. */
 import { ChainCheck } from "../fold/chain-check.js";
 import { mergeLatest } from "../format/merge.js";
 import type { Instant } from "../instant.js";
@@ -10,7 +10,7 @@ import type { Evidence } from "../repository/records/evidence.js";
 import type { Standing } from "./costs.js";
 import type { Findings } from "./findings.js";
 
-/** A stretch of a table's log over which versions follow each other, from a base on. */
+/** A stretch of a table's log, from a base on, in which every version follows the one before it. */
 interface Stretch {
   coverage: TableCoverage;
   base: BaseManifest;
@@ -22,7 +22,7 @@ export interface ChainOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Reads the log of each table from its first base on, and gives the breaks. */
+/** Reads the log of each table from its first base on, and returns the breaks. */
 export async function checkChains(
   standing: Standing,
   findings: Findings,
@@ -42,14 +42,14 @@ export async function checkChains(
 }
 
 /**
- * A stretch begins with a base: the first of all, one that was copied (what changed in the gap before it is in it
- * alone), or the first after a loss; it ends where the next one begins, or something is lost. So no two of a table end
- * at one instant.
+ * A stretch begins with a base: the table's first, a copied one (it alone holds what changed in the gap before it), or
+ * the first after a loss. It ends where the next stretch begins or something is lost. So no two stretches of a table
+ * end at the same instant.
  */
 function stretches({ view, bases }: Standing, coverage: TableCoverage): Stretch[] {
   const { table, intervals } = coverage;
   const losses = [
-    ...intervals.filter((one) => one.class === "damaged"),
+    ...intervals.filter((interval) => interval.class === "damaged"),
     ...view.holes().filter((hole) => hole.table === undefined || hole.table === table),
   ];
   const isLostBetween = (from: Instant, to: Instant) =>
@@ -70,7 +70,7 @@ function stretches({ view, bases }: Standing, coverage: TableCoverage): Stretch[
   return found.filter(({ base, until }) => until > base.instant);
 }
 
-/** Checks stretches of several tables that end at one instant: the log is read once for all of them. */
+/** Checks stretches of several tables that end at one instant. The log is read once for all of them. */
 async function checkTogether(
   { store, view }: Standing,
   together: Stretch[],

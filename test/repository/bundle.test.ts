@@ -325,7 +325,7 @@ describe("a bundle that says what is not so", () => {
     expect(await damageOf(other)).toEqual([
       {
         object: newest,
-        what: `it does not repeat ${name} as that is`,
+        what: `its copy of ${name} differs from the object`,
         costs: [],
         refuses: undefined,
       },

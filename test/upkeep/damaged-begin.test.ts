@@ -6,7 +6,7 @@ import { readBases, readCoverage } from "../repository/looks.js";
 import { Month, patient, tables } from "../repository/month.js";
 import { Random } from "../simulated/random.js";
 
-test("an expiry does not expired what is damaged and wanted: it can be repaired afterwards", async () => {
+test("an expiry leaves what is damaged and wanted: it can be repaired afterwards", async () => {
   const month = await Month.begin(new Random(1), "all:5d");
   const begin = dayOf(month.clock.instant);
   const table = tables[0]!;

@@ -84,7 +84,7 @@ describe("a cron expression", () => {
     ["60 3 * * *", "Invalid value for minute"],
     ["0 24 * * *", "Invalid value for hour"],
     ["x 3 * * *", "cannot be read: "],
-    ["0 0 30 2 *", "it names no day that comes"],
+    ["0 0 30 2 *", "it matches no day"],
   ])("%j is refused", (text, why) => {
     expect(() => parseCron(text)).toThrow(
       expect.objectContaining({ code: "usage", message: expect.stringContaining(why) }),
