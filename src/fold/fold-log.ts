@@ -16,8 +16,8 @@ import { type FoldedFacts, FoldedWriter } from "../repository/log/folded-writer.
 import { LogView } from "../repository/log/log-view.js";
 import { type FoldedPiece, type LogPiece, type SegmentPiece } from "../repository/log/pieces.js";
 import { totalsAt } from "../repository/log/totals.js";
-import { isOnGrid } from "../repository/registers/keep-policy.js";
 import { CatalogAhead } from "./catalog-ahead.js";
+import { isNeighbour, keptOf, runsOf, spanOf } from "./foldable.js";
 import { SegmentBatch } from "./segment-batch.js";
 import { Thinning } from "./thinning.js";
 
@@ -308,59 +308,13 @@ class LogFolder {
   }
 }
 
-/** Runs of segments that follow each other with no hole and no folded segment between them. */
-function runsOf(view: LogView): SegmentPiece[][] {
-  const holes = view.holes();
-  const runs: SegmentPiece[][] = [];
-  let before: LogPiece | undefined;
-  for (const piece of view.pieces) {
-    const previous = before;
-    before = piece;
-    if (piece.kind === "folded") continue;
-    const isJoined =
-      previous?.kind === "segment" &&
-      !holes.some(({ from, to }) => from > previous.to && to < piece.from);
-    if (isJoined) runs.at(-1)!.push(piece);
-    else runs.push([piece]);
-  }
-  return runs;
-}
-
-const spanOf = (piece: LogPiece, spanMs: number) => Math.floor(piece.to / spanMs);
-
-function isNeighbour(before: FoldedPiece, piece: FoldedPiece, spanMs: number): boolean {
-  return (
-    piece.manifest.previous?.checksum === before.manifest.lastSegment.checksum &&
-    piece.manifest.resolutionMs === before.manifest.resolutionMs &&
-    spanOf(before, spanMs) === spanOf(piece, spanMs)
-  );
-}
-
-/** The pinned instants that the pieces still hold, in order. An earlier thinning may have removed some. */
-function keptOf(pieces: FoldedPiece[], pinned: Instant[]): Instant[] {
-  const isHeld = (pin: Instant) =>
-    pieces.some(({ from, to, manifest: { resolutionMs, kept } }) => {
-      const isShown = resolutionMs === 1 || isOnGrid(pin, resolutionMs) || kept.includes(pin);
-      return from <= pin && pin <= to && isShown;
-    });
-  return [...new Set(pinned)].filter(isHeld).sort((a, b) => a - b);
-}
-
 async function epochFacts(view: LogView, batch: SegmentBatch): Promise<FoldedEpoch[]> {
   const facts: FoldedEpoch[] = [];
   for (const [epoch, { footer, totals, isWhole }] of batch.epochs) {
     const { to, frontier, lagging, proofBoundMs, serverClock, clockAheadMs, closed } = footer;
     const all = isWhole ? totals : Object.fromEntries(await totalsAt(view, to, epoch));
-    const copied = {
-      epoch,
-      to,
-      frontier,
-      lagging,
-      proofBoundMs,
-      serverClock,
-      clockAheadMs,
-      closed,
-    };
+    const clocks = { serverClock, clockAheadMs };
+    const copied = { epoch, to, frontier, lagging, proofBoundMs, ...clocks, closed };
     const { aheadOfSource } = footer;
     facts.push({ ...copied, ...(aheadOfSource ? { aheadOfSource } : {}), totals: all });
   }

@@ -1,7 +1,7 @@
 /**
- * Compressing in threads. The bytes are those of `compressHere`; only who waits for them differs.
+ * Compression in threads. It gives the same bytes as `compressHere`, but does not block the caller.
  *
- * Invariant: every promise of a frame that was handed out settles. Break it and a fold waits for ever.
+ * Invariant: every promise of a frame that was returned settles. Break it and a fold waits for ever.
  */
 import { availableParallelism } from "node:os";
 import type { Piscina } from "piscina";
@@ -10,16 +10,18 @@ import { frameBytesTarget } from "./data-object.js";
 import { type CompressedFrame, compressHere, type FrameCompressor } from "./frame-compressor.js";
 import type { FrameDone, FrameTask } from "./frame-thread.js";
 
-/** More would wait for the thread that merges. */
+/** At most this many threads, because further ones would only wait for the thread that merges. */
 const threadsMax = 2;
-/** Frames that a thread is given at once: while one is compressed, the next lies ready. */
+/** How many frames a thread is given at once: while it compresses one, the next is ready. */
 const framesPerThread = 2;
-/** Until so many bytes of lines were compressed, which takes 0.2 s, no thread is worth its start. */
+/**
+ * How many bytes of lines are compressed before threads start. That takes 0.2 s; for less, starting is not worth it.
+ */
 const bytesHereDefault = 16 * 1024 * 1024;
-/** Frames are closed a line above their target. A buffer that had to be larger, for a long line, is not kept. */
+/** The size of the buffers that are kept. Frames end one line above their target; a larger buffer is not kept. */
 const bufferBytes = frameBytesBound(frameBytesTarget + 128 * 1024);
 
-/** Gives `work` what compresses best on this machine, and ends the threads with it. */
+/** Runs `work` with the compressor that is best on this machine, and ends its threads afterwards. */
 export async function withThreads<T>(work: (frames: FrameCompressor) => Promise<T>): Promise<T> {
   const count = Math.min(availableParallelism() - 1, threadsMax);
   if (count < 1) return work(compressHere);
@@ -33,20 +35,20 @@ export async function withThreads<T>(work: (frames: FrameCompressor) => Promise<
 
 export class CompressionThreads implements FrameCompressor {
   private pool: Promise<Piscina> | undefined;
-  /** Oldest first. */
+  /** Frames in work, oldest first. */
   private readonly inFlight: Promise<CompressedFrame>[] = [];
-  /** Buffers that came back. */
+  /** Buffers that the threads gave back. */
   private readonly idle: ArrayBuffer[] = [];
-  /** Why nothing is compressed any more. */
+  /** Set once nothing is compressed any more: why. */
   private failure: Error | undefined;
 
-  /** @param bytesHere so many bytes of lines are compressed at once, before a thread is started */
+  /** @param bytesHere how many bytes of lines the calling thread compresses before threads are started */
   constructor(
     private readonly count: number,
     private bytesHere = bytesHereDefault,
   ) {}
 
-  /** Rejects with what went wrong in the thread. */
+  /** Rejects with the error of the thread. */
   compress(lines: Buffer): CompressedFrame | Promise<CompressedFrame> {
     if (this.bytesHere > 0) {
       this.bytesHere -= lines.length;
@@ -54,7 +56,7 @@ export class CompressionThreads implements FrameCompressor {
     }
     const frame = this.compressThere(this.copyOf(lines));
     this.inFlight.push(frame);
-    // Whoever awaits the frame, or room, gets the rejection.
+    // The caller that awaits the frame, or room, gets the rejection.
     const forget = () => void this.inFlight.splice(this.inFlight.indexOf(frame), 1);
     frame.then(forget, forget);
     return frame;
@@ -65,7 +67,7 @@ export class CompressionThreads implements FrameCompressor {
     return isFull ? this.inFlight[0]!.then(() => undefined) : undefined;
   }
 
-  /** Ends the threads. Frames that they have not compressed by then are rejected. */
+  /** Ends the threads. The promises of frames that are not compressed by then reject. */
   async end(): Promise<void> {
     this.failure ??= new Error("the compression has ended");
     await (await this.pool)?.destroy();
@@ -99,10 +101,10 @@ export class CompressionThreads implements FrameCompressor {
       concurrentTasksPerWorker: framesPerThread,
       idleTimeout: Infinity,
       recordTiming: false,
-      // None of what this process was started with, such as a port to debug it.
+      // The threads get none of this process's Node options, such as a port to debug it.
       execArgv: [],
     });
-    // A thread that ends without a frame at hand: those that wait for it would wait for ever.
+    // If a thread ends while it has no frame, frames that wait for it would wait for ever.
     pool.on("error", (error: Error) => {
       this.failure = error;
       void pool.destroy();

@@ -2,22 +2,24 @@ import type { CCtx } from "zstd-napi/binding.js";
 import { zstd } from "./zstd.js";
 
 /**
- * How much work a frame is worth. `fast` is what capture can afford, on whose path compression lies: level 1, on lines of
- * JSON 1.3 to 2.5 times as fast as level 3, with twice its table, which makes them up to a hundredth smaller. `dense` is for what a fold
- * writes, to be kept for long: it looks four times for matches of six bytes or more, which on such lines comes near to
- * level 9 in half its time; the levels between are slower and larger. docs/benchmarks.md has the figures.
+ * How much work compression spends on a frame; docs/benchmarks.md has the figures.
+ *
+ * `fast` is for capture, which waits for compression. It is level 1, on lines of JSON 1.3 to 2.5 times as fast as level
+ * 3, with twice level 1's hash table, which makes frames up to 1 % smaller. `dense` is for what a fold writes, which is
+ * kept for long. It searches four times for matches of at least six bytes. On such lines that comes close to level 9 in
+ * half its time; the levels between are slower and give larger frames.
  */
 export type Effort = "fast" | "dense";
 
-/** One context for all frames: compressing is synchronous, and a context of its own holds memory until it is collected. */
+/** One context per effort for all frames: compression is synchronous, and each context holds memory until collected. */
 const contexts: Partial<Record<Effort, CCtx>> = {};
 
-/** The most bytes that a frame of so many bytes of lines can have. */
+/** The largest possible size, in bytes, of the frame of this many bytes of lines. */
 export function frameBytesBound(bytes: number): number {
   return zstd.compressBound(bytes);
 }
 
-/** Compresses `lines` as one zstd frame, with checksum, to the begin of `into`; returns the frame's length. */
+/** Compresses `lines` as one zstd frame with checksum, to the start of `into`; returns the frame's length. */
 export function compressFrame(lines: Buffer, into: Buffer, effort: Effort): number {
   contexts[effort] ??= makeContext(effort);
   return contexts[effort].compress2(into, lines);

@@ -1,17 +1,17 @@
 /**
- * Coverage records, as they stand in the log. Capture writes one at each change of a table's state. Between records a table
- * stays as it was, up to the frontier of the epoch: where a writer ended without a word, its last segment says how far it
- * had proof.
+ * Coverage records, as they are stored in the log. Capture writes one at each change of a table's state. Between
+ * records a table keeps its state, up to the frontier of the epoch: if a writer was killed, its last segment says up to
+ * where capture was proven.
  */
 import * as v from "valibot";
 import { count, fields, flag, instant, list, type Of, oneOf, text } from "./fields.js";
 
-/** A closed interval whose versions may be labelled too late, and by how much at most. */
+/** A closed interval whose versions may be labelled too late, by at most `lateMs`. */
 const late = fields({ since: instant, to: instant, lateMs: count });
 
 const state = <const S extends string>(name: S) => ({ state: v.literal(name), since: instant });
 
-/** A coverage record; its key is the table's id, `since` the instant from which it holds. */
+/** A coverage record. Its key is the table's id; it holds from `since` on. */
 export const coverageRecord = v.variant(
   "state",
   [
@@ -23,11 +23,11 @@ export const coverageRecord = v.variant(
     fields(state("live")),
     /** Not watched. */
     fields({ ...state("gap"), reason: text }),
-    /** Not watched, because of a defect: tried again seldom. */
+    /** Not watched, because of a defect; capture retries rarely. */
     fields({ ...state("stopped"), reason: text }),
     /** The table is gone from the source. */
     fields(state("dropped")),
-    /** Changes no state: two proofs were too far apart. What came in from `since` to `to` may be labelled too late. */
+    /** Changes no state. Two proofs were too far apart, so versions from `since` to `to` may be labelled too late. */
     fields({ ...state("late"), ...late.entries }),
   ],
   "a state",
@@ -40,7 +40,7 @@ export type LateRecord = Extract<CoverageRecord, { state: "late" }>;
 /** The state that a record leaves a table in. */
 export type TableState = Exclude<CoverageRecord["state"], "late">;
 
-/** What is watched as tables are, beside them: without bases, because all of it is in the log. */
+/** What capture watches like tables besides the tables. It has no bases, because all of it is in the log. */
 export const systemTables = ["catalog", "access"] as const;
 
 export type SystemTable = (typeof systemTables)[number];
@@ -50,9 +50,9 @@ export function isSystemTable(table: string): table is SystemTable {
 }
 
 /**
- * `exact`: what was acknowledged by then is there. `late`: every version is there, but may be labelled too late. `gap`:
- * not watched, but the states at both ends are known. `unwatched`: nothing is known. `damaged`: a stored object that it
- * needs is missing or unfit.
+ * `exact`: everything acknowledged by then is there. `late`: every version is there, but may be labelled too late.
+ * `gap`: not watched, but the states at both ends are known. `unwatched`: nothing is known. `damaged`: an object that
+ * the state needs is missing or damaged.
  */
 export type CoverageClass = "exact" | "late" | "gap" | "unwatched" | "damaged";
 
@@ -67,29 +67,29 @@ export const classesWorstFirst: readonly CoverageClass[] = [
 const stopped = fields({
   /** It is not watched after this instant. */
   since: instant,
-  /** What went wrong last. */
+  /** The latest defect. */
   reason: text,
 });
 
-/** A table that a defect has stopped, and that has not been live again. */
+/** A stop of capture by a defect. It lasts until the table is live again. */
 export type Stopped = Of<typeof stopped>;
 
 const tableStates = ["copying", "resyncing", "live", "gap", "stopped", "dropped"] as const;
 
 export const coverageState = fields({
   state: oneOf(tableStates),
-  /** Begin of the exact interval that is still open. */
+  /** Start of the open exact interval. */
   exactFrom: v.optional(instant),
-  /** The gap that is still open; `lost` if it is one only because records are lost. */
+  /** The open gap; `lost` if it is only assumed because records are lost. */
   gap: v.optional(fields({ since: instant, reason: text, lost: v.exactOptional(flag) })),
   stopped: v.optional(stopped),
   frontier: v.optional(instant),
   lastCopy: v.optional(instant),
-  /** What is late and reaches beyond that place. */
+  /** Late spans that reach beyond that place. */
   late: v.exactOptional(list(late)),
 });
 
-/** Where the records up to some place in the log leave a table; from there on more can be applied. */
+/** The state of a table after the records up to some place in the log; later records are applied on top of it. */
 export type CoverageState = Of<typeof coverageState>;
 
 export type LateSpan = Of<typeof late>;

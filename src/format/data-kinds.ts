@@ -1,4 +1,4 @@
-/** What kinds of data objects there are, and what the index of each says. */
+/** The kinds of data objects, and the schema of each kind's index. */
 import * as v from "valibot";
 import {
   anyObject,
@@ -17,7 +17,7 @@ import { segmentFooter } from "./segment.js";
 export const bundleFooter = fields({
   /** Id of the repository. */
   repository: text,
-  /** Counts the bundles. */
+  /** Counts the bundles from 1. */
   number: ordinal,
   /** When it was made. */
   at: instant,
@@ -45,7 +45,7 @@ export const frameEntry = fields({
   rows: count,
   /** SHA-256 of the compressed frame, hexadecimal. */
   checksum: text,
-  /** Segments only: the table all lines of the frame belong to. */
+  /** Segments only: the table or system stream that all lines of the frame belong to. */
   table: v.exactOptional(text),
   /** Sorted objects only: JSON text of the first line's key. */
   firstKey: v.exactOptional(text),
@@ -53,7 +53,7 @@ export const frameEntry = fields({
   minTime: v.exactOptional(instant),
   maxTime: v.exactOptional(instant),
 });
-/** What the index says of one frame. */
+/** The entry of one frame in the index. */
 export type FrameEntry = Of<typeof frameEntry>;
 
 export interface DataIndex<Footer> {
@@ -61,27 +61,30 @@ export interface DataIndex<Footer> {
   footer: Footer;
 }
 
-/** What the index of an object of a kind says. */
+/** The schema of the index of objects of a kind. */
 export function indexOf<K extends Kind>(kind: K): Schema<DataIndex<FooterOf<K>>> {
   return indexes[kind] as Schema<DataIndex<FooterOf<K>>>;
 }
 
 const sound = v.any();
 const unsound = list(frameEntry);
-/** The same as `unsound` says, in a twentieth of the time: a segment has a frame of each table, and is read for one of them. */
+/**
+ * Checks the same as `unsound` in a twentieth of the time. That matters because a segment has a frame for each table,
+ * while a reader wants those of one.
+ */
 const frames = v.lazy((value) => (Array.isArray(value) && value.every(isFrame) ? sound : unsound));
 
 const indexes = Object.fromEntries(
   Object.entries(kinds).map(([kind, { footer }]) => [kind, fields({ frames, footer })]),
 ) as unknown as Record<Kind, Schema>;
 
-/** True for what `frameEntry` takes. */
+/** True if `frameEntry` accepts the value. */
 function isFrame(value: unknown): boolean {
   const frame = (value ?? {}) as Partial<FrameEntry>;
   return (
     [frame.offset, frame.length, frame.size, frame.rows].every(isCount) &&
     typeof frame.checksum === "string" &&
-    [frame.table, frame.firstKey].every((of) => of === undefined || typeof of === "string") &&
-    [frame.minTime, frame.maxTime].every((of) => of === undefined || isCount(of))
+    [frame.table, frame.firstKey].every((name) => name === undefined || typeof name === "string") &&
+    [frame.minTime, frame.maxTime].every((time) => time === undefined || isCount(time))
   );
 }

@@ -1,6 +1,6 @@
 /**
  * The container of every bulk object: zstd frames of NDJSON, then one skippable frame with an index and a trailer.
- * docs/format.md is the specification; `zstd -dc` prints the lines.
+ * `zstd -dc` prints the lines. docs/format.md §3.1.
  */
 import { sha256 } from "../digest.js";
 import { damaged, newerFormat } from "../errors.js";
@@ -24,44 +24,48 @@ const skippableMagic = 0x184d2a54;
 const skippableHeaderBytes = 8;
 export const trailerBytes = 48;
 /**
- * Frames are closed at this many bytes of lines; a longer line has a frame of its own. Half of it would be stored a
- * hundredth larger, and to read one document takes a whole frame.
+ * How many bytes of lines close a frame; a longer line has a frame of its own. Larger frames make it dearer to read one
+ * document, which takes a whole frame. Frames of half the size would need 1 % more storage.
  */
 export const frameBytesTarget = 1024 * 1024;
-/** A frame that claims to hold more than this is refused before memory is given to it: twice the largest document. */
+/**
+ * At most this many bytes of lines per frame: twice the largest document. An index with more is refused before reading.
+ */
 const frameBytesMax = 1024 * 1024 * 1024;
-/** Read to open an object, in one request; nearly every index fits. */
+/** How many bytes from its end are read to open an object, in one request. Nearly every index fits. */
 const tailBytes = 64 * 1024;
 
-/** How many frames are fetched at once where one is read after another; of a bucket, each takes its time. */
+/** How many frames are fetched at once when frames are read in order: each request to a bucket takes its time. */
 const framesAtOnce = 4;
-/** A frame that is longer, because a document is, is fetched alone: many objects may be read at a time. */
+/**
+ * If an object has a frame above this size, its frames are fetched singly, because many objects may be read at once.
+ */
 const framesAheadBytes = 1024 * 1024;
 
-/** What a frame is labelled with when it is added. */
+/** The facts about a frame that its writer gives when adding it. */
 export type FrameLabel = Pick<FrameEntry, "table" | "firstKey" | "minTime" | "maxTime">;
 
 /** A finished object: its bytes and its checksum. */
 export interface EncodedObject {
   bytes: Buffer;
   /**
-   * SHA-256 from the trailer, hexadecimal; covers the index, which holds the checksum of each frame, and so every
-   * byte. Other objects refer to this one by it.
+   * SHA-256 from the trailer, hexadecimal. It covers the index, which holds the checksum of each frame, and so every
+   * byte. References to this object give it.
    */
   checksum: string;
 }
 
-/** Where the frames of an object are put, one after another. */
+/** Takes the frames of an object, one after another. */
 export interface FrameWriter {
   /** Adds `lines` (whole NDJSON lines, `rows` of them) as one frame. They may be overwritten afterwards. */
   addFrame(lines: Buffer, rows: number, label: FrameLabel): void;
-  /** Frames that are added from now on stand before those that were added until now. */
+  /** Frames that are added from now on come before those that were added until now. */
   precede(): void;
 }
 
 /**
- * Collects frames in memory; an object is at most some 16 MiB, so it is written with one put. One object after another
- * can be written, and memory is taken once for all.
+ * Collects the frames of an object in memory. An object has at most about 16 MiB, so one put writes it. One writer can
+ * make one object after another; it uses the same memory for all.
  */
 export class DataObjectWriter implements FrameWriter {
   /** The object so far, and room for more. */
@@ -102,11 +106,11 @@ export class DataObjectWriter implements FrameWriter {
     this.blockEnds.push(this.frames.length);
   }
 
-  /** Completes the object, and begins the next. */
+  /** Completes the object; the next may begin. */
   finish(footer: object): EncodedObject {
     const { frames, bytes } = this.inOrder();
     const encoded = encodeObject(this.kind, bytes, { frames, footer });
-    // Who writes nothing gives the memory back.
+    // A writer whose object was empty gives its memory back.
     if (this.length === 0) this.buffer = Buffer.alloc(0);
     this.frames = [];
     this.blockEnds = [];
@@ -115,7 +119,7 @@ export class DataObjectWriter implements FrameWriter {
     return encoded;
   }
 
-  /** The frames in the order in which they are to stand, and their bytes. */
+  /** The frames in their final order, and their bytes. */
   private inOrder(): { frames: FrameEntry[]; bytes: Buffer[] } {
     const frames: FrameEntry[] = [];
     const bytes: Buffer[] = [];
@@ -134,7 +138,7 @@ export class DataObjectWriter implements FrameWriter {
     return { frames, bytes };
   }
 
-  /** Room for `size` bytes behind what is there. */
+  /** Returns room for `size` bytes after the object so far. */
   private reserve(size: number): Buffer {
     const end = this.length + size;
     if (end > this.buffer.length) {
@@ -146,7 +150,7 @@ export class DataObjectWriter implements FrameWriter {
   }
 }
 
-/** The object of these frames, which lie behind each other in `pieces` as the index says. */
+/** Encodes an object. `pieces` hold the frames, one after another, as the index in `content` says. */
 export function encodeObject(
   kind: Kind,
   pieces: Buffer[],
@@ -166,7 +170,7 @@ export function encodeObject(
   return { bytes: Buffer.concat([...pieces, header, index, trailer]), checksum };
 }
 
-/** One object opened for reading: its index is read and checked, its frames are fetched as they are asked for. */
+/** An object opened for reading. Its index is read and checked; its frames are fetched when they are asked for. */
 export class DataObject<Footer = unknown> {
   private constructor(
     private readonly store: ObjectStore,
@@ -180,8 +184,8 @@ export class DataObject<Footer = unknown> {
   ) {}
 
   /**
-   * Opens an object and checks its magic, version, kind and index; frames are checked as they are read.
-   * @param expectedChecksum the checksum that the object has which refers to this one
+   * Opens an object and checks its magic, version, kind and index. Frames are checked when they are read.
+   * @param expectedChecksum the checksum that the reference to this object gives
    */
   static async open<K extends Kind>(
     store: ObjectStore,
@@ -206,12 +210,12 @@ export class DataObject<Footer = unknown> {
     return new DataObject(store, name, index, trailer.checksum, size, whole);
   }
 
-  /** The lines of a frame, checked. */
+  /** Reads and checks a frame; returns its lines. */
   async readFrame(entry: FrameEntry): Promise<Buffer> {
     return this.decode(entry, await this.fetch(entry));
   }
 
-  /** The lines of one frame after another, checked. The bytes of the next ones are on their way meanwhile. */
+  /** Reads and checks frames in order; yields the lines of each. The next frames are fetched meanwhile. */
   async *readFrames(entries: readonly FrameEntry[]): AsyncGenerator<Buffer> {
     const isLarge = entries.some(({ length }) => length > framesAheadBytes);
     const atOnce = isLarge ? 1 : framesAtOnce;
@@ -242,13 +246,16 @@ export class DataObject<Footer = unknown> {
       throw damaged(this.name, `the frame at byte ${start} cannot be decompressed`, error);
     }
     if (lines.length !== entry.size) {
-      throw damaged(this.name, `the frame at byte ${start} has not the length that its index says`);
+      throw damaged(
+        this.name,
+        `the frame at byte ${start} does not have the length that its index says`,
+      );
     }
     return lines;
   }
 }
 
-/** What is read of an object, which may have gone since it was found. */
+/** The result of `read`; throws if the object is missing, as it may have been deleted since it was listed. */
 async function present<T>(name: string, read: Promise<T>): Promise<T> {
   try {
     return await read;
@@ -271,7 +278,7 @@ function readTrailer(name: string, tail: Buffer, kind: Kind) {
   return { indexLength: trailer.readUInt32LE(0), checksum: trailer.toString("hex", 8, 40) };
 }
 
-/** Checks and parses an index, and that its frames tile the object exactly up to `framesEnd`. */
+/** Parses and checks an index; also checks that its frames fill the object from 0 to `framesEnd` without a gap. */
 function readIndex<K extends Kind>(
   name: string,
   ending: Buffer,

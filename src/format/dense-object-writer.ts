@@ -7,15 +7,15 @@ import {
 } from "./data-object.js";
 import type { CompressedFrame, FrameCompressor } from "./frame-compressor.js";
 
-/** Everything but where the frame lies. */
+/** A frame whose place in the object is not known yet. */
 interface OpenFrame extends Pick<FrameEntry, "size" | "rows"> {
   label: FrameLabel;
   compressed: CompressedFrame | Promise<CompressedFrame>;
 }
 
-/** Collects the frames of an object that is kept for long, while a compressor works on them. One object after another. */
+/** Collects the frames of a long-lived object while a compressor works on them. It writes one object after another. */
 export class DenseObjectWriter implements FrameWriter {
-  /** Blocks in the order in which they are to stand; frames are added to the first. */
+  /** Blocks of frames, in their final order; new frames are added to the first block. */
   private blocks: OpenFrame[][] = [[]];
   /** Bytes of the lines so far, before compression. */
   lineBytes = 0;
@@ -31,18 +31,18 @@ export class DenseObjectWriter implements FrameWriter {
     this.lineBytes += lines.length;
   }
 
-  /** Frames that are added from now on stand before those that were added until now. */
+  /** Frames that are added from now on come before those that were added until now. */
   precede(): void {
     this.blocks.unshift([]);
   }
 
-  /** Completes the object, and begins the next at once: resolves when the frames are compressed. */
+  /** Completes the object; the next may begin at once. Resolves when the frames are compressed. */
   finish(footer: object): Promise<EncodedObject> {
     const frames = this.blocks.flat();
     this.blocks = [[]];
     this.lineBytes = 0;
     const encoded = encode(this.kind, frames, footer);
-    // Who does not come to await it has failed of something else.
+    // If the caller never awaits it, the caller has failed for another reason.
     encoded.catch(() => undefined);
     return encoded;
   }

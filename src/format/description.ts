@@ -2,12 +2,12 @@ import type { ObjectStore } from "../storage/object-store.js";
 import { instant, text } from "./fields.js";
 import { jsonKind, type Stored } from "./json-object.js";
 
-/** What repository.json says. */
+/** The content of repository.json. */
 export const descriptionKind = jsonKind("repository", { id: text, created: instant });
 
 export type RepositoryDescription = Stored<typeof descriptionKind>;
 
-/** An opened repository: a store that holds one, and its description. */
+/** An opened repository: its store and its description. */
 export interface Repository {
   store: ObjectStore;
   description: RepositoryDescription;

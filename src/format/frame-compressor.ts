@@ -9,20 +9,20 @@ export interface CompressedFrame {
 }
 
 /**
- * Who compresses the frames of what is kept for long, with effort `dense`. The same lines MUST give the same bytes,
- * whoever compresses them.
+ * Compresses the frames of long-lived objects, with effort `dense`. The same lines MUST give the same bytes with every
+ * implementation.
  */
 export interface FrameCompressor {
   /** Compresses lines as one frame. They may be overwritten as soon as this has returned. */
   compress(lines: Buffer): CompressedFrame | Promise<CompressedFrame>;
   /**
-   * To be awaited before more frames are given: resolves when there is room for them; undefined if there is. Whoever
-   * does not wait is not refused, but takes memory.
+   * Resolves when there is room for more frames; undefined if there is room now. The caller should await it before
+   * giving more; a caller that does not is not refused, but its frames take memory.
    */
   room(): Promise<void> | undefined;
 }
 
-/** Compresses at once, in the thread that calls. */
+/** Compresses at once, in the calling thread. */
 export const compressHere: FrameCompressor = {
   compress: (lines) => {
     const { bytes, checksum } = compressDensely(lines);
@@ -31,10 +31,10 @@ export const compressHere: FrameCompressor = {
   room: () => undefined,
 };
 
-/** What frames are compressed into before their length is known. */
+/** The buffer that frames are compressed into before their length is known. */
 let scratch = Buffer.alloc(0);
 
-/** The frame's bytes are lent: the next call overwrites them. */
+/** Compresses lines with effort `dense`. The next call overwrites the returned bytes. */
 export function compressDensely(lines: Buffer): CompressedFrame {
   const bytesMax = frameBytesBound(lines.length);
   if (scratch.length < bytesMax) scratch = Buffer.allocUnsafeSlow(bytesMax);

@@ -1,18 +1,18 @@
-/** What runs in the threads of compression-threads.ts. */
+/** The code that runs in the threads of compression-threads.ts. */
 import { move, transferableSymbol, valueSymbol } from "piscina";
 import { compressDensely } from "./frame-compressor.js";
 
-/** Lines at the begin of a buffer that has room for the largest frame they can become. It is handed over, not copied. */
+/** Lines at the start of a buffer that has room for their largest possible frame. The buffer is moved, not copied. */
 export interface FrameTask {
   buffer: ArrayBuffer;
-  /** Bytes of the lines. */
+  /** Length of the lines, bytes. */
   length: number;
 }
 
 /** The frame in place of the lines. */
 export interface FrameDone {
   buffer: ArrayBuffer;
-  /** Bytes of the frame. */
+  /** Length of the frame, bytes. */
   length: number;
   /** See CompressedFrame. */
   checksum: string;

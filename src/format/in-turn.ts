@@ -1,9 +1,9 @@
-/** Work that is done one after another, beside what gives it. After one that fails nothing more is done. */
+/** Does pieces of work one after another, in the background of the caller. After one fails, no further one is done. */
 export class InTurn {
   private readonly waiting: Promise<void>[] = [];
   private last: Promise<void> = Promise.resolve();
 
-  /** @param aheadMax of so many works the end is not awaited before more is given */
+  /** @param aheadMax how many pieces of work may be unfinished when `drain` resolves */
   constructor(private readonly aheadMax: number) {}
 
   add(work: () => Promise<void>): void {
@@ -12,17 +12,17 @@ export class InTurn {
       await before;
       await work();
     })();
-    // Whoever drains or ends gets the rejection.
+    // The caller of `drain` or `end` gets the rejection.
     this.last.catch(() => undefined);
     this.waiting.push(this.last);
   }
 
-  /** Resolves when no more than `aheadMax` works are left; rejects if one has failed. */
+  /** Resolves when at most `aheadMax` pieces of work are left; rejects if one has failed. */
   async drain(): Promise<void> {
     while (this.waiting.length > this.aheadMax) {
       const first = this.waiting[0];
       await first;
-      // Another who drains may have taken it away.
+      // Another call of `drain` may have removed it already.
       if (this.waiting[0] === first) void this.waiting.shift();
     }
   }

@@ -5,13 +5,13 @@ import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
 import { formatVersion } from "./data-object.js";
 import { checked, fields, type Schema } from "./fields.js";
 
-/** A kind of small object: what its first field calls it, and what it says. */
+/** A kind of small object: the type in its first field, and the schema of its content. */
 export interface JsonKind<T extends object = object> {
   type: string;
   schema: Schema<T>;
 }
 
-/** The kind of small objects that have these fields. */
+/** The kind of small objects with these fields. */
 export function jsonKind<const E extends v.ObjectEntries>(type: string, entries: E) {
   return { type, schema: fields(entries) };
 }
@@ -19,14 +19,15 @@ export function jsonKind<const E extends v.ObjectEntries>(type: string, entries:
 export type Stored<K extends JsonKind> = K extends JsonKind<infer T> ? T : never;
 
 /**
- * Small objects are one JSON object on one line. Its first fields are `thinkback` (what it is) and `version`; its last
- * is `checksum`, the SHA-256 of all bytes before `,"checksum":`. So `head -c -80 FILE | sha256sum` checks it by hand.
+ * A small object is one JSON object on one line. Its first fields are `thinkback` (its type) and `version`. Its last
+ * field is `checksum`, the SHA-256 of all bytes before `,"checksum":`, so `head -c -80 FILE | sha256sum` checks it by
+ * hand.
  */
 export function encodeStored<T extends object>({ type }: JsonKind<T>, content: T): Buffer {
   return encodeJsonObject(type, content);
 }
 
-/** Encodes whatever it is given. */
+/** The same for any content, without a schema. */
 export function encodeJsonObject(type: string, content: object): Buffer {
   const text = JSON.stringify({ thinkback: type, version: formatVersion, ...content });
   const body = text.slice(0, -1);
@@ -35,7 +36,7 @@ export function encodeJsonObject(type: string, content: object): Buffer {
 
 const suffixBytes = `,"checksum":"${"0".repeat(64)}"}\n`.length;
 
-/** Reads a small object; throws, naming it, if it is missing, altered, of another kind, without a field, or newer. */
+/** Reads a small object. Throws, naming it, if it is missing, altered, of another kind, lacks a field, or is newer. */
 export async function readStored<T extends object>(
   store: ObjectStore,
   name: string,
@@ -59,7 +60,7 @@ export function decodeStored<T extends object>(
   return checked(schema, decodeJsonObject(bytes, name, type), name);
 }
 
-/** The fields of a small object that is whole, whatever they are. */
+/** Checks type, version and checksum of a small object and returns its fields, which are not checked. */
 export function decodeJsonObject(
   bytes: Buffer,
   name: string,

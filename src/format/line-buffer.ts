@@ -1,6 +1,6 @@
 import { frameBytesTarget } from "./data-object.js";
 
-/** Lines that become one frame, collected in one growing buffer that is used again for the next frame. */
+/** Collects the lines of one frame in a growing buffer, which is used again for the next frame. */
 export class LineBuffer {
   private buffer: Buffer;
   /** Where the next line begins. */
@@ -15,13 +15,13 @@ export class LineBuffer {
     return this.end;
   }
 
-  /** The buffer to write a line of at most `bytesMax` bytes into, at `end`; then call `commit`. */
+  /** Returns the buffer with room for a line of at most `bytesMax` bytes. Write it at `end`, then call `commit`. */
   reserve(bytesMax: number): Buffer {
     if (this.end + bytesMax > this.buffer.length) this.grow(this.end + bytesMax);
     return this.buffer;
   }
 
-  /** The line that was written ends at `end`. */
+  /** Takes in the line that was just written; it ends at `end`. */
   commit(end: number): void {
     this.end = end;
     this.rows += 1;

@@ -3,15 +3,15 @@
  *
  *   {"k":<key>,"t":<capture time, ms>,"n":<sequence>,"u":"<table>","p":<digest of the version before | null>,"d":<document | null>}
  *
- * `u` and `p` stand in segments only. The document is the server's own JSON bytes, last, so that key, time and
- * sequence are cut from the front without parsing it. docs/format.md §4.
+ * `u` and `p` are in segments only. The document is the server's own JSON bytes. It comes last, so that a reader takes
+ * key, time and sequence from the front without parsing it. docs/format.md §4.
  */
 import { digestDigits, writeDigestOf } from "../digest.js";
 import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { endOfValue, JsonBytesError, type Span } from "../json-bytes.js";
 
-/** One version. Slices point into the buffer that was read and are valid as long as it is. */
+/** One version. Its buffers are slices of the buffer that was read, and valid as long as that is. */
 export interface Version {
   /** JSON text of the primary key. */
   key: Buffer;
@@ -23,7 +23,7 @@ export interface Version {
   table: string | undefined;
   /** Segments: digest of the version before this one; null for an insert. */
   previous: string | null | undefined;
-  /** Runs: when the first of the versions was captured of which this is the last; `previous` is that one's. */
+  /** Runs: this version is the last of several; capture time of the first of them, whose `previous` is kept here. */
   firstTime?: Instant;
   /** The document's JSON text; null for a delete. */
   document: Buffer | null;
@@ -42,7 +42,7 @@ const quote = 0x22;
 const lineEnd = Buffer.from("}\n");
 const keyLineEnd = Buffer.from('"}\n');
 
-/** Bytes of a line besides key and document, at most. */
+/** At most this many bytes of a line are neither key nor document. */
 export const lineOverheadBytes = 160;
 
 /** Writes a segment's line into `into` at `at`; returns the position after it. */
@@ -127,7 +127,7 @@ function writeFront(
 let timeText = Buffer.alloc(0);
 let timeInText = Number.NaN;
 
-/** What stands between key and sequence. The rows of a request have one time, and so have many changes. */
+/** The text between key and sequence. It is kept, because the rows of a request, and many changes, share one time. */
 function textOfTime(time: Instant): Buffer {
   if (time === timeInText) return timeText;
   const length = timePrefix.length + digitsOf(time) + sequencePrefix.length;
@@ -141,7 +141,7 @@ function textOfTime(time: Instant): Buffer {
 let tableText = Buffer.alloc(0);
 let tableInText = "";
 
-/** What stands between sequence and digest. Changes come by tables. */
+/** The text between sequence and digest. It is kept, because changes come table by table. */
 function textOfTable(table: string): Buffer {
   if (table === tableInText) return tableText;
   tableText = Buffer.concat([tablePrefix, Buffer.from(`${table}"`), previousPrefix]);
@@ -160,7 +160,7 @@ function writeBytes(into: Buffer, at: number, bytes: Buffer): number {
   return at + bytes.length;
 }
 
-/** Writes an integer of 0 to 2^53 - 1 in decimal; as a text of its own it would cost as much as the rest of the line. */
+/** Writes an integer of 0 to 2^53 - 1 in decimal. Making a string of it would cost as much as the rest of the line. */
 function writeInteger(into: Buffer, at: number, value: number): number {
   const end = at + digitsOf(value);
   let rest = value;
@@ -178,7 +178,7 @@ function digitsOf(value: number): number {
   return digits;
 }
 
-/** Where the lines of a frame lie: from the first byte to the newline, exclusive. */
+/** The spans of a frame's lines: each from its first byte up to the newline, exclusive. */
 export function* lineSpans(lines: Buffer, object: string): Generator<Span> {
   for (let start = 0; start < lines.length; ) {
     const end = lines.indexOf(0x0a, start);
@@ -188,12 +188,12 @@ export function* lineSpans(lines: Buffer, object: string): Generator<Span> {
   }
 }
 
-/** The versions in a frame's lines, in their order. Throws, naming `object`, on a line that is not one. */
+/** The versions in a frame's lines, in their order. Throws, naming `object`, on a line that is not a version. */
 export function* parseLines(lines: Buffer, object: string): Generator<Version> {
   for (const { start, end } of lineSpans(lines, object)) yield parseLine(lines, start, end, object);
 }
 
-/** The version in the line from `start` to `end` (the newline, exclusive). */
+/** The version in the line from `start` up to the newline at `end`. */
 export function parseLine(lines: Buffer, start: number, end: number, object: string): Version {
   const cursor = new LineCursor(lines, start, end, object);
   const { key, time, sequence } = cursor.front();
@@ -215,7 +215,7 @@ export interface KeyVersion {
   digest: string;
 }
 
-/** The key sidecar's line from `start` to `end` (the newline, exclusive). */
+/** The key and digest in the key sidecar's line from `start` up to the newline at `end`. */
 export function parseKeyLine(
   lines: Buffer,
   start: number,
@@ -231,7 +231,7 @@ export function parseKeyLine(
   return { ...front, digest };
 }
 
-/** The value of a key or document in a stored line; JSON that cannot be parsed is damage of `object`. */
+/** Parses a key or document of a stored line. If it is not JSON, `object` is damaged. */
 export function parseStored(json: Buffer, object: string): unknown {
   try {
     return JSON.parse(json.toString("utf8"));

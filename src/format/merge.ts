@@ -1,6 +1,6 @@
 /**
- * Merging sorted versions: bases, runs of the log. One rule decides everywhere: of the versions of a key, the last one
- * wins, by time, then by sequence.
+ * Merges sorted versions of bases and of runs of the log. One rule holds everywhere: of the versions of a key, the last
+ * one wins, by time, then by sequence.
  */
 import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
@@ -19,7 +19,7 @@ const always: Window = { after: -1, until: Number.MAX_SAFE_INTEGER };
 /** Lines of one frame of a sorted object. */
 export interface SortedFrame {
   lines: Buffer;
-  /** For errors. */
+  /** The object's name, for errors. */
   object: string;
 }
 
@@ -29,24 +29,24 @@ export interface Winner {
   version: Version;
 }
 
-/** Winners are handed on in batches of this many, so that one step of the merge costs no promise. */
+/** How many winners make a batch. Batches spare a promise for each step of the merge. */
 const batchRows = 256;
 
 /** Versions in key order, those of a key in the order of capture, one at a time. */
 export interface VersionCursor {
-  /** Where the cursor stands; nothing before the first step. */
+  /** The current version; undefined before the first step. */
   readonly version: Version;
   readonly code: OrderCode;
-  /** Steps to the next version; false at the end. A promise only where something must be fetched. */
+  /** Steps to the next version; false at the end. It returns a promise only if it must fetch something. */
   advance(): boolean | Promise<boolean>;
 }
 
-/** Scans the versions of sorted frames that lie in a window, one at a time; checks that they rise by key and time. */
+/** A cursor over the versions in a window of sorted frames. It checks that they rise by key and time. */
 export class SortedCursor implements VersionCursor {
   version!: Version;
   code: OrderCode = "";
   private frame: SortedFrame = { lines: Buffer.alloc(0), object: "" };
-  /** Where the version's line begins, and where the next one does. */
+  /** Where the current version's line begins, and where the next line begins. */
   private from = 0;
   private at = 0;
 
@@ -75,7 +75,7 @@ export class SortedCursor implements VersionCursor {
     return true;
   }
 
-  /** Reads on to the next line of the frame that lies in the window; false if there is none. */
+  /** Reads up to the frame's next line that lies in the window; false if there is none. */
   private readLine(): boolean {
     const { lines, object } = this.frame;
     const { after, until } = this.window;
@@ -98,7 +98,7 @@ export class SortedCursor implements VersionCursor {
   }
 }
 
-/** The order code of a stored key; a key that cannot be one is damage. */
+/** The order code of a stored key. If it cannot be a primary key, `object` is damaged. */
 export function codeOfKey(key: Buffer, object: string): OrderCode {
   try {
     return orderCode(key);
@@ -107,15 +107,17 @@ export function codeOfKey(key: Buffer, object: string): OrderCode {
   }
 }
 
-/** The same of a key that is stored as a text, in an index or a manifest. */
+/** The same for a key that is stored as a text, in an index or a manifest. */
 export function codeOfText(key: string, object: string): OrderCode {
   return codeOfKey(jsonOfText(key), object);
 }
 
-/** Told of each version of a key and the one before it; undefined if there is none. In the order of capture. */
+/**
+ * Called for each version of a key, in the order of capture, with the version before it; undefined if there is none.
+ */
 export type OnSuccession = (before: Version | undefined, after: Version) => void;
 
-/** Merges cursors by key and yields, in key order, the last version of each key; deletes included. */
+/** Merges cursors and yields, in key order, the last version of each key; it may be a delete. */
 export async function* mergeLatest(
   cursors: VersionCursor[],
   onSuccession: OnSuccession = () => undefined,
@@ -153,7 +155,7 @@ export interface MergedLine {
   line: Buffer;
 }
 
-/** Merges cursors and yields every version, by key and, of each key, in the order of capture. */
+/** Merges cursors and yields every version, in key order; the versions of a key in the order of capture. */
 export async function* mergeAll(cursors: SortedCursor[]): AsyncGenerator<MergedLine[]> {
   const heap: SortedCursor[] = [];
   for (const cursor of cursors) if (await cursor.advance()) insert(heap, cursor);
@@ -185,7 +187,7 @@ function insert(heap: VersionCursor[], cursor: VersionCursor): void {
   heap.sort((a, b) => (comesBefore(a, b) ? -1 : 1));
 }
 
-/** By key; the versions of a key in the order of capture. */
+/** Orders by key, and the versions of a key by capture. */
 function comesBefore(a: VersionCursor, b: VersionCursor): boolean {
   return a.code < b.code || (a.code === b.code && isLater(b.version, a.version));
 }
@@ -197,7 +199,7 @@ function removeTop(heap: VersionCursor[]): void {
   sink(heap);
 }
 
-/** Restores the heap after its top has moved on. */
+/** Restores the order of the heap after its top cursor has advanced. */
 function sink(heap: VersionCursor[]): void {
   const moving = heap[0]!;
   let at = 0;

@@ -1,8 +1,8 @@
 import type { Instant } from "../instant.js";
 
 /**
- * Names of stored objects: sortable, fixed width, and carrying the range of what is inside, so that listing is
- * querying. docs/format.md §2.
+ * Names of stored objects. Their numbers have a fixed width, so names sort in the order of what they name. A name says
+ * which range its object holds, so that a listing answers most questions. docs/format.md §2.
  */
 export const repositoryName = "repository.json";
 
@@ -12,13 +12,13 @@ const pad = (value: number, digits: number) => String(value).padStart(digits, "0
 
 export const writerName = (epoch: number) => `writers/${pad(epoch, width.epoch)}.json`;
 
-/** The epoch of a claim's name; undefined for any other name. */
+/** The epoch in the name of an epoch claim; undefined for any other name. */
 export function parseWriterName(name: string): number | undefined {
   const match = /^writers\/(\d{8})\.json$/.exec(name);
   return match ? Number(match[1]) : undefined;
 }
 
-/** What a segment's name says. */
+/** The content of a segment's name. */
 export interface SegmentName {
   name: string;
   epoch: number;
@@ -46,15 +46,19 @@ export function parseSegmentName(name: string): SegmentName | undefined {
   return { name, epoch, from, to, sequence };
 }
 
-/** Prefix of everything of one base. The epoch tells apart bases that two writers make of the same instant. */
+/**
+ * The prefix of all objects of one base. `unique` tells apart bases that several processes make of the same instant.
+ */
 export function basePrefix(table: string, instant: Instant, unique: string): string {
   return `bases/${table}/${pad(instant, width.instant)}-${unique}/`;
 }
 
-/** What tells a writer's copies apart from each other, and from those of other writers and of folds. */
+/**
+ * The `unique` of a copy's base: it tells a writer's copies apart from each other, from other writers', and from folds.
+ */
 export const copyUnique = (epoch: number, copy: number) => `${epoch.toString(36)}c${copy}`;
 
-/** The epoch whose writer makes a copy; undefined for what cannot be a copy's. */
+/** The epoch whose writer made the copy with this `unique`; undefined if it is not a copy's. */
 export function parseCopyUnique(unique: string): number | undefined {
   const match = /^([a-z0-9]+)c\d+$/.exec(unique);
   return match ? Number.parseInt(match[1]!, 36) : undefined;
@@ -66,7 +70,7 @@ export const baseKeysName = (prefix: string, part: number) =>
   `${prefix}part-${pad(part, width.part)}.keys.zst`;
 export const baseManifestName = (prefix: string) => `${prefix}manifest.json`;
 
-/** The table and instant of a base manifest's name; undefined for any other name. */
+/** The table and instant in the name of a base manifest; undefined for any other name. */
 export function parseManifestName(
   name: string,
 ): { name: string; table: string; instant: Instant } | undefined {
@@ -74,7 +78,7 @@ export function parseManifestName(
   return match ? { name, table: match[1]!, instant: Number(match[2]) } : undefined;
 }
 
-/** Of which base a stored object is a part: its table, directory and what tells that apart; undefined for other names. */
+/** The base directory that a stored object lies in: its prefix, table and `unique`; undefined for other names. */
 export function parseBasePrefix(
   name: string,
 ): { prefix: string; table: string; unique: string } | undefined {
@@ -87,45 +91,45 @@ export function evidenceName(table: string, at: Instant, sequence: number): stri
   return `evidence/${table}/${pad(at, width.instant)}-${pad(sequence, width.sequence)}.json`;
 }
 
-/** A note on the gap of `table` that has this interval. */
+/** A note on the gap of `table` from `from` to `to`. */
 export function acknowledgementName(table: string, from: Instant, to: Instant): string {
   return `acknowledged/${table}/${pad(from, width.instant)}-${pad(to, width.instant)}.json`;
 }
 
-/** A place in the log: segments are in the order of epochs, and of sequence numbers within one. */
+/** A place in the log. Segments are in the order of epochs, and within an epoch of sequence numbers. */
 export interface Place {
   epoch: number;
   sequence: number;
 }
 
-/** What a folded segment's name says: which segments it stands for. */
+/** The content of a folded segment's name: which segments it stands for. */
 export interface FoldedName {
-  /** Name of its manifest. */
+  /** The name of its manifest. */
   name: string;
   /** The closed interval of capture times of those segments. */
   from: Instant;
   to: Instant;
   first: Place;
   last: Place;
-  /** It keeps the last version of each key in each span of so many ms; 1 if it keeps every version. */
+  /** It keeps the last version of each key in each span of this many ms; 1 if it keeps every version. */
   resolutionMs: number;
 }
 
-/** Prefix of everything of one folded segment. */
-export function foldedPrefix(of: Omit<FoldedName, "name">, unique: string): string {
-  const range = `${pad(of.from, width.instant)}-${pad(of.to, width.instant)}`;
+/** The prefix of all objects of one folded segment. */
+export function foldedPrefix(segment: Omit<FoldedName, "name">, unique: string): string {
+  const range = `${pad(segment.from, width.instant)}-${pad(segment.to, width.instant)}`;
   const place = ({ epoch, sequence }: Place) =>
     `${pad(epoch, width.epoch)}.${pad(sequence, width.sequence)}`;
-  const resolution = pad(of.resolutionMs, width.resolution);
-  return `folded/${range}-${place(of.first)}-${place(of.last)}-${resolution}-${unique}/`;
+  const resolution = pad(segment.resolutionMs, width.resolution);
+  return `folded/${range}-${place(segment.first)}-${place(segment.last)}-${resolution}-${unique}/`;
 }
 
 export const foldedManifestName = (prefix: string) => `${prefix}manifest.json`;
-/** Part of a table's versions, or of the records of a system stream, in a folded segment. */
+/** A part of a folded segment: versions of a table, or records of a system stream. */
 export const foldedPartName = (prefix: string, stream: string, part: number) =>
   `${prefix}${stream}-${pad(part, width.part)}.zst`;
 
-/** What the name of a folded segment's manifest says; undefined for any other name. */
+/** The content of the name of a folded segment's manifest; undefined for any other name. */
 export function parseFoldedName(name: string): FoldedName | undefined {
   const match =
     /^folded\/(\d{15})-(\d{15})-(\d{8})\.(\d{10})-(\d{8})\.(\d{10})-(\d{12})-[a-z0-9]+\/manifest\.json$/.exec(
@@ -145,12 +149,12 @@ export function parseFoldedName(name: string): FoldedName | undefined {
   };
 }
 
-/** One of a chain of numbered objects, see numbered.ts. */
+/** The name of one object of a numbered chain, see numbered.ts. */
 export function numberedName(prefix: string, number: number): string {
   return `${prefix}${pad(number, width.number)}.json`;
 }
 
-/** The number of an object of the chain under `prefix`; undefined for any other name. */
+/** The number in the name of an object of the chain under `prefix`; undefined for any other name. */
 export function parseNumberedName(prefix: string, name: string): number | undefined {
   const match = /^(\d{10})\.json$/.exec(name.startsWith(prefix) ? name.slice(prefix.length) : "");
   return match ? Number(match[1]) : undefined;
@@ -159,7 +163,7 @@ export function parseNumberedName(prefix: string, name: string): number | undefi
 export const bundlePrefix = "bundles/";
 export const bundleName = (number: number) => `${bundlePrefix}${pad(number, width.number)}.zst`;
 
-/** The number of a bundle's name; undefined for any other name. */
+/** The number in the name of a bundle; undefined for any other name. */
 export function parseBundleName(name: string): number | undefined {
   const match = /^bundles\/(\d{10})\.zst$/.exec(name);
   return match ? Number(match[1]) : undefined;
@@ -172,12 +176,12 @@ export const foldLeasePrefix = "leases/fold/";
 export const pinsPrefix = "pins/";
 export const holdPrefix = (unique: string) => `holds/${unique}-`;
 
-/** The `unique` of the hold that a name below holds/ belongs to; undefined for any other name. */
+/** The `unique` of the hold to which an object under holds/ belongs; undefined for any other name. */
 export function parseHoldName(name: string): string | undefined {
   return /^holds\/([a-z0-9]+)-\d{10}\.json$/.exec(name)?.[1];
 }
 
-/** The proof of a drill that ended at `ended`. */
+/** The name of the record of a drill that ended at `ended`. */
 export function drillName(ended: Instant, unique: string): string {
   return `drills/${pad(ended, width.instant)}-${unique}.json`;
 }

@@ -15,11 +15,13 @@ import {
   whole,
 } from "./fields.js";
 
-/** Names of the streams that live in the log beside the tables. Table ids are UUIDs, so they cannot collide. */
+/**
+ * Names of the streams that lie in the log beside the tables. Table ids are UUIDs, so they are never equal to these.
+ */
 export const systemStreams = { catalog: "catalog", coverage: "coverage" } as const;
 export type SystemStream = keyof typeof systemStreams;
 
-/** Reference to another object: its name and the checksum in its trailer. */
+/** A reference to another object: its name and the checksum in its trailer. */
 export type ObjectReference = Of<typeof reference>;
 
 export const totals = fields({
@@ -41,50 +43,57 @@ export const segmentFooter = fields({
   epoch: ordinal,
   /** Counts the segments of the epoch from 1. */
   sequence: ordinal,
-  /** The closed interval of capture times that this segment covers; begins right after the segment before. */
+  /** The closed interval of capture times that this segment covers. It begins right after the segment before. */
   from: instant,
   to: instant,
-  /** The segment before: of this epoch, or the last of an earlier one; null for the first of a repository. */
+  /** The segment before it, in this epoch or the last of an earlier one; null for the repository's first segment. */
   previous: v.nullable(reference),
   /** The instant up to which capture is proven complete, for every watched table that `lagging` does not name. */
   frontier: instant,
+  /** By table: the same for tables whose capture is proven up to another instant. */
   lagging: byName(instant),
-  /** What lies between two proofs is exact if they were no farther apart than this, in ms; else it is late. */
+  /** The span between two proofs is exact if they were at most this many ms apart; else it is late. */
   proofBoundMs: count,
-  /** The source's clock less ours, in ms, as last measured; null before the first measurement. */
+  /** The source's clock minus ours, in ms, as last measured; null before the first measurement. */
   serverClock: v.nullable(fields({ offsetMs: measure, uncertaintyMs: measure })),
-  /** How far the log's time runs ahead of the writer's clock, because that clock has jumped back; 0 as a rule. */
+  /** By how many ms the log's time runs ahead of the writer's clock, because that clock was set back; usually 0. */
   clockAheadMs: count,
-  /** Where the writer's clock was set, and the log's time followed: `before`, and `after`. Absent if nowhere. */
+  /**
+   * The log's time before and after each time the writer's clock was set and the log's time followed. Absent if none.
+   */
   clockSteps: v.exactOptional(list(fields({ before: instant, after: instant }))),
-  /** How far the writer's clock is set off the log's time, which the source's clock does not confirm; absent if it is not. */
+  /**
+   * By how many ms the writer's clock is set off the log's time, unconfirmed by the source's clock; absent if by none.
+   */
   clockWaitedOutMs: v.exactOptional(whole),
-  /** By how much, and since when, the log's time is ahead of the source's clock by more than a second; absent if it is not. */
+  /**
+   * Since when, and by how many ms at most, the log's time is over a second ahead of the source's clock; else absent.
+   */
   aheadOfSource: v.exactOptional(fields({ since: instant, ms: count })),
   /** True in the last segment of a writer that ended in order. */
   closed: flag,
-  /** The latest segment before this one that holds catalog records, coverage records, or all totals. */
+  /** The latest segments before this one that hold catalog records, coverage records, and the totals of all tables. */
   links: fields({ catalog: link, coverage: link, checkpoint: link }),
   /**
-   * Totals of the tables that changed in this segment and in so many before it, see totalsReach; of all tables if
-   * `checkpoint`.
+   * Totals of all tables if `checkpoint`; else of those that changed in the last `totalsReach` segments, this one
+   * included.
    */
   totals: byName(totals),
   checkpoint: flag,
 });
-/** What the footer of a segment says. */
+/** The content of a segment's footer. */
 export type SegmentFooter = Of<typeof segmentFooter>;
 
 /**
- * How many segments the totals of a segment speak of, itself included: the greatest power of two that divides its
- * distance from the checkpoint. So a segment, and those that lie so far before each other, tell all within a few reads.
+ * How many segments the totals of a segment cover, itself included: the greatest power of two that divides its distance
+ * from the checkpoint. A reader that goes back by this many each time finds all totals within a few reads.
  */
 export function totalsReach(sequence: number, checkpoint: number): number {
   const distance = sequence - checkpoint;
   return distance & -distance;
 }
 
-/** The links of the segment that follows the one called `name`, which has `links` itself and holds `streams`. */
+/** The links of the segment that follows the segment `name`, whose own links are `links` and which holds `streams`. */
 export function linksAfter(
   links: SegmentFooter["links"],
   name: string,

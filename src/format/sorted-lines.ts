@@ -3,14 +3,16 @@ import { textOfJson } from "../server-text.js";
 import { type FrameWriter, frameBytesTarget } from "./data-object.js";
 import { LineBuffer } from "./line-buffer.js";
 
-/** Lines in key order, cut into frames whose index entries name their first key and their times. */
+/**
+ * Cuts lines in key order into frames. The index entry of a frame names its first key and its least and greatest time.
+ */
 export class SortedLines {
   private readonly buffer = new LineBuffer();
   private firstKey = "";
   private minTime = 0;
   private maxTime = 0;
 
-  /** @param onFrame told the lines of each frame */
+  /** @param onFrame called with the lines of each frame */
   constructor(
     private readonly object: FrameWriter,
     private readonly onFrame: (lines: Buffer) => void = () => undefined,
@@ -21,7 +23,7 @@ export class SortedLines {
     return this.buffer.end;
   }
 
-  /** The buffer to write the line of this key into, at `end`; then call `commit`. */
+  /** Returns the buffer with room for the line of this key. Write it at `end`, then call `commit`. */
   begin(key: Buffer, time: Instant, bytesMax: number): Buffer {
     if (this.buffer.rows === 0) {
       this.firstKey = textOfJson(key);
@@ -35,7 +37,7 @@ export class SortedLines {
     return this.buffer.reserve(bytesMax);
   }
 
-  /** The line that was written ends at `end`. */
+  /** Takes in the line that was just written; it ends at `end`. */
   commit(end: number): void {
     this.buffer.commit(end);
     if (end >= frameBytesTarget) this.flush();

@@ -1,6 +1,6 @@
 /**
- * The native zstd binding. A package manager may have installed it without building it, and called that a success; then
- * the import of this module throws, and says what to do.
+ * The native zstd binding. A package manager may install it without building it and still report success. Then the
+ * import of this module throws and says what to do.
  */
 import { createRequire } from "node:module";
 import { messageOf, ThinkbackError } from "../errors.js";
@@ -17,10 +17,10 @@ function load(): { zstd: Zstd; decompress: Simple["decompress"] } {
     const { decompress } = require("zstd-napi") as Simple;
     return { zstd: require("zstd-napi/binding.js") as Zstd, decompress };
   } catch (error) {
-    const [what] = messageOf(error).split("\n");
-    throw new ThinkbackError("install", `zstd-napi, which is native, is not built: ${what}`, {
+    const [reason] = messageOf(error).split("\n");
+    throw new ThinkbackError("install", `zstd-napi, which is native, is not built: ${reason}`, {
       hint:
-        "npm 12 does not build it unasked. Installed globally: npm install -g --allow-scripts=zstd-napi thinkback. " +
+        "npm 12 builds it only when allowed. Installed globally: npm install -g --allow-scripts=zstd-napi thinkback. " +
         "In a project: npm pkg set --json allowScripts.zstd-napi=true && npm rebuild zstd-napi",
       cause: error,
     });

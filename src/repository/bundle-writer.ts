@@ -1,4 +1,4 @@
-/** Making a bundle of what is in use and of which there is more the longer a repository lives. */
+/** Makes a bundle of those objects in use whose number grows with the age of a repository. */
 import { UnusableObject } from "../errors.js";
 import { DataObjectWriter } from "../format/data-object.js";
 import type { Repository } from "../format/description.js";
@@ -30,27 +30,27 @@ import { pinsKind } from "./registers/pins.js";
 import { settingsKind } from "./registers/settings.js";
 import type { RepositoryView } from "./repository-view.js";
 
-/** So many objects are read one by one before a new bundle is worth its bytes. */
+/** How many objects may be absent from the newest bundle before a new bundle is worth its bytes. */
 const lackingMaxDefault = 8;
-/** What is longer is read by itself: that takes longer than to ask for it. */
+/** An object in a bundle has at most this many bytes, because transferring a larger one takes longer than a request. */
 const objectBytesMax = 1024 * 1024;
-/** What a bundle holds at most, before compression: who reads it has all of it in memory. */
+/** A bundle has at most this many bytes before compression, because its reader holds all of it in memory. */
 const bundleBytesMax = 64 * 1024 * 1024;
 
 export interface BundleOptions {
   at: Instant;
-  /** How many of the objects that are in use the newest bundle may lack; 8 unless given. */
+  /** How many of the objects in use the newest bundle may lack; 8 unless given. */
   lackingMax?: number;
-  /** Make a new one even if the newest lacks nothing. */
+  /** Make a new bundle even if the newest lacks nothing. */
   anew?: boolean;
-  /** Asked before anything is published. */
+  /** Checked before the bundle is published. */
   signal?: Pick<AbortSignal, "throwIfAborted">;
 }
 
 /**
- * Puts a new bundle, if the newest one lacks more than a few of the objects that are in use, or cannot be used. Gives its
+ * Puts a new bundle if the newest cannot be used, or lacks more than `lackingMax` of the objects in use. Returns its
  * name; undefined if none was put.
- * @param view of the repository: says what is in use. What is bundled is read from the repository itself
+ * @param view tells which objects are in use; their bytes are read from the repository itself
  */
 export async function renewBundle(
   { store, description: { id } }: Repository,
@@ -71,13 +71,15 @@ export async function renewBundle(
     await store.put(name, bytes);
     return name;
   } catch (error) {
-    // Of somebody who maintains by now: that one will do.
+    // Another process that maintains the repository has just put one, which will do.
     if (error instanceof ObjectExists) return undefined;
     throw error;
   }
 }
 
-/** Names of what is worth to be bundled, in order. Of too much, the oldest folded segments are left out. */
+/**
+ * The names of the objects to bundle, in order. If they are too many bytes, the oldest folded segments are left out.
+ */
 async function inUse({ log, store }: RepositoryView): Promise<string[]> {
   const { pieces, expiry } = log;
   const ofLog = new Set<string>();
@@ -109,7 +111,7 @@ async function inUse({ log, store }: RepositoryView): Promise<string[]> {
   return names.sort();
 }
 
-/** Where small facts lie that change: the last one counts. */
+/** The prefixes of numbered chains of facts. Of each chain only the last object counts. */
 const factPrefixes = [expiryPrefix, settingsPrefix, pinsPrefix];
 
 async function newestName(store: ObjectStore, prefix: string): Promise<string | undefined> {
@@ -135,7 +137,10 @@ async function encode(store: ObjectStore, names: string[], footer: BundleFooter)
   return object.finish(footer).bytes;
 }
 
-/** True if so many of the objects can be read: what is damaged is in no bundle, however often one is made. */
+/**
+ * True if at least `wanted` of the objects can be read. Damaged ones do not count: no new bundle would hold them
+ * either.
+ */
 async function areSound(store: ObjectStore, names: string[], wanted: number): Promise<boolean> {
   let left = names.length;
   let sound = 0;
@@ -150,7 +155,9 @@ async function areSound(store: ObjectStore, names: string[], wanted: number): Pr
   return false;
 }
 
-/** The bytes of an object; undefined if it is gone, or damaged: it may be put back as it was. */
+/**
+ * The bytes of an object. Undefined if it is missing or damaged: such an object is not bundled, as it may be put back.
+ */
 async function soundBytes(store: ObjectStore, name: string): Promise<Buffer | undefined> {
   try {
     const bytes = await store.get(name);
@@ -167,7 +174,7 @@ async function soundBytes(store: ObjectStore, name: string): Promise<Buffer | un
   }
 }
 
-/** Kinds of the JSON objects, by where they lie. */
+/** The kinds of the JSON objects, by the first part of their names. */
 const kinds: Record<string, JsonKind> = {
   writers: claimKind,
   drills: drillKind,

@@ -1,9 +1,9 @@
 /**
- * Bundles: one object that repeats many small ones, byte for byte, so that who looks at a repository has not to read each
- * of them. docs/format.md §13.7.
+ * Bundles. A bundle repeats many small objects byte for byte, so that a reader need not read each of them by itself.
+ * docs/format.md §13.7.
  *
- * Invariant: an object that a bundle repeats counts only while a listing shows the object itself, with as many bytes; and
- * a bundle is made of the objects, never of the bundle before. Break it, and what was deleted or expired comes back.
+ * Invariant: a repeated object counts only while a listing shows the object itself with the same size; and a bundle is
+ * made from the objects, never from the bundle before. Break it and deleted or expired objects come back.
  */
 import { damaged, UnusableObject } from "../errors.js";
 import type { bundleFooter, FooterOf, Kind } from "../format/data-kinds.js";
@@ -16,18 +16,18 @@ import type { Instant } from "../instant.js";
 import { MemoryStore } from "../storage/memory-store.js";
 import { ObjectMissing, type ObjectStore, type StoredObject } from "../storage/object-store.js";
 
-/** How many are kept: who has listed them may read the newest a moment later. */
+/** How many bundles are kept, because a reader may read a listed bundle a moment after a newer one was put. */
 export const bundlesKept = 3;
 
-/** What the footer of a bundle says. */
+/** The content of a bundle's footer. */
 export type BundleFooter = Of<typeof bundleFooter>;
 
 export interface Bundle extends BundleFooter {
-  /** The bytes of the objects, by name. */
+  /** By name: the bytes of the repeated objects. */
   objects: Map<string, Buffer>;
 }
 
-/** The bundles that are listed, the newest last. */
+/** The stored bundles, the newest last. */
 export async function listBundles(store: ObjectStore): Promise<StoredObject[]> {
   const bundles: StoredObject[] = [];
   for await (const object of store.list(bundlePrefix)) {
@@ -36,7 +36,7 @@ export async function listBundles(store: ObjectStore): Promise<StoredObject[]> {
   return bundles;
 }
 
-/** Reads a bundle, with one request; throws, naming it, if it is missing, damaged, or of a newer version. */
+/** Reads a bundle with one request. Throws, naming it, if it is missing, damaged, or of a newer version. */
 export async function readBundle(store: ObjectStore, name: string): Promise<Bundle> {
   const object = await openWhole(name, await getWhole(store, name), "bundle");
   const { footer } = object.index;
@@ -53,15 +53,15 @@ export async function readBundle(store: ObjectStore, name: string): Promise<Bund
   return { ...footer, objects };
 }
 
-/** The newest bundle, as far as it is of use. */
+/** The newest bundle, as far as it can be used. */
 export interface NewestBundle {
-  /** 0 if there is none. */
+  /** 0 if there is no bundle. */
   number: number;
-  /** What it repeats, by name. Undefined if it cannot be used. */
+  /** By name: the bytes of the objects it repeats. Undefined if it cannot be used. */
   objects: ReadonlyMap<string, Buffer> | undefined;
 }
 
-/** Where it cannot be used, each object is read by itself: it says nothing that the objects do not say too. */
+/** Reads the newest bundle. If it cannot be used, nothing is lost: readers then read each object by itself. */
 export async function newestBundle({ store, description }: Repository): Promise<NewestBundle> {
   const newest = (await listBundles(store)).at(-1);
   if (!newest) return { number: 0, objects: undefined };
@@ -70,7 +70,7 @@ export async function newestBundle({ store, description }: Repository): Promise<
   return { number: parseBundleName(newest.name)!, objects: isOurs ? bundle.objects : undefined };
 }
 
-/** A bundle; undefined if it cannot be used. */
+/** Reads a bundle; undefined if it cannot be used. */
 export async function usableBundle(store: ObjectStore, name: string): Promise<Bundle | undefined> {
   try {
     return await readBundle(store, name);
@@ -89,7 +89,7 @@ async function getWhole(store: ObjectStore, name: string): Promise<Buffer> {
   }
 }
 
-/** Opens a data object of which all bytes are there. */
+/** Opens a data object whose bytes are all in memory. */
 export async function openWhole<K extends Kind>(
   name: string,
   bytes: Buffer,
@@ -100,13 +100,13 @@ export async function openWhole<K extends Kind>(
   return DataObject.open(whole, name, kind);
 }
 
-/** Bytes that the line of an object needs, at most. */
+/** At most this many bytes are needed for the line of an object. */
 export const bundleLineBytesMax = (name: string, bytes: Buffer) =>
   name.length + 2 * bytes.length + lineOverheadBytes;
 
 /**
- * Writes the line of an object into `into` at `position`; returns the position after it. A JSON object, which is a line,
- * stands in it as it is, and what has other bytes as a text in base64.
+ * Writes the line of an object into `into` at `position`; returns the position after it. The line holds a JSON object
+ * as it is, without its newline, and any other object as a base64 text.
  */
 export function writeBundleLine(
   into: Buffer,
@@ -119,7 +119,7 @@ export function writeBundleLine(
   return writeVersionLine(into, position, Buffer.from(`"${name}"`), at, bytes.length, text);
 }
 
-/** The bytes of the object `repeated`, of its text in the bundle `name`. */
+/** The bytes of the object `repeated`, from its text in the bundle `name`. */
 function bytesIn(repeated: string, text: Buffer, name: string): Buffer {
   if (isJson(repeated)) return Buffer.concat([text, lineEnd]);
   return Buffer.from(String(parseStored(text, name)), "base64");

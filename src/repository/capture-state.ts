@@ -1,24 +1,24 @@
-/** Whether somebody captures, by what is stored. */
+/** Tells from stored objects whether a capture is running. */
 import type { Instant } from "../instant.js";
 import type { LogEnd } from "./log/log-end.js";
 import type { LogView } from "./log/log-view.js";
 
 export interface CaptureState {
   /**
-   * `running`: it was heard of lately. `ended`: in order. `silent`: it was not heard of for longer than a capture is still
-   * that runs and can store. `never`: nobody ever captured.
+   * `running`: it stored something lately. `ended`: it ended in order. `silent`: it has stored nothing for longer than
+   * a capture does that runs and can store. `never`: there was never a capture.
    */
   state: "running" | "ended" | "silent" | "never";
-  /** The end of its last segment; when it began, if it has none. */
+  /** The end of the capture's last segment; if it has none, when it began. */
   heardOf: Instant | undefined;
 }
 
-/** Where nothing happens, a capture puts a segment so often. */
+/** How often a capture puts a segment when nothing changes, unless its ticks are longer. */
 const idleSegmentMs = 10_000;
-/** So many segments or ticks may be missed. */
+/** How many such segments, or ticks, may be missed before a capture counts as silent. */
 const missedMax = 3;
 
-/** @param now without it no capture is taken to be silent */
+/** @param now if it is undefined, no capture counts as silent */
 export function captureState(
   { claims }: LogView,
   end: LogEnd | undefined,

@@ -1,4 +1,4 @@
-/** Whether pins hold: what each was pinned for has to be restorable still. */
+/** Checks pins: what could be restored at a pin's instant when it was made has to be restorable still. */
 import { isSystemTable } from "../format/coverage-record.js";
 import { asOf } from "./coverage/as-of.js";
 import { intervalAt, isKeptAt, isWhole, type TableCoverage } from "./coverage/coverage.js";
@@ -6,20 +6,20 @@ import type { Coverage } from "./coverage/coverage-reader.js";
 import type { Catalog } from "./log/catalog.js";
 import type { Pin } from "./registers/pins.js";
 
-/** What a pin does not keep any more, of a table or of what is watched as tables are. */
+/** A table, or the catalog or access, that can no longer be restored to the pinned instant as it could be before. */
 export interface PinLoss {
   /** The table's id; or "catalog", "access". */
   table: string;
-  /** What it is now at the pinned instant: a word or two. */
+  /** What it is at the pinned instant now, in a word or two. */
   is: string;
 }
 
-/** A pin, and what it does not keep any more, with the names of the tables. */
+/** A pin and its losses, with the names of the tables. */
 export interface LookedAtPin extends Pin {
   losses: (PinLoss & { name: string })[];
 }
 
-/** @param catalog what says the names of tables */
+/** @param catalog gives the names of the tables */
 export function lookAtPins(pins: Pin[], coverage: Coverage, catalog: Catalog): LookedAtPin[] {
   const names = new Map(catalog.tables().map(({ id, db, name }) => [id, `${db}.${name}`]));
   return pins.map((pin) => {
@@ -31,12 +31,12 @@ export function lookAtPins(pins: Pin[], coverage: Coverage, catalog: Catalog): L
   });
 }
 
-/** What of `pin` does not hold; nothing, if it holds. */
+/** The losses of `pin`; none if the pin holds. */
 export function lossesOf(pin: Pin, coverage: Coverage): PinLoss[] {
   const losses: PinLoss[] = [];
   for (const [table, promised] of Object.entries(pin.classes ?? {})) {
-    const of = isSystemTable(table) ? coverage[table] : coverage.tables.get(table);
-    const is = lossOf(of, pin.at, promised);
+    const ofTable = isSystemTable(table) ? coverage[table] : coverage.tables.get(table);
+    const is = lossOf(ofTable, pin.at, promised);
     if (is !== undefined) losses.push({ table, is });
   }
   return losses;
@@ -51,7 +51,7 @@ function lossOf(
   const interval = coverage && intervalAt(coverage, at);
   const isThere = isWhole(interval) && isKeptAt(interval!, at);
   if (isThere && (interval!.class === "exact" || promised !== "exact")) return undefined;
-  // Of a gap either end will do.
+  // If the instant was in a gap, the state at either end of it will do.
   const sides = (["before", "after"] as const).map((side) => asOf(coverage, at, side));
   if (promised === "gap" && sides.some(({ instant }) => instant !== undefined)) return undefined;
   if (isWhole(interval) && !isThere) return "thinned away";

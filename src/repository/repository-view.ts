@@ -1,6 +1,6 @@
 /**
- * A repository as it is at one moment. Who looks at one reads a view and hands it on: what is asked of it is read once,
- * and everything computed of it is computed of the same listings. It is no longer true when something was put or deleted.
+ * A repository as it is at one moment. A command reads one view and passes it on. The view reads each thing once and
+ * computes everything from the same listings. It becomes stale when something is put or deleted.
  */
 import type { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
@@ -17,15 +17,15 @@ import type { Expiry } from "./registers/expiry.js";
 import { listPins, type Pin } from "./registers/pins.js";
 import { readSettings, type Settings } from "./registers/settings.js";
 
-/** Of a store alone nothing is read from bundles. */
+/** A view of a store alone reads nothing from bundles. */
 const noBundle: NewestBundle = { number: 0, objects: undefined };
 
 export class RepositoryView {
-  /** What was asked for, by what it is. */
+  /** The results so far, by what they are. */
   private readonly known = new Map<string, Promise<unknown>>();
 
   private constructor(
-    /** Of which nothing is asked twice, and to which nothing can be put. */
+    /** Nothing can be put to it. The view of a repository asks the store below it for nothing twice. */
     readonly store: ObjectStore,
     readonly log: LogView,
     readonly bundle: NewestBundle,
@@ -34,38 +34,38 @@ export class RepositoryView {
   ) {}
 
   /**
-   * Looks at a repository.
-   * @param of `whole` lists every object at once: for who needs most of them
+   * Reads a view of a repository.
+   * @param options `whole` lists all objects at once, for callers that need most of them
    */
   static async read(
     { store, description }: Repository,
-    of: { whole?: boolean } = {},
+    options: { whole?: boolean } = {},
   ): Promise<RepositoryView> {
     const remembered = new RememberedStore(store);
-    if (of.whole) await remembered.listAll();
+    if (options.whole) await remembered.listAll();
     const bundle = await newestBundle({ store: remembered, description });
     remembered.know(bundle.objects ?? new Map());
     const log = await LogView.read(remembered);
     return new RepositoryView(remembered, log, bundle, description.id);
   }
 
-  /** A view of a store that can be looked at as it stands: as it was listed once, or as it would be. */
+  /** A view of a store that does not change, such as one that was listed once, or one as it would be after a change. */
   static async of(store: ObjectStore): Promise<RepositoryView> {
     return new RepositoryView(store, await LogView.read(store), noBundle);
   }
 
-  /** The same look, if `expiry` were the one that counts. */
+  /** The same view as it would be if `expiry` were the one that counts. */
   async under(expiry: Expiry): Promise<RepositoryView> {
     const { bundle, log, store } = this;
     return new RepositoryView(store, await LogView.read(store, { earlier: log, expiry }), bundle);
   }
 
-  /** Of all that was ever watched. */
+  /** The coverage of everything that was ever watched. */
   coverage(): Promise<Coverage> {
     return this.once("coverage", async () => readCoverage(this.log, await this.bases()));
   }
 
-  /** Of all tables. */
+  /** The bases of all tables. */
   bases(): Promise<BaseInventory> {
     return this.once("bases", () => readBases(this.log));
   }
@@ -75,7 +75,7 @@ export class RepositoryView {
     return newestBase(await this.bases(), table, instant);
   }
 
-  /** The catalog as of an instant; the last one, if none is given. */
+  /** The catalog as of an instant; the latest if none is given. */
   catalog(instant: Instant = Number.MAX_SAFE_INTEGER): Promise<Catalog> {
     return this.once(`catalog ${instant}`, () => catalogAt(this.log, instant));
   }
@@ -101,9 +101,9 @@ export class RepositoryView {
 }
 
 /**
- * What `work` gives of a view of the repository; if it meets damage, what it gives of a second one. An object may be
- * deleted between being listed and being read, because another stands for it by now: the second view has that one. True
- * damage it meets again.
+ * Runs `work` on a view of the repository, and if it meets damage, once more on a second view. An object may be deleted
+ * after it was listed and before it is read, because another one stands for it by then; the second view has that one.
+ * Real damage shows again.
  */
 export async function lookAt<T>(
   repository: Repository,

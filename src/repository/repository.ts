@@ -10,7 +10,7 @@ import { repositoryName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { getIfThere, ObjectExists, type ObjectStore } from "../storage/object-store.js";
 
-/** Opens an existing repository; refuses a store that holds none, something else, or a newer version. */
+/** Opens an existing repository. Throws if the store holds none, holds something else, or has a newer version. */
 export async function openRepository(store: ObjectStore): Promise<Repository> {
   const bytes = await getIfThere(store, repositoryName);
   if (bytes) return { store, description: decodeStored(bytes, repositoryName, descriptionKind) };
@@ -19,7 +19,7 @@ export async function openRepository(store: ObjectStore): Promise<Repository> {
     (await isEmpty(store))
       ? `there is no repository at ${store.location}`
       : `${store.location} holds something, but not a Thinkback repository`,
-    { hint: "check --repo; `thinkback run` makes a repository in an empty or new directory" },
+    { hint: "check --repo; `thinkback run` creates a repository in an empty or new directory" },
   );
 }
 
@@ -28,7 +28,7 @@ export function readDescription(store: ObjectStore): Promise<RepositoryDescripti
   return readStored(store, repositoryName, descriptionKind);
 }
 
-/** Opens the repository anew, by a new store; throws if there is none any more, or another one. */
+/** Opens the same repository again through a new store. Throws if the store holds none, or another one. */
 export async function openSame(
   store: ObjectStore,
   { id }: RepositoryDescription,
@@ -42,7 +42,7 @@ export async function openSame(
   );
 }
 
-/** Opens the repository at `store`, making one first if the store is empty. */
+/** Opens the repository in `store`. If the store is empty, creates one first. */
 export async function openOrCreateRepository(
   store: ObjectStore,
   now: Instant,
@@ -52,10 +52,10 @@ export async function openOrCreateRepository(
     const description: RepositoryDescription = { id: randomUUID(), created: now };
     try {
       await store.put(repositoryName, encodeStored(descriptionKind, description));
-      // Before anything fills the disk.
+      // Reserve room before anything fills the disk.
       await store.keepRoom?.();
     } catch (error) {
-      // Somebody else made it between our look and our put: theirs is the repository.
+      // Another process created it between our check and our put: use that one.
       if (!(error instanceof ObjectExists)) throw error;
     }
   }

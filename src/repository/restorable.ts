@@ -1,6 +1,7 @@
 /**
- * Which instants can really be restored: those at which all that a restore uses is exact, its tables, the catalog and,
- * of the whole cluster, access. Whoever names or chooses an instant asks here.
+ * Finds instants that can really be restored: those at which everything that a restore uses is exact, or of a class
+ * that will do. A restore uses its tables, the catalog and, for a whole cluster, access. All code that names or chooses
+ * an instant uses this.
  */
 import { UnusableObject } from "../errors.js";
 import type { CoverageClass } from "../format/coverage-record.js";
@@ -14,30 +15,30 @@ import {
 import type { Coverage } from "./coverage/coverage-reader.js";
 import type { RepositoryView } from "./repository-view.js";
 
-/** What a restore is to hold. All tables, if neither tables nor databases are named. */
+/** What a restore is to contain: all tables if neither tables nor databases are named. */
 export interface Scope {
-  /** "db.table" each, by the names at the instant. */
+  /** Names as they were at the instant, each "db.table". */
   tables: string[];
   databases: string[];
-  /** Users and grants, too. */
+  /** True to include users and grants. */
   access: boolean;
 }
 
 type Intervals = Pick<TableCoverage, "intervals">;
 type Classes = readonly CoverageClass[];
 
-/** What will do where nothing else is said. */
+/** The classes that will do by default. */
 const exactOnly: Classes = ["exact"];
 
-/** How many instants are looked at in one search. Each costs a look at the catalog. */
+/** How many instants one search checks at most, because each check reads the catalog. */
 const looksMax = 200;
 
 export class Restorable {
   private readonly isNamed: boolean;
-  /** A catalog, or access, that was never read will do, too. */
+  /** True if the catalog, or access, need not have been read ever. */
   private readonly isLenient: boolean;
 
-  /** @param classes what will do at an instant, of everything */
+  /** @param classes the classes that will do at an instant, for everything that the restore uses */
   constructor(
     private readonly view: RepositoryView,
     private readonly coverage: Coverage,
@@ -48,15 +49,15 @@ export class Restorable {
     this.isLenient = classes.some((one) => one !== "exact");
   }
 
-  /** The nearest such instants, before and after `instant`. */
+  /** The nearest restorable instant at or before `instant`, and the nearest at or after it, as far as there are any. */
   async nearest(instant: Instant): Promise<Instant[]> {
     const found = [await this.atOrBefore(instant), await this.atOrAfter(instant)];
     return found.filter((one) => one !== undefined);
   }
 
   /**
-   * The newest such instant at or before `instant` that does not leave out a table which a restore to `instant` would
-   * use. Undefined if none is found.
+   * The newest restorable instant at or before `instant` at which no table is left out that a restore to `instant`
+   * would use. Undefined if none is found.
    */
   async atOrBefore(instant: Instant): Promise<Instant | undefined> {
     const chosen = await this.chosenAt(instant);
@@ -76,7 +77,7 @@ export class Restorable {
     return undefined;
   }
 
-  /** The first such instant at or after `instant`; undefined if none is found. */
+  /** The first restorable instant at or after `instant`; undefined if none is found. */
   async atOrAfter(instant: Instant): Promise<Instant | undefined> {
     const chosen = await this.chosenAt(instant);
     let at: Instant | undefined = instant;
@@ -91,8 +92,8 @@ export class Restorable {
   }
 
   /**
-   * What a restore to `instant` uses; undefined if there can be none.
-   * @param needsTables false if what is chosen holds no table: nothing but databases is to be restored
+   * What a restore to `instant` uses; undefined if there can be no such restore.
+   * @param needsTables false if the scope has no table, because only databases are to be restored
    */
   private async usedAt(instant: Instant, needsTables: boolean): Promise<Used | undefined> {
     const { catalog, access } = this.coverage;
@@ -104,14 +105,19 @@ export class Restorable {
     return { tables, all: [...tables, ...system.filter((of) => of !== undefined)] };
   }
 
-  /** Of those tables, the ones that a restore takes; undefined if one that is named was never captured. */
+  /**
+   * The tables, of those in `chosen`, that a restore takes; undefined if the scope names one that was never captured.
+   */
   private capturedOf(chosen: string[], instant: Instant): TableCoverage[] | undefined {
     const found = chosen.map((id) => this.coverage.tables.get(id)).filter((of) => of !== undefined);
     if (!this.isNamed) return found.filter((of) => capturedAt(of, instant));
     return found.length < chosen.length ? undefined : found;
   }
 
-  /** Ids of the chosen tables; undefined if one that is named was not there, or the catalog of then is not known. */
+  /**
+   * Ids of the tables in the scope. Undefined if the scope names a table or database that did not exist then, or if the
+   * catalog of then is not known.
+   */
   private async chosenAt(instant: Instant): Promise<string[] | undefined> {
     const { tables: names, databases } = this.scope;
     try {
@@ -132,7 +138,7 @@ export class Restorable {
     }
   }
 
-  /** Where those may be gone that have nothing at or after `at`. */
+  /** The next instant to try, at which the tables that have nothing at or after `at` may be gone; undefined if none. */
   private afterLacking({ tables, all }: Used, at: Instant): Instant | undefined {
     const lacking = all.filter((of) => firstIn(of, at, this.classes) === undefined);
     const isLeft = (of: TableCoverage) => of.watched && of.state !== "dropped";
@@ -163,8 +169,8 @@ export class Restorable {
     return all.flatMap(({ intervals }) => intervals.filter((one) => this.isGood(one)));
   }
 
-  private isGood({ class: of }: CoverageInterval): boolean {
-    return this.classes.includes(of);
+  private isGood(interval: CoverageInterval): boolean {
+    return this.classes.includes(interval.class);
   }
 }
 
@@ -175,8 +181,8 @@ interface Used {
 }
 
 /**
- * False if a restore of everything goes on without the table: its first copy was not complete yet, or it had been left
- * out of the capture. A gap is not that: there the table was meant to be watched.
+ * False if a restore of everything leaves the table out at `instant`: its first copy was not complete yet, or the table
+ * was no longer captured. True in a gap, because there the table should have been watched.
  */
 export function capturedAt(coverage: TableCoverage | undefined, instant: Instant): boolean {
   const [first, last] = [coverage?.intervals.at(0), coverage?.intervals.at(-1)];
@@ -184,14 +190,14 @@ export function capturedAt(coverage: TableCoverage | undefined, instant: Instant
   return coverage.watched || instant <= last.to;
 }
 
-/** How far a search among several coverages came. */
+/** The result of a search in several coverages. */
 interface Common {
   at: Instant;
-  /** False if one of them has nothing from there on. */
+  /** False if one of them has no good instant from `at` on; then `at` is only how far the search came. */
   isCommon: boolean;
 }
 
-/** The last instant at or before `instant` that is good and kept of all of them. */
+/** The last instant at or before `instant` that is of a class that will do, and kept, in all coverages. */
 export function lastCommon(
   of: Intervals[],
   instant: Instant,
@@ -200,7 +206,7 @@ export function lastCommon(
   return settled(instant, (at) => of.map((one) => lastIn(one, at, classes)), Math.min);
 }
 
-/** The same of the first instant at or after `instant`. */
+/** The same for the first instant at or after `instant`. */
 export function firstCommon(
   of: Intervals[],
   instant: Instant,

@@ -1,4 +1,4 @@
-/** The state of a repository, computed from stored objects alone. */
+/** The status of a repository, computed from stored objects alone. */
 import type { Stopped } from "../format/coverage-record.js";
 import type { SegmentFooter, Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
@@ -22,57 +22,57 @@ import { firstCommon, lastCommon, Restorable } from "./restorable.js";
 
 export interface TableStatus {
   id: string;
-  /** "db.table"; the last name it had, for a dropped table. */
+  /** "db.table"; for a dropped table its last name. */
   name: string;
-  /** Of the last coverage record; "not captured" if there is none. */
+  /** The state after the last coverage record; "not captured" if there is none. */
   state: TableCoverage["state"] | "not captured";
   /** Undefined unless a defect has stopped its capture, see TableCoverage. */
   stopped: Stopped | undefined;
   /** Documents at the last captured instant; undefined before the first base. */
   documents: number | undefined;
   /**
-   * False if `documents` is only near: changes came while the base was being copied, or the table was not watched for
-   * a time after it. Exact again after a fold.
+   * False if `documents` is only about right: changes came while the base was being copied, or the table was not
+   * watched for a time after it. It is exact again after a fold.
    */
   documentsExact: boolean;
   changes: number;
-  /** Bytes of log lines, before compression. */
+  /** Bytes of its log lines, before compression. */
   logBytes: number;
   firstRestorable: Instant | undefined;
   lastRestorable: Instant | undefined;
   /** The instant up to which its capture is proven, late or not. */
   provenTo: Instant | undefined;
-  /** It is captured, but from this instant on it is damaged: it has to be copied anew. */
+  /** Set if the table is captured but damaged from this instant on: it has to be copied again. */
   damagedSince: Instant | undefined;
   intervals: CoverageInterval[];
   late: LateSummary;
-  /** What the newest drill that found the table equal has proven. */
+  /** The proof of the newest drill that found the table equal. */
   lastProven: Proof | undefined;
   /** The newest drill of the table, if it found it different. */
   failedDrill: Drill | undefined;
 }
 
-/** All that is late of a table, the catalog or access. */
+/** The late intervals of a table, the catalog or access. */
 export interface LateSummary {
   spans: number;
   /** The greatest `lateMs` of all; 0 if nothing is late. */
   worstMs: number;
-  /** End of the last span. */
+  /** End of the last late interval. */
   last: Instant | undefined;
 }
 
-/** A catalog that is farther behind the tables than this is worth a word. */
+/** How far the catalog may be behind the tables before status mentions it. */
 export const behindNoteMs = 30_000;
 
-/** What is known of the catalog, or of users and grants. */
+/** The status of the catalog, or of users and grants. */
 export interface SystemStatus {
   state: TableCoverage["state"];
   frontier: Instant | undefined;
   intervals: CoverageInterval[];
   late: LateSummary;
   /**
-   * How far its frontier is behind the greatest one of the tables; 0 if it is not. Not the least: a table that was
-   * renamed meanwhile is not proven either.
+   * By how many ms its frontier is behind the greatest frontier of the tables; 0 if it is not. The least is not used,
+   * because a table that was renamed meanwhile is not proven either.
    */
   behindMs: number;
 }
@@ -85,41 +85,41 @@ export interface RepositoryStatus {
   catalog: SystemStatus | undefined;
   /** Users and grants; undefined if they were never read. */
   access: SystemStatus | undefined;
-  /** Names of the servers that the catalog's proof waits for: those not reached when the last segment was written. */
+  /** Names of the servers that the catalog's proof waits for: those not connected at the catalog's last reading. */
   missingServers: string[];
-  /** What is exact was proven within so many ms, as the last segment says; undefined without one. */
+  /** Exact instants were proven within this many ms, as the last segment says; undefined if there is no segment. */
   proofBoundMs: number | undefined;
   /**
-   * The newest instant to which everything can be restored exactly: the tables that exist and are watched, the catalog, and
-   * access if it was ever known. Undefined while one of the tables has no base, or the catalog was not read.
+   * The newest instant to which everything can be restored exactly: the tables that exist and are watched, the catalog,
+   * and access if it was ever read. Undefined while one of the tables has no base, or the catalog was not read.
    */
   restorableUntil: Instant | undefined;
   /** The same without users and grants. */
   restorableWithoutAccess: Instant | undefined;
   /**
-   * The instant that a drill proved, of the drill that covers most of those tables; `tables` of `of`. Undefined if no
-   * drill has proven one of them.
+   * The proof of the drill that proved the most of those tables: it proved `tables` of all `of` tables. Undefined if no
+   * drill has proven any of them.
    */
   lastProven: (Proof & { tables: number; of: number }) | undefined;
   /** The newest drill, if it failed. */
   lastDrillFailed: Drill | undefined;
-  /** What is wrong with drills that cannot be read, and prove nothing. */
+  /** The error messages of drills that cannot be read; such drills prove nothing. */
   damagedDrills: string[];
-  /** Whether somebody captures now. */
+  /** Whether a capture is running. */
   capture: CaptureState;
   /** End of the last segment. */
   lastSegment: Instant | undefined;
-  /** Segments that are stored; those that folded segments stand for may be among them. */
+  /** How many segments are stored, including those that a folded segment stands for. */
   segments: number;
-  /** Folded segments in use. */
+  /** How many folded segments are in use. */
   foldedSegments: number;
-  /** The tiers that are declared; null if every change is kept for ever. */
+  /** The declared tiers; null if every change is kept for ever. */
   keep: string | null;
-  /** How finely the log is kept, from its begin on; 1 for every change. */
+  /** How finely the log is kept, from its start on; a resolution of 1 keeps every change. */
   resolutions: { from: Instant; to: Instant; resolutionMs: number }[];
-  /** Patterns of the tables that the last writer was told to capture, and not to; none for all tables. */
+  /** Patterns of the tables that the last writer was told to capture, and of those it was told not to; none for all. */
   chosen: { include: string[]; exclude: string[] };
-  /** As the last segment says, see SegmentFooter. */
+  /** This and the next three are as the last segment says, see SegmentFooter. */
   serverClock: SegmentFooter["serverClock"];
   clockAheadMs: number;
   clockWaitedOutMs: number;
@@ -128,7 +128,7 @@ export interface RepositoryStatus {
   pins: LookedAtPin[];
 }
 
-/** @param now by which it is judged whether the capture is silent; without it none is */
+/** @param now the time that decides whether the capture is silent; if it is undefined, no capture counts as silent */
 export async function readStatus(look: RepositoryView, now?: Instant): Promise<RepositoryStatus> {
   const { log: view, store } = look;
   const all = await look.coverage();
@@ -203,7 +203,7 @@ function resolutionsOf({ pieces }: LogView): RepositoryStatus["resolutions"] {
   return spans;
 }
 
-/** @param catalog a restore needs it too; undefined if it was never read */
+/** @param catalog the catalog's coverage, which a restore needs too; undefined if the catalog was never read */
 function restorable(coverage: TableCoverage | undefined, catalog: TableCoverage | undefined) {
   const used = coverage && catalog ? [coverage, catalog] : [];
   const ends = [firstCommon(used, 0), lastCommon(used, Number.MAX_SAFE_INTEGER)];
@@ -237,7 +237,7 @@ function systemStatus(
 ): SystemStatus | undefined {
   if (!coverage) return undefined;
   const { state, frontier, intervals } = coverage;
-  const reached = tables.map((of) => of.frontier ?? Number.NEGATIVE_INFINITY);
+  const reached = tables.map((table) => table.frontier ?? Number.NEGATIVE_INFINITY);
   const behindMs = Math.max(...reached) - (frontier ?? 0);
   return {
     state,
@@ -248,7 +248,7 @@ function systemStatus(
   };
 }
 
-/** The instants to which a restore of everything goes by itself: with users and grants, and without. */
+/** The newest instants to which everything can be restored exactly: with users and grants, and without. */
 async function restorableUntil(
   look: RepositoryView,
   coverage: Coverage,
@@ -277,10 +277,10 @@ function provenBy({ widest, lastFailed, damaged }: Proofs, of: number) {
   };
 }
 
-/** At most so many times a status reads changes of a table, to say exactly how many documents it has. */
+/** How often a status reads a table's changes at most, to count the documents exactly. */
 const countedMax = 20;
 
-/** Counts documents: those of the newest base, and what came and went since. */
+/** Counts the documents of a table: those of its newest base, plus inserts and minus deletes since. */
 class DocumentCounter {
   private counted = 0;
   private readonly totals = new Map<LogPiece | undefined, Promise<Map<string, Totals>>>();
@@ -305,7 +305,7 @@ class DocumentCounter {
     };
   }
 
-  /** Undefined where it cannot be counted any more, or so many have been. */
+  /** The counts up to `instant`; undefined if they cannot be had any more, or after `countedMax` reads. */
   private async countsAt(table: string, instant: Instant): Promise<Counts | undefined> {
     const { view, totals } = this;
     const piece = pieceAt(view, instant);
@@ -328,7 +328,10 @@ function watchedSince(base: BaseManifest, coverage: TableCoverage | undefined): 
   return isWhole(first) && isWhole(intervals.at(-1)) && first!.from <= base.instant;
 }
 
-/** True if only lateness divides two neighbours: two that are exact have a gap between them, be it without an instant. */
+/**
+ * True if two neighbouring intervals differ only in lateness. Two neighbours that are both exact have a gap between
+ * them, even if no instant lies in it.
+ */
 function isOneStretch(before: CoverageInterval, after: CoverageInterval): boolean {
   const isLate = before.class === "late" || after.class === "late";
   return isLate && isWhole(before) && isWhole(after) && before.to + 1 === after.from;

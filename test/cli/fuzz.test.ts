@@ -275,7 +275,7 @@ test.each([
   ["maintain", "--auto", "--restore-within", "1m"],
 ])("an option that could not count is refused: %s %s", async (...args) => {
   const { status, printed } = await run([...args, "--repo", repo]);
-  expect(printed).toMatch(/means nothing (without|beside)/);
+  expect(printed).toMatch(/has no effect (without|beside)/);
   expect(status).toBe(exitStatus.usage);
 });
 
@@ -316,7 +316,7 @@ test.each([
     /--tick-max 10s is shorter/,
   ],
   [["run", "--source", nowhere, "--auto", "--tick-max", "1ms"], /--tick-max 1ms is shorter/],
-  [["drill", "--clean"], /--clean means nothing without --target/],
+  [["drill", "--clean"], /--clean has no effect without --target/],
 ])(
   "an option that could not count is refused, by its value or what is set: %j",
   async (args, message) => {

@@ -52,8 +52,8 @@ test("a deleted segment is one line, which names it, tables and how many more th
   const from = formatInstant(before + 1);
   const reason = "object log/00000001/… number 3 is missing";
   expect(lines.filter((line) => line.includes("DAMAGED"))).toEqual([
-    `DAMAGED since ${from}, because ${reason}: shop.orders_0, shop.orders_1, shop.orders_2 and 3 more; ` +
-      "a running capture copies them anew",
+    `DAMAGED since ${from}, because ${reason}: shop.orders_0, shop.orders_1, shop.orders_2 and 3 more. ` +
+      "A running capture copies these tables anew",
   ]);
   const tables = ids.map((_, i) => `shop.orders_${i}`);
   expect(result).toMatchObject({ damaged: [{ reason, since: from, tables }] });

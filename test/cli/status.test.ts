@@ -87,12 +87,12 @@ test("whether somebody captures is told: by a segment in time, an end in order, 
   const lineIn = (text: string) => /^capture +(.*)$/m.exec(text)?.[1];
   const heardOf = formatInstant(at);
   const running = await printed(at + 29_000);
-  expect(lineIn(running.text)).toBe("running: it was heard of 29 s ago");
+  expect(lineIn(running.text)).toBe("running: last heard of 29 s ago");
   expect(running.text).toMatch(/^shop\.orders +live +1 /m);
   expect(running.result).toMatchObject({ capture: { state: "running", heardOf } });
   const silent = await printed(at + 31_000);
   expect(lineIn(silent.text)).toMatch(
-    `NONE, as it seems: it was last heard of at ${heardOf}, 31 s ago`,
+    `NONE, as it seems: the last capture was heard of last at ${heardOf}, 31 s ago`,
   );
   expect(silent.text).toMatch(/^shop\.orders +live, silent /m);
   expect(silent.result).toMatchObject({
@@ -114,7 +114,7 @@ test("whether somebody captures is told: by a segment in time, an end in order, 
   const end = await recording.tick(1000, { closed: true });
   const ended = await printed(end + 5000);
   expect(lineIn(ended.text)).toBe(
-    `NONE: it ended in order at ${formatInstant(end)}, 5 s ago; nothing is captured now`,
+    `NONE: the last capture ended in order at ${formatInstant(end)}, 5 s ago; nothing is captured now`,
   );
   expect(ended.text).toMatch(/^shop\.orders +gap, ended /m);
 });
@@ -210,7 +210,7 @@ test("a table that is not proven any more is told of, since when, and why that m
   await recording.tick(20_000, { lagging: { [table]: from } });
   const { text, result } = await printed();
   expect(text).toContain(
-    `shop.orders is not proven since ${formatInstant(from)}: its feed is behind`,
+    `shop.orders is not proven since ${formatInstant(from)}: either the feed is behind`,
   );
   expect(result).toMatchObject({ tables: [{ state: "live", provenTo: formatInstant(from) }] });
 });
@@ -223,8 +223,8 @@ test("a table that a defect has stopped is told of, with the reason, since when,
   const since = formatInstant(last);
   expect(text).toMatch(/^shop\.orders +stopped /m);
   expect(text).toContain(
-    `THE CAPTURE OF shop.orders IS STOPPED since ${since} by a defect: it is odd; it can be restored to ${since}, ` +
-      "and no later instant, until it is captured again\n",
+    `THE CAPTURE OF shop.orders IS STOPPED since ${since} by a defect: it is odd. It can be restored up to ${since}, ` +
+      "and to no later instant until it is captured again\n",
   );
   expect(text).toContain(`restorable until        ${since}`);
   expect(result).toMatchObject({

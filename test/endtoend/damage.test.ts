@@ -107,7 +107,7 @@ for (const [how, damage] of Object.entries(damages)) {
     )!;
     const { status: code, stdout, stderr } = await restoreDamaged(part, damage);
     expect(stderr).toContain(part);
-    expect(stderr).toContain("→ restore this object from a copy");
+    expect(stderr).toContain("→ put this object back from a copy");
     expect(code).toBe(8);
     expect(stdout).not.toContain("equal");
   });
@@ -176,9 +176,7 @@ test("a disk that fills up: capture stops, says so, and every stored tick is saf
     await stage.query(water.insert({ id: id % 10, noise }, { conflict: "replace" }));
   }
   expect(running.output).toMatch(/capture stopped: no space left in .* to write object/);
-  expect(running.output).toContain(
-    "→ make room, or let the repository be written, and start again",
-  );
+  expect(running.output).toContain("→ make room, or make the repository writable, and start again");
   expect(running.output).toMatch(/last restorable +gaps[^]*\nflood\.water +live .*\d{4}-.*\d{4}-/);
   expect(running.code).toBe(10);
 });

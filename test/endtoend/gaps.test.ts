@@ -189,7 +189,9 @@ test("what a killed capture had left on its spool is delivered by the next one",
   await rename(`${repo}.elsewhere`, repo);
   const second = stage.capture(repo, ...spool);
   const now = await stage.untilExactNow(repo, "left.busy", "left.quiet");
-  expect(second.stderr()).toContain("what the spool still held is in the repository");
+  expect(second.stderr()).toContain(
+    "the segments that were left in the spool are in the repository now",
+  );
   expect(gapsOf(now, "left.busy")).toMatchObject([{ class: "gap" }]);
   // What the spool held said more than the repository did, or as much where the next proof was not there yet.
   expect(frontier).toBeGreaterThanOrEqual(Date.parse(restorableUntil!));

@@ -95,11 +95,11 @@ describe("a pin", () => {
 
   test("of an instant in a gap is refused, with every table named; or allowed", async () => {
     const refused = await pin("add", "gap", "--at", gap);
-    const both = /shop\.(orders|carts) is gap, shop\.(orders|carts) is gap/;
+    const both = /shop\.(orders|carts) is in a gap, shop\.(orders|carts) is in a gap/;
     expectError(refused, 5, both, /→ .*--allow-inexact/);
     const allowed = await pin("add", "gap", "--at", gap, "--allow-inexact");
     expect(allowed.stdout).toContain(`pinned gap at ${gap}\n`);
-    expect(allowed.stdout).toContain("shop.orders is gap then\n");
+    expect(allowed.stdout).toContain("shop.orders is in a gap then\n");
     await pin("remove", "gap");
   });
 
@@ -162,7 +162,9 @@ describe("a restore", () => {
     // What stands in the way stops root too, as missing permissions do not.
     await writeFile(join(repo, "holds"), "");
     const { status, stderr } = await restoring("unnoted").finished;
-    expect(stderr).toMatch(/does not note that this restore reads it \(.*not a directory\)/);
+    expect(stderr).toMatch(
+      /cannot note in the repository that this restore reads it \(.*not a directory\)/,
+    );
     expect(status).toBe(0);
   });
 });

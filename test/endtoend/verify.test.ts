@@ -92,7 +92,7 @@ test("a sound repository ends with 0 and says what it read", async () => {
   const { status: code, stdout } = await cli(["verify", "--repo", repo, "--data"]);
   expect(stdout).toContain("nothing is damaged");
   expect(stdout).toMatch(/\d+ objects, .* of them read to the end, .*; version chains followed/);
-  expect(stdout).toMatch(/replaced +\d+ .* others hold the same/);
+  expect(stdout).toMatch(/replaced +\d+ .* other objects hold the same/);
   expect(code).toBe(0);
   const sample = await cli(["verify", "--repo", repo, "--sample", "30%"]);
   expect(sample.stdout).toContain("(a share of 30% was drawn)");
@@ -107,8 +107,10 @@ test("a byte that changed is found, repaired, and all of it restored", async () 
   const { status: code, stdout, stderr } = await cli(["verify", "--repo", copy, "--data"]);
   expect(stdout).toContain(part);
   expect(stdout).toContain("the frame at byte 0 fails its checksum");
-  expect(stdout).toContain("no instant is lost: others hold what the damaged objects held");
-  expect(stderr).toContain("→ put them back from a copy of the repository; `thinkback repair`");
+  expect(stdout).toContain("no instant is lost: other objects hold what the damaged ones held");
+  expect(stderr).toContain(
+    "→ `thinkback repair` rebuilds what other objects still hold; put the rest back",
+  );
   expect(code).toBe(8);
   const before = await readdir(copy, { recursive: true });
   const plan = await cli(["repair", "--repo", copy, "--data", "--dry-run"]);
@@ -120,7 +122,9 @@ test("a byte that changed is found, repaired, and all of it restored", async () 
   );
   const repaired = await cli(["repair", "--repo", copy, "--data"]);
   // Segments younger than a minute are not folded: they stand in by themselves.
-  expect(repaired.stdout).toMatch(/checksum\n {2}(rebuilt\n {4}by folded\/|not needed: others)/);
+  expect(repaired.stdout).toMatch(
+    /checksum\n {2}(rebuilt\n {4}by folded\/|not needed: other objects)/,
+  );
   expect(repaired.status).toBe(0);
   expect((await cli(["verify", "--repo", copy, "--data"])).status).toBe(0);
   const { restored } = await stage.restore(copy, "--db", "shop", "--rename", "shop=repaired");

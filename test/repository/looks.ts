@@ -50,7 +50,7 @@ export async function catalogAt(
 }
 
 export async function readBases(store: ObjectStore, table?: string): Promise<bases.BaseInventory> {
-  return bases.readBases(await LogView.read(store), table);
+  return bases.readBases(await LogView.read(store), table === undefined ? table : new Set([table]));
 }
 
 export async function newestBase(
@@ -76,7 +76,7 @@ export async function versionAt(
   key: Buffer,
   instant: Instant,
 ): Promise<Version | undefined> {
-  const base = bases.newestBase(await bases.readBases(log, table), table, instant);
+  const base = bases.newestBase(await bases.readBases(log, new Set([table])), table, instant);
   return base && histories.versionAt(log, base, key, instant);
 }
 

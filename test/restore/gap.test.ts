@@ -160,7 +160,7 @@ describe("inside a gap", () => {
   test("nothing is restored without a flag, and the error names both ends' flags", async () => {
     await expect(plan({ at: before + 5 })).rejects.toMatchObject({
       code: "instant",
-      message: expect.stringContaining("that instant is gap (the feed was lost)") as string,
+      message: expect.stringContaining("that instant is in a gap (the feed was lost)") as string,
       hint: expect.stringContaining("--gap before or --gap after") as string,
     });
   });
@@ -249,7 +249,9 @@ describe("what is not kept of a gap's ends", () => {
     for (const gap of ["before", "after"] as const) {
       await expect(plan({ at: at(), gap, tables: ["shop.orders"] })).rejects.toMatchObject({
         message: expect.stringMatching(/not known, because the history is thinned at /) as string,
-        hint: expect.stringMatching(/^--nearest takes the next one that is kept; /) as string,
+        hint: expect.stringMatching(
+          /^--nearest takes the nearest kept instant outside the gap; /,
+        ) as string,
       });
     }
     const begin = await plan({ at: at(), gap: "before", tables: ["shop.orders"], nearest: true });
@@ -337,7 +339,9 @@ describe("the catalog and access", () => {
     const since = await second(["catalog", "access"]);
     recording.catalog(["db", "d2"], { id: "d2", name: "new" });
     await recording.tick(50);
-    await expect(plan({ at: stopped + 5 })).rejects.toThrow(/^shop\.carts .* that instant is gap /);
+    await expect(plan({ at: stopped + 5 })).rejects.toThrow(
+      /^shop\.carts .* that instant is in a gap /,
+    );
     const begin = await plan({ at: stopped + 5, gap: "before" });
     expect(begin).toMatchObject({
       catalog: {

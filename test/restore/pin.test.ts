@@ -108,7 +108,7 @@ describe("an instant is not pinned", () => {
   test("in a gap; every table that is not exact is named", async () => {
     await expect(pin(gap)).rejects.toMatchObject({
       code: "instant",
-      message: expect.stringMatching(/exactly to .*: shop\.orders is gap$/),
+      message: expect.stringMatching(/exactly to .*: shop\.orders is in a gap$/),
       hint: expect.stringContaining("--allow-inexact"),
     });
     recording.coverage(carts, { state: "gap", since: after, reason: "a fault" });

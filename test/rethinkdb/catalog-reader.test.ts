@@ -44,7 +44,7 @@ test.each([
       id: "2",
       db: "shop",
       name: "carts",
-      error: expect.stringContaining("has a form that is not known: {"),
+      error: expect.stringContaining("has an unknown form: {"),
     });
   },
 );
@@ -111,7 +111,7 @@ test("nothing is read before all servers have answered", async () => {
 });
 
 test("a row of which it is not known whose it is makes the reading unfit: its table must not seem dropped", async () => {
-  await expect(tablesOf(sound, { ...sound, id: null })).rejects.toThrow("is of no table");
+  await expect(tablesOf(sound, { ...sound, id: null })).rejects.toThrow("names no table");
 });
 
 test("a table that is made anew while the catalog is read does not seem to lose its indexes", async () => {

@@ -37,12 +37,12 @@ describe("a location", () => {
       expect(find).toThrow(
         expect.objectContaining({
           code: "usage",
-          message: `${option} s4://bucket/backup: s4: is no kind of store that is known here`,
+          message: `${option} s4://bucket/backup: s4: is not a known kind of store`,
           hint: "give the path of a directory, or a location that begins with file:",
         }),
       );
     }
-    expect(() => storeAt("constructor://x")).toThrow("no kind of store");
+    expect(() => storeAt("constructor://x")).toThrow("not a known kind of store");
   });
 
   test("of a file on another machine is refused", () => {

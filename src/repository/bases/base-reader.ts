@@ -7,14 +7,14 @@ import { partsAtOnce, severalAtOnce } from "../../several-at-once.js";
 import type { ObjectStore } from "../../storage/object-store.js";
 import type { BaseManifest, BasePart } from "./base.js";
 
-/** A part of a base opened for reading. */
+/** A part of a base, opened for reading. */
 export interface OpenedPart {
   object: DataObject;
   /** Bytes of its lines, before compression. */
   lineBytes: number;
 }
 
-/** Opens a part; throws, naming it, if it is not the object that the manifest means. */
+/** Opens a part. Throws, naming it, if it is not the object that the manifest describes. */
 export async function openPart(store: ObjectStore, part: BasePart): Promise<OpenedPart> {
   const object = await DataObject.open(store, part.name, "basePart", part.checksum);
   const { frames } = object.index;
@@ -46,7 +46,7 @@ async function* partFrames({ object }: OpenedPart): AsyncGenerator<SortedFrame> 
   }
 }
 
-/** The version of one key in a base; undefined if it has none. Reads one frame. */
+/** The version of one key in a base; undefined if the base has none. Reads one frame. */
 export async function findInBase(
   store: ObjectStore,
   base: BaseManifest,

@@ -1,9 +1,9 @@
 /**
- * A base is written from its first key on, and may be written from its last key back at the same time.
+ * Writes a base from its first key forwards and, if wanted, from its last key backwards at the same time.
  *
- * Invariant: rows come in strictly rising key order, those of the back in blocks that do and that fall one after the
- * other, above all others; and the manifest is put only after every part is durable. Break it and a merge misses rows,
- * or a base is believed whose parts are not there.
+ * Invariant: the rows of the front come in strictly rising key order. Rows of the back come in blocks: keys rise within
+ * a block, and each block lies below the block before and above all rows of the front. The manifest is put only after
+ * every part is durable. Break it and a merge misses rows, or a base is believed whose parts are not there.
  */
 import { SetDigest } from "../../digest.js";
 import { ThinkbackError } from "../../errors.js";
@@ -18,34 +18,36 @@ import { jsonOfText, textOfJson } from "../../server-text.js";
 import { type BaseManifest, type BasePart, baseKind } from "./base.js";
 import { PartWriter } from "./part-writer.js";
 
-/** A part is closed at this many bytes of lines: what one fold rewrites for one change, and what memory holds. */
+/**
+ * How many bytes of lines close a part. A fold rewrites a whole part for one change, and memory holds the open part.
+ */
 const partBytesTargetDefault = 16 * 1024 * 1024;
-/** Below this share of the target a part is small. */
+/** A part below this share of the target counts as small. */
 const smallShare = 1 / 4;
 
 export interface BaseIdentity {
   table: string;
-  /** In whose log its instant lies. */
+  /** The epoch in whose log the base's instant lies. */
   epoch: number;
   primaryKey: string;
-  /** Names the directory with `unique`; for a copy, when it began. */
+  /** With `unique` it names the directory of the parts. For a copy, when the copy began. */
   begun: Instant;
-  /** Tells apart what two writers make of one table at one instant. */
+  /** Tells apart bases that several processes make of one table at one instant. */
   unique: string;
 }
 
-/** Takes one row of a base; the buffers are copied. */
+/** Adds one row to a base. The buffers are copied. */
 export type AddRow = (key: Buffer, time: Instant, sequence: number, document: Buffer) => void;
 
 export class BaseWriter {
   private readonly prefix: string;
-  /** Entries of parts that were written, as soon as those are encoded, and of parts that were taken over. */
+  /** Entries of the front's closed parts, which resolve when the parts are encoded, and of parts that were kept. */
   private readonly parts: (BasePart | Promise<BasePart>)[] = [];
-  /** Of the parts, those of the back included. */
+  /** The set digest of all closed and kept parts, those of the back included. */
   private readonly digest = new SetDigest();
-  /** At how many bytes of lines the open part is closed. */
+  /** How many bytes of lines close the open part. */
   private closeAt: number;
-  /** Parts that were written, and parts of another base that were taken over. */
+  /** How many parts were written, and how many parts of another base were kept. */
   partsWritten = 0;
   partsKept = 0;
   /** Bytes of the stored objects that were written. */
@@ -56,7 +58,7 @@ export class BaseWriter {
   private back: Back | undefined;
   private readonly putting = new InTurn(1);
 
-  /** @param compressor compresses the parts if they are to be kept for long; without one, they are written fast */
+  /** @param compressor given for a base that is kept for long; without one, the parts are compressed fast */
   constructor(
     private readonly repository: Repository,
     private readonly identity: BaseIdentity,
@@ -72,13 +74,15 @@ export class BaseWriter {
     return this.digest.count + this.open.rows + (this.back?.open.rows ?? 0);
   }
 
-  /** True if there is an open part with less than a quarter of the target. */
+  /** True if there is an open part that holds less than a quarter of the target. */
   get hasSmallPart(): boolean {
     const { open } = this;
     return open.rows > 0 && open.lineBytes < this.partBytesTarget * smallShare;
   }
 
-  /** Adds a row; the buffers are copied. Await `drain` now and then: it is what bounds memory. */
+  /**
+   * Adds a row to the front. The buffers are copied. The caller must await `drain` now and then, which bounds memory.
+   */
   add(key: Buffer, time: Instant, sequence: number, document: Buffer): void {
     this.rising.next(key);
     if (this.open.rows === 0) this.firstKeyOfOpen = textOfJson(key);
@@ -86,7 +90,7 @@ export class BaseWriter {
     if (this.open.lineBytes >= this.closeAt) this.closePart();
   }
 
-  /** Adds a block of rows, which `give` gives; they lie before those of the blocks that were added until now. */
+  /** Adds a block of rows to the back; `give` gives the rows. They lie before all blocks that were added until now. */
   addBack(give: (add: AddRow) => void): void {
     this.back ??= new Back(this.compressor);
     this.back.addBlock(give);
@@ -94,8 +98,8 @@ export class BaseWriter {
   }
 
   /**
-   * Tells that so many bytes of lines come now, more or less. If they and the open part are more than a part is to
-   * hold, it is closed at half of both: closed at the target, it would leave a small part behind it.
+   * Announces about how many bytes of lines come next. If these and the open part exceed the target, the open part is
+   * closed at half of their sum (at most at the target). Closed at the target, it would leave a small part after it.
    */
   announce(lineBytes: number): void {
     const { partBytesTarget } = this;
@@ -103,7 +107,7 @@ export class BaseWriter {
     this.closeAt = Math.min(both < partBytesTarget ? partBytesTarget : both / 2, partBytesTarget);
   }
 
-  /** Adds all rows of a part of another base of the table, by referring to it. */
+  /** Adds all rows of a part of another base of the table by referring to that part. */
   keep(part: BasePart): void {
     this.closePart();
     this.rising.next(jsonOfText(part.firstKey));
@@ -114,8 +118,8 @@ export class BaseWriter {
   }
 
   /**
-   * Resolves when there is room for frames, and no more than one closed part waits to be stored; rejects if one could
-   * not be.
+   * Resolves when there is room for frames and at most one closed part waits to be stored. Rejects if a part could not
+   * be stored.
    */
   async drain(): Promise<void> {
     await this.compressor?.room();
@@ -128,8 +132,8 @@ export class BaseWriter {
   }
 
   /**
-   * Stores what is left and publishes the manifest.
-   * @param signal looked at between the two; then nothing is published
+   * Stores the open parts and publishes the manifest.
+   * @param signal checked before the manifest is put; if it has aborted, nothing is published
    */
   async finish(
     instant: Instant,
@@ -188,7 +192,7 @@ export class BaseWriter {
     this.digest.addSet(open.digest);
     const finished = open.finish(names);
     const entry = finished.then((part) => part.entry);
-    // Who stores the part gets the rejection.
+    // The work that stores the part gets the rejection.
     entry.catch(() => undefined);
     this.partsWritten += 1;
     const { store } = this.repository;
@@ -201,12 +205,12 @@ export class BaseWriter {
   }
 }
 
-/** The last parts of a base, which are written from the last row back. */
+/** The last parts of a base, which are written from the last row backwards. */
 class Back {
-  /** In the order of keys. */
+  /** The closed parts, in the order of keys. */
   readonly parts: Promise<BasePart>[] = [];
   readonly open: PartWriter;
-  /** The least of all keys; undefined before the first row. */
+  /** The least key so far; undefined before the first row. */
   firstKey: Buffer | undefined;
   lastKeyOfOpen = "";
 
@@ -232,9 +236,9 @@ class Back {
   }
 }
 
-/** Sees to it that keys rise. */
+/** Checks that keys rise. */
 class RisingKeys {
-  /** Undefined before the first key; it changes with the next one. */
+  /** The last key; undefined before the first. Its buffer is overwritten by the next key. */
   last: Buffer | undefined;
 
   next(key: Buffer): void {

@@ -33,32 +33,32 @@ const basePart = fields({
   digest,
   /** Bytes of the stored object. */
   bytes: count,
-  /** JSON text of the least and the greatest key, as textOfJson gives it. */
+  /** JSON texts of the least and the greatest key, as textOfJson gives them. */
   firstKey: text,
   lastKey: text,
 });
 /**
- * One part of a base: a sorted range of documents, and beside it their keys and digests. It may have been written for
- * an earlier base of the table.
+ * A part of a base: a sorted range of documents, and in a second object their keys and digests. It may have been
+ * written for an earlier base of the table.
  */
 export type BasePart = Of<typeof basePart>;
 
-/** A manifest: what a base is made of. Written last, so a base without one does not exist. docs/format.md §6. */
+/** The manifest of a base. It is written last, so a base without one does not exist. docs/format.md §6. */
 export const baseKind = jsonKind("base", {
   repository: text,
   table: tableId,
-  /** Name of the field of the primary key. */
+  /** Name of the primary key's field. */
   primaryKey: text,
-  /** The instant from which base and log together are exact. */
+  /** From this instant on, base and log together give the exact state. */
   instant,
   /**
    * The epoch in whose log `instant` lies. A later claim that does not continue that log up to `instant` disowns the
-   * base: it holds changes that the log which is believed does not.
+   * base, because the base holds changes that the believed log does not.
    */
   epoch: v.exactOptional(ordinal),
   /**
-   * What was captured after this instant is not, or not surely, in the base: a restore adds the log from here on.
-   * Equal to `instant` for a folded base; for a copy, the moment when its feed had opened.
+   * Versions captured after this instant may be absent from the base, so a restore adds the log from here on. For a
+   * folded base it equals `instant`; for a copy it is the moment when the copy's feed had opened.
    */
   logFrom: instant,
   rows: count,
@@ -69,34 +69,40 @@ export const baseKind = jsonKind("base", {
 });
 export type BaseManifest = Stored<typeof baseKind>;
 
-/** A base found by its name; the manifest is not read yet. */
+/** A base known by its manifest's name; the manifest is not read yet. */
 export interface BaseName {
   name: string;
   table: string;
   instant: Instant;
 }
 
-/** Bases by table: those that a restore can begin with, and what is wrong with the others. */
+/** The usable bases by table, with which a restore can begin; and the damaged bases with their errors. */
 export interface BaseInventory {
   /** Oldest first. */
   usable: Map<string, BaseManifest[]>;
-  /** The names of the usable ones. */
+  /** The names of the usable bases. */
   names: Map<BaseManifest, BaseName>;
   damaged: { base: BaseName; error: ThinkbackError }[];
 }
 
 /**
- * Reads the manifests of a table (of all tables, if none is given) and looks whether every part is there. A base that
- * was disowned or expired is neither usable nor damaged.
+ * Reads the manifests of some tables (of all if `tables` is not given) and checks that every part is listed. A base
+ * that was disowned or expired is neither usable nor damaged.
  */
-export async function readBases(log: LogView, table?: string): Promise<BaseInventory> {
+export async function readBases(
+  log: LogView,
+  tables?: ReadonlySet<string>,
+): Promise<BaseInventory> {
   const { store, claims, expiry } = log;
   const sizes = new Map<string, number>();
-  const prefix = table === undefined ? "bases/" : `bases/${table}/`;
+  // One listing of everything is fewer requests than one for each of several tables.
+  const [only] = tables?.size === 1 ? tables : [];
+  const prefix = only === undefined ? "bases/" : `bases/${only}/`;
   for await (const { name, size } of store.list(prefix)) sizes.set(name, size);
   const names = [...sizes.keys()].map(parseManifestName).filter((base) => base !== undefined);
   const inventory: BaseInventory = { usable: new Map(), names: new Map(), damaged: [] };
-  const counting = names.filter(({ name }) => !(expiry && name in expiry.bases));
+  const isAsked = ({ table }: BaseName) => tables === undefined || tables.has(table);
+  const counting = names.filter((base) => isAsked(base) && !(expiry && base.name in expiry.bases));
   counting.sort((a, b) => a.instant - b.instant);
   const reading = severalAtOnce(counting, readsAtOnce, async (base) => {
     try {
@@ -117,7 +123,7 @@ export async function readBases(log: LogView, table?: string): Promise<BaseInven
   return inventory;
 }
 
-/** True for what one object leads to: it is damaged, of a later version, or may not be read. All others can be used. */
+/** True if the error concerns one object only, which is damaged, of a later version, or forbidden to read. */
 export function isOfOneObject(error: unknown): error is ThinkbackError {
   return error instanceof UnusableObject || isDamage(error) || failureOf(error) === "forbidden";
 }
@@ -142,8 +148,8 @@ function checkParts(manifest: BaseManifest, sizes: Map<string, number>): void {
 }
 
 /**
- * The newest usable base of a table at or before `instant`; undefined if there is none. One that cannot be used is
- * passed over for an older one; if only such are left, what is wrong with one of them is thrown.
+ * The newest usable base of a table at or before `instant`. A damaged base is skipped for an older one. If there is no
+ * usable base, throws the error of a damaged base of the table at or before `instant`; undefined if there is none.
  */
 export function newestBase(
   inventory: BaseInventory,
@@ -152,19 +158,21 @@ export function newestBase(
 ): BaseManifest | undefined {
   const usable = inventory.usable.get(table)?.filter((base) => base.instant <= instant) ?? [];
   if (usable.length > 0) return usable.at(-1);
-  const lost = inventory.damaged.find(({ base }) => base.instant <= instant);
+  const lost = inventory.damaged.find(
+    ({ base }) => base.instant <= instant,
+  );
   if (lost) throw lost.error;
   return undefined;
 }
 
 /**
- * Reads a manifest; throws, naming it, if it is not of the table and instant that its name says, or if its parts are
- * not, all together, the base that it describes.
+ * Reads a manifest. Throws, naming it, if its table and instant are not those of its name, or if its parts do not add
+ * up to the base that it describes.
  */
 export async function readManifest(store: ObjectStore, name: string): Promise<BaseManifest> {
   const manifest = await readStored(store, name, baseKind);
-  const said = parseManifestName(name);
-  if (said?.table !== manifest.table || said.instant !== manifest.instant) {
+  const named = parseManifestName(name);
+  if (named?.table !== manifest.table || named.instant !== manifest.instant) {
     throw damaged(name, "its name and its content differ");
   }
   checkRanges(manifest, name);
@@ -172,7 +180,7 @@ export async function readManifest(store: ObjectStore, name: string): Promise<Ba
   return manifest;
 }
 
-/** Throws unless each part begins after the one before it ends: else keys could be hidden, or come twice. */
+/** Throws unless each part begins after the one before it ends; otherwise keys could be hidden or come twice. */
 function checkRanges({ table, parts }: BaseManifest, name: string): void {
   let last: OrderCode | undefined;
   for (const part of parts) {
@@ -187,12 +195,14 @@ function checkRanges({ table, parts }: BaseManifest, name: string): void {
   }
 }
 
-/** Throws unless the parts together hold what the base is said to: else a part is missing, or one too many. */
+/**
+ * Throws unless the sums over the parts are those of the base; otherwise a part is missing, or there is one too many.
+ */
 function checkSums({ parts, rows, documentBytes, digest }: BaseManifest, name: string): void {
   const sum = new SetDigest();
   for (const part of parts) sum.addSet(SetDigest.of(part.rows, part.digest));
   const bytes = parts.reduce((all, part) => all + part.documentBytes, 0);
   if (sum.count !== rows || sum.hex() !== digest || bytes !== documentBytes) {
-    throw damaged(name, "its parts do not combine to what it says of the whole");
+    throw damaged(name, "its parts do not add up to the base that it describes");
   }
 }

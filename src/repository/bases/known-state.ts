@@ -1,4 +1,4 @@
-/** The last known state of a table, as keys and digests in key order: what a resync compares the live table with. */
+/** The last known state of a table, as keys and digests in key order. A resync compares the live table with it. */
 import { digestOf } from "../../digest.js";
 import { DataObject } from "../../format/data-object.js";
 import { lineSpans, parseKeyLine } from "../../format/lines.js";
@@ -9,7 +9,7 @@ import type { ObjectStore } from "../../storage/object-store.js";
 import type { LogCollection } from "../log/runs.js";
 import type { BaseManifest } from "./base.js";
 
-/** A document that exists, by its key. */
+/** The key and digest of a document that exists. */
 export interface KnownKey {
   code: OrderCode;
   /** JSON text of the key. */
@@ -26,7 +26,7 @@ interface KeyState {
   digest: string | null;
 }
 
-/** Merges the key sidecars of `base` with what `log` collected since. Only keys whose document exists come. */
+/** Merges the keys of `base` with the versions that `log` collected since. Yields only keys whose document exists. */
 export async function* knownKeys(
   store: ObjectStore,
   base: BaseManifest,
@@ -78,7 +78,7 @@ async function* logKeys(log: LogCollection, table: string): AsyncGenerator<KeySt
   }
 }
 
-/** One item at a time out of batches; a promise only where a batch must be fetched. */
+/** Gives the items of batches one at a time; a promise only if it must fetch a batch. */
 class Peeked<T> {
   private batch: T[] = [];
   private at = 0;

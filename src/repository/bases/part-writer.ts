@@ -15,7 +15,7 @@ import type { BasePart } from "./base.js";
 export interface PartNames {
   name: string;
   keysName: string;
-  /** JSON texts. */
+  /** JSON texts of the least and the greatest key. */
   firstKey: string;
   lastKey: string;
 }
@@ -26,7 +26,7 @@ export interface FinishedPart {
   entry: BasePart;
 }
 
-/** The part that is being written; after one is finished, the next. */
+/** Writes the parts of a base, one after another. */
 export class PartWriter {
   private readonly documents: DataObjectWriter | DenseObjectWriter;
   private readonly keys = new DataObjectWriter("baseKeys", "fast");
@@ -63,7 +63,7 @@ export class PartWriter {
     this.documentBytes += document.length;
   }
 
-  /** Rows that are added from now on lie before those that were added until now. */
+  /** Rows that are added from now on come before those that were added until now. */
   precede(): void {
     this.lines.flush();
     this.keyLines.flush();
@@ -71,7 +71,7 @@ export class PartWriter {
     this.keys.precede();
   }
 
-  /** Completes the part, and begins the next at once: resolves when its frames are compressed. */
+  /** Completes the part; the next may begin at once. Resolves when the frames are compressed. */
   finish({ name, keysName, firstKey, lastKey }: PartNames): Promise<FinishedPart> {
     this.lines.flush();
     this.keyLines.flush();

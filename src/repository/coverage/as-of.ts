@@ -1,9 +1,8 @@
 /**
- * Which state a restore gives for an instant. Inside a gap it is the one at the gap's begin or at its end, and never
- * what the log holds of the gap itself: a resync has appended versions there that are not of their time, and changes
- * that came in after the last proof are there without those that did not.
+ * Decides which state a restore gives for an instant. In a gap it is the state at the gap's start or end, never what
+ * the log holds of the gap itself: a resync has put versions there whose own time is unknown, and of the changes after
+ * the last proof only some came in.
  */
-
 import type { CoverageClass } from "../../format/coverage-record.js";
 import type { Instant } from "../../instant.js";
 import {
@@ -19,7 +18,7 @@ import {
 /** Which end of a gap. */
 export type GapSide = "before" | "after";
 
-/** Of what class an instant is. */
+/** The class of an instant. */
 export interface InstantClass {
   class: CoverageClass;
   /** Why it is not exact. */
@@ -27,32 +26,32 @@ export interface InstantClass {
   lateMs?: number;
 }
 
-/** The state that stands for an instant. */
+/** The state that a restore gives for an instant. */
 export interface AsOf extends InstantClass {
-  /** The instant whose state it is: another than the one asked for only where that is not whole. */
+  /** The instant whose state it is. It differs from the one asked for only if that is neither exact nor late. */
   instant: Instant;
-  /** True if the one asked for lies after all that is proven: nothing is known of it yet. */
+  /** True if the instant asked for lies after everything that is proven, so nothing is known of it yet. */
   isOpen: boolean;
 }
 
-/** Why there is no such state. */
+/** There is no such state, and why. */
 export interface NoState extends InstantClass {
   instant: undefined;
-  why: /** It is not kept: the history is thinned at `needed`. */
+  why: /** The state at `needed` is thinned away. */
     | { is: "thinned"; needed: Instant }
-    /** It is not kept: the gap began before the history that is. */
+    /** The gap began before the history that is kept. */
     | { is: "expired" }
-    /** It is damaged, at `needed`. */
+    /** The state at `needed` is damaged. */
     | { is: "damaged"; needed: Instant; reason: string | undefined }
     /** The gap has not ended, so nothing is known of its end. */
     | { is: "open" }
-    /** Nothing is known of it, before or after. */
+    /** Nothing is known of the instant, nor of the chosen side of it. */
     | { is: "unknown" };
 }
 
 /**
  * The state of a table, the catalog or access that a restore gives for `instant`.
- * @param nearest where the end of a gap is thinned away, take the next instant away from it that is kept
+ * @param nearest if the end of the gap is thinned away, take the nearest kept instant beyond it
  */
 export function asOf(
   coverage: Pick<TableCoverage, "intervals"> | undefined,
@@ -62,33 +61,32 @@ export function asOf(
 ): AsOf | NoState {
   const intervals = coverage?.intervals ?? [];
   const interval = intervalAt({ intervals }, instant);
-  const of = classOf(interval);
+  const ofClass = classOf(interval);
   if (interval && isWhole(interval)) {
-    if (isKeptAt(interval, instant)) return { ...of, instant, isOpen: false };
-    return { ...of, instant: undefined, why: { is: "thinned", needed: instant } };
+    if (isKeptAt(interval, instant)) return { ...ofClass, instant, isOpen: false };
+    return { ...ofClass, instant: undefined, why: { is: "thinned", needed: instant } };
   }
-  // What the log still gives there is given, if somebody insists.
-  if (interval?.class === "damaged") return { ...of, instant, isOpen: false };
+  // A damaged instant stands for itself: a caller that insists gets what is left of it.
+  if (interval?.class === "damaged") return { ...ofClass, instant, isOpen: false };
   const isAfter = side === "after";
   const end = isAfter
     ? intervals.find((one) => one.from > instant && isEnd(one))
     : intervals.findLast((one) => one.to < instant && isEnd(one));
   const isOpen = !intervals.some((one) => one.from > instant && isWhole(one));
-  if (isAfter && isOpen) return { ...of, instant: undefined, why: { is: "open" } };
-  if (isAfter && of.class !== "gap") return { ...of, instant: undefined, why: { is: "unknown" } };
-  if (!end) {
-    return { ...of, instant: undefined, why: { is: of.class === "gap" ? "expired" : "unknown" } };
-  }
+  const isGap = ofClass.class === "gap";
+  if (isAfter && isOpen) return { ...ofClass, instant: undefined, why: { is: "open" } };
+  if (isAfter && !isGap) return { ...ofClass, instant: undefined, why: { is: "unknown" } };
+  if (!end) return { ...ofClass, instant: undefined, why: { is: isGap ? "expired" : "unknown" } };
   const needed = isAfter ? end.from : end.to;
   if (!isWhole(end)) {
-    return { ...of, instant: undefined, why: { is: "damaged", needed, reason: end.reason } };
+    return { ...ofClass, instant: undefined, why: { is: "damaged", needed, reason: end.reason } };
   }
   const kept = isKeptAt(end, needed) ? needed : nearest ? keptNear(end, needed, side) : undefined;
-  if (kept === undefined) return { ...of, instant: undefined, why: { is: "thinned", needed } };
-  return { ...of, instant: kept, isOpen };
+  if (kept === undefined) return { ...ofClass, instant: undefined, why: { is: "thinned", needed } };
+  return { ...ofClass, instant: kept, isOpen };
 }
 
-/** The newest instant up to which all is proven. Undefined if something has never been. */
+/** The least of the frontiers: up to there everything is proven. Undefined if one of them has no frontier. */
 export function leastFrontier(coverages: TableCoverage[]): Instant | undefined {
   const frontiers = coverages.map(({ frontier }) => frontier);
   if (frontiers.length === 0 || frontiers.includes(undefined)) return undefined;
@@ -104,7 +102,7 @@ export function classOf(interval: CoverageInterval | undefined): InstantClass {
   };
 }
 
-/** True if a gap can end at the interval: it is another matter, be it good or bad. */
+/** True if a gap can end at the interval: the interval is exact, late or damaged. */
 function isEnd(interval: CoverageInterval): boolean {
   return isWhole(interval) || interval.class === "damaged";
 }

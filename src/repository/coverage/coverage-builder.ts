@@ -14,30 +14,33 @@ import {
   withLate,
 } from "./coverage.js";
 
-/** A writer that is well proves more often, also while nothing happens. */
+/** How long a writer may go without a proof before a gap's reason says so. It proves more often, even when idle. */
 const unprovenMs = 30_000;
 
-/** Folds one table's records, in the order of the log, into intervals. */
+/** Turns one table's coverage records, in the order of the log, into intervals. */
 export class CoverageBuilder {
   private intervals: CoverageInterval[] = [];
   private state: TableState = "copying";
-  /** Begin of the exact interval that is still open. */
+  /** Start of the open exact interval. */
   private exactFrom: Instant | undefined;
-  /** Begin and reason of the gap that is still open; only once something was exact. */
+  /** Start and reason of the open gap; there is none before something was exact. */
   private gap: CoverageState["gap"];
   private stopped: CoverageState["stopped"];
-  /** How far the log's proof reaches, if the records of since when the table was watched are lost. */
+  /** How far the log's proof reaches, if no exact interval is open. It counts if the record that opened one is lost. */
   private reached: Instant | undefined;
   private frontier: Instant | undefined;
-  /** What is late, of all that the records said so. */
+  /** The late spans of all records so far. */
   readonly late: LateSpan[] = [];
-  /** Where a record that is lost may have said that something is late. */
+  /** Damaged intervals: lost records may have said that something in them was late. */
   private readonly doubts: CoverageInterval[] = [];
 
-  /** The instants of the copies: from each one on, only the base that it made, or a later one, will do. */
+  /**
+   * When each copy was complete. From each of these instants on, only the base that the copy made, or a later one, will
+   * do.
+   */
   readonly copies: Instant[] = [];
 
-  /** @param opening where earlier records left the table */
+  /** @param opening the state of the table after earlier records */
   constructor(
     readonly table: string,
     opening?: CoverageState,
@@ -52,7 +55,7 @@ export class CoverageBuilder {
     this.late.push(...(opening.late ?? []));
   }
 
-  /** Where the records so far leave the table when what comes next begins at `from`. */
+  /** The state of the table after the records so far, for a folded segment that begins at `from`. */
   current(from: Instant): CoverageState {
     const { state, exactFrom, gap, stopped, frontier } = this;
     const late = this.late.filter(({ to }) => to >= from);
@@ -96,9 +99,9 @@ export class CoverageBuilder {
   }
 
   /**
-   * The writer ended, having proven capture up to `frontier`.
-   * @param to the end of what it wrote
-   * @param lost the missing segment, if what it captured after that is lost
+   * Takes in that an epoch ended, with capture proven up to `frontier`.
+   * @param to the end of its last segment
+   * @param lost name of the missing segment, if what it captured from there on is lost
    */
   end(frontier: Instant, to = frontier, lost?: string): void {
     if (this.state === "dropped") return;
@@ -113,17 +116,17 @@ export class CoverageBuilder {
     this.stopped = undefined;
   }
 
-  /** The writer may still run; its proof reaches to `frontier`. */
+  /** Takes in the frontier of the last epoch, whose writer may still run. */
   reach(frontier: Instant): void {
     if (this.exactFrom !== undefined) this.frontier = Math.max(frontier, this.exactFrom);
     else this.reached = frontier;
   }
 
   /**
-   * Goes on from what is known of after a gap in the records; up to `proven` the table is known from before it. Where it
-   * is not in one stretch with what comes after, nothing is said of the gap.
-   * @param lost where the gap begins and why there is one, if records are lost in it: they may have said that what came
-   * in after `proven` was late
+   * Continues after a hole in the log from `opening`, which a folded segment gives. Up to `proven` the table is known
+   * from before the hole. If the table was not watched in one stretch across the hole, nothing is said of the hole.
+   * @param lost if records may be lost in the hole: where the hole begins, and why. These records may have said that
+   * versions after `proven` were late
    */
   resume(
     opening: CoverageState,
@@ -146,7 +149,7 @@ export class CoverageBuilder {
     if (lastCopy !== undefined && !this.copies.includes(lastCopy)) this.copies.push(lastCopy);
   }
 
-  /** Records are lost: after `proven` the table may have been watched or not. */
+  /** Takes in that records are lost: whether the table was watched after `proven` is not known. */
   lose(proven: Instant, reason: string): void {
     if (this.state === "dropped") return;
     this.beginGap(proven, reason);
@@ -160,7 +163,7 @@ export class CoverageBuilder {
     return { ...stretches, intervals: withLate(stretches.intervals, this.late) };
   }
 
-  /** The coverage without regard to what is late: each stretch that was watched is one interval. */
+  /** The coverage without lateness: each stretch that was watched is one exact interval. */
   stretches(): Omit<TableCoverage, "watched" | "copies"> {
     const intervals = [...this.intervals];
     if (this.exactFrom !== undefined && this.frontier !== undefined) {
@@ -187,11 +190,11 @@ export class CoverageBuilder {
     if (at >= this.exactFrom) {
       this.intervals.push({ from: this.exactFrom, to: at, class: "exact" });
     } else {
-      // A clock that was set back shows what lies after `at` once more: nothing is claimed of it twice.
-      this.intervals = this.intervals.flatMap((of) => within(of, of.from, at));
+      // After a clock was set back, instants after `at` come a second time: what was covered of them is taken off.
+      this.intervals = this.intervals.flatMap((one) => within(one, one.from, at));
     }
     this.exactFrom = undefined;
-    this.frontier = this.intervals.findLast((of) => of.class === "exact")?.to;
+    this.frontier = this.intervals.findLast((one) => one.class === "exact")?.to;
   }
 
   private closeGap(at: Instant, as: "gap" | "unwatched"): void {

@@ -20,13 +20,13 @@ import type { Expiry } from "../registers/expiry.js";
 import { relabel, type TableCoverage, thinned, within, withLate } from "./coverage.js";
 import { CoverageBuilder } from "./coverage-builder.js";
 
-/** The coverage of all that is watched. */
+/** The coverage of everything that is watched. */
 export interface Coverage {
-  /** Of every table that was ever watched, by table id. */
+  /** By table id: the coverage of every table that was ever watched. */
   tables: Map<string, TableCoverage>;
-  /** Undefined if it was never read. */
+  /** Undefined if the catalog was never read. */
   catalog: TableCoverage | undefined;
-  /** Of users and grants; undefined if they were never read. */
+  /** The coverage of users and grants; undefined if they were never read. */
   access: TableCoverage | undefined;
 }
 
@@ -52,13 +52,13 @@ export async function readCoverage(view: LogView, bases: BaseInventory): Promise
   return { tables, catalog, access };
 }
 
-/** A stretch of time whose catalog records cannot be had: what is missing in the log, and what is lost by that. */
+/** A span of time whose catalog cannot be read: a hole in the log, or a span that depends on records lost in a hole. */
 type LostSpan = Pick<LogHole, "from" | "to" | "reason">;
 
 async function lostCatalogSpans(view: LogView, holes: LogHole[]): Promise<LostSpan[]> {
   const missing: LostSpan[] = holes.filter(({ table }) => table === undefined);
-  const isSaid = view.pieces.some((piece) => piece.kind === "folded" && piece.manifest.lost[0]);
-  if (missing.length === 0 && !isSaid) return [];
+  const isNamed = view.pieces.some((piece) => piece.kind === "folded" && piece.manifest.lost[0]);
+  if (missing.length === 0 && !isNamed) return [];
   for await (const { object, span } of lostCatalogs(view)) {
     missing.push({ ...span, reason: `object ${object} is missing` });
   }
@@ -72,7 +72,7 @@ function markLost(coverage: TableCoverage, lost: LostSpan[]): TableCoverage {
   );
 }
 
-/** Reads a log from its beginning on, and says at ever later segments how they find the tables. */
+/** Reads a log from its start on, and gives the coverage of the tables right before ever later segments. */
 export class OpeningReader {
   private readonly reader: HistoryReader;
   private at = 0;
@@ -81,7 +81,7 @@ export class OpeningReader {
     this.reader = new HistoryReader(view);
   }
 
-  /** The coverage of all tables as it is right before `segment`, for a folded segment that begins with it. */
+  /** The coverage of all tables right before `segment`, for a folded segment that begins with it. */
   async before(segment: SegmentPiece): Promise<Record<string, FoldedOpening>> {
     const { pieces } = this.view;
     for (; this.at < pieces.length && pieces[this.at] !== segment; this.at += 1) {
@@ -92,20 +92,24 @@ export class OpeningReader {
   }
 }
 
-/** From each of these instants on, only the base that was made there, or a later one, will do. */
+/**
+ * When each copy that counts was complete. From then on, only the base that was made there, or a later one, will do.
+ */
 function copiesOf(table: CoverageBuilder, { expiry }: LogView): Instant[] {
   const horizon = expiry?.horizons[table.table];
   if (!horizon) return table.copies;
   return [horizon.base, ...table.copies.filter((copy) => copy > horizon.base)];
 }
 
-/** What was expired on purpose is not claimed any more. */
+/** The coverage without what was expired. */
 export function clipped(coverage: TableCoverage, expiry: Expiry | undefined): TableCoverage {
   const from = Math.max(expiry?.horizons[coverage.table]?.from ?? 0, (expiry?.logTo ?? -1) + 1);
-  return { ...coverage, intervals: coverage.intervals.flatMap((of) => within(of, from, of.to)) };
+  return { ...coverage, intervals: coverage.intervals.flatMap((one) => within(one, from, one.to)) };
 }
 
-/** Where folding has thinned the history, only some instants are left. */
+/**
+ * The coverage with those spans marked in which folding has thinned the history, so that only some instants are left.
+ */
 function markThinned(coverage: TableCoverage, view: LogView): TableCoverage {
   let marked = coverage;
   for (const piece of view.pieces) {
@@ -118,8 +122,9 @@ function markThinned(coverage: TableCoverage, view: LogView): TableCoverage {
 }
 
 /**
- * Of coverage without regard to what is late: a broken chain proves that changes were missed since the version before it. So the table is not exact from there to
- * the end of that stretch; after the next resync it is.
+ * Takes evidence of missed changes off coverage without lateness. A broken version chain proves that changes were
+ * missed since the version before the break. So from there to the end of the stretch the table is not exact; after the
+ * next resync it is again.
  */
 function narrowByEvidence(coverage: TableCoverage, evidence: Evidence[]): TableCoverage {
   let narrowed = coverage;
@@ -138,7 +143,7 @@ function narrowByEvidence(coverage: TableCoverage, evidence: Evidence[]): TableC
   return { ...narrowed, frontier: lastExact };
 }
 
-/** An instant is damaged if no usable base lies before it with the whole log between the two. */
+/** Marks holes as damaged, up to the next usable base that needs nothing from the hole. */
 function markHoles(coverage: TableCoverage, holes: LogHole[], bases: BaseInventory): TableCoverage {
   const usable = bases.usable.get(coverage.table) ?? [];
   let marked = coverage;
@@ -152,8 +157,8 @@ function markHoles(coverage: TableCoverage, holes: LogHole[], bases: BaseInvento
 }
 
 /**
- * From a copy on, an instant is damaged if no usable base lies between the copy and it. An older base does not do: what
- * changed in the gap before the copy is in the copy's base alone.
+ * Marks as damaged, from each copy on, the instants that have no usable base between the copy and them. An older base
+ * does not do, because what changed in the gap before the copy is in the copy's base alone.
  */
 function markLostCopies(
   coverage: TableCoverage,
@@ -175,7 +180,7 @@ function markLostCopies(
   return marked;
 }
 
-/** Applies all records, and what ended each epoch, in the order of the log. */
+/** Applies all coverage records and the ends of the epochs, in the order of the log. */
 async function readHistory(
   view: LogView,
 ): Promise<{ tables: Map<string, CoverageBuilder>; watched: Set<string> }> {
@@ -187,7 +192,7 @@ async function readHistory(
   return reader.end();
 }
 
-/** The coverage records of a folded segment; none for a segment, which is read in a run with its neighbours. */
+/** The coverage records of a folded segment. None for a segment, which is read later together with its neighbours. */
 async function recordsOf({ store }: LogView, piece: LogPiece): Promise<Version[]> {
   const records: Version[] = [];
   if (piece.kind === "segment") return records;
@@ -196,16 +201,16 @@ async function recordsOf({ store }: LogView, piece: LogPiece): Promise<Version[]
   return records;
 }
 
-/** What the last segment of an epoch claims, as far as coverage needs it. */
+/** The facts of an epoch's last segment that coverage needs. */
 type EpochFacts = Pick<SegmentFooter, "epoch" | "to" | "frontier" | "lagging">;
 
 class HistoryReader {
   private readonly tables = new Map<string, CoverageBuilder>();
-  /** Tables that the epoch at hand says something of. */
+  /** The tables with a coverage record in the current epoch. */
   private watched = new Set<string>();
   private epoch: number | undefined;
   private facts: EpochFacts | undefined;
-  /** Neighbouring segments, to be read at once. */
+  /** Neighbouring segments that are not read yet and will be read together. */
   private run: SegmentPiece[] = [];
   private last: LogPiece | undefined;
 
@@ -215,7 +220,7 @@ class HistoryReader {
     this.holes = view.holes().filter(({ table }) => table === undefined);
   }
 
-  /** @param records those of the piece, see recordsOf */
+  /** @param records the coverage records of the piece, see recordsOf */
   async read(piece: LogPiece, records: Version[]): Promise<void> {
     if (piece.kind === "folded") {
       await this.readFolded(piece, records);
@@ -225,7 +230,7 @@ class HistoryReader {
     this.run.push(piece);
   }
 
-  /** Where what was read leaves the tables when `next` comes next. */
+  /** The coverage of the tables after what was read, for a folded segment that begins with `next`. */
   async opening(next: SegmentPiece): Promise<Record<string, FoldedOpening>> {
     await this.readRun();
     const { lost } = await holdersInRun(this.view, "coverage", [next]);
@@ -282,7 +287,7 @@ class HistoryReader {
     this.last = run.at(-1);
   }
 
-  /** Before the first record of an epoch, the one before it ends. */
+  /** Begins an epoch, and so ends the one before. */
   private enter(epoch: number): void {
     const { facts } = this;
     if (this.epoch === epoch) return;
@@ -298,11 +303,10 @@ class HistoryReader {
   private apply({ key, document }: Version, object: string): void {
     if (document === null) return;
     const table = parseStored(key, object);
-    if (typeof table !== "string")
-      throw damaged(object, "its record of a table's coverage names none");
+    if (typeof table !== "string") throw damaged(object, "a coverage record in it names no table");
     const whose = `in its coverage record of ${table} the`;
     const record = checked(coverageRecord, parseStored(document, object), object, whose);
-    // What a clock labelled too late is said of tables that are left out, too.
+    // A late record may also concern a table that is left out now, so it does not make the table watched.
     if (record.state !== "late") this.watched.add(table);
     this.builder(table).apply(record);
   }
@@ -319,7 +323,7 @@ class HistoryReader {
     return this.holes.find(({ from, to }) => from > last.to && to < piece.from);
   }
 
-  /** Goes on from what a folded segment says of all that came before it. */
+  /** Continues from the opening of a folded segment, which says what is known of everything before it. */
   private adopt({ manifest }: FoldedPiece, hole: LogHole | undefined): void {
     const lost = hole && this.isKnown(manifest.coverageLink) ? undefined : hole;
     this.epoch = manifest.first.epoch;
@@ -333,20 +337,25 @@ class HistoryReader {
     this.facts = undefined;
   }
 
-  /** True if the last segment with coverage records before a hole lies before it: then the hole had none. */
+  /**
+   * True if no coverage records are lost in a hole: the latest segment with some, before the piece after it, is known.
+   */
   private isKnown(coverageLink: string | null): boolean {
     const holder = coverageLink === null ? undefined : parseSegmentName(coverageLink);
     return !holder || (this.last !== undefined && byPlaceInLog(holder, this.last.last) <= 0);
   }
 
-  /** Records of before `piece` are lost: whether a table was watched is not known again until the next record. */
+  /** Takes in that records before `piece` are lost: whether a table was watched is unknown until its next record. */
   private lose(piece: LogPiece, object: string): void {
     const since = (this.last?.to ?? piece.from - 1) + 1;
     const reason = `object ${object} is missing, and with it coverage records`;
     for (const table of this.tables.values()) table.lose(this.provenBefore(table, since), reason);
   }
 
-  /** Up to where `table` is proven by what comes before a hole: records in the hole may have said that it was not watched. */
+  /**
+   * Up to where `table` is proven by what comes before a hole. Records in the hole may say that it was not watched
+   * after.
+   */
   private provenBefore(table: CoverageBuilder, hole: Instant): Instant {
     return this.facts ? Math.min(frontierOf(table, this.facts), hole - 1) : hole - 1;
   }

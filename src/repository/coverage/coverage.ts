@@ -1,4 +1,4 @@
-/** Coverage: what is known of each table at each instant. coverage-reader.ts computes it from stored objects. */
+/** Coverage: the class of each table at each instant. coverage-reader.ts computes it from stored objects. */
 import type { CoverageClass, LateSpan, Stopped, TableState } from "../../format/coverage-record.js";
 import type { Instant } from "../../instant.js";
 import { gridAfter, gridAtOrBefore, isOnGrid } from "../registers/keep-policy.js";
@@ -10,32 +10,34 @@ export interface CoverageInterval {
   class: CoverageClass;
   /** Why it is not exact. */
   reason?: string;
-  /** Of what is late: by how much at most. */
+  /** For a late interval: by how many ms at most versions are labelled too late. */
   lateMs?: number;
-  /** To be had only at the last ms of every span of so many ms, and at the instants `kept`: history is thinned here. */
+  /**
+   * Set if history is thinned here: only the last ms of every span of this many ms, and the instants `kept`, are left.
+   */
   resolutionMs?: number;
   kept?: Instant[];
 }
 
 export interface TableCoverage {
   table: string;
-  /** The state that the last record left. */
+  /** The state after the last record. */
   state: TableState;
-  /** Undefined unless a defect has stopped it, also while it is tried again. */
+  /** Set while a defect keeps the table from being captured, also while capture tries it again. */
   stopped?: Stopped | undefined;
-  /** From the first exact instant on, without overlap, in order. */
+  /** The intervals from the first exact instant on, in order, without overlap. */
   intervals: CoverageInterval[];
   /** The instant up to which capture is proven complete; undefined before the first base. */
   frontier: Instant | undefined;
-  /** True if the latest writer watches the table, or has; false if it was left out since. */
+  /** True if the latest epoch has a record of the table; false if its writer leaves the table out. */
   watched: boolean;
-  /** When the last copy was complete: what lies before it is of no use from then on. */
+  /** When the last copy was complete. From then on, bases from before it are of no use. */
   lastCopy: Instant | undefined;
-  /** When each copy was complete that counts: from then on, only the base that it made will do, or a later one. */
+  /** When each copy that counts was complete. From then on, only the base that it made, or a later one, will do. */
   copies: Instant[];
 }
 
-/** The interval that `instant` lies in; undefined if nothing is known of it. */
+/** The interval that `instant` lies in; undefined if it lies in none, so that nothing is known of it. */
 export function intervalAt(
   coverage: Pick<TableCoverage, "intervals">,
   instant: Instant,
@@ -44,8 +46,8 @@ export function intervalAt(
 }
 
 /**
- * The damaged interval that a table which is captured ends with: there is no base from which it could be restored to what
- * it is now. Undefined if it ends in another way.
+ * The last interval of a captured table, if it is damaged: then no base is left from which the table could be restored
+ * to its newest state. Otherwise undefined.
  */
 export function damageNow(coverage: TableCoverage | undefined): CoverageInterval | undefined {
   const last = coverage?.intervals.at(-1);
@@ -53,7 +55,7 @@ export function damageNow(coverage: TableCoverage | undefined): CoverageInterval
   return isCaptured && last?.class === "damaged" ? last : undefined;
 }
 
-/** Re-labels the part of `coverage` that lies from `from` to `to`; what is unwatched stays so. */
+/** Gives the part of `coverage` from `from` to `to` the class `as`; unwatched intervals stay as they are. */
 export function relabel(
   coverage: TableCoverage,
   from: Instant,
@@ -65,7 +67,7 @@ export function relabel(
   return { ...coverage, intervals: joined(intervals) };
 }
 
-/** The intervals with `over` in place of what of them lies in it; what is unwatched stays so. */
+/** The intervals with `over` in place of those parts that lie in it; unwatched intervals stay as they are. */
 export function overlaid(
   intervals: CoverageInterval[],
   over: CoverageInterval,
@@ -79,13 +81,16 @@ export function overlaid(
   });
 }
 
-/** The intervals with what of the exact ones lies in `spans` made late. Where spans overlap, the latest counts. */
+/**
+ * The intervals with those parts of the exact ones made late that lie in `spans`. Where spans overlap, the worst
+ * counts.
+ */
 export function withLate(intervals: CoverageInterval[], spans: LateSpan[]): CoverageInterval[] {
   const late = lateIntervals(spans);
   if (late.length === 0) return intervals;
   return intervals.flatMap((interval) => {
     if (interval.class !== "exact") return [interval];
-    const inside = late.flatMap((of) => within(of, interval.from, interval.to));
+    const inside = late.flatMap((span) => within(span, interval.from, interval.to));
     const pieces: CoverageInterval[] = [];
     let from = interval.from;
     for (const one of inside) {
@@ -96,7 +101,7 @@ export function withLate(intervals: CoverageInterval[], spans: LateSpan[]): Cove
   });
 }
 
-/** Spans as intervals that do not overlap, in order; each instant has the greatest `lateMs` of its spans. */
+/** The spans as intervals without overlap, in order. Each instant gets the greatest `lateMs` of its spans. */
 function lateIntervals(spans: LateSpan[]): CoverageInterval[] {
   const inOrder = [...spans].sort((a, b) => a.since - b.since);
   const bounds = [...new Set(spans.flatMap(({ since, to }) => [since, to + 1]))];
@@ -118,7 +123,7 @@ function lateReason(lateMs: number): string {
   return `proofs were ${(lateMs / 1000).toFixed(1)} s apart`;
 }
 
-/** Marks the part of what is exact or late that lies from `from` to `to` as thinned. */
+/** Marks those parts of exact and late intervals as thinned that lie between `from` and `to`. */
 export function thinned(
   coverage: TableCoverage,
   from: Instant,
@@ -139,7 +144,7 @@ export function thinned(
   return { ...coverage, intervals: joined(intervals) };
 }
 
-/** What of an interval lies from `from` to `to`: none or one. */
+/** The part of an interval that lies between `from` and `to`: no interval, or one. */
 export function within(
   { kept, ...interval }: CoverageInterval,
   from: Instant,
@@ -153,7 +158,7 @@ export function within(
   return [inside.length > 0 ? { ...cut, kept: inside } : cut];
 }
 
-/** Neighbours of one class and reason become one interval. */
+/** Joins neighbouring intervals that are alike. */
 function joined(intervals: CoverageInterval[]): CoverageInterval[] {
   const result: CoverageInterval[] = [];
   for (const interval of intervals) {
@@ -182,17 +187,17 @@ function isAlike(a: CoverageInterval, b: CoverageInterval): boolean {
   );
 }
 
-/** True if every version that came in is there. */
+/** True if every version is there: the interval is exact or late. */
 export function isWhole(interval: Pick<CoverageInterval, "class"> | undefined): boolean {
   return interval?.class === "exact" || interval?.class === "late";
 }
 
-/** True if the state at `instant` can be had as it was: the interval is exact there, and not thinned away. */
+/** True if the exact state at `instant` can be restored: the interval is exact, and `instant` is not thinned away. */
 export function isExactAt(interval: CoverageInterval | undefined, instant: Instant): boolean {
   return interval?.class === "exact" && isKeptAt(interval, instant);
 }
 
-/** True unless what was captured up to `instant` is thinned away. */
+/** True unless the state at `instant` is thinned away. */
 export function isKeptAt({ resolutionMs, kept }: CoverageInterval, instant: Instant): boolean {
   return (
     resolutionMs === undefined ||

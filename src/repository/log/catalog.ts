@@ -9,22 +9,22 @@ import type { LogView } from "./log-view.js";
 import type { FoldedPiece, SegmentPiece } from "./pieces.js";
 import { holdersInRun, type OnLost, recordHolders, refusing } from "./stream-records.js";
 
-/** A server of the cluster, as it was last seen. */
+/** A server of the cluster, as capture last saw it. */
 export interface KnownServer {
   id: string;
   name: string;
-  /** An operator said that it is gone for good, and it was not seen since. */
+  /** True if an operator said that it is gone for good, and capture has not seen it since. */
   forgotten?: boolean;
 }
 
-/** The catalog as of an instant. Keys are the JSON texts of the records' keys. */
+/** The catalog as of an instant. */
 export class Catalog {
   constructor(
-    /** The values' JSON texts by the keys' JSON texts. */
+    /** By the JSON text of each record's key: the JSON text of its value. */
     readonly records: Map<string, string>,
   ) {}
 
-  /** Tables, by database and name. */
+  /** The tables, sorted by database and name. */
   tables(): TableConfig[] {
     const tables = this.ofKind<TableConfig>("table");
     return tables.sort((a, b) => (`${a.db}.${a.name}` < `${b.db}.${b.name}` ? -1 : 1));
@@ -36,12 +36,12 @@ export class Catalog {
     );
   }
 
-  /** Every server that the cluster ever had. */
+  /** All servers that the cluster ever had. */
   servers(): KnownServer[] {
     return this.ofKind<KnownServer>("server");
   }
 
-  /** The servers that were not connected when the catalog was read last, and are not forgotten: they bound its proof. */
+  /** Servers that were not connected at the last reading of the catalog and are not forgotten. They delay its proof. */
   missingServers(): KnownServer[] {
     const text = this.records.get(JSON.stringify(["cluster"]));
     if (text === undefined) return [];
@@ -54,14 +54,16 @@ export class Catalog {
     return text === undefined ? [] : (JSON.parse(text) as { indexes: IndexStatus[] }).indexes;
   }
 
-  /** Users but the built-in admin. Their passwords cannot be read; only whether they have one. */
+  /** All users except the built-in admin. A password cannot be read, only whether there is one. */
   users(): { id: string; password: boolean }[] {
     return this.ofKind<{ id: string; password: boolean }>("user").filter(
       ({ id }) => id !== "admin",
     );
   }
 
-  /** Grants to those users: global, on a database, or on a table, as `id` says: [user], [user, db], [user, db, table]. */
+  /**
+   * Grants to those users. `id` is [user] for a global grant, [user, db] on a database, [user, db, table] on a table.
+   */
   grants(): { id: string[]; permissions: Record<string, boolean> }[] {
     return this.ofKind<{ id: string[]; permissions: Record<string, boolean> }>("permission").filter(
       ({ id }) => id[0] !== "admin",
@@ -85,8 +87,8 @@ export async function catalogAt(view: LogView, instant: Instant): Promise<Catalo
 }
 
 /**
- * The catalog as it was right before a segment, by what the segment itself says of where its records are; and the
- * names of lost objects that held some of them.
+ * The catalog as it was right before a segment, found by the segment's own links; and the names of lost objects that
+ * held some of its records.
  */
 export async function catalogBefore(
   view: LogView,
@@ -109,12 +111,12 @@ async function collect(
 ): Promise<Catalog> {
   const records = new Map<string, string | null>();
   for await (const holder of recordHolders(view, "catalog", index, onLost)) {
-    // Within one object later records win; a newer object, read before, has won already.
-    const here = new Map<string, string | null>();
+    // Within one object later records win. Records of newer objects were read before and stay.
+    const ofHolder = new Map<string, string | null>();
     for await (const version of recordsOf(view, holder, onLost)) {
-      if (version.time <= instant) here.set(...catalogRecord(version, holder.name));
+      if (version.time <= instant) ofHolder.set(...catalogRecord(version, holder.name));
     }
-    for (const [key, value] of here) if (!records.has(key)) records.set(key, value);
+    for (const [key, value] of ofHolder) if (!records.has(key)) records.set(key, value);
   }
   return new Catalog(
     new Map([...records].filter((entry): entry is [string, string] => entry[1] !== null)),
@@ -124,8 +126,8 @@ async function collect(
 const named = fields({ id: text, name: text });
 
 /**
- * What the records of each kind of key say at least. They are rows as a server gave them, so of the rest the form is the
- * server's, which may be another one tomorrow.
+ * The fields that a record of each kind of key has at least. Records are rows as a server gave them. Their other fields
+ * are up to the server and may change with its version.
  */
 export const recordSchemas: ReadonlyMap<unknown, Schema<object>> = new Map<unknown, Schema<object>>(
   [
@@ -143,7 +145,7 @@ function kindOfRecord(key: unknown): unknown {
   return Array.isArray(key) ? key[0] : undefined;
 }
 
-/** The key and value of a record, as JSON texts; the value is null if the key is removed. */
+/** The key and value of a record, as JSON texts. The value is null if the record removes the key. */
 export function catalogRecord(
   { key, document }: Version,
   object: string,
@@ -155,24 +157,24 @@ export function catalogRecord(
   return [text, document.toString()];
 }
 
-/** When a table had a name: a closed interval, and what it was called then; `to` is undefined while it has it. */
+/** A closed interval in which a table had a name; `to` is undefined while it still has it. */
 export interface NamedSpan {
   from: Instant;
   to: Instant | undefined;
-  /** What it is called after that; undefined if it was dropped. */
+  /** The table's next name; undefined if it was dropped. */
   renamedTo: string | undefined;
 }
 
-/** When there was a table called `name`, by all catalog records that are there. */
+/** The spans in which a table was called `name`, by all catalog records that are stored. */
 export async function spansOfName(view: LogView, name: string): Promise<NamedSpan[]> {
   const records = new Map<string, Map<Instant, string | undefined>>();
   for await (const { key, time, document } of tableRecords(view)) {
-    const { db, name: of } = (
+    const { db, name: called } = (
       document ? JSON.parse(document.toString()) : {}
     ) as Partial<TableConfig>;
     const id = key.toString();
     const known = records.get(id) ?? new Map<Instant, string | undefined>();
-    records.set(id, known.set(time, document ? `${db}.${of}` : undefined));
+    records.set(id, known.set(time, document ? `${db}.${called}` : undefined));
   }
   return [...records.values()].flatMap((known) => {
     const inOrder = [...known].sort(([a], [b]) => a - b);
@@ -220,7 +222,7 @@ async function* recordsOf(
   } else yield* segmentVersions(holder, "catalog");
 }
 
-/** A table that is named was not there at an instant. */
+/** A table that the caller named did not exist at the instant. */
 export class UnknownTable extends ThinkbackError {
   constructor(
     readonly table: string,
@@ -235,7 +237,7 @@ export class UnknownTable extends ThinkbackError {
   }
 }
 
-/** The table called `name` ("db.table") in a catalog; throws if there is none, naming those that there are. */
+/** The table called `name` ("db.table") in a catalog. If there is none, throws an error that lists the known tables. */
 export function tableNamed(catalog: Catalog, name: string, instant: Instant): TableConfig {
   const tables = catalog.tables();
   const found = tables.find((table) => `${table.db}.${table.name}` === name);

@@ -1,6 +1,7 @@
 /**
- * Fencing: one writer at a time. A writer claims the next epoch by putting writers/<epoch>.json, which exactly one can;
- * the claim names the last segment that it continues, and whatever an older epoch writes after that is not believed.
+ * Fencing: only one writer counts at a time. A writer claims the next epoch by putting writers/<epoch>.json, which only
+ * one process can. The claim names the last segment that it continues. What an older epoch writes after that is not
+ * believed.
  */
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../clock.js";
@@ -27,17 +28,17 @@ export interface ClaimedEpoch {
   epoch: number;
   /** The segment that the epoch continues; undefined for the first of a repository. */
   last: LogEnd | undefined;
-  /** The bytes of its claim. */
+  /** The bytes of the claim object. */
   object: Buffer;
 }
 
-/** The end of the log is lost: a segment that the writer of an epoch had stored is not there any more. */
+/** A lost end of the log: a segment that the writer of an epoch had stored is missing. */
 export interface LostEnd {
   segment: SegmentName;
   epoch: number;
 }
 
-/** The store without the segment that is lost, and without all that follows it. */
+/** The store without the lost segment and everything after it in the log. */
 export function withoutEnd(store: ObjectStore, { segment }: LostEnd): ObjectStore {
   const has = (name: string) => {
     const place = parseSegmentName(name) ?? parseFoldedName(name)?.first;
@@ -46,17 +47,19 @@ export function withoutEnd(store: ObjectStore, { segment }: LostEnd): ObjectStor
   return new WithoutStore(store, { has });
 }
 
-/** A writer that has not been heard of for so long is taken to be gone: three idle segments missed. */
+/** How long a writer may be silent before it counts as gone. */
 const silenceMs = 180_000;
 
-/** A look at the log that is older than this is no ground for a claim: what came since would be disowned. */
+/** A claim uses a reading of the log that is at most this old, because it disowns everything written since. */
 const lookMsMax = 30_000;
+/** How often the log is read before the store counts as too slow. */
 const looksMax = 5;
 
 /**
- * Claims the next epoch. Refuses, with code "fenced", while the writer before seems to live, unless `takeOver`.
- * @param check told where the log ends, before anything is put; throws if the log must not be continued
- * @param lost continue the log from before its end that is lost, and take an epoch that is greater than its writer's
+ * Claims the next epoch. Throws, with code "fenced", if the writer before still seems to run, unless `takeOver`.
+ * @param check called with the end of the log before anything is put; it throws if the log must not be continued
+ * @param lost if given, the claim continues the log from before its lost end, and takes a greater epoch than its
+ * writer's
  */
 export async function claimEpoch(
   repository: Repository,
@@ -90,31 +93,31 @@ export async function claimEpoch(
       ...(withdraws.length > 0 ? { withdraws } : {}),
       ...(lost ? { lost: lost.segment.name } : {}),
     };
-    // The process may have stood still since, or the machine slept.
+    // The process may have been stopped meanwhile, or the machine asleep.
     const isOld = () => timesOf(clock).some((time, i) => time - lookedAt[i]! > lookMsMax);
     if (isOld() && looks >= looksMax) throw tooSlow(store.location);
     if (isOld()) continue;
     try {
       const object = encodeStored(claimKind, claim);
       await store.put(writerName(epoch), object);
-      // Where claims are lost too, they are said anew: epochs are counted without a gap.
+      // If claims are lost too, put them again: epochs are counted without a gap.
       if (lost && epoch <= lost.epoch) continue;
       if (!isOld()) return { epoch, last, object };
-      // It came so late that what was written meanwhile may be folded across it.
+      // The claim came so late that a folded segment may already cross the place where it cuts the log.
       late.add(epoch);
       if (looks >= looksMax) throw tooSlow(store.location);
     } catch (error) {
-      // Another writer was faster: look again who it is.
+      // Another writer was faster: read again which one.
       if (!(error instanceof ObjectExists)) throw error;
     }
   }
 }
 
 /**
- * The epochs whose claims came so late that they do not say any more where the log ended, and in which nothing was
- * written: those of `late`, and those that a folded segment crosses. What is folded has settled for longer than a look
- * may be old, so a claim that came in time lies before no end of a folded segment that it cuts. If it counted, it would
- * disown the whole folded segment, in place of segments that are not there any more.
+ * The epochs to withdraw: nothing was written in them, and their claims came so late that they no longer name the end
+ * of the log. These are the epochs in `late`, and those whose claim cuts a folded segment. A fold takes only segments
+ * that are older than a reading of the log may be, so a claim that came in time never cuts a folded segment. If a late
+ * claim counted, it would disown the whole folded segment, whose segments may be deleted already.
  */
 async function lateClaims(
   store: ObjectStore,
@@ -124,8 +127,8 @@ async function lateClaims(
   const folded: FoldedName[] = [];
   const written = new Set<number>();
   for await (const { name } of store.list("folded/")) {
-    const said = parseFoldedName(name);
-    if (said) folded.push(said);
+    const parsed = parseFoldedName(name);
+    if (parsed) folded.push(parsed);
   }
   for await (const { name } of store.list("log/")) written.add(parseSegmentName(name)?.epoch ?? 0);
   const isWritten = (epoch: number) =>
@@ -148,12 +151,12 @@ function tooSlow(location: string): ThinkbackError {
   const seconds = lookMsMax / 1000;
   return new ThinkbackError(
     "repository",
-    `${location} takes more than ${seconds} s to say where the log ends, which is too long to begin a capture`,
-    { hint: "see why the repository's store is so slow, and start again" },
+    `${location} takes more than ${seconds} s to show where the log ends, which is too long to begin a capture`,
+    { hint: "find out why the repository's store is so slow, then start again" },
   );
 }
 
-/** By the clock that stops while a machine sleeps, and by the one that may be set. */
+/** The time by two clocks: one that stops while the machine sleeps, and one that may be set. */
 function timesOf(clock: Clock): [number, number] {
   return [clock.monotonicMs(), clock.now()];
 }
@@ -166,7 +169,7 @@ function refuseIfAlive(
 ): void {
   const ofBefore = last?.epoch === before.epoch ? last : undefined;
   if (ofBefore?.closed) return;
-  // A number that is our own again, as in a container that was started anew, was that of a process that is gone.
+  // If the number is our own, as in a restarted container, it was that of an earlier process, which is gone.
   const isGone = before.process === owner.process || !owner.isAlive(before.process);
   if (before.host === owner.host && isGone) return;
   const heardOf = ofBefore?.to ?? before.started;
@@ -175,6 +178,8 @@ function refuseIfAlive(
     "fenced",
     `another writer (process ${before.process} on ${before.host}) captures to this repository; ` +
       `it was last heard of at ${formatInstant(heardOf)}`,
-    { hint: "stop it first; or give --take-over if you know that it is gone: it will be shut out" },
+    {
+      hint: "stop it first; or, if you know that it is gone, give --take-over, which shuts it out",
+    },
   );
 }

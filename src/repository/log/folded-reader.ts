@@ -1,4 +1,4 @@
-/** Reading folded segments: versions by table, key and time, and the records of the system streams. */
+/** Reads folded segments: versions by table, key and time, and records of the system streams. */
 import { DataObject } from "../../format/data-object.js";
 import { lineSpans, parseLine, parseLines, type Version } from "../../format/lines.js";
 import {
@@ -15,7 +15,10 @@ import type { ObjectStore } from "../../storage/object-store.js";
 import type { FoldedPart, FoldedRecords } from "./folded.js";
 import type { FoldedPiece } from "./pieces.js";
 
-/** A cursor over the versions of a table that lie in a window; `onVersion` is told of each. Throws if a part of the table is lost. */
+/**
+ * A cursor over the versions of a table in a window; it calls `onVersion` for each. Throws if a part of the table is
+ * lost.
+ */
 export function foldedCursor(
   store: ObjectStore,
   piece: FoldedPiece,
@@ -27,14 +30,14 @@ export function foldedCursor(
   return new SortedCursor(frames, window, onVersion);
 }
 
-/** Parts of a table in a folded segment. Throws if one of them is lost. */
+/** The parts of a table in a folded segment. Throws if one of them is lost. */
 export function partsOf(piece: FoldedPiece, table: string): FoldedPart[] {
   const error = piece.damage.get(table);
   if (error) throw error;
-  return piece.manifest.tables.find((of) => of.table === table)?.parts ?? [];
+  return piece.manifest.tables.find((entry) => entry.table === table)?.parts ?? [];
 }
 
-/** Bytes of the stored parts of a table. */
+/** The size of the stored parts of some tables, bytes. */
 export function foldedBytes(piece: FoldedPiece, tables: Iterable<string>): number {
   const wanted = new Set(tables);
   let bytes = 0;
@@ -49,8 +52,8 @@ async function* foldedFrames(
   parts: FoldedPart[],
   { after, until }: Window,
 ): AsyncGenerator<SortedFrame> {
-  const isIn = (of: { minTime?: Instant; maxTime?: Instant }) =>
-    of.maxTime! > after && of.minTime! <= until;
+  const isIn = ({ minTime, maxTime }: { minTime?: Instant; maxTime?: Instant }) =>
+    maxTime! > after && minTime! <= until;
   const opening = severalAtOnce(parts.filter(isIn), partsAtOnce, ({ name, checksum }) =>
     DataObject.open(store, name, "foldedPart", checksum),
   );
@@ -61,7 +64,7 @@ async function* foldedFrames(
   }
 }
 
-/** The versions of one key in a window, in the order of capture. Reads the frames that can hold them, and no others. */
+/** The versions of one key in a window, in the order of capture. Reads only the frames that can hold them. */
 export async function versionsInFolded(
   store: ObjectStore,
   piece: FoldedPiece,
@@ -90,7 +93,7 @@ export async function versionsInFolded(
   return found;
 }
 
-/** The records of a system stream in a folded segment, in their order, each with its line. */
+/** Yields the records of a system stream in a folded segment, in their order, each with its line. */
 export async function* recordsInFolded(
   store: ObjectStore,
   records: FoldedRecords | null,

@@ -1,6 +1,8 @@
 /**
- * Invariant: lines of a table come in strictly rising order of key and capture, and the manifest is put only after
- * every part is durable and was read back. Break it and segments are deleted whose versions are nowhere else.
+ * Writes folded segments.
+ *
+ * Invariant: the lines of a table come in strictly rising order of key and capture, and the manifest is put only after
+ * every part is durable and was read back. Break it and segments are deleted whose versions are stored nowhere else.
  */
 import { sha256 } from "../../digest.js";
 import { ThinkbackError } from "../../errors.js";
@@ -25,10 +27,10 @@ import { textOfJson } from "../../server-text.js";
 import type { ObjectStore } from "../../storage/object-store.js";
 import { type FoldedManifest, type FoldedPart, type FoldedRecords, foldedKind } from "./folded.js";
 
-/** A part is closed at this many bytes of lines. */
+/** How many bytes of lines close a part. */
 const partBytesTarget = 16 * 1024 * 1024;
 
-/** The manifest without what the writer knows. */
+/** The manifest without the fields that the writer itself knows. */
 export type FoldedFacts = Omit<
   FoldedManifest,
   | "repository"
@@ -50,11 +52,11 @@ export class FoldedWriter {
     coverage: null,
   };
   private table = "";
-  /** Parts of the table at hand: those that were closed, and of these the ones that are stored. */
+  /** How many parts of the current table were closed, and the entries of those that are stored. */
   private partsClosed = 0;
   private parts: FoldedPart[] = [];
   private open: OpenPart | undefined;
-  /** What was added of the table at hand. */
+  /** Checksums of the lines that were added of the current table. */
   private added = new FrameSums();
   private readonly storing = new InTurn(2);
   /** Bytes of the objects that were stored. */
@@ -77,7 +79,10 @@ export class FoldedWriter {
     this.added = new FrameSums();
   }
 
-  /** Adds a line, without its newline; `key` may not change before the next. A promise where room must be made first. */
+  /**
+   * Adds a line, given without its newline. `key` must not change before the next call. The caller must await a
+   * returned promise before it adds more; it bounds memory.
+   */
   add(key: Buffer, time: Instant, line: Buffer): Promise<void> | undefined {
     this.open ??= new OpenPart(key, this.added, this.compressor);
     this.open.add(key, time, line);
@@ -88,7 +93,7 @@ export class FoldedWriter {
     return this.storing.drain();
   }
 
-  /** Stores what is left of the table and reads all of it back, beside what comes next. */
+  /** Closes the table. Storing the rest of it and reading all of it back go on in the background. */
   endTable(): Promise<void> {
     this.closePart();
     const { table, parts, added } = this;
@@ -101,7 +106,7 @@ export class FoldedWriter {
     return this.storing.drain();
   }
 
-  /** Stores the records of a system stream, lines without newlines, in the order of capture. */
+  /** Stores the records of a system stream, given as lines without newlines in the order of capture. */
   async addRecords(stream: SystemStream, lines: Buffer[]): Promise<void> {
     if (lines.length === 0) return;
     const object = new DenseObjectWriter("foldedRecords", this.compressor);
@@ -139,7 +144,7 @@ export class FoldedWriter {
     return this.storing.end();
   }
 
-  /** Publishes the manifest. From then on the folded segment is used instead of what it stands for. */
+  /** Publishes the manifest. From then on readers use the folded segment in place of the segments it stands for. */
   async finish(facts: FoldedFacts): Promise<FoldedManifest> {
     await this.stored();
     const { from, to, first, last, resolutionMs } = this.identity;
@@ -179,20 +184,21 @@ export class FoldedWriter {
   }
 }
 
-function checkStored(what: string, added: FrameSums, stored: FrameSums): void {
+/** @param stream the table or system stream */
+function checkStored(stream: string, added: FrameSums, stored: FrameSums): void {
   if (stored.equals(added)) return;
   throw new ThinkbackError(
     "repository",
-    `what was folded of ${what} is not what can be read back: ${stored.lineBytes} bytes of ${added.lineBytes}`,
+    `the folded ${stream} differs when it is read back: ${stored.lineBytes} bytes, ${added.lineBytes} were written`,
     { hint: "nothing was published and nothing is lost; check the repository's store" },
   );
 }
 
-/** What tells whether lines that are read are those that were written: the checksum of each frame of them. */
+/** The checksums of the frames of some lines: they tell whether the lines read back are the lines written. */
 class FrameSums {
   private readonly sums: string[] = [];
   private frameBytes = 0;
-  /** Counted line by line where lines are added, and of frames where they are read. */
+  /** Counted line by line when lines are added, and frame by frame when they are read back. */
   lineBytes = 0;
 
   addFrame(lines: Buffer): void {
@@ -245,7 +251,7 @@ class OpenPart {
   private rows = 0;
   lineBytes = 0;
 
-  /** @param added takes in the frames of the part */
+  /** @param added collects the checksums of the part's frames */
   constructor(firstKey: Buffer, added: FrameSums, compressor: FrameCompressor) {
     this.object = new DenseObjectWriter("foldedPart", compressor);
     this.lines = new SortedLines(this.object, (lines) => added.addFrame(lines));
@@ -265,7 +271,7 @@ class OpenPart {
     this.lineBytes += line.length + 1;
   }
 
-  /** Resolves when the frames are compressed; what else is to be said of the part is known. */
+  /** Completes the part. Its facts are known at once; `encoded` resolves when the frames are compressed. */
   finish(): { encoded: Promise<EncodedObject>; facts: PartFacts } {
     this.lines.flush();
     const { rows, firstKey, minTime, maxTime } = this;

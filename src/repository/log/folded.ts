@@ -1,7 +1,7 @@
 /**
- * Folded segments: what many consecutive segments hold, in a few objects sorted by table, key and time. One stands for
- * its segments wholly: their versions, their catalog and coverage records, and what their footers claim. So a reader
- * uses it instead of them, and they can go. docs/format.md §6.
+ * Folded segments. A folded segment holds what many consecutive segments hold, in a few objects sorted by table, key
+ * and time. It replaces its segments wholly: their versions, their catalog and coverage records, and the facts in their
+ * footers. So readers use it in place of the segments, and these can be deleted. docs/format.md §5.4.
  */
 import * as v from "valibot";
 import { damaged } from "../../errors.js";
@@ -41,18 +41,21 @@ const foldedPart = fields({
   minTime: instant,
   maxTime: instant,
 });
-/** One part: a sorted range of a table's versions. */
+/** A part: a sorted range of a table's versions. */
 export type FoldedPart = Of<typeof foldedPart>;
 
 const foldedRecords = fields({ ...reference.entries, rows: count, bytes: count });
-/** Records of a system stream, in the order of capture; first those that held when the folded segment begins. */
+/**
+ * Records of a system stream, in the order of capture. Those of the catalog begin with the catalog as it was when the
+ * folded segment begins.
+ */
 export type FoldedRecords = Of<typeof foldedRecords>;
 
 const footer = segmentFooter.entries;
 
 const foldedEpoch = fields({
   epoch: ordinal,
-  /** End of that segment. */
+  /** End of the epoch's last segment in the folded segment. */
   to: instant,
   frontier: footer.frontier,
   lagging: footer.lagging,
@@ -64,15 +67,15 @@ const foldedEpoch = fields({
   /** Of all tables, from the epoch's first segment on. */
   totals: footer.totals,
 });
-/** What the last of an epoch's segments claims, of those that a folded segment stands for. */
+/** One epoch of a folded segment: facts from the footer of its last segment in there. */
 export type FoldedEpoch = Of<typeof foldedEpoch>;
 
 const foldedOpening = fields({
   ...coverageState.entries,
-  /** True if its first epoch has said something of the table before. */
+  /** True if the first epoch of the folded segment has a coverage record of the table before it begins. */
   watched: flag,
 });
-/** What is known of a table when a folded segment begins. */
+/** The coverage of a table when a folded segment begins. */
 export type FoldedOpening = Of<typeof foldedOpening>;
 
 const place = fields({ epoch: ordinal, sequence: ordinal });
@@ -84,13 +87,13 @@ export const foldedKind = jsonKind("folded", {
   first: place,
   last: place,
   resolutionMs: ordinal,
-  /** The last segment that it stands for: the one that the next segment follows. */
+  /** The last segment that it stands for. The next segment names it as its `previous`. */
   lastSegment: reference,
-  /** The segment before the first; null for the first of a repository. */
+  /** The segment before its first; null at the start of the repository. */
   previous: v.nullable(reference),
-  /** When it was published; what it replaces may be deleted some time after. */
+  /** When it was published. The segments it replaces may be deleted some time after. */
   published: instant,
-  /** Besides the ends of its spans, the instants that it keeps exactly; for one that is thinned. */
+  /** If it is thinned: the pinned instants that it keeps besides the ends of its spans. */
   kept: list(instant),
   epochs: list(foldedEpoch),
   tables: list(fields({ table: tableId, parts: list(foldedPart) })),
@@ -98,34 +101,34 @@ export const foldedKind = jsonKind("folded", {
   coverage: v.nullable(foldedRecords),
   /** The coverage of each table as it was when the folded segment begins. */
   opening: byName(foldedOpening),
-  /** The latest segment before it that holds coverage records, as its first segment says; null if none does. */
+  /** The latest segment before it that holds coverage records (`links.coverage` of its first segment); null if none. */
   coverageLink: v.nullable(objectName),
-  /** Objects that are lost and may have held catalog or coverage records from before it. */
+  /** Names of lost objects that held catalog records from before it. */
   lost: list(objectName),
 });
 export type FoldedManifest = Stored<typeof foldedKind>;
 
-/** Reads a manifest; throws, naming it, if it is not the one that its name says. */
+/** Reads a manifest; throws, naming it, if its content does not agree with its name. */
 export async function readFoldedManifest(
   store: ObjectStore,
-  said: FoldedName,
+  named: FoldedName,
 ): Promise<FoldedManifest> {
-  const manifest = await readStored(store, said.name, foldedKind);
+  const manifest = await readStored(store, named.name, foldedKind);
   const { from, to, first, last, resolutionMs } = manifest;
   const isSame =
-    from === said.from &&
-    to === said.to &&
-    isSamePlace(first, said.first) &&
-    isSamePlace(last, said.last) &&
-    resolutionMs === said.resolutionMs;
+    from === named.from &&
+    to === named.to &&
+    isSamePlace(first, named.first) &&
+    isSamePlace(last, named.last) &&
+    resolutionMs === named.resolutionMs;
   const ofLast = parseSegmentName(manifest.lastSegment.name);
   if (!isSame || !ofLast || !isSamePlace(ofLast, last)) {
-    throw damaged(said.name, "its name and its content differ");
+    throw damaged(named.name, "its name and its content differ");
   }
   return manifest;
 }
 
-/** The place in its name is what counts: a manifest without one cannot be. */
+/** The folded segments whose manifests are among `names`; all other names are left out. */
 export function foldedNames(names: Iterable<string>): FoldedName[] {
   return [...names].map(parseFoldedName).filter((name) => name !== undefined);
 }

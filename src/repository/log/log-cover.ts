@@ -1,4 +1,6 @@
-/** Which pieces the log is read from: of all segments and folded segments that are believed, the fewest that hold all. */
+/**
+ * Chooses the pieces that the log is read from: the fewest of the believed segments and folded segments that hold all.
+ */
 import { damaged, isDamage, UnusableObject } from "../../errors.js";
 import type { FoldedName, Place, SegmentName } from "../../format/names.js";
 import { readsAtOnce, severalAtOnce } from "../../several-at-once.js";
@@ -10,7 +12,7 @@ import type { DamagedManifest, FoldedPiece, LogPiece, SegmentPiece } from "./pie
 type Sizes = ReadonlyMap<string, number>;
 type ReadManifest = (name: FoldedName) => FoldedManifest | Promise<FoldedManifest>;
 
-/** Chooses the pieces; a folded segment that is damaged is passed over where others hold the same. */
+/** Chooses the pieces. A damaged folded segment is skipped where other pieces hold the same. */
 export async function choosePieces(
   read: ReadManifest,
   segments: SegmentName[],
@@ -20,7 +22,7 @@ export async function choosePieces(
   const opened = new Map<string, FoldedPiece>();
   const damagedNames: DamagedManifest[] = [];
   let usable = folded;
-  /** Damaged in part, but nothing else holds the rest. */
+  /** Names of folded segments that are partly damaged, but used because nothing else holds what is left of them. */
   const accepted = new Set<string>();
   for (;;) {
     const cover = coverOf(segments, usable);
@@ -44,7 +46,7 @@ export async function choosePieces(
   }
 }
 
-/** Opens the folded segments of a cover, and gives the first that is damaged and was not accepted. */
+/** Opens the folded segments of a cover. Returns the first that is damaged and was not accepted. */
 async function firstBad(
   read: ReadManifest,
   cover: Named[],
@@ -108,8 +110,9 @@ function segmentPiece(one: Named): SegmentPiece {
 }
 
 /**
- * The fewest pieces, in order, that hold all places that any of them holds: at each place the folded segment that
- * reaches farthest, else the segment itself. Of two that reach as far, the coarser: it is the newer one.
+ * The fewest pieces, in order, that hold every place that any of them holds. At each place it takes the folded segment
+ * that reaches farthest, else the segment itself. Of two that reach equally far it takes the coarser, which is the
+ * newer one.
  */
 function coverOf(segments: SegmentName[], folded: FoldedName[]): Named[] {
   const cover: Named[] = [];
@@ -129,7 +132,8 @@ function coverOf(segments: SegmentName[], folded: FoldedName[]): Named[] {
 }
 
 function isBetter(one: FoldedName, best: Named, at: Place): boolean {
-  const begin = (of: Named) => (byPlaceInLog(firstPlace(of), at) > 0 ? firstPlace(of) : at);
+  const begin = (piece: Named) =>
+    byPlaceInLog(firstPlace(piece), at) > 0 ? firstPlace(piece) : at;
   const byBegin = byPlaceInLog(begin(one), begin(best));
   if (byBegin !== 0) return byBegin < 0;
   const byEnd = byPlaceInLog(one.last, lastPlace(best));
@@ -137,7 +141,7 @@ function isBetter(one: FoldedName, best: Named, at: Place): boolean {
   return !("resolutionMs" in best) || one.resolutionMs > best.resolutionMs;
 }
 
-/** True if the cover holds all that `name` stands for, without a gap. */
+/** True if the cover holds everything that `name` stands for, with no place left out. */
 function isCovered(name: FoldedName, cover: Named[]): boolean {
   const within = cover.filter(
     (one) =>

@@ -2,7 +2,7 @@ import { linksAfter, type SegmentFooter } from "../../format/segment.js";
 import { lastSegment } from "./log.js";
 import type { LogView } from "./log-view.js";
 
-/** The last segment of the log: what a claim continues, and a writer goes on from. */
+/** The facts about the last segment of the log. An epoch claim names it, and the new writer continues from it. */
 export interface LogEnd
   extends Pick<
     SegmentFooter,
@@ -18,19 +18,20 @@ export interface LogEnd
   > {
   name: string;
   checksum: string;
-  /** Those of the segment that comes next. */
+  /** The links that the next segment has to have. */
   links: SegmentFooter["links"];
 }
 
 /**
- * Undefined if there is no log yet. Where a folded segment stands for the last segment, that need not be there any more:
- * a claim that went on from less would disown the whole folded segment.
+ * The end of the log; undefined if there is no log yet. If a folded segment stands for the last segment, the end comes
+ * from the folded segment, even if the last segment is already deleted: a claim that named an earlier segment would
+ * disown the whole folded segment.
  */
 export async function endOfLog(view: LogView): Promise<LogEnd | undefined> {
   const end = view.pieces.at(-1);
   if (end?.kind === "folded") {
     const { lastSegment: last, epochs } = end.manifest;
-    // What those records are is in the folded segment, wherever in it they were.
+    // The folded segment holds these records, wherever they were. So its last segment's name does for each link.
     const links = { catalog: last.name, coverage: last.name, checkpoint: last.name };
     return { ...epochs.at(-1)!, ...last, links };
   }

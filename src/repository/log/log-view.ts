@@ -1,6 +1,6 @@
 /**
  * The log as it is stored: folded segments where there are some, and single segments elsewhere. A listing may be stale,
- * so nothing here believes it to be complete: pieces are believed only along the chain of numbers and checksums.
+ * so this code never takes it as complete. What proves that no piece is missing is the chain of numbers and checksums.
  */
 import { damaged, UnusableObject } from "../../errors.js";
 import {
@@ -27,42 +27,43 @@ import {
 import { choosePieces } from "./log-cover.js";
 import type { DamagedManifest, FoldedPiece, LogPiece } from "./pieces.js";
 
-/** A stretch of time whose versions are lost: of all tables, or of one. */
+/** A stretch of the log whose versions are lost, of all tables or of one. */
 export interface LogHole {
   from: Instant;
   to: Instant;
+  /** The one table that it concerns; absent if it concerns all. */
   table?: string;
-  /** What names the first missing object, as far as it can be known. */
+  /** Names the first missing object, as far as its name is known. */
   missing: string;
-  /** What is wrong, in words that name an object. */
+  /** A text that says what is wrong and names an object. */
   reason: string;
 }
 
 export interface LogViewOptions {
-  /** A view of the same store: objects do not change, so what it has read need not be read again. */
+  /** An earlier view of the same store. Objects do not change, so the manifests that it has read are used again. */
   earlier?: LogView | undefined;
   /** Epochs whose claims are about to be withdrawn. */
   withdrawn?: number[];
-  /** To be taken for the expiry that counts. */
+  /** The expiry to use in place of the stored one. */
   expiry?: Expiry;
 }
 
-/** The log as a value: what a view shows, without the store that it was read from. */
+/** The content of a view, without the store that it was read from. */
 export interface ReadLog {
   /** In the order of the log. */
   readonly pieces: LogPiece[];
   readonly claims: EpochClaim[];
-  /** What was expired on purpose; undefined if nothing was. */
+  /** The expiry that counts; undefined if nothing was expired. */
   readonly expiry: Expiry | undefined;
-  /** All segments and folded segments that are believed, also those that others stand for. */
+  /** All segments and folded segments that are believed, including those that a folded segment stands for. */
   readonly believed: { segments: SegmentName[]; folded: FoldedName[] };
   /** Manifests of folded segments that cannot be used. */
   readonly damaged: DamagedManifest[];
-  /** Holes that a chain is read over; see passing. */
+  /** Holes that a chain skips, see `passing`. */
   readonly passed?: readonly LogHole[];
 }
 
-/** The same log, whose chains are read over some of its holes, as if nothing had been captured in them. */
+/** The same log, but its chains skip the holes in `passed`, as if nothing had been captured in them. */
 export function passing(log: ReadLog, passed: readonly LogHole[]): ReadLog {
   const isPassed = (piece: FoldedPiece, table: string) =>
     passed.some((hole) => hole.table === table && hole.from === piece.from && hole.to === piece.to);
@@ -76,7 +77,7 @@ export function passing(log: ReadLog, passed: readonly LogHole[]): ReadLog {
 }
 
 export class LogView {
-  /** The view of `read`, whose objects are read from `store`. */
+  /** @param store where the objects of `read` are read from */
   constructor(
     readonly store: ObjectStore,
     readonly read: ReadLog,
@@ -130,7 +131,7 @@ export class LogView {
     return new LogView(store, { ...chosen, claims, expiry, believed: { segments, folded } });
   }
 
-  /** End of what the log holds; undefined if it holds nothing. */
+  /** The last instant that the log holds; undefined if it holds nothing. */
   get to(): Instant | undefined {
     return this.pieces.at(-1)?.to;
   }
@@ -145,8 +146,8 @@ export class LogView {
   }
 
   /**
-   * An instant by which the writer of an epoch had written, by the log's own time: the end of what the first piece that
-   * is kept holds of it. Undefined if there is nothing.
+   * An instant, in the log's own time, by which the writer of an epoch had certainly written: the end of the epoch in
+   * the first kept piece that holds some of it. Undefined if no piece does.
    */
   wroteBy(epoch: number): Instant | undefined {
     const piece = this.pieces.find(
@@ -156,7 +157,7 @@ export class LogView {
     return piece.manifest.epochs.find((one) => one.epoch === epoch)?.to;
   }
 
-  /** What is missing between the pieces, or in them. */
+  /** The holes of the log: between pieces, in folded segments, and at the ends of epochs. */
   holes(): LogHole[] {
     const holes: LogHole[] = [];
     const expiredTo = Math.max(0, this.expiry?.logTo ?? 0);
@@ -175,20 +176,20 @@ export class LogView {
     return [...holes, ...this.lostTails()];
   }
 
-  /** Where a folded segment is damaged, that is what is missing, and not the segments that it stood for. */
+  /** A hole. If a damaged folded segment lies in it, the hole names that and not the segments that it stood for. */
   private hole(from: Instant, to: Instant, missing: string): LogHole {
     const broken = this.damaged.find(({ name }) => name.from <= to && from <= name.to)?.error;
     const reason = broken?.message ?? `object ${missing} is missing`;
     return { from, to, missing: broken?.object ?? missing, reason };
   }
 
-  /** A claim names the last segment that it continues: where that is missing, the end of an epoch is. */
+  /** Holes at the ends of epochs: a claim names the last segment that it continues, and that segment is missing. */
   private lostTails(): LogHole[] {
     const holes: LogHole[] = [];
     for (const { previous } of this.claims) {
       const last = previous && parseSegmentName(previous.name);
       if (!last || last.to <= (this.expiry?.logTo ?? -1)) continue;
-      // A later claim went back farther.
+      // A later claim continues an earlier segment.
       if (isDisowned(last, this.claims)) continue;
       if (this.pieces.some((piece) => holds(piece, last))) continue;
       const before = this.pieces.findLast((piece) => byPlaceInLog(piece.last, last) < 0);
@@ -198,8 +199,8 @@ export class LogView {
   }
 
   /**
-   * The pieces that hold versions captured after `after` and up to `until`, in order, each proven to follow the one
-   * before by number and checksum. Throws if one is missing or not the one that its successor names.
+   * Yields the pieces that hold versions captured after `after` and up to `until`, in order. Each is proven to follow
+   * the one before by number and checksum. Throws if one is missing, or is not the one that its successor names.
    */
   async *chain(after: Instant, until: Instant): AsyncGenerator<Segment | FoldedPiece> {
     await this.checkNoneMissing(after, until);
@@ -213,7 +214,7 @@ export class LogView {
     }
   }
 
-  /** Throws unless `piece` follows `before`; for the first, unless what precedes it ends at or before `after`. */
+  /** Throws unless `piece` follows `before`; for the first piece, unless what precedes it ends at or before `after`. */
   private async checkFollows(
     before: { name: string; checksum: string } | undefined,
     previous: { name: string; checksum: string } | null,
@@ -230,7 +231,7 @@ export class LogView {
     if (previous.name !== before.name) {
       const named = parseSegmentName(previous.name);
       const last = parseSegmentName(before.name)!;
-      // Two folded segments that overlap: both hold what lies between.
+      // Two folded segments overlap, so nothing is missing between them.
       if (piece.kind === "folded" && named && byPlaceInLog(named, last) < 0) return;
       if (named && this.passesOver(last.to, piece.from)) return;
       throw await this.missing(previous.name);
@@ -242,7 +243,7 @@ export class LogView {
 
   /**
    * Throws if pieces that hold versions captured after `after` and up to `until` are missing right before the first
-   * piece that is wholly later: the chain up to `until` does not show that, because nothing in it names them.
+   * piece after `until`. The chain up to `until` cannot show that, because only that later piece names them.
    */
   async checkNoneMissing(after: Instant, until: Instant): Promise<void> {
     const at = this.pieces.findIndex(({ from }) => from > until);
@@ -257,33 +258,35 @@ export class LogView {
     throw await this.missing(previous.name);
   }
 
-  /** True if what lies between two instants is a hole, which is read over. */
+  /** True if a hole that chains skip lies between two instants. */
   private passesOver(after: Instant, before: Instant): boolean {
     return (this.read.passed ?? []).some(
       ({ table, from, to }) => table === undefined && to > after && from < before,
     );
   }
 
-  /** The error for a segment that should be there: what is damaged, if that stood for it. */
+  /** The error for a missing segment. If a damaged folded segment stood for it, the error names the folded segment. */
   async missing(name: string): Promise<UnusableObject> {
-    const said = parseSegmentName(name);
-    const broken = this.damaged.find(({ name: of }) => said && holds(of, said))?.error;
+    const segment = parseSegmentName(name);
+    const broken = this.damaged.find(
+      ({ name: folded }) => segment && holds(folded, segment),
+    )?.error;
     if (broken) return broken;
     const present = (await this.store.size(name).catch(() => undefined)) !== undefined;
     return damaged(name, present ? "it is out of its place in the log" : "it is missing");
   }
 }
 
-/** The piece as if it held nothing of the table. */
+/** The piece without anything of the table. */
 function withoutTable(piece: FoldedPiece, table: string): FoldedPiece {
-  const damage = new Map([...piece.damage].filter(([of]) => of !== table));
+  const damage = new Map([...piece.damage].filter(([id]) => id !== table));
   const tables = piece.manifest.tables.filter((one) => one.table !== table);
   return { ...piece, damage, manifest: { ...piece.manifest, tables } };
 }
 
 /**
- * True unless the segment of that name is lost: it is there, or a folded one stands for it, or it was expired. Throws if
- * the log cannot be read.
+ * True unless the segment of that name is lost: it is stored, or a folded segment stands for it, or it was expired.
+ * Throws if the log cannot be read.
  */
 export async function isAccountedFor(store: ObjectStore, name: string): Promise<boolean> {
   if ((await store.size(name)) !== undefined) return true;
@@ -293,22 +296,22 @@ export async function isAccountedFor(store: ObjectStore, name: string): Promise<
   return segment.to <= (expiry?.logTo ?? -1) || pieces.some((piece) => holds(piece, segment));
 }
 
-/** The segment that a piece follows. */
+/** The reference to the segment before a piece; null for the first of the repository. */
 export function previousOf(piece: Segment | FoldedPiece) {
   return "manifest" in piece ? piece.manifest.previous : piece.index.footer.previous;
 }
 
-/** The segment that follows a piece names this one. */
+/** The last segment of a piece: the one that the next segment names as its `previous`. */
 export function lastOf(piece: Segment | FoldedPiece) {
   return "manifest" in piece ? piece.manifest.lastSegment : piece;
 }
 
-/** True if the segment at `place` is in the piece. */
+/** True if the piece holds the segment at `place`. */
 export function holds(piece: Pick<LogPiece, "first" | "last">, place: Place): boolean {
   return byPlaceInLog(piece.first, place) <= 0 && byPlaceInLog(place, piece.last) <= 0;
 }
 
-/** Names what is missing between two neighbours, by their numbers; undefined if nothing is. */
+/** Names the first segment that is missing between two neighbours, by their numbers; undefined if none is. */
 function missingBetween(
   before: LogPiece | undefined,
   piece: LogPiece,
@@ -316,7 +319,7 @@ function missingBetween(
 ): string | undefined {
   const { epoch, sequence } = piece.first;
   if (before && byPlaceInLog(piece.first, before.last) <= 0) return undefined;
-  // What precedes the first piece was expired; that nothing more is missing, the chain says.
+  // What precedes the first piece was expired. The chain shows whether more is missing.
   if (!before && expiry && piece.from <= expiry.logTo + 1) return undefined;
   const next = before?.last.epoch === epoch ? before.last.sequence + 1 : 1;
   if (sequence === next) return undefined;

@@ -1,5 +1,7 @@
 /**
- * Invariant: a change that was appended is in exactly one segment, segments of an epoch are numbered without a gap,
+ * Writes the log of one epoch.
+ *
+ * Invariant: a change that was appended is in exactly one segment, the segments of an epoch are numbered without a gap,
  * each names the checksum of the one before, and capture times never go back. Break it and a restore either misses
  * changes or cannot prove that it has them all.
  *
@@ -23,18 +25,18 @@ import type { Instant } from "../../instant.js";
 import type { ClaimedEpoch } from "./claim.js";
 import type { LogEnd } from "./log-end.js";
 
-/** A table's part of the open tick. */
+/** The lines and totals of one table in the open tick. */
 interface OpenTable {
   buffer: LineBuffer;
   totals: Totals;
   changed: boolean;
-  /** Sequence number of the last segment that it changed in; 0 for none. */
+  /** Sequence number of the last segment in which it changed; 0 for none. */
   changedIn: number;
   minTime: Instant;
   maxTime: Instant;
 }
 
-/** What capture knows when a tick closes. */
+/** The facts that capture gives when it closes a tick. */
 export type TickFacts = Pick<
   SegmentFooter,
   | "frontier"
@@ -47,7 +49,7 @@ export type TickFacts = Pick<
   | "closed"
 >;
 
-/** What labels go by. It may go back; labels then stand still until it has caught up. */
+/** The clock that capture times come from. If it goes back, capture times stand still until it has caught up. */
 export interface LogTime {
   now(): Instant;
 }
@@ -62,7 +64,7 @@ export interface Shipper {
   readonly isShipping: boolean;
 }
 
-/** Every so often a segment carries the totals of all tables, so that status need not read them all. */
+/** How often a segment is a checkpoint, with the totals of all tables, so that status need not read all segments. */
 const checkpointMs = 60_000;
 
 export class LogWriter {
@@ -92,7 +94,7 @@ export class LogWriter {
   }
 
   /**
-   * Opens the log of an epoch that was claimed.
+   * Opens the log of a claimed epoch.
    * @param shipper takes closed segments to the repository, in order
    */
   static open(
@@ -104,21 +106,21 @@ export class LogWriter {
     return new LogWriter(repository, clock, claim.epoch, claim.last, shipper);
   }
 
-  /** Bytes of lines not yet durable: what memory holds of the log. */
+  /** How many bytes of the log memory holds, because they are not durable yet. */
   get pendingBytes(): number {
     let open = 0;
     for (const table of this.tables.values()) open += table.buffer.byteLength;
     return open + this.segment.byteLength + this.shipper.waitingBytes;
   }
 
-  /** Takes the next place in the order of the log, for what is stored elsewhere (the rows of a scan). */
+  /** Takes the next place in the order of the log, for versions that are stored elsewhere (the rows of a scan). */
   stamp(): { time: Instant; sequence: number } {
     this.lastTime = Math.max(this.clock.now(), this.lastTime);
     this.changeSequence += 1;
     return { time: this.lastTime, sequence: this.changeSequence };
   }
 
-  /** An instant that what was appended so far does not pass, and what comes later does. */
+  /** Returns an instant such that everything appended so far is at or before it, and everything later is after it. */
   mark(): Instant {
     const mark = Math.max(this.clock.now(), this.lastTime);
     this.lastTime = mark + 1;
@@ -127,7 +129,7 @@ export class LogWriter {
 
   /**
    * Appends one version. The buffers are copied.
-   * @param previous digest of the version before, null if there was none
+   * @param previous digest of the version before; null if there was none
    * @param document null for a delete
    * @returns its sequence number
    */
@@ -149,7 +151,7 @@ export class LogWriter {
     return sequence;
   }
 
-  /** Appends a record to a system stream; `record` null removes what `key` names. Returns its time. */
+  /** Appends a record to a system stream and returns its capture time. If `record` is null, it removes `key`. */
   appendRecord(stream: SystemStream, key: unknown, record: object | null): Instant {
     const document = record === null ? null : Buffer.from(JSON.stringify(record));
     this.append(stream, Buffer.from(JSON.stringify(key)), null, document);
@@ -165,30 +167,33 @@ export class LogWriter {
     return this.segment.byteLength > 0 || [...this.tables.values()].some((t) => t.buffer.rows > 0);
   }
 
-  /** What is appended next has this time, or a later one. */
+  /** The capture time that a version would get now; later ones get it or a later one. */
   get now(): Instant {
     return Math.max(this.clock.now(), this.lastTime);
   }
 
-  /** What is appended next has no earlier time. */
+  /** The last capture time; what is appended next does not get an earlier one. */
   get time(): Instant {
     return this.lastTime;
   }
 
-  /** How far labels are ahead of the clock, because that went back: what is labelled now is labelled so much too late. */
+  /**
+   * By how many ms capture times are ahead of the clock, because it went back. Versions now get a time that much too
+   * late.
+   */
   get aheadMs(): number {
     return Math.max(0, this.lastTime - this.clock.now());
   }
 
-  /** End of the last closed tick. */
+  /** The end of the last closed tick. */
   get closedTo(): Instant {
     return this.from - 1;
   }
 
   /**
-   * Closes the tick: what was appended before the call is in its segment, what comes later in the next.
-   * Resolves with the tick's end when the segment is durable; rejects if it could not be stored, and then nothing
-   * may be appended any more.
+   * Closes the tick: what was appended before the call is in its segment, what comes later in the next. Returns the
+   * tick's end at once. `durable` resolves when the segment is durable. It rejects if the segment could not be stored;
+   * then nothing may be appended any more.
    */
   closeTick(facts: TickFacts): { to: Instant; durable: Promise<void> } {
     const to = Math.max(this.clock.now(), this.lastTime, this.from);
@@ -216,8 +221,8 @@ export class LogWriter {
     const totals: Record<string, Totals> = {};
     for (const [id, table] of this.tables) {
       if (table.changed) table.changedIn = this.segmentSequence;
-      const isSaid = checkpoint || table.changedIn > this.segmentSequence - reach;
-      if (isSaid) totals[id] = { ...table.totals };
+      const isIncluded = checkpoint || table.changedIn > this.segmentSequence - reach;
+      if (isIncluded) totals[id] = { ...table.totals };
     }
     return {
       repository: this.repository.description.id,
@@ -262,7 +267,7 @@ export class LogWriter {
     buffer.clear();
   }
 
-  /** A table that was quiet for a tick gives its buffer back; its totals stay. */
+  /** Frees the buffer of each table that had no change in the tick; its totals stay. */
   private forgetIdleTables(): void {
     for (const table of this.tables.values()) {
       if (!table.changed) table.buffer = new LineBuffer(0);

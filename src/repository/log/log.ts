@@ -1,4 +1,4 @@
-/** Claims and segments: what the log consists of. log-view.ts says which of it a reader reads, and proves it whole. */
+/** Epoch claims and segments. log-view.ts chooses which of them a reader uses, and proves that none is missing. */
 import * as v from "valibot";
 import { damaged } from "../../errors.js";
 import { DataObject } from "../../format/data-object.js";
@@ -28,36 +28,39 @@ export async function latestEpoch(store: ObjectStore): Promise<number> {
   return latest;
 }
 
-/** What writers/<epoch>.json says: who claimed the epoch, and where the log stood that the epoch continues. */
+/** The content of writers/<epoch>.json: which process claimed the epoch, and the end of the log that it continues. */
 export const claimKind = jsonKind("writer", {
   epoch: ordinal,
   started: instant,
   /** Name of the machine, and the number of the process on it. */
   host: text,
   process: count,
-  /** Tells this claim from every other: one that a store took although its answer was lost is known again by it. */
+  /** Tells this claim from every other, so a writer recognises its own claim if the answer to its put was lost. */
   unique: text,
   previous: v.nullable(reference),
-  /** Patterns of the tables that the writer was told to capture, and not to; absent where it captures all. */
+  /**
+   * Patterns of the tables that the writer was told to capture, and of those it was told not to. Absent if none was
+   * given.
+   */
   include: v.exactOptional(list(text)),
   exclude: v.exactOptional(list(text)),
-  /** The longest tick that the writer makes; for who looks whether it still writes. */
+  /** The writer's longest tick, in ms. It tells how long a writer that runs may be silent. */
   tickMs: v.exactOptional(count),
-  /** Epochs before it whose claims do not count, because they came too late, and nothing was written in them. */
+  /** Earlier epochs whose claims do not count, because they came too late and nothing was written in them. */
   withdraws: v.exactOptional(list(ordinal)),
-  /** The segment that was found missing, if the epoch continues the log from before an end that was lost. */
+  /** Set if the end of the log was lost and the epoch continues from before it: the segment that was found missing. */
   lost: v.exactOptional(objectName),
 });
 export type EpochClaim = Stored<typeof claimKind>;
 
-/** All claims, by epoch. Epochs are counted from 1: without one of them, what it disowns would be believed again. */
+/** All claims, by epoch from 1 on. None may be missing: the segments that it disowns would be believed again. */
 export async function listClaims(store: ObjectStore): Promise<EpochClaim[]> {
   const claims: EpochClaim[] = [];
   await addClaimsUpTo(store, await latestEpoch(store), claims);
   return claims;
 }
 
-/** Adds the claims that a listing did not show, up to that of `epoch`; throws, naming it, if one is missing. */
+/** Adds the claims that a listing did not show, up to that of `epoch`. Throws, naming it, if one is missing. */
 export async function addClaimsUpTo(
   store: ObjectStore,
   epoch: number,
@@ -79,8 +82,8 @@ export async function readClaim(store: ObjectStore, name: string): Promise<Epoch
 }
 
 /**
- * The segments to believe, by epoch and sequence, as listed. What a writer wrote after a later one had taken over is
- * not among them: a later claim names the last segment that it continues, and nothing after that one counts.
+ * The listed segments that are believed, by epoch and sequence. A claim names the last segment that it continues. Later
+ * segments of older epochs do not count: their writer wrote them after another one had taken over.
  */
 export async function listSegments(
   store: ObjectStore,
@@ -92,13 +95,13 @@ export async function listSegments(
     const segment = parseSegmentName(name);
     if (segment) segments.push(segment);
   }
-  // A writer may have claimed since the claims were listed.
+  // A writer may have claimed an epoch since the claims were listed.
   const latest = segments.reduce((epoch, segment) => Math.max(epoch, segment.epoch), 0);
   await addClaimsUpTo(store, latest, known);
   return segments.filter((segment) => !isDisowned(segment, known)).sort(byPlaceInLog);
 }
 
-/** True if a later claim does not continue this segment: then it is not believed. */
+/** True if a later claim does not continue this segment. Then it is not believed. */
 export function isDisowned(segment: Place, claims: EpochClaim[]): boolean {
   return claims.some(({ epoch, previous }) => {
     if (epoch <= segment.epoch) return false;
@@ -107,7 +110,7 @@ export function isDisowned(segment: Place, claims: EpochClaim[]): boolean {
   });
 }
 
-/** True if a later claim says that the one of `epoch` does not count. */
+/** True if another claim withdraws that of `epoch`, which then does not count. */
 function isWithdrawn(epoch: number, claims: EpochClaim[]): boolean {
   return claims.some(({ withdraws }) => withdraws?.includes(epoch));
 }
@@ -137,9 +140,14 @@ export async function openSegment(
   expectedChecksum?: string,
 ): Promise<Segment> {
   const segment = await DataObject.open(store, name, "segment", expectedChecksum);
-  const said = parseSegmentName(name);
+  const named = parseSegmentName(name);
   const { epoch, sequence, from, to } = segment.index.footer;
-  if (said?.epoch !== epoch || said.sequence !== sequence || said.from !== from || said.to !== to) {
+  if (
+    named?.epoch !== epoch ||
+    named.sequence !== sequence ||
+    named.from !== from ||
+    named.to !== to
+  ) {
     throw damaged(name, "its name and its footer differ");
   }
   return segment;

@@ -4,13 +4,14 @@ import type { Instant } from "../../instant.js";
 import { holds, type LogView } from "./log-view.js";
 import { recordHolders, refusing } from "./stream-records.js";
 
-/** Instants whose catalog cannot be read, and the missing object that is why. */
+/** Yields the spans of time whose catalog cannot be read, each with the missing object that causes it. */
 export async function* lostCatalogs(
   view: LogView,
 ): AsyncGenerator<{ object: string; span: { from: Instant; to: Instant } }> {
   for (const [index, piece] of view.pieces.entries()) {
     const next = view.pieces[index + 1];
-    // A folded segment begins with all that came before it; so the last one of each stretch between them tells.
+    // A folded segment starts with the whole catalog before it. So it is enough to check the last piece before each
+    // one.
     if (next && next.kind !== "folded") continue;
     const { to } = piece;
     const broken = await brokenHolder(view, index);

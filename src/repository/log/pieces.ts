@@ -1,4 +1,4 @@
-/** What the log is read from: folded segments, and single segments where there are none. */
+/** The pieces that the log is read from: folded segments, and single segments where there are no folded ones. */
 import type { UnusableObject } from "../../errors.js";
 import type { FoldedName, Place } from "../../format/names.js";
 import type { Instant } from "../../instant.js";
@@ -13,9 +13,9 @@ export interface FoldedPiece {
   first: Place;
   last: Place;
   manifest: FoldedManifest;
-  /** What lies up to here the piece before it holds too, and is read there; -1 if there is none. */
+  /** Versions up to and including this instant are read from the piece before; -1 if there is no piece before. */
   after: Instant;
-  /** Tables of which a part is lost. */
+  /** The tables with a lost part, each with the error. */
   damage: Map<string, UnusableObject>;
 }
 
@@ -30,7 +30,7 @@ export interface SegmentPiece {
 
 export type LogPiece = FoldedPiece | SegmentPiece;
 
-/** A manifest of a folded segment that cannot be used. */
+/** A folded segment that cannot be used, and why. */
 export interface DamagedManifest {
   name: FoldedName;
   error: UnusableObject;

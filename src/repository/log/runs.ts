@@ -1,6 +1,6 @@
 /**
- * Sorting the log by key in bounded memory: versions are collected, of each key the last one kept, and when memory is
- * full written as a sorted run to a temporary directory. The runs are then merged with the base.
+ * Sorts the log by key in bounded memory. It collects versions and keeps the last one of each key. When memory is full,
+ * it writes them as a sorted run to a temporary directory. The runs are then merged with the base.
  */
 
 import { DataObject, DataObjectWriter } from "../../format/data-object.js";
@@ -22,22 +22,22 @@ import type { Segment } from "./log.js";
 import type { LogView } from "./log-view.js";
 import type { FoldedPiece } from "./pieces.js";
 
-/** What all tables of a collection may hold in memory, in bytes. */
+/** How many bytes all tables of a collection may hold in memory together. */
 const memoryBytesMaxDefault = 16 * 1024 * 1024;
-/** Bytes that an entry costs besides its key and document: measured, 450 of them and garbage. */
+/** How many bytes of memory an entry takes besides key and document: 450 as measured, and some garbage. */
 const entryBytes = 500;
-/** A run is stored as objects of about this size. */
+/** How many bytes each object of a run has, about. */
 const runObjectBytes = 8 * 1024 * 1024;
 
-/** What to collect of a table: versions captured after `after`. */
+/** A table whose versions captured after `after` are to be collected. */
 export interface Wanted {
   table: string;
   after: Instant;
-  /** The last instant of this table, if it has one of its own. */
+  /** The last instant for this table, if it differs from that of the whole collection. */
   until?: Instant;
 }
 
-/** A stretch of the log, and the tables whose versions are wanted of it. */
+/** A stretch of the log, and the tables whose versions in it are wanted. */
 interface Stretch {
   after: Instant;
   until: Instant;
@@ -45,20 +45,20 @@ interface Stretch {
 }
 
 export interface CollectOptions {
-  /** Told the size of each segment that was read, in bytes; for progress. */
+  /** Called with the size, in bytes, of each segment that was read; for progress. */
   onSegment?: (bytes: number) => void;
-  /** Told of two versions of a key, one after the other, of which only the later is kept. */
+  /** Called when a version replaces an earlier one of the same key, which is then dropped. */
   onSuccession?: (table: string, before: Version, after: Version) => void;
-  /** When keys and documents in memory exceed this, some are written to a temporary directory. */
+  /** How many bytes may be in memory before some versions are written to a temporary directory. */
   memoryBytesMax?: number;
 }
 
-/** The versions of some tables in a stretch of the log, ready to be merged. Dispose of it after use. */
+/** The versions of some tables in the log, ready to be merged. Dispose of it after use. */
 export class LogCollection {
   private readonly tables = new Map<string, TableRuns>();
   private scratch: Awaited<ReturnType<typeof scratchStore>> | undefined;
   private bytes = 0;
-  /** Versions read, of all tables wanted; those of folded segments are counted as their cursors move. */
+  /** How many versions were read of all tables wanted. Those of folded segments count when their cursors reach them. */
   versions = 0;
 
   private constructor(
@@ -71,10 +71,7 @@ export class LogCollection {
     }
   }
 
-  /**
-   * Reads the log once, up to and including `until`, for all tables wanted. What lies between the stretches that they
-   * want is not read.
-   */
+  /** Reads the log once, up to and including `until`, for all tables. Stretches that no table wants are not read. */
   static async read(
     view: LogView,
     wanted: Wanted[],
@@ -101,7 +98,7 @@ export class LogCollection {
     }
   }
 
-  /** Versions read of one table; see `versions`. */
+  /** How many versions were read of one table, see `versions`. */
   versionsOf(table: string): number {
     return this.tables.get(table)!.versions;
   }
@@ -133,7 +130,7 @@ export class LogCollection {
     }
   }
 
-  /** A folded segment is sorted: it is merged as it stands. */
+  /** Adds a cursor over a folded segment, which is sorted already. */
   private addFolded(view: LogView, piece: FoldedPiece, { tables }: Stretch): void {
     for (const [table, { after, until }] of tables) {
       if (piece.to <= after || piece.from > until) continue;
@@ -160,7 +157,7 @@ export class LogCollection {
   }
 }
 
-/** What is wanted, as stretches that do not overlap, in order. */
+/** The wanted stretches of the log, in order, without overlap. */
 function stretchesOf(wanted: Wanted[], until: Instant): Stretch[] {
   const stretches: Stretch[] = [];
   for (const one of wanted.toSorted((a, b) => a.after - b.after)) {
@@ -241,7 +238,7 @@ class TableRuns {
   }
 }
 
-/** Scans versions that are in memory, sorted by key. */
+/** A cursor over versions in memory, sorted by key. */
 class MemoryCursor implements VersionCursor {
   version!: Version;
   code: OrderCode = "";

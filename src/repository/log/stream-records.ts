@@ -1,4 +1,4 @@
-/** Finding the records of a system stream: by the links in the footers, as far back as the newest folded segment. */
+/** Finds the records of a system stream by the links in the footers, back to the newest folded segment. */
 import { damaged } from "../../errors.js";
 import { type Place, parseSegmentName } from "../../format/names.js";
 import type { SystemStream } from "../../format/segment.js";
@@ -6,10 +6,10 @@ import { byPlaceInLog, openSegment, type Segment } from "./log.js";
 import { holds, type LogView } from "./log-view.js";
 import { type FoldedPiece, type LogPiece, type SegmentPiece } from "./pieces.js";
 
-/** Told the name of a missing object. */
+/** Called with the name of a missing object. */
 export type OnLost = (name: string) => void | Promise<void>;
 
-/** Throws, naming the object. */
+/** An `OnLost` that throws an error which names the object. */
 export function refusing(view: LogView): OnLost {
   return async (name) => {
     throw await view.missing(name);
@@ -17,9 +17,9 @@ export function refusing(view: LogView): OnLost {
 }
 
 /**
- * What holds the records of a stream up to and including the piece at `index`, newest first. A folded segment holds
- * all that came before it too, so it is the last one.
- * @param onLost told of a missing object that holds some; if it does not throw, what came before is left out
+ * Yields the objects that hold records of a stream up to and including the piece at `index`, newest first. A folded
+ * segment also holds all records before it, so it is the last one.
+ * @param onLost called for a missing object that held records; if it does not throw, older records are left out
  */
 export async function* recordHolders(
   view: LogView,
@@ -40,8 +40,8 @@ export async function* recordHolders(
 }
 
 /**
- * The segments of a run of neighbouring pieces that hold records of a stream, newest first; and the name of the object
- * that held the last record before them, if it is missing.
+ * Returns the segments of a run of neighbouring segments that hold records of a stream, newest first. `lost` names the
+ * object that held the next older record, if it is missing.
  */
 export async function holdersInRun(
   view: LogView,
@@ -66,12 +66,15 @@ function linkOf(segment: Segment, stream: SystemStream): (Place & { name: string
   if (link === null) return undefined;
   const target = parseSegmentName(link);
   if (!target || byPlaceInLog(target, segment.index.footer) >= 0) {
-    throw damaged(segment.name, `its link ${link} is not before it`);
+    throw damaged(segment.name, `its link names ${link}, which is not before it`);
   }
   return target;
 }
 
-/** The piece to go on with: the folded segment before `segment`, if that reaches as far, else the linked one. */
+/**
+ * The next piece to read: a folded segment before `segment` that reaches to `target`, else the piece that holds
+ * `target`.
+ */
 function holderOf(view: LogView, segment: Segment, target: Place): LogPiece | undefined {
   return foldedBetween(view, segment, target) ?? view.pieces.find((one) => holds(one, target));
 }

@@ -23,9 +23,9 @@ export function addTotals(a: Totals, b: Totals): Totals {
 }
 
 /**
- * What the log was given of each table, from the beginning of its first epoch that is kept up to the end of the piece
- * that covers `instant`; of one epoch, if given. Reads, per epoch, one checkpoint or folded segment and a few segments
- * after it.
+ * The totals of each table, from the start of the first epoch that is kept to the end of the piece that covers
+ * `instant`. Per epoch it reads one checkpoint or folded segment, and a few segments after that.
+ * @param only count this epoch alone
  */
 export async function totalsAt(
   view: LogView,
@@ -37,8 +37,8 @@ export async function totalsAt(
   for (const epoch of new Set(upTo.flatMap(epochsOf))) {
     if (only !== undefined && epoch !== only) continue;
     const ofEpoch = upTo.filter((piece) => epochsOf(piece).includes(epoch));
-    for (const [table, of] of await epochTotals(view, ofEpoch, epoch)) {
-      totals.set(table, addTotals(totals.get(table) ?? noTotals, of));
+    for (const [table, added] of await epochTotals(view, ofEpoch, epoch)) {
+      totals.set(table, addTotals(totals.get(table) ?? noTotals, added));
     }
   }
   return totals;
@@ -50,10 +50,10 @@ export function pieceAt({ pieces }: LogView, instant: Instant): LogPiece | undef
 }
 
 /**
- * What the log was given of one table up to and including `instant`, to the millisecond; undefined where the history
- * is thinned, or expired, and cannot be counted any more. Reads the table's changes in the piece that covers `instant`,
- * unless that ends there.
- * @param totals up to the end of that piece, see totalsAt
+ * Counts the changes of one table in the log up to and including `instant`, to the millisecond. Undefined where the
+ * history is thinned or expired and cannot be counted any more. Reads the table's changes in the piece that covers
+ * `instant`, unless the piece ends there.
+ * @param totals the totals up to the end of that piece, see totalsAt
  */
 export async function countsAt(
   view: LogView,
@@ -67,7 +67,7 @@ export async function countsAt(
   if (last === undefined) return view.expiry && view.expiry.logTo >= 0 ? undefined : counts;
   if (last.to <= instant) return counts;
   if (last.kind === "folded" && last.manifest.resolutionMs > 1) return undefined;
-  // The piece goes on after the instant: what came then is taken off again.
+  // The piece goes on after the instant: subtract what came after it.
   for await (const version of versionsOf(view, last, table, instant)) {
     if (version.time <= instant) continue;
     counts.changes -= 1;
@@ -101,7 +101,7 @@ async function* versionsOf(
   }
 }
 
-/** @param pieces those that hold segments of the epoch */
+/** @param pieces the pieces that hold segments of the epoch */
 async function epochTotals(
   view: LogView,
   pieces: LogPiece[],
@@ -114,22 +114,24 @@ async function epochTotals(
   const { footer } = (await openSegment(view.store, last.name)).index;
   const linked = footer.links.checkpoint && parseSegmentName(footer.links.checkpoint);
   const checkpoint = footer.checkpoint || !linked ? last.first : linked;
-  // The first segment of an epoch is always a checkpoint; one of an earlier epoch counts nothing here.
+  // The first segment of an epoch is always a checkpoint; a checkpoint of an earlier epoch says nothing about this one.
   const first = checkpoint.epoch === epoch ? checkpoint.sequence : 1;
   const unfolded = newestFolded ? pieces.slice(pieces.indexOf(newestFolded) + 1) : pieces;
-  const counting = unfolded.filter((of) => of.first.epoch === epoch && of.first.sequence >= first);
+  const counting = unfolded.filter((p) => p.first.epoch === epoch && p.first.sequence >= first);
   const telling = tellingSegments(counting, first);
   const opening = severalAtOnce(telling, readsAtOnce, ({ name }) => openSegment(view.store, name));
   for await (const segment of opening) {
-    for (const [table, of] of Object.entries(segment.index.footer.totals)) totals.set(table, of);
+    for (const [table, told] of Object.entries(segment.index.footer.totals)) {
+      totals.set(table, told);
+    }
   }
   return totals;
 }
 
 /**
- * Of the segments from a checkpoint on, or from where they are folded no longer, those whose totals tell all together; in
- * order. All of them, if one that is needed is missing.
- * @param checkpoint its sequence number
+ * Chooses, of the segments from a checkpoint or from the end of the folded ones on, the few that together hold the
+ * totals of all tables; in order. Returns all segments if one of the few is missing.
+ * @param checkpoint the checkpoint's sequence number
  */
 function tellingSegments(segments: LogPiece[], checkpoint: number): LogPiece[] {
   const bySequence = new Map(segments.map((piece) => [piece.first.sequence, piece]));
@@ -147,5 +149,5 @@ function tellingSegments(segments: LogPiece[], checkpoint: number): LogPiece[] {
 }
 
 function foldedTotals(piece: FoldedPiece, epoch: number): Record<string, Totals> {
-  return piece.manifest.epochs.find((of) => of.epoch === epoch)?.totals ?? {};
+  return piece.manifest.epochs.find((entry) => entry.epoch === epoch)?.totals ?? {};
 }

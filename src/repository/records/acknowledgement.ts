@@ -1,4 +1,6 @@
-/** A person's word that a gap is known and what it was. It changes no claim; status shows it beside the gap. */
+/**
+ * A person's note on a gap: that it is known, and what it was. It changes no coverage; status shows it with the gap.
+ */
 import { damaged } from "../../errors.js";
 import { instant, tableId, text } from "../../format/fields.js";
 import { encodeStored, jsonKind, readStored, type Stored } from "../../format/json-object.js";
@@ -12,11 +14,12 @@ export const acknowledgementKind = jsonKind("acknowledgement", {
   from: instant,
   to: instant,
   note: text,
+  /** When it was noted. */
   at: instant,
 });
 export type Acknowledgement = Stored<typeof acknowledgementKind>;
 
-/** Writes an acknowledgement down. Returns false if the gap was acknowledged before: the first note stays. */
+/** Stores an acknowledgement. Returns false if the gap was acknowledged before; then the first note stays. */
 export async function putAcknowledgement(
   store: ObjectStore,
   acknowledgement: Acknowledgement,

@@ -1,4 +1,7 @@
-/** Drills: proofs that a restore was made on purpose and held what the repository holds; or that it did not. */
+/**
+ * Records of drills. A drill restores on purpose and compares: it proves that the restore equals the repository, or
+ * not.
+ */
 import * as v from "valibot";
 import { damaged, isDamage, type ThinkbackError } from "../../errors.js";
 import { classesWorstFirst } from "../../format/coverage-record.js";
@@ -21,30 +24,30 @@ import type { Instant } from "../../instant.js";
 import type { ObjectStore } from "../../storage/object-store.js";
 
 const keyList = fields({ count, keys: list(text) });
-/** Some keys of documents: how many, and the JSON texts of the first few. */
+/** Keys of some documents: how many there are, and the JSON texts of the first few. */
 export type KeyList = Of<typeof keyList>;
 
 const differences = fields({
-  /** Documents that the target did not hold, held otherwise, or held although they were not restored. */
+  /** Documents that the target lacked, held with other content, or held although they were not restored. */
   missing: keyList,
   altered: keyList,
   extra: keyList,
-  /** Sentences about indexes and configuration. */
+  /** Sentences about differences in indexes and configuration. */
   settings: list(text),
 });
-/** What a restored table had otherwise than the repository. */
+/** How a restored table differs from the repository. */
 export type TableDifferences = Of<typeof differences>;
 
 const drilledTable = fields({
   id: tableId,
-  /** "db.table" at the instant. */
+  /** "db.table", as it was named at the instant. */
   name: text,
   ok: flag,
-  /** Documents that the target held, bytes of their JSON text, and their combined digest (SetDigest). */
+  /** The documents that the target held: how many, bytes of their JSON text, and their combined digest (SetDigest). */
   rows: count,
   bytes: count,
   digest,
-  /** What its restore took, without the comparison that a drill adds. */
+  /** How long its restore took, without the comparison that a drill adds. */
   seconds: amount,
   /** Present unless `ok`. */
   differences: v.exactOptional(differences),
@@ -57,16 +60,16 @@ export const drillKind = jsonKind("drill", {
   unique: text,
   begun: instant,
   ended: instant,
-  /** The instant that was restored, and the least class that a table had there. */
+  /** The instant that was restored, and the worst class that a table had there. */
   instant,
   class: oneOf(classesWorstFirst),
   /** True if every table was restored and equal. */
   ok: flag,
-  /** Why the drill came to no comparison. */
+  /** Why the drill could compare nothing; absent if it did. */
   failure: v.exactOptional(fields({ code: text, message: text })),
-  /** What the target says it is; null if its user may not read that. */
+  /** The target's own version text; null if the target's user may not read it. */
   server: v.nullable(text),
-  /** Of the whole restore: documents, bytes of their JSON text, and what it took from the first read to the last index. */
+  /** The whole restore: documents, bytes of their JSON text, and the time from the first read to the last index. */
   documents: count,
   bytes: count,
   seconds: amount,
@@ -83,7 +86,7 @@ export async function putDrill(store: ObjectStore, drill: Drill): Promise<string
   return name;
 }
 
-/** Names of the stored drills, the newest first. */
+/** The names of the stored drills, the newest first. */
 export async function listDrills(store: ObjectStore): Promise<string[]> {
   const names: string[] = [];
   for await (const { name } of store.list("drills/")) names.push(name);
@@ -96,30 +99,31 @@ export async function readDrill(store: ObjectStore, name: string): Promise<Drill
   throw damaged(name, "its name and its content differ");
 }
 
-/** That tables were restored to `instant` and found equal, by the drill that ended at `done`. */
+/** The drill that ended at `done` restored a table, or several, to `instant` and found them equal. */
 export interface Proof {
   instant: Instant;
   done: Instant;
 }
 
-/** What the drills say. */
+/** What the drills have proven. */
 export interface Proofs {
   /** By table: the newest drill that found it equal. */
   tables: Map<string, Proof>;
-  /** By table: the newest drill of it, if that found it different. */
+  /** By table: the newest drill of it, if that drill found it different. */
   failed: Map<string, Drill>;
-  /** The drill that proved most of the tables that are there now, and how many; of several the newest. */
+  /** The drill that proved the most of the present tables, and how many; of several such drills the newest. */
   widest: (Proof & { tables: number }) | undefined;
   /** The newest drill of all, if it failed. */
   lastFailed: Drill | undefined;
-  /** Drills that cannot be read, and so prove nothing. */
+  /** The errors of drills that cannot be read; such drills prove nothing. */
   damaged: ThinkbackError[];
 }
 
 /**
- * Reads drills, the newest first, until all is known that is asked for.
- * @param tables ids of all tables to be looked for
- * @param present those of them that are there now
+ * Reads drills, the newest first, until every table has a proof and no older drill can prove more of the present
+ * tables.
+ * @param tables ids of all tables
+ * @param present ids of those tables that exist now
  */
 export async function readProofs(
   store: ObjectStore,
@@ -151,7 +155,7 @@ export async function readProofs(
   return proofs;
 }
 
-/** Takes a drill that is older than those that were taken before. */
+/** Takes in a drill that is older than all taken in before. */
 function addOlderDrill(proofs: Proofs, drill: Drill, present: Set<string>): void {
   const proof: Proof = { instant: drill.instant, done: drill.ended };
   let proven = 0;

@@ -1,6 +1,7 @@
 /**
- * What maintenance has found out and a running capture has to know of: that a change was missed, or that a table cannot be
- * restored any more to what it is now. Kept for ever: a missed change narrows what may be claimed.
+ * Evidence: what maintenance found out and a running capture has to know. Either a change was missed, or a table can no
+ * longer be restored to its newest state. It is kept for ever, because a missed change makes the exact coverage
+ * smaller.
  */
 import * as v from "valibot";
 import { damaged } from "../../errors.js";
@@ -14,31 +15,31 @@ const missedChange = fields({
   table: tableId,
   /** JSON text of the key. */
   key: text,
-  /** When the version before was captured; what was missed came after it. */
+  /** Capture time of the version before. The missed change came after it. */
   before: instant,
-  /** When the version was captured whose predecessor is not the one stored. */
+  /** Capture time of the version that names another predecessor than the stored one. */
   at: instant,
-  /** Its place in the log. */
+  /** Sequence number of that version. */
   sequence: ordinal,
-  /** The digest that it names as its predecessor, and that of the version stored before it; null for no document. */
+  /** The digest of the predecessor that it names, and of the version stored before it; null for no document. */
   named: v.nullable(digest),
   stored: v.nullable(digest),
 });
-/** Proof, found while folding, that a change was missed. */
+/** Proof that a change was missed; a fold finds it. */
 export type Evidence = Of<typeof missedChange>;
 
 const damage = fields({
   table: tableId,
   /** The first instant that is damaged. */
   at: instant,
-  /** No version has this number. */
+  /** Tells it from evidence of a missed change: no version has number 0. */
   sequence: v.literal(0, "0"),
-  /** Names the object that is missing. */
+  /** A text that names the missing object. */
   reason: text,
 });
 /**
- * A table is captured, but from an instant on it is damaged: only another base helps. It narrows nothing, because coverage
- * knows by itself; and nothing is damaged any more once the missing object is put back.
+ * A table is captured, but damaged from an instant on, and only a new base helps. This evidence does not change
+ * coverage, which finds the damage by itself, and finds none any more once the missing object is put back.
  */
 export type DamageEvidence = Of<typeof damage>;
 
@@ -47,7 +48,7 @@ export const evidenceKind: JsonKind<Evidence | DamageEvidence> = {
   schema: v.variant("sequence", [damage, missedChange], "0, or the number of a version"),
 };
 
-/** Writes evidence down; the same evidence twice is one object. Returns whether it is new. */
+/** Stores evidence; the same evidence twice makes one object. Returns true if it is new. */
 export async function putEvidence(
   store: ObjectStore,
   evidence: Evidence | DamageEvidence,
@@ -64,7 +65,7 @@ export async function putEvidence(
   }
 }
 
-/** All evidence of missed changes, by table and time. */
+/** All evidence of missed changes, sorted by table and time. */
 export async function listEvidence(store: ObjectStore): Promise<Evidence[]> {
   const evidence: Evidence[] = [];
   const names = await evidenceNames(store);

@@ -1,8 +1,7 @@
 /**
- * What was expired on purpose. An expiry is published before anything is deleted: from then on nothing that it names is
- * claimed, so that whether an object of it is still there makes no difference.
+ * Expiries: what was expired on purpose. An expiry is published before anything is deleted. From then on nothing that
+ * it names is covered, so it makes no difference whether the objects are still there.
  */
-
 import { byName, fields, instant, list, ordinal, whole } from "../../format/fields.js";
 import { jsonKind, type Stored } from "../../format/json-object.js";
 import { expiryPrefix } from "../../format/names.js";
@@ -13,25 +12,25 @@ import { newestNumbered, putNumbered } from "./numbered.js";
 export const expiryKind = jsonKind("expiry", {
   /** When it was published. */
   at: instant,
-  /** Counts the expiries of a repository; the last one counts, and says all that those before it said. */
+  /** Counts the expiries of a repository. Only the last one counts; it repeats everything of those before it. */
   number: ordinal,
-  /** The log up to and including this instant is not claimed any more; -1 if all of it is. */
+  /** The log up to and including this instant is no longer read; -1 if all of it is read. */
   logTo: whole,
-  /** Since when that is so, of this instant and of those before it whose objects may still be there. */
+  /** The value of `logTo`, and earlier ones whose objects may still be there, each with the time it was published. */
   cuts: list(fields({ to: instant, at: instant })),
-  /** By table: the first instant that is still claimed, and the base that the claim begins with. */
+  /** By table: the first instant that is still covered, and the instant of the base that the coverage begins with. */
   horizons: byName(fields({ from: instant, base: instant })),
-  /** Manifests of bases that are not used any more, and when that was said. */
+  /** By name of a base's manifest that is not used any more: when that was decided. */
   bases: byName(instant),
-  /** Manifests of folded segments that are not used any more: what they hold, others hold. */
+  /** The same for manifests of folded segments. Other folded segments hold what they hold. */
   folded: byName(instant),
 });
 export type Expiry = Stored<typeof expiryKind>;
 
-/** How many of the last ones are kept, for listings that are behind: the last one says what all before it said. */
+/** How many expiries are kept, because a listing may be behind. The last one repeats what all before it said. */
 export const expiriesKept = 10;
 
-/** The expiry that says what the one before says, to be changed and published. */
+/** A new expiry with the content of the one before, for the caller to change and publish. */
 export function nextExpiry(before: Expiry | undefined, now: Instant): Expiry {
   return {
     at: now,
@@ -49,7 +48,7 @@ export function latestExpiry(store: ObjectStore): Promise<Expiry | undefined> {
   return newestNumbered(store, expiryPrefix, expiryKind);
 }
 
-/** Publishes an expiry; false if somebody else published one meanwhile. */
+/** Publishes an expiry. Returns false if another process published one meanwhile. */
 export function putExpiry(store: ObjectStore, expiry: Expiry): Promise<boolean> {
   return putNumbered(store, expiryPrefix, expiryKind, expiry);
 }

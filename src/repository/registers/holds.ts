@@ -1,6 +1,6 @@
 /**
- * Holds: a restore under way holds what it reads, by an object in the repository, and nothing of that is deleted
- * meanwhile. It renews the hold every few minutes; the hold of one that was killed lapses.
+ * Holds. A running restore puts an object in the repository, its hold, and while the hold lasts nothing that the
+ * restore reads is deleted. The restore renews its hold every few minutes. If the restore is killed, its hold lapses.
  */
 import { type Clock, clockDifferenceMsMax, withTimeout } from "../../clock.js";
 import { flag, instant, ordinal, text } from "../../format/fields.js";
@@ -15,13 +15,13 @@ import {
 } from "../../storage/object-store.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
 
-/** What holds/<unique>-<number>.json says; the greatest number counts. */
+/** The content of holds/<unique>-<number>.json. The greatest number counts. */
 export const holdKind = jsonKind("hold", {
   number: ordinal,
   unique: text,
-  /** When it began. */
+  /** When the restore began. */
   begun: instant,
-  /** The instant that it restores. */
+  /** The instant that is restored. */
   at: instant,
   /** When it lapses unless it is renewed, by the clock of the process that placed it. */
   until: instant,
@@ -30,14 +30,16 @@ export const holdKind = jsonKind("hold", {
 type HoldRecord = Stored<typeof holdKind>;
 export type Hold = Omit<HoldRecord, "number" | "ended">;
 
-/** How long one word holds, and how often it is renewed; how soon again after the store failed, or did not answer. */
+/** How long a hold lasts after it was put or renewed. */
 const holdMs = 900_000;
+/** How often a hold is renewed. */
 const renewMs = 300_000;
+/** How soon the renewal is tried again after the store failed, and how long the store may take to answer. */
 const retryMs = 60_000;
-/** A hold that lapsed so long ago is deleted. */
+/** How long after it lapsed a hold is deleted. */
 const forgottenMs = 86_400_000;
 
-/** The holds that have neither ended nor lapsed, in no order. */
+/** The holds that have neither ended nor lapsed, in any order. */
 export async function liveHolds(store: ObjectStore, now: Instant): Promise<Hold[]> {
   const live: Hold[] = [];
   for (const unique of await listHolds(store)) {
@@ -50,8 +52,8 @@ export async function liveHolds(store: ObjectStore, now: Instant): Promise<Hold[
 }
 
 /**
- * Deletes the objects of holds that have ended, or that lapsed a day ago because their process was killed.
- * @param listed the same store, as it was listed
+ * Deletes the objects of holds that have ended, or that lapsed over a day ago because their process was killed.
+ * @param listed the same store as it was listed before
  */
 export async function forgetHolds(
   store: ObjectStore,
@@ -64,10 +66,10 @@ export async function forgetHolds(
     const names: string[] = [];
     for await (const { name } of listed.list(holdPrefix(unique))) {
       const number = parseNumberedName(holdPrefix(unique), name);
-      // One that goes on after all, at this moment, has put a greater number.
+      // If the process goes on at this moment after all, it puts a greater number, which stays.
       if (number !== undefined && number <= record.number) names.push(name);
     }
-    // The last word last: what is left by a deletion cut short ends with it.
+    // Delete the newest object last: if this is cut short, the rest still ends with it.
     await deleteAll(store, names.slice(0, -1));
     await deleteAll(store, names.slice(-1));
   }
@@ -87,11 +89,11 @@ function lastRecord(store: ObjectStore, unique: string): Promise<HoldRecord | un
 }
 
 /**
- * Says that a restore to `at` is under way, from now until `end` is called. To be called before anything is read that
- * must not go away.
+ * Places a hold for a restore to `at`, from now until `end` is called. The caller must place it before it reads
+ * anything that must not be deleted.
  * @param unique small letters and digits that no other hold has or had
- * @param onRefused told once, if the repository does not take it, as with credentials that may only read, or if it has
- * lapsed because the store failed: then nothing keeps what is read from being deleted
+ * @param onRefused called at most once: if the store refuses the hold, as with credentials that may only read, or if
+ * the hold has lapsed because the store failed. Then nothing keeps what the restore reads from being deleted
  */
 export async function placeHold(
   store: ObjectStore,
@@ -111,7 +113,7 @@ export class PlacedHold {
   private renewing: Promise<void> = Promise.resolve();
   /** The last number that was put, or tried. */
   private number = 0;
-  /** Up to here numbers are deleted. */
+  /** Objects up to this number are deleted. */
   private deleted = 0;
   private until: Instant = 0;
   private isReported = false;
@@ -131,14 +133,14 @@ export class PlacedHold {
     this.renewing = this.keepRenewed(pauseMs);
   }
 
-  /** Takes the word back: by deleting it, or, where that is not permitted, by a last one. Does not throw. */
+  /** Ends the hold: deletes its objects or, if that is not permitted, puts a last one that says so. Does not throw. */
   async end(): Promise<void> {
-    this.ending.abort(new Error("nothing is read any more"));
+    this.ending.abort(new Error("the hold has ended"));
     await this.renewing;
     try {
       await this.deleteUpTo(this.number);
     } catch {
-      // If this fails too, it lapses.
+      // If this fails too, the hold lapses.
       await this.put(true).catch(() => undefined);
     }
   }
@@ -152,13 +154,13 @@ export class PlacedHold {
     }
   }
 
-  /** Says it again. Returns after how many milliseconds to do so next; Infinity if that is of no use. */
+  /** Renews the hold. Returns in how many milliseconds to do so again; Infinity if that is of no use. */
   private async renew(): Promise<number> {
     try {
       await this.put(false);
       return renewMs;
     } catch (error) {
-      // What is not permitted now will not be later; there may be room.
+      // A full or unavailable store may take it later; one that does not permit it now will not later either.
       const failure = failureOf(error);
       const isRefused = failure !== "full" && failure !== "unavailable";
       if (isRefused || this.clock.now() >= this.until) this.report(error as Error);
@@ -180,7 +182,8 @@ export class PlacedHold {
       () => new StoreUnavailable("the store does not answer"),
     );
     this.until = until;
-    // The one before stays, for who has listed it and not read it yet. Where none may be deleted, all stay.
+    // The one before stays, because a reader may have listed it and not read it yet. If deleting is forbidden, all
+    // stay.
     await this.deleteUpTo(this.number - 2).catch(() => undefined);
   }
 

@@ -1,27 +1,28 @@
 /**
- * Resolution tiers: how finely the past is kept, by its age. Declared as text, such as `all:7d, 1m:30d, 1d:365d`: every
- * change for 7 days, one instant per minute until 30 days, one per day until 365 days. What is older may expire.
+ * Resolution tiers: how finely the past is kept, by its age. They are declared as a text such as `all:7d, 1m:30d,
+ * 1d:365d`: every change for 7 days, one instant per minute until 30 days, one per day until 365 days. What is older
+ * may expire.
  *
- * Thinning goes by whole UTC days. The restorable instants of a thinned day are the last milliseconds of its buckets,
- * which begin at multiples of the resolution since the Unix epoch. As each resolution is a multiple of the one before,
- * what one tier leaves holds what the next one needs.
+ * Thinning takes whole UTC days. The restorable instants of a thinned day are the last milliseconds of its buckets.
+ * Buckets begin at multiples of the resolution since the Unix epoch. Each resolution is a multiple of the one before,
+ * so what one tier keeps includes what the next one needs.
  */
 import { ThinkbackError } from "../../errors.js";
 import type { Instant } from "../../instant.js";
 
 export interface KeepTier {
-  /** One restorable instant per so many milliseconds. 1: every change. */
+  /** There is one restorable instant per this many ms; 1 for every change. */
   resolutionMs: number;
-  /** Up to this age, in whole days; Infinity for ever. */
+  /** The tier reaches up to this age, in ms, whole days; Infinity for ever. */
   ageMs: number;
 }
 
 const dayMs = 86_400_000;
 
-/** A resolution of which no span ever ends: only what is pinned is kept. */
+/** A resolution so large that no span of it ever ends: only pinned instants are kept. */
 export const pinsOnlyMs = 999_999_999_999;
 
-/** From the largest down. */
+/** The units, the largest first. */
 const units = [
   ["d", dayMs],
   ["h", 3_600_000],
@@ -31,11 +32,11 @@ const units = [
 
 const unitMs = new Map<string, number>([...units, ["w", 7 * dayMs], ["y", 365 * dayMs]]);
 
-/** The tiers that a text declares, from the youngest; throws, with code "usage", if it declares none that hold. */
+/** The tiers that a text declares, the youngest first. Throws, with code "usage", if the text is not valid. */
 export function parseKeep(text: string): KeepTier[] {
-  const refuse = (what: string): never => {
+  const refuse = (reason: string): never => {
     throw new ThinkbackError("usage", `cannot keep "${text}"`, {
-      hint: `${what}; give it as "all:7d, 1m:30d, 1d:365d": every change for 7 days, then one instant per minute until 30 days, …`,
+      hint: `${reason}; give it as "all:7d, 1m:30d, 1d:365d": every change for 7 days, then one instant per minute until 30 days, …`,
     });
   };
   const tiers: KeepTier[] = [];
@@ -47,7 +48,7 @@ export function parseKeep(text: string): KeepTier[] {
   return tiers;
 }
 
-type Refuse = (what: string) => never;
+type Refuse = (reason: string) => never;
 
 function readTier(part: string, refuse: Refuse): KeepTier {
   const [resolution, age, ...more] = part.split(":").map((side) => side.trim());
@@ -77,7 +78,7 @@ function readAge(text: string, refuse: Refuse): number {
   return ms;
 }
 
-/** No age or resolution is longer; it is as good as for ever. */
+/** Ages and resolutions are at most this long, which is as good as for ever. */
 const longestMs = 999_999 * dayMs;
 
 /** Milliseconds of a whole number of one unit; undefined for any other text. */
@@ -95,7 +96,7 @@ function refuseIfOutOfOrder(
   refuse: Refuse,
 ): void {
   if (before === undefined) {
-    if (tier.resolutionMs !== 1) refuse(`the first tier is "${part}", and has to be all:<age>`);
+    if (tier.resolutionMs !== 1) refuse(`the first tier is "${part}", but has to be all:<age>`);
     return;
   }
   if (before.ageMs === Number.POSITIVE_INFINITY) refuse("nothing can come after forever");
@@ -108,7 +109,7 @@ function refuseIfOutOfOrder(
   }
 }
 
-/** The text of tiers: parseKeep gives them back, and equal tiers have equal texts. */
+/** The text of tiers. parseKeep gives the same tiers back, and equal tiers have equal texts. */
 export function formatKeep(tiers: KeepTier[]): string {
   return tiers
     .map(({ resolutionMs, ageMs }) => {
@@ -118,21 +119,22 @@ export function formatKeep(tiers: KeepTier[]): string {
     .join(", ");
 }
 
-/** What a resolution leaves, in words. */
+/** What a resolution keeps, in words. */
 export function formatResolution(ms: number): string {
   return ms === pinsOnlyMs ? "pinned instants" : `one instant per ${formatWhole(ms)}`;
 }
 
-/** The largest unit that gives a whole number: 90000 is "90s". */
+/** The text of a duration in the largest unit that gives a whole number: 90000 is "90s". */
 export function formatWhole(ms: number): string {
   const [letter, unit] = units.find(([, each]) => ms % each === 0)!;
   return `${ms / unit}${letter}`;
 }
 
 /**
- * The resolution, in milliseconds, in which a closed span of time is to be kept; undefined if it is past the last tier
- * and may expire. A UTC day leaves a tier when its end, the midnight after it, is older than the tier's age: so every
- * instant is kept at least as long as declared, and at most a day longer. Of a span of several days the last decides.
+ * The resolution, in ms, in which a closed span of time is to be kept; undefined if the span is past the last tier and
+ * may expire. A UTC day leaves a tier when its end, the midnight after it, is older than the tier's age. So every
+ * instant is kept at least as long as declared, and at most a day longer. For a span of several days the last day
+ * decides.
  */
 export function resolutionAt(
   tiers: KeepTier[],
@@ -143,14 +145,14 @@ export function resolutionAt(
   return tiers.find(({ ageMs }) => now - end <= ageMs)?.resolutionMs;
 }
 
-/** The first millisecond of the first UTC day that is kept; undefined if all are. */
+/** The first millisecond of the first UTC day that is kept; undefined if all days are. */
 export function startOfKept(tiers: KeepTier[], now: Instant): Instant | undefined {
   const { ageMs } = tiers.at(-1)!;
   if (ageMs === Number.POSITIVE_INFINITY) return undefined;
   return Math.max(0, Math.ceil((now - ageMs) / dayMs) * dayMs - dayMs);
 }
 
-/** True if a span that is kept in this resolution can be restored to `instant`. */
+/** True if `instant` can be restored in a span that is kept in this resolution. */
 export function isOnGrid(instant: Instant, resolutionMs: number): boolean {
   return gridAtOrBefore(instant, resolutionMs) === instant;
 }

@@ -1,10 +1,10 @@
 /**
- * The maintenance lease: one process at a time folds and expires. It is a chain of numbered objects, of which the
- * greatest counts; taking, keeping and giving back the lease each put the next number, which one of several can.
+ * The maintenance lease: only one process at a time folds and expires. It is a chain of numbered objects, of which the
+ * greatest counts. To take, renew or release the lease, a process puts the next number, which only one process can.
  *
- * Invariant: whoever has put the greatest number, unreleased and not lapsed, holds the lease. Numbers that are long past
- * are deleted and thus free again, so nobody holds it before having looked, after the put, that none is greater.
- * Break it and two processes delete what the other one needs.
+ * Invariant: the process that has put the greatest number, neither released nor lapsed, holds the lease. Old numbers
+ * are deleted and thus free again, so a process MUST check after its put that no number is greater; only then it holds
+ * the lease. Break it and two processes delete what the other one needs.
  */
 import { type Clock, clockDifferenceMsMax, withTimeout } from "../../clock.js";
 import { isDamage, ThinkbackError } from "../../errors.js";
@@ -16,31 +16,35 @@ import type { Owner } from "../../owner.js";
 import type { ObjectStore } from "../../storage/object-store.js";
 import { newestNumbered, putNumbered, readNumbered } from "./numbered.js";
 
-/** What leases/fold/<number>.json says. */
+/** The content of leases/fold/<number>.json. */
 export const leaseKind = jsonKind("lease", {
   number: ordinal,
   host: text,
   process: count,
-  /** Told apart from every other lease by it, also of the same process. */
+  /** Tells the lease apart from every other, also of the same process. */
   unique: text,
-  /** When it was taken or renewed, and until when it is held, by the holder's clock. */
+  /** When it was taken or renewed, and until when it is held; both by the holder's clock. */
   at: instant,
   until: instant,
   released: flag,
 });
 type LeaseRecord = Stored<typeof leaseKind>;
 
-/** How long a lease is held after it was taken or renewed. */
+/** How long a lease lasts after it was taken or renewed. */
 const leaseMs = 300_000;
-/** How often it is renewed, and how soon again when the store failed. */
+/** How often a lease is renewed. */
 const renewMs = 60_000;
+/** How soon a renewal is tried again after the store failed. */
 const retryMs = 5000;
-/** How many numbers are kept: for stores whose listings are minutes behind. */
+/** How many old numbers are kept, because a store's listings may be minutes behind. */
 const numbersKept = 10;
-/** How often somebody may come between reading the lease and putting the next number. */
+/** How often the next number may turn out to be taken before the process gives up. */
 const triesMax = 10;
 
-/** The leases that this process holds. Another one with its number is of a process before it, or was not taken in the end. */
+/**
+ * The leases that this process holds. Any other lease with its process number is of an earlier process, or was never
+ * fully taken.
+ */
 const heldHere = new Set<string>();
 
 export class Lease {
@@ -56,7 +60,7 @@ export class Lease {
   ) {}
 
   /**
-   * Takes the lease; throws, with code "fenced", if somebody holds it.
+   * Takes the lease. Throws, with code "fenced", if another process holds it.
    * @param unique letters and digits that no other lease has or had
    */
   static async acquire(
@@ -71,7 +75,7 @@ export class Lease {
     try {
       for (let tries = 1; ; tries += 1) {
         const newest = await newestLease(store);
-        // Ours is there already if a put that arrived had seemed to fail, and was tried again by the store's client.
+        // The newest is ours if a put of ours arrived but seemed to fail, and the store's client tried it again.
         const isOurs = newest?.unique === unique;
         const isFree = !newest || isOurs || isFreeFor(owner, newest, clock.now());
         if (newest && (!isFree || tries > triesMax)) throw held(newest);
@@ -84,8 +88,8 @@ export class Lease {
   }
 
   /**
-   * Holds the lease from now on for its whole time again; throws, with code "fenced", if somebody else has taken it.
-   * That it resolves proves that nobody had, so it is also what to ask before a step that cannot be undone.
+   * Renews the lease for its whole time. Throws, with code "fenced", if another process has taken it. If it resolves,
+   * no process had, so a caller also uses it right before a step that cannot be undone.
    */
   async renew(): Promise<void> {
     for (let tries = 0; tries < triesMax; tries += 1) {
@@ -93,13 +97,13 @@ export class Lease {
       if (await this.put(this.number + 1, false)) return;
       const newest = await newestLease(this.store);
       if (newest?.unique !== this.unique) throw lost(newest);
-      // The number is taken by a put of our own that had seemed to fail.
+      // The number is taken by a put of our own that seemed to fail.
       this.number = Math.max(this.number, newest.number);
     }
     throw new Error("the lease could not be renewed: its numbers are taken as they come");
   }
 
-  /** Gives the lease back. */
+  /** Releases the lease. */
   async release(): Promise<void> {
     heldHere.delete(this.unique);
     if (await this.put(this.number + 1, true)) return;
@@ -107,27 +111,30 @@ export class Lease {
     if (newest?.unique === this.unique && !newest.released) await this.put(newest.number + 1, true);
   }
 
-  /** Gives up the lease without a word to the store: it lapses. */
+  /** Gives up the lease without telling the store; it lapses by itself. */
   abandon(): void {
     heldHere.delete(this.unique);
   }
 
-  /** Milliseconds until it lapses, by whichever clock is ahead: the wall may be set, the monotonic one may be asleep. */
+  /**
+   * Milliseconds until it lapses, by the clock that says less: one may be set, the other stops while the machine
+   * sleeps.
+   */
   leftMs(): number {
     const { clock } = this;
     return Math.min(this.until - clock.now(), this.untilMonotonicMs - clock.monotonicMs());
   }
 
   /**
-   * Throws, with code "fenced", if `signal` has aborted or the lease may have lapsed. To be asked right before a step
-   * that others see: a process that stood still for long may go on before any of its timers.
+   * Throws, with code "fenced", if `signal` has aborted or the lease may have lapsed. Callers use it right before a
+   * step that other processes see: a process that was stopped for long may go on before any of its timers runs.
    */
   check(signal: AbortSignal): void {
     signal.throwIfAborted();
     if (this.leftMs() <= 0) throw lapsed(undefined);
   }
 
-  /** Puts the next number. Returns false if it was taken, or if a greater one of somebody else is there. */
+  /** Puts `number`. Returns false if it is taken, or if another process has put a greater one. */
   private async put(number: number, released: boolean): Promise<boolean> {
     const { host, process } = this.owner;
     const { store, unique } = this;
@@ -136,7 +143,7 @@ export class Lease {
     const untilMonotonicMs = this.clock.monotonicMs() + leaseMs;
     const record: LeaseRecord = { number, host, process, unique, at, until, released };
     if (!(await putNumbered(store, foldLeasePrefix, leaseKind, record))) return false;
-    // What is given back is nobody's, whoever has it by now.
+    // A released lease needs no further check.
     if (released) return true;
     const numbers = await numbersIn(store);
     const isLast = !(await isPassed(store, number, numbers));
@@ -152,8 +159,9 @@ export class Lease {
 }
 
 /**
- * Runs `work` while this process holds the lease. Throws, with code "fenced", if somebody else holds it. If the lease is
- * lost the signal aborts, at the latest when it lapses; work has to end then, and its result does not count.
+ * Runs `work` while this process holds the lease. Throws, with code "fenced", if another process holds it. If the lease
+ * is lost, the signal aborts, at the latest when the lease lapses. Then `work` has to end, and its result does not
+ * count.
  * @param unique letters and digits that no other lease has or had
  */
 export async function withLease<T>(
@@ -173,19 +181,21 @@ export async function withLease<T>(
     return result;
   } catch (error) {
     const isFenced = error instanceof ThinkbackError && error.code === "fenced";
-    // Without the lease, others delete what the work still wanted to read: that is no damage.
+    // After the lease has lapsed, others may delete what the work still reads. That is no damage.
     if (!isFenced && lease.leftMs() <= 0) throw lapsed(error);
     throw error;
   } finally {
     done.abort(new Error("the work is done"));
     await renewing;
-    // What is not given back, because the store fails, lapses.
+    // If the store fails now, the lease lapses.
     if (gone.signal.aborted) lease.abandon();
     else await lease.release().catch(() => undefined);
   }
 }
 
-/** Renews the lease in time until `done` aborts. Aborts `gone` if somebody else took it, or it could not be renewed. */
+/**
+ * Renews the lease in time until `done` aborts. Aborts `gone` if another process took it, or it could not be renewed.
+ */
 async function keepRenewed(
   lease: Lease,
   clock: Clock,
@@ -217,7 +227,7 @@ async function keepRenewed(
   }
 }
 
-/** What tells apart the leases that were not given back and may not have lapsed: whoever had them may still write. */
+/** The `unique` of each lease that was not released and may not have lapsed: its process may still write. */
 export async function unendedLeases(store: ObjectStore, now: Instant): Promise<Set<string>> {
   const uniques = new Set<string>();
   for (const number of await numbersIn(store)) {
@@ -225,7 +235,7 @@ export async function unendedLeases(store: ObjectStore, now: Instant): Promise<S
     try {
       record = await readNumbered(store, foldLeasePrefix, number, leaseKind);
     } catch (error) {
-      // Deleted since it was listed: a later number took its place.
+      // It was deleted since it was listed, because later numbers are there.
       if (isDamage(error)) continue;
       throw error;
     }
@@ -246,7 +256,7 @@ function isFreeFor(owner: Owner, newest: LeaseRecord, now: Instant): boolean {
   return !owner.isAlive(newest.process);
 }
 
-/** True if there is a greater number: in a listing, or by name, because the listing may be behind. */
+/** True if there is a greater number in the listing, or the next one by its name, because the listing may be behind. */
 async function isPassed(store: ObjectStore, number: number, listed: number[]): Promise<boolean> {
   if (listed.some((one) => one > number)) return true;
   return (await store.size(numberedName(foldLeasePrefix, number + 1))) !== undefined;
@@ -270,7 +280,7 @@ function held({ host, process, until }: LeaseRecord): ThinkbackError {
     "fenced",
     `process ${process} on ${host} folds or expires in this repository; its lease is held until ${formatInstant(until)}`,
     {
-      hint: "let it end, or stop it; if it is gone, its lease is free a minute after that time",
+      hint: "let it end, or stop it; if it is gone, the lease is free a minute after that time",
     },
   );
 }
@@ -278,7 +288,7 @@ function held({ host, process, until }: LeaseRecord): ThinkbackError {
 function lost(newest: LeaseRecord | undefined): ThinkbackError {
   const by = newest ? ` by process ${newest.process} on ${newest.host}` : "";
   return new ThinkbackError("fenced", `the lease to fold and expire was taken over${by}`, {
-    hint: "this process had not renewed it in time; start it again when the other one has ended",
+    hint: "this process did not renew it in time; start it again when the other one has ended",
   });
 }
 

@@ -1,9 +1,10 @@
 /**
- * Small facts that change, in a store whose objects do not: a chain of JSON objects under one prefix, numbered from 1.
- * The object with the greatest number counts, and a change is put under the next one, which one of several can.
+ * Numbered chains: small facts that change, in a store whose objects never change. A chain is a number of JSON objects
+ * under one prefix, counted from 1. The object with the greatest number counts. A change is put under the next number,
+ * which only one process can.
  *
- * Invariant: a number is never used twice while it matters. Where old numbers are deleted, whoever puts one has to look
- * again afterwards whether a greater one is there: the number might have been free because it was past.
+ * Invariant: a number is never used twice while it matters. In a chain whose old numbers are deleted, a process MUST
+ * check after its put whether a greater number is there: its number may have been free only because it was old.
  */
 import { damaged } from "../../errors.js";
 import { decodeStored, encodeStored, type JsonKind } from "../../format/json-object.js";
@@ -14,7 +15,7 @@ export interface Numbered {
   number: number;
 }
 
-/** The greatest number under `prefix`; 0 if there is none. A listing that is a little behind does not hide it. */
+/** The greatest number under `prefix`; 0 if there is none. It finds it even if the listing is a little behind. */
 async function greatestNumber(store: ObjectStore, prefix: string): Promise<number> {
   let greatest = 0;
   for await (const { name } of store.list(prefix)) {
@@ -24,7 +25,7 @@ async function greatestNumber(store: ObjectStore, prefix: string): Promise<numbe
   return greatest;
 }
 
-/** How often an object may vanish between being listed and being read, before that is an error. */
+/** How often an object may vanish between listing and reading before that is an error. */
 const vanishingsMax = 10;
 
 /** The object that counts; undefined if there is none. */
@@ -40,14 +41,14 @@ export async function newestNumbered<T extends Numbered>(
     try {
       return decodeNumbered(await store.get(name), name, number, kind);
     } catch (error) {
-      // Deleted since it was listed, because a later one took its place: look again.
+      // It was deleted since it was listed, because a later one took its place: look again.
       if (!(error instanceof ObjectMissing)) throw error;
-      if (vanished === vanishingsMax) throw damaged(name, "it is listed, and missing");
+      if (vanished === vanishingsMax) throw damaged(name, "it is listed but missing");
     }
   }
 }
 
-/** Reads the object of one number; throws, naming it, if it is missing or damaged. */
+/** Reads the object with this number. Throws, naming it, if it is missing or damaged. */
 export async function readNumbered<T extends Numbered>(
   store: ObjectStore,
   prefix: string,

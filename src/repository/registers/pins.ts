@@ -1,9 +1,9 @@
 /**
- * Pins: named instants that thinning and expiry must keep. Every change puts a record of all of them under the next
- * number, so that none needs the right to delete.
+ * Pins: named instants that thinning and expiry must keep. Every change puts a record of all pins under the next
+ * number, so no change needs the right to delete.
  *
- * Invariant: a pin that was put is read by whoever reads the pins later. So it must not take a listing to find it, which
- * may be behind: one chain has all of them, and the end of a chain is asked for by name.
+ * Invariant: every process that reads the pins after a pin was put sees it. So finding it must not depend on a listing,
+ * which may be behind: all pins are in one chain, and the end of a chain is asked for by name.
  */
 import * as v from "valibot";
 import { ThinkbackError } from "../../errors.js";
@@ -31,18 +31,18 @@ const pin = fields({
   /** When it was pinned. */
   made: instant,
   note: v.exactOptional(text),
-  /** Of which class it was when it was pinned, for each table by its id, "catalog" and "access": what it has to keep. */
+  /** By table id, "catalog" and "access": the class of the instant when it was pinned, which the pin has to keep. */
   classes: v.exactOptional(byName(oneOf(classesWorstFirst))),
 });
 export type Pin = Of<typeof pin>;
 
-/** What pins/<number>.json says. */
+/** The content of pins/<number>.json. */
 export const pinsKind = jsonKind("pins", {
   /** Counts the changes; the last one counts. */
   number: ordinal,
-  /** When it was put. */
+  /** When the change was made. */
   at: instant,
-  /** All that hold from then on, in the order of their names. */
+  /** All pins from then on, in the order of their names. */
   pins: list(pin),
 });
 type PinsRecord = Stored<typeof pinsKind>;
@@ -52,7 +52,7 @@ export async function listPins(store: ObjectStore): Promise<Pin[]> {
   return (await newestPins(store))?.pins ?? [];
 }
 
-/** Pins an instant; throws if the name cannot be one, or is pinned already. */
+/** Adds a pin. Throws if its name is not valid, or is taken. */
 export async function addPin(store: ObjectStore, pin: Pin): Promise<void> {
   checkPinName(pin.name);
   await change(store, pin.made, (pins) => {
@@ -65,7 +65,7 @@ export async function addPin(store: ObjectStore, pin: Pin): Promise<void> {
   });
 }
 
-/** Removes the pin called `name` and returns what it was; throws if there is none. */
+/** Removes the pin called `name` and returns it. Throws if there is none. */
 export async function removePin(store: ObjectStore, name: string, now: Instant): Promise<Pin> {
   checkPinName(name);
   const before = await change(store, now, (pins) => {
@@ -78,7 +78,7 @@ export async function removePin(store: ObjectStore, name: string, now: Instant):
   return before.find((pin) => pin.name === name)!;
 }
 
-/** Throws unless `name` can be a pin's. */
+/** Throws unless `name` is a valid name for a pin. */
 export function checkPinName(name: string): void {
   if (/^[a-z0-9][a-z0-9-]{0,99}$/.test(name)) return;
   throw new ThinkbackError("usage", `"${name}" is not a name for a pin`, {
@@ -86,7 +86,7 @@ export function checkPinName(name: string): void {
   });
 }
 
-/** Puts what `changed` makes of the pins, and returns those before. */
+/** Puts the pins that `changed` makes of the present ones, and returns those before the change. */
 async function change(
   store: ObjectStore,
   at: Instant,
@@ -95,7 +95,7 @@ async function change(
   for (;;) {
     const { number, pins } = (await newestPins(store)) ?? { number: 0, pins: [] };
     const next: PinsRecord = { number: number + 1, at, pins: changed(pins) };
-    // Where it is taken, somebody else changed something meanwhile: look what.
+    // If the number is taken, another process changed the pins meanwhile: read them again.
     if (await putNumbered(store, pinsPrefix, pinsKind, next)) return pins;
   }
 }

@@ -1,4 +1,4 @@
-/** How fast restores and folds are here, as last measured: what an estimate of a restore is made of. */
+/** Rates: how fast restores and merges of the log were when last measured. Estimates of a restore use them. */
 import { amount, instant, ordinal } from "../../format/fields.js";
 import { jsonKind, type Stored } from "../../format/json-object.js";
 import { ratesPrefix } from "../../format/names.js";
@@ -9,20 +9,20 @@ import { newestNumbered, putNumbered } from "./numbered.js";
 export const ratesKind = jsonKind("rates", {
   number: ordinal,
   at: instant,
-  /** Of the work of restoring documents, see restoreWork in schedule.ts: what a restore writes to its target. */
+  /** Bytes that a restore writes to its target in a second, counted as restoreWork in schedule.ts counts them. */
   restoreBytesPerSecond: amount,
   /** Bytes of log lines that are read and merged in a second. */
   mergeBytesPerSecond: amount,
 });
 export type Rates = Omit<Stored<typeof ratesKind>, "number" | "at">;
 
-/** Until something was measured: less than a busy machine of two cores did, so that estimates err on the long side. */
+/** Used until something was measured. A busy machine of two cores was faster, so estimates err on the long side. */
 const unmeasured: Rates = {
   restoreBytesPerSecond: 6_000_000,
   mergeBytesPerSecond: 20_000_000,
 };
 
-/** A measurement that differs by less is not worth an object. */
+/** A measurement that differs by less than this share is not stored. */
 const difference = 0.25;
 
 export async function readRates(store: ObjectStore): Promise<Rates> {
@@ -31,7 +31,7 @@ export async function readRates(store: ObjectStore): Promise<Rates> {
   return { restoreBytesPerSecond, mergeBytesPerSecond };
 }
 
-/** Keeps a measurement, if it differs much from the one that is kept. */
+/** Stores a measurement if it differs much from the stored one. */
 export async function noteRates(
   store: ObjectStore,
   measured: Partial<Rates>,
@@ -47,7 +47,7 @@ export async function noteRates(
   if (isKnown) return;
   const { restoreBytesPerSecond, mergeBytesPerSecond } = rates;
   const number = (held?.number ?? 0) + 1;
-  // Where somebody else measured at the same time, that is as good.
+  // If the number is taken, another process stored its measurement, which is as good.
   await putNumbered(store, ratesPrefix, ratesKind, {
     number,
     at: now,

@@ -1,4 +1,4 @@
-/** What is declared of a repository as a whole. It lies in the repository, so that every process goes by the same. */
+/** Settings of a repository as a whole. They are stored in it, so that every process uses the same. */
 import * as v from "valibot";
 import { instant, ordinal, text } from "../../format/fields.js";
 import { jsonKind, type Stored } from "../../format/json-object.js";
@@ -16,18 +16,18 @@ export const settingsKind = jsonKind("settings", {
   /** Resolution tiers as formatKeep prints them; null: every change is kept for ever. */
   keep: v.nullable(text),
 });
-/** Number 0 while nothing was declared. */
+/** The number is 0 while nothing was declared. */
 export type Settings = Stored<typeof settingsKind>;
 
 const undeclared: Settings = { number: 0, at: 0, keep: null };
 
-/** The settings that hold: those declared last. */
+/** The settings that were declared last. */
 export async function readSettings(store: ObjectStore): Promise<Settings> {
   return (await newestNumbered(store, settingsPrefix, settingsKind)) ?? undeclared;
 }
 
 /**
- * Declares how long what is kept, unless that is declared already. Returns the settings that hold then.
+ * Declares how finely the past is kept, unless the same is declared already. Returns the settings from then on.
  * @param keep see parseKeep; null to keep every change for ever
  */
 export async function declareKeep(
@@ -40,7 +40,7 @@ export async function declareKeep(
     const held = await readSettings(store);
     if (held.keep === wanted) return held;
     const next: Settings = { number: held.number + 1, at: now, keep: wanted };
-    // Where it is taken, somebody else declared something meanwhile: look what.
+    // If the number is taken, another process declared something meanwhile: read it.
     if (await putNumbered(store, settingsPrefix, settingsKind, next)) return next;
   }
 }

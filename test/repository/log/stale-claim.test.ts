@@ -105,7 +105,7 @@ test("a store that is too slow for a fresh look is named, and nothing is claimed
   const owner = { host: "beta", process: 7, isAlive: () => false };
   await expect(claimEpoch(repository, patient(month.clock), owner, true)).rejects.toMatchObject({
     code: "repository",
-    message: expect.stringMatching(/more than 30 s to say where the log ends/) as string,
+    message: expect.stringMatching(/more than 30 s to show where the log ends/) as string,
   });
   expect(await namesIn(month.store, "writers/")).toEqual(claims);
 });

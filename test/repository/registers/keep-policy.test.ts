@@ -111,7 +111,7 @@ describe("parseKeep refuses, and says why:", () => {
     [":7d", '":7d" is not a resolution and an age'],
     ["all:7d:1m", '"all:7d:1m" is not a resolution and an age'],
     ["all:7d,", '"" is not a resolution and an age'],
-    ["1m:30d", 'the first tier is "1m:30d", and has to be all:<age>'],
+    ["1m:30d", 'the first tier is "1m:30d", but has to be all:<age>'],
     ["all:7d, all:8d", 'the resolution of "all:8d" is not a multiple'],
     ["all:7", '"7" is not an age'],
     ["all:7D", '"7D" is not an age'],
