@@ -14,7 +14,7 @@ export interface CaptureState {
 }
 
 /** How often a capture puts a segment when nothing changes, unless its ticks are longer. */
-const idleSegmentMs = 10_000;
+export const idleSegmentMs = 10_000;
 /** How many such segments, or ticks, may be missed before a capture counts as silent. */
 const missedMax = 3;
 

@@ -159,7 +159,7 @@ export function newestBase(
   const usable = inventory.usable.get(table)?.filter((base) => base.instant <= instant) ?? [];
   if (usable.length > 0) return usable.at(-1);
   const lost = inventory.damaged.find(
-    ({ base }) => base.instant <= instant,
+    ({ base }) => base.table === table && base.instant <= instant,
   );
   if (lost) throw lost.error;
   return undefined;

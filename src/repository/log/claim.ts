@@ -47,8 +47,9 @@ export function withoutEnd(store: ObjectStore, { segment }: LostEnd): ObjectStor
   return new WithoutStore(store, { has });
 }
 
-/** How long a writer may be silent before it counts as gone. */
+/** How long a writer may be silent before it counts as gone; with long ticks, so many of them. */
 const silenceMs = 180_000;
+const silentTicks = 3;
 
 /** A claim uses a reading of the log that is at most this old, because it disowns everything written since. */
 const lookMsMax = 30_000;
@@ -173,7 +174,7 @@ function refuseIfAlive(
   const isGone = before.process === owner.process || !owner.isAlive(before.process);
   if (before.host === owner.host && isGone) return;
   const heardOf = ofBefore?.to ?? before.started;
-  if (now - heardOf > silenceMs) return;
+  if (now - heardOf > Math.max(silenceMs, silentTicks * (before.tickMs ?? 0))) return;
   throw new ThinkbackError(
     "fenced",
     `another writer (process ${before.process} on ${before.host}) captures to this repository; ` +

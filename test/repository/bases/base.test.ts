@@ -10,6 +10,7 @@ import { orderCode } from "../../../src/key-order.js";
 import {
   type BaseManifest,
   type BasePart,
+  newestBase as newestIn,
   readManifest,
 } from "../../../src/repository/bases/base.js";
 import { baseCursor, findInBase } from "../../../src/repository/bases/base-reader.js";
@@ -292,9 +293,10 @@ describe("a base", () => {
     expect(second).toMatchObject({ partsWritten: 2, partsKept: 1, rows: base.rows });
     expect((await newestBase(repository.store, table, 99))?.parts).toEqual(base.parts);
     const lost = await copyOf(repository.store, { [before.parts[1]!.name]: undefined });
-    expect((await readBases(lost, table)).damaged.map(({ base: of }) => of.instant)).toEqual([
-      20, 30,
-    ]);
+    const inventory = await readBases(lost);
+    expect(inventory.damaged.map(({ base: of }) => of.instant)).toEqual([20, 30]);
+    expect(() => newestIn(inventory, table, 99)).toThrow(`${before.parts[1]!.name} is damaged`);
+    expect(newestIn(inventory, `${table.slice(0, -1)}f`, 99)).toBeUndefined();
   });
 
   test("takes over no part whose keys come again, or came already", async () => {
@@ -366,7 +368,7 @@ describe("readManifest", () => {
       (base) => ({ parts: change(base.parts) as BasePart[] });
     const part = (index: number, change: (part: BasePart) => object): Change =>
       parts((all) => all.map((one, i) => (i === index ? { ...one, ...change(one) } : one)));
-    const together = /parts do not combine/;
+    const together = /parts do not add up/;
     const order = /out of order/;
     const rows = /: its field parts.1.rows is not a number from 1 on$/;
     const digest = /: its field parts.1.digest is (missing|not a digest)$/;

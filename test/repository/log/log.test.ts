@@ -309,6 +309,14 @@ describe("claimEpoch", () => {
     processes -= 1;
     expect((await claim(owner(true))).epoch).toBe(5);
   });
+
+  test("is refused for three of the ticks of a writer whose ticks are long", async () => {
+    await claim({ ...owner(true), tickMs: 600_000 });
+    clock.instant += 1_800_000;
+    await expect(claim(owner(true))).rejects.toMatchObject({ code: "fenced" });
+    clock.instant += 1;
+    expect((await claim(owner(true))).epoch).toBe(2);
+  });
 });
 
 describe("a segment that could not be stored", () => {
