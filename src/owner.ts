@@ -1,10 +1,10 @@
 import { hostname } from "node:os";
 
-/** Who claims epochs and leases: this process, on this machine. */
+/** This process on this machine, as the owner of epoch claims and leases. */
 export const thisProcess = {
   host: hostname(),
   process: process.pid,
-  /** True if the process of this number runs on this machine. */
+  /** True if a process with this id runs on this machine. */
   isAlive: (pid: number): boolean => {
     try {
       process.kill(pid, 0);
@@ -15,15 +15,17 @@ export const thisProcess = {
   },
 };
 
-/** Who claims. */
+/** The process that makes an epoch claim or holds a lease. */
 export interface Owner {
   host: string;
   process: number;
-  /** True if that process of this host runs. */
+  /** True if a process with this id runs on this host. */
   isAlive(process: number): boolean;
-  /** Patterns of the tables that it captures, and does not; for who looks at the repository. */
+  /** Patterns of the tables that it captures, and of those that it does not; `thinkback status` shows them. */
   include?: string[];
   exclude?: string[];
-  /** The longest tick that it makes. */
+  /** A word that no other claim has; a random one if absent. */
+  unique?: string;
+  /** The longest tick that it makes, in ms. */
   tickMs?: number;
 }

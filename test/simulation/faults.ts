@@ -212,7 +212,7 @@ export class Faults {
 
   private store(): void {
     const { weather, time } = this.world;
-    const kind = this.below(4);
+    const kind = this.below(5);
     if (kind === 0) {
       const forMs = this.upTo(this.below(3) === 0 ? 180_000 : 10_000);
       const until = time.nowMs + forMs;
@@ -235,6 +235,11 @@ export class Faults {
         () => (weather.losingReplies = this.upTo(0.5)),
         end,
       );
+    } else if (kind === 3) {
+      const end = () => {
+        weather.hanging = 0;
+      };
+      this.hold("store hanging", this.upTo(15_000), () => (weather.hanging = this.upTo(0.02)), end);
     } else {
       const end = () => {
         weather.delayMsMax = 3;

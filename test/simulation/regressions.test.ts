@@ -1,6 +1,6 @@
 /** Each failure that the simulation found, as the smallest test that shows it. */
 import { describe, expect, test } from "vitest";
-import { CopyQueue } from "../../src/capture/copy-queue.js";
+import { ScanQueue } from "../../src/capture/scan-queue.js";
 import { RetryingShipper, shipSpool } from "../../src/capture/shipper.js";
 import { ChainCheck } from "../../src/fold/chain-check.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
@@ -29,21 +29,24 @@ import { restoredState } from "./restored-state.js";
 import { SmallWorld } from "./small-world.js";
 import { dial } from "./writer-process.js";
 
-describe("the queue of copies", () => {
+const large = 10_000;
+
+describe("the queue of scans", () => {
   test("gives no turn to one who gave up while waiting", async () => {
-    const queue = new CopyQueue(1);
+    const queue = new ScanQueue(1);
     const never = new AbortController().signal;
     const gaveUp = new AbortController();
     let finish: () => void = () => undefined;
     const first = queue.run(
       never,
+      large,
       () =>
         new Promise<void>((resolve) => {
           finish = resolve;
         }),
     );
-    const second = queue.run(gaveUp.signal, () => Promise.resolve("second"));
-    const third = queue.run(never, () => Promise.resolve("third"));
+    const second = queue.run(gaveUp.signal, large, () => Promise.resolve("second"));
+    const third = queue.run(never, large, () => Promise.resolve("third"));
     gaveUp.abort(new Error("the connection was lost"));
     await expect(second).rejects.toThrow("the connection was lost");
     finish();
@@ -52,12 +55,12 @@ describe("the queue of copies", () => {
   });
 
   test("passes a turn on that comes in the moment of giving up", async () => {
-    const queue = new CopyQueue(1);
+    const queue = new ScanQueue(1);
     const never = new AbortController().signal;
     const gaveUp = new AbortController();
-    const first = queue.run(never, () => Promise.resolve());
-    const second = queue.run(gaveUp.signal, () => Promise.resolve("second"));
-    const third = queue.run(never, () => Promise.resolve("third"));
+    const first = queue.run(never, large, () => Promise.resolve());
+    const second = queue.run(gaveUp.signal, large, () => Promise.resolve("second"));
+    const third = queue.run(never, large, () => Promise.resolve("third"));
     void first.then(() => gaveUp.abort(new Error("the connection was lost")));
     await first;
     await second.catch(() => undefined);

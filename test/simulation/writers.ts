@@ -7,10 +7,11 @@ import { ConnectionLost, ReqlError } from "../../src/rethinkdb/response.js";
 import { ForeignCluster, type Source } from "../../src/rethinkdb/source.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
+import { impatient, type Patience, RetryingStore } from "../../src/storage/retrying-store.js";
 import { HostileStore } from "../storage/hostile-store.js";
 import type { Faults, FaultyWorld } from "./faults.js";
 import { overriding } from "./overriding.js";
-import { ProcessLife, WallClock } from "./process-life.js";
+import { ProcessLife, SimulatedClock, WallClock } from "./process-life.js";
 import { WriterProcess } from "./writer-process.js";
 
 interface Machine {
@@ -150,11 +151,14 @@ export class Writers {
     for (const writer of this.all) writer.life.kill();
   }
 
-  /** A process of its own, for something else than capture. */
-  process(): { life: ProcessLife; store: ObjectStore } {
+  /** A process of its own; for something else than capture, unless it is told otherwise. */
+  process(patience?: Patience): { life: ProcessLife; store: ObjectStore } {
     const { world, store } = this.setup;
     const life = new ProcessLife(world.time);
-    return { life, store: new HostileStore(store, life, world.weather, world.random) };
+    const { weather, random } = world;
+    const clock = new SimulatedClock(life, new WallClock(world.time));
+    const hostile = new HostileStore(store, life, weather, random);
+    return { life, store: new RetryingStore(hostile, clock, () => random.next(), patience) };
   }
 
   private any(): WriterProcess | undefined {
@@ -166,7 +170,7 @@ export class Writers {
     const { world, wrapSource, description } = this.setup;
     const { random } = world;
     const machine = this.machines[random.next() < 0.75 ? 0 : 1]!;
-    const { life, store } = this.process();
+    const { life, store } = this.process(impatient);
     this.started += 1;
     const number = this.started;
     const take = takeOver || machine.host === "beta" || random.next() < 0.2;

@@ -86,7 +86,7 @@ export async function claimEpoch(
       started: clock.now(),
       host: owner.host,
       process: owner.process,
-      unique: randomBytes(8).toString("hex"),
+      unique: owner.unique ?? randomBytes(8).toString("hex"),
       previous: last ? { name: last.name, checksum: last.checksum } : null,
       ...(owner.include === undefined ? {} : { include: owner.include }),
       ...(owner.exclude === undefined ? {} : { exclude: owner.exclude }),
