@@ -16,7 +16,7 @@ export class Backoff {
     return ms;
   }
 
-  /** A try was of use. */
+  /** Goes back to the first pause, after a try that was of use. */
   reset(): void {
     this.ms = this.firstMs;
   }

@@ -1,6 +1,7 @@
 /**
- * A capture whose log was lost begins again, in the same process: behind what is there, as soon as that is at rest. An
- * older copy may still be on its way into its place; a claim that came too soon would shut out the rest of it.
+ * Lets a capture whose log was lost begin again in the same process. It goes on behind what is there, as soon as the
+ * repository is at rest. An older copy may still be on its way into its place; an epoch claim that came too soon would
+ * shut out the rest of that copy.
  */
 import { createHash } from "node:crypto";
 import type { Clock } from "../clock.js";
@@ -9,9 +10,9 @@ import type { Repository } from "../format/description.js";
 import { expiryPrefix } from "../format/names.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
-/** Nothing may have come or gone for so long. */
+/** How long nothing may have come or gone for the repository to be at rest. */
 const restMs = 15_000;
-/** After so many looks it is said that it is waited for that. */
+/** After so many looks that found changes, the observer is told what is waited for. */
 const looksMax = 4;
 const retryFirstMs = 5000;
 const retryLastMs = 60_000;
@@ -20,11 +21,11 @@ export interface BeginAgain<C> {
   /** Opens the repository anew; rejects while there is none, or another one. */
   open: () => Promise<Repository>;
   begin: (repository: Repository) => Promise<C>;
-  /** Told why it cannot begin yet. */
+  /** Called with the reason why it cannot begin yet. */
   waits: (error: Error) => void;
 }
 
-/** What `begin` gives as soon as it can. Rejects if the signal aborts, or with the code "fenced". */
+/** Resolves with what `begin` gives, as soon as it can. Rejects if the signal aborts, or with the code "fenced". */
 export async function beginAgain<C>(
   { open, begin, waits }: BeginAgain<C>,
   clock: Clock,
@@ -44,7 +45,7 @@ export async function beginAgain<C>(
   }
 }
 
-/** Resolves when nothing that a claim goes by has come or gone for a while; rejects if something does again and again. */
+/** Resolves when no object that an epoch claim depends on has come or gone for a while; rejects if they still do. */
 async function untilAtRest(store: ObjectStore, clock: Clock, signal: AbortSignal): Promise<void> {
   let before = await contentOf(store);
   for (let looks = 0; looks < looksMax; looks += 1) {
@@ -56,7 +57,7 @@ async function untilAtRest(store: ObjectStore, clock: Clock, signal: AbortSignal
   throw new Error(`objects still come or go at ${store.location}`);
 }
 
-/** Changes with every object of the log and of bases that comes, goes or grows. */
+/** A digest that changes with every object of the log and of bases that comes, goes or grows. */
 async function contentOf(store: ObjectStore): Promise<string> {
   const hash = createHash("sha256");
   for (const prefix of ["writers/", "log/", "folded/", expiryPrefix, "bases/"]) {

@@ -8,9 +8,7 @@ import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { Owner } from "../owner.js";
-import type { BaseInventory } from "../repository/bases/base.js";
-import type { TableCoverage } from "../repository/coverage/coverage.js";
-import { type Catalog, catalogAt } from "../repository/log/catalog.js";
+import { catalogAt } from "../repository/log/catalog.js";
 import { claimEpoch, type LostEnd, withoutEnd } from "../repository/log/claim.js";
 import type { LogEnd } from "../repository/log/log-end.js";
 import { LogView } from "../repository/log/log-view.js";
@@ -18,12 +16,11 @@ import { LogWriter } from "../repository/log/log-writer.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { type CatalogReading, untoldTables } from "../rethinkdb/catalog-reader.js";
 import type { Source } from "../rethinkdb/source.js";
-import type { TableReference } from "../rethinkdb/table-reference.js";
 import { beginAgain } from "./begin-again.js";
+import { CapturedTables, type Found } from "./captured-tables.js";
 import { CatalogFollower, type CatalogObserver } from "./catalog-follower.js";
 import { CatalogTracker } from "./catalog-tracker.js";
 import { compareClocks, followServerClock } from "./compared-clocks.js";
-import { CopyQueue } from "./copy-queue.js";
 import { followEvidence } from "./evidence-follower.js";
 import { type ClusterOptions, readFirstCatalog, recogniseSource } from "./first-catalog.js";
 import { accessStream, catalogStream } from "./frontier.js";
@@ -31,15 +28,16 @@ import { deliverSpool, type SpoolObserver } from "./left-spool.js";
 import { type ClockNews, checkStartClock, LogClock, type Mislabelled } from "./log-clock.js";
 import { isKept, LogLost, OwnLog } from "./own-log.js";
 import { Recorder, type RecorderOptions } from "./recorder.js";
+import { ScanQueue } from "./scan-queue.js";
+import { SharedReads } from "./shared-reads.js";
 import { RetryingShipper, type ShipperObserver, type Spool } from "./shipper.js";
 import {
-  TableCapture,
   type TableCaptureContext,
   type CaptureObserver as TableObserver,
 } from "./table-capture.js";
 import { TableLog } from "./table-log.js";
 import type { PaceChange } from "./tick-pace.js";
-import { reference, UnreachableTables } from "./unreachable-tables.js";
+import { UnreachableTables } from "./unreachable-tables.js";
 
 export interface CaptureObserver
   extends TableObserver,
@@ -68,7 +66,7 @@ export interface CaptureOptions extends RecorderOptions, ClusterOptions {
   selects(db: string, table: string): boolean;
   /** End as soon as every table has a complete base. */
   once: boolean;
-  /** Tables that are copied at once. */
+  /** Large tables that are scanned at once; of small ones more, see ScanQueue. */
   copiesAtOnce: number;
   /** Tables of so many documents, as the server estimates them, are copied from both ends at once. */
   bothEndsFrom: number;
@@ -85,35 +83,12 @@ export interface CaptureOptions extends RecorderOptions, ClusterOptions {
   reopen: () => Promise<Repository>;
 }
 
-/** What a capture finds in its repository when it begins. */
-interface Begin {
-  /** By table id. */
-  coverage: Map<string, TableCoverage>;
-  /** Undefined once the tables that were there have begun. */
-  bases: BaseInventory | undefined;
-}
-
-interface RunningTable {
-  capture: TableCapture;
-  stop: AbortController;
-  done: Promise<void>;
-}
-
 export class Capture {
-  private readonly tables = new Map<string, RunningTable>();
-  /** Ids of tables whose capture has not ended yet: one that is there again is started at a later reading. */
-  private readonly stopping = new Set<string>();
-  private readonly context: TableCaptureContext;
+  private readonly tables: CapturedTables;
   private readonly ended = new AbortController();
-  private started = false;
-  /** No table is started any more. */
-  private isEnding = false;
-  /** Names of tables that are there and cannot be opened, and why. */
-  private readonly unreachable: UnreachableTables;
   private readonly follower: CatalogFollower;
   /** Ids of all that has a history. */
   private readonly known: Set<string>;
-  private absentNoted = false;
 
   private constructor(
     private readonly source: Source,
@@ -122,18 +97,32 @@ export class Capture {
     private readonly recorder: Recorder,
     private readonly logClock: LogClock,
     tracker: CatalogTracker,
-    private readonly begin: Begin,
-    private readonly written: Catalog,
+    found: Found,
     private readonly first: CatalogReading,
-    repository: Repository,
+    private readonly repository: Repository,
     observer: CaptureObserver,
   ) {
-    this.known = new Set([...begin.coverage.keys(), catalogStream, accessStream]);
-    const copies = new CopyQueue(options.copiesAtOnce);
-    const { bothEndsFrom } = options;
-    const waitsForRoom = options.spool !== undefined;
-    const shared = { source, repository, clock, copies, observer };
-    this.context = { ...shared, bothEndsFrom, waitsForRoom, random: options.random };
+    this.known = new Set([...found.coverage.keys(), catalogStream, accessStream]);
+    const context: TableCaptureContext = {
+      source,
+      repository,
+      clock,
+      scans: new ScanQueue(options.copiesAtOnce),
+      reads: new SharedReads(repository.store, clock),
+      bothEndsFrom: options.bothEndsFrom,
+      waitsForRoom: options.spool !== undefined,
+      random: options.random,
+      observer,
+    };
+    this.tables = new CapturedTables(
+      context,
+      found,
+      (db, table) => options.selects(db, table),
+      new UnreachableTables(options, observer),
+      (table) => new TableLog(recorder, table),
+      (table) => this.known.add(table),
+      (error) => this.ended.abort(error),
+    );
     const { frontier, log } = recorder;
     this.follower = new CatalogFollower(
       source,
@@ -143,11 +132,10 @@ export class Capture {
       clock,
       observer,
       (reading) => {
-        this.noteAbsent(reading);
+        this.tables.noteAbsent(reading);
         this.apply(reading);
       },
     );
-    this.unreachable = new UnreachableTables(options, observer);
     recorder.onAwaited = (stream) => {
       if (stream === catalogStream) this.follower.hasten();
     };
@@ -209,7 +197,8 @@ export class Capture {
     const logClock = new LogClock(clock, (news) => observer.clockSet(news));
     await compareClocks(source, logClock);
     const { takeOver } = options;
-    const owner = { ...options.owner, tickMs: options.tickMaxMs };
+    const unique = Math.floor(options.random() * 2 ** 52).toString(36);
+    const owner = { ...options.owner, unique, tickMs: options.tickMaxMs };
     const checkEnd = (end: LogEnd | undefined) => {
       if (!options.trustClock) checkStartClock(clock.now(), logClock.serverClock, end);
     };
@@ -243,8 +232,7 @@ export class Capture {
       recorder,
       logClock,
       tracker,
-      { coverage, bases: await view.bases() },
-      written,
+      { coverage, catalog: written, bases: await view.bases() },
       first,
       repository,
       observer,
@@ -263,14 +251,13 @@ export class Capture {
       throw error;
     });
     recording.catch(() => undefined);
-    this.apply(this.first);
-    this.begin.bases = undefined;
-    this.started = true;
+    this.recorder.untold = untoldTables(this.first);
+    this.tables.begin(this.first);
     const { source, logClock, clock, recorder } = this;
     const logTime = () => recorder.log.time;
     const onMislabelled = (labels: Mislabelled) => this.noteMislabelled(labels);
     const clocks = { source, logClock, clock, logTime, onMislabelled };
-    const suspect = (id: string, why: string) => this.tables.get(id)?.capture.suspect(why);
+    const suspect = (id: string, why: string) => this.tables.suspect(id, why);
     const complete = this.untilComplete(stop);
     try {
       await Promise.race([
@@ -278,20 +265,20 @@ export class Capture {
         Promise.all([
           this.follower.run(stop),
           followServerClock(clocks, stop),
-          followEvidence(this.context.repository, clock, suspect, stop),
+          followEvidence(this.repository, clock, suspect, stop),
         ]).then(() => complete),
         complete,
         rejectedOnAbort(this.ended.signal),
       ]);
     } finally {
-      this.isEnding = true;
+      this.tables.close();
       finished.abort(new Error("the capture ended"));
       // The last tick is closed while the feeds are still open, so that it can be proven.
       recorderStop.abort();
       try {
         await recording;
       } finally {
-        await this.stopTables();
+        await this.tables.stopAll();
       }
     }
   }
@@ -303,91 +290,20 @@ export class Capture {
     }
   }
 
-  /** Starts and stops tables as the catalog says. */
   private apply(reading: CatalogReading): void {
-    if (this.ended.signal.aborted || this.isEnding) return;
-    const { structure } = reading;
+    if (this.ended.signal.aborted) return;
     this.recorder.untold = untoldTables(reading);
-    const present = new Map<string, TableReference>();
-    const tables = structure.filter(({ key }) => key[0] === "table");
-    const configs = tables.map(({ value }) => value as TableConfig);
-    this.unreachable.note(configs);
-    for (const config of configs) {
-      // Not reachable now: neither new nor gone.
-      const known = this.tables.get(config.id)?.capture.table;
-      const table = config.error === undefined ? reference(config) : known;
-      if (table) present.set(config.id, table);
-    }
-    for (const [id, running] of this.tables) {
-      const table = present.get(id);
-      if (table) running.capture.table = table;
-      else this.stopTable(id, running, true).catch((error: unknown) => this.ended.abort(error));
-    }
-    for (const table of present.values()) {
-      const { id, db, name } = table;
-      if (!this.tables.has(id) && !this.stopping.has(id) && this.options.selects(db, name)) {
-        this.startTable(table);
-      }
-    }
-  }
-
-  /**
-   * Tables with a history that are gone when this capture first knows the catalog: they were dropped while nobody
-   * watched, or are of the cluster before. Nothing is known of them after their last proof.
-   */
-  private noteAbsent({ structure }: CatalogReading): void {
-    if (this.absentNoted) return;
-    this.absentNoted = true;
-    const present = new Set(structure.map(({ key }) => key[1]));
-    const names = new Map(this.written.tables().map((table) => [table.id, table]));
-    for (const [id, { state, frontier }] of this.begin.coverage) {
-      if (state === "dropped" || present.has(id) || this.tables.has(id)) continue;
-      const { recorder } = this;
-      const since = frontier ?? recorder.frontier.provenTo(id);
-      recorder.frontier.record(id, { state: "dropped", since });
-      const last = names.get(id);
-      if (last) this.context.observer.state(reference(last), "dropped");
-    }
-  }
-
-  private startTable(table: TableReference): void {
-    const capture = new TableCapture(
-      this.context,
-      new TableLog(this.recorder, table.id),
-      table,
-      !this.started,
-      this.begin.coverage.get(table.id)?.lastCopy,
-      this.begin.bases,
-    );
-    const stop = new AbortController();
-    const done = capture.run(stop.signal).catch((error: unknown) => this.ended.abort(error));
-    this.tables.set(table.id, { capture, stop, done });
-    this.known.add(table.id);
-  }
-
-  private async stopTable(id: string, running: RunningTable, dropped: boolean): Promise<void> {
-    this.tables.delete(id);
-    this.stopping.add(id);
-    running.stop.abort(new Error("the table is not captured any more"));
-    await running.done;
-    if (dropped) running.capture.noteDropped();
-    this.stopping.delete(id);
-  }
-
-  private async stopTables(): Promise<void> {
-    await Promise.all([...this.tables].map(([id, running]) => this.stopTable(id, running, false)));
+    this.tables.apply(reading);
   }
 
   /** With `once`, resolves when every table is complete; otherwise when the signal aborts. */
   private async untilComplete(signal: AbortSignal): Promise<void> {
     if (!this.options.once) return aborted(signal);
-    const complete = Promise.all([...this.tables.values()].map(({ capture }) => capture.complete));
     let done = false;
-    await Promise.race([aborted(signal), complete.then(() => (done = true))]);
+    const complete = this.tables.complete().then(() => (done = true));
+    await Promise.race([aborted(signal), complete]);
     if (this.ended.signal.aborted) return;
-    const left = [...this.unreachable.reasons, ...this.defects()].map(
-      ([name, why]) => `${name}: ${why}`,
-    );
+    const left = this.tables.troubled.map(([name, why]) => `${name}: ${why}`);
     if (done && left.length === 0) return;
     const what = done
       ? `not every table could be captured: ${left.join("; ")}`
@@ -395,12 +311,5 @@ export class Capture {
     throw new ThinkbackError("incomplete", what, {
       hint: "what was captured is kept; run again to complete it, or leave a table out with --exclude",
     });
-  }
-
-  /** Names of tables that a defect has stopped, and why. */
-  private defects(): [name: string, reason: string][] {
-    return [...this.tables.values()].flatMap(({ capture: { defect, table } }) =>
-      defect === undefined ? [] : [[`${table.db}.${table.name}`, defect]],
-    );
   }
 }

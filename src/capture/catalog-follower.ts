@@ -1,11 +1,11 @@
 /**
- * Follows the catalog: reads it about every second, hands it on, and proves it as tables are proven. Users and
- * permissions have a proof of their own, because a grant may be missing that only they need.
+ * Follows the catalog: reads it about every second, hands the reading on, and proves the catalog as tables are proven.
+ * Users and permissions have a proof of their own, because the grant that only they need may be missing.
  *
- * Invariant: a proof is given only for what was read whole, by a reading that began after the instant and has heard every
- * server of the cluster. Break it and a restore is told that names, users and grants are known which nobody has seen. What
- * a reading does not tell of a table bounds the proofs of that table instead (untoldTables): a table that is dead for long
- * must not bound all others.
+ * Invariant: a proof is given only for what was read whole, by a reading that began after the instant and has heard
+ * every server of the cluster. Break it and a restore is told that names, users and grants are known although nobody
+ * has seen them. A table whose state a reading does not tell (untoldTables) holds back its own proofs instead: a table
+ * that is dead for long must not hold back all others.
  */
 import type { Clock } from "../clock.js";
 import { messageOf } from "../errors.js";
@@ -19,21 +19,21 @@ import { isTransient } from "./transient.js";
 
 export interface CatalogObserver {
   /**
-   * The catalog cannot be read; undefined when it can again. Told once per reason.
+   * The catalog cannot be read; undefined when it can be read again. Called once per reason.
    * @param defect the error, if it is no trouble of the source
    */
   catalogUnreadable(reason: string | undefined, defect?: unknown): void;
-  /** Names of servers that are not reached; none when all are again. Told when they are others than before. */
+  /** Names of the servers that are not reached; empty when all are reached again. Called when the names change. */
   serversMissing(names: string[]): void;
-  /** Users and permissions may not be read; false when they may again. */
+  /** Users and permissions may not be read; false when they may be read again. */
   accessRefused(refused: boolean): void;
 }
 
-/** Readings begin so far apart: half of what may lie between two proofs. */
+/** How far apart readings begin: half of what may lie between two proofs. */
 const readEveryMs = 1000;
 
 export class CatalogFollower {
-  /** Streams that this epoch has read. */
+  /** Streams that this epoch has begun to prove. */
   private readonly live = new Set<string>();
   private reading: Promise<void> | undefined;
   private failure: string | undefined;
@@ -49,7 +49,7 @@ export class CatalogFollower {
     private readonly tracker: CatalogTracker,
     private readonly clock: Clock,
     private readonly observer: CatalogObserver,
-    /** Told of every reading. */
+    /** Called with every reading. */
     private readonly onRead: (reading: CatalogReading) => void,
   ) {}
 
@@ -65,12 +65,12 @@ export class CatalogFollower {
     }
   }
 
-  /** Somebody waits for a proof: the next reading begins at once. */
+  /** Begins the next reading at once, because somebody waits for a proof. */
   hasten(): void {
     this.hurry.abort(new Error("somebody waits for the catalog"));
   }
 
-  /** Reads, in a reading that begins after the call. */
+  /** Reads the catalog, in a reading that begins after the call. */
   async readAgain(): Promise<void> {
     await this.reading;
     await this.read();
@@ -89,7 +89,7 @@ export class CatalogFollower {
       this.take(withoutScratch(await this.source.readCatalog()), mark);
       this.noteFailure(undefined);
     } catch (error) {
-      // A defect of the catalog stands still alone: tables that are captured go on.
+      // A defect stops the catalog alone: tables that are captured go on.
       this.noteFailure(messageOf(error), isTransient(error) ? undefined : error);
     }
   }
@@ -99,7 +99,7 @@ export class CatalogFollower {
     this.onRead(reading);
     const missing = this.tracker.missing(reading).map(({ name }) => name);
     this.noteMissing(missing);
-    // A server acknowledges databases, users and grants by itself, however few it is connected to.
+    // Each server alone acknowledges databases, users and grants, however few it is connected to. So all must be heard.
     if (mark && missing.length === 0) {
       this.prove(catalogStream, mark);
       if (reading.access) this.prove(accessStream, mark);
@@ -110,7 +110,7 @@ export class CatalogFollower {
     }
   }
 
-  /** What the first reading of an epoch found changed is labelled with the time after it, so it counts from there. */
+  /** Changes found by an epoch's first reading are labelled with the time after it. So its proof counts from there. */
   private prove(stream: string, mark: Mark): void {
     const { frontier, log } = this;
     if (this.live.has(stream)) {

@@ -5,20 +5,20 @@ import type { CatalogReading } from "../rethinkdb/catalog-reader.js";
 
 /** Keeps the log's catalog equal to the source's: writes down what differs, and nothing else. */
 export class CatalogTracker {
-  /** The JSON texts of the values by those of the keys, as last written. */
+  /** The JSON text of each value, as last written, by the JSON text of its key. */
   private readonly known: Map<string, string>;
 
   constructor(
     private readonly log: Pick<LogWriter, "appendRecord">,
     /** What the repository holds already. */
     written: Catalog,
-    /** Told when a table has no write hook any more: a reshard drops it without a word. */
+    /** Called when a table has lost its write hook: a reshard drops the hook silently. */
     private readonly onLostHook: (table: TableConfig) => void,
   ) {
     this.known = new Map(written.records);
   }
 
-  /** Takes a reading of the source's catalog. */
+  /** Takes a reading of the source's catalog, and writes what has changed. */
   update(reading: CatalogReading): void {
     const { structure, access } = reading;
     const seen = new Set<string>();
@@ -29,7 +29,7 @@ export class CatalogTracker {
     ]) {
       const keyText = JSON.stringify(key);
       seen.add(keyText);
-      // A table that is there has indexes, also where this reading could not tell which: what was known stays.
+      // A table that is there keeps the indexes that were known, even if this reading could not tell them.
       if (key[0] === "table") seen.add(JSON.stringify(["indexes", key[1]]));
       // A table without reachable replicas says nothing about itself; what was known stays.
       if ((value as Partial<TableConfig>).error !== undefined) continue;
@@ -40,18 +40,18 @@ export class CatalogTracker {
     const kinds = access ? [...structureKinds, ...accessKinds] : structureKinds;
     for (const keyText of this.known.keys()) {
       const key = JSON.parse(keyText) as string[];
-      // What could not be read is not what is not there.
+      // A record of a kind that could not be read stays: it may still be there.
       if (!seen.has(keyText) && kinds.includes(key[0]!)) this.remove(keyText, key);
     }
   }
 
-  /** The servers of the cluster, unless they are forgotten, of which a reading that was taken knows nothing. */
+  /** The servers of the cluster, except forgotten ones, that a reading lacks. `update` must have taken the reading. */
   missing({ servers }: CatalogReading): KnownServer[] {
     const connected = new Set(servers.map(({ id }) => id));
     return this.servers.filter(({ id, forgotten }) => !forgotten && !connected.has(id));
   }
 
-  /** These servers are gone for good: nothing waits for them, until they are seen again. */
+  /** Marks servers as gone for good: nothing waits for them until they are seen again. */
   forget(ids: readonly string[]): void {
     for (const { id, name } of this.servers.filter((server) => ids.includes(server.id))) {
       this.write({ key: ["server", id], value: { id, name, forgotten: true } });
@@ -62,7 +62,7 @@ export class CatalogTracker {
     return new Catalog(this.known).servers();
   }
 
-  /** Of a server that only others are connected to, the name is not known. */
+  /** The records of the servers. The reading does not name a server that only others are connected to. */
   private serverRecords({ servers, beyond }: CatalogReading): CatalogRecord[] {
     const ids = servers.map(({ id }) => id).sort();
     const known = new Map(this.servers.map((server) => [server.id, server.name]));
@@ -89,7 +89,7 @@ export class CatalogTracker {
   }
 }
 
-/** Servers are kept for ever: a cluster is known by every server that it ever had. */
+/** Kinds of records that are removed. Servers are kept for ever: a cluster is known by every server it ever had. */
 const structureKinds = ["db", "table", "indexes"];
 const accessKinds = ["user", "permission"];
 

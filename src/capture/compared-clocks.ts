@@ -1,12 +1,13 @@
-/** When the source is asked for its clock: every so often, and at once where ours was set. */
+/** Asks the source for its clock: every so often, and at once when ours was set. */
 import type { Clock } from "../clock.js";
 import type { Instant } from "../instant.js";
 import type { Source } from "../rethinkdb/source.js";
 import type { LogClock, Mislabelled } from "./log-clock.js";
 import { isTransient } from "./transient.js";
 
-/** How often the clocks are compared; and while the source has yet to say which of two times is right. */
+/** How often the clocks are compared. */
 const compareMs = 30_000;
+/** How often they are compared while the source has yet to say which of two times is right. */
 const compareAgainMs = 1000;
 
 export interface ComparedClocks {
@@ -15,7 +16,7 @@ export interface ComparedClocks {
   clock: Clock;
   /** The last label that was given. */
   logTime: () => Instant;
-  /** Told what a clock that is followed now had mislabelled. */
+  /** Called with what was mislabelled, when a clock that was set is followed. */
   onMislabelled: (labels: Mislabelled) => void;
 }
 
@@ -37,7 +38,7 @@ export async function followServerClock(
   }
 }
 
-/** Undefined also if the source cannot say its time now. */
+/** What was mislabelled, if a clock that was set is followed; undefined also if the source cannot say its time now. */
 export async function compareClocks(
   source: Pick<Source, "serverClock">,
   logClock: LogClock,

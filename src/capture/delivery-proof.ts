@@ -1,33 +1,36 @@
 /**
- * Whether a feed has delivered everything that was written, by the cheapest evidence that is proof. Neither small
- * responses nor a round trip are: the server's backlog stands where neither can see it.
+ * Proves that a feed has delivered everything that was written, by the cheapest evidence that suffices. Small responses
+ * and round trips do not suffice: the server's backlog stands where neither can see it.
  *
  * Invariant: `provenMs` is a moment before which everything written has been delivered. The chain of fences is built on
- * it; break it and every later proof is worth nothing.
+ * it. Break it and every later proof is worth nothing.
  */
 import type { Clock } from "../clock.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import type { TableWrites } from "../rethinkdb/table-writes.js";
 
-/** The servers' counts, and what stood when they were asked for. */
+/** The servers' counts, and the state of the feed when they were asked for. */
 export interface Surveyed {
   writes: TableWrites;
-  /** By the monotonic clock, before the servers were asked. */
+  /** A moment before the servers were asked, by the monotonic clock. */
   askedMs: number;
-  /** What the feed had delivered then. */
+  /** How many changes the feed had delivered then. */
   delivered: number;
 }
 
-/** With no write counted and nothing delivered for so long, while the feed waits, nothing is on its way. */
+/** If no write is counted and nothing delivered for so long, while the feed waits, nothing is on its way. */
 const quietMs = 1000;
 const recountsMax = 3;
 const recountPauseMs = 20;
 
 export class DeliveryProof {
   private provenMs: number;
-  /** Counts of a moment before which everything written has been delivered. */
+  /** The counts at a moment before which everything written has been delivered. */
   private proven: TableWrites | undefined;
-  /** Counts, and deliveries to which at most these counts belong: as many more on both sides means that nothing is missing. */
+  /**
+   * Counts, and deliveries. They differ at most by the number of counted writes that never come as changes. So if both
+   * have grown by the same number since, nothing is missing.
+   */
   private base: Pick<Surveyed, "writes" | "delivered"> | undefined;
   /** The first of the surveys that found the same counts and deliveries. */
   private calm: Surveyed | undefined;
@@ -42,9 +45,9 @@ export class DeliveryProof {
   }
 
   /**
-   * Resolves true when everything written before the survey was asked for has been delivered; false if that could not be
-   * found out. It may take as long as the feed is behind.
-   * @param recount another survey, where one is cheap enough
+   * Resolves with true once everything written before the survey was asked for has been delivered; with false if that
+   * could not be found out. It may take as long as the feed is behind.
+   * @param recount makes another survey; gives undefined if that would cost too much
    */
   async prove(
     surveyed: Surveyed,
@@ -62,7 +65,7 @@ export class DeliveryProof {
     return this.isCalm(surveyed);
   }
 
-  /** Nothing was written since the last proof, or just as much as has been delivered. */
+  /** True if nothing was written since the last proof, or exactly as much as has been delivered. */
   private isKnown(surveyed: Surveyed): boolean {
     const { writes, delivered } = surveyed;
     const isAtRest = this.proven !== undefined && isSame(this.proven, writes);
@@ -83,8 +86,9 @@ export class DeliveryProof {
   }
 
   /**
-   * Some of what is counted never comes: what was written before the feed was opened, or changed nothing. A proof shows
-   * that so many at least: what was counted before it, less all that has been delivered since.
+   * Some counted writes never come as changes: those from before the feed was opened, and those that changed nothing. A
+   * proof shows how many at least: all that was counted before it, less all that was delivered by its end. `base` keeps
+   * the greatest such number.
    */
   private rebase(shown: Pick<Surveyed, "writes" | "delivered">): void {
     const { base } = this;
@@ -93,7 +97,7 @@ export class DeliveryProof {
     this.base = this.counted(shown);
   }
 
-  /** Servers that came later do not count: a replica that is being filled counts what was written long before. */
+  /** Leaves out servers that came later: a replica that is being filled counts what was written long before. */
   private counted({ writes, delivered }: Pick<Surveyed, "writes" | "delivered">) {
     const { base } = this;
     const isOurs = (server: string) => base === undefined || base.writes.byServer.has(server);
@@ -115,7 +119,7 @@ export class DeliveryProof {
     return true;
   }
 
-  /** All that the servers count has been delivered, and nothing else. */
+  /** Notes that all that the servers count has been delivered, and nothing else. */
   private know({ writes, askedMs, delivered }: Surveyed): void {
     this.provenMs = askedMs;
     this.proven = writes;
@@ -128,15 +132,15 @@ function isSame({ byServer: a }: TableWrites, { byServer: b }: TableWrites): boo
   return a.size === b.size && [...a].every(([server, writes]) => b.get(server) === writes);
 }
 
-/** The writes to the table between two counts; undefined if they do not say. */
+/** How many writes to the table lie between two counts; undefined if the counts do not tell. */
 function writtenBetween(from: TableWrites, to: TableWrites): number | undefined {
   const grown = [...from.byServer].map(
     ([server, writes]) => (to.byServer.get(server) ?? -1) - writes,
   );
-  // A server that is gone, or began to count anew.
+  // A server is gone, or began to count anew.
   if (to.total === undefined || grown.some((writes) => writes < 0)) return undefined;
   if (to.total === "greatest") return Math.max(...grown);
-  // Somebody else has some of the writes.
+  // Another server has counted some of the writes.
   if (to.byServer.size !== from.byServer.size) return undefined;
-  return grown.reduce((sum, of) => sum + of, 0);
+  return grown.reduce((sum, writes) => sum + writes, 0);
 }

@@ -14,12 +14,12 @@ import { RepositoryView } from "../repository/repository-view.js";
 
 const pollMs = 15_000;
 
-/** Told the id of a table that has to be opened again, and why. */
+/** Called with the id of a table that must be opened again, and the reason. */
 type OnSuspect = (table: string, reason: string) => void;
 
 /**
- * Tells of each piece of evidence that is found until the signal aborts. Not of what was there before: the scan with which
- * a capture begins resyncs that. What cannot be read keeps nobody from what can.
+ * Reports each piece of evidence that is found until the signal aborts. Evidence from before is not reported: the scan
+ * with which a capture begins resyncs that. Evidence that cannot be read is passed over.
  */
 export async function followEvidence(
   repository: Repository,
@@ -42,7 +42,7 @@ export async function followEvidence(
   }
 }
 
-/** False if the store fails: then it is tried again. */
+/** Reports one piece of evidence. False if the store fails: then it is tried again. */
 async function isTold(
   repository: Repository,
   name: string,
@@ -58,7 +58,7 @@ async function isTold(
   }
 }
 
-/** Undefined if what was missing has been put back. */
+/** Why the table must be opened again; undefined if what was missing has been put back. */
 async function reasonOf(
   evidence: Evidence | DamageEvidence,
   repository: Repository,

@@ -1,4 +1,4 @@
-/** The first reading of the catalog, by which a capture knows whether it is at the right source. */
+/** Reads the catalog for the first time, and finds out whether the capture is at the right source. */
 import { ThinkbackError } from "../errors.js";
 import type { Catalog, KnownServer } from "../repository/log/catalog.js";
 import type { CatalogReading } from "../rethinkdb/catalog-reader.js";
@@ -23,17 +23,18 @@ export async function readFirstCatalog(source: Source): Promise<CatalogReading> 
 }
 
 export interface ClusterOptions {
-  /** Take another cluster than the one that the repository knows for its source from now on, or what is left of it. */
+  /** From now on take this cluster for the source: another than the repository knows, or what is left of that one. */
   acceptCluster: boolean;
   /** Names or ids of servers that are gone for good: the catalog's proof does not wait for them. */
   forgetServers: readonly string[];
 }
 
 /**
- * A repository keeps one source's history: another cluster's tables would make all of its tables seem dropped. A
- * cluster is known by the servers that it ever had, and by its databases and tables.
- * @returns ids of the servers that are to be forgotten. A server that is connected is not.
- * @throws {ThinkbackError} `unknown` if one is to be forgotten that was never seen
+ * Checks that the source is the repository's cluster. A repository keeps one source's history: another cluster's tables
+ * would make all of its tables seem dropped. A cluster is known by the servers that it ever had, and by its databases
+ * and tables.
+ * @returns ids of the servers to forget; none of them is connected
+ * @throws {ThinkbackError} `repository` if it is another cluster; `unknown` if a server to forget was never seen
  */
 export function recogniseSource(
   source: Source,
@@ -57,7 +58,7 @@ export function recogniseSource(
   return gone.map(({ id }) => id).filter((id) => !connected.includes(id));
 }
 
-/** By name or id. A server that stands for one that is gone may have its name. */
+/** The servers with this name or id. There may be several: a new server may have the name of one that is gone. */
 function serversCalled(name: string, known: KnownServer[]): KnownServer[] {
   const called = known.filter((server) => server.name === name || server.id === name);
   if (called.length > 0) return called;

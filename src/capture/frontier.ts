@@ -1,9 +1,9 @@
 /**
  * How far the capture of each table, of the catalog and of access is proven.
  *
- * Invariant: where two proofs of a stream lie further apart than the bound, the instants between them are written down
- * as late, in the same segment as the frontier that passes them or in an earlier one. Break it and an instant is called
- * exact although what had been acknowledged by then came much later.
+ * Invariant: if two proofs of a stream lie further apart than the bound, the instants between them are written down as
+ * late, in the same segment as the frontier that passes them or in an earlier one. Break it and an instant is called
+ * exact although changes that had been acknowledged by then came much later.
  */
 import type { Clock } from "../clock.js";
 import type { CoverageRecord } from "../format/coverage-record.js";
@@ -11,10 +11,10 @@ import type { Instant } from "../instant.js";
 import type { LogWriter, TickFacts } from "../repository/log/log-writer.js";
 import type { LogClock } from "./log-clock.js";
 
-/** An instant is exact only if a proof that began after it ended within so many ms of the proof before. */
+/** An instant is exact only if a proof that began after it ended at most so long after the previous proof. */
 export const proofBoundMs = 2000;
 
-/** What is proven beside the tables. */
+/** The streams that are proven besides the tables. */
 export const catalogStream = "catalog";
 export const accessStream = "access";
 
@@ -25,7 +25,7 @@ export interface Mark {
   atMs: number;
 }
 
-/** How long ticks and proofs hurry for somebody who waits; what takes longer is not held up by them. */
+/** How long ticks and proofs hurry for a waiting caller. After that they would only hold up what takes longer. */
 const hurryMs = 2000;
 
 interface Waiter {
@@ -36,15 +36,15 @@ interface Waiter {
 }
 
 export class Frontier {
-  /** Up to where each stream is proven: everything acknowledged by then has been delivered. */
+  /** The instant up to which each stream is proven: everything acknowledged by then has been delivered. */
   private readonly streams = new Map<string, Mark>();
-  /** Proofs that stand in durable segments. */
+  /** The proofs in durable segments. */
   private readonly durable = new Map<string, Instant>();
   private waiters: Waiter[] = [];
   /** The greatest proof of any table so far. */
   private greatest: Instant;
 
-  /** @param onAwaited told of a stream whose proof somebody waits for */
+  /** @param onAwaited called with each stream whose proof a caller waits for */
   constructor(
     private readonly log: LogWriter,
     private readonly clock: Clock,
@@ -54,13 +54,13 @@ export class Frontier {
     this.greatest = log.closedTo;
   }
 
-  /** The instant that is now, for a proof that begins after it; undefined while it is not known what the time is. */
+  /** The present instant, for a proof that begins after it; undefined while the log's time is not settled. */
   mark(): Mark | undefined {
     const atMs = this.clock.monotonicMs();
     return this.logClock.isSettled ? { to: this.log.mark(), atMs } : undefined;
   }
 
-  /** A stream is watched from an instant on, by what was seen at a moment that may lie long before it. */
+  /** Watches a stream from `from.to` on. What is known of it was seen at `from.atMs`, which may be long before. */
   begin(stream: string, from: Mark): void {
     const { to, atMs } = from;
     const lateMs = Math.ceil(this.clock.monotonicMs() - atMs + this.log.aheadMs);
@@ -72,7 +72,7 @@ export class Frontier {
     this.streams.delete(stream);
   }
 
-  /** A proof has ended now that began after `mark`. */
+  /** Takes a proof that began after `mark` and has ended now. */
   prove(stream: string, mark: Mark): void {
     const before = this.streams.get(stream);
     if (!before || mark.to <= before.to || !this.logClock.isSettled) return;
@@ -95,8 +95,8 @@ export class Frontier {
   }
 
   /**
-   * For the footer of the segment that is closed next. The frontier is that of the tables, which are many and are proven
-   * together; the catalog and access are proven by themselves, and are named beside it.
+   * Facts for the footer of the segment that is closed next. The frontier is the tables' greatest proof, because tables
+   * are many and are proven together. `lagging` names every stream whose proof is another, also the catalog and access.
    */
   facts(): Pick<TickFacts, "frontier" | "lagging" | "proofBoundMs"> {
     const proofs = [...this.streams];
@@ -118,7 +118,7 @@ export class Frontier {
     return new Map([...this.streams].map(([id, { to }]) => [id, to]));
   }
 
-  /** A segment that holds these proofs is durable. */
+  /** Takes the proofs of a segment that has become durable. */
   noteDurable(proofs: Map<string, Instant>): void {
     for (const [stream, provenTo] of proofs) this.durable.set(stream, provenTo);
     this.waiters = this.waiters.filter(({ stream, after, resolve }) => {
@@ -129,13 +129,13 @@ export class Frontier {
     });
   }
 
-  /** True while somebody has begun to wait not long ago. */
+  /** True if a caller waits that began to wait not long ago. */
   get isAwaited(): boolean {
     const now = this.clock.monotonicMs();
     return this.waiters.some(({ sinceMs }) => now - sinceMs < hurryMs);
   }
 
-  /** True if a segment would give somebody what they wait for. */
+  /** True if a segment would give a waiting caller its proof. */
   get owesSegment(): boolean {
     return this.waiters.some(({ stream, after }) => this.provenTo(stream) >= after);
   }
@@ -145,7 +145,7 @@ export class Frontier {
     return [...this.streams.values()].every(({ to }) => to >= instant);
   }
 
-  /** As `reaches`, but resolves after `ms` in any case. */
+  /** Like `reaches`, but resolves after `ms` in any case. */
   async reachesWithin(
     ms: number,
     stream: string,

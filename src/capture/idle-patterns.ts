@@ -3,22 +3,22 @@ import { isRefusal } from "../rethinkdb/response.js";
 import type { Source } from "../rethinkdb/source.js";
 import { tableSelection } from "./selection.js";
 
-/** What of a source a writer captures, as it was told. */
+/** Which tables of a source a writer was told to capture. */
 export interface Chosen {
   /** Patterns of tables; all tables, if there is none. */
   include: string[];
   exclude: string[];
 }
 
-/** A part of what is chosen that chooses no table: most are misspelt. */
+/** A part of the choice that chooses no table; most such patterns are misspelt. */
 export interface IdleChoice {
-  /** The include pattern; null where there is none, which means all tables. */
+  /** The include pattern; null if there is none, which means all tables. */
   pattern: string | null;
-  /** True if it means tables that are there, and the exclude patterns leave none of them. */
+  /** True if the pattern matches tables that are there, but the exclude patterns leave none of them. */
   excluded: boolean;
 }
 
-/** Of what is chosen, the parts that choose none of the tables. That there are no tables is nobody's choice. */
+/** The parts of the choice that choose none of the tables. If there are no tables, "all tables" is not one of them. */
 export function idleChoices(
   { include, exclude }: Chosen,
   tables: { db: string; name: string }[],
@@ -42,7 +42,7 @@ export function idleText({ pattern, excluded }: IdleChoice, { exclude }: Chosen)
   return pattern === null ? left : `${left} of --include ${pattern}`;
 }
 
-/** The source's tables; undefined if it does not tell, which the capture explains. */
+/** The source's tables; undefined if the source refuses to tell, which the capture explains. */
 export async function tablesOf(source: Source): Promise<TableConfig[] | undefined> {
   try {
     const { structure } = await source.readCatalog();

@@ -1,4 +1,4 @@
-/** What an earlier process has left on the spool. */
+/** Delivers what an earlier process has left on the spool. */
 import type { Clock } from "../clock.js";
 import { UnusableObject } from "../errors.js";
 import type { Repository } from "../format/description.js";
@@ -15,10 +15,10 @@ export interface SpoolObserver {
   spoolDropped(segments: number): void;
 }
 
-/** What was left half-written so long ago is of a process that was killed, and not of one that still runs. */
+/** A file that was left half-written so long ago is from a process that was killed, not from one that still runs. */
 const leftoverMs = 86_400_000;
 
-/** What an earlier process could not deliver goes first, so that the new epoch continues it. */
+/** Delivers first what an earlier process could not deliver, so that the new epoch continues it. */
 export async function deliverSpool(
   repository: Repository,
   spool: Spool,
@@ -38,13 +38,13 @@ export async function deliverSpool(
   if (dropped > 0) observer.spoolDropped(dropped);
 }
 
-/** True if the log has what a segment on the spool follows. */
+/** True if the log has the segment that a segment on the spool follows. */
 async function isContinued(store: ObjectStore, spool: ObjectStore, name: string): Promise<boolean> {
   try {
     const { previous } = (await openSegment(spool, name)).index.footer;
     return previous === null || (await isAccountedFor(store, previous.name));
   } catch (error) {
-    // What cannot be read is delivered as it is: the log then names what is damaged.
+    // A segment that cannot be read is delivered as it is: the log then names it as damaged.
     if (error instanceof UnusableObject) return true;
     throw error;
   }

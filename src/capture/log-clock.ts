@@ -1,9 +1,9 @@
 /**
- * The time that labels the log. docs/decisions/0019-the-logs-time.md.
+ * The time that labels the log; see docs/decisions/0019-the-logs-time.md.
  *
- * Invariant: a wall clock that was set moves no label unless the source's clock says the same; and while nobody has asked
- * the source yet (`isSettled` is false), no proof may begin or end. Break it and an instant is called exact that lacks
- * what was acknowledged before it, or holds what came long after.
+ * Invariant: a wall clock that was set moves no label unless the source's clock says the same. Until the source has
+ * been asked (while `isSettled` is false), no proof may begin or end. Break it and an instant is called exact that
+ * lacks what was acknowledged before it, or holds what came long after.
  */
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
@@ -14,12 +14,12 @@ import type { LogEnd } from "../repository/log/log-end.js";
 /** The source's clock less ours. */
 export type ServerClock = NonNullable<SegmentFooter["serverClock"]>;
 
-/** A clock that has moved by more than this against the monotonic one was set; less is drift, and is followed. */
+/** If a clock has moved by more than this against the monotonic one, it was set. Less is drift, and is followed. */
 const stepMs = 1000;
 
 /**
- * At most so far may this machine's clock and the source's differ for one to confirm the other. Machines that nobody keeps
- * differ by some minutes; more is a clock that was set wrong.
+ * At most so far may this machine's clock and the source's differ for one to confirm the other. The clocks of neglected
+ * machines differ by some minutes; if they differ by more, one was set wrong.
  */
 export const clocksDifferMsMax = 600_000;
 
@@ -40,9 +40,9 @@ export interface Mislabelled {
 export class LogClock {
   /** The wall clock less the monotonic one, as believed at the last comparison. */
   private course: number;
-  /** The same with the drift since. */
+  /** The same, with the drift since. */
   private believed: number;
-  /** The same, of a clock that was set and is waited out. */
+  /** The same, for a clock that was set and is waited out. */
   private refused: number | undefined;
   /** The log's time when it was last known to be right: the clock was on its course, or the source confirmed it. */
   private settledTo: Instant;
@@ -51,7 +51,7 @@ export class LogClock {
   private measured: ServerClock | undefined;
   private aheadOfSource: SegmentFooter["aheadOfSource"];
   private steps: NonNullable<SegmentFooter["clockSteps"]> = [];
-  /** Called at a look that sees that the clock was set, until the source was asked. */
+  /** Called each time the clock is seen to have been set, until the source was asked. */
   onStep: () => void = () => undefined;
 
   constructor(
@@ -64,13 +64,13 @@ export class LogClock {
     this.comparedTo = this.settledTo;
   }
 
-  /** What the log's labels go by. It goes back where a clock set back is followed: the log itself then stands still. */
+  /** The time that labels follow. It goes back if a clock that was set back is followed; labels then stand still. */
   now(): Instant {
     this.look();
     return Math.round(this.clock.monotonicMs() + this.believed);
   }
 
-  /** False from when the clock is seen to be set until the source was asked. */
+  /** False from the moment when the clock is seen to have been set until the source was asked. */
   get isSettled(): boolean {
     this.look();
     const wall = this.wallOffset();
@@ -83,7 +83,7 @@ export class LogClock {
   }
 
   /**
-   * Asks for the source's clock, and judges by it whether a clock that was set is followed. Rejects as `read` does.
+   * Asks for the source's clock, and decides by it whether to follow a clock that was set. Rejects as `read` does.
    * @param logTime the last label that was given
    * @returns what is mislabelled, if the clock is followed
    */
@@ -109,8 +109,8 @@ export class LogClock {
   }
 
   /**
-   * Goes on after the log's last segment, which may be later than the clock, or may have been labelled by a clock that was
-   * ahead of the source's and has been set right since.
+   * Goes on after the log's last segment. That segment may be later than the clock, or may have been labelled by a
+   * clock that was ahead of the source's and has been set right since.
    * @returns what of the log is mislabelled
    */
   continueAfter(end: LogEnd | undefined): Mislabelled | undefined {
@@ -129,7 +129,7 @@ export class LogClock {
     };
   }
 
-  /** What the next segment says of clocks. */
+  /** What the next segment says about clocks. */
   takeFacts(): Pick<
     SegmentFooter,
     "serverClock" | "clockSteps" | "clockWaitedOutMs" | "aheadOfSource"
@@ -174,7 +174,7 @@ export class LogClock {
     this.refused = undefined;
     this.aheadOfSource = undefined;
     this.tell({ outcome: "followed", byMs });
-    // Forwards: what came since the clock was set, or the machine slept, has labels of before.
+    // Forward: what came since the clock was set, or since the machine slept, has labels from before that.
     if (byMs > 0) return { since: this.settledTo, to: Math.max(after, logTime), lateMs: byMs };
     return {
       since: Math.min(after, ahead?.since ?? after),
@@ -191,7 +191,7 @@ export class LogClock {
     this.settledTo = this.now();
   }
 
-  /** Notes since when the log's time is ahead of the source's clock: if ours is set right one day, that is too late. */
+  /** Notes since when the log is ahead of the source's clock: once ours is set right, labels since then are late. */
   private noteAhead({ offsetMs, uncertaintyMs }: ServerClock): void {
     const aheadMs = Math.round(this.believed - this.wallOffset() - offsetMs - uncertaintyMs);
     const { since, ms } = this.aheadOfSource ?? { since: this.comparedTo, ms: 0 };
@@ -210,8 +210,8 @@ function isNear(offset: number, other: number): boolean {
 }
 
 /**
- * Throws if a capture must not begin by this clock: it differs from the source's, or it is behind the log and nobody can
- * say that it is right.
+ * Throws if a capture must not begin with this clock: it differs from the source's, or it is behind the log and the
+ * source cannot say that it is right.
  * @param serverClock undefined if the source's clock could not be read
  */
 export function checkStartClock(

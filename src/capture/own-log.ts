@@ -1,10 +1,11 @@
 /**
- * The log that a capture writes, as it stands in the repository: whether it may be written to, and whether what was
- * shipped is still there. An older copy may be put back under a running capture, another disk may be mounted in the place
- * of the right one, an object may be deleted.
+ * Checks the log that a capture writes, as it stands in the repository: whether it may be written to, and whether what
+ * was shipped is still there. While a capture runs, an older copy may be put back, another disk may be mounted in the
+ * place of the right one, or an object may be deleted.
  *
- * Invariant: nothing is put into a place that is known not to be this repository, nor behind a segment that is known to be
- * lost. Break it and a capture fills a stranger's directory, or goes on for days with a log that nobody can restore from.
+ * Invariant: nothing is put into a place that is known not to be this repository, nor behind a segment that is known to
+ * be lost. Break it and a capture fills a stranger's directory, or goes on for days with a log that nobody can restore
+ * from.
  */
 import type { Clock } from "../clock.js";
 import { isDamage, messageOf, ThinkbackError } from "../errors.js";
@@ -21,23 +22,23 @@ import {
 } from "../storage/object-store.js";
 
 /**
- * Every so often it is asked whether another writer has taken over, and whether what was shipped since the last time is
- * there. What is put after a claim that does not continue it is believed by nobody, so a late look costs no more than a
- * few segments that are written in vain.
+ * How often to look whether another writer has taken over, and whether what was shipped since the last look is there.
+ * No reader believes what is put after another writer's epoch claim that does not continue it. So a late look costs no
+ * more than a few segments that are written in vain.
  */
 const lookEveryMs = 15_000;
 
-/** Another repository, or none, is where ours was. It may come back: a disk that is not mounted. */
+/** Another repository, or none, is where ours was. Ours may come back: its disk may not be mounted. */
 export class NotThere extends StoreUnavailable {}
 
-/** A segment that was shipped, and that nothing stands for, is not there any more. */
+/** A segment that was shipped is gone, and nothing stands for it. */
 export class LogLost extends ThinkbackError {
   constructor(readonly end: LostEnd) {
     super(
       "damaged",
       `object ${end.segment.name}, which this capture had stored, is not there any more`,
       {
-        hint: "was an older copy of the repository put back, or an object deleted? Start the capture again: it goes on behind what is there",
+        hint: "was an older copy of the repository put back, or an object deleted? Start the capture again: it goes on after what is there",
       },
     );
   }
@@ -45,7 +46,7 @@ export class LogLost extends ThinkbackError {
 
 export class OwnLog {
   private readonly store: ObjectStore;
-  /** Shipped since the last look; the first one was there then. */
+  /** Names of the segments shipped since the last look, after the last one that was there then. */
   private shipped: string[] = [];
   private lookedMs: number;
 
@@ -65,9 +66,9 @@ export class OwnLog {
   }
 
   /**
-   * Resolves if the next segment may be put; as a rule without a request. Rejects with NotThere while the repository is away, with LogLost if what was
-   * shipped is, and with the code "fenced" if another writer has taken over.
-   * @param isInDoubt look now: the store has just failed
+   * Resolves if the next segment may be put; as a rule without a request. Rejects with NotThere while the repository is
+   * away, with LogLost if a shipped segment is lost, and with the code "fenced" if another writer has taken over.
+   * @param isInDoubt true to look now, because the store has just failed
    */
   async check(isInDoubt: boolean): Promise<void> {
     const now = this.clock.monotonicMs();
@@ -81,13 +82,16 @@ export class OwnLog {
     this.lookedMs = now;
   }
 
-  /** One small request; what the claim says is read where something is wrong. */
+  /** True if the epoch claim is there, as far as its size shows. Its content is read only if something is wrong. */
   private async hasClaim(): Promise<boolean> {
     const { epoch, object } = this.claim;
     return (await this.store.size(writerName(epoch))) === object.length;
   }
 
-  /** As a rule one small request: a listing of the last ten or hundred seconds. What it does not show is asked for. */
+  /**
+   * The first shipped segment that is missing. As a rule this takes one small request: a listing of the last ten or
+   * hundred seconds. A segment that the listing does not show is asked for by itself.
+   */
   private async firstMissing(): Promise<string | undefined> {
     const { store, shipped } = this;
     if (store.firstMissing) return store.firstMissing(shipped);
@@ -110,7 +114,7 @@ export class OwnLog {
     try {
       ({ id } = await readDescription(store));
     } catch (error) {
-      // It may be on its way there.
+      // The description may be on its way there.
       throw new NotThere(`the repository at ${store.location} cannot be read: ${messageOf(error)}`);
     }
     if (id !== description.id) {
@@ -120,7 +124,7 @@ export class OwnLog {
     }
   }
 
-  /** Everything is asked again: the repository may have come back between. */
+  /** Rejects if the log is lost. Asks for everything again, because the repository may have come back meanwhile. */
   private async refuseLoss(): Promise<void> {
     const { store } = this;
     const { epoch, object } = this.claim;
@@ -131,12 +135,12 @@ export class OwnLog {
         throw new LogLost({ segment: segmentOf(missing), epoch });
       this.shipped = this.shipped.filter((name) => name !== missing);
     }
-    // Nothing but the claim was deleted.
+    // Only the claim was deleted.
     if (!claim) await putOnce(store, writerName(epoch), object);
   }
 }
 
-/** False for a segment that is lost; also where claims are, without which nobody can say what the log is. */
+/** False for a segment that is lost; also if epoch claims are lost, because they alone say what the log is. */
 export async function isKept(store: ObjectStore, name: string): Promise<boolean> {
   try {
     return await isAccountedFor(store, name);
@@ -166,7 +170,7 @@ function fenced(): ThinkbackError {
     "fenced",
     "another writer has taken over this repository; capture stops",
     {
-      hint: "nothing is lost that it does not resync; run only one capture for a repository",
+      hint: "that writer resyncs what this one did not store; run only one capture for a repository",
     },
   );
 }

@@ -1,13 +1,14 @@
 /**
- * The tick: every so often what was captured becomes a segment; and about every second, whatever the length of ticks,
+ * The tick: at its end, what was captured becomes a segment. About every second, whatever the length of ticks,
  * everything that is watched is proven anew.
  *
- * Invariant: a proof counts for an instant only if all of it began after that instant. Break it and a dead connection, or
- * a feed that is behind, looks like a quiet table.
+ * Invariant: a proof counts for an instant only if all of it began after that instant. Break it and a dead connection,
+ * or a feed that is behind, looks like a quiet table.
  */
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
+import { idleSegmentMs } from "../repository/capture-state.js";
 import type { LogWriter } from "../repository/log/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import type { Source } from "../rethinkdb/source.js";
@@ -21,19 +22,20 @@ import { isTransient } from "./transient.js";
 import { HeartbeatMissed, troubleOf } from "./trouble.js";
 
 export interface RecorderOptions {
-  /** The length of ticks; and how long they may become while the store is slow. */
+  /** The length of ticks. */
   tickMs: number;
+  /** How long ticks may become while the store is slow. */
   tickMaxMs: number;
   /** A segment is written at least this often, so that "nothing happened" can be told from "nobody watched". */
   idleSegmentMs: number;
   /** Feeds and scans stop reading while the log holds more than this in memory. */
   pendingBytesMax: number;
-  /** A feed that could not be proven for so long is taken to be lost. */
+  /** A feed is taken to be lost if for so long its connection does not answer, or it owes changes and stands still. */
   heartbeatMs: number;
 }
 
 export interface RecorderObserver {
-  /** Memory and spool are full, so reading stops; or there is room again, and it goes on. */
+  /** True if reading stops, because memory and spool are full; false if there is room again, and it goes on. */
   readingStops(stops: boolean): void;
   /** Ticks are longer or shorter from now on. */
   tickAdapted(change: PaceChange): void;
@@ -47,29 +49,26 @@ export interface RecorderObserver {
 export const recorderDefaults: RecorderOptions = {
   tickMs: 1000,
   tickMaxMs: 1000,
-  idleSegmentMs: 10_000,
+  idleSegmentMs,
   pendingBytesMax: 64 * 1024 * 1024,
   heartbeatMs: 15_000,
 };
 
 type Surveying = ReturnType<Surveys["ask"]>;
 
-/** A tick while somebody waits for a frontier. */
+/** The length of a tick while a caller waits for a frontier. */
 const hurriedTickMs = 20;
-/** Proofs begin so far apart: half of what may lie between two of them. */
+/** How far apart proofs begin: half of what may lie between two of them. */
 const proofEveryMs = 1000;
 /** A survey that takes longer than this is not repeated for the sake of one table. */
 const recountMsMax = 50;
-/** At the end of a capture, how long the last round trips are waited for. */
+/** How long the last proofs are waited for at the end of a capture. */
 const lastProofMs = 2000;
-
-/** And how long the store is waited for. */
+/** How long the store is waited for at the end of a capture. */
 const lastShipMs = 15_000;
-
-/** Shorter pauses are no pauses: then nothing else would get its turn. */
+/** The shortest pause. Without a pause nothing else would get its turn. */
 const pauseMsMin = 1;
-
-/** How often a reader that has stopped looks whether there is room again. */
+/** How often a feed or scan that has stopped reading looks whether there is room again. */
 const fullPollMs = 100;
 
 interface WatchedFeed {
@@ -80,14 +79,15 @@ interface WatchedFeed {
   stop: AbortController;
   /** The proof under way. */
   proving: Promise<void> | undefined;
-  /** The proof under way waits for the feed alone: the source has said what was written. */
+  /** True while the proof under way waits for the feed alone: the source has said what was written. */
   isOwing: boolean;
-  /** A round trip is under way. */
+  /** True while a round trip is under way. */
   isAsked: boolean;
-  /** What the feed had delivered when its connection was last asked beside a proof. */
+  /** How many changes the feed had delivered when its connection was last asked outside a proof. */
   deliveredThen: number;
-  /** When a round trip last came back, and how long it took; by the monotonic clock. */
+  /** When a round trip last came back, by the monotonic clock. */
   lastAnswerMs: number;
+  /** How long that round trip took. */
   latencyMs: number;
   /** Called once when the feed has to be given up. */
   onLost: (reason: Error) => void;
@@ -95,9 +95,9 @@ interface WatchedFeed {
 
 export class Recorder {
   readonly frontier: Frontier;
-  /** Told of a stream whose proof somebody waits for. */
+  /** Called with each stream whose proof a caller waits for. */
   onAwaited: (stream: string) => void = () => undefined;
-  /** Tables whose indexes somebody may change without our knowledge, see untoldTables: nothing of them is proven. */
+  /** Tables whose indexes may change without our knowledge (see untoldTables). Nothing of them is proven. */
   untold: ReadonlySet<string> = new Set();
   private readonly watched = new Map<string, WatchedFeed>();
   private readonly pace: TickPace;
@@ -106,7 +106,7 @@ export class Recorder {
   /** End of the last segment that held changes, until a later segment carries their proof. */
   private changesTo: Instant | undefined;
   private lastSegmentAt = Number.NEGATIVE_INFINITY;
-  /** When proofs were last begun, and the time before that. */
+  /** When proofs were last begun, and when the time before. */
   private askedMs = Number.NEGATIVE_INFINITY;
   private askedBeforeMs = Number.NEGATIVE_INFINITY;
   private readonly surveys: Surveys;
@@ -135,8 +135,8 @@ export class Recorder {
   }
 
   /**
-   * Closes ticks until the signal aborts; then one last. Rejects if a segment cannot be stored.
-   * @param proveRest proves what is not a feed, for an instant that has passed
+   * Closes ticks until the signal aborts, then the last one. Rejects if a segment cannot be stored.
+   * @param proveRest proves what has no feed, for an instant that has passed
    */
   async run(
     signal: AbortSignal,
@@ -152,7 +152,7 @@ export class Recorder {
         if (signal.aborted) break;
         const now = this.clock.monotonicMs();
         const isDue = now - lastTickMs >= this.pace.tickMs;
-        // Nobody is served sooner by more segments while those before wait for the store.
+        // While earlier segments wait for the store, more segments would serve no caller sooner.
         if (isDue || (this.frontier.isAwaited && !this.log.isShipping)) {
           lastTickMs = now;
           this.tick();
@@ -168,7 +168,7 @@ export class Recorder {
     const toTick = lastTickMs + this.pace.tickMs - now;
     const toProof = this.askedMs + this.proofGapMs - now;
     const hurried = this.frontier.isAwaited ? hurriedTickMs : Number.POSITIVE_INFINITY;
-    // Of two sums that differ in their last bit, one may say that it is time, and the other that it is not.
+    // Sums that differ in their last bit may disagree whether a tick is due. Then the pause would be 0 again and again.
     return Math.max(pauseMsMin, Math.min(hurried, toTick, toProof));
   }
 
@@ -177,7 +177,7 @@ export class Recorder {
     return Math.max(proofEveryMs, this.surveys.gapMs);
   }
 
-  /** Two segments: one with what is left, and, once that is proven, one that says so. */
+  /** Closes two segments: one with what is left and, once that is proven, one that says so. */
   private async closeLast(proveRest: () => Promise<void>): Promise<void> {
     this.closeSegment(false);
     const proofs = Promise.all([this.proveLast(), proveRest()]);
@@ -188,7 +188,7 @@ export class Recorder {
     await withTimeout(this.clock, lastShipMs, this.shipped, () => notShipped());
   }
 
-  /** What is under way proves an earlier instant only; the last one is proven after it. */
+  /** Proves the last instant. Proofs that are under way prove only an earlier one, so it is proven after them. */
   private async proveLast(): Promise<void> {
     await this.proofs();
     this.proveAll();
@@ -200,7 +200,7 @@ export class Recorder {
     await Promise.all([...this.watched.values()].flatMap(({ proving }) => proving ?? []));
   }
 
-  /** From now on the table's frontier follows from proofs of `feed`; `onLost` is told if it has to be given up. */
+  /** From now on the table's frontier follows from proofs of `feed`; `onLost` is called if that must be given up. */
   watch(table: () => TableReference, feed: Feed, onLost: (reason: Error) => void): void {
     const { id } = table();
     this.frontier.begin(id, { to: this.log.mark(), atMs: this.clock.monotonicMs() });
@@ -219,7 +219,7 @@ export class Recorder {
     });
   }
 
-  /** How long the last round trip on the table's feed took: how busy the server is. */
+  /** How long the last round trip on the table's feed took. It shows how busy the server is. */
   latencyMs(table: string): number {
     return this.watched.get(table)?.latencyMs ?? 0;
   }
@@ -231,7 +231,7 @@ export class Recorder {
     watched.stop.abort(new Error("the feed is gone"));
   }
 
-  /** Nobody waits for proofs of the table any more. Why it is not watched has been recorded, if anything was claimed of it. */
+  /** Ends the table's frontier. Why the table is not watched any more has been recorded, if it was covered at all. */
   forget(table: string): void {
     this.watched.delete(table);
     this.frontier.end(table);
@@ -279,12 +279,12 @@ export class Recorder {
     );
   }
 
-  /** True if the last changes are stored and proven, but no segment says the latter yet. */
+  /** True if the last changes are stored and proven, but no segment says yet that they are proven. */
   private get owesProof(): boolean {
     return this.changesTo !== undefined && this.frontier.hasPassed(this.changesTo);
   }
 
-  /** Begins a proof, for the instant that is now, of every feed of which none is under way. */
+  /** Begins a proof, for the present instant, of every feed that has no proof under way. */
   private proveAll(): void {
     const markedMs = this.clock.monotonicMs();
     if (markedMs - this.askedMs < this.surveys.gapMs) return;
@@ -293,7 +293,7 @@ export class Recorder {
     const mark = this.frontier.mark();
     const free = [...this.watched.values()].filter(({ feed, proving }) => feed && !proving);
     if (mark && free.length > 0) this.begin(mark, free);
-    // Silence counts up to when an answer was asked for: this process may have stood still since.
+    // Silence counts only up to when an answer was last asked for: this process may have stood still since.
     for (const watched of this.watched.values()) {
       this.keepAlive(watched);
       this.checkHeartbeat(watched, this.askedBeforeMs);
@@ -316,7 +316,7 @@ export class Recorder {
     );
   }
 
-  /** What the source says of the table, however long that takes: until then the feed owes nothing. */
+  /** What the source says of the table, however long that takes. Until then the feed owes nothing. */
   private async surveyed(watched: WatchedFeed, survey: Surveying): Promise<Surveyed | undefined> {
     watched.isOwing = false;
     const surveyed = await (await survey).get(watched.table().id);
@@ -325,8 +325,9 @@ export class Recorder {
   }
 
   /**
-   * Everything acknowledged before `mark` has been delivered, as DeliveryProof finds out, and the feed's connection lives.
-   * A slow proof proves the instant that it began after, and no later one; without one the frontier stays.
+   * Proves that everything acknowledged before `mark` has been delivered, as DeliveryProof finds out, and that the
+   * feed's connection lives. A slow proof proves only the instant that it began after. Without a proof the frontier
+   * stays.
    */
   private async prove(watched: WatchedFeed, mark: Mark, survey: Surveying): Promise<void> {
     const { table, delivery, stop } = watched;
@@ -364,9 +365,9 @@ export class Recorder {
   }
 
   /**
-   * A feed is given up if its connection does not answer for so long, or if it owes changes and stands still. So the
-   * connection is asked again, unless that is the case: a proof takes as long as the feed is behind, which may be longer,
-   * and so may the source take to say what was written, or the clock to be judged. Full memory keeps a feed from moving.
+   * Asks the feed's connection again, because a feed without an answer for `heartbeatMs` is given up, and a proof may
+   * take longer: as long as the feed is behind, as the source takes to say what was written, or until the clock is
+   * judged. A feed that owes changes and stands still is not asked, so it is given up, unless full memory stops it.
    */
   private keepAlive(watched: WatchedFeed): void {
     const { feed, isOwing, isAsked, deliveredThen } = watched;
@@ -392,6 +393,6 @@ export class Recorder {
 
 function notShipped(): Error {
   return new ThinkbackError("repository", "the repository's store did not take the last segments", {
-    hint: "with --spool they are kept and delivered at the next start; without, what they held is a gap",
+    hint: "with --spool they are kept, and delivered at the next start; without it, what they held is a gap",
   });
 }

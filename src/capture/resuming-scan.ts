@@ -6,15 +6,15 @@ import type { Source } from "../rethinkdb/source.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 
 /**
- * At most so many losses in a row without a row between them: a scan of hours may lose its connection often, but one
- * that gets nowhere is the business of whoever opens the table again.
+ * At most so many losses in a row without a row between them. A scan of hours may lose its connection often; but a scan
+ * that gets nowhere ends, and the table is opened again.
  */
 const lossesMax = 5;
 const resumePauseMs = 500;
 
 /**
- * Scans a table. If only the scan's own connection is lost, it goes on after the last
- * key that it had; the feed, on another connection, has not missed anything.
+ * Scans a table. If only the scan's own connection is lost, the scan goes on after the last key that it had: the feed,
+ * on another connection, has not missed anything.
  */
 export async function* resumingScan(
   source: Source,

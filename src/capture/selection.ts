@@ -31,7 +31,7 @@ function matcher(pattern: string): RegExp {
   return new RegExp(`^${db}\\.${table ?? "[^.]*"}$`.replace("\\.*$", "\\.[^.]*$"));
 }
 
-/** The catalog without what a drill has made on the source: copies of what is captured already, soon to be dropped. */
+/** The catalog without what a drill has made on the source: copies of captured data, which are soon dropped. */
 export function withoutScratch(reading: CatalogReading): CatalogReading {
   const { structure, access } = reading;
   const scratch = new Set(structure.filter(isOfScratchDatabase).map(({ key }) => key[1]));

@@ -1,12 +1,12 @@
 /**
- * The way of closed segments into the repository. While the store fails they wait: on a spool directory, if there is
- * one, else in memory; both bounded. They leave in order.
+ * Takes closed segments to the repository, in order. While the store fails they wait: on a spool directory if there is
+ * one, else in memory. Both are bounded.
  *
- * A store that is full, or may not be written, fails until somebody repairs it, which may take days. So segments wait for
- * that on a spool only; without one the capture ends, and says why.
+ * A store that is full, or may not be written, fails until somebody repairs it, which may take days. So segments wait
+ * for that on a spool only. Without a spool the capture ends, and says why.
  *
- * Invariant: a segment is put only after the one before it, and only while the log may be written to, see OwnLog. Break
- * it and a writer that was shut out goes on, or the log has a gap that looks like damage.
+ * Invariant: a segment is put only after the one before it, and only while the log may be written to (see OwnLog).
+ * Break it and a writer that was shut out goes on, or the log has a hole that looks like damage.
  */
 import type { Clock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
@@ -44,7 +44,7 @@ interface Waiting {
 
 const retryFirstMs = 200;
 const retryLastMs = 15_000;
-/** A store that has not answered for so long is taken to fail: a network disk that is away hangs, and says nothing. */
+/** How long a store may take to answer before it is taken to fail: a network disk that is away hangs in silence. */
 const silentMs = 10_000;
 
 export class RetryingShipper implements Shipper {
@@ -76,7 +76,7 @@ export class RetryingShipper implements Shipper {
       this.queue.push({ name, bytes, size: bytes.length, delivered: false, resolve, reject });
       this.waitingBytes += bytes.length;
       if (!this.working) void this.work();
-      // While the store fails nothing stays in memory alone for longer than the spool takes.
+      // While the store fails, a segment stays in memory only until it is on the spool.
       else if (this.failing) void this.spoolWaiting().catch((error: unknown) => this.end(error));
     });
   }
@@ -101,7 +101,7 @@ export class RetryingShipper implements Shipper {
     for (const { reject } of this.queue) reject(this.failure);
   }
 
-  /** Puts one segment, however long the store fails; throws only what trying again cannot repair. */
+  /** Puts one segment, however long the store fails. Throws only errors that trying again cannot repair. */
   private async deliver(segment: Waiting): Promise<void> {
     let pauseMs = retryFirstMs;
     let failingSince: number | undefined;
@@ -119,7 +119,7 @@ export class RetryingShipper implements Shipper {
         fails(new StoreUnavailable("the store does not answer"));
         return this.spoolWaiting();
       });
-      // Once it has answered, whoever spools next meets what was wrong with the spool.
+      // Once the store has answered, the next call of `spoolWaiting` throws what was wrong with the spool.
       silence.catch((error: unknown) => {
         if (!answered.signal.aborted) this.end(error);
       });
@@ -152,18 +152,18 @@ export class RetryingShipper implements Shipper {
       await putOnce(this.store, name, kept);
       return;
     }
-    // Another process that was started with this spool delivers what it finds there before it looks who is alive.
+    // Another process that is started with this spool delivers what it finds, before it sees that this one is alive.
     if ((await this.store.size(name)) !== undefined) return;
     throw new ThinkbackError(
       "repository",
       `${name} is gone from the spool, and was not delivered`,
       {
-        hint: "start again: what it held is a gap, which is resynced",
+        hint: "start the capture again: what the segment held is a gap, which is then resynced",
       },
     );
   }
 
-  /** Moves what waits in memory to the spool, as far as its bound allows; one at a time, in order. */
+  /** Moves segments that wait in memory to the spool, as far as its bound allows; one at a time, in order. */
   private spoolWaiting(): Promise<void> {
     this.spooling = this.spooling.then(() => this.spoolNow());
     return this.spooling;
@@ -177,12 +177,12 @@ export class RetryingShipper implements Shipper {
       if (this.spooledBytes + bytes.length > this.spool.bytesMax) return;
       try {
         await putOnce(this.spool.store, segment.name, bytes);
-        // It may have been delivered while it was written here.
+        // The segment may have been delivered while it was written to the spool.
         if (segment.delivered) await this.spool.store.delete(segment.name);
       } catch (error) {
         const code = failureOf(error) === "full" ? "full" : "repository";
         throw new ThinkbackError(code, `cannot write to the spool: ${messageOf(error)}`, {
-          hint: `${code === "full" ? "make room in" : "look after"} the spool directory, or repair the repository's store, and start again`,
+          hint: `${code === "full" ? "make room in" : "repair"} the spool directory, or repair the repository's store, and start again`,
           cause: error,
         });
       }
@@ -204,20 +204,20 @@ export class RetryingShipper implements Shipper {
   }
 }
 
-/** A segment that cannot be stored, and has no spool to wait on. */
+/** The error for a segment that cannot be stored, and has no spool to wait on. */
 function explained(error: Error): Error {
   if (!isForOthersToRepair(error)) return error;
   const { code } = error as ThinkbackError;
   return new ThinkbackError(code, `capture stopped: ${error.message}`, {
-    hint: "make room, or let the repository be written, and start again: what was captured since the last tick that was stored is a gap until then. With --spool on another disk ticks wait there",
+    hint: "make room, or make the repository writable, and start again: what was captured since the last stored tick is a gap until then. With --spool on another disk, ticks wait there",
     cause: error,
   });
 }
 
 /**
- * Takes what an earlier process left on the spool to the repository; before an epoch is claimed, so that the new epoch
- * continues it.
- * @param isUseless true for what is dropped: a later writer has disowned it, or what it follows is lost
+ * Takes segments that an earlier process left on the spool to the repository. Runs before an epoch is claimed, so that
+ * the new epoch continues them.
+ * @param isUseless true for a segment to drop: a later writer has disowned it, or what it follows is lost
  */
 export async function shipSpool(
   store: ObjectStore,
@@ -229,7 +229,7 @@ export async function shipSpool(
   const names: string[] = [];
   for await (const { name } of spool.list("log/")) names.push(name);
   for (const name of names) {
-    // What is gone by now has been delivered by its own writer, which still runs.
+    // A segment that is gone by now has been delivered by its own writer, which still runs.
     const bytes = await getIfThere(spool, name);
     if (bytes && (await isUseless(name))) {
       dropped += 1;

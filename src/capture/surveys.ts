@@ -1,4 +1,4 @@
-/** Asks the source how much is written to the tables that are watched, and notes how long the counts take and whether they fail. */
+/** Asks the source how much is written to the watched tables. Notes how long the counts take, and whether they fail. */
 import type { Clock } from "../clock.js";
 import { messageOf } from "../errors.js";
 import type { Source } from "../rethinkdb/source.js";
@@ -6,19 +6,19 @@ import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Surveyed } from "./delivery-proof.js";
 import { isTransient } from "./transient.js";
 
-/** Surveys take at most this share of the time, however often they are wanted, unless one takes seconds. */
+/** Surveys take at most this share of the time, however often they are wanted, unless a survey takes seconds. */
 const shareMax = 1 / 2;
-/** One that was slow does not say that the next one is: it may have been asked while the server stood still. */
+/** At most so far apart are surveys kept, because after a slow survey the next may be fast: the server stood still. */
 const gapMsMax = 5000;
 
 export class Surveys {
-  /** How long the last one took to count. */
+  /** How long the last survey took to count. */
   lastMs = 0;
   private failure: string | undefined;
 
   /**
-   * @param onFailure told why the source does not answer, once per reason; undefined when it does again. If it is no
-   * trouble of the source, the error comes too.
+   * @param onFailure called with the reason why the source does not answer, once per reason; with undefined when it
+   * answers again. If the error is no trouble of the source, it comes too.
    */
   constructor(
     private readonly source: Pick<Source, "survey">,
@@ -26,7 +26,7 @@ export class Surveys {
     private readonly onFailure: (reason: string | undefined, defect?: unknown) => void,
   ) {}
 
-  /** How far apart they begin at least. */
+  /** How far apart surveys begin, at least. */
   get gapMs(): number {
     return Math.min(gapMsMax, this.lastMs / shareMax);
   }
@@ -48,7 +48,7 @@ export class Surveys {
         if (answer) surveyed.set(table.id, answer);
       }
     } catch (error) {
-      // A defect here is of no one table. Until it is over nothing is proven, and everything is captured.
+      // A defect here belongs to no single table. Until it is over, everything is captured, but nothing is proven.
       this.note(messageOf(error), isTransient(error) ? undefined : error);
     }
     return surveyed;

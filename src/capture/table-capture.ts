@@ -16,12 +16,9 @@ import {
   type BaseManifest,
   isOfOneObject,
   newestBase,
-  readBases,
 } from "../repository/bases/base.js";
 import { type AddRow, BaseWriter } from "../repository/bases/base-writer.js";
 import { knownKeys } from "../repository/bases/known-state.js";
-import { LogView } from "../repository/log/log-view.js";
-import { LogCollection } from "../repository/log/runs.js";
 import { BothEnds } from "../rethinkdb/both-ends.js";
 import type { Feed, FeedChange } from "../rethinkdb/feed.js";
 import { ConnectionLost, isRefusal } from "../rethinkdb/response.js";
@@ -30,10 +27,11 @@ import type { Source } from "../rethinkdb/source.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { endless, RetryingStore } from "../storage/retrying-store.js";
 import { Backoff } from "./backoff.js";
-import type { CopyQueue } from "./copy-queue.js";
 import { giveWay } from "./give-way.js";
 import { resumingScan } from "./resuming-scan.js";
 import { Resync, type ResyncSummary } from "./resync.js";
+import type { ScanQueue } from "./scan-queue.js";
+import type { SharedLog, SharedReads } from "./shared-reads.js";
 import type { TableLog } from "./table-log.js";
 import { step, type TableEvent, type TableState } from "./table-state.js";
 import { ChangesMissed, FeedOverflowed, troubleOf } from "./trouble.js";
@@ -52,7 +50,8 @@ export interface TableCaptureContext {
   source: Source;
   repository: Repository;
   clock: Clock;
-  copies: CopyQueue;
+  scans: ScanQueue;
+  reads: SharedReads;
   /** See CaptureOptions. */
   bothEndsFrom: number;
   /** Copies wait while the repository's store is full: ticks have a spool to wait on. */
@@ -135,7 +134,7 @@ export class TableCapture {
 
   private async watch(signal: AbortSignal): Promise<void> {
     const { context, log } = this;
-    const { source, copies } = context;
+    const { source } = context;
     const base = await this.newestBase();
     const feed = await source.openFeed(() => this.table);
     const watch = new AbortController();
@@ -154,7 +153,7 @@ export class TableCapture {
       this.take({ kind: "opened", at: since, hasBase: base !== undefined });
       const reading = this.read(feed, watch.signal);
       reading.catch((error: unknown) => watch.abort(error));
-      const scanning = copies.run(watch.signal, () => this.scan(base, since, watch.signal));
+      const scanning = this.scan(base, since, watch.signal);
       parts.push(reading, scanning);
       await Promise.all([...parts, rejectedOnAbort(watch.signal)]);
     } finally {
@@ -170,10 +169,10 @@ export class TableCapture {
 
   /** What a resync can start from; undefined if there is nothing, or only damage: then the table is copied. */
   private async newestBase(): Promise<BaseManifest | undefined> {
-    const { repository, observer } = this.context;
+    const { reads, observer } = this.context;
     const { id } = this.table;
     try {
-      const bases = this.bases ?? (await readBases(await LogView.read(repository.store), id));
+      const bases = this.bases ?? (await reads.bases(id));
       this.bases = undefined;
       const base = newestBase(bases, id, Number.MAX_SAFE_INTEGER);
       if (!base) return undefined;
@@ -243,7 +242,7 @@ export class TableCapture {
   }
 
   private async copy(since: Instant, signal: AbortSignal): Promise<BaseWriter> {
-    const { source, repository, clock, random, bothEndsFrom, waitsForRoom } = this.context;
+    const { source, repository, clock, random, scans, bothEndsFrom, waitsForRoom } = this.context;
     const { id, primaryKey } = this.table;
     this.copiesMade += 1;
     const unique = copyUnique(this.log.epoch, this.copiesMade);
@@ -256,20 +255,23 @@ export class TableCapture {
     const estimate = await source.estimateDocuments(this.table);
     const ends = new BothEnds();
     let bytes = 0;
-    // What a scan wrote after this has returned would be another copy's.
-    await ends.run(estimate >= bothEndsFrom, signal, (options) =>
-      this.scanAll(options, estimate, async (batch) => {
-        const { time, sequence } = batch.stamp;
-        const give = (add: AddRow) =>
-          ends.forEach(options.order, batch, (key, document) => {
-            add(key, time, sequence, document);
-            bytes += document.length;
-          });
-        if (options.order === "falling") writer.addBack(give);
-        else give((...row) => writer.add(...row));
-        await writer.drain();
-        return { documents: writer.rows, bytes };
-      }),
+    await scans.run(signal, estimate, (noteBytes) =>
+      // What a scan wrote after this has returned would be another copy's.
+      ends.run(estimate >= bothEndsFrom, signal, (options) =>
+        this.scanAll(options, estimate, async (batch) => {
+          const { time, sequence } = batch.stamp;
+          const give = (add: AddRow) =>
+            ends.forEach(options.order, batch, (key, document) => {
+              add(key, time, sequence, document);
+              bytes += document.length;
+            });
+          if (options.order === "falling") writer.addBack(give);
+          else give((...row) => writer.add(...row));
+          noteBytes(bytes);
+          await writer.drain();
+          return { documents: writer.rows, bytes };
+        }),
+      ),
     );
     return writer;
   }
@@ -280,29 +282,27 @@ export class TableCapture {
     since: Instant,
     signal: AbortSignal,
   ): Promise<ResyncSummary | undefined> {
-    const { source, repository } = this.context;
-    const { id } = this.table;
+    const { source, repository, reads, scans } = this.context;
     await this.log.provenAt(since, signal);
-    let collected: LogCollection | undefined;
+    let shared: SharedLog | undefined;
     let reason: string;
     try {
-      const wanted = [{ table: id, after: base.logFrom }];
-      collected = await LogCollection.read(await LogView.read(repository.store), wanted, since);
-      const resync = Resync.begin(
-        knownKeys(repository.store, base, collected),
-        (key, previous, document) => {
+      shared = await reads.log(base, since);
+      const known = knownKeys(repository.store, base, shared.log);
+      const estimate = await source.estimateDocuments(this.table);
+      const summary = await scans.run(signal, estimate, async () => {
+        const resync = Resync.begin(known, (key, previous, document) => {
           signal.throwIfAborted();
           this.log.append(key, previous, document);
-        },
-      );
-      this.resync = resync;
-      const estimate = await source.estimateDocuments(this.table);
-      await this.scanAll({ signal }, estimate, async (batch) => {
-        await resync.compare(batch);
-        await this.log.room(signal);
-        return { documents: resync.summary.documents, bytes: 0 };
+        });
+        this.resync = resync;
+        await this.scanAll({ signal }, estimate, async (batch) => {
+          await resync.compare(batch);
+          await this.log.room(signal);
+          return { documents: resync.summary.documents, bytes: 0 };
+        });
+        return resync.finish();
       });
-      const summary = await resync.finish();
       // An expiry that had not read yet that the table is resynced may have expired what it is resynced from.
       if (await this.newestBase()) return summary;
       reason = "its base was expired meanwhile";
@@ -311,7 +311,7 @@ export class TableCapture {
       reason = error.message;
     } finally {
       this.resync = undefined;
-      await collected?.dispose();
+      await shared?.giveBack();
     }
     // From here on only the copy's base will do: what the gap held is in no log.
     this.take({ kind: "mustCopy", at: since }, { reason });

@@ -8,8 +8,8 @@
  *      └──────────────── opened, with a base ──▶ resyncing ──lost──▶ gap
  *                                                    └──mustCopy──▶ copying
  *
- * Every state goes to dropped when the table is gone, and to stopped by a defect, which is opened as an `opening` is.
- * `gap` is an `opening` of a table that was exact before.
+ * Every state goes to `dropped` when the table is gone, and to `stopped` by a defect. A stopped table is opened like
+ * one in `opening`. `gap` is the `opening` of a table that was exact before.
  */
 import { ThinkbackError } from "../errors.js";
 import type { CoverageRecord } from "../format/coverage-record.js";
@@ -38,7 +38,7 @@ export type TableEvent =
   /** The table is gone from the source. */
   | { kind: "dropped"; at: Instant };
 
-/** A step of the machine: where it leads, and what the repository is told. */
+/** A step of the machine: the state that it leads to, and the record that the repository gets. */
 export interface Step {
   state: TableState;
   record: CoverageRecord | undefined;
@@ -87,7 +87,7 @@ const impossible = (state: TableState, kind: string) => (): Step => {
   throw new ThinkbackError("internal", `a table that is ${state} cannot be ${kind}`);
 };
 
-/** Complete by its type: a state or an event without an outcome does not compile. */
+/** The type makes this complete: a state or an event without an outcome does not compile. */
 const transitions: Table = {
   opening: {
     opened: open,

@@ -12,9 +12,9 @@ export interface PaceChange {
   reason: string;
 }
 
-/** So many segments are looked at before the length is changed, so that one slow put changes nothing. */
+/** How many segments are looked at before the length is changed, so that one slow put changes nothing. */
 const segmentsPerLook = 8;
-/** So many in a row that took longer than the longest tick are enough: eight of them may take minutes. */
+/** So many segments in a row that take longer than the longest tick are enough: eight of them may take minutes. */
 const slowSegments = 2;
 
 export class TickPace {
@@ -25,7 +25,7 @@ export class TickPace {
     this.tickMs = bounds.minMs;
   }
 
-  /** Takes how long a segment took to become durable; tells of a change of the length. */
+  /** Takes how long a segment took to become durable. Returns the change of the length that follows, if one does. */
   note(shipMs: number): PaceChange | undefined {
     const { minMs, maxMs } = this.bounds;
     if (minMs === maxMs) return undefined;

@@ -1,4 +1,4 @@
-/** What ends the watch of a table, by whose trouble it is. */
+/** What ends the watch of a table, and what the trouble affects. */
 import { type ErrorCode, ThinkbackError } from "../errors.js";
 import { JsonBytesError } from "../json-bytes.js";
 import { errorClasses, ReqlError } from "../rethinkdb/response.js";
@@ -7,15 +7,15 @@ import { failureOf } from "../storage/object-store.js";
 export type Trouble =
   /** Opening the table again can heal it: a trouble of the source, or a store that fails for a while. */
   | "loss"
-  /** Ours, or something about the table that nobody foresaw: it comes again, and the other tables do not have it. */
+  /** A defect of this program, or something unforeseen about the table: it comes again, but only for this table. */
   | "defect"
-  /** The repository's: no table can be captured until the operator has repaired it. */
+  /** A trouble of the repository: no table can be captured until the operator has repaired it. */
   | "common";
 
 /** The server dropped changes that we had not read yet; the feed goes on without them. */
 export class FeedOverflowed extends Error {}
 
-/** A change was missed though nobody said so. */
+/** A change was missed, although nothing had reported it. */
 export class ChangesMissed extends Error {}
 
 /** Neither an answer on the feed's connection nor a change came for too long, while a proof was under way. */
@@ -28,10 +28,10 @@ export class HeartbeatMissed extends Error {
   }
 }
 
-/** A store that is full or may not be used, a newer format, another writer. */
+/** The codes for a store that is full or may not be used, for a newer format, and for another writer. */
 const commonCodes: ErrorCode[] = ["full", "repository", "fenced"];
 
-/** What the language throws where code is wrong; and the text of a document or a row that is not as it has to be. */
+/** What the language throws if code is wrong; and the error for malformed text of a document or a row. */
 const defects = [TypeError, RangeError, SyntaxError, ReferenceError, JsonBytesError];
 
 export function troubleOf(error: unknown): Trouble {

@@ -9,6 +9,7 @@ interface Observer {
   lost(table: TableReference, reason: string): void;
 }
 
+/** Reports each selected table whose replicas cannot be asked, once, and remembers why. */
 export class UnreachableTables {
   /** Reasons by "db.table". */
   readonly reasons = new Map<string, string>();
@@ -18,7 +19,7 @@ export class UnreachableTables {
     private readonly observer: Observer,
   ) {}
 
-  /** @param present all tables that there are: what is gone or renamed is not waited for */
+  /** @param present all tables that there are: a table that is gone or renamed is not waited for */
   note(present: TableConfig[]): void {
     const names = new Set(present.map(nameOf));
     for (const name of this.reasons.keys()) if (!names.has(name)) this.reasons.delete(name);

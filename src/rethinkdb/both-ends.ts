@@ -1,26 +1,26 @@
 /**
- * Reading a large table from both of its ends, on two connections, until the scans meet. No split point is needed: a
- * server says of no key that it is the middle.
+ * Reads a large table from both ends, on two connections, until the two scans meet. This needs no split point: a server
+ * does not tell which key is the middle.
  *
- * Invariant: a row is handed on by the scan that comes to its key first, and by it alone. Break it and a row is there
- * twice, or, if a scan ends before they meet, not at all.
+ * Invariant: each row is handed on only by the scan that reaches its key first. Break it and a row comes twice or, if a
+ * scan ends before the two meet, not at all.
  */
 import { compareKeys } from "../key-order.js";
 import type { ScanBatch, ScanOptions, ScanOrder } from "./scan.js";
 
-/** Of fewer documents a second connection brings nothing: it is the time of two requests. */
+/** How many documents a table must have to be read from both ends. Fewer take about the time of two requests anyway. */
 export const bothEndsFromDefault = 40_000;
 
-/** What a scan from one of the ends is to be given. */
+/** The options for a scan from one of the ends. */
 export type EndOptions = Required<Pick<ScanOptions, "order" | "until" | "signal">>;
 
 export class BothEnds {
-  /** JSON text of the key that each scan has come to. */
+  /** JSON text of the key that each scan has reached. */
   private readonly reached: Partial<Record<ScanOrder, Buffer>> = {};
 
   /**
-   * Runs a scan from the first key on, and, if the table is large, one from the last key back. Resolves when all have
-   * ended; rejects then with what the first has failed of, or with the signal's reason.
+   * Runs a scan from the first key up and, if the table is large, one from the last key down. A scan that fails aborts
+   * the other. Resolves when all have ended; rejects then with the first failure, or with the signal's reason.
    */
   async run(
     isLarge: boolean,
@@ -31,11 +31,11 @@ export class BothEnds {
     const either = AbortSignal.any([signal, failed.signal]);
     const orders: ScanOrder[] = isLarge ? ["rising", "falling"] : ["rising"];
     const scans = orders.map((order) => scan(this.optionsOf(order, either)));
-    await Promise.all(scans.map((one) => one.catch((error: unknown) => failed.abort(error))));
+    await Promise.all(scans.map((ended) => ended.catch((error: unknown) => failed.abort(error))));
     either.throwIfAborted();
   }
 
-  /** Hands on the rows of a batch of one scan that the other has not handed on, in rising order of keys. */
+  /** Hands on those rows of a scan's batch that the other scan has not handed on, in rising order of keys. */
   forEach(
     order: ScanOrder,
     batch: ScanBatch,

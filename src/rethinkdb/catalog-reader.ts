@@ -6,11 +6,11 @@ import { r, systemTable, type Term } from "./reql.js";
 import { isRefusal, ReqlError } from "./response.js";
 import { idTerm } from "./table-identity.js";
 
-/** The catalog as it was at some moment after it was asked for. */
+/** The catalog as it was at some moment after the reading began. */
 export interface CatalogReading {
-  /** The servers that the one which was asked was connected to all the while, itself included. */
+  /** The servers that the asked server was connected to during the whole reading, itself included. */
   servers: { id: string; name: string }[];
-  /** Ids of servers that one of these is connected to, and the one which was asked is not. */
+  /** Ids of servers that one of these is connected to, but the asked server is not. */
   beyond: string[];
   /** Databases, tables and their indexes. */
   structure: CatalogRecord[];
@@ -18,16 +18,16 @@ export interface CatalogReading {
   access: CatalogRecord[] | undefined;
 }
 
-/** By table id, what the last reading told of its indexes. A reading brings it up to date. */
+/** What the last reading told of each table's indexes, by table id. Each reading brings it up to date. */
 export type KnownIndexes = Map<string, object>;
 
 /**
  * Reads the whole catalog. Tables whose replicas cannot be reached come with their `error` and without indexes.
  *
- * Databases, users and grants are acknowledged by whichever server is asked, and so are new tables; it sends them to those
- * that it is connected to. A reading holds what a server had acknowledged before, if that server answered between the
- * begin of the reading and the reading of the first row: its answer comes behind what it had sent. `jobs` can only be
- * answered when each connected server has answered, or its connection is lost (seen live on 2.4.4). So the servers of a
+ * Any single server acknowledges databases, new tables, users and grants, and sends them to the servers that it is
+ * connected to. If a server answers after the reading began and before the first row is read, the reading holds all
+ * that this server had acknowledged before: its answer comes behind what it had sent. A query of `jobs` is answered
+ * only when each connected server has answered, or its connection is lost (seen live on 2.4.4). So the servers of a
  * reading are those whose connection is the same at its end as before `jobs` was asked.
  */
 export async function readCatalog(
@@ -35,7 +35,7 @@ export async function readCatalog(
   known: KnownIndexes = new Map(),
 ): Promise<CatalogReading> {
   const before = await connection.value<ServerStatus[]>(
-    // One query, so that one comes after the other.
+    // One query for both, so that `jobs` is read after the status.
     r.expr([serverStatus(), systemTable("jobs").count!()]).bracket!(0),
   );
   const [dbs, tables, users, permissions] = await Promise.all([
@@ -70,13 +70,13 @@ export async function readCatalog(
 interface ServerStatus {
   id: string;
   name: string;
-  /** Since when the server that was asked is connected to it. */
+  /** Since when the asked server is connected to it, in seconds since 1970. */
   connected: number;
-  /** The names of the servers that it, or any other connected one, is connected to; an id if the name is not known. */
+  /** Names of the servers that it, or any other connected one, is connected to; an id where the name is not known. */
   sees: string[];
 }
 
-/** What the server that is asked knows of those that it is connected to. */
+/** What the asked server knows of the servers that it is connected to. */
 function serverStatus(): Term {
   const rows = systemTable("server_status").map!((row: Term) => {
     const network = row.getField!("network");
@@ -92,16 +92,16 @@ function serverStatus(): Term {
 
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** A server is named, unless the one that was asked is not connected to it; a proxy is neither named nor an id. */
+/** In `sees` an id stands for a server that the asked one is not connected to. A proxy has no name or id there. */
 function beyondOf(servers: ServerStatus[]): string[] {
   const names = new Set(servers.map(({ name }) => name));
   const seen = new Set(servers.flatMap(({ sees }) => sees));
-  return [...seen].filter((one) => uuid.test(one) && !names.has(one)).sort();
+  return [...seen].filter((server) => uuid.test(server) && !names.has(server)).sort();
 }
 
 /**
- * Ids of the tables of which a reading does not tell what they are now: none of their replicas could be asked, or so few
- * that others may have a majority. Then whoever reaches those changes indexes and hooks, and is acknowledged.
+ * Ids of the tables whose present state a reading does not tell: none of their replicas could be asked, or so few that
+ * the others may be a majority. A client that reaches those others can change indexes and hooks, and is acknowledged.
  */
 export function untoldTables({ servers, structure }: CatalogReading): Set<string> {
   const connected = new Set(servers.map(({ name }) => name));
@@ -122,19 +122,19 @@ function votersOf({ replicas, nonvoting_replicas: voteless }: TableConfig["shard
   return replicas.filter((name) => !voteless.includes(name));
 }
 
-/** A row of another form than those that are known says whose it is, and nothing else. */
+/** The row as a table's config. Of a row of an unknown form it keeps only id and names, and sets `error`. */
 function configOf(row: unknown): TableConfig {
   const config = row as TableConfig;
   const { id, db, name, primary_key: key, indexes, shards, error } = config;
-  if ([id, db, name].some((one) => typeof one !== "string")) {
-    throw new ThinkbackError("internal", `a row of table_config is of no table: ${shown(row)}`);
+  if ([id, db, name].some((field) => typeof field !== "string")) {
+    throw new ThinkbackError("internal", `a row of table_config names no table: ${shown(row)}`);
   }
   const isShard = (shard: Partial<TableConfig["shards"][number]> | null) =>
     Array.isArray(shard?.replicas) && Array.isArray(shard.nonvoting_replicas);
   const hasShards = Array.isArray(shards) && shards.every(isShard);
   const isKnown = typeof key === "string" && Array.isArray(indexes) && hasShards;
   if (isKnown || error !== undefined) return config;
-  const unknown = `its row of table_config has a form that is not known: ${shown(row)}`;
+  const unknown = `its row of table_config has an unknown form: ${shown(row)}`;
   return { id, db, name, error: unknown } as TableConfig;
 }
 
@@ -142,7 +142,7 @@ function shown(row: unknown): string {
   return JSON.stringify(row).slice(0, 300);
 }
 
-/** Undefined if the grant is missing that this needs: then nothing is known, which is not the same as nothing there. */
+/** The table's rows; undefined if the grant for it is missing: nothing is known then, which is not "no rows". */
 async function readIfPermitted(
   connection: Connection,
   table: string,
@@ -156,8 +156,9 @@ async function readIfPermitted(
 }
 
 /**
- * One query for all tables; where one of them cannot answer, one for each. A table that has none is not asked. What is
- * known already is taken as it is, though it was asked for by name; what is new is asked for again, and whose it is.
+ * Reads the indexes in one query for all tables, or, if one of the tables cannot answer, in one query for each. A table
+ * without indexes is not asked. The query goes by name, so a new answer is asked for again together with the table's
+ * id; an answer that is known already is taken as it is.
  */
 async function readIndexes(
   connection: Connection,
@@ -171,19 +172,19 @@ async function readIndexes(
     if (tables.length === 0) return [];
     const statuses = tables.map(({ db, name }) => r.db(db).table!(name).indexStatus!());
     const answers = await connection.value<IndexStatus[][]>(r.expr(statuses));
-    const shown = tables.map(async (table, i) => {
+    const checked = tables.map(async (table, i) => {
       const record = indexRecord(table, answers[i]!);
       return isKnown(record, table, known) ? record : readHeldIndexes(connection, table);
     });
-    return (await Promise.all(shown)).filter((record) => record !== undefined);
+    return (await Promise.all(checked)).filter((record) => record !== undefined);
   };
   const records = await read(asked).catch(async (error: unknown) => {
     if (!isOfOneTable(error)) throw error;
     const each = asked.map((table) =>
-      read([table]).catch((of: unknown) => {
-        // Dropped, renamed or not reachable since the listing: what was known of it stays.
-        if (isOfOneTable(of)) return [];
-        throw of;
+      read([table]).catch((failure: unknown) => {
+        // The table was dropped, renamed or cut off after the listing. The log keeps what it knows of its indexes.
+        if (isOfOneTable(failure)) return [];
+        throw failure;
       }),
     );
     return (await Promise.all(each)).flat();
@@ -193,7 +194,10 @@ async function readIndexes(
   return [...none.map((table) => indexRecord(table, [])), ...records];
 }
 
-/** And its own row has the same names: its name may stand for another table, which has what this one had. */
+/**
+ * True if the answer equals the known one, and the table's own row lists the same index names. Without the latter, the
+ * name might stand for another table by now, which has the indexes that this one had.
+ */
 function isKnown(
   { value }: CatalogRecord,
   { id, indexes }: TableConfig,
@@ -207,10 +211,11 @@ function isKnown(
 }
 
 /**
- * Undefined if the name does not stand for the table. `indexStatus` looks it up by itself and at another moment, so it is
- * compared before and after; but in the database that it was given, which is the one that was compared right before it, as
- * long as the query is so small. (Live on 2.4.4, with databases that swapped their names as fast as they could: 3 of 565
- * answers were another table's when databases were not compared, of 559 none when they were.)
+ * The table's indexes; undefined if the name does not stand for the table. `indexStatus` looks the name up by itself,
+ * at another moment, so the table's id is compared before and after it. But it looks in the database that it was given;
+ * as long as the query is this small, that is the database whose id was compared right before. (Live on 2.4.4, with
+ * databases that swapped their names as fast as they could: 3 of 565 answers were another table's when databases were
+ * not compared, 0 of 559 when they were.)
  */
 async function readHeldIndexes(
   connection: Connection,

@@ -17,10 +17,10 @@ export type QueryOptions = Record<string, unknown>;
 
 const queryTypes = { start: 1, continue: 2, stop: 3, serverInfo: 5 } as const;
 
-/** Responses fetched ahead of the consumer. One hides the round trip; more only holds memory. */
+/** At most so many responses wait for the consumer, because each holds memory; one already hides the round trip. */
 export const responsesAheadMax = 2;
 
-/** How long the request for more waits after a response; undefined for not at all. */
+/** What the request for more waits for after a response; undefined to send it at once. */
 export type Pace = (after: Response) => Promise<void> | undefined;
 
 interface Waiter {
@@ -50,7 +50,7 @@ export class Connection {
       try {
         this.reader.push(bytes);
       } catch {
-        // A server that sends what is not the protocol cannot be followed any further.
+        // The server has left the protocol, so nothing that follows can be understood.
         channel.destroy();
       }
     });
@@ -83,13 +83,13 @@ export class Connection {
     return response;
   }
 
-  /** Asks the server who it is. A proxy answers for itself. */
+  /** Asks the server for its identity. A proxy answers with its own. */
   async serverInfo(): Promise<{ id: string; name: string; proxy: boolean }> {
     const response = await this.ask(Buffer.from(`[${queryTypes.serverInfo}]`));
     return response.rows()[0] as { id: string; name: string; proxy: boolean };
   }
 
-  /** A round trip on this connection that begins after the call; calls of one moment share it. */
+  /** Makes a round trip on this connection, beginning after the call. Calls of the same moment share one. */
   roundTrip(): Promise<void> {
     if (!this.sharedTrip) {
       this.sharedTrip = this.serverInfo().then(() => undefined);
@@ -115,7 +115,7 @@ export class Connection {
     return stream;
   }
 
-  /** Takes back the bytes of a response that nobody will look at any more: a later one will be in their place. */
+  /** Takes back the bytes of a response that is not needed any more: a later response will overwrite them. */
   recycle(response: Response): void {
     this.reader.recycle(response.bytes);
   }
@@ -135,7 +135,7 @@ export class Connection {
     });
   }
 
-  /** Stops a query that is not wanted any more; what still comes for it is dropped. */
+  /** Stops a query that is not needed any more; responses that still come for it are dropped. */
   private abandon(token: number): void {
     this.waiters.delete(token);
     if (this.isOpen) this.send(token, Buffer.from(`[${queryTypes.stop}]`));
@@ -166,16 +166,16 @@ export class Connection {
 }
 
 /**
- * The responses of one query, in order. Iterate once. Throws ReqlError when the server reports an error, and
- * ConnectionLost when the connection goes.
+ * The responses of one query, in order. Can be iterated only once. Throws ReqlError if the server reports an error, and
+ * ConnectionLost if the connection is lost.
  */
 export class ResponseStream implements Waiter, AsyncIterableIterator<Response> {
   private readonly arrived: Response[] = [];
   private failure: Error | undefined;
   private ended = false;
-  /** A request is on its way whose answer has not come. */
+  /** True while a request is on its way whose answer has not come. */
   private asked = true;
-  /** The pause before a request. */
+  /** True during the pause before a request. */
   private pausing = false;
   private wake: (() => void) | undefined;
 
@@ -232,7 +232,7 @@ export class ResponseStream implements Waiter, AsyncIterableIterator<Response> {
     return this;
   }
 
-  /** True while a request is on its way and nothing has come that was not handed on. */
+  /** True while a request is on its way and every response that came has been handed on. */
   get isWaiting(): boolean {
     return this.asked && !this.ended && this.arrived.length === 0;
   }

@@ -3,7 +3,7 @@ declare module "rethinkdb" {
   export interface Term {
     /** The query in the wire protocol's JSON form. */
     build(): unknown;
-    // Terms are built by chaining; which methods exist is the driver's business.
+    // Terms are built by chaining. The driver decides which methods exist.
     [method: string]: (...args: unknown[]) => Term;
   }
 

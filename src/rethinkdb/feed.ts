@@ -20,7 +20,7 @@ export interface FeedChange {
   previous: Buffer | null;
 }
 
-/** A feed that goes on, but has dropped changes: the server's queue for us overflowed. */
+/** The server's queue for this feed overflowed: changes were dropped, and the feed goes on. */
 export interface FeedOverflow {
   overflow: string;
 }
@@ -31,24 +31,24 @@ export interface FeedBatch {
 }
 
 /**
- * An open changefeed over one table. Iterating throws when it is lost: ReqlError (aborted, no permission) or
- * ConnectionLost. Not iterating stops the reading, and the server queues, up to its limit.
+ * An open changefeed over one table. Iterating throws when the feed is lost: ReqlError (aborted, no permission) or
+ * ConnectionLost. While nobody iterates, nothing is read, and the server queues changes up to its limit.
  */
 export interface Feed {
   batches: AsyncIterable<FeedBatch>;
-  /** The changes that were handed on and visited. */
+  /** How many changes were handed on and visited. */
   readonly delivered: number;
   /** True while the server has been asked for more and has not answered. */
   readonly isWaiting: boolean;
-  /** When the feed was asked for, by the monotonic clock: it owes nothing that was written before. */
+  /** When the feed was asked for, by the monotonic clock. It owes nothing that was written before. */
   readonly openedMs: number;
-  /** What the servers had counted at some moment before that; undefined if nothing was. */
+  /** What the servers had counted at some moment before `openedMs`; undefined if they had counted nothing. */
   readonly writesBefore: TableWrites | undefined;
-  /** Resolves after a round trip on the feed's own connection. It says that the server lives, and nothing else. */
+  /** Resolves after a round trip on the feed's own connection. That shows that the server lives, and nothing else. */
   roundTrip(): Promise<void>;
   /**
-   * Resolves when the feed's queue at the server has been empty at some moment after the call. It says nothing of what
-   * has not come to that queue yet.
+   * Resolves when the feed's queue at the server has been empty at some moment after the call. That says nothing about
+   * changes that have not reached this queue yet.
    */
   drained(clock: Clock, signal: AbortSignal): Promise<void>;
   /** See FenceChain. */
@@ -58,14 +58,14 @@ export interface Feed {
   disconnect(): void;
 }
 
-/** The server takes all that is queued into a response, up to 1 MB: a smaller one has emptied the queue. */
+/** The server puts all that is queued into a response, up to 1 MB. So a smaller response has emptied the queue. */
 const queuedResponseBytes = 256 * 1024;
-/** Requests that find little are this far apart, so that they find more: a response costs as much as ten changes. */
+/** How far apart requests that find little are sent, so that they find more: a response costs as much as 10 changes. */
 export const requestPauseMs = 20;
-/** A feed that had nothing to deliver for so long has an empty queue. */
+/** How long a feed must have had nothing to deliver for its queue to be taken as empty. */
 const quietMs = 100 + requestPauseMs;
 
-/** The pace of one feed's requests. A request after a pause of the source, or after much, is sent at once. */
+/** The pace of one feed's requests. After a quiet time or a large response, the next request is sent at once. */
 export function feedPace(clock: Clock): Pace {
   let lastMs = Number.NEGATIVE_INFINITY;
   return ({ bytes }) => {
@@ -100,14 +100,14 @@ export class StreamFeed implements Feed {
     this.writesBefore = opened.writesBefore;
   }
 
-  /** Resolves when the feed is open: every write committed later will come. */
+  /** Resolves when the feed is open: it delivers every write that is committed later. */
   async begin(): Promise<void> {
     const { done, value } = await this.stream.next();
     if (done) throw new Error("the feed ended at once");
     this.first = value;
   }
 
-  /** Ends the feed; what it has on the server is let go. */
+  /** Ends the feed and its query on the server. */
   async stop(): Promise<void> {
     await this.stream.return();
   }
@@ -125,7 +125,7 @@ export class StreamFeed implements Feed {
   }
 
   async drained(clock: Clock, signal: AbortSignal): Promise<void> {
-    // What was asked for before the call says nothing of the queue after it.
+    // A response that was asked for before the call says nothing about the queue after the call.
     const askedAfter = this.deliveries + responsesAheadMax + 1;
     for (;;) {
       const { deliveries } = this;
@@ -165,7 +165,7 @@ const oldValue = Buffer.from(',"old_val":');
 const nullValue = Buffer.from("null");
 const overflowError = Buffer.from('{"error":');
 
-/** Rows are cut in one pass, by their fixed form: {"new_val":…,"old_val":…} or {"error":"…"}. */
+/** Cuts the rows in one pass, by their fixed form: {"new_val":…,"old_val":…} or {"error":"…"}. */
 class ResponseBatch implements FeedBatch {
   private readonly text: JsonText;
   private readonly places = new RowPlaces(1);
@@ -196,7 +196,7 @@ class ResponseBatch implements FeedBatch {
     const newEnd = this.cut(newStart);
     if (!hasAt(bytes, newEnd, oldValue)) throw new JsonBytesError(`no old_val at byte ${newEnd}`);
     const oldStart = newEnd + oldValue.length;
-    // Both have the same key: it is cut out of one.
+    // Both documents have the same key, so it is cut out of only one of them.
     const oldEnd = places.count === 0 ? this.cut(oldStart) : text.endOfValue(oldStart);
     if (bytes[oldEnd] !== 0x7d) throw new JsonBytesError(`no end of row at byte ${oldEnd}`);
     if (places.count === 0) throw new JsonBytesError(`no document in the row at byte ${start}`);
@@ -210,7 +210,7 @@ class ResponseBatch implements FeedBatch {
     return oldEnd + 1;
   }
 
-  /** Position after the document or null at `start`; of a document it is noted where it is, and its key. */
+  /** Position after the document or null at `start`. Notes the places of a document and of its key. */
   private cut(start: number): number {
     const { text, places } = this;
     if (hasAt(text.bytes, start, nullValue)) return start + nullValue.length;

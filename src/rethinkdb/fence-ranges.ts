@@ -1,9 +1,10 @@
 /**
- * Where fences are laid: ranges of keys of which each range shard of the table meets at least one, and which hold few
- * documents. Where the shards are split is not to be had, but the order in which documents come tells enough.
+ * Chooses where fences are laid: ranges of keys that hold few documents, and of which at least one meets each range
+ * shard of the table. The server does not tell where the shards are split, but the order in which documents come tells
+ * enough.
  *
- * Invariant: all that lies between two of the ranges lies in one range shard, which the lower of the two meets. Break it,
- * and a range shard without documents is behind no fence.
+ * Invariant: all keys between two neighbouring ranges lie in one range shard, and the lower of the two ranges meets
+ * that shard. Break it, and a range shard without documents is behind no fence.
  */
 import type { Term } from "rethinkdb";
 import { fieldName, JsonText, RowPlaces } from "../json-bytes.js";
@@ -13,30 +14,34 @@ import { r, tableTerm, valueTerm } from "./reql.js";
 import { heldTable, orReplaced } from "./table-identity.js";
 import type { TableReference } from "./table-reference.js";
 
-/** JSON texts of its first and last key; undefined for the end of the table. */
+/** JSON texts of the range's first and last key; undefined for the end of the table. */
 export interface KeyRange {
   from: Buffer | undefined;
   to: Buffer | undefined;
 }
 
-/** Ranges that are meant to meet every range shard, and what has to be shown for that. */
+/** Ranges that should meet every range shard, and the keys that have to be compared to show it. */
 export interface FenceRanges {
   ranges: KeyRange[];
-  /** Keys of the ranges. */
+  /** The first key of each hash shard; all lie in the ranges. */
   anchors: Buffer[];
-  /** First keys of ranges: each has to be in one range shard with an anchor before it. */
+  /** The first keys of ranges: each must be in one range shard with an anchor before it. */
   begins: Buffer[];
 }
 
-/** A fence reads through the documents of its ranges, large ones too. Another range costs as much as many small ones. */
+/**
+ * At most so many documents between two anchors are few. A fence reads through the documents of its ranges, large ones
+ * too; but another range costs as much as many small documents.
+ */
 const fewDocuments = 100;
 
-/** One row of each hash shard at a time, in the order of its keys. */
+/** Makes each response hold one row of each hash shard, in the order of its keys. */
 const oneRow = { max_batch_rows: 1 };
 
 /**
- * The table cut where many documents follow on the first key of a hash shard, up to the last one before the next such
- * key. Undefined if documents were written meanwhile where none were.
+ * Cuts the table at each stretch between two anchors that holds many documents: one range ends with the anchor before
+ * the stretch, and the next begins with the stretch's last document. Undefined if many documents were written meanwhile
+ * before the first anchor, where there were none.
  */
 export async function chooseRanges(
   connection: Connection,
@@ -59,9 +64,9 @@ export async function chooseRanges(
 }
 
 /**
- * Whether the ranges meet every range shard, as long as the table is not sharded anew. Each key that a range begins with
- * has to come after an anchor in one hash shard: then both are in one range shard, and so is all that lies between. The
- * first response holds the first key of each hash shard, of those asked for.
+ * Whether the ranges meet every range shard, which then holds until the table is sharded anew. Each key that a range
+ * begins with must come after an anchor in the same hash shard: then both are in one range shard, and so is all that
+ * lies between them. Of the keys asked for, the first response holds the first one of each hash shard.
  */
 export async function areMet(
   connection: Connection,
@@ -71,11 +76,11 @@ export async function areMet(
   if (begins.length === 0) return true;
   const asked = tableTerm(table).getAll!(...[...anchors, ...begins].map(valueTerm));
   const [first = [], ...later] = await readKeys(connection, table, asked, oneRow);
-  const isIn = (keys: Buffer[], key: Buffer) => keys.some((one) => one.equals(key));
+  const isIn = (keys: Buffer[], key: Buffer) => keys.some((other) => other.equals(key));
   return begins.every((begin) => !isIn(first, begin) && isIn(later.flat(), begin));
 }
 
-/** The documents of a range, its last key included; its first one unless that is left out. */
+/** The documents of a range: with its first and last key, or, if the bounds are open, without both. */
 export function between(
   table: TableReference,
   { from, to }: KeyRange,
@@ -86,7 +91,7 @@ export function between(
   return tableTerm(table).between!(low, high, { leftBound: bounds, rightBound: bounds });
 }
 
-/** The same, if the name stands for the table; else the query fails. */
+/** The documents of a range, first and last key included. If the name does not stand for the table, the query fails. */
 export function heldBetween(table: TableReference, { from, to }: KeyRange): Term {
   const low = from ? valueTerm(from) : r.minval;
   const high = to ? valueTerm(to) : r.maxval;
@@ -94,14 +99,14 @@ export function heldBetween(table: TableReference, { from, to }: KeyRange): Term
   return heldTable(table).between!(low, high, { leftBound, rightBound: "closed" });
 }
 
-/** The last document of many; none of few. */
+/** The stretch's last document if it holds many; no document if it holds few. */
 function lastOfMany(stretch: Term, { primaryKey }: TableReference): Term {
   const isMany = stretch.pluck!(primaryKey).limit!(fewDocuments + 1).count!().gt!(fewDocuments);
   const last = stretch.orderBy!({ index: r.desc(primaryKey) }).limit!(1);
   return r.branch(isMany, last, stretch.limit!(0));
 }
 
-/** The keys that a read gives, by response; of the first responses only, if so many are given. */
+/** The keys that a read gives, by response; only those of the first `responsesMax` responses. */
 async function readKeys(
   connection: Connection,
   { primaryKey }: TableReference,

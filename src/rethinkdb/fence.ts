@@ -1,17 +1,19 @@
 /**
  * The stamp fence: a proof that a feed has been given everything that was written before a moment.
  *
- * A feed with initials is `ready` when the server's one parent feed of the table has passed the stamps of the reads that
- * it made (changefeed.cc, splice_stream_t). A fence is such a feed whose reads are held back: it stands behind another
- * row in a union that keeps its order, and batches hold one row. So START subscribes and gives that row; the reads are
- * made when more is asked for. They go to every hash shard of the ranges of keys that the fence is laid over, also to one
- * without documents, and each brings the stamp that the shard has then. A filter that keeps nothing, and is applied where
- * the documents are, lets one read go through a range, and lets the server keep no changes for the fence.
+ * A feed with initials reads documents. It is `ready` when the server's one parent feed of the table has passed the
+ * stamps of these reads (changefeed.cc, splice_stream_t). A fence is such a feed whose reads are held back: it stands
+ * behind another row in a union that keeps its order, and batches hold one row. So START subscribes and gives that row,
+ * and the reads are made when more is asked for. They go to every hash shard of the fence's key ranges, also to one
+ * without documents, and each brings the stamp that the shard has then. A filter that keeps nothing is applied where
+ * the documents are. It lets one read go through a whole range, and spares the server keeping changes for the fence.
  *
- * A fence waits for what was written since its opening, and for nothing before: it takes what its opening finds for
- * passed. Invariant: so fences form a chain. Each is opened before the one before it is asked for its reads, and counts
- * only if everything written before its opening is known to have been delivered. Break it and a feed that is seconds
- * behind is called complete (seen: 18,092 of 60,000 changes).
+ * A fence waits only for what was written since its opening: it takes everything older as delivered. So fences form a
+ * chain.
+ *
+ * Invariant: each fence is opened before the previous one is asked for its reads, and counts only if everything written
+ * before its opening is known to have been delivered. Break it and a feed that is seconds behind is called complete
+ * (seen: 18,092 of 60,000 changes).
  */
 
 import type { Connection, ResponseStream } from "./connection.js";
@@ -20,51 +22,53 @@ import { r, tableTerm } from "./reql.js";
 import { toldApart } from "./table-identity.js";
 import { type TableReference, TableReplaced } from "./table-reference.js";
 
-/** A fence that waits: opened, and not asked for its reads yet. */
+/** A fence that is open, but has not been asked for its reads yet. */
 interface OpenFence {
   stream: ResponseStream;
-  /** Lets the requests for the reads go. */
+  /** Lets the requests for the reads be sent. */
   release: () => void;
-  /** By the monotonic clock, when the answer to its opening had come. */
+  /** When the answer to its opening had come, by the monotonic clock. */
   openedMs: number;
   ranges: ChosenRanges;
 }
 
 interface ChosenRanges extends FenceRanges {
-  /** Changes that the captured feed had delivered then. */
+  /** How many changes the captured feed had delivered when the ranges were chosen. */
   delivered: number;
 }
 
-/** What a fence gives: that it is opened, and over which table; then that it is ready. */
+/** A row of a fence: the first says that it is opened, and over which table; a later one that it is ready. */
 interface FenceRow {
   state: string;
   table?: string;
 }
 
+/** At most so many tries to choose ranges: documents may come and go faster than they can be chosen. */
 const triesMax = 3;
-/** Ranges fill with documents, as the last one does behind the last key. After so many changes for each they are chosen anew. */
+/** After so many changes per range, ranges are chosen anew: they fill with documents, above all the last one. */
 const changesPerRange = 5000;
 /**
- * Each range costs the server a look at every shard of the table, and shards ask for ranges: its work grows by the square,
- * a millisecond for one. It gets four times as long before the next fence.
+ * How long the chain rests after a fence, for each square of its number of ranges. Each range costs the server a look
+ * at every shard of the table, and more shards need more ranges. So its work grows by the square, from a millisecond
+ * for one range; it gets four times as long before the next fence.
  */
 const restMsPerSquare = 4;
 
 export class FenceChain {
   private standing: OpenFence | undefined;
-  /** Opened to take the place of the standing one, as soon as everything before it is proven. */
+  /** Takes the place of the standing fence as soon as everything written before its own opening is proven. */
   private successor: OpenFence | undefined;
   private preparing: Promise<void> | undefined;
-  /** Shown to meet every shard while the captured feed was open: what shards the table anew ends that feed. */
+  /** Ranges that were shown to meet every shard. This holds while the captured feed is open: a reshard ends it. */
   private ranges: ChosenRanges | undefined;
   private restUntilMs = Number.NEGATIVE_INFINITY;
-  /** Everything that is open at the server. Whatever is not needed any more is ended, because every write feeds it. */
+  /** Every stream that is open at the server. One that is no longer needed is ended, because every write feeds it. */
   private readonly streams = new Set<ResponseStream>();
   private closed = false;
 
   /**
-   * @param connection the feed's own: only feeds of one server share a parent
-   * @param table as it is called now
+   * @param connection the feed's own: only feeds of one server share a parent feed
+   * @param table the table, as it is called now
    * @param delivered how many changes the captured feed has delivered
    */
   constructor(
@@ -74,16 +78,16 @@ export class FenceChain {
     private readonly monotonicMs: () => number,
   ) {}
 
-  /** Opens the first fence, before the feed is. Everything written after this resolves is behind it. */
+  /** Opens the first fence, before the feed is opened. Everything written after this resolves is behind the fence. */
   async begin(): Promise<void> {
     this.standing = await this.open();
-    // The table may be sharded anew before the feed is open. That ends this fence, and nothing else that we have.
+    // A reshard before the feed is open would end this fence and nothing else. So the ranges are not kept.
     this.ranges = undefined;
   }
 
   /**
    * Resolves with the moment (monotonic, ms) before which everything written has been handed to the feeds of this
-   * server; with undefined if that cannot be told this way. It may take as long as the server is behind.
+   * server; with undefined if a fence cannot tell now. It may take as long as the server is behind.
    * @param provenMs everything written before this moment is known to have been delivered
    */
   async pass(provenMs: number): Promise<number | undefined> {
@@ -102,7 +106,7 @@ export class FenceChain {
     return askedMs;
   }
 
-  /** Told what is proven by other means, so that the chain goes on from there. What fails here is met by the next `pass`. */
+  /** Takes what was proven by other means, so that the chain goes on. The next `pass` retries what fails here. */
   note(provenMs: number): void {
     this.settle(provenMs);
     const { standing } = this;
@@ -120,7 +124,7 @@ export class FenceChain {
     void stream.return();
   }
 
-  /** The successor takes its place where everything before it is proven. */
+  /** Lets the successor take its place if everything written before its opening is proven. */
   private settle(provenMs: number): void {
     const { successor } = this;
     if (!successor || successor.openedMs > provenMs) return;
@@ -145,7 +149,7 @@ export class FenceChain {
     return this.delivered() - delivered >= changesPerRange * ranges.length;
   }
 
-  /** Undefined if documents come and go too fast to choose where to lay it. */
+  /** A new fence; undefined if documents come and go too fast to choose its ranges. */
   private async open(): Promise<OpenFence | undefined> {
     try {
       const { ranges } = this;
@@ -167,12 +171,12 @@ export class FenceChain {
       }
     }
     if (!this.ranges) return undefined;
-    // What was shown of those of before holds.
+    // The ranges of before still meet every shard.
     this.ranges = { ...this.ranges, delivered };
     return this.openOver(this.ranges);
   }
 
-  /** Undefined if the ranges are new, and not shown to meet every shard. */
+  /** A fence over the ranges; undefined if these are new and could not be shown to meet every shard. */
   private async openOver(ranges: ChosenRanges): Promise<OpenFence | undefined> {
     if (this.closed) throw new Error("the feed was closed meanwhile");
     const table = this.table();
@@ -195,7 +199,7 @@ export class FenceChain {
       this.restUntilMs = fence.openedMs + restMsPerSquare * ranges.ranges.length ** 2;
       if ((value.rows() as FenceRow[])[0]?.table !== table.id) throw new TableReplaced(table);
       isOpen = ranges === this.ranges || (await areMet(this.connection, table, ranges));
-      // The name stood for the table before the fence was opened, and has to do so still.
+      // The name stood for the table before the fence was opened, and must still do so.
       const id = await this.connection.value<string>(idTerm(table));
       if (id !== table.id) throw new TableReplaced(table);
     } finally {
@@ -205,12 +209,12 @@ export class FenceChain {
   }
 }
 
-/** The id of the table that the name stands for. (`info` has it too, but counts documents, a millisecond for each shard.) */
+/** The id of the table that the name stands for. (`info` has it too, but counts documents: 1 ms for each shard.) */
 function idTerm(table: TableReference) {
   return tableTerm(table).status!().bracket!("id");
 }
 
-/** Resolves when the server says that all that was read is behind what the parent feed has handed on. */
+/** Resolves when the server says `ready`: the parent feed has passed the stamps of all the fence's reads. */
 async function ready(stream: ResponseStream): Promise<void> {
   for (;;) {
     const { done, value } = await stream.next();
@@ -220,7 +224,7 @@ async function ready(stream: ResponseStream): Promise<void> {
 }
 
 function fenceTerm(table: TableReference, { ranges }: FenceRanges) {
-  // The name is looked up for each, one right after the other: the first holds the query to its table.
+  // The name is looked up for each range, one right after the other. The first range holds the query to its table.
   const over = r.union(
     ...ranges.map((range, i) => (i === 0 ? heldBetween : between)(table, range)),
   );

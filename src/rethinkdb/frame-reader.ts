@@ -1,8 +1,8 @@
 const headerBytes = 12;
-/** A server never sends more; a longer frame means that we have lost our place. */
+/** The longest body that a server sends. A longer one means that we have lost our place in the stream. */
 const bodyBytesMax = 0xffff_fff0;
 
-/** Bodies that were given back are kept for later ones: so many of them, and none that is larger. */
+/** At most so many bodies that were given back are kept for later frames, and none larger than `keptBodyBytesMax`. */
 const keptBodiesMax = 3;
 const keptBodyBytesMax = 4 * 1024 * 1024;
 const smallestBodyBytes = 4096;
@@ -15,7 +15,7 @@ export class FrameReader {
   private body: Buffer | undefined;
   private bodyFilled = 0;
 
-  /** @param onFrame called with each token and body as it is complete; the body is the callee's to keep */
+  /** @param onFrame called with the token and body of each complete frame; it may keep the body */
   constructor(private readonly onFrame: (token: number, body: Buffer) => void) {}
 
   push(bytes: Buffer): void {
@@ -25,7 +25,7 @@ export class FrameReader {
     }
   }
 
-  /** Takes back a body that nobody will look at any more; a later one will be in its place. */
+  /** Takes back a body that is not needed any more; a later body will overwrite it. */
   recycle(body: Buffer): void {
     const { buffer } = body;
     if (this.kept.length === keptBodiesMax || buffer.byteLength > keptBodyBytesMax) return;
@@ -36,7 +36,7 @@ export class FrameReader {
     for (let kept = this.kept.pop(); kept; kept = this.kept.pop()) {
       if (kept.length >= length) return kept.subarray(0, length);
     }
-    // Rounded up, so that it will do for another of about the same length.
+    // Rounded up, so that the buffer also fits another body of about this length.
     let capacity = smallestBodyBytes;
     while (capacity < length) capacity *= 2;
     return Buffer.allocUnsafeSlow(capacity).subarray(0, length);

@@ -1,6 +1,6 @@
 /**
  * The handshake of the wire protocol, version 1.0: SCRAM-SHA-256 (RFC 5802 and 7677) in JSON messages that each end
- * with a NUL. The password is not sent, and the server has to prove that it knows it too.
+ * with a NUL. The password is not sent, and the server must prove that it knows the password too.
  */
 import { createHash, createHmac, pbkdf2, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
@@ -12,11 +12,11 @@ export interface Messages {
   next(): Promise<string>;
 }
 
-/** The server knows the protocol, and refuses us: the user, the password, or something else. */
+/** The server knows the protocol, but refuses us: for the user, the password, or another reason. */
 export class HandshakeRefused extends Error {
   constructor(
     message: string,
-    /** True if it was the user or the password. */
+    /** True if the server refused the user or the password. */
     readonly isAuthentication: boolean,
   ) {
     super(message);
@@ -26,12 +26,12 @@ export class HandshakeRefused extends Error {
 /** Magic number of version 1.0, 0x34c2bdc3, little-endian. */
 const version = Buffer.from([0xc3, 0xbd, 0xc2, 0x34]);
 const keyBytes = 32;
-/** A server asks for 4096; one that asks for much more would only keep us busy. */
+/** At most so many iterations: a server asks for 4096, and one that asks for many more would only keep us busy. */
 const iterationsMax = 1_000_000;
 
 /**
- * @param nonce random, and used once
- * @throws {HandshakeRefused} or Error, if what answers is not a RethinkDB that knows the password
+ * @param nonce random, and used only once
+ * @throws {HandshakeRefused} if the server refuses us; Error if it is not a RethinkDB that knows the password
  */
 export async function shakeHands(
   messages: Messages,
@@ -46,7 +46,7 @@ export async function shakeHands(
     authentication_method: "SCRAM-SHA-256",
     authentication: `n,,${clientFirst}`,
   });
-  // The first answer is to the magic number, and tells of versions.
+  // The first answer is to the magic number, and states versions.
   await receive(messages);
   const serverFirst = await receive(messages);
   const { r, s, i } = attributesOf(serverFirst);
@@ -89,7 +89,7 @@ function parse(text: string): Record<string, unknown> {
     const message: unknown = JSON.parse(text);
     if (typeof message === "object" && message !== null) return message as Record<string, unknown>;
   } catch {
-    // Said below: old servers, and others, greet with plain text.
+    // Old servers and other programs greet with plain text. The error below shows it.
   }
   throw new Error(
     `what answers there is not RethinkDB 2.3 or later: ${JSON.stringify(text.slice(0, 100))}`,

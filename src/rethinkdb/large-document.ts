@@ -1,10 +1,10 @@
 /**
- * A document whose text is too large for one query. Its row first holds the text in pieces, each sent in a query of its
- * own; then the server puts them together, parses them, and replaces the row. Every character of the terms here is a
- * byte of the query.
+ * Writes a document whose text is too large for one query. Its row first holds the text in pieces, each sent in a query
+ * of its own. Then the server joins the pieces, parses the text, and replaces the row. Every character of the terms
+ * built here is one byte of the query.
  *
  * Invariant: a row that holds pieces is replaced or deleted before the write ends. Break it and a restored table has
- * a document that never was.
+ * a document that never existed.
  */
 import type { KeyedTable } from "./target.js";
 
@@ -29,14 +29,14 @@ const terms = {
 const options = '{"durability":"soft","ignore_write_hook":true}';
 const row = `[${terms.variable},[1]]`;
 
-/** The documents travel as one JSON text, which the server parses at once, instead of as a tree of terms. */
+/** A term that writes documents. They travel as one JSON text, which the server parses at once, not as many terms. */
 export function insertTerm(table: { db: string; name: string }, documents: Buffer[]): string {
   const texts = documents.map((document) => document.toString("latin1"));
   const json = jsonTerm(`[${texts.join(",")}]`);
   return `[${terms.insert},[${tableTerm(table)},${json}],{"conflict":"replace",${options.slice(1)}]`;
 }
 
-/** The terms that write one document, in their order. If one of them is refused, `undoTerm` is to be run. */
+/** The terms that write one document, in the order to run them. If one of them is refused, `undoTerm` MUST be run. */
 export function* largeDocumentTerms(
   table: KeyedTable,
   key: Buffer,
@@ -57,12 +57,12 @@ export function* largeDocumentTerms(
   yield changeTerm(terms.replace, table, key, `[${terms.json},[${whole}]]`);
 }
 
-/** Takes away what an unfinished write has left. */
+/** A term that deletes what an unfinished write has left. */
 export function undoTerm(table: KeyedTable, key: Buffer): string {
   return `[${terms.delete},[${rowTerm(table, key)}],${options}]`;
 }
 
-/** Cuts between characters: the server takes no text that is none. */
+/** Cuts only between characters, because the server refuses a text that ends within one. */
 export function* piecesOf(document: Buffer, bytesMax: number): Generator<Buffer> {
   for (let from = 0; from < document.length; ) {
     let to = Math.min(from + bytesMax, document.length);

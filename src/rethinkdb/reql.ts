@@ -9,7 +9,7 @@ export function tableTerm(table: { db: string; name: string }): Term {
   return r.db(table.db).table!(table.name);
 }
 
-/** A value given as JSON text of the server. It goes back as these bytes: as a string of the driver it might be another. */
+/** A value given as the server's JSON text. It goes back as the same bytes; the driver's strings might change it. */
 export function valueTerm(json: Buffer): Term {
   return r.json(r.binary(json).coerceTo!("string"));
 }

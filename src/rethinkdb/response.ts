@@ -48,7 +48,7 @@ export function isRefusal(error: unknown): error is ReqlError {
   );
 }
 
-/** A connection that is gone. What it was doing is undecided. */
+/** The connection is lost. Whether its open queries took effect is unknown. */
 export class ConnectionLost extends Error {
   constructor(cause: unknown) {
     super(`connection lost: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });

@@ -18,16 +18,16 @@ import {
   type Target,
 } from "./target.js";
 
-/** A connection is served by one thread of the server; a few keep it busy without crowding out its other users. */
+/** How many connections write. A thread of the server serves each; a few keep it busy without crowding out others. */
 const writeConnections = 4;
 
 /**
- * A server takes a query of at most 134,217,727 bytes, and what is sent as a JSON text in it may double: two backslashes
- * for each one. So there is room for a batch beside such a document.
+ * At most so large may a document be in one query. The server takes a query of at most 134,217,727 bytes, and a JSON
+ * text in it may double: two backslashes for each one. So there is room for a batch beside such a document.
  */
 const documentBytesMax = 32 * 1024 * 1024;
 
-/** Counts of a write, as the server answers it. */
+/** The counts of a write, as the server answers them. */
 interface WriteSummary {
   inserted: number;
   replaced: number;
@@ -117,7 +117,7 @@ export class RethinkTarget implements Target {
     });
   }
 
-  /** Lends a connection to a write. */
+  /** Runs a write on a connection that no other write uses. */
   private async writing(
     table: TableName,
     write: (connection: Connection) => Promise<void>,
@@ -172,7 +172,7 @@ export class RethinkTarget implements Target {
     signal.addEventListener("abort", close, { once: true });
     try {
       signal.throwIfAborted();
-      // Nobody writes to what was restored, so it does not matter when a row was asked for.
+      // Nobody writes to a restored table yet, so it does not matter when a row was asked for.
       const stamp = () => ({ time: 0, sequence: 0 });
       yield* scanTable(connection, table, { ...options, stamp });
     } catch (error) {
@@ -221,7 +221,7 @@ export class RethinkTarget implements Target {
     }
   }
 
-  /** Another one where the last was lost: what was made must be dropped even then. */
+  /** The connection for administration. A lost one is replaced, because what was made must be dropped even then. */
   private async adminConnection(): Promise<Connection> {
     if (!this.admin?.isOpen) this.admin = await this.connect();
     return this.admin;
@@ -247,7 +247,7 @@ export class RethinkTarget implements Target {
   }
 }
 
-/** Errors that a query gets for what it holds, and not for how the server is. */
+/** Classes of errors that a query gets for what it contains, and not for the state of the server. */
 const classesOfDocuments: number[] = [errorClasses.resourceLimit, errorClasses.queryLogic];
 
 /** Runs a term that writes. */
@@ -272,7 +272,7 @@ function grantTerm(user: string, { db, table }: GrantScope, permissions: object)
   return (table === undefined ? database : database.table!(table)).grant!(user, permissions);
 }
 
-/** A binary pseudo type as it stands in the catalog. */
+/** The term for a binary pseudo type of the catalog. */
 function binaryTerm(pseudoType: object): Term {
   const { data } = pseudoType as { data: string };
   return r.binary(Buffer.from(data, "base64"));

@@ -18,14 +18,14 @@ export type ScanOrder = "rising" | "falling";
 export interface ScanOptions {
   /** Rising if absent. */
   order?: ScanOrder;
-  /** JSON text of the key after which, in this order, to begin; from the end of the table if absent. */
+  /** JSON text of the key after which, in this order, the scan begins; if absent, it begins with the first key. */
   after?: Buffer;
   /**
-   * JSON text of the key where the scan may end; the last batch may hold rows beyond it. Asked for again and again:
-   * another scan may be on its way from there.
+   * JSON text of the key where the scan may end; the last batch may hold rows beyond it. Called again and again,
+   * because another scan may be coming from the other end.
    */
   until?: () => Buffer | undefined;
-  /** Documents of one request. */
+  /** How many documents one request asks for. */
   chunkDocuments?: number;
   /** Called right before each request is sent. */
   stamp: () => Stamp;
@@ -36,15 +36,16 @@ export interface ScanOptions {
 /** Rows of one response. Slices are valid until the next batch is asked for. */
 export interface ScanBatch {
   stamp: Stamp;
-  /** JSON text of the key that the scan has come to, for good; undefined if the batch is empty. */
+  /** JSON text of the key that the scan has reached; stays valid. Undefined if the batch is empty. */
   lastKey: Buffer | undefined;
-  /** In rising order of keys, whatever the order of the scan. */
+  /** Visits the rows in rising order of keys, whatever the order of the scan. */
   forEach(visit: (key: Buffer, document: Buffer) => void): void;
 }
 
 /**
- * Each request is one query on one primary, and rows that it read early may come late in it; so all its rows carry the
- * stamp of its start. Large enough that starting anew costs nothing, small enough that a stamp is not old.
+ * How many documents one request asks for: enough that another request costs nothing, few enough that a stamp is not
+ * old. Each request is one query on one primary. A row that it read early may come late, so all its rows carry the
+ * stamp of the request's start.
  */
 const chunkDocumentsDefault = 20_000;
 
@@ -60,7 +61,7 @@ export async function* scanTable(
   }
 }
 
-/** Scans what the table's name stands for. */
+/** Scans the table by its name; fails if the name stands for another table. */
 async function* scanName(
   connection: Connection,
   table: TableReference,
@@ -82,7 +83,7 @@ async function* scanName(
       const batch = new ScanRows(response, key, places, stamp, order);
       count += places.count;
       after = batch.lastKey ?? after;
-      // Sent before the last rows are handed on, so that the server need not wait for them.
+      // The next request is sent before the last rows are handed on, so that the server does not wait for the consumer.
       if (!response.isPartial && count >= limit) chunk = request();
       yield batch;
       connection.recycle(response);

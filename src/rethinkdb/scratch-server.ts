@@ -2,9 +2,9 @@
  * A server of our own, started for as long as it is needed: in a temporary directory, on free ports of the loopback
  * interface, without a web interface, with a random password.
  *
- * Invariant: it does not outlive this process, and neither does its directory. So a shell stands between the two: when
- * the shell's standard input ends, as it does even where this process is killed, it kills the server and removes the
- * directory. Break it and every drill that is cut short leaves a server with a copy of the data behind.
+ * Invariant: neither the server nor its directory outlives this process. So a shell runs the server. When the shell's
+ * standard input ends, as it does even if this process is killed, the shell kills the server and removes the directory.
+ * Break it and every drill that is cut short leaves a server with a copy of the data behind.
  */
 import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -22,13 +22,13 @@ import { dialer } from "./channel.js";
 import { Connection } from "./connection.js";
 import { r } from "./reql.js";
 
-/** A server that has not answered after this long does not come any more. */
+/** How long a server may take to answer its first query; one that takes longer has failed. */
 const startMsMax = 60_000;
 const retryMs = 100;
-/** Of what the server prints, for an error: the last characters. */
+/** How many of the last characters that the server prints are kept, to be shown in an error. */
 const outputCharsMax = 4000;
 
-/** The shell itself prints nothing: where this process is gone, that would be the end of it. */
+/** The shell itself prints nothing: once this process is gone, printing would end the shell. */
 const guard = `
 directory=$1; shift
 exec 3<&0
@@ -60,8 +60,8 @@ export class ScratchServer {
   ) {}
 
   /**
-   * Starts a `rethinkdb` of the PATH and resolves when it answers.
-   * @param signal ends the waiting; nothing stays
+   * Starts the `rethinkdb` on the PATH and resolves when it answers.
+   * @param signal ends the waiting; then nothing is left behind
    */
   static async start(clock: Clock, signal: AbortSignal): Promise<ScratchServer> {
     const directory = await mkdtemp(join(tmpdir(), "thinkback-drill-"));
@@ -83,7 +83,7 @@ export class ScratchServer {
     }
   }
 
-  /** Kills it; resolves when its directory is gone too. */
+  /** Kills the server; resolves when its directory is gone too. */
   stop(): Promise<void> {
     return this.shell.end();
   }
@@ -94,18 +94,18 @@ export class ScratchServer {
       const error = await this.refusal();
       if (!error) return;
       if (this.shell.hasEnded || clock.monotonicMs() > deadline) {
-        const said = this.shell.output.trim();
+        const output = this.shell.output.trim();
         throw new ThinkbackError(
-          /no space left/i.test(said) ? "full" : "target",
-          `a server of our own did not start: ${said || error.message}`,
-          { hint: "give --target, a server to drill on", cause: error },
+          /no space left/i.test(output) ? "full" : "target",
+          `the drill's own RethinkDB server did not start: ${output || error.message}`,
+          { hint: "name a server to drill on with --target", cause: error },
         );
       }
       await clock.sleep(retryMs, signal);
     }
   }
 
-  /** Why it does not answer a query; undefined if it does. */
+  /** Why the server does not answer a query; undefined if it does. */
   private async refusal(): Promise<Error | undefined> {
     try {
       const connection = new Connection(await dialer(this.address, "target")());
@@ -121,10 +121,10 @@ export class ScratchServer {
   }
 }
 
-/** The shell that keeps the server. */
+/** The shell that runs the server, and ends it. */
 class Shell {
   hasEnded = false;
-  /** The last of what the server has printed. */
+  /** The last characters that the server has printed. */
   output = "";
   private readonly process: ChildProcessByStdio<Writable, Readable, Readable>;
   private readonly ended: Promise<void>;
@@ -136,14 +136,14 @@ class Shell {
       ["--driver-port", String(port), "--cluster-port", String(clusterPort)],
       ["--bind", "127.0.0.1", "--no-http-admin", "--no-update-check"],
     ].flat();
-    // In a group of its own: a terminal sends its Ctrl-C to the whole group, and we end the server ourselves.
+    // In a process group of its own: a terminal sends its Ctrl-C to the whole group, and we end the server ourselves.
     this.process = spawn("sh", ["-c", guard, "thinkback-drill", directory, ...server], {
       detached: true,
       stdio: ["pipe", "pipe", "pipe"],
     });
     const { stdin, stdout, stderr } = this.process;
     for (const stream of [stdout, stderr]) stream.on("data", (text: Buffer) => this.note(text));
-    // A shell that has ended takes no end of its input any more.
+    // Closing the input of a shell that has ended may fail.
     stdin.on("error", () => undefined);
     this.ended = new Promise((resolve) => {
       const end = () => {

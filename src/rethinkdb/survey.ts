@@ -1,9 +1,9 @@
 /**
- * Asking whoever has the data: how many writes each server has counted for each table, and whether a majority of every
- * shard's replicas stands behind the primary that answers.
+ * Asks the servers that have the data: how many writes each of them has counted for each table, and whether a majority
+ * of every shard's replicas stands behind the primary that answers.
  *
  * Invariant: a table has an answer only if every server that may have acknowledged a write to it, as the topology is
- * now, has taken part after the call. Break it and a table that somebody else writes to looks like one at rest.
+ * now, has taken part after the call. Break it and a table that is written through another server looks idle.
  */
 
 import type { TableConfig } from "../catalog-record.js";
@@ -15,39 +15,42 @@ import { heldTable, orReplaced } from "./table-identity.js";
 import type { TableReference } from "./table-reference.js";
 import type { TableWrites } from "./table-writes.js";
 
-/** What the survey has to know of a table to ask the right servers. */
+/** What the survey must know of a table to ask the right servers. */
 export interface TableTopology {
   db: string;
   name: string;
   shards: { primary: string; replicas: string[] }[];
 }
 
-/** By table id, as of the moment `readAtMs` (monotonic) at the latest. */
+/** The topology of each table, by table id. It was read after the moment `readAtMs` (monotonic). */
 export interface Topology {
   readAtMs: number;
   tables: ReadonlyMap<string, TableTopology>;
 }
 
 /**
- * At most so old may the topology be. A reshard that gives a table its first second replica needs the present primary,
- * which then says so; and replicas that lose a primary take more than 10 s to elect another one.
+ * At most so old may the topology be, because by then other servers may acknowledge writes. A reshard that gives a
+ * table its first second replica needs the present primary, which then says so. Replicas that lose a primary take more
+ * than 10 s to elect another one.
  */
 const topologyMsMax = 5000;
-/** A majority that took longer to answer than this may have had time to elect another primary. */
+/** If a majority took longer than this to answer, another primary may have been elected meanwhile. */
 const electionMsMin = 2000;
-/** A majority that has not answered for so long is not waited for any more: seen to take minutes, beside others that answered. */
+/** How long a majority is waited for. Some were seen to take minutes, while those of other tables answered. */
 const majorityMsMax = 10_000;
 
 /** [table id, server id, server name, writes]. */
 type StatsRow = [string, string, string, number];
 
 export class Surveyor {
-  /** When a majority last answered for the table itself; and when its group last failed to, or was slow. */
+  /** When the last question was asked that a majority answered for the table itself, by table id. */
   private readonly confirmedMs = new Map<string, number>();
+  /** When a majority last failed to answer for a table of the group, or was slow, by group. */
   private readonly troubleMs = new Map<string, number>();
   private turn = 0;
-  /** The reading of all counts that is under way, and the one that begins after it for those who have asked since. */
+  /** The reading of all counts that is under way. */
   private counting: Promise<unknown> = Promise.resolve();
+  /** The reading that begins after it, for all calls that have come since. */
   private nextCount: Promise<ReadonlyMap<string, StatsRow[]>> | undefined;
 
   constructor(private readonly clock: Clock) {}
@@ -64,14 +67,14 @@ export class Surveyor {
     return new Map(
       [...confirmed].map(([id, isConfirmed]) => {
         const writes = writesOf(rows.get(id) ?? [], known.get(id));
-        return [id, isConfirmed.then((is) => (is ? writes : undefined))];
+        return [id, isConfirmed.then((answers) => (answers ? writes : undefined))];
       }),
     );
   }
 
   /**
-   * What is counted for a table at some moment after the call; those who ask at once share a reading. Undefined if nothing
-   * is counted for it yet.
+   * What is counted for a table at some moment after the call; calls that come together share a reading. Undefined if
+   * nothing is counted for the table yet.
    */
   async counted(connection: Connection, table: string): Promise<TableWrites | undefined> {
     this.nextCount ??= this.counting.then(() => {
@@ -85,9 +88,9 @@ export class Surveyor {
   }
 
   /**
-   * Whether a majority of each table answers; none waits for a table of other servers. Tables with the same replicas
-   * stand or fall together, so one of them is asked; the others are asked themselves once their group was in trouble,
-   * because each elects for itself.
+   * Whether a majority answers for each table; no answer waits for the servers of another table. Tables with the same
+   * replicas form a group. They stand or fall together, so one of them is asked. Once the group was in trouble, each of
+   * its tables is asked itself, because each elects its own primary.
    */
   private confirm(
     connection: Connection,
@@ -106,8 +109,8 @@ export class Surveyor {
       const trouble = this.troubleMs.get(group) ?? 0;
       const isOwed = ({ id }: TableReference) => (this.confirmedMs.get(id) ?? 0) <= trouble;
       const asked = members.filter(isOwed);
-      const riding = members.filter((member) => !isOwed(member));
-      if (asked.length === 0) asked.push(riding.splice(this.turn % riding.length, 1)[0]!);
+      const unasked = members.filter((member) => !isOwed(member));
+      if (asked.length === 0) asked.push(unasked.splice(this.turn % unasked.length, 1)[0]!);
       const answers = asked.map(async (table) =>
         this.ask(connection, group, { ...table, ...known.get(table.id) }),
       );
@@ -115,7 +118,7 @@ export class Surveyor {
       const stands = Promise.all(answers).then(
         (all) => all.every(Boolean) && !this.hasTrouble(group, trouble),
       );
-      for (const { id } of riding) confirmed.set(id, stands);
+      for (const { id } of unasked) confirmed.set(id, stands);
     }
     return confirmed;
   }
@@ -130,13 +133,13 @@ export class Surveyor {
     const answers = await askMajority(connection, table, this.clock).catch(() => false);
     const nowMs = this.clock.monotonicMs();
     if (!answers || nowMs - beganMs > electionMsMin) this.troubleMs.set(group, nowMs);
-    // What was asked before the trouble was seen counts for this survey, and is asked again in the next.
+    // An answer to a question from before the trouble counts for this survey; the next survey asks the table again.
     if (answers) this.confirmedMs.set(table.id, beganMs);
     return answers;
   }
 }
 
-/** Undefined if nobody but the one server that has each shard can acknowledge a write: its count is proof enough. */
+/** The table's group; undefined if only one server can acknowledge writes to each shard: its count is proof enough. */
 function groupOf({ id }: TableReference, topology: TableTopology | undefined): string | undefined {
   if (!topology) return id;
   if (topology.shards.every(({ replicas }) => replicas.length <= 1)) return undefined;
@@ -145,7 +148,7 @@ function groupOf({ id }: TableReference, topology: TableTopology | undefined): s
   );
 }
 
-/** Whether a majority of every shard answers. A query in vain is ended. */
+/** Whether a majority of every shard answers. A query that gets no answer in time is ended. */
 async function askMajority(
   connection: Connection,
   table: TableReference,
@@ -157,15 +160,15 @@ async function askMajority(
   });
   const stream = connection.stream(all.limit!(1).count!());
   try {
-    const inVain = () => new Error("no majority answers");
-    const { done } = await withTimeout(clock, majorityMsMax, stream.next(), inVain);
+    const timedOut = () => new Error("no majority answers");
+    const { done } = await withTimeout(clock, majorityMsMax, stream.next(), timedOut);
     return !done;
   } finally {
     void stream.return();
   }
 }
 
-/** The rows of all tables, by table id: `stats` costs the same whether one is asked for or all. */
+/** The rows of all tables, by table id: `stats` costs the same for one table as for all. */
 async function readWrites(connection: Connection): Promise<Map<string, StatsRow[]>> {
   const ofTables = systemTable("stats").filter!((row: Row) =>
     row("id")(0)
@@ -193,7 +196,7 @@ interface Row {
   hasFields(shape: object): Row;
 }
 
-/** Undefined if a server has not answered without whose word nothing is known. */
+/** The writes that the rows count; undefined without rows, or if a server that alone has a shard did not answer. */
 function writesOf(rows: StatsRow[], topology: TableTopology | undefined): TableWrites | undefined {
   if (rows.length === 0) return undefined;
   const byServer = new Map(rows.map(([, server, , writes]) => [server, writes]));

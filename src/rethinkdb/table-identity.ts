@@ -1,14 +1,16 @@
 /**
- * Holding a query to a table. ReQL names a table; the server looks the name up once for each place where it stands in a
- * query, and no row says whose it is. Asking for the id in another query proves nothing: a name may come to stand for
- * another table and back in between. So the id is asked for within the term that reads, right after the name was looked up.
+ * Holds a query to a table. ReQL names a table; the server looks the name up once for each place where it stands in a
+ * query, and no row says which table it is from. Asking for the id in another query proves nothing: in between, a name
+ * may come to stand for another table and back. So the id is asked for within the term that reads, right after the name
+ * was looked up.
  *
- * Seen in the server's source and live on 2.4.4: a term's first argument is looked up before anything else of the term is
- * evaluated, an option included; a name is looked up in what the query's own thread knows, and nothing else runs on that
- * thread meanwhile; only a table that the thread has not used for a minute makes the query wait, after it was looked up.
+ * Seen in the server's source and live on 2.4.4: A term's first argument is looked up before anything else of the term
+ * is evaluated, options included. A name is looked up in what the query's own thread knows, and nothing else runs on
+ * that thread meanwhile. Only a table that the thread has not used for a minute makes the query wait, after the
+ * look-up.
  *
- * Invariant: between the name in `heldTable` and the one in `orReplaced` nothing may be evaluated that makes the query wait.
- * Break it, and a table gets another one's rows, and nobody hears of it.
+ * Invariant: between the name in `heldTable` and the name in `orReplaced` nothing may be evaluated that makes the query
+ * wait. Break it, and a table gets another table's rows, and nobody notices.
  */
 import type { Term } from "rethinkdb";
 import type { Connection } from "./connection.js";
@@ -17,15 +19,16 @@ import { ReqlError } from "./response.js";
 import { type TableReference, TableReplaced } from "./table-reference.js";
 
 /**
- * So often the name is looked up before. A look-up that finds a table which is ready finds what the next one finds: for the
- * rows to be another table's, so many others and one more must have had the name in turn, all of them not ready.
+ * How often the name is looked up before the look-up that counts. If a look-up finds a table that is ready, the next
+ * one finds the same table. So for the rows to be another table's, so many other tables and one more must have had the
+ * name in turn, all of them not ready.
  */
 const lookUpsBefore = 3;
 const replaced = "the name stands for another table";
 
 /**
- * The table, as the first argument of a term that has `orReplaced` for the option that it evaluates first. The server lets
- * others run after each 256 terms of a query, so not many may come before it there.
+ * The table, as the first argument of a term whose first evaluated option is `orReplaced`. The server lets other
+ * queries run after each 256 terms of a query, so only few terms may come before that option.
  */
 export function heldTable(table: TableReference, options: { readMode?: string } = {}): Term {
   const { db, name } = table;
@@ -33,7 +36,7 @@ export function heldTable(table: TableReference, options: { readMode?: string } 
   return r.db(r.expr([...before, db]).nth!(lookUpsBefore)).table!(name, options);
 }
 
-/** The value of an option, if the name stands for the table; else the term fails. */
+/** The value of an option if the name stands for the table; otherwise the term fails. */
 export function orReplaced(table: TableReference, value: unknown): Term {
   return r.branch(idTerm(table).eq!(table.id), value, r.error(replaced));
 }
@@ -44,8 +47,8 @@ export function idTerm(table: { db: string; name: string }): Term {
 }
 
 /**
- * Why something failed that was asked of a table by its name: that it has been replaced, if it has. One with another
- * primary key has no index of this one's name, and no row of it has this one's key.
+ * Why a query by a table's name failed: TableReplaced if the table has been replaced, else the error itself. Any error
+ * may mean a replaced table: one with another primary key has no index of this name, and its rows lack this key.
  */
 export async function toldApart(
   error: unknown,
@@ -57,12 +60,12 @@ export async function toldApart(
   return found instanceof TableReplaced ? found : error;
 }
 
-/** Whether it is what a term fails with that `orReplaced` ends. */
+/** True for the error of a term that `orReplaced` made fail. */
 export function isReplaced(error: unknown): boolean {
   return error instanceof ReqlError && error.message.includes(replaced);
 }
 
-/** Whether the name stands for the table now: of another moment that tells nothing. */
+/** Throws TableReplaced if the name does not stand for the table now. This tells nothing about any other moment. */
 export async function checkIdentity(connection: Connection, table: TableReference): Promise<void> {
   const id = await connection.value<string>(idTerm(table));
   if (id !== table.id) throw new TableReplaced(table);

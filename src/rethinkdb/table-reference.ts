@@ -9,7 +9,7 @@ export interface TableReference {
   primaryKey: string;
 }
 
-/** The table that a feed or scan was on is not what its name stands for any more. */
+/** The name of a feed's or scan's table does not stand for that table any more. */
 export class TableReplaced extends Error {
   constructor(table: TableReference) {
     super(`${table.db}.${table.name} is not the table ${table.id} any more`);

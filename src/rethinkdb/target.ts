@@ -4,7 +4,7 @@ import { ThinkbackError } from "../errors.js";
 import type { ScanBatch, ScanOptions } from "./scan.js";
 import type { TableReference } from "./table-reference.js";
 
-/** How a table is to be made. */
+/** How to create a table. */
 export interface TableSpec {
   db: string;
   name: string;
@@ -25,7 +25,7 @@ export interface KeyedTable extends TableName {
   primaryKey: string;
 }
 
-/** The server refuses to store documents, for what they are: other documents it may take. */
+/** The server refuses to store documents because of what they are; it may take other documents. */
 export class DocumentsRefused extends ThinkbackError {}
 
 /** A table of a database, a database, or, if neither is given, everything. */
@@ -46,23 +46,23 @@ export interface Target {
   /** What the server says it is, such as "rethinkdb 2.4.4"; undefined if the user may not read that. */
   version(): Promise<string | undefined>;
   databases(): Promise<string[]>;
-  /** Of all databases but the system's. */
+  /** The tables of all databases except the system's. */
   tables(): Promise<TableName[]>;
   createDatabase(name: string): Promise<void>;
   /** Drops a database with all its tables. */
   dropDatabase(name: string): Promise<void>;
-  /** Makes the table and waits until it can be written. */
+  /** Creates the table and waits until it can be written. */
   createTable(spec: TableSpec): Promise<void>;
   /**
-   * Writes documents (JSON text each) without running a write hook, replacing those of the same key. None may have
-   * more than `documentBytesMax`, nor all together much more. MUST reject if any document was not stored: with
-   * DocumentsRefused if that is for what one of them is. It may be called again with the same documents.
+   * Writes documents (JSON text each) without running a write hook, replacing those of the same key. No document may
+   * have more bytes than `documentBytesMax`, nor all together many more. MUST reject if any document was not stored:
+   * with DocumentsRefused if the server refused one for what it is. It may be called again with the same documents.
    */
   write(table: TableName, documents: Buffer[]): Promise<void>;
-  /** The same of one document of any size. Where it is refused, nothing of it is left in the table. */
+  /** Does the same for one document of any size. If it is refused, nothing of it is left in the table. */
   writeLarge(table: KeyedTable, key: Buffer, document: Buffer): Promise<void>;
   readonly documentBytesMax: number;
-  /** So many writes may be under way. */
+  /** How many writes may be under way at once. */
   readonly writesAtOnce: number;
   /** Makes what was written durable. */
   sync(table: TableName): Promise<void>;

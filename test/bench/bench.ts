@@ -6,6 +6,8 @@ export interface Bench {
   documents: number;
   /** How often each side is run. */
   rounds: number;
+  /** How many tables there are, in the case of many. */
+  tables: number;
   /** How long the cases go on that take their time by themselves. */
   seconds: number;
   /** Directories that are removed in the end. */

@@ -23,6 +23,7 @@ import { benchRestore } from "./restore.js";
 import { benchSize } from "./size.js";
 import { benchStart } from "./start.js";
 import { benchSteady } from "./steady-case.js";
+import { benchTables } from "./tables.js";
 import { benchUnfolded } from "./unfolded.js";
 import { benchWorkMemory } from "./work-memory.js";
 
@@ -43,6 +44,7 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
   dump: benchDump,
   start: benchStart,
   unfolded: benchUnfolded,
+  tables: benchTables,
   emptied: benchEmptied,
 };
 
@@ -52,6 +54,7 @@ const { values, positionals } = parseArgs({
     documents: { type: "string", default: "100000" },
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "180" },
+    tables: { type: "string", default: "300" },
   },
 });
 
@@ -66,6 +69,7 @@ const bench: Bench = {
   documents: Number(values.documents),
   rounds: Number(values.rounds),
   seconds: Number(values.seconds),
+  tables: Number(values.tables),
   scratch,
   server: () => (server ??= startServer()),
 };

@@ -19,6 +19,7 @@ test("the case of restores runs on a server that other cases have used, and leav
       documents: 30,
       rounds: 1,
       seconds: 1,
+      tables: 0,
       scratch,
       server: async () => server,
     });

@@ -40,10 +40,9 @@ export class WatchedRun {
   /** Seconds of CPU so far: of the capture, and of its server; the latter is 0 where it is no process of its own. */
   async cpu(): Promise<{ capture: number; server: number }> {
     const capture = await readProcess(this.running.process.pid!);
-    const servers = await Promise.all((await serverPids(this.server.port)).map(readProcess));
     return {
       capture: capture.cpuSeconds + capture.childCpuSeconds,
-      server: servers.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
+      server: await cpuOfServer(this.server),
     };
   }
 
@@ -54,6 +53,12 @@ export class WatchedRun {
     if (code !== 0) throw new Error(`thinkback run ended with ${code}: ${stderr.slice(-1500)}`);
     return status(this.repo);
   }
+}
+
+/** Seconds of CPU of a server so far; 0 where it is no process of its own. */
+export async function cpuOfServer({ port }: TestServer): Promise<number> {
+  const servers = await Promise.all((await serverPids(port)).map(readProcess));
+  return servers.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0);
 }
 
 /** Linux only: the server's process, and those that it has forked. */
