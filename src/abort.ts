@@ -1,6 +1,6 @@
 /**
- * Waiting for an AbortSignal. Never race one of these promises in a loop against something else: as long as the signal
- * does not abort, each race keeps its result alive.
+ * Promises of an AbortSignal. MUST NOT be raced in a loop against other promises: until the signal aborts, each race
+ * keeps its result in memory.
  */
 
 /** Resolves when the signal aborts. */

@@ -1,8 +1,8 @@
 /**
  * One entry of the catalog. Keys:
- *   ["server", <id>]                {id, name}; of every server that was ever seen. With `forgotten`: an operator said
- *                                   that it is gone for good, and it was not seen since
- *   ["cluster"]                     {servers: [<id>]}; those that are connected
+ *   ["server", <id>]                {id, name}, for every server that was ever seen. With `forgotten` if an operator
+ *                                   said that it is gone for good, and it was not seen since
+ *   ["cluster"]                     {servers: [<id>]}, the servers that are connected
  *   ["db", <id>]                    {id, name}
  *   ["table", <id>]                 the row of table_config
  *   ["indexes", <table id>]         {indexes: [{index, function, multi, geo, outdated, query}]}
@@ -25,7 +25,7 @@ export interface TableConfig {
   shards: { primary_replica: string; replicas: string[]; nonvoting_replicas: string[] }[];
   write_acks: string;
   durability: string;
-  /** Set when no replica can be asked, or the row has a form that is not known; then nothing else is known. */
+  /** Set if no replica can be asked, or the row has an unknown form. Then the other fields are not known. */
   error?: string;
 }
 

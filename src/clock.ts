@@ -1,8 +1,8 @@
 /**
- * The only door to time. Everything that reads the clock or waits takes a Clock, so that a simulation can own time.
+ * The only way to time. All code that reads the clock or waits takes a Clock, so that a simulation can control time.
  */
 export interface Clock {
-  /** Wall-clock time in milliseconds since the Unix epoch. May jump back or forward, as machines' clocks do. */
+  /** Wall-clock time in milliseconds since the Unix epoch. It may jump back or forward. */
   now(): number;
   /** Milliseconds from an arbitrary start; never goes back. For durations and timeouts. */
   monotonicMs(): number;
@@ -31,12 +31,12 @@ export const systemClock: Clock = {
     }),
 };
 
-/** How far the wall clocks of two machines may differ where one goes by what the other has written. */
+/** At most so far may the wall clocks of two machines differ if one relies on times that the other has written. */
 export const clockDifferenceMsMax = 60_000;
 
 /**
- * Rejects with what `onTimeout` makes if `work` has not settled after `ms` milliseconds.
- * `work` itself goes on; its late result or error is dropped.
+ * The result of `work`. Rejects with the error of `onTimeout` if `work` has not settled after `ms` milliseconds; then
+ * `work` goes on, and its late result or error is dropped.
  */
 export async function withTimeout<T>(
   clock: Clock,

@@ -1,10 +1,10 @@
 import { createHash, hash } from "node:crypto";
 
 /**
- * The digest of a document: the first 16 hexadecimal digits of `r.uuid(document.toJsonString())`, dashes dropped.
- * That is a name-based UUID (RFC 4122 §4.3, version 5) over the document's own JSON text in the server's namespace,
- * so anybody can compute the same digest in ReQL, and nothing need be transferred to compare.
- * 60 of its 64 bits vary: digit 13 is the version, always 5.
+ * The digest of a document: the first 16 hexadecimal digits of `r.uuid(document.toJsonString())`, without dashes. That
+ * is a name-based UUID (RFC 4122 §4.3, version 5) over the document's own JSON text in the server's namespace. So the
+ * same digest can be computed in ReQL, and documents can be compared without transferring them. 60 of its 64 bits vary:
+ * digit 13 is the version, always 5.
  */
 export function digestOf(document: Uint8Array): string {
   const h = namedSha1(document);
@@ -14,7 +14,7 @@ export function digestOf(document: Uint8Array): string {
 /** Length of a digest. */
 export const digestDigits = 16;
 
-/** Writes the digest of a document into `into` at `at`; where many are written, that costs less than their texts. */
+/** Writes the digest of a document into `into` at `at`. For many documents that is cheaper than strings. */
 export function writeDigestOf(document: Uint8Array, into: Buffer, at: number): void {
   const h = namedSha1(document);
   for (let digit = 0; digit < digestDigits; digit += 1) into[at + digit] = h.charCodeAt(digit);
@@ -28,7 +28,7 @@ const scratchBytes = 64 * 1024;
 const scratch = Buffer.allocUnsafeSlow(namespace.length + scratchBytes);
 scratch.set(namespace);
 
-/** SHA-1 of namespace and document, hexadecimal. A hash made in one call costs a third of one that is updated. */
+/** SHA-1 of namespace and document, hexadecimal. One call of `hash` costs a third of `createHash` with updates. */
 function namedSha1(document: Uint8Array): string {
   if (document.length > scratchBytes) {
     return createHash("sha1").update(namespace).update(document).digest("hex");
@@ -45,7 +45,7 @@ export class SetDigest {
   private high = 0;
   private low = 0;
 
-  /** The set digest of `count` documents whose digest is `hex`, as it was written down. */
+  /** The set digest of `count` documents that was stored as `hex`. */
   static of(count: number, hex: string): SetDigest {
     const set = new SetDigest();
     set.add(hex);
@@ -62,13 +62,13 @@ export class SetDigest {
     this.addWritten(digits, 0);
   }
 
-  /** Takes out a document that was added. */
+  /** Removes a document that was added before. */
   removeDocument(document: Uint8Array): void {
     this.addDocument(document);
     this.count -= 2;
   }
 
-  /** Adds the digest whose digits stand in `bytes` at `at`. */
+  /** Adds the digest whose digits are in `bytes` at `at`. */
   addWritten(bytes: Buffer, at: number): void {
     this.count += 1;
     this.high ^= hexWord(bytes, at);

@@ -1,8 +1,9 @@
 /**
- * Errors that an operator sees. Each code has one exit status, listed in docs/operations.md; a code never changes its meaning.
+ * The errors that an operator sees. Each code has one exit status, listed in docs/operations.md. A code never changes
+ * its meaning.
  */
 export const exitStatus = {
-  /** A defect of Thinkback or something nobody foresaw. */
+  /** A defect of Thinkback, or an unforeseen error. */
   internal: 1,
   /** The command line or a value in it is wrong. */
   usage: 2,
@@ -18,7 +19,7 @@ export const exitStatus = {
   target: 7,
   /** A stored object is missing, truncated, altered, or not what its place says. */
   damaged: 8,
-  /** What was written to the target differs from what it then holds. */
+  /** The target does not hold what was written to it. */
   mismatch: 9,
   /** The disk or bucket is full. */
   full: 10,
@@ -26,7 +27,7 @@ export const exitStatus = {
   incomplete: 12,
   /** Another writer owns the repository, or another process holds the lease to fold and expire. */
   fenced: 11,
-  /** The machine's clock cannot be right, as far as can be seen. */
+  /** The machine's clock seems to be wrong. */
   clock: 13,
   /** Documents that the target refuses were left out of a restore; everything else was restored. */
   leftOut: 14,
@@ -36,7 +37,7 @@ export const exitStatus = {
 
 export type ErrorCode = keyof typeof exitStatus;
 
-/** An error with a stable code and, where there is one, the operator's next step. */
+/** An error with a stable code and, if there is one, a hint: the operator's next step. */
 export class ThinkbackError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
@@ -49,7 +50,7 @@ export class ThinkbackError extends Error {
   }
 }
 
-/** A stored object that cannot be used, and what is wrong with it. */
+/** The error for a stored object that cannot be used. `what` says what is wrong with it. */
 export class UnusableObject extends ThinkbackError {
   constructor(
     code: "damaged" | "repository",
@@ -62,15 +63,15 @@ export class UnusableObject extends ThinkbackError {
   }
 }
 
-/** A stored object that is missing, truncated, altered or not what its name says. */
+/** The error for a stored object that is missing, truncated, altered or not what its name says. */
 export function damaged(object: string, what: string, cause?: unknown): UnusableObject {
   return new UnusableObject("damaged", object, what, `object ${object} is damaged: ${what}`, {
-    hint: "restore this object from a copy of the repository, or choose an instant that does not need it",
+    hint: "put this object back from a copy of the repository, let `thinkback repair` rebuild it, or choose an instant that does not need it",
     ...(cause === undefined ? {} : { cause }),
   });
 }
 
-/** A stored object that a later Thinkback wrote. */
+/** The error for a stored object that a later version of Thinkback wrote. */
 export function newerFormat(object: string, version: number, known: number): UnusableObject {
   const what = `is of format version ${version}; this Thinkback reads up to ${known}`;
   return new UnusableObject("repository", object, `it ${what}`, `${object} ${what}`, {
@@ -78,17 +79,17 @@ export function newerFormat(object: string, version: number, known: number): Unu
   });
 }
 
-/** True for what a stored object that is missing, truncated or altered leads to; not for one of a later version. */
+/** True for the error of a missing, truncated or altered object; not for that of an object of a later version. */
 export function isDamage(error: unknown): error is ThinkbackError {
   return error instanceof ThinkbackError && error.code === "damaged";
 }
 
-/** The message of anything thrown. */
+/** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Marks a switch that must be exhaustive; reached only when a value escaped its type. */
+/** Marks a switch as exhaustive. It is reached, and throws, only if a value is not of its type. */
 export function unreachable(value: never): never {
   throw new ThinkbackError("internal", `unexpected value ${JSON.stringify(value)}`);
 }

@@ -1,6 +1,6 @@
 /**
- * What other programs may import. docs/library.md tells how to use it. Nothing happens at import: no connection, timer,
- * signal handler or output.
+ * What other programs may import; docs/library.md describes it. The import itself does nothing: it makes no connection,
+ * timer, signal handler or output.
  */
 export { type ErrorCode, ThinkbackError } from "./errors.js";
 export { formatInstant, type Instant, parseInstant } from "./instant.js";

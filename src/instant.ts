@@ -35,8 +35,8 @@ const grammar =
   '"yesterday 10:04", "5 minutes ago", "1h30m ago" or "now"';
 
 /**
- * The instant that a person means. A strict grammar: what it does not know it refuses, rather than guess.
- * @param now the instant to which relative forms refer
+ * The instant that a text means. The grammar is strict: a text that it does not cover is refused, never guessed at.
+ * @param now the instant that relative forms refer to
  */
 export function parseInstant(text: string, now: Instant): Instant {
   const trimmed = text.trim();
@@ -93,12 +93,12 @@ function parseIso(text: string): Instant | undefined {
   const offset = zone.toUpperCase() === "Z" ? "Z" : zone.replace(/^(...)(\d\d)$/, "$1:$2");
   const instant = Date.parse(`${date}T${time}${seconds}.${ms}${offset}`);
   if (Number.isNaN(instant)) return undefined;
-  // Date.parse rolls 2026-02-30 over to March; a date that is not in the calendar is a mistake.
+  // Date.parse takes 2026-02-30 for a day in March; here a date that is not in the calendar is refused.
   const rolled = new Date(Date.parse(`${date}T00:00:00Z`)).toISOString().slice(0, 10) !== date;
   return rolled ? undefined : instant;
 }
 
-/** Milliseconds of "90s", "1h30m", "2 days"; undefined if it is not a duration. */
+/** Milliseconds of a text such as "90s", "1h30m" or "2 days"; undefined if it is not a duration. */
 export function durationMs(text: string): number | undefined {
   const parts = /^(?:\s*\d+(?:\.\d+)?\s*[a-z]+)+\s*$/i.test(text)
     ? [...text.matchAll(/(\d+(?:\.\d+)?)\s*([a-z]+)/gi)]

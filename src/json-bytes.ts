@@ -1,7 +1,7 @@
 /**
- * Cutting JSON text without parsing it: the hot paths handle documents as the server's own bytes.
- * The input is compact JSON as RethinkDB writes it (no blanks between tokens); every function throws on text that
- * is not, rather than return a wrong slice.
+ * Cuts JSON text without parsing it, so that hot paths handle documents as the server's own bytes.
+ * The input is compact JSON as RethinkDB writes it, without blanks between tokens. Every function throws for other text
+ * rather than return a wrong slice.
  */
 import { jsonOfText } from "./server-text.js";
 
@@ -27,7 +27,7 @@ export function endOfValue(bytes: Buffer, start: number): number {
   return new JsonText(bytes).endOfValue(start);
 }
 
-/** Like JsonText.fieldOf, for a text that is searched once. */
+/** Like JsonText.fieldOf, for a text that is searched only once. */
 export function fieldOf(bytes: Buffer, start: number, name: Buffer): Span | undefined {
   return new JsonText(bytes).fieldOf(start, name);
 }
@@ -38,13 +38,13 @@ export interface Span {
   end: number;
 }
 
-/** Where the objects of an array lie, and in each the value of one field. Made once and filled again and again. */
+/** The places of an array's objects, and of one field's value in each. Made once and filled again and again. */
 export class RowPlaces {
-  /** Four offsets a row: begin and end of the object, begin and end of the value. */
+  /** Four offsets for each row: start and end of the object, start and end of the value. */
   private offsets: Uint32Array;
   count = 0;
 
-  /** @param capacity rows for which there is room at first */
+  /** @param capacity the number of rows that there is room for at first */
   constructor(capacity = 1024) {
     this.offsets = new Uint32Array(4 * capacity);
   }
@@ -80,7 +80,7 @@ export class RowPlaces {
   }
 }
 
-/** Bytes of JSON text of which much is to be cut. */
+/** JSON text that is searched many times. */
 export class JsonText {
   /** The same bytes, for reading four at once. */
   private readonly words: DataView;
@@ -116,8 +116,8 @@ export class JsonText {
   }
 
   /**
-   * Notes in `places` where the object is that begins at `start`, and its value of the field `name`. Returns the position
-   * after it. Throws if it does not have the field.
+   * Adds to `places` the object that begins at `start`, and its value of the field `name`. Returns the position after
+   * the object. Throws if the object does not have the field.
    */
   cutObject(start: number, name: Buffer, places: RowPlaces): number {
     const value = this.fieldOf(start, name);
@@ -128,7 +128,7 @@ export class JsonText {
     return end;
   }
 
-  /** Like cutObject for each object of the array whose first object, or closing bracket, is at `start`. */
+  /** Does what cutObject does, for each object of an array whose first object, or closing bracket, is at `start`. */
   cutRows(start: number, name: Buffer, places: RowPlaces): void {
     const { bytes } = this;
     places.clear();
@@ -140,7 +140,7 @@ export class JsonText {
     }
   }
 
-  /** Position after the object of which a value has just ended at `at`. */
+  /** Position after the object in which a value ends at `at`. */
   private endOfObject(at: number): number {
     let end = at;
     while (this.bytes[end] !== closeBrace) end = this.endOfField(this.endOfName(end + 1));
@@ -157,7 +157,7 @@ export class JsonText {
     const { bytes } = this;
     if (bytes[nameEnd] !== colon) throw new JsonBytesError(`no colon at byte ${nameEnd}`);
     const end = this.endOfValue(nameEnd + 1);
-    // Checked before the value is believed: a number that was cut short looks like a number.
+    // Checked because a number that was cut short still looks like a number.
     const next = bytes[end];
     if (next !== comma && next !== closeBrace) throw new JsonBytesError(`no comma at byte ${end}`);
     return end;
@@ -182,7 +182,7 @@ export class JsonText {
     throw new JsonBytesError(`unterminated value at byte ${start}`);
   }
 
-  /** Most of a document is inside strings, so these are searched four bytes at once. */
+  /** Searches four bytes at once, because most of a document is inside strings. */
   private endOfString(start: number): number {
     const { bytes, words } = this;
     const lastWord = bytes.length - 4;
@@ -214,12 +214,12 @@ export class JsonText {
 const fourQuotes = 0x22222222;
 const fourBackslashes = 0x5c5c5c5c;
 
-/** The high bit of each byte of `word` that is 0, and maybe of bytes above such a one. */
+/** Sets the high bit of each byte of `word` that is 0, and maybe of bytes above such a byte. */
 function zeroBytes(word: number): number {
   return (word - 0x01010101) & ~word & 0x80808080;
 }
 
-/** Position after the string that is open at `at`. */
+/** Position after the string that is open at `from`. */
 function endOfOpenString(bytes: Buffer, from: number): number {
   const { length } = bytes;
   let at = from;
@@ -231,11 +231,11 @@ function endOfOpenString(bytes: Buffer, from: number): number {
   throw new JsonBytesError(`unterminated string before byte ${length}`);
 }
 
-/** What numbers, true, false and null are made of. */
+/** 1 for each byte that numbers, true, false and null are made of. */
 const isScalarByte = new Uint8Array(256);
 for (const byte of Buffer.from("0123456789+-.eEtrufalsn")) isScalarByte[byte] = 1;
 
-/** True if `text` stands in `bytes` at `at`. */
+/** True if `bytes` has `text` at `at`. */
 export function hasAt(bytes: Buffer, at: number, text: Buffer): boolean {
   for (let i = 0; i < text.length; i += 1) if (bytes[at + i] !== text[i]) return false;
   return true;

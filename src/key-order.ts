@@ -2,12 +2,12 @@ import { ThinkbackError } from "./errors.js";
 import { surrogateBytes } from "./server-text.js";
 
 /**
- * The one order of primary keys: the server's own index order, arrays < booleans < numbers < binary < times < strings,
- * strings by their bytes. Every sorted object of a repository is in this order.
+ * The order of primary keys. It is the server's own index order: arrays < booleans < numbers < binary < times <
+ * strings, and strings by their bytes. Every sorted object of a repository is in this order.
  *
- * An order code is a string of char codes 0 to 255, so that `<` on order codes is the order of keys, and equal codes
- * mean equal keys. It is made of bytes: strings that are not UTF-8 are keys, too. It follows the server's encoding of primary keys (datum.cc, `print_primary`), without the
- * decimal text that the server appends to numbers.
+ * An order code is a string of char codes 0 to 255. `<` on order codes is the order of keys, and equal codes mean equal
+ * keys. The char codes stand for bytes, because a key may be a string that is not UTF-8. The code follows the server's
+ * encoding of primary keys (datum.cc, `print_primary`), without the decimal text that the server appends to numbers.
  */
 export type OrderCode = string;
 
@@ -18,7 +18,7 @@ export function orderCode(key: Buffer): OrderCode {
   return codeOfValue(JSON.parse(inBytes(key.toString("latin1"))));
 }
 
-/** A key is at most 127 bytes, so none lies deeper. */
+/** At most so deep can a key be nested, because a key is at most 127 bytes long. */
 const keyDepthMax = 127;
 
 /** True if the server could have a primary key of this value, as JSON.parse gives it. */
@@ -32,13 +32,13 @@ export function canBeKey(value: unknown, depth = 0): boolean {
   return type === "BINARY" && typeof data === "string";
 }
 
-/** JSON text of which each character is a byte, of what it stands for too: an escape may stand for several. */
+/** JSON text with one character for each byte, also in its parsed strings: an escape may stand for several bytes. */
 function inBytes(text: string): string {
   if (!text.includes("\\u")) return text;
   return text.replace(escapes, (escape, pair?: string, unit?: string) => {
     const digits = pair ?? unit;
     if (digits === undefined) return escape;
-    const units = digits.split("\\u").map((one) => Number.parseInt(one, 16));
+    const units = digits.split("\\u").map((hex) => Number.parseInt(hex, 16));
     if (units[0]! < 0x80) return escape;
     if (pair === undefined && units[0]! >> 11 === 0b11011) return surrogateBytes(units[0]!);
     return Buffer.from(String.fromCharCode(...units)).toString("latin1");
@@ -49,8 +49,8 @@ const escapes =
   /\\(?:u([dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|.)/gs;
 
 /**
- * Less than 0, 0 or greater than 0, as the order code of `a` is less than that of `b`, equal or greater. Makes no codes
- * of two plain strings or two plain integers, which nearly all keys are.
+ * Compares keys: less than 0 if the order code of `a` is less than that of `b`, 0 if equal, else greater than 0. Two
+ * plain strings or two plain integers, which nearly all keys are, are compared without their order codes.
  */
 export function compareKeys(a: Buffer, b: Buffer): number {
   const plain = plainKind(a);
@@ -63,10 +63,10 @@ export function compareKeys(a: Buffer, b: Buffer): number {
   return codeOfA < codeOfB ? -1 : 1;
 }
 
-/** More digits may stand for a number that has no double of its own. */
+/** At most so many digits: an integer of more may not be exact as a double. */
 const plainDigitsMax = 15;
 
-/** A string without escapes, whose bytes stand for themselves; or an integer of digits only; or neither. */
+/** Whether a key is a string without escapes, an integer of digits only, or neither. */
 function plainKind(key: Buffer): "string" | "integer" | "none" {
   if (key[0] === 0x22) {
     for (let at = 1; at < key.length; at += 1) if (key[at] === 0x5c) return "none";
@@ -77,7 +77,7 @@ function plainKind(key: Buffer): "string" | "integer" | "none" {
   return "integer";
 }
 
-/** Compares what lies between the first and the last `margin` bytes. */
+/** Compares the bytes between the first and the last `margin` bytes. */
 function compareBytes(a: Buffer, b: Buffer, margin: number): number {
   const end = Math.min(a.length, b.length) - margin;
   for (let at = margin; at < end; at += 1) {
@@ -128,6 +128,6 @@ function codeOfNumber(value: number): OrderCode {
   } else {
     numberBytes[0] = numberBytes[0]! | 0x80;
   }
-  // Two characters a byte, so that no NUL can end an array element early.
+  // Two characters for each byte, so that no NUL can end an array element early.
   return `N${numberBytes.toString("hex")}`;
 }

@@ -1,9 +1,9 @@
 /**
- * Databases that a drill makes on a target and drops when it ends. They are known by their names alone, so the names
- * are such as nobody else would give.
+ * Scratch databases, which a drill makes on a target and drops when it ends. They are recognized by their names alone,
+ * so the names are such as nobody else would give.
  */
 
-/** Begin of the names of one drill's databases. @param unique 12 hexadecimal digits that no other drill has */
+/** The prefix of the names of one drill's databases. @param unique 12 hexadecimal digits that no other drill has */
 export function scratchPrefix(unique: string): string {
   return `thinkback_drill_${unique}_`;
 }

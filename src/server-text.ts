@@ -1,12 +1,12 @@
 /**
- * The server's JSON text as a JavaScript string, and back.
+ * Converts the server's JSON text into a JavaScript string, and back.
  *
- * It is UTF-8 but for surrogates, which the server stores as three bytes each, ED A0 80 to ED BF BF, also where two of
- * them would make a pair. Decoded as UTF-8 they would all become U+FFFD. So a string has them as escapes, `\ud800` to
- * `\udfff`. The server never writes such an escape, so each one stands for its three bytes.
+ * The text is UTF-8 except for surrogates. The server stores each surrogate as three bytes, ED A0 80 to ED BF BF, even
+ * two that would make a pair. Decoded as UTF-8, all of them would become U+FFFD. So in the string they are escapes,
+ * `\ud800` to `\udfff`. The server never writes such an escape, so each one stands for its three bytes.
  *
- * Invariant: jsonOfText(textOfJson(bytes)) are the same bytes. Break it and a key that is stored as a string is another
- * key, or a document comes back altered.
+ * Invariant: jsonOfText(textOfJson(bytes)) gives the same bytes. Break it and a key that is stored as a string becomes
+ * another key, or a document comes back altered.
  */
 import { isUtf8 } from "node:buffer";
 
@@ -24,7 +24,7 @@ export function textOfJson(bytes: Buffer): string {
   return text + bytes.toString("utf8", from);
 }
 
-/** The bytes of JSON text, also of what JSON.stringify wrote: it escapes surrogates that have no partner, and no others. */
+/** The bytes of JSON text. It may come from JSON.stringify, which escapes only surrogates without a partner. */
 export function jsonOfText(text: string): Buffer {
   const bytes = Buffer.from(text);
   if (!surrogateEscape.test(text)) return bytes;
@@ -36,13 +36,13 @@ export function jsonOfText(text: string): Buffer {
   return Buffer.from(raw, "latin1");
 }
 
-/** The value of the server's JSON text. Of a key or a document that is to be written again, keep the bytes. */
+/** Parses the server's JSON text. To write a key or document again, keep its bytes instead. */
 export function parseJson(bytes: Buffer): unknown {
   return JSON.parse(textOfJson(bytes));
 }
 
 const surrogateEscape = /\\ud[89a-f]/i;
-/** An escaped backslash is one too: what follows it is no escape. */
+/** Matches an escaped backslash too, because what follows it is no escape. */
 const anyEscape = /\\(?:u(d[89a-f][0-9a-f]{2})|.)/gis;
 
 /** The three bytes of a surrogate, as characters 0 to 255. */

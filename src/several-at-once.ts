@@ -1,22 +1,22 @@
-/** Work on many things, a few of them at once. Results come in the order of the things. */
+/** Does `work` on many things, at most `atOnce` at a time. Yields the results in the order of the things. */
 export async function* severalAtOnce<T, R>(
   things: Iterable<T>,
   atOnce: number,
   work: (thing: T) => Promise<R>,
 ): AsyncGenerator<R> {
-  const under: Promise<R>[] = [];
+  const underWay: Promise<R>[] = [];
   for (const thing of things) {
     const begun = work(thing);
-    // Whoever waits for it gets the rejection.
+    // The rejection is thrown when the promise is awaited below; until then it is not unhandled.
     begun.catch(() => undefined);
-    under.push(begun);
-    if (under.length >= atOnce) yield await under.shift()!;
+    underWay.push(begun);
+    if (underWay.length >= atOnce) yield await underWay.shift()!;
   }
-  for (const begun of under) yield await begun;
+  for (const begun of underWay) yield await begun;
 }
 
-/** How many objects a reader asks a store for at once: of a bucket, each answer takes its time however many are asked for. */
+/** How many objects a reader asks a store for at once: a bucket answers many requests at once as fast as one. */
 export const readsAtOnce = 16;
 
-/** How many parts are opened at once where one is read after another: the next one is ready when this one ends. */
+/** How many parts are open at once when parts are read one after another, so that the next is ready when one ends. */
 export const partsAtOnce = 2;

@@ -15,7 +15,7 @@ export interface AcknowledgeArguments {
   note: string;
 }
 
-/** Notes that the gap of a table in which an instant lies is known. */
+/** Notes that a table's gap is known: the gap in which `args.at` lies. */
 export async function acknowledgeCommand(
   name: string,
   args: AcknowledgeArguments,
@@ -47,7 +47,7 @@ export async function acknowledgeCommand(
   output.line(
     isNew
       ? `acknowledged the gap of ${name} from ${interval}`
-      : `the gap of ${name} from ${interval} was acknowledged before; its first note stays`,
+      : `the gap of ${name} from ${interval} was acknowledged before; the first note stays`,
   );
   output.result({ table: name, from: formatInstant(from), to: formatInstant(to), isNew });
 }

@@ -1,6 +1,6 @@
 /**
- * What runs beside a capture: rounds of maintenance and drills, each in a process of its own at a low priority, so that
- * they take neither time nor memory from the ticks.
+ * Runs maintenance and drills beside a capture, each in a process of its own at a low priority, so that they take
+ * neither time nor memory from the ticks.
  */
 import { spawn } from "node:child_process";
 import { setPriority } from "node:os";
@@ -11,16 +11,16 @@ import type { CronTimes } from "../upkeep/schedule.js";
 import type { Log } from "./log.js";
 import type { MaintainArguments } from "./maintain.js";
 
-/** Lower than that of the capture. */
+/** Gives a lower priority than the capture has. */
 const niceness = 10;
 
-/** No timer is set for longer. */
+/** At most a day: no timer is set for longer. */
 const dayMs = 86_400_000;
 
 const program = fileURLToPath(new URL("./main.js", import.meta.url));
 
 /**
- * Runs rounds of maintenance until the signal aborts. What a round that fails leaves undone, the next one finds.
+ * Runs rounds of maintenance until the signal aborts. A round does what a failed one before it left undone.
  * @param check throws if the repository must be left alone now
  */
 export async function maintainBeside(
@@ -39,11 +39,7 @@ export async function maintainBeside(
       const done = await runBeside(["maintain", ...optionsOf(args)], signal);
       const { damaged = [] } = done as { damaged?: unknown[] };
       if (damaged.length === 0) log.info(done, "the repository was maintained");
-      else
-        log.warn(
-          done,
-          "the repository was maintained, and objects that are needed are missing in it",
-        );
+      else log.warn(done, "the repository was maintained, but objects that it needs are missing");
     } catch (error) {
       if (!signal.aborted) log.warn(fieldsOf(error), "maintenance failed");
     }
@@ -57,7 +53,7 @@ export async function drillBeside(
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
-  // It may hold a password, and other users see command lines.
+  // Passed in the environment: the address may hold a password, and other users see command lines.
   const target = args.drillTarget === undefined ? {} : { THINKBACK_TARGET: args.drillTarget };
   for (;;) {
     const now = clock.now();
@@ -73,7 +69,7 @@ export async function drillBeside(
   }
 }
 
-/** What the command printed. Rejects with what it said if it failed. */
+/** Runs a command in a process of its own. Resolves with its result; rejects with the error that it printed. */
 function runBeside(
   args: string[],
   signal: AbortSignal,
@@ -97,7 +93,9 @@ function runBeside(
   });
 }
 
-/** The error that a command has printed as JSON, behind its notes; one of all that it printed, if there is none. */
+/**
+ * The error that a command printed as JSON after its notes. If it printed none, an error with all that it did print.
+ */
 export function errorIn(stderr: string, otherwise: string): Error {
   const text = stderr.trim();
   try {
@@ -109,12 +107,12 @@ export function errorIn(stderr: string, otherwise: string): Error {
     if (code in exitStatus)
       return new ThinkbackError(code, message, hint === undefined ? {} : { hint });
   } catch {
-    // It ended before it could say why.
+    // The command ended before it could print an error.
   }
   return new Error(text || otherwise);
 }
 
-/** What the log says of an error. */
+/** The fields that the log shows of an error. */
 function fieldsOf(error: unknown): object {
   const { code, hint } = error instanceof ThinkbackError ? error : {};
   return { error: messageOf(error), code, hint };
@@ -124,7 +122,7 @@ function lowerPriority(pid: number): void {
   try {
     setPriority(pid, niceness);
   } catch {
-    // Where the system does not permit it, or the process is gone, it runs as it is.
+    // The system does not permit it, or the process has ended: then its priority stays as it is.
   }
 }
 

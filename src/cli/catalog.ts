@@ -16,7 +16,7 @@ export interface CatalogArguments {
   diff?: string[];
 }
 
-/** Shows the catalog as of an instant, or what changed between two. */
+/** Prints the catalog as of an instant, or what changed between two instants. */
 export async function catalogCommand(args: CatalogArguments, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
   const now = systemClock.now();
@@ -125,7 +125,7 @@ function printDiff(before: Catalog, after: Catalog, output: Output): void {
   }
   const names = namesIn(before, after);
   for (const { record, change, before: a, after: b } of differences) {
-    // A table without indexes comes and goes with a record that says so.
+    // Every table has a record of its indexes; an empty one is not worth a line when the table is made or dropped.
     if (record[0] === "indexes" && change !== "changed" && indexesIn(b ?? a).length === 0) continue;
     output.line(`${change} ${describe(record, (b ?? a) as object, names)}`);
     if (change === "changed") {
@@ -136,7 +136,7 @@ function printDiff(before: Catalog, after: Catalog, output: Output): void {
   output.result({ differences });
 }
 
-/** What a record is of, in words. Its key's ids are given their names as one of the two catalogs has them. */
+/** What a record is about, in words. @param names of the ids in its key, from the two catalogs */
 function describe(
   [kind = "", ...ids]: string[],
   value: object,

@@ -1,4 +1,4 @@
-/** The coverage of all that is watched, drawn; and what is not exact of it, in words. */
+/** Draws the coverage of everything that is watched, and lists what is not exact. */
 import { type CoverageClass, classesWorstFirst } from "../format/coverage-record.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { type CoverageInterval, isWhole } from "../repository/coverage/coverage.js";
@@ -20,13 +20,13 @@ const barLetters: Record<CoverageClass, string> = {
   damaged: "X",
 };
 
-/** Captured, but not proven yet: it has no class so far. */
+/** Stands for time that is captured but not proven yet, so that it has no class so far. */
 const unprovenLetter = "░";
 
-/** What has a bar: a table, the catalog or access. */
+/** What a bar is drawn for: a table, the catalog or access. */
 type Covered = Pick<TableStatus, "id" | "name" | "state" | "intervals" | "late">;
 
-/** A bar per table, and for the catalog and access, over the whole time that any was captured; and their gaps. */
+/** Prints a bar for each table, the catalog and access, over the whole time that any was captured; then their gaps. */
 export function printCoverage(status: RepositoryStatus, output: Output): void {
   const { catalog, access } = status;
   const covered: Covered[] = [...status.tables];
@@ -52,13 +52,15 @@ export function printCoverage(status: RepositoryStatus, output: Output): void {
   }
 }
 
-/** What is not whole, of tables that it came to at the same time for the same reason. */
+/** Tables that have a gap (or another stretch that is not whole) at the same time for the same reason. */
 interface GapGroup extends Pick<CoverageInterval, "from" | "to"> {
   names: string[];
   text: string;
 }
 
-/** A line for all tables that one thing has happened to. Their ends may differ; the last one is said. */
+/**
+ * Prints one line for all tables that share a gap. Their gaps may end at different instants; the last one is printed.
+ */
 function printGaps(covered: Covered[], status: RepositoryStatus, output: Output): void {
   const gaps = covered.flatMap((of) =>
     gapsOf(of).map((gap) => ({ ...gap, name: of.name, text: gapText(of, gap, status) })),
@@ -95,7 +97,7 @@ function lateLine({ late: { spans, worstMs, last } }: Covered): string {
   return `late ${times}, by up to ${secondsText(worstMs)}, last until ${formatOptionalInstant(last)}`;
 }
 
-/** Each cell shows the worst class of its time, so that no gap is too short to be seen. */
+/** The bar of a table. Each cell shows the worst class of its time, so that no gap is too short to be seen. */
 function coverageBar({ intervals, state }: Covered, from: Instant, to: Instant): string {
   const cellMs = Math.max(1, (to - from) / barCells);
   const last = intervals.at(-1)?.to ?? Infinity;

@@ -1,4 +1,4 @@
-/** What a round of maintenance has found damaged: a line for all tables that lack the same object. */
+/** Describes the damage that a round of maintenance has found: one line for all tables that lack the same object. */
 import { UnusableObject } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { formatInstant } from "../instant.js";
@@ -7,9 +7,9 @@ import type { DamagedTable } from "../upkeep/maintain.js";
 import { formatNames, groupedBy } from "./output.js";
 
 export interface DamageFound {
-  /** Names an object. */
+  /** What is damaged; names the object. */
   reason: string;
-  /** The earliest instant that one of the tables cannot be restored to. */
+  /** The earliest instant to which one of the tables cannot be restored. */
   since: string;
   /** "db.table" each. */
   tables: string[];
@@ -29,10 +29,10 @@ export async function damageFound(
 }
 
 export function damageText({ reason, since, tables }: DamageFound): string {
-  return `DAMAGED since ${since}, because ${reason}: ${formatNames(tables)}; a running capture copies them anew`;
+  return `DAMAGED since ${since}, because ${reason}: ${formatNames(tables)}. A running capture copies these tables anew`;
 }
 
-/** By id; nothing where the catalog is damaged too. */
+/** Names of the tables by id; empty if the catalog is damaged too. */
 async function namesNow(repository: Repository): Promise<Map<string, string>> {
   try {
     const catalog = await lookAt(repository, (view) => view.catalog());

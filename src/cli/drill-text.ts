@@ -21,7 +21,7 @@ function keysText({ count, keys }: KeyList, what: string): string | undefined {
   return `${formatCount(count)} ${documents} ${what} (${keys.join(", ")}${more})`;
 }
 
-/** Why a drill failed; one line. */
+/** Why a drill failed, in one line. */
 export function failureText({ failure, tables }: Drill): string {
   if (failure) return failure.message;
   return tables
@@ -30,7 +30,7 @@ export function failureText({ failure, tables }: Drill): string {
     .join("; ");
 }
 
-/** A drill for machines. */
+/** A drill as the JSON result shows it. */
 export function drillResult(drill: Drill): object {
   const { begun, ended, instant, unique } = drill;
   return {

@@ -47,7 +47,9 @@ export async function drillCommand(args: DrillArguments, output: Output): Promis
   const observer = new DrillProgress(output);
   const signal = stopOnSignals((name) => {
     observer.end();
-    output.note(`thinkback: ${name}: dropping what was made; once more to end at once`);
+    output.note(
+      `thinkback: ${name}: dropping the drill's databases; send the signal once more to end at once`,
+    );
   });
   try {
     const settings = { ...choice, clean: args.clean === true };
@@ -62,10 +64,10 @@ export async function drillCommand(args: DrillArguments, output: Output): Promis
   observer.refuseLeftBehind();
 }
 
-/** Below this, a measured rate says more of the machine's noise than of its speed. */
+/** A rate measured on fewer bytes than this is mostly noise. */
 const measuredBytesMin = 16 * 1024 * 1024;
 
-/** How fast the restore was is what later estimates go by. */
+/** Stores how fast the restore was: later estimates use it. */
 async function noteRate({ store }: Repository, done: Drill): Promise<void> {
   if (!done.ok || done.bytes < measuredBytesMin) return;
   const work = restoreWork(done.documents, done.bytes);
@@ -74,8 +76,8 @@ async function noteRate({ store }: Repository, done: Drill): Promise<void> {
 }
 
 /**
- * A drill on the server at `url`, or at THINKBACK_TARGET; without either on a server that is started for it and removed
- * afterwards.
+ * Makes a drill on the server at `url`, or at THINKBACK_TARGET. Without either, a server is started for the drill and
+ * removed afterwards.
  */
 export async function drillOn(
   url: string | undefined,
@@ -105,13 +107,15 @@ async function startServer(signal: AbortSignal): Promise<ScratchServer> {
     throw new ThinkbackError(
       "usage",
       "no target is given, and there is no `rethinkdb` on the PATH to start one",
-      { hint: "give --target rethinkdb://user@host:28015, a server to drill on" },
+      {
+        hint: "give --target rethinkdb://user@host:28015, a server to drill on; or install rethinkdb here",
+      },
     );
   }
   try {
     return await ScratchServer.start(systemClock, signal);
   } catch (error) {
-    // The server writes where scratch files lie, and says itself what it misses there.
+    // The server keeps its data among the scratch files, and prints itself that there is no room.
     if (/no space left/i.test(messageOf(error))) {
       throw new ThinkbackError("full", messageOf(error), {
         hint: "make room in the directory that TMPDIR names, or give --target, a server to drill on",
@@ -125,11 +129,11 @@ async function startServer(signal: AbortSignal): Promise<ScratchServer> {
   }
 }
 
-/** A server that is started for the drill has nothing to drop. */
+/** Refuses --clean without a target: a server that is started for the drill has nothing to drop. */
 function refuseIdleClean({ clean, target }: DrillArguments): void {
   if (!clean || (target ?? process.env["THINKBACK_TARGET"]) !== undefined) return;
-  throw new ThinkbackError("usage", "--clean means nothing without --target", {
-    hint: "give --target, or set THINKBACK_TARGET: the server whose databases of earlier drills are to be dropped",
+  throw new ThinkbackError("usage", "--clean has no effect without --target", {
+    hint: "give the server on which earlier drills left databases, with --target or THINKBACK_TARGET",
   });
 }
 
@@ -139,8 +143,8 @@ function targetOf({ address }: ScratchServer): RethinkTarget {
 
 function chosenInstant({ at, latest }: DrillArguments): DrillChoice["at"] {
   if (at !== undefined && latest) {
-    throw new ThinkbackError("usage", "--at and --latest name two instants", {
-      hint: "give one of them; without either an exact instant is drawn by lot",
+    throw new ThinkbackError("usage", "--at and --latest are both given", {
+      hint: "give one of them; without either, an exact instant is drawn by lot",
     });
   }
   if (at !== undefined) return parseInstant(at, systemClock.now());
@@ -182,9 +186,9 @@ function refuseDifferent(done: Drill): void {
   const wrong = done.tables.filter(({ ok }) => !ok).map(wrongText);
   throw new ThinkbackError(
     "mismatch",
-    `what was restored is not what the repository holds: ${wrong.join("; ")}`,
+    `the restored tables differ from the repository: ${wrong.join("; ")}`,
     {
-      hint: "the drill is stored as failed. Run it again at the same instant with --at, and on another server, to tell a server that alters documents from a damaged repository",
+      hint: "the drill is stored as failed. Repeat it with --at at the same instant, on this server and on another one: if it fails on one server only, that server alters documents; else the repository is damaged",
     },
   );
 }
@@ -204,8 +208,8 @@ class DrillProgress implements DrillObserver {
     const names = databases.join(", ");
     this.output.note(
       dropped
-        ? `thinkback: dropped what an earlier drill had left on the target: ${names}`
-        : `thinkback: another drill runs on the target, or was ended before it could drop ${names}; if none runs, drop them with --clean`,
+        ? `thinkback: dropped what earlier drills had left on the target: ${names}`
+        : `thinkback: the target has databases of other drills: ${names}. If no other drill runs there, drop them with --clean`,
     );
   }
 
@@ -229,7 +233,7 @@ class DrillProgress implements DrillObserver {
 
   notNoted({ message }: Error): void {
     this.output.note(
-      `thinkback: the repository does not note that this drill reads it (${message}); let nothing expire meanwhile`,
+      `thinkback: cannot note in the repository that this drill reads it (${message}). Let nothing expire until it ends`,
     );
   }
 
@@ -259,7 +263,7 @@ class DrillProgress implements DrillObserver {
     if (!this.leftBehind) return;
     const { databases, error } = this.leftBehind;
     throw new ThinkbackError("target", `the drill left ${databases.join(", ")} on the target`, {
-      hint: "drop them, or give --clean to the next drill",
+      hint: "drop them by hand, or give --clean to the next drill",
       cause: error,
     });
   }

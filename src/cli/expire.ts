@@ -21,16 +21,16 @@ import {
 } from "./maintenance-options.js";
 import { counted, formatBytes, formatOptionalInstant, formatTable, type Output } from "./output.js";
 
-/** Ages that are counted from so long before now are told of. */
+/** The report says from when ages are counted if that is longer before now than this. */
 const agedNoteMs = 60_000;
 
-/** What is kept where no tiers are declared. */
+/** What is kept if no tiers are declared. */
 const keptForEver = "every change, for ever";
 
 export interface ExpireArguments extends KeepArguments {
   repo: string;
   grace: string;
-  /** False with --no-delete. */
+  /** False if --no-delete is given. */
   delete: boolean;
   dryRun?: boolean;
 }
@@ -92,7 +92,7 @@ async function print(
   ]);
   output.line(`kept: ${keep ?? keptForEver}`);
   if (keep !== null && aged > 0 && systemClock.now() - aged > agedNoteMs) {
-    const why = "the log ends there, or this clock is ahead of the source's";
+    const why = "the log ends there, or this machine's clock is ahead of the source's";
     output.line(`ages are counted from ${formatInstant(aged)}: ${why}`);
   }
   const head = ["table", "restorable from", "then from", "bases expired", "kept"];

@@ -2,24 +2,24 @@ import { messageOf, ThinkbackError } from "../errors.js";
 
 const fullCodes = ["ENOSPC", "EDQUOT"];
 
-/** What an operator is told of an error of the system that nobody has put into words where it came up. */
+/** Turns an error of a system call that no other code has explained into one that tells the operator what to do. */
 export function explained(error: unknown): unknown {
   if (error instanceof ThinkbackError) return error;
   const system = systemError(error);
   if (fullCodes.includes(system?.code ?? "")) {
     return new ThinkbackError("full", messageOf(error), {
-      hint: "make room and start again; what was stored before is safe",
+      hint: "make room on the disk and start again; what was stored before is safe",
       cause: error,
     });
   }
   if (!system) return error;
   return new ThinkbackError("repository", messageOf(error), {
-    hint: "check --repo, the other directories that are given and TMPDIR: that their disks work and this user may write there",
+    hint: "check --repo, TMPDIR and any other directory given: their disks must work, and this user must be allowed to write there",
     cause: error,
   });
 }
 
-/** The error of a system call that is at the ground of another one. */
+/** The first error of a system call among an error and its causes. */
 function systemError(error: unknown): NodeJS.ErrnoException | undefined {
   for (let of: unknown = error; of instanceof Error; of = of.cause) {
     const { code, syscall } = of as NodeJS.ErrnoException;

@@ -88,7 +88,7 @@ function printFolded(
   output.line(logLine(log));
 }
 
-/** What became of the log, in one line. */
+/** What was folded of the log, in one line. */
 export function logLine(log: FoldedLog): string {
   if (log.written === 0) return "log: nothing to fold";
   const thinned = log.thinned > 0 ? `, ${formatCount(log.thinned)} of them thinned` : "";
@@ -98,12 +98,12 @@ export function logLine(log: FoldedLog): string {
   );
 }
 
-/** How many of the base's parts were written; the others are parts of the base before. */
+/** How many of the base's parts were written; the other parts are shared with the base before. */
 function partsText({ partsWritten, partsKept }: FoldedTable): string {
   return `${formatCount(partsWritten)} of ${formatCount(partsWritten + partsKept)}`;
 }
 
 function outcome({ folded, breaks }: FoldedTable): string {
   if (breaks > 0) return `${breaks} BROKEN CHAINS: changes were missed; evidence is stored`;
-  return folded ? "new base" : "was as new already";
+  return folded ? "new base" : "its base was as new already";
 }

@@ -1,4 +1,4 @@
-/** Why a restore or drill without an instant does not go to the newest one of all. */
+/** Says why a restore or drill without --at does not go to the newest instant that some tables have. */
 import { formatInstant } from "../instant.js";
 import type { HeldBack } from "../restore/held-back.js";
 import { formatNames } from "./output.js";
@@ -18,7 +18,9 @@ export function heldBackText({
     table: `${names} ${others.length > 0 ? "are" : "is"}`,
   }[by];
   const known =
-    knownTo === undefined ? "known of no instant" : `known only up to ${formatInstant(knownTo)}`;
+    knownTo === undefined
+      ? "not known at any instant"
+      : `known only up to ${formatInstant(knownTo)}`;
   const why = damage === undefined ? "" : `, because of damage (${damage})`;
   const rest = by === "table" ? "others" : "the tables";
   const farthest = damage === undefined ? rest : "and the log goes";

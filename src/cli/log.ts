@@ -3,7 +3,7 @@ import pretty from "pino-pretty";
 
 export type Log = ReturnType<typeof openLog>;
 
-/** Structured logs on stderr: pretty on a terminal, JSON otherwise. Times in UTC with offset. */
+/** Opens the structured log on stderr: text on a terminal, JSON lines otherwise. Times are in UTC with their offset. */
 export function openLog(level: string) {
   const timestamp = () => `,"time":"${new Date().toISOString().slice(0, -1)}+00:00"`;
   const options = { level, base: null, timestamp };

@@ -24,16 +24,16 @@ import {
 } from "./maintenance-options.js";
 import { counted, formatBytes, formatCount, type Output } from "./output.js";
 
-/** When bases are made, and what is kept; `run` hands the same options on. */
+/** When bases are made, and what is kept. `run` passes the same options on. */
 export interface MaintainArguments extends KeepArguments {
   repo: string;
   foldEvery: string;
   foldAt?: string;
   restoreWithin?: string;
-  /** Without --restore-within, go by what can be reached here. */
+  /** Without --restore-within, aim at a restore time that can be reached on this machine. */
   auto?: boolean;
   grace: string;
-  /** False with --no-delete. */
+  /** False if --no-delete is given. */
   delete: boolean;
 }
 
@@ -47,10 +47,10 @@ function decide(args: MaintainArguments, load: Load, now: Instant): FoldDecision
   return foldDue({ ...schedule, objectiveMs, now, lastFold, estimateMs, foldedEstimateMs });
 }
 
-/** Below this, a measured rate says more of the machine's noise than of its speed. */
+/** A rate measured on fewer bytes than this is mostly noise. */
 const measuredBytesMin = 16 * 1024 * 1024;
 
-/** One round: the log is folded, bases are made if they are due, and what is not kept goes. */
+/** Runs one round: folds the log, makes bases if they are due, expires and deletes what is not kept. */
 export async function maintainCommand(args: MaintainArguments, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
   const { store } = repository;
@@ -88,7 +88,8 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
   }
   const bytesDeleted = deleted.reduce((sum, { size }) => sum + size, 0);
   output.line(`bases: ${due.reason}; ${formatCount(folded.length)} made`);
-  if (breaks > 0) output.line(`${formatCount(breaks)} BROKEN CHAINS: evidence is stored`);
+  if (breaks > 0)
+    output.line(`${formatCount(breaks)} BROKEN CHAINS: changes were missed; evidence is stored`);
   const found = await damageFound(repository, damaged);
   for (const one of found) output.line(damageText(one));
   output.line(logLine(log));

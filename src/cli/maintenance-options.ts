@@ -12,21 +12,23 @@ export interface KeepArguments {
   keep?: string;
 }
 
-/** Segments younger than this are not folded. Longer than any writer that takes over needs from its look to its claim. */
+/** Segments younger than this are not folded: a writer that takes over needs less time from its look to its claim. */
 export const settleMs = 60_000;
 
-/** What all commands that maintain have in common; declares the tiers, if some were given. */
+/** The options that all commands that maintain have in common. Declares the tiers, if --keep is given. */
 export async function maintenanceOptions(
   repository: Repository,
   args: KeepArguments,
   now: Instant,
 ): Promise<Pick<MaintenanceOptions, "clock" | "owner" | "partial" | "settleMs">> {
-  // To keep less is how room is made.
+  // Urgent, because keeping less is a way to make room on a full disk.
   if (args.keep !== undefined) await declareKeep(new UrgentStore(repository.store), args.keep, now);
   return { clock: systemClock, owner: thisProcess, partial: true, settleMs };
 }
 
-/** Throws, with code "full", if a round could not fold all that it wanted to, whatever room it has made. */
+/**
+ * Throws, with code "full", if the disk was too full for a round to fold all that it wanted to, even if it made room.
+ */
 export function refuseFull({ full, deleted }: Pick<Maintained, "full" | "deleted">): void {
   if (!full) return;
   const bytes = deleted.reduce((sum, { size }) => sum + size, 0);
@@ -34,13 +36,15 @@ export function refuseFull({ full, deleted }: Pick<Maintained, "full" | "deleted
   throw new ThinkbackError("full", `${full.message}; ${made}`, {
     hint:
       deleted.length > 0
-        ? "run it again: what could not be folded is folded then"
-        : "make room on the disk, or keep less with --keep; what is expired is deleted after --grace",
+        ? "run the command again: it folds then what it could not fold now"
+        : "make room on the disk, or keep less with --keep: expired objects are deleted after --grace",
     cause: full,
   });
 }
 
-/** A duration that an option gives; throws, naming the option, if it is not one. */
+/**
+ * The milliseconds of an option's duration. Throws, naming the option, if the text is no duration within the bounds.
+ */
 export function durationOption(option: string, text: string, minMs = 0, maxMs = Infinity): number {
   const ms = durationMs(text);
   if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;

@@ -7,11 +7,11 @@ export interface Output {
   json: boolean;
   /** A result for people. Not printed with --json. */
   line(text: string | Buffer): void;
-  /** The one result of the command, for machines. Printed with --json only. */
+  /** The one result of the command, for programs. Printed with --json only. */
   result(value: object): void;
-  /** The same, given as JSON text. */
+  /** Like `result`, but given as JSON text. */
   resultText(json: string): void;
-  /** Something to know that is not the result. */
+  /** Something that the operator should know, but that is not part of the result. Goes to stderr. */
   note(text: string): void;
 }
 
@@ -38,9 +38,9 @@ export function terminalOutput(json: boolean, { stdout, stderr }: Streams = proc
 
 const newline = Buffer.from("\n");
 
-/** Said where a command waits for the capture to prove an instant. */
+/** Printed while a command waits for the capture to prove an instant. */
 export const waitingText =
-  "thinkback: that instant is not proven yet; waiting for it, 15 s at most";
+  "thinkback: that instant is not proven yet; waiting up to 15 s for the proof";
 
 /** A table without lines: columns padded with blanks, numbers to the right. */
 export function formatTable(head: string[], rows: (string | number)[][]): string {
@@ -75,12 +75,12 @@ export function formatTable(head: string[], rows: (string | number)[][]): string
   return table.toString().replace(/ +$/gm, "");
 }
 
-/** With commas between thousands. Not by locale, whose data take 50 ms to load. */
+/** A count with commas between thousands. Done by hand, because the data of a locale take 50 ms to load. */
 export function formatCount(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** `1 table`, `1,000 tables`: a count of what is called `one`, or `many` where that takes more than an s. */
+/** `1 table`, `1,000 tables`. @param one the noun @param many its plural, if it is not the noun with an s */
 export function counted(count: number, one: string, many = `${one}s`): string {
   return `${formatCount(count)} ${count === 1 ? one : many}`;
 }
@@ -96,7 +96,7 @@ export function formatBytes(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** What has the same key, in the order of the first of each. */
+/** Groups of things with the same key; the groups are in the order of their first things. */
 export function groupedBy<T>(all: Iterable<T>, keyOf: (one: T) => string): Map<string, T[]> {
   const groups = new Map<string, T[]>();
   for (const one of all) {
@@ -110,10 +110,10 @@ export function groupedBy<T>(all: Iterable<T>, keyOf: (one: T) => string): Map<s
 
 const namesMax = 3;
 
-/** The first few of many names, and how many more there are. */
+/** The first few names, and how many more there are. */
 export function formatNames(names: string[]): string {
   const more = names.length - namesMax;
-  // One more name is no longer than the words that would stand for it.
+  // If only one name is left, it is printed: it is hardly longer than "and 1 more".
   if (more <= 1) return names.join(", ");
   return `${names.slice(0, namesMax).join(", ")} and ${formatCount(more)} more`;
 }
@@ -122,18 +122,18 @@ export function formatOptionalInstant(instant: Instant | undefined): string {
   return instant === undefined ? "-" : formatInstant(instant);
 }
 
-/** What a file that is not an object's meets: a scratch directory, a pipe. */
+/** Explains a system error of a file that is not a stored object, such as a scratch file or a pipe. */
 function operatorError(error: unknown): unknown {
   const { code, path = "a file" } = (error ?? {}) as NodeJS.ErrnoException;
   if (error instanceof ThinkbackError || !(error instanceof Error)) return error;
   if (code === "ENOSPC" || code === "EDQUOT") {
     return new ThinkbackError("full", `no space left on the disk of ${path}: ${error.message}`, {
-      hint: "make room there; scratch files lie in the directory that TMPDIR names",
+      hint: "make room there; scratch files are written to the directory that TMPDIR names",
     });
   }
   if (code === "EROFS" || code === "EACCES") {
     return new ThinkbackError("repository", `no permission for ${path}: ${error.message}`, {
-      hint: "let this user write there; scratch files lie in the directory that TMPDIR names",
+      hint: "let this user write there; scratch files are written to the directory that TMPDIR names",
     });
   }
   return error;

@@ -1,8 +1,8 @@
-/** What a long-running process says of itself with `--log-level debug`: its memory, and how late its timers are. */
+/** With `--log-level debug`, a long-running process logs its own memory, and how late its timers fire. */
 import type { Clock } from "../clock.js";
 import type { Log } from "./log.js";
 
-/** A timer of this length is set again and again; how late it comes is how long something else kept the event loop. */
+/** A timer of this length is set again and again; it fires late by as long as other work kept the event loop busy. */
 const probeMs = 20;
 
 const everyMs = 10_000;
@@ -24,7 +24,7 @@ export async function logOwnMeasures(clock: Clock, log: Log, signal: AbortSignal
   }
 }
 
-/** How late the timers of ten seconds came, in milliseconds. */
+/** How late each timer of the next ten seconds fired, in milliseconds. */
 async function probe(clock: Clock, signal: AbortSignal): Promise<number[]> {
   const late: number[] = [];
   const end = clock.monotonicMs() + everyMs;

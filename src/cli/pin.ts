@@ -7,7 +7,7 @@ import { withLease } from "../repository/registers/lease.js";
 import { type Pin, removePin } from "../repository/registers/pins.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt, type RepositoryView } from "../repository/repository-view.js";
-import { classText } from "../restore/inexact.js";
+import { whereText } from "../restore/inexact.js";
 import { inexactOf, pinInstant } from "../restore/pin.js";
 import { whenProven } from "../restore/when-proven.js";
 import { storeAt } from "../storage/store-at.js";
@@ -43,7 +43,7 @@ export async function addPinCommand(
     () => output.note(waitingText),
   );
   output.line(`pinned ${name} at ${formatInstant(pin.at)}`);
-  for (const one of inexactOf(classes)) output.line(`${one.name} is ${classText(one)} then`);
+  for (const one of inexactOf(classes)) output.line(`${one.name} is ${whereText(one)} then`);
   const { tables, catalog, access } = classes;
   output.result({ ...pinResult(pin), tables, catalog, access: access ?? null });
 }
@@ -85,7 +85,7 @@ export function pinTable(pins: LookedAtPin[]): string {
   );
 }
 
-/** How many tables a line names. */
+/** At most so many tables are named in a line. */
 const namedMax = 3;
 
 export function lossText({ losses }: LookedAtPin): string {

@@ -21,13 +21,13 @@ export interface PlanArguments {
   repo: string;
   keep: string[];
   priceStorage: string;
-  /** A directory takes nothing for a request. */
+  /** 0 for a directory, where requests cost nothing. */
   pricePut: string;
   priceGet: string;
 }
 
 const hourMs = 3_600_000;
-/** What the storage of the tiers is computed with: the defaults of `run`. */
+/** The storage of the tiers is computed with these, which are the defaults of `run`. */
 const foldEveryMs = hourMs;
 const upkeep: Upkeep = { foldEveryMs, maintainEveryMs: 5 * 60_000, graceMs: 15 * 60_000 };
 const tiersLookedAt = ["all:7d", "all:7d, 1m:30d, 1d:365d", "all:30d, 1h:365d", "all:forever"];
@@ -43,7 +43,7 @@ export async function planCommand(args: PlanArguments, output: Output): Promise<
   }));
   if (rates.tables.length === 0) {
     throw new ThinkbackError("instant", "nothing is measured yet: no table has a complete base", {
-      hint: "let `thinkback run` capture for a while, a day if it can be",
+      hint: "let `thinkback run` capture for a while first, best for a day",
     });
   }
   const names = new Map(catalog.tables().map(({ id, db, name }) => [id, `${db}.${name}`]));
@@ -107,7 +107,10 @@ function keepOf(keep: string, rates: SourceRates, prices: Prices) {
   return { keep, bytes: Math.round(bytes), cost: monthlyCost(bytes, { puts: 0, gets: 0 }, prices) };
 }
 
-/** How long a restore to now takes, by what was measured: the bases alone, and with an hour's or a day's log. */
+/**
+ * How long a restore of everything takes by the measured rates: of the bases alone, to now, with an hour's or a day's
+ * log.
+ */
 function objectivesOf(load: Load, { tables }: SourceRates) {
   const { documents, documentBytes, logBytes, rates } = load;
   const linesPerDay = tables.reduce((sum, of) => sum + of.changesPerDay * of.lineBytesPerChange, 0);
@@ -125,8 +128,9 @@ function objectivesOf(load: Load, { tables }: SourceRates) {
 }
 
 /**
- * The shortest tick from a second on whose requests cost no more than the storage, or next to nothing; and the tiers that
- * keep the most for no more than twice the least, or than the requests of the longest tick.
+ * The tick and the tiers to propose. The tick: the shortest of a second or more whose requests cost no more than the
+ * storage, or a negligible amount. The tiers: the last in the list that cost no more than twice the cheapest, than the
+ * requests of the longest tick, or than a negligible amount.
  */
 function proposeOf(ticks: Tick[], keeps: Keep[]): { tickMs: number; keep: string } {
   const least = Math.min(...keeps.map(({ cost }) => cost));
@@ -137,7 +141,7 @@ function proposeOf(ticks: Tick[], keeps: Keep[]): { tickMs: number; keep: string
   return { tickMs: tick.tickMs, keep: keep.keep };
 }
 
-/** Of a price's unit. */
+/** A cost that is too small to count, in the unit of the prices. */
 const negligible = 0.5;
 
 function printTables(tables: (SourceRates["tables"][number] & { name: string })[], output: Output) {
@@ -191,7 +195,7 @@ function printObjectives(objectives: Objectives, output: Output): void {
   output.line(formatTable(["a restore of everything", "takes"], rows));
   const { restoreBytesPerSecond, mergeBytesPerSecond } = objectives.rates;
   output.line(
-    `at ${formatBytes(restoreBytesPerSecond)}/s of documents, each counted 1 kB larger, and ${formatBytes(mergeBytesPerSecond)}/s of log`,
+    `computed with ${formatBytes(restoreBytesPerSecond)}/s of documents, each counted as 1 kB larger than it is, and ${formatBytes(mergeBytesPerSecond)}/s of log`,
   );
 }
 

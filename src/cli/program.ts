@@ -1,4 +1,4 @@
-/** The command line: its commands and options, and what of it is refused before a command begins. */
+/** The command line: its commands, their options, and the checks that run before a command begins. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Help, Option } from "commander";
 import { exitStatus, ThinkbackError } from "../errors.js";
@@ -16,17 +16,17 @@ const repo = ["--repo <directory>", "the repository"] as const;
 const at = "--at <time>";
 const gap = [
   "--gap <end>",
-  "inside a gap, take the state at its begin or its end: before, after",
+  'for an instant inside a gap: take the state "before" or "after" the gap',
 ] as const;
 const keep = [
   "--keep <tiers>",
-  'declare what is kept, such as "all:7d, 1m:30d, 1d:365d"; the repository remembers it',
+  'declare how long history is kept, and how finely, such as "all:7d, 1m:30d, 1d:365d"; stored in the repository',
 ] as const;
 
-/** Runs what the arguments say; resolves with the exit status. */
+/** Runs the command that the arguments name; resolves with the exit status. */
 export async function runCommandLine(args: string[], streams: Streams = process): Promise<number> {
   const program = commandLine(streams);
-  // Also where the arguments are not understood.
+  // Looked up by hand: an error in the arguments is printed as JSON too.
   const json = args.includes("--json");
   try {
     await program.parseAsync(args, { from: "user" });
@@ -47,8 +47,8 @@ function misunderstood({ message }: CommanderError): ThinkbackError {
   });
 }
 
-// The module of a command is loaded when the command is chosen: the driver, which some of them need, takes longer to load
-// than most of the others take to work.
+// The module of a command is loaded when the command is chosen: the driver, which some of them need, takes longer to
+// load than most of the others take to work.
 function commandLine(streams: Streams): Command {
   const program = new Command("thinkback")
     .description("Continuous backup and point-in-time recovery for RethinkDB")
@@ -76,25 +76,35 @@ function commandLine(streams: Streams): Command {
   return program;
 }
 
-/** An option's line of the help; that none are given of what is repeatable is no default to print. */
+/** An option's description in the help. The default of a repeatable option, an empty list, is not printed. */
 function optionDescription(this: Help, option: Option): string {
   if (Array.isArray(option.defaultValue)) return option.description;
   return Help.prototype.optionDescription.call(this, option);
 }
 
-/** When bases are made and what is deleted, for `run` and `maintain`. */
+/** Adds the options that `run` and `maintain` share: when bases are made, and what is deleted. */
 function maintained(command: Command): Command {
   return command
     .option(...keep)
     .option("--fold-every <duration>", "make new bases at least this often", "1h")
     .option("--fold-at <cron>", "make new bases at these times (UTC)")
-    .option("--restore-within <duration>", "make new bases when a restore to now would take longer")
-    .option("--auto", "adapt folds, and ticks, to what is measured, within the bounds given")
-    .option("--grace <duration>", "how long what was replaced or expired stays", "15m")
-    .option("--no-delete", "delete nothing; leave that to the bucket's lifecycle rules");
+    .option(
+      "--restore-within <duration>",
+      "make new bases when a restore to now would take longer than this",
+    )
+    .option(
+      "--auto",
+      "adapt folds, and the ticks of `run`, to measured speeds, within the bounds given",
+    )
+    .option(
+      "--grace <duration>",
+      "how long replaced or expired objects stay before they are deleted",
+      "15m",
+    )
+    .option("--no-delete", "delete nothing, for credentials that may not delete");
 }
 
-/** What captures. */
+/** Defines the command that captures. */
 function capturing(program: Command, output: () => Output): void {
   maintained(
     program
@@ -104,36 +114,55 @@ function capturing(program: Command, output: () => Output): void {
       .requiredOption(...repo)
       .option(
         "--include <pattern>",
-        "capture only these tables: db.table, with * (repeatable)",
+        'capture only these tables: db.table, or with *: "shop.*" (repeatable)',
         collect,
         [],
       )
       .option("--exclude <pattern>", "do not capture these tables (repeatable)", collect, [])
-      .option("--tick <duration>", "length of a tick", "1s")
+      .option(
+        "--tick <duration>",
+        "length of a tick: captured changes are stored once per tick",
+        "1s",
+      )
       .option("--once", "end when every table has a complete base: a one-shot backup")
-      .option("--copies <n>", "tables that are copied at once", "2")
-      .option("--spool <directory>", "where closed ticks wait while the repository's store fails")
-      .option("--spool-limit <size>", "bound of the spool", "1GiB")
-      .option("--take-over", "shut out a writer that seems to live")
-      .option("--trust-clock", "begin though this machine's clock and the source's disagree")
+      .option("--copies <n>", "how many tables are copied or resynced at once", "2")
+      .option(
+        "--spool <directory>",
+        "where closed ticks wait while the repository's store fails; without it, in memory",
+      )
+      .option("--spool-limit <size>", "how much the spool may hold", "1GiB")
+      .option(
+        "--take-over",
+        "begin although another capture of this repository seems to run, and shut it out",
+      )
+      .option(
+        "--trust-clock",
+        "begin although this machine's clock and the source's clock disagree",
+      )
       .option(
         "--accept-cluster",
-        "take another cluster than the one before, or what is left of it, from now on",
+        "the source is another cluster now, or only the servers that are left of it: capture it from now on",
       )
       .option(
         "--forget-server <name>",
-        "this server is gone for good: the catalog is proven without it (repeatable)",
+        "this server (name or id) is gone for good: prove the catalog without it (repeatable)",
         collect,
         [],
       )
       .option(
         "--tick-max <duration>",
-        "with --auto: the longest tick, while the store is slow (default: 10s)",
+        "with --auto: the longest tick, used while the store is slow (default: 10s)",
       )
       .option("--drill-at <cron>", "make a drill at these times (UTC), see `thinkback drill`")
-      .option("--drill-target <url>", "a server to drill on; one is started if not given")
-      .option("--no-fold", "leave maintenance to another process")
-      .option("--maintain-every <duration>", "how often maintenance looks what is due", "5m")
+      .option(
+        "--drill-target <url>",
+        "the server to drill on; without it, one is started for each drill",
+      )
+      .option(
+        "--no-fold",
+        "do not maintain the repository: another process does, see `thinkback maintain`",
+      )
+      .option("--maintain-every <duration>", "how often maintenance checks what is due", "5m")
       .addOption(
         new Option("--log-level <level>", "how much is logged")
           .choices(["debug", "info", "warn", "error"])
@@ -142,7 +171,7 @@ function capturing(program: Command, output: () => Output): void {
   ).action(async (args) => (await import("./run.js")).run(args, output()));
 }
 
-/** What restores, and proves that it can be done. */
+/** Defines the commands that restore, and that prove that a restore works. */
 function restoring(program: Command, output: () => Output): void {
   program
     .command("restore")
@@ -162,9 +191,12 @@ function restoring(program: Command, output: () => Output): void {
     .option(...gap)
     .option(
       "--allow-inexact",
-      "restore an instant that is not exact; inside a gap, as --gap before",
+      "restore an instant that is not exact; inside a gap, the state before it",
     )
-    .option("--nearest", "where the history is thinned, take the last instant before that is kept")
+    .option(
+      "--nearest",
+      "if the history is thinned at the instant, take the last kept one before it",
+    )
     .option("--without-access", "leave users and grants out of a restore of everything")
     .action(async (args) => (await import("./restore.js")).restoreCommand(args, output()));
 
@@ -176,21 +208,24 @@ function restoring(program: Command, output: () => Output): void {
     .requiredOption(...repo)
     .option(
       "--target <url>",
-      "a server to drill on (or THINKBACK_TARGET); one is started for the drill if not given",
+      "the server to drill on (or THINKBACK_TARGET); without it, one is started for the drill",
     )
-    .option(at, "the instant to restore; any exact one, drawn by lot, if not given")
-    .option("--latest", "the newest instant that all chosen tables have")
+    .option(at, "the instant to restore; if not given, an exact one is drawn by lot")
+    .option("--latest", "restore the newest instant at which all chosen tables are exact")
     .option("--table <db.table>", "only this table (repeatable)", collect, [])
     .option("--db <name>", "only this database (repeatable)", collect, [])
-    .option("--clean", "first drop what earlier drills have left on the target")
+    .option(
+      "--clean",
+      "first drop what earlier drills left on the target; not while another drill runs there",
+    )
     .action(async (args) => (await import("./drill.js")).drillCommand(args, output()));
 }
 
-/** What looks. */
+/** Defines the commands that only read the repository. */
 function looking(program: Command, output: () => Output): void {
   program
     .command("status")
-    .description("what is captured, and which instants can be restored")
+    .description("show what is captured, and which instants can be restored")
     .requiredOption(...repo)
     .action(async (args) => (await import("./status.js")).statusCommand(args, output()));
 
@@ -202,8 +237,14 @@ function looking(program: Command, output: () => Output): void {
     .requiredOption(...repo)
     .option(at, "the instant; the newest restorable one if not given")
     .option(...gap)
-    .option("--allow-inexact", "show an instant that is not exact; inside a gap, as --gap before")
-    .option("--nearest", "where the history is thinned, take the last instant before that is kept")
+    .option(
+      "--allow-inexact",
+      "show an instant that is not exact; inside a gap, the state before it",
+    )
+    .option(
+      "--nearest",
+      "if the history is thinned at the instant, take the last kept one before it",
+    )
     .action(async (table, key, args) =>
       (await import("./show.js")).showCommand(table, key, args, output()),
     );
@@ -211,20 +252,20 @@ function looking(program: Command, output: () => Output): void {
   program
     .command("catalog")
     .description(
-      "databases, tables, indexes, users and grants as of an instant, or what changed between two",
+      "show databases, tables, indexes, users and grants as of an instant, or what changed between two",
     )
     .requiredOption(...repo)
-    .option(at, "the instant; now if not given")
+    .option(at, "the instant; if not given, the newest at which the catalog is known")
     .option("--diff <times...>", "two instants: print what changed from the first to the second")
     .action(async (args) => (await import("./catalog.js")).catalogCommand(args, output()));
 }
 
-/** What folds, thins and deletes. */
+/** Defines the commands that fold, thin and delete, and the one that estimates what history costs. */
 function folding(program: Command, output: () => Output): void {
   program
     .command("fold")
     .description(
-      "fold the log into larger segments, and base and log of each table into a newer base",
+      "fold the log into larger segments, and each table's base and log into a newer base",
     )
     .requiredOption(...repo)
     .option(at, "fold up to this instant; the newest exact one if not given")
@@ -236,34 +277,48 @@ function folding(program: Command, output: () => Output): void {
     .description("thin the history and expire what the declared tiers do not keep")
     .requiredOption(...repo)
     .option(...keep)
-    .option("--grace <duration>", "how long what was replaced or expired stays", "15m")
-    .option("--no-delete", "delete nothing; leave that to the bucket's lifecycle rules")
+    .option(
+      "--grace <duration>",
+      "how long replaced or expired objects stay before they are deleted",
+      "15m",
+    )
+    .option("--no-delete", "delete nothing, for credentials that may not delete")
     .option("--dry-run", "print what would be expired and deleted, and change nothing")
     .action(async (args) => (await import("./expire.js")).expireCommand(args, output()));
 
   maintained(
     program
       .command("maintain")
-      .description("one round of maintenance, as `run` does them: fold what is due, expire, delete")
+      .description("run one round of maintenance, as `run` does: fold what is due, expire, delete")
       .requiredOption(...repo),
   ).action(async (args) => (await import("./maintain.js")).maintainCommand(args, output()));
 
   program
     .command("plan")
-    .description("what keeping the history costs, by what was measured, and what to choose")
+    .description("estimate from measured rates what keeping the history costs, and propose options")
     .requiredOption(...repo)
-    .option("--keep <tiers>", "look at these tiers too (repeatable)", collect, [])
-    .option("--price-storage <price>", "of 1 GB stored for a month", "0.023")
-    .option("--price-put <price>", "of 1000 requests that write; of a bucket, such as 0.005", "0")
-    .option("--price-get <price>", "of 1000 requests that read; of a bucket, such as 0.0004", "0")
+    .option("--keep <tiers>", "compute the cost of these tiers too (repeatable)", collect, [])
+    .option("--price-storage <price>", "price of 1 GB stored for a month", "0.023")
+    .option(
+      "--price-put <price>",
+      "price of 1000 requests that write; for a bucket, such as 0.005",
+      "0",
+    )
+    .option(
+      "--price-get <price>",
+      "price of 1000 requests that read; for a bucket, such as 0.0004",
+      "0",
+    )
     .action(async (args) => (await import("./plan.js")).planCommand(args, output()));
 }
 
-/** What checks and repairs what is stored. */
+/** Defines the commands that check and repair stored objects. */
 function checking(program: Command, output: () => Output): void {
   program
     .command("verify")
-    .description("check the stored objects, and say what is damaged and what that costs")
+    .description(
+      "check the stored objects; report what is damaged, and which instants are lost by that",
+    )
     .requiredOption(...repo)
     .option("--data", "read every object to its end, line by line")
     .option("--sample <share>", "read a random share of the objects to their ends, such as 5%")
@@ -271,22 +326,24 @@ function checking(program: Command, output: () => Output): void {
 
   program
     .command("repair")
-    .description("rebuild damaged objects of what others still hold, and let the damaged ones go")
+    .description(
+      "rebuild damaged objects from what other objects still hold, and expire the damaged ones",
+    )
     .requiredOption(...repo)
     .option("--data", "first read every object to its end, line by line")
     .option("--dry-run", "print what could be rebuilt, and change nothing")
     .action(async (args) => (await import("./repair.js")).repairCommand(args, output()));
 }
 
-/** What notes something in the repository. */
+/** Defines the commands that note something in the repository. */
 function noting(program: Command, output: () => Output): void {
   program
     .command("acknowledge")
-    .description("note that a gap is known, and why it was")
+    .description("note that a gap is known, and why it happened")
     .argument("<db.table>")
     .requiredOption(...repo)
     .requiredOption(at, "an instant inside the gap")
-    .requiredOption("--note <text>", "what to remember of it")
+    .requiredOption("--note <text>", "what to remember about it")
     .action(async (table, args) =>
       (await import("./acknowledge.js")).acknowledgeCommand(table, args, output()),
     );
@@ -299,7 +356,7 @@ function noting(program: Command, output: () => Output): void {
     .argument("<name>", "small letters, digits and hyphens")
     .requiredOption(...repo)
     .option(at, "the instant; the newest restorable one if not given")
-    .option("--note <text>", "what to remember of it")
+    .option("--note <text>", "what to remember about it")
     .option("--allow-inexact", "pin an instant that is not exact")
     .action(async (name, args) => (await import("./pin.js")).addPinCommand(name, args, output()));
 

@@ -1,11 +1,13 @@
-/** Progress on a terminal: a few lines on stderr, drawn over again. Nothing where stderr is not a terminal. */
+/**
+ * Progress on a terminal: a few lines on stderr that are drawn again and again. Draws nothing if stderr is no terminal.
+ */
 export class ProgressLines {
   private readonly lines = new Map<string, string>();
   private drawn = 0;
   private lastDrawMs = 0;
   private readonly enabled = process.stderr.isTTY === true;
 
-  /** Sets the line called `name`; at most ten times a second it is drawn. */
+  /** Sets the line called `name`. The lines are drawn at most ten times a second. */
   set(name: string, text: string): void {
     if (!this.enabled) return;
     this.lines.set(name, text);
@@ -19,7 +21,7 @@ export class ProgressLines {
     if (this.lines.delete(name)) this.draw();
   }
 
-  /** Wipes all lines; what is printed next begins where they stood. */
+  /** Wipes all lines; the next output begins in their place. */
   clear(): void {
     if (this.drawn > 0) process.stderr.write(`\x1b[${this.drawn}F\x1b[J`);
     this.drawn = 0;

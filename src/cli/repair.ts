@@ -17,7 +17,7 @@ export interface RepairArguments {
   dryRun?: boolean;
 }
 
-/** Makes anew what is damaged and others hold. */
+/** Rebuilds damaged objects from what other objects hold, and reports those that cannot be rebuilt. */
 export async function repairCommand(args: RepairArguments, output: Output): Promise<void> {
   const { store } = await openRepository(storeAt(args.repo));
   const report = await whileRegistered(store, output, async () => {
@@ -79,10 +79,10 @@ function print({ repaired, names }: RepairReport, isPlan: boolean, output: Outpu
 
 function textOf(outcome: Repaired["outcome"], isPlan: boolean): string {
   if (outcome === "rebuilt") return isPlan ? "would be rebuilt" : "rebuilt";
-  return outcome === "left" ? "CANNOT BE REBUILT" : "not needed: others hold the same";
+  return outcome === "left" ? "CANNOT BE REBUILT" : "not needed: other objects hold the same";
 }
 
-/** What is left of the damage, as an error. */
+/** Throws if damaged objects are left that cannot be rebuilt. */
 function refuseRest({ repaired }: RepairReport): void {
   const left = repaired.filter(({ outcome }) => outcome === "left");
   if (left.length === 0) return;

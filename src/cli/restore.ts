@@ -50,7 +50,7 @@ export interface RestoreArguments {
 }
 
 export async function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
-  // A dry run needs none, but what is given is looked at.
+  // A dry run needs no target; but an address that is given is checked.
   const target = args.dryRun && args.target === undefined ? undefined : targetAt(args.target);
   const repository = await openRepository(storeAt(args.repo));
   const request = {
@@ -76,7 +76,7 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
     hold = await registerRestore(repository, plan, output);
     const restored = await restore(repository, plan, target, systemClock, progress);
     progress.end();
-    // The report of the tables is owed even where the users cannot be restored.
+    // The tables are reported even if users and grants cannot be restored.
     const access = await restoreAccess(plan.access, target).catch((error: unknown) => error);
     printReport(plan, restored, isAccess(access) ? access : undefined, output);
     if (!isAccess(access)) throw access;
@@ -100,7 +100,9 @@ function planOf(
   return whenProven(repository, request.at, look, systemClock, onWait);
 }
 
-/** Says in the repository that it is read. A restore from a repository that cannot be written to goes on without. */
+/**
+ * Places a hold on what the restore reads. If the repository cannot be written to, the restore goes on without a hold.
+ */
 function registerRestore(
   { store }: Repository,
   { instant }: RestorePlan,
@@ -109,7 +111,7 @@ function registerRestore(
   const unique = randomUUID().replaceAll("-", "");
   return placeHold(store, systemClock, unique, instant, ({ message }) =>
     output.note(
-      `thinkback: the repository does not note that this restore reads it (${message}); let nothing expire meanwhile`,
+      `thinkback: cannot note in the repository that this restore reads it (${message}). Let nothing expire until it ends`,
     ),
   );
 }
@@ -174,7 +176,7 @@ function asOfResult({ class: of, reason, lateMs, instant }: AsOf): object {
   };
 }
 
-/** Users and grants that hold a restore back by more than this are worth a word. */
+/** Users and grants that hold a restore back by no more than this are not mentioned. */
 const behindNoteMs = 30_000;
 
 function printPlan(plan: RestorePlan, output: Output): void {
@@ -182,13 +184,13 @@ function printPlan(plan: RestorePlan, output: Output): void {
   if (plan.heldBack) output.line(`${heldBackText(plan.heldBack)}; ${wayOn(plan.heldBack)}`);
   if (plan.asked !== undefined) {
     output.line(
-      `the history is thinned at ${formatInstant(plan.asked)}: this is the last instant before that is kept`,
+      `the history is thinned at ${formatInstant(plan.asked)}: the restore takes the last kept instant before it`,
     );
   }
   if ((plan.withoutAccess ?? 0) > plan.instant + behindNoteMs) {
     output.note(
-      "thinkback: users and grants are known no farther; " +
-        `--without-access restores all else to ${formatInstant(plan.withoutAccess!)}`,
+      "thinkback: users and grants are not known after that instant; " +
+        `--without-access leaves them out, and restores all else to ${formatInstant(plan.withoutAccess!)}`,
     );
   }
   const rows = plan.tables.map(({ from, to, base, indexes, ...of }) => [
@@ -210,7 +212,7 @@ function printPlan(plan: RestorePlan, output: Output): void {
   printMissing(plan, output);
   printAsOf("catalog", plan.catalog, plan, output);
   if (plan.accessAsOf) printAsOf("access", plan.accessAsOf, plan, output);
-  output.line(`and ${counted(plan.segments, "segment")} of the log`);
+  output.line(`log: ${counted(plan.segments, "segment")} to read`);
   for (const table of plan.notCaptured) {
     output.note(
       `thinkback: ${table} existed then, but nothing of it was captured; it is not restored`,
@@ -218,7 +220,7 @@ function printPlan(plan: RestorePlan, output: Output): void {
   }
 }
 
-/** What damaged tables are restored without; a line for all tables that lack the same. */
+/** Prints the changes that are missing in damaged tables; one line for all tables that lack the same. */
 function printMissing({ tables }: RestorePlan, output: Output): void {
   const lacking = tables.flatMap(({ from, missing }) =>
     missing.map((gap) => ({
@@ -231,20 +233,21 @@ function printMissing({ tables }: RestorePlan, output: Output): void {
   }
 }
 
-/** What restores more than the newest instant of all gives. */
+/** Which option restores more than the newest instant of all does. */
 function wayOn({ by, damage }: HeldBack): string {
   if (damage !== undefined) {
-    return "`thinkback verify` says what is lost, `thinkback repair` rebuilds what others hold; a later --at with --allow-inexact takes what is left";
+    return "`thinkback verify` reports what is lost, `thinkback repair` rebuilds what other objects still hold; a later --at with --allow-inexact restores what is left";
   }
   return {
-    catalog: "--at with --allow-inexact takes names, indexes and hooks as they were",
+    catalog:
+      "a later --at with --allow-inexact takes names, indexes and hooks as they were read then",
     access: "--without-access leaves them out",
     table:
-      "a later --at with --gap before takes it as it was last known, and the others as of that instant",
+      "a later --at with --gap before takes what is behind as last known, and the others as of that instant",
   }[by];
 }
 
-/** Of what class the catalog or access is, and as of when, unless it is exact. */
+/** Prints the class of the catalog or of access; if it is not exact, also why, and as of which instant it is taken. */
 function printAsOf(name: string, of: AsOf, { instant }: RestorePlan, output: Output): void {
   if (of.class === "exact") {
     output.line(`${name}: exact`);
@@ -296,7 +299,7 @@ function refuseDifferent(restored: RestoredTable[]): void {
     "mismatch",
     `the target does not hold what was written: ${wrong.join(", ")}`,
     {
-      hint: "something else writes to these tables, or the target stores numbers differently; do not rely on them",
+      hint: "do not rely on these tables: something else writes to them, or the target stores numbers differently",
     },
   );
 }
@@ -306,7 +309,7 @@ function refuseLeftOut(restored: RestoredTable[]): void {
   if (tables.length === 0) return;
   const named = tables.map(({ to, leftOut }) => `${formatCount(leftOut.length)} of ${to}`);
   throw new ThinkbackError("leftOut", `documents were left out: ${named.join(", ")}`, {
-    hint: "the target refuses them for the reasons above; everything else is restored. `thinkback show` prints them",
+    hint: "the target refused them for the reasons above; everything else is restored. `thinkback show` prints such a document",
   });
 }
 
@@ -321,7 +324,7 @@ function printAccess(
     output.line(`user ${user} was made without a usable password; set one: ${set}`);
   }
   for (const user of usersKept)
-    output.line(`user ${user} was there already and keeps its password`);
+    output.line(`user ${user} was there already and keeps its password and grants`);
 }
 
 class RestoreProgress implements RestoreObserver {

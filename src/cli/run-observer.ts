@@ -1,4 +1,4 @@
-/** What `thinkback run` logs of its capture, and draws of its progress. */
+/** Logs what happens to the capture of `thinkback run`, and draws its progress. */
 import type { CaptureObserver } from "../capture/capture.js";
 import type { ClockNews } from "../capture/log-clock.js";
 import type { LogLost } from "../capture/own-log.js";
@@ -32,7 +32,7 @@ export class RunObserver implements CaptureObserver {
   lost(table: { id: string; db: string; name: string }, reason: string): void {
     this.progress.clear();
     const entry = { table: `${table.db}.${table.name}`, id: table.id, reason };
-    this.log.warn(entry, "the table cannot be watched now; it will be opened again");
+    this.log.warn(entry, "the table cannot be watched now; its feed will be opened again");
   }
 
   stopped(table: { id: string; db: string; name: string }, error: unknown): void {
@@ -40,8 +40,8 @@ export class RunObserver implements CaptureObserver {
     const name = `${table.db}.${table.name}`;
     this.log.error(
       { table: name, id: table.id, reason: messageOf(error), stack: stackOf(error) },
-      "a defect has stopped the capture of the table, from here on it is a gap; all others go on. Report this line. " +
-        "The table is tried again: after a minute at first, after an hour at last, and when the capture is started again",
+      "a defect has stopped the capture of the table: from here on it has a gap. All other tables go on. Report this line. " +
+        "The table is tried again after a minute, then after longer pauses of up to an hour, and when `thinkback run` is started again",
     );
   }
 
@@ -62,7 +62,10 @@ export class RunObserver implements CaptureObserver {
 
   storeFails(error: Error): void {
     this.progress.clear();
-    this.log.warn({ error: error.message }, "the repository's store fails; closed ticks wait");
+    this.log.warn(
+      { error: error.message },
+      "the repository's store fails; closed ticks wait until it is back",
+    );
   }
 
   storeIsBack(waitedMs: number): void {
@@ -73,7 +76,7 @@ export class RunObserver implements CaptureObserver {
     this.progress.clear();
     if (stops)
       this.log.warn(
-        "memory and spool are full: nothing is read until the repository's store takes segments",
+        "memory and spool are full: nothing is read from the source until the repository's store takes segments again",
       );
     else this.log.info("there is room again: reading goes on");
   }
@@ -86,12 +89,12 @@ export class RunObserver implements CaptureObserver {
   surveyFails(reason: string | undefined, defect?: unknown): void {
     this.progress.clear();
     if (reason === undefined)
-      this.log.info("the source says again how much is written; tables are proven");
+      this.log.info("the source tells again how much is written; tables are proven again");
     else
       this.tell(
         reason,
         defect,
-        "the source does not say how much is written: until it does no table is proven, and nothing newer can be restored",
+        "the source does not tell how much is written. Until it does, no table is proven, and nothing newer can be restored exactly",
       );
   }
 
@@ -102,7 +105,7 @@ export class RunObserver implements CaptureObserver {
       this.tell(
         reason,
         defect,
-        "the catalog cannot be read: new tables, names, indexes and write hooks are not known until it can",
+        "the catalog cannot be read. Until it can, changes of tables, names, indexes and write hooks are not known",
       );
   }
 
@@ -113,9 +116,9 @@ export class RunObserver implements CaptureObserver {
     else
       this.log.warn(
         { servers: names },
-        "not every server of the cluster is reached. One that is cut off acknowledges new databases, tables, names, users " +
-          "and grants by itself: until it is back the catalog and access are not proven; tables are. If it is gone for " +
-          "good, start again with --forget-server and its name",
+        "not every server of the cluster is reached. A server that is cut off may acknowledge new databases, tables, " +
+          "names, users and grants unseen. Until it is back, the tables are proven, but the catalog and access are not. " +
+          "If it is gone for good, start the capture again with --forget-server and its name",
       );
   }
 
@@ -123,9 +126,9 @@ export class RunObserver implements CaptureObserver {
     this.progress.clear();
     if (refused)
       this.log.warn(
-        "users and permissions may not be read: they are kept as they were last known; grant the user read on the database rethinkdb",
+        "users and permissions may not be read: they are kept as last known. Grant the capture's user read on the database rethinkdb",
       );
-    else this.log.info("users and permissions can be read");
+    else this.log.info("users and permissions can be read again");
   }
 
   clockSet({ outcome, byMs }: ClockNews): void {
@@ -135,12 +138,12 @@ export class RunObserver implements CaptureObserver {
     } else if (outcome === "followed") {
       this.log.warn(
         { byMs },
-        "this machine's clock was set, and the source's clock confirms it: the log follows, and what was labelled before is late",
+        "this machine's clock was set, and the source's clock confirms it. The log follows the new time; what was labelled before is late",
       );
     } else {
       this.log.warn(
         { byMs },
-        "this machine's clock was set, and the source's clock does not confirm it: the log goes on by the time of before; set the clock right",
+        "this machine's clock was set, and the source's clock does not confirm it. The log goes on by the old time. Set the clock right",
       );
     }
   }
@@ -149,19 +152,22 @@ export class RunObserver implements CaptureObserver {
     this.progress.clear();
     this.log.warn(
       { table: `${table.db}.${table.name}` },
-      "the table has no write hook any more; a reshard drops it without a word, `thinkback catalog` still has it",
+      "the table has no write hook any more: a reshard drops it silently. `thinkback catalog` with an earlier --at still has it",
     );
   }
 
   spoolDelivered(segments: number): void {
-    this.log.info({ segments }, "what the spool still held is in the repository");
+    this.log.info(
+      { segments },
+      "the segments that were left in the spool are in the repository now",
+    );
   }
 
   spoolDropped(segments: number): void {
     this.progress.clear();
     this.log.warn(
       { segments },
-      "what the spool still held does not continue the log that is in the repository, and was dropped: it is a gap, which is resynced",
+      "the segments that were left in the spool do not continue the log in the repository, and were dropped. Their time is a gap, which is resynced",
     );
   }
 
@@ -170,13 +176,15 @@ export class RunObserver implements CaptureObserver {
     this.progress.clear();
     this.log.error(
       { missing: end.segment.name },
-      "WHAT THIS CAPTURE HAD STORED IS GONE FROM ITS REPOSITORY: an older copy was put in its place, or objects were deleted. As soon as nothing moves there any more, it goes on behind what is left, and compares every table with it; what lies between is a gap",
+      "WHAT THIS CAPTURE HAD STORED IS GONE FROM ITS REPOSITORY: an older copy was put in its place, or objects were deleted. As soon as nothing changes there any more, the capture goes on after the end of what is left, and resyncs every table; the time between is a gap",
     );
   }
 
   beginsAgain(): void {
     this.isLost = false;
-    this.log.warn("the capture goes on in its repository, behind what is left of the log");
+    this.log.warn(
+      "the capture goes on in its repository, after the end of what is left of the log",
+    );
   }
 
   beginsLater(error: Error): void {
@@ -198,7 +206,7 @@ export class RunObserver implements CaptureObserver {
     this.progress.clear();
   }
 
-  /** Of a trouble that is a defect the stack is told too: somebody has to report it. */
+  /** Warns of a trouble. If it is a defect, logs an error with the stack, because somebody has to report it. */
   private tell(reason: string, defect: unknown, text: string): void {
     if (defect === undefined) this.log.warn({ reason }, text);
     else this.log.error({ reason, stack: stackOf(defect) }, `${text}. This is a defect: report it`);

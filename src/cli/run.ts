@@ -30,7 +30,7 @@ import { stopOnSignals } from "./stop-signals.js";
 
 export interface RunArguments extends MaintainArguments {
   source?: string;
-  /** False with --no-fold. */
+  /** False if --no-fold is given. */
   fold: boolean;
   maintainEvery: string;
   drillAt?: string;
@@ -51,7 +51,7 @@ export interface RunArguments extends MaintainArguments {
 }
 
 const tickMsMax = 3_600_000;
-/** No timer is set for longer. */
+/** At most a day: no timer is set for longer. */
 const maintainEveryMsMax = 86_400_000;
 
 export async function run(args: RunArguments, output: Output): Promise<void> {
@@ -88,11 +88,12 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     const observer = new RunObserver(log);
     log.info({ source: source.location, repository: repository.store.location }, "capture begins");
     const stop = stopOnSignals((signal) =>
-      log.info({ signal }, "closing the last tick; once more to end at once"),
+      log.info({ signal }, "closing the last tick; send the signal once more to end at once"),
     );
     const ended = new AbortController();
     const ending = AbortSignal.any([stop, ended.signal]);
-    // What is on its way to its place would look like leftovers; and another repository is not ours to maintain.
+    // While a repository is put back, maintenance would take its objects for leftovers. And it MUST NOT maintain
+    // another repository that stands in the place of this one.
     const check = async () => {
       if (observer.isLost) throw new Error("the log was lost, and the capture has not gone on yet");
       await openSame(storeAt(args.repo, impatient), repository.description);
@@ -119,7 +120,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
         spool:
           spoolBytesMax === undefined ? undefined : { store: spool(), bytesMax: spoolBytesMax },
         random: Math.random,
-        // A store of its own: what the one before knew of the directory is not so any more.
+        // A new store: what the old one remembers of the directory may be untrue by now.
         reopen: () => openSame(storeAt(args.repo, impatient), repository.description),
       },
       observer,
@@ -134,7 +135,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     output.line(
       args.once
         ? `${read} copied in ${seconds.toFixed(1)} s`
-        : `captured for ${seconds.toFixed(1)} s; ${read} copied, or compared after a gap, meanwhile`,
+        : `captured for ${seconds.toFixed(1)} s; copies and resyncs read ${read}`,
     );
     output.result({ tables, documents, bytes, seconds });
   } finally {
@@ -143,8 +144,9 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
 }
 
 /**
- * Asks the source, so that an address that leads nowhere is found before a repository is made, and tells of what was chosen and chooses none of the source's tables. A one-shot backup would end well without what
- * was meant, so there it is an error; a capture that goes on takes such a table as soon as it is made.
+ * Asks the source for its tables, so that a wrong address is found before a repository is made. Warns of include and
+ * exclude options that choose none of them. With `once` that is an error, because the backup would end well without
+ * what was meant; a capture that goes on takes such a table as soon as it is made.
  */
 async function lookForChosen(
   source: Source,
@@ -161,7 +163,7 @@ async function lookForChosen(
   }
 }
 
-/** The first names. */
+/** The names of the first 20 tables. */
 function named(tables: TableConfig[]): string {
   const names = tables.map(({ db, name }) => `${db}.${name}`);
   return `${names.slice(0, 20).join(", ") || "none"}${names.length > 20 ? ", …" : ""}`;
@@ -171,11 +173,11 @@ function refuseNoNames(servers: string[]): void {
   const odd = servers.find((name) => !/^[A-Za-z0-9_-]+$/.test(name));
   if (odd === undefined) return;
   throw new ThinkbackError("usage", `--forget-server ${odd} is not the name of a server`, {
-    hint: "give its name, or its id; `thinkback status` names the servers that are not reached",
+    hint: "give the server's name or id; `thinkback status` names the servers that are not reached",
   });
 }
 
-/** Longer ticks would look like a writer that is gone. */
+/** At most 30 s: with longer ticks the capture would look like one that is gone. */
 const tickMaxMsMax = 30_000;
 const tickMaxMsDefault = 10_000;
 
@@ -188,11 +190,13 @@ function tickMaxOf(args: RunArguments, tickMs: number): number {
   }
   if (maxMs >= tickMs) return maxMs;
   throw new ThinkbackError("usage", `--tick-max ${args.tickMax} is shorter than --tick`, {
-    hint: "ticks are made longer, up to it, while the store is slow; or leave out --tick-max",
+    hint: "while the store is slow, ticks grow from --tick up to --tick-max: give a longer one, or leave it out",
   });
 }
 
-/** What of the options goes on beside the capture; bad ones are refused before anything begins. */
+/**
+ * How often maintenance runs beside the capture, and when drills do. Throws for bad options, before anything begins.
+ */
 function besideOptions(args: RunArguments): { everyMs: number; times: CronTimes | undefined } {
   const { drillAt, drillTarget, maintainEvery, grace, keep } = args;
   if (drillTarget !== undefined) parseAddress(drillTarget);
@@ -203,7 +207,7 @@ function besideOptions(args: RunArguments): { everyMs: number; times: CronTimes 
   return { everyMs, times: drillAt === undefined ? undefined : parseCron(drillAt, "--drill-at") };
 }
 
-/** What goes on while the capture runs; nothing for a one-shot backup. */
+/** Runs maintenance and drills beside the capture until the signal aborts; nothing beside a one-shot backup. */
 function goingOnBeside(
   args: RunArguments,
   { everyMs, times }: ReturnType<typeof besideOptions>,
@@ -222,22 +226,22 @@ function goingOnBeside(
   return Promise.all(tasks);
 }
 
-/** Less would not take the ticks of a busy minute. */
+/** At least 1 MiB: less would not hold the ticks of a busy minute. */
 const spoolBytesMin = 2 ** 20;
 
-/** The bound of the spool; undefined without one. */
+/** How many bytes the spool may hold; undefined without a spool. */
 function spoolBytesMaxOf({ repo, spool, spoolLimit }: RunArguments): number | undefined {
   if (spool === undefined) return undefined;
   directoryAt("--spool", spool);
   if (!relative(repo, spool).startsWith("..")) {
     throw new ThinkbackError("usage", `--spool ${spool} lies in the repository`, {
-      hint: "give a directory on another disk: it is needed when the repository's fails",
+      hint: "give a directory on another disk: the spool is needed when the repository's disk fails",
     });
   }
   const bytesMax = sizeBytes(spoolLimit);
   if (bytesMax !== undefined && bytesMax >= spoolBytesMin) return bytesMax;
   const wrong = bytesMax === undefined ? "is not a size" : "is too little for a spool";
-  throw new ThinkbackError("usage", `"${spoolLimit}" ${wrong}`, {
+  throw new ThinkbackError("usage", `--spool-limit "${spoolLimit}" ${wrong}`, {
     hint: "give it as 512MiB or 2GiB, at least 1MiB",
   });
 }

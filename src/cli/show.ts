@@ -63,9 +63,9 @@ export async function showCommand(
       },
     );
   }
-  // Parsed and written anew, a document would lose the sign of -0.0, and deep nesting would be refused.
+  // Printed byte for byte: parsed and written again, it would lose the sign of -0.0, and deep nesting would be refused.
   output.line(version.document);
-  const said = JSON.stringify({
+  const fields = JSON.stringify({
     table: name,
     at: formatInstant(instant),
     class: of,
@@ -73,13 +73,13 @@ export async function showCommand(
     captured: formatInstant(version.time),
   });
   const [keyText, document] = [version.key, version.document].map(textOfJson);
-  output.resultText(`${said.slice(0, -1)},"key":${keyText},"document":${document}}`);
+  output.resultText(`${fields.slice(0, -1)},"key":${keyText},"document":${document}}`);
 }
 
 const keyHint =
-  'a key that is not a string is given as JSON: 42, true, ["a",1]; a string that looks so, in quotes: \'"42"\'';
+  'a key that is not a string is given as JSON: 42, true, ["a",1]; a string that looks like JSON needs quotes: \'"42"\'';
 
-/** Throws, with code "usage", for JSON of what cannot be a key. */
+/** The JSON text of a key. Throws, with code "usage", for a JSON value that cannot be a key. */
 function keyBytes(key: string): Buffer {
   let value: unknown;
   try {

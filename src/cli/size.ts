@@ -11,7 +11,7 @@ const units: Record<string, number> = {
   tib: 2 ** 40,
 };
 
-/** Bytes of "512MiB", "2 GB" or "1048576"; undefined if it is not a size. */
+/** The bytes of a text such as "512MiB", "2 GB" or "1048576"; undefined if it is not a size. */
 export function sizeBytes(text: string): number | undefined {
   const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
   const unit = match && units[match[2]!.toLowerCase()];

@@ -66,7 +66,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   const idle = idleChoices(status.chosen, namesOf(status));
   for (const one of idle) {
     output.line(
-      `${idleText(one, status.chosen)} of those that are there: if that is not what the capture was meant to be told, nothing of it is captured`,
+      `${idleText(one, status.chosen)} of those that are there. If that is a mistake, correct the option: what was meant is not captured`,
     );
   }
   printStopped(status, output);
@@ -121,7 +121,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   });
 }
 
-/** The state that the last capture has left the table in, and whether that goes on. */
+/** The state in which the last capture left the table; with a note if it is damaged, or no capture runs now. */
 function stateText({ state, damagedSince }: TableStatus, { capture }: RepositoryStatus): string {
   const isOver = capture.state === "ended" || capture.state === "silent";
   const isCaptured = state !== "dropped" && state !== "not captured";
@@ -136,16 +136,16 @@ function captureText({ capture: { state, heardOf } }: RepositoryStatus, now: Ins
   const ago = `${formatDuration(now - (heardOf ?? now))} ago`;
   switch (state) {
     case "running":
-      return `running: it was heard of ${ago}`;
+      return `running: last heard of ${ago}`;
     case "ended":
-      return `NONE: it ended in order at ${formatOptionalInstant(heardOf)}, ${ago}; nothing is captured now`;
+      return `NONE: the last capture ended in order at ${formatOptionalInstant(heardOf)}, ${ago}; nothing is captured now`;
     case "silent":
       return (
-        `NONE, as it seems: it was last heard of at ${formatOptionalInstant(heardOf)}, ${ago}, and has not ended in order; ` +
-        "either it does not run any more, or it cannot store what it captures"
+        `NONE, as it seems: the last capture was heard of last at ${formatOptionalInstant(heardOf)}, ${ago}, and did not end in order. ` +
+        "Either it does not run any more, or it cannot store what it captures"
       );
     case "never":
-      return "NONE: nothing was ever captured to this repository";
+      return "NONE: nothing was ever captured into this repository";
   }
 }
 
@@ -172,23 +172,23 @@ function lateResult({ last, ...late }: LateSummary): object {
   return { ...late, last: isoOrNull(last) };
 }
 
-/** Tables that a defect has stopped, with what that costs. */
+/** Prints a line for each table whose capture a defect has stopped, with the last instant it can be restored to. */
 function printStopped({ tables }: RepositoryStatus, output: Output): void {
   for (const { name, state, stopped, lastRestorable } of tables) {
     if (!stopped) continue;
     const upTo =
       lastRestorable === undefined
-        ? "nothing of it can be restored"
-        : `it can be restored to ${formatInstant(lastRestorable)}, and no later instant,`;
+        ? "Nothing of it can be restored"
+        : `It can be restored up to ${formatInstant(lastRestorable)}, and to no later instant`;
     const now = state === "stopped" ? "" : ` (it is tried again now: ${state})`;
     output.line(
-      `THE CAPTURE OF ${name} IS STOPPED since ${formatInstant(stopped.since)} by a defect: ${stopped.reason}; ` +
+      `THE CAPTURE OF ${name} IS STOPPED since ${formatInstant(stopped.since)} by a defect: ${stopped.reason}. ` +
         `${upTo} until it is captured again${now}`,
     );
   }
 }
 
-/** Tables that are captured, and of which nothing new can be restored; a line for all that lack the same. */
+/** Prints the captured tables of which nothing new can be restored; one line for all that lack the same object. */
 function printDamaged({ tables }: RepositoryStatus, output: Output): void {
   const damaged = tables.filter(({ damagedSince }) => damagedSince !== undefined);
   const reasonOf = ({ intervals }: TableStatus) => intervals.at(-1)?.reason ?? "";
@@ -196,12 +196,12 @@ function printDamaged({ tables }: RepositoryStatus, output: Output): void {
     const since = formatInstant(Math.min(...of.map(({ damagedSince }) => damagedSince!)));
     output.line(
       `${namesText(of)}: NOTHING SINCE ${since} CAN BE RESTORED: ${reason}. ` +
-        "That ends when it is put back, or when the table is copied anew: a running capture does so as soon as maintenance has found this",
+        "Put the object back; or wait until a running capture copies the table anew, which it does once maintenance has found the damage",
     );
   }
 }
 
-/** Tables that are watched, and of which nothing has been proven for a while. */
+/** Prints the tables that are watched, but of which nothing has been proven for a while. */
 function printUnproven({ tables, lastSegment = 0 }: RepositoryStatus, output: Output): void {
   const behind = tables.filter(
     ({ state, provenTo }) =>
@@ -211,12 +211,12 @@ function printUnproven({ tables, lastSegment = 0 }: RepositoryStatus, output: Ou
   const since = Math.min(...behind.map(({ provenTo }) => provenTo!));
   output.line(
     `${namesText(behind)} ${behind.length === 1 ? "is" : "are"} not proven since ${formatInstant(since)}: ` +
-      "its feed is behind what is written, or the source does not " +
-      "say how much that is; what comes is kept, and can be restored exactly once it is proven",
+      "either the feed is behind what is written, or the source does not tell how much is written. " +
+      "What the feed delivers is stored, and can be restored exactly once it is proven",
   );
 }
 
-/** The tables that are there. */
+/** Names of the tables that are not dropped. */
 function namesOf({ tables }: RepositoryStatus): { db: string; name: string }[] {
   return tables
     .filter(({ state }) => state !== "dropped")
@@ -226,7 +226,7 @@ function namesOf({ tables }: RepositoryStatus): { db: string; name: string }[] {
     });
 }
 
-/** What is not known of the catalog and of access, where that is more than can be overlooked. */
+/** Prints what is not known of the catalog, and of users and grants, if they are more than 30 s behind the tables. */
 function printSystem(status: RepositoryStatus, output: Output): void {
   const { catalog, access, missingServers, restorableWithoutAccess } = status;
   const since = (of: SystemStatus) => formatOptionalInstant(of.frontier);
@@ -234,7 +234,7 @@ function printSystem(status: RepositoryStatus, output: Output): void {
     const known = catalog?.frontier === undefined ? "" : ` since ${since(catalog)}`;
     output.line(
       `NOT EVERY SERVER IS REACHED: ${missingServers.join(", ")}. The catalog, users and grants are not proven${known}, ` +
-        "because a server that is cut off changes them by itself. If it is gone for good, start the capture again " +
+        "because a server that is cut off may change them unseen. If it is gone for good, start the capture again " +
         "with --forget-server and its name",
     );
   } else if (!catalog) {
@@ -246,23 +246,23 @@ function printSystem(status: RepositoryStatus, output: Output): void {
     );
   }
   if (!access) {
-    output.line("users and grants were never read: a restore of everything wants --without-access");
+    output.line("users and grants were never read: a restore of everything needs --without-access");
   } else if (access.behindMs > behindNoteMs && missingServers.length === 0) {
     output.line(
-      `users and grants could not be read since ${since(access)}: a restore of everything goes back to then, ` +
-        `unless --without-access leaves them out; so it goes to ${formatOptionalInstant(restorableWithoutAccess)}`,
+      `users and grants could not be read since ${since(access)}: a restore of everything goes to that instant only. ` +
+        `With --without-access, which leaves them out, it goes to ${formatOptionalInstant(restorableWithoutAccess)}`,
     );
   }
 }
 
 function provenText({ lastProven }: RepositoryStatus): string {
-  if (!lastProven) return "-  (by no drill yet; see `thinkback drill`)";
+  if (!lastProven) return "-  (no drill has proven anything yet; see `thinkback drill`)";
   const { instant, done, tables, of } = lastProven;
   const all = tables === of ? "all tables" : `${tables} of ${of} tables`;
   return `${formatInstant(instant)}  (${all}, by the drill of ${formatInstant(done)})`;
 }
 
-/** Tables whose last proof is another than the one above, and drills that failed. */
+/** Prints the tables whose last proof is not the one printed above, and the drills that failed. */
 function printDrills(status: RepositoryStatus, output: Output): void {
   const { lastProven, lastDrillFailed } = status;
   const others = status.tables.filter(({ lastProven: own, state }) => {
@@ -275,14 +275,14 @@ function printDrills(status: RepositoryStatus, output: Output): void {
   const failed = new Set(status.tables.map(({ failedDrill }) => failedDrill));
   for (const drill of new Set([lastDrillFailed, ...failed])) {
     if (!drill) continue;
-    const which = `${formatInstant(drill.ended)} to ${formatInstant(drill.instant)}`;
+    const which = `${formatInstant(drill.ended)}, which restored ${formatInstant(drill.instant)},`;
     output.line(`THE DRILL of ${which} FAILED: ${failureText(drill)}`);
   }
-  for (const what of status.damagedDrills) output.line(`a drill cannot be read: ${what}`);
+  for (const what of status.damagedDrills) output.line(`a stored drill cannot be read: ${what}`);
 }
 
 function ownProofText(own: Proof | undefined): string {
-  if (!own) return "proven restorable by no drill";
+  if (!own) return "no drill has proven it restorable";
   return `last proven restorable ${formatInstant(own.instant)}, by the drill of ${formatInstant(own.done)}`;
 }
 
@@ -290,7 +290,7 @@ function isoProof({ instant, done }: Proof) {
   return { instant: formatInstant(instant), done: formatInstant(done) };
 }
 
-/** Which resolution is kept in which span; nothing where every change is, and nothing else is declared. */
+/** Prints which resolution is kept in which span; nothing if every change is kept and no tiers are declared. */
 function printResolutions({ keep, resolutions }: RepositoryStatus, output: Output): void {
   if (keep === null && resolutions.every(({ resolutionMs }) => resolutionMs === 1)) return;
   output.line(`\nkept: ${keep ?? "every change, for ever"}`);
@@ -305,27 +305,27 @@ function resolutionText(resolutionMs: number): string {
   return resolutionMs === pinsOnlyMs ? "pinned instants" : `one per ${formatWhole(resolutionMs)}`;
 }
 
-/** A difference of clocks that is worth a word. */
+/** Clocks that differ by no more than this are not mentioned. */
 const clockNoteMs = 1000;
 
-/** Says how far the clocks of source and capture differ, where that is more than can be overlooked. */
+/** How far the clocks of source and capture differ, in parentheses; empty if that is too little to mention. */
 function clockNote(status: RepositoryStatus): string {
   const { serverClock, clockAheadMs, clockWaitedOutMs, aheadOfSource } = status;
   const notes: string[] = [];
   if (clockWaitedOutMs !== 0) {
     notes.push(
-      `its writer's clock is set off by ${clockWaitedOutMs} ms, which the source's clock does not confirm: set it right`,
+      `the clock of the capture's machine was set by ${clockWaitedOutMs} ms, which the source's clock does not confirm: set it right`,
     );
   } else if (serverClock && Math.abs(serverClock.offsetMs) > clockNoteMs) {
     notes.push(
-      `the source's clock is ${serverClock.offsetMs} ms off, ± ${serverClock.uncertaintyMs}`,
+      `the source's clock differs from that of the capture's machine by ${serverClock.offsetMs} ms, ± ${serverClock.uncertaintyMs}`,
     );
   }
   if (clockAheadMs > clockNoteMs)
-    notes.push(`the log's time runs ${clockAheadMs} ms ahead of its writer's clock`);
+    notes.push(`the log's time is ${clockAheadMs} ms ahead of the clock of the capture's machine`);
   if (aheadOfSource) {
     notes.push(
-      `ahead of it since ${formatInstant(aheadOfSource.since)}: set the one that is wrong`,
+      `the log's time is ahead of the source's clock since ${formatInstant(aheadOfSource.since)}: set the wrong clock right`,
     );
   }
   return notes.length === 0 ? "" : `  (${notes.join("; ")})`;

@@ -1,6 +1,6 @@
 /**
- * Aborts at the first SIGINT or SIGTERM; the second ends the process at once.
- * @param tell called at the first one
+ * A signal that aborts at the first SIGINT or SIGTERM; the second one ends the process at once.
+ * @param tell called at the first one, with its name
  */
 export function stopOnSignals(tell: (signal: string) => void): AbortSignal {
   const stop = new AbortController();

@@ -1,9 +1,9 @@
-/** Nothing on a command line is passed over: an option that could not count is refused. */
+/** Nothing on a command line is silently ignored: an option that would have no effect is refused. */
 import type { Command } from "commander";
 import { ThinkbackError } from "../errors.js";
 
-/** Options that mean nothing without another one. */
-const wanted: Record<string, [option: string, wants: string][]> = {
+/** Options that have no effect without another one, by command. */
+const needed: Record<string, [option: string, needs: string][]> = {
   run: [
     ["--tick-max", "--auto"],
     ["--spool-limit", "--spool"],
@@ -11,8 +11,8 @@ const wanted: Record<string, [option: string, wants: string][]> = {
   ],
 };
 
-/** Options that mean nothing beside another one. */
 const maintenance = ["--keep", "--fold-every", "--fold-at", "--restore-within", "--grace"];
+/** Options that have no effect beside another one, by command. */
 const beside: Record<string, [option: string, other: string][]> = {
   run: [
     ...["--once", "--no-fold"].flatMap((other) =>
@@ -36,17 +36,17 @@ const beside: Record<string, [option: string, other: string][]> = {
   catalog: [["--at", "--diff"]],
 };
 
-/** Makes a command refuse words and options that are empty, given twice, or of no use beside the others. */
+/** Makes a command refuse empty words, and options that are empty, given twice, or without effect beside the others. */
 export function beStrict(command: Command): void {
   const given = new Set<string>();
   for (const option of command.options) {
     command.on(`option:${option.name()}`, (value: string | undefined) => {
       const { long } = option;
       if (value === "") refuse(`${long} is empty`, "give it a value, or leave it out");
-      // What is repeatable may be given with another value.
-      const said = Array.isArray(option.defaultValue) ? `${long} ${value}` : long!;
-      if (given.has(said) && !option.variadic) refuse(`${said} is given twice`, "give it once");
-      given.add(long!).add(said);
+      // A repeatable option may be given again with another value.
+      const entry = Array.isArray(option.defaultValue) ? `${long} ${value}` : long!;
+      if (given.has(entry) && !option.variadic) refuse(`${entry} is given twice`, "give it once");
+      given.add(long!).add(entry);
     });
   }
   command.hook("preAction", (_, action) => {
@@ -55,14 +55,17 @@ export function beStrict(command: Command): void {
       const argument = action.registeredArguments[i];
       if (word === "" && argument) refuse(`<${argument.name()}> is empty`, emptyHint);
     }
-    for (const [option, wants] of wanted[name] ?? []) {
-      if (given.has(option) && !given.has(wants)) {
-        refuse(`${option} means nothing without ${wants}`, `give ${wants} too, or leave it out`);
+    for (const [option, needs] of needed[name] ?? []) {
+      if (given.has(option) && !given.has(needs)) {
+        refuse(
+          `${option} has no effect without ${needs}`,
+          `give ${needs} too, or leave ${option} out`,
+        );
       }
     }
     for (const [option, other] of beside[name] ?? []) {
       if (given.has(option) && given.has(other)) {
-        refuse(`${option} means nothing beside ${other}`, "leave one of the two out");
+        refuse(`${option} has no effect beside ${other}`, "leave one of the two out");
       }
     }
   });

@@ -21,7 +21,7 @@ export interface VerifyArguments {
 export async function verifyCommand(args: VerifyArguments, output: Output): Promise<void> {
   const share = shareOf(args);
   const store = storeAt(args.repo);
-  // Before anything is written there.
+  // Checked before the hold is written there.
   await refuseForeign(store);
   const report = await whileRegistered(store, output, async () => {
     const progress = new VerifyProgress();
@@ -37,7 +37,7 @@ export async function verifyCommand(args: VerifyArguments, output: Output): Prom
   refuseDamage(report);
 }
 
-/** The share of the data that is read to the end. */
+/** The share of the objects that are read to their ends, from 0 to 1. */
 function shareOf({ data, sample }: VerifyArguments): number {
   if (sample === undefined) return data ? 1 : 0;
   const percent = Number(/^(\d+(?:\.\d+)?)\s*%$/.exec(sample)?.[1] ?? Number.NaN);
@@ -49,7 +49,9 @@ function shareOf({ data, sample }: VerifyArguments): number {
   });
 }
 
-/** While somebody reads, nothing is deleted that he may need. */
+/**
+ * Does `work` under a hold, so that nothing it reads is deleted meanwhile. Goes on without one if none can be placed.
+ */
 export async function whileRegistered<T>(
   store: ObjectStore,
   output: Output,
@@ -57,7 +59,9 @@ export async function whileRegistered<T>(
 ): Promise<T> {
   const unique = randomUUID().replaceAll("-", "");
   const onRefused = ({ message }: Error) =>
-    output.note(`thinkback: nothing keeps objects from being deleted meanwhile: ${message}`);
+    output.note(
+      `thinkback: cannot note in the repository that this command reads it (${message}). Let nothing expire until it ends`,
+    );
   const registered = await placeHold(store, systemClock, unique, systemClock.now(), onRefused);
   try {
     return await work();
@@ -66,7 +70,7 @@ export async function whileRegistered<T>(
   }
 }
 
-/** What stands in the way of a good word, as an error. */
+/** Throws if anything is damaged, a version chain is broken, or a pinned instant is lost. */
 function refuseDamage({ damage, breaks, lostPins }: VerifyReport): void {
   if (damage.length > 0) {
     throw new ThinkbackError(
@@ -75,7 +79,7 @@ function refuseDamage({ damage, breaks, lostPins }: VerifyReport): void {
         ? "1 object is damaged"
         : `${counted(damage.length, "object is", "objects are")} damaged`,
       {
-        hint: "put them back from a copy of the repository; `thinkback repair` rebuilds what others still hold",
+        hint: "`thinkback repair` rebuilds what other objects still hold; put the rest back from a copy of the repository",
       },
     );
   }
@@ -83,7 +87,7 @@ function refuseDamage({ damage, breaks, lostPins }: VerifyReport): void {
   if (lostPins.length === 0) return;
   const names = lostPins.map(({ name }) => name).join(", ");
   throw new ThinkbackError("instant", `pinned instants are lost: ${names}`, {
-    hint: "`thinkback pin list` says of what; remove these pins, and pin instants that can be restored still",
+    hint: "`thinkback pin list` names the tables that lost them; remove these pins, and pin instants that can still be restored",
   });
 }
 
@@ -92,17 +96,17 @@ function brokenChains(breaks: number): ThinkbackError {
     "damaged",
     `the version chains break at ${counted(breaks, "place")}: changes were missed`,
     {
-      hint: "`thinkback fold` writes the evidence down, and a running capture then resyncs the tables",
+      hint: "`thinkback fold` stores the evidence, and a running capture then resyncs the tables",
     },
   );
 }
 
-/** What is said of objects that readers do not use. */
+/** Why readers do not use an object, in words. */
 const asides: [Standpoint, string][] = [
-  ["replaced", "others hold the same; `thinkback expire` deletes them"],
-  ["expired", "named by an expiry, and still there"],
-  ["disowned", "written by a capture that was shut out; they do not count"],
-  ["unfinished", "no manifest refers to them: a copy or fold under way, or cut short"],
+  ["replaced", "other objects hold the same; `thinkback expire` deletes these"],
+  ["expired", "expired, but not deleted yet"],
+  ["disowned", "written by a capture that had been shut out; they do not count"],
+  ["unfinished", "no manifest refers to them: a copy or fold is under way, or was cut short"],
   ["foreign", "their names have none of the known forms"],
 ];
 
@@ -127,7 +131,7 @@ function printReport(report: VerifyReport, share: number, output: Output): void 
     output.line(`gone      the log up to ${formatInstant(gone.logTo)} was expired`);
   }
   if (share > 0 && read.objects === 0)
-    output.line("nothing was read to the end: no object was drawn");
+    output.line("nothing was read to the end: the random share held no object");
   if (damage.length > 0) printDamage(report, output);
   printBreaks(report, output);
   for (const pin of report.lostPins)
@@ -150,11 +154,13 @@ function printDamage({ damage, lost, names }: VerifyReport, output: Output): voi
     if (refuses !== undefined) output.line(`    refused: ${refuses}`);
   }
   if (!lost) {
-    output.line("\nnothing can be restored until what refuses everything is put back");
+    output.line(
+      '\nnothing can be restored until each object above with "refused: everything" is put back',
+    );
     return;
   }
   if (lost.length === 0) {
-    output.line("\nno instant is lost: others hold what the damaged objects held");
+    output.line("\nno instant is lost: other objects hold what the damaged ones held");
     return;
   }
   const of = damage.flatMap(({ object, costs }) => costs.map((cost) => ({ object, ...cost })));
@@ -171,7 +177,8 @@ function printDamage({ damage, lost, names }: VerifyReport, output: Output): voi
 
 function costText(object: string, costs: Cost[]): string {
   const isData = /^(log|folded|bases)\//.test(object);
-  if (costs.length === 0) return isData ? "no instant: others hold what it held" : "no instant";
+  if (costs.length === 0)
+    return isData ? "no instant: other objects hold what it held" : "no instant";
   const tables = new Set(costs.map(({ table }) => table)).size;
   return `${formatCount(tables)} ${tables === 1 ? "table" : "tables"}, see below`;
 }

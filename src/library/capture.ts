@@ -17,46 +17,46 @@ import { impatient } from "../storage/retrying-store.js";
 import { directoryAt, storeAt } from "../storage/store-at.js";
 import { refuseUnusable } from "../storage/usable.js";
 
-/** What is to be captured, and where to. Only `source` and `location` have to be given. */
+/** What to capture, and into which repository. Only `source` and `location` are required. */
 export interface CaptureOptions {
   /** `rethinkdb://user:password@host:port`, with `?tls=true` or `?ca=FILE`. */
   source: string;
-  /** The directory of the repository, which is made if the directory is empty or new. */
+  /** The repository's directory. If it is new or empty, the repository is made there. */
   location: string;
   /** Patterns of tables: "db.table", "db", or with *, such as "shop.*". All tables, if absent or empty. */
   include?: string[];
-  /** Patterns of tables that are not captured, whatever `include` says. */
+  /** Patterns of tables that are not captured, even if `include` chooses them. */
   exclude?: string[];
   /** End when every table has a complete base: a one-shot backup. */
   once?: boolean;
-  /** Length of a tick, from 10 to 3,600,000 ms; 1000 if absent. What a crash can lose is about so long. */
+  /** Length of a tick, from 10 to 3,600,000 ms; 1000 if absent. A crash can lose about one tick. */
   tickMs?: number;
   /** Tables that are copied or resynced at once; 2 if absent. */
   copiesAtOnce?: number;
   /** A directory, on another disk, where closed ticks wait while the repository's store fails; in memory if absent. */
   spool?: { location: string; bytesMax: number };
-  /** Shut out a writer that seems to live. */
+  /** Begin although another capture of this repository seems to run, and shut it out. */
   takeOver?: boolean;
-  /** Begin though this machine's clock and the source's disagree. */
+  /** Begin although this machine's clock and the source's clock disagree. */
   trustClock?: boolean;
-  /** Take another cluster than the one before for the source from now on. */
+  /** From now on capture the source's cluster, though it is another one than before, or only the servers left of it. */
   acceptCluster?: boolean;
   /** Names or ids of servers that are gone for good: the catalog is proven without them. */
   forgetServers?: string[];
   /** Ends the capture in order: the last tick is closed. Without it, only `once` or an error ends it. */
   signal?: AbortSignal;
-  /** Told of what happens. It must not throw. */
+  /** Called with what happens. It MUST NOT throw. */
   onEvent?: (event: CaptureEvent) => void;
 }
 
-/** Something that a capture tells. `table` is "db.table", as the table is called then; `id` stays when it is renamed. */
+/** An event of a capture. `table` is "db.table", the table's name at that moment; `id` stays when it is renamed. */
 export type CaptureEvent =
   | { kind: "state"; table: string; id: string; state: TableCaptureState }
-  /** The table could not be opened, or is not watched any more; it is tried again. */
+  /** The table's feed could not be opened, or was lost; the capture tries to open it again. */
   | { kind: "lost"; table: string; id: string; reason: string }
-  /** A defect has stopped the table's capture; it is tried again, but seldom. */
+  /** A defect has stopped the table's capture. It is tried again after a minute, then after pauses of up to an hour. */
   | { kind: "stopped"; table: string; id: string; error: unknown }
-  /** How far a copy or resync is; `estimate` is the server's own, and `bytes` are those of JSON text. */
+  /** Progress of a copy or resync. `estimate` is the server's estimate of the documents; `bytes` counts JSON text. */
   | {
       kind: "scanned";
       table: string;
@@ -65,34 +65,42 @@ export type CaptureEvent =
       bytes: number;
       estimate: number;
     }
-  /** An include pattern chooses no table that is there; `excluded` if exclude patterns take all that it means. */
+  /**
+   * An include pattern chooses no table that exists; `excluded` is true if exclude patterns take away all that it
+   * matches.
+   */
   | { kind: "idlePattern"; pattern: string; excluded: boolean }
-  /** The exclude patterns take all tables that are there. */
+  /** The exclude patterns take away all tables that exist. */
   | { kind: "allExcluded" }
   | { kind: "storeFails"; reason: string }
   | { kind: "storeIsBack"; waitedMs: number }
-  /** Segments that an earlier capture had left on the spool are in the repository. */
+  /** Segments that an earlier capture had left in the spool are in the repository now. */
   | { kind: "spoolDelivered"; segments: number }
-  /** Segments on the spool were dropped: they do not continue the log that is in the repository. */
+  /** Segments in the spool were dropped, because they do not continue the log in the repository. */
   | { kind: "spoolDropped"; segments: number }
-  /** What this capture had stored is gone from its repository; it begins again behind what is left. */
+  /** What this capture had stored is gone from its repository. It begins again after the end of what is left. */
   | { kind: "logLost"; missing: string }
-  /** It cannot begin again yet, and tries again. */
+  /** It cannot begin again yet, and will try again. */
   | { kind: "beginsLater"; reason: string }
   | { kind: "beginsAgain" }
-  /** Memory and spool are full, so nothing is read; or there is room again. */
+  /** `stops`: memory and spool are full, so nothing is read from the source. Otherwise there is room again. */
   | { kind: "readingStops"; stops: boolean }
-  /** Nothing can be proven because the source does not say how much is written; undefined when it does again. */
+  /**
+   * The source does not tell how much is written, so nothing can be proven. `reason` is undefined when it tells again.
+   */
   | { kind: "surveyFails"; reason: string | undefined }
-  /** New tables, names, indexes and hooks are not known; undefined when they are again. */
+  /**
+   * The catalog cannot be read: changes of tables, names, indexes and hooks are not known. `reason` is undefined when
+   * it can again.
+   */
   | { kind: "catalogUnreadable"; reason: string | undefined }
-  /** Names of servers that are not reached: until they are, the catalog and access are not proven; none when all are. */
+  /** Names of servers that are not reached; empty when all are. Until then the catalog and access are not proven. */
   | { kind: "serversMissing"; names: string[] }
-  /** Users and permissions may not be read; false when they may again. */
+  /** `refused`: users and permissions may not be read. Otherwise they may be read again. */
   | { kind: "accessRefused"; refused: boolean }
   /** This machine's clock was set by `byMs`, or is right again. */
   | { kind: "clockSet"; outcome: "followed" | "waited out" | "right again"; byMs: number }
-  /** The table has no write hook any more; a reshard drops it without a word. */
+  /** The table has no write hook any more: a reshard drops it silently. */
   | { kind: "writeHookGone"; table: string; id: string };
 
 export type TableCaptureState =
@@ -110,9 +118,10 @@ const tickMsMax = 3_600_000;
 /**
  * Captures every change of a cluster into a repository, until the signal aborts. It does not maintain the repository:
  * run `thinkback maintain` beside it from time to time.
- * @throws {ThinkbackError} `usage`; `source` if the source cannot be reached at the begin; `repository`, `full` or
- * `damaged`; `fenced` if another capture owns the repository, or has taken it over; `clock`; `unknown` if with `once` an
- * include pattern, or all that is left, chooses no table; `incomplete` if `once` was ended before every table was complete
+ * @throws {ThinkbackError} `usage`; `source` if the source cannot be reached at the start; `repository`, `full` or
+ * `damaged`; `fenced` if another capture owns the repository, or has taken it over; `clock`; `unknown` if with `once`
+ * an include pattern chooses no table, or the exclude patterns leave none; `incomplete` if `once` was ended before
+ * every table was complete
  */
 export async function capture(options: CaptureOptions): Promise<void> {
   const {
@@ -170,7 +179,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
           bytesMax: spool.bytesMax,
         },
         random: Math.random,
-        // A store of its own: what the one before knew of the directory is not so any more.
+        // A new store: what the old one remembers of the directory may be untrue by now.
         reopen: () => openSame(storeAt(options.location, impatient), description),
       },
       observing(onEvent),
@@ -182,8 +191,8 @@ export async function capture(options: CaptureOptions): Promise<void> {
 }
 
 /**
- * What is chosen and chooses no table; nothing if the source does not tell its tables. Where it cannot be reached this
- * throws, before a repository is made.
+ * The patterns that choose no table; none if the source may not tell its tables. Throws if the source cannot be
+ * reached, before a repository is made.
  */
 async function idleOf(source: Source, include: string[], exclude: string[]): Promise<IdleChoice[]> {
   const tables = await tablesOf(source);
@@ -216,7 +225,7 @@ function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
     beginsLater: ({ message }) => onEvent({ kind: "beginsLater", reason: message }),
     beginsAgain: () => onEvent({ kind: "beginsAgain" }),
     readingStops: (stops) => onEvent({ kind: "readingStops", stops }),
-    // The length of ticks is as it was asked for.
+    // Never called: the library gives no longest tick, so ticks are not adapted.
     tickAdapted: () => undefined,
     surveyFails: (reason) => onEvent({ kind: "surveyFails", reason }),
     catalogUnreadable: (reason) => onEvent({ kind: "catalogUnreadable", reason }),

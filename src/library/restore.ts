@@ -19,34 +19,39 @@ import type { Repository } from "./repository.js";
 import type { CoverageClass } from "./status.js";
 import { storedAt } from "./stored-at.js";
 
-/** What is to be restored. All of it is optional: without anything it is the whole cluster, to the newest instant. */
+/** What to restore. Everything is optional: the default is the whole cluster, to the newest instant. */
 export interface RestoreRequest {
-  /** The newest instant to which all that is chosen can be restored, if absent. */
+  /** If absent, the newest instant to which all that is chosen can be restored. */
   at?: Instant;
-  /** "db.table" each, by the names at that instant. All tables of `databases`, or of the cluster, if absent or empty. */
+  /**
+   * "db.table" each, by their names at that instant. If absent or empty: all tables of `databases`, or of the cluster.
+   */
   tables?: string[];
-  /** Not together with `tables`. */
+  /** Names of databases. Not together with `tables`. */
   databases?: string[];
   /** Old name to new: "db.table" to "db.table", or "db" to "db". Chooses no tables. */
   renames?: Record<string, string>;
-  /** Inside a gap: which end of it. Without it an instant in a gap is refused. */
+  /**
+   * For an instant inside a gap: take the last state before the gap, or the first one after it. Otherwise it is
+   * refused.
+   */
   gap?: "before" | "after";
-  /** Take an instant that is not exact; inside a gap as with `gap: "before"`. */
+  /** Take an instant that is not exact; inside a gap, the state before it. */
   allowInexact?: boolean;
-  /** Where the history is thinned, take the last instant before that is kept. */
+  /** If the history is thinned at the instant, take the last kept instant before it. */
   nearest?: boolean;
   /** Leave users and grants out of a restore of the whole cluster. */
   withoutAccess?: boolean;
 }
 
-/** Of what class an instant is, and which state stands for it. */
+/** The class of the instant, and the instant whose state is taken. */
 export interface AsOf {
   class: CoverageClass;
   /** The instant whose state it is: inside a gap, the end of it that was asked for. */
   at: Instant;
   /** Why it is not exact. */
   reason: string | undefined;
-  /** Of what is late: by how many ms at most. */
+  /** If it is late: by how many ms at most. */
   lateMs: number | undefined;
 }
 
@@ -54,11 +59,11 @@ export interface PlannedTable extends AsOf {
   /** "db.table" in the repository, and on the target. */
   from: string;
   to: string;
-  /** Documents of the base that it begins with: about as many as will be written. */
+  /** Number of documents in the base that the restore begins with: about as many will be written. */
   documents: number;
   /** Names of its secondary indexes. */
   indexes: string[];
-  /** If it is damaged: objects that are missing, and of when its changes are not restored because of that. */
+  /** If it is damaged: the objects that are missing, and from when to when changes are not restored because of that. */
   missing: { object: string; from: Instant; to: Instant }[];
 }
 
@@ -68,42 +73,45 @@ export interface RestorePlan {
   /** Databases that will be made where the target has none of that name. */
   readonly databases: string[];
   readonly tables: PlannedTable[];
-  /** The same of names, indexes and write hooks. */
+  /** As of when, and of which class, names, indexes and write hooks are. */
   readonly catalog: AsOf;
-  /** The same of users and grants; undefined unless they are restored. */
+  /** The same for users and grants; undefined unless they are restored. */
   readonly access: AsOf | undefined;
   /** "db.table" each: tables that existed, but of which nothing was captured. They are not restored. */
   readonly notCaptured: string[];
-  /** Why `at` is not a later instant, though tables are captured to one; undefined if it was asked for. */
+  /**
+   * Why `at` is not later, though tables are captured to a later instant; undefined if nothing holds it back, or `at`
+   * was asked for.
+   */
   readonly heldBack: HeldBack | undefined;
 }
 
 /** What cannot be restored to as late an instant as the rest. */
 export interface HeldBack {
   by: "catalog" | "access" | "table";
-  /** "db.table" each, if it is tables. */
+  /** "db.table" each; empty unless `by` is "table". */
   tables: string[];
   /** The last instant to which it can be restored; undefined if there is none. */
   knownTo: Instant | undefined;
-  /** What is missing, if it is damaged after that. */
+  /** What is missing, if it is damaged after `knownTo`. */
   damage: string | undefined;
 }
 
 export interface RestoreOptions {
   /** `rethinkdb://user:password@host:port`, with `?tls=true` or `?ca=FILE`. */
   target: string;
-  /** Ends it between two steps, with the signal's reason. What was made by then stays. */
+  /** Ends the restore between two steps, with the signal's reason. What was made by then stays. */
   signal?: AbortSignal;
-  /** Told of each step; what it throws ends the restore. */
+  /** Called with each step. An error that it throws ends the restore. */
   onEvent?: (event: RestoreEvent) => void;
 }
 
 export type RestoreEvent =
   | { kind: "reading"; segmentsRead: number; segments: number }
-  /** So far. `bytes` are those of the documents' JSON text. */
+  /** What is written so far. `bytes` counts the documents' JSON text. */
   | { kind: "writing"; table: string; documents: number; bytes: number }
   | { kind: "finishing"; table: string; step: string }
-  /** The repository does not take the note that it is being read: let nothing expire meanwhile. */
+  /** No hold could be placed in the repository: let nothing expire until the restore ends. */
   | { kind: "unregistered"; reason: string };
 
 export interface RestoredTable {
@@ -127,14 +135,14 @@ export interface RestoreReport {
 }
 
 export interface RestoredAccess {
-  /** Made with a password that nobody knows: it must be set before they can connect. */
+  /** Users that were made, with a password that nobody knows: set one before they can connect. */
   usersWithoutPassword: string[];
-  /** Were there already: they keep their passwords and grants. */
+  /** Users that were there already: they keep their passwords and grants. */
   usersKept: string[];
   grants: number;
 }
 
-/** A restore that came to its end, but not all is as it should be. `report` says what is there. */
+/** The error of a restore that reached its end, but with flaws. `report` says what is on the target. */
 export class FlawedRestore extends ThinkbackError {
   constructor(
     code: ErrorCode,
@@ -146,15 +154,15 @@ export class FlawedRestore extends ThinkbackError {
   }
 }
 
-/** What a plan stands for; its shape is no part of the library. */
+/** The inner plan of each plan that was returned. Its shape is no part of the library. */
 const planned = new WeakMap<
   RestorePlan,
   { repository: StoredRepository; plan: planning.RestorePlan }
 >();
 
 /**
- * Computes a restore from stored objects alone; nothing is written. An instant that is not proven yet is waited for, 15 s
- * at most.
+ * Plans a restore from stored objects alone; writes nothing. If the instant is not proven yet, waits for the proof, up
+ * to 15 s.
  * @throws {ThinkbackError} `usage`, `instant`, `unknown`, `damaged` or `repository`
  */
 export async function planRestore(
@@ -181,12 +189,12 @@ export async function planRestore(
 }
 
 /**
- * Carries out a plan: makes databases, tables, documents, indexes, write hooks, then users and grants; reads the documents
- * back and compares. Nothing is written into a table that exists.
- * @returns what was restored, all of it as it should be
+ * Carries out a plan: makes databases, tables, documents, indexes, write hooks, then users and grants; reads the
+ * documents back and compares. Nothing is written into a table that exists.
+ * @returns the report of a restore without flaws
  * @throws {FlawedRestore} `mismatch` if the target does not hold what was written; `leftOut` if it refused documents;
  * another code if only users and grants failed
- * @throws {ThinkbackError} `target`, `damaged` or `repository`; `usage` for an address or plan that is none
+ * @throws {ThinkbackError} `target`, `damaged` or `repository`; `usage` if the address or the plan is not valid
  */
 export async function restore(plan: RestorePlan, options: RestoreOptions): Promise<RestoreReport> {
   const found = planned.get(plan);
@@ -257,14 +265,14 @@ function refuseFlawed(report: RestoreReport): void {
   if (different.length > 0) {
     const message = `the target does not hold what was written: ${different.join(", ")}`;
     throw new FlawedRestore("mismatch", message, report, {
-      hint: "something else writes to these tables, or the target stores numbers differently; do not rely on them",
+      hint: "do not rely on these tables: something else writes to them, or the target stores numbers differently",
     });
   }
   const lacking = report.tables.filter(({ leftOut }) => leftOut.length > 0);
   if (lacking.length > 0) {
     const named = lacking.map(({ to, leftOut }) => `${leftOut.length} of ${to}`);
     throw new FlawedRestore("leftOut", `documents were left out: ${named.join(", ")}`, report, {
-      hint: "the target refuses them; everything else is restored",
+      hint: "the target refused them; everything else is restored",
     });
   }
 }
@@ -304,7 +312,7 @@ function asOf({ class: of, instant, reason, lateMs }: StoredAsOf): AsOf {
 function checkedInstant(at: Instant): Instant {
   if (Number.isSafeInteger(at)) return at;
   throw new ThinkbackError("usage", `at is ${at}, which is no instant`, {
-    hint: "give whole milliseconds since 1970; parseInstant makes them of text",
+    hint: "give whole milliseconds since 1970; `parseInstant` makes them from text",
   });
 }
 

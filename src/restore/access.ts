@@ -1,4 +1,4 @@
-/** Users and grants as of an instant. Passwords cannot be read from a source, so nobody can have them back. */
+/** Users and grants as of an instant. Passwords cannot be read from a source, so they cannot be restored. */
 import { randomBytes } from "node:crypto";
 import type { Catalog } from "../repository/log/catalog.js";
 import type { GrantScope, Target } from "../rethinkdb/target.js";
@@ -11,23 +11,24 @@ export interface PlannedGrant {
 }
 
 export interface PlannedAccess {
-  /** Users to be made where the target has none of that name. */
+  /** Names of users; those that the target does not have are made. */
   users: string[];
   grants: PlannedGrant[];
 }
 
-/** The system's database has the same id in every cluster, and stands in no catalog. */
+/** The id of the database `rethinkdb`. It is the same in every cluster, and no catalog holds that database. */
 const systemDatabaseId = "b99b9572-8e53-5fef-9a2b-5e6aba3edf1c";
 
 export interface RestoredAccess {
-  /** Made with a password that nobody knows: it must be set before they can connect. */
+  /** Users that were made, with a password that nobody knows: set one before they can connect. */
   usersWithoutPassword: string[];
-  /** Were there already: they keep their password and their grants. */
+  /** Users that were there already: they keep their password and their grants. */
   usersKept: string[];
   grants: number;
 }
 
 /**
+ * Which users and grants to make, in the names of the target.
  * @param catalog the databases and tables
  * @param access the users and grants, which may be of another instant
  * @param rename the target's name of a database, or of a table in it
@@ -45,7 +46,7 @@ export function planAccess(
     const [user, dbId, tableId] = id;
     const db = dbId === undefined ? undefined : databases.get(dbId);
     const table = tableId === undefined ? undefined : tables.get(tableId);
-    // A grant on what is not there any more means nothing.
+    // A grant on a database or table that is not in the catalog is left out.
     if (user === undefined || (dbId !== undefined && db === undefined)) continue;
     if (tableId !== undefined && table === undefined) continue;
     const scope = db === undefined ? {} : rename(db, table?.name);

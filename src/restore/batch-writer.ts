@@ -1,9 +1,9 @@
 import { DocumentsRefused, type KeyedTable, type Target } from "../rethinkdb/target.js";
 
-/** Batches are closed at either bound. The server splits an insert into writes of 128 documents, one after the other. */
+/** A batch is closed at either bound. The server splits an insert into writes of 128 documents, one after the other. */
 const batchDocumentsMax = 500;
 const batchBytesMax = 1024 * 1024;
-/** A target that refuses more documents than this refuses not for what they are. */
+/** At most so many documents are left out: a target that refuses more has another reason than the documents. */
 const refusedMax = 1000;
 
 interface Row {
@@ -13,13 +13,13 @@ interface Row {
 
 /** A document that the target refuses to store. */
 export interface RefusedDocument extends Row {
-  /** What the target says. */
+  /** The target's message. */
   reason: string;
 }
 
 /**
- * Writes documents in batches, several at once. A batch that the target refuses for what is in it is written in halves,
- * until it is known which documents it refuses: these are left out.
+ * Writes documents in batches, several at once. If the target refuses documents of a batch, the batch is written in
+ * halves, down to the documents that the target refuses: these are left out.
  */
 export class BatchWriter {
   documents = 0;

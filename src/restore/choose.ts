@@ -4,7 +4,9 @@ import type { Instant } from "../instant.js";
 import { type Catalog, tableNamed } from "../repository/log/catalog.js";
 import type { RestoreRequest } from "./request.js";
 
-/** The tables that are asked for, of those that are in a catalog. Throws if one that is named is not. */
+/**
+ * The tables of a catalog that a request asks for. Throws if a table or database that it names is not in the catalog.
+ */
 export function chooseTables(
   catalog: Catalog,
   request: Pick<RestoreRequest, "tables" | "databases">,

@@ -13,10 +13,10 @@ import type { TableSettings } from "../rethinkdb/target.js";
 import { textOfJson } from "../server-text.js";
 import type { PlannedTable } from "./plan.js";
 
-/** Keys that are named in a report; the others are only counted. */
+/** At most so many keys are named in a report; the others are only counted. */
 const namedKeysMax = 5;
 
-/** What a target was found to hold of a table. */
+/** What a target holds of a table, compared with what it should hold. */
 export interface HeldDocuments {
   rows: number;
   /** Bytes of their JSON text. */
@@ -28,9 +28,10 @@ export interface HeldDocuments {
 }
 
 /**
- * @param known what there must be, in key order
- * @param batches what there is, in key order
- * @param onRows told how many documents are compared; for progress
+ * Compares the documents of a table.
+ * @param known the keys and digests that it should hold, in key order
+ * @param batches what it holds, in key order
+ * @param onRows called with the number of documents compared so far; for progress
  */
 export async function compareDocuments(
   known: AsyncIterable<KnownKey>,
@@ -77,7 +78,10 @@ function note(list: KeyList, key: Buffer): void {
   if (list.keys.length < namedKeysMax) list.keys.push(textOfJson(key));
 }
 
-/** Sentences about what a restored table is otherwise than planned; replicas are as many as the target has room for. */
+/**
+ * How a restored table's settings differ from the plan, one sentence each. Replicas depend on the target, so they are
+ * not compared.
+ */
 export function compareSettings(planned: PlannedTable, held: TableSettings): string[] {
   const { config, indexes } = planned;
   const texts = (of: TableSettings["config"]) => ({
@@ -114,13 +118,16 @@ interface StoredFunction {
   query: string;
 }
 
-/** Servers of different versions may pack the same function into other bytes; its text is the same then. */
+/**
+ * True for equal functions. Servers of different versions may store the same function as different bytes; then its text
+ * is equal.
+ */
 function sameFunction(a: StoredFunction | null, b: StoredFunction | null): boolean {
   if (!a || !b) return a === b;
   return JSON.stringify(a.function) === JSON.stringify(b.function) || a.query === b.query;
 }
 
-/** What is wrong with a table; undefined if nothing is. */
+/** What differs in a table; undefined if nothing does. */
 export function differencesOf(
   { missing, altered, extra }: HeldDocuments,
   settings: string[],

@@ -1,4 +1,4 @@
-/** What a drill will restore, and where to. */
+/** Plans what a drill restores, and into which databases. */
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { tableNamed } from "../repository/log/catalog.js";
@@ -10,7 +10,7 @@ import { commonSpans, drawInstant, exactSpans } from "./random-instant.js";
 import { type RestoreRequest, refuseTwoChoices } from "./request.js";
 
 export interface DrillChoice {
-  /** "latest": the newest that all chosen tables have. "random": one at which all of them are exact. */
+  /** "latest": the newest instant that all chosen tables have. "random": an instant at which all of them are exact. */
   at: Instant | "latest" | "random";
   /** "db.table" each; all tables of `databases`, or of the cluster, if empty. */
   tables: string[];
@@ -18,8 +18,8 @@ export interface DrillChoice {
 }
 
 /**
- * Of an instant drawn by lot the catalog may say, for some seconds after a table was made or dropped, what the coverage
- * does not; then another is drawn.
+ * At most so many instants are drawn by lot. For some seconds after a table was made or dropped, catalog and coverage
+ * may differ about it; an instant of such a time cannot be planned, and another one is drawn.
  */
 const drawsMax = 20;
 
@@ -33,7 +33,8 @@ export async function planDrill(
   const { at, tables, databases } = choice;
   refuseTwoChoices(choice);
   const renames = new Map<string, string>();
-  // An instant that is drawn may be thinned away; one that is asked for may not.
+  // An instant that is drawn may be thinned away: then the last kept one before it is taken. One that is asked for may
+  // not.
   const nearest = at === "random";
   const request = { tables, databases, renames, allowInexact: false, nearest, withoutAccess: true };
   if (at === "random") return scratchPlan(await planByLot(view, request, random), unique);
@@ -101,7 +102,7 @@ async function chosenTables(
   return new Set(inThem.map(({ id }) => id));
 }
 
-/** What the tables were called then. */
+/** The names that the tables had at an instant. Throws if one of them is not in the catalog of that instant. */
 async function namesAt(
   view: RepositoryView,
   ids: Set<string>,
@@ -119,7 +120,7 @@ function noExactInstant(): ThinkbackError {
     "instant",
     "there is no instant to which all chosen tables can be restored exactly",
     {
-      hint: "`thinkback status` shows what each table has; choose some with --table, or an instant with --at",
+      hint: "`thinkback status` shows from when to when each table is exact; choose fewer tables with --table, or an instant with --at",
     },
   );
 }

@@ -2,8 +2,8 @@
  * A drill: a restore made on purpose, into scratch databases that are dropped again, compared document by document with
  * the repository, and stored as proof.
  *
- * Invariant: it writes only into databases whose names begin as its own, and however it ends it drops these. Break it
- * and a drill fills a server with copies, or touches what is not its own.
+ * Invariant: a drill writes only into databases whose names begin with its own prefix, and drops them however it ends.
+ * Break it and a drill fills a server with copies, or touches what is not its own.
  */
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
@@ -21,7 +21,7 @@ import { whenProven } from "./when-proven.js";
 export interface DrillOptions extends DrillChoice {
   /** 12 hexadecimal digits that no other drill has. */
   unique: string;
-  /** Drop what earlier drills left on the target. Never while another drill runs there. */
+  /** Drop what earlier drills left on the target. MUST NOT be set while another drill runs there. */
   clean: boolean;
   clock: Clock;
   /** From 0 to below 1. */
@@ -29,25 +29,26 @@ export interface DrillOptions extends DrillChoice {
 }
 
 export interface DrillObserver extends ProofObserver {
-  /** Scratch databases of other drills, which were ended before they could drop them, or still run. */
+  /** The target has scratch databases of other drills, which still run, or ended before they could drop them. */
   leftovers(databases: string[], dropped: boolean): void;
-  /** The instant is not proven yet; it is waited for. */
+  /** The instant is not proven yet: the drill waits for the proof. */
   waits(): void;
   planned(plan: RestorePlan): void;
-  /** The repository does not note that the drill reads it, so nothing keeps what it reads from being deleted. */
+  /** No hold could be placed, so what the drill reads may be deleted meanwhile. */
   notNoted(error: Error): void;
-  /** Databases of this drill that could not be dropped. */
+  /** Databases of this drill could not be dropped. */
   notDropped(databases: string[], error: Error): void;
 }
 
-/** How long a step under way may take after the drill was stopped, and the dropping of a database. */
+/** How long a stopped drill waits for the step that is under way. */
 const stepMsMax = 10_000;
+/** How long dropping all its databases may take. */
 const dropMsMax = 60_000;
 
 /**
- * Carries out a drill. Resolves with what was stored, also where the tables were found different: `ok` says it.
- * Rejects if it came to no comparison; if that is the repository's fault, a failed drill is stored nevertheless.
- * @param signal stops it: the scratch databases are dropped, and it rejects with code "incomplete"
+ * Carries out a drill. Resolves with the stored drill, also if tables differ: then its `ok` is false.
+ * Rejects if it could not compare; if that is the repository's fault, a failed drill is stored nevertheless.
+ * @param signal stops the drill: the scratch databases are dropped, and the drill rejects with code "incomplete"
  */
 export async function drill(
   repository: Repository,
@@ -65,7 +66,7 @@ export async function drill(
     const look = () =>
       lookAt(repository, (view) => planDrill(view, options, unique, options.random));
     const plan = await whenProven(repository, asked, look, clock, () => observer.waits());
-    // What it reads must not be deleted meanwhile: that would look like damage.
+    // What the drill reads must not be deleted meanwhile: that would look like damage.
     const onRefused = (error: Error) => observer.notNoted(error);
     const { store } = repository;
     const hold = await placeHold(store, clock, unique, plan.instant, onRefused);
@@ -83,13 +84,13 @@ export async function drill(
   } catch (error) {
     if (!signal.aborted) throw error;
     throw new ThinkbackError("incomplete", "the drill was stopped before its end", {
-      hint: "it proves nothing; run it again",
+      hint: "a stopped drill proves nothing; run it again",
       cause: error,
     });
   }
 }
 
-/** However the proof ends, what was made for it is dropped. */
+/** Makes the proof, and drops the scratch databases however it ends. */
 async function proveAndDrop(
   context: ProofContext,
   options: DrillOptions,
@@ -102,13 +103,13 @@ async function proveAndDrop(
     return await Promise.race([proving, stopping.promise]);
   } finally {
     stopping.forget();
-    // A step that is under way could make anew what is dropped here.
+    // Otherwise the step that is under way could make a database again after it is dropped here.
     if (signal.aborted) await ended(proving, clock);
     await dropScratch(target, options, observer);
   }
 }
 
-/** A promise that rejects when the signal aborts, until it is forgotten. */
+/** A promise that rejects when the signal aborts, unless `forget` was called before. */
 function stopped(signal: AbortSignal): { promise: Promise<never>; forget: () => void } {
   let forget: () => void = () => undefined;
   const promise = new Promise<never>((_, reject) => {
@@ -120,7 +121,7 @@ function stopped(signal: AbortSignal): { promise: Promise<never>; forget: () => 
   return { promise, forget };
 }
 
-/** Resolves when `work` has ended, however it did, or has taken too long. */
+/** Resolves when `work` has resolved or rejected, or has taken too long. */
 async function ended(work: Promise<unknown>, clock: Clock): Promise<void> {
   const settled = work.then(
     () => undefined,
@@ -130,7 +131,7 @@ async function ended(work: Promise<unknown>, clock: Clock): Promise<void> {
   await withTimeout(clock, stepMsMax, settled, late).catch(() => undefined);
 }
 
-/** Looks for what earlier drills left behind. */
+/** Reports the scratch databases of other drills, and drops them with `clean`. */
 async function tidyUp(
   target: Target,
   { clean, unique }: DrillOptions,
@@ -146,7 +147,7 @@ async function tidyUp(
   observer.leftovers(leftovers, clean);
 }
 
-/** Drops what this drill made. */
+/** Drops the databases of this drill; reports those that it could not drop. */
 async function dropScratch(
   target: Target,
   { unique, clock }: DrillOptions,

@@ -4,7 +4,10 @@ import { type NamedSpan, spansOfName, UnknownTable } from "../repository/log/cat
 import type { RepositoryView } from "../repository/repository-view.js";
 import { Restorable } from "../repository/restorable.js";
 
-/** What `work` gives. If it meets a name of no table, the error says when there was one, and what restores it. */
+/**
+ * Does `work`. If it rejects because no table has a name, the error also says when a table had it, and what restores
+ * that one.
+ */
 export async function sayingWhen<T>(view: RepositoryView, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -14,7 +17,7 @@ export async function sayingWhen<T>(view: RepositoryView, work: () => Promise<T>
   }
 }
 
-/** Undefined if there never was a table of that name. */
+/** The error that says when a table had the name; undefined if none ever had it. */
 async function whenItWas(
   unknown: UnknownTable,
   view: RepositoryView,
@@ -46,13 +49,13 @@ async function whenItWas(
     );
   }
   const what =
-    last.renamedTo === undefined ? "it was dropped" : `it is called ${last.renamedTo} since`;
+    last.renamedTo === undefined ? "it was dropped" : `it was renamed to ${last.renamedTo}`;
   const was = `${formatInstant(last.to!)}, ${formatDuration(instant - last.to!)} before`;
   const at = await search.atOrBefore(last.to!);
   const command =
     at === undefined
-      ? "no instant of it can be restored exactly; `thinkback status` shows what there is"
-      : `as it was last: thinkback restore --repo ${view.store.location} --table ${table} --at ${formatInstant(at)} --target rethinkdb://…`;
+      ? "it cannot be restored exactly to any instant; `thinkback status` shows what there is"
+      : `this restores its last state: thinkback restore --repo ${view.store.location} --table ${table} --at ${formatInstant(at)} --target rethinkdb://…`;
   return new ThinkbackError("unknown", `${message}: ${what}, and was there last at ${was}`, {
     hint: command,
     cause: unknown,

@@ -1,4 +1,4 @@
-/** What keeps a restore without an instant from going as far as most of what is restored is proven. */
+/** Finds what keeps a restore without an instant from going as far as the tables are proven. */
 import type { TableConfig } from "../catalog-record.js";
 import type { Instant } from "../instant.js";
 import {
@@ -13,18 +13,18 @@ import { behindNoteMs } from "../repository/status.js";
 import { nameOf } from "./request.js";
 
 /**
- * The catalog, or users and grants, could not be read for a while, or a table not be captured, and the others could; or
- * something is damaged.
+ * What is behind all else: the catalog or access, which could not be read for a while, or tables that could not be
+ * captured; or what is damaged.
  */
 export interface HeldBack {
   by: "catalog" | "access" | "table";
-  /** The name of the table, if it is one. */
+  /** The table's name, if `by` is "table". */
   table?: string;
-  /** Other tables that the same is true of. */
+  /** Names of other tables with the same damage. */
   others?: string[];
-  /** The last instant to which that can be restored; undefined if there is none. */
+  /** The last instant to which it can be restored; undefined if there is none. */
   knownTo: Instant | undefined;
-  /** How far the table is proven that is farthest. */
+  /** The last instant to which any of the tables is proven. */
   tablesTo: Instant;
   /** What is missing, if it is damaged after `knownTo`. */
   damage?: string;
@@ -33,10 +33,10 @@ export interface HeldBack {
 type Held = Omit<HeldBack, "tablesTo">;
 
 /**
- * What is farthest behind; undefined if nothing is by more than can be overlooked, and nothing is damaged that the newest
+ * What is farthest behind. Undefined if nothing is behind by more than 30 s, and nothing is damaged that the newest
  * instant needs.
  * @param chosen the tables that are there now
- * @param instant the one that is taken
+ * @param instant the instant that the restore takes
  */
 export function heldBack(
   chosen: TableConfig[],

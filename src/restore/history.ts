@@ -11,10 +11,10 @@ import type { FoldedPiece } from "../repository/log/pieces.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
 /**
- * The last version of one document captured at or before `instant`; its document is null if it was deleted;
- * undefined if it was never there.
- * @param base one of the table, no later than `instant`
- * @param log the look by which `instant` is known to be exact: in a later one the history may be thinned there
+ * The last version of one document captured at or before `instant`. Its `document` is null if it was deleted; undefined
+ * if there is no version.
+ * @param log the look by which `instant` is known to be exact: in a later look the history may be thinned there
+ * @param base a base of the table, no later than `instant`
  * @param key JSON text of the primary key
  */
 export async function versionAt(

@@ -1,4 +1,4 @@
-/** What is said of an instant that cannot be restored, or only with a flag. */
+/** The errors for an instant that cannot be restored, or only with a flag. */
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { AsOf, GapSide, InstantClass, NoState } from "../repository/coverage/as-of.js";
@@ -6,18 +6,18 @@ import { intervalAt, isWhole, type TableCoverage } from "../repository/coverage/
 import { formatResolution } from "../repository/registers/keep-policy.js";
 import type { TableName } from "../rethinkdb/target.js";
 
-/** What a restore may give besides what is exact. */
+/** What a restore may take besides exact instants. */
 export interface Allowed {
-  /** Inside a gap: the state at its begin, or at its end. */
+  /** Inside a gap: take the last state before it, or the first one after it. */
   gap?: GapSide;
-  /** Restore instants that are not exact; inside a gap the state at its begin. */
+  /** Take instants that are not exact; inside a gap, the state before it. */
   allowInexact: boolean;
 }
 
-/** The error for an instant after all that is proven of what is watched: soon it may be proven too. */
+/** The error for an instant after the last proof of what is watched: it may be proven soon. */
 export class NotProvenYet extends ThinkbackError {}
 
-/** True if the instant lies after all that is proven, and nothing says that it was not watched. */
+/** True if the instant lies after the last proof, and the table (or catalog, or access) is still watched. */
 export function isNotProvenYet(of: AsOf | NoState, coverage: Watched | undefined): boolean {
   const isOpen = of.instant === undefined ? of.why.is === "open" : of.isOpen;
   return of.class === "unwatched" && isOpen && coverage?.state === "live";
@@ -34,8 +34,8 @@ export function isAllowed(of: AsOf, { gap, allowInexact }: Allowed): boolean {
 
 /**
  * The error for an instant of a table that cannot be restored, or not without a flag.
- * @param nearest the instants next to it to which all that is asked for can be restored exactly
- * @param isThere false if no flag helps, because nothing is left to begin with
+ * @param nearest the instants next to it to which everything that is asked for can be restored exactly
+ * @param isThere false if no flag helps, because there is no base that a restore could begin with
  */
 export function inexact(
   from: TableName,
@@ -57,7 +57,7 @@ export function inexact(
   const isSoon = found !== undefined && isNotProvenYet(found, coverage);
   const is = isSoon
     ? "not proven yet"
-    : classText(found ?? { class: interval?.class ?? "unwatched" });
+    : whereText(found ?? { class: interval?.class ?? "unwatched" });
   return new (isSoon ? NotProvenYet : ThinkbackError)(
     interval?.class === "damaged" ? "damaged" : "instant",
     `${name} cannot be restored exactly to ${formatInstant(instant)}: that instant is ${is}${why}`,
@@ -74,8 +74,8 @@ export function inexactCatalog(
   isThere = true,
 ): ThinkbackError {
   const what = "tables, names, indexes and hooks";
-  const said = { name: "the catalog", what, more: "", isThere };
-  return inexactSystem(said, of, instant, coverage, nearest);
+  const subject = { name: "the catalog", what, more: "", isThere };
+  return inexactSystem(subject, of, instant, coverage, nearest);
 }
 
 /** The error for users and grants that are not exact. */
@@ -86,17 +86,17 @@ export function inexactAccess(
   nearest: Instant[],
 ): ThinkbackError {
   const more = "; or give --without-access to leave them out";
-  const said = { name: "access", what: "users and grants", more, isThere: true };
-  return inexactSystem(said, of, instant, coverage, nearest);
+  const subject = { name: "access", what: "users and grants", more, isThere: true };
+  return inexactSystem(subject, of, instant, coverage, nearest);
 }
 
-/** The error for a restore of everything where users and grants were never known. */
+/** The error for a restore of everything if users and grants were never known. */
 export function accessUnknown(instant: Instant): ThinkbackError {
   return new ThinkbackError(
     "instant",
     `users and grants were not known at ${formatInstant(instant)}`,
     {
-      hint: "give --without-access to leave them out; capture reads them if its user may read the system tables",
+      hint: "give --without-access to leave them out; the capture reads them if its user may read the system tables",
     },
   );
 }
@@ -114,15 +114,15 @@ function inexactSystem(
   return new (isSoon ? NotProvenYet : ThinkbackError)(
     of.class === "damaged" ? "damaged" : "instant",
     `${name} is ${isSoon ? "not proven yet" : "not known exactly"} at ${formatInstant(instant)}: ` +
-      `that instant is ${classText(of)}${why}, and ${knownText(what, of)}`,
+      `that instant is ${whereText(of)}${why}, and ${knownText(what, of)}`,
     { hint: `${repairText(of)}nearest exact: ${instantsText(nearest)}${flag}${more}` },
   );
 }
 
 function knownText(what: string, of: AsOf | NoState): string {
-  if (of.class === "late") return `${what} may be those of up to ${of.lateMs} ms earlier`;
-  if (of.instant === undefined) return `${what} of then are not known${noStateText(of)}`;
-  if (of.class === "damaged") return `${what} of then cannot be relied on`;
+  if (of.class === "late") return `${what} may be up to ${of.lateMs} ms old`;
+  if (of.instant === undefined) return `${what} of that instant are not known${noStateText(of)}`;
+  if (of.class === "damaged") return `${what} of that instant cannot be relied on`;
   return `${what} are known only up to ${formatInstant(of.instant)}`;
 }
 
@@ -141,19 +141,19 @@ function noStateText({ why }: NoState): string {
   }
 }
 
-/** What may make the instant exact again. */
+/** How damage may be repaired, so that the instant is exact again; empty for other classes. */
 function repairText(of: InstantClass | undefined): string {
   if (of?.class !== "damaged") return "";
-  return "restore this object from a copy of the repository, or let `thinkback repair` rebuild it; ";
+  return "put this object back from a copy of the repository, or let `thinkback repair` rebuild it; ";
 }
 
-/** The flags by which a restore goes on all the same. */
+/** The flags that allow a restore of such an instant. */
 function flagsFor(of: AsOf): string {
   if (of.class === "gap") return "--gap before or --gap after";
   if (of.class === "unwatched" && of.isOpen) {
     return `--gap before for the last state that is known, ${formatInstant(of.instant)}`;
   }
-  if (of.class === "damaged") return "--allow-inexact to do without what is missing";
+  if (of.class === "damaged") return "--allow-inexact to restore without what is missing";
   return "--allow-inexact";
 }
 
@@ -161,12 +161,13 @@ function isInGap({ class: of, why }: NoState): boolean {
   return of === "gap" || why.is === "open" || why.is === "damaged" || why.is === "thinned";
 }
 
-/** The end of the gap that is asked for cannot be had. */
+/** The error for a gap of which the state at the end that is asked for is not known. */
 function noEnd(name: string, nearest: Instant[], of: NoState, instant: Instant): ThinkbackError {
-  const other = of.why.is === "thinned" ? "--nearest takes the next one that is kept; " : "";
+  const other =
+    of.why.is === "thinned" ? "--nearest takes the nearest kept instant outside the gap; " : "";
   return new ThinkbackError(
     of.why.is === "damaged" ? "damaged" : "instant",
-    `${name} cannot be restored to ${formatInstant(instant)}, which is ${of.class}: ` +
+    `${name} cannot be restored to ${formatInstant(instant)}, which is ${whereText(of)}: ` +
       `the state at that end of the gap is not known${noStateText(of)}`,
     { hint: `${other}nearest exact: ${instantsText(nearest)}` },
   );
@@ -185,20 +186,25 @@ function thinned(
     {
       hint:
         nearest.length === 0
-          ? "none is kept of all that is restored"
-          : `kept: ${instantsText(nearest)}; --nearest takes the one before, if there is one`,
+          ? "no instant is kept to which all of it can be restored"
+          : `kept: ${instantsText(nearest)}; --nearest takes the last one before yours, if there is one`,
     },
   );
 }
 
-/** Instants in words. */
+/** The nearest exact instants, in words. */
 export function instantsText(nearest: Instant[]): string {
   return nearest.length === 0
     ? "none, see `thinkback status`"
     : nearest.map(formatInstant).join(" and ");
 }
 
-/** A class in words: with how late it is. */
+/** What an instant of a class is, in words: "late by up to 2.0 s", "in a gap". */
+export function whereText(of: InstantClass): string {
+  return of.class === "gap" ? "in a gap" : classText(of);
+}
+
+/** A class in words; if it is late, with how late it may be. */
 export function classText({ class: of, lateMs }: InstantClass): string {
   return lateMs === undefined ? of : `${of} by up to ${(lateMs / 1000).toFixed(1)} s`;
 }

@@ -1,4 +1,4 @@
-/** The instant that a restore goes to by itself. */
+/** Finds the instant that a restore takes if none is asked for. */
 import type { TableConfig } from "../catalog-record.js";
 import { ThinkbackError, UnusableObject } from "../errors.js";
 import type { CoverageClass } from "../format/coverage-record.js";
@@ -14,7 +14,7 @@ import { nameOf, type RestoreRequest, scopeOf } from "./request.js";
 
 export interface Newest {
   instant: Instant;
-  /** Why it is not a later one, though tables are proven to one. */
+  /** Why it is not later, though tables are proven to a later instant. */
   heldBack?: HeldBack;
 }
 
@@ -22,8 +22,8 @@ const exactOnly: readonly CoverageClass[] = ["exact"];
 const orLate: readonly CoverageClass[] = ["exact", "late"];
 
 /**
- * The newest instant to which all that is chosen can be restored: exact, or late if that is allowed. Where there is none,
- * it is one of which can be said why.
+ * The newest instant to which all that is chosen can be restored: exact, or late if that is allowed. If there is none,
+ * an instant for which a plan can say what is wrong.
  */
 export async function newestInstant(
   view: RepositoryView,
@@ -42,7 +42,7 @@ export async function newestInstant(
   return { instant: unrestorable(chosen, request, coverage, end) };
 }
 
-/** Undefined if it cannot be read: some instant before may have what is asked for. */
+/** The chosen tables at the log's end; undefined if that catalog is damaged: an earlier instant may still do. */
 async function chosenAtEnd(
   view: RepositoryView,
   request: Pick<RestoreRequest, "tables" | "databases">,
@@ -56,7 +56,7 @@ async function chosenAtEnd(
   }
 }
 
-/** An instant of which a plan says what is wrong. Throws if nothing has been proven yet. */
+/** An instant for which a plan says what is wrong. Throws if nothing has been proven yet. */
 function unrestorable(
   chosen: TableConfig[] = [],
   request: Omit<RestoreRequest, "at" | "renames" | "nearest">,
@@ -80,9 +80,9 @@ function noneOf(tables: TableConfig[]): ThinkbackError {
   const names = tables.map(nameOf).join(", ");
   return new ThinkbackError(
     "instant",
-    `nothing of ${names} can be restored yet: it has no complete base`,
+    `nothing of ${names} can be restored yet: there is no complete base`,
     {
-      hint: "let `thinkback run` finish its first copy; for another table that had the name before, give --at",
+      hint: "let `thinkback run` finish the first copy; to restore an older table of that name, give --at",
     },
   );
 }
@@ -92,7 +92,7 @@ function nothingYet(): ThinkbackError {
     "instant",
     "nothing can be restored yet: no table has a complete base",
     {
-      hint: "let `thinkback run` finish its first copy; `thinkback status` shows how far it is",
+      hint: "let `thinkback run` finish the first copy; `thinkback status` shows how far it is",
     },
   );
 }

@@ -1,14 +1,17 @@
 /**
- * Pinning an instant: not before having looked that all that was captured then can be restored to it.
+ * Pins an instant, after a check that everything that was captured then can be restored to it.
  *
- * Invariant: an instant is called pinned only if no round of maintenance, begun before or after, takes it away. So the
- * pin is put first, and looked at then. A round reads the end of the log, then the pins, and goes by both to its end:
- * - One that reads the pins after the put keeps the instant.
- * - One that has read them before counted ages from an end of the log before the put. Tiers keep every change for a day.
- *   So what is younger than that by the log after the put was younger to the round, too, and it takes nothing of it.
- * - What is older, such a round may take. So the lease is taken after the put: then every such round has ended, and what
- *   it took shows in the coverage.
- * No clock is asked: this machine's may be behind, and the process may stand still between asking and putting.
+ * Invariant: an instant is reported as pinned only if no round of maintenance, begun before or after, thins or expires
+ * it. So the pin is put first, and the coverage is checked after that. A round of maintenance reads the end of the log,
+ * then the pins, and uses both until it ends:
+ * - A round that reads the pins after the put keeps the instant.
+ * - A round that read the pins before the put counts ages from an end of the log before the put. Tiers keep every
+ *   change for a day. So what is younger than a day by the log after the put was younger to that round too: it
+ *   keeps it.
+ * - What is older, such a round may thin or expire. So the lease is taken after the put: then every such round has
+ *   ended, and the coverage shows what it did.
+ *
+ * No clock is used: this machine's may be behind, and the process may stand still between reading it and the put.
  */
 import { ThinkbackError } from "../errors.js";
 import type { CoverageClass } from "../format/coverage-record.js";
@@ -21,12 +24,12 @@ import { addPin, checkPinName, type Pin, removePin } from "../repository/registe
 import { RepositoryView } from "../repository/repository-view.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";
 import {
-  classText,
   inexact,
   inexactAccess,
   inexactCatalog,
   instantsText,
   isNotProvenYet,
+  whereText,
 } from "./inexact.js";
 import { newestInstant } from "./newest.js";
 
@@ -55,14 +58,14 @@ export interface InstantClasses {
 }
 
 /**
- * What is younger than this, by the log, no round takes that has not read the pin: a day, which tiers keep whole, less an
- * hour, because listings of the log and of pins may be minutes behind.
+ * No round of maintenance thins or expires what is younger than this by the log, even if it has not read the pin. It is
+ * the day that tiers keep whole, less an hour, because listings of the log and of pins may be minutes behind.
  */
 const alwaysKeptMs = 23 * 3_600_000;
 
 /**
- * Pins an instant, and says of which class it is for each table, the catalog and access.
- * @param underLease runs work while no maintenance runs
+ * Pins an instant. Returns the pin, and the class of the instant for each table, the catalog and access.
+ * @param underLease runs its argument while no maintenance runs
  */
 export async function pinInstant(
   repository: Repository,
@@ -102,17 +105,20 @@ export async function pinInstant(
   }
 }
 
-/** True if nobody thins or expires what a restore to `instant` gives who had not read a pin that is put already. */
+/**
+ * True if no round of maintenance thins or expires what a restore to `instant` needs, even one that has not read the
+ * pin.
+ */
 async function isAlwaysKept(view: RepositoryView, instant: Instant): Promise<boolean> {
   const { log } = view;
   const { tables, catalog, access } = await view.coverage();
-  // In a gap it is the state at the gap's begin or end that has to stay.
+  // Inside a gap, the state before the gap is the oldest that has to stay.
   const states = [...tables.values(), catalog, access].map((of) => asOf(of, instant, "before"));
   const oldest = Math.min(instant, ...states.map((state) => state.instant ?? instant));
   return log.to !== undefined && log.to - oldest < alwaysKeptMs;
 }
 
-/** What the pin has to keep, by what it is kept of. */
+/** The classes that the pin has to keep: by table id, and for the catalog and access. */
 function promisesOf({ tables, catalog, access }: InstantClasses): Record<string, CoverageClass> {
   return Object.fromEntries([
     ...tables.map((table) => [table.id, table.class]),
@@ -121,7 +127,9 @@ function promisesOf({ tables, catalog, access }: InstantClasses): Record<string,
   ]);
 }
 
-/** The instant to which a restore of everything goes by itself, without users and grants if they were never known. */
+/**
+ * The instant that a restore of everything takes if none is given; without users and grants if they were never known.
+ */
 async function newestRestorable(view: RepositoryView): Promise<Instant> {
   const withoutAccess = (await view.coverage()).access === undefined;
   const everything = { tables: [], databases: [], allowInexact: false, withoutAccess };
@@ -137,8 +145,8 @@ async function nearestTo(instant: Instant, view: RepositoryView): Promise<Instan
 
 /**
  * The classes of the tables that were captured at `instant`.
- * @throws {ThinkbackError} if none was, or one is not kept
- * @throws {NotProvenYet} (inexact.ts) while it is not known of which class it will be
+ * @throws {ThinkbackError} if none was captured then, or the instant is thinned away for one of them
+ * @throws {NotProvenYet} (inexact.ts) while it is not known of which class the instant will be
  */
 async function classesAt(view: RepositoryView, instant: Instant): Promise<InstantClasses> {
   const { tables: coverage, catalog, access } = await view.coverage();
@@ -160,7 +168,7 @@ async function classesAt(view: RepositoryView, instant: Instant): Promise<Instan
   const tables: TableClass[] = [];
   for (const { id, db, name } of captured) {
     const of = coverage.get(id)!;
-    // Of a gap either end will do. What is thinned away cannot be kept any more.
+    // In a gap, the state at either end is enough. What is thinned away cannot be kept any more.
     const states = [asOf(of, instant, "before"), asOf(of, instant, "after")];
     const isThinned = states.every((one) => one.instant === undefined && one.why.is === "thinned");
     if (isNotProvenYet(states[0]!, of) || isThinned) {
@@ -175,26 +183,26 @@ async function classesAt(view: RepositoryView, instant: Instant): Promise<Instan
   };
 }
 
-/** What the instant is not exact for. */
+/** The tables, catalog and access for which the instant is not exact. */
 export function inexactOf({ tables, catalog, access }: InstantClasses): TableClass[] {
   const all = [...tables, { id: "catalog", name: "the catalog", ...catalog }];
   if (access) all.push({ id: "access", name: "access", ...access });
   return all.filter((one) => one.class !== "exact");
 }
 
-/** @param before what says the names of the tables */
+/** @param before gives the names of the tables */
 function lostMeanwhile(instant: Instant, losses: PinLoss[], before: InstantClasses) {
   const names = new Map(before.tables.map(({ id, name }) => [id, name]));
   const which = losses.map(({ table, is }) => `${names.get(table) ?? `the ${table}`} is ${is}`);
   return new ThinkbackError(
     "instant",
     `${formatInstant(instant)} cannot be kept: meanwhile ${which.join(", ")} there`,
-    { hint: "nothing is pinned; `thinkback status` shows what can be restored" },
+    { hint: "nothing is pinned; `thinkback status` shows what can still be restored" },
   );
 }
 
 function refused(instant: Instant, classes: InstantClasses, nearest: Instant[]): ThinkbackError {
-  const which = inexactOf(classes).map((one) => `${one.name} is ${classText(one)}`);
+  const which = inexactOf(classes).map((one) => `${one.name} is ${whereText(one)}`);
   return new ThinkbackError(
     "instant",
     `not everything can be restored exactly to ${formatInstant(instant)}: ${which.join(", ")}`,

@@ -1,4 +1,4 @@
-/** What a restore will do, computed from stored objects before anything is written. */
+/** Plans what a restore will do, from stored objects alone, before anything is written. */
 import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError, UnusableObject } from "../errors.js";
 import type { CoverageClass } from "../format/coverage-record.js";
@@ -44,14 +44,14 @@ import {
   wholeDatabases,
 } from "./request.js";
 
-/** A table, as of its own `instant`: inside a gap it is the end of the gap that was asked for. */
+/** A table of a plan. Its own `instant` is inside a gap the end of the gap that was asked for. */
 export interface PlannedTable extends AsOf {
   config: TableConfig;
   indexes: IndexStatus[];
   from: TableName;
   to: TableName;
   base: BaseManifest;
-  /** What is missing of the log between the base and the instant: changes of then are not restored. Empty unless damaged. */
+  /** Holes of the log between the base and the instant: their changes are not restored. Empty unless damaged. */
   missing: LogHole[];
 }
 
@@ -59,26 +59,27 @@ export interface RestorePlan {
   instant: Instant;
   /** The instant asked for, if the history is thinned there and `instant` is the nearest one that is kept. */
   asked?: Instant;
-  /** Why no later instant was taken though the tables could be restored to one. */
+  /** Why no later instant was taken, though tables could be restored to one. */
   heldBack?: HeldBack;
-  /** Databases to have, in the names of the target. */
+  /** Databases that the target has to have, in its names. */
   databases: string[];
   tables: PlannedTable[];
-  /** Of what class the catalog is, and as of when names, indexes and hooks are. */
+  /** The class of the catalog, and the instant as of which names, indexes and hooks are taken. */
   catalog: AsOf;
   /** Users and grants; empty unless the whole cluster is restored. */
   access: PlannedAccess;
-  /** As `catalog`, of users and grants; undefined if they are not restored. */
+  /** The same for users and grants; undefined if they are not restored. */
   accessAsOf: AsOf | undefined;
-  /** Without users and grants, a restore to the newest instant would go to this one. */
+  /** The newest instant for a restore without users and grants; undefined if an instant was asked for. */
   withoutAccess: Instant | undefined;
   /** Tables that existed at the instant, but of which nothing was captured. */
   notCaptured: string[];
   /**
-   * The log as it was looked at: this is to be read. A later look may find the history thinned at the instant, or expired.
+   * The log as the plan was made from it. The restore MUST read this one: in a later look the history may be thinned at
+   * the instant, or expired.
    */
   log: ReadLog;
-  /** What is read of the log, for all tables together. */
+  /** How many pieces of the log are read, for all tables together. */
   segments: number;
 }
 
@@ -116,7 +117,7 @@ async function planBy(view: RepositoryView, request: RestoreRequest): Promise<Re
   }
   const tables: PlannedTable[] = [];
   for (const config of captured) tables.push(await planTable(ground, config, catalog));
-  // What is wrong with a table says more, so it is said first.
+  // Thrown only now, because an error about a table tells more.
   if (refusal) throw refusal;
   refuseMeetingTables(tables);
   const access = await planAccessAt(ground, catalog);
@@ -139,25 +140,25 @@ async function planBy(view: RepositoryView, request: RestoreRequest): Promise<Re
   };
 }
 
-/** The instants next to the one asked for to which all of it can be restored exactly. */
+/** The instants next to the one asked for to which everything that is asked for can be restored exactly. */
 function nearestTo({ view, coverage, request, instant }: Ground): Promise<Instant[]> {
   return new Restorable(view, coverage, scopeOf(request)).nearest(instant);
 }
 
-/** What the plan's tables want of the log. */
+/** What of the log the plan's tables need. */
 export function wantedOf({ tables }: RestorePlan): Wanted[] {
   return tables.map(({ config, base, instant }) => {
     return { table: config.id, after: base.logFrom, until: instant };
   });
 }
 
-/** Tells of a piece of the log whether one of the tables is read from it. */
+/** Returns a test of a piece of the log: true if one of the tables needs it. */
 function isRead(tables: PlannedTable[]): (piece: LogPiece) => boolean {
   return (piece) =>
     tables.some(({ base, instant }) => piece.to > base.logFrom && piece.from <= instant);
 }
 
-/** The catalog that the restore goes by; and why it may not, if it is less than what is allowed. */
+/** The catalog that the restore uses; with `refusal`, the error if it is less exact than the request allows. */
 async function planCatalog(
   ground: Ground,
 ): Promise<{ catalog: Catalog; catalogAsOf: AsOf; refusal: ThinkbackError | undefined }> {
@@ -179,8 +180,9 @@ async function planCatalog(
 }
 
 /**
- * The catalog, or access. It is read also while a server is missing, and then holds what the others acknowledged: so who
- * takes what is not exact gets it as of the instant itself, with the tables that were made since.
+ * The state of the catalog, or of access. While a server is missing both are still read, and hold what the other
+ * servers acknowledged. So with `allowInexact` they are taken as of the instant itself, with the tables that were made
+ * since.
  */
 function systemAsOf(
   coverage: TableCoverage | undefined,
@@ -215,7 +217,7 @@ async function planAccessAt(
   return { access, accessAsOf: found };
 }
 
-/** Of the chosen tables, those that can be restored. Throws if one that is asked for by name is not among them. */
+/** The chosen tables that were captured. Throws if one that is asked for by name never was. */
 function capturedOf(
   chosen: TableConfig[],
   coverage: Map<string, TableCoverage>,
@@ -228,7 +230,7 @@ function capturedOf(
   return chosen;
 }
 
-/** The databases of the chosen tables, and the empty ones, unless only tables were asked for. In the target's names. */
+/** In the target's names: the databases of the tables and, unless tables were asked for by name, the empty ones too. */
 function databasesToHave(
   catalog: Catalog,
   tables: PlannedTable[],
@@ -238,7 +240,9 @@ function databasesToHave(
   return [...new Set([...whole, ...tables.map(({ to }) => to.db)])].sort();
 }
 
-/** The chosen tables. One that is not in a catalog that is not exact may be there nevertheless. */
+/**
+ * The chosen tables. If one is missing in a catalog that is not exact, it may have existed: then `refusal` is thrown.
+ */
 function chooseKnown(
   catalog: Catalog,
   request: RestoreRequest,
@@ -262,7 +266,7 @@ async function planTable(
   const of = coverage.tables.get(config.id)!;
   const found = asOf(of, instant, request.gap ?? "before", request.nearest);
   const { base, lost } = await baseOf(ground, config.id, found.instant ?? instant);
-  // It was not when the coverage was read: a second look may find what stands for it.
+  // The base was not damaged when the coverage was read: a second look may find an object in its place.
   if (lost && found.class !== "damaged") throw lost;
   if (found.instant === undefined || !base || !isAllowed(found, request)) {
     throw inexact(from, of, instant, await nearestTo(ground), found, base !== undefined);
@@ -272,7 +276,7 @@ async function planTable(
   return { ...found, config, indexes: catalog.indexes(config.id), from, to, base, missing };
 }
 
-/** The base that a restore begins with; or what is wrong with those that there are. */
+/** The base that a restore begins with; or `lost`, the error if a base is damaged. */
 async function baseOf(
   { view }: Ground,
   table: string,
@@ -286,7 +290,7 @@ async function baseOf(
   }
 }
 
-/** The holes of the log that a restore of the table reads over. */
+/** The holes of the log that a restore of the table skips. */
 function missingOf({ view, instant }: Ground, table: string, base: BaseManifest): LogHole[] {
   return view.log
     .holes()
@@ -304,8 +308,8 @@ function renamed(from: TableName, renames: Map<string, string>): TableName {
 }
 
 /**
- * Where the history of a table is thinned at the instant: the last one before it that is kept of all that is restored.
- * Undefined if it is not thinned there, or there is none.
+ * If the history of a table is thinned at the instant: the last instant before it that is kept for everything that is
+ * restored. Undefined if it is not thinned there, or there is no such instant.
  */
 async function nearestKept(tables: TableConfig[], ground: Ground): Promise<Instant | undefined> {
   const { view, coverage, request, instant } = ground;
@@ -318,7 +322,7 @@ async function nearestKept(tables: TableConfig[], ground: Ground): Promise<Insta
   return new Restorable(view, coverage, scopeOf(request), classes).atOrBefore(instant);
 }
 
-/** Those that a restore takes anywhere in an interval of theirs. */
+/** The classes that the request allows at any instant of an interval. */
 function allowedClasses({ gap, allowInexact }: Allowed): CoverageClass[] {
   const late: CoverageClass[] = allowInexact ? ["late"] : [];
   return ["exact", ...late, ...(gap || allowInexact ? (["gap"] as const) : [])];
@@ -337,6 +341,6 @@ async function nothingKnown(ground: Ground): Promise<ThinkbackError> {
 
 function notCapturedError(names: string[]): ThinkbackError {
   return new ThinkbackError("instant", `nothing was captured of ${names.join(", ")}`, {
-    hint: "it was excluded (see --include and --exclude of `thinkback run`), or its first copy had not begun",
+    hint: "either `thinkback run` excluded it (see its --include and --exclude), or the first copy had not begun",
   });
 }

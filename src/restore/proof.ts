@@ -1,4 +1,4 @@
-/** What a drill proves, or fails to: restores by a plan, compares every document, stores what was found. */
+/** The proof that a drill makes: restores by a plan, compares every document, and stores the result. */
 import type { Clock } from "../clock.js";
 import { isDamage, messageOf, ThinkbackError } from "../errors.js";
 import { type CoverageClass, classesWorstFirst } from "../format/coverage-record.js";
@@ -20,20 +20,20 @@ export interface ProofObserver extends RestoreObserver {
 export interface ProofContext {
   repository: Repository;
   target: Target;
-  /** Into databases that nobody else uses. */
+  /** Restores into databases that nobody else uses. */
   plan: RestorePlan;
   unique: string;
   /** When the drill began. */
   begun: Instant;
   clock: Clock;
   observer: ProofObserver;
-  /** Ends it between two steps, with the signal's reason; then nothing is stored. */
+  /** Ends the proof between two steps, with the signal's reason; then nothing is stored. */
   signal: AbortSignal;
 }
 
 /**
- * Resolves with what was stored, also where tables were found different. Rejects where it came to no comparison; if
- * that is the repository's fault, a failed drill is stored first.
+ * Resolves with the stored drill, also if tables differ. Rejects if it could not compare; if that is the repository's
+ * fault, a failed drill is stored first.
  */
 export async function prove(context: ProofContext): Promise<Drill> {
   const { repository, target, plan, clock, observer, signal } = context;
@@ -46,7 +46,8 @@ export async function prove(context: ProofContext): Promise<Drill> {
     signal.throwIfAborted();
     return await store(context, { server, seconds, tables });
   } catch (error) {
-    // What the repository could not give although it claims it. What the target refuses says nothing of the repository.
+    // Only damage is stored as a failure: then the repository lacks what its coverage covers. An error of the target
+    // tells nothing about the repository.
     if (!signal.aborted && isDamage(error)) await storeFailure(context, server, error);
     throw error;
   }
@@ -116,7 +117,7 @@ async function storeFailure(
   try {
     await store(context, { server, seconds: 0, tables: [], failure: { code, message } });
   } catch (failure) {
-    const what = `${message}; that the drill failed could not be stored: ${messageOf(failure)}`;
+    const what = `${message}; and the failed drill could not be stored: ${messageOf(failure)}`;
     throw new ThinkbackError(code, what, {
       ...(hint === undefined ? {} : { hint }),
       cause: error,
@@ -158,7 +159,7 @@ function leastClass({ tables, catalog }: RestorePlan): CoverageClass {
   return classesWorstFirst.find((of) => classes.includes(of)) ?? "exact";
 }
 
-/** To milliseconds. */
+/** Rounded to milliseconds. */
 function rounded(seconds: number): number {
   return Math.round(seconds * 1000) / 1000;
 }

@@ -1,4 +1,4 @@
-/** Choosing an instant to restore by lot. */
+/** Draws an instant to restore by lot. */
 import type { Instant } from "../instant.js";
 import type { TableCoverage } from "../repository/coverage/coverage.js";
 
@@ -9,8 +9,8 @@ export interface Span {
 }
 
 /**
- * The instants to which the tables can be restored exactly. With `all`, every one of them; otherwise those tables that
- * had been captured by then, of which there must be one.
+ * The instants to which tables can be restored exactly. With `all`, to which every table can be; otherwise, to which
+ * all tables that had been captured by then can be, if there was at least one.
  */
 export function exactSpans(tables: TableCoverage[], all: boolean): Span[] {
   const steps = tables.flatMap(stepsOf).sort((a, b) => a.at - b.at);
@@ -33,7 +33,7 @@ export function exactSpans(tables: TableCoverage[], all: boolean): Span[] {
   return spans;
 }
 
-/** From `at` on, a table is exact, or is captured but not exact: by how much the number of such tables changes. */
+/** By how much, at `at`, the number of exact tables changes, and the number of tables captured but not exact. */
 interface Step {
   at: Instant;
   exact: number;
@@ -48,7 +48,7 @@ function stepsOf({ intervals, frontier, watched, state }: TableCoverage): Step[]
       { at: to + 1, exact: -exact, other: -other },
     ];
   });
-  // Behind its last proof a table that is still there cannot be restored.
+  // After its last proof, a table that still exists cannot be restored.
   const end = intervals.at(-1)?.to ?? frontier;
   if (watched && state !== "dropped" && end !== undefined) {
     steps.push({ at: end + 1, exact: 0, other: 1 });
@@ -56,7 +56,7 @@ function stepsOf({ intervals, frontier, watched, state }: TableCoverage): Step[]
   return steps;
 }
 
-/** What lies in a span of both; each is in order, without overlap. */
+/** The spans that both lists cover. Each list MUST be in order, without overlap. */
 export function commonSpans(a: Span[], b: Span[]): Span[] {
   const common: Span[] = [];
   let [i, j] = [0, 0];
@@ -70,7 +70,10 @@ export function commonSpans(a: Span[], b: Span[]): Span[] {
   return common;
 }
 
-/** An instant of the spans, each equally likely; undefined if there is none. @param random from 0 to below 1 */
+/**
+ * An instant of the spans, drawn so that each is equally likely; undefined if there is none.
+ * @param random from 0 to below 1
+ */
 export function drawInstant(spans: Span[], random: () => number): Instant | undefined {
   const lengths = spans.map(({ from, to }) => to - from + 1);
   let left = Math.floor(random() * lengths.reduce((sum, length) => sum + length, 0));

@@ -1,4 +1,4 @@
-/** What is asked of a restore, and what of it is refused before anything is made. */
+/** What a restore is asked for, and the requests that are refused before anything is made. */
 import type { TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
@@ -9,20 +9,20 @@ import type { PlannedAccess } from "./access.js";
 import type { Allowed } from "./inexact.js";
 
 export interface RestoreRequest extends Allowed {
-  /** The newest instant to which all that is chosen can be restored, if absent. */
+  /** If absent, the newest instant to which all that is chosen can be restored. */
   at?: Instant;
   /** "db.table" each; all tables of `databases`, or of the cluster, if empty. */
   tables: string[];
   databases: string[];
   /** Old name to new: "db.table" to "db.table", or "db" to "db". */
   renames: Map<string, string>;
-  /** Where the history is thinned, restore the last instant before that is kept. */
+  /** If the history is thinned at the instant, restore the last kept instant before it. */
   nearest: boolean;
   /** Leave users and grants out of a restore of the whole cluster. */
   withoutAccess?: boolean;
 }
 
-/** What of the repository a restore uses. Users and grants come only with the whole cluster. */
+/** What of the repository a restore uses. Users and grants are restored only with the whole cluster. */
 export function scopeOf({
   tables,
   databases,
@@ -32,7 +32,7 @@ export function scopeOf({
   return { tables, databases, access };
 }
 
-/** Databases that are restored as such, be they empty. */
+/** Databases that are restored even if they are empty: all chosen ones, unless tables are asked for by name. */
 export function wholeDatabases(catalog: Catalog, { tables, databases }: RestoreRequest): string[] {
   return catalog
     .databases()
@@ -40,7 +40,7 @@ export function wholeDatabases(catalog: Catalog, { tables, databases }: RestoreR
     .filter((name) => tables.length === 0 && (databases.length === 0 || databases.includes(name)));
 }
 
-/** A rename that touches nothing is a mistake that would restore under the old name. */
+/** Throws for a rename that renames nothing: it is a mistake, and the table would be restored under its old name. */
 export function refuseIdleRenames(
   chosen: TableConfig[],
   catalog: Catalog,
@@ -54,11 +54,11 @@ export function refuseIdleRenames(
   const idle = [...renames.keys()].find((from) => !used.has(from));
   if (idle === undefined) return;
   throw new ThinkbackError("usage", `--rename of ${idle} renames nothing that is restored`, {
-    hint: `restored are: ${chosen.map(nameOf).join(", ") || "no tables"}`,
+    hint: `tables that are restored: ${chosen.map(nameOf).join(", ") || "none"}`,
   });
 }
 
-/** Throws if something would be restored into the server's own database, which takes no tables. */
+/** Throws if something would be restored into the server's own database, in which no tables can be made. */
 export function refuseSystemDatabase({ renames }: RestoreRequest): void {
   const found = [...renames].find(([, to]) => to.split(".")[0] === "rethinkdb");
   if (!found) return;
@@ -66,7 +66,10 @@ export function refuseSystemDatabase({ renames }: RestoreRequest): void {
   throw new ThinkbackError("usage", text, { hint: "give another name for the database" });
 }
 
-/** Throws if two tables would be restored under one name: the target would refuse the second, with the first one made. */
+/**
+ * Throws if two tables would be restored under one name. Otherwise the target would refuse the second after the first
+ * is made.
+ */
 export function refuseMeetingTables(tables: { config: TableConfig; to: TableName }[]): void {
   const origins = new Map<string, string>();
   for (const table of tables) {
@@ -77,14 +80,14 @@ export function refuseMeetingTables(tables: { config: TableConfig; to: TableName
   }
 }
 
-/** The same of grants: of two on one database the last one would count. */
+/** Throws if two grants would be restored as one. Otherwise the last of them would overwrite the first. */
 export function refuseMeetingGrants({ grants }: PlannedAccess): void {
   const seen = new Set<string>();
   for (const { user, scope } of grants) {
-    const of = JSON.stringify([user, scope.db, scope.table]);
+    const grant = JSON.stringify([user, scope.db, scope.table]);
     const to = [scope.db, scope.table].filter((part) => part !== undefined).join(".");
-    if (seen.has(of)) throw meeting(`two grants to user ${user}`, to);
-    seen.add(of);
+    if (seen.has(grant)) throw meeting(`two grants to user ${user}`, to);
+    seen.add(grant);
   }
 }
 
@@ -94,7 +97,7 @@ function meeting(what: string, to: string): ThinkbackError {
   });
 }
 
-/** Throws if what is chosen is said twice, or in two ways of which only one could count. */
+/** Throws if tables and databases are both chosen, of which only one could count, or a name is given twice. */
 export function refuseTwoChoices({
   tables,
   databases,

@@ -1,4 +1,7 @@
-/** Carries out a plan: makes databases and tables, merges base and log, writes each surviving document once. */
+/**
+ * Carries out a plan: makes databases and tables, merges base and log, and writes the last version of each document
+ * once.
+ */
 import type { Clock } from "../clock.js";
 import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
@@ -21,7 +24,7 @@ export interface RestoredTable {
   bytes: number;
   seconds: number;
   indexes: number;
-  /** Combined digest of what was written, and of what the target then held. */
+  /** Set digest of what was written, and of what the target then held. */
   written: string;
   held: string;
   matches: boolean;
@@ -43,13 +46,13 @@ export async function refuseExisting(plan: RestorePlan, target: Target): Promise
     .filter((name) => present.has(name));
   if (taken.length === 0) return;
   throw new ThinkbackError("target", `the target has ${taken.join(", ")} already`, {
-    hint: "restore under another name with --rename old.table=new.table, or drop it first",
+    hint: "restore under another name with --rename old.table=new.table, or drop the table on the target first",
   });
 }
 
 /**
  * Makes the plan's databases and tables. Users and grants are restored after them, by restoreAccess.
- * @param signal ends it between two steps, with the signal's reason; what was made by then stays
+ * @param signal ends the restore between two steps, with the signal's reason; what was made by then stays
  */
 export async function restore(
   repository: Repository,
@@ -79,7 +82,7 @@ export async function restore(
     for (const table of plan.tables) {
       restored.push(await restoreTable(repository, table, log, target, clock, observer, signal));
     }
-    // Last of all, so that no hook runs on what is restored.
+    // Hooks are set last of all, so that none runs on the documents that are restored.
     for (const { config, to } of plan.tables) {
       if (config.write_hook) await target.setWriteHook(to, config.write_hook.function);
     }
@@ -148,8 +151,8 @@ async function restoreTable(
 }
 
 /**
- * Of what the target holds, read back document by document.
- * @param documents how many they should be
+ * The set digest of what the target holds, read back document by document.
+ * @param documents how many there should be
  */
 async function heldBy(
   target: Target,

@@ -5,16 +5,16 @@ import { formatInstant, type Instant } from "../instant.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { NotProvenYet } from "./inexact.js";
 
-/** How long a proof is waited for: where nothing happens a segment says what is proven every ten seconds. */
+/** How long a command waits for a proof: while nothing happens, a segment with proofs comes every ten seconds. */
 const waitMsMax = 15_000;
 const lookEveryMs = 500;
-/** A log that ends so long before the instant is not about to reach it. */
+/** A log that ends longer before the instant than this will not reach it soon. */
 const behindMsMax = 60_000;
 
 /**
- * What `plan` gives. If its instant is not proven yet, but may be in a moment, it is asked again until then.
+ * The result of `plan`. While its instant is not proven yet, but may be soon, `plan` is called again, for 15 s at most.
  * @param at the instant, if one was asked for
- * @param onWait told once that the proof is waited for
+ * @param onWait called once, before the first wait
  */
 export async function whenProven<T>(
   repository: Repository,
@@ -56,7 +56,7 @@ export async function refuseStillToCome(
   if (end === undefined || end.to < at) throw stillToCome(at);
 }
 
-/** What asks for an instant after now is answered with. */
+/** The error for an instant after now. */
 export function stillToCome(at: Instant): ThinkbackError {
   return new ThinkbackError("instant", `${formatInstant(at)} is still to come`, {
     hint: "give an instant that has passed, or none for the newest one",

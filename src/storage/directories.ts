@@ -1,12 +1,14 @@
 /**
- * The directories below a DirectoryStore: made when an object needs one, removed when the last object has gone.
+ * The directories below a DirectoryStore: made when an object needs one, removed when their last object is deleted.
  *
- * Invariant: a directory that holds an acknowledged object is durable in its parents, up to the store's own; and the
- * store's own is never made anew in the place of a disk that is away, nor is another one taken for it. Break the first
- * and a power cut loses objects; break the second and objects are written to the wrong disk.
+ * First invariant: a directory that holds an acknowledged object is durable in its parents, up to the store's own
+ * directory. Break it and a power cut loses objects.
  *
- * Another process may remove a directory as soon as it is empty, also between the moment that it was made for an object
- * and the moment that the object is put there. Whoever puts then meets ENOENT, calls `forget`, and begins again.
+ * Second invariant: if the store's own directory is gone, because its disk is away, no new one is made in its place,
+ * and no other one is taken for it. Break it and objects are written to the wrong disk.
+ *
+ * Another process may remove a directory as soon as it is empty, even between the moment it is made for an object and
+ * the moment the object is put there. The put then fails with ENOENT, calls `forget`, and begins again.
  */
 import { type BigIntStats, constants } from "node:fs";
 import { mkdir, open, readdir, rmdir, stat, unlink } from "node:fs/promises";
@@ -14,7 +16,7 @@ import { dirname, join } from "node:path";
 import type { Instant } from "../instant.js";
 import { isName, StoreUnavailable } from "./object-store.js";
 
-/** Temporary files begin so; object names cannot begin with a dot. */
+/** The names of temporary files begin with this; object names cannot begin with a dot. */
 export const temporaryPrefix = ".tmp-";
 
 /** At most so many directories are remembered, because a process may make new ones for years. */
@@ -22,11 +24,11 @@ const rememberedMax = 1000;
 
 export class Directories {
   private readonly root: string;
-  /** Which directory stood at the root when it was first used. */
+  /** The identity of the directory that was at `root` when it was first used. */
   private rootIdentity: string | undefined;
-  /** A file that this process has put there, and not deleted since. */
+  /** The path of a file that this process has put below the root, and has not deleted since. */
   private landmark: string | undefined;
-  /** Directories known to be durable in their parents, by path, and which directory that was. */
+  /** The identities of directories that are known to be durable in their parents, by path. */
   private readonly durable = new Map<string, string>();
 
   constructor(location: string) {
@@ -39,7 +41,7 @@ export class Directories {
     if (this.durable.has(directory)) return;
     const first = await makeAll(directory);
     this.rootIdentity ??= await identityAt(this.root);
-    // Also where somebody else made it: they may not have synced it yet.
+    // Synced even if another process made it, which may not have synced it yet.
     const above = first === undefined ? this.root : dirname(first);
     await this.syncUp(directory, above.length < this.root.length ? above : this.root);
   }
@@ -49,15 +51,15 @@ export class Directories {
     try {
       const known = this.durable.get(directory);
       const identity = await syncDirectory(directory);
-      // Somebody removed it and made it anew since, and may not have synced that yet.
+      // Another process has removed it and made it again since, and may not have synced the new one yet.
       if (identity !== known) await this.syncUp(directory, this.root);
     } catch (error) {
-      // The object has been deleted already, and its directory with it.
+      // ENOENT: the object has been deleted already, and its directory with it.
       if (codeOf(error) !== "ENOENT") throw error;
     }
   }
 
-  /** A file was put. */
+  /** MUST be called after a file was put, so that the root can be recognized by it. */
   notePut(path: string): void {
     this.landmark = path;
   }
@@ -66,7 +68,7 @@ export class Directories {
     if (path === this.landmark) this.landmark = undefined;
   }
 
-  /** Looks at `directory` again before the next put into it. */
+  /** Forgets that `directory` is durable, so that the next put into it makes and syncs it again. */
   forget(directory: string): void {
     this.durable.delete(directory);
   }
@@ -109,9 +111,9 @@ export class Directories {
   }
 
   /**
-   * Throws if the store's own directory, which was there, is gone: a disk that is not mounted. What is made in its place
-   * would be hidden when it comes back, and missing in it. A disk that came back may have another number; but what was put
-   * on it is there.
+   * Throws if the store's own directory was there and is gone, because its disk is not mounted. What would be made in
+   * its place would be hidden when the disk comes back, and missing on it. A disk that came back may have another
+   * number; it is recognized by a file that this process has put there.
    */
   private async refuseIfGone(): Promise<void> {
     if (this.rootIdentity === undefined) return;
@@ -142,8 +144,8 @@ export class Directories {
 }
 
 /**
- * Makes a directory and what it lies in, and returns the first that was not there. Node's own way of doing so says of a
- * disk that is read-only that the directory is missing.
+ * Makes a directory and its parents, and returns the topmost that it made. Not by Node's recursive `mkdir`, which
+ * reports a read-only disk as a missing directory.
  */
 async function makeAll(directory: string): Promise<string | undefined> {
   try {
@@ -162,7 +164,10 @@ function ignoreExisting(error: unknown): void {
   if (codeOf(error) !== "EEXIST") throw error;
 }
 
-/** Returns false if it is not empty, or cannot be removed: that costs a little room, and nothing else. */
+/**
+ * Returns true if the directory is gone. It stays if it is not empty or cannot be removed, which costs only a little
+ * room.
+ */
 async function removeIfEmpty(directory: string): Promise<boolean> {
   try {
     await rmdir(directory);
@@ -183,7 +188,7 @@ async function entriesOf(directory: string) {
   return (await readdir(directory, { withFileTypes: true }).catch(ignoreMissing)) ?? [];
 }
 
-/** Returns which directory it was. */
+/** Syncs a directory, and returns its identity. */
 async function syncDirectory(directory: string): Promise<string> {
   const handle = await open(directory, constants.O_RDONLY);
   try {
@@ -198,7 +203,10 @@ async function identityAt(directory: string): Promise<string> {
   return identityOf(await stat(directory, { bigint: true }));
 }
 
-/** Tells a directory from one that is made later in its place: file systems use the numbers of inodes again. */
+/**
+ * Identifies a directory. The time of its birth tells it from a later one in its place, since inode numbers are used
+ * again.
+ */
 function identityOf({ dev, ino, birthtimeNs }: BigIntStats): string {
   return `${dev}:${ino}:${birthtimeNs}`;
 }

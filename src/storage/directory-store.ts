@@ -1,8 +1,10 @@
 /**
- * Invariant: a name in the directory always holds a whole, durable object, and never changes.
- * So an object is written to a temporary file, synced, linked to its name (link refuses a name that exists, where
- * rename would overwrite), and the directory synced. Break one of these and a power cut or a second writer can leave
- * an object that is torn, lost after it was acknowledged, or silently replaced.
+ * A store in a directory of a file system.
+ *
+ * Invariant: a name in the directory always holds a whole, durable object, and never changes. So an object is written
+ * to a temporary file, which is synced and then linked to its name, and the directory is synced. (`link` refuses a name
+ * that exists, while `rename` would overwrite it.) Break one of these steps and a power cut or a second writer can
+ * leave an object that is torn, lost after it was acknowledged, or silently replaced.
  */
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
@@ -31,17 +33,19 @@ import {
 import { Reserve } from "./reserve.js";
 import { writeDurably } from "./write-durably.js";
 
-/** How often the directory of an object may be removed, as an empty one, while the object is put. */
+/**
+ * At most so many tries of a put: each fails if another process removes the directory, which is still empty, meanwhile.
+ */
 const putTriesMax = 20;
 
-/** How many sizes a listing asks for at once. */
+/** At most so many sizes are asked for at once by a listing. */
 const sizesAtOnce = 64;
 
 export class DirectoryStore implements ObjectStore {
   private readonly directories: Directories;
   private readonly reserve: Reserve;
 
-  /** @param location the directory; made at the first put if it is not there. */
+  /** @param location the directory; it is made at the first put if it does not exist */
   constructor(readonly location: string) {
     this.directories = new Directories(location);
     this.reserve = new Reserve(location);
@@ -77,7 +81,7 @@ export class DirectoryStore implements ObjectStore {
     const temporary = join(directory, `${temporaryPrefix}${randomUUID()}`);
     try {
       await writeDurably(temporary, bytes);
-      // Who does not wait any more may have overwritten the bytes meanwhile.
+      // A caller that has aborted may have overwritten the bytes meanwhile.
       signal?.throwIfAborted();
       await link(temporary, path).catch((error: unknown) => {
         throw codeOf(error) === "EPERM" ? unsupported(directory, error) : error;
@@ -127,7 +131,7 @@ export class DirectoryStore implements ObjectStore {
     return this.deleteMany([name], signal);
   }
 
-  /** A directory is looked at, and synced, once for all that is removed from it. */
+  /** Each directory is removed if empty, and its parent synced, only once for all objects that are deleted from it. */
   async deleteMany(names: readonly string[], signal?: AbortSignal): Promise<void> {
     names.forEach(checkName);
     const left = new Set<string>();
@@ -166,7 +170,7 @@ export class DirectoryStore implements ObjectStore {
     }
   }
 
-  /** @param rangeOf tells what to read of so many bytes */
+  /** @param rangeOf gives the range to read of an object of `size` bytes */
   private async read(
     name: string,
     signal: AbortSignal | undefined,
@@ -218,9 +222,9 @@ export class DirectoryStore implements ObjectStore {
   }
 
   /**
-   * The names in a directory, those of directories with a slash behind them; so sorted, a scan of the tree is in the order
-   * of whole names. What cannot be part of an object's name is not ours: temporary files, lost+found, what somebody put
-   * there.
+   * The names in a directory, sorted. Names of directories end with a slash, so that a scan of the tree is in the order
+   * of whole names. Names that cannot be part of an object's name are left out: temporary files, lost+found, foreign
+   * files.
    */
   private async readEntries(directory: string): Promise<{ name: string; isDirectory: boolean }[]> {
     try {
@@ -281,8 +285,8 @@ export class DirectoryStore implements ObjectStore {
       case "ENAMETOOLONG":
       case "ELOOP":
         return new StoreUnsupported(
-          `${join(this.location, name)} is no path that the system takes: ${code}`,
-          "give a shorter path, or one without links that lead in a circle",
+          `the system does not accept the path ${join(this.location, name)}: ${code}`,
+          "give a shorter path, or one without symbolic links in a circle",
           error,
         );
       case undefined:
@@ -295,13 +299,13 @@ export class DirectoryStore implements ObjectStore {
 
 function notDirectory(path: string, cause: unknown): StoreUnsupported {
   return new StoreUnsupported(
-    `${path} is, or lies below, what is not a directory`,
-    "give another directory, or move away what is in its place",
+    `${path} is not a directory, or lies below something that is not a directory`,
+    "give another directory, or move away the file in its place",
     cause,
   );
 }
 
-/** SMB, exFAT and many file systems of FUSE link no files; some sync no directories. */
+/** SMB, exFAT and many FUSE file systems have no hard links; some cannot sync directories. */
 function unsupported(path: string, cause: unknown): StoreUnsupported {
   return new StoreUnsupported(
     `the file system of ${path} cannot do what a repository needs: ${messageOf(cause)}`,
@@ -310,11 +314,11 @@ function unsupported(path: string, cause: unknown): StoreUnsupported {
   );
 }
 
-/** The system made the directory, or says so, and it is not there: such as below /proc. */
+/** The error for a directory that does not exist after it was made, as happens below /proc. */
 function cannotMake(path: string, cause: unknown): StoreUnsupported {
   return new StoreUnsupported(
     `${path} cannot be made, or is removed again and again`,
-    "give a directory of a file system that takes files",
+    "give a directory on a file system in which files can be made",
     cause,
   );
 }

@@ -2,8 +2,8 @@ import type { ListOptions, ObjectStore, StoredObject } from "./object-store.js";
 import { StoreLayer } from "./store-layer.js";
 
 /**
- * A store as it was listed once: what comes later is not shown, and no listing costs anything. Objects are read from
- * the store itself, so what was deleted since is missing. Nothing can be written.
+ * A store as it was when it was listed once: later objects are not shown, and listings cost no requests. Objects are
+ * read from the store itself, so an object that was deleted since is missing. Nothing can be written.
  */
 export class ListedStore extends StoreLayer {
   private sorted: string[] | undefined;
@@ -16,7 +16,7 @@ export class ListedStore extends StoreLayer {
     super(below);
   }
 
-  /** @param onListed told how many objects were listed so far */
+  /** @param onListed called with the number of objects listed so far */
   static async of(below: ObjectStore, onListed?: (objects: number) => void): Promise<ListedStore> {
     const sizes = new Map<string, number>();
     for await (const { name, size } of below.list("")) {
@@ -26,7 +26,7 @@ export class ListedStore extends StoreLayer {
     return new ListedStore(below, sizes);
   }
 
-  /** The names that begin with `prefix`, in their order. */
+  /** The names that begin with `prefix`, sorted. */
   names(prefix = ""): string[] {
     this.sorted ??= [...this.sizes.keys()].sort();
     const from = firstNotBefore(this.sorted, prefix);
@@ -44,7 +44,10 @@ export class ListedStore extends StoreLayer {
     return this.sizes.get(name);
   }
 
-  /** Looks for an object that was not listed: a part may have come while its manifest was yet to be listed. */
+  /**
+   * True if the object exists, even if it was not listed: a part may have been put after its place in the listing was
+   * passed.
+   */
   async lookFor(name: string): Promise<boolean> {
     if (this.sizes.has(name)) return true;
     const size = await this.below.size(name);
@@ -73,11 +76,11 @@ export class ListedStore extends StoreLayer {
   }
 
   override put(): Promise<void> {
-    return Promise.reject(new Error("a listing cannot be written to"));
+    return Promise.reject(new Error("a listed store cannot be written to"));
   }
 
   override delete(): Promise<void> {
-    return Promise.reject(new Error("a listing cannot be written to"));
+    return Promise.reject(new Error("a listed store cannot be written to"));
   }
 }
 

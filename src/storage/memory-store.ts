@@ -9,7 +9,7 @@ import {
   type Tail,
 } from "./object-store.js";
 
-/** An ObjectStore that lives and dies with its process. */
+/** A store in memory, which ends with its process. */
 export class MemoryStore implements ObjectStore {
   readonly location = "memory";
   private readonly objects = new Map<string, Buffer>();

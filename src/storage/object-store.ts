@@ -2,11 +2,11 @@ import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 
 /**
- * Where a repository lives: named immutable objects. test/storage/conformance.ts holds every implementation to this.
+ * Where a repository lives: named immutable objects. test/storage/conformance.ts tests every implementation of this.
  *
- * Every failure of a store MUST be a StoreError, and thus of a stated kind. A call whose signal aborts rejects as soon as
- * it can, with the signal's reason; what it was to change may come about nevertheless. But the buffer that a put was given
- * may be overwritten from then on, and what it then holds MUST NOT become an object.
+ * Every failure of a store MUST be a StoreError, which states its kind. A call whose signal aborts rejects as soon as
+ * it can, with the signal's reason; its change may still be made. But from then on the caller may overwrite the buffer
+ * that a put was given, and the overwritten bytes MUST NOT become an object.
  *
  * Names are relative paths of [A-Za-z0-9._-] segments joined by "/". Implementations MUST be safe for concurrent use
  * by several processes.
@@ -16,10 +16,10 @@ export interface ObjectStore {
   readonly location: string;
 
   /**
-   * Stores `bytes` under `name`, whole and durable when the promise resolves.
-   * MUST be atomic (no reader ever sees a part of it) and MUST reject with ObjectExists, changing nothing,
-   * if the name is taken: of any number of concurrent callers exactly one succeeds. Where a reply was lost, the same bytes
-   * count as those of the caller; so what one of several is to win says who it is.
+   * Stores `bytes` under `name`, whole and durable when the promise resolves. MUST be atomic (no reader ever sees a
+   * part of it) and MUST reject with ObjectExists, changing nothing, if the name is taken: of any number of concurrent
+   * callers exactly one succeeds. If a reply was lost and the name holds the same bytes, the put counts as done; so
+   * bytes by which one of several processes wins MUST name that process.
    */
   put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
 
@@ -30,7 +30,7 @@ export interface ObjectStore {
   get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer>;
 
   /**
-   * The last `bytes` bytes of an object, or all of them if it has no more, and how many it has: in one request. Rejects with
+   * The last `bytes` bytes of an object, or all of them if it is shorter, and its size, in one request. Rejects with
    * ObjectMissing if there is no such object.
    */
   tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail>;
@@ -38,12 +38,15 @@ export interface ObjectStore {
   /** The object's size in bytes, or undefined if there is no such object. */
   size(name: string, signal?: AbortSignal): Promise<number | undefined>;
 
-  /** The objects whose names begin with `prefix`, in the order of their names' bytes; those behind `after`, if it is given. */
+  /**
+   * The objects whose names begin with `prefix`, in the order of their names' bytes; only those after `after`, if
+   * given.
+   */
   list(prefix: string, options?: ListOptions): AsyncIterable<StoredObject>;
 
   /**
-   * The first of some names that no object has. Absent where each name costs a request: there a listing tells sooner, which
-   * in a directory would scan through all that was ever put beside them.
+   * The first of some names that no object has. Absent if each name would cost a request: then a listing is faster. In
+   * a directory it is not, because it reads the names of everything beside these objects.
    */
   firstMissing?(names: readonly string[], signal?: AbortSignal): Promise<string | undefined>;
 
@@ -51,21 +54,21 @@ export interface ObjectStore {
   delete(name: string, signal?: AbortSignal): Promise<void>;
 
   /**
-   * Removes objects as `delete` does, of which each would cost a request: many with one. If it rejects, any of them may be
-   * gone. Absent where one after another is as good.
+   * Removes many objects, as `delete` does, with fewer requests. If it rejects, any of them may be gone. Absent if
+   * deleting one after another is as good.
    */
   deleteMany?(names: readonly string[], signal?: AbortSignal): Promise<void>;
 
   /**
-   * Removes what the store itself has left behind, such as empty directories, and what puts have that were cut short and
-   * last wrote before `writtenBefore`. A put at the same time MUST survive. Absent where nothing is left behind.
+   * Removes what the store itself has left behind: empty directories, and files of interrupted puts that were last
+   * written before `writtenBefore`. A put at the same time MUST survive. Absent if nothing is ever left behind.
    */
   tidy?(writtenBefore: Instant, signal?: AbortSignal): Promise<void>;
 
-  /** Keeps some room aside, as far as there is any, for `putUrgently`. Absent where room cannot be kept. */
+  /** Keeps some room aside for `putUrgently`, as far as there is any. Absent if room cannot be kept. */
   keepRoom?(signal?: AbortSignal): Promise<void>;
 
-  /** As `put`; if the store is full, with room that was kept aside: for what makes room again. */
+  /** Like `put`, but a full store gives up the room kept aside. Only for objects with whose help room is made. */
   putUrgently?(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
 }
 
@@ -78,12 +81,12 @@ export interface Range {
 /** The end of an object. */
 export interface Tail {
   bytes: Buffer;
-  /** Of the object, in bytes. */
+  /** Bytes of the whole object. */
   size: number;
 }
 
 export interface ListOptions {
-  /** A name; it need not be that of an object. */
+  /** List only names after this one, which need not be the name of an object. */
   after?: string;
   signal?: AbortSignal;
 }
@@ -94,22 +97,22 @@ export interface StoredObject {
   size: number;
 }
 
-/** How a store can fail. What to do about it goes by this, and not by what kind of store it is. */
+/** How a store can fail. Callers decide by this what to do, and not by the kind of store. */
 export type StoreFailure =
   /** There is no such object. */
   | "missing"
   /** The name is taken. */
   | "exists"
-  /** There is no room. Somebody has to make some. */
+  /** There is no room. Somebody has to make room. */
   | "full"
-  /** It may not be read or written so. Somebody has to change that. */
+  /** The process has no permission to read or write it. Somebody has to change that. */
   | "forbidden"
-  /** It does not answer, or not as it should. Trying again helps. A put or a delete may have been done. */
+  /** It does not answer, or not properly. Trying again helps. A put or delete may have been done nevertheless. */
   | "unavailable"
   /** It cannot do this, however often it is asked. */
   | "unsupported";
 
-/** A failure of a store. Whatever else one throws is a defect, such as a name that is none. */
+/** A failure of a store. Any other error that a store throws is a defect, such as an invalid name. */
 export abstract class StoreError extends ThinkbackError {
   abstract readonly failure: StoreFailure;
 }
@@ -119,7 +122,7 @@ export class ObjectMissing extends StoreError {
 
   constructor(readonly objectName: string) {
     super("damaged", `object ${objectName} does not exist`, {
-      hint: "restore this object from a copy of the repository",
+      hint: "put this object back from a copy of the repository",
     });
   }
 }
@@ -128,8 +131,8 @@ export class ObjectExists extends StoreError {
   readonly failure = "exists";
 
   constructor(readonly objectName: string) {
-    super("fenced", `object ${objectName} exists already, and is not ours`, {
-      hint: "another process writes to this repository; stop one of them",
+    super("fenced", `object ${objectName} exists already, and another process wrote it`, {
+      hint: "two processes write to this repository; stop one of them",
     });
   }
 }
@@ -144,7 +147,7 @@ export class StoreFull extends StoreError {
     location = "the store",
   ) {
     super("full", `no space left in ${location} to write object ${objectName}`, {
-      hint: "make room there; in a repository `thinkback expire` deletes what the tiers do not keep",
+      hint: "make room there; in a repository, `thinkback expire` deletes what the tiers do not keep",
       cause,
     });
   }
@@ -156,7 +159,7 @@ export class StoreForbidden extends StoreError {
 
   constructor(what: string, cause: unknown) {
     super("repository", `no permission for ${what}`, {
-      hint: "run as a user that owns the directory, change its permissions, or mount its disk so that it can be written",
+      hint: "run as a user that owns the directory, change its permissions, or mount its disk writable",
       cause,
     });
   }
@@ -168,7 +171,7 @@ export class StoreUnavailable extends StoreError {
 
   constructor(message: string, cause?: unknown) {
     super("repository", message, {
-      hint: "check --repo, the other directories that are given and TMPDIR: that their disks work and this user may write there",
+      hint: "check --repo, TMPDIR and any other directory given: their disks must work, and this user must be allowed to write there",
       cause,
     });
   }
@@ -188,7 +191,7 @@ export function failureOf(error: unknown): StoreFailure | undefined {
   return error instanceof StoreError ? error.failure : undefined;
 }
 
-/** True for a store that somebody has to make room in, or to make readable or writable again. */
+/** True for a failure that somebody has to repair: a full store, or a missing permission. */
 export function isForOthersToRepair(error: unknown): boolean {
   const failure = failureOf(error);
   return failure === "full" || failure === "forbidden";
@@ -208,12 +211,12 @@ export async function getIfThere(
   }
 }
 
-/** How many objects are removed together. */
+/** At most so many objects are removed with one request. */
 const deletedAtOnce = 200;
 
 /**
- * Removes objects, in their order but for those that go together.
- * @param check asked before anything is removed, each time anew
+ * Removes objects in the order given, except within a group that is removed with one request.
+ * @param check called before each request; what it throws ends the removal
  */
 export async function deleteAll(
   store: ObjectStore,
@@ -228,14 +231,18 @@ export async function deleteAll(
   }
 }
 
-/** Puts an object that may be there already, because it was put before and that is not known any more. */
+/** Puts an object that an earlier put may have stored already. The same bytes under its name count as success. */
 export async function putOnce(store: ObjectStore, name: string, bytes: Buffer): Promise<void> {
   try {
     await store.put(name, bytes);
   } catch (error) {
     if (failureOf(error) !== "exists") throw error;
     const there = await getIfThere(store, name);
-    if (!there) throw new StoreUnavailable(`object ${name} comes and goes`, error);
+    if (!there)
+      throw new StoreUnavailable(
+        `object ${name} is there at one moment and gone at the next`,
+        error,
+      );
     if (!there.equals(bytes)) throw error;
   }
 }

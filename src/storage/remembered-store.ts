@@ -1,18 +1,19 @@
 import type { ListOptions, ObjectStore, Range, StoredObject, Tail } from "./object-store.js";
 
-/** Longer reads are not remembered: what is read again and again is manifests and the ends of segments. */
+/** Longer reads are not remembered: only manifests and the ends of segments are read again and again. */
 const readBytesMax = 64 * 1024;
+/** At most so many bytes are remembered. */
 const rememberedBytesMax = 32 * 1024 * 1024;
 
 /**
- * A store of which nothing is asked twice, for a look at a repository that is over in a moment: objects do not change, and
- * all that is computed in one look is computed of the same listings.
+ * A store that asks the store below nothing twice, for a short look at a repository. Objects do not change, and
+ * everything that one look computes is computed from the same listings.
  */
 export class RememberedStore implements ObjectStore {
   readonly location: string;
   private readonly listings = new Map<string, Promise<StoredObject[]>>();
   private readonly sizes = new Map<string, Promise<number | undefined>>();
-  /** Of what was listed. */
+  /** The sizes of all objects that were listed. */
   private readonly listedSizes = new Map<string, number>();
   private readonly reads = new Map<string, Buffer>();
   private readonly tails = new Map<string, Tail>();
@@ -23,12 +24,12 @@ export class RememberedStore implements ObjectStore {
     this.location = below.location;
   }
 
-  /** @param objects the bytes of objects, which count while a listing shows the object, and with as many bytes */
+  /** @param objects the bytes of objects, by name; they are used if a listing shows the object with the same size */
   know(objects: ReadonlyMap<string, Buffer>): void {
     this.known = objects;
   }
 
-  /** Lists everything, so that no other listing asks the store. */
+  /** Lists everything once, so that no later listing asks the store. */
   async listAll(): Promise<void> {
     await remembered(this.listings, "", () => this.listBelow(""));
   }
@@ -84,7 +85,7 @@ export class RememberedStore implements ObjectStore {
     return true;
   }
 
-  /** A listing of a folder that was listed before, or of a part of one, is taken from that. */
+  /** The objects of a prefix. If a shorter prefix of it was listed before, they are taken from that listing. */
   private async listBelow(prefix: string): Promise<StoredObject[]> {
     for (const [wider, listing] of this.listings) {
       if (wider !== prefix && prefix.startsWith(wider)) {
@@ -108,7 +109,7 @@ function remembered<T>(
   let answer = known.get(key);
   if (!answer) {
     answer = ask();
-    // A failure is not an answer: the next one asks again.
+    // A failure is not remembered: the next call asks again.
     answer.catch(() => known.delete(key));
     known.set(key, answer);
   }

@@ -1,7 +1,7 @@
 /**
- * Room kept aside on a disk. When the disk is full, it is given up so that a lease and an expiry, which make room, can still
- * be written. It is kept by files that are given up one by one, because a capture that waits for room may take what
- * is given up before who gave it up.
+ * Room kept aside on a disk. When the disk is full, the room is given up, so that a lease and an expiry can still be
+ * written, by which more room is made. The room consists of files that are given up one by one: a capture that waits
+ * for room may take what one file gave up, and then the next one is given up.
  */
 import { randomBytes } from "node:crypto";
 import { readdir, unlink } from "node:fs/promises";
@@ -9,18 +9,18 @@ import { join } from "node:path";
 import { codeOf, ignoreMissing } from "./directories.js";
 import { writeDurably } from "./write-durably.js";
 
-/** Names of objects cannot begin with a dot, so no listing of objects shows these. */
+/** The files' names begin with this. Names of objects cannot begin with a dot, so no listing shows these files. */
 const reservePrefix = ".reserve-";
 
-/** An expiry says something of each table: with a thousand tables it has some hundred KiB. */
+/** Large enough for an expiry, which has an entry for each table: about a hundred KiB for a thousand tables. */
 const fileBytes = 128 * 1024;
 const filesMax = 16;
 
 export class Reserve {
-  /** @param directory of the store; it may not be there yet */
+  /** @param directory the store's directory; it may not exist yet */
   constructor(private readonly directory: string) {}
 
-  /** Makes what is missing, as far as there is room. */
+  /** Makes the files that are missing, as far as there is room. */
   async keep(signal?: AbortSignal): Promise<void> {
     const kept = new Set(await this.files());
     for (let i = 0; i < filesMax; i += 1) {
@@ -29,7 +29,7 @@ export class Reserve {
       if (kept.has(name)) continue;
       const path = join(this.directory, name);
       try {
-        // Random, because a file system may compress.
+        // Random bytes, because a file system may compress others.
         await writeDurably(path, randomBytes(fileBytes));
       } catch (error) {
         const isFull = codeOf(error) === "ENOSPC" || codeOf(error) === "EDQUOT";
@@ -40,7 +40,7 @@ export class Reserve {
     }
   }
 
-  /** Gives up some of it; false if nothing is left. */
+  /** Deletes one of the files; returns false if none is left. */
   async giveUp(): Promise<boolean> {
     const last = (await this.files()).at(-1);
     if (last === undefined) return false;

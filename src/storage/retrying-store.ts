@@ -1,9 +1,9 @@
 /**
- * A store that is asked again while it is unavailable, and that is not waited for without end.
+ * A store that asks the store below again while that is unavailable, and that never waits for an answer without end.
  *
- * Invariant: a put that rejects with ObjectExists has met what somebody else put. The reply to a try may be lost after the
- * object was stored, and the next try then finds the name taken; so what is there is read back and compared. Break it and
- * a process takes itself for another one, and gives up what it has.
+ * Invariant: a put rejects with ObjectExists only if another process put the object. The reply to a try may be lost
+ * after the object was stored, and the next try then finds the name taken; so the object is read back and compared.
+ * Break it and a process takes itself for another one, and gives up what it owns.
  */
 import type { Clock } from "../clock.js";
 import { messageOf } from "../errors.js";
@@ -20,33 +20,34 @@ import {
 } from "./object-store.js";
 
 export interface Patience {
-  /** How long a store may be unavailable until that is an error; it is asked twice at least. */
+  /** How long a store may be unavailable before that is an error. It is asked at least twice. */
   patienceMs: number;
-  /** Wait for room, and for permission, too. */
+  /** Also wait while the store is full or forbidden. */
   waitsForOthers?: boolean;
 }
 
-/** For a command, at which somebody may be looking. */
+/** For a command whose end somebody may be waiting for. */
 export const patienceDefault: Patience = { patienceMs: 60_000 };
 
-/** For who has a patience of their own: a lost reply is made good, and nothing hangs. */
+/** For callers that wait and retry by themselves: a lost reply is made up for by a second try, and nothing hangs. */
 export const impatient: Patience = { patienceMs: 0 };
 
-/** For work of hours that is not thrown away because a disk or a network is away. */
+/** For work of hours, which must not be lost because a disk or a network is away. */
 export const endless: Patience = { patienceMs: Number.POSITIVE_INFINITY };
 
 const pauseFirstMs = 200;
 const pauseLastMs = 15_000;
-/** A try may take so long; twice as long each time that it was not enough, because a line may be thin. */
+/** How long a try may take at first. It is doubled after each try that took too long, because the line may be slow. */
 const answerMs = 60_000;
+/** How long a try may take at most. */
 const answerMsMax = 600_000;
-/** For what scans through all that the store has left behind. */
+/** How long a try of `tidy` may take, because it scans the whole store. */
 const tidyMs = 1_800_000;
-/** Objects of a listing that are waited for together. */
+/** How many objects of a listing make a page, which is waited for as a whole. */
 const pageObjects = 256;
 /**
- * So many tries that nobody waits for any more, and that go on nevertheless, may be under way: a system call on a disk
- * that hangs cannot be called back, and keeps one of the few threads that other disks need as well.
+ * At most so many tries may be stuck: given up, but still under way. A system call on a hanging disk cannot be
+ * cancelled, and occupies one of the few threads that other disks need as well.
  */
 const stuckMax = 2;
 
@@ -59,7 +60,7 @@ export class RetryingStore implements ObjectStore {
   readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
   private stuck = 0;
 
-  /** @param stopped nothing is asked again when it aborts */
+  /** @param stopped when it aborts, calls reject and nothing is asked again */
   constructor(
     private readonly below: ObjectStore,
     private readonly clock: Clock,
@@ -105,7 +106,7 @@ export class RetryingStore implements ObjectStore {
     return this.retried((ending) => this.below.size(name, ending), signal);
   }
 
-  /** Page by page; a page that fails is asked for again behind the last name that was given. */
+  /** Lists page by page. A page that fails is asked for again, from the last name that was yielded. */
   async *list(prefix: string, { after, signal }: ListOptions = {}): AsyncGenerator<StoredObject> {
     let last = after;
     let listing: Listing | undefined;
@@ -114,7 +115,7 @@ export class RetryingStore implements ObjectStore {
         const objects = await this.retried(async (ending) => {
           listing ??= new Listing(this.below, prefix, last);
           const reading = listing;
-          // It reads no further once it is not waited for.
+          // Kept only if the page succeeds: a listing that failed or was given up is not read any further.
           listing = undefined;
           const page = await reading.page(ending);
           if (!reading.isOver) listing = reading;
@@ -143,25 +144,25 @@ export class RetryingStore implements ObjectStore {
     return this.retried(async (ending) => {
       const wasInDoubt = isInDoubt;
       try {
-        // Also if this try is not waited for any more.
+        // Set before the put: a try that is given up may still store the object.
         isInDoubt = true;
         await put(ending);
       } catch (error) {
         const failure = failureOf(error);
         if (failure === "unavailable") throw error;
-        // One that is not waited for any more says nothing of a later one.
+        // The failure of a try that was given up says nothing about a later try.
         if (!ending.aborted) isInDoubt = wasInDoubt;
         if (!wasInDoubt) throw error;
         const there = await getIfThere(this.below, name, ending);
         if (there?.equals(bytes)) return;
-        // Somebody deletes what stood in the way.
+        // The object that was in the way has been deleted meanwhile.
         if (!there && failure === "exists") throw new StoreUnavailable(messageOf(error), error);
         throw error;
       }
     }, signal);
   }
 
-  /** What `work` gives, as soon as the store is not unavailable. */
+  /** The result of `work`, which is tried again while the store is unavailable and patience lasts. */
   private async retried<T>(
     work: (ending: AbortSignal) => Promise<T>,
     signal: AbortSignal | undefined,
@@ -189,7 +190,7 @@ export class RetryingStore implements ObjectStore {
     }
   }
 
-  /** One try: rejects when the store fails, when it has not answered for too long, or when `given` aborts. */
+  /** Makes one try. Rejects if the store fails, if it does not answer for `waitMs`, or if `given` aborts. */
   private async try<T>(
     work: (ending: AbortSignal) => Promise<T>,
     given: AbortSignal | undefined,
@@ -239,7 +240,7 @@ class NoAnswer extends StoreUnavailable {
   }
 }
 
-/** A listing of the store below, which is read as long as it does not fail. */
+/** A listing of the store below, read page by page until it ends or fails. */
 class Listing {
   private readonly ending = new AbortController();
   private readonly objects: AsyncIterator<StoredObject>;

@@ -1,4 +1,4 @@
-/** Finds the store that a location names, by its scheme. A new kind of store is added here. */
+/** Finds the store that a location names, by its scheme. New kinds of stores are added here. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,25 +9,25 @@ import { DirectoryStore } from "./directory-store.js";
 import type { ObjectStore } from "./object-store.js";
 import { type Patience, patienceDefault, RetryingStore } from "./retrying-store.js";
 
-/** Makes the store at a location of a scheme. */
+/** For each scheme, makes the store at a location. */
 const kinds: Record<string, (location: string) => ObjectStore> = {
   file: (location) => new DirectoryStore(fileURLToPath(location)),
 };
 
-/** What a location without a scheme is. */
+/** Makes the store of a location without a scheme, which is a path. */
 const directory = (path: string): ObjectStore => new DirectoryStore(path);
 
-/** The store of a repository, which is waited for while it is unavailable. */
+/** The store of a repository. While it is unavailable, calls wait, as long as `patience` says. */
 export function storeAt(location: string, patience: Patience = patienceDefault): ObjectStore {
   return new RetryingStore(find("--repo", location, kinds), systemClock, Math.random, patience);
 }
 
-/** The directory that an option names. */
+/** The store in the directory that an option names. */
 export function directoryAt(option: string, location: string): ObjectStore {
   return find(option, location, { file: kinds["file"]! });
 }
 
-/** A directory of its own for what is needed for a while. */
+/** A store in a new directory below TMPDIR, for objects that are needed for a while. */
 export async function scratchStore(): Promise<{ store: ObjectStore; remove: () => Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), "thinkback-"));
   return { store: directory(path), remove: () => rm(path, { recursive: true, force: true }) };
@@ -41,7 +41,7 @@ function find(option: string, location: string, known: typeof kinds): ObjectStor
   if (!make) {
     throw new ThinkbackError(
       "usage",
-      `${option} ${withoutSecrets(location)}: ${scheme}: is no kind of store that is known here`,
+      `${option} ${withoutSecrets(location)}: ${scheme}: is not a known kind of store`,
       {
         hint: `give the path of a directory, or a location that begins with ${names.join(" or ")}`,
       },
@@ -57,7 +57,7 @@ function find(option: string, location: string, known: typeof kinds): ObjectStor
   }
 }
 
-/** User and password may stand before the host. */
+/** Cuts out user and password, which may stand before the host. */
 function withoutSecrets(location: string): string {
   return location.replace(/\/\/[^/]*@/, "//");
 }

@@ -1,8 +1,8 @@
 import type { ListOptions, ObjectStore, Range, StoredObject, Tail } from "./object-store.js";
 
 /**
- * A store that lies over another one and differs from it in what a subclass says. What only some stores can do, it cannot:
- * that would go past what the subclass says.
+ * A store over another one, which passes every call on; a subclass changes some of them. It has none of the optional
+ * methods, because calls of these would bypass the subclass.
  */
 export abstract class StoreLayer implements ObjectStore {
   constructor(protected readonly below: ObjectStore) {}

@@ -2,8 +2,8 @@ import { randomUUID } from "node:crypto";
 import { type ObjectStore, StoreFull } from "./object-store.js";
 
 /**
- * Throws if the store does not take objects, so that what is needed only when something else fails is not found unusable
- * then. A full one passes: what it holds already may still have to be read from it.
+ * Throws if the store does not take objects. So a store that is needed only when something else fails is found unusable
+ * early. A full store passes: objects that it holds may still have to be read.
  */
 export async function refuseUnusable(store: ObjectStore): Promise<void> {
   const name = `probe-${randomUUID()}`;

@@ -8,7 +8,7 @@ import {
 } from "./object-store.js";
 import { StoreLayer } from "./store-layer.js";
 
-/** A store as it would be without some objects. What is put goes to the store itself. */
+/** A store that hides some objects of the store below. Puts go to the store below. */
 export class WithoutStore extends StoreLayer {
   constructor(
     below: ObjectStore,

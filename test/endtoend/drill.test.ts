@@ -177,7 +177,7 @@ test("killed: its own server and directory go with it; what it left on a given o
   expect(await scratch()).toEqual(expect.arrayContaining(left));
   const cleaned = await run("--target", stage.address, "--clean");
   expect(cleaned).toMatchObject({ status: 0 });
-  expect(cleaned.stderr).toContain("dropped what an earlier drill had left");
+  expect(cleaned.stderr).toContain("dropped what earlier drills had left");
   expect(await scratch()).toEqual([]);
 });
 

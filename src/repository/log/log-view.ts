@@ -10,6 +10,7 @@ import {
   type SegmentName,
 } from "../../format/names.js";
 import type { Instant } from "../../instant.js";
+import { readsAtOnce, severalAtOnce } from "../../several-at-once.js";
 import type { ObjectStore } from "../../storage/object-store.js";
 import { type Expiry, latestExpiry } from "../registers/expiry.js";
 import { type FoldedManifest, foldedNames, readFoldedManifest } from "./folded.js";
@@ -205,13 +206,19 @@ export class LogView {
   async *chain(after: Instant, until: Instant): AsyncGenerator<Segment | FoldedPiece> {
     await this.checkNoneMissing(after, until);
     let before: { name: string; checksum: string } | undefined;
-    for (const piece of this.pieces) {
-      if (piece.to <= after || piece.from > until) continue;
-      const opened = piece.kind === "folded" ? piece : await openSegment(this.store, piece.name);
+    const wanted = this.pieces.filter(({ from, to }) => to > after && from <= until);
+    const opening = severalAtOnce(wanted, readsAtOnce, async (piece) => {
+      return { piece, opened: await this.open(piece) };
+    });
+    for await (const { piece, opened } of opening) {
       await this.checkFollows(before, previousOf(opened), piece, after);
       before = lastOf(opened);
       yield opened;
     }
+  }
+
+  private async open(piece: LogPiece): Promise<Segment | FoldedPiece> {
+    return piece.kind === "folded" ? piece : openSegment(this.store, piece.name);
   }
 
   /** Throws unless `piece` follows `before`; for the first piece, unless what precedes it ends at or before `after`. */
