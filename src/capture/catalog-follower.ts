@@ -60,6 +60,9 @@ export class CatalogFollower {
       this.hurry = new AbortController();
       const beganMs = this.clock.monotonicMs();
       await this.read();
+      const tookMs = Math.min(this.clock.monotonicMs() - beganMs, readEveryMs);
+      // However many tables wait for the catalog, reading it takes at most half of the time.
+      await this.clock.sleep(tookMs, signal).catch(() => undefined);
       const pauseMs = Math.max(0, beganMs + readEveryMs - this.clock.monotonicMs());
       await this.clock.sleep(pauseMs, this.hurry.signal).catch(() => undefined);
     }

@@ -39,7 +39,7 @@ const fewDocuments = 100;
 const oneRow = { max_batch_rows: 1 };
 
 /**
- * Cuts the table at each stretch between two anchors that holds many documents: one range ends with the anchor before
+ * A table that holds few documents is one range. Another one is cut at each stretch between two anchors that holds many: one range ends with the anchor before
  * the stretch, and the next begins with the stretch's last document. Undefined if many documents were written meanwhile
  * before the first anchor, where there were none.
  */
@@ -47,6 +47,8 @@ export async function chooseRanges(
   connection: Connection,
   table: TableReference,
 ): Promise<FenceRanges | undefined> {
+  const isMany = await connection.value<boolean>(holdsMany(tableTerm(table), table));
+  if (!isMany) return { ranges: [{ from: undefined, to: undefined }], anchors: [], begins: [] };
   const [anchors = []] = await readKeys(connection, table, tableTerm(table), oneRow, 1);
   anchors.sort(compareKeys);
   const bounds = [undefined, ...anchors, undefined];
@@ -100,10 +102,13 @@ export function heldBetween(table: TableReference, { from, to }: KeyRange): Term
 }
 
 /** The stretch's last document if it holds many; no document if it holds few. */
-function lastOfMany(stretch: Term, { primaryKey }: TableReference): Term {
-  const isMany = stretch.pluck!(primaryKey).limit!(fewDocuments + 1).count!().gt!(fewDocuments);
-  const last = stretch.orderBy!({ index: r.desc(primaryKey) }).limit!(1);
-  return r.branch(isMany, last, stretch.limit!(0));
+function lastOfMany(stretch: Term, table: TableReference): Term {
+  const last = stretch.orderBy!({ index: r.desc(table.primaryKey) }).limit!(1);
+  return r.branch(holdsMany(stretch, table), last, stretch.limit!(0));
+}
+
+function holdsMany(stretch: Term, { primaryKey }: TableReference): Term {
+  return stretch.pluck!(primaryKey).limit!(fewDocuments + 1).count!().gt!(fewDocuments);
 }
 
 /** The keys that a read gives, by response; only those of the first `responsesMax` responses. */

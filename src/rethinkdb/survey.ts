@@ -39,6 +39,9 @@ const electionMsMin = 2000;
 /** How long a majority is waited for. Some were seen to take minutes, while those of other tables answered. */
 const majorityMsMax = 10_000;
 
+/** How long no counts are read for tables that are opened, after a reading of them, in times of what it took. */
+const restPerReading = 2;
+
 /** [table id, server id, server name, writes]. */
 type StatsRow = [string, string, string, number];
 
@@ -48,7 +51,7 @@ export class Surveyor {
   /** When a majority last failed to answer for a table of the group, or was slow, by group. */
   private readonly troubleMs = new Map<string, number>();
   private turn = 0;
-  /** The reading of all counts that is under way. */
+  /** The reading of all counts that is under way, and the rest after it. */
   private counting: Promise<unknown> = Promise.resolve();
   /** The reading that begins after it, for all calls that have come since. */
   private nextCount: Promise<ReadonlyMap<string, StatsRow[]>> | undefined;
@@ -79,8 +82,11 @@ export class Surveyor {
   async counted(connection: Connection, table: string): Promise<TableWrites | undefined> {
     this.nextCount ??= this.counting.then(() => {
       this.nextCount = undefined;
+      const beganMs = this.clock.monotonicMs();
       const reading = readWrites(connection);
-      this.counting = reading.catch(() => undefined);
+      // A reading costs the server the same for one table as for all: where hundreds are opened, they wait for each other.
+      const rest = () => this.clock.sleep(restPerReading * (this.clock.monotonicMs() - beganMs));
+      this.counting = reading.catch(() => undefined).then(rest);
       return reading;
     });
     const rows = (await this.nextCount).get(table);
