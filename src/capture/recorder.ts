@@ -13,13 +13,14 @@ import type { LogWriter } from "../repository/log/log-writer.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import type { Source } from "../rethinkdb/source.js";
 import { type TableReference, TableReplaced } from "../rethinkdb/table-reference.js";
-import { DeliveryProof, type Surveyed } from "./delivery-proof.js";
+import type { Surveyed } from "./delivery-proof.js";
 import { Frontier, type Mark } from "./frontier.js";
 import type { LogClock } from "./log-clock.js";
 import { Surveys } from "./surveys.js";
 import { type PaceChange, TickPace } from "./tick-pace.js";
 import { isTransient } from "./transient.js";
-import { HeartbeatMissed, troubleOf } from "./trouble.js";
+import { troubleOf } from "./trouble.js";
+import { WatchedFeed } from "./watched-feed.js";
 
 export interface RecorderOptions {
   /** The length of ticks. */
@@ -71,28 +72,6 @@ const pauseMsMin = 1;
 /** How often a feed or scan that has stopped reading looks whether there is room again. */
 const fullPollMs = 100;
 
-interface WatchedFeed {
-  table: () => TableReference;
-  /** Undefined once the feed is gone; the frontier then stays, until the table is forgotten. */
-  feed: Feed | undefined;
-  delivery: DeliveryProof;
-  stop: AbortController;
-  /** The proof under way. */
-  proving: Promise<void> | undefined;
-  /** True while the proof under way waits for the feed alone: the source has said what was written. */
-  isOwing: boolean;
-  /** True while a round trip is under way. */
-  isAsked: boolean;
-  /** How many changes the feed had delivered when its connection was last asked outside a proof. */
-  deliveredThen: number;
-  /** When a round trip last came back, by the monotonic clock. */
-  lastAnswerMs: number;
-  /** How long that round trip took. */
-  latencyMs: number;
-  /** Called once when the feed has to be given up. */
-  onLost: (reason: Error) => void;
-}
-
 export class Recorder {
   readonly frontier: Frontier;
   /** Called with each stream whose proof a caller waits for. */
@@ -119,7 +98,7 @@ export class Recorder {
 
   constructor(
     readonly log: LogWriter,
-    source: Pick<Source, "survey">,
+    private readonly source: Pick<Source, "survey" | "servedElsewhere">,
     private readonly clock: Clock,
     private readonly logClock: LogClock,
     private readonly options: RecorderOptions,
@@ -204,19 +183,9 @@ export class Recorder {
   watch(table: () => TableReference, feed: Feed, onLost: (reason: Error) => void): void {
     const { id } = table();
     this.frontier.begin(id, { to: this.log.mark(), atMs: this.clock.monotonicMs() });
-    this.watched.set(id, {
-      table,
-      feed,
-      delivery: new DeliveryProof(feed, this.clock),
-      stop: new AbortController(),
-      proving: undefined,
-      isOwing: false,
-      isAsked: false,
-      deliveredThen: feed.delivered,
-      lastAnswerMs: this.clock.monotonicMs(),
-      latencyMs: 0,
-      onLost,
-    });
+    const { source, clock, options } = this;
+    const context = { source, clock, heartbeatMs: options.heartbeatMs, isFull: () => this.isFull };
+    this.watched.set(id, new WatchedFeed(context, table, feed, onLost));
   }
 
   /** How long the last round trip on the table's feed took. It shows how busy the server is. */
@@ -227,8 +196,7 @@ export class Recorder {
   unwatch(table: string): void {
     const watched = this.watched.get(table);
     if (!watched) return;
-    watched.feed = undefined;
-    watched.stop.abort(new Error("the feed is gone"));
+    watched.end();
   }
 
   /** Ends the table's frontier. Why the table is not watched any more has been recorded, if it was covered at all. */
@@ -242,13 +210,17 @@ export class Recorder {
    * caller does not read, and its feed is not proven.
    */
   async room(signal: AbortSignal): Promise<void> {
-    if (this.log.pendingBytes <= this.options.pendingBytesMax) return;
+    if (!this.isFull) return;
     this.closeSegment(false);
     this.observer.readingStops(true);
-    while (this.log.pendingBytes > this.options.pendingBytesMax) {
+    while (this.isFull) {
       await this.clock.sleep(fullPollMs, signal);
     }
     this.observer.readingStops(false);
+  }
+
+  private get isFull(): boolean {
+    return this.log.pendingBytes > this.options.pendingBytesMax;
   }
 
   private tick(): void {
@@ -294,10 +266,7 @@ export class Recorder {
     const free = [...this.watched.values()].filter(({ feed, proving }) => feed && !proving);
     if (mark && free.length > 0) this.begin(mark, free);
     // Silence counts only up to when an answer was last asked for: this process may have stood still since.
-    for (const watched of this.watched.values()) {
-      this.keepAlive(watched);
-      this.checkHeartbeat(watched, this.askedBeforeMs);
-    }
+    for (const watched of this.watched.values()) watched.check(this.askedBeforeMs);
   }
 
   private begin(mark: Mark, free: WatchedFeed[]): void {
@@ -338,9 +307,10 @@ export class Recorder {
         ? undefined
         : this.surveyed(watched, this.survey([watched]));
     try {
-      const answering = this.answer(watched);
+      const answering = watched.answer();
       answering.catch(() => undefined);
       const surveyed = await this.surveyed(watched, survey);
+      watched.noteConfirmed(surveyed !== undefined, mark.atMs);
       await answering;
       if (!surveyed || stop.signal.aborted) return;
       const isProven = await delivery.prove(surveyed, recount, stop.signal);
@@ -350,44 +320,8 @@ export class Recorder {
       if (error instanceof TableReplaced) return;
       // A feed that is lost is reported by its own reader, or by the heartbeat.
       const isOurs = !isTransient(error) || troubleOf(error) === "defect";
-      if (!stop.signal.aborted && isOurs) this.giveUp(watched, error as Error);
+      if (!stop.signal.aborted && isOurs) watched.giveUp(error as Error);
     }
-  }
-
-  private async answer(watched: WatchedFeed): Promise<void> {
-    const askedMs = this.clock.monotonicMs();
-    watched.isAsked = true;
-    await watched.feed!.roundTrip().finally(() => {
-      watched.isAsked = false;
-    });
-    watched.lastAnswerMs = this.clock.monotonicMs();
-    watched.latencyMs = watched.lastAnswerMs - askedMs;
-  }
-
-  /**
-   * Asks the feed's connection again, because a feed without an answer for `heartbeatMs` is given up, and a proof may
-   * take longer: as long as the feed is behind, as the source takes to say what was written, or until the clock is
-   * judged. A feed that owes changes and stands still is not asked, so it is given up, unless full memory stops it.
-   */
-  private keepAlive(watched: WatchedFeed): void {
-    const { feed, isOwing, isAsked, deliveredThen } = watched;
-    if (!feed || isAsked) return;
-    const isFull = this.log.pendingBytes > this.options.pendingBytesMax;
-    if (isOwing && feed.delivered === deliveredThen && !isFull) return;
-    watched.deliveredThen = feed.delivered;
-    // A feed that is lost is reported by its own reader.
-    this.answer(watched).catch(() => undefined);
-  }
-
-  private checkHeartbeat(watched: WatchedFeed, askedMs: number): void {
-    if (!watched.feed || askedMs - watched.lastAnswerMs <= this.options.heartbeatMs) return;
-    watched.feed.disconnect();
-    this.giveUp(watched, new HeartbeatMissed(watched.isAsked));
-  }
-
-  private giveUp(watched: WatchedFeed, reason: Error): void {
-    watched.feed = undefined;
-    watched.onLost(reason);
   }
 }
 

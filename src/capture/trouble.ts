@@ -20,10 +20,7 @@ export class ChangesMissed extends Error {}
 
 /** Neither an answer on the feed's connection nor a change came for too long, while a proof was under way. */
 export class HeartbeatMissed extends Error {
-  constructor(isAsked: boolean) {
-    const what = isAsked
-      ? "the server did not answer on the feed's connection"
-      : "the feed stood still, and its proof did not end";
+  constructor(what: string) {
     super(`heartbeat missed: ${what}`);
   }
 }

@@ -16,7 +16,7 @@ import { RethinkTarget } from "../rethinkdb/rethink-target.js";
 import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
 import { storeAt } from "../storage/store-at.js";
 import { restoreWork } from "../upkeep/schedule.js";
-import { targetAt } from "./connect.js";
+import { isTargetGiven, targetAt } from "./connect.js";
 import { differencesText, drillResult } from "./drill-text.js";
 import { heldBackText } from "./held-back-text.js";
 import {
@@ -32,7 +32,7 @@ import { stopOnSignals } from "./stop-signals.js";
 
 export interface DrillArguments {
   repo: string;
-  target?: string;
+  target: string[];
   at?: string;
   latest?: boolean;
   table: string[];
@@ -76,20 +76,19 @@ async function noteRate({ store }: Repository, done: Drill): Promise<void> {
 }
 
 /**
- * Makes a drill on the server at `url`, or at THINKBACK_TARGET. Without either, a server is started for the drill and
+ * Makes a drill on the server at `urls`, or at THINKBACK_TARGET. Without either, a server is started for the drill and
  * removed afterwards.
  */
 export async function drillOn(
-  url: string | undefined,
+  urls: readonly string[],
   repository: Repository,
   choice: DrillChoice & { clean: boolean },
   observer: DrillObserver,
   signal: AbortSignal,
 ): Promise<Drill> {
-  const own = url === undefined && process.env["THINKBACK_TARGET"] === undefined;
-  const server = own ? await startServer(signal) : undefined;
+  const server = isTargetGiven(urls) ? undefined : await startServer(signal);
   try {
-    const target = server ? targetOf(server) : targetAt(url);
+    const target = server ? targetOf(server) : targetAt(urls);
     try {
       const unique = randomUUID().slice(-12);
       const options = { ...choice, unique, clock: systemClock, random: Math.random };
@@ -131,7 +130,7 @@ async function startServer(signal: AbortSignal): Promise<ScratchServer> {
 
 /** Refuses --clean without a target: a server that is started for the drill has nothing to drop. */
 function refuseIdleClean({ clean, target }: DrillArguments): void {
-  if (!clean || (target ?? process.env["THINKBACK_TARGET"]) !== undefined) return;
+  if (!clean || isTargetGiven(target)) return;
   throw new ThinkbackError("usage", "--clean has no effect without --target", {
     hint: "give the server on which earlier drills left databases, with --target or THINKBACK_TARGET",
   });

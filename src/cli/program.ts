@@ -110,7 +110,12 @@ function capturing(program: Command, output: () => Output): void {
     program
       .command("run")
       .description("capture every change of a cluster until stopped")
-      .option("--source <url>", "rethinkdb://user:password@host:port (or THINKBACK_SOURCE)")
+      .option(
+        "--source <url>",
+        "rethinkdb://user:password@host:port,… for one or several servers (or THINKBACK_SOURCE; repeatable)",
+        collect,
+        [],
+      )
       .requiredOption(...repo)
       .option(
         "--include <pattern>",
@@ -177,7 +182,12 @@ function restoring(program: Command, output: () => Output): void {
     .command("restore")
     .description("restore tables, databases or the whole cluster to an instant")
     .requiredOption(...repo)
-    .option("--target <url>", "rethinkdb://user:password@host:port (or THINKBACK_TARGET)")
+    .option(
+      "--target <url>",
+      "rethinkdb://user:password@host:port,… for one or several servers (or THINKBACK_TARGET; repeatable)",
+      collect,
+      [],
+    )
     .option(at, "the instant to restore; the newest restorable one if not given")
     .option("--table <db.table>", "only this table (repeatable)", collect, [])
     .option("--db <name>", "only this database (repeatable)", collect, [])
@@ -209,6 +219,8 @@ function restoring(program: Command, output: () => Output): void {
     .option(
       "--target <url>",
       "the server to drill on (or THINKBACK_TARGET); without it, one is started for the drill",
+      collect,
+      [],
     )
     .option(at, "the instant to restore; if not given, an exact one is drawn by lot")
     .option("--latest", "restore the newest instant at which all chosen tables are exact")

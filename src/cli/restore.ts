@@ -37,7 +37,7 @@ import { ProgressLines, progressBar } from "./progress.js";
 
 export interface RestoreArguments {
   repo: string;
-  target?: string;
+  target: string[];
   at?: string;
   table: string[];
   db: string[];
@@ -51,7 +51,7 @@ export interface RestoreArguments {
 
 export async function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
   // A dry run needs no target; but an address that is given is checked.
-  const target = args.dryRun && args.target === undefined ? undefined : targetAt(args.target);
+  const target = args.dryRun && args.target.length === 0 ? undefined : targetAt(args.target);
   const repository = await openRepository(storeAt(args.repo));
   const request = {
     ...(args.at === undefined ? {} : { at: parseInstant(args.at, systemClock.now()) }),

@@ -10,7 +10,7 @@ import { durationMs } from "../instant.js";
 import { thisProcess } from "../owner.js";
 import { parseKeep } from "../repository/registers/keep-policy.js";
 import { openOrCreateRepository, openSame } from "../repository/repository.js";
-import { parseAddress } from "../rethinkdb/address.js";
+import { parseAddresses } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { Source } from "../rethinkdb/source.js";
 import { impatient } from "../storage/retrying-store.js";
@@ -29,7 +29,7 @@ import { sizeBytes } from "./size.js";
 import { stopOnSignals } from "./stop-signals.js";
 
 export interface RunArguments extends MaintainArguments {
-  source?: string;
+  source: string[];
   /** False if --no-fold is given. */
   fold: boolean;
   maintainEvery: string;
@@ -74,7 +74,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
   const log = openLog(args.logLevel);
   const chosen = { include: args.include, exclude: args.exclude };
   const selects = tableSelection(chosen.include, chosen.exclude);
-  const source = sourceAt(args.source);
+  const source = sourceAt(args.source, (server) => log.info({ server }, "connected to the source"));
   const began = performance.now();
   try {
     await lookForChosen(source, chosen, args.once === true, log);
@@ -199,7 +199,7 @@ function tickMaxOf(args: RunArguments, tickMs: number): number {
  */
 function besideOptions(args: RunArguments): { everyMs: number; times: CronTimes | undefined } {
   const { drillAt, drillTarget, maintainEvery, grace, keep } = args;
-  if (drillTarget !== undefined) parseAddress(drillTarget);
+  if (drillTarget !== undefined) parseAddresses(drillTarget.trim().split(/\s+/));
   if (keep !== undefined) parseKeep(keep);
   parseFoldSchedule(args);
   durationOption("--grace", grace);

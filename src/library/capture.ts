@@ -7,10 +7,10 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { thisProcess } from "../owner.js";
 import { openOrCreateRepository, openSame } from "../repository/repository.js";
-import { formatAddress, parseAddress } from "../rethinkdb/address.js";
+import { formatAddresses, parseAddresses } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
-import { dialer } from "../rethinkdb/channel.js";
 import { RethinkSource } from "../rethinkdb/rethink-source.js";
+import { clusterDialer } from "../rethinkdb/servers.js";
 import type { Source } from "../rethinkdb/source.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { impatient } from "../storage/retrying-store.js";
@@ -19,8 +19,8 @@ import { refuseUnusable } from "../storage/usable.js";
 
 /** What to capture, and into which repository. Only `source` and `location` are required. */
 export interface CaptureOptions {
-  /** `rethinkdb://user:password@host:port`, with `?tls=true` or `?ca=FILE`. */
-  source: string;
+  /** `rethinkdb://user:password@host:port,…` of one or several servers, with `?tls=true` or `?ca=FILE`; or several of them. */
+  source: string | string[];
   /** The repository's directory. If it is new or empty, the repository is made there. */
   location: string;
   /** Patterns of tables: "db.table", "db", or with *, such as "shop.*". All tables, if absent or empty. */
@@ -141,8 +141,9 @@ export async function capture(options: CaptureOptions): Promise<void> {
     throw new ThinkbackError("usage", `copiesAtOnce is ${copiesAtOnce}, no whole number above 0`);
   }
   const selects = tableSelection(include, exclude);
-  const address = parseAddress(options.source);
-  const source = new RethinkSource(formatAddress(address), dialer(address, "source"), systemClock);
+  const addresses = parseAddresses([options.source].flat());
+  const dial = clusterDialer(addresses, "source", systemClock);
+  const source = new RethinkSource(formatAddresses(addresses), dial, systemClock);
   try {
     for (const idle of await idleOf(source, include, exclude)) {
       if (once) throw choosesNothing(idle, source);

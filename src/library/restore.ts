@@ -11,9 +11,9 @@ import type { HeldBack as StoredHeldBack } from "../restore/held-back.js";
 import * as planning from "../restore/plan.js";
 import * as restoring from "../restore/restore.js";
 import { whenProven } from "../restore/when-proven.js";
-import { formatAddress, parseAddress } from "../rethinkdb/address.js";
-import { dialer } from "../rethinkdb/channel.js";
+import { formatAddresses, parseAddresses } from "../rethinkdb/address.js";
 import { RethinkTarget } from "../rethinkdb/rethink-target.js";
+import { clusterDialer } from "../rethinkdb/servers.js";
 import type { Target } from "../rethinkdb/target.js";
 import type { Repository } from "./repository.js";
 import type { CoverageClass } from "./status.js";
@@ -99,7 +99,7 @@ export interface HeldBack {
 
 export interface RestoreOptions {
   /** `rethinkdb://user:password@host:port`, with `?tls=true` or `?ca=FILE`. */
-  target: string;
+  target: string | string[];
   /** Ends the restore between two steps, with the signal's reason. What was made by then stays. */
   signal?: AbortSignal;
   /** Called with each step. An error that it throws ends the restore. */
@@ -203,8 +203,9 @@ export async function restore(plan: RestorePlan, options: RestoreOptions): Promi
       hint: "give `restore` what `planRestore` returned, not a copy of it",
     });
   }
-  const address = parseAddress(options.target);
-  const target = new RethinkTarget(formatAddress(address), dialer(address, "target"));
+  const addresses = parseAddresses([options.target].flat());
+  const dial = clusterDialer(addresses, "target", systemClock);
+  const target = new RethinkTarget(formatAddresses(addresses), dial);
   try {
     return await carryOut(found.repository, found.plan, target, options);
   } finally {

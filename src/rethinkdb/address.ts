@@ -12,7 +12,7 @@ export interface Address {
 }
 
 const form =
-  "rethinkdb://user:password@host:28015 (add ?tls=true, and &ca=FILE for an own authority)";
+  "rethinkdb://user:password@host:28015 (several servers with commas; ?tls=true, and &ca=FILE for an own authority)";
 
 /**
  * Reads `rethinkdb://user:password@host:port?tls=true&ca=FILE`. User admin, an empty password and port 28015 are
@@ -80,6 +80,34 @@ function refused(message: string): ThinkbackError {
   return new ThinkbackError("usage", message, {
     hint: `give it as ${form}; / ? # @ : and % in a user or password are written %2F %3F %23 %40 %3A and %25`,
   });
+}
+
+/**
+ * Reads the addresses of a cluster's servers: several URLs, and several servers in one, as in `rethinkdb://user@a:28015,b,c`,
+ * which have its user, password and options. Throws as parseAddress does, and if a server is given twice.
+ */
+export function parseAddresses(texts: readonly string[], password = ""): Address[] {
+  const addresses = texts.flatMap(serversOf).map((text) => parseAddress(text, password));
+  const names = addresses.map(({ host, port }) => `${host}:${port}`);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) throw refused(`the server ${twice} is given twice`);
+  return addresses;
+}
+
+/** A URL for each server of one that may name several. */
+function serversOf(text: string): string[] {
+  const parts = /^(rethinkdb:\/\/(?:[^/?#]*@)?)([^/?#@]*)([/?#].*)?$/s.exec(text);
+  if (!parts?.[2]?.includes(",")) return [text];
+  const [, begin, servers, end = ""] = parts;
+  return servers!.split(",").map((server) => `${begin}${server}${end}`);
+}
+
+/** The addresses for messages: without passwords. */
+export function formatAddresses(addresses: readonly Address[]): string {
+  const [first, ...others] = addresses.map(formatAddress);
+  const user = first!.slice(0, first!.lastIndexOf("@") + 1);
+  const rest = others.map((text) => (text.startsWith(user) ? text.slice(user.length) : text));
+  return [first, ...rest].join(",");
 }
 
 /** The address for messages: without password. */

@@ -15,33 +15,48 @@ export interface Channel {
   /** Called once, when the pipe is gone, whoever closed it. */
   onClose(listener: (error: Error) => void): void;
   destroy(): void;
+  /** The address of its server; undefined where there is no other to connect to. */
+  readonly where?: string;
+  /** Notes that its server is in trouble: the next channel is opened to another one first. */
+  blame?(): void;
 }
 
-/** Opens channels to one server. */
-export type Dial = () => Promise<Channel>;
+/**
+ * Opens channels to a server of the cluster, whichever answers.
+ * @param avoid the address of a server that will not do; rejects if there is no other
+ */
+export type Dial = (avoid?: string) => Promise<Channel>;
 
-const connectMsMax = 10_000;
+/** How long a server may take to accept a connection. */
+export const connectMsMax = 10_000;
 /** What is taken from the socket at once. */
 const readBytesMax = 64 * 1024;
 /** The server's messages of a handshake are some hundred bytes; what sends more is no RethinkDB. */
 const handshakeBytesMax = 16 * 1024;
 
-/** @param code what an error is called: the server is our source, or our target */
-export function dialer(
-  address: Address,
-  code: Extract<ErrorCode, "source" | "target">,
-  clock: Clock = systemClock,
-): Dial {
-  return async () => {
-    try {
-      return await openChannel(address, clock);
-    } catch (error) {
-      throw explain(error, address, code);
-    }
-  };
+/** What an error is called: the server is our source, or our target. */
+export type Role = Extract<ErrorCode, "source" | "target">;
+
+/** Opens channels to one server. */
+export function dialer(address: Address, role: Role, clock: Clock = systemClock): Dial {
+  return () => connectTo(address, role, clock);
 }
 
-async function openChannel(address: Address, clock: Clock): Promise<Channel> {
+/** Opens a channel. Rejects with an error for people, also if the server does not accept it within `msMax`. */
+export async function connectTo(
+  address: Address,
+  role: Role,
+  clock: Clock,
+  msMax = connectMsMax,
+): Promise<Channel> {
+  try {
+    return await openChannel(address, clock, msMax);
+  } catch (error) {
+    throw explain(error, address, role);
+  }
+}
+
+async function openChannel(address: Address, clock: Clock, msMax: number): Promise<Channel> {
   const { host, port, tls } = address;
   const secure = tls ? await tlsOptions(address) : undefined;
   const channel = new SocketChannel((onread) => {
@@ -51,7 +66,7 @@ async function openChannel(address: Address, clock: Clock): Promise<Channel> {
   try {
     const nonce = randomBytes(18).toString("base64");
     const shaking = shakeHands(new HandshakeMessages(channel), address, nonce);
-    await withTimeout(clock, connectMsMax, shaking, () => new Error("it does not answer"));
+    await withTimeout(clock, msMax, shaking, () => new Error("it does not answer"));
     return channel;
   } catch (error) {
     channel.destroy();
@@ -149,7 +164,7 @@ class HandshakeMessages implements Messages {
   }
 }
 
-function explain(error: unknown, address: Address, code: "source" | "target"): Error {
+function explain(error: unknown, address: Address, code: Role): Error {
   const where = formatAddress(address);
   // Where a name has several addresses, the error of all of them has no message, but a code.
   const { code: errno, path } = error as NodeJS.ErrnoException;

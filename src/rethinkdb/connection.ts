@@ -124,6 +124,22 @@ export class Connection {
     this.channel.destroy();
   }
 
+  /** The address of the server; undefined where there is no other to connect to. */
+  get where(): string | undefined {
+    return this.channel.where;
+  }
+
+  /** Notes that the server is in trouble: the next connection is made to another one first, if there is one. */
+  blame(): void {
+    this.channel.blame?.();
+  }
+
+  /** Closes the connection because its server does not answer. */
+  giveUp(): void {
+    this.blame();
+    this.close();
+  }
+
   private ask(query: Buffer): Promise<Response> {
     const token = this.takeToken();
     return new Promise((resolve, reject) => {

@@ -54,8 +54,13 @@ export interface Feed {
   /** See FenceChain. */
   readonly fences: Pick<FenceChain, "pass" | "note">;
   close(): Promise<void>;
-  /** Closes the feed's connection, because it does not answer; all feeds on it are lost. */
-  disconnect(): void;
+  /**
+   * Closes the feed's connection; all feeds on it are lost.
+   * @param isServerSilent its server does not answer: no other connection to it is of use, and others are tried first
+   */
+  disconnect(isServerSilent: boolean): void;
+  /** Its server is cut off from those that serve the table: feeds that are opened from now on come from another one. */
+  leaveServer(): void;
 }
 
 /** The server puts all that is queued into a response, up to 1 MB. So a smaller response has emptied the queue. */
@@ -76,6 +81,15 @@ export function feedPace(clock: Clock): Pace {
   };
 }
 
+/** Told what becomes of a feed. */
+export interface FeedOwner {
+  onClose(): void;
+  /** The feed is given up because its server does not answer. */
+  onSilent(): void;
+  /** The feed's server is cut off from others. */
+  onCutOff(): void;
+}
+
 export class StreamFeed implements Feed {
   delivered = 0;
   /** Responses that were read to their end. */
@@ -93,7 +107,7 @@ export class StreamFeed implements Feed {
     /** Name of the primary key's field, as JSON text. */
     private readonly keyField: Buffer,
     opened: Pick<StreamFeed, "fences"> & Pick<Feed, "openedMs" | "writesBefore">,
-    private readonly onClose: () => void,
+    private readonly source: FeedOwner,
   ) {
     this.fences = opened.fences;
     this.openedMs = opened.openedMs;
@@ -139,10 +153,15 @@ export class StreamFeed implements Feed {
   async close(): Promise<void> {
     this.fences.close();
     await this.stop();
-    this.onClose();
+    this.source.onClose();
   }
 
-  disconnect(): void {
+  leaveServer(): void {
+    this.source.onCutOff();
+  }
+
+  disconnect(isServerSilent: boolean): void {
+    if (isServerSilent) this.source.onSilent();
     this.connection.close();
   }
 

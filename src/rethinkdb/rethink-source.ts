@@ -11,10 +11,9 @@ import { r, systemTable, tableTerm } from "./reql.js";
 import { ConnectionLost, isRefusal } from "./response.js";
 import { type ScanBatch, type ScanOptions, scanTable } from "./scan.js";
 import { ForeignCluster, type Source, type Survey } from "./source.js";
-import { Surveyor, type Topology, topologyOf } from "./survey.js";
+import { askMajority, Surveyor, type Topology, topologyOf } from "./survey.js";
 import { heldTable, isReplaced, orReplaced } from "./table-identity.js";
 import { type TableReference, TableReplaced } from "./table-reference.js";
-import type { TableWrites } from "./table-writes.js";
 
 /** Feeds that share a connection. A connection is pinned to one thread of the server. */
 const feedsPerConnection = 16;
@@ -22,8 +21,11 @@ const feedsPerConnection = 16;
 const feedQueueElements = 100_000;
 /** An answer of administration that takes longer than this does not come any more. */
 const answerMsMax = 30_000;
+
 interface FeedPlace {
   connection: Promise<Connection>;
+  /** The id of the connection's server, once it is known. */
+  server?: string;
   feeds: number;
 }
 
@@ -36,15 +38,20 @@ export class RethinkSource implements Source {
   private recognised = new Set<string>();
   private topology: Topology | undefined;
   private readonly indexes: KnownIndexes = new Map();
-  private readonly surveyor: Surveyor;
+  /** By the id of the server that is asked: one that is cut off must not speak for another. */
+  private readonly surveyors = new Map<string, Surveyor>();
+  /** The id of each open connection's server. */
+  private readonly servers = new Map<Connection, string>();
+  /** The connection of each table's feed, by table id. */
+  private readonly feedConnections = new Map<string, Connection>();
+  /** A connection to another server than that of a feed that nobody confirms. */
+  private other: { avoids: string; connection: Promise<Connection> } | undefined;
 
   constructor(
     readonly location: string,
     private readonly dial: Dial,
     private readonly clock: Clock,
-  ) {
-    this.surveyor = new Surveyor(clock);
-  }
+  ) {}
 
   recognise(ids: Iterable<string>): void {
     this.recognised = new Set([...this.recognised, ...ids]);
@@ -63,16 +70,51 @@ export class RethinkSource implements Source {
     return reading;
   }
 
+  /**
+   * Each table is asked for through the server that its feed comes from. A server that is cut off from the others feeds
+   * on what it has itself, and answers fences by itself; that it hears no majority is what tells.
+   */
   async survey(tables: readonly TableReference[]): Promise<Survey> {
-    const connection = await this.adminConnection();
-    const surveying = this.surveyor.survey(connection, tables, this.topology);
-    return this.answered(connection, surveying);
+    const admin = await this.adminConnection();
+    const groups = new Map<string, { connection: Connection; tables: TableReference[] }>();
+    for (const table of tables) {
+      const own = this.feedConnections.get(table.id) ?? admin;
+      const server = this.serverOf(own);
+      const group = groups.get(server);
+      if (group) group.tables.push(table);
+      else
+        groups.set(server, {
+          connection: this.serverOf(admin) === server ? admin : own,
+          tables: [table],
+        });
+    }
+    const asked = [...groups.values()];
+    const surveys = await Promise.allSettled(
+      asked.map((group) => {
+        const { connection } = group;
+        const survey = this.surveyor(connection).survey(connection, group.tables, this.topology);
+        return this.answered(connection, survey);
+      }),
+    );
+    const answers = surveys.filter((survey) => survey.status === "fulfilled");
+    const [failed] = surveys.filter((survey) => survey.status === "rejected");
+    // What one server does not say is missing; the others' tables are proven.
+    if (failed && answers.length === 0) throw failed.reason;
+    return new Map(answers.flatMap(({ value }) => [...value]));
+  }
+
+  async servedElsewhere(table: TableReference): Promise<boolean> {
+    const where = this.feedConnections.get(table.id)?.where;
+    if (where === undefined) return false;
+    try {
+      return await askMajority(await this.otherThan(where), table, this.clock);
+    } catch {
+      return false;
+    }
   }
 
   /** The fence first, then the feed: the feed owes nothing that is not behind the fence. */
   async openFeed(table: () => TableReference): Promise<Feed> {
-    const admin = await this.adminConnection();
-    const count = () => this.answered(admin, this.surveyor.counted(admin, table().id));
     const place = this.feedPlace();
     place.feeds += 1;
     const release = () => {
@@ -81,8 +123,10 @@ export class RethinkSource implements Source {
     let connection: Connection | undefined;
     try {
       connection = await place.connection;
-      const opening = this.openFeedOn(connection, table, count, release);
-      return await this.answered(connection, opening);
+      place.server = this.serverOf(connection);
+      const opened = await this.answered(connection, this.openFeedOn(connection, table, release));
+      this.feedConnections.set(table().id, connection);
+      return opened;
     } catch (error) {
       release();
       // A server that refuses a feed while it has no other: the next opening may reach one that does not.
@@ -129,12 +173,12 @@ export class RethinkSource implements Source {
     this.closed = true;
     for (const connection of this.connections) connection.close();
     this.connections.clear();
+    this.other = undefined;
   }
 
   private async openFeedOn(
     connection: Connection,
     table: () => TableReference,
-    count: () => Promise<TableWrites | undefined>,
     release: () => void,
   ): Promise<Feed> {
     const { clock } = this;
@@ -148,7 +192,8 @@ export class RethinkSource implements Source {
     try {
       await fences.begin();
       // Right before, because what is written between the two is counted, and never comes.
-      const writesBefore = await count();
+      const asked = await this.askedFor(connection);
+      const writesBefore = await this.surveyor(connection).counted(asked, table().id);
       const openedMs = clock.monotonicMs();
       const called = table();
       const term = heldTable(called).changes!({
@@ -157,7 +202,14 @@ export class RethinkSource implements Source {
       });
       const stream = connection.stream(term, {}, feedPace(clock));
       const opened = { fences, openedMs, writesBefore };
-      feed = new StreamFeed(connection, stream, fieldName(called.primaryKey), opened, release);
+      const onSilent = () => this.leave(connection);
+      const onCutOff = () => this.avoid(connection);
+      const keyField = fieldName(called.primaryKey);
+      feed = new StreamFeed(connection, stream, keyField, opened, {
+        onClose: release,
+        onSilent,
+        onCutOff,
+      });
       await feed.begin();
       return feed;
     } catch (error) {
@@ -167,12 +219,20 @@ export class RethinkSource implements Source {
     }
   }
 
-  /** Waits for an answer; a connection on which none comes is closed, so that nobody else waits on it. */
+  /** Waits for an answer; a connection on which none comes is given up, so that nobody else waits on it. */
   private answered<T>(connection: Connection, answer: Promise<T>): Promise<T> {
     return withTimeout(this.clock, answerMsMax, answer, () => {
-      connection.close();
-      return new ThinkbackError("source", `${this.location} does not answer`);
+      connection.giveUp();
+      return new ThinkbackError("source", `${connection.where ?? this.location} does not answer`);
     });
+  }
+
+  private forget(connection: Connection): void {
+    this.connections.delete(connection);
+    this.servers.delete(connection);
+    for (const [table, own] of this.feedConnections) {
+      if (own === connection) this.feedConnections.delete(table);
+    }
   }
 
   private adminConnection(): Promise<Connection> {
@@ -195,12 +255,63 @@ export class RethinkSource implements Source {
     return place;
   }
 
+  private surveyor(connection: Connection): Surveyor {
+    const server = this.serverOf(connection);
+    let surveyor = this.surveyors.get(server);
+    if (!surveyor) this.surveyors.set(server, (surveyor = new Surveyor(this.clock)));
+    return surveyor;
+  }
+
+  /** The id of the connection's server; that of none if the connection is lost. */
+  private serverOf(connection: Connection): string {
+    return this.servers.get(connection) ?? "";
+  }
+
+  /** The connection for questions to the server of a feed's connection. */
+  private async askedFor(connection: Connection): Promise<Connection> {
+    const admin = await this.adminConnection();
+    return this.serverOf(admin) === this.serverOf(connection) ? admin : connection;
+  }
+
+  /** A server is cut off from others: the next feeds come from another one. Those that others cannot serve stay. */
+  private avoid(cutOff: Connection): void {
+    cutOff.blame();
+    this.feedPlaces = this.feedPlaces.filter((place) => !this.isTo(place, cutOff));
+  }
+
+  private isTo({ server }: FeedPlace, connection: Connection): boolean {
+    return server !== undefined && server === this.serverOf(connection);
+  }
+
+  /** A server does not answer: gives up all connections to it, so that what they are for is done through another one. */
+  private leave(silent: Connection): void {
+    silent.giveUp();
+    if (silent.where === undefined) return;
+    for (const connection of this.connections) {
+      if (connection.where === silent.where) connection.close();
+    }
+  }
+
+  /** A connection to another server than the one at an address; several tables share it. */
+  private otherThan(where: string): Promise<Connection> {
+    if (this.other?.avoids !== where) {
+      const other = {
+        avoids: where,
+        connection: this.connect(() => {
+          if (this.other === other) this.other = undefined;
+        }, where),
+      };
+      this.other = other;
+    }
+    return this.other!.connection;
+  }
+
   /** An address is not a cluster: another server may answer there since. */
   private async identify(connection: Connection): Promise<void> {
     const { recognised, location } = this;
-    if (recognised.size === 0) return;
     const { id } = await connection.serverInfo();
-    if (recognised.has(id)) return;
+    this.servers.set(connection, id);
+    if (recognised.size === 0 || recognised.has(id)) return;
     const ids = (table: string) => connection.rows(systemTable(table).getField!("id"));
     const asked = await Promise.all(["server_config", "db_config", "table_config"].map(ids));
     if (asked.flat().some((one) => recognised.has(one as string))) return;
@@ -208,10 +319,13 @@ export class RethinkSource implements Source {
     throw new ForeignCluster(location);
   }
 
-  /** @param onGone called when the connection is lost, or could not be made */
-  private async connect(onGone: () => void = () => undefined): Promise<Connection> {
+  /**
+   * @param onGone called when the connection is lost, or could not be made
+   * @param avoid the address of a server that will not do
+   */
+  private async connect(onGone: () => void = () => undefined, avoid?: string): Promise<Connection> {
     try {
-      const connection = new Connection(await this.dial());
+      const connection = new Connection(await this.dial(avoid));
       if (this.closed) {
         // Nobody would ever close it, and an open socket keeps the process from ending.
         connection.close();
@@ -220,7 +334,7 @@ export class RethinkSource implements Source {
       this.connections.add(connection);
       await this.answered(connection, this.identify(connection));
       void connection.lost.then(() => {
-        this.connections.delete(connection);
+        this.forget(connection);
         onGone();
       });
       return connection;

@@ -31,6 +31,12 @@ export interface Source {
   survey(tables: readonly TableReference[]): Promise<Survey>;
 
   /**
+   * True if a majority of every shard answers for the table through another server than the one that its feed comes
+   * from: then that one is cut off. False if there is no other server.
+   */
+  servedElsewhere(table: TableReference): Promise<boolean>;
+
+  /**
    * Opens a feed. When the promise resolves, every write committed later will come.
    * MUST reject if the name no longer belongs to the table's id.
    * @param table as it is called now: a feed outlives a rename

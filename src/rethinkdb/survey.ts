@@ -155,7 +155,7 @@ function groupOf({ id }: TableReference, topology: TableTopology | undefined): s
 }
 
 /** Whether a majority of every shard answers. A query that gets no answer in time is ended. */
-async function askMajority(
+export async function askMajority(
   connection: Connection,
   table: TableReference,
   clock: Clock,

@@ -30,6 +30,10 @@ class FakeServer implements Feed {
   /** True if a fence passes; a feed that is behind holds it up. */
   fencesPass = true;
   surveyed = 0;
+  /** False while no majority answers for the table. */
+  isConfirmed = true;
+  isServedElsewhere = false;
+  hasLeft = false;
   readonly isWaiting = true;
   readonly openedMs = 0;
   readonly writesBefore = undefined;
@@ -50,7 +54,8 @@ class FakeServer implements Feed {
   async survey(): Promise<Survey> {
     this.surveyed += 1;
     const writes: TableWrites = { byServer: new Map([["s", this.written]]), total: undefined };
-    return this.answers && this.isCounting ? new Map([[table, Promise.resolve(writes)]]) : never();
+    const answer = Promise.resolve(this.isConfirmed ? writes : undefined);
+    return this.answers && this.isCounting ? new Map([[table, answer]]) : never();
   }
 
   close(): Promise<void> {
@@ -59,6 +64,14 @@ class FakeServer implements Feed {
 
   disconnect(): void {
     this.answers = false;
+  }
+
+  leaveServer(): void {
+    this.hasLeft = true;
+  }
+
+  servedElsewhere(): Promise<boolean> {
+    return Promise.resolve(this.isServedElsewhere);
   }
 }
 
@@ -312,4 +325,31 @@ test("while a set clock is not judged, nothing is proven; then it goes on, by th
   await logClock.compare(() => Promise.resolve({ offsetMs: 0, uncertaintyMs: 2 }));
   await time.runUntil(60_500);
   expect(await storedFrontier()).toBeGreaterThan(wall.now() - 12_000);
+});
+
+test("a feed from a server that is cut off is given up if another server serves its table", async () => {
+  watch();
+  await time.runUntil(5000);
+  server.isConfirmed = false;
+  server.isServedElsewhere = true;
+  await time.runUntil(5000 + recorderDefaults.heartbeatMs);
+  expect(server.hasLeft).toBe(true);
+  expect(lost.map(({ message }) => message)).toEqual([
+    "heartbeat missed: its server is cut off, and another one serves the table",
+  ]);
+});
+
+test("a feed whose table no server serves stays, and is proven when a majority answers again", async () => {
+  watch();
+  await time.runUntil(5000);
+  server.isConfirmed = false;
+  await time.runUntil(10_000);
+  const before = recorder.frontier.provenTo(table);
+  await time.runUntil(60_000);
+  expect(lost).toEqual([]);
+  expect(recorder.frontier.provenTo(table)).toBe(before);
+  server.isConfirmed = true;
+  await time.runUntil(63_000);
+  expect(recorder.frontier.provenTo(table)).toBeGreaterThan(before + 50_000);
+  expect(server.hasLeft).toBe(false);
 });

@@ -38,7 +38,7 @@ describe("a loss", () => {
     ["a table in place of another", new TableReplaced(table)],
     ["a queue that overflowed", new FeedOverflowed("Changefeed cache over array size limit")],
     ["a change that was missed", new ChangesMissed("broken version chain")],
-    ["a heartbeat that was missed", new HeartbeatMissed(true)],
+    ["a heartbeat that was missed", new HeartbeatMissed("the server did not answer")],
     ["a store that fails", new StoreUnavailable("EIO: i/o error")],
     ["an object that is away", new ObjectMissing("bases/a/manifest.json")],
   ])("is %s", (_, error) => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
-import { parseAddress } from "../../src/rethinkdb/address.js";
+import { formatAddresses, parseAddress, parseAddresses } from "../../src/rethinkdb/address.js";
 
 const plain = { host: "db1", port: 28015, user: "admin", password: "", tls: false };
 
@@ -67,5 +67,37 @@ describe("what is not understood is refused by name", () => {
   test.each(["/", "?", "#", "/?", "?tls="])("a password with %s is not repeated", (sign) => {
     const { message, hint } = refusal(`rethinkdb://ann:12${sign}secret=34@db1:28015`);
     expect(`${message} ${hint}`).not.toMatch(/secret|34/);
+  });
+});
+
+describe("several servers", () => {
+  test("in one URL have its user, password and options", () => {
+    const addresses = parseAddresses(["rethinkdb://ann:p%2Cw@a:28016,b,[::1]:1?tls=true"]);
+    const common = { user: "ann", password: "p,w", tls: true };
+    expect(addresses).toEqual([
+      { ...common, host: "a", port: 28016 },
+      { ...common, host: "b", port: 28015 },
+      { ...common, host: "::1", port: 1 },
+    ]);
+    expect(formatAddresses(addresses)).toBe("rethinkdb://ann@a:28016,b:28015,[::1]:1");
+  });
+
+  test("in several URLs have each their own; the password given beside is for those without", () => {
+    const addresses = parseAddresses(["rethinkdb://ann@a", "rethinkdb://bob:x@b"], "secret");
+    expect(addresses.map(({ user, password }) => [user, password])).toEqual([
+      ["ann", "secret"],
+      ["bob", "x"],
+    ]);
+    expect(formatAddresses(addresses)).toBe("rethinkdb://ann@a:28015,rethinkdb://bob@b:28015");
+  });
+
+  test.each([
+    ["rethinkdb://a,", /must begin rethinkdb|cannot read/],
+    ["rethinkdb://a,b,a:28015", /the server a:28015 is given twice/],
+    ["rethinkdb://a:1,b:x", /cannot read/],
+    ["rethinkdb://a,b/path", /has a path/],
+    ["rethinkdb://a,b?tls=maybe", /neither true nor false/],
+  ])("%s is refused", (text, message) => {
+    expect(() => parseAddresses([text])).toThrow(message);
   });
 });

@@ -53,9 +53,10 @@ async function readFeed(rows: unknown[], perResponse: number) {
   );
   const stream = connection.stream(term);
   const close = () => undefined;
+  const owner = { onClose: close, onSilent: close, onCutOff: close };
   const fences = { pass: never, note: () => undefined, close };
   const opened = { fences, openedMs: 0, writesBefore: undefined };
-  const feed = new StreamFeed(connection, stream, fieldName("id"), opened, close);
+  const feed = new StreamFeed(connection, stream, fieldName("id"), opened, owner);
   await feed.begin();
   const events: object[] = [];
   const text = (bytes: Buffer | null) => bytes?.toString() ?? null;
