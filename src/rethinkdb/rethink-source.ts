@@ -273,10 +273,16 @@ export class RethinkSource implements Source {
     return this.serverOf(admin) === this.serverOf(connection) ? admin : connection;
   }
 
-  /** A server is cut off from others: the next feeds come from another one. Those that others cannot serve stay. */
+  /**
+   * A server is cut off from others: the catalog is read through another one, and the next feeds come from there. Feeds that
+   * come from it stay, because others may not serve their tables.
+   */
   private avoid(cutOff: Connection): void {
     cutOff.blame();
     this.feedPlaces = this.feedPlaces.filter((place) => !this.isTo(place, cutOff));
+    void this.admin?.then((admin) => {
+      if (this.serverOf(admin) === this.serverOf(cutOff) && admin !== cutOff) admin.close();
+    });
   }
 
   private isTo({ server }: FeedPlace, connection: Connection): boolean {

@@ -22,6 +22,8 @@ export interface NetworkServer {
   readonly port: number;
   readonly name: string;
   connect(): Promise<DriverConnection>;
+  /** Sends its process a signal. */
+  signal(signal: NodeJS.Signals): void;
   /** Cuts the way between it and the other servers: what was on the way is lost, and nobody is told. */
   cut(): Promise<void>;
   heal(): Promise<void>;
@@ -96,7 +98,7 @@ export class Network {
     await this.ip(`link set ${toClients} up`);
     await this.ip(`-n ${space} addr add ${host}/30 dev clients`);
     await this.ip(`-n ${space} link set clients up`);
-    await this.launch(space, name, peer, host, isProxy);
+    const child = await this.launch(space, name, peer, host, isProxy);
     this.first ??= peer;
     this.places.set(name, { space, peer });
     return {
@@ -104,6 +106,7 @@ export class Network {
       port: driverPort,
       name,
       connect: () => connectTo(host),
+      signal: (signal) => child.kill(signal),
       cut: () => this.ip(`link set ${toPeers} down`),
       heal: () => this.ip(`link set ${toPeers} up`),
       cutFrom: (other) => this.route(name, other.name, "add"),
@@ -134,7 +137,7 @@ export class Network {
     peer: string,
     host: string,
     isProxy: boolean,
-  ): Promise<void> {
+  ): Promise<ChildProcess> {
     const own = isProxy
       ? ["proxy"]
       : ["--directory", join(this.directory, name), "--server-name", name, "--cache-size", "128"];
@@ -175,6 +178,7 @@ export class Network {
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+    return child;
   }
 }
 
