@@ -8,6 +8,7 @@ import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { Owner } from "../owner.js";
+import type { BaseInventory } from "../repository/bases/base.js";
 import { catalogAt } from "../repository/log/catalog.js";
 import { claimEpoch, type LostEnd, withoutEnd } from "../repository/log/claim.js";
 import type { LogEnd } from "../repository/log/log-end.js";
@@ -17,7 +18,7 @@ import { RepositoryView } from "../repository/repository-view.js";
 import { type CatalogReading, untoldTables } from "../rethinkdb/catalog-reader.js";
 import type { Source } from "../rethinkdb/source.js";
 import { beginAgain } from "./begin-again.js";
-import { CapturedTables, type Found } from "./captured-tables.js";
+import { CapturedTables, type FoundAtBegin } from "./captured-tables.js";
 import { CatalogFollower, type CatalogObserver } from "./catalog-follower.js";
 import { CatalogTracker } from "./catalog-tracker.js";
 import { compareClocks, followServerClock } from "./compared-clocks.js";
@@ -37,6 +38,7 @@ import {
 } from "./table-capture.js";
 import { TableLog } from "./table-log.js";
 import type { PaceChange } from "./tick-pace.js";
+import { Turns } from "./turns.js";
 import { UnreachableTables } from "./unreachable-tables.js";
 
 export interface CaptureObserver
@@ -83,6 +85,9 @@ export interface CaptureOptions extends RecorderOptions, ClusterOptions {
   reopen: () => Promise<Repository>;
 }
 
+/** So many tables are opened at once: with more, each would wait so long that its server seems not to answer. */
+const openingsAtOnce = 64;
+
 export class Capture {
   private readonly tables: CapturedTables;
   private readonly ended = new AbortController();
@@ -97,8 +102,8 @@ export class Capture {
     private readonly recorder: Recorder,
     private readonly logClock: LogClock,
     tracker: CatalogTracker,
-    found: Found,
-    private readonly first: CatalogReading,
+    found: FoundAtBegin,
+    private readonly begins: { reading: CatalogReading; bases: BaseInventory },
     private readonly repository: Repository,
     observer: CaptureObserver,
   ) {
@@ -108,6 +113,7 @@ export class Capture {
       repository,
       clock,
       scans: new ScanQueue(options.copiesAtOnce),
+      openings: new Turns(openingsAtOnce),
       reads: new SharedReads(repository.store, clock),
       bothEndsFrom: options.bothEndsFrom,
       waitsForRoom: options.spool !== undefined,
@@ -232,8 +238,8 @@ export class Capture {
       recorder,
       logClock,
       tracker,
-      { coverage, catalog: written, bases: await view.bases() },
-      first,
+      { coverage, catalog: written },
+      { reading: first, bases: await view.bases() },
       repository,
       observer,
     );
@@ -251,8 +257,9 @@ export class Capture {
       throw error;
     });
     recording.catch(() => undefined);
-    this.recorder.untold = untoldTables(this.first);
-    this.tables.begin(this.first);
+    const { reading, bases } = this.begins;
+    this.recorder.untold = untoldTables(reading);
+    this.tables.begin(reading, bases);
     const { source, logClock, clock, recorder } = this;
     const logTime = () => recorder.log.time;
     const onMislabelled = (labels: Mislabelled) => this.noteMislabelled(labels);

@@ -11,13 +11,11 @@ import type { TableLog } from "./table-log.js";
 import { reference, type UnreachableTables } from "./unreachable-tables.js";
 
 /** What a capture finds in its repository when it begins. */
-export interface Found {
+export interface FoundAtBegin {
   /** By table id. */
   coverage: ReadonlyMap<string, TableCoverage>;
   /** The catalog as it was written last. */
   catalog: Catalog;
-  /** The bases, for the tables that are there at the start: they begin with one look. */
-  bases: BaseInventory;
 }
 
 interface RunningTable {
@@ -39,22 +37,24 @@ export class CapturedTables {
    * @param selects true for a table to be captured
    * @param logOf a table's part of the log
    * @param onStart told of the id of each table that is started
-   * @param onDefect told what no table can be captured with
+   * @param onDefect called with an error that ends the capture of all tables
    */
   constructor(
     private readonly context: TableCaptureContext,
-    private readonly found: Found,
+    private readonly found: FoundAtBegin,
     private readonly selects: (db: string, table: string) => boolean,
     private readonly unreachable: UnreachableTables,
     private readonly logOf: (table: string) => TableLog,
     private readonly onStart: (table: string) => void,
     private readonly onDefect: (error: unknown) => void,
-  ) {
-    this.bases = found.bases;
-  }
+  ) {}
 
-  /** Starts the tables of the first reading, which must all be readable; one that comes later may wait for its grant. */
-  begin(reading: CatalogReading): void {
+  /**
+   * Starts the tables of the first reading, which must all be readable; one that comes later may wait for its grant.
+   * @param bases read once, for all tables that are there at the start
+   */
+  begin(reading: CatalogReading, bases: BaseInventory): void {
+    this.bases = bases;
     this.apply(reading);
     this.bases = undefined;
     this.isStarted = true;

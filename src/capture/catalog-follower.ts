@@ -60,11 +60,12 @@ export class CatalogFollower {
       this.hurry = new AbortController();
       const beganMs = this.clock.monotonicMs();
       await this.read();
-      const tookMs = Math.min(this.clock.monotonicMs() - beganMs, readEveryMs);
-      // However many tables wait for the catalog, reading it takes at most half of the time.
-      await this.clock.sleep(tookMs, signal).catch(() => undefined);
-      const pauseMs = Math.max(0, beganMs + readEveryMs - this.clock.monotonicMs());
-      await this.clock.sleep(pauseMs, this.hurry.signal).catch(() => undefined);
+      const now = this.clock.monotonicMs();
+      const dueMs = Math.max(0, beganMs + readEveryMs - now);
+      // However many tables wait for the catalog, it is not read again at once: a reading costs the server much.
+      const restMs = Math.min(now - beganMs, dueMs);
+      await this.clock.sleep(restMs, signal).catch(() => undefined);
+      await this.clock.sleep(dueMs - restMs, this.hurry.signal).catch(() => undefined);
     }
   }
 

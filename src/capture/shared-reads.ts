@@ -14,6 +14,7 @@ import { LogView } from "../repository/log/log-view.js";
 import { LogCollection } from "../repository/log/runs.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { Gathered } from "./gathered.js";
+import { Turns } from "./turns.js";
 
 /** How long the first table waits for others that are opened with it. */
 const gatherMs = 20;
@@ -34,6 +35,8 @@ export interface SharedLog {
 export class SharedReads {
   private readonly gatheredBases: Gathered<string, BaseInventory>;
   private readonly gatheredLogs: Gathered<WantedLog, SharedLog | undefined>;
+  /** Tables whose log cannot be read together read it one after another: each may take its whole memory. */
+  private readonly alone = new Turns(1);
 
   constructor(
     private readonly store: ObjectStore,
@@ -46,14 +49,16 @@ export class SharedReads {
   }
 
   /** The bases of a table, and perhaps of others, as they are stored at some moment after the call. */
-  bases(table: string): Promise<BaseInventory> {
-    return this.gatheredBases.ask(table);
+  bases(table: string, signal: AbortSignal): Promise<BaseInventory> {
+    return this.gatheredBases.ask(table, signal);
   }
 
   /** The versions of a table after its base, up to and including `until`; all of them must be stored already. */
-  async log(base: BaseManifest, until: Instant): Promise<SharedLog> {
+  async log(base: BaseManifest, until: Instant, signal: AbortSignal): Promise<SharedLog> {
     const wanted = { base, until };
-    return (await this.gatheredLogs.ask(wanted)) ?? this.collectOf([wanted]);
+    const giveBack = (shared: SharedLog | undefined) => void shared?.giveBack();
+    const shared = await this.gatheredLogs.ask(wanted, signal, giveBack);
+    return shared ?? this.alone.run(signal, () => this.collectOf([wanted]));
   }
 
   /** Undefined if an object is damaged that not all of several tables may need: each is to read by itself. */
@@ -67,11 +72,9 @@ export class SharedReads {
   }
 
   private async collectOf(wanted: WantedLog[]): Promise<SharedLog> {
-    // A table that is asked for twice was opened again meanwhile: what was asked first is of no use to anybody.
-    const latest = new Map(wanted.map((one) => [one.base.table, one]));
-    const tables = [...latest].map(([table, { base, until }]) => ({
+    const tables = wanted.map(({ base: { table, logFrom: after }, until }) => ({
       table,
-      after: base.logFrom,
+      after,
       until,
     }));
     const last = Math.max(...wanted.map(({ until }) => until));

@@ -14,7 +14,7 @@ import type { Shipper } from "../repository/log/log-writer.js";
 import {
   failureOf,
   getIfThere,
-  isForOthersToRepair,
+  needsOperator,
   type ObjectStore,
   putOnce,
   StoreUnavailable,
@@ -134,7 +134,7 @@ export class RetryingShipper implements Shipper {
         }
         return;
       } catch (error) {
-        const waits = this.spool !== undefined && isForOthersToRepair(error);
+        const waits = this.spool !== undefined && needsOperator(error);
         if (failureOf(error) !== "unavailable" && !waits) throw explained(error as Error);
         fails(error as Error);
       } finally {
@@ -206,7 +206,7 @@ export class RetryingShipper implements Shipper {
 
 /** The error for a segment that cannot be stored, and has no spool to wait on. */
 function explained(error: Error): Error {
-  if (!isForOthersToRepair(error)) return error;
+  if (!needsOperator(error)) return error;
   const { code } = error as ThinkbackError;
   return new ThinkbackError(code, `capture stopped: ${error.message}`, {
     hint: "make room, or make the repository writable, and start again: what was captured since the last stored tick is a gap until then. With --spool on another disk, ticks wait there",

@@ -35,6 +35,7 @@ import type { SharedLog, SharedReads } from "./shared-reads.js";
 import type { TableLog } from "./table-log.js";
 import { step, type TableEvent, type TableState } from "./table-state.js";
 import { ChangesMissed, FeedOverflowed, troubleOf } from "./trouble.js";
+import type { Turns } from "./turns.js";
 
 /** Told what a table's capture does; for progress displays and logs. */
 export interface CaptureObserver {
@@ -50,6 +51,8 @@ export interface TableCaptureContext {
   source: Source;
   repository: Repository;
   clock: Clock;
+  /** Bounds what is asked of the source for tables that are opened. */
+  openings: Turns;
   scans: ScanQueue;
   reads: SharedReads;
   /** See CaptureOptions. */
@@ -134,9 +137,9 @@ export class TableCapture {
 
   private async watch(signal: AbortSignal): Promise<void> {
     const { context, log } = this;
-    const { source } = context;
-    const base = await this.newestBase();
-    const feed = await source.openFeed(() => this.table);
+    const { source, openings } = context;
+    const base = await this.newestBase(signal);
+    const feed = await openings.run(signal, () => source.openFeed(() => this.table));
     const watch = new AbortController();
     const stopAll = () => watch.abort(signal.reason);
     const parts: Promise<void>[] = [];
@@ -168,11 +171,11 @@ export class TableCapture {
   }
 
   /** What a resync can start from; undefined if there is nothing, or only damage: then the table is copied. */
-  private async newestBase(): Promise<BaseManifest | undefined> {
+  private async newestBase(signal: AbortSignal): Promise<BaseManifest | undefined> {
     const { reads, observer } = this.context;
     const { id } = this.table;
     try {
-      const bases = this.bases ?? (await reads.bases(id));
+      const bases = this.bases ?? (await reads.bases(id, signal));
       this.bases = undefined;
       const base = newestBase(bases, id, Number.MAX_SAFE_INTEGER);
       if (!base) return undefined;
@@ -242,7 +245,7 @@ export class TableCapture {
   }
 
   private async copy(since: Instant, signal: AbortSignal): Promise<BaseWriter> {
-    const { source, repository, clock, random, scans, bothEndsFrom, waitsForRoom } = this.context;
+    const { repository, clock, random, scans, bothEndsFrom, waitsForRoom } = this.context;
     const { id, primaryKey } = this.table;
     this.copiesMade += 1;
     const unique = copyUnique(this.log.epoch, this.copiesMade);
@@ -252,12 +255,12 @@ export class TableCapture {
     const { epoch } = this.log;
     const identity = { table: id, primaryKey, epoch, begun: since, unique };
     const writer = new BaseWriter({ ...repository, store }, identity);
-    const estimate = await source.estimateDocuments(this.table);
+    const estimate = await this.estimate(signal);
     const ends = new BothEnds();
     let bytes = 0;
-    await scans.run(signal, estimate, (noteBytes) =>
+    await scans.run(signal, estimate, async (noteBytes) => {
       // What a scan wrote after this has returned would be another copy's.
-      ends.run(estimate >= bothEndsFrom, signal, (options) =>
+      await ends.run(estimate >= bothEndsFrom, signal, (options) =>
         this.scanAll(options, estimate, async (batch) => {
           const { time, sequence } = batch.stamp;
           const give = (add: AddRow) =>
@@ -271,9 +274,17 @@ export class TableCapture {
           await writer.drain();
           return { documents: writer.rows, bytes };
         }),
-      ),
-    );
+      );
+      // The next scan begins when nothing of this one is held in memory, however long the proof takes.
+      await writer.close();
+    });
     return writer;
+  }
+
+  /** How many documents the table has, by the server's estimate. */
+  private estimate(signal: AbortSignal): Promise<number> {
+    const { openings, source } = this.context;
+    return openings.run(signal, () => source.estimateDocuments(this.table));
   }
 
   /** Resyncs from the last known state; undefined if that state cannot be read, because an object is damaged. */
@@ -282,14 +293,14 @@ export class TableCapture {
     since: Instant,
     signal: AbortSignal,
   ): Promise<ResyncSummary | undefined> {
-    const { source, repository, reads, scans } = this.context;
+    const { repository, reads, scans } = this.context;
     await this.log.provenAt(since, signal);
     let shared: SharedLog | undefined;
     let reason: string;
     try {
-      shared = await reads.log(base, since);
+      shared = await reads.log(base, since, signal);
       const known = knownKeys(repository.store, base, shared.log);
-      const estimate = await source.estimateDocuments(this.table);
+      const estimate = await this.estimate(signal);
       const summary = await scans.run(signal, estimate, async () => {
         const resync = Resync.begin(known, (key, previous, document) => {
           signal.throwIfAborted();
@@ -304,7 +315,7 @@ export class TableCapture {
         return resync.finish();
       });
       // An expiry that had not read yet that the table is resynced may have expired what it is resynced from.
-      if (await this.newestBase()) return summary;
+      if (await this.newestBase(signal)) return summary;
       reason = "its base was expired meanwhile";
     } catch (error) {
       if (!isDamage(error)) throw error;

@@ -173,6 +173,7 @@ export class RethinkSource implements Source {
     this.closed = true;
     for (const connection of this.connections) connection.close();
     this.connections.clear();
+    for (const surveyor of this.surveyors.values()) surveyor.close();
     this.other = undefined;
   }
 

@@ -39,8 +39,10 @@ const electionMsMin = 2000;
 /** How long a majority is waited for. Some were seen to take minutes, while those of other tables answered. */
 const majorityMsMax = 10_000;
 
-/** How long no counts are read for tables that are opened, after a reading of them, in times of what it took. */
+/** After a reading of the counts for tables that are opened, none begins for this many times its duration, */
 const restPerReading = 2;
+/** and at most for this long, because an opening that waits looks like a server that does not answer. */
+const restMsMax = 1000;
 
 /** [table id, server id, server name, writes]. */
 type StatsRow = [string, string, string, number];
@@ -56,7 +58,16 @@ export class Surveyor {
   /** The reading that begins after it, for all calls that have come since. */
   private nextCount: Promise<ReadonlyMap<string, StatsRow[]>> | undefined;
 
+  /** The connection of the last call: that of an earlier one may be lost by the time that the counts are read. */
+  private countOn: Connection | undefined;
+  private readonly closed = new AbortController();
+
   constructor(private readonly clock: Clock) {}
+
+  /** Ends the rest between two readings. */
+  close(): void {
+    this.closed.abort(new Error("the source was closed"));
+  }
 
   async survey(
     connection: Connection,
@@ -80,17 +91,23 @@ export class Surveyor {
    * nothing is counted for the table yet.
    */
   async counted(connection: Connection, table: string): Promise<TableWrites | undefined> {
+    this.countOn = connection;
     this.nextCount ??= this.counting.then(() => {
       this.nextCount = undefined;
       const beganMs = this.clock.monotonicMs();
-      const reading = readWrites(connection);
-      // A reading costs the server the same for one table as for all: where hundreds are opened, they wait for each other.
-      const rest = () => this.clock.sleep(restPerReading * (this.clock.monotonicMs() - beganMs));
-      this.counting = reading.catch(() => undefined).then(rest);
+      const reading = readWrites(this.countOn!);
+      this.counting = reading.catch(() => undefined).then(() => this.rest(beganMs));
       return reading;
     });
     const rows = (await this.nextCount).get(table);
     return rows && writesOf(rows, undefined);
+  }
+
+  /** A reading costs the server the same for one table as for all: where hundreds are opened, they share a few. */
+  private async rest(beganMs: number): Promise<void> {
+    const tookMs = this.clock.monotonicMs() - beganMs;
+    const restMs = Math.min(restMsMax, restPerReading * tookMs);
+    await this.clock.sleep(restMs, this.closed.signal).catch(() => undefined);
   }
 
   /**

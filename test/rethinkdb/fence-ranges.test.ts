@@ -42,7 +42,12 @@ onEachServer("ranges of fences", (bench) => {
 
   test.each(["empty", "small"])("a table without many documents is one range: %s", async (name) => {
     const chosen = await chooseRanges(connection, reference(name));
-    expect(chosen).toMatchObject({ ranges: [{ from: undefined, to: undefined }], begins: [] });
+    // No key of it was read.
+    expect(chosen).toEqual({
+      ranges: [{ from: undefined, to: undefined }],
+      anchors: [],
+      begins: [],
+    });
     expect(await areMet(connection, reference(name), chosen!)).toBe(true);
   });
 

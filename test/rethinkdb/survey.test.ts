@@ -101,3 +101,24 @@ test("a majority that was slow counts for the table that was asked, and not for 
   await time.runUntil(20_000);
   expect(answered).toEqual(["stock", slow!.name]);
 });
+
+test("counts for tables that are opened are read together, and rest between readings", async () => {
+  let readings = 0;
+  const counting = new Connection(
+    scriptedChannel((_, answer) => {
+      readings += 1;
+      const rows = tables.map(({ id }) => [id, "server-1", "one", 7]);
+      time.after(100, () => answer({ t: responseTypes.sequence, r: rows, n: [] }));
+    }),
+  );
+  const counted: string[] = [];
+  const count = (name: string) =>
+    void surveyor.counted(counting, `id-of-${name}`).then((is) => is && counted.push(name));
+  count("orders");
+  await time.runUntil(time.nowMs + 50);
+  for (const name of ["returns", "stock", "orders"]) count(name);
+  await time.runUntil(time.nowMs + 100);
+  expect([readings, counted]).toEqual([1, ["orders"]]);
+  await time.runUntil(time.nowMs + 350);
+  expect([readings, counted]).toEqual([2, ["orders", "returns", "stock", "orders"]]);
+});

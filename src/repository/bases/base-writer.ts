@@ -131,6 +131,13 @@ export class BaseWriter {
     return this.putting.end();
   }
 
+  /** Stores the open parts, so that no row is held in memory any more. No row may be added after it. */
+  async close(): Promise<void> {
+    this.closePart();
+    this.closeBackPart();
+    await this.stored();
+  }
+
   /**
    * Stores the open parts and publishes the manifest.
    * @param signal checked before the manifest is put; if it has aborted, nothing is published
@@ -140,10 +147,8 @@ export class BaseWriter {
     logFrom: Instant,
     signal?: Pick<AbortSignal, "throwIfAborted">,
   ): Promise<BaseManifest> {
-    this.closePart();
-    this.closeBackPart();
+    await this.close();
     if (this.back?.firstKey) this.rising.next(this.back.firstKey);
-    await this.stored();
     signal?.throwIfAborted();
     const parts = await Promise.all([...this.parts, ...(this.back?.parts ?? [])]);
     const { table, primaryKey, epoch } = this.identity;
