@@ -10,7 +10,7 @@ import type { Repository } from "../format/description.js";
 import type { Owner } from "../owner.js";
 import type { BaseInventory } from "../repository/bases/base.js";
 import { catalogAt } from "../repository/log/catalog.js";
-import { claimEpoch, type LostEnd, withoutEnd } from "../repository/log/claim.js";
+import { type ClaimFacts, claimEpoch, type LostEnd, withoutEnd } from "../repository/log/claim.js";
 import type { LogEnd } from "../repository/log/log-end.js";
 import { LogView } from "../repository/log/log-view.js";
 import { LogWriter } from "../repository/log/log-writer.js";
@@ -76,7 +76,7 @@ export interface CaptureOptions extends RecorderOptions, ClusterOptions {
   takeOver: boolean;
   /** Begin also by a clock that the source's does not confirm. */
   trustClock: boolean;
-  owner: Owner;
+  owner: Owner & Pick<ClaimFacts, "include" | "exclude">;
   /** Where closed segments wait while the store fails; in memory if absent. */
   spool: Spool | undefined;
   /** For the jitter of retries. */
@@ -203,23 +203,23 @@ export class Capture {
     const logClock = new LogClock(clock, (news) => observer.clockSet(news));
     await compareClocks(source, logClock);
     const { takeOver } = options;
-    const unique = Math.floor(options.random() * 2 ** 52).toString(36);
+    const unique = () => Math.floor(options.random() * 2 ** 52).toString(36);
     const owner = { ...options.owner, unique, tickMs: options.tickMaxMs };
     const checkEnd = (end: LogEnd | undefined) => {
       if (!options.trustClock) checkStartClock(clock.now(), logClock.serverClock, end);
     };
-    const claim = await claimEpoch(repository, clock, owner, takeOver, checkEnd, lost);
+    const own = await claimEpoch(repository, clock, owner, takeOver, checkEnd, lost);
     if (options.spool && lost) await deliverSpool(repository, options.spool, clock, observer);
-    const mislabelled = logClock.continueAfter(claim.last);
+    const mislabelled = logClock.continueAfter(own.last);
     const shipper = new RetryingShipper(
       repository.store,
-      new OwnLog(repository, claim, clock),
+      new OwnLog(repository, own, clock),
       clock,
       options.random,
       options.spool,
       observer,
     );
-    const log = LogWriter.open(repository, logClock, claim, shipper);
+    const log = LogWriter.open(repository, logClock, own, shipper);
     // Read once more: a writer that was shut out by the claim may have changed it until then.
     const view = await RepositoryView.read(repository);
     const written = await view.catalog();

@@ -11,7 +11,7 @@ import type { Clock } from "../clock.js";
 import { isDamage, messageOf, ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { parseSegmentName, repositoryName, type SegmentName, writerName } from "../format/names.js";
-import type { ClaimedEpoch, LostEnd } from "../repository/log/claim.js";
+import type { LostEnd, OwnEpoch } from "../repository/log/claim.js";
 import { isAccountedFor } from "../repository/log/log-view.js";
 import { readDescription } from "../repository/repository.js";
 import {
@@ -52,11 +52,11 @@ export class OwnLog {
 
   constructor(
     private readonly repository: Repository,
-    private readonly claim: ClaimedEpoch,
+    private readonly own: OwnEpoch,
     private readonly clock: Clock,
   ) {
     this.store = repository.store;
-    if (claim.last) this.shipped.push(claim.last.name);
+    if (own.last) this.shipped.push(own.last.name);
     this.lookedMs = clock.monotonicMs();
   }
 
@@ -73,7 +73,7 @@ export class OwnLog {
   async check(isInDoubt: boolean): Promise<void> {
     const now = this.clock.monotonicMs();
     if (!isInDoubt && now - this.lookedMs < lookEveryMs) return;
-    const isFenced = (await this.store.size(writerName(this.claim.epoch + 1))) !== undefined;
+    const isFenced = (await this.store.size(writerName(this.own.epoch + 1))) !== undefined;
     const isWhole = (await this.hasClaim()) && (await this.firstMissing()) === undefined;
     if (!isWhole) await this.refuseOtherPlace();
     if (isFenced) throw fenced();
@@ -84,7 +84,7 @@ export class OwnLog {
 
   /** True if the epoch claim is there, as far as its size shows. Its content is read only if something is wrong. */
   private async hasClaim(): Promise<boolean> {
-    const { epoch, object } = this.claim;
+    const { epoch, object } = this.own;
     return (await this.store.size(writerName(epoch))) === object.length;
   }
 
@@ -127,7 +127,7 @@ export class OwnLog {
   /** Rejects if the log is lost. Asks for everything again, because the repository may have come back meanwhile. */
   private async refuseLoss(): Promise<void> {
     const { store } = this;
-    const { epoch, object } = this.claim;
+    const { epoch, object } = this.own;
     const claim = await getIfThere(store, writerName(epoch));
     if (claim && !claim.equals(object)) throw fenced();
     for (let missing = await this.firstMissing(); missing; missing = await this.firstMissing()) {

@@ -1,8 +1,9 @@
 /**
  * Resync: a scan under the open feed, merge-joined with the last known state, so that only differences are written.
  *
- * Invariant: what the feed says of a key since it opened is the truth about it, and the scan never overrules it; of every
- * other key the scan's row, or its absence, is. Break it and a resync undoes a change that the feed had delivered.
+ * Invariant: what the feed says of a key since it opened is the truth about it, and the scan never overrules it; of
+ * every other key the scan's row, or its absence, is. Break it and a resync undoes a change that the feed had
+ * delivered.
  */
 import { digestOf } from "../digest.js";
 import { type OrderCode, orderCode } from "../key-order.js";

@@ -31,7 +31,7 @@ export class ScanQueue {
   /**
    * Runs `work` when its turn comes; rejects at once if the signal aborts while it waits.
    * @param documents how many the table has, by an estimate
-   * @param work is given what to tell the bytes to that it has read so far
+   * @param work given a function to which it reports the bytes read so far
    */
   async run<T>(
     signal: AbortSignal,

@@ -4,15 +4,10 @@
  */
 import type { Clock } from "../clock.js";
 import type { Instant } from "../instant.js";
-import {
-  type BaseInventory,
-  type BaseManifest,
-  isOfOneObject,
-  readBases,
-} from "../repository/bases/base.js";
+import { type BaseInventory, type BaseManifest, readBases } from "../repository/bases/base.js";
 import { LogView } from "../repository/log/log-view.js";
 import { LogCollection } from "../repository/log/runs.js";
-import type { ObjectStore } from "../storage/object-store.js";
+import { isOfOneObject, type ObjectStore } from "../storage/object-store.js";
 import { Gathered } from "./gathered.js";
 import { Turns } from "./turns.js";
 

@@ -11,12 +11,7 @@ import { isDamage, messageOf, ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { copyUnique } from "../format/names.js";
 import type { Instant } from "../instant.js";
-import {
-  type BaseInventory,
-  type BaseManifest,
-  isOfOneObject,
-  newestBase,
-} from "../repository/bases/base.js";
+import { type BaseInventory, type BaseManifest, newestBase } from "../repository/bases/base.js";
 import { type AddRow, BaseWriter } from "../repository/bases/base-writer.js";
 import { knownKeys } from "../repository/bases/known-state.js";
 import { BothEnds } from "../rethinkdb/both-ends.js";
@@ -25,6 +20,7 @@ import { ConnectionLost, isRefusal } from "../rethinkdb/response.js";
 import type { ScanBatch, ScanOptions } from "../rethinkdb/scan.js";
 import type { Source } from "../rethinkdb/source.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
+import { isOfOneObject } from "../storage/object-store.js";
 import { endless, RetryingStore } from "../storage/retrying-store.js";
 import { Backoff } from "./backoff.js";
 import { giveWay } from "./give-way.js";
@@ -65,7 +61,7 @@ export interface TableCaptureContext {
 
 const reopenFirstMs = 200;
 const reopenLastMs = 10_000;
-/** A defect comes again until what it comes of has changed; and each try may read the whole table. */
+/** A defect comes again until its cause is gone; and each try may read the whole table. */
 const retryFirstMs = 60_000;
 const retryLastMs = 3_600_000;
 /** How long a table that could be called live waits for the catalog; where that cannot be read it is live without. */
@@ -73,8 +69,8 @@ const catalogMsMax = 3000;
 
 export class TableCapture {
   /**
-   * Resolves when the table is live for the first time in this run, or gone, or stopped by a defect; the next tick to be
-   * closed says so.
+   * Resolves when the table is live for the first time in this run, or gone, or stopped by a defect; the next tick to
+   * be closed says so.
    */
   readonly complete: Promise<void>;
   private markComplete: () => void = () => undefined;
@@ -111,8 +107,8 @@ export class TableCapture {
   }
 
   /**
-   * Watches until the signal aborts. A loss is written down as a gap, a defect as a stop; then the table is opened again.
-   * Rejects only for what no table can be captured with.
+   * Watches until the signal aborts. A loss is written down as a gap, a defect as a stop; then the table is opened
+   * again. Rejects only for what no table can be captured with.
    */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -156,8 +152,8 @@ export class TableCapture {
       this.take({ kind: "opened", at: since, hasBase: base !== undefined });
       const reading = this.read(feed, watch.signal);
       reading.catch((error: unknown) => watch.abort(error));
-      const scanning = this.scan(base, since, watch.signal);
-      parts.push(reading, scanning);
+      const making = this.makeExact(base, since, watch.signal);
+      parts.push(reading, making);
       await Promise.all([...parts, rejectedOnAbort(watch.signal)]);
     } finally {
       signal.removeEventListener("abort", stopAll);
@@ -213,7 +209,7 @@ export class TableCapture {
   }
 
   /** Makes the table exact: by a resync if there is a base to start from, else by a copy. */
-  private async scan(
+  private async makeExact(
     base: BaseManifest | undefined,
     since: Instant,
     signal: AbortSignal,
@@ -233,7 +229,7 @@ export class TableCapture {
     // Changes of the very millisecond in which the feed opened belong to the log.
     await copied?.finish(instant, since - 1, signal);
     signal.throwIfAborted();
-    this.take({ kind: "scanned", at: instant }, detail);
+    this.take({ kind: "proven", at: instant }, detail);
     if (copied) this.lastCopy = instant;
     this.lastLoss = undefined;
     this.stoppedBy = undefined;
@@ -357,7 +353,7 @@ export class TableCapture {
     return this.reopening.next();
   }
 
-  /** What is thrown is of one table, whatever it is: that one stops, and the others do not know of it. */
+  /** Whatever is thrown stops this table only. */
   private stop(error: unknown): void {
     const reason = messageOf(error).replaceAll(/\s+/g, " ");
     const { provenTo } = this.log;

@@ -12,7 +12,7 @@ import type { Recorder } from "./recorder.js";
 export class TableLog {
   constructor(
     private readonly recorder: Recorder,
-    readonly table: string,
+    private readonly table: string,
   ) {}
 
   /** The epoch that everything here is appended to. */
@@ -41,14 +41,16 @@ export class TableLog {
   }
 
   /**
-   * Resolves when there is room in memory for more of the log; rejects if the signal aborts first. Until then the caller
-   * does not read, and its feed is not proven.
+   * Resolves when there is room in memory for more of the log; rejects if the signal aborts first. Until then the
+   * caller does not read, and its feed is not proven.
    */
   room(signal: AbortSignal): Promise<void> {
     return this.recorder.room(signal);
   }
 
-  /** From now on the table's frontier follows from proofs of `feed`; `onLost` is told if the feed has to be given up. */
+  /**
+   * From now on the table's frontier follows from proofs of `feed`; `onLost` is told if the feed has to be given up.
+   */
   watch(table: () => TableReference, feed: Feed, onLost: (reason: Error) => void): void {
     this.recorder.watch(table, feed, onLost);
   }

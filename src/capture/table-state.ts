@@ -1,9 +1,9 @@
 /**
  * The states of a table's capture, as a pure machine. Effects (feeds, scans, records) stand in table-capture.ts.
  *
- *                 opened, no base          scanned
+ *                 opened, no base          proven
  *   opening ─────────────────────▶ copying ─────▶ live ◀──────────── resyncing
- *      │  ▲                           │             │       scanned        ▲
+ *      │  ▲                           │             │       proven         ▲
  *      │  └─────── lost ──────────────┘             └──lost──▶ gap ──────┘ opened, with a base
  *      └──────────────── opened, with a base ──▶ resyncing ──lost──▶ gap
  *                                                    └──mustCopy──▶ copying
@@ -28,7 +28,7 @@ export type TableEvent =
   /** The feed is open. `hasBase`: the repository holds a base that a resync can start from. */
   | { kind: "opened"; at: Instant; hasBase: boolean }
   /** The scan has ended, and the feed is proven up to `at`. */
-  | { kind: "scanned"; at: Instant }
+  | { kind: "proven"; at: Instant }
   /** What a resync would compare with cannot be read: the scan makes a new base instead. */
   | { kind: "mustCopy"; at: Instant }
   /** Changes were, or may have been, missed after `provenTo`. */
@@ -91,7 +91,7 @@ const impossible = (state: TableState, kind: string) => (): Step => {
 const transitions: Table = {
   opening: {
     opened: open,
-    scanned: impossible("opening", "scanned"),
+    proven: impossible("opening", "proven"),
     mustCopy: impossible("opening", "mustCopy"),
     lost: reopen,
     stopped: stop,
@@ -99,7 +99,7 @@ const transitions: Table = {
   },
   copying: {
     opened: impossible("copying", "opened"),
-    scanned: live,
+    proven: live,
     mustCopy: impossible("copying", "mustCopy"),
     lost: reopen,
     stopped: stop,
@@ -107,7 +107,7 @@ const transitions: Table = {
   },
   live: {
     opened: impossible("live", "opened"),
-    scanned: impossible("live", "scanned"),
+    proven: impossible("live", "proven"),
     mustCopy: impossible("live", "mustCopy"),
     lost: gap,
     stopped: stop,
@@ -115,7 +115,7 @@ const transitions: Table = {
   },
   gap: {
     opened: open,
-    scanned: impossible("gap", "scanned"),
+    proven: impossible("gap", "proven"),
     mustCopy: impossible("gap", "mustCopy"),
     lost: () => ({ state: "gap", record: undefined }),
     stopped: stop,
@@ -123,7 +123,7 @@ const transitions: Table = {
   },
   resyncing: {
     opened: impossible("resyncing", "opened"),
-    scanned: live,
+    proven: live,
     // The gap that was being resynced goes on; coverage keeps its first instant and reason.
     lost: gap,
     mustCopy: copy,
@@ -132,7 +132,7 @@ const transitions: Table = {
   },
   stopped: {
     opened: open,
-    scanned: impossible("stopped", "scanned"),
+    proven: impossible("stopped", "proven"),
     mustCopy: impossible("stopped", "mustCopy"),
     lost: () => ({ state: "stopped", record: undefined }),
     stopped: stop,
@@ -140,7 +140,7 @@ const transitions: Table = {
   },
   dropped: {
     opened: impossible("dropped", "opened"),
-    scanned: impossible("dropped", "scanned"),
+    proven: impossible("dropped", "proven"),
     mustCopy: impossible("dropped", "mustCopy"),
     lost: () => ({ state: "dropped", record: undefined }),
     stopped: () => ({ state: "dropped", record: undefined }),

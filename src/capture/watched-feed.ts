@@ -90,8 +90,9 @@ export class WatchedFeed {
 
   /**
    * A feed is given up if its connection does not answer for so long, or if it owes changes and stands still. So the
-   * connection is asked again, unless that is the case: a proof takes as long as the feed is behind, which may be longer,
-   * and so may the source take to tell what was written, or the clock to be judged. Full memory keeps a feed from moving.
+   * connection is asked again, unless that is the case: a proof takes as long as the feed is behind, which may be
+   * longer, and so may the source take to tell what was written, or the clock to be judged. Full memory keeps a feed
+   * from moving.
    */
   private keepAlive(): void {
     const { feed, isOwing, isAsked, deliveredThen } = this;
@@ -113,8 +114,8 @@ export class WatchedFeed {
   }
 
   /**
-   * A feed from a server that is cut off is given up if another server serves its table: there it goes on. Where no server
-   * does, the feed stays, because it may be whole when they meet again.
+   * A feed from a server that is cut off is given up if another server serves its table: there it goes on. Where no
+   * server does, the feed stays, because it may be whole when they meet again.
    */
   private checkConfirmed(): void {
     const { feed, unconfirmedSinceMs: since } = this;

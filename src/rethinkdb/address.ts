@@ -16,8 +16,8 @@ const form =
 
 /**
  * Reads `rethinkdb://user:password@host:port?tls=true&ca=FILE`. User admin, an empty password and port 28015 are
- * understood where they are left out. Throws for every part that it does not understand: an option that is misspelt must
- * not connect without what it asks for. Never puts what may be a part of a password into an error.
+ * understood where they are left out. Throws for every part that it does not understand: an option that is misspelt
+ * must not connect without what it asks for. Never puts what may be a part of a password into an error.
  * @param password used when the URL has none, so that it need not stand on a command line
  */
 export function parseAddress(text: string, password = ""): Address {
@@ -83,8 +83,9 @@ function refused(message: string): ThinkbackError {
 }
 
 /**
- * Reads the addresses of a cluster's servers: several URLs, and several servers in one, as in `rethinkdb://user@a:28015,b,c`,
- * which have its user, password and options. Throws as parseAddress does, and if a server is given twice.
+ * Reads the addresses of a cluster's servers: several URLs, and several servers in one, as in
+ * `rethinkdb://user@a:28015,b,c`, which have its user, password and options. Throws as parseAddress does, and if a
+ * server is given twice.
  */
 export function parseAddresses(texts: readonly string[], password = ""): Address[] {
   const addresses = texts.flatMap(serversOf).map((text) => parseAddress(text, password));

@@ -82,8 +82,8 @@ async function tlsOptions({ host, caFile }: Address): Promise<ConnectionOptions>
 }
 
 /**
- * All is read into one buffer: read as stream events, every 64 KiB would come in memory of their own, and what a copy of
- * a table leaves behind would be collected again and again.
+ * All is read into one buffer: read as stream events, every 64 KiB would come in memory of their own, and what a copy
+ * of a table leaves behind would be collected again and again.
  */
 class SocketChannel implements Channel {
   private readonly socket: Socket;

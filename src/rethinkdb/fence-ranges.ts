@@ -39,9 +39,9 @@ const fewDocuments = 100;
 const oneRow = { max_batch_rows: 1 };
 
 /**
- * A table that holds few documents is one range. Another one is cut at each stretch between two anchors that holds many: one range ends with the anchor before
- * the stretch, and the next begins with the stretch's last document. Undefined if many documents were written meanwhile
- * before the first anchor, where there were none.
+ * A table that holds few documents is one range. Another one is cut at each stretch between two anchors that holds
+ * many: one range ends with the anchor before the stretch, and the next begins with the stretch's last document.
+ * Undefined if many documents were written meanwhile before the first anchor, where there were none.
  */
 export async function chooseRanges(
   connection: Connection,

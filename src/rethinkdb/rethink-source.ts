@@ -34,7 +34,10 @@ export class RethinkSource implements Source {
   private feedPlaces: FeedPlace[] = [];
   private readonly connections = new Set<Connection>();
   private closed = false;
-  /** Ids of a cluster's servers, databases and tables by which it is known; while it is empty, every cluster is accepted. */
+  /**
+   * Ids of a cluster's servers, databases and tables by which it is known; while it is empty, every cluster is
+   * accepted.
+   */
   private recognised = new Set<string>();
   private topology: Topology | undefined;
   private readonly indexes: KnownIndexes = new Map();
@@ -275,8 +278,8 @@ export class RethinkSource implements Source {
   }
 
   /**
-   * A server is cut off from others: the catalog is read through another one, and the next feeds come from there. Feeds that
-   * come from it stay, because others may not serve their tables.
+   * A server is cut off from others: the catalog is read through another one, and the next feeds come from there. Feeds
+   * that come from it stay, because others may not serve their tables.
    */
   private avoid(cutOff: Connection): void {
     cutOff.blame();
@@ -290,7 +293,9 @@ export class RethinkSource implements Source {
     return server !== undefined && server === this.serverOf(connection);
   }
 
-  /** A server does not answer: gives up all connections to it, so that what they are for is done through another one. */
+  /**
+   * A server does not answer: gives up all connections to it, so that what they are for is done through another one.
+   */
   private leave(silent: Connection): void {
     silent.giveUp();
     if (silent.where === undefined) return;

@@ -1,6 +1,6 @@
 /**
- * Which server of a cluster to connect to: the one in use, as long as it answers; then the next one, at once. A server that
- * failed rests, each time longer, and is tried before its time only if all others fail too.
+ * Which server of a cluster to connect to: the one in use, as long as it answers; then the next one, at once. A server
+ * that failed rests, each time longer, and is tried before its time only if all others fail too.
  */
 import type { Clock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";

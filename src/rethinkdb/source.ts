@@ -10,7 +10,8 @@ import type { TableReference } from "./table-reference.js";
 import type { TableWrites } from "./table-writes.js";
 /**
  * By table id, what is counted for each table that was asked for: undefined if a server that may have acknowledged a
- * write, or a majority of a shard's replicas, does not answer. None rejects, and none waits for another table's servers.
+ * write, or a majority of a shard's replicas, does not answer. None rejects, and none waits for another table's
+ * servers.
  */
 export type Survey = ReadonlyMap<string, Promise<TableWrites | undefined>>;
 
@@ -19,8 +20,8 @@ export interface Source {
   readonly location: string;
 
   /**
-   * From now on only a cluster that has one of these ids is believed: of a server, a database or a table. With any other
-   * one everything here rejects with ForeignCluster.
+   * From now on only a cluster that has one of these ids is believed: of a server, a database or a table. With any
+   * other one everything here rejects with ForeignCluster.
    */
   recognise(ids: Iterable<string>): void;
 
