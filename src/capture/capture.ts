@@ -10,7 +10,13 @@ import type { Repository } from "../format/description.js";
 import type { Owner } from "../owner.js";
 import type { BaseInventory } from "../repository/bases/base.js";
 import { catalogAt } from "../repository/log/catalog.js";
-import { type ClaimFacts, claimEpoch, type LostEnd, withoutEnd } from "../repository/log/claim.js";
+import {
+  type ClaimFacts,
+  claimEpoch,
+  type LostEnd,
+  type WriterMayRun,
+  withoutEnd,
+} from "../repository/log/claim.js";
 import type { LogEnd } from "../repository/log/log-end.js";
 import { LogView } from "../repository/log/log-view.js";
 import { LogWriter } from "../repository/log/log-writer.js";
@@ -40,12 +46,14 @@ import { TableLog } from "./table-log.js";
 import type { PaceChange } from "./tick-pace.js";
 import { Turns } from "./turns.js";
 import { UnreachableTables } from "./unreachable-tables.js";
+import { claimAfterSilence, type WriterObserver } from "./wait-for-writer.js";
 
 export interface CaptureObserver
   extends TableObserver,
     ShipperObserver,
     CatalogObserver,
-    SpoolObserver {
+    SpoolObserver,
+    WriterObserver {
   /** What this capture has stored is gone from its repository: it begins again behind what is there. */
   logLost(error: LogLost): void;
   /** It cannot yet, and tries again. */
@@ -159,7 +167,15 @@ export class Capture {
     observer: CaptureObserver,
     signal: AbortSignal,
   ): Promise<void> {
-    let capture = await Capture.begin(source, repository, clock, options, observer);
+    const beginning = Capture.begin(source, repository, clock, options, observer, signal);
+    let capture = await beginning.catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+    if (!capture) {
+      // Stopped while it waited for another writer to be silent.
+      if (options.once) throw incomplete("stopped before every table had a complete base");
+      return;
+    }
     for (;;) {
       try {
         await capture.run(signal);
@@ -172,7 +188,7 @@ export class Capture {
         const begin = async (place: Repository) => {
           const isLost = !(await isKept(place.store, error.end.segment.name));
           const lost = isLost ? error.end : undefined;
-          return Capture.begin(source, place, clock, another, observer, lost);
+          return Capture.begin(source, place, clock, another, observer, signal, lost);
         };
         const waits = (reason: Error) => observer.beginsLater(reason);
         capture = await beginAgain({ open: options.reopen, begin, waits }, clock, signal).catch(
@@ -192,6 +208,7 @@ export class Capture {
     clock: Clock,
     options: CaptureOptions,
     observer: CaptureObserver,
+    signal: AbortSignal,
     lost?: LostEnd,
   ): Promise<Capture> {
     const first = await readFirstCatalog(source);
@@ -208,7 +225,9 @@ export class Capture {
     const checkEnd = (end: LogEnd | undefined) => {
       if (!options.trustClock) checkStartClock(clock.now(), logClock.serverClock, end);
     };
-    const own = await claimEpoch(repository, clock, owner, takeOver, checkEnd, lost);
+    const claim = (silent: WriterMayRun | undefined) =>
+      claimEpoch(repository, clock, owner, takeOver || (silent ?? false), checkEnd, lost);
+    const own = await claimAfterSilence(repository.store, clock, claim, observer, signal);
     if (options.spool && lost) await deliverSpool(repository, options.spool, clock, observer);
     const mislabelled = logClock.continueAfter(own.last);
     const shipper = new RetryingShipper(
@@ -315,8 +334,12 @@ export class Capture {
     const what = done
       ? `not every table could be captured: ${left.join("; ")}`
       : "stopped before every table had a complete base";
-    throw new ThinkbackError("incomplete", what, {
-      hint: "what was captured is kept; run again to complete it, or leave a table out with --exclude",
-    });
+    throw incomplete(what);
   }
+}
+
+function incomplete(what: string): ThinkbackError {
+  return new ThinkbackError("incomplete", what, {
+    hint: "what was captured is kept; run again to complete it, or leave a table out with --exclude",
+  });
 }

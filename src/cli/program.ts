@@ -130,7 +130,11 @@ function capturing(program: Command, output: () => Output): void {
         "1s",
       )
       .option("--once", "end when every table has a complete base: a one-shot backup")
-      .option("--copies <n>", "how many tables are copied or resynced at once", "2")
+      .option(
+        "--copies <n>",
+        "how many large tables are copied or resynced at once; up to 16 small ones come on top",
+        "2",
+      )
       .option(
         "--spool <directory>",
         "where closed ticks wait while the repository's store fails; without it, in memory",

@@ -29,9 +29,12 @@ export interface SegmentName {
   sequence: number;
 }
 
+/** Of the segments of an epoch. */
+export const segmentPrefix = (epoch: number) => `log/${pad(epoch, width.epoch)}/`;
+
 export function segmentName(epoch: number, from: Instant, to: Instant, sequence: number): string {
   const range = `${pad(from, width.instant)}-${pad(to, width.instant)}`;
-  return `log/${pad(epoch, width.epoch)}/${range}-${pad(sequence, width.sequence)}.zst`;
+  return `${segmentPrefix(epoch)}${range}-${pad(sequence, width.sequence)}.zst`;
 }
 
 export function parseSegmentName(name: string): SegmentName | undefined {

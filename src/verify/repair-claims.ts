@@ -14,7 +14,7 @@ export async function claimsToRepair(verified: Verified): Promise<EpochClaim[]> 
   for (const { object } of verified.report.damage) {
     const epoch = parseWriterName(object);
     if (epoch === undefined || verified.listed.has(object)) continue;
-    const facts = (await saidBySegments(verified, epoch)) ?? saidByNext(verified, epoch);
+    const facts = (await knownBySegments(verified, epoch)) ?? knownByNext(verified, epoch);
     if (facts) claims.push(claimOf(epoch, facts));
   }
   return claims;
@@ -25,9 +25,16 @@ export async function claimsToRepair(verified: Verified): Promise<EpochClaim[]> 
  * others. It withdraws all claims between the segment that it continues and itself, whether they came late or not:
  * those that came in time shut out nothing that this claim does not shut out too.
  */
-function claimOf(epoch: number, { started, previous }: Said): EpochClaim {
+function claimOf(epoch: number, { started, previous }: Known): EpochClaim {
   const last = previous && parseSegmentName(previous.name);
-  const claim = { epoch, started, host: "unknown", process: 0, unique: "repaired" };
+  const claim = {
+    epoch,
+    started,
+    host: "unknown",
+    process: 0,
+    space: "unknown",
+    unique: "repaired",
+  };
   // What the epoch continues was expired, and with it all of older epochs that counts.
   if (!last || last.epoch === epoch) return { ...claim, previous: null };
   const withdraws: number[] = [];
@@ -39,16 +46,16 @@ export async function repairClaim(store: ObjectStore, claim: EpochClaim): Promis
   await store.put(writerName(claim.epoch), encodeStored(claimKind, claim));
 }
 
-interface Said {
+interface Known {
   started: Instant;
   previous: ObjectReference | null;
 }
 
 /** What the claim said, by the first segment of its epoch: that follows the segment which the claim names. */
-async function saidBySegments(
+async function knownBySegments(
   { listed, manifests, small }: Verified,
   epoch: number,
-): Promise<Said | undefined> {
+): Promise<Known | undefined> {
   const isFirst = (sequence: number, previous: ObjectReference | null) => {
     // Where the first segment was expired, all that the claim shuts out was expired too, and a later one will do.
     const before = previous && parseSegmentName(previous.name);
@@ -70,13 +77,13 @@ async function saidBySegments(
  * What the claim said, by the next claim: where nothing is left of what an epoch wrote, the next epoch continues the
  * same segment, or one that was expired. Undefined if the next claim does not tell.
  */
-function saidByNext({ listed, manifests, small }: Verified, epoch: number): Said | undefined {
+function knownByNext({ listed, manifests, small }: Verified, epoch: number): Known | undefined {
   const next = small.claims.find((claim) => claim.epoch === epoch + 1);
   const last = next?.previous && parseSegmentName(next.previous.name);
   const isLeft =
     listed.names("log/").some((name) => parseSegmentName(name)?.epoch === epoch) ||
     [...manifests.folded.values()].some(
-      ({ said }) => said.first.epoch <= epoch && epoch <= said.last.epoch,
+      ({ parsed }) => parsed.first.epoch <= epoch && epoch <= parsed.last.epoch,
     );
   const isLost = last?.epoch === epoch && last.to > (small.expiry?.logTo ?? -1);
   if (!next || isLeft || isLost) return undefined;

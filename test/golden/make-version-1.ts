@@ -1,6 +1,7 @@
 /**
- * Made the repository in version-1/, once: `npx tsx test/golden/make-version-1.ts`. It is read for ever after, so this
- * refuses to make it again. A new version of the format gets a directory and a script of its own.
+ * Made the repository in version-1/: `npx tsx test/golden/make-version-1.ts`. Until the first release it is made anew when
+ * the format changes: delete the directory first. From then on it is read for ever, and a new version of the format gets
+ * a directory and a script of its own.
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +12,8 @@ import { makeRepository } from "../repository/recording.js";
 import { orders, posts, record } from "../repository/scenario.js";
 
 const place = join(import.meta.dirname, "version-1");
-if (existsSync(place)) throw new Error(`${place} exists: golden files are never made again`);
+if (existsSync(place))
+  throw new Error(`${place} exists: delete it first, and only before the first release`);
 if (formatVersion !== 1) throw new Error("the code does not write version 1 any more");
 
 const repository = await makeRepository(new DirectoryStore(join(place, "repository")));

@@ -85,6 +85,7 @@ async function claimLate(epoch: number): Promise<void> {
     started: clock.instant,
     host: "late",
     process: 9,
+    space: "late",
     unique: "late",
     previous: { name, checksum },
   };

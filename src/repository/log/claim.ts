@@ -1,7 +1,7 @@
 /**
- * Fencing: only one writer counts at a time. A writer claims the next epoch by putting writers/<epoch>.json, which only
- * one process can. The claim names the last segment that it continues. What an older epoch writes after that is not
- * believed.
+ * Claims of epochs. There is one writer at a time. A writer claims the next epoch by putting writers/<epoch>.json,
+ * which only one process can. The claim names the last segment that it continues. No reader believes what a writer of
+ * an older epoch writes after that segment.
  */
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../clock.js";
@@ -16,15 +16,26 @@ import {
   writerName,
 } from "../../format/names.js";
 import { formatInstant, type Instant } from "../../instant.js";
-import type { Owner } from "../../owner.js";
+import { isGone, isRunning, type Owner, spaceOf } from "../../owner.js";
 import { ObjectExists, type ObjectStore } from "../../storage/object-store.js";
 import { WithoutStore } from "../../storage/without-store.js";
 import { byPlaceInLog, claimKind, type EpochClaim, listClaims } from "./log.js";
 import { endOfLog, type LogEnd } from "./log-end.js";
 import { LogView } from "./log-view.js";
 
-/** A claimed epoch. */
-export interface ClaimedEpoch {
+/** What a claim states of its writer, besides who the owner is. */
+export interface ClaimFacts {
+  /** Patterns of the tables that it captures, and of those that it does not; `thinkback status` shows them. */
+  include?: string[];
+  exclude?: string[];
+  /** Gives a word that no other claim has, another one at each call. Random words if absent. */
+  unique?: () => string;
+  /** The longest tick that it makes, in ms. */
+  tickMs?: number;
+}
+
+/** The epoch that this process has claimed and may write in. */
+export interface OwnEpoch {
   epoch: number;
   /** The segment that the epoch continues; undefined for the first of a repository. */
   last: LogEnd | undefined;
@@ -57,7 +68,8 @@ const lookMsMax = 30_000;
 const looksMax = 5;
 
 /**
- * Claims the next epoch. Throws, with code "fenced", if the writer before still seems to run, unless `takeOver`.
+ * Claims the next epoch. Throws WriterMayRun if the writer before may still run.
+ * @param takeOver claim it nevertheless; given an error that was thrown, only if that writer has stored nothing since
  * @param check called with the end of the log before anything is put; it throws if the log must not be continued
  * @param lost if given, the claim continues the log from before its lost end, and takes a greater epoch than its
  * writer's
@@ -65,11 +77,11 @@ const looksMax = 5;
 export async function claimEpoch(
   repository: Repository,
   clock: Clock,
-  owner: Owner,
-  takeOver: boolean,
+  owner: Owner & ClaimFacts,
+  takeOver: boolean | WriterMayRun,
   check: (last: LogEnd | undefined) => void = () => undefined,
   lost?: LostEnd,
-): Promise<ClaimedEpoch> {
+): Promise<OwnEpoch> {
   const store = lost ? withoutEnd(repository.store, lost) : repository.store;
   const late = new Set<number>();
   for (let looks = 1; ; looks += 1) {
@@ -79,14 +91,17 @@ export async function claimEpoch(
     const withdraws = await lateClaims(store, claims, late);
     const last = await endOfLog(await LogView.read(store, { withdrawn: withdraws }));
     check(last);
-    if (before && !takeOver) refuseIfAlive(before, last, owner, clock.now());
+    const mayTakeOver =
+      takeOver instanceof WriterMayRun ? before && takeOver.isStillAt(before, last) : takeOver;
+    if (before && !mayTakeOver) refuseIfAlive(before, last, owner, clock.now());
     const epoch = (before?.epoch ?? 0) + 1;
     const claim: EpochClaim = {
       epoch,
       started: clock.now(),
       host: owner.host,
       process: owner.process,
-      unique: owner.unique ?? randomBytes(8).toString("hex"),
+      space: spaceOf(owner),
+      unique: owner.unique?.() ?? randomBytes(8).toString("hex"),
       previous: last ? { name: last.name, checksum: last.checksum } : null,
       ...(owner.include === undefined ? {} : { include: owner.include }),
       ...(owner.exclude === undefined ? {} : { exclude: owner.exclude }),
@@ -162,6 +177,7 @@ function timesOf(clock: Clock): [number, number] {
   return [clock.monotonicMs(), clock.now()];
 }
 
+/** Throws if the writer before may still run. */
 function refuseIfAlive(
   before: EpochClaim,
   last: LogEnd | undefined,
@@ -169,18 +185,35 @@ function refuseIfAlive(
   now: Instant,
 ): void {
   const ofBefore = last?.epoch === before.epoch ? last : undefined;
-  if (ofBefore?.closed) return;
-  // If the number is our own, as in a restarted container, it was that of an earlier process, which is gone.
-  const isGone = before.process === owner.process || !owner.isAlive(before.process);
-  if (before.host === owner.host && isGone) return;
+  if (ofBefore?.closed || isGone(owner, before)) return;
   const heardOf = ofBefore?.to ?? before.started;
   if (now - heardOf > Math.max(silenceMs, silentTicks * (before.tickMs ?? 0))) return;
-  throw new ThinkbackError(
-    "fenced",
-    `another writer (process ${before.process} on ${before.host}) captures to this repository; ` +
-      `it was last heard of at ${formatInstant(heardOf)}`,
-    {
-      hint: "stop it first; or, if you know that it is gone, give --take-over, which shuts it out",
-    },
-  );
+  throw new WriterMayRun(before, ofBefore, heardOf, isRunning(owner, before));
+}
+
+/** Another writer captures to the repository, or has until a short time ago. */
+export class WriterMayRun extends ThinkbackError {
+  constructor(
+    readonly claim: EpochClaim,
+    /** The last segment of its epoch; undefined if it has stored none. */
+    readonly last: LogEnd | undefined,
+    heardOf: Instant,
+    /** It runs for certain. */
+    readonly isCertain: boolean,
+  ) {
+    super(
+      "fenced",
+      `another writer (process ${claim.process} on ${claim.host}) captures to this repository; ` +
+        `it was last heard of at ${formatInstant(heardOf)}`,
+      {
+        hint: "stop it first; or, if you know that it is gone, give --take-over, which shuts it out",
+      },
+    );
+  }
+
+  /** True if the writer has stored nothing more since: its epoch is still the last, and has the same end. */
+  isStillAt(before: EpochClaim, last: LogEnd | undefined): boolean {
+    const end = last?.epoch === before.epoch ? last.name : undefined;
+    return before.unique === this.claim.unique && end === this.last?.name;
+  }
 }

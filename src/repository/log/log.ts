@@ -35,6 +35,8 @@ export const claimKind = jsonKind("writer", {
   /** Name of the machine, and the number of the process on it. */
   host: text,
   process: count,
+  /** Within which that number tells processes apart. */
+  space: text,
   /** Tells this claim from every other, so a writer recognises its own claim if the answer to its put was lost. */
   unique: text,
   previous: v.nullable(reference),

@@ -12,7 +12,7 @@ import { count, flag, instant, ordinal, text } from "../../format/fields.js";
 import { jsonKind, type Stored } from "../../format/json-object.js";
 import { foldLeasePrefix, numberedName, parseNumberedName } from "../../format/names.js";
 import { formatInstant, type Instant } from "../../instant.js";
-import type { Owner } from "../../owner.js";
+import { isGone, type Owner, spaceOf } from "../../owner.js";
 import type { ObjectStore } from "../../storage/object-store.js";
 import { newestNumbered, putNumbered, readNumbered } from "./numbered.js";
 
@@ -21,6 +21,8 @@ export const leaseKind = jsonKind("lease", {
   number: ordinal,
   host: text,
   process: count,
+  /** Within which that number tells processes apart. */
+  space: text,
   /** Tells the lease apart from every other, also of the same process. */
   unique: text,
   /** When it was taken or renewed, and until when it is held; both by the holder's clock. */
@@ -141,7 +143,8 @@ export class Lease {
     const at = this.clock.now();
     const until = at + leaseMs;
     const untilMonotonicMs = this.clock.monotonicMs() + leaseMs;
-    const record: LeaseRecord = { number, host, process, unique, at, until, released };
+    const space = spaceOf(this.owner);
+    const record: LeaseRecord = { number, host, process, space, unique, at, until, released };
     if (!(await putNumbered(store, foldLeasePrefix, leaseKind, record))) return false;
     // A released lease needs no further check.
     if (released) return true;
@@ -251,9 +254,8 @@ function newestLease(store: ObjectStore): Promise<LeaseRecord | undefined> {
 
 function isFreeFor(owner: Owner, newest: LeaseRecord, now: Instant): boolean {
   if (newest.released || newest.until + clockDifferenceMsMax < now) return true;
-  if (newest.host !== owner.host) return false;
-  if (newest.process === owner.process) return !heldHere.has(newest.unique);
-  return !owner.isAlive(newest.process);
+  const isOwn = newest.space === spaceOf(owner) && newest.process === owner.process;
+  return isGone(owner, newest) && !(isOwn && heldHere.has(newest.unique));
 }
 
 /** True if there is a greater number in the listing, or the next one by its name, because the listing may be behind. */

@@ -67,7 +67,7 @@ describe("the lease", () => {
     const text = async (number: number) => (await store.get(nameOf(number))).toString();
     const at = time.trueMs;
     const of = (number: number, released: boolean) =>
-      `{"thinkback":"lease","version":1,"number":${number},"host":"db1","process":1,"unique":"u0",` +
+      `{"thinkback":"lease","version":1,"number":${number},"host":"db1","process":1,"space":"db1","unique":"u0",` +
       `"at":${at},"until":${at + 300_000},"released":${released}`;
     expect((await text(1)).slice(0, -80)).toBe(of(1, false));
     expect((await text(2)).slice(0, -80)).toBe(of(2, false));

@@ -1,0 +1,67 @@
+/**
+ * Waits until the writer before is known to run or to be gone, where neither its clock nor its process can tell: it may be
+ * in another container of the same host name, or on another machine. What it stores tells: a writer that runs stores
+ * something at least every ten seconds, or with each of its ticks.
+ */
+import type { Clock } from "../clock.js";
+import { parseSegmentName, segmentPrefix } from "../format/names.js";
+import { idleSegmentMs } from "../repository/capture-state.js";
+import type { OwnEpoch } from "../repository/log/claim.js";
+import { WriterMayRun } from "../repository/log/claim.js";
+import type { ObjectStore } from "../storage/object-store.js";
+
+/** So many segments, or ticks, must be missing. */
+const missingMin = 3;
+/** How often the log is listed meanwhile. */
+const lookEveryMs = 2000;
+
+export interface WriterObserver {
+  /** The writer before may still run: for so long it is looked whether it stores anything. */
+  waitsForWriter(writer: { host: string; process: number }, ms: number): void;
+}
+
+/**
+ * Claims an epoch, after the writer before has stored nothing for long enough if it may still run.
+ * @param claim claims; throws WriterMayRun, or passes over a writer that has stored nothing since it threw
+ * @throws {WriterMayRun} if the writer runs; the signal's reason if that aborts first
+ */
+export async function claimAfterSilence(
+  store: ObjectStore,
+  clock: Clock,
+  claim: (silent: WriterMayRun | undefined) => Promise<OwnEpoch>,
+  observer: WriterObserver,
+  signal: AbortSignal,
+): Promise<OwnEpoch> {
+  let silent: WriterMayRun | undefined;
+  for (;;) {
+    try {
+      return await claim(silent);
+    } catch (error) {
+      if (!(error instanceof WriterMayRun) || error.isCertain) throw error;
+      // It has stored something since it was looked at: it runs.
+      if (silent) throw error;
+      silent = error;
+      await untilSilent(store, clock, error, observer, signal);
+    }
+  }
+}
+
+async function untilSilent(
+  store: ObjectStore,
+  clock: Clock,
+  may: WriterMayRun,
+  observer: WriterObserver,
+  signal: AbortSignal,
+): Promise<void> {
+  const { claim, last } = may;
+  const silentMs = missingMin * Math.max(idleSegmentMs, claim.tickMs ?? 0);
+  observer.waitsForWriter(claim, silentMs);
+  const endMs = clock.monotonicMs() + silentMs;
+  while (clock.monotonicMs() < endMs) {
+    await clock.sleep(lookEveryMs, signal);
+    const options = last ? { after: last.name, signal } : { signal };
+    for await (const { name } of store.list(segmentPrefix(claim.epoch), options)) {
+      if (parseSegmentName(name) && name !== last?.name) throw may;
+    }
+  }
+}
