@@ -66,7 +66,7 @@ export class UnusableObject extends ThinkbackError {
 /** The error for a stored object that is missing, truncated, altered or not what its name says. */
 export function damaged(object: string, what: string, cause?: unknown): UnusableObject {
   return new UnusableObject("damaged", object, what, `object ${object} is damaged: ${what}`, {
-    hint: "put this object back from a copy of the repository, let `thinkback repair` rebuild it, or choose an instant that does not need it",
+    hint: "put this object back from a copy of the repository; or see with `thinkback repair --dry-run` whether it can be rebuilt; or choose an instant that does not need it",
     ...(cause === undefined ? {} : { cause }),
   });
 }

@@ -28,7 +28,8 @@ export interface Owner {
 }
 
 /**
- * True if a process is certainly gone. Only a process of the same space can know; one with our own id is an earlier one.
+ * True if a process is certainly gone. Only a process of the same space can know; one with our own id is an earlier
+ * one.
  */
 export function isGone(
   owner: Owner,
@@ -50,7 +51,9 @@ export function spaceOf({ space, host }: Owner): string {
   return space ?? host;
 }
 
-/** Linux gives each container a namespace of process ids, and each start of a machine an id. Elsewhere it is the host. */
+/**
+ * Linux gives each container a namespace of process ids, and each start of a machine an id. Elsewhere it is the host.
+ */
 function processSpace(): string {
   try {
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();

@@ -126,6 +126,19 @@ function unruly(all: SourceFile[]): string[] {
   return found;
 }
 
+const columnsMax = 120;
+
+/** Comment lines that are too long. Biome wraps code only. */
+function wide(all: SourceFile[]): string[] {
+  return all.flatMap(({ name, text }) =>
+    text
+      .split("\n")
+      .map((line, i) => ({ line, at: `src/${name}:${i + 1}` }))
+      .filter(({ line }) => /^\s*(?:\/\/|\/?\*)/.test(line) && line.length > columnsMax)
+      .map(({ line, at }) => `${at} has ${line.length} columns`),
+  );
+}
+
 describe("the source", () => {
   test("is found", () => {
     expect(files.length).toBeGreaterThan(40);
@@ -160,6 +173,10 @@ describe("the source", () => {
   test("has no file of over 400 lines", () => {
     const long = files.filter(({ text }) => text.split("\n").length > 401);
     expect(long.map(({ name }) => name)).toEqual([]);
+  });
+
+  test("has no comment line of over 120 columns", () => {
+    expect(wide(files)).toEqual([]);
   });
 
   test("has no file or room named after nothing", () => {
@@ -209,6 +226,20 @@ describe("the checks themselves find", () => {
       file("e.ts", 'import "./d.js";'),
     ];
     expect(cycles(planted)).toEqual(["a.ts → b.ts → c.ts → a.ts", "d.ts → e.ts → d.ts"]);
+  });
+
+  test("a comment line that is too long, and name it", () => {
+    const long = "x".repeat(columnsMax);
+    const planted = [
+      file("a.ts", `const a = "${long}";\n// ${long}\n`),
+      file("b.ts", `/** ${long} */\n  /*\n   * ${long}\n   */\n`),
+      file("c.ts", `// ${long.slice(3)}\n`),
+    ];
+    expect(wide(planted)).toEqual([
+      "src/a.ts:2 has 123 columns",
+      "src/b.ts:1 has 127 columns",
+      "src/b.ts:3 has 125 columns",
+    ]);
   });
 
   test("time and chance, and name them", () => {

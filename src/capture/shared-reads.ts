@@ -24,7 +24,7 @@ interface WantedLog {
 export interface SharedLog {
   log: LogCollection;
   /** To be called once, when the table has read what it wanted. */
-  giveBack(): Promise<void>;
+  giveBack: () => Promise<void>;
 }
 
 export class SharedReads {

@@ -182,7 +182,7 @@ export class RetryingShipper implements Shipper {
       } catch (error) {
         const code = failureOf(error) === "full" ? "full" : "repository";
         throw new ThinkbackError(code, `cannot write to the spool: ${messageOf(error)}`, {
-          hint: `${code === "full" ? "make room in" : "repair"} the spool directory, or repair the repository's store, and start again`,
+          hint: `${code === "full" ? "make room in the spool directory" : "look after the spool directory"}, or after the repository's store, and start again`,
           cause: error,
         });
       }

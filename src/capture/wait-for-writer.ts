@@ -1,6 +1,6 @@
 /**
- * Waits until the writer before is known to run or to be gone, where neither its clock nor its process can tell: it may be
- * in another container of the same host name, or on another machine. What it stores tells: a writer that runs stores
+ * Waits until the writer before is known to run or to be gone, where neither its clock nor its process can tell: it may
+ * be in another container of the same host name, or on another machine. What it stores tells: a writer that runs stores
  * something at least every ten seconds, or with each of its ticks.
  */
 import type { Clock } from "../clock.js";

@@ -18,7 +18,7 @@ export function sourceAt(
   return new RethinkSource(formatAddresses(addresses), dial, systemClock);
 }
 
-/** The target at the given URLs, or at those of THINKBACK_TARGET; its password may stand in THINKBACK_TARGET_PASSWORD. */
+/** The target at the given URLs, or at those of THINKBACK_TARGET; its password may be in THINKBACK_TARGET_PASSWORD. */
 export function targetAt(urls: readonly string[]): RethinkTarget {
   const addresses = addressesFrom(urls, "target");
   return new RethinkTarget(

@@ -230,9 +230,9 @@ class DrillProgress implements DrillObserver {
     }
   }
 
-  notNoted({ message }: Error): void {
+  notHeld({ message }: Error): void {
     this.output.note(
-      `thinkback: cannot note in the repository that this drill reads it (${message}). Let nothing expire until it ends`,
+      `thinkback: cannot place a hold in the repository (${message}). Let nothing expire until this drill ends`,
     );
   }
 

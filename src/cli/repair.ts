@@ -6,10 +6,10 @@ import { thisProcess } from "../owner.js";
 import { openRepository } from "../repository/repository.js";
 import { storeAt } from "../storage/store-at.js";
 import { type Cost, catalogCost } from "../verify/costs.js";
-import { planRepairing, type Repaired, type RepairReport, repair } from "../verify/repair.js";
+import { planRepair, type Repaired, type RepairReport, repair } from "../verify/repair.js";
 import { settleMs } from "./maintenance-options.js";
 import { counted, formatTable, type Output } from "./output.js";
-import { VerifyProgress, whileRegistered } from "./verify.js";
+import { VerifyProgress, whileHeld } from "./verify.js";
 
 export interface RepairArguments {
   repo: string;
@@ -20,7 +20,7 @@ export interface RepairArguments {
 /** Rebuilds damaged objects from what other objects hold, and reports those that cannot be rebuilt. */
 export async function repairCommand(args: RepairArguments, output: Output): Promise<void> {
   const { store } = await openRepository(storeAt(args.repo));
-  const report = await whileRegistered(store, output, async () => {
+  const report = await whileHeld(store, output, async () => {
     const progress = new RepairProgress();
     try {
       const options = {
@@ -31,7 +31,7 @@ export async function repairCommand(args: RepairArguments, output: Output): Prom
         settleMs,
         observer: progress,
       };
-      return await (args.dryRun ? planRepairing(store, options) : repair(store, options));
+      return await (args.dryRun ? planRepair(store, options) : repair(store, options));
     } finally {
       progress.end();
     }

@@ -73,7 +73,7 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
   let hold: PlacedHold | undefined;
   try {
     await refuseExisting(plan, target);
-    hold = await registerRestore(repository, plan, output);
+    hold = await placeRestoreHold(repository, plan, output);
     const restored = await restore(repository, plan, target, systemClock, progress);
     progress.end();
     // The tables are reported even if users and grants cannot be restored.
@@ -103,7 +103,7 @@ function planOf(
 /**
  * Places a hold on what the restore reads. If the repository cannot be written to, the restore goes on without a hold.
  */
-function registerRestore(
+function placeRestoreHold(
   { store }: Repository,
   { instant }: RestorePlan,
   output: Output,
@@ -111,7 +111,7 @@ function registerRestore(
   const unique = randomUUID().replaceAll("-", "");
   return placeHold(store, systemClock, unique, instant, ({ message }) =>
     output.note(
-      `thinkback: cannot note in the repository that this restore reads it (${message}). Let nothing expire until it ends`,
+      `thinkback: cannot place a hold in the repository (${message}). Let nothing expire until this restore ends`,
     ),
   );
 }
@@ -154,10 +154,10 @@ function planResult(plan: RestorePlan): object {
       from: `${from.db}.${from.name}`,
       to: `${to.db}.${to.name}`,
       ...asOfResult(of),
-      missing: missing.map((gap) => ({
-        object: gap.missing,
-        from: formatInstant(gap.from),
-        to: formatInstant(gap.to),
+      missing: missing.map((hole) => ({
+        object: hole.missing,
+        from: formatInstant(hole.from),
+        to: formatInstant(hole.to),
       })),
       base: formatInstant(base.instant),
       baseDocuments: base.rows,
@@ -223,9 +223,9 @@ function printPlan(plan: RestorePlan, output: Output): void {
 /** Prints the changes that are missing in damaged tables; one line for all tables that lack the same. */
 function printMissing({ tables }: RestorePlan, output: Output): void {
   const lacking = tables.flatMap(({ from, missing }) =>
-    missing.map((gap) => ({
+    missing.map((hole) => ({
       name: `${from.db}.${from.name}`,
-      what: `changes from ${formatInstant(gap.from)} to ${formatInstant(gap.to)}, because ${gap.reason}`,
+      what: `changes from ${formatInstant(hole.from)} to ${formatInstant(hole.to)}, because ${hole.reason}`,
     })),
   );
   for (const [what, of] of groupedBy(lacking, (one) => one.what)) {

@@ -156,6 +156,14 @@ export class RunObserver implements CaptureObserver {
     );
   }
 
+  waitsForWriter({ host, process }: { host: string; process: number }, ms: number): void {
+    this.log.info(
+      { host, process, seconds: ms / 1000 },
+      "another capture may still write to this repository: waits to see whether it stores anything. " +
+        "If you know that it is gone, --take-over begins at once",
+    );
+  }
+
   spoolDelivered(segments: number): void {
     this.log.info(
       { segments },

@@ -1,4 +1,4 @@
-import { join, relative } from "node:path";
+import { join } from "node:path";
 import { Capture } from "../capture/capture.js";
 import { type Chosen, idleChoices, idleText, tablesOf } from "../capture/idle-patterns.js";
 import { recorderDefaults } from "../capture/recorder.js";
@@ -14,7 +14,7 @@ import { parseAddresses } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { Source } from "../rethinkdb/source.js";
 import { impatient } from "../storage/retrying-store.js";
-import { directoryAt, storeAt } from "../storage/store-at.js";
+import { directoryAt, spoolAt, storeAt } from "../storage/store-at.js";
 import { refuseUnusable } from "../storage/usable.js";
 import { type CronTimes, parseCron, parseFoldSchedule } from "../upkeep/schedule.js";
 import { drillBeside, maintainBeside } from "./beside.js";
@@ -232,12 +232,8 @@ const spoolBytesMin = 2 ** 20;
 /** How many bytes the spool may hold; undefined without a spool. */
 function spoolBytesMaxOf({ repo, spool, spoolLimit }: RunArguments): number | undefined {
   if (spool === undefined) return undefined;
-  directoryAt("--spool", spool);
-  if (!relative(repo, spool).startsWith("..")) {
-    throw new ThinkbackError("usage", `--spool ${spool} lies in the repository`, {
-      hint: "give a directory on another disk: the spool is needed when the repository's disk fails",
-    });
-  }
+  // Throws if the spool may not lie there.
+  spoolAt("--spool", spool, repo);
   const bytesMax = sizeBytes(spoolLimit);
   if (bytesMax !== undefined && bytesMax >= spoolBytesMin) return bytesMax;
   const wrong = bytesMax === undefined ? "is not a size" : "is too little for a spool";

@@ -48,9 +48,9 @@ export async function showCommand(
   const { base, instant, class: of, lateMs, missing } = tables[0]!;
   const version = await versionAt(new LogView(repository.store, log), base, sought, instant);
   output.note(`${name} ${key} at ${formatInstant(instant)} (${classText(tables[0]!)})`);
-  for (const gap of missing) {
-    const times = `${formatInstant(gap.from)} to ${formatInstant(gap.to)}`;
-    output.note(`without changes from ${times}, because ${gap.reason}`);
+  for (const hole of missing) {
+    const times = `${formatInstant(hole.from)} to ${formatInstant(hole.to)}`;
+    output.note(`without changes from ${times}, because ${hole.reason}`);
   }
   if (!version?.document) {
     throw new ThinkbackError(

@@ -141,7 +141,7 @@ function captureText({ capture: { state, heardOf } }: RepositoryStatus, now: Ins
       return `NONE: the last capture ended in order at ${formatOptionalInstant(heardOf)}, ${ago}; nothing is captured now`;
     case "silent":
       return (
-        `NONE, as it seems: the last capture was heard of last at ${formatOptionalInstant(heardOf)}, ${ago}, and did not end in order. ` +
+        `NONE, as it seems: the last capture was last heard of at ${formatOptionalInstant(heardOf)}, ${ago}, and did not end in order. ` +
         "Either it does not run any more, or it cannot store what it captures"
       );
     case "never":

@@ -23,7 +23,7 @@ export async function verifyCommand(args: VerifyArguments, output: Output): Prom
   const store = storeAt(args.repo);
   // Checked before the hold is written there.
   await refuseForeign(store);
-  const report = await whileRegistered(store, output, async () => {
+  const report = await whileHeld(store, output, async () => {
     const progress = new VerifyProgress();
     try {
       const verified = await verify(store, { share, random: Math.random, observer: progress });
@@ -52,7 +52,7 @@ function shareOf({ data, sample }: VerifyArguments): number {
 /**
  * Does `work` under a hold, so that nothing it reads is deleted meanwhile. Goes on without one if none can be placed.
  */
-export async function whileRegistered<T>(
+export async function whileHeld<T>(
   store: ObjectStore,
   output: Output,
   work: () => Promise<T>,
@@ -60,13 +60,13 @@ export async function whileRegistered<T>(
   const unique = randomUUID().replaceAll("-", "");
   const onRefused = ({ message }: Error) =>
     output.note(
-      `thinkback: cannot note in the repository that this command reads it (${message}). Let nothing expire until it ends`,
+      `thinkback: cannot place a hold in the repository (${message}). Let nothing expire until this command ends`,
     );
-  const registered = await placeHold(store, systemClock, unique, systemClock.now(), onRefused);
+  const hold = await placeHold(store, systemClock, unique, systemClock.now(), onRefused);
   try {
     return await work();
   } finally {
-    await registered.end();
+    await hold.end();
   }
 }
 

@@ -1,10 +1,11 @@
 /**
  * The lines of data objects. A line is one version of one document (or of one catalog or coverage record):
  *
- *   {"k":<key>,"t":<capture time, ms>,"n":<sequence>,"u":"<table>","p":<digest of the version before | null>,"d":<document | null>}
+ *   {"k":<key>,"t":<time>,"n":<sequence>,"u":"<table>","p":<digest | null>,"d":<document | null>}
  *
- * `u` and `p` are in segments only. The document is the server's own JSON bytes. It comes last, so that a reader takes
- * key, time and sequence from the front without parsing it. docs/format.md §4.
+ * `t` is the capture time in ms, and `p` the digest of the version before. `u` and `p` are in segments only. The
+ * document is the server's own JSON bytes. It comes last, so that a reader takes key, time and sequence from the front
+ * without parsing it. docs/format.md §4.
  */
 import { digestDigits, writeDigestOf } from "../digest.js";
 import { damaged } from "../errors.js";

@@ -14,12 +14,12 @@ import { clusterDialer } from "../rethinkdb/servers.js";
 import type { Source } from "../rethinkdb/source.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { impatient } from "../storage/retrying-store.js";
-import { directoryAt, storeAt } from "../storage/store-at.js";
+import { directoryAt, spoolAt, storeAt } from "../storage/store-at.js";
 import { refuseUnusable } from "../storage/usable.js";
 
 /** What to capture, and into which repository. Only `source` and `location` are required. */
 export interface CaptureOptions {
-  /** `rethinkdb://user:password@host:port,…` of one or several servers, with `?tls=true` or `?ca=FILE`; or several of them. */
+  /** `rethinkdb://user:password@host:port,…` of one or several servers, with `?tls=true` or `?ca=FILE`; or several. */
   source: string | string[];
   /** The repository's directory. If it is new or empty, the repository is made there. */
   location: string;
@@ -31,7 +31,7 @@ export interface CaptureOptions {
   once?: boolean;
   /** Length of a tick, from 10 to 3,600,000 ms; 1000 if absent. A crash can lose about one tick. */
   tickMs?: number;
-  /** Tables that are copied or resynced at once; 2 if absent. */
+  /** Large tables that are copied or resynced at once, 2 if absent; up to 16 of at most 5,000 documents come on top. */
   copiesAtOnce?: number;
   /** A directory, on another disk, where closed ticks wait while the repository's store fails; in memory if absent. */
   spool?: { location: string; bytesMax: number };
@@ -83,6 +83,8 @@ export type CaptureEvent =
   /** It cannot begin again yet, and will try again. */
   | { kind: "beginsLater"; reason: string }
   | { kind: "beginsAgain" }
+  /** Another capture may still write to the repository: for so long it is looked whether it stores anything. */
+  | { kind: "waitsForWriter"; host: string; process: number; ms: number }
   /** `stops`: memory and spool are full, so nothing is read from the source. Otherwise there is room again. */
   | { kind: "readingStops"; stops: boolean }
   /**
@@ -140,6 +142,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
   if (!Number.isSafeInteger(copiesAtOnce) || copiesAtOnce < 1) {
     throw new ThinkbackError("usage", `copiesAtOnce is ${copiesAtOnce}, no whole number above 0`);
   }
+  const spooled = spool && spoolAt("spool", spool.location, options.location);
   const selects = tableSelection(include, exclude);
   const addresses = parseAddresses([options.source].flat());
   const dial = clusterDialer(addresses, "source", systemClock);
@@ -151,7 +154,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
       if (pattern === null) onEvent({ kind: "allExcluded" });
       else onEvent({ kind: "idlePattern", pattern, excluded });
     }
-    if (spool) await refuseUnusable(directoryAt("spool", spool.location));
+    if (spooled) await refuseUnusable(spooled);
     const repository = await openOrCreateRepository(
       storeAt(options.location, impatient),
       systemClock.now(),
@@ -225,6 +228,8 @@ function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
     logLost: ({ end }) => onEvent({ kind: "logLost", missing: end.segment.name }),
     beginsLater: ({ message }) => onEvent({ kind: "beginsLater", reason: message }),
     beginsAgain: () => onEvent({ kind: "beginsAgain" }),
+    waitsForWriter: ({ host, process }, ms) =>
+      onEvent({ kind: "waitsForWriter", host, process, ms }),
     readingStops: (stops) => onEvent({ kind: "readingStops", stops }),
     // Never called: the library gives no longest tick, so ticks are not adapted.
     tickAdapted: () => undefined,

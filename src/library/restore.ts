@@ -112,7 +112,7 @@ export type RestoreEvent =
   | { kind: "writing"; table: string; documents: number; bytes: number }
   | { kind: "finishing"; table: string; step: string }
   /** No hold could be placed in the repository: let nothing expire until the restore ends. */
-  | { kind: "unregistered"; reason: string };
+  | { kind: "notHeld"; reason: string };
 
 export interface RestoredTable {
   from: string;
@@ -222,7 +222,7 @@ async function carryOut(
   await restoring.refuseExisting(plan, target);
   const unique = randomUUID().replaceAll("-", "");
   const hold = await placeHold(repository.store, systemClock, unique, plan.instant, ({ message }) =>
-    onEvent({ kind: "unregistered", reason: message }),
+    onEvent({ kind: "notHeld", reason: message }),
   );
   try {
     const observer = observing(onEvent);
@@ -293,7 +293,7 @@ function describe(plan: planning.RestorePlan): RestorePlan {
       ...asOf(of),
       documents: base.rows,
       indexes: indexes.map(({ index }) => index),
-      missing: missing.map((gap) => ({ object: gap.missing, from: gap.from, to: gap.to })),
+      missing: missing.map((hole) => ({ object: hole.missing, from: hole.from, to: hole.to })),
     })),
     catalog: asOf(plan.catalog),
     access: plan.accessAsOf && asOf(plan.accessAsOf),

@@ -2,7 +2,7 @@
  * A repository as it is at one moment. A command reads one view and passes it on. The view reads each thing once and
  * computes everything from the same listings. It becomes stale when something is put or deleted.
  */
-import type { ThinkbackError } from "../errors.js";
+import { isDamage } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -113,7 +113,7 @@ export async function lookAt<T>(
   try {
     return await look();
   } catch (error) {
-    if ((error as Partial<ThinkbackError>).code !== "damaged") throw error;
+    if (!isDamage(error)) throw error;
     return look();
   }
 }

@@ -3,7 +3,7 @@
  * that will do. A restore uses its tables, the catalog and, for a whole cluster, access. All code that names or chooses
  * an instant uses this.
  */
-import { UnusableObject } from "../errors.js";
+import { isDamage } from "../errors.js";
 import type { CoverageClass } from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
 import {
@@ -133,7 +133,7 @@ export class Restorable {
       const chosen = tables.filter(({ db }) => databases.length === 0 || databases.includes(db));
       return chosen.map(({ id }) => id);
     } catch (error) {
-      if (error instanceof UnusableObject && error.code === "damaged") return undefined;
+      if (isDamage(error)) return undefined;
       throw error;
     }
   }

@@ -35,7 +35,7 @@ export interface DrillObserver extends ProofObserver {
   waits(): void;
   planned(plan: RestorePlan): void;
   /** No hold could be placed, so what the drill reads may be deleted meanwhile. */
-  notNoted(error: Error): void;
+  notHeld(error: Error): void;
   /** Databases of this drill could not be dropped. */
   notDropped(databases: string[], error: Error): void;
 }
@@ -67,7 +67,7 @@ export async function drill(
       lookAt(repository, (view) => planDrill(view, options, unique, options.random));
     const plan = await whenProven(repository, asked, look, clock, () => observer.waits());
     // What the drill reads must not be deleted meanwhile: that would look like damage.
-    const onRefused = (error: Error) => observer.notNoted(error);
+    const onRefused = (error: Error) => observer.notHeld(error);
     const { store } = repository;
     const hold = await placeHold(store, clock, unique, plan.instant, onRefused);
     try {

@@ -144,7 +144,7 @@ function noStateText({ why }: NoState): string {
 /** How damage may be repaired, so that the instant is exact again; empty for other classes. */
 function repairText(of: InstantClass | undefined): string {
   if (of?.class !== "damaged") return "";
-  return "put this object back from a copy of the repository, or let `thinkback repair` rebuild it; ";
+  return "put this object back from a copy of the repository, or see with `thinkback repair --dry-run` whether it can be rebuilt; ";
 }
 
 /** The flags that allow a restore of such an instant. */

@@ -1,6 +1,6 @@
 /** Finds the instant that a restore takes if none is asked for. */
 import type { TableConfig } from "../catalog-record.js";
-import { ThinkbackError, UnusableObject } from "../errors.js";
+import { isDamage, ThinkbackError } from "../errors.js";
 import type { CoverageClass } from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
 import { leastFrontier } from "../repository/coverage/as-of.js";
@@ -51,7 +51,7 @@ async function chosenAtEnd(
   try {
     return chooseTables(await view.catalog(end), request, end);
   } catch (error) {
-    if (error instanceof UnusableObject && error.code === "damaged") return undefined;
+    if (isDamage(error)) return undefined;
     throw error;
   }
 }

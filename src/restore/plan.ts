@@ -1,6 +1,6 @@
 /** Plans what a restore will do, from stored objects alone, before anything is written. */
 import type { IndexStatus, TableConfig } from "../catalog-record.js";
-import { ThinkbackError, UnusableObject } from "../errors.js";
+import { isDamage, ThinkbackError, UnusableObject } from "../errors.js";
 import type { CoverageClass } from "../format/coverage-record.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { BaseManifest } from "../repository/bases/base.js";
@@ -165,8 +165,7 @@ async function planCatalog(
   const { view, coverage, request, instant } = ground;
   const found = systemAsOf(coverage.catalog, instant, request);
   const catalog = await view.catalog(found.instant ?? instant).catch(async (error: unknown) => {
-    const isDamaged = error instanceof UnusableObject && error.code === "damaged";
-    if (!isDamaged || found.class !== "damaged") throw error;
+    if (!isDamage(error) || found.class !== "damaged") throw error;
     throw inexactCatalog(found, instant, coverage.catalog, await nearestTo(ground), false);
   });
   if (catalog.records.size === 0) throw await nothingKnown(ground);

@@ -63,12 +63,10 @@ export async function restore(
   signal: AbortSignal = new AbortController().signal,
 ): Promise<RestoredTable[]> {
   await refuseExisting(plan, target);
-  const present = new Set(await target.databases());
-  for (const db of plan.databases) {
-    signal.throwIfAborted();
-    if (!present.has(db)) await target.createDatabase(db);
+  if (plan.tables.length === 0) {
+    await createDatabases(plan, target, signal);
+    return [];
   }
-  if (plan.tables.length === 0) return [];
   let segmentsRead = 0;
   const view = new LogView(repository.store, plan.log);
   const log = await LogCollection.read(view, wantedOf(plan), plan.instant, {
@@ -78,6 +76,8 @@ export async function restore(
     },
   });
   try {
+    // Only now: what is damaged of the log has been met, and nothing is made on the target then.
+    await createDatabases(plan, target, signal);
     const restored: RestoredTable[] = [];
     for (const table of plan.tables) {
       restored.push(await restoreTable(repository, table, log, target, clock, observer, signal));
@@ -89,6 +89,18 @@ export async function restore(
     return restored;
   } finally {
     await log.dispose();
+  }
+}
+
+async function createDatabases(
+  { databases }: RestorePlan,
+  target: Target,
+  signal: AbortSignal,
+): Promise<void> {
+  const present = new Set(await target.databases());
+  for (const db of databases) {
+    signal.throwIfAborted();
+    if (!present.has(db)) await target.createDatabase(db);
   }
 }
 

@@ -222,9 +222,9 @@ export class DirectoryStore implements ObjectStore {
   }
 
   /**
-   * The names in a directory, sorted. Names of directories end with a slash, so that a scan of the tree is in the order
-   * of whole names. Names that cannot be part of an object's name are left out: temporary files, lost+found, foreign
-   * files.
+   * The names in a directory, sorted. Names of directories end with a slash, so that a walk through the tree is in the
+   * order of whole names. Names that cannot be part of an object's name are left out: temporary files, lost+found,
+   * foreign files.
    */
   private async readEntries(directory: string): Promise<{ name: string; isDirectory: boolean }[]> {
     try {

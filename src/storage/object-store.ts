@@ -1,4 +1,4 @@
-import { ThinkbackError } from "../errors.js";
+import { isDamage, ThinkbackError, UnusableObject } from "../errors.js";
 import type { Instant } from "../instant.js";
 
 /**
@@ -191,10 +191,15 @@ export function failureOf(error: unknown): StoreFailure | undefined {
   return error instanceof StoreError ? error.failure : undefined;
 }
 
-/** True for a failure that somebody has to repair: a full store, or a missing permission. */
-export function isForOthersToRepair(error: unknown): boolean {
+/** True for a failure that the operator has to end: a full store, or a missing permission. */
+export function needsOperator(error: unknown): boolean {
   const failure = failureOf(error);
   return failure === "full" || failure === "forbidden";
+}
+
+/** True if the error concerns one object only, which is damaged, of a later version, or forbidden to read. */
+export function isOfOneObject(error: unknown): error is ThinkbackError {
+  return error instanceof UnusableObject || isDamage(error) || failureOf(error) === "forbidden";
 }
 
 /** The object's bytes; undefined if there is none. */

@@ -10,8 +10,8 @@ import { messageOf } from "../errors.js";
 import {
   failureOf,
   getIfThere,
-  isForOthersToRepair,
   type ListOptions,
+  needsOperator,
   type ObjectStore,
   type Range,
   type StoredObject,
@@ -41,7 +41,7 @@ const pauseLastMs = 15_000;
 const answerMs = 60_000;
 /** How long a try may take at most. */
 const answerMsMax = 600_000;
-/** How long a try of `tidy` may take, because it scans the whole store. */
+/** How long a try of `tidy` may take, because it goes through the whole store. */
 const tidyMs = 1_800_000;
 /** How many objects of a listing make a page, which is waited for as a whole. */
 const pageObjects = 256;
@@ -179,7 +179,7 @@ export class RetryingStore implements ObjectStore {
         return await this.try(work, given, waitMs);
       } catch (error) {
         given?.throwIfAborted();
-        const waits = patience.waitsForOthers === true && isForOthersToRepair(error);
+        const waits = patience.waitsForOthers === true && needsOperator(error);
         if (failureOf(error) !== "unavailable" && !waits) throw error;
         const isOver = clock.monotonicMs() - begun >= patience.patienceMs;
         if (isOver && tries > 1) throw error;

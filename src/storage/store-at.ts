@@ -1,7 +1,7 @@
 /** Finds the store that a location names, by its scheme. New kinds of stores are added here. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { isAbsolute, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
@@ -25,6 +25,27 @@ export function storeAt(location: string, patience: Patience = patienceDefault):
 /** The store in the directory that an option names. */
 export function directoryAt(option: string, location: string): ObjectStore {
   return find(option, location, { file: kinds["file"]! });
+}
+
+/**
+ * The store in the directory of a spool. Throws, with code "usage", if that directory lies in the repository's.
+ * @param option what names the spool, for messages
+ */
+export function spoolAt(option: string, location: string, repository: string): ObjectStore {
+  const spool = directoryAt(option, location);
+  const kept = find("--repo", repository, kinds);
+  if (kept instanceof DirectoryStore && isWithin(kept.location, spool.location)) {
+    throw new ThinkbackError("usage", `${option} ${location} lies in the repository`, {
+      hint: "give a directory on another disk: the spool is needed when the repository's disk fails",
+    });
+  }
+  return spool;
+}
+
+/** True if the second path is the first one, or lies below it. */
+function isWithin(directory: string, path: string): boolean {
+  const way = relative(directory, path);
+  return way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
 /** A store in a new directory below TMPDIR, for objects that are needed for a while. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type ObjectStore, StoreFull } from "./object-store.js";
+import { failureOf, type ObjectStore } from "./object-store.js";
 
 /**
  * Throws if the store does not take objects. So a store that is needed only when something else fails is found unusable
@@ -11,6 +11,6 @@ export async function refuseUnusable(store: ObjectStore): Promise<void> {
     await store.put(name, Buffer.from("written to see whether it can be\n"));
     await store.delete(name);
   } catch (error) {
-    if (!(error instanceof StoreFull)) throw error;
+    if (failureOf(error) !== "full") throw error;
   }
 }

@@ -17,7 +17,7 @@ import {
 import type { Instant } from "../instant.js";
 import { bundlesKept, listBundles } from "../repository/bundle.js";
 import { byPlaceInLog } from "../repository/log/log.js";
-import { holds, type LogView } from "../repository/log/log-view.js";
+import { contains, type LogView } from "../repository/log/log-view.js";
 import type { FoldedPiece } from "../repository/log/pieces.js";
 import { expiriesKept } from "../repository/registers/expiry.js";
 import type { RepositoryView } from "../repository/repository-view.js";
@@ -29,7 +29,7 @@ export interface SweepOptions {
   now: Instant;
   /** How long an object must have been replaced or expired before it is deleted. */
   graceMs: number;
-  /** When the restores under way began, by their holds. */
+  /** When each live hold began. */
   holdsBegan: Instant[];
   /** Name of this process's own fold, if it has ended without publishing all that it wrote. */
   ended?: string | undefined;
@@ -114,7 +114,7 @@ async function sweepSegments(
   let at = 0;
   const isReplaced = (segment: SegmentName) => {
     while (at < replacing.length && byPlaceInLog(replacing[at]!.last, segment) < 0) at += 1;
-    return at < replacing.length && holds(replacing[at]!, segment);
+    return at < replacing.length && contains(replacing[at]!, segment);
   };
   for await (const object of store.list("log/")) {
     const segment = parseSegmentName(object.name);
@@ -161,8 +161,8 @@ async function sweepFolded(
         (piece) =>
           isWhole(piece) &&
           isPast(piece.manifest.published) &&
-          holds(piece, parsed.first) &&
-          holds(piece, parsed.last),
+          contains(piece, parsed.first) &&
+          contains(piece, parsed.last),
       );
     const expiredAt = view.expiry?.folded[parsed.name];
     const isExpired = expiredAt !== undefined && isPast(expiredAt);

@@ -103,7 +103,7 @@ function damagedFolded(findings: Findings): FoldedName[] {
   return findings
     .all()
     .map(({ object }) => parseFoldedName(`${directoryOf(object)}manifest.json`))
-    .filter((said) => said !== undefined);
+    .filter((parsed) => parsed !== undefined);
 }
 
 async function nameHole(

@@ -34,7 +34,7 @@ export interface Referred {
 }
 
 export interface ReadFolded {
-  said: FoldedName;
+  parsed: FoldedName;
   /** Undefined if it cannot be read. */
   manifest: FoldedManifest | undefined;
 }
@@ -72,11 +72,11 @@ export function isStoodFor(object: string, { folded }: Manifests): boolean {
   const [first, last] = [segment ?? of?.first, segment ?? of?.last];
   if (!first || !last) return false;
   return [...folded.values()].some(
-    ({ said, manifest }) =>
+    ({ parsed, manifest }) =>
       manifest !== undefined &&
-      said.name !== of?.name &&
-      byPlaceInLog(said.first, first) <= 0 &&
-      byPlaceInLog(last, said.last) <= 0,
+      parsed.name !== of?.name &&
+      byPlaceInLog(parsed.first, first) <= 0 &&
+      byPlaceInLog(last, parsed.last) <= 0,
   );
 }
 
@@ -88,13 +88,13 @@ export async function readManifests(
 ): Promise<Manifests> {
   const reader = new ManifestReader(store, small, belonging, findings);
   for (const name of store.names("folded/")) {
-    const said = parseFoldedName(name);
-    if (said) await reader.readFolded(said);
+    const parsed = parseFoldedName(name);
+    if (parsed) await reader.readFolded(parsed);
   }
   await reader.forgetVanished();
   for (const name of store.names("bases/")) {
-    const said = parseManifestName(name);
-    if (said) await reader.readBase(said);
+    const parsed = parseManifestName(name);
+    if (parsed) await reader.readBase(parsed);
   }
   return reader.manifests;
 }
@@ -118,31 +118,31 @@ class ManifestReader {
     private readonly findings: Findings,
   ) {}
 
-  async readFolded(said: FoldedName): Promise<void> {
+  async readFolded(parsed: FoldedName): Promise<void> {
     const { expiry, claims } = this.small;
     const { folded, expired, disowned } = this.manifests;
-    if (expiry && (said.to <= expiry.logTo || Object.hasOwn(expiry.folded, said.name))) {
-      expired.add(said.name);
+    if (expiry && (parsed.to <= expiry.logTo || Object.hasOwn(expiry.folded, parsed.name))) {
+      expired.add(parsed.name);
       return;
     }
-    if (isDisowned(said.last, claims)) {
-      disowned.add(said.name);
+    if (isDisowned(parsed.last, claims)) {
+      disowned.add(parsed.name);
       return;
     }
     const own = new Findings();
-    const manifest = await own.during(() => readFoldedManifest(this.store, said));
-    if (manifest) this.belonging.note(said.name, manifest.repository);
-    else this.unread.set(said.name, own);
-    folded.set(said.name, { said, manifest });
+    const manifest = await own.during(() => readFoldedManifest(this.store, parsed));
+    if (manifest) this.belonging.note(parsed.name, manifest.repository);
+    else this.unread.set(parsed.name, own);
+    folded.set(parsed.name, { parsed, manifest });
     for (const { table, parts } of manifest?.tables ?? []) {
       for (const part of parts) {
-        this.refer(part, { kind: "foldedPart", table, part }, said.name);
+        this.refer(part, { kind: "foldedPart", table, part }, parsed.name);
         await this.checkThere(part.name, part.bytes);
       }
     }
     for (const records of [manifest?.catalog, manifest?.coverage]) {
       if (!records) continue;
-      this.refer(records, { kind: "foldedRecords", table: undefined, part: records }, said.name);
+      this.refer(records, { kind: "foldedRecords", table: undefined, part: records }, parsed.name);
       await this.checkThere(records.name, records.bytes);
     }
   }
@@ -156,8 +156,8 @@ class ManifestReader {
     }
   }
 
-  async readBase(said: { name: string; table: string; instant: number }): Promise<void> {
-    const { name, table, instant } = said;
+  async readBase(parsed: { name: string; table: string; instant: number }): Promise<void> {
+    const { name, table, instant } = parsed;
     const { bases, expired, disowned } = this.manifests;
     if (this.small.expiry && Object.hasOwn(this.small.expiry.bases, name)) {
       await this.setAside(name, expired);
@@ -189,16 +189,16 @@ class ManifestReader {
 
   private refer(
     { name, checksum }: ObjectReference,
-    said: Omit<Referred, "checksum" | "by">,
+    referred: Omit<Referred, "checksum" | "by">,
     by: string,
   ): void {
     const known = this.manifests.referred.get(name);
     if (!known) {
-      this.manifests.referred.set(name, { ...said, checksum, by: [by] });
+      this.manifests.referred.set(name, { ...referred, checksum, by: [by] });
       return;
     }
     known.by.push(by);
-    if (known.checksum !== checksum || known.kind !== said.kind) {
+    if (known.checksum !== checksum || known.kind !== referred.kind) {
       this.findings.add(
         by,
         `it names ${name} with another checksum or kind than ${known.by[0]} does`,

@@ -75,9 +75,9 @@ export class ObjectCheck {
     }
   }
 
-  private async checkOneSegment(said: SegmentName): Promise<Segment | undefined> {
-    return this.checkOne(said.name, async () => {
-      const segment = await openSegment(this.store, said.name);
+  private async checkOneSegment(parsed: SegmentName): Promise<Segment | undefined> {
+    return this.checkOne(parsed.name, async () => {
+      const segment = await openSegment(this.store, parsed.name);
       if (this.isDrawn(segment)) await checkSegment(segment);
       return segment;
     });

@@ -38,7 +38,7 @@ export function damagedBases({ manifests }: Verified, damaged: ReadonlySet<strin
   return bases.sort((a, b) => a.instant - b.instant);
 }
 
-export interface BaseRepairing {
+export interface BaseRepair {
   /** Where the new base is written; its store MUST hide all that is damaged. */
   repository: Repository;
   damaged: ReadonlySet<string>;
@@ -66,10 +66,10 @@ export async function isRepairable(base: DamagedBase, { store }: Repository): Pr
  */
 export async function repairBase(
   base: DamagedBase,
-  repairing: BaseRepairing,
+  baseRepair: BaseRepair,
 ): Promise<string | undefined> {
-  if (base.onlyKeys) return rewriteKeys(base.manifest!, repairing);
-  const { repository, unique, onRows, signal } = repairing;
+  if (base.onlyKeys) return rewriteKeys(base.manifest!, baseRepair);
+  const { repository, unique, onRows, signal } = baseRepair;
   const { table, instant } = base;
   if (!(await isRepairable(base, repository))) return undefined;
   const look = await RepositoryView.of(repository.store);
@@ -99,7 +99,7 @@ export async function isWholeBase(store: ObjectStore, name: string): Promise<boo
 /** Publishes the same documents for the same instant under a new name, with new keys where these are damaged. */
 async function rewriteKeys(
   manifest: BaseManifest,
-  { repository, damaged, unique, onRows, signal }: BaseRepairing,
+  { repository, damaged, unique, onRows, signal }: BaseRepair,
 ): Promise<string | undefined> {
   const { store } = repository;
   const { table, primaryKey, instant, logFrom } = manifest;

@@ -13,7 +13,7 @@ import type { Verified } from "./verify.js";
 
 /** A damaged folded segment, and the pieces that stand in for it. */
 export interface DamagedFolded {
-  said: FoldedName;
+  parsed: FoldedName;
   /** Undefined unless other pieces hold all of it. */
   standIns: LogPiece[] | undefined;
 }
@@ -25,26 +25,27 @@ export async function damagedFolded(
 ): Promise<DamagedFolded[]> {
   const directories = new Set([...damaged].map(directoryOf));
   const all = [...manifests.folded.values()]
-    .map(({ said }) => said)
+    .map(({ parsed }) => parsed)
     .filter(({ name }) => directories.has(directoryOf(name)));
   if (all.length === 0) return [];
   const without = new Set([...damaged, ...all.map(({ name }) => name)]);
   const view = await LogView.read(new WithoutStore(listed, without));
-  return all.map((said) => ({ said, standIns: standInsOf(view, said) }));
+  return all.map((parsed) => ({ parsed, standIns: standInsOf(view, parsed) }));
 }
 
 /** The pieces that together hold all that a folded segment holds; undefined if something of it is nowhere else. */
-function standInsOf(view: LogView, said: FoldedName): LogPiece[] | undefined {
+function standInsOf(view: LogView, parsed: FoldedName): LogPiece[] | undefined {
   const pieces = view.pieces.filter(
-    ({ first, last }) => byPlaceInLog(last, said.first) >= 0 && byPlaceInLog(first, said.last) <= 0,
+    ({ first, last }) =>
+      byPlaceInLog(last, parsed.first) >= 0 && byPlaceInLog(first, parsed.last) <= 0,
   );
   const [first, last] = [pieces.at(0), pieces.at(-1)];
   const isHeld =
     first !== undefined &&
     last !== undefined &&
-    byPlaceInLog(first.first, said.first) <= 0 &&
-    byPlaceInLog(last.last, said.last) >= 0 &&
-    view.holes().every(({ from, to }) => to < said.from || from > said.to);
+    byPlaceInLog(first.first, parsed.first) <= 0 &&
+    byPlaceInLog(last.last, parsed.last) >= 0 &&
+    view.holes().every(({ from, to }) => to < parsed.from || from > parsed.to);
   return isHeld ? pieces : undefined;
 }
 
@@ -84,7 +85,8 @@ export async function foldAnew(
     resolutionOf: () => 1,
     spanMaxMs: (span) => policy.spanMaxMs(span),
     pinned: policy.pinned,
-    within: (piece) => damaged.some(({ said }) => said.from <= piece.to && piece.from <= said.to),
+    within: (piece) =>
+      damaged.some(({ parsed }) => parsed.from <= piece.to && piece.from <= parsed.to),
   });
   const { folded } = (await LogView.read(repository.store)).believed;
   return folded.filter(({ name }) => !before.has(name));

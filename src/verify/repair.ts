@@ -70,13 +70,13 @@ export interface RepairReport {
 }
 
 /** Says what could be repaired, without changing anything. */
-export async function planRepairing(
+export async function planRepair(
   store: ObjectStore,
   options: RepairOptions,
 ): Promise<RepairReport> {
-  const repairing = await Repairing.begin(store, options);
-  const claims = (await claimsToRepair(repairing.verified)).map(({ epoch }) => writerName(epoch));
-  return repairing.report(claims);
+  const plan = await Repair.begin(store, options);
+  const claims = (await claimsToRepair(plan.verified)).map(({ epoch }) => writerName(epoch));
+  return plan.report(claims);
 }
 
 /** Repairs what can be repaired. Throws, with code "fenced", if another process holds the maintenance lease. */
@@ -90,13 +90,13 @@ export function repair(store: ObjectStore, options: RepairOptions): Promise<Repa
       signal.throwIfAborted();
       await repairClaim(store, claim);
     }
-    const repairing = await Repairing.begin(store, options, claims.length > 0 ? undefined : first);
-    await repairing.rebuild(signal);
-    await repairing.expire(signal);
-    await repairing.renewBundle(signal);
+    const work = await Repair.begin(store, options, claims.length > 0 ? undefined : first);
+    await work.rebuild(signal);
+    await work.expire(signal);
+    await work.renewBundle(signal);
     const names = claims.map(({ epoch }) => writerName(epoch));
     const ofClaims = first.report.damage.filter(({ object }) => names.includes(object));
-    const report = repairing.report(names);
+    const report = work.report(names);
     const rebuilt = ofClaims.map((damage) => ({
       ...damage,
       outcome: "rebuilt" as const,
@@ -115,7 +115,7 @@ const verifying = ({ data, observer }: RepairOptions) => ({
   ...(observer ? { observer } : {}),
 });
 
-class Repairing {
+class Repair {
   /** Names of manifests and bundles that can be rebuilt; and of those that were, with what took their place. */
   private readonly repairable = new Set<string>();
   private readonly rebuilt = new Map<string, string[]>();
@@ -134,26 +134,26 @@ class Repairing {
     store: ObjectStore,
     options: RepairOptions,
     known?: Verified,
-  ): Promise<Repairing> {
+  ): Promise<Repair> {
     const verified = known ?? (await verify(store, verifying(options)));
     const damaged = new Set(verified.report.damage.map(({ object }) => object));
     const isReadable = verified.standing && !damaged.has(repositoryName);
-    if (!isReadable) return new Repairing(store, options, verified, damaged, [], []);
+    if (!isReadable) return new Repair(store, options, verified, damaged, [], []);
     const folded = await damagedFolded(verified, damaged);
     const standIns = objectsOf(folded.flatMap((of) => of.standIns ?? []));
     // If a stand-in is damaged too, all damage must be known before anything is rebuilt.
     if (!options.data && !(await areWhole(verified, standIns))) {
-      return Repairing.begin(store, { ...options, data: true });
+      return Repair.begin(store, { ...options, data: true });
     }
     const bases = damagedBases(verified, damaged);
-    const repairing = new Repairing(store, options, verified, damaged, folded, bases);
-    for (const { said, standIns } of folded) if (standIns) repairing.repairable.add(said.name);
-    for (const name of damaged) if (isBundle(name)) repairing.repairable.add(name);
+    const begun = new Repair(store, options, verified, damaged, folded, bases);
+    for (const { parsed, standIns } of folded) if (standIns) begun.repairable.add(parsed.name);
+    for (const name of damaged) if (isBundle(name)) begun.repairable.add(name);
     for (const base of bases) {
-      const can = await new Findings().during(() => isRepairable(base, repairing.repository()));
-      if (can) repairing.repairable.add(base.name);
+      const can = await new Findings().during(() => isRepairable(base, begun.repository()));
+      if (can) begun.repairable.add(base.name);
     }
-    return repairing;
+    return begun;
   }
 
   /** Rebuilds the folded segments and bases that can be rebuilt. */
@@ -176,10 +176,10 @@ class Repairing {
         policy,
         signal,
       });
-      for (const { said } of held) {
-        const by = made.filter(({ from, to }) => from <= said.to && said.from <= to);
+      for (const { parsed } of held) {
+        const by = made.filter(({ from, to }) => from <= parsed.to && parsed.from <= to);
         this.rebuilt.set(
-          said.name,
+          parsed.name,
           by.map(({ name }) => name),
         );
       }
@@ -188,8 +188,8 @@ class Repairing {
     for (const [i, base] of this.bases.entries()) {
       signal.throwIfAborted();
       const unique = `${options.unique}${i}`;
-      const repairing = { repository, damaged, unique, onRows, signal };
-      const by = await new Findings().during(() => repairBase(base, repairing));
+      const baseRepair = { repository, damaged, unique, onRows, signal };
+      const by = await new Findings().during(() => repairBase(base, baseRepair));
       const isWhole = by !== undefined && (await isWholeBase(repository.store, by));
       if (isWhole) this.rebuilt.set(base.name, [by]);
     }
@@ -198,7 +198,9 @@ class Repairing {
   /** Expires the damaged folded segments and bases that are not needed any more. */
   async expire(signal: Held): Promise<void> {
     const { store, options } = this;
-    const manifests = [...this.folded.map(({ said }) => said), ...this.bases].map((of) => of.name);
+    const manifests = [...this.folded.map(({ parsed }) => parsed), ...this.bases].map(
+      (of) => of.name,
+    );
     // Without a rebuilt one, others are known to hold the same only if they were read to their ends.
     const idle = manifests.filter(
       (name) => this.rebuilt.has(name) || (options.data && this.isIdle(name)),
@@ -270,7 +272,9 @@ class Repairing {
   /** The repository to write to; when it is read, what is damaged or about to be replaced is hidden. */
   private repository(): Repository {
     const description = this.verified.small.description!;
-    const replaced = this.folded.filter(({ standIns }) => standIns).map(({ said }) => said.name);
+    const replaced = this.folded
+      .filter(({ standIns }) => standIns)
+      .map(({ parsed }) => parsed.name);
     const without = new Set([...this.damaged, ...replaced]);
     return { description, store: new WithoutStore(this.store, without) };
   }

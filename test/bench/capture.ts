@@ -38,6 +38,7 @@ const silent: CaptureObserver = {
   logLost: ignore,
   beginsLater: ignore,
   beginsAgain: ignore,
+  waitsForWriter: ignore,
   readingStops: ignore,
   writeHookGone: ignore,
   tickAdapted: ignore,

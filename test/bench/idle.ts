@@ -15,7 +15,8 @@ import { median } from "./report.js";
 import { pause, WatchedRun } from "./watched-run.js";
 
 const tableCounts = [3, 300];
-const documents = 20;
+/** Of each table. */
+export const documents = 20;
 /** A server that has just made its tables is not idle. */
 const restMs = 10_000;
 const readings = 15;

@@ -116,6 +116,7 @@ async function capture(
       logLost: ignore,
       beginsLater: ignore,
       beginsAgain: ignore,
+      waitsForWriter: ignore,
       readingStops: ignore,
       writeHookGone: ignore,
       surveyFails: () => undefined,

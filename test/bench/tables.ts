@@ -11,10 +11,9 @@ import type { TestServer } from "../server/find-server.js";
 import { readProcess } from "../soak/process-stat.js";
 import type { Bench } from "./bench.js";
 import { scratchDirectory } from "./generated.js";
-import { makeTables } from "./idle.js";
+import { documents, makeTables } from "./idle.js";
 import { cpuOfServer, pause } from "./watched-run.js";
 
-const documents = 20;
 /** As many segments as a quarter of an hour has of a second each, made sooner by shorter ticks. */
 const segments = 900;
 const tickMs = 50;
@@ -22,45 +21,94 @@ const restMs = 10_000;
 const idleSeconds = 60;
 const waitMsMax = 900_000;
 
-export async function benchTables({ server: startServer, scratch, tables }: Bench): Promise<void> {
-  const server = await startServer();
+export async function benchTables(bench: Bench): Promise<void> {
+  const { scratch, tables } = bench;
+  const server = await bench.server();
   const connection = await r.connect(server);
   const db = `many${tables}`;
-  await makeTables(connection, db, tables);
-  await pause(restMs);
-  const repo = join(await scratchDirectory(scratch), "repository");
-  const begin = (tick: string) => {
-    const source = `rethinkdb://${server.host}:${server.port}`;
-    const args = ["run", "--source", source, "--repo", repo, "--include", `${db}.*`, "--no-fold"];
-    return start([...args, "--tick", tick]);
-  };
-  let running = begin(`${tickMs}ms`);
-  const first = await secondsUntilLive(running, tables);
-  process.stdout.write(`${tables} tables of ${documents} documents: live after ${first} s\n`);
-  await writeFor(connection, db, tables, segments * tickMs);
+  try {
+    await makeTables(connection, db, tables);
+    await pause(restMs);
+    const repo = join(await scratchDirectory(scratch), "repository");
+    await untilKilled(server, connection, db, repo, tables);
+    await againAndIdle(server, db, repo, tables);
+  } finally {
+    await dropAndClose(connection, db);
+  }
+}
+
+async function dropAndClose(connection: DriverConnection, db: string): Promise<void> {
+  try {
+    await r.dbDrop(db).run(connection);
+  } finally {
+    await connection.close();
+  }
+}
+
+/** The first opening of all tables; then writes, and `kill -9`. */
+async function untilKilled(
+  server: TestServer,
+  connection: DriverConnection,
+  db: string,
+  repo: string,
+  tables: number,
+): Promise<void> {
+  const running = begin(server, db, repo, `${tickMs}ms`);
+  try {
+    const first = await secondsUntilLive(running, tables);
+    process.stdout.write(`${tables} tables of ${documents} documents: live after ${first} s\n`);
+    await writeFor(connection, db, tables, segments * tickMs);
+  } finally {
+    await kill(running);
+  }
+}
+
+/** The second opening; then what the tables cost while nothing is written. */
+async function againAndIdle(
+  server: TestServer,
+  db: string,
+  repo: string,
+  tables: number,
+): Promise<void> {
+  const running = begin(server, db, repo, "1s");
+  try {
+    const again = await secondsUntilLive(running, tables);
+    const count = (await namesIn(new DirectoryStore(repo), "log/")).length;
+    process.stdout.write(`  after kill -9, with ${count} segments in the log: ${again} s\n`);
+    await pause(restMs);
+    process.stdout.write(`  ${await idleCost(running, server, repo)}\n\n`);
+    running.process.kill("SIGTERM");
+    await running.finished;
+  } finally {
+    await kill(running);
+  }
+}
+
+function begin({ host, port }: TestServer, db: string, repo: string, tick: string): Running {
+  const source = `rethinkdb://${host}:${port}`;
+  const args = ["run", "--source", source, "--repo", repo, "--include", `${db}.*`, "--no-fold"];
+  return start([...args, "--tick", tick]);
+}
+
+async function kill(running: Running): Promise<void> {
   running.process.kill("SIGKILL");
   await running.finished;
-  running = begin("1s");
-  const again = await secondsUntilLive(running, tables);
-  const count = (await namesIn(new DirectoryStore(repo), "log/")).length;
-  process.stdout.write(`  after kill -9, with ${count} segments in the log: ${again} s\n`);
-  await pause(restMs);
-  process.stdout.write(`  ${await idleCost(running, server, repo)}\n\n`);
-  running.process.kill("SIGTERM");
-  await running.finished;
-  await r.dbDrop(db).run(connection);
-  await connection.close();
 }
 
 async function secondsUntilLive(running: Running, tables: number): Promise<string> {
   const began = performance.now();
-  while ((running.stderr().match(/"state":"live"/g)?.length ?? 0) < tables) {
+  while (liveIn(running.stderr()).size < tables) {
     if (running.process.exitCode !== null || performance.now() - began > waitMsMax) {
       throw new Error(`thinkback run did not get there: ${running.stderr().slice(-1500)}`);
     }
     await pause(50);
   }
   return ((performance.now() - began) / 1000).toFixed(1);
+}
+
+/** Ids of the tables that became live, by the log of a run. */
+function liveIn(log: string): Set<string> {
+  return new Set([...log.matchAll(/"id":"([^"]+)","state":"live"/g)].map(([, id]) => id!));
 }
 
 /** Changes a document of one table after the other. */

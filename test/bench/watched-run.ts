@@ -19,9 +19,7 @@ export class WatchedRun {
     const repo = join(await scratchDirectory(scratch), "repository");
     const source = `rethinkdb://${server.host}:${server.port}`;
     const args = ["run", "--source", source, "--repo", repo, "--include", `${db}.*`];
-    // Only the first copies are sooner done by this.
-    const copies = ["--copies", "16"];
-    const run = new WatchedRun(start([...args, ...copies, "--no-fold"]), repo, server, db);
+    const run = new WatchedRun(start([...args, "--no-fold"]), repo, server, db);
     while (!(await run.isLive())) await pause(500);
     return run;
   }

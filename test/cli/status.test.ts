@@ -92,7 +92,7 @@ test("whether somebody captures is told: by a segment in time, an end in order, 
   expect(running.result).toMatchObject({ capture: { state: "running", heardOf } });
   const silent = await printed(at + 31_000);
   expect(lineIn(silent.text)).toMatch(
-    `NONE, as it seems: the last capture was heard of last at ${heardOf}, 31 s ago`,
+    `NONE, as it seems: the last capture was last heard of at ${heardOf}, 31 s ago`,
   );
   expect(silent.text).toMatch(/^shop\.orders +live, silent /m);
   expect(silent.result).toMatchObject({

@@ -3,6 +3,7 @@ import type * as fs from "node:fs/promises";
 import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { runCommandLine } from "../../src/cli/program.js";
 import { systemClock } from "../../src/clock.js";
@@ -154,8 +155,10 @@ test("2 or 4: a spool that could not be used when it is needed", async () => {
   disk.code = "ENOSPC";
   expect((await spool(disk.directory)).status).toBe(0);
   disk.directory = undefined;
-  for (const of of [at, join(at, "below"), `${at}/`]) {
+  const url = pathToFileURL(at).href;
+  for (const of of [at, join(at, "below"), `${at}/`, url, `${url}/below`]) {
     expectEnd(await spool(of), "usage", /lies in the repository/);
+    expectEnd(await backUp(url, "--spool", of), "usage", /lies in the repository/);
   }
   const beside = join(directory, "spool");
   for (const limit of ["0", "1", "1023KiB"]) {

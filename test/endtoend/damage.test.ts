@@ -97,7 +97,7 @@ async function restoreDamaged(
     "--rename",
     `shop=${to}`,
   ];
-  return cli(["restore", ...args]);
+  return { ...(await cli(["restore", ...args])), to };
 }
 
 for (const [how, damage] of Object.entries(damages)) {
@@ -114,7 +114,7 @@ for (const [how, damage] of Object.entries(damages)) {
 
   test(`a segment in the middle of the log that is ${how}`, async () => {
     const { name: segment, inside } = await segmentOfOrders();
-    const { status: code, stdout, stderr } = await restoreDamaged(segment, damage, inside);
+    const { status: code, stdout, stderr, to } = await restoreDamaged(segment, damage, inside);
     // Of a missing object only its place in the log may be known, not the times in its name.
     const place = `number ${Number(/(\d+)\.zst$/.exec(segment)![1])} is missing`;
     const named = [segment, ...(how === "missing" ? [place] : [])];
@@ -128,6 +128,7 @@ for (const [how, damage] of Object.entries(damages)) {
     }
     expect(code).toBe(8);
     expect(stdout).not.toContain("equal");
+    expect(await stage.query(r.dbList())).not.toContain(to);
   });
 }
 

@@ -128,23 +128,23 @@ describe("a restore", () => {
     return start(["restore", "--repo", repo, "--target", stage.address, ...names]);
   };
 
-  test("is noted in the repository while it runs, and not afterwards; a dry run is not", async () => {
+  test("places a hold in the repository while it runs, and none is there afterwards; a dry run places none", async () => {
     const dry = await cli(["restore", "--repo", repo, "--dry-run"]);
     expect(dry.status).toBe(0);
     expect(await holds()).toEqual([]);
-    const running = restoring("noted");
-    let noted = "";
-    await until("the restore is noted", async () => {
+    const running = restoring("held");
+    let hold = "";
+    await until("the hold is placed", async () => {
       const [name] = await holds();
-      if (name?.endsWith(".json")) noted = await readFile(join(repo, "holds", name), "utf8");
-      return noted !== "";
+      if (name?.endsWith(".json")) hold = await readFile(join(repo, "holds", name), "utf8");
+      return hold !== "";
     });
-    expect(JSON.parse(noted)).toMatchObject({ thinkback: "hold", number: 1, ended: false });
+    expect(JSON.parse(hold)).toMatchObject({ thinkback: "hold", number: 1, ended: false });
     expect((await running.finished).status).toBe(0);
     expect(await holds()).toEqual([]);
   });
 
-  test("that is refused, or fails once it is noted, leaves no note", async () => {
+  test("that is refused, or fails once its hold is placed, leaves no hold", async () => {
     const taken = await cli(["restore", "--repo", repo, "--target", stage.address]);
     expectError(taken, 7, /the target has .*shop\.orders already/, /→/);
     expect(await holds()).toEqual([]);
@@ -157,14 +157,12 @@ describe("a restore", () => {
     expect(await holds()).toEqual([]);
   });
 
-  test("from a repository that does not take the note goes on, and says what is not kept", async () => {
+  test("from a repository that does not take the hold goes on, and says that there is none", async () => {
     await rm(join(repo, "holds"), { recursive: true, force: true });
     // What stands in the way stops root too, as missing permissions do not.
     await writeFile(join(repo, "holds"), "");
-    const { status, stderr } = await restoring("unnoted").finished;
-    expect(stderr).toMatch(
-      /cannot note in the repository that this restore reads it \(.*not a directory\)/,
-    );
+    const { status, stderr } = await restoring("unheld").finished;
+    expect(stderr).toMatch(/cannot place a hold in the repository \(.*not a directory\)/);
     expect(status).toBe(0);
   });
 });

@@ -5,7 +5,7 @@ import type { Repository } from "../../src/format/description.js";
 import { parseFoldedName, parseSegmentName } from "../../src/format/names.js";
 import type { Instant } from "../../src/instant.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
-import { holds, LogView } from "../../src/repository/log/log-view.js";
+import { contains, LogView } from "../../src/repository/log/log-view.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import {
   catalogAt,
@@ -141,7 +141,7 @@ async function withoutInputs(store: ObjectStore): Promise<ObjectStore> {
     if (
       segment &&
       name !== newest &&
-      view.pieces.some((p) => p.kind === "folded" && holds(p, segment))
+      view.pieces.some((p) => p.kind === "folded" && contains(p, segment))
     )
       gone[name] = undefined;
     const folded = parseFoldedName(name);

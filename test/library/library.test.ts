@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   type CaptureEvent,
@@ -153,6 +154,14 @@ describe("what is wrong is an error with a code:", () => {
       "a part of a copy",
       "usage",
       () => capture({ source: source(), location: location(), copiesAtOnce: 1.5 }),
+    ],
+    [
+      "a spool in the repository",
+      "usage",
+      () => {
+        const spool = { location: join(location(), "spool"), bytesMax: 2 ** 20 };
+        return capture({ source: source(), location: pathToFileURL(location()).href, spool });
+      },
     ],
     [
       "a source that is not there",

@@ -13,7 +13,7 @@ import * as catalogs from "../../src/repository/log/catalog.js";
 import { LogView } from "../../src/repository/log/log-view.js";
 import * as runs from "../../src/repository/log/runs.js";
 import * as totals from "../../src/repository/log/totals.js";
-import * as readers from "../../src/repository/registers/holds.js";
+import * as holds from "../../src/repository/registers/holds.js";
 import { RepositoryView } from "../../src/repository/repository-view.js";
 import * as statuses from "../../src/repository/status.js";
 import * as drills from "../../src/restore/drill-plan.js";
@@ -123,4 +123,4 @@ export const bundledObjects = async (of: Repository) =>
   (await newestBundle(of)).objects ?? new Map<string, Buffer>();
 
 export const forgetHolds = (store: ObjectStore, now: Instant) =>
-  readers.forgetHolds(store, store, now);
+  holds.forgetHolds(store, store, now);

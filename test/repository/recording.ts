@@ -138,8 +138,8 @@ export class Recording {
     clock: StillClock,
     history = new History(),
   ): Promise<Recording> {
-    const claim = await claimEpoch(repository, clock, owner, true);
-    const log = LogWriter.open(repository, clock, claim, new PlainShipper(repository.store));
+    const own = await claimEpoch(repository, clock, owner, true);
+    const log = LogWriter.open(repository, clock, own, new PlainShipper(repository.store));
     return new Recording(repository, clock, history, log);
   }
 

@@ -64,7 +64,7 @@ function observing(hooks: Partial<DrillObserver> = {}) {
     writing: ignore,
     finishing: ignore,
     comparing: ignore,
-    notNoted: ignore,
+    notHeld: ignore,
     leftovers: (databases, dropped) => told.leftovers.push([databases, dropped]),
     notDropped: (databases) => told.notDropped.push(databases),
     ...hooks,

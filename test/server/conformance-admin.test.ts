@@ -67,6 +67,27 @@ onEachServer("administration", (bench) => {
     await bench().done(table.config().update({ durability: "hard", write_acks: "majority" }));
   });
 
+  test("an emergency repair of a table that needs none", async () => {
+    const repair = (emergencyRepair: string | null, more: object = {}) =>
+      ask(table.reconfigure({ emergencyRepair, ...more }));
+    const refusal = (code: number, message: string, option = "") =>
+      `{"t":18,"e":${code},"r":[${JSON.stringify(message)}],"b":[${option}]}`;
+    expect(await repair("other")).toBe(
+      refusal(
+        3_000_000,
+        '`emergency_repair` should be "unsafe_rollback" or "unsafe_rollback_or_erase"',
+        '"emergency_repair"',
+      ),
+    );
+    expect(await repair("unsafe_rollback", { shards: 1 })).toBe(
+      refusal(3_000_000, "In emergency repair mode, you can't specify shards, replicas, etc."),
+    );
+    expect(await repair("unsafe_rollback")).toBe(
+      failure("This table doesn't need to be repaired."),
+    );
+    expect(await repair(null)).toBe(refusal(3_000_000, "Missing required argument `shards`."));
+  });
+
   test("an index's binary makes the same index elsewhere", async () => {
     await bench().done(database.tableCreate("copy"));
     await bench().done(

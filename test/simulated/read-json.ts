@@ -40,20 +40,20 @@ function rejectLoneHighs(text: string): void {
 }
 
 function rejectInfinity(value: JsonValue): void {
-  scan(value, (leaf) => {
+  walk(value, (leaf) => {
     if (typeof leaf === "number" && !Number.isFinite(leaf)) throw new SyntaxError("number too big");
   });
 }
 
-function scan(value: JsonValue, visit: (leaf: JsonValue) => void): void {
+function walk(value: JsonValue, visit: (leaf: JsonValue) => void): void {
   if (typeof value !== "object" || value === null) {
     visit(value);
   } else if (Array.isArray(value)) {
-    for (const item of value) scan(item, visit);
+    for (const item of value) walk(item, visit);
   } else {
     for (const [name, field] of Object.entries(value)) {
       visit(name);
-      scan(field, visit);
+      walk(field, visit);
     }
   }
 }

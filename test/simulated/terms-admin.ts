@@ -46,7 +46,7 @@ export const adminTerms: TermDefinition[] = [
   define("STATUS", 1, status, changing),
   define("WAIT", [0, 1], wait, { optargs: ["timeout", "wait_for"], ...changing }),
   define("RECONFIGURE", [0, 1], reconfigure, {
-    optargs: ["dry_run", "emergency_resync", ...replicaOptargs],
+    optargs: ["dry_run", "emergency_repair", ...replicaOptargs],
     ...changing,
   }),
   define("REBALANCE", [0, 1], rebalance, changing),
@@ -252,6 +252,8 @@ function wait(call: Call): Datum {
 
 function reconfigure(call: Call): Datum {
   const tables = targetTables(call, "reconfigure");
+  const repair = call.datumOption("emergency_repair");
+  if (repair !== undefined && repair !== null) throw refusedRepair(call, repair);
   for (const name of ["shards", "replicas"]) {
     if (call.optarg(name) === undefined) throw logicError(`Missing required argument \`${name}\`.`);
   }
@@ -267,6 +269,20 @@ function reconfigure(call: Call): Datum {
     reconfigured: dryRun ? 0 : tables.length,
     ...(!dryRun && { status_changes: changes.map(({ state }) => state) }),
   });
+}
+
+/** Why a table is not repaired. On one server none ever needs it. */
+function refusedRepair(call: Call, mode: Datum): Error {
+  if (mode !== "unsafe_rollback" && mode !== "unsafe_rollback_or_erase") {
+    return call.error(
+      "emergency_repair",
+      logicError('`emergency_repair` should be "unsafe_rollback" or "unsafe_rollback_or_erase"'),
+    );
+  }
+  if (replicaOptargs.some((name) => call.optarg(name) !== undefined)) {
+    return logicError("In emergency repair mode, you can't specify shards, replicas, etc.");
+  }
+  return opFailed("This table doesn't need to be repaired.");
 }
 
 /** Seen on the real server: it drops the table's write hook and says nothing. */

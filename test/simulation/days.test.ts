@@ -12,13 +12,13 @@ const steps = 64;
 
 describe("days of maintenance under faults", () => {
   const sum = { rounds: 0, thinned: 0, expiries: 0, deleted: 0, pinned: 0, coarse: 0, expired: 0 };
-  const restores = { noted: 0, quiet: 0 };
+  const restores = { held: 0, quiet: 0 };
   let runs = 0;
 
   function add({ maintained }: SimulationReport): void {
     runs += 1;
     for (const of of Object.keys(sum) as (keyof typeof sum)[]) sum[of] += maintained[of];
-    restores.noted += maintained.restores.noted;
+    restores.held += maintained.restores.held;
     restores.quiet += maintained.restores.quiet;
   }
 
@@ -43,7 +43,7 @@ describe("days of maintenance under faults", () => {
     expect(sum.pinned).toBeGreaterThan(5 * seeds.length);
     expect(sum.coarse).toBeGreaterThan(5 * seeds.length);
     expect(sum.expired).toBeGreaterThan(seeds.length);
-    expect(restores.noted).toBeGreaterThan(0);
+    expect(restores.held).toBeGreaterThan(0);
     expect(restores.quiet).toBeGreaterThan(0);
   });
 

@@ -266,7 +266,7 @@ export class Oracle {
     }
   }
 
-  /** No instant outside the fault windows, each with the time that it may take to see and to repair it, is missing. */
+  /** No instant outside the fault windows, each with the time that it may take to see it and to resync, is missing. */
   async checkGaps(): Promise<Gaps["measured"]> {
     await this.look();
     const { windows, model } = this.world;

@@ -36,8 +36,8 @@ export interface RestoresSetup {
 }
 
 export class Restores {
-  /** How many came to their end, with a note and without. */
-  readonly ended = { noted: 0, quiet: 0 };
+  /** How many came to their end, with a hold and without. */
+  readonly ended = { held: 0, quiet: 0 };
   private readonly wall: WallClock;
   private started = 0;
 
@@ -50,16 +50,16 @@ export class Restores {
     const askedMs = world.time.nowMs;
     this.started += 1;
     const unique = `r${this.started}`;
-    const isNoted = world.random.next() < 0.6;
+    const isHeld = world.random.next() < 0.6;
     const { life, store } = this.setup.process();
-    world.trace(`${unique} restores ${asked.name} at ${asked.instant}${isNoted ? ", noted" : ""}`);
+    world.trace(`${unique} restores ${asked.name} at ${asked.instant}${isHeld ? ", held" : ""}`);
     let isExcused = false;
     const clock = new SimulatedClock(life, this.wall);
-    const note = () => placeHold(store, clock, unique, asked.instant, () => (isExcused = true));
-    this.restore(asked, store, clock, isNoted ? note : undefined)
+    const place = () => placeHold(store, clock, unique, asked.instant, () => (isExcused = true));
+    this.restore(asked, store, clock, isHeld ? place : undefined)
       .then((state) => {
         world.trace(`${unique} ended`);
-        this.ended[isNoted ? "noted" : "quiet"] += 1;
+        this.ended[isHeld ? "held" : "quiet"] += 1;
         onRestored(asked, state);
       })
       .catch((error: unknown) => {
@@ -77,7 +77,7 @@ export class Restores {
     { table, name, instant }: Asked,
     store: ObjectStore,
     clock: SimulatedClock,
-    note: (() => Promise<PlacedHold>) | undefined,
+    place: (() => Promise<PlacedHold>) | undefined,
   ): Promise<Map<string, string>> {
     const repository = { store, description: this.setup.description };
     const request = { at: instant, tables: [name], databases: [], renames: new Map() };
@@ -86,17 +86,17 @@ export class Restores {
       allowInexact: false,
       nearest: false,
     });
-    const hold = await note?.();
+    const hold = await place?.();
     try {
       const { base } = plan.tables[0]!;
-      await clock.sleep(this.pauseMs(note !== undefined));
+      await clock.sleep(this.pauseMs(place !== undefined));
       const log = await collect(
         new LogView(store, plan.log),
         [{ table, after: base.logFrom }],
         instant,
       );
       try {
-        await clock.sleep(this.pauseMs(note !== undefined));
+        await clock.sleep(this.pauseMs(place !== undefined));
         const state = new Map<string, string>();
         for await (const winners of mergeLatest([baseCursor(store, base), ...log.cursors(table)])) {
           for (const { version } of winners) {
@@ -112,10 +112,10 @@ export class Restores {
     }
   }
 
-  /** Who says nothing must be done before anything goes that was there when it planned. */
-  private pauseMs(isNoted: boolean): number {
+  /** A restore without a hold must be done before anything is deleted that was there when it planned. */
+  private pauseMs(isHeld: boolean): number {
     const { random } = this.setup.world;
-    if (!isNoted) return random.next() * (graceMs / 4);
+    if (!isHeld) return random.next() * (graceMs / 4);
     return random.next() * (random.next() < 0.5 ? 60_000 : 100_000_000);
   }
 }

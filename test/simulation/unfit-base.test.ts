@@ -66,7 +66,7 @@ test("a resync whose base is expired while it scans ends in a copy", async () =>
     wrapSource: (source) =>
       overriding(source, {
         scan: async function* (of, options) {
-          if (states().at(-1) === "resyncing") await expired(world.store, world.time.trueMs);
+          if (states().at(-1) === "resyncing") await expireSome(world.store, world.time.trueMs);
           yield* source.scan(of, options);
         },
       }),
@@ -171,7 +171,7 @@ function storing(pattern: RegExp, first: (put: () => Promise<void>) => Promise<v
 }
 
 /** Publishes that no base is used any more. */
-async function expired(store: ObjectStore, now: number): Promise<void> {
+async function expireSome(store: ObjectStore, now: number): Promise<void> {
   const expiry = nextExpiry(undefined, now);
   for (const name of await manifests()) expiry.bases[name] = now;
   expect(Object.keys(expiry.bases)).toHaveLength(1);

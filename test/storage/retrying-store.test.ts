@@ -84,7 +84,7 @@ describe("a store that is unavailable", () => {
   });
 
   test.each([new StoreFull("new", undefined), new StoreForbidden("new", undefined)])(
-    "is asked again for what others have to repair only where that is waited for (%s)",
+    "is asked again for what needs the operator only where that is waited for (%s)",
     async (error) => {
       const bytes = Buffer.from("x");
       expect(await outcome(retrying(failingFirst(3, error)).put("new", bytes), 60_000)).toBe(error);

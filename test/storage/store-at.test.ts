@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { directoryAt, scratchStore, storeAt } from "../../src/storage/store-at.js";
+import { directoryAt, scratchStore, spoolAt, storeAt } from "../../src/storage/store-at.js";
 import { storeConformance } from "./conformance.js";
 
 let directory: string;
@@ -49,6 +49,42 @@ describe("a location", () => {
     expect(() => storeAt("file://elsewhere/backup")).toThrow(
       expect.objectContaining({ code: "usage" }),
     );
+  });
+});
+
+describe("a spool", () => {
+  const formsOf = (path: string) => [
+    path,
+    `${path}/`,
+    relative(process.cwd(), path),
+    pathToFileURL(path).href,
+  ];
+
+  test("that lies in the repository is refused, however the two are given", () => {
+    const repository = join(directory, "a repository");
+    for (const location of formsOf(repository)) {
+      for (const path of [repository, join(repository, "below"), join(repository, "..spool")]) {
+        for (const spool of formsOf(path)) {
+          expect(() => spoolAt("--spool", spool, location)).toThrow(
+            expect.objectContaining({
+              code: "usage",
+              message: `--spool ${spool} lies in the repository`,
+            }),
+          );
+        }
+      }
+    }
+  });
+
+  test("beside the repository, or above it, is taken", () => {
+    const repository = join(directory, "a repository");
+    for (const location of formsOf(repository)) {
+      for (const path of [directory, `${repository}2`, join(directory, "spool")]) {
+        for (const spool of formsOf(path)) {
+          expect(relative(spoolAt("--spool", spool, location).location, path)).toBe("");
+        }
+      }
+    }
   });
 });
 

@@ -1,4 +1,4 @@
-/** What was deleted costs nothing any more: no look scans through directories that only once held something. */
+/** What was deleted costs nothing any more: no listing goes through directories that only once held something. */
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -10,12 +10,7 @@ import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { sweep } from "../../src/upkeep/sweep.js";
 import { directoryOf } from "../../src/verify/object-kinds.js";
-import {
-  planRepairing,
-  type Repaired,
-  type RepairOptions,
-  repair,
-} from "../../src/verify/repair.js";
+import { planRepair, type Repaired, type RepairOptions, repair } from "../../src/verify/repair.js";
 import { verify } from "../../src/verify/verify.js";
 import { planSweep } from "../repository/looks.js";
 import { copyOf, namesIn } from "../repository/recording.js";
@@ -295,7 +290,7 @@ test("a dry run says the same and changes nothing", async () => {
     ["writers/00000003.json", "missing"],
   );
   const before = await bytesOf(store);
-  const { repaired } = await planRepairing(store, options());
+  const { repaired } = await planRepair(store, options());
   expect(await bytesOf(store)).toEqual(before);
   expect(outcomes(repaired)).toEqual([
     [chosen.get("base part, copied"), "left"],
@@ -303,7 +298,7 @@ test("a dry run says the same and changes nothing", async () => {
     ["writers/00000003.json", "rebuilt"],
   ]);
   await store.put("writers/00000003.json", objects.get("writers/00000003.json")!);
-  expect(outcomes((await planRepairing(store, options())).repaired)).toEqual([
+  expect(outcomes((await planRepair(store, options())).repaired)).toEqual([
     [chosen.get("base part, copied"), "left"],
     [chosen.get("folded coverage, others hold it"), "rebuilt"],
   ]);

@@ -1,6 +1,6 @@
 import * as v from "valibot";
 import { SetDigest } from "../../digest.js";
-import { damaged, isDamage, type ThinkbackError, UnusableObject } from "../../errors.js";
+import { damaged, type ThinkbackError } from "../../errors.js";
 import {
   count,
   digest,
@@ -19,7 +19,7 @@ import { parseManifestName } from "../../format/names.js";
 import type { Instant } from "../../instant.js";
 import type { OrderCode } from "../../key-order.js";
 import { readsAtOnce, severalAtOnce } from "../../several-at-once.js";
-import { failureOf, type ObjectStore } from "../../storage/object-store.js";
+import { isOfOneObject, type ObjectStore } from "../../storage/object-store.js";
 import { isDisownedInstant } from "../log/log.js";
 import type { LogView } from "../log/log-view.js";
 
@@ -121,11 +121,6 @@ export async function readBases(
     else if (read) addUsable(inventory, read);
   }
   return inventory;
-}
-
-/** True if the error concerns one object only, which is damaged, of a later version, or forbidden to read. */
-export function isOfOneObject(error: unknown): error is ThinkbackError {
-  return error instanceof UnusableObject || isDamage(error) || failureOf(error) === "forbidden";
 }
 
 function addUsable(

@@ -192,7 +192,7 @@ export class LogView {
       if (!last || last.to <= (this.expiry?.logTo ?? -1)) continue;
       // A later claim continues an earlier segment.
       if (isDisowned(last, this.claims)) continue;
-      if (this.pieces.some((piece) => holds(piece, last))) continue;
+      if (this.pieces.some((piece) => contains(piece, last))) continue;
       const before = this.pieces.findLast((piece) => byPlaceInLog(piece.last, last) < 0);
       holes.push(this.hole((before?.to ?? last.from - 1) + 1, last.to, last.name));
     }
@@ -276,7 +276,7 @@ export class LogView {
   async missing(name: string): Promise<UnusableObject> {
     const segment = parseSegmentName(name);
     const broken = this.damaged.find(
-      ({ name: folded }) => segment && holds(folded, segment),
+      ({ name: folded }) => segment && contains(folded, segment),
     )?.error;
     if (broken) return broken;
     const present = (await this.store.size(name).catch(() => undefined)) !== undefined;
@@ -300,7 +300,7 @@ export async function isAccountedFor(store: ObjectStore, name: string): Promise<
   const segment = parseSegmentName(name);
   if (!segment) return false;
   const { pieces, expiry } = await LogView.read(store);
-  return segment.to <= (expiry?.logTo ?? -1) || pieces.some((piece) => holds(piece, segment));
+  return segment.to <= (expiry?.logTo ?? -1) || pieces.some((piece) => contains(piece, segment));
 }
 
 /** The reference to the segment before a piece; null for the first of the repository. */
@@ -314,7 +314,7 @@ export function lastOf(piece: Segment | FoldedPiece) {
 }
 
 /** True if the piece holds the segment at `place`. */
-export function holds(piece: Pick<LogPiece, "first" | "last">, place: Place): boolean {
+export function contains(piece: Pick<LogPiece, "first" | "last">, place: Place): boolean {
   return byPlaceInLog(piece.first, place) <= 0 && byPlaceInLog(place, piece.last) <= 0;
 }
 

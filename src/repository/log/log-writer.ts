@@ -22,7 +22,7 @@ import {
   totalsReach,
 } from "../../format/segment.js";
 import type { Instant } from "../../instant.js";
-import type { ClaimedEpoch } from "./claim.js";
+import type { OwnEpoch } from "./claim.js";
 import type { LogEnd } from "./log-end.js";
 
 /** The lines and totals of one table in the open tick. */
@@ -97,13 +97,8 @@ export class LogWriter {
    * Opens the log of a claimed epoch.
    * @param shipper takes closed segments to the repository, in order
    */
-  static open(
-    repository: Repository,
-    clock: LogTime,
-    claim: ClaimedEpoch,
-    shipper: Shipper,
-  ): LogWriter {
-    return new LogWriter(repository, clock, claim.epoch, claim.last, shipper);
+  static open(repository: Repository, clock: LogTime, own: OwnEpoch, shipper: Shipper): LogWriter {
+    return new LogWriter(repository, clock, own.epoch, own.last, shipper);
   }
 
   /** How many bytes of the log memory holds, because they are not durable yet. */

@@ -1,7 +1,7 @@
 import { UnusableObject } from "../../errors.js";
 import { parseSegmentName } from "../../format/names.js";
 import type { Instant } from "../../instant.js";
-import { holds, type LogView } from "./log-view.js";
+import { contains, type LogView } from "./log-view.js";
 import { recordHolders, refusing } from "./stream-records.js";
 
 /** Yields the spans of time whose catalog cannot be read, each with the missing object that causes it. */
@@ -37,7 +37,7 @@ async function brokenHolder(
   } catch (error) {
     if (!(error instanceof UnusableObject)) throw error;
     const missing = parseSegmentName(error.object);
-    const isBetween = missing && !view.pieces.some((piece) => holds(piece, missing));
+    const isBetween = missing && !view.pieces.some((piece) => contains(piece, missing));
     return { object: error.object, from: isBetween ? missing.from : last };
   }
 }

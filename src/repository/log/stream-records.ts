@@ -3,7 +3,7 @@ import { damaged } from "../../errors.js";
 import { type Place, parseSegmentName } from "../../format/names.js";
 import type { SystemStream } from "../../format/segment.js";
 import { byPlaceInLog, openSegment, type Segment } from "./log.js";
-import { holds, type LogView } from "./log-view.js";
+import { contains, type LogView } from "./log-view.js";
 import { type FoldedPiece, type LogPiece, type SegmentPiece } from "./pieces.js";
 
 /** Called with the name of a missing object. */
@@ -55,7 +55,7 @@ export async function holdersInRun(
     if (segment.index.frames.some((frame) => frame.table === stream)) holders.push(segment);
     const target = linkOf(segment, stream);
     if (!target) return { holders, lost: undefined };
-    piece = view.pieces.find((one) => holds(one, target));
+    piece = view.pieces.find((one) => contains(one, target));
     if (!piece && !foldedBetween(view, segment, target)) return { holders, lost: target.name };
   }
   return { holders, lost: undefined };
@@ -76,7 +76,7 @@ function linkOf(segment: Segment, stream: SystemStream): (Place & { name: string
  * `target`.
  */
 function holderOf(view: LogView, segment: Segment, target: Place): LogPiece | undefined {
-  return foldedBetween(view, segment, target) ?? view.pieces.find((one) => holds(one, target));
+  return foldedBetween(view, segment, target) ?? view.pieces.find((one) => contains(one, target));
 }
 
 function foldedBetween(view: LogView, segment: Segment, target: Place): LogPiece | undefined {

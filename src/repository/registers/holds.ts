@@ -1,6 +1,6 @@
 /**
- * Holds. A running restore puts an object in the repository, its hold, and while the hold lasts nothing that the
- * restore reads is deleted. The restore renews its hold every few minutes. If the restore is killed, its hold lapses.
+ * Holds. A restore, a drill, a verify or a repair puts an object in the repository, its hold, and while the hold lasts
+ * nothing that it reads is deleted. It renews its hold every few minutes. If its process is killed, the hold lapses.
  */
 import { type Clock, clockDifferenceMsMax, withTimeout } from "../../clock.js";
 import { flag, instant, ordinal, text } from "../../format/fields.js";
@@ -19,9 +19,9 @@ import { newestNumbered, putNumbered } from "./numbered.js";
 export const holdKind = jsonKind("hold", {
   number: ordinal,
   unique: text,
-  /** When the restore began. */
+  /** When the hold began. */
   begun: instant,
-  /** The instant that is restored. */
+  /** The instant that is restored; of a verify or a repair, when it began. */
   at: instant,
   /** When it lapses unless it is renewed, by the clock of the process that placed it. */
   until: instant,
@@ -89,11 +89,12 @@ function lastRecord(store: ObjectStore, unique: string): Promise<HoldRecord | un
 }
 
 /**
- * Places a hold for a restore to `at`, from now until `end` is called. The caller must place it before it reads
- * anything that must not be deleted.
+ * Places a hold, from now until `end` is called. The caller must place it before it reads anything that must not be
+ * deleted.
  * @param unique small letters and digits that no other hold has or had
+ * @param at see holdKind
  * @param onRefused called at most once: if the store refuses the hold, as with credentials that may only read, or if
- * the hold has lapsed because the store failed. Then nothing keeps what the restore reads from being deleted
+ * the hold has lapsed because the store failed. Then nothing keeps what the caller reads from being deleted
  */
 export async function placeHold(
   store: ObjectStore,

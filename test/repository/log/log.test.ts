@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Repository } from "../../../src/format/description.js";
 import { encodeJsonObject } from "../../../src/format/json-object.js";
 import type { Owner } from "../../../src/owner.js";
-import { claimEpoch } from "../../../src/repository/log/claim.js";
+import { type ClaimFacts, claimEpoch } from "../../../src/repository/log/claim.js";
 import {
   lastSegment,
   latestEpoch,
@@ -273,7 +273,8 @@ describe("claimEpoch", () => {
     processes += 1;
     return { host, process: processes, isAlive: () => alive };
   };
-  const claim = (by: Owner, takeOver = false) => claimEpoch(repository, clock, by, takeOver);
+  const claim = (by: Owner & ClaimFacts, takeOver = false) =>
+    claimEpoch(repository, clock, by, takeOver);
 
   test("counts up, and continues the last segment", async () => {
     expect(await latestEpoch(store)).toBe(0);
@@ -321,7 +322,7 @@ describe("claimEpoch", () => {
 
 describe("a segment that could not be stored", () => {
   test("rejects its tick, and every later one", async () => {
-    const claim = await claimEpoch(
+    const own = await claimEpoch(
       repository,
       clock,
       { host: "", process: 1, isAlive: () => false },
@@ -332,7 +333,7 @@ describe("a segment that could not be stored", () => {
       isShipping: false,
       ship: () => Promise.reject(new Error("no room")),
     };
-    const log = LogWriter.open(repository, clock, claim, failing);
+    const log = LogWriter.open(repository, clock, own, failing);
     const facts = { frontier: 0, lagging: {}, proofBoundMs, serverClock: null, closed: false };
     await expect(log.closeTick(facts).durable).rejects.toThrow("no room");
     expect(await namesIn(store, "log/")).toEqual([]);
@@ -390,7 +391,7 @@ test("what the log holds is what restoring it gives, whatever the memory", async
   }
 });
 
-test("a claim that goes back behind what an earlier one continues leaves no gap", async () => {
+test("a claim that goes back behind what an earlier one continues leaves no hole", async () => {
   const names = await epochOf(4);
   await epochOf(2);
   const late = names[3]!;

@@ -61,8 +61,8 @@ const beta = { host: "beta", process: 7, isAlive: () => false };
 
 test("a claim whose own put took long is withdrawn by the next one, and disowns nothing", async () => {
   const { month, lookedAt, coverage } = await monthOfDays();
-  const claim = await claimEpoch(slowClaims(month, 1), patient(month.clock), beta, true);
-  expect(claim.epoch).toBe(3);
+  const own = await claimEpoch(slowClaims(month, 1), patient(month.clock), beta, true);
+  expect(own.epoch).toBe(3);
   expect((await coverage()).at(-1)!.to).toBeGreaterThan(lookedAt + 14 * 300_000 - 60_000);
   expect((await listClaims(month.store)).at(-1)).toMatchObject({ epoch: 3, withdraws: [2] });
 });

@@ -27,7 +27,7 @@ beforeEach(() => {
   reported = [];
 });
 
-const register = (unique = "r1", into: ObjectStore = store): Promise<PlacedHold> =>
+const place = (unique = "r1", into: ObjectStore = store): Promise<PlacedHold> =>
   placeHold(into, clock, unique, at, ({ message }) => reported.push(message));
 const pass = (ms: number) => time.runUntil(time.nowMs + ms);
 const live = async () => (await liveHolds(store, time.trueMs)).map(({ unique }) => unique);
@@ -35,7 +35,7 @@ const denied = () => new StoreForbidden("the holds", undefined);
 
 describe("a hold", () => {
   test("is stored as it is specified", async () => {
-    await register();
+    await place();
     const text = (await store.get(nameOf("r1", 1))).toString();
     const now = time.trueMs;
     expect(text.slice(0, -80)).toBe(
@@ -44,9 +44,9 @@ describe("a hold", () => {
     );
   });
 
-  test("is live from its registration until its end, with what it reads; then nothing is left", async () => {
+  test("is live from when it is placed until its end, with what it reads; then nothing is left", async () => {
     const begun = time.trueMs;
-    const hold = await register();
+    const hold = await place();
     await pass(7 * minute);
     expect(await liveHolds(store, time.trueMs)).toEqual([
       { unique: "r1", begun, at, until: begun + 20 * minute },
@@ -60,7 +60,7 @@ describe("a hold", () => {
   });
 
   test("renews itself for as long as it reads, and leaves two numbers at most", async () => {
-    const hold = await register();
+    const hold = await place();
     for (let i = 0; i < 40; i += 1) {
       await pass(5 * minute);
       expect(await live()).toEqual(["r1"]);
@@ -71,7 +71,7 @@ describe("a hold", () => {
   });
 
   test("that was killed lapses a minute after its time", async () => {
-    await register();
+    await place();
     await pass(6 * minute);
     life.kill();
     await pass(15 * minute);
@@ -81,7 +81,7 @@ describe("a hold", () => {
   });
 
   test("is one of several; each for itself", async () => {
-    const holds = await Promise.all(["a", "b", "ab"].map((unique) => register(unique)));
+    const holds = await Promise.all(["a", "b", "ab"].map((unique) => place(unique)));
     await pass(20 * minute);
     expect(await live()).toEqual(expect.arrayContaining(["a", "b", "ab"]));
     await holds[0]!.end();
@@ -90,7 +90,7 @@ describe("a hold", () => {
 
   test("that may not delete ends by a last word", async () => {
     const keeping = overriding(store, { delete: () => Promise.reject(denied()) });
-    const hold = await register("r1", keeping);
+    const hold = await place("r1", keeping);
     await pass(11 * minute);
     expect(await namesIn(store)).toHaveLength(3);
     await hold.end();
@@ -108,7 +108,7 @@ describe("a hold", () => {
       },
       delete: () => Promise.reject(denied()),
     });
-    const hold = await register("r1", refusing);
+    const hold = await place("r1", refusing);
     expect(reported).toEqual(["no permission for the holds"]);
     await pass(60 * minute);
     expect(tried).toBe(1);
@@ -122,7 +122,7 @@ describe("a hold", () => {
       put: (name, bytes) =>
         fails ? Promise.reject(new StoreFull(name, undefined)) : store.put(name, bytes),
     });
-    const hold = await register("r1", failing);
+    const hold = await place("r1", failing);
     await pass(4 * minute);
     fails = true;
     await pass(8 * minute);
@@ -148,9 +148,9 @@ describe("a hold", () => {
 
   test("of a store that does not answer is not waited for", async () => {
     const silent = overriding(store, { put: () => new Promise<never>(() => undefined) });
-    const registering = register("r1", silent);
+    const placing = place("r1", silent);
     await pass(minute);
-    const hold = await registering;
+    const hold = await placing;
     expect(reported).toEqual(["the store does not answer"]);
     const ending = hold.end();
     await pass(minute);
@@ -162,7 +162,7 @@ describe("a hold", () => {
     const refusing = overriding(store, {
       put: (name, bytes) => (refuses ? Promise.reject(denied()) : store.put(name, bytes)),
     });
-    await register("r1", refusing);
+    await place("r1", refusing);
     refuses = true;
     await pass(5 * minute);
     expect(reported).toEqual(["no permission for the holds"]);
@@ -171,7 +171,7 @@ describe("a hold", () => {
 
 describe("the holds", () => {
   test("are found where one renews between the listing and the reading", async () => {
-    await register();
+    await place();
     let renewed = false;
     const renewing = overriding(store, {
       get: async (name) => {
@@ -193,15 +193,15 @@ describe("the holds", () => {
 
   test("are forgotten a day after they lapsed, or once they ended; no others", async () => {
     const keeping = overriding(store, { delete: () => Promise.reject(denied()) });
-    const ended = await register("ended", keeping);
-    await register("killed");
+    const ended = await place("ended", keeping);
+    await place("killed");
     await pass(6 * minute);
     await ended.end();
     life.kill();
     life = new ProcessLife(time);
     clock = new SimulatedClock(life, new WallClock(time));
     await pass(day + 14 * minute);
-    await register("live");
+    await place("live");
     await forgetHolds(store, time.trueMs);
     expect(await namesIn(store)).toEqual([
       nameOf("killed", 1),
@@ -214,7 +214,7 @@ describe("the holds", () => {
   });
 
   test("that go on after all, while they are forgotten, are not", async () => {
-    await register();
+    await place();
     life.freeze();
     await pass(2 * day);
     let isThawed = false;

@@ -26,8 +26,8 @@ const folding = (now: Instant): FoldLogOptions => ({
   pinned: [],
 });
 
-/** More with GAP_SEEDS. */
-const seeds = Number(process.env["GAP_SEEDS"] ?? 6);
+/** More with HOLE_SEEDS. */
+const seeds = Number(process.env["HOLE_SEEDS"] ?? 6);
 
 async function someDays(random: Random): Promise<Month> {
   const month = await Month.begin(random, "all:30d");
@@ -125,7 +125,7 @@ async function withoutInputs(store: ObjectStore, month: Month): Promise<ObjectSt
 }
 
 /** Expires what tiers do not keep, of a copy; what they keep is claimed as before, and true. */
-async function expired(store: ObjectStore, month: Month, random: Random): Promise<void> {
+async function expireSome(store: ObjectStore, month: Month, random: Random): Promise<void> {
   const left = await copyOf(store);
   const repository = { ...month.repository, store: left };
   const before = await readCoverage(left);
@@ -149,7 +149,7 @@ async function expired(store: ObjectStore, month: Month, random: Random): Promis
 }
 
 for (let seed = 1; seed <= seeds; seed += 1) {
-  test(`a log with gaps, seed ${seed}`, { timeout: 120_000 }, async () => {
+  test(`a log with holes, seed ${seed}`, { timeout: 120_000 }, async () => {
     const random = new Random(seed);
     const month = await someDays(random);
     const whole = await catalogs(month.store, month);
@@ -170,9 +170,9 @@ for (let seed = 1; seed <= seeds; seed += 1) {
       expect((await namesIn(alone, "log/")).length).toBeLessThan(2);
       expect(sorted(await readCoverage(alone))).toEqual(coverage);
       await holdTrue(alone, month, random, "folded");
-      await expired(alone, month, random);
+      await expireSome(alone, month, random);
       for (const [i, one] of (await catalogs(alone, month)).entries()) {
-        // Where a gap was, what was said in it is known again from the next folded segment on.
+        // Where a hole was, what was said in it is known again from the next folded segment on.
         if (one !== "damaged") expect(one).toEqual(whole[i]);
         else expect(known[i]).toBe("damaged");
       }
