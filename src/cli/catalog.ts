@@ -31,6 +31,7 @@ export async function catalogCommand(args: CatalogArguments, output: Output): Pr
     const [before, after] = await lookAt(repository, async (view) => {
       return [await view.catalog(from), await view.catalog(to)] as const;
     });
+    if (before.records.size === 0) throw nothingKnown(from);
     printDiff(before, after, output);
     return;
   }
@@ -39,6 +40,7 @@ export async function catalogCommand(args: CatalogArguments, output: Output): Pr
     const { catalog: coverage } = await view.coverage();
     const at = asked ?? coverage?.frontier ?? view.log.to ?? now;
     const catalog = await view.catalog(at);
+    if (catalog.records.size === 0) throw nothingKnown(at);
     output.note(`catalog at ${formatInstant(at)} (${knownText(asOf(coverage, at, "before"))})`);
     printCatalog(catalog, output);
   });
@@ -48,6 +50,12 @@ function pastInstant(text: string, now: Instant): Instant {
   const at = parseInstant(text, now);
   if (at > now) throw stillToCome(at);
   return at;
+}
+
+function nothingKnown(at: Instant): ThinkbackError {
+  return new ThinkbackError("instant", `nothing is known of the catalog at ${formatInstant(at)}`, {
+    hint: "`thinkback status` says from when on it was captured",
+  });
 }
 
 function knownText(of: AsOf | NoState): string {

@@ -205,7 +205,7 @@ function printPlan(plan: RestorePlan, output: Output): void {
   ]);
   output.line(
     formatTable(
-      ["table", "restored as", "class", "as of", "base", "documents", "size", "indexes"],
+      ["table", "restored as", "class", "as of", "base", "in the base", "size", "indexes"],
       rows,
     ),
   );

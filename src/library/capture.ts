@@ -16,6 +16,7 @@ import type { TableReference } from "../rethinkdb/table-reference.js";
 import { impatient } from "../storage/retrying-store.js";
 import { directoryAt, spoolAt, storeAt } from "../storage/store-at.js";
 import { refuseUnusable } from "../storage/usable.js";
+import { captureOptions, checkOptions } from "./options.js";
 
 /** What to capture, and into which repository. Only `source` and `location` are required. */
 export interface CaptureOptions {
@@ -126,6 +127,7 @@ const tickMsMax = 3_600_000;
  * every table was complete
  */
 export async function capture(options: CaptureOptions): Promise<void> {
+  checkOptions(captureOptions, options);
   const {
     tickMs = recorderDefaults.tickMs,
     copiesAtOnce = 2,

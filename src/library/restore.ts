@@ -15,6 +15,7 @@ import { formatAddresses, parseAddresses } from "../rethinkdb/address.js";
 import { RethinkTarget } from "../rethinkdb/rethink-target.js";
 import { clusterDialer } from "../rethinkdb/servers.js";
 import type { Target } from "../rethinkdb/target.js";
+import { checkOptions, restoreOptions, restoreRequest } from "./options.js";
 import type { Repository } from "./repository.js";
 import type { CoverageClass } from "./status.js";
 import { storedAt } from "./stored-at.js";
@@ -169,6 +170,7 @@ export async function planRestore(
   repository: Repository,
   request: RestoreRequest = {},
 ): Promise<RestorePlan> {
+  checkOptions(restoreRequest, request);
   const stored = storedAt(repository);
   const { at, gap, tables = [], databases = [], renames = {} } = request;
   const wanted = {
@@ -197,6 +199,7 @@ export async function planRestore(
  * @throws {ThinkbackError} `target`, `damaged` or `repository`; `usage` if the address or the plan is not valid
  */
 export async function restore(plan: RestorePlan, options: RestoreOptions): Promise<RestoreReport> {
+  checkOptions(restoreOptions, options);
   const found = planned.get(plan);
   if (!found) {
     throw new ThinkbackError("usage", "this is no plan of a restore", {

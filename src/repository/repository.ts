@@ -14,12 +14,21 @@ import { getIfThere, ObjectExists, type ObjectStore } from "../storage/object-st
 export async function openRepository(store: ObjectStore): Promise<Repository> {
   const bytes = await getIfThere(store, repositoryName);
   if (bytes) return { store, description: decodeStored(bytes, repositoryName, descriptionKind) };
+  if (await isEmpty(store, "writers/")) {
+    throw new ThinkbackError(
+      "repository",
+      (await isEmpty(store))
+        ? `there is no repository at ${store.location}`
+        : `${store.location} holds something, but not a Thinkback repository`,
+      { hint: "check --repo; `thinkback run` creates a repository in an empty or new directory" },
+    );
+  }
   throw new ThinkbackError(
     "repository",
-    (await isEmpty(store))
-      ? `there is no repository at ${store.location}`
-      : `${store.location} holds something, but not a Thinkback repository`,
-    { hint: "check --repo; `thinkback run` creates a repository in an empty or new directory" },
+    `${store.location} holds a repository without its ${repositoryName}`,
+    {
+      hint: `put ${repositoryName} back from a copy of the repository; everything else is as it was`,
+    },
   );
 }
 
@@ -62,7 +71,7 @@ export async function openOrCreateRepository(
   return openRepository(store);
 }
 
-async function isEmpty(store: ObjectStore): Promise<boolean> {
-  for await (const _ of store.list("")) return false;
+async function isEmpty(store: ObjectStore, prefix = ""): Promise<boolean> {
+  for await (const _ of store.list(prefix)) return false;
   return true;
 }

@@ -78,3 +78,14 @@ test("an instant that is still to come is refused", async () => {
     "is still to come",
   );
 });
+
+test("of an instant before anything was captured nothing is known", async () => {
+  const output = { line: () => undefined, note: () => undefined } as never;
+  const asked = formatInstant(before - 3_600_000);
+  const refused = { code: "instant" };
+  await expect(catalogCommand({ repo: directory, at: asked }, output)).rejects.toMatchObject(
+    refused,
+  );
+  const diff = [asked, formatInstant(after)];
+  await expect(catalogCommand({ repo: directory, diff }, output)).rejects.toMatchObject(refused);
+});

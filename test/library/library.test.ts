@@ -151,6 +151,16 @@ describe("what is wrong is an error with a code:", () => {
       () => capture({ source: source(), location: location(), tickMs: 0 }),
     ],
     [
+      "a misspelt option",
+      "usage",
+      () => capture({ source: source(), location: location(), onse: true } as never),
+    ],
+    [
+      "an option of the wrong type",
+      "usage",
+      () => capture({ source: source(), location: location(), exclude: "shop" } as never),
+    ],
+    [
       "a part of a copy",
       "usage",
       () => capture({ source: source(), location: location(), copiesAtOnce: 1.5 }),

@@ -35,6 +35,8 @@ test("changes that come after the rows that hold them break no chain", async () 
   world.cluster.write("test", "orders", { put: { id: 1, changed: true } });
   await world.pass(10_000);
   const repository = await openRepository(world.store);
-  expect(await foldUp(repository, world.wall.now() - 2000)).toMatchObject([{ folded: true, breaks: 0 }]);
+  expect(await foldUp(repository, world.wall.now() - 2000)).toMatchObject([
+    { folded: true, breaks: 0 },
+  ]);
   expect(await listEvidence(world.store)).toEqual([]);
 });
