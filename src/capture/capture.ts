@@ -145,9 +145,9 @@ export class Capture {
       tracker,
       clock,
       observer,
-      (reading) => {
-        this.tables.noteAbsent(reading);
-        this.apply(reading);
+      (reading, isWhole) => {
+        if (isWhole) this.tables.noteAbsent(reading);
+        this.apply(reading, isWhole);
       },
     );
     recorder.onAwaited = (stream) => {
@@ -316,10 +316,10 @@ export class Capture {
     }
   }
 
-  private apply(reading: CatalogReading): void {
+  private apply(reading: CatalogReading, isWhole: boolean): void {
     if (this.ended.signal.aborted) return;
     this.recorder.untold = untoldTables(reading);
-    this.tables.apply(reading);
+    this.tables.apply(reading, isWhole);
   }
 
   /** With `once`, resolves when every table is complete; otherwise when the signal aborts. */

@@ -55,13 +55,16 @@ export class CapturedTables {
    */
   begin(reading: CatalogReading, bases: BaseInventory): void {
     this.bases = bases;
-    this.apply(reading);
+    this.apply(reading, false);
     this.bases = undefined;
     this.isStarted = true;
   }
 
-  /** Starts and stops tables as the catalog says. */
-  apply({ structure }: CatalogReading): void {
+  /**
+   * Starts and stops tables as the catalog says.
+   * @param isWhole the reading has heard every server: a table that it does not tell is gone
+   */
+  apply({ structure }: CatalogReading, isWhole: boolean): void {
     if (this.isClosed) return;
     const present = new Map<string, TableReference>();
     const tables = structure.filter(({ key }) => key[0] === "table");
@@ -76,7 +79,7 @@ export class CapturedTables {
     for (const [id, running] of this.running) {
       const table = present.get(id);
       if (table) running.capture.table = table;
-      else this.stop(id, running, true).catch(this.onDefect);
+      else if (isWhole) this.stop(id, running, true).catch(this.onDefect);
     }
     for (const table of present.values()) {
       const { id, db, name } = table;

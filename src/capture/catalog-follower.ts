@@ -49,8 +49,8 @@ export class CatalogFollower {
     private readonly tracker: CatalogTracker,
     private readonly clock: Clock,
     private readonly observer: CatalogObserver,
-    /** Called with every reading. */
-    private readonly onRead: (reading: CatalogReading) => void,
+    /** Called with every reading; `isWhole` if it has heard every server, so that what it does not tell is gone. */
+    private readonly onRead: (reading: CatalogReading, isWhole: boolean) => void,
   ) {}
 
   /** Reads until the signal aborts. */
@@ -99,12 +99,12 @@ export class CatalogFollower {
   }
 
   private take(reading: CatalogReading, mark: Mark | undefined): void {
-    this.tracker.update(reading);
-    this.onRead(reading);
-    const missing = this.tracker.missing(reading).map(({ name }) => name);
+    const missing = this.tracker.update(reading).map(({ name }) => name);
+    const isWhole = missing.length === 0;
+    this.onRead(reading, isWhole);
     this.noteMissing(missing);
     // Each server alone acknowledges databases, users and grants, however few it is connected to. So all must be heard.
-    if (mark && missing.length === 0) {
+    if (mark && isWhole) {
       this.prove(catalogStream, mark);
       if (reading.access) this.prove(accessStream, mark);
     }

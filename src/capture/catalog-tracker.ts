@@ -18,15 +18,18 @@ export class CatalogTracker {
     this.known = new Map(written.records);
   }
 
-  /** Takes a reading of the source's catalog, and writes what has changed. */
-  update(reading: CatalogReading): void {
+  /**
+   * Takes a reading of the source's catalog. What it does not tell is gone only if it has heard every server: one that is
+   * cut off does not know what others have made.
+   * @returns the servers of the cluster, except forgotten ones, that it has not heard
+   */
+  update(reading: CatalogReading): KnownServer[] {
     const { structure, access } = reading;
+    const servers = this.serverRecords(reading);
+    for (const record of servers) this.write(record);
+    const missing = this.missing(reading);
     const seen = new Set<string>();
-    for (const { key, value } of [
-      ...this.serverRecords(reading),
-      ...structure,
-      ...(access ?? []),
-    ]) {
+    for (const { key, value } of [...servers, ...structure, ...(access ?? [])]) {
       const keyText = JSON.stringify(key);
       seen.add(keyText);
       // A table that is there keeps the indexes that were known, even if this reading could not tell them.
@@ -41,12 +44,13 @@ export class CatalogTracker {
     for (const keyText of this.known.keys()) {
       const key = JSON.parse(keyText) as string[];
       // A record of a kind that could not be read stays: it may still be there.
-      if (!seen.has(keyText) && kinds.includes(key[0]!)) this.remove(keyText, key);
+      if (missing.length === 0 && !seen.has(keyText) && kinds.includes(key[0]!))
+        this.remove(keyText, key);
     }
+    return missing;
   }
 
-  /** The servers of the cluster, except forgotten ones, that a reading lacks. `update` must have taken the reading. */
-  missing({ servers }: CatalogReading): KnownServer[] {
+  private missing({ servers }: CatalogReading): KnownServer[] {
     const connected = new Set(servers.map(({ id }) => id));
     return this.servers.filter(({ id, forgotten }) => !forgotten && !connected.has(id));
   }

@@ -10,8 +10,10 @@
 import type { Clock } from "../clock.js";
 import { isDamage, messageOf, ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
+import { decodeStored } from "../format/json-object.js";
 import { parseSegmentName, repositoryName, type SegmentName, writerName } from "../format/names.js";
 import type { LostEnd, OwnEpoch } from "../repository/log/claim.js";
+import { claimKind, rebuiltUnique } from "../repository/log/log.js";
 import { isAccountedFor } from "../repository/log/log-view.js";
 import { readDescription } from "../repository/repository.js";
 import {
@@ -129,7 +131,7 @@ export class OwnLog {
     const { store } = this;
     const { epoch, object } = this.own;
     const claim = await getIfThere(store, writerName(epoch));
-    if (claim && !claim.equals(object)) throw fenced();
+    if (claim && !claim.equals(object) && !isRebuilt(claim, writerName(epoch))) throw fenced();
     for (let missing = await this.firstMissing(); missing; missing = await this.firstMissing()) {
       if (!(await isKept(store, missing)))
         throw new LogLost({ segment: segmentOf(missing), epoch });
@@ -173,4 +175,9 @@ function fenced(): ThinkbackError {
       hint: "that writer resyncs what this one did not store; run only one capture for a repository",
     },
   );
+}
+
+/** True if a repair has rebuilt the claim that was lost: it is of our own epoch. */
+function isRebuilt(claim: Buffer, name: string): boolean {
+  return decodeStored(claim, name, claimKind).unique === rebuiltUnique;
 }

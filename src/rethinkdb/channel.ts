@@ -19,13 +19,23 @@ export interface Channel {
   readonly where?: string;
   /** Notes that its server is in trouble: the next channel is opened to another one first. */
   blame?(): void;
+  /** Notes that its server is to be used from now on. */
+  prefer?(): void;
+}
+
+/** Which servers will do for a channel; without it, the one in use, or the next that answers. */
+export interface DialOptions {
+  /** The addresses of servers that will not do. */
+  avoid?: readonly string[];
+  /** The address of the only server that will do. */
+  only?: string;
 }
 
 /**
- * Opens channels to a server of the cluster, whichever answers.
- * @param avoid the address of a server that will not do; rejects if there is no other
+ * Opens channels to a server of the cluster, whichever answers. Rejects if none that will do answers. Where only one server
+ * is known, that one will do.
  */
-export type Dial = (avoid?: string) => Promise<Channel>;
+export type Dial = (options?: DialOptions) => Promise<Channel>;
 
 /** How long a server may take to accept a connection. */
 export const connectMsMax = 10_000;

@@ -134,6 +134,11 @@ export class Connection {
     this.channel.blame?.();
   }
 
+  /** Notes that the server is to be used from now on. */
+  prefer(): void {
+    this.channel.prefer?.();
+  }
+
   /** Closes the connection because its server does not answer. */
   giveUp(): void {
     this.blame();

@@ -48,6 +48,15 @@ export function isRefusal(error: unknown): error is ReqlError {
   );
 }
 
+/** True if the server could not do what was asked because it does not reach those that can. */
+export function isUnavailable(error: unknown): boolean {
+  return (
+    error instanceof ReqlError &&
+    (error.errorClass === errorClasses.opFailed ||
+      error.errorClass === errorClasses.opIndeterminate)
+  );
+}
+
 /** The connection is lost. Whether its open queries took effect is unknown. */
 export class ConnectionLost extends Error {
   constructor(cause: unknown) {

@@ -3,12 +3,12 @@ import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { fieldName } from "../json-bytes.js";
 import { type CatalogReading, type KnownIndexes, readCatalog } from "./catalog-reader.js";
-import type { Dial } from "./channel.js";
+import type { Dial, DialOptions } from "./channel.js";
 import { Connection } from "./connection.js";
 import { type Feed, feedPace, StreamFeed } from "./feed.js";
 import { FenceChain } from "./fence.js";
 import { r, systemTable, tableTerm } from "./reql.js";
-import { ConnectionLost, isRefusal } from "./response.js";
+import { ConnectionLost, isRefusal, isUnavailable } from "./response.js";
 import { type ScanBatch, type ScanOptions, scanTable } from "./scan.js";
 import { ForeignCluster, type Source, type Survey } from "./source.js";
 import { askMajority, Surveyor, type Topology, topologyOf } from "./survey.js";
@@ -47,8 +47,8 @@ export class RethinkSource implements Source {
   private readonly servers = new Map<Connection, string>();
   /** The connection of each table's feed, by table id. */
   private readonly feedConnections = new Map<string, Connection>();
-  /** A connection to another server than that of a feed that nobody confirms. */
-  private other: { avoids: string; connection: Promise<Connection> } | undefined;
+  /** Connections to other servers than those at some addresses, by these. */
+  private readonly others = new Map<string, Promise<Connection>>();
 
   constructor(
     readonly location: string,
@@ -108,12 +108,7 @@ export class RethinkSource implements Source {
 
   async servedElsewhere(table: TableReference): Promise<boolean> {
     const where = this.feedConnections.get(table.id)?.where;
-    if (where === undefined) return false;
-    try {
-      return await askMajority(await this.otherThan(where), table, this.clock);
-    } catch {
-      return false;
-    }
+    return where !== undefined && this.preferOther(table, where);
   }
 
   /** The fence first, then the feed: the feed owes nothing that is not behind the fence. */
@@ -132,6 +127,7 @@ export class RethinkSource implements Source {
       return opened;
     } catch (error) {
       release();
+      await this.leaveIfServedElsewhere(table(), connection, error);
       // A server that refuses a feed while it has no other: the next opening may reach one that does not.
       if (place.feeds === 0 && !isRefusal(error)) connection?.close();
       throw error;
@@ -139,7 +135,9 @@ export class RethinkSource implements Source {
   }
 
   async *scan(table: TableReference, options: ScanOptions): AsyncGenerator<ScanBatch> {
-    const connection = await this.connect();
+    // The survey says of the feed's server alone that it hears a majority.
+    const only = this.feedConnections.get(table.id)?.where;
+    const connection = await this.connect(undefined, only === undefined ? {} : { only });
     const close = () => connection.close();
     options.signal.addEventListener("abort", close, { once: true });
     try {
@@ -177,7 +175,7 @@ export class RethinkSource implements Source {
     for (const connection of this.connections) connection.close();
     this.connections.clear();
     for (const surveyor of this.surveyors.values()) surveyor.close();
-    this.other = undefined;
+    this.others.clear();
   }
 
   private async openFeedOn(
@@ -304,18 +302,42 @@ export class RethinkSource implements Source {
     }
   }
 
-  /** A connection to another server than the one at an address; several tables share it. */
-  private otherThan(where: string): Promise<Connection> {
-    if (this.other?.avoids !== where) {
-      const other = {
-        avoids: where,
-        connection: this.connect(() => {
-          if (this.other === other) this.other = undefined;
-        }, where),
-      };
-      this.other = other;
+  /** A feed could not be opened because the table's servers cannot be reached: another server may reach them. */
+  private async leaveIfServedElsewhere(
+    table: TableReference,
+    connection: Connection | undefined,
+    error: unknown,
+  ): Promise<void> {
+    if (!connection || connection.where === undefined || !isUnavailable(error)) return;
+    if (await this.preferOther(table, connection.where)) this.avoid(connection);
+  }
+
+  /**
+   * Looks for another server than the one at `where`, through which a majority of every shard answers for the table.
+   * The first one is preferred from now on. False if there is none.
+   */
+  private async preferOther(table: TableReference, where: string): Promise<boolean> {
+    const avoid = [where];
+    for (;;) {
+      const connection = await this.otherThan(avoid).catch(() => undefined);
+      if (connection?.where === undefined) return false;
+      if (await askMajority(connection, table, this.clock).catch(() => false)) {
+        connection.prefer();
+        return true;
+      }
+      avoid.push(connection.where);
     }
-    return this.other!.connection;
+  }
+
+  /** A connection to another server than those at some addresses; several tables share it. */
+  private otherThan(avoid: readonly string[]): Promise<Connection> {
+    const key = avoid.join(" ");
+    let other = this.others.get(key);
+    if (!other) {
+      other = this.connect(() => void this.others.delete(key), { avoid: [...avoid] });
+      this.others.set(key, other);
+    }
+    return other;
   }
 
   /** An address is not a cluster: another server may answer there since. */
@@ -327,17 +349,20 @@ export class RethinkSource implements Source {
     const ids = (table: string) => connection.rows(systemTable(table).getField!("id"));
     const asked = await Promise.all(["server_config", "db_config", "table_config"].map(ids));
     if (asked.flat().some((one) => recognised.has(one as string))) return;
-    connection.close();
-    throw new ForeignCluster(location);
+    connection.giveUp();
+    throw new ForeignCluster(connection.where ?? location);
   }
 
   /**
    * @param onGone called when the connection is lost, or could not be made
-   * @param avoid the address of a server that will not do
+   * @param options which servers will do
    */
-  private async connect(onGone: () => void = () => undefined, avoid?: string): Promise<Connection> {
+  private async connect(
+    onGone: () => void = () => undefined,
+    options: DialOptions = {},
+  ): Promise<Connection> {
     try {
-      const connection = new Connection(await this.dial(avoid));
+      const connection = new Connection(await this.dial(options));
       if (this.closed) {
         // Nobody would ever close it, and an open socket keeps the process from ending.
         connection.close();

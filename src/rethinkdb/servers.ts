@@ -52,15 +52,21 @@ class Servers {
     });
   }
 
-  readonly dial: Dial = async (avoid) => {
-    const candidates = this.inOrder().filter(({ where }) => where !== avoid);
+  readonly dial: Dial = async ({ avoid = [], only } = {}) => {
+    const isFree = avoid.length === 0 && only === undefined;
+    const candidates = this.inOrder().filter(
+      ({ where }) => !avoid.includes(where) && (only === undefined || where === only),
+    );
     const failed: { where: string; error: Error }[] = [];
     for (const [at, server] of candidates.entries()) {
       const msMax = at < candidates.length - 1 ? nextMs : connectMsMax;
       try {
         const channel = await connectTo(server.address, this.role, this.clock, msMax);
-        if (avoid === undefined) this.use(server);
-        return new WatchedChannel(channel, server.where, () => this.noteFailure(server));
+        if (isFree) this.use(server);
+        return new WatchedChannel(channel, server.where, {
+          noteFailure: () => this.noteFailure(server),
+          use: () => this.use(server),
+        });
       } catch (error) {
         this.noteFailure(server);
         failed.push({ where: server.where, error: error as Error });
@@ -80,6 +86,7 @@ class Servers {
   }
 
   private use(server: Server): void {
+    server.restsUntilMs = Math.min(server.restsUntilMs, this.clock.monotonicMs());
     if (this.last !== server) this.onServer(server.where);
     this.last = server;
   }
@@ -101,7 +108,7 @@ class WatchedChannel implements Channel {
   constructor(
     private readonly channel: Channel,
     readonly where: string,
-    private readonly noteFailure: () => void,
+    private readonly server: { noteFailure(): void; use(): void },
   ) {}
 
   write(bytes: Buffer): void {
@@ -114,7 +121,7 @@ class WatchedChannel implements Channel {
 
   onClose(listener: (error: Error) => void): void {
     this.channel.onClose((error) => {
-      if (!this.isClosed) this.noteFailure();
+      if (!this.isClosed) this.server.noteFailure();
       listener(error);
     });
   }
@@ -125,7 +132,11 @@ class WatchedChannel implements Channel {
   }
 
   blame(): void {
-    this.noteFailure();
+    this.server.noteFailure();
+  }
+
+  prefer(): void {
+    this.server.use();
   }
 }
 

@@ -3,7 +3,7 @@ import { encodeStored } from "../format/json-object.js";
 import { parseSegmentName, parseWriterName, writerName } from "../format/names.js";
 import type { ObjectReference } from "../format/segment.js";
 import type { Instant } from "../instant.js";
-import { claimKind, type EpochClaim, openSegment } from "../repository/log/log.js";
+import { claimKind, type EpochClaim, openSegment, rebuiltUnique } from "../repository/log/log.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { Findings } from "./findings.js";
 import type { Verified } from "./verify.js";
@@ -33,7 +33,7 @@ function claimOf(epoch: number, { started, previous }: Known): EpochClaim {
     host: "unknown",
     process: 0,
     space: "unknown",
-    unique: "repaired",
+    unique: rebuiltUnique,
   };
   // What the epoch continues was expired, and with it all of older epochs that counts.
   if (!last || last.epoch === epoch) return { ...claim, previous: null };

@@ -10,7 +10,7 @@ import { readsAtOnce, severalAtOnce } from "../../several-at-once.js";
 import type { BaseInventory } from "../bases/base.js";
 import type { FoldedOpening } from "../log/folded.js";
 import { recordsInFolded } from "../log/folded-reader.js";
-import { byPlaceInLog, openSegment, segmentVersions } from "../log/log.js";
+import { byPlaceInLog, type EpochClaim, openSegment, segmentVersions } from "../log/log.js";
 import type { LogHole, LogView } from "../log/log-view.js";
 import { lostCatalogs } from "../log/lost-catalogs.js";
 import type { FoldedPiece, LogPiece, SegmentPiece } from "../log/pieces.js";
@@ -296,8 +296,20 @@ class HistoryReader {
       const lost = this.view.claims.find((claim) => claim.epoch === epoch)?.lost;
       for (const table of this.tables.values()) table.end(frontierOf(table, facts), facts.to, lost);
     }
-    this.watched = new Set();
+    if (!this.selectsAsBefore(epoch)) this.watched = new Set();
     this.facts = undefined;
+  }
+
+  /**
+   * True if the writer of an epoch was told to capture the same tables as the one before. Then a table that it has not
+   * opened yet is one that should be watched, and is not.
+   */
+  private selectsAsBefore(epoch: number): boolean {
+    const [claim, before] = [epoch, epoch - 1].map((one) =>
+      this.view.claims.find((other) => other.epoch === one),
+    );
+    const patterns = (of: EpochClaim) => JSON.stringify([of.include ?? [], of.exclude ?? []]);
+    return claim !== undefined && before !== undefined && patterns(claim) === patterns(before);
   }
 
   private apply({ key, document }: Version, object: string): void {

@@ -55,6 +55,9 @@ export const claimKind = jsonKind("writer", {
 });
 export type EpochClaim = Stored<typeof claimKind>;
 
+/** The `unique` of a claim that was lost and is rebuilt. */
+export const rebuiltUnique = "repaired";
+
 /** All claims, by epoch from 1 on. None may be missing: the segments that it disowns would be believed again. */
 export async function listClaims(store: ObjectStore): Promise<EpochClaim[]> {
   const claims: EpochClaim[] = [];

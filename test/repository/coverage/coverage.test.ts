@@ -9,6 +9,7 @@ import {
 } from "../../../src/repository/coverage/coverage.js";
 import { CoverageBuilder } from "../../../src/repository/coverage/coverage-builder.js";
 import { clipped } from "../../../src/repository/coverage/coverage-reader.js";
+import { claimEpoch } from "../../../src/repository/log/claim.js";
 import { readAllCoverage, readCoverage } from "../looks.js";
 import { copyOf, foldUp, makeRepository, namesIn, Recording, StillClock } from "../recording.js";
 
@@ -478,8 +479,8 @@ describe("readCoverage", () => {
       { from: stopped + 1, to: again - 1, class: "gap", reason: "capture was not running" },
       { from: again, to, class: "exact" },
     ]);
-    // The second epoch has not read it.
-    expect(access).toMatchObject({ state: "gap", frontier: 2000, watched: false });
+    // The second epoch should read it, and has not yet.
+    expect(access).toMatchObject({ state: "gap", frontier: 2000, watched: true });
     expect(access!.intervals).toEqual([{ from: 1005, to: 2000, class: "exact" }]);
   });
 
@@ -550,4 +551,26 @@ describe("readCoverage", () => {
       { from, to, class: "exact" },
     ]);
   });
+});
+
+test("a table that the next writer has not opened yet is one that should be watched, unless it is left out", async () => {
+  const cases: [patterns: { exclude?: string[] }, watched: boolean][] = [
+    [{}, true],
+    [{ exclude: ["shop.*"] }, false],
+  ];
+  for (const [patterns, watched] of cases) {
+    const repository = await makeRepository();
+    const clock = new StillClock(1000);
+    const first = await Recording.begin(repository, clock);
+    first.catalogRead();
+    first.coverage(table, { state: "live", since: 1000 });
+    await first.tick(5000);
+    clock.instant += 5000;
+    const owner = { host: "test", process: 2, isAlive: () => false, ...patterns };
+    await claimEpoch(repository, clock, owner, true);
+    await (await Recording.begin(repository, clock)).tick(1000);
+    const coverage = (await readCoverage(repository.store)).get(table);
+    expect(coverage).toMatchObject({ state: "gap" });
+    expect(coverage!.watched).toBe(watched);
+  }
 });
