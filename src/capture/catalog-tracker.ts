@@ -19,8 +19,8 @@ export class CatalogTracker {
   }
 
   /**
-   * Takes a reading of the source's catalog. What it does not tell is gone only if it has heard every server: one that is
-   * cut off does not know what others have made.
+   * Takes a reading of the source's catalog. What it does not tell is gone only if it has heard every server: one that
+   * is cut off does not know what others have made.
    * @returns the servers of the cluster, except forgotten ones, that it has not heard
    */
   update(reading: CatalogReading): KnownServer[] {

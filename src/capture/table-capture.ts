@@ -221,8 +221,9 @@ export class TableCapture {
       copied = await this.copy(since, signal);
       detail = { documents: copied.rows };
     }
-    // An event may come after the row that holds it already. The first proof says that those have come, and while it was
-    // made they were still labelled with times after its own instant. The second one proves an instant after all of them.
+    // An event may come after the row that holds it already. The first proof says that those have come, and while it
+    // was made they were still labelled with times after its own instant. The second one proves an instant after all of
+    // them.
     await log.proven(signal);
     const instant = await log.proven(signal);
     // A restore wants to know what the table is called too, as a rule a moment later.

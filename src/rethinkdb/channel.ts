@@ -32,8 +32,8 @@ export interface DialOptions {
 }
 
 /**
- * Opens channels to a server of the cluster, whichever answers. Rejects if none that will do answers. Where only one server
- * is known, that one will do.
+ * Opens channels to a server of the cluster, whichever answers. Rejects if none that will do answers. Where only one
+ * server is known, that one will do.
  */
 export type Dial = (options?: DialOptions) => Promise<Channel>;
 
