@@ -16,7 +16,7 @@ import {
   type LostEnd,
   type WriterMayRun,
   withoutEnd,
-} from "../repository/log/claim.js";
+} from "../repository/log/claim-epoch.js";
 import type { LogEnd } from "../repository/log/log-end.js";
 import { LogView } from "../repository/log/log-view.js";
 import { LogWriter } from "../repository/log/log-writer.js";

@@ -12,8 +12,8 @@ import { isDamage, messageOf, ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { decodeStored } from "../format/json-object.js";
 import { parseSegmentName, repositoryName, type SegmentName, writerName } from "../format/names.js";
-import type { LostEnd, OwnEpoch } from "../repository/log/claim.js";
-import { claimKind, rebuiltUnique } from "../repository/log/log.js";
+import type { LostEnd, OwnEpoch } from "../repository/log/claim-epoch.js";
+import { claimKind, rebuiltUnique } from "../repository/log/claims.js";
 import { isAccountedFor } from "../repository/log/log-view.js";
 import { readDescription } from "../repository/repository.js";
 import {

@@ -6,8 +6,8 @@
 import type { Clock } from "../clock.js";
 import { parseSegmentName, segmentPrefix } from "../format/names.js";
 import { idleSegmentMs } from "../repository/capture-state.js";
-import type { OwnEpoch } from "../repository/log/claim.js";
-import { WriterMayRun } from "../repository/log/claim.js";
+import type { OwnEpoch } from "../repository/log/claim-epoch.js";
+import { WriterMayRun } from "../repository/log/claim-epoch.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
 /** So many segments, or ticks, must be missing. */

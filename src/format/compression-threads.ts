@@ -6,9 +6,9 @@
 import { availableParallelism } from "node:os";
 import type { Piscina } from "piscina";
 import { frameBytesBound } from "./compression.js";
-import { frameBytesTarget } from "./data-object.js";
 import { type CompressedFrame, compressHere, type FrameCompressor } from "./frame-compressor.js";
 import type { FrameDone, FrameTask } from "./frame-thread.js";
+import { frameBytesTarget } from "./object-writer.js";
 
 /** At most this many threads, because further ones would only wait for the thread that merges. */
 const threadsMax = 2;

@@ -1,11 +1,11 @@
 import type { FrameEntry, Kind } from "./data-kinds.js";
+import type { CompressedFrame, FrameCompressor } from "./frame-compressor.js";
 import {
   type EncodedObject,
   encodeObject,
   type FrameLabel,
   type FrameWriter,
-} from "./data-object.js";
-import type { CompressedFrame, FrameCompressor } from "./frame-compressor.js";
+} from "./object-writer.js";
 
 /** A frame whose place in the object is not known yet. */
 interface OpenFrame extends Pick<FrameEntry, "size" | "rows"> {

@@ -2,7 +2,7 @@ import type * as v from "valibot";
 import { sha256 } from "../digest.js";
 import { damaged, newerFormat } from "../errors.js";
 import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
-import { formatVersion } from "./data-object.js";
+import { formatVersion } from "./container.js";
 import { checked, fields, type Schema } from "./fields.js";
 
 /** A kind of small object: the type in its first field, and the schema of its content. */

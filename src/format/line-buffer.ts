@@ -1,4 +1,4 @@
-import { frameBytesTarget } from "./data-object.js";
+import { frameBytesTarget } from "./object-writer.js";
 
 /** Collects the lines of one frame in a growing buffer, which is used again for the next frame. */
 export class LineBuffer {

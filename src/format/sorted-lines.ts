@@ -1,7 +1,7 @@
 import type { Instant } from "../instant.js";
 import { textOfJson } from "../server-text.js";
-import { type FrameWriter, frameBytesTarget } from "./data-object.js";
 import { LineBuffer } from "./line-buffer.js";
+import { type FrameWriter, frameBytesTarget } from "./object-writer.js";
 
 /**
  * Cuts lines in key order into frames. The index entry of a frame names its first key and its least and greatest time.

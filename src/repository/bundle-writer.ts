@@ -1,6 +1,5 @@
 /** Makes a bundle of those objects in use whose number grows with the age of a repository. */
 import { UnusableObject } from "../errors.js";
-import { DataObjectWriter } from "../format/data-object.js";
 import type { Repository } from "../format/description.js";
 import { decodeStored, type JsonKind } from "../format/json-object.js";
 import {
@@ -11,6 +10,7 @@ import {
   pinsPrefix,
   settingsPrefix,
 } from "../format/names.js";
+import { DataObjectWriter } from "../format/object-writer.js";
 import { SortedLines } from "../format/sorted-lines.js";
 import type { Instant } from "../instant.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
@@ -22,8 +22,8 @@ import {
 } from "../storage/object-store.js";
 import { baseKind } from "./bases/base.js";
 import { type BundleFooter, bundleLineBytesMax, openWhole, writeBundleLine } from "./bundle.js";
+import { claimKind } from "./log/claims.js";
 import { foldedKind } from "./log/folded.js";
-import { claimKind } from "./log/log.js";
 import { drillKind } from "./records/drills.js";
 import { expiryKind } from "./registers/expiry.js";
 import { pinsKind } from "./registers/pins.js";

@@ -187,7 +187,7 @@ interface Used {
 export function capturedAt(coverage: TableCoverage | undefined, instant: Instant): boolean {
   const [first, last] = [coverage?.intervals.at(0), coverage?.intervals.at(-1)];
   if (!coverage || !first || !last || instant < first.from) return false;
-  return coverage.watched || instant <= last.to;
+  return coverage.watched || coverage.isExpected === true || instant <= last.to;
 }
 
 /** The result of a search in several coverages. */

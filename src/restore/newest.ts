@@ -67,7 +67,9 @@ function unrestorable(
   const tables = chosen
     .map(({ id }) => coverage.tables.get(id))
     .filter((of) => of !== undefined)
-    .filter(({ watched, frontier }) => (watched || isNamed) && frontier !== undefined);
+    .filter(({ watched, isExpected, frontier }) => {
+      return (watched || isExpected === true || isNamed) && frontier !== undefined;
+    });
   if (chosen.length > 0 && tables.length === 0) throw isNamed ? noneOf(chosen) : nothingYet();
   const access = scopeOf(request).access ? coverage.access : undefined;
   const used = [...tables, coverage.catalog, access].filter((of) => of?.frontier !== undefined);

@@ -5,7 +5,7 @@
 
 import { parseCopyUnique } from "../format/names.js";
 import type { Instant } from "../instant.js";
-import type { EpochClaim } from "../repository/log/log.js";
+import type { EpochClaim } from "../repository/log/claims.js";
 import type { LogView } from "../repository/log/log-view.js";
 import { unendedLeases } from "../repository/registers/lease.js";
 import type { ObjectStore } from "../storage/object-store.js";

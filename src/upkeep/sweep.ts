@@ -16,9 +16,9 @@ import {
 } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { bundlesKept, listBundles } from "../repository/bundle.js";
-import { byPlaceInLog } from "../repository/log/log.js";
 import { contains, type LogView } from "../repository/log/log-view.js";
 import type { FoldedPiece } from "../repository/log/pieces.js";
+import { byPlaceInLog } from "../repository/log/places.js";
 import { expiriesKept } from "../repository/registers/expiry.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { deleteAll, type ObjectStore, type StoredObject } from "../storage/object-store.js";

@@ -1,9 +1,11 @@
 /** Checks that the segments of the log name each other correctly, and finds out which are missing between them. */
 import { type FoldedName, parseFoldedName, parseSegmentName, writerName } from "../format/names.js";
 import type { ObjectReference } from "../format/segment.js";
-import { byPlaceInLog, type EpochClaim, openSegment, type Segment } from "../repository/log/log.js";
+import { type EpochClaim } from "../repository/log/claims.js";
+import { openSegment, type Segment } from "../repository/log/log.js";
 import { type LogHole, type LogView, previousOf } from "../repository/log/log-view.js";
 import type { LogPiece } from "../repository/log/pieces.js";
+import { byPlaceInLog } from "../repository/log/places.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import { Findings } from "./findings.js";
 import type { Manifests } from "./manifests.js";

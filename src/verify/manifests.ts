@@ -8,13 +8,14 @@ import {
 } from "../format/names.js";
 import type { ObjectReference } from "../format/segment.js";
 import { type BaseManifest, type BasePart, readManifest } from "../repository/bases/base.js";
+import { isDisowned, isDisownedInstant } from "../repository/log/claims.js";
 import {
   type FoldedManifest,
   type FoldedPart,
   type FoldedRecords,
   readFoldedManifest,
 } from "../repository/log/folded.js";
-import { byPlaceInLog, isDisowned, isDisownedInstant } from "../repository/log/log.js";
+import { byPlaceInLog } from "../repository/log/places.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Belonging } from "./belonging.js";
 import { Findings } from "./findings.js";

@@ -2,8 +2,10 @@
 import { DataObject } from "../format/data-object.js";
 import { parseSegmentName, type SegmentName } from "../format/names.js";
 import type { BasePart } from "../repository/bases/base.js";
+import { isDisowned } from "../repository/log/claims.js";
 import type { FoldedPart, FoldedRecords } from "../repository/log/folded.js";
-import { byPlaceInLog, isDisowned, openSegment, type Segment } from "../repository/log/log.js";
+import { openSegment, type Segment } from "../repository/log/log.js";
+import { byPlaceInLog } from "../repository/log/places.js";
 import { severalAtOnce } from "../several-at-once.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Belonging } from "./belonging.js";

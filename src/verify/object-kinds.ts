@@ -9,8 +9,8 @@ import {
   parseSegmentName,
 } from "../format/names.js";
 import { baseKind } from "../repository/bases/base.js";
+import { claimKind } from "../repository/log/claims.js";
 import { foldedKind } from "../repository/log/folded.js";
-import { claimKind } from "../repository/log/log.js";
 import { acknowledgementKind } from "../repository/records/acknowledgement.js";
 import { drillKind } from "../repository/records/drills.js";
 import { evidenceKind } from "../repository/records/evidence.js";

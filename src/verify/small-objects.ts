@@ -15,7 +15,7 @@ import {
   settingsPrefix,
   writerName,
 } from "../format/names.js";
-import { type EpochClaim, readClaim } from "../repository/log/log.js";
+import { type EpochClaim, readClaim } from "../repository/log/claims.js";
 import { readAcknowledgement } from "../repository/records/acknowledgement.js";
 import { readDrill } from "../repository/records/drills.js";
 import { readEvidence } from "../repository/records/evidence.js";

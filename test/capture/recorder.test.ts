@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import { LogClock } from "../../src/capture/log-clock.js";
 import { Recorder, type RecorderOptions, recorderDefaults } from "../../src/capture/recorder.js";
-import { claimEpoch } from "../../src/repository/log/claim.js";
+import { claimEpoch } from "../../src/repository/log/claim-epoch.js";
 import {
   lastSegment,
   listSegments,

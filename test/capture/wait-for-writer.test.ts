@@ -2,7 +2,11 @@ import { beforeEach, expect, test } from "vitest";
 import { claimAfterSilence } from "../../src/capture/wait-for-writer.js";
 import type { Repository } from "../../src/format/description.js";
 import type { Owner } from "../../src/owner.js";
-import { claimEpoch, type OwnEpoch, type WriterMayRun } from "../../src/repository/log/claim.js";
+import {
+  claimEpoch,
+  type OwnEpoch,
+  type WriterMayRun,
+} from "../../src/repository/log/claim-epoch.js";
 import { LogWriter } from "../../src/repository/log/log-writer.js";
 import { makeRepository } from "../repository/recording.js";
 import { ProcessLife, SimulatedClock, WallClock } from "../simulation/process-life.js";

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { statusCommand } from "../../src/cli/status.js";
 import { systemClock } from "../../src/clock.js";
 import { formatInstant } from "../../src/instant.js";
-import { claimEpoch } from "../../src/repository/log/claim.js";
+import { claimEpoch } from "../../src/repository/log/claim-epoch.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";

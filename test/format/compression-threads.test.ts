@@ -6,13 +6,14 @@ import { pathToFileURL } from "node:url";
 import { afterEach, describe, expect, test } from "vitest";
 import { sha256 } from "../../src/digest.js";
 import type * as Threads from "../../src/format/compression-threads.js";
-import { DataObject, DataObjectWriter } from "../../src/format/data-object.js";
+import { DataObject } from "../../src/format/data-object.js";
 import { DenseObjectWriter } from "../../src/format/dense-object-writer.js";
 import {
   type CompressedFrame,
   compressHere,
   type FrameCompressor,
 } from "../../src/format/frame-compressor.js";
+import { DataObjectWriter } from "../../src/format/object-writer.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { seededRandom } from "../endtoend/workload.js";
 

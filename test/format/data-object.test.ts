@@ -1,13 +1,10 @@
 import { randomBytes as random } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
+import { trailerBytes } from "../../src/format/container.js";
 import { type Kind, kinds } from "../../src/format/data-kinds.js";
-import {
-  DataObject,
-  DataObjectWriter,
-  type EncodedObject,
-  trailerBytes,
-} from "../../src/format/data-object.js";
+import { DataObject } from "../../src/format/data-object.js";
+import { DataObjectWriter, type EncodedObject } from "../../src/format/object-writer.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { LatentStore } from "../repository/latent-store.js";
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
 import { decodeJsonObject, encodeJsonObject, readStored } from "../../src/format/json-object.js";
-import { claimKind } from "../../src/repository/log/log.js";
+import { claimKind } from "../../src/repository/log/claims.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 
 const name = "writers/00000001.json";

@@ -5,7 +5,7 @@
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { formatVersion } from "../../src/format/data-object.js";
+import { formatVersion } from "../../src/format/container.js";
 import { formatInstant } from "../../src/instant.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { makeRepository } from "../repository/recording.js";

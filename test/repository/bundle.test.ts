@@ -3,10 +3,11 @@
  * the number of reads; and one that says what is not so is found by verify and made anew by repair.
  */
 import { beforeAll, describe, expect, test } from "vitest";
-import { DataObject, DataObjectWriter } from "../../src/format/data-object.js";
+import { DataObject } from "../../src/format/data-object.js";
 import type { Repository } from "../../src/format/description.js";
 import { decodeJsonObject, encodeJsonObject } from "../../src/format/json-object.js";
 import { bundleName, parseFoldedName, parseManifestName } from "../../src/format/names.js";
+import { DataObjectWriter } from "../../src/format/object-writer.js";
 import { readManifest } from "../../src/repository/bases/base.js";
 import { bundlesKept, listBundles, readBundle } from "../../src/repository/bundle.js";
 import { LogView } from "../../src/repository/log/log-view.js";

@@ -5,9 +5,10 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { messageOf, ThinkbackError } from "../../src/errors.js";
 import type { Kind } from "../../src/format/data-kinds.js";
-import { DataObject, DataObjectWriter } from "../../src/format/data-object.js";
+import { DataObject } from "../../src/format/data-object.js";
 import { decodeJsonObject, encodeJsonObject } from "../../src/format/json-object.js";
 import { parseSegmentName } from "../../src/format/names.js";
+import { DataObjectWriter } from "../../src/format/object-writer.js";
 import { knownKeys } from "../../src/repository/bases/known-state.js";
 import { LogView } from "../../src/repository/log/log-view.js";
 import { openRepository } from "../../src/repository/repository.js";

@@ -12,7 +12,7 @@ import { type OrderCode, orderCode } from "../../src/key-order.js";
 import type { Owner } from "../../src/owner.js";
 import { baseCursor } from "../../src/repository/bases/base-reader.js";
 import { BaseWriter } from "../../src/repository/bases/base-writer.js";
-import { claimEpoch } from "../../src/repository/log/claim.js";
+import { claimEpoch } from "../../src/repository/log/claim-epoch.js";
 import type { Segment } from "../../src/repository/log/log.js";
 import { LogView } from "../../src/repository/log/log-view.js";
 import { LogWriter, type Shipper, type TickFacts } from "../../src/repository/log/log-writer.js";

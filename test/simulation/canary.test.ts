@@ -14,7 +14,8 @@ import {
   parseWriterName,
   pinsPrefix,
 } from "../../src/format/names.js";
-import { type EpochClaim, openSegment } from "../../src/repository/log/log.js";
+import { type EpochClaim } from "../../src/repository/log/claims.js";
+import { openSegment } from "../../src/repository/log/log.js";
 import type { Feed, FeedBatch } from "../../src/rethinkdb/feed.js";
 import { r } from "../../src/rethinkdb/reql.js";
 import type { Source } from "../../src/rethinkdb/source.js";

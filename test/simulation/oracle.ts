@@ -14,7 +14,8 @@ import {
 } from "../../src/repository/coverage/coverage.js";
 import type { Coverage } from "../../src/repository/coverage/coverage-reader.js";
 import { lossesOf } from "../../src/repository/kept-pins.js";
-import { byPlaceInLog, isDisowned, listClaims } from "../../src/repository/log/log.js";
+import { isDisowned, listClaims } from "../../src/repository/log/claims.js";
+import { byPlaceInLog } from "../../src/repository/log/places.js";
 import { listPins } from "../../src/repository/registers/pins.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
 import { RememberedStore } from "../../src/storage/remembered-store.js";

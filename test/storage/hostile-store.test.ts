@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type Clock, systemClock } from "../../src/clock.js";
-import { DataObject, DataObjectWriter } from "../../src/format/data-object.js";
+import { DataObject } from "../../src/format/data-object.js";
+import { DataObjectWriter } from "../../src/format/object-writer.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
 import { endless, RetryingStore } from "../../src/storage/retrying-store.js";

@@ -5,14 +5,16 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { coverageRecord } from "../../src/format/coverage-record.js";
 import { frameEntry, type Kind } from "../../src/format/data-kinds.js";
-import { DataObject, encodeObject } from "../../src/format/data-object.js";
+import { DataObject } from "../../src/format/data-object.js";
 import { encodeJsonObject, type JsonKind } from "../../src/format/json-object.js";
 import { evidenceName, parseFoldedName } from "../../src/format/names.js";
+import { encodeObject } from "../../src/format/object-writer.js";
 import { readManifest } from "../../src/repository/bases/base.js";
 import { readBundle } from "../../src/repository/bundle.js";
 import { recordSchemas } from "../../src/repository/log/catalog.js";
+import { readClaim } from "../../src/repository/log/claims.js";
 import { readFoldedManifest } from "../../src/repository/log/folded.js";
-import { lastSegment, openSegment, readClaim } from "../../src/repository/log/log.js";
+import { lastSegment, openSegment } from "../../src/repository/log/log.js";
 import { readAcknowledgement } from "../../src/repository/records/acknowledgement.js";
 import { readDrill } from "../../src/repository/records/drills.js";
 import { readEvidence } from "../../src/repository/records/evidence.js";

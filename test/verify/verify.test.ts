@@ -1,9 +1,10 @@
 /** What verify finds, tells apart and tells, besides one damaged object at a time. */
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Kind } from "../../src/format/data-kinds.js";
-import { DataObject, DataObjectWriter } from "../../src/format/data-object.js";
+import { DataObject } from "../../src/format/data-object.js";
 import { decodeJsonObject, encodeJsonObject } from "../../src/format/json-object.js";
 import { parseFoldedName } from "../../src/format/names.js";
+import { DataObjectWriter } from "../../src/format/object-writer.js";
 import { LogView } from "../../src/repository/log/log-view.js";
 import { putEvidence } from "../../src/repository/records/evidence.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";

@@ -20,7 +20,7 @@ import type { Instant } from "../../instant.js";
 import type { OrderCode } from "../../key-order.js";
 import { readsAtOnce, severalAtOnce } from "../../several-at-once.js";
 import { isOfOneObject, type ObjectStore } from "../../storage/object-store.js";
-import { isDisownedInstant } from "../log/log.js";
+import { isDisownedInstant } from "../log/claims.js";
 import type { LogView } from "../log/log-view.js";
 
 const basePart = fields({

@@ -1,5 +1,4 @@
 import { SetDigest } from "../../digest.js";
-import { DataObjectWriter } from "../../format/data-object.js";
 import { DenseObjectWriter } from "../../format/dense-object-writer.js";
 import type { FrameCompressor } from "../../format/frame-compressor.js";
 import {
@@ -8,6 +7,7 @@ import {
   writeKeyLine,
   writeVersionLine,
 } from "../../format/lines.js";
+import { DataObjectWriter } from "../../format/object-writer.js";
 import { SortedLines } from "../../format/sorted-lines.js";
 import type { Instant } from "../../instant.js";
 import type { BasePart } from "./base.js";

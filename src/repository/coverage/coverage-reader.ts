@@ -8,12 +8,14 @@ import type { SegmentFooter } from "../../format/segment.js";
 import type { Instant } from "../../instant.js";
 import { readsAtOnce, severalAtOnce } from "../../several-at-once.js";
 import type { BaseInventory } from "../bases/base.js";
+import { type EpochClaim } from "../log/claims.js";
 import type { FoldedOpening } from "../log/folded.js";
 import { recordsInFolded } from "../log/folded-reader.js";
-import { byPlaceInLog, type EpochClaim, openSegment, segmentVersions } from "../log/log.js";
+import { openSegment, segmentVersions } from "../log/log.js";
 import type { LogHole, LogView } from "../log/log-view.js";
 import { lostCatalogs } from "../log/lost-catalogs.js";
 import type { FoldedPiece, LogPiece, SegmentPiece } from "../log/pieces.js";
+import { byPlaceInLog } from "../log/places.js";
 import { holdersInRun } from "../log/stream-records.js";
 import { type Evidence, listEvidence } from "../records/evidence.js";
 import type { Expiry } from "../registers/expiry.js";
@@ -31,14 +33,15 @@ export interface Coverage {
 }
 
 export async function readCoverage(view: LogView, bases: BaseInventory): Promise<Coverage> {
-  const { tables: builders, watched } = await readHistory(view);
+  const { tables: builders, watched, expected } = await readHistory(view);
   const evidence = await listEvidence(view.store);
   const holes = view.holes();
   const lost = await lostCatalogSpans(view, holes);
   const tables = new Map<string, TableCoverage>();
   for (const [id, table] of builders) {
     const copies = copiesOf(table, view);
-    const stretches = { ...table.stretches(), watched: watched.has(id), copies };
+    const said = { watched: watched.has(id), isExpected: expected.has(id), copies };
+    const stretches = { ...table.stretches(), ...said };
     const narrowed = narrowByEvidence(stretches, evidence);
     const built = { ...narrowed, intervals: withLate(narrowed.intervals, table.late) };
     if (isSystemTable(id)) tables.set(id, clipped(markLost(built, lost), view.expiry));
@@ -180,10 +183,14 @@ function markLostCopies(
   return marked;
 }
 
+interface ReadHistory {
+  tables: Map<string, CoverageBuilder>;
+  watched: Set<string>;
+  expected: Set<string>;
+}
+
 /** Applies all coverage records and the ends of the epochs, in the order of the log. */
-async function readHistory(
-  view: LogView,
-): Promise<{ tables: Map<string, CoverageBuilder>; watched: Set<string> }> {
+async function readHistory(view: LogView): Promise<ReadHistory> {
   const reader = new HistoryReader(view);
   const reading = severalAtOnce(view.pieces, readsAtOnce, async (piece) => {
     return { piece, records: await recordsOf(view, piece) };
@@ -208,6 +215,8 @@ class HistoryReader {
   private readonly tables = new Map<string, CoverageBuilder>();
   /** The tables with a coverage record in the current epoch. */
   private watched = new Set<string>();
+  /** Tables that this epoch has said nothing of, though its writer was told to capture them as the one before did. */
+  private expected = new Set<string>();
   private epoch: number | undefined;
   private facts: EpochFacts | undefined;
   /** Neighbouring segments that are not read yet and will be read together. */
@@ -260,12 +269,12 @@ class HistoryReader {
     this.last = piece;
   }
 
-  async end(): Promise<{ tables: Map<string, CoverageBuilder>; watched: Set<string> }> {
+  async end(): Promise<ReadHistory> {
     await this.readRun();
     for (const table of this.tables.values()) {
       if (this.facts) table.reach(frontierOf(table, this.facts));
     }
-    return { tables: this.tables, watched: this.watched };
+    return { tables: this.tables, watched: this.watched, expected: this.expected };
   }
 
   private async readRun(): Promise<void> {
@@ -296,7 +305,9 @@ class HistoryReader {
       const lost = this.view.claims.find((claim) => claim.epoch === epoch)?.lost;
       for (const table of this.tables.values()) table.end(frontierOf(table, facts), facts.to, lost);
     }
-    if (!this.selectsAsBefore(epoch)) this.watched = new Set();
+    const stillExpected = [...this.expected, ...this.watched];
+    this.expected = new Set(this.selectsAsBefore(epoch) ? stillExpected : []);
+    this.watched = new Set();
     this.facts = undefined;
   }
 

@@ -31,6 +31,11 @@ export interface TableCoverage {
   frontier: Instant | undefined;
   /** True if the latest epoch has a record of the table; false if its writer leaves the table out. */
   watched: boolean;
+  /**
+   * True if the latest epoch should have a record of the table, and has none yet: its writer was told to capture the
+   * same tables as the one before.
+   */
+  isExpected?: boolean;
   /** When the last copy was complete. From then on, bases from before it are of no use. */
   lastCopy: Instant | undefined;
   /** When each copy that counts was complete. From then on, only the base that it made, or a later one, will do. */

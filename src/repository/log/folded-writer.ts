@@ -7,7 +7,7 @@
 import { sha256 } from "../../digest.js";
 import { ThinkbackError } from "../../errors.js";
 import type { Kind } from "../../format/data-kinds.js";
-import { DataObject, type EncodedObject, frameBytesTarget } from "../../format/data-object.js";
+import { DataObject } from "../../format/data-object.js";
 import { DenseObjectWriter } from "../../format/dense-object-writer.js";
 import type { Repository } from "../../format/description.js";
 import type { FrameCompressor } from "../../format/frame-compressor.js";
@@ -20,6 +20,7 @@ import {
   foldedPartName,
   foldedPrefix,
 } from "../../format/names.js";
+import { type EncodedObject, frameBytesTarget } from "../../format/object-writer.js";
 import { type SystemStream, systemStreams } from "../../format/segment.js";
 import { SortedLines } from "../../format/sorted-lines.js";
 import type { Instant } from "../../instant.js";

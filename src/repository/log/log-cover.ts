@@ -5,8 +5,8 @@ import { damaged, isDamage, UnusableObject } from "../../errors.js";
 import type { FoldedName, Place, SegmentName } from "../../format/names.js";
 import { readsAtOnce, severalAtOnce } from "../../several-at-once.js";
 import type { FoldedManifest } from "./folded.js";
-import { byPlaceInLog, follows } from "./log.js";
 import type { DamagedManifest, FoldedPiece, LogPiece, SegmentPiece } from "./pieces.js";
+import { byPlaceInLog, follows } from "./places.js";
 
 /** Sizes of objects, by name. */
 type Sizes = ReadonlyMap<string, number>;

@@ -13,20 +13,12 @@ import type { Instant } from "../../instant.js";
 import { readsAtOnce, severalAtOnce } from "../../several-at-once.js";
 import type { ObjectStore } from "../../storage/object-store.js";
 import { type Expiry, latestExpiry } from "../registers/expiry.js";
+import { addClaimsUpTo, type EpochClaim, isDisowned, listClaims } from "./claims.js";
 import { type FoldedManifest, foldedNames, readFoldedManifest } from "./folded.js";
-import {
-  addClaimsUpTo,
-  byPlaceInLog,
-  type EpochClaim,
-  follows,
-  isDisowned,
-  listClaims,
-  listSegments,
-  openSegment,
-  type Segment,
-} from "./log.js";
+import { listSegments, openSegment, type Segment } from "./log.js";
 import { choosePieces } from "./log-cover.js";
 import type { DamagedManifest, FoldedPiece, LogPiece } from "./pieces.js";
+import { byPlaceInLog, follows } from "./places.js";
 
 /** A stretch of the log whose versions are lost, of all tables or of one. */
 export interface LogHole {

@@ -1,18 +1,8 @@
-/**
- * Writes the log of one epoch.
- *
- * Invariant: a change that was appended is in exactly one segment, the segments of an epoch are numbered without a gap,
- * each names the checksum of the one before, and capture times never go back. Break it and a restore either misses
- * changes or cannot prove that it has them all.
- *
- * Appending is synchronous: the order of calls is the order of the log.
- */
-
-import { DataObjectWriter, frameBytesTarget } from "../../format/data-object.js";
 import type { Repository } from "../../format/description.js";
 import { LineBuffer } from "../../format/line-buffer.js";
 import { lineOverheadBytes, writeChangeLine } from "../../format/lines.js";
 import { segmentName } from "../../format/names.js";
+import { DataObjectWriter, frameBytesTarget } from "../../format/object-writer.js";
 import {
   linksAfter,
   type ObjectReference,
@@ -22,7 +12,7 @@ import {
   totalsReach,
 } from "../../format/segment.js";
 import type { Instant } from "../../instant.js";
-import type { OwnEpoch } from "./claim.js";
+import type { OwnEpoch } from "./claim-epoch.js";
 import type { LogEnd } from "./log-end.js";
 
 /** The lines and totals of one table in the open tick. */

@@ -3,7 +3,7 @@
  * it writes them as a sorted run to a temporary directory. The runs are then merged with the base.
  */
 
-import { DataObject, DataObjectWriter } from "../../format/data-object.js";
+import { DataObject } from "../../format/data-object.js";
 import { lineOverheadBytes, parseLines, type Version, writeRunLine } from "../../format/lines.js";
 import {
   isLater,
@@ -12,6 +12,7 @@ import {
   type VersionCursor,
   type Window,
 } from "../../format/merge.js";
+import { DataObjectWriter } from "../../format/object-writer.js";
 import { SortedLines } from "../../format/sorted-lines.js";
 import type { Instant } from "../../instant.js";
 import { type OrderCode, orderCode } from "../../key-order.js";

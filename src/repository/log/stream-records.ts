@@ -2,9 +2,10 @@
 import { damaged } from "../../errors.js";
 import { type Place, parseSegmentName } from "../../format/names.js";
 import type { SystemStream } from "../../format/segment.js";
-import { byPlaceInLog, openSegment, type Segment } from "./log.js";
+import { openSegment, type Segment } from "./log.js";
 import { contains, type LogView } from "./log-view.js";
 import { type FoldedPiece, type LogPiece, type SegmentPiece } from "./pieces.js";
+import { byPlaceInLog } from "./places.js";
 
 /** Called with the name of a missing object. */
 export type OnLost = (name: string) => void | Promise<void>;

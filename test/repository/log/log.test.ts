@@ -2,13 +2,9 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Repository } from "../../../src/format/description.js";
 import { encodeJsonObject } from "../../../src/format/json-object.js";
 import type { Owner } from "../../../src/owner.js";
-import { type ClaimFacts, claimEpoch } from "../../../src/repository/log/claim.js";
-import {
-  lastSegment,
-  latestEpoch,
-  listSegments,
-  openSegment,
-} from "../../../src/repository/log/log.js";
+import { type ClaimFacts, claimEpoch } from "../../../src/repository/log/claim-epoch.js";
+import { latestEpoch } from "../../../src/repository/log/claims.js";
+import { lastSegment, listSegments, openSegment } from "../../../src/repository/log/log.js";
 import { LogView } from "../../../src/repository/log/log-view.js";
 import { LogWriter, type Shipper } from "../../../src/repository/log/log-writer.js";
 import { recordHolders, refusing } from "../../../src/repository/log/stream-records.js";

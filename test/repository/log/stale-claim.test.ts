@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { claimEpoch } from "../../../src/repository/log/claim.js";
-import { listClaims } from "../../../src/repository/log/log.js";
+import { claimEpoch } from "../../../src/repository/log/claim-epoch.js";
+import { listClaims } from "../../../src/repository/log/claims.js";
 import { Random } from "../../simulated/random.js";
 import { overriding } from "../../simulation/overriding.js";
 import { dayMs, dayOf } from "../declared.js";

@@ -19,9 +19,10 @@ import { formatInstant, type Instant } from "../../instant.js";
 import { isGone, isRunning, type Owner, spaceOf } from "../../owner.js";
 import { ObjectExists, type ObjectStore } from "../../storage/object-store.js";
 import { WithoutStore } from "../../storage/without-store.js";
-import { byPlaceInLog, claimKind, type EpochClaim, listClaims } from "./log.js";
+import { claimKind, type EpochClaim, listClaims } from "./claims.js";
 import { endOfLog, type LogEnd } from "./log-end.js";
 import { LogView } from "./log-view.js";
+import { byPlaceInLog } from "./places.js";
 
 /** What a claim states of its writer, besides who the owner is. */
 export interface ClaimFacts {
