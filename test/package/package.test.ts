@@ -97,7 +97,16 @@ test("holds what is built, the documentation and the licence, and nothing else",
     expect(packed).toContain(name);
   }
   const roots = new Set(packed.map((path) => path.split("/")[0]));
-  const wanted = ["CHANGELOG.md", "LICENSE", "README.md", "dist", "docs", "package.json"];
+  const wanted = [
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "README.md",
+    "SECURITY.md",
+    "dist",
+    "docs",
+    "package.json",
+  ];
   expect(roots).toEqual(new Set(wanted));
 });
 

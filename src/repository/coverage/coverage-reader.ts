@@ -247,7 +247,8 @@ class HistoryReader {
     this.enter(next.last.epoch);
     return Object.fromEntries(
       [...this.tables].map(([id, table]) => {
-        return [id, { ...table.current(next.from), watched: this.watched.has(id) }];
+        const expected = this.expected.has(id) ? { expected: true } : {};
+        return [id, { ...table.current(next.from), watched: this.watched.has(id), ...expected }];
       }),
     );
   }
@@ -351,11 +352,13 @@ class HistoryReader {
     const lost = hole && this.isKnown(manifest.coverageLink) ? undefined : hole;
     this.epoch = manifest.first.epoch;
     this.watched = new Set();
+    this.expected = new Set();
     for (const [table, state] of Object.entries(manifest.opening)) {
       const known = this.tables.get(table);
       if (known && hole) known.resume(state, this.provenBefore(known, hole.from), lost);
       else this.tables.set(table, new CoverageBuilder(table, state));
       if (state.watched) this.watched.add(table);
+      if (state.expected) this.expected.add(table);
     }
     this.facts = undefined;
   }

@@ -74,6 +74,8 @@ const foldedOpening = fields({
   ...coverageState.entries,
   /** True if the first epoch of the folded segment has a coverage record of the table before it begins. */
   watched: flag,
+  /** True if it has none, though the writer was told to capture the same tables as the one before, which had. */
+  expected: v.exactOptional(flag),
 });
 /** The coverage of a table when a folded segment begins. */
 export type FoldedOpening = Of<typeof foldedOpening>;
