@@ -51,7 +51,9 @@ export class SharedReads {
   /** The versions of a table after its base, up to and including `until`; all of them must be stored already. */
   async log(base: BaseManifest, until: Instant, signal: AbortSignal): Promise<SharedLog> {
     const wanted = { base, until };
-    const giveBack = (shared: SharedLog | undefined) => void shared?.giveBack();
+    // Nobody is left who could be told that its scratch files could not be removed.
+    const giveBack = (shared: SharedLog | undefined) =>
+      void shared?.giveBack().catch(() => undefined);
     const shared = await this.gatheredLogs.ask(wanted, signal, giveBack);
     return shared ?? this.alone.run(signal, () => this.collectOf([wanted]));
   }

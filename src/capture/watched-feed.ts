@@ -129,8 +129,11 @@ export class WatchedFeed {
       feed.leaveServer();
       this.giveUp(new HeartbeatMissed("its server is cut off, and another one serves the table"));
     };
-    void giveUpIfServed().finally(() => {
-      this.isAskedElsewhere = false;
-    });
+    // A source that cannot tell leaves the feed as it is.
+    void giveUpIfServed()
+      .catch(() => undefined)
+      .finally(() => {
+        this.isAskedElsewhere = false;
+      });
   }
 }

@@ -282,9 +282,11 @@ export class RethinkSource implements Source {
   private avoid(cutOff: Connection): void {
     cutOff.blame();
     this.feedPlaces = this.feedPlaces.filter((place) => !this.isTo(place, cutOff));
-    void this.admin?.then((admin) => {
-      if (this.serverOf(admin) === this.serverOf(cutOff) && admin !== cutOff) admin.close();
-    });
+    const leave = (admin: Connection) => {
+      if (this.serverOf(admin) === this.serverOf(cutOff)) admin.close();
+    };
+    // One that cannot be made is reported where it is used.
+    this.admin?.then(leave, () => undefined);
   }
 
   private isTo({ server }: FeedPlace, connection: Connection): boolean {

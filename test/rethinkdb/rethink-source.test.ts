@@ -56,3 +56,23 @@ test("a connection on which a server refuses every feed is not used for the next
 test("one that has an open feed is", async () => {
   expect(await dialsOf(1, 4)).toBe(1);
 });
+
+test("a server that is left while the next connection fails costs no more than that connection", async () => {
+  const channels = [refusing(1), refusing(1)];
+  let fail: (error: Error) => void = () => undefined;
+  const dial = () =>
+    channels.length > 0
+      ? Promise.resolve(channels.shift()!)
+      : new Promise<never>((_, reject) => (fail = reject));
+  const [, admin] = channels;
+  const source = new RethinkSource("a source", dial, systemClock);
+  const feed = await source.openFeed(() => table);
+  admin!.destroy();
+  await systemClock.sleep(1);
+  const reading = source.readCatalog();
+  feed.leaveServer();
+  fail(new Error("refused"));
+  await expect(reading).rejects.toThrow("refused");
+  await systemClock.sleep(1);
+  source.close();
+});
