@@ -7,13 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { whyNotLong } from "../long.js";
-import { type DriverConnection, r } from "../server/driver.js";
+import { r } from "../server/driver.js";
 import { Network, type NetworkServer, whyNoNetwork } from "../server/network.js";
 import { type Running, start, status, untilStatus } from "./cli.js";
+import { Inserts } from "./inserts.js";
 import { at, boundMs, judge, spread } from "./judge.js";
 import { Ledger } from "./ledger.js";
 import { kill, stop, tableOf, until } from "./stage.js";
-import { canonicalJson } from "./workload.js";
 
 const whyNot = whyNotLong ?? (await whyNoNetwork());
 if (whyNot) console.warn(`primaries and proxies that are cut off are NOT tested: ${whyNot}`);
@@ -27,7 +27,7 @@ let directory: string;
 let network: Network;
 const captures: Running[] = [];
 const ledger = new Ledger();
-let writes = 0;
+const inserts = new Inserts(orders, ledger);
 
 beforeAll(async () => {
   if (whyNot) return;
@@ -50,41 +50,6 @@ function capture({ host, port }: NetworkServer): { running: Running; repo: strin
   return { running, repo };
 }
 
-/** Inserts a document; whether it was acknowledged. What was not may be there all the same. */
-async function insert(connection: DriverConnection): Promise<boolean> {
-  const document = { id: writes };
-  writes += 1;
-  const acknowledge = ledger.send(canonicalJson(document.id), canonicalJson(document), Date.now);
-  try {
-    const summary = (await orders.insert(document).run(connection)) as { inserted: number };
-    if (summary.inserted !== 1) return false;
-    acknowledge();
-    return true;
-  } catch (error) {
-    if (error instanceof Error && error.name.startsWith("Reql")) return false;
-    throw error;
-  }
-}
-
-/** Writes some 20 times a second until told to stop. */
-function writeOn(server: NetworkServer): { end: () => Promise<void>; acknowledged: number[] } {
-  const ended = new AbortController();
-  const acknowledged: number[] = [];
-  const writing = (async () => {
-    const connection = await server.connect();
-    while (!ended.signal.aborted) {
-      if (await insert(connection)) acknowledged.push(Date.now());
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    await connection.close();
-  })();
-  const end = async () => {
-    ended.abort();
-    await writing;
-  };
-  return { end, acknowledged };
-}
-
 const untilExact = (repo: string, instant: number) =>
   untilStatus(repo, (now) => {
     const table = tableOf(now, name);
@@ -99,7 +64,7 @@ test.skipIf(whyNot !== undefined)(
     await r.dbCreate("shop").run(connection);
     await r.db("shop").tableCreate("orders").run(connection);
     const atPrimary = capture(first);
-    const atFirst = writeOn(first);
+    const atFirst = inserts.through(first);
     await untilExact(atPrimary.repo, Date.now());
 
     // The cluster grows under the open feed, and the table's primary stays where it is.
@@ -119,7 +84,7 @@ test.skipIf(whyNot !== undefined)(
     expect(grown.intervals.filter((one) => one.class === "gap")).toEqual([]);
     await atFirst.end();
 
-    const atOther = writeOn(other);
+    const atOther = inserts.through(other);
     await until("the others' writes arrive", () => atOther.acknowledged.length > 20);
     const cutFrom = Date.now();
     await Promise.all([first.cut(), proxy.cut()]);

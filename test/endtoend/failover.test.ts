@@ -7,13 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { whyNotLong } from "../long.js";
-import { type DriverConnection, r } from "../server/driver.js";
+import { r } from "../server/driver.js";
 import { Network, type NetworkServer, whyNoNetwork } from "../server/network.js";
 import { type Running, start, status, untilStatus } from "./cli.js";
+import { Inserts } from "./inserts.js";
 import { boundMs, judge, spread } from "./judge.js";
 import { Ledger } from "./ledger.js";
 import { kill, stop, tableOf, until } from "./stage.js";
-import { canonicalJson } from "./workload.js";
 
 const whyNot = whyNotLong ?? (await whyNoNetwork());
 if (whyNot) console.warn(`captures that know several servers are NOT tested: ${whyNot}`);
@@ -27,7 +27,7 @@ let directory: string;
 let network: Network;
 let running: Running | undefined;
 const ledger = new Ledger();
-let writes = 0;
+const inserts = new Inserts(orders, ledger);
 
 beforeAll(async () => {
   if (whyNot) return;
@@ -41,36 +41,6 @@ afterAll(async () => {
   await network.close();
   await rm(directory, { recursive: true, force: true });
 });
-
-/** Writes through a server, some 20 times a second, until told to stop. */
-function writeOn(server: NetworkServer): { end: () => Promise<void>; acknowledged: number[] } {
-  const ended = new AbortController();
-  const acknowledged: number[] = [];
-  const write = async (connection: DriverConnection) => {
-    const document = { id: writes };
-    writes += 1;
-    const acknowledge = ledger.send(canonicalJson(document.id), canonicalJson(document), Date.now);
-    const summary = (await orders.insert(document).run(connection)) as { inserted: number };
-    if (summary.inserted !== 1) return;
-    acknowledge();
-    acknowledged.push(Date.now());
-  };
-  const writing = (async () => {
-    const connection = await server.connect();
-    while (!ended.signal.aborted) {
-      await write(connection).catch((error: Error) => {
-        if (!error.name.startsWith("Reql")) throw error;
-      });
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-    await connection.close();
-  })();
-  const end = async () => {
-    ended.abort();
-    await writing;
-  };
-  return { end, acknowledged };
-}
 
 /** The names of the servers that the capture has been connected to, in order. */
 function connectedTo(servers: NetworkServer[]): string[] {
@@ -120,7 +90,7 @@ test.skipIf(whyNot !== undefined)(
       failovers.push(Date.now() - atFault);
     };
 
-    const atThird = writeOn(third);
+    const atThird = inserts.through(third);
     await until("writes arrive", () => atThird.acknowledged.length > 20);
     const cutAt = Date.now();
     await first.cut();
@@ -141,7 +111,7 @@ test.skipIf(whyNot !== undefined)(
     await atThird.end();
 
     const [dying, other] = now === "third" ? [third, first] : [first, third];
-    const atOther = writeOn(other);
+    const atOther = inserts.through(other);
     await until("writes arrive", () => atOther.acknowledged.length > 20);
     const killedAt = Date.now();
     dying.signal("SIGKILL");
