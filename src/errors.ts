@@ -23,7 +23,7 @@ export const exitStatus = {
   mismatch: 9,
   /** The disk or bucket is full. */
   full: 10,
-  /** A one-shot backup was stopped before every table was complete, or a drill before its end. */
+  /** A one-shot backup was stopped before every table was complete, or a restore or a drill before its end. */
   incomplete: 12,
   /** Another writer owns the repository, or another process holds the lease to fold and expire. */
   fenced: 11,

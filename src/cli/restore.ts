@@ -12,12 +12,7 @@ import type { HeldBack } from "../restore/held-back.js";
 import { classText } from "../restore/inexact.js";
 import { planRestore, type RestorePlan } from "../restore/plan.js";
 import type { RestoreRequest } from "../restore/request.js";
-import {
-  type RestoredTable,
-  type RestoreObserver,
-  refuseExisting,
-  restore,
-} from "../restore/restore.js";
+import { type RestoredTable, refuseExisting, restore } from "../restore/restore.js";
 import { whenProven } from "../restore/when-proven.js";
 import { storeAt } from "../storage/store-at.js";
 import { targetAt } from "./connect.js";
@@ -33,7 +28,9 @@ import {
   type Output,
   waitingText,
 } from "./output.js";
-import { ProgressLines, progressBar } from "./progress.js";
+import { RestoreProgress } from "./restore-progress.js";
+import { stopOnSignals } from "./stop-signals.js";
+import { closeIfStuck, isWhole, type Remains, stoppedRestore } from "./stopped-restore.js";
 
 export interface RestoreArguments {
   repo: string;
@@ -70,20 +67,35 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
     return;
   }
   const progress = new RestoreProgress(plan);
+  const signal = stopOnSignals((name) => {
+    progress.end();
+    output.note(`thinkback: ${name}: ending the restore; send the signal once more to end at once`);
+  });
+  const ended = new AbortController();
+  void closeIfStuck(target, signal, ended.signal);
   let hold: PlacedHold | undefined;
   try {
     await refuseExisting(plan, target);
     hold = await placeRestoreHold(repository, plan, output);
-    const restored = await restore(repository, plan, target, systemClock, progress);
+    const restored = await restore(repository, plan, target, systemClock, progress, signal);
     progress.end();
-    // The tables are reported even if users and grants cannot be restored.
+    // Users and grants are a few short steps: they are restored also after a signal. The tables are reported even if
+    // users and grants cannot be restored.
     const access = await restoreAccess(plan.access, target).catch((error: unknown) => error);
-    printReport(plan, restored, isAccess(access) ? access : undefined, output);
+    printReport(plan, restored, isAccess(access) ? access : undefined, undefined, output);
     if (!isAccess(access)) throw access;
     refuseDifferent(restored);
     refuseLeftOut(restored);
+  } catch (error) {
+    const remains = progress.remains();
+    const isStopped = error === signal.reason || !isWhole(remains);
+    if (!signal.aborted || !isStopped) throw error;
+    progress.end();
+    printReport(plan, remains.complete, undefined, remains, output);
+    throw stoppedRestore(plan, remains, args, error);
   } finally {
     progress.end();
+    ended.abort(new Error("the restore has ended"));
     await hold?.end();
     target.close();
   }
@@ -267,6 +279,7 @@ function printReport(
   plan: RestorePlan,
   restored: RestoredTable[],
   access: RestoredAccess | undefined,
+  stopped: Remains | undefined,
   output: Output,
 ): void {
   const rows = restored.map((table) => [
@@ -277,19 +290,28 @@ function printReport(
     table.indexes,
     table.matches ? "equal" : "DIFFERENT",
   ]);
-  output.line("");
-  output.line(
-    formatTable(
-      ["table", "documents", "size", "seconds", "indexes", "compared with the server"],
-      rows,
-    ),
-  );
+  if (rows.length > 0 || !stopped) {
+    output.line("");
+    output.line(
+      formatTable(
+        ["table", "documents", "size", "seconds", "indexes", "compared with the server"],
+        rows,
+      ),
+    );
+  }
   for (const { to, leftOut } of restored) {
     for (const { key, reason } of leftOut) output.line(`${to}: left out ${key}: ${reason}`);
   }
   printMissing(plan, output);
   if (access) printAccess(access, output);
-  output.result({ ...planResult(plan), restored, access: access ?? null });
+  const { halfFilled = null, notBegun = [] } = stopped ?? {};
+  output.result({
+    ...planResult(plan),
+    restored,
+    access: access ?? null,
+    halfFilled: halfFilled && `${halfFilled.to.db}.${halfFilled.to.name}`,
+    notBegun: notBegun.map(({ to }) => `${to.db}.${to.name}`),
+  });
 }
 
 function refuseDifferent(restored: RestoredTable[]): void {
@@ -325,35 +347,4 @@ function printAccess(
   }
   for (const user of usersKept)
     output.line(`user ${user} was there already and keeps its password and grants`);
-}
-
-class RestoreProgress implements RestoreObserver {
-  private readonly lines = new ProgressLines();
-
-  constructor(private readonly plan: RestorePlan) {}
-
-  reading(segmentsRead: number, segments: number): void {
-    this.lines.set("log", `${progressBar(segmentsRead / segments)} reading the log`);
-  }
-
-  writing(table: { db: string; name: string }, documents: number, bytes: number): void {
-    const name = `${table.db}.${table.name}`;
-    const rows =
-      this.plan.tables.find(({ to }) => to.db === table.db && to.name === table.name)?.base.rows ??
-      0;
-    const share = rows > 0 ? Math.min(1, documents / rows) : 1;
-    this.lines.set(
-      name,
-      `${progressBar(share)} ${name}: ${counted(documents, "document")}, ${formatBytes(bytes)}`,
-    );
-  }
-
-  finishing(table: { db: string; name: string }, step: string): void {
-    const name = `${table.db}.${table.name}`;
-    this.lines.set(name, `${progressBar(1)} ${name}: ${step}`);
-  }
-
-  end(): void {
-    this.lines.clear();
-  }
 }

@@ -65,6 +65,11 @@ export class BatchWriter {
     if (this.failure) throw this.failure;
   }
 
+  /** Resolves when no write is under way any more, also after one has failed. Begins none. */
+  async ended(): Promise<void> {
+    await Promise.all(this.underWay);
+  }
+
   private closeBatch(): void {
     if (this.batch.length > 0) this.queue.push(this.batch);
     this.batch = [];

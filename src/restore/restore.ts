@@ -36,6 +36,10 @@ export interface RestoreObserver {
   reading(segmentsRead: number, segments: number): void;
   writing(table: TableName, documents: number, bytes: number): void;
   finishing(table: TableName, step: string): void;
+  /** The table is about to be made: from here on the target may have it, half-filled. */
+  making?(table: TableName): void;
+  /** The table is complete, with its documents, indexes and write hook. */
+  complete?(table: RestoredTable): void;
 }
 
 /** Throws, before anything is written, if a table that the plan would make exists. */
@@ -52,7 +56,8 @@ export async function refuseExisting(plan: RestorePlan, target: Target): Promise
 
 /**
  * Makes the plan's databases and tables. Users and grants are restored after them, by restoreAccess.
- * @param signal ends the restore between two steps, with the signal's reason; what was made by then stays
+ * @param signal ends the restore between two steps, with the signal's reason; what was made by then stays. Then nothing
+ * is written any more
  */
 export async function restore(
   repository: Repository,
@@ -80,11 +85,9 @@ export async function restore(
     await createDatabases(plan, target, signal);
     const restored: RestoredTable[] = [];
     for (const table of plan.tables) {
-      restored.push(await restoreTable(repository, table, log, target, clock, observer, signal));
-    }
-    // Hooks are set last of all, so that none runs on the documents that are restored.
-    for (const { config, to } of plan.tables) {
-      if (config.write_hook) await target.setWriteHook(to, config.write_hook.function);
+      const of = await restoreTable(repository, table, log, target, clock, observer, signal);
+      observer.complete?.(of);
+      restored.push(of);
     }
     return restored;
   } finally {
@@ -116,6 +119,7 @@ async function restoreTable(
   signal.throwIfAborted();
   const { config, base, from, to } = table;
   const began = clock.monotonicMs();
+  observer.making?.(to);
   await target.createTable({
     db: to.db,
     name: to.name,
@@ -128,25 +132,32 @@ async function restoreTable(
   const cursors = [baseCursor(repository.store, base), ...log.cursors(config.id)];
   const written = new SetDigest();
   const writer = new BatchWriter(target, { ...to, primaryKey: config.primary_key });
-  for await (const winners of mergeLatest(cursors)) {
-    for (const { version } of winners) {
-      if (version.document === null) continue;
-      written.addDocument(version.document);
-      writer.add(version.key, version.document);
+  try {
+    for await (const winners of mergeLatest(cursors)) {
+      for (const { version } of winners) {
+        if (version.document === null) continue;
+        written.addDocument(version.document);
+        writer.add(version.key, version.document);
+      }
+      await writer.room();
+      observer.writing(to, writer.documents, writer.bytes);
+      signal.throwIfAborted();
     }
-    await writer.room();
-    observer.writing(to, writer.documents, writer.bytes);
-    signal.throwIfAborted();
+    await writer.finish();
+  } finally {
+    await writer.ended();
   }
-  await writer.finish();
   for (const { document } of writer.refused) written.removeDocument(document);
   observer.finishing(to, "syncing");
   await target.sync(to);
   observer.finishing(to, "comparing");
   const held = await heldBy(target, to, writer.documents, signal);
+  signal.throwIfAborted();
   observer.finishing(to, "building indexes");
   for (const index of table.indexes) await target.createIndex(to, index);
   await target.waitForIndexes(to);
+  // Last of all, so that it runs on none of the documents that are restored.
+  if (config.write_hook) await target.setWriteHook(to, config.write_hook.function);
   return {
     from: `${from.db}.${from.name}`,
     to: `${to.db}.${to.name}`,
