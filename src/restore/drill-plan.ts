@@ -36,7 +36,8 @@ export async function planDrill(
   // An instant that is drawn may be thinned away: then the last kept one before it is taken. One that is asked for may
   // not.
   const nearest = at === "random";
-  const request = { tables, databases, renames, allowInexact: false, nearest, withoutAccess: true };
+  const allowed = { allowInexact: false, exactOnly: true, nearest, withoutAccess: true };
+  const request = { tables, databases, renames, ...allowed };
   if (at === "random") return scratchPlan(await planByLot(view, request, random), unique);
   const plan = await planRestore(view, at === "latest" ? request : { ...request, at });
   return scratchPlan(plan, unique);

@@ -36,6 +36,7 @@ export function isAllowed(of: AsOf, { gap, allowInexact }: Allowed): boolean {
  * The error for an instant of a table that cannot be restored, or not without a flag.
  * @param nearest the instants next to it to which everything that is asked for can be restored exactly
  * @param isThere false if no flag helps, because there is no base that a restore could begin with
+ * @param hasFlags false if the command has none of the flags that allow more than exact instants
  */
 export function inexact(
   from: TableName,
@@ -44,16 +45,18 @@ export function inexact(
   nearest: Instant[],
   found?: AsOf | NoState,
   isThere = true,
+  hasFlags = true,
 ): ThinkbackError {
   const interval = intervalAt(coverage, instant);
   const name = `${from.db}.${from.name}`;
   if (interval && isWhole(interval) && interval.resolutionMs !== undefined) {
-    return thinned(name, nearest, instant, interval.resolutionMs);
+    return thinned(name, nearest, instant, interval.resolutionMs, hasFlags);
   }
   if (found?.instant === undefined && found && !isNotProvenYet(found, coverage) && isInGap(found))
-    return noEnd(name, nearest, found, instant);
+    return noEnd(name, nearest, found, instant, hasFlags);
   const why = interval?.reason === undefined ? "" : ` (${interval.reason})`;
-  const flag = found?.instant === undefined || !isThere ? "" : `; or give ${flagsFor(found)}`;
+  const isHelped = found?.instant !== undefined && isThere && hasFlags;
+  const flag = isHelped ? `; or give ${flagsFor(found)}` : "";
   const isSoon = found !== undefined && isNotProvenYet(found, coverage);
   const is = isSoon
     ? "not proven yet"
@@ -65,28 +68,32 @@ export function inexact(
   );
 }
 
-/** The error for a catalog that is not exact. */
+/**
+ * The error for a catalog that is not exact.
+ * @param isHelped false if no flag helps, or the command has none
+ */
 export function inexactCatalog(
   of: AsOf | NoState,
   instant: Instant,
   coverage: Watched | undefined,
   nearest: Instant[],
-  isThere = true,
+  isHelped = true,
 ): ThinkbackError {
   const what = "tables, names, indexes and hooks";
-  const subject = { name: "the catalog", what, more: "", isThere };
+  const subject = { name: "the catalog", what, more: "", isHelped };
   return inexactSystem(subject, of, instant, coverage, nearest);
 }
 
-/** The error for users and grants that are not exact. */
+/** The error for users and grants that are not exact. @param hasFlags false if the command has no flag that helps */
 export function inexactAccess(
   of: AsOf | NoState,
   instant: Instant,
   coverage: Watched | undefined,
   nearest: Instant[],
+  hasFlags = true,
 ): ThinkbackError {
-  const more = "; or give --without-access to leave them out";
-  const subject = { name: "access", what: "users and grants", more, isThere: true };
+  const more = hasFlags ? "; or give --without-access to leave them out" : "";
+  const subject = { name: "access", what: "users and grants", more, isHelped: hasFlags };
   return inexactSystem(subject, of, instant, coverage, nearest);
 }
 
@@ -102,14 +109,14 @@ export function accessUnknown(instant: Instant): ThinkbackError {
 }
 
 function inexactSystem(
-  { name, what, more, isThere }: { name: string; what: string; more: string; isThere: boolean },
+  { name, what, more, isHelped }: { name: string; what: string; more: string; isHelped: boolean },
   of: AsOf | NoState,
   instant: Instant,
   coverage: Watched | undefined,
   nearest: Instant[],
 ): ThinkbackError {
   const why = of.reason === undefined ? "" : ` (${of.reason})`;
-  const flag = of.instant === undefined || !isThere ? "" : `; or give ${flagsFor(of)}`;
+  const flag = of.instant === undefined || !isHelped ? "" : `; or give ${flagsFor(of)}`;
   const isSoon = isNotProvenYet(of, coverage);
   return new (isSoon ? NotProvenYet : ThinkbackError)(
     of.class === "damaged" ? "damaged" : "instant",
@@ -162,9 +169,17 @@ function isInGap({ class: of, why }: NoState): boolean {
 }
 
 /** The error for a gap of which the state at the end that is asked for is not known. */
-function noEnd(name: string, nearest: Instant[], of: NoState, instant: Instant): ThinkbackError {
+function noEnd(
+  name: string,
+  nearest: Instant[],
+  of: NoState,
+  instant: Instant,
+  hasFlags: boolean,
+): ThinkbackError {
   const other =
-    of.why.is === "thinned" ? "--nearest takes the nearest kept instant outside the gap; " : "";
+    of.why.is === "thinned" && hasFlags
+      ? "--nearest takes the nearest kept instant outside the gap; "
+      : "";
   return new ThinkbackError(
     of.why.is === "damaged" ? "damaged" : "instant",
     `${name} cannot be restored to ${formatInstant(instant)}, which is ${whereText(of)}: ` +
@@ -178,7 +193,9 @@ function thinned(
   nearest: Instant[],
   instant: Instant,
   resolutionMs: number,
+  hasFlags: boolean,
 ): ThinkbackError {
+  const flag = hasFlags ? "; --nearest takes the last one before yours, if there is one" : "";
   return new ThinkbackError(
     "instant",
     `${name} cannot be restored exactly to ${formatInstant(instant)}: ` +
@@ -187,7 +204,7 @@ function thinned(
       hint:
         nearest.length === 0
           ? "no instant is kept to which all of it can be restored"
-          : `kept: ${instantsText(nearest)}; --nearest takes the last one before yours, if there is one`,
+          : `kept: ${instantsText(nearest)}${flag}`,
     },
   );
 }

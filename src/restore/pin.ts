@@ -163,7 +163,7 @@ async function classesAt(view: RepositoryView, instant: Instant): Promise<Instan
     [access, inexactAccess],
   ] as const) {
     const state = asOf(of, instant, "before");
-    if (isNotProvenYet(state, of)) throw refusal(state, instant, of, await nearest());
+    if (isNotProvenYet(state, of)) throw refusal(state, instant, of, await nearest(), false);
   }
   const tables: TableClass[] = [];
   for (const { id, db, name } of captured) {
@@ -172,7 +172,7 @@ async function classesAt(view: RepositoryView, instant: Instant): Promise<Instan
     const states = [asOf(of, instant, "before"), asOf(of, instant, "after")];
     const isThinned = states.every((one) => one.instant === undefined && one.why.is === "thinned");
     if (isNotProvenYet(states[0]!, of) || isThinned) {
-      throw inexact({ db, name }, of, instant, await nearest(), states[0]);
+      throw inexact({ db, name }, of, instant, await nearest(), states[0], true, false);
     }
     tables.push({ id, name: `${db}.${name}`, ...classOf(intervalAt(of, instant)) });
   }

@@ -172,7 +172,7 @@ async function planCatalog(
   const isEnough = found.instant === undefined ? request.allowInexact : isAllowed(found, request);
   const refusal = isEnough
     ? undefined
-    : inexactCatalog(found, instant, coverage.catalog, await nearestTo(ground));
+    : inexactCatalog(found, instant, coverage.catalog, await nearestTo(ground), !request.exactOnly);
   if (found.instant !== undefined) return { catalog, catalogAsOf: found, refusal };
   const { why: _, ...of } = found;
   return { catalog, catalogAsOf: { ...of, instant, isOpen: false }, refusal };
@@ -268,7 +268,8 @@ async function planTable(
   // The base was not damaged when the coverage was read: a second look may find an object in its place.
   if (lost && found.class !== "damaged") throw lost;
   if (found.instant === undefined || !base || !isAllowed(found, request)) {
-    throw inexact(from, of, instant, await nearestTo(ground), found, base !== undefined);
+    const [nearest, hasFlags] = [await nearestTo(ground), !request.exactOnly];
+    throw inexact(from, of, instant, nearest, found, base !== undefined, hasFlags);
   }
   const to = renamed(from, request.renames);
   const missing = found.class === "damaged" ? missingOf(ground, config.id, base) : [];

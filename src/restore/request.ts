@@ -20,6 +20,8 @@ export interface RestoreRequest extends Allowed {
   nearest: boolean;
   /** Leave users and grants out of a restore of the whole cluster. */
   withoutAccess?: boolean;
+  /** Nothing else is ever allowed, because the command has no options for it. So errors advise none. */
+  exactOnly?: boolean;
 }
 
 /** What of the repository a restore uses. Users and grants are restored only with the whole cluster. */

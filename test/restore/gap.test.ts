@@ -2,10 +2,12 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Repository } from "../../src/format/description.js";
 import { mergeLatest } from "../../src/format/merge.js";
-import type { Instant } from "../../src/instant.js";
+import { formatInstant, type Instant } from "../../src/instant.js";
 import { baseCursor } from "../../src/repository/bases/base-reader.js";
 import { LogView } from "../../src/repository/log/log-view.js";
 import { nextExpiry, putExpiry } from "../../src/repository/registers/expiry.js";
+import { RepositoryView } from "../../src/repository/repository-view.js";
+import { planDrill } from "../../src/restore/drill-plan.js";
 import { type RestorePlan, wantedOf } from "../../src/restore/plan.js";
 import type { RestoreRequest } from "../../src/restore/request.js";
 import { restore } from "../../src/restore/restore.js";
@@ -109,6 +111,11 @@ const plan = (request: Partial<RestoreRequest> = {}, of = repository) =>
     ...request,
   });
 
+const drillAt = async (at: Instant) => {
+  const choice = { at, tables: [], databases: [] };
+  return planDrill(await RepositoryView.read(repository), choice, "0123456789ab", () => 0.5);
+};
+
 /** The documents that a plan gives of a table. */
 async function documentsOf(of: RestorePlan, id: string): Promise<string[]> {
   const { base } = of.tables.find(({ config }) => config.id === id)!;
@@ -165,6 +172,11 @@ describe("inside a gap", () => {
     });
   });
 
+  test("of a drill, the error names no flag, because a drill has none", async () => {
+    const hint = `nearest exact: ${formatInstant(before)} and ${formatInstant(after)}`;
+    await expect(drillAt(before + 5)).rejects.toMatchObject({ code: "instant", hint });
+  });
+
   test("--allow-inexact alone means the begin", async () => {
     const of = await plan({ at: before + 5, allowInexact: true });
     expect(classesOf(of)[0]).toEqual(["carts", "gap", before]);
@@ -215,6 +227,9 @@ describe("an open gap", () => {
     await expect(plan({ at })).rejects.toMatchObject({
       hint: expect.stringContaining("--gap before for the last state that is known") as string,
     });
+    await expect(drillAt(at)).rejects.toMatchObject({
+      hint: `nearest exact: ${formatInstant(last)}`,
+    });
     for (const flag of [{ gap: "before" }, { allowInexact: true }] as const) {
       const of = await plan({ at, ...flag });
       expect(classesOf(of)).toContainEqual(["orders", "unwatched", last]);
@@ -254,6 +269,10 @@ describe("what is not kept of a gap's ends", () => {
         ) as string,
       });
     }
+    await expect(drillAt(at())).rejects.toMatchObject({
+      message: expect.stringMatching(/not known, because the history is thinned at /) as string,
+      hint: expect.stringMatching(/^nearest exact: /) as string,
+    });
     const begin = await plan({ at: at(), gap: "before", tables: ["shop.orders"], nearest: true });
     const end = await plan({ at: at(), gap: "after", tables: ["shop.orders"], nearest: true });
     expect(begin.tables[0]!.instant).toBe(Math.floor((before + 1) / 7) * 7 - 1);

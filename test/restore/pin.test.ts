@@ -123,6 +123,10 @@ describe("an instant is not pinned", () => {
   test("that is not proven yet, whatever is allowed: it would promise nothing", async () => {
     await expect(pin(after + 1)).rejects.toBeInstanceOf(NotProvenYet);
     await expect(pin(after + 1, true)).rejects.toThrow(/not proven yet/);
+    // No flag of `pin` would help, and it does not have those of `restore`.
+    await expect(pin(after + 1)).rejects.toMatchObject({
+      hint: expect.not.stringContaining("--") as string,
+    });
     await recording.tick(1000, { lagging: { [carts]: after } });
     await expect(pin(after + 1, true)).rejects.toThrow(/shop\.carts .* not proven yet/);
     expect(await pinned()).toEqual([]);
