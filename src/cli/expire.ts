@@ -97,6 +97,17 @@ async function print(
   }
   const head = ["table", "restorable from", "then from", "bases expired", "kept"];
   output.line(formatTable(head, rows));
+  const gone = expiry?.names ?? [];
+  const logTo = expiry?.expiry?.logTo;
+  const isCut = logTo !== undefined && logTo > (expiry?.before?.logTo ?? -1);
+  const upTo = isCut ? `, with the log up to ${formatInstant(logTo)}` : "";
+  output.line(`${counted(gone.length, "object")} ${verb} expired${upTo}`);
+  if (verb === "would be") {
+    for (const name of gone) output.line(`  ${name}`);
+    if (tables.some(({ from, fromThen, bases }) => from !== fromThen && bases.length === 0)) {
+      output.line("  A dry run folds nothing: what can expire only after a fold is not named");
+    }
+  }
   const { objects, bytes } = sizeOf(deleted);
   output.line(`${counted(objects, "object")}, ${formatBytes(bytes)}, ${verb} deleted`);
   output.result({
@@ -107,6 +118,7 @@ async function print(
       from: from === undefined ? null : formatInstant(from),
       fromThen: fromThen === undefined ? null : formatInstant(fromThen),
     })),
+    expired: { logTo: isCut ? formatInstant(logTo) : null, names: gone },
     deleted: { objects, bytes, names: deleted.map(({ name }) => name) },
   });
 }

@@ -54,6 +54,8 @@ export interface ExpiringTable {
 
 export interface ExpiryPlan {
   tables: ExpiringTable[];
+  /** What is read no more, and was read before: segments, and manifests of folded segments and bases. */
+  names: string[];
   /** To be published; undefined if there is nothing to expire. */
   expiry: Expiry | undefined;
   /** The expiry that counts so far; undefined if nothing was ever expired. */
@@ -124,7 +126,9 @@ export async function planExpiry(
   for (const table of tables) table.fromThen = then.get(table.table)?.intervals.at(0)?.from;
   refuseLosses(coverage, then, next, options.pins);
   const expiry = isNew(next, view.expiry, tables) ? next : undefined;
-  return { tables, expiry, before: view.expiry, givenUp, coverage };
+  const cut = view.pieces.filter(({ to }) => to <= next.logTo).map(({ name }) => name);
+  const names = expiry ? [...cut, ...tables.flatMap((table) => table.bases)] : [];
+  return { tables, names, expiry, before: view.expiry, givenUp, coverage };
 }
 
 /** True if a wanted instant before `begin` is damaged: what is missing may still be put back or repaired. */
@@ -158,7 +162,7 @@ export async function publishExpiry(repository: Repository, plan: ExpiryPlan): P
     bases: [],
     basesKept: basesKept + bases.length,
   }));
-  return { ...plan, tables, expiry: undefined };
+  return { ...plan, tables, names: [], expiry: undefined };
 }
 
 async function publish(store: ObjectStore, expiry: Expiry): Promise<void> {

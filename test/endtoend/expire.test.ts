@@ -1,5 +1,5 @@
 /** `thinkback expire` on a repository whose capture ended days ago. No server is needed. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -12,6 +12,7 @@ interface ExpireResult {
   keep: string | null;
   agesCountedFrom: string;
   tables: { name: string; from: string | null; fromThen: string | null }[];
+  expired: { logTo: string | null; names: string[] };
   deleted: { objects: number; names: string[] };
 }
 
@@ -58,6 +59,37 @@ test("a dry run says what would go, counted from the end of the log, and changes
   );
   expect(plan.keep).toBe("all:2d");
   expect(await namesIn(store)).toEqual(before);
+});
+
+test("a dry run names what would be expired, also if nothing may be deleted", async () => {
+  const copy = await mkdtemp(join(tmpdir(), "thinkback-expire-"));
+  await cp(directory, copy, { recursive: true });
+  const expire = ["expire", "--repo", copy, "--no-delete"];
+  const early = await cli([...expire, ...keep, "--dry-run"]);
+  expect(early.stdout).toContain(
+    "0 objects would be expired\n  A dry run folds nothing: what can expire only after a fold is not named\n0 objects, 0 B, would be deleted\n",
+  );
+  // A longer history is kept first, so that all is folded by then.
+  expect((await cli([...expire, "--keep", "all:5d"])).status).toBe(0);
+  expect(
+    (await cli(["fold", "--repo", copy, "--at", iso(dayOf(end) - 2 * dayMs - 1)])).status,
+  ).toBe(0);
+  const { stdout } = await cli([...expire, ...keep, "--dry-run"]);
+  const plan = await cliJson<ExpireResult>([...expire, ...keep, "--dry-run"]);
+  const done = await cliJson<ExpireResult>([...expire, ...keep]);
+  const { logTo, names } = plan.expired;
+  expect(names).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/^folded\/.*manifest\.json$/),
+      expect.stringMatching(new RegExp(`^bases/${table}/.*manifest\\.json$`)),
+    ]),
+  );
+  expect(stdout).toContain(
+    `${names.length} objects would be expired, with the log up to ${logTo}\n  ${names.join("\n  ")}\n0 objects, 0 B,`,
+  );
+  expect(done.expired).toEqual(plan.expired);
+  expect((await cliJson<ExpireResult>([...expire])).expired).toEqual({ logTo: null, names: [] });
+  await rm(copy, { recursive: true });
 });
 
 test("what is older than declared goes, and all else stays restorable", async () => {
