@@ -7,6 +7,7 @@ import { formatKeep, parseKeep } from "../repository/registers/keep-policy.js";
 import { readSettings } from "../repository/registers/settings.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
+import { TableNames } from "../repository/table-names.js";
 import type { StoredObject } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import type { ExpiryPlan } from "../upkeep/expire.js";
@@ -77,14 +78,13 @@ async function print(
   output: Output,
   verb: string,
 ): Promise<void> {
-  const catalog = await lookAt(repository, (view) => view.catalog());
-  const names = new Map(catalog.tables().map(({ id, db, name }) => [id, `${db}.${name}`]));
+  const names = await lookAt(repository, (view) => TableNames.read(view));
   const tables = (expiry?.tables ?? []).map((table) => ({
     ...table,
-    name: names.get(table.table) ?? table.table,
+    name: names.nameOf(table.table),
   }));
-  const rows = tables.map(({ name, from, fromThen, bases, basesKept }) => [
-    name,
+  const rows = tables.map(({ table, from, fromThen, bases, basesKept }) => [
+    names.textOf(table),
     formatOptionalInstant(from),
     formatOptionalInstant(fromThen),
     bases.length,

@@ -7,6 +7,7 @@ import { formatInstant, parseInstant } from "../instant.js";
 import { tableNamed } from "../repository/log/catalog.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
+import { TableNames } from "../repository/table-names.js";
 import { refuseTwoChoices } from "../restore/request.js";
 import { refuseStillToCome } from "../restore/when-proven.js";
 import { storeAt } from "../storage/store-at.js";
@@ -28,9 +29,10 @@ export async function foldCommand(args: FoldArguments, output: Output): Promise<
   const until = args.at === undefined ? now : parseInstant(args.at, now);
   await refuseStillToCome(repository, until, now);
   const options = await maintenanceOptions(repository, args, now);
-  const catalog = await lookAt(repository, (view) => view.catalog(until));
-  const names = new Map(catalog.tables().map((table) => [table.id, `${table.db}.${table.name}`]));
-  const nameOf = (id: string) => names.get(id) ?? id;
+  const { catalog, names } = await lookAt(repository, async (view) => ({
+    catalog: await view.catalog(until),
+    names: await TableNames.read(view, until),
+  }));
   const tables = args.table.map((name) => tableNamed(catalog, name, until).id);
   const progress = new ProgressLines();
   try {
@@ -48,17 +50,17 @@ export async function foldCommand(args: FoldArguments, output: Output): Promise<
         {
           phase: () => progress.clear(),
           onRows: (id, rows) =>
-            progress.set("fold", `folding ${nameOf(id)}: ${counted(rows, "document")}`),
+            progress.set("fold", `folding ${names.textOf(id)}: ${counted(rows, "document")}`),
         },
       ),
     );
     progress.clear();
-    printFolded(folded, log, nameOf, output);
+    printFolded(folded, log, names, output);
     output.result({
       log,
       tables: folded.map((table) => ({
         ...table,
-        name: nameOf(table.table),
+        name: names.nameOf(table.table),
         instant: formatInstant(table.instant),
       })),
     });
@@ -70,11 +72,11 @@ export async function foldCommand(args: FoldArguments, output: Output): Promise<
 function printFolded(
   folded: FoldedTable[],
   log: FoldedLog,
-  nameOf: (id: string) => string,
+  names: TableNames,
   output: Output,
 ): void {
   const rows = folded.map((table) => [
-    nameOf(table.table),
+    names.textOf(table.table),
     formatInstant(table.instant),
     table.rows,
     table.versions,

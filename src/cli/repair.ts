@@ -5,11 +5,10 @@ import { formatInstant } from "../instant.js";
 import { thisProcess } from "../owner.js";
 import { openRepository } from "../repository/repository.js";
 import { storeAt } from "../storage/store-at.js";
-import { type Cost, catalogCost } from "../verify/costs.js";
 import { planRepair, type Repaired, type RepairReport, repair } from "../verify/repair.js";
 import { settleMs } from "./maintenance-options.js";
 import { counted, formatTable, type Output } from "./output.js";
-import { VerifyProgress, whileHeld } from "./verify.js";
+import { costName, VerifyProgress, whileHeld } from "./verify.js";
 
 export interface RepairArguments {
   repo: string;
@@ -41,8 +40,6 @@ export async function repairCommand(args: RepairArguments, output: Output): Prom
 }
 
 function print({ repaired, names }: RepairReport, isPlan: boolean, output: Output): void {
-  const nameOf = ({ table }: Cost) =>
-    table === catalogCost ? "everything: the catalog" : (names.get(table) ?? table);
   if (repaired.length === 0) output.line("nothing is damaged");
   else {
     for (const { object, what, outcome, by, refuses } of repaired) {
@@ -56,7 +53,7 @@ function print({ repaired, names }: RepairReport, isPlan: boolean, output: Outpu
     .flatMap((one) => one.costs.map((cost) => ({ ...cost, object: one.object })));
   if (costs.length > 0) {
     const rows = costs.map((cost) => [
-      nameOf(cost),
+      costName(names, cost, true),
       formatInstant(cost.from),
       formatInstant(cost.to),
       cost.object,
@@ -69,7 +66,7 @@ function print({ repaired, names }: RepairReport, isPlan: boolean, output: Outpu
       refuses: refuses ?? null,
       costs: of.map((cost) => ({
         table: cost.table,
-        name: nameOf(cost),
+        name: costName(names, cost, false),
         from: formatInstant(cost.from),
         to: formatInstant(cost.to),
       })),

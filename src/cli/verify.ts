@@ -170,7 +170,7 @@ function printDamage({ damage, lost, names }: VerifyReport, output: Output): voi
     const objects = because(cost).map(({ object }) => object);
     const more = objects.length > 1 ? ` and ${objects.length - 1} more` : "";
     const [from, to] = [formatInstant(cost.from), formatInstant(cost.to)];
-    return [nameOf(names, cost), from, to, `${objects[0] ?? "-"}${more}`];
+    return [costName(names, cost, true), from, to, `${objects[0] ?? "-"}${more}`];
   });
   output.line(`\n${formatTable(["cannot be restored", "from", "to", "because of"], lostRows)}`);
 }
@@ -183,14 +183,16 @@ function costText(object: string, costs: Cost[]): string {
   return `${formatCount(tables)} ${tables === 1 ? "table" : "tables"}, see below`;
 }
 
-function nameOf(names: Map<string, string>, { table }: Cost): string {
-  return table === catalogCost ? "everything: the catalog" : (names.get(table) ?? table);
+/** The table that a cost is of. @param isText for people: says whether the table was dropped */
+export function costName(names: VerifyReport["names"], { table }: Cost, isText: boolean): string {
+  if (table === catalogCost) return "everything: the catalog";
+  return (isText ? names?.textOf(table) : names?.nameOf(table)) ?? table;
 }
 
 function printBreaks({ breaks, names }: VerifyReport, output: Output): void {
   if (breaks.length === 0) return;
   const rows = breaks.map(({ table, key, before, at }) => [
-    names.get(table) ?? table,
+    names?.textOf(table) ?? table,
     key,
     formatInstant(before),
     formatInstant(at),
@@ -211,7 +213,7 @@ function resultOf(report: VerifyReport, share: number): object {
   const { damage, lost, breaks, chainsFollowed, account, gone, lostPins, read, names } = report;
   const costOf = (cost: Cost) => ({
     table: cost.table,
-    name: nameOf(names, cost),
+    name: costName(names, cost, false),
     from: formatInstant(cost.from),
     to: formatInstant(cost.to),
   });
@@ -228,7 +230,7 @@ function resultOf(report: VerifyReport, share: number): object {
     lost: lost?.map(costOf) ?? null,
     breaks: breaks.map(({ before, at, ...one }) => ({
       ...one,
-      name: names.get(one.table) ?? one.table,
+      name: names?.nameOf(one.table) ?? one.table,
       before: formatInstant(before),
       at: formatInstant(at),
     })),

@@ -18,6 +18,7 @@ import { type Counts, countsAt, noTotals, pieceAt, totalsAt } from "./log/totals
 import { type Acknowledgement, listAcknowledgements } from "./records/acknowledgement.js";
 import { type Drill, type Proof, type Proofs, readProofs } from "./records/drills.js";
 import type { RepositoryView } from "./repository-view.js";
+import { TableNames } from "./table-names.js";
 import { firstCommon, lastCommon, Restorable } from "./restorable.js";
 
 export interface TableStatus {
@@ -146,12 +147,13 @@ export async function readStatus(look: RepositoryView, now?: Instant): Promise<R
   );
   const tables: TableStatus[] = [];
   const counter = new DocumentCounter(view);
+  const names = await TableNames.read(look);
   for (const id of new Set([...present.keys(), ...coverage.keys()])) {
     const base = bases.usable.get(id)?.at(-1);
     const totals = latest.get(id) ?? noTotals;
     tables.push({
       id,
-      name: present.get(id) ?? (await lastNameOf(look, id, coverage.get(id))),
+      name: names.nameOf(id),
       ...(await counter.count(base, totals, coverage.get(id))),
       changes: totals.changes,
       logBytes: totals.bytes,
@@ -335,15 +337,4 @@ function watchedSince(base: BaseManifest, coverage: TableCoverage | undefined): 
 function isOneStretch(before: CoverageInterval, after: CoverageInterval): boolean {
   const isLate = before.class === "late" || after.class === "late";
   return isLate && isWhole(before) && isWhole(after) && before.to + 1 === after.from;
-}
-
-async function lastNameOf(
-  look: RepositoryView,
-  id: string,
-  coverage: TableCoverage | undefined,
-): Promise<string> {
-  const last = coverage?.intervals.at(-1)?.to;
-  const table =
-    last === undefined ? undefined : (await look.catalog(last)).tables().find((t) => t.id === id);
-  return table ? `${table.db}.${table.name}` : id;
 }

@@ -38,7 +38,13 @@ import {
 import { claimsToRepair, repairClaim } from "./repair-claims.js";
 import { type DamagedFolded, damagedFolded, foldAnew, objectsOf } from "./repair-log.js";
 import { spansWithout } from "./spans.js";
-import { type Damage, type Verified, type VerifyObserver, verify } from "./verify.js";
+import {
+  type Damage,
+  type Verified,
+  type VerifyObserver,
+  type VerifyReport,
+  verify,
+} from "./verify.js";
 
 export interface RepairOptions {
   clock: Clock;
@@ -66,7 +72,7 @@ export interface Repaired extends Damage {
 export interface RepairReport {
   repaired: Repaired[];
   /** Names of tables, by id. */
-  names: Map<string, string>;
+  names: VerifyReport["names"];
 }
 
 /** Says what could be repaired, without changing anything. */

@@ -3,6 +3,7 @@ import { ThinkbackError } from "../errors.js";
 import { type LookedAtPin, lookAtPins } from "../repository/kept-pins.js";
 import { LogView } from "../repository/log/log-view.js";
 import type { Evidence } from "../repository/records/evidence.js";
+import { TableNames } from "../repository/table-names.js";
 import { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { WithoutStore } from "../storage/without-store.js";
@@ -60,8 +61,8 @@ export interface VerifyReport {
   lostPins: LookedAtPin[];
   /** What was read to its end. */
   read: ReadShare;
-  /** The last names of tables, by id. */
-  names: Map<string, string>;
+  /** The last names of tables; undefined if the catalog cannot be read. */
+  names: TableNames | undefined;
 }
 
 /** All that is found, and what it was computed from. */
@@ -114,7 +115,7 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
     gone: goneOf(listed, small),
     lostPins: standing ? await lostPinsIn(standing) : [],
     read,
-    names: standing ? await tableNames(standing) : new Map(),
+    names: standing && (await tableNames(standing)),
   };
   return { report, listed, small, manifests, standing, costs };
 }
@@ -171,7 +172,6 @@ async function lostPinsIn({ look }: Standing) {
   return (looked ?? []).filter(({ losses }) => losses.length > 0);
 }
 
-async function tableNames({ look }: Standing): Promise<Map<string, string>> {
-  const catalog = await new Findings().during(() => look.catalog());
-  return new Map((catalog?.tables() ?? []).map(({ id, db, name }) => [id, `${db}.${name}`]));
+function tableNames({ look }: Standing): Promise<TableNames | undefined> {
+  return new Findings().during(() => TableNames.read(look));
 }
