@@ -57,12 +57,15 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   ]);
   output.line(formatTable(columns, rows));
   output.line("");
-  output.line(`restorable until        ${formatOptionalInstant(status.restorableUntil)}`);
+  output.line(
+    `restorable until        ${formatOptionalInstant(status.restorableUntil)}${behindText(status)}`,
+  );
   output.line(`last proven restorable  ${provenText(status)}`);
   output.line(
     `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
   );
   output.line(`capture                 ${captureText(status, now)}`);
+  printOpenGaps(status, now, output);
   const idle = idleChoices(status.chosen, namesOf(status));
   for (const one of idle) {
     output.line(
@@ -80,6 +83,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   output.result({
     repository: status.repository,
     restorableUntil: isoOrNull(status.restorableUntil),
+    behindNowMs: status.behindNowMs ?? null,
     restorableWithoutAccess: isoOrNull(status.restorableWithoutAccess),
     proofBoundMs: status.proofBoundMs ?? null,
     catalog: status.catalog ? systemResult(status.catalog) : null,
@@ -111,6 +115,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
       stopped: table.stopped
         ? { ...table.stopped, since: formatInstant(table.stopped.since) }
         : null,
+      openGap: openGapResult(table.openGap),
       provenTo: isoOrNull(table.provenTo),
       damagedSince: isoOrNull(table.damagedSince),
       lastProven: table.lastProven ? isoProof(table.lastProven) : null,
@@ -132,6 +137,38 @@ function stateText({ state, damagedSince }: TableStatus, { capture }: Repository
   return [state, ...notes].join(", ");
 }
 
+function behindText({ behindNowMs }: RepositoryStatus): string {
+  return behindNowMs === undefined ? "" : `  (${formatDuration(behindNowMs)} behind now)`;
+}
+
+/**
+ * Prints what a capture should watch, and does not: one line for all with the same reason. Not after a capture that
+ * ended in order, because then nothing is watched, and the line of the capture says so.
+ */
+function printOpenGaps(status: RepositoryStatus, now: Instant, output: Output): void {
+  if (status.capture.state === "ended") return;
+  const { tables, catalog, access } = status;
+  const open = [
+    ...tables.filter(({ stopped }) => !stopped),
+    ...(catalog ? [{ ...catalog, name: "(catalog)" }] : []),
+    ...(access ? [{ ...access, name: "(access)" }] : []),
+  ].flatMap(({ name, state, openGap }) => (openGap ? [{ name, state, ...openGap }] : []));
+  const textOf = ({ state, reason }: (typeof open)[number]) =>
+    `${reason}${state === "gap" ? "" : ` (watched again now: ${state})`}`;
+  for (const [text, of] of groupedBy(open, textOf)) {
+    const since = Math.min(...of.map((one) => one.since));
+    const forHow = formatDuration(Math.max(0, now - since));
+    output.line(
+      `OPEN GAP since ${formatInstant(since)}, for ${forHow}: ${namesText(of)}: ${text}. ` +
+        "Nothing later can be restored exactly before the gap has ended",
+    );
+  }
+}
+
+function openGapResult(gap: TableStatus["openGap"]): object | null {
+  return gap ? { since: formatInstant(gap.since), reason: gap.reason } : null;
+}
+
 function captureText({ capture: { state, heardOf } }: RepositoryStatus, now: Instant): string {
   const ago = `${formatDuration(now - (heardOf ?? now))} ago`;
   switch (state) {
@@ -149,9 +186,17 @@ function captureText({ capture: { state, heardOf } }: RepositoryStatus, now: Ins
   }
 }
 
-function systemResult({ state, frontier, intervals, late, behindMs }: SystemStatus): object {
+function systemResult({
+  state,
+  openGap,
+  frontier,
+  intervals,
+  late,
+  behindMs,
+}: SystemStatus): object {
   return {
     state,
+    openGap: openGapResult(openGap),
     frontier: isoOrNull(frontier),
     behindMs,
     late: lateResult(late),

@@ -18,8 +18,8 @@ import { type Counts, countsAt, noTotals, pieceAt, totalsAt } from "./log/totals
 import { type Acknowledgement, listAcknowledgements } from "./records/acknowledgement.js";
 import { type Drill, type Proof, type Proofs, readProofs } from "./records/drills.js";
 import type { RepositoryView } from "./repository-view.js";
-import { TableNames } from "./table-names.js";
 import { firstCommon, lastCommon, Restorable } from "./restorable.js";
+import { TableNames } from "./table-names.js";
 
 export interface TableStatus {
   id: string;
@@ -29,6 +29,8 @@ export interface TableStatus {
   state: TableCoverage["state"] | "not captured";
   /** Undefined unless a defect has stopped its capture, see TableCoverage. */
   stopped: Stopped | undefined;
+  /** The gap that has not ended, see TableCoverage. */
+  openGap: TableCoverage["openGap"];
   /** Documents at the last captured instant; undefined before the first base. */
   documents: number | undefined;
   /**
@@ -68,6 +70,7 @@ export const behindNoteMs = 30_000;
 /** The status of the catalog, or of users and grants. */
 export interface SystemStatus {
   state: TableCoverage["state"];
+  openGap: TableCoverage["openGap"];
   frontier: Instant | undefined;
   intervals: CoverageInterval[];
   late: LateSummary;
@@ -95,7 +98,9 @@ export interface RepositoryStatus {
    * and access if it was ever read. Undefined while one of the tables has no base, or the catalog was not read.
    */
   restorableUntil: Instant | undefined;
-  /** The same without users and grants. */
+  /** By how many ms `restorableUntil` is behind the present; undefined if there is none, or no present was given. */
+  behindNowMs: number | undefined;
+  /** The same as `restorableUntil`, without users and grants. */
   restorableWithoutAccess: Instant | undefined;
   /**
    * The proof of the drill that proved the most of those tables: it proved `tables` of all `of` tables. Undefined if no
@@ -164,6 +169,7 @@ export async function readStatus(look: RepositoryView, now?: Instant): Promise<R
   }
   const watched = tables.filter(({ id }) => isPresent(id));
   const used = watched.map(({ id }) => coverage.get(id)!);
+  const restorableTo = await restorableUntil(look, all, used);
   return {
     repository: look.repository,
     tables: tables.sort((a, b) => (a.name < b.name ? -1 : 1)),
@@ -171,7 +177,8 @@ export async function readStatus(look: RepositoryView, now?: Instant): Promise<R
     access: systemStatus(system.access, used),
     missingServers: catalog.missingServers().map(({ name }) => name),
     proofBoundMs: last?.proofBoundMs,
-    ...(await restorableUntil(look, all, used)),
+    ...restorableTo,
+    behindNowMs: behindMs(restorableTo.restorableUntil, now),
     ...provenBy(proofs, watched.length),
     capture: captureState(view, last, now),
     lastSegment: view.to,
@@ -215,6 +222,7 @@ function restorable(coverage: TableCoverage | undefined, catalog: TableCoverage 
   return {
     state: coverage?.state ?? ("not captured" as const),
     stopped: coverage?.stopped,
+    openGap: coverage?.openGap,
     firstRestorable: first,
     lastRestorable: last,
     provenTo: coverage?.frontier,
@@ -238,11 +246,12 @@ function systemStatus(
   tables: TableCoverage[],
 ): SystemStatus | undefined {
   if (!coverage) return undefined;
-  const { state, frontier, intervals } = coverage;
+  const { state, openGap, frontier, intervals } = coverage;
   const reached = tables.map((table) => table.frontier ?? Number.NEGATIVE_INFINITY);
   const behindMs = Math.max(...reached) - (frontier ?? 0);
   return {
     state,
+    openGap,
     frontier,
     intervals,
     late: lateSummary(intervals),
@@ -269,6 +278,10 @@ async function restorableUntil(
     restorableUntil: isKnown ? await newest(true) : restorableWithoutAccess,
     restorableWithoutAccess,
   };
+}
+
+function behindMs(at: Instant | undefined, now: Instant | undefined): number | undefined {
+  return at === undefined || now === undefined ? undefined : Math.max(0, now - at);
 }
 
 function provenBy({ widest, lastFailed, damaged }: Proofs, of: number) {

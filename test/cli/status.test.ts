@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { statusCommand } from "../../src/cli/status.js";
 import { systemClock } from "../../src/clock.js";
 import { formatInstant } from "../../src/instant.js";
@@ -266,4 +266,61 @@ test("what the capture was told to include and is not there is told of, until it
   expect(none.result).toMatchObject({ chosen: { idle: [{ pattern: null, excluded: true }] } });
   await claimEpoch(repository, recording.clock, owner, true);
   expect((await printed()).text).not.toMatch(/--include|--exclude/);
+});
+
+describe("a capture that does not get on", () => {
+  const lineIn = (text: string, begin: string) =>
+    text.split("\n").find((line) => line.startsWith(begin));
+
+  test("how far what can be restored is behind the present is told", async () => {
+    const at = await recording.tick(1000);
+    const { text, result } = await printed(at + 7000);
+    expect(lineIn(text, "restorable until")).toBe(
+      `restorable until        ${formatInstant(at)}  (7 s behind now)`,
+    );
+    expect(text).not.toContain("OPEN GAP");
+    expect(result).toMatchObject({ behindNowMs: 7000, catalog: { openGap: null } });
+    // A clock that is behind the log's time.
+    expect((await printed(at - 500)).result).toMatchObject({ behindNowMs: 0 });
+  });
+
+  test("an open gap is told right below, with its reason and its begin, until it has ended", async () => {
+    const since = await recording.tick(1000);
+    const reason = "the connection to the source was lost";
+    for (const id of [table, "catalog"]) recording.coverage(id, { state: "gap", since, reason });
+    const lagging = { [table]: since, catalog: since };
+    let at = await recording.tick(3_600_000, { lagging });
+    const open = await printed(at + 5000);
+    expect(open.text).toMatch(
+      `\ncapture                 running: last heard of 5 s ago\n` +
+        `OPEN GAP since ${formatInstant(since)}, for 1 h: shop.orders, (catalog): ${reason}. Nothing later`,
+    );
+    const openGap = { since: formatInstant(since), reason };
+    expect(open.result).toMatchObject({
+      behindNowMs: at + 5000 - since,
+      tables: [{ state: "gap", openGap }],
+      catalog: { openGap },
+      access: null,
+    });
+    recording.coverage("catalog", { state: "live", since: at });
+    recording.coverage(table, { state: "resyncing", since: at });
+    at = await recording.tick(1000, { lagging: { [table]: since } });
+    expect(lineIn((await printed(at)).text, "OPEN GAP")).toContain(
+      `shop.orders: ${reason} (watched again now: resyncing)`,
+    );
+    recording.coverage(table, { state: "live", since: at });
+    at = await recording.tick(1000);
+    const over = await printed(at);
+    expect(over.text).not.toContain("OPEN GAP");
+    expect(over.result).toMatchObject({ tables: [{ state: "live", openGap: null }] });
+  });
+
+  test("after an end in order there is a gap, and the line of the capture says enough", async () => {
+    const since = await recording.tick(1000);
+    recording.coverage(table, { state: "gap", since, reason: "the capture ended" });
+    const at = await recording.tick(1000, { closed: true });
+    const { text, result } = await printed(at);
+    expect(text).not.toContain("OPEN GAP");
+    expect(result).toMatchObject({ tables: [{ openGap: { reason: "the capture ended" } }] });
+  });
 });

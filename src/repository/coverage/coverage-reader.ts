@@ -40,7 +40,8 @@ export async function readCoverage(view: LogView, bases: BaseInventory): Promise
   const tables = new Map<string, TableCoverage>();
   for (const [id, table] of builders) {
     const copies = copiesOf(table, view);
-    const said = { watched: watched.has(id), isExpected: expected.has(id), copies };
+    const openGap = table.current(Number.MAX_SAFE_INTEGER).gap;
+    const said = { watched: watched.has(id), isExpected: expected.has(id), openGap, copies };
     const stretches = { ...table.stretches(), ...said };
     const narrowed = narrowByEvidence(stretches, evidence);
     const built = { ...narrowed, intervals: withLate(narrowed.intervals, table.late) };

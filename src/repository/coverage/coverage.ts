@@ -25,6 +25,8 @@ export interface TableCoverage {
   state: TableState;
   /** Set while a defect keeps the table from being captured, also while capture tries it again. */
   stopped?: Stopped | undefined;
+  /** The gap that has not ended: not watched after `since`. Not set before anything was exact. */
+  openGap?: { since: Instant; reason: string } | undefined;
   /** The intervals from the first exact instant on, in order, without overlap. */
   intervals: CoverageInterval[];
   /** The instant up to which capture is proven complete; undefined before the first base. */
