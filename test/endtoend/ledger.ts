@@ -93,6 +93,11 @@ export class Ledger implements Book {
     }
   }
 
+  /** Whether the answer to a write of this key was lost, or is waited for. */
+  isOpen(key: string): boolean {
+    return this.history(key).some(({ acknowledged }) => acknowledged === undefined);
+  }
+
   /** All writes of a key, in order. */
   history(key: string): readonly LedgerEntry[] {
     return this.entries.get(key) ?? [];

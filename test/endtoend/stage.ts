@@ -43,9 +43,13 @@ export class Stage {
   /**
    * @param faults the test makes the server fail: a container, which cannot, is not taken
    * @param simulated the fault is one that cannot be forced on a real server in the time of a test
+   * @param given a server that runs already; it is stopped with the stage
    */
-  static async open(options: { faults?: boolean; simulated?: boolean } = {}): Promise<Stage> {
-    let server = options.simulated ? await startSimulated() : await startServer();
+  static async open(
+    options: { faults?: boolean; simulated?: boolean; given?: TestServer } = {},
+  ): Promise<Stage> {
+    let server =
+      options.given ?? (options.simulated ? await startSimulated() : await startServer());
     if (options.faults && server.kind === "docker") {
       await server.stop();
       server = await startSimulated();
@@ -230,7 +234,9 @@ export async function nextInstant(ms = 1): Promise<number> {
 
 export const iso = (instant: number) => new Date(instant).toISOString();
 
-async function connectTo(server: TestServer): Promise<DriverConnection> {
+export async function connectTo(
+  server: Pick<TestServer, "host" | "port">,
+): Promise<DriverConnection> {
   const { host, port } = server;
   // A server that is down may take a connection and never answer; then the next try comes soon.
   const options = { host, port, timeout: 2 };

@@ -128,7 +128,7 @@ export type Term = ((key: unknown) => Term) & {
 };
 
 export interface DriverConnection {
-  close(): Promise<void>;
+  close(options?: { noreplyWait: boolean }): Promise<void>;
   on(event: "close" | "error", listener: () => void): void;
 }
 

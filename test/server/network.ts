@@ -24,6 +24,10 @@ export interface NetworkServer {
   connect(): Promise<DriverConnection>;
   /** Sends its process a signal. */
   signal(signal: NodeJS.Signals): void;
+  /** Ends its process, which may stand still; resolves when it is gone. */
+  end(signal: "SIGKILL" | "SIGTERM"): Promise<void>;
+  /** Starts it on the data that it has, if there are any; it must not run. */
+  launch(): Promise<void>;
   /** Cuts the way between it and the other servers: what was on the way is lost, and nobody is told. */
   cut(): Promise<void>;
   heal(): Promise<void>;
@@ -48,7 +52,8 @@ export class Network {
   private readonly ended: (() => Promise<unknown>)[] = [];
   private servers = 0;
   private readonly places = new Map<string, { space: string; peer: string }>();
-  private first: string | undefined;
+  /** The addresses of all that ever ran. */
+  private readonly launched: string[] = [];
 
   private constructor(
     private readonly directory: string,
@@ -77,6 +82,13 @@ export class Network {
 
   /** Starts a server that joins those that were started before; or a proxy, which has no data. */
   async start(name: string, isProxy = false): Promise<NetworkServer> {
+    const server = await this.place(name, isProxy);
+    await server.launch();
+    return server;
+  }
+
+  /** A server that has its addresses and does not run yet. */
+  async place(name: string, isProxy = false): Promise<NetworkServer> {
     this.servers += 1;
     const number = this.servers;
     const { prefix, subnet } = this;
@@ -98,15 +110,19 @@ export class Network {
     await this.ip(`link set ${toClients} up`);
     await this.ip(`-n ${space} addr add ${host}/30 dev clients`);
     await this.ip(`-n ${space} link set clients up`);
-    const child = await this.launch(space, name, peer, host, isProxy);
-    this.first ??= peer;
     this.places.set(name, { space, peer });
+    let child: ChildProcess | undefined;
+    this.ended.push(() => end(child, "SIGKILL"));
     return {
       host,
       port: driverPort,
       name,
       connect: () => connectTo(host),
-      signal: (signal) => child.kill(signal),
+      signal: (signal) => child?.kill(signal),
+      end: (signal) => end(child, signal),
+      launch: async () => {
+        child = await this.launch(space, name, peer, host, isProxy);
+      },
       cut: () => this.ip(`link set ${toPeers} down`),
       heal: () => this.ip(`link set ${toPeers} up`),
       cutFrom: (other) => this.route(name, other.name, "add"),
@@ -141,7 +157,8 @@ export class Network {
     const own = isProxy
       ? ["proxy"]
       : ["--directory", join(this.directory, name), "--server-name", name, "--cache-size", "128"];
-    const joins = this.first === undefined ? [] : ["--join", `${this.first}:${clusterPort}`];
+    const others = this.launched.filter((other) => other !== peer);
+    const joins = others.flatMap((other) => ["--join", `${other}:${clusterPort}`]);
     const args = [
       "netns",
       "exec",
@@ -164,7 +181,6 @@ export class Network {
       ...(isProxy ? ["--log-file", join(this.directory, `${name}.log`)] : []),
     ];
     const child = spawn("ip", args, { stdio: ["ignore", "pipe", "pipe"] });
-    this.ended.push(() => end(child));
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (text: Buffer) => {
@@ -174,18 +190,21 @@ export class Network {
     const deadline = performance.now() + startMsMax;
     while (!(await answers(host))) {
       if (child.exitCode !== null || performance.now() > deadline) {
+        await end(child, "SIGKILL");
         throw new Error(`the server ${name} did not start:\n${output}`);
       }
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
+    if (!this.launched.includes(peer)) this.launched.push(peer);
     return child;
   }
 }
 
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+async function end(child: ChildProcess | undefined, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
   const exited = once(child, "exit");
-  child.kill("SIGKILL");
+  child.kill("SIGCONT");
+  child.kill(signal);
   await exited;
 }
 

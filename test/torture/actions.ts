@@ -1,11 +1,14 @@
 /** What is done to the cluster and to the capture. An action leaves the servers running. */
-import { pause } from "./table.js";
+import type { Member } from "./members.js";
+import { pause, type TortureTable } from "./table.js";
 import type { World } from "./world.js";
 
 type Random = () => number;
 
 export interface Action {
   name: string;
+  /** The capture need not keep up while it lasts. */
+  excused?: true;
   act(world: World, random: Random): Promise<void>;
 }
 
@@ -16,7 +19,7 @@ const standstillMs = (random: Random) => 1000 * 60 ** random();
 /** Past the heartbeat of 15 s now and then. */
 const serverStandstillMs = (random: Random) => 1000 * 20 ** random();
 
-const onCapture: Action[] = [
+const onCapture: Action[] = excused([
   {
     name: "kill -9 of the capture",
     act: async (world, random) => {
@@ -48,13 +51,14 @@ const onCapture: Action[] = [
       await world.command("fold");
     },
   },
-];
+]);
 
 const onTables: Action[] = [
   { name: "update of all documents", act: (world) => world.massUpdate() },
   { name: "update of all documents, again", act: (world) => world.massUpdate() },
   {
     name: "update of all documents while the capture stands still",
+    excused: true,
     act: (world, random) =>
       world.pauseCapture(1000 + 5000 * random(), async () => {
         await pause(1000 * random());
@@ -63,6 +67,7 @@ const onTables: Action[] = [
   },
   {
     name: "update of all documents, and kill -9 of the capture",
+    excused: true,
     act: async (world, random) => {
       await world.massUpdate();
       await pause(2000 * random());
@@ -99,7 +104,7 @@ const onServers: Action[] = [
 ];
 
 /** Only with libfaketime. */
-const onClock: Action[] = [
+const onClock: Action[] = excused([
   {
     name: "the capture's clock set wrong, and right again",
     act: (world, random) =>
@@ -113,12 +118,17 @@ const onClock: Action[] = [
     },
   },
   { name: "start by a clock a day ahead", act: (world) => world.startByWrongClock() },
-];
+]);
 
-/** Only on three servers. */
-const onTopology: Action[] = [
-  { name: "primary and replicas moved", act: (world, random) => move(world, random, 0.7) },
-  { name: "replicas added", act: (world, random) => move(world, random, 1) },
+/** Past the 10 s after which servers take one another for dead, and past the election that follows. */
+const cutMs = (random: Random) => 25_000 + 15_000 * random();
+/** Past every timeout there is, of the servers and of the capture. */
+const longStandstillMs = 25_000;
+
+/** Only on several servers. */
+const onCluster: Action[] = [
+  { name: "primary and replicas moved", act: (world, random) => move(world, random, 0.5) },
+  { name: "another primary", act: (world, random) => move(world, random, 1) },
   {
     name: "update of all documents, and kill -9 of a server",
     act: async (world, random) => {
@@ -126,23 +136,91 @@ const onTopology: Action[] = [
       await world.crashServer(some(world, random), 20_000 * random());
     },
   },
+  {
+    name: "kill -9 of a primary",
+    act: async (world, random) =>
+      world.crashServer(await somePrimary(world, random), 20_000 * random()),
+  },
+  {
+    name: "kill -9 of the capture's server",
+    act: (world, random) => world.crashServer(world.captureServer(), 20_000 * random()),
+  },
+  {
+    name: "SIGSTOP of a primary for 25 s",
+    act: async (world, random) =>
+      world.servers.freeze(await somePrimary(world, random), longStandstillMs),
+  },
+  {
+    name: "SIGSTOP of the capture's server for 25 s",
+    act: (world) => world.servers.freeze(world.captureServer(), longStandstillMs),
+  },
+  { name: "rolling restart", act: (world) => world.servers.restartAll() },
+  { name: "2 shards, rebalance, 1 shard", act: (world) => world.reshardAndRebalance() },
 ];
 
-/** @param servers how many there are, or will be */
-export function actionsFor(world: World, servers: number): Action[] {
-  const always = [...onCapture, ...onTables, ...onServers, ...(world.clock ? onClock : [])];
-  return servers > 1 ? [...always, ...onTopology] : always;
+/** Only where the way between servers can be cut. */
+const onNetwork: Action[] = [
+  {
+    name: "a primary is cut off",
+    act: async (world, random) =>
+      world.servers.cut(await somePrimary(world, random), cutMs(random)),
+  },
+  {
+    name: "the capture's server is cut off",
+    act: (world, random) => world.servers.cut(world.captureServer(), cutMs(random)),
+  },
+  {
+    name: "a primary and another server do not reach each other",
+    act: async (world, random) => {
+      const primary = await somePrimary(world, random);
+      const others = world.servers.all.filter((member) => member !== primary);
+      await world.servers.cutBetween(primary, one(others, random), cutMs(random));
+    },
+  },
+];
+
+/** How a cluster comes to be under open feeds. */
+export function beginnings(servers: number): Action[] {
+  const join: Action = { name: "a server joins", act: (world) => world.servers.join() };
+  const spread: Action = { name: "replicas on all servers", act: (world) => world.spread() };
+  return servers > 1 ? [...Array.from({ length: servers - 1 }, () => join), spread] : [];
 }
 
-/** One table comes to three servers, or now and then to one of them, with any of them as primary. */
+/**
+ * @param servers how many there are, or will be
+ * @param serversOnly nothing is done to the capture, its clock or its store
+ */
+export function actionsFor(world: World, servers: number, serversOnly: boolean): Action[] {
+  const onAll = [...onTables, ...onServers];
+  const onOne = serversOnly ? [] : [...onCapture, ...(world.clock ? onClock : [])];
+  const onSeveral = [...onCluster, ...(world.servers.canBeCut ? onNetwork : [])];
+  const actions = [...onOne, ...onAll, ...(servers > 1 ? onSeveral : [])];
+  return serversOnly ? actions.filter((action) => !action.excused) : actions;
+}
+
+function excused(actions: Action[]): Action[] {
+  return actions.map((action) => ({ ...action, excused: true }));
+}
+
+/** One table gets another primary; or now and then it is on one server only for a while. */
 async function move(world: World, random: Random, share: number): Promise<void> {
-  const servers = shuffled([...(await world.servers.names()).values()], random);
-  const names = random() < share ? servers : servers.slice(0, 1);
-  await world.servers.place(one(world.slots, random).table.term, names);
+  const { term } = one(world.slots, random).table;
+  const servers = shuffled(world.servers.all, random);
+  if (random() >= share) {
+    await world.servers.place(term, servers.slice(0, 1));
+    await pause(5000 * random());
+  }
+  await world.servers.place(term, shuffled(servers, random));
 }
 
-function some(world: World, random: Random): number {
-  return Math.floor(random() * world.servers.count);
+function some(world: World, random: Random): Member {
+  return one(world.servers.all, random);
+}
+
+/** That of any table. */
+function somePrimary(world: World, random: Random): Promise<Member> {
+  const table: TortureTable = one(world.slots, random).table;
+  return world.servers.primaryOf(table.term);
 }
 
 function one<T>(of: readonly T[], random: Random): T {

@@ -7,11 +7,11 @@ import { parseArgs } from "node:util";
 import type { StatusResult } from "../endtoend/cli.js";
 import { until } from "../endtoend/stage.js";
 import { seededRandom } from "../endtoend/workload.js";
-import { findBinary } from "../server/real-server.js";
-import { type Action, actionsFor, shuffled } from "./actions.js";
+import { type Action, actionsFor, beginnings, shuffled } from "./actions.js";
 import { choose, type Disturbance } from "./instants.js";
 import { judge, judgeEnd, noVerdicts } from "./judge.js";
-import { printReport } from "./report.js";
+import { LagReader } from "./lag.js";
+import { overlong, printReport } from "./report.js";
 import { pause } from "./table.js";
 import { World } from "./world.js";
 
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     servers: { type: "string", default: "1" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     instants: { type: "string", default: "200" },
+    "servers-only": { type: "boolean", default: false },
   },
 });
 const minutes = Number(values.minutes);
@@ -32,11 +33,8 @@ const random = seededRandom(seed);
 const byCommandEvery = 12;
 
 console.log(`torture: ${minutes} minutes, ${servers} servers, seed ${seed}`);
-if (servers > 1 && !(await findBinary())) {
-  throw new Error("more than one server needs a `rethinkdb` on the PATH");
-}
-
-const world = await World.make(seed);
+const world = await World.make(seed, servers);
+const lag = new LagReader(world.repo);
 if (!world.clock) console.log("libfaketime is not installed: NO CLOCK IS SET (apt: libfaketime)");
 const verdicts = noVerdicts();
 const disturbances: Disturbance[] = [];
@@ -44,11 +42,13 @@ const say = (text: string) =>
   console.log(`${((Date.now() - world.began) / 1000).toFixed(1).padStart(7)} s  ${text}`);
 
 async function disturb(action: Action): Promise<void> {
-  const { name } = action;
+  const { name, excused } = action;
   say(name);
   const from = Date.now();
+  world.events.note(name, excused);
   await action.act(world, random);
   await world.keepCapture();
+  world.events.note(`${name}: over`);
   disturbances.push({ name, from, to: Date.now() });
 }
 
@@ -80,10 +80,8 @@ async function settle(): Promise<void> {
 /** Everything once in some order, then again in another. */
 async function torture(): Promise<void> {
   const end = Date.now() + minutes * 60_000;
-  const join: Action = { name: "a server joins", act: () => world.servers.join() };
-  const first = Array.from({ length: servers - 1 }, () => join);
-  const actions = actionsFor(world, servers);
-  let deck: Action[] = first;
+  const actions = actionsFor(world, servers, values["servers-only"]);
+  let deck: Action[] = beginnings(servers);
   while (Date.now() < end) {
     if (deck.length === 0) deck = shuffled(actions, random);
     await disturb(deck.shift()!);
@@ -100,11 +98,16 @@ async function judgeMany(): Promise<void> {
   }
 }
 
+function isBad(): boolean {
+  return verdicts.wrong.length + world.failures.length + overlong(world, lag.samples).length > 0;
+}
+
 try {
   await torture();
   await world.endWriters();
   say("the writers have ended");
   await settle();
+  lag.end();
   await world.endCapture("SIGTERM");
   say("judging");
   await judgeEnd(world, verdicts);
@@ -113,12 +116,13 @@ try {
   world.failures.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
 } finally {
   try {
-    await printReport({ minutes, seed, disturbances, world, verdicts });
+    lag.end();
+    await printReport({ minutes, seed, disturbances, world, verdicts, samples: lag.samples });
   } catch (error) {
     world.failures.push(`the report: ${String(error)}`);
     console.log(world.failures.join("\n"));
   }
   await world.endWriters();
-  await world.close(verdicts.wrong.length > 0);
+  await world.close(isBad());
 }
-process.exitCode = verdicts.wrong.length + world.failures.length > 0 ? 1 : 0;
+process.exitCode = isBad() ? 1 : 0;

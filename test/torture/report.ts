@@ -1,6 +1,16 @@
 import { formatTable } from "../../src/cli/output.js";
 import type { Disturbance } from "./instants.js";
 import type { Verdicts } from "./judge.js";
+import {
+  behindMs,
+  failoverMsMax,
+  longestWait,
+  percentiles,
+  type Sample,
+  type Stretch,
+  stretchesOf,
+  type Wait,
+} from "./lag.js";
 import type { World } from "./world.js";
 
 export interface Outcome {
@@ -9,10 +19,11 @@ export interface Outcome {
   disturbances: Disturbance[];
   world: World;
   verdicts: Verdicts;
+  samples: Sample[];
 }
 
 export async function printReport(outcome: Outcome): Promise<void> {
-  const { minutes, seed, disturbances, world, verdicts } = outcome;
+  const { minutes, seed, disturbances, world, verdicts, samples } = outcome;
   const sum = (of: "writes" | "refused") =>
     world.tables.reduce((total, table) => total + table[of], 0);
   const { kind, version } = world.stage.server;
@@ -23,9 +34,17 @@ export async function printReport(outcome: Outcome): Promise<void> {
   const shares = await sharesByReason(world);
   console.log(formatTable(["class, by its reason", "spans", "seconds", "share, %"], shares));
   console.log("");
+  const lagColumns = ["behind the clock, s", "median", "90 %", "99 %", "most", "more than 5 s, %"];
+  console.log(formatTable(lagColumns, lagOf(samples, world)));
+  console.log("");
+  const waitColumns = ["a table more than 5 s behind, after", "times", "longest, s"];
+  console.log(formatTable(waitColumns, waitsByEvent(samples, world)));
+  console.log("");
+  for (const text of longestStretches(samples, world, disturbances)) console.log(text);
+  const late = overlong(world, samples);
   const rows: [string, number][] = [
     ["documents written and acknowledged", sum("writes")],
-    ["writes that failed", sum("refused")],
+    ["writes that failed, or were not answered", sum("refused")],
     ["tables that there were", world.tables.length],
     ["exact instants judged", verdicts.exact],
     ["of those inside or right after a disturbance", verdicts.exactNear],
@@ -39,10 +58,103 @@ export async function printReport(outcome: Outcome): Promise<void> {
     ["of those written about then, with more than one right answer", verdicts.inFlight],
     ["wrong", verdicts.wrong.length],
     ["failures", world.failures.length],
+    ["behind for too long after a fault", late.length],
   ];
   console.log(formatTable(["what was found", ""], rows));
   for (const wrong of verdicts.wrong) console.log(`\nWRONG ${wrong}`);
   for (const failure of world.failures) console.log(`\nFAILURE ${failure}`);
+  for (const one of late) console.log(`\nBEHIND ${one}`);
+}
+
+/** Tables that were behind for longer than a fail-over takes, although nothing was done to anything meanwhile. */
+export function overlong(world: World, samples: readonly Sample[]): string[] {
+  return waitsOf(samples, world)
+    .filter(({ wait }) => wait.to - wait.from > failoverMsMax)
+    .map(({ stretch, wait }) => waitText(stretch, wait, world));
+}
+
+function waitsOf(samples: readonly Sample[], world: World): { stretch: Stretch; wait: Wait }[] {
+  return stretches(samples, world).flatMap((stretch) => {
+    const wait = longestWait(stretch, world.events.all);
+    return wait ? [{ stretch, wait }] : [];
+  });
+}
+
+function stretches(samples: readonly Sample[], world: World): Stretch[] {
+  return stretchesOf(samples, (id) => {
+    const table = world.tables.find((one) => one.id === id);
+    return table ? (table.died ?? Number.POSITIVE_INFINITY) : 0;
+  });
+}
+
+function waitText(
+  { table: id, hasEnded }: Stretch,
+  { after, from, to }: Wait,
+  world: World,
+): string {
+  const table = world.tables.find((one) => one.id === id)!;
+  const seconds = ((to - from) / 1000).toFixed(1);
+  const end = hasEnded ? "" : ", and had not caught up at the end";
+  return (
+    `${table.name} was behind for ${seconds} s after "${after}"${end}, from ${new Date(from).toISOString()}; ` +
+    `its writes were acknowledged in ${table.servedSeconds(from, to)} of these seconds`
+  );
+}
+
+function lagOf(samples: readonly Sample[], world: World): (string | number)[][] {
+  const ofTables = (of: "proven" | "exact") =>
+    samples.flatMap(({ at, ...sample }) =>
+      Object.entries(sample[of]).flatMap(([id, to]) => {
+        const table = world.tables.find((one) => one.id === id);
+        return table && at <= (table.died ?? at) ? [at - to] : [];
+      }),
+    );
+  const ofAll = samples.flatMap(({ at, whole }) => (whole === undefined ? [] : [at - whole]));
+  const kinds: [string, number[]][] = [
+    ["tables: the last proven instant", ofTables("proven")],
+    ["tables: the last exact instant", ofTables("exact")],
+    ["restorable until, of everything", ofAll],
+  ];
+  return kinds.map(([name, values]) => {
+    const behind = values.filter((ms) => ms > behindMs).length;
+    const seconds = percentiles(values, [50, 90, 99, 100]).map((ms) => (ms / 1000).toFixed(1));
+    return [name, ...seconds, ((100 * behind) / Math.max(1, values.length)).toFixed(1)];
+  });
+}
+
+function waitsByEvent(samples: readonly Sample[], world: World): [string, number, string][] {
+  const waits = waitsOf(samples, world);
+  const names = world.servers.all.map(({ name }) => name).join("|");
+  const kindOf = ({ after }: Wait) =>
+    after.replace(new RegExp(`\\b(${names})\\b`, "g"), "a server");
+  const kinds = [...new Set(waits.map(({ wait }) => kindOf(wait)))].sort();
+  return kinds.map((after) => {
+    const times = waits.filter(({ wait }) => kindOf(wait) === after);
+    const longest = Math.max(...times.map(({ wait }) => wait.to - wait.from));
+    return [after, times.length, (longest / 1000).toFixed(1)];
+  });
+}
+
+/** The three longest, whatever was done meanwhile. */
+function longestStretches(
+  samples: readonly Sample[],
+  world: World,
+  disturbances: readonly Disturbance[],
+): string[] {
+  const longest = stretches(samples, world).sort((a, b) => b.to - b.from - (a.to - a.from));
+  return longest.slice(0, 3).map((stretch) => {
+    const { from, to } = stretch;
+    const names = disturbances
+      .filter((one) => one.to > from - 3000 && one.from < to)
+      .map(({ name }) => name);
+    const table = world.tables.find(({ id }) => id === stretch.table)!;
+    const seconds = ((to - from) / 1000).toFixed(1);
+    const served = table.servedSeconds(from, to);
+    return (
+      `${table.name} was behind for ${seconds} s from ${new Date(from).toISOString()}, ` +
+      `with writes acknowledged in ${served} of them: ${names.join("; ")}\n`
+    );
+  });
 }
 
 function doneOf(disturbances: Disturbance[]): [string, number, number][] {

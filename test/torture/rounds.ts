@@ -6,7 +6,7 @@ import type { Book, Judgement } from "../endtoend/ledger.js";
 
 interface Round {
   sent: number;
-  /** Undefined if it was never acknowledged: then every document may have it or not. */
+  /** Undefined if it was never acknowledged: then every document of it may have it or not. */
   acknowledged: number | undefined;
   /** The document that was written; undefined for all of them. */
   key: number | undefined;
@@ -60,6 +60,11 @@ export class Rounds implements Book {
     return judgement;
   }
 
+  /** Whether the answer to a write of this document alone was lost, or is waited for. */
+  isOpen(key: number): boolean {
+    return this.rounds.some((round) => round.key === key && round.acknowledged === undefined);
+  }
+
   history(key: string): readonly object[] {
     return this.rounds
       .map((round, number) => ({ number, ...round }))
@@ -70,14 +75,19 @@ export class Rounds implements Book {
   /** All is written with hard durability. */
   noteCrash(): void {}
 
-  /** What a document may have, whose writes are these rounds, in order. Null: it may not be there yet. */
+  /**
+   * What a document may have, whose writes are these rounds, in order. Null: it may not be there yet. A round that was
+   * never acknowledged may come at any time after it was sent, also over a later one: a server that stood still has it.
+   */
   private allowed(rounds: number[], instant: number, deliveryMs: number): (number | null)[] {
     let allowed: (number | null)[] = [null];
+    const lost: number[] = [];
     for (const number of rounds) {
       const { sent, acknowledged } = this.rounds[number]!;
       if (sent > instant) break;
+      if (acknowledged === undefined) lost.push(number);
       const isSettled = acknowledged !== undefined && acknowledged <= instant - deliveryMs;
-      allowed = isSettled ? [number] : [...allowed, number];
+      allowed = isSettled ? [number, ...lost] : [...allowed, number];
     }
     return allowed;
   }

@@ -1,74 +1,141 @@
-/** The servers of the cluster under torture: the stage's, and those that join it. */
-import { reconnect, restartServer, type Stage, until } from "../endtoend/stage.js";
+/** The servers of the cluster under torture, and what is done to them. */
+import { connectTo, reconnect, restartServer, type Stage, until } from "../endtoend/stage.js";
 import { type DriverConnection, r, type Term } from "../server/driver.js";
-import type { TestServer } from "../server/find-server.js";
-import { startBinary } from "../server/real-server.js";
+import type { Events } from "./events.js";
+import type { Member } from "./members.js";
 import { db, pause } from "./table.js";
 
-export class Servers {
-  readonly all: TestServer[];
+/** What is tried again while a cluster finds itself: nothing of it has been done when this is said. */
+const passing = /not available|lost contact|primary replica|majority|cannot be reached|timed out/i;
 
-  constructor(private readonly stage: Stage) {
-    this.all = [stage.server];
-    stage.onClose(() => Promise.all(this.all.slice(1).map((server) => server.stop())));
+export class Servers {
+  private joined = 1;
+
+  /** @param members all that will be there; the first of them is the stage's, and runs */
+  constructor(
+    private readonly stage: Stage,
+    private readonly members: readonly Member[],
+    private readonly events: Events,
+  ) {}
+
+  /** Those that have joined. */
+  get all(): readonly Member[] {
+    return this.members.slice(0, this.joined);
   }
 
   get count(): number {
-    return this.all.length;
+    return this.joined;
   }
 
-  /** One more; real servers only. */
+  /** All of them, as a capture is told where its source is. */
+  get source(): string {
+    return `rethinkdb://${this.members.map(({ host, port }) => `${host}:${port}`).join(",")}`;
+  }
+
+  get canBeCut(): boolean {
+    return this.members.every(({ network }) => network !== undefined);
+  }
+
+  /** The next one starts. */
   async join(): Promise<void> {
-    const ports = system("server_status")("network")("cluster_port").coerceTo("array");
-    const [port] = (await ports.run(this.stage.connection)) as number[];
-    this.all.push(await startBinary(["--join", `127.0.0.1:${port}`]));
-    await until("the server has joined", async () => (await this.names()).size === this.count);
+    const member = this.members[this.joined]!;
+    await member.restart();
+    this.joined += 1;
+    await until("the server has joined", async () => {
+      const connected = await system("server_status").count().run(this.stage.connection);
+      return connected === this.count;
+    });
   }
 
-  connect(random: () => number): Promise<DriverConnection> {
-    return connectTo(this.all[Math.floor(random() * this.count)]!);
+  /** To the server at `at`, or the next one that answers. */
+  async connect(at: number): Promise<DriverConnection> {
+    for (let tried = 0; ; tried += 1) {
+      try {
+        return await connectTo(this.all[(at + tried) % this.count]!);
+      } catch (error) {
+        if (tried >= this.count - 1 || !(error instanceof Error)) throw error;
+      }
+    }
   }
 
-  /** The names that the cluster has for its servers, by their ports. */
-  async names(): Promise<Map<number, string>> {
-    const rows = (await system("server_status")
-      .map((row: Term) => [row("network")("reql_port"), row("name")])
-      .coerceTo("array")
-      .run(this.stage.connection)) as [number, string][];
-    return new Map(rows);
+  /** The one that is primary of the table's first shard now. */
+  async primaryOf(table: Term): Promise<Member> {
+    const shard = table.status()("shards")(0);
+    const [name] = (await this.ask(shard("primary_replicas"))) as string[];
+    return this.all.find((member) => member.name === name) ?? this.all[0]!;
   }
 
-  async kill(at: number, downMs: number): Promise<void> {
-    const server = this.all[at]!;
-    if (server === this.stage.server && this.count === 1) {
+  async kill(member: Member, downMs: number): Promise<void> {
+    this.events.note(`${member.name} is killed`);
+    if (this.members.length === 1) {
       await this.stage.crashServer();
     } else {
-      await server.kill("SIGKILL");
+      await member.kill("SIGKILL");
       await pause(downMs);
-      await restartServer(server);
-      if (server === this.stage.server) this.stage.connection = await reconnect(server);
+      await this.start(member);
     }
     await this.ready();
   }
 
-  async freeze(at: number, ms: number): Promise<void> {
-    const server = this.all[at]!;
-    if (server === this.stage.server) await this.stage.pauseServer();
-    else await server.kill("SIGSTOP");
+  async freeze(member: Member, ms: number): Promise<void> {
+    this.events.note(`${member.name} stands still`);
+    if (this.members.length === 1) await this.stage.pauseServer();
+    else await member.kill("SIGSTOP");
     await pause(ms);
-    if (server === this.stage.server) await this.stage.resumeServer();
-    else await server.kill("SIGCONT");
+    if (this.members.length === 1) await this.stage.resumeServer();
+    else await member.kill("SIGCONT");
+    this.events.note(`${member.name} goes on`);
     await this.ready();
   }
 
-  /** Puts a table's one shard on servers of these names; the first of them is its primary. */
-  async place(table: Term, names: string[]): Promise<void> {
-    const shard = { primary_replica: names[0], replicas: names, nonvoting_replicas: [] };
-    await table
-      .config()
-      .update({ shards: [shard] })
-      .run(this.stage.connection);
+  /** Cuts a server off from all others; clients still reach it. */
+  async cut(member: Member, ms: number): Promise<void> {
+    this.events.note(`${member.name} is cut off`);
+    await member.network!.cut();
+    await pause(ms);
+    await member.network!.heal();
+    this.events.note(`${member.name} is back`);
     await this.ready();
+  }
+
+  /** Cuts the way between two servers; the third reaches both. */
+  async cutBetween(one: Member, other: Member, ms: number): Promise<void> {
+    this.events.note(`${one.name} and ${other.name} do not reach each other`);
+    await one.network!.cutFrom(other.network!);
+    await pause(ms);
+    await one.network!.healTo(other.network!);
+    this.events.note(`${one.name} and ${other.name} reach each other`);
+    await this.ready();
+  }
+
+  /** One after another is ended by SIGTERM and started, each when the tables of the one before are ready. */
+  async restartAll(): Promise<void> {
+    for (const member of this.all) {
+      this.events.note(`${member.name} is restarted`);
+      await member.kill("SIGTERM");
+      await this.start(member);
+      await this.ready();
+    }
+  }
+
+  /** Puts a table's one shard on these servers; the first of them is its primary. */
+  async place(table: Term, on: readonly Member[]): Promise<void> {
+    const replicas = on.map(({ name }) => name);
+    const shard = { primary_replica: replicas[0], replicas, nonvoting_replicas: [] };
+    await this.ask(table.config().update({ shards: [shard] }));
+    await this.ready();
+  }
+
+  /** A query of administration, asked again while the cluster finds itself. */
+  async ask(term: Term): Promise<unknown> {
+    for (let again = 0; ; again += 1) {
+      try {
+        return await term.run(this.stage.connection);
+      } catch (error) {
+        if (again === 30 || !(error instanceof Error) || !passing.test(error.message)) throw error;
+        await pause(1000);
+      }
+    }
   }
 
   /** Resolves when every replica of every table is there. */
@@ -79,21 +146,24 @@ export class Servers {
         await r.db(db).wait({ timeout: 20, waitFor }).run(this.stage.connection);
         return true;
       } catch (error) {
-        if (error instanceof Error) return false;
-        throw error;
+        if (!(error instanceof Error)) throw error;
+        if (/closed/.test(error.message)) {
+          this.stage.connection = await reconnect(this.stage.server);
+        }
+        return false;
       }
     };
-    const limitMs = 120_000;
+    const limitMs = 180_000;
     await until("the tables are ready", isReady, limitMs);
+    this.events.note("the tables are ready");
   }
-}
 
-async function connectTo({ host, port }: TestServer): Promise<DriverConnection> {
-  // A server that stands still takes a connection and does not answer.
-  const options = { host, port, timeout: 3 };
-  const connection = await r.connect(options);
-  connection.on("error", () => undefined);
-  return connection;
+  private async start(member: Member): Promise<void> {
+    await restartServer(member);
+    this.events.note(`${member.name} runs again`);
+    if (member.name !== this.members[0]!.name) return;
+    this.stage.connection = await reconnect(this.stage.server);
+  }
 }
 
 function system(table: string): Term {

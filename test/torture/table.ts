@@ -10,6 +10,8 @@ export class TortureTable<B extends Book = Book> {
   died: number | undefined;
   writes = 0;
   refused = 0;
+  /** The seconds in which writes were acknowledged. */
+  private readonly served = new Set<number>();
   /** Names since when; and stretches in which capture may know another name than the server. */
   readonly names: { name: string; since: number }[];
   readonly unsettled: { from: number; to: number }[] = [];
@@ -30,6 +32,16 @@ export class TortureTable<B extends Book = Book> {
     await r.db(db).tableCreate(name).run(connection);
     const id = (await r.db(db).table(name).info()("id").run(connection)) as string;
     return new TortureTable(id, name, book);
+  }
+
+  noteWritten(documents: number): void {
+    this.writes += documents;
+    this.served.add(Math.floor(Date.now() / 1000));
+  }
+
+  /** In how many seconds between two instants writes were acknowledged. */
+  servedSeconds(from: number, to: number): number {
+    return [...this.served].filter((second) => second * 1000 >= from && second * 1000 < to).length;
   }
 
   get name(): string {

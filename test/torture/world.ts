@@ -1,5 +1,5 @@
 /** The cluster under torture, its writers, and the capture that must keep up with what is done to both. */
-import { rename } from "node:fs/promises";
+import { rename, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { cli, type Running, type StatusResult, status } from "../endtoend/cli.js";
@@ -7,7 +7,9 @@ import { FakeClock } from "../endtoend/fake-clock.js";
 import { Ledger } from "../endtoend/ledger.js";
 import { Stage, until } from "../endtoend/stage.js";
 import { type DriverConnection, r, type Term } from "../server/driver.js";
+import { Events } from "./events.js";
 import { Gate } from "./gate.js";
+import { type Member, makeMembers } from "./members.js";
 import { Rounds } from "./rounds.js";
 import { Servers } from "./servers.js";
 import { db, pause, type Slot, TortureTable } from "./table.js";
@@ -34,6 +36,7 @@ export class World {
   readonly mass: Slot<Rounds>;
   /** What must not be: a capture that ended by itself, a command that failed. */
   readonly failures: string[] = [];
+  readonly events: Events;
   readonly began: number = Date.now();
   readonly repo: string;
   /** Undefined where there is no libfaketime. */
@@ -42,22 +45,27 @@ export class World {
   private writing: Promise<void>[] = [];
   private running: Running | undefined;
   private ending: Running | undefined;
+  /** What captures have logged that have ended. */
+  private readonly logs: string[] = [];
 
   private constructor(
     readonly stage: Stage,
     readonly servers: Servers,
+    events: Events,
     mixed: Slot<Ledger>[],
     mass: Slot<Rounds>,
   ) {
     this.repo = stage.repo("repository");
+    this.events = events;
     this.clock = FakeClock.find(stage.repo("wrong-by"));
     [this.steady, this.sharded, this.doomed] = mixed as [Slot<Ledger>, Slot<Ledger>, Slot<Ledger>];
     this.mass = mass;
     this.tables.push(...this.slots.map(({ table }) => table));
   }
 
-  static async make(seed: number): Promise<World> {
-    const stage = await Stage.open({ faults: true });
+  /** @param servers how many there will be; the first of them runs */
+  static async make(seed: number, servers: number): Promise<World> {
+    const { stage, members } = await stageOf(servers);
     const { connection } = stage;
     await r.dbCreate(db).run(connection);
     const mixed: Slot<Ledger>[] = [];
@@ -71,7 +79,9 @@ export class World {
     const table = await TortureTable.make(connection, "mass", new Rounds(massDocuments));
     await loadRounds(table, connection);
     const mass = { table, gate: new Gate() };
-    const world = new World(stage, new Servers(stage), mixed, mass);
+    const events = new Events();
+    const cluster = new Servers(stage, members, events);
+    const world = new World(stage, cluster, events, mixed, mass);
     world.startWriters(seed);
     await world.startCapture();
     return world;
@@ -87,7 +97,12 @@ export class World {
 
   private startWriters(seed: number): void {
     const { signal } = this.stopWriters;
-    const connect = () => this.servers.connect(Math.random);
+    let next = 0;
+    // Whoever connects anew tries another server first.
+    const connect = () => {
+      next += 1;
+      return this.servers.connect(next);
+    };
     const mixed = [this.steady, this.sharded, this.doomed];
     for (const [i, { documents, writers }] of mixedTables.entries()) {
       const slot = mixed[i]!;
@@ -114,19 +129,29 @@ export class World {
     this.writing = [];
   }
 
-  /** One update of all documents; resolves when it is acknowledged. */
+  /** One update of all documents; resolves when it is answered. */
   async massUpdate(): Promise<void> {
     const { table, gate } = this.mass;
-    await gate.alone(() => writeRound(table, this.connection));
+    await gate.alone(async () => {
+      try {
+        await writeRound(table, this.connection);
+      } catch (error) {
+        // A primary may have moved meanwhile.
+        if (!(error instanceof Error) || this.servers.count === 1) throw error;
+        table.refused += 1;
+        await this.servers.ready();
+      }
+    });
   }
 
   /** Starts `thinkback run` and waits until it has claimed an epoch; an end that nobody asked for is a failure. */
   async startCapture(): Promise<void> {
-    const spool = ["--spool", this.stage.repo("spool")];
+    const more = ["--spool", this.stage.repo("spool"), "--source", this.servers.source];
     const env = this.clock?.env ?? {};
-    const running = this.stage.captureIn(env, this.repo, "--include", `${db}.*`, ...spool);
+    const running = this.stage.captureIn(env, this.repo, "--include", `${db}.*`, ...more);
     this.running = running;
     void running.finished.then(({ status: code, stderr }) => {
+      this.logs.push(stderr);
       const defect = stderr.split("\n").find((line) => line.includes("a defect has stopped"));
       if (defect !== undefined) this.failures.push(defect);
       if (this.ending === running) return;
@@ -152,6 +177,16 @@ export class World {
     if (!this.running) await this.startCapture();
   }
 
+  /** The server that the capture said last it is connected to. */
+  captureServer(): Member {
+    const said = [
+      ...(this.running?.stderr() ?? "").matchAll(/"server":"rethinkdb:..[^"]*@([^"]+)"/g),
+    ];
+    const where = said.at(-1)?.[1];
+    const { all } = this.servers;
+    return all.find(({ host, port }) => `${host}:${port}` === where) ?? all[0]!;
+  }
+
   /** The capture stands still while `meanwhile` goes on, and for `ms` at least. */
   async pauseCapture(ms: number, meanwhile: () => Promise<void> = async () => undefined) {
     this.running?.process.kill("SIGSTOP");
@@ -170,31 +205,31 @@ export class World {
   async startByWrongClock(): Promise<void> {
     await this.endCapture("SIGTERM");
     this.clock!.set("+1d");
-    const { status: code, stderr } = await this.stage.captureIn(this.clock!.env, this.repo)
-      .finished;
+    const source = ["--source", this.servers.source];
+    const refused = this.stage.captureIn(this.clock!.env, this.repo, ...source);
+    const { status: code, stderr } = await refused.finished;
     this.clock!.set("+0");
     if (code === exitClock) return;
     this.failures.push(`a start by a wrong clock ended with ${code}: ${stderr.slice(-1500)}`);
   }
 
   /** Kills a server, which comes back after `downMs`. */
-  async crashServer(at: number, downMs: number): Promise<void> {
-    const crashed = Date.now();
+  async crashServer(member: Member, downMs: number): Promise<void> {
     const mayLose = await this.onFewServers();
-    await this.servers.kill(at, downMs);
+    const crashed = Date.now();
+    await this.servers.kill(member, downMs);
     for (const { book } of mayLose) book.noteCrash(crashed, unflushedMs);
   }
 
   /** The tables of which a shard has fewer than three replicas: with one server a write may be lost. */
   private async onFewServers(): Promise<TortureTable[]> {
-    const ids = (await r
+    const few = r
       .db("rethinkdb")
       .table("table_config")
       .filter((row: Term) =>
         row("shards").contains((shard: Term) => shard("replicas").count().lt(3)),
-      )("id")
-      .coerceTo("array")
-      .run(this.connection)) as string[];
+      );
+    const ids = (await this.servers.ask(few("id").coerceTo("array"))) as string[];
     return this.tables.filter(({ id }) => ids.includes(id));
   }
 
@@ -208,7 +243,23 @@ export class World {
 
   async reshard(shards: number): Promise<void> {
     const { term } = this.sharded.table;
-    await term.reconfigure({ shards, replicas: 1 }).run(this.connection);
+    await this.servers.ask(term.reconfigure({ shards, replicas: this.servers.count }));
+    await this.servers.ready();
+  }
+
+  async reshardAndRebalance(): Promise<void> {
+    await this.reshard(2);
+    await this.servers.ask(this.sharded.table.term.rebalance());
+    await this.servers.ready();
+    await this.reshard(1);
+  }
+
+  /** All tables get a replica on every server; but one, which stays where it is. */
+  async spread(): Promise<void> {
+    for (const { table } of [this.steady, this.sharded, this.mass]) {
+      const replicas = this.servers.count;
+      await this.servers.ask(table.term.reconfigure({ shards: 1, replicas }));
+    }
     await this.servers.ready();
   }
 
@@ -216,7 +267,7 @@ export class World {
     const { table, gate } = this.doomed;
     await gate.alone(async () => {
       const from = Date.now();
-      await table.term.config().update({ name }).run(this.connection);
+      await this.servers.ask(table.term.config().update({ name }));
       table.names.push({ name, since: Date.now() });
       await this.untilSettled(table, from);
     });
@@ -238,12 +289,12 @@ export class World {
 
   async redefineIndex(version: number): Promise<void> {
     const { term } = this.steady.table;
-    const names = (await term.indexList().run(this.connection)) as string[];
-    if (names.includes("by")) await term.indexDrop("by").run(this.connection);
+    const names = (await this.servers.ask(term.indexList())) as string[];
+    if (names.includes("by")) await this.servers.ask(term.indexDrop("by"));
     const field = ["amount", "customer", "version"][version % 3];
     const by = (row: Term) => row(field);
-    await term.indexCreate("by", by).run(this.connection);
-    await term.indexWait().run(this.connection);
+    await this.servers.ask(term.indexCreate("by", by));
+    await this.servers.ask(term.indexWait());
   }
 
   /** Waits until the repository knows the table by its name; between `from` and then its name cannot be told. */
@@ -273,14 +324,37 @@ export class World {
     return undefined;
   }
 
-  /** @param keep the repository is kept, for whoever looks into it */
+  /** @param keep the repository and the captures' logs are kept, for whoever looks into it */
   async close(keep: boolean): Promise<void> {
     await this.endCapture("SIGKILL");
     if (keep) {
       const kept = join(tmpdir(), `thinkback-torture-${this.began}`);
       await rename(this.repo, kept);
-      console.log(`the repository is kept in ${kept}`);
+      for (const [at, log] of this.logs.entries()) await writeFile(`${kept}.${at}.log`, log);
+      console.log(`the repository is kept in ${kept}, the logs of its captures beside it`);
     }
     await this.stage.close();
+  }
+}
+
+/** Where there is one server, it is any that a test may use; several are real ones. */
+async function stageOf(servers: number): Promise<{ stage: Stage; members: Member[] }> {
+  if (servers === 1) {
+    const stage = await Stage.open({ faults: true });
+    return { stage, members: [{ ...stage.server, name: "the server" }] };
+  }
+  const members = await makeMembers(servers);
+  const { all, whyNotCut } = members;
+  const close = () => members.close();
+  if (whyNotCut !== undefined) console.log(`NO SERVER IS CUT OFF FROM OTHERS: ${whyNotCut}`);
+  const [first] = all;
+  try {
+    await first!.restart();
+    const stage = await Stage.open({ given: first! });
+    stage.onClose(close);
+    return { stage, members: all };
+  } catch (error) {
+    await close();
+    throw error;
   }
 }
