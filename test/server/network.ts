@@ -28,12 +28,19 @@ export interface NetworkServer {
   end(signal: "SIGKILL" | "SIGTERM"): Promise<void>;
   /** Starts it on the data that it has, if there are any; it must not run. */
   launch(): Promise<void>;
+  /** When its process ended without being asked, and what it said last; undefined if it did not. */
+  crash(): Crash | undefined;
   /** Cuts the way between it and the other servers: what was on the way is lost, and nobody is told. */
   cut(): Promise<void>;
   heal(): Promise<void>;
   /** Cuts the way between it and one other server; whoever reaches both goes on to. */
   cutFrom(other: NetworkServer): Promise<void>;
   healTo(other: NetworkServer): Promise<void>;
+}
+
+export interface Crash {
+  at: number;
+  output: string;
 }
 
 /** Why there can be no such servers here; undefined if there can. */
@@ -112,17 +119,30 @@ export class Network {
     await this.ip(`-n ${space} link set clients up`);
     this.places.set(name, { space, peer });
     let child: ChildProcess | undefined;
-    this.ended.push(() => end(child, "SIGKILL"));
+    let crash: Crash | undefined;
+    let isAsked = false;
+    const endIt = (signal: "SIGKILL" | "SIGTERM") => {
+      isAsked = true;
+      return end(child, signal);
+    };
+    this.ended.push(() => endIt("SIGKILL"));
     return {
       host,
       port: driverPort,
       name,
       connect: () => connectTo(host),
       signal: (signal) => child?.kill(signal),
-      end: (signal) => end(child, signal),
+      end: endIt,
       launch: async () => {
-        child = await this.launch(space, name, peer, host, isProxy);
+        crash = undefined;
+        isAsked = false;
+        const started = await this.launch(space, name, peer, host, isProxy);
+        child = started.child;
+        child.once("exit", () => {
+          if (!isAsked) crash = { at: Date.now(), output: started.output() };
+        });
       },
+      crash: () => crash,
       cut: () => this.ip(`link set ${toPeers} down`),
       heal: () => this.ip(`link set ${toPeers} up`),
       cutFrom: (other) => this.route(name, other.name, "add"),
@@ -153,7 +173,7 @@ export class Network {
     peer: string,
     host: string,
     isProxy: boolean,
-  ): Promise<ChildProcess> {
+  ): Promise<{ child: ChildProcess; output: () => string }> {
     const own = isProxy
       ? ["proxy"]
       : ["--directory", join(this.directory, name), "--server-name", name, "--cache-size", "128"];
@@ -184,7 +204,7 @@ export class Network {
     let output = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (text: Buffer) => {
-        output = (output + text.toString()).slice(-4000);
+        output = (output + text.toString()).slice(-12_000);
       });
     }
     const deadline = performance.now() + startMsMax;
@@ -196,7 +216,7 @@ export class Network {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     if (!this.launched.includes(peer)) this.launched.push(peer);
-    return child;
+    return { child, output: () => output };
   }
 }
 

@@ -120,8 +120,8 @@ const onClock: Action[] = excused([
   { name: "start by a clock a day ahead", act: (world) => world.startByWrongClock() },
 ]);
 
-/** Past the 10 s after which servers take one another for dead, and past the election that follows. */
-const cutMs = (random: Random) => 25_000 + 15_000 * random();
+/** Past the election that follows, and now and then past what a fail-over may take. */
+const cutMs = (random: Random) => 30_000 + 30_000 * random();
 /** Past every timeout there is, of the servers and of the capture. */
 const longStandstillMs = 25_000;
 

@@ -13,4 +13,8 @@ export class Events {
   note(what: string, excused = false): void {
     this.all.push({ at: Date.now(), what, excused });
   }
+
+  text(): string {
+    return this.all.map(({ at, what }) => `${new Date(at).toISOString()} ${what}\n`).join("");
+  }
 }

@@ -99,7 +99,8 @@ async function judgeMany(): Promise<void> {
 }
 
 function isBad(): boolean {
-  return verdicts.wrong.length + world.failures.length + overlong(world, lag.samples).length > 0;
+  const bad = [verdicts.wrong, world.failures, overlong(world, lag.samples)];
+  return bad.some((of) => of.length > 0);
 }
 
 try {

@@ -59,11 +59,13 @@ export async function printReport(outcome: Outcome): Promise<void> {
     ["wrong", verdicts.wrong.length],
     ["failures", world.failures.length],
     ["behind for too long after a fault", late.length],
+    ["servers that ended by themselves", world.servers.crashes.length],
   ];
   console.log(formatTable(["what was found", ""], rows));
   for (const wrong of verdicts.wrong) console.log(`\nWRONG ${wrong}`);
   for (const failure of world.failures) console.log(`\nFAILURE ${failure}`);
   for (const one of late) console.log(`\nBEHIND ${one}`);
+  for (const one of world.servers.crashes) console.log(`\nCRASHED ${one}`);
 }
 
 /** Tables that were behind for longer than a fail-over takes, although nothing was done to anything meanwhile. */

@@ -6,10 +6,15 @@ import type { Member } from "./members.js";
 import { db, pause } from "./table.js";
 
 /** What is tried again while a cluster finds itself: nothing of it has been done when this is said. */
-const passing = /not available|lost contact|primary replica|majority|cannot be reached|timed out/i;
+const passing =
+  /not available|lost contact|primary replica|majority|cannot be reached|timed out|closed/i;
 
 export class Servers {
   private joined = 1;
+  /** What servers said last that ended though nobody ended them. */
+  readonly crashes: string[] = [];
+  /** Told when a server has ended so. */
+  onCrash: (at: number) => void = () => undefined;
 
   /** @param members all that will be there; the first of them is the stage's, and runs */
   constructor(
@@ -134,6 +139,7 @@ export class Servers {
       } catch (error) {
         if (again === 30 || !(error instanceof Error) || !passing.test(error.message)) throw error;
         await pause(1000);
+        if (/closed/.test(error.message)) await this.ready();
       }
     }
   }
@@ -143,13 +149,12 @@ export class Servers {
     const waitFor = this.count > 1 ? "all_replicas_ready" : "ready_for_writes";
     const isReady = async () => {
       try {
+        await this.revive();
         await r.db(db).wait({ timeout: 20, waitFor }).run(this.stage.connection);
         return true;
       } catch (error) {
         if (!(error instanceof Error)) throw error;
-        if (/closed/.test(error.message)) {
-          this.stage.connection = await reconnect(this.stage.server);
-        }
+        if (/closed/.test(error.message)) await this.connectAgain().catch(() => undefined);
         return false;
       }
     };
@@ -158,11 +163,27 @@ export class Servers {
     this.events.note("the tables are ready");
   }
 
+  /** Starts servers again that have ended though nobody ended them. */
+  private async revive(): Promise<void> {
+    for (const member of this.all) {
+      const crash = member.network?.crash();
+      if (!crash) continue;
+      this.events.note(`${member.name} has ended by itself`);
+      this.crashes.push(`${member.name} at ${new Date(crash.at).toISOString()}:\n${crash.output}`);
+      this.onCrash(crash.at);
+      await this.start(member);
+    }
+  }
+
   private async start(member: Member): Promise<void> {
     await restartServer(member);
     this.events.note(`${member.name} runs again`);
-    if (member.name !== this.members[0]!.name) return;
-    this.stage.connection = await reconnect(this.stage.server);
+    if (member.name === this.members[0]!.name) await this.connectAgain();
+  }
+
+  private async connectAgain(): Promise<void> {
+    if (this.members.length === 1) this.stage.connection = await reconnect(this.stage.server);
+    else this.stage.connection = await connectTo(this.stage.server);
   }
 }
 

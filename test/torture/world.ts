@@ -82,6 +82,10 @@ export class World {
     const events = new Events();
     const cluster = new Servers(stage, members, events);
     const world = new World(stage, cluster, events, mixed, mass);
+    // With what was killed just before, it may be the second of three.
+    cluster.onCrash = (at) => {
+      for (const { book } of world.tables) book.noteCrash(at, unflushedMs);
+    };
     world.startWriters(seed);
     await world.startCapture();
     return world;
@@ -331,6 +335,7 @@ export class World {
       const kept = join(tmpdir(), `thinkback-torture-${this.began}`);
       await rename(this.repo, kept);
       for (const [at, log] of this.logs.entries()) await writeFile(`${kept}.${at}.log`, log);
+      await writeFile(`${kept}.events`, this.events.text());
       console.log(`the repository is kept in ${kept}, the logs of its captures beside it`);
     }
     await this.stage.close();
