@@ -34,6 +34,8 @@ export interface Book {
   history(key: string): readonly object[];
   /** The server died at `instant`: soft writes acknowledged less than `unflushedMs` before may be lost from then on. */
   noteCrash(instant: number, unflushedMs: number): void;
+  /** Between `since` and `seen` the server itself lost what it had acknowledged of this key. */
+  noteLost(key: string, since: number, seen: number): void;
 }
 
 /** By key, what it may be: more than one thing where it was being written. */
@@ -62,6 +64,13 @@ export class Ledger implements Book {
           entry.maybeLostFrom ??= instant;
         }
       }
+    }
+  }
+
+  noteLost(key: string, since: number, seen: number): void {
+    for (const entry of this.history(key)) {
+      const { acknowledged } = entry;
+      if (acknowledged !== undefined && acknowledged <= seen) entry.maybeLostFrom ??= since;
     }
   }
 

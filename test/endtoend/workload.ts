@@ -155,10 +155,11 @@ export async function readTable(
   connection: DriverConnection,
   db: string,
   table: string,
+  options: { readMode?: "majority" } = {},
 ): Promise<Map<string, string>> {
   const rows = (await r
     .db(db)
-    .table(table)
+    .table(table, options)
     .map((document: ReturnType<typeof r.expr>) => document.toJsonString())
     .coerceTo("array")
     .run(connection, { arrayLimit: 10_000_000 })) as string[];

@@ -49,6 +49,7 @@ async function disturb(action: Action): Promise<void> {
   await action.act(world, random);
   await world.keepCapture();
   world.events.note(`${name}: over`);
+  await world.audit();
   disturbances.push({ name, from, to: Date.now() });
 }
 

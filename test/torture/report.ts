@@ -60,19 +60,29 @@ export async function printReport(outcome: Outcome): Promise<void> {
     ["failures", world.failures.length],
     ["behind for too long after a fault", late.length],
     ["servers that ended by themselves", world.servers.crashes.length],
+    ["documents of which the source itself lost an acknowledged write", world.lost.length],
   ];
   console.log(formatTable(["what was found", ""], rows));
   for (const wrong of verdicts.wrong) console.log(`\nWRONG ${wrong}`);
   for (const failure of world.failures) console.log(`\nFAILURE ${failure}`);
   for (const one of late) console.log(`\nBEHIND ${one}`);
+  for (const one of world.lost) console.log(`\nLOST BY THE SOURCE ${one}`);
   for (const one of world.servers.crashes) console.log(`\nCRASHED ${one}`);
 }
 
-/** Tables that were behind for longer than a fail-over takes, although nothing was done to anything meanwhile. */
+/**
+ * Tables that were behind for longer than a fail-over takes, although nothing was done to anything meanwhile. A table of
+ * one replica has no other server, and the catalog may be read through one that does not reach it.
+ */
 export function overlong(world: World, samples: readonly Sample[]): string[] {
   return waitsOf(samples, world)
-    .filter(({ wait }) => wait.to - wait.from > failoverMsMax)
+    .filter(({ stretch, wait }) => isSafe(stretch, world) && wait.to - wait.from > failoverMsMax)
     .map(({ stretch, wait }) => waitText(stretch, wait, world));
+}
+
+/** Whether another server can take over; with one server, whether it comes back. */
+function isSafe({ table: id }: Stretch, world: World): boolean {
+  return world.servers.count === 1 || world.tables.some((one) => one.id === id && one.isSpread);
 }
 
 function waitsOf(samples: readonly Sample[], world: World): { stretch: Stretch; wait: Wait }[] {
@@ -125,15 +135,16 @@ function lagOf(samples: readonly Sample[], world: World): (string | number)[][] 
 }
 
 function waitsByEvent(samples: readonly Sample[], world: World): [string, number, string][] {
-  const waits = waitsOf(samples, world);
   const names = world.servers.all.map(({ name }) => name).join("|");
-  const kindOf = ({ after }: Wait) =>
-    after.replace(new RegExp(`\\b(${names})\\b`, "g"), "a server");
-  const kinds = [...new Set(waits.map(({ wait }) => kindOf(wait)))].sort();
-  return kinds.map((after) => {
-    const times = waits.filter(({ wait }) => kindOf(wait) === after);
-    const longest = Math.max(...times.map(({ wait }) => wait.to - wait.from));
-    return [after, times.length, (longest / 1000).toFixed(1)];
+  const anyName = new RegExp(`\\b(${names})\\b`, "g");
+  const waits = waitsOf(samples, world).map(({ stretch, wait }) => {
+    const few = isSafe(stretch, world) ? "" : " (table of one replica)";
+    return { ...wait, kind: `${wait.after.replace(anyName, "a server")}${few}` };
+  });
+  return [...new Set(waits.map(({ kind }) => kind))].sort().map((kind) => {
+    const times = waits.filter((wait) => wait.kind === kind);
+    const longest = Math.max(...times.map(({ from, to }) => to - from));
+    return [kind, times.length, (longest / 1000).toFixed(1)];
   });
 }
 

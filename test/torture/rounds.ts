@@ -15,6 +15,7 @@ interface Round {
 export class Rounds implements Book {
   /** By number; the first is that of the documents as they were inserted. */
   private readonly rounds: Round[] = [];
+  private readonly lost = new Map<number, { since: number; seen: number }>();
 
   constructor(readonly documents: number) {}
 
@@ -35,11 +36,12 @@ export class Rounds implements Book {
     for (const [round, { key }] of this.rounds.entries()) {
       if (key !== undefined) ofKeys.set(key, [...(ofKeys.get(key) ?? []), round]);
     }
+    for (const key of this.lost.keys()) if (!ofKeys.has(key)) ofKeys.set(key, []);
     const untouched = this.allowed(ofAll, instant, deliveryMs);
     for (let key = 0; key < this.documents; key += 1) {
       const own = ofKeys.get(key);
       const rounds = own && [...ofAll, ...own].sort((a, b) => a - b);
-      const allowed = rounds ? this.allowed(rounds, instant, deliveryMs) : untouched;
+      const allowed = rounds ? this.allowed(rounds, instant, deliveryMs, key) : untouched;
       const found = roundOf(state.get(String(key)));
       judgement.keys += 1;
       if (allowed.includes(found)) {
@@ -75,18 +77,29 @@ export class Rounds implements Book {
   /** All is written with hard durability. */
   noteCrash(): void {}
 
+  noteLost(key: string, since: number, seen: number): void {
+    this.lost.set(Number(key), { since: this.lost.get(Number(key))?.since ?? since, seen });
+  }
+
   /**
    * What a document may have, whose writes are these rounds, in order. Null: it may not be there yet. A round that was
    * never acknowledged may come at any time after it was sent, also over a later one: a server that stood still has it.
    */
-  private allowed(rounds: number[], instant: number, deliveryMs: number): (number | null)[] {
+  private allowed(
+    rounds: number[],
+    instant: number,
+    deliveryMs: number,
+    key = -1,
+  ): (number | null)[] {
     let allowed: (number | null)[] = [null];
+    const { since, seen } = this.lost.get(key) ?? { since: 0, seen: 0 };
     const lost: number[] = [];
     for (const number of rounds) {
       const { sent, acknowledged } = this.rounds[number]!;
       if (sent > instant) break;
       if (acknowledged === undefined) lost.push(number);
-      const isSettled = acknowledged !== undefined && acknowledged <= instant - deliveryMs;
+      const isKept = acknowledged !== undefined && (acknowledged > seen || instant < since);
+      const isSettled = isKept && acknowledged <= instant - deliveryMs;
       allowed = isSettled ? [number, ...lost] : [...allowed, number];
     }
     return allowed;

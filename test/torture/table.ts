@@ -8,8 +8,12 @@ export const db = "torture";
 export class TortureTable<B extends Book = Book> {
   readonly born: number = Date.now();
   died: number | undefined;
+  /** When the source was last seen to have what it had acknowledged. */
+  audited: number = this.born;
   writes = 0;
   refused = 0;
+  /** Whether it has a replica on every server, but for a few seconds. */
+  isSpread = false;
   /** The seconds in which writes were acknowledged. */
   private readonly served = new Set<number>();
   /** Names since when; and stretches in which capture may know another name than the server. */

@@ -6,6 +6,7 @@ import { cli, type Running, type StatusResult, status } from "../endtoend/cli.js
 import { FakeClock } from "../endtoend/fake-clock.js";
 import { Ledger } from "../endtoend/ledger.js";
 import { Stage, until } from "../endtoend/stage.js";
+import { readTable } from "../endtoend/workload.js";
 import { type DriverConnection, r, type Term } from "../server/driver.js";
 import { Events } from "./events.js";
 import { Gate } from "./gate.js";
@@ -37,6 +38,8 @@ export class World {
   /** What must not be: a capture that ended by itself, a command that failed. */
   readonly failures: string[] = [];
   readonly events: Events;
+  /** Acknowledged writes that the source itself lost. */
+  readonly lost: string[] = [];
   readonly began: number = Date.now();
   readonly repo: string;
   /** Undefined where there is no libfaketime. */
@@ -263,6 +266,7 @@ export class World {
     for (const { table } of [this.steady, this.sharded, this.mass]) {
       const replicas = this.servers.count;
       await this.servers.ask(table.term.reconfigure({ shards: 1, replicas }));
+      table.isSpread = true;
     }
     await this.servers.ready();
   }
@@ -314,6 +318,29 @@ export class World {
       limitMs,
     );
     table.unsettled.push({ from: from - 1, to: Date.now() + 1 });
+  }
+
+  /** Reads the source itself: what it acknowledged and lacks, no capture of it can have. Only of several servers. */
+  async audit(): Promise<void> {
+    if (this.servers.count === 1) return;
+    for (const { table } of this.slots) {
+      const from = Date.now();
+      const read = readTable(this.connection, db, table.name, { readMode: "majority" });
+      const state = await read.catch(() => undefined);
+      // It may not be served at this moment.
+      if (!state) continue;
+      const to = Date.now();
+      const { wrong } = table.book.judge(state, to, to - from);
+      for (const { key, found, allowed } of wrong) {
+        table.book.noteLost(key, table.audited, to);
+        const written = allowed.map((one) => one?.slice(-60)).join(" or ");
+        this.lost.push(
+          `${table.name} ${key} is ${found?.slice(-60)} and not ${written}, ` +
+            `between ${new Date(table.audited).toISOString()} and ${new Date(to).toISOString()}`,
+        );
+      }
+      table.audited = from;
+    }
   }
 
   status(): Promise<StatusResult> {
