@@ -208,7 +208,6 @@ class LogFolder {
     await this.finish(writer, {
       lastSegment: batch.lastSegment,
       previous: batch.previous,
-      published: this.options.publishedAt?.() ?? this.options.now,
       kept: [],
       epochs: await epochFacts(view, batch),
       opening,
@@ -283,7 +282,6 @@ class LogFolder {
     await this.finish(writer, {
       lastSegment: last.manifest.lastSegment,
       previous: first.manifest.previous,
-      published: this.options.publishedAt?.() ?? this.options.now,
       kept: isThinned ? kept : [],
       epochs: mergedEpochs(pieces.map(({ manifest }) => manifest)),
       opening: first.manifest.opening,
@@ -298,10 +296,12 @@ class LogFolder {
     return new FoldedWriter(this.repository, identity, unique, compressor);
   }
 
-  private async finish(writer: FoldedWriter, facts: FoldedFacts): Promise<void> {
+  private async finish(writer: FoldedWriter, facts: Omit<FoldedFacts, "published">): Promise<void> {
     await writer.stored();
     this.options.signal?.throwIfAborted();
-    await writer.finish(facts);
+    // The grace time of what it replaces begins here, however long it took to write.
+    const published = this.options.publishedAt?.() ?? this.options.now;
+    await writer.finish({ ...facts, published });
     this.report.written += 1;
     this.report.rows += writer.rows;
     this.report.bytesWritten += writer.bytesWritten;

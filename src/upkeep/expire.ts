@@ -142,11 +142,16 @@ function isDamagedBefore({ intervals }: TableCoverage, wanted: Instant, begin: I
  * that the plan gives up, the whole expiry is taken back; nothing was deleted because of it yet. A capture that resyncs
  * a table first records that, and then looks whether the base that it begins with was expired. Here the expiry is
  * published first, and then the coverage is read: so one of the two always sees the other.
+ * @param at when it is published
  */
-export async function publishExpiry(repository: Repository, plan: ExpiryPlan): Promise<ExpiryPlan> {
+export async function publishExpiry(
+  repository: Repository,
+  plan: ExpiryPlan,
+  at = plan.expiry?.at ?? 0,
+): Promise<ExpiryPlan> {
   const { store } = repository;
   if (!plan.expiry) return plan;
-  await publish(store, plan.expiry);
+  await publish(store, expiringAt(plan.expiry, at));
   if (plan.givenUp.length === 0) return plan;
   const { tables: now } = await (await RepositoryView.read(repository)).coverage();
   const isOpened = (table: string) => {
@@ -154,7 +159,7 @@ export async function publishExpiry(repository: Repository, plan: ExpiryPlan): P
     return found !== undefined && found.watched && found.state !== "dropped";
   };
   if (!plan.givenUp.some(isOpened)) return plan;
-  const { at, number } = plan.expiry;
+  const { number } = plan.expiry;
   await publish(store, { ...nextExpiry(plan.before, at), number: number + 1 });
   const tables = plan.tables.map(({ bases, basesKept, ...table }) => ({
     ...table,
@@ -163,6 +168,16 @@ export async function publishExpiry(repository: Repository, plan: ExpiryPlan): P
     basesKept: basesKept + bases.length,
   }));
   return { ...plan, tables, names: [], expiry: undefined };
+}
+
+/** The same expiry, but the grace time of what it adds begins at `at`: planning it may have taken long. */
+function expiringAt(expiry: Expiry, at: Instant): Expiry {
+  const added = (since: Instant) => (since === expiry.at ? at : since);
+  const times = (names: Record<string, Instant>) =>
+    Object.fromEntries(Object.entries(names).map(([name, since]) => [name, added(since)]));
+  const { bases, folded } = expiry;
+  const cuts = expiry.cuts.map(({ to, at: since }) => ({ to, at: added(since) }));
+  return { ...expiry, at, cuts, bases: times(bases), folded: times(folded) };
 }
 
 async function publish(store: ObjectStore, expiry: Expiry): Promise<void> {

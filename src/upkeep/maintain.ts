@@ -22,7 +22,7 @@ import {
 import { withLease } from "../repository/registers/lease.js";
 import type { Pin } from "../repository/registers/pins.js";
 import { RepositoryView } from "../repository/repository-view.js";
-import { type StoredObject, StoreFull } from "../storage/object-store.js";
+import { type ObjectStore, type StoredObject, StoreFull } from "../storage/object-store.js";
 import { UrgentStore } from "../storage/urgent-store.js";
 import { type ExpiryPlan, firstWanted, planExpiry, publishExpiry } from "./expire.js";
 import { ageOfLog, type LogAge } from "./log-age.js";
@@ -138,7 +138,7 @@ export function maintain(
         // A renewal that succeeds proves that no other process maintains.
         await lease.renew();
         signal.throwIfAborted();
-        expiry = await publishExpiry({ ...repository, store: urgent }, expiry);
+        expiry = await publishExpiry({ ...repository, store: urgent }, expiry, clock.now());
         looks.pass();
       }
     }
@@ -147,7 +147,7 @@ export function maintain(
       observer.phase("sweep");
       const ended = room.full && unique;
       const sweeping = { graceMs: options.graceMs, now: now(), ended };
-      deleted = await planSweepNow(await looks.now(), sweeping);
+      deleted = await planSweepNow(await looks.now(), store, sweeping);
       if (deleted.length > 0) {
         await lease.renew();
         signal.throwIfAborted();
@@ -248,7 +248,7 @@ export async function planMaintenance(
   const expiry = await planExpiry(view, { ...policy, now });
   const { aged } = policy;
   if (graceMs === undefined) return { aged, expiry, deleted: [] };
-  return { aged, expiry, deleted: await planSweepNow(view, { now, graceMs }) };
+  return { aged, expiry, deleted: await planSweepNow(view, view.store, { now, graceMs }) };
 }
 
 /** What the declared tiers and the pins mean for folding and expiring. */
@@ -316,10 +316,14 @@ async function foldFirstBases(
   return fold(repository, view, { ...options, until, olderThan: until - dayMs });
 }
 
+/** @param store where holds are listed, after `now`: the view may be from before one of them was placed */
 async function planSweepNow(
   view: RepositoryView,
+  store: ObjectStore,
   options: Omit<SweepOptions, "holdsBegan">,
 ): Promise<StoredObject[]> {
-  const holds = await liveHolds(view.store, options.now);
+  const unheld = await planSweep(view, { ...options, holdsBegan: [] });
+  if (unheld.length === 0) return unheld;
+  const holds = await liveHolds(store, options.now);
   return planSweep(view, { ...options, holdsBegan: holds.map(({ begun }) => begun) });
 }

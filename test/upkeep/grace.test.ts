@@ -103,3 +103,49 @@ async function renewHold({ store, clock }: Month): Promise<void> {
   const renewed = { ...last, number: last.number + 1, until };
   await putNumbered(store, prefix, holdKind, renewed);
 }
+
+test("a hold that is placed after a round has looked is heeded when that round deletes", async () => {
+  const month = await Month.begin(new Random(1), "all:20d");
+  const { store, clock } = month;
+  await month.workUntil(dayOf(clock.instant) + dayMs);
+  month.stopWriter(10 * minuteMs);
+  const restore = await reading(month);
+  for (const name of await namesIn(store, "holds/")) await store.delete(name);
+  clock.instant += minuteMs;
+  // Segments that the reader reads are replaced.
+  expect((await month.maintain({ partial: true })).log.written).toBeGreaterThan(0);
+  clock.instant += 2 * minuteMs;
+  let isPlaced = false;
+  let lease: Lease | undefined;
+  const acquire = Lease.acquire.bind(Lease);
+  Lease.acquire = async (...args) => (lease = await acquire(...args));
+  const repository = {
+    ...month.repository,
+    store: overriding(store, {
+      async *list(prefix, options) {
+        yield* store.list(prefix, options);
+        if (prefix !== "" || isPlaced) return;
+        isPlaced = true;
+        await placeHold(store, patient(clock), "reader1", 0, () => undefined);
+        for (let minute = 0; minute < 20; minute += 1) {
+          clock.instant += minuteMs;
+          await lease!.renew();
+        }
+        await renewHold(month);
+      },
+    }),
+  };
+  const options = {
+    clock: patient(clock),
+    owner: { host: "test", process: 2, isAlive: () => false },
+    unique: "m2",
+    partial: false,
+    settleMs: minuteMs,
+    expires: false,
+    graceMs: 15 * minuteMs,
+  };
+  await maintain(repository, options, { onRows: () => undefined, phase: () => undefined });
+  Lease.acquire = acquire;
+  expect(isPlaced).toBe(true);
+  await readOn(restore);
+});
