@@ -173,6 +173,8 @@ export class LogClock {
     this.believed = wall;
     this.refused = undefined;
     this.aheadOfSource = undefined;
+    // What was labelled before the step is told below. It is not ahead of the source only because the clock is now.
+    this.comparedTo = after;
     this.tell({ outcome: "followed", byMs });
     // Forward: what came since the clock was set, or since the machine slept, has labels from before that.
     if (byMs > 0) return { since: this.settledTo, to: Math.max(after, logTime), lateMs: byMs };
