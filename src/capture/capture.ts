@@ -4,7 +4,7 @@
  */
 import { aborted, rejectedOnAbort } from "../abort.js";
 import type { TableConfig } from "../catalog-record.js";
-import type { Clock } from "../clock.js";
+import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { Owner } from "../owner.js";
@@ -20,10 +20,11 @@ import {
 import type { LogEnd } from "../repository/log/log-end.js";
 import { LogView } from "../repository/log/log-view.js";
 import { LogWriter } from "../repository/log/log-writer.js";
+import { evidenceNames } from "../repository/records/evidence.js";
+import type { Wish } from "../repository/registers/handovers.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { type CatalogReading, untoldTables } from "../rethinkdb/catalog-reader.js";
 import type { Source } from "../rethinkdb/source.js";
-import { beginAgain } from "./begin-again.js";
 import { CapturedTables, type FoundAtBegin } from "./captured-tables.js";
 import { CatalogFollower, type CatalogObserver } from "./catalog-follower.js";
 import { CatalogTracker } from "./catalog-tracker.js";
@@ -31,18 +32,18 @@ import { compareClocks, followServerClock } from "./compared-clocks.js";
 import { followEvidence } from "./evidence-follower.js";
 import { type ClusterOptions, readFirstCatalog, recogniseSource } from "./first-catalog.js";
 import { accessStream, catalogStream } from "./frontier.js";
+import { type AnsweredWish, HandOver } from "./hand-over.js";
 import { deliverSpool, type SpoolObserver } from "./left-spool.js";
 import { type ClockNews, checkStartClock, LogClock, type Mislabelled } from "./log-clock.js";
-import { isKept, LogLost, OwnLog } from "./own-log.js";
+import { type LogLost, OwnLog } from "./own-log.js";
 import { Recorder, type RecorderOptions } from "./recorder.js";
 import { ScanQueue } from "./scan-queue.js";
 import { SharedReads } from "./shared-reads.js";
 import { RetryingShipper, type ShipperObserver, type Spool } from "./shipper.js";
-import {
-  type TableCaptureContext,
-  type CaptureObserver as TableObserver,
-} from "./table-capture.js";
+import type { StandbyObserver } from "./stand-by.js";
+import type { TableCaptureContext, TableObserver } from "./table-context.js";
 import { TableLog } from "./table-log.js";
+import { type Continued, captured, TakeOver, type TakeOverObserver } from "./take-over.js";
 import type { PaceChange } from "./tick-pace.js";
 import { Turns } from "./turns.js";
 import { UnreachableTables } from "./unreachable-tables.js";
@@ -53,7 +54,9 @@ export interface CaptureObserver
     ShipperObserver,
     CatalogObserver,
     SpoolObserver,
-    WriterObserver {
+    WriterObserver,
+    StandbyObserver,
+    TakeOverObserver {
   /** What this capture has stored is gone from its repository: it begins again behind what is there. */
   logLost(error: LogLost): void;
   /** It cannot yet, and tries again. */
@@ -80,8 +83,10 @@ export interface CaptureOptions extends RecorderOptions, ClusterOptions {
   copiesAtOnce: number;
   /** Tables of so many documents, as the server estimates them, are copied from both ends at once. */
   bothEndsFrom: number;
-  /** Take over from a writer that seems to live. */
+  /** Take over from a writer that seems to live: without a gap if it answers, else it is shut out. */
   takeOver: boolean;
+  /** Wait as long as another writer runs, and go on after it; also after it was asked to take over from this one. */
+  standby: boolean;
   /** Begin also by a clock that the source's does not confirm. */
   trustClock: boolean;
   owner: Owner & Pick<ClaimFacts, "include" | "exclude">;
@@ -95,6 +100,10 @@ export interface CaptureOptions extends RecorderOptions, ClusterOptions {
 
 /** So many tables are opened at once: with more, each would wait so long that its server seems not to answer. */
 const openingsAtOnce = 64;
+/** How long the store is waited for when a capture that ends looks whether another process wants to go on. */
+const lastLookMs = 2000;
+
+const nothingContinued: Continued = { tables: new Map(), streams: new Map() };
 
 export class Capture {
   private readonly tables: CapturedTables;
@@ -111,7 +120,13 @@ export class Capture {
     private readonly logClock: LogClock,
     tracker: CatalogTracker,
     found: FoundAtBegin,
-    private readonly begins: { reading: CatalogReading; bases: BaseInventory },
+    private readonly begins: {
+      reading: CatalogReading;
+      bases: BaseInventory;
+      continued: Continued;
+      /** Names of the evidence that the coverage goes by. */
+      evidence: string[];
+    },
     private readonly repository: Repository,
     observer: CaptureObserver,
   ) {
@@ -149,6 +164,7 @@ export class Capture {
         if (isWhole) this.tables.noteAbsent(reading);
         this.apply(reading, isWhole);
       },
+      begins.continued.streams,
     );
     recorder.onAwaited = (stream) => {
       if (stream === catalogStream) this.follower.hasten();
@@ -156,60 +172,18 @@ export class Capture {
   }
 
   /**
-   * Connects, claims an epoch and captures until the signal aborts; then closes the open tick. If what it has stored is
-   * lost, it does so again, in the next epoch.
+   * Connects and claims an epoch.
+   * @param known `lost`: the end of the log, if it is lost; this capture goes on before it. `silent`: the writer
+   * before, if it is known to be gone
    */
-  static async run(
+  static async begin(
     source: Source,
     repository: Repository,
     clock: Clock,
     options: CaptureOptions,
     observer: CaptureObserver,
     signal: AbortSignal,
-  ): Promise<void> {
-    const beginning = Capture.begin(source, repository, clock, options, observer, signal);
-    let capture = await beginning.catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-    });
-    if (!capture) {
-      // Stopped while it waited for another writer to be silent.
-      if (options.once) throw incomplete("stopped before every table had a complete base");
-      return;
-    }
-    for (;;) {
-      try {
-        await capture.run(signal);
-        return;
-      } catch (error) {
-        if (!(error instanceof LogLost) || signal.aborted) throw error;
-        observer.logLost(error);
-        // Who has begun meanwhile is not shut out.
-        const another = { ...options, takeOver: false, forgetServers: [] };
-        const begin = async (place: Repository) => {
-          const isLost = !(await isKept(place.store, error.end.segment.name));
-          const lost = isLost ? error.end : undefined;
-          return Capture.begin(source, place, clock, another, observer, signal, lost);
-        };
-        const waits = (reason: Error) => observer.beginsLater(reason);
-        capture = await beginAgain({ open: options.reopen, begin, waits }, clock, signal).catch(
-          (failure) => {
-            throw signal.aborted ? error : failure;
-          },
-        );
-        observer.beginsAgain();
-      }
-    }
-  }
-
-  /** @param lost the end of the log, if it is lost: this capture goes on before it */
-  private static async begin(
-    source: Source,
-    repository: Repository,
-    clock: Clock,
-    options: CaptureOptions,
-    observer: CaptureObserver,
-    signal: AbortSignal,
-    lost?: LostEnd,
+    { lost, silent }: { lost?: LostEnd | undefined; silent?: WriterMayRun | undefined },
   ): Promise<Capture> {
     const first = await readFirstCatalog(source);
     // What waits behind the end that is lost is disowned by the claim.
@@ -225,50 +199,70 @@ export class Capture {
     const checkEnd = (end: LogEnd | undefined) => {
       if (!options.trustClock) checkStartClock(clock.now(), logClock.serverClock, end);
     };
-    const claim = (silent: WriterMayRun | undefined) =>
-      claimEpoch(repository, clock, owner, takeOver || (silent ?? false), checkEnd, lost);
-    const own = await claimAfterSilence(repository.store, clock, claim, observer, signal);
-    if (options.spool && lost) await deliverSpool(repository, options.spool, clock, observer);
-    const mislabelled = logClock.continueAfter(own.last);
-    const shipper = new RetryingShipper(
-      repository.store,
-      new OwnLog(repository, own, clock),
-      clock,
-      options.random,
-      options.spool,
-      observer,
-    );
-    const log = LogWriter.open(repository, logClock, own, shipper);
-    // Read once more: a writer that was shut out by the claim may have changed it until then.
-    const view = await RepositoryView.read(repository);
-    const written = await view.catalog();
-    const recorder = new Recorder(log, source, clock, logClock, options, {
-      readingStops: (stops) => observer.readingStops(stops),
-      tickAdapted: (change) => observer.tickAdapted(change),
-      surveyFails: (...why) => observer.surveyFails(...why),
-    });
-    const { tables: coverage } = await view.coverage();
-    const tracker = new CatalogTracker(log, written, (table) => observer.writeHookGone(table));
-    tracker.forget(gone);
-    const capture = new Capture(
-      source,
-      clock,
-      options,
-      recorder,
-      logClock,
-      tracker,
-      { coverage, catalog: written },
-      { reading: first, bases: await view.bases() },
-      repository,
-      observer,
-    );
-    if (mislabelled) capture.noteMislabelled(mislabelled);
-    return capture;
+    const claim = (gone: WriterMayRun | undefined) =>
+      claimEpoch(repository, clock, owner, takeOver || (gone ?? false), checkEnd, lost);
+    const tables = captured(first, (...of) => options.selects(...of));
+    const { store } = repository;
+    const context = { store, source, clock, owner, tables, check: checkEnd, unique, observer };
+    const isAsking = takeOver && !options.once && !lost;
+    const taking = isAsking ? await TakeOver.begin(context, signal) : undefined;
+    try {
+      const own = await claimAfterSilence(repository.store, clock, claim, observer, signal, silent);
+      if (options.spool && lost) await deliverSpool(repository, options.spool, clock, observer);
+      const mislabelled = logClock.continueAfter(own.last);
+      const shipper = new RetryingShipper(
+        repository.store,
+        new OwnLog(repository, own, clock),
+        clock,
+        options.random,
+        options.spool,
+        observer,
+      );
+      const log = LogWriter.open(repository, logClock, own, shipper);
+      const evidence = await evidenceNames(store);
+      // Read once more: a writer that was shut out by the claim may have changed it until then.
+      const view = await RepositoryView.read(repository);
+      const written = await view.catalog();
+      // A hand-over may have taken a while.
+      const reading = taking ? await readFirstCatalog(source) : first;
+      const recorder = new Recorder(log, source, clock, logClock, options, {
+        readingStops: (stops) => observer.readingStops(stops),
+        tickAdapted: (change) => observer.tickAdapted(change),
+        surveyFails: (...why) => observer.surveyFails(...why),
+      });
+      const coverage = await view.coverage();
+      const continued = taking?.continued(own, coverage) ?? nothingContinued;
+      const tracker = new CatalogTracker(log, written, (table) => observer.writeHookGone(table));
+      tracker.forget(gone);
+      const capture = new Capture(
+        source,
+        clock,
+        options,
+        recorder,
+        logClock,
+        tracker,
+        { coverage: coverage.tables, catalog: written },
+        { reading, bases: await view.bases(), continued, evidence },
+        repository,
+        observer,
+      );
+      if (mislabelled) capture.noteMislabelled(mislabelled);
+      await taking?.close(continued);
+      return capture;
+    } catch (error) {
+      await taking?.close();
+      throw error;
+    }
   }
 
-  private async run(signal: AbortSignal): Promise<void> {
+  /**
+   * Captures until the signal aborts, or another process goes on; then closes the open tick.
+   * @returns the process that goes on, if it was asked to end for one
+   */
+  async run(signal: AbortSignal): Promise<Wish | undefined> {
     const finished = new AbortController();
-    const stop = AbortSignal.any([signal, this.ended.signal, finished.signal]);
+    const handing = new AbortController();
+    const stop = AbortSignal.any([signal, this.ended.signal, finished.signal, handing.signal]);
     const recorderStop = new AbortController();
     const proveRest = () => this.follower.readAgain();
     const recording = this.recorder.run(recorderStop.signal, proveRest).catch((error: unknown) => {
@@ -276,22 +270,31 @@ export class Capture {
       throw error;
     });
     recording.catch(() => undefined);
-    const { reading, bases } = this.begins;
+    const { reading, bases, continued, evidence } = this.begins;
     this.recorder.untold = untoldTables(reading);
-    this.tables.begin(reading, bases);
+    this.tables.begin(reading, bases, continued.tables);
     const { source, logClock, clock, recorder } = this;
     const logTime = () => recorder.log.time;
     const onMislabelled = (labels: Mislabelled) => this.noteMislabelled(labels);
     const clocks = { source, logClock, clock, logTime, onMislabelled };
     const suspect = (id: string, why: string) => this.tables.suspect(id, why);
     const complete = this.untilComplete(stop);
+    const handOver = new HandOver(this.repository.store, recorder.log, clock);
+    let next: AnsweredWish | undefined;
+    const answering = async () => {
+      if (this.options.once) return;
+      next = await handOver.run(stop);
+      recorder.handedTo = next;
+      if (next) handing.abort(new Error("another process goes on"));
+    };
     try {
       await Promise.race([
         // These end with the signal too, and must not speak for whether everything is complete.
         Promise.all([
           this.follower.run(stop),
           followServerClock(clocks, stop),
-          followEvidence(this.repository, clock, suspect, stop),
+          followEvidence(this.repository, evidence, clock, suspect, stop),
+          answering(),
         ]).then(() => complete),
         complete,
         rejectedOnAbort(this.ended.signal),
@@ -299,6 +302,14 @@ export class Capture {
     } finally {
       this.tables.close();
       finished.abort(new Error("the capture ended"));
+      if (!next && !this.options.once && !this.ended.signal.aborted) {
+        // A process that waits for the next look is not left to wait for one that never comes.
+        const looking = handOver.look();
+        next = await withTimeout(clock, lastLookMs, looking, () => new Error("no answer")).catch(
+          () => undefined,
+        );
+        recorder.handedTo = next;
+      }
       // The last tick is closed while the feeds are still open, so that it can be proven.
       recorderStop.abort();
       try {
@@ -307,6 +318,7 @@ export class Capture {
         await this.tables.stopAll();
       }
     }
+    return next;
   }
 
   /** A clock was set right: what it labelled before is late, of everything that has a history. */
@@ -338,7 +350,7 @@ export class Capture {
   }
 }
 
-function incomplete(what: string): ThinkbackError {
+export function incomplete(what: string): ThinkbackError {
   return new ThinkbackError("incomplete", what, {
     hint: "what was captured is kept; run again to complete it, or leave a table out with --exclude",
   });

@@ -6,8 +6,10 @@ import type { TableCoverage } from "../repository/coverage/coverage.js";
 import type { Catalog } from "../repository/log/catalog.js";
 import type { CatalogReading } from "../rethinkdb/catalog-reader.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
-import { TableCapture, type TableCaptureContext } from "./table-capture.js";
+import { TableCapture } from "./table-capture.js";
+import type { TableCaptureContext } from "./table-context.js";
 import type { TableLog } from "./table-log.js";
+import type { Continued, ContinuedTable } from "./take-over.js";
 import { reference, type UnreachableTables } from "./unreachable-tables.js";
 
 /** What a capture finds in its repository when it begins. */
@@ -29,6 +31,7 @@ export class CapturedTables {
   /** Ids of tables whose capture has not ended yet: one that is there again is started at a later reading. */
   private readonly stopping = new Set<string>();
   private bases: BaseInventory | undefined;
+  private continued = new Map<string, ContinuedTable>();
   private isStarted = false;
   private isClosed = false;
   private isAbsentNoted = false;
@@ -52,11 +55,16 @@ export class CapturedTables {
   /**
    * Starts the tables of the first reading, which must all be readable; one that comes later may wait for its grant.
    * @param bases read once, for all tables that are there at the start
+   * @param continued the tables that go on where the writer before ended
    */
-  begin(reading: CatalogReading, bases: BaseInventory): void {
+  begin(reading: CatalogReading, bases: BaseInventory, continued: Continued["tables"]): void {
     this.bases = bases;
+    this.continued = new Map(continued);
     this.apply(reading, false);
     this.bases = undefined;
+    // These are not captured any more.
+    for (const { feed } of this.continued.values()) feed.close().catch(() => undefined);
+    this.continued.clear();
     this.isStarted = true;
   }
 
@@ -139,8 +147,11 @@ export class CapturedTables {
     const { id } = table;
     const lastCopy = this.found.coverage.get(id)?.lastCopy;
     const mustOpen = !this.isStarted;
-    const { context, bases } = this;
-    const capture = new TableCapture(context, this.logOf(id), table, mustOpen, lastCopy, bases);
+    const { context, bases, continued } = this;
+    const goesOn = continued.get(id);
+    continued.delete(id);
+    const log = this.logOf(id);
+    const capture = new TableCapture(context, log, table, mustOpen, lastCopy, bases, goesOn);
     const stop = new AbortController();
     const done = capture.run(stop.signal).catch(this.onDefect);
     this.running.set(id, { capture, stop, done });

@@ -51,6 +51,8 @@ export class CatalogFollower {
     private readonly observer: CatalogObserver,
     /** Called with every reading; `isWhole` if it has heard every server, so that what it does not tell is gone. */
     private readonly onRead: (reading: CatalogReading, isWhole: boolean) => void,
+    /** By stream that goes on where the writer before ended: that writer's last proof. */
+    private readonly continued: ReadonlyMap<string, Mark>,
   ) {}
 
   /** Reads until the signal aborts. */
@@ -123,6 +125,13 @@ export class CatalogFollower {
     }
     this.live.add(stream);
     const to = log.mark();
+    const from = this.continued.get(stream);
+    if (from) {
+      frontier.record(stream, { state: "continued", since: from.to, at: to });
+      frontier.resume(stream, from);
+      frontier.prove(stream, { to, atMs: mark.atMs });
+      return;
+    }
     frontier.record(stream, { state: "live", since: to });
     frontier.begin(stream, { to, atMs: mark.atMs });
   }

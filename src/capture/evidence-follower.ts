@@ -18,24 +18,24 @@ const pollMs = 15_000;
 type OnSuspect = (table: string, reason: string) => void;
 
 /**
- * Reports each piece of evidence that is found until the signal aborts. Evidence from before is not reported: the scan
- * with which a capture begins resyncs that. Evidence that cannot be read is passed over.
+ * Reports each piece of evidence that is found until the signal aborts. Evidence that cannot be read is passed over.
+ * @param before names of the evidence that the capture began with: a scan resyncs what it tells of
  */
 export async function followEvidence(
   repository: Repository,
+  before: string[],
   clock: Clock,
   onSuspect: OnSuspect,
   signal: AbortSignal,
 ): Promise<void> {
   const { store } = repository;
-  let known: Set<string> | undefined;
+  const known = new Set(before);
   while (!signal.aborted) {
     // The store may fail for a while; then evidence is read later.
     const names = await evidenceNames(store).catch(() => undefined);
     if (signal.aborted) return;
-    if (names && !known) known = new Set(names);
     for (const name of names ?? []) {
-      if (!known!.has(name) && (await isTold(repository, name, onSuspect))) known!.add(name);
+      if (!known.has(name) && (await isTold(repository, name, onSuspect))) known.add(name);
       if (signal.aborted) return;
     }
     await clock.sleep(pollMs, signal).catch(() => undefined);

@@ -68,6 +68,11 @@ export class Frontier {
     this.streams.set(stream, from);
   }
 
+  /** Goes on from the last proof that another writer gave of a stream. */
+  resume(stream: string, from: Mark): void {
+    this.streams.set(stream, from);
+  }
+
   end(stream: string): void {
     this.streams.delete(stream);
   }

@@ -20,7 +20,7 @@ import { Surveys } from "./surveys.js";
 import { type PaceChange, TickPace } from "./tick-pace.js";
 import { isTransient } from "./transient.js";
 import { troubleOf } from "./trouble.js";
-import { WatchedFeed } from "./watched-feed.js";
+import { type GoesOn, WatchedFeed } from "./watched-feed.js";
 
 export interface RecorderOptions {
   /** The length of ticks. */
@@ -65,6 +65,9 @@ const proofEveryMs = 1000;
 const recountMsMax = 50;
 /** How long the last proofs are waited for at the end of a capture. */
 const lastProofMs = 2000;
+/** The same if another process waits for these proofs, to go on without a gap. */
+const lastProofForNextMs = 15_000;
+const lastProofPauseMs = 100;
 /** How long the store is waited for at the end of a capture. */
 const lastShipMs = 15_000;
 /** The shortest pause. Without a pause nothing else would get its turn. */
@@ -78,6 +81,8 @@ export class Recorder {
   onAwaited: (stream: string) => void = () => undefined;
   /** Tables whose indexes may change without our knowledge (see untoldTables). Nothing of them is proven. */
   untold: ReadonlySet<string> = new Set();
+  /** The wish that has been answered. What is proven after `since` is proven for the next writer too. */
+  handedTo: { unique: string; since: Instant } | undefined;
   private readonly watched = new Map<string, WatchedFeed>();
   private readonly pace: TickPace;
   /** Ends the pause before the next tick. */
@@ -159,8 +164,17 @@ export class Recorder {
   /** Closes two segments: one with what is left and, once that is proven, one that says so. */
   private async closeLast(proveRest: () => Promise<void>): Promise<void> {
     this.closeSegment(false);
-    const proofs = Promise.all([this.proveLast(), proveRest()]);
-    await withTimeout(this.clock, lastProofMs, proofs, () => new Error("no proof")).catch(
+    const { handedTo } = this;
+    const prove = async () => {
+      const untilMs = this.clock.monotonicMs() + lastProofForNextMs;
+      do {
+        await Promise.all([this.proveLast(), proveRest()]);
+        if (!handedTo || this.frontier.hasPassed(handedTo.since)) return;
+        await this.clock.sleep(lastProofPauseMs);
+      } while (this.clock.monotonicMs() < untilMs);
+    };
+    const patienceMs = handedTo ? lastProofForNextMs : lastProofMs;
+    await withTimeout(this.clock, patienceMs, prove(), () => new Error("no proof")).catch(
       () => undefined,
     );
     this.closeSegment(true);
@@ -170,6 +184,8 @@ export class Recorder {
   /** Proves the last instant. Proofs that are under way prove only an earlier one, so it is proven after them. */
   private async proveLast(): Promise<void> {
     await this.proofs();
+    // However soon after the ones before: without this proof the next writer cannot go on without a gap.
+    this.askedMs = Number.NEGATIVE_INFINITY;
     this.proveAll();
     await this.proofs();
   }
@@ -179,13 +195,19 @@ export class Recorder {
     await Promise.all([...this.watched.values()].flatMap(({ proving }) => proving ?? []));
   }
 
-  /** From now on the table's frontier follows from proofs of `feed`; `onLost` is called if that must be given up. */
-  watch(table: () => TableReference, feed: Feed, onLost: (reason: Error) => void): void {
+  /** See TableLog. */
+  watch(
+    table: () => TableReference,
+    feed: Feed,
+    onLost: (reason: Error) => void,
+    goesOn?: GoesOn,
+  ): void {
     const { id } = table();
-    this.frontier.begin(id, { to: this.log.mark(), atMs: this.clock.monotonicMs() });
+    if (goesOn) this.frontier.resume(id, goesOn.from);
+    else this.frontier.begin(id, { to: this.log.mark(), atMs: this.clock.monotonicMs() });
     const { source, clock, options } = this;
     const context = { source, clock, heartbeatMs: options.heartbeatMs, isFull: () => this.isFull };
-    this.watched.set(id, new WatchedFeed(context, table, feed, onLost));
+    this.watched.set(id, new WatchedFeed(context, table, feed, onLost, goesOn));
   }
 
   /** How long the last round trip on the table's feed took. It shows how busy the server is. */
@@ -239,7 +261,9 @@ export class Recorder {
   private closeSegment(closed: boolean): void {
     const proofs = this.frontier.snapshot();
     const closedMs = this.clock.monotonicMs();
-    const facts = { ...this.frontier.facts(), ...this.logClock.takeFacts(), closed };
+    const { handedTo } = this;
+    const handed = closed && handedTo ? { handedTo: handedTo.unique } : {};
+    const facts = { ...this.frontier.facts(), ...this.logClock.takeFacts(), closed, ...handed };
     const { durable } = this.log.closeTick(facts);
     this.shipped = durable.then(
       () => {
@@ -314,7 +338,7 @@ export class Recorder {
       await answering;
       if (!surveyed || stop.signal.aborted) return;
       const isProven = await delivery.prove(surveyed, recount, stop.signal);
-      if (isProven && isTold && watched.feed) this.frontier.prove(id, mark);
+      if (isProven && isTold && watched.catchUp()) this.frontier.prove(id, mark);
     } catch (error) {
       // The feed lives on under the table's new name, which the next reading of the catalog tells.
       if (error instanceof TableReplaced) return;

@@ -6,7 +6,9 @@
  * delivered.
  */
 import { digestOf } from "../digest.js";
+import type { Instant } from "../instant.js";
 import { type OrderCode, orderCode } from "../key-order.js";
+import { type BaseInventory, type BaseManifest, newestBase } from "../repository/bases/base.js";
 import type { KnownKey } from "../repository/bases/known-state.js";
 import type { ScanBatch } from "../rethinkdb/scan.js";
 
@@ -97,4 +99,22 @@ export class Resync {
       this.spoken.delete(code);
     }
   }
+}
+
+/**
+ * The base that a resync of a table can start from; undefined if there is none.
+ * @param lastCopy when the table's last copy was complete, by what is stored
+ */
+export function baseToResyncFrom(
+  bases: BaseInventory,
+  table: string,
+  lastCopy: Instant = 0,
+): BaseManifest | undefined {
+  const base = newestBase(bases, table, Number.MAX_SAFE_INTEGER);
+  if (!base) return undefined;
+  // A base from before the last copy: that copy's own is lost, and the log does not lead there. A copy that no
+  // record tells of: nobody would miss it if it were lost, so nothing may be built on it.
+  const isCopy = base.logFrom < base.instant;
+  const isUntold = isCopy && base.instant > lastCopy;
+  return base.instant < lastCopy || isUntold ? undefined : base;
 }

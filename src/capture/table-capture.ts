@@ -4,60 +4,32 @@
  * Invariant: a table is called live only if the feed that was open before the scan began is still open after it ended,
  * and is proven up to the instant that the record names. Break it and capture claims changes that nobody saw.
  */
-import { rejectedOnAbort } from "../abort.js";
-import type { Clock } from "../clock.js";
+import { aborted, rejectedOnAbort } from "../abort.js";
 import { digestOf } from "../digest.js";
 import { isDamage, messageOf, ThinkbackError } from "../errors.js";
-import type { Repository } from "../format/description.js";
 import { copyUnique } from "../format/names.js";
 import type { Instant } from "../instant.js";
-import { type BaseInventory, type BaseManifest, newestBase } from "../repository/bases/base.js";
+import type { BaseInventory, BaseManifest } from "../repository/bases/base.js";
 import { type AddRow, BaseWriter } from "../repository/bases/base-writer.js";
 import { knownKeys } from "../repository/bases/known-state.js";
 import { BothEnds } from "../rethinkdb/both-ends.js";
-import type { Feed, FeedChange } from "../rethinkdb/feed.js";
+import type { Feed, FeedChange, FeedOverflow } from "../rethinkdb/feed.js";
 import { ConnectionLost, isRefusal } from "../rethinkdb/response.js";
 import type { ScanBatch, ScanOptions } from "../rethinkdb/scan.js";
-import type { Source } from "../rethinkdb/source.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { isOfOneObject } from "../storage/object-store.js";
 import { endless, RetryingStore } from "../storage/retrying-store.js";
 import { Backoff } from "./backoff.js";
 import { giveWay } from "./give-way.js";
 import { resumingScan } from "./resuming-scan.js";
-import { Resync, type ResyncSummary } from "./resync.js";
-import type { ScanQueue } from "./scan-queue.js";
-import type { SharedLog, SharedReads } from "./shared-reads.js";
+import { baseToResyncFrom, Resync, type ResyncSummary } from "./resync.js";
+import type { SharedLog } from "./shared-reads.js";
+import type { TableCaptureContext } from "./table-context.js";
 import type { TableLog } from "./table-log.js";
 import { step, type TableEvent, type TableState } from "./table-state.js";
+import type { ContinuedTable } from "./take-over.js";
 import { ChangesMissed, FeedOverflowed, troubleOf } from "./trouble.js";
-import type { Turns } from "./turns.js";
-
-/** Told what a table's capture does; for progress displays and logs. */
-export interface CaptureObserver {
-  state(table: TableReference, state: TableState, detail?: object): void;
-  /** The table could not be opened or is not watched any more; it is tried again. Told once per reason. */
-  lost(table: TableReference, reason: string): void;
-  /** A defect has stopped the table's capture; it is tried again, but seldom. Told once per reason. */
-  stopped(table: TableReference, error: unknown): void;
-  scanned(table: TableReference, documents: number, bytes: number, estimate: number): void;
-}
-
-export interface TableCaptureContext {
-  source: Source;
-  repository: Repository;
-  clock: Clock;
-  /** Bounds what is asked of the source for tables that are opened. */
-  openings: Turns;
-  scans: ScanQueue;
-  reads: SharedReads;
-  /** See CaptureOptions. */
-  bothEndsFrom: number;
-  /** Copies wait while the repository's store is full: ticks have a spool to wait on. */
-  waitsForRoom: boolean;
-  random: () => number;
-  observer: CaptureObserver;
-}
+import type { GoesOn } from "./watched-feed.js";
 
 const reopenFirstMs = 200;
 const reopenLastMs = 10_000;
@@ -95,6 +67,8 @@ export class TableCapture {
     private lastCopy: Instant | undefined,
     /** The bases as they were when the capture began: all tables that begin with it go by one look. */
     private bases: BaseInventory | undefined,
+    /** Set if the table goes on where the writer before ended. */
+    private goesOn: ContinuedTable | undefined,
   ) {
     this.complete = new Promise((resolve) => {
       this.markComplete = resolve;
@@ -132,10 +106,13 @@ export class TableCapture {
   }
 
   private async watch(signal: AbortSignal): Promise<void> {
-    const { context, log } = this;
+    const { context, log, goesOn } = this;
     const { source, openings } = context;
-    const base = await this.newestBase(signal);
-    const feed = await openings.run(signal, () => source.openFeed(() => this.table));
+    this.goesOn = undefined;
+    const base = goesOn ? undefined : await this.newestBase(signal);
+    const name = () => this.table;
+    const feed = goesOn?.feed ?? (await openings.run(signal, () => source.openFeed(name)));
+    goesOn?.feed.follow(name);
     const watch = new AbortController();
     const stopAll = () => watch.abort(signal.reason);
     const parts: Promise<void>[] = [];
@@ -143,17 +120,17 @@ export class TableCapture {
     try {
       if (signal.aborted) return;
       this.suspicion = (reason) => watch.abort(reason);
-      log.watch(
-        () => this.table,
-        feed,
-        (reason) => watch.abort(reason),
-      );
-      const since = log.stamp().time;
-      this.take({ kind: "opened", at: since, hasBase: base !== undefined });
-      const reading = this.read(feed, watch.signal);
-      reading.catch((error: unknown) => watch.abort(error));
-      const making = this.makeExact(base, since, watch.signal);
-      parts.push(reading, making);
+      const going = goesOn && this.goOn(goesOn, watch);
+      const onLost = (reason: Error) => watch.abort(reason);
+      log.watch(name, feed, onLost, going?.goesOn);
+      if (going) {
+        parts.push(going.reading);
+      } else {
+        const since = log.stamp().time;
+        this.take({ kind: "opened", at: since, hasBase: base !== undefined });
+        parts.push(this.read(feed, watch.signal), this.makeExact(base, since, watch.signal));
+      }
+      parts[0]!.catch((error: unknown) => watch.abort(error));
       await Promise.all([...parts, rejectedOnAbort(watch.signal)]);
     } finally {
       signal.removeEventListener("abort", stopAll);
@@ -173,14 +150,7 @@ export class TableCapture {
     try {
       const bases = this.bases ?? (await reads.bases(id, signal));
       this.bases = undefined;
-      const base = newestBase(bases, id, Number.MAX_SAFE_INTEGER);
-      if (!base) return undefined;
-      const lastCopy = this.lastCopy ?? 0;
-      // A base from before the last copy: that copy's own is lost, and the log does not lead there. A copy that no
-      // record tells of: nobody would miss it if it were lost, so nothing may be built on it.
-      const isCopy = base.logFrom < base.instant;
-      const isUntold = isCopy && base.instant > lastCopy;
-      return base.instant < lastCopy || isUntold ? undefined : base;
+      return baseToResyncFrom(bases, id, this.lastCopy);
     } catch (error) {
       if (!isOfOneObject(error)) throw error;
       observer.lost(this.table, `${error.message}; the table is copied anew`);
@@ -188,21 +158,49 @@ export class TableCapture {
     }
   }
 
+  /**
+   * Goes on where the writer before ended. When the feed has caught up, all that it has delivered until then is
+   * appended with one time, because part of it is in the log already; from then on it is read.
+   */
+  private goOn(
+    { feed, from }: ContinuedTable,
+    watch: AbortController,
+  ): { goesOn: GoesOn; reading: Promise<void> } {
+    void feed.ended.then((error) => watch.abort(error));
+    const caught = new AbortController();
+    const caughtUp = () => {
+      caught.abort();
+      try {
+        this.log.atOnce((at) => {
+          this.take({ kind: "continued", since: from.to, at });
+          feed.release((event) => this.append(event));
+        });
+        this.markLive();
+      } catch (error) {
+        watch.abort(error);
+      }
+      return !watch.signal.aborted;
+    };
+    const reading = aborted(AbortSignal.any([caught.signal, watch.signal])).then(() =>
+      this.read(feed, watch.signal),
+    );
+    return { goesOn: { from, caughtUp }, reading };
+  }
+
   /** Appends what the feed delivers until the signal aborts; throws when the feed is lost. */
   private async read(feed: Feed, signal: AbortSignal): Promise<void> {
     // Closing the feed, which an abort brings about, ends the iteration.
     for await (const batch of feed.batches) {
       if (signal.aborted) return;
-      batch.forEach((event) => {
-        if ("overflow" in event) throw new FeedOverflowed(event.overflow);
-        this.append(event);
-      });
+      batch.forEach((event) => this.append(event));
       await this.log.room(signal);
     }
     if (!signal.aborted) throw new ConnectionLost("the feed ended");
   }
 
-  private append({ key, document, previous }: FeedChange): void {
+  private append(event: FeedChange | FeedOverflow): void {
+    if ("overflow" in event) throw new FeedOverflowed(event.overflow);
+    const { key, document, previous } = event;
     const before = previous === null ? null : digestOf(previous);
     const sequence = this.log.append(key, before, document);
     this.resync?.noteChange(key, sequence);
@@ -234,13 +232,17 @@ export class TableCapture {
     signal.throwIfAborted();
     this.take({ kind: "proven", at: instant }, detail);
     if (copied) this.lastCopy = instant;
+    this.markLive();
+    // A capture that goes on says so at once, however long its ticks are.
+    await log.proven(signal);
+  }
+
+  private markLive(): void {
     this.lastLoss = undefined;
     this.stoppedBy = undefined;
     this.reopening.reset();
     this.retrying.reset();
     this.markComplete();
-    // A capture that goes on says so at once, however long its ticks are.
-    await log.proven(signal);
   }
 
   private async copy(since: Instant, signal: AbortSignal): Promise<BaseWriter> {

@@ -4,6 +4,7 @@ import type { Feed } from "../rethinkdb/feed.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { catalogStream } from "./frontier.js";
 import type { Recorder } from "./recorder.js";
+import type { GoesOn } from "./watched-feed.js";
 
 /**
  * One table's part of the log and of the proofs, as its capture sees it: what it appends, how far it is proven, and
@@ -30,6 +31,11 @@ export class TableLog {
     return this.recorder.log.append(this.table, key, previous, document);
   }
 
+  /** Everything that `work` appends gets one time, which it is given. */
+  atOnce(work: (time: Instant) => void): void {
+    this.recorder.log.atOnce(work);
+  }
+
   /** Appends a coverage record of the table. */
   record(record: CoverageRecord): void {
     this.recorder.frontier.record(this.table, record);
@@ -50,9 +56,15 @@ export class TableLog {
 
   /**
    * From now on the table's frontier follows from proofs of `feed`; `onLost` is told if the feed has to be given up.
+   * @param goesOn set if the table goes on where another writer has ended
    */
-  watch(table: () => TableReference, feed: Feed, onLost: (reason: Error) => void): void {
-    this.recorder.watch(table, feed, onLost);
+  watch(
+    table: () => TableReference,
+    feed: Feed,
+    onLost: (reason: Error) => void,
+    goesOn?: GoesOn,
+  ): void {
+    this.recorder.watch(table, feed, onLost, goesOn);
   }
 
   /** The feed is gone: the frontier stays where it is until the table is watched again or forgotten. */

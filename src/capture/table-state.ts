@@ -8,8 +8,9 @@
  *      └──────────────── opened, with a base ──▶ resyncing ──lost──▶ gap
  *                                                    └──mustCopy──▶ copying
  *
- * Every state goes to `dropped` when the table is gone, and to `stopped` by a defect. A stopped table is opened like
- * one in `opening`. `gap` is the `opening` of a table that was exact before.
+ * `opening` goes to `live` at once if the feed goes on where the writer before ended. Every state goes to `dropped`
+ * when the table is gone, and to `stopped` by a defect. A stopped table is opened like one in `opening`. `gap` is the
+ * `opening` of a table that was exact before.
  */
 import { ThinkbackError } from "../errors.js";
 import type { CoverageRecord } from "../format/coverage-record.js";
@@ -27,6 +28,8 @@ export type TableState =
 export type TableEvent =
   /** The feed is open. `hasBase`: the repository holds a base that a resync can start from. */
   | { kind: "opened"; at: Instant; hasBase: boolean }
+  /** The feed was open before the writer before gave its last proof, of `since`. Until `at` it was not appended. */
+  | { kind: "continued"; since: Instant; at: Instant }
   /** The scan has ended, and the feed is proven up to `at`. */
   | { kind: "proven"; at: Instant }
   /** What a resync would compare with cannot be read: the scan makes a new base instead. */
@@ -70,6 +73,11 @@ const live = ({ at }: { at: Instant }): Step => ({
   record: { state: "live", since: at },
 });
 
+const goOn = ({ since, at }: { since: Instant; at: Instant }): Step => ({
+  state: "live",
+  record: { state: "continued", since, at },
+});
+
 const gap = ({ provenTo, reason }: { provenTo: Instant; reason: string }): Step => ({
   state: "gap",
   record: { state: "gap", since: provenTo, reason },
@@ -91,6 +99,7 @@ const impossible = (state: TableState, kind: string) => (): Step => {
 const transitions: Table = {
   opening: {
     opened: open,
+    continued: goOn,
     proven: impossible("opening", "proven"),
     mustCopy: impossible("opening", "mustCopy"),
     lost: reopen,
@@ -99,6 +108,7 @@ const transitions: Table = {
   },
   copying: {
     opened: impossible("copying", "opened"),
+    continued: impossible("copying", "continued"),
     proven: live,
     mustCopy: impossible("copying", "mustCopy"),
     lost: reopen,
@@ -107,6 +117,7 @@ const transitions: Table = {
   },
   live: {
     opened: impossible("live", "opened"),
+    continued: impossible("live", "continued"),
     proven: impossible("live", "proven"),
     mustCopy: impossible("live", "mustCopy"),
     lost: gap,
@@ -115,6 +126,7 @@ const transitions: Table = {
   },
   gap: {
     opened: open,
+    continued: impossible("gap", "continued"),
     proven: impossible("gap", "proven"),
     mustCopy: impossible("gap", "mustCopy"),
     lost: () => ({ state: "gap", record: undefined }),
@@ -123,6 +135,7 @@ const transitions: Table = {
   },
   resyncing: {
     opened: impossible("resyncing", "opened"),
+    continued: impossible("resyncing", "continued"),
     proven: live,
     // The gap that was being resynced goes on; coverage keeps its first instant and reason.
     lost: gap,
@@ -132,6 +145,7 @@ const transitions: Table = {
   },
   stopped: {
     opened: open,
+    continued: impossible("stopped", "continued"),
     proven: impossible("stopped", "proven"),
     mustCopy: impossible("stopped", "mustCopy"),
     lost: () => ({ state: "stopped", record: undefined }),
@@ -140,6 +154,7 @@ const transitions: Table = {
   },
   dropped: {
     opened: impossible("dropped", "opened"),
+    continued: impossible("dropped", "continued"),
     proven: impossible("dropped", "proven"),
     mustCopy: impossible("dropped", "mustCopy"),
     lost: () => ({ state: "dropped", record: undefined }),

@@ -23,6 +23,7 @@ export interface WriterObserver {
 /**
  * Claims an epoch, after the writer before has stored nothing for long enough if it may still run.
  * @param claim claims; throws WriterMayRun, or passes over a writer that has stored nothing since it threw
+ * @param known the writer, if it has been silent for long enough already
  * @throws {WriterMayRun} if the writer runs; the signal's reason if that aborts first
  */
 export async function claimAfterSilence(
@@ -31,8 +32,9 @@ export async function claimAfterSilence(
   claim: (silent: WriterMayRun | undefined) => Promise<OwnEpoch>,
   observer: WriterObserver,
   signal: AbortSignal,
+  known?: WriterMayRun,
 ): Promise<OwnEpoch> {
-  let silent: WriterMayRun | undefined;
+  let silent = known;
   for (;;) {
     try {
       return await claim(silent);
@@ -46,6 +48,10 @@ export async function claimAfterSilence(
   }
 }
 
+/** How long a writer that runs does not keep silent. */
+export const silenceOf = ({ claim }: WriterMayRun) =>
+  missingMin * Math.max(idleSegmentMs, claim.tickMs ?? 0);
+
 async function untilSilent(
   store: ObjectStore,
   clock: Clock,
@@ -54,7 +60,7 @@ async function untilSilent(
   signal: AbortSignal,
 ): Promise<void> {
   const { claim, last } = may;
-  const silentMs = missingMin * Math.max(idleSegmentMs, claim.tickMs ?? 0);
+  const silentMs = silenceOf(may);
   observer.waitsForWriter(claim, silentMs);
   const endMs = clock.monotonicMs() + silentMs;
   while (clock.monotonicMs() < endMs) {

@@ -4,7 +4,16 @@ import type { Feed } from "../rethinkdb/feed.js";
 import type { Source } from "../rethinkdb/source.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { DeliveryProof } from "./delivery-proof.js";
+import type { Mark } from "./frontier.js";
 import { HeartbeatMissed } from "./trouble.js";
+
+/** A table that goes on where another writer has ended. */
+export interface GoesOn {
+  /** The last proof that the other writer gave. */
+  from: Mark;
+  /** Called once, when the feed is known to have caught up; false if the feed is lost. */
+  caughtUp(): boolean;
+}
 
 interface WatchedFeedContext {
   source: Pick<Source, "servedElsewhere">;
@@ -44,6 +53,7 @@ export class WatchedFeed {
     readonly table: () => TableReference,
     public feed: Feed | undefined,
     private readonly onLost: (reason: Error) => void,
+    private goesOn: GoesOn | undefined,
   ) {
     this.delivery = new DeliveryProof(feed!, context.clock);
     this.deliveredThen = feed!.delivered;
@@ -59,6 +69,13 @@ export class WatchedFeed {
   giveUp(reason: Error): void {
     this.feed = undefined;
     this.onLost(reason);
+  }
+
+  /** Called when a proof has shown that the feed has caught up; false if the proof does not count. */
+  catchUp(): boolean {
+    const { goesOn } = this;
+    this.goesOn = undefined;
+    return this.feed !== undefined && (goesOn?.caughtUp() ?? true);
   }
 
   /** Makes a round trip on the feed's connection. */

@@ -142,7 +142,11 @@ function capturing(program: Command, output: () => Output): void {
       .option("--spool-limit <size>", "how much the spool may hold", "1GiB")
       .option(
         "--take-over",
-        "begin although another capture of this repository seems to run, and shut it out",
+        "go on in the place of another capture that runs: without a gap if it answers, else it is shut out",
+      )
+      .option(
+        "--standby",
+        "wait while another capture of this repository runs, and go on when it has ended or is gone",
       )
       .option(
         "--trust-clock",

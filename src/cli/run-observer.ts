@@ -13,10 +13,13 @@ export class RunObserver implements CaptureObserver {
   private readonly copies = new Map<string, { documents: number; bytes: number }>();
   /** The log was lost, and the capture has not gone on yet. */
   isLost = false;
+  /** Another capture runs, and this one waits. */
+  isStandingBy = false;
 
   constructor(private readonly log: Log) {}
 
   state(table: { id: string; db: string; name: string }, state: string, detail: object = {}): void {
+    this.isStandingBy = false;
     this.progress.clear();
     const name = `${table.db}.${table.name}`;
     const entry = { table: name, id: table.id, state, ...detail };
@@ -162,6 +165,46 @@ export class RunObserver implements CaptureObserver {
       "another capture may still write to this repository: waits to see whether it stores anything. " +
         "If you know that it is gone, --take-over begins at once",
     );
+  }
+
+  standsBy({ host, process }: { host: string; process: number }, ms: number): void {
+    this.isStandingBy = true;
+    this.progress.clear();
+    this.log.info(
+      { host, process, seconds: ms / 1000 },
+      "another capture runs: stands by, and goes on when that one has ended or has stored nothing for so long",
+    );
+  }
+
+  asksForHandOver({ host, process }: { host: string; process: number }, ms: number): void {
+    this.log.info(
+      { host, process, seconds: ms / 1000 },
+      "another capture runs: asks it to end, and goes on where it ends. If it does not answer in time it is shut out",
+    );
+  }
+
+  handOverEnds(goOn: number, gaps: string[]): void {
+    this.progress.clear();
+    const text = `${counted(goOn, "table")} go on without a gap`;
+    if (gaps.length === 0) this.log.info(text);
+    else
+      this.log.warn(
+        { gaps: gaps.slice(0, 20) },
+        `${text}; ${counted(gaps.length, "table")} have a gap and are resynced`,
+      );
+  }
+
+  nobodyGoesOn({ host, process }: { host: string; process: number }): void {
+    this.progress.clear();
+    this.log.warn(
+      { host, process },
+      "the process that this capture has ended for has not gone on: it goes on itself",
+    );
+  }
+
+  handOverFails(reason: string): void {
+    this.progress.clear();
+    this.log.warn({ reason }, "the other capture is shut out");
   }
 
   spoolDelivered(segments: number): void {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { Capture } from "../capture/capture.js";
 import { type Chosen, idleChoices, idleText, tablesOf } from "../capture/idle-patterns.js";
 import { recorderDefaults } from "../capture/recorder.js";
+import { runCapture } from "../capture/run-capture.js";
 import { tableSelection } from "../capture/selection.js";
 import type { TableConfig } from "../catalog-record.js";
 import { systemClock } from "../clock.js";
@@ -44,6 +44,7 @@ export interface RunArguments extends MaintainArguments {
   spool?: string;
   spoolLimit: string;
   takeOver?: boolean;
+  standby?: boolean;
   acceptCluster?: boolean;
   forgetServer: string[];
   trustClock?: boolean;
@@ -65,6 +66,11 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
   if (copiesAtOnce < 1) {
     throw new ThinkbackError("usage", `--copies ${args.copies} is not a whole number above 0`, {
       hint: "give a number such as 2",
+    });
+  }
+  if (args.once && args.standby) {
+    throw new ThinkbackError("usage", "--once and --standby exclude each other", {
+      hint: "a one-shot backup has an end: leave one of them out",
     });
   }
   refuseNoNames(args.forgetServer);
@@ -95,12 +101,14 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     // While a repository is put back, maintenance would take its objects for leftovers. And it MUST NOT maintain
     // another repository that stands in the place of this one.
     const check = async () => {
+      if (observer.isStandingBy)
+        throw new Error("another capture runs, and maintains the repository");
       if (observer.isLost) throw new Error("the log was lost, and the capture has not gone on yet");
       await openSame(storeAt(args.repo, impatient), repository.description);
     };
     const goingOn = goingOnBeside(args, beside, check, log, ending);
     const measures = logOwnMeasures(systemClock, log, ending);
-    await Capture.run(
+    const next = await runCapture(
       source,
       repository,
       systemClock,
@@ -115,6 +123,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
         acceptCluster: args.acceptCluster === true,
         forgetServers: args.forgetServer,
         takeOver: args.takeOver === true,
+        standby: args.standby === true,
         trustClock: args.trustClock === true,
         owner: { ...thisProcess, ...chosen },
         spool:
@@ -129,6 +138,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     await Promise.all([goingOn, measures]);
     const seconds = (performance.now() - began) / 1000;
     observer.end();
+    if (next) log.info({ host: next.host, process: next.process }, "another process goes on");
     log.info({ seconds }, "capture ended; the last tick is closed");
     const { tables, documents, bytes } = observer.copiedInAll();
     const read = `${counted(tables, "table")}, ${counted(documents, "document")}, ${formatBytes(bytes)}`;
@@ -137,7 +147,9 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
         ? `${read} copied in ${seconds.toFixed(1)} s`
         : `captured for ${seconds.toFixed(1)} s; copies and resyncs read ${read}`,
     );
-    output.result({ tables, documents, bytes, seconds });
+    if (next) output.line(`process ${next.process} on ${next.host} goes on with the capture`);
+    const handedOverTo = next ? { host: next.host, process: next.process } : null;
+    output.result({ tables, documents, bytes, seconds, handedOverTo });
   } finally {
     source.close();
   }

@@ -43,12 +43,17 @@ export class ChainCheck {
    * True if a break at `at` proves something. While a scan runs, an event may arrive after a row that already holds it.
    * So chains are checked only after the base, and only in intervals that hold every version. The first millisecond of
    * such an interval is left out: all versions of one millisecond have the same time, and the last events of the scan
-   * may be among them.
+   * may be among them. At an instant at which a writer went on where another ended, versions may come a second time.
    */
   private isProvable(at: Instant): boolean {
     const interval = intervalAt(this.coverage, at);
+    const isRepeat = this.coverage.continued.includes(at);
     return (
-      at > this.base.instant && interval !== undefined && isWhole(interval) && at > interval.from
+      at > this.base.instant &&
+      interval !== undefined &&
+      isWhole(interval) &&
+      at > interval.from &&
+      !isRepeat
     );
   }
 }

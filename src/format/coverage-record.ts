@@ -27,6 +27,12 @@ export const coverageRecord = v.variant(
     fields({ ...state("stopped"), reason: text }),
     /** The table is gone from the source. */
     fields(state("dropped")),
+    /**
+     * Every version is captured, as by the writer before, whose last proof is `since`: this writer's feed was open
+     * before that. What its feed had delivered until `at` is in the log with the time `at`, and part of it a second
+     * time.
+     */
+    fields({ ...state("continued"), at: instant }),
     /** Changes no state. Two proofs were too far apart, so versions from `since` to `to` may be labelled too late. */
     fields({ ...state("late"), ...late.entries }),
   ],
@@ -38,7 +44,7 @@ export type CoverageRecord = Of<typeof coverageRecord>;
 export type LateRecord = Extract<CoverageRecord, { state: "late" }>;
 
 /** The state that a record leaves a table in. */
-export type TableState = Exclude<CoverageRecord["state"], "late">;
+export type TableState = Exclude<CoverageRecord["state"], "late" | "continued">;
 
 /** What capture watches like tables besides the tables. It has no bases, because all of it is in the log. */
 export const systemTables = ["catalog", "access"] as const;

@@ -179,6 +179,23 @@ export const foldLeasePrefix = "leases/fold/";
 export const pinsPrefix = "pins/";
 export const holdPrefix = (unique: string) => `holds/${unique}-`;
 
+/** Of the wishes to go on after the writer of an epoch, and of its answers. */
+export const handoverPrefix = (epoch: number) => `handovers/${pad(epoch, width.epoch)}-`;
+export const wishName = (epoch: number, unique: string) =>
+  `${handoverPrefix(epoch)}${unique}.wish.json`;
+export const answerName = (epoch: number, unique: string) =>
+  `${handoverPrefix(epoch)}${unique}.answer.json`;
+
+/** What an object under handovers/ is, and of which epoch's writer; undefined for any other name. */
+export function parseHandoverName(
+  name: string,
+): { epoch: number; unique: string; kind: "wish" | "answer" } | undefined {
+  const match = /^handovers\/(\d{8})-([a-z0-9]+)\.(wish|answer)\.json$/.exec(name);
+  if (!match) return undefined;
+  const [, epoch, unique, kind] = match as unknown as [string, string, string, "wish" | "answer"];
+  return { epoch: Number(epoch), unique, kind };
+}
+
 /** The `unique` of the hold to which an object under holds/ belongs; undefined for any other name. */
 export function parseHoldName(name: string): string | undefined {
   return /^holds\/([a-z0-9]+)-\d{10}\.json$/.exec(name)?.[1];

@@ -72,6 +72,8 @@ export const segmentFooter = fields({
   aheadOfSource: v.exactOptional(fields({ since: instant, ms: count })),
   /** True in the last segment of a writer that ended in order. */
   closed: flag,
+  /** In a writer's last segment: the wish (docs/format.md §13.5) that it had answered before the segment began. */
+  handedTo: v.exactOptional(text),
   /** The latest segments before this one that hold catalog records, coverage records, and the totals of all tables. */
   links: fields({ catalog: link, coverage: link, checkpoint: link }),
   /**

@@ -1,7 +1,8 @@
 import { join } from "node:path";
-import { Capture, type CaptureObserver } from "../capture/capture.js";
+import type { CaptureObserver } from "../capture/capture.js";
 import { type IdleChoice, idleChoices, tablesOf } from "../capture/idle-patterns.js";
 import { recorderDefaults } from "../capture/recorder.js";
+import { runCapture } from "../capture/run-capture.js";
 import { tableSelection } from "../capture/selection.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
@@ -36,8 +37,13 @@ export interface CaptureOptions {
   copiesAtOnce?: number;
   /** A directory, on another disk, where closed ticks wait while the repository's store fails; in memory if absent. */
   spool?: { location: string; bytesMax: number };
-  /** Begin although another capture of this repository seems to run, and shut it out. */
+  /**
+   * Begin although another capture of this repository runs: it is asked to end, and this one goes on without a gap. If
+   * it does not answer it is shut out.
+   */
   takeOver?: boolean;
+  /** Wait while another capture runs, and go on when it has ended or is gone; also after this one has handed over. */
+  standby?: boolean;
   /** Begin although this machine's clock and the source's clock disagree. */
   trustClock?: boolean;
   /** From now on capture the source's cluster, though it is another one than before, or only the servers left of it. */
@@ -86,6 +92,16 @@ export type CaptureEvent =
   | { kind: "beginsAgain" }
   /** Another capture may still write to the repository: for so long it is looked whether it stores anything. */
   | { kind: "waitsForWriter"; host: string; process: number; ms: number }
+  /** With `standby`: another capture runs. This one goes on when that one has ended or has stored nothing for `ms`. */
+  | { kind: "standsBy"; host: string; process: number; ms: number }
+  /** With `takeOver`: another capture runs. It is asked to end, and given up to `ms` to answer. */
+  | { kind: "asksForHandOver"; host: string; process: number; ms: number }
+  /** So many tables go on without a gap; those that `gaps` names have one, and are resynced. */
+  | { kind: "handOverEnds"; goOn: number; gaps: string[] }
+  /** This capture has ended for a process that has not gone on: it goes on itself. */
+  | { kind: "nobodyGoesOn"; host: string; process: number }
+  /** It has not ended: it is shut out. */
+  | { kind: "handOverFails"; reason: string }
   /** `stops`: memory and spool are full, so nothing is read from the source. Otherwise there is room again. */
   | { kind: "readingStops"; stops: boolean }
   /**
@@ -162,7 +178,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
       systemClock.now(),
     );
     const { description } = repository;
-    await Capture.run(
+    await runCapture(
       source,
       repository,
       systemClock,
@@ -175,6 +191,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
         copiesAtOnce,
         bothEndsFrom: bothEndsFromDefault,
         takeOver: options.takeOver === true,
+        standby: options.standby === true,
         trustClock: options.trustClock === true,
         acceptCluster: options.acceptCluster === true,
         forgetServers: options.forgetServers ?? [],
@@ -232,6 +249,12 @@ function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
     beginsAgain: () => onEvent({ kind: "beginsAgain" }),
     waitsForWriter: ({ host, process }, ms) =>
       onEvent({ kind: "waitsForWriter", host, process, ms }),
+    standsBy: ({ host, process }, ms) => onEvent({ kind: "standsBy", host, process, ms }),
+    asksForHandOver: ({ host, process }, ms) =>
+      onEvent({ kind: "asksForHandOver", host, process, ms }),
+    handOverEnds: (goOn, gaps) => onEvent({ kind: "handOverEnds", goOn, gaps }),
+    nobodyGoesOn: ({ host, process }) => onEvent({ kind: "nobodyGoesOn", host, process }),
+    handOverFails: (reason) => onEvent({ kind: "handOverFails", reason }),
     readingStops: (stops) => onEvent({ kind: "readingStops", stops }),
     // Never called: the library gives no longest tick, so ticks are not adapted.
     tickAdapted: () => undefined,

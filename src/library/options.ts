@@ -27,6 +27,7 @@ export const captureOptions = v.strictObject({
     copiesAtOnce: number,
     spool: v.strictObject({ location: text, bytesMax: number }),
     takeOver: flag,
+    standby: flag,
     trustClock: flag,
     acceptCluster: flag,
     forgetServers: texts,

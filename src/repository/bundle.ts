@@ -1,6 +1,6 @@
 /**
  * Bundles. A bundle repeats many small objects byte for byte, so that a reader need not read each of them by itself.
- * docs/format.md §13.7.
+ * docs/format.md §13.8.
  *
  * Invariant: a repeated object counts only while a listing shows the object itself with the same size; and a bundle is
  * made from the objects, never from the bundle before. Break it and deleted or expired objects come back.

@@ -9,6 +9,7 @@ import {
   expiryPrefix,
   foldedManifestName,
   parseFoldedName,
+  parseHandoverName,
   parseManifestName,
   parseNumberedName,
   parseSegmentName,
@@ -56,6 +57,7 @@ export async function planSweep(
     ...(await sweepFolded(store, view, cut, isPast, leftovers)),
     ...(await sweepBases(store, view, isPast, leftovers)),
     ...(await sweepExpiries(store, view)),
+    ...(await sweepHandovers(store, view, isPast)),
     ...(await listBundles(store)).slice(0, -bundlesKept),
   ];
 }
@@ -88,6 +90,21 @@ async function sweepExpiries(store: ObjectStore, { expiry }: LogView): Promise<S
     if (number !== undefined && expiry && number <= expiry.number - expiriesKept) {
       swept.push(object);
     }
+  }
+  return swept;
+}
+
+/** Wishes and answers are of no use once the next epoch is claimed. */
+async function sweepHandovers(
+  store: ObjectStore,
+  { claims }: LogView,
+  isPast: IsPast,
+): Promise<StoredObject[]> {
+  const swept: StoredObject[] = [];
+  for await (const object of store.list("handovers/")) {
+    const handover = parseHandoverName(object.name);
+    const next = claims.find(({ epoch }) => handover && epoch > handover.epoch);
+    if (next && isPast(next.started)) swept.push(object);
   }
   return swept;
 }

@@ -15,6 +15,7 @@ import { acknowledgementKind } from "../repository/records/acknowledgement.js";
 import { drillKind } from "../repository/records/drills.js";
 import { evidenceKind } from "../repository/records/evidence.js";
 import { expiryKind } from "../repository/registers/expiry.js";
+import { answerKind, wishKind } from "../repository/registers/handovers.js";
 import { holdKind } from "../repository/registers/holds.js";
 import { leaseKind } from "../repository/registers/lease.js";
 import { pinsKind } from "../repository/registers/pins.js";
@@ -58,6 +59,8 @@ export const objectKinds = {
   expiry: { has: form("expiries/\\d{10}\\.json"), as: expiryKind },
   rates: { has: form("rates/\\d{10}\\.json"), as: ratesKind },
   lease: { has: form("leases/fold/\\d{10}\\.json"), as: leaseKind },
+  wish: { has: form("handovers/\\d{8}-[a-z0-9]+\\.wish\\.json"), as: wishKind },
+  answer: { has: form("handovers/\\d{8}-[a-z0-9]+\\.answer\\.json"), as: answerKind },
   hold: { has: form("holds/[a-z0-9]+-\\d{10}\\.json"), as: holdKind },
   bundle: { has: (name) => parseBundleName(name) !== undefined, as: "bundle" },
   drill: { has: form("drills/\\d{15}-[a-z0-9]+\\.json"), as: drillKind },

@@ -20,6 +20,7 @@ import { readAcknowledgement } from "../repository/records/acknowledgement.js";
 import { readDrill } from "../repository/records/drills.js";
 import { readEvidence } from "../repository/records/evidence.js";
 import { type Expiry, expiriesKept, expiryKind } from "../repository/registers/expiry.js";
+import { readAnswer, readWish } from "../repository/registers/handovers.js";
 import { holdKind } from "../repository/registers/holds.js";
 import { leaseKind } from "../repository/registers/lease.js";
 import { type Numbered, readNumbered } from "../repository/registers/numbered.js";
@@ -90,6 +91,8 @@ const readers: Record<SmallKind, Read> = {
   lease: numbered(leaseKind),
   pins: numbered(pinsKind),
   hold: readHold,
+  wish: readWish,
+  answer: readAnswer,
   drill: readDrill,
 };
 

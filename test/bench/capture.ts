@@ -1,8 +1,9 @@
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Capture, type CaptureObserver } from "../../src/capture/capture.js";
+import type { CaptureObserver } from "../../src/capture/capture.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
+import { runCapture } from "../../src/capture/run-capture.js";
 import { systemClock } from "../../src/clock.js";
 import { openOrCreateRepository } from "../../src/repository/repository.js";
 import { parseAddress } from "../../src/rethinkdb/address.js";
@@ -39,6 +40,11 @@ const silent: CaptureObserver = {
   beginsLater: ignore,
   beginsAgain: ignore,
   waitsForWriter: ignore,
+  standsBy: ignore,
+  asksForHandOver: ignore,
+  handOverEnds: ignore,
+  nobodyGoesOn: ignore,
+  handOverFails: ignore,
   readingStops: ignore,
   writeHookGone: ignore,
   tickAdapted: ignore,
@@ -66,7 +72,7 @@ export async function capture(place: Place, scratch: string[], of: CaptureCase):
   scratch.push(directory);
   const repository = await openOrCreateRepository(new DirectoryStore(directory), Date.now());
   const source = new RethinkSource("the benchmark's server", dialerTo(place), systemClock);
-  await Capture.run(
+  await runCapture(
     of.wrap?.(source) ?? source,
     repository,
     systemClock,
@@ -80,6 +86,7 @@ export async function capture(place: Place, scratch: string[], of: CaptureCase):
       forgetServers: [],
       trustClock: false,
       takeOver: false,
+      standby: false,
       owner: { host: "bench", process: 1, isAlive: () => false },
       spool: undefined,
       random: () => 0.5,

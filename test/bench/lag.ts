@@ -2,8 +2,9 @@
  * From delivery to durable: 1,000 changes a second at a tick of one second. A change is delivered at its capture time,
  * which its line says, and durable when the put of its segment has resolved.
  */
-import { Capture } from "../../src/capture/capture.js";
+
 import { recorderDefaults } from "../../src/capture/recorder.js";
+import { runCapture } from "../../src/capture/run-capture.js";
 import { systemClock } from "../../src/clock.js";
 import { openSegment, segmentVersions } from "../../src/repository/log/log.js";
 import { openOrCreateRepository } from "../../src/repository/repository.js";
@@ -80,7 +81,7 @@ async function capture(
   const dial = dialer(parseAddress(`rethinkdb://${host}:${port}`), "source");
   const source = new RethinkSource("the benchmark's server", dial, systemClock);
   const ignore = () => undefined;
-  await Capture.run(
+  await runCapture(
     source,
     repository,
     systemClock,
@@ -95,6 +96,7 @@ async function capture(
       forgetServers: [],
       trustClock: false,
       takeOver: false,
+      standby: false,
       owner: { host: "bench", process: 1, isAlive: () => false },
       spool: undefined,
       random: () => 0.5,
@@ -117,6 +119,11 @@ async function capture(
       beginsLater: ignore,
       beginsAgain: ignore,
       waitsForWriter: ignore,
+      standsBy: ignore,
+      asksForHandOver: ignore,
+      handOverEnds: ignore,
+      nobodyGoesOn: ignore,
+      handOverFails: ignore,
       readingStops: ignore,
       writeHookGone: ignore,
       surveyFails: () => undefined,

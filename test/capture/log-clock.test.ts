@@ -77,6 +77,8 @@ function endAt(to: number, aheadOfSource?: LogEnd["aheadOfSource"]): LogEnd {
   const rest = { epoch: 1, proofBoundMs: 2000, closed: true, serverClock: null, clockAheadMs: 0 };
   return {
     ...rest,
+    frontier: to,
+    lagging: {},
     links,
     name: "",
     checksum: "",

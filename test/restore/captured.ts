@@ -1,6 +1,7 @@
 /** A cluster with one of everything, captured by the real capture into a repository in memory, with a history. */
-import { Capture, type CaptureObserver } from "../../src/capture/capture.js";
+import type { CaptureObserver } from "../../src/capture/capture.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
+import { runCapture } from "../../src/capture/run-capture.js";
 import { systemClock } from "../../src/clock.js";
 import type { Repository } from "../../src/format/description.js";
 import type { Instant } from "../../src/instant.js";
@@ -97,12 +98,13 @@ export async function captureEveryType(source: Server): Promise<Captured> {
     forgetServers: [],
     trustClock: false,
     takeOver: false,
+    standby: false,
     owner,
     spool: undefined,
     random: () => 0.5,
     reopen: async () => repository,
   };
-  const running = Capture.run(from, repository, systemClock, options, noObserver, stop.signal);
+  const running = runCapture(from, repository, systemClock, options, noObserver, stop.signal);
   try {
     const copied = await Promise.race([untilExactNow(repository), running.then(() => 0)]);
     const keys = r.db("types").table("keys");

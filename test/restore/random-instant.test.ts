@@ -7,7 +7,13 @@ import { commonSpans, drawInstant, exactSpans } from "../../src/restore/random-i
 function coverage(table: string, ...intervals: [number, number, CoverageInterval["class"]][]) {
   const all = intervals.map(([from, to, of]) => ({ from, to, class: of }));
   const frontier = all.findLast((one) => one.class === "exact")?.to;
-  const rest = { state: "live" as const, watched: true, lastCopy: undefined, copies: [] };
+  const rest = {
+    state: "live" as const,
+    watched: true,
+    lastCopy: undefined,
+    copies: [],
+    continued: [],
+  };
   return { table, intervals: all, frontier, ...rest } satisfies TableCoverage;
 }
 

@@ -291,8 +291,15 @@ export class Oracle {
 
   /** The virtual moment at which the log's time passed `instant`. */
   private momentOf(instant: number): number | undefined {
-    const segment = this.segments.findLast(({ from }) => from <= instant);
-    return segment && this.world.logTimes.momentOf(segment.epoch, instant);
+    const { logTimes } = this.world;
+    const before = this.segments.filter(({ from }) => from <= instant);
+    // A writer that goes on without a gap has given no time yet where its log begins: there the one before counts.
+    const epochs = new Set(before.reverse().map(({ epoch }) => epoch));
+    for (const epoch of epochs) {
+      const moment = logTimes.momentOf(epoch, instant);
+      if (moment !== undefined) return moment;
+    }
+    return undefined;
   }
 
   /** A clock showed an earlier time after the instant had passed: then the instant may be called wrongly labelled. */

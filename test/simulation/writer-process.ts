@@ -1,6 +1,7 @@
 /** One process that captures: the real Capture over the real RethinkSource, on a simulated machine. */
-import { Capture, type CaptureObserver } from "../../src/capture/capture.js";
+import type { CaptureObserver } from "../../src/capture/capture.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
+import { runCapture } from "../../src/capture/run-capture.js";
 import type { Spool } from "../../src/capture/shipper.js";
 import { messageOf, ThinkbackError } from "../../src/errors.js";
 import type { RepositoryDescription } from "../../src/format/description.js";
@@ -28,6 +29,7 @@ export interface WriterSetup {
   spool: Spool | undefined;
   description: RepositoryDescription;
   takeOver: boolean;
+  standby?: boolean;
   trustClock?: boolean;
   random: Random;
   isAlive: (process: number) => boolean;
@@ -52,6 +54,8 @@ export class WriterProcess {
   /** Why it ended; null if in order; undefined while it runs. */
   outcome: Error | null | undefined;
   stopping = false;
+  /** Another process went on, and so it ended. */
+  handedOver = false;
   private readonly stop = new AbortController();
 
   constructor(setup: WriterSetup) {
@@ -80,7 +84,7 @@ export class WriterProcess {
       : (setup.address ?? cluster);
     const source = new RethinkSource("simulated", () => dial(entrance, life), clock);
     try {
-      await Capture.run(
+      const next = await runCapture(
         chunked(setup.wrapSource(source), setup.chunkDocuments),
         { store: setup.store, description: setup.description },
         clock,
@@ -94,6 +98,7 @@ export class WriterProcess {
           acceptCluster: false,
           forgetServers: setup.forgetServers ?? [],
           takeOver: setup.takeOver,
+          standby: setup.standby ?? false,
           trustClock: setup.trustClock ?? false,
           owner: { host: setup.host, process: setup.number, isAlive: setup.isAlive },
           spool: setup.spool,
@@ -106,6 +111,7 @@ export class WriterProcess {
         observer(setup),
         this.stop.signal,
       );
+      this.handedOver = next !== undefined;
       this.outcome = null;
     } catch (error) {
       this.outcome = error instanceof Error ? error : new Error(messageOf(error));

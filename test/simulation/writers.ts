@@ -220,8 +220,9 @@ export class Writers {
   }
 
   private noteEnd(writer: WriterProcess): void {
-    const { outcome, number, stopping } = writer;
-    const kind = outcome ? kindOf(outcome) : stopping ? "in order" : "wrong";
+    const { outcome, number, stopping, handedOver } = writer;
+    const isInOrder = stopping || handedOver;
+    const kind = outcome ? kindOf(outcome) : isInOrder ? "in order" : "wrong";
     this.ends.set(kind, (this.ends.get(kind) ?? 0) + 1);
     const what = `writer ${number} ended: ${kind}${outcome ? ` (${outcome.message})` : ""}`;
     this.setup.faults.note(what);

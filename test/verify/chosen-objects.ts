@@ -57,6 +57,8 @@ export async function chooseObjects({ store }: World): Promise<ChosenObjects> {
     drill: "drills/",
     repository: "repository.json",
     "hold, the last": "holds/",
+    wish: "handovers/00000001-next1.wish.json",
+    answer: "handovers/00000001-next1.answer.json",
     "lease, the last": "leases/fold/",
     "pins, the last": "pins/",
     "settings, the last": "settings/",

@@ -57,6 +57,11 @@ const others: Partial<Record<ObjectKind, { type: string; fields: object }>> = {
     type: "evidence",
     fields: { table: "x", key: "1", before: 1, at: 2, sequence: 3, named: null, stored: null },
   },
+  wish: {
+    type: "wish",
+    fields: { epoch: 2, unique: "other1", asked: 1, host: "beta", process: 8 },
+  },
+  answer: { type: "answer", fields: { epoch: 2, unique: "other1", since: 1 } },
   acknowledgement: {
     type: "acknowledgement",
     fields: { table: "x", from: 1, to: 2, note: "", at: 3 },

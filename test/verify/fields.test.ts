@@ -19,6 +19,7 @@ import { readAcknowledgement } from "../../src/repository/records/acknowledgemen
 import { readDrill } from "../../src/repository/records/drills.js";
 import { readEvidence } from "../../src/repository/records/evidence.js";
 import { latestExpiry } from "../../src/repository/registers/expiry.js";
+import { readAnswer, readWish } from "../../src/repository/registers/handovers.js";
 import { liveHolds } from "../../src/repository/registers/holds.js";
 import { Lease } from "../../src/repository/registers/lease.js";
 import { listPins } from "../../src/repository/registers/pins.js";
@@ -54,6 +55,8 @@ const readings: Record<ObjectKind, (store: ObjectStore, name: string) => Promise
   rates: readRates,
   lease: (store) => Lease.acquire(store, new StillClock(9e14), owner, `fuzz${(leases += 1)}`),
   hold: (store) => liveHolds(store, 0),
+  wish: readWish,
+  answer: readAnswer,
   drill: readDrill,
   bundle: readBundle,
 };
@@ -99,6 +102,7 @@ const mayBeAbsent = new Set([
   "segment: footer.aheadOfSource",
   "segment: footer.clockSteps",
   "segment: footer.clockWaitedOutMs",
+  "segment: footer.handedTo",
 ]);
 const labels = /: frames\.\*\.(table|firstKey|minTime|maxTime)$/;
 
@@ -147,6 +151,7 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
       lagging: { [table]: 5 },
       clockSteps: [{ before: 1, after: 2 }],
       clockWaitedOutMs: 3,
+      handedTo: "next1",
       links: { catalog: "x", coverage: "x", checkpoint: "x" },
       totals: { [table]: { changes: 1, inserts: 1, deletes: 0, bytes: 1 } },
     },
@@ -403,6 +408,7 @@ describe("a record of the stream", () => {
   const coverage: Content[] = [
     ...["copying", "resyncing", "live", "dropped"].map((state) => ({ state, since })),
     ...["gap", "stopped"].map((state) => ({ state, since, reason: "why" })),
+    { state: "continued", since, at: 9 },
     late,
   ];
   const catalog: [string[], Content][] = [

@@ -14,6 +14,7 @@ import { LogView } from "../../src/repository/log/log-view.js";
 import { putAcknowledgement } from "../../src/repository/records/acknowledgement.js";
 import { putDrill } from "../../src/repository/records/drills.js";
 import { putEvidence } from "../../src/repository/records/evidence.js";
+import { answerOf, putAnswer, putWish } from "../../src/repository/registers/handovers.js";
 import { holdKind } from "../../src/repository/registers/holds.js";
 import { putNumbered } from "../../src/repository/registers/numbered.js";
 import { addPin, removePin } from "../../src/repository/registers/pins.js";
@@ -262,6 +263,9 @@ class WorldBuilder {
     for (const round of [1, 2]) {
       await renewBundle(this.repository, { at: clock.instant + round, anew: true });
     }
+    const wish = { epoch: 1, unique: "next1", asked: at, host: "alpha", process: 7 };
+    await putWish(store, wish);
+    await putAnswer(store, wish, answerOf(wish, at));
     for (const number of [1, 2]) {
       const hold = { number, unique: "abc", begun: at, at, until: at + number, ended: false };
       await putNumbered(store, holdPrefix("abc"), holdKind, hold);

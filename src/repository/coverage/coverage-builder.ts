@@ -40,6 +40,9 @@ export class CoverageBuilder {
    */
   readonly copies: Instant[] = [];
 
+  /** The times of what writers had been delivered before they went on where the writer before ended. */
+  readonly continued: Instant[] = [];
+
   /** @param opening the state of the table after earlier records */
   constructor(
     readonly table: string,
@@ -69,6 +72,10 @@ export class CoverageBuilder {
       this.late.push({ since, to, lateMs });
       return;
     }
+    if (record.state === "continued") {
+      this.continue(record.since, record.at);
+      return;
+    }
     const isCopied = record.state === "live" && this.state === "copying";
     if (isCopied && !isSystemTable(this.table)) this.copies.push(record.since);
     this.state = record.state;
@@ -96,6 +103,29 @@ export class CoverageBuilder {
       case "resyncing":
         break;
     }
+  }
+
+  /**
+   * Takes back the gap that the end of the epoch before has opened: there was none. If that gap begins earlier than the
+   * record says, the end of the log before is lost.
+   */
+  private continue(since: Instant, at: Instant): void {
+    const { gap } = this;
+    if (!gap) return;
+    if (gap.lost || gap.since < since) {
+      this.gap = { ...gap, lost: true };
+      this.closeGap(since, "gap");
+      this.exactFrom = since;
+    } else {
+      const last = this.intervals.at(-1);
+      const isOpenAgain = last?.class === "exact" && last.to === gap.since;
+      if (isOpenAgain) this.intervals.pop();
+      this.exactFrom = isOpenAgain ? last.from : gap.since;
+      this.gap = undefined;
+    }
+    this.frontier = since;
+    this.state = "live";
+    this.continued.push(at);
   }
 
   /**
@@ -176,7 +206,8 @@ export class CoverageBuilder {
     }
     const undoubted = this.doubts.reduce(overlaid, intervals);
     const lastCopy = this.copies.at(-1);
-    return { table, state, stopped, intervals: undoubted, frontier, lastCopy };
+    const { continued } = this;
+    return { table, state, stopped, intervals: undoubted, frontier, lastCopy, continued };
   }
 
   private beginGap(since: Instant, reason: string): void {

@@ -42,6 +42,11 @@ export interface TableCoverage {
   lastCopy: Instant | undefined;
   /** When each copy that counts was complete. From then on, only the base that it made, or a later one, will do. */
   copies: Instant[];
+  /**
+   * Instants whose versions may repeat earlier ones, also in another order: writers that went on without a gap gave
+   * this one time to all that they had been delivered until then.
+   */
+  continued: Instant[];
 }
 
 /** The interval that `instant` lies in; undefined if it lies in none, so that nothing is known of it. */

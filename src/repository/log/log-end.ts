@@ -8,8 +8,11 @@ export interface LogEnd
     SegmentFooter,
     | "epoch"
     | "to"
+    | "frontier"
+    | "lagging"
     | "proofBoundMs"
     | "closed"
+    | "handedTo"
     | "serverClock"
     | "clockAheadMs"
     | "clockSteps"

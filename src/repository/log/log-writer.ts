@@ -37,6 +37,7 @@ export type TickFacts = Pick<
   | "clockWaitedOutMs"
   | "aheadOfSource"
   | "closed"
+  | "handedTo"
 >;
 
 /** The clock that capture times come from. If it goes back, capture times stand still until it has caught up. */
@@ -64,6 +65,8 @@ export class LogWriter {
   private segmentSequence = 0;
   private changeSequence = 0;
   private lastTime: Instant;
+  /** The time of everything that is appended now, see atOnce. */
+  private frozen: Instant | undefined;
   private from: Instant;
   private lastCheckpoint = Number.NEGATIVE_INFINITY;
   /** Sequence number of the last checkpoint. */
@@ -100,9 +103,21 @@ export class LogWriter {
 
   /** Takes the next place in the order of the log, for versions that are stored elsewhere (the rows of a scan). */
   stamp(): { time: Instant; sequence: number } {
-    this.lastTime = Math.max(this.clock.now(), this.lastTime);
+    this.lastTime = this.frozen ?? Math.max(this.clock.now(), this.lastTime);
     this.changeSequence += 1;
     return { time: this.lastTime, sequence: this.changeSequence };
+  }
+
+  /** Everything that `work` appends gets one time, which it is given. */
+  atOnce(work: (time: Instant) => void): void {
+    const time = Math.max(this.clock.now(), this.lastTime);
+    this.lastTime = time;
+    this.frozen = time;
+    try {
+      work(time);
+    } finally {
+      this.frozen = undefined;
+    }
   }
 
   /** Returns an instant such that everything appended so far is at or before it, and everything later is after it. */

@@ -2,7 +2,7 @@
 import { damaged } from "../../errors.js";
 import { DataObject } from "../../format/data-object.js";
 import { parseLines, type Version } from "../../format/lines.js";
-import { parseSegmentName, type SegmentName } from "../../format/names.js";
+import { parseSegmentName, type SegmentName, segmentPrefix } from "../../format/names.js";
 import type { SegmentFooter } from "../../format/segment.js";
 import type { ObjectStore } from "../../storage/object-store.js";
 import { addClaimsUpTo, type EpochClaim, isDisowned, listClaims } from "./claims.js";
@@ -63,4 +63,19 @@ export async function* segmentVersions(segment: Segment, table: string): AsyncGe
   for (const frame of segment.index.frames) {
     if (frame.table === table) yield* parseLines(await segment.readFrame(frame), segment.name);
   }
+}
+
+/** Name of the newest segment of an epoch, looked for after the one that is known. */
+export async function newestSegment(
+  store: ObjectStore,
+  epoch: number,
+  known: string | undefined,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  let newest = known;
+  const options = known === undefined ? { signal } : { after: known, signal };
+  for await (const { name } of store.list(segmentPrefix(epoch), options)) {
+    if (parseSegmentName(name) && (newest === undefined || name > newest)) newest = name;
+  }
+  return newest;
 }

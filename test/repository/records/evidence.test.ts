@@ -3,6 +3,7 @@ import { followEvidence } from "../../../src/capture/evidence-follower.js";
 import { ThinkbackError } from "../../../src/errors.js";
 import {
   type Evidence,
+  evidenceNames,
   listEvidence,
   putEvidence,
 } from "../../../src/repository/records/evidence.js";
@@ -29,6 +30,7 @@ test("a damaged piece of evidence keeps nobody from the others, unless all of it
   });
   const following = followEvidence(
     { store: failing, description: { id: "r", created: 0 } },
+    await evidenceNames(store),
     clock,
     (table) => void told.push(table),
     stop.signal,
