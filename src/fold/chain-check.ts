@@ -47,7 +47,7 @@ export class ChainCheck {
    */
   private isProvable(at: Instant): boolean {
     const interval = intervalAt(this.coverage, at);
-    const isRepeat = this.coverage.continued.includes(at);
+    const isRepeat = this.coverage.continued?.includes(at) === true;
     return (
       at > this.base.instant &&
       interval !== undefined &&

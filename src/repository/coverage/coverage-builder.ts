@@ -206,8 +206,8 @@ export class CoverageBuilder {
     }
     const undoubted = this.doubts.reduce(overlaid, intervals);
     const lastCopy = this.copies.at(-1);
-    const { continued } = this;
-    return { table, state, stopped, intervals: undoubted, frontier, lastCopy, continued };
+    const continued = this.continued.length > 0 ? { continued: this.continued } : {};
+    return { table, state, stopped, intervals: undoubted, frontier, lastCopy, ...continued };
   }
 
   private beginGap(since: Instant, reason: string): void {

@@ -46,7 +46,7 @@ export interface TableCoverage {
    * Instants whose versions may repeat earlier ones, also in another order: writers that went on without a gap gave
    * this one time to all that they had been delivered until then.
    */
-  continued: Instant[];
+  continued?: Instant[];
 }
 
 /** The interval that `instant` lies in; undefined if it lies in none, so that nothing is known of it. */

@@ -40,6 +40,56 @@ const late = (since: number, to: number, lateMs: number): Step => {
   return { state: "late", since, to, lateMs };
 };
 
+const continued = (since: number, at: number): Step => ({ state: "continued", since, at });
+
+describe("a writer that goes on where the one before ended", () => {
+  test("leaves one exact interval, and names the instant of what it repeats", () => {
+    const coverage = built(live(30), { end: 100 }, continued(100, 120), { reach: 200 });
+    expect(coverage).toMatchObject({ state: "live", frontier: 200, continued: [120] });
+    expect(coverage.intervals).toEqual([{ from: 30, to: 200, class: "exact" }]);
+  });
+
+  test("does so several times, and after records of lateness", () => {
+    const steps = [late(90, 110, 2500), { end: 100 }, continued(100, 120), { end: 150 }];
+    const coverage = built(live(30), ...steps, continued(150, 160), { reach: 200 });
+    expect(coverage.intervals).toMatchObject([
+      { from: 30, to: 89, class: "exact" },
+      { from: 90, to: 110, class: "late" },
+      { from: 111, to: 200, class: "exact" },
+    ]);
+  });
+
+  test("that dies before it is proven further is exact up to the last proof before it", () => {
+    const coverage = built(live(30), { end: 100 }, continued(100, 120), { end: 100 });
+    expect(coverage).toMatchObject({ state: "gap", frontier: 100 });
+    expect(coverage.intervals).toEqual([{ from: 30, to: 100, class: "exact" }]);
+  });
+
+  test("if the end of the log before is lost, the time of what is lost is damaged, and no more", () => {
+    const coverage = built(live(30), { end: 80 }, continued(100, 120), { reach: 200 });
+    expect(coverage.intervals).toMatchObject([
+      { from: 30, to: 80, class: "exact" },
+      { from: 81, to: 99, class: "damaged" },
+      { from: 100, to: 200, class: "exact" },
+    ]);
+    expect(coverage.state).toBe("live");
+  });
+
+  test("changes nothing of a table that is watched already", () => {
+    const twice = [continued(100, 120), continued(100, 130)];
+    const coverage = built(live(30), { end: 100 }, ...twice, { reach: 200 });
+    expect(coverage.continued).toEqual([120]);
+  });
+
+  test("goes on from what a folded segment says of the time before", () => {
+    const opening = { state: "gap" as const, frontier: 100, gap: { since: 100, reason: "ended" } };
+    const builder = new CoverageBuilder(table, opening);
+    builder.apply({ state: "continued", since: 100, at: 120 });
+    builder.reach(200);
+    expect(builder.build().intervals).toEqual([{ from: 100, to: 200, class: "exact" }]);
+  });
+});
+
 describe("what is late", () => {
   const intervals = (...steps: Step[]) => built(copying(10), live(30), ...steps).intervals;
 
