@@ -105,6 +105,7 @@ const commands: Record<string, Options> = {
     "--copies": counts,
     "--spool": [spool, "/proc/x", "/dev/null", "rethinkdb://x", ""],
     "--spool-limit": sizes,
+    "--standby": flag,
     "--take-over": flag,
     "--trust-clock": flag,
     "--accept-cluster": flag,

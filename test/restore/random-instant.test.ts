@@ -12,7 +12,6 @@ function coverage(table: string, ...intervals: [number, number, CoverageInterval
     watched: true,
     lastCopy: undefined,
     copies: [],
-    continued: [],
   };
   return { table, intervals: all, frontier, ...rest } satisfies TableCoverage;
 }

@@ -14,7 +14,6 @@ const coverage = (resolutionMs: number, kept: number[]): TableCoverage => ({
   watched: true,
   lastCopy: 0,
   copies: [0],
-  continued: [],
 });
 
 test("where only pins are kept, no other instant is exact, however far ahead", () => {
