@@ -128,7 +128,8 @@ test("instants that cannot be restored, with the nearest that can", async () => 
   const before = await restore("--at", iso(first - 1), "--table", "shop.orders");
   expectError(before, 5, /cannot be restored exactly/, named(first));
   const after = await restore("--at", iso(last + 1), "--table", "shop.orders");
-  expectError(after, 5, /cannot be restored exactly/, named(last));
+  // The last proofs of the table and of the catalog are a moment apart, in either order.
+  expectError(after, 5, /cannot be restored exactly|the catalog is not proven yet/, named(last));
 });
 
 test("a table, a database or a document that was not there then", async () => {

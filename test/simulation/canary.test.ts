@@ -104,7 +104,7 @@ test("a thinning that drops the versions that a pin shows is found", async () =>
   vi.spyOn(thinning, "isShown").mockImplementation(function (this: Shown, held, next) {
     return isShown.call({ ...this, pinned: [] }, held, next);
   });
-  const violations = await firstViolations(days, 13);
+  const violations = await firstViolations(days, 31);
   expect(violations.join("\n")).toMatch(/restores .* as .*; it was|restores to something else/);
 }, 120_000);
 
