@@ -11,7 +11,7 @@ import { Ledger } from "./ledger.js";
 import { deliveryMs, Stage, stop, tableOf } from "./stage.js";
 import { Writer } from "./workload.js";
 
-const handovers = whyNotLong === undefined ? 10 : 2;
+const handovers = whyNotLong === undefined ? 10 : 1;
 const instants = 20;
 const documents = 2000;
 const name = "shop.orders";

@@ -8,7 +8,7 @@ import { kill, nextInstant, Stage, stop, tableOf } from "./stage.js";
 import { canonicalJson } from "./workload.js";
 
 /** More than a feed delivers within the bound. */
-const documents = 32_000;
+const documents = 20_000;
 /** What a simulated feed delivers a second; a real one lags by itself. */
 const simulatedRate = 8000;
 const bulk = r.db("mass").table("bulk");

@@ -81,7 +81,7 @@ test("a standstill that is not written down is found", { timeout: 120_000 }, asy
   vi.spyOn(frontier, "record").mockImplementation(function (this: Recording, stream, told) {
     if (told.state !== "late") record.call(this, stream, told);
   });
-  const violations = await firstViolations({ steps });
+  const violations = await firstViolations({ steps }, 8);
   expect(violations.join("\n")).toMatch(/restores .* as .*; it was|has .* as .*; it was/);
 });
 
@@ -94,7 +94,7 @@ test("a thinning that keeps the wrong version of a span is found", async () => {
   vi.spyOn(thinning, "isShown").mockImplementation(function (this: Shown, held, next) {
     return !isShown.call(this, held, next);
   });
-  const violations = await firstViolations(days, 13);
+  const violations = await firstViolations(days, 4);
   expect(violations.join("\n")).toMatch(/restores .* as .*; it was|restores to something else/);
 }, 120_000);
 
@@ -118,7 +118,7 @@ test("a maintenance that knows of no pins is found", async () => {
 }, 120_000);
 
 test("a sweep that does not wait for those who read is found", async () => {
-  const violations = await firstViolations({ ...days, wrapStore: without("holds/") }, 2);
+  const violations = await firstViolations({ ...days, wrapStore: without("holds/") }, 21);
   expect(violations.join("\n")).toMatch(/r\d+ failed: .* is missing/);
 }, 120_000);
 
@@ -133,7 +133,7 @@ test("a sweep that takes the parts of a copy that is under way is found", async 
   vi.spyOn(leftovers, "isUnderWay").mockImplementation(function (this: UnderWay, unique) {
     return parseCopyUnique(unique) === undefined && isUnderWay.call(this, unique);
   });
-  const violations = await firstViolations(days, 21);
+  const violations = await firstViolations(days, 25);
   expect(violations.join("\n")).toMatch(/is missing/);
 }, 120_000);
 
