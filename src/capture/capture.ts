@@ -199,13 +199,16 @@ export class Capture {
     const checkEnd = (end: LogEnd | undefined) => {
       if (!options.trustClock) checkStartClock(clock.now(), logClock.serverClock, end);
     };
-    const claim = (gone: WriterMayRun | undefined) =>
-      claimEpoch(repository, clock, owner, takeOver || (gone ?? false), checkEnd, lost);
     const tables = captured(first, (...of) => options.selects(...of));
     const { store } = repository;
     const context = { store, source, clock, owner, tables, check: checkEnd, unique, observer };
     const isAsking = takeOver && !options.once && !lost;
     const taking = isAsking ? await TakeOver.begin(context, signal) : undefined;
+    const claim = async (gone: WriterMayRun | undefined) => {
+      // A repository that went away while the writer before was waited for is silent too. Nothing is put in its place.
+      if (gone || taking) await options.reopen();
+      return claimEpoch(repository, clock, owner, takeOver || (gone ?? false), checkEnd, lost);
+    };
     try {
       const own = await claimAfterSilence(repository.store, clock, claim, observer, signal, silent);
       if (options.spool && lost) await deliverSpool(repository, options.spool, clock, observer);

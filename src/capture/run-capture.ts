@@ -35,6 +35,8 @@ export async function runCapture(
   const setting = { source, repository, clock, observer, signal };
   let next = await inTurn(setting, options);
   while (!signal.aborted && (options.standby || (next && (await isForNobody(setting, next))))) {
+    // Where the repository is away nobody goes on either: it is an error, unless this process stands by.
+    if (!options.standby) await options.reopen();
     next = await inTurn(setting, afterwards(options));
   }
   return next;

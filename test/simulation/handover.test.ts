@@ -375,18 +375,42 @@ describe("a capture that goes on in the place of one that runs", () => {
   });
 });
 
+/** The store of a process whose repository is away now and then, and what it puts there meanwhile. */
+function sometimesAway(world: SmallWorld, isAway: () => boolean) {
+  const without = new WithoutStore(world.store, { has: isAway });
+  const puts: string[] = [];
+  const store = overriding(without, {
+    put: (name, bytes) => {
+      if (!isAway()) return without.put(name, bytes);
+      puts.push(name);
+      return Promise.reject(new Error("something is put where the repository is not"));
+    },
+  });
+  return { puts, store };
+}
+
+test.each([false, true])(
+  "a repository that goes away while its writer is waited for (--take-over: %s) is not begun anew",
+  async (takeOver) => {
+    const { world, counted, first } = await begun({ store: (store) => withoutWishes(store) });
+    let isAway = false;
+    const { puts, store } = sometimesAway(world, () => isAway);
+    // Of a process on another machine nobody can tell whether it runs.
+    const next = world.startWriter({ host: "beta", store, takeOver });
+    await counted.write(takeOver ? 3000 : 500);
+    isAway = true;
+    await counted.write(90_000);
+    expect(puts).toEqual([]);
+    expect(next.outcome).toBeInstanceOf(Error);
+    expect(first.running).toBe(true);
+  },
+);
+
 describe("a capture that stands by", () => {
   test("waits while the repository is away, and puts nothing there", async () => {
     const { world, counted, first } = await begun();
     let isAway = false;
-    const store = new WithoutStore(world.store, { has: () => isAway });
-    const puts: string[] = [];
-    const watched = overriding(store, {
-      put: (name, bytes) => {
-        if (isAway) puts.push(name);
-        return store.put(name, bytes);
-      },
-    });
+    const { puts, store: watched } = sometimesAway(world, () => isAway);
     const next = world.startWriter({ standby: true, isAlive: () => true, store: watched });
     await counted.write(10_000);
     isAway = true;

@@ -115,7 +115,7 @@ export class CoverageBuilder {
     if (gap.lost || gap.since < since) {
       this.gap = { ...gap, lost: true };
       this.closeGap(since, "gap");
-      this.exactFrom = since;
+      this.exactFrom = Math.max(since, gap.since + 1);
     } else {
       const last = this.intervals.at(-1);
       const isOpenAgain = last?.class === "exact" && last.to === gap.since;

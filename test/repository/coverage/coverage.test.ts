@@ -75,6 +75,19 @@ describe("a writer that goes on where the one before ended", () => {
     expect(coverage.state).toBe("live");
   });
 
+  test("has no instant twice if records before it are lost", () => {
+    const builder = new CoverageBuilder(table);
+    builder.apply({ state: "live", since: 30 });
+    builder.end(100);
+    builder.lose(100, "object x is missing");
+    builder.apply({ state: "continued", since: 100, at: 120 });
+    builder.reach(200);
+    expect(builder.build().intervals).toMatchObject([
+      { from: 30, to: 100, class: "exact" },
+      { from: 101, to: 200, class: "exact" },
+    ]);
+  });
+
   test("changes nothing of a table that is watched already", () => {
     const twice = [continued(100, 120), continued(100, 130)];
     const coverage = built(live(30), { end: 100 }, ...twice, { reach: 200 });
