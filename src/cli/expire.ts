@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { withThreads } from "../format/compression-threads.js";
-import type { Repository } from "../format/description.js";
-import { formatInstant } from "../instant.js";
+import { commonStore, type Repository } from "../format/description.js";
+import { formatInstant, type Instant } from "../instant.js";
+import { lanesIn } from "../repository/lanes.js";
 import { formatKeep, parseKeep } from "../repository/registers/keep-policy.js";
 import { readSettings } from "../repository/registers/settings.js";
 import { openRepository } from "../repository/repository.js";
@@ -13,6 +14,7 @@ import { storeAt } from "../storage/store-at.js";
 import type { ExpiryPlan } from "../upkeep/expire.js";
 import { type Maintained, maintain, planMaintenance } from "../upkeep/maintain.js";
 import { damageFound, damageText } from "./damaged-tables.js";
+import { eachLane } from "./each-lane.js";
 import { logLine } from "./fold.js";
 import {
   durationOption,
@@ -41,12 +43,31 @@ export async function expireCommand(args: ExpireArguments, output: Output): Prom
   const now = systemClock.now();
   const graceMs = args.delete ? durationOption("--grace", args.grace) : undefined;
   const options = await maintenanceOptions(repository, args.dryRun ? {} : args, now);
+  const what = { now, graceMs, options };
+  await eachLane(await lanesIn(repository), output, (lane, own) =>
+    expireLane(lane, args, what, own),
+  );
+}
+
+interface HowToExpire {
+  now: Instant;
+  graceMs: number | undefined;
+  options: Awaited<ReturnType<typeof maintenanceOptions>>;
+}
+
+async function expireLane(
+  repository: Repository,
+  args: ExpireArguments,
+  { now, graceMs, options }: HowToExpire,
+  output: Output,
+): Promise<void> {
+  const declared = async () => (await readSettings(commonStore(repository))).keep;
   if (args.dryRun) {
     const plan = await lookAt(repository, (view) => planMaintenance(view, graceMs, now, args.keep));
-    const { keep: declared } = await readSettings(repository.store);
-    const keep = args.keep === undefined ? declared : formatKeep(parseKeep(args.keep));
-    if (keep !== declared) {
-      output.line(`planned with other tiers than those declared: ${declared ?? keptForEver}`);
+    const stored = await declared();
+    const keep = args.keep === undefined ? stored : formatKeep(parseKeep(args.keep));
+    if (keep !== stored) {
+      output.line(`planned with other tiers than those declared: ${stored ?? keptForEver}`);
     }
     await print(repository, keep, plan, output, "would be");
     return;
@@ -61,7 +82,7 @@ export async function expireCommand(args: ExpireArguments, output: Output): Prom
   );
   output.line(logLine(done.log));
   for (const one of await damageFound(repository, done.damaged)) output.line(damageText(one));
-  await print(repository, (await readSettings(repository.store)).keep, done, output, "were");
+  await print(repository, await declared(), done, output, "were");
   refuseFull(done);
 }
 

@@ -3,7 +3,9 @@ import { systemClock } from "../clock.js";
 import type { FoldedTable } from "../fold/fold.js";
 import type { FoldedLog } from "../fold/fold-log.js";
 import { withThreads } from "../format/compression-threads.js";
-import { formatInstant, parseInstant } from "../instant.js";
+import type { Repository } from "../format/description.js";
+import { formatInstant, type Instant, parseInstant } from "../instant.js";
+import { lanesIn } from "../repository/lanes.js";
 import { tableNamed } from "../repository/log/catalog.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
@@ -12,6 +14,7 @@ import { refuseTwoChoices } from "../restore/request.js";
 import { refuseStillToCome } from "../restore/when-proven.js";
 import { storeAt } from "../storage/store-at.js";
 import { maintain } from "../upkeep/maintain.js";
+import { eachLane } from "./each-lane.js";
 import { type KeepArguments, maintenanceOptions } from "./maintenance-options.js";
 import { counted, formatBytes, formatCount, formatTable, type Output } from "./output.js";
 import { ProgressLines } from "./progress.js";
@@ -34,11 +37,28 @@ export async function foldCommand(args: FoldArguments, output: Output): Promise<
     names: await TableNames.read(view, until),
   }));
   const tables = args.table.map((name) => tableNamed(catalog, name, until).id);
+  const what = { until, tables, names, options };
+  await eachLane(await lanesIn(repository), output, (lane, own) => foldLane(lane, what, own));
+}
+
+interface WhatToFold {
+  until: Instant;
+  /** All, if empty. */
+  tables: string[];
+  names: TableNames;
+  options: Awaited<ReturnType<typeof maintenanceOptions>>;
+}
+
+async function foldLane(
+  lane: Repository,
+  { until, tables, names, options }: WhatToFold,
+  output: Output,
+): Promise<void> {
   const progress = new ProgressLines();
   try {
     const { log, tables: folded } = await withThreads((compressor) =>
       maintain(
-        repository,
+        lane,
         {
           ...options,
           unique: randomUUID().slice(0, 8),

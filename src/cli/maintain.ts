@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { withThreads } from "../format/compression-threads.js";
+import { commonStore, type Repository } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
+import { lanesIn } from "../repository/lanes.js";
 import { noteRates } from "../repository/registers/rates.js";
 import { openRepository } from "../repository/repository.js";
 import { storeAt } from "../storage/store-at.js";
@@ -15,6 +17,7 @@ import {
   proposedObjective,
 } from "../upkeep/schedule.js";
 import { damageFound, damageText } from "./damaged-tables.js";
+import { eachLane } from "./each-lane.js";
 import { logLine } from "./fold.js";
 import {
   durationOption,
@@ -53,9 +56,19 @@ const measuredBytesMin = 16 * 1024 * 1024;
 /** Runs one round: folds the log, makes bases if they are due, expires and deletes what is not kept. */
 export async function maintainCommand(args: MaintainArguments, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
-  const { store } = repository;
+  const options = await maintenanceOptions(repository, args, systemClock.now());
+  await eachLane(await lanesIn(repository), output, (lane, own) =>
+    maintainLane(lane, args, options, own),
+  );
+}
+
+async function maintainLane(
+  repository: Repository,
+  args: MaintainArguments,
+  options: Awaited<ReturnType<typeof maintenanceOptions>>,
+  output: Output,
+): Promise<void> {
   const now = systemClock.now();
-  const options = await maintenanceOptions(repository, args, now);
   let decided: { load: Load; due: FoldDecision } | undefined;
   const began = performance.now();
   const graceMs = args.delete ? durationOption("--grace", args.grace) : undefined;
@@ -84,7 +97,11 @@ export async function maintainCommand(args: MaintainArguments, output: Output): 
   const folded = tables.filter((table) => table.folded);
   const breaks = tables.reduce((sum, table) => sum + table.breaks, 0);
   if (!full && folded.length > 0 && load.logBytes > measuredBytesMin) {
-    await noteRates(store, { mergeBytesPerSecond: Math.round(load.logBytes / seconds) }, now);
+    await noteRates(
+      commonStore(repository),
+      { mergeBytesPerSecond: Math.round(load.logBytes / seconds) },
+      now,
+    );
   }
   const bytesDeleted = deleted.reduce((sum, { size }) => sum + size, 0);
   output.line(`bases: ${due.reason}; ${formatCount(folded.length)} made`);

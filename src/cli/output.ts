@@ -122,6 +122,11 @@ export function formatOptionalInstant(instant: Instant | undefined): string {
   return instant === undefined ? "-" : formatInstant(instant);
 }
 
+/** The same for programs. */
+export function isoOrNull(instant: Instant | undefined): string | null {
+  return instant === undefined ? null : formatInstant(instant);
+}
+
 /** Explains a system error of a file that is not a stored object, such as a scratch file or a pipe. */
 function operatorError(error: unknown): unknown {
   const { code, path = "a file" } = (error ?? {}) as NodeJS.ErrnoException;

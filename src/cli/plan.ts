@@ -1,4 +1,5 @@
 import { ThinkbackError } from "../errors.js";
+import { type Lane, lanesIn } from "../repository/lanes.js";
 import { formatWhole, parseKeep } from "../repository/registers/keep-policy.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
@@ -15,6 +16,7 @@ import {
   type Upkeep,
 } from "../upkeep/proposal.js";
 import { estimateRestore, proposedObjective } from "../upkeep/schedule.js";
+import { eachLane } from "./each-lane.js";
 import { formatBytes, formatTable, type Output } from "./output.js";
 
 export interface PlanArguments {
@@ -35,12 +37,26 @@ const ticksLookedAtMs = [500, 1000, 5000, 10_000];
 
 export async function planCommand(args: PlanArguments, output: Output): Promise<void> {
   const prices = pricesOf(args);
-  const repository = await openRepository(storeAt(args.repo));
-  const { rates, load, catalog } = await lookAt(repository, async (view) => ({
+  const lanes = await lanesIn(await openRepository(storeAt(args.repo)));
+  await eachLane(lanes, output, (lane, own) => planLane(lane, lanes.length, args, prices, own));
+}
+
+async function planLane(
+  lane: Lane,
+  lanes: number,
+  args: PlanArguments,
+  prices: Prices,
+  output: Output,
+): Promise<void> {
+  const { rates, load, catalog } = await lookAt(lane, async (view) => ({
     rates: await readSourceRates(view),
     load: await readLoad(view),
     catalog: await view.catalog(),
   }));
+  if (rates.tables.length === 0 && lanes > 1) {
+    output.line("nothing is measured here: no table has a complete base");
+    return;
+  }
   if (rates.tables.length === 0) {
     throw new ThinkbackError("instant", "nothing is measured yet: no table has a complete base", {
       hint: "let `thinkback run` capture for a while first, best for a day",

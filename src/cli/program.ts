@@ -4,24 +4,13 @@ import { Command, CommanderError, Help, Option } from "commander";
 import { exitStatus, ThinkbackError } from "../errors.js";
 import { explained } from "./explained.js";
 import { type Output, reportError, type Streams, terminalOutput } from "./output.js";
+import { sharing } from "./program-lanes.js";
+import { at, collect, gap, keep, repo } from "./program-options.js";
 import { beStrict } from "./strict.js";
 
 const { version } = JSON.parse(
   readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
 ) as { version: string };
-
-const collect = (value: string, before: string[]) => [...before, value];
-
-const repo = ["--repo <directory>", "the repository"] as const;
-const at = "--at <time>";
-const gap = [
-  "--gap <end>",
-  'for an instant inside a gap: take the state "before" or "after" the gap',
-] as const;
-const keep = [
-  "--keep <tiers>",
-  'declare how long history is kept, and how finely, such as "all:7d, 1m:30d, 1d:365d"; stored in the repository',
-] as const;
 
 /** Runs the command that the arguments name; resolves with the exit status. */
 export async function runCommandLine(args: string[], streams: Streams = process): Promise<number> {
@@ -62,7 +51,7 @@ function commandLine(streams: Streams): Command {
     .configureHelp({ optionDescription })
     .exitOverride();
   const output = () => terminalOutput(program.opts<{ json?: boolean }>().json === true, streams);
-  for (const define of [capturing, restoring, looking, folding, checking, noting]) {
+  for (const define of [capturing, sharing, restoring, looking, folding, checking, noting]) {
     define(program, output);
   }
   for (const command of [...program.commands, ...program.commands.flatMap((one) => one.commands)]) {

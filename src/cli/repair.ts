@@ -3,9 +3,11 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
 import { thisProcess } from "../owner.js";
+import { lanesStored, type StoredLane } from "../repository/lanes.js";
 import { openRepository } from "../repository/repository.js";
 import { storeAt } from "../storage/store-at.js";
 import { planRepair, type Repaired, type RepairReport, repair } from "../verify/repair.js";
+import { eachLane } from "./each-lane.js";
 import { settleMs } from "./maintenance-options.js";
 import { counted, formatTable, type Output } from "./output.js";
 import { costName, VerifyProgress, whileHeld } from "./verify.js";
@@ -19,22 +21,26 @@ export interface RepairArguments {
 /** Rebuilds damaged objects from what other objects hold, and reports those that cannot be rebuilt. */
 export async function repairCommand(args: RepairArguments, output: Output): Promise<void> {
   const { store } = await openRepository(storeAt(args.repo));
-  const report = await whileHeld(store, output, async () => {
-    const progress = new RepairProgress();
-    try {
-      const options = {
-        clock: systemClock,
-        owner: thisProcess,
-        unique: randomUUID().slice(0, 8),
-        data: args.data === true,
-        settleMs,
-        observer: progress,
-      };
-      return await (args.dryRun ? planRepair(store, options) : repair(store, options));
-    } finally {
-      progress.end();
-    }
+  await whileHeld(store, output, async () => {
+    await eachLane(await lanesStored(store), output, (lane, own) => repairLane(lane, args, own));
   });
+}
+
+async function repairLane(
+  { store, lane }: StoredLane,
+  args: RepairArguments,
+  output: Output,
+): Promise<void> {
+  const observer = new RepairProgress();
+  const unique = randomUUID().slice(0, 8);
+  const data = args.data === true;
+  const of = { clock: systemClock, owner: thisProcess, unique, data, settleMs, observer, lane };
+  let report: RepairReport;
+  try {
+    report = await (args.dryRun ? planRepair(store, of) : repair(store, of));
+  } finally {
+    observer.end();
+  }
   print(report, args.dryRun === true, output);
   refuseRest(report);
 }

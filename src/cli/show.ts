@@ -2,6 +2,7 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import { canBeKey } from "../key-order.js";
+import { laneStore } from "../repository/lanes.js";
 import { LogView } from "../repository/log/log-view.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
@@ -44,9 +45,10 @@ export async function showCommand(
   };
   const look = () => lookAt(repository, (view) => planRestore(view, request));
   const onWait = () => output.note(waitingText);
-  const { log, tables } = await whenProven(repository, request.at, look, systemClock, onWait);
-  const { base, instant, class: of, lateMs, missing } = tables[0]!;
-  const version = await versionAt(new LogView(repository.store, log), base, sought, instant);
+  const { logs, tables } = await whenProven(repository, request.at, look, systemClock, onWait);
+  const { base, instant, class: of, lane, lateMs, missing } = tables[0]!;
+  const log = new LogView(laneStore(repository.store, lane), logs.get(lane)!);
+  const version = await versionAt(log, base, sought, instant);
   output.note(`${name} ${key} at ${formatInstant(instant)} (${classText(tables[0]!)})`);
   for (const hole of missing) {
     const times = `${formatInstant(hole.from)} to ${formatInstant(hole.to)}`;

@@ -18,12 +18,14 @@ import {
 import { storeAt } from "../storage/store-at.js";
 import { namesText, printCoverage, secondsText } from "./coverage-drawing.js";
 import { drillResult, failureText } from "./drill-text.js";
+import { laneResult, laneTable } from "./lanes.js";
 import {
   formatBytes,
   formatCount,
   formatOptionalInstant,
   formatTable,
   groupedBy,
+  isoOrNull,
   type Output,
 } from "./output.js";
 import { lookedAtResult, pinTable } from "./pin.js";
@@ -65,6 +67,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
   );
   output.line(`capture                 ${captureText(status, now)}`);
+  if (status.lanes.length > 1) output.line(`\n${laneTable(status.lanes)}\n`);
   printOpenGaps(status, now, output);
   const idle = idleChoices(status.chosen, namesOf(status));
   for (const one of idle) {
@@ -93,6 +96,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     lastDrillFailed: status.lastDrillFailed ? drillResult(status.lastDrillFailed) : null,
     damagedDrills: status.damagedDrills,
     capture: { ...status.capture, heardOf: isoOrNull(status.capture.heardOf) },
+    lanes: status.lanes.map(laneResult),
     lastSegment: isoOrNull(status.lastSegment),
     segments: status.segments,
     foldedSegments: status.foldedSegments,
@@ -391,8 +395,4 @@ function aheadResult({ since, ms }: NonNullable<RepositoryStatus["aheadOfSource"
 function documentsText({ documents, documentsExact }: TableStatus): string {
   if (documents === undefined) return "-";
   return `${documentsExact ? "" : "~"}${formatCount(documents)}`;
-}
-
-function isoOrNull(instant: number | undefined): string | null {
-  return instant === undefined ? null : formatInstant(instant);
 }

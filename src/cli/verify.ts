@@ -2,12 +2,15 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
+import { lanesStored, type StoredLane } from "../repository/lanes.js";
 import { placeHold } from "../repository/registers/holds.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import type { Account, Standpoint } from "../verify/accounting.js";
 import { type Cost, catalogCost } from "../verify/costs.js";
+import { withPinsOfAll } from "../verify/lane-reports.js";
 import { refuseForeign, type VerifyObserver, type VerifyReport, verify } from "../verify/verify.js";
+import { eachLane } from "./each-lane.js";
 import { counted, formatBytes, formatCount, formatTable, type Output } from "./output.js";
 import { lookedAtResult, lossText } from "./pin.js";
 import { ProgressLines, progressBar } from "./progress.js";
@@ -23,18 +26,31 @@ export async function verifyCommand(args: VerifyArguments, output: Output): Prom
   const store = storeAt(args.repo);
   // Checked before the hold is written there.
   await refuseForeign(store);
-  const report = await whileHeld(store, output, async () => {
+  await whileHeld(store, output, async () => {
+    const lanes = await lanesStored(store);
+    const reports = await verifyLanes(lanes, share);
+    await eachLane(lanes, output, async ({ lane: { number } }, own) => {
+      const report = reports[number]!;
+      printReport(report, share, own);
+      own.result(resultOf(report, share));
+      refuseDamage(report);
+    });
+  });
+}
+
+/** The report of each lane. A pin has lost a table only if no lane holds it any more. */
+async function verifyLanes(lanes: StoredLane[], share: number): Promise<VerifyReport[]> {
+  const reports: VerifyReport[] = [];
+  for (const { store, lane } of lanes) {
     const progress = new VerifyProgress();
     try {
-      const verified = await verify(store, { share, random: Math.random, observer: progress });
-      return verified.report;
+      const options = { share, random: Math.random, observer: progress, lane };
+      reports.push((await verify(store, options)).report);
     } finally {
       progress.end();
     }
-  });
-  printReport(report, share, output);
-  output.result(resultOf(report, share));
-  refuseDamage(report);
+  }
+  return withPinsOfAll(reports);
 }
 
 /** The share of the objects that are read to their ends, from 0 to 1. */

@@ -27,6 +27,8 @@ export const coverageRecord = v.variant(
     fields({ ...state("stopped"), reason: text }),
     /** The table is gone from the source. */
     fields(state("dropped")),
+    /** It is captured in another lane, which has a base of it, and not in this one any more. */
+    fields({ ...state("moved"), lane: count }),
     /**
      * Every version is captured, as by the writer before, whose last proof is `since`: this writer's feed was open
      * before that. What its feed had delivered until `at` is in the log with the time `at`, and part of it a second
@@ -45,6 +47,11 @@ export type LateRecord = Extract<CoverageRecord, { state: "late" }>;
 
 /** The state that a record leaves a table in. */
 export type TableState = Exclude<CoverageRecord["state"], "late" | "continued">;
+
+/** True if the table is not in the lane any more, and no gap is open there: it is gone, or in another lane. */
+export function hasLeft(state: TableState): boolean {
+  return state === "dropped" || state === "moved";
+}
 
 /** What capture watches like tables besides the tables. It has no bases, because all of it is in the log. */
 export const systemTables = ["catalog", "access"] as const;
@@ -80,7 +87,7 @@ const stopped = fields({
 /** A stop of capture by a defect. It lasts until the table is live again. */
 export type Stopped = Of<typeof stopped>;
 
-const tableStates = ["copying", "resyncing", "live", "gap", "stopped", "dropped"] as const;
+const tableStates = ["copying", "resyncing", "live", "gap", "stopped", "dropped", "moved"] as const;
 
 export const coverageState = fields({
   state: oneOf(tableStates),

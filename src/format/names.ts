@@ -10,6 +10,17 @@ const width = { epoch: 8, instant: 15, sequence: 10, part: 6, number: 10, resolu
 
 const pad = (value: number, digits: number) => String(value).padStart(digits, "0");
 
+/** Of all lanes but lane 0, whose objects lie beside this prefix. */
+export const lanesPrefix = "lanes/";
+/** Of a lane from 1 on. Below it lie the same names as in a repository of its own. */
+export const lanePrefix = (lane: number) => `${lanesPrefix}${lane}/`;
+
+/** The lane in the name of one of its objects; undefined for any other name. */
+export function parseLaneName(name: string): number | undefined {
+  const match = /^lanes\/([1-9]\d{0,3})\//.exec(name);
+  return match ? Number(match[1]) : undefined;
+}
+
 export const writerName = (epoch: number) => `writers/${pad(epoch, width.epoch)}.json`;
 
 /** The epoch in the name of an epoch claim; undefined for any other name. */
@@ -178,6 +189,15 @@ export const ratesPrefix = "rates/";
 export const foldLeasePrefix = "leases/fold/";
 export const pinsPrefix = "pins/";
 export const holdPrefix = (unique: string) => `holds/${unique}-`;
+
+export const membersPrefix = "members/";
+export const memberPrefix = (unique: string) => `${membersPrefix}${unique}-`;
+
+/** Which process an object under members/ is of, and its number; undefined for any other name. */
+export function parseMemberName(name: string): { unique: string; number: number } | undefined {
+  const match = /^members\/([a-z0-9]+)-(\d{10})\.json$/.exec(name);
+  return match ? { unique: match[1]!, number: Number(match[2]) } : undefined;
+}
 
 /** Of the wishes to go on after the writer of an epoch, and of its answers. */
 export const handoverPrefix = (epoch: number) => `handovers/${pad(epoch, width.epoch)}-`;

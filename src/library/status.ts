@@ -32,7 +32,15 @@ export interface TableStatus {
   /** "db.table"; the last name it had, for a dropped table. */
   name: string;
   /** The state in which the last capture left the table. `capture` of the repository says whether one still runs. */
-  state: "copying" | "resyncing" | "live" | "gap" | "stopped" | "dropped" | "not captured";
+  state:
+    | "copying"
+    | "resyncing"
+    | "live"
+    | "gap"
+    | "stopped"
+    | "dropped"
+    | "moved"
+    | "not captured";
   /** Documents at the last captured instant; undefined before the first copy is complete. */
   documents: number | undefined;
   /** False if `documents` is only approximate. A fold makes it exact. */

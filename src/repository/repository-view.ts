@@ -10,6 +10,8 @@ import { RememberedStore } from "../storage/remembered-store.js";
 import { type BaseInventory, type BaseManifest, newestBase, readBases } from "./bases/base.js";
 import { type NewestBundle, newestBundle } from "./bundle.js";
 import { type Coverage, readCoverage } from "./coverage/coverage-reader.js";
+import { joinedCoverage, laneToRead } from "./coverage/joined.js";
+import { lanesIn } from "./lanes.js";
 import { type Catalog, catalogAt } from "./log/catalog.js";
 import { endOfLog, type LogEnd } from "./log/log-end.js";
 import { LogView } from "./log/log-view.js";
@@ -31,41 +33,99 @@ export class RepositoryView {
     readonly bundle: NewestBundle,
     /** Id of the repository; undefined in a view of a store alone. */
     readonly repository?: string,
+    /** Where registers, pins, drills and holds are: what all lanes have in common. */
+    readonly common: ObjectStore = store,
+    /** The other lanes, from 1 on; none in the view of one lane. */
+    private readonly others: RepositoryView[] = [],
   ) {}
 
   /**
-   * Reads a view of a repository.
+   * Reads a view of a repository with all its lanes, or of one lane. What it gives besides coverage and tables of other
+   * lanes (log, bases, catalog, registers) is that of the lane, or of lane 0.
    * @param options `whole` lists all objects at once, for callers that need most of them
    */
   static async read(
-    { store, description }: Repository,
+    repository: Repository,
     options: { whole?: boolean } = {},
   ): Promise<RepositoryView> {
-    const remembered = new RememberedStore(store);
+    const remembered = new RememberedStore(repository.store);
     if (options.whole) await remembered.listAll();
-    const bundle = await newestBundle({ store: remembered, description });
-    remembered.know(bundle.objects ?? new Map());
-    const log = await LogView.read(remembered);
-    return new RepositoryView(remembered, log, bundle, description.id);
+    const { lane } = repository;
+    const isOther = lane && lane.root !== repository.store;
+    const common = isOther ? new RememberedStore(lane.root) : remembered;
+    const [first, ...others] = await lanesIn({ ...repository, store: remembered });
+    const views = await Promise.all(
+      others.map((one) => RepositoryView.ofLane(one, new RememberedStore(one.store), common)),
+    );
+    const store = views.length === 0 ? remembered : new RememberedStore(first!.store);
+    return RepositoryView.ofLane(first!, store, common, views);
   }
 
-  /** A view of a store that does not change, such as one that was listed once, or one as it would be after a change. */
-  static async of(store: ObjectStore): Promise<RepositoryView> {
-    return new RepositoryView(store, await LogView.read(store), noBundle);
+  private static async ofLane(
+    { description }: Repository,
+    store: RememberedStore,
+    common: ObjectStore,
+    others?: RepositoryView[],
+  ): Promise<RepositoryView> {
+    const bundle = await newestBundle({ store, description });
+    store.know(bundle.objects ?? new Map());
+    const log = await LogView.read(store);
+    return new RepositoryView(store, log, bundle, description.id, common, others);
+  }
+
+  /**
+   * A view of a store that does not change, such as one that was listed once, or one as it would be after a change.
+   * @param common where registers and pins are, if not there
+   */
+  static async of(store: ObjectStore, common?: ObjectStore): Promise<RepositoryView> {
+    return new RepositoryView(store, await LogView.read(store), noBundle, undefined, common);
   }
 
   /** The same view as it would be if `expiry` were the one that counts. */
   async under(expiry: Expiry): Promise<RepositoryView> {
-    const { bundle, log, store } = this;
-    return new RepositoryView(store, await LogView.read(store, { earlier: log, expiry }), bundle);
+    const { bundle, common, log, store } = this;
+    const then = await LogView.read(store, { earlier: log, expiry });
+    return new RepositoryView(store, then, bundle, undefined, common);
   }
 
-  /** The coverage of everything that was ever watched. */
+  /** Views of each lane alone, lane 0 first. */
+  get lanes(): RepositoryView[] {
+    return [this, ...this.others];
+  }
+
+  /** The coverage of everything that was ever watched, in any lane. */
   coverage(): Promise<Coverage> {
-    return this.once("coverage", async () => readCoverage(this.log, await this.bases()));
+    return this.once("coverage", async () => {
+      const lanes = await this.coverageOfLanes();
+      return lanes.length === 1 ? lanes[0]! : joinedCoverage(lanes);
+    });
   }
 
-  /** The bases of all tables. */
+  /**
+   * The view of the lane from which a table is restored to an instant, and the lane's number; this one if no lane knows
+   * the table.
+   */
+  async laneOf(table: string, instant: Instant): Promise<{ lane: number; view: RepositoryView }> {
+    const lane =
+      this.others.length === 0 ? 0 : laneToRead(await this.coverageOfLanes(), table, instant);
+    return { lane: lane ?? 0, view: this.lanes[lane ?? 0]! };
+  }
+
+  /** Each lane alone, with the coverage of what was watched in it; lane 0 first. */
+  async eachLane(): Promise<{ view: RepositoryView; coverage: Coverage }[]> {
+    const coverages = await this.coverageOfLanes();
+    return this.lanes.map((view, lane) => ({ view, coverage: coverages[lane]! }));
+  }
+
+  private coverageOfLanes(): Promise<Coverage[]> {
+    return Promise.all(this.lanes.map((lane) => lane.ownCoverage()));
+  }
+
+  private ownCoverage(): Promise<Coverage> {
+    return this.once("own coverage", async () => readCoverage(this.log, await this.bases()));
+  }
+
+  /** The bases of the lane, or of lane 0. */
   bases(): Promise<BaseInventory> {
     return this.once("bases", () => readBases(this.log));
   }
@@ -80,17 +140,24 @@ export class RepositoryView {
     return this.once(`catalog ${instant}`, () => catalogAt(this.log, instant));
   }
 
+  /** The last instant in the log of any lane; undefined if nothing was ever written. */
+  async lastInstant(): Promise<Instant | undefined> {
+    const ends = await Promise.all(this.lanes.map((lane) => lane.end()));
+    const instants = ends.flatMap((end) => (end ? [end.to] : []));
+    return instants.length > 0 ? Math.max(...instants) : undefined;
+  }
+
   /** See endOfLog. */
   end(): Promise<LogEnd | undefined> {
     return this.once("end", () => endOfLog(this.log));
   }
 
   settings(): Promise<Settings> {
-    return this.once("settings", () => readSettings(this.store));
+    return this.once("settings", () => readSettings(this.common));
   }
 
   pins(): Promise<Pin[]> {
-    return this.once("pins", () => listPins(this.store));
+    return this.once("pins", () => listPins(this.common));
   }
 
   private once<T>(what: string, read: () => Promise<T>): Promise<T> {

@@ -4,7 +4,7 @@
  * an instant uses this.
  */
 import { isDamage } from "../errors.js";
-import type { CoverageClass } from "../format/coverage-record.js";
+import { type CoverageClass, hasLeft } from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
 import {
   type CoverageInterval,
@@ -141,7 +141,7 @@ export class Restorable {
   /** The next instant to try, at which the tables that have nothing at or after `at` may be gone; undefined if none. */
   private afterLacking({ tables, all }: Used, at: Instant): Instant | undefined {
     const lacking = all.filter((of) => firstIn(of, at, this.classes) === undefined);
-    const isLeft = (of: TableCoverage) => of.watched && of.state !== "dropped";
+    const isLeft = (of: TableCoverage) => of.watched && !hasLeft(of.state);
     if (lacking.some((of) => !tables.includes(of) || isLeft(of))) return undefined;
     const end = Math.max(...lacking.map(({ intervals }) => intervals.at(-1)?.to ?? at));
     return end > at ? end : this.view.log.pieces.find(({ to }) => to > at)?.to;

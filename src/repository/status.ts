@@ -1,28 +1,25 @@
 /** The status of a repository, computed from stored objects alone. */
 import type { Stopped } from "../format/coverage-record.js";
-import type { SegmentFooter, Totals } from "../format/segment.js";
+import type { SegmentFooter } from "../format/segment.js";
 import type { Instant } from "../instant.js";
-import type { BaseManifest } from "./bases/base.js";
-import { type CaptureState, captureState } from "./capture-state.js";
-import {
-  type CoverageInterval,
-  damageNow,
-  isWhole,
-  type TableCoverage,
-} from "./coverage/coverage.js";
+import type { CaptureState } from "./capture-state.js";
+import { type CoverageInterval, damageNow, type TableCoverage } from "./coverage/coverage.js";
 import type { Coverage } from "./coverage/coverage-reader.js";
+import { type DocumentCount, DocumentCounter } from "./document-counter.js";
 import { type LookedAtPin, lookAtPins } from "./kept-pins.js";
+import { type LaneStatus, laneStatuses, worstCapture } from "./lane-status.js";
 import type { LogView } from "./log/log-view.js";
-import type { LogPiece } from "./log/pieces.js";
-import { type Counts, countsAt, noTotals, pieceAt, totalsAt } from "./log/totals.js";
+import { addTotals, noTotals, totalsAt } from "./log/totals.js";
 import { type Acknowledgement, listAcknowledgements } from "./records/acknowledgement.js";
 import { type Drill, type Proof, type Proofs, readProofs } from "./records/drills.js";
 import type { RepositoryView } from "./repository-view.js";
 import { firstCommon, lastCommon, Restorable } from "./restorable.js";
 import { TableNames } from "./table-names.js";
 
-export interface TableStatus {
+export interface TableStatus extends DocumentCount {
   id: string;
+  /** The lane in which it is captured, or was last. */
+  lane: number;
   /** "db.table"; for a dropped table its last name. */
   name: string;
   /** The state after the last coverage record; "not captured" if there is none. */
@@ -31,13 +28,6 @@ export interface TableStatus {
   stopped: Stopped | undefined;
   /** The gap that has not ended, see TableCoverage. */
   openGap: TableCoverage["openGap"];
-  /** Documents at the last captured instant; undefined before the first base. */
-  documents: number | undefined;
-  /**
-   * False if `documents` is only about right: changes came while the base was being copied, or the table was not
-   * watched for a time after it. It is exact again after a fold.
-   */
-  documentsExact: boolean;
   changes: number;
   /** Bytes of its log lines, before compression. */
   logBytes: number;
@@ -111,8 +101,10 @@ export interface RepositoryStatus {
   lastDrillFailed: Drill | undefined;
   /** The error messages of drills that cannot be read; such drills prove nothing. */
   damagedDrills: string[];
-  /** Whether a capture is running. */
+  /** Whether a capture is running. With several lanes: in the lane where it is worst. */
   capture: CaptureState;
+  /** Each lane; only one unless more were ever set. */
+  lanes: LaneStatus[];
   /** End of the last segment. */
   lastSegment: Instant | undefined;
   /** How many segments are stored, including those that a folded segment stands for. */
@@ -141,8 +133,9 @@ export async function readStatus(look: RepositoryView, now?: Instant): Promise<R
   const { tables: coverage, ...system } = all;
   const catalog = await look.catalog();
   const present = new Map(catalog.tables().map((table) => [table.id, `${table.db}.${table.name}`]));
-  const latest = await totalsAt(view, Number.MAX_SAFE_INTEGER);
-  const bases = await look.bases();
+  const latest = await Promise.all(
+    look.lanes.map(({ log }) => totalsAt(log, Number.MAX_SAFE_INTEGER)),
+  );
   const last = await look.end();
   const isPresent = (id: string) => present.has(id) && coverage.get(id)?.watched === true;
   const proofs = await readProofs(
@@ -151,15 +144,18 @@ export async function readStatus(look: RepositoryView, now?: Instant): Promise<R
     [...coverage.keys()].filter(isPresent),
   );
   const tables: TableStatus[] = [];
-  const counter = new DocumentCounter(view);
+  const counters = look.lanes.map(({ log }) => new DocumentCounter(log));
   const names = await TableNames.read(look);
   for (const id of new Set([...present.keys(), ...coverage.keys()])) {
-    const base = bases.usable.get(id)?.at(-1);
-    const totals = latest.get(id) ?? noTotals;
+    const { lane, view: own } = await look.laneOf(id, coverage.get(id)?.frontier ?? 0);
+    const base = (await own.bases()).usable.get(id)?.at(-1);
+    const totals = latest.map((of) => of.get(id) ?? noTotals).reduce(addTotals);
+    const inLane = latest[lane]!.get(id) ?? noTotals;
     tables.push({
       id,
+      lane,
       name: names.nameOf(id),
-      ...(await counter.count(base, totals, coverage.get(id))),
+      ...(await counters[lane]!.count(base, inLane, coverage.get(id))),
       changes: totals.changes,
       logBytes: totals.bytes,
       ...restorable(coverage.get(id), system.catalog),
@@ -170,6 +166,9 @@ export async function readStatus(look: RepositoryView, now?: Instant): Promise<R
   const watched = tables.filter(({ id }) => isPresent(id));
   const used = watched.map(({ id }) => coverage.get(id)!);
   const restorableTo = await restorableUntil(look, all, used);
+  const lanes = await laneStatuses(look, now);
+  const inAll = (count: (of: LogView) => number) =>
+    look.lanes.reduce((sum, { log }) => sum + count(log), 0);
   return {
     repository: look.repository,
     tables: tables.sort((a, b) => (a.name < b.name ? -1 : 1)),
@@ -180,10 +179,11 @@ export async function readStatus(look: RepositoryView, now?: Instant): Promise<R
     ...restorableTo,
     behindNowMs: behindMs(restorableTo.restorableUntil, now),
     ...provenBy(proofs, watched.length),
-    capture: captureState(view, last, now),
-    lastSegment: view.to,
-    segments: view.believed.segments.length,
-    foldedSegments: view.pieces.filter(({ kind }) => kind === "folded").length,
+    capture: worstCapture(lanes),
+    lanes,
+    lastSegment: await look.lastInstant(),
+    segments: inAll(({ believed }) => believed.segments.length),
+    foldedSegments: inAll(({ pieces }) => pieces.filter(({ kind }) => kind === "folded").length),
     keep: (await look.settings()).keep,
     resolutions: resolutionsOf(view),
     chosen: chosenBy(view),
@@ -265,7 +265,7 @@ async function restorableUntil(
   coverage: Coverage,
   watched: TableCoverage[],
 ): Promise<Pick<RepositoryStatus, "restorableUntil" | "restorableWithoutAccess">> {
-  const { to } = look.log;
+  const to = await look.lastInstant();
   const isComplete = watched.length > 0 && watched.every(({ frontier }) => frontier !== undefined);
   if (!isComplete || to === undefined) {
     return { restorableUntil: undefined, restorableWithoutAccess: undefined };
@@ -290,64 +290,4 @@ function provenBy({ widest, lastFailed, damaged }: Proofs, of: number) {
     lastDrillFailed: lastFailed,
     damagedDrills: damaged.map(({ message }) => message),
   };
-}
-
-/** How often a status reads a table's changes at most, to count the documents exactly. */
-const countedMax = 20;
-
-/** Counts the documents of a table: those of its newest base, plus inserts and minus deletes since. */
-class DocumentCounter {
-  private counted = 0;
-  private readonly totals = new Map<LogPiece | undefined, Promise<Map<string, Totals>>>();
-
-  constructor(private readonly view: LogView) {}
-
-  async count(
-    base: BaseManifest | undefined,
-    now: Totals,
-    coverage: TableCoverage | undefined,
-  ): Promise<Pick<TableStatus, "documents" | "documentsExact">> {
-    if (!base) return { documents: undefined, documentsExact: false };
-    const { instant, logFrom, rows, table } = base;
-    const atInstant = await this.countsAt(table, instant);
-    const atLogFrom = logFrom === instant ? atInstant : await this.countsAt(table, logFrom);
-    if (!atInstant || !atLogFrom) return { documents: rows, documentsExact: false };
-    const inserts = now.inserts - atInstant.inserts;
-    const deletes = now.deletes - atInstant.deletes;
-    return {
-      documents: rows + inserts - deletes,
-      documentsExact: atInstant.changes === atLogFrom.changes && watchedSince(base, coverage),
-    };
-  }
-
-  /** The counts up to `instant`; undefined if they cannot be had any more, or after `countedMax` reads. */
-  private async countsAt(table: string, instant: Instant): Promise<Counts | undefined> {
-    const { view, totals } = this;
-    const piece = pieceAt(view, instant);
-    const isRead = piece !== undefined && piece.to > instant;
-    if (isRead && this.counted >= countedMax) return undefined;
-    if (isRead) this.counted += 1;
-    const known = totals.get(piece) ?? totalsAt(view, instant);
-    totals.set(piece, known);
-    return countsAt(view, table, instant, await known);
-  }
-}
-
-/** True if the table was watched without a gap from the base's instant on. */
-function watchedSince(base: BaseManifest, coverage: TableCoverage | undefined): boolean {
-  if (!coverage || coverage.state === "copying" || coverage.state === "resyncing") return false;
-  const { intervals } = coverage;
-  let at = intervals.length - 1;
-  while (at > 0 && isOneStretch(intervals[at - 1]!, intervals[at]!)) at -= 1;
-  const first = intervals[at];
-  return isWhole(first) && isWhole(intervals.at(-1)) && first!.from <= base.instant;
-}
-
-/**
- * True if two neighbouring intervals differ only in lateness. Two neighbours that are both exact have a gap between
- * them, even if no instant lies in it.
- */
-function isOneStretch(before: CoverageInterval, after: CoverageInterval): boolean {
-  const isLate = before.class === "late" || after.class === "late";
-  return isLate && isWhole(before) && isWhole(after) && before.to + 1 === after.from;
 }

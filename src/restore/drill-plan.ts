@@ -87,7 +87,7 @@ async function chosenTables(
   { tables, databases }: RestoreRequest,
 ): Promise<Set<string> | undefined> {
   if (tables.length === 0 && databases.length === 0) return undefined;
-  const latest = (await view.end())?.to ?? 0;
+  const latest = (await view.lastInstant()) ?? 0;
   const catalog = await view.catalog(latest);
   if (tables.length > 0) {
     return new Set(tables.map((name) => tableNamed(catalog, name, latest).id));

@@ -30,7 +30,7 @@ export async function newestInstant(
   request: Omit<RestoreRequest, "at" | "renames" | "nearest">,
 ): Promise<Newest> {
   const coverage = await view.coverage();
-  const end = (await view.end())?.to ?? 0;
+  const end = (await view.lastInstant()) ?? 0;
   const chosen = end === 0 ? [] : await chosenAtEnd(view, request, end);
   const classes = request.allowInexact ? orLate : exactOnly;
   const search = new Restorable(view, coverage, scopeOf(request), classes);

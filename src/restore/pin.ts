@@ -110,12 +110,12 @@ export async function pinInstant(
  * pin.
  */
 async function isAlwaysKept(view: RepositoryView, instant: Instant): Promise<boolean> {
-  const { log } = view;
   const { tables, catalog, access } = await view.coverage();
   // Inside a gap, the state before the gap is the oldest that has to stay.
   const states = [...tables.values(), catalog, access].map((of) => asOf(of, instant, "before"));
   const oldest = Math.min(instant, ...states.map((state) => state.instant ?? instant));
-  return log.to !== undefined && log.to - oldest < alwaysKeptMs;
+  const last = await view.lastInstant();
+  return last !== undefined && last - oldest < alwaysKeptMs;
 }
 
 /** The classes that the pin has to keep: by table id, and for the catalog and access. */

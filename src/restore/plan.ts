@@ -50,6 +50,8 @@ export interface PlannedTable extends AsOf {
   indexes: IndexStatus[];
   from: TableName;
   to: TableName;
+  /** The lane that it is restored from: base and log are those of the lane. */
+  lane: number;
   base: BaseManifest;
   /** Holes of the log between the base and the instant: their changes are not restored. Empty unless damaged. */
   missing: LogHole[];
@@ -75,10 +77,10 @@ export interface RestorePlan {
   /** Tables that existed at the instant, but of which nothing was captured. */
   notCaptured: string[];
   /**
-   * The log as the plan was made from it. The restore MUST read this one: in a later look the history may be thinned at
-   * the instant, or expired.
+   * The log of each lane that is read, as the plan was made from it. The restore MUST read these: in a later look the
+   * history may be thinned at the instant, or expired.
    */
-  log: ReadLog;
+  logs: ReadonlyMap<number, ReadLog>;
   /** How many pieces of the log are read, for all tables together. */
   segments: number;
 }
@@ -100,7 +102,6 @@ export async function planRestore(
 }
 
 async function planBy(view: RepositoryView, request: RestoreRequest): Promise<RestorePlan> {
-  const { log } = view;
   const coverage = await view.coverage();
   const newest = request.at === undefined ? await newestInstant(view, request) : undefined;
   const { instant, heldBack } = newest ?? { instant: request.at! };
@@ -132,12 +133,29 @@ async function planBy(view: RepositoryView, request: RestoreRequest): Promise<Re
     ...access,
     withoutAccess: without?.instant,
     notCaptured: chosen.filter((table) => !captured.includes(table)).map(nameOf),
-    log: passing(
-      log.read,
-      tables.flatMap(({ missing }) => missing),
-    ),
-    segments: log.pieces.filter(isRead(tables)).length,
+    ...logsOf(view, tables),
   };
+}
+
+function logsOf(
+  view: RepositoryView,
+  tables: PlannedTable[],
+): Pick<RestorePlan, "logs" | "segments"> {
+  const logs = new Map<number, ReadLog>();
+  let segments = 0;
+  for (const [lane, own] of byLane(tables)) {
+    const { log } = view.lanes[lane]!;
+    const missing = own.flatMap((table) => table.missing);
+    logs.set(lane, passing(log.read, missing));
+    segments += log.pieces.filter(isRead(own)).length;
+  }
+  return { logs, segments };
+}
+
+function byLane(tables: PlannedTable[]): Map<number, PlannedTable[]> {
+  const lanes = new Map<number, PlannedTable[]>();
+  for (const table of tables) lanes.set(table.lane, [...(lanes.get(table.lane) ?? []), table]);
+  return lanes;
 }
 
 /** The instants next to the one asked for to which everything that is asked for can be restored exactly. */
@@ -145,11 +163,13 @@ function nearestTo({ view, coverage, request, instant }: Ground): Promise<Instan
   return new Restorable(view, coverage, scopeOf(request)).nearest(instant);
 }
 
-/** What of the log the plan's tables need. */
-export function wantedOf({ tables }: RestorePlan): Wanted[] {
-  return tables.map(({ config, base, instant }) => {
-    return { table: config.id, after: base.logFrom, until: instant };
-  });
+/** What of the log of a lane the plan's tables need. */
+export function wantedOf({ tables }: RestorePlan, lane: number): Wanted[] {
+  return tables
+    .filter((table) => table.lane === lane)
+    .map(({ config, base, instant }) => {
+      return { table: config.id, after: base.logFrom, until: instant };
+    });
 }
 
 /** Returns a test of a piece of the log: true if one of the tables needs it. */
@@ -264,7 +284,8 @@ async function planTable(
   const from = { db: config.db, name: config.name };
   const of = coverage.tables.get(config.id)!;
   const found = asOf(of, instant, request.gap ?? "before", request.nearest);
-  const { base, lost } = await baseOf(ground, config.id, found.instant ?? instant);
+  const { lane, view } = await ground.view.laneOf(config.id, found.instant ?? instant);
+  const { base, lost } = await baseOf(view, config.id, found.instant ?? instant);
   // The base was not damaged when the coverage was read: a second look may find an object in its place.
   if (lost && found.class !== "damaged") throw lost;
   if (found.instant === undefined || !base || !isAllowed(found, request)) {
@@ -272,13 +293,13 @@ async function planTable(
     throw inexact(from, of, instant, nearest, found, base !== undefined, hasFlags);
   }
   const to = renamed(from, request.renames);
-  const missing = found.class === "damaged" ? missingOf(ground, config.id, base) : [];
-  return { ...found, config, indexes: catalog.indexes(config.id), from, to, base, missing };
+  const missing = found.class === "damaged" ? missingOf(view, instant, config.id, base) : [];
+  return { ...found, config, indexes: catalog.indexes(config.id), from, to, lane, base, missing };
 }
 
 /** The base that a restore begins with; or `lost`, the error if a base is damaged. */
 async function baseOf(
-  { view }: Ground,
+  view: RepositoryView,
   table: string,
   instant: Instant,
 ): Promise<{ base?: BaseManifest | undefined; lost?: UnusableObject }> {
@@ -291,7 +312,12 @@ async function baseOf(
 }
 
 /** The holes of the log that a restore of the table skips. */
-function missingOf({ view, instant }: Ground, table: string, base: BaseManifest): LogHole[] {
+function missingOf(
+  view: RepositoryView,
+  instant: Instant,
+  table: string,
+  base: BaseManifest,
+): LogHole[] {
   return view.log
     .holes()
     .filter((hole) => hole.table === undefined || hole.table === table)

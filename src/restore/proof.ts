@@ -4,13 +4,11 @@ import { isDamage, messageOf, ThinkbackError } from "../errors.js";
 import { type CoverageClass, classesWorstFirst } from "../format/coverage-record.js";
 import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
-import { knownKeys } from "../repository/bases/known-state.js";
-import { LogView } from "../repository/log/log-view.js";
-import { LogCollection } from "../repository/log/runs.js";
 import { type Drill, type DrilledTable, putDrill } from "../repository/records/drills.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
 import { compareDocuments, compareSettings, differencesOf } from "./comparison.js";
-import { type PlannedTable, type RestorePlan, wantedOf } from "./plan.js";
+import type { PlannedTable, RestorePlan } from "./plan.js";
+import { PlannedLog } from "./planned-log.js";
 import { type RestoredTable, type RestoreObserver, restore } from "./restore.js";
 
 export interface ProofObserver extends RestoreObserver {
@@ -59,8 +57,7 @@ async function compareAll(
 ): Promise<DrilledTable[]> {
   const { plan, repository, signal } = context;
   if (plan.tables.length === 0) return [];
-  const view = new LogView(repository.store, plan.log);
-  const log = await LogCollection.read(view, wantedOf(plan), plan.instant, {
+  const log = await PlannedLog.read(repository, plan, {
     onSegment: () => signal.throwIfAborted(),
   });
   try {
@@ -78,16 +75,16 @@ async function compareAll(
 }
 
 async function compareTable(
-  { target, repository, observer, signal }: ProofContext,
+  { target, observer, signal }: ProofContext,
   table: PlannedTable,
   restored: RestoredTable,
-  log: LogCollection,
+  log: PlannedLog,
 ): Promise<DrilledTable> {
-  const { config, from, to, base } = table;
+  const { config, from, to } = table;
   const held = await target.settings(to);
   const { id, primary_key: primaryKey } = held.config;
   const documents = await compareDocuments(
-    knownKeys(repository.store, base, log),
+    log.keys(table),
     target.scan({ ...to, id, primaryKey }, { signal }),
     (rows) => {
       signal.throwIfAborted();

@@ -1,4 +1,5 @@
 /** Draws an instant to restore by lot. */
+import { hasLeft } from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
 import type { TableCoverage } from "../repository/coverage/coverage.js";
 
@@ -50,7 +51,7 @@ function stepsOf({ intervals, frontier, watched, state }: TableCoverage): Step[]
   });
   // After its last proof, a table that still exists cannot be restored.
   const end = intervals.at(-1)?.to ?? frontier;
-  if (watched && state !== "dropped" && end !== undefined) {
+  if (watched && !hasLeft(state) && end !== undefined) {
     steps.push({ at: end + 1, exact: 0, other: 1 });
   }
   return steps;

@@ -7,13 +7,11 @@ import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { mergeLatest } from "../format/merge.js";
-import { baseCursor } from "../repository/bases/base-reader.js";
-import { LogView } from "../repository/log/log-view.js";
-import { LogCollection } from "../repository/log/runs.js";
 import { BothEnds, bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
 import { BatchWriter } from "./batch-writer.js";
-import { type PlannedTable, type RestorePlan, wantedOf } from "./plan.js";
+import type { PlannedTable, RestorePlan } from "./plan.js";
+import { PlannedLog } from "./planned-log.js";
 
 export interface RestoredTable {
   from: string;
@@ -73,8 +71,7 @@ export async function restore(
     return [];
   }
   let segmentsRead = 0;
-  const view = new LogView(repository.store, plan.log);
-  const log = await LogCollection.read(view, wantedOf(plan), plan.instant, {
+  const log = await PlannedLog.read(repository, plan, {
     onSegment: () => {
       observer.reading((segmentsRead += 1), plan.segments);
       signal.throwIfAborted();
@@ -85,7 +82,7 @@ export async function restore(
     await createDatabases(plan, target, signal);
     const restored: RestoredTable[] = [];
     for (const table of plan.tables) {
-      const of = await restoreTable(repository, table, log, target, clock, observer, signal);
+      const of = await restoreTable(table, log, target, clock, observer, signal);
       observer.complete?.(of);
       restored.push(of);
     }
@@ -108,16 +105,15 @@ async function createDatabases(
 }
 
 async function restoreTable(
-  repository: Repository,
   table: PlannedTable,
-  log: LogCollection,
+  log: PlannedLog,
   target: Target,
   clock: Clock,
   observer: RestoreObserver,
   signal: AbortSignal,
 ): Promise<RestoredTable> {
   signal.throwIfAborted();
-  const { config, base, from, to } = table;
+  const { config, from, to } = table;
   const began = clock.monotonicMs();
   observer.making?.(to);
   await target.createTable({
@@ -129,7 +125,7 @@ async function restoreTable(
     shards: config.shards.length,
     replicas: Math.max(...config.shards.map(({ replicas }) => replicas.length)),
   });
-  const cursors = [baseCursor(repository.store, base), ...log.cursors(config.id)];
+  const cursors = log.cursors(table);
   const written = new SetDigest();
   const writer = new BatchWriter(target, { ...to, primaryKey: config.primary_key });
   try {

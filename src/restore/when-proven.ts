@@ -39,10 +39,11 @@ export async function whenProven<T>(
   }
 }
 
-/** True unless the capture has ended, or seems to have ended long before the instant. */
+/** True unless the capture has ended, or seems to have ended long before the instant, in every lane. */
 async function mayReach(repository: Repository, at: Instant): Promise<boolean> {
-  const end = await (await RepositoryView.read(repository)).end();
-  return end !== undefined && !end.closed && at - end.to <= behindMsMax;
+  const { lanes } = await RepositoryView.read(repository);
+  const ends = await Promise.all(lanes.map((lane) => lane.end()));
+  return ends.some((end) => end && !end.closed && at - end.to <= behindMsMax);
 }
 
 /** Throws for an instant that neither this machine's clock nor the log has reached. */
@@ -52,8 +53,8 @@ export async function refuseStillToCome(
   now: Instant,
 ): Promise<void> {
   if (at <= now) return;
-  const end = await (await RepositoryView.read(repository)).end();
-  if (end === undefined || end.to < at) throw stillToCome(at);
+  const last = await (await RepositoryView.read(repository)).lastInstant();
+  if (last === undefined || last < at) throw stillToCome(at);
 }
 
 /** The error for an instant after now. */

@@ -4,8 +4,10 @@
  *
  * Invariant: nothing is expired that the tiers, a pin or a table's first base needs.
  */
+
 import { isDeepStrictEqual } from "node:util";
 import { ThinkbackError } from "../errors.js";
+import { hasLeft } from "../format/coverage-record.js";
 import type { Repository } from "../format/description.js";
 import { parseFoldedName, parseSegmentName } from "../format/names.js";
 import { formatInstant, type Instant } from "../instant.js";
@@ -95,7 +97,7 @@ export async function planExpiry(
   for (const [table, found] of coverage) {
     const usable = bases.usable.get(table) ?? [];
     const isOver = first !== undefined && found.intervals.every(({ to }) => to < first);
-    const isGone = isOver && (found.state === "dropped" || isLeftOut(found, view, options.aged));
+    const isGone = isOver && (hasLeft(found.state) || isLeftOut(found, view, options.aged));
     if (found.state === "copying" || found.state === "resyncing") isMoving = true;
     // What was expired is never covered again, even if tiers or pins now want more than they did.
     const wanted = first === undefined ? undefined : Math.max(first, horizonOf(view, table));
@@ -156,7 +158,7 @@ export async function publishExpiry(
   const { tables: now } = await (await RepositoryView.read(repository)).coverage();
   const isOpened = (table: string) => {
     const found = now.get(table);
-    return found !== undefined && found.watched && found.state !== "dropped";
+    return found !== undefined && found.watched && !hasLeft(found.state);
   };
   if (!plan.givenUp.some(isOpened)) return plan;
   const { number } = plan.expiry;

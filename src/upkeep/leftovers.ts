@@ -27,6 +27,8 @@ export class Leftovers {
 
   constructor(
     { claims, store }: LogView,
+    /** Where leases are. */
+    private readonly common: ObjectStore,
     private readonly isPast: IsPast,
     private readonly now: Instant,
     /** Name of a fold that writes nothing more, though its lease has not ended. */
@@ -63,7 +65,7 @@ export class Leftovers {
       if (!next || !this.isPast(next.started)) return true;
     }
     // A process may append to its fold's name for some of what it makes.
-    this.folds ??= unendedLeases(this.store, this.now);
+    this.folds ??= unendedLeases(this.common, this.now);
     const folds = [...(await this.folds)].filter((fold) => fold !== this.ended);
     return folds.some((fold) => unique.startsWith(fold));
   }

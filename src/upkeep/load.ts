@@ -1,4 +1,5 @@
 /** What a restore to now would have to do: how large the newest bases are, and how much log has come since. */
+import { hasLeft } from "../format/coverage-record.js";
 import type { Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import { noTotals, totalsAt } from "../repository/log/totals.js";
@@ -17,7 +18,7 @@ export interface Load {
 }
 
 export async function readLoad(view: RepositoryView): Promise<Load> {
-  const { log, store } = view;
+  const { common, log } = view;
   const { tables: coverage } = await view.coverage();
   const bases = await view.bases();
   const now = await totalsAt(log, Number.MAX_SAFE_INTEGER);
@@ -26,12 +27,12 @@ export async function readLoad(view: RepositoryView): Promise<Load> {
     documentBytes: 0,
     logBytes: 0,
     lastFold: undefined,
-    rates: await readRates(store),
+    rates: await readRates(common),
   };
   const totalsThen = new Map<Instant, Map<string, Totals>>();
   for (const [table, { state, watched }] of coverage) {
     const base = bases.usable.get(table)?.at(-1);
-    if (!base || state === "dropped" || !watched) continue;
+    if (!base || hasLeft(state) || !watched) continue;
     load.documents += base.rows;
     load.documentBytes += base.documentBytes;
     const at = base.logFrom;

@@ -5,7 +5,7 @@
 import type { Clock } from "../clock.js";
 import { type FoldedTable, type FoldOptions, fold } from "../fold/fold.js";
 import { type FoldedLog, foldLog } from "../fold/fold-log.js";
-import type { Repository } from "../format/description.js";
+import { commonStore, type Repository } from "../format/description.js";
 import type { FrameCompressor } from "../format/frame-compressor.js";
 import type { Instant } from "../instant.js";
 import type { Owner } from "../owner.js";
@@ -90,14 +90,15 @@ export function maintain(
   observer: MaintenanceObserver,
 ): Promise<Maintained> {
   const { store } = repository;
+  const common = commonStore(repository);
   const { agesBeyondLogMs, clock, owner, unique, compressor } = options;
   // Without lease and expiry no room can be made: on a full disk they are written into room kept aside for them.
   const urgent = new UrgentStore(store);
-  return withLease(urgent, clock, owner, unique, async (gone, lease) => {
+  return withLease(new UrgentStore(common), clock, owner, unique, async (gone, lease) => {
     const room = new RoomToMake(options.graceMs !== undefined);
     const signal = { throwIfAborted: () => lease.check(gone) };
     // First of all, because otherwise every listing from here on would read what this removes.
-    if (options.graceMs !== undefined) await store.tidy?.(clock.now() - dayMs);
+    if (options.graceMs !== undefined) await common.tidy?.(clock.now() - dayMs);
     const looks = new Looks(repository);
     const policy = await readPolicy(await looks.now(), clock.now(), { agesBeyondLogMs });
     // Expiring and deleting cannot be undone, so they do not trust a clock that is ahead of the source's.
@@ -147,15 +148,15 @@ export function maintain(
       observer.phase("sweep");
       const ended = room.full && unique;
       const sweeping = { graceMs: options.graceMs, now: now(), ended };
-      deleted = await planSweepNow(await looks.now(), store, sweeping);
+      deleted = await planSweepNow(await looks.now(), common, sweeping);
       if (deleted.length > 0) {
         await lease.renew();
         signal.throwIfAborted();
         await sweep(repository, deleted, signal);
         looks.pass();
       }
-      await forgetHolds(store, (await looks.now()).store, now());
-      await store.keepRoom?.();
+      await forgetHolds(common, (await looks.now()).common, now());
+      await common.keepRoom?.();
     }
     const bundling = { at: clock.now(), signal };
     await room.unlessFull(renewBundle(repository, await looks.now(), bundling), undefined);
@@ -248,7 +249,7 @@ export async function planMaintenance(
   const expiry = await planExpiry(view, { ...policy, now });
   const { aged } = policy;
   if (graceMs === undefined) return { aged, expiry, deleted: [] };
-  return { aged, expiry, deleted: await planSweepNow(view, view.store, { now, graceMs }) };
+  return { aged, expiry, deleted: await planSweepNow(view, view.common, { now, graceMs }) };
 }
 
 /** What the declared tiers and the pins mean for folding and expiring. */
@@ -316,14 +317,14 @@ async function foldFirstBases(
   return fold(repository, view, { ...options, until, olderThan: until - dayMs });
 }
 
-/** @param store where holds are listed, after `now`: the view may be from before one of them was placed */
+/** @param common where holds are listed, after `now`: the view may be from before one of them was placed */
 async function planSweepNow(
   view: RepositoryView,
-  store: ObjectStore,
+  common: ObjectStore,
   options: Omit<SweepOptions, "holdsBegan">,
 ): Promise<StoredObject[]> {
   const unheld = await planSweep(view, { ...options, holdsBegan: [] });
   if (unheld.length === 0) return unheld;
-  const holds = await liveHolds(store, options.now);
+  const holds = await liveHolds(common, options.now);
   return planSweep(view, { ...options, holdsBegan: holds.map(({ begun }) => begun) });
 }

@@ -1,3 +1,4 @@
+import { hasLeft } from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
 import { asOf } from "../repository/coverage/as-of.js";
 import { intervalAt, type TableCoverage } from "../repository/coverage/coverage.js";
@@ -18,7 +19,7 @@ export function withGapEnds(pins: Pin[], { tables, catalog, access }: Coverage):
 
 function endsAround(coverage: TableCoverage, instant: Instant): Instant[] {
   const interval = intervalAt(coverage, instant);
-  const isOver = !coverage.watched || coverage.state === "dropped";
+  const isOver = !coverage.watched || hasLeft(coverage.state);
   const isInGap = interval ? interval.class === "gap" : !isOver;
   if (!isInGap) return [];
   return (["before", "after"] as const)

@@ -4,6 +4,7 @@
  */
 
 import { Thinning } from "../fold/thinning.js";
+import { hasLeft } from "../format/coverage-record.js";
 import { mergeAll } from "../format/merge.js";
 import { parseSegmentName } from "../format/names.js";
 import type { BaseManifest } from "../repository/bases/base.js";
@@ -64,7 +65,7 @@ export async function readSourceRates(look: RepositoryView): Promise<SourceRates
   for (const [table, { state, watched }] of coverage) {
     const usable = bases.usable.get(table) ?? [];
     const newest = usable.at(-1);
-    if (!newest || state === "dropped" || !watched) continue;
+    if (!newest || hasLeft(state) || !watched) continue;
     const { rows, bytes } = stored.get(table) ?? { rows: 0, bytes: 0 };
     const of = totals.get(table) ?? noTotals;
     const changesPerDay = spanMs === 0 ? 0 : (rows * dayMs) / spanMs;

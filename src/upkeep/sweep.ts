@@ -41,7 +41,7 @@ const clockAllowanceMs = 5 * 60_000;
 
 /** What can be deleted: each manifest before the objects that it refers to, so that none is ever there without them. */
 export async function planSweep(
-  { log: view, store }: RepositoryView,
+  { common, log: view, store }: RepositoryView,
   options: SweepOptions,
 ): Promise<StoredObject[]> {
   const isPast = (at: Instant) =>
@@ -51,7 +51,7 @@ export async function planSweep(
     -1,
     ...(view.expiry?.cuts ?? []).filter(({ at }) => isPast(at)).map(({ to }) => to),
   );
-  const leftovers = new Leftovers(view, isPast, options.now, options.ended);
+  const leftovers = new Leftovers(view, common, isPast, options.now, options.ended);
   return [
     ...(await sweepSegments(store, view, cut, isPast)),
     ...(await sweepFolded(store, view, cut, isPast, leftovers)),

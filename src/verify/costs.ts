@@ -3,6 +3,7 @@
  * that is left without the damaged objects.
  */
 
+import { hasLeft } from "../format/coverage-record.js";
 import { parseFoldedName, parseSegmentName } from "../format/names.js";
 import type { BaseInventory } from "../repository/bases/base.js";
 import { isWhole, type TableCoverage } from "../repository/coverage/coverage.js";
@@ -35,11 +36,13 @@ export interface Standing {
 export async function readStanding(
   listed: ListedStore,
   damaged: Iterable<string>,
+  /** Where registers and pins are, if not there. */
+  common?: ObjectStore,
 ): Promise<Standing> {
   // Damaged keys of a base are not hidden: they make no difference to what can be restored.
   const hidden = new Set([...damaged].filter((name) => kindOf(name) !== "base keys"));
   const store = new WithoutStore(listed, hidden);
-  const look = await RepositoryView.of(store);
+  const look = await RepositoryView.of(store, common);
   const { tables, catalog, access } = await look.coverage();
   return {
     store,
@@ -120,7 +123,7 @@ export class Costs {
     const first = view.expiry?.horizons[table]?.from ?? bases.usable.get(table)?.at(0)?.instant;
     if (first === undefined) return [];
     const state = coverage.get(table);
-    const isOver = state && (!state.watched || state.state === "dropped");
+    const isOver = state && (!state.watched || hasLeft(state.state));
     const uncovered = commonSpans(ranges, this.holes.get(table) ?? [])
       .filter(({ from }) => !isOver || from <= (view.to ?? -1))
       .map(({ from, to }) => {

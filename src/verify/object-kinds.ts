@@ -6,6 +6,7 @@ import {
   parseBundleName,
   parseFoldedName,
   parseManifestName,
+  parseMemberName,
   parseSegmentName,
 } from "../format/names.js";
 import { baseKind } from "../repository/bases/base.js";
@@ -18,6 +19,7 @@ import { expiryKind } from "../repository/registers/expiry.js";
 import { answerKind, wishKind } from "../repository/registers/handovers.js";
 import { holdKind } from "../repository/registers/holds.js";
 import { leaseKind } from "../repository/registers/lease.js";
+import { memberKind } from "../repository/registers/members.js";
 import { pinsKind } from "../repository/registers/pins.js";
 import { ratesKind } from "../repository/registers/rates.js";
 import { settingsKind } from "../repository/registers/settings.js";
@@ -61,6 +63,7 @@ export const objectKinds = {
   lease: { has: form("leases/fold/\\d{10}\\.json"), as: leaseKind },
   wish: { has: form("handovers/\\d{8}-[a-z0-9]+\\.wish\\.json"), as: wishKind },
   answer: { has: form("handovers/\\d{8}-[a-z0-9]+\\.answer\\.json"), as: answerKind },
+  member: { has: (name) => parseMemberName(name) !== undefined, as: memberKind },
   hold: { has: form("holds/[a-z0-9]+-\\d{10}\\.json"), as: holdKind },
   bundle: { has: (name) => parseBundleName(name) !== undefined, as: "bundle" },
   drill: { has: form("drills/\\d{15}-[a-z0-9]+\\.json"), as: drillKind },

@@ -7,7 +7,7 @@
  */
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import type { Repository } from "../format/description.js";
+import type { LaneOf, Repository } from "../format/description.js";
 import { repositoryName, writerName } from "../format/names.js";
 import type { Owner } from "../owner.js";
 import { renewBundle } from "../repository/bundle-writer.js";
@@ -56,6 +56,8 @@ export interface RepairOptions {
   /** Segments younger than this are not folded. */
   settleMs: number;
   observer?: VerifyObserver & { onRows(table: string, rows: number): void };
+  /** Set if the store holds one lane of a repository. */
+  lane?: LaneOf | undefined;
 }
 
 /** What a repair does, or would do, with a damaged object. */
@@ -87,8 +89,8 @@ export async function planRepair(
 
 /** Repairs what can be repaired. Throws, with code "fenced", if another process holds the maintenance lease. */
 export function repair(store: ObjectStore, options: RepairOptions): Promise<RepairReport> {
-  const { clock, owner, unique } = options;
-  return withLease(store, clock, owner, unique, async (gone, lease) => {
+  const { clock, lane, owner, unique } = options;
+  return withLease(lane?.root ?? store, clock, owner, unique, async (gone, lease) => {
     const signal = { throwIfAborted: () => lease.check(gone) };
     const first = await verify(store, verifying(options));
     const claims = await claimsToRepair(first);
@@ -115,9 +117,10 @@ export function repair(store: ObjectStore, options: RepairOptions): Promise<Repa
 /** Throws unless the lease is still held; checked before each step that other processes see. */
 type Held = Pick<AbortSignal, "throwIfAborted">;
 
-const verifying = ({ data, observer }: RepairOptions) => ({
+const verifying = ({ data, lane, observer }: RepairOptions) => ({
   share: data ? 1 : 0,
   random: () => 0,
+  lane,
   ...(observer ? { observer } : {}),
 });
 
@@ -173,7 +176,8 @@ class Repair {
       const now = options.clock.now();
       const { settleMs, unique } = options;
       const publishedAt = () => options.clock.now();
-      const policy = await readPolicy(await RepositoryView.of(repository.store), now);
+      const view = await RepositoryView.of(repository.store, options.lane?.root);
+      const policy = await readPolicy(view, now);
       const made = await foldAnew(repository, held, {
         now,
         publishedAt,
@@ -235,7 +239,7 @@ class Repair {
     const without = new Set([...this.damaged].filter((name) => !isBundle(name)));
     const store = new WithoutStore(this.store, without);
     const at = this.options.clock.now();
-    const repository = { store, description };
+    const repository = { store, description, lane: this.lane };
     const view = await RepositoryView.read(repository);
     const by = await renewBundle(repository, view, { at, anew: true, signal });
     if (by) this.rebuilt.set(bundle, [by]);
@@ -282,7 +286,12 @@ class Repair {
       .filter(({ standIns }) => standIns)
       .map(({ parsed }) => parsed.name);
     const without = new Set([...this.damaged, ...replaced]);
-    return { description, store: new WithoutStore(this.store, without) };
+    return { description, store: new WithoutStore(this.store, without), lane: this.lane };
+  }
+
+  /** All of the store is one lane's, if nothing else is said. */
+  private get lane(): LaneOf {
+    return this.options.lane ?? { number: 0, root: this.store };
   }
 
   /** Throws if `next` would take away anything that can be restored without the damaged objects. */

@@ -23,6 +23,7 @@ import { type Expiry, expiriesKept, expiryKind } from "../repository/registers/e
 import { readAnswer, readWish } from "../repository/registers/handovers.js";
 import { holdKind } from "../repository/registers/holds.js";
 import { leaseKind } from "../repository/registers/lease.js";
+import { readMember } from "../repository/registers/members.js";
 import { type Numbered, readNumbered } from "../repository/registers/numbered.js";
 import { pinsKind } from "../repository/registers/pins.js";
 import { ratesKind } from "../repository/registers/rates.js";
@@ -43,6 +44,9 @@ export interface SmallObjects {
   expiry: Expiry | undefined;
 }
 
+/** One that was listed may be deleted by now. */
+const shortLived: ReadonlySet<ObjectKind> = new Set(["lease", "hold", "member"]);
+
 export async function checkSmallObjects(
   store: ListedStore,
   findings: Findings,
@@ -51,8 +55,7 @@ export async function checkSmallObjects(
   for (const name of store.names()) {
     const kind = kindOf(name);
     if (!kind || !isSmall(kind)) continue;
-    // Leases and holds are short-lived: one that was listed may be deleted by now.
-    if ((kind === "lease" || kind === "hold") && (await store.isGone(name))) continue;
+    if (shortLived.has(kind) && (await store.isGone(name))) continue;
     await findings.during(async () => take(small, kind, await readers[kind](store, name)));
   }
   if (!(await store.lookFor(repositoryName))) findings.add(repositoryName, "it is missing");
@@ -91,6 +94,7 @@ const readers: Record<SmallKind, Read> = {
   lease: numbered(leaseKind),
   pins: numbered(pinsKind),
   hold: readHold,
+  member: readMember,
   wish: readWish,
   answer: readAnswer,
   drill: readDrill,

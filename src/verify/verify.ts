@@ -1,5 +1,6 @@
 /** Verifies a repository: checks every object that counts, names what is wrong and what it costs. Writes nothing. */
 import { ThinkbackError } from "../errors.js";
+import type { LaneOf } from "../format/description.js";
 import { type LookedAtPin, lookAtPins } from "../repository/kept-pins.js";
 import { LogView } from "../repository/log/log-view.js";
 import type { Evidence } from "../repository/records/evidence.js";
@@ -27,6 +28,8 @@ export interface VerifyOptions {
   random: () => number;
   observer?: VerifyObserver;
   signal?: AbortSignal;
+  /** Set if the store holds one lane of a repository. */
+  lane?: LaneOf | undefined;
 }
 
 export interface VerifyObserver {
@@ -90,7 +93,7 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
   belonging.settle(small.description, findings);
   const view = await readView(listed, findings);
   if (view) await findMissing(view, listed, findings);
-  const standing = await standingWithout(listed, findings);
+  const standing = await standingWithout(listed, findings, options.lane?.root);
   if (standing) findLostBases(listed, standing, manifests, findings);
   const isWhole = share >= 1 && standing !== undefined;
   const breaks = isWhole
@@ -160,9 +163,13 @@ function readView(listed: ListedStore, findings: Findings): Promise<LogView | un
   return findings.during(() => LogView.read(new WithoutStore(listed, { has })));
 }
 
-function standingWithout(listed: ListedStore, findings: Findings): Promise<Standing | undefined> {
+function standingWithout(
+  listed: ListedStore,
+  findings: Findings,
+  common: ObjectStore | undefined,
+): Promise<Standing | undefined> {
   const damaged = findings.all().map(({ object }) => object);
-  return findings.during(() => readStanding(listed, damaged));
+  return findings.during(() => readStanding(listed, damaged, common));
 }
 
 async function lostPinsIn({ look }: Standing) {

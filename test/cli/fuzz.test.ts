@@ -145,6 +145,8 @@ const commands: Record<string, Options> = {
   catalog: { "--at": times },
   acknowledge: { "--at": times, "--note": ["known", ""] },
   "pin add": { "--at": times, "--note": ["known", ""], "--allow-inexact": flag },
+  "lanes list": {},
+  "lanes set": {},
   "pin list": {},
   "pin remove": {},
 };
@@ -159,6 +161,7 @@ const positional: Record<string, string[][]> = {
   acknowledge: [names],
   "pin add": [["release", "Release", "", "a/b", ".."]],
   "pin remove": [["release", "../x", ""]],
+  "lanes set": [["0", "1", "2", "65", "x", "", "-1", "1e3"]],
 };
 
 /** The words of a command with what it takes beside options. */
@@ -202,7 +205,7 @@ test("the commands and options here are all that there are", async () => {
   }
   const { printed } = await run(["--help"]);
   for (const [, name] of printed.matchAll(/^ {2}([a-z]+)(?:\||\s).*$/gm)) {
-    if (name === "help" || name === "pin") continue;
+    if (name === "help" || name === "pin" || name === "lanes") continue;
     expect(Object.keys(commands)).toContain(name);
   }
 });

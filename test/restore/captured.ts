@@ -1,5 +1,5 @@
 /** A cluster with one of everything, captured by the real capture into a repository in memory, with a history. */
-import type { CaptureObserver } from "../../src/capture/capture.js";
+import type { CaptureObserver } from "../../src/capture/capture-options.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
 import { runCapture } from "../../src/capture/run-capture.js";
 import { systemClock } from "../../src/clock.js";

@@ -119,7 +119,11 @@ const drillAt = async (at: Instant) => {
 /** The documents that a plan gives of a table. */
 async function documentsOf(of: RestorePlan, id: string): Promise<string[]> {
   const { base } = of.tables.find(({ config }) => config.id === id)!;
-  const log = await collect(new LogView(repository.store, of.log), wantedOf(of), of.instant);
+  const log = await collect(
+    new LogView(repository.store, of.logs.get(0)!),
+    wantedOf(of, 0),
+    of.instant,
+  );
   const documents: string[] = [];
   const cursors = [baseCursor(repository.store, base), ...log.cursors(id)];
   for await (const winners of mergeLatest(cursors)) {

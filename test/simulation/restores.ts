@@ -91,7 +91,7 @@ export class Restores {
       const { base } = plan.tables[0]!;
       await clock.sleep(this.pauseMs(place !== undefined));
       const log = await collect(
-        new LogView(store, plan.log),
+        new LogView(store, plan.logs.get(0)!),
         [{ table, after: base.logFrom }],
         instant,
       );

@@ -59,6 +59,7 @@ export async function chooseObjects({ store }: World): Promise<ChosenObjects> {
     "hold, the last": "holds/",
     wish: "handovers/00000001-next1.wish.json",
     answer: "handovers/00000001-next1.answer.json",
+    "member, the last": "members/",
     "lease, the last": "leases/fold/",
     "pins, the last": "pins/",
     "settings, the last": "settings/",

@@ -61,6 +61,20 @@ const others: Partial<Record<ObjectKind, { type: string; fields: object }>> = {
     type: "wish",
     fields: { epoch: 2, unique: "other1", asked: 1, host: "beta", process: 8 },
   },
+  member: {
+    type: "member",
+    fields: {
+      number: 2,
+      unique: "other1",
+      host: "beta",
+      process: 8,
+      space: "beta",
+      at: 1,
+      lanes: [],
+      replaces: [],
+      left: false,
+    },
+  },
   answer: { type: "answer", fields: { epoch: 2, unique: "other1", since: 1 } },
   acknowledgement: {
     type: "acknowledgement",

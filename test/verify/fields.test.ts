@@ -22,6 +22,7 @@ import { latestExpiry } from "../../src/repository/registers/expiry.js";
 import { readAnswer, readWish } from "../../src/repository/registers/handovers.js";
 import { liveHolds } from "../../src/repository/registers/holds.js";
 import { Lease } from "../../src/repository/registers/lease.js";
+import { readMember } from "../../src/repository/registers/members.js";
 import { listPins } from "../../src/repository/registers/pins.js";
 import { readRates } from "../../src/repository/registers/rates.js";
 import { readSettings } from "../../src/repository/registers/settings.js";
@@ -57,6 +58,7 @@ const readings: Record<ObjectKind, (store: ObjectStore, name: string) => Promise
   hold: (store) => liveHolds(store, 0),
   wish: readWish,
   answer: readAnswer,
+  member: readMember,
   drill: readDrill,
   bundle: readBundle,
 };
@@ -84,6 +86,7 @@ const mayBeAbsent = new Set([
   "claim: exclude",
   "claim: include",
   "claim: lost",
+  "claim: member",
   "claim: tickMs",
   "claim: withdraws",
   "drill: failure",
@@ -99,10 +102,14 @@ const mayBeAbsent = new Set([
   "folded manifest: opening.*.stopped",
   "pins: pins.*.classes",
   "pins: pins.*.note",
+  "repository: lane",
+  "repository: of",
   "segment: footer.aheadOfSource",
   "segment: footer.clockSteps",
   "segment: footer.clockWaitedOutMs",
   "segment: footer.handedTo",
+  "settings: lanes",
+  "settings: lanesMade",
 ]);
 const labels = /: frames\.\*\.(table|firstKey|minTime|maxTime)$/;
 
@@ -141,6 +148,7 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
     exclude: ["b.*"],
     withdraws: [1],
     tickMs: 1000,
+    member: "abc",
     lost: "x",
   }),
   segment: ({ footer, frames }) => ({
@@ -199,7 +207,8 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
     ],
   }),
   evidence: () => ({ named: "0".repeat(16), stored: "0".repeat(16) }),
-  settings: () => ({ keep: "all:1d" }),
+  settings: () => ({ keep: "all:1d", lanes: 2, lanesMade: 3 }),
+  repository: () => ({ lane: 1, of: "x" }),
   expiry: () => ({
     cuts: [{ to: 1, at: 1 }],
     horizons: { [table]: { from: 1, base: 1 } },
@@ -409,6 +418,7 @@ describe("a record of the stream", () => {
     ...["copying", "resyncing", "live", "dropped"].map((state) => ({ state, since })),
     ...["gap", "stopped"].map((state) => ({ state, since, reason: "why" })),
     { state: "continued", since, at: 9 },
+    { state: "moved", since, lane: 2 },
     late,
   ];
   const catalog: [string[], Content][] = [

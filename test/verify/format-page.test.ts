@@ -79,6 +79,7 @@ const places: Record<ObjectKind, [heading: string, table?: number] | "3.2" | "no
   hold: ["### 13.4 Holds"],
   wish: ["### 13.5 Hand-overs"],
   answer: ["### 13.5 Hand-overs", 1],
+  member: ["### 13.9 Members"],
   expiry: ["### 13.6 Expiries"],
   rates: ["### 13.7 Rates"],
   bundle: ["### 13.8 Bundles"],

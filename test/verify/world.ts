@@ -6,7 +6,7 @@
 
 import type { Repository } from "../../src/format/description.js";
 import { mergeLatest } from "../../src/format/merge.js";
-import { holdPrefix } from "../../src/format/names.js";
+import { holdPrefix, memberPrefix } from "../../src/format/names.js";
 import type { Instant } from "../../src/instant.js";
 import { baseCursor } from "../../src/repository/bases/base-reader.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
@@ -16,6 +16,7 @@ import { putDrill } from "../../src/repository/records/drills.js";
 import { putEvidence } from "../../src/repository/records/evidence.js";
 import { answerOf, putAnswer, putWish } from "../../src/repository/registers/handovers.js";
 import { holdKind } from "../../src/repository/registers/holds.js";
+import { memberKind } from "../../src/repository/registers/members.js";
 import { putNumbered } from "../../src/repository/registers/numbered.js";
 import { addPin, removePin } from "../../src/repository/registers/pins.js";
 import { noteRates } from "../../src/repository/registers/rates.js";
@@ -266,6 +267,11 @@ class WorldBuilder {
     const wish = { epoch: 1, unique: "next1", asked: at, host: "alpha", process: 7 };
     await putWish(store, wish);
     await putAnswer(store, wish, answerOf(wish, at));
+    for (const number of [1, 2]) {
+      const said = { at, lanes: [0], replaces: [], left: false };
+      const member = { number, unique: "abc", host: "alpha", process: 7, space: "alpha", ...said };
+      await putNumbered(store, memberPrefix("abc"), memberKind, member);
+    }
     for (const number of [1, 2]) {
       const hold = { number, unique: "abc", begun: at, at, until: at + number, ended: false };
       await putNumbered(store, holdPrefix("abc"), holdKind, hold);

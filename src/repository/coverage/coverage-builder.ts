@@ -1,6 +1,7 @@
 import {
   type CoverageRecord,
   type CoverageState,
+  hasLeft,
   isSystemTable,
   type LateSpan,
   type TableState,
@@ -58,6 +59,11 @@ export class CoverageBuilder {
     this.late.push(...(opening.late ?? []));
   }
 
+  /** True if the last record says that the table is in another lane. */
+  get hasMoved(): boolean {
+    return this.state === "moved";
+  }
+
   /** The state of the table after the records so far, for a folded segment that begins at `from`. */
   current(from: Instant): CoverageState {
     const { state, exactFrom, gap, stopped, frontier } = this;
@@ -99,6 +105,11 @@ export class CoverageBuilder {
         this.frontier = undefined;
         this.stopped = undefined;
         break;
+      case "moved":
+        this.closeExact(record.since);
+        this.closeGap(record.since, "gap");
+        this.stopped = undefined;
+        break;
       case "copying":
       case "resyncing":
         break;
@@ -134,7 +145,7 @@ export class CoverageBuilder {
    * @param lost name of the missing segment, if what it captured from there on is lost
    */
   end(frontier: Instant, to = frontier, lost?: string): void {
-    if (this.state === "dropped") return;
+    if (hasLeft(this.state)) return;
     const stopped = "capture was not running";
     const reason = lost
       ? `what was captured is lost: object ${lost} is missing`
@@ -181,7 +192,7 @@ export class CoverageBuilder {
 
   /** Takes in that records are lost: whether the table was watched after `proven` is not known. */
   lose(proven: Instant, reason: string): void {
-    if (this.state === "dropped") return;
+    if (hasLeft(this.state)) return;
     this.beginGap(proven, reason);
     if (this.gap) this.gap = { ...this.gap, lost: true };
     this.state = "gap";

@@ -307,7 +307,8 @@ class HistoryReader {
       const lost = this.view.claims.find((claim) => claim.epoch === epoch)?.lost;
       for (const table of this.tables.values()) table.end(frontierOf(table, facts), facts.to, lost);
     }
-    const stillExpected = [...this.expected, ...this.watched];
+    const hasMoved = (table: string) => this.tables.get(table)?.hasMoved === true;
+    const stillExpected = [...this.expected, ...this.watched].filter((table) => !hasMoved(table));
     this.expected = new Set(this.selectsAsBefore(epoch) ? stillExpected : []);
     this.watched = new Set();
     this.facts = undefined;

@@ -29,6 +29,8 @@ export interface ClaimFacts {
   /** Patterns of the tables that it captures, and of those that it does not; `thinkback status` shows them. */
   include?: string[];
   exclude?: string[];
+  /** The process's name among the members. */
+  member?: string;
   /** Gives a word that no other claim has, another one at each call. Random words if absent. */
   unique?: () => string;
   /** The longest tick that it makes, in ms. */
@@ -103,6 +105,7 @@ export async function claimEpoch(
       process: owner.process,
       space: spaceOf(owner),
       unique: owner.unique?.() ?? randomBytes(8).toString("hex"),
+      ...(owner.member === undefined ? {} : { member: owner.member }),
       previous: last ? { name: last.name, checksum: last.checksum } : null,
       ...(owner.include === undefined ? {} : { include: owner.include }),
       ...(owner.exclude === undefined ? {} : { exclude: owner.exclude }),

@@ -29,6 +29,8 @@ export const claimKind = jsonKind("writer", {
   space: text,
   /** Tells this claim from every other, so a writer recognises its own claim if the answer to its put was lost. */
   unique: text,
+  /** The process's name among the members, see members.ts; absent for one that shares no lanes. */
+  member: v.exactOptional(text),
   previous: v.nullable(reference),
   /**
    * Patterns of the tables that the writer was told to capture, and of those it was told not to. Absent if none was

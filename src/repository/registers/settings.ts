@@ -15,6 +15,10 @@ export const settingsKind = jsonKind("settings", {
   at: instant,
   /** Resolution tiers as formatKeep prints them; null: every change is kept for ever. */
   keep: v.nullable(text),
+  /** In how many lanes tables are captured: 1 if absent. */
+  lanes: v.exactOptional(ordinal),
+  /** How many lanes there are, with those in which nothing is captured any more: 1 if absent. */
+  lanesMade: v.exactOptional(ordinal),
 });
 /** The number is 0 while nothing was declared. */
 export type Settings = Stored<typeof settingsKind>;
@@ -36,10 +40,39 @@ export async function declareKeep(
   now: Instant,
 ): Promise<Settings> {
   const wanted = keep === null ? null : formatKeep(parseKeep(keep));
+  return declare(store, now, (held) => (held.keep === wanted ? undefined : { keep: wanted }));
+}
+
+/** Declares in how many lanes tables are captured. All these lanes MUST have been made. */
+export function declareLanes(store: ObjectStore, lanes: number, now: Instant): Promise<Settings> {
+  return declare(store, now, (held) => {
+    if (lanesOf(held) === lanes) return undefined;
+    return { lanes, lanesMade: Math.max(lanes, lanesMadeOf(held)) };
+  });
+}
+
+export const lanesOf = ({ lanes = 1 }: Settings) => lanes;
+export const lanesMadeOf = ({ lanesMade = 1 }: Settings) => lanesMade;
+
+/** @param change gives what is to be declared; undefined if it is declared already */
+async function declare(
+  store: ObjectStore,
+  now: Instant,
+  change: (held: Settings) => Partial<Settings> | undefined,
+): Promise<Settings> {
   for (;;) {
     const held = await readSettings(store);
-    if (held.keep === wanted) return held;
-    const next: Settings = { number: held.number + 1, at: now, keep: wanted };
+    const wanted = change(held);
+    if (!wanted) return held;
+    const { keep, lanes, lanesMade } = { ...held, ...wanted };
+    const number = held.number + 1;
+    const next: Settings = {
+      number,
+      at: now,
+      keep,
+      ...(lanes === undefined ? {} : { lanes }),
+      ...(lanesMade === undefined ? {} : { lanesMade }),
+    };
     // If the number is taken, another process declared something meanwhile: read it.
     if (await putNumbered(store, settingsPrefix, settingsKind, next)) return next;
   }

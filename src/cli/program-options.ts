@@ -1,0 +1,14 @@
+/** Options that several commands have. */
+
+export const collect = (value: string, before: string[]) => [...before, value];
+
+export const repo = ["--repo <directory>", "the repository"] as const;
+export const at = "--at <time>";
+export const gap = [
+  "--gap <end>",
+  'for an instant inside a gap: take the state "before" or "after" the gap',
+] as const;
+export const keep = [
+  "--keep <tiers>",
+  'declare how long history is kept, and how finely, such as "all:7d, 1m:30d, 1d:365d"; stored in the repository',
+] as const;

@@ -1,0 +1,137 @@
+/**
+ * The lanes of a repository. Each table is captured in one lane, and each lane has a log of its own, so several
+ * processes can share the work. Lane 0 lies in the repository itself; each further lane lies below lanes/<lane>/ and is
+ * like a repository of its own.
+ */
+import { randomUUID } from "node:crypto";
+import { sha256 } from "../digest.js";
+import { damaged, isDamage } from "../errors.js";
+import { descriptionKind, type Repository } from "../format/description.js";
+import { decodeStored, encodeStored } from "../format/json-object.js";
+import { lanePrefix, lanesPrefix, parseLaneName, repositoryName } from "../format/names.js";
+import type { Instant } from "../instant.js";
+import { getIfThere, ObjectExists, type ObjectStore } from "../storage/object-store.js";
+import { StoreBelow, StoreBeside } from "../storage/part-store.js";
+import { declareLanes, lanesMadeOf, readSettings, type Settings } from "./registers/settings.js";
+
+/** At most so many lanes: each costs a request with each tick. */
+export const lanesMax = 64;
+
+/** A lane of a repository. */
+export type Lane = Repository & StoredLane;
+
+/** A lane whose description may be damaged. */
+export type StoredLane = Required<Pick<Repository, "store" | "lane">>;
+
+/** All lanes of a repository, lane 0 first. Throws, naming it, if the description of one is missing or damaged. */
+export async function lanesIn(repository: Repository): Promise<Lane[]> {
+  if (isLane(repository)) return [repository];
+  const lanes: Lane[] = [];
+  if (!(await hasOthers(repository.store))) return [laneZero(repository, false)];
+  const made = await lanesMade(repository.store);
+  for (let number = 1; ; number += 1) {
+    const lane = await laneIn(repository, number);
+    if (lane) lanes.push(lane);
+    else if (number >= made) break;
+    else throw damaged(`${lanePrefix(number)}${repositoryName}`, "it is missing");
+  }
+  return [laneZero(repository, lanes.length > 0), ...lanes];
+}
+
+/** True if there is any lane but lane 0. A lane whose making has just begun may not be seen yet: it has no table yet. */
+async function hasOthers(store: ObjectStore): Promise<boolean> {
+  for await (const _ of store.list(lanesPrefix)) return true;
+  return false;
+}
+
+/**
+ * The stores of all lanes of which anything is stored, or that settings tell of, for those who look for damage: a lane
+ * is among them whatever is missing of it.
+ */
+export async function lanesStored(root: ObjectStore): Promise<StoredLane[]> {
+  let last = (await lanesMade(root)) - 1;
+  for await (const { name } of root.list(lanesPrefix)) {
+    last = Math.max(last, parseLaneName(name) ?? 0);
+  }
+  const numbers = Array.from({ length: last + 1 }, (_, number) => number);
+  return numbers.map((number) => {
+    return { store: last === 0 ? root : laneStore(root, number), lane: { number, root } };
+  });
+}
+
+/** How many lanes the settings tell of; 1 if they are damaged. */
+async function lanesMade(root: ObjectStore): Promise<number> {
+  try {
+    return lanesMadeOf(await readSettings(root));
+  } catch (error) {
+    if (isDamage(error)) return 1;
+    throw error;
+  }
+}
+
+/** Lane 0, or another one if it is there. */
+export async function laneIn(repository: Repository, number: number): Promise<Lane | undefined> {
+  const root = repository.store;
+  if (number === 0) return laneZero(repository, true);
+  const store = laneStore(root, number);
+  const bytes = await getIfThere(store, repositoryName);
+  if (!bytes) return undefined;
+  const name = `${lanePrefix(number)}${repositoryName}`;
+  const description = decodeStored(bytes, name, descriptionKind);
+  if (description.lane === number && description.of === repository.description.id)
+    return { store, description, lane: { number, root } };
+  throw damaged(name, "it is not of this lane of this repository");
+}
+
+/** @param hasOthers true if there may be other lanes, whose objects are not its own */
+function laneZero({ store, description }: Repository, hasOthers: boolean): Lane {
+  const own = hasOthers ? laneStore(store, 0) : store;
+  return { store: own, description, lane: { number: 0, root: store } };
+}
+
+/** What of a repository's store is one lane's. */
+export function laneStore(root: ObjectStore, lane: number): ObjectStore {
+  return lane === 0 ? new StoreBeside(root, lanesPrefix) : new StoreBelow(root, lanePrefix(lane));
+}
+
+function isLane(repository: Repository): repository is Lane {
+  return repository.lane !== undefined;
+}
+
+/**
+ * Makes the lanes that are missing, and declares in how many lanes tables are captured. Running captures go by it
+ * within seconds: tables move to other lanes without a gap.
+ */
+export async function setLanes(
+  repository: Repository,
+  lanes: number,
+  now: Instant,
+): Promise<Settings> {
+  const { id } = repository.description;
+  for (let lane = 1; lane < lanes; lane += 1) {
+    if (await laneIn(repository, lane)) continue;
+    const description = { id: randomUUID(), created: now, lane, of: id };
+    try {
+      const bytes = encodeStored(descriptionKind, description);
+      await laneStore(repository.store, lane).put(repositoryName, bytes);
+    } catch (error) {
+      // Another process has made it meanwhile.
+      if (!(error instanceof ObjectExists)) throw error;
+    }
+  }
+  return declareLanes(repository.store, lanes, now);
+}
+
+/**
+ * The lane that a table belongs to: the same for every process that knows its id and the number of lanes. With another
+ * number of lanes as few tables as possible belong to another lane.
+ */
+export function laneOfTable(table: string, lanes: number): number {
+  let best = 0;
+  let greatest = "";
+  for (let lane = 0; lanes > 1 && lane < lanes; lane += 1) {
+    const weight = sha256(Buffer.from(`${table} ${lane}`));
+    if (weight > greatest) [best, greatest] = [lane, weight];
+  }
+  return best;
+}
