@@ -3,15 +3,14 @@
  * Composition only; each part keeps its own invariant.
  */
 import { aborted, rejectedOnAbort } from "../abort.js";
-import type { TableConfig } from "../catalog-record.js";
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import { hasLeft } from "../format/coverage-record.js";
 import type { Repository } from "../format/description.js";
-import type { Owner } from "../owner.js";
 import type { BaseInventory } from "../repository/bases/base.js";
+import type { TableCoverage } from "../repository/coverage/coverage.js";
 import { catalogAt } from "../repository/log/catalog.js";
 import {
-  type ClaimFacts,
   claimEpoch,
   type LostEnd,
   type WriterMayRun,
@@ -25,83 +24,48 @@ import type { Wish } from "../repository/registers/handovers.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { type CatalogReading, untoldTables } from "../rethinkdb/catalog-reader.js";
 import type { Source } from "../rethinkdb/source.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
+import type { CaptureObserver, CaptureOptions } from "./capture-options.js";
 import { CapturedTables, type FoundAtBegin } from "./captured-tables.js";
-import { CatalogFollower, type CatalogObserver } from "./catalog-follower.js";
+import { CatalogFollower } from "./catalog-follower.js";
 import { CatalogTracker } from "./catalog-tracker.js";
 import { compareClocks, followServerClock } from "./compared-clocks.js";
 import { followEvidence } from "./evidence-follower.js";
-import { type ClusterOptions, readFirstCatalog, recogniseSource } from "./first-catalog.js";
+import { readFirstCatalog, recogniseSource } from "./first-catalog.js";
 import { accessStream, catalogStream } from "./frontier.js";
 import { type AnsweredWish, HandOver } from "./hand-over.js";
-import { deliverSpool, type SpoolObserver } from "./left-spool.js";
-import { type ClockNews, checkStartClock, LogClock, type Mislabelled } from "./log-clock.js";
-import { type LogLost, OwnLog } from "./own-log.js";
-import { Recorder, type RecorderOptions } from "./recorder.js";
+import { deliverSpool } from "./left-spool.js";
+import { checkStartClock, LogClock, type Mislabelled } from "./log-clock.js";
+import { OwnLog } from "./own-log.js";
+import { Recorder } from "./recorder.js";
 import { ScanQueue } from "./scan-queue.js";
 import { SharedReads } from "./shared-reads.js";
-import { RetryingShipper, type ShipperObserver, type Spool } from "./shipper.js";
-import type { StandbyObserver } from "./stand-by.js";
-import type { TableCaptureContext, TableObserver } from "./table-context.js";
+import { RetryingShipper } from "./shipper.js";
+import type { TableCaptureContext } from "./table-context.js";
 import { TableLog } from "./table-log.js";
-import { type Continued, captured, TakeOver, type TakeOverObserver } from "./take-over.js";
-import type { PaceChange } from "./tick-pace.js";
+import { type Continued, captured, TakeOver } from "./take-over.js";
 import { Turns } from "./turns.js";
 import { UnreachableTables } from "./unreachable-tables.js";
-import { claimAfterSilence, type WriterObserver } from "./wait-for-writer.js";
-
-export interface CaptureObserver
-  extends TableObserver,
-    ShipperObserver,
-    CatalogObserver,
-    SpoolObserver,
-    WriterObserver,
-    StandbyObserver,
-    TakeOverObserver {
-  /** What this capture has stored is gone from its repository: it begins again behind what is there. */
-  logLost(error: LogLost): void;
-  /** It cannot yet, and tries again. */
-  beginsLater(error: Error): void;
-  beginsAgain(): void;
-  /** Memory and spool are full, so reading stops; or there is room again. */
-  readingStops(stops: boolean): void;
-  /** Ticks are longer or shorter from now on, because the store is slow or fast. */
-  tickAdapted(change: PaceChange): void;
-  /** This machine's clock was set, or is right again. */
-  clockSet(news: ClockNews): void;
-  /** See RecorderObserver. */
-  surveyFails(reason: string | undefined, defect?: unknown): void;
-  /** A table has lost its write hook: somebody deleted it, or a reshard dropped it without a word. */
-  writeHookGone(table: TableConfig): void;
-}
-
-export interface CaptureOptions extends RecorderOptions, ClusterOptions {
-  /** True for a table to be captured. */
-  selects(db: string, table: string): boolean;
-  /** End as soon as every table has a complete base. */
-  once: boolean;
-  /** Large tables that are scanned at once; of small ones more, see ScanQueue. */
-  copiesAtOnce: number;
-  /** Tables of so many documents, as the server estimates them, are copied from both ends at once. */
-  bothEndsFrom: number;
-  /** Take over from a writer that seems to live: without a gap if it answers, else it is shut out. */
-  takeOver: boolean;
-  /** Wait as long as another writer runs, and go on after it; also after it was asked to take over from this one. */
-  standby: boolean;
-  /** Begin also by a clock that the source's does not confirm. */
-  trustClock: boolean;
-  owner: Owner & Pick<ClaimFacts, "include" | "exclude">;
-  /** Where closed segments wait while the store fails; in memory if absent. */
-  spool: Spool | undefined;
-  /** For the jitter of retries. */
-  random: () => number;
-  /** Opens the repository anew, after what was stored there was lost. Rejects while there is none, or another one. */
-  reopen: () => Promise<Repository>;
-}
+import { claimAfterSilence } from "./wait-for-writer.js";
 
 /** So many tables are opened at once: with more, each would wait so long that its server seems not to answer. */
 const openingsAtOnce = 64;
 /** How long the store is waited for when a capture that ends looks whether another process wants to go on. */
 const lastLookMs = 2000;
+
+/** The tables that a capture will watch, as far as that is known before it begins. */
+async function selection(
+  repository: Repository,
+  { lane, selects }: Pick<CaptureOptions, "lane" | "selects">,
+): Promise<(table: TableReference) => boolean> {
+  if (!lane) return ({ db, name }) => selects(db, name);
+  const { tables } = await (await RepositoryView.read(repository)).coverage();
+  return ({ id, db, name }) => {
+    const state = tables.get(id)?.state;
+    const isHere = lane.belongs(id) || (state !== undefined && !hasLeft(state));
+    return isHere && selects(db, name);
+  };
+}
 
 const nothingContinued: Continued = { tables: new Map(), streams: new Map() };
 
@@ -126,6 +90,7 @@ export class Capture {
       continued: Continued;
       /** Names of the evidence that the coverage goes by. */
       evidence: string[];
+      coverage: ReadonlyMap<string, TableCoverage>;
     },
     private readonly repository: Repository,
     observer: CaptureObserver,
@@ -146,7 +111,10 @@ export class Capture {
     this.tables = new CapturedTables(
       context,
       found,
-      (db, table) => options.selects(db, table),
+      ({ id, db, name }) => {
+        const isHere = options.lane?.belongs(id) ?? true;
+        return options.selects(db, name) && (isHere || this.tables.isHere(id));
+      },
       new UnreachableTables(options, observer),
       (table) => new TableLog(recorder, table),
       (table) => this.known.add(table),
@@ -199,10 +167,12 @@ export class Capture {
     const checkEnd = (end: LogEnd | undefined) => {
       if (!options.trustClock) checkStartClock(clock.now(), logClock.serverClock, end);
     };
-    const tables = captured(first, (...of) => options.selects(...of));
     const { store } = repository;
-    const context = { store, source, clock, owner, tables, check: checkEnd, unique, observer };
     const isAsking = takeOver && !options.once && !lost;
+    const tables = isAsking ? captured(first, await selection(repository, options)) : [];
+    const mustAnswer = options.mustAnswer === true;
+    const check = checkEnd;
+    const context = { store, source, clock, owner, tables, check, mustAnswer, unique, observer };
     const taking = isAsking ? await TakeOver.begin(context, signal) : undefined;
     const claim = async (gone: WriterMayRun | undefined) => {
       // A repository that went away while the writer before was waited for is silent too. Nothing is put in its place.
@@ -245,7 +215,7 @@ export class Capture {
         logClock,
         tracker,
         { coverage: coverage.tables, catalog: written },
-        { reading, bases: await view.bases(), continued, evidence },
+        { reading, bases: await view.bases(), continued, evidence, coverage: coverage.tables },
         repository,
         observer,
       );
@@ -275,6 +245,7 @@ export class Capture {
     recording.catch(() => undefined);
     const { reading, bases, continued, evidence } = this.begins;
     this.recorder.untold = untoldTables(reading);
+    await this.leaveMoved();
     this.tables.begin(reading, bases, continued.tables);
     const { source, logClock, clock, recorder } = this;
     const logTime = () => recorder.log.time;
@@ -282,6 +253,10 @@ export class Capture {
     const clocks = { source, logClock, clock, logTime, onMislabelled };
     const suspect = (id: string, why: string) => this.tables.suspect(id, why);
     const complete = this.untilComplete(stop);
+    const retired = async () => {
+      const isRetired = await this.options.lane?.follow(this.tables, clock, stop);
+      if (isRetired) finished.abort(new Error("the lane has no table any more"));
+    };
     const handOver = new HandOver(this.repository.store, recorder.log, clock);
     let next: AnsweredWish | undefined;
     const answering = async () => {
@@ -298,6 +273,7 @@ export class Capture {
           followServerClock(clocks, stop),
           followEvidence(this.repository, evidence, clock, suspect, stop),
           answering(),
+          retired(),
         ]).then(() => complete),
         complete,
         rejectedOnAbort(this.ended.signal),
@@ -322,6 +298,19 @@ export class Capture {
       }
     }
     return next;
+  }
+
+  /** Notes the tables that another lane has by now: they are not opened here again. */
+  private async leaveMoved(): Promise<void> {
+    const { lane, found } = { lane: this.options.lane, found: this.begins.coverage };
+    if (!lane) return;
+    const away = [...found].filter(([id, { state }]) => !lane.belongs(id) && !hasLeft(state));
+    if (away.length === 0) return;
+    // If it cannot be told now, they are opened here again, and leave a moment later.
+    const arrivals = await lane.arrivals(away.map(([id]) => id)).catch(() => undefined);
+    for (const [id, { lane: to, since }] of arrivals ?? []) {
+      await this.tables.move(id, to, Math.max(since, found.get(id)!.frontier ?? 0));
+    }
   }
 
   /** A clock was set right: what it labelled before is late, of everything that has a history. */

@@ -1,6 +1,8 @@
 /** The tables that a capture watches: started and stopped as the catalog says. */
 
 import type { TableConfig } from "../catalog-record.js";
+import { hasLeft } from "../format/coverage-record.js";
+import type { Instant } from "../instant.js";
 import type { BaseInventory } from "../repository/bases/base.js";
 import type { TableCoverage } from "../repository/coverage/coverage.js";
 import type { Catalog } from "../repository/log/catalog.js";
@@ -32,6 +34,8 @@ export class CapturedTables {
   private readonly stopping = new Set<string>();
   private bases: BaseInventory | undefined;
   private continued = new Map<string, ContinuedTable>();
+  /** Ids of the tables that have left for another lane. */
+  private readonly moved = new Set<string>();
   private isStarted = false;
   private isClosed = false;
   private isAbsentNoted = false;
@@ -45,7 +49,7 @@ export class CapturedTables {
   constructor(
     private readonly context: TableCaptureContext,
     private readonly found: FoundAtBegin,
-    private readonly selects: (db: string, table: string) => boolean,
+    private readonly selects: (table: TableReference) => boolean,
     private readonly unreachable: UnreachableTables,
     private readonly logOf: (table: string) => TableLog,
     private readonly onStart: (table: string) => void,
@@ -90,11 +94,46 @@ export class CapturedTables {
       else if (isWhole) this.stop(id, running, true).catch(this.onDefect);
     }
     for (const table of present.values()) {
-      const { id, db, name } = table;
-      if (!this.running.has(id) && !this.stopping.has(id) && this.selects(db, name)) {
+      const { id } = table;
+      if (!this.running.has(id) && !this.stopping.has(id) && this.selects(table)) {
         this.start(table);
       }
     }
+  }
+
+  /** Ids of the tables that are captured. */
+  get ids(): string[] {
+    return [...this.running.keys()];
+  }
+
+  /** True if no table is being stopped. */
+  get isComplete(): boolean {
+    return this.isStarted && this.stopping.size === 0;
+  }
+
+  /** True for a table with a history here that has neither gone nor left for another lane. */
+  isHere(table: string): boolean {
+    const state = this.found.coverage.get(table)?.state;
+    return !this.moved.has(table) && (this.running.has(table) || (state ? !hasLeft(state) : false));
+  }
+
+  /** Up to where a captured table is proven; undefined while it is not live. */
+  provenTo(table: string): Instant | undefined {
+    const capture = this.running.get(table)?.capture;
+    return capture?.state === "live" ? this.logOf(table).provenTo : undefined;
+  }
+
+  /**
+   * The table is in another lane from now on: it is captured here no more.
+   * @param since it is known there from here on
+   */
+  async move(table: string, lane: number, since: Instant): Promise<void> {
+    this.moved.add(table);
+    const running = this.running.get(table);
+    if (running) await this.stop(table, running, false);
+    this.logOf(table).record({ state: "moved", since, lane });
+    this.logOf(table).forget();
+    this.context.observer.moved(table, lane);
   }
 
   /**
@@ -107,7 +146,7 @@ export class CapturedTables {
     const present = new Set(structure.map(({ key }) => key[1]));
     const names = new Map(this.found.catalog.tables().map((table) => [table.id, table]));
     for (const [id, { state, frontier }] of this.found.coverage) {
-      if (state === "dropped" || present.has(id) || this.running.has(id)) continue;
+      if (hasLeft(state) || this.moved.has(id) || present.has(id) || this.running.has(id)) continue;
       const log = this.logOf(id);
       log.record({ state: "dropped", since: frontier ?? log.provenTo });
       const last = names.get(id);
@@ -145,6 +184,7 @@ export class CapturedTables {
 
   private start(table: TableReference): void {
     const { id } = table;
+    this.moved.delete(id);
     const lastCopy = this.found.coverage.get(id)?.lastCopy;
     const mustOpen = !this.isStarted;
     const { context, bases, continued } = this;

@@ -6,7 +6,8 @@ import type { Wish } from "../repository/registers/handovers.js";
 import type { Source } from "../rethinkdb/source.js";
 import { failureOf } from "../storage/object-store.js";
 import { beginAgain } from "./begin-again.js";
-import { Capture, type CaptureObserver, type CaptureOptions, incomplete } from "./capture.js";
+import { Capture, incomplete } from "./capture.js";
+import type { CaptureObserver, CaptureOptions } from "./capture-options.js";
 import { isKept, LogLost } from "./own-log.js";
 import { hasSuccessor, standBy } from "./stand-by.js";
 import { isTransient } from "./transient.js";
@@ -54,7 +55,7 @@ async function isForNobody(setting: Setting, next: Wish): Promise<boolean> {
 
 /** Who has begun meanwhile is not shut out. */
 const afterwards = (options: CaptureOptions): CaptureOptions => {
-  return { ...options, takeOver: false, forgetServers: [] };
+  return { ...options, takeOver: false, gone: undefined, forgetServers: [] };
 };
 
 /** How long a process that stands by waits before it tries again what has failed. */
@@ -74,7 +75,7 @@ async function inTurn(setting: Setting, options: CaptureOptions): Promise<Wish |
 }
 
 /** The store or the source is away, or another one captures. */
-function mayPass(error: unknown): boolean {
+export function mayPass(error: unknown): boolean {
   const isFenced = error instanceof ThinkbackError && error.code === "fenced";
   return isFenced || isTransient(error) || failureOf(error) === "unavailable";
 }
@@ -124,6 +125,6 @@ async function begin(setting: Setting, options: CaptureOptions): Promise<Capture
   const isWaiting = options.standby && !options.takeOver;
   const silent = isWaiting
     ? await standBy(store, isThere, clock, owner, observer, signal)
-    : undefined;
+    : options.gone;
   return Capture.begin(source, repository, clock, options, observer, signal, { silent });
 }

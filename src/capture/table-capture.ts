@@ -46,7 +46,7 @@ export class TableCapture {
    */
   readonly complete: Promise<void>;
   private markComplete: () => void = () => undefined;
-  private state: TableState = "opening";
+  state: TableState = "opening";
   private resync: Resync | undefined;
   private lastLoss: string | undefined;
   private copiesMade = 0;

@@ -1,6 +1,7 @@
 /** Goes on where a capture that runs ends, without a gap. See handovers.ts for the way and its invariant. */
 import type { TableConfig } from "../catalog-record.js";
 import type { Clock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
 import { parseSegmentName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { isGone, type Owner } from "../owner.js";
@@ -74,6 +75,8 @@ interface TakeOverContext {
   tables: TableReference[];
   /** Throws if this process could not go on with the log. Called before anything is asked for. */
   check: (end: LogEnd | undefined) => void;
+  /** Leave it to the capture that runs, if that does not answer: it is not shut out. */
+  mustAnswer: boolean;
   /** Gives a word that no other wish has. */
   unique: () => string;
   observer: TakeOverObserver;
@@ -198,6 +201,7 @@ export class TakeOver {
       if (answer === "superseded") return true;
       if (answer === "ended") return false;
       this.answer = answer;
+      if (!answer && this.context.mustAnswer) throw unanswered(before);
       if (!answer) observer.handOverFails("it does not answer");
       else if (!(await this.untilEnded(writer, signal))) {
         observer.handOverFails("it has not closed its log");
@@ -260,6 +264,14 @@ export class TakeOver {
   }
 }
 
+function unanswered({ host, process }: EpochClaim): ThinkbackError {
+  return new ThinkbackError(
+    "fenced",
+    `process ${process} on ${host}, which captures, was asked to hand over and does not answer`,
+    { hint: "it is asked again later" },
+  );
+}
+
 /** What a store gives that is away for a moment. */
 const away = Symbol("the store is away");
 
@@ -281,13 +293,14 @@ export interface Continued {
 /** The tables of a reading that can be captured. */
 export function captured(
   { structure }: CatalogReading,
-  selects: (db: string, table: string) => boolean,
+  selects: (table: TableReference) => boolean,
 ): TableReference[] {
   return structure
     .filter(({ key }) => key[0] === "table")
     .map(({ value }) => value as TableConfig)
-    .filter(({ error, db, name }) => error === undefined && selects(db, name))
-    .map(reference);
+    .filter(({ error }) => error === undefined)
+    .map(reference)
+    .filter(selects);
 }
 
 /** True if the stream is known whole up to `to`, by a proof that began after `since`. */

@@ -1,5 +1,5 @@
 /** Logs what happens to the capture of `thinkback run`, and draws its progress. */
-import type { CaptureObserver } from "../capture/capture.js";
+import type { CaptureObserver } from "../capture/capture-options.js";
 import type { ClockNews } from "../capture/log-clock.js";
 import type { LogLost } from "../capture/own-log.js";
 import type { PaceChange } from "../capture/tick-pace.js";
@@ -30,6 +30,10 @@ export class RunObserver implements CaptureObserver {
         state === "live" ? "the table is captured completely" : `the table is ${state}`,
       );
     if (state === "live" || state === "stopped") this.progress.remove(name);
+  }
+
+  moved(table: string, lane: number): void {
+    this.log.info({ id: table, to: lane }, "the table is captured in another lane from now on");
   }
 
   lost(table: { id: string; db: string; name: string }, reason: string): void {

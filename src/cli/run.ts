@@ -1,14 +1,17 @@
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { type Chosen, idleChoices, idleText, tablesOf } from "../capture/idle-patterns.js";
+import { LaneKeeper } from "../capture/lane-keeper.js";
 import { recorderDefaults } from "../capture/recorder.js";
-import { runCapture } from "../capture/run-capture.js";
 import { tableSelection } from "../capture/selection.js";
 import type { TableConfig } from "../catalog-record.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { durationMs } from "../instant.js";
 import { thisProcess } from "../owner.js";
+import type { Lane } from "../repository/lanes.js";
 import { parseKeep } from "../repository/registers/keep-policy.js";
+import { StoredMembers } from "../repository/registers/members.js";
 import { openOrCreateRepository, openSame } from "../repository/repository.js";
 import { parseAddresses } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
@@ -19,12 +22,12 @@ import { refuseUnusable } from "../storage/usable.js";
 import { type CronTimes, parseCron, parseFoldSchedule } from "../upkeep/schedule.js";
 import { drillBeside, maintainBeside } from "./beside.js";
 import { sourceAt } from "./connect.js";
+import { LaneObservers, laneOf } from "./lane-observers.js";
 import { type Log, openLog } from "./log.js";
 import type { MaintainArguments } from "./maintain.js";
 import { durationOption } from "./maintenance-options.js";
 import { counted, formatBytes, type Output } from "./output.js";
 import { logOwnMeasures } from "./own-measures.js";
-import { RunObserver } from "./run-observer.js";
 import { sizeBytes } from "./size.js";
 import { stopOnSignals } from "./stop-signals.js";
 
@@ -80,7 +83,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
   const log = openLog(args.logLevel);
   const chosen = { include: args.include, exclude: args.exclude };
   const selects = tableSelection(chosen.include, chosen.exclude);
-  const source = sourceAt(args.source, (server) => log.info({ server }, "connected to the source"));
+  const source = sourceAt(args.source, () => undefined);
   const began = performance.now();
   try {
     await lookForChosen(source, chosen, args.once === true, log);
@@ -89,9 +92,10 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       storeAt(args.repo, impatient),
       systemClock.now(),
     );
-    // A directory may be the spool of several repositories.
-    const spool = () => directoryAt("--spool", join(args.spool!, repository.description.id));
-    const observer = new RunObserver(log);
+    // A directory may be the spool of several repositories, and of several lanes.
+    const spool = ({ description }: Lane) =>
+      directoryAt("--spool", join(args.spool!, description.id));
+    const observers = new LaneObservers(log);
     log.info({ source: source.location, repository: repository.store.location }, "capture begins");
     const stop = stopOnSignals((signal) =>
       log.info({ signal }, "closing the last tick; send the signal once more to end at once"),
@@ -101,46 +105,54 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     // While a repository is put back, maintenance would take its objects for leftovers. And it MUST NOT maintain
     // another repository that stands in the place of this one.
     const check = async () => {
-      if (observer.isStandingBy)
+      if (!keeper.has(0) || observers.of(0).isStandingBy)
         throw new Error("another capture runs, and maintains the repository");
-      if (observer.isLost) throw new Error("the log was lost, and the capture has not gone on yet");
+      if (observers.isLost)
+        throw new Error("the log was lost, and the capture has not gone on yet");
       await openSame(storeAt(args.repo, impatient), repository.description);
     };
+    // A new store: what the old one remembers of the directory may be untrue by now.
+    const reopen = () => openSame(storeAt(args.repo, impatient), repository.description);
+    const capture = (lane: Lane) => ({
+      ...recorderDefaults,
+      tickMs,
+      tickMaxMs,
+      selects,
+      once: args.once === true,
+      copiesAtOnce,
+      bothEndsFrom: bothEndsFromDefault,
+      acceptCluster: args.acceptCluster === true,
+      forgetServers: args.forgetServer,
+      takeOver: args.takeOver === true,
+      standby: args.standby === true,
+      trustClock: args.trustClock === true,
+      owner: { ...thisProcess, ...chosen },
+      spool:
+        spoolBytesMax === undefined ? undefined : { store: spool(lane), bytesMax: spoolBytesMax },
+      random: Math.random,
+      reopen,
+    });
+    const openSource = (lane: number) =>
+      sourceAt(args.source, (server) =>
+        log.info({ server, ...laneOf(lane) }, "connected to the source"),
+      );
+    const unique = randomUUID().replaceAll("-", "");
+    const members = new StoredMembers(repository.store, systemClock, thisProcess, unique);
+    const keeper = new LaneKeeper(repository, systemClock, members, {
+      openSource,
+      observer: (lane) => observers.of(lane),
+      capture,
+      reopen,
+    });
     const goingOn = goingOnBeside(args, beside, check, log, ending);
     const measures = logOwnMeasures(systemClock, log, ending);
-    const next = await runCapture(
-      source,
-      repository,
-      systemClock,
-      {
-        ...recorderDefaults,
-        tickMs,
-        tickMaxMs,
-        selects,
-        once: args.once === true,
-        copiesAtOnce,
-        bothEndsFrom: bothEndsFromDefault,
-        acceptCluster: args.acceptCluster === true,
-        forgetServers: args.forgetServer,
-        takeOver: args.takeOver === true,
-        standby: args.standby === true,
-        trustClock: args.trustClock === true,
-        owner: { ...thisProcess, ...chosen },
-        spool:
-          spoolBytesMax === undefined ? undefined : { store: spool(), bytesMax: spoolBytesMax },
-        random: Math.random,
-        // A new store: what the old one remembers of the directory may be untrue by now.
-        reopen: () => openSame(storeAt(args.repo, impatient), repository.description),
-      },
-      observer,
-      stop,
-    ).finally(() => ended.abort(new Error("the capture ended")));
+    const next = await keeper.run(stop).finally(() => ended.abort(new Error("the capture ended")));
     await Promise.all([goingOn, measures]);
     const seconds = (performance.now() - began) / 1000;
-    observer.end();
+    observers.end();
     if (next) log.info({ host: next.host, process: next.process }, "another process goes on");
     log.info({ seconds }, "capture ended; the last tick is closed");
-    const { tables, documents, bytes } = observer.copiedInAll();
+    const { tables, documents, bytes } = observers.copiedInAll();
     const read = `${counted(tables, "table")}, ${counted(documents, "document")}, ${formatBytes(bytes)}`;
     output.line(
       args.once

@@ -1,12 +1,14 @@
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import type { CaptureObserver } from "../capture/capture.js";
+import type { CaptureObserver } from "../capture/capture-options.js";
 import { type IdleChoice, idleChoices, tablesOf } from "../capture/idle-patterns.js";
+import { LaneKeeper } from "../capture/lane-keeper.js";
 import { recorderDefaults } from "../capture/recorder.js";
-import { runCapture } from "../capture/run-capture.js";
 import { tableSelection } from "../capture/selection.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { thisProcess } from "../owner.js";
+import { StoredMembers } from "../repository/registers/members.js";
 import { openOrCreateRepository, openSame } from "../repository/repository.js";
 import { formatAddresses, parseAddresses } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
@@ -59,6 +61,8 @@ export interface CaptureOptions {
 /** An event of a capture. `table` is "db.table", the table's name at that moment; `id` stays when it is renamed. */
 export type CaptureEvent =
   | { kind: "state"; table: string; id: string; state: TableCaptureState }
+  /** The table is captured in another lane from now on, because the number of lanes has changed. */
+  | { kind: "moved"; id: string; lane: number }
   /** The table's feed could not be opened, or was lost; the capture tries to open it again. */
   | { kind: "lost"; table: string; id: string; reason: string }
   /** A defect has stopped the table's capture. It is tried again after a minute, then after pauses of up to an hour. */
@@ -177,12 +181,14 @@ export async function capture(options: CaptureOptions): Promise<void> {
       storeAt(options.location, impatient),
       systemClock.now(),
     );
-    const { description } = repository;
-    await runCapture(
-      source,
-      repository,
-      systemClock,
-      {
+    const reopen = () => openSame(storeAt(options.location, impatient), repository.description);
+    const unique = randomUUID().replaceAll("-", "");
+    const members = new StoredMembers(repository.store, systemClock, thisProcess, unique);
+    const observer = observing(onEvent);
+    const keeper = new LaneKeeper(repository, systemClock, members, {
+      openSource: () => new RethinkSource(formatAddresses(addresses), dial, systemClock),
+      observer: () => observer,
+      capture: ({ description }) => ({
         ...recorderDefaults,
         tickMs,
         tickMaxMs: tickMs,
@@ -196,18 +202,18 @@ export async function capture(options: CaptureOptions): Promise<void> {
         acceptCluster: options.acceptCluster === true,
         forgetServers: options.forgetServers ?? [],
         owner: { ...thisProcess, include, exclude },
-        // A directory may be the spool of several repositories.
+        // A directory may be the spool of several repositories, and of several lanes.
         spool: spool && {
-          store: directoryAt("spool", join(spool.location, repository.description.id)),
+          store: directoryAt("spool", join(spool.location, description.id)),
           bytesMax: spool.bytesMax,
         },
         random: Math.random,
         // A new store: what the old one remembers of the directory may be untrue by now.
-        reopen: () => openSame(storeAt(options.location, impatient), description),
-      },
-      observing(onEvent),
-      signal,
-    );
+        reopen,
+      }),
+      reopen,
+    });
+    await keeper.run(signal);
   } finally {
     source.close();
   }
@@ -236,6 +242,7 @@ function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
   };
   return {
     state: (table, state) => onEvent({ kind: "state", ...named(table), state }),
+    moved: (id, lane) => onEvent({ kind: "moved", id, lane }),
     lost: (table, reason) => onEvent({ kind: "lost", ...named(table), reason }),
     stopped: (table, error) => onEvent({ kind: "stopped", ...named(table), error }),
     scanned: (table, documents, bytes, estimate) =>

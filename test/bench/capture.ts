@@ -1,7 +1,7 @@
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { CaptureObserver } from "../../src/capture/capture.js";
+import type { CaptureObserver } from "../../src/capture/capture-options.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
 import { runCapture } from "../../src/capture/run-capture.js";
 import { systemClock } from "../../src/clock.js";
@@ -28,6 +28,7 @@ const ignore = () => undefined;
 const silent: CaptureObserver = {
   state: ignore,
   scanned: ignore,
+  moved: ignore,
   lost: ignore,
   stopped: (_, error) => {
     throw error;

@@ -107,6 +107,7 @@ async function capture(
         if (state === "live") live();
       },
       scanned: ignore,
+      moved: ignore,
       lost: ignore,
       stopped: (_, error) => {
         throw error;

@@ -1,5 +1,5 @@
 /** One process that captures: the real Capture over the real RethinkSource, on a simulated machine. */
-import type { CaptureObserver } from "../../src/capture/capture.js";
+import type { CaptureObserver } from "../../src/capture/capture-options.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
 import { runCapture } from "../../src/capture/run-capture.js";
 import type { Spool } from "../../src/capture/shipper.js";
@@ -122,7 +122,10 @@ export class WriterProcess {
 }
 
 /** Listens to states and defects, and to nothing else. */
-function observer({ onState, onStopped }: WriterSetup): CaptureObserver {
+export function observer({
+  onState,
+  onStopped,
+}: Pick<WriterSetup, "onState" | "onStopped">): CaptureObserver {
   const heard: Partial<CaptureObserver> = {
     state: (table, to, detail) =>
       onState(table.name, detail ? `${to} ${JSON.stringify(detail)}` : to),
@@ -134,7 +137,7 @@ function observer({ onState, onStopped }: WriterSetup): CaptureObserver {
   });
 }
 
-function chunked(source: Source, chunkDocuments: number): Source {
+export function chunked(source: Source, chunkDocuments: number): Source {
   return overriding(source, {
     scan: (table, options) => source.scan(table, { ...options, chunkDocuments }),
   });

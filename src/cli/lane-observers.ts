@@ -1,0 +1,42 @@
+import type { Log } from "./log.js";
+import { RunObserver } from "./run-observer.js";
+
+/** The observers of all lanes that a process captures. Lines about another lane than lane 0 name it. */
+export class LaneObservers {
+  private readonly observers = new Map<number, RunObserver>();
+
+  constructor(private readonly log: Log) {}
+
+  of(lane: number): RunObserver {
+    const known = this.observers.get(lane);
+    if (known) return known;
+    const made = new RunObserver(lane === 0 ? this.log : this.log.child(laneOf(lane)));
+    this.observers.set(lane, made);
+    return made;
+  }
+
+  /** The log of a lane was lost, and its capture has not gone on yet. */
+  get isLost(): boolean {
+    return [...this.observers.values()].some(({ isLost }) => isLost);
+  }
+
+  end(): void {
+    for (const observer of this.observers.values()) observer.end();
+  }
+
+  copiedInAll(): ReturnType<RunObserver["copiedInAll"]> {
+    const sums = { tables: 0, documents: 0, bytes: 0 };
+    for (const observer of this.observers.values()) {
+      const { tables, documents, bytes } = observer.copiedInAll();
+      sums.tables += tables;
+      sums.documents += documents;
+      sums.bytes += bytes;
+    }
+    return sums;
+  }
+}
+
+/** The lane, for lines of the log; nothing for lane 0. */
+export function laneOf(lane: number): { lane?: number } {
+  return lane === 0 ? {} : { lane };
+}

@@ -1,0 +1,162 @@
+/** Several processes, tables in several lanes, and what the tables held at any moment. */
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName } from "../../src/format/names.js";
+import type { Instant } from "../../src/instant.js";
+import { setLanes } from "../../src/repository/lanes.js";
+import { openRepository } from "../../src/repository/repository.js";
+import { RepositoryView } from "../../src/repository/repository-view.js";
+import { MemoryStore } from "../../src/storage/memory-store.js";
+import type { ObjectStore } from "../../src/storage/object-store.js";
+import { impatient, RetryingStore } from "../../src/storage/retrying-store.js";
+import { Cluster } from "../simulated/cluster.js";
+import { Random } from "../simulated/random.js";
+import { HostileStore, StoreWeather } from "../storage/hostile-store.js";
+import { LaneProcess, type LaneProcessSetup } from "./lane-process.js";
+import { SimulatedClock, WallClock } from "./process-life.js";
+import { restoredIn } from "./restored-state.js";
+import { VirtualTime } from "./virtual-time.js";
+
+/** How long after its acknowledgement a write is in every exact instant. */
+const boundMs = 2000;
+const writeEveryMs = 100;
+
+export class LaneWorld {
+  readonly time = new VirtualTime();
+  /** The wall clock of each process's machine. */
+  readonly walls = new Map<LaneProcess, WallClock>();
+  readonly cluster = new Cluster({ timers: this.time.timers, otherServers: ["simulated_2"] });
+  readonly store: ObjectStore = new MemoryStore();
+  readonly weather = new StoreWeather();
+  readonly random: Random;
+  readonly processes: LaneProcess[] = [];
+  readonly trace: string[] = [];
+  /** What is wrong with an instant that was compared. */
+  readonly violations: string[] = [];
+  compared = 0;
+  /** Ids of the tables, by name. */
+  private readonly tables = new Map<string, string>();
+  /** When the document of every table was set to which count: the same for all tables. */
+  private readonly writes: { at: Instant; count: number }[] = [];
+
+  constructor(seed: number, tables: number) {
+    this.random = new Random(seed);
+    for (let i = 0; i < tables; i += 1) {
+      this.tables.set(`t${i}`, this.cluster.createTable("test", `t${i}`));
+    }
+    const bytes = encodeJsonObject("repository", { id: "lane-world", created: 0 });
+    void this.store.put(repositoryName, bytes);
+  }
+
+  start(setup: Partial<LaneProcessSetup> = {}): LaneProcess {
+    const number = this.processes.length + 1;
+    const wall = new WallClock(this.time);
+    this.note(`start process ${number}`);
+    const process = new LaneProcess({
+      number,
+      time: this.time,
+      wall,
+      cluster: this.cluster,
+      store: (life) => {
+        const hostile = new HostileStore(this.store, life, this.weather, this.random);
+        const clock = new SimulatedClock(life, wall);
+        return new RetryingStore(hostile, clock, () => this.random.next(), impatient);
+      },
+      random: new Random(number),
+      onTrace: (line) => this.note(line),
+      ...setup,
+    });
+    this.processes.push(process);
+    this.walls.set(process, wall);
+    return process;
+  }
+
+  note(what: string): void {
+    this.trace.push(`${(this.time.nowMs / 1000).toFixed(1)} ${what}`);
+  }
+
+  /** The true time. */
+  get now(): Instant {
+    return Math.floor(this.time.trueMs);
+  }
+
+  get running(): LaneProcess[] {
+    return this.processes.filter(({ running }) => running);
+  }
+
+  async setLanes(lanes: number): Promise<void> {
+    this.note(`${lanes} lanes`);
+    await setLanes(await openRepository(this.store), lanes, this.now);
+  }
+
+  /** Writes to all tables for so long. Documents are counted up, and each deleted and put in turns beside that. */
+  async write(ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += writeEveryMs) {
+      const count = (this.writes.at(-1)?.count ?? 0) + 1;
+      for (const table of this.tables.keys()) {
+        this.cluster.write("test", table, { put: { id: 1, count } });
+      }
+      this.writes.push({ at: this.now, count });
+      await this.time.runUntil(this.time.nowMs + writeEveryMs);
+    }
+  }
+
+  private countAt(instant: Instant): number {
+    return this.writes.findLast(({ at }) => at <= instant)?.count ?? 0;
+  }
+
+  async view(): Promise<RepositoryView> {
+    return RepositoryView.read(await openRepository(this.store));
+  }
+
+  /** The classes of each table's intervals, in order. */
+  async classes(): Promise<Map<string, string[]>> {
+    const { tables } = await (await this.view()).coverage();
+    return new Map(
+      [...this.tables].map(([name, id]) => [
+        name,
+        (tables.get(id)?.intervals ?? []).map((one) => one.class),
+      ]),
+    );
+  }
+
+  /** Compares exact and late instants all over the history of every table with what was written. */
+  async compare(stepMs: number): Promise<void> {
+    const view = await this.view();
+    const { tables } = await view.coverage();
+    for (const [name, id] of this.tables) {
+      for (const { from, to, class: is, lateMs = 0 } of tables.get(id)?.intervals ?? []) {
+        if (is !== "exact" && is !== "late") continue;
+        for (let at = from; at <= to; at += stepMs)
+          await this.compareAt(view, name, id, at, lateMs);
+        await this.compareAt(view, name, id, to, lateMs);
+      }
+    }
+  }
+
+  private async compareAt(
+    view: RepositoryView,
+    name: string,
+    id: string,
+    at: Instant,
+    lateMs: number,
+  ): Promise<void> {
+    const { lane, view: own } = await view.laneOf(id, at);
+    const document = (await restoredIn(own, id, at))?.get("1");
+    const { count } = document ? (JSON.parse(document) as { count: number }) : { count: 0 };
+    this.compared += 1;
+    const least = this.countAt(at - boundMs - lateMs);
+    if (count >= least && count <= this.countAt(at)) return;
+    this.violations.push(
+      `${name} at ${at} from lane ${lane} has ${count}, not ${least} to ${this.countAt(at)}`,
+    );
+  }
+
+  /** By table: how far its coverage is behind now, in ms. */
+  async behindMs(): Promise<Map<string, number>> {
+    const { tables } = await (await this.view()).coverage();
+    const now = this.now;
+    return new Map(
+      [...this.tables].map(([name, id]) => [name, now - (tables.get(id)?.frontier ?? 0)]),
+    );
+  }
+}

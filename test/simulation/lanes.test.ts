@@ -1,0 +1,229 @@
+/** Several processes share the lanes of a repository: what the repository says of any table is true, whatever happens. */
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { CapturedTables } from "../../src/capture/captured-tables.js";
+import { LaneTables } from "../../src/capture/lane-tables.js";
+import { laneOfTable } from "../../src/repository/lanes.js";
+import type { Coordinator } from "../../src/repository/registers/members.js";
+import { RepositoryView } from "../../src/repository/repository-view.js";
+import { LaneWorld } from "./lane-world.js";
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/** True if every table has one interval, which is exact. */
+async function isWithoutGap(world: LaneWorld): Promise<boolean> {
+  return [...(await world.classes()).values()].every((classes) => classes.join() === "exact");
+}
+
+async function compared(world: LaneWorld, stepMs = 700): Promise<void> {
+  await world.compare(stepMs);
+  expect(world.violations, world.trace.slice(-60).join("\n")).toEqual([]);
+  expect(world.compared).toBeGreaterThan(50);
+}
+
+describe("the lanes of a repository", () => {
+  test("become more and fewer without a gap", async () => {
+    const world = new LaneWorld(1, 8);
+    world.start();
+    await world.write(5000);
+    await world.setLanes(4);
+    await world.write(60_000);
+    const lanes = await (await world.view()).eachLane();
+    expect(lanes).toHaveLength(4);
+    for (const [lane, { coverage }] of lanes.entries()) {
+      for (const [id, { state }] of coverage.tables) {
+        expect(state).toBe(laneOfTable(id, 4) === lane ? "live" : "moved");
+      }
+    }
+    await world.setLanes(1);
+    await world.write(60_000);
+    expect(world.running).toHaveLength(1);
+    // Lanes without a table are not captured.
+    expect([0, 1, 2, 3].map((lane) => world.processes[0]!.keeper!.has(lane))).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
+    expect(await isWithoutGap(world), world.trace.join("\n")).toBe(true);
+    await compared(world);
+  });
+
+  test("are shared by processes, without a gap when one joins and when one is replaced", async () => {
+    const world = new LaneWorld(2, 8);
+    await world.setLanes(4);
+    const first = world.start();
+    await world.write(20_000);
+    const second = world.start();
+    await world.write(50_000);
+    const has = (process: typeof first) => [0, 1, 2, 3].filter((lane) => process.keeper!.has(lane));
+    expect([has(first).length, has(second).length]).toEqual([2, 2]);
+    const third = world.start({ takeOver: true });
+    await world.write(60_000);
+    expect(has(third)).toEqual([0, 1, 2, 3]);
+    expect([first.outcome, second.outcome]).toEqual([null, null]);
+    expect(await isWithoutGap(world), world.trace.join("\n")).toBe(true);
+    await compared(world);
+  });
+
+  test("of a process that dies are captured by the others within seconds", async () => {
+    const world = new LaneWorld(3, 8);
+    await world.setLanes(4);
+    const first = world.start();
+    await world.write(15_000);
+    const second = world.start();
+    await world.write(45_000);
+    first.life.kill();
+    await world.write(30_000);
+    expect([0, 1, 2, 3].every((lane) => second.keeper!.has(lane))).toBe(true);
+    for (const [table, ms] of await world.behindMs()) expect(ms, table).toBeLessThan(3000);
+    const classes = [...(await world.classes()).values()].map((of) => of.join());
+    expect(new Set(classes)).toEqual(new Set(["exact", "exact,gap,exact"]));
+    await compared(world);
+  });
+
+  test("that are given up while nobody captures them have an honest gap", async () => {
+    const world = new LaneWorld(4, 8);
+    await world.setLanes(3);
+    const first = world.start();
+    await world.write(20_000);
+    first.life.kill();
+    await world.setLanes(1);
+    await world.write(5000);
+    const second = world.start();
+    await world.write(90_000);
+    for (const [table, ms] of await world.behindMs()) expect(ms, table).toBeLessThan(3000);
+    const classes = [...(await world.classes()).values()].map((of) => of.join());
+    expect(new Set(classes)).toEqual(new Set(["exact,gap,exact"]));
+    expect([1, 2].some((lane) => second.keeper!.has(lane))).toBe(false);
+    await compared(world);
+  });
+});
+
+/** Sees members that are there as gone, those that are gone as there, or nobody. */
+function lying(world: LaneWorld): (coordinator: Coordinator) => Coordinator {
+  return (coordinator) => ({
+    unique: coordinator.unique,
+    renew: async (...said) => {
+      const others = await coordinator.renew(...said);
+      return others.filter(() => world.random.next() < 0.7);
+    },
+    hasGone: (unique) => coordinator.hasGone(unique) || world.random.next() < 0.5,
+    leave: () => coordinator.leave(),
+  });
+}
+
+/** Processes come, stand still and go, the number of lanes changes, clocks jump, stores fail, and the coordinator lies. */
+async function rough(seed: number, steps: number): Promise<LaneWorld> {
+  const world = new LaneWorld(seed, 5);
+  const { random, time, weather, walls } = world;
+  const lies = random.next() < 0.5;
+  const start = (takeOver = false) =>
+    world.start({ takeOver, ...(lies ? { wrapCoordinator: lying(world) } : {}) });
+  start();
+  await world.write(8000);
+  for (let step = 0; step < steps; step += 1) {
+    const { running } = world;
+    const one = running[random.below(running.length || 1)];
+    const chance = random.next();
+    if (running.length === 0 || (chance < 0.2 && running.length < 3)) start(random.next() < 0.3);
+    else if (chance < 0.4) await world.setLanes(1 + random.below(4));
+    else if (chance < 0.52) {
+      world.note(`kill process ${one!.number}`);
+      one!.life.kill();
+    } else if (chance < 0.62) {
+      world.note(`stop process ${one!.number}`);
+      one!.stopInOrder();
+    } else if (chance < 0.75) {
+      const forMs = 1000 + random.next() * [5000, 30_000, 90_000][random.below(3)]!;
+      world.note(`process ${one!.number} stands still for ${forMs.toFixed(0)} ms`);
+      one!.life.freeze();
+      time.after(forMs, () => one!.life.thaw());
+    } else if (chance < 0.82) {
+      weather.failsUntilMs = time.nowMs + random.next() * 10_000;
+      world.note("the store fails");
+    } else if (chance < 0.9) {
+      weather.losingReplies = random.next() < 0.5 ? 0 : 0.02;
+      weather.staleMs = random.next() < 0.7 ? 0 : 3000;
+      world.note("the store is unreliable");
+    } else {
+      const ms = (random.next() < 0.5 ? -1 : 1) * Math.round(1000 + random.next() * 10_000);
+      world.note(`the clock of process ${one!.number} is set by ${ms} ms`);
+      walls.get(one!)!.jump(ms);
+    }
+    await world.write(1000 + random.next() * 15_000);
+    if (step % 4 === 3) await world.compare(2000 + random.next() * 3000);
+  }
+  Object.assign(weather, { losingReplies: 0, staleMs: 0 });
+  for (const process of world.running) process.life.thaw();
+  // One that was told to stop while it stood still ends now.
+  await world.write(20_000);
+  if (world.running.length === 0) start();
+  await world.write(100_000);
+  return world;
+}
+
+describe("lanes in a rough world", () => {
+  test.each(Array.from({ length: 6 }, (_, i) => i + 1))("seed %i", async (seed) => {
+    const world = await rough(seed, 16);
+    await compared(world, 2500);
+    const report = () => world.trace.slice(-80).join("\n");
+    for (const [table, ms] of await world.behindMs())
+      expect(ms, `${table}\n${report()}`).toBeLessThan(5000);
+  });
+});
+
+/** What is found of a bug that is planted. */
+async function found(): Promise<string[]> {
+  const world = new LaneWorld(5, 8);
+  world.start();
+  await world.write(10_000);
+  await world.setLanes(4);
+  await world.write(40_000);
+  await world.setLanes(2);
+  await world.write(60_000);
+  const gaps = (await isWithoutGap(world)) ? [] : ["there is a gap"];
+  await world.compare(900);
+  return [...world.violations, ...gaps];
+}
+
+describe("of planted errors", () => {
+  test("none is found where there is none", async () => {
+    expect(await found()).toEqual([]);
+  });
+
+  test("a table that leaves before it has arrived is found", async () => {
+    vi.spyOn(LaneTables.prototype, "arrivals").mockImplementation(function (
+      this: LaneTables,
+      tables,
+    ) {
+      const away = { lane: 1, since: 0, frontier: Number.MAX_SAFE_INTEGER };
+      return Promise.resolve(new Map(tables.map((table) => [table, away])));
+    });
+    expect(await found()).toContain("there is a gap");
+  });
+
+  test("a table that is never left, and so stays in two lanes, is found", async () => {
+    vi.spyOn(CapturedTables.prototype, "move").mockImplementation(() => Promise.resolve());
+    const world = new LaneWorld(6, 4);
+    world.start();
+    await world.write(5000);
+    await world.setLanes(2);
+    await world.write(40_000);
+    const lanes = await (await world.view()).eachLane();
+    const live = lanes.flatMap(({ coverage }) =>
+      [...coverage.tables.values()].filter(({ state }) => state === "live"),
+    );
+    expect(live.length).toBeGreaterThan(4);
+  });
+
+  test("a restore that reads another lane than the one that holds the table is found", async () => {
+    vi.spyOn(RepositoryView.prototype, "laneOf").mockImplementation(function (
+      this: RepositoryView,
+    ) {
+      return Promise.resolve({ lane: 0, view: this.lanes[0]! });
+    });
+    expect((await found()).length).toBeGreaterThan(0);
+  });
+});
