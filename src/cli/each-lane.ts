@@ -1,13 +1,12 @@
 /** Runs a command that works on one log for each lane of a repository. */
-import { UnusableObject } from "../errors.js";
-import { lanePrefix } from "../format/names.js";
-import type { Lane } from "../repository/lanes.js";
+import { messageOf } from "../errors.js";
+import { type Lane, nameInWhole } from "../repository/lanes.js";
 import type { Output } from "./output.js";
 
 /**
  * Runs `work` for each lane, one after another. With one lane its output and result are those of the command. With
  * several, each lane has a heading, and the result is `{ lanes: [{ lane, … }] }`. If it throws for a lane, the lanes
- * after it are still worked on, and the first error is thrown at the end.
+ * after it are still worked on; the first error is thrown at the end, and the others are noted.
  */
 export async function eachLane<L extends Pick<Lane, "lane">>(
   lanes: L[],
@@ -22,17 +21,12 @@ export async function eachLane<L extends Pick<Lane, "lane">>(
     output.line(`${number === 0 ? "" : "\n"}lane ${number}`);
     const result = (of: object) => results.push({ lane: number, ...of });
     const own = { ...output, result };
-    await work(lane, own).catch((error: unknown) => errors.push(named(error, number)));
+    await work(lane, own).catch((error: unknown) => {
+      const known = nameInWhole(error, number);
+      if (errors.length > 0) output.note(`thinkback: lane ${number}: ${messageOf(known)}`);
+      errors.push(known);
+    });
   }
   output.result({ lanes: results });
   if (errors.length > 0) throw errors[0];
-}
-
-/** The error with the whole name of the object: an object of a lane is called as in a repository of its own. */
-function named(error: unknown, lane: number): unknown {
-  if (!(error instanceof UnusableObject) || lane === 0) return error;
-  const object = `${lanePrefix(lane)}${error.object}`;
-  const message = error.message.replace(error.object, object);
-  const { code, hint = "", what } = error;
-  return new UnusableObject(code as "damaged", object, what, message, { hint, cause: error });
 }

@@ -3,7 +3,7 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
 import { thisProcess } from "../owner.js";
-import { lanesStored, type StoredLane } from "../repository/lanes.js";
+import { lanesStored, nameOfLane, type StoredLane } from "../repository/lanes.js";
 import { openRepository } from "../repository/repository.js";
 import { storeAt } from "../storage/store-at.js";
 import { planRepair, type Repaired, type RepairReport, repair } from "../verify/repair.js";
@@ -38,6 +38,11 @@ async function repairLane(
   let report: RepairReport;
   try {
     report = await (args.dryRun ? planRepair(store, of) : repair(store, of));
+    const whole = (name: string) => nameOfLane(name, lane.number);
+    const repaired = report.repaired.map((one) => {
+      return { ...one, object: whole(one.object), by: one.by.map(whole) };
+    });
+    report = { ...report, repaired };
   } finally {
     observer.end();
   }

@@ -16,6 +16,7 @@ import {
   type TableStatus,
 } from "../repository/status.js";
 import { storeAt } from "../storage/store-at.js";
+import { clockNote } from "./clock-note.js";
 import { namesText, printCoverage, secondsText } from "./coverage-drawing.js";
 import { drillResult, failureText } from "./drill-text.js";
 import { laneResult, laneTable } from "./lanes.js";
@@ -131,9 +132,13 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
 }
 
 /** The state in which the last capture left the table; with a note if it is damaged, or no capture runs now. */
-function stateText({ state, damagedSince }: TableStatus, { capture }: RepositoryStatus): string {
+function stateText(
+  { lane, state, damagedSince }: TableStatus,
+  { lanes }: RepositoryStatus,
+): string {
+  const { capture } = lanes[lane]!;
   const isOver = capture.state === "ended" || capture.state === "silent";
-  const isCaptured = state !== "dropped" && state !== "not captured";
+  const isCaptured = state !== "dropped" && state !== "moved" && state !== "not captured";
   const notes = [
     ...(damagedSince === undefined ? [] : ["DAMAGED"]),
     ...(isOver && isCaptured ? [capture.state] : []),
@@ -150,10 +155,11 @@ function behindText({ behindNowMs }: RepositoryStatus): string {
  * ended in order, because then nothing is watched, and the line of the capture says so.
  */
 function printOpenGaps(status: RepositoryStatus, now: Instant, output: Output): void {
-  if (status.capture.state === "ended") return;
-  const { tables, catalog, access } = status;
+  const { tables, lanes } = status;
+  const hasEnded = (lane: number) => lanes[lane]!.capture.state === "ended";
+  const [catalog, access] = hasEnded(0) ? [] : [status.catalog, status.access];
   const open = [
-    ...tables.filter(({ stopped }) => !stopped),
+    ...tables.filter(({ lane, stopped }) => !stopped && !hasEnded(lane)),
     ...(catalog ? [{ ...catalog, name: "(catalog)" }] : []),
     ...(access ? [{ ...access, name: "(access)" }] : []),
   ].flatMap(({ name, state, openGap }) => (openGap ? [{ name, state, ...openGap }] : []));
@@ -173,19 +179,25 @@ function openGapResult(gap: TableStatus["openGap"]): object | null {
   return gap ? { since: formatInstant(gap.since), reason: gap.reason } : null;
 }
 
-function captureText({ capture: { state, heardOf } }: RepositoryStatus, now: Instant): string {
+function captureText(
+  { capture: { state, heardOf }, lanes }: RepositoryStatus,
+  now: Instant,
+): string {
   const ago = `${formatDuration(now - (heardOf ?? now))} ago`;
   switch (state) {
     case "running":
       return `running: last heard of ${ago}`;
     case "ended":
+      if (lanes.length > 1) return "NOT IN EVERY LANE: see the lanes below";
       return `NONE: the last capture ended in order at ${formatOptionalInstant(heardOf)}, ${ago}; nothing is captured now`;
     case "silent":
+      if (lanes.length > 1) return "NOT IN EVERY LANE, as it seems: see the lanes below";
       return (
         `NONE, as it seems: the last capture was last heard of at ${formatOptionalInstant(heardOf)}, ${ago}, and did not end in order. ` +
         "Either it does not run any more, or it cannot store what it captures"
       );
     case "never":
+      if (lanes.length > 1) return "NOT IN EVERY LANE: see the lanes below";
       return "NONE: nothing was ever captured into this repository";
   }
 }
@@ -352,32 +364,6 @@ function printResolutions({ keep, resolutions }: RepositoryStatus, output: Outpu
 function resolutionText(resolutionMs: number): string {
   if (resolutionMs === 1) return "every change";
   return resolutionMs === pinsOnlyMs ? "pinned instants" : `one per ${formatWhole(resolutionMs)}`;
-}
-
-/** Clocks that differ by no more than this are not mentioned. */
-const clockNoteMs = 1000;
-
-/** How far the clocks of source and capture differ, in parentheses; empty if that is too little to mention. */
-function clockNote(status: RepositoryStatus): string {
-  const { serverClock, clockAheadMs, clockWaitedOutMs, aheadOfSource } = status;
-  const notes: string[] = [];
-  if (clockWaitedOutMs !== 0) {
-    notes.push(
-      `the clock of the capture's machine was set by ${clockWaitedOutMs} ms, which the source's clock does not confirm: set it right`,
-    );
-  } else if (serverClock && Math.abs(serverClock.offsetMs) > clockNoteMs) {
-    notes.push(
-      `the source's clock differs from that of the capture's machine by ${serverClock.offsetMs} ms, ± ${serverClock.uncertaintyMs}`,
-    );
-  }
-  if (clockAheadMs > clockNoteMs)
-    notes.push(`the log's time is ${clockAheadMs} ms ahead of the clock of the capture's machine`);
-  if (aheadOfSource) {
-    notes.push(
-      `the log's time is ahead of the source's clock since ${formatInstant(aheadOfSource.since)}: set the wrong clock right`,
-    );
-  }
-  return notes.length === 0 ? "" : `  (${notes.join("; ")})`;
 }
 
 function countOf({ intervals }: TableStatus, classes: CoverageClass[]): number {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
-import { lanesStored, type StoredLane } from "../repository/lanes.js";
+import { lanesStored, nameOfLane, type StoredLane } from "../repository/lanes.js";
 import { placeHold } from "../repository/registers/holds.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
@@ -45,7 +45,10 @@ async function verifyLanes(lanes: StoredLane[], share: number): Promise<VerifyRe
     const progress = new VerifyProgress();
     try {
       const options = { share, random: Math.random, observer: progress, lane };
-      reports.push((await verify(store, options)).report);
+      const { report } = await verify(store, options);
+      const whole = (name: string) => nameOfLane(name, lane.number);
+      const damage = report.damage.map((one) => ({ ...one, object: whole(one.object) }));
+      reports.push({ ...report, damage });
     } finally {
       progress.end();
     }

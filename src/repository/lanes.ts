@@ -5,7 +5,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { sha256 } from "../digest.js";
-import { damaged, isDamage } from "../errors.js";
+import { damaged, isDamage, UnusableObject } from "../errors.js";
 import { descriptionKind, type Repository } from "../format/description.js";
 import { decodeStored, encodeStored } from "../format/json-object.js";
 import { lanePrefix, lanesPrefix, parseLaneName, repositoryName } from "../format/names.js";
@@ -26,22 +26,14 @@ export type StoredLane = Required<Pick<Repository, "store" | "lane">>;
 /** All lanes of a repository, lane 0 first. Throws, naming it, if the description of one is missing or damaged. */
 export async function lanesIn(repository: Repository): Promise<Lane[]> {
   if (isLane(repository)) return [repository];
-  const lanes: Lane[] = [];
-  if (!(await hasOthers(repository.store))) return [laneZero(repository, false)];
   const made = await lanesMade(repository.store);
-  for (let number = 1; ; number += 1) {
+  const lanes = [laneZero(repository, made > 1)];
+  for (let number = 1; number < made; number += 1) {
     const lane = await laneIn(repository, number);
-    if (lane) lanes.push(lane);
-    else if (number >= made) break;
-    else throw damaged(`${lanePrefix(number)}${repositoryName}`, "it is missing");
+    if (!lane) throw damaged(`${lanePrefix(number)}${repositoryName}`, "it is missing");
+    lanes.push(lane);
   }
-  return [laneZero(repository, lanes.length > 0), ...lanes];
-}
-
-/** True if there is any lane but lane 0. A lane whose making has just begun may not be seen yet: it has no table yet. */
-async function hasOthers(store: ObjectStore): Promise<boolean> {
-  for await (const _ of store.list(lanesPrefix)) return true;
-  return false;
+  return lanes;
 }
 
 /**
@@ -49,24 +41,31 @@ async function hasOthers(store: ObjectStore): Promise<boolean> {
  * is among them whatever is missing of it.
  */
 export async function lanesStored(root: ObjectStore): Promise<StoredLane[]> {
-  let last = (await lanesMade(root)) - 1;
-  for await (const { name } of root.list(lanesPrefix)) {
-    last = Math.max(last, parseLaneName(name) ?? 0);
-  }
+  const last = (await lanesMade(root)) - 1;
   const numbers = Array.from({ length: last + 1 }, (_, number) => number);
   return numbers.map((number) => {
     return { store: last === 0 ? root : laneStore(root, number), lane: { number, root } };
   });
 }
 
-/** How many lanes the settings tell of; 1 if they are damaged. */
+async function hasAny(store: ObjectStore, prefix: string): Promise<boolean> {
+  for await (const _ of store.list(prefix)) return true;
+  return false;
+}
+
+/** How many lanes there are: as the settings tell, and if these are lost or damaged, as the names of objects tell. */
 async function lanesMade(root: ObjectStore): Promise<number> {
-  try {
-    return lanesMadeOf(await readSettings(root));
-  } catch (error) {
+  const asked = readSettings(root).then(lanesMadeOf, (error: unknown) => {
     if (isDamage(error)) return 1;
     throw error;
+  });
+  const [told, hasOthers] = await Promise.all([asked, hasAny(root, lanesPrefix)]);
+  let made = told;
+  if (told > 1 || !hasOthers) return made;
+  for await (const { name } of root.list(lanesPrefix)) {
+    made = Math.max(made, (parseLaneName(name) ?? 0) + 1);
   }
+  return made;
 }
 
 /** Lane 0, or another one if it is there. */
@@ -100,7 +99,7 @@ function isLane(repository: Repository): repository is Lane {
 
 /**
  * Makes the lanes that are missing, and declares in how many lanes tables are captured. Running captures go by it
- * within seconds: tables move to other lanes without a gap.
+ * within seconds: tables move to other lanes without a gap. Throws, naming it, if the description of a lane is lost.
  */
 export async function setLanes(
   repository: Repository,
@@ -108,8 +107,11 @@ export async function setLanes(
   now: Instant,
 ): Promise<Settings> {
   const { id } = repository.description;
-  for (let lane = 1; lane < lanes; lane += 1) {
+  const made = await lanesMade(repository.store);
+  for (let lane = 1; lane < Math.max(lanes, made); lane += 1) {
     if (await laneIn(repository, lane)) continue;
+    // One that is made anew would have another id than what lies there.
+    if (lane < made) throw damaged(`${lanePrefix(lane)}${repositoryName}`, "it is missing");
     const description = { id: randomUUID(), created: now, lane, of: id };
     try {
       const bytes = encodeStored(descriptionKind, description);
@@ -120,6 +122,23 @@ export async function setLanes(
     }
   }
   return declareLanes(repository.store, lanes, now);
+}
+
+/** The whole name of an object of a lane. */
+export const nameOfLane = (name: string, lane: number) =>
+  lane === 0 ? name : `${lanePrefix(lane)}${name}`;
+
+/**
+ * The error with the whole name of the object that is damaged: what reads a lane calls its objects as they are called
+ * in a repository of its own.
+ */
+export function nameInWhole(error: unknown, lane: number): unknown {
+  if (!(error instanceof UnusableObject) || lane === 0) return error;
+  if (error.object.startsWith(lanesPrefix)) return error;
+  const object = nameOfLane(error.object, lane);
+  const message = error.message.replaceAll(error.object, object);
+  const { code, hint = "", what } = error;
+  return new UnusableObject(code as "damaged", object, what, message, { hint, cause: error });
 }
 
 /**

@@ -10,8 +10,8 @@ import { RememberedStore } from "../storage/remembered-store.js";
 import { type BaseInventory, type BaseManifest, newestBase, readBases } from "./bases/base.js";
 import { type NewestBundle, newestBundle } from "./bundle.js";
 import { type Coverage, readCoverage } from "./coverage/coverage-reader.js";
-import { joinedCoverage, laneToRead } from "./coverage/joined.js";
-import { lanesIn } from "./lanes.js";
+import { type JoinedCoverage, joinedCoverage } from "./coverage/joined.js";
+import { type Lane, lanesIn, nameInWhole } from "./lanes.js";
 import { type Catalog, catalogAt } from "./log/catalog.js";
 import { endOfLog, type LogEnd } from "./log/log-end.js";
 import { LogView } from "./log/log-view.js";
@@ -35,6 +35,8 @@ export class RepositoryView {
     readonly repository?: string,
     /** Where registers, pins, drills and holds are: what all lanes have in common. */
     readonly common: ObjectStore = store,
+    /** The number of the lane whose log it is. */
+    readonly lane: number = 0,
     /** The other lanes, from 1 on; none in the view of one lane. */
     private readonly others: RepositoryView[] = [],
   ) {}
@@ -62,15 +64,17 @@ export class RepositoryView {
   }
 
   private static async ofLane(
-    { description }: Repository,
+    { description, lane }: Lane,
     store: RememberedStore,
     common: ObjectStore,
     others?: RepositoryView[],
   ): Promise<RepositoryView> {
     const bundle = await newestBundle({ store, description });
     store.know(bundle.objects ?? new Map());
-    const log = await LogView.read(store);
-    return new RepositoryView(store, log, bundle, description.id, common, others);
+    const log = await LogView.read(store).catch((error: unknown) => {
+      throw nameInWhole(error, lane.number);
+    });
+    return new RepositoryView(store, log, bundle, description.id, common, lane.number, others);
   }
 
   /**
@@ -85,7 +89,7 @@ export class RepositoryView {
   async under(expiry: Expiry): Promise<RepositoryView> {
     const { bundle, common, log, store } = this;
     const then = await LogView.read(store, { earlier: log, expiry });
-    return new RepositoryView(store, then, bundle, undefined, common);
+    return new RepositoryView(store, then, bundle, undefined, common, this.lane);
   }
 
   /** Views of each lane alone, lane 0 first. */
@@ -95,10 +99,11 @@ export class RepositoryView {
 
   /** The coverage of everything that was ever watched, in any lane. */
   coverage(): Promise<Coverage> {
-    return this.once("coverage", async () => {
-      const lanes = await this.coverageOfLanes();
-      return lanes.length === 1 ? lanes[0]! : joinedCoverage(lanes);
-    });
+    return this.others.length === 0 ? this.ownCoverage() : this.joined();
+  }
+
+  private joined(): Promise<JoinedCoverage> {
+    return this.once("joined", async () => joinedCoverage(await this.coverageOfLanes()));
   }
 
   /**
@@ -106,9 +111,9 @@ export class RepositoryView {
    * the table.
    */
   async laneOf(table: string, instant: Instant): Promise<{ lane: number; view: RepositoryView }> {
-    const lane =
-      this.others.length === 0 ? 0 : laneToRead(await this.coverageOfLanes(), table, instant);
-    return { lane: lane ?? 0, view: this.lanes[lane ?? 0]! };
+    if (this.others.length === 0) return { lane: 0, view: this };
+    const lane = (await this.joined()).laneOf(table, instant) ?? 0;
+    return { lane, view: this.lanes[lane]! };
   }
 
   /** Each lane alone, with the coverage of what was watched in it; lane 0 first. */
@@ -161,7 +166,10 @@ export class RepositoryView {
   }
 
   private once<T>(what: string, read: () => Promise<T>): Promise<T> {
-    const known = (this.known.get(what) as Promise<T> | undefined) ?? read();
+    const whole = (error: unknown) => {
+      throw nameInWhole(error, this.lane);
+    };
+    const known = (this.known.get(what) as Promise<T> | undefined) ?? read().catch(whole);
     this.known.set(what, known);
     return known;
   }

@@ -3,7 +3,7 @@ import type { Repository } from "../format/description.js";
 import type { VersionCursor } from "../format/merge.js";
 import { baseCursor } from "../repository/bases/base-reader.js";
 import { knownKeys } from "../repository/bases/known-state.js";
-import { laneStore } from "../repository/lanes.js";
+import { laneStore, nameInWhole } from "../repository/lanes.js";
 import { LogView } from "../repository/log/log-view.js";
 import { type CollectOptions, LogCollection } from "../repository/log/runs.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -24,7 +24,10 @@ export class PlannedLog {
     try {
       for (const [lane, read] of plan.logs) {
         const view = new LogView(laneStore(store, lane), read);
-        const log = await LogCollection.read(view, wantedOf(plan, lane), plan.instant, options);
+        const reading = LogCollection.read(view, wantedOf(plan, lane), plan.instant, options);
+        const log = await reading.catch((error: unknown) => {
+          throw nameInWhole(error, lane);
+        });
         planned.logs.set(lane, log);
       }
       return planned;

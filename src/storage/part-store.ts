@@ -91,8 +91,8 @@ export class StoreBeside extends PartStore {
       yield object;
     }
     if (!isReached) return;
-    // "0" comes right after "/": names after this one come after all that begin with the prefix.
-    const behind = `${this.prefix.slice(0, -1)}0`;
+    // No name of an object has a character above "~": names after this one come after all that begin with the prefix.
+    const behind = `${this.prefix}~`;
     const after = options.after !== undefined && options.after > behind ? options.after : behind;
     for await (const object of this.below.list(prefix, { ...options, after })) yield object;
   }

@@ -5,12 +5,16 @@
 import type { Clock } from "../clock.js";
 import { type FoldedTable, type FoldOptions, fold } from "../fold/fold.js";
 import { type FoldedLog, foldLog } from "../fold/fold-log.js";
+import { hasLeft } from "../format/coverage-record.js";
 import { commonStore, type Repository } from "../format/description.js";
 import type { FrameCompressor } from "../format/frame-compressor.js";
 import type { Instant } from "../instant.js";
 import type { Owner } from "../owner.js";
 import { renewBundle } from "../repository/bundle-writer.js";
 import { damageNow, type TableCoverage } from "../repository/coverage/coverage.js";
+import { laneStore } from "../repository/lanes.js";
+import { endOfLog } from "../repository/log/log-end.js";
+import { LogView } from "../repository/log/log-view.js";
 import { putEvidence } from "../repository/records/evidence.js";
 import { forgetHolds, liveHolds } from "../repository/registers/holds.js";
 import {
@@ -21,6 +25,7 @@ import {
 } from "../repository/registers/keep-policy.js";
 import { withLease } from "../repository/registers/lease.js";
 import type { Pin } from "../repository/registers/pins.js";
+import { lanesOf } from "../repository/registers/settings.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { type ObjectStore, type StoredObject, StoreFull } from "../storage/object-store.js";
 import { UrgentStore } from "../storage/urgent-store.js";
@@ -271,10 +276,23 @@ export async function readPolicy(
   now: Instant,
   of: { keep?: string | undefined; agesBeyondLogMs?: number | undefined } = {},
 ): Promise<Policy> {
-  const age = await ageOfLog(view.log, now, of.agesBeyondLogMs);
+  const beyondMs = of.agesBeyondLogMs ?? (await endedBeforeMs(view));
+  const age = await ageOfLog(view.log, now, beyondMs);
   const pins = await view.pins();
   const kept = pins.length === 0 ? pins : withGapEnds(pins, await view.coverage());
   return policyOf(kept, age, of.keep ?? (await view.settings()).keep);
+}
+
+/**
+ * How long before that of lane 0 the log of a lane has ended from which all tables have moved, in ms; 0 for any other
+ * lane. Nothing is written there any more, and its history ages as that of the other lanes does.
+ */
+async function endedBeforeMs(view: RepositoryView): Promise<number> {
+  if (view.lane === 0 || view.lane < lanesOf(await view.settings())) return 0;
+  const { tables } = await view.coverage();
+  if (![...tables.values()].every(({ state }) => hasLeft(state))) return 0;
+  const first = await endOfLog(await LogView.read(laneStore(view.common, 0)));
+  return Math.max(0, (first?.to ?? 0) - (view.log.to ?? 0));
 }
 
 function policyOf(pins: Pin[], age: LogAge, keep: string | null): Policy {

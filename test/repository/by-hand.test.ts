@@ -3,7 +3,7 @@
  * Nothing of src/ is used for reading. Where a tool is missing the tests fail: the promise would be untested.
  */
 import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -168,6 +168,18 @@ describe("by hand", () => {
     await maintainAll();
     expect((await bash("ls log/*/*.zst")).trim().split("\n").length).toBeLessThan(before / 2);
     await checkDocuments();
+  }, 60_000);
+
+  test("so they are of a lane, in its own directory", async () => {
+    const whole = directory;
+    directory = join(await mkdtemp(join(tmpdir(), "thinkback-test-")), "lanes", "1");
+    try {
+      await mkdir(join(directory, ".."));
+      await rename(whole, directory);
+      await checkDocuments();
+    } finally {
+      await rename(directory, whole);
+    }
   }, 60_000);
 });
 

@@ -14,6 +14,8 @@ export interface StorePair {
   second: ObjectStore;
   /** The same bytes may be put under a taken name: they are taken for an earlier try, whose reply was lost. */
   losesReplies?: true;
+  /** What errors put before the name of an object. */
+  prefix?: string;
   remove(): Promise<void>;
 }
 
@@ -140,7 +142,7 @@ export function storeConformance(kind: string, make: () => Promise<StorePair>): 
         for (const name of ["none", "there/none", "there", "there/is/none"]) {
           const error: unknown = await store.get(name).catch((e: unknown) => e);
           expect(error, name).toBeInstanceOf(ObjectMissing);
-          expect((error as ObjectMissing).objectName).toBe(name);
+          expect((error as ObjectMissing).objectName).toBe(`${pair.prefix ?? ""}${name}`);
           expect(failureOf(error)).toBe("missing");
           const ofTail: unknown = await store.tail(name, 1).catch((e: unknown) => e);
           expect(failureOf(ofTail), name).toBe("missing");

@@ -13,6 +13,7 @@ import {
   StoreFull,
   StoreUnavailable,
 } from "../../src/storage/object-store.js";
+import { StoreBelow, StoreBeside } from "../../src/storage/part-store.js";
 import { namesOf, storeConformance } from "./conformance.js";
 
 /** Faults of the file system, planted between the store and node:fs. */
@@ -72,6 +73,44 @@ storeConformance("DirectoryStore", async () => {
     second: new DirectoryStore(`${place}/`),
     remove: () => rm(directory, { recursive: true }),
   };
+});
+
+storeConformance("the part of a store below a prefix", async () => {
+  const whole = new MemoryStore();
+  await whole.put("lanes/1/log/x", Buffer.from("1"));
+  const store = new StoreBelow(whole, "lanes/2/");
+  return {
+    first: store,
+    second: new StoreBelow(whole, "lanes/2/"),
+    prefix: "lanes/2/",
+    remove: async () => undefined,
+  };
+});
+
+storeConformance("the part of a store beside a prefix", async () => {
+  const whole = new MemoryStore();
+  await whole.put("lanes/1/log/x", Buffer.from("1"));
+  const store = new StoreBeside(whole, "lanes/");
+  return { first: store, second: store, remove: async () => undefined };
+});
+
+test("the parts of a store are its objects, each in one part, under their names there", async () => {
+  const whole = new MemoryStore();
+  for (const name of ["a", "lanes-x", "lanes/1/a", "lanes/10/a", "lanes/2/b", "lanes0", "z"]) {
+    await whole.put(name, Buffer.from(name));
+  }
+  expect(await namesOf(new StoreBelow(whole, "lanes/1/"), "")).toEqual(["a"]);
+  expect(await namesOf(new StoreBelow(whole, "lanes/2/"), "b")).toEqual(["b"]);
+  const beside = new StoreBeside(whole, "lanes/");
+  expect(await namesOf(beside, "")).toEqual(["a", "lanes-x", "lanes0", "z"]);
+  expect(await namesOf(beside, "lanes")).toEqual(["lanes-x", "lanes0"]);
+  const after = async (name: string) => {
+    const names: string[] = [];
+    for await (const object of beside.list("", { after: name })) names.push(object.name);
+    return names;
+  };
+  expect(await after("lanes-x")).toEqual(["lanes0", "z"]);
+  expect(await after("lanes0")).toEqual(["z"]);
 });
 
 describe("DirectoryStore on a file system that fails", () => {

@@ -4,7 +4,7 @@
  */
 import type { CoverageClass } from "../../format/coverage-record.js";
 import type { Instant } from "../../instant.js";
-import { type CoverageInterval, intervalAt, isWhole, type TableCoverage } from "./coverage.js";
+import { type CoverageInterval, isWhole, type TableCoverage } from "./coverage.js";
 import type { Coverage } from "./coverage-reader.js";
 
 /**
@@ -15,39 +15,54 @@ const classes: readonly CoverageClass[] = ["unwatched", "damaged", "gap", "late"
 
 /** Which of two intervals is the better one to restore from; positive if it is `a`. */
 function compare(a: CoverageInterval, b: CoverageInterval): number {
-  const byClass = classes.indexOf(a.class) - classes.indexOf(b.class);
-  return byClass || (b.resolutionMs ?? 1) - (a.resolutionMs ?? 1);
+  return (
+    classes.indexOf(a.class) - classes.indexOf(b.class) ||
+    (b.resolutionMs ?? 1) - (a.resolutionMs ?? 1) ||
+    (a.kept?.length ?? 0) - (b.kept?.length ?? 0) ||
+    (b.lateMs ?? 0) - (a.lateMs ?? 0)
+  );
 }
 
-/**
- * The lane from which a table is restored to an instant; undefined if no lane knows the table.
- * @param lanes the coverage of each lane
- */
-export function laneToRead(lanes: Coverage[], table: string, instant: Instant): number | undefined {
-  let best: { lane: number; interval: CoverageInterval | undefined } | undefined;
-  for (const [lane, { tables }] of lanes.entries()) {
-    const coverage = tables.get(table);
-    if (!coverage) continue;
-    const interval = intervalAt(coverage, instant);
-    const isBetter =
-      !best || (interval && (!best.interval || compare(interval, best.interval) > 0));
-    if (isBetter) best = { lane, interval };
-  }
-  return best?.lane;
+const always = { from: 0, to: Number.MAX_SAFE_INTEGER };
+
+/** The coverage of all lanes together. */
+export interface JoinedCoverage extends Coverage {
+  /** The lane from which a table is restored to an instant; undefined if no lane knows the table. */
+  laneOf: (table: string, instant: Instant) => number | undefined;
+}
+
+/** A stretch of time that is restored from one lane. */
+interface Stretch {
+  from: Instant;
+  to: Instant;
+  lane: number;
 }
 
 /** The coverage of all lanes together. The catalog and access are those of lane 0. */
-export function joinedCoverage(lanes: Coverage[]): Coverage {
+export function joinedCoverage(lanes: Coverage[]): JoinedCoverage {
   const [first] = lanes;
   const tables = new Map<string, TableCoverage>();
+  const stretches = new Map<string, Stretch[]>();
   for (const id of new Set(lanes.flatMap((lane) => [...lane.tables.keys()]))) {
     const found = lanes.flatMap(({ tables: own }, lane) => {
       const coverage = own.get(id);
-      return coverage ? [inLane(coverage, lane)] : [];
+      return coverage ? [{ lane, coverage: inLane(coverage, lane) }] : [];
     });
-    tables.set(id, found.length === 1 ? found[0]! : joinedTable(found));
+    const { coverage, parts } = joinedTable(found);
+    tables.set(id, coverage);
+    stretches.set(id, parts);
   }
-  return { tables, catalog: first?.catalog, access: first?.access };
+  const laneOf = (table: string, instant: Instant) => {
+    const parts = stretches.get(table) ?? [];
+    const part = parts.find(({ from, to }) => from <= instant && instant <= to);
+    return (part ?? parts.at(-1))?.lane ?? lanes.findIndex((lane) => lane.tables.has(table));
+  };
+  return {
+    tables,
+    catalog: first?.catalog,
+    access: first?.access,
+    laneOf: (table, instant) => (tables.has(table) ? laneOf(table, instant) : undefined),
+  };
 }
 
 /** The coverage with reasons that say in which lane an object is missing or damaged. */
@@ -59,14 +74,21 @@ function inLane(coverage: TableCoverage, lane: number): TableCoverage {
   return { ...coverage, intervals };
 }
 
-function joinedTable(lanes: TableCoverage[]): TableCoverage {
-  const now = lanes.reduce((best, one) => (isLater(one, best) ? one : best));
-  const intervals = joinedIntervals(lanes.map((one) => one.intervals));
-  const frontiers = lanes.map(({ frontier }) => frontier).filter((one) => one !== undefined);
+interface InLane {
+  lane: number;
+  coverage: TableCoverage;
+}
+
+function joinedTable(lanes: InLane[]): { coverage: TableCoverage; parts: Stretch[] } {
+  const all = lanes.map(({ coverage }) => coverage);
+  const now = all.reduce((best, one) => (isLater(one, best) ? one : best));
+  if (lanes.length === 1) return { coverage: now, parts: [{ ...always, lane: lanes[0]!.lane }] };
+  const { intervals, parts } = joinedIntervals(lanes);
+  const frontiers = all.map(({ frontier }) => frontier).filter((one) => one !== undefined);
   const last = intervals.findLast(isWhole);
   const isOpen = now.openGap && (!last || last.to <= now.openGap.since);
-  const continued = lanes.flatMap((one) => one.continued ?? []);
-  return {
+  const continued = all.flatMap((one) => one.continued ?? []);
+  const coverage: TableCoverage = {
     table: now.table,
     state: now.state,
     stopped: now.stopped,
@@ -79,56 +101,64 @@ function joinedTable(lanes: TableCoverage[]): TableCoverage {
     copies: now.copies,
     ...(continued.length > 0 ? { continued } : {}),
   };
+  return { coverage, parts };
 }
 
-/** How much a state says of what a table is now: a lane that it has left says the least. */
+/** How much a state says of what a table is now. */
 const says: Record<TableCoverage["state"], number> = {
   moved: 0,
   dropped: 1,
-  gap: 2,
-  stopped: 2,
-  copying: 2,
-  resyncing: 2,
-  live: 3,
+  gap: 1,
+  stopped: 1,
+  copying: 1,
+  resyncing: 1,
+  live: 2,
 };
 
-/** True if `a` tells what the table is now, rather than `b`. */
+/** True if `a` tells what the table is now, rather than `b`. A lane that it has left tells the least. */
 function isLater(a: TableCoverage, b: TableCoverage): boolean {
+  if ((a.state === "moved") !== (b.state === "moved")) return b.state === "moved";
   if (a.watched !== b.watched) return a.watched;
   if (says[a.state] !== says[b.state]) return says[a.state] > says[b.state];
   return (a.frontier ?? -1) > (b.frontier ?? -1);
 }
 
-/** For each instant the best of the intervals that hold it. */
-function joinedIntervals(lanes: CoverageInterval[][]): CoverageInterval[] {
-  const all = lanes.flat();
-  const bounds = [...new Set(all.flatMap(({ from, to }) => [from, to + 1]))].sort((a, b) => a - b);
-  const result: { of: CoverageInterval; from: Instant; to: Instant }[] = [];
+/** For each instant the best of the intervals that hold it, and its lane. */
+function joinedIntervals(lanes: InLane[]): { intervals: CoverageInterval[]; parts: Stretch[] } {
+  const all = lanes.flatMap(({ lane, coverage: { intervals } }) =>
+    intervals.map((of) => ({ lane, of })),
+  );
+  const bounds = [...new Set(all.flatMap(({ of: { from, to } }) => [from, to + 1]))];
+  bounds.sort((a, b) => a - b);
+  const chosen: { lane: number; of: CoverageInterval; from: Instant; to: Instant }[] = [];
   for (const [i, from] of bounds.entries()) {
     const to = (bounds[i + 1] ?? from) - 1;
-    const there = all.filter((one) => one.from <= from && to <= one.to && from <= to);
-    const last = result.at(-1);
+    const there = all.filter(({ of }) => of.from <= from && to <= of.to && from <= to);
+    const last = chosen.at(-1);
     // An interval that is as good as another goes on: a table does not change its lane back and forth.
-    const isOn = last && there.includes(last.of);
-    const of = there.reduce<CoverageInterval | undefined>(
-      (best, one) => (!best || compare(one, best) > 0 ? one : best),
-      isOn ? last.of : undefined,
-    );
-    if (!of) continue;
-    if (isOn && of === last.of) last.to = to;
-    else if (last && last.to + 1 === from && isAlike(last.of, of, lanes))
-      Object.assign(last, { of, to });
-    else result.push({ of, from, to });
+    const going = there.find(({ of }) => of === last?.of);
+    let best = going;
+    for (const one of there) if (!best || compare(one.of, best.of) > 0) best = one;
+    if (best && best === going) last!.to = to;
+    else if (best) chosen.push({ ...best, from, to });
   }
-  return result.map(({ of: { kept, ...interval }, from, to }) => {
-    const inside = kept?.filter((one) => from <= one && one <= to) ?? [];
-    return { ...interval, from, to, ...(inside.length > 0 ? { kept: inside } : {}) };
-  });
+  const intervals: CoverageInterval[] = [];
+  for (const [i, { of, lane, from, to }] of chosen.entries()) {
+    const before = chosen[i - 1];
+    const last = intervals.at(-1);
+    const isOn = before && before.to + 1 === from && before.lane !== lane;
+    if (last && isOn && isPlain(before.of) && isPlain(of)) last.to = to;
+    else intervals.push(partOf(of, from, to));
+  }
+  return { intervals, parts: chosen.map(({ from, to, lane }) => ({ from, to, lane })) };
 }
 
-/** True if two exact intervals of different lanes are one stretch: at the border both lanes watched the table. */
-function isAlike(a: CoverageInterval, b: CoverageInterval, lanes: CoverageInterval[][]): boolean {
-  const isSameLane = lanes.some((lane) => lane.includes(a) && lane.includes(b));
-  const isPlain = [a, b].every((one) => one.class === "exact" && one.resolutionMs === undefined);
-  return isPlain && !isSameLane && a.from <= b.to && b.from <= a.to + 1;
+function partOf({ kept, ...interval }: CoverageInterval, from: Instant, to: Instant) {
+  const inside = kept?.filter((one) => from <= one && one <= to) ?? [];
+  return { ...interval, from, to, ...(inside.length > 0 ? { kept: inside } : {}) };
+}
+
+/** Two such intervals of different lanes are one stretch: at the border both lanes watched the table. */
+function isPlain({ class: is, resolutionMs }: CoverageInterval): boolean {
+  return is === "exact" && resolutionMs === undefined;
 }

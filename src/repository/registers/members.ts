@@ -142,12 +142,14 @@ export class StoredMembers implements Coordinator {
       const known = heard.get(unique);
       if (known?.record.number === number) continue;
       const record = await this.read(unique, number);
+      // It was deleted since it was listed, because a later one is there.
+      if (!record && known) heard.set(unique, { record: known.record, seenMs: now });
       if (!record) continue;
       this.gone.delete(unique);
       heard.set(unique, { record, seenMs: now });
     }
     for (const [unique, { record, seenMs }] of heard) {
-      const isSilent = now - seenMs > silentMs || !newest.has(unique);
+      const isSilent = now - seenMs > silentMs;
       if (!record.left && !isSilent && !isGone(this.owner, record)) continue;
       heard.delete(unique);
       this.gone.add(unique);

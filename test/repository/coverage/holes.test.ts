@@ -27,7 +27,7 @@ const folding = (now: Instant): FoldLogOptions => ({
 });
 
 /** More with HOLE_SEEDS. */
-const seeds = Number(process.env["HOLE_SEEDS"] ?? 6);
+const seeds = Number(process.env["HOLE_SEEDS"] ?? 4);
 
 async function someDays(random: Random): Promise<Month> {
   const month = await Month.begin(random, "all:30d");
