@@ -59,6 +59,8 @@ export interface CaptureOptions extends RecorderOptions, ClusterOptions {
   gone?: WriterMayRun | undefined;
   /** The tables of the lane that is captured; all tables if absent. */
   lane?: LaneTables | undefined;
+  /** True once other processes share the lanes: then this one never stands by. */
+  isShared?: (() => boolean) | undefined;
   /** Wait as long as another writer runs, and go on after it; also after it was asked to take over from this one. */
   standby: boolean;
   /** Begin also by a clock that the source's does not confirm. */

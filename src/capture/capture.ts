@@ -16,15 +16,17 @@ import {
   type WriterMayRun,
   withoutEnd,
 } from "../repository/log/claim-epoch.js";
+import { latestEpoch } from "../repository/log/claims.js";
 import type { LogEnd } from "../repository/log/log-end.js";
 import { LogView } from "../repository/log/log-view.js";
 import { LogWriter } from "../repository/log/log-writer.js";
 import { evidenceNames } from "../repository/records/evidence.js";
-import type { Wish } from "../repository/registers/handovers.js";
+import { isHandedOver, type Wish } from "../repository/registers/handovers.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { type CatalogReading, untoldTables } from "../rethinkdb/catalog-reader.js";
 import type { Source } from "../rethinkdb/source.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
+import type { ObjectStore } from "../storage/object-store.js";
 import type { CaptureObserver, CaptureOptions } from "./capture-options.js";
 import { CapturedTables, type FoundAtBegin } from "./captured-tables.js";
 import { CatalogFollower } from "./catalog-follower.js";
@@ -34,6 +36,7 @@ import { followEvidence } from "./evidence-follower.js";
 import { readFirstCatalog, recogniseSource } from "./first-catalog.js";
 import { accessStream, catalogStream } from "./frontier.js";
 import { type AnsweredWish, HandOver } from "./hand-over.js";
+import { ifNotNow } from "./lane-tables.js";
 import { deliverSpool } from "./left-spool.js";
 import { checkStartClock, LogClock, type Mislabelled } from "./log-clock.js";
 import { OwnLog } from "./own-log.js";
@@ -65,6 +68,15 @@ async function selection(
     const isHere = lane.belongs(id) || (state !== undefined && !hasLeft(state));
     return isHere && selects(db, name);
   };
+}
+
+/** Throws, with code "fenced", if the last writer has ended for a process that has not claimed the next epoch yet. */
+async function refuseHandedOver(store: ObjectStore): Promise<void> {
+  const epoch = await latestEpoch(store);
+  if (epoch === 0 || !(await isHandedOver(store, epoch))) return;
+  throw new ThinkbackError("fenced", "the capture has been handed over to another process", {
+    hint: "that process goes on, if it does not it is tried again later",
+  });
 }
 
 const nothingContinued: Continued = { tables: new Map(), streams: new Map() };
@@ -177,7 +189,9 @@ export class Capture {
     const claim = async (gone: WriterMayRun | undefined) => {
       // A repository that went away while the writer before was waited for is silent too. Nothing is put in its place.
       if (gone || taking) await options.reopen();
-      return claimEpoch(repository, clock, owner, takeOver || (gone ?? false), checkEnd, lost);
+      const isForced = takeOver && (!mustAnswer || taking?.isAnswered === true);
+      if (mustAnswer && !isForced) await refuseHandedOver(store);
+      return claimEpoch(repository, clock, owner, isForced || (gone ?? false), checkEnd, lost);
     };
     try {
       const own = await claimAfterSilence(repository.store, clock, claim, observer, signal, silent);
@@ -307,7 +321,7 @@ export class Capture {
     const away = [...found].filter(([id, { state }]) => !lane.belongs(id) && !hasLeft(state));
     if (away.length === 0) return;
     // If it cannot be told now, they are opened here again, and leave a moment later.
-    const arrivals = await lane.arrivals(away.map(([id]) => id)).catch(() => undefined);
+    const arrivals = await lane.arrivals(away.map(([id]) => id)).catch(ifNotNow);
     for (const [id, { lane: to, since }] of arrivals ?? []) {
       await this.tables.move(id, to, Math.max(since, found.get(id)!.frontier ?? 0));
     }

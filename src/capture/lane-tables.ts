@@ -6,17 +6,24 @@
  * too. Break it and each change of the number of lanes leaves a gap.
  */
 import type { Clock } from "../clock.js";
+import { isDamage } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
 import { isWhole, type TableCoverage } from "../repository/coverage/coverage.js";
 import { laneIn, laneOfTable } from "../repository/lanes.js";
 import { RepositoryView } from "../repository/repository-view.js";
+import { failureOf } from "../storage/object-store.js";
 import type { CapturedTables } from "./captured-tables.js";
 
 /** How often it is looked whether tables have arrived in their lanes, while some are on their way. */
 const lookEveryMs = 5000;
 /** A capture that runs proves something at least this often. */
 const provenWithinMs = 30_000;
+/**
+ * A table is proven in its lane for so long before it leaves another one: a claim may disown what came within the last
+ * half minute before it (claim-epoch.ts).
+ */
+const settledMs = 30_000;
 
 /** A table that another lane has. */
 export interface Arrival {
@@ -67,8 +74,7 @@ export class LaneTables {
   async follow(tables: CapturedTables, clock: Clock, signal: AbortSignal): Promise<boolean> {
     while (!signal.aborted) {
       const leaving = tables.ids.filter((id) => !this.belongs(id));
-      // A store that fails now is asked again.
-      if (leaving.length > 0) await this.letGo(tables, leaving).catch(() => undefined);
+      if (leaving.length > 0) await this.letGo(tables, leaving).catch(ifNotNow);
       else if (this.isRetired && tables.isComplete) return true;
       await clock.sleep(lookEveryMs, signal).catch(() => undefined);
     }
@@ -79,11 +85,17 @@ export class LaneTables {
     for (const [id, arrival] of await this.arrivals(leaving)) {
       const provenTo = tables.provenTo(id);
       if (provenTo === undefined || provenTo < arrival.since) continue;
+      if (arrival.frontier - arrival.since < settledMs) continue;
       // Where it is captured nothing may be proven any more: then it stays here.
       if (arrival.frontier + provenWithinMs < provenTo) continue;
       await tables.move(id, arrival.lane, provenTo);
     }
   }
+}
+
+/** A store that fails now is asked again, and so is a lane of which an object is damaged: its tables stay here. */
+export function ifNotNow(error: unknown): undefined {
+  if (!isDamage(error) && failureOf(error) !== "unavailable") throw error;
 }
 
 /** The stretch in which a live table is known up to its frontier. */

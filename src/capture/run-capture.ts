@@ -35,13 +35,15 @@ export async function runCapture(
 ): Promise<Wish | undefined> {
   const setting = { source, repository, clock, observer, signal };
   let next = await inTurn(setting, options);
-  while (!signal.aborted && (options.standby || (next && (await isForNobody(setting, next))))) {
+  while (!signal.aborted && (standsBy(options) || (next && (await isForNobody(setting, next))))) {
     // Where the repository is away nobody goes on either: it is an error, unless this process stands by.
-    if (!options.standby) await options.reopen();
+    if (!standsBy(options)) await options.reopen();
     next = await inTurn(setting, afterwards(options));
   }
   return next;
 }
+
+const standsBy = ({ standby, isShared }: CaptureOptions) => standby && isShared?.() !== true;
 
 /** True if the process that this one has ended for does not go on. */
 async function isForNobody(setting: Setting, next: Wish): Promise<boolean> {
@@ -66,7 +68,7 @@ async function inTurn(setting: Setting, options: CaptureOptions): Promise<Wish |
   try {
     return await captureOnce(setting, options);
   } catch (error) {
-    if (!options.standby || !mayPass(error)) throw error;
+    if (!standsBy(options) || !mayPass(error)) throw error;
     const { clock, observer, signal } = setting;
     observer.beginsLater(error as Error);
     await clock.sleep(standbyPauseMs, signal).catch(() => undefined);
@@ -122,7 +124,7 @@ async function begin(setting: Setting, options: CaptureOptions): Promise<Capture
       () => true,
       () => false,
     );
-  const isWaiting = options.standby && !options.takeOver;
+  const isWaiting = standsBy(options) && !options.takeOver;
   const silent = isWaiting
     ? await standBy(store, isThere, clock, owner, observer, signal)
     : options.gone;

@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.js";
 import type { Instant } from "../instant.js";
 import type { Source } from "../rethinkdb/source.js";
+import { clocksDifferMsMax } from "./log-clock.js";
 import { isTransient } from "./transient.js";
 
 /** Clocks that differ by less are left alone. */
@@ -36,8 +37,10 @@ export async function clockOfSource(
 ): Promise<Clock> {
   try {
     const { offsetMs, uncertaintyMs } = await source.serverClock();
-    const differs = Math.abs(offsetMs) > leastMs + uncertaintyMs;
-    return differs ? new ShiftedClock(clock, Math.round(offsetMs)) : clock;
+    const differsMs = Math.abs(offsetMs);
+    // If they differ by more, one of them is wrong, and the capture refuses to begin.
+    const mayFollow = differsMs > leastMs + uncertaintyMs && differsMs <= clocksDifferMsMax;
+    return mayFollow ? new ShiftedClock(clock, Math.round(offsetMs)) : clock;
   } catch (error) {
     // A source that cannot say its time now cannot be captured either.
     if (isTransient(error)) return clock;

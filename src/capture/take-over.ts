@@ -114,6 +114,11 @@ export class TakeOver {
     }
   }
 
+  /** True if the capture before has answered this process. */
+  get isAnswered(): boolean {
+    return this.answer !== undefined;
+  }
+
   /** The tables and system streams that go on without a gap. */
   continued(own: OwnEpoch, coverage: Coverage): Continued {
     const { answer, held } = this;
@@ -140,7 +145,8 @@ export class TakeOver {
         if (mark) streams.set(id, mark);
       }
     }
-    const gaps = this.context.tables.filter(({ id }) => !tables.has(id));
+    const isHere = (id: string) => coverage.tables.get(id)?.state !== "moved";
+    const gaps = this.context.tables.filter(({ id }) => !tables.has(id) && isHere(id));
     this.context.observer.handOverEnds(
       tables.size,
       gaps.map(({ db, name }) => `${db}.${name}`),

@@ -17,15 +17,22 @@ const niceness = 10;
 /** At most a day: no timer is set for longer. */
 const dayMs = 86_400_000;
 
+/** The result of a round, as far as it matters here. */
+interface Round {
+  damaged?: unknown[];
+}
+
 const program = fileURLToPath(new URL("./main.js", import.meta.url));
 
 /**
  * Runs rounds of maintenance until the signal aborts. A round does what a failed one before it left undone.
+ * @param isOurs false while another process does this
  * @param check throws if the repository must be left alone now
  */
 export async function maintainBeside(
   args: MaintainArguments,
   everyMs: number,
+  isOurs: () => boolean,
   check: () => Promise<void>,
   clock: Clock,
   log: Log,
@@ -34,11 +41,13 @@ export async function maintainBeside(
   while (!signal.aborted) {
     await clock.sleep(everyMs, signal).catch(() => undefined);
     if (signal.aborted) return;
+    if (!isOurs()) continue;
     try {
       await check();
       const done = await runBeside(["maintain", ...optionsOf(args)], signal);
-      const { damaged = [] } = done as { damaged?: unknown[] };
-      if (damaged.length === 0) log.info(done, "the repository was maintained");
+      const { lanes, ...one } = done as { lanes?: Round[] } & Round;
+      const isDamaged = (lanes ?? [one]).some(({ damaged = [] }) => damaged.length > 0);
+      if (!isDamaged) log.info(done, "the repository was maintained");
       else log.warn(done, "the repository was maintained, but objects that it needs are missing");
     } catch (error) {
       if (!signal.aborted) log.warn(fieldsOf(error), "maintenance failed");
@@ -46,9 +55,13 @@ export async function maintainBeside(
   }
 }
 
-/** Runs a drill at each of the times that a cron expression gives, until the signal aborts. */
+/**
+ * Runs a drill at each of the times that a cron expression gives, until the signal aborts.
+ * @param isOurs false while another process makes the drills
+ */
 export async function drillBeside(
   args: { repo: string; drillTarget: string | undefined; times: CronTimes },
+  isOurs: () => boolean,
   clock: Clock,
   log: Log,
   signal: AbortSignal,
@@ -60,7 +73,7 @@ export async function drillBeside(
     const next = args.times.next(now);
     await clock.sleep(Math.min(dayMs, Math.max(1, next - now)), signal).catch(() => undefined);
     if (signal.aborted) return;
-    if (clock.now() < next) continue;
+    if (clock.now() < next || !isOurs()) continue;
     try {
       log.info(await runBeside(["drill", "--repo", args.repo], signal, target), "a drill was made");
     } catch (error) {

@@ -183,7 +183,7 @@ export class RunObserver implements CaptureObserver {
   asksForHandOver({ host, process }: { host: string; process: number }, ms: number): void {
     this.log.info(
       { host, process, seconds: ms / 1000 },
-      "another capture runs: asks it to end, and goes on where it ends. If it does not answer in time it is shut out",
+      "another capture runs: asks it to end, and goes on where it ends",
     );
   }
 

@@ -105,12 +105,12 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     // While a repository is put back, maintenance would take its objects for leftovers. And it MUST NOT maintain
     // another repository that stands in the place of this one.
     const check = async () => {
-      if (!keeper.has(0) || observers.of(0).isStandingBy)
-        throw new Error("another capture runs, and maintains the repository");
       if (observers.isLost)
         throw new Error("the log was lost, and the capture has not gone on yet");
       await openSame(storeAt(args.repo, impatient), repository.description);
     };
+    // Maintenance and drills are made by the process that captures lane 0.
+    const isOurs = () => keeper.has(0) && !observers.of(0).isStandingBy;
     // A new store: what the old one remembers of the directory may be untrue by now.
     const reopen = () => openSame(storeAt(args.repo, impatient), repository.description);
     const capture = (lane: Lane) => ({
@@ -144,7 +144,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       capture,
       reopen,
     });
-    const goingOn = goingOnBeside(args, beside, check, log, ending);
+    const goingOn = goingOnBeside(args, beside, { check, isOurs }, log, ending);
     const measures = logOwnMeasures(systemClock, log, ending);
     const next = await keeper.run(stop).finally(() => ended.abort(new Error("the capture ended")));
     await Promise.all([goingOn, measures]);
@@ -235,17 +235,17 @@ function besideOptions(args: RunArguments): { everyMs: number; times: CronTimes 
 function goingOnBeside(
   args: RunArguments,
   { everyMs, times }: ReturnType<typeof besideOptions>,
-  check: () => Promise<void>,
+  { check, isOurs }: { check: () => Promise<void>; isOurs: () => boolean },
   log: Log,
   signal: AbortSignal,
 ): Promise<unknown> {
   const { drillTarget, repo } = args;
   const tasks: Promise<void>[] = [];
   if (args.fold && !args.once) {
-    tasks.push(maintainBeside(args, everyMs, check, systemClock, log, signal));
+    tasks.push(maintainBeside(args, everyMs, isOurs, check, systemClock, log, signal));
   }
   if (times && !args.once) {
-    tasks.push(drillBeside({ repo, drillTarget, times }, systemClock, log, signal));
+    tasks.push(drillBeside({ repo, drillTarget, times }, isOurs, systemClock, log, signal));
   }
   return Promise.all(tasks);
 }

@@ -133,7 +133,7 @@ test("a sweep that takes the parts of a copy that is under way is found", async 
   vi.spyOn(leftovers, "isUnderWay").mockImplementation(function (this: UnderWay, unique) {
     return parseCopyUnique(unique) === undefined && isUnderWay.call(this, unique);
   });
-  const violations = await firstViolations(days, 25);
+  const violations = await firstViolations(days);
   expect(violations.join("\n")).toMatch(/is missing/);
 }, 120_000);
 

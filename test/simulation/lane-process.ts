@@ -16,10 +16,13 @@ export interface LaneProcessSetup {
   number: number;
   time: VirtualTime;
   wall: WallClock;
-  cluster: Cluster;
+  cluster: Pick<Cluster, "open">;
   /** The store as the process sees it. */
   store: (life: ProcessLife) => ObjectStore;
   takeOver?: boolean;
+  standby?: boolean;
+  /** True for a table to be captured; all are, if absent. */
+  selects?: (db: string, table: string) => boolean;
   random: Random;
   /** True if a process with this number runs; all seem to, if absent: they are on other machines. */
   isAlive?: (process: number) => boolean;
@@ -52,7 +55,7 @@ export class LaneProcess {
 
   private async run(setup: LaneProcessSetup): Promise<void> {
     const { life } = this;
-    const { number, cluster, random, takeOver = false } = setup;
+    const { number, cluster, random, takeOver = false, standby = false } = setup;
     const clock = new SimulatedClock(life, setup.wall);
     const store = setup.store(life);
     const trace = (what: string) => setup.onTrace?.(`process ${number}: ${what}`);
@@ -78,14 +81,14 @@ export class LaneProcess {
           }),
         capture: () => ({
           ...recorderDefaults,
-          selects: () => true,
+          selects: setup.selects ?? (() => true),
           once: false,
           copiesAtOnce: 2,
           bothEndsFrom: 1000,
           acceptCluster: false,
           forgetServers: [],
           takeOver,
-          standby: false,
+          standby,
           trustClock: true,
           owner,
           spool: undefined,

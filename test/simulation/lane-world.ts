@@ -19,6 +19,8 @@ import { VirtualTime } from "./virtual-time.js";
 /** How long after its acknowledgement a write is in every exact instant. */
 const boundMs = 2000;
 const writeEveryMs = 100;
+/** For so many counts a brief document is there. */
+const briefCounts = 30;
 
 export class LaneWorld {
   readonly time = new VirtualTime();
@@ -88,12 +90,20 @@ export class LaneWorld {
     await setLanes(await openRepository(this.store), lanes, this.now);
   }
 
-  /** Writes to all tables for so long. Documents are counted up, and each deleted and put in turns beside that. */
+  /**
+   * Writes to all tables for so long: a document that counts up, one that is put and deleted again after a while, and
+   * every now and then one that stays as it is.
+   */
   async write(ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += writeEveryMs) {
       const count = (this.writes.at(-1)?.count ?? 0) + 1;
       for (const table of this.tables.keys()) {
-        this.cluster.write("test", table, { put: { id: 1, count } });
+        const write = (of: Parameters<Cluster["write"]>[2]) =>
+          this.cluster.write("test", table, of);
+        write({ put: { id: 1, count } });
+        write({ put: { id: `brief ${count}` } });
+        if (count > briefCounts) write({ delete: `brief ${count - briefCounts}` });
+        if (count % 10 === 0) write({ put: { id: `quiet ${count}` } });
       }
       this.writes.push({ at: this.now, count });
       await this.time.runUntil(this.time.nowMs + writeEveryMs);
@@ -141,14 +151,23 @@ export class LaneWorld {
     lateMs: number,
   ): Promise<void> {
     const { lane, view: own } = await view.laneOf(id, at);
-    const document = (await restoredIn(own, id, at))?.get("1");
+    const state = await restoredIn(own, id, at);
+    const document = state?.get("1");
     const { count } = document ? (JSON.parse(document) as { count: number }) : { count: 0 };
     this.compared += 1;
-    const least = this.countAt(at - boundMs - lateMs);
-    if (count >= least && count <= this.countAt(at)) return;
-    this.violations.push(
-      `${name} at ${at} from lane ${lane} has ${count}, not ${least} to ${this.countAt(at)}`,
-    );
+    const [least, most] = [this.countAt(at - boundMs - lateMs), this.countAt(at)];
+    const wrong: string[] = [];
+    if (count < least || count > most) wrong.push(`has ${count}, not ${least} to ${most}`);
+    for (let of = 1; of <= most + 1; of += 1) {
+      const isThere = (kind: string) => state?.has(`"${kind} ${of}"`) === true;
+      const [hasBrief, hasQuiet] = [isThere("brief"), isThere("quiet")];
+      if (!hasBrief && of <= least && of > most - briefCounts) wrong.push(`lacks brief ${of}`);
+      if (hasBrief && (of > most || of <= least - briefCounts)) wrong.push(`has brief ${of}`);
+      if (!hasQuiet && of <= least && of % 10 === 0) wrong.push(`lacks quiet ${of}`);
+      if (hasQuiet && of > most) wrong.push(`has quiet ${of}`);
+    }
+    if (wrong.length === 0) return;
+    this.violations.push(`${name} at ${at} from lane ${lane} ${wrong.slice(0, 3).join(", ")}`);
   }
 
   /** By table: how far its coverage is behind now, in ms. */
