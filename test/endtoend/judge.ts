@@ -4,8 +4,10 @@
  * number of seconds more.
  */
 import { listEvidence } from "../../src/repository/records/evidence.js";
+import { openRepository } from "../../src/repository/repository.js";
+import { RepositoryView } from "../../src/repository/repository-view.js";
 import { storeAt } from "../../src/storage/store-at.js";
-import { restoredState } from "../simulation/restored-state.js";
+import { restoredIn } from "../simulation/restored-state.js";
 import { cli, status } from "./cli.js";
 import type { Ledger } from "./ledger.js";
 import { iso, type TableStatus, tableOf } from "./stage.js";
@@ -32,6 +34,7 @@ export async function judge(
   instants: Iterable<number>,
 ): Promise<Verdict> {
   const { id, intervals } = tableOf(await status(repo), name)!;
+  const view = await RepositoryView.read(await openRepository(storeAt(repo)));
   const verdict: Verdict = { exact: 0, late: 0, other: 0, wrong: [] };
   for (const instant of [...new Set(instants)].sort((a, b) => a - b)) {
     const interval = at(intervals, instant);
@@ -40,20 +43,21 @@ export async function judge(
       continue;
     }
     verdict[interval.class] += 1;
-    const wrong = await judgeState(repo, id, ledger, instant, interval.lateMs ?? 0);
+    const wrong = await judgeState(view, id, ledger, instant, interval.lateMs ?? 0);
     if (wrong) verdict.wrong.push(`${name} at ${iso(instant)}, ${interval.class}: ${wrong}`);
   }
   return verdict;
 }
 
 async function judgeState(
-  repo: string,
+  view: RepositoryView,
   id: string,
   ledger: Ledger,
   instant: number,
   lateMs: number,
 ): Promise<string | undefined> {
-  const texts = await restoredState(storeAt(repo), id, instant);
+  const lane = await view.laneOf(id, instant);
+  const texts = await restoredIn(lane.view, id, instant);
   if (!texts) return "there is no base for it";
   const state = new Map(
     [...texts].map(([key, document]) => [

@@ -54,39 +54,45 @@ async function makeBulk(): Promise<void> {
 const updateAll = (version: number) =>
   noted(version, all, () => stage.query(bulk.update({ version }, { durability: "soft" })));
 
-test("an update of all documents, and a kill right after status has passed it; then a delete of all", async () => {
-  const repo = stage.repo("bulk");
-  await makeBulk();
-  const first = stage.capture(repo, "--include", "mass.*");
-  await stage.untilExactNow(repo, "mass.bulk");
-  const moments: number[] = [];
-  const judged = async () => {
-    const instants = await suspects(repo, "mass.bulk", moments.splice(0));
-    return judge(repo, "mass.bulk", ledger, instants);
-  };
+const long = test.skipIf(whyNotLong !== undefined);
 
-  const one = await updateAll(1);
-  moments.push(one.acknowledged);
-  await stage.untilExact(repo, one.acknowledged + boundMs, "mass.bulk");
-  await kill(first);
-  const killed = await judged();
-  expect(killed.wrong).toEqual([]);
-  expect(killed.exact + killed.late).toBeGreaterThan(3);
+long(
+  "an update of all documents, and a kill right after status has passed it; then a delete of all",
+  async () => {
+    const repo = stage.repo("bulk");
+    await makeBulk();
+    const first = stage.capture(repo, "--include", "mass.*");
+    await stage.untilExactNow(repo, "mass.bulk");
+    const moments: number[] = [];
+    const judged = async () => {
+      const instants = await suspects(repo, "mass.bulk", moments.splice(0));
+      return judge(repo, "mass.bulk", ledger, instants);
+    };
 
-  const second = stage.capture(repo, "--include", "mass.*");
-  await stage.untilExactNow(repo, "mass.bulk");
-  const two = await updateAll(2);
-  moments.push(two.acknowledged);
-  await stage.untilExact(repo, two.acknowledged + boundMs, "mass.bulk");
-  const three = await noted(null, all, () => stage.query(bulk.delete({ durability: "soft" })));
-  moments.push(three.acknowledged);
-  await stage.untilExact(repo, three.acknowledged + 3 * boundMs, "mass.bulk");
-  expect((await stop(second)).status).toBe(0);
-  const ended = await judged();
-  expect(ended.wrong).toEqual([]);
-  expect(ended.exact + ended.late).toBeGreaterThan(10);
-  expect(await brokenChains(repo)).toEqual([]);
-}, 240_000);
+    const one = await updateAll(1);
+    moments.push(one.acknowledged);
+    await stage.untilExact(repo, one.acknowledged + boundMs, "mass.bulk");
+    await kill(first);
+    const killed = await judged();
+    expect(killed.wrong).toEqual([]);
+    expect(killed.exact + killed.late).toBeGreaterThan(3);
+
+    const second = stage.capture(repo, "--include", "mass.*");
+    await stage.untilExactNow(repo, "mass.bulk");
+    const two = await updateAll(2);
+    moments.push(two.acknowledged);
+    await stage.untilExact(repo, two.acknowledged + boundMs, "mass.bulk");
+    const three = await noted(null, all, () => stage.query(bulk.delete({ durability: "soft" })));
+    moments.push(three.acknowledged);
+    await stage.untilExact(repo, three.acknowledged + 3 * boundMs, "mass.bulk");
+    expect((await stop(second)).status).toBe(0);
+    const ended = await judged();
+    expect(ended.wrong).toEqual([]);
+    expect(ended.exact + ended.late).toBeGreaterThan(10);
+    expect(await brokenChains(repo)).toEqual([]);
+  },
+  240_000,
+);
 
 /** Writers of one key each, on connections of their own, as fast as they can; gives when they began and ended. */
 async function hammer(table: string, keys: number, ms: number) {

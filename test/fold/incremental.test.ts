@@ -222,7 +222,7 @@ test("folds in a row make what full rewrites make, and keep every part that they
         }
       },
     ),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
   expect(kept, "the test is broken: no fold kept a part").toBeGreaterThan(300);
 }, 120_000);

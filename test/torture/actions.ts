@@ -120,6 +120,36 @@ const onClock: Action[] = excused([
   { name: "start by a clock a day ahead", act: (world) => world.startByWrongClock() },
 ]);
 
+/** Only with several lanes, and a second process. */
+const onLanes: Action[] = excused([
+  ...[1, 2, 3, 4].map((lanes) => ({
+    name: `tables in ${lanes} lanes`,
+    act: async (world: World, random: Random) => {
+      await world.setLanes(lanes);
+      await pause(20_000 * random());
+    },
+  })),
+  {
+    name: "kill -9 of the second capture",
+    act: async (world, random) => {
+      await world.endSecond("SIGKILL");
+      await pause(20_000 * random());
+    },
+  },
+  { name: "SIGTERM of the second capture", act: (world) => world.endSecond("SIGTERM") },
+  {
+    name: "SIGSTOP of the second capture",
+    act: (world, random) => world.pauseSecond(standstillMs(random)),
+  },
+  {
+    name: "both captures are gone for a while",
+    act: async (world, random) => {
+      await Promise.all([world.endCapture("SIGKILL"), world.endSecond("SIGKILL")]);
+      await pause(5000 * random());
+    },
+  },
+]);
+
 /** Past the election that follows, and now and then past what a fail-over may take. */
 const cutMs = (random: Random) => 30_000 + 30_000 * random();
 /** Past every timeout there is, of the servers and of the capture. */
@@ -188,10 +218,14 @@ export function beginnings(servers: number): Action[] {
 
 /**
  * @param servers how many there are, or will be
- * @param serversOnly nothing is done to the capture, its clock or its store
+ * @param options `serversOnly`: nothing is done to the capture, its clock or its store
  */
-export function actionsFor(world: World, servers: number, serversOnly: boolean): Action[] {
-  const onAll = [...onTables, ...onServers];
+export function actionsFor(
+  world: World,
+  servers: number,
+  { serversOnly, hasLanes }: { serversOnly: boolean; hasLanes: boolean },
+): Action[] {
+  const onAll = [...onTables, ...onServers, ...(hasLanes ? onLanes : [])];
   const onOne = serversOnly ? [] : [...onCapture, ...(world.clock ? onClock : [])];
   const onSeveral = [...onCluster, ...(world.servers.canBeCut ? onNetwork : [])];
   const actions = [...onOne, ...onAll, ...(servers > 1 ? onSeveral : [])];

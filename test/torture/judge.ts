@@ -3,11 +3,13 @@
  * there that was acknowledged two seconds before, at a late one N more; and nothing that was sent after it. Some instants
  * are restored through the CLI, and the others read by the functions that it uses, which is sooner done.
  */
+import { openRepository } from "../../src/repository/repository.js";
+import { RepositoryView } from "../../src/repository/repository-view.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { cli, type Interval, type StatusResult } from "../endtoend/cli.js";
 import { canonicalJson, readTable } from "../endtoend/workload.js";
 import { r } from "../server/driver.js";
-import { restoredState } from "../simulation/restored-state.js";
+import { restoredIn } from "../simulation/restored-state.js";
 import type { Chosen } from "./instants.js";
 import { db, type TortureTable } from "./table.js";
 import type { World } from "./world.js";
@@ -138,7 +140,9 @@ async function read(
   table: TortureTable,
   instant: number,
 ): Promise<Map<string, string> | undefined> {
-  const state = await restoredState(new DirectoryStore(world.repo), table.id, instant);
+  const repository = await openRepository(new DirectoryStore(world.repo));
+  const { view } = await (await RepositoryView.read(repository)).laneOf(table.id, instant);
+  const state = await restoredIn(view, table.id, instant);
   return (
     state &&
     new Map(

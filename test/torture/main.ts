@@ -22,6 +22,7 @@ const { values } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     instants: { type: "string", default: "200" },
     "servers-only": { type: "boolean", default: false },
+    lanes: { type: "boolean", default: false },
   },
 });
 const minutes = Number(values.minutes);
@@ -33,7 +34,7 @@ const random = seededRandom(seed);
 const byCommandEvery = 12;
 
 console.log(`torture: ${minutes} minutes, ${servers} servers, seed ${seed}`);
-const world = await World.make(seed, servers);
+const world = await World.make(seed, servers, values.lanes);
 const lag = new LagReader(world.repo);
 if (!world.clock) console.log("libfaketime is not installed: NO CLOCK IS SET (apt: libfaketime)");
 const verdicts = noVerdicts();
@@ -81,7 +82,10 @@ async function settle(): Promise<void> {
 /** Everything once in some order, then again in another. */
 async function torture(): Promise<void> {
   const end = Date.now() + minutes * 60_000;
-  const actions = actionsFor(world, servers, values["servers-only"]);
+  const actions = actionsFor(world, servers, {
+    serversOnly: values["servers-only"],
+    hasLanes: values.lanes,
+  });
   let deck: Action[] = beginnings(servers);
   while (Date.now() < end) {
     if (deck.length === 0) deck = shuffled(actions, random);
@@ -111,6 +115,7 @@ try {
   await settle();
   lag.end();
   await world.endCapture("SIGTERM");
+  await world.endSecond("SIGTERM");
   say("judging");
   await judgeEnd(world, verdicts);
   await judgeMany();

@@ -48,6 +48,9 @@ export class World {
   private writing: Promise<void>[] = [];
   private running: Running | undefined;
   private ending: Running | undefined;
+  /** Shares the lanes with the first one; only with `--lanes`. */
+  private second: Running | undefined;
+  private endingSecond: Running | undefined;
   /** What captures have logged that have ended. */
   private readonly logs: string[] = [];
 
@@ -57,6 +60,8 @@ export class World {
     events: Events,
     mixed: Slot<Ledger>[],
     mass: Slot<Rounds>,
+    /** Tables are captured in several lanes, which two processes share. */
+    private readonly hasLanes: boolean,
   ) {
     this.repo = stage.repo("repository");
     this.events = events;
@@ -67,7 +72,7 @@ export class World {
   }
 
   /** @param servers how many there will be; the first of them runs */
-  static async make(seed: number, servers: number): Promise<World> {
+  static async make(seed: number, servers: number, hasLanes: boolean): Promise<World> {
     const { stage, members } = await stageOf(servers);
     const { connection } = stage;
     await r.dbCreate(db).run(connection);
@@ -84,13 +89,15 @@ export class World {
     const mass = { table, gate: new Gate() };
     const events = new Events();
     const cluster = new Servers(stage, members, events);
-    const world = new World(stage, cluster, events, mixed, mass);
+    const world = new World(stage, cluster, events, mixed, mass, hasLanes);
     // With what was killed just before, it may be the second of three.
     cluster.onCrash = (at) => {
       for (const { book } of world.tables) book.noteCrash(at, unflushedMs);
     };
     world.startWriters(seed);
     await world.startCapture();
+    if (hasLanes) await world.setLanes(3);
+    await world.keepCapture();
     return world;
   }
 
@@ -182,6 +189,42 @@ export class World {
 
   async keepCapture(): Promise<void> {
     if (!this.running) await this.startCapture();
+    if (this.hasLanes && !this.second) this.startSecond();
+  }
+
+  /** Starts a process that takes its share of the lanes. */
+  private startSecond(): void {
+    const more = ["--include", `${db}.*`, "--source", this.servers.source];
+    const second = this.stage.captureIn(this.clock?.env ?? {}, this.repo, ...more);
+    this.second = second;
+    void second.finished.then(({ status: code, stderr }) => {
+      this.logs.push(stderr);
+      if (this.second === second) this.second = undefined;
+      if (this.endingSecond === second) return;
+      this.failures.push(`the second capture ended by itself with ${code}: ${stderr.slice(-1500)}`);
+    });
+  }
+
+  async endSecond(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+    const { second } = this;
+    if (!second) return;
+    this.endingSecond = second;
+    this.second = undefined;
+    second.process.kill(signal);
+    const { status: code, stderr } = await second.finished;
+    if (signal === "SIGTERM" && code !== 0)
+      this.failures.push(`the second capture ended with ${code}: ${stderr.slice(-1500)}`);
+  }
+
+  async pauseSecond(ms: number): Promise<void> {
+    const { second } = this;
+    second?.process.kill("SIGSTOP");
+    await pause(ms);
+    second?.process.kill("SIGCONT");
+  }
+
+  async setLanes(lanes: number): Promise<void> {
+    await this.command("lanes", "set", String(lanes));
   }
 
   /** The server that the capture said last it is connected to. */
@@ -211,6 +254,7 @@ export class World {
   /** A start by a clock that is a day ahead must be refused. */
   async startByWrongClock(): Promise<void> {
     await this.endCapture("SIGTERM");
+    await this.endSecond("SIGTERM");
     this.clock!.set("+1d");
     const source = ["--source", this.servers.source];
     const refused = this.stage.captureIn(this.clock!.env, this.repo, ...source);
@@ -358,6 +402,7 @@ export class World {
   /** @param keep the repository and the captures' logs are kept, for whoever looks into it */
   async close(keep: boolean): Promise<void> {
     await this.endCapture("SIGKILL");
+    await this.endSecond("SIGKILL");
     if (keep) {
       const kept = join(tmpdir(), `thinkback-torture-${this.began}`);
       await rename(this.repo, kept);
