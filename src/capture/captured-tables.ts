@@ -133,7 +133,8 @@ export class CapturedTables {
     if (running) await this.stop(table, running, false);
     this.logOf(table).record({ state: "moved", since, lane });
     this.logOf(table).forget();
-    this.context.observer.moved(table, lane);
+    const last = this.found.catalog.tables().find(({ id }) => id === table);
+    this.context.observer.moved(running?.capture.table ?? last ?? { id: table }, lane);
   }
 
   /**

@@ -290,6 +290,7 @@ export class LaneKeeper {
       return;
     }
     const gone = asks ? undefined : await this.goneWriter(lane).catch(ifDamaged);
+    if (gone) this.options.observer(number).goesOnAfter(gone.claim);
     this.begin(lane, {
       ...this.options.capture(lane),
       takeOver: asks,
@@ -313,6 +314,7 @@ export class LaneKeeper {
         this.running.delete(number);
         this.pausing.delete(number);
         this.next = this.running.size === 0 ? next : undefined;
+        if (next && this.isSharing) this.options.observer(number).hasHandedOver(next);
         const isRetired = number >= this.lanes;
         if (isRetired && !next && !stop.signal.aborted) this.done.add(number);
       },

@@ -17,6 +17,10 @@ import { silenceOf } from "./wait-for-writer.js";
 export interface StandbyObserver {
   /** Another capture runs: this one goes on when that one has ended, or has stored nothing for so long. */
   standsBy(writer: { host: string; process: number }, ms: number): void;
+  /** The capture before is gone: this one goes on after its last proof, with a gap. */
+  goesOnAfter(gone: { host: string; process: number }): void;
+  /** This capture goes on in this lane no more: another process does. */
+  hasHandedOver(to: { host: string; process: number }): void;
   /** This capture has ended for a process that has not gone on: it goes on itself. */
   nobodyGoesOn(asked: { host: string; process: number }): void;
 }

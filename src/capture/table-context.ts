@@ -16,7 +16,7 @@ export interface TableObserver {
   /** A defect has stopped the table's capture; it is tried again, but seldom. Told once per reason. */
   stopped(table: TableReference, error: unknown): void;
   /** The table is captured in another lane from now on. */
-  moved(table: string, lane: number): void;
+  moved(table: { id: string; db?: string; name?: string }, lane: number): void;
   scanned(table: TableReference, documents: number, bytes: number, estimate: number): void;
 }
 

@@ -2,7 +2,7 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { type LaneStatus, laneStatuses } from "../repository/lane-status.js";
 import { lanesMax, setLanes } from "../repository/lanes.js";
-import { lanesOf } from "../repository/registers/settings.js";
+import { lanesOf, readSettings } from "../repository/registers/settings.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { storeAt } from "../storage/store-at.js";
@@ -30,19 +30,25 @@ export async function setLanesCommand(
     });
   }
   const repository = await openRepository(storeAt(args.repo));
+  const before = lanesOf(await readSettings(repository.store));
   const settings = await setLanes(repository, lanes, systemClock.now());
+  if (before === lanes) {
+    output.line(`tables are captured in ${counted(lanes, "lane")} already`);
+    output.result({ lanes, before });
+    return;
+  }
   output.line(`tables are captured in ${counted(lanesOf(settings), "lane")} from now on`);
   output.line(
     "A running capture takes this up within half a minute, and copies the tables that belong to another lane now; " +
       "until such a copy is complete the table stays in its lane too, so there is no gap",
   );
-  output.result({ lanes: lanesOf(settings) });
+  output.result({ lanes, before });
 }
 
 export function laneTable(lanes: LaneStatus[]): string {
   const rows = lanes.map(({ lane, inUse, capture, writer, tables, lastSegment }) => [
     lane,
-    inUse ? capture.state : `not used any more, ${capture.state}`,
+    inUse ? capture.state : `${tables > 0 ? "being left" : "not used any more"}, ${capture.state}`,
     writer ? `process ${writer.process} on ${writer.host}` : "-",
     tables,
     formatOptionalInstant(lastSegment),

@@ -17,7 +17,7 @@ export function sharing(program: Command, output: () => Output): void {
   lanes
     .command("set")
     .description("capture in so many lanes from now on; running captures take it up by themselves")
-    .argument("<count>")
+    .argument("<count>", "1 to 64; tables that change their lane are read once")
     .requiredOption(...repo)
     .action(async (count, args) =>
       (await import("./lanes.js")).setLanesCommand(count, args, output()),

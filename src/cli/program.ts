@@ -131,11 +131,11 @@ function capturing(program: Command, output: () => Output): void {
       .option("--spool-limit <size>", "how much the spool may hold", "1GiB")
       .option(
         "--take-over",
-        "go on in the place of another capture that runs: without a gap if it answers, else it is shut out",
+        "go on in the place of the captures that run: without a gap if they answer, else they are shut out",
       )
       .option(
         "--standby",
-        "wait while another capture of this repository runs, and go on when it has ended or is gone",
+        "wait while another capture of this repository runs, and go on when it has ended or is gone; with several lanes it shares them",
       )
       .option(
         "--trust-clock",

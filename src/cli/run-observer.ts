@@ -3,7 +3,7 @@ import type { CaptureObserver } from "../capture/capture-options.js";
 import type { ClockNews } from "../capture/log-clock.js";
 import type { LogLost } from "../capture/own-log.js";
 import type { PaceChange } from "../capture/tick-pace.js";
-import { messageOf } from "../errors.js";
+import { messageOf, ThinkbackError } from "../errors.js";
 import type { Log } from "./log.js";
 import { counted, formatBytes } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
@@ -32,8 +32,21 @@ export class RunObserver implements CaptureObserver {
     if (state === "live" || state === "stopped") this.progress.remove(name);
   }
 
-  moved(table: string, lane: number): void {
-    this.log.info({ id: table, to: lane }, "the table is captured in another lane from now on");
+  moved({ id, db, name }: { id: string; db?: string; name?: string }, lane: number): void {
+    const table = name === undefined ? {} : { table: `${db}.${name}` };
+    this.log.info({ ...table, id, to: lane }, "the table is captured in another lane from now on");
+  }
+
+  goesOnAfter({ host, process }: { host: string; process: number }): void {
+    this.progress.clear();
+    this.log.warn(
+      { host, process },
+      "the process that captured here is gone: goes on after its last proof. Until the tables are resynced they have a gap",
+    );
+  }
+
+  hasHandedOver({ host, process }: { host: string; process: number }): void {
+    this.log.info({ host, process }, "another process goes on in this lane");
   }
 
   lost(table: { id: string; db: string; name: string }, reason: string): void {
@@ -189,12 +202,12 @@ export class RunObserver implements CaptureObserver {
 
   handOverEnds(goOn: number, gaps: string[]): void {
     this.progress.clear();
-    const text = `${counted(goOn, "table")} go on without a gap`;
+    const text = `${counted(goOn, "table goes on", "tables go on")} without a gap`;
     if (gaps.length === 0) this.log.info(text);
     else
       this.log.warn(
         { gaps: gaps.slice(0, 20) },
-        `${text}; ${counted(gaps.length, "table")} have a gap and are resynced`,
+        `${text}; ${counted(gaps.length, "table has", "tables have")} a gap and will be resynced`,
       );
   }
 
@@ -244,7 +257,9 @@ export class RunObserver implements CaptureObserver {
 
   beginsLater(error: Error): void {
     this.progress.clear();
-    this.log.error({ error: error.message }, "the capture cannot go on yet; it tries again");
+    const isFenced = error instanceof ThinkbackError && error.code === "fenced";
+    if (isFenced) this.log.warn({ reason: error.message }, "another process captures here now");
+    else this.log.error({ error: error.message }, "the capture cannot go on yet; it tries again");
   }
 
   copiedInAll() {

@@ -47,8 +47,10 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   const repository = await openRepository(storeAt(args.repo));
   const now = systemClock.now();
   const status = await lookAt(repository, (view) => readStatus(view, now));
+  const hasLanes = status.lanes.length > 1;
   const rows = status.tables.map((table) => [
     table.name,
+    ...(hasLanes ? [table.lane] : []),
     stateText(table, status),
     documentsText(table),
     formatBytes(table.logBytes),
@@ -58,7 +60,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     countOf(table, ["damaged"]),
     lateText(table.late),
   ]);
-  output.line(formatTable(columns, rows));
+  output.line(formatTable(hasLanes ? columns.toSpliced(1, 0, "lane") : columns, rows));
   output.line("");
   output.line(
     `restorable until        ${formatOptionalInstant(status.restorableUntil)}${behindText(status)}`,
@@ -68,7 +70,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
   );
   output.line(`capture                 ${captureText(status, now)}`);
-  if (status.lanes.length > 1) output.line(`\n${laneTable(status.lanes)}\n`);
+  if (hasLanes) output.line(`\n${laneTable(status.lanes)}`);
   printOpenGaps(status, now, output);
   const idle = idleChoices(status.chosen, namesOf(status));
   for (const one of idle) {
@@ -179,25 +181,27 @@ function openGapResult(gap: TableStatus["openGap"]): object | null {
   return gap ? { since: formatInstant(gap.since), reason: gap.reason } : null;
 }
 
-function captureText(
-  { capture: { state, heardOf }, lanes }: RepositoryStatus,
-  now: Instant,
-): string {
+function captureText(status: RepositoryStatus, now: Instant): string {
+  const { capture, lanes } = status;
+  const used = lanes.filter(({ inUse }) => inUse);
+  const others = used.filter((one) => one.capture.state !== "running");
+  if (others.length === 0 || others.length === used.length) return oneCaptureText(capture, now);
+  return `NOT IN EVERY LANE: nothing is captured in lane ${others.map(({ lane }) => lane).join(", ")}, see below`;
+}
+
+function oneCaptureText({ state, heardOf }: RepositoryStatus["capture"], now: Instant): string {
   const ago = `${formatDuration(now - (heardOf ?? now))} ago`;
   switch (state) {
     case "running":
       return `running: last heard of ${ago}`;
     case "ended":
-      if (lanes.length > 1) return "NOT IN EVERY LANE: see the lanes below";
       return `NONE: the last capture ended in order at ${formatOptionalInstant(heardOf)}, ${ago}; nothing is captured now`;
     case "silent":
-      if (lanes.length > 1) return "NOT IN EVERY LANE, as it seems: see the lanes below";
       return (
         `NONE, as it seems: the last capture was last heard of at ${formatOptionalInstant(heardOf)}, ${ago}, and did not end in order. ` +
         "Either it does not run any more, or it cannot store what it captures"
       );
     case "never":
-      if (lanes.length > 1) return "NOT IN EVERY LANE: see the lanes below";
       return "NONE: nothing was ever captured into this repository";
   }
 }

@@ -102,6 +102,10 @@ export type CaptureEvent =
   | { kind: "asksForHandOver"; host: string; process: number; ms: number }
   /** So many tables go on without a gap; those that `gaps` names have one, and are resynced. */
   | { kind: "handOverEnds"; goOn: number; gaps: string[] }
+  /** The process that captured a lane is gone: this one goes on after its last proof, with a gap. */
+  | { kind: "goesOnAfter"; host: string; process: number }
+  /** Another process goes on in a lane that this one captured. */
+  | { kind: "hasHandedOver"; host: string; process: number }
   /** This capture has ended for a process that has not gone on: it goes on itself. */
   | { kind: "nobodyGoesOn"; host: string; process: number }
   /** It has not ended: it is shut out. */
@@ -242,7 +246,9 @@ function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
   };
   return {
     state: (table, state) => onEvent({ kind: "state", ...named(table), state }),
-    moved: (id, lane) => onEvent({ kind: "moved", id, lane }),
+    moved: ({ id }, lane) => onEvent({ kind: "moved", id, lane }),
+    goesOnAfter: ({ host, process }) => onEvent({ kind: "goesOnAfter", host, process }),
+    hasHandedOver: ({ host, process }) => onEvent({ kind: "hasHandedOver", host, process }),
     lost: (table, reason) => onEvent({ kind: "lost", ...named(table), reason }),
     stopped: (table, error) => onEvent({ kind: "stopped", ...named(table), error }),
     scanned: (table, documents, bytes, estimate) =>

@@ -3,6 +3,7 @@
  * computes everything from the same listings. It becomes stale when something is put or deleted.
  */
 import { isDamage } from "../errors.js";
+import type { SystemTable } from "../format/coverage-record.js";
 import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -107,8 +108,8 @@ export class RepositoryView {
   }
 
   /**
-   * The view of the lane from which a table is restored to an instant, and the lane's number; this one if no lane knows
-   * the table.
+   * The view of the lane from which a table, the catalog or access is taken at an instant, and the lane's number; this
+   * one if no lane knows it.
    */
   async laneOf(table: string, instant: Instant): Promise<{ lane: number; view: RepositoryView }> {
     if (this.others.length === 0) return { lane: 0, view: this };
@@ -140,9 +141,18 @@ export class RepositoryView {
     return newestBase(await this.bases(), table, instant);
   }
 
-  /** The catalog as of an instant; the latest if none is given. */
-  catalog(instant: Instant = Number.MAX_SAFE_INTEGER): Promise<Catalog> {
-    return this.once(`catalog ${instant}`, () => catalogAt(this.log, instant));
+  /**
+   * The catalog as of an instant; the latest if none is given.
+   * @param of what the instant was chosen by: of several lanes, the one is read that has this at the instant
+   */
+  catalog(
+    instant: Instant = Number.MAX_SAFE_INTEGER,
+    of: SystemTable = "catalog",
+  ): Promise<Catalog> {
+    return this.once(`${of} ${instant}`, async () => {
+      const { view } = await this.laneOf(of, instant);
+      return view === this ? catalogAt(this.log, instant) : view.catalog(instant, of);
+    });
   }
 
   /** The last instant in the log of any lane; undefined if nothing was ever written. */

@@ -228,7 +228,7 @@ async function planAccessAt(
     throw inexactAccess(found, instant, coverage.access, await nearestTo(ground));
   }
   const { renames } = request;
-  const access = planAccess(catalog, await view.catalog(found.instant), (db, table) => {
+  const access = planAccess(catalog, await view.catalog(found.instant, "access"), (db, table) => {
     if (table === undefined) return { db: renames.get(db) ?? db };
     const to = renamed({ db, name: table }, renames);
     return { db: to.db, table: to.name };

@@ -1,9 +1,8 @@
-import { isSystemTable } from "../format/coverage-record.js";
 import type { VerifyReport } from "./verify.js";
 
 /**
  * The reports of all lanes, with the pins that are lost in the first one. Each lane reports every pin by what it holds
- * itself; a table that is lost there may be in another lane. The catalog and access are those of the first lane.
+ * itself; a table that is lost there may be in another lane.
  */
 export function withPinsOfAll(reports: VerifyReport[]): VerifyReport[] {
   const [first, ...others] = reports;
@@ -14,8 +13,8 @@ export function withPinsOfAll(reports: VerifyReport[]): VerifyReport[] {
     );
   const lostPins = first.lostPins
     .map((pin) => {
-      const losses = pin.losses.filter(
-        ({ table }) => isSystemTable(table) || others.every((of) => isLostIn(of, pin.name, table)),
+      const losses = pin.losses.filter(({ table }) =>
+        others.every((of) => isLostIn(of, pin.name, table)),
       );
       return { ...pin, losses };
     })

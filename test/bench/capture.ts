@@ -29,6 +29,8 @@ const silent: CaptureObserver = {
   state: ignore,
   scanned: ignore,
   moved: ignore,
+  goesOnAfter: ignore,
+  hasHandedOver: ignore,
   lost: ignore,
   stopped: (_, error) => {
     throw error;

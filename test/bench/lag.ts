@@ -108,6 +108,8 @@ async function capture(
       },
       scanned: ignore,
       moved: ignore,
+      goesOnAfter: ignore,
+      hasHandedOver: ignore,
       lost: ignore,
       stopped: (_, error) => {
         throw error;

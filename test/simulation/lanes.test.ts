@@ -83,6 +83,11 @@ describe("the lanes of a repository", () => {
     for (const [table, ms] of await world.behindMs()) expect(ms, table).toBeLessThan(3000);
     const classes = [...(await world.classes()).values()].map((of) => of.join());
     expect(new Set(classes)).toEqual(new Set(["exact", "exact,gap,exact"]));
+    // Each lane has a catalog: those of the other process went on.
+    const { catalog, access } = await (await world.view()).coverage();
+    for (const of of [catalog, access]) {
+      expect(of!.intervals.map((one) => one.class)).toEqual(["exact"]);
+    }
     await compared(world);
   });
 

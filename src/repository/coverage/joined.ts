@@ -2,7 +2,7 @@
  * The coverage of a table that was captured in several lanes. While it moves it is in two of them. Each lane's coverage
  * is proven by itself, so each instant has the best class that any lane gives it, and is restored from that lane.
  */
-import type { CoverageClass } from "../../format/coverage-record.js";
+import { type CoverageClass, isSystemTable, systemTables } from "../../format/coverage-record.js";
 import type { Instant } from "../../instant.js";
 import { type CoverageInterval, isWhole, type TableCoverage } from "./coverage.js";
 import type { Coverage } from "./coverage-reader.js";
@@ -27,7 +27,7 @@ const always = { from: 0, to: Number.MAX_SAFE_INTEGER };
 
 /** The coverage of all lanes together. */
 export interface JoinedCoverage extends Coverage {
-  /** The lane from which a table is restored to an instant; undefined if no lane knows the table. */
+  /** The lane from which a table, the catalog or access is taken at an instant; undefined if no lane knows it. */
   laneOf: (table: string, instant: Instant) => number | undefined;
 }
 
@@ -38,31 +38,32 @@ interface Stretch {
   lane: number;
 }
 
-/** The coverage of all lanes together. The catalog and access are those of lane 0. */
+/** The coverage of all lanes together. Each lane has a catalog of its own, of the whole cluster. */
 export function joinedCoverage(lanes: Coverage[]): JoinedCoverage {
-  const [first] = lanes;
-  const tables = new Map<string, TableCoverage>();
+  const joined = new Map<string, TableCoverage>();
   const stretches = new Map<string, Stretch[]>();
-  for (const id of new Set(lanes.flatMap((lane) => [...lane.tables.keys()]))) {
-    const found = lanes.flatMap(({ tables: own }, lane) => {
-      const coverage = own.get(id);
+  const ofLane = (lane: Coverage, id: string) =>
+    isSystemTable(id) ? lane[id] : lane.tables.get(id);
+  const ids = [...systemTables, ...lanes.flatMap((lane) => [...lane.tables.keys()])];
+  for (const id of new Set(ids)) {
+    const found = lanes.flatMap((one, lane) => {
+      const coverage = ofLane(one, id);
       return coverage ? [{ lane, coverage: inLane(coverage, lane) }] : [];
     });
+    if (found.length === 0) continue;
     const { coverage, parts } = joinedTable(found);
-    tables.set(id, coverage);
-    stretches.set(id, parts);
+    joined.set(id, coverage);
+    // Where nothing is covered, the first lane that knows it does.
+    stretches.set(id, parts.length > 0 ? parts : [{ ...always, lane: found[0]!.lane }]);
   }
+  const [catalog, access] = systemTables.map((id) => joined.get(id));
+  const tables = new Map([...joined].filter(([id]) => !isSystemTable(id)));
   const laneOf = (table: string, instant: Instant) => {
-    const parts = stretches.get(table) ?? [];
-    const part = parts.find(({ from, to }) => from <= instant && instant <= to);
-    return (part ?? parts.at(-1))?.lane ?? lanes.findIndex((lane) => lane.tables.has(table));
+    const parts = stretches.get(table);
+    const part = parts?.find(({ from, to }) => from <= instant && instant <= to);
+    return (part ?? parts?.at(-1))?.lane;
   };
-  return {
-    tables,
-    catalog: first?.catalog,
-    access: first?.access,
-    laneOf: (table, instant) => (tables.has(table) ? laneOf(table, instant) : undefined),
-  };
+  return { tables, catalog, access, laneOf };
 }
 
 /** The coverage with reasons that say in which lane an object is missing or damaged. */

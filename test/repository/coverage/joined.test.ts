@@ -89,6 +89,23 @@ describe("a table that has moved", () => {
   });
 });
 
+test("the catalog is taken from the lane that knows it at an instant, and so is access", () => {
+  const of = (table: "catalog" | "access", from: number, to: number) => {
+    const { tables } = covering({ table, frontier: to, intervals: [interval(from, to, "exact")] });
+    return [...tables.values()][0]!;
+  };
+  const lanes: Coverage[] = [
+    { tables: new Map(), catalog: of("catalog", 10, 50), access: undefined },
+    { tables: new Map(), catalog: of("catalog", 40, 90), access: of("access", 60, 90) },
+  ];
+  const all = joinedCoverage(lanes);
+  expect(all.catalog!.intervals).toEqual([interval(10, 90, "exact")]);
+  expect(all.access!.intervals).toEqual([interval(60, 90, "exact")]);
+  expect([20, 45, 80, 99].map((at) => all.laneOf("catalog", at))).toEqual([0, 0, 1, 1]);
+  expect(all.laneOf("access", 20)).toBe(1);
+  expect(all.tables.size).toBe(0);
+});
+
 test("of any lanes, each instant has the best class, and the lane that is read has that class", () => {
   const classes: CoverageClass[] = ["unwatched", "damaged", "gap", "late", "exact"];
   const lane = fc
