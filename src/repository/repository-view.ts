@@ -56,12 +56,15 @@ export class RepositoryView {
     const { lane } = repository;
     const isOther = lane && lane.root !== repository.store;
     const common = isOther ? new RememberedStore(lane.root) : remembered;
+    // It repeats what is read from here on.
+    const bundle = await newestBundle({ ...repository, store: remembered });
+    remembered.know(bundle.objects ?? new Map());
     const [first, ...others] = await lanesIn({ ...repository, store: remembered });
     const views = await Promise.all(
       others.map((one) => RepositoryView.ofLane(one, new RememberedStore(one.store), common)),
     );
     const store = views.length === 0 ? remembered : new RememberedStore(first!.store);
-    return RepositoryView.ofLane(first!, store, common, views);
+    return RepositoryView.ofLane(first!, store, common, views, bundle);
   }
 
   private static async ofLane(
@@ -69,8 +72,9 @@ export class RepositoryView {
     store: RememberedStore,
     common: ObjectStore,
     others?: RepositoryView[],
+    knownBundle?: NewestBundle,
   ): Promise<RepositoryView> {
-    const bundle = await newestBundle({ store, description });
+    const bundle = knownBundle ?? (await newestBundle({ store, description }));
     store.know(bundle.objects ?? new Map());
     const log = await LogView.read(store).catch((error: unknown) => {
       throw nameInWhole(error, lane.number);
