@@ -14,7 +14,7 @@ import type { Clock } from "../clock.js";
 import { isDamage, ThinkbackError } from "../errors.js";
 import { hasLeft } from "../format/coverage-record.js";
 import type { Repository } from "../format/description.js";
-import { type Lane, laneIn, nameInWhole } from "../repository/lanes.js";
+import { type Lane, laneIn, lanesMade, nameInWhole } from "../repository/lanes.js";
 import { WriterMayRun } from "../repository/log/claim-epoch.js";
 import { listClaims } from "../repository/log/claims.js";
 import { endOfLog } from "../repository/log/log-end.js";
@@ -98,7 +98,12 @@ export class LaneKeeper {
    * @returns that process
    */
   async run(signal: AbortSignal): Promise<Wish | undefined> {
-    await this.readSettings();
+    await this.readSettings().catch(async (error: unknown) => {
+      ifDamaged(error);
+      // Tables are captured all the same, in all lanes that there are.
+      this.made = await lanesMade(this.repository.store);
+      this.lanes = this.made;
+    });
     const over = AbortSignal.any([signal, this.failed.signal]);
     const told = this.options.capture(await this.lane(0));
     try {

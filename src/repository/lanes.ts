@@ -54,7 +54,7 @@ async function hasAny(store: ObjectStore, prefix: string): Promise<boolean> {
 }
 
 /** How many lanes there are: as the settings tell, and if these are lost or damaged, as the names of objects tell. */
-async function lanesMade(root: ObjectStore): Promise<number> {
+export async function lanesMade(root: ObjectStore): Promise<number> {
   const asked = readSettings(root).then(lanesMadeOf, (error: unknown) => {
     if (isDamage(error)) return 1;
     throw error;

@@ -103,6 +103,19 @@ test("a lane whose description is lost stops neither the others nor the process"
   expect(process.outcome).toBe(null);
 });
 
+test.each([1, 3])(
+  "damaged settings do not keep a process from capturing %i lanes",
+  async (lanes) => {
+    const world = await worldOf(lanes);
+    await world.store.put("settings/0000000009.json", Buffer.from("garbage"));
+    const process = world.start();
+    await world.write(20_000);
+    expect(process.outcome, traceOf(world)).toBeUndefined();
+    expect(lanesHad(process)).toHaveLength(lanes);
+    expect(await classesOf(world)).toEqual(new Set(["exact"]));
+  },
+);
+
 test("a table that nobody selects any more does not keep its retired lane busy", async () => {
   const world = await worldOf(2);
   const first = world.start();
