@@ -315,13 +315,13 @@ export class LaneKeeper {
     const stop = new AbortController();
     const beganMs = this.clock.monotonicMs();
     const done = this.capture(lane, options, stop.signal).then(
-      (next) => {
+      (successor) => {
         this.running.delete(number);
         this.pausing.delete(number);
-        this.next = this.running.size === 0 ? next : undefined;
-        if (next && this.isSharing) this.options.observer(number).hasHandedOver(next);
+        this.next = this.running.size === 0 ? successor : undefined;
+        if (successor && this.isSharing) this.options.observer(number).hasHandedOver(successor);
         const isRetired = number >= this.lanes;
-        if (isRetired && !next && !stop.signal.aborted) this.done.add(number);
+        if (isRetired && !successor && !stop.signal.aborted) this.done.add(number);
       },
       (error: unknown) => {
         this.running.delete(number);
