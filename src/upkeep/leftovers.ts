@@ -6,6 +6,7 @@
 import { parseCopyUnique } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import type { EpochClaim } from "../repository/log/claims.js";
+import type { LogEnd } from "../repository/log/log-end.js";
 import type { LogView } from "../repository/log/log-view.js";
 import { unendedLeases } from "../repository/registers/lease.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -29,6 +30,8 @@ export class Leftovers {
     { claims, store }: LogView,
     /** Where leases are. */
     private readonly common: ObjectStore,
+    /** The end of the log; asked for only if something is left over. */
+    private readonly end: () => Promise<LogEnd | undefined>,
     private readonly isPast: IsPast,
     private readonly now: Instant,
     /** Name of a fold that writes nothing more, though its lease has not ended. */
@@ -56,13 +59,20 @@ export class Leftovers {
     return known;
   }
 
+  /** When the writer of the last epoch ended in order: then it copies nothing any more. Undefined if it may still run. */
+  private async closedAt(epoch: number): Promise<Instant | undefined> {
+    const end = await this.end();
+    return end?.epoch === epoch && end.closed ? end.to : undefined;
+  }
+
   /** True if the copy or fold of this name may still be published. */
   private async isUnderWay(unique: string): Promise<boolean> {
     const epoch = parseCopyUnique(unique);
     const latest = this.claims.at(-1)?.epoch ?? 0;
     if (epoch !== undefined && epoch <= latest + epochsBehindMax) {
       const next = this.claims.find((claim) => claim.epoch > epoch);
-      if (!next || !this.isPast(next.started)) return true;
+      const endedAt = next ? next.started : await this.closedAt(epoch);
+      if (endedAt === undefined || !this.isPast(endedAt)) return true;
     }
     // A process may append to its fold's name for some of what it makes.
     this.folds ??= unendedLeases(this.common, this.now);

@@ -41,9 +41,10 @@ const clockAllowanceMs = 5 * 60_000;
 
 /** What can be deleted: each manifest before the objects that it refers to, so that none is ever there without them. */
 export async function planSweep(
-  { common, log: view, store }: RepositoryView,
+  look: RepositoryView,
   options: SweepOptions,
 ): Promise<StoredObject[]> {
+  const { common, log: view, store } = look;
   const isPast = (at: Instant) =>
     at + options.graceMs <= options.now &&
     options.holdsBegan.every((began) => began > at + clockAllowanceMs);
@@ -51,7 +52,14 @@ export async function planSweep(
     -1,
     ...(view.expiry?.cuts ?? []).filter(({ at }) => isPast(at)).map(({ to }) => to),
   );
-  const leftovers = new Leftovers(view, common, isPast, options.now, options.ended);
+  const leftovers = new Leftovers(
+    view,
+    common,
+    () => look.end(),
+    isPast,
+    options.now,
+    options.ended,
+  );
   return [
     ...(await sweepSegments(store, view, cut, isPast)),
     ...(await sweepFolded(store, view, cut, isPast, leftovers)),
