@@ -75,7 +75,7 @@ async function refuseHandedOver(store: ObjectStore): Promise<void> {
   const epoch = await latestEpoch(store);
   if (epoch === 0 || !(await isHandedOver(store, epoch))) return;
   throw new ThinkbackError("fenced", "the capture has been handed over to another process", {
-    hint: "that process goes on, if it does not it is tried again later",
+    hint: "there is nothing to do: it is asked again in a moment, if that process has not gone on by then",
   });
 }
 
@@ -176,14 +176,13 @@ export class Capture {
     const { takeOver } = options;
     const unique = () => Math.floor(options.random() * 2 ** 52).toString(36);
     const owner = { ...options.owner, unique, tickMs: options.tickMaxMs };
-    const checkEnd = (end: LogEnd | undefined) => {
+    const check = (end: LogEnd | undefined) => {
       if (!options.trustClock) checkStartClock(clock.now(), logClock.serverClock, end);
     };
     const { store } = repository;
     const isAsking = takeOver && !options.once && !lost;
     const tables = isAsking ? captured(first, await selection(repository, options)) : [];
     const mustAnswer = options.mustAnswer === true;
-    const check = checkEnd;
     const context = { store, source, clock, owner, tables, check, mustAnswer, unique, observer };
     const taking = isAsking ? await TakeOver.begin(context, signal) : undefined;
     const claim = async (gone: WriterMayRun | undefined) => {
@@ -191,7 +190,7 @@ export class Capture {
       if (gone || taking) await options.reopen();
       const isForced = takeOver && (!mustAnswer || taking?.isAnswered === true);
       if (mustAnswer && !isForced) await refuseHandedOver(store);
-      return claimEpoch(repository, clock, owner, isForced || (gone ?? false), checkEnd, lost);
+      return claimEpoch(repository, clock, owner, isForced || (gone ?? false), check, lost);
     };
     try {
       const own = await claimAfterSilence(repository.store, clock, claim, observer, signal, silent);
@@ -268,7 +267,7 @@ export class Capture {
     const suspect = (id: string, why: string) => this.tables.suspect(id, why);
     const complete = this.untilComplete(stop);
     const retired = async () => {
-      const isRetired = await this.options.lane?.follow(this.tables, clock, stop);
+      const isRetired = await this.options.lane?.follow(this.tables, logTime, clock, stop);
       if (isRetired) finished.abort(new Error("the lane has no table any more"));
     };
     const handOver = new HandOver(this.repository.store, recorder.log, clock);
@@ -316,12 +315,14 @@ export class Capture {
 
   /** Notes the tables that another lane has by now: they are not opened here again. */
   private async leaveMoved(): Promise<void> {
-    const { lane, found } = { lane: this.options.lane, found: this.begins.coverage };
+    const { lane } = this.options;
+    const { coverage: found } = this.begins;
     if (!lane) return;
     const away = [...found].filter(([id, { state }]) => !lane.belongs(id) && !hasLeft(state));
     if (away.length === 0) return;
     // If it cannot be told now, they are opened here again, and leave a moment later.
-    const arrivals = await lane.arrivals(away.map(([id]) => id)).catch(ifNotNow);
+    const ids = away.map(([id]) => id);
+    const arrivals = await lane.arrivals(ids, this.recorder.log.time).catch(ifNotNow);
     for (const [id, { lane: to, since }] of arrivals ?? []) {
       await this.tables.move(id, to, Math.max(since, found.get(id)!.frontier ?? 0));
     }

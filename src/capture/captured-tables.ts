@@ -106,8 +106,8 @@ export class CapturedTables {
     return [...this.running.keys()];
   }
 
-  /** True if no table is being stopped. */
-  get isComplete(): boolean {
+  /** True once the first tables were started, while none is being stopped. */
+  get isAtRest(): boolean {
     return this.isStarted && this.stopping.size === 0;
   }
 

@@ -11,10 +11,10 @@
  */
 import { aborted } from "../abort.js";
 import type { Clock } from "../clock.js";
-import { isDamage, ThinkbackError } from "../errors.js";
+import { isDamage } from "../errors.js";
 import { hasLeft } from "../format/coverage-record.js";
 import type { Repository } from "../format/description.js";
-import { type Lane, laneIn, lanesMade, nameInWhole } from "../repository/lanes.js";
+import { knownLane, type Lane, lanesMade, nameInWhole } from "../repository/lanes.js";
 import { WriterMayRun } from "../repository/log/claim-epoch.js";
 import { listClaims } from "../repository/log/claims.js";
 import { endOfLog } from "../repository/log/log-end.js";
@@ -69,7 +69,7 @@ export class LaneKeeper {
   private retired: number[] = [];
   private retiredLookMs = Number.NEGATIVE_INFINITY;
   /** Lanes that are no longer used, and in which there is nothing to do until the number of lanes changes. */
-  private readonly done = new Set<number>();
+  private readonly emptied = new Set<number>();
   /** Until when a lane is left alone, by the monotonic clock. */
   private readonly pausing = new Map<number, { untilMs: number; backoff: Backoff }>();
   /** Since when nobody has a lane, by the monotonic clock. */
@@ -244,13 +244,16 @@ export class LaneKeeper {
 
   private lanesToCapture(): number[] {
     const used = Array.from({ length: this.lanes }, (_, lane) => lane);
-    return [...used, ...this.retired.filter((lane) => lane >= this.lanes && !this.done.has(lane))];
+    return [
+      ...used,
+      ...this.retired.filter((lane) => lane >= this.lanes && !this.emptied.has(lane)),
+    ];
   }
 
   private async readSettings(): Promise<void> {
     const settings = await readSettings(this.repository.store);
     if (lanesOf(settings) !== this.lanes) {
-      this.done.clear();
+      this.emptied.clear();
       this.retiredLookMs = Number.NEGATIVE_INFINITY;
     }
     this.lanes = lanesOf(settings);
@@ -264,21 +267,16 @@ export class LaneKeeper {
     this.retiredLookMs = now;
     const retired: number[] = [];
     for (let number = this.lanes; number < this.made; number += 1) {
-      if (this.done.has(number)) continue;
+      if (this.emptied.has(number)) continue;
       const { tables } = await lookAt(await this.lane(number), (view) => view.coverage());
       if ([...tables.values()].some(({ state }) => !hasLeft(state))) retired.push(number);
-      else this.done.add(number);
+      else this.emptied.add(number);
     }
     this.retired = retired;
   }
 
-  private async lane(number: number): Promise<Lane> {
-    const lane = await laneIn(this.repository, number);
-    if (lane) return lane;
-    const where = this.repository.store.location;
-    throw new ThinkbackError("damaged", `lane ${number} of ${where} is gone`, {
-      hint: "put its repository.json back from a copy of the repository",
-    });
+  private lane(number: number): Promise<Lane> {
+    return knownLane(this.repository, number);
   }
 
   /**
@@ -321,7 +319,7 @@ export class LaneKeeper {
         this.next = this.running.size === 0 ? successor : undefined;
         if (successor && this.isSharing) this.options.observer(number).hasHandedOver(successor);
         const isRetired = number >= this.lanes;
-        if (isRetired && !successor && !stop.signal.aborted) this.done.add(number);
+        if (isRetired && !successor && !stop.signal.aborted) this.emptied.add(number);
       },
       (error: unknown) => {
         this.running.delete(number);
@@ -370,7 +368,7 @@ export class LaneKeeper {
       lane: new LaneTables(this.repository, number, () => this.lanes),
       isShared: () => this.isSharing,
       owner: { ...options.owner, member },
-      reopen: async () => this.reopened(number),
+      reopen: async () => knownLane(await this.options.reopen(), number),
     };
     try {
       const clock = this.isSharing ? await clockOfSource(source, this.clock) : this.clock;
@@ -378,12 +376,6 @@ export class LaneKeeper {
     } finally {
       source.close();
     }
-  }
-
-  private async reopened(number: number): Promise<Lane> {
-    const lane = await laneIn(await this.options.reopen(), number);
-    if (lane) return lane;
-    throw new ThinkbackError("repository", `lane ${number} is not there any more`);
   }
 }
 

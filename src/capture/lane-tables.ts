@@ -28,12 +28,15 @@ const settledMs = 30_000;
 /** A table that another lane has. */
 export interface Arrival {
   lane: number;
-  /** From when on it is known there without a gap, and up to when. */
+  /** From when on it is known there without a gap. */
   since: Instant;
-  frontier: Instant;
 }
 
 export class LaneTables {
+  /** The lanes of tables, for so many lanes. */
+  private readonly known = new Map<string, number>();
+  private knownFor = 0;
+
   /** @param lanes gives the number of lanes in which tables are captured now */
   constructor(
     private readonly root: Repository,
@@ -42,7 +45,17 @@ export class LaneTables {
   ) {}
 
   belongs(table: string): boolean {
-    return laneOfTable(table, this.lanes()) === this.number;
+    return this.laneOf(table) === this.number;
+  }
+
+  /** The lane that a table belongs to. Each reading of the catalog asks this of every table, and hashing takes time. */
+  private laneOf(table: string): number {
+    const lanes = this.lanes();
+    if (lanes !== this.knownFor) this.known.clear();
+    this.knownFor = lanes;
+    const known = this.known.get(table) ?? laneOfTable(table, lanes);
+    this.known.set(table, known);
+    return known;
   }
 
   /** True if no table belongs to the lane any more. */
@@ -50,18 +63,23 @@ export class LaneTables {
     return this.number >= this.lanes();
   }
 
-  /** Those of the tables that the lane they belong to has. */
-  async arrivals(tables: readonly string[]): Promise<Map<string, Arrival>> {
+  /**
+   * Those of the tables that the lane they belong to has, and where more is proven of them now.
+   * @param now the time of the own log
+   */
+  async arrivals(tables: readonly string[], now: Instant): Promise<Map<string, Arrival>> {
     const arrivals = new Map<string, Arrival>();
-    const lanes = new Set(tables.map((table) => laneOfTable(table, this.lanes())));
+    const lanes = new Set(tables.map((table) => this.laneOf(table)));
     for (const number of lanes) {
       const lane = number === this.number ? undefined : await laneIn(this.root, number);
       if (!lane) continue;
       const coverage = await (await RepositoryView.read(lane)).coverage();
       for (const table of tables) {
-        const since = liveSince(coverage.tables.get(table));
-        if (since === undefined || laneOfTable(table, this.lanes()) !== number) continue;
-        arrivals.set(table, { lane: number, ...since });
+        const stretch = liveStretch(coverage.tables.get(table));
+        if (!stretch || this.laneOf(table) !== number) continue;
+        const { since, frontier } = stretch;
+        if (frontier - since < settledMs || frontier + provenWithinMs < now) continue;
+        arrivals.set(table, { lane: number, since });
       }
     }
     return arrivals;
@@ -71,24 +89,29 @@ export class LaneTables {
    * Lets tables go that have arrived in another lane, until the signal aborts.
    * @returns true if the lane is retired and has no table left
    */
-  async follow(tables: CapturedTables, clock: Clock, signal: AbortSignal): Promise<boolean> {
+  async follow(
+    tables: CapturedTables,
+    logTime: () => Instant,
+    clock: Clock,
+    signal: AbortSignal,
+  ): Promise<boolean> {
     while (!signal.aborted) {
       const leaving = tables.ids.filter((id) => !this.belongs(id));
-      if (leaving.length > 0) await this.letGo(tables, leaving).catch(ifNotNow);
-      else if (this.isRetired && tables.isComplete) return true;
+      if (leaving.length > 0) await this.letGo(tables, leaving, logTime).catch(ifNotNow);
+      else if (this.isRetired && tables.isAtRest) return true;
       await clock.sleep(lookEveryMs, signal).catch(() => undefined);
     }
     return false;
   }
 
-  private async letGo(tables: CapturedTables, leaving: string[]): Promise<void> {
-    for (const [id, arrival] of await this.arrivals(leaving)) {
+  private async letGo(
+    tables: CapturedTables,
+    leaving: string[],
+    logTime: () => Instant,
+  ): Promise<void> {
+    for (const [id, { lane, since }] of await this.arrivals(leaving, logTime())) {
       const provenTo = tables.provenTo(id);
-      if (provenTo === undefined || provenTo < arrival.since) continue;
-      if (arrival.frontier - arrival.since < settledMs) continue;
-      // Where it is captured nothing may be proven any more: then it stays here.
-      if (arrival.frontier + provenWithinMs < provenTo) continue;
-      await tables.move(id, arrival.lane, provenTo);
+      if (provenTo !== undefined && provenTo >= since) await tables.move(id, lane, provenTo);
     }
   }
 }
@@ -99,9 +122,9 @@ export function ifNotNow(error: unknown): undefined {
 }
 
 /** The stretch in which a live table is known up to its frontier. */
-function liveSince(
+function liveStretch(
   coverage: TableCoverage | undefined,
-): Pick<Arrival, "since" | "frontier"> | undefined {
+): { since: Instant; frontier: Instant } | undefined {
   const last = coverage?.intervals.at(-1);
   if (!coverage || coverage.state !== "live" || !coverage.watched || !isWhole(last))
     return undefined;

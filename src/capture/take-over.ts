@@ -274,7 +274,7 @@ function unanswered({ host, process }: EpochClaim): ThinkbackError {
   return new ThinkbackError(
     "fenced",
     `process ${process} on ${host}, which captures, was asked to hand over and does not answer`,
-    { hint: "it is asked again later" },
+    { hint: "it is asked again in a moment; if it hangs, kill it: its lanes are taken over then" },
   );
 }
 

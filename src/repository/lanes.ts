@@ -29,9 +29,7 @@ export async function lanesIn(repository: Repository): Promise<Lane[]> {
   const made = await lanesMade(repository.store);
   const lanes = [laneZero(repository, made > 1)];
   for (let number = 1; number < made; number += 1) {
-    const lane = await laneIn(repository, number);
-    if (!lane) throw damaged(`${lanePrefix(number)}${repositoryName}`, "it is missing");
-    lanes.push(lane);
+    lanes.push(await knownLane(repository, number));
   }
   return lanes;
 }
@@ -68,6 +66,13 @@ export async function lanesMade(root: ObjectStore): Promise<number> {
   return made;
 }
 
+/** A lane that is known to have been made. Throws, naming it, if its description is missing or damaged. */
+export async function knownLane(repository: Repository, number: number): Promise<Lane> {
+  const lane = await laneIn(repository, number);
+  if (lane) return lane;
+  throw damaged(nameOfLane(repositoryName, number), "it is missing");
+}
+
 /** Lane 0, or another one if it is there. */
 export async function laneIn(repository: Repository, number: number): Promise<Lane | undefined> {
   const root = repository.store;
@@ -75,7 +80,7 @@ export async function laneIn(repository: Repository, number: number): Promise<La
   const store = laneStore(root, number);
   const bytes = await getIfThere(store, repositoryName);
   if (!bytes) return undefined;
-  const name = `${lanePrefix(number)}${repositoryName}`;
+  const name = nameOfLane(repositoryName, number);
   const description = decodeStored(bytes, name, descriptionKind);
   if (description.lane === number && description.of === repository.description.id)
     return { store, description, lane: { number, root } };
@@ -99,7 +104,7 @@ function isLane(repository: Repository): repository is Lane {
 
 /**
  * Makes the lanes that are missing, and declares in how many lanes tables are captured. Running captures go by it
- * within seconds: tables move to other lanes without a gap. Throws, naming it, if the description of a lane is lost.
+ * within half a minute: tables move to other lanes without a gap. Throws, naming it, if the description of a lane is lost.
  */
 export async function setLanes(
   repository: Repository,
@@ -108,10 +113,9 @@ export async function setLanes(
 ): Promise<Settings> {
   const { id } = repository.description;
   const made = await lanesMade(repository.store);
-  for (let lane = 1; lane < Math.max(lanes, made); lane += 1) {
-    if (await laneIn(repository, lane)) continue;
-    // One that is made anew would have another id than what lies there.
-    if (lane < made) throw damaged(`${lanePrefix(lane)}${repositoryName}`, "it is missing");
+  // One that is lost is not made anew: it would have another id than what lies there.
+  for (let lane = 1; lane < made; lane += 1) await knownLane(repository, lane);
+  for (let lane = made; lane < lanes; lane += 1) {
     const description = { id: randomUUID(), created: now, lane, of: id };
     try {
       const bytes = encodeStored(descriptionKind, description);

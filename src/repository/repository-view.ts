@@ -43,8 +43,8 @@ export class RepositoryView {
   ) {}
 
   /**
-   * Reads a view of a repository with all its lanes, or of one lane. What it gives besides coverage and tables of other
-   * lanes (log, bases, catalog, registers) is that of the lane, or of lane 0.
+   * Reads a view of a repository with all its lanes, or of one lane. Coverage and catalog are of all lanes together;
+   * `log`, `bases` and `end` are those of the one lane, or of lane 0.
    * @param options `whole` lists all objects at once, for callers that need most of them
    */
   static async read(

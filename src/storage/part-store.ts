@@ -1,13 +1,14 @@
 /** Parts of a store, as stores of their own: what lies below a prefix, and everything else. */
 import type { ListOptions, ObjectStore, Range, StoredObject, Tail } from "./object-store.js";
 
-/** A store that passes calls on with other names, and has the optional methods that the store below has. */
+/**
+ * A store that passes calls on with other names. It has the optional methods of the store below, but for those that
+ * concern all of it.
+ */
 abstract class PartStore implements ObjectStore {
   abstract readonly location: string;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
   readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
-  readonly tidy?: NonNullable<ObjectStore["tidy"]>;
-  readonly keepRoom?: NonNullable<ObjectStore["keepRoom"]>;
   readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
 
   constructor(
@@ -24,8 +25,6 @@ abstract class PartStore implements ObjectStore {
     if (below.deleteMany) {
       this.deleteMany = (names, signal) => below.deleteMany!(names.map(this.nameBelow), signal);
     }
-    if (below.tidy) this.tidy = (before, signal) => below.tidy!(before, signal);
-    if (below.keepRoom) this.keepRoom = (signal) => below.keepRoom!(signal);
     if (below.putUrgently) {
       this.putUrgently = (name, bytes, signal) =>
         below.putUrgently!(this.nameBelow(name), bytes, signal);

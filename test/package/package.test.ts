@@ -21,7 +21,7 @@ let directory: string;
 let consumer: string;
 let packed: string[];
 /** What the command and the library say as npm 12 installs them: without the native binding. */
-let unbuilt: { command: Ended; library: Ended };
+let unbuilt: { command: Ended; imported: Ended };
 
 interface Ended {
   status: number;
@@ -61,7 +61,7 @@ beforeAll(async () => {
   await run("npm", [...install, join(directory, "thinkback.tgz")], { cwd: consumer });
   unbuilt = {
     command: await node(command, "status", "--repo", "none"),
-    library: await module("unbuilt.js", unbuiltImport),
+    imported: await module("unbuilt.js", unbuiltImport),
   };
   const binding = "node_modules/zstd-napi/build/Release/binding.node";
   await cp(join(project, binding), join(consumer, binding));
@@ -124,7 +124,7 @@ describe("where its native binding was not built", () => {
   });
 
   test("an import of the library is refused with the same", () => {
-    const { status, stdout, stderr } = unbuilt.library;
+    const { status, stdout, stderr } = unbuilt.imported;
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(stdout).toMatch(/^ThinkbackError install /);
     expect(stdout).toContain(globally);

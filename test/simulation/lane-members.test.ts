@@ -116,6 +116,15 @@ test.each([1, 3])(
   },
 );
 
+test("what is damaged in a lane is named with the lane", async () => {
+  const world = await worldOf(2);
+  world.start();
+  await world.write(5000);
+  await world.store.delete("lanes/1/writers/00000001.json");
+  await world.store.put("lanes/1/writers/00000001.json", Buffer.from("garbage"));
+  await expect(world.classes()).rejects.toMatchObject({ object: "lanes/1/writers/00000001.json" });
+});
+
 test("a table that nobody selects any more does not keep its retired lane busy", async () => {
   const world = await worldOf(2);
   const first = world.start();
