@@ -59,7 +59,7 @@ export class Leftovers {
     return known;
   }
 
-  /** When the writer of the last epoch ended in order: then it copies nothing any more. Undefined if it may still run. */
+  /** When the writer of an epoch ended in order: it copies nothing any more. Undefined if it may still run. */
   private async closedAt(epoch: number): Promise<Instant | undefined> {
     const end = await this.end();
     return end?.epoch === epoch && end.closed ? end.to : undefined;
