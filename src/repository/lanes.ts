@@ -104,7 +104,8 @@ function isLane(repository: Repository): repository is Lane {
 
 /**
  * Makes the lanes that are missing, and declares in how many lanes tables are captured. Running captures go by it
- * within half a minute: tables move to other lanes without a gap. Throws, naming it, if the description of a lane is lost.
+ * within half a minute: tables move to other lanes without a gap. Throws, naming it, if the description of a lane is
+ * lost.
  */
 export async function setLanes(
   repository: Repository,
