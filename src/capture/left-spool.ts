@@ -32,9 +32,10 @@ export async function deliverSpool(
   const isUseless = async (name: string) => {
     const segment = parseSegmentName(name);
     if (!segment || isDisowned(segment, claims)) return true;
-    return !(await isContinued(store, spool.store, name));
+    return !(await isContinued(store, store.sealing?.reading(spool.store) ?? spool.store, name));
   };
-  const { delivered, dropped } = await shipSpool(store, spool.store, isUseless);
+  const target = store.sealing?.below ?? store;
+  const { delivered, dropped } = await shipSpool(target, spool.store, isUseless);
   if (delivered > 0) observer.spoolDelivered(delivered);
   if (dropped > 0) observer.spoolDropped(dropped);
 }

@@ -86,8 +86,8 @@ export class OwnLog {
 
   /** True if the epoch claim is there, as far as its size shows. Its content is read only if something is wrong. */
   private async hasClaim(): Promise<boolean> {
-    const { epoch, object } = this.own;
-    return (await this.store.size(writerName(epoch))) === object.length;
+    const { epoch, storedBytes } = this.own;
+    return (await this.store.size(writerName(epoch))) === storedBytes;
   }
 
   /**

@@ -75,7 +75,9 @@ export class SharedReads {
       until,
     }));
     const last = Math.max(...wanted.map(({ until }) => until));
-    const log = await LogCollection.read(await LogView.read(this.store), tables, last);
+    const view = await LogView.read(this.store);
+    const keysOnly = this.store.sealing !== undefined;
+    const log = await LogCollection.read(view, tables, last, { keysOnly });
     let users = wanted.length;
     const giveBack = async () => {
       users -= 1;

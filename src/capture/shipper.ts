@@ -18,6 +18,7 @@ import {
   type ObjectStore,
   putOnce,
   StoreUnavailable,
+  storedForm,
 } from "../storage/object-store.js";
 import { NotThere, type OwnLog } from "./own-log.js";
 
@@ -57,22 +58,28 @@ export class RetryingShipper implements Shipper {
   private spooling: Promise<void> = Promise.resolve();
   private failure: Error | undefined;
 
+  private readonly store: ObjectStore;
+
   constructor(
-    private readonly store: ObjectStore,
+    private readonly repository: ObjectStore,
     private readonly log: Pick<OwnLog, "check" | "note">,
     private readonly clock: Clock,
     private readonly random: () => number,
     private readonly spool: Spool | undefined,
     private readonly observer: ShipperObserver,
-  ) {}
+  ) {
+    this.store = repository.sealing?.below ?? repository;
+  }
 
   get isShipping(): boolean {
     return this.queue.length > 0;
   }
 
-  ship(name: string, bytes: Buffer): Promise<void> {
+  ship(name: string, given: Buffer): Promise<void> {
     if (this.failure) return Promise.reject(this.failure);
     return new Promise((resolve, reject) => {
+      // Sealed before it waits: the spool holds nothing in the clear, and each try puts the same bytes.
+      const { bytes } = storedForm(this.repository, name, given);
       this.queue.push({ name, bytes, size: bytes.length, delivered: false, resolve, reject });
       this.waitingBytes += bytes.length;
       if (!this.working) void this.work();

@@ -14,6 +14,7 @@ import { formatAddress } from "../rethinkdb/address.js";
 import { dialer } from "../rethinkdb/channel.js";
 import { RethinkTarget } from "../rethinkdb/rethink-target.js";
 import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
+import { refuseWithoutReader } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import { restoreWork } from "../upkeep/schedule.js";
 import { isTargetGiven, targetAt } from "./connect.js";
@@ -44,6 +45,7 @@ export async function drillCommand(args: DrillArguments, output: Output): Promis
   refuseIdleClean(args);
   const choice = { at: chosenInstant(args), tables: args.table, databases: args.db };
   const repository = await openRepository(storeAt(args.repo));
+  refuseWithoutReader(repository.store);
   const observer = new DrillProgress(output);
   const signal = stopOnSignals((name) => {
     observer.end();

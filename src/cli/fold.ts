@@ -12,6 +12,7 @@ import { lookAt } from "../repository/repository-view.js";
 import { TableNames } from "../repository/table-names.js";
 import { refuseTwoChoices } from "../restore/request.js";
 import { refuseStillToCome } from "../restore/when-proven.js";
+import { refuseWithoutReader } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import { maintain } from "../upkeep/maintain.js";
 import { eachLane } from "./each-lane.js";
@@ -28,6 +29,7 @@ export interface FoldArguments extends KeepArguments {
 export async function foldCommand(args: FoldArguments, output: Output): Promise<void> {
   refuseTwoChoices({ tables: args.table, databases: [] });
   const repository = await openRepository(storeAt(args.repo));
+  refuseWithoutReader(repository.store);
   const now = systemClock.now();
   const until = args.at === undefined ? now : parseInstant(args.at, now);
   await refuseStillToCome(repository, until, now);

@@ -6,6 +6,7 @@ import { formatInstant, type Instant } from "../instant.js";
 import { lanesIn } from "../repository/lanes.js";
 import { noteRates } from "../repository/registers/rates.js";
 import { openRepository } from "../repository/repository.js";
+import { refuseWithoutReader } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import { type Load, readLoad } from "../upkeep/load.js";
 import { maintain } from "../upkeep/maintain.js";
@@ -56,6 +57,7 @@ const measuredBytesMin = 16 * 1024 * 1024;
 /** Runs one round: folds the log, makes bases if they are due, expires and deletes what is not kept. */
 export async function maintainCommand(args: MaintainArguments, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
+  refuseWithoutReader(repository.store);
   const options = await maintenanceOptions(repository, args, systemClock.now());
   await eachLane(await lanesIn(repository), output, (lane, own) =>
     maintainLane(lane, args, options, own),

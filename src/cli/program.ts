@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { Command, CommanderError, Help, Option } from "commander";
 import { exitStatus, ThinkbackError } from "../errors.js";
 import { explained } from "./explained.js";
+import { keyed } from "./keyed.js";
 import { type Output, reportError, type Streams, terminalOutput } from "./output.js";
+import { sealing } from "./program-keys.js";
 import { sharing } from "./program-lanes.js";
 import { at, collect, gap, keep, repo } from "./program-options.js";
 import { beStrict } from "./strict.js";
@@ -51,7 +53,16 @@ function commandLine(streams: Streams): Command {
     .configureHelp({ optionDescription })
     .exitOverride();
   const output = () => terminalOutput(program.opts<{ json?: boolean }>().json === true, streams);
-  for (const define of [capturing, sharing, restoring, looking, folding, checking, noting]) {
+  for (const define of [
+    capturing,
+    sharing,
+    sealing,
+    restoring,
+    looking,
+    folding,
+    checking,
+    noting,
+  ]) {
     define(program, output);
   }
   for (const command of [...program.commands, ...program.commands.flatMap((one) => one.commands)]) {
@@ -59,6 +70,7 @@ function commandLine(streams: Streams): Command {
     command.hook("preAction", (_, action) => {
       if (action.opts<{ json?: boolean }>().json) program.setOptionValue("json", true);
     });
+    if (command.options.some(({ long }) => long === "--repo")) keyed(command);
     beStrict(command);
   }
   beStrict(program);

@@ -5,6 +5,7 @@ import { formatInstant } from "../instant.js";
 import { thisProcess } from "../owner.js";
 import { lanesStored, nameOfLane, type StoredLane } from "../repository/lanes.js";
 import { openRepository } from "../repository/repository.js";
+import { refuseWithoutReader } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import { planRepair, type Repaired, type RepairReport, repair } from "../verify/repair.js";
 import { eachLane } from "./each-lane.js";
@@ -21,6 +22,7 @@ export interface RepairArguments {
 /** Rebuilds damaged objects from what other objects hold, and reports those that cannot be rebuilt. */
 export async function repairCommand(args: RepairArguments, output: Output): Promise<void> {
   const { store } = await openRepository(storeAt(args.repo));
+  refuseWithoutReader(store);
   await whileHeld(store, output, async () => {
     await eachLane(await lanesStored(store), output, (lane, own) => repairLane(lane, args, own));
   });

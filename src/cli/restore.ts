@@ -14,6 +14,7 @@ import { planRestore, type RestorePlan } from "../restore/plan.js";
 import type { RestoreRequest } from "../restore/request.js";
 import { type RestoredTable, refuseExisting, restore } from "../restore/restore.js";
 import { whenProven } from "../restore/when-proven.js";
+import { refuseWithoutReader } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import { targetAt } from "./connect.js";
 import { gapOption } from "./gap-option.js";
@@ -50,6 +51,7 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
   // A dry run needs no target; but an address that is given is checked.
   const target = args.dryRun && args.target.length === 0 ? undefined : targetAt(args.target);
   const repository = await openRepository(storeAt(args.repo));
+  refuseWithoutReader(repository.store);
   const request = {
     ...(args.at === undefined ? {} : { at: parseInstant(args.at, systemClock.now()) }),
     tables: args.table,

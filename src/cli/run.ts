@@ -110,7 +110,13 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       await openSame(storeAt(args.repo, impatient), repository.description);
     };
     // Maintenance and drills are made by the process that captures lane 0.
-    const isOurs = () => keeper.has(0) && !observers.of(0).isStandingBy;
+    const mayFold = repository.store.sealing?.readsDocuments ?? true;
+    if (!mayFold) {
+      log.info(
+        "the keys given read no document: another host folds and drills, see `thinkback maintain`",
+      );
+    }
+    const isOurs = () => mayFold && keeper.has(0) && !observers.of(0).isStandingBy;
     // A new store: what the old one remembers of the directory may be untrue by now.
     const reopen = () => openSame(storeAt(args.repo, impatient), repository.description);
     const capture = (lane: Lane) => ({

@@ -12,6 +12,7 @@ import { planRestore } from "../restore/plan.js";
 import type { RestoreRequest } from "../restore/request.js";
 import { whenProven } from "../restore/when-proven.js";
 import { jsonOfText, textOfJson } from "../server-text.js";
+import { refuseWithoutReader } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import { gapOption } from "./gap-option.js";
 import { type Output, waitingText } from "./output.js";
@@ -33,6 +34,7 @@ export async function showCommand(
 ): Promise<void> {
   const sought = keyBytes(key);
   const repository = await openRepository(storeAt(args.repo));
+  refuseWithoutReader(repository.store);
   const now = systemClock.now();
   const request: RestoreRequest = {
     ...(args.at === undefined ? {} : { at: parseInstant(args.at, now) }),

@@ -4,6 +4,7 @@ import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
 import { lanesStored, nameOfLane, type StoredLane } from "../repository/lanes.js";
 import { placeHold } from "../repository/registers/holds.js";
+import { storeToCheck } from "../repository/repository.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import type { Account, Standpoint } from "../verify/accounting.js";
@@ -23,7 +24,7 @@ export interface VerifyArguments {
 
 export async function verifyCommand(args: VerifyArguments, output: Output): Promise<void> {
   const share = shareOf(args);
-  const store = storeAt(args.repo);
+  const store = await storeToCheck(storeAt(args.repo));
   // Checked before the hold is written there.
   await refuseForeign(store);
   await whileHeld(store, output, async () => {

@@ -4,6 +4,7 @@ import {
   anyObject,
   count,
   fields,
+  flag,
   instant,
   isCount,
   list,
@@ -47,6 +48,8 @@ export const frameEntry = fields({
   checksum: text,
   /** Segments only: the table or system stream that all lines of the frame belong to. */
   table: v.exactOptional(text),
+  /** In sealed repositories: the lines give the digest of each document in its place. Absent for all other frames. */
+  keys: v.exactOptional(flag),
   /** Sorted objects only: JSON text of the first line's key. */
   firstKey: v.exactOptional(text),
   /** Least and greatest `t` in the frame. */
@@ -85,6 +88,7 @@ function isFrame(value: unknown): boolean {
     [frame.offset, frame.length, frame.size, frame.rows].every(isCount) &&
     typeof frame.checksum === "string" &&
     [frame.table, frame.firstKey].every((name) => name === undefined || typeof name === "string") &&
+    (frame.keys === undefined || typeof frame.keys === "boolean") &&
     [frame.minTime, frame.maxTime].every((time) => time === undefined || isCount(time))
   );
 }

@@ -37,7 +37,10 @@ export class DataObject<Footer = unknown> {
   private constructor(
     private readonly store: ObjectStore,
     readonly name: string,
+    /** Without the frames of keys. */
     readonly index: DataIndex<Footer>,
+    /** In sealed repositories: frames with a digest in the place of each document. */
+    readonly keyFrames: readonly FrameEntry[],
     readonly checksum: string,
     /** The object's size in bytes. */
     readonly size: number,
@@ -69,7 +72,11 @@ export class DataObject<Footer = unknown> {
           await present(name, store.get(name, { start: size - end, end: size }));
     const index = readIndex(name, ending, trailer.checksum, kind, size - end);
     const whole = tail.length === size ? tail : undefined;
-    return new DataObject(store, name, index, trailer.checksum, size, whole);
+    const { footer, frames: all } = index;
+    const keyFrames = all.filter(({ keys }) => keys === true);
+    const frames = keyFrames.length === 0 ? all : all.filter(({ keys }) => keys !== true);
+    const { checksum } = trailer;
+    return new DataObject(store, name, { frames, footer }, keyFrames, checksum, size, whole);
   }
 
   /** Reads and checks a frame; returns its lines. */

@@ -1,12 +1,14 @@
 import * as v from "valibot";
 import type { ObjectStore } from "../storage/object-store.js";
-import { instant, ordinal, text } from "./fields.js";
+import { flag, instant, ordinal, text } from "./fields.js";
 import { jsonKind, type Stored } from "./json-object.js";
 
 /** The content of repository.json, and of lanes/<lane>/repository.json. */
 export const descriptionKind = jsonKind("repository", {
   id: text,
   created: instant,
+  /** Everything but this object and the key sets is encrypted and signed. Absent if it is not. */
+  sealed: v.exactOptional(flag),
   /** Of a lane from 1 on: its number, and the id of the repository that it is a lane of. */
   lane: v.exactOptional(ordinal),
   of: v.exactOptional(text),

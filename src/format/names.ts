@@ -183,6 +183,8 @@ export function parseBundleName(name: string): number | undefined {
   return match ? Number(match[1]) : undefined;
 }
 
+/** Of the key sets of a sealed repository. */
+export const keysPrefix = "keys/";
 export const settingsPrefix = "settings/";
 export const expiryPrefix = "expiries/";
 export const ratesPrefix = "rates/";

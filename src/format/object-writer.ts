@@ -20,7 +20,7 @@ import { type DataIndex, type FrameEntry, type Kind, kinds } from "./data-kinds.
 export const frameBytesTarget = 1024 * 1024;
 
 /** The facts about a frame that its writer gives when adding it. */
-export type FrameLabel = Pick<FrameEntry, "table" | "firstKey" | "minTime" | "maxTime">;
+export type FrameLabel = Pick<FrameEntry, "table" | "keys" | "firstKey" | "minTime" | "maxTime">;
 
 /** A finished object: its bytes and its checksum. */
 export interface EncodedObject {

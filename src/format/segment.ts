@@ -21,6 +21,8 @@ import {
 export const systemStreams = { catalog: "catalog", coverage: "coverage" } as const;
 export type SystemStream = keyof typeof systemStreams;
 
+export const isSystemStream = (table: string) => Object.hasOwn(systemStreams, table);
+
 /** A reference to another object: its name and the checksum in its trailer. */
 export type ObjectReference = Of<typeof reference>;
 

@@ -59,13 +59,13 @@ export async function renewBundle(
 ): Promise<string | undefined> {
   const before = view.bundle.objects;
   const isUnusable = view.bundle.number > 0 && !before;
-  const names = await inUse(view);
-  const lacking = names.filter((name) => !before?.has(name));
+  const objects = await inUse(view);
+  const lacking = objects.map(({ name }) => name).filter((name) => !before?.has(name));
   const isDue = isUnusable || anew || (await areSound(store, lacking, lackingMax + 1));
   if (!isDue) return undefined;
   const number = view.bundle.number + 1;
   const name = bundleName(number);
-  const bytes = await encode(store, names, { repository: id, number, at });
+  const bytes = await encode(store, objects, { repository: id, number, at });
   signal?.throwIfAborted();
   try {
     await store.put(name, bytes);
@@ -78,9 +78,9 @@ export async function renewBundle(
 }
 
 /**
- * The names of the objects to bundle, in order. If they are too many bytes, the oldest folded segments are left out.
+ * The objects to bundle, in the order of their names. If they are too many bytes, the oldest folded segments are left out.
  */
-async function inUse({ log, store }: RepositoryView): Promise<string[]> {
+async function inUse({ log, store }: RepositoryView): Promise<StoredObject[]> {
   const { pieces, expiry } = log;
   const ofLog = new Set<string>();
   for (const piece of pieces) {
@@ -97,18 +97,18 @@ async function inUse({ log, store }: RepositoryView): Promise<string[]> {
     (parseManifestName(name) !== undefined && !Object.hasOwn(expiry?.bases ?? {}, name)) ||
     name.startsWith("writers/") ||
     name.startsWith("drills/");
-  const names: string[] = [];
+  const found: StoredObject[] = [];
   let bytes = 0;
   for (const prefix of [...factPrefixes, "writers/", "drills/", "bases/", "folded/"]) {
     const listed: StoredObject[] = [];
     for await (const object of store.list(prefix)) if (isInUse(object.name)) listed.push(object);
-    for (const { name, size } of listed.reverse()) {
-      if (size > objectBytesMax || bytes + size > bundleBytesMax) continue;
-      bytes += size;
-      names.push(name);
+    for (const object of listed.reverse()) {
+      if (object.size > objectBytesMax || bytes + object.size > bundleBytesMax) continue;
+      bytes += object.size;
+      found.push(object);
     }
   }
-  return names.sort();
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 /** The prefixes of numbered chains of facts. Of each chain only the last object counts. */
@@ -122,16 +122,21 @@ async function newestName(store: ObjectStore, prefix: string): Promise<string | 
   return newest;
 }
 
-async function encode(store: ObjectStore, names: string[], footer: BundleFooter): Promise<Buffer> {
+async function encode(
+  store: ObjectStore,
+  objects: StoredObject[],
+  footer: BundleFooter,
+): Promise<Buffer> {
   const object = new DataObjectWriter("bundle", "dense");
   const lines = new SortedLines(object);
-  const reading = severalAtOnce(names, readsAtOnce, async (name) => {
-    return { name, bytes: await soundBytes(store, name) };
+  const reading = severalAtOnce(objects, readsAtOnce, async ({ name, size }) => {
+    return { name, size, bytes: await soundBytes(store, name) };
   });
-  for await (const { name, bytes } of reading) {
+  for await (const { name, size, bytes } of reading) {
     if (!bytes) continue;
     const into = lines.begin(Buffer.from(`"${name}"`), footer.at, bundleLineBytesMax(name, bytes));
-    lines.commit(writeBundleLine(into, lines.end, name, bytes, footer.at));
+    const repeated = { bytes, storedBytes: store.sealing ? size : bytes.length };
+    lines.commit(writeBundleLine(into, lines.end, name, repeated, footer.at));
   }
   lines.flush();
   return object.finish(footer).bytes;

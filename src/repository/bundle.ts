@@ -14,7 +14,12 @@ import { lineOverheadBytes, parseLines, parseStored, writeVersionLine } from "..
 import { bundleName, bundlePrefix, parseBundleName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { MemoryStore } from "../storage/memory-store.js";
-import { ObjectMissing, type ObjectStore, type StoredObject } from "../storage/object-store.js";
+import {
+  ObjectMissing,
+  type ObjectStore,
+  type Repeated,
+  type StoredObject,
+} from "../storage/object-store.js";
 
 /** How many bundles are kept, because a reader may read a listed bundle a moment after a newer one was put. */
 export const bundlesKept = 3;
@@ -23,8 +28,8 @@ export const bundlesKept = 3;
 export type BundleFooter = Of<typeof bundleFooter>;
 
 export interface Bundle extends BundleFooter {
-  /** By name: the bytes of the repeated objects. */
-  objects: Map<string, Buffer>;
+  /** By name. */
+  objects: Map<string, Repeated>;
 }
 
 /** The stored bundles, the newest last. */
@@ -41,13 +46,14 @@ export async function readBundle(store: ObjectStore, name: string): Promise<Bund
   const object = await openWhole(name, await getWhole(store, name), "bundle");
   const { footer } = object.index;
   if (bundleName(footer.number) !== name) throw damaged(name, "its name and its footer differ");
-  const objects = new Map<string, Buffer>();
+  const objects = new Map<string, Repeated>();
   for (const entry of object.index.frames) {
     for (const { key, sequence, document } of parseLines(await object.readFrame(entry), name)) {
       const repeated = String(parseStored(key, name));
       const bytes = document && bytesIn(repeated, document, name);
-      if (bytes?.length !== sequence) throw damaged(name, `it does not repeat ${repeated} whole`);
-      objects.set(repeated, bytes);
+      const isWhole = store.sealing ? bytes : bytes?.length === sequence;
+      if (!bytes || !isWhole) throw damaged(name, `it does not repeat ${repeated} whole`);
+      objects.set(repeated, { bytes, storedBytes: sequence });
     }
   }
   return { ...footer, objects };
@@ -57,8 +63,8 @@ export async function readBundle(store: ObjectStore, name: string): Promise<Bund
 export interface NewestBundle {
   /** 0 if there is no bundle. */
   number: number;
-  /** By name: the bytes of the objects it repeats. Undefined if it cannot be used. */
-  objects: ReadonlyMap<string, Buffer> | undefined;
+  /** By name: the objects it repeats. Undefined if it cannot be used. */
+  objects: ReadonlyMap<string, Repeated> | undefined;
 }
 
 /** Reads the newest bundle. If it cannot be used, nothing is lost: readers then read each object by itself. */
@@ -112,11 +118,11 @@ export function writeBundleLine(
   into: Buffer,
   position: number,
   name: string,
-  bytes: Buffer,
+  { bytes, storedBytes }: Repeated,
   at: Instant,
 ): number {
   const text = isJson(name) ? bytes.subarray(0, -1) : Buffer.from(`"${bytes.toString("base64")}"`);
-  return writeVersionLine(into, position, Buffer.from(`"${name}"`), at, bytes.length, text);
+  return writeVersionLine(into, position, Buffer.from(`"${name}"`), at, storedBytes, text);
 }
 
 /** The bytes of the object `repeated`, from its text in the bundle `name`. */

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { ThinkbackError } from "../errors.js";
+import { isDamage, ThinkbackError } from "../errors.js";
 import {
   descriptionKind,
   type Repository,
@@ -8,12 +8,22 @@ import {
 import { decodeStored, encodeStored, readStored } from "../format/json-object.js";
 import { repositoryName } from "../format/names.js";
 import type { Instant } from "../instant.js";
+import { type Keyring, keysOfProcess, unseal } from "../sealing/keyring.js";
 import { getIfThere, ObjectExists, type ObjectStore } from "../storage/object-store.js";
 
-/** Opens an existing repository. Throws if the store holds none, holds something else, or has a newer version. */
-export async function openRepository(store: ObjectStore): Promise<Repository> {
+/**
+ * Opens an existing repository. Throws if the store holds none, holds something else, or has a newer version; if it is
+ * sealed and the keys do not open it; and if keys are given for one that is not sealed, which may be a forgery.
+ */
+export async function openRepository(
+  store: ObjectStore,
+  keyring = keysOfProcess(),
+): Promise<Repository> {
   const bytes = await getIfThere(store, repositoryName);
-  if (bytes) return { store, description: decodeStored(bytes, repositoryName, descriptionKind) };
+  if (bytes) {
+    const description = decodeStored(bytes, repositoryName, descriptionKind);
+    return { store: await openedStore(store, description, keyring), description };
+  }
   if (await isEmpty(store, "writers/")) {
     throw new ThinkbackError(
       "repository",
@@ -30,6 +40,39 @@ export async function openRepository(store: ObjectStore): Promise<Repository> {
       hint: `put ${repositoryName} back from a copy of the repository; everything else is as it was`,
     },
   );
+}
+
+/** The store of a repository whose description may be missing or damaged; as far as the keys open it. */
+export async function storeToCheck(
+  store: ObjectStore,
+  keyring = keysOfProcess(),
+): Promise<ObjectStore> {
+  const bytes = await getIfThere(store, repositoryName);
+  try {
+    if (bytes) {
+      const description = decodeStored(bytes, repositoryName, descriptionKind);
+      return await openedStore(store, description, keyring);
+    }
+  } catch (error) {
+    if (!isDamage(error) || keyring.identities.length > 0) throw error;
+  }
+  if (keyring.identities.length === 0) return store;
+  return (await openRepository(store, keyring)).store;
+}
+
+/** The store in which the objects of a repository can be read. */
+async function openedStore(
+  store: ObjectStore,
+  { id, sealed }: RepositoryDescription,
+  keyring: Keyring,
+): Promise<ObjectStore> {
+  if (sealed) return (await unseal(store, id, keyring)).store;
+  if (keyring.identities.length > 0) {
+    throw new ThinkbackError("repository", `the repository at ${store.location} is not sealed`, {
+      hint: "it was made without keys, or somebody has exchanged it; if it is meant, leave out --identity",
+    });
+  }
+  return store;
 }
 
 /** Throws, naming it, if repository.json is missing or damaged. */
@@ -58,6 +101,11 @@ export async function openOrCreateRepository(
 ): Promise<Repository> {
   const absent = (await store.size(repositoryName)) === undefined;
   if (absent && (await isEmpty(store))) {
+    if (keysOfProcess().identities.length > 0) {
+      throw new ThinkbackError("repository", `there is no repository at ${store.location}`, {
+        hint: "a sealed repository is made by `thinkback init`; without --identity one is made that is not sealed",
+      });
+    }
     const description: RepositoryDescription = { id: randomUUID(), created: now };
     try {
       await store.put(repositoryName, encodeStored(descriptionKind, description));

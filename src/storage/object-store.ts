@@ -15,6 +15,9 @@ export interface ObjectStore {
   /** Where this store is, for messages. Never holds a secret. */
   readonly location: string;
 
+  /** Set if objects are stored in another form than they are put and read here: encrypted and signed. */
+  readonly sealing?: Sealing | undefined;
+
   /**
    * Stores `bytes` under `name`, whole and durable when the promise resolves. MUST be atomic (no reader ever sees a
    * part of it) and MUST reject with ObjectExists, changing nothing, if the name is taken: of any number of concurrent
@@ -30,12 +33,12 @@ export interface ObjectStore {
   get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer>;
 
   /**
-   * The last `bytes` bytes of an object, or all of them if it is shorter, and its size, in one request. Rejects with
-   * ObjectMissing if there is no such object.
+   * The last `bytes` bytes of an object, or all of them if it is shorter, and its size, in one request. A sealed store
+   * may give fewer: only the index of a data object. Rejects with ObjectMissing if there is no such object.
    */
   tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail>;
 
-  /** The object's size in bytes, or undefined if there is no such object. */
+  /** How many bytes are stored of the object, or undefined if there is no such object. */
   size(name: string, signal?: AbortSignal): Promise<number | undefined>;
 
   /**
@@ -93,8 +96,32 @@ export interface ListOptions {
 
 export interface StoredObject {
   name: string;
-  /** Bytes. */
+  /** Bytes that are stored. */
   size: number;
+}
+
+/** The bytes of an object, as a bundle repeats them. */
+export interface Repeated {
+  bytes: Buffer;
+  /** How many bytes are stored of the object itself: as many, unless it is sealed. */
+  storedBytes: number;
+}
+
+/** How a store seals its objects. */
+export interface Sealing {
+  /** True if this process can read documents; false if only what it needs to go on with a log. */
+  readonly readsDocuments: boolean;
+  /** The bytes to store for an object. They differ each time, but not their number. */
+  seal(name: string, bytes: Buffer): Buffer;
+  /** How many bytes `seal` gives for an object. */
+  storedBytes(name: string, bytes: Buffer): number;
+  /** The store that takes and gives the bytes as they are stored. */
+  readonly below: ObjectStore;
+  /**
+   * Reads objects of this repository from another place, where they lie as they are stored.
+   * @param placeName gives the name that an object of `elsewhere` was sealed for, if it is another one
+   */
+  reading(elsewhere: ObjectStore, placeName?: (name: string) => string): ObjectStore;
 }
 
 /** How a store can fail. Callers decide by this what to do, and not by the kind of store. */
@@ -157,11 +184,12 @@ export class StoreFull extends StoreError {
 export class StoreForbidden extends StoreError {
   readonly failure = "forbidden";
 
-  constructor(what: string, cause: unknown) {
-    super("repository", `no permission for ${what}`, {
-      hint: "run as a user that owns the directory, change its permissions, or mount its disk writable",
-      cause,
-    });
+  constructor(
+    what: string,
+    cause: unknown,
+    hint = "run as a user that owns the directory, change its permissions, or mount its disk writable",
+  ) {
+    super("repository", `no permission for ${what}`, { hint, cause });
   }
 }
 
@@ -202,6 +230,14 @@ export function isOfOneObject(error: unknown): error is ThinkbackError {
   return error instanceof UnusableObject || isDamage(error) || failureOf(error) === "forbidden";
 }
 
+/** Throws, with code "usage", if the documents of a sealed repository cannot be read with the keys at hand. */
+export function refuseWithoutReader({ sealing }: ObjectStore): void {
+  if (sealing?.readsDocuments ?? true) return;
+  throw new ThinkbackError("usage", "the keys at hand read no document of this repository", {
+    hint: "give the key of a reader: --identity FILE; `thinkback key list` names the readers",
+  });
+}
+
 /** The object's bytes; undefined if there is none. */
 export async function getIfThere(
   store: Pick<ObjectStore, "get">,
@@ -214,6 +250,21 @@ export async function getIfThere(
     if (failureOf(error) === "missing") return undefined;
     throw error;
   }
+}
+
+/** The bytes of an object as they are stored, and the store that takes them so. */
+export function storedForm(
+  store: ObjectStore,
+  name: string,
+  bytes: Buffer,
+): { store: ObjectStore; bytes: Buffer } {
+  const { sealing } = store;
+  return sealing ? { store: sealing.below, bytes: sealing.seal(name, bytes) } : { store, bytes };
+}
+
+/** How many bytes are stored of an object. */
+export function storedBytesOf({ sealing }: ObjectStore, name: string, bytes: Buffer): number {
+  return sealing?.storedBytes(name, bytes) ?? bytes.length;
 }
 
 /** At most so many objects are removed with one request. */

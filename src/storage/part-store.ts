@@ -1,5 +1,12 @@
 /** Parts of a store, as stores of their own: what lies below a prefix, and everything else. */
-import type { ListOptions, ObjectStore, Range, StoredObject, Tail } from "./object-store.js";
+import type {
+  ListOptions,
+  ObjectStore,
+  Range,
+  Sealing,
+  StoredObject,
+  Tail,
+} from "./object-store.js";
 
 /**
  * A store that passes calls on with other names. It has the optional methods of the store below, but for those that
@@ -7,6 +14,7 @@ import type { ListOptions, ObjectStore, Range, StoredObject, Tail } from "./obje
  */
 abstract class PartStore implements ObjectStore {
   abstract readonly location: string;
+  readonly sealing?: Sealing;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
   readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
   readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
@@ -15,6 +23,17 @@ abstract class PartStore implements ObjectStore {
     protected readonly below: ObjectStore,
     protected readonly prefix: string,
   ) {
+    const { sealing } = below;
+    if (sealing) {
+      this.sealing = {
+        ...sealing,
+        seal: (name, bytes) => sealing.seal(this.nameBelow(name), bytes),
+        storedBytes: (name, bytes) => sealing.storedBytes(this.nameBelow(name), bytes),
+        below: this.partOf(sealing.below),
+        reading: (elsewhere, placeName = (name) => name) =>
+          sealing.reading(elsewhere, (name) => this.nameBelow(placeName(name))),
+      };
+    }
     if (below.firstMissing) {
       this.firstMissing = async (names, signal) => {
         const own = new Map(names.map((name) => [this.nameBelow(name), name]));
@@ -33,6 +52,9 @@ abstract class PartStore implements ObjectStore {
 
   /** The name that an object of this store has in the store below. */
   protected abstract readonly nameBelow: (name: string) => string;
+
+  /** The same part of another store. */
+  protected abstract partOf(whole: ObjectStore): ObjectStore;
 
   abstract list(prefix: string, options?: ListOptions): AsyncIterable<StoredObject>;
 
@@ -61,6 +83,10 @@ abstract class PartStore implements ObjectStore {
 export class StoreBelow extends PartStore {
   protected readonly nameBelow = (name: string) => `${this.prefix}${name}`;
 
+  protected partOf(whole: ObjectStore): ObjectStore {
+    return new StoreBelow(whole, this.prefix);
+  }
+
   get location(): string {
     return `${this.below.location}/${this.prefix.replace(/\/$/, "")}`;
   }
@@ -77,6 +103,10 @@ export class StoreBelow extends PartStore {
 /** All objects but those below a prefix, which ends in "/". A listing passes over these without listing them. */
 export class StoreBeside extends PartStore {
   protected readonly nameBelow = (name: string) => name;
+
+  protected partOf(whole: ObjectStore): ObjectStore {
+    return new StoreBeside(whole, this.prefix);
+  }
 
   get location(): string {
     return this.below.location;

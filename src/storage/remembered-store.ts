@@ -1,4 +1,12 @@
-import type { ListOptions, ObjectStore, Range, StoredObject, Tail } from "./object-store.js";
+import type {
+  ListOptions,
+  ObjectStore,
+  Range,
+  Repeated,
+  Sealing,
+  StoredObject,
+  Tail,
+} from "./object-store.js";
 
 /** Longer reads are not remembered: only manifests and the ends of segments are read again and again. */
 const readBytesMax = 64 * 1024;
@@ -11,6 +19,7 @@ const rememberedBytesMax = 32 * 1024 * 1024;
  */
 export class RememberedStore implements ObjectStore {
   readonly location: string;
+  readonly sealing: Sealing | undefined;
   private readonly listings = new Map<string, Promise<StoredObject[]>>();
   private readonly sizes = new Map<string, Promise<number | undefined>>();
   /** The sizes of all objects that were listed. */
@@ -18,14 +27,15 @@ export class RememberedStore implements ObjectStore {
   private readonly reads = new Map<string, Buffer>();
   private readonly tails = new Map<string, Tail>();
   private bytes = 0;
-  private known: ReadonlyMap<string, Buffer> = new Map();
+  private known: ReadonlyMap<string, Repeated> = new Map();
 
   constructor(private readonly below: ObjectStore) {
     this.location = below.location;
+    this.sealing = below.sealing;
   }
 
-  /** @param objects the bytes of objects, by name; they are used if a listing shows the object with the same size */
-  know(objects: ReadonlyMap<string, Buffer>): void {
+  /** @param objects by name; the bytes of one are used if a listing shows the object with the same size */
+  know(objects: ReadonlyMap<string, Repeated>): void {
     this.known = objects;
   }
 
@@ -46,8 +56,8 @@ export class RememberedStore implements ObjectStore {
   }
 
   async get(name: string, range?: Range): Promise<Buffer> {
-    const known = this.known.get(name);
-    if (known && known.length === this.listedSizes.get(name)) {
+    const known = this.knownBytes(name);
+    if (known) {
       return range ? known.subarray(range.start, range.end) : known;
     }
     const key = range ? `${name} ${range.start} ${range.end}` : name;
@@ -59,8 +69,8 @@ export class RememberedStore implements ObjectStore {
   }
 
   async tail(name: string, bytes: number): Promise<Tail> {
-    const known = this.known.get(name);
-    if (known && known.length === this.listedSizes.get(name)) {
+    const known = this.knownBytes(name);
+    if (known) {
       return { bytes: known.subarray(Math.max(0, known.length - bytes)), size: known.length };
     }
     const key = `${name} ${bytes}`;
@@ -77,6 +87,11 @@ export class RememberedStore implements ObjectStore {
 
   delete(): Promise<void> {
     return Promise.reject(new Error("nothing is deleted while a repository is looked at"));
+  }
+
+  private knownBytes(name: string): Buffer | undefined {
+    const known = this.known.get(name);
+    return known?.storedBytes === this.listedSizes.get(name) ? known?.bytes : undefined;
   }
 
   private takes({ length }: Buffer): boolean {

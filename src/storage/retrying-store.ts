@@ -14,6 +14,7 @@ import {
   needsOperator,
   type ObjectStore,
   type Range,
+  type Sealing,
   type StoredObject,
   StoreUnavailable,
   type Tail,
@@ -53,6 +54,7 @@ const stuckMax = 2;
 
 export class RetryingStore implements ObjectStore {
   readonly location: string;
+  readonly sealing: Sealing | undefined;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
   readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
   readonly tidy?: NonNullable<ObjectStore["tidy"]>;
@@ -84,14 +86,25 @@ export class RetryingStore implements ObjectStore {
     if (below.keepRoom) {
       this.keepRoom = (signal) => this.retried((ending) => below.keepRoom!(ending), signal);
     }
-    if (below.putUrgently) {
+    const puts = this.stored;
+    if (puts.putUrgently) {
       this.putUrgently = (name, bytes, signal) =>
-        this.putBy((ending) => below.putUrgently!(name, bytes, ending), name, bytes, signal);
+        this.putBy(puts.putUrgently!.bind(puts), name, bytes, signal);
     }
+    const { sealing } = below;
+    this.sealing = sealing && {
+      ...sealing,
+      below: new RetryingStore(sealing.below, clock, random, patience, stopped),
+    };
   }
 
   put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
-    return this.putBy((ending) => this.below.put(name, bytes, ending), name, bytes, signal);
+    return this.putBy(this.stored.put.bind(this.stored), name, bytes, signal);
+  }
+
+  /** The store that takes bytes as they are stored: each try of a put MUST give it the same ones. */
+  private get stored(): ObjectStore {
+    return this.below.sealing?.below ?? this.below;
   }
 
   get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
@@ -134,26 +147,27 @@ export class RetryingStore implements ObjectStore {
     return this.retried((ending) => this.below.delete(name, ending), signal);
   }
 
-  private putBy(
-    put: (ending: AbortSignal) => Promise<void>,
+  private async putBy(
+    put: ObjectStore["put"],
     name: string,
-    bytes: Uint8Array,
+    given: Uint8Array,
     signal: AbortSignal | undefined,
   ): Promise<void> {
+    const bytes = this.below.sealing?.seal(name, Buffer.from(given)) ?? given;
     let isInDoubt = false;
     return this.retried(async (ending) => {
       const wasInDoubt = isInDoubt;
       try {
         // Set before the put: a try that is given up may still store the object.
         isInDoubt = true;
-        await put(ending);
+        await put(name, bytes, ending);
       } catch (error) {
         const failure = failureOf(error);
         if (failure === "unavailable") throw error;
         // The failure of a try that was given up says nothing about a later try.
         if (!ending.aborted) isInDoubt = wasInDoubt;
         if (!wasInDoubt) throw error;
-        const there = await getIfThere(this.below, name, ending);
+        const there = await getIfThere(this.stored, name, ending);
         if (there?.equals(bytes)) return;
         // The object that was in the way has been deleted meanwhile.
         if (!there && failure === "exists") throw new StoreUnavailable(messageOf(error), error);

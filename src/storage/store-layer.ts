@@ -1,11 +1,22 @@
-import type { ListOptions, ObjectStore, Range, StoredObject, Tail } from "./object-store.js";
+import type {
+  ListOptions,
+  ObjectStore,
+  Range,
+  Sealing,
+  StoredObject,
+  Tail,
+} from "./object-store.js";
 
 /**
  * A store over another one, which passes every call on; a subclass changes some of them. It has none of the optional
  * methods, because calls of these would bypass the subclass.
  */
 export abstract class StoreLayer implements ObjectStore {
-  constructor(protected readonly below: ObjectStore) {}
+  readonly sealing: Sealing | undefined;
+
+  constructor(protected readonly below: ObjectStore) {
+    this.sealing = below.sealing;
+  }
 
   get location(): string {
     return this.below.location;

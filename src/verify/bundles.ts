@@ -29,12 +29,12 @@ export async function checkBundle(
   }
   belonging.note(name, bundle.repository);
   const taken = [...bundle.objects].filter(
-    ([object, bytes]) =>
-      listed.listedSize(object) === bytes.length &&
+    ([object, { storedBytes }]) =>
+      listed.listedSize(object) === storedBytes &&
       counts(object, manifests) &&
       !findings.has(object),
   );
-  const comparing = severalAtOnce(taken, readsAtOnce, async ([object, bytes]) => {
+  const comparing = severalAtOnce(taken, readsAtOnce, async ([object, { bytes }]) => {
     const isSame = (await bytesOf(listed, object))?.equals(bytes) ?? true;
     return { object, isSame };
   });

@@ -8,6 +8,7 @@ import { readBundle } from "../../src/repository/bundle.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
+import type { Repeated } from "../../src/storage/object-store.js";
 import { cli } from "../endtoend/cli.js";
 import { agedEnd, agedRepository } from "../repository/aged.js";
 import { LatentStore } from "../repository/latent-store.js";
@@ -94,7 +95,7 @@ async function benchBundle(rounds: number, { name, memory }: Aged): Promise<void
 async function renewed(store: MemoryStore): Promise<BundleRun> {
   const repository = await openRepository(store);
   let bundle = "";
-  let objects = new Map<string, Buffer>();
+  let objects = new Map<string, Repeated>();
   const writing = await timed(async () => {
     bundle = (await renewBundle(repository, { at: agedEnd, anew: true }))!;
   });
@@ -103,7 +104,7 @@ async function renewed(store: MemoryStore): Promise<BundleRun> {
   });
   return {
     objects: objects.size,
-    repeatedBytes: [...objects.values()].reduce((bytes, { length }) => bytes + length, 0),
+    repeatedBytes: [...objects.values()].reduce((sum, { bytes }) => sum + bytes.length, 0),
     bytes: (await store.size(bundle))!,
     writingMs: writing.cpuSeconds * 1000,
     readingMs: reading.cpuSeconds * 1000,

@@ -126,7 +126,7 @@ describe("what a bundle repeats", () => {
     const { objects, repository: id } = await readBundle(store, newest);
     expect(id).toBe(repository.description.id);
     const kinds = new Set<ObjectKind | undefined>();
-    for (const [name, bytes] of objects) {
+    for (const [name, { bytes }] of objects) {
       expect(bytes.equals(await store.get(name)), name).toBe(true);
       kinds.add(kindOf(name));
     }
@@ -252,7 +252,7 @@ describe("a bundle", () => {
     expect((await bundledObjects(within(other))).size).toBe(0);
     const right = await copyOf(store, { [name]: encoded(sound) });
     expect([...(await bundledObjects(within(right)))]).toEqual([
-      ["settings/a.json", Buffer.from("{}\n")],
+      ["settings/a.json", { bytes: Buffer.from("{}\n"), storedBytes: 3 }],
     ]);
   });
 

@@ -99,8 +99,9 @@ describe("a remembered store", () => {
     const below = new AskedStore();
     for (const name of ["a/same", "a/longer", "b/unlisted"])
       await below.put(name, Buffer.from("stored"));
-    const given = ["a/same", "a/gone", "b/unlisted"].map((name) => [name, Buffer.from("given!")]);
-    const known = new Map([...given, ["a/longer", Buffer.from("given!!")]] as [string, Buffer][]);
+    const repeated = (text: string) => ({ bytes: Buffer.from(text), storedBytes: text.length });
+    const known = new Map([["a/longer", repeated("given!!")]]);
+    for (const name of ["a/same", "a/gone", "b/unlisted"]) known.set(name, repeated("given!"));
     const store = new RememberedStore(below);
     store.know(known);
     expect((await store.get("a/same")).toString()).toBe("stored");

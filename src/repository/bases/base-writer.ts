@@ -15,6 +15,7 @@ import { baseKeysName, baseManifestName, basePartName, basePrefix } from "../../
 import type { Instant } from "../../instant.js";
 import { compareKeys } from "../../key-order.js";
 import { jsonOfText, textOfJson } from "../../server-text.js";
+import { storedBytesOf } from "../../storage/object-store.js";
 import { type BaseManifest, type BasePart, baseKind } from "./base.js";
 import { PartWriter } from "./part-writer.js";
 
@@ -196,11 +197,13 @@ export class BaseWriter {
     };
     this.digest.addSet(open.digest);
     const finished = open.finish(names);
-    const entry = finished.then((part) => part.entry);
+    const { store } = this.repository;
+    const entry = finished.then(({ entry: facts, documents }) => {
+      return { ...facts, bytes: storedBytesOf(store, names.name, documents) };
+    });
     // The work that stores the part gets the rejection.
     entry.catch(() => undefined);
     this.partsWritten += 1;
-    const { store } = this.repository;
     this.putting.add(async () => {
       const { documents, keys } = await finished;
       await Promise.all([store.put(names.name, documents), store.put(names.keysName, keys)]);

@@ -6,7 +6,7 @@ import { codeOfKey, isLater, mergeLatest } from "../../format/merge.js";
 import type { OrderCode } from "../../key-order.js";
 import { partsAtOnce, severalAtOnce } from "../../several-at-once.js";
 import type { ObjectStore } from "../../storage/object-store.js";
-import type { LogCollection } from "../log/runs.js";
+import { digestIn, type LogCollection } from "../log/runs.js";
 import type { BaseManifest } from "./base.js";
 
 /** The key and digest of a document that exists. */
@@ -71,9 +71,10 @@ function keyLines(lines: Buffer, object: string): KeyState[] {
 }
 
 async function* logKeys(log: LogCollection, table: string): AsyncGenerator<KeyState[]> {
+  const digest = log.keysOnly ? digestIn : digestOf;
   for await (const winners of mergeLatest(log.cursors(table))) {
     yield winners.map(({ code, version: { key, time, sequence, document } }) => {
-      return { code, key, time, sequence, digest: document && digestOf(document) };
+      return { code, key, time, sequence, digest: document && digest(document) };
     });
   }
 }

@@ -17,7 +17,7 @@ import {
 } from "../../format/names.js";
 import { formatInstant, type Instant } from "../../instant.js";
 import { isGone, isRunning, type Owner, spaceOf } from "../../owner.js";
-import { ObjectExists, type ObjectStore } from "../../storage/object-store.js";
+import { ObjectExists, type ObjectStore, storedForm } from "../../storage/object-store.js";
 import { WithoutStore } from "../../storage/without-store.js";
 import { claimKind, type EpochClaim, listClaims } from "./claims.js";
 import { endOfLog, type LogEnd } from "./log-end.js";
@@ -44,6 +44,8 @@ export interface OwnEpoch {
   last: LogEnd | undefined;
   /** The bytes of the claim object. */
   object: Buffer;
+  /** How many bytes are stored of it. */
+  storedBytes: number;
 }
 
 /** A lost end of the log: a segment that the writer of an epoch had stored is missing. */
@@ -119,10 +121,11 @@ export async function claimEpoch(
     if (isOld()) continue;
     try {
       const object = encodeStored(claimKind, claim);
-      await store.put(writerName(epoch), object);
+      const stored = storedForm(store, writerName(epoch), object);
+      await stored.store.put(writerName(epoch), stored.bytes);
       // If claims are lost too, put them again: epochs are counted without a gap.
       if (lost && epoch <= lost.epoch) continue;
-      if (!isOld()) return { epoch, last, object };
+      if (!isOld()) return { epoch, last, object, storedBytes: stored.bytes.length };
       // The claim came so late that a folded segment may already cross the place where it cuts the log.
       late.add(epoch);
       if (looks >= looksMax) throw tooSlow(store.location);

@@ -24,9 +24,9 @@ export function foldedCursor(
   piece: FoldedPiece,
   table: string,
   window: Window,
-  onVersion?: () => void,
+  { onVersion, keysOnly = false }: { onVersion?: () => void; keysOnly?: boolean } = {},
 ): SortedCursor {
-  const frames = foldedFrames(store, partsOf(piece, table), window);
+  const frames = foldedFrames(store, partsOf(piece, table), window, keysOnly);
   return new SortedCursor(frames, window, onVersion);
 }
 
@@ -51,6 +51,7 @@ async function* foldedFrames(
   store: ObjectStore,
   parts: FoldedPart[],
   { after, until }: Window,
+  keysOnly: boolean,
 ): AsyncGenerator<SortedFrame> {
   const isIn = ({ minTime, maxTime }: { minTime?: Instant; maxTime?: Instant }) =>
     maxTime! > after && minTime! <= until;
@@ -58,7 +59,8 @@ async function* foldedFrames(
     DataObject.open(store, name, "foldedPart", checksum),
   );
   for await (const object of opening) {
-    for await (const lines of object.readFrames(object.index.frames.filter(isIn))) {
+    const frames = keysOnly ? object.keyFrames : object.index.frames;
+    for await (const lines of object.readFrames(frames.filter(isIn))) {
       yield { lines, object: object.name };
     }
   }

@@ -4,7 +4,7 @@
  * Invariant: the lines of a table come in strictly rising order of key and capture, and the manifest is put only after
  * every part is durable and was read back. Break it and segments are deleted whose versions are stored nowhere else.
  */
-import { sha256 } from "../../digest.js";
+import { digestOf, sha256 } from "../../digest.js";
 import { ThinkbackError } from "../../errors.js";
 import type { Kind } from "../../format/data-kinds.js";
 import { DataObject } from "../../format/data-object.js";
@@ -14,18 +14,24 @@ import type { FrameCompressor } from "../../format/frame-compressor.js";
 import { InTurn } from "../../format/in-turn.js";
 import { encodeStored } from "../../format/json-object.js";
 import { LineBuffer } from "../../format/line-buffer.js";
+import { lineOverheadBytes, parseLine, writeVersionLine } from "../../format/lines.js";
 import {
   type FoldedName,
   foldedManifestName,
   foldedPartName,
   foldedPrefix,
 } from "../../format/names.js";
-import { type EncodedObject, frameBytesTarget } from "../../format/object-writer.js";
+import {
+  type EncodedObject,
+  type FrameLabel,
+  type FrameWriter,
+  frameBytesTarget,
+} from "../../format/object-writer.js";
 import { type SystemStream, systemStreams } from "../../format/segment.js";
 import { SortedLines } from "../../format/sorted-lines.js";
 import type { Instant } from "../../instant.js";
 import { textOfJson } from "../../server-text.js";
-import type { ObjectStore } from "../../storage/object-store.js";
+import { type ObjectStore, storedBytesOf } from "../../storage/object-store.js";
 import { type FoldedManifest, type FoldedPart, type FoldedRecords, foldedKind } from "./folded.js";
 
 /** How many bytes of lines close a part. */
@@ -47,6 +53,7 @@ export type FoldedFacts = Omit<
 
 export class FoldedWriter {
   private readonly prefix: string;
+  private readonly isSealed: boolean;
   private readonly tables: FoldedManifest["tables"] = [];
   private readonly records: Record<SystemStream, FoldedRecords | null> = {
     catalog: null,
@@ -71,6 +78,7 @@ export class FoldedWriter {
     private readonly compressor: FrameCompressor,
   ) {
     this.prefix = foldedPrefix(identity, unique);
+    this.isSealed = repository.store.sealing !== undefined;
   }
 
   beginTable(table: string): void {
@@ -85,7 +93,7 @@ export class FoldedWriter {
    * returned promise before it adds more; it bounds memory.
    */
   add(key: Buffer, time: Instant, line: Buffer): Promise<void> | undefined {
-    this.open ??= new OpenPart(key, this.added, this.compressor);
+    this.open ??= new OpenPart(key, this.added, this.compressor, this.isSealed);
     this.open.add(key, time, line);
     this.added.lineBytes += line.length + 1;
     this.rows += 1;
@@ -132,8 +140,9 @@ export class FoldedWriter {
     this.storing.add(async () => {
       const { bytes, checksum } = await encoded;
       await this.put(name, bytes);
-      const records = { name, checksum, rows: lines.length, bytes: bytes.length };
       const { store } = this.repository;
+      const storedBytes = storedBytesOf(store, name, bytes);
+      const records = { name, checksum, rows: lines.length, bytes: storedBytes };
       checkStored(stream, added, await sumsOfParts(store, [records], "foldedRecords"));
       this.records[stream] = records;
     });
@@ -175,7 +184,8 @@ export class FoldedWriter {
       const { bytes, checksum } = await encoded;
       await this.put(name, bytes);
       const { rows, ...range } = facts;
-      parts.push({ name, checksum, rows, bytes: bytes.length, ...range });
+      const storedBytes = storedBytesOf(this.repository.store, name, bytes);
+      parts.push({ name, checksum, rows, bytes: storedBytes, ...range });
     });
   }
 
@@ -250,14 +260,17 @@ class OpenPart {
   private minTime = Number.MAX_SAFE_INTEGER;
   private maxTime = 0;
   private rows = 0;
+  /** Frames of keys, which come after those of the versions; undefined if the repository is not sealed. */
+  private readonly keyFrames: KeyFrames | undefined;
   lineBytes = 0;
 
   /** @param added collects the checksums of the part's frames */
-  constructor(firstKey: Buffer, added: FrameSums, compressor: FrameCompressor) {
+  constructor(firstKey: Buffer, added: FrameSums, compressor: FrameCompressor, isSealed: boolean) {
     this.object = new DenseObjectWriter("foldedPart", compressor);
     this.lines = new SortedLines(this.object, (lines) => added.addFrame(lines));
     this.firstKey = textOfJson(firstKey);
     this.lastKey = firstKey;
+    this.keyFrames = isSealed ? new KeyFrames() : undefined;
   }
 
   add(key: Buffer, time: Instant, line: Buffer): void {
@@ -265,6 +278,7 @@ class OpenPart {
     const end = this.lines.end + line.copy(into, this.lines.end);
     into[end] = 0x0a;
     this.lines.commit(end + 1);
+    this.keyFrames?.add(line);
     this.lastKey = key;
     if (time < this.minTime) this.minTime = time;
     if (time > this.maxTime) this.maxTime = time;
@@ -275,11 +289,42 @@ class OpenPart {
   /** Completes the part. Its facts are known at once; `encoded` resolves when the frames are compressed. */
   finish(): { encoded: Promise<EncodedObject>; facts: PartFacts } {
     this.lines.flush();
+    this.keyFrames?.addTo(this.object);
     const { rows, firstKey, minTime, maxTime } = this;
     const lastKey = textOfJson(this.lastKey);
     return {
       encoded: this.object.finish({}),
       facts: { rows, firstKey, lastKey, minTime, maxTime },
     };
+  }
+}
+
+/** Frames with the digest of each version's document in its place. */
+class KeyFrames implements FrameWriter {
+  private readonly frames: { lines: Buffer; rows: number; label: FrameLabel | undefined }[] = [];
+  private readonly lines = new SortedLines(this);
+
+  /** @param line of a version, without its newline */
+  add(line: Buffer): void {
+    const { key, time, sequence, document } = parseLine(line, 0, line.length, "a folded segment");
+    const digest = document && Buffer.from(`"${digestOf(document)}"`);
+    const into = this.lines.begin(key, time, key.length + lineOverheadBytes);
+    this.lines.commit(writeVersionLine(into, this.lines.end, key, time, sequence, digest));
+  }
+
+  addFrame(lines: Buffer, rows: number, label?: FrameLabel): void {
+    this.frames.push({ lines: Buffer.from(lines), rows, label });
+  }
+
+  /** Versions come in order. */
+  precede(): never {
+    throw new Error("a folded segment has no blocks");
+  }
+
+  addTo(object: Pick<FrameWriter, "addFrame">): void {
+    this.lines.flush();
+    for (const { lines, rows, label } of this.frames) {
+      object.addFrame(lines, rows, { ...label, keys: true });
+    }
   }
 }

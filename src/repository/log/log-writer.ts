@@ -1,9 +1,11 @@
+import { digestOf } from "../../digest.js";
 import type { Repository } from "../../format/description.js";
 import { LineBuffer } from "../../format/line-buffer.js";
-import { lineOverheadBytes, writeChangeLine } from "../../format/lines.js";
+import { lineOverheadBytes, writeChangeLine, writeVersionLine } from "../../format/lines.js";
 import { segmentName } from "../../format/names.js";
 import { DataObjectWriter, frameBytesTarget } from "../../format/object-writer.js";
 import {
+  isSystemStream,
   linksAfter,
   type ObjectReference,
   type SegmentFooter,
@@ -18,6 +20,9 @@ import type { LogEnd } from "./log-end.js";
 /** The lines and totals of one table in the open tick. */
 interface OpenTable {
   buffer: LineBuffer;
+  /** In a sealed repository: the keys and digests of the tick's versions, for who may not read documents. */
+  keys: LineBuffer | undefined;
+  keysFrom: Instant;
   totals: Totals;
   changed: boolean;
   /** Sequence number of the last segment in which it changed; 0 for none. */
@@ -72,6 +77,7 @@ export class LogWriter {
   /** Sequence number of the last checkpoint. */
   private checkpointSequence = 0;
   private previous: ObjectReference | null;
+  private readonly isSealed: boolean;
 
   private constructor(
     private readonly repository: Repository,
@@ -84,6 +90,7 @@ export class LogWriter {
     this.from = this.lastTime;
     this.previous = last ? { name: last.name, checksum: last.checksum } : null;
     if (last) this.links = last.links;
+    this.isSealed = repository.store.sealing !== undefined;
   }
 
   /**
@@ -97,7 +104,9 @@ export class LogWriter {
   /** How many bytes of the log memory holds, because they are not durable yet. */
   get pendingBytes(): number {
     let open = 0;
-    for (const table of this.tables.values()) open += table.buffer.byteLength;
+    for (const { buffer, keys } of this.tables.values()) {
+      open += buffer.byteLength + (keys?.byteLength ?? 0);
+    }
     return open + this.segment.byteLength + this.shipper.waitingBytes;
   }
 
@@ -147,7 +156,10 @@ export class LogWriter {
     totals.bytes += buffer.byteLength - before;
     if (previous === null && document !== null) totals.inserts += 1;
     if (document === null) totals.deletes += 1;
-    if (buffer.byteLength >= frameBytesTarget) this.closeFrame(table, open);
+    if (open.keys) appendKey(open, key, time, sequence, document);
+    // In a sealed repository no frame of documents may come after a frame of a system stream.
+    const mayClose = open.keys !== undefined || !this.isSealed;
+    if (mayClose && buffer.byteLength >= frameBytesTarget) this.closeFrame(table, open);
     return sequence;
   }
 
@@ -198,7 +210,7 @@ export class LogWriter {
   closeTick(facts: TickFacts): { to: Instant; durable: Promise<void> } {
     const to = Math.max(this.clock.now(), this.lastTime, this.from);
     this.lastTime = to + 1;
-    for (const [table, open] of this.tables) this.closeFrame(table, open);
+    this.closeFrames();
     const footer = this.footer(to, facts);
     const { bytes, checksum } = this.segment.finish(footer);
     const name = segmentName(this.epoch, footer.from, to, footer.sequence);
@@ -249,6 +261,8 @@ export class LogWriter {
       const totals = { changes: 0, inserts: 0, deletes: 0, bytes: 0 };
       table = {
         buffer: new LineBuffer(4096),
+        keys: this.isSealed && !isSystemStream(id) ? new LineBuffer(0) : undefined,
+        keysFrom: 0,
         totals,
         changed: false,
         changedIn: 0,
@@ -258,6 +272,23 @@ export class LogWriter {
       this.tables.set(id, table);
     }
     return table;
+  }
+
+  /** Closes all frames. In a sealed repository those with documents come first. */
+  private closeFrames(): void {
+    if (!this.isSealed) {
+      for (const [table, open] of this.tables) this.closeFrame(table, open);
+      return;
+    }
+    const open = [...this.tables];
+    for (const [id, table] of open) if (table.keys) this.closeFrame(id, table);
+    for (const [id, table] of open) if (!table.keys) this.closeFrame(id, table);
+    for (const [id, { keys, keysFrom, maxTime }] of open) {
+      if (!keys || keys.rows === 0) continue;
+      const label = { table: id, keys: true, minTime: keysFrom, maxTime };
+      this.segment.addFrame(keys.lines(), keys.rows, label);
+      keys.clear();
+    }
   }
 
   private closeFrame(table: string, open: OpenTable): void {
@@ -270,8 +301,26 @@ export class LogWriter {
   /** Frees the buffer of each table that had no change in the tick; its totals stay. */
   private forgetIdleTables(): void {
     for (const table of this.tables.values()) {
-      if (!table.changed) table.buffer = new LineBuffer(0);
+      if (!table.changed) {
+        table.buffer = new LineBuffer(0);
+        if (table.keys) table.keys = new LineBuffer(0);
+      }
       table.changed = false;
     }
   }
+}
+
+/** Notes a version with the digest of its document in the document's place. */
+function appendKey(
+  open: OpenTable,
+  key: Buffer,
+  time: Instant,
+  sequence: number,
+  document: Buffer | null,
+): void {
+  const keys = open.keys!;
+  if (keys.rows === 0) open.keysFrom = time;
+  const digest = document && Buffer.from(`"${digestOf(document)}"`);
+  const line = keys.reserve(key.length + lineOverheadBytes);
+  keys.commit(writeVersionLine(line, keys.byteLength, key, time, sequence, digest));
 }

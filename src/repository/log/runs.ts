@@ -52,7 +52,12 @@ export interface CollectOptions {
   onSuccession?: (table: string, before: Version, after: Version) => void;
   /** How many bytes may be in memory before some versions are written to a temporary directory. */
   memoryBytesMax?: number;
+  /** Collect digests in the place of documents, of a sealed repository; see `digestIn`. */
+  keysOnly?: boolean;
 }
+
+/** The digest of a version's document, which a collection with `keysOnly` holds in its place. */
+export const digestIn = (document: Buffer) => document.toString("latin1", 1, document.length - 1);
 
 /** The versions of some tables in the log, ready to be merged. Dispose of it after use. */
 export class LogCollection {
@@ -65,6 +70,8 @@ export class LogCollection {
   private constructor(
     wanted: Wanted[],
     onSuccession: (table: string, before: Version, after: Version) => void,
+    /** It holds digests in the place of documents. */
+    readonly keysOnly: boolean,
   ) {
     for (const { table } of wanted) {
       const succeeds = (before: Version, after: Version) => onSuccession(table, before, after);
@@ -79,12 +86,16 @@ export class LogCollection {
     until: Instant,
     options: CollectOptions = {},
   ): Promise<LogCollection> {
-    const collection = new LogCollection(wanted, options.onSuccession ?? (() => undefined));
+    const collection = new LogCollection(
+      wanted,
+      options.onSuccession ?? (() => undefined),
+      options.keysOnly === true,
+    );
     try {
       for (const stretch of stretchesOf(wanted, until)) {
         for await (const piece of view.chain(stretch.after, stretch.until)) {
           if ("manifest" in piece) {
-            collection.addFolded(view, piece, stretch);
+            collection.addFolded(view, piece, stretch, options.keysOnly);
             options.onSegment?.(foldedBytes(piece, stretch.tables.keys()));
           } else {
             await collection.addSegment(piece, stretch, options);
@@ -117,9 +128,9 @@ export class LogCollection {
   private async addSegment(
     segment: Segment,
     { tables }: Stretch,
-    { memoryBytesMax = memoryBytesMaxDefault }: CollectOptions,
+    { memoryBytesMax = memoryBytesMaxDefault, keysOnly = false }: CollectOptions,
   ): Promise<void> {
-    for (const frame of segment.index.frames) {
+    for (const frame of keysOnly ? segment.keyFrames : segment.index.frames) {
       const window = tables.get(frame.table ?? "");
       if (!window || frame.maxTime! <= window.after || frame.minTime! > window.until) continue;
       const lines = await segment.readFrame(frame);
@@ -132,7 +143,12 @@ export class LogCollection {
   }
 
   /** Adds a cursor over a folded segment, which is sorted already. */
-  private addFolded(view: LogView, piece: FoldedPiece, { tables }: Stretch): void {
+  private addFolded(
+    view: LogView,
+    piece: FoldedPiece,
+    { tables }: Stretch,
+    keysOnly = false,
+  ): void {
     for (const [table, { after, until }] of tables) {
       if (piece.to <= after || piece.from > until) continue;
       const window = { after: Math.max(after, piece.after), until };
@@ -141,7 +157,8 @@ export class LogCollection {
         this.versions += 1;
         runs.versions += 1;
       };
-      runs.addCursor(() => foldedCursor(view.store, piece, table, window, onVersion));
+      const options = { onVersion, keysOnly };
+      runs.addCursor(() => foldedCursor(view.store, piece, table, window, options));
     }
   }
 

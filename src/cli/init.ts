@@ -1,0 +1,117 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { systemClock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import { openOrCreateRepository } from "../repository/repository.js";
+import { initSealed } from "../sealing/init.js";
+import type { Key, Role } from "../sealing/key-set.js";
+import { storeAt } from "../storage/store-at.js";
+import { cardText, keyTable } from "./key.js";
+import { type GivenKey, givenKey, makeKeyFile } from "./key-files.js";
+import type { Output } from "./output.js";
+
+export interface InitArguments {
+  repo: string;
+  keys?: string;
+  reader: string[];
+  offline: string[];
+  writer: string[];
+  plain?: boolean;
+}
+
+/** Makes a repository; unless --plain is given, a sealed one. */
+export async function initCommand(args: InitArguments, output: Output): Promise<void> {
+  if (args.plain) return initPlain(args, output);
+  const now = systemClock.now();
+  const store = storeAt(args.repo);
+  for await (const { name } of store.list("")) {
+    throw new ThinkbackError("repository", `${store.location} holds something already: ${name}`, {
+      hint: "give an empty or new place",
+    });
+  }
+  const made = args.keys === undefined ? undefined : await makeKeys(args.keys);
+  const keys = made?.keys ?? (await keysGiven(args));
+  if (!keys.some(({ offline }) => offline)) {
+    throw new ThinkbackError("usage", "no key is given that is kept offline", {
+      hint: "give a second reader whose key is kept elsewhere, --offline NAME=KEY: if the first key is lost, so is every backup",
+    });
+  }
+  if (!keys.some(({ role, offline }) => role === "reader" && !offline)) {
+    throw new ThinkbackError("usage", "no reader is given", {
+      hint: "give one with --reader NAME=KEY; or --keys DIRECTORY, which makes all keys",
+    });
+  }
+  const signers = keys.flatMap(({ role, identity }) =>
+    role === "reader" && identity ? [identity] : [],
+  );
+  const set = await initSealed(store, keys.map(stored), signers, now);
+  output.line(`made a sealed repository at ${store.location}\n`);
+  output.line(keyTable(set.keys, new Map(), now));
+  output.line(`\n${cardText(set.keys, store.location)}`);
+  if (made) output.line(`\n${made.advice}`);
+  output.result({
+    repository: set.repository.description.id,
+    keys: set.keys.keys,
+    trust: signers.map(({ public: own }) => own.verify),
+  });
+}
+
+async function initPlain(args: InitArguments, output: Output): Promise<void> {
+  if (
+    args.keys !== undefined ||
+    args.reader.length + args.offline.length + args.writer.length > 0
+  ) {
+    throw new ThinkbackError("usage", "--plain and keys exclude each other", {
+      hint: "leave out --plain for a sealed repository, or the keys for one that is not",
+    });
+  }
+  const { description, store } = await openOrCreateRepository(
+    storeAt(args.repo),
+    systemClock.now(),
+  );
+  output.line(`the repository at ${store.location} is not encrypted and not signed`);
+  output.result({ repository: description.id, keys: [], trust: [] });
+}
+
+type InitKey = GivenKey & { role: Role; offline: boolean };
+
+async function keysGiven({ reader, offline, writer }: InitArguments): Promise<InitKey[]> {
+  const all: InitKey[] = [];
+  for (const [option, texts, role] of [
+    ["--reader", reader, "reader"],
+    ["--offline", offline, "reader"],
+    ["--writer", writer, "writer"],
+  ] as const) {
+    for (const text of texts) {
+      all.push({ ...(await givenKey(option, text)), role, offline: option === "--offline" });
+    }
+  }
+  return all;
+}
+
+/** Makes a reader's, an offline reader's and a writer's key in a directory. */
+async function makeKeys(directory: string) {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const now = systemClock.now();
+  const file = (name: string) => join(directory, `${name}.key`);
+  const make = async (name: string, role: Role, offline: boolean, trust: string[] = []) => {
+    const identity = await makeKeyFile(file(name), now, undefined, trust);
+    return { name, role, offline, identity, public: identity.public } satisfies InitKey;
+  };
+  const readers = [await make("reader", "reader", false), await make("offline", "reader", true)];
+  const trust = readers.map(({ public: own }) => own.verify);
+  const keys: InitKey[] = [...readers, await make("writer", "writer", false, trust)];
+  return {
+    keys,
+    advice: [
+      `${file("writer")}   for the host that captures: it can write, and read no document`,
+      `${file("reader")}   for the host that folds and restores`,
+      `${file("offline")}  print it, or move it to a place that no computer of yours can reach, and delete it here`,
+    ].join("\n"),
+  };
+}
+
+function stored({ name, role, offline, public: own }: InitKey): Key {
+  const { recipient, verify } = own;
+  return { name, role, offline, recipient, ...(verify === undefined ? {} : { verify }) };
+}

@@ -1,0 +1,44 @@
+/** Makes a sealed repository. */
+import { randomUUID } from "node:crypto";
+import { ThinkbackError } from "../errors.js";
+import {
+  descriptionKind,
+  type Repository,
+  type RepositoryDescription,
+} from "../format/description.js";
+import { encodeStored } from "../format/json-object.js";
+import { repositoryName } from "../format/names.js";
+import type { Instant } from "../instant.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import type { Identity } from "./identity.js";
+import { checkKeys, type Key, type KeySet, makeKeySet, putKeySet } from "./key-set.js";
+import { sealedWith } from "./keyring.js";
+
+/**
+ * Makes a sealed repository in an empty store.
+ * @param signers identities of readers; they sign the first key set
+ * @throws code "repository" if the store holds something
+ */
+export async function initSealed(
+  store: ObjectStore,
+  keys: readonly Key[],
+  signers: readonly Identity[],
+  now: Instant,
+): Promise<{ repository: Repository; keys: KeySet }> {
+  checkKeys(keys);
+  for await (const _ of store.list("")) {
+    throw new ThinkbackError("repository", `${store.location} holds something already`, {
+      hint: "give an empty or new place; a repository that is not sealed cannot become sealed",
+    });
+  }
+  const description: RepositoryDescription = { id: randomUUID(), created: now, sealed: true };
+  const content = { repository: description.id, number: 1, at: now, keys: [...keys], former: [] };
+  const set = makeKeySet(content, signers);
+  // The key set first: a repository without one cannot be opened, but a key set without a repository does no harm.
+  if (!(await putKeySet(store, set))) {
+    throw new ThinkbackError("fenced", `another process makes a repository at ${store.location}`);
+  }
+  await store.put(repositoryName, encodeStored(descriptionKind, description));
+  await store.keepRoom?.();
+  return { repository: { store: sealedWith(store, set, signers), description }, keys: set };
+}

@@ -1,0 +1,187 @@
+/**
+ * Key sets: who reads a sealed repository, and whose signatures count. A numbered chain under keys/, stored in the
+ * clear: it holds public keys only. docs/format.md §14.1.
+ *
+ * Invariant: a set counts only if a key that its user trusts has signed it, or a reader of the set before it, which
+ * counts itself. Break it and whoever writes to the store makes himself a reader of everything that is captured.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import * as v from "valibot";
+import { damaged, ThinkbackError } from "../errors.js";
+import {
+  checksum,
+  fields,
+  flag,
+  instant,
+  list,
+  type Of,
+  oneOf,
+  ordinal,
+  text,
+} from "../format/fields.js";
+import { jsonKind, type Stored } from "../format/json-object.js";
+import { keysPrefix, numberedName } from "../format/names.js";
+import { newestNumbered, putNumbered, readNumbered } from "../repository/registers/numbered.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import {
+  type AgeIdentity,
+  fileKeyIn,
+  newHeader,
+  openChunks,
+  payloadKey,
+  sealPayload,
+} from "./age.js";
+import { type Identity, isSignedBy, recipientOf, signatureBy } from "./identity.js";
+
+/** A reader reads everything. A writer reads what it needs to go on with a log, and no document. */
+export const roles = ["reader", "writer"] as const;
+export type Role = (typeof roles)[number];
+
+const key = fields({
+  name: text,
+  role: oneOf(roles),
+  /** It is kept where no process of Thinkback runs. */
+  offline: flag,
+  recipient: text,
+  /** The key that checks its signatures; absent if only its recipient is known: then it signs nothing. */
+  verify: v.exactOptional(checksum),
+});
+export type Key = Of<typeof key>;
+
+export const keySetKind = jsonKind("keys", {
+  repository: text,
+  number: ordinal,
+  at: instant,
+  keys: list(key),
+  /** Keys that were removed. What they have signed counts still. */
+  former: list(fields({ name: text, verify: checksum })),
+  /** An age file for the readers, base64; and the SHA-256 of what is in it. */
+  canary: text,
+  canaryChecksum: checksum,
+  signatures: list(fields({ by: checksum, signature: text })),
+});
+export type KeySet = Stored<typeof keySetKind>;
+
+const canaryBytes = 32;
+const canaryHeaderEnd = /\n--- [^\n]*\n/;
+
+/** A key set for these keys, signed by `signers`. */
+export function makeKeySet(
+  content: Pick<KeySet, "repository" | "number" | "at" | "keys" | "former">,
+  signers: readonly Identity[],
+): KeySet {
+  const readers = content.keys.filter(({ role }) => role === "reader");
+  const { header, fileKey } = newHeader(readers.map(({ recipient }) => recipientOf(recipient)));
+  const secret = randomBytes(canaryBytes);
+  const unsigned = {
+    repository: content.repository,
+    number: content.number,
+    at: content.at,
+    keys: content.keys,
+    former: content.former,
+    canary: Buffer.concat([header, ...sealPayload(fileKey, [secret])]).toString("base64"),
+    canaryChecksum: createHash("sha256").update(secret).digest("hex"),
+  };
+  const message = messageOf(unsigned);
+  const signatures = signers.map((signer) => ({
+    by: signer.public.verify,
+    signature: signatureBy(signer, message).toString("hex"),
+  }));
+  return { ...unsigned, signatures };
+}
+
+/** True if the identity opens the canary of the set: then it reads what was written for the set's readers. */
+export function opensCanary(set: KeySet, identity: AgeIdentity): boolean {
+  const file = Buffer.from(set.canary, "base64");
+  const match = canaryHeaderEnd.exec(file.toString("latin1"));
+  if (!match) return false;
+  const end = match.index + match[0].length;
+  const fileKey = fileKeyIn(file.subarray(0, end), [identity]);
+  if (!fileKey) return false;
+  const nonce = file.subarray(end, end + 16);
+  const secret = openChunks(payloadKey(fileKey, nonce), file.subarray(end + 16), 0, true);
+  return createHash("sha256").update(secret).digest("hex") === set.canaryChecksum;
+}
+
+function messageOf(content: Omit<KeySet, "signatures">): Buffer {
+  return Buffer.from(`thinkback keys 1\n${JSON.stringify(content)}`);
+}
+
+/**
+ * The newest key set, if it counts for somebody who trusts the keys `trusted` (hexadecimal).
+ * @throws code "damaged", naming the set, if it does not count
+ */
+export async function trustedKeySet(
+  store: ObjectStore,
+  repository: string,
+  trusted: ReadonlySet<string>,
+): Promise<KeySet> {
+  const newest = await newestNumbered(store, keysPrefix, keySetKind);
+  if (!newest) {
+    throw new ThinkbackError("damaged", "the repository is sealed, but it has no key set", {
+      hint: `put the objects below ${keysPrefix} back from a copy of the repository`,
+    });
+  }
+  const chain = [newest];
+  while (!isSignedByOneOf(chain[0]!, trusted)) {
+    const { number } = chain[0]!;
+    if (number === 1) throw untrusted(newest.number);
+    chain.unshift(await readNumbered(store, keysPrefix, number - 1, keySetKind));
+  }
+  for (const [i, set] of chain.entries()) {
+    const name = numberedName(keysPrefix, set.number);
+    if (set.repository !== repository) throw damaged(name, "it is of another repository");
+    const before = chain[i - 1];
+    if (before && !isSignedByOneOf(set, readersOf(before))) throw untrusted(set.number);
+  }
+  return newest;
+}
+
+const readersOf = ({ keys }: KeySet) =>
+  new Set(keys.flatMap(({ role, verify }) => (role === "reader" && verify ? [verify] : [])));
+
+/** The keys whose signatures on objects count. */
+export function signersOf({ keys, former }: KeySet): Set<string> {
+  return new Set([...keys, ...former].flatMap(({ verify }) => (verify ? [verify] : [])));
+}
+
+function isSignedByOneOf(set: KeySet, trusted: ReadonlySet<string>): boolean {
+  const { signatures, ...rest } = set as KeySet & Record<string, unknown>;
+  const { thinkback: _, version: __, checksum: ___, ...content } = rest;
+  const message = messageOf(content as unknown as Omit<KeySet, "signatures">);
+  return signatures.some(
+    ({ by, signature }) =>
+      trusted.has(by) && isSignedBy(by, message, Buffer.from(signature, "hex")),
+  );
+}
+
+function untrusted(number: number): ThinkbackError {
+  return new ThinkbackError(
+    "damaged",
+    `key set ${number} of the repository is not signed by a key that is trusted here`,
+    {
+      hint: "give the identity of a reader (--identity), or the verification keys to trust (--trust); if both were given, somebody without a key has changed the repository",
+    },
+  );
+}
+
+/** Puts the next key set. Returns false if another process was faster. */
+export function putKeySet(store: ObjectStore, set: KeySet): Promise<boolean> {
+  return putNumbered(store, keysPrefix, keySetKind, set);
+}
+
+/** Keys of a new set, checked. Throws, with code "usage", if nobody could read what is written for them. */
+export function checkKeys(keys: readonly Key[]): void {
+  const readers = keys.filter(({ role }) => role === "reader");
+  const names = new Set(keys.map(({ name }) => name));
+  const recipients = new Set(keys.map(({ recipient }) => recipient));
+  const wrong =
+    (readers.length === 0 && "there is no reader") ||
+    (names.size < keys.length && "two keys have one name") ||
+    (recipients.size < keys.length && "one key is given twice") ||
+    (!readers.some(({ verify }) => verify) && "no reader can sign: of none is the identity known");
+  if (!wrong) return;
+  throw new ThinkbackError("usage", `this is no key set: ${wrong}`, {
+    hint: "give at least one reader by its identity file, and each key once",
+  });
+}

@@ -1,0 +1,280 @@
+/**
+ * A store that seals what is put, and opens what is read: encrypted, signed, and bound to its name. Ranges are read
+ * without the rest of the object.
+ */
+import { createHash } from "node:crypto";
+import { damaged } from "../errors.js";
+import { keysPrefix, repositoryName } from "../format/names.js";
+import {
+  checkName,
+  type ListOptions,
+  type ObjectStore,
+  type Range,
+  type Sealing,
+  type StoredObject,
+  StoreForbidden,
+  type Tail,
+} from "../storage/object-store.js";
+import { StoreLayer } from "../storage/store-layer.js";
+import type { Identity } from "./identity.js";
+import {
+  checkSection,
+  fixedTrailerBytes,
+  type OpenedObject,
+  openEnd,
+  type PlaceOf,
+  type Readers,
+  type ReadingKeys,
+  readEnd,
+  readSection,
+  sealedBytes,
+  sealObject,
+  UnreadableSection,
+} from "./sealed-object.js";
+
+/** What is stored as it is, because it says how to read everything else. */
+const isClear = (name: string) => name === repositoryName;
+
+export interface SealingKeys extends ReadingKeys {
+  /** Id of the repository. */
+  repository: string;
+  readers: Readers;
+  /** Signs what is put; undefined if this process may not write. */
+  signer: Identity | undefined;
+  /** True if one of the identities reads documents. */
+  readsDocuments: boolean;
+}
+
+/** By how much a tail that is read is longer than the tail that is asked for: headers, tags, signature. */
+const slackBytes = 8 * 1024;
+/** How much of the stored bytes of objects that were opened is remembered. */
+const rememberedBytesMax = 16 * 1024 * 1024;
+
+interface Remembered {
+  object: OpenedObject;
+  /** The last stored bytes, which came when the object was opened. */
+  tail: Buffer;
+}
+
+export class SealedStore extends StoreLayer {
+  override readonly sealing: Sealing;
+  readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
+  readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
+  readonly tidy?: NonNullable<ObjectStore["tidy"]>;
+  readonly keepRoom?: NonNullable<ObjectStore["keepRoom"]>;
+  readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
+  private readonly remembered = new Map<string, Remembered>();
+  private rememberedBytes = 0;
+
+  /** @param placeName gives the name that an object is sealed for; its own unless it lies elsewhere */
+  constructor(
+    below: ObjectStore,
+    private readonly keys: SealingKeys,
+    private readonly placeName = (name: string) => name,
+  ) {
+    super(below);
+    this.sealing = {
+      readsDocuments: keys.readsDocuments,
+      seal: (name, bytes) => this.seal(name, bytes),
+      storedBytes: (name, bytes) =>
+        isClear(name) ? bytes.length : sealedBytes(name, bytes, keys.readers),
+      below,
+      reading: (elsewhere, name) => new SealedStore(elsewhere, keys, name),
+    };
+    if (below.firstMissing) this.firstMissing = below.firstMissing.bind(below);
+    if (below.deleteMany) this.deleteMany = below.deleteMany.bind(below);
+    if (below.tidy) this.tidy = below.tidy.bind(below);
+    if (below.keepRoom) this.keepRoom = below.keepRoom.bind(below);
+    if (below.putUrgently) {
+      this.putUrgently = async (name, bytes, signal) =>
+        below.putUrgently!(name, this.seal(name, Buffer.from(bytes)), signal);
+    }
+  }
+
+  override async put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    checkName(name);
+    signal?.throwIfAborted();
+    const given = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    await this.below.put(name, this.seal(name, given), signal);
+  }
+
+  override async get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
+    if (isClear(name)) return this.below.get(name, range, signal);
+    if (!range) return this.getWhole(name, signal);
+    const known = await this.open(name, 0, signal);
+    const { size } = known.object;
+    const start = Math.min(range.start, size);
+    return this.read(name, known, start, Math.max(start, Math.min(range.end, size)), signal);
+  }
+
+  override async tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail> {
+    if (isClear(name)) return this.below.tail(name, bytes, signal);
+    const { object } = await this.open(name, bytes, signal);
+    const { indexBytes, size } = object;
+    return { bytes: indexBytes.subarray(Math.max(0, indexBytes.length - bytes)), size };
+  }
+
+  /** Lists everything but the key sets, which are looked for below. */
+  override async *list(prefix: string, options?: ListOptions): AsyncGenerator<StoredObject> {
+    for await (const object of this.below.list(prefix, options)) {
+      if (!object.name.startsWith(keysPrefix)) yield object;
+    }
+  }
+
+  private seal(name: string, bytes: Buffer): Buffer {
+    if (isClear(name)) return bytes;
+    const { signer, readers } = this.keys;
+    if (!signer) {
+      throw new StoreForbidden(
+        `writing ${name}: the repository is sealed, and no key of it is at hand`,
+        undefined,
+        "give the key of a writer or of a reader: --identity FILE",
+      );
+    }
+    return sealObject(this.place(name), bytes, readers, signer);
+  }
+
+  private place(name: string): PlaceOf {
+    return { repository: this.keys.repository, name: this.placeName(name) };
+  }
+
+  private async getWhole(name: string, signal: AbortSignal | undefined): Promise<Buffer> {
+    const stored = await this.below.get(name, undefined, signal);
+    const object = this.openFrom(name, stored, stored.length);
+    if (!object) throw damaged(name, "it is cut off");
+    const { documents, structure } = object;
+    for (const section of [documents, structure]) {
+      const bytes = stored.subarray(section.offset, section.offset + section.length);
+      checkSection(name, section, bytes);
+    }
+    return this.read(name, { object, tail: stored }, 0, object.size, signal);
+  }
+
+  /** Bytes of an opened object, from `start` up to `end`. */
+  private async read(
+    name: string,
+    { object, tail }: Remembered,
+    start: number,
+    end: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Buffer> {
+    const tailStart = object.storedSize - tail.length;
+    const stored = async (from: number, to: number) => {
+      if (from >= tailStart) return tail.subarray(from - tailStart, to - tailStart);
+      const bytes = await this.below.get(name, { start: from, end: to }, signal);
+      if (bytes.length !== to - from) throw damaged(name, "it is cut off");
+      return bytes;
+    };
+    const parts: Buffer[] = [];
+    for (const which of ["documents", "structure"] as const) {
+      const { start: first, end: last } = object[which];
+      const range = { start: Math.max(start, first), end: Math.min(end, last) };
+      if (range.start >= range.end) continue;
+      const { identities } = this.keys;
+      const reading = readSection(this.place(name), object, which, range, stored, identities);
+      parts.push(await this.explaining(reading));
+    }
+    const { start: first } = object.index;
+    if (end > first)
+      parts.push(object.indexBytes.subarray(Math.max(0, start - first), end - first));
+    return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
+  }
+
+  private async open(
+    name: string,
+    bytes: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Remembered> {
+    checkName(name);
+    const known = this.remembered.get(name);
+    if (known) return known;
+    const wanted = bytes + slackBytes;
+    const { bytes: tail, size } = await this.below.tail(name, wanted, signal);
+    let ending = tail;
+    let object = this.openFrom(name, tail, size);
+    if (!object) {
+      // A very large index.
+      const end = readEnd(name, tail, size);
+      ending = await this.below.get(name, { start: size - end.ending, end: size }, signal);
+      object = this.openFrom(name, ending, size);
+    }
+    if (!object) throw damaged(name, "it is cut off");
+    const opened = { object, tail: ending };
+    this.remember(name, opened);
+    return opened;
+  }
+
+  /** Opens an object from its last stored bytes; undefined if these are too few. */
+  private openFrom(name: string, tail: Buffer, storedSize: number): OpenedObject | undefined {
+    const end = readEnd(name, tail, storedSize);
+    if (end.ending > tail.length) return undefined;
+    const ending = tail.subarray(tail.length - end.ending);
+    try {
+      return openEnd(this.place(name), end, ending, storedSize, this.keys);
+    } catch (error) {
+      throw explained(error);
+    }
+  }
+
+  private async explaining<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      throw explained(error);
+    }
+  }
+
+  private remember(name: string, opened: Remembered): void {
+    const bytes = opened.tail.length + opened.object.indexBytes.length;
+    if (bytes > rememberedBytesMax / 16) return;
+    this.remembered.set(name, opened);
+    this.rememberedBytes += bytes;
+    for (const [oldest, { tail, object }] of this.remembered) {
+      if (this.rememberedBytes <= rememberedBytesMax) break;
+      this.remembered.delete(oldest);
+      this.rememberedBytes -= tail.length + object.indexBytes.length;
+    }
+  }
+}
+
+/** Checks the signature of an object, and the digests of its sections, without any secret key. */
+export function checkSealed(
+  place: PlaceOf,
+  stored: Buffer,
+  keys: Pick<ReadingKeys, "trusts">,
+): void {
+  const end = readEnd(place.name, stored, stored.length);
+  const ending = stored.subarray(stored.length - end.ending);
+  try {
+    openEnd(place, end, ending, stored.length, { ...keys, identities: [] });
+  } catch (error) {
+    // The signature is checked before anything is opened.
+    if (!(error instanceof UnreadableSection)) throw error;
+  }
+  const { trailer } = end;
+  for (const [at, start, length] of [
+    [0, 0, end.documents],
+    [32, end.documents, end.structure],
+  ] as const) {
+    if (length === 0) continue;
+    const digest = createHash("sha256")
+      .update(stored.subarray(start, start + length))
+      .digest();
+    if (!digest.equals(trailer.subarray(at, at + 32))) {
+      throw damaged(place.name, "its content is not what its writer signed");
+    }
+  }
+}
+
+/** How many bytes at least a sealed object has. */
+export const sealedBytesMin = fixedTrailerBytes;
+
+function explained(error: unknown): unknown {
+  if (!(error instanceof UnreadableSection)) return error;
+  const holds = error.section === "documents" ? "holds documents, which" : "is sealed, and";
+  return new StoreForbidden(
+    `reading ${error.object}: it ${holds} the keys at hand do not open`,
+    error,
+    "give the identity of a reader: --identity FILE",
+  );
+}
