@@ -38,6 +38,7 @@ const floors = [
   ["repository/coverage"],
   ["repository/bases"],
   ["repository/log"],
+  ["sealing"],
   ["repository/records", "repository/registers"],
   ["format"],
   ["rethinkdb", "storage"],

@@ -19,6 +19,7 @@ import { storeAt } from "../storage/store-at.js";
 import { restoreWork } from "../upkeep/schedule.js";
 import { isTargetGiven, targetAt } from "./connect.js";
 import { differencesText, drillResult } from "./drill-text.js";
+import { refuseCutOff } from "./expected-head.js";
 import { heldBackText } from "./held-back-text.js";
 import {
   counted,
@@ -39,6 +40,7 @@ export interface DrillArguments {
   table: string[];
   db: string[];
   clean?: boolean;
+  expectHead?: string;
 }
 
 export async function drillCommand(args: DrillArguments, output: Output): Promise<void> {
@@ -46,6 +48,7 @@ export async function drillCommand(args: DrillArguments, output: Output): Promis
   const choice = { at: chosenInstant(args), tables: args.table, databases: args.db };
   const repository = await openRepository(storeAt(args.repo));
   refuseWithoutReader(repository.store);
+  await refuseCutOff(repository, args.expectHead);
   const observer = new DrillProgress(output);
   const signal = stopOnSignals((name) => {
     observer.end();

@@ -253,7 +253,7 @@ export function cardText({ repository, keys }: KeySet, location: string): string
     "",
     "  To restore everything, on a machine with Thinkback and a RethinkDB server:",
     `    thinkback restore --repo ${location} --identity KEYFILE --target rethinkdb://HOST:28015`,
-    "  Without Thinkback: docs/format.md, section 14, with age, zstd and jq",
+    "  Without Thinkback: docs/format.md, section 16, with age, zstd and jq",
     "  Prove once in a while that the key still opens the repository:",
     `    thinkback key drill --repo ${location} --identity KEYFILE`,
   ].join("\n");

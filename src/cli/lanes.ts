@@ -2,6 +2,7 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { type LaneStatus, laneStatuses } from "../repository/lane-status.js";
 import { lanesMax, setLanes } from "../repository/lanes.js";
+import { formatHeads } from "../repository/log/head.js";
 import { lanesOf, readSettings } from "../repository/registers/settings.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
@@ -56,9 +57,10 @@ export function laneTable(lanes: LaneStatus[]): string {
   return formatTable(["lane", "capture", "last writer", "tables", "last segment"], rows);
 }
 
-export function laneResult({ capture, lastSegment, writer, ...lane }: LaneStatus): object {
+export function laneResult({ capture, head, lastSegment, writer, ...lane }: LaneStatus): object {
   return {
     ...lane,
+    head: head ? formatHeads([head]) : null,
     writer: writer ?? null,
     capture: { ...capture, heardOf: isoOrNull(capture.heardOf) },
     lastSegment: isoOrNull(lastSegment),

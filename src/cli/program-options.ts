@@ -8,6 +8,10 @@ export const gap = [
   "--gap <end>",
   'for an instant inside a gap: take the state "before" or "after" the gap',
 ] as const;
+export const expectHead = [
+  "--expect-head <head>",
+  "refuse a log that does not have this head, which `thinkback status` printed: its end was cut off",
+] as const;
 export const keep = [
   "--keep <tiers>",
   'declare how long history is kept, and how finely, such as "all:7d, 1m:30d, 1d:365d"; stored in the repository',

@@ -7,7 +7,7 @@ import { keyed } from "./keyed.js";
 import { type Output, reportError, type Streams, terminalOutput } from "./output.js";
 import { sealing } from "./program-keys.js";
 import { sharing } from "./program-lanes.js";
-import { at, collect, gap, keep, repo } from "./program-options.js";
+import { at, collect, expectHead, gap, keep, repo } from "./program-options.js";
 import { beStrict } from "./strict.js";
 
 const { version } = JSON.parse(
@@ -53,18 +53,8 @@ function commandLine(streams: Streams): Command {
     .configureHelp({ optionDescription })
     .exitOverride();
   const output = () => terminalOutput(program.opts<{ json?: boolean }>().json === true, streams);
-  for (const define of [
-    capturing,
-    sharing,
-    sealing,
-    restoring,
-    looking,
-    folding,
-    checking,
-    noting,
-  ]) {
-    define(program, output);
-  }
+  const groups = [capturing, sharing, sealing, restoring, looking, folding, checking, noting];
+  for (const define of groups) define(program, output);
   for (const command of [...program.commands, ...program.commands.flatMap((one) => one.commands)]) {
     command.exitOverride().option("--json", "print the result as JSON");
     command.hook("preAction", (_, action) => {
@@ -217,6 +207,7 @@ function restoring(program: Command, output: () => Output): void {
       "if the history is thinned at the instant, take the last kept one before it",
     )
     .option("--without-access", "leave users and grants out of a restore of everything")
+    .option(...expectHead)
     .action(async (args) => (await import("./restore.js")).restoreCommand(args, output()));
 
   program
@@ -239,6 +230,7 @@ function restoring(program: Command, output: () => Output): void {
       "--clean",
       "first drop what earlier drills left on the target; not while another drill runs there",
     )
+    .option(...expectHead)
     .action(async (args) => (await import("./drill.js")).drillCommand(args, output()));
 }
 
@@ -343,6 +335,7 @@ function checking(program: Command, output: () => Output): void {
     .requiredOption(...repo)
     .option("--data", "read every object to its end, line by line")
     .option("--sample <share>", "read a random share of the objects to their ends, such as 5%")
+    .option(...expectHead)
     .action(async (args) => (await import("./verify.js")).verifyCommand(args, output()));
 
   program

@@ -17,6 +17,7 @@ import { whenProven } from "../restore/when-proven.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import { targetAt } from "./connect.js";
+import { refuseCutOff } from "./expected-head.js";
 import { gapOption } from "./gap-option.js";
 import { heldBackResult, heldBackText } from "./held-back-text.js";
 import {
@@ -45,6 +46,7 @@ export interface RestoreArguments {
   allowInexact?: boolean;
   nearest?: boolean;
   withoutAccess?: boolean;
+  expectHead?: string;
 }
 
 export async function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
@@ -52,6 +54,7 @@ export async function restoreCommand(args: RestoreArguments, output: Output): Pr
   const target = args.dryRun && args.target.length === 0 ? undefined : targetAt(args.target);
   const repository = await openRepository(storeAt(args.repo));
   refuseWithoutReader(repository.store);
+  await refuseCutOff(repository, args.expectHead);
   const request = {
     ...(args.at === undefined ? {} : { at: parseInstant(args.at, systemClock.now()) }),
     tables: args.table,

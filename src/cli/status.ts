@@ -3,6 +3,7 @@ import { systemClock } from "../clock.js";
 import type { CoverageClass } from "../format/coverage-record.js";
 import { formatDuration, formatInstant, type Instant } from "../instant.js";
 import type { CoverageInterval } from "../repository/coverage/coverage.js";
+import { formatHeads } from "../repository/log/head.js";
 import type { Proof } from "../repository/records/drills.js";
 import { formatWhole, pinsOnlyMs } from "../repository/registers/keep-policy.js";
 import { openRepository } from "../repository/repository.js";
@@ -70,6 +71,8 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
   );
   output.line(`capture                 ${captureText(status, now)}`);
+  const heads = status.lanes.flatMap(({ head }) => head ?? []);
+  if (heads.length > 0) output.line(`head                    ${formatHeads(heads)}`);
   if (hasLanes) output.line(`\n${laneTable(status.lanes)}`);
   printOpenGaps(status, now, output);
   const idle = idleChoices(status.chosen, namesOf(status));
@@ -100,6 +103,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     damagedDrills: status.damagedDrills,
     capture: { ...status.capture, heardOf: isoOrNull(status.capture.heardOf) },
     lanes: status.lanes.map(laneResult),
+    head: heads.length > 0 ? formatHeads(heads) : null,
     lastSegment: isoOrNull(status.lastSegment),
     segments: status.segments,
     foldedSegments: status.foldedSegments,

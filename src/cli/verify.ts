@@ -12,6 +12,7 @@ import { type Cost, catalogCost } from "../verify/costs.js";
 import { withPinsOfAll } from "../verify/lane-reports.js";
 import { refuseForeign, type VerifyObserver, type VerifyReport, verify } from "../verify/verify.js";
 import { eachLane } from "./each-lane.js";
+import { refuseCutOffAt } from "./expected-head.js";
 import { counted, formatBytes, formatCount, formatTable, type Output } from "./output.js";
 import { lookedAtResult, lossText } from "./pin.js";
 import { ProgressLines, progressBar } from "./progress.js";
@@ -20,10 +21,12 @@ export interface VerifyArguments {
   repo: string;
   data?: boolean;
   sample?: string;
+  expectHead?: string;
 }
 
 export async function verifyCommand(args: VerifyArguments, output: Output): Promise<void> {
   const share = shareOf(args);
+  await refuseCutOffAt(args.repo, args.expectHead);
   const store = await storeToCheck(storeAt(args.repo));
   // Checked before the hold is written there.
   await refuseForeign(store);

@@ -78,7 +78,8 @@ export async function renewBundle(
 }
 
 /**
- * The objects to bundle, in the order of their names. If they are too many bytes, the oldest folded segments are left out.
+ * The objects to bundle, in the order of their names. If they are too many bytes, the oldest folded segments are left
+ * out.
  */
 async function inUse({ log, store }: RepositoryView): Promise<StoredObject[]> {
   const { pieces, expiry } = log;

@@ -50,7 +50,8 @@ export class DocumentCounter {
     const { view, totals } = this;
     const piece = pieceAt(view, instant);
     const isRead = piece !== undefined && piece.to > instant;
-    if (isRead && this.counted >= countedMax) return undefined;
+    const isReadable = view.store.sealing?.readsDocuments ?? true;
+    if (isRead && (this.counted >= countedMax || !isReadable)) return undefined;
     if (isRead) this.counted += 1;
     const known = totals.get(piece) ?? totalsAt(view, instant);
     totals.set(piece, known);

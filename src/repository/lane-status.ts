@@ -1,7 +1,9 @@
 /** What is captured in each lane, and whether a capture runs there. */
 import { hasLeft } from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
+import { isOfOneObject } from "../storage/object-store.js";
 import { type CaptureState, captureState } from "./capture-state.js";
+import { type Head, headOf } from "./log/head.js";
 import { lanesOf } from "./registers/settings.js";
 import type { RepositoryView } from "./repository-view.js";
 
@@ -12,6 +14,8 @@ export interface LaneStatus {
   capture: CaptureState;
   /** The process of its last writer; undefined if nothing was ever captured there. */
   writer: { host: string; process: number } | undefined;
+  /** Its last segment; undefined if there is none, or if it cannot be read. */
+  head: Head | undefined;
   /** End of its last segment. */
   lastSegment: Instant | undefined;
   /** How many tables are captured in it. */
@@ -35,11 +39,17 @@ export async function laneStatuses(
       inUse: lane < inUse,
       capture: captureState(own.log, await own.end(), now),
       writer: last && { host: last.host, process: last.process },
+      head: await headOf(own.log, lane).catch(unlessOfOneObject),
       lastSegment: to,
       tables: captured.length,
     });
   }
   return statuses;
+}
+
+/** What is wrong with the object is told where damage is told. */
+function unlessOfOneObject(error: unknown): undefined {
+  if (!isOfOneObject(error)) throw error;
 }
 
 const worstFirst: readonly CaptureState["state"][] = ["silent", "ended", "never", "running"];

@@ -1,6 +1,6 @@
 /**
  * Keys. A secret key is an age identity, `AGE-SECRET-KEY-1…`, one line of a file as `age-keygen` makes it. It decrypts,
- * and it signs: its signing key is derived from it, so that there is one secret to keep. docs/format.md §14.
+ * and it signs: its signing key is derived from it, so that there is one secret to keep. docs/format.md §16.
  */
 import { hkdfSync, type KeyObject, sign, verify } from "node:crypto";
 import { bech32 } from "@scure/base";

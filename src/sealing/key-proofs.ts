@@ -1,6 +1,6 @@
 /**
  * Proofs that a key still opens what is written for the readers. Whoever holds the key signs one, so nobody else can
- * make it. They lie below keys/proofs/, in the clear. docs/format.md §14.1.
+ * make it. They lie below keys/proofs/, in the clear. docs/format.md §16.1.
  */
 import { ThinkbackError } from "../errors.js";
 import { checksum, instant, isCount, ordinal, text } from "../format/fields.js";
@@ -57,7 +57,7 @@ export async function proveKey(
   return proof;
 }
 
-/** When each key was last proven, by its verification key. Proofs that are damaged, or signed by nobody, do not count. */
+/** When each key was last proven, by its verification key. Proofs that are damaged or wrongly signed do not count. */
 export async function lastKeyProofs(
   store: ObjectStore,
   repository: string,

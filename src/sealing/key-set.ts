@@ -1,6 +1,6 @@
 /**
  * Key sets: who reads a sealed repository, and whose signatures count. A numbered chain under keys/, stored in the
- * clear: it holds public keys only. docs/format.md §14.1.
+ * clear: it holds public keys only. docs/format.md §16.1.
  *
  * Invariant: a set counts only if a key that its user trusts has signed it, or a reader of the set before it, which
  * counts itself. Break it and whoever writes to the store makes himself a reader of everything that is captured.

@@ -1,9 +1,9 @@
 /**
  * The stored form of an object in a sealed repository: each section an age file of its own, then a trailer with the
- * writer's signature. docs/format.md §14.2.
+ * writer's signature. docs/format.md §16.2.
  *
- * Invariant: the signature covers the repository, the object's name and every stored byte. Break it and an object can be
- * forged, altered, or stored under the name of another one.
+ * Invariant: the signature covers the repository, the object's name and every stored byte. Break it and an object can
+ * be forged, altered, or stored under the name of another one.
  */
 import { createHash } from "node:crypto";
 import { damaged } from "../errors.js";
@@ -157,7 +157,7 @@ export interface SealedEnd extends Sections<number> {
   headerLengths: Pick<Sections<number>, "documents" | "structure">;
 }
 
-/** Reads the lengths in an object's last bytes. Throws, naming it, if it is not sealed or its lengths are impossible. */
+/** Reads the lengths in an object's last bytes. Throws, naming it, if it is not sealed, or they are impossible. */
 export function readEnd(name: string, tail: Buffer, storedSize: number): SealedEnd {
   const trailer = tail.subarray(Math.max(0, tail.length - fixedTrailerBytes));
   if (trailer.length !== fixedTrailerBytes || !trailer.subarray(fixed.magic).equals(sealedMagic)) {

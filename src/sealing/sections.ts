@@ -1,4 +1,4 @@
-/** Where the sections of an object begin: documents, structure, index. docs/format.md §14.2. */
+/** Where the sections of an object begin: documents, structure, index. docs/format.md §16.2. */
 import { magic, skippableHeaderBytes, trailerBytes } from "../format/container.js";
 import { type FrameEntry, kinds } from "../format/data-kinds.js";
 import { isSystemStream } from "../format/segment.js";

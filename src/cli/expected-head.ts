@@ -1,0 +1,28 @@
+import { damaged } from "../errors.js";
+import type { Repository } from "../format/description.js";
+import { lanesIn } from "../repository/lanes.js";
+import { expectHead, parseHeads } from "../repository/log/head.js";
+import { LogView } from "../repository/log/log-view.js";
+import { openRepository } from "../repository/repository.js";
+import { storeAt } from "../storage/store-at.js";
+
+/** Throws, with code "damaged", unless the log of each lane has the head that is expected, or goes on after it. */
+export async function refuseCutOff(
+  repository: Repository,
+  text: string | undefined,
+): Promise<void> {
+  if (text === undefined) return;
+  const lanes = await lanesIn(repository);
+  for (const head of parseHeads(text)) {
+    const lane = lanes[head.lane];
+    if (!lane) throw damaged(`lanes/${head.lane}`, "the repository has no such lane any more");
+    await expectHead(await LogView.read(lane.store), head);
+  }
+}
+
+/** The same for the repository at a location. */
+export async function refuseCutOffAt(location: string, text: string | undefined): Promise<void> {
+  if (text === undefined) return;
+  parseHeads(text);
+  await refuseCutOff(await openRepository(storeAt(location)), text);
+}
