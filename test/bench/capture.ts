@@ -11,6 +11,7 @@ import { type Dial, dialer } from "../../src/rethinkdb/channel.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
 import type { Source } from "../../src/rethinkdb/source.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
+import type { ObjectStore } from "../../src/storage/object-store.js";
 
 /** Where the benchmark's server is, and the table that a case is about. */
 export interface Place {
@@ -65,6 +66,8 @@ export interface CaptureCase {
   signal: AbortSignal;
   /** From both ends, if so many documents; from one end if absent. */
   bothEndsFrom?: number;
+  /** Seals the repository. */
+  seal?: (store: ObjectStore) => ObjectStore;
   /** Puts something between capture and source. */
   wrap?: (source: Source) => Source;
 }
@@ -73,7 +76,8 @@ export interface CaptureCase {
 export async function capture(place: Place, scratch: string[], of: CaptureCase): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), "thinkback-bench-"));
   scratch.push(directory);
-  const repository = await openOrCreateRepository(new DirectoryStore(directory), Date.now());
+  const made = await openOrCreateRepository(new DirectoryStore(directory), Date.now());
+  const repository = { ...made, store: of.seal?.(made.store) ?? made.store };
   const source = new RethinkSource("the benchmark's server", dialerTo(place), systemClock);
   await runCapture(
     of.wrap?.(source) ?? source,

@@ -1,7 +1,7 @@
 import { fieldName, fieldOf } from "../../src/json-bytes.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { r, tableTerm } from "../../src/rethinkdb/reql.js";
-import { capture, dialerTo, type Place } from "./capture.js";
+import { type CaptureCase, capture, dialerTo, type Place } from "./capture.js";
 import { Meter, type Run } from "./report.js";
 
 const chunkDocuments = 20_000;
@@ -50,11 +50,13 @@ export async function firstCopy(
   place: Place,
   scratch: string[],
   bothEndsFrom?: number,
+  seal?: CaptureCase["seal"],
 ): Promise<Run> {
   let meter = new Meter();
   await capture(place, scratch, {
     once: true,
     ...(bothEndsFrom === undefined ? {} : { bothEndsFrom }),
+    ...(seal ? { seal } : {}),
     signal: new AbortController().signal,
     observer: {
       state: (_, state) => {

@@ -20,6 +20,7 @@ import { benchHistory } from "./history.js";
 import { benchIdle } from "./idle.js";
 import { benchLag } from "./lag.js";
 import { benchRestore } from "./restore.js";
+import { benchSealed } from "./sealed.js";
 import { benchSize } from "./size.js";
 import { benchStart } from "./start.js";
 import { benchSteady } from "./steady-case.js";
@@ -36,6 +37,7 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
   fold: benchFold,
   "fold-limit": benchFoldLimit,
   restore: benchRestore,
+  sealed: benchSealed,
   history: benchHistory,
   memory: benchWorkMemory,
   lag: benchLag,

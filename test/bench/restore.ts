@@ -11,6 +11,7 @@ import { dialer } from "../../src/rethinkdb/channel.js";
 import { Connection } from "../../src/rethinkdb/connection.js";
 import { RethinkTarget } from "../../src/rethinkdb/rethink-target.js";
 import type { TableSpec } from "../../src/rethinkdb/target.js";
+import type { ObjectStore } from "../../src/storage/object-store.js";
 import { planRestore } from "../repository/looks.js";
 import { r } from "../server/driver.js";
 import type { TestServer } from "../server/find-server.js";
@@ -57,8 +58,12 @@ async function compare(
 }
 
 /** A repository of one table, generated.restored, in which every tenth row has changed since its base. */
-export async function repositoryOf(rows: Row[], scratch: string[]): Promise<GeneratedRepository> {
-  const generated = await GeneratedRepository.begin(scratch);
+export async function repositoryOf(
+  rows: Row[],
+  scratch: string[],
+  within?: (store: ObjectStore) => ObjectStore,
+): Promise<GeneratedRepository> {
+  const generated = await GeneratedRepository.begin(scratch, undefined, within);
   const { table } = await generated.copy("restored", rows);
   for (let at = 0; at < rows.length; at += 10) {
     generated.change(table, rows, at, 1, 1);

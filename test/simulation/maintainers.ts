@@ -2,6 +2,7 @@
  * The processes that maintain, beside those that capture: killed at any moment, frozen for longer than their lease lasts,
  * several at once, and with listings that are behind. And the operator, who declares and pins.
  */
+
 import { messageOf, ThinkbackError } from "../../src/errors.js";
 import type { Repository, RepositoryDescription } from "../../src/format/description.js";
 import type { Owner } from "../../src/owner.js";
@@ -9,6 +10,7 @@ import { withLease } from "../../src/repository/registers/lease.js";
 import { removePin } from "../../src/repository/registers/pins.js";
 import { declareKeep } from "../../src/repository/registers/settings.js";
 import { pinInstant } from "../../src/restore/pin.js";
+import type { Role } from "../../src/sealing/key-set.js";
 import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
 import type { Maintained, MaintenanceOptions, maintain } from "../../src/upkeep/maintain.js";
 import { type Declarations, declarations } from "./declarations.js";
@@ -38,6 +40,8 @@ export interface MaintainersSetup {
   world: FaultyWorld;
   /** A process, and the store as it sees it. */
   process: () => { life: ProcessLife; store: ObjectStore };
+  /** The store as somebody with a key of that role sees it. */
+  seal: (store: ObjectStore, role: Role) => ObjectStore;
   store: ObjectStore;
   putMs: ReadonlyMap<string, number>;
   description: RepositoryDescription;
@@ -178,7 +182,8 @@ export class Maintainers {
     const isAlive = (other: number) => this.running.has(other);
     const owner: Owner = { host, process: number, isAlive };
     const clock = new SimulatedClock(life, wall);
-    return { life, repository: { store, description }, clock, owner, isBehind };
+    const repository = { store: this.setup.seal(store, "reader"), description };
+    return { life, repository, clock, owner, isBehind };
   }
 
   private disturb(life: ProcessLife, name: string): void {

@@ -5,6 +5,7 @@ import { encodeJsonObject } from "../../src/format/json-object.js";
 import { repositoryName } from "../../src/format/names.js";
 import { requestPauseMs } from "../../src/rethinkdb/feed.js";
 import type { Source } from "../../src/rethinkdb/source.js";
+import type { Role } from "../../src/sealing/key-set.js";
 import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
 import { type Maintained, maintain } from "../../src/upkeep/maintain.js";
 import { dayMs } from "../repository/declared.js";
@@ -37,6 +38,8 @@ export interface SimulationOptions {
   wrapSource?: (source: Source) => Source;
   /** Stands before the store, for all who read or write it. */
   wrapStore?: (store: ObjectStore) => ObjectStore;
+  /** Makes the repository a sealed one: gives the store as somebody with a key of that role sees it. */
+  seal?: (store: ObjectStore, role: Role) => ObjectStore;
   /**
    * Days go by, and the repository is maintained: tiers are declared, instants pinned, history thinned and expired, and
    * what was replaced is deleted. By this, in place of which canaries put theirs.
@@ -117,7 +120,9 @@ export class Simulation {
     const { seed } = options;
     const { time } = this;
     const dated = new DatedStore(() => time.nowMs);
-    this.store = options.wrapStore?.(dated) ?? dated;
+    const stored = options.wrapStore?.(dated) ?? dated;
+    const seal = options.seal ?? ((store) => store);
+    this.store = seal(stored, "reader");
     this.random = new Random(seed);
     this.cluster = new Cluster({
       timers: time.timers,
@@ -166,16 +171,22 @@ export class Simulation {
     this.writers = new Writers({
       world,
       faults: this.faults,
-      store: this.store,
+      store: stored,
+      seal,
       description,
       wrapSource: options.wrapSource ?? ((source) => source),
       slowCopies: options.maintain !== undefined,
       onWrong,
     });
     const process = () => this.writers.process();
+    const sealedProcess = () => {
+      const { life, store } = process();
+      return { life, store: seal(store, "reader") };
+    };
     this.maintainers = new Maintainers({
       world,
       process,
+      seal,
       store: this.store,
       putMs: dated.putMs,
       description,
@@ -186,7 +197,7 @@ export class Simulation {
     });
     this.restores = new Restores({
       world,
-      process,
+      process: sealedProcess,
       description,
       keeps: (instant, sinceMs) => declared.keeps(instant, sinceMs),
       onRestored: (asked, state) => this.oracle.compareRestored(asked, state),
@@ -307,7 +318,8 @@ export class Simulation {
       this.time.after(this.random.next() * 3000, () => life.kill());
     }
     const options = { until, unique, partBytesTarget, onRows: () => undefined };
-    const repository = { store, description };
+    const seal = this.options.seal ?? ((unsealed) => unsealed);
+    const repository = { store: seal(store, "reader"), description };
     const foldAll = async () => {
       const { written } = await foldLog(repository, { ...logFolding, now: until, unique });
       this.foldedSegments += written;

@@ -1,10 +1,12 @@
 /** The processes that capture: started, killed, frozen, replaced, as machines and operators do. */
+
 import type { Spool } from "../../src/capture/shipper.js";
 import { ThinkbackError } from "../../src/errors.js";
 import type { RepositoryDescription } from "../../src/format/description.js";
 import { parseManifestName } from "../../src/format/names.js";
 import { ConnectionLost, ReqlError } from "../../src/rethinkdb/response.js";
 import { ForeignCluster, type Source } from "../../src/rethinkdb/source.js";
+import type { Role } from "../../src/sealing/key-set.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
 import { impatient, type Patience, RetryingStore } from "../../src/storage/retrying-store.js";
@@ -36,6 +38,8 @@ export interface WritersSetup {
   world: FaultyWorld;
   faults: Faults;
   store: ObjectStore;
+  /** The store as somebody with a key of that role sees it. */
+  seal: (store: ObjectStore, role: Role) => ObjectStore;
   description: RepositoryDescription;
   wrapSource: (source: Source) => Source;
   /** Some copies go on for a while when parts of them are stored, as those of large tables do. */
@@ -183,7 +187,10 @@ export class Writers {
       cluster: world.cluster,
       address: world.address,
       throughProxy: world.random.next() < proxyShare,
-      store: this.setup.slowCopies ? this.withSlowCopies(store, life) : store,
+      store: this.setup.seal(
+        this.setup.slowCopies ? this.withSlowCopies(store, life) : store,
+        "writer",
+      ),
       spool: machine.spool,
       description,
       takeOver: take,
