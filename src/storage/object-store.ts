@@ -15,6 +15,9 @@ export interface ObjectStore {
   /** Where this store is, for messages. Never holds a secret. */
   readonly location: string;
 
+  /** True if the place may let puts overwrite, whatever `put` promises. It is probed before it becomes a repository. */
+  readonly mayOverwrite?: boolean;
+
   /**
    * Stores `bytes` under `name`, whole and durable when the promise resolves. MUST be atomic (no reader ever sees a
    * part of it) and MUST reject with ObjectExists, changing nothing, if the name is taken: of any number of concurrent
@@ -67,6 +70,12 @@ export interface ObjectStore {
 
   /** Keeps some room aside for `putUrgently`, as far as there is any. Absent if room cannot be kept. */
   keepRoom?(signal?: AbortSignal): Promise<void>;
+
+  /**
+   * Locks an object against deleting and replacing, until an instant at least. Never shortens a lock. Rejects with
+   * ObjectMissing if there is no such object. Absent if objects are not locked here.
+   */
+  extendLock?(name: string, until: Instant, signal?: AbortSignal): Promise<void>;
 
   /** Like `put`, but a full store gives up the room kept aside. Only for objects with whose help room is made. */
   putUrgently?(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
@@ -153,13 +162,17 @@ export class StoreFull extends StoreError {
   }
 }
 
-/** A disk that is read-only, or another user's. */
+/** A disk that is read-only, or another user's; a bucket that these credentials may not use. */
 export class StoreForbidden extends StoreError {
   readonly failure = "forbidden";
 
-  constructor(what: string, cause: unknown) {
+  constructor(
+    what: string,
+    cause: unknown,
+    hint = "run as a user that owns the directory, change its permissions, or mount its disk writable",
+  ) {
     super("repository", `no permission for ${what}`, {
-      hint: "run as a user that owns the directory, change its permissions, or mount its disk writable",
+      hint,
       cause,
     });
   }
@@ -169,9 +182,13 @@ export class StoreForbidden extends StoreError {
 export class StoreUnavailable extends StoreError {
   readonly failure = "unavailable";
 
-  constructor(message: string, cause?: unknown) {
+  constructor(
+    message: string,
+    cause?: unknown,
+    hint = "check --repo, TMPDIR and any other directory given: a disk must work, and this user must be allowed to write there; a bucket must be reachable from here",
+  ) {
     super("repository", message, {
-      hint: "check --repo, TMPDIR and any other directory given: their disks must work, and this user must be allowed to write there",
+      hint,
       cause,
     });
   }
