@@ -18,6 +18,8 @@ export class S3Faults {
   checksTooEarly = false;
   /** How a put to a taken key is refused. */
   takenAs: "412" | "304" | "409" = "412";
+  /** The header that makes a put create, in place of If-None-Match, which is refused then. */
+  ownHeader = "";
   /** How any put with a condition is refused. */
   refusesConditions: "" | "501" | "400" | "400 header" = "";
   /** Puts with a condition are answered 409 ConditionalRequestConflict, and change nothing. */
@@ -88,6 +90,8 @@ export class FakeS3 {
   readonly bucket: FakeBucket;
   /** Milliseconds since the Unix epoch; tests may move it. */
   clockOffsetMs = 0;
+  /** The instant at which the server's clock stands, if it does. */
+  clockStandsAt: number | undefined;
   private readonly hits = new Map<string, number>();
   private atOnce = 0;
 
@@ -125,7 +129,7 @@ export class FakeS3 {
   }
 
   now(): number {
-    return Date.now() + this.clockOffsetMs;
+    return this.clockStandsAt ?? Date.now() + this.clockOffsetMs;
   }
 
   count(kind: string): number {
@@ -251,7 +255,11 @@ export class FakeS3 {
 
   private async put({ key, headers, body }: Asked): Promise<Answer> {
     const { faults } = this;
-    const condition = headers["if-none-match"];
+    if (faults.ownHeader !== "" && headers["if-none-match"] !== undefined) {
+      throw new S3Refusal(400, "NotImplemented", "If-None-Match is not implemented");
+    }
+    const isForbidden = faults.ownHeader !== "" && headers[faults.ownHeader] === "true";
+    const condition = isForbidden ? "*" : headers["if-none-match"];
     if (condition !== undefined && condition !== "*") {
       throw new S3Refusal(400, "InvalidRequest", "If-None-Match must be *");
     }

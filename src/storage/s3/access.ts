@@ -5,7 +5,13 @@
  * by its length, because a connection may end in order within an object.
  */
 import type { GetObjectCommandOutput, S3Client } from "@aws-sdk/client-s3";
-import { ObjectMissing, type Range, StoreUnavailable, type Tail } from "../object-store.js";
+import {
+  failureOf,
+  ObjectMissing,
+  type Range,
+  StoreUnavailable,
+  type Tail,
+} from "../object-store.js";
 import { loadSdk, makeClient, type Sdk } from "./client.js";
 import { type Asked, answerOf, failureFrom } from "./failures.js";
 import type { S3Location } from "./location.js";
@@ -120,7 +126,29 @@ export class S3Access {
   }
 
   async size(name: string, version: Version, signal?: AbortSignal): Promise<number | undefined> {
-    const size = await this.ask({ name }, signal, async (sdk, client) => {
+    let size: number | undefined;
+    try {
+      size = await this.sizeNow(name, version, signal);
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure !== "forbidden" && failure !== "unsupported") throw error;
+      // The answer to HEAD has no body, so it does not say why it is refused. That to a listing does. If the clock was
+      // wrong, the SDK has set its own by the first answer, and neither is refused any more.
+      await this.askBucket(signal);
+      size = await this.sizeNow(name, version, signal);
+    }
+    // Nor does it tell a missing object from a missing bucket.
+    if (size === undefined && !this.connection.isBucketSeen) await this.askBucket(signal);
+    this.connection.isBucketSeen = true;
+    return size;
+  }
+
+  private sizeNow(
+    name: string,
+    version: Version,
+    signal: AbortSignal | undefined,
+  ): Promise<number | undefined> {
+    return this.ask({ name }, signal, async (sdk, client) => {
       try {
         const input = { ...this.keyOf(name), ...version };
         const found = await client.send(new sdk.HeadObjectCommand(input), sending(signal));
@@ -131,23 +159,15 @@ export class S3Access {
         throw error;
       }
     });
-    if (size === undefined) await this.refuseIfNoBucket(signal);
-    else this.connection.isBucketSeen = true;
-    return size;
   }
 
-  /**
-   * Throws if there is no bucket. The answer to HEAD has no body, and so does not tell a missing object from a missing
-   * bucket.
-   */
-  private async refuseIfNoBucket(signal: AbortSignal | undefined): Promise<void> {
-    if (this.connection.isBucketSeen) return;
+  /** Throws if the bucket is not there, or may not be listed. */
+  private async askBucket(signal: AbortSignal | undefined): Promise<void> {
     const { bucket, keyPrefix } = this.location;
     const input = { Bucket: bucket, Prefix: keyPrefix, MaxKeys: 1 };
     await this.ask({ name: "" }, signal, (sdk, client) =>
       client.send(new sdk.ListObjectsV2Command(input), sending(signal)),
     );
-    this.connection.isBucketSeen = true;
   }
 
   private readPart(

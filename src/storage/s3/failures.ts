@@ -84,6 +84,8 @@ const passingCodes = [
   "SlowDown",
 ];
 
+const passingStatus = [408, 409, 425, 429];
+
 /** The failure that an error of the SDK means. A StoreError, and an error of Thinkback, stays as it is. */
 export function failureFrom(error: unknown, location: S3Location, asked: Asked): Error {
   if (error instanceof StoreError || error instanceof ThinkbackError) return error;
@@ -97,7 +99,7 @@ export function failureFrom(error: unknown, location: S3Location, asked: Asked):
     return new StoreFull(asked.name, answer, location.printable);
   }
   if (clockCodes.includes(code)) return wrongClock(answer, location);
-  if (regionCodes.includes(code) || (status >= 301 && status <= 308 && status !== 304)) {
+  if (regionCodes.includes(code) || status === 301 || status === 308) {
     return wrongRegion(answer, location);
   }
   if (passingCodes.includes(code)) return passing(answer, location);
@@ -114,7 +116,7 @@ export function failureFrom(error: unknown, location: S3Location, asked: Asked):
   if (status === 401 || status === 403 || credentialCodes.includes(code)) {
     return forbidden(answer, where);
   }
-  if (status === 408 || status === 409 || status === 429 || status >= 500 || status < 300) {
+  if (status < 400 || passingStatus.includes(status) || status >= 500) {
     return passing(answer, location);
   }
   return unsupported(answer, where);
