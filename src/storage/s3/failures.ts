@@ -17,6 +17,8 @@ export interface Asked {
   name: string;
   /** True for a put that must create the object. */
   creates?: boolean;
+  /** True for a request whose answer has no body that would say what is missing. */
+  isHead?: boolean;
 }
 
 /**
@@ -54,6 +56,7 @@ export function answerOf(error: unknown): S3Answer {
   return new S3Answer(status, code, messageOf(error), thrown?.$metadata?.requestId);
 }
 
+const missingCodes = ["NoSuchKey", "NoSuchVersion"];
 const takenCodes = ["FileAlreadyExists", "ObjectAlreadyExists", "BlobAlreadyExists"];
 const fullCodes = ["QuotaExceeded", "StorageFull", "XMinioStorageFull", "InsufficientStorage"];
 const clockCodes = ["RequestTimeTooSkewed", "RequestExpired"];
@@ -112,7 +115,11 @@ export function failureFrom(error: unknown, location: S3Location, asked: Asked):
   if (status === 501 || code === "NotImplemented" || namesCondition(answer, location, asked)) {
     return asked.creates ? noConditions(location, answer) : unsupported(answer, where);
   }
-  if (status === 404) return new ObjectMissing(asked.name);
+  if (status === 404) {
+    // Proxies and portals answer 404 as well. An object is missing only if S3 says so.
+    const isMissing = asked.isHead === true || missingCodes.includes(code);
+    return isMissing ? new ObjectMissing(asked.name) : passing(answer, location);
+  }
   if (status === 401 || status === 403 || credentialCodes.includes(code)) {
     return forbidden(answer, where);
   }

@@ -35,7 +35,7 @@ export async function extendLock(
 }
 
 async function lockOf(access: S3Access, name: string, signal?: AbortSignal): Promise<Held> {
-  const found = await access.ask({ name }, signal, (sdk, client) =>
+  const found = await access.ask({ name, isHead: true }, signal, (sdk, client) =>
     client.send(new sdk.HeadObjectCommand(access.keyOf(name)), sending(signal)),
   );
   return {
