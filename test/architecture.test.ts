@@ -50,6 +50,8 @@ const entry = "index.ts";
 
 function roomOf(name: string): string {
   if (name === entry) return "(entry)";
+  // The kinds of stores have folders, and are one room with their registry and with what they implement.
+  if (name.startsWith("storage/")) return "storage";
   return name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "(root)";
 }
 

@@ -14,7 +14,7 @@ export function explained(error: unknown): unknown {
   }
   if (!system) return error;
   return new ThinkbackError("repository", messageOf(error), {
-    hint: "check --repo, TMPDIR and any other directory given: their disks must work, and this user must be allowed to write there",
+    hint: "check --repo, TMPDIR and any other directory given: a disk must work, and this user must be allowed to write there; a bucket must be reachable from here",
     cause: error,
   });
 }

@@ -2,7 +2,10 @@
 
 export const collect = (value: string, before: string[]) => [...before, value];
 
-export const repo = ["--repo <directory>", "the repository"] as const;
+export const repo = [
+  "--repo <location>",
+  "the repository: a directory, or a bucket such as s3://bucket/prefix",
+] as const;
 export const at = "--at <time>";
 export const gap = [
   "--gap <end>",

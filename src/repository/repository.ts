@@ -10,6 +10,7 @@ import { repositoryName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { type Keyring, keysOfProcess, unseal } from "../sealing/keyring.js";
 import { getIfThere, ObjectExists, type ObjectStore } from "../storage/object-store.js";
+import { probePrefix, refuseOverwriting } from "../storage/probe.js";
 
 /**
  * Opens an existing repository. Throws if the store holds none, holds something else, or has a newer version; if it is
@@ -30,7 +31,7 @@ export async function openRepository(
       (await isEmpty(store))
         ? `there is no repository at ${store.location}`
         : `${store.location} holds something, but not a Thinkback repository`,
-      { hint: "check --repo; `thinkback run` creates a repository in an empty or new directory" },
+      { hint: "check --repo; `thinkback run` creates a repository in an empty place" },
     );
   }
   throw new ThinkbackError(
@@ -107,6 +108,8 @@ export async function openOrCreateRepository(
       });
     }
     const description: RepositoryDescription = { id: randomUUID(), created: now };
+    // What a repository is built on must hold here.
+    if (store.mayOverwrite) await refuseOverwriting(store);
     try {
       await store.put(repositoryName, encodeStored(descriptionKind, description));
       // Reserve room before anything fills the disk.
@@ -120,6 +123,6 @@ export async function openOrCreateRepository(
 }
 
 async function isEmpty(store: ObjectStore, prefix = ""): Promise<boolean> {
-  for await (const _ of store.list(prefix)) return false;
+  for await (const { name } of store.list(prefix)) if (!name.startsWith(probePrefix)) return false;
   return true;
 }

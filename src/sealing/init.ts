@@ -10,6 +10,7 @@ import { encodeStored } from "../format/json-object.js";
 import { repositoryName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
+import { refuseOverwriting } from "../storage/probe.js";
 import type { Identity } from "./identity.js";
 import { checkKeys, type Key, type KeySet, makeKeySet, putKeySet } from "./key-set.js";
 import { sealedWith } from "./keyring.js";
@@ -31,6 +32,7 @@ export async function initSealed(
       hint: "give an empty or new place; a repository that is not sealed cannot become sealed",
     });
   }
+  if (store.mayOverwrite) await refuseOverwriting(store);
   const description: RepositoryDescription = { id: randomUUID(), created: now, sealed: true };
   const content = { repository: description.id, number: 1, at: now, keys: [...keys], former: [] };
   const set = makeKeySet(content, signers);

@@ -17,6 +17,8 @@ export interface ObjectStore {
 
   /** Set if objects are stored in another form than they are put and read here: encrypted and signed. */
   readonly sealing?: Sealing | undefined;
+  /** True if the place may let puts overwrite, whatever `put` promises. It is probed before it becomes a repository. */
+  readonly mayOverwrite?: boolean;
 
   /**
    * Stores `bytes` under `name`, whole and durable when the promise resolves. MUST be atomic (no reader ever sees a
@@ -70,6 +72,12 @@ export interface ObjectStore {
 
   /** Keeps some room aside for `putUrgently`, as far as there is any. Absent if room cannot be kept. */
   keepRoom?(signal?: AbortSignal): Promise<void>;
+
+  /**
+   * Locks an object against deleting and replacing, until an instant at least. Never shortens a lock. Rejects with
+   * ObjectMissing if there is no such object. Absent if objects are not locked here.
+   */
+  extendLock?(name: string, until: Instant, signal?: AbortSignal): Promise<void>;
 
   /** Like `put`, but a full store gives up the room kept aside. Only for objects with whose help room is made. */
   putUrgently?(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
@@ -180,7 +188,7 @@ export class StoreFull extends StoreError {
   }
 }
 
-/** A disk that is read-only, or another user's. */
+/** A disk that is read-only, or another user's; a bucket that these credentials may not use. */
 export class StoreForbidden extends StoreError {
   readonly failure = "forbidden";
 
@@ -197,9 +205,13 @@ export class StoreForbidden extends StoreError {
 export class StoreUnavailable extends StoreError {
   readonly failure = "unavailable";
 
-  constructor(message: string, cause?: unknown) {
+  constructor(
+    message: string,
+    cause?: unknown,
+    hint = "check --repo, TMPDIR and any other directory given: a disk must work, and this user must be allowed to write there; a bucket must be reachable from here",
+  ) {
     super("repository", message, {
-      hint: "check --repo, TMPDIR and any other directory given: their disks must work, and this user must be allowed to write there",
+      hint,
       cause,
     });
   }

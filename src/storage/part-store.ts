@@ -15,6 +15,7 @@ import type {
 abstract class PartStore implements ObjectStore {
   abstract readonly location: string;
   readonly sealing?: Sealing;
+  readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
   readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
   readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
@@ -33,6 +34,10 @@ abstract class PartStore implements ObjectStore {
         reading: (elsewhere, placeName = (name) => name) =>
           sealing.reading(elsewhere, (name) => this.nameBelow(placeName(name))),
       };
+    }
+    if (below.extendLock) {
+      this.extendLock = (name, until, signal) =>
+        below.extendLock!(this.nameBelow(name), until, signal);
     }
     if (below.firstMissing) {
       this.firstMissing = async (names, signal) => {

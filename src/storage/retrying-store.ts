@@ -55,6 +55,8 @@ const stuckMax = 2;
 export class RetryingStore implements ObjectStore {
   readonly location: string;
   readonly sealing: Sealing | undefined;
+  readonly mayOverwrite: boolean;
+  readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
   readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
   readonly tidy?: NonNullable<ObjectStore["tidy"]>;
@@ -71,6 +73,11 @@ export class RetryingStore implements ObjectStore {
     private readonly stopped?: AbortSignal,
   ) {
     this.location = below.location;
+    this.mayOverwrite = below.mayOverwrite === true;
+    if (below.extendLock) {
+      this.extendLock = (name, until, signal) =>
+        this.retried((ending) => below.extendLock!(name, until, ending), signal);
+    }
     if (below.firstMissing) {
       this.firstMissing = (names, signal) =>
         this.retried((ending) => below.firstMissing!(names, ending), signal);

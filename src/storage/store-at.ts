@@ -5,13 +5,23 @@ import { isAbsolute, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
 import { DirectoryStore } from "./directory-store.js";
 import type { ObjectStore } from "./object-store.js";
 import { type Patience, patienceDefault, RetryingStore } from "./retrying-store.js";
+import { parseS3Location } from "./s3/location.js";
+import { S3PastStore } from "./s3/past-store.js";
+import { S3Store } from "./s3/s3-store.js";
 
-/** For each scheme, makes the store at a location. */
+/** For each scheme, makes the store at a location. It asks nothing of the place, and loads no package. */
 const kinds: Record<string, (location: string) => ObjectStore> = {
   file: (location) => new DirectoryStore(fileURLToPath(location)),
+  s3: (location) => new S3Store(parseS3Location(location), systemClock),
+};
+
+/** For each scheme whose places may keep versions, makes the store of a place as it was at an instant. */
+const pastKinds: Record<string, (location: string, instant: Instant) => ObjectStore> = {
+  s3: (location, instant) => new S3PastStore(parseS3Location(location), instant),
 };
 
 /** Makes the store of a location without a scheme, which is a path. */
@@ -20,6 +30,26 @@ const directory = (path: string): ObjectStore => new DirectoryStore(path);
 /** The store of a repository. While it is unavailable, calls wait, as long as `patience` says. */
 export function storeAt(location: string, patience: Patience = patienceDefault): ObjectStore {
   return new RetryingStore(find("--repo", location, kinds), systemClock, Math.random, patience);
+}
+
+/**
+ * The store of a repository as it was at an instant. It can only be read. Throws, with code "usage", if stores of this
+ * kind keep no versions.
+ */
+export function storeAsOf(
+  location: string,
+  instant: Instant,
+  patience: Patience = patienceDefault,
+): ObjectStore {
+  const scheme = schemeOf(location) ?? "";
+  const make = Object.hasOwn(pastKinds, scheme) ? pastKinds[scheme]! : undefined;
+  if (!make) {
+    throw new ThinkbackError("usage", `--repo ${withoutSecrets(location)} keeps no versions`, {
+      hint: "only a bucket with versions can be read as it was",
+    });
+  }
+  const past = { [scheme]: (where: string) => make(where, instant) };
+  return new RetryingStore(find("--repo", location, past), systemClock, Math.random, patience);
 }
 
 /** The store in the directory that an option names. */
@@ -55,30 +85,33 @@ export async function scratchStore(): Promise<{ store: ObjectStore; remove: () =
 }
 
 function find(option: string, location: string, known: typeof kinds): ObjectStore {
-  const scheme = /^([a-z][a-z0-9+.-]*):\/{1,2}/i.exec(location)?.[1]?.toLowerCase();
+  const scheme = schemeOf(location);
   if (scheme === undefined) return directory(location);
   const make = Object.hasOwn(known, scheme) ? known[scheme] : undefined;
-  const names = Object.keys(known).map((name) => `${name}:`);
+  const shown = `${option} ${withoutSecrets(location)}`;
   if (!make) {
-    throw new ThinkbackError(
-      "usage",
-      `${option} ${withoutSecrets(location)}: ${scheme}: is not a known kind of store`,
-      {
-        hint: `give the path of a directory, or a location that begins with ${names.join(" or ")}`,
-      },
-    );
+    const names = Object.keys(known).map((name) => `${name}:`);
+    throw new ThinkbackError("usage", `${shown}: ${scheme}: is not a known kind of store`, {
+      hint: `give the path of a directory, or a location that begins with ${names.join(" or ")}`,
+    });
   }
   try {
     return make(location);
   } catch (error) {
-    throw new ThinkbackError("usage", `${option} ${location}: ${messageOf(error)}`, {
-      hint: "give the path of a directory",
+    const hint = error instanceof ThinkbackError ? error.hint : undefined;
+    throw new ThinkbackError("usage", `${shown}: ${messageOf(error)}`, {
+      hint: hint ?? "give the path of a directory",
       cause: error,
     });
   }
 }
 
-/** Cuts out user and password, which may stand before the host. */
+/** The scheme of a location, in small letters; undefined for a path. */
+function schemeOf(location: string): string | undefined {
+  return /^([a-z][a-z0-9+.-]*):\/{1,2}/i.exec(location)?.[1]?.toLowerCase();
+}
+
+/** Cuts out user and password, which may stand before the host, and what stands behind the path. */
 function withoutSecrets(location: string): string {
-  return location.replace(/\/\/[^/]*@/, "//");
+  return location.replace(/[?#].*$/s, "").replace(/\/\/[^/]*@/, "//");
 }

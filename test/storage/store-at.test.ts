@@ -30,15 +30,16 @@ describe("a location", () => {
   });
 
   test("of a scheme that nobody knows is refused by its name, with those that are known", () => {
-    for (const [find, option] of [
-      [() => storeAt("s4://key:secret@bucket/backup"), "--repo"],
-      [() => directoryAt("--spool", "s4://key:secret@bucket/backup"), "--spool"],
+    const location = "s4://key:secret@bucket/backup?token=secret";
+    for (const [find, option, kinds] of [
+      [() => storeAt(location), "--repo", "file: or s3:"],
+      [() => directoryAt("--spool", location), "--spool", "file:"],
     ] as const) {
       expect(find).toThrow(
         expect.objectContaining({
           code: "usage",
           message: `${option} s4://bucket/backup: s4: is not a known kind of store`,
-          hint: "give the path of a directory, or a location that begins with file:",
+          hint: `give the path of a directory, or a location that begins with ${kinds}`,
         }),
       );
     }

@@ -1,0 +1,185 @@
+/**
+ * A store in a bucket of AWS S3, or of a service that speaks as S3 does.
+ *
+ * Invariant: an object is created with a condition, in one request with all its bytes. The server alone decides who was
+ * first. Break it and a second writer replaces what the first one was told is stored.
+ *
+ * It tries once. RetryingStore, above it, asks again, and finds out whether an object is its own after a lost answer.
+ */
+import type { _Object, PutObjectCommandInput } from "@aws-sdk/client-s3";
+import type { Clock } from "../../clock.js";
+import {
+  checkName,
+  isName,
+  type ListOptions,
+  type ObjectStore,
+  type Range,
+  type StoredObject,
+  StoreUnavailable,
+  StoreUnsupported,
+  type Tail,
+} from "../object-store.js";
+import { S3Access, sending } from "./access.js";
+import { failureFrom, noConditions } from "./failures.js";
+import type { LockMode, S3Location } from "./location.js";
+import { extendLock } from "./locks.js";
+
+/** At most so many objects are removed with one request; S3 takes no more. */
+const deletedAtOnceMax = 1000;
+
+export class S3Store implements ObjectStore {
+  readonly location: string;
+  readonly mayOverwrite: boolean;
+  readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
+  private readonly access: S3Access;
+
+  constructor(
+    private readonly at: S3Location,
+    private readonly clock: Clock,
+  ) {
+    this.location = at.printable;
+    this.mayOverwrite = !at.provider.isProven;
+    this.access = new S3Access(at);
+    const { lock } = at;
+    if (lock) {
+      this.extendLock = (name, until, signal) =>
+        extendLock(this.access, lock.mode, name, until, signal);
+    }
+  }
+
+  async put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    checkName(name);
+    signal?.throwIfAborted();
+    if (!this.at.provider.createIfAbsent) throw noConditions(this.at);
+    // A copy: the caller may overwrite its own buffer after an abort, while the request is still being sent.
+    const body = Buffer.from(bytes);
+    await this.access.ask({ name, creates: true }, signal, (sdk, client) =>
+      client.send(new sdk.PutObjectCommand(this.putOf(name, body)), sending(signal)),
+    );
+  }
+
+  private putOf(name: string, body: Buffer): PutObjectCommandInput {
+    const { storageClass, sse, sseKey, lock } = this.at;
+    return {
+      ...this.access.keyOf(name),
+      Body: body,
+      ContentLength: body.length,
+      ContentType: "application/octet-stream",
+      IfNoneMatch: "*",
+      ...(storageClass === undefined
+        ? {}
+        : { StorageClass: storageClass as NonNullable<_Object["StorageClass"]> }),
+      ...(sse === undefined ? {} : { ServerSideEncryption: sse }),
+      ...(sseKey === undefined ? {} : { SSEKMSKeyId: sseKey }),
+      // S3 wants a checksum with a lock. Where the provider is given an MD5 instead, client.ts exchanges it.
+      ...(lock === undefined ? {} : { ChecksumAlgorithm: "CRC32", ...this.locked(lock) }),
+    };
+  }
+
+  private locked(lock: { mode: LockMode; ms: number }) {
+    return {
+      ObjectLockMode: lock.mode,
+      ObjectLockRetainUntilDate: new Date(this.clock.now() + lock.ms),
+    };
+  }
+
+  async get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
+    checkName(name);
+    return this.access.read(name, range, {}, signal);
+  }
+
+  async tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail> {
+    checkName(name);
+    return this.access.tail(name, bytes, {}, signal);
+  }
+
+  async size(name: string, signal?: AbortSignal): Promise<number | undefined> {
+    checkName(name);
+    return this.access.size(name, {}, signal);
+  }
+
+  async *list(prefix: string, { after, signal }: ListOptions = {}): AsyncGenerator<StoredObject> {
+    const { bucket, keyPrefix } = this.at;
+    let last = after ? `${keyPrefix}${after}` : "";
+    for (let token: string | undefined; ; ) {
+      const input = {
+        Bucket: bucket,
+        Prefix: `${keyPrefix}${prefix}`,
+        ...(token === undefined ? {} : { ContinuationToken: token }),
+        ...(token === undefined && last !== "" ? { StartAfter: last } : {}),
+      };
+      const page = await this.access.ask({ name: "" }, signal, (sdk, client) =>
+        client.send(new sdk.ListObjectsV2Command(input), sending(signal)),
+      );
+      for (const { Key: key = "", Size: size } of page.Contents ?? []) {
+        const name = key.slice(keyPrefix.length);
+        if (!isName(name)) continue;
+        if (key <= last) throw this.unordered(name);
+        last = key;
+        if (size === undefined) throw this.incomplete("an object without a size");
+        yield { name, size };
+      }
+      if (page.IsTruncated !== true) return;
+      if (page.NextContinuationToken === token || page.NextContinuationToken === undefined) {
+        throw this.incomplete("a page without the token of the next one");
+      }
+      token = page.NextContinuationToken;
+    }
+  }
+
+  async delete(name: string, signal?: AbortSignal): Promise<void> {
+    checkName(name);
+    await this.access.ask({ name }, signal, async (sdk, client) => {
+      try {
+        await client.send(new sdk.DeleteObjectCommand(this.access.keyOf(name)), sending(signal));
+      } catch (error) {
+        if (isNoSuchKey(error)) return;
+        throw error;
+      }
+    });
+  }
+
+  async deleteMany(names: readonly string[], signal?: AbortSignal): Promise<void> {
+    names.forEach(checkName);
+    for (let i = 0; i < names.length; i += deletedAtOnceMax) {
+      await this.deleteSome(names.slice(i, i + deletedAtOnceMax), signal);
+    }
+  }
+
+  private async deleteSome(names: readonly string[], signal?: AbortSignal): Promise<void> {
+    const input = {
+      Bucket: this.at.bucket,
+      Delete: { Objects: names.map((name) => ({ Key: this.access.keyOf(name).Key })), Quiet: true },
+    };
+    await this.access.ask({ name: "" }, signal, async (sdk, client) => {
+      const answer = await client.send(new sdk.DeleteObjectsCommand(input), sending(signal));
+      // The answer is a 200 even if nothing was deleted.
+      for (const { Key = "", Code = "", Message = "" } of answer.Errors ?? []) {
+        if (Code === "NoSuchKey") continue;
+        const name = Key.slice(this.at.keyPrefix.length);
+        throw failureFrom(errorOf(Code, Message), this.at, { name });
+      }
+    });
+  }
+
+  private unordered(name: string): StoreUnsupported {
+    return new StoreUnsupported(
+      `${this.location} does not list objects in the order of their names: ${name}`,
+      "give a general purpose bucket, or a server that lists in order",
+    );
+  }
+
+  private incomplete(what: string): StoreUnavailable {
+    return new StoreUnavailable(`${this.location} lists ${what}`);
+  }
+}
+
+function isNoSuchKey(error: unknown): boolean {
+  return error instanceof Error && error.name === "NoSuchKey";
+}
+
+/** The status that goes with a code in a list of errors, which has none. */
+function errorOf(code: string, message: string): Error {
+  const status = code === "AccessDenied" ? 403 : 503;
+  return Object.assign(new Error(message), { name: code, $metadata: { httpStatusCode: status } });
+}
