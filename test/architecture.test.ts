@@ -49,6 +49,8 @@ const entry = "index.ts";
 
 function roomOf(name: string): string {
   if (name === entry) return "(entry)";
+  // A kind of store that needs several files has a folder of its own in the room.
+  if (name.startsWith("storage/")) return "storage";
   return name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "(root)";
 }
 

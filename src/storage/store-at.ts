@@ -6,12 +6,14 @@ import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { DirectoryStore } from "./directory-store.js";
+import { GcsStore } from "./gcs/gcs-store.js";
 import type { ObjectStore } from "./object-store.js";
 import { type Patience, patienceDefault, RetryingStore } from "./retrying-store.js";
 
 /** For each scheme, makes the store at a location. */
 const kinds: Record<string, (location: string) => ObjectStore> = {
   file: (location) => new DirectoryStore(fileURLToPath(location)),
+  gs: (location) => GcsStore.at(location),
 };
 
 /** Makes the store of a location without a scheme, which is a path. */
@@ -71,6 +73,7 @@ function find(option: string, location: string, known: typeof kinds): ObjectStor
   try {
     return make(location);
   } catch (error) {
+    if (error instanceof ThinkbackError) throw error;
     throw new ThinkbackError("usage", `${option} ${location}: ${messageOf(error)}`, {
       hint: "give the path of a directory",
       cause: error,
