@@ -5,6 +5,7 @@ import { isAbsolute, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
+import { AzureStore } from "./azure/azure-store.js";
 import { DirectoryStore } from "./directory-store.js";
 import { GcsStore } from "./gcs/gcs-store.js";
 import type { ObjectStore } from "./object-store.js";
@@ -13,6 +14,7 @@ import { type Patience, patienceDefault, RetryingStore } from "./retrying-store.
 /** For each scheme, makes the store at a location. */
 const kinds: Record<string, (location: string) => ObjectStore> = {
   file: (location) => new DirectoryStore(fileURLToPath(location)),
+  azblob: (location) => AzureStore.at(location),
   gs: (location) => GcsStore.at(location),
 };
 

@@ -46,7 +46,11 @@ describe("a location", () => {
   });
 
   test("in a bucket that is not of its form is refused, and no value of it is repeated", () => {
-    for (const location of ["gs://key:secret@bucket/a", "gs://bucket/a?token=secret"]) {
+    for (const location of [
+      "gs://key:secret@bucket/a",
+      "gs://bucket/a?token=secret",
+      "azblob://bucket/a?sig=secret",
+    ]) {
       expect(() => storeAt(location)).toThrow(expect.objectContaining({ code: "usage" }));
       expect(() => storeAt(location)).not.toThrow(/secret/);
     }
