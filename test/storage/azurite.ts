@@ -67,6 +67,8 @@ export interface Fault {
     | { kind: "lose the reply" }
     | { kind: "answer"; status: number; code: string }
     | { kind: "ignore conditions" }
+    /** The last byte of what is sent changes on its way. */
+    | { kind: "flip a bit" }
     | { kind: "delay"; ms: number }
     /** The body ends early: with the connection, or with a length that agrees with what is left. */
     | { kind: "cut"; bytes: number; lies: boolean };
@@ -111,6 +113,7 @@ export class FaultProxy {
         return fault.what;
       });
     const body = Buffer.concat(chunks);
+    if (faults.some(({ kind }) => kind === "flip a bit")) body[body.length - 1]! ^= 1;
     for (const what of faults) {
       if (what.kind === "delay") await sleep(what.ms);
       if (what.kind !== "answer") continue;

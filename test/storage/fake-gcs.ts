@@ -14,6 +14,8 @@ export interface Fault {
   times?: number;
   what:
     | { kind: "ignore conditions" }
+    /** A byte of the object changes on its way. */
+    | { kind: "flip a bit" }
     | { kind: "lose the reply" }
     | { kind: "answer"; status: number; reason: string; message?: string }
     | { kind: "delay"; ms: number }
@@ -100,6 +102,7 @@ export class FakeGcs {
     }
     if (path.startsWith("/upload/") && method === "POST") {
       const type = request.headers["content-type"] ?? "";
+      if (kinds.has("flip a bit")) body[body.lastIndexOf("\r\n--") - 1]! ^= 1;
       return this.insert(target, query, type, body, kinds.has("ignore conditions"));
     }
     const [, encoded] = /\/o\/(.+)$/.exec(path) ?? [];

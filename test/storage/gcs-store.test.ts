@@ -190,20 +190,22 @@ describe("a store in Google Cloud Storage", () => {
 
   test("a server that ignores the condition is seen by a second put, which succeeds", async () => {
     fake.plant({ on: isPut, what: { kind: "ignore conditions" } });
+    // So an endpoint that is not Google's is probed before it becomes a repository.
+    expect(store.mayOverwrite).toBe(true);
     await store.put("probe", Buffer.from("1"));
     await store.put("probe", Buffer.from("2"));
     expect((await store.get("probe")).toString()).toBe("2");
   });
 
-  test("bytes that changed on their way do not become an object", async () => {
-    const message = 'Provided CRC32C "AAAAAA==" doesn\'t match calculated CRC32C "x".';
-    fake.plant({
-      on: isPut,
-      times: 1,
-      what: { kind: "answer", status: 400, reason: "invalid", message },
-    });
+  test("bytes that changed on their way do not become an object, and are sent again", async () => {
+    const flip: Fault = { on: isPut, times: 1, what: { kind: "flip a bit" } };
+    fake.plant({ ...flip });
     const put = store.put("a", Buffer.from("x"));
     expect(failureOf(await put.catch((e: unknown) => e))).toBe("unavailable");
+    expect(fake.objects.size).toBe(0);
+    fake.plant({ ...flip });
+    await retrying(store).put("a", Buffer.from("x"));
+    expect((await store.get("a")).toString()).toBe("x");
   });
 
   describe("whose caller leaves", () => {
@@ -371,6 +373,14 @@ describe("a location in Google Cloud Storage", () => {
     expect(emulated).toMatchObject({ prefix: "", endpoint: "http://gcs:4443", isAnonymous: true });
     const own = readGcsLocation("gs://bucket?endpoint=https://storage-x.p.googleapis.com");
     expect(own.isAnonymous).toBe(false);
+    for (const [location, mayOverwrite] of [
+      ["gs://bucket", false],
+      ["gs://bucket?endpoint=https://storage-x.p.googleapis.com", false],
+      ["gs://bucket?endpoint=https://googleapis.com.example.org", true],
+      ["gs://bucket?endpoint=http://storage.googleapis.com", true],
+    ] as const) {
+      expect(GcsStore.at(location).mayOverwrite, location).toBe(mayOverwrite);
+    }
   });
 
   test.each([

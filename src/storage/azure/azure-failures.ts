@@ -24,8 +24,8 @@ interface ClientError extends Error {
   /** HTTP status; of the service, or of whoever gives tokens. */
   statusCode?: number;
   code?: string;
+  /** The headers of the response, as the client reads them. */
   details?: { errorCode?: string };
-  response?: { headers: { get(name: string): string | undefined } };
   /** What each kind of credential said, in the order in which they were tried. */
   errors?: unknown[];
 }
@@ -51,23 +51,24 @@ export function failureOfClient(error: unknown, asked: Asked, place: AzurePlace)
         );
   }
   if (status === undefined) return new BucketUnavailable(place.location, shown, cause);
-  return ofStatus({ status, code, shown, cause }, asked, place);
+  return ofStatus({ status, code, said, shown, cause }, asked, place);
 }
 
-/** What the service calls the error. A response to HEAD has no body, and says it in a header only. */
-function codeOf({ code, details, response }: ClientError): string {
-  return details?.errorCode ?? response?.headers.get("x-ms-error-code") ?? code ?? "";
+/** What the service calls the error. A response to HEAD has no body, and its header is told in the details only. */
+function codeOf({ code, details }: ClientError): string {
+  return details?.errorCode ?? code ?? "";
 }
 
 interface Answer {
   status: number;
   code: string;
+  said: string;
   shown: string;
   cause: Error;
 }
 
 function ofStatus(answer: Answer, asked: Asked, place: AzurePlace): StoreError {
-  const { status, code, shown, cause } = answer;
+  const { status, code, said, shown, cause } = answer;
   if (code === "ContainerNotFound" || code === "ContainerBeingDeleted") {
     return bucketMissing("container", place.container);
   }
@@ -96,7 +97,7 @@ function ofStatus(answer: Answer, asked: Asked, place: AzurePlace): StoreError {
     );
   }
   // The bytes changed on their way: the checksum sent with them is not theirs.
-  const isDamaged = code === "Md5Mismatch" || code === "InvalidMd5";
+  const isDamaged = asked.to === "put" && status === 400 && /md5/i.test(`${code} ${said}`);
   // Any other conflict is a race with another request, and does not say who won.
   if (isPassing(status) || status === 409 || status < 400 || isDamaged) {
     return new BucketUnavailable(place.location, shown, cause);

@@ -19,6 +19,8 @@ export interface AzurePlace {
   prefix: string;
   /** The address of the account, without a slash at its end; undefined if the connection string says it. */
   endpoint: string | undefined;
+  /** The service is Microsoft's own. */
+  isMicrosofts: boolean;
   /** The access tier of new objects; that of the account if absent. */
   tier: string | undefined;
   credential: AzureCredential;
@@ -62,15 +64,35 @@ export function readAzureLocation(location: string, environment: Environment): A
       `give an address with https:, or, for an emulator, a key in ${variables.key}`,
     );
   }
+  const text = credential.kind === "connection string" ? credential.text : undefined;
   const ofAccount = account ? `https://${account}.blob.core.windows.net` : undefined;
   return {
     location: shown,
     container: bucket,
     prefix,
     endpoint: address ?? ofAccount,
+    isMicrosofts: text === undefined ? isMicrosofts(address) : isOfMicrosofts(text),
     tier: options.get("tier"),
     credential,
   };
+}
+
+const microsofts = "core\\.(?:windows\\.net|usgovcloudapi\\.net|chinacloudapi\\.cn)";
+
+function isMicrosofts(address: string | undefined): boolean {
+  return (
+    address === undefined ||
+    new RegExp(`^https://[a-z0-9]+\\.blob\\.${microsofts}$`, "i").test(address)
+  );
+}
+
+/** True if a connection string leads to Microsoft's service. */
+function isOfMicrosofts(text: string): boolean {
+  const [, address] = /(?:^|;)\s*BlobEndpoint=([^;]*)/i.exec(text) ?? [];
+  const [, suffix = "core.windows.net"] = /(?:^|;)\s*EndpointSuffix=([^;]*)/i.exec(text) ?? [];
+  if (/UseDevelopmentStorage=true/i.test(text)) return false;
+  if (address !== undefined) return isMicrosofts(address.replace(/\/$/, ""));
+  return new RegExp(`^${microsofts}$`, "i").test(suffix);
 }
 
 function readCredential(

@@ -29,6 +29,8 @@ const pageObjectsMax = 5000;
 
 export class AzureStore implements ObjectStore {
   readonly location: string;
+  /** An emulator, or a service that speaks as Microsoft's does, may accept the condition of a put and ignore it. */
+  readonly mayOverwrite: boolean;
   private client: Promise<ContainerClient> | undefined;
 
   /** @param pageObjects at most so many objects are listed with one request */
@@ -37,6 +39,7 @@ export class AzureStore implements ObjectStore {
     private readonly pageObjects = pageObjectsMax,
   ) {
     this.location = place.location;
+    this.mayOverwrite = !place.isMicrosofts;
   }
 
   /** Throws, with code "usage", if the location or the credentials are not of the form that docs/stores.md gives. */

@@ -29,10 +29,13 @@ const pageObjects = 1000;
 
 export class GcsStore implements ObjectStore {
   readonly location: string;
+  /** An emulator may accept the condition of a put and ignore it. */
+  readonly mayOverwrite: boolean;
   private readonly requests: GcsRequests;
 
   constructor(private readonly place: GcsPlace) {
     this.location = place.location;
+    this.mayOverwrite = !/^https:\/\/([a-z0-9-]+\.)*googleapis\.com(:443)?$/i.test(place.endpoint);
     this.requests = new GcsRequests(place);
   }
 
