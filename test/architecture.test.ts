@@ -49,7 +49,7 @@ const entry = "index.ts";
 
 function roomOf(name: string): string {
   if (name === entry) return "(entry)";
-  // A kind of store that needs several files has a folder of its own in the room.
+  // The kinds of stores have folders, and are one room with their registry and with what they implement.
   if (name.startsWith("storage/")) return "storage";
   return name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "(root)";
 }
