@@ -6,7 +6,9 @@ import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
+import { AzureStore } from "./azure/azure-store.js";
 import { DirectoryStore } from "./directory-store.js";
+import { GcsStore } from "./gcs/gcs-store.js";
 import type { ObjectStore } from "./object-store.js";
 import { type Patience, patienceDefault, RetryingStore } from "./retrying-store.js";
 import { parseS3Location } from "./s3/location.js";
@@ -16,6 +18,8 @@ import { S3Store } from "./s3/s3-store.js";
 /** For each scheme, makes the store at a location. It asks nothing of the place, and loads no package. */
 const kinds: Record<string, (location: string) => ObjectStore> = {
   file: (location) => new DirectoryStore(fileURLToPath(location)),
+  azblob: (location) => AzureStore.at(location),
+  gs: (location) => GcsStore.at(location),
   s3: (location) => new S3Store(parseS3Location(location), systemClock),
 };
 

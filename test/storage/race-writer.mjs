@@ -1,22 +1,27 @@
 /**
  * One of the processes of a race. Prints "ready", waits for a line, puts all names, and prints which it won, as JSON.
- * Arguments: location, its own number, how many names.
+ * It takes the built store, which is loaded sooner than its source. Arguments: location, its own number, how many names.
  */
 import { once } from "node:events";
-import { failureOf } from "../../src/storage/object-store.js";
-import { storeAt } from "../../src/storage/store-at.js";
-import { bytesOfWriter, nameOfRound } from "./race.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import { failureOf } from "../../dist/storage/object-store.js";
+import { storeAt } from "../../dist/storage/store-at.js";
 
 const [location = "", writer = "", names = ""] = process.argv.slice(2);
 const store = storeAt(location);
 // Whatever is loaded or opened first is done before the race begins.
-await store.size(nameOfRound(0));
+await store.size("race/0");
 process.stdout.write("ready\n");
 await once(process.stdin, "data");
-const won: number[] = [];
+const won = [];
 for (let round = 0; round < Number(names); round += 1) {
+  // Else one process would be ahead of all others, and win every name without a race.
+  await sleep(Math.random() * 10);
   try {
-    await store.put(nameOfRound(round), bytesOfWriter(Number(writer), round));
+    await store.put(
+      `race/${round}`,
+      Buffer.from(`writer ${writer} in round ${round}\n`.repeat(50)),
+    );
     won.push(round);
   } catch (error) {
     if (failureOf(error) !== "exists") throw error;
