@@ -8,8 +8,8 @@
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import { idleSegmentMs } from "../repository/capture-state.js";
 import type { LogWriter } from "../repository/log/log-writer.js";
+import { idleSegmentMs } from "../repository/registers/idle-pace.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import type { Source } from "../rethinkdb/source.js";
 import { type TableReference, TableReplaced } from "../rethinkdb/table-reference.js";

@@ -212,8 +212,8 @@ class DrillProgress implements DrillObserver {
     );
   }
 
-  waits(): void {
-    this.output.note(waitingText);
+  waits(ms: number): void {
+    this.output.note(waitingText(ms));
   }
 
   planned(plan: RestorePlan): void {

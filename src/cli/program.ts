@@ -164,7 +164,10 @@ function capturing(program: Command, output: () => Output): void {
         "--no-fold",
         "do not maintain the repository: another process does, see `thinkback maintain`",
       )
-      .option("--maintain-every <duration>", "how often maintenance checks what is due", "5m")
+      .option(
+        "--maintain-every <duration>",
+        "how often maintenance checks what is due (default: 5m; 30m in a store that charges for requests)",
+      )
       .addOption(
         new Option("--log-level <level>", "how much is logged")
           .choices(["debug", "info", "warn", "error"])

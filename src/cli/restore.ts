@@ -108,7 +108,7 @@ function planOf(
   output: Output,
 ): Promise<RestorePlan> {
   const look = () => lookAt(repository, (view) => planRestore(view, request));
-  const onWait = () => output.note(waitingText);
+  const onWait = (ms: number) => output.note(waitingText(ms));
   return whenProven(repository, request.at, look, systemClock, onWait);
 }
 

@@ -7,9 +7,11 @@ import { tableSelection } from "../capture/selection.js";
 import type { TableConfig } from "../catalog-record.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import type { Repository } from "../format/description.js";
 import { durationMs } from "../instant.js";
 import { thisProcess } from "../owner.js";
 import type { Lane } from "../repository/lanes.js";
+import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { parseKeep } from "../repository/registers/keep-policy.js";
 import { StoredMembers } from "../repository/registers/members.js";
 import { openOrCreateRepository, openSame } from "../repository/repository.js";
@@ -35,7 +37,8 @@ export interface RunArguments extends MaintainArguments {
   source: string[];
   /** False if --no-fold is given. */
   fold: boolean;
-  maintainEvery: string;
+  /** Absent: every five minutes, or every half an hour in a store that charges for requests. */
+  maintainEvery?: string;
   drillAt?: string;
   drillTarget?: string;
   include: string[];
@@ -55,6 +58,9 @@ export interface RunArguments extends MaintainArguments {
 }
 
 const tickMsMax = 3_600_000;
+/** How often maintenance looks for what is due: a round costs two puts and some listings even if nothing is. */
+const maintainEveryMs = 300_000;
+const maintainEveryChargedMs = 1_800_000;
 /** At most a day: no timer is set for longer. */
 const maintainEveryMsMax = 86_400_000;
 
@@ -115,6 +121,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     const reopen = () => openSame(storeAt(args.repo, impatient), repository.description);
     const capture = (lane: Lane) => ({
       ...recorderDefaults,
+      idleSegmentMs: idlePaceMs(repository.store),
       tickMs,
       tickMaxMs,
       selects,
@@ -144,7 +151,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       capture,
       reopen,
     });
-    const goingOn = goingOnBeside(args, beside, { check, isOurs }, log, ending);
+    const goingOn = goingOnBeside(args, beside, { ...repository, check, isOurs }, log, ending);
     const measures = logOwnMeasures(systemClock, log, ending);
     const next = await keeper.run(stop).finally(() => ended.abort(new Error("the capture ended")));
     await Promise.all([goingOn, measures]);
@@ -221,27 +228,41 @@ function tickMaxOf(args: RunArguments, tickMs: number): number {
 /**
  * How often maintenance runs beside the capture, and when drills do. Throws for bad options, before anything begins.
  */
-function besideOptions(args: RunArguments): { everyMs: number; times: CronTimes | undefined } {
+function besideOptions(args: RunArguments): {
+  everyMs: number | undefined;
+  times: CronTimes | undefined;
+} {
   const { drillAt, drillTarget, maintainEvery, grace, keep } = args;
   if (drillTarget !== undefined) parseAddresses(drillTarget.trim().split(/\s+/));
   if (keep !== undefined) parseKeep(keep);
   parseFoldSchedule(args);
   durationOption("--grace", grace);
-  const everyMs = durationOption("--maintain-every", maintainEvery, 1000, maintainEveryMsMax);
+  const everyMs =
+    maintainEvery === undefined
+      ? undefined
+      : durationOption("--maintain-every", maintainEvery, 1000, maintainEveryMsMax);
   return { everyMs, times: drillAt === undefined ? undefined : parseCron(drillAt, "--drill-at") };
+}
+
+interface Beside {
+  /** Throws if the repository must be left alone now. */
+  check: () => Promise<void>;
+  /** False while another process does this. */
+  isOurs: () => boolean;
 }
 
 /** Runs maintenance and drills beside the capture until the signal aborts; nothing beside a one-shot backup. */
 function goingOnBeside(
   args: RunArguments,
-  { everyMs, times }: ReturnType<typeof besideOptions>,
-  { check, isOurs }: { check: () => Promise<void>; isOurs: () => boolean },
+  { everyMs: told, times }: ReturnType<typeof besideOptions>,
+  { store, check, isOurs }: Pick<Repository, "store"> & Beside,
   log: Log,
   signal: AbortSignal,
 ): Promise<unknown> {
   const { drillTarget, repo } = args;
   const tasks: Promise<void>[] = [];
   if (args.fold && !args.once) {
+    const everyMs = told ?? (store.chargesRequests ? maintainEveryChargedMs : maintainEveryMs);
     tasks.push(maintainBeside(args, everyMs, isOurs, check, systemClock, log, signal));
   }
   if (times && !args.once) {

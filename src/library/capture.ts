@@ -8,6 +8,7 @@ import { tableSelection } from "../capture/selection.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { thisProcess } from "../owner.js";
+import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { StoredMembers } from "../repository/registers/members.js";
 import { openOrCreateRepository, openSame } from "../repository/repository.js";
 import { formatAddresses, parseAddresses } from "../rethinkdb/address.js";
@@ -194,6 +195,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
       observer: () => observer,
       capture: ({ description }) => ({
         ...recorderDefaults,
+        idleSegmentMs: idlePaceMs(repository.store),
         tickMs,
         tickMaxMs: tickMs,
         selects,

@@ -7,6 +7,7 @@ import type { ListOptions, ObjectStore, Range, StoredObject, Tail } from "./obje
  */
 abstract class PartStore implements ObjectStore {
   abstract readonly location: string;
+  readonly chargesRequests?: true;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
   readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
   readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
@@ -15,6 +16,7 @@ abstract class PartStore implements ObjectStore {
     protected readonly below: ObjectStore,
     protected readonly prefix: string,
   ) {
+    if (below.chargesRequests) this.chargesRequests = true;
     if (below.firstMissing) {
       this.firstMissing = async (names, signal) => {
         const own = new Map(names.map((name) => [this.nameBelow(name), name]));

@@ -53,11 +53,14 @@ const stuckMax = 2;
 
 export class RetryingStore implements ObjectStore {
   readonly location: string;
+  readonly chargesRequests?: true;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
   readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
   readonly tidy?: NonNullable<ObjectStore["tidy"]>;
   readonly keepRoom?: NonNullable<ObjectStore["keepRoom"]>;
   readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
+  readonly replace?: NonNullable<ObjectStore["replace"]>;
+  readonly storedAt?: NonNullable<ObjectStore["storedAt"]>;
   private stuck = 0;
 
   /** @param stopped when it aborts, calls reject and nothing is asked again */
@@ -69,6 +72,15 @@ export class RetryingStore implements ObjectStore {
     private readonly stopped?: AbortSignal,
   ) {
     this.location = below.location;
+    if (below.chargesRequests) this.chargesRequests = true;
+    if (below.replace) {
+      this.replace = (name, bytes, signal) =>
+        this.retried((ending) => below.replace!(name, bytes, ending), signal);
+    }
+    if (below.storedAt) {
+      this.storedAt = (name, signal) =>
+        this.retried((ending) => below.storedAt!(name, ending), signal);
+    }
     if (below.firstMissing) {
       this.firstMissing = (names, signal) =>
         this.retried((ending) => below.firstMissing!(names, ending), signal);

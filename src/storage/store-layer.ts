@@ -5,7 +5,11 @@ import type { ListOptions, ObjectStore, Range, StoredObject, Tail } from "./obje
  * methods, because calls of these would bypass the subclass.
  */
 export abstract class StoreLayer implements ObjectStore {
-  constructor(protected readonly below: ObjectStore) {}
+  readonly chargesRequests?: true;
+
+  constructor(protected readonly below: ObjectStore) {
+    if (below.chargesRequests) this.chargesRequests = true;
+  }
 
   get location(): string {
     return this.below.location;

@@ -84,6 +84,7 @@ const mayBeNull = new Set([
 const mayBeAbsent = new Set([
   "base manifest: epoch",
   "claim: exclude",
+  "claim: idleMs",
   "claim: include",
   "claim: lost",
   "claim: member",
@@ -100,6 +101,7 @@ const mayBeAbsent = new Set([
   "folded manifest: opening.*.lastCopy",
   "folded manifest: opening.*.late",
   "folded manifest: opening.*.stopped",
+  "member: everyMs",
   "pins: pins.*.classes",
   "pins: pins.*.note",
   "repository: lane",
@@ -148,6 +150,7 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
     exclude: ["b.*"],
     withdraws: [1],
     tickMs: 1000,
+    idleMs: 60_000,
     member: "abc",
     lost: "x",
   }),

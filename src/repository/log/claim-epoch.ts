@@ -35,6 +35,8 @@ export interface ClaimFacts {
   unique?: () => string;
   /** The longest tick that it makes, in ms. */
   tickMs?: number;
+  /** How often it puts a segment when nothing changes, in ms, if not every ten seconds. */
+  idleMs?: number;
 }
 
 /** The epoch that this process has claimed and may write in. */
@@ -110,6 +112,7 @@ export async function claimEpoch(
       ...(owner.include === undefined ? {} : { include: owner.include }),
       ...(owner.exclude === undefined ? {} : { exclude: owner.exclude }),
       ...(owner.tickMs === undefined ? {} : { tickMs: owner.tickMs }),
+      ...(owner.idleMs === undefined ? {} : { idleMs: owner.idleMs }),
       ...(withdraws.length > 0 ? { withdraws } : {}),
       ...(lost ? { lost: lost.segment.name } : {}),
     };

@@ -40,6 +40,8 @@ export const claimKind = jsonKind("writer", {
   exclude: v.exactOptional(list(text)),
   /** The writer's longest tick, in ms. It tells how long a writer that runs may be silent. */
   tickMs: v.exactOptional(count),
+  /** How often the writer puts a segment when nothing changes, in ms; every ten seconds if absent. */
+  idleMs: v.exactOptional(count),
   /** Earlier epochs whose claims do not count, because they came too late and nothing was written in them. */
   withdraws: v.exactOptional(list(ordinal)),
   /** Set if the end of the log was lost and the epoch continues from before it: the segment that was found missing. */
