@@ -67,7 +67,7 @@ export interface CaptureOptions extends RecorderOptions, ClusterOptions {
   standby: boolean;
   /** Begin also by a clock that the source's does not confirm. */
   trustClock: boolean;
-  owner: Owner & Pick<ClaimFacts, "include" | "exclude">;
+  owner: Owner & Pick<ClaimFacts, "include" | "exclude" | "singleWriter">;
   /** Where closed segments wait while the store fails; in memory if absent. */
   spool: Spool | undefined;
   /** For the jitter of retries. */

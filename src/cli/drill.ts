@@ -14,7 +14,6 @@ import { formatAddress } from "../rethinkdb/address.js";
 import { dialer } from "../rethinkdb/channel.js";
 import { RethinkTarget } from "../rethinkdb/rethink-target.js";
 import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
-import { storeAt } from "../storage/store-at.js";
 import { restoreWork } from "../upkeep/schedule.js";
 import { isTargetGiven, targetAt } from "./connect.js";
 import { differencesText, drillResult } from "./drill-text.js";
@@ -29,6 +28,7 @@ import {
 } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { stopOnSignals } from "./stop-signals.js";
+import { countedStore } from "./store-use-text.js";
 
 export interface DrillArguments {
   repo: string;
@@ -40,10 +40,11 @@ export interface DrillArguments {
   clean?: boolean;
 }
 
-export async function drillCommand(args: DrillArguments, output: Output): Promise<void> {
+export async function drillCommand(args: DrillArguments, given: Output): Promise<void> {
   refuseIdleClean(args);
   const choice = { at: chosenInstant(args), tables: args.table, databases: args.db };
-  const repository = await openRepository(storeAt(args.repo));
+  const { store, output } = countedStore(args.repo, given);
+  const repository = await openRepository(store);
   const observer = new DrillProgress(output);
   const signal = stopOnSignals((name) => {
     observer.end();

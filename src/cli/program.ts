@@ -4,8 +4,9 @@ import { Command, CommanderError, Help, Option } from "commander";
 import { exitStatus, ThinkbackError } from "../errors.js";
 import { explained } from "./explained.js";
 import { type Output, reportError, type Streams, terminalOutput } from "./output.js";
+import { doctoring } from "./program-doctor.js";
 import { sharing } from "./program-lanes.js";
-import { at, collect, gap, keep, repo } from "./program-options.js";
+import { at, collect, gap, keep, maintained, repo } from "./program-options.js";
 import { beStrict } from "./strict.js";
 
 const { version } = JSON.parse(
@@ -51,7 +52,16 @@ function commandLine(streams: Streams): Command {
     .configureHelp({ optionDescription })
     .exitOverride();
   const output = () => terminalOutput(program.opts<{ json?: boolean }>().json === true, streams);
-  for (const define of [capturing, sharing, restoring, looking, folding, checking, noting]) {
+  for (const define of [
+    capturing,
+    sharing,
+    restoring,
+    looking,
+    folding,
+    checking,
+    doctoring,
+    noting,
+  ]) {
     define(program, output);
   }
   for (const command of [...program.commands, ...program.commands.flatMap((one) => one.commands)]) {
@@ -69,28 +79,6 @@ function commandLine(streams: Streams): Command {
 function optionDescription(this: Help, option: Option): string {
   if (Array.isArray(option.defaultValue)) return option.description;
   return Help.prototype.optionDescription.call(this, option);
-}
-
-/** Adds the options that `run` and `maintain` share: when bases are made, and what is deleted. */
-function maintained(command: Command): Command {
-  return command
-    .option(...keep)
-    .option("--fold-every <duration>", "make new bases at least this often", "1h")
-    .option("--fold-at <cron>", "make new bases at these times (UTC)")
-    .option(
-      "--restore-within <duration>",
-      "make new bases when a restore to now would take longer than this",
-    )
-    .option(
-      "--auto",
-      "adapt folds, and the ticks of `run`, to measured speeds, within the bounds given",
-    )
-    .option(
-      "--grace <duration>",
-      "how long replaced or expired objects stay before they are deleted",
-      "15m",
-    )
-    .option("--no-delete", "delete nothing, for credentials that may not delete");
 }
 
 /** Defines the command that captures. */

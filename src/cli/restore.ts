@@ -14,7 +14,6 @@ import { planRestore, type RestorePlan } from "../restore/plan.js";
 import type { RestoreRequest } from "../restore/request.js";
 import { type RestoredTable, refuseExisting, restore } from "../restore/restore.js";
 import { whenProven } from "../restore/when-proven.js";
-import { storeAt } from "../storage/store-at.js";
 import { targetAt } from "./connect.js";
 import { gapOption } from "./gap-option.js";
 import { heldBackResult, heldBackText } from "./held-back-text.js";
@@ -31,6 +30,7 @@ import {
 import { RestoreProgress } from "./restore-progress.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { closeIfStuck, isWhole, type Remains, stoppedRestore } from "./stopped-restore.js";
+import { countedStore } from "./store-use-text.js";
 
 export interface RestoreArguments {
   repo: string;
@@ -46,10 +46,11 @@ export interface RestoreArguments {
   withoutAccess?: boolean;
 }
 
-export async function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
+export async function restoreCommand(args: RestoreArguments, given: Output): Promise<void> {
   // A dry run needs no target; but an address that is given is checked.
   const target = args.dryRun && args.target.length === 0 ? undefined : targetAt(args.target);
-  const repository = await openRepository(storeAt(args.repo));
+  const { store, output } = countedStore(args.repo, given);
+  const repository = await openRepository(store);
   const request = {
     ...(args.at === undefined ? {} : { at: parseInstant(args.at, systemClock.now()) }),
     tables: args.table,

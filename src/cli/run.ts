@@ -14,13 +14,13 @@ import type { Lane } from "../repository/lanes.js";
 import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { parseKeep } from "../repository/registers/keep-policy.js";
 import { StoredMembers } from "../repository/registers/members.js";
-import { openOrCreateRepository, openSame } from "../repository/repository.js";
+import { openSame } from "../repository/repository.js";
 import { parseAddresses } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { Source } from "../rethinkdb/source.js";
-import { impatient } from "../storage/retrying-store.js";
-import { directoryAt, spoolAt, storeAt } from "../storage/store-at.js";
-import { refuseUnusable } from "../storage/usable.js";
+import { refuseUnusable } from "../storage/probe.js";
+import { directoryAt, spoolAt } from "../storage/store-at.js";
+import { addInto, noUse, type StoreUse } from "../storage/store-use.js";
 import { type CronTimes, parseCron, parseFoldSchedule } from "../upkeep/schedule.js";
 import { drillBeside, maintainBeside } from "./beside.js";
 import { sourceAt } from "./connect.js";
@@ -32,6 +32,8 @@ import { counted, formatBytes, type Output } from "./output.js";
 import { logOwnMeasures } from "./own-measures.js";
 import { sizeBytes } from "./size.js";
 import { stopOnSignals } from "./stop-signals.js";
+import { logRequests, requestsText } from "./store-use-text.js";
+import { openTried, storeOf } from "./tried-store.js";
 
 export interface RunArguments extends MaintainArguments {
   source: string[];
@@ -94,10 +96,9 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
   try {
     await lookForChosen(source, chosen, args.once === true, log);
     if (args.spool !== undefined) await refuseUnusable(directoryAt("--spool", args.spool));
-    const repository = await openOrCreateRepository(
-      storeAt(args.repo, impatient),
-      systemClock.now(),
-    );
+    const use = { ...noUse };
+    const since = systemClock.now();
+    const repository = await openTried(args, use, log);
     // A directory may be the spool of several repositories, and of several lanes.
     const spool = ({ description }: Lane) =>
       directoryAt("--spool", join(args.spool!, description.id));
@@ -113,12 +114,12 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     const check = async () => {
       if (observers.isLost)
         throw new Error("the log was lost, and the capture has not gone on yet");
-      await openSame(storeAt(args.repo, impatient), repository.description);
+      await openSame(storeOf(args, use), repository.description);
     };
     // Maintenance and drills are made by the process that captures lane 0.
     const isOurs = () => keeper.has(0) && !observers.of(0).isStandingBy;
     // A new store: what the old one remembers of the directory may be untrue by now.
-    const reopen = () => openSame(storeAt(args.repo, impatient), repository.description);
+    const reopen = () => openSame(storeOf(args, use), repository.description);
     const capture = (lane: Lane) => ({
       ...recorderDefaults,
       idleSegmentMs: idlePaceMs(repository.store),
@@ -133,7 +134,8 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       takeOver: args.takeOver === true,
       standby: args.standby === true,
       trustClock: args.trustClock === true,
-      owner: { ...thisProcess, ...chosen },
+      owner: { ...thisProcess, ...chosen, ...(args.singleWriter ? { singleWriter: true } : {}) },
+      requests: () => ({ since, ...use }),
       spool:
         spoolBytesMax === undefined ? undefined : { store: spool(lane), bytesMax: spoolBytesMax },
       random: Math.random,
@@ -151,8 +153,11 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       capture,
       reopen,
     });
-    const goingOn = goingOnBeside(args, beside, { ...repository, check, isOurs }, log, ending);
-    const measures = logOwnMeasures(systemClock, log, ending);
+    const goingOn = goingOnBeside(args, beside, { ...repository, check, isOurs, use }, log, ending);
+    const measures = Promise.all([
+      logOwnMeasures(systemClock, log, ending),
+      logRequests(use, systemClock, log, ending),
+    ]);
     const next = await keeper.run(stop).finally(() => ended.abort(new Error("the capture ended")));
     await Promise.all([goingOn, measures]);
     const seconds = (performance.now() - began) / 1000;
@@ -167,8 +172,9 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
         : `captured for ${seconds.toFixed(1)} s; copies and resyncs read ${read}`,
     );
     if (next) output.line(`process ${next.process} on ${next.host} goes on with the capture`);
+    if (repository.store.chargesRequests) output.line(requestsText(use));
     const handedOverTo = next ? { host: next.host, process: next.process } : null;
-    output.result({ tables, documents, bytes, seconds, handedOverTo });
+    output.result({ tables, documents, bytes, seconds, handedOverTo, requests: use });
   } finally {
     source.close();
   }
@@ -249,21 +255,24 @@ interface Beside {
   check: () => Promise<void>;
   /** False while another process does this. */
   isOurs: () => boolean;
+  /** What all of this process has sent to the repository's store. */
+  use: StoreUse;
 }
 
 /** Runs maintenance and drills beside the capture until the signal aborts; nothing beside a one-shot backup. */
 function goingOnBeside(
   args: RunArguments,
-  { everyMs: told, times }: ReturnType<typeof besideOptions>,
-  { store, check, isOurs }: Pick<Repository, "store"> & Beside,
+  { everyMs: given, times }: ReturnType<typeof besideOptions>,
+  { store, check, isOurs, use }: Pick<Repository, "store"> & Beside,
   log: Log,
   signal: AbortSignal,
 ): Promise<unknown> {
   const { drillTarget, repo } = args;
   const tasks: Promise<void>[] = [];
   if (args.fold && !args.once) {
-    const everyMs = told ?? (store.chargesRequests ? maintainEveryChargedMs : maintainEveryMs);
-    tasks.push(maintainBeside(args, everyMs, isOurs, check, systemClock, log, signal));
+    const everyMs = given ?? (store.chargesRequests ? maintainEveryChargedMs : maintainEveryMs);
+    const told = { isOurs, check, onRequests: (sent: StoreUse) => addInto(use, sent) };
+    tasks.push(maintainBeside(args, everyMs, told, systemClock, log, signal));
   }
   if (times && !args.once) {
     tasks.push(drillBeside({ repo, drillTarget, times }, isOurs, systemClock, log, signal));

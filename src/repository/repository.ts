@@ -9,6 +9,7 @@ import { decodeStored, encodeStored, readStored } from "../format/json-object.js
 import { repositoryName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { getIfThere, ObjectExists, type ObjectStore } from "../storage/object-store.js";
+import { probesPrefix } from "../storage/probe.js";
 
 /** Opens an existing repository. Throws if the store holds none, holds something else, or has a newer version. */
 export async function openRepository(store: ObjectStore): Promise<Repository> {
@@ -72,6 +73,7 @@ export async function openOrCreateRepository(
 }
 
 async function isEmpty(store: ObjectStore, prefix = ""): Promise<boolean> {
-  for await (const _ of store.list(prefix)) return false;
+  // What a probe has left behind, because it may not delete, is nobody's.
+  for await (const { name } of store.list(prefix)) if (!name.startsWith(probesPrefix)) return false;
   return true;
 }

@@ -5,9 +5,12 @@ import { isAbsolute, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
+import { CountingStore } from "./counting-store.js";
 import { DirectoryStore } from "./directory-store.js";
 import type { ObjectStore } from "./object-store.js";
 import { type Patience, patienceDefault, RetryingStore } from "./retrying-store.js";
+import { SingleWriterStore } from "./single-writer-store.js";
+import type { StoreUse } from "./store-use.js";
 
 /** For each scheme, makes the store at a location. */
 const kinds: Record<string, (location: string) => ObjectStore> = {
@@ -17,9 +20,23 @@ const kinds: Record<string, (location: string) => ObjectStore> = {
 /** Makes the store of a location without a scheme, which is a path. */
 const directory = (path: string): ObjectStore => new DirectoryStore(path);
 
+export interface StoreLayers {
+  /** Where everything that is sent is counted. */
+  use?: StoreUse;
+  /** Take it that this process alone writes there: the store need not know conditional writes. */
+  singleWriter?: boolean;
+}
+
 /** The store of a repository. While it is unavailable, calls wait, as long as `patience` says. */
-export function storeAt(location: string, patience: Patience = patienceDefault): ObjectStore {
-  return new RetryingStore(find("--repo", location, kinds), systemClock, Math.random, patience);
+export function storeAt(
+  location: string,
+  patience: Patience = patienceDefault,
+  { use, singleWriter }: StoreLayers = {},
+): ObjectStore {
+  const found = find("--repo", location, kinds);
+  const counted = use ? new CountingStore(found, use) : found;
+  const written = singleWriter ? new SingleWriterStore(counted) : counted;
+  return new RetryingStore(written, systemClock, Math.random, patience);
 }
 
 /** The store in the directory that an option names. */

@@ -39,3 +39,8 @@ export const addUse = (a: StoreUse, b: StoreUse) => combined(a, b, (x, y) => x +
 
 /** What was used since an earlier count. */
 export const useSince = (now: StoreUse, before: StoreUse) => combined(now, before, (x, y) => x - y);
+
+/** Adds what was used elsewhere. */
+export function addInto(sum: StoreUse, more: StoreUse): void {
+  Object.assign(sum, addUse(sum, more));
+}
