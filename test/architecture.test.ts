@@ -40,7 +40,7 @@ const floors = [
   ["repository/log"],
   ["repository/records", "repository/registers"],
   ["format"],
-  ["rethinkdb", "storage"],
+  ["costs", "rethinkdb", "storage"],
   ["(root)"],
 ];
 

@@ -298,17 +298,11 @@ function folding(program: Command, output: () => Output): void {
     .description("estimate from measured rates what keeping the history costs, and propose options")
     .requiredOption(...repo)
     .option("--keep <tiers>", "compute the cost of these tiers too (repeatable)", collect, [])
-    .option("--price-storage <price>", "price of 1 GB stored for a month", "0.023")
-    .option(
-      "--price-put <price>",
-      "price of 1000 requests that write; for a bucket, such as 0.005",
-      "0",
-    )
-    .option(
-      "--price-get <price>",
-      "price of 1000 requests that read; for a bucket, such as 0.0004",
-      "0",
-    )
+    .option("--profile <name>", "estimate in this price profile, such as aws-s3-standard")
+    .option("--prices <file>", "estimate in the price profile in this file, YAML or JSON")
+    .option("--price-storage <price>", "price of 1 GB stored for a month (default: 0.023)")
+    .option("--price-put <price>", "price of 1000 requests that write (default: 0)")
+    .option("--price-get <price>", "price of 1000 requests that read (default: 0)")
     .action(async (args) => (await import("./plan.js")).planCommand(args, output()));
 }
 

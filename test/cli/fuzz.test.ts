@@ -140,6 +140,8 @@ const commands: Record<string, Options> = {
     "--price-storage": [...counts, "0.023", "Infinity"],
     "--price-put": counts,
     "--price-get": counts,
+    "--profile": ["aws-s3-standard", "none", "aws", ""],
+    "--prices": ["/nowhere", "/dev/null", "/proc/self/mem", ""],
   },
   verify: { "--data": flag, "--sample": ["5%", "0%", "101%", "5", "", "0.0000001%", "1e1%"] },
   repair: { "--data": flag, "--dry-run": flag },

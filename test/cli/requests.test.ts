@@ -62,6 +62,21 @@ test("commands say what they have sent", async () => {
   }
 });
 
+test("plan estimates a month and a restore in the prices of a bucket", async () => {
+  const planned = await json("plan", "--profile", "aws-s3-standard");
+  const { month, restore, keep } = planned as {
+    month: { total: number; requests: { put: number } };
+    restore: { total: number; seconds: number };
+    keep: string;
+  };
+  expect(keep).toBe("all:forever");
+  expect(month.requests.put).toBeGreaterThan(43_000);
+  expect(month.total).toBeGreaterThan(0.2);
+  expect(month.total).toBeLessThan(3);
+  expect(restore.total).toBeGreaterThan(0);
+  expect((await json("plan"))["month"]).toBeUndefined();
+});
+
 test("a process that captures several lanes is counted once", () => {
   const lane = {
     inUse: true,
