@@ -33,6 +33,8 @@ export const exitStatus = {
   leftOut: 14,
   /** Thinkback was installed without its native part. */
   install: 15,
+  /** A check of `thinkback doctor` failed. */
+  unfit: 16,
 } as const;
 
 export type ErrorCode = keyof typeof exitStatus;

@@ -41,7 +41,7 @@ const floors = [
   ["sealing"],
   ["repository/records", "repository/registers"],
   ["format"],
-  ["rethinkdb", "storage"],
+  ["costs", "rethinkdb", "storage"],
   ["(root)"],
 ];
 

@@ -61,11 +61,13 @@ export interface CaptureOptions extends RecorderOptions, ClusterOptions {
   lane?: LaneTables | undefined;
   /** True once other processes share the lanes: then this one never stands by. */
   isShared?: (() => boolean) | undefined;
+  /** True while other processes are known that may ask to go on in the place of this one. */
+  isExpected?: (() => boolean) | undefined;
   /** Wait as long as another writer runs, and go on after it; also after it was asked to take over from this one. */
   standby: boolean;
   /** Begin also by a clock that the source's does not confirm. */
   trustClock: boolean;
-  owner: Owner & Pick<ClaimFacts, "include" | "exclude">;
+  owner: Owner & Pick<ClaimFacts, "include" | "exclude" | "singleWriter">;
   /** Where closed segments wait while the store fails; in memory if absent. */
   spool: Spool | undefined;
   /** For the jitter of retries. */

@@ -22,6 +22,7 @@ import { LogView } from "../repository/log/log-view.js";
 import { LogWriter } from "../repository/log/log-writer.js";
 import { evidenceNames } from "../repository/records/evidence.js";
 import { isHandedOver, type Wish } from "../repository/registers/handovers.js";
+import { idleSegmentMs } from "../repository/registers/idle-pace.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { type CatalogReading, untoldTables } from "../rethinkdb/catalog-reader.js";
 import type { Source } from "../rethinkdb/source.js";
@@ -175,7 +176,8 @@ export class Capture {
     await compareClocks(source, logClock);
     const { takeOver } = options;
     const unique = () => Math.floor(options.random() * 2 ** 52).toString(36);
-    const owner = { ...options.owner, unique, tickMs: options.tickMaxMs };
+    const idle = options.idleSegmentMs > idleSegmentMs ? { idleMs: options.idleSegmentMs } : {};
+    const owner = { ...options.owner, unique, tickMs: options.tickMaxMs, ...idle };
     const check = (end: LogEnd | undefined) => {
       if (!options.trustClock) checkStartClock(clock.now(), logClock.serverClock, end);
     };
@@ -270,7 +272,9 @@ export class Capture {
       const isRetired = await this.options.lane?.follow(this.tables, logTime, clock, stop);
       if (isRetired) finished.abort(new Error("the lane has no table any more"));
     };
-    const handOver = new HandOver(this.repository.store, recorder.log, clock);
+    const { idleSegmentMs: idleMs, isExpected } = this.options;
+    const { store } = this.repository;
+    const handOver = new HandOver(store, recorder.log, clock, idleMs, isExpected);
     let next: AnsweredWish | undefined;
     const answering = async () => {
       if (this.options.once) return;

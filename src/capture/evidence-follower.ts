@@ -10,8 +10,10 @@ import {
   isDamageEvidence,
   readEvidence,
 } from "../repository/records/evidence.js";
+import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { RepositoryView } from "../repository/repository-view.js";
 
+/** How often evidence is listed, unless the store charges for that. */
 const pollMs = 15_000;
 
 /** Called with the id of a table that must be opened again, and the reason. */
@@ -30,6 +32,7 @@ export async function followEvidence(
 ): Promise<void> {
   const { store } = repository;
   const known = new Set(before);
+  const everyMs = Math.max(pollMs, idlePaceMs(store));
   while (!signal.aborted) {
     // The store may fail for a while; then evidence is read later.
     const names = await evidenceNames(store).catch(() => undefined);
@@ -38,7 +41,7 @@ export async function followEvidence(
       if (!known.has(name) && (await isTold(repository, name, onSuspect))) known.add(name);
       if (signal.aborted) return;
     }
-    await clock.sleep(pollMs, signal).catch(() => undefined);
+    await clock.sleep(everyMs, signal).catch(() => undefined);
   }
 }
 

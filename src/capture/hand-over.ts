@@ -5,8 +5,11 @@ import type { LogWriter } from "../repository/log/log-writer.js";
 import { answerOf, firstWish, putAnswer, type Wish } from "../repository/registers/handovers.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
-/** How often a capture looks whether another process wants to go on with it. */
-export const lookForWishesMs = 10_000;
+/** How often a capture looks whether another process wants to go on with it, while it expects that. */
+const lookForWishesMs = 10_000;
+
+/** How long a capture takes at most until it looks for wishes, if it puts a segment at this pace when it is idle. */
+export const wishesSeenMs = (idleMs: number) => Math.max(lookForWishesMs, idleMs);
 
 /** A wish, and the instant that the answer to it names. */
 export type AnsweredWish = Wish & { since: Instant };
@@ -20,6 +23,10 @@ export class HandOver {
     private readonly store: ObjectStore,
     private readonly log: Pick<LogWriter, "epoch" | "mark">,
     private readonly clock: Clock,
+    /** How often the capture puts a segment when it is idle, in ms. */
+    private readonly idleMs: number,
+    /** True while other processes are known that may want to go on. */
+    private readonly isExpecting: () => boolean = () => false,
   ) {}
 
   /**
@@ -27,11 +34,14 @@ export class HandOver {
    * signal aborts. What is proven from then on counts for the other process.
    */
   async run(signal: AbortSignal): Promise<AnsweredWish | undefined> {
+    const { clock } = this;
     while (!signal.aborted) {
       // A store that fails now is asked again.
       const wish = await this.look().catch(() => undefined);
       if (wish) return wish;
-      await this.clock.sleep(lookForWishesMs, signal).catch(() => undefined);
+      const dueMs = clock.monotonicMs() + wishesSeenMs(this.idleMs);
+      do await clock.sleep(lookForWishesMs, signal).catch(() => undefined);
+      while (!signal.aborted && !this.isExpecting() && clock.monotonicMs() < dueMs);
     }
     return undefined;
   }

@@ -20,6 +20,7 @@ import { listClaims } from "../repository/log/claims.js";
 import { endOfLog } from "../repository/log/log-end.js";
 import { LogView } from "../repository/log/log-view.js";
 import type { Wish } from "../repository/registers/handovers.js";
+import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { type Coordinator, type Member, memberRenewMs } from "../repository/registers/members.js";
 import { lanesMadeOf, lanesOf, readSettings } from "../repository/registers/settings.js";
 import { lookAt } from "../repository/repository-view.js";
@@ -146,8 +147,9 @@ export class LaneKeeper {
     const ended = new AbortController();
     void this.running.get(0)!.done.then(() => ended.abort());
     const until = AbortSignal.any([over, ended.signal]);
+    const everyMs = Math.max(settingsEveryMs, idlePaceMs(this.repository.store));
     while (!until.aborted && this.made === 1) {
-      await this.clock.sleep(settingsEveryMs, until).catch(() => undefined);
+      await this.clock.sleep(everyMs, until).catch(() => undefined);
       if (!until.aborted) await this.readSettings().catch(() => undefined);
     }
   }
@@ -179,8 +181,17 @@ export class LaneKeeper {
       } catch (error) {
         if (failureOf(error) !== "unavailable") throw error;
       }
-      await this.clock.sleep(memberRenewMs, over).catch(() => undefined);
+      const dueMs = this.clock.monotonicMs() + idlePaceMs(this.repository.store);
+      do await this.clock.sleep(memberRenewMs, over).catch(() => undefined);
+      while (!over.aborted && this.mayRest && this.clock.monotonicMs() < dueMs);
     }
+  }
+
+  /** True if nobody waits for this process and it has nothing to do, in a store that charges for looking. */
+  private get mayRest(): boolean {
+    const isAlone = this.others.length === 0 && !this.isReplacing;
+    const isRunning = this.lanesToCapture().every((lane) => this.running.has(lane));
+    return this.repository.store.chargesRequests === true && isAlone && isRunning;
   }
 
   /** A process that stands by for lane 0 takes its share instead. */
@@ -367,6 +378,7 @@ export class LaneKeeper {
       ...options,
       lane: new LaneTables(this.repository, number, () => this.lanes),
       isShared: () => this.isSharing,
+      isExpected: () => this.others.length > 0,
       owner: { ...options.owner, member },
       reopen: async () => knownLane(await this.options.reopen(), number),
     };

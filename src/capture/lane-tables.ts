@@ -11,14 +11,15 @@ import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
 import { isWhole, type TableCoverage } from "../repository/coverage/coverage.js";
 import { laneIn, laneOfTable } from "../repository/lanes.js";
+import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { failureOf } from "../storage/object-store.js";
 import type { CapturedTables } from "./captured-tables.js";
 
 /** How often it is looked whether tables have arrived in their lanes, while some are on their way. */
 const lookEveryMs = 5000;
-/** A capture that runs proves something at least this often. */
-const provenWithinMs = 30_000;
+/** A capture that runs has stored a proof that is at most so much older than the pace of its segments. */
+const provenWithinMs = 20_000;
 /**
  * A table is proven in its lane for so long before it leaves another one: a claim may disown what came within the last
  * half minute before it (claim-epoch.ts).
@@ -78,7 +79,8 @@ export class LaneTables {
         const stretch = liveStretch(coverage.tables.get(table));
         if (!stretch || this.laneOf(table) !== number) continue;
         const { since, frontier } = stretch;
-        if (frontier - since < settledMs || frontier + provenWithinMs < now) continue;
+        const isOld = frontier + idlePaceMs(lane.store) + provenWithinMs < now;
+        if (frontier - since < settledMs || isOld) continue;
         arrivals.set(table, { lane: number, since });
       }
     }

@@ -30,6 +30,9 @@ import {
  */
 const lookEveryMs = 15_000;
 
+/** So many segments are listed: a bucket charges about twelve times as much for a listing as for a size. */
+const listedMin = 9;
+
 /** Another repository, or none, is where ours was. Ours may come back: its disk may not be mounted. */
 export class NotThere extends StoreUnavailable {}
 
@@ -92,13 +95,13 @@ export class OwnLog {
 
   /**
    * The first shipped segment that is missing. As a rule this takes one small request: a listing of the last ten or
-   * hundred seconds. A segment that the listing does not show is asked for by itself.
+   * hundred seconds. A segment that the listing does not show is asked for by itself, and so are a few segments.
    */
   private async firstMissing(): Promise<string | undefined> {
     const { store, shipped } = this;
     if (store.firstMissing) return store.firstMissing(shipped);
     const listed = new Set<string>();
-    if (shipped.length > 1) {
+    if (shipped.length >= listedMin) {
       for await (const { name } of store.list(commonPrefix(shipped))) listed.add(name);
     }
     for (const name of shipped) {

@@ -7,9 +7,10 @@
  */
 import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import type { SentRequests } from "../format/segment.js";
 import type { Instant } from "../instant.js";
-import { idleSegmentMs } from "../repository/capture-state.js";
 import type { LogWriter } from "../repository/log/log-writer.js";
+import { idleSegmentMs } from "../repository/registers/idle-pace.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import type { Source } from "../rethinkdb/source.js";
 import { type TableReference, TableReplaced } from "../rethinkdb/table-reference.js";
@@ -33,6 +34,8 @@ export interface RecorderOptions {
   pendingBytesMax: number;
   /** A feed is taken to be lost if for so long its connection does not answer, or it owes changes and stands still. */
   heartbeatMs: number;
+  /** What this process has sent to the repository's store; absent if nobody counts. */
+  requests?: (() => SentRequests) | undefined;
 }
 
 export interface RecorderObserver {
@@ -263,7 +266,10 @@ export class Recorder {
     const closedMs = this.clock.monotonicMs();
     const { handedTo } = this;
     const handed = closed && handedTo ? { handedTo: handedTo.unique } : {};
-    const facts = { ...this.frontier.facts(), ...this.logClock.takeFacts(), closed, ...handed };
+    const sent = this.options.requests?.();
+    const requests = sent ? { requests: sent } : {};
+    const told = { closed, ...handed, ...requests };
+    const facts = { ...this.frontier.facts(), ...this.logClock.takeFacts(), ...told };
     const { durable } = this.log.closeTick(facts);
     this.shipped = durable.then(
       () => {

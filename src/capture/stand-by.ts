@@ -25,8 +25,9 @@ export interface StandbyObserver {
   nobodyGoesOn(asked: { host: string; process: number }): void;
 }
 
-/** How often the log is listed. */
+/** How often the log is listed; in a store that charges for requests a little more rarely. */
 const lookEveryMs = 5000;
+const lookChargedMs = 15_000;
 /** How long the process that a capture has ended for is given to go on. */
 const successorMs = 60_000;
 const successorPollMs = 500;
@@ -49,7 +50,7 @@ export async function standBy(
   for (;;) {
     while (!(await isThere())) {
       silent = undefined;
-      await clock.sleep(lookEveryMs, signal);
+      await clock.sleep(lookMsIn(store), signal);
     }
     const claim = (await listClaims(store)).at(-1);
     if (!claim) return undefined;
@@ -66,6 +67,9 @@ export async function standBy(
     silent = await untilSilent(store, clock, may, observer, signal);
   }
 }
+
+const lookMsIn = ({ chargesRequests }: ObjectStore) =>
+  chargesRequests ? lookChargedMs : lookEveryMs;
 
 /** A writer that has stored nothing for long after its newest segment, if it has stored any. */
 interface Silent {
@@ -87,7 +91,7 @@ async function untilSilent(
   let known = last?.name;
   let endMs = clock.monotonicMs() + silentMs;
   while (clock.monotonicMs() < endMs) {
-    await clock.sleep(lookEveryMs, signal);
+    await clock.sleep(lookMsIn(store), signal);
     const newest = await newestSegment(store, claim.epoch, known, signal).catch(
       (error: unknown) => {
         // A store that is away says nothing of the writer.

@@ -5,6 +5,7 @@ import { ThinkbackError } from "../errors.js";
 import { parseSegmentName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { isGone, type Owner } from "../owner.js";
+import { claimedPaceMs } from "../repository/capture-state.js";
 import { isWhole, type TableCoverage } from "../repository/coverage/coverage.js";
 import type { Coverage } from "../repository/coverage/coverage-reader.js";
 import type { OwnEpoch } from "../repository/log/claim-epoch.js";
@@ -25,7 +26,7 @@ import type { Source } from "../rethinkdb/source.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { failureOf, type ObjectStore } from "../storage/object-store.js";
 import { accessStream, catalogStream, type Mark } from "./frontier.js";
-import { lookForWishesMs } from "./hand-over.js";
+import { wishesSeenMs } from "./hand-over.js";
 import { HeldBytes, HeldFeed } from "./held-feed.js";
 import { hasSuccessor } from "./stand-by.js";
 import { Turns } from "./turns.js";
@@ -40,8 +41,9 @@ export interface TakeOverObserver {
   handOverEnds(goOn: number, gaps: string[]): void;
 }
 
-/** How long the writer before is given to answer, and then to end. */
-const answerMsMax = lookForWishesMs + 10_000;
+/** How long the writer before is given to answer, after it has seen the wish, and then to end. */
+const seenAnswerMsMax = 10_000;
+const answerMsMaxOf = (before: EpochClaim) => wishesSeenMs(claimedPaceMs(before)) + seenAnswerMsMax;
 const endMsMax = 45_000;
 const answerPollMs = 200;
 /** How often it is looked meanwhile whether the writer before still runs. */
@@ -199,11 +201,12 @@ export class TakeOver {
     const { host, process } = owner;
     const { epoch } = before;
     const wish: Wish = { epoch, unique: unique(), asked: clock.now(), host, process };
+    const answerMsMax = answerMsMaxOf(before);
     observer.asksForHandOver(before, answerMsMax);
     const askedMs = clock.monotonicMs();
     await putWish(store, wish);
     try {
-      const answer = await this.untilAnswered(wish, askedMs, signal);
+      const answer = await this.untilAnswered(wish, { askedMs, answerMsMax }, signal);
       if (answer === "superseded") return true;
       if (answer === "ended") return false;
       this.answer = answer;
@@ -221,7 +224,7 @@ export class TakeOver {
 
   private async untilAnswered(
     wish: Wish,
-    askedMs: number,
+    { askedMs, answerMsMax }: { askedMs: number; answerMsMax: number },
     signal: AbortSignal,
   ): Promise<Answer | "superseded" | "ended" | undefined> {
     const { store, clock } = this.context;

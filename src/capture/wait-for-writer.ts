@@ -1,17 +1,15 @@
 /**
  * Waits until the writer before is known to run or to be gone, where neither its clock nor its process can tell: it may
  * be in another container of the same host name, or on another machine. What it stores tells: a writer that runs stores
- * something at least every ten seconds, or with each of its ticks.
+ * something at least as often as its claim says.
  */
 import type { Clock } from "../clock.js";
 import { parseSegmentName, segmentPrefix } from "../format/names.js";
-import { idleSegmentMs } from "../repository/capture-state.js";
+import { silenceMsOf } from "../repository/capture-state.js";
 import type { OwnEpoch } from "../repository/log/claim-epoch.js";
 import { WriterMayRun } from "../repository/log/claim-epoch.js";
 import type { ObjectStore } from "../storage/object-store.js";
 
-/** So many segments, or ticks, must be missing. */
-const missingMin = 3;
 /** How often the log is listed meanwhile. */
 const lookEveryMs = 2000;
 
@@ -49,8 +47,7 @@ export async function claimAfterSilence(
 }
 
 /** How long a writer that runs does not keep silent. */
-export const silenceOf = ({ claim }: WriterMayRun) =>
-  missingMin * Math.max(idleSegmentMs, claim.tickMs ?? 0);
+export const silenceOf = ({ claim }: WriterMayRun) => silenceMsOf(claim);
 
 async function untilSilent(
   store: ObjectStore,

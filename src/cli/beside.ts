@@ -7,6 +7,7 @@ import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
 import type { Clock } from "../clock.js";
 import { type ErrorCode, exitStatus, messageOf, ThinkbackError } from "../errors.js";
+import type { StoreUse } from "../storage/store-use.js";
 import type { CronTimes } from "../upkeep/schedule.js";
 import type { Log } from "./log.js";
 import type { MaintainArguments } from "./maintain.js";
@@ -24,16 +25,20 @@ interface Round {
 
 const program = fileURLToPath(new URL("./main.js", import.meta.url));
 
-/**
- * Runs rounds of maintenance until the signal aborts. A round does what a failed one before it left undone.
- * @param isOurs false while another process does this
- * @param check throws if the repository must be left alone now
- */
+export interface Beside {
+  /** False while another process does this. */
+  isOurs: () => boolean;
+  /** Throws if the repository must be left alone now. */
+  check: () => Promise<void>;
+  /** Told what a round has sent to the repository's store. */
+  onRequests: (sent: StoreUse) => void;
+}
+
+/** Runs rounds of maintenance until the signal aborts. A round does what a failed one before it left undone. */
 export async function maintainBeside(
   args: MaintainArguments,
   everyMs: number,
-  isOurs: () => boolean,
-  check: () => Promise<void>,
+  { isOurs, check, onRequests }: Beside,
   clock: Clock,
   log: Log,
   signal: AbortSignal,
@@ -45,7 +50,8 @@ export async function maintainBeside(
     try {
       await check();
       const done = await runBeside(["maintain", ...optionsOf(args)], signal);
-      const { lanes, ...one } = done as { lanes?: Round[] } & Round;
+      const { lanes, requests, ...one } = done as { lanes?: Round[]; requests: StoreUse } & Round;
+      onRequests(requests);
       const isDamaged = (lanes ?? [one]).some(({ damaged = [] }) => damaged.length > 0);
       if (!isDamaged) log.info(done, "the repository was maintained");
       else log.warn(done, "the repository was maintained, but objects that it needs are missing");
@@ -153,5 +159,6 @@ function optionsOf(args: MaintainArguments): string[] {
     ...given.flatMap(([name, value]) => [name, value!]),
     ...(args.delete ? [] : ["--no-delete"]),
     ...(args.auto ? ["--auto"] : []),
+    ...(args.singleWriter ? ["--single-writer"] : []),
   ];
 }

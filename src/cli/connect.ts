@@ -32,6 +32,12 @@ export function isTargetGiven(urls: readonly string[]): boolean {
   return urls.length > 0 || process.env["THINKBACK_TARGET"] !== undefined;
 }
 
+/** The source's addresses; undefined if no source is given, by an option or in the environment. */
+export function sourceAddresses(urls: readonly string[]): Address[] | undefined {
+  const isGiven = urls.length > 0 || process.env["THINKBACK_SOURCE"] !== undefined;
+  return isGiven ? addressesFrom(urls, "source") : undefined;
+}
+
 function addressesFrom(urls: readonly string[], role: "source" | "target"): Address[] {
   const variable = `THINKBACK_${role.toUpperCase()}`;
   const given = process.env[variable]?.trim();

@@ -15,7 +15,6 @@ import { dialer } from "../rethinkdb/channel.js";
 import { RethinkTarget } from "../rethinkdb/rethink-target.js";
 import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
-import { storeAt } from "../storage/store-at.js";
 import { restoreWork } from "../upkeep/schedule.js";
 import { isTargetGiven, targetAt } from "./connect.js";
 import { differencesText, drillResult } from "./drill-text.js";
@@ -31,6 +30,7 @@ import {
 } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { stopOnSignals } from "./stop-signals.js";
+import { countedStore } from "./store-use-text.js";
 
 export interface DrillArguments {
   repo: string;
@@ -43,10 +43,11 @@ export interface DrillArguments {
   expectHead?: string;
 }
 
-export async function drillCommand(args: DrillArguments, output: Output): Promise<void> {
+export async function drillCommand(args: DrillArguments, given: Output): Promise<void> {
   refuseIdleClean(args);
   const choice = { at: chosenInstant(args), tables: args.table, databases: args.db };
-  const repository = await openRepository(storeAt(args.repo));
+  const { store, output } = countedStore(args.repo, given);
+  const repository = await openRepository(store);
   refuseWithoutReader(repository.store);
   await refuseCutOff(repository, args.expectHead);
   const observer = new DrillProgress(output);
@@ -217,8 +218,8 @@ class DrillProgress implements DrillObserver {
     );
   }
 
-  waits(): void {
-    this.output.note(waitingText);
+  waits(ms: number): void {
+    this.output.note(waitingText(ms));
   }
 
   planned(plan: RestorePlan): void {

@@ -10,7 +10,6 @@ import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { TableNames } from "../repository/table-names.js";
 import type { StoredObject } from "../storage/object-store.js";
-import { storeAt } from "../storage/store-at.js";
 import type { ExpiryPlan } from "../upkeep/expire.js";
 import { type Maintained, maintain, planMaintenance } from "../upkeep/maintain.js";
 import { damageFound, damageText } from "./damaged-tables.js";
@@ -23,6 +22,7 @@ import {
   refuseFull,
 } from "./maintenance-options.js";
 import { counted, formatBytes, formatOptionalInstant, formatTable, type Output } from "./output.js";
+import { countedStore } from "./store-use-text.js";
 
 /** The report says from when ages are counted if that is longer before now than this. */
 const agedNoteMs = 60_000;
@@ -38,8 +38,9 @@ export interface ExpireArguments extends KeepArguments {
   dryRun?: boolean;
 }
 
-export async function expireCommand(args: ExpireArguments, output: Output): Promise<void> {
-  const repository = await openRepository(storeAt(args.repo));
+export async function expireCommand(args: ExpireArguments, given: Output): Promise<void> {
+  const { store, output } = countedStore(args.repo, given);
+  const repository = await openRepository(store);
   const now = systemClock.now();
   const graceMs = args.delete ? durationOption("--grace", args.grace) : undefined;
   const options = await maintenanceOptions(repository, args.dryRun ? {} : args, now);

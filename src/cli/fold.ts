@@ -13,12 +13,12 @@ import { TableNames } from "../repository/table-names.js";
 import { refuseTwoChoices } from "../restore/request.js";
 import { refuseStillToCome } from "../restore/when-proven.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
-import { storeAt } from "../storage/store-at.js";
 import { maintain } from "../upkeep/maintain.js";
 import { eachLane } from "./each-lane.js";
 import { type KeepArguments, maintenanceOptions } from "./maintenance-options.js";
 import { counted, formatBytes, formatCount, formatTable, type Output } from "./output.js";
 import { ProgressLines } from "./progress.js";
+import { countedStore } from "./store-use-text.js";
 
 export interface FoldArguments extends KeepArguments {
   repo: string;
@@ -26,9 +26,10 @@ export interface FoldArguments extends KeepArguments {
   table: string[];
 }
 
-export async function foldCommand(args: FoldArguments, output: Output): Promise<void> {
+export async function foldCommand(args: FoldArguments, given: Output): Promise<void> {
   refuseTwoChoices({ tables: args.table, databases: [] });
-  const repository = await openRepository(storeAt(args.repo));
+  const { store, output } = countedStore(args.repo, given);
+  const repository = await openRepository(store);
   refuseWithoutReader(repository.store);
   const now = systemClock.now();
   const until = args.at === undefined ? now : parseInstant(args.at, now);

@@ -1,5 +1,6 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import { formatInstant } from "../instant.js";
 import { type LaneStatus, laneStatuses } from "../repository/lane-status.js";
 import { lanesMax, setLanes } from "../repository/lanes.js";
 import { formatHeads } from "../repository/log/head.js";
@@ -57,10 +58,12 @@ export function laneTable(lanes: LaneStatus[]): string {
   return formatTable(["lane", "capture", "last writer", "tables", "last segment"], rows);
 }
 
-export function laneResult({ capture, head, lastSegment, writer, ...lane }: LaneStatus): object {
+export function laneResult(status: LaneStatus): object {
+  const { capture, head, lastSegment, writer, requests, ...lane } = status;
   return {
     ...lane,
     head: head ? formatHeads([head]) : null,
+    requests: requests ? { ...requests, since: formatInstant(requests.since) } : null,
     writer: writer ?? null,
     capture: { ...capture, heardOf: isoOrNull(capture.heardOf) },
     lastSegment: isoOrNull(lastSegment),

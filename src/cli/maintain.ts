@@ -7,7 +7,6 @@ import { lanesIn } from "../repository/lanes.js";
 import { noteRates } from "../repository/registers/rates.js";
 import { openRepository } from "../repository/repository.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
-import { storeAt } from "../storage/store-at.js";
 import { type Load, readLoad } from "../upkeep/load.js";
 import { maintain } from "../upkeep/maintain.js";
 import {
@@ -27,6 +26,7 @@ import {
   refuseFull,
 } from "./maintenance-options.js";
 import { counted, formatBytes, formatCount, type Output } from "./output.js";
+import { countedStore } from "./store-use-text.js";
 
 /** When bases are made, and what is kept. `run` passes the same options on. */
 export interface MaintainArguments extends KeepArguments {
@@ -39,6 +39,8 @@ export interface MaintainArguments extends KeepArguments {
   grace: string;
   /** False if --no-delete is given. */
   delete: boolean;
+  /** The operator vouches that nothing else writes to a store without conditional writes. */
+  singleWriter?: boolean;
 }
 
 function decide(args: MaintainArguments, load: Load, now: Instant): FoldDecision {
@@ -55,8 +57,9 @@ function decide(args: MaintainArguments, load: Load, now: Instant): FoldDecision
 const measuredBytesMin = 16 * 1024 * 1024;
 
 /** Runs one round: folds the log, makes bases if they are due, expires and deletes what is not kept. */
-export async function maintainCommand(args: MaintainArguments, output: Output): Promise<void> {
-  const repository = await openRepository(storeAt(args.repo));
+export async function maintainCommand(args: MaintainArguments, given: Output): Promise<void> {
+  const { store, output } = countedStore(args.repo, given, args);
+  const repository = await openRepository(store);
   refuseWithoutReader(repository.store);
   const options = await maintenanceOptions(repository, args, systemClock.now());
   await eachLane(await lanesIn(repository), output, (lane, own) =>

@@ -39,8 +39,8 @@ export function terminalOutput(json: boolean, { stdout, stderr }: Streams = proc
 const newline = Buffer.from("\n");
 
 /** Printed while a command waits for the capture to prove an instant. */
-export const waitingText =
-  "thinkback: that instant is not proven yet; waiting up to 15 s for the proof";
+export const waitingText = (ms: number) =>
+  `thinkback: that instant is not proven yet; waiting up to ${Math.round(ms / 1000)} s for the proof`;
 
 /** A table without lines: columns padded with blanks, numbers to the right. */
 export function formatTable(head: string[], rows: (string | number)[][]): string {

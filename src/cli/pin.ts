@@ -40,7 +40,7 @@ export async function addPinCommand(
     request.at,
     () => pinInstant(repository, request, now, underLease),
     systemClock,
-    () => output.note(waitingText),
+    (ms) => output.note(waitingText(ms)),
   );
   output.line(`pinned ${name} at ${formatInstant(pin.at)}`);
   for (const one of inexactOf(classes)) output.line(`${one.name} is ${whereText(one)} then`);

@@ -1,3 +1,4 @@
+import type { PriceProfile } from "../costs/prices.js";
 import { ThinkbackError } from "../errors.js";
 import { type Lane, lanesIn } from "../repository/lanes.js";
 import { formatWhole, parseKeep } from "../repository/registers/keep-policy.js";
@@ -18,17 +19,23 @@ import {
 import { estimateRestore, proposedObjective } from "../upkeep/schedule.js";
 import { eachLane } from "./each-lane.js";
 import { formatBytes, formatTable, type Output } from "./output.js";
+import { laneCosts, printCosts, profileOf } from "./plan-costs.js";
 
 export interface PlanArguments {
   repo: string;
   keep: string[];
-  priceStorage: string;
+  /** A profile, by its name or in a file. Without one, only the three prices below count. */
+  profile?: string;
+  prices?: string;
+  priceStorage?: string;
   /** 0 for a directory, where requests cost nothing. */
-  pricePut: string;
-  priceGet: string;
+  pricePut?: string;
+  priceGet?: string;
 }
 
 const hourMs = 3_600_000;
+/** Of one GB stored for a month. */
+const priceStorageDefault = 0.023;
 /** The storage of the tiers is computed with these, which are the defaults of `run`. */
 const foldEveryMs = hourMs;
 const upkeep: Upkeep = { foldEveryMs, maintainEveryMs: 5 * 60_000, graceMs: 15 * 60_000 };
@@ -36,22 +43,42 @@ const tiersLookedAt = ["all:7d", "all:7d, 1m:30d, 1d:365d", "all:30d, 1h:365d", 
 const ticksLookedAtMs = [500, 1000, 5000, 10_000];
 
 export async function planCommand(args: PlanArguments, output: Output): Promise<void> {
-  const prices = pricesOf(args);
+  const profile = await profileOf(args);
+  const prices = pricesOf(args, profile);
   const lanes = await lanesIn(await openRepository(storeAt(args.repo)));
-  await eachLane(lanes, output, (lane, own) => planLane(lane, lanes.length, args, prices, own));
+  const months: number[] = [];
+  const given = { args, lanes: lanes.length, profile, prices, months };
+  const result = (of: object) =>
+    output.result(lanes.length === 1 ? of : { ...of, monthTotal: sum(months) });
+  await eachLane(lanes, { ...output, result }, (lane, own) => planLane(lane, given, own));
+  if (profile && lanes.length > 1) {
+    output.line(`\nall lanes: ${sum(months).toFixed(2)} ${profile.currency} a month`);
+  }
+}
+
+const sum = (all: number[]) => all.reduce((of, one) => of + one, 0);
+
+interface Given {
+  args: PlanArguments;
+  /** How many lanes there are. */
+  lanes: number;
+  profile: PriceProfile | undefined;
+  prices: Prices;
+  /** The cost of a month in each lane so far. */
+  months: number[];
 }
 
 async function planLane(
   lane: Lane,
-  lanes: number,
-  args: PlanArguments,
-  prices: Prices,
+  { args, lanes, profile, prices, months }: Given,
   output: Output,
 ): Promise<void> {
-  const { rates, load, catalog } = await lookAt(lane, async (view) => ({
+  const { rates, load, catalog, declared, ticked } = await lookAt(lane, async (view) => ({
     rates: await readSourceRates(view),
     load: await readLoad(view),
     catalog: await view.catalog(),
+    declared: (await view.settings()).keep,
+    ticked: view.log.claims.at(-1)?.tickMs ?? 1000,
   }));
   if (rates.tables.length === 0 && lanes > 1) {
     output.line("nothing is measured here: no table has a complete base");
@@ -84,7 +111,17 @@ async function planLane(
   output.line(
     `\nproposed: --tick ${formatMs(proposed.tickMs)} --restore-within ${formatMs(objectives.proposedMs)} --keep "${proposed.keep}"`,
   );
+  const keep = args.keep.at(-1) ?? declared ?? "all:forever";
+  const storedBytes = storedAtMost(rates, parseKeep(keep), upkeep);
+  const restoreMs = objectives.nowMs;
+  const measured = { rates, tickMs: ticked, foldEveryMs, storedBytes, restoreMs };
+  const costs = profile && laneCosts(measured, profile);
+  if (profile && costs) {
+    months.push(costs.month.total);
+    printCosts(costs, keep, profile, output);
+  }
   output.result({
+    ...(costs ? { profile, keep, ...costs } : {}),
     measuredSeconds: rates.spanMs / 1000,
     tables: tables.map(({ keptPerDay, ...table }) => ({
       ...table,
@@ -219,16 +256,23 @@ function formatMs(ms: number): string {
   return ms < 1000 ? `${ms}ms` : formatWhole(ms);
 }
 
-function pricesOf({ priceStorage, pricePut, priceGet }: PlanArguments): Prices {
-  const price = (option: string, text: string) => {
+/** The prices by which ticks and tiers are compared: those of the profile, but for what is given by itself. */
+function pricesOf(args: PlanArguments, profile: PriceProfile | undefined): Prices {
+  const price = (option: string, text: string | undefined, otherwise: number) => {
+    if (text === undefined) return otherwise;
     if (/^\d{1,9}(\.\d{1,9})?$/.test(text)) return Number(text);
     throw new ThinkbackError("usage", `${option} ${text} is not a price`, {
       hint: "give a number of 0 or more, such as 0.023",
     });
   };
+  const { put = 0, get = 0 } = profile?.per1000 ?? {};
   return {
-    storage: price("--price-storage", priceStorage),
-    put: price("--price-put", pricePut),
-    get: price("--price-get", priceGet),
+    storage: price(
+      "--price-storage",
+      args.priceStorage,
+      profile?.storagePerGbMonth ?? priceStorageDefault,
+    ),
+    put: price("--price-put", args.pricePut, put),
+    get: price("--price-get", args.priceGet, get),
   };
 }

@@ -5,9 +5,10 @@ import { exitStatus, ThinkbackError } from "../errors.js";
 import { explained } from "./explained.js";
 import { keyed } from "./keyed.js";
 import { type Output, reportError, type Streams, terminalOutput } from "./output.js";
+import { doctoring } from "./program-doctor.js";
 import { sealing } from "./program-keys.js";
 import { sharing } from "./program-lanes.js";
-import { at, collect, expectHead, gap, keep, repo } from "./program-options.js";
+import { at, collect, expectHead, gap, keep, maintained, repo } from "./program-options.js";
 import { beStrict } from "./strict.js";
 
 const { version } = JSON.parse(
@@ -53,8 +54,19 @@ function commandLine(streams: Streams): Command {
     .configureHelp({ optionDescription })
     .exitOverride();
   const output = () => terminalOutput(program.opts<{ json?: boolean }>().json === true, streams);
-  const groups = [capturing, sharing, sealing, restoring, looking, folding, checking, noting];
-  for (const define of groups) define(program, output);
+  for (const define of [
+    capturing,
+    sharing,
+    sealing,
+    restoring,
+    looking,
+    folding,
+    checking,
+    doctoring,
+    noting,
+  ]) {
+    define(program, output);
+  }
   for (const command of [...program.commands, ...program.commands.flatMap((one) => one.commands)]) {
     command.exitOverride().option("--json", "print the result as JSON");
     command.hook("preAction", (_, action) => {
@@ -71,28 +83,6 @@ function commandLine(streams: Streams): Command {
 function optionDescription(this: Help, option: Option): string {
   if (Array.isArray(option.defaultValue)) return option.description;
   return Help.prototype.optionDescription.call(this, option);
-}
-
-/** Adds the options that `run` and `maintain` share: when bases are made, and what is deleted. */
-function maintained(command: Command): Command {
-  return command
-    .option(...keep)
-    .option("--fold-every <duration>", "make new bases at least this often", "1h")
-    .option("--fold-at <cron>", "make new bases at these times (UTC)")
-    .option(
-      "--restore-within <duration>",
-      "make new bases when a restore to now would take longer than this",
-    )
-    .option(
-      "--auto",
-      "adapt folds, and the ticks of `run`, to measured speeds, within the bounds given",
-    )
-    .option(
-      "--grace <duration>",
-      "how long replaced or expired objects stay before they are deleted",
-      "15m",
-    )
-    .option("--no-delete", "delete nothing, for credentials that may not delete");
 }
 
 /** Defines the command that captures. */
@@ -166,7 +156,10 @@ function capturing(program: Command, output: () => Output): void {
         "--no-fold",
         "do not maintain the repository: another process does, see `thinkback maintain`",
       )
-      .option("--maintain-every <duration>", "how often maintenance checks what is due", "5m")
+      .option(
+        "--maintain-every <duration>",
+        "how often maintenance checks what is due (default: 5m; 30m in a store that charges for requests)",
+      )
       .addOption(
         new Option("--log-level <level>", "how much is logged")
           .choices(["debug", "info", "warn", "error"])
@@ -311,17 +304,11 @@ function folding(program: Command, output: () => Output): void {
     .description("estimate from measured rates what keeping the history costs, and propose options")
     .requiredOption(...repo)
     .option("--keep <tiers>", "compute the cost of these tiers too (repeatable)", collect, [])
-    .option("--price-storage <price>", "price of 1 GB stored for a month", "0.023")
-    .option(
-      "--price-put <price>",
-      "price of 1000 requests that write; for a bucket, such as 0.005",
-      "0",
-    )
-    .option(
-      "--price-get <price>",
-      "price of 1000 requests that read; for a bucket, such as 0.0004",
-      "0",
-    )
+    .option("--profile <name>", "estimate in this price profile, such as aws-s3-standard")
+    .option("--prices <file>", "estimate in the price profile in this file, YAML or JSON")
+    .option("--price-storage <price>", "price of 1 GB stored for a month (default: 0.023)")
+    .option("--price-put <price>", "price of 1000 requests that write (default: 0)")
+    .option("--price-get <price>", "price of 1000 requests that read (default: 0)")
     .action(async (args) => (await import("./plan.js")).planCommand(args, output()));
 }
 

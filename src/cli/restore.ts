@@ -15,7 +15,6 @@ import type { RestoreRequest } from "../restore/request.js";
 import { type RestoredTable, refuseExisting, restore } from "../restore/restore.js";
 import { whenProven } from "../restore/when-proven.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
-import { storeAt } from "../storage/store-at.js";
 import { targetAt } from "./connect.js";
 import { refuseCutOff } from "./expected-head.js";
 import { gapOption } from "./gap-option.js";
@@ -33,6 +32,7 @@ import {
 import { RestoreProgress } from "./restore-progress.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { closeIfStuck, isWhole, type Remains, stoppedRestore } from "./stopped-restore.js";
+import { countedStore } from "./store-use-text.js";
 
 export interface RestoreArguments {
   repo: string;
@@ -49,10 +49,11 @@ export interface RestoreArguments {
   expectHead?: string;
 }
 
-export async function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
+export async function restoreCommand(args: RestoreArguments, given: Output): Promise<void> {
   // A dry run needs no target; but an address that is given is checked.
   const target = args.dryRun && args.target.length === 0 ? undefined : targetAt(args.target);
-  const repository = await openRepository(storeAt(args.repo));
+  const { store, output } = countedStore(args.repo, given);
+  const repository = await openRepository(store);
   refuseWithoutReader(repository.store);
   await refuseCutOff(repository, args.expectHead);
   const request = {
@@ -113,7 +114,7 @@ function planOf(
   output: Output,
 ): Promise<RestorePlan> {
   const look = () => lookAt(repository, (view) => planRestore(view, request));
-  const onWait = () => output.note(waitingText);
+  const onWait = (ms: number) => output.note(waitingText(ms));
   return whenProven(repository, request.at, look, systemClock, onWait);
 }
 

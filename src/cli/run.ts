@@ -7,18 +7,20 @@ import { tableSelection } from "../capture/selection.js";
 import type { TableConfig } from "../catalog-record.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import type { Repository } from "../format/description.js";
 import { durationMs } from "../instant.js";
 import { thisProcess } from "../owner.js";
 import type { Lane } from "../repository/lanes.js";
+import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { parseKeep } from "../repository/registers/keep-policy.js";
 import { StoredMembers } from "../repository/registers/members.js";
-import { openOrCreateRepository, openSame } from "../repository/repository.js";
+import { openSame } from "../repository/repository.js";
 import { parseAddresses } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { Source } from "../rethinkdb/source.js";
-import { impatient } from "../storage/retrying-store.js";
-import { directoryAt, spoolAt, storeAt } from "../storage/store-at.js";
-import { refuseUnusable } from "../storage/usable.js";
+import { refuseUnusable } from "../storage/probe.js";
+import { directoryAt, spoolAt } from "../storage/store-at.js";
+import { addInto, noUse, type StoreUse } from "../storage/store-use.js";
 import { type CronTimes, parseCron, parseFoldSchedule } from "../upkeep/schedule.js";
 import { drillBeside, maintainBeside } from "./beside.js";
 import { sourceAt } from "./connect.js";
@@ -30,12 +32,15 @@ import { counted, formatBytes, type Output } from "./output.js";
 import { logOwnMeasures } from "./own-measures.js";
 import { sizeBytes } from "./size.js";
 import { stopOnSignals } from "./stop-signals.js";
+import { logRequests, requestsText } from "./store-use-text.js";
+import { openTried, storeOf } from "./tried-store.js";
 
 export interface RunArguments extends MaintainArguments {
   source: string[];
   /** False if --no-fold is given. */
   fold: boolean;
-  maintainEvery: string;
+  /** Absent: every five minutes, or every half an hour in a store that charges for requests. */
+  maintainEvery?: string;
   drillAt?: string;
   drillTarget?: string;
   include: string[];
@@ -55,6 +60,9 @@ export interface RunArguments extends MaintainArguments {
 }
 
 const tickMsMax = 3_600_000;
+/** How often maintenance looks for what is due: a round costs two puts and some listings even if nothing is. */
+const maintainEveryMs = 300_000;
+const maintainEveryChargedMs = 1_800_000;
 /** At most a day: no timer is set for longer. */
 const maintainEveryMsMax = 86_400_000;
 
@@ -88,10 +96,9 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
   try {
     await lookForChosen(source, chosen, args.once === true, log);
     if (args.spool !== undefined) await refuseUnusable(directoryAt("--spool", args.spool));
-    const repository = await openOrCreateRepository(
-      storeAt(args.repo, impatient),
-      systemClock.now(),
-    );
+    const use = { ...noUse };
+    const since = systemClock.now();
+    const repository = await openTried(args, use, log);
     // A directory may be the spool of several repositories, and of several lanes.
     const spool = ({ description }: Lane) =>
       directoryAt("--spool", join(args.spool!, description.id));
@@ -107,7 +114,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     const check = async () => {
       if (observers.isLost)
         throw new Error("the log was lost, and the capture has not gone on yet");
-      await openSame(storeAt(args.repo, impatient), repository.description);
+      await openSame(storeOf(args, use), repository.description);
     };
     // Maintenance and drills are made by the process that captures lane 0.
     const mayFold = repository.store.sealing?.readsDocuments ?? true;
@@ -118,9 +125,10 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     }
     const isOurs = () => mayFold && keeper.has(0) && !observers.of(0).isStandingBy;
     // A new store: what the old one remembers of the directory may be untrue by now.
-    const reopen = () => openSame(storeAt(args.repo, impatient), repository.description);
+    const reopen = () => openSame(storeOf(args, use), repository.description);
     const capture = (lane: Lane) => ({
       ...recorderDefaults,
+      idleSegmentMs: idlePaceMs(repository.store),
       tickMs,
       tickMaxMs,
       selects,
@@ -132,7 +140,8 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       takeOver: args.takeOver === true,
       standby: args.standby === true,
       trustClock: args.trustClock === true,
-      owner: { ...thisProcess, ...chosen },
+      owner: { ...thisProcess, ...chosen, ...(args.singleWriter ? { singleWriter: true } : {}) },
+      requests: () => ({ since, ...use }),
       spool:
         spoolBytesMax === undefined ? undefined : { store: spool(lane), bytesMax: spoolBytesMax },
       random: Math.random,
@@ -150,8 +159,11 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       capture,
       reopen,
     });
-    const goingOn = goingOnBeside(args, beside, { check, isOurs }, log, ending);
-    const measures = logOwnMeasures(systemClock, log, ending);
+    const goingOn = goingOnBeside(args, beside, { ...repository, check, isOurs, use }, log, ending);
+    const measures = Promise.all([
+      logOwnMeasures(systemClock, log, ending),
+      logRequests(use, systemClock, log, ending),
+    ]);
     const next = await keeper.run(stop).finally(() => ended.abort(new Error("the capture ended")));
     await Promise.all([goingOn, measures]);
     const seconds = (performance.now() - began) / 1000;
@@ -166,8 +178,9 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
         : `captured for ${seconds.toFixed(1)} s; copies and resyncs read ${read}`,
     );
     if (next) output.line(`process ${next.process} on ${next.host} goes on with the capture`);
+    if (repository.store.chargesRequests) output.line(requestsText(use));
     const handedOverTo = next ? { host: next.host, process: next.process } : null;
-    output.result({ tables, documents, bytes, seconds, handedOverTo });
+    output.result({ tables, documents, bytes, seconds, handedOverTo, requests: use });
   } finally {
     source.close();
   }
@@ -227,28 +240,45 @@ function tickMaxOf(args: RunArguments, tickMs: number): number {
 /**
  * How often maintenance runs beside the capture, and when drills do. Throws for bad options, before anything begins.
  */
-function besideOptions(args: RunArguments): { everyMs: number; times: CronTimes | undefined } {
+function besideOptions(args: RunArguments): {
+  everyMs: number | undefined;
+  times: CronTimes | undefined;
+} {
   const { drillAt, drillTarget, maintainEvery, grace, keep } = args;
   if (drillTarget !== undefined) parseAddresses(drillTarget.trim().split(/\s+/));
   if (keep !== undefined) parseKeep(keep);
   parseFoldSchedule(args);
   durationOption("--grace", grace);
-  const everyMs = durationOption("--maintain-every", maintainEvery, 1000, maintainEveryMsMax);
+  const everyMs =
+    maintainEvery === undefined
+      ? undefined
+      : durationOption("--maintain-every", maintainEvery, 1000, maintainEveryMsMax);
   return { everyMs, times: drillAt === undefined ? undefined : parseCron(drillAt, "--drill-at") };
+}
+
+interface Beside {
+  /** Throws if the repository must be left alone now. */
+  check: () => Promise<void>;
+  /** False while another process does this. */
+  isOurs: () => boolean;
+  /** What all of this process has sent to the repository's store. */
+  use: StoreUse;
 }
 
 /** Runs maintenance and drills beside the capture until the signal aborts; nothing beside a one-shot backup. */
 function goingOnBeside(
   args: RunArguments,
-  { everyMs, times }: ReturnType<typeof besideOptions>,
-  { check, isOurs }: { check: () => Promise<void>; isOurs: () => boolean },
+  { everyMs: given, times }: ReturnType<typeof besideOptions>,
+  { store, check, isOurs, use }: Pick<Repository, "store"> & Beside,
   log: Log,
   signal: AbortSignal,
 ): Promise<unknown> {
   const { drillTarget, repo } = args;
   const tasks: Promise<void>[] = [];
   if (args.fold && !args.once) {
-    tasks.push(maintainBeside(args, everyMs, isOurs, check, systemClock, log, signal));
+    const everyMs = given ?? (store.chargesRequests ? maintainEveryChargedMs : maintainEveryMs);
+    const told = { isOurs, check, onRequests: (sent: StoreUse) => addInto(use, sent) };
+    tasks.push(maintainBeside(args, everyMs, told, systemClock, log, signal));
   }
   if (times && !args.once) {
     tasks.push(drillBeside({ repo, drillTarget, times }, isOurs, systemClock, log, signal));

@@ -46,7 +46,7 @@ export async function showCommand(
     nearest: args.nearest === true,
   };
   const look = () => lookAt(repository, (view) => planRestore(view, request));
-  const onWait = () => output.note(waitingText);
+  const onWait = (ms: number) => output.note(waitingText(ms));
   const { logs, tables } = await whenProven(repository, request.at, look, systemClock, onWait);
   const { base, instant, class: of, lane, lateMs, missing } = tables[0]!;
   const log = new LogView(laneStore(repository.store, lane), logs.get(lane)!);

@@ -31,6 +31,7 @@ import {
   type Output,
 } from "./output.js";
 import { lookedAtResult, pinTable } from "./pin.js";
+import { sentLines } from "./store-use-text.js";
 
 const columns = [
   "table",
@@ -73,6 +74,13 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   output.line(`capture                 ${captureText(status, now)}`);
   const heads = status.lanes.flatMap(({ head }) => head ?? []);
   if (heads.length > 0) output.line(`head                    ${formatHeads(heads)}`);
+  if (status.singleWriter) {
+    output.line(
+      "one writer, by your word: the store does not refuse a second one, which would destroy what the first one stores",
+    );
+  }
+  if (repository.store.chargesRequests)
+    for (const line of sentLines(status.lanes)) output.line(line);
   if (hasLanes) output.line(`\n${laneTable(status.lanes)}`);
   printOpenGaps(status, now, output);
   const idle = idleChoices(status.chosen, namesOf(status));
@@ -108,6 +116,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     segments: status.segments,
     foldedSegments: status.foldedSegments,
     keep: status.keep,
+    singleWriter: status.singleWriter,
     chosen: { ...status.chosen, idle },
     resolutions: status.resolutions.map((span) => ({
       ...span,

@@ -34,6 +34,7 @@ const beside: Record<string, [option: string, other: string][]> = {
   ],
   expire: [["--grace", "--no-delete"]],
   catalog: [["--at", "--diff"]],
+  plan: [["--profile", "--prices"]],
 };
 
 /** Makes a command refuse empty words, and options that are empty, given twice, or without effect beside the others. */

@@ -27,6 +27,12 @@ const dayMs = 24 * 60 * minuteMs;
 /** Folded segments grow to these spans, each as soon as the span is over. */
 const spansMs = [10 * minuteMs, 60 * minuteMs, dayMs, 30 * dayMs];
 
+/**
+ * In a store that charges for requests, so few segments wait for the second span: they are read soon enough, and an
+ * idle hour then costs one folded segment in place of seven.
+ */
+const fewSegments = 120;
+
 export interface FoldLogOptions {
   now: Instant;
   /** Gives the instant of each publication, which may be long after `now`; `now` if absent. */
@@ -168,7 +174,8 @@ class LogFolder {
 
   /** The due and settled segments of a run, without a gap and in order, grouped by the span in which each ends. */
   private dueSpans(run: SegmentPiece[], isNewest: boolean): SegmentPiece[][] {
-    const spanMs = spansMs[0]!;
+    const isCheaper = this.repository.store.chargesRequests && run.length <= fewSegments;
+    const spanMs = spansMs[isCheaper ? 1 : 0]!;
     const spans = new Map<number, SegmentPiece[]>();
     for (const piece of run) {
       if (!this.isWithin(piece)) {

@@ -38,6 +38,19 @@ export type Totals = Of<typeof totals>;
 
 const link = v.nullable(objectName);
 
+const sentRequests = fields({
+  since: instant,
+  puts: count,
+  gets: count,
+  heads: count,
+  lists: count,
+  deletes: count,
+  bytesUp: count,
+  bytesDown: count,
+});
+/** What a process has sent to the repository's store since it began. */
+export type SentRequests = Of<typeof sentRequests>;
+
 /** docs/format.md §5. */
 export const segmentFooter = fields({
   /** Id of the repository. */
@@ -84,6 +97,8 @@ export const segmentFooter = fields({
    */
   totals: byName(totals),
   checkpoint: flag,
+  /** In checkpoints: what the writer's process has sent to the repository's store. Absent if it did not count. */
+  requests: v.exactOptional(sentRequests),
 });
 /** The content of a segment's footer. */
 export type SegmentFooter = Of<typeof segmentFooter>;

@@ -8,6 +8,7 @@ import { tableSelection } from "../capture/selection.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { thisProcess } from "../owner.js";
+import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { StoredMembers } from "../repository/registers/members.js";
 import { openOrCreateRepository, openSame } from "../repository/repository.js";
 import { formatAddresses, parseAddresses } from "../rethinkdb/address.js";
@@ -16,9 +17,9 @@ import { RethinkSource } from "../rethinkdb/rethink-source.js";
 import { clusterDialer } from "../rethinkdb/servers.js";
 import type { Source } from "../rethinkdb/source.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
+import { probeAtStart, refuseUnconditional, refuseUnusable } from "../storage/probe.js";
 import { impatient } from "../storage/retrying-store.js";
 import { directoryAt, spoolAt, storeAt } from "../storage/store-at.js";
-import { refuseUnusable } from "../storage/usable.js";
 import { captureOptions, checkOptions } from "./options.js";
 
 /** What to capture, and into which repository. Only `source` and `location` are required. */
@@ -181,10 +182,9 @@ export async function capture(options: CaptureOptions): Promise<void> {
       else onEvent({ kind: "idlePattern", pattern, excluded });
     }
     if (spooled) await refuseUnusable(spooled);
-    const repository = await openOrCreateRepository(
-      storeAt(options.location, impatient),
-      systemClock.now(),
-    );
+    const another = () => storeAt(options.location, impatient);
+    refuseUnconditional(options.location, await probeAtStart(another, systemClock));
+    const repository = await openOrCreateRepository(another(), systemClock.now());
     const reopen = () => openSame(storeAt(options.location, impatient), repository.description);
     const unique = randomUUID().replaceAll("-", "");
     const members = new StoredMembers(repository.store, systemClock, thisProcess, unique);
@@ -194,6 +194,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
       observer: () => observer,
       capture: ({ description }) => ({
         ...recorderDefaults,
+        idleSegmentMs: idlePaceMs(repository.store),
         tickMs,
         tickMaxMs: tickMs,
         selects,

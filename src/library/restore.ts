@@ -163,7 +163,7 @@ const planned = new WeakMap<
 
 /**
  * Plans a restore from stored objects alone; writes nothing. If the instant is not proven yet, waits for the proof, up
- * to 15 s.
+ * to 15 s, or longer if the capture stores proofs more rarely.
  * @throws {ThinkbackError} `usage`, `instant`, `unknown`, `damaged` or `repository`
  */
 export async function planRestore(

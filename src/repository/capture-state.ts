@@ -1,7 +1,9 @@
 /** Tells from stored objects whether a capture is running. */
 import type { Instant } from "../instant.js";
+import type { EpochClaim } from "./log/claims.js";
 import type { LogEnd } from "./log/log-end.js";
 import type { LogView } from "./log/log-view.js";
+import { idleSegmentMs } from "./registers/idle-pace.js";
 
 export interface CaptureState {
   /**
@@ -13,10 +15,20 @@ export interface CaptureState {
   heardOf: Instant | undefined;
 }
 
-/** How often a capture puts a segment when nothing changes, unless its ticks are longer. */
-export const idleSegmentMs = 10_000;
 /** How many such segments, or ticks, may be missed before a capture counts as silent. */
 const missedMax = 3;
+/** How long after it was due a segment may come that a claim announces more rarely. */
+const overdueMsMax = 20_000;
+
+/** The pace that a claim states, in ms. */
+export const claimedPaceMs = ({ idleMs = idleSegmentMs }: Pick<EpochClaim, "idleMs">) => idleMs;
+
+/** How long the writer of a claim stores nothing at most, if it runs and can store. In ms. */
+export function silenceMsOf(claim: Pick<EpochClaim, "idleMs" | "tickMs">): number {
+  const { tickMs = 0 } = claim;
+  const overdueMs = claimedPaceMs(claim) + overdueMsMax;
+  return Math.max(missedMax * Math.max(idleSegmentMs, tickMs), overdueMs);
+}
 
 /** @param now if it is undefined, no capture counts as silent */
 export function captureState(
@@ -29,7 +41,6 @@ export function captureState(
   const own = end?.epoch === latest.epoch ? end : undefined;
   const heardOf = own?.to ?? latest.started;
   if (own?.closed) return { state: "ended", heardOf };
-  const stillMsMax = missedMax * Math.max(idleSegmentMs, latest.tickMs ?? 0);
-  const isSilent = now !== undefined && now - heardOf > stillMsMax;
+  const isSilent = now !== undefined && now - heardOf > silenceMsOf(latest);
   return { state: isSilent ? "silent" : "running", heardOf };
 }

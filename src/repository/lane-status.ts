@@ -1,11 +1,13 @@
 /** What is captured in each lane, and whether a capture runs there. */
 import { hasLeft } from "../format/coverage-record.js";
+import type { SentRequests } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import { isOfOneObject } from "../storage/object-store.js";
 import { type CaptureState, captureState } from "./capture-state.js";
 import { type Head, headOf } from "./log/head.js";
 import { lanesOf } from "./registers/settings.js";
 import type { RepositoryView } from "./repository-view.js";
+import { requestsSent } from "./requests-sent.js";
 
 export interface LaneStatus {
   lane: number;
@@ -20,6 +22,8 @@ export interface LaneStatus {
   lastSegment: Instant | undefined;
   /** How many tables are captured in it. */
   tables: number;
+  /** What its writer's process has sent to the store, for all of its lanes together; undefined if it does not say. */
+  requests: SentRequests | undefined;
 }
 
 export async function laneStatuses(
@@ -42,6 +46,7 @@ export async function laneStatuses(
       head: await headOf(own.log, lane).catch(unlessOfOneObject),
       lastSegment: to,
       tables: captured.length,
+      requests: await requestsSent(own.log),
     });
   }
   return statuses;

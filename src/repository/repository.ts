@@ -10,7 +10,7 @@ import { repositoryName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { type Keyring, keysOfProcess, unseal } from "../sealing/keyring.js";
 import { getIfThere, ObjectExists, type ObjectStore } from "../storage/object-store.js";
-import { probePrefix, refuseOverwriting } from "../storage/probe.js";
+import { probesPrefix, refuseOverwriting } from "../storage/probe.js";
 
 /**
  * Opens an existing repository. Throws if the store holds none, holds something else, or has a newer version; if it is
@@ -123,6 +123,7 @@ export async function openOrCreateRepository(
 }
 
 async function isEmpty(store: ObjectStore, prefix = ""): Promise<boolean> {
-  for await (const { name } of store.list(prefix)) if (!name.startsWith(probePrefix)) return false;
+  // What a probe has left behind, because it may not delete, is nobody's.
+  for await (const { name } of store.list(prefix)) if (!name.startsWith(probesPrefix)) return false;
   return true;
 }

@@ -117,6 +117,8 @@ export interface RepositoryStatus {
   resolutions: { from: Instant; to: Instant; resolutionMs: number }[];
   /** Patterns of the tables that the last writer was told to capture, and of those it was told not to; none for all. */
   chosen: { include: string[]; exclude: string[] };
+  /** True if the last writer was the only one by its operator's word: the store need not refuse a second one. */
+  singleWriter: boolean;
   /** This and the next three are as the last segment says, see SegmentFooter. */
   serverClock: SegmentFooter["serverClock"];
   clockAheadMs: number;
@@ -187,6 +189,7 @@ export async function readStatus(look: RepositoryView, now?: Instant): Promise<R
     keep: (await look.settings()).keep,
     resolutions: resolutionsOf(view),
     chosen: chosenBy(view),
+    singleWriter: view.claims.at(-1)?.singleWriter === true,
     serverClock: last?.serverClock ?? null,
     clockAheadMs: last?.clockAheadMs ?? 0,
     clockWaitedOutMs: last?.clockWaitedOutMs ?? 0,

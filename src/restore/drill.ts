@@ -31,8 +31,8 @@ export interface DrillOptions extends DrillChoice {
 export interface DrillObserver extends ProofObserver {
   /** The target has scratch databases of other drills, which still run, or ended before they could drop them. */
   leftovers(databases: string[], dropped: boolean): void;
-  /** The instant is not proven yet: the drill waits for the proof. */
-  waits(): void;
+  /** The instant is not proven yet: the drill waits for the proof, up to `ms`. */
+  waits(ms: number): void;
   planned(plan: RestorePlan): void;
   /** No hold could be placed, so what the drill reads may be deleted meanwhile. */
   notHeld(error: Error): void;
@@ -65,7 +65,7 @@ export async function drill(
     const asked = typeof at === "number" ? at : undefined;
     const look = () =>
       lookAt(repository, (view) => planDrill(view, options, unique, options.random));
-    const plan = await whenProven(repository, asked, look, clock, () => observer.waits());
+    const plan = await whenProven(repository, asked, look, clock, (ms) => observer.waits(ms));
     // What the drill reads must not be deleted meanwhile: that would look like damage.
     const onRefused = (error: Error) => observer.notHeld(error);
     const { store } = repository;

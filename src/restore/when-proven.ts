@@ -2,28 +2,30 @@ import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
+import { claimedPaceMs } from "../repository/capture-state.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { NotProvenYet } from "./inexact.js";
 
-/** How long a command waits for a proof: while nothing happens, a segment with proofs comes every ten seconds. */
-const waitMsMax = 15_000;
+/** How long a command waits for a segment with proofs, after one is due even if nothing happens. */
+const overdueMsMax = 5000;
 const lookEveryMs = 500;
-/** A log that ends longer before the instant than this will not reach it soon. */
-const behindMsMax = 60_000;
+/** A log that ends so much longer before the instant than the pace of its segments will not reach it soon. */
+const behindMsMax = 50_000;
 
 /**
- * The result of `plan`. While its instant is not proven yet, but may be soon, `plan` is called again, for 15 s at most.
+ * The result of `plan`. While its instant is not proven yet, but may be soon, `plan` is called again, until a capture
+ * that runs would have stored the proof: for 15 s, or longer if its segments come more rarely when nothing happens.
  * @param at the instant, if one was asked for
- * @param onWait called once, before the first wait
+ * @param onWait called once, before the first wait, with how long it may be, in ms
  */
 export async function whenProven<T>(
   repository: Repository,
   at: Instant | undefined,
   plan: () => Promise<T>,
   clock: Clock,
-  onWait: () => void,
+  onWait: (ms: number) => void,
 ): Promise<T> {
-  const deadline = clock.monotonicMs() + waitMsMax;
+  const beganMs = clock.monotonicMs();
   for (let looks = 1; ; looks += 1) {
     try {
       const planned = await plan();
@@ -32,18 +34,28 @@ export async function whenProven<T>(
     } catch (error) {
       if (!(error instanceof NotProvenYet) || at === undefined) throw error;
       if (at > clock.now()) throw stillToCome(at);
-      if (clock.monotonicMs() > deadline || !(await mayReach(repository, at))) throw error;
+      const waitMsMax = await waitFor(repository, at);
+      if (waitMsMax === undefined || clock.monotonicMs() - beganMs > waitMsMax) throw error;
+      if (looks === 1) onWait(waitMsMax);
     }
-    if (looks === 1) onWait();
     await clock.sleep(lookEveryMs);
   }
 }
 
-/** True unless the capture has ended, or seems to have ended long before the instant, in every lane. */
-async function mayReach(repository: Repository, at: Instant): Promise<boolean> {
+/**
+ * How long the proof of an instant may take, in ms; undefined if the capture has ended, or seems to have ended long
+ * before the instant, in every lane.
+ */
+async function waitFor(repository: Repository, at: Instant): Promise<number | undefined> {
   const { lanes } = await RepositoryView.read(repository);
-  const ends = await Promise.all(lanes.map((lane) => lane.end()));
-  return ends.some((end) => end && !end.closed && at - end.to <= behindMsMax);
+  let longest: number | undefined;
+  for (const lane of lanes) {
+    const end = await lane.end();
+    const paceMs = claimedPaceMs(lane.log.claims.at(-1) ?? {});
+    if (!end || end.closed || at - end.to > paceMs + behindMsMax) continue;
+    longest = Math.max(longest ?? 0, paceMs + overdueMsMax);
+  }
+  return longest;
 }
 
 /** Throws for an instant that neither this machine's clock nor the log has reached. */

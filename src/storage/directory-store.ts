@@ -8,7 +8,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { link, open, readdir, stat, unlink } from "node:fs/promises";
+import { link, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { messageOf } from "../errors.js";
 import type { Instant } from "../instant.js";
@@ -167,6 +167,36 @@ export class DirectoryStore implements ObjectStore {
       } catch (error) {
         if (!(error instanceof StoreFull) || !(await this.reserve.giveUp())) throw error;
       }
+    }
+  }
+
+  /** Writes a new file, which then takes the name: a reader sees the old bytes or the new ones. */
+  async replace(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    checkName(name);
+    signal?.throwIfAborted();
+    const path = join(this.location, name);
+    const temporary = join(dirname(path), `${temporaryPrefix}${randomUUID()}`);
+    try {
+      await this.makeDirectory(dirname(path));
+      await writeDurably(temporary, bytes);
+      signal?.throwIfAborted();
+      await rename(temporary, path);
+      await this.directories.sync(dirname(path));
+    } catch (error) {
+      await unlink(temporary).catch(() => undefined);
+      throw this.explain(error, name);
+    }
+  }
+
+  async storedAt(name: string, signal?: AbortSignal): Promise<Instant | undefined> {
+    checkName(name);
+    signal?.throwIfAborted();
+    try {
+      const found = await stat(join(this.location, name));
+      return found.isFile() ? Math.floor(found.mtimeMs) : undefined;
+    } catch (error) {
+      if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return undefined;
+      throw this.explain(error, name);
     }
   }
 

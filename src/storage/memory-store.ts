@@ -62,6 +62,13 @@ export class MemoryStore implements ObjectStore {
     signal?.throwIfAborted();
     this.objects.delete(name);
   }
+
+  async replace(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    checkName(name);
+    signal?.throwIfAborted();
+    this.objects.set(name, Buffer.from(bytes));
+  }
+
   private held(name: string): Buffer {
     const bytes = this.objects.get(name);
     if (bytes === undefined) throw new ObjectMissing(name);

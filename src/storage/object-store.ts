@@ -21,6 +21,12 @@ export interface ObjectStore {
   readonly mayOverwrite?: boolean;
 
   /**
+   * True if each request is charged for, as in a bucket. Whoever has nothing to store then asks and stores less often.
+   * A store over another one MUST give this on.
+   */
+  readonly chargesRequests?: true;
+
+  /**
    * Stores `bytes` under `name`, whole and durable when the promise resolves. MUST be atomic (no reader ever sees a
    * part of it) and MUST reject with ObjectExists, changing nothing, if the name is taken: of any number of concurrent
    * callers exactly one succeeds. If a reply was lost and the name holds the same bytes, the put counts as done; so
@@ -81,6 +87,18 @@ export interface ObjectStore {
 
   /** Like `put`, but a full store gives up the room kept aside. Only for objects with whose help room is made. */
   putUrgently?(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
+
+  /**
+   * Stores `bytes` under `name` in the place of whatever is there, without a condition. Only for probe.ts, and for
+   * SingleWriterStore: everything else relies on it that objects never change. Absent if the store cannot do it.
+   */
+  replace?(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
+
+  /**
+   * When the object was stored, by the store's own clock; undefined if there is no such object. May be as coarse as a
+   * second. Absent if the store does not tell.
+   */
+  storedAt?(name: string, signal?: AbortSignal): Promise<Instant | undefined>;
 }
 
 /** Bytes of an object: `start` inclusive, `end` exclusive. */

@@ -16,6 +16,7 @@ abstract class PartStore implements ObjectStore {
   abstract readonly location: string;
   readonly sealing?: Sealing;
   readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
+  readonly chargesRequests?: true;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
   readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
   readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
@@ -39,6 +40,7 @@ abstract class PartStore implements ObjectStore {
       this.extendLock = (name, until, signal) =>
         below.extendLock!(this.nameBelow(name), until, signal);
     }
+    if (below.chargesRequests) this.chargesRequests = true;
     if (below.firstMissing) {
       this.firstMissing = async (names, signal) => {
         const own = new Map(names.map((name) => [this.nameBelow(name), name]));

@@ -1,91 +1,383 @@
 /**
- * Finds out whether a place refuses to overwrite. Some servers accept the condition of a put and ignore it; others
- * check it, and then store what several callers have put at the same time.
+ * Finds out what a store can do, by trying it. A store may accept a condition and ignore it, or keep it for one caller
+ * at a time only; neither shows before two processes take each other's place. So each promise of the seam is tried, the
+ * one that matters most by many callers at once.
+ *
+ * Invariant: the probe touches nothing but objects below probes/ under names of its own. Nothing else reads these.
  */
 import { randomUUID } from "node:crypto";
-import { failureOf, type ObjectStore, StoreUnsupported } from "./object-store.js";
+import { type Clock, systemClock } from "../clock.js";
+import { messageOf, ThinkbackError } from "../errors.js";
+import { failureOf, type ObjectStore, StoreError } from "./object-store.js";
 
-type Probed = Pick<ObjectStore, "location" | "put" | "get" | "delete">;
+/** The names of all objects of probes begin with this. */
+export const probesPrefix = "probes/";
 
-/** The names of the objects of a probe begin with this. A probe that was cut off leaves some. */
-export const probePrefix = "probe-";
+export type CheckName =
+  | "create"
+  | "create again"
+  | "race"
+  | "read"
+  | "list"
+  | "range"
+  | "size"
+  | "overwrite"
+  | "delete"
+  | "clock";
 
-/** How many puts of one name are made at once. */
-const writers = 16;
-/** How many names are put so. */
-const rounds = 20;
-/** In so many rounds at least somebody must win, or nothing is known. */
-const decidedMin = 10;
+export interface Check {
+  check: CheckName;
+  /** `noted`: neither good nor bad by itself, but an operator should know it. */
+  outcome: "passed" | "failed" | "noted" | "skipped";
+  /** What was found, or why it was not tried. */
+  text: string;
+  /** What to do about it. */
+  hint?: string;
+}
+
+export interface ProbeResult {
+  checks: Check[];
+  /** False if the store does not refuse a second object under a taken name, or does so only most of the time. */
+  isConditional: boolean | undefined;
+}
+
+export interface ProbeOptions {
+  clock: Clock;
+  /** Makes another store at the same place, with connections of its own. */
+  another: () => ObjectStore;
+  /** How many callers race for one name, and how often. */
+  racers: number;
+  rounds: number;
+  /** Ask only for what a capture cannot do without: creating, creating again, reading, and a race. */
+  short?: boolean;
+  /** Write nothing. */
+  readOnly?: boolean;
+}
+
+/** What the full probe tries; more rounds would find rarer faults. */
+export const fullProbe = { racers: 16, rounds: 20 };
+/** What a capture tries when it begins. */
+const shortProbe = { racers: 16, rounds: 1, short: true };
+
+/** By how much the clocks of store and process may differ: beyond that, stores refuse signed requests. */
+const clockMsMax = 300_000;
+
+const conditionalHint =
+  "use another store, or another version of this one. If only one process ever writes to it, give `run --single-writer`";
+
+/** Tries the store. Throws what a store throws that is full, forbidden or away: then nothing can be said of it. */
+export async function probe(store: ObjectStore, options: ProbeOptions): Promise<ProbeResult> {
+  const running = new Probe(store, options);
+  try {
+    await running.run();
+  } finally {
+    await running.cleanUp();
+  }
+  return running.result;
+}
 
 /**
- * Throws StoreUnsupported if a put replaces an object, or if of several puts of one name at once more than one
- * succeeds. Makes some 400 requests, with objects of its own, and deletes them.
+ * Tries what a capture cannot do without. Undefined if the store is full: then nothing can be said of it, and it may
+ * still hold a repository whose capture has a spool.
+ * @param another makes a store at the place, with connections of its own
  */
-export async function refuseOverwriting(store: Probed, signal?: AbortSignal): Promise<void> {
-  const prefix = `${probePrefix}${randomUUID()}`;
-  // One after another first: that costs less to find out.
-  await withName(store, `${prefix}-0`, signal, (name) => refuseReplacing(store, name, signal));
-  let decided = 0;
-  for (let round = 1; round <= rounds; round += 1) {
-    await withName(store, `${prefix}-${round}`, signal, async (name) => {
-      const undecided = await refuseTwoWinners(store, name, signal);
-      if (!undecided) decided += 1;
-      else if (round - decided > rounds - decidedMin) throw undecided;
-    });
-  }
-}
-
-async function withName(
-  store: Probed,
-  name: string,
-  signal: AbortSignal | undefined,
-  work: (name: string) => Promise<void>,
-): Promise<void> {
-  signal?.throwIfAborted();
+export async function probeAtStart(
+  another: () => ObjectStore,
+  clock: Clock,
+): Promise<ProbeResult | undefined> {
   try {
-    await work(name);
-  } finally {
-    await store.delete(name, signal);
-  }
-}
-
-async function refuseReplacing(store: Probed, name: string, signal?: AbortSignal): Promise<void> {
-  await store.put(name, Buffer.from("first"), signal);
-  try {
-    await store.put(name, Buffer.from("second"), signal);
+    return await probe(another(), { ...shortProbe, clock, another });
   } catch (error) {
-    if (failureOf(error) === "exists") return;
-    throw error;
+    if (failureOf(error) !== "full") throw error;
+    return undefined;
   }
-  throw overwrites(store, "a put replaces an object that is there");
 }
 
-/** The failure that left the race undecided; undefined if exactly one has won it. */
-async function refuseTwoWinners(store: Probed, name: string, signal?: AbortSignal) {
-  const puts = Array.from({ length: writers }, (_, i) => Buffer.from(`writer ${i}`));
-  const outcomes = await Promise.allSettled(puts.map((bytes) => store.put(name, bytes, signal)));
-  const won: Buffer[] = [];
-  let undecided: unknown;
-  for (const [i, outcome] of outcomes.entries()) {
-    if (outcome.status === "fulfilled") won.push(puts[i]!);
-    else if (failureOf(outcome.reason) === "unavailable") undecided = outcome.reason;
-    else if (failureOf(outcome.reason) !== "exists") throw outcome.reason;
+class Probe {
+  private readonly prefix = `${probesPrefix}${randomUUID()}/`;
+  private readonly checks: Check[] = [];
+  private readonly made = new Set<string>();
+  private isConditional: boolean | undefined;
+  private mayDelete = true;
+
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly options: ProbeOptions,
+  ) {}
+
+  get result(): ProbeResult {
+    const { checks, isConditional } = this;
+    return { checks, isConditional };
   }
-  const [winner] = won;
-  if (!winner) return undecided;
-  if (won.length > 1) {
-    throw overwrites(store, `${won.length} of ${writers} puts of one name at once succeed`);
+
+  async run(): Promise<void> {
+    if (this.options.readOnly) {
+      await this.readOnly();
+      return;
+    }
+    const first = `${this.prefix}first`;
+    const bytes = Buffer.from("written to see what this store can do\n");
+    await this.put(this.store, first, bytes);
+    this.say("create", "passed", "a new object is taken");
+    await this.createAgain(first, await this.read(first, bytes));
+    if (this.isConditional) await this.race();
+    else this.say("race", "skipped", "one caller alone was not refused already");
+    if (this.options.short) return;
+    await this.list(first, bytes);
+    await this.range(first, bytes);
+    await this.size(first, bytes);
+    await this.clock();
+    await this.overwrite(first);
+    await this.tryDelete(first);
   }
-  // Who is told that it lost may still have replaced what the winner has put.
-  if (!(await store.get(name, undefined, signal)).equals(winner)) {
-    throw overwrites(store, "a put that is refused replaces an object");
+
+  /** Deletes what was made, where that is permitted. */
+  async cleanUp(): Promise<void> {
+    if (!this.mayDelete) return;
+    for (const name of this.made) {
+      try {
+        await this.store.delete(name);
+      } catch (error) {
+        // What stays is read by nobody.
+        if (!(error instanceof StoreError)) throw error;
+        return;
+      }
+    }
   }
-  return undefined;
+
+  private say(check: CheckName, outcome: Check["outcome"], text: string, hint?: string): void {
+    this.checks.push({ check, outcome, text, ...(hint === undefined ? {} : { hint }) });
+  }
+
+  private async put(store: ObjectStore, name: string, bytes: Buffer): Promise<void> {
+    this.made.add(name);
+    await store.put(name, bytes);
+  }
+
+  private async readOnly(): Promise<void> {
+    let listed = 0;
+    for await (const { name, size } of this.store.list("")) {
+      listed += 1;
+      if (size === 0) continue;
+      const [head, tail] = [
+        await this.store.get(name, { start: 0, end: 1 }),
+        await this.store.tail(name, 1),
+      ];
+      const isRight = head.length === 1 && tail.size === size && tail.bytes.length === 1;
+      if (isRight) this.say("range", "passed", `parts of ${name} are read`);
+      else this.fail("range", `parts of ${name} are not what was asked for`);
+      break;
+    }
+    if (listed > 0) this.say("list", "passed", "objects are listed");
+    else this.say("list", "skipped", "the store is empty");
+    for (const check of ["create", "create again", "race", "overwrite", "delete"] as const) {
+      this.say(check, "skipped", "it would write, and --read-only is given");
+    }
+  }
+
+  private fail(check: CheckName, text: string, hint?: string): void {
+    this.say(
+      check,
+      "failed",
+      text,
+      hint ?? "a repository cannot rely on this store: use another one, or another version of it",
+    );
+  }
+
+  private async createAgain(name: string, before: Buffer): Promise<void> {
+    const check = "create again";
+    try {
+      await this.store.put(name, Buffer.from("this must be refused\n"));
+      this.isConditional = false;
+      this.fail(check, "a second object under a taken name is not refused", conditionalHint);
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure !== "exists" && failure !== "unsupported") throw error;
+      this.isConditional = failure === "exists";
+      if (failure === "unsupported") this.fail(check, messageOf(error), conditionalHint);
+    }
+    if (!this.isConditional) return;
+    const kept = await this.store.get(name);
+    if (kept.equals(before)) {
+      this.say(check, "passed", "a second object under a taken name is refused");
+      return;
+    }
+    this.isConditional = false;
+    this.fail(check, "a second object under a taken name is refused, but stored", conditionalHint);
+  }
+
+  /** Many callers create one name at once, over connections of their own. Exactly one may succeed. */
+  private async race(): Promise<void> {
+    const { another, racers, rounds } = this.options;
+    const stores = Array.from({ length: racers }, another);
+    for (let round = 1; round <= rounds; round += 1) {
+      const name = `${this.prefix}race-${round}`;
+      const bytesOf = (i: number) => Buffer.from(`racer ${i} of round ${round}\n`);
+      const ended = await Promise.allSettled(
+        stores.map((store, i) => this.put(store, name, bytesOf(i))),
+      );
+      const lost = ended.flatMap((one) =>
+        one.status === "rejected" ? [one.reason as unknown] : [],
+      );
+      const other = lost.find((error) => failureOf(error) !== "exists");
+      if (other !== undefined) throw other;
+      const winners = ended.flatMap((one, i) => (one.status === "fulfilled" ? [i] : []));
+      const kept = await this.store.get(name);
+      const isRight = winners.length === 1 && kept.equals(bytesOf(winners[0]!));
+      if (isRight) continue;
+      this.isConditional = false;
+      const text =
+        winners.length === 1
+          ? `in round ${round} the bytes of another caller than the one that succeeded are stored`
+          : `in round ${round} ${winners.length} of ${racers} callers created the same object`;
+      this.fail("race", text, conditionalHint);
+      return;
+    }
+    const times = rounds === 1 ? "once" : `${rounds} times`;
+    this.say("race", "passed", `of ${racers} callers exactly one created an object, ${times}`);
+  }
+
+  /** Returns what is read of the object. */
+  private async read(name: string, bytes: Buffer): Promise<Buffer> {
+    const read = await this.store.get(name);
+    if (read.equals(bytes)) {
+      this.say("read", "passed", "an object is read as soon as it is stored");
+    } else this.fail("read", "an object that was just stored has other bytes when it is read");
+    return read;
+  }
+
+  private async list(name: string, { length }: Buffer): Promise<void> {
+    const found: number[] = [];
+    for await (const object of this.store.list(this.prefix)) {
+      if (object.name === name) found.push(object.size);
+    }
+    if (found.length !== 1) this.fail("list", "an object that was just stored is not listed");
+    else if (this.isConditional && found[0] !== length) this.fail("list", "it lists a wrong size");
+    else this.say("list", "passed", "an object is listed as soon as it is stored");
+  }
+
+  private async range(name: string, bytes: Buffer): Promise<void> {
+    if (this.isConditional === false) {
+      this.say("range", "skipped", "the object was overwritten");
+      return;
+    }
+    const part = await this.store.get(name, { start: 3, end: 9 });
+    const tail = await this.store.tail(name, 5);
+    const isRight =
+      part.equals(bytes.subarray(3, 9)) &&
+      tail.bytes.equals(bytes.subarray(-5)) &&
+      tail.size === bytes.length;
+    if (isRight) this.say("range", "passed", "a part and the end of an object are read");
+    else this.fail("range", "a part or the end of an object is not what was asked for");
+  }
+
+  private async size(name: string, { length }: Buffer): Promise<void> {
+    const there = await this.store.size(name);
+    const missing = await this.store.size(`${this.prefix}missing`);
+    const isRight = missing === undefined && (there === length || this.isConditional === false);
+    if (isRight) this.say("size", "passed", "sizes are right, and what is missing has none");
+    else this.fail("size", `the size of an object is ${there}, and of a missing one ${missing}`);
+  }
+
+  private async clock(): Promise<void> {
+    const { store } = this;
+    if (!store.storedAt) {
+      this.say("clock", "skipped", "the store does not tell when an object was stored");
+      return;
+    }
+    const name = `${this.prefix}clock`;
+    const { clock } = this.options;
+    const began = clock.now();
+    await this.put(store, name, Buffer.from("what time is it?\n"));
+    const ended = clock.now();
+    const at = await store.storedAt(name);
+    if (at === undefined) {
+      this.fail("clock", "an object that was just stored has no time");
+      return;
+    }
+    // Stores may tell whole seconds only.
+    const skewMs = at > ended ? at - ended : Math.min(0, at + 1000 - began);
+    const text = `the store's clock is ${skewMs === 0 ? "like" : `${(skewMs / 1000).toFixed(1)} s off`} this machine's`;
+    if (Math.abs(skewMs) <= clockMsMax) this.say("clock", "passed", text);
+    else this.fail("clock", text, "set this machine's clock right: stores refuse such requests");
+  }
+
+  private async overwrite(name: string): Promise<void> {
+    const { store } = this;
+    if (!store.replace) {
+      this.say("overwrite", "skipped", "there is no way to overwrite an object of this store");
+      return;
+    }
+    try {
+      await store.replace(name, Buffer.from("overwritten\n"));
+      this.say(
+        "overwrite",
+        "noted",
+        "these credentials can overwrite objects: a thief of them can too",
+        "where the store can, let its policy demand that objects are only created, or turn versions on",
+      );
+    } catch (error) {
+      const failure = failureOf(error);
+      if (failure === "forbidden")
+        this.say("overwrite", "passed", "these credentials cannot overwrite");
+      else if (failure === "unsupported") this.say("overwrite", "skipped", messageOf(error));
+      else throw error;
+    }
+  }
+
+  private async tryDelete(name: string): Promise<void> {
+    try {
+      await this.store.delete(name);
+      this.made.delete(name);
+      const isGone = (await this.store.size(name)) === undefined;
+      this.say(
+        "delete",
+        "noted",
+        isGone
+          ? "these credentials can delete objects: a thief of them can too"
+          : "a deleted object stays: the store keeps it",
+        isGone
+          ? "for a capture that must not delete, use others, and `run --no-fold`; let `maintain` run elsewhere"
+          : "nothing; but what expires is not freed before the store lets it go",
+      );
+    } catch (error) {
+      if (failureOf(error) !== "forbidden") throw error;
+      this.mayDelete = false;
+      this.say("delete", "passed", `these credentials cannot delete; ${this.prefix} stays`);
+    }
+  }
 }
 
-function overwrites(store: Probed, what: string): StoreUnsupported {
-  return new StoreUnsupported(
-    `${store.location} cannot hold a repository: ${what}`,
-    "use a store that creates an object only if there is none, see docs/stores.md: without that, two captures would overwrite each other's objects",
+/** Throws unless the store is one that several processes can write to. */
+export function refuseUnconditional(location: string, found: ProbeResult | undefined): void {
+  if (found?.isConditional !== false) return;
+  const failed = found.checks.find(({ outcome }) => outcome === "failed")!;
+  throw new ThinkbackError(
+    "repository",
+    `${location} cannot hold a repository that more than one process may write to: ${failed.text}`,
+    { hint: conditionalHint },
   );
+}
+
+/**
+ * Throws if the store does not take objects. So a store that is needed only when something else fails is found unusable
+ * early. A full store passes: objects that it holds may still have to be read.
+ */
+export async function refuseUnusable(store: ObjectStore): Promise<void> {
+  const name = `${probesPrefix}${randomUUID()}`;
+  try {
+    await store.put(name, Buffer.from("written to see whether it can be\n"));
+    await store.delete(name);
+  } catch (error) {
+    if (failureOf(error) !== "full") throw error;
+  }
+}
+
+/**
+ * Throws unless a place that may let puts overwrite keeps the promise of `put`. It is asked once, before a repository is
+ * made there: some 400 requests.
+ */
+export async function refuseOverwriting(store: ObjectStore): Promise<void> {
+  const options = { ...fullProbe, short: true, clock: systemClock, another: () => store };
+  refuseUnconditional(store.location, await probe(store, options));
 }

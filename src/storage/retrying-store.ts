@@ -57,11 +57,14 @@ export class RetryingStore implements ObjectStore {
   readonly sealing: Sealing | undefined;
   readonly mayOverwrite: boolean;
   readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
+  readonly chargesRequests?: true;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
   readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
   readonly tidy?: NonNullable<ObjectStore["tidy"]>;
   readonly keepRoom?: NonNullable<ObjectStore["keepRoom"]>;
   readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
+  readonly replace?: NonNullable<ObjectStore["replace"]>;
+  readonly storedAt?: NonNullable<ObjectStore["storedAt"]>;
   private stuck = 0;
 
   /** @param stopped when it aborts, calls reject and nothing is asked again */
@@ -77,6 +80,15 @@ export class RetryingStore implements ObjectStore {
     if (below.extendLock) {
       this.extendLock = (name, until, signal) =>
         this.retried((ending) => below.extendLock!(name, until, ending), signal);
+    }
+    if (below.chargesRequests) this.chargesRequests = true;
+    if (below.replace) {
+      this.replace = (name, bytes, signal) =>
+        this.retried((ending) => below.replace!(name, bytes, ending), signal);
+    }
+    if (below.storedAt) {
+      this.storedAt = (name, signal) =>
+        this.retried((ending) => below.storedAt!(name, ending), signal);
     }
     if (below.firstMissing) {
       this.firstMissing = (names, signal) =>

@@ -7,6 +7,7 @@ import { systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { AzureStore } from "./azure/azure-store.js";
+import { CountingStore } from "./counting-store.js";
 import { DirectoryStore } from "./directory-store.js";
 import { GcsStore } from "./gcs/gcs-store.js";
 import type { ObjectStore } from "./object-store.js";
@@ -14,6 +15,8 @@ import { type Patience, patienceDefault, RetryingStore } from "./retrying-store.
 import { parseS3Location } from "./s3/location.js";
 import { S3PastStore } from "./s3/past-store.js";
 import { S3Store } from "./s3/s3-store.js";
+import { SingleWriterStore } from "./single-writer-store.js";
+import type { StoreUse } from "./store-use.js";
 
 /** For each scheme, makes the store at a location. It asks nothing of the place, and loads no package. */
 const kinds: Record<string, (location: string) => ObjectStore> = {
@@ -31,9 +34,23 @@ const pastKinds: Record<string, (location: string, instant: Instant) => ObjectSt
 /** Makes the store of a location without a scheme, which is a path. */
 const directory = (path: string): ObjectStore => new DirectoryStore(path);
 
+export interface StoreLayers {
+  /** Where everything that is sent is counted. */
+  use?: StoreUse;
+  /** Take it that this process alone writes there: the store need not know conditional writes. */
+  singleWriter?: boolean;
+}
+
 /** The store of a repository. While it is unavailable, calls wait, as long as `patience` says. */
-export function storeAt(location: string, patience: Patience = patienceDefault): ObjectStore {
-  return new RetryingStore(find("--repo", location, kinds), systemClock, Math.random, patience);
+export function storeAt(
+  location: string,
+  patience: Patience = patienceDefault,
+  { use, singleWriter }: StoreLayers = {},
+): ObjectStore {
+  const found = find("--repo", location, kinds);
+  const counted = use ? new CountingStore(found, use) : found;
+  const written = singleWriter ? new SingleWriterStore(counted) : counted;
+  return new RetryingStore(written, systemClock, Math.random, patience);
 }
 
 /**

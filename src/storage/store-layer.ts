@@ -13,9 +13,11 @@ import type {
  */
 export abstract class StoreLayer implements ObjectStore {
   readonly sealing: Sealing | undefined;
+  readonly chargesRequests?: true;
 
   constructor(protected readonly below: ObjectStore) {
     this.sealing = below.sealing;
+    if (below.chargesRequests) this.chargesRequests = true;
   }
 
   get location(): string {

@@ -13,6 +13,7 @@ import { openSegment } from "../repository/log/log.js";
 import type { LogView } from "../repository/log/log-view.js";
 import type { FoldedPiece, LogPiece } from "../repository/log/pieces.js";
 import { noTotals, totalsAt } from "../repository/log/totals.js";
+import { idleSegmentMs } from "../repository/registers/idle-pace.js";
 import type { KeepTier } from "../repository/registers/keep-policy.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -293,14 +294,18 @@ export function basesKept(ageMs: number, foldEveryMs: number): number {
   return 2 + Math.log(Math.max(1, ageMs / foldEveryMs)) / Math.log(4 / 3);
 }
 
-/** How often an idle capture writes a segment. */
-const idleSegmentMs = 10_000;
-
-/** How many segments a capture writes per day with ticks of this length, if changes come at random times. */
-export function segmentsPerDay(changesPerDay: number, tickMs: number): number {
+/**
+ * How many segments a capture writes per day with ticks of this length, if changes come at random times.
+ * @param idleMs how often it writes one while nothing changes
+ */
+export function segmentsPerDay(
+  changesPerDay: number,
+  tickMs: number,
+  idleMs = idleSegmentMs,
+): number {
   const ticks = dayMs / tickMs;
   const share = 1 - Math.exp(-(changesPerDay / dayMs) * tickMs);
-  const idle = (dayMs / idleSegmentMs) * (1 - share);
+  const idle = (dayMs / Math.max(idleMs, tickMs)) * (1 - share);
   return ticks * share + idle;
 }
 

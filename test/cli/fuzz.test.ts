@@ -88,6 +88,7 @@ const maintained = {
   "--auto": flag,
   "--grace": durations,
   "--no-delete": flag,
+  "--single-writer": flag,
 };
 const gaps = ["before", "after", "BEFORE", "", "both"];
 const choice = { "--at": times, "--table": names, "--db": names };
@@ -139,9 +140,17 @@ const commands: Record<string, Options> = {
     "--price-storage": [...counts, "0.023", "Infinity"],
     "--price-put": counts,
     "--price-get": counts,
+    "--profile": ["aws-s3-standard", "none", "aws", ""],
+    "--prices": ["/nowhere", "/dev/null", "/proc/self/mem", ""],
   },
   verify: { "--data": flag, "--sample": ["5%", "0%", "101%", "5", "", "0.0000001%", "1e1%"] },
   repair: { "--data": flag, "--dry-run": flag },
+  doctor: {
+    "--source": urls,
+    "--spool": [spool, "/nowhere", "", "rethinkdb://x"],
+    "--redis": ["redis://127.0.0.1:1", "http://x", "", "redis://", "127.0.0.1"],
+    "--read-only": flag,
+  },
   catalog: { "--at": times },
   acknowledge: { "--at": times, "--note": ["known", ""] },
   "pin add": { "--at": times, "--note": ["known", ""], "--allow-inexact": flag },

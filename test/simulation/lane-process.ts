@@ -2,6 +2,7 @@
 import { LaneKeeper } from "../../src/capture/lane-keeper.js";
 import { recorderDefaults } from "../../src/capture/recorder.js";
 import { messageOf } from "../../src/errors.js";
+import { idlePaceMs } from "../../src/repository/registers/idle-pace.js";
 import { type Coordinator, StoredMembers } from "../../src/repository/registers/members.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
@@ -81,6 +82,7 @@ export class LaneProcess {
           }),
         capture: () => ({
           ...recorderDefaults,
+          idleSegmentMs: idlePaceMs(store),
           selects: setup.selects ?? (() => true),
           once: false,
           copiesAtOnce: 2,

@@ -5,6 +5,7 @@ import { runCapture } from "../../src/capture/run-capture.js";
 import type { Spool } from "../../src/capture/shipper.js";
 import { messageOf, ThinkbackError } from "../../src/errors.js";
 import type { RepositoryDescription } from "../../src/format/description.js";
+import { idlePaceMs } from "../../src/repository/registers/idle-pace.js";
 import { readDescription } from "../../src/repository/repository.js";
 import type { Channel } from "../../src/rethinkdb/channel.js";
 import { RethinkSource } from "../../src/rethinkdb/rethink-source.js";
@@ -90,6 +91,7 @@ export class WriterProcess {
         clock,
         {
           ...recorderDefaults,
+          idleSegmentMs: idlePaceMs(setup.store),
           ...setup.recorder,
           selects: setup.selects ?? (() => true),
           once: setup.once ?? false,

@@ -29,6 +29,7 @@ import { readSettings } from "../../src/repository/registers/settings.js";
 import { readDescription } from "../../src/repository/repository.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { noUse } from "../../src/storage/store-use.js";
 import { kindOf, type ObjectKind, objectKinds } from "../../src/verify/object-kinds.js";
 import { catalogAt, readCoverage } from "../repository/looks.js";
 import { makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";
@@ -84,9 +85,11 @@ const mayBeNull = new Set([
 const mayBeAbsent = new Set([
   "base manifest: epoch",
   "claim: exclude",
+  "claim: idleMs",
   "claim: include",
   "claim: lost",
   "claim: member",
+  "claim: singleWriter",
   "claim: tickMs",
   "claim: withdraws",
   "drill: failure",
@@ -100,6 +103,7 @@ const mayBeAbsent = new Set([
   "folded manifest: opening.*.lastCopy",
   "folded manifest: opening.*.late",
   "folded manifest: opening.*.stopped",
+  "member: everyMs",
   "pins: pins.*.classes",
   "pins: pins.*.note",
   "repository: lane",
@@ -108,6 +112,7 @@ const mayBeAbsent = new Set([
   "segment: footer.clockSteps",
   "segment: footer.clockWaitedOutMs",
   "segment: footer.handedTo",
+  "segment: footer.requests",
   "settings: lanes",
   "settings: lanesMade",
 ]);
@@ -148,6 +153,8 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
     exclude: ["b.*"],
     withdraws: [1],
     tickMs: 1000,
+    idleMs: 60_000,
+    singleWriter: true,
     member: "abc",
     lost: "x",
   }),
@@ -160,6 +167,7 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
       clockSteps: [{ before: 1, after: 2 }],
       clockWaitedOutMs: 3,
       handedTo: "next1",
+      requests: { since: 1, ...noUse },
       links: { catalog: "x", coverage: "x", checkpoint: "x" },
       totals: { [table]: { changes: 1, inserts: 1, deletes: 0, bytes: 1 } },
     },

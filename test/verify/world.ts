@@ -268,7 +268,7 @@ class WorldBuilder {
     await putWish(store, wish);
     await putAnswer(store, wish, answerOf(wish, at));
     for (const number of [1, 2]) {
-      const said = { at, lanes: [0], replaces: [], left: false };
+      const said = { at, lanes: [0], replaces: [], left: false, everyMs: 60_000 };
       const member = { number, unique: "abc", host: "alpha", process: 7, space: "alpha", ...said };
       await putNumbered(store, memberPrefix("abc"), memberKind, member);
     }

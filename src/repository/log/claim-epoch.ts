@@ -35,6 +35,10 @@ export interface ClaimFacts {
   unique?: () => string;
   /** The longest tick that it makes, in ms. */
   tickMs?: number;
+  /** How often it puts a segment when nothing changes, in ms, if not every ten seconds. */
+  idleMs?: number;
+  /** By the operator's word nobody else writes to the store. */
+  singleWriter?: boolean;
 }
 
 /** The epoch that this process has claimed and may write in. */
@@ -112,6 +116,8 @@ export async function claimEpoch(
       ...(owner.include === undefined ? {} : { include: owner.include }),
       ...(owner.exclude === undefined ? {} : { exclude: owner.exclude }),
       ...(owner.tickMs === undefined ? {} : { tickMs: owner.tickMs }),
+      ...(owner.idleMs === undefined ? {} : { idleMs: owner.idleMs }),
+      ...(owner.singleWriter ? { singleWriter: true } : {}),
       ...(withdraws.length > 0 ? { withdraws } : {}),
       ...(lost ? { lost: lost.segment.name } : {}),
     };

@@ -1,7 +1,16 @@
 /** Epoch claims as they are stored, and which segments they disown. claim-epoch.ts makes one. docs/format.md §5.3. */
 import * as v from "valibot";
 import { damaged } from "../../errors.js";
-import { count, instant, list, objectName, ordinal, reference, text } from "../../format/fields.js";
+import {
+  count,
+  flag,
+  instant,
+  list,
+  objectName,
+  ordinal,
+  reference,
+  text,
+} from "../../format/fields.js";
 import { jsonKind, readStored, type Stored } from "../../format/json-object.js";
 import { type Place, parseSegmentName, parseWriterName, writerName } from "../../format/names.js";
 import type { Instant } from "../../instant.js";
@@ -40,6 +49,10 @@ export const claimKind = jsonKind("writer", {
   exclude: v.exactOptional(list(text)),
   /** The writer's longest tick, in ms. It tells how long a writer that runs may be silent. */
   tickMs: v.exactOptional(count),
+  /** How often the writer puts a segment when nothing changes, in ms; every ten seconds if absent. */
+  idleMs: v.exactOptional(count),
+  /** Set if the store may not refuse a second object under a name: the operator vouches that nobody else writes. */
+  singleWriter: v.exactOptional(flag),
   /** Earlier epochs whose claims do not count, because they came too late and nothing was written in them. */
   withdraws: v.exactOptional(list(ordinal)),
   /** Set if the end of the log was lost and the epoch continues from before it: the segment that was found missing. */

@@ -43,6 +43,7 @@ export type TickFacts = Pick<
   | "aheadOfSource"
   | "closed"
   | "handedTo"
+  | "requests"
 >;
 
 /** The clock that capture times come from. If it goes back, capture times stand still until it has caught up. */
@@ -236,6 +237,7 @@ export class LogWriter {
       const isIncluded = checkpoint || table.changedIn > this.segmentSequence - reach;
       if (isIncluded) totals[id] = { ...table.totals };
     }
+    const { requests, ...others } = facts;
     return {
       repository: this.repository.description.id,
       epoch: this.epoch,
@@ -243,11 +245,12 @@ export class LogWriter {
       from: this.from,
       to,
       previous: this.previous,
-      ...facts,
+      ...others,
       clockAheadMs: Math.max(0, to - this.clock.now()),
       links: this.links,
       totals,
       checkpoint,
+      ...(checkpoint && requests ? { requests } : {}),
     };
   }
 

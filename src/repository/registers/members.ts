@@ -5,6 +5,7 @@
  * What members say is a hint, and decides only who tries to capture a lane. Who may write there is decided by the epoch
  * claims of the lane: whatever a member believes wrongly, no two writers of a lane are believed.
  */
+import * as v from "valibot";
 import type { Clock } from "../../clock.js";
 import { damaged, isDamage } from "../../errors.js";
 import { count, flag, instant, list, ordinal, text } from "../../format/fields.js";
@@ -12,6 +13,7 @@ import { jsonKind, type Stored } from "../../format/json-object.js";
 import { memberPrefix, membersPrefix, numberedName, parseMemberName } from "../../format/names.js";
 import { isGone, type Owner, spaceOf } from "../../owner.js";
 import type { ObjectStore } from "../../storage/object-store.js";
+import { idlePaceMs } from "./idle-pace.js";
 import { putNumbered, readNumbered } from "./numbered.js";
 
 /** The content of members/<unique>-<number>.json. The greatest number counts. */
@@ -30,6 +32,8 @@ export const memberKind = jsonKind("member", {
   replaces: list(text),
   /** Set by the last one: the process has ended in order. */
   left: flag,
+  /** How often the process puts such an object while its lanes stay the same, in ms; every five seconds if absent. */
+  everyMs: v.exactOptional(count),
 });
 export type MemberRecord = Stored<typeof memberKind>;
 export type Member = Pick<MemberRecord, "unique" | "host" | "process" | "lanes" | "replaces">;
@@ -42,10 +46,17 @@ export async function readMember(store: ObjectStore, name: string): Promise<Memb
   throw damaged(name, "its name and its content differ");
 }
 
-/** How often a member puts an object. */
+/** How often a member puts an object, unless the store charges for that, and how often it is told to. */
 export const memberRenewMs = 5000;
+/** How many objects of a member may be missed before it is gone. */
+const missedMax = 3;
+/** How long after it was due an object may come of a member that puts them more rarely. */
+const overdueMsMax = 20_000;
+
 /** After so long without a new object of it, a member is gone; so long in any case until that is known. */
-const silentMs = 3 * memberRenewMs;
+function silentMsOf({ everyMs }: Pick<MemberRecord, "everyMs">): number {
+  return everyMs === undefined ? missedMax * memberRenewMs : everyMs + overdueMsMax;
+}
 
 /**
  * Says which process captures in which lane. Another implementation may be faster, but no more is built on it.
@@ -76,6 +87,9 @@ interface Heard {
 
 export class StoredMembers implements Coordinator {
   private number = 0;
+  /** What the newest object says, and when it was put, by the monotonic clock. */
+  private said: { lanes: number[]; replaces: string[]; left: boolean } | undefined;
+  private saidMs = Number.NEGATIVE_INFINITY;
   private readonly heard = new Map<string, Heard>();
   private readonly gone = new Set<string>();
 
@@ -87,9 +101,22 @@ export class StoredMembers implements Coordinator {
   ) {}
 
   async renew(lanes: readonly number[], replaces: readonly string[]): Promise<Member[]> {
-    await this.put(lanes, replaces, false);
+    if (this.isNews(lanes, replaces)) await this.put(lanes, replaces, false);
     await this.listen();
     return [...this.heard.values()].map(({ record }) => record);
+  }
+
+  /** The pace of objects that say nothing new, where it is not `memberRenewMs`. */
+  private get everyMs(): number | undefined {
+    return this.store.chargesRequests ? idlePaceMs(this.store) : undefined;
+  }
+
+  /** True unless the newest object says the same, and another one is not due before the next call. */
+  private isNews(lanes: readonly number[], replaces: readonly string[]): boolean {
+    const { everyMs, said } = this;
+    if (everyMs === undefined || !said) return true;
+    const isSame = isEqual(said.lanes, lanes) && isEqual(said.replaces, replaces);
+    return !isSame || this.clock.monotonicMs() - this.saidMs >= everyMs - memberRenewMs;
   }
 
   hasGone(unique: string): boolean {
@@ -118,8 +145,13 @@ export class StoredMembers implements Coordinator {
     const space = spaceOf(owner);
     const at = clock.now();
     const said = { lanes: [...lanes], replaces: [...replaces], left };
-    const record: MemberRecord = { number, unique, host, process, space, at, ...said };
+    const { everyMs } = this;
+    const pace = everyMs === undefined ? {} : { everyMs };
+    const record: MemberRecord = { number, unique, host, process, space, at, ...said, ...pace };
+    this.said = undefined;
     await putNumbered(store, memberPrefix(unique), memberKind, record);
+    this.said = said;
+    this.saidMs = clock.monotonicMs();
     // The one before stays, because somebody may have listed it and not read it yet.
     if (number > 2) await store.delete(this.nameOf(number - 2)).catch(() => undefined);
   }
@@ -149,7 +181,7 @@ export class StoredMembers implements Coordinator {
       heard.set(unique, { record, seenMs: now });
     }
     for (const [unique, { record, seenMs }] of heard) {
-      const isSilent = now - seenMs > silentMs;
+      const isSilent = now - seenMs > silentMsOf(record);
       if (!record.left && !isSilent && !isGone(this.owner, record)) continue;
       heard.delete(unique);
       this.gone.add(unique);
@@ -175,4 +207,8 @@ export class StoredMembers implements Coordinator {
       if (found && found.number <= last) await this.store.delete(name);
     }
   }
+}
+
+function isEqual<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((one, i) => one === b[i]);
 }

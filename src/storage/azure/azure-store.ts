@@ -29,6 +29,7 @@ const pageObjectsMax = 5000;
 
 export class AzureStore implements ObjectStore {
   readonly location: string;
+  readonly chargesRequests = true;
   /** An emulator, or a service that speaks as Microsoft's does, may accept the condition of a put and ignore it. */
   readonly mayOverwrite: boolean;
   private client: Promise<ContainerClient> | undefined;
@@ -47,7 +48,20 @@ export class AzureStore implements ObjectStore {
     return new AzureStore(readAzureLocation(location, process.env));
   }
 
-  async put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+  put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    return this.store(name, bytes, { ifNoneMatch: "*" }, signal);
+  }
+
+  replace(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    return this.store(name, bytes, {}, signal);
+  }
+
+  private async store(
+    name: string,
+    bytes: Uint8Array,
+    conditions: { ifNoneMatch?: "*" },
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     checkName(name);
     signal?.throwIfAborted();
     const { prefix, tier } = this.place;
@@ -56,7 +70,7 @@ export class AzureStore implements ObjectStore {
     const isHashable = getFips() === 0;
     await this.asking({ to: "put", name }, signal, (client) =>
       client.getBlockBlobClient(prefix + name).upload(body, body.length, {
-        conditions: { ifNoneMatch: "*" },
+        conditions,
         blobHTTPHeaders: {
           blobContentType: "application/octet-stream",
           blobCacheControl: "no-store",

@@ -29,6 +29,7 @@ const pageObjects = 1000;
 
 export class GcsStore implements ObjectStore {
   readonly location: string;
+  readonly chargesRequests = true;
   /** An emulator may accept the condition of a put and ignore it. */
   readonly mayOverwrite: boolean;
   private readonly requests: GcsRequests;
@@ -44,7 +45,20 @@ export class GcsStore implements ObjectStore {
     return new GcsStore(readGcsLocation(location));
   }
 
-  async put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+  put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    return this.store(name, bytes, { ifGenerationMatch: "0" }, signal);
+  }
+
+  replace(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    return this.store(name, bytes, {}, signal);
+  }
+
+  private async store(
+    name: string,
+    bytes: Uint8Array,
+    condition: { ifGenerationMatch?: "0" },
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
     checkName(name);
     signal?.throwIfAborted();
     const { bucket, prefix, storageClass } = this.place;
@@ -62,7 +76,7 @@ export class GcsStore implements ObjectStore {
       {
         method: "POST",
         path: `/upload/storage/v1/b/${bucket}/o`,
-        query: { uploadType: "multipart", ifGenerationMatch: "0", fields: "name,size,crc32c" },
+        query: { uploadType: "multipart", ...condition, fields: "name,size,crc32c" },
         headers: { "content-type": type },
         body,
       },

@@ -8,8 +8,10 @@
  */
 import type { _Object, PutObjectCommandInput } from "@aws-sdk/client-s3";
 import type { Clock } from "../../clock.js";
+import type { Instant } from "../../instant.js";
 import {
   checkName,
+  failureOf,
   isName,
   type ListOptions,
   type ObjectStore,
@@ -29,6 +31,7 @@ const deletedAtOnceMax = 1000;
 
 export class S3Store implements ObjectStore {
   readonly location: string;
+  readonly chargesRequests = true;
   readonly mayOverwrite: boolean;
   readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
   private readonly access: S3Access;
@@ -56,6 +59,28 @@ export class S3Store implements ObjectStore {
     await this.access.ask({ name, creates: true }, signal, (sdk, client) =>
       client.send(new sdk.PutObjectCommand(this.putOf(name, body)), sending(signal)),
     );
+  }
+
+  async replace(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
+    checkName(name);
+    signal?.throwIfAborted();
+    const { IfNoneMatch: _, ...input } = this.putOf(name, Buffer.from(bytes));
+    await this.access.ask({ name }, signal, (sdk, client) =>
+      client.send(new sdk.PutObjectCommand(input), sending(signal)),
+    );
+  }
+
+  async storedAt(name: string, signal?: AbortSignal): Promise<Instant | undefined> {
+    checkName(name);
+    try {
+      const found = await this.access.ask({ name }, signal, (sdk, client) =>
+        client.send(new sdk.HeadObjectCommand(this.access.keyOf(name)), sending(signal)),
+      );
+      return found.LastModified?.getTime();
+    } catch (error) {
+      if (failureOf(error) === "missing") return undefined;
+      throw error;
+    }
   }
 
   private putOf(name: string, body: Buffer): PutObjectCommandInput {

@@ -1,0 +1,91 @@
+/** `thinkback doctor`: tries what a backup needs, and says what to do where something is missing. */
+import { systemClock } from "../clock.js";
+import { messageOf, ThinkbackError } from "../errors.js";
+import { fullProbe, probe } from "../storage/probe.js";
+import { impatient } from "../storage/retrying-store.js";
+import { directoryAt, storeAt } from "../storage/store-at.js";
+import { noUse, type StoreUse } from "../storage/store-use.js";
+import { sourceAddresses } from "./connect.js";
+import type { Finding } from "./doctor-finding.js";
+import { checkMachine } from "./doctor-machine.js";
+import { checkRedis } from "./doctor-redis.js";
+import { checkSource } from "./doctor-source.js";
+import { formatTable, type Output } from "./output.js";
+import { requestsText } from "./store-use-text.js";
+
+export interface DoctorArguments {
+  repo: string;
+  source: string[];
+  spool?: string;
+  redis?: string;
+  readOnly?: boolean;
+}
+
+export async function doctorCommand(args: DoctorArguments, output: Output): Promise<void> {
+  if (args.redis !== undefined && !/^rediss?:\/\/./.test(args.redis)) {
+    throw new ThinkbackError("usage", `--redis ${args.redis} is not the address of a Redis`, {
+      hint: "give it as redis://host:6379, or rediss:// for TLS",
+    });
+  }
+  // These throw for what is no such address or directory.
+  sourceAddresses(args.source);
+  if (args.spool !== undefined) directoryAt("--spool", args.spool);
+  const use = { ...noUse };
+  const findings = [
+    ...(await checkMachine(args)),
+    ...(await checkStore(args, use)),
+    ...(await checkSource(args.source)),
+    ...(args.redis === undefined ? [] : await checkRedis(args.redis)),
+  ];
+  const rows = findings.map(({ of, check, outcome, text }) => [
+    of,
+    check,
+    outcome === "failed" ? "FAILED" : outcome,
+    text,
+  ]);
+  output.line(formatTable(["of", "check", "outcome", "found"], rows));
+  const advised = findings.filter(({ hint }) => hint !== undefined);
+  if (advised.length > 0) output.line("");
+  for (const { of, check, hint } of advised) output.line(`${of}, ${check}: ${hint}`);
+  output.line(`\n${requestsText(use)}`);
+  output.result({ findings, requests: use });
+  const failed = findings.filter(({ outcome }) => outcome === "failed");
+  if (failed.length === 0) return;
+  const names = failed.map(({ of, check }) => `${of}, ${check}`).join("; ");
+  throw new ThinkbackError(
+    "unfit",
+    `${failed.length} of ${findings.length} checks failed: ${names}`,
+    {
+      hint: "what to do about each stands above; with --json, in its hint",
+    },
+  );
+}
+
+async function checkStore(args: DoctorArguments, use: StoreUse): Promise<Finding[]> {
+  const another = () => storeAt(args.repo, impatient, { use });
+  const readOnly = args.readOnly === true;
+  const { checks, isOver } = await tried(() =>
+    probe(another(), { ...fullProbe, clock: systemClock, another, readOnly }),
+  );
+  return [...checks.map((check) => ({ of: "store" as const, ...check })), ...isOver];
+}
+
+/** The checks of a probe; if the store fails in a way that says nothing of what it can do, that. */
+async function tried(work: () => ReturnType<typeof probe>) {
+  try {
+    return { checks: (await work()).checks, isOver: [] };
+  } catch (error) {
+    if (!(error instanceof ThinkbackError)) throw error;
+    const { hint } = error;
+    const isOver: Finding[] = [
+      {
+        of: "store",
+        check: "reach",
+        outcome: "failed",
+        text: messageOf(error),
+        ...(hint === undefined ? {} : { hint }),
+      },
+    ];
+    return { checks: [], isOver };
+  }
+}

@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import { systemClock } from "../../src/clock.js";
+import { CountingStore } from "../../src/storage/counting-store.js";
+import { MemoryStore } from "../../src/storage/memory-store.js";
+import { type ObjectStore, StoreUnavailable } from "../../src/storage/object-store.js";
+import { RetryingStore } from "../../src/storage/retrying-store.js";
+import { addInto, noUse, useSince } from "../../src/storage/store-use.js";
+import { overriding } from "../simulation/overriding.js";
+import { namesOf, storeConformance } from "./conformance.js";
+
+storeConformance("CountingStore", async () => {
+  const store = new CountingStore(new MemoryStore(), { ...noUse });
+  return { first: store, second: store, remove: async () => undefined };
+});
+
+test("counts requests of each kind, and the bytes of objects", async () => {
+  const use = { ...noUse };
+  const store = new CountingStore(new MemoryStore(), use);
+  for (let i = 0; i < 1001; i += 1) await store.put(`a/${i}`, Buffer.from("four"));
+  await store.get("a/1");
+  await store.get("a/1", { start: 0, end: 2 });
+  await store.tail("a/1", 1);
+  await store.size("a/2");
+  await store.delete("a/3");
+  await namesOf(store, "a/");
+  await namesOf(store, "b/");
+  expect(use).toEqual({
+    puts: 1001,
+    gets: 3,
+    heads: 1,
+    // A thousand names is a page.
+    lists: 2,
+    deletes: 1,
+    bytesUp: 4004,
+    bytesDown: 7,
+  });
+  await store.put("c", Buffer.from("x"));
+  await namesOf(store, "");
+  expect(useSince(use, { ...noUse, puts: 1001 })).toMatchObject({ puts: 1, lists: 4 });
+});
+
+test("counts every try, because each is charged for", async () => {
+  const memory = new MemoryStore();
+  let fails = 2;
+  const put = async (...[name, bytes]: Parameters<ObjectStore["put"]>) => {
+    if (fails-- > 0) throw new StoreUnavailable("503");
+    await memory.put(name, bytes);
+  };
+  const use = { ...noUse };
+  const clock = { ...systemClock, sleep: async () => undefined };
+  const counting = new CountingStore(overriding<ObjectStore>(memory, { put }), use);
+  // Its timeouts would fire at once with this clock: they wait for ever instead.
+  const waiting = {
+    ...clock,
+    sleep: (ms: number) => (ms > 30_000 ? new Promise<void>(() => undefined) : clock.sleep()),
+  };
+  await new RetryingStore(counting, waiting, () => 0.5).put("a", Buffer.from("1"));
+  expect(use.puts).toBe(3);
+});
+
+test("adds what another process has sent", () => {
+  const use = { ...noUse, puts: 1 };
+  addInto(use, { ...noUse, puts: 2, bytesUp: 3 });
+  expect(use).toEqual({ ...noUse, puts: 3, bytesUp: 3 });
+});
