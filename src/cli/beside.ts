@@ -30,7 +30,7 @@ const program = fileURLToPath(new URL("./main.js", import.meta.url));
  * @param check throws if the repository must be left alone now
  */
 export async function maintainBeside(
-  args: MaintainArguments,
+  args: MaintainArguments & { config?: string },
   everyMs: number,
   isOurs: () => boolean,
   check: () => Promise<void>,
@@ -44,7 +44,7 @@ export async function maintainBeside(
     if (!isOurs()) continue;
     try {
       await check();
-      const done = await runBeside(["maintain", ...optionsOf(args)], signal);
+      const done = await runBeside(["maintain", ...optionsOf(args)], signal, configIn(args));
       const { lanes, ...one } = done as { lanes?: Round[] } & Round;
       const isDamaged = (lanes ?? [one]).some(({ damaged = [] }) => damaged.length > 0);
       if (!isDamaged) log.info(done, "the repository was maintained");
@@ -60,26 +60,47 @@ export async function maintainBeside(
  * @param isOurs false while another process makes the drills
  */
 export async function drillBeside(
-  args: { repo: string; drillTarget: string | undefined; times: CronTimes },
+  args: DrillsBeside,
+  times: CronTimes,
   isOurs: () => boolean,
   clock: Clock,
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
-  // Passed in the environment: the address may hold a password, and other users see command lines.
-  const target = args.drillTarget === undefined ? {} : { THINKBACK_TARGET: args.drillTarget };
+  const environment = { ...targetIn(args), ...configIn(args) };
   for (;;) {
     const now = clock.now();
-    const next = args.times.next(now);
+    const next = times.next(now);
     await clock.sleep(Math.min(dayMs, Math.max(1, next - now)), signal).catch(() => undefined);
     if (signal.aborted) return;
     if (clock.now() < next || !isOurs()) continue;
     try {
-      log.info(await runBeside(["drill", "--repo", args.repo], signal, target), "a drill was made");
+      const drill = ["drill", "--repo", args.repo];
+      log.info(await runBeside(drill, signal, environment), "a drill was made");
     } catch (error) {
       if (!signal.aborted) log.error(fieldsOf(error), "a drill failed");
     }
   }
+}
+
+/** Which server a drill beside a capture is made on; that of the environment or the file if none is named here. */
+interface DrillsBeside {
+  repo: string;
+  drillTarget?: string;
+  drillTargetFile?: string;
+  config?: string;
+}
+
+/** Passed in the environment: the address may hold a password, and other users see command lines. */
+function targetIn({ drillTarget, drillTargetFile }: DrillsBeside): Record<string, string> {
+  if (drillTarget === undefined && drillTargetFile === undefined) return {};
+  // An empty variable counts as one that is not set.
+  return { THINKBACK_TARGET: drillTarget ?? "", THINKBACK_TARGET_FILE: drillTargetFile ?? "" };
+}
+
+/** The file that the capture was configured by, wherever it was named. */
+function configIn({ config }: { config?: string }): Record<string, string> {
+  return config === undefined ? {} : { THINKBACK_CONFIG: config };
 }
 
 /** Runs a command in a process of its own. Resolves with its result; rejects with the error that it printed. */
@@ -152,6 +173,7 @@ function optionsOf(args: MaintainArguments): string[] {
   return [
     ...given.flatMap(([name, value]) => [name, value!]),
     ...(args.delete ? [] : ["--no-delete"]),
-    ...(args.auto ? ["--auto"] : []),
+    // With --restore-within it says only how long ticks may be.
+    ...(args.auto && args.restoreWithin === undefined ? ["--auto"] : []),
   ];
 }

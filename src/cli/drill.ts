@@ -16,7 +16,7 @@ import { RethinkTarget } from "../rethinkdb/rethink-target.js";
 import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
 import { storeAt } from "../storage/store-at.js";
 import { restoreWork } from "../upkeep/schedule.js";
-import { isTargetGiven, targetAt } from "./connect.js";
+import { accessToTarget, isGiven, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { differencesText, drillResult } from "./drill-text.js";
 import { heldBackText } from "./held-back-text.js";
 import {
@@ -30,9 +30,8 @@ import {
 import { ProgressLines, progressBar } from "./progress.js";
 import { stopOnSignals } from "./stop-signals.js";
 
-export interface DrillArguments {
+export interface DrillArguments extends TargetArguments {
   repo: string;
-  target: string[];
   at?: string;
   latest?: boolean;
   table: string[];
@@ -42,6 +41,7 @@ export interface DrillArguments {
 
 export async function drillCommand(args: DrillArguments, output: Output): Promise<void> {
   refuseIdleClean(args);
+  for (const text of warningsOf(accessToTarget(args), "target")) output.note(`thinkback: ${text}`);
   const choice = { at: chosenInstant(args), tables: args.table, databases: args.db };
   const repository = await openRepository(storeAt(args.repo));
   const observer = new DrillProgress(output);
@@ -53,7 +53,7 @@ export async function drillCommand(args: DrillArguments, output: Output): Promis
   });
   try {
     const settings = { ...choice, clean: args.clean === true };
-    const done = await drillOn(args.target, repository, settings, observer, signal);
+    const done = await drillOn(args, repository, settings, observer, signal);
     observer.end();
     await noteRate(repository, done);
     printReport(done, output);
@@ -75,20 +75,17 @@ async function noteRate({ store }: Repository, done: Drill): Promise<void> {
   await noteRates(store, { restoreBytesPerSecond }, systemClock.now());
 }
 
-/**
- * Makes a drill on the server at `urls`, or at THINKBACK_TARGET. Without either, a server is started for the drill and
- * removed afterwards.
- */
+/** Makes a drill on the target. Without one, a server is started for the drill and removed afterwards. */
 export async function drillOn(
-  urls: readonly string[],
+  args: TargetArguments,
   repository: Repository,
   choice: DrillChoice & { clean: boolean },
   observer: DrillObserver,
   signal: AbortSignal,
 ): Promise<Drill> {
-  const server = isTargetGiven(urls) ? undefined : await startServer(signal);
+  const server = isGiven(accessToTarget(args)) ? undefined : await startServer(signal);
   try {
-    const target = server ? targetOf(server) : targetAt(urls);
+    const target = server ? targetOf(server) : targetAt(args);
     try {
       const unique = randomUUID().slice(-12);
       const options = { ...choice, unique, clock: systemClock, random: Math.random };
@@ -129,8 +126,8 @@ async function startServer(signal: AbortSignal): Promise<ScratchServer> {
 }
 
 /** Refuses --clean without a target: a server that is started for the drill has nothing to drop. */
-function refuseIdleClean({ clean, target }: DrillArguments): void {
-  if (!clean || isTargetGiven(target)) return;
+function refuseIdleClean(args: DrillArguments): void {
+  if (!args.clean || isGiven(accessToTarget(args))) return;
   throw new ThinkbackError("usage", "--clean has no effect without --target", {
     hint: "give the server on which earlier drills left databases, with --target or THINKBACK_TARGET",
   });

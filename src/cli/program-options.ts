@@ -1,14 +1,31 @@
-/** Options that several commands have. */
+/** Gives each command the options that the table of options has for it. */
+import { type Command, Option } from "commander";
+import { isNegated, type OptionRow, takes } from "../configuration/option.js";
+import { options } from "../configuration/options.js";
 
-export const collect = (value: string, before: string[]) => [...before, value];
+const collect = (value: string, before: string[]) => [...before, value];
 
-export const repo = ["--repo <directory>", "the repository"] as const;
-export const at = "--at <time>";
-export const gap = [
-  "--gap <end>",
-  'for an instant inside a gap: take the state "before" or "after" the gap',
-] as const;
-export const keep = [
-  "--keep <tiers>",
-  'declare how long history is kept, and how finely, such as "all:7d, 1m:30d, 1d:365d"; stored in the repository',
-] as const;
+/** The name by which the table knows a command: `run`, or `pin add`. */
+export function fullName(command: Command): string {
+  const names = [];
+  for (let of: Command | null = command; of?.parent; of = of.parent) names.unshift(of.name());
+  return names.join(" ");
+}
+
+/** The rows of the table that the command takes. */
+export function rowsOf(command: Command): OptionRow[] {
+  const name = fullName(command);
+  return options.filter((row) => takes(name, row));
+}
+
+export function addOptions(command: Command): void {
+  for (const row of rowsOf(command)) if (row.flag !== undefined) command.addOption(optionOf(row));
+}
+
+function optionOf(row: OptionRow): Option {
+  const option = new Option(row.flag!, row.description + (row.list ? " (repeatable)" : ""));
+  if (row.list) option.argParser(collect).default([]);
+  else if (row.default !== undefined && !isNegated(row)) option.default(row.default);
+  if (row.choices) option.choices(row.choices);
+  return option.makeOptionMandatory(row.mandatory === true);
+}

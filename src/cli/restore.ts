@@ -15,7 +15,7 @@ import type { RestoreRequest } from "../restore/request.js";
 import { type RestoredTable, refuseExisting, restore } from "../restore/restore.js";
 import { whenProven } from "../restore/when-proven.js";
 import { storeAt } from "../storage/store-at.js";
-import { targetAt } from "./connect.js";
+import { accessToTarget, isGiven, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { gapOption } from "./gap-option.js";
 import { heldBackResult, heldBackText } from "./held-back-text.js";
 import {
@@ -32,9 +32,8 @@ import { RestoreProgress } from "./restore-progress.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { closeIfStuck, isWhole, type Remains, stoppedRestore } from "./stopped-restore.js";
 
-export interface RestoreArguments {
+export interface RestoreArguments extends TargetArguments {
   repo: string;
-  target: string[];
   at?: string;
   table: string[];
   db: string[];
@@ -48,7 +47,9 @@ export interface RestoreArguments {
 
 export async function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
   // A dry run needs no target; but an address that is given is checked.
-  const target = args.dryRun && args.target.length === 0 ? undefined : targetAt(args.target);
+  const access = accessToTarget(args);
+  const target = args.dryRun && !isGiven(access) ? undefined : targetAt(args);
+  for (const text of warningsOf(access, "target")) output.note(`thinkback: ${text}`);
   const repository = await openRepository(storeAt(args.repo));
   const request = {
     ...(args.at === undefined ? {} : { at: parseInstant(args.at, systemClock.now()) }),

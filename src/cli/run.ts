@@ -13,31 +13,39 @@ import type { Lane } from "../repository/lanes.js";
 import { parseKeep } from "../repository/registers/keep-policy.js";
 import { StoredMembers } from "../repository/registers/members.js";
 import { openOrCreateRepository, openSame } from "../repository/repository.js";
-import { parseAddresses } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { Source } from "../rethinkdb/source.js";
+import { sizeBytes } from "../size.js";
 import { impatient } from "../storage/retrying-store.js";
 import { directoryAt, spoolAt, storeAt } from "../storage/store-at.js";
 import { refuseUnusable } from "../storage/usable.js";
 import { type CronTimes, parseCron, parseFoldSchedule } from "../upkeep/schedule.js";
 import { drillBeside, maintainBeside } from "./beside.js";
-import { sourceAt } from "./connect.js";
+import type { Configured } from "./configured.js";
+import {
+  type Access,
+  accessToSource,
+  addressesOf,
+  isGiven,
+  type SourceArguments,
+  sourceAt,
+  warningsOf,
+} from "./connect.js";
 import { LaneObservers, laneOf } from "./lane-observers.js";
 import { type Log, openLog } from "./log.js";
 import type { MaintainArguments } from "./maintain.js";
 import { durationOption } from "./maintenance-options.js";
 import { counted, formatBytes, type Output } from "./output.js";
 import { logOwnMeasures } from "./own-measures.js";
-import { sizeBytes } from "./size.js";
 import { stopOnSignals } from "./stop-signals.js";
 
-export interface RunArguments extends MaintainArguments {
-  source: string[];
+export interface RunArguments extends MaintainArguments, SourceArguments, Configured {
   /** False if --no-fold is given. */
   fold: boolean;
   maintainEvery: string;
   drillAt?: string;
   drillTarget?: string;
+  drillTargetFile?: string;
   include: string[];
   exclude: string[];
   tick: string;
@@ -71,19 +79,17 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       hint: "give a number such as 2",
     });
   }
-  if (args.once && args.standby) {
-    throw new ThinkbackError("usage", "--once and --standby exclude each other", {
-      hint: "a one-shot backup has an end: leave one of them out",
-    });
-  }
   refuseNoNames(args.forgetServer);
   const tickMaxMs = tickMaxOf(args, tickMs);
   const spoolBytesMax = spoolBytesMaxOf(args);
   const beside = besideOptions(args);
   const log = openLog(args.logLevel);
+  const warnings = [...args.warnings, ...warningsOf(accessToSource(args), "source")];
+  for (const warning of [...warnings, ...warningsOf(drillAccess(args), "target")])
+    log.warn(warning);
   const chosen = { include: args.include, exclude: args.exclude };
   const selects = tableSelection(chosen.include, chosen.exclude);
-  const source = sourceAt(args.source, () => undefined);
+  const source = sourceAt(args, () => undefined);
   const began = performance.now();
   try {
     await lookForChosen(source, chosen, args.once === true, log);
@@ -133,9 +139,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       reopen,
     });
     const openSource = (lane: number) =>
-      sourceAt(args.source, (server) =>
-        log.info({ server, ...laneOf(lane) }, "connected to the source"),
-      );
+      sourceAt(args, (server) => log.info({ server, ...laneOf(lane) }, "connected to the source"));
     const unique = randomUUID().replaceAll("-", "");
     const members = new StoredMembers(repository.store, systemClock, thisProcess, unique);
     const keeper = new LaneKeeper(repository, systemClock, members, {
@@ -222,13 +226,19 @@ function tickMaxOf(args: RunArguments, tickMs: number): number {
  * How often maintenance runs beside the capture, and when drills do. Throws for bad options, before anything begins.
  */
 function besideOptions(args: RunArguments): { everyMs: number; times: CronTimes | undefined } {
-  const { drillAt, drillTarget, maintainEvery, grace, keep } = args;
-  if (drillTarget !== undefined) parseAddresses(drillTarget.trim().split(/\s+/));
+  const { drillAt, maintainEvery, grace, keep } = args;
+  const access = drillAccess(args);
+  if (isGiven(access)) addressesOf(access, "target");
   if (keep !== undefined) parseKeep(keep);
   parseFoldSchedule(args);
   durationOption("--grace", grace);
   const everyMs = durationOption("--maintain-every", maintainEvery, 1000, maintainEveryMsMax);
   return { everyMs, times: drillAt === undefined ? undefined : parseCron(drillAt, "--drill-at") };
+}
+
+/** How the server is reached on which drills are made, as far as the options say it. */
+function drillAccess({ drillTarget, drillTargetFile }: RunArguments): Access {
+  return { urls: drillTarget?.trim().split(/\s+/) ?? [], file: drillTargetFile };
 }
 
 /** Runs maintenance and drills beside the capture until the signal aborts; nothing beside a one-shot backup. */
@@ -239,13 +249,12 @@ function goingOnBeside(
   log: Log,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const { drillTarget, repo } = args;
   const tasks: Promise<void>[] = [];
   if (args.fold && !args.once) {
     tasks.push(maintainBeside(args, everyMs, isOurs, check, systemClock, log, signal));
   }
   if (times && !args.once) {
-    tasks.push(drillBeside({ repo, drillTarget, times }, isOurs, systemClock, log, signal));
+    tasks.push(drillBeside(args, times, isOurs, systemClock, log, signal));
   }
   return Promise.all(tasks);
 }

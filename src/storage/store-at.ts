@@ -71,14 +71,18 @@ function find(option: string, location: string, known: typeof kinds): ObjectStor
   try {
     return make(location);
   } catch (error) {
-    throw new ThinkbackError("usage", `${option} ${location}: ${messageOf(error)}`, {
-      hint: "give the path of a directory",
-      cause: error,
-    });
+    throw new ThinkbackError(
+      "usage",
+      `${option} ${withoutSecrets(location)}: ${messageOf(error)}`,
+      {
+        hint: "give the path of a directory",
+        cause: error,
+      },
+    );
   }
 }
 
 /** Cuts out user and password, which may stand before the host. */
 function withoutSecrets(location: string): string {
-  return location.replace(/\/\/[^/]*@/, "//");
+  return location.replace(/\/\/.*@/, "//");
 }

@@ -78,6 +78,7 @@ const urls = [
   .map((end) => nowhere + end)
   .concat("rethinkdb://a:%zz@127.0.0.1:1", "http://127.0.0.1", "rethinkdb:", "127.0.0.1:28015");
 const renames = ["shop=store", "shop.orders=a.b", "shop=", "=", "a=b=c", "shop.orders=store"];
+const secretFiles = ["/none/secret", "/dev/null", "/proc", "", import.meta.filename];
 const flag = [undefined];
 
 const maintained = {
@@ -98,6 +99,8 @@ type Options = Record<string, (string | undefined)[]>;
 const commands: Record<string, Options> = {
   run: {
     "--source": urls,
+    "--source-file": secretFiles,
+    "--password-file": secretFiles,
     "--include": names,
     "--exclude": names,
     "--tick": durations,
@@ -113,6 +116,7 @@ const commands: Record<string, Options> = {
     "--tick-max": durations,
     "--drill-at": crons,
     "--drill-target": urls,
+    "--drill-target-file": secretFiles,
     "--no-fold": flag,
     "--maintain-every": durations,
     "--log-level": ["error", "loud", ""],
@@ -121,6 +125,8 @@ const commands: Record<string, Options> = {
   restore: {
     ...choice,
     "--target": urls,
+    "--target-file": secretFiles,
+    "--password-file": secretFiles,
     "--rename": renames,
     "--dry-run": flag,
     "--gap": gaps,
@@ -128,7 +134,14 @@ const commands: Record<string, Options> = {
     "--nearest": flag,
     "--without-access": flag,
   },
-  drill: { ...choice, "--target": urls, "--latest": flag, "--clean": flag },
+  drill: {
+    ...choice,
+    "--target": urls,
+    "--target-file": secretFiles,
+    "--password-file": secretFiles,
+    "--latest": flag,
+    "--clean": flag,
+  },
   status: {},
   show: { "--at": times, "--gap": gaps, "--allow-inexact": flag, "--nearest": flag },
   fold: { "--at": times, "--table": names },
@@ -195,7 +208,7 @@ test("the commands and options here are all that there are", async () => {
   for (const [command, options] of Object.entries(commands)) {
     const { printed } = await run([...command.split(" "), "--help"]);
     const there = [...printed.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, name]) => name);
-    const common = ["--repo", "--json", "--help"];
+    const common = ["--repo", "--config", "--json", "--help"];
     const known = [
       ...Object.keys(options),
       ...common,
@@ -205,7 +218,7 @@ test("the commands and options here are all that there are", async () => {
   }
   const { printed } = await run(["--help"]);
   for (const [, name] of printed.matchAll(/^ {2}([a-z]+)(?:\||\s).*$/gm)) {
-    if (name === "help" || name === "pin" || name === "lanes") continue;
+    if (["help", "pin", "lanes", "config"].includes(name!)) continue;
     expect(Object.keys(commands)).toContain(name);
   }
 });
@@ -248,6 +261,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
     "--tick-max": ["--auto"],
     "--spool-limit": ["--spool", spool],
     "--drill-target": ["--drill-at", "0 3 * * *"],
+    "--drill-target-file": ["--drill-at", "0 3 * * *"],
   };
   test("looks at the value of each of its options", async () => {
     for (const [name] of valued) {
@@ -268,6 +282,8 @@ test.each([
   ["run", "--tick-max", "2s"],
   ["run", "--spool-limit", "1GB"],
   ["run", "--drill-target", nowhere],
+  ["run", "--drill-target-file", "/none"],
+  ["run", "--once", "--standby"],
   ["run", "--once", "--keep", "all:7d"],
   ["run", "--no-fold", "--grace", "1m"],
   ["run", "--once", "--drill-at", "0 3 * * *"],
