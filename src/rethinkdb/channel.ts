@@ -5,7 +5,7 @@ import { type Clock, systemClock, withTimeout } from "../clock.js";
 import { type ErrorCode, messageOf, ThinkbackError } from "../errors.js";
 import { type Address, formatAddress } from "./address.js";
 import { HandshakeRefused, type Messages, shakeHands } from "./handshake.js";
-import { tlsHint, tlsOptions } from "./tls.js";
+import { EndedAfterTls, tlsHint, tlsOptions } from "./tls.js";
 
 /** An authenticated byte pipe to a server: what remains of a connection after its handshake. */
 export interface Channel {
@@ -80,7 +80,7 @@ async function openChannel(address: Address, clock: Clock, msMax: number): Promi
     return channel;
   } catch (error) {
     channel.destroy();
-    throw error;
+    throw secure && channel.endedAfterTls ? new EndedAfterTls(messageOf(error)) : error;
   }
 }
 
@@ -92,6 +92,9 @@ class SocketChannel implements Channel {
   private readonly socket: Socket;
   private listener: (bytes: Buffer) => void = () => undefined;
   private lastError: Error | undefined;
+  private isSecure = false;
+  private isDestroyed = false;
+  private isEndedByServer = false;
 
   constructor(open: (onread: OnReadOpts) => Socket) {
     const buffer = Buffer.allocUnsafeSlow(readBytesMax);
@@ -105,6 +108,17 @@ class SocketChannel implements Channel {
     this.socket.on("error", (error) => {
       this.lastError = error;
     });
+    this.socket.once("secureConnect", () => {
+      this.isSecure = true;
+    });
+    this.socket.once("close", () => {
+      this.isEndedByServer = !this.isDestroyed;
+    });
+  }
+
+  /** True if the server ended the connection when it was secure on this side. */
+  get endedAfterTls(): boolean {
+    return this.isSecure && this.isEndedByServer;
   }
 
   write(bytes: Buffer): void {
@@ -122,6 +136,7 @@ class SocketChannel implements Channel {
   }
 
   destroy(): void {
+    this.isDestroyed = true;
     this.socket.destroy();
   }
 }

@@ -17,6 +17,16 @@ export class UnusableTlsFile extends Error {
 }
 
 /**
+ * The server has ended the connection as soon as it was secure. So does RethinkDB 2.4.4 with a client whose certificate
+ * is missing or not accepted, without a word: by TLS 1.3 that is checked when the client takes the handshake for done.
+ */
+export class EndedAfterTls extends Error {
+  constructor(message: string) {
+    super(`the server ended the connection right after the handshake of TLS (${message})`);
+  }
+}
+
+/**
  * Reads the files anew for each connection, so that a renewed certificate is taken up.
  * @throws {UnusableTlsFile} if one of them cannot be read, or is not what it should be
  */
@@ -94,7 +104,7 @@ export function tlsHint(error: unknown, { tls, host }: Address): string | undefi
   if (code === "CERT_HAS_EXPIRED" || code === "CERT_NOT_YET_VALID") {
     return "give the server a certificate that is valid now; check the clock of this machine too";
   }
-  if (clientRefused.test(code)) {
+  if (error instanceof EndedAfterTls || clientRefused.test(code)) {
     return tls.client
       ? "the server does not accept the client's certificate: give one of an authority that its --driver-tls-ca names, with cert=FILE and key=FILE"
       : "the server may ask clients for a certificate: give one with cert=FILE and key=FILE";
