@@ -3,17 +3,19 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { isNegated, nameOf, type OptionRow } from "../../src/configuration/option.js";
 import { configurable, options } from "../../src/configuration/options.js";
+import { policies } from "./policies.js";
 
 const docs = join(import.meta.dirname, "../../docs");
 
 /** The text of each part, by its name. */
-const parts: Record<string, () => string> = {
+const parts: Record<string, (page: string) => string> = {
   options: optionsTable,
   "options of one command": oneTimeTable,
+  policies,
 };
 
 /** The pages that have such parts. */
-export const pages = ["configuration.md"];
+export const pages = ["configuration.md", "permissions.md"];
 
 export function readPage(page: string): Promise<string> {
   return readFile(join(docs, page), "utf8");
@@ -26,7 +28,7 @@ export function withParts(text: string): string {
     (_, begin: string, name: string, end: string) => {
       const make = parts[name];
       if (!make) throw new Error(`no part is called ${name}`);
-      return `${begin}\n${make()}\n\n${end}`;
+      return `${begin}\n${make(text)}\n\n${end}`;
     },
   );
 }
