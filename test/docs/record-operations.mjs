@@ -7,8 +7,12 @@ import { join } from "node:path";
 import { DirectoryStore } from "../../dist/storage/directory-store.js";
 
 const { RECORDED_STORE: store, RECORDED_TO: to } = process.env;
-const [, , command = "", second = ""] = process.argv;
-const name = ["pin", "lanes", "config"].includes(command) ? `${command} ${second}` : command;
+
+/** The full name of the command that runs now. */
+function command() {
+  const [first, second] = globalThis.recordedCommand ?? process.argv.slice(2);
+  return ["pin", "lanes", "config"].includes(first) ? `${first} ${second}` : first;
+}
 
 /** What a bucket calls the operation. */
 const operations = {
@@ -29,7 +33,7 @@ for (const [method, operation] of Object.entries(operations)) {
   if (!original) continue;
   DirectoryStore.prototype[method] = function (...args) {
     if (this.location === store) {
-      for (const of of [args[0]].flat()) lines.add(`${name}\t${operation}\t${of}`);
+      for (const of of [args[0]].flat()) lines.add(`${command()}\t${operation}\t${of}`);
     }
     return original.apply(this, args);
   };
