@@ -31,6 +31,7 @@ const files = readdirSync(src, { recursive: true, encoding: "utf8" })
 const floors = [
   ["(entry)"],
   ["cli", "library"],
+  ["configuration"],
   ["verify"],
   ["upkeep"],
   ["capture", "fold", "restore"],

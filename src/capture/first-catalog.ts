@@ -15,7 +15,7 @@ export async function readFirstCatalog(source: Source): Promise<CatalogReading> 
       "source",
       `the catalog of ${source.location} cannot be read: ${error.message}`,
       {
-        hint: 'grant the user r.db("rethinkdb").grant(user, {read: true})',
+        hint: 'grant the user read on the tables that it is to capture, and r.db("rethinkdb").grant(user, {read: true})',
         cause: error,
       },
     );

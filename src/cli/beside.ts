@@ -9,6 +9,7 @@ import type { Clock } from "../clock.js";
 import { type ErrorCode, exitStatus, messageOf, ThinkbackError } from "../errors.js";
 import type { StoreUse } from "../storage/store-use.js";
 import type { CronTimes } from "../upkeep/schedule.js";
+import type { KeyArguments } from "./keyed.js";
 import type { Log } from "./log.js";
 import type { MaintainArguments } from "./maintain.js";
 
@@ -36,7 +37,7 @@ export interface Beside {
 
 /** Runs rounds of maintenance until the signal aborts. A round does what a failed one before it left undone. */
 export async function maintainBeside(
-  args: MaintainArguments,
+  args: MaintainArguments & { config?: string },
   everyMs: number,
   { isOurs, check, onRequests }: Beside,
   clock: Clock,
@@ -49,7 +50,7 @@ export async function maintainBeside(
     if (!isOurs()) continue;
     try {
       await check();
-      const done = await runBeside(["maintain", ...optionsOf(args)], signal);
+      const done = await runBeside(["maintain", ...optionsOf(args)], signal, configIn(args));
       const { lanes, requests, ...one } = done as { lanes?: Round[]; requests: StoreUse } & Round;
       onRequests(requests);
       const isDamaged = (lanes ?? [one]).some(({ damaged = [] }) => damaged.length > 0);
@@ -66,26 +67,55 @@ export async function maintainBeside(
  * @param isOurs false while another process makes the drills
  */
 export async function drillBeside(
-  args: { repo: string; drillTarget: string | undefined; times: CronTimes },
+  args: DrillsBeside,
+  times: CronTimes,
   isOurs: () => boolean,
   clock: Clock,
   log: Log,
   signal: AbortSignal,
 ): Promise<void> {
-  // Passed in the environment: the address may hold a password, and other users see command lines.
-  const target = args.drillTarget === undefined ? {} : { THINKBACK_TARGET: args.drillTarget };
+  const environment = { ...targetIn(args), ...configIn(args) };
   for (;;) {
     const now = clock.now();
-    const next = args.times.next(now);
+    const next = times.next(now);
     await clock.sleep(Math.min(dayMs, Math.max(1, next - now)), signal).catch(() => undefined);
     if (signal.aborted) return;
     if (clock.now() < next || !isOurs()) continue;
     try {
-      log.info(await runBeside(["drill", "--repo", args.repo], signal, target), "a drill was made");
+      const drill = ["drill", "--repo", args.repo, ...keysOf(args)];
+      log.info(await runBeside(drill, signal, environment), "a drill was made");
     } catch (error) {
       if (!signal.aborted) log.error(fieldsOf(error), "a drill failed");
     }
   }
+}
+
+/** Which server a drill beside a capture is made on; that of the environment or the file if none is named here. */
+interface DrillsBeside extends KeyArguments {
+  repo: string;
+  drillTarget?: string;
+  drillTargetFile?: string;
+  config?: string;
+}
+
+/** The keys of the capture: names of files, and no secrets. */
+function keysOf({ identity = [], trust = [] }: KeyArguments): string[] {
+  return [
+    ...identity.flatMap((file) => ["--identity", file]),
+    ...trust.flatMap((key) => ["--trust", key]),
+  ];
+}
+
+/** Passed in the environment: the address may hold a password, and other users see command lines. */
+function targetIn({ drillTarget, drillTargetFile }: DrillsBeside): Record<string, string> {
+  if (drillTarget === undefined && drillTargetFile === undefined) return {};
+  // An empty variable counts as one that is not set.
+  return { THINKBACK_TARGET: drillTarget ?? "", THINKBACK_TARGET_FILE: drillTargetFile ?? "" };
+}
+
+/** The file that the capture was configured by, wherever it was named. */
+function configIn({ config }: { config?: string }): Record<string, string> {
+  return config === undefined ? {} : { THINKBACK_CONFIG: config };
 }
 
 /** Runs a command in a process of its own. Resolves with its result; rejects with the error that it printed. */
@@ -145,7 +175,7 @@ function lowerPriority(pid: number): void {
   }
 }
 
-function optionsOf(args: MaintainArguments): string[] {
+function optionsOf(args: MaintainArguments & KeyArguments): string[] {
   const options: Record<string, string | undefined> = {
     "--repo": args.repo,
     "--keep": args.keep,
@@ -158,7 +188,9 @@ function optionsOf(args: MaintainArguments): string[] {
   return [
     ...given.flatMap(([name, value]) => [name, value!]),
     ...(args.delete ? [] : ["--no-delete"]),
-    ...(args.auto ? ["--auto"] : []),
+    // With --restore-within it says only how long ticks may be.
+    ...(args.auto && args.restoreWithin === undefined ? ["--auto"] : []),
     ...(args.singleWriter ? ["--single-writer"] : []),
+    ...keysOf(args),
   ];
 }

@@ -1,51 +1,99 @@
 import { systemClock } from "../clock.js";
+import { readableByOthers, secretIn } from "../configuration/secret-file.js";
 import { ThinkbackError } from "../errors.js";
 import { type Address, formatAddresses, parseAddresses } from "../rethinkdb/address.js";
 import { RethinkSource } from "../rethinkdb/rethink-source.js";
 import { RethinkTarget } from "../rethinkdb/rethink-target.js";
 import { clusterDialer } from "../rethinkdb/servers.js";
 
+/** Where the address and the password of a server are given. */
+export interface Access {
+  urls?: readonly string[];
+  /** A file that holds the URL, if no URL is given. */
+  file?: string | undefined;
+  /** For each URL that has none. */
+  password?: string | undefined;
+  /** A file that holds that password. */
+  passwordFile?: string | undefined;
+}
+
+export interface SourceArguments {
+  source: string[];
+  sourceFile?: string;
+  sourcePassword?: string;
+  passwordFile?: string;
+}
+
+export interface TargetArguments {
+  target: string[];
+  targetFile?: string;
+  targetPassword?: string;
+  passwordFile?: string;
+}
+
+export function accessToSource(args: SourceArguments): Access {
+  const { source: urls, sourceFile: file, sourcePassword: password, passwordFile } = args;
+  return { urls, file, password, passwordFile };
+}
+
+export function accessToTarget(args: TargetArguments): Access {
+  const { target: urls, targetFile: file, targetPassword: password, passwordFile } = args;
+  return { urls, file, password, passwordFile };
+}
+
 /**
- * The source at the given URLs, or at those of THINKBACK_SOURCE; its password may stand in THINKBACK_SOURCE_PASSWORD.
+ * The source that the arguments name.
  * @param onServer told the address when another server of the source is used than before
  */
-export function sourceAt(
-  urls: readonly string[],
-  onServer?: (where: string) => void,
-): RethinkSource {
-  const addresses = addressesFrom(urls, "source");
+export function sourceAt(args: SourceArguments, onServer?: (where: string) => void): RethinkSource {
+  const addresses = addressesOf(accessToSource(args), "source");
   const dial = clusterDialer(addresses, "source", systemClock, onServer);
   return new RethinkSource(formatAddresses(addresses), dial, systemClock);
 }
 
-/** The target at the given URLs, or at those of THINKBACK_TARGET; its password may be in THINKBACK_TARGET_PASSWORD. */
-export function targetAt(urls: readonly string[]): RethinkTarget {
-  const addresses = addressesFrom(urls, "target");
+/** The target that the arguments name. */
+export function targetAt(args: TargetArguments): RethinkTarget {
+  const addresses = addressesOf(accessToTarget(args), "target");
   return new RethinkTarget(
     formatAddresses(addresses),
     clusterDialer(addresses, "target", systemClock),
   );
 }
 
-/** True if a target is named, by an option or in the environment. */
-export function isTargetGiven(urls: readonly string[]): boolean {
-  return urls.length > 0 || process.env["THINKBACK_TARGET"] !== undefined;
+/** True if a server is named, by its URL or by a file that holds it. */
+export function isGiven({ urls = [], file }: Access): boolean {
+  return urls.length > 0 || file !== undefined;
 }
 
-/** The source's addresses; undefined if no source is given, by an option or in the environment. */
-export function sourceAddresses(urls: readonly string[]): Address[] | undefined {
-  const isGiven = urls.length > 0 || process.env["THINKBACK_SOURCE"] !== undefined;
-  return isGiven ? addressesFrom(urls, "source") : undefined;
-}
-
-function addressesFrom(urls: readonly string[], role: "source" | "target"): Address[] {
-  const variable = `THINKBACK_${role.toUpperCase()}`;
-  const given = process.env[variable]?.trim();
-  const texts = urls.length > 0 || given === undefined ? urls : given.split(/\s+/);
-  if (texts.length === 0) {
+/** @throws {ThinkbackError} `usage` if no server is named, a file cannot be read, or an address is not one */
+export function addressesOf(access: Access, role: "source" | "target"): Address[] {
+  const { urls = [], file, password, passwordFile } = access;
+  if (!isGiven(access)) {
     throw new ThinkbackError("usage", `no ${role} is given`, {
-      hint: `give --${role} rethinkdb://user@host:28015, or set ${variable}`,
+      hint: `give --${role} rethinkdb://user@host:28015, or set THINKBACK_${role.toUpperCase()}`,
     });
   }
-  return parseAddresses(texts, process.env[`${variable}_PASSWORD`]);
+  const texts = urls.length > 0 ? urls : secretIn(file!, `--${role}-file`).trim().split(/\s+/);
+  const common = passwordFile === undefined ? password : secretIn(passwordFile, "--password-file");
+  return parseAddresses(texts, common);
+}
+
+/** What the operator should know of how a server is reached: a secret that others may read, TLS that checks nothing. */
+export function warningsOf(access: Access, role: "source" | "target"): string[] {
+  if (!isGiven(access)) return [];
+  const { urls = [], file, passwordFile } = access;
+  const files = [
+    [urls.length > 0 ? undefined : file, `--${role}-file`],
+    [passwordFile, "--password-file"],
+  ] as const;
+  const readable = files.map(([path, option]) =>
+    path === undefined ? undefined : readableByOthers(path, option),
+  );
+  const insecure = addressesOf(access, role)
+    .filter((address) => address.tls?.insecure)
+    .map(
+      ({ host }) =>
+        `insecure=true: the certificate of ${host} is not checked, so whoever stands in between can read and change everything`,
+    );
+  return [...readable.filter((text) => text !== undefined), ...insecure];
 }

@@ -5,7 +5,7 @@ import { Connection } from "../rethinkdb/connection.js";
 import { r } from "../rethinkdb/reql.js";
 import { clusterDialer } from "../rethinkdb/servers.js";
 import { readGrants, type SourceGrants } from "../rethinkdb/source-grants.js";
-import { sourceAddresses } from "./connect.js";
+import { accessToSource, addressesOf, isGiven, type SourceArguments } from "./connect.js";
 import type { Finding } from "./doctor-finding.js";
 import { formatNames } from "./output.js";
 
@@ -16,12 +16,13 @@ const clockMsNoted = 1000;
 type Found = Omit<Finding, "of">;
 
 /** Whether a source can be captured: reached, read, and with a clock that agrees. */
-export async function checkSource(urls: readonly string[]): Promise<Finding[]> {
+export async function checkSource(args: SourceArguments): Promise<Finding[]> {
   const of = "source" as const;
-  const addresses = sourceAddresses(urls);
-  if (!addresses) {
+  const access = accessToSource(args);
+  if (!isGiven(access)) {
     return [{ of, check: "reach", outcome: "skipped", text: "no --source is given" }];
   }
+  const addresses = addressesOf(access, "source");
   const found = [...(await checkReached(addresses)), checkTls(addresses)];
   return found.map((one) => ({ of, ...one }));
 }

@@ -5,7 +5,7 @@ import { fullProbe, probe } from "../storage/probe.js";
 import { impatient } from "../storage/retrying-store.js";
 import { directoryAt, storeAt } from "../storage/store-at.js";
 import { noUse, type StoreUse } from "../storage/store-use.js";
-import { sourceAddresses } from "./connect.js";
+import { accessToSource, addressesOf, isGiven, type SourceArguments } from "./connect.js";
 import type { Finding } from "./doctor-finding.js";
 import { checkMachine } from "./doctor-machine.js";
 import { checkRedis } from "./doctor-redis.js";
@@ -13,9 +13,8 @@ import { checkSource } from "./doctor-source.js";
 import { formatTable, type Output } from "./output.js";
 import { requestsText } from "./store-use-text.js";
 
-export interface DoctorArguments {
+export interface DoctorArguments extends SourceArguments {
   repo: string;
-  source: string[];
   spool?: string;
   redis?: string;
   readOnly?: boolean;
@@ -28,13 +27,14 @@ export async function doctorCommand(args: DoctorArguments, output: Output): Prom
     });
   }
   // These throw for what is no such address or directory.
-  sourceAddresses(args.source);
+  const access = accessToSource(args);
+  if (isGiven(access)) addressesOf(access, "source");
   if (args.spool !== undefined) directoryAt("--spool", args.spool);
   const use = { ...noUse };
   const findings = [
     ...(await checkMachine(args)),
     ...(await checkStore(args, use)),
-    ...(await checkSource(args.source)),
+    ...(await checkSource(args)),
     ...(args.redis === undefined ? [] : await checkRedis(args.redis)),
   ];
   const rows = findings.map(({ of, check, outcome, text }) => [

@@ -16,7 +16,7 @@ import { RethinkTarget } from "../rethinkdb/rethink-target.js";
 import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { restoreWork } from "../upkeep/schedule.js";
-import { isTargetGiven, targetAt } from "./connect.js";
+import { accessToTarget, isGiven, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { differencesText, drillResult } from "./drill-text.js";
 import { refuseCutOff } from "./expected-head.js";
 import { heldBackText } from "./held-back-text.js";
@@ -32,9 +32,8 @@ import { ProgressLines, progressBar } from "./progress.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { countedStore } from "./store-use-text.js";
 
-export interface DrillArguments {
+export interface DrillArguments extends TargetArguments {
   repo: string;
-  target: string[];
   at?: string;
   latest?: boolean;
   table: string[];
@@ -47,6 +46,7 @@ export async function drillCommand(args: DrillArguments, given: Output): Promise
   refuseIdleClean(args);
   const choice = { at: chosenInstant(args), tables: args.table, databases: args.db };
   const { store, output } = countedStore(args.repo, given);
+  for (const text of warningsOf(accessToTarget(args), "target")) output.note(`thinkback: ${text}`);
   const repository = await openRepository(store);
   refuseWithoutReader(repository.store);
   await refuseCutOff(repository, args.expectHead);
@@ -59,7 +59,7 @@ export async function drillCommand(args: DrillArguments, given: Output): Promise
   });
   try {
     const settings = { ...choice, clean: args.clean === true };
-    const done = await drillOn(args.target, repository, settings, observer, signal);
+    const done = await drillOn(args, repository, settings, observer, signal);
     observer.end();
     await noteRate(repository, done);
     printReport(done, output);
@@ -81,20 +81,17 @@ async function noteRate({ store }: Repository, done: Drill): Promise<void> {
   await noteRates(store, { restoreBytesPerSecond }, systemClock.now());
 }
 
-/**
- * Makes a drill on the server at `urls`, or at THINKBACK_TARGET. Without either, a server is started for the drill and
- * removed afterwards.
- */
+/** Makes a drill on the target. Without one, a server is started for the drill and removed afterwards. */
 export async function drillOn(
-  urls: readonly string[],
+  args: TargetArguments,
   repository: Repository,
   choice: DrillChoice & { clean: boolean },
   observer: DrillObserver,
   signal: AbortSignal,
 ): Promise<Drill> {
-  const server = isTargetGiven(urls) ? undefined : await startServer(signal);
+  const server = isGiven(accessToTarget(args)) ? undefined : await startServer(signal);
   try {
-    const target = server ? targetOf(server) : targetAt(urls);
+    const target = server ? targetOf(server) : targetAt(args);
     try {
       const unique = randomUUID().slice(-12);
       const options = { ...choice, unique, clock: systemClock, random: Math.random };
@@ -135,8 +132,8 @@ async function startServer(signal: AbortSignal): Promise<ScratchServer> {
 }
 
 /** Refuses --clean without a target: a server that is started for the drill has nothing to drop. */
-function refuseIdleClean({ clean, target }: DrillArguments): void {
-  if (!clean || isTargetGiven(target)) return;
+function refuseIdleClean(args: DrillArguments): void {
+  if (!args.clean || isGiven(accessToTarget(args))) return;
   throw new ThinkbackError("usage", "--clean has no effect without --target", {
     hint: "give the server on which earlier drills left databases, with --target or THINKBACK_TARGET",
   });

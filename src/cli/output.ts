@@ -1,4 +1,5 @@
 import Table from "cli-table3";
+import { withoutPasswords } from "../configuration/addresses.js";
 import { exitStatus, messageOf, ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 
@@ -150,13 +151,16 @@ export function reportError(thrown: unknown, json: boolean, { stderr }: Streams)
   const code = error instanceof ThinkbackError ? error.code : "internal";
   const hint = error instanceof ThinkbackError ? error.hint : undefined;
   const status = exitStatus[code];
+  // A value in the wrong place, such as an address in place of a time, is repeated by the error.
+  const message = withoutPasswords(messageOf(error));
   if (json) {
-    const report = { error: { code, message: messageOf(error), ...(hint ? { hint } : {}) } };
+    const report = { error: { code, message, ...(hint ? { hint: withoutPasswords(hint) } : {}) } };
     stderr.write(`${JSON.stringify(report)}\n`);
   } else {
-    stderr.write(`thinkback: ${messageOf(error)}\n`);
-    if (hint) stderr.write(`  → ${hint}\n`);
-    if (code === "internal" && error instanceof Error) stderr.write(`${error.stack}\n`);
+    stderr.write(`thinkback: ${message}\n`);
+    if (hint) stderr.write(`  → ${withoutPasswords(hint)}\n`);
+    if (code === "internal" && error instanceof Error)
+      stderr.write(`${withoutPasswords(String(error.stack))}\n`);
   }
   return status;
 }

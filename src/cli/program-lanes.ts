@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import type { Output } from "./output.js";
-import { repo } from "./program-options.js";
 
 /** Defines the commands that say how captures share the tables. */
 export function sharing(program: Command, output: () => Output): void {
@@ -12,13 +11,11 @@ export function sharing(program: Command, output: () => Output): void {
   lanes
     .command("list")
     .description("show the lanes, and who captures in each")
-    .requiredOption(...repo)
     .action(async (args) => (await import("./lanes.js")).listLanesCommand(args, output()));
   lanes
     .command("set")
     .description("capture in so many lanes from now on; running captures take it up by themselves")
     .argument("<count>", "1 to 64; tables that change their lane are read once")
-    .requiredOption(...repo)
     .action(async (count, args) =>
       (await import("./lanes.js")).setLanesCommand(count, args, output()),
     );

@@ -1,48 +1,31 @@
-/** Options that several commands have. */
-import type { Command } from "commander";
+/** Gives each command the options that the table of options has for it. */
+import { type Command, Option } from "commander";
+import { isNegated, type OptionRow, takes } from "../configuration/option.js";
+import { options } from "../configuration/options.js";
 
-export const collect = (value: string, before: string[]) => [...before, value];
+const collect = (value: string, before: string[]) => [...before, value];
 
-export const repo = [
-  "--repo <location>",
-  "the repository: a directory, or a bucket such as s3://bucket/prefix",
-] as const;
-export const at = "--at <time>";
-export const gap = [
-  "--gap <end>",
-  'for an instant inside a gap: take the state "before" or "after" the gap',
-] as const;
-export const expectHead = [
-  "--expect-head <head>",
-  "refuse a log that does not have this head, which `thinkback status` printed: its end was cut off",
-] as const;
-export const keep = [
-  "--keep <tiers>",
-  'declare how long history is kept, and how finely, such as "all:7d, 1m:30d, 1d:365d"; stored in the repository',
-] as const;
+/** The name by which the table knows a command: `run`, or `pin add`. */
+export function fullName(command: Command): string {
+  const names = [];
+  for (let of: Command | null = command; of?.parent; of = of.parent) names.unshift(of.name());
+  return names.join(" ");
+}
 
-/** Adds the options that `run` and `maintain` share: when bases are made, and what is deleted. */
-export function maintained(command: Command): Command {
-  return command
-    .option(...keep)
-    .option("--fold-every <duration>", "make new bases at least this often", "1h")
-    .option("--fold-at <cron>", "make new bases at these times (UTC)")
-    .option(
-      "--restore-within <duration>",
-      "make new bases when a restore to now would take longer than this",
-    )
-    .option(
-      "--auto",
-      "adapt folds, and the ticks of `run`, to measured speeds, within the bounds given",
-    )
-    .option(
-      "--grace <duration>",
-      "how long replaced or expired objects stay before they are deleted",
-      "15m",
-    )
-    .option("--no-delete", "delete nothing, for credentials that may not delete")
-    .option(
-      "--single-writer",
-      "you vouch that nothing else writes: for a store that does not refuse a second object under a name",
-    );
+/** The rows of the table that the command takes. */
+export function rowsOf(command: Command): OptionRow[] {
+  const name = fullName(command);
+  return options.filter((row) => takes(name, row));
+}
+
+export function addOptions(command: Command): void {
+  for (const row of rowsOf(command)) if (row.flag !== undefined) command.addOption(optionOf(row));
+}
+
+function optionOf(row: OptionRow): Option {
+  const option = new Option(row.flag!, row.description + (row.list ? " (repeatable)" : ""));
+  if (row.list) option.argParser(collect).default([]);
+  else if (row.default !== undefined && !isNegated(row)) option.default(row.default);
+  if (row.choices) option.choices(row.choices);
+  return option.makeOptionMandatory(row.mandatory === true);
 }

@@ -15,7 +15,7 @@ import type { RestoreRequest } from "../restore/request.js";
 import { type RestoredTable, refuseExisting, restore } from "../restore/restore.js";
 import { whenProven } from "../restore/when-proven.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
-import { targetAt } from "./connect.js";
+import { accessToTarget, isGiven, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { refuseCutOff } from "./expected-head.js";
 import { gapOption } from "./gap-option.js";
 import { heldBackResult, heldBackText } from "./held-back-text.js";
@@ -34,9 +34,8 @@ import { stopOnSignals } from "./stop-signals.js";
 import { closeIfStuck, isWhole, type Remains, stoppedRestore } from "./stopped-restore.js";
 import { countedStore } from "./store-use-text.js";
 
-export interface RestoreArguments {
+export interface RestoreArguments extends TargetArguments {
   repo: string;
-  target: string[];
   at?: string;
   table: string[];
   db: string[];
@@ -51,8 +50,10 @@ export interface RestoreArguments {
 
 export async function restoreCommand(args: RestoreArguments, given: Output): Promise<void> {
   // A dry run needs no target; but an address that is given is checked.
-  const target = args.dryRun && args.target.length === 0 ? undefined : targetAt(args.target);
+  const access = accessToTarget(args);
+  const target = args.dryRun && !isGiven(access) ? undefined : targetAt(args);
   const { store, output } = countedStore(args.repo, given);
+  for (const text of warningsOf(access, "target")) output.note(`thinkback: ${text}`);
   const repository = await openRepository(store);
   refuseWithoutReader(repository.store);
   await refuseCutOff(repository, args.expectHead);

@@ -15,34 +15,42 @@ import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { parseKeep } from "../repository/registers/keep-policy.js";
 import { StoredMembers } from "../repository/registers/members.js";
 import { openSame } from "../repository/repository.js";
-import { parseAddresses } from "../rethinkdb/address.js";
 import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { Source } from "../rethinkdb/source.js";
+import { sizeBytes } from "../size.js";
 import { refuseUnusable } from "../storage/probe.js";
 import { directoryAt, spoolAt } from "../storage/store-at.js";
 import { addInto, noUse, type StoreUse } from "../storage/store-use.js";
 import { type CronTimes, parseCron, parseFoldSchedule } from "../upkeep/schedule.js";
 import { drillBeside, maintainBeside } from "./beside.js";
-import { sourceAt } from "./connect.js";
+import type { Configured } from "./configured.js";
+import {
+  type Access,
+  accessToSource,
+  addressesOf,
+  isGiven,
+  type SourceArguments,
+  sourceAt,
+  warningsOf,
+} from "./connect.js";
 import { LaneObservers, laneOf } from "./lane-observers.js";
 import { type Log, openLog } from "./log.js";
 import type { MaintainArguments } from "./maintain.js";
 import { durationOption } from "./maintenance-options.js";
 import { counted, formatBytes, type Output } from "./output.js";
 import { logOwnMeasures } from "./own-measures.js";
-import { sizeBytes } from "./size.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { logRequests, requestsText } from "./store-use-text.js";
 import { openTried, storeOf } from "./tried-store.js";
 
-export interface RunArguments extends MaintainArguments {
-  source: string[];
+export interface RunArguments extends MaintainArguments, SourceArguments, Configured {
   /** False if --no-fold is given. */
   fold: boolean;
   /** Absent: every five minutes, or every half an hour in a store that charges for requests. */
   maintainEvery?: string;
   drillAt?: string;
   drillTarget?: string;
+  drillTargetFile?: string;
   include: string[];
   exclude: string[];
   tick: string;
@@ -79,19 +87,17 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       hint: "give a number such as 2",
     });
   }
-  if (args.once && args.standby) {
-    throw new ThinkbackError("usage", "--once and --standby exclude each other", {
-      hint: "a one-shot backup has an end: leave one of them out",
-    });
-  }
   refuseNoNames(args.forgetServer);
   const tickMaxMs = tickMaxOf(args, tickMs);
   const spoolBytesMax = spoolBytesMaxOf(args);
   const beside = besideOptions(args);
   const log = openLog(args.logLevel);
+  const warnings = [...args.warnings, ...warningsOf(accessToSource(args), "source")];
+  for (const warning of [...warnings, ...warningsOf(drillAccess(args), "target")])
+    log.warn(warning);
   const chosen = { include: args.include, exclude: args.exclude };
   const selects = tableSelection(chosen.include, chosen.exclude);
-  const source = sourceAt(args.source, () => undefined);
+  const source = sourceAt(args, () => undefined);
   const began = performance.now();
   try {
     await lookForChosen(source, chosen, args.once === true, log);
@@ -148,9 +154,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       reopen,
     });
     const openSource = (lane: number) =>
-      sourceAt(args.source, (server) =>
-        log.info({ server, ...laneOf(lane) }, "connected to the source"),
-      );
+      sourceAt(args, (server) => log.info({ server, ...laneOf(lane) }, "connected to the source"));
     const unique = randomUUID().replaceAll("-", "");
     const members = new StoredMembers(repository.store, systemClock, thisProcess, unique);
     const keeper = new LaneKeeper(repository, systemClock, members, {
@@ -244,8 +248,9 @@ function besideOptions(args: RunArguments): {
   everyMs: number | undefined;
   times: CronTimes | undefined;
 } {
-  const { drillAt, drillTarget, maintainEvery, grace, keep } = args;
-  if (drillTarget !== undefined) parseAddresses(drillTarget.trim().split(/\s+/));
+  const { drillAt, maintainEvery, grace, keep } = args;
+  const access = drillAccess(args);
+  if (isGiven(access)) addressesOf(access, "target");
   if (keep !== undefined) parseKeep(keep);
   parseFoldSchedule(args);
   durationOption("--grace", grace);
@@ -254,6 +259,11 @@ function besideOptions(args: RunArguments): {
       ? undefined
       : durationOption("--maintain-every", maintainEvery, 1000, maintainEveryMsMax);
   return { everyMs, times: drillAt === undefined ? undefined : parseCron(drillAt, "--drill-at") };
+}
+
+/** How the server is reached on which drills are made, as far as the options say it. */
+function drillAccess({ drillTarget, drillTargetFile }: RunArguments): Access {
+  return { urls: drillTarget?.trim().split(/\s+/) ?? [], file: drillTargetFile };
 }
 
 interface Beside {
@@ -273,7 +283,6 @@ function goingOnBeside(
   log: Log,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const { drillTarget, repo } = args;
   const tasks: Promise<void>[] = [];
   if (args.fold && !args.once) {
     const everyMs = given ?? (store.chargesRequests ? maintainEveryChargedMs : maintainEveryMs);
@@ -281,7 +290,7 @@ function goingOnBeside(
     tasks.push(maintainBeside(args, everyMs, told, systemClock, log, signal));
   }
   if (times && !args.once) {
-    tasks.push(drillBeside({ repo, drillTarget, times }, isOurs, systemClock, log, signal));
+    tasks.push(drillBeside(args, times, isOurs, systemClock, log, signal));
   }
   return Promise.all(tasks);
 }

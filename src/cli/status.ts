@@ -2,8 +2,6 @@ import { idleChoices, idleText } from "../capture/idle-patterns.js";
 import { systemClock } from "../clock.js";
 import type { CoverageClass } from "../format/coverage-record.js";
 import { formatDuration, formatInstant, type Instant } from "../instant.js";
-import type { CoverageInterval } from "../repository/coverage/coverage.js";
-import { formatHeads } from "../repository/log/head.js";
 import type { Proof } from "../repository/records/drills.js";
 import { formatWhole, pinsOnlyMs } from "../repository/registers/keep-policy.js";
 import { openRepository } from "../repository/repository.js";
@@ -19,18 +17,18 @@ import {
 import { storeAt } from "../storage/store-at.js";
 import { clockNote } from "./clock-note.js";
 import { namesText, printCoverage, secondsText } from "./coverage-drawing.js";
-import { drillResult, failureText } from "./drill-text.js";
-import { laneResult, laneTable } from "./lanes.js";
+import { failureText } from "./drill-text.js";
+import { laneTable } from "./lanes.js";
 import {
   formatBytes,
   formatCount,
   formatOptionalInstant,
   formatTable,
   groupedBy,
-  isoOrNull,
   type Output,
 } from "./output.js";
-import { lookedAtResult, pinTable } from "./pin.js";
+import { pinTable } from "./pin.js";
+import { headText, statusResult } from "./status-result.js";
 import { sentLines } from "./store-use-text.js";
 
 const columns = [
@@ -71,9 +69,9 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   output.line(
     `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
   );
+  const head = headText(status);
+  if (head !== null) output.line(`head                    ${head}`);
   output.line(`capture                 ${captureText(status, now)}`);
-  const heads = status.lanes.flatMap(({ head }) => head ?? []);
-  if (heads.length > 0) output.line(`head                    ${formatHeads(heads)}`);
   if (status.singleWriter) {
     output.line(
       "one writer, by your word: the store does not refuse a second one, which would destroy what the first one stores",
@@ -97,53 +95,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   printCoverage(status, output);
   printResolutions(status, output);
   if (status.pins.length > 0) output.line(`\n${pinTable(status.pins)}`);
-  output.result({
-    repository: status.repository,
-    restorableUntil: isoOrNull(status.restorableUntil),
-    behindNowMs: status.behindNowMs ?? null,
-    restorableWithoutAccess: isoOrNull(status.restorableWithoutAccess),
-    proofBoundMs: status.proofBoundMs ?? null,
-    catalog: status.catalog ? systemResult(status.catalog) : null,
-    access: status.access ? systemResult(status.access) : null,
-    missingServers: status.missingServers,
-    lastProven: status.lastProven ? { ...status.lastProven, ...isoProof(status.lastProven) } : null,
-    lastDrillFailed: status.lastDrillFailed ? drillResult(status.lastDrillFailed) : null,
-    damagedDrills: status.damagedDrills,
-    capture: { ...status.capture, heardOf: isoOrNull(status.capture.heardOf) },
-    lanes: status.lanes.map(laneResult),
-    head: heads.length > 0 ? formatHeads(heads) : null,
-    lastSegment: isoOrNull(status.lastSegment),
-    segments: status.segments,
-    foldedSegments: status.foldedSegments,
-    keep: status.keep,
-    singleWriter: status.singleWriter,
-    chosen: { ...status.chosen, idle },
-    resolutions: status.resolutions.map((span) => ({
-      ...span,
-      from: formatInstant(span.from),
-      to: formatInstant(span.to),
-    })),
-    serverClock: status.serverClock,
-    clockAheadMs: status.clockAheadMs,
-    clockWaitedOutMs: status.clockWaitedOutMs,
-    aheadOfSource: status.aheadOfSource ? aheadResult(status.aheadOfSource) : null,
-    pins: status.pins.map(lookedAtResult),
-    tables: status.tables.map((table) => ({
-      ...table,
-      firstRestorable: isoOrNull(table.firstRestorable),
-      lastRestorable: isoOrNull(table.lastRestorable),
-      stopped: table.stopped
-        ? { ...table.stopped, since: formatInstant(table.stopped.since) }
-        : null,
-      openGap: openGapResult(table.openGap),
-      provenTo: isoOrNull(table.provenTo),
-      damagedSince: isoOrNull(table.damagedSince),
-      lastProven: table.lastProven ? isoProof(table.lastProven) : null,
-      failedDrill: table.failedDrill ? drillResult(table.failedDrill) : null,
-      late: lateResult(table.late),
-      intervals: table.intervals.map(intervalResult),
-    })),
-  });
+  output.result(statusResult(status, idle));
 }
 
 /** The state in which the last capture left the table; with a note if it is damaged, or no capture runs now. */
@@ -190,10 +142,6 @@ function printOpenGaps(status: RepositoryStatus, now: Instant, output: Output): 
   }
 }
 
-function openGapResult(gap: TableStatus["openGap"]): object | null {
-  return gap ? { since: formatInstant(gap.since), reason: gap.reason } : null;
-}
-
 function captureText(status: RepositoryStatus, now: Instant): string {
   const { capture, lanes } = status;
   const used = lanes.filter(({ inUse }) => inUse);
@@ -217,37 +165,6 @@ function oneCaptureText({ state, heardOf }: RepositoryStatus["capture"], now: In
     case "never":
       return "NONE: nothing was ever captured into this repository";
   }
-}
-
-function systemResult({
-  state,
-  openGap,
-  frontier,
-  intervals,
-  late,
-  behindMs,
-}: SystemStatus): object {
-  return {
-    state,
-    openGap: openGapResult(openGap),
-    frontier: isoOrNull(frontier),
-    behindMs,
-    late: lateResult(late),
-    intervals: intervals.map(intervalResult),
-  };
-}
-
-function intervalResult({ from, to, kept, ...interval }: CoverageInterval): object {
-  return {
-    ...interval,
-    from: formatInstant(from),
-    to: formatInstant(to),
-    ...(kept ? { kept: kept.map(formatInstant) } : {}),
-  };
-}
-
-function lateResult({ last, ...late }: LateSummary): object {
-  return { ...late, last: isoOrNull(last) };
 }
 
 /** Prints a line for each table whose capture a defect has stopped, with the last instant it can be restored to. */
@@ -364,10 +281,6 @@ function ownProofText(own: Proof | undefined): string {
   return `last proven restorable ${formatInstant(own.instant)}, by the drill of ${formatInstant(own.done)}`;
 }
 
-function isoProof({ instant, done }: Proof) {
-  return { instant: formatInstant(instant), done: formatInstant(done) };
-}
-
 /** Prints which resolution is kept in which span; nothing if every change is kept and no tiers are declared. */
 function printResolutions({ keep, resolutions }: RepositoryStatus, output: Output): void {
   if (keep === null && resolutions.every(({ resolutionMs }) => resolutionMs === 1)) return;
@@ -389,10 +302,6 @@ function countOf({ intervals }: TableStatus, classes: CoverageClass[]): number {
 
 function lateText({ spans, worstMs }: LateSummary): string {
   return spans === 0 ? "-" : `${formatCount(spans)} × ≤ ${secondsText(worstMs)}`;
-}
-
-function aheadResult({ since, ms }: NonNullable<RepositoryStatus["aheadOfSource"]>) {
-  return { since: formatInstant(since), ms };
 }
 
 function documentsText({ documents, documentsExact }: TableStatus): string {

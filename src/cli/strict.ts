@@ -1,5 +1,7 @@
 /** Nothing on a command line is silently ignored: an option that would have no effect is refused. */
 import type { Command } from "commander";
+import { attributeOf, longOf } from "../configuration/option.js";
+import { isSet, type Setting, type Settings } from "../configuration/settings.js";
 import { ThinkbackError } from "../errors.js";
 
 /** Options that have no effect without another one, by command. */
@@ -8,6 +10,7 @@ const needed: Record<string, [option: string, needs: string][]> = {
     ["--tick-max", "--auto"],
     ["--spool-limit", "--spool"],
     ["--drill-target", "--drill-at"],
+    ["--drill-target-file", "--drill-at"],
   ],
 };
 
@@ -22,6 +25,7 @@ const beside: Record<string, [option: string, other: string][]> = {
       ]),
     ),
     ["--drill-at", "--once"],
+    ["--standby", "--once"],
     ["--grace", "--no-delete"],
   ],
   maintain: [
@@ -37,7 +41,7 @@ const beside: Record<string, [option: string, other: string][]> = {
   plan: [["--profile", "--prices"]],
 };
 
-/** Makes a command refuse empty words, and options that are empty, given twice, or without effect beside the others. */
+/** Makes a command refuse empty words, and options that are empty or given twice. */
 export function beStrict(command: Command): void {
   const given = new Set<string>();
   for (const option of command.options) {
@@ -47,29 +51,43 @@ export function beStrict(command: Command): void {
       // A repeatable option may be given again with another value.
       const entry = Array.isArray(option.defaultValue) ? `${long} ${value}` : long!;
       if (given.has(entry) && !option.variadic) refuse(`${entry} is given twice`, "give it once");
-      given.add(long!).add(entry);
+      given.add(entry);
     });
   }
   command.hook("preAction", (_, action) => {
-    const name = action.name();
     for (const [i, word] of action.args.entries()) {
       const argument = action.registeredArguments[i];
       if (word === "" && argument) refuse(`<${argument.name()}> is empty`, emptyHint);
     }
-    for (const [option, needs] of needed[name] ?? []) {
-      if (given.has(option) && !given.has(needs)) {
-        refuse(
-          `${option} has no effect without ${needs}`,
-          `give ${needs} too, or leave ${option} out`,
-        );
-      }
-    }
-    for (const [option, other] of beside[name] ?? []) {
-      if (given.has(option) && given.has(other)) {
-        refuse(`${option} has no effect beside ${other}`, "leave one of the two out");
-      }
-    }
   });
+}
+
+/**
+ * Refuses an option of the command line that is without effect beside the others, wherever these were given. What the
+ * environment and the file give serves several commands: what is without effect there is left out.
+ */
+export function refuseIdle(command: Command, { byAttribute }: Settings): void {
+  const name = command.name();
+  const byLong = new Map([...byAttribute.values()].map((one) => [longOf(one.row), one]));
+  for (const [option, needs] of needed[name] ?? []) {
+    const [of, other] = [byLong.get(option)!, byLong.get(needs)!];
+    if (!isSet(of) || of.origin !== "command line" || isSet(other)) continue;
+    refuse(`${option} has no effect without ${needs}`, `give ${needs} too, or leave ${option} out`);
+  }
+  for (const [option, others] of beside[name] ?? []) {
+    const [of, other] = [byLong.get(option)!, byLong.get(others)!];
+    if (!isSet(of) || of.origin === "default" || !isSet(other)) continue;
+    if (of.origin === "command line") {
+      const from = other.origin === "command line" ? "" : `, which ${other.where} gives`;
+      refuse(`${option} has no effect beside ${others}${from}`, "leave one of the two out");
+    }
+    leaveOut(command, of);
+  }
+}
+
+function leaveOut(command: Command, { row }: Setting): void {
+  const isNegated = row.default === "true";
+  command.setOptionValue(attributeOf(row), isNegated ? true : row.default);
 }
 
 const emptyHint = "give it a value; a key that is the empty string is given as '\"\"'";

@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { ThinkbackError } from "../errors.js";
 
 /** A RethinkDB server to connect to. */
@@ -6,18 +7,30 @@ export interface Address {
   port: number;
   user: string;
   password: string;
-  tls: boolean;
-  /** Path of a PEM file with the certificate authority to trust; the system's if absent. */
+  /** How the connection is secured; undefined for one in the clear. */
+  tls?: Tls;
+}
+
+/** TLS to a server. Its certificate is checked, unless `insecure` is set. The files are PEM files. */
+export interface Tls {
+  /** Path of the certificates of the authorities to trust; Node's own if absent. */
   caFile?: string;
+  /** The name to ask the server for, and to look for in its certificate; the host if absent. */
+  serverName?: string;
+  /** Paths of a certificate and its key, for a server that asks clients for one. */
+  client?: { certFile: string; keyFile: string };
+  /** Trust any certificate. */
+  insecure?: true;
 }
 
 const form =
-  "rethinkdb://user:password@host:28015 (several servers with commas; ?tls=true, and &ca=FILE for an own authority)";
+  "rethinkdb://user:password@host:28015 (several servers with commas; ?tls=true for TLS, with &ca=FILE, &servername=NAME, &cert=FILE and &key=FILE)";
 
 /**
- * Reads `rethinkdb://user:password@host:port?tls=true&ca=FILE`. User admin, an empty password and port 28015 are
- * understood where they are left out. Throws for every part that it does not understand: an option that is misspelt
- * must not connect without what it asks for. Never puts what may be a part of a password into an error.
+ * Reads `rethinkdb://user:password@host:port?tls=true&ca=FILE&servername=NAME&cert=FILE&key=FILE`. User admin, an empty
+ * password and port 28015 are understood where they are left out. Throws for every part that it does not understand: an
+ * option that is misspelt must not connect without what it asks for. Never puts what may be a part of a password into
+ * an error.
  * @param password used when the URL has none, so that it need not stand on a command line
  */
 export function parseAddress(text: string, password = ""): Address {
@@ -49,7 +62,7 @@ function parseUrl(text: string): URL {
   }
 }
 
-function parseOptions({ search, searchParams }: URL): Pick<Address, "tls" | "caFile"> {
+function parseOptions({ search, searchParams }: URL): Pick<Address, "tls"> {
   // Of a password with a ? in it what follows is no option.
   if (search.includes("@")) throw refused("the address of the RethinkDB server has an @ after a ?");
   const options = new Map<string, string>();
@@ -57,15 +70,45 @@ function parseOptions({ search, searchParams }: URL): Pick<Address, "tls" | "caF
     if (options.has(name)) throw refused(`the address has the option ${name} twice`);
     options.set(name, value);
   }
-  const { tls, ca, ...others } = Object.fromEntries(options);
-  const [unknown] = Object.keys(others);
+  const { tls, ...others } = Object.fromEntries(options);
+  const unknown = Object.keys(others).find((name) => !tlsOptions.includes(name));
   if (unknown !== undefined) throw refused(`the address has an unknown option "${unknown}"`);
   if (tls !== undefined && tls !== "true" && tls !== "false") {
     throw refused(`the address has tls=${tls}, which is neither true nor false`);
   }
-  if (ca === "") throw refused("the address has ca= without a file");
-  if (ca !== undefined && tls === "false") throw refused("the address has ca=FILE, but tls=false");
-  return { tls: tls === "true" || ca !== undefined, ...(ca === undefined ? {} : { caFile: ca }) };
+  const [given] = Object.keys(others);
+  if (given !== undefined && tls === "false") {
+    throw refused(`the address has ${given}=…, but tls=false`);
+  }
+  return given === undefined && tls !== "true" ? {} : { tls: parseTls(others) };
+}
+
+const tlsOptions = ["ca", "servername", "cert", "key", "insecure"];
+
+function parseTls({ ca, servername, cert, key, insecure }: Record<string, string>): Tls {
+  const files = { ca, cert, key };
+  for (const [name, file] of Object.entries(files)) {
+    if (file === "") throw refused(`the address has ${name}= without a file`);
+  }
+  if ((cert === undefined) !== (key === undefined)) {
+    const [there, missing] = cert === undefined ? ["key", "cert"] : ["cert", "key"];
+    throw refused(`the address has ${there}=FILE without ${missing}=FILE`);
+  }
+  if (servername !== undefined && (servername === "" || isIP(servername) !== 0)) {
+    throw refused("the address has a servername= that is not a name");
+  }
+  if (insecure !== undefined && insecure !== "true") {
+    throw refused("the address has insecure=, which can only be true");
+  }
+  if (insecure !== undefined && ca !== undefined) {
+    throw refused("the address has ca=FILE, which insecure=true would not check");
+  }
+  return {
+    ...(ca === undefined ? {} : { caFile: ca }),
+    ...(servername === undefined ? {} : { serverName: servername }),
+    ...(cert === undefined ? {} : { client: { certFile: cert, keyFile: key! } }),
+    ...(insecure === undefined ? {} : { insecure: true }),
+  };
 }
 
 function decoded(text: string, what: "user" | "password"): string {

@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { connect, isIP, type OnReadOpts, type Socket, type TcpNetConnectOpts } from "node:net";
+import { connect, type OnReadOpts, type Socket, type TcpNetConnectOpts } from "node:net";
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
 import { type Clock, systemClock, withTimeout } from "../clock.js";
 import { type ErrorCode, messageOf, ThinkbackError } from "../errors.js";
 import { type Address, formatAddress } from "./address.js";
 import { HandshakeRefused, type Messages, shakeHands } from "./handshake.js";
+import { EndedAfterTls, tlsHint, tlsOptions } from "./tls.js";
 
 /** An authenticated byte pipe to a server: what remains of a connection after its handshake. */
 export interface Channel {
@@ -68,7 +68,7 @@ export async function connectTo(
 
 async function openChannel(address: Address, clock: Clock, msMax: number): Promise<Channel> {
   const { host, port, tls } = address;
-  const secure = tls ? await tlsOptions(address) : undefined;
+  const secure = tls ? await tlsOptions(tls, host) : undefined;
   const channel = new SocketChannel((onread) => {
     const options: ConnectionOptions & TcpNetConnectOpts = { ...secure, host, port, onread };
     return secure ? connectTls(options) : connect(options);
@@ -80,15 +80,8 @@ async function openChannel(address: Address, clock: Clock, msMax: number): Promi
     return channel;
   } catch (error) {
     channel.destroy();
-    throw error;
+    throw secure && channel.endedAfterTls ? new EndedAfterTls(messageOf(error)) : error;
   }
-}
-
-async function tlsOptions({ host, caFile }: Address): Promise<ConnectionOptions> {
-  return {
-    ...(caFile === undefined ? {} : { ca: await readFile(caFile) }),
-    ...(isIP(host) === 0 ? { servername: host } : {}),
-  };
 }
 
 /**
@@ -99,6 +92,9 @@ class SocketChannel implements Channel {
   private readonly socket: Socket;
   private listener: (bytes: Buffer) => void = () => undefined;
   private lastError: Error | undefined;
+  private isSecure = false;
+  private isDestroyed = false;
+  private isEndedByServer = false;
 
   constructor(open: (onread: OnReadOpts) => Socket) {
     const buffer = Buffer.allocUnsafeSlow(readBytesMax);
@@ -112,6 +108,17 @@ class SocketChannel implements Channel {
     this.socket.on("error", (error) => {
       this.lastError = error;
     });
+    this.socket.once("secureConnect", () => {
+      this.isSecure = true;
+    });
+    this.socket.once("close", () => {
+      this.isEndedByServer = !this.isDestroyed;
+    });
+  }
+
+  /** True if the server ended the connection when it was secure on this side. */
+  get endedAfterTls(): boolean {
+    return this.isSecure && this.isEndedByServer;
   }
 
   write(bytes: Buffer): void {
@@ -129,6 +136,7 @@ class SocketChannel implements Channel {
   }
 
   destroy(): void {
+    this.isDestroyed = true;
     this.socket.destroy();
   }
 }
@@ -177,7 +185,7 @@ class HandshakeMessages implements Messages {
 function explain(error: unknown, address: Address, code: Role): Error {
   const where = formatAddress(address);
   // Where a name has several addresses, the error of all of them has no message, but a code.
-  const { code: errno, path } = error as NodeJS.ErrnoException;
+  const { code: errno } = error as NodeJS.ErrnoException;
   // OpenSSL's messages go on with a dump of its own.
   const message = messageOf(error).split("\n")[0]!.trim() || String(errno);
   if (error instanceof HandshakeRefused && error.isAuthentication) {
@@ -185,13 +193,13 @@ function explain(error: unknown, address: Address, code: Role): Error {
       hint: `check the user, and the password in the URL or in THINKBACK_${code.toUpperCase()}_PASSWORD`,
     });
   }
-  const { tls, caFile } = address;
+  const hint = tlsHint(error, address) ?? reachHint(address, errno);
+  return new ThinkbackError(code, `cannot connect to ${where}: ${message}`, { hint, cause: error });
+}
+
+function reachHint({ tls }: Address, errno: string | undefined): string {
   const reach =
     "check that the server runs and that its driver port (28015 unless changed) can be reached";
-  let hint = reach;
-  if (caFile !== undefined && path === caFile) hint = "check the file that &ca= names";
-  else if (tls)
-    hint = `${reach}, that it speaks TLS there, and that &ca=FILE names the authority of its certificate`;
-  else if (errno === undefined) hint = `${reach}; if it speaks TLS there, add ?tls=true`;
-  return new ThinkbackError(code, `cannot connect to ${where}: ${message}`, { hint, cause: error });
+  if (tls) return `${reach}, and that it speaks TLS there`;
+  return errno === undefined ? `${reach}; if it speaks TLS there, add ?tls=true` : reach;
 }

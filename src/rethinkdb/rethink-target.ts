@@ -234,7 +234,7 @@ export class RethinkTarget implements Target {
         "target",
         `${this.location} does not permit to ${what}: ${error.message}`,
         {
-          hint: "grant the target's user read, write and config",
+          hint: 'grant the target\'s user read, write and config, and r.db("rethinkdb").grant(user, {read: true}); for users and grants write there too',
         },
       );
     }

@@ -72,7 +72,7 @@ export class ScratchServer {
       // In a file, because other users of the machine can see command lines.
       const configFile = join(directory, "rethinkdb.conf");
       await writeFile(configFile, `initial-password=${password}\n`, { mode: 0o600 });
-      const address = { host: "127.0.0.1", port, user: "admin", password, tls: false };
+      const address = { host: "127.0.0.1", port, user: "admin", password };
       server = new ScratchServer(address, new Shell(directory, configFile, port, clusterPort));
       await server.untilItAnswers(clock, signal);
       return server;

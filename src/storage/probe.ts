@@ -374,8 +374,8 @@ export async function refuseUnusable(store: ObjectStore): Promise<void> {
 }
 
 /**
- * Throws unless a place that may let puts overwrite keeps the promise of `put`. It is asked once, before a repository is
- * made there: some 400 requests.
+ * Throws unless a place that may let puts overwrite keeps the promise of `put`. It is asked once, before a repository
+ * is made there: some 400 requests.
  */
 export async function refuseOverwriting(store: ObjectStore): Promise<void> {
   const options = { ...fullProbe, short: true, clock: systemClock, another: () => store };

@@ -134,5 +134,5 @@ function schemeOf(location: string): string | undefined {
 
 /** Cuts out user and password, which may stand before the host, and what stands behind the path. */
 function withoutSecrets(location: string): string {
-  return location.replace(/[?#].*$/s, "").replace(/\/\/[^/]*@/, "//");
+  return location.replace(/[?#].*$/s, "").replace(/\/\/.*@/, "//");
 }

@@ -103,13 +103,8 @@ describe("what is judged", () => {
     expect(rooms).toEqual(["passed", "noted", "failed"]);
     const versions = ["20.19.0", "22.1.0", "20.18.9", "18.20.0"].map((of) => checkNode(of).outcome);
     expect(versions).toEqual(["passed", "passed", "failed", "failed"]);
-    expect(checkTls([{ host: "a", tls: true }]).outcome).toBe("passed");
-    expect(
-      checkTls([
-        { host: "a", tls: true },
-        { host: "b", tls: false },
-      ]).outcome,
-    ).toBe("noted");
+    expect(checkTls([{ host: "a", tls: {} }]).outcome).toBe("passed");
+    expect(checkTls([{ host: "a", tls: {} }, { host: "b" }]).outcome).toBe("noted");
   });
 
   test("a Redis that evicts fails, and one that forgets is noted", () => {

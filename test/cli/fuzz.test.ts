@@ -78,6 +78,7 @@ const urls = [
   .map((end) => nowhere + end)
   .concat("rethinkdb://a:%zz@127.0.0.1:1", "http://127.0.0.1", "rethinkdb:", "127.0.0.1:28015");
 const renames = ["shop=store", "shop.orders=a.b", "shop=", "=", "a=b=c", "shop.orders=store"];
+const secretFiles = ["/none/secret", "/dev/null", "/proc", "", import.meta.filename];
 const flag = [undefined];
 
 const maintained = {
@@ -91,6 +92,7 @@ const maintained = {
   "--single-writer": flag,
 };
 const gaps = ["before", "after", "BEFORE", "", "both"];
+const head = ["0/1.1/" + "0".repeat(64), "0/1.1", "", ","];
 const choice = { "--at": times, "--table": names, "--db": names };
 
 type Options = Record<string, (string | undefined)[]>;
@@ -99,6 +101,8 @@ type Options = Record<string, (string | undefined)[]>;
 const commands: Record<string, Options> = {
   run: {
     "--source": urls,
+    "--source-file": secretFiles,
+    "--password-file": secretFiles,
     "--include": names,
     "--exclude": names,
     "--tick": durations,
@@ -114,6 +118,7 @@ const commands: Record<string, Options> = {
     "--tick-max": durations,
     "--drill-at": crons,
     "--drill-target": urls,
+    "--drill-target-file": secretFiles,
     "--no-fold": flag,
     "--maintain-every": durations,
     "--log-level": ["error", "loud", ""],
@@ -122,14 +127,25 @@ const commands: Record<string, Options> = {
   restore: {
     ...choice,
     "--target": urls,
+    "--target-file": secretFiles,
+    "--password-file": secretFiles,
     "--rename": renames,
     "--dry-run": flag,
     "--gap": gaps,
     "--allow-inexact": flag,
     "--nearest": flag,
     "--without-access": flag,
+    "--expect-head": head,
   },
-  drill: { ...choice, "--target": urls, "--latest": flag, "--clean": flag },
+  drill: {
+    ...choice,
+    "--target": urls,
+    "--target-file": secretFiles,
+    "--password-file": secretFiles,
+    "--latest": flag,
+    "--clean": flag,
+    "--expect-head": head,
+  },
   status: {},
   show: { "--at": times, "--gap": gaps, "--allow-inexact": flag, "--nearest": flag },
   fold: { "--at": times, "--table": names },
@@ -143,10 +159,16 @@ const commands: Record<string, Options> = {
     "--profile": ["aws-s3-standard", "none", "aws", ""],
     "--prices": ["/nowhere", "/dev/null", "/proc/self/mem", ""],
   },
-  verify: { "--data": flag, "--sample": ["5%", "0%", "101%", "5", "", "0.0000001%", "1e1%"] },
+  verify: {
+    "--expect-head": head,
+    "--data": flag,
+    "--sample": ["5%", "0%", "101%", "5", "", "0.0000001%", "1e1%"],
+  },
   repair: { "--data": flag, "--dry-run": flag },
   doctor: {
     "--source": urls,
+    "--source-file": secretFiles,
+    "--password-file": secretFiles,
     "--spool": [spool, "/nowhere", "", "rethinkdb://x"],
     "--redis": ["redis://127.0.0.1:1", "http://x", "", "redis://", "127.0.0.1"],
     "--read-only": flag,
@@ -157,6 +179,10 @@ const commands: Record<string, Options> = {
   "lanes list": {},
   "lanes set": {},
   "pin list": {},
+  "key list": {},
+  "key remove": { "--distrust": flag },
+  "key card": {},
+  "key drill": {},
   "pin remove": {},
 };
 const noKeys = ["{}", "null", "1e999", "-1e999", "[null]", '{"a":1}', "[[{}]]"]
@@ -170,6 +196,7 @@ const positional: Record<string, string[][]> = {
   acknowledge: [names],
   "pin add": [["release", "Release", "", "a/b", ".."]],
   "pin remove": [["release", "../x", ""]],
+  "key remove": [["reader", "nobody", ""]],
   "lanes set": [["0", "1", "2", "65", "x", "", "-1", "1e3"]],
 };
 
@@ -186,6 +213,8 @@ function commandLine(command: string, repos: string[]): fc.Arbitrary<string[]> {
       fc.constantFrom(...values).map((value) => (value === undefined ? [name] : [name, value])),
     ),
     fc.constant(["--json"]),
+    fc.constantFrom(...secretFiles).map((file) => ["--identity", file]),
+    fc.constantFrom("0".repeat(64), "x", "").map((trusted) => ["--trust", trusted]),
   );
   return fc
     .tuple(words(command), fc.constantFrom(...repos), fc.array(option, { maxLength: 4 }))
@@ -204,7 +233,7 @@ test("the commands and options here are all that there are", async () => {
   for (const [command, options] of Object.entries(commands)) {
     const { printed } = await run([...command.split(" "), "--help"]);
     const there = [...printed.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+)/gm)].map(([, name]) => name);
-    const common = ["--repo", "--json", "--help"];
+    const common = ["--identity", "--trust", "--repo", "--config", "--json", "--help"];
     const known = [
       ...Object.keys(options),
       ...common,
@@ -214,7 +243,7 @@ test("the commands and options here are all that there are", async () => {
   }
   const { printed } = await run(["--help"]);
   for (const [, name] of printed.matchAll(/^ {2}([a-z]+)(?:\||\s).*$/gm)) {
-    if (name === "help" || name === "pin" || name === "lanes") continue;
+    if (["help", "pin", "lanes", "key", "init", "config"].includes(name!)) continue;
     expect(Object.keys(commands)).toContain(name);
   }
 });
@@ -257,6 +286,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
     "--tick-max": ["--auto"],
     "--spool-limit": ["--spool", spool],
     "--drill-target": ["--drill-at", "0 3 * * *"],
+    "--drill-target-file": ["--drill-at", "0 3 * * *"],
   };
   test("looks at the value of each of its options", async () => {
     for (const [name] of valued) {
@@ -277,6 +307,8 @@ test.each([
   ["run", "--tick-max", "2s"],
   ["run", "--spool-limit", "1GB"],
   ["run", "--drill-target", nowhere],
+  ["run", "--drill-target-file", "/none"],
+  ["run", "--once", "--standby"],
   ["run", "--once", "--keep", "all:7d"],
   ["run", "--no-fold", "--grace", "1m"],
   ["run", "--once", "--drill-at", "0 3 * * *"],

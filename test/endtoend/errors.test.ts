@@ -166,7 +166,8 @@ test("a target whose user may not write", async () => {
 });
 
 test("errors are one line of JSON on stderr where --json is given", async () => {
-  const { stdout, stderr } = await restore("--table", "shop.ordres", "--json");
+  const target = ["--target", stage.address, "--table", "shop.ordres"];
+  const { stdout, stderr } = await run("restore", "--repo", repo, ...target, "--json");
   expect(stdout).toBe("");
   expect(JSON.parse(stderr)).toMatchObject({
     error: { code: "unknown", message: expect.any(String), hint: expect.any(String) },

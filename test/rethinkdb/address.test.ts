@@ -2,16 +2,24 @@ import { describe, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
 import { formatAddresses, parseAddress, parseAddresses } from "../../src/rethinkdb/address.js";
 
-const plain = { host: "db1", port: 28015, user: "admin", password: "", tls: false };
+const plain = { host: "db1", port: 28015, user: "admin", password: "" };
 
 test.each([
   ["rethinkdb://db1", plain],
   ["rethinkdb://db1/", plain],
   ["rethinkdb://db1:28016?tls=false", { ...plain, port: 28016 }],
-  ["rethinkdb://ann@[::1]:1?tls=true", { ...plain, user: "ann", host: "::1", port: 1, tls: true }],
+  ["rethinkdb://ann@[::1]:1?tls=true", { ...plain, user: "ann", host: "::1", port: 1, tls: {} }],
   ["rethinkdb://ann:p%2Fw%3F@db1", { ...plain, user: "ann", password: "p/w?" }],
-  ["rethinkdb://db1?ca=/etc/ca.pem", { ...plain, tls: true, caFile: "/etc/ca.pem" }],
-  ["rethinkdb://db1?ca=a%20b&tls=true", { ...plain, tls: true, caFile: "a b" }],
+  ["rethinkdb://db1?ca=/etc/ca.pem", { ...plain, tls: { caFile: "/etc/ca.pem" } }],
+  ["rethinkdb://db1?ca=a%20b&tls=true", { ...plain, tls: { caFile: "a b" } }],
+  [
+    "rethinkdb://db1?cert=c.pem&key=k.pem&servername=db.example.com",
+    {
+      ...plain,
+      tls: { client: { certFile: "c.pem", keyFile: "k.pem" }, serverName: "db.example.com" },
+    },
+  ],
+  ["rethinkdb://db1?insecure=true", { ...plain, tls: { insecure: true } }],
 ])("%s", (text, address) => {
   expect(parseAddress(text)).toEqual(address);
 });
@@ -38,7 +46,18 @@ describe("what is not understood is refused by name", () => {
     ["?tls=true&tls=false", /option tls twice/],
     ["?=", /unknown option ""/],
     ["?ca=", /ca= without a file/],
-    ["?ca=x&tls=false", /ca=FILE, but tls=false/],
+    ["?ca=x&tls=false", /ca=…, but tls=false/],
+    ["?tls=false&servername=a", /servername=…, but tls=false/],
+    ["?tls=false&insecure=true", /insecure=…, but tls=false/],
+    ["?cert=c", /cert=FILE without key=FILE/],
+    ["?key=k", /key=FILE without cert=FILE/],
+    ["?cert=&key=k", /cert= without a file/],
+    ["?servername=", /servername= that is not a name/],
+    ["?servername=127.0.0.1", /servername= that is not a name/],
+    ["?verify=false", /unknown option "verify"/],
+    ["?insecure=1", /insecure=, which can only be true/],
+    ["?insecure=false", /insecure=, which can only be true/],
+    ["?insecure=true&ca=x", /ca=FILE, which insecure=true would not check/],
     ["/shop", /has a path/],
     ["/?tls=true#x", /has a # part/],
     [":0", /port 0/],
@@ -73,7 +92,7 @@ describe("what is not understood is refused by name", () => {
 describe("several servers", () => {
   test("in one URL have its user, password and options", () => {
     const addresses = parseAddresses(["rethinkdb://ann:p%2Cw@a:28016,b,[::1]:1?tls=true"]);
-    const common = { user: "ann", password: "p,w", tls: true };
+    const common = { user: "ann", password: "p,w", tls: {} };
     expect(addresses).toEqual([
       { ...common, host: "a", port: 28016 },
       { ...common, host: "b", port: 28015 },

@@ -78,10 +78,10 @@ describe("a channel", () => {
     await expect(ask(`rethinkdb://127.0.0.1:${port}?tls=true`)).rejects.toMatchObject({
       code: "source",
       message: expect.stringMatching(/cannot connect to .*self-signed certificate$/),
-      hint: expect.stringContaining("&ca=FILE"),
+      hint: expect.stringContaining("certificate with ca=FILE"),
     });
     await expect(ask(`rethinkdb://127.0.0.1:${port}?ca=/none.pem`)).rejects.toMatchObject({
-      hint: "check the file that &ca= names",
+      hint: "check the file that ca= names, and that this user may read it",
     });
     await expect(ask(`rethinkdb://127.0.0.1:${port}`)).rejects.toMatchObject({
       hint: expect.stringContaining("?tls=true"),

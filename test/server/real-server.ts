@@ -23,13 +23,19 @@ export async function findBinary(): Promise<string | undefined> {
   }
 }
 
-/** Starts `rethinkdb` with a data directory of its own on free ports of the loopback interface. */
-export async function startBinary(args: readonly string[] = []): Promise<TestServer> {
+/**
+ * Starts `rethinkdb` with a data directory of its own on free ports of the loopback interface.
+ * @param isUp whether it can be used, where that cannot be asked in the clear
+ */
+export async function startBinary(
+  args: readonly string[] = [],
+  isUp: (port: number) => Promise<boolean> = answers,
+): Promise<TestServer> {
   const version = await findBinary();
   if (version === undefined) throw new Error("there is no `rethinkdb` on the PATH");
   const directory = await mkdtemp(join(tmpdir(), "thinkback-rethinkdb-"));
   const [port, clusterPort] = await Promise.all([freePort(), freePort()]);
-  const run = new ServerProcess(directory, port, clusterPort, args);
+  const run = new ServerProcess(directory, port, clusterPort, args, isUp);
   await run.start();
   return {
     kind: "real",
@@ -56,7 +62,13 @@ export class ServerProcess {
   #process: ChildProcess | undefined;
   #output = "";
 
-  constructor(directory: string, port: number, clusterPort: number, more: readonly string[]) {
+  constructor(
+    directory: string,
+    port: number,
+    clusterPort: number,
+    more: readonly string[],
+    private readonly isUp = answers,
+  ) {
     this.#port = port;
     this.#arguments = [
       ["--directory", join(directory, "data")],
@@ -78,7 +90,7 @@ export class ServerProcess {
       });
     }
     const deadline = Date.now() + START_TIMEOUT_MS;
-    while (!(await answers(this.#port))) {
+    while (!(await this.isUp(this.#port))) {
       if (child.exitCode !== null || Date.now() > deadline) {
         throw new Error(`rethinkdb did not start:\n${this.#output}`);
       }

@@ -41,14 +41,14 @@ const kinds: Record<string, () => Promise<Place>> = {
 };
 
 test.each(Object.keys(kinds))("in %s", { timeout: 300_000 }, async (kind) => {
-  const { location, remove } = await kinds[kind]!();
+  const place = await kinds[kind]!();
   try {
-    const { winners, foreign } = await race(location, { processes: 32, names: 200 });
+    const { winners, foreign } = await race(place.location, { processes: 32, names: 200 });
     expect(winners.filter((one) => one.length !== 1)).toEqual([]);
     expect(foreign).toEqual([]);
     // It was a race: names were put by more than a few of them.
     expect(new Set(winners.flat()).size).toBeGreaterThan(3);
   } finally {
-    await remove();
+    await place.remove();
   }
 });

@@ -1,0 +1,117 @@
+/**
+ * Completes the arguments of a command by what the environment and the configuration file say, before the command
+ * begins.
+ */
+import type { Command } from "commander";
+import { hasPassword } from "../configuration/addresses.js";
+import { type ConfigurationFile, readConfiguration } from "../configuration/file.js";
+import { attributeOf, type OptionRow } from "../configuration/option.js";
+import {
+  type Environment,
+  isSet,
+  refuseErrors,
+  type Settings,
+  settingsOf,
+  textOf,
+  type Value,
+} from "../configuration/settings.js";
+import { ThinkbackError } from "../errors.js";
+import { rowsOf } from "./program-options.js";
+
+/** What a command line is given in: variables, and the directory that paths begin from. */
+export interface Surroundings {
+  environment: Environment;
+  directory: string;
+}
+
+/** What the commands find of it in their arguments, beside their own options. */
+export interface Configured {
+  /** Path of the configuration file, if there is one. */
+  config?: string;
+  /** What the operator should know before the command begins. */
+  warnings: string[];
+}
+
+/** The configuration file that the command line or the environment names, or that lies in one of the usual places. */
+export function fileFor(
+  command: Command,
+  { environment, directory }: Surroundings,
+): Promise<ConfigurationFile | undefined> {
+  const given: unknown = command.getOptionValue("config");
+  const named = typeof given === "string" ? given : environment["THINKBACK_CONFIG"]?.trim();
+  return readConfiguration(named || undefined, directory);
+}
+
+/**
+ * Puts the values that count into the arguments of the command, and returns where they come from.
+ * @throws {ThinkbackError} `usage` if the file or a variable has an error
+ */
+export async function configure(command: Command, surroundings: Surroundings): Promise<Settings> {
+  const file = await fileFor(command, surroundings);
+  refuseErrors(file?.findings ?? []);
+  const rows = rowsOf(command);
+  const settings = settingsOf(rows, givenTo(command, rows), surroundings.environment, file);
+  refuseErrors(settings.findings);
+  for (const [attribute, { value, origin }] of settings.byAttribute) {
+    if (origin === "environment" || origin === "file") command.setOptionValue(attribute, value);
+  }
+  if (file) command.setOptionValue("config", file.path);
+  refuseNone(rows, settings);
+  const warnings = [
+    ...(file?.findings ?? []).map((one) => `${textOf(one)}; ${one.hint}`),
+    ...visiblePasswords(settings),
+  ];
+  command.setOptionValue("warnings", warnings);
+  return settings;
+}
+
+/** The values of the command line. */
+function givenTo(command: Command, rows: OptionRow[]): Map<string, Value> {
+  const attributes = rows.filter(({ flag }) => flag !== undefined).map(attributeOf);
+  const given = attributes.filter((name) => command.getOptionValueSource(name) === "cli");
+  return new Map(given.map((name) => [name, command.getOptionValue(name) as Value]));
+}
+
+/** Commander cannot ask for the repository: it does not know of variables and files. */
+function refuseNone(rows: OptionRow[], { byAttribute }: Settings): void {
+  const isWanted = rows.some((row) => attributeOf(row) === "repo");
+  if (!isWanted || isSet(byAttribute.get("repo")!)) return;
+  throw new ThinkbackError("usage", "no repository is given", {
+    hint: "give --repo <directory>, or set THINKBACK_REPO, or repo in the configuration file",
+  });
+}
+
+/** Other users see command lines, until the process has changed its own. */
+function visiblePasswords({ byAttribute }: Settings): string[] {
+  const visible = [...byAttribute.values()].filter(
+    ({ row, value, origin }) =>
+      row.type === "address" &&
+      origin === "command line" &&
+      [value].flat().some((url) => typeof url === "string" && hasPassword(url)),
+  );
+  return visible.map(({ row }) => {
+    const { variable, flag } = row;
+    const option = nameOfFlag(flag!);
+    const secret = row.key!.startsWith("drill.")
+      ? "THINKBACK_TARGET_PASSWORD"
+      : `--password-file, ${variable}_PASSWORD`;
+    return `${option} holds a password. Other users of this machine can see it (ps) while the command starts, and the shell may keep it; give it by ${secret}, ${option}-file or ${variable}`;
+  });
+}
+
+const nameOfFlag = (flag: string) => flag.split(" ", 1)[0]!;
+
+/**
+ * Where the values come from that an error of usage names, so that nobody looks for them on the command line; "" if
+ * they stand there.
+ */
+export function originText(message: string, settings: Settings | undefined): string {
+  const named = [...(settings?.byAttribute.values() ?? [])].filter(
+    ({ row: { flag }, origin }) =>
+      (origin === "environment" || origin === "file") &&
+      flag !== undefined &&
+      new RegExp(`${nameOfFlag(flag)}(?![\\w-])`).test(message),
+  );
+  const texts = named.map(({ row, where }) => `${nameOfFlag(row.flag!)} comes from ${where}`);
+  return texts.length > 0 ? ` (${texts.join("; ")})` : "";
+}

@@ -1,0 +1,122 @@
+/** The part of the table of options that says what is connected to, and where the repository is. */
+import type { OptionRow } from "./option.js";
+
+/** All commands that have a repository. */
+const onRepository = (
+  "run, restore, drill, status, show, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
+  "pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
+).split(", ");
+
+/** What a description says of a file that holds a secret. */
+export const fileOf = (what: string) => `a file that holds ${what}, such as a secret of Docker`;
+
+export const connections: OptionRow[] = [
+  {
+    flag: "--source <url>",
+    key: "source.url",
+    variable: "THINKBACK_SOURCE",
+    type: "address",
+    list: true,
+    commands: ["run", "doctor"],
+    description: "rethinkdb://user:password@host:port,… for one or several servers",
+    oneOf: "source",
+  },
+  {
+    flag: "--source-file <file>",
+    key: "source.file",
+    variable: "THINKBACK_SOURCE_FILE",
+    type: "path",
+    commands: ["run", "doctor"],
+    description: fileOf("the URL of the source"),
+    oneOf: "source",
+  },
+  {
+    key: "source.password",
+    variable: "THINKBACK_SOURCE_PASSWORD",
+    type: "password",
+    commands: ["run", "doctor"],
+    description: "the password for each URL of the source that has none",
+    oneOf: "password of the source",
+  },
+  {
+    flag: "--password-file <file>",
+    key: "source.password_file",
+    variable: "THINKBACK_SOURCE_PASSWORD_FILE",
+    type: "path",
+    commands: ["run", "doctor"],
+    description: fileOf("the password of the source"),
+    oneOf: "password of the source",
+  },
+  {
+    flag: "--target <url>",
+    key: "target.url",
+    variable: "THINKBACK_TARGET",
+    type: "address",
+    list: true,
+    commands: ["restore"],
+    description: "rethinkdb://user:password@host:port,… for one or several servers",
+    oneOf: "target",
+  },
+  {
+    flag: "--target <url>",
+    key: "target.url",
+    variable: "THINKBACK_TARGET",
+    type: "address",
+    list: true,
+    commands: ["drill"],
+    description: "the server to drill on; without it, one is started for the drill",
+    oneOf: "target",
+  },
+  {
+    flag: "--target-file <file>",
+    key: "target.file",
+    variable: "THINKBACK_TARGET_FILE",
+    type: "path",
+    commands: ["restore", "drill"],
+    description: fileOf("the URL of the target"),
+    oneOf: "target",
+  },
+  {
+    key: "target.password",
+    variable: "THINKBACK_TARGET_PASSWORD",
+    type: "password",
+    commands: ["restore", "drill"],
+    description: "the password for each URL of the target that has none",
+    oneOf: "password of the target",
+  },
+  {
+    flag: "--password-file <file>",
+    key: "target.password_file",
+    variable: "THINKBACK_TARGET_PASSWORD_FILE",
+    type: "path",
+    commands: ["restore", "drill"],
+    description: fileOf("the password of the target"),
+    oneOf: "password of the target",
+  },
+  {
+    flag: "--repo <location>",
+    key: "repo",
+    variable: "THINKBACK_REPO",
+    type: "location",
+    commands: onRepository,
+    description: "the repository: a directory, or a bucket such as s3://bucket/prefix",
+  },
+  {
+    flag: "--identity <file>",
+    key: "keys.identity",
+    variable: "THINKBACK_IDENTITY",
+    type: "path",
+    list: true,
+    commands: onRepository,
+    description: "a key of the sealed repository",
+  },
+  {
+    flag: "--trust <key>",
+    key: "keys.trust",
+    variable: "THINKBACK_TRUST",
+    type: "text",
+    list: true,
+    commands: onRepository,
+    description: "a verification key: key sets that it has signed count",
+  },
+];

@@ -1,0 +1,23 @@
+/**
+ * Every option of every command, once; its parts stand in the files …-options.ts. The options of
+ * the command line, the keys of the file, the environment variables and the table in docs/configuration.md are made of
+ * this table. Where one flag means different things to different commands, each meaning is a row.
+ */
+import { capturing } from "./capture-options.js";
+import { connections } from "./connection-options.js";
+import { eachTime } from "./one-time-options.js";
+import type { OptionRow } from "./option.js";
+import { drills, maintenance, prices } from "./upkeep-options.js";
+
+/** In the order in which help and documents list them. */
+export const options: readonly OptionRow[] = [
+  ...connections,
+  ...capturing,
+  ...maintenance,
+  ...drills,
+  ...prices,
+  ...eachTime,
+];
+
+/** The rows that a file may set. A key of several commands has several rows, which agree in all but their words. */
+export const configurable = options.filter((row) => row.key !== undefined);

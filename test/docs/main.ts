@@ -1,0 +1,4 @@
+/** Writes the parts of the documents that are made of the code. */
+import { writePages } from "./generated.js";
+
+await writePages();
