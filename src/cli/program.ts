@@ -7,6 +7,7 @@ import { type Configured, configure, originText, type Surroundings } from "./con
 import { explained } from "./explained.js";
 import { takeKeys } from "./keyed.js";
 import { type Output, reportError, type Streams, terminalOutput } from "./output.js";
+import { takePast } from "./past.js";
 import { configuring } from "./program-config.js";
 import { doctoring } from "./program-doctor.js";
 import { sealing } from "./program-keys.js";
@@ -105,6 +106,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     told.settings = await configure(action, surroundings);
     refuseIdle(action, told.settings);
     await takeKeys(action, surroundings.environment);
+    takePast(action);
     const { warnings } = action.opts<Configured>();
     // A capture writes them into its log.
     if (action.name() !== "run") for (const text of warnings) output().note(`thinkback: ${text}`);

@@ -87,6 +87,11 @@ export const eachTime: OptionRow[] = [
     ["restore", "drill", "verify"],
     "refuse a log that does not have this head, which `thinkback status` printed: its end was cut off",
   ),
+  text(
+    "--store-as-of <time>",
+    ["restore", "drill", "show", "status", "catalog", "verify", "plan"],
+    "read a bucket with versions as it was then, before somebody deleted or replaced objects",
+  ),
   text("--redis <url>", ["doctor"], "a Redis for leases: redis://host:6379"),
   flag("--read-only", ["doctor"], "write nothing to the store; says what was not tried"),
   text(

@@ -79,6 +79,9 @@ export interface ObjectStore {
   /** Keeps some room aside for `putUrgently`, as far as there is any. Absent if room cannot be kept. */
   keepRoom?(signal?: AbortSignal): Promise<void>;
 
+  /** For how long a new object is locked, in ms; absent if objects are not locked here. */
+  readonly lockMs?: number | undefined;
+
   /**
    * Locks an object against deleting and replacing, until an instant at least. Never shortens a lock. Rejects with
    * ObjectMissing if there is no such object. Absent if objects are not locked here.

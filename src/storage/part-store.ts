@@ -15,6 +15,7 @@ import type {
 abstract class PartStore implements ObjectStore {
   abstract readonly location: string;
   readonly sealing?: Sealing;
+  readonly lockMs: number | undefined;
   readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
   readonly chargesRequests?: true;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
@@ -36,6 +37,7 @@ abstract class PartStore implements ObjectStore {
           sealing.reading(elsewhere, (name) => this.nameBelow(placeName(name))),
       };
     }
+    this.lockMs = below.lockMs;
     if (below.extendLock) {
       this.extendLock = (name, until, signal) =>
         below.extendLock!(this.nameBelow(name), until, signal);

@@ -56,6 +56,7 @@ export class RetryingStore implements ObjectStore {
   readonly location: string;
   readonly sealing: Sealing | undefined;
   readonly mayOverwrite: boolean;
+  readonly lockMs: number | undefined;
   readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
   readonly chargesRequests?: true;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
@@ -77,6 +78,7 @@ export class RetryingStore implements ObjectStore {
   ) {
     this.location = below.location;
     this.mayOverwrite = below.mayOverwrite === true;
+    this.lockMs = below.lockMs;
     if (below.extendLock) {
       this.extendLock = (name, until, signal) =>
         this.retried((ending) => below.extendLock!(name, until, ending), signal);

@@ -23,13 +23,24 @@ const kinds: Record<string, (location: string) => ObjectStore> = {
   file: (location) => new DirectoryStore(fileURLToPath(location)),
   azblob: (location) => AzureStore.at(location),
   gs: (location) => GcsStore.at(location),
-  s3: (location) => new S3Store(parseS3Location(location), systemClock),
+  s3: (location) => {
+    const { present, instant } = cutAsOf(location);
+    const at = parseS3Location(present);
+    return instant === undefined ? new S3Store(at, systemClock) : new S3PastStore(at, instant);
+  },
 };
 
-/** For each scheme whose places may keep versions, makes the store of a place as it was at an instant. */
-const pastKinds: Record<string, (location: string, instant: Instant) => ObjectStore> = {
-  s3: (location, instant) => new S3PastStore(parseS3Location(location), instant),
-};
+/** The schemes of places that may keep versions. */
+const versioned: readonly string[] = ["s3"];
+
+/** How a location says that it is read as it was at an instant. */
+const asOfOption = /[?&]asOf=(\d+)$/;
+
+function cutAsOf(location: string): { present: string; instant: Instant | undefined } {
+  const match = asOfOption.exec(location);
+  if (!match) return { present: location, instant: undefined };
+  return { present: location.slice(0, match.index), instant: Number(match[1]) };
+}
 
 /** Makes the store of a location without a scheme, which is a path. */
 const directory = (path: string): ObjectStore => new DirectoryStore(path);
@@ -54,23 +65,16 @@ export function storeAt(
 }
 
 /**
- * The store of a repository as it was at an instant. It can only be read. Throws, with code "usage", if stores of this
- * kind keep no versions.
+ * The location of a repository as it was at an instant. Its store can only be read. Throws, with code "usage", if places
+ * of this kind keep no versions.
  */
-export function storeAsOf(
-  location: string,
-  instant: Instant,
-  patience: Patience = patienceDefault,
-): ObjectStore {
-  const scheme = schemeOf(location) ?? "";
-  const make = Object.hasOwn(pastKinds, scheme) ? pastKinds[scheme]! : undefined;
-  if (!make) {
+export function asOf(location: string, instant: Instant): string {
+  if (!versioned.includes(schemeOf(location) ?? "")) {
     throw new ThinkbackError("usage", `--repo ${withoutSecrets(location)} keeps no versions`, {
-      hint: "only a bucket with versions can be read as it was",
+      hint: "only a bucket of S3 with versions can be read as it was",
     });
   }
-  const past = { [scheme]: (where: string) => make(where, instant) };
-  return new RetryingStore(find("--repo", location, past), systemClock, Math.random, patience);
+  return `${location}${location.includes("?") ? "&" : "?"}asOf=${instant}`;
 }
 
 /** The store in the directory that an option names. */

@@ -32,6 +32,7 @@ import { UrgentStore } from "../storage/urgent-store.js";
 import { type ExpiryPlan, firstWanted, planExpiry, publishExpiry } from "./expire.js";
 import { ageOfLog, type LogAge } from "./log-age.js";
 import { withGapEnds } from "./pinned-gaps.js";
+import { renewLocks } from "./renew-locks.js";
 import { planSweep, type SweepOptions, sweep } from "./sweep.js";
 
 const dayMs = 86_400_000;
@@ -77,6 +78,8 @@ export interface Maintained {
   /** Tables that cannot be restored to their present state, and of which no evidence told that before. */
   damaged: DamagedTable[];
   deleted: StoredObject[];
+  /** How many objects were looked at to renew their locks. */
+  locksRenewed: number;
   /** The error if the store was full, so that not everything was folded. The round still made what room it could. */
   full: StoreFull | undefined;
 }
@@ -165,7 +168,10 @@ export function maintain(
     }
     const bundling = { at: clock.now(), signal };
     await room.unlessFull(renewBundle(repository, await looks.now(), bundling), undefined);
-    return { aged: policy.aged, log, tables, expiry, damaged, deleted, full: room.full };
+    const renewing = renewLocks(repository, await looks.now(), clock.now(), signal);
+    const locksRenewed = await room.unlessFull(renewing, 0);
+    const { aged } = policy;
+    return { aged, log, tables, expiry, damaged, deleted, locksRenewed, full: room.full };
   });
 }
 

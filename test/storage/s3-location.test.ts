@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
 import { parseS3Location } from "../../src/storage/s3/location.js";
 import { minimumDays, providerAt } from "../../src/storage/s3/providers.js";
-import { storeAsOf, storeAt } from "../../src/storage/store-at.js";
+import { asOf, storeAt } from "../../src/storage/store-at.js";
 
 const parse = (location: string, environment = {}) => parseS3Location(location, environment);
 
@@ -139,9 +139,9 @@ describe("a location in a bucket", () => {
   });
 
   test("can be read as it was; a directory cannot", () => {
-    expect(storeAsOf("s3://bucket/p", 0).location).toBe("s3://bucket/p");
+    expect(storeAt(asOf("s3://bucket/p", 0)).location).toBe("s3://bucket/p");
     for (const location of ["/backup", "file:///backup"]) {
-      expect(refusal(() => storeAsOf(location, 0)).message).toContain("keeps no versions");
+      expect(refusal(() => asOf(location, 0)).message).toContain("keeps no versions");
     }
   });
 });

@@ -5,7 +5,7 @@ import { impatient } from "../../src/storage/retrying-store.js";
 import { parseS3Location } from "../../src/storage/s3/location.js";
 import { S3PastStore } from "../../src/storage/s3/past-store.js";
 import { S3Store } from "../../src/storage/s3/s3-store.js";
-import { storeAsOf, storeAt } from "../../src/storage/store-at.js";
+import { asOf, storeAt } from "../../src/storage/store-at.js";
 import { namesOf } from "./conformance.js";
 import { FakeS3 } from "./fake-s3.js";
 import { hasMoto, startMoto, useTestCredentials } from "./s3-servers.js";
@@ -122,7 +122,7 @@ describe("a bucket as it was", () => {
     const plain = await FakeS3.start();
     try {
       await storeAt(plain.at("place")).put("a", text("x"));
-      const past = storeAsOf(plain.at("place"), Date.now(), impatient);
+      const past = storeAt(asOf(plain.at("place"), Date.now()), impatient);
       for (const look of [() => past.get("a"), () => past.size("a"), () => namesOf(past, "")]) {
         const error: unknown = await look().catch((e: unknown) => e);
         expect(failureOf(error)).toBe("unsupported");
@@ -149,7 +149,7 @@ test.skipIf(!hasMoto())("a bucket of moto_server is read as it was", async () =>
     await now.put("a", text("forged"));
     await now.put("c", text("c"));
     expect(await namesOf(now, "")).toEqual(["a", "b/2", "c"]);
-    const past = storeAsOf(location, then, impatient);
+    const past = storeAt(asOf(location, then), impatient);
     expect(await namesOf(past, "")).toEqual(["a", "b/1", "b/2"]);
     expect((await past.get("a")).toString()).toBe("a");
     expect((await past.tail("b/1", 1)).bytes.toString()).toBe("1");

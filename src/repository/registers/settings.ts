@@ -1,6 +1,6 @@
 /** Settings of a repository as a whole. They are stored in it, so that every process uses the same. */
 import * as v from "valibot";
-import { instant, ordinal, text } from "../../format/fields.js";
+import { byName, instant, ordinal, text } from "../../format/fields.js";
 import { jsonKind, type Stored } from "../../format/json-object.js";
 import { settingsPrefix } from "../../format/names.js";
 import type { Instant } from "../../instant.js";
@@ -19,6 +19,8 @@ export const settingsKind = jsonKind("settings", {
   lanes: v.exactOptional(ordinal),
   /** How many lanes there are, with those in which nothing is captured any more: 1 if absent. */
   lanesMade: v.exactOptional(ordinal),
+  /** By lane: when the locks of its objects were renewed last. Absent where the store locks none. */
+  locked: v.exactOptional(byName(instant)),
 });
 /** The number is 0 while nothing was declared. */
 export type Settings = Stored<typeof settingsKind>;
@@ -51,6 +53,11 @@ export function declareLanes(store: ObjectStore, lanes: number, now: Instant): P
   });
 }
 
+/** Notes that the locks of a lane's objects were renewed. */
+export function declareLocked(store: ObjectStore, lane: number, now: Instant): Promise<Settings> {
+  return declare(store, now, ({ locked }) => ({ locked: { ...locked, [lane]: now } }));
+}
+
 export const lanesOf = ({ lanes = 1 }: Settings) => lanes;
 export const lanesMadeOf = ({ lanesMade = 1 }: Settings) => lanesMade;
 
@@ -64,7 +71,7 @@ async function declare(
     const held = await readSettings(store);
     const wanted = change(held);
     if (!wanted) return held;
-    const { keep, lanes, lanesMade } = { ...held, ...wanted };
+    const { keep, lanes, lanesMade, locked } = { ...held, ...wanted };
     const number = held.number + 1;
     const next: Settings = {
       number,
@@ -72,6 +79,7 @@ async function declare(
       keep,
       ...(lanes === undefined ? {} : { lanes }),
       ...(lanesMade === undefined ? {} : { lanesMade }),
+      ...(locked === undefined ? {} : { locked }),
     };
     // If the number is taken, another process declared something meanwhile: read it.
     if (await putNumbered(store, settingsPrefix, settingsKind, next)) return next;

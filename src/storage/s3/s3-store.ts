@@ -33,6 +33,7 @@ export class S3Store implements ObjectStore {
   readonly location: string;
   readonly chargesRequests = true;
   readonly mayOverwrite: boolean;
+  readonly lockMs: number | undefined;
   readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
   private readonly access: S3Access;
 
@@ -44,6 +45,7 @@ export class S3Store implements ObjectStore {
     this.mayOverwrite = !at.provider.isProven;
     this.access = new S3Access(at);
     const { lock } = at;
+    this.lockMs = lock?.ms;
     if (lock) {
       this.extendLock = (name, until, signal) =>
         extendLock(this.access, lock.mode, name, until, signal);
