@@ -4,6 +4,7 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { openOrCreateRepository } from "../repository/repository.js";
 import { initSealed } from "../sealing/init.js";
+import { lastKeyProofs, proveKey } from "../sealing/key-proofs.js";
 import type { Key, Role } from "../sealing/key-set.js";
 import { storeAt } from "../storage/store-at.js";
 import { cardText, keyTable } from "./key.js";
@@ -46,7 +47,8 @@ export async function initCommand(args: InitArguments, output: Output): Promise<
   );
   const set = await initSealed(store, keys.map(stored), signers, now);
   output.line(`made a sealed repository at ${store.location}\n`);
-  output.line(keyTable(set.keys, new Map(), now));
+  for (const signer of signers) await proveKey(store, set.keys, signer, now);
+  output.line(keyTable(set.keys, await lastKeyProofs(store, set.keys.repository), now));
   output.line(`\n${cardText(set.keys, store.location)}`);
   if (made) output.line(`\n${made.advice}`);
   output.result({

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { descriptionKind } from "../format/description.js";
@@ -20,10 +21,8 @@ import { keysOfProcess, unseal } from "../sealing/keyring.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import { givenKey, makeKeyFile, passphraseVariable, publicText } from "./key-files.js";
+import { isOverdue } from "./key-state.js";
 import { formatOptionalInstant, formatTable, isoOrNull, type Output } from "./output.js";
-
-/** A recovery key that was not proven for so long is called overdue. */
-export const proofDueMs = 90 * 86_400_000;
 
 export async function newKeyCommand(
   file: string,
@@ -161,8 +160,8 @@ export async function keyDrillCommand(args: { repo: string }, output: Output): P
   const proven: object[] = [];
   for (const identity of keysOfProcess().identities) {
     const { recipient } = identity.public;
-    const proof = await proveKey(store, set, identity, now);
     await readOne(store, set.repository, identity);
+    const proof = await proveKey(store, set, identity, now);
     const name = set.keys.find((key) => key.recipient === recipient)!.name;
     output.line(
       `${name} opens the canary of key set ${set.number}; proven at ${formatInstant(proof.at)}`,
@@ -230,8 +229,7 @@ export function keyTable(set: KeySet, proofs: ReadonlyMap<string, Instant>, now:
 
 function provenState(key: Key, proofs: ReadonlyMap<string, Instant>, now: Instant) {
   const proven = key.verify === undefined ? undefined : proofs.get(key.verify);
-  const isDue = key.role === "reader" && (proven === undefined || now - proven > proofDueMs);
-  return { proven, isDue };
+  return { proven, isDue: isOverdue(key, proven, now) };
 }
 
 function keyResult(key: Key, proofs: ReadonlyMap<string, Instant>, now: Instant): object {
@@ -240,7 +238,9 @@ function keyResult(key: Key, proofs: ReadonlyMap<string, Instant>, now: Instant)
 }
 
 /** What somebody has to know who comes with a key and nothing else. */
-export function cardText({ repository, keys }: KeySet, location: string): string {
+export function cardText({ repository, keys }: KeySet, place: string): string {
+  // Of a directory the whole path: who has nothing but the card does not know where it was printed.
+  const location = place.includes("://") ? place : resolve(place);
   return [
     "RECOVERY CARD: print it, and keep it with the offline key",
     "",
@@ -248,7 +248,7 @@ export function cardText({ repository, keys }: KeySet, location: string): string
     `  where       ${location}`,
     ...keys.map(
       ({ name, role, offline, verify }) =>
-        `  ${role.padEnd(10)}  ${name}${offline ? ", kept offline" : ""}: ${verify ?? "signs nothing"}`,
+        `  key         ${name}, ${role}${offline ? ", kept offline" : ""}: ${verify ?? "signs nothing"}`,
     ),
     "",
     "  To restore everything, on a machine with Thinkback and a RethinkDB server:",

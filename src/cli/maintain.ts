@@ -19,6 +19,7 @@ import {
 import { damageFound, damageText } from "./damaged-tables.js";
 import { eachLane } from "./each-lane.js";
 import { logLine } from "./fold.js";
+import { proveReaders } from "./key-state.js";
 import {
   durationOption,
   type KeepArguments,
@@ -62,6 +63,9 @@ export async function maintainCommand(args: MaintainArguments, given: Output): P
   const repository = await openRepository(store);
   refuseWithoutReader(repository.store);
   const options = await maintenanceOptions(repository, args, systemClock.now());
+  for (const name of await proveReaders(repository, systemClock.now())) {
+    output.line(`the key ${name} opens what is written now: proven`);
+  }
   await eachLane(await lanesIn(repository), output, (lane, own) =>
     maintainLane(lane, args, options, own),
   );

@@ -1,5 +1,5 @@
 /** The status as JSON. */
-import { formatInstant } from "../instant.js";
+import { formatInstant, type Instant } from "../instant.js";
 import type { CoverageInterval } from "../repository/coverage/coverage.js";
 import { formatHeads } from "../repository/log/head.js";
 import type { Proof } from "../repository/records/drills.js";
@@ -20,8 +20,15 @@ export function headText({ lanes }: RepositoryStatus): string | null {
   return heads.length > 0 ? formatHeads(heads) : null;
 }
 
-export function statusResult(status: RepositoryStatus, idle: object): object {
+export function statusResult(
+  status: RepositoryStatus,
+  idle: object,
+  overdueKeys: { name: string; lastProven: Instant | undefined }[],
+): object {
   return {
+    overdueKeys: overdueKeys.map(({ name, lastProven }) => {
+      return { name, lastProven: isoOrNull(lastProven) };
+    }),
     repository: status.repository,
     restorableUntil: isoOrNull(status.restorableUntil),
     behindNowMs: status.behindNowMs ?? null,

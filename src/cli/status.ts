@@ -18,6 +18,7 @@ import { storeAt } from "../storage/store-at.js";
 import { clockNote } from "./clock-note.js";
 import { namesText, printCoverage, secondsText } from "./coverage-drawing.js";
 import { failureText } from "./drill-text.js";
+import { overdueKeys } from "./key-state.js";
 import { laneTable } from "./lanes.js";
 import {
   formatBytes,
@@ -47,6 +48,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   const repository = await openRepository(storeAt(args.repo));
   const now = systemClock.now();
   const status = await lookAt(repository, (view) => readStatus(view, now));
+  const overdueKeysOf = await overdueKeys(repository, now);
   const hasLanes = status.lanes.length > 1;
   const rows = status.tables.map((table) => [
     table.name,
@@ -79,6 +81,12 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   }
   if (repository.store.chargesRequests)
     for (const line of sentLines(status.lanes)) output.line(line);
+  for (const { name, lastProven } of overdueKeysOf) {
+    const since = lastProven === undefined ? "never" : `last at ${formatInstant(lastProven)}`;
+    output.line(
+      `KEY ${name} IS NOT PROVEN: ${since}; \`thinkback key drill\` shows whether it still opens what is written`,
+    );
+  }
   if (hasLanes) output.line(`\n${laneTable(status.lanes)}`);
   printOpenGaps(status, now, output);
   const idle = idleChoices(status.chosen, namesOf(status));
@@ -95,7 +103,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   printCoverage(status, output);
   printResolutions(status, output);
   if (status.pins.length > 0) output.line(`\n${pinTable(status.pins)}`);
-  output.result(statusResult(status, idle));
+  output.result(statusResult(status, idle, overdueKeysOf));
 }
 
 /** The state in which the last capture left the table; with a note if it is damaged, or no capture runs now. */

@@ -1,0 +1,55 @@
+/** Keys of a sealed repository that are proven on a schedule, and those whose proof is overdue. */
+import type { Repository } from "../format/description.js";
+import type { Instant } from "../instant.js";
+import { lastKeyProofs, proveKey } from "../sealing/key-proofs.js";
+import { type Key, trustedKeySet } from "../sealing/key-set.js";
+import { keysOfProcess } from "../sealing/keyring.js";
+
+const dayMs = 86_400_000;
+/** A reader that was not proven for so long is called overdue. */
+export const proofDueMs = 90 * dayMs;
+/** Maintenance proves the readers that it has so often. */
+const proveEveryMs = 7 * dayMs;
+
+export const isOverdue = ({ role }: Key, proven: Instant | undefined, now: Instant): boolean =>
+  role === "reader" && (proven === undefined || now - proven > proofDueMs);
+
+/** The key set of a sealed repository, and when each key was last proven; undefined if it is not sealed. */
+async function keyState({ store, description: { id } }: Repository) {
+  const below = store.sealing?.below;
+  if (!below) return undefined;
+  const [set, proofs] = await Promise.all([
+    trustedKeySet(below, id, keysOfProcess().trusted),
+    lastKeyProofs(below, id),
+  ]);
+  return { below, set, proofs };
+}
+
+/** Proves the readers at hand whose last proof is a week old. Returns their names. */
+export async function proveReaders(repository: Repository, now: Instant): Promise<string[]> {
+  const state = await keyState(repository);
+  if (!state) return [];
+  const proven: string[] = [];
+  for (const identity of keysOfProcess().identities) {
+    const { verify, recipient } = identity.public;
+    const key = state.set.keys.find((one) => one.recipient === recipient);
+    const last = state.proofs.get(verify);
+    const isDue = last === undefined || now - last > proveEveryMs;
+    if (key?.role !== "reader" || !isDue) continue;
+    await proveKey(state.below, state.set, identity, now);
+    proven.push(key.name);
+  }
+  return proven;
+}
+
+/** The readers whose last proof is overdue, each with the instant of it. */
+export async function overdueKeys(
+  repository: Repository,
+  now: Instant,
+): Promise<{ name: string; lastProven: Instant | undefined }[]> {
+  const state = await keyState(repository);
+  return (state?.set.keys ?? []).flatMap((key) => {
+    const lastProven = key.verify === undefined ? undefined : state!.proofs.get(key.verify);
+    return isOverdue(key, lastProven, now) ? [{ name: key.name, lastProven }] : [];
+  });
+}

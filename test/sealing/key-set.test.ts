@@ -1,0 +1,170 @@
+import { generateX25519Identity } from "age-encryption";
+import { beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { encodeStored } from "../../src/format/json-object.js";
+import { numberedName } from "../../src/format/names.js";
+import { type Identity, identityOf } from "../../src/sealing/identity.js";
+import { lastKeyProofs, proveKey } from "../../src/sealing/key-proofs.js";
+import {
+  checkKeys,
+  type Key,
+  type KeySet,
+  keySetKind,
+  makeKeySet,
+  opensCanary,
+  putKeySet,
+  signersOf,
+  trustedKeySet,
+} from "../../src/sealing/key-set.js";
+import { MemoryStore } from "../../src/storage/memory-store.js";
+
+const repository = "11111111-0000-4000-8000-000000000000";
+const names = ["a", "b", "writer", "stranger"] as const;
+let all: Record<(typeof names)[number], Identity>;
+beforeAll(async () => {
+  const made = names.map(async (name) => [name, identityOf(await generateX25519Identity())]);
+  all = Object.fromEntries(await Promise.all(made)) as typeof all;
+});
+
+const keyOf = (name: (typeof names)[number], role: Key["role"] = "reader"): Key => {
+  return { name, role, offline: false, ...all[name].public };
+};
+
+let store: MemoryStore;
+beforeEach(() => {
+  store = new MemoryStore();
+});
+
+async function put(number: number, keys: Key[], signers: Identity[], of = repository) {
+  const set = makeKeySet({ repository: of, number, at: number, keys, former: [] }, signers);
+  expect(await putKeySet(store, set)).toBe(true);
+  return set;
+}
+
+const trusting = (...identities: Identity[]) =>
+  trustedKeySet(store, repository, new Set(identities.map((one) => one.public.verify)));
+
+describe("a key set", () => {
+  test("counts for who trusts a key that has signed it, and for nobody else", async () => {
+    await put(1, [keyOf("a"), keyOf("writer", "writer")], [all.a]);
+    expect((await trusting(all.a)).number).toBe(1);
+    expect((await trusting(all.stranger, all.a)).number).toBe(1);
+    for (const others of [[], [all.writer], [all.stranger], [all.b]]) {
+      await expect(trusting(...others)).rejects.toThrow(
+        /key set 1 .* not signed by a key that is trusted/,
+      );
+    }
+  });
+
+  test("counts if a reader of the one before has signed it, from one that is trusted on", async () => {
+    await put(1, [keyOf("a")], [all.a]);
+    await put(2, [keyOf("a"), keyOf("b")], [all.a]);
+    await put(3, [keyOf("b")], [all.b]);
+    expect((await trusting(all.a)).number).toBe(3);
+    expect((await trusting(all.b)).number).toBe(3);
+    // A reader that was removed changes nothing any more.
+    await put(4, [keyOf("a"), keyOf("b")], [all.a]);
+    await expect(trusting(all.b)).rejects.toThrow(/key set 4/);
+  });
+
+  test.each([
+    ["a writer", () => all.writer],
+    ["a stranger", () => all.stranger],
+  ])("does not count if %s has signed it", async (_, signer) => {
+    await put(1, [keyOf("a"), keyOf("writer", "writer")], [all.a]);
+    await put(2, [keyOf("a"), keyOf("stranger")], [signer()]);
+    await expect(trusting(all.a)).rejects.toThrow(/key set 2/);
+  });
+
+  test("does not count if a field of it is altered, or if it is of another repository", async () => {
+    const set = await put(1, [keyOf("a"), keyOf("b")], [all.a]);
+    const alterations: Partial<KeySet>[] = [
+      { at: 2 },
+      { keys: [keyOf("a"), keyOf("stranger")] },
+      { keys: [keyOf("a"), keyOf("b"), keyOf("writer")] },
+      { former: [{ name: "x", verify: all.stranger.public.verify }] },
+      { canaryChecksum: "0".repeat(64) },
+      { signatures: [{ by: all.a.public.verify, signature: "00".repeat(64) }] },
+      { signatures: [{ ...set.signatures[0]!, by: all.b.public.verify }] },
+      { signatures: [] },
+    ];
+    for (const altered of alterations) {
+      const other = new MemoryStore();
+      await other.put(numberedName("keys/", 1), encodeStored(keySetKind, { ...set, ...altered }));
+      const trusted = new Set([all.a.public.verify, all.b.public.verify]);
+      await expect(
+        trustedKeySet(other, repository, trusted),
+        JSON.stringify(altered),
+      ).rejects.toThrow(/not signed by a key that is trusted/);
+    }
+    await expect(
+      trustedKeySet(store, repository.replace("1", "2"), new Set([all.a.public.verify])),
+    ).rejects.toThrow(/of another repository/);
+  });
+
+  test("of which the one before is lost is refused, and the lost one named", async () => {
+    await put(1, [keyOf("a")], [all.a]);
+    await put(2, [keyOf("a"), keyOf("b")], [all.a]);
+    await put(3, [keyOf("b")], [all.b]);
+    await store.delete(numberedName("keys/", 2));
+    await expect(trusting(all.a)).rejects.toThrow(/keys\/0000000002\.json/);
+    // Who trusts the one that signed the newest needs no other.
+    expect((await trusting(all.b)).number).toBe(3);
+  });
+
+  test("names whose signatures on objects count: present and former keys", () => {
+    const former = [{ name: "gone", verify: all.stranger.public.verify }];
+    const content = { repository, number: 1, at: 1, keys: [keyOf("a"), keyOf("writer", "writer")] };
+    const signers = signersOf(makeKeySet({ ...content, former }, [all.a]));
+    expect(signers).toEqual(
+      new Set([all.a, all.writer, all.stranger].map((one) => one.public.verify)),
+    );
+  });
+
+  test("has a canary that its readers open, and nobody else", async () => {
+    const set = await put(1, [keyOf("a"), keyOf("b"), keyOf("writer", "writer")], [all.a]);
+    expect(names.map((name) => opensCanary(set, all[name]))).toEqual([true, true, false, false]);
+  });
+
+  test("is refused if nobody could read, or nobody change it", () => {
+    const { verify: _, ...mute } = keyOf("a");
+    for (const keys of [
+      [],
+      [keyOf("writer", "writer")],
+      [keyOf("a"), { ...keyOf("b"), name: "a" }],
+      [keyOf("a"), { ...keyOf("a"), name: "c" }],
+      [mute],
+    ]) {
+      expect(() => checkKeys(keys)).toThrow(/this is no key set/);
+    }
+    checkKeys([keyOf("a"), { ...mute, name: "d", recipient: all.b.public.recipient }]);
+  });
+});
+
+describe("a proof of a key", () => {
+  test("is made by who holds a reader, and by nobody else", async () => {
+    const set = await put(1, [keyOf("a"), keyOf("writer", "writer")], [all.a]);
+    await proveKey(store, set, all.a, 1000);
+    await proveKey(store, set, all.a, 3000);
+    expect(await lastKeyProofs(store, repository)).toEqual(new Map([[all.a.public.verify, 3000]]));
+    for (const other of [all.writer, all.stranger]) {
+      await expect(proveKey(store, set, other, 1)).rejects.toThrow(/does not open the canary/);
+    }
+  });
+
+  test("that somebody else wrote, or altered, does not count", async () => {
+    const set = await put(1, [keyOf("a")], [all.a]);
+    await proveKey(store, set, all.a, 1000);
+    const [name] = (await namesIn(store)).filter((one) => one.startsWith("keys/proofs/"));
+    const later = name!.replace("000000000001000", "000000000009000");
+    await store.put(later, await store.get(name!));
+    // The newest does not say when it was made as its name does; it is no proof of then.
+    expect((await lastKeyProofs(store, repository)).get(all.a.public.verify)).toBe(1000);
+    expect(await lastKeyProofs(store, "another")).toEqual(new Map());
+  });
+});
+
+async function namesIn(of: MemoryStore): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name } of of.list("")) found.push(name);
+  return found;
+}
