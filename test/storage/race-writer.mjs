@@ -16,7 +16,7 @@ await once(process.stdin, "data");
 const won = [];
 for (let round = 0; round < Number(names); round += 1) {
   // Else one process would be ahead of all others, and win every name without a race.
-  await sleep(Math.random() * 10);
+  await sleep(Math.random() * 100);
   try {
     await store.put(
       `race/${round}`,
