@@ -33,7 +33,7 @@ const floors = [
   ["cli", "library"],
   ["verify"],
   ["upkeep"],
-  ["capture", "fold", "restore"],
+  ["capture", "copies", "fold", "restore"],
   ["repository"],
   ["repository/coverage"],
   ["repository/bases"],

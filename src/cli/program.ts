@@ -5,6 +5,7 @@ import { exitStatus, ThinkbackError } from "../errors.js";
 import { explained } from "./explained.js";
 import { keyed } from "./keyed.js";
 import { type Output, reportError, type Streams, terminalOutput } from "./output.js";
+import { copying } from "./program-copies.js";
 import { sealing } from "./program-keys.js";
 import { sharing } from "./program-lanes.js";
 import { at, collect, expectHead, gap, keep, repo } from "./program-options.js";
@@ -54,7 +55,7 @@ function commandLine(streams: Streams): Command {
     .exitOverride();
   const output = () => terminalOutput(program.opts<{ json?: boolean }>().json === true, streams);
   const groups = [capturing, sharing, sealing, restoring, looking, folding, checking, noting];
-  for (const define of groups) define(program, output);
+  for (const define of [...groups, copying]) define(program, output);
   for (const command of [...program.commands, ...program.commands.flatMap((one) => one.commands)]) {
     command.exitOverride().option("--json", "print the result as JSON");
     command.hook("preAction", (_, action) => {

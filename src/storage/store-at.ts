@@ -18,8 +18,12 @@ const kinds: Record<string, (location: string) => ObjectStore> = {
 const directory = (path: string): ObjectStore => new DirectoryStore(path);
 
 /** The store of a repository. While it is unavailable, calls wait, as long as `patience` says. */
-export function storeAt(location: string, patience: Patience = patienceDefault): ObjectStore {
-  return new RetryingStore(find("--repo", location, kinds), systemClock, Math.random, patience);
+export function storeAt(
+  location: string,
+  patience: Patience = patienceDefault,
+  option = "--repo",
+): ObjectStore {
+  return new RetryingStore(find(option, location, kinds), systemClock, Math.random, patience);
 }
 
 /** The store in the directory that an option names. */
