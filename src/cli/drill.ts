@@ -15,9 +15,9 @@ import { dialer } from "../rethinkdb/channel.js";
 import { RethinkTarget } from "../rethinkdb/rethink-target.js";
 import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
-import { storeAt } from "../storage/store-at.js";
 import { restoreWork } from "../upkeep/schedule.js";
 import { isTargetGiven, targetAt } from "./connect.js";
+import { copiesAt, type Repos } from "./copies-at.js";
 import { differencesText, drillResult } from "./drill-text.js";
 import { refuseCutOff } from "./expected-head.js";
 import { heldBackText } from "./held-back-text.js";
@@ -33,7 +33,7 @@ import { ProgressLines, progressBar } from "./progress.js";
 import { stopOnSignals } from "./stop-signals.js";
 
 export interface DrillArguments {
-  repo: string;
+  repo: Repos;
   target: string[];
   at?: string;
   latest?: boolean;
@@ -46,7 +46,7 @@ export interface DrillArguments {
 export async function drillCommand(args: DrillArguments, output: Output): Promise<void> {
   refuseIdleClean(args);
   const choice = { at: chosenInstant(args), tables: args.table, databases: args.db };
-  const repository = await openRepository(storeAt(args.repo));
+  const repository = await openRepository(await copiesAt(args.repo, output));
   refuseWithoutReader(repository.store);
   await refuseCutOff(repository, args.expectHead);
   const observer = new DrillProgress(output);

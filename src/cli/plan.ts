@@ -3,7 +3,6 @@ import { type Lane, lanesIn } from "../repository/lanes.js";
 import { formatWhole, parseKeep } from "../repository/registers/keep-policy.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
-import { storeAt } from "../storage/store-at.js";
 import { type Load, readLoad } from "../upkeep/load.js";
 import {
   monthlyCost,
@@ -16,11 +15,12 @@ import {
   type Upkeep,
 } from "../upkeep/proposal.js";
 import { estimateRestore, proposedObjective } from "../upkeep/schedule.js";
+import { copiesAt, type Repos } from "./copies-at.js";
 import { eachLane } from "./each-lane.js";
 import { formatBytes, formatTable, type Output } from "./output.js";
 
 export interface PlanArguments {
-  repo: string;
+  repo: Repos;
   keep: string[];
   priceStorage: string;
   /** 0 for a directory, where requests cost nothing. */
@@ -37,7 +37,7 @@ const ticksLookedAtMs = [500, 1000, 5000, 10_000];
 
 export async function planCommand(args: PlanArguments, output: Output): Promise<void> {
   const prices = pricesOf(args);
-  const lanes = await lanesIn(await openRepository(storeAt(args.repo)));
+  const lanes = await lanesIn(await openRepository(await copiesAt(args.repo, output)));
   await eachLane(lanes, output, (lane, own) => planLane(lane, lanes.length, args, prices, own));
 }
 

@@ -3,6 +3,19 @@
 export const collect = (value: string, before: string[]) => [...before, value];
 
 export const repo = ["--repo <directory>", "the repository"] as const;
+const severalPlaces = (value: string, before: string[] = []) => [...before, value];
+/** Of the command that captures. */
+export const replicated = [
+  "--repo <directory>",
+  "the repository; given several times, also copies of it, which are kept up to date",
+  severalPlaces,
+] as const;
+/** Of commands that read: copies of the repository stand in for each other. */
+export const copies = [
+  "--repo <directory>",
+  "the repository; given several times, copies of it: what one lacks is read from the next",
+  severalPlaces,
+] as const;
 export const at = "--at <time>";
 export const gap = [
   "--gap <end>",

@@ -8,7 +8,7 @@ import { type Output, reportError, type Streams, terminalOutput } from "./output
 import { copying } from "./program-copies.js";
 import { sealing } from "./program-keys.js";
 import { sharing } from "./program-lanes.js";
-import { at, collect, expectHead, gap, keep, repo } from "./program-options.js";
+import { at, collect, copies, expectHead, gap, keep, replicated, repo } from "./program-options.js";
 import { beStrict } from "./strict.js";
 
 const { version } = JSON.parse(
@@ -108,7 +108,7 @@ function capturing(program: Command, output: () => Output): void {
         collect,
         [],
       )
-      .requiredOption(...repo)
+      .requiredOption(...replicated)
       .option(
         "--include <pattern>",
         'capture only these tables: db.table, or with *: "shop.*" (repeatable)',
@@ -181,7 +181,7 @@ function restoring(program: Command, output: () => Output): void {
   program
     .command("restore")
     .description("restore tables, databases or the whole cluster to an instant")
-    .requiredOption(...repo)
+    .requiredOption(...copies)
     .option(
       "--target <url>",
       "rethinkdb://user:password@host:port,… for one or several servers (or THINKBACK_TARGET; repeatable)",
@@ -216,7 +216,7 @@ function restoring(program: Command, output: () => Output): void {
     .description(
       "restore an instant into scratch databases, compare every document, and store the proof",
     )
-    .requiredOption(...repo)
+    .requiredOption(...copies)
     .option(
       "--target <url>",
       "the server to drill on (or THINKBACK_TARGET); without it, one is started for the drill",
@@ -240,7 +240,7 @@ function looking(program: Command, output: () => Output): void {
   program
     .command("status")
     .description("show what is captured, and which instants can be restored")
-    .requiredOption(...repo)
+    .requiredOption(...copies)
     .action(async (args) => (await import("./status.js")).statusCommand(args, output()));
 
   program
@@ -248,7 +248,7 @@ function looking(program: Command, output: () => Output): void {
     .description("print one document as it was at an instant")
     .argument("<db.table>")
     .argument("<key>", "the primary key: a string, or JSON")
-    .requiredOption(...repo)
+    .requiredOption(...copies)
     .option(at, "the instant; the newest restorable one if not given")
     .option(...gap)
     .option(
@@ -268,7 +268,7 @@ function looking(program: Command, output: () => Output): void {
     .description(
       "show databases, tables, indexes, users and grants as of an instant, or what changed between two",
     )
-    .requiredOption(...repo)
+    .requiredOption(...copies)
     .option(at, "the instant; if not given, the newest at which the catalog is known")
     .option("--diff <times...>", "two instants: print what changed from the first to the second")
     .action(async (args) => (await import("./catalog.js")).catalogCommand(args, output()));
@@ -310,7 +310,7 @@ function folding(program: Command, output: () => Output): void {
   program
     .command("plan")
     .description("estimate from measured rates what keeping the history costs, and propose options")
-    .requiredOption(...repo)
+    .requiredOption(...copies)
     .option("--keep <tiers>", "compute the cost of these tiers too (repeatable)", collect, [])
     .option("--price-storage <price>", "price of 1 GB stored for a month", "0.023")
     .option(
@@ -333,7 +333,7 @@ function checking(program: Command, output: () => Output): void {
     .description(
       "check the stored objects; report what is damaged, and which instants are lost by that",
     )
-    .requiredOption(...repo)
+    .requiredOption(...copies)
     .option("--data", "read every object to its end, line by line")
     .option("--sample <share>", "read a random share of the objects to their ends, such as 5%")
     .option(...expectHead)

@@ -15,8 +15,8 @@ import type { RestoreRequest } from "../restore/request.js";
 import { type RestoredTable, refuseExisting, restore } from "../restore/restore.js";
 import { whenProven } from "../restore/when-proven.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
-import { storeAt } from "../storage/store-at.js";
 import { targetAt } from "./connect.js";
+import { copiesAt, type Repos } from "./copies-at.js";
 import { refuseCutOff } from "./expected-head.js";
 import { gapOption } from "./gap-option.js";
 import { heldBackResult, heldBackText } from "./held-back-text.js";
@@ -35,7 +35,7 @@ import { stopOnSignals } from "./stop-signals.js";
 import { closeIfStuck, isWhole, type Remains, stoppedRestore } from "./stopped-restore.js";
 
 export interface RestoreArguments {
-  repo: string;
+  repo: Repos;
   target: string[];
   at?: string;
   table: string[];
@@ -52,7 +52,7 @@ export interface RestoreArguments {
 export async function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
   // A dry run needs no target; but an address that is given is checked.
   const target = args.dryRun && args.target.length === 0 ? undefined : targetAt(args.target);
-  const repository = await openRepository(storeAt(args.repo));
+  const repository = await openRepository(await copiesAt(args.repo, output));
   refuseWithoutReader(repository.store);
   await refuseCutOff(repository, args.expectHead);
   const request = {

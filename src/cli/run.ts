@@ -22,12 +22,14 @@ import { refuseUnusable } from "../storage/usable.js";
 import { type CronTimes, parseCron, parseFoldSchedule } from "../upkeep/schedule.js";
 import { drillBeside, maintainBeside } from "./beside.js";
 import { sourceAt } from "./connect.js";
+import type { Repos } from "./copies-at.js";
 import { LaneObservers, laneOf } from "./lane-observers.js";
 import { type Log, openLog } from "./log.js";
 import type { MaintainArguments } from "./maintain.js";
 import { durationOption } from "./maintenance-options.js";
 import { counted, formatBytes, type Output } from "./output.js";
 import { logOwnMeasures } from "./own-measures.js";
+import { Replicas } from "./replicas.js";
 import { sizeBytes } from "./size.js";
 import { stopOnSignals } from "./stop-signals.js";
 
@@ -58,7 +60,13 @@ const tickMsMax = 3_600_000;
 /** At most a day: no timer is set for longer. */
 const maintainEveryMsMax = 86_400_000;
 
-export async function run(args: RunArguments, output: Output): Promise<void> {
+/** @param given `repo`: the repository, and copies of it that are kept up to date */
+export async function run(
+  given: Omit<RunArguments, "repo"> & { repo: Repos },
+  output: Output,
+): Promise<void> {
+  const [repo, ...copies] = [given.repo].flat() as [string, ...string[]];
+  const args: RunArguments = { ...given, repo };
   const tickMs = durationMs(args.tick);
   if (tickMs === undefined || tickMs < 10 || tickMs > tickMsMax) {
     throw new ThinkbackError("usage", `--tick "${args.tick}" is not a length of a tick`, {
@@ -84,14 +92,14 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
   const chosen = { include: args.include, exclude: args.exclude };
   const selects = tableSelection(chosen.include, chosen.exclude);
   const source = sourceAt(args.source, () => undefined);
+  const replicas = new Replicas(repo, copies, systemClock, log);
   const began = performance.now();
   try {
     await lookForChosen(source, chosen, args.once === true, log);
     if (args.spool !== undefined) await refuseUnusable(directoryAt("--spool", args.spool));
-    const repository = await openOrCreateRepository(
-      storeAt(args.repo, impatient),
-      systemClock.now(),
-    );
+    const openStore = () => replicas.hearing(storeAt(repo, impatient));
+    const repository = await openOrCreateRepository(openStore(), systemClock.now());
+    replicas.begin();
     // A directory may be the spool of several repositories, and of several lanes.
     const spool = ({ description }: Lane) =>
       directoryAt("--spool", join(args.spool!, description.id));
@@ -118,7 +126,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     }
     const isOurs = () => mayFold && keeper.has(0) && !observers.of(0).isStandingBy;
     // A new store: what the old one remembers of the directory may be untrue by now.
-    const reopen = () => openSame(storeAt(args.repo, impatient), repository.description);
+    const reopen = () => openSame(openStore(), repository.description);
     const capture = (lane: Lane) => ({
       ...recorderDefaults,
       tickMs,
@@ -136,6 +144,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       spool:
         spoolBytesMax === undefined ? undefined : { store: spool(lane), bytesMax: spoolBytesMax },
       random: Math.random,
+      alsoTo: replicas.ofLane(lane.lane.number),
       reopen,
     });
     const openSource = (lane: number) =>
@@ -153,7 +162,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     const goingOn = goingOnBeside(args, beside, { check, isOurs }, log, ending);
     const measures = logOwnMeasures(systemClock, log, ending);
     const next = await keeper.run(stop).finally(() => ended.abort(new Error("the capture ended")));
-    await Promise.all([goingOn, measures]);
+    await Promise.all([goingOn, measures, replicas.end(args.once === true)]);
     const seconds = (performance.now() - began) / 1000;
     observers.end();
     if (next) log.info({ host: next.host, process: next.process }, "another process goes on");
@@ -170,6 +179,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     output.result({ tables, documents, bytes, seconds, handedOverTo });
   } finally {
     source.close();
+    await replicas.stop();
   }
 }
 

@@ -16,8 +16,9 @@ import {
   type SystemStatus,
   type TableStatus,
 } from "../repository/status.js";
-import { storeAt } from "../storage/store-at.js";
 import { clockNote } from "./clock-note.js";
+import { copiesAt, type Repos } from "./copies-at.js";
+import { copiesStatus } from "./copies-status.js";
 import { namesText, printCoverage, secondsText } from "./coverage-drawing.js";
 import { drillResult, failureText } from "./drill-text.js";
 import { laneResult, laneTable } from "./lanes.js";
@@ -44,8 +45,8 @@ const columns = [
   "late",
 ];
 
-export async function statusCommand(args: { repo: string }, output: Output): Promise<void> {
-  const repository = await openRepository(storeAt(args.repo));
+export async function statusCommand(args: { repo: Repos }, output: Output): Promise<void> {
+  const repository = await openRepository(await copiesAt(args.repo, output));
   const now = systemClock.now();
   const status = await lookAt(repository, (view) => readStatus(view, now));
   const hasLanes = status.lanes.length > 1;
@@ -89,6 +90,8 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   printCoverage(status, output);
   printResolutions(status, output);
   if (status.pins.length > 0) output.line(`\n${pinTable(status.pins)}`);
+  const copies = await copiesStatus(args.repo);
+  if (copies.text) output.line(`\n${copies.text}`);
   output.result({
     repository: status.repository,
     restorableUntil: isoOrNull(status.restorableUntil),
@@ -119,6 +122,7 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
     clockWaitedOutMs: status.clockWaitedOutMs,
     aheadOfSource: status.aheadOfSource ? aheadResult(status.aheadOfSource) : null,
     pins: status.pins.map(lookedAtResult),
+    copies: copies.result,
     tables: status.tables.map((table) => ({
       ...table,
       firstRestorable: isoOrNull(table.firstRestorable),

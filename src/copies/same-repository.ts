@@ -1,8 +1,9 @@
 /** Whether one store may be copied to another: both have to hold the same repository, with the same history. */
-import { ThinkbackError } from "../errors.js";
+import { isDamage, ThinkbackError } from "../errors.js";
 import { descriptionKind, type RepositoryDescription } from "../format/description.js";
 import { decodeStored } from "../format/json-object.js";
-import { parseWriterName, repositoryName } from "../format/names.js";
+import { lanesPrefix, parseWriterName, repositoryName } from "../format/names.js";
+import { checkWholeObject } from "../format/whole-object.js";
 import { getIfThere, type ObjectStore } from "../storage/object-store.js";
 import { inLane } from "./copy-order.js";
 
@@ -51,22 +52,67 @@ export async function refuseOtherHistory(
   target: ObjectStore,
   names: Iterable<string>,
 ): Promise<void> {
+  for (const name of lastClaims(names).values()) {
+    const [ours, theirs] = await Promise.all([getIfThere(source, name), getIfThere(target, name)]);
+    if (!theirs || ours?.equals(theirs)) continue;
+    if (ours) throw parted(source, target, name);
+    throw refused(
+      `${target.location} has been written to since: ${source.location} does not have ${name}`,
+      onlyCopying,
+    );
+  }
+}
+
+/** Throws, with code "repository", if the histories of two copies have parted. One may lag behind the other. */
+export async function refuseParted(a: ObjectStore, b: ObjectStore): Promise<void> {
+  const [ofA, ofB] = [await claimNames(a), await claimNames(b)];
+  const both = ofA.filter((name) => ofB.includes(name));
+  for (const name of lastClaims(both).values()) {
+    const [one, other] = await Promise.all([getIfThere(a, name), getIfThere(b, name)]);
+    // Where one of them is only damaged, readers take the other.
+    const isSound = [one, other].every((bytes) => bytes && isWhole(name, bytes));
+    if (isSound && !one!.equals(other!)) throw parted(a, b, name);
+  }
+}
+
+function isWhole(name: string, bytes: Buffer): boolean {
+  try {
+    checkWholeObject(name, bytes);
+    return true;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return false;
+  }
+}
+
+async function claimNames(store: ObjectStore): Promise<string[]> {
+  const names: string[] = [];
+  for (const prefix of ["writers/", lanesPrefix]) {
+    for await (const { name } of store.list(prefix)) {
+      if (parseWriterName(inLane(name).own) !== undefined) names.push(name);
+    }
+  }
+  return names;
+}
+
+/** The last epoch claim of each lane. */
+function lastClaims(names: Iterable<string>): Map<number, string> {
   const last = new Map<number, string>();
   for (const name of names) {
     const { lane, own } = inLane(name);
     if (parseWriterName(own) !== undefined && name > (last.get(lane) ?? "")) last.set(lane, name);
   }
-  for (const name of last.values()) {
-    const [ours, theirs] = await Promise.all([getIfThere(source, name), getIfThere(target, name)]);
-    if (!theirs || ours?.equals(theirs)) continue;
-    throw refused(
-      ours
-        ? `the histories of ${source.location} and ${target.location} have parted: ${name} differs`
-        : `${target.location} has been written to since: ${source.location} does not have ${name}`,
-      "a copy must not be written to by anything but copying. If the capture goes on in the copy, copy from there to a new place",
-    );
-  }
+  return last;
 }
+
+const onlyCopying =
+  "a copy must not be written to by anything but copying. If the capture goes on in the copy, copy from there to a new place";
+
+const parted = (a: ObjectStore, b: ObjectStore, name: string) =>
+  refused(
+    `the histories of ${a.location} and ${b.location} have parted: ${name} differs`,
+    onlyCopying,
+  );
 
 function refused(message: string, hint: string): ThinkbackError {
   return new ThinkbackError("repository", message, { hint });
