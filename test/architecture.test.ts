@@ -34,7 +34,7 @@ const floors = [
   ["configuration"],
   ["verify"],
   ["upkeep"],
-  ["capture", "fold", "restore"],
+  ["capture", "copies", "fold", "restore"],
   ["repository"],
   ["repository/coverage"],
   ["repository/bases"],

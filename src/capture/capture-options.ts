@@ -70,6 +70,8 @@ export interface CaptureOptions extends RecorderOptions, ClusterOptions {
   owner: Owner & Pick<ClaimFacts, "include" | "exclude" | "singleWriter">;
   /** Where closed segments wait while the store fails; in memory if absent. */
   spool: Spool | undefined;
+  /** Is given each segment, as it is stored, before it is put: for copies of the repository. Takes no time. */
+  alsoTo?: ((name: string, bytes: Buffer) => void) | undefined;
   /** For the jitter of retries. */
   random: () => number;
   /** Opens the repository anew, after what was stored there was lost. Rejects while there is none, or another one. */

@@ -205,6 +205,7 @@ export class Capture {
         options.random,
         options.spool,
         observer,
+        options.alsoTo,
       );
       const log = LogWriter.open(repository, logClock, own, shipper);
       const evidence = await evidenceNames(store);

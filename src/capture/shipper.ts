@@ -67,6 +67,8 @@ export class RetryingShipper implements Shipper {
     private readonly random: () => number,
     private readonly spool: Spool | undefined,
     private readonly observer: ShipperObserver,
+    /** Is given each segment, as it is stored, before it is put. */
+    private readonly alsoTo: (name: string, bytes: Buffer) => void = () => undefined,
   ) {
     this.store = repository.sealing?.below ?? repository;
   }
@@ -82,6 +84,7 @@ export class RetryingShipper implements Shipper {
       const { bytes } = storedForm(this.repository, name, given);
       this.queue.push({ name, bytes, size: bytes.length, delivered: false, resolve, reject });
       this.waitingBytes += bytes.length;
+      this.alsoTo(name, bytes);
       if (!this.working) void this.work();
       // While the store fails, a segment stays in memory only until it is on the spool.
       else if (this.failing) void this.spoolWaiting().catch((error: unknown) => this.end(error));

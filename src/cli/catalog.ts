@@ -7,18 +7,18 @@ import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { classText } from "../restore/inexact.js";
 import { stillToCome } from "../restore/when-proven.js";
-import { storeAt } from "../storage/store-at.js";
+import { copiesAt, type Repos } from "./copies-at.js";
 import { formatTable, type Output } from "./output.js";
 
 export interface CatalogArguments {
-  repo: string;
+  repo: Repos;
   at?: string;
   diff?: string[];
 }
 
 /** Prints the catalog as of an instant, or what changed between two instants. */
 export async function catalogCommand(args: CatalogArguments, output: Output): Promise<void> {
-  const repository = await openRepository(storeAt(args.repo));
+  const repository = await openRepository(await copiesAt(args.repo, output));
   const now = systemClock.now();
   if (args.diff) {
     if (args.diff.length !== 2) {

@@ -17,6 +17,7 @@ import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { restoreWork } from "../upkeep/schedule.js";
 import { accessToTarget, isGiven, type TargetArguments, targetAt, warningsOf } from "./connect.js";
+import { countedCopies, type Repos } from "./copies-at.js";
 import { differencesText, drillResult } from "./drill-text.js";
 import { refuseCutOff } from "./expected-head.js";
 import { heldBackText } from "./held-back-text.js";
@@ -30,10 +31,9 @@ import {
 } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { stopOnSignals } from "./stop-signals.js";
-import { countedStore } from "./store-use-text.js";
 
 export interface DrillArguments extends TargetArguments {
-  repo: string;
+  repo: Repos;
   at?: string;
   latest?: boolean;
   table: string[];
@@ -45,7 +45,7 @@ export interface DrillArguments extends TargetArguments {
 export async function drillCommand(args: DrillArguments, given: Output): Promise<void> {
   refuseIdleClean(args);
   const choice = { at: chosenInstant(args), tables: args.table, databases: args.db };
-  const { store, output } = countedStore(args.repo, given);
+  const { store, output } = await countedCopies(args.repo, given);
   for (const text of warningsOf(accessToTarget(args), "target")) output.note(`thinkback: ${text}`);
   const repository = await openRepository(store);
   refuseWithoutReader(repository.store);

@@ -4,7 +4,7 @@ import { lanesIn } from "../repository/lanes.js";
 import { expectHead, parseHeads } from "../repository/log/head.js";
 import { LogView } from "../repository/log/log-view.js";
 import { openRepository } from "../repository/repository.js";
-import { storeAt } from "../storage/store-at.js";
+import type { ObjectStore } from "../storage/object-store.js";
 
 /** Throws, with code "damaged", unless the log of each lane has the head that is expected, or goes on after it. */
 export async function refuseCutOff(
@@ -20,9 +20,9 @@ export async function refuseCutOff(
   }
 }
 
-/** The same for the repository at a location. */
-export async function refuseCutOffAt(location: string, text: string | undefined): Promise<void> {
+/** The same for the repository in a store. */
+export async function refuseCutOffAt(store: ObjectStore, text: string | undefined): Promise<void> {
   if (text === undefined) return;
   parseHeads(text);
-  await refuseCutOff(await openRepository(storeAt(location)), text);
+  await refuseCutOff(await openRepository(store), text);
 }

@@ -5,7 +5,9 @@ import { asOf } from "../storage/store-at.js";
 
 /** Lets a command read its repository as the store kept it at the instant of --store-as-of. */
 export function takePast(command: Command): void {
-  const { storeAsOf, repo } = command.opts<{ storeAsOf?: string; repo: string }>();
+  const { storeAsOf, repo } = command.opts<{ storeAsOf?: string; repo: string[] }>();
   if (storeAsOf === undefined) return;
-  command.setOptionValue("repo", asOf(repo, parseInstant(storeAsOf, systemClock.now())));
+  const instant = parseInstant(storeAsOf, systemClock.now());
+  const past = repo.map((location) => asOf(location, instant));
+  command.setOptionValue("repo", past);
 }

@@ -4,7 +4,6 @@ import { type Lane, lanesIn } from "../repository/lanes.js";
 import { formatWhole, parseKeep } from "../repository/registers/keep-policy.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
-import { storeAt } from "../storage/store-at.js";
 import { type Load, readLoad } from "../upkeep/load.js";
 import {
   monthlyCost,
@@ -17,12 +16,13 @@ import {
   type Upkeep,
 } from "../upkeep/proposal.js";
 import { estimateRestore, proposedObjective } from "../upkeep/schedule.js";
+import { copiesAt, type Repos } from "./copies-at.js";
 import { eachLane } from "./each-lane.js";
 import { formatBytes, formatTable, type Output } from "./output.js";
 import { laneCosts, printCosts, profileOf } from "./plan-costs.js";
 
 export interface PlanArguments {
-  repo: string;
+  repo: Repos;
   keep: string[];
   /** A profile, by its name or in a file. Without one, only the three prices below count. */
   profile?: string;
@@ -45,7 +45,7 @@ const ticksLookedAtMs = [500, 1000, 5000, 10_000];
 export async function planCommand(args: PlanArguments, output: Output): Promise<void> {
   const profile = await profileOf(args);
   const prices = pricesOf(args, profile);
-  const lanes = await lanesIn(await openRepository(storeAt(args.repo)));
+  const lanes = await lanesIn(await openRepository(await copiesAt(args.repo, output)));
   const months: number[] = [];
   const given = { args, lanes: lanes.length, profile, prices, months };
   const result = (of: object) =>

@@ -9,6 +9,7 @@ import { takeKeys } from "./keyed.js";
 import { type Output, reportError, type Streams, terminalOutput } from "./output.js";
 import { takePast } from "./past.js";
 import { configuring } from "./program-config.js";
+import { copying } from "./program-copies.js";
 import { doctoring } from "./program-doctor.js";
 import { sealing } from "./program-keys.js";
 import { sharing } from "./program-lanes.js";
@@ -87,6 +88,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     folding,
     checking,
     doctoring,
+    copying,
     noting,
   ]) {
     define(program, output);

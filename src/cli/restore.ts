@@ -16,6 +16,7 @@ import { type RestoredTable, refuseExisting, restore } from "../restore/restore.
 import { whenProven } from "../restore/when-proven.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { accessToTarget, isGiven, type TargetArguments, targetAt, warningsOf } from "./connect.js";
+import { countedCopies, type Repos } from "./copies-at.js";
 import { refuseCutOff } from "./expected-head.js";
 import { gapOption } from "./gap-option.js";
 import { heldBackResult, heldBackText } from "./held-back-text.js";
@@ -32,10 +33,9 @@ import {
 import { RestoreProgress } from "./restore-progress.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { closeIfStuck, isWhole, type Remains, stoppedRestore } from "./stopped-restore.js";
-import { countedStore } from "./store-use-text.js";
 
 export interface RestoreArguments extends TargetArguments {
-  repo: string;
+  repo: Repos;
   at?: string;
   table: string[];
   db: string[];
@@ -52,7 +52,7 @@ export async function restoreCommand(args: RestoreArguments, given: Output): Pro
   // A dry run needs no target; but an address that is given is checked.
   const access = accessToTarget(args);
   const target = args.dryRun && !isGiven(access) ? undefined : targetAt(args);
-  const { store, output } = countedStore(args.repo, given);
+  const { store, output } = await countedCopies(args.repo, given);
   for (const text of warningsOf(access, "target")) output.note(`thinkback: ${text}`);
   const repository = await openRepository(store);
   refuseWithoutReader(repository.store);

@@ -33,12 +33,14 @@ import {
   sourceAt,
   warningsOf,
 } from "./connect.js";
+import type { Repos } from "./copies-at.js";
 import { LaneObservers, laneOf } from "./lane-observers.js";
 import { type Log, openLog } from "./log.js";
 import type { MaintainArguments } from "./maintain.js";
 import { durationOption } from "./maintenance-options.js";
 import { counted, formatBytes, type Output } from "./output.js";
 import { logOwnMeasures } from "./own-measures.js";
+import { Replicas } from "./replicas.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { logRequests, requestsText } from "./store-use-text.js";
 import { openTried, storeOf } from "./tried-store.js";
@@ -74,7 +76,13 @@ const maintainEveryChargedMs = 1_800_000;
 /** At most a day: no timer is set for longer. */
 const maintainEveryMsMax = 86_400_000;
 
-export async function run(args: RunArguments, output: Output): Promise<void> {
+/** @param given `repo`: the repository, and copies of it that are kept up to date */
+export async function run(
+  given: Omit<RunArguments, "repo"> & { repo: Repos },
+  output: Output,
+): Promise<void> {
+  const [repo, ...copies] = [given.repo].flat() as [string, ...string[]];
+  const args: RunArguments = { ...given, repo };
   const tickMs = durationMs(args.tick);
   if (tickMs === undefined || tickMs < 10 || tickMs > tickMsMax) {
     throw new ThinkbackError("usage", `--tick "${args.tick}" is not a length of a tick`, {
@@ -98,13 +106,16 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
   const chosen = { include: args.include, exclude: args.exclude };
   const selects = tableSelection(chosen.include, chosen.exclude);
   const source = sourceAt(args, () => undefined);
+  const replicas = new Replicas(repo, copies, systemClock, log);
   const began = performance.now();
   try {
     await lookForChosen(source, chosen, args.once === true, log);
     if (args.spool !== undefined) await refuseUnusable(directoryAt("--spool", args.spool));
     const use = { ...noUse };
     const since = systemClock.now();
-    const repository = await openTried(args, use, log);
+    const openStore = () => replicas.hearing(storeOf(args, use));
+    const repository = await openTried(args, use, log, openStore);
+    replicas.begin();
     // A directory may be the spool of several repositories, and of several lanes.
     const spool = ({ description }: Lane) =>
       directoryAt("--spool", join(args.spool!, description.id));
@@ -131,7 +142,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     }
     const isOurs = () => mayFold && keeper.has(0) && !observers.of(0).isStandingBy;
     // A new store: what the old one remembers of the directory may be untrue by now.
-    const reopen = () => openSame(storeOf(args, use), repository.description);
+    const reopen = () => openSame(openStore(), repository.description);
     const capture = (lane: Lane) => ({
       ...recorderDefaults,
       idleSegmentMs: idlePaceMs(repository.store),
@@ -151,6 +162,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       spool:
         spoolBytesMax === undefined ? undefined : { store: spool(lane), bytesMax: spoolBytesMax },
       random: Math.random,
+      alsoTo: replicas.ofLane(lane.lane.number),
       reopen,
     });
     const openSource = (lane: number) =>
@@ -169,7 +181,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
       logRequests(use, systemClock, log, ending),
     ]);
     const next = await keeper.run(stop).finally(() => ended.abort(new Error("the capture ended")));
-    await Promise.all([goingOn, measures]);
+    await Promise.all([goingOn, measures, replicas.end(args.once === true)]);
     const seconds = (performance.now() - began) / 1000;
     observers.end();
     if (next) log.info({ host: next.host, process: next.process }, "another process goes on");
@@ -187,6 +199,7 @@ export async function run(args: RunArguments, output: Output): Promise<void> {
     output.result({ tables, documents, bytes, seconds, handedOverTo, requests: use });
   } finally {
     source.close();
+    await replicas.stop();
   }
 }
 

@@ -13,12 +13,12 @@ import type { RestoreRequest } from "../restore/request.js";
 import { whenProven } from "../restore/when-proven.js";
 import { jsonOfText, textOfJson } from "../server-text.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
-import { storeAt } from "../storage/store-at.js";
+import { copiesAt, type Repos } from "./copies-at.js";
 import { gapOption } from "./gap-option.js";
 import { type Output, waitingText } from "./output.js";
 
 export interface ShowArguments {
-  repo: string;
+  repo: Repos;
   at?: string;
   gap?: string;
   allowInexact?: boolean;
@@ -33,7 +33,7 @@ export async function showCommand(
   output: Output,
 ): Promise<void> {
   const sought = keyBytes(key);
-  const repository = await openRepository(storeAt(args.repo));
+  const repository = await openRepository(await copiesAt(args.repo, output));
   refuseWithoutReader(repository.store);
   const now = systemClock.now();
   const request: RestoreRequest = {

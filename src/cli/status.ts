@@ -14,8 +14,9 @@ import {
   type SystemStatus,
   type TableStatus,
 } from "../repository/status.js";
-import { storeAt } from "../storage/store-at.js";
 import { clockNote } from "./clock-note.js";
+import { copiesAt, type Repos } from "./copies-at.js";
+import { copiesStatus } from "./copies-status.js";
 import { namesText, printCoverage, secondsText } from "./coverage-drawing.js";
 import { failureText } from "./drill-text.js";
 import { overdueKeys } from "./key-state.js";
@@ -44,8 +45,8 @@ const columns = [
   "late",
 ];
 
-export async function statusCommand(args: { repo: string }, output: Output): Promise<void> {
-  const repository = await openRepository(storeAt(args.repo));
+export async function statusCommand(args: { repo: Repos }, output: Output): Promise<void> {
+  const repository = await openRepository(await copiesAt(args.repo, output));
   const now = systemClock.now();
   const status = await lookAt(repository, (view) => readStatus(view, now));
   const overdueKeysOf = await overdueKeys(repository, now);
@@ -103,7 +104,9 @@ export async function statusCommand(args: { repo: string }, output: Output): Pro
   printCoverage(status, output);
   printResolutions(status, output);
   if (status.pins.length > 0) output.line(`\n${pinTable(status.pins)}`);
-  output.result(statusResult(status, idle, overdueKeysOf));
+  const copies = await copiesStatus(args.repo);
+  if (copies.text) output.line(`\n${copies.text}`);
+  output.result({ ...statusResult(status, idle, overdueKeysOf), copies: copies.result });
 }
 
 /** The state in which the last capture left the table; with a note if it is damaged, or no capture runs now. */

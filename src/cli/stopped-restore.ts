@@ -18,7 +18,7 @@ export interface Remains {
 
 /** What the command line gave that the rest of the restore needs again. */
 interface Given {
-  repo: string;
+  repo: string | readonly string[];
   gap?: string;
   allowInexact?: boolean;
 }
@@ -77,7 +77,7 @@ function wayOn(plan: RestorePlan, { complete, halfFilled, notBegun }: Remains, g
   const missing = [...(halfFilled ? [halfFilled] : []), ...notBegun];
   const words = [
     "thinkback restore",
-    `--repo ${shellWord(given.repo)}`,
+    ...[given.repo].flat().map((repo) => `--repo ${shellWord(repo)}`),
     "--target …",
     `--at ${at}`,
     ...missing.map(({ from }) => `--table ${nameOf(from)}`),

@@ -49,7 +49,8 @@ export function beStrict(command: Command): void {
       const { long } = option;
       if (value === "") refuse(`${long} is empty`, "give it a value, or leave it out");
       // A repeatable option may be given again with another value.
-      const entry = Array.isArray(option.defaultValue) ? `${long} ${value}` : long!;
+      const isRepeatable = option.parseArg !== undefined;
+      const entry = isRepeatable ? `${long} ${value}` : long!;
       if (given.has(entry) && !option.variadic) refuse(`${entry} is given twice`, "give it once");
       given.add(entry);
     });

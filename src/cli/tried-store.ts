@@ -26,14 +26,16 @@ export function storeOf(
 /**
  * Opens or makes the repository, after its store was tried: it has to refuse a second object under a taken name, also
  * when many create it at once. Throws if it does not, unless the operator vouches for being the only writer.
+ * @param openStore makes the store that the repository is opened in
  */
 export async function openTried(
   args: TriedArguments,
   use: StoreUse,
   log: Log,
+  openStore = () => storeOf(args, use),
 ): Promise<Repository> {
   await tryStore(args, use, log);
-  const repository = await openOrCreateRepository(storeOf(args, use), systemClock.now());
+  const repository = await openOrCreateRepository(openStore(), systemClock.now());
   const last = (await listClaims(repository.store)).at(-1);
   if (last?.singleWriter && !args.singleWriter) {
     const { host, process } = last;

@@ -6,11 +6,11 @@ import { lanesStored, nameOfLane, type StoredLane } from "../repository/lanes.js
 import { placeHold } from "../repository/registers/holds.js";
 import { storeToCheck } from "../repository/repository.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { storeAt } from "../storage/store-at.js";
 import type { Account, Standpoint } from "../verify/accounting.js";
 import { type Cost, catalogCost } from "../verify/costs.js";
 import { withPinsOfAll } from "../verify/lane-reports.js";
 import { refuseForeign, type VerifyObserver, type VerifyReport, verify } from "../verify/verify.js";
+import { copiesAt, type Repos } from "./copies-at.js";
 import { eachLane } from "./each-lane.js";
 import { refuseCutOffAt } from "./expected-head.js";
 import { counted, formatBytes, formatCount, formatTable, type Output } from "./output.js";
@@ -18,7 +18,7 @@ import { lookedAtResult, lossText } from "./pin.js";
 import { ProgressLines, progressBar } from "./progress.js";
 
 export interface VerifyArguments {
-  repo: string;
+  repo: Repos;
   data?: boolean;
   sample?: string;
   expectHead?: string;
@@ -26,8 +26,9 @@ export interface VerifyArguments {
 
 export async function verifyCommand(args: VerifyArguments, output: Output): Promise<void> {
   const share = shareOf(args);
-  await refuseCutOffAt(args.repo, args.expectHead);
-  const store = await storeToCheck(storeAt(args.repo));
+  const copies = await copiesAt(args.repo, output);
+  await refuseCutOffAt(copies, args.expectHead);
+  const store = await storeToCheck(copies);
   // Checked before the hold is written there.
   await refuseForeign(store);
   await whileHeld(store, output, async () => {

@@ -7,6 +7,10 @@ const onRepository = (
   "pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
 ).split(", ");
 
+/** Those that take copies of the repository besides. */
+const withCopies = ["run", "restore", "drill", "status", "show", "catalog", "plan", "verify"];
+const withoutCopies = onRepository.filter((command) => !withCopies.includes(command));
+
 /** What a description says of a file that holds a secret. */
 export const fileOf = (what: string) => `a file that holds ${what}, such as a secret of Docker`;
 
@@ -98,7 +102,27 @@ export const connections: OptionRow[] = [
     key: "repo",
     variable: "THINKBACK_REPO",
     type: "location",
-    commands: onRepository,
+    list: true,
+    commands: ["run"],
+    description:
+      "the repository: a directory, or a bucket such as s3://bucket/prefix; given several times, also copies of it, which are kept up to date",
+  },
+  {
+    flag: "--repo <location>",
+    key: "repo",
+    variable: "THINKBACK_REPO",
+    type: "location",
+    list: true,
+    commands: withCopies.slice(1),
+    description:
+      "the repository: a directory, or a bucket such as s3://bucket/prefix; given several times, copies of it: what one lacks is read from the next",
+  },
+  {
+    flag: "--repo <location>",
+    key: "repo",
+    variable: "THINKBACK_REPO",
+    type: "location",
+    commands: withoutCopies,
     description: "the repository: a directory, or a bucket such as s3://bucket/prefix",
   },
   {
@@ -107,7 +131,7 @@ export const connections: OptionRow[] = [
     variable: "THINKBACK_IDENTITY",
     type: "path",
     list: true,
-    commands: onRepository,
+    commands: [...onRepository, "copy"],
     description: "a key of the sealed repository",
   },
   {
@@ -116,7 +140,7 @@ export const connections: OptionRow[] = [
     variable: "THINKBACK_TRUST",
     type: "text",
     list: true,
-    commands: onRepository,
+    commands: [...onRepository, "copy"],
     description: "a verification key: key sets that it has signed count",
   },
 ];

@@ -92,6 +92,22 @@ export const eachTime: OptionRow[] = [
     ["restore", "drill", "show", "status", "catalog", "verify", "plan"],
     "read a bucket with versions as it was then, before somebody deleted or replaced objects",
   ),
+  text("--from <location>", ["copy"], "the repository", { type: "location", mandatory: true }),
+  text("--to <location>", ["copy"], "an empty place, or a copy of it", {
+    type: "location",
+    mandatory: true,
+  }),
+  flag(
+    "--check",
+    ["copy"],
+    "compare the bytes of what is there already, and read back what is copied",
+  ),
+  flag(
+    "--mirror",
+    ["copy"],
+    "then delete there what the repository has deleted; wants a key of a sealed one",
+  ),
+  flag("--dry-run", ["copy"], "print what would be copied and deleted, and change nothing"),
   text("--redis <url>", ["doctor"], "a Redis for leases: redis://host:6379"),
   flag("--read-only", ["doctor"], "write nothing to the store; says what was not tried"),
   text(

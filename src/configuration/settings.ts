@@ -92,7 +92,7 @@ function defaultOf(row: OptionRow): Setting {
 function fromEnvironment(row: OptionRow, environment: Environment, findings: Finding[]): Setting[] {
   const { variable, type } = row;
   const text = variable === undefined ? undefined : environment[variable];
-  const texts = row.list ? (text ?? "").split(/\s+/) : [type === "password" ? text : text?.trim()];
+  const texts = type === "password" ? [text] : wordsOf(row, text ?? "");
   return checked(
     row,
     texts.filter((one) => one),
@@ -100,6 +100,14 @@ function fromEnvironment(row: OptionRow, environment: Environment, findings: Fin
     variable!,
     findings,
   );
+}
+
+/** The values in a variable. Paths may have blanks in them, so several stand on lines of their own. */
+function wordsOf({ type, list }: OptionRow, text: string): string[] {
+  if (type === "location" || (list && type === "path")) {
+    return text.split("\n").map((line) => line.trim());
+  }
+  return list ? text.split(/\s+/) : [text.trim()];
 }
 
 function fromFile(
@@ -128,19 +136,8 @@ function checked(
     return [];
   }
   if (row.list) return [{ row, value: given, origin, where }];
-  if (row.type === "location") refuseSeveral(given, where, findings);
+  // Of a repository and its copies, a command that takes one place only takes the repository.
   return [{ row, value: valueOf(row, given[0]!), origin, where }];
-}
-
-/** The only place that refuses several repositories. */
-function refuseSeveral(locations: string[], where: string, findings: Finding[]): void {
-  if (locations.length < 2) return;
-  findings.push({
-    isError: true,
-    where,
-    message: `${locations.length} repositories are given, and only one can be used yet`,
-    hint: "leave one of them, and copy the repository to the other places",
-  });
 }
 
 /** Variables that begin as Thinkback's do, but are none of them: likely misspelt. */

@@ -3,7 +3,7 @@
  * the lines. docs/format.md §3.1.
  */
 import { sha256 } from "../digest.js";
-import { damaged, newerFormat } from "../errors.js";
+import { damaged, isDamage, newerFormat } from "../errors.js";
 import { severalAtOnce } from "../several-at-once.js";
 import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
 import { formatVersion, magic, skippableHeaderBytes, trailerBytes } from "./container.js";
@@ -52,11 +52,20 @@ export class DataObject<Footer = unknown> {
    * Opens an object and checks its magic, version, kind and index. Frames are checked when they are read.
    * @param expectedChecksum the checksum that the reference to this object gives
    */
-  static async open<K extends Kind>(
+  static open<K extends Kind>(
     store: ObjectStore,
     name: string,
     kind: K,
     expectedChecksum?: string,
+  ): Promise<DataObject<FooterOf<K>>> {
+    return soundly(store, name, () => DataObject.openOnce(store, name, kind, expectedChecksum));
+  }
+
+  private static async openOnce<K extends Kind>(
+    store: ObjectStore,
+    name: string,
+    kind: K,
+    expectedChecksum: string | undefined,
   ): Promise<DataObject<FooterOf<K>>> {
     const { bytes: tail, size } = await present(name, store.tail(name, tailBytes));
     const trailer = readTrailer(name, tail, kind);
@@ -81,7 +90,17 @@ export class DataObject<Footer = unknown> {
 
   /** Reads and checks a frame; returns its lines. */
   async readFrame(entry: FrameEntry): Promise<Buffer> {
-    return this.decode(entry, await this.fetch(entry));
+    return this.sound(entry, await this.fetch(entry));
+  }
+
+  /** The lines of a frame; if its bytes are damaged, those of another copy. */
+  private sound(entry: FrameEntry, bytes: Buffer): Promise<Buffer> {
+    let read: Buffer | undefined = bytes;
+    return soundly(this.store, this.name, async () => {
+      const given = read ?? (await this.fetch(entry));
+      read = undefined;
+      return this.decode(entry, given);
+    });
   }
 
   /** Reads and checks frames in order; yields the lines of each. The next frames are fetched meanwhile. */
@@ -91,14 +110,14 @@ export class DataObject<Footer = unknown> {
     const fetching = severalAtOnce(entries, atOnce, async (entry) => {
       return { entry, bytes: await this.fetch(entry) };
     });
-    for await (const { entry, bytes } of fetching) yield this.decode(entry, bytes);
+    for await (const { entry, bytes } of fetching) yield await this.sound(entry, bytes);
   }
 
   private async fetch({ offset, length }: FrameEntry): Promise<Buffer> {
     const range = { start: offset, end: offset + length };
     return (
       this.whole?.subarray(range.start, range.end) ??
-      present(this.name, this.store.get(this.name, range))
+      soundly(this.store, this.name, () => present(this.name, this.store.get(this.name, range)))
     );
   }
 
@@ -131,6 +150,16 @@ async function present<T>(name: string, read: Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof ObjectMissing) throw damaged(name, "it is missing", error);
     throw error;
+  }
+}
+
+/** What `read` gives; if it meets damage, what it gives once more if another copy of the object is sound. */
+async function soundly<T>(store: ObjectStore, name: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!isDamage(error) || !(await store.readElsewhere?.(name))) throw error;
+    return read();
   }
 }
 

@@ -58,8 +58,6 @@ interface Remembered {
 
 export class SealedStore extends StoreLayer {
   override readonly sealing: Sealing;
-  readonly lockMs: number | undefined;
-  readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
   readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
   readonly tidy?: NonNullable<ObjectStore["tidy"]>;
@@ -83,8 +81,6 @@ export class SealedStore extends StoreLayer {
       below,
       reading: (elsewhere, name) => new SealedStore(elsewhere, keys, name),
     };
-    this.lockMs = below.lockMs;
-    if (below.extendLock) this.extendLock = below.extendLock.bind(below);
     if (below.firstMissing) this.firstMissing = below.firstMissing.bind(below);
     if (below.deleteMany) this.deleteMany = below.deleteMany.bind(below);
     if (below.tidy) this.tidy = below.tidy.bind(below);

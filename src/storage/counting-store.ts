@@ -10,9 +10,6 @@ const listedAtOnce = 1000;
  * counts what is really sent.
  */
 export class CountingStore extends StoreLayer {
-  readonly mayOverwrite: boolean;
-  readonly lockMs: number | undefined;
-  readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
   readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
   readonly tidy?: NonNullable<ObjectStore["tidy"]>;
@@ -27,14 +24,6 @@ export class CountingStore extends StoreLayer {
     readonly use: StoreUse,
   ) {
     super(below);
-    this.mayOverwrite = below.mayOverwrite === true;
-    this.lockMs = below.lockMs;
-    if (below.extendLock) {
-      this.extendLock = (name, until, signal) => {
-        use.heads += 1;
-        return below.extendLock!(name, until, signal);
-      };
-    }
     if (below.firstMissing) {
       this.firstMissing = (names, signal) => {
         use.heads += names.length;

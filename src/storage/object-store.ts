@@ -61,6 +61,12 @@ export interface ObjectStore {
    */
   firstMissing?(names: readonly string[], signal?: AbortSignal): Promise<string | undefined>;
 
+  /**
+   * What was read of an object is damaged: looks for a sound copy of it. Resolves with true if the object is worth
+   * reading once more. Absent if there is one copy only.
+   */
+  readElsewhere?(name: string, signal?: AbortSignal): Promise<boolean>;
+
   /** Removes an object. Removing what is not there is not an error. */
   delete(name: string, signal?: AbortSignal): Promise<void>;
 

@@ -19,6 +19,7 @@ abstract class PartStore implements ObjectStore {
   readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
   readonly chargesRequests?: true;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
+  readonly readElsewhere?: NonNullable<ObjectStore["readElsewhere"]>;
   readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
   readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
 
@@ -49,6 +50,9 @@ abstract class PartStore implements ObjectStore {
         const missing = await below.firstMissing!([...own.keys()], signal);
         return missing === undefined ? undefined : own.get(missing);
       };
+    }
+    if (below.readElsewhere) {
+      this.readElsewhere = (name, signal) => below.readElsewhere!(this.nameBelow(name), signal);
     }
     if (below.deleteMany) {
       this.deleteMany = (names, signal) => below.deleteMany!(names.map(this.nameBelow), signal);

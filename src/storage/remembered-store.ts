@@ -20,6 +20,7 @@ const rememberedBytesMax = 32 * 1024 * 1024;
 export class RememberedStore implements ObjectStore {
   readonly location: string;
   readonly sealing: Sealing | undefined;
+  readonly readElsewhere?: NonNullable<ObjectStore["readElsewhere"]>;
   private readonly listings = new Map<string, Promise<StoredObject[]>>();
   private readonly sizes = new Map<string, Promise<number | undefined>>();
   /** The sizes of all objects that were listed. */
@@ -32,6 +33,12 @@ export class RememberedStore implements ObjectStore {
   constructor(private readonly below: ObjectStore) {
     this.location = below.location;
     this.sealing = below.sealing;
+    if (below.readElsewhere) {
+      this.readElsewhere = (name, signal) => {
+        this.forget(name);
+        return below.readElsewhere!(name, signal);
+      };
+    }
   }
 
   /** @param objects by name; the bytes of one are used if a listing shows the object with the same size */
@@ -92,6 +99,13 @@ export class RememberedStore implements ObjectStore {
   private knownBytes(name: string): Buffer | undefined {
     const known = this.known.get(name);
     return known?.storedBytes === this.listedSizes.get(name) ? known?.bytes : undefined;
+  }
+
+  private forget(name: string): void {
+    for (const reads of [this.reads, this.tails]) {
+      for (const key of reads.keys())
+        if (key === name || key.startsWith(`${name} `)) reads.delete(key);
+    }
   }
 
   private takes({ length }: Buffer): boolean {

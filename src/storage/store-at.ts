@@ -46,6 +46,8 @@ function cutAsOf(location: string): { present: string; instant: Instant | undefi
 const directory = (path: string): ObjectStore => new DirectoryStore(path);
 
 export interface StoreLayers {
+  /** What names the location, for messages; `--repo` unless given. */
+  option?: string;
   /** Where everything that is sent is counted. */
   use?: StoreUse;
   /** Take it that this process alone writes there: the store need not know conditional writes. */
@@ -56,9 +58,9 @@ export interface StoreLayers {
 export function storeAt(
   location: string,
   patience: Patience = patienceDefault,
-  { use, singleWriter }: StoreLayers = {},
+  { use, singleWriter, option = "--repo" }: StoreLayers = {},
 ): ObjectStore {
-  const found = find("--repo", location, kinds);
+  const found = find(option, location, kinds);
   const counted = use ? new CountingStore(found, use) : found;
   const written = singleWriter ? new SingleWriterStore(counted) : counted;
   return new RetryingStore(written, systemClock, Math.random, patience);

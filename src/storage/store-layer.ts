@@ -9,15 +9,23 @@ import type {
 
 /**
  * A store over another one, which passes every call on; a subclass changes some of them. It has none of the optional
- * methods, because calls of these would bypass the subclass.
+ * methods that change objects or ask for them, because calls of these would bypass the subclass.
  */
 export abstract class StoreLayer implements ObjectStore {
   readonly sealing: Sealing | undefined;
   readonly chargesRequests?: true;
+  readonly mayOverwrite: boolean;
+  readonly lockMs: number | undefined;
+  readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
+  readonly readElsewhere?: NonNullable<ObjectStore["readElsewhere"]>;
 
   constructor(protected readonly below: ObjectStore) {
     this.sealing = below.sealing;
     if (below.chargesRequests) this.chargesRequests = true;
+    this.mayOverwrite = below.mayOverwrite === true;
+    this.lockMs = below.lockMs;
+    if (below.extendLock) this.extendLock = below.extendLock.bind(below);
+    if (below.readElsewhere) this.readElsewhere = below.readElsewhere.bind(below);
   }
 
   get location(): string {

@@ -51,13 +51,6 @@ describe("the repository", () => {
     // The environment counts before the file.
     expect((await run(["status"], { THINKBACK_REPO: `${repo}x` })).status).toBe(4);
   });
-
-  test("must be one", async () => {
-    await configure(`repo: [${repo}, /other]`);
-    const { status, stderr } = await run(["status"]);
-    expect(stderr).toMatch(/repo in .*thinkback\.yaml:1: 2 repositories are given/);
-    expect(status).toBe(2);
-  });
 });
 
 test("a file with an error is refused by every command, and by those with options of their own", async () => {
@@ -154,7 +147,6 @@ describe("config check", () => {
     expect(stdout.match(/^(error|warning) .*$/gm)).toEqual([
       expect.stringMatching(/^error .*yaml:3: source\.urll is not a key/),
       expect.stringMatching(/^error .*yaml:5: capture\.tick: "soon" is not a duration/),
-      expect.stringMatching(/^error .*yaml:6: 2 repositories are given/),
       expect.stringMatching(/^error .*THINKBACK_COPIES: "0" is not/),
       expect.stringMatching(/^error .*source: cannot read the file of --source-file: ENOENT/),
       expect.stringMatching(/^warning .*THINKBACK_TIKC: no option has this variable/),

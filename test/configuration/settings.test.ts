@@ -127,13 +127,13 @@ test("a variable with a value that cannot be read is an error that names it, and
   expect(resolved("status", { environment }).errors).toEqual([]);
 });
 
-test("a list of one repository is taken, and one of several refused", () => {
-  const of = (file: string) => resolved("status", { file });
-  expect(of("repo: [/a]").of("repo")[0]).toBe("/a");
-  expect(of("repo: [/a]").errors).toEqual([]);
-  expect(of("repo: [/a, /b]").errors).toEqual([
-    "repo in f:1: 2 repositories are given, and only one can be used yet",
-  ]);
+test("of a repository and its copies, a command that takes one place takes the first", () => {
+  const file = "repo: [/a b, /c]";
+  expect(resolved("status", { file }).of("repo")[0]).toEqual(["/a b", "/c"]);
+  expect(resolved("fold", { file }).of("repo")[0]).toBe("/a b");
+  const environment = { THINKBACK_REPO: "/a b\n/c\n" };
+  expect(resolved("run", { environment }).of("repo")[0]).toEqual(["/a b", "/c"]);
+  expect(resolved("pin list", { environment }).of("repo")[0]).toBe("/a b");
 });
 
 test("a variable that is none of Thinkback's, but looks like one, is told", () => {

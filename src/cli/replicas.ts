@@ -1,0 +1,88 @@
+/** The copies that `thinkback run` keeps up to date beside its repository. */
+import type { Clock } from "../clock.js";
+import { Replica } from "../copies/replica.js";
+import { messageOf } from "../errors.js";
+import { nameOfLane } from "../repository/lanes.js";
+import { NotingStore } from "../storage/noting-store.js";
+import type { ObjectStore } from "../storage/object-store.js";
+import { impatient } from "../storage/retrying-store.js";
+import { storeAt } from "../storage/store-at.js";
+import type { Log } from "./log.js";
+import { counted, formatBytes } from "./output.js";
+
+/** How long the end of a capture is held up by a copy that is not level. */
+const closingMsMax = 15_000;
+
+export class Replicas {
+  private readonly replicas: Replica[];
+  private readonly ended = new AbortController();
+  private running: Promise<unknown> = Promise.resolve();
+
+  /** @param primary where the repository is @param copies where its copies are, or will be */
+  constructor(
+    primary: string,
+    copies: readonly string[],
+    private readonly clock: Clock,
+    log: Log,
+  ) {
+    this.replicas = copies.map((location) => {
+      // Stores of its own: a copy that hangs holds nobody else up.
+      const [from, to] = [storeAt(primary, impatient), storeAt(location, impatient)];
+      return new Replica(from, to, clock, observerOf(to.location, log));
+    });
+  }
+
+  /** The store of the repository, of which the copies hear what is put. */
+  hearing(store: ObjectStore): ObjectStore {
+    if (this.replicas.length === 0) return store;
+    return new NotingStore(store, (name) => this.offer(name));
+  }
+
+  /** Takes the segments of a lane. */
+  ofLane(lane: number): (name: string, bytes: Buffer) => void {
+    return (name, bytes) => this.offer(nameOfLane(name, lane), bytes);
+  }
+
+  begin(): void {
+    this.running = Promise.all(this.replicas.map((replica) => replica.run(this.ended.signal)));
+  }
+
+  /** Ends when the copies are level, or fail; without `patiently` also if they take too long. */
+  async end(patiently: boolean): Promise<void> {
+    for (const replica of this.replicas) replica.close();
+    const { signal } = this.ended;
+    const over = this.clock.sleep(patiently ? oneShotMsMax : closingMsMax, signal);
+    await Promise.race([this.running, over.catch(() => undefined)]);
+    await this.stop();
+  }
+
+  /** Ends at once. */
+  async stop(): Promise<void> {
+    this.ended.abort(new Error("the capture ended"));
+    await this.running;
+  }
+
+  private offer(name: string, bytes?: Buffer): void {
+    for (const replica of this.replicas) replica.offer(name, bytes);
+  }
+}
+
+/** A one-shot backup waits for its copies, for at most a day: no timer is set for longer. */
+const oneShotMsMax = 86_400_000;
+
+function observerOf(copy: string, log: Log) {
+  return {
+    fails: (error: unknown) =>
+      log.warn(
+        { copy, error: messageOf(error) },
+        "the copy cannot be brought up to date now; it is tried again, and the capture goes on",
+      ),
+    isLevel: ({ objects, bytes }: { objects: number; bytes: number }, ms: number) =>
+      log.info(
+        { copy, objects, bytes, seconds: ms / 1000 },
+        `the copy has everything that the repository has: ${counted(objects, "object was", "objects were")} copied, ${formatBytes(bytes)}`,
+      ),
+    finds: (object: string, what: string) =>
+      log.error({ copy, object, what }, "an object cannot be copied; see `thinkback copy --check`"),
+  };
+}

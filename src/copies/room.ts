@@ -1,0 +1,39 @@
+/** Room in memory for the bytes of objects on their way: whoever takes some waits until there is enough. */
+export class Room {
+  private taken = 0;
+  private readonly waiting: { bytes: number; enter: () => void }[] = [];
+
+  constructor(private readonly bytesMax: number) {}
+
+  /** Does `work` once there is room for so many bytes; those who came earlier go first. */
+  async during<T>(bytes: number, work: () => Promise<T>): Promise<T> {
+    await this.take(bytes);
+    try {
+      return await work();
+    } finally {
+      this.give(bytes);
+    }
+  }
+
+  /** What is larger than all of the room gets it alone. */
+  take(bytes: number): Promise<void> {
+    return new Promise((enter) => {
+      this.waiting.push({ bytes, enter });
+      this.admit();
+    });
+  }
+
+  give(bytes: number): void {
+    this.taken -= bytes;
+    this.admit();
+  }
+
+  private admit(): void {
+    for (let next = this.waiting[0]; next; next = this.waiting[0]) {
+      if (this.taken > 0 && this.taken + next.bytes > this.bytesMax) return;
+      this.waiting.shift();
+      this.taken += next.bytes;
+      next.enter();
+    }
+  }
+}

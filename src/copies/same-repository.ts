@@ -1,0 +1,119 @@
+/** Whether one store may be copied to another: both have to hold the same repository, with the same history. */
+import { isDamage, ThinkbackError } from "../errors.js";
+import { descriptionKind, type RepositoryDescription } from "../format/description.js";
+import { decodeStored } from "../format/json-object.js";
+import { lanesPrefix, parseWriterName, repositoryName } from "../format/names.js";
+import { checkWholeObject } from "../format/whole-object.js";
+import { getIfThere, type ObjectStore } from "../storage/object-store.js";
+import { inLane } from "./copy-order.js";
+
+/** The description of the repository in a store. Throws, with code "repository", if there is none. */
+export async function describedIn(store: ObjectStore): Promise<RepositoryDescription> {
+  const bytes = await getIfThere(store, repositoryName);
+  if (bytes) return decodeStored(bytes, repositoryName, descriptionKind);
+  throw new ThinkbackError("repository", `there is no repository at ${store.location}`, {
+    hint: `a repository has a ${repositoryName}: check the location`,
+  });
+}
+
+/**
+ * Throws, with code "repository", unless the target holds nothing, or a copy of the source.
+ * @returns the description of the source
+ */
+export async function refuseOtherTarget(
+  source: ObjectStore,
+  target: ObjectStore,
+): Promise<RepositoryDescription> {
+  const description = await describedIn(source);
+  const there = await getIfThere(target, repositoryName);
+  if (!there) {
+    for await (const { name } of target.list("")) {
+      throw refused(
+        `${target.location} holds something, but no ${repositoryName}: ${name}`,
+        `give an empty place, or put the ${repositoryName} of the source there if it is an unfinished copy of it`,
+      );
+    }
+    return description;
+  }
+  const other = decodeStored(there, repositoryName, descriptionKind);
+  if (other.id === description.id) return description;
+  throw refused(
+    `${target.location} holds another repository, ${other.id}; ${source.location} holds ${description.id}`,
+    "give an empty place, or the copy of this repository",
+  );
+}
+
+/**
+ * Throws, with code "repository", if the target has a history of its own: an epoch that the source does not have, or
+ * another claim of it. Two histories part at an epoch, so the last claims tell.
+ */
+export async function refuseOtherHistory(
+  source: ObjectStore,
+  target: ObjectStore,
+  names: Iterable<string>,
+): Promise<void> {
+  for (const name of lastClaims(names).values()) {
+    const [ours, theirs] = await Promise.all([getIfThere(source, name), getIfThere(target, name)]);
+    if (!theirs || ours?.equals(theirs)) continue;
+    if (ours) throw parted(source, target, name);
+    throw refused(
+      `${target.location} has been written to since: ${source.location} does not have ${name}`,
+      onlyCopying,
+    );
+  }
+}
+
+/** Throws, with code "repository", if the histories of two copies have parted. One may lag behind the other. */
+export async function refuseParted(a: ObjectStore, b: ObjectStore): Promise<void> {
+  const [ofA, ofB] = [await claimNames(a), await claimNames(b)];
+  const both = ofA.filter((name) => ofB.includes(name));
+  for (const name of lastClaims(both).values()) {
+    const [one, other] = await Promise.all([getIfThere(a, name), getIfThere(b, name)]);
+    // Where one of them is only damaged, readers take the other.
+    const isSound = [one, other].every((bytes) => bytes && isWhole(name, bytes));
+    if (isSound && !one!.equals(other!)) throw parted(a, b, name);
+  }
+}
+
+function isWhole(name: string, bytes: Buffer): boolean {
+  try {
+    checkWholeObject(name, bytes);
+    return true;
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return false;
+  }
+}
+
+async function claimNames(store: ObjectStore): Promise<string[]> {
+  const names: string[] = [];
+  for (const prefix of ["writers/", lanesPrefix]) {
+    for await (const { name } of store.list(prefix)) {
+      if (parseWriterName(inLane(name).own) !== undefined) names.push(name);
+    }
+  }
+  return names;
+}
+
+/** The last epoch claim of each lane. */
+function lastClaims(names: Iterable<string>): Map<number, string> {
+  const last = new Map<number, string>();
+  for (const name of names) {
+    const { lane, own } = inLane(name);
+    if (parseWriterName(own) !== undefined && name > (last.get(lane) ?? "")) last.set(lane, name);
+  }
+  return last;
+}
+
+const onlyCopying =
+  "a copy must not be written to by anything but copying. If the capture goes on in the copy, copy from there to a new place";
+
+const parted = (a: ObjectStore, b: ObjectStore, name: string) =>
+  refused(
+    `the histories of ${a.location} and ${b.location} have parted: ${name} differs`,
+    onlyCopying,
+  );
+
+function refused(message: string, hint: string): ThinkbackError {
+  return new ThinkbackError("repository", message, { hint });
+}

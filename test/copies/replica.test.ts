@@ -1,0 +1,229 @@
+/** A replica: level while it is level, behind while it is away, and a valid repository all the time. */
+import { beforeAll, expect, test } from "vitest";
+import type { Clock } from "../../src/clock.js";
+import { isSignal } from "../../src/copies/copy-order.js";
+import { Replica } from "../../src/copies/replica.js";
+import { MemoryStore } from "../../src/storage/memory-store.js";
+import { NotingStore } from "../../src/storage/noting-store.js";
+import { type ObjectStore, StoreUnavailable } from "../../src/storage/object-store.js";
+import { StoreLayer } from "../../src/storage/store-layer.js";
+import { makeRepository, namesIn, Recording, StillClock } from "../repository/recording.js";
+import { verifyRepository } from "../simulation/stored-objects.js";
+import { makeWorld, type World } from "../verify/world.js";
+
+const table = "0a000000-0000-4000-8000-000000000001";
+
+let world: World;
+
+beforeAll(async () => {
+  world = await makeWorld();
+});
+
+/** Time passes when the test says so. */
+class SteppedClock implements Clock {
+  private ms = 0;
+  private readonly sleepers: { untilMs: number; wake: () => void }[] = [];
+
+  now = () => this.ms;
+  monotonicMs = () => this.ms;
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const abort = () => reject(signal!.reason as Error);
+      if (signal?.aborted) abort();
+      signal?.addEventListener("abort", abort, { once: true });
+      const wake = () => {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      };
+      this.sleepers.push({ untilMs: this.ms + ms, wake });
+    });
+  }
+
+  async pass(ms: number): Promise<void> {
+    this.ms += ms;
+    for (const { untilMs, wake } of this.sleepers) if (untilMs <= this.ms) wake();
+    await settled();
+  }
+}
+
+/** Lets everything happen that waits for no time. */
+async function settled(): Promise<void> {
+  for (let i = 0; i < 300; i += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A store that can be away, and counts what it is asked. */
+class AwayStore extends StoreLayer {
+  isAway = false;
+  gets = 0;
+
+  override async put(name: string, bytes: Uint8Array): Promise<void> {
+    this.refuseAway();
+    await super.put(name, bytes);
+  }
+  override async get(...args: Parameters<ObjectStore["get"]>): Promise<Buffer> {
+    this.refuseAway();
+    this.gets += 1;
+    return super.get(...args);
+  }
+  override async *list(...args: Parameters<ObjectStore["list"]>) {
+    this.refuseAway();
+    yield* super.list(...args);
+  }
+  private refuseAway(): void {
+    if (this.isAway) throw new StoreUnavailable("away");
+  }
+}
+
+interface Told {
+  level: number;
+  failures: unknown[];
+}
+
+function begin(primary: ObjectStore, target: ObjectStore) {
+  const clock = new SteppedClock();
+  const told: Told = { level: 0, failures: [] };
+  const replica = new Replica(primary, target, clock, {
+    fails: (error) => void told.failures.push(error),
+    isLevel: () => void (told.level += 1),
+    finds: (object, what) => void told.failures.push(`${object}: ${what}`),
+  });
+  const ending = new AbortController();
+  const running = replica.run(ending.signal);
+  const end = async () => {
+    ending.abort(new Error("the test ended"));
+    await running;
+  };
+  return { clock, told, replica, running, end };
+}
+
+const copiedNames = async (store: ObjectStore) =>
+  (await namesIn(store)).filter((name) => !isSignal(name));
+
+/** A capture of one table; what it puts is offered to a replica. */
+async function capture(primary: AwayStore, offer: (name: string, bytes?: Buffer) => void) {
+  await makeRepository(primary);
+  const { description } = {
+    description: { id: "00000000-0000-4000-8000-0000000000ff", created: 0 },
+  };
+  const store = new NotingStore(primary, (name) => offer(name));
+  const recording = await Recording.begin({ store, description }, new StillClock());
+  recording.catalogRead();
+  recording.coverage(table, { state: "copying", since: recording.clock.instant });
+  const copy = await recording.copy(table, [[0, { id: 0 }]]);
+  const since = await recording.tick(10);
+  await copy.finish(since, since - 5);
+  recording.coverage(table, { state: "live", since });
+  await recording.tick(10);
+  const tick = async (id: number) => {
+    recording.put(table, id, { id });
+    await recording.tick(1000);
+  };
+  return { tick };
+}
+
+test("what is captured is in the copy at once, without a request to the primary for segments", async () => {
+  const [primary, target] = [new AwayStore(new MemoryStore()), new AwayStore(new MemoryStore())];
+  let offer: (name: string, bytes?: Buffer) => void = () => undefined;
+  const { tick } = await capture(primary, (name) => offer(name));
+  const { told, replica, end } = begin(primary, target);
+  await settled();
+  expect(told).toEqual({ level: 1, failures: [] });
+  offer = (name, bytes) => replica.offer(name, bytes);
+  for (let id = 1; id <= 5; id += 1) {
+    await tick(id);
+    await settled();
+    expect(await copiedNames(target)).toEqual(await copiedNames(primary));
+    await verifyRepository(target);
+  }
+  // A segment that the primary does not have yet, and one that was put twice.
+  primary.isAway = true;
+  const [before] = (await copiedNames(target)).filter((name) => name.startsWith("log/")).slice(-1);
+  const bytes = await target.get(before!);
+  const next = before!.replace(/\d(?=\.zst$)/, "9");
+  replica.offer(before!, bytes);
+  const { gets } = target;
+  replica.offer(next, bytes);
+  replica.offer(next);
+  await settled();
+  expect(await target.size(next)).toBe(bytes.length);
+  expect(target.gets).toBe(gets);
+  expect(told.failures).toEqual([]);
+  await end();
+});
+
+test("a copy that is away misses nothing, and nothing is made in its place", async () => {
+  const primary = new AwayStore(new MemoryStore());
+  const kept = new MemoryStore();
+  const target = new AwayStore(kept);
+  let offer: (name: string) => void = () => undefined;
+  const { tick } = await capture(primary, (name) => offer(name));
+  const { clock, told, replica, end } = begin(primary, target);
+  await settled();
+  offer = (name) => replica.offer(name);
+  target.isAway = true;
+  for (let id = 1; id <= 30; id += 1) {
+    await tick(id);
+    await clock.pass(2000);
+    await verifyRepository(kept);
+  }
+  expect(told.failures).toHaveLength(1);
+  expect((await copiedNames(kept)).length).toBeLessThan((await copiedNames(primary)).length - 25);
+  target.isAway = false;
+  await clock.pass(60_000);
+  expect(told.level).toBe(2);
+  expect(await copiedNames(kept)).toEqual(await copiedNames(primary));
+  await tick(31);
+  await settled();
+  expect(await copiedNames(kept)).toEqual(await copiedNames(primary));
+  // An empty disk is mounted in its place.
+  for (const name of await namesIn(kept)) await kept.delete(name);
+  target.isAway = true;
+  await tick(32);
+  await settled();
+  target.isAway = false;
+  for (let i = 0; i < 10; i += 1) await clock.pass(60_000);
+  expect(await namesIn(kept)).toEqual([]);
+  expect(told.failures).toHaveLength(2);
+  await end();
+});
+
+test("what other processes put is found by looking, and a closing replica ends when it has all", async () => {
+  const primary = new MemoryStore();
+  const target = new MemoryStore();
+  for (const name of await namesIn(world.store)) {
+    if (!name.startsWith("folded/")) await primary.put(name, await world.store.get(name));
+  }
+  const { clock, told, replica, running } = begin(primary, target);
+  await settled();
+  expect(told.level).toBe(1);
+  for (const name of await namesIn(world.store, "folded/")) {
+    await primary.put(name, await world.store.get(name));
+  }
+  await clock.pass(1000);
+  expect(await namesIn(target, "folded/")).toEqual([]);
+  await clock.pass(300_000);
+  expect(await copiedNames(target)).toEqual(await copiedNames(primary));
+  replica.close();
+  await running;
+  expect(told.failures).toEqual([]);
+});
+
+test("more than can wait is made up for by copying", async () => {
+  const [primary, target] = [new AwayStore(new MemoryStore()), new AwayStore(new MemoryStore())];
+  let offer: (name: string) => void = () => undefined;
+  const { tick } = await capture(primary, (name) => offer(name));
+  const { clock, told, replica, end } = begin(primary, target);
+  await settled();
+  offer = (name) => replica.offer(name);
+  target.isAway = true;
+  await tick(1);
+  await clock.pass(1);
+  for (let i = 0; i < 20_001; i += 1) replica.offer(`bases/x/${i}`);
+  await tick(2);
+  target.isAway = false;
+  await clock.pass(60_000);
+  expect(told).toMatchObject({ level: 2 });
+  expect(await copiedNames(target)).toEqual(await copiedNames(primary));
+  await end();
+});

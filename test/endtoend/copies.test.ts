@@ -1,0 +1,92 @@
+/** A capture with a copy of its repository: while the copy is away, when it is back, and when only the copy is left. */
+import { rename, rm } from "node:fs/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { r } from "../server/driver.js";
+import { cli, cliJson, type StatusResult, status } from "./cli.js";
+import { type RestoreResult, Stage, stop, until } from "./stage.js";
+
+interface CopiesResult extends StatusResult {
+  copies: {
+    location: string;
+    error?: string;
+    logTo: string | null;
+    behindMs: number | null;
+    missing: { objects: number; bytes: number };
+  }[];
+}
+
+let stage: Stage;
+
+beforeAll(async () => {
+  stage = await Stage.open();
+});
+
+afterAll(() => stage.close());
+
+const of = (...repos: string[]) => repos.flatMap((repo) => ["--repo", repo]);
+
+const statusOf = (...repos: string[]) => cliJson<CopiesResult>(["status", ...of(...repos)]);
+
+function restore(repos: string[], at: string, to: string): Promise<RestoreResult> {
+  const what = ["--table", "shop.orders", "--rename", `shop.orders=${to}.orders`];
+  return cliJson(["restore", ...of(...repos), "--target", stage.address, "--at", at, ...what]);
+}
+
+test("a copy that was away catches up, restores the same, and stands in for the repository", async () => {
+  await stage.query(r.dbCreate("shop"));
+  await stage.query(r.db("shop").tableCreate("orders"));
+  const orders = r.db("shop").table("orders");
+  const insert = (from: number, to: number) =>
+    stage.query(
+      orders.insert(Array.from({ length: to - from }, (_, i) => ({ id: from + i, from }))),
+    );
+  await insert(0, 300);
+  const [repo, copy] = [stage.repo("primary"), stage.repo("copy")];
+  const run = stage.capture(repo, "--include", "shop.*", ...of(repo, copy));
+  await stage.untilExactNow(repo, "shop.orders");
+  await until("the copy is level", () => run.stderr().includes("has everything"));
+  await insert(300, 400);
+  // As soon in the copy as in the repository: its own status says so.
+  await stage.untilExactNow(copy, "shop.orders");
+
+  await rename(copy, `${copy}.away`);
+  await insert(400, 500);
+  await stage.untilExactNow(repo, "shop.orders");
+  await until("the outage is told", () => run.stderr().includes("cannot be brought up to date"));
+  const lagging = (await statusOf(repo, `${copy}.away`)).copies;
+  expect(lagging[0]).toMatchObject({ behindMs: 0, missing: { objects: 0 } });
+  expect(lagging[1]!.behindMs).toBeGreaterThan(1000);
+  expect(lagging[1]!.missing.objects).toBeGreaterThan(3);
+  const { stdout } = await cli(["status", ...of(repo, `${copy}.away`)]);
+  expect(stdout).toMatch(
+    /copy +log until +behind +missing +stored\n.*primary.*\n.*copy\.away +\S+ +\d+ s/,
+  );
+  const told = run.stderr().split("has everything").length;
+  await rename(`${copy}.away`, copy);
+  await until("it is level again", () => run.stderr().split("has everything").length > told);
+  await insert(500, 550);
+  const both = await stage.untilExactNow(copy, "shop.orders");
+  const instant = both.tables.find(({ name }) => name === "shop.orders")!.lastRestorable!;
+  expect((await stop(run)).status).toBe(0);
+  const level = (await statusOf(repo, copy)).copies;
+  expect(level[1]).toMatchObject({ behindMs: 0, missing: { objects: 0 } });
+
+  await restore([repo], instant, "first");
+  await restore([copy], instant, "second");
+  const first = await stage.texts("first", "orders");
+  expect(first.size).toBe(550);
+  expect(await stage.texts("second", "orders")).toEqual(first);
+
+  // The disk of the repository is lost.
+  await rm(repo, { recursive: true });
+  const { status: code, stderr } = await cli(["verify", "--data", ...of(repo, copy)]);
+  expect([code, stderr]).toEqual([
+    0,
+    expect.stringMatching(/primary is not used now: there is no/),
+  ]);
+  await restore([repo, copy], instant, "third");
+  expect(await stage.texts("third", "orders")).toEqual(first);
+  const copied = await cli(["copy", "--from", copy, "--to", repo]);
+  expect([copied.status, copied.stderr]).toEqual([0, ""]);
+  expect((await status(repo)).restorableUntil).toBe((await status(copy)).restorableUntil);
+}, 60_000);
