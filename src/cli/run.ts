@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { type Chosen, idleChoices, idleText, tablesOf } from "../capture/idle-patterns.js";
 import { LaneKeeper } from "../capture/lane-keeper.js";
 import { recorderDefaults } from "../capture/recorder.js";
@@ -82,6 +82,7 @@ export async function run(
   output: Output,
 ): Promise<void> {
   const [repo, ...copies] = [given.repo].flat() as [string, ...string[]];
+  refuseSamePlaces([repo, ...copies]);
   const args: RunArguments = { ...given, repo };
   const tickMs = durationMs(args.tick);
   if (tickMs === undefined || tickMs < 10 || tickMs > tickMsMax) {
@@ -227,6 +228,16 @@ async function lookForChosen(
 function named(tables: TableConfig[]): string {
   const names = tables.map(({ db, name }) => `${db}.${name}`);
   return `${names.slice(0, 20).join(", ") || "none"}${names.length > 20 ? ", …" : ""}`;
+}
+
+/** A copy in the place of the repository would be given segments before it is known that they may be put. */
+function refuseSamePlaces(repos: string[]): void {
+  const places = repos.map((one) => resolve(one.replace(/^file:\/*(?=\/)/, "")));
+  const twice = repos.find((_, i) => places.indexOf(places[i]!) < i);
+  if (twice === undefined) return;
+  throw new ThinkbackError("usage", `--repo ${twice} is the same place as another --repo`, {
+    hint: "give the repository once, and each copy of it once",
+  });
 }
 
 function refuseNoNames(servers: string[]): void {

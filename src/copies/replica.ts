@@ -13,7 +13,7 @@
  * nothing has to be undone if it comes back.
  */
 import type { Clock } from "../clock.js";
-import { getIfThere, type ObjectStore, putOnce } from "../storage/object-store.js";
+import { failureOf, getIfThere, type ObjectStore, putOnce } from "../storage/object-store.js";
 import { type Amount, RepositoryCopy } from "./copy.js";
 import { isSignal } from "./copy-order.js";
 import { describedIn } from "./same-repository.js";
@@ -156,7 +156,12 @@ export class Replica {
         this.observer.finds(object, what);
       }
       await this.clock.sleep(lookEveryMs, over);
-      await copy.run();
+      try {
+        await copy.run();
+      } catch (error) {
+        // While the primary is away, ticks go on to the copy. If it is the copy that fails, the next tick shows it.
+        if (over.aborted || failureOf(error) === undefined) throw error;
+      }
     }
   }
 

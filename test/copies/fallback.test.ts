@@ -1,18 +1,29 @@
 /** Copies of one repository, read as one: what one lacks or has damaged comes from the next. */
 import { beforeAll, expect, test } from "vitest";
+import { RepositoryCopy } from "../../src/copies/copy.js";
 import { openCopies } from "../../src/copies/open-copies.js";
 import { writerName } from "../../src/format/names.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { RepositoryView } from "../../src/repository/repository-view.js";
-import type { CopyTrouble } from "../../src/storage/fallback-store.js";
+import { type CopyTrouble, FallbackStore } from "../../src/storage/fallback-store.js";
+import { MemoryStore } from "../../src/storage/memory-store.js";
 import { type ObjectStore, StoreUnavailable } from "../../src/storage/object-store.js";
 import { StoreLayer } from "../../src/storage/store-layer.js";
 import { maintain } from "../../src/upkeep/maintain.js";
 import { verify } from "../../src/verify/verify.js";
 import { readCoverage } from "../repository/looks.js";
-import { copyOf, namesIn, StillClock } from "../repository/recording.js";
+import {
+  copyOf,
+  History,
+  makeRepository,
+  namesIn,
+  Recording,
+  restoredAt,
+  StillClock,
+} from "../repository/recording.js";
 import { Random } from "../simulated/random.js";
+import { storeConformance } from "../storage/conformance.js";
 import {
   instantsOf,
   makeWorld,
@@ -172,6 +183,54 @@ test("a copy that lags hides nothing", async () => {
   expect(troubles.map(({ object }) => object)).toEqual(expect.arrayContaining(newest.slice(-1)));
   const view = await RepositoryView.read(await openRepository(store));
   expect(view.log.to).toBe((await RepositoryView.read(world.repository)).log.to);
+});
+
+test("a tick that only a copy has is shut out by the next claim, and until then is true", async () => {
+  const primary = new MemoryStore();
+  const repository = await makeRepository(primary);
+  const clock = new StillClock();
+  const first = await Recording.begin(repository, clock);
+  first.coverage(orders, { state: "copying", since: clock.instant });
+  const base = await first.copy(orders, [[0, { id: 0 }]]);
+  const since = await first.tick(10);
+  await base.finish(since, since - 5);
+  first.coverage(orders, { state: "live", since });
+  await first.tick(10);
+  const copy = await copyOf(primary);
+  // The primary is away, and the process dies before it is back.
+  first.put(orders, 1, { id: 1 });
+  const early = await first.tick();
+  const last = (await namesIn(primary, "log/")).at(-1)!;
+  await copy.put(last, await primary.get(last));
+  await primary.delete(last);
+  expect(await restoredAt(copy, orders, early)).toEqual(first.history.at(orders, early));
+  clock.instant += 60_000;
+  const second = await Recording.begin(repository, clock, new History());
+  second.coverage(orders, { state: "resyncing", since: clock.instant });
+  second.put(orders, 1, { id: 1, found: "later" });
+  const live = await second.tick(10);
+  second.coverage(orders, { state: "live", since: live });
+  const end = await second.tick();
+  const copying = await RepositoryCopy.begin(primary, copy);
+  await copying.run();
+  expect(copying.findings.size).toBe(0);
+  expect(await readCoverage(copy)).toEqual(await readCoverage(primary));
+  for (const store of [copy, (await together(copy, primary)).store]) {
+    expect(await restoredAt(store, orders, end)).toEqual(await restoredAt(primary, orders, end));
+    expect((await verify(store, { share: 1, random: () => 0 })).report.damage).toEqual([]);
+  }
+});
+
+storeConformance("several copies", async () => {
+  const copies = [new MemoryStore(), new MemoryStore()];
+  const several = () =>
+    new FallbackStore(
+      copies,
+      () => undefined,
+      new StillClock(),
+      () => undefined,
+    );
+  return { first: several(), second: several(), remove: async () => undefined };
 });
 
 test("copies of two histories are refused", async () => {

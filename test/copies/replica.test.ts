@@ -126,7 +126,7 @@ test("what is captured is in the copy at once, without a request to the primary 
   const [primary, target] = [new AwayStore(new MemoryStore()), new AwayStore(new MemoryStore())];
   let offer: (name: string, bytes?: Buffer) => void = () => undefined;
   const { tick } = await capture(primary, (name) => offer(name));
-  const { told, replica, end } = begin(primary, target);
+  const { clock, told, replica, end } = begin(primary, target);
   await settled();
   expect(told).toEqual({ level: 1, failures: [] });
   offer = (name, bytes) => replica.offer(name, bytes);
@@ -138,6 +138,7 @@ test("what is captured is in the copy at once, without a request to the primary 
   }
   // A segment that the primary does not have yet, and one that was put twice.
   primary.isAway = true;
+  await clock.pass(400_000);
   const [before] = (await copiedNames(target)).filter((name) => name.startsWith("log/")).slice(-1);
   const bytes = await target.get(before!);
   const next = before!.replace(/\d(?=\.zst$)/, "9");

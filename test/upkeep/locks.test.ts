@@ -87,7 +87,5 @@ async function namesRead({ store }: Month): Promise<Set<string>> {
   const wanted = [{ table: base.table, after: base.logFrom }];
   await (await LogCollection.read(view, wanted, view.pieces.at(-1)!.to)).dispose();
   for (const { name, keys } of base.parts) names.add(name).add(keys.name);
-  for (const name of [...names])
-    if (/^(leases|members|holds|bundles)\//.test(name)) names.delete(name);
-  return names;
+  return new Set([...names].filter((name) => !/^(leases|members|holds|bundles)\//.test(name)));
 }
