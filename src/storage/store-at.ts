@@ -67,8 +67,8 @@ export function storeAt(
 }
 
 /**
- * The location of a repository as it was at an instant. Its store can only be read. Throws, with code "usage", if places
- * of this kind keep no versions.
+ * The location of a repository as it was at an instant. Its store can only be read. Throws, with code "usage", if
+ * places of this kind keep no versions.
  */
 export function asOf(location: string, instant: Instant): string {
   if (!versioned.includes(schemeOf(location) ?? "")) {

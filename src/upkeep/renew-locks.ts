@@ -10,7 +10,7 @@ import type { RepositoryView } from "../repository/repository-view.js";
 import { severalAtOnce } from "../several-at-once.js";
 import { failureOf, type ObjectStore } from "../storage/object-store.js";
 
-/** Locks are looked at so often while they last once, and are renewed if less than all but one of these parts is left. */
+/** Locks are looked at so often while one lasts, and renewed to last for all but one of these parts. */
 const looksPerLock = 4;
 const atOnce = 16;
 
