@@ -12,11 +12,13 @@ const store = storeAt(location);
 // Whatever is loaded or opened first is done before the race begins.
 await store.size("race/0");
 process.stdout.write("ready\n");
-await once(process.stdin, "data");
+const [line] = await once(process.stdin, "data");
+const begin = Number(line);
+/** All begin with a name at one time: else one process would be ahead, and win every name without a race. */
+const slotMs = 60;
 const won = [];
 for (let round = 0; round < Number(names); round += 1) {
-  // Else one process would be ahead of all others, and win every name without a race.
-  await sleep(Math.random() * 100);
+  await sleep(Math.max(0, begin + round * slotMs - Date.now()));
   try {
     await store.put(
       `race/${round}`,
