@@ -93,6 +93,7 @@ const maintained = {
 };
 const gaps = ["before", "after", "BEFORE", "", "both"];
 const head = ["0/1.1/" + "0".repeat(64), "0/1.1", "", ","];
+const past = { "--store-as-of": times };
 const choice = { "--at": times, "--table": names, "--db": names };
 
 /** Commands that take several copies of a repository. */
@@ -128,6 +129,7 @@ const commands: Record<string, Options> = {
     ...maintained,
   },
   restore: {
+    ...past,
     ...choice,
     "--target": urls,
     "--target-file": secretFiles,
@@ -141,6 +143,7 @@ const commands: Record<string, Options> = {
     "--expect-head": head,
   },
   drill: {
+    ...past,
     ...choice,
     "--target": urls,
     "--target-file": secretFiles,
@@ -149,12 +152,13 @@ const commands: Record<string, Options> = {
     "--clean": flag,
     "--expect-head": head,
   },
-  status: {},
-  show: { "--at": times, "--gap": gaps, "--allow-inexact": flag, "--nearest": flag },
+  status: past,
+  show: { ...past, "--at": times, "--gap": gaps, "--allow-inexact": flag, "--nearest": flag },
   fold: { "--at": times, "--table": names },
   expire: { "--keep": tiers, "--grace": durations, "--no-delete": flag, "--dry-run": flag },
   maintain: maintained,
   plan: {
+    ...past,
     "--keep": tiers,
     "--price-storage": [...counts, "0.023", "Infinity"],
     "--price-put": counts,
@@ -163,6 +167,7 @@ const commands: Record<string, Options> = {
     "--prices": ["/nowhere", "/dev/null", "/proc/self/mem", ""],
   },
   verify: {
+    ...past,
     "--expect-head": head,
     "--data": flag,
     "--sample": ["5%", "0%", "101%", "5", "", "0.0000001%", "1e1%"],
@@ -176,7 +181,7 @@ const commands: Record<string, Options> = {
     "--redis": ["redis://127.0.0.1:1", "http://x", "", "redis://", "127.0.0.1"],
     "--read-only": flag,
   },
-  catalog: { "--at": times },
+  catalog: { ...past, "--at": times },
   acknowledge: { "--at": times, "--note": ["known", ""] },
   "pin add": { "--at": times, "--note": ["known", ""], "--allow-inexact": flag },
   "lanes list": {},
@@ -246,7 +251,7 @@ test("the commands and options here are all that there are", async () => {
   }
   const { printed } = await run(["--help"]);
   for (const [, name] of printed.matchAll(/^ {2}([a-z]+)(?:\||\s).*$/gm)) {
-    if (["help", "pin", "lanes", "key", "init", "config"].includes(name!)) continue;
+    if (["help", "pin", "lanes", "key", "init", "copy", "config"].includes(name!)) continue;
     expect(Object.keys(commands)).toContain(name);
   }
 });

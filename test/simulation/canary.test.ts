@@ -53,7 +53,7 @@ test("a resync that is skipped is found", { timeout: 120_000 }, async () => {
 });
 
 test("an overflow that is ignored is found", { timeout: 120_000 }, async () => {
-  const violations = await firstViolations({ steps, wrapSource: ignoringOverflows }, 3);
+  const violations = await firstViolations({ steps, wrapSource: ignoringOverflows }, 15);
   expect(violations.join("\n")).toMatch(/restores .* as .*; it was|broken version chain/);
 });
 
