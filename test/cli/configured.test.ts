@@ -152,7 +152,7 @@ describe("config check", () => {
       expect.stringMatching(/^warning .*THINKBACK_TIKC: no option has this variable/),
     ]);
     expect(stdout).toMatch(/→ did you mean source\.url\?/);
-    expect(stderr).toMatch(/the configuration has 5 errors/);
+    expect(stderr).toMatch(/the configuration has 4 errors/);
     expect(status).toBe(2);
     const json = await run(["config", "check", "--json"]);
     expect(JSON.parse(json.stdout)).toMatchObject({ valid: false, findings: expect.any(Array) });
