@@ -10,6 +10,7 @@ import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { TableNames } from "../repository/table-names.js";
 import type { StoredObject } from "../storage/object-store.js";
+import { refuseWithoutReader } from "../storage/object-store.js";
 import type { ExpiryPlan } from "../upkeep/expire.js";
 import { type Maintained, maintain, planMaintenance } from "../upkeep/maintain.js";
 import { damageFound, damageText } from "./damaged-tables.js";
@@ -41,6 +42,7 @@ export interface ExpireArguments extends KeepArguments {
 export async function expireCommand(args: ExpireArguments, given: Output): Promise<void> {
   const { store, output } = countedStore(args.repo, given);
   const repository = await openRepository(store);
+  if (!args.dryRun) refuseWithoutReader(repository.store);
   const now = systemClock.now();
   const graceMs = args.delete ? durationOption("--grace", args.grace) : undefined;
   const options = await maintenanceOptions(repository, args.dryRun ? {} : args, now);

@@ -6,9 +6,10 @@ import { openOrCreateRepository } from "../repository/repository.js";
 import { initSealed } from "../sealing/init.js";
 import { lastKeyProofs, proveKey } from "../sealing/key-proofs.js";
 import type { Key, Role } from "../sealing/key-set.js";
+import { probesPrefix } from "../storage/probe.js";
 import { storeAt } from "../storage/store-at.js";
 import { cardText, keyTable } from "./key.js";
-import { type GivenKey, givenKey, makeKeyFile } from "./key-files.js";
+import { addTrust, type GivenKey, givenKey, makeKeyFile } from "./key-files.js";
 import type { Output } from "./output.js";
 
 export interface InitArguments {
@@ -26,6 +27,7 @@ export async function initCommand(args: InitArguments, output: Output): Promise<
   const now = systemClock.now();
   const store = storeAt(args.repo);
   for await (const { name } of store.list("")) {
+    if (name.startsWith(probesPrefix)) continue;
     throw new ThinkbackError("repository", `${store.location} holds something already: ${name}`, {
       hint: "give an empty or new place",
     });
@@ -45,16 +47,20 @@ export async function initCommand(args: InitArguments, output: Output): Promise<
   const signers = keys.flatMap(({ role, identity }) =>
     role === "reader" && identity ? [identity] : [],
   );
+  const trust = signers.map(({ public: own }) => own.verify);
+  for (const file of [...args.writer, ...args.offline].map((text) => text.replace(/^[^=]*=/, ""))) {
+    if (!file.startsWith("age1")) await addTrust(file, trust);
+  }
   const set = await initSealed(store, keys.map(stored), signers, now);
   output.line(`made a sealed repository at ${store.location}\n`);
   for (const signer of signers) await proveKey(store, set.keys, signer, now);
   output.line(keyTable(set.keys, await lastKeyProofs(store, set.keys.repository), now));
-  output.line(`\n${cardText(set.keys, store.location)}`);
+  output.line(`\n${cardText(set.keys, store.location, trust)}`);
   if (made) output.line(`\n${made.advice}`);
   output.result({
     repository: set.repository.description.id,
     keys: set.keys.keys,
-    trust: signers.map(({ public: own }) => own.verify),
+    trust,
   });
 }
 

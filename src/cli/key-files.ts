@@ -95,9 +95,11 @@ export async function givenKey(option: string, text: string): Promise<GivenKey> 
   return { name, public: { recipient, ...(verify ? { verify } : {}) }, identity: undefined };
 }
 
-/** Adds lines to a key file, which is not protected by a passphrase. */
+/** Writes into a key file whom to trust. */
 export async function addTrust(file: string, verify: readonly string[]): Promise<void> {
   const before = await readFile(file, "utf8");
+  // Nothing can be added to a file that a passphrase protects: --trust says it then.
+  if (before.startsWith("age-encryption.org/")) return;
   const missing = verify.filter((one) => !before.includes(`# trust: ${one}`));
   if (missing.length === 0) return;
   const appending = await open(file, "a", 0o600);

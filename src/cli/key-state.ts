@@ -1,9 +1,10 @@
 /** Keys of a sealed repository that are proven on a schedule, and those whose proof is overdue. */
 import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
+import type { Identity } from "../sealing/identity.js";
 import { lastKeyProofs, proveKey } from "../sealing/key-proofs.js";
 import { type Key, trustedKeySet } from "../sealing/key-set.js";
-import { keysOfProcess } from "../sealing/keyring.js";
+import { keysOfProcess, unseal } from "../sealing/keyring.js";
 
 const dayMs = 86_400_000;
 /** A reader that was not proven for so long is called overdue. */
@@ -25,6 +26,21 @@ async function keyState({ store, description: { id } }: Repository) {
   return { below, set, proofs };
 }
 
+/** Opens documents that are stored with one identity alone, if there are any. Throws if it cannot. */
+export async function openDocuments(
+  { store, description }: Repository,
+  identity: Identity,
+): Promise<void> {
+  const { identities: _, ...trusting } = keysOfProcess();
+  const alone = { ...trusting, identities: [identity] };
+  const { store: opened } = await unseal(store.sealing!.below, description.id, alone);
+  let newest: string | undefined;
+  for await (const { name } of opened.list("bases/")) {
+    if (/\/part-\d+\.zst$/.test(name)) newest = name;
+  }
+  if (newest !== undefined) await opened.get(newest, { start: 0, end: 1 });
+}
+
 /** Proves the readers at hand whose last proof is a week old. Returns their names. */
 export async function proveReaders(repository: Repository, now: Instant): Promise<string[]> {
   const state = await keyState(repository);
@@ -36,6 +52,7 @@ export async function proveReaders(repository: Repository, now: Instant): Promis
     const last = state.proofs.get(verify);
     const isDue = last === undefined || now - last > proveEveryMs;
     if (key?.role !== "reader" || !isDue) continue;
+    await openDocuments(repository, identity);
     await proveKey(state.below, state.set, identity, now);
     proven.push(key.name);
   }

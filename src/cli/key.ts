@@ -5,6 +5,7 @@ import { descriptionKind } from "../format/description.js";
 import { readStored } from "../format/json-object.js";
 import { repositoryName } from "../format/names.js";
 import { formatInstant, type Instant } from "../instant.js";
+import { openRepository } from "../repository/repository.js";
 import type { Identity } from "../sealing/identity.js";
 import { lastKeyProofs, proveKey } from "../sealing/key-proofs.js";
 import {
@@ -17,11 +18,11 @@ import {
   roles,
   trustedKeySet,
 } from "../sealing/key-set.js";
-import { keysOfProcess, unseal } from "../sealing/keyring.js";
+import { keysOfProcess } from "../sealing/keyring.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import { givenKey, makeKeyFile, passphraseVariable, publicText } from "./key-files.js";
-import { isOverdue } from "./key-state.js";
+import { isOverdue, openDocuments } from "./key-state.js";
 import { formatOptionalInstant, formatTable, isoOrNull, type Output } from "./output.js";
 
 export async function newKeyCommand(
@@ -105,6 +106,9 @@ export async function removeKeyCommand(
 ): Promise<void> {
   const set = await changeKeys(args.repo, ({ keys, former }) => {
     const removed = keys.find((key) => key.name === name);
+    if (!removed && args.distrust && former.some((one) => one.name === name)) {
+      return { keys, former: former.filter((one) => one.name !== name) };
+    }
     if (!removed) {
       throw new ThinkbackError("unknown", `there is no key ${name}`, {
         hint: `keys there: ${keys.map((key) => key.name).join(", ")}`,
@@ -112,9 +116,10 @@ export async function removeKeyCommand(
     }
     const { verify } = removed;
     const isFormer = verify !== undefined && args.distrust !== true;
+    const others = former.filter((one) => one.verify !== verify);
     return {
       keys: keys.filter((key) => key !== removed),
-      former: isFormer ? [...former, { name, verify }] : former,
+      former: isFormer ? [...others, { name, role: removed.role, verify }] : others,
     };
   });
   output.line(
@@ -150,7 +155,7 @@ async function changeKeys(
 
 export async function keyCardCommand(args: { repo: string }, output: Output): Promise<void> {
   const { store, set } = await keysAt(args.repo);
-  output.line(cardText(set, store.location));
+  output.line(cardText(set, store.location, [...keysOfProcess().trusted]));
   output.result({ repository: set.repository, location: store.location, keys: set.keys });
 }
 
@@ -160,7 +165,7 @@ export async function keyDrillCommand(args: { repo: string }, output: Output): P
   const proven: object[] = [];
   for (const identity of keysOfProcess().identities) {
     const { recipient } = identity.public;
-    await readOne(store, set.repository, identity);
+    await openDocuments(await openRepository(store), identity);
     const proof = await proveKey(store, set, identity, now);
     const name = set.keys.find((key) => key.recipient === recipient)!.name;
     output.line(
@@ -169,15 +174,6 @@ export async function keyDrillCommand(args: { repo: string }, output: Output): P
     proven.push({ name, set: set.number, at: formatInstant(proof.at) });
   }
   output.result({ proven });
-}
-
-/** Opens the newest object of the repository with one identity alone. */
-async function readOne(store: ObjectStore, repository: string, identity: Identity): Promise<void> {
-  const alone = { identities: [identity], trusted: keysOfProcess().trusted };
-  const { store: opened } = await unseal(store, repository, alone);
-  let newest: string | undefined;
-  for await (const { name } of opened.list("writers/")) newest = name;
-  if (newest !== undefined) await opened.get(newest);
 }
 
 /** The key set of a sealed repository. */
@@ -238,9 +234,14 @@ function keyResult(key: Key, proofs: ReadonlyMap<string, Instant>, now: Instant)
 }
 
 /** What somebody has to know who comes with a key and nothing else. */
-export function cardText({ repository, keys }: KeySet, place: string): string {
+export function cardText(
+  { repository, keys }: KeySet,
+  place: string,
+  trusted: readonly string[],
+): string {
   // Of a directory the whole path: who has nothing but the card does not know where it was printed.
   const location = place.includes("://") ? place : resolve(place);
+  const trust = trusted.map((verify) => ` --trust ${verify}`).join("");
   return [
     "RECOVERY CARD: print it, and keep it with the offline key",
     "",
@@ -252,9 +253,9 @@ export function cardText({ repository, keys }: KeySet, place: string): string {
     ),
     "",
     "  To restore everything, on a machine with Thinkback and a RethinkDB server:",
-    `    thinkback restore --repo ${location} --identity KEYFILE --target rethinkdb://HOST:28015`,
+    `    thinkback restore --repo ${location} --identity KEYFILE${trust} --target rethinkdb://HOST:28015`,
     "  Without Thinkback: docs/format.md, section 16, with age, zstd and jq",
     "  Prove once in a while that the key still opens the repository:",
-    `    thinkback key drill --repo ${location} --identity KEYFILE`,
+    `    thinkback key drill --repo ${location} --identity KEYFILE${trust}`,
   ].join("\n");
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
+import { messageOf } from "../errors.js";
 import { withThreads } from "../format/compression-threads.js";
 import { commonStore, type Repository } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
@@ -63,12 +64,21 @@ export async function maintainCommand(args: MaintainArguments, given: Output): P
   const repository = await openRepository(store);
   refuseWithoutReader(repository.store);
   const options = await maintenanceOptions(repository, args, systemClock.now());
-  for (const name of await proveReaders(repository, systemClock.now())) {
-    output.line(`the key ${name} opens what is written now: proven`);
-  }
+  await proveKeys(repository, output);
   await eachLane(await lanesIn(repository), output, (lane, own) =>
     maintainLane(lane, args, options, own),
   );
+}
+
+/** A proof that cannot be stored or made is told, and no reason not to maintain. */
+async function proveKeys(repository: Repository, output: Output): Promise<void> {
+  try {
+    for (const name of await proveReaders(repository, systemClock.now())) {
+      output.line(`the key ${name} opens what is stored: proven`);
+    }
+  } catch (error) {
+    output.note(`thinkback: a key cannot be proven: ${messageOf(error)}`);
+  }
 }
 
 async function maintainLane(

@@ -59,7 +59,7 @@ interface Opened {
 async function refuseOther(first: Opened, next: Opened): Promise<void> {
   const [{ id }, { id: other }] = [first.description, next.description];
   if (other === id) {
-    await refuseParted(first.store, next.store);
+    await refuseParted(first.store, next.store, storedCheck(first.description));
     return;
   }
   throw new ThinkbackError(

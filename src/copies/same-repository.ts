@@ -3,9 +3,9 @@ import { isDamage, ThinkbackError } from "../errors.js";
 import { descriptionKind, type RepositoryDescription } from "../format/description.js";
 import { decodeStored } from "../format/json-object.js";
 import { lanesPrefix, parseWriterName, repositoryName } from "../format/names.js";
-import { checkWholeObject } from "../format/whole-object.js";
 import { getIfThere, type ObjectStore } from "../storage/object-store.js";
 import { inLane } from "./copy-order.js";
+import type { StoredCheck } from "./stored-check.js";
 
 /** The description of the repository in a store. Throws, with code "repository", if there is none. */
 export async function describedIn(store: ObjectStore): Promise<RepositoryDescription> {
@@ -64,20 +64,24 @@ export async function refuseOtherHistory(
 }
 
 /** Throws, with code "repository", if the histories of two copies have parted. One may lag behind the other. */
-export async function refuseParted(a: ObjectStore, b: ObjectStore): Promise<void> {
+export async function refuseParted(
+  a: ObjectStore,
+  b: ObjectStore,
+  check: StoredCheck,
+): Promise<void> {
   const [ofA, ofB] = [await claimNames(a), await claimNames(b)];
   const both = ofA.filter((name) => ofB.includes(name));
   for (const name of lastClaims(both).values()) {
     const [one, other] = await Promise.all([getIfThere(a, name), getIfThere(b, name)]);
     // Where one of them is only damaged, readers take the other.
-    const isSound = [one, other].every((bytes) => bytes && isWhole(name, bytes));
+    const isSound = [one, other].every((bytes) => bytes && isWhole(name, bytes, check));
     if (isSound && !one!.equals(other!)) throw parted(a, b, name);
   }
 }
 
-function isWhole(name: string, bytes: Buffer): boolean {
+function isWhole(name: string, bytes: Buffer, check: StoredCheck): boolean {
   try {
-    checkWholeObject(name, bytes);
+    check(name, bytes);
     return true;
   } catch (error) {
     if (!isDamage(error)) throw error;

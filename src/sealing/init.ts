@@ -10,7 +10,7 @@ import { encodeStored } from "../format/json-object.js";
 import { repositoryName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { refuseOverwriting } from "../storage/probe.js";
+import { probesPrefix, refuseOverwriting } from "../storage/probe.js";
 import type { Identity } from "./identity.js";
 import { checkKeys, type Key, type KeySet, makeKeySet, putKeySet } from "./key-set.js";
 import { sealedWith } from "./keyring.js";
@@ -27,7 +27,9 @@ export async function initSealed(
   now: Instant,
 ): Promise<{ repository: Repository; keys: KeySet }> {
   checkKeys(keys);
-  for await (const _ of store.list("")) {
+  for await (const { name } of store.list("")) {
+    // What a probe has left behind, because it may not delete, is nobody's.
+    if (name.startsWith(probesPrefix)) continue;
     throw new ThinkbackError("repository", `${store.location} holds something already`, {
       hint: "give an empty or new place; a repository that is not sealed cannot become sealed",
     });

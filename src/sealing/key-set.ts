@@ -2,8 +2,8 @@
  * Key sets: who reads a sealed repository, and whose signatures count. A numbered chain under keys/, stored in the
  * clear: it holds public keys only. docs/format.md §16.1.
  *
- * Invariant: a set counts only if a key that its user trusts has signed it, or a reader of the set before it, which
- * counts itself. Break it and whoever writes to the store makes himself a reader of everything that is captured.
+ * Invariant: the first set counts only if a key that its user trusts has signed it, and each later one only if a reader
+ * of the set before has. Break it and whoever writes to the store makes himself a reader of what is captured.
  */
 import { createHash, randomBytes } from "node:crypto";
 import * as v from "valibot";
@@ -54,7 +54,7 @@ export const keySetKind = jsonKind("keys", {
   at: instant,
   keys: list(key),
   /** Keys that were removed. What they have signed counts still. */
-  former: list(fields({ name: text, verify: checksum })),
+  former: list(fields({ name: text, role: oneOf(roles), verify: checksum })),
   /** An age file for the readers, base64; and the SHA-256 of what is in it. */
   canary: text,
   canaryChecksum: checksum,
@@ -122,17 +122,15 @@ export async function trustedKeySet(
       hint: `put the objects below ${keysPrefix} back from a copy of the repository`,
     });
   }
-  const chain = [newest];
-  while (!isSignedByOneOf(chain[0]!, trusted)) {
-    const { number } = chain[0]!;
-    if (number === 1) throw untrusted(newest.number);
-    chain.unshift(await readNumbered(store, keysPrefix, number - 1, keySetKind));
-  }
-  for (const [i, set] of chain.entries()) {
-    const name = numberedName(keysPrefix, set.number);
+  let before: KeySet | undefined;
+  for (let number = 1; number <= newest.number; number += 1) {
+    const set =
+      number === newest.number ? newest : await readNumbered(store, keysPrefix, number, keySetKind);
+    const name = numberedName(keysPrefix, number);
     if (set.repository !== repository) throw damaged(name, "it is of another repository");
-    const before = chain[i - 1];
-    if (before && !isSignedByOneOf(set, readersOf(before))) throw untrusted(set.number);
+    // From the first one on: else a reader that was removed, and is trusted still, could put another one.
+    if (!isSignedByOneOf(set, before ? readersOf(before) : trusted)) throw untrusted(number);
+    before = set;
   }
   return newest;
 }
@@ -140,10 +138,18 @@ export async function trustedKeySet(
 const readersOf = ({ keys }: KeySet) =>
   new Set(keys.flatMap(({ role, verify }) => (role === "reader" && verify ? [verify] : [])));
 
-/** The keys whose signatures on objects count. */
-export function signersOf({ keys, former }: KeySet): Set<string> {
-  return new Set([...keys, ...former].flatMap(({ verify }) => (verify ? [verify] : [])));
+/** The keys whose signatures on objects count, present and former ones, with their roles. */
+export function signersOf({ keys, former }: KeySet): Map<string, Role> {
+  const all = [...former, ...keys];
+  return new Map(all.flatMap(({ verify, role }) => (verify ? [[verify, role]] : [])));
 }
+
+/** What a writer writes, as the beginnings of names in a lane. Everything else only readers write. */
+const ofWriters = /^(lanes\/\d+\/)?(writers|log|bases|members|handovers|holds|probes)\//;
+
+/** True if a key of that role may write an object of that name. */
+export const mayWrite = (role: Role, name: string): boolean =>
+  role === "reader" || ofWriters.test(name);
 
 function isSignedByOneOf(set: KeySet, trusted: ReadonlySet<string>): boolean {
   const { signatures, ...rest } = set as KeySet & Record<string, unknown>;
@@ -170,12 +176,20 @@ export function putKeySet(store: ObjectStore, set: KeySet): Promise<boolean> {
   return putNumbered(store, keysPrefix, keySetKind, set);
 }
 
+/** Each recipient takes a hundred bytes of each header. */
+const keysMax = 64;
+
 /** Keys of a new set, checked. Throws, with code "usage", if nobody could read what is written for them. */
 export function checkKeys(keys: readonly Key[]): void {
   const readers = keys.filter(({ role }) => role === "reader");
   const names = new Set(keys.map(({ name }) => name));
   const recipients = new Set(keys.map(({ recipient }) => recipient));
+  const verifying = keys.flatMap(({ verify }) => verify ?? []);
   const wrong =
+    (keys.length > keysMax && `there are more than ${keysMax} keys`) ||
+    (new Set(verifying).size < verifying.length && "two keys have one verification key") ||
+    (keys.some(({ role, verify }) => role === "writer" && verify === undefined) &&
+      "of a writer only the recipient is known, so nothing that it writes could be checked") ||
     (readers.length === 0 && "there is no reader") ||
     (names.size < keys.length && "two keys have one name") ||
     (recipients.size < keys.length && "one key is given twice") ||

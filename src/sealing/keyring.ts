@@ -4,7 +4,7 @@ import { Decrypter } from "age-encryption";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { type Identity, identityOf, recipientOf } from "./identity.js";
-import { type KeySet, signersOf, trustedKeySet } from "./key-set.js";
+import { type KeySet, mayWrite, signersOf, trustedKeySet } from "./key-set.js";
 import { SealedStore } from "./sealed-store.js";
 
 export interface Keyring {
@@ -22,7 +22,10 @@ export function setKeysOfProcess(keyring: Keyring): void {
   ofProcess = keyring;
 }
 
-/** Reads identity files. Each names its secret keys, and the keys to trust after `# trust:`. */
+/**
+ * Reads identity files. Each names its secret keys, and the keys to trust after `# trust:`. If nobody is named, neither
+ * there nor by `trust`, the identities themselves are trusted.
+ */
 export async function readKeyring(
   files: readonly string[],
   trust: readonly string[] = [],
@@ -46,7 +49,8 @@ export async function readKeyring(
       if (match) trusted.add(verifyKeyOf(match[1]!, file));
     }
   }
-  for (const { public: own } of identities) trusted.add(own.verify);
+  // A key that says whom to trust is not trusted itself: a writer's, for whom nobody else would be a reader.
+  if (trusted.size === 0) for (const { public: own } of identities) trusted.add(own.verify);
   return { identities, trusted };
 }
 
@@ -120,10 +124,14 @@ export function sealedWith(
       structure: recipients(() => true),
     },
     identities,
-    trusts: (verify) => signers.has(verify),
-    signer: identities.find(({ public: { verify } }) =>
-      keys.keys.some((key) => key.verify === verify),
-    ),
+    trusts: (verify, name) => {
+      const role = signers.get(verify);
+      return role !== undefined && mayWrite(role, name);
+    },
+    signerOf: (name) =>
+      identities.find(({ public: { verify } }) =>
+        keys.keys.some((key) => key.verify === verify && mayWrite(key.role, name)),
+      ),
     readsDocuments: identities.some((identity) => ownRole(identity) === "reader"),
   });
 }

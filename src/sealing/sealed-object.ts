@@ -184,8 +184,8 @@ export function readEnd(name: string, tail: Buffer, storedSize: number): SealedE
 /** The keys that a reader has, and the signers that it trusts. */
 export interface ReadingKeys {
   identities: readonly AgeIdentity[];
-  /** True if a signature by this key (hexadecimal) counts. */
-  trusts(verify: string): boolean;
+  /** True if a signature by this key (hexadecimal) on an object of this name counts. */
+  trusts(verify: string, name: string): boolean;
 }
 
 /**
@@ -204,8 +204,8 @@ export function openEnd(
   const index = ending.subarray(0, end.index);
   const headers = ending.subarray(end.index, ending.length - fixedTrailerBytes);
   const signer = trailer.toString("hex", fixed.signer, fixed.signature);
-  if (!keys.trusts(signer))
-    throw damaged(name, `it is signed by a key that is not trusted, ${signer}`);
+  if (!keys.trusts(signer, name))
+    throw damaged(name, `it is signed by a key that is not trusted with it, ${signer}`);
   const message = messageOf(place, sha256Of([index]), headers, trailer);
   const signature = trailer.subarray(fixed.signature, fixed.lengths);
   if (!isSignedBy(signer, message, signature)) {
@@ -291,11 +291,11 @@ function keyOf(
   nonceAndMore: Buffer,
   identities: readonly AgeIdentity[],
 ): Buffer | undefined {
-  section.key ??= opened(name, () => {
+  if (section.key) return section.key;
+  return opened(name, () => {
     const fileKey = fileKeyIn(section.header, identities);
     return fileKey && payloadKey(fileKey, nonceAndMore.subarray(0, payloadNonceBytes));
   });
-  return section.key;
 }
 
 /** Reads stored bytes of the object: from `start` up to `end`, exclusive. */
@@ -329,6 +329,8 @@ export async function readSection(
   const sealed = bytes.subarray(range.start - from);
   const isEnd = range.end === length;
   const content = opened(place.name, () => openChunks(key, sealed, range.first, isEnd));
+  // Only now: a key that is derived from a wrong nonce opens nothing.
+  section.key = key;
   return content.subarray(range.skip, range.skip + end - start);
 }
 

@@ -39,8 +39,8 @@ export interface SealingKeys extends ReadingKeys {
   /** Id of the repository. */
   repository: string;
   readers: Readers;
-  /** Signs what is put; undefined if this process may not write. */
-  signer: Identity | undefined;
+  /** Signs an object of that name; undefined if this process may not write it. */
+  signerOf(name: string): Identity | undefined;
   /** True if one of the identities reads documents. */
   readsDocuments: boolean;
 }
@@ -81,6 +81,12 @@ export class SealedStore extends StoreLayer {
       below,
       reading: (elsewhere, name) => new SealedStore(elsewhere, keys, name),
     };
+    if (below.readElsewhere) {
+      this.readElsewhere = (name, signal) => {
+        this.forget(name);
+        return below.readElsewhere!(name, signal);
+      };
+    }
     if (below.firstMissing) this.firstMissing = below.firstMissing.bind(below);
     if (below.deleteMany) this.deleteMany = below.deleteMany.bind(below);
     if (below.tidy) this.tidy = below.tidy.bind(below);
@@ -121,17 +127,23 @@ export class SealedStore extends StoreLayer {
     }
   }
 
+  override async delete(name: string, signal?: AbortSignal): Promise<void> {
+    this.forget(name);
+    await super.delete(name, signal);
+  }
+
   private seal(name: string, bytes: Buffer): Buffer {
     if (isClear(name)) return bytes;
-    const { signer, readers } = this.keys;
+    const place = this.place(name);
+    const signer = this.keys.signerOf(place.name);
     if (!signer) {
       throw new StoreForbidden(
-        `writing ${name}: the repository is sealed, and no key of it is at hand`,
+        `writing ${name}: the repository is sealed, and no key at hand may write this`,
         undefined,
-        "give the key of a writer or of a reader: --identity FILE",
+        "give the key of a reader: --identity FILE; a writer's key is for capturing alone",
       );
     }
-    return sealObject(this.place(name), bytes, readers, signer);
+    return sealObject(place, bytes, this.keys.readers, signer);
   }
 
   private place(name: string): PlaceOf {
@@ -172,7 +184,7 @@ export class SealedStore extends StoreLayer {
       if (range.start >= range.end) continue;
       const { identities } = this.keys;
       const reading = readSection(this.place(name), object, which, range, stored, identities);
-      parts.push(await this.explaining(reading));
+      parts.push(await this.explaining(name, reading));
     }
     const { start: first } = object.index;
     if (end > first)
@@ -216,10 +228,12 @@ export class SealedStore extends StoreLayer {
     }
   }
 
-  private async explaining<T>(work: Promise<T>): Promise<T> {
+  private async explaining<T>(name: string, work: Promise<T>): Promise<T> {
     try {
       return await work;
     } catch (error) {
+      // What was remembered may be what is wrong.
+      this.forget(name);
       throw explained(error);
     }
   }
@@ -227,13 +241,20 @@ export class SealedStore extends StoreLayer {
   private remember(name: string, opened: Remembered): void {
     const bytes = opened.tail.length + opened.object.indexBytes.length;
     if (bytes > rememberedBytesMax / 16) return;
+    this.forget(name);
     this.remembered.set(name, opened);
     this.rememberedBytes += bytes;
-    for (const [oldest, { tail, object }] of this.remembered) {
+    for (const oldest of this.remembered.keys()) {
       if (this.rememberedBytes <= rememberedBytesMax) break;
-      this.remembered.delete(oldest);
-      this.rememberedBytes -= tail.length + object.indexBytes.length;
+      this.forget(oldest);
     }
+  }
+
+  private forget(name: string): void {
+    const known = this.remembered.get(name);
+    if (!known) return;
+    this.remembered.delete(name);
+    this.rememberedBytes -= known.tail.length + known.object.indexBytes.length;
   }
 }
 

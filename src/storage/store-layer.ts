@@ -17,7 +17,7 @@ export abstract class StoreLayer implements ObjectStore {
   readonly mayOverwrite: boolean;
   readonly lockMs: number | undefined;
   readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
-  readonly readElsewhere?: NonNullable<ObjectStore["readElsewhere"]>;
+  readElsewhere?: NonNullable<ObjectStore["readElsewhere"]>;
 
   constructor(protected readonly below: ObjectStore) {
     this.sealing = below.sealing;

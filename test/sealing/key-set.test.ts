@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { generateX25519Identity } from "age-encryption";
 import { beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { encodeStored } from "../../src/format/json-object.js";
@@ -10,11 +13,13 @@ import {
   type KeySet,
   keySetKind,
   makeKeySet,
+  mayWrite,
   opensCanary,
   putKeySet,
   signersOf,
   trustedKeySet,
 } from "../../src/sealing/key-set.js";
+import { readKeyring } from "../../src/sealing/keyring.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 
 const repository = "11111111-0000-4000-8000-000000000000";
@@ -60,10 +65,12 @@ describe("a key set", () => {
     await put(2, [keyOf("a"), keyOf("b")], [all.a]);
     await put(3, [keyOf("b")], [all.b]);
     expect((await trusting(all.a)).number).toBe(3);
-    expect((await trusting(all.b)).number).toBe(3);
-    // A reader that was removed changes nothing any more.
+    // Who was added later is told to trust the first reader.
+    await expect(trusting(all.b)).rejects.toThrow(/key set 1/);
+    // A reader that was removed changes nothing any more, even for who trusts it.
     await put(4, [keyOf("a"), keyOf("b")], [all.a]);
-    await expect(trusting(all.b)).rejects.toThrow(/key set 4/);
+    await expect(trusting(all.a)).rejects.toThrow(/key set 4/);
+    await expect(trusting(all.a, all.b)).rejects.toThrow(/key set 4/);
   });
 
   test.each([
@@ -81,7 +88,7 @@ describe("a key set", () => {
       { at: 2 },
       { keys: [keyOf("a"), keyOf("stranger")] },
       { keys: [keyOf("a"), keyOf("b"), keyOf("writer")] },
-      { former: [{ name: "x", verify: all.stranger.public.verify }] },
+      { former: [{ name: "x", role: "reader", verify: all.stranger.public.verify }] },
       { canaryChecksum: "0".repeat(64) },
       { signatures: [{ by: all.a.public.verify, signature: "00".repeat(64) }] },
       { signatures: [{ ...set.signatures[0]!, by: all.b.public.verify }] },
@@ -107,16 +114,19 @@ describe("a key set", () => {
     await put(3, [keyOf("b")], [all.b]);
     await store.delete(numberedName("keys/", 2));
     await expect(trusting(all.a)).rejects.toThrow(/keys\/0000000002\.json/);
-    // Who trusts the one that signed the newest needs no other.
-    expect((await trusting(all.b)).number).toBe(3);
+    await expect(trusting(all.a, all.b)).rejects.toThrow(/keys\/0000000002\.json/);
   });
 
   test("names whose signatures on objects count: present and former keys", () => {
-    const former = [{ name: "gone", verify: all.stranger.public.verify }];
+    const former = [{ name: "gone", role: "writer" as const, verify: all.stranger.public.verify }];
     const content = { repository, number: 1, at: 1, keys: [keyOf("a"), keyOf("writer", "writer")] };
     const signers = signersOf(makeKeySet({ ...content, former }, [all.a]));
     expect(signers).toEqual(
-      new Set([all.a, all.writer, all.stranger].map((one) => one.public.verify)),
+      new Map([
+        [all.stranger.public.verify, "writer"],
+        [all.a.public.verify, "reader"],
+        [all.writer.public.verify, "writer"],
+      ]),
     );
   });
 
@@ -138,6 +148,39 @@ describe("a key set", () => {
     }
     checkKeys([keyOf("a"), { ...mute, name: "d", recipient: all.b.public.recipient }]);
   });
+});
+
+test("a key file that says whom to trust does not trust its own key", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "thinkback-test-"));
+  try {
+    const secret = await generateX25519Identity();
+    const own = identityOf(secret).public.verify;
+    const [plain, told] = [join(directory, "plain"), join(directory, "told")];
+    await writeFile(plain, `# made by hand\n${secret}\n`);
+    await writeFile(told, `# trust: ${all.a.public.verify}\n${secret}\n`);
+    expect((await readKeyring([plain])).trusted).toEqual(new Set([own]));
+    expect((await readKeyring([told])).trusted).toEqual(new Set([all.a.public.verify]));
+    const given = await readKeyring([plain], [all.b.public.verify]);
+    expect(given.trusted).toEqual(new Set([all.b.public.verify]));
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+test("a writer may write what a capture writes, and nothing else", () => {
+  const written = ["writers/1", "log/1/x", "lanes/2/log/1/x", "bases/t/1/x", "members/a-1"];
+  for (const name of written) expect(mayWrite("writer", name), name).toBe(true);
+  const others = ["settings/1", "expiries/1", "folded/x/manifest.json", "pins/1", "evidence/t/1"];
+  for (const name of [
+    ...others,
+    "lanes/1/folded/x",
+    "lanes/1/repository.json",
+    "bundles/1",
+    "x/log/1",
+  ]) {
+    expect(mayWrite("writer", name), name).toBe(false);
+    expect(mayWrite("reader", name), name).toBe(true);
+  }
 });
 
 describe("a proof of a key", () => {
