@@ -54,7 +54,7 @@ test("a bucket that would overwrite is refused before anything is stored in it",
   try {
     const { status: exit, stderr } = await stage.backUp(ignoring.at("backup"));
     expect(exit).toBe(4);
-    expect(stderr).toContain("cannot hold a repository: a put replaces an object that is there");
+    expect(stderr).toContain("a second object under a taken name is not refused");
     expect(ignoring.bucket.current("", 0)).toEqual([]);
   } finally {
     await ignoring.stop();

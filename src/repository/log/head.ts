@@ -24,7 +24,8 @@ export async function headOf(log: LogView, lane: number): Promise<Head | undefin
     last.kind === "folded"
       ? last.manifest.lastSegment.checksum
       : (await openSegment(log.store, last.name)).checksum;
-  return { lane, ...last.last, checksum };
+  const { epoch, sequence } = last.last;
+  return { lane, epoch, sequence, checksum };
 }
 
 /** As it is printed, and given again: one word. */
