@@ -11,6 +11,7 @@ import type { SealedStore } from "../../src/sealing/sealed-store.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { failureOf, type ObjectStore } from "../../src/storage/object-store.js";
 import { StoreBelow } from "../../src/storage/part-store.js";
+import { whyNotLong } from "../long.js";
 import { storeConformance } from "../storage/conformance.js";
 
 const repository = "6c8b0000-0000-4000-8000-000000000000";
@@ -161,7 +162,8 @@ describe("a sealed segment", () => {
       }
       return errors;
     };
-    for (let at = 0; at < stored.length; at += 1) {
+    const step = whyNotLong === undefined ? 1 : 5;
+    for (let at = 0; at < stored.length; at += step) {
       const altered = Buffer.from(stored);
       altered[at] = altered[at]! ^ 1;
       const errors = await isRead(altered);

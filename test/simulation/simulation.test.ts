@@ -4,7 +4,7 @@ import { whyNotLong } from "../long.js";
 import { simulate } from "./simulation.js";
 
 /** All of them are run by `npm run test:long`. */
-const seeds = whyNotLong === undefined ? 40 : 6;
+const seeds = whyNotLong === undefined ? 40 : 4;
 const steps = 200;
 
 describe("the whole system under faults", () => {
