@@ -143,7 +143,7 @@ describe("what is wrong is an error with a code:", () => {
   const copy = async () => ({ ...(await planRestore(repository, { tables: ["shop.orders"] })) });
 
   test.each<[string, string, () => Promise<unknown>]>([
-    ["an address of no repository", "usage", () => openRepository("s3://bucket")],
+    ["an address of no repository", "usage", () => openRepository("s4://bucket")],
     ["a directory without a repository", "repository", () => openRepository(directory)],
     [
       "a tick of no time",

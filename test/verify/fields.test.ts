@@ -108,6 +108,7 @@ const mayBeAbsent = new Set([
   "pins: pins.*.note",
   "repository: lane",
   "repository: of",
+  "repository: sealed",
   "segment: footer.aheadOfSource",
   "segment: footer.clockSteps",
   "segment: footer.clockWaitedOutMs",
@@ -115,8 +116,9 @@ const mayBeAbsent = new Set([
   "segment: footer.requests",
   "settings: lanes",
   "settings: lanesMade",
+  "settings: locked",
 ]);
-const labels = /: frames\.\*\.(table|firstKey|minTime|maxTime)$/;
+const labels = /: frames\.\*\.(table|keys|firstKey|minTime|maxTime)$/;
 
 const mayBeNegative = new Set([
   "expiry: logTo",
@@ -129,7 +131,7 @@ const mayBeNegative = new Set([
 const mayBeBroken = /^(drill|rates): .*(seconds|PerSecond)$|serverClock\.\w+$/;
 
 /** Objects that have ids or names for fields. */
-const maps = /^(lagging|totals|horizons|bases|folded|opening|classes)$/;
+const maps = /^(lagging|totals|horizons|bases|folded|opening|classes|locked)$/;
 
 type Content = Record<string, unknown>;
 
@@ -171,7 +173,7 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
       links: { catalog: "x", coverage: "x", checkpoint: "x" },
       totals: { [table]: { changes: 1, inserts: 1, deletes: 0, bytes: 1 } },
     },
-    frames: (frames as object[]).map((frame) => ({ firstKey: "1", ...frame })),
+    frames: (frames as object[]).map((frame) => ({ firstKey: "1", keys: false, ...frame })),
   }),
   "folded manifest": ({ epochs }) => ({
     previous: reference,
@@ -215,8 +217,8 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
     ],
   }),
   evidence: () => ({ named: "0".repeat(16), stored: "0".repeat(16) }),
-  settings: () => ({ keep: "all:1d", lanes: 2, lanesMade: 3 }),
-  repository: () => ({ lane: 1, of: "x" }),
+  settings: () => ({ keep: "all:1d", lanes: 2, lanesMade: 3, locked: { 0: 1 } }),
+  repository: () => ({ lane: 1, of: "x", sealed: false }),
   expiry: () => ({
     cuts: [{ to: 1, at: 1 }],
     horizons: { [table]: { from: 1, base: 1 } },
@@ -227,6 +229,7 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
 const labelled = ({ frames }: Content) => ({
   frames: (frames as object[]).map((frame) => ({
     table,
+    keys: false,
     firstKey: "1",
     minTime: 1,
     maxTime: 1,
