@@ -23,6 +23,7 @@ import type { ObjectStore } from "../../src/storage/object-store.js";
 import { WithoutStore } from "../../src/storage/without-store.js";
 import { Leftovers } from "../../src/upkeep/leftovers.js";
 import { maintain } from "../../src/upkeep/maintain.js";
+import { whyNotLong } from "../long.js";
 import { overriding } from "./overriding.js";
 import { type SimulationOptions, simulate } from "./simulation.js";
 
@@ -88,25 +89,33 @@ test("a standstill that is not written down is found", { timeout: 120_000 }, asy
 /** Days go by, and what is planted is found among them. */
 const days = { steps: 64, maintain };
 
-test("a thinning that keeps the wrong version of a span is found", async () => {
-  const thinning = Thinning.prototype as unknown as Shown;
-  const { isShown } = thinning;
-  vi.spyOn(thinning, "isShown").mockImplementation(function (this: Shown, held, next) {
-    return !isShown.call(this, held, next);
-  });
-  const violations = await firstViolations(days, 4);
-  expect(violations.join("\n")).toMatch(/restores .* as .*; it was|restores to something else/);
-}, 120_000);
+test.skipIf(whyNotLong !== undefined)(
+  "a thinning that keeps the wrong version of a span is found",
+  async () => {
+    const thinning = Thinning.prototype as unknown as Shown;
+    const { isShown } = thinning;
+    vi.spyOn(thinning, "isShown").mockImplementation(function (this: Shown, held, next) {
+      return !isShown.call(this, held, next);
+    });
+    const violations = await firstViolations(days, 4);
+    expect(violations.join("\n")).toMatch(/restores .* as .*; it was|restores to something else/);
+  },
+  120_000,
+);
 
-test("a thinning that drops the versions that a pin shows is found", async () => {
-  const thinning = Thinning.prototype as unknown as Shown;
-  const { isShown } = thinning;
-  vi.spyOn(thinning, "isShown").mockImplementation(function (this: Shown, held, next) {
-    return isShown.call({ ...this, pinned: [] }, held, next);
-  });
-  const violations = await firstViolations(days, 31);
-  expect(violations.join("\n")).toMatch(/restores .* as .*; it was|restores to something else/);
-}, 120_000);
+test.skipIf(whyNotLong !== undefined)(
+  "a thinning that drops the versions that a pin shows is found",
+  async () => {
+    const thinning = Thinning.prototype as unknown as Shown;
+    const { isShown } = thinning;
+    vi.spyOn(thinning, "isShown").mockImplementation(function (this: Shown, held, next) {
+      return isShown.call({ ...this, pinned: [] }, held, next);
+    });
+    const violations = await firstViolations(days, 31);
+    expect(violations.join("\n")).toMatch(/restores .* as .*; it was|restores to something else/);
+  },
+  120_000,
+);
 
 test("a maintenance that knows of no pins is found", async () => {
   const unaware: typeof maintain = ({ store, ...repository }, options, observer) => {
@@ -127,15 +136,19 @@ test("a sweep that takes parts of a base that another one needs is found", async
   expect(violations.join("\n")).toMatch(/is missing/);
 }, 120_000);
 
-test("a sweep that takes the parts of a copy that is under way is found", async () => {
-  const leftovers = Leftovers.prototype as unknown as UnderWay;
-  const { isUnderWay } = leftovers;
-  vi.spyOn(leftovers, "isUnderWay").mockImplementation(function (this: UnderWay, unique) {
-    return parseCopyUnique(unique) === undefined && isUnderWay.call(this, unique);
-  });
-  const violations = await firstViolations(days);
-  expect(violations.join("\n")).toMatch(/is missing/);
-}, 120_000);
+test.skipIf(whyNotLong !== undefined)(
+  "a sweep that takes the parts of a copy that is under way is found",
+  async () => {
+    const leftovers = Leftovers.prototype as unknown as UnderWay;
+    const { isUnderWay } = leftovers;
+    vi.spyOn(leftovers, "isUnderWay").mockImplementation(function (this: UnderWay, unique) {
+      return parseCopyUnique(unique) === undefined && isUnderWay.call(this, unique);
+    });
+    const violations = await firstViolations(days);
+    expect(violations.join("\n")).toMatch(/is missing/);
+  },
+  120_000,
+);
 
 interface Recording {
   record: (this: Recording, stream: string, told: CoverageRecord) => void;
