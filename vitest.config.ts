@@ -7,10 +7,13 @@ const long = [
   "test/endtoend/follow.test.ts",
   "test/endtoend/heartbeat.test.ts",
   "test/endtoend/stranger.test.ts",
+  "test/repository/month.test.ts",
   "test/rethinkdb/swapped-names.test.ts",
   "test/simulation/clock-set.test.ts",
+  "test/simulation/lane-members.test.ts",
   "test/simulation/lanes.test.ts",
   "test/simulation/lost-log.test.ts",
+  "test/storage/stores-race.test.ts",
 ];
 const isLong = process.env["THINKBACK_LONG"] !== undefined;
 if (!isLong) console.log(`left to npm run test:long: ${long.join(", ")}`);
