@@ -69,7 +69,9 @@ export async function addKeyCommand(
   output: Output,
 ): Promise<void> {
   if (!roles.includes(args.role as Role)) {
-    throw new ThinkbackError("usage", `--role ${args.role} is neither reader nor writer`);
+    throw new ThinkbackError("usage", `--role ${args.role} is neither reader nor writer`, {
+      hint: "give reader for a key that restores, writer for one that captures",
+    });
   }
   const { public: own } = await givenKey("--key", `${name}=${args.key}`);
   const { recipient, verify } = own;

@@ -1,7 +1,7 @@
 import type { RepositoryDescription } from "../format/description.js";
 import { keysPrefix, repositoryName } from "../format/names.js";
 import { checkWholeObject } from "../format/whole-object.js";
-import { checkSealed } from "../sealing/sealed-store.js";
+import { checkSealed } from "../sealing/sealed-object.js";
 
 /** Throws, naming it, unless the stored bytes of an object are those that its writer put under this name. */
 export type StoredCheck = (name: string, bytes: Buffer) => void;

@@ -40,7 +40,9 @@ export async function initSealed(
   const set = makeKeySet(content, signers);
   // The key set first: a repository without one cannot be opened, but a key set without a repository does no harm.
   if (!(await putKeySet(store, set))) {
-    throw new ThinkbackError("fenced", `another process makes a repository at ${store.location}`);
+    throw new ThinkbackError("fenced", `another process makes a repository at ${store.location}`, {
+      hint: "wait until it has ended; or give another place",
+    });
   }
   await store.put(repositoryName, encodeStored(descriptionKind, description));
   await store.keepRoom?.();

@@ -29,7 +29,7 @@ export const sealedMagic = Buffer.from("THINKBS1", "latin1");
 
 /** SHA-256 of documents and of structure, the signer's key, the signature, and the lengths, with the magic. */
 const fixed = { documents: 0, structure: 32, signer: 64, signature: 96, lengths: 160, magic: 176 };
-export const fixedTrailerBytes = 184;
+const fixedTrailerBytes = 184;
 
 /** Who may read the sections of the objects that are written. */
 export interface Readers {
@@ -201,16 +201,7 @@ export function openEnd(
 ): OpenedObject {
   const { name } = place;
   const { trailer, headerLengths } = end;
-  const index = ending.subarray(0, end.index);
-  const headers = ending.subarray(end.index, ending.length - fixedTrailerBytes);
-  const signer = trailer.toString("hex", fixed.signer, fixed.signature);
-  if (!keys.trusts(signer, name))
-    throw damaged(name, `it is signed by a key that is not trusted with it, ${signer}`);
-  const message = messageOf(place, sha256Of([index]), headers, trailer);
-  const signature = trailer.subarray(fixed.signature, fixed.lengths);
-  if (!isSignedBy(signer, message, signature)) {
-    throw damaged(name, "its signature is wrong: it is altered, or was written for another place");
-  }
+  const { index, headers } = checkSignature(place, end, ending, keys);
   const documentsHeader = headers.subarray(0, headerLengths.documents);
   const structureHeader = headers.subarray(headerLengths.documents);
   const documents = chunked(name, 0, 0, end.documents, documentsHeader, trailer, fixed.documents);
@@ -247,6 +238,43 @@ export function openEnd(
     storedSize,
     indexBytes,
   };
+}
+
+/** Throws, naming the object, unless a trusted key has signed it for this place. Returns its index and headers. */
+function checkSignature(
+  place: PlaceOf,
+  { index: indexLength, trailer }: SealedEnd,
+  ending: Buffer,
+  keys: Pick<ReadingKeys, "trusts">,
+): { index: Buffer; headers: Buffer } {
+  const { name } = place;
+  const index = ending.subarray(0, indexLength);
+  const headers = ending.subarray(indexLength, ending.length - fixedTrailerBytes);
+  const signer = trailer.toString("hex", fixed.signer, fixed.signature);
+  if (!keys.trusts(signer, name)) {
+    throw damaged(name, `it is signed by a key that is not trusted with it, ${signer}`);
+  }
+  const message = messageOf(place, sha256Of([index]), headers, trailer);
+  const signature = trailer.subarray(fixed.signature, fixed.lengths);
+  if (!isSignedBy(signer, message, signature)) {
+    throw damaged(name, "its signature is wrong: it is altered, or was written for another place");
+  }
+  return { index, headers };
+}
+
+/** Checks the signature of an object, and the digests of its sections, without any secret key. */
+export function checkSealed(
+  place: PlaceOf,
+  stored: Buffer,
+  keys: Pick<ReadingKeys, "trusts">,
+): void {
+  const { name } = place;
+  const end = readEnd(name, stored, stored.length);
+  checkSignature(place, end, stored.subarray(stored.length - end.ending), keys);
+  const { documents, structure, trailer } = end;
+  checkSection(name, stored.subarray(0, documents), trailer.subarray(fixed.documents));
+  const ofStructure = stored.subarray(documents, documents + structure);
+  checkSection(name, ofStructure, trailer.subarray(fixed.structure));
 }
 
 /** No key at hand opens a section. */
@@ -334,9 +362,9 @@ export async function readSection(
   return content.subarray(range.skip, range.skip + end - start);
 }
 
-/** Throws, naming the object, unless a section's stored bytes are those that were signed. */
-export function checkSection(name: string, section: ChunkedSection, stored: Buffer): void {
-  if (section.length === 0 || sha256Of([stored]).equals(section.sha256)) return;
+/** Throws, naming the object, unless the bytes of a section have the SHA-256 at the beginning of `signed`. */
+export function checkSection(name: string, stored: Buffer, signed: Buffer): void {
+  if (sha256Of([stored]).equals(signed.subarray(0, 32))) return;
   throw damaged(name, "its content is not what its writer signed");
 }
 

@@ -2,7 +2,6 @@
  * A store that seals what is put, and opens what is read: encrypted, signed, and bound to its name. Ranges are read
  * without the rest of the object.
  */
-import { createHash } from "node:crypto";
 import { damaged } from "../errors.js";
 import { keysPrefix, repositoryName } from "../format/names.js";
 import {
@@ -19,7 +18,6 @@ import { StoreLayer } from "../storage/store-layer.js";
 import type { Identity } from "./identity.js";
 import {
   checkSection,
-  fixedTrailerBytes,
   type OpenedObject,
   openEnd,
   type PlaceOf,
@@ -88,7 +86,12 @@ export class SealedStore extends StoreLayer {
       };
     }
     if (below.firstMissing) this.firstMissing = below.firstMissing.bind(below);
-    if (below.deleteMany) this.deleteMany = below.deleteMany.bind(below);
+    if (below.deleteMany) {
+      this.deleteMany = async (names, signal) => {
+        for (const name of names) this.forget(name);
+        await below.deleteMany!(names, signal);
+      };
+    }
     if (below.tidy) this.tidy = below.tidy.bind(below);
     if (below.keepRoom) this.keepRoom = below.keepRoom.bind(below);
     if (below.putUrgently) {
@@ -157,7 +160,7 @@ export class SealedStore extends StoreLayer {
     const { documents, structure } = object;
     for (const section of [documents, structure]) {
       const bytes = stored.subarray(section.offset, section.offset + section.length);
-      checkSection(name, section, bytes);
+      checkSection(name, bytes, section.sha256);
     }
     return this.read(name, { object, tail: stored }, 0, object.size, signal);
   }
@@ -257,38 +260,6 @@ export class SealedStore extends StoreLayer {
     this.rememberedBytes -= known.tail.length + known.object.indexBytes.length;
   }
 }
-
-/** Checks the signature of an object, and the digests of its sections, without any secret key. */
-export function checkSealed(
-  place: PlaceOf,
-  stored: Buffer,
-  keys: Pick<ReadingKeys, "trusts">,
-): void {
-  const end = readEnd(place.name, stored, stored.length);
-  const ending = stored.subarray(stored.length - end.ending);
-  try {
-    openEnd(place, end, ending, stored.length, { ...keys, identities: [] });
-  } catch (error) {
-    // The signature is checked before anything is opened.
-    if (!(error instanceof UnreadableSection)) throw error;
-  }
-  const { trailer } = end;
-  for (const [at, start, length] of [
-    [0, 0, end.documents],
-    [32, end.documents, end.structure],
-  ] as const) {
-    if (length === 0) continue;
-    const digest = createHash("sha256")
-      .update(stored.subarray(start, start + length))
-      .digest();
-    if (!digest.equals(trailer.subarray(at, at + 32))) {
-      throw damaged(place.name, "its content is not what its writer signed");
-    }
-  }
-}
-
-/** How many bytes at least a sealed object has. */
-export const sealedBytesMin = fixedTrailerBytes;
 
 function explained(error: unknown): unknown {
   if (!(error instanceof UnreadableSection)) return error;

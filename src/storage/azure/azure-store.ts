@@ -6,6 +6,7 @@
  */
 import { createHash, getFips } from "node:crypto";
 import type { ContainerClient } from "@azure/storage-blob";
+import { untilAborted } from "../../abort.js";
 import { BucketUnavailable, outOfOrder } from "../bucket-failures.js";
 import { deleteEach } from "../delete-each.js";
 import {
@@ -19,7 +20,6 @@ import {
   type StoredObject,
   type Tail,
 } from "../object-store.js";
-import { untilAborted } from "../until-aborted.js";
 import { containerClient } from "./azure-client.js";
 import { type Asked, failureOfClient } from "./azure-failures.js";
 import { type AzurePlace, readAzureLocation } from "./azure-location.js";

@@ -6,6 +6,7 @@
  */
 import type { Agent } from "node:https";
 import type { Storage } from "@google-cloud/storage";
+import { untilAborted } from "../../abort.js";
 import { messageOf } from "../../errors.js";
 import {
   BucketForbidden,
@@ -16,7 +17,6 @@ import {
 } from "../bucket-failures.js";
 import { StoreError } from "../object-store.js";
 import { optionalPackage } from "../optional-package.js";
-import { untilAborted } from "../until-aborted.js";
 import type { GcsPlace } from "./gcs-location.js";
 import { oneRequest } from "./one-request.js";
 
