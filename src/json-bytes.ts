@@ -115,6 +115,34 @@ export class JsonText {
     }
   }
 
+  /** The values of the array that begins at `start`. */
+  *items(start: number): Generator<Span> {
+    const { bytes } = this;
+    if (bytes[start] !== openBracket) throw new JsonBytesError(`no array at byte ${start}`);
+    if (bytes[start + 1] === closeBracket) return;
+    for (let at = start + 1; ; at += 1) {
+      const end = this.endOfValue(at);
+      yield { start: at, end };
+      if (bytes[end] === closeBracket) return;
+      if (bytes[end] !== comma) throw new JsonBytesError(`no comma at byte ${end}`);
+      at = end;
+    }
+  }
+
+  /** The fields of the object that begins at `start`; a name lies before its value, with its quotes. */
+  *fields(start: number): Generator<{ name: Span; value: Span }> {
+    const { bytes } = this;
+    if (bytes[start] !== openBrace) throw new JsonBytesError(`no object at byte ${start}`);
+    if (bytes[start + 1] === closeBrace) return;
+    for (let at = start + 1; ; at += 1) {
+      const nameEnd = this.endOfName(at);
+      const end = this.endOfField(nameEnd);
+      yield { name: { start: at, end: nameEnd }, value: { start: nameEnd + 1, end } };
+      if (bytes[end] === closeBrace) return;
+      at = end;
+    }
+  }
+
   /**
    * Adds to `places` the object that begins at `start`, and its value of the field `name`. Returns the position after
    * the object. Throws if the object does not have the field.

@@ -33,7 +33,7 @@ const floors = [
   ["cli", "library"],
   ["configuration"],
   ["verify"],
-  ["upkeep"],
+  ["recovery", "upkeep"],
   ["capture", "copies", "fold", "restore"],
   ["repository"],
   ["repository/coverage"],

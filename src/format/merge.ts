@@ -4,6 +4,7 @@
  */
 import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
+import type { KeyFilter } from "../key-filter.js";
 import { type OrderCode, orderCode } from "../key-order.js";
 import { jsonOfText, textOfJson } from "../server-text.js";
 import { parseLine, type Version } from "./lines.js";
@@ -95,6 +96,35 @@ export class SortedCursor implements VersionCursor {
       return true;
     }
     return false;
+  }
+}
+
+/** The versions of a cursor whose keys are wanted. */
+export class FilteredCursor implements VersionCursor {
+  constructor(
+    private readonly all: VersionCursor,
+    private readonly filter: KeyFilter,
+  ) {}
+
+  get version(): Version {
+    return this.all.version;
+  }
+
+  get code(): OrderCode {
+    return this.all.code;
+  }
+
+  advance(): boolean | Promise<boolean> {
+    for (;;) {
+      const more = this.all.advance();
+      if (typeof more !== "boolean") return this.advanced(more);
+      if (!more || this.filter.has(this.code)) return more;
+    }
+  }
+
+  private async advanced(fetching: Promise<boolean>): Promise<boolean> {
+    if (!(await fetching)) return false;
+    return this.filter.has(this.code) || this.advance();
   }
 }
 

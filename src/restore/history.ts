@@ -1,14 +1,12 @@
 import type { Version } from "../format/lines.js";
-import { isLater, type Window } from "../format/merge.js";
+import { mergeLatest } from "../format/merge.js";
 import type { Instant } from "../instant.js";
-import { type OrderCode, orderCode } from "../key-order.js";
+import { theseKeys } from "../key-filter.js";
+import { orderCode } from "../key-order.js";
 import type { BaseManifest } from "../repository/bases/base.js";
-import { findInBase } from "../repository/bases/base-reader.js";
-import { versionsInFolded } from "../repository/log/folded-reader.js";
-import { type Segment, segmentVersions } from "../repository/log/log.js";
+import { baseCursor } from "../repository/bases/base-reader.js";
 import type { LogView } from "../repository/log/log-view.js";
-import type { FoldedPiece } from "../repository/log/pieces.js";
-import type { ObjectStore } from "../storage/object-store.js";
+import { LogCollection } from "../repository/log/runs.js";
 
 /**
  * The last version of one document captured at or before `instant`. Its `document` is null if it was deleted; undefined
@@ -23,32 +21,15 @@ export async function versionAt(
   key: Buffer,
   instant: Instant,
 ): Promise<Version | undefined> {
-  const { store } = log;
-  const { table } = base;
-  const code = orderCode(key);
-  let found = await findInBase(store, base, code);
-  const window = { after: base.logFrom, until: instant };
-  for await (const piece of log.chain(window.after, window.until)) {
-    for await (const version of versionsOfKey(store, piece, table, code, window)) {
-      if (!found || isLater(version, found)) found = version;
-    }
-  }
-  return found;
-}
-
-async function* versionsOfKey(
-  store: ObjectStore,
-  piece: Segment | FoldedPiece,
-  table: string,
-  code: OrderCode,
-  window: Window,
-): AsyncGenerator<Version> {
-  if ("manifest" in piece) {
-    yield* await versionsInFolded(store, piece, table, code, window);
-    return;
-  }
-  for await (const version of segmentVersions(piece, table)) {
-    if (version.time <= window.after || version.time > window.until) continue;
-    if (orderCode(version.key) === code) yield version;
+  const filter = theseKeys([orderCode(key)]);
+  const { table, logFrom } = base;
+  const wanted = [{ table, after: logFrom, until: instant }];
+  const collected = await LogCollection.read(log, wanted, instant, { filterOf: () => filter });
+  try {
+    const cursors = [baseCursor(log.store, base, filter), ...collected.cursors(table)];
+    for await (const [winner] of mergeLatest(cursors)) return winner?.version;
+    return undefined;
+  } finally {
+    await collected.dispose();
   }
 }

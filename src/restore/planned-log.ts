@@ -13,14 +13,17 @@ import { type PlannedTable, type RestorePlan, wantedOf } from "./plan.js";
 export class PlannedLog {
   private readonly logs = new Map<number, LogCollection>();
 
-  private constructor(private readonly root: ObjectStore) {}
+  private constructor(
+    private readonly root: ObjectStore,
+    private readonly options: CollectOptions,
+  ) {}
 
   static async read(
     { store }: Repository,
     plan: RestorePlan,
     options: CollectOptions,
   ): Promise<PlannedLog> {
-    const planned = new PlannedLog(store);
+    const planned = new PlannedLog(store, options);
     try {
       for (const [lane, read] of plan.logs) {
         const view = new LogView(laneStore(store, lane), read);
@@ -37,10 +40,11 @@ export class PlannedLog {
     }
   }
 
-  /** Cursors over the base and the log of a table. */
+  /** Cursors over the base and the log of a table; over the wanted keys, if the log was read for these. */
   cursors({ lane, base, config }: PlannedTable): VersionCursor[] {
     const log = this.logs.get(lane)!;
-    return [baseCursor(laneStore(this.root, lane), base), ...log.cursors(config.id)];
+    const filter = this.options.filterOf?.(config.id);
+    return [baseCursor(laneStore(this.root, lane), base, filter), ...log.cursors(config.id)];
   }
 
   /** The keys of the table's documents and their digests; see knownKeys. */

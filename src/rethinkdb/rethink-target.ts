@@ -3,6 +3,14 @@ import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { Dial } from "./channel.js";
 import { Connection } from "./connection.js";
+import {
+  documentsOf,
+  documentsTerm,
+  type GuardedWrite,
+  guardedTerm,
+  outcomesOf,
+  type WriteOutcome,
+} from "./guarded-write.js";
 import { insertTerm, largeDocumentTerms, undoTerm } from "./large-document.js";
 import { r, systemTable, tableTerm } from "./reql.js";
 import { errorClasses, ReqlError } from "./response.js";
@@ -117,14 +125,24 @@ export class RethinkTarget implements Target {
     });
   }
 
+  async documents(table: TableName, keys: readonly Buffer[]): Promise<(Buffer | null)[]> {
+    const term = Buffer.from(documentsTerm(table, keys), "latin1");
+    return this.writing(table, async (connection) => documentsOf(await connection.answer(term)));
+  }
+
+  async replace(table: TableName, writes: readonly GuardedWrite[]): Promise<WriteOutcome[]> {
+    const term = Buffer.from(guardedTerm(table, writes), "latin1");
+    return this.writing(table, async (connection) => outcomesOf(await connection.answer(term)));
+  }
+
   /** Runs a write on a connection that no other write uses. */
-  private async writing(
+  private async writing<T>(
     table: TableName,
-    write: (connection: Connection) => Promise<void>,
-  ): Promise<void> {
+    write: (connection: Connection) => Promise<T>,
+  ): Promise<T> {
     const connection = this.idle.pop() ?? (await this.connect());
     try {
-      await write(connection);
+      return await write(connection);
     } catch (error) {
       throw this.explain(error, `write to ${table.db}.${table.name}`);
     } finally {

@@ -1,6 +1,7 @@
 /** What a restore needs of a RethinkDB. */
 import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
+import type { GuardedWrite, WriteOutcome } from "./guarded-write.js";
 import type { ScanBatch, ScanOptions } from "./scan.js";
 import type { TableReference } from "./table-reference.js";
 
@@ -61,6 +62,13 @@ export interface Target {
   write(table: TableName, documents: Buffer[]): Promise<void>;
   /** Does the same for one document of any size. If it is refused, nothing of it is left in the table. */
   writeLarge(table: KeyedTable, key: Buffer, document: Buffer): Promise<void>;
+  /** The live documents of some keys, in their order; null where there is none. The table MUST exist. */
+  documents(table: TableName, keys: readonly Buffer[]): Promise<(Buffer | null)[]>;
+  /**
+   * Replaces documents, each only if it is as expected. Resolves with what became of each, in their order. It may be
+   * called again with the same writes: what was written is then "moved".
+   */
+  replace(table: TableName, writes: readonly GuardedWrite[]): Promise<WriteOutcome[]>;
   readonly documentBytesMax: number;
   /** How many writes may be under way at once. */
   readonly writesAtOnce: number;

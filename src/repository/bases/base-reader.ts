@@ -1,7 +1,14 @@
 import { damaged } from "../../errors.js";
 import { DataObject } from "../../format/data-object.js";
-import { parseLines, type Version } from "../../format/lines.js";
-import { codeOfKey, codeOfText, SortedCursor, type SortedFrame } from "../../format/merge.js";
+import type { Version } from "../../format/lines.js";
+import {
+  codeOfText,
+  FilteredCursor,
+  SortedCursor,
+  type SortedFrame,
+  type VersionCursor,
+} from "../../format/merge.js";
+import { type KeyFilter, theseKeys, wantedFrames } from "../../key-filter.js";
 import type { OrderCode } from "../../key-order.js";
 import { partsAtOnce, severalAtOnce } from "../../several-at-once.js";
 import type { ObjectStore } from "../../storage/object-store.js";
@@ -30,38 +37,47 @@ export function partCursor(part: OpenedPart): SortedCursor {
   return new SortedCursor(partFrames(part));
 }
 
-/** A cursor over all documents of a base, in key order. */
-export function baseCursor(store: ObjectStore, base: BaseManifest): SortedCursor {
-  return new SortedCursor(baseFrames(store, base.parts));
+/** A cursor over the documents of a base, in key order: of all, or of those whose keys are wanted. */
+export function baseCursor(
+  store: ObjectStore,
+  base: BaseManifest,
+  filter?: KeyFilter,
+): VersionCursor {
+  const cursor = new SortedCursor(baseFrames(store, base, filter));
+  return filter ? new FilteredCursor(cursor, filter) : cursor;
 }
 
-async function* baseFrames(store: ObjectStore, parts: BasePart[]): AsyncGenerator<SortedFrame> {
-  const opening = severalAtOnce(parts, partsAtOnce, (part) => openPart(store, part));
-  for await (const part of opening) yield* partFrames(part);
+async function* baseFrames(
+  store: ObjectStore,
+  { table, parts }: BaseManifest,
+  filter: KeyFilter | undefined,
+): AsyncGenerator<SortedFrame> {
+  const codeOf = (key: string) => codeOfText(key, `bases/${table}`);
+  const wanted = filter
+    ? parts.filter(({ firstKey, lastKey }) => filter.meets(codeOf(firstKey), codeOf(lastKey)))
+    : parts;
+  const opening = severalAtOnce(wanted, partsAtOnce, async (part) => {
+    return { opened: await openPart(store, part), part };
+  });
+  for await (const { opened, part } of opening) yield* partFrames(opened, part.lastKey, filter);
 }
 
-async function* partFrames({ object }: OpenedPart): AsyncGenerator<SortedFrame> {
-  for await (const lines of object.readFrames(object.index.frames)) {
-    yield { lines, object: object.name };
-  }
+async function* partFrames(
+  { object }: OpenedPart,
+  lastKey = "",
+  filter?: KeyFilter,
+): AsyncGenerator<SortedFrame> {
+  const codeOf = (key: string) => codeOfText(key, object.name);
+  const frames = wantedFrames(object.index.frames, lastKey, filter, codeOf);
+  for await (const lines of object.readFrames(frames)) yield { lines, object: object.name };
 }
 
-/** The version of one key in a base; undefined if the base has none. Reads one frame. */
+/** The version of one key in a base; undefined if the base has none. Reads only what can hold it. */
 export async function findInBase(
   store: ObjectStore,
   base: BaseManifest,
   code: OrderCode,
 ): Promise<Version | undefined> {
-  const codeOf = (key: string) => codeOfText(key, `bases/${base.table}`);
-  const part = base.parts.find(
-    (one) => codeOf(one.firstKey) <= code && code <= codeOf(one.lastKey),
-  );
-  if (!part) return undefined;
-  const { object } = await openPart(store, part);
-  const entry = object.index.frames.filter((frame) => codeOf(frame.firstKey ?? "") <= code).at(-1);
-  if (!entry) return undefined;
-  for (const version of parseLines(await object.readFrame(entry), part.name)) {
-    if (codeOfKey(version.key, part.name) === code) return version;
-  }
-  return undefined;
+  const cursor = baseCursor(store, base, theseKeys([code]));
+  return (await cursor.advance()) ? cursor.version : undefined;
 }

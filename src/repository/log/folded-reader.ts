@@ -1,33 +1,32 @@
 /** Reads folded segments: versions by table, key and time, and records of the system streams. */
 import { DataObject } from "../../format/data-object.js";
-import { lineSpans, parseLine, parseLines, type Version } from "../../format/lines.js";
-import {
-  codeOfKey,
-  codeOfText,
-  SortedCursor,
-  type SortedFrame,
-  type Window,
-} from "../../format/merge.js";
+import { lineSpans, parseLine, type Version } from "../../format/lines.js";
+import { codeOfText, SortedCursor, type SortedFrame, type Window } from "../../format/merge.js";
 import type { Instant } from "../../instant.js";
-import type { OrderCode } from "../../key-order.js";
+import { type KeyFilter, wantedFrames } from "../../key-filter.js";
 import { partsAtOnce, severalAtOnce } from "../../several-at-once.js";
 import type { ObjectStore } from "../../storage/object-store.js";
 import type { FoldedPart, FoldedRecords } from "./folded.js";
 import type { FoldedPiece } from "./pieces.js";
 
-/**
- * A cursor over the versions of a table in a window; it calls `onVersion` for each. Throws if a part of the table is
- * lost.
- */
+export interface FoldedReading {
+  onVersion?: () => void;
+  /** Read digests in the place of documents, of a sealed repository. */
+  keysOnly?: boolean;
+  /** All keys, if absent. */
+  filter?: KeyFilter | undefined;
+}
+
+/** A cursor over the versions of a table in a window. Throws if a part of the table is lost. */
 export function foldedCursor(
   store: ObjectStore,
   piece: FoldedPiece,
   table: string,
   window: Window,
-  { onVersion, keysOnly = false }: { onVersion?: () => void; keysOnly?: boolean } = {},
+  reading: FoldedReading = {},
 ): SortedCursor {
-  const frames = foldedFrames(store, partsOf(piece, table), window, keysOnly);
-  return new SortedCursor(frames, window, onVersion);
+  const frames = foldedFrames(store, partsOf(piece, table), window, reading);
+  return new SortedCursor(frames, window, reading.onVersion);
 }
 
 /** The parts of a table in a folded segment. Throws if one of them is lost. */
@@ -51,48 +50,25 @@ async function* foldedFrames(
   store: ObjectStore,
   parts: FoldedPart[],
   { after, until }: Window,
-  keysOnly: boolean,
+  { keysOnly = false, filter }: FoldedReading,
 ): AsyncGenerator<SortedFrame> {
   const isIn = ({ minTime, maxTime }: { minTime?: Instant; maxTime?: Instant }) =>
     maxTime! > after && minTime! <= until;
-  const opening = severalAtOnce(parts.filter(isIn), partsAtOnce, ({ name, checksum }) =>
-    DataObject.open(store, name, "foldedPart", checksum),
-  );
-  for await (const object of opening) {
-    const frames = keysOnly ? object.keyFrames : object.index.frames;
-    for await (const lines of object.readFrames(frames.filter(isIn))) {
+  const isWanted = ({ name, firstKey, lastKey }: FoldedPart) =>
+    !filter || filter.meets(codeOfText(firstKey, name), codeOfText(lastKey, name));
+  const wanted = parts.filter((part) => isIn(part) && isWanted(part));
+  const opening = severalAtOnce(wanted, partsAtOnce, async (part) => {
+    const object = await DataObject.open(store, part.name, "foldedPart", part.checksum);
+    return { object, part };
+  });
+  for await (const { object, part } of opening) {
+    const all = keysOnly ? object.keyFrames : object.index.frames;
+    const codeOf = (key: string) => codeOfText(key, part.name);
+    const frames = wantedFrames(all, part.lastKey, filter, codeOf).filter(isIn);
+    for await (const lines of object.readFrames(frames)) {
       yield { lines, object: object.name };
     }
   }
-}
-
-/** The versions of one key in a window, in the order of capture. Reads only the frames that can hold them. */
-export async function versionsInFolded(
-  store: ObjectStore,
-  piece: FoldedPiece,
-  table: string,
-  code: OrderCode,
-  { after, until }: Window,
-): Promise<Version[]> {
-  const found: Version[] = [];
-  for (const part of partsOf(piece, table)) {
-    const codeOf = (key: string | undefined) => codeOfText(key ?? "", part.name);
-    if (code < codeOf(part.firstKey) || codeOf(part.lastKey) < code) continue;
-    const object = await DataObject.open(store, part.name, "foldedPart", part.checksum);
-    const { frames } = object.index;
-    for (const [i, entry] of frames.entries()) {
-      const next = frames[i + 1];
-      // A key's versions may go on in the next frame.
-      if (codeOf(entry.firstKey) > code || (next && codeOf(next.firstKey) < code)) continue;
-      for (const version of parseLines(await object.readFrame(entry), part.name)) {
-        const { key, time } = version;
-        if (time > after && time <= until && codeOfKey(key, part.name) === code) {
-          found.push(version);
-        }
-      }
-    }
-  }
-  return found;
 }
 
 /** Yields the records of a system stream in a folded segment, in their order, each with its line. */

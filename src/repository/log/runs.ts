@@ -6,6 +6,8 @@
 import { DataObject } from "../../format/data-object.js";
 import { lineOverheadBytes, parseLines, type Version, writeRunLine } from "../../format/lines.js";
 import {
+  codeOfKey,
+  FilteredCursor,
   isLater,
   SortedCursor,
   type SortedFrame,
@@ -15,6 +17,7 @@ import {
 import { DataObjectWriter } from "../../format/object-writer.js";
 import { SortedLines } from "../../format/sorted-lines.js";
 import type { Instant } from "../../instant.js";
+import type { KeyFilter } from "../../key-filter.js";
 import { type OrderCode, orderCode } from "../../key-order.js";
 import type { ObjectStore } from "../../storage/object-store.js";
 import { scratchStore } from "../../storage/store-at.js";
@@ -54,6 +57,8 @@ export interface CollectOptions {
   memoryBytesMax?: number;
   /** Collect digests in the place of documents, of a sealed repository; see `digestIn`. */
   keysOnly?: boolean;
+  /** The wanted keys of a table; all of them, if it gives undefined. */
+  filterOf?: (table: string) => KeyFilter | undefined;
 }
 
 /** The digest of a version's document, which a collection with `keysOnly` holds in its place. */
@@ -95,7 +100,7 @@ export class LogCollection {
       for (const stretch of stretchesOf(wanted, until)) {
         for await (const piece of view.chain(stretch.after, stretch.until)) {
           if ("manifest" in piece) {
-            collection.addFolded(view, piece, stretch, options.keysOnly);
+            collection.addFolded(view, piece, stretch, options);
             options.onSegment?.(foldedBytes(piece, stretch.tables.keys()));
           } else {
             await collection.addSegment(piece, stretch, options);
@@ -128,15 +133,17 @@ export class LogCollection {
   private async addSegment(
     segment: Segment,
     { tables }: Stretch,
-    { memoryBytesMax = memoryBytesMaxDefault, keysOnly = false }: CollectOptions,
+    { memoryBytesMax = memoryBytesMaxDefault, keysOnly = false, filterOf }: CollectOptions,
   ): Promise<void> {
     for (const frame of keysOnly ? segment.keyFrames : segment.index.frames) {
       const window = tables.get(frame.table ?? "");
       if (!window || frame.maxTime! <= window.after || frame.minTime! > window.until) continue;
+      const filter = filterOf?.(frame.table!);
       const lines = await segment.readFrame(frame);
       for (const version of parseLines(lines, segment.name)) {
-        const { time } = version;
-        if (time > window.after && time <= window.until) this.add(frame.table!, version);
+        const { key, time } = version;
+        if (time <= window.after || time > window.until) continue;
+        if (!filter || filter.has(codeOfKey(key, segment.name))) this.add(frame.table!, version);
       }
       if (this.bytes > memoryBytesMax) await this.spillLargest();
     }
@@ -147,7 +154,7 @@ export class LogCollection {
     view: LogView,
     piece: FoldedPiece,
     { tables }: Stretch,
-    keysOnly = false,
+    { keysOnly = false, filterOf }: CollectOptions,
   ): void {
     for (const [table, { after, until }] of tables) {
       if (piece.to <= after || piece.from > until) continue;
@@ -157,8 +164,12 @@ export class LogCollection {
         this.versions += 1;
         runs.versions += 1;
       };
-      const options = { onVersion, keysOnly };
-      runs.addCursor(() => foldedCursor(view.store, piece, table, window, options));
+      const filter = filterOf?.(table);
+      const options = { onVersion, keysOnly, filter };
+      runs.addCursor(() => {
+        const cursor = foldedCursor(view.store, piece, table, window, options);
+        return filter ? new FilteredCursor(cursor, filter) : cursor;
+      });
     }
   }
 
@@ -192,7 +203,7 @@ function stretchesOf(wanted: Wanted[], until: Instant): Stretch[] {
 class TableRuns {
   private open = new Map<OrderCode, Version>();
   private readonly runs: string[][] = [];
-  private readonly folded: (() => SortedCursor)[] = [];
+  private readonly folded: (() => VersionCursor)[] = [];
   bytes = 0;
   versions = 0;
 
@@ -247,7 +258,7 @@ class TableRuns {
     return [...folded, ...spilled, new MemoryCursor(this.sorted())];
   }
 
-  addCursor(open: () => SortedCursor): void {
+  addCursor(open: () => VersionCursor): void {
     this.folded.push(open);
   }
 
