@@ -263,6 +263,11 @@ function endOfOpenString(bytes: Buffer, from: number): number {
 const isScalarByte = new Uint8Array(256);
 for (const byte of Buffer.from("0123456789+-.eEtrufalsn")) isScalarByte[byte] = 1;
 
+/** True if both are the same text, or both null. */
+export function isSameText(a: Buffer | null, b: Buffer | null): boolean {
+  return a === null || b === null ? a === b : a.equals(b);
+}
+
 /** True if `bytes` has `text` at `at`. */
 export function hasAt(bytes: Buffer, at: number, text: Buffer): boolean {
   for (let i = 0; i < text.length; i += 1) if (bytes[at + i] !== text[i]) return false;

@@ -32,6 +32,7 @@ export const kinds = {
   foldedPart: { code: 5, footer: anyObject },
   foldedRecords: { code: 6, footer: anyObject },
   bundle: { code: 7, footer: bundleFooter },
+  operation: { code: 8, footer: anyObject },
 } satisfies Record<string, { code: number; footer: Schema<object> }>;
 
 export type Kind = keyof typeof kinds;

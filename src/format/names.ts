@@ -223,6 +223,24 @@ export function parseHoldName(name: string): string | undefined {
   return /^holds\/([a-z0-9]+)-\d{10}\.json$/.exec(name)?.[1];
 }
 
+export const operationsPrefix = "operations/";
+/** The prefix of all objects of one round of an operation. */
+export const operationPrefix = (made: Instant, id: string, round: number) =>
+  `${operationsPrefix}${pad(made, width.instant)}-${id}-${pad(round, width.part)}/`;
+export const operationManifestName = (prefix: string) => `${prefix}manifest.json`;
+export const operationPartName = (prefix: string, part: number) =>
+  `${prefix}part-${pad(part, width.part)}.zst`;
+export const operationEndName = (prefix: string) => `${prefix}end.json`;
+
+/** What the name of an operation's manifest says; undefined for any other name. */
+export function parseOperationName(
+  name: string,
+): { prefix: string; made: Instant; id: string; round: number } | undefined {
+  const match = /^(operations\/(\d{15})-([0-9a-f]{8})-(\d{6})\/)manifest\.json$/.exec(name);
+  if (!match) return undefined;
+  return { prefix: match[1]!, made: Number(match[2]), id: match[3]!, round: Number(match[4]) };
+}
+
 /** The name of the record of a drill that ended at `ended`. */
 export function drillName(ended: Instant, unique: string): string {
   return `drills/${pad(ended, width.instant)}-${unique}.json`;

@@ -1,7 +1,9 @@
 /** What differs between two states of a table: two of the past, or one of the past and the live one. */
+
 import { digestOf } from "../digest.js";
 import { mergeLatest } from "../format/merge.js";
 import type { Instant } from "../instant.js";
+import { isSameText } from "../json-bytes.js";
 import { theseKeys } from "../key-filter.js";
 import { type OrderCode, orderCode } from "../key-order.js";
 import { isWhole, type TableCoverage } from "../repository/coverage/coverage.js";
@@ -165,11 +167,7 @@ async function* paired(
   for await (const [a, b] of joined(earlier, later)) {
     const { code, key } = (a ?? b)!;
     const [before, after] = [a?.document ?? null, b?.document ?? null];
-    if (isEqual(before, after) || !selectsAny(selection, [before, after])) continue;
+    if (isSameText(before, after) || !selectsAny(selection, [before, after])) continue;
     yield { code, key, before, after };
   }
-}
-
-function isEqual(a: Buffer | null, b: Buffer | null): boolean {
-  return a === null || b === null ? a === b : a.equals(b);
 }

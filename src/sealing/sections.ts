@@ -50,7 +50,7 @@ function framesEndOf(bytes: Buffer): number | undefined {
 }
 
 function holdsDocuments(kind: number, { table = "", keys }: FrameEntry): boolean {
-  if (kind === kinds.basePart.code || kind === kinds.run.code) return true;
+  if ([kinds.basePart.code, kinds.run.code, kinds.operation.code].includes(kind)) return true;
   if (kind === kinds.segment.code) return keys !== true && !isSystemStream(table);
   return kind === kinds.foldedPart.code && keys !== true;
 }

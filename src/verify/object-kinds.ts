@@ -7,6 +7,7 @@ import {
   parseFoldedName,
   parseManifestName,
   parseMemberName,
+  parseOperationName,
   parseSegmentName,
 } from "../format/names.js";
 import { baseKind } from "../repository/bases/base.js";
@@ -15,6 +16,7 @@ import { foldedKind } from "../repository/log/folded.js";
 import { acknowledgementKind } from "../repository/records/acknowledgement.js";
 import { drillKind } from "../repository/records/drills.js";
 import { evidenceKind } from "../repository/records/evidence.js";
+import { operationEndKind, operationKind } from "../repository/records/operations.js";
 import { expiryKind } from "../repository/registers/expiry.js";
 import { answerKind, wishKind } from "../repository/registers/handovers.js";
 import { holdKind } from "../repository/registers/holds.js";
@@ -26,6 +28,7 @@ import { settingsKind } from "../repository/registers/settings.js";
 
 const table = "[A-Za-z0-9-]+";
 const folded = "folded/\\d{15}-\\d{15}-\\d{8}\\.\\d{10}-\\d{8}\\.\\d{10}-\\d{12}-[a-z0-9]+";
+const operation = "operations/\\d{15}-[0-9a-f]{8}-\\d{6}";
 const base = `bases/${table}/\\d{15}-[a-z0-9]+`;
 
 const form = (pattern: string) => {
@@ -67,6 +70,9 @@ export const objectKinds = {
   hold: { has: form("holds/[a-z0-9]+-\\d{10}\\.json"), as: holdKind },
   bundle: { has: (name) => parseBundleName(name) !== undefined, as: "bundle" },
   drill: { has: form("drills/\\d{15}-[a-z0-9]+\\.json"), as: drillKind },
+  operation: { has: (name) => parseOperationName(name) !== undefined, as: operationKind },
+  "operation part": { has: form(`${operation}/part-\\d{6}\\.zst`), as: "operation" },
+  "operation end": { has: form(`${operation}/end\\.json`), as: operationEndKind },
 } satisfies Record<string, StoredKind>;
 
 export type ObjectKind = keyof typeof objectKinds;

@@ -1,7 +1,7 @@
 /** Checks the JSON objects that stand alone: each can be read and is what its name says, and no number is missing. */
 import { damaged } from "../errors.js";
 import type { RepositoryDescription } from "../format/description.js";
-import type { JsonKind } from "../format/json-object.js";
+import { type JsonKind, readStored } from "../format/json-object.js";
 import {
   expiryPrefix,
   numberedName,
@@ -19,6 +19,7 @@ import { type EpochClaim, readClaim } from "../repository/log/claims.js";
 import { readAcknowledgement } from "../repository/records/acknowledgement.js";
 import { readDrill } from "../repository/records/drills.js";
 import { readEvidence } from "../repository/records/evidence.js";
+import { operationEndKind, readOperation } from "../repository/records/operations.js";
 import { type Expiry, expiriesKept, expiryKind } from "../repository/registers/expiry.js";
 import { readAnswer, readWish } from "../repository/registers/handovers.js";
 import { holdKind } from "../repository/registers/holds.js";
@@ -98,6 +99,8 @@ const readers: Record<SmallKind, Read> = {
   wish: readWish,
   answer: readAnswer,
   drill: readDrill,
+  operation: readOperation,
+  "operation end": (store, name) => readStored(store, name, operationEndKind),
 };
 
 async function readHold(store: ObjectStore, name: string): Promise<void> {

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { coverageRecord } from "../../src/format/coverage-record.js";
 import { frameEntry, type Kind } from "../../src/format/data-kinds.js";
 import { DataObject } from "../../src/format/data-object.js";
-import { encodeJsonObject, type JsonKind } from "../../src/format/json-object.js";
+import { encodeJsonObject, type JsonKind, readStored } from "../../src/format/json-object.js";
 import { evidenceName, parseFoldedName } from "../../src/format/names.js";
 import { encodeObject } from "../../src/format/object-writer.js";
 import { readManifest } from "../../src/repository/bases/base.js";
@@ -18,6 +18,7 @@ import { lastSegment, openSegment } from "../../src/repository/log/log.js";
 import { readAcknowledgement } from "../../src/repository/records/acknowledgement.js";
 import { readDrill } from "../../src/repository/records/drills.js";
 import { readEvidence } from "../../src/repository/records/evidence.js";
+import { operationEndKind, readOperation } from "../../src/repository/records/operations.js";
 import { latestExpiry } from "../../src/repository/registers/expiry.js";
 import { readAnswer, readWish } from "../../src/repository/registers/handovers.js";
 import { liveHolds } from "../../src/repository/registers/holds.js";
@@ -62,6 +63,9 @@ const readings: Record<ObjectKind, (store: ObjectStore, name: string) => Promise
   member: readMember,
   drill: readDrill,
   bundle: readBundle,
+  operation: readOperation,
+  "operation part": (store, name) => DataObject.open(store, name, "operation"),
+  "operation end": (store, name) => readStored(store, name, operationEndKind),
 };
 
 const mayBeNull = new Set([
@@ -104,6 +108,7 @@ const mayBeAbsent = new Set([
   "folded manifest: opening.*.late",
   "folded manifest: opening.*.stopped",
   "member: everyMs",
+  "operation: pin",
   "pins: pins.*.classes",
   "pins: pins.*.note",
   "repository: lane",

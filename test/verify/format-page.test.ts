@@ -73,6 +73,9 @@ const places: Record<ObjectKind, [heading: string, table?: number] | "3.2" | "no
   "base keys": "no footer",
   evidence: ["### 9.3 Evidence"],
   drill: ["### 9.4 Drills"],
+  operation: ["### 9.5 Operations"],
+  "operation part": "no footer",
+  "operation end": ["### 9.5 Operations", 1],
   settings: ["### 13.1 Settings"],
   pins: ["### 13.2 Pins"],
   lease: ["### 13.3 The lease"],
@@ -93,6 +96,7 @@ const elsewhere: Partial<Record<ObjectKind, RegExp>> = {
   "base manifest": /^parts\./,
   pins: /^pins\./,
   drill: /^tables\./,
+  operation: /^parts\./,
 };
 
 describe("the page on the format", () => {

@@ -1,0 +1,118 @@
+/** Writes the changes of an operation to a live table, each guarded by the server. */
+import { isSameText } from "../json-bytes.js";
+import type { DocumentChange } from "../repository/records/operations.js";
+import type { WriteOutcome } from "../rethinkdb/guarded-write.js";
+import type { TableName, Target } from "../rethinkdb/target.js";
+
+/** A document that an operation has left as it is. */
+export interface LeftDocument extends DocumentChange {
+  /** What the server says why it refuses the document; undefined if the document was changed by somebody else. */
+  refused?: string;
+}
+
+export interface CarriedOut {
+  /** How many documents were written. */
+  written: number;
+  /** How many were as they should be already: an earlier run had written them. */
+  already: number;
+  left: LeftDocument[];
+}
+
+/** A batch is closed at either bound. */
+const batchDocumentsMax = 100;
+const batchBytesMax = 1024 * 1024;
+
+/**
+ * Writes changes in the order given, several batches at once. Called again with the same changes, after it was ended
+ * anywhere, it writes none of them twice.
+ * @param onWritten called with the number of documents that are done; for progress
+ * @param signal ends it between two batches, with the signal's reason
+ */
+export async function carryOut(
+  target: Target,
+  table: TableName,
+  changes: AsyncIterable<DocumentChange>,
+  onWritten: (done: number) => void,
+  signal: AbortSignal,
+): Promise<CarriedOut> {
+  const done: CarriedOut = { written: 0, already: 0, left: [] };
+  const underWay = new Set<Promise<void>>();
+  let failure: unknown;
+  const begin = (batch: DocumentChange[]) => {
+    const writing = writeBatch(target, table, batch, done)
+      .then(() => onWritten(done.written + done.already + done.left.length))
+      .catch((error: unknown) => (failure ??= error));
+    const ended: Promise<void> = writing.then(() => void underWay.delete(ended));
+    underWay.add(ended);
+  };
+  try {
+    for await (const batch of batchesOf(changes)) {
+      signal.throwIfAborted();
+      begin(batch);
+      while (underWay.size >= target.writesAtOnce) await Promise.race(underWay);
+      if (failure) break;
+    }
+  } finally {
+    await Promise.all(underWay);
+  }
+  if (failure) throw failure as Error;
+  return done;
+}
+
+async function* batchesOf(
+  changes: AsyncIterable<DocumentChange>,
+): AsyncGenerator<DocumentChange[]> {
+  let batch: DocumentChange[] = [];
+  let bytes = 0;
+  for await (const change of changes) {
+    batch.push(change);
+    bytes += (change.before?.length ?? 0) + (change.after?.length ?? 0);
+    if (batch.length < batchDocumentsMax && bytes < batchBytesMax) continue;
+    yield batch;
+    batch = [];
+    bytes = 0;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function writeBatch(
+  target: Target,
+  table: TableName,
+  batch: readonly DocumentChange[],
+  done: CarriedOut,
+): Promise<void> {
+  const writes = batch.map(({ key, before, after }) => ({
+    key,
+    expected: before,
+    document: after,
+  }));
+  const outcomes = await target.replace(table, writes);
+  const moved = batch.filter((_, i) => outcomes[i] === "moved");
+  const live = await documentsNow(target, table, moved);
+  for (const [i, change] of batch.entries()) note(change, outcomes[i]!, live, done);
+}
+
+async function documentsNow(
+  target: Target,
+  table: TableName,
+  moved: readonly DocumentChange[],
+): Promise<Map<string, Buffer | null>> {
+  if (moved.length === 0) return new Map();
+  const documents = await target.documents(
+    table,
+    moved.map(({ key }) => key),
+  );
+  return new Map(moved.map(({ code }, i) => [code, documents[i]!]));
+}
+
+function note(
+  change: DocumentChange,
+  outcome: WriteOutcome,
+  live: ReadonlyMap<string, Buffer | null>,
+  done: CarriedOut,
+): void {
+  if (outcome === "written") done.written += 1;
+  else if (outcome !== "moved") done.left.push({ ...change, refused: outcome.refused });
+  else if (isSameText(live.get(change.code) ?? null, change.after)) done.already += 1;
+  else done.left.push(change);
+}

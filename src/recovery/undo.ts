@@ -1,0 +1,75 @@
+/** What an undo changes: it takes changes between two instants back, and keeps what others have changed since. */
+import { isSameText } from "../json-bytes.js";
+import type { DocumentChange } from "../repository/records/operations.js";
+import type { TableName, Target } from "../rethinkdb/target.js";
+import type { Difference } from "./differences.js";
+import type { FieldPath } from "./field-tree.js";
+import { takeBack } from "./three-way.js";
+
+/** What happens to a document of which a field was set to something else since. */
+export const conflictWays = ["refuse", "skip", "cascade", "force"] as const;
+export type ConflictWay = (typeof conflictWays)[number];
+
+/** A document with fields that the changes have set, and that were set to something else since. */
+export interface Conflict {
+  /** JSON text. */
+  key: Buffer;
+  paths: FieldPath[];
+}
+
+/** What is to be done for one document. Both are undefined if it is as it should be already. */
+export interface UndoStep {
+  change?: DocumentChange;
+  conflict?: Conflict;
+}
+
+/** So many live documents are asked for with one request. */
+const documentsAtOnce = 200;
+
+/**
+ * One step for each document that differs between the two instants.
+ * @param way "skip" and "refuse" leave a document in conflict as it is; "force" gives the fields in conflict what they
+ * held before; "cascade" gives the whole document what it was before, with what was changed since
+ */
+export async function* undoSteps(
+  differences: AsyncIterable<Difference>,
+  target: Target,
+  table: TableName,
+  way: ConflictWay,
+): AsyncGenerator<UndoStep> {
+  let batch: Difference[] = [];
+  for await (const difference of differences) {
+    batch.push(difference);
+    if (batch.length < documentsAtOnce) continue;
+    yield* stepsOf(batch, target, table, way);
+    batch = [];
+  }
+  yield* stepsOf(batch, target, table, way);
+}
+
+async function* stepsOf(
+  batch: readonly Difference[],
+  target: Target,
+  table: TableName,
+  way: ConflictWay,
+): AsyncGenerator<UndoStep> {
+  if (batch.length === 0) return;
+  const live = await target.documents(
+    table,
+    batch.map(({ key }) => key),
+  );
+  for (const [i, difference] of batch.entries()) yield stepOf(difference, live[i]!, way);
+}
+
+function stepOf(
+  { code, key, before, after }: Difference,
+  live: Buffer | null,
+  way: ConflictWay,
+): UndoStep {
+  const { document, conflicts: paths } = takeBack({ before, after, live }, way === "force");
+  const conflict = paths.length > 0 ? { conflict: { key, paths } } : {};
+  const isLeft = paths.length > 0 && (way === "skip" || way === "refuse");
+  const wanted = paths.length > 0 && way === "cascade" ? before : document;
+  if (isLeft || isSameText(wanted, live)) return conflict;
+  return { change: { code, key, before: live, after: wanted }, ...conflict };
+}

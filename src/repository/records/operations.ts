@@ -1,0 +1,226 @@
+/**
+ * Records of operations: changes of live tables that a person asked for, such as undo and rewind. What an operation will
+ * do is stored before it does anything. So it can be taken back even if no capture runs, and a history can tell its
+ * changes from others. docs/format.md §9.
+ *
+ * Invariant: nothing is written to a live table before the manifest that names it is stored. Break it and there is no way
+ * back from an operation that was killed.
+ */
+import * as v from "valibot";
+import { damaged } from "../../errors.js";
+import { DataObject } from "../../format/data-object.js";
+import {
+  count,
+  fields,
+  instant,
+  list,
+  type Of,
+  oneOf,
+  ordinal,
+  reference,
+  tableId,
+  text,
+} from "../../format/fields.js";
+import {
+  decodeStored,
+  encodeStored,
+  jsonKind,
+  readStored,
+  type Stored,
+} from "../../format/json-object.js";
+import { lineOverheadBytes, writeVersionLine } from "../../format/lines.js";
+import { codeOfText, FilteredCursor, SortedCursor, type SortedFrame } from "../../format/merge.js";
+import {
+  operationEndName,
+  operationManifestName,
+  operationPartName,
+  operationPrefix,
+  operationsPrefix,
+  parseOperationName,
+} from "../../format/names.js";
+import { DataObjectWriter } from "../../format/object-writer.js";
+import { SortedLines } from "../../format/sorted-lines.js";
+import { type KeyFilter, wantedFrames } from "../../key-filter.js";
+import type { OrderCode } from "../../key-order.js";
+import { textOfJson } from "../../server-text.js";
+import { getIfThere, type ObjectStore } from "../../storage/object-store.js";
+
+/** What an operation may be. */
+export const operationTypes = ["undo", "rewind", "undo operation"] as const;
+export type OperationType = (typeof operationTypes)[number];
+
+const operationPart = fields({
+  ...reference.entries,
+  rows: count,
+  /** Bytes of the stored object. */
+  bytes: count,
+  /** JSON texts of the least and the greatest key. */
+  firstKey: text,
+  lastKey: text,
+});
+export type OperationPart = Of<typeof operationPart>;
+
+/** The manifest of one round of an operation on one table. It is put after its parts, and before anything is changed. */
+export const operationKind = jsonKind("operation", {
+  repository: text,
+  id: text,
+  type: oneOf(operationTypes),
+  /** Counts the rounds of an operation from 1: a further one is for documents that were changed during the last. */
+  round: ordinal,
+  made: instant,
+  table: tableId,
+  /** "db.table", as the table was named then. */
+  name: text,
+  /** What was asked for, in words. */
+  description: text,
+  /** The instant before the operation that was pinned, by the pin's name. */
+  pin: v.exactOptional(text),
+  /** How many documents it changes. */
+  documents: count,
+  parts: list(operationPart),
+});
+export type Operation = Stored<typeof operationKind>;
+
+/** What became of a round; absent if it was killed. */
+export const operationEndKind = jsonKind("operationEnd", {
+  id: text,
+  round: ordinal,
+  ended: instant,
+  written: count,
+  /** Keys of documents that were left alone, because they had been changed, or the server refused them. JSON texts. */
+  left: list(text),
+});
+export type OperationEnd = Stored<typeof operationEndKind>;
+
+/** A change of one document; JSON texts, null where there is no document. */
+export interface DocumentChange {
+  code: OrderCode;
+  key: Buffer;
+  before: Buffer | null;
+  after: Buffer | null;
+}
+
+/** A part is closed at so many bytes of compressed frames. */
+const partBytesTarget = 8 * 1024 * 1024;
+
+/** Writes the changes of a round, in key order, and then its manifest. */
+export class OperationWriter {
+  private readonly object = new DataObjectWriter("operation");
+  private readonly lines = new SortedLines(this.object);
+  private readonly parts: OperationPart[] = [];
+  private readonly prefix: string;
+  private rows = 0;
+  private keys: { first: string; last: string } | undefined;
+  documents = 0;
+
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly about: Omit<Operation, "documents" | "parts">,
+  ) {
+    this.prefix = operationPrefix(about.made, about.id, about.round);
+  }
+
+  async add({ key, before, after }: Omit<DocumentChange, "code">): Promise<void> {
+    for (const [time, document] of [before, after].entries()) {
+      const bytesMax = key.length + (document?.length ?? 0) + lineOverheadBytes;
+      const into = this.lines.begin(key, time, bytesMax);
+      this.lines.commit(writeVersionLine(into, this.lines.end, key, time, 0, document));
+    }
+    const text = textOfJson(key);
+    this.keys = { first: this.keys?.first ?? text, last: text };
+    this.rows += 2;
+    this.documents += 1;
+    if (this.object.byteLength >= partBytesTarget) await this.putPart();
+  }
+
+  /** Puts what is left and the manifest: from then on the operation may change documents. */
+  async finish(): Promise<Operation> {
+    await this.putPart();
+    const operation = { ...this.about, documents: this.documents, parts: this.parts };
+    const bytes = encodeStored(operationKind, operation);
+    await this.store.put(operationManifestName(this.prefix), bytes);
+    return operation;
+  }
+
+  private async putPart(): Promise<void> {
+    if (!this.keys) return;
+    this.lines.flush();
+    const { bytes, checksum } = this.object.finish({});
+    const name = operationPartName(this.prefix, this.parts.length);
+    await this.store.put(name, bytes);
+    const { first: firstKey, last: lastKey } = this.keys;
+    this.parts.push({ name, checksum, rows: this.rows, bytes: bytes.length, firstKey, lastKey });
+    this.rows = 0;
+    this.keys = undefined;
+  }
+}
+
+/** Stores what became of a round. */
+export async function putOperationEnd(
+  store: ObjectStore,
+  { made, id, round }: Operation,
+  end: Pick<OperationEnd, "ended" | "written" | "left">,
+): Promise<void> {
+  const name = operationEndName(operationPrefix(made, id, round));
+  await store.put(name, encodeStored(operationEndKind, { id, round, ...end }));
+}
+
+/** What became of a round; undefined if it was killed, or still runs. */
+export async function readOperationEnd(
+  store: ObjectStore,
+  { made, id, round }: Operation,
+): Promise<OperationEnd | undefined> {
+  const name = operationEndName(operationPrefix(made, id, round));
+  const bytes = await getIfThere(store, name);
+  return bytes && decodeStored(bytes, name, operationEndKind);
+}
+
+/** All rounds of all operations, or of the one with this id, oldest first. */
+export async function listOperations(store: ObjectStore, id?: string): Promise<Operation[]> {
+  const operations: Operation[] = [];
+  for await (const { name } of store.list(operationsPrefix)) {
+    const named = parseOperationName(name);
+    if (named && (id === undefined || named.id === id)) {
+      operations.push(await readOperation(store, name));
+    }
+  }
+  return operations;
+}
+
+export async function readOperation(store: ObjectStore, name: string): Promise<Operation> {
+  const operation = await readStored(store, name, operationKind);
+  const { made, id, round } = operation;
+  if (name === operationManifestName(operationPrefix(made, id, round))) return operation;
+  throw damaged(name, "its name and its content differ");
+}
+
+/** The changes of a round in key order: of all keys, or of the wanted ones. */
+export async function* changesOf(
+  store: ObjectStore,
+  { parts }: Operation,
+  filter?: KeyFilter,
+): AsyncGenerator<DocumentChange> {
+  const all = new SortedCursor(framesOf(store, parts, filter));
+  const cursor = filter ? new FilteredCursor(all, filter) : all;
+  while (await cursor.advance()) {
+    const { code, version } = cursor;
+    const { key, document: before } = version;
+    const isPair = (await cursor.advance()) && cursor.code === code;
+    if (!isPair) throw damaged(`operations/…`, `the change of ${textOfJson(key)} has no end`);
+    yield { code, key, before, after: cursor.version.document };
+  }
+}
+
+async function* framesOf(
+  store: ObjectStore,
+  parts: readonly OperationPart[],
+  filter: KeyFilter | undefined,
+): AsyncGenerator<SortedFrame> {
+  for (const { name, checksum, firstKey, lastKey } of parts) {
+    const codeOf = (key: string) => codeOfText(key, name);
+    if (filter && !filter.meets(codeOf(firstKey), codeOf(lastKey))) continue;
+    const object = await DataObject.open(store, name, "operation", checksum);
+    const frames = wantedFrames(object.index.frames, lastKey, filter, codeOf);
+    for await (const lines of object.readFrames(frames)) yield { lines, object: name };
+  }
+}

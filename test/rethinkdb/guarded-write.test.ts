@@ -1,0 +1,108 @@
+/** Guarded replacements on each kind of server: the guard compares the very text that the server sends. */
+import { beforeAll, describe, expect, test } from "vitest";
+import { parseAddress } from "../../src/rethinkdb/address.js";
+import { dialer } from "../../src/rethinkdb/channel.js";
+import { RethinkTarget } from "../../src/rethinkdb/rethink-target.js";
+import { r } from "../server/driver.js";
+import { onEachServer } from "../server/each-server.js";
+
+const table = { db: "guarded", name: "documents" };
+const json = (value: unknown) => Buffer.from(JSON.stringify(value));
+
+onEachServer("a guarded replacement", (bench) => {
+  let target: RethinkTarget;
+  const documents = r.db(table.db).table(table.name);
+  const live = async (key: unknown) => (await target.documents(table, [json(key)]))[0]!;
+
+  beforeAll(async () => {
+    const { host, port } = bench().server;
+    target = new RethinkTarget(
+      "the server",
+      dialer(parseAddress(`rethinkdb://${host}:${port}`), "target"),
+    );
+    await bench().done(r.dbCreate(table.db));
+    await bench().done(r.db(table.db).tableCreate(table.name));
+  });
+
+  const values: [string, unknown][] = [
+    ["numbers", [1, -1.5, 1e300, 5e-324, 0.1, 123456789012345680]],
+    ["a time", r.ISO8601("2026-11-28T01:00:00.123+05:30")],
+    ["binary", r.binary(Buffer.from([0, 255, 10, 128]))],
+    ["a geometry", r.point(8.5, 47.25)],
+    ["text", 'quote " backslash \\ newline \n control \u0001 euro € emoji 😀 slash / del \u007f'],
+    ["nesting", { a: { b: [{ c: null }, true, false, {}] }, "": 1, "b.c": 2, ä: 3 }],
+    ["minus zero", r.expr(0).mul(-1)],
+  ];
+
+  test.each(values)("finds a document with %s to be what it sent", async (name, value) => {
+    await bench().done(documents.insert(r.expr({ id: name, value: r.expr(value as object) })));
+    const text = await live(name);
+    const [outcome] = await target.replace(table, [
+      { key: json(name), expected: text, document: json({ id: name, now: "replaced" }) },
+    ]);
+    expect(outcome).toBe("written");
+    expect((await live(name))?.toString()).toBe(`{"id":${JSON.stringify(name)},"now":"replaced"}`);
+    // And back, byte for byte.
+    await target.replace(table, [{ key: json(name), expected: await live(name), document: text }]);
+    expect((await live(name))?.toString("latin1")).toBe(text?.toString("latin1"));
+  });
+
+  describe("leaves a document alone", () => {
+    test("that was changed meanwhile, and says so", async () => {
+      await bench().done(documents.insert({ id: "moved", n: 2 }));
+      const expected = json({ id: "moved", n: 1 });
+      const write = { key: json("moved"), expected, document: json({ id: "moved", n: 0 }) };
+      expect(await target.replace(table, [write])).toEqual(["moved"]);
+      expect(await live("moved")).toEqual(json({ id: "moved", n: 2 }));
+    });
+
+    test("that differs in the sign of zero or the zone of a time alone", async () => {
+      await bench().done(documents.insert({ id: "zero", n: r.expr(0).mul(-1) }));
+      const expected = json({ id: "zero", n: 0 });
+      const write = { key: json("zero"), expected, document: null };
+      expect(await target.replace(table, [write])).toEqual(["moved"]);
+    });
+
+    test("that is there although none was expected, or is not there", async () => {
+      await bench().done(documents.insert({ id: "there" }));
+      const writes = [
+        { key: json("there"), expected: null, document: json({ id: "there", n: 1 }) },
+        { key: json("gone"), expected: json({ id: "gone" }), document: null },
+        {
+          key: json("gone too"),
+          expected: json({ id: "gone too" }),
+          document: json({ id: "gone too", n: 1 }),
+        },
+      ];
+      expect(await target.replace(table, writes)).toEqual(["moved", "moved", "moved"]);
+      expect(
+        await target.documents(
+          table,
+          writes.map(({ key }) => key),
+        ),
+      ).toEqual([json({ id: "there" }), null, null]);
+    });
+  });
+
+  test("inserts, deletes and refuses, each by itself, in one request", async () => {
+    await bench().done(documents.insert([{ id: 1 }, { id: 2 }]));
+    const outcomes = await target.replace(table, [
+      { key: json(1), expected: json({ id: 1 }), document: null },
+      { key: json(3), expected: null, document: json({ id: 3, made: true }) },
+      { key: json(2), expected: json({ id: 2 }), document: json({ id: 4 }) },
+      { key: json(["a", 1]), expected: null, document: json({ id: ["a", 1] }) },
+    ]);
+    expect(outcomes).toEqual([
+      "written",
+      "written",
+      { refused: expect.stringMatching(/Primary key/) as string },
+      "written",
+    ]);
+    expect(await target.documents(table, [json(1), json(2), json(3), json(["a", 1])])).toEqual([
+      null,
+      json({ id: 2 }),
+      json({ id: 3, made: true }),
+      json({ id: ["a", 1] }),
+    ]);
+  });
+});
