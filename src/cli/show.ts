@@ -1,7 +1,6 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
-import { canBeKey } from "../key-order.js";
 import { laneStore } from "../repository/lanes.js";
 import { LogView } from "../repository/log/log-view.js";
 import { openRepository } from "../repository/repository.js";
@@ -11,10 +10,11 @@ import { classText } from "../restore/inexact.js";
 import { planRestore } from "../restore/plan.js";
 import type { RestoreRequest } from "../restore/request.js";
 import { whenProven } from "../restore/when-proven.js";
-import { jsonOfText, textOfJson } from "../server-text.js";
+import { textOfJson } from "../server-text.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { gapOption } from "./gap-option.js";
+import { keyBytes, keyHint } from "./key-text.js";
 import { type Output, waitingText } from "./output.js";
 
 export interface ShowArguments {
@@ -78,20 +78,4 @@ export async function showCommand(
   });
   const [keyText, document] = [version.key, version.document].map(textOfJson);
   output.resultText(`${fields.slice(0, -1)},"key":${keyText},"document":${document}}`);
-}
-
-const keyHint =
-  'a key that is not a string is given as JSON: 42, true, ["a",1]; a string that looks like JSON needs quotes: \'"42"\'';
-
-/** The JSON text of a key. Throws, with code "usage", for a JSON value that cannot be a key. */
-function keyBytes(key: string): Buffer {
-  let value: unknown;
-  try {
-    value = JSON.parse(key);
-  } catch {
-    value = key;
-  }
-  if (canBeKey(value)) return jsonOfText(JSON.stringify(value));
-  const named = key.length > 100 ? `${key.slice(0, 97)}…` : key;
-  throw new ThinkbackError("usage", `${named} cannot be a primary key`, { hint: keyHint });
 }

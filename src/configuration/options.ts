@@ -7,6 +7,7 @@ import { capturing } from "./capture-options.js";
 import { connections } from "./connection-options.js";
 import { eachTime } from "./one-time-options.js";
 import type { OptionRow } from "./option.js";
+import { recovery } from "./recovery-options.js";
 import { drills, maintenance, prices } from "./upkeep-options.js";
 
 /** In the order in which help and documents list them. */
@@ -16,6 +17,7 @@ export const options: readonly OptionRow[] = [
   ...maintenance,
   ...drills,
   ...prices,
+  ...recovery,
   ...eachTime,
 ];
 

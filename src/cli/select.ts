@@ -1,0 +1,94 @@
+/** The options that say which documents are meant: --key, --between, --where, --tenant. */
+import { readFile } from "node:fs/promises";
+import { messageOf, ThinkbackError } from "../errors.js";
+import { type Selection, selectBetween, selectKeys } from "../recovery/selection.js";
+import { parseTenants, tenantTest } from "../recovery/tenant.js";
+import { parseWhere } from "../recovery/where.js";
+import { keyBytes } from "./key-text.js";
+
+export interface SelectArguments {
+  /** Keys, or @file with one on each line. */
+  key?: string[];
+  /** FROM..TO */
+  between?: string;
+  where?: string;
+  /** A file, and the customer's value. */
+  tenant?: string;
+  tenantId?: string;
+}
+
+/** What is selected of a table, by "db.table"; undefined if nothing of it is. */
+export type SelectionOf = (table: string) => Selection | undefined;
+
+/** True if less than everything is selected. */
+export const isSelecting = ({ key = [], between, where, tenant }: SelectArguments) =>
+  key.length > 0 || between !== undefined || where !== undefined || tenant !== undefined;
+
+export async function selectionOf(args: SelectArguments): Promise<SelectionOf> {
+  const { key = [], between, where, tenant, tenantId } = args;
+  if (key.length > 0 && between !== undefined) {
+    throw new ThinkbackError("usage", "--key and --between are both given", {
+      hint: "give --key for single documents, or --between for a range of keys",
+    });
+  }
+  if ((tenant === undefined) !== (tenantId === undefined)) {
+    throw new ThinkbackError("usage", "--tenant and --tenant-id go together", {
+      hint: "give --tenant FILE, which names the field of each table, and --tenant-id with the customer's value",
+    });
+  }
+  const keys = key.length > 0 ? selectKeys(await keysOf(key)) : {};
+  const range = between === undefined ? {} : rangeOf(between);
+  const isMeant = where === undefined ? undefined : parseWhere(where, "--where");
+  const tenants = tenant === undefined ? undefined : parseTenants(await textOf(tenant), tenant);
+  return (table) => {
+    const isOfTenant = tenants && tenantTest(tenants, table, valueOf(tenantId!));
+    if (tenants && !isOfTenant) return undefined;
+    const tests = [isMeant, isOfTenant].filter((test) => test !== undefined);
+    const matches = (document: Buffer) => tests.every((test) => test(document));
+    return { ...keys, ...range, ...(tests.length > 0 ? { matches } : {}) };
+  };
+}
+
+async function keysOf(given: readonly string[]): Promise<Buffer[]> {
+  const keys: Buffer[] = [];
+  for (const one of given) {
+    if (!one.startsWith("@")) keys.push(keyBytes(one));
+    else {
+      const lines = (await textOf(one.slice(1))).split(/\r?\n/).filter((line) => line !== "");
+      keys.push(...lines.map(keyBytes));
+    }
+  }
+  if (keys.length > 0) return keys;
+  throw new ThinkbackError("usage", "--key names a file without a key", {
+    hint: "write one key on each line",
+  });
+}
+
+function rangeOf(between: string): Selection {
+  const [from, to, ...more] = between.split("..");
+  if (to === undefined || more.length > 0 || (from === "" && to === "")) {
+    throw new ThinkbackError("usage", `--between ${between} cannot be read`, {
+      hint: "give the first and the last key, or one of them: a..b, a.. or ..b",
+    });
+  }
+  return selectBetween(from ? keyBytes(from) : undefined, to ? keyBytes(to) : undefined);
+}
+
+/** A customer's value: JSON, or, if it is not JSON, a plain string. */
+function valueOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw new ThinkbackError("usage", `${file} cannot be read: ${messageOf(error)}`, {
+      hint: "give the path of a file",
+    });
+  }
+}

@@ -1,0 +1,47 @@
+/** The part of the table of options that says what is recovered, and how. */
+import type { OptionRow } from "./option.js";
+
+/** The commands that can be told which documents are meant. */
+const selecting = ["undo", "rewind"];
+
+const text = (
+  flag: string,
+  commands: readonly string[],
+  description: string,
+  more: Partial<OptionRow> = {},
+): OptionRow => ({ flag, type: "text", commands, description, ...more });
+
+export const recovery: OptionRow[] = [
+  text("--key <key>", selecting, "only this document; @file for a file with a key on each line", {
+    list: true,
+  }),
+  text("--between <from..to>", selecting, "only documents whose keys are in this range"),
+  text("--where <query>", selecting, 'only documents that fit, such as {"status": "open"}'),
+  text("--tenant <file>", selecting, "only one customer's documents: the field of each table", {
+    type: "path",
+  }),
+  text("--tenant-id <value>", selecting, "the value of that field"),
+  text("--from <time>", ["undo"], "take back what was changed after this instant"),
+  text("--to <time>", ["undo"], "and up to this one; the newest that can be restored if not given"),
+  text("--operation <id>", ["undo"], "take back what this operation has written"),
+  text("--at <time>", ["rewind"], "the instant that the table, or the part, is brought back to"),
+  text(
+    "--on-conflict <way>",
+    ["undo"],
+    "for documents of which a field was set to something else since: refuse everything, skip them, cascade (bring all " +
+      "of the document back), or force (bring the field back)",
+    { choices: ["refuse", "skip", "cascade", "force"], default: "refuse" },
+  ),
+  {
+    flag: "--dry-run",
+    type: "switch",
+    commands: ["undo", "rewind"],
+    description: "print what would be changed, and change nothing",
+  },
+  text(
+    "--plan <file>",
+    ["undo", "rewind"],
+    "with --dry-run: write down what would be done; without it: do exactly what this file says",
+    { type: "path" },
+  ),
+];
