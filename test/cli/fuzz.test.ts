@@ -102,7 +102,27 @@ const ofCopies = ["run", "restore", "drill", "status", "show", "plan", "verify",
 type Options = Record<string, (string | undefined)[]>;
 
 /** Every option of every command, but --repo and --json, which all have. */
+const queries = ["{}", '{"a": {"$gt": 1}}', '{"$where": "1"}', "[", "1", '{"$x": 1}', ""];
+const selected = {
+  "--key": ["k", "42", '["a"]', "{}", "@/none", "@", "null", ""],
+  "--between": ["a..b", "a..", "..", "b..a", "a..b..c", "{}..a", ""],
+  "--where": queries,
+  "--tenant": ["/none", "/dev/null", ""],
+  "--tenant-id": ["c42", "42", ""],
+  "--dry-run": flag,
+  "--plan": ["/none/plan.json", "/dev/null", "/proc/plan", ""],
+};
+
 const commands: Record<string, Options> = {
+  "undo shop.orders": {
+    ...selected,
+    "--target": urls,
+    "--from": times,
+    "--to": times,
+    "--operation": ["0123abcd", "", "x"],
+    "--on-conflict": ["refuse", "skip", "cascade", "force", "", "Skip"],
+  },
+  "rewind shop.orders": { ...selected, "--target": urls, "--at": times },
   run: {
     "--source": urls,
     "--source-file": secretFiles,
