@@ -42,8 +42,8 @@ export class DataObject<Footer = unknown> {
     /** In sealed repositories: frames with a digest in the place of each document. */
     readonly keyFrames: readonly FrameEntry[],
     readonly checksum: string,
-    /** The object's size in bytes. */
-    readonly size: number,
+    /** How many bytes are stored of the object. */
+    readonly storedSize: number,
     /** The whole object, if it was small enough to come with the tail. */
     private readonly whole: Buffer | undefined,
   ) {}
@@ -67,7 +67,11 @@ export class DataObject<Footer = unknown> {
     kind: K,
     expectedChecksum: string | undefined,
   ): Promise<DataObject<FooterOf<K>>> {
-    const { bytes: tail, size } = await present(name, store.tail(name, tailBytes));
+    const {
+      bytes: tail,
+      size,
+      storedSize = size,
+    } = await present(name, store.tail(name, tailBytes));
     const trailer = readTrailer(name, tail, kind);
     if (expectedChecksum !== undefined && expectedChecksum !== trailer.checksum) {
       throw damaged(name, "it is not the object that its reference names (checksums differ)");
@@ -85,7 +89,7 @@ export class DataObject<Footer = unknown> {
     const keyFrames = all.filter(({ keys }) => keys === true);
     const frames = keyFrames.length === 0 ? all : all.filter(({ keys }) => keys !== true);
     const { checksum } = trailer;
-    return new DataObject(store, name, { frames, footer }, keyFrames, checksum, size, whole);
+    return new DataObject(store, name, { frames, footer }, keyFrames, checksum, storedSize, whole);
   }
 
   /** Reads and checks a frame; returns its lines. */

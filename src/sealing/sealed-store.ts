@@ -119,8 +119,8 @@ export class SealedStore extends StoreLayer {
   override async tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail> {
     if (isClear(name)) return this.below.tail(name, bytes, signal);
     const { object } = await this.open(name, bytes, signal);
-    const { indexBytes, size } = object;
-    return { bytes: indexBytes.subarray(Math.max(0, indexBytes.length - bytes)), size };
+    const { indexBytes, size, storedSize } = object;
+    return { bytes: indexBytes.subarray(Math.max(0, indexBytes.length - bytes)), size, storedSize };
   }
 
   /** Lists everything but the key sets, which are looked for below. */

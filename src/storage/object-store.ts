@@ -121,6 +121,8 @@ export interface Tail {
   bytes: Buffer;
   /** Bytes of the whole object. */
   size: number;
+  /** How many bytes are stored of it, unless as many: a sealed object is larger. */
+  storedSize?: number;
 }
 
 export interface ListOptions {

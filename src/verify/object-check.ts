@@ -130,9 +130,9 @@ export class ObjectCheck {
     return isDrawn;
   }
 
-  private count({ size }: DataObject): void {
+  private count({ storedSize }: DataObject): void {
     this.read.objects += 1;
-    this.read.bytes += size;
+    this.read.bytes += storedSize;
   }
 
   /** Keeps what `work` finds, unless the object was deleted meanwhile because others stand for it. */

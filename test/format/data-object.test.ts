@@ -71,7 +71,7 @@ describe("a data object", () => {
     expect(frames).toEqual([lines(3, "a"), lines(200, "b")]);
     expect(object.index.footer).toEqual({ some: "footer", n: [1, 2] });
     expect(object.checksum).toBe(checksum);
-    expect(object.size).toBe(bytes.length);
+    expect(object.storedSize).toBe(bytes.length);
     const [first, second] = object.index.frames;
     expect(first).toMatchObject({ offset: 0, rows: 3, table: "t1", minTime: 5, maxTime: 9 });
     expect(second).toMatchObject({ offset: first!.length, rows: 200, firstKey: '"é"' });
