@@ -3,8 +3,25 @@ import { messageOf, ThinkbackError } from "../errors.js";
 import type { RepositoryDescription } from "../format/description.js";
 import { type CopyTrouble, FallbackStore } from "../storage/fallback-store.js";
 import { failureOf, type ObjectStore } from "../storage/object-store.js";
+import type { Patience } from "../storage/retrying-store.js";
+import { storeAt } from "../storage/store-at.js";
 import { describedIn, refuseParted } from "./same-repository.js";
 import { storedCheck } from "./stored-check.js";
+
+/** Where another copy can answer, one that is unavailable is not waited for. */
+const ofSeveral: Patience = { patienceMs: 2000 };
+
+/** The store of a repository to read, at one place, or at several where copies of it are; see openCopies. */
+export async function storeOfCopies(
+  locations: readonly string[],
+  clock: Clock,
+  onTrouble: (trouble: CopyTrouble) => void,
+): Promise<ObjectStore> {
+  const [only, ...others] = locations;
+  if (others.length === 0) return storeAt(only!);
+  const stores = locations.map((location) => storeAt(location, ofSeveral));
+  return openCopies(stores, clock, onTrouble);
+}
 
 /**
  * The copies of one repository as one store. Those that cannot be opened are left out.

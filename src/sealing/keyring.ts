@@ -25,16 +25,20 @@ export function setKeysOfProcess(keyring: Keyring): void {
 /**
  * Reads identity files. Each names its secret keys, and the keys to trust after `# trust:`. If nobody is named, neither
  * there nor by `trust`, the identities themselves are trusted.
+ * @param texts what further such files hold
  */
 export async function readKeyring(
   files: readonly string[],
   trust: readonly string[] = [],
   passphrase?: string,
+  texts: readonly string[] = [],
 ): Promise<Keyring> {
   const identities: Identity[] = [];
   const trusted = new Set(trust.map((text) => verifyKeyOf(text, "--trust")));
-  for (const file of files) {
-    const lines = (await readIdentityFile(file, passphrase)).split(/\r?\n/);
+  const given = texts.map((text) => ({ file: "that was given as text", text }));
+  for (const file of files) given.push({ file, text: await readIdentityFile(file, passphrase) });
+  for (const { file, text } of given) {
+    const lines = text.split(/\r?\n/);
     const secrets = lines.filter((line) => line.trim() !== "" && !line.startsWith("#"));
     if (secrets.length === 0) throw refused(file, "it holds no secret key");
     for (const line of secrets) {
