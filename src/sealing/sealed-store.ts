@@ -56,11 +56,6 @@ interface Remembered {
 
 export class SealedStore extends StoreLayer {
   override readonly sealing: Sealing;
-  readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
-  readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
-  readonly tidy?: NonNullable<ObjectStore["tidy"]>;
-  readonly keepRoom?: NonNullable<ObjectStore["keepRoom"]>;
-  readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
   private readonly remembered = new Map<string, Remembered>();
   private rememberedBytes = 0;
 
@@ -85,19 +80,14 @@ export class SealedStore extends StoreLayer {
         return below.readElsewhere!(name, signal);
       };
     }
-    if (below.firstMissing) this.firstMissing = below.firstMissing.bind(below);
-    if (below.deleteMany) {
-      this.deleteMany = async (names, signal) => {
+    this.passOn(["firstMissing", "tidy", "keepRoom"], {
+      deleteMany: async (names, signal) => {
         for (const name of names) this.forget(name);
         await below.deleteMany!(names, signal);
-      };
-    }
-    if (below.tidy) this.tidy = below.tidy.bind(below);
-    if (below.keepRoom) this.keepRoom = below.keepRoom.bind(below);
-    if (below.putUrgently) {
-      this.putUrgently = async (name, bytes, signal) =>
-        below.putUrgently!(name, this.seal(name, Buffer.from(bytes)), signal);
-    }
+      },
+      putUrgently: async (name, bytes, signal) =>
+        below.putUrgently!(name, this.seal(name, Buffer.from(bytes)), signal),
+    });
   }
 
   override async put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
