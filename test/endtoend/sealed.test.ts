@@ -96,6 +96,11 @@ test("is captured without a key that reads, folded and restored with one", async
   const gaps = tables.flatMap(({ intervals }) => intervals.filter((one) => one.class === "gap"));
   for (const { to } of gaps) expect(Date.parse(to)).toBeLessThan(handingOver);
 
+  const checked = await cli(["verify", "--data", "--repo", repo]);
+  expect([checked.status, checked.stdout]).toEqual([
+    0,
+    expect.stringContaining("read to the end without their documents") as string,
+  ]);
   for (const args of [
     ["fold"],
     ["show", names[1]!, `${secret}-key`],
