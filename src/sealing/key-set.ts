@@ -21,7 +21,12 @@ import {
 } from "../format/fields.js";
 import { jsonKind, type Stored } from "../format/json-object.js";
 import { keysPrefix, numberedName } from "../format/names.js";
-import { newestNumbered, putNumbered, readNumbered } from "../repository/registers/numbered.js";
+import {
+  decodeNumbered,
+  newestNumbered,
+  putNumbered,
+  readNumbered,
+} from "../repository/registers/numbered.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import {
   AgeError,
@@ -142,6 +147,11 @@ export function readKeySet(store: ObjectStore, number: number): Promise<KeySet> 
   return readNumbered(store, keysPrefix, number, keySetKind);
 }
 
+/** The key set in stored bytes. Throws, naming it, if they are not that of this number. */
+export function decodeKeySet(bytes: Buffer, number: number): KeySet {
+  return decodeNumbered(bytes, numberedName(keysPrefix, number), number, keySetKind);
+}
+
 /**
  * Throws, naming it, unless a key set counts.
  * @param before the set before it, which counts; undefined for the first, which a key of `trusted` has to have signed.
@@ -165,6 +175,15 @@ const readersOf = ({ keys }: KeySet) =>
 export function signersOf({ keys, former }: KeySet): Map<string, Role> {
   const all = [...former, ...keys];
   return new Map(all.flatMap(({ verify, role }) => (verify ? [[verify, role]] : [])));
+}
+
+/** Tells whether a signature by a key on an object of that name counts under this key set. */
+export function trustsOf(set: KeySet): (verify: string, name: string) => boolean {
+  const signers = signersOf(set);
+  return (verify, name) => {
+    const role = signers.get(verify);
+    return role !== undefined && mayWrite(role, name);
+  };
 }
 
 /** What a writer writes, as the beginnings of names in a lane. Everything else only readers write. */
