@@ -1,5 +1,6 @@
 import { sha256 } from "../digest.js";
 import { damaged } from "../errors.js";
+import type { ObjectStore } from "../storage/object-store.js";
 import { formatVersion, magic, orNewer, skippableHeaderBytes, trailerBytes } from "./container.js";
 import { checkSuffix } from "./json-object.js";
 
@@ -11,6 +12,15 @@ import { checkSuffix } from "./json-object.js";
 export function checkWholeObject(name: string, bytes: Buffer): void {
   if (name.endsWith(".json")) checkSuffix(name, bytes);
   else if (name.endsWith(".zst")) checkData(name, bytes);
+}
+
+/**
+ * Checks the bytes of an object as they are stored, wherever they come from, before they are put: in a sealed
+ * repository by the signature, else by the checksums that they carry. Throws, naming it, if they are not believed.
+ */
+export function checkStoredForm({ sealing }: ObjectStore, name: string, stored: Buffer): void {
+  if (sealing) sealing.check(name, stored);
+  else checkWholeObject(name, stored);
 }
 
 function checkData(name: string, bytes: Buffer): void {
