@@ -99,6 +99,11 @@ export type CaptureEvent =
   | { kind: "spoolDelivered"; segments: number }
   /** Segments in the spool were dropped, because they do not continue the log in the repository. */
   | { kind: "spoolDropped"; segments: number }
+  /**
+   * A segment in the spool is not what a capture of this repository wrote; `reason` says why. It stays there with those
+   * that follow it, `segments` in all; their time is a gap.
+   */
+  | { kind: "spoolKept"; segment: string; reason: string; segments: number }
   /** What this capture had stored is gone from its repository. It begins again after the end of what is left. */
   | { kind: "logLost"; missing: string }
   /** It cannot begin again yet, and will try again. */
@@ -289,6 +294,8 @@ function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
     storeIsBack: (waitedMs) => onEvent({ kind: "storeIsBack", waitedMs }),
     spoolDelivered: (segments) => onEvent({ kind: "spoolDelivered", segments }),
     spoolDropped: (segments) => onEvent({ kind: "spoolDropped", segments }),
+    spoolKept: ({ name, what, segments }) =>
+      onEvent({ kind: "spoolKept", segment: name, reason: what, segments }),
     logLost: ({ end }) => onEvent({ kind: "logLost", missing: end.segment.name }),
     beginsLater: ({ message }) => onEvent({ kind: "beginsLater", reason: message }),
     beginsAgain: () => onEvent({ kind: "beginsAgain" }),

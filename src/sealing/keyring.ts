@@ -4,7 +4,7 @@ import { Decrypter } from "age-encryption";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { type Identity, identityOf, recipientOf } from "./identity.js";
-import { type KeySet, mayWrite, signersOf, trustedKeySet } from "./key-set.js";
+import { type KeySet, mayWrite, trustedKeySet, trustsOf } from "./key-set.js";
 import { SealedStore } from "./sealed-store.js";
 
 export interface Keyring {
@@ -116,7 +116,6 @@ export function sealedWith(
   keys: KeySet,
   identities: readonly Identity[],
 ): SealedStore {
-  const signers = signersOf(keys);
   const ownRole = (identity: Identity) =>
     keys.keys.find(({ recipient }) => recipient === identity.public.recipient)?.role;
   const recipients = (isWanted: (role: string) => boolean) =>
@@ -128,10 +127,7 @@ export function sealedWith(
       structure: recipients(() => true),
     },
     identities,
-    trusts: (verify, name) => {
-      const role = signers.get(verify);
-      return role !== undefined && mayWrite(role, name);
-    },
+    trusts: trustsOf(keys),
     signerOf: (name) =>
       identities.find(({ public: { verify } }) =>
         keys.keys.some((key) => key.verify === verify && mayWrite(key.role, name)),

@@ -17,6 +17,7 @@ import {
 import { StoreLayer } from "../storage/store-layer.js";
 import type { Identity } from "./identity.js";
 import {
+  checkSealed,
   checkSection,
   type OpenedObject,
   openEnd,
@@ -71,6 +72,9 @@ export class SealedStore extends StoreLayer {
       seal: (name, bytes) => this.seal(name, bytes),
       storedBytes: (name, bytes) =>
         isClear(name) ? bytes.length : sealedBytes(name, bytes, keys.readers),
+      check: (name, stored) => {
+        if (!isClear(name)) checkSealed(this.place(name), stored, keys);
+      },
       below,
       reading: (elsewhere, name) => new SealedStore(elsewhere, keys, name),
     };

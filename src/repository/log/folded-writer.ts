@@ -3,8 +3,10 @@
  *
  * Invariant: the lines of a table come in strictly rising order of key and capture, and the manifest is put only after
  * every part is durable and was read back. Break it and segments are deleted whose versions are stored nowhere else.
+ * In a sealed repository the frames of keys that are read back say what the versions that are read back are: a writer
+ * goes on with a table by these alone.
  */
-import { digestOf, sha256 } from "../../digest.js";
+import { sha256 } from "../../digest.js";
 import { ThinkbackError } from "../../errors.js";
 import type { Kind } from "../../format/data-kinds.js";
 import { DataObject } from "../../format/data-object.js";
@@ -13,8 +15,9 @@ import type { Repository } from "../../format/description.js";
 import type { FrameCompressor } from "../../format/frame-compressor.js";
 import { InTurn } from "../../format/in-turn.js";
 import { encodeStored } from "../../format/json-object.js";
+import { KeySums } from "../../format/key-sums.js";
 import { LineBuffer } from "../../format/line-buffer.js";
-import { lineOverheadBytes, parseLine, writeVersionLine } from "../../format/lines.js";
+import { lineOverheadBytes, parseLine, parseLines, writeDigestLine } from "../../format/lines.js";
 import {
   type FoldedName,
   foldedManifestName,
@@ -236,12 +239,27 @@ async function sumsOfParts(
   const sums = new FrameSums();
   for (const { name, checksum } of parts) {
     const object = await DataObject.open(store, name, kind, checksum);
+    const keys = kind === "foldedPart" && store.sealing ? new KeySums() : undefined;
     for await (const lines of object.readFrames(object.index.frames)) {
       sums.addFrame(lines);
       sums.lineBytes += lines.length;
+      if (keys) for (const version of parseLines(lines, name)) keys.addVersion("", version);
     }
+    if (keys) await checkKeys(object, keys);
   }
   return sums;
+}
+
+/** Throws unless the frames of keys of a folded part say what its versions are, of which `expected` was made. */
+async function checkKeys(object: DataObject, expected: KeySums): Promise<void> {
+  const found = new KeySums();
+  for await (const lines of object.readFrames(object.keyFrames)) found.addLines("", lines);
+  if (expected.unlike(found) === undefined) return;
+  throw new ThinkbackError(
+    "internal",
+    `the keys of ${object.name} differ from its versions when it is read back`,
+    { hint: "nothing was published and nothing is lost; report this" },
+  );
 }
 
 function appendLine(buffer: LineBuffer, line: Buffer): void {
@@ -308,9 +326,8 @@ class KeyFrames implements FrameWriter {
   /** @param line of a version, without its newline */
   add(line: Buffer): void {
     const { key, time, sequence, document } = parseLine(line, 0, line.length, "a folded segment");
-    const digest = document && Buffer.from(`"${digestOf(document)}"`);
     const into = this.lines.begin(key, time, key.length + lineOverheadBytes);
-    this.lines.commit(writeVersionLine(into, this.lines.end, key, time, sequence, digest));
+    this.lines.commit(writeDigestLine(into, this.lines.end, key, time, sequence, document));
   }
 
   addFrame(lines: Buffer, rows: number, label?: FrameLabel): void {
