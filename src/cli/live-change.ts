@@ -26,13 +26,39 @@ import { storeAt } from "../storage/store-at.js";
 import { accessToTarget, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { counted, formatBytes, formatCount, type Output, waitingText } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
-import type { SelectArguments } from "./select.js";
+import { isSelecting, type SelectArguments, selectionOf } from "./select.js";
 import { stopOnSignals } from "./stop-signals.js";
 
 export interface LiveChangeArguments extends TargetArguments, SelectArguments {
   repo: string;
   dryRun?: boolean;
   plan?: string;
+}
+
+/** A plan that is to be carried out. */
+export interface GivenPlan {
+  path: string;
+  head: PlanHead;
+}
+
+/** The plan that is given to be carried out; undefined if none is, or one is to be made. Checks the whole file. */
+export async function planGiven(args: LiveChangeArguments): Promise<GivenPlan | undefined> {
+  if (args.plan === undefined || args.dryRun) return undefined;
+  if (isSelecting(args)) {
+    throw new ThinkbackError("usage", "a plan says itself which documents are meant", {
+      hint: "leave out --key, --between, --where and --tenant",
+    });
+  }
+  return { path: args.plan, head: await readPlanHead(args.plan) };
+}
+
+/** What is selected of a table. Throws, with code "usage", if a mapping of tenants lacks it. */
+export async function selectionIn(name: string, args: LiveChangeArguments): Promise<Selection> {
+  const selection = (await selectionOf(args))(name);
+  if (selection) return selection;
+  throw new ThinkbackError("usage", `${args.tenant} does not say which field of ${name} counts`, {
+    hint: `add a line to it: ${name}: customer.id`,
+  });
 }
 
 /** A repository, and the live table that is to be changed. */
@@ -159,10 +185,9 @@ export async function intend(
 export async function intendByFile(
   live: Live,
   type: OperationType,
-  path: string,
+  { path, head }: GivenPlan,
   output: Output,
 ): Promise<void> {
-  const head = await readPlanHead(path);
   const name = `${live.table.db}.${live.table.name}`;
   const wrong =
     (head.type !== type && `it is for ${head.type}`) ||
