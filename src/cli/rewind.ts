@@ -5,6 +5,7 @@ import { differencesToLive } from "../recovery/differences.js";
 import { and, type Selection } from "../recovery/selection.js";
 import type { UndoStep } from "../recovery/undo.js";
 import {
+  checkLive,
   type Intent,
   intend,
   intendByFile,
@@ -27,6 +28,7 @@ export async function rewindCommand(
   args: RewindArguments,
   output: Output,
 ): Promise<void> {
+  checkLive(name, args);
   const at = args.at === undefined ? undefined : parseInstant(args.at, systemClock.now());
   const selection = await selectionIn(name, args);
   const byFile = await planGiven(args);

@@ -7,6 +7,7 @@ import { and, type Selection } from "../recovery/selection.js";
 import { type ConflictWay, undoSteps } from "../recovery/undo.js";
 import { lookAt } from "../repository/repository-view.js";
 import {
+  checkLive,
   type Intent,
   intend,
   intendByFile,
@@ -41,6 +42,7 @@ export async function undoCommand(
   args: UndoArguments,
   output: Output,
 ): Promise<void> {
+  checkLive(name, args);
   const asked = await askedOf(name, args);
   const byFile = await planGiven(args);
   const isByTime = asked.from !== undefined;
