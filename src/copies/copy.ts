@@ -152,8 +152,19 @@ export class RepositoryCopy {
     await this.inOrder(first, pass);
     await this.inAnyOrder(referred, pass);
     await this.inAnyOrder(manifests.filter(this.isReady), pass);
-    await Promise.all(lanes.map((lane) => this.lane(lane, pass)));
+    const ended = await Promise.allSettled(lanes.map((lane) => this.lane(lane, pass)));
+    for (const one of ended) if (one.status === "rejected") throw one.reason;
     return pass;
+  }
+
+  /** A part of a pass. If it fails nothing else of the pass begins, and the pass fails when all has ended. */
+  private async part<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      this.room.close(error);
+      throw error;
+    }
   }
 
   /** Sees to it that the target is this repository's, and that both stay so. Returns what was put for that. */
@@ -204,15 +215,17 @@ export class RepositoryCopy {
   private async inOrder(objects: StoredObject[], pass: Pass): Promise<boolean> {
     const reading = severalAtOnce(objects, copiedAtOnce, async (object) => {
       await this.room.take(object.size);
-      return { object, bytes: await this.read(object) };
+      return { object, bytes: await this.part(() => this.read(object)) };
     });
     let isWhole = true;
     for await (const { object, bytes } of reading) {
       try {
         if (!isWhole) continue;
-        const outcome = await this.put(object, bytes);
-        this.count(object, outcome, pass);
-        isWhole = outcome !== "vanished";
+        isWhole = await this.part(async () => {
+          const outcome = await this.put(object, bytes);
+          this.count(object, outcome, pass);
+          return outcome !== "vanished";
+        });
       } finally {
         this.room.give(object.size);
       }
@@ -222,8 +235,8 @@ export class RepositoryCopy {
 
   private async inAnyOrder(objects: StoredObject[], pass: Pass): Promise<void> {
     const copying = severalAtOnce(objects, copiedAtOnce, async (object) => {
-      const outcome = await this.room.during(object.size, async () =>
-        this.put(object, await this.read(object)),
+      const outcome = await this.room.during(object.size, () =>
+        this.part(async () => this.put(object, await this.read(object))),
       );
       this.count(object, outcome, pass);
     });

@@ -167,6 +167,49 @@ describe("a copy", () => {
     expect(vanished).toBeGreaterThan(100);
   }, 60_000);
 
+  test.each(["put", "read"])(
+    "that fails at a %s has ended when it says so, in all lanes",
+    async (at) => {
+      const source = await copyOf(world.store);
+      // A log of another lane, and an object that takes all of the room.
+      for (const name of await namesIn(world.store, "log/")) {
+        await source.put(`lanes/1/${name}`, await world.store.get(name));
+      }
+      const last = (await namesIn(source, "log/")).at(-3)!;
+      const target = new MemoryStore();
+      let isOver = false;
+      const late: string[] = [];
+      const slowly = async (operation: string, name: string) => {
+        if (isOver) late.push(name);
+        if (operation === at && name === last) throw new Cut(name);
+        for (let i = 0; i < 5; i += 1) await new Promise((resolve) => setImmediate(resolve));
+        if (isOver) late.push(name);
+      };
+      const reading = overriding<ObjectStore>(source, {
+        async *list(prefix) {
+          for await (const { name, size } of source.list(prefix)) {
+            yield { name, size: name.startsWith("log/") ? 40_000_000 : size };
+          }
+        },
+        get: async (name, ...rest) => {
+          await slowly("read", name);
+          return source.get(name, ...rest);
+        },
+      });
+      const writing = overriding<ObjectStore>(target, {
+        put: async (name, bytes) => {
+          await slowly("put", name);
+          await target.put(name, bytes);
+        },
+      });
+      await expect(copied(reading, writing)).rejects.toThrow(Cut);
+      isOver = true;
+      for (let i = 0; i < 100; i += 1) await new Promise((resolve) => setImmediate(resolve));
+      expect(late).toEqual([]);
+      expect((await namesIn(target)).length).toBeLessThan((await namesIn(source)).length - 1);
+    },
+  );
+
   test("of nothing new reads and puts nothing", async () => {
     const target = await copyOf(world.store);
     const source = new BusyStore(world.store, 0, async () => undefined);
