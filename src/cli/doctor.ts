@@ -1,8 +1,9 @@
 /** `thinkback doctor`: tries what a backup needs, and says what to do where something is missing. */
 import { systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
-import { fullProbe, probe } from "../storage/probe.js";
-import { impatient } from "../storage/retrying-store.js";
+import { repositoryName } from "../format/names.js";
+import { fullProbe, isKnownService, probe } from "../storage/probe.js";
+import { impatient, patienceDefault } from "../storage/retrying-store.js";
 import { directoryAt, storeAt } from "../storage/store-at.js";
 import { noUse, type StoreUse } from "../storage/store-use.js";
 import { accessToSource, addressesOf, isGiven, type SourceArguments } from "./connect.js";
@@ -62,11 +63,15 @@ export async function doctorCommand(args: DoctorArguments, output: Output): Prom
 }
 
 async function checkStore(args: DoctorArguments, use: StoreUse): Promise<Finding[]> {
-  const another = () => storeAt(args.repo, impatient, { use });
+  const another = () => storeAt(args.repo, patienceDefault, { use });
   const readOnly = args.readOnly === true;
-  const { checks, isOver } = await tried(() =>
-    probe(another(), { ...fullProbe, clock: systemClock, another, readOnly }),
-  );
+  const { checks, isOver } = await tried(async () => {
+    // A store that is away is told at once.
+    await storeAt(args.repo, impatient, { use }).size(repositoryName);
+    const store = another();
+    const rounds = isKnownService(store) ? 1 : fullProbe.rounds;
+    return probe(store, { ...fullProbe, rounds, clock: systemClock, another, readOnly });
+  });
   return [...checks.map((check) => ({ of: "store" as const, ...check })), ...isOver];
 }
 

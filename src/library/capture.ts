@@ -7,6 +7,7 @@ import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
+import { repositoryName } from "../format/names.js";
 import { thisProcess } from "../owner.js";
 import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { StoredMembers } from "../repository/registers/members.js";
@@ -182,9 +183,12 @@ export async function capture(options: CaptureOptions): Promise<void> {
       else onEvent({ kind: "idlePattern", pattern, excluded });
     }
     if (spooled) await refuseUnusable(spooled);
-    const another = () => storeAt(options.location, impatient);
-    refuseUnconditional(options.location, await probeAtStart(another, systemClock));
-    const repository = await openOrCreateRepository(another(), systemClock.now());
+    const store = storeAt(options.location, impatient);
+    // A store that is away is told at once. One that puts off callers that race is asked again.
+    await store.size(repositoryName);
+    const toProbe = () => storeAt(options.location);
+    refuseUnconditional(options.location, await probeAtStart(toProbe, systemClock));
+    const repository = await openOrCreateRepository(store, systemClock.now(), toProbe);
     const reopen = () => openSame(storeAt(options.location, impatient), repository.description);
     const unique = randomUUID().replaceAll("-", "");
     const members = new StoredMembers(repository.store, systemClock, thisProcess, unique);
