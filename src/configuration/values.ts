@@ -6,6 +6,7 @@ import { parseKeep } from "../repository/registers/keep-policy.js";
 import { parseAddresses } from "../rethinkdb/address.js";
 import { sizeBytes } from "../size.js";
 import { parseCron } from "../upkeep/schedule.js";
+import { holdsSecretKey, secretKeyHint } from "./addresses.js";
 import type { OptionRow, OptionType } from "./option.js";
 
 /** What is wrong with a value, and what to do. */
@@ -29,6 +30,7 @@ const refusals: Partial<Record<OptionType, [is: string, hint: string]>> = {
 
 /** What is wrong with the text as a value of the row; undefined if nothing is. Never repeats a secret. */
 export function wrongIn(row: OptionRow, text: string): Wrong | undefined {
+  if (holdsSecretKey(text)) return { message: "is a secret key itself", hint: secretKeyHint };
   if (row.choices && !row.choices.includes(text)) {
     return { message: `"${text}" is not one of its values`, hint: `give ${orOf(row.choices)}` };
   }

@@ -69,6 +69,12 @@ test("a file that is empty, or has empty sections, says nothing", () => {
   }
 });
 
+test("a secret key that is given as a value is refused, and not repeated", () => {
+  const [error] = errorsOf("keys:\n  identity: AGE-SECRET-KEY-1QQQ");
+  expect(error).toMatch(/^2: keys.identity: is a secret key itself → put it in a file/);
+  expect(error).not.toContain("QQQ");
+});
+
 test.each([
   ["capture:\n  tikc: 1s", /^2: capture\.tikc is not a key .* → did you mean capture\.tick\?$/],
   ["capture:\n  tickMax: 1s", /^2: .* → did you mean capture\.tick_max\?$/],
