@@ -45,7 +45,7 @@ const forms: Partial<Record<OptionType, (text: string) => boolean>> = {
   size: (text) => sizeBytes(text) !== undefined,
   count: (text) => /^[1-9]\d{0,3}$/.test(text),
   price: (text) => /^\d+(\.\d+)?$/.test(text),
-  switch: (text) => text === "true" || text === "false",
+  switch: (text) => /^(true|false)$/i.test(text),
 };
 
 function isOfType(type: OptionType, text: string): boolean {
@@ -73,7 +73,7 @@ function reading(read: () => void): Wrong | undefined {
 
 /** The value as the commands take it: a switch as true or false, everything else as text. */
 export function valueOf({ type }: OptionRow, text: string): string | boolean {
-  return type === "switch" ? text === "true" : text;
+  return type === "switch" ? text.toLowerCase() === "true" : text;
 }
 
 export function orOf(words: readonly string[]): string {

@@ -64,8 +64,28 @@ describe("each key", () => {
 });
 
 test("a file that is empty, or has empty sections, says nothing", () => {
-  for (const text of ["", "# nothing\n", "capture:\n", "capture:\n  tick:\n", "---\n"]) {
+  for (const text of ["", "# nothing\n", "capture:\n", "capture: ~\n", "---\n"]) {
     expect(parseConfiguration("f", text)).toMatchObject({ values: new Map(), findings: [] });
+  }
+});
+
+test("what is written counts, and not the number that YAML makes of it", () => {
+  for (const text of ["0123", "1e5", "12345678901234567890123", "0x1F", "1_0", "True", "007.50"]) {
+    const { values, findings } = parseConfiguration("f", `source:\n  password: ${text}`);
+    expect(findings).toEqual([]);
+    expect(values.get("source.password")?.texts).toEqual([text]);
+  }
+  const { values } = parseConfiguration("f", "capture:\n  include: [0123, 1e5]");
+  expect(values.get("capture.include")?.texts).toEqual(["0123", "1e5"]);
+});
+
+test("a key without a value is an error, wherever it stands", () => {
+  for (const nothing of ["", "~", "null"]) {
+    expect(errorsOf(`repo: ${nothing}`)).toEqual([expect.stringMatching(/^1: repo has no value/)]);
+    expect(errorsOf(`source:\n  password: ${nothing}\nmaintenance:\n  keep: ${nothing}`)).toEqual([
+      expect.stringMatching(/^2: source.password has no value → .*leave the key out/),
+      expect.stringMatching(/^4: maintenance.keep has no value/),
+    ]);
   }
 });
 
