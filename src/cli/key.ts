@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { systemClock } from "../clock.js";
+import { passphraseVariable } from "../configuration/settings.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { descriptionKind } from "../format/description.js";
 import { readStored } from "../format/json-object.js";
@@ -21,7 +22,7 @@ import {
 import { keysOfProcess } from "../sealing/keyring.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
-import { givenKey, makeKeyFile, passphraseVariable, publicText } from "./key-files.js";
+import { givenKey, makeKeyFile, publicText } from "./key-files.js";
 import { isOverdue, openDocuments } from "./key-state.js";
 import { formatOptionalInstant, formatTable, isoOrNull, type Output } from "./output.js";
 
