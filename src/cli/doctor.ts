@@ -1,5 +1,6 @@
 /** `thinkback doctor`: tries what a backup needs, and says what to do where something is missing. */
 import { systemClock } from "../clock.js";
+import { secretIn } from "../configuration/secret-file.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { repositoryName } from "../format/names.js";
 import { fullProbe, isKnownService, probe } from "../storage/probe.js";
@@ -18,15 +19,12 @@ export interface DoctorArguments extends SourceArguments {
   repo: string;
   spool?: string;
   redis?: string;
+  redisFile?: string;
   readOnly?: boolean;
 }
 
 export async function doctorCommand(args: DoctorArguments, output: Output): Promise<void> {
-  if (args.redis !== undefined && !/^rediss?:\/\/./.test(args.redis)) {
-    throw new ThinkbackError("usage", `--redis ${args.redis} is not the address of a Redis`, {
-      hint: "give it as redis://host:6379, or rediss:// for TLS",
-    });
-  }
+  const redis = redisOf(args);
   // These throw for what is no such address or directory.
   const access = accessToSource(args);
   if (isGiven(access)) addressesOf(access, "source");
@@ -36,7 +34,7 @@ export async function doctorCommand(args: DoctorArguments, output: Output): Prom
     ...(await checkMachine(args)),
     ...(await checkStore(args, use)),
     ...(await checkSource(args)),
-    ...(args.redis === undefined ? [] : await checkRedis(args.redis)),
+    ...(redis === undefined ? [] : await checkRedis(redis)),
   ];
   const rows = findings.map(({ of, check, outcome, text }) => [
     of,
@@ -60,6 +58,16 @@ export async function doctorCommand(args: DoctorArguments, output: Output): Prom
       hint: "what to do about each stands above; with --json, in its hint",
     },
   );
+}
+
+/** The URL of the Redis, which may hold a password, if there is one. */
+function redisOf({ redis, redisFile }: DoctorArguments): string | undefined {
+  const url = redis ?? (redisFile && secretIn(redisFile, "--redis-file").trim());
+  if (url === undefined || /^rediss?:\/\/./.test(url)) return url;
+  const where = redis === undefined ? "the content of --redis-file" : `--redis ${redis}`;
+  throw new ThinkbackError("usage", `${where} is not the address of a Redis`, {
+    hint: "give it as redis://host:6379, or rediss:// for TLS",
+  });
 }
 
 async function checkStore(args: DoctorArguments, use: StoreUse): Promise<Finding[]> {

@@ -9,7 +9,7 @@ import * as v from "valibot";
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { hasPassword } from "./addresses.js";
-import type { OptionRow } from "./option.js";
+import { mayHoldPassword, type OptionRow } from "./option.js";
 import { configurable } from "./options.js";
 import { similar } from "./similar.js";
 import { wrongIn } from "./values.js";
@@ -265,8 +265,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 function warnOfReaders(file: ConfigurationFile, mode: number): void {
   if ((mode & 0o044) === 0) return;
   const secrets = [...file.values].filter(([key, { texts }]) => {
-    const { type } = rows.get(key)!;
-    return type === "password" || (type === "address" && texts.some(hasPassword));
+    const row = rows.get(key)!;
+    return row.type === "password" || (mayHoldPassword(row) && texts.some(hasPassword));
   });
   if (secrets.length === 0) return;
   file.findings.push({
