@@ -104,7 +104,10 @@ test.each([
   ["tick: 1s", /^1: tick is not a key .* → did you mean capture\.tick\?$/],
   ["repo: /a\ndrill:\n  spool: /b", /^3: drill\.spool is not .* → did you mean capture\.spool\?$/],
   ["log:\n  colour: red", /^2: log\.colour is not a key .* → the keys of log are log\.level$/],
-  ["zzz: 1", /^1: zzz is not a key .* → the sections are source, target, repo, redis, keys, capture, /],
+  [
+    "zzz: 1",
+    /^1: zzz is not a key .* → the sections are source, target, repo, redis, keys, capture, /,
+  ],
   ["capture: fast", /^1: capture is a section, .* → give its keys .*capture\.tick/],
   ["capture: [1]", /^1: capture is a section/],
   ["just text", /^1: the file holds no keys/],

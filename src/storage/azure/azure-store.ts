@@ -20,6 +20,7 @@ import {
   type StoredObject,
   type Tail,
 } from "../object-store.js";
+import { heard } from "../progress.js";
 import { containerClient } from "./azure-client.js";
 import { type Asked, failureOfClient } from "./azure-failures.js";
 import { type AzurePlace, readAzureLocation } from "./azure-location.js";
@@ -181,7 +182,10 @@ export class AzureStore implements ObjectStore {
         const options = { maxRetryRequests: 0, ...aborting(signal) };
         const found = await blob.download(offset, count, options);
         const chunks: Buffer[] = [];
-        for await (const chunk of found.readableStreamBody!) chunks.push(chunk as Buffer);
+        for await (const chunk of found.readableStreamBody!) {
+          heard(signal);
+          chunks.push(chunk as Buffer);
+        }
         const bytes = Buffer.concat(chunks);
         // Azurite gives an empty range behind the end of an object, and says that it ends before it begins.
         const range = /^bytes (\d+)-(?:-1|\d+)\/(\d+)$/.exec(found.contentRange ?? "");

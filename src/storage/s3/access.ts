@@ -12,6 +12,7 @@ import {
   StoreUnavailable,
   type Tail,
 } from "../object-store.js";
+import { heard } from "../progress.js";
 import { loadSdk, makeClient, type Sdk } from "./client.js";
 import { type Asked, answerOf, failureFrom } from "./failures.js";
 import type { S3Location } from "./location.js";
@@ -180,7 +181,7 @@ export class S3Access {
       const input = { ...this.keyOf(name), ...version, ...(range ? { Range: range } : {}) };
       try {
         const answer = await client.send(new sdk.GetObjectCommand(input), sending(signal));
-        return await this.partOf(name, answer);
+        return await this.partOf(name, answer, signal);
       } catch (error) {
         // The object is there, and the range begins at its end or after it, or is the end of an empty object.
         if (answerOf(error).status === 416) return this.emptyPart(name, range, error);
@@ -190,9 +191,13 @@ export class S3Access {
   }
 
   /** The part that an answer holds, if the answer is whole. */
-  private async partOf(name: string, answer: GetObjectCommandOutput): Promise<Part> {
+  private async partOf(
+    name: string,
+    answer: GetObjectCommandOutput,
+    signal: AbortSignal | undefined,
+  ): Promise<Part> {
     const length = answer.ContentLength;
-    const bytes = await bytesOf(answer.Body, length);
+    const bytes = await bytesOf(answer.Body, length, signal);
     if (length !== undefined && bytes.length !== length) {
       throw this.unclear(name, `${bytes.length} bytes instead of ${length}`);
     }
@@ -251,11 +256,13 @@ class Part {
 async function bytesOf(
   body: GetObjectCommandOutput["Body"],
   length: number | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<Buffer> {
   if (!body) return Buffer.alloc(0);
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
+    heard(signal);
     size += chunk.length;
     // More than there should be is told by its length, and not kept.
     if (length !== undefined && size > length) break;
