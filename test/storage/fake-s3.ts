@@ -42,6 +42,8 @@ export class S3Faults {
   staleMs = 0;
   /** All requests are refused with this. */
   refusal: S3Refusal | undefined;
+  /** How requests are refused that are signed with these access keys. */
+  refusedCredentials = new Map<string, S3Refusal>();
   /** These keys cannot be deleted. */
   undeletable = new Set<string>();
 }
@@ -219,7 +221,9 @@ export class FakeS3 {
         throw new S3Refusal(400, "BadDigest", `The ${header} you specified did not match.`);
       }
     }
-    if (this.faults.refusal) throw this.faults.refusal;
+    const [, accessKey = ""] = /Credential=([^/]+)/.exec(authorization) ?? [];
+    const refused = this.faults.refusedCredentials.get(accessKey) ?? this.faults.refusal;
+    if (refused) throw refused;
     if (this.strikes("slowDown", this.faults.slowDownEvery)) {
       throw new S3Refusal(503, "SlowDown", "Please reduce your request rate.");
     }

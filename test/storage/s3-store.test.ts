@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Clock, systemClock } from "../../src/clock.js";
 import {
@@ -392,6 +395,51 @@ describe("S3Store", () => {
       expect(fake.count("put")).toBe(1);
     },
   );
+});
+
+describe("credentials that are exchanged", () => {
+  let [fake, file, directory]: [FakeS3, string, string] = [undefined!, "", ""];
+  const write = (key: string) =>
+    writeFile(file, `[default]\naws_access_key_id = ${key}\naws_secret_access_key = secret\n`);
+  beforeEach(async () => {
+    fake = await FakeS3.start();
+    directory = await mkdtemp(join(tmpdir(), "thinkback-aws-"));
+    file = join(directory, "credentials");
+    delete process.env["AWS_ACCESS_KEY_ID"];
+    delete process.env["AWS_SECRET_ACCESS_KEY"];
+    process.env["AWS_SHARED_CREDENTIALS_FILE"] = file;
+  });
+  afterEach(async () => {
+    useTestCredentials();
+    await rm(directory, { recursive: true });
+    await fake.stop();
+  });
+
+  test("in their file are read again when the old ones are refused", async () => {
+    await write("OLD");
+    const store = storeOf(fake.at("place"));
+    await store.put("a", text("x"));
+    await write("NEW");
+    fake.faults.refusedCredentials.set(
+      "OLD",
+      new S3Refusal(400, "ExpiredToken", "It has expired."),
+    );
+    const many = ["a", "a", "a"].map((name) => store.get(name));
+    expect((await Promise.all(many)).map(String)).toEqual(["x", "x", "x"]);
+    await store.put("b", text("y"));
+  });
+
+  test("are asked for once, and then said to have expired", async () => {
+    await write("OLD");
+    fake.faults.refusedCredentials.set(
+      "OLD",
+      new S3Refusal(400, "ExpiredToken", "It has expired."),
+    );
+    const error = await failing(storeOf(fake.at("place")).put("a", text("x")));
+    expect(failureOf(error)).toBe("forbidden");
+    expect(error.message).toContain("the credentials have expired");
+    expect(fake.count("put")).toBe(2);
+  });
 });
 
 describe("the probe of a bucket", () => {

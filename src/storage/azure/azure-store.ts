@@ -229,14 +229,24 @@ export class AzureStore implements ObjectStore {
   private async withClient<T>(
     work: (client: ContainerClient) => Promise<T>,
     signal: AbortSignal | undefined,
+    isSecond = false,
   ): Promise<T> {
     this.client ??= containerClient(this.place);
-    const client = await this.client.catch((error: unknown) => {
+    const known = this.client;
+    const client = await known.catch((error: unknown) => {
       this.client = undefined;
       throw error;
     });
     signal?.throwIfAborted();
-    return work(client);
+    try {
+      return await work(client);
+    } catch (error) {
+      const isRefused = (error as { statusCode?: number } | null)?.statusCode === 401;
+      if (!isRefused || isSecond || this.place.credential.kind !== "identity") throw error;
+      // What proves who this is may have been exchanged: it is looked for anew, once.
+      if (this.client === known) this.client = undefined;
+      return this.withClient(work, signal, true);
+    }
   }
 
   private unavailable(what: string): BucketUnavailable {

@@ -55,7 +55,15 @@ export class GcsRequests {
    * aborts.
    */
   send(request: GcsRequest, signal: AbortSignal | undefined): Promise<GcsReply> {
-    return untilAborted(this.sendNow(request, signal), signal);
+    return untilAborted(this.sendTwice(request, signal), signal);
+  }
+
+  /** A token that is refused may be of credentials that were exchanged meanwhile: they are looked for once more. */
+  private async sendTwice(request: GcsRequest, signal: AbortSignal | undefined): Promise<GcsReply> {
+    const reply = await this.sendNow(request, signal);
+    if (reply.status !== 401 || this.place.isAnonymous || signal?.aborted) return reply;
+    this.auth = undefined;
+    return this.sendNow(request, signal);
   }
 
   private async sendNow(
@@ -106,6 +114,8 @@ export class GcsRequests {
       await client.getRequestHeaders(url);
       return client;
     } catch (error) {
+      // The next request looks for credentials anew.
+      this.auth = undefined;
       throw this.withoutToken(error);
     }
   }

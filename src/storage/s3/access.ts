@@ -14,7 +14,7 @@ import {
 } from "../object-store.js";
 import { heard } from "../progress.js";
 import { loadSdk, makeClient, type Sdk } from "./client.js";
-import { type Asked, answerOf, failureFrom } from "./failures.js";
+import { type Asked, answerOf, failureFrom, wantsOtherCredentials } from "./failures.js";
 import type { S3Location } from "./location.js";
 import { Places } from "./places.js";
 
@@ -30,10 +30,16 @@ class Connection {
   /** True once the bucket has answered something that only a bucket answers. */
   isBucketSeen = false;
   private made: Promise<{ sdk: Sdk; client: S3Client }> | undefined;
+  private last: S3Client | undefined;
 
   constructor(private readonly location: S3Location) {
     this.requests = new Places(location.provider.requestsAtOnce);
     this.puts = new Places(location.provider.putsAtOnce);
+  }
+
+  /** Credentials that were refused may have been exchanged: a new client finds them anew. */
+  drop(client: S3Client): void {
+    if (this.last === client) this.made = undefined;
   }
 
   open(): Promise<{ sdk: Sdk; client: S3Client }> {
@@ -46,7 +52,8 @@ class Connection {
 
   private async make() {
     const sdk = await loadSdk();
-    return { sdk, client: await makeClient(sdk, this.location) };
+    this.last = await makeClient(sdk, this.location);
+    return { sdk, client: this.last };
   }
 }
 
@@ -88,7 +95,14 @@ export class S3Access {
       requests.in(signal, async () => {
         const { sdk, client } = await this.connection.open();
         signal?.throwIfAborted();
-        return send(sdk, client);
+        try {
+          return await send(sdk, client);
+        } catch (error) {
+          if (!wantsOtherCredentials(error) || signal?.aborted) throw error;
+          this.connection.drop(client);
+        }
+        const renewed = await this.connection.open();
+        return send(renewed.sdk, renewed.client);
       });
     try {
       return await (asked.creates ? puts.in(signal, answered) : answered());

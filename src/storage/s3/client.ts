@@ -56,11 +56,15 @@ export async function makeClient(sdk: Sdk, location: S3Location): Promise<S3Clie
   return client;
 }
 
+/** Passed on to what finds the credentials: a file of AWS is read anew by each client, since it may have changed. */
+const freshFiles = { ignoreCache: true };
+
 async function configOf(location: S3Location): Promise<S3ClientConfig> {
   const { provider, endpoint, region, profile, pathStyle } = location;
   const mode = provider.checksums === "always" ? "WHEN_SUPPORTED" : "WHEN_REQUIRED";
   const agent = { keepAlive: true, maxSockets: provider.requestsAtOnce };
   return {
+    ...freshFiles,
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
     ...(profile === undefined ? {} : { profile }),

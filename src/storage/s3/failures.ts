@@ -74,6 +74,13 @@ const credentialCodes = [
   "SignatureDoesNotMatch",
   "TokenRefreshRequired",
 ];
+/** Of these: what other credentials help against, which may be there by now. */
+const outdatedCodes = [
+  "ExpiredToken",
+  "InvalidAccessKeyId",
+  "InvalidToken",
+  "TokenRefreshRequired",
+];
 /** Of 400 and 403: what passes. */
 const passingCodes = [
   "BadDigest",
@@ -129,6 +136,11 @@ export function failureFrom(error: unknown, location: S3Location, asked: Asked):
   return unsupported(answer, where);
 }
 
+/** True if credentials were refused that may have been replaced meanwhile, where they come from. */
+export function wantsOtherCredentials(error: unknown): boolean {
+  return outdatedCodes.includes(answerOf(error).code);
+}
+
 /** True if a 400 complains about the very header that makes a put create. */
 function namesCondition({ status, message }: S3Answer, location: S3Location, asked: Asked) {
   const header = location.provider.createIfAbsent?.header;
@@ -169,6 +181,13 @@ function passing(answer: S3Answer, location: S3Location): StoreUnavailable {
 }
 
 function forbidden(answer: S3Answer, where: string): StoreForbidden {
+  if (answer.code === "ExpiredToken" || answer.code === "TokenRefreshRequired") {
+    return new StoreForbidden(
+      `${where}: the credentials have expired: ${answer.message}`,
+      answer,
+      "renew them where they come from: a file is read again by itself, and for other variables the process is started again",
+    );
+  }
   return new StoreForbidden(
     `${where}: ${answer.message}`,
     answer,
