@@ -8,7 +8,7 @@ import type { Output } from "./output.js";
 import { countedStore } from "./store-use-text.js";
 
 /** Where another copy can answer, one that is unavailable is not waited for. */
-const ofSeveral: Patience = { patienceMs: 2000 };
+const ofSeveral: Patience = { patienceMs: 2000, answerMs: 10_000 };
 /** So many troubles are printed one by one. */
 const printedMax = 20;
 

@@ -24,6 +24,8 @@ import { heard, listenTo, queued } from "./progress.js";
 export interface Patience {
   /** How long a store may be unavailable before that is an error. It is asked at least twice. */
   patienceMs: number;
+  /** How long nothing may be heard of it, instead of a minute. Then it is not asked again: another place is. */
+  answerMs?: number;
   /** Also wait while the store is full or forbidden. */
   waitsForOthers?: boolean;
 }
@@ -190,7 +192,7 @@ export class RetryingStore implements ObjectStore {
   ): Promise<void> {
     const bytes = this.below.sealing?.seal(name, Buffer.from(given)) ?? given;
     let isInDoubt = false;
-    const waitMs = answerMs + bytes.length / this.bytesPerMs;
+    const waitMs = (this.patience.answerMs ?? answerMs) + bytes.length / this.bytesPerMs;
     return this.retried(
       async (ending) => {
         const wasInDoubt = isInDoubt;
@@ -230,7 +232,7 @@ export class RetryingStore implements ObjectStore {
   private async retried<T>(
     work: (ending: AbortSignal) => Promise<T>,
     signal: AbortSignal | undefined,
-    firstAnswerMs = answerMs,
+    firstAnswerMs = this.patience.answerMs ?? answerMs,
   ): Promise<T> {
     const { clock, patience, stopped } = this;
     const signals = [signal, stopped].filter((one) => one !== undefined);
@@ -245,6 +247,7 @@ export class RetryingStore implements ObjectStore {
         given?.throwIfAborted();
         const waits = patience.waitsForOthers === true && needsOperator(error);
         if (failureOf(error) !== "unavailable" && !waits) throw error;
+        if (error instanceof NoAnswer && patience.answerMs !== undefined) throw error;
         const isOver = clock.monotonicMs() - begun >= patience.patienceMs;
         if (isOver && tries > 1) throw error;
         if (error instanceof NoAnswer) waitMs = Math.min(2 * waitMs, Math.max(answerMsMax, waitMs));

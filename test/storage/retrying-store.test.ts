@@ -244,6 +244,13 @@ describe("a store that does not answer", () => {
     expect(tries).toBe(1);
   });
 
+  test("is left at once by who can ask another place", async () => {
+    const store = retrying(hanging(1), { patienceMs: 2000, answerMs: 10_000 });
+    const call = store.get("there");
+    expect(await outcome(call, 9000)).toBe("waits");
+    expect(failureOf(await outcome(call, 1500))).toBe("unavailable");
+  });
+
   test("is given up when nothing more is heard of an answer that had begun", async () => {
     const stopping = overriding<ObjectStore>(below, {
       get: async (_, __, signal) => {
