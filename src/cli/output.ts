@@ -76,6 +76,11 @@ export function formatTable(head: string[], rows: (string | number)[][]): string
   return table.toString().replace(/ +$/gm, "");
 }
 
+/** A text as one word of a shell. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
 /** A count with commas between thousands. Done by hand, because the data of a locale take 50 ms to load. */
 export function formatCount(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ",");

@@ -1,17 +1,19 @@
 /** Finds the store that a location names, by its scheme. New kinds of stores are added here. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { isAbsolute, join, relative, sep } from "node:path";
+import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
+import { azureElsewhere } from "./azure/azure-location.js";
 import { AzureStore } from "./azure/azure-store.js";
 import { CountingStore } from "./counting-store.js";
 import { DirectoryStore } from "./directory-store.js";
 import { GcsStore } from "./gcs/gcs-store.js";
 import type { ObjectStore } from "./object-store.js";
 import { type Patience, patienceDefault, RetryingStore } from "./retrying-store.js";
+import { s3Elsewhere } from "./s3/elsewhere.js";
 import { parseS3Location } from "./s3/location.js";
 import { S3PastStore } from "./s3/past-store.js";
 import { S3Store } from "./s3/s3-store.js";
@@ -29,6 +31,23 @@ const kinds: Record<string, (location: string) => ObjectStore> = {
     return instant === undefined ? new S3Store(at, systemClock) : new S3PastStore(at, instant);
   },
 };
+
+/** For the schemes of which more than the location is needed on another machine, what that is. */
+const elsewhere: Record<string, typeof s3Elsewhere> = {
+  azblob: azureElsewhere,
+  gs: (location) => ({
+    location,
+    needs: ["credentials of Google that may read the bucket, in GOOGLE_APPLICATION_CREDENTIALS"],
+  }),
+  s3: s3Elsewhere,
+};
+
+/** A location as it is understood on another machine, or in another directory, and what is needed there besides. */
+export function locationElsewhere(location: string): { location: string; needs: string[] } {
+  const scheme = schemeOf(location);
+  if (scheme === undefined) return { location: resolve(location), needs: [] };
+  return elsewhere[scheme]?.(location, process.env) ?? { location, needs: [] };
+}
 
 /** The schemes of places that may keep versions. */
 const versioned: readonly string[] = ["s3"];

@@ -77,6 +77,24 @@ export function readAzureLocation(location: string, environment: Environment): A
   };
 }
 
+const proofs: Record<AzureCredential["kind"], string> = {
+  "connection string": `the connection string of the account, in ${variables.connection}`,
+  key: `a key of the account, in ${variables.key}`,
+  signature: `a shared access signature, in ${variables.signature}`,
+  identity: "an identity that may read the container, such as that of `az login`",
+};
+
+/** The location for another machine, and what is needed there besides, in words. */
+export function azureElsewhere(
+  given: string,
+  environment: Environment,
+): { location: string; needs: string[] } {
+  return {
+    location: given,
+    needs: [proofs[readAzureLocation(given, environment).credential.kind]],
+  };
+}
+
 const microsofts = "core\\.(?:windows\\.net|usgovcloudapi\\.net|chinacloudapi\\.cn)";
 
 function isMicrosofts(address: string | undefined): boolean {
