@@ -14,6 +14,7 @@ import {
   StoreFull,
   StoreUnsupported,
 } from "../object-store.js";
+import { failureOfCertificate, nodeTrusts } from "../untrusted.js";
 import type { AzurePlace } from "./azure-location.js";
 
 /** What was asked for, and of which object. */
@@ -50,7 +51,12 @@ export function failureOfClient(error: unknown, asked: Asked, place: AzurePlace)
           cause,
         );
   }
-  if (status === undefined) return new BucketUnavailable(place.location, shown, cause);
+  if (status === undefined) {
+    return (
+      failureOfCertificate(code, place.location, said, nodeTrusts, cause) ??
+      new BucketUnavailable(place.location, shown, cause)
+    );
+  }
   return ofStatus({ status, code, said, shown, cause }, asked, place);
 }
 

@@ -17,6 +17,7 @@ import {
 } from "../bucket-failures.js";
 import { StoreError } from "../object-store.js";
 import { optionalPackage } from "../optional-package.js";
+import { failureOfCertificate, nodeTrusts } from "../untrusted.js";
 import type { GcsPlace } from "./gcs-location.js";
 import { oneRequest } from "./one-request.js";
 
@@ -96,7 +97,13 @@ export class GcsRequests {
       signal?.throwIfAborted();
       // Only whoever gives tokens makes an error with a reply: every reply of the service is taken as it is.
       if ((error as RequestFailure).response) throw this.withoutToken(error);
-      throw new BucketUnavailable(this.place.location, firstLine(messageOf(error)), plain(error));
+      const { location } = this.place;
+      const [said, cause] = [firstLine(messageOf(error)), plain(error)];
+      const { code } = error as RequestFailure;
+      throw (
+        failureOfCertificate(code, location, said, nodeTrusts, cause) ??
+        new BucketUnavailable(location, said, cause)
+      );
     }
   }
 

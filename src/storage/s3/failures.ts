@@ -9,6 +9,7 @@ import {
   StoreUnavailable,
   StoreUnsupported,
 } from "../object-store.js";
+import { failureOfCertificate } from "../untrusted.js";
 import type { S3Location } from "./location.js";
 
 /** What a request was about. */
@@ -169,7 +170,11 @@ function withoutAnswer(answer: S3Answer, location: S3Location): StoreError {
       answer,
     );
   }
-  return passing(answer, location);
+  const trusting = "name a file with the certificate of its authority, in PEM, with ca=…";
+  const { printable } = location;
+  return (
+    failureOfCertificate(code, printable, message, trusting, answer) ?? passing(answer, location)
+  );
 }
 
 function passing(answer: S3Answer, location: S3Location): StoreUnavailable {
