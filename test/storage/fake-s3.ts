@@ -48,6 +48,8 @@ export class S3Faults {
   undeletable = new Set<string>();
 }
 
+  /** What is said of them in a list of errors. */
+  undeletableAs = "AccessDenied";
 export interface FakeS3Options {
   bucket?: string;
   isVersioned?: boolean;
@@ -343,7 +345,10 @@ export class FakeS3 {
     const errors: string[] = [];
     for (const key of keys) {
       if (!this.faults.undeletable.has(key)) this.bucket.delete(key);
-      else errors.push(`<Key>${key}</Key><Code>AccessDenied</Code><Message>No</Message>`);
+      else
+        errors.push(
+          `<Key>${key}</Key><Code>${this.faults.undeletableAs}</Code><Message>No</Message>`,
+        );
     }
     return xml("DeleteResult", errors.map((error) => `<Error>${error}</Error>`).join(""));
   }

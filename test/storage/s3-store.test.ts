@@ -144,6 +144,19 @@ describe("S3Store", () => {
     expect(error.message).toContain("s3://bucket/place/a");
   });
 
+  test.each([
+    ["NotImplemented", "unsupported"],
+    ["InvalidRequest", "unsupported"],
+    ["ObjectLocked", "forbidden"],
+    ["InternalError", "unavailable"],
+    ["SlowDown", "unavailable"],
+  ] as const)("and is judged by its own code: %s is %s", async (code, failure) => {
+    await store.put("a", text("x"));
+    fake.faults.undeletable.add("place/a");
+    fake.faults.undeletableAs = code;
+    expect(failureOf(await failing(store.deleteMany(["a"])))).toBe(failure);
+  });
+
   test("objects of others, and such whose names are none, are not listed", async () => {
     fake.bucket.put("place/.hidden", text("x"), {}, undefined);
     fake.bucket.put("place/a b", text("x"), {}, undefined);

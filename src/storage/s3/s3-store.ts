@@ -205,8 +205,20 @@ function isNoSuchKey(error: unknown): boolean {
   return error instanceof Error && error.name === "NoSuchKey";
 }
 
-/** The status that goes with a code in a list of errors, which has none. */
+/** Codes in a list of errors, which has no status, and the status that goes with each. Any other may pass. */
+const statusOfCode: Record<string, number> = {
+  AccessDenied: 403,
+  InvalidArgument: 400,
+  InvalidRequest: 400,
+  InvalidObjectState: 403,
+  KeyTooLongError: 400,
+  MalformedXML: 400,
+  MethodNotAllowed: 405,
+  NotImplemented: 501,
+  ObjectLocked: 403,
+};
+
 function errorOf(code: string, message: string): Error {
-  const status = code === "AccessDenied" ? 403 : 503;
+  const status = statusOfCode[code] ?? 503;
   return Object.assign(new Error(message), { name: code, $metadata: { httpStatusCode: status } });
 }
