@@ -44,12 +44,14 @@ export class S3Faults {
   refusal: S3Refusal | undefined;
   /** How requests are refused that are signed with these access keys. */
   refusedCredentials = new Map<string, S3Refusal>();
+  /** The headers of locks are taken and ignored; requests to extend one are, too. */
+  ignoresLocks = false;
   /** These keys cannot be deleted. */
   undeletable = new Set<string>();
-}
-
   /** What is said of them in a list of errors. */
   undeletableAs = "AccessDenied";
+}
+
 export interface FakeS3Options {
   bucket?: string;
   isVersioned?: boolean;
@@ -303,6 +305,7 @@ export class FakeS3 {
     const until = headers["x-amz-object-lock-retain-until-date"];
     if (mode === undefined && until === undefined) return undefined;
     requireDigest(headers);
+    if (this.faults.ignoresLocks) return undefined;
     if (!this.bucket.isVersioned) {
       throw new S3Refusal(400, "InvalidRequest", "Bucket is missing Object Lock Configuration");
     }
@@ -413,6 +416,7 @@ export class FakeS3 {
     if (!/^(GOVERNANCE|COMPLIANCE)$/.test(mode) || Number.isNaN(until)) {
       throw new S3Refusal(400, "MalformedXML", "The XML you provided was not well-formed");
     }
+    if (this.faults.ignoresLocks) return { status: 200 };
     this.bucket.retain(key, mode, until, headers["x-amz-bypass-governance-retention"] === "true");
     return { status: 200 };
   }

@@ -410,6 +410,51 @@ describe("S3Store", () => {
   );
 });
 
+describe("locks", () => {
+  const dayMs = 86_400_000;
+  let fake: FakeS3;
+  let store: S3Store;
+  beforeEach(async () => {
+    fake = await FakeS3.start({ isVersioned: true });
+    store = storeOf(fake.at("place", "&lock=30d"));
+  });
+  afterEach(() => fake.stop());
+  const lockOf = (name: string) => fake.bucket.find(`place/${name}`)!.lock!.until;
+
+  test("that a server takes and ignores are found out by the first put", async () => {
+    fake.faults.ignoresLocks = true;
+    const error = await failing(store.put("a", text("x")));
+    expect(failureOf(error)).toBe("unsupported");
+    expect(error.message).toContain("takes a lock, and does not keep it: object a has none");
+  });
+
+  test("are looked at after the first put and the first extension, and not after others", async () => {
+    for (const name of ["a", "b", "c"]) await store.put(name, text("x"));
+    expect(fake.count("head")).toBe(1);
+    fake.faults.ignoresLocks = true;
+    const error = await failing(store.extendLock!("a", Date.now() + 60 * dayMs));
+    expect(failureOf(error)).toBe("unsupported");
+    fake.faults.ignoresLocks = false;
+    fake.counts.clear();
+    for (const name of ["a", "b"]) await store.extendLock!(name, Date.now() + 60 * dayMs);
+    expect([fake.count("head"), fake.count("retain")]).toEqual([3, 2]);
+  });
+
+  test("are extended for as long as a new object is locked, at least", async () => {
+    await storeOf(fake.at("place", "&lock=1d")).put("a", text("x"));
+    await store.extendLock!("a", Date.now() + 10 * dayMs);
+    expect(lockOf("a")).toBeGreaterThan(Date.now() + 29 * dayMs);
+  });
+
+  test("are dated by the server's clock, as soon as that is known", async () => {
+    const hour = storeOf(fake.at("place", "&lock=1h"));
+    fake.clockOffsetMs = 10 * 3_600_000;
+    await failing(hour.get("a"));
+    await hour.put("a", text("x"));
+    expect(Math.abs(lockOf("a") - (Date.now() + 11 * 3_600_000))).toBeLessThan(60_000);
+  });
+});
+
 describe("credentials that are exchanged", () => {
   let [fake, file, directory]: [FakeS3, string, string] = [undefined!, "", ""];
   const write = (key: string) =>

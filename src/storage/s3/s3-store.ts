@@ -23,8 +23,8 @@ import {
 } from "../object-store.js";
 import { S3Access, sending } from "./access.js";
 import { failureFrom, noConditions } from "./failures.js";
-import type { LockMode, S3Location } from "./location.js";
-import { extendLock } from "./locks.js";
+import type { S3Location } from "./location.js";
+import { Locks } from "./locks.js";
 
 /** At most so many objects are removed with one request; S3 takes no more. */
 const deletedAtOnceMax = 1000;
@@ -36,6 +36,7 @@ export class S3Store implements ObjectStore {
   readonly lockMs: number | undefined;
   readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
   private readonly access: S3Access;
+  private readonly locks: Locks | undefined;
 
   constructor(
     private readonly at: S3Location,
@@ -46,10 +47,11 @@ export class S3Store implements ObjectStore {
     this.access = new S3Access(at);
     const { lock } = at;
     this.lockMs = lock?.ms;
-    if (lock) {
-      this.extendLock = (name, until, signal) =>
-        extendLock(this.access, lock.mode, name, until, signal);
-    }
+    if (!lock) return;
+    const locks = new Locks(this.access, lock);
+    this.locks = locks;
+    this.extendLock = (name, until, signal) =>
+      locks.extend(name, until, this.clock.now() + lock.ms, signal);
   }
 
   async put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
@@ -58,18 +60,22 @@ export class S3Store implements ObjectStore {
     if (!this.at.provider.createIfAbsent) throw noConditions(this.at);
     // A copy: the caller may overwrite its own buffer after an abort, while the request is still being sent.
     const body = Buffer.from(bytes);
-    await this.access.ask({ name, creates: true }, signal, (sdk, client) =>
-      client.send(new sdk.PutObjectCommand(this.putOf(name, body)), sending(signal)),
-    );
+    const lockedUntil = await this.access.ask({ name, creates: true }, signal, (sdk, client) => {
+      const input = this.putOf(name, body, client.config.systemClockOffset);
+      const until = input.ObjectLockRetainUntilDate?.getTime();
+      return client.send(new sdk.PutObjectCommand(input), sending(signal)).then(() => until);
+    });
+    if (lockedUntil !== undefined) await this.locks?.refuseUnlocked(name, lockedUntil, signal);
   }
 
   async replace(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     checkName(name);
     signal?.throwIfAborted();
-    const { IfNoneMatch: _, ...input } = this.putOf(name, Buffer.from(bytes));
-    await this.access.ask({ name }, signal, (sdk, client) =>
-      client.send(new sdk.PutObjectCommand(input), sending(signal)),
-    );
+    const body = Buffer.from(bytes);
+    await this.access.ask({ name }, signal, (sdk, client) => {
+      const { IfNoneMatch: _, ...input } = this.putOf(name, body, client.config.systemClockOffset);
+      return client.send(new sdk.PutObjectCommand(input), sending(signal));
+    });
   }
 
   async storedAt(name: string, signal?: AbortSignal): Promise<Instant | undefined> {
@@ -85,7 +91,8 @@ export class S3Store implements ObjectStore {
     }
   }
 
-  private putOf(name: string, body: Buffer): PutObjectCommandInput {
+  /** @param clockOffsetMs by how much the server's clock is ahead of this machine's, as far as its answers have told */
+  private putOf(name: string, body: Buffer, clockOffsetMs: number): PutObjectCommandInput {
     const { storageClass, sse, sseKey, lock } = this.at;
     return {
       ...this.access.keyOf(name),
@@ -99,14 +106,13 @@ export class S3Store implements ObjectStore {
       ...(sse === undefined ? {} : { ServerSideEncryption: sse }),
       ...(sseKey === undefined ? {} : { SSEKMSKeyId: sseKey }),
       // S3 wants a checksum with a lock. Where the provider is given an MD5 instead, client.ts exchanges it.
-      ...(lock === undefined ? {} : { ChecksumAlgorithm: "CRC32", ...this.locked(lock) }),
-    };
-  }
-
-  private locked(lock: { mode: LockMode; ms: number }) {
-    return {
-      ObjectLockMode: lock.mode,
-      ObjectLockRetainUntilDate: new Date(this.clock.now() + lock.ms),
+      ...(lock === undefined
+        ? {}
+        : {
+            ChecksumAlgorithm: "CRC32",
+            ObjectLockMode: lock.mode,
+            ObjectLockRetainUntilDate: new Date(this.clock.now() + clockOffsetMs + lock.ms),
+          }),
     };
   }
 
