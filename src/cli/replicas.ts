@@ -7,6 +7,7 @@ import { NotingStore } from "../storage/noting-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { impatient } from "../storage/retrying-store.js";
 import { storeAt } from "../storage/store-at.js";
+import type { StoreUse } from "../storage/store-use.js";
 import type { Log } from "./log.js";
 import { counted, formatBytes } from "./output.js";
 
@@ -18,16 +19,24 @@ export class Replicas {
   private readonly ended = new AbortController();
   private running: Promise<unknown> = Promise.resolve();
 
-  /** @param primary where the repository is @param copies where its copies are, or will be */
+  /**
+   * @param primary where the repository is
+   * @param copies where its copies are, or will be
+   * @param use where the requests to them and for them are counted
+   */
   constructor(
     primary: string,
     copies: readonly string[],
     private readonly clock: Clock,
     log: Log,
+    use: StoreUse,
   ) {
     this.replicas = copies.map((location) => {
       // Stores of its own: a copy that hangs holds nobody else up.
-      const [from, to] = [storeAt(primary, impatient), storeAt(location, impatient)];
+      const [from, to] = [primary, location].map((one) => storeAt(one, impatient, { use })) as [
+        ObjectStore,
+        ObjectStore,
+      ];
       return new Replica(from, to, clock, observerOf(to.location, log));
     });
   }

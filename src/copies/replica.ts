@@ -32,6 +32,8 @@ const waitingMax = 20_000;
 const heldBytesMax = 64 * 1024 * 1024;
 /** How often the primary is looked through for what other processes have put. */
 const lookEveryMs = 300_000;
+/** The same where one of the two charges for requests: a look lists both, a page of a thousand names a request. */
+const lookEveryChargedMs = 1_800_000;
 /** Of so many objects at least it is remembered that they were put. */
 const knownMax = 5000;
 const pauseFirstMs = 1000;
@@ -149,13 +151,14 @@ export class Replica {
 
   /** Copies now and then what other processes have put. */
   private async lookThrough(copy: RepositoryCopy, over: AbortSignal): Promise<void> {
+    const isCharged = this.primary.chargesRequests || this.target.chargesRequests;
     for (;;) {
       for (const { object, what } of copy.findings.values()) {
         if (this.told.has(object)) continue;
         this.told.add(object);
         this.observer.finds(object, what);
       }
-      await this.clock.sleep(lookEveryMs, over);
+      await this.clock.sleep(isCharged ? lookEveryChargedMs : lookEveryMs, over);
       try {
         await copy.run();
       } catch (error) {

@@ -1,6 +1,6 @@
 import type { ListOptions, ObjectStore, Range, StoredObject, Tail } from "./object-store.js";
 import { StoreLayer } from "./store-layer.js";
-import type { StoreUse } from "./store-use.js";
+import { addInto, noUse, type StoreUse } from "./store-use.js";
 
 /** A bucket lists so many objects with one request. */
 const listedAtOnce = 1000;
@@ -17,6 +17,8 @@ export class CountingStore extends StoreLayer {
   readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
   readonly replace?: NonNullable<ObjectStore["replace"]>;
   readonly storedAt?: NonNullable<ObjectStore["storedAt"]>;
+  declare readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
+  private readonly tellsPages: boolean;
 
   /** @param use where it counts; several stores may count in one place */
   constructor(
@@ -24,6 +26,14 @@ export class CountingStore extends StoreLayer {
     readonly use: StoreUse,
   ) {
     super(below);
+    this.tellsPages = "onMoreRequests" in below;
+    if (this.tellsPages) below.onMoreRequests = (more) => addInto(use, { ...noUse, ...more });
+    if (below.extendLock) {
+      this.extendLock = (name, until, signal) => {
+        use.heads += 1;
+        return below.extendLock!(name, until, signal);
+      };
+    }
     if (below.firstMissing) {
       this.firstMissing = (names, signal) => {
         use.heads += names.length;
@@ -86,7 +96,7 @@ export class CountingStore extends StoreLayer {
     let listed = 0;
     this.use.lists += 1;
     for await (const object of super.list(prefix, options)) {
-      if (listed > 0 && listed % listedAtOnce === 0) this.use.lists += 1;
+      if (!this.tellsPages && listed > 0 && listed % listedAtOnce === 0) this.use.lists += 1;
       listed += 1;
       yield object;
     }

@@ -33,6 +33,7 @@ export class AzureStore implements ObjectStore {
   readonly chargesRequests = true;
   /** An emulator, or a service that speaks as Microsoft's does, may accept the condition of a put and ignore it. */
   readonly mayOverwrite: boolean;
+  onMoreRequests: ObjectStore["onMoreRequests"] = undefined;
   private client: Promise<ContainerClient> | undefined;
 
   /** @param pageObjects at most so many objects are listed with one request */
@@ -105,6 +106,7 @@ export class AzureStore implements ObjectStore {
     const first = await this.read(name, 0, bytes, signal);
     if (!first) return { bytes: empty, size: 0 };
     if (first.size <= bytes) return first;
+    this.onMoreRequests?.({ gets: 1 });
     const last = await this.read(name, first.size - bytes, bytes, signal);
     if (last?.size === first.size) return last;
     throw this.unavailable(`object ${name} changed while it was read`);
@@ -133,7 +135,8 @@ export class AzureStore implements ObjectStore {
       .listBlobsFlat({ prefix: base + prefix, ...aborting(signal) })
       .byPage({ maxPageSize: this.pageObjects });
     let last = "";
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
+      if (!isFirst) this.onMoreRequests?.({ lists: 1 });
       const { value: page, done } = await this.asking({ to: "list" }, signal, () => pages.next());
       if (done === true) return;
       for (const { name: whole, properties } of page.segment.blobItems) {
@@ -162,6 +165,7 @@ export class AzureStore implements ObjectStore {
 
   async deleteMany(names: readonly string[], signal?: AbortSignal): Promise<void> {
     names.forEach(checkName);
+    this.onMoreRequests?.({ deletes: names.length - 1 });
     await deleteEach(names, (name) => this.delete(name, signal));
   }
 

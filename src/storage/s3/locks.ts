@@ -1,6 +1,7 @@
 /** Locks of objects that are there already. */
 import type { Instant } from "../../instant.js";
 import { failureOf, StoreUnsupported } from "../object-store.js";
+import type { Requests } from "../store-use.js";
 import { type S3Access, sending } from "./access.js";
 import type { Lock } from "./location.js";
 
@@ -18,7 +19,8 @@ export class Locks {
 
   constructor(
     private readonly access: S3Access,
-    readonly lock: Lock,
+    private readonly lock: Lock,
+    private readonly onMoreRequests: (more: Partial<Requests>) => void,
   ) {}
 
   /** Throws unless an object that was put with a lock until an instant has one. Asks for the first one only. */
@@ -37,6 +39,7 @@ export class Locks {
     if (held.until >= until) return;
     const wanted = Math.max(until, fully);
     const retention = { Mode: held.mode ?? this.lock.mode, RetainUntilDate: new Date(wanted) };
+    this.onMoreRequests({ puts: 1 });
     try {
       await access.ask({ name }, signal, (sdk, client) =>
         client.send(
@@ -59,6 +62,7 @@ export class Locks {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     if (this.seen[what]) return;
+    this.onMoreRequests({ heads: 1 });
     if ((await lockOf(this.access, name, signal)).until < until - secondMs) {
       throw new StoreUnsupported(
         `${this.access.location.printable} takes a lock, and does not keep it: object ${name} has none that lasts`,

@@ -35,6 +35,7 @@ export class S3Store implements ObjectStore {
   readonly mayOverwrite: boolean;
   readonly lockMs: number | undefined;
   readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
+  onMoreRequests: ObjectStore["onMoreRequests"] = undefined;
   private readonly access: S3Access;
   private readonly locks: Locks | undefined;
 
@@ -48,7 +49,7 @@ export class S3Store implements ObjectStore {
     const { lock } = at;
     this.lockMs = lock?.ms;
     if (!lock) return;
-    const locks = new Locks(this.access, lock);
+    const locks = new Locks(this.access, lock, (more) => this.onMoreRequests?.(more));
     this.locks = locks;
     this.extendLock = (name, until, signal) =>
       locks.extend(name, until, this.clock.now() + lock.ms, signal);
@@ -135,6 +136,7 @@ export class S3Store implements ObjectStore {
     const { bucket, keyPrefix } = this.at;
     let last = after ? `${keyPrefix}${after}` : "";
     for (let token: string | undefined; ; ) {
+      if (token !== undefined) this.onMoreRequests?.({ lists: 1 });
       const input = {
         Bucket: bucket,
         Prefix: `${keyPrefix}${prefix}`,
@@ -175,6 +177,7 @@ export class S3Store implements ObjectStore {
   async deleteMany(names: readonly string[], signal?: AbortSignal): Promise<void> {
     names.forEach(checkName);
     for (let i = 0; i < names.length; i += deletedAtOnceMax) {
+      if (i > 0) this.onMoreRequests?.({ deletes: 1 });
       await this.deleteSome(names.slice(i, i + deletedAtOnceMax), signal);
     }
   }
