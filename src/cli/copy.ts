@@ -15,6 +15,7 @@ import { storeToCheck } from "../repository/repository.js";
 import type { ObjectStore, StoredObject } from "../storage/object-store.js";
 import { patienceDefault } from "../storage/retrying-store.js";
 import { refuseShared, storeAt } from "../storage/store-at.js";
+import { lockAll } from "../upkeep/renew-locks.js";
 import { verify } from "../verify/verify.js";
 import { counted, formatBytes, type Output } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
@@ -54,6 +55,7 @@ export async function copyCommand(args: CopyArguments, output: Output): Promise<
       `${counted(removed.objects, "object")}, ${formatBytes(removed.bytes)} ${verb} there`,
     );
   }
+  if (!args.dryRun) await lockAll(target, (await listed(source)).keys(), systemClock.now());
   const done = { deleted: removed ?? null, dryRun: args.dryRun === true };
   output.result({
     from: source.location,

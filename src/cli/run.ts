@@ -107,13 +107,13 @@ export async function run(
     log.warn(warning);
   const chosen = { include: args.include, exclude: args.exclude };
   const selects = tableSelection(chosen.include, chosen.exclude);
-  const replicas = new Replicas(repo, copies, systemClock, (copy) => loggedReplica(copy, log));
+  const use = { ...noUse };
+  const replicas = new Replicas(repo, copies, systemClock, (copy) => loggedReplica(copy, log), use);
   const source = sourceAt(args, () => undefined);
   const began = performance.now();
   try {
     await lookForChosen(source, chosen, args.once === true, log);
     if (args.spool !== undefined) await refuseUnusable(directoryAt("--spool", args.spool));
-    const use = { ...noUse };
     const since = systemClock.now();
     const openStore = () => replicas.hearing(storeOf(args, use));
     const repository = await openTried(args, use, log, openStore);
@@ -299,13 +299,13 @@ function goingOnBeside(
   signal: AbortSignal,
 ): Promise<unknown> {
   const tasks: Promise<void>[] = [];
+  const told = { isOurs, check, onRequests: (sent: StoreUse) => addInto(use, sent) };
   if (args.fold && !args.once) {
     const everyMs = given ?? (store.chargesRequests ? maintainEveryChargedMs : maintainEveryMs);
-    const told = { isOurs, check, onRequests: (sent: StoreUse) => addInto(use, sent) };
     tasks.push(maintainBeside(args, everyMs, told, systemClock, log, signal));
   }
   if (times && !args.once) {
-    tasks.push(drillBeside(args, times, isOurs, systemClock, log, signal));
+    tasks.push(drillBeside(args, times, told, systemClock, log, signal));
   }
   return Promise.all(tasks);
 }

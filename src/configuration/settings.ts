@@ -138,9 +138,12 @@ function checked(
   return [{ row, value: valueOf(row, given[0]!), origin, where }];
 }
 
+/** What opens key files that a passphrase protects. It is no option: it has no place on a command line or in a file. */
+export const passphraseVariable = "THINKBACK_PASSPHRASE";
+
 /** Variables that begin as Thinkback's do, but are none of them: likely misspelt. */
 export function unknownVariables(environment: Environment): Finding[] {
-  const known = new Set(options.flatMap(({ variable }) => variable ?? []));
+  const known = new Set([...options.flatMap(({ variable }) => variable ?? []), passphraseVariable]);
   return Object.keys(environment)
     .filter((name) => /^THINKBACK_/i.test(name) && !known.has(name))
     .map((name) => {

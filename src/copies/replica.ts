@@ -33,6 +33,8 @@ const waitingMax = 20_000;
 const heldBytesMax = 64 * 1024 * 1024;
 /** How often the primary is looked through for what other processes have put. */
 const lookEveryMs = 300_000;
+/** The same where one of the two charges for requests: a look lists both, a page of a thousand names a request. */
+const lookEveryChargedMs = 1_800_000;
 /** Of so many objects at least it is remembered that they were put. */
 const knownMax = 5000;
 const pauseFirstMs = 1000;
@@ -181,6 +183,7 @@ export class Replica {
    * away, ticks go on to the copy. If it is the copy that fails, the next tick shows it.
    */
   private async lookThrough(copy: RepositoryCopy, over: AbortSignal): Promise<void> {
+    const isCharged = this.primary.chargesRequests || this.target.chargesRequests;
     for (let isDue = this.isBehind; ; isDue = true) {
       if (isDue) await this.look(copy, over);
       for (const { object, what } of copy.findings.values()) {
@@ -188,7 +191,8 @@ export class Replica {
         this.told.add(object);
         this.observer.finds(object, what);
       }
-      await this.clock.sleep(this.isBehind ? pauseLastMs : lookEveryMs, over);
+      const lookMs = isCharged ? lookEveryChargedMs : lookEveryMs;
+      await this.clock.sleep(this.isBehind ? pauseLastMs : lookMs, over);
     }
   }
 

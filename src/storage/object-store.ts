@@ -1,5 +1,6 @@
 import { isDamage, ThinkbackError, UnusableObject } from "../errors.js";
 import type { Instant } from "../instant.js";
+import type { Requests } from "./store-use.js";
 
 /**
  * Where a repository lives: named immutable objects. test/storage/conformance.ts tests every implementation of this.
@@ -25,6 +26,12 @@ export interface ObjectStore {
    * A store over another one MUST give this on.
    */
   readonly chargesRequests?: true;
+
+  /**
+   * Set by whoever counts requests: told of those that a call costs beyond the one that it is taken for. A store that
+   * has this tells all of them, and also the pages of a listing after the first.
+   */
+  onMoreRequests?: ((more: Partial<Requests>) => void) | undefined;
 
   /**
    * Stores `bytes` under `name`, whole and durable when the promise resolves. MUST be atomic (no reader ever sees a

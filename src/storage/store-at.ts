@@ -1,12 +1,12 @@
 /** Finds the store that a location names, by its scheme. New kinds of stores are added here. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
-import { readAzureLocation } from "./azure/azure-location.js";
+import { azureElsewhere, readAzureLocation } from "./azure/azure-location.js";
 import { AzureStore } from "./azure/azure-store.js";
 import { CountingStore } from "./counting-store.js";
 import { DirectoryStore } from "./directory-store.js";
@@ -15,6 +15,7 @@ import { GcsStore } from "./gcs/gcs-store.js";
 import type { ObjectStore } from "./object-store.js";
 import { liesIn, type Place, placeInBucket, placeOfDirectory } from "./place.js";
 import { type Patience, patienceDefault, RetryingStore } from "./retrying-store.js";
+import { s3Elsewhere } from "./s3/elsewhere.js";
 import { parseS3Location } from "./s3/location.js";
 import { S3PastStore } from "./s3/past-store.js";
 import { isAws } from "./s3/providers.js";
@@ -71,6 +72,23 @@ function s3PlaceOf(location: string): Place {
   // On AWS a name is that of one bucket, whichever region is asked.
   const isOnAws = endpoint === undefined || isAws(new URL(endpoint).hostname);
   return placeInBucket("s3", isOnAws ? "AWS" : endpoint, { bucket, prefix: keyPrefix });
+}
+
+/** For the schemes of which more than the location is needed on another machine, what that is. */
+const elsewhere: Record<string, typeof s3Elsewhere> = {
+  azblob: azureElsewhere,
+  gs: (location) => ({
+    location,
+    needs: ["credentials of Google that may read the bucket, in GOOGLE_APPLICATION_CREDENTIALS"],
+  }),
+  s3: s3Elsewhere,
+};
+
+/** A location as it is understood on another machine, or in another directory, and what is needed there besides. */
+export function locationElsewhere(location: string): { location: string; needs: string[] } {
+  const scheme = schemeOf(location);
+  if (scheme === undefined) return { location: resolve(location), needs: [] };
+  return elsewhere[scheme]?.(location, process.env) ?? { location, needs: [] };
 }
 
 /** The schemes of places that may keep versions. */

@@ -163,6 +163,7 @@ test("a variable that is none of Thinkback's, but looks like one, is told", () =
   const found = unknownVariables({
     THINKBACK_TIKC: "1s",
     THINKBACK_TICK: "1s",
+    THINKBACK_PASSPHRASE: "open",
     PATH: "",
     HOME: "",
   });

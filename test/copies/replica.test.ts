@@ -155,6 +155,27 @@ test("what is captured is in the copy at once, without a request to the primary 
   await end();
 });
 
+test("what other processes put is looked for every five minutes, or half an hour where that is charged for", async () => {
+  for (const [isCharged, everyMs] of [
+    [false, 300_000],
+    [true, 1_800_000],
+  ] as const) {
+    const primary = new AwayStore(new MemoryStore());
+    const { tick } = await capture(primary, () => undefined);
+    const charges = isCharged ? { chargesRequests: true as const } : {};
+    const charging: ObjectStore = Object.assign(new AwayStore(new MemoryStore()), charges);
+    const { clock, end } = begin(primary, charging);
+    await settled();
+    await tick(1);
+    await clock.pass(everyMs - 1000);
+    expect(await copiedNames(charging)).not.toEqual(await copiedNames(primary));
+    await clock.pass(1001);
+    await settled();
+    expect(await copiedNames(charging)).toEqual(await copiedNames(primary));
+    await end();
+  }
+});
+
 test("a copy that is away misses nothing, and nothing is made in its place", async () => {
   const primary = new AwayStore(new MemoryStore());
   const kept = new MemoryStore();

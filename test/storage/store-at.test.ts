@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import {
   directoryAt,
+  locationElsewhere,
   refuseShared,
   scratchStore,
   spoolAt,
@@ -87,6 +88,52 @@ describe("a location", () => {
     ]) {
       expect(() => storeAt(location)).toThrow(expect.objectContaining({ code: "usage" }));
       expect(() => storeAt(location)).not.toThrow(/secret/);
+    }
+  });
+
+  test("is written for another machine with all that it needs there", () => {
+    for (const [given, environment, location, needs] of [
+      ["backup", {}, join(process.cwd(), "backup"), []],
+      ["file:///srv/b", {}, "file:///srv/b", []],
+      [
+        "azblob://backups/prod?account=acme",
+        { AZURE_STORAGE_SAS_TOKEN: "sv=1&sig=secret" },
+        "azblob://backups/prod?account=acme",
+        ["a shared access signature, in AZURE_STORAGE_SAS_TOKEN"],
+      ],
+      [
+        "gs://backups/a?project=acme-1",
+        {},
+        "gs://backups/a?project=acme-1",
+        [expect.stringContaining("GOOGLE_APPLICATION_CREDENTIALS")],
+      ],
+      [
+        "s3://bkt/a?region=eu-central-1&lock=30d",
+        { AWS_REGION: "us-east-1", AWS_SECRET_ACCESS_KEY: "secret" },
+        "s3://bkt/a?region=eu-central-1&lock=30d",
+        [expect.stringContaining("AWS_ACCESS_KEY_ID")],
+      ],
+      [
+        "s3://bkt/a",
+        { AWS_ENDPOINT_URL: "https://s3.example.org/a b", AWS_DEFAULT_REGION: "eu-west-3" },
+        "s3://bkt/a?endpoint=https://s3.example.org/a%20b&region=eu-west-3",
+        [expect.stringContaining("AWS_ACCESS_KEY_ID")],
+      ],
+      [
+        "s3://bkt?ca=/etc/own.pem&profile=backup",
+        { AWS_REGION: "", AWS_ENDPOINT_URL_S3: "https://s3.example.org" },
+        "s3://bkt?ca=/etc/own.pem&profile=backup&endpoint=https://s3.example.org",
+        [expect.stringContaining("the profile backup"), expect.stringContaining("/etc/own.pem")],
+      ],
+    ] as const) {
+      for (const name of Object.keys(process.env)) {
+        if (/^(AWS|AZURE)_|^NODE_EXTRA/.test(name)) vi.stubEnv(name, undefined);
+      }
+      for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
+      expect(locationElsewhere(given)).toEqual({ location, needs });
+      expect(JSON.stringify(locationElsewhere(given))).not.toContain("secret");
+      expect(() => storeAt(location)).not.toThrow();
+      vi.unstubAllEnvs();
     }
   });
 
