@@ -7,7 +7,7 @@ import { initSealed } from "../sealing/init.js";
 import { lastKeyProofs, proveKey } from "../sealing/key-proofs.js";
 import type { Key, Role } from "../sealing/key-set.js";
 import { probesPrefix } from "../storage/probe.js";
-import { storeAt } from "../storage/store-at.js";
+import { locationElsewhere, storeAt } from "../storage/store-at.js";
 import { cardText, keyTable } from "./key.js";
 import { addTrust, type GivenKey, givenKey, makeKeyFile } from "./key-files.js";
 import type { Output } from "./output.js";
@@ -55,7 +55,7 @@ export async function initCommand(args: InitArguments, output: Output): Promise<
   output.line(`made a sealed repository at ${store.location}\n`);
   for (const signer of signers) await proveKey(store, set.keys, signer, now);
   output.line(keyTable(set.keys, await lastKeyProofs(store, set.keys.repository), now));
-  output.line(`\n${cardText(set.keys, store.location, trust)}`);
+  output.line(`\n${cardText(set.keys, locationElsewhere(args.repo), trust)}`);
   if (made) output.line(`\n${made.advice}`);
   output.result({
     repository: set.repository.description.id,

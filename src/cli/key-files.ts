@@ -1,12 +1,11 @@
 /** Key files: made, read, and given on the command line. */
 import { open, readFile } from "node:fs/promises";
 import { Encrypter, generateX25519Identity } from "age-encryption";
+import { passphraseVariable } from "../configuration/settings.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { type Identity, identityOf, type PublicKey, recipientOf } from "../sealing/identity.js";
 import { readKeyring } from "../sealing/keyring.js";
-
-export const passphraseVariable = "THINKBACK_PASSPHRASE";
 
 /** A key as an option names it: by its file, or by its public text. */
 export interface GivenKey {

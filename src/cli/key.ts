@@ -1,5 +1,5 @@
-import { resolve } from "node:path";
 import { systemClock } from "../clock.js";
+import { passphraseVariable } from "../configuration/settings.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { descriptionKind } from "../format/description.js";
 import { readStored } from "../format/json-object.js";
@@ -20,10 +20,10 @@ import {
 } from "../sealing/key-set.js";
 import { keysOfProcess } from "../sealing/keyring.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { storeAt } from "../storage/store-at.js";
-import { givenKey, makeKeyFile, passphraseVariable, publicText } from "./key-files.js";
+import { locationElsewhere, storeAt } from "../storage/store-at.js";
+import { givenKey, makeKeyFile, publicText } from "./key-files.js";
 import { isOverdue, openDocuments } from "./key-state.js";
-import { formatOptionalInstant, formatTable, isoOrNull, type Output } from "./output.js";
+import { formatOptionalInstant, formatTable, isoOrNull, type Output, shellWord } from "./output.js";
 
 export async function newKeyCommand(
   file: string,
@@ -156,9 +156,10 @@ async function changeKeys(
 }
 
 export async function keyCardCommand(args: { repo: string }, output: Output): Promise<void> {
-  const { store, set } = await keysAt(args.repo);
-  output.line(cardText(set, store.location, [...keysOfProcess().trusted]));
-  output.result({ repository: set.repository, location: store.location, keys: set.keys });
+  const { set } = await keysAt(args.repo);
+  const place = locationElsewhere(args.repo);
+  output.line(cardText(set, place, [...keysOfProcess().trusted]));
+  output.result({ repository: set.repository, ...place, keys: set.keys });
 }
 
 export async function keyDrillCommand(args: { repo: string }, output: Output): Promise<void> {
@@ -238,26 +239,26 @@ function keyResult(key: Key, proofs: ReadonlyMap<string, Instant>, now: Instant)
 /** What somebody has to know who comes with a key and nothing else. */
 export function cardText(
   { repository, keys }: KeySet,
-  place: string,
+  { location, needs }: ReturnType<typeof locationElsewhere>,
   trusted: readonly string[],
 ): string {
-  // Of a directory the whole path: who has nothing but the card does not know where it was printed.
-  const location = place.includes("://") ? place : resolve(place);
+  const repo = shellWord(location);
   const trust = trusted.map((verify) => ` --trust ${verify}`).join("");
   return [
     "RECOVERY CARD: print it, and keep it with the offline key",
     "",
     `  repository  ${repository}`,
     `  where       ${location}`,
+    ...needs.map((need) => `  wants       ${need}`),
     ...keys.map(
       ({ name, role, offline, verify }) =>
         `  key         ${name}, ${role}${offline ? ", kept offline" : ""}: ${verify ?? "signs nothing"}`,
     ),
     "",
     "  To restore everything, on a machine with Thinkback and a RethinkDB server:",
-    `    thinkback restore --repo ${location} --identity KEYFILE${trust} --target rethinkdb://HOST:28015`,
+    `    thinkback restore --repo ${repo} --identity KEYFILE${trust} --target rethinkdb://HOST:28015`,
     "  Without Thinkback: docs/format.md, section 16, with age, zstd and jq",
     "  Prove once in a while that the key still opens the repository:",
-    `    thinkback key drill --repo ${location} --identity KEYFILE${trust}`,
+    `    thinkback key drill --repo ${repo} --identity KEYFILE${trust}`,
   ].join("\n");
 }

@@ -10,6 +10,7 @@ import { openRepository } from "../repository/repository.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { type Load, readLoad } from "../upkeep/load.js";
 import { maintain } from "../upkeep/maintain.js";
+import { locksText } from "../upkeep/renew-locks.js";
 import {
   estimateRestore,
   type FoldDecision,
@@ -65,6 +66,9 @@ export async function maintainCommand(args: MaintainArguments, given: Output): P
   refuseWithoutReader(repository.store);
   const options = await maintenanceOptions(repository, args, systemClock.now());
   await proveKeys(repository, output);
+  const locks =
+    repository.store.lockMs === undefined && (await locksText(repository, systemClock.now()));
+  if (locks) output.note(`thinkback: ${locks}`);
   await eachLane(await lanesIn(repository), output, (lane, own) =>
     maintainLane(lane, args, options, own),
   );

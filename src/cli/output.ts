@@ -1,5 +1,5 @@
 import Table from "cli-table3";
-import { withoutPasswords } from "../configuration/addresses.js";
+import { withoutSecrets } from "../configuration/addresses.js";
 import { exitStatus, messageOf, ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 
@@ -74,6 +74,11 @@ export function formatTable(head: string[], rows: (string | number)[][]): string
     ...rows.map((row) => row.map((cell) => (typeof cell === "number" ? formatCount(cell) : cell))),
   );
   return table.toString().replace(/ +$/gm, "");
+}
+
+/** A text as one word of a shell. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** A count with commas between thousands. Done by hand, because the data of a locale take 50 ms to load. */
@@ -152,15 +157,15 @@ export function reportError(thrown: unknown, json: boolean, { stderr }: Streams)
   const hint = error instanceof ThinkbackError ? error.hint : undefined;
   const status = exitStatus[code];
   // A value in the wrong place, such as an address in place of a time, is repeated by the error.
-  const message = withoutPasswords(messageOf(error));
+  const message = withoutSecrets(messageOf(error));
   if (json) {
-    const report = { error: { code, message, ...(hint ? { hint: withoutPasswords(hint) } : {}) } };
+    const report = { error: { code, message, ...(hint ? { hint: withoutSecrets(hint) } : {}) } };
     stderr.write(`${JSON.stringify(report)}\n`);
   } else {
     stderr.write(`thinkback: ${message}\n`);
-    if (hint) stderr.write(`  → ${withoutPasswords(hint)}\n`);
+    if (hint) stderr.write(`  → ${withoutSecrets(hint)}\n`);
     if (code === "internal" && error instanceof Error)
-      stderr.write(`${withoutPasswords(String(error.stack))}\n`);
+      stderr.write(`${withoutSecrets(String(error.stack))}\n`);
   }
   return status;
 }

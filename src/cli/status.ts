@@ -14,6 +14,7 @@ import {
   type SystemStatus,
   type TableStatus,
 } from "../repository/status.js";
+import { locksText } from "../upkeep/renew-locks.js";
 import { clockNote } from "./clock-note.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { copiesStatus } from "./copies-status.js";
@@ -88,6 +89,8 @@ export async function statusCommand(args: { repo: Repos }, output: Output): Prom
       `KEY ${name} IS NOT PROVEN: ${since}; \`thinkback key drill\` shows whether it still opens what is written`,
     );
   }
+  const locks = await locksText(repository, now);
+  if (locks !== undefined && repository.store.lockMs !== undefined) output.line(locks);
   if (hasLanes) output.line(`\n${laneTable(status.lanes)}`);
   printOpenGaps(status, now, output);
   const idle = idleChoices(status.chosen, namesOf(status));
@@ -106,7 +109,11 @@ export async function statusCommand(args: { repo: Repos }, output: Output): Prom
   if (status.pins.length > 0) output.line(`\n${pinTable(status.pins)}`);
   const copies = await copiesStatus(args.repo);
   if (copies.text) output.line(`\n${copies.text}`);
-  output.result({ ...statusResult(status, idle, overdueKeysOf), copies: copies.result });
+  output.result({
+    ...statusResult(status, idle, overdueKeysOf),
+    copies: copies.result,
+    locks: locks ?? null,
+  });
 }
 
 /** The state in which the last capture left the table; with a note if it is damaged, or no capture runs now. */

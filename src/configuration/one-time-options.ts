@@ -108,7 +108,6 @@ export const eachTime: OptionRow[] = [
     "then delete there what the repository has deleted; wants a key of a sealed one",
   ),
   flag("--dry-run", ["copy"], "print what would be copied and deleted, and change nothing"),
-  text("--redis <url>", ["doctor"], "a Redis for leases: redis://host:6379"),
   flag("--read-only", ["doctor"], "write nothing to the store; says what was not tried"),
   text(
     "--keys <directory>",

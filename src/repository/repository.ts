@@ -96,11 +96,15 @@ export async function openSame(
   );
 }
 
-/** Opens the repository in `store`. If the store is empty, creates one first. */
+/**
+ * Opens the repository in `store`. If the store is empty, creates one first.
+ * @param toProbe makes a store at the same place, which is probed if it may let puts overwrite
+ */
 export async function openOrCreateRepository(
   store: ObjectStore,
   now: Instant,
   keyring = keysOfProcess(),
+  toProbe = () => store,
 ): Promise<Repository> {
   const absent = (await store.size(repositoryName)) === undefined;
   if (absent && (await isEmpty(store))) {
@@ -111,7 +115,7 @@ export async function openOrCreateRepository(
     }
     const description: RepositoryDescription = { id: randomUUID(), created: now };
     // What a repository is built on must hold here.
-    if (store.mayOverwrite) await refuseOverwriting(store);
+    if (store.mayOverwrite) await refuseOverwriting(toProbe());
     try {
       await store.put(repositoryName, encodeStored(descriptionKind, description));
       // Reserve room before anything fills the disk.

@@ -1,5 +1,6 @@
 import { isDamage, ThinkbackError, UnusableObject } from "../errors.js";
 import type { Instant } from "../instant.js";
+import type { Requests } from "./store-use.js";
 
 /**
  * Where a repository lives: named immutable objects. test/storage/conformance.ts tests every implementation of this.
@@ -27,10 +28,16 @@ export interface ObjectStore {
   readonly chargesRequests?: true;
 
   /**
+   * Set by whoever counts requests: told of those that a call costs beyond the one that it is taken for. A store that
+   * has this tells all of them, and also the pages of a listing after the first.
+   */
+  onMoreRequests?: ((more: Partial<Requests>) => void) | undefined;
+
+  /**
    * Stores `bytes` under `name`, whole and durable when the promise resolves. MUST be atomic (no reader ever sees a
    * part of it) and MUST reject with ObjectExists, changing nothing, if the name is taken: of any number of concurrent
-   * callers exactly one succeeds. If a reply was lost and the name holds the same bytes, the put counts as done; so
-   * bytes by which one of several processes wins MUST name that process.
+   * callers exactly one succeeds. What is there MUST be durable by then: if a reply was lost and the name holds the
+   * same bytes, the put counts as done; so bytes by which one of several processes wins MUST name that process.
    */
   put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
 

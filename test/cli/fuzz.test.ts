@@ -200,6 +200,7 @@ const commands: Record<string, Options> = {
     "--source-file": secretFiles,
     "--password-file": secretFiles,
     "--spool": [spool, "/nowhere", "", "rethinkdb://x"],
+    "--redis-file": secretFiles,
     "--redis": ["redis://127.0.0.1:1", "http://x", "", "redis://", "127.0.0.1"],
     "--read-only": flag,
   },
