@@ -14,6 +14,7 @@ import { doctoring } from "./program-doctor.js";
 import { sealing } from "./program-keys.js";
 import { sharing } from "./program-lanes.js";
 import { addOptions } from "./program-options.js";
+import { seeing } from "./program-seeing.js";
 import { beStrict, refuseIdle } from "./strict.js";
 
 const { version } = JSON.parse(
@@ -85,6 +86,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     sealing,
     restoring,
     looking,
+    seeing,
     folding,
     checking,
     doctoring,

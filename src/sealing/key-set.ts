@@ -145,7 +145,7 @@ export function signersOf({ keys, former }: KeySet): Map<string, Role> {
 }
 
 /** What a writer writes, as the beginnings of names in a lane. Everything else only readers write. */
-const ofWriters = /^(lanes\/\d+\/)?(writers|log|bases|members|handovers|holds|probes)\//;
+const ofWriters = /^(lanes\/\d+\/)?(writers|log|bases|members|handovers|holds|marks|probes)\//;
 
 /** True if a key of that role may write an object of that name. */
 export const mayWrite = (role: Role, name: string): boolean =>

@@ -1,0 +1,13 @@
+/** The part of the table of options that says what of the past is looked at. */
+import type { OptionRow } from "./option.js";
+
+const text = (
+  flag: string,
+  commands: readonly string[],
+  description: string,
+  more: Partial<OptionRow> = {},
+): OptionRow => ({ flag, type: "text", commands, description, ...more });
+
+export const seeing: OptionRow[] = [
+  text("--at <time>", ["mark"], "the instant that is marked; now if not given"),
+];
