@@ -4,6 +4,14 @@ import type { Output } from "./output.js";
 /** Defines the commands that show what happened, before anything is taken back. */
 export function seeing(program: Command, output: () => Output): void {
   program
+    .command("points")
+    .description("list instants worth choosing: drops, bursts of deletes, marks, pins, operations")
+    .argument("[db.table]", "only points of this table; of all tables if not given")
+    .action(async (table, args) =>
+      (await import("./points.js")).pointsCommand(table, args, output()),
+    );
+
+  program
     .command("mark")
     .description("give an instant a name, such as that of a deployment")
     .argument("<text>", 'such as "deploy 42"')
