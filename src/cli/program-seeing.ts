@@ -4,6 +4,15 @@ import type { Output } from "./output.js";
 /** Defines the commands that show what happened, before anything is taken back. */
 export function seeing(program: Command, output: () => Output): void {
   program
+    .command("history")
+    .description("print every version of one document that is kept, and what changed in each")
+    .argument("<db.table>")
+    .argument("<key>", "the primary key: a string, or JSON")
+    .action(async (table, key, args) =>
+      (await import("./history.js")).historyCommand(table, key, args, output()),
+    );
+
+  program
     .command("points")
     .description("list instants worth choosing: drops, bursts of deletes, marks, pins, operations")
     .argument("[db.table]", "only points of this table; of all tables if not given")

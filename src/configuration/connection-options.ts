@@ -3,12 +3,13 @@ import type { OptionRow } from "./option.js";
 
 /** All commands that have a repository. */
 const onRepository = (
-  "run, restore, drill, status, show, points, mark, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
+  "run, restore, drill, status, show, history, points, mark, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
   "pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
 ).split(", ");
 
 /** Those that take copies of the repository besides. */
-const withCopies = "run, restore, drill, status, show, points, catalog, plan, verify".split(", ");
+const withCopies =
+  "run, restore, drill, status, show, history, points, catalog, plan, verify".split(", ");
 const withoutCopies = onRepository.filter((command) => !withCopies.includes(command));
 
 /** What a description says of a file that holds a secret. */

@@ -9,6 +9,8 @@ const text = (
 ): OptionRow => ({ flag, type: "text", commands, description, ...more });
 
 export const seeing: OptionRow[] = [
+  text("--from <time>", ["history"], "only versions captured from then on"),
+  text("--to <time>", ["history"], "only versions captured until then; of the table of that time"),
   text("--from <time>", ["points"], "points from then on; 7 days ago if not given"),
   text("--to <time>", ["points"], "points until then; now if not given"),
   text("--at <time>", ["mark"], "the instant that is marked; now if not given"),
