@@ -13,6 +13,12 @@ export function seeing(program: Command, output: () => Output): void {
     );
 
   program
+    .command("diff")
+    .description("print what differs in a table between two instants, or from an instant to now")
+    .argument("<db.table>")
+    .action(async (table, args) => (await import("./diff.js")).diffCommand(table, args, output()));
+
+  program
     .command("points")
     .description("list instants worth choosing: drops, bursts of deletes, marks, pins, operations")
     .argument("[db.table]", "only points of this table; of all tables if not given")

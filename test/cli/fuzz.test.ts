@@ -58,7 +58,15 @@ async function run(args: string[]): Promise<Ended> {
   return { status: await runCommandLine(args, { stdout: stream, stderr: stream }), printed };
 }
 
-const times = ["now", "1m ago", "0s ago", "2026-11-21", "10:04", "999999999d ago", "2100-01-01"];
+const times = [
+  "now",
+  "1m ago",
+  "0s ago",
+  "2026-11-21",
+  "10:04",
+  "999999999d ago",
+  "2100-01-01",
+].concat("before:", "before:nothing", "before:drop-000000", "before:deletes-mzzzzzzz-00");
 const names = ["shop.orders", "shop", "shop.", ".orders", "a.b.c", "shop.*", "*", "", "\u{1F600}"];
 const durations = ["1s", "10ms", "0s", "1h30m", "1 day", "5", "-1s", "9999999999999999999w", "60d"];
 const sizes = ["512MiB", "2GB", "1", "0", "-1", "1e3", "99999999999999999TiB"];
@@ -94,10 +102,21 @@ const maintained = {
 const gaps = ["before", "after", "BEFORE", "", "both"];
 const head = ["0/1.1/" + "0".repeat(64), "0/1.1", "", ","];
 const past = { "--store-as-of": times };
+const selected = {
+  "--key": ["k", "@/nowhere", "@/dev/null", "42", "{}"],
+  "--between": ["a..b", "..", "a..", "x"],
+  "--where": ['{"id":"k"}', "{}", "[", '{"$where":"1"}', '{"a":{"$gt":1}}'],
+  "--tenant": secretFiles,
+  "--tenant-id": ["c42", ""],
+};
 const choice = { "--at": times, "--table": names, "--db": names };
 
 /** Commands that take several copies of a repository. */
-const ofCopies = ["run", "restore", "drill", "status", "show", "plan", "verify", "catalog"];
+const ofCopies = ["run", "restore", "drill", "status", "show", "plan", "verify", "catalog"].concat(
+  "history",
+  "diff",
+  "points",
+);
 
 type Options = Record<string, (string | undefined)[]>;
 
@@ -154,6 +173,22 @@ const commands: Record<string, Options> = {
   },
   status: past,
   show: { ...past, "--at": times, "--gap": gaps, "--allow-inexact": flag, "--nearest": flag },
+  history: { ...past, "--from": times, "--to": times },
+  diff: {
+    ...past,
+    ...selected,
+    "--from": times,
+    "--to": times,
+    "--at": times,
+    "--live": flag,
+    "--fields": flag,
+    "--limit": counts,
+    "--target": urls,
+    "--target-file": secretFiles,
+    "--password-file": secretFiles,
+  },
+  points: { ...past, "--from": times, "--to": times },
+  mark: { "--at": times },
   fold: { "--at": times, "--table": names },
   expire: { "--keep": tiers, "--grace": durations, "--no-delete": flag, "--dry-run": flag },
   maintain: maintained,
@@ -201,6 +236,10 @@ const keys = ["k", '"k"', "42", "-0", "[1", "", "[".repeat(20_000), '["a",1]', "
   .concat(noKeys);
 const positional: Record<string, string[][]> = {
   show: [names, keys],
+  history: [names, keys],
+  diff: [names],
+  points: [names],
+  mark: [["deploy 42", "", " x", "\u0007", "y".repeat(300), "before:x"]],
   acknowledge: [names],
   "pin add": [["release", "Release", "", "a/b", ".."]],
   "pin remove": [["release", "../x", ""]],
@@ -288,7 +327,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
   );
 
   /** What is taken as it is: a note is a text, a spool a directory that may not be there yet. */
-  const free = ["--note", "--spool"];
+  const free = ["--note", "--spool", "--key", "--tenant-id"];
   const valued = Object.entries(commands[command]!).filter(
     ([name, values]) => values !== flag && !free.includes(name),
   );
@@ -297,16 +336,25 @@ describe.each(Object.keys(commands))("%s", (command) => {
     "--spool-limit": ["--spool", spool],
     "--drill-target": ["--drill-at", "0 3 * * *"],
     "--drill-target-file": ["--drill-at", "0 3 * * *"],
+    "--tenant": ["--tenant-id", "c42"],
+  };
+  const ofLive = ["--at", "--target", "--target-file", "--password-file"];
+  /** A comparison is with the live table, or between two instants. */
+  const compared = (name: string) => {
+    if (command !== "diff" || name === "--from") return [];
+    return ofLive.includes(name) ? ["--live"] : ["--from", "now"];
   };
   test("looks at the value of each of its options", async () => {
     for (const [name] of valued) {
       const at = command === "run" ? join(directory, "none") : repo;
-      const args = [...good, ...owed(name), "--repo", at, ...(needs[name] ?? [])];
+      const args = [...good, ...owed(name), "--repo", at, ...(needs[name] ?? [])].concat(
+        compared(name),
+      );
       const { status, printed } = await run([...args, name, "?garbage?"]);
       expect([name, status, printed]).toEqual([
         name,
         expect.toSatisfy((of: number) => of === exitStatus.usage || of === exitStatus.unknown),
-        expect.stringMatching(/\?garbage\?|address/),
+        expect.stringMatching(/\?garbage\?|address|--where is not JSON/),
       ]);
       expect((await run([...args, name, ""])).status).toBe(exitStatus.usage);
     }
