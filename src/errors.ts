@@ -35,6 +35,8 @@ export const exitStatus = {
   install: 15,
   /** A check of `thinkback doctor` failed. */
   unfit: 16,
+  /** Live documents were left as they are: others had changed them, or the server refuses what they would become. */
+  conflict: 17,
 } as const;
 
 export type ErrorCode = keyof typeof exitStatus;

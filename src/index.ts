@@ -10,7 +10,13 @@ export {
   capture,
   type TableCaptureState,
 } from "./library/capture.js";
-export { openRepository, type Repository } from "./library/repository.js";
+export type { Keys } from "./library/keys.js";
+export {
+  type CopyTrouble,
+  type OpenOptions,
+  openRepository,
+  type Repository,
+} from "./library/repository.js";
 export {
   type AsOf,
   FlawedRestore,

@@ -10,6 +10,7 @@
  */
 import type { Clock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
+import { checkStoredForm } from "../format/whole-object.js";
 import type { Shipper } from "../repository/log/log-writer.js";
 import {
   failureOf,
@@ -159,6 +160,7 @@ export class RetryingShipper implements Shipper {
   private async put({ name, bytes }: Waiting): Promise<void> {
     const kept = bytes ?? (await getIfThere(this.spool!.store, name));
     if (kept) {
+      if (!bytes) this.checkSpooled(name, kept);
       await putOnce(this.store, name, kept);
       return;
     }
@@ -171,6 +173,22 @@ export class RetryingShipper implements Shipper {
         hint: "start the capture again: what the segment held is a gap, which is then resynced",
       },
     );
+  }
+
+  /** Throws unless a segment is on the spool as it was written there. */
+  private checkSpooled(name: string, bytes: Buffer): void {
+    try {
+      checkStoredForm(this.repository, name, bytes);
+    } catch (error) {
+      throw new ThinkbackError(
+        "repository",
+        `${name} was altered on the spool, and was not delivered: ${messageOf(error)}`,
+        {
+          hint: "look after the spool's disk, and who may write there; then start the capture again: what the segment held is a gap, which is then resynced",
+          cause: error,
+        },
+      );
+    }
   }
 
   /** Moves segments that wait in memory to the spool, as far as its bound allows; one at a time, in order. */
@@ -225,29 +243,34 @@ function explained(error: Error): Error {
 }
 
 /**
+ * What becomes of a segment on the spool: it is put into the repository; deleted, because it is there already or of no
+ * use; or left where it is.
+ */
+export type Fate = "delivered" | "there" | "dropped" | "kept";
+
+/**
  * Takes segments that an earlier process left on the spool to the repository. Runs before an epoch is claimed, so that
  * the new epoch continues them.
- * @param isUseless true for a segment to drop: a later writer has disowned it, or what it follows is lost
+ * @param fateOf is asked for each segment, in their order
+ * @returns how many had each fate
  */
 export async function shipSpool(
   store: ObjectStore,
   spool: ObjectStore,
-  isUseless: (name: string) => Promise<boolean>,
-): Promise<{ delivered: number; dropped: number }> {
-  let delivered = 0;
-  let dropped = 0;
+  fateOf: (name: string, bytes: Buffer) => Promise<Fate>,
+): Promise<Record<Fate, number>> {
+  const fates = { delivered: 0, there: 0, dropped: 0, kept: 0 };
   const names: string[] = [];
   for await (const { name } of spool.list("log/")) names.push(name);
   for (const name of names) {
     // A segment that is gone by now has been delivered by its own writer, which still runs.
     const bytes = await getIfThere(spool, name);
-    if (bytes && (await isUseless(name))) {
-      dropped += 1;
-    } else if (bytes) {
-      await putOnce(store, name, bytes);
-      delivered += 1;
-    }
+    if (!bytes) continue;
+    const fate = await fateOf(name, bytes);
+    fates[fate] += 1;
+    if (fate === "kept") continue;
+    if (fate === "delivered") await putOnce(store, name, bytes);
     await spool.delete(name);
   }
-  return { delivered, dropped };
+  return fates;
 }

@@ -1,14 +1,10 @@
 import { systemClock } from "../clock.js";
-import { openCopies } from "../copies/open-copies.js";
+import { storeOfCopies } from "../copies/open-copies.js";
 import type { CopyTrouble } from "../storage/fallback-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import type { Patience } from "../storage/retrying-store.js";
-import { storeAt } from "../storage/store-at.js";
 import type { Output } from "./output.js";
 import { countedStore } from "./store-use-text.js";
 
-/** Where another copy can answer, one that is unavailable is not waited for. */
-const ofSeveral: Patience = { patienceMs: 2000 };
 /** So many troubles are printed one by one. */
 const printedMax = 20;
 
@@ -26,10 +22,7 @@ export async function countedCopies(
 }
 
 /** The store of a repository to read, of which several copies may be given. Says on stderr what is wrong with one. */
-export async function copiesAt(given: Repos, output: Output): Promise<ObjectStore> {
-  const repos = [given].flat() as string[];
-  const [only, ...others] = repos;
-  if (others.length === 0) return storeAt(only!);
+export function copiesAt(given: Repos, output: Output): Promise<ObjectStore> {
   let count = 0;
   const onTrouble = ({ location, object, what }: CopyTrouble) => {
     count += 1;
@@ -39,6 +32,5 @@ export async function copiesAt(given: Repos, output: Output): Promise<ObjectStor
       output.note(`thinkback: the copy at ${location} is not used now: ${what}`);
     else output.note(`thinkback: ${object} is read from another copy than ${location}: ${what}`);
   };
-  const stores = repos.map((repo) => storeAt(repo, ofSeveral));
-  return openCopies(stores, systemClock, onTrouble);
+  return storeOfCopies([given].flat() as string[], systemClock, onTrouble);
 }

@@ -6,6 +6,9 @@ import { type Instant, parseInstant } from "../instant.js";
 /** What stands before the name of a point. */
 const before = "before:";
 
+/** Tells an instant as soon as there is a repository. */
+export type InstantIn = (repository: Repository) => Promise<Instant>;
+
 /**
  * The instant that an option's text means in a repository. `before:POINT` is the last instant before a point, which is
  * named by its id, a mark's text, a pin's name or an operation's id.
@@ -16,10 +19,17 @@ export async function instantOf(
   repository: Repository,
   now: Instant = systemClock.now(),
 ): Promise<Instant> {
-  if (!isPoint(text)) return parseInstant(text, now);
-  const { beforePoint } = await import("./before-point.js");
-  return beforePoint(text.slice(before.length).trim(), repository);
+  return instantIn(text, now)(repository);
 }
 
-/** True if the text names a point, so that a repository is needed to tell its instant. */
-export const isPoint = (text: string) => text.startsWith(before);
+/** The same for a command that checks its arguments before it opens the repository: throws at once for a bad time. */
+export function instantIn(text: string, now: Instant = systemClock.now()): InstantIn {
+  if (!text.startsWith(before)) {
+    const instant = parseInstant(text, now);
+    return () => Promise.resolve(instant);
+  }
+  return async (repository) => {
+    const { beforePoint } = await import("./before-point.js");
+    return beforePoint(text.slice(before.length).trim(), repository);
+  };
+}

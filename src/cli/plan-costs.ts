@@ -10,6 +10,7 @@ import {
 import { chargesRequests, type PriceProfile, parseProfile, profileNamed } from "../costs/prices.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { idlePaceMs } from "../repository/registers/idle-pace.js";
+import type { KeepTier } from "../repository/registers/keep-policy.js";
 import { requestsPerDay, type SourceRates, segmentsPerDay } from "../upkeep/proposal.js";
 import { formatBytes, formatCount, formatTable, type Output } from "./output.js";
 
@@ -20,8 +21,8 @@ const headsPerLook = 5;
 /** Requests of a round of maintenance in which nothing is due, as counted in the simulation. */
 const roundPuts = 2;
 const roundLists = 6;
-/** How often a version is written again: into a folded segment, into those of an hour and a day, and into a base. */
-const rewrites = 4;
+/** How often a version is written for hours only: into a folded segment, and into that of an hour. */
+const hourlyRewrites = 2;
 
 /** The profile that is asked for, by name or by file; undefined if neither is given. */
 export async function profileOf(given: {
@@ -48,13 +49,14 @@ interface Measured {
   rates: SourceRates;
   tickMs: number;
   foldEveryMs: number;
-  /** Bytes that are stored at most by the tiers that count. */
+  /** The tiers that count, and how many bytes are stored at most by them. */
+  tiers: KeepTier[];
   storedBytes: number;
   restoreMs: number;
 }
 
 export function laneCosts(measured: Measured, profile: PriceProfile): LaneCosts {
-  const { rates, tickMs, foldEveryMs, storedBytes, restoreMs } = measured;
+  const { rates, tickMs, foldEveryMs, tiers, storedBytes, restoreMs } = measured;
   const charges: { chargesRequests?: true } = chargesRequests(profile)
     ? { chargesRequests: true }
     : {};
@@ -78,12 +80,17 @@ export function laneCosts(measured: Measured, profile: PriceProfile): LaneCosts 
     delete: put,
   };
   const segmentBytes = segments * rates.segmentBytes;
+  const baseBytes = baseBytesPerDay(rates, foldEveryMs);
   const month = costOfMonth(
     {
       requestsPerDay: perDay,
       storedBytes,
-      shortLivedBytesPerDay: segmentBytes + (rewrites - 1) * linesPerDay,
-      readBytesPerDay: segmentBytes + (rewrites - 1) * linesPerDay,
+      deleted: [
+        { bytesPerDay: segmentBytes + hourlyRewrites * linesPerDay + baseBytes, livesDays: 0 },
+        ...expiring(rates, tiers),
+      ],
+      // A fold reads what it writes anew: lines for an hour, a day and a base, and the parts of the base.
+      readBytesPerDay: segmentBytes + 3 * linesPerDay + baseBytes,
     },
     profile,
   );
@@ -93,6 +100,25 @@ export function laneCosts(measured: Measured, profile: PriceProfile): LaneCosts 
   const objects = 2 * rates.tables.length + Math.ceil(segments * share);
   const restore = costOfRestore({ objects, bytes: bases + share * segmentBytes }, profile);
   return { month, restore: { ...restore, seconds: restoreMs / 1000 } };
+}
+
+/** At most how many bytes of bases are written in a day. Nearly all of them are replaced within the day. */
+function baseBytesPerDay({ tables }: SourceRates, foldEveryMs: number): number {
+  const foldsPerDay = dayMs / foldEveryMs;
+  return tables.reduce((sum, { changesPerDay, baseBytes, baseShare, manifestBytes }) => {
+    // A fold makes no base of a table that has not changed.
+    const share = 1 - Math.exp(-changesPerDay / foldsPerDay);
+    return sum + foldsPerDay * share * (baseBytes * baseShare + manifestBytes);
+  }, 0);
+}
+
+/** The log of a day as each tier keeps it, until it is thinned, which writes it anew, or expires. */
+function expiring({ tables }: SourceRates, tiers: KeepTier[]) {
+  return tiers.map(({ resolutionMs, ageMs }, i) => {
+    const kept = tables.map((of) => of.keptPerDay(resolutionMs) * of.bytesPerChange);
+    const livesMs = ageMs - (tiers[i - 1]?.ageMs ?? 0);
+    return { bytesPerDay: kept.reduce((sum, one) => sum + one, 0), livesDays: livesMs / dayMs };
+  });
 }
 
 export function printCosts(
@@ -112,7 +138,7 @@ export function printCosts(
       [
         [`a month's requests: ${requestsOf(month.requests)}`, money(month.requestCost)],
         ["a month's storage, at most", money(month.storageCost)],
-        [`short-lived objects, charged for ${profile.minimumDays} days`, money(month.minimumCost)],
+        [minimumText(profile), money(month.minimumCost)],
         ["a month's retrieval", money(month.retrievalCost)],
         ["A MONTH", money(month.total)],
         [`a restore of everything: ${requestsOf(restore.requests)}`, money(restore.requestCost)],
@@ -124,5 +150,13 @@ export function printCosts(
       ],
     ),
   );
-  output.line("prices change: check them with the provider, or give your own with --prices");
+  output.line(
+    `${profile.source ?? "prices as they were given"}, of ${profile.asOf}: check them with the provider, or give your own with --prices`,
+  );
+}
+
+function minimumText({ minimumDays }: PriceProfile): string {
+  return minimumDays === 0
+    ? "nothing more for objects that are deleted early"
+    : `objects that are deleted before ${minimumDays} days, charged for as long, at most`;
 }

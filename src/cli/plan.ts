@@ -112,9 +112,10 @@ async function planLane(
     `\nproposed: --tick ${formatMs(proposed.tickMs)} --restore-within ${formatMs(objectives.proposedMs)} --keep "${proposed.keep}"`,
   );
   const keep = args.keep.at(-1) ?? declared ?? "all:forever";
-  const storedBytes = storedAtMost(rates, parseKeep(keep), upkeep);
+  const tiers = parseKeep(keep);
+  const storedBytes = storedAtMost(rates, tiers, upkeep);
   const restoreMs = objectives.nowMs;
-  const measured = { rates, tickMs: ticked, foldEveryMs, storedBytes, restoreMs };
+  const measured = { rates, tickMs: ticked, foldEveryMs, tiers, storedBytes, restoreMs };
   const costs = profile && laneCosts(measured, profile);
   if (profile && costs) {
     months.push(costs.month.total);

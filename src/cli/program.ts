@@ -8,6 +8,7 @@ import { explained } from "./explained.js";
 import { takeKeys } from "./keyed.js";
 import { type Output, reportError, type Streams, terminalOutput } from "./output.js";
 import { takePast } from "./past.js";
+import { changing } from "./program-changes.js";
 import { configuring } from "./program-config.js";
 import { copying } from "./program-copies.js";
 import { doctoring } from "./program-doctor.js";
@@ -85,6 +86,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     sharing,
     sealing,
     restoring,
+    changing,
     looking,
     seeing,
     folding,

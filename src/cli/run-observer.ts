@@ -1,5 +1,6 @@
 /** Logs what happens to the capture of `thinkback run`, and draws its progress. */
 import type { CaptureObserver } from "../capture/capture-options.js";
+import type { KeptSegment } from "../capture/left-spool.js";
 import type { ClockNews } from "../capture/log-clock.js";
 import type { LogLost } from "../capture/own-log.js";
 import type { PaceChange } from "../capture/tick-pace.js";
@@ -236,6 +237,14 @@ export class RunObserver implements CaptureObserver {
     this.log.warn(
       { segments },
       "the segments that were left in the spool do not continue the log in the repository, and were dropped. Their time is a gap, which is resynced",
+    );
+  }
+
+  spoolKept({ name, what, segments }: KeptSegment): void {
+    this.progress.clear();
+    this.log.error(
+      { segment: name, reason: what, segments },
+      "A SEGMENT IN THE SPOOL IS NOT WHAT A CAPTURE OF THIS REPOSITORY WROTE. It was not delivered, and stays there with those that follow it; their time is a gap, which is resynced. Look after the spool's disk, and who may write there; then move the files away",
     );
   }
 

@@ -1,11 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { type Chosen, idleChoices, idleText, tablesOf } from "../capture/idle-patterns.js";
 import { LaneKeeper } from "../capture/lane-keeper.js";
 import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import type { TableConfig } from "../catalog-record.js";
 import { systemClock } from "../clock.js";
+import { Replicas } from "../copies/replicas.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { durationMs } from "../instant.js";
@@ -36,11 +37,11 @@ import {
 import type { Repos } from "./copies-at.js";
 import { LaneObservers, laneOf } from "./lane-observers.js";
 import { type Log, openLog } from "./log.js";
+import { loggedReplica } from "./logged-replica.js";
 import type { MaintainArguments } from "./maintain.js";
 import { durationOption } from "./maintenance-options.js";
 import { counted, formatBytes, type Output } from "./output.js";
 import { logOwnMeasures } from "./own-measures.js";
-import { Replicas } from "./replicas.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { logRequests, requestsText } from "./store-use-text.js";
 import { openTried, storeOf } from "./tried-store.js";
@@ -82,7 +83,6 @@ export async function run(
   output: Output,
 ): Promise<void> {
   const [repo, ...copies] = [given.repo].flat() as [string, ...string[]];
-  refuseSamePlaces([repo, ...copies]);
   const args: RunArguments = { ...given, repo };
   const tickMs = durationMs(args.tick);
   if (tickMs === undefined || tickMs < 10 || tickMs > tickMsMax) {
@@ -106,8 +106,8 @@ export async function run(
     log.warn(warning);
   const chosen = { include: args.include, exclude: args.exclude };
   const selects = tableSelection(chosen.include, chosen.exclude);
+  const replicas = new Replicas(repo, copies, systemClock, (copy) => loggedReplica(copy, log));
   const source = sourceAt(args, () => undefined);
-  const replicas = new Replicas(repo, copies, systemClock, log);
   const began = performance.now();
   try {
     await lookForChosen(source, chosen, args.once === true, log);
@@ -228,16 +228,6 @@ async function lookForChosen(
 function named(tables: TableConfig[]): string {
   const names = tables.map(({ db, name }) => `${db}.${name}`);
   return `${names.slice(0, 20).join(", ") || "none"}${names.length > 20 ? ", …" : ""}`;
-}
-
-/** A copy in the place of the repository would be given segments before it is known that they may be put. */
-function refuseSamePlaces(repos: string[]): void {
-  const places = repos.map((one) => resolve(one.replace(/^file:\/*(?=\/)/, "")));
-  const twice = repos.find((_, i) => places.indexOf(places[i]!) < i);
-  if (twice === undefined) return;
-  throw new ThinkbackError("usage", `--repo ${twice} is the same place as another --repo`, {
-    hint: "give the repository once, and each copy of it once",
-  });
 }
 
 function refuseNoNames(servers: string[]): void {

@@ -5,11 +5,18 @@ import { formatInstant } from "../instant.js";
 import { lanesStored, nameOfLane, type StoredLane } from "../repository/lanes.js";
 import { placeHold } from "../repository/registers/holds.js";
 import { storeToCheck } from "../repository/repository.js";
+import { keysOfProcess } from "../sealing/keyring.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { Account, Standpoint } from "../verify/accounting.js";
 import { type Cost, catalogCost } from "../verify/costs.js";
 import { withPinsOfAll } from "../verify/lane-reports.js";
-import { refuseForeign, type VerifyObserver, type VerifyReport, verify } from "../verify/verify.js";
+import {
+  type Damage,
+  refuseForeign,
+  type VerifyObserver,
+  type VerifyReport,
+  verify,
+} from "../verify/verify.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { eachLane } from "./each-lane.js";
 import { refuseCutOffAt } from "./expected-head.js";
@@ -49,7 +56,8 @@ async function verifyLanes(lanes: StoredLane[], share: number): Promise<VerifyRe
   for (const { store, lane } of lanes) {
     const progress = new VerifyProgress();
     try {
-      const options = { share, random: Math.random, observer: progress, lane };
+      const keyring = keysOfProcess();
+      const options = { share, random: Math.random, observer: progress, lane, keyring };
       const { report } = await verify(store, options);
       const whole = (name: string) => nameOfLane(name, lane.number);
       const damage = report.damage.map((one) => ({ ...one, object: whole(one.object) }));
@@ -163,18 +171,22 @@ function printReport(report: VerifyReport, share: number, output: Output): void 
   if (damage.length === 0) output.line("\nnothing is damaged");
 }
 
-function readText({ read, chainsFollowed }: VerifyReport, share: number): string {
+function readText({ read, chainsFollowed, readsDocuments }: VerifyReport, share: number): string {
   const of = share < 1 ? ` (a share of ${Number((share * 100).toPrecision(12))}% was drawn)` : "";
   const chains = chainsFollowed ? "; version chains followed" : "";
-  return `${formatCount(read.objects)} of them read to the end, ${formatBytes(read.bytes)}${of}${chains}`;
+  const without = readsDocuments
+    ? ""
+    : " without their documents, which the keys at hand do not open";
+  return `${formatCount(read.objects)} of them read to the end${without}, ${formatBytes(read.bytes)}${of}${chains}`;
 }
 
 function printDamage({ damage, lost, names }: VerifyReport, output: Output): void {
   output.line("\ndamaged");
-  for (const { object, what, costs, refuses } of damage) {
+  for (const one of damage) {
+    const { object, what, refuses } = one;
     output.line(`  ${object}`);
     output.line(`    ${what}`);
-    output.line(`    costs ${costText(object, costs)}`);
+    output.line(`    costs ${costText(one)}`);
     if (refuses !== undefined) output.line(`    refused: ${refuses}`);
   }
   if (!lost) {
@@ -184,7 +196,11 @@ function printDamage({ damage, lost, names }: VerifyReport, output: Output): voi
     return;
   }
   if (lost.length === 0) {
-    output.line("\nno instant is lost: other objects hold what the damaged ones held");
+    output.line(
+      damage.every(({ isOfKeys }) => isOfKeys)
+        ? "\nno instant is lost"
+        : "\nno instant is lost: other objects hold what the damaged ones held",
+    );
     return;
   }
   const of = damage.flatMap(({ object, costs }) => costs.map((cost) => ({ object, ...cost })));
@@ -199,8 +215,8 @@ function printDamage({ damage, lost, names }: VerifyReport, output: Output): voi
   output.line(`\n${formatTable(["cannot be restored", "from", "to", "because of"], lostRows)}`);
 }
 
-function costText(object: string, costs: Cost[]): string {
-  const isData = /^(log|folded|bases)\//.test(object);
+function costText({ object, costs, isOfKeys }: Damage): string {
+  const isData = /^(log|folded|bases)\//.test(object) && !isOfKeys;
   if (costs.length === 0)
     return isData ? "no instant: other objects hold what it held" : "no instant";
   const tables = new Set(costs.map(({ table }) => table)).size;
@@ -234,7 +250,18 @@ function totalOf(account: Account): { objects: number; bytes: number } {
 }
 
 function resultOf(report: VerifyReport, share: number): object {
-  const { damage, lost, breaks, chainsFollowed, account, gone, lostPins, read, names } = report;
+  const {
+    damage,
+    lost,
+    breaks,
+    chainsFollowed,
+    readsDocuments,
+    account,
+    gone,
+    lostPins,
+    read,
+    names,
+  } = report;
   const costOf = (cost: Cost) => ({
     table: cost.table,
     name: costName(names, cost, false),
@@ -258,6 +285,7 @@ function resultOf(report: VerifyReport, share: number): object {
       before: formatInstant(before),
       at: formatInstant(at),
     })),
+    readsDocuments,
     chainsFollowed,
     lostPins: lostPins.map(lookedAtResult),
     account,

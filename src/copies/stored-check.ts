@@ -7,15 +7,19 @@ import { checkSealed } from "../sealing/sealed-object.js";
 export type StoredCheck = (name: string, bytes: Buffer) => void;
 
 /**
- * The check of a repository's stored bytes, without any key. Plain objects are checked by the checksums they carry,
- * sealed ones by their digests and the signature of whatever key they name: who may sign is for a reader to say.
+ * The check of a repository's stored bytes. Plain objects are checked by the checksums they carry, sealed ones by their
+ * digests and the signature.
+ * @param trusts whose signatures count; without it that of whatever key an object names, because who may sign is for a
+ * reader to say
  */
-export function storedCheck({ id, sealed }: RepositoryDescription): StoredCheck {
+export function storedCheck(
+  { id, sealed }: RepositoryDescription,
+  trusts: (verify: string, name: string) => boolean = () => true,
+): StoredCheck {
   if (!sealed) return checkWholeObject;
-  const anybody = { trusts: () => true };
   return (name, bytes) => {
     const isClear = name === repositoryName || name.startsWith(keysPrefix);
     if (isClear) checkWholeObject(name, bytes);
-    else checkSealed({ repository: id, name }, bytes, anybody);
+    else checkSealed({ repository: id, name }, bytes, { trusts });
   };
 }

@@ -18,8 +18,8 @@ export interface Need {
   requestsPerDay: RequestCounts;
   /** Bytes that are stored at most at any time. */
   storedBytes: number;
-  /** Bytes of objects that are stored in a day and deleted soon: segments, and what folds replace. */
-  shortLivedBytesPerDay: number;
+  /** What is stored in a day and deleted one day: how many bytes, and after how many days. */
+  deleted: { bytesPerDay: number; livesDays: number }[];
   /** Bytes that folds read in a day. */
   readBytesPerDay: number;
 }
@@ -28,7 +28,7 @@ export interface MonthCost {
   requests: RequestCounts;
   requestCost: number;
   storageCost: number;
-  /** What short-lived objects cost beyond the time that they are there, by the store's minimum. */
+  /** What deleted objects cost beyond the time that they were there, by the store's minimum. */
   minimumCost: number;
   retrievalCost: number;
   total: number;
@@ -40,8 +40,12 @@ export function costOfMonth(need: Need, profile: PriceProfile): MonthCost {
   const requests = timesAll(need.requestsPerDay, monthDays);
   const cost = requestCost(requests, profile);
   const storageCost = (need.storedBytes / gb) * storagePerGbMonth;
-  // Of each day's short-lived objects, those of the last `minimumDays` days are charged for at any time.
-  const minimumCost = ((need.shortLivedBytesPerDay * minimumDays) / gb) * storagePerGbMonth;
+  // What was deleted on any day is charged for until it would be as old as the minimum.
+  const chargedBytes = need.deleted.reduce(
+    (sum, { bytesPerDay, livesDays }) => sum + bytesPerDay * Math.max(0, minimumDays - livesDays),
+    0,
+  );
+  const minimumCost = (chargedBytes / gb) * storagePerGbMonth;
   const retrievalCost = ((need.readBytesPerDay * monthDays) / gb) * retrievalPerGb;
   const total = cost + storageCost + minimumCost + retrievalCost;
   return { requests, requestCost: cost, storageCost, minimumCost, retrievalCost, total };

@@ -18,6 +18,8 @@ export const priceProfile = v.strictObject({
     (value) => typeof value === "string" && /^\d{4}-\d{2}$/.test(value),
     "a month in quotes, such as '2026-07'",
   ),
+  /** Where the prices are from. */
+  source: v.exactOptional(v.string("a text")),
   currency: v.string("a text"),
   /** Prices of 1,000 requests. A request for the size of an object is a head, a page of a listing a list. */
   per1000: v.strictObject(
@@ -35,11 +37,14 @@ export const priceProfile = v.strictObject({
 });
 export type PriceProfile = v.InferOutput<typeof priceProfile>;
 
+/** Nobody has compared these prices with the providers' pages since they were written down. */
+const fromMemory = { asOf: "2026-07", source: "list prices, written down from memory" };
+
 /** List prices without free allowances, taxes and contracts. */
 export const priceProfiles: readonly PriceProfile[] = [
   {
     name: "aws-s3-standard",
-    asOf: "2026-07",
+    ...fromMemory,
     currency: "USD",
     per1000: { put: 0.005, get: 0.0004, head: 0.0004, list: 0.005, delete: 0 },
     storagePerGbMonth: 0.023,
@@ -49,7 +54,7 @@ export const priceProfiles: readonly PriceProfile[] = [
   },
   {
     name: "cloudflare-r2",
-    asOf: "2026-07",
+    ...fromMemory,
     currency: "USD",
     per1000: { put: 0.0045, get: 0.00036, head: 0.00036, list: 0.0045, delete: 0 },
     storagePerGbMonth: 0.015,
@@ -59,7 +64,7 @@ export const priceProfiles: readonly PriceProfile[] = [
   },
   {
     name: "backblaze-b2",
-    asOf: "2026-07",
+    ...fromMemory,
     currency: "USD",
     per1000: { put: 0, get: 0.0004, head: 0.0004, list: 0.004, delete: 0 },
     storagePerGbMonth: 0.006,
@@ -69,7 +74,7 @@ export const priceProfiles: readonly PriceProfile[] = [
   },
   {
     name: "gcs-standard",
-    asOf: "2026-07",
+    ...fromMemory,
     currency: "USD",
     per1000: { put: 0.005, get: 0.0004, head: 0.0004, list: 0.005, delete: 0 },
     storagePerGbMonth: 0.02,
@@ -79,7 +84,7 @@ export const priceProfiles: readonly PriceProfile[] = [
   },
   {
     name: "azure-hot",
-    asOf: "2026-07",
+    ...fromMemory,
     currency: "USD",
     per1000: { put: 0.005, get: 0.0004, head: 0.0004, list: 0.005, delete: 0 },
     storagePerGbMonth: 0.018,
@@ -89,7 +94,7 @@ export const priceProfiles: readonly PriceProfile[] = [
   },
   {
     name: "none",
-    asOf: "2026-07",
+    ...fromMemory,
     currency: "USD",
     per1000: { put: 0, get: 0, head: 0, list: 0, delete: 0 },
     storagePerGbMonth: 0,

@@ -61,7 +61,7 @@ export class SegmentBatch {
       batch.addTotals(footer);
       batch.lastReference = { name: segment.name, checksum: segment.checksum };
       batch.segments += 1;
-      batch.storedBytes += segment.size;
+      batch.storedBytes += segment.storedSize;
     }
     return batch;
   }

@@ -6,7 +6,7 @@ import { sha256 } from "../digest.js";
 import { damaged, isDamage, newerFormat } from "../errors.js";
 import { severalAtOnce } from "../several-at-once.js";
 import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
-import { formatVersion, magic, skippableHeaderBytes, trailerBytes } from "./container.js";
+import { formatVersion, magic, orNewer, skippableHeaderBytes, trailerBytes } from "./container.js";
 import {
   type DataIndex,
   type FooterOf,
@@ -42,14 +42,14 @@ export class DataObject<Footer = unknown> {
     /** In sealed repositories: frames with a digest in the place of each document. */
     readonly keyFrames: readonly FrameEntry[],
     readonly checksum: string,
-    /** The object's size in bytes. */
-    readonly size: number,
+    /** How many bytes are stored of the object. */
+    readonly storedSize: number,
     /** The whole object, if it was small enough to come with the tail. */
     private readonly whole: Buffer | undefined,
   ) {}
 
   /**
-   * Opens an object and checks its magic, version, kind and index. Frames are checked when they are read.
+   * Opens an object and checks its magic, checksum, version, kind and index. Frames are checked when they are read.
    * @param expectedChecksum the checksum that the reference to this object gives
    */
   static open<K extends Kind>(
@@ -67,8 +67,12 @@ export class DataObject<Footer = unknown> {
     kind: K,
     expectedChecksum: string | undefined,
   ): Promise<DataObject<FooterOf<K>>> {
-    const { bytes: tail, size } = await present(name, store.tail(name, tailBytes));
-    const trailer = readTrailer(name, tail, kind);
+    const {
+      bytes: tail,
+      size,
+      storedSize = size,
+    } = await present(name, store.tail(name, tailBytes));
+    const trailer = readTrailer(name, tail);
     if (expectedChecksum !== undefined && expectedChecksum !== trailer.checksum) {
       throw damaged(name, "it is not the object that its reference names (checksums differ)");
     }
@@ -79,13 +83,13 @@ export class DataObject<Footer = unknown> {
         ? tail.subarray(tail.length - end)
         : // A very large index: read all of it.
           await present(name, store.get(name, { start: size - end, end: size }));
-    const index = readIndex(name, ending, trailer.checksum, kind, size - end);
+    const index = readIndex(name, ending, trailer, kind, size - end);
     const whole = tail.length === size ? tail : undefined;
     const { footer, frames: all } = index;
     const keyFrames = all.filter(({ keys }) => keys === true);
     const frames = keyFrames.length === 0 ? all : all.filter(({ keys }) => keys !== true);
     const { checksum } = trailer;
-    return new DataObject(store, name, { frames, footer }, keyFrames, checksum, size, whole);
+    return new DataObject(store, name, { frames, footer }, keyFrames, checksum, storedSize, whole);
   }
 
   /** Reads and checks a frame; returns its lines. */
@@ -163,29 +167,43 @@ async function soundly<T>(store: ObjectStore, name: string, read: () => Promise<
   }
 }
 
-function readTrailer(name: string, tail: Buffer, kind: Kind) {
+interface Trailer {
+  indexLength: number;
+  checksum: string;
+  version: number;
+  kindCode: number;
+}
+
+function readTrailer(name: string, tail: Buffer): Trailer {
   const trailer = tail.subarray(Math.max(0, tail.length - trailerBytes));
   if (trailer.length !== trailerBytes || !trailer.subarray(40).equals(magic)) {
     throw damaged(name, "it does not end as a Thinkback object does (truncated?)");
   }
-  const version = trailer.readUInt16LE(4);
-  if (version > formatVersion) {
-    throw newerFormat(name, version, formatVersion);
-  }
-  if (trailer.readUInt8(6) !== kinds[kind].code) throw damaged(name, `it is not of kind ${kind}`);
-  return { indexLength: trailer.readUInt32LE(0), checksum: trailer.toString("hex", 8, 40) };
+  return {
+    indexLength: trailer.readUInt32LE(0),
+    version: trailer.readUInt16LE(4),
+    kindCode: trailer.readUInt8(6),
+    checksum: trailer.toString("hex", 8, 40),
+  };
 }
 
-/** Parses and checks an index; also checks that its frames fill the object from 0 to `framesEnd` without a gap. */
+/**
+ * Parses and checks an index; also checks that its frames fill the object from 0 to `framesEnd` without a gap. The
+ * checksum comes before the version, which it covers: else an altered version looks like a later one.
+ */
 function readIndex<K extends Kind>(
   name: string,
   ending: Buffer,
-  checksum: string,
+  { checksum, version, kindCode }: Trailer,
   kind: K,
   framesEnd: number,
 ): DataIndex<FooterOf<K>> {
   const covered = ending.subarray(0, ending.length - trailerBytes + 8);
-  if (sha256(covered) !== checksum) throw damaged(name, "its index fails its checksum");
+  if (sha256(covered) !== checksum) {
+    throw damaged(name, `its index fails its checksum${orNewer(version)}`);
+  }
+  if (version > formatVersion) throw newerFormat(name, version, formatVersion);
+  if (kindCode !== kinds[kind].code) throw damaged(name, `it is not of kind ${kind}`);
   const text = ending.toString("utf8", skippableHeaderBytes, ending.length - trailerBytes);
   let content: unknown;
   try {

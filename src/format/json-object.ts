@@ -2,7 +2,7 @@ import type * as v from "valibot";
 import { sha256 } from "../digest.js";
 import { damaged, newerFormat } from "../errors.js";
 import { ObjectMissing, type ObjectStore } from "../storage/object-store.js";
-import { formatVersion } from "./container.js";
+import { formatVersion, orNewer } from "./container.js";
 import { checked, fields, type Schema } from "./fields.js";
 
 /** A kind of small object: the type in its first field, and the schema of its content. */
@@ -60,7 +60,7 @@ export function decodeStored<T extends object>(
   return checked(schema, decodeJsonObject(bytes, name, type), name);
 }
 
-/** Checks type, version and checksum of a small object and returns its fields, which are not checked. */
+/** Checks type, checksum and version of a small object and returns its fields, which are not checked. */
 export function decodeJsonObject(
   bytes: Buffer,
   name: string,
@@ -76,16 +76,21 @@ export function decodeJsonObject(
     throw damaged(name, `it is not a Thinkback ${type}`);
   }
   const { version } = content;
+  // The checksum comes first: else an altered version looks like a later one.
+  checkSuffix(name, bytes, version);
   if (typeof version === "number" && version > formatVersion) {
     throw newerFormat(name, version, formatVersion);
   }
-  checkSuffix(name, bytes);
   return content;
 }
 
-/** Throws, naming it, unless a small object ends with its own checksum. */
-export function checkSuffix(name: string, bytes: Buffer): void {
+/**
+ * Throws, naming it, unless a small object ends with its own checksum.
+ * @param version what it says of its format version, if that is known, for the words of the error
+ */
+export function checkSuffix(name: string, bytes: Buffer, version?: unknown): void {
   const body = bytes.subarray(0, Math.max(0, bytes.length - suffixBytes));
   const suffix = bytes.subarray(body.length).toString("latin1");
-  if (suffix !== `,"checksum":"${sha256(body)}"}\n`) throw damaged(name, "it fails its checksum");
+  if (suffix === `,"checksum":"${sha256(body)}"}\n`) return;
+  throw damaged(name, `it fails its checksum${orNewer(version)}`);
 }

@@ -7,7 +7,7 @@
  * document is the server's own JSON bytes. It comes last, so that a reader takes key, time and sequence from the front
  * without parsing it. docs/format.md §4.
  */
-import { digestDigits, writeDigestOf } from "../digest.js";
+import { digestDigits, digestOf, writeDigestOf } from "../digest.js";
 import { damaged } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { endOfValue, JsonBytesError, type Span } from "../json-bytes.js";
@@ -79,6 +79,22 @@ export function writeVersionLine(
   document: Buffer | null,
 ): number {
   return writeDocument(into, writeFront(into, at, key, time, sequence), document);
+}
+
+/**
+ * Writes the line of a version in a frame of keys, with the digest of `document` in its place; returns the position
+ * after it.
+ */
+export function writeDigestLine(
+  into: Buffer,
+  at: number,
+  key: Buffer,
+  time: Instant,
+  sequence: number,
+  document: Buffer | null,
+): number {
+  const digest = document && Buffer.from(`"${digestOf(document)}"`);
+  return writeVersionLine(into, at, key, time, sequence, digest);
 }
 
 /** Writes a run's line; returns the position after it. */

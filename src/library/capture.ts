@@ -6,7 +6,9 @@ import { LaneKeeper } from "../capture/lane-keeper.js";
 import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import { systemClock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import type { ReplicaObserver } from "../copies/replica.js";
+import { Replicas } from "../copies/replicas.js";
+import { messageOf, ThinkbackError } from "../errors.js";
 import { thisProcess } from "../owner.js";
 import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { StoredMembers } from "../repository/registers/members.js";
@@ -20,14 +22,21 @@ import type { TableReference } from "../rethinkdb/table-reference.js";
 import { probeAtStart, refuseUnconditional, refuseUnusable } from "../storage/probe.js";
 import { impatient } from "../storage/retrying-store.js";
 import { directoryAt, spoolAt, storeAt } from "../storage/store-at.js";
+import type { Keys } from "./keys.js";
 import { captureOptions, checkOptions } from "./options.js";
+import { keyringOf, locationsOf } from "./stored-at.js";
 
 /** What to capture, and into which repository. Only `source` and `location` are required. */
 export interface CaptureOptions {
   /** `rethinkdb://user:password@host:port,…` of one or several servers, with `?tls=true` or `?ca=FILE`; or several. */
   source: string | string[];
-  /** The repository's directory. If it is new or empty, the repository is made there. */
-  location: string;
+  /**
+   * Where the repository is: a directory, or a bucket. If it is new or empty, the repository is made there. Of several
+   * locations the first is the repository, and the others are copies of it that are kept up to date.
+   */
+  location: string | string[];
+  /** The keys of a sealed repository; a writer's will do. */
+  keys?: Keys;
   /** Patterns of tables: "db.table", "db", or with *, such as "shop.*". All tables, if absent or empty. */
   include?: string[];
   /** Patterns of tables that are not captured, even if `include` chooses them. */
@@ -90,6 +99,11 @@ export type CaptureEvent =
   | { kind: "spoolDelivered"; segments: number }
   /** Segments in the spool were dropped, because they do not continue the log in the repository. */
   | { kind: "spoolDropped"; segments: number }
+  /**
+   * A segment in the spool is not what a capture of this repository wrote; `reason` says why. It stays there with those
+   * that follow it, `segments` in all; their time is a gap.
+   */
+  | { kind: "spoolKept"; segment: string; reason: string; segments: number }
   /** What this capture had stored is gone from its repository. It begins again after the end of what is left. */
   | { kind: "logLost"; missing: string }
   /** It cannot begin again yet, and will try again. */
@@ -129,7 +143,13 @@ export type CaptureEvent =
   /** This machine's clock was set by `byMs`, or is right again. */
   | { kind: "clockSet"; outcome: "followed" | "waited out" | "right again"; byMs: number }
   /** The table has no write hook any more: a reshard drops it silently. */
-  | { kind: "writeHookGone"; table: string; id: string };
+  | { kind: "writeHookGone"; table: string; id: string }
+  /** A copy cannot be brought up to date now. It is tried again, and the capture goes on. */
+  | { kind: "copyFails"; copy: string; reason: string }
+  /** A copy has everything that the repository has: so much was copied. */
+  | { kind: "copyIsLevel"; copy: string; objects: number; bytes: number }
+  /** An object of the repository cannot be copied, or is another one in the copy. */
+  | { kind: "copyLacks"; copy: string; object: string; what: string };
 
 export type TableCaptureState =
   | "opening"
@@ -145,11 +165,11 @@ const tickMsMax = 3_600_000;
 
 /**
  * Captures every change of a cluster into a repository, until the signal aborts. It does not maintain the repository:
- * run `thinkback maintain` beside it from time to time.
- * @throws {ThinkbackError} `usage`; `source` if the source cannot be reached at the start; `repository`, `full` or
- * `damaged`; `fenced` if another capture owns the repository, or has taken it over; `clock`; `unknown` if with `once`
- * an include pattern chooses no table, or the exclude patterns leave none; `incomplete` if `once` was ended before
- * every table was complete
+ * run `thinkback maintain` beside it from time to time. With `once` it waits for copies, but not for one that fails.
+ * @throws {ThinkbackError} `usage`, also if the repository is sealed and the keys are missing; `source` if the source
+ * cannot be reached at the start; `repository`, `full` or `damaged`; `fenced` if another capture owns the repository,
+ * or has taken it over; `clock`; `unknown` if with `once` an include pattern chooses no table, or the exclude patterns
+ * leave none; `incomplete` if `once` was ended before every table was complete
  */
 export async function capture(options: CaptureOptions): Promise<void> {
   checkOptions(captureOptions, options);
@@ -169,7 +189,10 @@ export async function capture(options: CaptureOptions): Promise<void> {
   if (!Number.isSafeInteger(copiesAtOnce) || copiesAtOnce < 1) {
     throw new ThinkbackError("usage", `copiesAtOnce is ${copiesAtOnce}, no whole number above 0`);
   }
-  const spooled = spool && spoolAt("spool", spool.location, options.location);
+  const [location, ...copies] = locationsOf(options.location);
+  const spooled = spool && spoolAt("spool", spool.location, location);
+  const keyring = await keyringOf(options.keys);
+  const replicas = new Replicas(location, copies, systemClock, (copy) => told(copy, onEvent));
   const selects = tableSelection(include, exclude);
   const addresses = parseAddresses([options.source].flat());
   const dial = clusterDialer(addresses, "source", systemClock);
@@ -182,17 +205,19 @@ export async function capture(options: CaptureOptions): Promise<void> {
       else onEvent({ kind: "idlePattern", pattern, excluded });
     }
     if (spooled) await refuseUnusable(spooled);
-    const another = () => storeAt(options.location, impatient);
-    refuseUnconditional(options.location, await probeAtStart(another, systemClock));
-    const repository = await openOrCreateRepository(another(), systemClock.now());
-    const reopen = () => openSame(storeAt(options.location, impatient), repository.description);
+    const another = () => storeAt(location, impatient);
+    refuseUnconditional(location, await probeAtStart(another, systemClock));
+    const heard = () => replicas.hearing(another());
+    const repository = await openOrCreateRepository(heard(), systemClock.now(), keyring);
+    replicas.begin();
+    const reopen = () => openSame(heard(), repository.description, keyring);
     const unique = randomUUID().replaceAll("-", "");
     const members = new StoredMembers(repository.store, systemClock, thisProcess, unique);
     const observer = observing(onEvent);
     const keeper = new LaneKeeper(repository, systemClock, members, {
       openSource: () => new RethinkSource(formatAddresses(addresses), dial, systemClock),
       observer: () => observer,
-      capture: ({ description }) => ({
+      capture: ({ description, lane }) => ({
         ...recorderDefaults,
         idleSegmentMs: idlePaceMs(repository.store),
         tickMs,
@@ -213,14 +238,17 @@ export async function capture(options: CaptureOptions): Promise<void> {
           bytesMax: spool.bytesMax,
         },
         random: Math.random,
+        alsoTo: replicas.ofLane(lane.number),
         // A new store: what the old one remembers of the directory may be untrue by now.
         reopen,
       }),
       reopen,
     });
     await keeper.run(signal);
+    await replicas.end(once);
   } finally {
     source.close();
+    await replicas.stop();
   }
 }
 
@@ -241,6 +269,14 @@ function choosesNothing({ pattern, excluded }: IdleChoice, { location }: Source)
   });
 }
 
+function told(copy: string, onEvent: (event: CaptureEvent) => void): ReplicaObserver {
+  return {
+    fails: (error) => onEvent({ kind: "copyFails", copy, reason: messageOf(error) }),
+    isLevel: ({ objects, bytes }) => onEvent({ kind: "copyIsLevel", copy, objects, bytes }),
+    finds: (object, what) => onEvent({ kind: "copyLacks", copy, object, what }),
+  };
+}
+
 function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
   const named = ({ id, db, name }: Pick<TableReference, "id" | "db" | "name">) => {
     return { table: `${db}.${name}`, id };
@@ -258,6 +294,8 @@ function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
     storeIsBack: (waitedMs) => onEvent({ kind: "storeIsBack", waitedMs }),
     spoolDelivered: (segments) => onEvent({ kind: "spoolDelivered", segments }),
     spoolDropped: (segments) => onEvent({ kind: "spoolDropped", segments }),
+    spoolKept: ({ name, what, segments }) =>
+      onEvent({ kind: "spoolKept", segment: name, reason: what, segments }),
     logLost: ({ end }) => onEvent({ kind: "logLost", missing: end.segment.name }),
     beginsLater: ({ message }) => onEvent({ kind: "beginsLater", reason: message }),
     beginsAgain: () => onEvent({ kind: "beginsAgain" }),

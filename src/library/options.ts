@@ -16,10 +16,18 @@ const optional = <const T extends v.ObjectEntries>(entries: T) => {
   return Object.fromEntries(wrapped) as { [K in keyof T]: v.OptionalSchema<T[K], undefined> };
 };
 
+const keys = v.strictObject(
+  optional({ identityFiles: texts, identities: texts, trust: texts, passphrase: text }),
+  "an object",
+);
+
+export const openOptions = v.strictObject(optional({ keys, onCopyTrouble: callback }));
+
 export const captureOptions = v.strictObject({
   source: servers,
-  location: text,
+  location: v.union([text, texts], "a location, or a list of locations"),
   ...optional({
+    keys,
     include: texts,
     exclude: texts,
     once: flag,

@@ -15,6 +15,7 @@ import { formatAddresses, parseAddresses } from "../rethinkdb/address.js";
 import { RethinkTarget } from "../rethinkdb/rethink-target.js";
 import { clusterDialer } from "../rethinkdb/servers.js";
 import type { Target } from "../rethinkdb/target.js";
+import { refuseWithoutReader } from "../storage/object-store.js";
 import { checkOptions, restoreOptions, restoreRequest } from "./options.js";
 import type { Repository } from "./repository.js";
 import type { CoverageClass } from "./status.js";
@@ -164,14 +165,16 @@ const planned = new WeakMap<
 /**
  * Plans a restore from stored objects alone; writes nothing. If the instant is not proven yet, waits for the proof, up
  * to 15 s, or longer if the capture stores proofs more rarely.
- * @throws {ThinkbackError} `usage`, `instant`, `unknown`, `damaged` or `repository`
+ * @throws {ThinkbackError} `usage`, also if the keys of a sealed repository read no document; `instant`, `unknown`,
+ * `damaged` or `repository`
  */
 export async function planRestore(
   repository: Repository,
   request: RestoreRequest = {},
 ): Promise<RestorePlan> {
   checkOptions(restoreRequest, request);
-  const stored = storedAt(repository);
+  const stored = await storedAt(repository);
+  refuseWithoutReader(stored.store);
   const { at, gap, tables = [], databases = [], renames = {} } = request;
   const wanted = {
     ...(at === undefined ? {} : { at: checkedInstant(at) }),

@@ -111,7 +111,7 @@ export interface RepositoryStatus {
  */
 export async function readStatus(repository: Repository): Promise<RepositoryStatus> {
   const now = systemClock.now();
-  const status = await lookAt(storedAt(repository), (view) => stored.readStatus(view, now));
+  const status = await lookAt(await storedAt(repository), (view) => stored.readStatus(view, now));
   const { restorableUntil, restorableWithoutAccess, lastSegment, lastProven } = status;
   const { capture, keep, catalog, access } = status;
   return {

@@ -25,3 +25,12 @@ export const selectKeys = (keys: readonly Buffer[]): Selection => {
 export const selectBetween = (from: Buffer | undefined, to: Buffer | undefined): Selection => {
   return { filter: keysBetween(from && orderCode(from), to && orderCode(to)) };
 };
+
+/** What both select. @param only keys that are looked at again */
+export function and(selection: Selection, only: Selection | undefined): Selection {
+  if (!only) return selection;
+  const { filter } = selection;
+  const keys = only.keys ?? [];
+  const selected = filter ? keys.filter((key) => filter.has(orderCode(key))) : keys;
+  return { ...selection, ...selectKeys(selected) };
+}

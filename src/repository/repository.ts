@@ -84,14 +84,15 @@ export function readDescription(store: ObjectStore): Promise<RepositoryDescripti
 /** Opens the same repository again through a new store. Throws if the store holds none, or another one. */
 export async function openSame(
   store: ObjectStore,
-  { id }: RepositoryDescription,
+  { id }: Pick<RepositoryDescription, "id">,
+  keyring = keysOfProcess(),
 ): Promise<Repository> {
-  const repository = await openRepository(store);
+  const repository = await openRepository(store, keyring);
   if (repository.description.id === id) return repository;
   throw new ThinkbackError(
     "repository",
     `${store.location} holds another repository, ${repository.description.id}; ours is ${id}`,
-    { hint: "put ours back in its place, or stop this capture" },
+    { hint: "put ours back in its place, or stop this process" },
   );
 }
 
@@ -99,10 +100,11 @@ export async function openSame(
 export async function openOrCreateRepository(
   store: ObjectStore,
   now: Instant,
+  keyring = keysOfProcess(),
 ): Promise<Repository> {
   const absent = (await store.size(repositoryName)) === undefined;
   if (absent && (await isEmpty(store))) {
-    if (keysOfProcess().identities.length > 0) {
+    if (keyring.identities.length > 0) {
       throw new ThinkbackError("repository", `there is no repository at ${store.location}`, {
         hint: "a sealed repository is made by `thinkback init`; without --identity one is made that is not sealed",
       });
@@ -119,7 +121,7 @@ export async function openOrCreateRepository(
       if (!(error instanceof ObjectExists)) throw error;
     }
   }
-  return openRepository(store);
+  return openRepository(store, keyring);
 }
 
 async function isEmpty(store: ObjectStore, prefix = ""): Promise<boolean> {

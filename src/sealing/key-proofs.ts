@@ -2,16 +2,16 @@
  * Proofs that a key still opens what is written for the readers. Whoever holds the key signs one, so nobody else can
  * make it. They lie below keys/proofs/, in the clear. docs/format.md §16.1.
  */
-import { ThinkbackError } from "../errors.js";
+import { damaged, ThinkbackError } from "../errors.js";
 import { checksum, instant, isCount, ordinal, text } from "../format/fields.js";
-import { decodeStored, encodeStored, jsonKind, type Stored } from "../format/json-object.js";
+import { encodeStored, jsonKind, readStored, type Stored } from "../format/json-object.js";
 import { keysPrefix } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
 import { type Identity, isSignedBy, signatureBy } from "./identity.js";
 import { type KeySet, opensCanary } from "./key-set.js";
 
-const proofsPrefix = `${keysPrefix}proofs/`;
+export const proofsPrefix = `${keysPrefix}proofs/`;
 
 export const keyProofKind = jsonKind("keyproof", {
   repository: text,
@@ -80,13 +80,38 @@ export async function lastKeyProofs(
 
 async function proofIn(store: ObjectStore, name: string): Promise<KeyProof | undefined> {
   try {
-    const proof = decodeStored(await store.get(name), name, keyProofKind);
-    const { repository, set, at, by, signature } = proof;
-    const message = messageOf({ repository, set, at, by });
-    return isSignedBy(by, message, Buffer.from(signature, "hex")) ? proof : undefined;
+    return await signedProof(store, name);
   } catch {
     return undefined;
   }
+}
+
+/** Throws, naming it, unless the key that a proof names has signed it. */
+async function signedProof(store: ObjectStore, name: string): Promise<KeyProof> {
+  const proof = await readStored(store, name, keyProofKind);
+  const { repository, set, at, by, signature } = proof;
+  const message = messageOf({ repository, set, at, by });
+  if (isSignedBy(by, message, Buffer.from(signature, "hex"))) return proof;
+  throw damaged(name, "it is not signed by the key that it names");
+}
+
+/**
+ * Throws, naming it, unless a proof shows what its name says.
+ * @param sets the key sets that count, by number
+ */
+export async function checkKeyProof(
+  store: ObjectStore,
+  name: string,
+  repository: string,
+  sets: ReadonlyMap<number, KeySet>,
+): Promise<void> {
+  const proof = await signedProof(store, name);
+  if (proof.repository !== repository) throw damaged(name, "it is of another repository");
+  if (nameOf(proof.at, proof.by) !== name) throw damaged(name, "its name and its content differ");
+  const isReader = ({ role, verify }: KeySet["keys"][number]) =>
+    role === "reader" && verify === proof.by;
+  if (sets.get(proof.set)?.keys.some(isReader)) return;
+  throw damaged(name, `it is by a key that is no reader of key set ${proof.set}`);
 }
 
 const messageOf = (content: Omit<KeyProof, "signature">) =>

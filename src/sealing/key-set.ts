@@ -7,7 +7,7 @@
  */
 import { createHash, randomBytes } from "node:crypto";
 import * as v from "valibot";
-import { damaged, ThinkbackError } from "../errors.js";
+import { damaged, ThinkbackError, UnusableObject } from "../errors.js";
 import {
   checksum,
   fields,
@@ -21,9 +21,15 @@ import {
 } from "../format/fields.js";
 import { jsonKind, type Stored } from "../format/json-object.js";
 import { keysPrefix, numberedName } from "../format/names.js";
-import { newestNumbered, putNumbered, readNumbered } from "../repository/registers/numbered.js";
+import {
+  decodeNumbered,
+  newestNumbered,
+  putNumbered,
+  readNumbered,
+} from "../repository/registers/numbered.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import {
+  AgeError,
   type AgeIdentity,
   fileKeyIn,
   newHeader,
@@ -96,11 +102,16 @@ export function opensCanary(set: KeySet, identity: AgeIdentity): boolean {
   const match = canaryHeaderEnd.exec(file.toString("latin1"));
   if (!match) return false;
   const end = match.index + match[0].length;
-  const fileKey = fileKeyIn(file.subarray(0, end), [identity]);
-  if (!fileKey) return false;
-  const nonce = file.subarray(end, end + 16);
-  const secret = openChunks(payloadKey(fileKey, nonce), file.subarray(end + 16), 0, true);
-  return createHash("sha256").update(secret).digest("hex") === set.canaryChecksum;
+  try {
+    const fileKey = fileKeyIn(file.subarray(0, end), [identity]);
+    if (!fileKey) return false;
+    const nonce = file.subarray(end, end + 16);
+    const secret = openChunks(payloadKey(fileKey, nonce), file.subarray(end + 16), 0, true);
+    return createHash("sha256").update(secret).digest("hex") === set.canaryChecksum;
+  } catch (error) {
+    if (error instanceof AgeError) return false;
+    throw error;
+  }
 }
 
 function messageOf(content: Omit<KeySet, "signatures">): Buffer {
@@ -124,15 +135,37 @@ export async function trustedKeySet(
   }
   let before: KeySet | undefined;
   for (let number = 1; number <= newest.number; number += 1) {
-    const set =
-      number === newest.number ? newest : await readNumbered(store, keysPrefix, number, keySetKind);
-    const name = numberedName(keysPrefix, number);
-    if (set.repository !== repository) throw damaged(name, "it is of another repository");
-    // From the first one on: else a reader that was removed, and is trusted still, could put another one.
-    if (!isSignedByOneOf(set, before ? readersOf(before) : trusted)) throw untrusted(number);
+    const set = number === newest.number ? newest : await readKeySet(store, number);
+    checkFollows(set, before, repository, trusted);
     before = set;
   }
   return newest;
+}
+
+/** Throws, naming it, if the key set with this number is missing or damaged. Whether it counts is not checked. */
+export function readKeySet(store: ObjectStore, number: number): Promise<KeySet> {
+  return readNumbered(store, keysPrefix, number, keySetKind);
+}
+
+/** The key set in stored bytes. Throws, naming it, if they are not that of this number. */
+export function decodeKeySet(bytes: Buffer, number: number): KeySet {
+  return decodeNumbered(bytes, numberedName(keysPrefix, number), number, keySetKind);
+}
+
+/**
+ * Throws, naming it, unless a key set counts.
+ * @param before the set before it, which counts; undefined for the first, which a key of `trusted` has to have signed.
+ * A set MUST be checked after all before it: else a reader that was removed, and is trusted still, could put another.
+ */
+export function checkFollows(
+  set: KeySet,
+  before: KeySet | undefined,
+  repository: string,
+  trusted: ReadonlySet<string>,
+): void {
+  const name = numberedName(keysPrefix, set.number);
+  if (set.repository !== repository) throw damaged(name, "it is of another repository");
+  if (!isSignedByOneOf(set, before ? readersOf(before) : trusted)) throw untrusted(set.number);
 }
 
 const readersOf = ({ keys }: KeySet) =>
@@ -142,6 +175,15 @@ const readersOf = ({ keys }: KeySet) =>
 export function signersOf({ keys, former }: KeySet): Map<string, Role> {
   const all = [...former, ...keys];
   return new Map(all.flatMap(({ verify, role }) => (verify ? [[verify, role]] : [])));
+}
+
+/** Tells whether a signature by a key on an object of that name counts under this key set. */
+export function trustsOf(set: KeySet): (verify: string, name: string) => boolean {
+  const signers = signersOf(set);
+  return (verify, name) => {
+    const role = signers.get(verify);
+    return role !== undefined && mayWrite(role, name);
+  };
 }
 
 /** What a writer writes, as the beginnings of names in a lane. Everything else only readers write. */
@@ -161,10 +203,13 @@ function isSignedByOneOf(set: KeySet, trusted: ReadonlySet<string>): boolean {
   );
 }
 
-function untrusted(number: number): ThinkbackError {
-  return new ThinkbackError(
+function untrusted(number: number): UnusableObject {
+  const what = "is not signed by a key that is trusted here";
+  return new UnusableObject(
     "damaged",
-    `key set ${number} of the repository is not signed by a key that is trusted here`,
+    numberedName(keysPrefix, number),
+    `it ${what}`,
+    `key set ${number} of the repository ${what}`,
     {
       hint: "give the identity of a reader (--identity), or the verification keys to trust (--trust); if both were given, somebody without a key has changed the repository",
     },

@@ -4,7 +4,7 @@ import { Decrypter } from "age-encryption";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { type Identity, identityOf, recipientOf } from "./identity.js";
-import { type KeySet, mayWrite, signersOf, trustedKeySet } from "./key-set.js";
+import { type KeySet, mayWrite, trustedKeySet, trustsOf } from "./key-set.js";
 import { SealedStore } from "./sealed-store.js";
 
 export interface Keyring {
@@ -25,16 +25,20 @@ export function setKeysOfProcess(keyring: Keyring): void {
 /**
  * Reads identity files. Each names its secret keys, and the keys to trust after `# trust:`. If nobody is named, neither
  * there nor by `trust`, the identities themselves are trusted.
+ * @param texts what further such files hold
  */
 export async function readKeyring(
   files: readonly string[],
   trust: readonly string[] = [],
   passphrase?: string,
+  texts: readonly string[] = [],
 ): Promise<Keyring> {
   const identities: Identity[] = [];
   const trusted = new Set(trust.map((text) => verifyKeyOf(text, "--trust")));
-  for (const file of files) {
-    const lines = (await readIdentityFile(file, passphrase)).split(/\r?\n/);
+  const given = texts.map((text) => ({ file: "that was given as text", text }));
+  for (const file of files) given.push({ file, text: await readIdentityFile(file, passphrase) });
+  for (const { file, text } of given) {
+    const lines = text.split(/\r?\n/);
     const secrets = lines.filter((line) => line.trim() !== "" && !line.startsWith("#"));
     if (secrets.length === 0) throw refused(file, "it holds no secret key");
     for (const line of secrets) {
@@ -112,7 +116,6 @@ export function sealedWith(
   keys: KeySet,
   identities: readonly Identity[],
 ): SealedStore {
-  const signers = signersOf(keys);
   const ownRole = (identity: Identity) =>
     keys.keys.find(({ recipient }) => recipient === identity.public.recipient)?.role;
   const recipients = (isWanted: (role: string) => boolean) =>
@@ -124,10 +127,7 @@ export function sealedWith(
       structure: recipients(() => true),
     },
     identities,
-    trusts: (verify, name) => {
-      const role = signers.get(verify);
-      return role !== undefined && mayWrite(role, name);
-    },
+    trusts: trustsOf(keys),
     signerOf: (name) =>
       identities.find(({ public: { verify } }) =>
         keys.keys.some((key) => key.verify === verify && mayWrite(key.role, name)),

@@ -17,6 +17,7 @@ import {
 import { StoreLayer } from "../storage/store-layer.js";
 import type { Identity } from "./identity.js";
 import {
+  checkSealed,
   checkSection,
   type OpenedObject,
   openEnd,
@@ -56,11 +57,6 @@ interface Remembered {
 
 export class SealedStore extends StoreLayer {
   override readonly sealing: Sealing;
-  readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
-  readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
-  readonly tidy?: NonNullable<ObjectStore["tidy"]>;
-  readonly keepRoom?: NonNullable<ObjectStore["keepRoom"]>;
-  readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
   private readonly remembered = new Map<string, Remembered>();
   private rememberedBytes = 0;
 
@@ -76,6 +72,9 @@ export class SealedStore extends StoreLayer {
       seal: (name, bytes) => this.seal(name, bytes),
       storedBytes: (name, bytes) =>
         isClear(name) ? bytes.length : sealedBytes(name, bytes, keys.readers),
+      check: (name, stored) => {
+        if (!isClear(name)) checkSealed(this.place(name), stored, keys);
+      },
       below,
       reading: (elsewhere, name) => new SealedStore(elsewhere, keys, name),
     };
@@ -85,19 +84,14 @@ export class SealedStore extends StoreLayer {
         return below.readElsewhere!(name, signal);
       };
     }
-    if (below.firstMissing) this.firstMissing = below.firstMissing.bind(below);
-    if (below.deleteMany) {
-      this.deleteMany = async (names, signal) => {
+    this.passOn(["firstMissing", "tidy", "keepRoom"], {
+      deleteMany: async (names, signal) => {
         for (const name of names) this.forget(name);
         await below.deleteMany!(names, signal);
-      };
-    }
-    if (below.tidy) this.tidy = below.tidy.bind(below);
-    if (below.keepRoom) this.keepRoom = below.keepRoom.bind(below);
-    if (below.putUrgently) {
-      this.putUrgently = async (name, bytes, signal) =>
-        below.putUrgently!(name, this.seal(name, Buffer.from(bytes)), signal);
-    }
+      },
+      putUrgently: async (name, bytes, signal) =>
+        below.putUrgently!(name, this.seal(name, Buffer.from(bytes)), signal),
+    });
   }
 
   override async put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
@@ -119,8 +113,8 @@ export class SealedStore extends StoreLayer {
   override async tail(name: string, bytes: number, signal?: AbortSignal): Promise<Tail> {
     if (isClear(name)) return this.below.tail(name, bytes, signal);
     const { object } = await this.open(name, bytes, signal);
-    const { indexBytes, size } = object;
-    return { bytes: indexBytes.subarray(Math.max(0, indexBytes.length - bytes)), size };
+    const { indexBytes, size, storedSize } = object;
+    return { bytes: indexBytes.subarray(Math.max(0, indexBytes.length - bytes)), size, storedSize };
   }
 
   /** Lists everything but the key sets, which are looked for below. */

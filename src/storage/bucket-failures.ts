@@ -1,6 +1,13 @@
 /** Failures of buckets, which need other hints than those of directories. */
 import { StoreError, StoreUnsupported } from "./object-store.js";
 
+/** What was asked of a bucket, and of which object. */
+export type Asked = { to: "put" | "read" | "delete"; name: string } | { to: "list" };
+
+export function whatOf(asked: Asked): string {
+  return asked.to === "list" ? "list objects" : `${asked.to} object ${asked.name}`;
+}
+
 /** Credentials that are missing, refused, or not allowed to do something. */
 export class BucketForbidden extends StoreError {
   readonly failure = "forbidden";
@@ -22,6 +29,32 @@ export class BucketUnavailable extends StoreError {
   }
 }
 
+/** @param shown what the service said */
+export function notPermitted(
+  asked: Asked,
+  location: string,
+  shown: string,
+  hint: string,
+  cause: Error,
+): BucketForbidden {
+  const what = `no permission to ${whatOf(asked)} in ${location}: ${shown}`;
+  return new BucketForbidden(what, hint, cause);
+}
+
+/** A request that the service refuses, and would refuse again. */
+export function refusedRequest(
+  asked: Asked,
+  location: string,
+  shown: string,
+  cause: Error,
+): StoreUnsupported {
+  return new StoreUnsupported(
+    `${location} refuses to ${whatOf(asked)}: ${shown}`,
+    "correct what the message names: the bucket or container, the prefix, or an option of the location",
+    cause,
+  );
+}
+
 export function bucketMissing(kind: "bucket" | "container", name: string): StoreUnsupported {
   return new StoreUnsupported(
     `the ${kind} ${name} does not exist`,
@@ -32,7 +65,7 @@ export function bucketMissing(kind: "bucket" | "container", name: string): Store
 export function outOfOrder(location: string): StoreUnsupported {
   return new StoreUnsupported(
     `${location} does not list objects in the order of their names`,
-    "use a bucket or container that lists names in the order of their bytes; an Azure account with a hierarchical namespace does not",
+    "use a bucket or container that lists names in the order of their bytes; a directory bucket of S3 and an Azure account with a hierarchical namespace do not",
   );
 }
 

@@ -10,52 +10,34 @@ const listedAtOnce = 1000;
  * counts what is really sent.
  */
 export class CountingStore extends StoreLayer {
-  readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
-  readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;
-  readonly tidy?: NonNullable<ObjectStore["tidy"]>;
-  readonly keepRoom?: NonNullable<ObjectStore["keepRoom"]>;
-  readonly putUrgently?: NonNullable<ObjectStore["putUrgently"]>;
-  readonly replace?: NonNullable<ObjectStore["replace"]>;
-  readonly storedAt?: NonNullable<ObjectStore["storedAt"]>;
-
   /** @param use where it counts; several stores may count in one place */
   constructor(
     below: ObjectStore,
     readonly use: StoreUse,
   ) {
     super(below);
-    if (below.firstMissing) {
-      this.firstMissing = (names, signal) => {
+    this.passOn(["tidy", "keepRoom"], {
+      firstMissing: (names, signal) => {
         use.heads += names.length;
         return below.firstMissing!(names, signal);
-      };
-    }
-    if (below.deleteMany) {
-      this.deleteMany = (names, signal) => {
+      },
+      deleteMany: (names, signal) => {
         use.deletes += 1;
         return below.deleteMany!(names, signal);
-      };
-    }
-    if (below.tidy) this.tidy = (writtenBefore, signal) => below.tidy!(writtenBefore, signal);
-    if (below.keepRoom) this.keepRoom = (signal) => below.keepRoom!(signal);
-    if (below.putUrgently) {
-      this.putUrgently = (name, bytes, signal) => {
+      },
+      putUrgently: (name, bytes, signal) => {
         this.notePut(bytes);
         return below.putUrgently!(name, bytes, signal);
-      };
-    }
-    if (below.replace) {
-      this.replace = (name, bytes, signal) => {
+      },
+      replace: (name, bytes, signal) => {
         this.notePut(bytes);
         return below.replace!(name, bytes, signal);
-      };
-    }
-    if (below.storedAt) {
-      this.storedAt = (name, signal) => {
+      },
+      storedAt: (name, signal) => {
         use.heads += 1;
         return below.storedAt!(name, signal);
-      };
-    }
+      },
+    });
   }
 
   override put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {

@@ -24,7 +24,7 @@ import {
   type Tail,
 } from "./object-store.js";
 
-/** Throws, naming it, unless the stored bytes are those of the object with this name. */
+/** Throws, naming it, unless the stored bytes are those of the object with this name, and are believed. */
 type Check = (name: string, bytes: Buffer) => void;
 
 /** A copy that has failed is asked last for so long. */
@@ -77,11 +77,18 @@ export class FallbackStore implements ObjectStore {
     });
   }
 
-  /** The greatest size that a copy has: what was cut off is shorter. */
+  /** Where copies differ, the size of the one that is whole. If none is, the greatest: what was cut off is shorter. */
   async size(name: string, signal?: AbortSignal): Promise<number | undefined> {
     const sizes = await this.each((copy) => copy.size(name, signal));
     const known = sizes.flatMap((size) => (size === undefined ? [] : [size]));
-    return known.length > 0 ? Math.max(...known) : undefined;
+    const greatest = known.length > 0 ? Math.max(...known) : undefined;
+    if (known.every((size) => size === greatest)) return greatest;
+    return (await this.wholeSize(name, signal)) ?? greatest;
+  }
+
+  private async wholeSize(name: string, signal?: AbortSignal): Promise<number | undefined> {
+    const whole = await this.get(name, undefined, signal).catch(ignoreUnreadable);
+    return whole?.length;
   }
 
   async *list(prefix: string, options?: ListOptions): AsyncGenerator<StoredObject> {
@@ -98,12 +105,8 @@ export class FallbackStore implements ObjectStore {
       sizes.set(name, Math.max(size, other ?? 0));
     }
     for (const name of [...sizes.keys()].sort()) {
-      if (unlike.has(name)) {
-        // The size of the copy that is whole.
-        const whole = await this.get(name, undefined, options?.signal).catch(ignoreUnreadable);
-        if (whole) sizes.set(name, whole.length);
-      }
-      yield { name, size: sizes.get(name)! };
+      const whole = unlike.has(name) ? await this.wholeSize(name, options?.signal) : undefined;
+      yield { name, size: whole ?? sizes.get(name)! };
     }
   }
 

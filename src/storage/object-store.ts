@@ -121,6 +121,8 @@ export interface Tail {
   bytes: Buffer;
   /** Bytes of the whole object. */
   size: number;
+  /** How many bytes are stored of it, unless as many: a sealed object is larger. */
+  storedSize?: number;
 }
 
 export interface ListOptions {
@@ -150,6 +152,11 @@ export interface Sealing {
   seal(name: string, bytes: Buffer): Buffer;
   /** How many bytes `seal` gives for an object. */
   storedBytes(name: string, bytes: Buffer): number;
+  /**
+   * Throws, naming it, unless stored bytes are the whole of an object of that name, signed by a key that counts and may
+   * write it. No secret key is needed for that.
+   */
+  check(name: string, stored: Buffer): void;
   /** The store that takes and gives the bytes as they are stored. */
   readonly below: ObjectStore;
   /**

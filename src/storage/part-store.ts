@@ -33,6 +33,7 @@ abstract class PartStore implements ObjectStore {
         ...sealing,
         seal: (name, bytes) => sealing.seal(this.nameBelow(name), bytes),
         storedBytes: (name, bytes) => sealing.storedBytes(this.nameBelow(name), bytes),
+        check: (name, stored) => sealing.check(this.nameBelow(name), stored),
         below: this.partOf(sealing.below),
         reading: (elsewhere, placeName = (name) => name) =>
           sealing.reading(elsewhere, (name) => this.nameBelow(placeName(name))),

@@ -24,6 +24,7 @@ const small = [
   "acknowledged/",
   "drills/",
   "marks/",
+  "operations/",
 ];
 
 /**

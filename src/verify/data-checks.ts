@@ -3,13 +3,7 @@ import { digestOf, SetDigest } from "../digest.js";
 import { damaged } from "../errors.js";
 import type { FrameEntry } from "../format/data-kinds.js";
 import type { DataObject } from "../format/data-object.js";
-import {
-  type KeyVersion,
-  lineSpans,
-  parseKeyLine,
-  parseLine,
-  type Version,
-} from "../format/lines.js";
+import { type KeyVersion, parseKeyLine, parseLine, type Version } from "../format/lines.js";
 import { codeOfKey, isLater } from "../format/merge.js";
 import type { OrderCode } from "../key-order.js";
 import type { BasePart } from "../repository/bases/base.js";
@@ -17,77 +11,39 @@ import type { FoldedManifest, FoldedPart, FoldedRecords } from "../repository/lo
 import type { Segment } from "../repository/log/log.js";
 import { textOfJson } from "../server-text.js";
 import type { Findings } from "./findings.js";
+import { framesOf, timesOf } from "./frames.js";
+import { KeysCheck, type Reading } from "./key-frames.js";
 
-/** Each frame with its versions, which are valid until the next frame is read. */
-async function* framesOf<T extends { key: Buffer; time: number }>(
-  object: DataObject,
-  parse: (lines: Buffer, start: number, end: number, object: string) => T,
-): AsyncGenerator<{ entry: FrameEntry; versions: T[] }> {
-  const { name } = object;
-  for (const entry of object.index.frames) {
-    const lines = await object.readFrame(entry);
-    const versions: T[] = [];
-    for (const { start, end } of lineSpans(lines, name)) {
-      checkJson(lines, start, end, name);
-      versions.push(parse(lines, start, end, name));
-    }
-    checkLabel(entry, versions, name);
-    yield { entry, versions };
-  }
+/** Checks a segment, as far as it can be read. What is wrong with its keys alone is added to `findings`. */
+export async function checkSegment(
+  segment: Segment,
+  sealing: Reading,
+  findings: Findings,
+): Promise<void> {
+  const keys = new KeysCheck(segment, sealing);
+  const lastSequences = new Map<string, number>();
+  const check = (frames: readonly FrameEntry[]) =>
+    checkSegmentFrames(segment, frames, lastSequences, keys);
+  await check(keys.readableFrames);
+  await keys.finish(check, findings);
 }
 
-function checkJson(lines: Buffer, start: number, end: number, name: string): void {
-  try {
-    JSON.parse(lines.toString("utf8", start, end));
-  } catch (error) {
-    throw damaged(name, `line at byte ${start} is not JSON`, error);
-  }
-}
-
-/** Checks what the index says of a frame: readers skip frames by that. */
-function checkLabel(
-  entry: FrameEntry,
-  versions: { key: Buffer; time: number }[],
-  name: string,
-): void {
-  const at = `the frame at byte ${entry.offset}`;
-  if (versions.length !== entry.rows) {
-    throw damaged(name, `${at} holds ${versions.length} lines instead of ${entry.rows}`);
-  }
-  if (entry.firstKey !== undefined && !beginsWith(versions, entry.firstKey)) {
-    throw damaged(name, `${at} does not begin with the key that its index says`);
-  }
-  const { minTime, maxTime } = entry;
-  if (minTime === undefined && maxTime === undefined) return;
-  const times = timesOf(versions);
-  if (times.min !== minTime || times.max !== maxTime) {
-    throw damaged(name, `${at} does not have the times that its index says`);
-  }
-}
-
-function beginsWith([first]: { key: Buffer }[], key: string): boolean {
-  return first !== undefined && textOfJson(first.key) === key;
-}
-
-function timesOf(versions: { time: number }[]): { min: number; max: number } {
-  let [min, max] = [Number.MAX_SAFE_INTEGER, 0];
-  for (const { time } of versions) {
-    if (time < min) min = time;
-    if (time > max) max = time;
-  }
-  return { min, max };
-}
-
-export async function checkSegment(segment: Segment): Promise<void> {
+/** @param lastSequences by table: that of the last version that was checked */
+async function checkSegmentFrames(
+  segment: Segment,
+  frames: readonly FrameEntry[],
+  lastSequences: Map<string, number>,
+  keys: KeysCheck,
+): Promise<void> {
   const { name } = segment;
   const { from, to } = segment.index.footer;
-  const lastSequences = new Map<string, number>();
-  for await (const { entry, versions } of framesOf(segment, parseLine)) {
+  for await (const { entry, versions } of framesOf(segment, parseLine, frames)) {
     const { table } = entry;
     if (table === undefined) throw damaged(name, "one of its frames belongs to no table");
     let last = lastSequences.get(table) ?? 0;
-    for (const { time, sequence, table: named } of versions) {
-      if (named !== table) {
+    for (const version of versions) {
+      const { time, sequence, table: named } = version;
+      if (named !== table && !entry.keys) {
         throw damaged(name, `a line of ${named} stands in a frame of ${table}`);
       }
       if (time < from || time > to) {
@@ -95,6 +51,7 @@ export async function checkSegment(segment: Segment): Promise<void> {
       }
       if (sequence <= last) throw damaged(name, `the version ${sequence} is out of order`);
       last = sequence;
+      keys.add(table, version);
     }
     lastSequences.set(table, last);
   }
@@ -126,19 +83,38 @@ class SortedOrder {
   }
 }
 
+/** Checks a part of a folded segment, as `checkSegment` does. */
 export async function checkFoldedPart(
   object: DataObject,
   table: string,
   part: FoldedPart,
+  manifest: Pick<FoldedManifest, "from" | "to">,
+  sealing: Reading,
+  findings: Findings,
+): Promise<void> {
+  const keys = new KeysCheck(object, sealing);
+  const check = (frames: readonly FrameEntry[]) =>
+    checkFoldedFrames(object, frames, table, part, manifest, keys);
+  if (keys.readsDocuments) await check(keys.readableFrames);
+  await keys.finish(check, findings);
+}
+
+async function checkFoldedFrames(
+  object: DataObject,
+  frames: readonly FrameEntry[],
+  table: string,
+  part: FoldedPart,
   { from, to }: Pick<FoldedManifest, "from" | "to">,
+  keys: KeysCheck,
 ): Promise<void> {
   const { name } = object;
   const order = new SortedOrder(name, false);
   let rows = 0;
   let [min, max] = [Number.MAX_SAFE_INTEGER, 0];
-  for await (const { versions } of framesOf(object, parseLine)) {
+  for await (const { versions } of framesOf(object, parseLine, frames)) {
     for (const version of versions) {
       order.add(version);
+      keys.add(undefined, version);
       const { time, table: named } = version;
       if (named !== undefined && named !== table) {
         throw damaged(name, `it holds a line of ${named}`);
@@ -208,6 +184,13 @@ export async function checkBasePart(
     order.lastKey === part.lastKey;
   if (!isSame) throw damaged(name, "it does not hold what its manifest says");
   await findings.during(() => keys?.expectEnd());
+}
+
+/** Checks the keys of a base part by themselves, without the part. */
+export async function checkBaseKeys(object: DataObject): Promise<void> {
+  const order = new SortedOrder(object.name, true);
+  for await (const { versions } of framesOf(object, parseKeyLine))
+    versions.forEach((line) => order.add(line));
 }
 
 /** The lines of a base part's keys, one at a time. */

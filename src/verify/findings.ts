@@ -8,6 +8,8 @@ export interface Finding {
   what: string;
   /** The time that the object covered, if its name is not known in full and so does not tell. */
   span: Span | undefined;
+  /** In a sealed repository: only its keys and digests are wrong, and all of its documents can be restored. */
+  isOfKeys?: true;
 }
 
 export class Findings {
@@ -19,7 +21,13 @@ export class Findings {
   }
 
   add(object: string, what: string, span?: Span): void {
-    if (!this.found.has(object)) this.found.set(object, { object, what, span });
+    this.take({ object, what, span });
+  }
+
+  private take(finding: Finding): void {
+    const known = this.found.get(finding.object);
+    // What is wrong with the keys alone must not hide that the object cannot be used at all.
+    if (!known || (known.isOfKeys && !finding.isOfKeys)) this.found.set(finding.object, finding);
   }
 
   /** Runs `work`. Its error about an object that cannot be used becomes a finding, and the result is undefined. */
@@ -33,9 +41,16 @@ export class Findings {
     }
   }
 
+  /** The same of work that concerns keys and digests alone, beside documents that are whole. */
+  async ofKeys(work: () => Promise<void>): Promise<void> {
+    const own = new Findings();
+    await own.during(work);
+    for (const finding of own.found.values()) this.take({ ...finding, isOfKeys: true });
+  }
+
   /** Takes over what other findings say. */
   addAll(others: Findings): void {
-    for (const { object, what, span } of others.found.values()) this.add(object, what, span);
+    for (const finding of others.found.values()) this.take(finding);
   }
 
   /** In the order of names. */

@@ -9,7 +9,13 @@ import { byPlaceInLog } from "../repository/log/places.js";
 import { severalAtOnce } from "../several-at-once.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Belonging } from "./belonging.js";
-import { checkBasePart, checkFoldedPart, checkFoldedRecords, checkSegment } from "./data-checks.js";
+import {
+  checkBaseKeys,
+  checkBasePart,
+  checkFoldedPart,
+  checkFoldedRecords,
+  checkSegment,
+} from "./data-checks.js";
 import { Findings } from "./findings.js";
 import type { LogLinks } from "./log-links.js";
 import { isStoodFor, type Manifests, type Referred } from "./manifests.js";
@@ -78,9 +84,9 @@ export class ObjectCheck {
   }
 
   private async checkOneSegment(parsed: SegmentName): Promise<Segment | undefined> {
-    return this.checkOne(parsed.name, async () => {
+    return this.checkOne(parsed.name, async (findings) => {
       const segment = await openSegment(this.store, parsed.name);
-      if (this.isDrawn(segment)) await checkSegment(segment);
+      if (this.isDrawn(segment)) await checkSegment(segment, this.store.sealing, findings);
       return segment;
     });
   }
@@ -89,10 +95,11 @@ export class ObjectCheck {
     const referred = this.manifests.referred.get(name)!;
     await this.checkOne(name, async (findings) => {
       const object = await DataObject.open(this.store, name, referred.kind, referred.checksum);
-      // Keys of a base are read together with their part.
-      if (referred.kind !== "baseKeys" && this.isDrawn(object)) {
-        await this.readToEnd(object, referred, findings);
-      }
+      // Keys of a base are read together with their part; by themselves if it cannot be read.
+      const unread = this.readsDocuments ? "baseKeys" : "basePart";
+      if (referred.kind === unread || !this.isDrawn(object)) return;
+      if (referred.kind === "baseKeys") await checkBaseKeys(object);
+      else await this.readToEnd(object, referred, findings);
     });
   }
 
@@ -103,7 +110,8 @@ export class ObjectCheck {
   ): Promise<void> {
     if (kind === "foldedPart") {
       const { manifest } = this.manifests.folded.get(by[0]!)!;
-      await checkFoldedPart(object, table!, part as FoldedPart, manifest!);
+      const { sealing } = this.store;
+      await checkFoldedPart(object, table!, part as FoldedPart, manifest!, sealing, findings);
     } else if (kind === "foldedRecords") {
       await checkFoldedRecords(object, part as FoldedRecords);
     } else {
@@ -118,6 +126,10 @@ export class ObjectCheck {
     }
   }
 
+  private get readsDocuments(): boolean {
+    return this.store.sealing?.readsDocuments ?? true;
+  }
+
   private isWanted(name: string): boolean {
     return this.options.only?.has(name) ?? true;
   }
@@ -130,9 +142,9 @@ export class ObjectCheck {
     return isDrawn;
   }
 
-  private count({ size }: DataObject): void {
+  private count({ storedSize }: DataObject): void {
     this.read.objects += 1;
-    this.read.bytes += size;
+    this.read.bytes += storedSize;
   }
 
   /** Keeps what `work` finds, unless the object was deleted meanwhile because others stand for it. */

@@ -1,10 +1,14 @@
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Unaware } from "./costs.js";
+import type { Finding } from "./findings.js";
 import { type Manifests, manifestsOf } from "./manifests.js";
 import { kindOf, type ObjectKind } from "./object-kinds.js";
 
 const everything = "everything, until it is put back";
 const maintenance = "fold and expire, until it is put back";
+
+const wrongKeys =
+  "nothing; but a capture with a writer's key resyncs wrongly by it, until a fold has made its keys anew";
 
 /** True if commands refuse because of this damaged object. */
 type Rule = (object: string, listed: ListedStore) => boolean;
@@ -33,11 +37,12 @@ const refusals: Partial<Record<ObjectKind, [string, Rule]>> = {
 
 /** What commands refuse because of a damaged object, in words; undefined if they do without the object. */
 export function refusalOf(
-  object: string,
+  { object, isOfKeys }: Finding,
   listed: ListedStore,
   manifests: Manifests,
   { inTheWay, read }: Unaware,
 ): string | undefined {
+  if (isOfKeys) return wrongKeys;
   const kind = kindOf(object);
   const [text, holds] = (kind && refusals[kind]) ?? [];
   if (holds?.(object, listed)) return text;

@@ -18,12 +18,17 @@ export interface DamagedFolded {
   standIns: LogPiece[] | undefined;
 }
 
-/** The folded segments that count and of which any object is damaged. */
+/**
+ * The folded segments that count and of which any object is damaged.
+ * @param damaged names of what cannot be restored from
+ * @param named all that is damaged, if only in its keys
+ */
 export async function damagedFolded(
   { manifests, listed }: Verified,
   damaged: ReadonlySet<string>,
+  named: readonly string[],
 ): Promise<DamagedFolded[]> {
-  const directories = new Set([...damaged].map(directoryOf));
+  const directories = new Set(named.map(directoryOf));
   const all = [...manifests.folded.values()]
     .map(({ parsed }) => parsed)
     .filter(({ name }) => directories.has(directoryOf(name)));

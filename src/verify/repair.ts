@@ -145,10 +145,12 @@ class Repair {
     known?: Verified,
   ): Promise<Repair> {
     const verified = known ?? (await verify(store, verifying(options)));
-    const damaged = new Set(verified.report.damage.map(({ object }) => object));
+    const { damage } = verified.report;
+    const damaged = new Set(damage.flatMap(({ object, isOfKeys }) => (isOfKeys ? [] : [object])));
+    const named = damage.map(({ object }) => object);
     const isReadable = verified.standing && !damaged.has(repositoryName);
     if (!isReadable) return new Repair(store, options, verified, damaged, [], []);
-    const folded = await damagedFolded(verified, damaged);
+    const folded = await damagedFolded(verified, damaged, named);
     const standIns = objectsOf(folded.flatMap((of) => of.standIns ?? []));
     // If a stand-in is damaged too, all damage must be known before anything is rebuilt.
     if (!options.data && !(await areWhole(verified, standIns))) {

@@ -5,8 +5,10 @@ import { type JsonKind, readStored } from "../format/json-object.js";
 import {
   expiryPrefix,
   numberedName,
+  operationManifestName,
   parseFoldedName,
   parseHoldName,
+  parseOperationName,
   parseSegmentName,
   parseWriterName,
   pinsPrefix,
@@ -102,8 +104,16 @@ const readers: Record<SmallKind, Read> = {
   drill: readDrill,
   mark: readMark,
   operation: readOperation,
-  "operation end": (store, name) => readStored(store, name, operationEndKind),
+  "operation end": readNamedEnd,
 };
+
+async function readNamedEnd(store: ObjectStore, name: string): Promise<void> {
+  const { id, round } = await readStored(store, name, operationEndKind);
+  const named = parseOperationName(operationManifestName(directoryOf(name)));
+  if (named?.id !== id || named.round !== round) {
+    throw damaged(name, "its name and its content differ");
+  }
+}
 
 async function readHold(store: ObjectStore, name: string): Promise<void> {
   const { unique } = await numbered(holdKind)(store, name);

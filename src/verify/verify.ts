@@ -5,14 +5,17 @@ import { type LookedAtPin, lookAtPins } from "../repository/kept-pins.js";
 import { LogView } from "../repository/log/log-view.js";
 import type { Evidence } from "../repository/records/evidence.js";
 import { TableNames } from "../repository/table-names.js";
+import type { Keyring } from "../sealing/keyring.js";
 import { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { WithoutStore } from "../storage/without-store.js";
 import { type Account, accountFor, type Gone, goneOf } from "./accounting.js";
 import { Belonging } from "./belonging.js";
 import { checkBundle } from "./bundles.js";
+import { checkOperations } from "./check-operations.js";
 import { type Cost, Costs, readStanding, readUnaware, type Standing } from "./costs.js";
 import { Findings } from "./findings.js";
+import { checkKeyObjects } from "./key-objects.js";
 import { findMissing, LogLinks } from "./log-links.js";
 import { findLostBases } from "./lost-bases.js";
 import { type Manifests, readManifests } from "./manifests.js";
@@ -30,6 +33,8 @@ export interface VerifyOptions {
   signal?: AbortSignal;
   /** Set if the store holds one lane of a repository. */
   lane?: LaneOf | undefined;
+  /** The keys with which a sealed repository was opened: with them its key sets and proofs are checked too. */
+  keyring?: Keyring;
 }
 
 export interface VerifyObserver {
@@ -47,6 +52,8 @@ export interface Damage {
   costs: Cost[];
   /** What commands refuse because of it, in words; undefined if they refuse nothing. */
   refuses: string | undefined;
+  /** Only its keys and digests are wrong: its documents are whole. */
+  isOfKeys: boolean;
 }
 
 export interface VerifyReport {
@@ -56,6 +63,8 @@ export interface VerifyReport {
   lost: Cost[] | undefined;
   /** Breaks of version chains for which there is no evidence yet. Each is proof of a missed change. */
   breaks: Evidence[];
+  /** False if the keys at hand read no documents: then keys and digests were checked in their place. */
+  readsDocuments: boolean;
   /** True if the version chains of the whole log were followed. */
   chainsFollowed: boolean;
   account: Account;
@@ -88,6 +97,13 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
   const findings = new Findings();
   const belonging = new Belonging();
   const small = await checkSmallObjects(listed, findings);
+  const { lane, keyring } = options;
+  // They are common to all lanes.
+  if (keyring && small.description && !lane?.number) {
+    await checkKeyObjects(store, small.description.id, keyring, findings);
+  }
+  const readsDocuments = store.sealing?.readsDocuments ?? true;
+  await checkOperations(listed, findings, share >= 1 && readsDocuments);
   const manifests = await readManifests(listed, small, belonging, findings);
   const read = await checkObjects(listed, small, manifests, belonging, findings, options);
   await checkBundle(listed, manifests, belonging, findings);
@@ -96,7 +112,7 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
   if (view) await findMissing(view, listed, findings);
   const standing = await standingWithout(listed, findings, options.lane?.root);
   if (standing) findLostBases(listed, standing, manifests, findings);
-  const isWhole = share >= 1 && standing !== undefined;
+  const isWhole = share >= 1 && readsDocuments && standing !== undefined;
   const breaks = isWhole
     ? await checkChains(standing, findings, {
         onTable: (table) => observer?.chain(table),
@@ -110,10 +126,12 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
       object: finding.object,
       what: finding.what,
       costs: costs?.ofObject(finding) ?? [],
-      refuses: refusalOf(finding.object, listed, manifests, unaware),
+      refuses: refusalOf(finding, listed, manifests, unaware),
+      isOfKeys: finding.isOfKeys === true,
     })),
     lost: costs?.all(),
     breaks,
+    readsDocuments,
     chainsFollowed: isWhole,
     account: accountFor(listed, small, manifests, view, findings),
     gone: goneOf(listed, small),
@@ -169,7 +187,7 @@ function standingWithout(
   findings: Findings,
   common: ObjectStore | undefined,
 ): Promise<Standing | undefined> {
-  const damaged = findings.all().map(({ object }) => object);
+  const damaged = findings.all().flatMap(({ object, isOfKeys }) => (isOfKeys ? [] : [object]));
   return findings.during(() => readStanding(listed, damaged, common));
 }
 

@@ -40,6 +40,7 @@ const silent: CaptureObserver = {
   storeIsBack: ignore,
   spoolDelivered: ignore,
   spoolDropped: ignore,
+  spoolKept: ignore,
   logLost: ignore,
   beginsLater: ignore,
   beginsAgain: ignore,

@@ -118,6 +118,7 @@ async function capture(
       storeIsBack: ignore,
       spoolDelivered: ignore,
       spoolDropped: ignore,
+      spoolKept: ignore,
       logLost: ignore,
       beginsLater: ignore,
       beginsAgain: ignore,

@@ -10,6 +10,7 @@ import { rm } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { startServer, type TestServer } from "../server/find-server.js";
 import type { Bench } from "./bench.js";
+import { benchBucket } from "./bucket.js";
 import { benchCopy, benchCopyMemory } from "./copy.js";
 import { benchDump } from "./dump.js";
 import { benchEmptied } from "./emptied.js";
@@ -38,6 +39,7 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
   "fold-limit": benchFoldLimit,
   restore: benchRestore,
   sealed: benchSealed,
+  bucket: benchBucket,
   history: benchHistory,
   memory: benchWorkMemory,
   lag: benchLag,

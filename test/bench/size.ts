@@ -102,7 +102,7 @@ async function sizes(
   let stored = 0;
   for (const name of names) {
     const object = await DataObject.open(store, name, kind);
-    stored += object.size;
+    stored += object.storedSize;
     for (const entry of object.index.frames) {
       if (kind !== "segment" || entry.table === table) lines.push(await object.readFrame(entry));
     }

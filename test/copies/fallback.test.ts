@@ -1,8 +1,9 @@
 /** Copies of one repository, read as one: what one lacks or has damaged comes from the next. */
 import { beforeAll, expect, test } from "vitest";
 import { RepositoryCopy } from "../../src/copies/copy.js";
+import { isSignal } from "../../src/copies/copy-order.js";
 import { openCopies } from "../../src/copies/open-copies.js";
-import { writerName } from "../../src/format/names.js";
+import { repositoryName, writerName } from "../../src/format/names.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { RepositoryView } from "../../src/repository/repository-view.js";
@@ -95,8 +96,7 @@ test("objects that are spread over two copies, lost or altered in one of them, a
       else {
         // Cut off, or one bit is another one.
         of[name] = how === 1 ? bytes.subarray(0, random.below(bytes.length)) : bytes;
-        // Not in the version: that of a later format is not judged.
-        if (how === 2) bytes[random.below(bytes.length - 48)]! ^= 1 << random.below(8);
+        if (how === 2) bytes[random.below(bytes.length)]! ^= 1 << random.below(8);
         altered.push(name);
       }
     }
@@ -111,6 +111,32 @@ test("objects that are spread over two copies, lost or altered in one of them, a
     expect(altered.filter((name) => told.has(name)).length).toBeGreaterThan(20);
   }
 }, 60_000);
+
+test("an altered version of an object is damage: the other copy is read, and nothing copies it", async () => {
+  const altered: Record<string, Buffer> = {};
+  for (const name of await namesIn(world.store)) {
+    const bytes = await world.store.get(name);
+    const text = bytes.toString("latin1");
+    if (name.endsWith(".zst")) bytes.writeUInt16LE(3, bytes.length - 44);
+    // Of the repository itself as well.
+    altered[name] = name.endsWith(".zst")
+      ? bytes
+      : Buffer.from(text.replace('"version":1', '"version":3'), "latin1");
+  }
+  const { [repositoryName]: description, ...others } = altered;
+  const damaged = await copyOf(world.store, others);
+  const { store, troubles } = await together(damaged, world.store);
+  await expectAllRight(store, readings.slice(-2));
+  expect((await verify(store, { share: 1, random: () => 0 })).report.damage).toEqual([]);
+  const told = troubles.filter(({ what }) => /it says that it is of format version 3/.test(what));
+  expect(told.length).toBeGreaterThan(20);
+  const copying = await RepositoryCopy.begin(damaged, new MemoryStore());
+  await copying.run();
+  const copied = Object.keys(others).filter((name) => !isSignal(name));
+  expect([...copying.findings.keys()].sort()).toEqual(copied.sort());
+  const undescribed = await copyOf(world.store, { [repositoryName]: description });
+  await expectAllRight((await together(undescribed, world.store)).store, readings.slice(-1));
+});
 
 test("an object that is damaged in every copy is damaged", async () => {
   const name = (await namesIn(world.store, "bases/")).at(-1)!;

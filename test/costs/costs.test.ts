@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
-import { laneCosts } from "../../src/cli/plan-costs.js";
+import type { Output } from "../../src/cli/output.js";
+import { laneCosts, printCosts } from "../../src/cli/plan-costs.js";
 import { costOfMonth, costOfRestore, requestCost } from "../../src/costs/estimate.js";
 import {
   chargesRequests,
@@ -10,6 +11,7 @@ import {
   priceProfiles,
   profileNamed,
 } from "../../src/costs/prices.js";
+import { parseKeep } from "../../src/repository/registers/keep-policy.js";
 import type { SourceRates } from "../../src/upkeep/proposal.js";
 
 const s3 = profileNamed("aws-s3-standard");
@@ -49,21 +51,25 @@ describe("arithmetic", () => {
     expect(requestCost(requests, s3)).toBeCloseTo(12.96);
   });
 
-  test("a month has storage, requests, retrieval, and the minimum of what lives shortly", () => {
+  test("a month has storage, requests, retrieval, and the minimum of what is deleted early", () => {
     const cold: PriceProfile = { ...s3, minimumDays: 30, retrievalPerGb: 0.01 };
     const need = {
       requestsPerDay: { ...noRequests, put: 1000 },
       storedBytes: 100e9,
-      shortLivedBytesPerDay: 1e9,
+      deleted: [
+        { bytesPerDay: 1e9, livesDays: 0 },
+        { bytesPerDay: 1e9, livesDays: 20 },
+        { bytesPerDay: 1e9, livesDays: Number.POSITIVE_INFINITY },
+      ],
       readBytesPerDay: 1e9,
     };
     const month = costOfMonth(need, cold);
     expect(month.requests.put).toBe(30_000);
     expect(month.requestCost).toBeCloseTo(0.15);
     expect(month.storageCost).toBeCloseTo(2.3);
-    expect(month.minimumCost).toBeCloseTo(0.69);
+    expect(month.minimumCost).toBeCloseTo(0.92);
     expect(month.retrievalCost).toBeCloseTo(0.3);
-    expect(month.total).toBeCloseTo(0.15 + 2.3 + 0.69 + 0.3);
+    expect(month.total).toBeCloseTo(0.15 + 2.3 + 0.92 + 0.3);
     expect(costOfMonth(need, s3).minimumCost).toBe(0);
   });
 
@@ -91,8 +97,9 @@ function ratesOf(changesPerDay: number): SourceRates {
   return { tables: [table], spanMs: 1, segmentsPerDay: 1, segmentBytes: 900, foldedBytes: 100 };
 }
 
-function monthOf(changesPerDay: number, tickMs: number, profile: PriceProfile) {
-  const given = { tickMs, foldEveryMs: 3_600_000, storedBytes: 1e9, restoreMs: 1000 };
+function monthOf(changesPerDay: number, tickMs: number, profile: PriceProfile, keep = "all:7d") {
+  const tiers = parseKeep(keep);
+  const given = { tickMs, foldEveryMs: 3_600_000, tiers, storedBytes: 1e9, restoreMs: 1000 };
   return laneCosts({ rates: ratesOf(changesPerDay), ...given }, profile).month;
 }
 
@@ -107,4 +114,42 @@ test("longer ticks cost less where much changes", () => {
   const [second, ten] = [1000, 10_000].map((tickMs) => monthOf(1e6, tickMs, s3));
   expect(second!.requests.put).toBeGreaterThan(86_400 * 30);
   expect(ten!.requestCost).toBeLessThan(second!.requestCost / 4);
+});
+
+describe("a store that charges objects for 30 days", () => {
+  const cold: PriceProfile = { ...s3, minimumDays: 30, storagePerGbMonth: 1 };
+  const minimumOf = (changesPerDay: number, keep?: string) =>
+    monthOf(changesPerDay, 1000, cold, keep).minimumCost;
+
+  test("charges the bases that a changing table is given each hour, and none of a table at rest", () => {
+    // 24 bases of 1 MB a day; at rest, 1,234 segments of 900 bytes a day.
+    expect(minimumOf(1e4)).toBeGreaterThan(30 * 0.024);
+    expect(minimumOf(0)).toBeCloseTo((30 * 1234 * 900) / 1e9, 4);
+  });
+
+  test("charges what a tier keeps for less, for the days that are left", () => {
+    // 1 MB of lines a day.
+    const lines = (days: number) => (1e4 * 100 * days) / 1e9;
+    const forever = minimumOf(1e4, "all:forever");
+    expect(minimumOf(1e4, "all:30d")).toBeCloseTo(forever, 9);
+    expect(minimumOf(1e4, "all:7d")).toBeCloseTo(forever + lines(23), 9);
+    // Each change is kept in each resolution here: those of the second tier live for 13 days.
+    expect(minimumOf(1e4, "all:7d, 1m:20d")).toBeCloseTo(forever + lines(23 + 17), 9);
+  });
+});
+
+test("what is printed says of when the prices are, and where they are from", () => {
+  const given = { rates: ratesOf(1), tickMs: 1000, foldEveryMs: 3_600_000, restoreMs: 1000 };
+  const printed = (profile: PriceProfile) => {
+    const lines: string[] = [];
+    const output = { line: (text: string) => lines.push(text) } as unknown as Output;
+    const costs = laneCosts({ ...given, tiers: parseKeep("all:7d"), storedBytes: 1e9 }, profile);
+    printCosts(costs, "all:7d", profile, output);
+    return lines.join("\n");
+  };
+  expect(printed(s3)).toContain("list prices, written down from memory, of 2026-07: check them");
+  expect(printed(s3)).toContain("nothing more for objects that are deleted early");
+  const own = parseProfile(JSON.stringify({ ...s3, source: "a contract", minimumDays: 90 }), "own");
+  expect(printed(own)).toContain("a contract, of 2026-07: check them");
+  expect(printed(own)).toContain("objects that are deleted before 90 days");
 });

@@ -96,6 +96,11 @@ test("is captured without a key that reads, folded and restored with one", async
   const gaps = tables.flatMap(({ intervals }) => intervals.filter((one) => one.class === "gap"));
   for (const { to } of gaps) expect(Date.parse(to)).toBeLessThan(handingOver);
 
+  const checked = await cli(["verify", "--data", "--repo", repo]);
+  expect([checked.status, checked.stdout]).toEqual([
+    0,
+    expect.stringContaining("read to the end without their documents") as string,
+  ]);
   for (const args of [
     ["fold"],
     ["show", names[1]!, `${secret}-key`],
@@ -238,6 +243,19 @@ test("believes no object that an attacker forged, exchanged, moved or altered", 
     await forging.put(part, object.finish({}).bytes);
   }
   await expectFound(forged, parts[0]!, /signed by a key that is not trusted|bytes instead of/);
+
+  // With a sound copy beside it nothing is lost, and it is told which of the two is wrong.
+  const of = ["--repo", forged, "--repo", repo];
+  const beside = await cli(["verify", "--data", ...of]);
+  expect(beside.status, beside.stdout).toBe(0);
+  for (const part of parts) {
+    expect(beside.stderr).toContain(`${part} is read from another copy than ${forged}`);
+  }
+  const renaming = ["--rename", "vaultdb=beside", "--db", "vaultdb"];
+  const restoring = await cli(["restore", ...of, "--target", stage.address, ...renaming]);
+  expect(restoring.status, restoring.stderr).toBe(0);
+  const live = await stage.texts("vaultdb", "ledgertable");
+  expect(await stage.texts("beside", "ledgertable")).toEqual(live);
 
   const exchanged = await copied("exchanged");
   for (const [i, part] of parts.entries()) {

@@ -245,5 +245,7 @@ test("a restore whose signal has aborted makes nothing, and leaves no reader beh
   const signal = AbortSignal.abort(new Error("not today"));
   await expect(restore(plan, { target: server.address, signal })).rejects.toThrow("not today");
   expect(await server.databases()).not.toContain("never");
-  expect(await liveHolds(new DirectoryStore(repository.location), Date.now())).toEqual([]);
+  expect(await liveHolds(new DirectoryStore(repository.location as string), Date.now())).toEqual(
+    [],
+  );
 });

@@ -146,6 +146,23 @@ test("its command starts", async () => {
   expect(none).toMatchObject({ status: 4, stderr: expect.stringContaining("no repository") });
 });
 
+/** A server with a table of two orders. */
+async function shop(): Promise<Stage> {
+  const stage = await Stage.open();
+  await stage.query(r.dbCreate("shop"));
+  await stage.query(r.db("shop").tableCreate("orders"));
+  const orders = r.db("shop").table("orders");
+  await stage.query(orders.insert([{ id: 1 }, { id: 2 }]));
+  return stage;
+}
+
+/** The example of the page that holds a text, with the address of the server in the place of the page's. */
+function exampleFor({ address }: Stage, text: string): string {
+  const example = examples.find((code) => code.includes(text))!;
+  expect(example).toContain("rethinkdb://127.0.0.1:28015");
+  return example.replace("rethinkdb://127.0.0.1:28015", address);
+}
+
 describe("its library", () => {
   test("is imported without a side effect", async () => {
     const imported = await module(
@@ -186,18 +203,9 @@ describe("its library", () => {
   });
 
   test("does what the page shows", async () => {
-    const stage = await Stage.open();
+    const stage = await shop();
     try {
-      await stage.query(r.dbCreate("shop"));
-      await stage.query(r.db("shop").tableCreate("orders"));
-      await stage.query(
-        r
-          .db("shop")
-          .table("orders")
-          .insert([{ id: 1 }, { id: 2 }]),
-      );
-      expect(examples[0]).toContain("rethinkdb://127.0.0.1:28015");
-      const code = examples[0]!.replace("rethinkdb://127.0.0.1:28015", stage.address);
+      const code = exampleFor(stage, "planRestore");
       const { status, stdout, stderr } = await module("example.js", code);
       expect(stderr + status).toBe("0");
       expect(stdout).toContain("shop.orders is live and has 2 documents\n");
@@ -205,6 +213,19 @@ describe("its library", () => {
       expect(await stage.texts("shop", "orders_of_backup")).toEqual(
         await stage.texts("shop", "orders"),
       );
+    } finally {
+      await stage.close();
+    }
+  });
+
+  test("does what the page shows of copies and keys", async () => {
+    const stage = await shop();
+    try {
+      const made = await node(command, ..."init --repo ./sealed-backup --keys ./keys".split(" "));
+      expect(made.status).toBe(0);
+      const { status, stdout, stderr } = await module("keys.js", exampleFor(stage, "keys:"));
+      expect(stderr + status).toBe("0");
+      expect(stdout).toMatch(/copy-of-sealed-backup has everything\nshop\.orders is live\n$/);
     } finally {
       await stage.close();
     }

@@ -20,6 +20,7 @@ import { sweep } from "../../src/upkeep/sweep.js";
 import { kindOf, type ObjectKind } from "../../src/verify/object-kinds.js";
 import { repair } from "../../src/verify/repair.js";
 import { verify } from "../../src/verify/verify.js";
+import { laterData } from "../format/later-version.js";
 import { overriding } from "../simulation/overriding.js";
 import { PatientClock } from "../verify/world.js";
 import { agedEnd, agedRepository, agedTables } from "./aged.js";
@@ -193,11 +194,7 @@ describe("a bundle", () => {
     "that is cut short": (bytes) => bytes.subarray(0, bytes.length - 100),
     "of which a byte of a frame is another": (bytes) => flipped(bytes),
     "of which a byte of the index is another": (bytes) => flipped(bytes, bytes.length - 60),
-    "of a later version": (bytes) => {
-      const copy = Buffer.from(bytes);
-      copy.writeUInt16LE(2, copy.length - 44);
-      return copy;
-    },
+    "of a later version": laterData,
     "that has another's name": () => store.get(bundleName(1)),
     "that is none": () => store.get("repository.json"),
     "of another repository": async () => {

@@ -1,11 +1,11 @@
 /** Bases that a resync may not begin from: one that expires meanwhile, and copies that no record tells of. */
 import { beforeEach, expect, test } from "vitest";
-import { sha256 } from "../../src/digest.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
 import { parseManifestName, repositoryName } from "../../src/format/names.js";
 import { intervalAt } from "../../src/repository/coverage/coverage.js";
 import { nextExpiry, putExpiry } from "../../src/repository/registers/expiry.js";
 import { type ObjectStore, StoreForbidden } from "../../src/storage/object-store.js";
+import { laterJson } from "../format/later-version.js";
 import { newestBase, readCoverage } from "../repository/looks.js";
 import { overriding } from "./overriding.js";
 import { ProcessLife } from "./process-life.js";
@@ -102,12 +102,9 @@ test.each([
 
 /** The store with a manifest that a later version of Thinkback has written. */
 async function later(name: string): Promise<ObjectStore> {
-  const { checksum: _, ...content } = JSON.parse((await world.store.get(name)).toString()) as {
-    checksum: string;
-  };
+  const bytes = await world.store.get(name);
   await world.store.delete(name);
-  const text = JSON.stringify({ ...content, version: 2 }).slice(0, -1);
-  await world.store.put(name, Buffer.from(`${text},"checksum":"${sha256(Buffer.from(text))}"}\n`));
+  await world.store.put(name, laterJson(bytes));
   return world.store;
 }
 

@@ -6,21 +6,12 @@ import {
   StorageSharedKeyCredential,
 } from "@azure/storage-blob";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { systemClock } from "../../src/clock.js";
 import { failureOfClient } from "../../src/storage/azure/azure-failures.js";
 import { readAzureLocation } from "../../src/storage/azure/azure-location.js";
 import { AzureStore } from "../../src/storage/azure/azure-store.js";
-import { failureOf, ObjectExists, type ObjectStore } from "../../src/storage/object-store.js";
-import { RetryingStore } from "../../src/storage/retrying-store.js";
-import {
-  type Azurite,
-  account,
-  container,
-  type Fault,
-  FaultProxy,
-  key,
-  startAzurite,
-} from "./azurite.js";
+import { failureOf } from "../../src/storage/object-store.js";
+import { type Azurite, account, container, FaultProxy, key, startAzurite } from "./azurite.js";
+import { bucketTests } from "./bucket-tests.js";
 import { namesOf, storeConformance } from "./conformance.js";
 import { raceInProcess } from "./race-in-process.js";
 
@@ -48,15 +39,6 @@ function newLocation(endpoint = azurite.endpoint, of = container): string {
 function at(location: string, pageObjects?: number): AzureStore {
   return new AzureStore(readAzureLocation(location, withKey), pageObjects);
 }
-
-/** Asks again at once. */
-const retrying = (store: ObjectStore) =>
-  new RetryingStore(store, { ...systemClock, sleep: hasty }, () => 0.5, { patienceMs: 2000 });
-const hasty = (ms: number, signal?: AbortSignal) =>
-  systemClock.sleep(ms >= 60_000 ? ms : ms / 100, signal);
-
-const isPut: Fault["on"] = ({ method }) => method === "PUT";
-const isGet: Fault["on"] = ({ method, path }) => method === "GET" && !path.includes("comp=list");
 
 storeConformance("AzureStore", async () => {
   const location = newLocation();
@@ -106,72 +88,31 @@ describe("a store in Azure Blob Storage", () => {
     expect(headers).toEqual(["Cool", "no-store"]);
   });
 
-  describe("whose reply to a put is lost", () => {
-    const lose: Fault = { on: isPut, times: 1, what: { kind: "lose the reply" } };
-
-    test("has put it, and does not take its own object for another's", async () => {
-      proxy.faults.push({ ...lose });
-      await retrying(store).put("leases/1", Buffer.from("mine"));
-      expect((await store.get("leases/1")).toString()).toBe("mine");
-      expect(proxy.asked.filter((one) => one.startsWith("PUT"))).toHaveLength(2);
-    });
-
-    test("is unavailable without the layer that asks again, after one request", async () => {
-      proxy.faults.push({ ...lose });
-      const error: unknown = await store.put("leases/1", Buffer.from("x")).catch((e: unknown) => e);
-      expect(failureOf(error)).toBe("unavailable");
-      expect(proxy.asked).toHaveLength(1);
-    });
-
-    test("takes another's object for another's", async () => {
-      await store.put("leases/1", Buffer.from("theirs"));
-      proxy.faults.push({ ...lose });
-      const put = retrying(store).put("leases/1", Buffer.from("mine"));
-      await expect(put).rejects.toBeInstanceOf(ObjectExists);
-      expect((await store.get("leases/1")).toString()).toBe("theirs");
-    });
-  });
-
-  test.each([
-    [429, "TooManyRequests"],
-    [408, "Timeout"],
-    [409, "AnotherConflict"],
-    [500, "OperationTimedOut"],
-    [503, "ServerBusy"],
-  ])("asks again after %i %s, for each call", async (status, code) => {
-    await store.put("there", Buffer.from("x"));
-    const calls = [
-      () => retrying(store).put("new", Buffer.from("x")),
-      () => retrying(store).get("there"),
-      () => retrying(store).tail("there", 1),
-      () => retrying(store).size("there"),
-      () => namesOf(retrying(store), ""),
-      () => retrying(store).delete("there"),
-    ];
-    for (const call of calls) {
-      proxy.faults.push({ on: () => true, times: 2, what: { kind: "answer", status, code } });
-      const before = proxy.asked.length;
-      await call();
-      expect(proxy.asked.length - before).toBe(3);
-    }
-  });
-
-  test.each([
-    [401, "InvalidAuthenticationInfo", "forbidden"],
-    [403, "AuthorizationPermissionMismatch", "forbidden"],
-    [403, "UnauthorizedBlobOverwrite", "forbidden"],
-    [409, "BlobImmutableDueToPolicy", "forbidden"],
-    [409, "ContainerBeingDeleted", "unsupported"],
-    [507, "InsufficientStorage", "full"],
-    [400, "InvalidResourceName", "unsupported"],
-    [501, "NotImplemented", "unsupported"],
-    [412, "ConditionNotMet", "exists"],
-    [409, "BlobAlreadyExists", "exists"],
-  ])("a put that is answered %i %s fails as %s, at once", async (status, code, failure) => {
-    proxy.faults.push({ on: isPut, what: { kind: "answer", status, code } });
-    const put = retrying(store).put("new", Buffer.from("x"));
-    expect(failureOf(await put.catch((e: unknown) => e))).toBe(failure);
-    expect(proxy.asked).toHaveLength(1);
+  bucketTests(() => ({ store, service: proxy }), {
+    isPut: ({ method }) => method === "PUT",
+    isRead: ({ method, path }) => method === "GET" && !path.includes("comp=list"),
+    passing: [
+      [429, "TooManyRequests"],
+      [408, "Timeout"],
+      [409, "AnotherConflict"],
+      [500, "OperationTimedOut"],
+      [503, "ServerBusy"],
+    ],
+    ofPuts: [
+      [401, "InvalidAuthenticationInfo", "forbidden"],
+      [403, "AuthorizationPermissionMismatch", "forbidden"],
+      [403, "UnauthorizedBlobOverwrite", "forbidden"],
+      [409, "BlobImmutableDueToPolicy", "forbidden"],
+      [409, "ContainerBeingDeleted", "unsupported"],
+      [507, "InsufficientStorage", "full"],
+      [400, "InvalidResourceName", "unsupported"],
+      [501, "NotImplemented", "unsupported"],
+      [412, "ConditionNotMet", "exists"],
+      [409, "BlobAlreadyExists", "exists"],
+    ],
+    absent: () => at(newLocation(azurite.endpoint, "absent")),
+    absentMessage: "the container absent does not exist",
+    readsWithSize: ["get of a range", "tail"],
   });
 
   test.each([
@@ -183,114 +124,6 @@ describe("a store in Azure Blob Storage", () => {
     for (const call of [() => store.get("a"), () => store.delete("a")]) {
       expect(failureOf(await call().catch((e: unknown) => e))).toBe(failure);
     }
-  });
-
-  test("a container that does not exist is named by each call, and is not an empty one", async () => {
-    const absent = at(newLocation(azurite.endpoint, "absent"));
-    const calls = [
-      () => absent.put("a", Buffer.from("x")),
-      () => absent.get("a"),
-      () => absent.tail("a", 1),
-      () => absent.size("a"),
-      () => absent.delete("a"),
-      () => namesOf(absent, ""),
-    ];
-    for (const [i, call] of calls.entries()) {
-      const error = await call().then(
-        () => undefined,
-        (e: unknown) => e as Error,
-      );
-      expect(failureOf(error), `call ${i}`).toBe("unsupported");
-      expect(error?.message).toBe("the container absent does not exist");
-    }
-  });
-
-  describe("a body that is cut short", () => {
-    const calls: [string, (one: ObjectStore) => Promise<Buffer>, string][] = [
-      ["get", (one) => one.get("digits"), "0123456789"],
-      ["get of a range", (one) => one.get("digits", { start: 2, end: 8 }), "234567"],
-      ["tail", async (one) => (await one.tail("digits", 6)).bytes, "456789"],
-    ];
-
-    test.each(calls)("is found by %s, and asked for again", async (_, call, wanted) => {
-      await store.put("digits", Buffer.from("0123456789"));
-      proxy.faults.push({ on: isGet, times: 2, what: { kind: "cut", bytes: 4, lies: false } });
-      expect(failureOf(await call(store).catch((e: unknown) => e))).toBe("unavailable");
-      expect((await call(retrying(store))).toString()).toBe(wanted);
-    });
-
-    test.each(calls.slice(1))(
-      "is found by %s also where its length was changed",
-      async (_, call, wanted) => {
-        await store.put("digits", Buffer.from("0123456789"));
-        proxy.faults.push({ on: isGet, times: 2, what: { kind: "cut", bytes: 4, lies: true } });
-        expect(failureOf(await call(store).catch((e: unknown) => e))).toBe("unavailable");
-        expect((await call(retrying(store))).toString()).toBe(wanted);
-      },
-    );
-  });
-
-  test("a service that ignores the condition is seen by a second put, which succeeds", async () => {
-    proxy.faults.push({ on: isPut, what: { kind: "ignore conditions" } });
-    // So an endpoint that is not Microsoft's is probed before it becomes a repository.
-    expect(store.mayOverwrite).toBe(true);
-    await store.put("probe", Buffer.from("1"));
-    await store.put("probe", Buffer.from("2"));
-    expect((await store.get("probe")).toString()).toBe("2");
-  });
-
-  test("bytes that changed on their way do not become an object, and are sent again", async () => {
-    const flip: Fault = { on: isPut, times: 1, what: { kind: "flip a bit" } };
-    proxy.faults.push({ ...flip });
-    const put = store.put("a", Buffer.from("x"));
-    expect(failureOf(await put.catch((e: unknown) => e))).toBe("unavailable");
-    expect(await namesOf(store, "")).toEqual([]);
-    proxy.faults.push({ ...flip });
-    await retrying(store).put("a", Buffer.from("x"));
-    expect((await store.get("a")).toString()).toBe("x");
-  });
-
-  describe("whose caller leaves", () => {
-    test("rejects with the reason at once, and never stores what the buffer holds then", async () => {
-      await store.size("warm");
-      proxy.faults.push({ on: () => true, what: { kind: "delay", ms: 300 } });
-      for (const [i, bytes] of [Buffer.alloc(10, "a"), Buffer.alloc(8 << 20, "a")].entries()) {
-        const leaving = new AbortController();
-        const reason = new Error("the caller has left");
-        const put = store.put(`left-${i}`, bytes, leaving.signal);
-        setTimeout(() => {
-          leaving.abort(reason);
-          bytes.fill("b");
-        }, 5);
-        const begun = performance.now();
-        await expect(put).rejects.toBe(reason);
-        expect(performance.now() - begun).toBeLessThan(250);
-        await new Promise((done) => setTimeout(done, 600));
-        const there = await at(location)
-          .get(`left-${i}`)
-          .catch(() => Buffer.alloc(0));
-        expect(there.includes("b")).toBe(false);
-      }
-    });
-
-    test("asks for nothing if it has left before", async () => {
-      const reason = new Error("the caller has left");
-      const left = AbortSignal.abort(reason);
-      const calls = [
-        () => store.put("a", Buffer.from("x"), left),
-        () => store.get("a", undefined, left),
-        () => store.tail("a", 1, left),
-        () => store.size("a", left),
-        () => store.delete("a", left),
-        () => store.deleteMany(["a"], left),
-        async () => {
-          for await (const object of store.list("", { signal: left })) return object;
-          return undefined;
-        },
-      ];
-      for (const call of calls) await expect(call()).rejects.toBe(reason);
-      expect(proxy.asked).toEqual([]);
-    });
   });
 
   test("a service that is away is unavailable", async () => {

@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ContainerClient, StorageSharedKeyCredential } from "@azure/storage-blob";
+import { type Fault, metBy } from "./bucket-tests.js";
 
 /** The account and the key of every emulator, which Microsoft has published. */
 export const account = "devstoreaccount1";
@@ -59,21 +60,6 @@ export async function startAzurite(): Promise<Azurite> {
   return { endpoint, version, stop };
 }
 
-export interface Fault {
-  on: (request: { method: string; path: string }) => boolean;
-  /** How many requests it meets; all of them if absent. */
-  times?: number;
-  what:
-    | { kind: "lose the reply" }
-    | { kind: "answer"; status: number; code: string }
-    | { kind: "ignore conditions" }
-    /** The last byte of what is sent changes on its way. */
-    | { kind: "flip a bit" }
-    | { kind: "delay"; ms: number }
-    /** The body ends early: with the connection, or with a length that agrees with what is left. */
-    | { kind: "cut"; bytes: number; lies: boolean };
-}
-
 /** A proxy that passes requests on as they are, counts them, and fails as planted. */
 export class FaultProxy {
   readonly asked: string[] = [];
@@ -106,12 +92,8 @@ export class FaultProxy {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     this.asked.push(`${method} ${path}`);
-    const faults = this.faults
-      .filter((fault) => fault.times !== 0 && fault.on({ method, path }))
-      .map((fault) => {
-        if (fault.times !== undefined) fault.times -= 1;
-        return fault.what;
-      });
+    const query = new URL(path, this.behind).searchParams;
+    const faults = metBy(this.faults, { method, path, query });
     const body = Buffer.concat(chunks);
     if (faults.some(({ kind }) => kind === "flip a bit")) body[body.length - 1]! ^= 1;
     for (const what of faults) {

@@ -6,22 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { CRC32C } from "@google-cloud/storage";
-
-export interface Fault {
-  /** Which requests it meets: the method, and a part of the path. */
-  on: (request: { method: string; path: string; query: URLSearchParams }) => boolean;
-  /** How many requests it meets; all of them if absent. */
-  times?: number;
-  what:
-    | { kind: "ignore conditions" }
-    /** A byte of the object changes on its way. */
-    | { kind: "flip a bit" }
-    | { kind: "lose the reply" }
-    | { kind: "answer"; status: number; reason: string; message?: string }
-    | { kind: "delay"; ms: number }
-    /** The body ends early: with the connection, or with a length that agrees with what is left. */
-    | { kind: "cut"; bytes: number; lies: boolean };
-}
+import { type Fault, metBy } from "./bucket-tests.js";
 
 interface Stored {
   bytes: Buffer;
@@ -66,10 +51,6 @@ export class FakeGcs {
     await new Promise((done) => this.server.close(done));
   }
 
-  plant(fault: Fault): void {
-    this.faults.push(fault);
-  }
-
   private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url!, this.endpoint);
     const [method, path, query] = [request.method!, url.pathname, url.searchParams];
@@ -79,22 +60,16 @@ export class FakeGcs {
     if (path === "/token") return json(response, 200, tokenReply);
     this.asked.push(`${method} ${path}`);
     this.tokens.push(request.headers.authorization);
-    const faults = this.faults.filter((fault) => {
-      if (fault.times === 0 || !fault.on({ method, path, query })) return false;
-      if (fault.times !== undefined) fault.times -= 1;
-      return true;
-    });
-    for (const { what } of faults) {
+    const faults = metBy(this.faults, { method, path, query });
+    for (const what of faults) {
       if (what.kind === "delay") await sleep(what.ms);
-      if (what.kind === "answer") {
-        return refuse(response, what.status, what.reason, what.message ?? what.reason);
-      }
+      if (what.kind === "answer") return refuse(response, what.status, what.code, what.code);
     }
     if (this.wantsToken && request.headers.authorization !== `Bearer ${token}`) {
       return refuse(response, 401, "required", "Anonymous caller does not have access.");
     }
-    const kinds = new Set(faults.map(({ what }) => what.kind));
-    const cut = faults.map(({ what }) => what).find((what) => what.kind === "cut");
+    const kinds = new Set(faults.map(({ kind }) => kind));
+    const cut = faults.find((what) => what.kind === "cut");
     const target = kinds.has("lose the reply") ? lost(response) : response;
     const [, found] = /^\/(?:upload\/)?storage\/v1\/b\/([^/]+)\/o(?:\/|$)/.exec(path) ?? [];
     if (found !== bucket) {

@@ -4,29 +4,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CRC32C } from "@google-cloud/storage";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
-import { systemClock } from "../../src/clock.js";
 import { crc32c, crc32cBase64 } from "../../src/storage/gcs/crc32c.js";
 import { readGcsLocation } from "../../src/storage/gcs/gcs-location.js";
 import { GcsStore } from "../../src/storage/gcs/gcs-store.js";
-import { failureOf, ObjectExists, type ObjectStore } from "../../src/storage/object-store.js";
-import { RetryingStore } from "../../src/storage/retrying-store.js";
+import { failureOf } from "../../src/storage/object-store.js";
+import { bucketTests, type Fault } from "./bucket-tests.js";
 import { namesOf, storeConformance } from "./conformance.js";
-import { FakeGcs, type Fault } from "./fake-gcs.js";
+import { FakeGcs } from "./fake-gcs.js";
 import { raceInProcess } from "./race-in-process.js";
 
 console.log("Google Cloud Storage: the tests run on test/storage/fake-gcs.ts");
 
 const at = (fake: FakeGcs, prefix = "cluster/a") =>
   GcsStore.at(`gs://backups/${prefix}?endpoint=${encodeURIComponent(fake.endpoint)}`);
-
-/** Asks again at once. */
-const retrying = (store: ObjectStore) =>
-  new RetryingStore(store, { ...systemClock, sleep: hasty }, () => 0.5, { patienceMs: 2000 });
-const hasty = (ms: number, signal?: AbortSignal) =>
-  systemClock.sleep(ms >= 60_000 ? ms : ms / 100, signal);
-
-const isPut: Fault["on"] = ({ path }) => path.startsWith("/upload/");
-const isMedia: Fault["on"] = ({ query }) => query.get("alt") === "media";
 
 storeConformance("GcsStore", async () => {
   const fake = await FakeGcs.start();
@@ -85,168 +75,31 @@ describe("a store in Google Cloud Storage", () => {
     await raceInProcess(() => at(fake));
   });
 
-  describe("whose reply to a put is lost", () => {
-    const lose: Fault = { on: isPut, times: 1, what: { kind: "lose the reply" } };
-
-    test("has put it, and does not take its own object for another's", async () => {
-      fake.plant({ ...lose });
-      await retrying(store).put("leases/1", Buffer.from("mine"));
-      expect((await store.get("leases/1")).toString()).toBe("mine");
-      expect(fake.asked.filter((one) => one.startsWith("POST"))).toHaveLength(2);
-    });
-
-    test("is unavailable without the layer that asks again", async () => {
-      fake.plant({ ...lose });
-      const error: unknown = await store.put("leases/1", Buffer.from("x")).catch((e: unknown) => e);
-      expect(failureOf(error)).toBe("unavailable");
-    });
-
-    test("takes another's object for another's", async () => {
-      await store.put("leases/1", Buffer.from("theirs"));
-      fake.plant({ ...lose });
-      const put = retrying(store).put("leases/1", Buffer.from("mine"));
-      await expect(put).rejects.toBeInstanceOf(ObjectExists);
-      expect((await store.get("leases/1")).toString()).toBe("theirs");
-    });
-  });
-
-  test.each([
-    [429, "rateLimitExceeded"],
-    [403, "rateLimitExceeded"],
-    [408, "timeout"],
-    [409, "conflict"],
-    [500, "backendError"],
-    [503, "backendError"],
-  ])("asks again after %i %s, for each call", async (status, reason) => {
-    await store.put("there", Buffer.from("x"));
-    const calls = [
-      () => retrying(store).put("new", Buffer.from("x")),
-      () => retrying(store).get("there"),
-      () => retrying(store).tail("there", 1),
-      () => retrying(store).size("there"),
-      () => namesOf(retrying(store), ""),
-      () => retrying(store).delete("there"),
-    ];
-    for (const call of calls) {
-      fake.plant({ on: () => true, times: 2, what: { kind: "answer", status, reason } });
-      const before = fake.asked.length;
-      await call();
-      expect(fake.asked.length - before).toBe(3);
-    }
-  });
-
-  test.each([
-    [401, "authError", "forbidden"],
-    [403, "forbidden", "forbidden"],
-    [403, "retentionPolicyNotMet", "forbidden"],
-    [412, "orgPolicyConstraintFailed", "forbidden"],
-    [403, "quotaExceeded", "full"],
-    [507, "insufficientStorage", "full"],
-    [400, "invalid", "unsupported"],
-    [501, "notImplemented", "unsupported"],
-    [412, "conditionNotMet", "exists"],
-  ])("a put that is answered %i %s fails as %s, at once", async (status, reason, failure) => {
-    fake.plant({ on: isPut, what: { kind: "answer", status, reason } });
-    const put = retrying(store).put("new", Buffer.from("x"));
-    expect(failureOf(await put.catch((e: unknown) => e))).toBe(failure);
-    expect(fake.asked).toHaveLength(1);
-  });
-
-  test("a bucket that does not exist is named by each call, and is not an empty one", async () => {
-    const endpoint = encodeURIComponent(fake.endpoint);
-    const absent = GcsStore.at(`gs://absent/a?endpoint=${endpoint}`);
-    const calls = [
-      () => absent.put("a", Buffer.from("x")),
-      () => absent.get("a"),
-      () => absent.tail("a", 1),
-      () => absent.size("a"),
-      () => absent.delete("a"),
-      () => namesOf(absent, ""),
-    ];
-    for (const call of calls) {
-      const error = await call().then(
-        () => undefined,
-        (e: unknown) => e as Error,
-      );
-      expect(failureOf(error)).toBe("unsupported");
-      expect(error?.message).toBe("the bucket absent does not exist");
-    }
-  });
-
-  describe.each([true, false])("a body that is cut short, its length changed too: %s", (lies) => {
-    const calls: [string, (one: ObjectStore) => Promise<Buffer>, string][] = [
-      ["get", (one) => one.get("digits"), "0123456789"],
-      ["get of a range", (one) => one.get("digits", { start: 2, end: 8 }), "234567"],
-      ["tail", async (one) => (await one.tail("digits", 6)).bytes, "456789"],
-    ];
-
-    test.each(calls)("is found by %s, and asked for again", async (_, call, wanted) => {
-      await store.put("digits", Buffer.from("0123456789"));
-      fake.plant({ on: isMedia, times: 2, what: { kind: "cut", bytes: 4, lies } });
-      expect(failureOf(await call(store).catch((e: unknown) => e))).toBe("unavailable");
-      expect((await call(retrying(store))).toString()).toBe(wanted);
-    });
-  });
-
-  test("a server that ignores the condition is seen by a second put, which succeeds", async () => {
-    fake.plant({ on: isPut, what: { kind: "ignore conditions" } });
-    // So an endpoint that is not Google's is probed before it becomes a repository.
-    expect(store.mayOverwrite).toBe(true);
-    await store.put("probe", Buffer.from("1"));
-    await store.put("probe", Buffer.from("2"));
-    expect((await store.get("probe")).toString()).toBe("2");
-  });
-
-  test("bytes that changed on their way do not become an object, and are sent again", async () => {
-    const flip: Fault = { on: isPut, times: 1, what: { kind: "flip a bit" } };
-    fake.plant({ ...flip });
-    const put = store.put("a", Buffer.from("x"));
-    expect(failureOf(await put.catch((e: unknown) => e))).toBe("unavailable");
-    expect(fake.objects.size).toBe(0);
-    fake.plant({ ...flip });
-    await retrying(store).put("a", Buffer.from("x"));
-    expect((await store.get("a")).toString()).toBe("x");
-  });
-
-  describe("whose caller leaves", () => {
-    test("rejects with the reason at once, and never stores what the buffer holds then", async () => {
-      fake.plant({ on: () => true, what: { kind: "delay", ms: 300 } });
-      await store.size("warm");
-      for (const bytes of [Buffer.alloc(10, "a"), Buffer.alloc(8 << 20, "a")]) {
-        const leaving = new AbortController();
-        const reason = new Error("the caller has left");
-        const put = store.put("left", bytes, leaving.signal);
-        setTimeout(() => {
-          leaving.abort(reason);
-          bytes.fill("b");
-        }, 5);
-        const begun = performance.now();
-        await expect(put).rejects.toBe(reason);
-        expect(performance.now() - begun).toBeLessThan(250);
-        await new Promise((done) => setTimeout(done, 400));
-        expect(fake.objects.get("cluster/a/left")?.bytes.includes("b") ?? false).toBe(false);
-        fake.objects.clear();
-      }
-    });
-
-    test("asks for nothing if it has left before", async () => {
-      const reason = new Error("the caller has left");
-      const left = AbortSignal.abort(reason);
-      const calls = [
-        () => store.put("a", Buffer.from("x"), left),
-        () => store.get("a", undefined, left),
-        () => store.tail("a", 1, left),
-        () => store.size("a", left),
-        () => store.delete("a", left),
-        () => store.deleteMany(["a"], left),
-        async () => {
-          for await (const object of store.list("", { signal: left })) return object;
-          return undefined;
-        },
-      ];
-      for (const call of calls) await expect(call()).rejects.toBe(reason);
-      expect(fake.asked).toEqual([]);
-    });
+  bucketTests(() => ({ store, service: fake }), {
+    isPut: ({ path }) => path.startsWith("/upload/"),
+    isRead: ({ query }) => query.get("alt") === "media",
+    passing: [
+      [429, "rateLimitExceeded"],
+      [403, "rateLimitExceeded"],
+      [408, "timeout"],
+      [409, "conflict"],
+      [500, "backendError"],
+      [503, "backendError"],
+    ],
+    ofPuts: [
+      [401, "authError", "forbidden"],
+      [403, "forbidden", "forbidden"],
+      [403, "retentionPolicyNotMet", "forbidden"],
+      [412, "orgPolicyConstraintFailed", "forbidden"],
+      [403, "quotaExceeded", "full"],
+      [507, "insufficientStorage", "full"],
+      [400, "invalid", "unsupported"],
+      [501, "notImplemented", "unsupported"],
+      [412, "conditionNotMet", "exists"],
+    ],
+    absent: () => GcsStore.at(`gs://absent/a?endpoint=${encodeURIComponent(fake.endpoint)}`),
+    absentMessage: "the bucket absent does not exist",
+    readsWithSize: ["get", "get of a range", "tail"],
   });
 
   test("a server that is away is unavailable", async () => {
@@ -343,7 +196,7 @@ describe("the credentials for Google Cloud Storage", () => {
     const store = withCredentials();
     const faults: [string, Fault["what"]][] = [
       ["unavailable", { kind: "lose the reply" }],
-      ["forbidden", { kind: "answer", status: 403, reason: "forbidden" }],
+      ["forbidden", { kind: "answer", status: 403, code: "forbidden" }],
     ];
     for (const [failure, what] of faults) {
       fake.faults.splice(0, 1, { on: () => true, what });

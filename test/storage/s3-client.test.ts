@@ -1,9 +1,7 @@
-/** What the requests of S3Store carry, and the package that it needs. */
+/** What the requests of S3Store carry. */
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.js";
-import { ThinkbackError } from "../../src/errors.js";
 import { failureOf, ObjectExists } from "../../src/storage/object-store.js";
-import { loadSdk, type Sdk } from "../../src/storage/s3/client.js";
 import { parseS3Location } from "../../src/storage/s3/location.js";
 import { type Provider, providerAt } from "../../src/storage/s3/providers.js";
 import { S3Store } from "../../src/storage/s3/s3-store.js";
@@ -140,19 +138,6 @@ describe("without", () => {
     } finally {
       process.env["AWS_ACCESS_KEY_ID"] = AWS_ACCESS_KEY_ID;
     }
-  });
-
-  test("the SDK, the command that installs it is told", async () => {
-    const loading = loadSdk(() =>
-      Promise.reject<Sdk>(new Error("Cannot find package '@aws-sdk/client-s3'\nsomewhere")),
-    );
-    const error: unknown = await loading.catch((e: unknown) => e);
-    expect(error).toBeInstanceOf(ThinkbackError);
-    expect(error).toMatchObject({
-      code: "install",
-      message: "a bucket needs @aws-sdk/client-s3: Cannot find package '@aws-sdk/client-s3'",
-      hint: expect.stringMatching(/^npm install @aws-sdk\/client-s3@\d+\.\d+\.\d+, /) as string,
-    });
   });
 
   test("the file of certificates, that is told", async () => {

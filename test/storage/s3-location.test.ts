@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { ThinkbackError } from "../../src/errors.js";
 import { parseS3Location } from "../../src/storage/s3/location.js";
-import { minimumDays, providerAt } from "../../src/storage/s3/providers.js";
+import { providerAt } from "../../src/storage/s3/providers.js";
 import { asOf, storeAt } from "../../src/storage/store-at.js";
 
 const parse = (location: string, environment = {}) => parseS3Location(location, environment);
@@ -180,11 +180,5 @@ describe("a provider", () => {
     const r2 = "s3://bucket?endpoint=https://0a1b.r2.cloudflarestorage.com";
     expect(parse(r2).pathStyle).toBe(true);
     expect(refusal(() => parse(`${r2}&lock=30d`)).message).toContain("Cloudflare R2");
-  });
-
-  test("bills some classes for a number of days at least", () => {
-    expect(minimumDays(providerAt(undefined))).toBe(0);
-    expect(minimumDays(providerAt(undefined), "STANDARD_IA")).toBe(30);
-    expect(minimumDays(providerAt("https://s3.wasabisys.com"))).toBe(90);
   });
 });

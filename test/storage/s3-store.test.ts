@@ -248,7 +248,7 @@ describe("S3Store", () => {
     for (const call of [() => elsewhere.size("a"), () => elsewhere.put("a", text("x"))]) {
       const error = await failing(call());
       expect(failureOf(error)).toBe("unsupported");
-      expect(error.message).toBe("there is no bucket buckets");
+      expect(error.message).toBe("the bucket buckets does not exist");
     }
     fake.counts.clear();
     for (let i = 0; i < 3; i += 1) expect(await store.size("a")).toBeUndefined();

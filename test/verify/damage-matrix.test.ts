@@ -39,6 +39,7 @@ const unprovable = [
   "expiry, the last",
   "rates, the last",
   "bundle, the newest",
+  "operation end",
 ];
 
 /** What nothing can prove, and what therefore is claimed again when it is missing. */

@@ -258,7 +258,10 @@ describe("sealed objects that are wrong", () => {
       const type = other.startsWith("bases/") ? "base" : "folded";
       const text = stored.toString().replaceAll(object.checksum, checksum);
       const sized = text.replaceAll(
-        new RegExp(`("name":"${name}"[^{}]*(?:\\{[^{}]*\\})?[^{}]*"bytes":)${object.size}`, "g"),
+        new RegExp(
+          `("name":"${name}"[^{}]*(?:\\{[^{}]*\\})?[^{}]*"bytes":)${object.storedSize}`,
+          "g",
+        ),
         `$1${bytes.length}`,
       );
       const {

@@ -264,20 +264,22 @@ class WorldBuilder {
       tables: [],
     });
     await putMark(store, { id: "0123abcd", at, made: at, text: "deploy 42" });
-    const operation = new OperationWriter(store, {
-      repository: this.repository.description.id,
-      id: "0123abcd",
-      type: "undo",
-      round: 1,
-      made: at,
-      table: orders,
-      name: tableNames.get(orders)!,
-      description: "undo of a test",
-      pin: "before-undo-0123abcd",
-    });
-    await operation.add({ key: json(1), before: null, after: json({ id: 1 }) });
-    const end = { ended, written: 1, left: [] };
-    await putOperationEnd(store, await operation.finish(), end);
+    for (const round of [1, 2]) {
+      const operation = new OperationWriter(store, {
+        repository: this.repository.description.id,
+        id: "0123abcd",
+        type: "undo",
+        round,
+        made: at,
+        table: orders,
+        name: tableNames.get(orders)!,
+        description: "undo of a test",
+        pin: "before-undo-0123abcd",
+      });
+      await operation.add({ key: json(round), before: null, after: json({ id: round }) });
+      const end = { ended, written: round, left: [] };
+      await putOperationEnd(store, await operation.finish(), end);
+    }
     for (const round of [1, 2]) {
       await renewBundle(this.repository, { at: clock.instant + round, anew: true });
     }

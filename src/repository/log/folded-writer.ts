@@ -3,8 +3,10 @@
  *
  * Invariant: the lines of a table come in strictly rising order of key and capture, and the manifest is put only after
  * every part is durable and was read back. Break it and segments are deleted whose versions are stored nowhere else.
+ * In a sealed repository the frames of keys that are read back say what the versions that are read back are: a writer
+ * goes on with a table by these alone.
  */
-import { digestOf, sha256 } from "../../digest.js";
+import { sha256 } from "../../digest.js";
 import { ThinkbackError } from "../../errors.js";
 import type { Kind } from "../../format/data-kinds.js";
 import { DataObject } from "../../format/data-object.js";
@@ -13,8 +15,9 @@ import type { Repository } from "../../format/description.js";
 import type { FrameCompressor } from "../../format/frame-compressor.js";
 import { InTurn } from "../../format/in-turn.js";
 import { encodeStored } from "../../format/json-object.js";
+import { KeySums } from "../../format/key-sums.js";
 import { LineBuffer } from "../../format/line-buffer.js";
-import { lineOverheadBytes, parseLine, writeVersionLine } from "../../format/lines.js";
+import { lineOverheadBytes, parseLine, parseLines, writeDigestLine } from "../../format/lines.js";
 import {
   type FoldedName,
   foldedManifestName,
@@ -31,7 +34,7 @@ import { type SystemStream, systemStreams } from "../../format/segment.js";
 import { SortedLines } from "../../format/sorted-lines.js";
 import type { Instant } from "../../instant.js";
 import { textOfJson } from "../../server-text.js";
-import { type ObjectStore, storedBytesOf } from "../../storage/object-store.js";
+import { type ObjectStore, storedForm } from "../../storage/object-store.js";
 import { type FoldedManifest, type FoldedPart, type FoldedRecords, foldedKind } from "./folded.js";
 
 /** How many bytes of lines close a part. */
@@ -67,7 +70,7 @@ export class FoldedWriter {
   /** Checksums of the lines that were added of the current table. */
   private added = new FrameSums();
   private readonly storing = new InTurn(2);
-  /** Bytes of the objects that were stored. */
+  /** How many bytes are stored of the objects. */
   bytesWritten = 0;
   rows = 0;
 
@@ -139,9 +142,8 @@ export class FoldedWriter {
     const encoded = object.finish({});
     this.storing.add(async () => {
       const { bytes, checksum } = await encoded;
-      await this.put(name, bytes);
       const { store } = this.repository;
-      const storedBytes = storedBytesOf(store, name, bytes);
+      const storedBytes = await this.put(name, bytes);
       const records = { name, checksum, rows: lines.length, bytes: storedBytes };
       checkStored(stream, added, await sumsOfParts(store, [records], "foldedRecords"));
       this.records[stream] = records;
@@ -182,16 +184,18 @@ export class FoldedWriter {
     this.partsClosed += 1;
     this.storing.add(async () => {
       const { bytes, checksum } = await encoded;
-      await this.put(name, bytes);
+      const storedBytes = await this.put(name, bytes);
       const { rows, ...range } = facts;
-      const storedBytes = storedBytesOf(this.repository.store, name, bytes);
       parts.push({ name, checksum, rows, bytes: storedBytes, ...range });
     });
   }
 
-  private async put(name: string, bytes: Buffer): Promise<void> {
-    await this.repository.store.put(name, bytes);
-    this.bytesWritten += bytes.length;
+  /** Returns how many bytes are stored of the object. */
+  private async put(name: string, bytes: Buffer): Promise<number> {
+    const stored = storedForm(this.repository.store, name, bytes);
+    await stored.store.put(name, stored.bytes);
+    this.bytesWritten += stored.bytes.length;
+    return stored.bytes.length;
   }
 }
 
@@ -235,12 +239,27 @@ async function sumsOfParts(
   const sums = new FrameSums();
   for (const { name, checksum } of parts) {
     const object = await DataObject.open(store, name, kind, checksum);
+    const keys = kind === "foldedPart" && store.sealing ? new KeySums() : undefined;
     for await (const lines of object.readFrames(object.index.frames)) {
       sums.addFrame(lines);
       sums.lineBytes += lines.length;
+      if (keys) for (const version of parseLines(lines, name)) keys.addVersion("", version);
     }
+    if (keys) await checkKeys(object, keys);
   }
   return sums;
+}
+
+/** Throws unless the frames of keys of a folded part say what its versions are, of which `expected` was made. */
+async function checkKeys(object: DataObject, expected: KeySums): Promise<void> {
+  const found = new KeySums();
+  for await (const lines of object.readFrames(object.keyFrames)) found.addLines("", lines);
+  if (expected.unlike(found) === undefined) return;
+  throw new ThinkbackError(
+    "internal",
+    `the keys of ${object.name} differ from its versions when it is read back`,
+    { hint: "nothing was published and nothing is lost; report this" },
+  );
 }
 
 function appendLine(buffer: LineBuffer, line: Buffer): void {
@@ -307,9 +326,8 @@ class KeyFrames implements FrameWriter {
   /** @param line of a version, without its newline */
   add(line: Buffer): void {
     const { key, time, sequence, document } = parseLine(line, 0, line.length, "a folded segment");
-    const digest = document && Buffer.from(`"${digestOf(document)}"`);
     const into = this.lines.begin(key, time, key.length + lineOverheadBytes);
-    this.lines.commit(writeVersionLine(into, this.lines.end, key, time, sequence, digest));
+    this.lines.commit(writeDigestLine(into, this.lines.end, key, time, sequence, document));
   }
 
   addFrame(lines: Buffer, rows: number, label?: FrameLabel): void {

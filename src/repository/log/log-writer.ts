@@ -1,7 +1,6 @@
-import { digestOf } from "../../digest.js";
 import type { Repository } from "../../format/description.js";
 import { LineBuffer } from "../../format/line-buffer.js";
-import { lineOverheadBytes, writeChangeLine, writeVersionLine } from "../../format/lines.js";
+import { lineOverheadBytes, writeChangeLine, writeDigestLine } from "../../format/lines.js";
 import { segmentName } from "../../format/names.js";
 import { DataObjectWriter, frameBytesTarget } from "../../format/object-writer.js";
 import {
@@ -323,7 +322,6 @@ function appendKey(
 ): void {
   const keys = open.keys!;
   if (keys.rows === 0) open.keysFrom = time;
-  const digest = document && Buffer.from(`"${digestOf(document)}"`);
   const line = keys.reserve(key.length + lineOverheadBytes);
-  keys.commit(writeVersionLine(line, keys.byteLength, key, time, sequence, digest));
+  keys.commit(writeDigestLine(line, keys.byteLength, key, time, sequence, document));
 }

@@ -104,7 +104,7 @@ export class LogCollection {
             options.onSegment?.(foldedBytes(piece, stretch.tables.keys()));
           } else {
             await collection.addSegment(piece, stretch, options);
-            options.onSegment?.(piece.size);
+            options.onSegment?.(piece.storedSize);
           }
         }
       }

@@ -206,7 +206,7 @@ export async function* changesOf(
     const { code, version } = cursor;
     const { key, document: before } = version;
     const isPair = (await cursor.advance()) && cursor.code === code;
-    if (!isPair) throw damaged(`operations/…`, `the change of ${textOfJson(key)} has no end`);
+    if (!isPair) throw damaged(parts[0]!.name, `the change of ${textOfJson(key)} has no end`);
     yield { code, key, before, after: cursor.version.document };
   }
 }

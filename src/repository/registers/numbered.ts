@@ -64,7 +64,8 @@ export async function readNumbered<T extends Numbered>(
   }
 }
 
-function decodeNumbered<T extends Numbered>(
+/** The object with this number in stored bytes. Throws, naming it, if they are not that. */
+export function decodeNumbered<T extends Numbered>(
   bytes: Buffer,
   name: string,
   number: number,

@@ -1,11 +1,15 @@
 import { messageOf, ThinkbackError } from "../../errors.js";
 import {
+  type Asked,
   BucketForbidden,
   BucketUnavailable,
   bucketMissing,
   firstLine,
   isOfNetwork,
   isPassing,
+  notPermitted,
+  refusedRequest,
+  whatOf,
 } from "../bucket-failures.js";
 import {
   ObjectExists,
@@ -15,9 +19,6 @@ import {
   StoreUnsupported,
 } from "../object-store.js";
 import type { AzurePlace } from "./azure-location.js";
-
-/** What was asked for, and of which object. */
-export type Asked = { to: "put" | "read" | "delete"; name: string } | { to: "list" };
 
 /** An error of Microsoft's client. */
 interface ClientError extends Error {
@@ -90,11 +91,7 @@ function ofStatus(answer: Answer, asked: Asked, place: AzurePlace): StoreError {
   }
   const isForbidden = status === 401 || status === 403 || status === 412 || ofPolicy.has(code);
   if (isForbidden) {
-    return new BucketForbidden(
-      `no permission to ${whatOf(asked)} in ${place.location}: ${shown}`,
-      credentialsHint,
-      cause,
-    );
+    return notPermitted(asked, place.location, shown, credentialsHint, cause);
   }
   // The bytes changed on their way: the checksum sent with them is not theirs.
   const isDamaged = asked.to === "put" && status === 400 && /md5/i.test(`${code} ${said}`);
@@ -102,11 +99,7 @@ function ofStatus(answer: Answer, asked: Asked, place: AzurePlace): StoreError {
   if (isPassing(status) || status === 409 || status < 400 || isDamaged) {
     return new BucketUnavailable(place.location, shown, cause);
   }
-  return new StoreUnsupported(
-    `${place.location} refuses to ${whatOf(asked)}: ${shown}`,
-    "correct what the message names: the container, the prefix, or an option of the location",
-    cause,
-  );
+  return refusedRequest(asked, place.location, shown, cause);
 }
 
 /** Conflicts that last until somebody ends them: a lock, a lease or a snapshot of the object. */
@@ -127,8 +120,4 @@ function isForNow(error: unknown): boolean {
   if (errors) return errors.some(isForNow);
   if (statusCode !== undefined) return isPassing(statusCode);
   return isOfNetwork(error) || /\b(E[A-Z]{4,}|network_error)\b/.test(messageOf(error));
-}
-
-function whatOf(asked: Asked): string {
-  return asked.to === "list" ? "list objects" : `${asked.to} object ${asked.name}`;
 }

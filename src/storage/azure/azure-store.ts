@@ -7,7 +7,7 @@
 import { createHash, getFips } from "node:crypto";
 import type { ContainerClient } from "@azure/storage-blob";
 import { untilAborted } from "../../abort.js";
-import { BucketUnavailable, outOfOrder } from "../bucket-failures.js";
+import { type Asked, BucketUnavailable, outOfOrder } from "../bucket-failures.js";
 import { deleteEach } from "../delete-each.js";
 import {
   checkName,
@@ -21,7 +21,7 @@ import {
   type Tail,
 } from "../object-store.js";
 import { containerClient } from "./azure-client.js";
-import { type Asked, failureOfClient } from "./azure-failures.js";
+import { failureOfClient } from "./azure-failures.js";
 import { type AzurePlace, readAzureLocation } from "./azure-location.js";
 
 /** The most objects that the service lists with one request. */

@@ -1,22 +1,15 @@
 import {
-  BucketForbidden,
+  type Asked,
   BucketUnavailable,
   bucketMissing,
   firstLine,
   isPassing,
+  notPermitted,
+  refusedRequest,
 } from "../bucket-failures.js";
-import {
-  ObjectExists,
-  ObjectMissing,
-  type StoreError,
-  StoreFull,
-  StoreUnsupported,
-} from "../object-store.js";
+import { ObjectExists, ObjectMissing, type StoreError, StoreFull } from "../object-store.js";
 import type { GcsPlace } from "./gcs-location.js";
 import type { GcsReply } from "./gcs-requests.js";
-
-/** What was asked for, and of which object. */
-export type Asked = { to: "put" | "read" | "delete"; name: string } | { to: "list" };
 
 /** The failure that a reply tells. */
 export function failureIn(reply: GcsReply, asked: Asked, place: GcsPlace): StoreError {
@@ -43,22 +36,12 @@ export function failureIn(reply: GcsReply, asked: Asked, place: GcsPlace): Store
   if (isPassing(status) || status === 409) return unavailable();
   if (status === 403 && /rateLimitExceeded|quotaExceeded/i.test(reason)) return unavailable();
   if (status === 401 || status === 403 || status === 412) {
-    return new BucketForbidden(
-      `no permission to ${whatOf(asked)} in ${place.location}: ${shown}`,
-      "give the service account storage.objects.create, get, list and delete on this bucket; a retention policy or an organization policy may refuse it too",
-      cause,
-    );
+    const hint =
+      "give the service account storage.objects.create, get, list and delete on this bucket; a retention policy or an organization policy may refuse it too";
+    return notPermitted(asked, place.location, shown, hint, cause);
   }
   if (status < 400) return unavailable();
-  return new StoreUnsupported(
-    `${place.location} refuses to ${whatOf(asked)}: ${shown}`,
-    "correct what the message names: the name of the bucket, the prefix, or an option of the location",
-    cause,
-  );
-}
-
-function whatOf(asked: Asked): string {
-  return asked.to === "list" ? "list objects" : `${asked.to} object ${asked.name}`;
+  return refusedRequest(asked, place.location, shown, cause);
 }
 
 /** The reason and the message in a reply: in JSON, or as plain text where an object was asked for. */

@@ -6,7 +6,7 @@
  * writer replaces an object, or damaged bytes become one.
  */
 import { randomUUID } from "node:crypto";
-import { BucketUnavailable, outOfOrder } from "../bucket-failures.js";
+import { type Asked, BucketUnavailable, outOfOrder } from "../bucket-failures.js";
 import { deleteEach } from "../delete-each.js";
 import {
   checkName,
@@ -20,7 +20,7 @@ import {
   type Tail,
 } from "../object-store.js";
 import { crc32cBase64 } from "./crc32c.js";
-import { type Asked, failureIn } from "./gcs-failures.js";
+import { failureIn } from "./gcs-failures.js";
 import { type GcsPlace, readGcsLocation } from "./gcs-location.js";
 import { type GcsReply, GcsRequests } from "./gcs-requests.js";
 

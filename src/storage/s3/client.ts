@@ -1,16 +1,14 @@
 /** The official SDK, which is loaded when a bucket is used first. It is an optional package. */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { rootCertificates } from "node:tls";
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import { messageOf, ThinkbackError } from "../../errors.js";
+import { optionalPackage } from "../optional-package.js";
 import type { S3Location } from "./location.js";
 import { isAws } from "./providers.js";
 
 export type Sdk = typeof import("@aws-sdk/client-s3");
-
-const packageName = "@aws-sdk/client-s3";
 
 /** How long a connection may take to come about. */
 const connectMs = 10_000;
@@ -21,26 +19,11 @@ const silentMs = 30_000;
 const md5Header = "content-md5";
 const ifNoneMatchHeader = "if-none-match";
 
-/** @param load what loads the package; for tests */
-export async function loadSdk(load: () => Promise<Sdk> = () => import(packageName)): Promise<Sdk> {
+/** Throws, with code "install", if the package is absent. */
+export function loadSdk(): Promise<Sdk> {
   // Otherwise the SDK writes to stderr that a later version of it will not run on Node.js 20.
   process.env["AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED"] ??= "true";
-  try {
-    return await load();
-  } catch (error) {
-    const [reason] = messageOf(error).split("\n");
-    throw new ThinkbackError("install", `a bucket needs ${packageName}: ${reason}`, {
-      hint: `npm install ${packageName}@${packageVersion()}, beside Thinkback or with -g as Thinkback was installed`,
-      cause: error,
-    });
-  }
-}
-
-function packageVersion(): string {
-  const manifest = JSON.parse(
-    readFileSync(new URL("../../../package.json", import.meta.url), "utf8"),
-  ) as { optionalDependencies: Record<string, string> };
-  return manifest.optionalDependencies[packageName]!;
+  return optionalPackage("@aws-sdk/client-s3@3", () => import("@aws-sdk/client-s3"));
 }
 
 /** A client that tries once: RetryingStore is the layer that asks again. */

@@ -1,10 +1,15 @@
 /** What the answers of S3 mean: each failure of a request as a StoreError. */
 import { messageOf, ThinkbackError } from "../../errors.js";
 import {
+  BucketForbidden,
+  BucketUnavailable,
+  bucketMissing,
+  isPassing,
+} from "../bucket-failures.js";
+import {
   ObjectExists,
   ObjectMissing,
   StoreError,
-  StoreForbidden,
   StoreFull,
   StoreUnavailable,
   StoreUnsupported,
@@ -87,8 +92,6 @@ const passingCodes = [
   "SlowDown",
 ];
 
-const passingStatus = [408, 409, 425, 429];
-
 /** The failure that an error of the SDK means. A StoreError, and an error of Thinkback, stays as it is. */
 export function failureFrom(error: unknown, location: S3Location, asked: Asked): Error {
   if (error instanceof StoreError || error instanceof ThinkbackError) return error;
@@ -106,7 +109,7 @@ export function failureFrom(error: unknown, location: S3Location, asked: Asked):
     return wrongRegion(answer, location);
   }
   if (passingCodes.includes(code)) return passing(answer, location);
-  if (code === "NoSuchBucket") return noBucket(answer, location);
+  if (code === "NoSuchBucket") return bucketMissing("bucket", location.bucket);
   if (asked.creates && (status === 304 || status === 412 || status === 409)) {
     // A 409 proves nothing about who has put what, unless its code says so.
     const isTaken = status !== 409 || takenCodes.includes(code);
@@ -123,7 +126,7 @@ export function failureFrom(error: unknown, location: S3Location, asked: Asked):
   if (status === 401 || status === 403 || credentialCodes.includes(code)) {
     return forbidden(answer, where);
   }
-  if (status < 400 || passingStatus.includes(status) || status >= 500) {
+  if (status < 400 || status === 409 || status === 425 || isPassing(status)) {
     return passing(answer, location);
   }
   return unsupported(answer, where);
@@ -144,10 +147,10 @@ function namesCondition({ status, message }: S3Answer, location: S3Location, ask
 function withoutAnswer(answer: S3Answer, location: S3Location): StoreError {
   const { code, message } = answer;
   if (/^CredentialsProviderError|^TokenProviderError/.test(code)) {
-    return new StoreForbidden(
-      `${location.printable}: no credentials`,
-      answer,
+    return new BucketForbidden(
+      `no credentials for ${location.printable}: ${message}`,
       "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a profile with profile=…, or give the machine a role",
+      answer,
     );
   }
   if (/region is missing/i.test(message)) {
@@ -160,19 +163,15 @@ function withoutAnswer(answer: S3Answer, location: S3Location): StoreError {
   return passing(answer, location);
 }
 
-function passing(answer: S3Answer, location: S3Location): StoreUnavailable {
-  return new StoreUnavailable(
-    `${location.printable} does not answer properly: ${answer.message}`,
-    answer,
-    "see whether the endpoint can be reached from here, and the status page of the service; trying again helps",
-  );
+function passing(answer: S3Answer, location: S3Location): BucketUnavailable {
+  return new BucketUnavailable(location.printable, answer.message, answer);
 }
 
-function forbidden(answer: S3Answer, where: string): StoreForbidden {
-  return new StoreForbidden(
-    `${where}: ${answer.message}`,
-    answer,
+function forbidden(answer: S3Answer, where: string): BucketForbidden {
+  return new BucketForbidden(
+    `no permission for ${where}: ${answer.message}`,
     "see that the credentials are those of this bucket, and that they may list it and read, put and delete its objects; without the right to list, a missing object looks like a forbidden one",
+    answer,
   );
 }
 
@@ -188,14 +187,6 @@ function wrongRegion(answer: S3Answer, location: S3Location): StoreUnsupported {
   return new StoreUnsupported(
     `${location.printable} lies in another region: ${answer.message}`,
     "give the bucket's own region with region=…, and its endpoint with endpoint=… if it is not on AWS",
-    answer,
-  );
-}
-
-export function noBucket(answer: S3Answer, location: S3Location): StoreUnsupported {
-  return new StoreUnsupported(
-    `there is no bucket ${location.bucket}`,
-    "make the bucket first, or correct the location: bucket, endpoint, region",
     answer,
   );
 }

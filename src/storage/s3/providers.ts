@@ -27,8 +27,6 @@ export interface Provider {
   putsAtOnce: number;
   /** True if objects can be locked through S3. */
   locks: boolean;
-  /** Days for which an object is billed at least, by storage class. 0 for a class that is not listed. */
-  minimumDays: Record<string, number>;
   /** Why it cannot be used at all, and what to do instead. */
   refused?: { why: string; hint: string };
 }
@@ -47,7 +45,6 @@ const unknown: Provider = {
   requestsAtOnce: 32,
   putsAtOnce: 32,
   locks: true,
-  minimumDays: {},
 };
 
 const aws: Provider = {
@@ -60,11 +57,6 @@ const aws: Provider = {
   region: undefined,
   requestsAtOnce: 64,
   putsAtOnce: 64,
-  minimumDays: {
-    STANDARD_IA: 30,
-    ONEZONE_IA: 30,
-    GLACIER_IR: 90,
-  },
 };
 
 const providers: Provider[] = [
@@ -77,7 +69,6 @@ const providers: Provider[] = [
     putsAtOnce: 3,
     // It has locks of its own, for prefixes of a bucket, which are not set through S3.
     locks: false,
-    minimumDays: { STANDARD_IA: 30 },
   },
   {
     ...unknown,
@@ -112,7 +103,6 @@ const providers: Provider[] = [
     ...unknown,
     name: "Wasabi",
     host: /(^|\.)wasabisys\.com$/,
-    minimumDays: { STANDARD: 90 },
   },
   {
     ...unknown,
@@ -143,7 +133,6 @@ const providers: Provider[] = [
     host: /(^|\.)aliyuncs\.com$/,
     createIfAbsent: { header: "x-oss-forbid-overwrite", value: "true" },
     pathStyle: false,
-    minimumDays: { STANDARD_IA: 30 },
   },
   {
     ...unknown,
@@ -151,7 +140,6 @@ const providers: Provider[] = [
     host: /(^|\.)myqcloud\.com$/,
     createIfAbsent: { header: "x-cos-forbid-overwrite", value: "true" },
     pathStyle: false,
-    minimumDays: { STANDARD_IA: 30 },
   },
 ];
 
@@ -165,9 +153,4 @@ export function providerAt(endpoint: string | undefined): Provider {
 /** True for the hosts of AWS itself. */
 export function isAws(host: string): boolean {
   return aws.host.test(host);
-}
-
-/** Days for which an object of a storage class is billed at least, even if it is deleted before. */
-export function minimumDays(provider: Provider, storageClass = "STANDARD"): number {
-  return provider.minimumDays[storageClass] ?? 0;
 }

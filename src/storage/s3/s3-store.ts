@@ -9,6 +9,7 @@
 import type { _Object, PutObjectCommandInput } from "@aws-sdk/client-s3";
 import type { Clock } from "../../clock.js";
 import type { Instant } from "../../instant.js";
+import { outOfOrder } from "../bucket-failures.js";
 import {
   checkName,
   failureOf,
@@ -18,7 +19,6 @@ import {
   type Range,
   type StoredObject,
   StoreUnavailable,
-  StoreUnsupported,
   type Tail,
 } from "../object-store.js";
 import { S3Access, sending } from "./access.js";
@@ -141,7 +141,7 @@ export class S3Store implements ObjectStore {
       for (const { Key: key = "", Size: size } of page.Contents ?? []) {
         const name = key.slice(keyPrefix.length);
         if (!isName(name)) continue;
-        if (key <= last) throw this.unordered(name);
+        if (key <= last) throw outOfOrder(this.location);
         last = key;
         if (size === undefined) throw this.incomplete("an object without a size");
         yield { name, size };
@@ -187,13 +187,6 @@ export class S3Store implements ObjectStore {
         throw failureFrom(errorOf(Code, Message), this.at, { name });
       }
     });
-  }
-
-  private unordered(name: string): StoreUnsupported {
-    return new StoreUnsupported(
-      `${this.location} does not list objects in the order of their names: ${name}`,
-      "give a general purpose bucket, or a server that lists in order",
-    );
   }
 
   private incomplete(what: string): StoreUnavailable {

@@ -1,14 +1,13 @@
-/** The copies that `thinkback run` keeps up to date beside its repository. */
+/** The copies that a capture keeps up to date beside its repository. */
+import { resolve } from "node:path";
 import type { Clock } from "../clock.js";
-import { Replica } from "../copies/replica.js";
-import { messageOf } from "../errors.js";
+import { ThinkbackError } from "../errors.js";
 import { nameOfLane } from "../repository/lanes.js";
 import { NotingStore } from "../storage/noting-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { impatient } from "../storage/retrying-store.js";
 import { storeAt } from "../storage/store-at.js";
-import type { Log } from "./log.js";
-import { counted, formatBytes } from "./output.js";
+import { Replica, type ReplicaObserver } from "./replica.js";
 
 /** How long the end of a capture is held up by a copy that is not level. */
 const closingMsMax = 15_000;
@@ -18,17 +17,22 @@ export class Replicas {
   private readonly ended = new AbortController();
   private running: Promise<unknown> = Promise.resolve();
 
-  /** @param primary where the repository is @param copies where its copies are, or will be */
+  /**
+   * @param primary where the repository is
+   * @param copies where its copies are, or will be
+   * @param observerOf the observer of the copy at a location
+   */
   constructor(
     primary: string,
     copies: readonly string[],
     private readonly clock: Clock,
-    log: Log,
+    observerOf: (copy: string) => ReplicaObserver,
   ) {
+    refuseSamePlaces([primary, ...copies]);
     this.replicas = copies.map((location) => {
       // Stores of its own: a copy that hangs holds nobody else up.
       const [from, to] = [storeAt(primary, impatient), storeAt(location, impatient)];
-      return new Replica(from, to, clock, observerOf(to.location, log));
+      return new Replica(from, to, clock, observerOf(to.location));
     });
   }
 
@@ -70,19 +74,12 @@ export class Replicas {
 /** A one-shot backup waits for its copies, for at most a day: no timer is set for longer. */
 const oneShotMsMax = 86_400_000;
 
-function observerOf(copy: string, log: Log) {
-  return {
-    fails: (error: unknown) =>
-      log.warn(
-        { copy, error: messageOf(error) },
-        "the copy cannot be brought up to date now; it is tried again, and the capture goes on",
-      ),
-    isLevel: ({ objects, bytes }: { objects: number; bytes: number }, ms: number) =>
-      log.info(
-        { copy, objects, bytes, seconds: ms / 1000 },
-        `the copy has everything that the repository has: ${counted(objects, "object was", "objects were")} copied, ${formatBytes(bytes)}`,
-      ),
-    finds: (object: string, what: string) =>
-      log.error({ copy, object, what }, "an object cannot be copied; see `thinkback copy --check`"),
-  };
+/** A copy in the place of the repository would be given segments before it is known that they may be put. */
+function refuseSamePlaces(repos: string[]): void {
+  const places = repos.map((one) => resolve(one.replace(/^file:\/*(?=\/)/, "")));
+  const twice = repos.find((_, i) => places.indexOf(places[i]!) < i);
+  if (twice === undefined) return;
+  throw new ThinkbackError("usage", `--repo ${twice} is the same place as another --repo`, {
+    hint: "give the repository once, and each copy of it once",
+  });
 }
