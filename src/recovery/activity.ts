@@ -1,11 +1,11 @@
 /**
- * How much was written, and when: changes of all tables in even spans, and bursts, which are stretches in which many more
- * documents of a table were deleted or overwritten than usual.
+ * How much was written, and when: changes of all tables in even spans, and bursts, which are stretches in which many
+ * more documents of a table were deleted or overwritten than usual.
  *
  * The rule of bursts. Deletes and overwrites of a table are each counted in spans of 10 seconds. What is usual is the
- * count that nine of ten spans do not exceed; a stretch of less than an hour counts as an hour. A span belongs to a burst
- * if it has at least 100, and at least five times what is usual. Spans of a burst are at most one span apart. It begins in
- * the first second that has at least a tenth of what its busiest second has.
+ * count that nine of ten spans do not exceed; a stretch of less than an hour counts as an hour. A span belongs to a
+ * burst if it has at least 100, and at least five times what is usual; two of them with one other between them are of
+ * one burst. It begins in the first second that has at least a tenth of what its busiest second has.
  */
 import { isDamage } from "../errors.js";
 import { parseLines } from "../format/lines.js";

@@ -193,8 +193,8 @@ export async function spansOfName(view: LogView, name: string): Promise<NamedSpa
 }
 
 /**
- * The catalog records of some kinds that are stored: each change, and what later readings have repeated. They come in no
- * certain order, and one may come several times.
+ * The catalog records of some kinds that are stored: each change, and what later readings have repeated. They come in
+ * no certain order, and one may come several times.
  */
 export async function* catalogRecords(
   view: LogView,
