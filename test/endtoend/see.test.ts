@@ -10,7 +10,13 @@ interface PointsResult {
   activity: { changes: number[] };
 }
 interface HistoryResult {
-  versions: { kind: string; captured: string; document: unknown; fields: object[] }[];
+  versions: {
+    kind: string;
+    captured: string;
+    document: unknown;
+    fields: object[];
+    operation: object | null;
+  }[];
   earlier: object | null;
 }
 interface DiffResult {
@@ -221,4 +227,22 @@ describe("diff", () => {
     );
     expect([gone.status, gone.stderr]).toEqual([7, expect.stringContaining("there is no table")]);
   });
+});
+
+test("a burst is undone from before it on, and the history tells which versions the undo has written", async () => {
+  const capture = stage.capture(repo);
+  await stage.untilExactNow(repo, "shop.orders");
+  const stretch = ["--from", `before:${point("deletes").id}`, "--to", at["end"]!];
+  const ways = [...stretch, "--on-conflict", "skip", "--target", stage.address];
+  const undone = await json<{ operation: string }>("undo", "shop.orders", ...ways);
+  await stage.untilExactNow(repo, "shop.orders");
+  await stop(capture);
+  const { versions } = await json<HistoryResult>("history", "shop.orders", "8");
+  expect(versions.map(({ kind }) => kind)).toEqual(["known", "deleted", "inserted again"]);
+  const last = versions.at(-1)!;
+  expect(last.operation).toEqual({ id: undone.operation, type: "undo" });
+  const { stdout } = await cli(here("history", "shop.orders", "8"));
+  expect(stdout).toMatch(new RegExp(`inserted again .* undo ${undone.operation}\n`));
+  const again = (await json<PointsResult>("points")).points;
+  expect(again.map(({ id }) => id)).toContain(`undo-${undone.operation}`);
 });
