@@ -14,15 +14,22 @@ export interface Output {
   resultText(json: string): void;
   /** Something that the operator should know, but that is not part of the result. Goes to stderr. */
   note(text: string): void;
+  /** The text as it stands out on a terminal; unchanged where the result does not go to one. */
+  paint(colour: Colour, text: string): string;
 }
+
+const colours = { red: 31, green: 32, yellow: 33, blue: 34, dim: 2 } as const;
+export type Colour = keyof typeof colours;
 
 /** Where a process writes. */
 export interface Streams {
-  stdout: { write(text: string | Uint8Array): unknown };
+  stdout: { write(text: string | Uint8Array): unknown; isTTY?: boolean };
   stderr: { write(text: string): unknown };
 }
 
 export function terminalOutput(json: boolean, { stdout, stderr }: Streams = process): Output {
+  // https://no-color.org
+  const isPainted = stdout.isTTY === true && !process.env["NO_COLOR"];
   const resultText = (text: string) => {
     if (json) stdout.write(`${text}\n`);
   };
@@ -34,6 +41,7 @@ export function terminalOutput(json: boolean, { stdout, stderr }: Streams = proc
     result: (value) => resultText(JSON.stringify(value)),
     resultText,
     note: (text) => void stderr.write(`${text}\n`),
+    paint: (colour, text) => (isPainted ? `\x1b[${colours[colour]}m${text}\x1b[0m` : text),
   };
 }
 

@@ -16,6 +16,7 @@ import { doctoring } from "./program-doctor.js";
 import { sealing } from "./program-keys.js";
 import { sharing } from "./program-lanes.js";
 import { addOptions } from "./program-options.js";
+import { seeing } from "./program-seeing.js";
 import { beStrict, refuseIdle } from "./strict.js";
 
 const { version } = JSON.parse(
@@ -98,6 +99,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     restoring,
     changing,
     looking,
+    seeing,
     folding,
     checking,
     doctoring,

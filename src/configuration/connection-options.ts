@@ -3,16 +3,17 @@ import type { OptionRow } from "./option.js";
 
 /** All commands that have a repository. */
 const onRepository = (
-  "run, restore, drill, status, show, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
+  "run, restore, drill, status, show, history, diff, points, mark, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
   "undo, rewind, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
 ).split(", ");
 
 /** Those that take copies of the repository besides. */
-const withCopies = ["run", "restore", "drill", "status", "show", "catalog", "plan", "verify"];
+const withCopies =
+  "run, restore, drill, status, show, history, diff, points, catalog, plan, verify".split(", ");
 const withoutCopies = onRepository.filter((command) => !withCopies.includes(command));
 
-/** Those that write to a server. */
-const writing = ["restore", "undo", "rewind"];
+/** Those that connect to a server that is not captured. */
+const onTarget = ["restore", "diff", "undo", "rewind"];
 
 /** What a description says of a file that holds a secret. */
 export const fileOf = (what: string) => `a file that holds ${what}, such as a secret of Docker`;
@@ -60,7 +61,7 @@ export const connections: OptionRow[] = [
     variable: "THINKBACK_TARGET",
     type: "address",
     list: true,
-    commands: writing,
+    commands: onTarget,
     description: "rethinkdb://user:password@host:port,… for one or several servers",
     oneOf: "target",
   },
@@ -79,7 +80,7 @@ export const connections: OptionRow[] = [
     key: "target.file",
     variable: "THINKBACK_TARGET_FILE",
     type: "path",
-    commands: [...writing, "drill"],
+    commands: [...onTarget, "drill"],
     description: fileOf("the URL of the target"),
     oneOf: "target",
   },
@@ -87,7 +88,7 @@ export const connections: OptionRow[] = [
     key: "target.password",
     variable: "THINKBACK_TARGET_PASSWORD",
     type: "password",
-    commands: [...writing, "drill"],
+    commands: [...onTarget, "drill"],
     description: "the password for each URL of the target that has none",
     oneOf: "password of the target",
   },
@@ -96,7 +97,7 @@ export const connections: OptionRow[] = [
     key: "target.password_file",
     variable: "THINKBACK_TARGET_PASSWORD_FILE",
     type: "path",
-    commands: [...writing, "drill"],
+    commands: [...onTarget, "drill"],
     description: fileOf("the password of the target"),
     oneOf: "password of the target",
   },

@@ -21,6 +21,7 @@ import { type EpochClaim, readClaim } from "../repository/log/claims.js";
 import { readAcknowledgement } from "../repository/records/acknowledgement.js";
 import { readDrill } from "../repository/records/drills.js";
 import { readEvidence } from "../repository/records/evidence.js";
+import { readMark } from "../repository/records/marks.js";
 import { operationEndKind, readOperation } from "../repository/records/operations.js";
 import { type Expiry, expiriesKept, expiryKind } from "../repository/registers/expiry.js";
 import { readAnswer, readWish } from "../repository/registers/handovers.js";
@@ -101,6 +102,7 @@ const readers: Record<SmallKind, Read> = {
   wish: readWish,
   answer: readAnswer,
   drill: readDrill,
+  mark: readMark,
   operation: readOperation,
   "operation end": readNamedEnd,
 };

@@ -52,6 +52,7 @@ async function copy(given: Partial<CopyArguments> = {}) {
     json: true,
     line: () => undefined,
     note: () => undefined,
+    paint: (_: string, text: string) => text,
     resultText: () => undefined,
     result: (value: object) => {
       result = value;

@@ -168,7 +168,14 @@ test("a key file that says whom to trust does not trust its own key", async () =
 });
 
 test("a writer may write what a capture writes, and nothing else", () => {
-  const written = ["writers/1", "log/1/x", "lanes/2/log/1/x", "bases/t/1/x", "members/a-1"];
+  const written = [
+    "writers/1",
+    "log/1/x",
+    "lanes/2/log/1/x",
+    "bases/t/1/x",
+    "members/a-1",
+    "marks/1-a",
+  ];
   for (const name of written) expect(mayWrite("writer", name), name).toBe(true);
   const others = ["settings/1", "expiries/1", "folded/x/manifest.json", "pins/1", "evidence/t/1"];
   for (const name of [

@@ -55,6 +55,7 @@ export async function chooseObjects({ store }: World): Promise<ChosenObjects> {
     evidence: "evidence/",
     acknowledgement: "acknowledged/",
     drill: "drills/",
+    mark: "marks/",
     repository: "repository.json",
     "hold, the last": "holds/",
     wish: "handovers/00000001-next1.wish.json",

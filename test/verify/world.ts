@@ -14,6 +14,7 @@ import { LogView } from "../../src/repository/log/log-view.js";
 import { putAcknowledgement } from "../../src/repository/records/acknowledgement.js";
 import { putDrill } from "../../src/repository/records/drills.js";
 import { putEvidence } from "../../src/repository/records/evidence.js";
+import { putMark } from "../../src/repository/records/marks.js";
 import { OperationWriter, putOperationEnd } from "../../src/repository/records/operations.js";
 import { answerOf, putAnswer, putWish } from "../../src/repository/registers/handovers.js";
 import { holdKind } from "../../src/repository/registers/holds.js";
@@ -262,6 +263,7 @@ class WorldBuilder {
       bytesPerSecond: 0,
       tables: [],
     });
+    await putMark(store, { id: "0123abcd", at, made: at, text: "deploy 42" });
     for (const round of [1, 2]) {
       const operation = new OperationWriter(store, {
         repository: this.repository.description.id,
