@@ -30,14 +30,14 @@ interface Step {
   key: number;
   fields: Fields | null;
   /** What happens after it: a tick ends, or the log is folded. */
-  then: "nothing" | "tick" | "fold";
+  ends: "nothing" | "tick" | "fold";
 }
 
 const fields = fc.dictionary(fc.constantFrom("a", "b", "c"), fc.integer({ min: 0, max: 2 }));
 const step: fc.Arbitrary<Step> = fc.record({
   key: fc.integer({ min: 0, max: 7 }),
   fields: fc.option(fields, { freq: 5, nil: null }),
-  then: fc.constantFrom("nothing", "nothing", "tick", "fold"),
+  ends: fc.constantFrom("nothing", "nothing", "tick", "fold"),
 });
 const history = fc.record({
   begin: fc.array(fields, { minLength: 4, maxLength: 4 }),
@@ -47,7 +47,8 @@ const history = fc.record({
 });
 
 const documentOf = (key: number, of: Fields) => ({ ...sorted(of), id: key });
-const sorted = (of: Fields) => Object.fromEntries(Object.entries(of).sort());
+const sorted = (of: Fields) =>
+  Object.fromEntries(Object.entries(of).sort(([a], [b]) => (a < b ? -1 : 1)));
 const textOf = (key: number, of: Fields | null | undefined) =>
   of ? JSON.stringify(sorted({ ...of, id: key })) : null;
 
@@ -120,11 +121,11 @@ async function recorded(of: { begin: Fields[]; first: Step[]; bad: Step[]; since
   recording.coverage(table, { state: "live", since: copied });
   const tick = () => recording.tick(50);
   const play = async (steps: Step[]) => {
-    for (const [i, { key, fields: to, then }] of steps.entries()) {
+    for (const [i, { key, fields: to, ends }] of steps.entries()) {
       recording.put(table, key, to && documentOf(key, to));
       model.set(key, to);
-      if (then !== "nothing") await tick();
-      if (then === "fold")
+      if (ends !== "nothing") await tick();
+      if (ends === "fold")
         await foldUp(repository, recording.clock.instant, undefined, {
           unique: `f${steps.length}x${i}`,
         });
@@ -231,9 +232,9 @@ describe("of random histories", () => {
           if (paths.length > 0) expected.push(`${key}: ${paths.join()}`);
           return textOf(key, paths.length > 0 ? is : result);
         });
-        expect(conflicts.map(({ key, paths }) => `${key}: ${paths.map(pathText).join()}`)).toEqual(
-          expected,
-        );
+        expect(
+          conflicts.map(({ key, paths }) => `${String(key)}: ${paths.map(pathText).join()}`),
+        ).toEqual(expected);
         expect(live.texts()).toEqual(states);
       }),
       { numRuns: 120, seed: 20261128 },
