@@ -95,9 +95,7 @@ export async function addKeyCommand(
   output.line(
     `key set ${set.number} is in force: what is written from now on can be read by ${name} too`,
   );
-  output.line(
-    "Processes that run take it up when they are started again. Older objects stay as they are",
-  );
+  output.line("Processes that run take it up within ten minutes. Older objects stay as they are");
   output.result({ set: set.number, keys: set.keys, former: set.former });
 }
 
@@ -128,6 +126,9 @@ export async function removeKeyCommand(
     `key set ${set.number} is in force: what is written from now on cannot be read by ${name}`,
   );
   output.line("What was written before can be, as long as it is stored");
+  output.line(
+    "Processes that run take it up within ten minutes; a capture that has no other key then ends",
+  );
   output.result({ set: set.number, keys: set.keys, former: set.former });
 }
 

@@ -129,11 +129,6 @@ function parseHeader(header: Buffer): Header {
   return { stanzas, front, mac };
 }
 
-/** How many bytes `length` bytes take as a payload, its nonce included. */
-export function payloadBytes(length: number): number {
-  return payloadNonceBytes + length + Math.max(1, Math.ceil(length / chunkBytes)) * tagBytes;
-}
-
 /** How many bytes a payload of `length` bytes holds. Throws if no payload has that length. */
 export function contentBytes(length: number): number {
   const chunks = Math.ceil((length - payloadNonceBytes) / sealedChunkBytes);

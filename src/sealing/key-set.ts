@@ -21,7 +21,12 @@ import {
 } from "../format/fields.js";
 import { jsonKind, type Stored } from "../format/json-object.js";
 import { keysPrefix, numberedName } from "../format/names.js";
-import { newestNumbered, putNumbered, readNumbered } from "../repository/registers/numbered.js";
+import {
+  newestNumbered,
+  putNumbered,
+  readNumbered,
+  readNumberedIfThere,
+} from "../repository/registers/numbered.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import {
   type AgeIdentity,
@@ -126,13 +131,31 @@ export async function trustedKeySet(
   for (let number = 1; number <= newest.number; number += 1) {
     const set =
       number === newest.number ? newest : await readNumbered(store, keysPrefix, number, keySetKind);
-    const name = numberedName(keysPrefix, number);
-    if (set.repository !== repository) throw damaged(name, "it is of another repository");
     // From the first one on: else a reader that was removed, and is trusted still, could put another one.
-    if (!isSignedByOneOf(set, before ? readersOf(before) : trusted)) throw untrusted(number);
+    check(set, repository, before ? readersOf(before) : trusted);
     before = set;
   }
   return newest;
+}
+
+/**
+ * The key set after one that counts; undefined if there is none. It takes one request.
+ * @throws code "damaged", naming the set, if it does not count
+ */
+export async function nextKeySet(
+  store: Pick<ObjectStore, "get">,
+  before: KeySet,
+): Promise<KeySet | undefined> {
+  const next = await readNumberedIfThere(store, keysPrefix, before.number + 1, keySetKind);
+  if (next) check(next, before.repository, readersOf(before));
+  return next;
+}
+
+/** Throws, with code "damaged", unless the set is of the repository and one of these keys has signed it. */
+function check(set: KeySet, repository: string, signers: ReadonlySet<string>): void {
+  const name = numberedName(keysPrefix, set.number);
+  if (set.repository !== repository) throw damaged(name, "it is of another repository");
+  if (!isSignedByOneOf(set, signers)) throw untrusted(set.number);
 }
 
 const readersOf = ({ keys }: KeySet) =>

@@ -1,10 +1,12 @@
 /** The keys that a process was given, and the sealed store that they open. */
 import { readFile } from "node:fs/promises";
 import { Decrypter } from "age-encryption";
+import { type Clock, systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { type Identity, identityOf, recipientOf } from "./identity.js";
-import { type KeySet, mayWrite, signersOf, trustedKeySet } from "./key-set.js";
+import { type Identity, identityOf } from "./identity.js";
+import { type KeySet, trustedKeySet } from "./key-set.js";
+import { KeysInForce } from "./keys-in-force.js";
 import { SealedStore } from "./sealed-store.js";
 
 export interface Keyring {
@@ -106,32 +108,12 @@ export async function unseal(
   return { store: sealedWith(store, keys, identities), keys };
 }
 
-/** The store of a repository with these keys. */
+/** The store of a repository with these keys, and with those of the sets that are made later. */
 export function sealedWith(
   store: ObjectStore,
   keys: KeySet,
   identities: readonly Identity[],
+  clock: Pick<Clock, "monotonicMs"> = systemClock,
 ): SealedStore {
-  const signers = signersOf(keys);
-  const ownRole = (identity: Identity) =>
-    keys.keys.find(({ recipient }) => recipient === identity.public.recipient)?.role;
-  const recipients = (isWanted: (role: string) => boolean) =>
-    keys.keys.filter(({ role }) => isWanted(role)).map(({ recipient }) => recipientOf(recipient));
-  return new SealedStore(store, {
-    repository: keys.repository,
-    readers: {
-      documents: recipients((role) => role === "reader"),
-      structure: recipients(() => true),
-    },
-    identities,
-    trusts: (verify, name) => {
-      const role = signers.get(verify);
-      return role !== undefined && mayWrite(role, name);
-    },
-    signerOf: (name) =>
-      identities.find(({ public: { verify } }) =>
-        keys.keys.some((key) => key.verify === verify && mayWrite(key.role, name)),
-      ),
-    readsDocuments: identities.some((identity) => ownRole(identity) === "reader"),
-  });
+  return new SealedStore(store, new KeysInForce(store, keys, identities, clock));
 }

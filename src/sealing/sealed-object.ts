@@ -16,7 +16,6 @@ import {
   headerBytesMax,
   newHeader,
   openChunks,
-  payloadBytes,
   payloadKey,
   payloadNonceBytes,
   sealedRange,
@@ -69,30 +68,6 @@ export function sealObject(
   signatureBy(signer, message).copy(trailer, fixed.signature);
   return Buffer.concat([...documents.parts, ...structure.parts, ...index.parts, headers, trailer]);
 }
-
-/** How many bytes `sealObject` gives. */
-export function sealedBytes(name: string, bytes: Buffer, readers: Readers): number {
-  const { documents, structure, index } = sectionsOf(name, bytes);
-  const [ofDocuments, ofStructure] = [
-    headerBytes(readers.documents),
-    headerBytes(readers.structure),
-  ];
-  // A section's header stands before it, and once more in the trailer.
-  const twice = (section: Buffer, header: number) =>
-    section.length === 0 ? 0 : 2 * header + payloadBytes(section.length);
-  return (
-    twice(documents, ofDocuments) +
-    twice(structure, ofStructure) +
-    ofStructure +
-    payloadBytes(index.length) +
-    fixedTrailerBytes
-  );
-}
-
-const headerBytes = (recipients: readonly AgeRecipient[]) =>
-  headerBytesBase + recipients.length * headerBytesEach;
-const headerBytesBase = newHeader([]).header.length;
-const headerBytesEach = "-> X25519 \n".length + 2 * 43 + 1;
 
 interface SealedSection {
   header: Buffer;
@@ -148,6 +123,8 @@ export interface OpenedObject extends Sections<ChunkedSection> {
   size: number;
   storedSize: number;
   indexBytes: Buffer;
+  /** The verification key of who has signed it, hexadecimal. */
+  signer: string;
 }
 
 export interface SealedEnd extends Sections<number> {
@@ -237,20 +214,26 @@ export function openEnd(
     size: indexSection.end,
     storedSize,
     indexBytes,
+    signer: signerIn(end),
   };
 }
+
+/** The verification key by which an object says that it is signed, hexadecimal; not checked. */
+export const signerIn = ({ trailer }: Pick<SealedEnd, "trailer">): string =>
+  trailer.toString("hex", fixed.signer, fixed.signature);
 
 /** Throws, naming the object, unless a trusted key has signed it for this place. Returns its index and headers. */
 function checkSignature(
   place: PlaceOf,
-  { index: indexLength, trailer }: SealedEnd,
+  end: SealedEnd,
   ending: Buffer,
   keys: Pick<ReadingKeys, "trusts">,
 ): { index: Buffer; headers: Buffer } {
   const { name } = place;
+  const { index: indexLength, trailer } = end;
   const index = ending.subarray(0, indexLength);
   const headers = ending.subarray(indexLength, ending.length - fixedTrailerBytes);
-  const signer = trailer.toString("hex", fixed.signer, fixed.signature);
+  const signer = signerIn(end);
   if (!keys.trusts(signer, name)) {
     throw damaged(name, `it is signed by a key that is not trusted with it, ${signer}`);
   }

@@ -138,14 +138,6 @@ describe("a sealed segment", () => {
     }
   });
 
-  test("has as many bytes as was told before", async () => {
-    const store = sealed(new MemoryStore());
-    for (const bytes of [segment(), Buffer.alloc(0), Buffer.alloc(200_000)]) {
-      const { sealing } = store;
-      expect(sealing.seal(name, bytes).length).toBe(sealing.storedBytes(name, bytes));
-    }
-  });
-
   test("is refused, and named, whatever byte of it is altered, and wherever it is cut", async () => {
     const stored = await below.get(name);
     const isRead = async (bytes: Buffer) => {

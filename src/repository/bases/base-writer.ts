@@ -15,7 +15,7 @@ import { baseKeysName, baseManifestName, basePartName, basePrefix } from "../../
 import type { Instant } from "../../instant.js";
 import { compareKeys } from "../../key-order.js";
 import { jsonOfText, textOfJson } from "../../server-text.js";
-import { storedBytesOf } from "../../storage/object-store.js";
+import { storedForm } from "../../storage/object-store.js";
 import { type BaseManifest, type BasePart, baseKind } from "./base.js";
 import { PartWriter } from "./part-writer.js";
 
@@ -196,18 +196,23 @@ export class BaseWriter {
       lastKey,
     };
     this.digest.addSet(open.digest);
-    const finished = open.finish(names);
     const { store } = this.repository;
+    const finished = open.finish(names).then(({ documents, ...rest }) => {
+      return { ...rest, documents: storedForm(store, names.name, documents) };
+    });
     const entry = finished.then(({ entry: facts, documents }) => {
-      return { ...facts, bytes: storedBytesOf(store, names.name, documents) };
+      return { ...facts, bytes: documents.bytes.length };
     });
     // The work that stores the part gets the rejection.
     entry.catch(() => undefined);
     this.partsWritten += 1;
     this.putting.add(async () => {
       const { documents, keys } = await finished;
-      await Promise.all([store.put(names.name, documents), store.put(names.keysName, keys)]);
-      this.bytesWritten += documents.length + keys.length;
+      await Promise.all([
+        documents.store.put(names.name, documents.bytes),
+        store.put(names.keysName, keys),
+      ]);
+      this.bytesWritten += documents.bytes.length + keys.length;
     });
     return entry;
   }

@@ -31,7 +31,7 @@ import { type SystemStream, systemStreams } from "../../format/segment.js";
 import { SortedLines } from "../../format/sorted-lines.js";
 import type { Instant } from "../../instant.js";
 import { textOfJson } from "../../server-text.js";
-import { type ObjectStore, storedBytesOf } from "../../storage/object-store.js";
+import { type ObjectStore, storedForm } from "../../storage/object-store.js";
 import { type FoldedManifest, type FoldedPart, type FoldedRecords, foldedKind } from "./folded.js";
 
 /** How many bytes of lines close a part. */
@@ -139,9 +139,8 @@ export class FoldedWriter {
     const encoded = object.finish({});
     this.storing.add(async () => {
       const { bytes, checksum } = await encoded;
-      await this.put(name, bytes);
       const { store } = this.repository;
-      const storedBytes = storedBytesOf(store, name, bytes);
+      const storedBytes = await this.put(name, bytes);
       const records = { name, checksum, rows: lines.length, bytes: storedBytes };
       checkStored(stream, added, await sumsOfParts(store, [records], "foldedRecords"));
       this.records[stream] = records;
@@ -182,16 +181,18 @@ export class FoldedWriter {
     this.partsClosed += 1;
     this.storing.add(async () => {
       const { bytes, checksum } = await encoded;
-      await this.put(name, bytes);
+      const storedBytes = await this.put(name, bytes);
       const { rows, ...range } = facts;
-      const storedBytes = storedBytesOf(this.repository.store, name, bytes);
       parts.push({ name, checksum, rows, bytes: storedBytes, ...range });
     });
   }
 
-  private async put(name: string, bytes: Buffer): Promise<void> {
-    await this.repository.store.put(name, bytes);
-    this.bytesWritten += bytes.length;
+  /** Returns how many bytes are stored of the object. */
+  private async put(name: string, bytes: Buffer): Promise<number> {
+    const stored = storedForm(this.repository.store, name, bytes);
+    await stored.store.put(name, stored.bytes);
+    this.bytesWritten += stored.bytes.length;
+    return stored.bytes.length;
   }
 }
 
