@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "../clock.js";
@@ -9,7 +10,7 @@ import type { Key, Role } from "../sealing/key-set.js";
 import { probesPrefix } from "../storage/probe.js";
 import { storeAt } from "../storage/store-at.js";
 import { cardText, keyTable } from "./key.js";
-import { addTrust, type GivenKey, givenKey, makeKeyFile } from "./key-files.js";
+import { addNames, type GivenKey, givenKey, makeKeyFile } from "./key-files.js";
 import type { Output } from "./output.js";
 
 export interface InitArguments {
@@ -32,7 +33,8 @@ export async function initCommand(args: InitArguments, output: Output): Promise<
       hint: "give an empty or new place",
     });
   }
-  const made = args.keys === undefined ? undefined : await makeKeys(args.keys);
+  const id = randomUUID();
+  const made = args.keys === undefined ? undefined : await makeKeys(args.keys, id);
   const keys = made?.keys ?? (await keysGiven(args));
   if (!keys.some(({ offline }) => offline)) {
     throw new ThinkbackError("usage", "no key is given that is kept offline", {
@@ -48,10 +50,16 @@ export async function initCommand(args: InitArguments, output: Output): Promise<
     role === "reader" && identity ? [identity] : [],
   );
   const trust = signers.map(({ public: own }) => own.verify);
-  for (const file of [...args.writer, ...args.offline].map((text) => text.replace(/^[^=]*=/, ""))) {
-    if (!file.startsWith("age1")) await addTrust(file, trust);
+  const repositories = [id];
+  for (const [texts, trusted] of [
+    [args.reader, []],
+    [[...args.offline, ...args.writer], trust],
+  ] as const) {
+    for (const file of texts.map((text) => text.replace(/^[^=]*=/, ""))) {
+      if (!file.startsWith("age1")) await addNames(file, { repositories, trust: trusted });
+    }
   }
-  const set = await initSealed(store, keys.map(stored), signers, now);
+  const set = await initSealed(store, keys.map(stored), signers, { id, created: now });
   output.line(`made a sealed repository at ${store.location}\n`);
   for (const signer of signers) await proveKey(store, set.keys, signer, now);
   output.line(keyTable(set.keys, await lastKeyProofs(store, set.keys.repository), now));
@@ -97,13 +105,13 @@ async function keysGiven({ reader, offline, writer }: InitArguments): Promise<In
   return all;
 }
 
-/** Makes a reader's, an offline reader's and a writer's key in a directory. */
-async function makeKeys(directory: string) {
+/** Makes a reader's, an offline reader's and a writer's key in a directory, for a repository of that id. */
+async function makeKeys(directory: string, id: string) {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const now = systemClock.now();
   const file = (name: string) => join(directory, `${name}.key`);
   const make = async (name: string, role: Role, offline: boolean, trust: string[] = []) => {
-    const identity = await makeKeyFile(file(name), now, undefined, trust);
+    const identity = await makeKeyFile(file(name), now, { repositories: [id], trust });
     return { name, role, offline, identity, public: identity.public } satisfies InitKey;
   };
   const readers = [await make("reader", "reader", false), await make("offline", "reader", true)];

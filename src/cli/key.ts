@@ -18,7 +18,7 @@ import {
   roles,
   trustedKeySet,
 } from "../sealing/key-set.js";
-import { keysOfProcess } from "../sealing/keyring.js";
+import { keysOfProcess, linesOf, refuseOtherRepository } from "../sealing/keyring.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
 import { givenKey, makeKeyFile, passphraseVariable, publicText } from "./key-files.js";
@@ -37,7 +37,8 @@ export async function newKeyCommand(
     });
   }
   const now = systemClock.now();
-  const identity = await makeKeyFile(file, now, args.protect ? passphrase : undefined, args.trust);
+  const { protect, trust } = args;
+  const identity = await makeKeyFile(file, now, { trust }, protect ? passphrase : undefined);
   output.line(`made ${file}; its public text, for --reader, --offline or --writer:\n`);
   output.line(publicText(identity.public));
   output.result({ file, ...identity.public });
@@ -96,7 +97,11 @@ export async function addKeyCommand(
     `key set ${set.number} is in force: what is written from now on can be read by ${name} too`,
   );
   output.line("Processes that run take it up within ten minutes. Older objects stay as they are");
-  output.result({ set: set.number, keys: set.keys, former: set.former });
+  const trust = [...keysOfProcess().trusted];
+  const lines = linesOf({ repositories: [set.repository], trust });
+  output.line("\nAdd to its key file: whom it trusts, and that it is for this repository alone\n");
+  output.line(lines.join("\n"));
+  output.result({ set: set.number, keys: set.keys, former: set.former, lines });
 }
 
 export async function removeKeyCommand(
@@ -203,6 +208,7 @@ async function keysAt(location: string): Promise<{ store: ObjectStore; set: KeyS
       },
     );
   }
+  refuseOtherRepository(keysOfProcess(), store.location, id);
   const { trusted } = keysOfProcess();
   if (trusted.size === 0) {
     throw new ThinkbackError("usage", "it is not known which keys to trust", {

@@ -1,5 +1,4 @@
 /** Makes a sealed repository. */
-import { randomUUID } from "node:crypto";
 import { ThinkbackError } from "../errors.js";
 import {
   descriptionKind,
@@ -8,7 +7,6 @@ import {
 } from "../format/description.js";
 import { encodeStored } from "../format/json-object.js";
 import { repositoryName } from "../format/names.js";
-import type { Instant } from "../instant.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { probesPrefix, refuseOverwriting } from "../storage/probe.js";
 import type { Identity } from "./identity.js";
@@ -18,13 +16,14 @@ import { sealedWith } from "./keyring.js";
 /**
  * Makes a sealed repository in an empty store.
  * @param signers identities of readers; they sign the first key set
+ * @param of the id that it gets, and when it is made
  * @throws code "repository" if the store holds something
  */
 export async function initSealed(
   store: ObjectStore,
   keys: readonly Key[],
   signers: readonly Identity[],
-  now: Instant,
+  of: Pick<RepositoryDescription, "id" | "created">,
 ): Promise<{ repository: Repository; keys: KeySet }> {
   checkKeys(keys);
   for await (const { name } of store.list("")) {
@@ -35,8 +34,9 @@ export async function initSealed(
     });
   }
   if (store.mayOverwrite) await refuseOverwriting(store);
-  const description: RepositoryDescription = { id: randomUUID(), created: now, sealed: true };
-  const content = { repository: description.id, number: 1, at: now, keys: [...keys], former: [] };
+  const description: RepositoryDescription = { ...of, sealed: true };
+  const { id, created } = of;
+  const content = { repository: id, number: 1, at: created, keys: [...keys], former: [] };
   const set = makeKeySet(content, signers);
   // The key set first: a repository without one cannot be opened, but a key set without a repository does no harm.
   if (!(await putKeySet(store, set))) {

@@ -13,9 +13,13 @@ export interface Keyring {
   identities: readonly Identity[];
   /** Verification keys, hexadecimal: key sets that they have signed count. */
   trusted: ReadonlySet<string>;
+  /** Ids of the repositories that the key files name; if there are any, no other one is opened. */
+  repositories: ReadonlySet<string>;
 }
 
-let ofProcess: Keyring = { identities: [], trusted: new Set() };
+export const noKeys: Keyring = { identities: [], trusted: new Set(), repositories: new Set() };
+
+let ofProcess = noKeys;
 
 /** The keys that the process was given at its start. Like credentials, they hold for all repositories that it opens. */
 export const keysOfProcess = (): Keyring => ofProcess;
@@ -24,9 +28,20 @@ export function setKeysOfProcess(keyring: Keyring): void {
   ofProcess = keyring;
 }
 
+/** Lines of a key file: the repositories that it is for, and the keys to trust. */
+export function linesOf(
+  named: Partial<Record<"repositories" | "trust", readonly string[]>>,
+): string[] {
+  const { repositories = [], trust = [] } = named;
+  return [
+    ...repositories.map((id) => `# repository: ${id}`),
+    ...trust.map((verify) => `# trust: ${verify}`),
+  ];
+}
+
 /**
- * Reads identity files. Each names its secret keys, and the keys to trust after `# trust:`. If nobody is named, neither
- * there nor by `trust`, the identities themselves are trusted.
+ * Reads identity files. Each names its secret keys, the keys to trust after `# trust:`, and repositories that it is for
+ * after `# repository:`. If nobody is named to trust, neither there nor by `trust`, the identities themselves are.
  */
 export async function readKeyring(
   files: readonly string[],
@@ -35,6 +50,7 @@ export async function readKeyring(
 ): Promise<Keyring> {
   const identities: Identity[] = [];
   const trusted = new Set(trust.map((text) => verifyKeyOf(text, "--trust")));
+  const repositories = new Set<string>();
   for (const file of files) {
     const lines = (await readIdentityFile(file, passphrase)).split(/\r?\n/);
     const secrets = lines.filter((line) => line.trim() !== "" && !line.startsWith("#"));
@@ -47,13 +63,14 @@ export async function readKeyring(
       }
     }
     for (const line of lines) {
-      const match = /^# trust: *(\S+) *$/.exec(line);
-      if (match) trusted.add(verifyKeyOf(match[1]!, file));
+      const match = /^# (trust|repository): *(\S+) *$/.exec(line);
+      if (match?.[1] === "trust") trusted.add(verifyKeyOf(match[2]!, file));
+      else if (match) repositories.add(match[2]!);
     }
   }
   // A key that says whom to trust is not trusted itself: a writer's, for whom nobody else would be a reader.
   if (trusted.size === 0) for (const { public: own } of identities) trusted.add(own.verify);
-  return { identities, trusted };
+  return { identities, trusted, repositories };
 }
 
 async function readIdentityFile(file: string, passphrase: string | undefined): Promise<string> {
@@ -93,17 +110,35 @@ function refused(
   return new ThinkbackError("usage", `the identity file ${file} cannot be used: ${why}`, { hint });
 }
 
-/** The store of a sealed repository, as far as the keys open it. */
+/** Throws, with code "usage", if the key files name repositories, and not this one. */
+export function refuseOtherRepository(
+  { repositories }: Keyring,
+  location: string,
+  id: string,
+): void {
+  if (repositories.size === 0 || repositories.has(id)) return;
+  throw new ThinkbackError(
+    "usage",
+    `the key files are for another repository than the one at ${location}, ${id}: for ${[...repositories].join(", ")}`,
+    {
+      hint: `check --repo and --identity. If both are right, somebody has put another repository there; if the keys are for both, add a line to the key file: ${linesOf({ repositories: [id] }).join()}`,
+    },
+  );
+}
+
+/** The store of a sealed repository, as far as the keys open it. Throws, with code "usage", if they are for others. */
 export async function unseal(
   store: ObjectStore,
   repository: string,
-  { identities, trusted }: Keyring,
+  keyring: Keyring,
 ): Promise<{ store: ObjectStore; keys: KeySet }> {
+  const { identities, trusted } = keyring;
   if (identities.length === 0) {
     throw new ThinkbackError("usage", `the repository at ${store.location} is sealed`, {
       hint: "give the identity file of a reader or of a writer: --identity FILE, or THINKBACK_IDENTITY",
     });
   }
+  refuseOtherRepository(keyring, store.location, repository);
   const keys = await trustedKeySet(store, repository, trusted);
   return { store: sealedWith(store, keys, identities), keys };
 }

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { DataObjectWriter } from "../../src/format/object-writer.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { trustedKeySet } from "../../src/sealing/key-set.js";
-import { readKeyring, sealedWith, setKeysOfProcess } from "../../src/sealing/keyring.js";
+import { noKeys, readKeyring, sealedWith, setKeysOfProcess } from "../../src/sealing/keyring.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { r } from "../server/driver.js";
 import { cli, cliJson, type StatusResult } from "./cli.js";
@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   delete process.env["THINKBACK_IDENTITY"];
-  setKeysOfProcess({ identities: [], trusted: new Set() });
+  setKeysOfProcess(noKeys);
   await stage.close();
 });
 

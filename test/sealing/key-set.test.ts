@@ -19,7 +19,7 @@ import {
   signersOf,
   trustedKeySet,
 } from "../../src/sealing/key-set.js";
-import { readKeyring } from "../../src/sealing/keyring.js";
+import { linesOf, readKeyring, unseal } from "../../src/sealing/keyring.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 
 const repository = "11111111-0000-4000-8000-000000000000";
@@ -162,6 +162,40 @@ test("a key file that says whom to trust does not trust its own key", async () =
     expect((await readKeyring([told])).trusted).toEqual(new Set([all.a.public.verify]));
     const given = await readKeyring([plain], [all.b.public.verify]);
     expect(given.trusted).toEqual(new Set([all.b.public.verify]));
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+test("a key file that names repositories opens no other one", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "thinkback-test-"));
+  try {
+    const secret = await generateX25519Identity();
+    const own = identityOf(secret);
+    const keys = [{ name: "a", role: "reader" as const, offline: false, ...own.public }];
+    const set = makeKeySet({ repository, number: 1, at: 1, keys, former: [] }, [own]);
+    await putKeySet(store, set);
+    const keyringOf = async (...lines: string[][]) => {
+      const files = lines.map((_, i) => join(directory, String(i)));
+      for (const [i, of] of lines.entries()) {
+        await writeFile(files[i]!, [...of, secret, ""].join("\n"));
+      }
+      return readKeyring(files);
+    };
+    const [ours, other] = linesOf({ repositories: [repository, "another"] }) as [string, string];
+    for (const lines of [[[]], [[ours]], [[other, ours]], [[other], [ours]], [[], [ours]]]) {
+      await expect(unseal(store, repository, await keyringOf(...lines))).resolves.toBeDefined();
+    }
+    for (const lines of [[[other]], [[other], []]]) {
+      const error: unknown = await unseal(store, repository, await keyringOf(...lines)).catch(
+        (caught: unknown) => caught,
+      );
+      expect(error).toMatchObject({
+        code: "usage",
+        message: expect.stringMatching(/for another repository .*1{8}.*: for another$/) as string,
+        hint: expect.stringContaining(ours) as string,
+      });
+    }
   } finally {
     await rm(directory, { recursive: true });
   }
