@@ -85,7 +85,7 @@ export const eachTime: OptionRow[] = [
   text(
     "--expect-head <head>",
     ["restore", "drill", "verify"],
-    "refuse a log that does not have this head, which `thinkback status` printed: its end was cut off",
+    "refuse a log, or key sets, without this head, which `thinkback status` printed: their end was cut off",
   ),
   text(
     "--store-as-of <time>",

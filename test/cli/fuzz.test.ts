@@ -92,7 +92,7 @@ const maintained = {
   "--single-writer": flag,
 };
 const gaps = ["before", "after", "BEFORE", "", "both"];
-const head = ["0/1.1/" + "0".repeat(64), "0/1.1", "", ","];
+const head = ["0/1.1/" + "0".repeat(64), "keys/1/" + "0".repeat(64), "0/1.1", "", ","];
 const past = { "--store-as-of": times };
 const choice = { "--at": times, "--table": names, "--db": names };
 

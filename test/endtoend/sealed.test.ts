@@ -198,6 +198,15 @@ test("has a head, by which a cut-off end is noticed", async () => {
   await withKey("writer");
   const { head } = await cliJson<{ head: string }>(["status", "--repo", repo]);
   expect((await cli(["verify", "--repo", repo, "--expect-head", head])).status).toBe(0);
+  expect(head).toMatch(/^0\/\d+\.\d+\/[0-9a-f]{64},keys\/1\/[0-9a-f]{64}$/);
+  const logAlone = head.replace(/,keys.*/, "");
+  expect((await cli(["verify", "--repo", repo, "--expect-head", logAlone])).status).toBe(0);
+  const other = head.replace(/,keys\/1/, ",keys/2");
+  const missed = await cli(["verify", "--repo", repo, "--expect-head", other]);
+  expect([missed.status, missed.stderr]).toEqual([
+    8,
+    expect.stringContaining("key set that is expected, 2: it was taken away") as string,
+  ]);
   const cut = await copied("cut");
   const segments = (await filesOf(cut)).filter((file) => file.startsWith("log/"));
   for (const segment of segments.slice(-10)) await rm(join(cut, segment));
