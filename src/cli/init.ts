@@ -1,13 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { access, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { openOrCreateRepository } from "../repository/repository.js";
-import { initSealed } from "../sealing/init.js";
+import { initSealed, refuseUsed } from "../sealing/init.js";
 import { lastKeyProofs, proveKey } from "../sealing/key-proofs.js";
 import type { Key, Role } from "../sealing/key-set.js";
-import { probesPrefix } from "../storage/probe.js";
 import { storeAt } from "../storage/store-at.js";
 import { cardText, keyTable } from "./key.js";
 import { addNames, type GivenKey, givenKey, makeKeyFile } from "./key-files.js";
@@ -27,12 +26,8 @@ export async function initCommand(args: InitArguments, output: Output): Promise<
   if (args.plain) return initPlain(args, output);
   const now = systemClock.now();
   const store = storeAt(args.repo);
-  for await (const { name } of store.list("")) {
-    if (name.startsWith(probesPrefix)) continue;
-    throw new ThinkbackError("repository", `${store.location} holds something already: ${name}`, {
-      hint: "give an empty or new place",
-    });
-  }
+  // Before any key is made; and once more when they are.
+  await refuseUsed(store);
   const id = randomUUID();
   const made = args.keys === undefined ? undefined : await makeKeys(args.keys, id);
   const keys = made?.keys ?? (await keysGiven(args));
@@ -110,6 +105,7 @@ async function makeKeys(directory: string, id: string) {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const now = systemClock.now();
   const file = (name: string) => join(directory, `${name}.key`);
+  for (const name of ["reader", "offline", "writer"]) await refuseLeft(file(name));
   const make = async (name: string, role: Role, offline: boolean, trust: string[] = []) => {
     const identity = await makeKeyFile(file(name), now, { repositories: [id], trust });
     return { name, role, offline, identity, public: identity.public } satisfies InitKey;
@@ -125,6 +121,18 @@ async function makeKeys(directory: string, id: string) {
       `${file("offline")}  print it, or move it to a place that no computer of yours can reach, and delete it here`,
     ].join("\n"),
   };
+}
+
+/** Throws, with code "usage" and what to do, if there is a key file that nobody asked for. */
+async function refuseLeft(file: string): Promise<void> {
+  const isThere = await access(file).then(
+    () => true,
+    () => false,
+  );
+  if (!isThere) return;
+  throw new ThinkbackError("usage", `there is a key file already: ${file}`, {
+    hint: "give another directory. If `thinkback init` was interrupted, and there is no repository of the id that its line `# repository:` names, delete the keys that it has left",
+  });
 }
 
 function stored({ name, role, offline, public: own }: InitKey): Key {
