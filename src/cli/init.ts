@@ -24,6 +24,15 @@ export interface InitArguments {
 /** Makes a repository; unless --plain is given, a sealed one. */
 export async function initCommand(args: InitArguments, output: Output): Promise<void> {
   if (args.plain) return initPlain(args, output);
+  if (args.keys !== undefined && isGiven(args)) {
+    throw new ThinkbackError(
+      "usage",
+      "--keys makes all keys: it and keys that are given exclude each other",
+      {
+        hint: "make the repository with --keys, and add keys with `thinkback key add`; or give all of them, each by its file",
+      },
+    );
+  }
   const now = systemClock.now();
   const store = storeAt(args.repo);
   // Before any key is made; and once more when they are.
@@ -68,10 +77,7 @@ export async function initCommand(args: InitArguments, output: Output): Promise<
 }
 
 async function initPlain(args: InitArguments, output: Output): Promise<void> {
-  if (
-    args.keys !== undefined ||
-    args.reader.length + args.offline.length + args.writer.length > 0
-  ) {
+  if (args.keys !== undefined || isGiven(args)) {
     throw new ThinkbackError("usage", "--plain and keys exclude each other", {
       hint: "leave out --plain for a sealed repository, or the keys for one that is not",
     });
@@ -83,6 +89,9 @@ async function initPlain(args: InitArguments, output: Output): Promise<void> {
   output.line(`the repository at ${store.location} is not encrypted and not signed`);
   output.result({ repository: description.id, keys: [], trust: [] });
 }
+
+const isGiven = ({ reader, offline, writer }: InitArguments) =>
+  reader.length + offline.length + writer.length > 0;
 
 type InitKey = GivenKey & { role: Role; offline: boolean };
 

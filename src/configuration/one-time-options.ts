@@ -84,7 +84,7 @@ export const eachTime: OptionRow[] = [
   text("--note <text>", ["pin add"], "what to remember about it"),
   text(
     "--expect-head <head>",
-    ["restore", "drill", "verify"],
+    ["run", "maintain", "restore", "drill", "verify"],
     "refuse a log, or key sets, without this head, which `thinkback status` printed: their end was cut off",
   ),
   text(

@@ -126,6 +126,7 @@ const commands: Record<string, Options> = {
     "--no-fold": flag,
     "--maintain-every": durations,
     "--log-level": ["error", "loud", ""],
+    "--expect-head": head,
     ...maintained,
   },
   restore: {
@@ -156,7 +157,7 @@ const commands: Record<string, Options> = {
   show: { ...past, "--at": times, "--gap": gaps, "--allow-inexact": flag, "--nearest": flag },
   fold: { "--at": times, "--table": names },
   expire: { "--keep": tiers, "--grace": durations, "--no-delete": flag, "--dry-run": flag },
-  maintain: maintained,
+  maintain: { ...maintained, "--expect-head": head },
   plan: {
     ...past,
     "--keep": tiers,

@@ -1,5 +1,5 @@
 /** Key files name the repositories that they are for, and a repository in the place of another one is refused. */
-import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generateX25519Identity } from "age-encryption";
@@ -80,6 +80,19 @@ test("init adds the repository to a file that is given, if that names others", a
   const free = await withKey("free");
   expect([free.repositories.size, free.trusted.size]).toEqual([0, 2]);
   await openRepository(new DirectoryStore(at("second")));
+});
+
+test("init that makes keys takes none, and then makes nothing", async () => {
+  await init("first", { keys: at("given") });
+  for (const option of ["reader", "offline", "writer"]) {
+    const given = { keys: at("keys"), [option]: [`more=${at("given", `${option}.key`)}`] };
+    await expect(init("repo", given)).rejects.toMatchObject({
+      code: "usage",
+      message: expect.stringContaining("exclude each other") as string,
+    });
+  }
+  await expect(readdir(at("keys"))).rejects.toThrow(/ENOENT/);
+  await expect(readdir(at("repo"))).rejects.toThrow(/ENOENT/);
 });
 
 test("key add prints what to write into the file of the key", async () => {

@@ -207,6 +207,21 @@ test("has a head, by which a cut-off end is noticed", async () => {
     8,
     expect.stringContaining("key set that is expected, 2: it was taken away") as string,
   ]);
+  // Nothing is put before it is looked at.
+  const before = await filesOf(repo);
+  const capture = await stage.capture(repo, "--once", "--expect-head", other).finished;
+  await withKey("reader");
+  const maintained = await cli(["maintain", "--repo", repo, "--expect-head", other]);
+  for (const { status, stderr } of [capture, maintained]) {
+    expect([status, stderr]).toEqual([
+      8,
+      expect.stringContaining("key set that is expected, 2") as string,
+    ]);
+  }
+  expect(await filesOf(repo)).toEqual(before);
+  // The part of the keys alone will do. In a copy: what is folded is not cut off below.
+  const kept = ["--repo", await copied("kept"), "--expect-head", head.replace(/.*,/, "")];
+  expect((await cli(["maintain", ...kept])).status).toBe(0);
   const cut = await copied("cut");
   const segments = (await filesOf(cut)).filter((file) => file.startsWith("log/"));
   for (const segment of segments.slice(-10)) await rm(join(cut, segment));
