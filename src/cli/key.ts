@@ -94,9 +94,9 @@ export async function addKeyCommand(
   };
   const set = await changeKeys(args.repo, ({ keys, former }) => ({ keys: [...keys, key], former }));
   output.line(
-    `key set ${set.number} is in force: what is written from now on can be read by ${name} too`,
+    `key set ${set.number} is in force: ${name} opens what ${key.role}s open, also what was written before`,
   );
-  output.line("Processes that run take it up within ten minutes. Older objects stay as they are");
+  output.line("Processes that run take it up within ten minutes");
   const trust = [...keysOfProcess().trusted];
   const lines = linesOf({ repositories: [set.repository], trust });
   output.line("\nAdd to its key file: whom it trusts, and that it is for this repository alone\n");
@@ -154,7 +154,7 @@ async function changeKeys(
     });
   }
   const content = { repository: set.repository, number: set.number + 1, keys, former };
-  const next = makeKeySet({ ...content, at: systemClock.now() }, signers);
+  const next = makeKeySet({ ...content, at: systemClock.now() }, signers, set);
   if (await putKeySet(store, next)) return next;
   throw new ThinkbackError("fenced", "somebody else has changed the keys at the same time", {
     hint: "look at `thinkback key list`, and try again",
@@ -177,7 +177,7 @@ export async function keyDrillCommand(args: { repo: string }, output: Output): P
     const proof = await proveKey(store, set, identity, now);
     const name = set.keys.find((key) => key.recipient === recipient)!.name;
     output.line(
-      `${name} opens the canary of key set ${set.number}; proven at ${formatInstant(proof.at)}`,
+      `${name} opens what key set ${set.number} has for readers; proven at ${formatInstant(proof.at)}`,
     );
     proven.push({ name, set: set.number, at: formatInstant(proof.at) });
   }

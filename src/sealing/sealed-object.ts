@@ -11,9 +11,9 @@ import {
   AgeError,
   type AgeIdentity,
   type AgeRecipient,
+  ageHeader,
   contentBytes,
   fileKeyIn,
-  headerBytesMax,
   newHeader,
   openChunks,
   payloadKey,
@@ -30,10 +30,10 @@ export const sealedMagic = Buffer.from("THINKBS1", "latin1");
 const fixed = { documents: 0, structure: 32, signer: 64, signature: 96, lengths: 160, magic: 176 };
 const fixedTrailerBytes = 184;
 
-/** Who may read the sections of the objects that are written. */
-export interface Readers {
-  documents: readonly AgeRecipient[];
-  structure: readonly AgeRecipient[];
+/** Who may read the sections of an object; who reads the structure reads the index. */
+export interface Readers<T> {
+  documents: T;
+  structure: T;
 }
 
 /** What ties an object to its place. */
@@ -46,7 +46,7 @@ export interface PlaceOf {
 export function sealObject(
   place: PlaceOf,
   bytes: Buffer,
-  readers: Readers,
+  readers: Readers<AgeRecipient>,
   signer: Identity,
 ): Buffer {
   const sections = sectionsOf(place.name, bytes);
@@ -76,13 +76,9 @@ interface SealedSection {
 }
 
 /** A section as an age file; nothing if it is empty and needs not be there. */
-function sealSection(
-  bytes: Buffer,
-  recipients: readonly AgeRecipient[],
-  isNeeded = false,
-): SealedSection {
+function sealSection(bytes: Buffer, recipient: AgeRecipient, isNeeded = false): SealedSection {
   if (bytes.length === 0 && !isNeeded) return { header: Buffer.alloc(0), parts: [], length: 0 };
-  const { header, fileKey } = newHeader(recipients);
+  const { header, fileKey } = newHeader([recipient]);
   const parts = [header, ...sealPayload(fileKey, [bytes])];
   return { header, parts, length: parts.reduce((sum, part) => sum + part.length, 0) };
 }
@@ -160,7 +156,7 @@ export function readEnd(name: string, tail: Buffer, storedSize: number): SealedE
 
 /** The keys that a reader has, and the signers that it trusts. */
 export interface ReadingKeys {
-  identities: readonly AgeIdentity[];
+  readonly identities: Readers<readonly AgeIdentity[]>;
   /** True if a signature by this key (hexadecimal) on an object of this name counts. */
   trusts(verify: string, name: string): boolean;
 }
@@ -191,7 +187,7 @@ export function openEnd(
     trailer,
     fixed.structure,
   );
-  const indexHeader = headerOf(name, index);
+  const indexHeader = opened(name, () => ageHeader(index));
   const indexSection: ChunkedSection = {
     start: structure.end,
     end: structure.end + contentOf(name, index.length - indexHeader.length),
@@ -202,7 +198,7 @@ export function openEnd(
     key: undefined,
   };
   const payload = index.subarray(indexHeader.length);
-  const key = keyOf(name, indexSection, payload, keys.identities);
+  const key = keyOf(name, indexSection, payload, keys.identities.structure);
   if (!key) throw new UnreadableSection(name, "index");
   const indexBytes = opened(name, () =>
     openChunks(key, payload.subarray(payloadNonceBytes), 0, true),
@@ -288,14 +284,6 @@ function contentOf(name: string, payload: number): number {
   return opened(name, () => contentBytes(payload));
 }
 
-/** The header at the beginning of an age file. */
-function headerOf(name: string, file: Buffer): Buffer {
-  const end = file.subarray(0, headerBytesMax).indexOf("\n--- ");
-  const newline = end === -1 ? -1 : file.indexOf(0x0a, end + 1);
-  if (newline === -1) throw damaged(name, "it has no age header");
-  return file.subarray(0, newline + 1);
-}
-
 function keyOf(
   name: string,
   section: ChunkedSection,
@@ -322,7 +310,7 @@ export async function readSection(
   which: "documents" | "structure",
   { start, end }: { start: number; end: number },
   read: ReadStored,
-  identities: readonly AgeIdentity[],
+  keys: Pick<ReadingKeys, "identities">,
 ): Promise<Buffer> {
   const section = object[which];
   const payload = section.offset + section.header.length;
@@ -335,7 +323,7 @@ export async function readSection(
     read(payload + from, payload + range.end),
     section.key || nonceToo ? undefined : read(payload, payload + payloadNonceBytes),
   ]);
-  const key = keyOf(place.name, section, nonce ?? bytes, identities);
+  const key = keyOf(place.name, section, nonce ?? bytes, keys.identities[which]);
   if (!key) throw new UnreadableSection(place.name, which);
   const sealed = bytes.subarray(range.start - from);
   const isEnd = range.end === length;

@@ -127,7 +127,7 @@ export class SealedStore extends StoreLayer {
     const { keys } = this;
     keys.lookInTime();
     const place = this.place(name);
-    return sealObject(place, bytes, keys.readers, keys.signerOf(place.name));
+    return sealObject(place, bytes, keys.recipients, keys.signerOf(place.name));
   }
 
   private place(name: string): PlaceOf {
@@ -166,9 +166,11 @@ export class SealedStore extends StoreLayer {
       const { start: first, end: last } = object[which];
       const range = { start: Math.max(start, first), end: Math.min(end, last) };
       if (range.start >= range.end) continue;
-      const { identities } = this.keys;
-      const reading = readSection(this.place(name), object, which, range, stored, identities);
-      parts.push(await this.explaining(name, reading));
+      parts.push(
+        await this.opening(name, () =>
+          readSection(this.place(name), object, which, range, stored, this.keys),
+        ),
+      );
     }
     const { start: first } = object.index;
     if (end > first)
@@ -211,11 +213,9 @@ export class SealedStore extends StoreLayer {
     if (end.ending > tail.length) return undefined;
     await this.meet(name, end);
     const ending = tail.subarray(tail.length - end.ending);
-    try {
-      return openEnd(this.place(name), end, ending, storedSize, this.keys);
-    } catch (error) {
-      throw explained(error);
-    }
+    return this.opening(name, async () =>
+      openEnd(this.place(name), end, ending, storedSize, this.keys),
+    );
   }
 
   /** Takes newer key sets if they may name the object's signer. */
@@ -225,7 +225,7 @@ export class SealedStore extends StoreLayer {
     const signer = signerIn(end);
     if (keys.trusts(signer, this.placeName(name))) return;
     try {
-      await keys.lookForSigner();
+      await keys.lookForNewer();
     } catch (error) {
       if (!isDamage(error)) throw error;
       const why = `it is signed by a key that is not trusted with it, ${signer}, and a newer key set does not count`;
@@ -233,13 +233,27 @@ export class SealedStore extends StoreLayer {
     }
   }
 
-  private async explaining<T>(name: string, work: Promise<T>): Promise<T> {
+  /** Opens something of an object; once more if a newer key set has the identities that it is sealed for. */
+  private async opening<T>(name: string, open: () => Promise<T>): Promise<T> {
     try {
-      return await work;
+      return await open();
     } catch (error) {
       // What was remembered may be what is wrong.
       this.forget(name);
+      if (!(error instanceof UnreadableSection)) throw error;
+      if (await this.hasNewerKeys()) return this.opening(name, open);
+      this.keys.refuseStranger(`reading ${name}`, error);
       throw explained(error);
+    }
+  }
+
+  /** True if a newer key set was taken. One that does not count is none. */
+  private async hasNewerKeys(): Promise<boolean> {
+    try {
+      return await this.keys.lookForNewer();
+    } catch (error) {
+      if (isDamage(error)) return false;
+      throw error;
     }
   }
 
@@ -263,8 +277,7 @@ export class SealedStore extends StoreLayer {
   }
 }
 
-function explained(error: unknown): unknown {
-  if (!(error instanceof UnreadableSection)) return error;
+function explained(error: UnreadableSection): StoreForbidden {
   const holds = error.section === "documents" ? "holds documents, which" : "is sealed, and";
   return new StoreForbidden(
     `reading ${error.object}: it ${holds} the keys at hand do not open`,

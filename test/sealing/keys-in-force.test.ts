@@ -50,9 +50,11 @@ beforeAll(async () => {
 let below: WatchedStore;
 let nowMs: number;
 let first: KeySet;
+let newest: KeySet | undefined;
 beforeEach(async () => {
   below = new WatchedStore();
   nowMs = 0;
+  newest = undefined;
   first = await change(1, [key("reader"), key("writer")]);
 });
 
@@ -67,8 +69,11 @@ async function change(
   more: { former?: KeySet["former"]; by?: Identity } = {},
 ): Promise<KeySet> {
   const { former = [], by = all.reader } = more;
-  const set = makeKeySet({ repository, number, at: number, keys, former }, [by]);
+  const content = { repository, number, at: number, keys, former };
+  // Who does not open the groups makes others.
+  const set = makeKeySet(content, [by], by === all.reader ? newest : undefined);
   expect(await putKeySet(below, set)).toBe(true);
+  newest = set;
   return set;
 }
 
@@ -92,10 +97,7 @@ describe("an object of a writer that was added", () => {
   });
 
   test("is damaged if nobody has added it, and that is looked up once in ten seconds", async () => {
-    const forged = makeKeySet(
-      { repository, number: 2, at: 2, keys: [key("reader"), key("stranger")], former: [] },
-      [all.stranger],
-    );
+    const forged = { ...first, keys: [key("reader"), key("stranger")] };
     await opened(all.stranger, forged).put(name, text("forged"));
     const reading = opened(all.reader);
     for (let i = 0; i < 5; i += 1) {
@@ -139,10 +141,32 @@ describe("an object of a writer that was added", () => {
   });
 });
 
+describe("what was written before a key was added", () => {
+  const later = "settings/0000000001.json";
+
+  test("is opened by a writer that was added, and a second one replaces the first", async () => {
+    await opened(all.writer).put(name, text("before"));
+    const set = await change(2, [key("reader"), key("writer"), key("next")]);
+    // A process that began before the key was added looks for it.
+    expect((await opened(all.next, first).get(name)).toString()).toBe("before");
+    const former = [{ name: "writer", role: "writer" as const, verify: all.writer.public.verify }];
+    const kept = await change(3, [key("reader"), key("next")], { former });
+    expect((await opened(all.next, kept).get(name)).toString()).toBe("before");
+    await expect(opened(all.next, set).get(name)).resolves.toBeDefined();
+    await opened(all.reader, kept).put(later, text("after"));
+    const removed: unknown = await opened(all.writer, kept)
+      .get(later)
+      .catch((caught: unknown) => caught);
+    expect(failureOf(removed)).toBe("forbidden");
+  });
+});
+
 describe("what a process writes", () => {
-  test("is sealed for a reader that was added, ten minutes later", async () => {
-    const writing = opened(all.writer);
-    const set = await change(2, [key("reader"), key("writer"), key("other")]);
+  test("is not sealed for a reader that was removed, ten minutes later", async () => {
+    const before = await change(2, [key("reader"), key("writer"), key("other")]);
+    const writing = opened(all.writer, before);
+    const leaving = opened(all.other, before);
+    await change(3, [key("reader"), key("writer")]);
     nowMs += 10 * minutesMs - 1;
     await writing.put("writers/00000001.json", text("a"));
     await settled();
@@ -151,13 +175,19 @@ describe("what a process writes", () => {
     await writing.put("writers/00000002.json", text("b"));
     await settled();
     await writing.put("writers/00000003.json", text("c"));
-    const reading = opened(all.other, set);
-    expect((await reading.get("writers/00000003.json")).toString()).toBe("c");
-    const earlier: unknown = await reading
-      .get("writers/00000001.json")
+    expect((await leaving.get("writers/00000002.json")).toString()).toBe("b");
+    const later: unknown = await leaving
+      .get("writers/00000003.json")
       .catch((caught: unknown) => caught);
-    expect(failureOf(earlier)).toBe("forbidden");
-    expect(below.asked).toHaveLength(2);
+    expect(failureOf(later)).toBe("forbidden");
+    expect(later).toMatchObject({
+      message: expect.stringContaining("as key set 3 says: it was removed") as string,
+    });
+    // What it has opened once, it opens as long as it runs.
+    expect((await leaving.get("writers/00000001.json")).toString()).toBe("a");
+    // A reader that runs opens what is sealed for the new identity at once.
+    const staying = opened(all.reader, before);
+    expect((await staying.get("writers/00000003.json")).toString()).toBe("c");
   });
 
   test.each([
