@@ -92,7 +92,7 @@ const maintained = {
   "--single-writer": flag,
 };
 const gaps = ["before", "after", "BEFORE", "", "both"];
-const head = ["0/1.1/" + "0".repeat(64), "0/1.1", "", ","];
+const head = ["0/1.1/" + "0".repeat(64), "keys/1/" + "0".repeat(64), "0/1.1", "", ","];
 const past = { "--store-as-of": times };
 const choice = { "--at": times, "--table": names, "--db": names };
 
@@ -126,6 +126,7 @@ const commands: Record<string, Options> = {
     "--no-fold": flag,
     "--maintain-every": durations,
     "--log-level": ["error", "loud", ""],
+    "--expect-head": head,
     ...maintained,
   },
   restore: {
@@ -156,7 +157,7 @@ const commands: Record<string, Options> = {
   show: { ...past, "--at": times, "--gap": gaps, "--allow-inexact": flag, "--nearest": flag },
   fold: { "--at": times, "--table": names },
   expire: { "--keep": tiers, "--grace": durations, "--no-delete": flag, "--dry-run": flag },
-  maintain: maintained,
+  maintain: { ...maintained, "--expect-head": head },
   plan: {
     ...past,
     "--keep": tiers,
