@@ -5,6 +5,9 @@ import { descriptionKind } from "../format/description.js";
 import { readStored } from "../format/json-object.js";
 import { repositoryName } from "../format/names.js";
 import { formatInstant, type Instant } from "../instant.js";
+import { thisProcess } from "../owner.js";
+import { lanesIn } from "../repository/lanes.js";
+import { endLogOf } from "../repository/log/distrust.js";
 import { openRepository } from "../repository/repository.js";
 import type { Identity } from "../sealing/identity.js";
 import { lastKeyProofs, proveKey } from "../sealing/key-proofs.js";
@@ -109,38 +112,59 @@ export async function removeKeyCommand(
   args: { repo: string; distrust?: boolean },
   output: Output,
 ): Promise<void> {
-  const set = await changeKeys(args.repo, ({ keys, former }) => {
-    const removed = keys.find((key) => key.name === name);
-    if (!removed && args.distrust && former.some((one) => one.name === name)) {
-      return { keys, former: former.filter((one) => one.name !== name) };
-    }
-    if (!removed) {
-      throw new ThinkbackError("unknown", `there is no key ${name}`, {
-        hint: `keys there: ${keys.map((key) => key.name).join(", ")}`,
-      });
-    }
-    const { verify } = removed;
-    const isFormer = verify !== undefined && args.distrust !== true;
-    const others = former.filter((one) => one.verify !== verify);
-    return {
-      keys: keys.filter((key) => key !== removed),
-      former: isFormer ? [...others, { name, role: removed.role, verify }] : others,
-    };
-  });
+  const set = await changeKeys(
+    args.repo,
+    ({ keys, former }) => {
+      const removed = keys.find((key) => key.name === name);
+      if (!removed && args.distrust && former.some((one) => one.name === name)) {
+        return { keys, former: former.filter((one) => one.name !== name) };
+      }
+      if (!removed) {
+        throw new ThinkbackError("unknown", `there is no key ${name}`, {
+          hint: `keys there: ${keys.map((key) => key.name).join(", ")}`,
+        });
+      }
+      const { verify } = removed;
+      const isFormer = verify !== undefined && args.distrust !== true;
+      const others = former.filter((one) => one.verify !== verify);
+      return {
+        keys: keys.filter((key) => key !== removed),
+        former: isFormer ? [...others, { name, role: removed.role, verify }] : others,
+      };
+    },
+    async (store, before) => {
+      if (args.distrust) await endLogs(store, before, name);
+    },
+  );
   output.line(
     `key set ${set.number} is in force: what is written from now on cannot be read by ${name}`,
   );
   output.line("What was written before can be, as long as it is stored");
+  if (args.distrust) {
+    output.line(
+      "Nothing that it has signed is believed; of its log that stays which a reader has folded. A capture goes on after that",
+    );
+  }
   output.line(
     "Processes that run take it up within ten minutes; a capture that has no other key then ends",
   );
   output.result({ set: set.number, keys: set.keys, former: set.former });
 }
 
+/** Ends the log of each lane before what a key has signed. */
+async function endLogs(store: ObjectStore, { keys, former }: KeySet, name: string): Promise<void> {
+  const verify = [...keys, ...former].find((key) => key.name === name)?.verify;
+  if (verify === undefined) return;
+  for (const lane of await lanesIn(await openRepository(store))) {
+    await endLogOf(lane.store, verify, thisProcess, systemClock.now());
+  }
+}
+
 /** Puts a changed key set, signed by the readers among the identities at hand. */
 async function changeKeys(
   location: string,
   change: (set: KeySet) => Pick<KeySet, "keys" | "former">,
+  beforehand: (store: ObjectStore, set: KeySet) => Promise<void> = () => Promise.resolve(),
 ): Promise<KeySet> {
   const { store, set } = await keysAt(location);
   const { keys, former } = change(set);
@@ -153,6 +177,7 @@ async function changeKeys(
       hint: "give its file: --identity FILE",
     });
   }
+  await beforehand(store, set);
   const content = { repository: set.repository, number: set.number + 1, keys, former };
   const next = makeKeySet({ ...content, at: systemClock.now() }, signers, set);
   if (await putKeySet(store, next)) return next;
