@@ -20,6 +20,7 @@ import {
 } from "../upkeep/schedule.js";
 import { damageFound, damageText } from "./damaged-tables.js";
 import { eachLane } from "./each-lane.js";
+import { refuseCutOff } from "./expected-head.js";
 import { logLine } from "./fold.js";
 import { proveReaders } from "./key-state.js";
 import {
@@ -44,6 +45,8 @@ export interface MaintainArguments extends KeepArguments {
   delete: boolean;
   /** The operator vouches that nothing else writes to a store without conditional writes. */
   singleWriter?: boolean;
+  /** Checked when it begins; what `run` runs beside itself is not held to it again. */
+  expectHead?: string;
 }
 
 function decide(args: MaintainArguments, load: Load, now: Instant): FoldDecision {
@@ -64,6 +67,7 @@ export async function maintainCommand(args: MaintainArguments, given: Output): P
   const { store, output } = countedStore(args.repo, given, args);
   const repository = await openRepository(store);
   refuseWithoutReader(repository.store);
+  await refuseCutOff(repository, args.expectHead);
   const options = await maintenanceOptions(repository, args, systemClock.now());
   await proveKeys(repository, output);
   const locks =

@@ -11,6 +11,7 @@ import type { Repository } from "../format/description.js";
 import { durationMs } from "../instant.js";
 import { thisProcess } from "../owner.js";
 import type { Lane } from "../repository/lanes.js";
+import { parseHeads } from "../repository/log/head.js";
 import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { parseKeep } from "../repository/registers/keep-policy.js";
 import { StoredMembers } from "../repository/registers/members.js";
@@ -34,6 +35,7 @@ import {
   warningsOf,
 } from "./connect.js";
 import type { Repos } from "./copies-at.js";
+import { refuseCutOffAt } from "./expected-head.js";
 import { LaneObservers, laneOf } from "./lane-observers.js";
 import { type Log, openLog } from "./log.js";
 import { loggedReplica } from "./logged-replica.js";
@@ -98,6 +100,7 @@ export async function run(
     });
   }
   refuseNoNames(args.forgetServer);
+  if (args.expectHead !== undefined) parseHeads(args.expectHead);
   const tickMaxMs = tickMaxOf(args, tickMs);
   const spoolBytesMax = await spoolBytesMaxOf(args);
   const beside = besideOptions(args);
@@ -115,6 +118,8 @@ export async function run(
     await lookForChosen(source, chosen, args.once === true, log);
     if (args.spool !== undefined) await refuseUnusable(directoryAt("--spool", args.spool));
     const since = systemClock.now();
+    // Before anything is made or put there.
+    await refuseCutOffAt(storeOf(args, use), args.expectHead);
     const openStore = () => replicas.hearing(storeOf(args, use));
     const repository = await openTried(args, use, log, openStore);
     replicas.begin();

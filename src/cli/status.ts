@@ -20,7 +20,7 @@ import { copiesAt, type Repos } from "./copies-at.js";
 import { copiesStatus } from "./copies-status.js";
 import { namesText, printCoverage, secondsText } from "./coverage-drawing.js";
 import { failureText } from "./drill-text.js";
-import { overdueKeys } from "./key-state.js";
+import { keysStatus } from "./key-state.js";
 import { laneTable } from "./lanes.js";
 import {
   formatBytes,
@@ -50,7 +50,7 @@ export async function statusCommand(args: { repo: Repos }, output: Output): Prom
   const repository = await openRepository(await copiesAt(args.repo, output));
   const now = systemClock.now();
   const status = await lookAt(repository, (view) => readStatus(view, now));
-  const overdueKeysOf = await overdueKeys(repository, now);
+  const keys = await keysStatus(repository, now);
   const hasLanes = status.lanes.length > 1;
   const rows = status.tables.map((table) => [
     table.name,
@@ -73,7 +73,7 @@ export async function statusCommand(args: { repo: Repos }, output: Output): Prom
   output.line(
     `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
   );
-  const head = headText(status);
+  const head = headText(status, keys);
   if (head !== null) output.line(`head                    ${head}`);
   output.line(`capture                 ${captureText(status, now)}`);
   if (status.singleWriter) {
@@ -83,7 +83,7 @@ export async function statusCommand(args: { repo: Repos }, output: Output): Prom
   }
   if (repository.store.chargesRequests)
     for (const line of sentLines(status.lanes)) output.line(line);
-  for (const { name, lastProven } of overdueKeysOf) {
+  for (const { name, lastProven } of keys.overdue) {
     const since = lastProven === undefined ? "never" : `last at ${formatInstant(lastProven)}`;
     output.line(
       `KEY ${name} IS NOT PROVEN: ${since}; \`thinkback key drill\` shows whether it still opens what is written`,
@@ -110,7 +110,7 @@ export async function statusCommand(args: { repo: Repos }, output: Output): Prom
   const copies = await copiesStatus(args.repo);
   if (copies.text) output.line(`\n${copies.text}`);
   output.result({
-    ...statusResult(status, idle, overdueKeysOf),
+    ...statusResult(status, idle, keys),
     copies: copies.result,
     locks: locks ?? null,
   });

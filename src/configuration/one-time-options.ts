@@ -84,8 +84,8 @@ export const eachTime: OptionRow[] = [
   text("--note <text>", ["pin add"], "what to remember about it"),
   text(
     "--expect-head <head>",
-    ["restore", "drill", "verify"],
-    "refuse a log that does not have this head, which `thinkback status` printed: its end was cut off",
+    ["run", "maintain", "restore", "drill", "verify"],
+    "refuse a log, or key sets, without this head, which `thinkback status` printed: their end was cut off",
   ),
   text(
     "--store-as-of <time>",

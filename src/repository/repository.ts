@@ -8,6 +8,7 @@ import {
 import { decodeStored, encodeStored, readStored } from "../format/json-object.js";
 import { repositoryName } from "../format/names.js";
 import type { Instant } from "../instant.js";
+import { refuseInterrupted } from "../sealing/init.js";
 import { type Keyring, keysOfProcess, unseal } from "../sealing/keyring.js";
 import { getIfThere, ObjectExists, type ObjectStore } from "../storage/object-store.js";
 import { probesPrefix, refuseOverwriting } from "../storage/probe.js";
@@ -26,6 +27,7 @@ export async function openRepository(
     return { store: await openedStore(store, description, keyring), description };
   }
   if (await isEmpty(store, "writers/")) {
+    await refuseInterrupted(store);
     throw new ThinkbackError(
       "repository",
       (await isEmpty(store))

@@ -155,10 +155,8 @@ export interface Repeated {
 export interface Sealing {
   /** True if this process can read documents; false if only what it needs to go on with a log. */
   readonly readsDocuments: boolean;
-  /** The bytes to store for an object. They differ each time, but not their number. */
+  /** The bytes to store for an object. They differ each time; and after a change of keys, so does their number. */
   seal(name: string, bytes: Buffer): Buffer;
-  /** How many bytes `seal` gives for an object. */
-  storedBytes(name: string, bytes: Buffer): number;
   /**
    * Throws, naming it, unless stored bytes are the whole of an object of that name, signed by a key that counts and may
    * write it. No secret key is needed for that.
@@ -305,7 +303,10 @@ export async function getIfThere(
   }
 }
 
-/** The bytes of an object as they are stored, and the store that takes them so. */
+/**
+ * The bytes of an object as they are stored, and the store that takes them so. Whoever names their number MUST put
+ * these: sealed once more, there may be more or fewer.
+ */
 export function storedForm(
   store: ObjectStore,
   name: string,
@@ -313,11 +314,6 @@ export function storedForm(
 ): { store: ObjectStore; bytes: Buffer } {
   const { sealing } = store;
   return sealing ? { store: sealing.below, bytes: sealing.seal(name, bytes) } : { store, bytes };
-}
-
-/** How many bytes are stored of an object. */
-export function storedBytesOf({ sealing }: ObjectStore, name: string, bytes: Buffer): number {
-  return sealing?.storedBytes(name, bytes) ?? bytes.length;
 }
 
 /** At most so many objects are removed with one request. */

@@ -100,7 +100,7 @@ const maintained = {
   "--single-writer": flag,
 };
 const gaps = ["before", "after", "BEFORE", "", "both"];
-const head = ["0/1.1/" + "0".repeat(64), "0/1.1", "", ","];
+const head = ["0/1.1/" + "0".repeat(64), "keys/1/" + "0".repeat(64), "0/1.1", "", ","];
 const past = { "--store-as-of": times };
 const choice = { "--at": times, "--table": names, "--db": names };
 
@@ -163,6 +163,7 @@ const commands: Record<string, Options> = {
     "--no-fold": flag,
     "--maintain-every": durations,
     "--log-level": ["error", "loud", ""],
+    "--expect-head": head,
     ...maintained,
   },
   restore: {
@@ -209,7 +210,7 @@ const commands: Record<string, Options> = {
   mark: { "--at": times },
   fold: { "--at": times, "--table": names },
   expire: { "--keep": tiers, "--grace": durations, "--no-delete": flag, "--dry-run": flag },
-  maintain: maintained,
+  maintain: { ...maintained, "--expect-head": head },
   plan: {
     ...past,
     "--keep": tiers,

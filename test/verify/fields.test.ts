@@ -90,6 +90,7 @@ const mayBeNull = new Set([
 
 const mayBeAbsent = new Set([
   "base manifest: epoch",
+  "claim: distrusts",
   "claim: exclude",
   "claim: idleMs",
   "claim: include",
@@ -161,6 +162,7 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
     include: ["a.*"],
     exclude: ["b.*"],
     withdraws: [1],
+    distrusts: [1],
     tickMs: 1000,
     idleMs: 60_000,
     singleWriter: true,
