@@ -6,6 +6,10 @@ export class Printed implements Output {
   text = "";
   results: Record<string, unknown> = {};
 
+  paint(text: string): string {
+    return text;
+  }
+
   line(text: string | Buffer): void {
     this.text += `${text.toString()}\n`;
   }
