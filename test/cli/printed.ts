@@ -6,7 +6,7 @@ export class Printed implements Output {
   text = "";
   results: Record<string, unknown> = {};
 
-  paint(text: string): string {
+  paint(_: unknown, text: string): string {
     return text;
   }
 
