@@ -33,6 +33,7 @@ import {
 } from "./inexact.js";
 import { newestInstant } from "./newest.js";
 import {
+  type ChosenDocuments,
   nameOf,
   type RestoreRequest,
   refuseIdleRenames,
@@ -41,6 +42,7 @@ import {
   refuseSystemDatabase,
   refuseTwoChoices,
   scopeOf,
+  selected,
   wholeDatabases,
 } from "./request.js";
 
@@ -55,6 +57,8 @@ export interface PlannedTable extends AsOf {
   base: BaseManifest;
   /** Holes of the log between the base and the instant: their changes are not restored. Empty unless damaged. */
   missing: LogHole[];
+  /** Which of its documents are restored. */
+  chosen: ChosenDocuments;
 }
 
 export interface RestorePlan {
@@ -76,6 +80,8 @@ export interface RestorePlan {
   withoutAccess: Instant | undefined;
   /** Tables that existed at the instant, but of which nothing was captured. */
   notCaptured: string[];
+  /** Tables that were asked for, but none of whose documents is. */
+  notSelected: string[];
   /**
    * The log of each lane that is read, as the plan was made from it. The restore MUST read these: in a later look the
    * history may be thinned at the instant, or expired.
@@ -108,7 +114,8 @@ async function planBy(view: RepositoryView, request: RestoreRequest): Promise<Re
   const ground: Ground = { view, coverage, request, instant };
   const { catalog, catalogAsOf, refusal } = await planCatalog(ground);
   if (scopeOf(request).access && !coverage.access) throw accessUnknown(instant);
-  const chosen = chooseKnown(catalog, request, catalogAsOf.instant, refusal);
+  const known = chooseKnown(catalog, request, catalogAsOf.instant, refusal);
+  const { tables: chosen, notSelected } = selected(known, request);
   refuseIdleRenames(chosen, catalog, request);
   refuseSystemDatabase(request);
   const captured = capturedOf(chosen, coverage.tables, instant, request);
@@ -133,6 +140,7 @@ async function planBy(view: RepositoryView, request: RestoreRequest): Promise<Re
     ...access,
     withoutAccess: without?.instant,
     notCaptured: chosen.filter((table) => !captured.includes(table)).map(nameOf),
+    notSelected,
     ...logsOf(view, tables),
   };
 }
@@ -294,7 +302,9 @@ async function planTable(
   }
   const to = renamed(from, request.renames);
   const missing = found.class === "damaged" ? missingOf(view, instant, config.id, base) : [];
-  return { ...found, config, indexes: catalog.indexes(config.id), from, to, lane, base, missing };
+  const indexes = catalog.indexes(config.id);
+  const chosen = request.documentsOf?.(nameOf(config)) ?? {};
+  return { ...found, config, indexes, from, to, lane, base, missing, chosen };
 }
 
 /** The base that a restore begins with; or `lost`, the error if a base is damaged. */

@@ -6,10 +6,10 @@ import type { Clock } from "../clock.js";
 import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
-import { mergeLatest } from "../format/merge.js";
+import type { KeyFilter } from "../key-filter.js";
 import { BothEnds, bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
-import { BatchWriter } from "./batch-writer.js";
+import { fillTable } from "./fill.js";
 import type { PlannedTable, RestorePlan } from "./plan.js";
 import { PlannedLog } from "./planned-log.js";
 
@@ -20,6 +20,10 @@ export interface RestoredTable {
   documents: number;
   /** Bytes of the documents' JSON text. */
   bytes: number;
+  /** True if only some of its documents were asked for. */
+  isPart: boolean;
+  /** How many documents were not selected; null if the others were not all read, because keys were selected. */
+  passedOver: number | null;
   seconds: number;
   indexes: number;
   /** Set digest of what was written, and of what the target then held. */
@@ -72,6 +76,7 @@ export async function restore(
   }
   let segmentsRead = 0;
   const log = await PlannedLog.read(repository, plan, {
+    filterOf: filterOf(plan),
     onSegment: () => {
       observer.reading((segmentsRead += 1), plan.segments);
       signal.throwIfAborted();
@@ -90,6 +95,17 @@ export async function restore(
   } finally {
     await log.dispose();
   }
+}
+
+/** The wanted keys of a table of a plan, by its id. */
+function filterOf({ tables }: RestorePlan): (table: string) => KeyFilter | undefined {
+  const filters = new Map(tables.map(({ config, chosen }) => [config.id, chosen.filter]));
+  return (table) => filters.get(table);
+}
+
+/** True if only some documents of a table were asked for. */
+function isPart({ chosen }: PlannedTable): boolean {
+  return chosen.filter !== undefined || chosen.matches !== undefined;
 }
 
 async function createDatabases(
@@ -125,29 +141,13 @@ async function restoreTable(
     shards: config.shards.length,
     replicas: Math.max(...config.shards.map(({ replicas }) => replicas.length)),
   });
-  const cursors = log.cursors(table);
-  const written = new SetDigest();
-  const writer = new BatchWriter(target, { ...to, primaryKey: config.primary_key });
-  try {
-    for await (const winners of mergeLatest(cursors)) {
-      for (const { version } of winners) {
-        if (version.document === null) continue;
-        written.addDocument(version.document);
-        writer.add(version.key, version.document);
-      }
-      await writer.room();
-      observer.writing(to, writer.documents, writer.bytes);
-      signal.throwIfAborted();
-    }
-    await writer.finish();
-  } finally {
-    await writer.ended();
-  }
-  for (const { document } of writer.refused) written.removeDocument(document);
+  const onWritten = (documents: number, bytes: number) => observer.writing(to, documents, bytes);
+  const filled = await fillTable(table, log, target, onWritten, signal);
+  const { digest, documents } = filled;
   observer.finishing(to, "syncing");
   await target.sync(to);
   observer.finishing(to, "comparing");
-  const held = await heldBy(target, to, writer.documents, signal);
+  const held = await heldBy(target, to, documents, signal);
   signal.throwIfAborted();
   observer.finishing(to, "building indexes");
   for (const index of table.indexes) await target.createIndex(to, index);
@@ -158,14 +158,16 @@ async function restoreTable(
     from: `${from.db}.${from.name}`,
     to: `${to.db}.${to.name}`,
     class: table.class,
-    documents: writer.documents,
-    bytes: writer.bytes,
+    documents,
+    bytes: filled.bytes,
+    isPart: isPart(table),
+    passedOver: table.chosen.filter ? null : filled.passedOver,
     seconds: (clock.monotonicMs() - began) / 1000,
     indexes: table.indexes.length,
-    written: written.hex(),
+    written: digest.hex(),
     held: held.hex(),
-    matches: held.count === written.count && held.hex() === written.hex(),
-    leftOut: writer.refused.map(({ key, reason }) => ({ key: key.toString(), reason })),
+    matches: held.count === digest.count && held.hex() === digest.hex(),
+    leftOut: filled.refused.map(({ key, reason }) => ({ key: key.toString(), reason })),
   };
 }
 

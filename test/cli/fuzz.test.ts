@@ -94,6 +94,14 @@ const maintained = {
 const gaps = ["before", "after", "BEFORE", "", "both"];
 const head = ["0/1.1/" + "0".repeat(64), "0/1.1", "", ","];
 const past = { "--store-as-of": times };
+/** The options that say which documents are meant. */
+const selection = {
+  "--key": ["k", "@/none", "@/dev/null", ""],
+  "--between": ["a..b", "..", "a", "..b", ""],
+  "--where": ['{"a":1}', "{", "[]", '{"$where":"1"}', '{"a":{"$regex":"("}}'],
+  "--tenant": secretFiles,
+  "--tenant-id": ["c42", "42", ""],
+};
 const choice = { "--at": times, "--table": names, "--db": names };
 
 /** Commands that take several copies of a repository. */
@@ -131,6 +139,7 @@ const commands: Record<string, Options> = {
   restore: {
     ...past,
     ...choice,
+    ...selection,
     "--target": urls,
     "--target-file": secretFiles,
     "--password-file": secretFiles,
@@ -288,7 +297,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
   );
 
   /** What is taken as it is: a note is a text, a spool a directory that may not be there yet. */
-  const free = ["--note", "--spool"];
+  const free = ["--note", "--spool", "--key", "--where", "--tenant", "--tenant-id"];
   const valued = Object.entries(commands[command]!).filter(
     ([name, values]) => values !== flag && !free.includes(name),
   );

@@ -1,0 +1,60 @@
+/** Streams the documents of a table from base and log to the target. */
+import { SetDigest } from "../digest.js";
+import { mergeLatest } from "../format/merge.js";
+import type { Target } from "../rethinkdb/target.js";
+import { BatchWriter, type RefusedDocument } from "./batch-writer.js";
+import type { PlannedTable } from "./plan.js";
+import type { PlannedLog } from "./planned-log.js";
+
+export interface Filled {
+  /** Set digest of what the table should hold. */
+  digest: SetDigest;
+  documents: number;
+  /** Bytes of the documents' JSON text. */
+  bytes: number;
+  /** How many documents were read, but not chosen. */
+  passedOver: number;
+  refused: RefusedDocument[];
+}
+
+/**
+ * Writes the chosen documents of a table in key order; resolves when all are acknowledged.
+ * @param onWritten called with the documents and bytes so far; for progress
+ * @param signal ends it between two batches, with the signal's reason; then nothing is written any more
+ */
+export async function fillTable(
+  table: PlannedTable,
+  log: PlannedLog,
+  target: Target,
+  onWritten: (documents: number, bytes: number) => void,
+  signal: AbortSignal,
+): Promise<Filled> {
+  const { config, to, chosen } = table;
+  const { matches } = chosen;
+  const digest = new SetDigest();
+  const writer = new BatchWriter(target, { ...to, primaryKey: config.primary_key });
+  let passedOver = 0;
+  try {
+    for await (const winners of mergeLatest(log.cursors(table))) {
+      for (const { version } of winners) {
+        const { key, document } = version;
+        if (document === null) continue;
+        if (matches && !matches(document)) {
+          passedOver += 1;
+          continue;
+        }
+        digest.addDocument(document);
+        writer.add(key, document);
+      }
+      await writer.room();
+      onWritten(writer.documents, writer.bytes);
+      signal.throwIfAborted();
+    }
+    await writer.finish();
+  } finally {
+    await writer.ended();
+  }
+  const { documents, bytes, refused } = writer;
+  for (const { document } of refused) digest.removeDocument(document);
+  return { digest, documents, bytes, passedOver, refused };
+}
