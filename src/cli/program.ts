@@ -14,6 +14,7 @@ import { doctoring } from "./program-doctor.js";
 import { sealing } from "./program-keys.js";
 import { sharing } from "./program-lanes.js";
 import { addOptions } from "./program-options.js";
+import { promoting } from "./program-promote.js";
 import { beStrict, refuseIdle } from "./strict.js";
 
 const { version } = JSON.parse(
@@ -84,6 +85,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     sharing,
     sealing,
     restoring,
+    promoting,
     looking,
     folding,
     checking,

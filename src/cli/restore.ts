@@ -34,6 +34,7 @@ export interface RestoreArguments extends TargetArguments, SelectArguments {
   allowInexact?: boolean;
   nearest?: boolean;
   withoutAccess?: boolean;
+  beside?: boolean;
   expectHead?: string;
 }
 
@@ -54,8 +55,9 @@ export async function restoreCommand(args: RestoreArguments, given: Output): Pro
     ...gapOption(args.gap),
     allowInexact: args.allowInexact === true,
     nearest: args.nearest === true,
-    // Whoever selects documents wants these, and no users.
-    withoutAccess: args.withoutAccess === true || isSelecting(args),
+    // Whoever selects documents, or restores beside what is live, wants these, and no users.
+    withoutAccess: args.withoutAccess === true || args.beside === true || isSelecting(args),
+    beside: args.beside === true,
     ...(isSelecting(args) ? { documentsOf: await selectionOf(args) } : {}),
   };
   const plan = await planOf(repository, request, output);

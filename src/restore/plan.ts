@@ -20,6 +20,7 @@ import type { RepositoryView } from "../repository/repository-view.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";
 import type { TableName } from "../rethinkdb/target.js";
 import { type PlannedAccess, planAccess } from "./access.js";
+import { nameAt } from "./beside.js";
 import { chooseTables } from "./choose.js";
 import { sayingWhen } from "./gone-table.js";
 import type { HeldBack } from "./held-back.js";
@@ -300,7 +301,9 @@ async function planTable(
     const [nearest, hasFlags] = [await nearestTo(ground), !request.exactOnly];
     throw inexact(from, of, instant, nearest, found, base !== undefined, hasFlags);
   }
-  const to = renamed(from, request.renames);
+  const to = request.beside
+    ? { db: from.db, name: nameAt(from.name, found.instant) }
+    : renamed(from, request.renames);
   const missing = found.class === "damaged" ? missingOf(view, instant, config.id, base) : [];
   const indexes = catalog.indexes(config.id);
   const chosen = request.documentsOf?.(nameOf(config)) ?? {};

@@ -30,6 +30,8 @@ export interface RestoreRequest extends Allowed {
   withoutAccess?: boolean;
   /** The documents that are restored of a "db.table"; undefined if none is. If absent, all documents of all tables. */
   documentsOf?: (table: string) => ChosenDocuments | undefined;
+  /** Restore each table beside the live one, under a name that says as of when. Not together with `renames`. */
+  beside?: boolean;
   /** Nothing else is ever allowed, because the command has no options for it. So errors advise none. */
   exactOnly?: boolean;
 }

@@ -20,6 +20,7 @@ import {
   DocumentsRefused,
   type GrantScope,
   type KeyedTable,
+  type TableGrant,
   type TableName,
   type TableSettings,
   type TableSpec,
@@ -41,6 +42,13 @@ interface WriteSummary {
   replaced: number;
   unchanged: number;
   errors: number;
+  first_error?: string;
+}
+
+/** What the server answers to a rename. */
+interface Renamed {
+  errors: number;
+  skipped: number;
   first_error?: string;
 }
 
@@ -72,9 +80,8 @@ export class RethinkTarget implements Target {
     return this.ask<string[]>(r.dbList(), "list the databases");
   }
 
-  async tables(): Promise<TableName[]> {
-    const rows = (await this.rows(systemTable("table_config"), "list the tables")) as TableName[];
-    return rows.map(({ db, name }) => ({ db, name }));
+  async tables(): Promise<TableConfig[]> {
+    return (await this.rows(systemTable("table_config"), "list the tables")) as TableConfig[];
   }
 
   async createDatabase(name: string): Promise<void> {
@@ -172,6 +179,23 @@ export class RethinkTarget implements Target {
     );
   }
 
+  async renameTable(id: string, from: string, to: string): Promise<void> {
+    const what = `rename table ${from} to ${to}`;
+    const renamed = (row: Term) =>
+      r.branch(
+        row.getField!("name").eq!(to),
+        {},
+        row.getField!("name").eq!(from),
+        { name: to },
+        r.error("it has another name by now"),
+      );
+    const term = systemTable("table_config").get!(id).update!(renamed);
+    const { errors, skipped, first_error: reason } = await this.ask<Renamed>(term, what);
+    if (errors + skipped === 0) return;
+    const why = reason ?? "it was dropped";
+    throw new ThinkbackError("target", `cannot ${what} on ${this.location}: ${why}`);
+  }
+
   async settings({ db, name }: TableName): Promise<TableSettings> {
     const what = `read the settings of ${db}.${name}`;
     const [config] = await this.rows(systemTable("table_config").filter!({ db, name }), what);
@@ -208,6 +232,11 @@ export class RethinkTarget implements Target {
 
   async createUser(name: string, password: string): Promise<void> {
     await this.ask(systemTable("users").insert!({ id: name, password }), `create user ${name}`);
+  }
+
+  async tableGrants({ db, name }: TableName): Promise<TableGrant[]> {
+    const of = systemTable("permissions").filter!({ database: db, table: name });
+    return (await this.rows(of, `read the grants on ${db}.${name}`)) as TableGrant[];
   }
 
   async grant(user: string, scope: GrantScope, permissions: object): Promise<void> {

@@ -35,6 +35,11 @@ export interface GrantScope {
   table?: string;
 }
 
+export interface TableGrant {
+  user: string;
+  permissions: Record<string, boolean>;
+}
+
 /** What a table is, besides its documents. */
 export interface TableSettings {
   config: TableConfig;
@@ -48,7 +53,7 @@ export interface Target {
   version(): Promise<string | undefined>;
   databases(): Promise<string[]>;
   /** The tables of all databases except the system's. */
-  tables(): Promise<TableName[]>;
+  tables(): Promise<TableConfig[]>;
   createDatabase(name: string): Promise<void>;
   /** Drops a database with all its tables. */
   dropDatabase(name: string): Promise<void>;
@@ -79,12 +84,19 @@ export interface Target {
   waitForIndexes(table: TableName): Promise<void>;
   /** @param hook the binary pseudo type that getWriteHook gives */
   setWriteHook(table: TableName, hook: object): Promise<void>;
+  /**
+   * Gives a table another name in its database. It may be called again: a table that has the name keeps it. MUST reject
+   * if the table has a third name by then, or another table has the new one.
+   */
+  renameTable(id: string, from: string, to: string): Promise<void>;
   settings(table: TableName): Promise<TableSettings>;
   /** Reads the table in the order of primary keys, as the server sends it; ends at once when the signal aborts. */
   scan(table: TableReference, options: Omit<ScanOptions, "stamp">): AsyncIterable<ScanBatch>;
   /** Names of the users. */
   users(): Promise<string[]>;
   createUser(name: string, password: string): Promise<void>;
+  /** What each user was granted on one table. */
+  tableGrants(table: TableName): Promise<TableGrant[]>;
   grant(user: string, scope: GrantScope, permissions: object): Promise<void>;
   close(): void;
 }

@@ -150,6 +150,14 @@ const commands: Record<string, Options> = {
     "--nearest": flag,
     "--without-access": flag,
     "--expect-head": head,
+    "--beside": flag,
+  },
+  promote: {
+    "--target": urls,
+    "--target-file": secretFiles,
+    "--password-file": secretFiles,
+    "--from": names,
+    "--back": flag,
   },
   drill: {
     ...past,
@@ -211,6 +219,7 @@ const keys = ["k", '"k"', "42", "-0", "[1", "", "[".repeat(20_000), '["a",1]', "
 const positional: Record<string, string[][]> = {
   show: [names, keys],
   acknowledge: [names],
+  promote: [["shop.orders_at_20261128T100400Z", "shop.orders", "orders", "a.b.c", ""]],
   "pin add": [["release", "Release", "", "a/b", ".."]],
   "pin remove": [["release", "../x", ""]],
   "key remove": [["reader", "nobody", ""]],
@@ -335,6 +344,9 @@ test.each([
   ["maintain", "--grace", "1m", "--no-delete"],
   ["catalog", "--at", "now", "--diff", "now", "now"],
   ["restore", "--without-access", "--table", "shop.orders"],
+  ["restore", "--beside", "--rename", "shop=store"],
+  ["restore", "--without-access", "--beside"],
+  ["promote", "shop.orders", "--back", "--from", "shop.b"],
   ["restore", "--without-access", "--db", "shop"],
   ["maintain", "--auto", "--restore-within", "1m"],
 ])("an option that could not count is refused: %s %s", async (...args) => {

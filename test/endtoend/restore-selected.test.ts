@@ -41,7 +41,7 @@ async function restored(...more: string[]) {
   const db = `back${(restores += 1)}`;
   const result = await stage.restore(repo, "--rename", `shop=${db}`, ...more);
   const keys = await stage.query<number[]>(
-    r.db(db).table("orders")("id").coerceTo("array").orderBy(r.row),
+    r.db(db).table("orders").orderBy("id")("id").coerceTo("array"),
   );
   return { db, keys, result: result as unknown as Result };
 }

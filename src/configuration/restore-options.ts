@@ -1,0 +1,33 @@
+/** The part of the table of options that says how a restore is made, and how what it made takes the live one's place. */
+import type { OptionRow } from "./option.js";
+
+const flag = (name: string, commands: string[], description: string): OptionRow => ({
+  flag: name,
+  type: "switch",
+  commands,
+  description,
+});
+
+export const restoring: OptionRow[] = [
+  flag(
+    "--beside",
+    ["restore"],
+    "restore beside the live tables, under names that say as of when; `thinkback promote` swaps them",
+  ),
+  {
+    flag: "--repo <location>",
+    key: "repo",
+    variable: "THINKBACK_REPO",
+    type: "location",
+    commands: ["promote"],
+    optional: true,
+    description: "the repository in which the instant before the swap is pinned",
+  },
+  {
+    flag: "--from <db.table>",
+    type: "text",
+    commands: ["promote"],
+    description: "the table that takes the live one's place, if its name does not say it",
+  },
+  flag("--back", ["promote"], "give the live table's name back to the one that had it before"),
+];
