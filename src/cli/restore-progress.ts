@@ -1,5 +1,6 @@
 /** What a restore has done so far: drawn on the terminal, and noted for its end. */
-import type { RestorePlan } from "../restore/plan.js";
+import type { Begun } from "../restore/mark.js";
+import type { PlannedTable, RestorePlan } from "../restore/plan.js";
 import type { RestoredTable, RestoreObserver } from "../restore/restore.js";
 import { counted, formatBytes } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
@@ -11,7 +12,14 @@ export class RestoreProgress implements RestoreObserver {
   /** How many tables were begun. They are restored in the order of the plan. */
   private begun = 0;
 
-  constructor(private readonly plan: RestorePlan) {}
+  private plan: PlannedTable[] = [];
+  private earlier: string[] = [];
+
+  /** To be called before the restore. */
+  begin({ tables }: RestorePlan, { whole }: Begun): void {
+    this.plan = tables.filter(({ to }) => !whole.has(`${to.db}.${to.name}`));
+    this.earlier = [...whole];
+  }
 
   making(): void {
     this.begun += 1;
@@ -23,9 +31,10 @@ export class RestoreProgress implements RestoreObserver {
 
   /** What the target has of the plan's tables. */
   remains(): Remains {
-    const { tables } = this.plan;
+    const tables = this.plan;
     return {
       complete: this.completed,
+      earlier: this.earlier,
       halfFilled: tables.slice(this.completed.length, this.begun)[0],
       notBegun: tables.slice(this.begun),
     };
@@ -38,8 +47,7 @@ export class RestoreProgress implements RestoreObserver {
   writing(table: { db: string; name: string }, documents: number, bytes: number): void {
     const name = `${table.db}.${table.name}`;
     const rows =
-      this.plan.tables.find(({ to }) => to.db === table.db && to.name === table.name)?.base.rows ??
-      0;
+      this.plan.find(({ to }) => to.db === table.db && to.name === table.name)?.base.rows ?? 0;
     const share = rows > 0 ? Math.min(1, documents / rows) : 1;
     this.lines.set(
       name,

@@ -143,7 +143,7 @@ function printAsOf(name: string, of: AsOf, { instant }: RestorePlan, output: Out
 
 export function printReport(
   plan: RestorePlan,
-  restored: RestoredTable[],
+  { restored, earlier }: { restored: RestoredTable[]; earlier: string[] },
   access: RestoredAccess | undefined,
   stopped: Remains | undefined,
   output: Output,
@@ -165,6 +165,11 @@ export function printReport(
       ),
     );
   }
+  for (const name of earlier) output.line(`${name}: complete by an earlier run`);
+  for (const { to, already } of restored) {
+    if (already > 0)
+      output.line(`${to}: ${counted(already, "document")} were there by an earlier run`);
+  }
   for (const { to, documents, isPart, passedOver } of restored) {
     if (isPart) output.line(`${to}: ${partText(documents, passedOver)}`);
   }
@@ -177,6 +182,7 @@ export function printReport(
   output.result({
     ...planResult(plan),
     restored,
+    earlier,
     access: access ?? null,
     halfFilled: halfFilled && `${halfFilled.to.db}.${halfFilled.to.name}`,
     notBegun: notBegun.map(({ to }) => `${to.db}.${to.name}`),

@@ -7,21 +7,24 @@ import { type PlacedHold, placeHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
+import { type Begun, begunAt, begunOf } from "../restore/mark.js";
 import { planRestore, type RestorePlan } from "../restore/plan.js";
 import type { RestoreRequest } from "../restore/request.js";
-import { type RestoredTable, refuseExisting, restore } from "../restore/restore.js";
+import { type RestoredTable, restore } from "../restore/restore.js";
 import { whenProven } from "../restore/when-proven.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { accessToTarget, isGiven, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { countedCopies, type Repos } from "./copies-at.js";
 import { refuseCutOff } from "./expected-head.js";
 import { gapOption } from "./gap-option.js";
-import { formatCount, type Output, waitingText } from "./output.js";
+import { formatCount, formatNames, type Output, waitingText } from "./output.js";
+import { reported } from "./report-file.js";
+import { identityOf } from "./restore-identity.js";
 import { RestoreProgress } from "./restore-progress.js";
 import { planResult, printPlan, printReport } from "./restore-report.js";
 import { isSelecting, type SelectArguments, selectionOf } from "./select.js";
 import { stopOnSignals } from "./stop-signals.js";
-import { closeIfStuck, isWhole, stoppedRestore } from "./stopped-restore.js";
+import { closeIfStuck, halfFilledText, isWhole, stoppedRestore } from "./stopped-restore.js";
 
 export interface RestoreArguments extends TargetArguments, SelectArguments {
   repo: Repos;
@@ -35,10 +38,15 @@ export interface RestoreArguments extends TargetArguments, SelectArguments {
   nearest?: boolean;
   withoutAccess?: boolean;
   beside?: boolean;
+  report?: string;
   expectHead?: string;
 }
 
-export async function restoreCommand(args: RestoreArguments, given: Output): Promise<void> {
+export function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
+  return reported(args.report, output, (reporting) => restoreAsAsked(args, reporting));
+}
+
+async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<void> {
   // A dry run needs no target; but an address that is given is checked.
   const access = accessToTarget(args);
   const target = args.dryRun && !isGiven(access) ? undefined : targetAt(args);
@@ -60,13 +68,13 @@ export async function restoreCommand(args: RestoreArguments, given: Output): Pro
     beside: args.beside === true,
     ...(isSelecting(args) ? { documentsOf: await selectionOf(args) } : {}),
   };
-  const plan = await planOf(repository, request, output);
-  printPlan(plan, output);
+  const found = await planOf(repository, request, output);
   if (args.dryRun || !target) {
-    output.result(planResult(plan));
+    printPlan(found, output);
+    output.result(planResult(found));
     return;
   }
-  const progress = new RestoreProgress(plan);
+  const progress = new RestoreProgress();
   const signal = stopOnSignals((name) => {
     progress.end();
     output.note(`thinkback: ${name}: ending the restore; send the signal once more to end at once`);
@@ -74,31 +82,58 @@ export async function restoreCommand(args: RestoreArguments, given: Output): Pro
   const ended = new AbortController();
   void closeIfStuck(target, signal, ended.signal);
   let hold: PlacedHold | undefined;
+  let plan = found;
   try {
-    await refuseExisting(plan, target);
+    const identity = await identityOf(repository, args);
+    const at = await begunAt(target, identity, found.instant);
+    if (at !== undefined && at !== found.instant) {
+      plan = await planOf(repository, { ...request, at }, output);
+    }
+    printPlan(plan, output);
+    const begun = await begunOf(plan, target, identity);
+    if (at !== undefined) output.line(wayOnText(begun));
+    progress.begin(plan, begun);
     hold = await placeRestoreHold(repository, plan, output);
-    const restored = await restore(repository, plan, target, systemClock, progress, signal);
-    progress.end();
+    let access: unknown;
     // Users and grants are a few short steps: they are restored also after a signal. The tables are reported even if
     // users and grants cannot be restored.
-    const access = await restoreAccess(plan.access, target).catch((error: unknown) => error);
-    printReport(plan, restored, isAccess(access) ? access : undefined, undefined, output);
+    const beforeEnd = async () => {
+      access = await restoreAccess(plan.access, target).catch((error: unknown) => error);
+    };
+    const options = { signal, begun, beforeEnd };
+    const restored = await restore(repository, plan, target, systemClock, progress, options);
+    progress.end();
+    const report = { restored, earlier: [...begun.whole] };
+    printReport(plan, report, isAccess(access) ? access : undefined, undefined, output);
     if (!isAccess(access)) throw access;
     refuseDifferent(restored);
     refuseLeftOut(restored);
   } catch (error) {
     const remains = progress.remains();
     const isStopped = error === signal.reason || !isWhole(remains);
-    if (!signal.aborted || !isStopped) throw error;
     progress.end();
-    printReport(plan, remains.complete, undefined, remains, output);
-    throw stoppedRestore(plan, remains, args, error);
+    if (!signal.aborted || !isStopped) {
+      if (remains.halfFilled) output.note(`thinkback: ${halfFilledText(remains)}`);
+      throw error;
+    }
+    const report = { restored: remains.complete, earlier: remains.earlier };
+    printReport(plan, report, undefined, remains, output);
+    throw stoppedRestore(plan, remains, error);
   } finally {
     progress.end();
     ended.abort(new Error("the restore has ended"));
     await hold?.end();
     target.close();
   }
+}
+
+function wayOnText({ made, whole }: Begun): string {
+  const half = [...made.keys()].filter((name) => !whole.has(name));
+  const parts = [
+    ...(whole.size > 0 ? [`complete already: ${formatNames([...whole])}`] : []),
+    ...(half.length > 0 ? [`half-filled: ${formatNames(half)}`] : []),
+  ];
+  return `an earlier run of this restore was ended; this one goes on (${parts.join("; ")})`;
 }
 
 /** The plan, as soon as what it needs is proven. */

@@ -1,4 +1,4 @@
-/** The part of the table of options that says how a restore is made, and how what it made takes the live one's place. */
+/** The part of the table of options that says how a restore is made, and how its tables take the live ones' place. */
 import type { OptionRow } from "./option.js";
 
 const flag = (name: string, commands: string[], description: string): OptionRow => ({
@@ -14,6 +14,12 @@ export const restoring: OptionRow[] = [
     ["restore"],
     "restore beside the live tables, under names that say as of when; `thinkback promote` swaps them",
   ),
+  {
+    flag: "--report <file>",
+    type: "path",
+    commands: ["restore"],
+    description: "write the whole result into this file as JSON, also if the restore fails",
+  },
   {
     flag: "--repo <location>",
     key: "repo",

@@ -3,6 +3,7 @@ import { SetDigest } from "../digest.js";
 import { mergeLatest } from "../format/merge.js";
 import type { Target } from "../rethinkdb/target.js";
 import { BatchWriter, type RefusedDocument } from "./batch-writer.js";
+import type { HeldKeys } from "./held-keys.js";
 import type { PlannedTable } from "./plan.js";
 import type { PlannedLog } from "./planned-log.js";
 
@@ -14,11 +15,14 @@ export interface Filled {
   bytes: number;
   /** How many documents were read, but not chosen. */
   passedOver: number;
+  /** How many the table had already. */
+  already: number;
   refused: RefusedDocument[];
 }
 
 /**
  * Writes the chosen documents of a table in key order; resolves when all are acknowledged.
+ * @param held what the table holds, if it is half-filled
  * @param onWritten called with the documents and bytes so far; for progress
  * @param signal ends it between two batches, with the signal's reason; then nothing is written any more
  */
@@ -26,6 +30,7 @@ export async function fillTable(
   table: PlannedTable,
   log: PlannedLog,
   target: Target,
+  held: HeldKeys | undefined,
   onWritten: (documents: number, bytes: number) => void,
   signal: AbortSignal,
 ): Promise<Filled> {
@@ -34,9 +39,10 @@ export async function fillTable(
   const digest = new SetDigest();
   const writer = new BatchWriter(target, { ...to, primaryKey: config.primary_key });
   let passedOver = 0;
+  const already = { documents: 0, bytes: 0 };
   try {
     for await (const winners of mergeLatest(log.cursors(table))) {
-      for (const { version } of winners) {
+      for (const { code, version } of winners) {
         const { key, document } = version;
         if (document === null) continue;
         if (matches && !matches(document)) {
@@ -44,17 +50,30 @@ export async function fillTable(
           continue;
         }
         digest.addDocument(document);
+        if (held && (await held.has(code, document))) {
+          already.documents += 1;
+          already.bytes += document.length;
+          continue;
+        }
         writer.add(key, document);
       }
       await writer.room();
-      onWritten(writer.documents, writer.bytes);
+      onWritten(writer.documents + already.documents, writer.bytes + already.bytes);
       signal.throwIfAborted();
     }
     await writer.finish();
   } finally {
     await writer.ended();
+    await held?.end();
   }
-  const { documents, bytes, refused } = writer;
+  const { refused } = writer;
   for (const { document } of refused) digest.removeDocument(document);
-  return { digest, documents, bytes, passedOver, refused };
+  return {
+    digest,
+    documents: writer.documents + already.documents,
+    bytes: writer.bytes + already.bytes,
+    passedOver,
+    already: already.documents,
+    refused,
+  };
 }

@@ -12,6 +12,7 @@ import { ThinkbackError } from "../errors.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
 import { wasLive } from "./beside.js";
 import { compareSettings } from "./comparison.js";
+import { markOf } from "./mark.js";
 
 export interface Swap {
   /** The name that both tables share, one after the other. */
@@ -54,6 +55,7 @@ export async function swap(
   const named = (name: string) => tables.find((one) => one.name === name);
   const [promoted, replaced] = [named(next), named(live.name)];
   if (!promoted) throw nothingToPromote(db, next, live.name, tables);
+  if (markOf(promoted.write_hook)) throw notWhole(`${db}.${next}`);
   const result = { live: `${db}.${live.name}`, promoted: `${db}.${next}` };
   if (!replaced) {
     // Either a swap was ended between its renames, or the live table was dropped.
@@ -127,6 +129,12 @@ function nothingToPromote(
       ? "restore it first: thinkback restore --beside; `--from` names a table of another name"
       : `${db}.${kept} is there: if ${db}.${next} was promoted already, nothing is left to do`;
   return new ThinkbackError("unknown", `the target has no table ${db}.${next}`, { hint });
+}
+
+function notWhole(name: string): ThinkbackError {
+  return new ThinkbackError("target", `${name} is half-filled by a restore that was ended`, {
+    hint: "give the command of that restore again, and promote the table when it is whole",
+  });
 }
 
 function stuck(db: string, name: string, live: string, cause: unknown): ThinkbackError {

@@ -4,12 +4,13 @@
  */
 import type { Clock } from "../clock.js";
 import { SetDigest } from "../digest.js";
-import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { KeyFilter } from "../key-filter.js";
 import { BothEnds, bothEndsFromDefault } from "../rethinkdb/both-ends.js";
-import type { TableName, Target } from "../rethinkdb/target.js";
+import type { TableName, TableSpec, Target } from "../rethinkdb/target.js";
 import { fillTable } from "./fill.js";
+import { HeldKeys } from "./held-keys.js";
+import { type Begun, markOf, refusalOf, takenError } from "./mark.js";
 import type { PlannedTable, RestorePlan } from "./plan.js";
 import { PlannedLog } from "./planned-log.js";
 
@@ -24,6 +25,8 @@ export interface RestoredTable {
   isPart: boolean;
   /** How many documents were not selected; null if the others were not all read, because keys were selected. */
   passedOver: number | null;
+  /** How many documents an earlier run of the same restore had written. */
+  already: number;
   seconds: number;
   indexes: number;
   /** Set digest of what was written, and of what the target then held. */
@@ -46,20 +49,23 @@ export interface RestoreObserver {
 
 /** Throws, before anything is written, if a table that the plan would make exists. */
 export async function refuseExisting(plan: RestorePlan, target: Target): Promise<void> {
-  const present = new Set((await target.tables()).map(({ db, name }) => `${db}.${name}`));
-  const taken = plan.tables
-    .map(({ to }) => `${to.db}.${to.name}`)
-    .filter((name) => present.has(name));
-  if (taken.length === 0) return;
-  throw new ThinkbackError("target", `the target has ${taken.join(", ")} already`, {
-    hint: "restore under another name with --rename old.table=new.table, or drop the table on the target first",
-  });
+  const names = new Set(plan.tables.map(({ to }) => nameOf(to)));
+  const taken = (await target.tables()).filter((table) => names.has(nameOf(table)));
+  if (taken.length > 0) throw takenError(taken);
+}
+
+export interface RestoreOptions {
+  /** Ends the restore between two steps, with its reason; what was made by then stays. Then nothing is written. */
+  signal?: AbortSignal;
+  /** Marks the tables until they are whole, and goes on with those that are begun. Without it tables have no marks. */
+  begun?: Begun;
+  /** Called when all tables are complete, before the last of them loses its mark. */
+  beforeEnd?: () => Promise<void>;
 }
 
 /**
  * Makes the plan's databases and tables. Users and grants are restored after them, by restoreAccess.
- * @param signal ends the restore between two steps, with the signal's reason; what was made by then stays. Then nothing
- * is written any more
+ * @returns the tables that it has completed; not those that were whole already
  */
 export async function restore(
   repository: Repository,
@@ -67,11 +73,13 @@ export async function restore(
   target: Target,
   clock: Clock,
   observer: RestoreObserver,
-  signal: AbortSignal = new AbortController().signal,
+  options: RestoreOptions = {},
 ): Promise<RestoredTable[]> {
-  await refuseExisting(plan, target);
+  const { signal = new AbortController().signal, begun } = options;
+  if (!begun) await refuseExisting(plan, target);
   if (plan.tables.length === 0) {
     await createDatabases(plan, target, signal);
+    await options.beforeEnd?.();
     return [];
   }
   let segmentsRead = 0;
@@ -85,9 +93,18 @@ export async function restore(
   try {
     // Only now: what is damaged of the log has been met, and nothing is made on the target then.
     await createDatabases(plan, target, signal);
+    const unfinished = begun && new Map(begun.made);
+    if (begun) await makeMarked(plan, target, begun, signal);
     const restored: RestoredTable[] = [];
     for (const table of plan.tables) {
-      const of = await restoreTable(table, log, target, clock, observer, signal);
+      if (begun?.whole.has(nameOf(table.to))) continue;
+      const of = await restoreTable(table, log, target, clock, observer, {
+        begun,
+        unfinished,
+        signal,
+      });
+      if (table === plan.tables.at(-1)) await options.beforeEnd?.();
+      await setHook(table, target, begun !== undefined);
       observer.complete?.(of);
       restored.push(of);
     }
@@ -120,29 +137,82 @@ async function createDatabases(
   }
 }
 
+/** Makes the tables that the target has not yet; the last one last, because its mark names all others. */
+async function makeMarked(
+  { tables, instant }: RestorePlan,
+  target: Target,
+  { identity, made }: Begun,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const table of tables) {
+    const name = nameOf(table.to);
+    if (made.has(name)) continue;
+    signal.throwIfAborted();
+    const isLast = table === tables.at(-1);
+    const others = isLast ? { others: [...made.values()] } : {};
+    const refusal = refusalOf({ ...identity, at: instant, ...others });
+    made.set(name, await target.createTable(specOf(table), refusal));
+  }
+}
+
+function specOf({ config, to }: PlannedTable): TableSpec {
+  return {
+    ...to,
+    primaryKey: config.primary_key,
+    durability: config.durability,
+    writeAcks: config.write_acks,
+    shards: config.shards.length,
+    replicas: Math.max(...config.shards.map(({ replicas }) => replicas.length)),
+  };
+}
+
+/** Last of all, so that it runs on none of the documents that are restored. In place of the table's mark, if it has one. */
+async function setHook(
+  { config, to }: PlannedTable,
+  target: Target,
+  isMarked: boolean,
+): Promise<void> {
+  // A capture may have seen a table while it was being restored.
+  const hook = markOf(config.write_hook) ? null : config.write_hook;
+  if (hook || isMarked) await target.setWriteHook(to, hook?.function ?? null);
+}
+
+function heldIn(
+  { config, to }: PlannedTable,
+  id: string,
+  target: Target,
+  signal: AbortSignal,
+): HeldKeys {
+  return new HeldKeys(target, { ...to, id, primaryKey: config.primary_key }, signal);
+}
+
+/** How one table of a plan is made. */
+interface Making {
+  signal: AbortSignal;
+  /** The ids of the tables that an earlier run has made, by "db.table". */
+  unfinished: Map<string, string> | undefined;
+  begun: Begun | undefined;
+}
+
+const nameOf = ({ db, name }: TableName) => `${db}.${name}`;
+
 async function restoreTable(
   table: PlannedTable,
   log: PlannedLog,
   target: Target,
   clock: Clock,
   observer: RestoreObserver,
-  signal: AbortSignal,
+  { signal, begun, unfinished }: Making,
 ): Promise<RestoredTable> {
   signal.throwIfAborted();
-  const { config, from, to } = table;
+  const { from, to } = table;
   const began = clock.monotonicMs();
   observer.making?.(to);
-  await target.createTable({
-    db: to.db,
-    name: to.name,
-    primaryKey: config.primary_key,
-    durability: config.durability,
-    writeAcks: config.write_acks,
-    shards: config.shards.length,
-    replicas: Math.max(...config.shards.map(({ replicas }) => replicas.length)),
-  });
+  if (!begun) await target.createTable(specOf(table));
+  const id = unfinished?.get(nameOf(to));
+  const before = id === undefined ? undefined : heldIn(table, id, target, signal);
   const onWritten = (documents: number, bytes: number) => observer.writing(to, documents, bytes);
-  const filled = await fillTable(table, log, target, onWritten, signal);
+  const filled = await fillTable(table, log, target, before, onWritten, signal);
   const { digest, documents } = filled;
   observer.finishing(to, "syncing");
   await target.sync(to);
@@ -150,10 +220,11 @@ async function restoreTable(
   const held = await heldBy(target, to, documents, signal);
   signal.throwIfAborted();
   observer.finishing(to, "building indexes");
-  for (const index of table.indexes) await target.createIndex(to, index);
+  const present = before ? (await target.settings(to)).config.indexes : [];
+  for (const index of table.indexes) {
+    if (!present.includes(index.index)) await target.createIndex(to, index);
+  }
   await target.waitForIndexes(to);
-  // Last of all, so that it runs on none of the documents that are restored.
-  if (config.write_hook) await target.setWriteHook(to, config.write_hook.function);
   return {
     from: `${from.db}.${from.name}`,
     to: `${to.db}.${to.name}`,
@@ -162,6 +233,7 @@ async function restoreTable(
     bytes: filled.bytes,
     isPart: isPart(table),
     passedOver: table.chosen.filter ? null : filled.passedOver,
+    already: filled.already,
     seconds: (clock.monotonicMs() - began) / 1000,
     indexes: table.indexes.length,
     written: digest.hex(),

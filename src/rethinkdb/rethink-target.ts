@@ -92,19 +92,30 @@ export class RethinkTarget implements Target {
     await this.ask(r.dbDrop(name), `drop database ${name}`);
   }
 
-  async createTable(spec: TableSpec): Promise<void> {
+  async createTable(spec: TableSpec, refusal?: string): Promise<string> {
     const servers = await this.rows(systemTable("server_config"), "list the servers");
     const replicas = Math.max(1, Math.min(spec.replicas, servers.length));
     const what = `create table ${spec.db}.${spec.name}`;
     const { primaryKey, shards, durability } = spec;
-    await this.ask(
-      r.db(spec.db).tableCreate!(spec.name, { primaryKey, shards, replicas, durability }),
+    const create = r.db(spec.db).tableCreate!(spec.name, {
+      primaryKey,
+      shards,
+      replicas,
+      durability,
+    });
+    const made = create.getField!("config_changes").nth!(0).getField!("new_val").getField!("id");
+    // In one query, so that nothing can come between the two.
+    const hook = (_context: Term, _old: Term, _new: Term) => r.error(refusal!);
+    const refusing = (id: Term) => [id, tableTerm(spec).setWriteHook!(hook)];
+    const id = await this.ask<string | [string, object]>(
+      refusal === undefined ? made : made.do!(refusing),
       what,
     );
     if (spec.writeAcks !== "majority") {
       await this.ask(tableTerm(spec).config!().update!({ write_acks: spec.writeAcks }), what);
     }
     await this.ask(tableTerm(spec).wait!({ waitFor: "ready_for_writes" }), what);
+    return typeof id === "string" ? id : id[0];
   }
 
   async write(table: TableName, documents: Buffer[]): Promise<void> {
@@ -172,9 +183,9 @@ export class RethinkTarget implements Target {
     await this.ask(tableTerm(table).indexWait!(), `build the indexes of ${table.db}.${table.name}`);
   }
 
-  async setWriteHook(table: TableName, hook: object): Promise<void> {
+  async setWriteHook(table: TableName, hook: object | null): Promise<void> {
     await this.ask(
-      tableTerm(table).setWriteHook!(binaryTerm(hook)),
+      tableTerm(table).setWriteHook!(hook && binaryTerm(hook)),
       `set the write hook of ${table.db}.${table.name}`,
     );
   }

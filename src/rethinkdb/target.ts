@@ -57,8 +57,11 @@ export interface Target {
   createDatabase(name: string): Promise<void>;
   /** Drops a database with all its tables. */
   dropDatabase(name: string): Promise<void>;
-  /** Creates the table and waits until it can be written. */
-  createTable(spec: TableSpec): Promise<void>;
+  /**
+   * Creates the table and waits until it can be written. Resolves with its id.
+   * @param refusal if given, the table has a write hook from its begin, which refuses every write with this text
+   */
+  createTable(spec: TableSpec, refusal?: string): Promise<string>;
   /**
    * Writes documents (JSON text each) without running a write hook, replacing those of the same key. No document may
    * have more bytes than `documentBytesMax`, nor all together many more. MUST reject if any document was not stored:
@@ -82,8 +85,8 @@ export interface Target {
   createIndex(table: TableName, index: IndexStatus): Promise<void>;
   /** Resolves when all indexes of the table are built. */
   waitForIndexes(table: TableName): Promise<void>;
-  /** @param hook the binary pseudo type that getWriteHook gives */
-  setWriteHook(table: TableName, hook: object): Promise<void>;
+  /** @param hook the binary pseudo type that getWriteHook gives; null for no hook */
+  setWriteHook(table: TableName, hook: object | null): Promise<void>;
   /**
    * Gives a table another name in its database. It may be called again: a table that has the name keeps it. MUST reject
    * if the table has a third name by then, or another table has the new one.

@@ -151,6 +151,7 @@ const commands: Record<string, Options> = {
     "--without-access": flag,
     "--expect-head": head,
     "--beside": flag,
+    "--report": ["/nowhere/r.json", "/dev/null", "/proc", ""],
   },
   promote: {
     "--target": urls,
@@ -306,7 +307,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
   );
 
   /** What is taken as it is: a note is a text, a spool a directory that may not be there yet. */
-  const free = ["--note", "--spool", "--key", "--where", "--tenant", "--tenant-id"];
+  const free = ["--note", "--spool", "--key", "--where", "--tenant", "--tenant-id", "--report"];
   const valued = Object.entries(commands[command]!).filter(
     ([name, values]) => values !== flag && !free.includes(name),
   );

@@ -1,0 +1,25 @@
+/** By what a restore that is given again is known: a digest of what was asked for, with the content of the files. */
+import { createHash } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import type { Repository } from "../format/description.js";
+import type { RestoreIdentity } from "../restore/mark.js";
+import type { RestoreArguments } from "./restore.js";
+
+/** Not part of it: the instant, and the addresses of repository and target. */
+export async function identityOf(
+  { description }: Repository,
+  args: RestoreArguments,
+): Promise<RestoreIdentity> {
+  const { table, db, rename, gap, key = [], between, where, tenant, tenantId } = args;
+  const { allowInexact, nearest, withoutAccess, beside } = args;
+  const files = [...key.filter((one) => one.startsWith("@")).map((one) => one.slice(1)), tenant];
+  const texts = await Promise.all(files.map((file) => file && readFile(file, "latin1")));
+  const asked = JSON.stringify([
+    description.id,
+    [table.toSorted(), db.toSorted(), rename.toSorted(), gap, key, between, where, tenantId],
+    [allowInexact, nearest, withoutAccess, beside].map(Boolean),
+    texts,
+  ]);
+  const restore = createHash("sha256").update(asked).digest("hex").slice(0, 32);
+  return { restore, asked: args.at ?? null };
+}
