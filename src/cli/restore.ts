@@ -8,6 +8,7 @@ import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
 import { type Begun, begunAt, begunOf } from "../restore/mark.js";
+import { Pace, parseMaxRate } from "../restore/pace.js";
 import { planRestore, type RestorePlan } from "../restore/plan.js";
 import type { RestoreRequest } from "../restore/request.js";
 import { type RestoredTable, restore } from "../restore/restore.js";
@@ -39,6 +40,8 @@ export interface RestoreArguments extends TargetArguments, SelectArguments {
   withoutAccess?: boolean;
   beside?: boolean;
   report?: string;
+  maxRate?: string;
+  gentle?: boolean;
   expectHead?: string;
 }
 
@@ -48,6 +51,7 @@ export function restoreCommand(args: RestoreArguments, output: Output): Promise<
 
 async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<void> {
   // A dry run needs no target; but an address that is given is checked.
+  if (args.maxRate !== undefined) parseMaxRate(args.maxRate);
   const access = accessToTarget(args);
   const target = args.dryRun && !isGiven(access) ? undefined : targetAt(args);
   const { store, output } = await countedCopies(args.repo, given);
@@ -100,7 +104,7 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
     const beforeEnd = async () => {
       access = await restoreAccess(plan.access, target).catch((error: unknown) => error);
     };
-    const options = { signal, begun, beforeEnd };
+    const options = { signal, begun, beforeEnd, pace: paceOf(args, signal) };
     const restored = await restore(repository, plan, target, systemClock, progress, options);
     progress.end();
     const report = { restored, earlier: [...begun.whole] };
@@ -125,6 +129,12 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
     await hold?.end();
     target.close();
   }
+}
+
+function paceOf({ maxRate, gentle }: RestoreArguments, signal: AbortSignal): Pace | undefined {
+  if (maxRate === undefined && !gentle) return undefined;
+  const rate = maxRate === undefined ? undefined : parseMaxRate(maxRate);
+  return new Pace(systemClock, rate, gentle === true, signal);
 }
 
 function wayOnText({ made, whole }: Begun): string {

@@ -15,6 +15,13 @@ export const restoring: OptionRow[] = [
     "restore beside the live tables, under names that say as of when; `thinkback promote` swaps them",
   ),
   {
+    flag: "--max-rate <rate>",
+    type: "text",
+    commands: ["restore"],
+    description: "write at most so many documents a second, such as 5000, or bytes, such as 10MiB",
+  },
+  flag("--gentle", ["restore"], "write one batch at a time, and rest after it as long as it took"),
+  {
     flag: "--report <file>",
     type: "path",
     commands: ["restore"],

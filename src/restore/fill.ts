@@ -4,6 +4,7 @@ import { mergeLatest } from "../format/merge.js";
 import type { Target } from "../rethinkdb/target.js";
 import { BatchWriter, type RefusedDocument } from "./batch-writer.js";
 import type { HeldKeys } from "./held-keys.js";
+import type { Pace } from "./pace.js";
 import type { PlannedTable } from "./plan.js";
 import type { PlannedLog } from "./planned-log.js";
 
@@ -22,7 +23,7 @@ export interface Filled {
 
 /**
  * Writes the chosen documents of a table in key order; resolves when all are acknowledged.
- * @param held what the table holds, if it is half-filled
+ * @param how.held what the table holds, if it is half-filled
  * @param onWritten called with the documents and bytes so far; for progress
  * @param signal ends it between two batches, with the signal's reason; then nothing is written any more
  */
@@ -30,14 +31,14 @@ export async function fillTable(
   table: PlannedTable,
   log: PlannedLog,
   target: Target,
-  held: HeldKeys | undefined,
+  { held, pace }: { held?: HeldKeys | undefined; pace?: Pace | undefined },
   onWritten: (documents: number, bytes: number) => void,
   signal: AbortSignal,
 ): Promise<Filled> {
   const { config, to, chosen } = table;
   const { matches } = chosen;
   const digest = new SetDigest();
-  const writer = new BatchWriter(target, { ...to, primaryKey: config.primary_key });
+  const writer = new BatchWriter(target, { ...to, primaryKey: config.primary_key }, pace);
   let passedOver = 0;
   const already = { documents: 0, bytes: 0 };
   try {

@@ -11,6 +11,7 @@ import type { TableName, TableSpec, Target } from "../rethinkdb/target.js";
 import { fillTable } from "./fill.js";
 import { HeldKeys } from "./held-keys.js";
 import { type Begun, markOf, refusalOf, takenError } from "./mark.js";
+import type { Pace } from "./pace.js";
 import type { PlannedTable, RestorePlan } from "./plan.js";
 import { PlannedLog } from "./planned-log.js";
 
@@ -61,6 +62,8 @@ export interface RestoreOptions {
   begun?: Begun;
   /** Called when all tables are complete, before the last of them loses its mark. */
   beforeEnd?: () => Promise<void>;
+  /** As fast as the target takes it if absent. */
+  pace?: Pace | undefined;
 }
 
 /**
@@ -101,6 +104,7 @@ export async function restore(
       const of = await restoreTable(table, log, target, clock, observer, {
         begun,
         unfinished,
+        pace: options.pace,
         signal,
       });
       if (table === plan.tables.at(-1)) await options.beforeEnd?.();
@@ -192,6 +196,7 @@ interface Making {
   /** The ids of the tables that an earlier run has made, by "db.table". */
   unfinished: Map<string, string> | undefined;
   begun: Begun | undefined;
+  pace: Pace | undefined;
 }
 
 const nameOf = ({ db, name }: TableName) => `${db}.${name}`;
@@ -202,7 +207,7 @@ async function restoreTable(
   target: Target,
   clock: Clock,
   observer: RestoreObserver,
-  { signal, begun, unfinished }: Making,
+  { signal, begun, unfinished, pace }: Making,
 ): Promise<RestoredTable> {
   signal.throwIfAborted();
   const { from, to } = table;
@@ -212,7 +217,7 @@ async function restoreTable(
   const id = unfinished?.get(nameOf(to));
   const before = id === undefined ? undefined : heldIn(table, id, target, signal);
   const onWritten = (documents: number, bytes: number) => observer.writing(to, documents, bytes);
-  const filled = await fillTable(table, log, target, before, onWritten, signal);
+  const filled = await fillTable(table, log, target, { held: before, pace }, onWritten, signal);
   const { digest, documents } = filled;
   observer.finishing(to, "syncing");
   await target.sync(to);

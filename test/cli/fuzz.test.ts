@@ -151,6 +151,8 @@ const commands: Record<string, Options> = {
     "--without-access": flag,
     "--expect-head": head,
     "--beside": flag,
+    "--max-rate": [...sizes, ...counts, "5000/s"],
+    "--gentle": flag,
     "--report": ["/nowhere/r.json", "/dev/null", "/proc", ""],
   },
   promote: {
