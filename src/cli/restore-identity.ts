@@ -2,7 +2,9 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Repository } from "../format/description.js";
+import type { MaskFile } from "../recovery/mask-file.js";
 import type { RestoreIdentity } from "../restore/mark.js";
+import { readMask } from "./mask-given.js";
 import type { RestoreArguments } from "./restore.js";
 
 /** Not part of it: the instant, and the addresses of repository and target. */
@@ -11,7 +13,7 @@ export async function identityOf(
   args: RestoreArguments,
 ): Promise<RestoreIdentity> {
   const { table, db, rename, gap, key = [], between, where, tenant, tenantId } = args;
-  const { allowInexact, nearest, withoutAccess, beside } = args;
+  const { allowInexact, nearest, withoutAccess, beside, mask } = args;
   const files = [...key.filter((one) => one.startsWith("@")).map((one) => one.slice(1)), tenant];
   const texts = await Promise.all(files.map((file) => file && readFile(file, "latin1")));
   const asked = JSON.stringify([
@@ -19,7 +21,14 @@ export async function identityOf(
     [table.toSorted(), db.toSorted(), rename.toSorted(), gap, key, between, where, tenantId],
     [allowInexact, nearest, withoutAccess, beside].map(Boolean),
     texts,
+    mask === undefined ? null : maskDigest(readMask(mask)),
   ]);
   const restore = createHash("sha256").update(asked).digest("hex").slice(0, 32);
   return { restore, asked: args.at ?? null };
+}
+
+/** Of the rules and the key: another key gives other documents. */
+function maskDigest({ key, tables }: MaskFile): string {
+  const of = createHash("sha256").update(JSON.stringify(tables));
+  return of.update(key ?? "").digest("hex");
 }

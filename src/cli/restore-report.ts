@@ -154,7 +154,7 @@ export function printReport(
     formatBytes(table.bytes),
     table.seconds.toFixed(1),
     table.indexes,
-    table.matches ? "equal" : "DIFFERENT",
+    table.matches ? `equal${table.masked ? ", masked" : ""}` : "DIFFERENT",
   ]);
   if (rows.length > 0 || !stopped) {
     output.line("");
@@ -169,6 +169,11 @@ export function printReport(
   for (const { to, already } of restored) {
     if (already > 0)
       output.line(`${to}: ${counted(already, "document")} were there by an earlier run`);
+  }
+  for (const { to, masked } of restored) {
+    for (const { path, rule, documents } of masked ?? []) {
+      output.line(`${to}: masked ${path} by ${rule} in ${counted(documents, "document")}`);
+    }
   }
   for (const { to, documents, isPart, passedOver } of restored) {
     if (isPart) output.line(`${to}: ${partText(documents, passedOver)}`);

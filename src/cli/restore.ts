@@ -3,6 +3,7 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { parseInstant } from "../instant.js";
+import { maskOf } from "../recovery/mask.js";
 import { type PlacedHold, placeHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
@@ -18,6 +19,7 @@ import { accessToTarget, isGiven, type TargetArguments, targetAt, warningsOf } f
 import { countedCopies, type Repos } from "./copies-at.js";
 import { refuseCutOff } from "./expected-head.js";
 import { gapOption } from "./gap-option.js";
+import { readMask } from "./mask-given.js";
 import { formatCount, formatNames, type Output, waitingText } from "./output.js";
 import { reported } from "./report-file.js";
 import { identityOf } from "./restore-identity.js";
@@ -42,6 +44,7 @@ export interface RestoreArguments extends TargetArguments, SelectArguments {
   report?: string;
   maxRate?: string;
   gentle?: boolean;
+  mask?: string;
   expectHead?: string;
 }
 
@@ -70,6 +73,7 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
     // Whoever selects documents, or restores beside what is live, wants these, and no users.
     withoutAccess: args.withoutAccess === true || args.beside === true || isSelecting(args),
     beside: args.beside === true,
+    ...maskIn(args),
     ...(isSelecting(args) ? { documentsOf: await selectionOf(args) } : {}),
   };
   const found = await planOf(repository, request, output);
@@ -129,6 +133,12 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
     await hold?.end();
     target.close();
   }
+}
+
+function maskIn({ mask }: RestoreArguments): Pick<RestoreRequest, "maskOf"> {
+  if (mask === undefined) return {};
+  const file = readMask(mask);
+  return { maskOf: (table, primaryKey) => maskOf(file, table, primaryKey) };
 }
 
 function paceOf({ maxRate, gentle }: RestoreArguments, signal: AbortSignal): Pace | undefined {

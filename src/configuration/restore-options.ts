@@ -22,6 +22,12 @@ export const restoring: OptionRow[] = [
   },
   flag("--gentle", ["restore"], "write one batch at a time, and rest after it as long as it took"),
   {
+    flag: "--mask <file>",
+    type: "path",
+    commands: ["restore"],
+    description: "mask fields on the way, as this file says",
+  },
+  {
     flag: "--report <file>",
     type: "path",
     commands: ["restore"],

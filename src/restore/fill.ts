@@ -35,7 +35,7 @@ export async function fillTable(
   onWritten: (documents: number, bytes: number) => void,
   signal: AbortSignal,
 ): Promise<Filled> {
-  const { config, to, chosen } = table;
+  const { config, to, chosen, mask } = table;
   const { matches } = chosen;
   const digest = new SetDigest();
   const writer = new BatchWriter(target, { ...to, primaryKey: config.primary_key }, pace);
@@ -44,12 +44,14 @@ export async function fillTable(
   try {
     for await (const winners of mergeLatest(log.cursors(table))) {
       for (const { code, version } of winners) {
-        const { key, document } = version;
-        if (document === null) continue;
-        if (matches && !matches(document)) {
+        if (version.document === null) continue;
+        if (matches && !matches(version.document)) {
           passedOver += 1;
           continue;
         }
+        const { key, document } = mask
+          ? mask.mask(version.key, version.document)
+          : { key: version.key, document: version.document };
         digest.addDocument(document);
         if (held && (await held.has(code, document))) {
           already.documents += 1;

@@ -35,6 +35,7 @@ import {
 import { newestInstant } from "./newest.js";
 import {
   type ChosenDocuments,
+  type DocumentMask,
   nameOf,
   type RestoreRequest,
   refuseIdleRenames,
@@ -60,6 +61,8 @@ export interface PlannedTable extends AsOf {
   missing: LogHole[];
   /** Which of its documents are restored. */
   chosen: ChosenDocuments;
+  /** How they are changed; undefined if they are restored as they were. */
+  mask: DocumentMask | undefined;
 }
 
 export interface RestorePlan {
@@ -307,7 +310,8 @@ async function planTable(
   const missing = found.class === "damaged" ? missingOf(view, instant, config.id, base) : [];
   const indexes = catalog.indexes(config.id);
   const chosen = request.documentsOf?.(nameOf(config)) ?? {};
-  return { ...found, config, indexes, from, to, lane, base, missing, chosen };
+  const mask = request.maskOf?.(nameOf(config), config.primary_key);
+  return { ...found, config, indexes, from, to, lane, base, missing, chosen, mask };
 }
 
 /** The base that a restore begins with; or `lost`, the error if a base is damaged. */

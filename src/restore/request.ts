@@ -16,6 +16,16 @@ export interface ChosenDocuments {
   matches?: (document: Buffer) => boolean;
 }
 
+/** Changes documents on their way to the target. */
+export interface DocumentMask {
+  /** True if primary keys are changed: then documents do not come in the order of their keys. */
+  movesKeys: boolean;
+  /** JSON texts. */
+  mask(key: Buffer, document: Buffer): { key: Buffer; document: Buffer };
+  /** What it has done so far. */
+  counts(): { path: string; rule: string; documents: number }[];
+}
+
 export interface RestoreRequest extends Allowed {
   /** If absent, the newest instant to which all that is chosen can be restored. */
   at?: Instant;
@@ -30,6 +40,8 @@ export interface RestoreRequest extends Allowed {
   withoutAccess?: boolean;
   /** The documents that are restored of a "db.table"; undefined if none is. If absent, all documents of all tables. */
   documentsOf?: (table: string) => ChosenDocuments | undefined;
+  /** How the documents of a "db.table" are changed. If absent, they are restored as they were. */
+  maskOf?: (table: string, primaryKey: string) => DocumentMask;
   /** Restore each table beside the live one, under a name that says as of when. Not together with `renames`. */
   beside?: boolean;
   /** Nothing else is ever allowed, because the command has no options for it. So errors advise none. */

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "../clock.js";
 import { SetDigest } from "../digest.js";
+import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { KeyFilter } from "../key-filter.js";
 import { BothEnds, bothEndsFromDefault } from "../rethinkdb/both-ends.js";
@@ -28,6 +29,8 @@ export interface RestoredTable {
   passedOver: number | null;
   /** How many documents an earlier run of the same restore had written. */
   already: number;
+  /** Which fields were masked, how, and in how many documents; null if the documents are as they were. */
+  masked: { path: string; rule: string; documents: number }[] | null;
   seconds: number;
   indexes: number;
   /** Set digest of what was written, and of what the target then held. */
@@ -181,6 +184,18 @@ async function setHook(
   if (hook || isMarked) await target.setWriteHook(to, hook?.function ?? null);
 }
 
+/** Throws if documents have got the key of others. The table keeps its mark, so that nobody takes it for a whole one. */
+function refuseCollisions(to: TableName, lost: number): void {
+  if (lost <= 0) return;
+  throw new ThinkbackError(
+    "mismatch",
+    `${nameOf(to)}: the mask gave ${lost} documents the key of another`,
+    {
+      hint: "drop the table on the target, and mask its primary key by a longer hash",
+    },
+  );
+}
+
 function heldIn(
   { config, to }: PlannedTable,
   id: string,
@@ -215,7 +230,9 @@ async function restoreTable(
   observer.making?.(to);
   if (!begun) await target.createTable(specOf(table));
   const id = unfinished?.get(nameOf(to));
-  const before = id === undefined ? undefined : heldIn(table, id, target, signal);
+  // What was written under masked keys is in another order: all of it is written again.
+  const isInOrder = id !== undefined && !table.mask?.movesKeys;
+  const before = isInOrder ? heldIn(table, id, target, signal) : undefined;
   const onWritten = (documents: number, bytes: number) => observer.writing(to, documents, bytes);
   const filled = await fillTable(table, log, target, { held: before, pace }, onWritten, signal);
   const { digest, documents } = filled;
@@ -224,8 +241,9 @@ async function restoreTable(
   observer.finishing(to, "comparing");
   const held = await heldBy(target, to, documents, signal);
   signal.throwIfAborted();
+  if (table.mask?.movesKeys) refuseCollisions(to, digest.count - held.count);
   observer.finishing(to, "building indexes");
-  const present = before ? (await target.settings(to)).config.indexes : [];
+  const present = id !== undefined ? (await target.settings(to)).config.indexes : [];
   for (const index of table.indexes) {
     if (!present.includes(index.index)) await target.createIndex(to, index);
   }
@@ -239,6 +257,7 @@ async function restoreTable(
     isPart: isPart(table),
     passedOver: table.chosen.filter ? null : filled.passedOver,
     already: filled.already,
+    masked: table.mask?.counts() ?? null,
     seconds: (clock.monotonicMs() - began) / 1000,
     indexes: table.indexes.length,
     written: digest.hex(),

@@ -153,6 +153,7 @@ const commands: Record<string, Options> = {
     "--beside": flag,
     "--max-rate": [...sizes, ...counts, "5000/s"],
     "--gentle": flag,
+    "--mask": secretFiles,
     "--report": ["/nowhere/r.json", "/dev/null", "/proc", ""],
   },
   promote: {
