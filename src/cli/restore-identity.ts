@@ -14,8 +14,9 @@ export async function identityOf(
 ): Promise<RestoreIdentity> {
   const { table, db, rename, gap, key = [], between, where, tenant, tenantId } = args;
   const { allowInexact, nearest, withoutAccess, beside, mask } = args;
-  const files = [...key.filter((one) => one.startsWith("@")).map((one) => one.slice(1)), tenant];
-  const texts = await Promise.all(files.map((file) => file && readFile(file, "latin1")));
+  const listed = key.filter((one) => one.startsWith("@")).map((one) => one.slice(1));
+  const files = [...listed, ...(tenant === undefined ? [] : [tenant])];
+  const texts = await Promise.all(files.map((file) => readFile(file, "latin1")));
   const asked = JSON.stringify([
     description.id,
     [table.toSorted(), db.toSorted(), rename.toSorted(), gap, key, between, where, tenantId],
