@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import type { Repository } from "../format/description.js";
 import type { MaskFile } from "../recovery/mask-file.js";
-import type { RestoreIdentity } from "../restore/mark.js";
+import type { RestoreIdentity } from "../restore/tag.js";
 import { readMask } from "./mask-given.js";
 import type { RestoreArguments } from "./restore.js";
 

@@ -1,14 +1,15 @@
 /** What a restore has done so far: drawn on the terminal, and noted for its end. */
-import type { Begun } from "../restore/mark.js";
+
 import type { PlannedTable, RestorePlan } from "../restore/plan.js";
 import type { RestoredTable, RestoreObserver } from "../restore/restore.js";
+import type { Begun } from "../restore/tag.js";
 import { counted, formatBytes } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import type { Remains } from "./stopped-restore.js";
 
 /**
- * What a part of a restore costs, relative to writing a document's byte: reading a segment of the log, which has so many
- * bytes at most, and reading a document back. Tables of few documents cost about so much for being made.
+ * What a part of a restore costs, relative to writing one byte of a document: reading a segment of the log, reading that
+ * byte back, and making a table. For the figure of progress only.
  */
 const segmentCost = 100_000;
 const readBackCost = 0.2;

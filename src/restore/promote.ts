@@ -12,7 +12,7 @@ import { ThinkbackError } from "../errors.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
 import { wasLive } from "./beside.js";
 import { compareSettings } from "./comparison.js";
-import { markOf } from "./mark.js";
+import { tagOf } from "./tag.js";
 
 export interface Swap {
   /** The name that both tables share, one after the other. */
@@ -55,7 +55,7 @@ export async function swap(
   const named = (name: string) => tables.find((one) => one.name === name);
   const [promoted, replaced] = [named(next), named(live.name)];
   if (!promoted) throw nothingToPromote(db, next, live.name, tables);
-  if (markOf(promoted.write_hook)) throw notWhole(`${db}.${next}`);
+  if (tagOf(promoted.write_hook)) throw notWhole(`${db}.${next}`);
   const result = { live: `${db}.${live.name}`, promoted: `${db}.${next}` };
   if (!replaced) {
     // Either a swap was ended between its renames, or the live table was dropped.

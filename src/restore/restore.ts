@@ -11,10 +11,10 @@ import { BothEnds, bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { TableName, TableSpec, Target } from "../rethinkdb/target.js";
 import { fillTable } from "./fill.js";
 import { HeldKeys } from "./held-keys.js";
-import { type Begun, markOf, refusalOf, takenError } from "./mark.js";
 import type { Pace } from "./pace.js";
 import type { PlannedTable, RestorePlan } from "./plan.js";
 import { PlannedLog } from "./planned-log.js";
+import { type Begun, refusalOf, tagOf, takenError } from "./tag.js";
 
 export interface RestoredTable {
   from: string;
@@ -61,9 +61,9 @@ export async function refuseExisting(plan: RestorePlan, target: Target): Promise
 export interface RestoreOptions {
   /** Ends the restore between two steps, with its reason; what was made by then stays. Then nothing is written. */
   signal?: AbortSignal;
-  /** Marks the tables until they are whole, and goes on with those that are begun. Without it tables have no marks. */
+  /** Marks the tables until they are whole, and goes on with those that are begun. Without it tables have no tags. */
   begun?: Begun;
-  /** Called when all tables are complete, before the last of them loses its mark. */
+  /** Called when all tables are complete, before the last of them loses its tag. */
   beforeEnd?: () => Promise<void>;
   /** As fast as the target takes it if absent. */
   pace?: Pace | undefined;
@@ -100,7 +100,7 @@ export async function restore(
     // Only now: what is damaged of the log has been met, and nothing is made on the target then.
     await createDatabases(plan, target, signal);
     const unfinished = begun && new Map(begun.made);
-    if (begun) await makeMarked(plan, target, begun, signal);
+    if (begun) await makeTagged(plan, target, begun, signal);
     const restored: RestoredTable[] = [];
     for (const table of plan.tables) {
       if (begun?.whole.has(nameOf(table.to))) continue;
@@ -144,8 +144,8 @@ async function createDatabases(
   }
 }
 
-/** Makes the tables that the target has not yet; the last one last, because its mark names all others. */
-async function makeMarked(
+/** Makes the tables that the target has not yet; the last one last, because its tag names all others. */
+async function makeTagged(
   { tables, instant }: RestorePlan,
   target: Target,
   { identity, made }: Begun,
@@ -173,18 +173,18 @@ function specOf({ config, to }: PlannedTable): TableSpec {
   };
 }
 
-/** Last of all, so that it runs on none of the documents that are restored. In place of the table's mark, if it has one. */
+/** Last of all, so that it runs on none of the documents that are restored. It takes the place of the table's tag. */
 async function setHook(
   { config, to }: PlannedTable,
   target: Target,
-  isMarked: boolean,
+  isTagged: boolean,
 ): Promise<void> {
   // A capture may have seen a table while it was being restored.
-  const hook = markOf(config.write_hook) ? null : config.write_hook;
-  if (hook || isMarked) await target.setWriteHook(to, hook?.function ?? null);
+  const hook = tagOf(config.write_hook) ? null : config.write_hook;
+  if (hook || isTagged) await target.setWriteHook(to, hook?.function ?? null);
 }
 
-/** Throws if documents have got the key of others. The table keeps its mark, so that nobody takes it for a whole one. */
+/** Throws if documents have got the key of others. The table keeps its tag, so it is not taken for a whole one. */
 function refuseCollisions(to: TableName, lost: number): void {
   if (lost <= 0) return;
   throw new ThinkbackError(

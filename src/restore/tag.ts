@@ -1,10 +1,10 @@
 /**
- * The mark of a table that is being restored: a write hook that refuses every write but a restore's own. So nothing is
- * written to a half-filled table, nobody takes it for a whole one, and a restore that was ended knows its own tables. It
- * lies on the target, because a repository may be read-only, and it needs no grant that a restore does not need.
+ * The tag of a table that is being restored: a write hook that refuses every write but a restore's own. So nothing is
+ * written to a half-filled table, nobody takes it for a whole one, and a restore that was ended knows its own tables.
+ * It lies on the target, because a repository may be read-only, and needs no grant that a restore does not need.
  *
- * Invariant: a table has its mark from the moment it is made until it is whole. The last table of a plan names the ids of
- * all others, and loses its mark last of all: so of a table without a mark it is known whether this restore made it.
+ * Invariant: a table has its tag from the moment it is made until it is whole. The last table of a plan names the ids
+ * of all others, and loses its tag last of all: so of a table without a tag it is known whether this restore made it.
  */
 import type { TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
@@ -20,27 +20,27 @@ export interface RestoreIdentity {
   asked: string | null;
 }
 
-export interface Mark extends RestoreIdentity {
+export interface Tag extends RestoreIdentity {
   at: Instant;
-  /** In the mark of a plan's last table: the ids of all others. */
+  /** In the tag of a plan's last table: the ids of all others. */
   others?: string[];
 }
 
-const markPattern = /\[thinkback:([A-Za-z0-9_-]+)\]/;
+const tagPattern = /\[thinkback:([A-Za-z0-9_-]+)\]/;
 
 /** What a server answers to a write to the table. */
-export function refusalOf(mark: Mark): string {
-  const token = Buffer.from(JSON.stringify(mark)).toString("base64url");
+export function refusalOf(tag: Tag): string {
+  const token = Buffer.from(JSON.stringify(tag)).toString("base64url");
   return `this table is being restored, and is not whole; give the command of its restore again. [thinkback:${token}]`;
 }
 
-/** The mark that a write hook is; undefined for any other hook. */
-export function markOf(hook: TableConfig["write_hook"] | undefined): Mark | undefined {
+/** The tag that a write hook is; undefined for any other hook. */
+export function tagOf(hook: TableConfig["write_hook"] | undefined): Tag | undefined {
   const { data } = (hook?.function ?? {}) as { data?: unknown };
   if (typeof data !== "string") return undefined;
-  const token = markPattern.exec(Buffer.from(data, "base64").toString("latin1"))?.[1];
+  const token = tagPattern.exec(Buffer.from(data, "base64").toString("latin1"))?.[1];
   if (token === undefined) return undefined;
-  return JSON.parse(Buffer.from(token, "base64url").toString()) as Mark;
+  return JSON.parse(Buffer.from(token, "base64url").toString()) as Tag;
 }
 
 /** What the target has of a restore that was ended before. */
@@ -58,17 +58,17 @@ export async function begunAt(
   { restore, asked }: RestoreIdentity,
   at: Instant,
 ): Promise<Instant | undefined> {
-  const marks = (await target.tables()).map((table) => markOf(table.write_hook));
-  const own = marks.filter((mark) => mark?.restore === restore);
+  const tags = (await target.tables()).map((table) => tagOf(table.write_hook));
+  const own = tags.filter((tag) => tag?.restore === restore);
   const instants = own
-    .filter((mark) => mark!.at === at || mark!.asked === asked)
-    .map((mark) => mark!.at);
+    .filter((tag) => tag!.at === at || tag!.asked === asked)
+    .map((tag) => tag!.at);
   return instants.length === 0 ? undefined : Math.max(...instants);
 }
 
 /**
- * What the target has of this restore. Throws, before anything is written, if a table that the plan would make exists and
- * is not the restore's own.
+ * What the target has of this restore. Throws, before anything is written, if a table that the plan would make exists
+ * and is not the restore's own.
  */
 export async function begunOf(
   plan: RestorePlan,
@@ -77,19 +77,19 @@ export async function begunOf(
 ): Promise<Begun> {
   const present = new Map((await target.tables()).map((table) => [nameOf(table), table]));
   const begun: Begun = { identity, made: new Map(), whole: new Set() };
-  const isOwn = (mark: Mark | undefined) =>
-    mark !== undefined && mark.restore === identity.restore && mark.at === plan.instant;
+  const isOwn = (tag: Tag | undefined) =>
+    tag !== undefined && tag.restore === identity.restore && tag.at === plan.instant;
   const names = plan.tables.map(({ to }) => nameOf(to));
-  const lastMark = markOf(present.get(names.at(-1) ?? "")?.write_hook);
-  const others = new Set(isOwn(lastMark) ? lastMark!.others : []);
+  const lastTag = tagOf(present.get(names.at(-1) ?? "")?.write_hook);
+  const others = new Set(isOwn(lastTag) ? lastTag!.others : []);
   const taken: TableConfig[] = [];
   for (const name of names) {
     const table = present.get(name);
     if (!table) continue;
-    const mark = markOf(table.write_hook);
-    if (!isOwn(mark) && (mark || !others.has(table.id))) taken.push(table);
+    const tag = tagOf(table.write_hook);
+    if (!isOwn(tag) && (tag || !others.has(table.id))) taken.push(table);
     begun.made.set(name, table.id);
-    if (!mark) begun.whole.add(name);
+    if (!tag) begun.whole.add(name);
   }
   if (taken.length > 0) throw takenError(taken);
   return begun;
@@ -97,7 +97,7 @@ export async function begunOf(
 
 /** @param taken tables that stand where others should be restored */
 export function takenError(taken: readonly TableConfig[]): ThinkbackError {
-  const halfFilled = taken.filter(({ write_hook: hook }) => markOf(hook)).map(nameOf);
+  const halfFilled = taken.filter(({ write_hook: hook }) => tagOf(hook)).map(nameOf);
   const names = taken.map(nameOf).join(", ");
   return new ThinkbackError("target", `the target has ${names} already`, {
     hint:
