@@ -5,7 +5,7 @@ import type { Repository } from "../format/description.js";
 import type { MaskFile } from "../recovery/mask-file.js";
 import type { RestoreIdentity } from "../restore/tag.js";
 import { readMask } from "./mask-given.js";
-import type { RestoreArguments } from "./restore.js";
+import type { RestoreArguments } from "./restore-arguments.js";
 
 /** Not part of it: the instant, and the addresses of repository and target. */
 export async function identityOf(

@@ -8,8 +8,8 @@ import { ProgressLines, progressBar } from "./progress.js";
 import type { Remains } from "./stopped-restore.js";
 
 /**
- * What a part of a restore costs, relative to writing one byte of a document: reading a segment of the log, reading that
- * byte back, and making a table. For the figure of progress only.
+ * What a part of a restore costs, relative to writing one byte of a document: reading a segment of the log, reading
+ * that byte back, and making a table. For the figure of progress only.
  */
 const segmentCost = 100_000;
 const readBackCost = 0.2;

@@ -15,38 +15,20 @@ import { type RestoredTable, restore } from "../restore/restore.js";
 import { type Begun, begunAt, begunOf } from "../restore/tag.js";
 import { whenProven } from "../restore/when-proven.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
-import { accessToTarget, isGiven, type TargetArguments, targetAt, warningsOf } from "./connect.js";
-import { countedCopies, type Repos } from "./copies-at.js";
+import { accessToTarget, isGiven, targetAt, warningsOf } from "./connect.js";
+import { countedCopies } from "./copies-at.js";
 import { refuseCutOff } from "./expected-head.js";
 import { gapOption } from "./gap-option.js";
 import { readMask } from "./mask-given.js";
 import { formatCount, formatNames, type Output, waitingText } from "./output.js";
 import { reported } from "./report-file.js";
+import type { RestoreArguments } from "./restore-arguments.js";
 import { identityOf } from "./restore-identity.js";
 import { RestoreProgress } from "./restore-progress.js";
 import { planResult, printPlan, printReport } from "./restore-report.js";
-import { isSelecting, type SelectArguments, selectionOf } from "./select.js";
+import { isSelecting, selectionOf } from "./select.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { closeIfStuck, halfFilledText, isWhole, stoppedRestore } from "./stopped-restore.js";
-
-export interface RestoreArguments extends TargetArguments, SelectArguments {
-  repo: Repos;
-  at?: string;
-  table: string[];
-  db: string[];
-  rename: string[];
-  dryRun?: boolean;
-  gap?: string;
-  allowInexact?: boolean;
-  nearest?: boolean;
-  withoutAccess?: boolean;
-  beside?: boolean;
-  report?: string;
-  maxRate?: string;
-  gentle?: boolean;
-  mask?: string;
-  expectHead?: string;
-}
 
 export function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
   return reported(args.report, output, (reporting) => restoreAsAsked(args, reporting));

@@ -61,7 +61,7 @@ export async function refuseExisting(plan: RestorePlan, target: Target): Promise
 export interface RestoreOptions {
   /** Ends the restore between two steps, with its reason; what was made by then stays. Then nothing is written. */
   signal?: AbortSignal;
-  /** Marks the tables until they are whole, and goes on with those that are begun. Without it tables have no tags. */
+  /** Tags the tables until they are whole, and goes on with those that are begun. Without it tables have no tags. */
   begun?: Begun;
   /** Called when all tables are complete, before the last of them loses its tag. */
   beforeEnd?: () => Promise<void>;
