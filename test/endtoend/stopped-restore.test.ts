@@ -99,8 +99,10 @@ test("with --json the report and the error are JSON", async () => {
     halfFilled: "as_json.b_large",
     notBegun: ["as_json.c_small"],
   });
-  const report = JSON.parse(await readFile(file, "utf8")) as { error: object };
-  expect(report).toEqual({ ...JSON.parse(stdout), state: "failed", error: report.error });
+  const report = JSON.parse(await readFile(file, "utf8")) as { error: object; requests: object };
+  const { error: told, requests } = report;
+  // The file is written when all is done: the hold is deleted by then.
+  expect(report).toEqual({ ...JSON.parse(stdout), state: "failed", error: told, requests });
   const [, error = ""] = stderr.trim().split("\n");
   expect(JSON.parse(error)).toEqual({ error: report.error });
   expect(JSON.parse(error)).toMatchObject({ error: { code: "incomplete" } });
