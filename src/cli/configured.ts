@@ -74,7 +74,7 @@ function givenTo(command: Command, rows: OptionRow[]): Map<string, Value> {
 
 /** Commander cannot ask for the repository: it does not know of variables and files. */
 function refuseNone(rows: OptionRow[], { byAttribute }: Settings): void {
-  const isWanted = rows.some((row) => attributeOf(row) === "repo");
+  const isWanted = rows.some((row) => attributeOf(row) === "repo" && !row.optional);
   if (!isWanted || isSet(byAttribute.get("repo")!)) return;
   throw new ThinkbackError("usage", "no repository is given", {
     hint: "give --repo <directory>, or set THINKBACK_REPO, or repo in the configuration file",

@@ -158,20 +158,26 @@ function operatorError(error: unknown): unknown {
   return error;
 }
 
+/** What a program is told of an error: its code, message and hint, without passwords. */
+export function errorResult(thrown: unknown): { code: string; message: string; hint?: string } {
+  const error = operatorError(thrown);
+  const { code, hint } = error instanceof ThinkbackError ? error : { code: "internal", hint: "" };
+  // A value in the wrong place, such as an address in place of a time, is repeated by the error.
+  const message = withoutSecrets(messageOf(error));
+  return { code, message, ...(hint ? { hint: withoutSecrets(hint) } : {}) };
+}
+
 /** Prints an error as an operator should see it and returns the exit status. */
 export function reportError(thrown: unknown, json: boolean, { stderr }: Streams): number {
   const error = operatorError(thrown);
   const code = error instanceof ThinkbackError ? error.code : "internal";
-  const hint = error instanceof ThinkbackError ? error.hint : undefined;
   const status = exitStatus[code];
-  // A value in the wrong place, such as an address in place of a time, is repeated by the error.
-  const message = withoutSecrets(messageOf(error));
+  const report = errorResult(error);
   if (json) {
-    const report = { error: { code, message, ...(hint ? { hint: withoutSecrets(hint) } : {}) } };
-    stderr.write(`${JSON.stringify(report)}\n`);
+    stderr.write(`${JSON.stringify({ error: report })}\n`);
   } else {
-    stderr.write(`thinkback: ${message}\n`);
-    if (hint) stderr.write(`  → ${withoutSecrets(hint)}\n`);
+    stderr.write(`thinkback: ${report.message}\n`);
+    if (report.hint) stderr.write(`  → ${report.hint}\n`);
     if (code === "internal" && error instanceof Error)
       stderr.write(`${withoutSecrets(String(error.stack))}\n`);
   }

@@ -16,6 +16,7 @@ import { doctoring } from "./program-doctor.js";
 import { sealing } from "./program-keys.js";
 import { sharing } from "./program-lanes.js";
 import { addOptions } from "./program-options.js";
+import { promoting } from "./program-promote.js";
 import { seeing } from "./program-seeing.js";
 import { beStrict, refuseIdle } from "./strict.js";
 
@@ -97,6 +98,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     sharing,
     sealing,
     restoring,
+    promoting,
     changing,
     looking,
     seeing,

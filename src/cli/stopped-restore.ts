@@ -2,25 +2,19 @@
 import { aborted } from "../abort.js";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import { formatInstant } from "../instant.js";
 import type { PlannedTable, RestorePlan } from "../restore/plan.js";
 import type { RestoredTable } from "../restore/restore.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
-import { formatCount, formatNames, shellWord } from "./output.js";
+import { formatCount, formatNames } from "./output.js";
 
 /** What a target has of the tables of a plan. */
 export interface Remains {
   complete: RestoredTable[];
+  /** Names of tables that an earlier run had completed. */
+  earlier: string[];
   /** At most one: tables are restored one after the other. */
   halfFilled: PlannedTable | undefined;
   notBegun: PlannedTable[];
-}
-
-/** What the command line gave that the rest of the restore needs again. */
-interface Given {
-  repo: string | readonly string[];
-  gap?: string;
-  allowInexact?: boolean;
 }
 
 /** How long a stopped restore waits for the step that is under way. */
@@ -44,16 +38,16 @@ export function isWhole({ halfFilled, notBegun }: Remains): boolean {
   return !halfFilled && notBegun.length === 0;
 }
 
-/** The error of the stopped restore. The hint has the command that restores what is missing. */
+/** The error of the stopped restore. The hint says how it goes on. */
 export function stoppedRestore(
   plan: RestorePlan,
   remains: Remains,
-  given: Given,
   cause: unknown,
 ): ThinkbackError {
-  const { complete, halfFilled, notBegun } = remains;
+  const { complete, earlier, halfFilled, notBegun } = remains;
+  const count = complete.length + earlier.length;
   const parts = [
-    `${formatCount(complete.length)} of ${formatCount(plan.tables.length)} tables complete`,
+    `${formatCount(count)} of ${formatCount(plan.tables.length)} tables complete`,
     ...(halfFilled ? [`half-filled: ${nameOf(halfFilled.to)}`] : []),
     ...(notBegun.length > 0
       ? [`not begun: ${formatNames(notBegun.map(({ to }) => nameOf(to)))}`]
@@ -62,43 +56,18 @@ export function stoppedRestore(
   return new ThinkbackError(
     "incomplete",
     `the restore was stopped before its end; ${parts.join("; ")}`,
-    { hint: `${wayOn(plan, remains, given)}${accessText(plan, remains)}`, cause },
+    { hint: wayOn, cause },
   );
 }
 
-function wayOn(plan: RestorePlan, { complete, halfFilled, notBegun }: Remains, given: Given) {
-  const at = formatInstant(plan.instant);
-  const steps = halfFilled
-    ? [`drop what is half-filled, on the target: ${dropTerm(halfFilled)}`]
-    : [];
-  if (complete.length === 0) {
-    return [...steps, `give the same command again, with --at ${at}`].join("; then ");
-  }
-  const missing = [...(halfFilled ? [halfFilled] : []), ...notBegun];
-  const words = [
-    "thinkback restore",
-    ...[given.repo].flat().map((repo) => `--repo ${shellWord(repo)}`),
-    "--target …",
-    `--at ${at}`,
-    ...missing.map(({ from }) => `--table ${nameOf(from)}`),
-    ...missing
-      .filter(({ from, to }) => nameOf(from) !== nameOf(to))
-      .map(({ from, to }) => `--rename ${nameOf(from)}=${nameOf(to)}`),
-    ...(given.gap === undefined ? [] : [`--gap ${given.gap}`]),
-    ...(given.allowInexact ? ["--allow-inexact"] : []),
-  ];
-  return [...steps, `restore the rest: ${words.join(" ")}`].join("; then ");
-}
+const wayOn =
+  "give the same command again: it goes on where it was stopped, to the same instant; until then " +
+  "the tables that are not complete refuse writes. To begin anew, drop them on the target";
 
-function dropTerm({ to }: PlannedTable): string {
-  return `r.db(${JSON.stringify(to.db)}).tableDrop(${JSON.stringify(to.name)})`;
-}
-
-/** Users and grants are restored only with the whole cluster. */
-function accessText(plan: RestorePlan, { complete }: Remains): string {
-  if (!plan.accessAsOf || complete.length === 0) return "";
-  const at = formatInstant(plan.instant);
-  return `. That restores no users and grants: for them, drop the complete tables too, and give the same command again, with --at ${at}`;
+/** What the target has after a failure. */
+export function halfFilledText({ halfFilled, notBegun }: Remains): string {
+  const names = [...(halfFilled ? [halfFilled] : []), ...notBegun].map(({ to }) => nameOf(to));
+  return `not complete: ${formatNames(names)}; ${wayOn}`;
 }
 
 function nameOf({ db, name }: TableName): string {

@@ -35,7 +35,10 @@ const beside: Record<string, [option: string, other: string][]> = {
   restore: [
     ["--without-access", "--table"],
     ["--without-access", "--db"],
+    ["--without-access", "--beside"],
+    ["--rename", "--beside"],
   ],
+  promote: [["--from", "--back"]],
   expire: [["--grace", "--no-delete"]],
   catalog: [["--at", "--diff"]],
   plan: [["--profile", "--prices"]],

@@ -13,7 +13,7 @@ const withCopies =
 const withoutCopies = onRepository.filter((command) => !withCopies.includes(command));
 
 /** Those that connect to a server that is not captured. */
-const onTarget = ["restore", "diff", "undo", "rewind"];
+const onTarget = ["restore", "diff", "undo", "rewind", "promote"];
 
 /** What a description says of a file that holds a secret. */
 export const fileOf = (what: string) => `a file that holds ${what}, such as a secret of Docker`;
@@ -153,7 +153,7 @@ export const connections: OptionRow[] = [
     variable: "THINKBACK_IDENTITY",
     type: "path",
     list: true,
-    commands: [...onRepository, "copy"],
+    commands: [...onRepository, "copy", "promote"],
     description: "a key of the sealed repository",
   },
   {
@@ -162,7 +162,7 @@ export const connections: OptionRow[] = [
     variable: "THINKBACK_TRUST",
     type: "text",
     list: true,
-    commands: [...onRepository, "copy"],
+    commands: [...onRepository, "copy", "promote"],
     description: "a verification key: key sets that it has signed count",
   },
 ];

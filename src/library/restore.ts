@@ -238,7 +238,7 @@ async function carryOut(
       target,
       systemClock,
       observer,
-      signal,
+      signal ? { signal } : {},
     );
     const report: RestoreReport = { tables: restored.map(restoredTable), access: undefined };
     if (plan.accessAsOf) {

@@ -1,4 +1,5 @@
 import { DocumentsRefused, type KeyedTable, type Target } from "../rethinkdb/target.js";
+import type { Pace } from "./pace.js";
 
 /** A batch is closed at either bound. The server splits an insert into writes of 128 documents, one after the other. */
 const batchDocumentsMax = 500;
@@ -30,11 +31,19 @@ export class BatchWriter {
   private readonly queue: Row[][] = [];
   private readonly underWay = new Set<Promise<void>>();
   private failure: Error | undefined;
+  private readonly documentsMax: number;
+  private readonly bytesMax: number;
+  private readonly writesAtOnce: number;
 
   constructor(
     private readonly target: Target,
     private readonly table: KeyedTable,
-  ) {}
+    private readonly pace?: Pace,
+  ) {
+    this.documentsMax = Math.min(batchDocumentsMax, pace?.documentsMax ?? batchDocumentsMax);
+    this.bytesMax = Math.min(batchBytesMax, pace?.bytesMax ?? batchBytesMax);
+    this.writesAtOnce = pace?.isGentle ? 1 : target.writesAtOnce;
+  }
 
   /** Adds a document; its buffers are kept until it is written. */
   add(key: Buffer, document: Buffer): void {
@@ -46,7 +55,7 @@ export class BatchWriter {
     }
     this.batch.push({ key, document });
     this.batchBytes += document.length;
-    if (this.batch.length >= batchDocumentsMax || this.batchBytes >= batchBytesMax)
+    if (this.batch.length >= this.documentsMax || this.batchBytes >= this.bytesMax)
       this.closeBatch();
   }
 
@@ -77,13 +86,19 @@ export class BatchWriter {
   }
 
   private start(): void {
-    while (this.queue.length > 0 && this.underWay.size < this.target.writesAtOnce) {
-      const write = this.write(this.queue.shift()!).catch((error: unknown) => {
+    while (this.queue.length > 0 && this.underWay.size < this.writesAtOnce) {
+      const write = this.paced(this.queue.shift()!).catch((error: unknown) => {
         this.failure ??= error as Error;
       });
       this.underWay.add(write);
       void write.then(() => this.underWay.delete(write));
     }
+  }
+
+  private paced(rows: Row[]): Promise<void> {
+    if (!this.pace) return this.write(rows);
+    const bytes = rows.reduce((sum, { document }) => sum + document.length, 0);
+    return this.pace.write(rows.length, bytes, () => this.write(rows));
   }
 
   private async write(rows: Row[]): Promise<void> {

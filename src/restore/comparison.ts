@@ -11,7 +11,6 @@ import type { KeyList, TableDifferences } from "../repository/records/drills.js"
 import type { ScanBatch } from "../rethinkdb/scan.js";
 import type { TableSettings } from "../rethinkdb/target.js";
 import { textOfJson } from "../server-text.js";
-import type { PlannedTable } from "./plan.js";
 
 /** At most so many keys are named in a report; the others are only counted. */
 const namedKeysMax = 5;
@@ -82,7 +81,7 @@ function note(list: KeyList, key: Buffer): void {
  * How a restored table's settings differ from the plan, one sentence each. Replicas depend on the target, so they are
  * not compared.
  */
-export function compareSettings(planned: PlannedTable, held: TableSettings): string[] {
+export function compareSettings(planned: TableSettings, held: TableSettings): string[] {
   const { config, indexes } = planned;
   const texts = (of: TableSettings["config"]) => ({
     "primary key": of.primary_key,

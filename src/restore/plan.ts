@@ -20,6 +20,7 @@ import type { RepositoryView } from "../repository/repository-view.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";
 import type { TableName } from "../rethinkdb/target.js";
 import { type PlannedAccess, planAccess } from "./access.js";
+import { nameAt } from "./beside.js";
 import { chooseTables } from "./choose.js";
 import { sayingWhen } from "./gone-table.js";
 import type { HeldBack } from "./held-back.js";
@@ -33,6 +34,8 @@ import {
 } from "./inexact.js";
 import { newestInstant } from "./newest.js";
 import {
+  type ChosenDocuments,
+  type DocumentMask,
   nameOf,
   type RestoreRequest,
   refuseIdleRenames,
@@ -41,6 +44,7 @@ import {
   refuseSystemDatabase,
   refuseTwoChoices,
   scopeOf,
+  selected,
   wholeDatabases,
 } from "./request.js";
 
@@ -55,6 +59,10 @@ export interface PlannedTable extends AsOf {
   base: BaseManifest;
   /** Holes of the log between the base and the instant: their changes are not restored. Empty unless damaged. */
   missing: LogHole[];
+  /** Which of its documents are restored. */
+  chosen: ChosenDocuments;
+  /** How they are changed; undefined if they are restored as they were. */
+  mask: DocumentMask | undefined;
 }
 
 export interface RestorePlan {
@@ -76,6 +84,8 @@ export interface RestorePlan {
   withoutAccess: Instant | undefined;
   /** Tables that existed at the instant, but of which nothing was captured. */
   notCaptured: string[];
+  /** Tables that were asked for, but none of whose documents is. */
+  notSelected: string[];
   /**
    * The log of each lane that is read, as the plan was made from it. The restore MUST read these: in a later look the
    * history may be thinned at the instant, or expired.
@@ -108,7 +118,8 @@ async function planBy(view: RepositoryView, request: RestoreRequest): Promise<Re
   const ground: Ground = { view, coverage, request, instant };
   const { catalog, catalogAsOf, refusal } = await planCatalog(ground);
   if (scopeOf(request).access && !coverage.access) throw accessUnknown(instant);
-  const chosen = chooseKnown(catalog, request, catalogAsOf.instant, refusal);
+  const known = chooseKnown(catalog, request, catalogAsOf.instant, refusal);
+  const { tables: chosen, notSelected } = selected(known, request);
   refuseIdleRenames(chosen, catalog, request);
   refuseSystemDatabase(request);
   const captured = capturedOf(chosen, coverage.tables, instant, request);
@@ -133,6 +144,7 @@ async function planBy(view: RepositoryView, request: RestoreRequest): Promise<Re
     ...access,
     withoutAccess: without?.instant,
     notCaptured: chosen.filter((table) => !captured.includes(table)).map(nameOf),
+    notSelected,
     ...logsOf(view, tables),
   };
 }
@@ -292,9 +304,14 @@ async function planTable(
     const [nearest, hasFlags] = [await nearestTo(ground), !request.exactOnly];
     throw inexact(from, of, instant, nearest, found, base !== undefined, hasFlags);
   }
-  const to = renamed(from, request.renames);
+  const to = request.beside
+    ? { db: from.db, name: nameAt(from.name, found.instant) }
+    : renamed(from, request.renames);
   const missing = found.class === "damaged" ? missingOf(view, instant, config.id, base) : [];
-  return { ...found, config, indexes: catalog.indexes(config.id), from, to, lane, base, missing };
+  const indexes = catalog.indexes(config.id);
+  const chosen = request.documentsOf?.(nameOf(config)) ?? {};
+  const mask = request.maskOf?.(nameOf(config), config.primary_key);
+  return { ...found, config, indexes, from, to, lane, base, missing, chosen, mask };
 }
 
 /** The base that a restore begins with; or `lost`, the error if a base is damaged. */

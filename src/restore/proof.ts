@@ -38,7 +38,7 @@ export async function prove(context: ProofContext): Promise<Drill> {
   const server = (await target.version()) ?? null;
   const began = clock.monotonicMs();
   try {
-    const restored = await restore(repository, plan, target, clock, observer, signal);
+    const restored = await restore(repository, plan, target, clock, observer, { signal });
     const seconds = (clock.monotonicMs() - began) / 1000;
     const tables = await compareAll(context, restored);
     signal.throwIfAborted();

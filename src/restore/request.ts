@@ -2,11 +2,29 @@
 import type { TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
+import type { KeyFilter } from "../key-filter.js";
 import type { Catalog } from "../repository/log/catalog.js";
 import type { Scope } from "../repository/restorable.js";
 import type { TableName } from "../rethinkdb/target.js";
 import type { PlannedAccess } from "./access.js";
 import type { Allowed } from "./inexact.js";
+
+/** Which documents of a table are restored: all, if it has no member. */
+export interface ChosenDocuments {
+  filter?: KeyFilter;
+  /** Asked about a document's text. */
+  matches?: (document: Buffer) => boolean;
+}
+
+/** Changes documents on their way to the target. */
+export interface DocumentMask {
+  /** True if primary keys are changed: then documents do not come in the order of their keys. */
+  movesKeys: boolean;
+  /** JSON texts. */
+  mask(key: Buffer, document: Buffer): { key: Buffer; document: Buffer };
+  /** What it has done so far. */
+  counts(): { path: string; rule: string; documents: number }[];
+}
 
 export interface RestoreRequest extends Allowed {
   /** If absent, the newest instant to which all that is chosen can be restored. */
@@ -20,6 +38,12 @@ export interface RestoreRequest extends Allowed {
   nearest: boolean;
   /** Leave users and grants out of a restore of the whole cluster. */
   withoutAccess?: boolean;
+  /** The documents that are restored of a "db.table"; undefined if none is. If absent, all documents of all tables. */
+  documentsOf?: (table: string) => ChosenDocuments | undefined;
+  /** How the documents of a "db.table" are changed. If absent, they are restored as they were. */
+  maskOf?: (table: string, primaryKey: string) => DocumentMask;
+  /** Restore each table beside the live one, under a name that says as of when. Not together with `renames`. */
+  beside?: boolean;
   /** Nothing else is ever allowed, because the command has no options for it. So errors advise none. */
   exactOnly?: boolean;
 }
@@ -34,12 +58,28 @@ export function scopeOf({
   return { tables, databases, access };
 }
 
-/** Databases that are restored even if they are empty: all chosen ones, unless tables are asked for by name. */
-export function wholeDatabases(catalog: Catalog, { tables, databases }: RestoreRequest): string[] {
+/** Databases that are restored even if they are empty: all chosen ones, unless tables or documents are selected. */
+export function wholeDatabases(catalog: Catalog, request: RestoreRequest): string[] {
+  const { tables, databases, documentsOf } = request;
+  if (documentsOf) return [];
   return catalog
     .databases()
     .map(({ name }) => name)
     .filter((name) => tables.length === 0 && (databases.length === 0 || databases.includes(name)));
+}
+
+/** The chosen tables of which documents are restored, and the names of the others. Throws if there is none. */
+export function selected(
+  chosen: TableConfig[],
+  { documentsOf }: RestoreRequest,
+): { tables: TableConfig[]; notSelected: string[] } {
+  if (!documentsOf) return { tables: chosen, notSelected: [] };
+  const tables = chosen.filter((table) => documentsOf(nameOf(table)) !== undefined);
+  const notSelected = chosen.filter((table) => !tables.includes(table)).map(nameOf);
+  if (tables.length > 0 || chosen.length === 0) return { tables, notSelected };
+  throw new ThinkbackError("usage", "nothing is selected of any table", {
+    hint: `name the field of a table in the file of --tenant; tables known then: ${notSelected.join(", ")}`,
+  });
 }
 
 /** Throws for a rename that renames nothing: it is a mistake, and the table would be restored under its old name. */

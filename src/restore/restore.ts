@@ -6,12 +6,15 @@ import type { Clock } from "../clock.js";
 import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
-import { mergeLatest } from "../format/merge.js";
+import type { KeyFilter } from "../key-filter.js";
 import { BothEnds, bothEndsFromDefault } from "../rethinkdb/both-ends.js";
-import type { TableName, Target } from "../rethinkdb/target.js";
-import { BatchWriter } from "./batch-writer.js";
+import type { TableName, TableSpec, Target } from "../rethinkdb/target.js";
+import { fillTable } from "./fill.js";
+import { HeldKeys } from "./held-keys.js";
+import type { Pace } from "./pace.js";
 import type { PlannedTable, RestorePlan } from "./plan.js";
 import { PlannedLog } from "./planned-log.js";
+import { type Begun, refusalOf, tagOf, takenError } from "./tag.js";
 
 export interface RestoredTable {
   from: string;
@@ -20,6 +23,14 @@ export interface RestoredTable {
   documents: number;
   /** Bytes of the documents' JSON text. */
   bytes: number;
+  /** True if only some of its documents were asked for. */
+  isPart: boolean;
+  /** How many documents were not selected; null if the others were not all read, because keys were selected. */
+  passedOver: number | null;
+  /** How many documents an earlier run of the same restore had written. */
+  already: number;
+  /** Which fields were masked, how, and in how many documents; null if the documents are as they were. */
+  masked: { path: string; rule: string; documents: number }[] | null;
   seconds: number;
   indexes: number;
   /** Set digest of what was written, and of what the target then held. */
@@ -42,20 +53,25 @@ export interface RestoreObserver {
 
 /** Throws, before anything is written, if a table that the plan would make exists. */
 export async function refuseExisting(plan: RestorePlan, target: Target): Promise<void> {
-  const present = new Set((await target.tables()).map(({ db, name }) => `${db}.${name}`));
-  const taken = plan.tables
-    .map(({ to }) => `${to.db}.${to.name}`)
-    .filter((name) => present.has(name));
-  if (taken.length === 0) return;
-  throw new ThinkbackError("target", `the target has ${taken.join(", ")} already`, {
-    hint: "restore under another name with --rename old.table=new.table, or drop the table on the target first",
-  });
+  const names = new Set(plan.tables.map(({ to }) => nameOf(to)));
+  const taken = (await target.tables()).filter((table) => names.has(nameOf(table)));
+  if (taken.length > 0) throw takenError(taken);
+}
+
+export interface RestoreOptions {
+  /** Ends the restore between two steps, with its reason; what was made by then stays. Then nothing is written. */
+  signal?: AbortSignal;
+  /** Tags the tables until they are whole, and goes on with those that are begun. Without it tables have no tags. */
+  begun?: Begun;
+  /** Called when all tables are complete, before the last of them loses its tag. */
+  beforeEnd?: () => Promise<void>;
+  /** As fast as the target takes it if absent. */
+  pace?: Pace | undefined;
 }
 
 /**
  * Makes the plan's databases and tables. Users and grants are restored after them, by restoreAccess.
- * @param signal ends the restore between two steps, with the signal's reason; what was made by then stays. Then nothing
- * is written any more
+ * @returns the tables that it has completed; not those that were whole already
  */
 export async function restore(
   repository: Repository,
@@ -63,15 +79,18 @@ export async function restore(
   target: Target,
   clock: Clock,
   observer: RestoreObserver,
-  signal: AbortSignal = new AbortController().signal,
+  options: RestoreOptions = {},
 ): Promise<RestoredTable[]> {
-  await refuseExisting(plan, target);
+  const { signal = new AbortController().signal, begun } = options;
+  if (!begun) await refuseExisting(plan, target);
   if (plan.tables.length === 0) {
     await createDatabases(plan, target, signal);
+    await options.beforeEnd?.();
     return [];
   }
   let segmentsRead = 0;
   const log = await PlannedLog.read(repository, plan, {
+    filterOf: filterOf(plan),
     onSegment: () => {
       observer.reading((segmentsRead += 1), plan.segments);
       signal.throwIfAborted();
@@ -80,9 +99,19 @@ export async function restore(
   try {
     // Only now: what is damaged of the log has been met, and nothing is made on the target then.
     await createDatabases(plan, target, signal);
+    const unfinished = begun && new Map(begun.made);
+    if (begun) await makeTagged(plan, target, begun, signal);
     const restored: RestoredTable[] = [];
     for (const table of plan.tables) {
-      const of = await restoreTable(table, log, target, clock, observer, signal);
+      if (begun?.whole.has(nameOf(table.to))) continue;
+      const of = await restoreTable(table, log, target, clock, observer, {
+        begun,
+        unfinished,
+        pace: options.pace,
+        signal,
+      });
+      if (table === plan.tables.at(-1)) await options.beforeEnd?.();
+      await setHook(table, target, begun !== undefined);
       observer.complete?.(of);
       restored.push(of);
     }
@@ -90,6 +119,17 @@ export async function restore(
   } finally {
     await log.dispose();
   }
+}
+
+/** The wanted keys of a table of a plan, by its id. */
+function filterOf({ tables }: RestorePlan): (table: string) => KeyFilter | undefined {
+  const filters = new Map(tables.map(({ config, chosen }) => [config.id, chosen.filter]));
+  return (table) => filters.get(table);
+}
+
+/** True if only some documents of a table were asked for. */
+function isPart({ chosen }: PlannedTable): boolean {
+  return chosen.filter !== undefined || chosen.matches !== undefined;
 }
 
 async function createDatabases(
@@ -104,68 +144,126 @@ async function createDatabases(
   }
 }
 
+/** Makes the tables that the target has not yet; the last one last, because its tag names all others. */
+async function makeTagged(
+  { tables, instant }: RestorePlan,
+  target: Target,
+  { identity, made }: Begun,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const table of tables) {
+    const name = nameOf(table.to);
+    if (made.has(name)) continue;
+    signal.throwIfAborted();
+    const isLast = table === tables.at(-1);
+    const others = isLast ? { others: [...made.values()] } : {};
+    const refusal = refusalOf({ ...identity, at: instant, ...others });
+    made.set(name, await target.createTable(specOf(table), refusal));
+  }
+}
+
+function specOf({ config, to }: PlannedTable): TableSpec {
+  return {
+    ...to,
+    primaryKey: config.primary_key,
+    durability: config.durability,
+    writeAcks: config.write_acks,
+    shards: config.shards.length,
+    replicas: Math.max(...config.shards.map(({ replicas }) => replicas.length)),
+  };
+}
+
+/** Last of all, so that it runs on none of the documents that are restored. It takes the place of the table's tag. */
+async function setHook(
+  { config, to }: PlannedTable,
+  target: Target,
+  isTagged: boolean,
+): Promise<void> {
+  // A capture may have seen a table while it was being restored.
+  const hook = tagOf(config.write_hook) ? null : config.write_hook;
+  if (hook || isTagged) await target.setWriteHook(to, hook?.function ?? null);
+}
+
+/** Throws if documents have got the key of others. The table keeps its tag, so it is not taken for a whole one. */
+function refuseCollisions(to: TableName, lost: number): void {
+  if (lost <= 0) return;
+  throw new ThinkbackError(
+    "mismatch",
+    `${nameOf(to)}: the mask gave ${lost} documents the key of another`,
+    {
+      hint: "drop the table on the target, and mask its primary key by a longer hash",
+    },
+  );
+}
+
+function heldIn(
+  { config, to }: PlannedTable,
+  id: string,
+  target: Target,
+  signal: AbortSignal,
+): HeldKeys {
+  return new HeldKeys(target, { ...to, id, primaryKey: config.primary_key }, signal);
+}
+
+/** How one table of a plan is made. */
+interface Making {
+  signal: AbortSignal;
+  /** The ids of the tables that an earlier run has made, by "db.table". */
+  unfinished: Map<string, string> | undefined;
+  begun: Begun | undefined;
+  pace: Pace | undefined;
+}
+
+const nameOf = ({ db, name }: TableName) => `${db}.${name}`;
+
 async function restoreTable(
   table: PlannedTable,
   log: PlannedLog,
   target: Target,
   clock: Clock,
   observer: RestoreObserver,
-  signal: AbortSignal,
+  { signal, begun, unfinished, pace }: Making,
 ): Promise<RestoredTable> {
   signal.throwIfAborted();
-  const { config, from, to } = table;
+  const { from, to } = table;
   const began = clock.monotonicMs();
   observer.making?.(to);
-  await target.createTable({
-    db: to.db,
-    name: to.name,
-    primaryKey: config.primary_key,
-    durability: config.durability,
-    writeAcks: config.write_acks,
-    shards: config.shards.length,
-    replicas: Math.max(...config.shards.map(({ replicas }) => replicas.length)),
-  });
-  const cursors = log.cursors(table);
-  const written = new SetDigest();
-  const writer = new BatchWriter(target, { ...to, primaryKey: config.primary_key });
-  try {
-    for await (const winners of mergeLatest(cursors)) {
-      for (const { version } of winners) {
-        if (version.document === null) continue;
-        written.addDocument(version.document);
-        writer.add(version.key, version.document);
-      }
-      await writer.room();
-      observer.writing(to, writer.documents, writer.bytes);
-      signal.throwIfAborted();
-    }
-    await writer.finish();
-  } finally {
-    await writer.ended();
-  }
-  for (const { document } of writer.refused) written.removeDocument(document);
+  if (!begun) await target.createTable(specOf(table));
+  const id = unfinished?.get(nameOf(to));
+  // What was written under masked keys is in another order: all of it is written again.
+  const isInOrder = id !== undefined && !table.mask?.movesKeys;
+  const before = isInOrder ? heldIn(table, id, target, signal) : undefined;
+  const onWritten = (documents: number, bytes: number) => observer.writing(to, documents, bytes);
+  const filled = await fillTable(table, log, target, { held: before, pace }, onWritten, signal);
+  const { digest, documents } = filled;
   observer.finishing(to, "syncing");
   await target.sync(to);
   observer.finishing(to, "comparing");
-  const held = await heldBy(target, to, writer.documents, signal);
+  const held = await heldBy(target, to, documents, signal);
   signal.throwIfAborted();
+  if (table.mask?.movesKeys) refuseCollisions(to, digest.count - held.count);
   observer.finishing(to, "building indexes");
-  for (const index of table.indexes) await target.createIndex(to, index);
+  const present = id !== undefined ? (await target.settings(to)).config.indexes : [];
+  for (const index of table.indexes) {
+    if (!present.includes(index.index)) await target.createIndex(to, index);
+  }
   await target.waitForIndexes(to);
-  // Last of all, so that it runs on none of the documents that are restored.
-  if (config.write_hook) await target.setWriteHook(to, config.write_hook.function);
   return {
     from: `${from.db}.${from.name}`,
     to: `${to.db}.${to.name}`,
     class: table.class,
-    documents: writer.documents,
-    bytes: writer.bytes,
+    documents,
+    bytes: filled.bytes,
+    isPart: isPart(table),
+    passedOver: table.chosen.filter ? null : filled.passedOver,
+    already: filled.already,
+    masked: table.mask?.counts() ?? null,
     seconds: (clock.monotonicMs() - began) / 1000,
     indexes: table.indexes.length,
-    written: written.hex(),
+    written: digest.hex(),
     held: held.hex(),
-    matches: held.count === written.count && held.hex() === written.hex(),
-    leftOut: writer.refused.map(({ key, reason }) => ({ key: key.toString(), reason })),
+    matches: held.count === digest.count && held.hex() === digest.hex(),
+    leftOut: filled.refused.map(({ key, reason }) => ({ key: key.toString(), reason })),
   };
 }
 

@@ -14,6 +14,7 @@ import {
   type GrantScope,
   type GuardedWrite,
   type KeyedTable,
+  type TableGrant,
   type TableName,
   type TableSettings,
   type TableSpec,
@@ -36,6 +37,13 @@ interface WriteSummary {
   replaced: number;
   unchanged: number;
   errors: number;
+  first_error?: string;
+}
+
+/** What the server answers to a rename. */
+interface Renamed {
+  errors: number;
+  skipped: number;
   first_error?: string;
 }
 
@@ -67,9 +75,8 @@ export class RethinkTarget implements Target {
     return this.ask<string[]>(r.dbList(), "list the databases");
   }
 
-  async tables(): Promise<TableName[]> {
-    const rows = (await this.rows(systemTable("table_config"), "list the tables")) as TableName[];
-    return rows.map(({ db, name }) => ({ db, name }));
+  async tables(): Promise<TableConfig[]> {
+    return (await this.rows(systemTable("table_config"), "list the tables")) as TableConfig[];
   }
 
   async createDatabase(name: string): Promise<void> {
@@ -80,19 +87,30 @@ export class RethinkTarget implements Target {
     await this.ask(r.dbDrop(name), `drop database ${name}`);
   }
 
-  async createTable(spec: TableSpec): Promise<void> {
+  async createTable(spec: TableSpec, refusal?: string): Promise<string> {
     const servers = await this.rows(systemTable("server_config"), "list the servers");
     const replicas = Math.max(1, Math.min(spec.replicas, servers.length));
     const what = `create table ${spec.db}.${spec.name}`;
     const { primaryKey, shards, durability } = spec;
-    await this.ask(
-      r.db(spec.db).tableCreate!(spec.name, { primaryKey, shards, replicas, durability }),
+    const create = r.db(spec.db).tableCreate!(spec.name, {
+      primaryKey,
+      shards,
+      replicas,
+      durability,
+    });
+    const made = create.getField!("config_changes").nth!(0).getField!("new_val").getField!("id");
+    // In one query, so that nothing can come between the two.
+    const hook = (_context: Term, _old: Term, _new: Term) => r.error(refusal!);
+    const refusing = (id: Term) => [id, tableTerm(spec).setWriteHook!(hook)];
+    const id = await this.ask<string | [string, object]>(
+      refusal === undefined ? made : made.do!(refusing),
       what,
     );
     if (spec.writeAcks !== "majority") {
       await this.ask(tableTerm(spec).config!().update!({ write_acks: spec.writeAcks }), what);
     }
     await this.ask(tableTerm(spec).wait!({ waitFor: "ready_for_writes" }), what);
+    return typeof id === "string" ? id : id[0];
   }
 
   async write(table: TableName, documents: Buffer[]): Promise<void> {
@@ -160,11 +178,28 @@ export class RethinkTarget implements Target {
     await this.ask(tableTerm(table).indexWait!(), `build the indexes of ${table.db}.${table.name}`);
   }
 
-  async setWriteHook(table: TableName, hook: object): Promise<void> {
+  async setWriteHook(table: TableName, hook: object | null): Promise<void> {
     await this.ask(
-      tableTerm(table).setWriteHook!(binaryTerm(hook)),
+      tableTerm(table).setWriteHook!(hook && binaryTerm(hook)),
       `set the write hook of ${table.db}.${table.name}`,
     );
+  }
+
+  async renameTable(id: string, from: string, to: string): Promise<void> {
+    const what = `rename table ${from} to ${to}`;
+    const renamed = (row: Term) =>
+      r.branch(
+        row.getField!("name").eq!(to),
+        {},
+        row.getField!("name").eq!(from),
+        { name: to },
+        r.error("it has another name by now"),
+      );
+    const term = systemTable("table_config").get!(id).update!(renamed);
+    const { errors, skipped, first_error: reason } = await this.ask<Renamed>(term, what);
+    if (errors + skipped === 0) return;
+    const why = reason ?? "it was dropped";
+    throw new ThinkbackError("target", `cannot ${what} on ${this.location}: ${why}`);
   }
 
   async settings({ db, name }: TableName): Promise<TableSettings> {
@@ -203,6 +238,11 @@ export class RethinkTarget implements Target {
 
   async createUser(name: string, password: string): Promise<void> {
     await this.ask(systemTable("users").insert!({ id: name, password }), `create user ${name}`);
+  }
+
+  async tableGrants({ db, name }: TableName): Promise<TableGrant[]> {
+    const of = systemTable("permissions").filter!({ database: db, table: name });
+    return (await this.rows(of, `read the grants on ${db}.${name}`)) as TableGrant[];
   }
 
   async grant(user: string, scope: GrantScope, permissions: object): Promise<void> {

@@ -52,6 +52,11 @@ export type WriteOutcome =
   /** The server refused to store the document, for this reason. */
   | { refused: string };
 
+export interface TableGrant {
+  user: string;
+  permissions: Record<string, boolean>;
+}
+
 /** What a table is, besides its documents. */
 export interface TableSettings {
   config: TableConfig;
@@ -65,12 +70,15 @@ export interface Target {
   version(): Promise<string | undefined>;
   databases(): Promise<string[]>;
   /** The tables of all databases except the system's. */
-  tables(): Promise<TableName[]>;
+  tables(): Promise<TableConfig[]>;
   createDatabase(name: string): Promise<void>;
   /** Drops a database with all its tables. */
   dropDatabase(name: string): Promise<void>;
-  /** Creates the table and waits until it can be written. */
-  createTable(spec: TableSpec): Promise<void>;
+  /**
+   * Creates the table and waits until it can be written. Resolves with its id.
+   * @param refusal if given, the table has a write hook from its begin, which refuses every write with this text
+   */
+  createTable(spec: TableSpec, refusal?: string): Promise<string>;
   /**
    * Writes documents (JSON text each) without running a write hook, replacing those of the same key. No document may
    * have more bytes than `documentBytesMax`, nor all together many more. MUST reject if any document was not stored:
@@ -94,14 +102,21 @@ export interface Target {
   createIndex(table: TableName, index: IndexStatus): Promise<void>;
   /** Resolves when all indexes of the table are built. */
   waitForIndexes(table: TableName): Promise<void>;
-  /** @param hook the binary pseudo type that getWriteHook gives */
-  setWriteHook(table: TableName, hook: object): Promise<void>;
+  /** @param hook the binary pseudo type that getWriteHook gives; null for no hook */
+  setWriteHook(table: TableName, hook: object | null): Promise<void>;
+  /**
+   * Gives a table another name in its database. It may be called again: a table that has the name keeps it. MUST reject
+   * if the table has a third name by then, or another table has the new one.
+   */
+  renameTable(id: string, from: string, to: string): Promise<void>;
   settings(table: TableName): Promise<TableSettings>;
   /** Reads the table in the order of primary keys, as the server sends it; ends at once when the signal aborts. */
   scan(table: TableReference, options: Omit<ScanOptions, "stamp">): AsyncIterable<ScanBatch>;
   /** Names of the users. */
   users(): Promise<string[]>;
   createUser(name: string, password: string): Promise<void>;
+  /** What each user was granted on one table. */
+  tableGrants(table: TableName): Promise<TableGrant[]>;
   grant(user: string, scope: GrantScope, permissions: object): Promise<void>;
   close(): void;
 }

@@ -102,6 +102,14 @@ const maintained = {
 const gaps = ["before", "after", "BEFORE", "", "both"];
 const head = ["0/1.1/" + "0".repeat(64), "keys/1/" + "0".repeat(64), "0/1.1", "", ","];
 const past = { "--store-as-of": times };
+/** The options that say which documents are meant. */
+const selection = {
+  "--key": ["k", "@/none", "@/dev/null", ""],
+  "--between": ["a..b", "..", "a", "..b", ""],
+  "--where": ['{"a":1}', "{", "[]", '{"$where":"1"}', '{"a":{"$regex":"("}}'],
+  "--tenant": secretFiles,
+  "--tenant-id": ["c42", "42", ""],
+};
 const choice = { "--at": times, "--table": names, "--db": names };
 
 /** Commands that take several copies of a repository. */
@@ -169,6 +177,7 @@ const commands: Record<string, Options> = {
   restore: {
     ...past,
     ...choice,
+    ...selection,
     "--target": urls,
     "--target-file": secretFiles,
     "--password-file": secretFiles,
@@ -179,6 +188,18 @@ const commands: Record<string, Options> = {
     "--nearest": flag,
     "--without-access": flag,
     "--expect-head": head,
+    "--beside": flag,
+    "--max-rate": [...sizes, ...counts, "5000/s"],
+    "--gentle": flag,
+    "--mask": secretFiles,
+    "--report": ["/nowhere/r.json", "/dev/null", "/proc", ""],
+  },
+  promote: {
+    "--target": urls,
+    "--target-file": secretFiles,
+    "--password-file": secretFiles,
+    "--from": names,
+    "--back": flag,
   },
   drill: {
     ...past,
@@ -263,6 +284,7 @@ const positional: Record<string, string[][]> = {
   acknowledge: [names],
   undo: [names],
   rewind: [names],
+  promote: [["shop.orders_at_20261128T100400Z", "shop.orders", "orders", "a.b.c", ""]],
   "pin add": [["release", "Release", "", "a/b", ".."]],
   "pin remove": [["release", "../x", ""]],
   "key remove": [["reader", "nobody", ""]],
@@ -349,7 +371,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
   );
 
   /** What is taken as it is: a note is a text, a spool a directory that may not be there yet. */
-  const free = ["--note", "--spool", "--key", "--tenant-id"];
+  const free = ["--note", "--spool", "--key", "--tenant-id", "--report"];
   const valued = Object.entries(commands[command]!).filter(
     ([name, values]) => values !== flag && !free.includes(name),
   );
@@ -396,6 +418,9 @@ test.each([
   ["maintain", "--grace", "1m", "--no-delete"],
   ["catalog", "--at", "now", "--diff", "now", "now"],
   ["restore", "--without-access", "--table", "shop.orders"],
+  ["restore", "--beside", "--rename", "shop=store"],
+  ["restore", "--without-access", "--beside"],
+  ["promote", "shop.orders", "--back", "--from", "shop.b"],
   ["restore", "--without-access", "--db", "shop"],
   ["maintain", "--auto", "--restore-within", "1m"],
 ])("an option that could not count is refused: %s %s", async (...args) => {

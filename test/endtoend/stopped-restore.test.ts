@@ -1,8 +1,8 @@
 /** A restore that a signal stops: it ends in order, and says what the target has and how to go on. */
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { r } from "../server/driver.js";
-import { cli, type Running, start } from "./cli.js";
+import { type Running, start } from "./cli.js";
 import { Stage, until } from "./stage.js";
 
 let stage: Stage;
@@ -44,11 +44,15 @@ const tablesOf = async (db: string): Promise<string[]> =>
 
 const holds = () => readdir(`${repo}/holds`).catch(() => []);
 
-const untilLargeIsBegun = (db: string) =>
-  until("the large table is being written", async () => (await tablesOf(db)).includes("b_large"));
+/** Of the large table; 0 also while it is being made. */
+const documentsOf = (db: string) =>
+  (r.db(db).table("b_large").count().run(stage.connection) as Promise<number>).catch(() => 0);
+
+const untilLargeIsBegun = (db: string, documents = 0) =>
+  until("the large table is being written", async () => (await documentsOf(db)) > documents);
 
 test.each(["SIGINT", "SIGTERM"] as const)(
-  "%s: it says what is complete, half-filled and not begun; its commands restore the rest",
+  "%s: it says what is complete, half-filled and not begun; given again, it restores the rest",
   async (signal) => {
     const db = `back_${signal}`;
     const running = begin(db);
@@ -62,7 +66,6 @@ test.each(["SIGINT", "SIGTERM"] as const)(
     expect(stdout).toMatch(new RegExp(`^${db}\\.a_small +10 .* equal$`, "m"));
     expect(status).toBe(12);
     expect(await holds()).toEqual([]);
-    expect((await tablesOf(db)).sort()).toEqual(["a_small", "b_large"]);
     // A complete table has its write hook too.
     expect(await stage.query(r.db(db).table("a_small").getWriteHook())).not.toBeNull();
     // Nothing is written any more.
@@ -72,13 +75,12 @@ test.each(["SIGINT", "SIGTERM"] as const)(
     expect(await stage.query(large.count())).toBe(documents);
     expect(documents).toBeLessThan(largeDocuments);
 
-    expect(stderr).toContain(`drop what is half-filled, on the target: r.db("${db}").tableDrop(`);
-    await stage.query(r.db(db).tableDrop("b_large"));
-    const [, command = ""] = /then restore the rest: thinkback (.*)$/m.exec(stderr) ?? [];
-    expect(command).toContain(`--repo '${repo.replace("'", "'\\''")}'`);
-    const words = command.replace(/--repo '.*' --target …/, "").split(" ");
-    const [name = "", ...options] = words.filter((word) => word !== "");
-    const rest = await cli([name, "--repo", repo, "--target", stage.address, ...options]);
+    expect(stderr).toContain("give the same command again: it goes on where it was stopped");
+    const rest = await begin(db).finished;
+    expect(rest.stdout).toContain(
+      `an earlier run of this restore was ended; this one goes on (complete already: ${db}.a_small; half-filled: `,
+    );
+    expect(rest.stdout).toMatch(new RegExp(`^${db}\\.b_large +40,000 .* equal$`, "m"));
     expect(rest.stderr + rest.status).toBe("0");
     expect((await tablesOf(db)).sort()).toEqual(["a_small", "b_large", "c_small"]);
     expect(await stage.query(large.count())).toBe(largeDocuments);
@@ -86,7 +88,8 @@ test.each(["SIGINT", "SIGTERM"] as const)(
 );
 
 test("with --json the report and the error are JSON", async () => {
-  const running = begin("as_json", "--json");
+  const file = stage.repo("report.json");
+  const running = begin("as_json", "--json", "--report", file);
   await untilLargeIsBegun("as_json");
   running.process.kill("SIGTERM");
   const { status, stdout, stderr } = await running.finished;
@@ -96,7 +99,12 @@ test("with --json the report and the error are JSON", async () => {
     halfFilled: "as_json.b_large",
     notBegun: ["as_json.c_small"],
   });
+  const report = JSON.parse(await readFile(file, "utf8")) as { error: object; requests: object };
+  const { error: told, requests } = report;
+  // The file is written when all is done: the hold is deleted by then.
+  expect(report).toEqual({ ...JSON.parse(stdout), state: "failed", error: told, requests });
   const [, error = ""] = stderr.trim().split("\n");
+  expect(JSON.parse(error)).toEqual({ error: report.error });
   expect(JSON.parse(error)).toMatchObject({ error: { code: "incomplete" } });
 });
 
@@ -119,3 +127,70 @@ test("a target that stands still holds the end up for ten seconds at most, or un
     expect((await holds()).length > 0).toBe(twice);
   }
 });
+
+const insert = { id: "mine" };
+
+test("killed again and again, it goes on, writes nothing twice, and ends whole", async () => {
+  const db = "killed";
+  let reached = 0;
+  for (let kills = 0; kills < 3; kills += 1) {
+    const running = begin(db);
+    await untilLargeIsBegun(db, reached + 5000);
+    running.process.kill("SIGKILL");
+    await running.finished;
+    reached = await documentsOf(db);
+    // Nobody else writes to a half-filled table.
+    expect(await stage.query(r.db(db).table("b_large").insert(insert))).toMatchObject({
+      errors: 1,
+      first_error: expect.stringContaining("this table is being restored, and is not whole"),
+    });
+  }
+  expect(reached).toBeGreaterThan(0);
+  expect(reached).toBeLessThan(largeDocuments);
+  const { status, stdout } = await begin(db, "--json").finished;
+  expect(status).toBe(0);
+  const { restored, earlier } = JSON.parse(stdout) as {
+    restored: { to: string; already: number; documents: number; matches: boolean }[];
+    earlier: string[];
+  };
+  expect(earlier).toEqual([`${db}.a_small`]);
+  const [large] = restored.filter(({ to }) => to === `${db}.b_large`);
+  // The server has done by then what it had been sent.
+  expect(large!.already).toBeGreaterThanOrEqual(reached);
+  expect(large).toMatchObject({ documents: largeDocuments, matches: true });
+  expect(await stage.query(r.db(db).table("b_large").insert(insert))).toMatchObject({
+    inserted: 1,
+  });
+  expect(await stage.query(r.db(db).table("a_small").getWriteHook())).not.toBeNull();
+  expect(await stage.query(r.db(db).table("b_large").getWriteHook())).toBeNull();
+  // A restore that has ended is none that goes on.
+  const again = await begin(db).finished;
+  expect(again.stderr).toContain(
+    `the target has ${db}.a_small, ${db}.b_large, ${db}.c_small already`,
+  );
+  expect(again.status).toBe(7);
+}, 120_000);
+
+test("a table of somebody else, or of another restore, is never touched", async () => {
+  const db = "foreign";
+  const running = begin(db);
+  await untilLargeIsBegun(db);
+  running.process.kill("SIGKILL");
+  await running.finished;
+  const other = await begin(db, "--key", "1").finished;
+  expect(other.stderr).toContain("half-filled by another restore");
+  expect(other.status).toBe(7);
+  // Somebody takes the place of a table that was complete.
+  await stage.query(r.db(db).tableDrop("a_small"));
+  await stage.query(r.db(db).tableCreate("a_small"));
+  await stage.query(r.db(db).table("a_small").insert(insert));
+  const refused = await begin(db).finished;
+  expect(refused.stderr).toContain(`the target has ${db}.a_small already`);
+  expect(refused.status).toBe(7);
+  expect(await stage.query(r.db(db).table("a_small").coerceTo("array"))).toEqual([insert]);
+  expect(await documentsOf(db)).toBeLessThan(largeDocuments);
+  // When it is out of the way, it goes on.
+  await stage.query(r.db(db).tableDrop("a_small"));
+  const { status, stdout } = await begin(db).finished;
+  expect([status, stdout]).toEqual([0, expect.stringMatching(/a_small +10 .* equal/)]);
+}, 120_000);

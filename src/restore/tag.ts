@@ -1,0 +1,110 @@
+/**
+ * The tag of a table that is being restored: a write hook that refuses every write but a restore's own. So nothing is
+ * written to a half-filled table, nobody takes it for a whole one, and a restore that was ended knows its own tables.
+ * It lies on the target, because a repository may be read-only, and needs no grant that a restore does not need.
+ *
+ * Invariant: a table has its tag from the moment it is made until it is whole. The last table of a plan names the ids
+ * of all others, and loses its tag last of all: so of a table without a tag it is known whether this restore made it.
+ */
+import type { TableConfig } from "../catalog-record.js";
+import { ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
+import type { Target } from "../rethinkdb/target.js";
+import type { RestorePlan } from "./plan.js";
+
+/** What was asked for: equal for equal requests of one repository. */
+export interface RestoreIdentity {
+  /** A digest of everything but the instant. */
+  restore: string;
+  /** The instant as it was given, such as "10 minutes ago"; null if none was. */
+  asked: string | null;
+}
+
+export interface Tag extends RestoreIdentity {
+  at: Instant;
+  /** In the tag of a plan's last table: the ids of all others. */
+  others?: string[];
+}
+
+const tagPattern = /\[thinkback:([A-Za-z0-9_-]+)\]/;
+
+/** What a server answers to a write to the table. */
+export function refusalOf(tag: Tag): string {
+  const token = Buffer.from(JSON.stringify(tag)).toString("base64url");
+  return `this table is being restored, and is not whole; give the command of its restore again. [thinkback:${token}]`;
+}
+
+/** The tag that a write hook is; undefined for any other hook. */
+export function tagOf(hook: TableConfig["write_hook"] | undefined): Tag | undefined {
+  const { data } = (hook?.function ?? {}) as { data?: unknown };
+  if (typeof data !== "string") return undefined;
+  const token = tagPattern.exec(Buffer.from(data, "base64").toString("latin1"))?.[1];
+  if (token === undefined) return undefined;
+  return JSON.parse(Buffer.from(token, "base64url").toString()) as Tag;
+}
+
+/** What the target has of a restore that was ended before. */
+export interface Begun {
+  identity: RestoreIdentity;
+  /** The ids of its tables, by "db.table"; some of them may be whole. */
+  made: Map<string, string>;
+  /** "db.table" each. */
+  whole: Set<string>;
+}
+
+/** The instant of a restore of the same request that was ended before; undefined if the target has none. */
+export async function begunAt(
+  target: Target,
+  { restore, asked }: RestoreIdentity,
+  at: Instant,
+): Promise<Instant | undefined> {
+  const tags = (await target.tables()).map((table) => tagOf(table.write_hook));
+  const own = tags.filter((tag) => tag?.restore === restore);
+  const instants = own
+    .filter((tag) => tag!.at === at || tag!.asked === asked)
+    .map((tag) => tag!.at);
+  return instants.length === 0 ? undefined : Math.max(...instants);
+}
+
+/**
+ * What the target has of this restore. Throws, before anything is written, if a table that the plan would make exists
+ * and is not the restore's own.
+ */
+export async function begunOf(
+  plan: RestorePlan,
+  target: Target,
+  identity: RestoreIdentity,
+): Promise<Begun> {
+  const present = new Map((await target.tables()).map((table) => [nameOf(table), table]));
+  const begun: Begun = { identity, made: new Map(), whole: new Set() };
+  const isOwn = (tag: Tag | undefined) =>
+    tag !== undefined && tag.restore === identity.restore && tag.at === plan.instant;
+  const names = plan.tables.map(({ to }) => nameOf(to));
+  const lastTag = tagOf(present.get(names.at(-1) ?? "")?.write_hook);
+  const others = new Set(isOwn(lastTag) ? lastTag!.others : []);
+  const taken: TableConfig[] = [];
+  for (const name of names) {
+    const table = present.get(name);
+    if (!table) continue;
+    const tag = tagOf(table.write_hook);
+    if (!isOwn(tag) && (tag || !others.has(table.id))) taken.push(table);
+    begun.made.set(name, table.id);
+    if (!tag) begun.whole.add(name);
+  }
+  if (taken.length > 0) throw takenError(taken);
+  return begun;
+}
+
+/** @param taken tables that stand where others should be restored */
+export function takenError(taken: readonly TableConfig[]): ThinkbackError {
+  const halfFilled = taken.filter(({ write_hook: hook }) => tagOf(hook)).map(nameOf);
+  const names = taken.map(nameOf).join(", ");
+  return new ThinkbackError("target", `the target has ${names} already`, {
+    hint:
+      halfFilled.length > 0
+        ? `${halfFilled.join(", ")}: half-filled by another restore, which goes on when its command is given again; or drop the table on the target`
+        : "restore under another name with --rename old.table=new.table, or drop the table on the target first",
+  });
+}
+
+const nameOf = ({ db, name }: { db: string; name: string }) => `${db}.${name}`;

@@ -1,0 +1,99 @@
+/** A restore of selected documents: some keys, a range, what fits a query, one customer. */
+import { writeFile } from "node:fs/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { r } from "../server/driver.js";
+import { cli } from "./cli.js";
+import { Stage } from "./stage.js";
+
+let stage: Stage;
+let repo: string;
+let restores = 0;
+
+beforeAll(async () => {
+  stage = await Stage.open();
+  repo = stage.repo("repository");
+  await stage.query(r.dbCreate("shop"));
+  for (const name of ["orders", "customers", "stock"]) {
+    await stage.query(r.db("shop").tableCreate(name));
+  }
+  const order = (id: unknown) => ({ id, customer: { id: r.expr(id).mod(10) }, total: 1.5 });
+  await stage.query(r.db("shop").table("orders").insert(r.range(1000).map(order)));
+  await stage.query(
+    r
+      .db("shop")
+      .table("customers")
+      .insert(r.range(10).map((id: unknown) => ({ id }))),
+  );
+  expect((await stage.backUp(repo)).status).toBe(0);
+});
+
+afterAll(() => stage.close());
+
+interface Result {
+  at: string;
+  notSelected: string[];
+  accessAsOf: unknown;
+  restored: { to: string; documents: number; passedOver: number | null; matches: boolean }[];
+}
+
+/** Restores into a new database; returns the result and the keys that it then has of the orders. */
+async function restored(...more: string[]) {
+  const db = `back${(restores += 1)}`;
+  const result = await stage.restore(repo, "--rename", `shop=${db}`, ...more);
+  const keys = await stage.query<number[]>(
+    r.db(db).table("orders").orderBy("id")("id").coerceTo("array"),
+  );
+  return { db, keys, result: result as unknown as Result };
+}
+
+test("single keys, and no others are read", async () => {
+  const { keys, result } = await restored("--db", "shop", "--key", "7", "--key", "999");
+  expect(keys).toEqual([7, 999]);
+  const orders = result.restored.find(({ to }) => to.endsWith(".orders"));
+  expect(orders).toMatchObject({ documents: 2, passedOver: null, matches: true });
+});
+
+test("a range of keys", async () => {
+  const { keys } = await restored(
+    "--table",
+    "shop.orders",
+    "--between",
+    "995..",
+    "--rename",
+    "a=b",
+  ).catch((error: unknown) => ({ keys: String(error) }));
+  expect(keys).toContain("renames nothing");
+  const again = await restored("--db", "shop", "--between", "995..");
+  expect(again.keys).toEqual([995, 996, 997, 998, 999]);
+});
+
+test("what fits a query, and how many documents were passed over", async () => {
+  const query = '{"customer.id": 3, "id": {"$lt": 50}}';
+  const { keys, result } = await restored("--db", "shop", "--where", query);
+  expect(keys).toEqual([3, 13, 23, 33, 43]);
+  const orders = result.restored.find(({ to }) => to.endsWith(".orders"));
+  expect(orders).toMatchObject({ documents: 5, passedOver: 995, matches: true });
+});
+
+test("one customer of all tables; a table of which nothing is selected is named, and not made", async () => {
+  const file = stage.repo("tenants.yaml");
+  await writeFile(file, "shop.orders: customer.id\nshop.customers: id\n");
+  const { db, keys, result } = await restored("--tenant", file, "--tenant-id", "4");
+  expect(keys).toHaveLength(100);
+  expect(new Set(keys.map((key) => key % 10))).toEqual(new Set([4]));
+  expect(result.notSelected).toEqual(["shop.stock"]);
+  // Whoever selects documents wants these, and no users.
+  expect(result.accessAsOf).toBeNull();
+  const names = await stage.query<string[]>(r.db(db).tableList());
+  expect(names.sort()).toEqual(["customers", "orders"]);
+});
+
+test("a mapping that knows none of the tables is refused", async () => {
+  const file = stage.repo("others.yaml");
+  await writeFile(file, "shop.nothing: customer.id\n");
+  const given = ["--repo", repo, "--target", stage.address, "--tenant", file, "--tenant-id", "4"];
+  const { status, stderr } = await cli(["restore", ...given]);
+  expect(stderr).toContain("nothing is selected of any table");
+  expect(stderr).toContain("shop.orders");
+  expect(status).toBe(2);
+});

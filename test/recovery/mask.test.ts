@@ -1,0 +1,110 @@
+import { describe, expect, test } from "vitest";
+import { maskOf } from "../../src/recovery/mask.js";
+import { parseMask } from "../../src/recovery/mask-file.js";
+import { shiftedDate } from "../../src/recovery/shifted-date.js";
+
+const key = "0123456789abcdef0123456789abcdef";
+const day = 86_400_000;
+
+function masked(yaml: string, document: string, primaryKey = "id", id = '"k"') {
+  const file = parseMask(`key: {file: k}\ntables:\n  shop.t: ${yaml}`, "mask.yaml", () => key);
+  const mask = maskOf(file, "shop.t", primaryKey);
+  const of = mask.mask(Buffer.from(id, "latin1"), Buffer.from(document, "latin1"));
+  return { ...of, text: of.document.toString("latin1"), counts: mask.counts() };
+}
+
+describe("a rule", () => {
+  test.each([
+    ["{a: drop}", '{"a":1,"id":"k"}', '{"id":"k"}'],
+    ["{a: null}", '{"a":1,"id":"k"}', '{"a":null,"id":"k"}'],
+    ["{a: {constant: 'N. \"N\"'}}", '{"a":{"b":1},"id":"k"}', '{"a":"N. \\"N\\"","id":"k"}'],
+    ["{a.b: drop}", '{"a":{"b":1,"c":-0.0},"id":"k"}', '{"a":{"c":-0.0},"id":"k"}'],
+    ["{a.b: null}", '{"a":[{"b":1},{"c":2},[{"b":3}]]}', '{"a":[{"b":null},{"c":2},[{"b":null}]]}'],
+    ["{a: drop}", '{"id":"k","x":1e300}', '{"id":"k","x":1e300}'],
+    ["{a.b: drop}", '{"a":"text","id":"k"}', '{"a":"text","id":"k"}'],
+    ["{a: {shift: 1d}}", '{"a":"2026-02-28","id":"k"}', '{"a":"2026-03-01","id":"k"}'],
+    ["{a: hash}", '{"a":null,"id":"k"}', '{"a":null,"id":"k"}'],
+  ])("%s on %s", (yaml, document, expected) => {
+    expect(masked(yaml, document).text).toBe(expected);
+  });
+
+  test("a hash is the same for the same value, wherever it stands, and of each element", () => {
+    const [one] = /"[0-9a-f]{32}"/.exec(masked("{a: hash}", '{"a":42}').text)!;
+    expect(masked("{b: {hash: 8}}", '{"b":42}').text).toBe(`{"b":${one!.slice(0, 9)}"}`);
+    expect(masked("{c: hash}", '{"c":[42,[42]]}').text).toBe(`{"c":[${one},[${one}]]}`);
+    expect(masked("{a: hash}", '{"a":"42"}').text).not.toContain(one);
+  });
+
+  test("bytes that are not UTF-8 stay as they are in what is not masked", () => {
+    expect(masked("{a: drop}", '{"a":1,"b":"\xff\xed\xa0\x80"}').text).toBe(
+      '{"b":"\xff\xed\xa0\x80"}',
+    );
+  });
+
+  test("a masked primary key is the document's key", () => {
+    const { key: of, text } = masked("{id: hash}", '{"a":1,"id":"k"}');
+    expect(text).toBe(`{"a":1,"id":${of.toString()}}`);
+  });
+
+  test("a shift by document is the same for all its dates, and another for other documents", () => {
+    const yaml = "{a: {shift: 30d, per: document}, b: {shift: 30d, per: document}}";
+    const document = '{"a":"2026-06-15","b":"2026-06-15T10:00:00Z"}';
+    const shifts = ["1", "2", "3", "4"].map((id) => {
+      const { text } = masked(yaml, document, "id", id);
+      const { a, b } = JSON.parse(text) as { a: string; b: string };
+      expect(b).toBe(`${a}T10:00:00Z`);
+      return (Date.parse(a) - Date.parse("2026-06-15")) / day;
+    });
+    expect(new Set(shifts).size).toBeGreaterThan(1);
+    expect(shifts.every((days) => Math.abs(days) <= 30)).toBe(true);
+  });
+
+  test("what is no date cannot be shifted", () => {
+    expect(() => masked("{a: {shift: 1d}}", '{"a":"soon"}')).toThrow(
+      /a of "k" in shop.t is no date/,
+    );
+  });
+});
+
+test.each([
+  ['"2026-11-28T10:04:00.123456+01:00"', '"2026-11-29T10:04:00.123456+01:00"'],
+  ['"2026-12-31"', '"2027-01-01"'],
+  ['"2026-12-31 23:59"', '"2027-01-01 23:59"'],
+  [
+    '{"$reql_type$":"TIME","epoch_time":1795830362.968,"timezone":"+01:00"}',
+    '{"$reql_type$":"TIME","epoch_time":1795916762.968,"timezone":"+01:00"}',
+  ],
+])("a day later: %s", (text, later) => {
+  expect(shiftedDate(Buffer.from(text), day)?.toString()).toBe(later);
+});
+
+test.each([
+  ["", "the file is not right", /begin with tables:/],
+  ["tables: 1", "tables is not right", /below it a line for each table/],
+  ["tables: {orders: {}}", "tables: orders is not right", /name the table db.table/],
+  ["tables: {s.t: {a: gone}}", "tables: s.t: a is not right", /the rules are drop, null/],
+  ["tables: {s.t: {a: {hash: 3}}}", "tables: s.t: a", /the rules are drop, null/],
+  ["tables: {s.t: {a: {shift: 1.5ms}}}", "tables: s.t: a", /the rules are drop, null/],
+  ["tables: {s.t: {a: hash}}", "tables: s.t: a needs a key", /give the key of hashes/],
+  ["key: {file: short}\ntables: {s.t: {a: hash}}", "key has fewer than 16 bytes", /openssl/],
+  ["key: 7\ntables: {}", "key is not right", /give the key of hashes/],
+  ["tables: {}\nmore: 1", "more is not known here", /./],
+  ["tables: [", "is not YAML", /begin with tables:/],
+])("what is wrong in %j is said with its place and the remedy", (text, message, hint) => {
+  const parsing = () => parseMask(text, "mask.yaml", () => "short");
+  expect(parsing).toThrow(
+    expect.objectContaining({
+      code: "usage",
+      message: expect.stringContaining(`mask.yaml`),
+      hint: expect.stringMatching(hint),
+    }),
+  );
+  expect(parsing).toThrow(message);
+});
+
+test("a table that the file does not name, and a key that would not stay one, are refused", () => {
+  const file = parseMask("tables: {s.t: {id: drop}}", "mask.yaml", () => key);
+  expect(() => maskOf(file, "s.u", "id")).toThrow(/does not say how s.u is masked/);
+  expect(() => maskOf(file, "s.t", "id")).toThrow(/a primary key cannot be masked by drop/);
+  expect(() => maskOf(file, "s.t", "email")).not.toThrow();
+});
