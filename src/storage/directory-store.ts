@@ -9,11 +9,12 @@
  */
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { link, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { link, open, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { messageOf } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { codeOf, Directories, ignoreMissing, temporaryPrefix } from "./directories.js";
+import { type Entry, entriesOf, refuseDeadLinks } from "./directory-entries.js";
 import {
   checkName,
   failureOf,
@@ -246,16 +247,17 @@ export class DirectoryStore implements ObjectStore {
     directory: string,
     prefix: string,
     options: ListOptions,
+    way?: Entry["way"],
   ): AsyncIterable<StoredObject> {
     const { after = "", signal } = options;
-    const entries = (await this.readEntries(directory)).filter(({ name, isDirectory }) =>
+    const entries = (await this.readEntries(directory, way)).filter(({ name, isDirectory }) =>
       isDirectory
         ? (name.startsWith(prefix) || prefix.startsWith(name)) &&
           (name > after || after.startsWith(name))
         : name.startsWith(prefix) && name > after,
     );
     const sizes = new Map<string, number | undefined>();
-    for (const [i, { name, isDirectory }] of entries.entries()) {
+    for (const [i, { name, isDirectory, way: below }] of entries.entries()) {
       signal?.throwIfAborted();
       if (i % sizesAtOnce === 0) {
         const next = entries.slice(i, i + sizesAtOnce).filter((one) => !one.isDirectory);
@@ -263,7 +265,7 @@ export class DirectoryStore implements ObjectStore {
         await Promise.all(next.map(async (one) => sizes.set(one.name, await this.size(one.name))));
       }
       if (isDirectory) {
-        yield* this.listDirectory(name.slice(0, -1), prefix, options);
+        yield* this.listDirectory(name.slice(0, -1), prefix, options, below);
       } else {
         const size = sizes.get(name);
         if (size !== undefined) yield { name, size };
@@ -276,20 +278,22 @@ export class DirectoryStore implements ObjectStore {
    * order of whole names. Names that cannot be part of an object's name are left out: temporary files, lost+found,
    * foreign files.
    */
-  private async readEntries(directory: string): Promise<{ name: string; isDirectory: boolean }[]> {
+  private async readEntries(directory: string, way?: Entry["way"]): Promise<Entry[]> {
+    const path = join(this.location, directory);
+    const before = directory === "" ? "" : `${directory}/`;
     try {
-      const entries = await readdir(join(this.location, directory), { withFileTypes: true });
-      const before = directory === "" ? "" : `${directory}/`;
-      return entries
-        .filter((entry) => isName(entry.name))
+      return (await entriesOf(path, way))
+        .filter(({ name }) => isName(name))
         .map((entry) => {
-          const isDirectory = entry.isDirectory();
-          return { name: `${before}${entry.name}${isDirectory ? "/" : ""}`, isDirectory };
+          const name = `${before}${entry.name}${entry.isDirectory ? "/" : ""}`;
+          return { ...entry, name };
         })
         .sort((a, b) => (a.name < b.name ? -1 : 1));
     } catch (error) {
-      if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return [];
-      throw this.explain(error, directory);
+      const isMissing = codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR";
+      if (!isMissing) throw this.explain(error, directory);
+      await this.explaining(refuseDeadLinks(path, this.location));
+      return [];
     }
   }
 

@@ -1,6 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
 import * as fs from "node:fs/promises";
-import { mkdir, mkdtemp, readdir, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
@@ -495,5 +495,73 @@ describe("DirectoryStore on a file system that fails", () => {
     expect(await absent.size("log/first")).toBeUndefined();
     await absent.delete("log/first");
     expect(await readdir(directory)).toEqual(["log"]);
+  });
+
+  describe("with symbolic links", () => {
+    let elsewhere: string;
+    const link = (to: string, ...place: string[]) => symlink(to, join(directory, ...place));
+    const told = async (prefix: string) =>
+      namesOf(store, prefix).catch((error: unknown) => (error as Error).message);
+
+    beforeEach(async () => {
+      elsewhere = await newDirectory();
+    });
+    afterEach(() => rm(elsewhere, { recursive: true }));
+
+    test("what was moved to another disk is listed, read, written and tidied as before", async () => {
+      const names = ["bases/t/1/manifest", "bases/t/1/part", "bases/t/2/part", "log/first"];
+      for (const name of names.slice(0, 3)) await store.put(name, Buffer.from("x"));
+      await rename(join(directory, "bases", "t"), join(elsewhere, "t"));
+      await link(join(elsewhere, "t"), "bases", "t");
+      await rename(join(elsewhere, "t", "1", "part"), join(elsewhere, "a part"));
+      await symlink(join(elsewhere, "a part"), join(elsewhere, "t", "1", "part"));
+      expect(await told("")).toEqual(names);
+      expect(await told("bases/t/1/")).toEqual(names.slice(0, 2));
+      expect(await told("bases/t/2")).toEqual(names.slice(2, 3));
+      expect(await told("ba")).toEqual(names.slice(0, 3));
+      const after: string[] = [];
+      for await (const { name } of store.list("", { after: names[0]! })) after.push(name);
+      expect(after).toEqual(names.slice(1));
+      await store.put("bases/t/3/part", Buffer.from("y"));
+      expect(await readdir(join(elsewhere, "t"))).toEqual(["1", "2", "3"]);
+      await store.deleteMany(["bases/t/3/part", "bases/t/2/part"]);
+      await writeFile(join(elsewhere, "t", "1", ".tmp-left"), "x");
+      await mkdir(join(elsewhere, "t", "4"));
+      await store.tidy(Date.now() + 60_000);
+      expect(await readdir(join(elsewhere, "t"))).toEqual(["1"]);
+      expect(await readdir(join(elsewhere, "t", "1"))).toEqual(["manifest", "part"]);
+    });
+
+    test("one that leads nowhere is a disk that is away, for each listing through it", async () => {
+      await link(join(elsewhere, "unmounted"), "bases");
+      const message = `${join(directory, "bases")} is a symbolic link that leads nowhere`;
+      for (const prefix of ["", "bases/", "bases/t/1/", "ba", "log"]) {
+        expect(await told(prefix)).toBe(message);
+      }
+      expect(await told("log/")).toEqual(["log/first"]);
+      await rm(join(directory, "bases"));
+      await link(join(elsewhere, "unmounted"), ".snapshots");
+      expect(await told("")).toEqual(["log/first"]);
+      const itself = join(elsewhere, "repository");
+      await symlink(join(elsewhere, "unmounted"), itself);
+      const listing = namesOf(new DirectoryStore(itself), "");
+      await expect(listing).rejects.toBeInstanceOf(StoreUnavailable);
+    });
+
+    test("those that lead in a circle are refused by name", async () => {
+      await link(directory, "log", "above");
+      for (const prefix of ["", "log/"]) {
+        expect(await told(prefix)).toMatch(
+          /log.above is a symbolic link to a directory that holds/,
+        );
+      }
+      await rm(join(directory, "log", "above"));
+      await symlink(join(directory, "log"), join(elsewhere, "back"));
+      await link(elsewhere, "log", "out");
+      expect(await told("")).toMatch(/log.out.back is a symbolic link to a directory that holds/);
+      await rm(join(directory, "log", "out"));
+      await symlink("itself", join(directory, "itself"));
+      expect(await told("")).toMatch(/ELOOP/);
+    });
   });
 });
