@@ -10,6 +10,7 @@ import type { ObjectStore } from "../../src/storage/object-store.js";
 import { StoreLayer } from "../../src/storage/store-layer.js";
 import { maintain } from "../../src/upkeep/maintain.js";
 import { copyOf, namesIn } from "../repository/recording.js";
+import { overriding } from "../simulation/overriding.js";
 import { verifyRepository } from "../simulation/stored-objects.js";
 import {
   makeWorld,
@@ -227,6 +228,64 @@ describe("a copy", () => {
       expect(await contentOf(target)).toEqual(before);
     }
     await expect(copied(foreign, new MemoryStore())).rejects.toThrow(/there is no repository/);
+  });
+});
+
+describe("of two repositories", () => {
+  /** Another repository, with objects under the same names. */
+  const otherWorld = async () => {
+    const description = { id: "another", created: 0 };
+    const json = encodeJsonObject("repository", description);
+    return copyOf(world.store, { [repositoryName]: json });
+  };
+
+  test("that are copied into one empty place at the same time one gets it, whole", async () => {
+    const sources = [world.store, await otherWorld()];
+    for (const inTurn of [sources, sources.toReversed()]) {
+      const target = new MemoryStore();
+      const copies = await Promise.all(
+        inTurn.map((source) => RepositoryCopy.begin(source, target)),
+      );
+      const ended = await Promise.allSettled(copies.map((copy) => copy.run()));
+      const lost = ended.flatMap((one) => (one.status === "rejected" ? [String(one.reason)] : []));
+      expect(lost).toEqual([expect.stringMatching(/holds another repository/)]);
+      const kept = inTurn[ended.findIndex(({ status }) => status === "fulfilled")]!;
+      expect(await contentOf(target)).toEqual(await contentOf(kept));
+    }
+  });
+
+  test("one that takes the place of the other ends the copy before its next pass", async () => {
+    for (const swaps of ["source", "target"] as const) {
+      const places = { source: await copyOf(world.store), target: new MemoryStore() };
+      const copy = await RepositoryCopy.begin(places.source, places.target);
+      await copy.run();
+      await places[swaps].delete(repositoryName);
+      await expect(copy.pass()).rejects.toThrow(/there is no repository/);
+      expect(await places[swaps].size(repositoryName)).toBeUndefined();
+      const other = await (await otherWorld()).get(repositoryName);
+      await places[swaps].put(repositoryName, other);
+      await expect(copy.pass()).rejects.toThrow(/holds another repository, another/);
+    }
+  });
+
+  test("with other claims the log of one is not put beside those of the other", async () => {
+    const claim = writerName(2);
+    const other = await world.store.get(writerName(3));
+    const longer = encodeJsonObject("repository", { id: "another", created: 0, more: "x" });
+    for (const bytes of [other, longer]) {
+      const target = new MemoryStore();
+      const meanwhile = overriding<ObjectStore>(world.store, {
+        get: async (name, ...rest) => {
+          if (name === claim && !(await target.size(claim))) await target.put(claim, bytes);
+          return world.store.get(name, ...rest);
+        },
+      });
+      await expect(copied(meanwhile, target)).rejects.toThrow(
+        /have parted: writers.00000002.json differs/,
+      );
+      expect(await namesIn(target, "log/")).toEqual([]);
+      await expect(copied(world.store, target)).rejects.toThrow(/have parted/);
+    }
   });
 });
 
