@@ -4,7 +4,7 @@ import { descriptionKind, type RepositoryDescription } from "../format/descripti
 import { decodeStored } from "../format/json-object.js";
 import { lanesPrefix, parseWriterName, repositoryName } from "../format/names.js";
 import { failureOf, getIfThere, type ObjectStore } from "../storage/object-store.js";
-import { probesPrefix } from "../storage/probe.js";
+import { probesPrefix, refuseOverwriting } from "../storage/probe.js";
 import { inLane } from "./copy-order.js";
 import type { StoredCheck } from "./stored-check.js";
 
@@ -45,7 +45,7 @@ export async function refuseOtherTarget(
  * Makes a place that of a copy, before anything else is put there. Of several repositories that are copied into one
  * empty place at the same time, one gets it.
  * @returns true if it was nobody's
- * @throws code "repository" if it holds something else
+ * @throws code "repository" if it holds something else, or may let puts overwrite
  */
 export async function takeTarget(
   target: ObjectStore,
@@ -53,6 +53,8 @@ export async function takeTarget(
 ): Promise<boolean> {
   if ((await target.size(repositoryName)) === undefined) {
     await refuseUsed(target);
+    // What a repository is built on must hold in its copies.
+    if (target.mayOverwrite) await refuseOverwriting(target);
     try {
       await target.put(repositoryName, bytes);
       return true;

@@ -289,6 +289,44 @@ describe("of two repositories", () => {
   });
 });
 
+describe("an empty place that lets puts overwrite", () => {
+  class OverwritingStore extends StoreLayer {
+    override readonly mayOverwrite = true;
+    constructor(private readonly memory: MemoryStore) {
+      super(memory);
+    }
+    override put(name: string, bytes: Uint8Array): Promise<void> {
+      return this.memory.replace(name, bytes);
+    }
+  }
+
+  test("becomes no copy, and one that only may is asked once", async () => {
+    const kept = new MemoryStore();
+    await expect(copied(world.store, new OverwritingStore(kept))).rejects.toThrow(
+      /cannot hold a repository .*not refused/,
+    );
+    expect(await namesIn(kept)).toEqual([]);
+    const puts: string[] = [];
+    const target = new MemoryStore();
+    // A probe that may not delete leaves something behind.
+    await target.put("probes/left", Buffer.from("x"));
+    const probed = overriding<ObjectStore>(target, {
+      mayOverwrite: true,
+      put: (name, bytes) => {
+        puts.push(name);
+        return target.put(name, bytes);
+      },
+    });
+    await copied(world.store, probed);
+    const probes = puts.filter((name) => name.startsWith("probes/"));
+    expect(probes.length).toBeGreaterThan(300);
+    await target.delete("probes/left");
+    expect(await contentOf(target)).toEqual(await contentOf(world.store));
+    await copied(world.store, probed);
+    expect(puts.filter((name) => name.startsWith("probes/"))).toHaveLength(probes.length);
+  });
+});
+
 test("a copy that follows a log without new epochs never shows damage", async () => {
   const all = (await namesIn(world.store, "log/")).filter((name) =>
     name.startsWith("log/00000004"),
