@@ -3,8 +3,8 @@
  * keys: a sealed repository is copied as it is stored.
  *
  * Invariant: at the target nothing is put before what it refers to, see copy-order.ts; nothing is overwritten; nothing
- * is put beside objects of another repository or history; and nothing is put whose bytes fail their own checksums. Break
- * it and the copy is of no use at the moment it is needed.
+ * is put beside objects of another repository or history; and nothing is put whose bytes fail their own checksums.
+ * Break it and the copy is of no use at the moment it is needed.
  */
 import { isDamage, messageOf, UnusableObject } from "../errors.js";
 import { repositoryName } from "../format/names.js";
@@ -15,7 +15,15 @@ import {
   type ObjectStore,
   type StoredObject,
 } from "../storage/object-store.js";
-import { isDecisive, isSignal, listingsNeeded, type OrderedLane, ordered } from "./copy-order.js";
+import { probesPrefix } from "../storage/probe.js";
+import {
+  inLane,
+  isDecisive,
+  isSignal,
+  listingsNeeded,
+  type OrderedLane,
+  ordered,
+} from "./copy-order.js";
 import { Room } from "./room.js";
 import {
   type Described,
@@ -317,14 +325,21 @@ export class RepositoryCopy {
   }
 }
 
-/** Everything in a store but signals: bytes by name. */
+/**
+ * Everything of the repository in a store but signals: bytes by name. Not what a probe has left, and not a repository
+ * that lies in this one: a copy in there would be copied into itself, and so on.
+ */
 export async function listed(
   store: ObjectStore,
   signal?: AbortSignal,
 ): Promise<Map<string, number>> {
   const sizes = new Map<string, number>();
   for await (const { name, size } of store.list("", signal ? { signal } : {})) {
-    if (!isSignal(name)) sizes.set(name, size);
+    if (!isSignal(name) && !name.startsWith(probesPrefix)) sizes.set(name, size);
+  }
+  const inner = [...sizes.keys()].filter((name) => inLane(name).own.endsWith(`/${repositoryName}`));
+  for (const nested of inner.map((name) => name.slice(0, -repositoryName.length))) {
+    for (const name of sizes.keys()) if (name.startsWith(nested)) sizes.delete(name);
   }
   return sizes;
 }

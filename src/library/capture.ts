@@ -169,7 +169,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
   if (!Number.isSafeInteger(copiesAtOnce) || copiesAtOnce < 1) {
     throw new ThinkbackError("usage", `copiesAtOnce is ${copiesAtOnce}, no whole number above 0`);
   }
-  const spooled = spool && spoolAt("spool", spool.location, options.location);
+  const spooled = spool && (await spoolAt("spool", spool.location, options.location));
   const selects = tableSelection(include, exclude);
   const addresses = parseAddresses([options.source].flat());
   const dial = clusterDialer(addresses, "source", systemClock);

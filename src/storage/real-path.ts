@@ -1,15 +1,14 @@
-import { realpathSync } from "node:fs";
+import { realpath } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 
-/** The path without symbolic links, as far as it exists. */
-export function realPathOf(path: string): string {
+/** The path without symbolic links, as far as it exists and can be looked at. */
+export async function realPathOf(path: string): Promise<string> {
   const whole = resolve(path);
   try {
-    return realpathSync(whole);
-  } catch (error) {
-    const isMissing =
-      (error as NodeJS.ErrnoException).code === "ENOENT" && dirname(whole) !== whole;
-    return isMissing ? join(realPathOf(dirname(whole)), basename(whole)) : whole;
+    return await realpath(whole);
+  } catch {
+    const above = dirname(whole);
+    return above === whole ? whole : join(await realPathOf(above), basename(whole));
   }
 }
 

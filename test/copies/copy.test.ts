@@ -1,6 +1,6 @@
 /** A copy is a valid repository after each put, goes on where it was cut short, and ends equal to its source. */
 import { beforeAll, describe, expect, test } from "vitest";
-import { RepositoryCopy } from "../../src/copies/copy.js";
+import { listed, RepositoryCopy } from "../../src/copies/copy.js";
 import { isSignal } from "../../src/copies/copy-order.js";
 import { ThinkbackError } from "../../src/errors.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
@@ -287,6 +287,21 @@ describe("of two repositories", () => {
       await expect(copied(world.store, target)).rejects.toThrow(/have parted/);
     }
   });
+});
+
+test("what is no part of the repository is not copied: a repository inside it, and what a probe left", async () => {
+  const source = await copyOf(world.store);
+  const own = [...(await listed(source)).keys(), "lanes/1/repository.json", "notes/x"].sort();
+  const inner = ["copy/repository.json", "copy/log/1", "lanes/1/copy/repository.json", "probes/1"];
+  for (const name of [...own, ...inner, "lanes/1/copy/a", "copy/copy/repository.json"]) {
+    if ((await source.size(name)) === undefined) await source.put(name, Buffer.from("x"));
+  }
+  expect([...(await listed(source)).keys()].sort()).toEqual(own);
+  const target = new MemoryStore();
+  await copied(source, target);
+  const names = await namesIn(target);
+  expect(names.filter((name) => /copy|probes/.test(name))).toEqual([]);
+  expect(names).toContain("notes/x");
 });
 
 describe("an empty place that lets puts overwrite", () => {
