@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
 import { type Chosen, idleChoices, idleText, tablesOf } from "../capture/idle-patterns.js";
 import { LaneKeeper } from "../capture/lane-keeper.js";
 import { recorderDefaults } from "../capture/recorder.js";
@@ -120,7 +119,7 @@ export async function run(
     replicas.begin();
     // A directory may be the spool of several repositories, and of several lanes.
     const spool = ({ description }: Lane) =>
-      directoryAt("--spool", join(args.spool!, description.id));
+      directoryAt("--spool", `${args.spool!}/${description.id}`);
     const observers = new LaneObservers(log);
     log.info({ source: source.location, repository: repository.store.location }, "capture begins");
     const stop = stopOnSignals((signal) =>

@@ -184,7 +184,12 @@ function find(
   if (!kind) {
     const names = Object.keys(known).map((name) => `${name}:`);
     throw new ThinkbackError("usage", `${shown}: ${scheme}: is not a known kind of store`, {
-      hint: `give the path of a directory, or a location that begins with ${names.join(" or ")}`,
+      hint: `give the path of a directory, with ./ in front if it looks like this, or a location that begins with ${names.join(" or ")}`,
+    });
+  }
+  if (scheme !== undefined && !location.slice(scheme.length).startsWith(":/")) {
+    throw new ThinkbackError("usage", `${shown}: there is no slash behind ${scheme}:`, {
+      hint: `write ${scheme}://…; a directory of this name is given with ./ in front`,
     });
   }
   try {
@@ -198,12 +203,15 @@ function find(
   }
 }
 
-/** The scheme of a location, in small letters; undefined for a path. */
+/**
+ * The scheme of a location, in small letters; undefined for a path. Where the slashes are missing a scheme is meant all
+ * the same, and nobody looks for his backup in a directory of that name.
+ */
 function schemeOf(location: string): string | undefined {
-  return /^([a-z][a-z0-9+.-]*):\/{1,2}/i.exec(location)?.[1]?.toLowerCase();
+  return /^([a-z][a-z0-9+.-]*):/i.exec(location)?.[1]?.toLowerCase();
 }
 
 /** Cuts out user and password, which may stand before the host, and what stands behind the path. */
 function withoutSecrets(location: string): string {
-  return location.replace(/[?#].*$/s, "").replace(/\/\/.*@/, "//");
+  return location.replace(/[?#].*$/s, "").replace(/^([a-z0-9+.-]+:\/*).*@/is, "$1");
 }

@@ -45,11 +45,38 @@ describe("a location", () => {
         expect.objectContaining({
           code: "usage",
           message: `${option} s4://bucket/backup: s4: is not a known kind of store`,
-          hint: expect.stringContaining("a location that begins with file:") as string,
+          hint: expect.stringContaining("or a location that begins with file:") as string,
         }),
       );
     }
     expect(() => storeAt("constructor://x")).toThrow("not a known kind of store");
+  });
+
+  test.each([
+    ["s3:s3.amazonaws.com/bucket", "there is no slash behind s3:"],
+    ["S3:bucket", "there is no slash behind s3:"],
+    ["file:backup", "there is no slash behind file:"],
+    ["gs:", "there is no slash behind gs:"],
+    ["b2:bucket/backup", "b2: is not a known kind of store"],
+    ["sftp+x:host:/backup", "sftp+x: is not a known kind of store"],
+    ["backup:2026/x", "backup: is not a known kind of store"],
+    ["rest:key:secret@host", "rest: is not a known kind of store"],
+  ])("with a scheme and no slashes is no directory: %s", (location, message) => {
+    for (const [call, option] of [
+      [() => storeAt(location), "--repo"],
+      [() => directoryAt("--spool", location), "--spool"],
+    ] as const) {
+      expect(call).toThrow(expect.objectContaining({ code: "usage" }));
+      expect(call).toThrow(option);
+      expect(call).not.toThrow(/secret/);
+    }
+    expect(() => storeAt(location)).toThrow(message);
+  });
+
+  test("is a path if it begins as one, or has no letter in front", () => {
+    for (const path of ["./s3:x/y", "/s3:x", "../s3:x", "a b:c", "a/b:c", "1:x", "~/a:b", "."]) {
+      expect(storeAt(path).location).toBe(path);
+    }
   });
 
   test("in a bucket that is not of its form is refused, and no value of it is repeated", () => {
