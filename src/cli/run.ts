@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
 import { type Chosen, idleChoices, idleText, tablesOf } from "../capture/idle-patterns.js";
 import { LaneKeeper } from "../capture/lane-keeper.js";
 import { recorderDefaults } from "../capture/recorder.js";
@@ -20,7 +19,7 @@ import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { Source } from "../rethinkdb/source.js";
 import { sizeBytes } from "../size.js";
 import { refuseUnusable } from "../storage/probe.js";
-import { directoryAt, spoolAt } from "../storage/store-at.js";
+import { directoryAt, refuseShared, spoolAt } from "../storage/store-at.js";
 import { addInto, noUse, type StoreUse } from "../storage/store-use.js";
 import { type CronTimes, parseCron, parseFoldSchedule } from "../upkeep/schedule.js";
 import { drillBeside, maintainBeside } from "./beside.js";
@@ -83,6 +82,8 @@ export async function run(
   output: Output,
 ): Promise<void> {
   const [repo, ...copies] = [given.repo].flat() as [string, ...string[]];
+  // A copy in the place of the repository would be given segments before it is known that they may be put.
+  await refuseShared([repo, ...copies].map((location) => ({ option: "--repo", location })));
   const args: RunArguments = { ...given, repo };
   const tickMs = durationMs(args.tick);
   if (tickMs === undefined || tickMs < 10 || tickMs > tickMsMax) {
@@ -98,7 +99,7 @@ export async function run(
   }
   refuseNoNames(args.forgetServer);
   const tickMaxMs = tickMaxOf(args, tickMs);
-  const spoolBytesMax = spoolBytesMaxOf(args);
+  const spoolBytesMax = await spoolBytesMaxOf(args);
   const beside = besideOptions(args);
   const log = openLog(args.logLevel);
   const warnings = [...args.warnings, ...warningsOf(accessToSource(args), "source")];
@@ -119,7 +120,7 @@ export async function run(
     replicas.begin();
     // A directory may be the spool of several repositories, and of several lanes.
     const spool = ({ description }: Lane) =>
-      directoryAt("--spool", join(args.spool!, description.id));
+      directoryAt("--spool", `${args.spool!}/${description.id}`);
     const observers = new LaneObservers(log);
     log.info({ source: source.location, repository: repository.store.location }, "capture begins");
     const stop = stopOnSignals((signal) =>
@@ -313,10 +314,14 @@ function goingOnBeside(
 const spoolBytesMin = 2 ** 20;
 
 /** How many bytes the spool may hold; undefined without a spool. */
-function spoolBytesMaxOf({ repo, spool, spoolLimit }: RunArguments): number | undefined {
+async function spoolBytesMaxOf({
+  repo,
+  spool,
+  spoolLimit,
+}: RunArguments): Promise<number | undefined> {
   if (spool === undefined) return undefined;
   // Throws if the spool may not lie there.
-  spoolAt("--spool", spool, repo);
+  await spoolAt("--spool", spool, repo);
   const bytesMax = sizeBytes(spoolLimit);
   if (bytesMax !== undefined && bytesMax >= spoolBytesMin) return bytesMax;
   const wrong = bytesMax === undefined ? "is not a size" : "is too little for a spool";

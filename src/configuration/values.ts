@@ -32,9 +32,25 @@ export function wrongIn(row: OptionRow, text: string): Wrong | undefined {
   if (row.choices && !row.choices.includes(text)) {
     return { message: `"${text}" is not one of its values`, hint: `give ${orOf(row.choices)}` };
   }
+  const wrong = isPlace(row) ? wrongPlace(text) : undefined;
+  if (wrong) return wrong;
   if (isOfType(row.type, text)) return reading(() => parse(row, text));
   const [is, hint] = refusals[row.type] ?? ["is empty", "give it a value, or leave it out"];
   return { message: text === "" ? "is empty" : `"${text}" ${is}`, hint };
+}
+
+/** True if the values are places, of which several may be given. */
+export function isPlace({ type, list }: OptionRow): boolean {
+  return type === "location" || (type === "path" && list === true);
+}
+
+/** A path may have blanks in it; but one that goes on as a place begins was meant as two. */
+function wrongPlace(text: string): Wrong | undefined {
+  if (!/\s(\.{0,2}\/|[a-z][a-z0-9+.-]+:\/)/i.test(text)) return undefined;
+  return {
+    message: "holds a blank, and another place behind it",
+    hint: "write each on a line of its own; in the file, as a list: [A, B]",
+  };
 }
 
 /** The types whose form can be told by themselves. */

@@ -30,6 +30,14 @@ const signals = /^(?:leases|members|holds|handovers)\//;
 
 export const isSignal = (name: string) => signals.test(inLane(name).own);
 
+/** True for objects that are the same in all copies of one history: two that differ never belong into one place. */
+export function isDecisive(name: string): boolean {
+  const { own } = inLane(name);
+  return (
+    own === repositoryName || name.startsWith(keysPrefix) || parseWriterName(own) !== undefined
+  );
+}
+
 /** The lane that an object is of, and its name in that lane. */
 export function inLane(name: string): { lane: number; own: string } {
   const lane = parseLaneName(name);

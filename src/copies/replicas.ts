@@ -1,7 +1,5 @@
 /** The copies that a capture keeps up to date beside its repository. */
-import { resolve } from "node:path";
 import type { Clock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
 import { nameOfLane } from "../repository/lanes.js";
 import { NotingStore } from "../storage/noting-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -28,7 +26,6 @@ export class Replicas {
     private readonly clock: Clock,
     observerOf: (copy: string) => ReplicaObserver,
   ) {
-    refuseSamePlaces([primary, ...copies]);
     this.replicas = copies.map((location) => {
       // Stores of its own: a copy that hangs holds nobody else up.
       const [from, to] = [storeAt(primary, impatient), storeAt(location, impatient)];
@@ -73,13 +70,3 @@ export class Replicas {
 
 /** A one-shot backup waits for its copies, for at most a day: no timer is set for longer. */
 const oneShotMsMax = 86_400_000;
-
-/** A copy in the place of the repository would be given segments before it is known that they may be put. */
-function refuseSamePlaces(repos: string[]): void {
-  const places = repos.map((one) => resolve(one.replace(/^file:\/*(?=\/)/, "")));
-  const twice = repos.find((_, i) => places.indexOf(places[i]!) < i);
-  if (twice === undefined) return;
-  throw new ThinkbackError("usage", `--repo ${twice} is the same place as another --repo`, {
-    hint: "give the repository once, and each copy of it once",
-  });
-}

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
 import type { CaptureObserver } from "../capture/capture-options.js";
 import { type IdleChoice, idleChoices, tablesOf } from "../capture/idle-patterns.js";
 import { LaneKeeper } from "../capture/lane-keeper.js";
@@ -190,7 +189,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
     throw new ThinkbackError("usage", `copiesAtOnce is ${copiesAtOnce}, no whole number above 0`);
   }
   const [location, ...copies] = locationsOf(options.location);
-  const spooled = spool && spoolAt("spool", spool.location, location);
+  const spooled = spool && (await spoolAt("spool", spool.location, location));
   const keyring = await keyringOf(options.keys);
   const replicas = new Replicas(location, copies, systemClock, (copy) => told(copy, onEvent));
   const selects = tableSelection(include, exclude);
@@ -234,7 +233,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
         owner: { ...thisProcess, include, exclude },
         // A directory may be the spool of several repositories, and of several lanes.
         spool: spool && {
-          store: directoryAt("spool", join(spool.location, description.id)),
+          store: directoryAt("spool", `${spool.location}/${description.id}`),
           bytesMax: spool.bytesMax,
         },
         random: Math.random,

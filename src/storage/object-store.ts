@@ -29,8 +29,8 @@ export interface ObjectStore {
   /**
    * Stores `bytes` under `name`, whole and durable when the promise resolves. MUST be atomic (no reader ever sees a
    * part of it) and MUST reject with ObjectExists, changing nothing, if the name is taken: of any number of concurrent
-   * callers exactly one succeeds. If a reply was lost and the name holds the same bytes, the put counts as done; so
-   * bytes by which one of several processes wins MUST name that process.
+   * callers exactly one succeeds. What is there MUST be durable by then: if a reply was lost and the name holds the
+   * same bytes, the put counts as done; so bytes by which one of several processes wins MUST name that process.
    */
   put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
 
