@@ -20,7 +20,7 @@ import type { Source } from "../rethinkdb/source.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { probeAtStart, refuseUnconditional, refuseUnusable } from "../storage/probe.js";
 import { impatient } from "../storage/retrying-store.js";
-import { directoryAt, spoolAt, storeAt } from "../storage/store-at.js";
+import { directoryAt, refuseShared, spoolAt, storeAt } from "../storage/store-at.js";
 import type { Keys } from "./keys.js";
 import { captureOptions, checkOptions } from "./options.js";
 import { keyringOf, locationsOf } from "./stored-at.js";
@@ -189,6 +189,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
     throw new ThinkbackError("usage", `copiesAtOnce is ${copiesAtOnce}, no whole number above 0`);
   }
   const [location, ...copies] = locationsOf(options.location);
+  await refuseShared([location, ...copies].map((one) => ({ option: "location", location: one })));
   const spooled = spool && (await spoolAt("spool", spool.location, location));
   const keyring = await keyringOf(options.keys);
   const replicas = new Replicas(location, copies, systemClock, (copy) => told(copy, onEvent));
