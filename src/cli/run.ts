@@ -113,6 +113,7 @@ export async function run(
   try {
     await lookForChosen(source, chosen, args.once === true, log);
     if (args.spool !== undefined) await refuseUnusable(directoryAt("--spool", args.spool));
+    await replicas.refuseApart();
     const use = { ...noUse };
     const since = systemClock.now();
     const openStore = () => replicas.hearing(storeOf(args, use));

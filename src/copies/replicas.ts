@@ -6,11 +6,14 @@ import type { ObjectStore } from "../storage/object-store.js";
 import { impatient } from "../storage/retrying-store.js";
 import { storeAt } from "../storage/store-at.js";
 import { Replica, type ReplicaObserver } from "./replica.js";
+import { refuseApart } from "./start-together.js";
 
 /** How long the end of a capture is held up by a copy that is not level. */
 const closingMsMax = 15_000;
 
 export class Replicas {
+  private readonly primary: ObjectStore;
+  private readonly copies: { store: ObjectStore; observer: ReplicaObserver }[];
   private readonly replicas: Replica[];
   private readonly ended = new AbortController();
   private running: Promise<unknown> = Promise.resolve();
@@ -26,11 +29,21 @@ export class Replicas {
     private readonly clock: Clock,
     observerOf: (copy: string) => ReplicaObserver,
   ) {
-    this.replicas = copies.map((location) => {
-      // Stores of its own: a copy that hangs holds nobody else up.
-      const [from, to] = [storeAt(primary, impatient), storeAt(location, impatient)];
-      return new Replica(from, to, clock, observerOf(to.location));
+    this.primary = storeAt(primary, impatient);
+    this.copies = copies.map((location) => {
+      const store = storeAt(location, impatient);
+      return { store, observer: observerOf(store.location) };
     });
+    this.replicas = this.copies.map(({ store, observer }) => {
+      // A store of its own: a copy that hangs holds nobody else up.
+      return new Replica(storeAt(primary, impatient), store, clock, observer);
+    });
+  }
+
+  /** Throws, with code "repository", if a copy that is there can never follow the repository. */
+  refuseApart(): Promise<void> {
+    const copies = this.copies.map(({ store }) => store);
+    return refuseApart(this.primary, copies, this.clock);
   }
 
   /** The store of the repository, of which the copies hear what is put. */

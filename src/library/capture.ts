@@ -205,6 +205,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
       else onEvent({ kind: "idlePattern", pattern, excluded });
     }
     if (spooled) await refuseUnusable(spooled);
+    await replicas.refuseApart();
     const another = () => storeAt(location, impatient);
     refuseUnconditional(location, await probeAtStart(another, systemClock));
     const heard = () => replicas.hearing(another());
