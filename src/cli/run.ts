@@ -166,6 +166,7 @@ export async function run(
         spoolBytesMax === undefined ? undefined : { store: spool(lane), bytesMax: spoolBytesMax },
       random: Math.random,
       alsoTo: replicas.ofLane(lane.lane.number),
+      deliverLeft: (to: Repository) => replicas.deliverLeft(to, lane.lane.number),
       reopen,
     });
     const openSource = (lane: number) =>

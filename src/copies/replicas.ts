@@ -1,19 +1,23 @@
 /** The copies that a capture keeps up to date beside its repository. */
 import type { Clock } from "../clock.js";
-import { nameOfLane } from "../repository/lanes.js";
+import type { Repository } from "../format/description.js";
+import { laneStore, nameOfLane } from "../repository/lanes.js";
 import { NotingStore } from "../storage/noting-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { impatient } from "../storage/retrying-store.js";
 import { storeAt } from "../storage/store-at.js";
+import { deliverLeft, type LeftObserver } from "./left-in-copies.js";
 import { Replica, type ReplicaObserver } from "./replica.js";
 import { refuseApart } from "./start-together.js";
+
+export type CopyObserver = ReplicaObserver & LeftObserver;
 
 /** How long the end of a capture is held up by a copy that is not level. */
 const closingMsMax = 15_000;
 
 export class Replicas {
   private readonly primary: ObjectStore;
-  private readonly copies: { store: ObjectStore; observer: ReplicaObserver }[];
+  private readonly copies: { store: ObjectStore; observer: CopyObserver }[];
   private readonly replicas: Replica[];
   private readonly ended = new AbortController();
   private running: Promise<unknown> = Promise.resolve();
@@ -27,7 +31,7 @@ export class Replicas {
     primary: string,
     copies: readonly string[],
     private readonly clock: Clock,
-    observerOf: (copy: string) => ReplicaObserver,
+    observerOf: (copy: string) => CopyObserver,
   ) {
     this.primary = storeAt(primary, impatient);
     this.copies = copies.map((location) => {
@@ -55,6 +59,14 @@ export class Replicas {
   /** Takes the segments of a lane. */
   ofLane(lane: number): (name: string, bytes: Buffer) => void {
     return (name, bytes) => this.offer(nameOfLane(name, lane), bytes);
+  }
+
+  /** Brings to a lane of the repository the ticks that only copies have. */
+  async deliverLeft(repository: Repository, lane: number): Promise<void> {
+    const copies = this.copies.map(({ store, observer }) => {
+      return { store: laneStore(store, lane), observer };
+    });
+    if (copies.length > 0) await deliverLeft(repository, copies, this.clock);
   }
 
   begin(): void {
