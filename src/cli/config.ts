@@ -20,7 +20,11 @@ function settingsByKey(
   file: Awaited<ReturnType<typeof fileFor>>,
   { environment }: Surroundings,
 ): { settings: Map<string, Setting>; findings: Finding[] } {
-  const rows = new Map(configurable.map((row) => [row.key!, row]));
+  const rows = new Map<string, OptionRow>();
+  for (const row of configurable) {
+    // Where some commands take several values and others one, all are shown.
+    if (!rows.get(row.key!)?.list) rows.set(row.key!, row);
+  }
   const settings = new Map<string, Setting>();
   const findings: Finding[] = [];
   // Attributes are names within one command, such as the two password files.
