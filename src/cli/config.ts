@@ -3,6 +3,7 @@ import { withoutPasswords } from "../configuration/addresses.js";
 import type { Finding } from "../configuration/file.js";
 import { attributeOf, type OptionRow } from "../configuration/option.js";
 import { configurable } from "../configuration/options.js";
+import { readableSecrets } from "../configuration/secret-file.js";
 import {
   refuseErrors,
   type Setting,
@@ -54,6 +55,12 @@ export async function checkConfigCommand(
     ...(file?.findings ?? []),
     ...ofValues,
     ...connectionFindings(settings),
+    ...readableSecrets(settings.values()).map((message) => ({
+      isError: false,
+      where: "secrets",
+      message,
+      hint: "a secret that others can read is none",
+    })),
     ...unknownVariables(surroundings.environment),
   ];
   for (const finding of findings) {

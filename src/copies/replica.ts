@@ -5,8 +5,8 @@
  *
  * Invariant: an object is put only after everything that this process has put before it. Break it and a segment may
  * stand in the copy without the base that it tells of. What waits for a copy that was away is put in its order when the
- * copy is back, for which the primary need not be there. Where the order is lost, because the copy was away for too long
- * or is not as it was left, it is brought up to date by a RepositoryCopy, and what is put meanwhile follows it.
+ * copy is back, for which the primary need not be there. Where the order is lost, because the copy was away for too
+ * long or is not as it was left, it is brought up to date by a RepositoryCopy, and what is put meanwhile follows it.
  *
  * A segment may be in the copy before it is in the primary, or without ever coming there. Such a segment is true: its
  * writer had the epoch, and has captured what it says. The next writer brings it to the primary before it claims, see
