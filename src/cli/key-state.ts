@@ -2,18 +2,23 @@
 import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
 import type { Identity } from "../sealing/identity.js";
+import { keysSince } from "../sealing/key-ages.js";
 import { lastKeyProofs, proveKey } from "../sealing/key-proofs.js";
 import { type Key, trustedKeySet } from "../sealing/key-set.js";
 import { keysOfProcess, unseal } from "../sealing/keyring.js";
 
 const dayMs = 86_400_000;
-/** A reader that was not proven for so long is called overdue. */
+/** A reader that was not proven for so long, since it was added if never, is called overdue. */
 export const proofDueMs = 90 * dayMs;
 /** Maintenance proves the readers that it has so often. */
 const proveEveryMs = 7 * dayMs;
 
-export const isOverdue = ({ role }: Key, proven: Instant | undefined, now: Instant): boolean =>
-  role === "reader" && (proven === undefined || now - proven > proofDueMs);
+export const isOverdue = (
+  { role }: Key,
+  proven: Instant | undefined,
+  added: Instant,
+  now: Instant,
+): boolean => role === "reader" && now - Math.max(proven ?? 0, added) > proofDueMs;
 
 /** The key set of a sealed repository, and when each key was last proven; undefined if it is not sealed. */
 async function keyState({ store, description: { id } }: Repository) {
@@ -23,7 +28,7 @@ async function keyState({ store, description: { id } }: Repository) {
     trustedKeySet(below, id, keysOfProcess().trusted),
     lastKeyProofs(below, id),
   ]);
-  return { below, set, proofs };
+  return { below, set, proofs, since: await keysSince(below, set) };
 }
 
 /** Opens documents that are stored with one identity alone, if there are any. Throws if it cannot. */
@@ -67,6 +72,8 @@ export async function overdueKeys(
   const state = await keyState(repository);
   return (state?.set.keys ?? []).flatMap((key) => {
     const lastProven = key.verify === undefined ? undefined : state!.proofs.get(key.verify);
-    return isOverdue(key, lastProven, now) ? [{ name: key.name, lastProven }] : [];
+    return isOverdue(key, lastProven, state!.since.get(key.recipient)!, now)
+      ? [{ name: key.name, lastProven }]
+      : [];
   });
 }

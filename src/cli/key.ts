@@ -7,6 +7,7 @@ import { repositoryName } from "../format/names.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { openRepository } from "../repository/repository.js";
 import type { Identity } from "../sealing/identity.js";
+import { keysSince } from "../sealing/key-ages.js";
 import { lastKeyProofs, proveKey } from "../sealing/key-proofs.js";
 import {
   checkKeys,
@@ -38,8 +39,12 @@ export async function newKeyCommand(
   }
   const now = systemClock.now();
   const identity = await makeKeyFile(file, now, args.protect ? passphrase : undefined, args.trust);
-  output.line(`made ${file}; its public text, for --reader, --offline or --writer:\n`);
+  const { verify } = identity.public;
+  output.line(
+    `made ${file}; its public text, for --reader, --offline or --writer of \`thinkback init\`, and --key of \`thinkback key add\`:\n`,
+  );
   output.line(publicText(identity.public));
+  output.line(`\nWho shall trust this key, as that of a reader, is given --trust ${verify}`);
   output.result({ file, ...identity.public });
 }
 
@@ -47,11 +52,12 @@ export async function listKeysCommand(args: { repo: string }, output: Output): P
   const { store, set } = await keysAt(args.repo);
   const now = systemClock.now();
   const proofs = await lastKeyProofs(store, set.repository);
-  output.line(keyTable(set, proofs, now));
+  const since = await keysSince(store, set);
+  output.line(keyTable(set, proofs, now, since));
   output.result({
     set: set.number,
     at: formatInstant(set.at),
-    keys: set.keys.map((key) => keyResult(key, proofs, now)),
+    keys: set.keys.map((key) => keyResult(key, provenState(set, key, proofs, now, since))),
     former: set.former,
   });
 }
@@ -93,7 +99,9 @@ export async function addKeyCommand(
   };
   const set = await changeKeys(args.repo, ({ keys, former }) => ({ keys: [...keys, key], former }));
   output.line(
-    `key set ${set.number} is in force: what is written from now on can be read by ${name} too`,
+    key.role === "reader"
+      ? `key set ${set.number} is in force: what is written from now on can be read by ${name} too`
+      : `key set ${set.number} is in force: ${name} may capture, and reads no document`,
   );
   output.line(
     "Processes that run take it up when they are started again. Older objects stay as they are",
@@ -106,7 +114,9 @@ export async function removeKeyCommand(
   args: { repo: string; distrust?: boolean },
   output: Output,
 ): Promise<void> {
+  let role: Role | undefined;
   const set = await changeKeys(args.repo, ({ keys, former }) => {
+    role = [...keys, ...former].find((key) => key.name === name)?.role;
     const removed = keys.find((key) => key.name === name);
     if (!removed && args.distrust && former.some((one) => one.name === name)) {
       return { keys, former: former.filter((one) => one.name !== name) };
@@ -124,11 +134,28 @@ export async function removeKeyCommand(
       former: isFormer ? [...others, { name, role: removed.role, verify }] : others,
     };
   });
+  const isReader = role === "reader";
+  const lost = isReader
+    ? `what is written from now on cannot be read by ${name}`
+    : `${name} may not capture any more`;
+  output.line(`key set ${set.number} is in force: ${lost}`);
+  if (isReader) output.line("What was written before can be, as long as it is stored");
   output.line(
-    `key set ${set.number} is in force: what is written from now on cannot be read by ${name}`,
+    args.distrust
+      ? "Nothing that it has signed is believed any more: start captures again with another key"
+      : "What it has signed is believed, also what it signs later: after a theft remove it with --distrust",
   );
-  output.line("What was written before can be, as long as it is stored");
+  const lacks = missing(role, set.keys);
+  if (lacks !== undefined) output.note(`thinkback: ${lacks}`);
   output.result({ set: set.number, keys: set.keys, former: set.former });
+}
+
+/** What is missing now that a key of that role was removed; undefined if nothing is. */
+function missing(role: Role | undefined, keys: readonly Key[]): string | undefined {
+  if (keys.some((key) => key.role === role && !key.offline)) return undefined;
+  return role === "writer"
+    ? "no writer is left: whoever captures needs the key of a reader"
+    : "no reader is left but offline ones: nothing is folded, drilled or restored without their keys";
 }
 
 /** Puts a changed key set, signed by the readers among the identities at hand. */
@@ -165,7 +192,15 @@ export async function keyDrillCommand(args: { repo: string }, output: Output): P
   const { store, set } = await keysAt(args.repo);
   const now = systemClock.now();
   const proven: object[] = [];
-  for (const identity of keysOfProcess().identities) {
+  const isWriter = ({ public: { recipient } }: Identity) =>
+    set.keys.some((key) => key.recipient === recipient && key.role === "writer");
+  const { identities } = keysOfProcess();
+  if (identities.length > 0 && identities.every(isWriter)) {
+    throw new ThinkbackError("usage", "a writer has nothing to prove: its key opens no document", {
+      hint: "give the key of a reader: --identity FILE",
+    });
+  }
+  for (const identity of identities.filter((one) => !isWriter(one))) {
     const { recipient } = identity.public;
     await openDocuments(await openRepository(store), identity);
     const proof = await proveKey(store, set, identity, now);
@@ -211,9 +246,15 @@ async function keysAt(location: string): Promise<{ store: ObjectStore; set: KeyS
   return { store, set: await trustedKeySet(store, id, trusted) };
 }
 
-export function keyTable(set: KeySet, proofs: ReadonlyMap<string, Instant>, now: Instant): string {
+/** @param since when each key was added, by recipient; with the set if absent */
+export function keyTable(
+  set: KeySet,
+  proofs: ReadonlyMap<string, Instant>,
+  now: Instant,
+  since: ReadonlyMap<string, Instant> = new Map(),
+): string {
   const rows = set.keys.map((key) => {
-    const { proven, isDue } = provenState(key, proofs, now);
+    const { proven, isDue } = provenState(set, key, proofs, now, since);
     return [
       key.name,
       key.role,
@@ -225,13 +266,18 @@ export function keyTable(set: KeySet, proofs: ReadonlyMap<string, Instant>, now:
   return formatTable(["key", "role", "kept", "last proven", "recipient"], rows);
 }
 
-function provenState(key: Key, proofs: ReadonlyMap<string, Instant>, now: Instant) {
+function provenState(
+  { at }: KeySet,
+  key: Key,
+  proofs: ReadonlyMap<string, Instant>,
+  now: Instant,
+  since: ReadonlyMap<string, Instant>,
+) {
   const proven = key.verify === undefined ? undefined : proofs.get(key.verify);
-  return { proven, isDue: isOverdue(key, proven, now) };
+  return { proven, isDue: isOverdue(key, proven, since.get(key.recipient) ?? at, now) };
 }
 
-function keyResult(key: Key, proofs: ReadonlyMap<string, Instant>, now: Instant): object {
-  const { proven, isDue } = provenState(key, proofs, now);
+function keyResult(key: Key, { proven, isDue }: ReturnType<typeof provenState>): object {
   return { ...key, verify: key.verify ?? null, lastProven: isoOrNull(proven), overdue: isDue };
 }
 
