@@ -132,6 +132,12 @@ describe("a sealed segment", () => {
       .tail(name, 100)
       .catch((e: unknown) => e);
     expect(failureOf(error)).toBe("forbidden");
+    expect(error).toMatchObject({
+      message: expect.stringMatching(
+        /it is sealed, and the keys at hand do not open it$/,
+      ) as string,
+      hint: expect.stringMatching(/a writer or reader that/) as string,
+    });
     const stored = (await below.get(name)).toString("latin1");
     for (const text of ["alpha", "11-22", "coverage", repository, "frames"]) {
       expect(stored).not.toContain(text);
