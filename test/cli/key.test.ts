@@ -1,5 +1,5 @@
 /** What the commands for keys say, and what of it depends on the role of a key. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { generateX25519Identity } from "age-encryption";
@@ -84,6 +84,13 @@ test("a drill with a writer's key is refused: it has nothing to prove", async ()
     stderr: expect.stringMatching(/a writer has nothing to prove/),
   });
   expect(await drill("writer", "reader")).toMatchObject({ status: 0, stderr: "" });
+});
+
+test("a mirror without a key of a sealed source is refused before anything is copied", async () => {
+  const to = join(directory, "copy");
+  const { status, stderr } = await run("copy", "--from", repo, "--to", to, "--mirror");
+  expect([status, stderr]).toEqual([2, expect.stringMatching(/is sealed/)]);
+  await expect(readdir(to)).rejects.toThrow("ENOENT");
 });
 
 test("a key is overdue 90 days after it was added, or was proven", async () => {
