@@ -124,9 +124,12 @@ export async function run(
       directoryAt("--spool", `${args.spool!}/${description.id}`);
     const observers = new LaneObservers(log);
     log.info({ source: source.location, repository: repository.store.location }, "capture begins");
-    const stop = stopOnSignals((signal) =>
-      log.info({ signal }, "closing the last tick; send the signal once more to end at once"),
-    );
+    const stop = stopOnSignals((signal) => {
+      const waits =
+        "; the repository's store is away, and is given some 15 s to take the last ticks";
+      const doing = `closing the last tick${observers.isStoreAway ? waits : ""}`;
+      log.info({ signal }, `${doing}; send the signal once more to end at once`);
+    });
     const ended = new AbortController();
     const ending = AbortSignal.any([stop, ended.signal]);
     // While a repository is put back, maintenance would take its objects for leftovers. And it MUST NOT maintain

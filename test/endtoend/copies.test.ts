@@ -105,6 +105,9 @@ test("ticks that only the copy took come to the repository at the next start, an
   const at = exact.tables.find(({ name }) => name === `${shop}.orders`)!.lastRestorable!;
   expect(Date.parse(at)).toBeGreaterThan(inserted);
   const ended = await stop(run);
+  expect(ended.stderr).toMatch(
+    /closing the last tick; the repository's store is away, and is given/,
+  );
   expect(ended.stderr).toMatch(/the repository's store did not take .*[^]*unless a copy has it/);
   await rename(`${repo}.away`, repo);
 
