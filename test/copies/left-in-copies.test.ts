@@ -201,13 +201,28 @@ test("what a capture has closed is asked for in no copy, and one that is away is
 
 test("of an epoch that another writer has claimed in the copy nothing is taken", async () => {
   const { repository, target, copy, clock } = await parted(plain);
+  await deliver(repository, copy);
   const log = await logOf(target);
-  await claim(repository, clock);
-  const { repository: own } = { repository: { ...repository, store: copy } };
-  await claim(own, clock);
+  clock.instant += 60_000;
+  // Both go on after the same segment: one has not closed a tick yet, the other has.
+  await Recording.begin(repository, clock);
+  await claim({ ...repository, store: copy }, clock);
   expect(await target.get(writerName(2))).not.toEqual(await copy.get(writerName(2)));
+  expect(await logOf(copy)).toBe(log + 1);
   expect(await deliver(repository, copy)).toMatchObject({ given: 0, kept: [], away: [] });
-  expect(await logOf(target)).toBe(log + 1);
+  expect(await logOf(target)).toBe(log);
+});
+
+test("a tick that follows another one than the last of the repository is left", async () => {
+  const { repository, target, left } = await parted(plain);
+  const other = await parted(plain, { isLive: false });
+  expect(other.left).toEqual(left);
+  const claim = { [writerName(1)]: await target.get(writerName(1)) };
+  const told = await deliver(repository, await copyOf(other.copy, claim));
+  expect(told).toMatchObject({
+    given: 0,
+    kept: [[left[0], expect.stringMatching(/does not go on/)]],
+  });
 });
 
 test("a tick that relies on a base which the repository has lost is left, with what follows it", async () => {
