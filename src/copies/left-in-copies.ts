@@ -47,6 +47,8 @@ export interface LeftCopy {
   /** Gives bytes as they are stored. */
   store: ObjectStore;
   observer: LeftObserver;
+  /** There was no copy when the capture began: what is there now may be a new one, in the place of its disk. */
+  wasAbsent?: boolean;
 }
 
 /** Where the log ends at the repository, and what comes next. */
@@ -71,6 +73,10 @@ export async function deliverLeft(
   for (const copy of copies) {
     const names = await inTime(clock, copy, () => namesLeft(target, copy.store, end));
     if (names) listed.push({ copy, names });
+    if (names?.size === 0 && copy.wasAbsent) {
+      const { location } = copy.store;
+      copy.observer.mayHaveMore(new Error(`there was no copy at ${location} at the start`));
+    }
   }
   const given = new Map<LeftCopy, number>();
   const next = async () => {

@@ -19,6 +19,8 @@ export class Replicas {
   private readonly primary: ObjectStore;
   private readonly copies: { store: ObjectStore; observer: CopyObserver }[];
   private readonly replicas: Replica[];
+  /** The copies that were not there when the capture began. A new one may be made in their place since. */
+  private absent: ObjectStore[] = [];
   private readonly ended = new AbortController();
   private running: Promise<unknown> = Promise.resolve();
 
@@ -45,9 +47,9 @@ export class Replicas {
   }
 
   /** Throws, with code "repository", if a copy that is there can never follow the repository. */
-  refuseApart(): Promise<void> {
+  async refuseApart(): Promise<void> {
     const copies = this.copies.map(({ store }) => store);
-    return refuseApart(this.primary, copies, this.clock);
+    this.absent = await refuseApart(this.primary, copies, this.clock);
   }
 
   /** The store of the repository, of which the copies hear what is put. */
@@ -64,7 +66,7 @@ export class Replicas {
   /** Brings to a lane of the repository the ticks that only copies have. */
   async deliverLeft(repository: Repository, lane: number): Promise<void> {
     const copies = this.copies.map(({ store, observer }) => {
-      return { store: laneStore(store, lane), observer };
+      return { store: laneStore(store, lane), observer, wasAbsent: this.absent.includes(store) };
     });
     if (copies.length > 0) await deliverLeft(repository, copies, this.clock);
   }

@@ -20,19 +20,24 @@ const answerMsMax = 10_000;
 
 /**
  * Throws, with code "repository", if the place of the repository is empty and a copy is there, or if a copy is of
- * another repository or history. Of what is away, or damaged, nothing is said: a copy does not hold up a capture.
+ * another repository or history. What is away, or damaged, is not refused: a copy does not hold up a capture.
+ * @returns the copies that are not there
  */
 export async function refuseApart(
   repository: ObjectStore,
   copies: readonly ObjectStore[],
   clock: Clock,
-): Promise<void> {
-  if (copies.length === 0) return;
+): Promise<ObjectStore[]> {
+  if (copies.length === 0) return [];
   const ours = await ifKnown(clock, repository, () => describedAt(repository));
-  if (ours === "unknown") return;
+  if (ours === "unknown") return [];
+  const absent: ObjectStore[] = [];
   for (const copy of copies) {
     const theirs = await ifKnown(clock, copy, () => describedAt(copy));
-    if (theirs === "unknown" || !theirs) continue;
+    if (theirs === "unknown" || !theirs) {
+      absent.push(copy);
+      continue;
+    }
     const [a, b] = [repository.location, copy.location];
     if (!ours) {
       throw new ThinkbackError("repository", `${a} holds no repository, but ${b} holds one`, {
@@ -50,6 +55,7 @@ export async function refuseApart(
     }
     await ifKnown(clock, copy, () => refuseParted(repository, copy));
   }
+  return absent;
 }
 
 /** Throws if the capture has gone on in a copy. */

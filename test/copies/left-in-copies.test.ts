@@ -192,6 +192,9 @@ test("what a capture has closed is asked for in no copy, and one that is away is
   })(copy);
   const told = await deliver(repository, away, new MemoryStore(), copy);
   expect(told).toMatchObject({ given: 4, away: ["away", expect.stringMatching(/no copy at/)] });
+  const renewed = { store: await copyOf(repository.store), observer: told, wasAbsent: true };
+  await deliverLeft(repository, [renewed], patient(new StillClock()));
+  expect(told.away.at(-1)).toMatch(/there was no copy/);
   await recording.tick(1000, { closed: true });
   const closing = (await namesIn(copy, "log/")).slice(-1);
   expect(await deliver(repository, copy)).toMatchObject({ given: 1 });

@@ -67,7 +67,9 @@ test("a copy that is away, hangs, lags, is damaged or is yet to be made holds no
   const damaged = await copyOf(repository, { [repositoryName]: Buffer.from("{") });
   const away = new Away(await repositoryOf("00000000-0000-4000-8000-0000000000aa"));
   const hanging = new Hanging(new MemoryStore());
-  await refuse(repository, away, hanging, lagging, damaged, new MemoryStore());
+  const none = new MemoryStore();
+  const absent = await refuse(repository, away, hanging, lagging, damaged, none);
+  expect(absent).toEqual([away, hanging, damaged, none]);
   // What is wrong with the repository itself is said by whoever opens it.
   await refuse(away, repository);
 });
