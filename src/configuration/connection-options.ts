@@ -32,6 +32,7 @@ export const connections: OptionRow[] = [
     type: "path",
     commands: ["run", "doctor"],
     description: fileOf("the URL of the source"),
+    isSecretFile: true,
     oneOf: "source",
   },
   {
@@ -49,6 +50,7 @@ export const connections: OptionRow[] = [
     type: "path",
     commands: ["run", "doctor"],
     description: fileOf("the password of the source"),
+    isSecretFile: true,
     oneOf: "password of the source",
   },
   {
@@ -78,6 +80,7 @@ export const connections: OptionRow[] = [
     type: "path",
     commands: ["restore", "drill"],
     description: fileOf("the URL of the target"),
+    isSecretFile: true,
     oneOf: "target",
   },
   {
@@ -95,6 +98,7 @@ export const connections: OptionRow[] = [
     type: "path",
     commands: ["restore", "drill"],
     description: fileOf("the password of the target"),
+    isSecretFile: true,
     oneOf: "password of the target",
   },
   {
@@ -151,6 +155,7 @@ export const connections: OptionRow[] = [
     list: true,
     commands: [...onRepository, "copy"],
     description: "a key of the sealed repository",
+    isSecretFile: true,
   },
   {
     flag: "--trust <key>",

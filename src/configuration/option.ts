@@ -56,6 +56,8 @@ export interface OptionRow {
   /** The command cannot begin without it. */
   mandatory?: true;
   oneOf?: OneOf;
+  /** It names a file that holds a secret. */
+  isSecretFile?: true;
 }
 
 /** The long form of a row's flag, such as `--no-fold`; undefined if it has none. */
