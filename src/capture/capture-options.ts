@@ -72,6 +72,8 @@ export interface CaptureOptions extends RecorderOptions, ClusterOptions {
   spool: Spool | undefined;
   /** Is given each segment, as it is stored, before it is put: for copies of the repository. Takes no time. */
   alsoTo?: ((name: string, bytes: Buffer) => void) | undefined;
+  /** Is called before an epoch is claimed: brings to the repository the ticks that only copies of it have. */
+  deliverLeft?: ((repository: Repository) => Promise<void>) | undefined;
   /** For the jitter of retries. */
   random: () => number;
   /** Opens the repository anew, after what was stored there was lost. Rejects while there is none, or another one. */

@@ -192,6 +192,7 @@ export class Capture {
       if (gone || taking) await options.reopen();
       const isForced = takeOver && (!mustAnswer || taking?.isAnswered === true);
       if (mustAnswer && !isForced) await refuseHandedOver(store);
+      if (!lost) await options.deliverLeft?.(repository);
       return claimEpoch(repository, clock, owner, isForced || (gone ?? false), check, lost);
     };
     try {

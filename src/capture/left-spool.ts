@@ -6,16 +6,11 @@
  * nobody has captured, or damage in its middle.
  */
 import type { Clock } from "../clock.js";
-import { damaged, UnusableObject } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { parseSegmentName } from "../format/names.js";
-import type { SegmentFooter } from "../format/segment.js";
-import { checkStoredForm } from "../format/whole-object.js";
 import { isDisowned, listClaims } from "../repository/log/claims.js";
-import { openSegment } from "../repository/log/log.js";
+import { readLeft } from "../repository/log/left-segment.js";
 import { isAccountedFor } from "../repository/log/log-view.js";
-import { MemoryStore } from "../storage/memory-store.js";
-import { isOfOneObject } from "../storage/object-store.js";
 import { type Fate, type Spool, shipSpool } from "./shipper.js";
 
 /** A segment that stays on the spool because it cannot be believed. */
@@ -59,14 +54,14 @@ export async function deliverSpool(
       wrong.segments += 1;
       return "kept";
     }
-    const read = await readSpooled(repository, name, bytes);
+    const read = await readLeft(repository, name, bytes);
     if (typeof read === "string") {
       // It was delivered before it was damaged here.
       if (segment && (await target.size(name)) !== undefined) return "there";
       kept.set(segment?.epoch, { name, what: read, segments: 1 });
       return "kept";
     }
-    const { previous } = read;
+    const { previous } = read.index.footer;
     const isContinued = previous === null || (await isAccountedFor(store, previous.name));
     return isContinued && !isDisowned(segment!, claims) ? "delivered" : "dropped";
   };
@@ -74,25 +69,4 @@ export async function deliverSpool(
   if (delivered + there > 0) observer.spoolDelivered(delivered + there);
   if (dropped > 0) observer.spoolDropped(dropped);
   for (const one of kept.values()) observer.spoolKept(one);
-}
-
-/** The footer of a segment from the spool; or what is wrong with it, if it is none of this repository's. */
-async function readSpooled(
-  { store, description: { id } }: Repository,
-  name: string,
-  bytes: Buffer,
-): Promise<SegmentFooter | string> {
-  try {
-    if (!parseSegmentName(name)) throw damaged(name, "its name is not that of a segment");
-    checkStoredForm(store, name, bytes);
-    // Its own writer may run, and take it from the spool meanwhile.
-    const alone = new MemoryStore();
-    await alone.put(name, bytes);
-    const { footer } = (await openSegment(store.sealing?.reading(alone) ?? alone, name)).index;
-    if (footer.repository === id) return footer;
-    throw damaged(name, `it belongs to another repository, ${footer.repository}`);
-  } catch (error) {
-    if (!isOfOneObject(error)) throw error;
-    return error instanceof UnusableObject ? error.what : error.message;
-  }
 }

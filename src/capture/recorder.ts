@@ -357,6 +357,6 @@ export class Recorder {
 
 function notShipped(): Error {
   return new ThinkbackError("repository", "the repository's store did not take the last segments", {
-    hint: "with --spool they are kept, and delivered at the next start; without it, what they held is a gap",
+    hint: "with --spool they are kept, and delivered at the next start; without it, what they held is a gap, unless a copy has it: a start with the same copies looks there first",
   });
 }

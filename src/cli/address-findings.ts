@@ -7,6 +7,10 @@ import { type Access, addressesOf, isGiven, warningsOf } from "./connect.js";
 export function connectionFindings(settings: ReadonlyMap<string, Setting>): Finding[] {
   const text = (key: string) => settings.get(key)?.value as string | undefined;
   const urls = (key: string) => [settings.get(key)?.value ?? []].flat() as string[];
+  const names = (file: string, passwordFile: string) => ({
+    file: settings.get(file)!.where,
+    passwordFile: settings.get(passwordFile)!.where,
+  });
   const target = { password: text("target.password"), passwordFile: text("target.password_file") };
   const all: [where: string, role: "source" | "target", access: Access][] = [
     [
@@ -17,13 +21,28 @@ export function connectionFindings(settings: ReadonlyMap<string, Setting>): Find
         file: text("source.file"),
         password: text("source.password"),
         passwordFile: text("source.password_file"),
+        names: names("source.file", "source.password_file"),
       },
     ],
-    ["target", "target", { urls: urls("target.url"), file: text("target.file"), ...target }],
+    [
+      "target",
+      "target",
+      {
+        urls: urls("target.url"),
+        file: text("target.file"),
+        ...target,
+        names: names("target.file", "target.password_file"),
+      },
+    ],
     [
       "drill.target",
       "target",
-      { urls: urls("drill.target"), file: text("drill.target_file"), ...target },
+      {
+        urls: urls("drill.target"),
+        file: text("drill.target_file"),
+        ...target,
+        names: names("drill.target_file", "target.password_file"),
+      },
     ],
   ];
   return all.filter(([, , access]) => isGiven(access)).flatMap((one) => findingsOf(...one));

@@ -3,6 +3,7 @@ import { withoutSecrets } from "../configuration/addresses.js";
 import type { Finding } from "../configuration/file.js";
 import { attributeOf, type OptionRow } from "../configuration/option.js";
 import { configurable } from "../configuration/options.js";
+import { readableSecrets } from "../configuration/secret-file.js";
 import {
   refuseErrors,
   type Setting,
@@ -20,7 +21,11 @@ function settingsByKey(
   file: Awaited<ReturnType<typeof fileFor>>,
   { environment }: Surroundings,
 ): { settings: Map<string, Setting>; findings: Finding[] } {
-  const rows = new Map(configurable.map((row) => [row.key!, row]));
+  const rows = new Map<string, OptionRow>();
+  for (const row of configurable) {
+    // Where some commands take several values and others one, all are shown.
+    if (!rows.get(row.key!)?.list) rows.set(row.key!, row);
+  }
   const settings = new Map<string, Setting>();
   const findings: Finding[] = [];
   // Attributes are names within one command, such as the two password files.
@@ -50,6 +55,12 @@ export async function checkConfigCommand(
     ...(file?.findings ?? []),
     ...ofValues,
     ...connectionFindings(settings),
+    ...readableSecrets(settings.values()).map((message) => ({
+      isError: false,
+      where: "secrets",
+      message,
+      hint: "a secret that others can read is none",
+    })),
     ...unknownVariables(surroundings.environment),
   ];
   for (const finding of findings) {

@@ -6,6 +6,7 @@ import type { Command } from "commander";
 import { hasPassword } from "../configuration/addresses.js";
 import { type ConfigurationFile, readConfiguration } from "../configuration/file.js";
 import { attributeOf, mayHoldPassword, type OptionRow } from "../configuration/option.js";
+import { readableSecrets } from "../configuration/secret-file.js";
 import {
   type Environment,
   isSet,
@@ -60,6 +61,7 @@ export async function configure(command: Command, surroundings: Surroundings): P
   const warnings = [
     ...(file?.findings ?? []).map((one) => `${textOf(one)}; ${one.hint}`),
     ...visiblePasswords(settings),
+    ...readableSecrets(settings.byAttribute.values()),
   ];
   command.setOptionValue("warnings", warnings);
   return settings;
@@ -108,11 +110,17 @@ const nameOfFlag = (flag: string) => flag.split(" ", 1)[0]!;
  */
 export function originText(message: string, settings: Settings | undefined): string {
   const named = [...(settings?.byAttribute.values() ?? [])].filter(
-    ({ row: { flag }, origin }) =>
+    ({ row, row: { flag }, value, origin }) =>
       (origin === "environment" || origin === "file") &&
       flag !== undefined &&
-      new RegExp(`${nameOfFlag(flag)}(?![\\w-])`).test(message),
+      (new RegExp(`${nameOfFlag(flag)}(?![\\w-])`).test(message) || isFileIn(message, row, value)),
   );
   const texts = named.map(({ row, where }) => `${nameOfFlag(row.flag!)} comes from ${where}`);
   return texts.length > 0 ? ` (${texts.join("; ")})` : "";
+}
+
+/** True for a key file that the message names by its path. */
+function isFileIn(message: string, row: OptionRow, value: Value): boolean {
+  const paths = row.isSecretFile && row.list ? (value as string[]) : [];
+  return paths.some((path) => message.includes(`the identity file ${path} `));
 }

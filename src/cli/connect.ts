@@ -1,5 +1,5 @@
 import { systemClock } from "../clock.js";
-import { readableByOthers, secretIn } from "../configuration/secret-file.js";
+import { secretIn } from "../configuration/secret-file.js";
 import { ThinkbackError } from "../errors.js";
 import { type Address, formatAddresses, parseAddresses } from "../rethinkdb/address.js";
 import { RethinkSource } from "../rethinkdb/rethink-source.js";
@@ -15,6 +15,8 @@ export interface Access {
   password?: string | undefined;
   /** A file that holds that password. */
   passwordFile?: string | undefined;
+  /** What has given the two files, for messages; their options if absent. */
+  names?: { file?: string; passwordFile?: string };
 }
 
 export interface SourceArguments {
@@ -67,33 +69,25 @@ export function isGiven({ urls = [], file }: Access): boolean {
 
 /** @throws {ThinkbackError} `usage` if no server is named, a file cannot be read, or an address is not one */
 export function addressesOf(access: Access, role: "source" | "target"): Address[] {
-  const { urls = [], file, password, passwordFile } = access;
+  const { urls = [], file, password, passwordFile, names = {} } = access;
   if (!isGiven(access)) {
     throw new ThinkbackError("usage", `no ${role} is given`, {
       hint: `give --${role} rethinkdb://user@host:28015, or set THINKBACK_${role.toUpperCase()}`,
     });
   }
-  const texts = urls.length > 0 ? urls : secretIn(file!, `--${role}-file`).trim().split(/\s+/);
-  const common = passwordFile === undefined ? password : secretIn(passwordFile, "--password-file");
+  const { file: ofUrl = `--${role}-file`, passwordFile: ofPassword = "--password-file" } = names;
+  const texts = urls.length > 0 ? urls : secretIn(file!, ofUrl).trim().split(/\s+/);
+  const common = passwordFile === undefined ? password : secretIn(passwordFile, ofPassword);
   return parseAddresses(texts, common);
 }
 
-/** What the operator should know of how a server is reached: a secret that others may read, TLS that checks nothing. */
+/** What the operator should know of how a server is reached: TLS that checks nothing. */
 export function warningsOf(access: Access, role: "source" | "target"): string[] {
   if (!isGiven(access)) return [];
-  const { urls = [], file, passwordFile } = access;
-  const files = [
-    [urls.length > 0 ? undefined : file, `--${role}-file`],
-    [passwordFile, "--password-file"],
-  ] as const;
-  const readable = files.map(([path, option]) =>
-    path === undefined ? undefined : readableByOthers(path, option),
-  );
-  const insecure = addressesOf(access, role)
+  return addressesOf(access, role)
     .filter((address) => address.tls?.insecure)
     .map(
       ({ host }) =>
         `insecure=true: the certificate of ${host} is not checked, so whoever stands in between can read and change everything`,
     );
-  return [...readable.filter((text) => text !== undefined), ...insecure];
 }

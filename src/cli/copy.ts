@@ -35,6 +35,8 @@ export async function copyCommand(args: CopyArguments, output: Output): Promise<
   ]);
   const source = storeAt(args.from, patienceDefault, { option: "--from" });
   const target = storeAt(args.to, patienceDefault, { option: "--to" });
+  // A mirror verifies what it has copied: whether it can is known before anything is put.
+  if (args.mirror) await storeToCheck(source);
   const progress = new CopyProgress();
   const began = performance.now();
   const options = { check: args.check === true, observer: progress };

@@ -2,19 +2,24 @@
 import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
 import type { Identity } from "../sealing/identity.js";
+import { keysSince } from "../sealing/key-ages.js";
 import { lastKeyProofs, proveKey } from "../sealing/key-proofs.js";
 import { type Key, trustedKeySet } from "../sealing/key-set.js";
 import { keysOfProcess, unseal } from "../sealing/keyring.js";
 import { type KeysHead, keysHeadOf } from "../sealing/keys-head.js";
 
 const dayMs = 86_400_000;
-/** A reader that was not proven for so long is called overdue. */
+/** A reader that was not proven for so long, since it was added if never, is called overdue. */
 export const proofDueMs = 90 * dayMs;
 /** Maintenance proves the readers that it has so often. */
 const proveEveryMs = 7 * dayMs;
 
-export const isOverdue = ({ role }: Key, proven: Instant | undefined, now: Instant): boolean =>
-  role === "reader" && (proven === undefined || now - proven > proofDueMs);
+export const isOverdue = (
+  { role }: Key,
+  proven: Instant | undefined,
+  added: Instant,
+  now: Instant,
+): boolean => role === "reader" && now - Math.max(proven ?? 0, added) > proofDueMs;
 
 /** The key set of a sealed repository, and when each key was last proven; undefined if it is not sealed. */
 async function keyState({ store, description: { id } }: Repository) {
@@ -24,7 +29,7 @@ async function keyState({ store, description: { id } }: Repository) {
     trustedKeySet(below, id, keysOfProcess().trusted),
     lastKeyProofs(below, id),
   ]);
-  return { below, set, proofs };
+  return { below, set, proofs, since: await keysSince(below, set) };
 }
 
 /** Opens documents that are stored with one identity alone, if there are any. Throws if it cannot. */
@@ -71,10 +76,12 @@ export interface KeysStatus {
 export async function keysStatus(repository: Repository, now: Instant): Promise<KeysStatus> {
   const state = await keyState(repository);
   if (!state) return { overdue: [], head: undefined };
-  const { below, set, proofs } = state;
+  const { below, set, proofs, since } = state;
   const overdue = set.keys.flatMap((key) => {
     const lastProven = key.verify === undefined ? undefined : proofs.get(key.verify);
-    return isOverdue(key, lastProven, now) ? [{ name: key.name, lastProven }] : [];
+    return isOverdue(key, lastProven, since.get(key.recipient)!, now)
+      ? [{ name: key.name, lastProven }]
+      : [];
   });
   return { overdue, head: await keysHeadOf(below, set.number) };
 }

@@ -10,6 +10,7 @@ import { lanesIn } from "../repository/lanes.js";
 import { endLogOf } from "../repository/log/distrust.js";
 import { openRepository } from "../repository/repository.js";
 import type { Identity } from "../sealing/identity.js";
+import { keysSince } from "../sealing/key-ages.js";
 import { lastKeyProofs, proveKey } from "../sealing/key-proofs.js";
 import {
   checkKeys,
@@ -42,8 +43,12 @@ export async function newKeyCommand(
   const now = systemClock.now();
   const { protect, trust } = args;
   const identity = await makeKeyFile(file, now, { trust }, protect ? passphrase : undefined);
-  output.line(`made ${file}; its public text, for --reader, --offline or --writer:\n`);
+  const { verify } = identity.public;
+  output.line(
+    `made ${file}; its public text, for --reader, --offline or --writer of \`thinkback init\`, and --key of \`thinkback key add\`:\n`,
+  );
   output.line(publicText(identity.public));
+  output.line(`\nWho shall trust this key, as that of a reader, is given --trust ${verify}`);
   output.result({ file, ...identity.public });
 }
 
@@ -51,11 +56,12 @@ export async function listKeysCommand(args: { repo: string }, output: Output): P
   const { store, set } = await keysAt(args.repo);
   const now = systemClock.now();
   const proofs = await lastKeyProofs(store, set.repository);
-  output.line(keyTable(set, proofs, now));
+  const since = await keysSince(store, set);
+  output.line(keyTable(set, proofs, now, since));
   output.result({
     set: set.number,
     at: formatInstant(set.at),
-    keys: set.keys.map((key) => keyResult(key, proofs, now)),
+    keys: set.keys.map((key) => keyResult(key, provenState(set, key, proofs, now, since))),
     former: set.former,
   });
 }
@@ -97,7 +103,9 @@ export async function addKeyCommand(
   };
   const set = await changeKeys(args.repo, ({ keys, former }) => ({ keys: [...keys, key], former }));
   output.line(
-    `key set ${set.number} is in force: ${name} opens what ${key.role}s open, also what was written before`,
+    key.role === "reader"
+      ? `key set ${set.number} is in force: ${name} opens everything, also what was written before`
+      : `key set ${set.number} is in force: ${name} may capture, and reads no document`,
   );
   output.line("Processes that run take it up within ten minutes");
   const trust = [...keysOfProcess().trusted];
@@ -112,9 +120,11 @@ export async function removeKeyCommand(
   args: { repo: string; distrust?: boolean },
   output: Output,
 ): Promise<void> {
+  let role: Role | undefined;
   const set = await changeKeys(
     args.repo,
     ({ keys, former }) => {
+      role = [...keys, ...former].find((key) => key.name === name)?.role;
       const removed = keys.find((key) => key.name === name);
       if (!removed && args.distrust && former.some((one) => one.name === name)) {
         return { keys, former: former.filter((one) => one.name !== name) };
@@ -136,18 +146,22 @@ export async function removeKeyCommand(
       if (args.distrust) await endLogs(store, before, name);
     },
   );
+  const isReader = role === "reader";
+  const lost = isReader
+    ? `what is written from now on cannot be read by ${name}`
+    : `${name} may not capture any more, and opens nothing that is written from now on`;
+  output.line(`key set ${set.number} is in force: ${lost}`);
+  output.line("What was written before can be read as before, as long as it is stored");
   output.line(
-    `key set ${set.number} is in force: what is written from now on cannot be read by ${name}`,
+    args.distrust
+      ? "Nothing that it has signed is believed; of its log that stays which a reader has folded. A capture goes on after that"
+      : "What it has signed is believed, also what it signs later: after a theft remove it with --distrust",
   );
-  output.line("What was written before can be, as long as it is stored");
-  if (args.distrust) {
-    output.line(
-      "Nothing that it has signed is believed; of its log that stays which a reader has folded. A capture goes on after that",
-    );
-  }
   output.line(
     "Processes that run take it up within ten minutes; a capture that has no other key then ends",
   );
+  const lacks = missing(role, set.keys);
+  if (lacks !== undefined) output.note(`thinkback: ${lacks}`);
   output.result({ set: set.number, keys: set.keys, former: set.former });
 }
 
@@ -158,6 +172,14 @@ async function endLogs(store: ObjectStore, { keys, former }: KeySet, name: strin
   for (const lane of await lanesIn(await openRepository(store))) {
     await endLogOf(lane.store, verify, thisProcess, systemClock.now());
   }
+}
+
+/** What is missing now that a key of that role was removed; undefined if nothing is. */
+function missing(role: Role | undefined, keys: readonly Key[]): string | undefined {
+  if (keys.some((key) => key.role === role && !key.offline)) return undefined;
+  return role === "writer"
+    ? "no writer is left: whoever captures needs the key of a reader"
+    : "no reader is left but offline ones: nothing is folded, drilled or restored without their keys";
 }
 
 /** Puts a changed key set, signed by the readers among the identities at hand. */
@@ -197,7 +219,15 @@ export async function keyDrillCommand(args: { repo: string }, output: Output): P
   const { store, set } = await keysAt(args.repo);
   const now = systemClock.now();
   const proven: object[] = [];
-  for (const identity of keysOfProcess().identities) {
+  const isWriter = ({ public: { recipient } }: Identity) =>
+    set.keys.some((key) => key.recipient === recipient && key.role === "writer");
+  const { identities } = keysOfProcess();
+  if (identities.length > 0 && identities.every(isWriter)) {
+    throw new ThinkbackError("usage", "a writer has nothing to prove: its key opens no document", {
+      hint: "give the key of a reader: --identity FILE",
+    });
+  }
+  for (const identity of identities.filter((one) => !isWriter(one))) {
     const { recipient } = identity.public;
     await openDocuments(await openRepository(store), identity);
     const proof = await proveKey(store, set, identity, now);
@@ -244,9 +274,15 @@ async function keysAt(location: string): Promise<{ store: ObjectStore; set: KeyS
   return { store, set: await trustedKeySet(store, id, trusted) };
 }
 
-export function keyTable(set: KeySet, proofs: ReadonlyMap<string, Instant>, now: Instant): string {
+/** @param since when each key was added, by recipient; with the set if absent */
+export function keyTable(
+  set: KeySet,
+  proofs: ReadonlyMap<string, Instant>,
+  now: Instant,
+  since: ReadonlyMap<string, Instant> = new Map(),
+): string {
   const rows = set.keys.map((key) => {
-    const { proven, isDue } = provenState(key, proofs, now);
+    const { proven, isDue } = provenState(set, key, proofs, now, since);
     return [
       key.name,
       key.role,
@@ -258,13 +294,18 @@ export function keyTable(set: KeySet, proofs: ReadonlyMap<string, Instant>, now:
   return formatTable(["key", "role", "kept", "last proven", "recipient"], rows);
 }
 
-function provenState(key: Key, proofs: ReadonlyMap<string, Instant>, now: Instant) {
+function provenState(
+  { at }: KeySet,
+  key: Key,
+  proofs: ReadonlyMap<string, Instant>,
+  now: Instant,
+  since: ReadonlyMap<string, Instant>,
+) {
   const proven = key.verify === undefined ? undefined : proofs.get(key.verify);
-  return { proven, isDue: isOverdue(key, proven, now) };
+  return { proven, isDue: isOverdue(key, proven, since.get(key.recipient) ?? at, now) };
 }
 
-function keyResult(key: Key, proofs: ReadonlyMap<string, Instant>, now: Instant): object {
-  const { proven, isDue } = provenState(key, proofs, now);
+function keyResult(key: Key, { proven, isDue }: ReturnType<typeof provenState>): object {
   return { ...key, verify: key.verify ?? null, lastProven: isoOrNull(proven), overdue: isDue };
 }
 

@@ -20,6 +20,11 @@ export class LaneObservers {
     return [...this.observers.values()].some(({ isLost }) => isLost);
   }
 
+  /** The store does not take the ticks of a lane now. */
+  get isStoreAway(): boolean {
+    return [...this.observers.values()].some(({ isStoreAway }) => isStoreAway);
+  }
+
   end(): void {
     for (const observer of this.observers.values()) observer.end();
   }

@@ -16,6 +16,8 @@ export class RunObserver implements CaptureObserver {
   isLost = false;
   /** Another capture runs, and this one waits. */
   isStandingBy = false;
+  /** Closed ticks wait until the store takes them. */
+  isStoreAway = false;
 
   constructor(private readonly log: Log) {}
 
@@ -82,6 +84,7 @@ export class RunObserver implements CaptureObserver {
   }
 
   storeFails(error: Error): void {
+    this.isStoreAway = true;
     this.progress.clear();
     this.log.warn(
       { error: error.message },
@@ -90,6 +93,7 @@ export class RunObserver implements CaptureObserver {
   }
 
   storeIsBack(waitedMs: number): void {
+    this.isStoreAway = false;
     this.log.info({ waitedMs: Math.round(waitedMs) }, "the repository's store is back");
   }
 

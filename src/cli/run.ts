@@ -117,6 +117,7 @@ export async function run(
   try {
     await lookForChosen(source, chosen, args.once === true, log);
     if (args.spool !== undefined) await refuseUnusable(directoryAt("--spool", args.spool));
+    await replicas.refuseApart();
     const since = systemClock.now();
     // Before anything is made or put there.
     await refuseCutOffAt(storeOf(args, use), args.expectHead);
@@ -128,9 +129,12 @@ export async function run(
       directoryAt("--spool", `${args.spool!}/${description.id}`);
     const observers = new LaneObservers(log);
     log.info({ source: source.location, repository: repository.store.location }, "capture begins");
-    const stop = stopOnSignals((signal) =>
-      log.info({ signal }, "closing the last tick; send the signal once more to end at once"),
-    );
+    const stop = stopOnSignals((signal) => {
+      const waits =
+        "; the repository's store is away, and is given some 15 s to take the last ticks";
+      const doing = `closing the last tick${observers.isStoreAway ? waits : ""}`;
+      log.info({ signal }, `${doing}; send the signal once more to end at once`);
+    });
     const ended = new AbortController();
     const ending = AbortSignal.any([stop, ended.signal]);
     // While a repository is put back, maintenance would take its objects for leftovers. And it MUST NOT maintain
@@ -170,6 +174,7 @@ export async function run(
         spoolBytesMax === undefined ? undefined : { store: spool(lane), bytesMax: spoolBytesMax },
       random: Math.random,
       alsoTo: replicas.ofLane(lane.lane.number),
+      deliverLeft: (to: Repository) => replicas.deliverLeft(to, lane.lane.number),
       reopen,
     });
     const openSource = (lane: number) =>

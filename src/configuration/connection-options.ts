@@ -36,6 +36,7 @@ export const connections: OptionRow[] = [
     type: "path",
     commands: ["run", "doctor"],
     description: fileOf("the URL of the source"),
+    isSecretFile: true,
     oneOf: "source",
   },
   {
@@ -53,6 +54,7 @@ export const connections: OptionRow[] = [
     type: "path",
     commands: ["run", "doctor"],
     description: fileOf("the password of the source"),
+    isSecretFile: true,
     oneOf: "password of the source",
   },
   {
@@ -82,6 +84,7 @@ export const connections: OptionRow[] = [
     type: "path",
     commands: [...onTarget, "drill"],
     description: fileOf("the URL of the target"),
+    isSecretFile: true,
     oneOf: "target",
   },
   {
@@ -99,6 +102,7 @@ export const connections: OptionRow[] = [
     type: "path",
     commands: [...onTarget, "drill"],
     description: fileOf("the password of the target"),
+    isSecretFile: true,
     oneOf: "password of the target",
   },
   {
@@ -155,6 +159,7 @@ export const connections: OptionRow[] = [
     list: true,
     commands: [...onRepository, "copy", "promote"],
     description: "a key of the sealed repository",
+    isSecretFile: true,
   },
   {
     flag: "--trust <key>",

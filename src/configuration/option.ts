@@ -58,6 +58,8 @@ export interface OptionRow {
   oneOf?: OneOf;
   /** Set for a repository that a command can do without. */
   optional?: true;
+  /** It names a file that holds a secret. */
+  isSecretFile?: true;
 }
 
 /** The long form of a row's flag, such as `--no-fold`; undefined if it has none. */

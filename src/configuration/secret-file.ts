@@ -1,6 +1,8 @@
 /** Files that hold one secret: an address with a password, or a password. */
 import { readFileSync, statSync } from "node:fs";
 import { messageOf, ThinkbackError } from "../errors.js";
+import { longOf } from "./option.js";
+import type { Setting } from "./settings.js";
 
 /** At most so many bytes: a password or an address is short, and what is longer is another file. */
 const bytesMax = 64 * 1024;
@@ -28,8 +30,17 @@ export function secretIn(path: string, option: string): string {
   });
 }
 
-/** A warning if other users may read a file of a secret; undefined if not, or if there is no such file. */
-export function readableByOthers(path: string, option: string): string | undefined {
+/** A warning of each file of a secret that other users may read. It names what has given the path. */
+export function readableSecrets(settings: Iterable<Setting>): string[] {
+  return [...settings].flatMap(({ row, value, where, origin }) => {
+    const paths = row.isSecretFile ? ([value ?? []].flat() as string[]) : [];
+    const name = origin === "command line" ? longOf(row)! : where;
+    return paths.flatMap((path) => readableByOthers(path, name) ?? []);
+  });
+}
+
+/** Undefined if others may not read it, or if there is no such file. */
+function readableByOthers(path: string, option: string): string | undefined {
   const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
   if ((mode & 0o044) === 0) return undefined;
   return `other users may read ${path}, which ${option} names; chmod 600 it, unless only this service sees it`;

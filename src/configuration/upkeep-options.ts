@@ -119,6 +119,7 @@ export const drills: OptionRow[] = [
     type: "path",
     commands: ["run"],
     description: fileOf("the URL of the server to drill on"),
+    isSecretFile: true,
     oneOf: "drill target",
   },
 ];

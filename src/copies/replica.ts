@@ -9,9 +9,10 @@
  * long or is not as it was left, it is brought up to date by a RepositoryCopy, and what is put meanwhile follows it.
  *
  * A segment may be in the copy before it is in the primary, or without ever coming there. Such a segment is true: its
- * writer had the epoch, and has captured what it says. The next claim, which is put at the primary, does not continue
- * it and so shuts it out, in the copy as soon as the claim is copied. So nothing is lost if the primary is away, and
- * nothing has to be undone if it comes back.
+ * writer had the epoch, and has captured what it says. The next writer brings it to the primary before it claims, see
+ * left-in-copies.ts. If the copy is away by then, the claim does not continue the segment and so shuts it out, in the
+ * copy as soon as the claim is copied. So nothing is lost if the primary is away, and nothing has to be undone if it
+ * comes back.
  */
 import type { Clock } from "../clock.js";
 import { failureOf, getIfThere, type ObjectStore, putOnce } from "../storage/object-store.js";

@@ -1,20 +1,27 @@
 /** The copies that a capture keeps up to date beside its repository. */
-import { resolve } from "node:path";
 import type { Clock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
-import { nameOfLane } from "../repository/lanes.js";
+import type { Repository } from "../format/description.js";
+import { laneStore, nameOfLane } from "../repository/lanes.js";
 import { NotingStore } from "../storage/noting-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { impatient } from "../storage/retrying-store.js";
 import { storeAt } from "../storage/store-at.js";
 import type { StoreUse } from "../storage/store-use.js";
+import { deliverLeft, type LeftObserver } from "./left-in-copies.js";
 import { Replica, type ReplicaObserver } from "./replica.js";
+import { refuseApart } from "./start-together.js";
+
+export type CopyObserver = ReplicaObserver & LeftObserver;
 
 /** How long the end of a capture is held up by a copy that is not level. */
 const closingMsMax = 15_000;
 
 export class Replicas {
+  private readonly primary: ObjectStore;
+  private readonly copies: { store: ObjectStore; observer: CopyObserver }[];
   private readonly replicas: Replica[];
+  /** The copies that were not there when the capture began. A new one may be made in their place since. */
+  private absent: ObjectStore[] = [];
   private readonly ended = new AbortController();
   private running: Promise<unknown> = Promise.resolve();
 
@@ -28,18 +35,24 @@ export class Replicas {
     primary: string,
     copies: readonly string[],
     private readonly clock: Clock,
-    observerOf: (copy: string) => ReplicaObserver,
+    observerOf: (copy: string) => CopyObserver,
     use: StoreUse,
   ) {
-    refuseSamePlaces([primary, ...copies]);
-    this.replicas = copies.map((location) => {
-      // Stores of its own: a copy that hangs holds nobody else up.
-      const [from, to] = [primary, location].map((one) => storeAt(one, impatient, { use })) as [
-        ObjectStore,
-        ObjectStore,
-      ];
-      return new Replica(from, to, clock, observerOf(to.location));
+    this.primary = storeAt(primary, impatient, { use });
+    this.copies = copies.map((location) => {
+      const store = storeAt(location, impatient, { use });
+      return { store, observer: observerOf(store.location) };
     });
+    this.replicas = this.copies.map(({ store, observer }) => {
+      // A store of its own: a copy that hangs holds nobody else up.
+      return new Replica(storeAt(primary, impatient, { use }), store, clock, observer);
+    });
+  }
+
+  /** Throws, with code "repository", if a copy that is there can never follow the repository. */
+  async refuseApart(): Promise<void> {
+    const copies = this.copies.map(({ store }) => store);
+    this.absent = await refuseApart(this.primary, copies, this.clock);
   }
 
   /** The store of the repository, of which the copies hear what is put. */
@@ -51,6 +64,14 @@ export class Replicas {
   /** Takes the segments of a lane. */
   ofLane(lane: number): (name: string, bytes: Buffer) => void {
     return (name, bytes) => this.offer(nameOfLane(name, lane), bytes);
+  }
+
+  /** Brings to a lane of the repository the ticks that only copies have. */
+  async deliverLeft(repository: Repository, lane: number): Promise<void> {
+    const copies = this.copies.map(({ store, observer }) => {
+      return { store: laneStore(store, lane), observer, wasAbsent: this.absent.includes(store) };
+    });
+    if (copies.length > 0) await deliverLeft(repository, copies, this.clock);
   }
 
   begin(): void {
@@ -79,13 +100,3 @@ export class Replicas {
 
 /** A one-shot backup waits for its copies, for at most a day: no timer is set for longer. */
 const oneShotMsMax = 86_400_000;
-
-/** A copy in the place of the repository would be given segments before it is known that they may be put. */
-function refuseSamePlaces(repos: string[]): void {
-  const places = repos.map((one) => resolve(one.replace(/^file:\/*(?=\/)/, "")));
-  const twice = repos.find((_, i) => places.indexOf(places[i]!) < i);
-  if (twice === undefined) return;
-  throw new ThinkbackError("usage", `--repo ${twice} is the same place as another --repo`, {
-    hint: "give the repository once, and each copy of it once",
-  });
-}

@@ -136,7 +136,8 @@ function isWhole(name: string, bytes: Buffer, check: StoredCheck): boolean {
   }
 }
 
-async function claimNames(store: ObjectStore): Promise<string[]> {
+/** Names of the epoch claims of all lanes. */
+export async function claimNames(store: ObjectStore): Promise<string[]> {
   const names: string[] = [];
   for (const prefix of ["writers/", lanesPrefix]) {
     for await (const { name } of store.list(prefix)) {

@@ -5,8 +5,7 @@ import { LaneKeeper } from "../capture/lane-keeper.js";
 import { recorderDefaults } from "../capture/recorder.js";
 import { tableSelection } from "../capture/selection.js";
 import { systemClock } from "../clock.js";
-import type { ReplicaObserver } from "../copies/replica.js";
-import { Replicas } from "../copies/replicas.js";
+import { type CopyObserver, Replicas } from "../copies/replicas.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { repositoryName } from "../format/names.js";
 import { thisProcess } from "../owner.js";
@@ -21,7 +20,7 @@ import type { Source } from "../rethinkdb/source.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { probeAtStart, refuseUnconditional, refuseUnusable } from "../storage/probe.js";
 import { impatient } from "../storage/retrying-store.js";
-import { directoryAt, spoolAt, storeAt } from "../storage/store-at.js";
+import { directoryAt, refuseShared, spoolAt, storeAt } from "../storage/store-at.js";
 import { noUse } from "../storage/store-use.js";
 import type { Keys } from "./keys.js";
 import { captureOptions, checkOptions } from "./options.js";
@@ -150,7 +149,13 @@ export type CaptureEvent =
   /** A copy has everything that the repository has: so much was copied. */
   | { kind: "copyIsLevel"; copy: string; objects: number; bytes: number }
   /** An object of the repository cannot be copied, or is another one in the copy. */
-  | { kind: "copyLacks"; copy: string; object: string; what: string };
+  | { kind: "copyLacks"; copy: string; object: string; what: string }
+  /** Ticks that the copy alone had, after the end of the log, are in the repository now. */
+  | { kind: "copyGives"; copy: string; segments: number }
+  /** The copy is away when the capture begins. Ticks that it alone may have are a gap. */
+  | { kind: "copyMayHaveMore"; copy: string; reason: string }
+  /** A tick that the copy alone has was not delivered; `reason` says why. It is a gap, with those that follow it. */
+  | { kind: "copyKeeps"; copy: string; segment: string; reason: string };
 
 export type TableCaptureState =
   | "opening"
@@ -191,6 +196,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
     throw new ThinkbackError("usage", `copiesAtOnce is ${copiesAtOnce}, no whole number above 0`);
   }
   const [location, ...copies] = locationsOf(options.location);
+  await refuseShared([location, ...copies].map((one) => ({ option: "location", location: one })));
   const spooled = spool && (await spoolAt("spool", spool.location, location));
   const keyring = await keyringOf(options.keys);
   const observerOf = (copy: string) => told(copy, onEvent);
@@ -207,6 +213,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
       else onEvent({ kind: "idlePattern", pattern, excluded });
     }
     if (spooled) await refuseUnusable(spooled);
+    await replicas.refuseApart();
     const another = () => storeAt(location, impatient);
     // A store that is away is told at once. One that puts off callers that race is asked again.
     await another().size(repositoryName);
@@ -245,6 +252,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
         },
         random: Math.random,
         alsoTo: replicas.ofLane(lane.number),
+        deliverLeft: (repository) => replicas.deliverLeft(repository, lane.number),
         // A new store: what the old one remembers of the directory may be untrue by now.
         reopen,
       }),
@@ -275,11 +283,14 @@ function choosesNothing({ pattern, excluded }: IdleChoice, { location }: Source)
   });
 }
 
-function told(copy: string, onEvent: (event: CaptureEvent) => void): ReplicaObserver {
+function told(copy: string, onEvent: (event: CaptureEvent) => void): CopyObserver {
   return {
     fails: (error) => onEvent({ kind: "copyFails", copy, reason: messageOf(error) }),
     isLevel: ({ objects, bytes }) => onEvent({ kind: "copyIsLevel", copy, objects, bytes }),
     finds: (object, what) => onEvent({ kind: "copyLacks", copy, object, what }),
+    gives: (segments) => onEvent({ kind: "copyGives", copy, segments }),
+    mayHaveMore: (error) => onEvent({ kind: "copyMayHaveMore", copy, reason: messageOf(error) }),
+    keeps: (segment, reason) => onEvent({ kind: "copyKeeps", copy, segment, reason }),
   };
 }
 

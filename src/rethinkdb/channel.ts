@@ -190,7 +190,7 @@ function explain(error: unknown, address: Address, code: Role): Error {
   const message = messageOf(error).split("\n")[0]!.trim() || String(errno);
   if (error instanceof HandshakeRefused && error.isAuthentication) {
     return new ThinkbackError(code, `${where} refused the user or password: ${message}`, {
-      hint: `check the user, and the password in the URL or in THINKBACK_${code.toUpperCase()}_PASSWORD`,
+      hint: `check the user, and the password: it stands in the URL, in THINKBACK_${code.toUpperCase()}_PASSWORD, or in the file of --password-file or THINKBACK_${code.toUpperCase()}_PASSWORD_FILE`,
     });
   }
   const hint = tlsHint(error, address) ?? reachHint(address, errno);

@@ -82,7 +82,7 @@ async function readIdentityFile(file: string, passphrase: string | undefined): P
   try {
     bytes = await readFile(file);
   } catch (error) {
-    throw refused(file, messageOf(error));
+    throw refused(file, messageOf(error), "check its path, and that this user may read it");
   }
   if (!bytes.subarray(0, 21).equals(Buffer.from("age-encryption.org/v1"))) return String(bytes);
   if (passphrase === undefined) {

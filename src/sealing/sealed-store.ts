@@ -272,10 +272,12 @@ export class SealedStore extends StoreLayer {
 }
 
 function explained(error: UnreadableSection): StoreForbidden {
-  const holds = error.section === "documents" ? "holds documents, which" : "is sealed, and";
+  const isOfDocuments = error.section === "documents";
   return new StoreForbidden(
-    `reading ${error.object}: it ${holds} the keys at hand do not open`,
+    `reading ${error.object}: ${isOfDocuments ? "it holds documents, which the keys at hand do not open" : "it is sealed, and the keys at hand do not open it"}`,
     error,
-    "give the identity of a reader: --identity FILE",
+    isOfDocuments
+      ? "give the identity of a reader: --identity FILE"
+      : "give the identity of a writer or reader that `thinkback key list` has: --identity FILE",
   );
 }

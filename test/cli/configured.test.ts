@@ -1,5 +1,5 @@
 /** Commands take what the file and the environment say, and say where a value comes from. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -148,7 +148,9 @@ describe("config check", () => {
       expect.stringMatching(/^error .*yaml:3: source\.urll is not a key/),
       expect.stringMatching(/^error .*yaml:5: capture\.tick: "soon" is not a duration/),
       expect.stringMatching(/^error .*THINKBACK_COPIES: "0" is not/),
-      expect.stringMatching(/^error .*source: cannot read the file of --source-file: ENOENT/),
+      expect.stringMatching(
+        /^error .*source: cannot read the file of source\.file in .*yaml:2: ENOENT/,
+      ),
       expect.stringMatching(/^warning .*THINKBACK_TIKC: no option has this variable/),
     ]);
     expect(stdout).toMatch(/→ did you mean source\.url\?/);
@@ -235,4 +237,53 @@ test.each([
     expect(stdout + stderr).not.toContain("S3cret");
     expect(status).toBe(2);
   }
+});
+
+test("config show prints all repositories, in the table and as JSON", async () => {
+  await configure("repo: [/srv/backup, /mnt/copy]");
+  expect((await run(["config", "show"])).stdout).toMatch(/^repo +\/srv\/backup \/mnt\/copy /m);
+  const { settings } = JSON.parse((await run(["config", "show", "--json"])).stdout) as {
+    settings: { key: string; value: unknown }[];
+  };
+  expect(settings.find(({ key }) => key === "repo")?.value).toEqual(["/srv/backup", "/mnt/copy"]);
+});
+
+describe("a secret in a file", () => {
+  const file = () => join(directory, "secret");
+  const where = (key: string, line: number) =>
+    new RegExp(`${key} in ${join(directory, "thinkback.yaml")}:${line}`);
+
+  test("that others may read is warned of, with what names it, also a key", async () => {
+    await writeFile(file(), "x");
+    await chmod(file(), 0o644);
+    await configure(`repo: ${repo}\nsource:\n  url: ${nowhere}\n  password_file: ${file()}\n`);
+    for (const command of [["doctor"], ["config", "check"]]) {
+      const { stdout, stderr } = await run(command);
+      expect(stdout + stderr).toMatch(/other users may read .*secret, which source\.password_file/);
+      expect(stdout + stderr).toMatch(where("source.password_file", 4));
+    }
+    await configure("");
+    const made = join(directory, "made.key");
+    expect((await run(["key", "new", made])).status).toBe(0);
+    const given = ["status", "--repo", repo, "--identity", made];
+    expect((await run(given)).stderr).not.toMatch(/other users/);
+    await chmod(made, 0o640);
+    expect((await run(given)).stderr).toMatch(/may read .*made\.key, which --identity names/);
+    await rm(made);
+  });
+
+  test("that cannot be read is an error that names the file, the key and the line", async () => {
+    await configure(`repo: ${repo}\nsource:\n  url: ${nowhere}\n  password_file: ${file()}.none\n`);
+    for (const command of [["doctor"], ["config", "check"]]) {
+      const { status, stdout, stderr } = await run(command);
+      expect(status).toBe(2);
+      expect(stdout + stderr).toMatch(/secret\.none/);
+      expect(stdout + stderr).toMatch(where("source.password_file", 4));
+      if (command[0] === "config") expect(stdout).not.toMatch(/--password-file/);
+    }
+    await configure(`repo: ${repo}\nkeys:\n  identity: ${file()}.none\n`);
+    const { status, stderr } = await run(["status"]);
+    expect([status, stderr]).toEqual([2, expect.stringMatching(where("keys.identity", 3))]);
+    expect(stderr).toMatch(/check its path/);
+  });
 });

@@ -1,9 +1,9 @@
 /** A capture with a copy of its repository: while the copy is away, when it is back, and when only the copy is left. */
-import { rename, rm } from "node:fs/promises";
+import { readdir, rename, rm } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { r } from "../server/driver.js";
 import { cli, cliJson, type StatusResult, status } from "./cli.js";
-import { nextInstant, type RestoreResult, Stage, stop, until } from "./stage.js";
+import { kill, nextInstant, type RestoreResult, Stage, stop, until } from "./stage.js";
 
 interface CopiesResult extends StatusResult {
   copies: {
@@ -27,8 +27,8 @@ const of = (...repos: string[]) => repos.flatMap((repo) => ["--repo", repo]);
 
 const statusOf = (...repos: string[]) => cliJson<CopiesResult>(["status", ...of(...repos)]);
 
-function restore(repos: string[], at: string, to: string): Promise<RestoreResult> {
-  const what = ["--table", "shop.orders", "--rename", `shop.orders=${to}.orders`];
+function restore(repos: string[], at: string, to: string, db = "shop"): Promise<RestoreResult> {
+  const what = ["--table", `${db}.orders`, "--rename", `${db}.orders=${to}.orders`];
   return cliJson(["restore", ...of(...repos), "--target", stage.address, "--at", at, ...what]);
 }
 
@@ -92,3 +92,62 @@ test("a copy that was away catches up, restores the same, and stands in for the 
   expect([copied.status, copied.stderr]).toEqual([0, ""]);
   expect((await status(repo)).restorableUntil).toBe((await status(copy)).restorableUntil);
 }, 120_000);
+
+test("ticks that only the copy took come to the repository at the next start, and are no gap", async () => {
+  const { shop, insert, repo, copy } = await level("left");
+  const run = stage.capture(repo, "--include", `${shop}.*`, ...of(repo, copy));
+  await stage.untilExactNow(repo, `${shop}.orders`);
+  await until("the copy is level", () => run.stderr().includes("has everything"));
+  await rename(repo, `${repo}.away`);
+  await insert(10, 20);
+  const inserted = Date.now();
+  const exact = await stage.untilExactNow(copy, `${shop}.orders`);
+  const at = exact.tables.find(({ name }) => name === `${shop}.orders`)!.lastRestorable!;
+  expect(Date.parse(at)).toBeGreaterThan(inserted);
+  const ended = await stop(run);
+  expect(ended.stderr).toMatch(
+    /closing the last tick; the repository's store is away, and is given/,
+  );
+  expect(ended.stderr).toMatch(/the repository's store did not take .*[^]*unless a copy has it/);
+  await rename(`${repo}.away`, repo);
+
+  const again = stage.capture(repo, "--include", `${shop}.*`, ...of(repo, copy));
+  await stage.untilExactNow(repo, `${shop}.orders`);
+  expect(again.stderr()).toMatch(/the repository lacked ticks that the copy has/);
+  expect((await stop(again)).status).toBe(0);
+  await restore([repo], at, "delivered", shop);
+  expect((await stage.texts("delivered", "orders")).size).toBe(20);
+  expect((await cli(["verify", "--data", "--repo", repo])).status).toBe(0);
+}, 120_000);
+
+test("a capture does not begin a repository beside a copy, and a copy that is away is told", async () => {
+  const { shop, repo, copy } = await level("beside");
+  const once = await stage.backUp(repo, "--include", `${shop}.*`, ...of(repo, copy));
+  expect(once.status).toBe(0);
+  const run = stage.capture(repo, "--include", `${shop}.*`);
+  await stage.untilExactNow(repo, `${shop}.orders`);
+  await kill(run);
+  await rename(repo, `${repo}.away`);
+  const refused = await stage.capture(repo, ...of(repo, copy)).finished;
+  expect(refused.status).toBe(4);
+  expect(refused.stderr).toMatch(/beside\.1 holds no repository, but .*beside\.2 holds one/);
+  await expect(readdir(repo)).rejects.toThrow("ENOENT");
+  await rename(`${repo}.away`, repo);
+  await rename(copy, `${copy}.away`);
+  const without = stage.capture(repo, "--include", `${shop}.*`, ...of(repo, copy));
+  await until("it is told", () => without.stderr().includes("did not close its log"));
+  await stage.untilExactNow(repo, `${shop}.orders`);
+  await kill(without);
+}, 120_000);
+
+/** A database with ten documents, and places for a repository and a copy of it. */
+async function level(name: string) {
+  const shop = `shop_${name}`;
+  await stage.query(r.dbCreate(shop));
+  await stage.query(r.db(shop).tableCreate("orders"));
+  const orders = r.db(shop).table("orders");
+  const insert = (from: number, to: number) =>
+    stage.query(orders.insert(Array.from({ length: to - from }, (_, i) => ({ id: from + i }))));
+  await insert(0, 10);
+  return { shop, insert, repo: stage.repo(`${name}.1`), copy: stage.repo(`${name}.2`) };
+}

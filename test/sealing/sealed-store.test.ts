@@ -133,6 +133,10 @@ describe("a sealed segment", () => {
       .tail(name, 100)
       .catch((e: unknown) => e);
     expect(failureOf(error)).toBe("forbidden");
+    expect(error).toMatchObject({
+      message: expect.stringMatching(/it is sealed, and /) as string,
+      hint: expect.stringMatching(/start again with a key that is there/) as string,
+    });
     const stored = (await below.get(name)).toString("latin1");
     for (const text of ["alpha", "11-22", "coverage", repository, "frames"]) {
       expect(stored).not.toContain(text);
