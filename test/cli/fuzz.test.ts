@@ -111,18 +111,20 @@ const selected = {
   "--tenant-id": ["c42", "42", ""],
   "--dry-run": flag,
   "--plan": ["/none/plan.json", "/dev/null", "/proc/plan", ""],
+  "--target": urls,
+  "--target-file": secretFiles,
+  "--password-file": secretFiles,
 };
 
 const commands: Record<string, Options> = {
-  "undo shop.orders": {
+  undo: {
     ...selected,
-    "--target": urls,
     "--from": times,
     "--to": times,
     "--operation": ["0123abcd", "", "x"],
     "--on-conflict": ["refuse", "skip", "cascade", "force", "", "Skip"],
   },
-  "rewind shop.orders": { ...selected, "--target": urls, "--at": times },
+  rewind: { ...selected, "--at": times },
   run: {
     "--source": urls,
     "--source-file": secretFiles,
@@ -222,6 +224,8 @@ const keys = ["k", '"k"', "42", "-0", "[1", "", "[".repeat(20_000), '["a",1]', "
 const positional: Record<string, string[][]> = {
   show: [names, keys],
   acknowledge: [names],
+  undo: [names],
+  rewind: [names],
   "pin add": [["release", "Release", "", "a/b", ".."]],
   "pin remove": [["release", "../x", ""]],
   "key remove": [["reader", "nobody", ""]],
@@ -308,7 +312,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
   );
 
   /** What is taken as it is: a note is a text, a spool a directory that may not be there yet. */
-  const free = ["--note", "--spool"];
+  const free = ["--note", "--spool", "--key", "--tenant-id"];
   const valued = Object.entries(commands[command]!).filter(
     ([name, values]) => values !== flag && !free.includes(name),
   );
@@ -317,6 +321,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
     "--spool-limit": ["--spool", spool],
     "--drill-target": ["--drill-at", "0 3 * * *"],
     "--drill-target-file": ["--drill-at", "0 3 * * *"],
+    "--tenant": ["--tenant-id", "c42"],
   };
   test("looks at the value of each of its options", async () => {
     for (const [name] of valued) {
