@@ -1,10 +1,9 @@
-import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import type { AsOf } from "../repository/coverage/as-of.js";
-import { type PlacedHold, placeHold } from "../repository/registers/holds.js";
+import type { PlacedHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
@@ -30,6 +29,7 @@ import {
   type Output,
   waitingText,
 } from "./output.js";
+import { placeReadHold } from "./read-hold.js";
 import { RestoreProgress } from "./restore-progress.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { closeIfStuck, isWhole, type Remains, stoppedRestore } from "./stopped-restore.js";
@@ -83,7 +83,7 @@ export async function restoreCommand(args: RestoreArguments, given: Output): Pro
   let hold: PlacedHold | undefined;
   try {
     await refuseExisting(plan, target);
-    hold = await placeRestoreHold(repository, plan, output);
+    hold = await placeReadHold(repository, plan, "restore", output);
     const restored = await restore(repository, plan, target, systemClock, progress, signal);
     progress.end();
     // Users and grants are a few short steps: they are restored also after a signal. The tables are reported even if
@@ -117,22 +117,6 @@ function planOf(
   const look = () => lookAt(repository, (view) => planRestore(view, request));
   const onWait = (ms: number) => output.note(waitingText(ms));
   return whenProven(repository, request.at, look, systemClock, onWait);
-}
-
-/**
- * Places a hold on what the restore reads. If the repository cannot be written to, the restore goes on without a hold.
- */
-function placeRestoreHold(
-  { store }: Repository,
-  { instant }: RestorePlan,
-  output: Output,
-): Promise<PlacedHold> {
-  const unique = randomUUID().replaceAll("-", "");
-  return placeHold(store, systemClock, unique, instant, ({ message }) =>
-    output.note(
-      `thinkback: cannot place a hold in the repository (${message}). Let nothing expire until this restore ends`,
-    ),
-  );
 }
 
 function parseRenames(texts: string[]): Map<string, string> {

@@ -4,11 +4,21 @@ import type { OptionRow } from "./option.js";
 /** All commands that have a repository. */
 const onRepository = (
   "run, restore, drill, status, show, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
-  "undo, rewind, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
+  "undo, rewind, export, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
 ).split(", ");
 
 /** Those that take copies of the repository besides. */
-const withCopies = ["run", "restore", "drill", "status", "show", "catalog", "plan", "verify"];
+const withCopies = [
+  "run",
+  "restore",
+  "drill",
+  "status",
+  "show",
+  "catalog",
+  "plan",
+  "verify",
+  "export",
+];
 const withoutCopies = onRepository.filter((command) => !withCopies.includes(command));
 
 /** Those that write to a server. */

@@ -5,6 +5,7 @@
  */
 import { capturing } from "./capture-options.js";
 import { connections } from "./connection-options.js";
+import { exchange } from "./exchange-options.js";
 import { eachTime } from "./one-time-options.js";
 import type { OptionRow } from "./option.js";
 import { recovery } from "./recovery-options.js";
@@ -18,6 +19,7 @@ export const options: readonly OptionRow[] = [
   ...drills,
   ...prices,
   ...recovery,
+  ...exchange,
   ...eachTime,
 ];
 

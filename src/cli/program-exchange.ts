@@ -1,0 +1,10 @@
+import type { Command } from "commander";
+import type { Output } from "./output.js";
+
+/** Defines the commands that write what other programs read, and read what they write. */
+export function exchanging(program: Command, output: () => Output): void {
+  program
+    .command("export")
+    .description("write tables as they were at an instant: as a dump, lines of JSON, or CSV")
+    .action(async (args) => (await import("./export.js")).exportCommand(args, output()));
+}
