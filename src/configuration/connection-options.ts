@@ -4,7 +4,7 @@ import type { OptionRow } from "./option.js";
 /** All commands that have a repository. */
 const onRepository = (
   "run, restore, drill, status, show, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
-  "undo, rewind, export, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
+  "undo, rewind, export, import, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
 ).split(", ");
 
 /** Those that take copies of the repository besides. */

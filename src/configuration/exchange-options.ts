@@ -23,4 +23,6 @@ export const exchange: OptionRow[] = [
   text("--fields <field>", ["export"], "a column of csv; all top-level fields if none is given", {
     list: true,
   }),
+  text("--began <time>", ["import"], "when the dump began; as its files say if not given"),
+  text("--ended <time>", ["import"], "when the dump had ended; as its files say if not given"),
 ];

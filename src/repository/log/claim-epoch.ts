@@ -96,6 +96,7 @@ export async function claimEpoch(
   for (let looks = 1; ; looks += 1) {
     const lookedAt = timesOf(clock);
     const claims = await listClaims(store);
+    refuseImported(repository, claims);
     const before = claims.at(-1);
     const withdraws = await lateClaims(store, claims, late);
     const last = await endOfLog(await LogView.read(store, { withdrawn: withdraws }));
@@ -174,6 +175,17 @@ async function lateClaims(
   return claims
     .filter((claim) => !isWritten(claim.epoch) && (late.has(claim.epoch) || isCrossed(claim)))
     .map(({ epoch }) => epoch);
+}
+
+/** What is not exact must never come to look as if it continued into what is. */
+function refuseImported({ store }: Repository, claims: EpochClaim[]): void {
+  const imported = claims.find((claim) => claim.imported)?.imported;
+  if (!imported) return;
+  throw new ThinkbackError(
+    "repository",
+    `the repository at ${store.location} holds the import of ${imported.archive}`,
+    { hint: "capture into a repository of its own: give --repo an empty place" },
+  );
 }
 
 function tooSlow(location: string): ThinkbackError {

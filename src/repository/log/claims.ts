@@ -3,6 +3,7 @@ import * as v from "valibot";
 import { damaged } from "../../errors.js";
 import {
   count,
+  fields,
   flag,
   instant,
   list,
@@ -55,6 +56,11 @@ export const claimKind = jsonKind("writer", {
   singleWriter: v.exactOptional(flag),
   /** Earlier epochs whose claims do not count, because they came too late and nothing was written in them. */
   withdraws: v.exactOptional(list(ordinal)),
+  /**
+   * Set if no capture wrote the epoch, but an import: of an archive whose documents were read between two instants.
+   * No later epoch may continue it.
+   */
+  imported: v.exactOptional(fields({ archive: text, began: instant, ended: instant })),
   /** Set if the end of the log was lost and the epoch continues from before it: the segment that was found missing. */
   lost: v.exactOptional(objectName),
 });
