@@ -1,7 +1,7 @@
 /** The store of a repository to which a capture writes: tried when the capture begins. */
 import { systemClock } from "../clock.js";
 import type { Repository } from "../format/description.js";
-import { listClaims } from "../repository/log/claims.js";
+import { listClaims, refuseImported } from "../repository/log/claims.js";
 import { openOrCreateRepository } from "../repository/repository.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { probeAtStart, refuseUnconditional } from "../storage/probe.js";
@@ -36,7 +36,9 @@ export async function openTried(
 ): Promise<Repository> {
   await tryStore(args, use, log);
   const repository = await openOrCreateRepository(openStore(), systemClock.now());
-  const last = (await listClaims(repository.store)).at(-1);
+  const claims = await listClaims(repository.store);
+  refuseImported(repository.store, claims);
+  const last = claims.at(-1);
   if (last?.singleWriter && !args.singleWriter) {
     const { host, process } = last;
     log.warn(

@@ -19,7 +19,7 @@ import { formatInstant, type Instant } from "../../instant.js";
 import { isGone, isRunning, type Owner, spaceOf } from "../../owner.js";
 import { ObjectExists, type ObjectStore, storedForm } from "../../storage/object-store.js";
 import { WithoutStore } from "../../storage/without-store.js";
-import { claimKind, type EpochClaim, listClaims } from "./claims.js";
+import { claimKind, type EpochClaim, listClaims, refuseImported } from "./claims.js";
 import { endOfLog, type LogEnd } from "./log-end.js";
 import { LogView } from "./log-view.js";
 import { byPlaceInLog } from "./places.js";
@@ -96,7 +96,7 @@ export async function claimEpoch(
   for (let looks = 1; ; looks += 1) {
     const lookedAt = timesOf(clock);
     const claims = await listClaims(store);
-    refuseImported(repository, claims);
+    refuseImported(store, claims);
     const before = claims.at(-1);
     const withdraws = await lateClaims(store, claims, late);
     const last = await endOfLog(await LogView.read(store, { withdrawn: withdraws }));
@@ -175,17 +175,6 @@ async function lateClaims(
   return claims
     .filter((claim) => !isWritten(claim.epoch) && (late.has(claim.epoch) || isCrossed(claim)))
     .map(({ epoch }) => epoch);
-}
-
-/** What is not exact must never come to look as if it continued into what is. */
-function refuseImported({ store }: Repository, claims: EpochClaim[]): void {
-  const imported = claims.find((claim) => claim.imported)?.imported;
-  if (!imported) return;
-  throw new ThinkbackError(
-    "repository",
-    `the repository at ${store.location} holds the import of ${imported.archive}`,
-    { hint: "capture into a repository of its own: give --repo an empty place" },
-  );
 }
 
 function tooSlow(location: string): ThinkbackError {

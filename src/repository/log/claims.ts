@@ -1,6 +1,6 @@
 /** Epoch claims as they are stored, and which segments they disown. claim-epoch.ts makes one. docs/format.md §5.3. */
 import * as v from "valibot";
-import { damaged } from "../../errors.js";
+import { damaged, ThinkbackError } from "../../errors.js";
 import {
   count,
   fields,
@@ -96,6 +96,17 @@ export async function readClaim(store: ObjectStore, name: string): Promise<Epoch
   const claim = await readStored(store, name, claimKind);
   if (claim.epoch === parseWriterName(name)) return claim;
   throw damaged(name, "its name and its content differ");
+}
+
+/** Throws if one of the claims is that of an import: its log ends there, so that nothing of it comes to look exact. */
+export function refuseImported({ location }: ObjectStore, claims: EpochClaim[]): void {
+  const imported = claims.find((claim) => claim.imported)?.imported;
+  if (!imported) return;
+  throw new ThinkbackError(
+    "repository",
+    `the repository at ${location} is an import of ${imported.archive}`,
+    { hint: "capture into a repository of its own: give --repo an empty place" },
+  );
 }
 
 /** True if a later claim does not continue this segment. Then it is not believed. */
