@@ -24,6 +24,10 @@ export async function importCommand(
   args: ImportArguments,
   output: Output,
 ): Promise<void> {
+  const now = systemClock.now();
+  const [began, ended] = [args.began, args.ended].map((text) =>
+    text === undefined ? undefined : parseInstant(text, now),
+  );
   const store = storeAt(args.repo);
   await refuseUsed(store);
   const isNew = (await store.size(repositoryName)) === undefined;
@@ -34,7 +38,7 @@ export async function importCommand(
   try {
     progress.set("archive", `looking through ${file}`);
     const archive = await listArchive(file, signal);
-    const span = spanOf(archive, args, systemClock.now());
+    const span = spanOf(archive, { began, ended }, now);
     for (const name of archive.incomplete) {
       output.note(`thinkback: ${name} is left out: its documents or its settings are missing`);
     }
@@ -91,11 +95,13 @@ function progressText(table: string, step: string, documents: number, bytes?: nu
 const secondMs = 1000;
 
 /** When the dump was read: as the operator says, else as the files in the archive do. */
-function spanOf({ file, written }: ListedArchive, args: ImportArguments, now: Instant): Span {
-  const given = (text: string | undefined) =>
-    text === undefined ? undefined : parseInstant(text, now);
-  const began = given(args.began) ?? (written && written.first - secondMs);
-  const ended = given(args.ended) ?? (written && Math.min(written.last + 2 * secondMs, now));
+function spanOf(
+  { file, written }: ListedArchive,
+  given: { [Side in keyof Span]: Instant | undefined },
+  now: Instant,
+): Span {
+  const began = given.began ?? (written && written.first - secondMs);
+  const ended = given.ended ?? (written && Math.min(written.last + 2 * secondMs, now));
   if (began === undefined || ended === undefined) {
     throw new ThinkbackError("usage", `${file} does not tell when the dump was made`, {
       hint: "give --began and --ended: when `rethinkdb dump` was started, and when it had ended",

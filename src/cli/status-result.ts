@@ -48,6 +48,7 @@ export function statusResult(
     foldedSegments: status.foldedSegments,
     keep: status.keep,
     singleWriter: status.singleWriter,
+    imported: importedResult(status),
     chosen: { ...status.chosen, idle },
     resolutions: status.resolutions.map((span) => ({
       ...span,
@@ -106,6 +107,12 @@ function intervalResult({ from, to, kept, ...interval }: CoverageInterval): obje
     to: formatInstant(to),
     ...(kept ? { kept: kept.map(formatInstant) } : {}),
   };
+}
+
+function importedResult({ imported }: RepositoryStatus): object | null {
+  if (!imported) return null;
+  const { archive, began, ended } = imported;
+  return { archive, began: formatInstant(began), ended: formatInstant(ended) };
 }
 
 function aheadResult({ since, ms }: NonNullable<RepositoryStatus["aheadOfSource"]>) {

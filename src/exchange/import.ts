@@ -231,8 +231,8 @@ async function putSegment(
     ship: (name: string, bytes: Buffer) => repository.store.put(name, bytes),
   };
   const log = LogWriter.open(repository, { now: () => ended }, own, shipper);
-  const late = { state: "late", since: ended, to: ended, lateMs: Math.max(1, ended - began) };
-  const reason = "this is an import of a dump, which ended then";
+  const reason = "it is from a dump, which read its tables while they changed";
+  const late = { since: ended, to: ended, lateMs: Math.max(1, ended - began), reason };
   for (const db of new Set([...ids.keys()].map((table) => table.db))) {
     const id = randomUUID();
     log.appendRecord("catalog", ["db", id], { id, name: db });
@@ -245,9 +245,13 @@ async function putSegment(
   }
   for (const name of ["catalog", ...ids.values()]) {
     log.appendRecord("coverage", name, { state: "live", since: ended });
-    log.appendRecord("coverage", name, late);
+    log.appendRecord("coverage", name, { state: "late", ...late });
     if (name === "catalog") continue;
-    log.appendRecord("coverage", name, { state: "gap", since: ended, reason });
+    log.appendRecord("coverage", name, {
+      state: "gap",
+      since: ended,
+      reason: "the dump ended then",
+    });
   }
   const facts = { frontier: ended, lagging: {}, proofBoundMs: 0, serverClock: null, closed: true };
   await log.closeTick(facts).durable;

@@ -97,7 +97,7 @@ const past = { "--store-as-of": times };
 const choice = { "--at": times, "--table": names, "--db": names };
 
 /** Commands that take several copies of a repository. */
-const ofCopies = ["run", "restore", "drill", "status", "show", "plan", "verify", "catalog"];
+const ofCopies = "run restore drill status show plan verify catalog export".split(" ");
 
 type Options = Record<string, (string | undefined)[]>;
 
@@ -116,6 +116,11 @@ const selected = {
   "--password-file": secretFiles,
 };
 
+const selecting = ["--key", "--between", "--where", "--tenant", "--tenant-id"] as const;
+const selectedPast = Object.fromEntries(selecting.map((name) => [name, selected[name]]));
+/** Nothing can be written there. */
+const outs = ["/proc/none/out", "/dev/null", "/proc", "/dev/null/x.csv", ""];
+
 const commands: Record<string, Options> = {
   undo: {
     ...selected,
@@ -125,6 +130,18 @@ const commands: Record<string, Options> = {
     "--on-conflict": ["refuse", "skip", "cascade", "force", "", "Skip"],
   },
   rewind: { ...selected, "--at": times },
+  export: {
+    ...selectedPast,
+    ...choice,
+    ...past,
+    "--format": ["rethinkdb-dump", "ndjson", "csv", "xml", ""],
+    "--out": outs,
+    "--fields": ["id", "", "a.b"],
+    "--gap": gaps,
+    "--allow-inexact": flag,
+    "--nearest": flag,
+  },
+  import: { "--began": times, "--ended": times },
   run: {
     "--source": urls,
     "--source-file": secretFiles,
@@ -226,6 +243,7 @@ const positional: Record<string, string[][]> = {
   acknowledge: [names],
   undo: [names],
   rewind: [names],
+  import: [["/dev/null", "/none/dump.tar.gz", "/proc", "/", "", import.meta.filename]],
   "pin add": [["release", "Release", "", "a/b", ".."]],
   "pin remove": [["release", "../x", ""]],
   "key remove": [["reader", "nobody", ""]],
@@ -252,6 +270,12 @@ function commandLine(command: string, repos: string[]): fc.Arbitrary<string[]> {
     .tuple(words(command), fc.constantFrom(...repos), fc.array(option, { maxLength: 4 }))
     .map(([of, at, given]) => [...of, "--repo", at, ...given.flat()]);
 }
+
+/** Options that a command cannot do without. */
+const mandatory: Record<string, Record<string, string>> = {
+  acknowledge: { "--at": "now", "--note": "known" },
+  export: { "--out": "/proc/none/out" },
+};
 
 const documented = new Set<number>([0, ...Object.values(exitStatus)]);
 
@@ -293,11 +317,9 @@ describe.each(Object.keys(commands))("%s", (command) => {
 
   /** What has to be given, but for one option. */
   const owed = (but?: string) =>
-    command !== "acknowledge"
-      ? []
-      : Object.entries({ "--at": "now", "--note": "known" })
-          .filter(([name]) => name !== but)
-          .flat();
+    Object.entries(mandatory[command] ?? {})
+      .filter(([name]) => name !== but)
+      .flat();
   const good = [...command.split(" "), ...(positional[command] ?? []).map(([first]) => first!)];
 
   test.each([["--unheard-of"], ["--unheard-of=1"], ["surplus"], ["--repo", "again"]])(
@@ -312,7 +334,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
   );
 
   /** What is taken as it is: a note is a text, a spool a directory that may not be there yet. */
-  const free = ["--note", "--spool", "--key", "--tenant-id"];
+  const free = ["--note", "--spool", "--key", "--tenant-id", "--out", "--fields"];
   const valued = Object.entries(commands[command]!).filter(
     ([name, values]) => values !== flag && !free.includes(name),
   );

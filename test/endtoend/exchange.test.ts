@@ -25,13 +25,11 @@ beforeAll(async () => {
   );
   await stage.query(
     values.insert(
-      r
-        .range(500)
-        .map((i: Term) => ({
-          id: r.expr("random").add(i.coerceTo("string")),
-          x: r.random(),
-          y: r.random(-1000, 1000, { float: true }),
-        })),
+      r.range(500).map((i: Term) => ({
+        id: r.expr("random").add(i.coerceTo("string")),
+        x: r.random(),
+        y: r.random(-1000, 1000, { float: true }),
+      })),
     ),
   );
   await stage.backUp(repo, "--include", "types.*");
