@@ -6,8 +6,6 @@
  * it. A temporary copy would spare the second reading, but would need as much room as the database. Tables of at most
  * 8 MiB are kept in memory and read once.
  */
-import { Readable } from "node:stream";
-import { createGzip } from "node:zlib";
 import { type Pack, pack } from "tar-stream";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
@@ -26,7 +24,7 @@ export function archiveTop(instant: Instant): string {
 }
 
 /**
- * The bytes of the archive.
+ * The bytes of the archive, before compression.
  * @param written told each table that is complete
  */
 export async function* archiveOf(
@@ -36,16 +34,15 @@ export async function* archiveOf(
   written: (table: WrittenTable) => void,
 ): AsyncGenerator<Buffer> {
   const tar = pack();
-  const packing = packAll(tar, tables, archiveTop(instant), observer, written);
-  packing.catch((error: unknown) => tar.destroy(error as Error));
-  const zipped = Readable.from(tar).pipe(createGzip());
-  tar.on("error", (error: Error) => zipped.destroy(error));
+  // Whoever reads the bytes gets the error.
+  tar.on("error", () => undefined);
+  packAll(tar, tables, archiveTop(instant), observer, written).catch((error: unknown) => {
+    tar.destroy(error as Error);
+  });
   try {
-    for await (const chunk of zipped) yield chunk as Buffer;
-    await packing;
+    for await (const chunk of tar) yield chunk as Buffer;
   } finally {
     tar.destroy();
-    zipped.destroy();
   }
 }
 

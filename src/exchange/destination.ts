@@ -9,11 +9,12 @@ import { mkdir, mkdtemp, open, readdir, rename, rm, stat } from "node:fs/promise
 import { basename, dirname, join, resolve } from "node:path";
 import type { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
 import { messageOf, ThinkbackError } from "../errors.js";
 
 export interface Destination {
-  /** Writes one file of the export. `name` counts only in a directory. */
-  write(name: string, chunks: AsyncIterable<Buffer>): Promise<void>;
+  /** Writes one file of the export. `name` counts only in a directory. @param zip compress it with gzip */
+  write(name: string, chunks: AsyncIterable<Buffer>, zip?: boolean): Promise<void>;
   /** Gives it its final name. */
   publish(): Promise<void>;
   /** Removes what was written, if it has no final name yet. */
@@ -23,16 +24,7 @@ export interface Destination {
 /** Standard output takes one file, and cannot take it back. */
 export function toStream(stream: Writable, signal: AbortSignal): Destination {
   return {
-    write: async (_, chunks) => {
-      try {
-        await pipeline(chunks, stream, { end: false, signal });
-      } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "EPIPE") throw error;
-        throw new ThinkbackError("incomplete", "standard output was closed before the end", {
-          hint: "the program that reads it has ended; what it has is a part",
-        });
-      }
-    },
+    write: (_, chunks, zip) => send(chunks, zip, stream, { end: false, signal }),
     publish: async () => undefined,
     discard: async () => undefined,
   };
@@ -45,7 +37,7 @@ export async function toFile(path: string, signal: AbortSignal): Promise<Destina
   const temporary = await making(path, () => mkdtemp(temporaryName(final)));
   const inside = join(temporary, basename(final));
   return {
-    write: (_, chunks) => writeFile(inside, chunks, signal),
+    write: (_, chunks, zip) => writeFile(inside, chunks, zip, signal),
     publish: async () => {
       await refuseExisting(final, path);
       await rename(inside, final);
@@ -65,7 +57,7 @@ export async function toDirectory(path: string, signal: AbortSignal): Promise<De
     return mkdtemp(temporaryName(final));
   });
   return {
-    write: (name, chunks) => writeFile(join(temporary, name), chunks, signal),
+    write: (name, chunks, zip) => writeFile(join(temporary, name), chunks, zip, signal),
     publish: async () => {
       await sync(temporary);
       await refuseFilled(final, path);
@@ -76,14 +68,26 @@ export async function toDirectory(path: string, signal: AbortSignal): Promise<De
   };
 }
 
+function send(
+  chunks: AsyncIterable<Buffer>,
+  zip: boolean | undefined,
+  into: Writable,
+  options: { end?: boolean; signal: AbortSignal },
+): Promise<void> {
+  return zip === true
+    ? pipeline(chunks, createGzip(), into, options)
+    : pipeline(chunks, into, options);
+}
+
 const temporaryName = (path: string) => join(dirname(path), `.${basename(path)}.part-`);
 
 async function writeFile(
   path: string,
   chunks: AsyncIterable<Buffer>,
+  zip: boolean | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  await pipeline(chunks, createWriteStream(path, { flags: "wx" }), { signal });
+  await send(chunks, zip, createWriteStream(path, { flags: "wx" }), { signal });
   await sync(path);
 }
 

@@ -53,7 +53,7 @@ async function written(
     const doubtful = new Map<ExportedTable, number>();
     const watched = tables.map((table) => watchedFor(table, doubtful));
     const chunks = archiveOf(watched, instant, observer, (table) => done.push(table));
-    await destination.write("", chunks);
+    await destination.write("", chunks, true);
     return { tables: done, unfaithful: [...doubtful.values()].reduce((sum, n) => sum + n, 0) };
   }
   for (const table of tables) {

@@ -86,7 +86,7 @@ export async function importArchive(
     const repository = await open();
     await putClaim(repository.store, archive, span, options);
     try {
-      return await stored(repository, archive, sorted, span, options);
+      return await stored(repository, sorted, span, options);
     } catch (error) {
       await takeBack(repository.store);
       throw error;
@@ -158,7 +158,6 @@ function located(error: unknown, file: string, path: string, count: number): unk
 /** Puts a base for each table, and then the segment. */
 async function stored(
   repository: Repository,
-  archive: ListedArchive,
   sorted: SortedTable[],
   span: Span,
   { observer, signal }: ImportOptions,
@@ -182,7 +181,7 @@ async function stored(
     } catch (error) {
       // What is under way would put an object after all was taken back.
       await base.stored().catch(() => undefined);
-      throw located(error, archive.file, `${listed.db}/${listed.table}.json`, rows.count);
+      throw error;
     }
     const { rows: documents, documentBytes: bytes } = await base.finish(span.ended, span.ended);
     imported.push({ table: listed.name, documents, bytes, indexes: listed.indexes.length });

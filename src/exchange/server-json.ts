@@ -55,8 +55,8 @@ type JsonObject = Record<string, unknown>;
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** A deeper value is not read: the server's own limit for what it is sent is 500 (it stores deeper ones). */
-const depthMax = 5000;
+/** Deeper values are not read: at some thousands the stack overflows. */
+const depthMax = 2000;
 
 function textOf(value: unknown, depth = 0): string {
   if (typeof value === "string") return stringText(value);

@@ -58,19 +58,23 @@ export class SortedRows {
     if (this.openBytes > this.limits.memoryBytesMax) await this.spill();
   }
 
-  /** No row may be added after it. */
+  /**
+   * No row may be added after it.
+   * @throws {NotADocument} if two have the same key
+   */
   async finish(): Promise<void> {
     if (this.open.length > 0) await this.spill();
     this.runs.push(await this.rising.finish());
+    if (this.runs.length > 1) await this.mergeRuns();
   }
 
-  /**
-   * The rows in key order. They are valid until the next one is taken.
-   * @throws {NotADocument} if two have the same key
-   */
+  /** The rows in key order. They are valid until the next one is taken. */
   async *rows(): AsyncGenerator<Row> {
-    const cursors = this.runs.map((names) => runCursor(this.store, names));
-    for await (const batch of mergedOnce(cursors)) yield* batch;
+    for await (const batch of mergedOnce(this.cursors())) yield* batch;
+  }
+
+  private cursors(): VersionCursor[] {
+    return this.runs.map((names) => runCursor(this.store, names));
   }
 
   private newRun(): RunWriter {
@@ -94,8 +98,7 @@ export class SortedRows {
 
   private async mergeRuns(): Promise<void> {
     const merged = this.newRun();
-    const cursors = this.runs.map((names) => runCursor(this.store, names));
-    for await (const batch of mergedOnce(cursors)) {
+    for await (const batch of mergedOnce(this.cursors())) {
       for (const row of batch) merged.add(versionOf(row));
       await merged.room();
     }
