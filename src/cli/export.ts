@@ -169,7 +169,7 @@ function report(
 ): void {
   const isArchive = format === "rethinkdb-dump";
   // What goes to standard output is the export itself.
-  const say = out === "-" ? output.note : output.line;
+  const say = (text: string) => (out === "-" ? output.note(text) : output.line(text));
   const byName = new Map(plan.tables.map((of) => [`${of.from.db}.${of.from.name}`, of]));
   const rows = tables.map(({ table, documents, bytes }) => {
     const of = byName.get(table)!;

@@ -101,7 +101,7 @@ function byBytes(a: string, b: string): number {
 }
 
 function byPoints(a: string, b: string): number {
-  const [points, others] = [[...a], [...b]];
+  const [points, others] = [Array.from(a), Array.from(b)];
   const at = points.findIndex((point, i) => point !== others[i]);
   return (points[at]?.codePointAt(0) ?? -1) - (others[at]?.codePointAt(0) ?? -1);
 }

@@ -132,7 +132,9 @@ describe("an archive of a dump", () => {
     expect(began).toBe("2024-05-06T07:08:08.000+00:00");
     expect(at).toBe("2024-05-06T07:09:11.000+00:00");
     const status = await json<{ imported: object; tables: { intervals: object[] }[] }>(
-      ...["status", "--repo", repo],
+      "status",
+      "--repo",
+      repo,
     );
     expect(status.imported).toEqual({ archive: "dump.tar.gz", began, ended: at });
     expect(status.tables[0]!.intervals).toEqual([
