@@ -3,7 +3,7 @@ import { ThinkbackError } from "../errors.js";
 import { type Destination, toDirectory, toFile, toStream } from "../exchange/destination.js";
 import { type Exported, type ExportFormat, exportTables } from "../exchange/export.js";
 import { type ExportedTable, type ExportObserver, withExported } from "../exchange/exported.js";
-import { formatInstant, parseInstant } from "../instant.js";
+import { formatInstant } from "../instant.js";
 import type { PlacedHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
@@ -13,6 +13,7 @@ import { whenProven } from "../restore/when-proven.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { gapOption } from "./gap-option.js";
+import { instantOf } from "./instant-of.js";
 import {
   counted,
   formatBytes,
@@ -53,10 +54,9 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
     });
   }
   const selected = await selectionOf(args);
-  const now = systemClock.now();
-  const at = args.at === undefined ? undefined : parseInstant(args.at, now);
   const repository = await openRepository(await copiesAt(args.repo, output));
   refuseWithoutReader(repository.store);
+  const at = args.at === undefined ? undefined : await instantOf(args.at, repository);
   const request = {
     ...(at === undefined ? {} : { at }),
     tables: args.table,

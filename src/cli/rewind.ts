@@ -1,9 +1,9 @@
-import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import { formatInstant, type Instant, parseInstant } from "../instant.js";
+import { formatInstant, type Instant } from "../instant.js";
 import { differencesToLive } from "../recovery/differences.js";
 import { and, type Selection } from "../recovery/selection.js";
 import type { UndoStep } from "../recovery/undo.js";
+import { instantIn } from "./instant-of.js";
 import {
   checkLive,
   type Intent,
@@ -29,7 +29,7 @@ export async function rewindCommand(
   output: Output,
 ): Promise<void> {
   checkLive(name, args);
-  const at = args.at === undefined ? undefined : parseInstant(args.at, systemClock.now());
+  const at = args.at === undefined ? undefined : instantIn(args.at);
   const selection = await selectionIn(name, args);
   const byFile = await planGiven(args);
   if ((byFile !== undefined) === (at !== undefined)) {
@@ -39,7 +39,13 @@ export async function rewindCommand(
   }
   await withLive(name, args, output, async (live) => {
     if (byFile) await intendByFile(live, "rewind", byFile, output);
-    else await intend(live, await intentOf(live, at!, selection, output), args, output);
+    else
+      await intend(
+        live,
+        await intentOf(live, await at!(live.repository), selection, output),
+        args,
+        output,
+      );
   });
 }
 

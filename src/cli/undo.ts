@@ -1,11 +1,12 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import { formatInstant, type Instant, parseInstant } from "../instant.js";
+import { formatInstant } from "../instant.js";
 import { type Difference, differencesBetween } from "../recovery/differences.js";
 import { changesToTakeBack } from "../recovery/operation.js";
 import { and, type Selection } from "../recovery/selection.js";
 import { type ConflictWay, undoSteps } from "../recovery/undo.js";
 import { lookAt } from "../repository/repository-view.js";
+import { type InstantIn, instantIn } from "./instant-of.js";
 import {
   checkLive,
   type Intent,
@@ -30,8 +31,8 @@ export interface UndoArguments extends LiveChangeArguments {
 /** What the arguments say, once they are read. */
 interface Asked {
   selection: Selection;
-  from: Instant | undefined;
-  to: Instant | undefined;
+  from: InstantIn | undefined;
+  to: InstantIn | undefined;
   operation: string | undefined;
   way: ConflictWay;
 }
@@ -61,7 +62,7 @@ export async function undoCommand(
 async function askedOf(name: string, args: UndoArguments): Promise<Asked> {
   const now = systemClock.now();
   const instant = (text: string | undefined) =>
-    text === undefined ? undefined : parseInstant(text, now);
+    text === undefined ? undefined : instantIn(text, now);
   const { operation, onConflict: way } = args;
   if (operation !== undefined && !/^[0-9a-f]{8}$/.test(operation)) {
     throw new ThinkbackError("usage", `--operation ${operation} is not the id of an operation`, {
@@ -86,8 +87,8 @@ async function intentOf(live: Live, asked: Asked, output: Output): Promise<Inten
       steps: (only) => undoSteps(differences(and(selection, only)), target, table, way),
     };
   }
-  const later = await pastOf(live, asked.to, output);
-  const earlier = await pastOf(live, asked.from, output);
+  const later = await pastOf(live, await asked.to?.(repository), output);
+  const earlier = await pastOf(live, await asked.from?.(repository), output);
   const [from, until] = [earlier.table.instant, later.table.instant];
   if (from >= until) {
     throw new ThinkbackError("usage", "--from is not before --to", {

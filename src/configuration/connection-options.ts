@@ -3,26 +3,19 @@ import type { OptionRow } from "./option.js";
 
 /** All commands that have a repository. */
 const onRepository = (
-  "run, restore, drill, status, show, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
+  "run, restore, drill, status, show, history, diff, points, mark, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
   "undo, rewind, export, import, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
 ).split(", ");
 
 /** Those that take copies of the repository besides. */
-const withCopies = [
-  "run",
-  "restore",
-  "drill",
-  "status",
-  "show",
-  "catalog",
-  "plan",
-  "verify",
-  "export",
-];
+const withCopies =
+  "run, restore, drill, status, show, history, diff, points, catalog, plan, verify, export".split(
+    ", ",
+  );
 const withoutCopies = onRepository.filter((command) => !withCopies.includes(command));
 
-/** Those that write to a server. */
-const writing = ["restore", "undo", "rewind"];
+/** Those that connect to a server that is not captured. */
+const onTarget = ["restore", "diff", "undo", "rewind"];
 
 /** What a description says of a file that holds a secret. */
 export const fileOf = (what: string) => `a file that holds ${what}, such as a secret of Docker`;
@@ -70,7 +63,7 @@ export const connections: OptionRow[] = [
     variable: "THINKBACK_TARGET",
     type: "address",
     list: true,
-    commands: writing,
+    commands: onTarget,
     description: "rethinkdb://user:password@host:port,… for one or several servers",
     oneOf: "target",
   },
@@ -89,7 +82,7 @@ export const connections: OptionRow[] = [
     key: "target.file",
     variable: "THINKBACK_TARGET_FILE",
     type: "path",
-    commands: [...writing, "drill"],
+    commands: [...onTarget, "drill"],
     description: fileOf("the URL of the target"),
     oneOf: "target",
   },
@@ -97,7 +90,7 @@ export const connections: OptionRow[] = [
     key: "target.password",
     variable: "THINKBACK_TARGET_PASSWORD",
     type: "password",
-    commands: [...writing, "drill"],
+    commands: [...onTarget, "drill"],
     description: "the password for each URL of the target that has none",
     oneOf: "password of the target",
   },
@@ -106,7 +99,7 @@ export const connections: OptionRow[] = [
     key: "target.password_file",
     variable: "THINKBACK_TARGET_PASSWORD_FILE",
     type: "path",
-    commands: [...writing, "drill"],
+    commands: [...onTarget, "drill"],
     description: fileOf("the password of the target"),
     oneOf: "password of the target",
   },
@@ -137,6 +130,24 @@ export const connections: OptionRow[] = [
     type: "location",
     commands: withoutCopies,
     description: "the repository: a directory, or a bucket such as s3://bucket/prefix",
+  },
+  {
+    flag: "--redis <url>",
+    key: "redis.url",
+    variable: "THINKBACK_REDIS",
+    type: "url",
+    commands: ["doctor"],
+    description: "a Redis for leases: redis://:password@host:6379",
+    oneOf: "Redis",
+  },
+  {
+    flag: "--redis-file <file>",
+    key: "redis.file",
+    variable: "THINKBACK_REDIS_FILE",
+    type: "path",
+    commands: ["doctor"],
+    description: fileOf("the URL of the Redis"),
+    oneOf: "Redis",
   },
   {
     flag: "--identity <file>",

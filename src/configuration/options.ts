@@ -9,6 +9,7 @@ import { exchange } from "./exchange-options.js";
 import { eachTime } from "./one-time-options.js";
 import type { OptionRow } from "./option.js";
 import { recovery } from "./recovery-options.js";
+import { seeing } from "./seeing-options.js";
 import { drills, maintenance, prices } from "./upkeep-options.js";
 
 /** In the order in which help and documents list them. */
@@ -19,6 +20,7 @@ export const options: readonly OptionRow[] = [
   ...drills,
   ...prices,
   ...recovery,
+  ...seeing,
   ...exchange,
   ...eachTime,
 ];

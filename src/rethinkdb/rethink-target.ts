@@ -3,14 +3,7 @@ import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { Dial } from "./channel.js";
 import { Connection } from "./connection.js";
-import {
-  documentsOf,
-  documentsTerm,
-  type GuardedWrite,
-  guardedTerm,
-  outcomesOf,
-  type WriteOutcome,
-} from "./guarded-write.js";
+import { documentsOf, documentsTerm, guardedTerm, outcomesOf } from "./guarded-write.js";
 import { insertTerm, largeDocumentTerms, undoTerm } from "./large-document.js";
 import { r, systemTable, tableTerm } from "./reql.js";
 import { errorClasses, ReqlError } from "./response.js";
@@ -19,11 +12,13 @@ import type { TableReference } from "./table-reference.js";
 import {
   DocumentsRefused,
   type GrantScope,
+  type GuardedWrite,
   type KeyedTable,
   type TableName,
   type TableSettings,
   type TableSpec,
   type Target,
+  type WriteOutcome,
 } from "./target.js";
 
 /** How many connections write. A thread of the server serves each; a few keep it busy without crowding out others. */
