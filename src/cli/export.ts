@@ -13,7 +13,7 @@ import { whenProven } from "../restore/when-proven.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { gapOption } from "./gap-option.js";
-import { instantOf } from "./instant-of.js";
+import { instantIn } from "./instant-of.js";
 import {
   counted,
   formatBytes,
@@ -54,9 +54,10 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
     });
   }
   const selected = await selectionOf(args);
+  const asked = args.at === undefined ? undefined : instantIn(args.at);
   const repository = await openRepository(await copiesAt(args.repo, output));
   refuseWithoutReader(repository.store);
-  const at = args.at === undefined ? undefined : await instantOf(args.at, repository);
+  const at = await asked?.(repository);
   const request = {
     ...(at === undefined ? {} : { at }),
     tables: args.table,

@@ -1,10 +1,10 @@
 /**
- * Writes the archive of the official dump: a tar file in gzip with `<top>/<db>/<table>.info` and `<top>/<db>/<table>.json`
- * for each table.
+ * Writes the archive of the official dump: a tar file in gzip with `<top>/<db>/<table>.info` and
+ * `<top>/<db>/<table>.json` for each table.
  *
  * A tar file says how large a file is before the file. So each table is read twice: first to measure it, then to write
- * it. A temporary copy would spare the second reading, but would need as much room as the database. Tables of at most
- * 8 MiB are kept in memory and read once.
+ * it. A temporary copy would spare the second reading, but would need as much room as the database. Tables of at most 8
+ * MiB are kept in memory and read once.
  */
 import { type Pack, pack } from "tar-stream";
 import { ThinkbackError } from "../errors.js";

@@ -1,4 +1,6 @@
-/** What an export gives: the tables of a plan, each with its documents in key order. They can be read again and again. */
+/**
+ * What an export gives: the tables of a plan, each with its documents in key order. They can be read again and again.
+ */
 import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import type { Repository } from "../format/description.js";
 import { mergeLatest } from "../format/merge.js";

@@ -5,10 +5,10 @@
  * between its begin and its end. That is what `late` means. So the repository has one instant, the end of the dump, and
  * it is late by the dump's duration.
  *
- * Invariant: the archive is read to its end, and all of it found sound, before anything is put. The segment, which alone
- * makes the tables known, is put last, and in the same object says that they are late. An import never writes where
- * something was captured, and no capture goes on where something was imported. Break it and an instant looks exact
- * that is not.
+ * Invariant: the archive is read to its end, and all of it found sound, before anything is put. The segment, which
+ * alone makes the tables known, is put last, and in the same object says that they are late. An import never writes
+ * where something was captured, and no capture goes on where something was imported. Break it and an instant looks
+ * exact that is not.
  */
 import { randomUUID } from "node:crypto";
 import { basename } from "node:path";
@@ -70,8 +70,8 @@ interface SortedTable {
 }
 
 /**
- * Imports a listed archive. Rejects if anything of it is unsound, or if the place cannot be written to; then nothing of it
- * is left there.
+ * Imports a listed archive. Rejects if anything of it is unsound, or if the place cannot be written to; then nothing of
+ * it is left there.
  * @param open opens or makes the repository; called once the archive is found sound. See refuseUsed
  */
 export async function importArchive(

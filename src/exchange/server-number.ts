@@ -1,10 +1,10 @@
 /**
- * Numbers as the server writes them: whole numbers up to 2^53 in digits, `-0.0`, and all else by Grisu2 (Florian Loitsch,
- * "Printing Floating-Point Numbers Quickly and Accurately with Integers", 2010) as rapidjson had it when RethinkDB took
- * it over.
+ * Numbers as the server writes them: whole numbers up to 2^53 in digits, `-0.0`, and all else by Grisu2 (Florian
+ * Loitsch, "Printing Floating-Point Numbers Quickly and Accurately with Integers", 2010) as rapidjson had it when
+ * RethinkDB took it over.
  *
- * Grisu2 does not always find the nearest of the shortest texts: the server writes 0.1 + 0.2 as 0.30000000000000007. All
- * its texts read back as the same double. To give other bytes than the server would only make equal documents look
+ * Grisu2 does not always find the nearest of the shortest texts: the server writes 0.1 + 0.2 as 0.30000000000000007.
+ * All its texts read back as the same double. To give other bytes than the server would only make equal documents look
  * different; it would lose nothing.
  */
 

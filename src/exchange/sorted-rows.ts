@@ -1,7 +1,7 @@
 /**
- * Sorts the documents of a table by key in bounded memory. The official dump writes them in key order. So documents that
- * rise are taken as they come, into one long run. Others are collected in memory, sorted, and written as runs too; when
- * there are many runs, these are merged to one.
+ * Sorts the documents of a table by key in bounded memory. The official dump writes them in key order. So documents
+ * that rise are taken as they come, into one long run. Others are collected in memory, sorted, and written as runs too;
+ * when there are many runs, these are merged to one.
  */
 import { mergeLatest, type VersionCursor } from "../format/merge.js";
 import { type OrderCode, orderCode } from "../key-order.js";

@@ -16,8 +16,8 @@ export function utf8Json(text: Buffer): Buffer {
 export const asciiOf = (value: unknown) => escaped(JSON.stringify(value));
 
 /**
- * True if a text has a high surrogate that stands alone, or two surrogates that are kept apart. As an escape, the server
- * refuses the first and makes one character of the second.
+ * True if a text has a high surrogate that stands alone, or two surrogates that are kept apart. As an escape, the
+ * server refuses the first and makes one character of the second.
  */
 export function hasHighSurrogate(text: Buffer): boolean {
   if (isUtf8(text)) return false;
