@@ -33,6 +33,7 @@ const floors = [
   ["cli", "library"],
   ["configuration"],
   ["verify"],
+  ["exchange"],
   ["recovery", "upkeep"],
   ["capture", "copies", "fold", "restore"],
   ["repository"],

@@ -13,6 +13,7 @@ import { changing } from "./program-changes.js";
 import { configuring } from "./program-config.js";
 import { copying } from "./program-copies.js";
 import { doctoring } from "./program-doctor.js";
+import { exchanging } from "./program-exchange.js";
 import { sealing } from "./program-keys.js";
 import { sharing } from "./program-lanes.js";
 import { addOptions } from "./program-options.js";
@@ -100,6 +101,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     restoring,
     promoting,
     changing,
+    exchanging,
     looking,
     seeing,
     folding,

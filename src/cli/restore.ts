@@ -1,9 +1,8 @@
-import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { maskOf } from "../recovery/mask.js";
-import { type PlacedHold, placeHold } from "../repository/registers/holds.js";
+import type { PlacedHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
@@ -21,6 +20,7 @@ import { gapOption } from "./gap-option.js";
 import { instantOf } from "./instant-of.js";
 import { readMask } from "./mask-given.js";
 import { formatCount, formatNames, type Output, waitingText } from "./output.js";
+import { placeReadHold } from "./read-hold.js";
 import { reported } from "./report-file.js";
 import type { RestoreArguments } from "./restore-arguments.js";
 import { identityOf } from "./restore-identity.js";
@@ -83,7 +83,7 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
     const begun = await begunOf(plan, target, identity);
     if (at !== undefined) output.line(wayOnText(begun));
     progress.begin(plan, begun);
-    hold = await placeRestoreHold(repository, plan, output);
+    hold = await placeReadHold(repository, plan, "restore", output);
     let access: unknown;
     // Users and grants are a few short steps: they are restored also after a signal. The tables are reported even if
     // users and grants cannot be restored.
@@ -147,22 +147,6 @@ function planOf(
   const look = () => lookAt(repository, (view) => planRestore(view, request));
   const onWait = (ms: number) => output.note(waitingText(ms));
   return whenProven(repository, request.at, look, systemClock, onWait);
-}
-
-/**
- * Places a hold on what the restore reads. If the repository cannot be written to, the restore goes on without a hold.
- */
-function placeRestoreHold(
-  { store }: Repository,
-  { instant }: RestorePlan,
-  output: Output,
-): Promise<PlacedHold> {
-  const unique = randomUUID().replaceAll("-", "");
-  return placeHold(store, systemClock, unique, instant, ({ message }) =>
-    output.note(
-      `thinkback: cannot place a hold in the repository (${message}). Let nothing expire until this restore ends`,
-    ),
-  );
 }
 
 function parseRenames(texts: string[]): Map<string, string> {

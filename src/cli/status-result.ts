@@ -45,6 +45,7 @@ export function statusResult(status: RepositoryStatus, idle: object, keys: KeysS
     foldedSegments: status.foldedSegments,
     keep: status.keep,
     singleWriter: status.singleWriter,
+    imported: importedResult(status),
     chosen: { ...status.chosen, idle },
     resolutions: status.resolutions.map((span) => ({
       ...span,
@@ -103,6 +104,12 @@ function intervalResult({ from, to, kept, ...interval }: CoverageInterval): obje
     to: formatInstant(to),
     ...(kept ? { kept: kept.map(formatInstant) } : {}),
   };
+}
+
+function importedResult({ imported }: RepositoryStatus): object | null {
+  if (!imported) return null;
+  const { archive, began, ended } = imported;
+  return { archive, began: formatInstant(began), ended: formatInstant(ended) };
 }
 
 function aheadResult({ since, ms }: NonNullable<RepositoryStatus["aheadOfSource"]>) {

@@ -75,7 +75,7 @@ export async function statusCommand(args: { repo: Repos }, output: Output): Prom
   );
   const head = headText(status, keys);
   if (head !== null) output.line(`head                    ${head}`);
-  output.line(`capture                 ${captureText(status, now)}`);
+  output.line(`capture                 ${importedText(status) ?? captureText(status, now)}`);
   if (status.singleWriter) {
     output.line(
       "one writer, by your word: the store does not refuse a second one, which would destroy what the first one stores",
@@ -166,6 +166,16 @@ function captureText(status: RepositoryStatus, now: Instant): string {
   const others = used.filter((one) => one.capture.state !== "running");
   if (others.length === 0 || others.length === used.length) return oneCaptureText(capture, now);
   return `NOT IN EVERY LANE: nothing is captured in lane ${others.map(({ lane }) => lane).join(", ")}, see below`;
+}
+
+/** Undefined unless the repository is an import. */
+function importedText({ imported }: RepositoryStatus): string | undefined {
+  if (!imported) return undefined;
+  const { archive, began, ended } = imported;
+  return (
+    `NONE: imported from ${archive}, which was read from ${formatInstant(began)} to ${formatInstant(ended)}. ` +
+    "No instant is exact; --at with the second one and --allow-inexact restores it"
+  );
 }
 
 function oneCaptureText({ state, heardOf }: RepositoryStatus["capture"], now: Instant): string {

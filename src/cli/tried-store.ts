@@ -2,7 +2,7 @@
 import { systemClock } from "../clock.js";
 import type { Repository } from "../format/description.js";
 import { repositoryName } from "../format/names.js";
-import { listClaims } from "../repository/log/claims.js";
+import { listClaims, refuseImported } from "../repository/log/claims.js";
 import { openOrCreateRepository } from "../repository/repository.js";
 import { keysOfProcess } from "../sealing/keyring.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -41,7 +41,9 @@ export async function openTried(
     storeAt(args.repo, patienceDefault, { use, singleWriter: args.singleWriter === true });
   const now = systemClock.now();
   const repository = await openOrCreateRepository(openStore(), now, keysOfProcess(), toProbe);
-  const last = (await listClaims(repository.store)).at(-1);
+  const claims = await listClaims(repository.store);
+  refuseImported(repository.store, claims);
+  const last = claims.at(-1);
   if (last?.singleWriter && !args.singleWriter) {
     const { host, process } = last;
     log.warn(

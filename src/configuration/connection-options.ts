@@ -4,12 +4,14 @@ import type { OptionRow } from "./option.js";
 /** All commands that have a repository. */
 const onRepository = (
   "run, restore, drill, status, show, history, diff, points, mark, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
-  "undo, rewind, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
+  "undo, rewind, export, import, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
 ).split(", ");
 
 /** Those that take copies of the repository besides. */
 const withCopies =
-  "run, restore, drill, status, show, history, diff, points, catalog, plan, verify".split(", ");
+  "run, restore, drill, status, show, history, diff, points, catalog, plan, verify, export".split(
+    ", ",
+  );
 const withoutCopies = onRepository.filter((command) => !withCopies.includes(command));
 
 /** Those that connect to a server that is not captured. */

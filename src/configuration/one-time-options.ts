@@ -30,8 +30,10 @@ export const eachTime: OptionRow[] = [
   at(["fold"], "fold up to this instant; the newest exact one if not given"),
   at(["acknowledge"], "an instant inside the gap", { mandatory: true }),
   flag("--latest", ["drill"], "restore the newest instant at which all chosen tables are exact"),
-  text("--table <db.table>", ["restore", "drill", "fold"], "only this table", { list: true }),
-  text("--db <name>", ["restore", "drill"], "only this database", { list: true }),
+  text("--table <db.table>", ["restore", "drill", "fold", "export"], "only this table", {
+    list: true,
+  }),
+  text("--db <name>", ["restore", "drill", "export"], "only this database", { list: true }),
   text(
     "--rename <old=new>",
     ["restore"],
@@ -43,18 +45,18 @@ export const eachTime: OptionRow[] = [
   flag("--dry-run", ["repair"], "print what could be rebuilt, and change nothing"),
   text(
     "--gap <end>",
-    ["restore", "show"],
+    ["restore", "show", "export"],
     'for an instant inside a gap: take the state "before" or "after" the gap',
   ),
   flag(
     "--allow-inexact",
-    ["restore", "show"],
+    ["restore", "show", "export"],
     "take an instant that is not exact; inside a gap, the state before it",
   ),
   flag("--allow-inexact", ["pin add"], "pin an instant that is not exact"),
   flag(
     "--nearest",
-    ["restore", "show"],
+    ["restore", "show", "export"],
     "if the history is thinned at the instant, take the last kept one before it",
   ),
   flag("--without-access", ["restore"], "leave users and grants out of a restore of everything"),
@@ -100,6 +102,7 @@ export const eachTime: OptionRow[] = [
       "catalog",
       "verify",
       "plan",
+      "export",
     ],
     "read a bucket with versions as it was then, before somebody deleted or replaced objects",
   ),

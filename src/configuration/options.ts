@@ -5,6 +5,7 @@
  */
 import { capturing } from "./capture-options.js";
 import { connections } from "./connection-options.js";
+import { exchange } from "./exchange-options.js";
 import { eachTime } from "./one-time-options.js";
 import type { OptionRow } from "./option.js";
 import { recovery } from "./recovery-options.js";
@@ -22,6 +23,7 @@ export const options: readonly OptionRow[] = [
   ...recovery,
   ...restoring,
   ...seeing,
+  ...exchange,
   ...eachTime,
 ];
 

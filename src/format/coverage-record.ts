@@ -7,7 +7,13 @@ import * as v from "valibot";
 import { count, fields, flag, instant, list, type Of, oneOf, text } from "./fields.js";
 
 /** A closed interval whose versions may be labelled too late, by at most `lateMs`. */
-const late = fields({ since: instant, to: instant, lateMs: count });
+const late = fields({
+  since: instant,
+  to: instant,
+  lateMs: count,
+  /** Why; if absent, because two proofs were so far apart. */
+  reason: v.exactOptional(text),
+});
 
 const state = <const S extends string>(name: S) => ({ state: v.literal(name), since: instant });
 

@@ -8,6 +8,7 @@ import type { Coverage } from "./coverage/coverage-reader.js";
 import { type DocumentCount, DocumentCounter } from "./document-counter.js";
 import { type LookedAtPin, lookAtPins } from "./kept-pins.js";
 import { type LaneStatus, laneStatuses, worstCapture } from "./lane-status.js";
+import type { EpochClaim } from "./log/claims.js";
 import type { LogView } from "./log/log-view.js";
 import { addTotals, noTotals, totalsAt } from "./log/totals.js";
 import { type Acknowledgement, listAcknowledgements } from "./records/acknowledgement.js";
@@ -119,6 +120,8 @@ export interface RepositoryStatus {
   chosen: { include: string[]; exclude: string[] };
   /** True if the last writer was the only one by its operator's word: the store need not refuse a second one. */
   singleWriter: boolean;
+  /** Set if the repository is an import: of which archive, and when its documents were read. */
+  imported: EpochClaim["imported"];
   /** This and the next three are as the last segment says, see SegmentFooter. */
   serverClock: SegmentFooter["serverClock"];
   clockAheadMs: number;
@@ -190,6 +193,7 @@ export async function readStatus(look: RepositoryView, now?: Instant): Promise<R
     resolutions: resolutionsOf(view),
     chosen: chosenBy(view),
     singleWriter: view.claims.at(-1)?.singleWriter === true,
+    imported: view.claims.at(-1)?.imported,
     serverClock: last?.serverClock ?? null,
     clockAheadMs: last?.clockAheadMs ?? 0,
     clockWaitedOutMs: last?.clockWaitedOutMs ?? 0,

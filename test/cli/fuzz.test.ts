@@ -113,11 +113,8 @@ const selection = {
 const choice = { "--at": times, "--table": names, "--db": names };
 
 /** Commands that take several copies of a repository. */
-const ofCopies = ["run", "restore", "drill", "status", "show", "plan", "verify", "catalog"].concat(
-  "history",
-  "diff",
-  "points",
-);
+const ofCopies =
+  "run restore drill status show plan verify catalog history diff points export".split(" ");
 
 type Options = Record<string, (string | undefined)[]>;
 
@@ -139,6 +136,9 @@ const selected = {
   "--password-file": secretFiles,
 };
 
+/** Nothing can be written there. */
+const outs = ["/proc/none/out", "/dev/null", "/proc", "/dev/null/x.csv", ""];
+
 const commands: Record<string, Options> = {
   undo: {
     ...selected,
@@ -148,6 +148,18 @@ const commands: Record<string, Options> = {
     "--on-conflict": ["refuse", "skip", "cascade", "force", "", "Skip"],
   },
   rewind: { ...selected, "--at": times },
+  export: {
+    ...selecting,
+    ...choice,
+    ...past,
+    "--format": ["rethinkdb-dump", "ndjson", "csv", "xml", ""],
+    "--out": outs,
+    "--fields": ["id", "", "a.b"],
+    "--gap": gaps,
+    "--allow-inexact": flag,
+    "--nearest": flag,
+  },
+  import: { "--began": times, "--ended": times },
   run: {
     "--source": urls,
     "--source-file": secretFiles,
@@ -285,6 +297,7 @@ const positional: Record<string, string[][]> = {
   undo: [names],
   rewind: [names],
   promote: [["shop.orders_at_20261128T100400Z", "shop.orders", "orders", "a.b.c", ""]],
+  import: [["/dev/null", "/none/dump.tar.gz", "/proc", "/", "", import.meta.filename]],
   "pin add": [["release", "Release", "", "a/b", ".."]],
   "pin remove": [["release", "../x", ""]],
   "key remove": [["reader", "nobody", ""]],
@@ -311,6 +324,12 @@ function commandLine(command: string, repos: string[]): fc.Arbitrary<string[]> {
     .tuple(words(command), fc.constantFrom(...repos), fc.array(option, { maxLength: 4 }))
     .map(([of, at, given]) => [...of, "--repo", at, ...given.flat()]);
 }
+
+/** Options that a command cannot do without. */
+const mandatory: Record<string, Record<string, string>> = {
+  acknowledge: { "--at": "now", "--note": "known" },
+  export: { "--out": "/proc/none/out" },
+};
 
 const documented = new Set<number>([0, ...Object.values(exitStatus)]);
 
@@ -352,11 +371,9 @@ describe.each(Object.keys(commands))("%s", (command) => {
 
   /** What has to be given, but for one option. */
   const owed = (but?: string) =>
-    command !== "acknowledge"
-      ? []
-      : Object.entries({ "--at": "now", "--note": "known" })
-          .filter(([name]) => name !== but)
-          .flat();
+    Object.entries(mandatory[command] ?? {})
+      .filter(([name]) => name !== but)
+      .flat();
   const good = [...command.split(" "), ...(positional[command] ?? []).map(([first]) => first!)];
 
   test.each([["--unheard-of"], ["--unheard-of=1"], ["surplus"], ["--repo", "again"]])(
@@ -371,7 +388,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
   );
 
   /** What is taken as it is: a note is a text, a spool a directory that may not be there yet. */
-  const free = ["--note", "--spool", "--key", "--tenant-id", "--report"];
+  const free = ["--note", "--spool", "--key", "--tenant-id", "--report", "--out", "--fields"];
   const valued = Object.entries(commands[command]!).filter(
     ([name, values]) => values !== flag && !free.includes(name),
   );

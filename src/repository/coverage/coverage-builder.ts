@@ -74,8 +74,8 @@ export class CoverageBuilder {
 
   apply(record: CoverageRecord): void {
     if (record.state === "late") {
-      const { since, to, lateMs } = record;
-      this.late.push({ since, to, lateMs });
+      const { state: _, ...span } = record;
+      this.late.push(span);
       return;
     }
     if (record.state === "continued") {

@@ -125,8 +125,9 @@ function lateIntervals(spans: LateSpan[]): CoverageInterval[] {
     while (next < inOrder.length && inOrder[next]!.since <= from) open.push(inOrder[next++]!);
     open = open.filter(({ to }) => to >= from);
     if (open.length === 0) continue;
-    const lateMs = Math.max(...open.map((span) => span.lateMs));
-    late.push({ from, to: bounds[i + 1]! - 1, class: "late", lateMs, reason: lateReason(lateMs) });
+    const worst = open.reduce((a, b) => (a.lateMs >= b.lateMs ? a : b));
+    const { lateMs, reason = lateReason(lateMs) } = worst;
+    late.push({ from, to: bounds[i + 1]! - 1, class: "late", lateMs, reason });
   }
   return joined(late);
 }

@@ -19,7 +19,7 @@ import { formatInstant, type Instant } from "../../instant.js";
 import { isGone, isRunning, type Owner, spaceOf } from "../../owner.js";
 import { ObjectExists, type ObjectStore, storedForm } from "../../storage/object-store.js";
 import { WithoutStore } from "../../storage/without-store.js";
-import { claimKind, type EpochClaim, listClaims } from "./claims.js";
+import { claimKind, type EpochClaim, listClaims, refuseImported } from "./claims.js";
 import { endOfLog, type LogEnd } from "./log-end.js";
 import { LogView } from "./log-view.js";
 import { byPlaceInLog } from "./places.js";
@@ -96,6 +96,7 @@ export async function claimEpoch(
   for (let looks = 1; ; looks += 1) {
     const lookedAt = timesOf(clock);
     const claims = await listClaims(store);
+    refuseImported(store, claims);
     const before = claims.at(-1);
     const withdraws = await lateClaims(store, claims, late);
     const last = await endOfLog(await LogView.read(store, { withdrawn: withdraws }));

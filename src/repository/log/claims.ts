@@ -1,8 +1,9 @@
 /** Epoch claims as they are stored, and which segments they disown. claim-epoch.ts makes one. docs/format.md §5.3. */
 import * as v from "valibot";
-import { damaged, isDamage } from "../../errors.js";
+import { damaged, isDamage, ThinkbackError } from "../../errors.js";
 import {
   count,
+  fields,
   flag,
   instant,
   list,
@@ -55,6 +56,11 @@ export const claimKind = jsonKind("writer", {
   singleWriter: v.exactOptional(flag),
   /** Earlier epochs whose claims do not count, because they came too late and nothing was written in them. */
   withdraws: v.exactOptional(list(ordinal)),
+  /**
+   * Set if no capture wrote the epoch, but an import: of an archive whose documents were read between two instants.
+   * No later epoch may continue it.
+   */
+  imported: v.exactOptional(fields({ archive: text, began: instant, ended: instant })),
   /**
    * Earlier epochs whose claims do not count, because the key that has signed them is not believed any more. They need
    * not be readable. Set by a reader, in a claim that ends the log before them; nobody writes in its epoch.
@@ -120,6 +126,17 @@ export async function readClaim(store: ObjectStore, name: string): Promise<Epoch
   const claim = await readStored(store, name, claimKind);
   if (claim.epoch === parseWriterName(name)) return claim;
   throw damaged(name, "its name and its content differ");
+}
+
+/** Throws if one of the claims is that of an import: its log ends there, so that nothing of it comes to look exact. */
+export function refuseImported({ location }: ObjectStore, claims: EpochClaim[]): void {
+  const imported = claims.find((claim) => claim.imported)?.imported;
+  if (!imported) return;
+  throw new ThinkbackError(
+    "repository",
+    `the repository at ${location} is an import of ${imported.archive}`,
+    { hint: "capture into a repository of its own: give --repo an empty place" },
+  );
 }
 
 /** True if a later claim does not continue this segment. Then neither it nor a folded one that ends with it counts. */

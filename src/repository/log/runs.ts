@@ -231,29 +231,18 @@ class TableRuns {
   }
 
   async spill(store: ObjectStore): Promise<void> {
-    const names: string[] = [];
-    const object = new DataObjectWriter("run");
-    const lines = new SortedLines(object);
-    const put = async () => {
-      lines.flush();
-      const name = `runs/${this.table}/${this.runs.length}-${names.length}.zst`;
-      await store.put(name, object.finish({}).bytes);
-      names.push(name);
-    };
+    const run = new RunWriter(store, `runs/${this.table}/${this.runs.length}`);
     for (const [, version] of this.sorted()) {
-      addVersion(lines, version);
-      if (object.byteLength >= runObjectBytes) await put();
+      run.add(version);
+      await run.room();
     }
-    await put();
-    this.runs.push(names);
+    this.runs.push(await run.finish());
     this.open = new Map();
     this.bytes = 0;
   }
 
   cursors(scratch?: ObjectStore): VersionCursor[] {
-    const spilled = scratch
-      ? this.runs.map((names) => new SortedCursor(runFrames(scratch, names)))
-      : [];
+    const spilled = scratch ? this.runs.map((names) => runCursor(scratch, names)) : [];
     const folded = this.folded.map((open) => open());
     return [...folded, ...spilled, new MemoryCursor(this.sorted())];
   }
@@ -284,11 +273,47 @@ class MemoryCursor implements VersionCursor {
   }
 }
 
-function addVersion(lines: SortedLines, version: Version): void {
-  const { key, time, document } = version;
-  const bytesMax = key.length + (document?.length ?? 0) + lineOverheadBytes;
-  const line = lines.begin(key, time, bytesMax);
-  lines.commit(writeRunLine(line, lines.end, version));
+/** Writes versions, given in key order, to the objects of one run. */
+export class RunWriter {
+  private readonly names: string[] = [];
+  private readonly object = new DataObjectWriter("run");
+  private readonly lines = new SortedLines(this.object);
+
+  /** @param prefix of the objects' names */
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly prefix: string,
+  ) {}
+
+  /** Adds a version; its buffers are copied. The caller must await `room` now and then, which bounds memory. */
+  add(version: Version): void {
+    const { key, time, document } = version;
+    const bytesMax = key.length + (document?.length ?? 0) + lineOverheadBytes;
+    const line = this.lines.begin(key, time, bytesMax);
+    this.lines.commit(writeRunLine(line, this.lines.end, version));
+  }
+
+  async room(): Promise<void> {
+    if (this.object.byteLength >= runObjectBytes) await this.put();
+  }
+
+  /** The names of the run's objects, for `runCursor`. */
+  async finish(): Promise<string[]> {
+    await this.put();
+    return this.names;
+  }
+
+  private async put(): Promise<void> {
+    this.lines.flush();
+    const name = `${this.prefix}-${this.names.length}.zst`;
+    await this.store.put(name, this.object.finish({}).bytes);
+    this.names.push(name);
+  }
+}
+
+/** A cursor over the versions of a run. */
+export function runCursor(store: ObjectStore, names: string[]): VersionCursor {
+  return new SortedCursor(runFrames(store, names));
 }
 
 async function* runFrames(store: ObjectStore, names: string[]): AsyncGenerator<SortedFrame> {

@@ -1,0 +1,117 @@
+import { systemClock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import { importArchive, refuseUsed, type Span } from "../exchange/import.js";
+import { type ListedArchive, listArchive } from "../exchange/listed-archive.js";
+import type { Repository } from "../format/description.js";
+import { repositoryName } from "../format/names.js";
+import { formatInstant, type Instant, parseInstant } from "../instant.js";
+import { thisProcess } from "../owner.js";
+import { openOrCreateRepository, openRepository } from "../repository/repository.js";
+import { storeAt } from "../storage/store-at.js";
+import { counted, formatBytes, formatTable, type Output } from "./output.js";
+import { ProgressLines } from "./progress.js";
+import { stopOnSignals } from "./stop-signals.js";
+
+export interface ImportArguments {
+  repo: string;
+  began?: string;
+  ended?: string;
+}
+
+/** Turns an archive of the official dump into a repository of its own. */
+export async function importCommand(
+  file: string,
+  args: ImportArguments,
+  output: Output,
+): Promise<void> {
+  const now = systemClock.now();
+  const [began, ended] = [args.began, args.ended].map((text) =>
+    text === undefined ? undefined : parseInstant(text, now),
+  );
+  const store = storeAt(args.repo);
+  await refuseUsed(store);
+  const isNew = (await store.size(repositoryName)) === undefined;
+  if (!isNew) await openRepository(store);
+  const signal = stopOnSignals((name) => output.note(`thinkback: ${name}: ending the import`));
+  const progress = new ProgressLines();
+  let repository: Repository | undefined;
+  try {
+    progress.set("archive", `looking through ${file}`);
+    const archive = await listArchive(file, signal);
+    const span = spanOf(archive, { began, ended }, now);
+    for (const name of archive.incomplete) {
+      output.note(`thinkback: ${name} is left out: its documents or its settings are missing`);
+    }
+    const open = async () => (repository = await openOrCreateRepository(store, systemClock.now()));
+    const observer = {
+      reading: (table: string, documents: number, bytes: number) =>
+        progress.set("archive", progressText(table, "reading", documents, bytes)),
+      storing: (table: string, documents: number) =>
+        progress.set("archive", progressText(table, "storing", documents)),
+    };
+    const options = { clock: systemClock, owner: thisProcess, observer, signal };
+    const tables = await importArchive(open, archive, span, options);
+    progress.clear();
+    const rows = tables.map(({ table, documents, bytes, indexes }) => [
+      table,
+      documents,
+      formatBytes(bytes),
+      indexes,
+    ]);
+    output.line(formatTable(["table", "documents", "size", "indexes"], rows));
+    const at = formatInstant(span.ended);
+    output.line(
+      `\nimported as of ${at}. The dump was read from ${formatInstant(span.began)} on, table by table, while its tables ` +
+        "changed. So this instant is late, not exact:",
+    );
+    output.line(
+      `  thinkback restore --repo ${args.repo} --at ${at} --allow-inexact --without-access --target …`,
+    );
+    output.result({
+      at,
+      began: formatInstant(span.began),
+      tables,
+      leftOut: archive.incomplete,
+      repository: repository!.description.id,
+    });
+  } catch (error) {
+    if (repository && isNew) await store.delete(repositoryName);
+    if (!signal.aborted) throw error;
+    throw new ThinkbackError("incomplete", "the import was stopped before its end", {
+      hint: "nothing of it is left; give the same command again",
+      cause: error,
+    });
+  } finally {
+    progress.clear();
+  }
+}
+
+function progressText(table: string, step: string, documents: number, bytes?: number): string {
+  const size = bytes === undefined ? "" : `, ${formatBytes(bytes)}`;
+  return `${table}: ${step}, ${counted(documents, "document")}${size}`;
+}
+
+/** An archive has times to the second, and some programs round them. */
+const secondMs = 1000;
+
+/** When the dump was read: as the operator says, else as the files in the archive do. */
+function spanOf(
+  { file, written }: ListedArchive,
+  given: { [Side in keyof Span]: Instant | undefined },
+  now: Instant,
+): Span {
+  const began = given.began ?? (written && written.first - secondMs);
+  const ended = given.ended ?? (written && Math.min(written.last + 2 * secondMs, now));
+  if (began === undefined || ended === undefined) {
+    throw new ThinkbackError("usage", `${file} does not tell when the dump was made`, {
+      hint: "give --began and --ended: when `rethinkdb dump` was started, and when it had ended",
+    });
+  }
+  if (began > ended || ended > now || began < 0) {
+    const [from, to] = [began, ended].map(formatInstant);
+    throw new ThinkbackError("usage", `a dump cannot have been made from ${from} to ${to}`, {
+      hint: "give --began and --ended as they were; --ended is not before --began, and not to come",
+    });
+  }
+  return { began, ended };
+}

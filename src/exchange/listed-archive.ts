@@ -1,0 +1,142 @@
+/** What an archive holds: its tables with their settings, and when it was written. */
+import type { IndexStatus, TableConfig } from "../catalog-record.js";
+import { messageOf } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { damagedArchive, eachEntry, notAnArchive } from "./archive-file.js";
+
+/** A table of an archive, as far as its `.info` says. */
+export interface ListedTable {
+  /** "db.table" */
+  name: string;
+  db: string;
+  table: string;
+  primaryKey: string;
+  indexes: IndexStatus[];
+  writeHook: TableConfig["write_hook"];
+  durability: string;
+  writeAcks: string;
+  /** Size of the file with its documents. */
+  bytes: number;
+}
+
+export interface ListedArchive {
+  file: string;
+  /** In the order of their names. */
+  tables: ListedTable[];
+  /** Tables of which the documents or the settings are missing; the official restore leaves them out too. */
+  incomplete: string[];
+  /** When the first and the last of its files were written; undefined if the archive does not tell. */
+  written: { first: Instant; last: Instant } | undefined;
+}
+
+/** Settings are small; a file of more bytes is something else. */
+const infoBytesMax = 64 * 1024 * 1024;
+
+/** Reads the archive to its end. Throws if it is damaged, or no archive of a dump. */
+export async function listArchive(file: string, signal: AbortSignal): Promise<ListedArchive> {
+  const infos = new Map<string, ReturnType<typeof infoOf>>();
+  const data = new Map<string, { db: string; table: string; bytes: number }>();
+  const times: Instant[] = [];
+  await eachEntry(
+    file,
+    async ({ path, db, table, kind, bytes, written }, chunks) => {
+      const name = `${db}.${table}`;
+      if ((kind === "info" ? infos : data).has(name))
+        throw notAnArchive(file, `${path} is there twice`);
+      times.push(written);
+      if (kind === "json") data.set(name, { db, table, bytes });
+      else infos.set(name, infoOf(await textOf(chunks, file, path), file, path));
+    },
+    signal,
+  );
+  if (times.length === 0) throw notAnArchive(file, "it has no tables");
+  const names = [...new Set([...infos.keys(), ...data.keys()])].sort();
+  const isWhole = (name: string) => infos.has(name) && data.has(name);
+  return {
+    file,
+    tables: names
+      .filter(isWhole)
+      .map((name) => ({ name, ...data.get(name)!, ...infos.get(name)! })),
+    incomplete: names.filter((name) => !isWhole(name)),
+    written: spanOf(times),
+  };
+}
+
+function spanOf(times: Instant[]): ListedArchive["written"] {
+  const [first, last] = [
+    times.reduce((a, b) => Math.min(a, b)),
+    times.reduce((a, b) => Math.max(a, b)),
+  ];
+  // Some programs leave the times out, which then are 0.
+  return first > 0 ? { first, last } : undefined;
+}
+
+async function textOf(chunks: AsyncIterable<Buffer>, file: string, path: string): Promise<string> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    parts.push(chunk);
+    bytes += chunk.length;
+    if (bytes > infoBytesMax) throw notAnArchive(file, `${path} is too large`);
+  }
+  return Buffer.concat(parts)
+    .toString("utf8")
+    .replace(/^\ufeff/, "");
+}
+
+type Json = Record<string, unknown>;
+
+const isObject = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** True for the value that the server takes as a function. */
+const isFunction = (value: unknown): value is object =>
+  isObject(value) && value["$reql_type$"] === "BINARY" && typeof value["data"] === "string";
+
+/** The fields that the official restore uses, and two that only an own export has. */
+function infoOf(
+  text: string,
+  file: string,
+  path: string,
+): Pick<ListedTable, "primaryKey" | "indexes" | "writeHook" | "durability" | "writeAcks"> {
+  const wrong = (what: string) => damagedArchive(file, `${path} ${what}`);
+  let info: unknown;
+  try {
+    info = JSON.parse(text);
+  } catch (error) {
+    throw wrong(`is not JSON: ${messageOf(error)}`);
+  }
+  if (!isObject(info)) throw wrong("is not an object");
+  const { primary_key: primaryKey, indexes = [], write_hook: hook = null } = info;
+  if (typeof primaryKey !== "string") throw wrong("names no primary key");
+  if (!Array.isArray(indexes)) throw wrong("has no list of indexes");
+  if (hook !== null && (!isObject(hook) || !isFunction(hook["function"]))) {
+    throw wrong("has a write hook without its function");
+  }
+  return {
+    primaryKey,
+    indexes: indexes.map((index: unknown) => {
+      if (isObject(index) && typeof index["index"] === "string" && isFunction(index["function"])) {
+        return indexOf(index);
+      }
+      throw wrong("has an index without its name or function");
+    }),
+    writeHook: hook && { function: hook["function"] as object, query: textIn(hook, "query", "") },
+    durability: info["durability"] === "soft" ? "soft" : "hard",
+    writeAcks: info["write_acks"] === "single" ? "single" : "majority",
+  };
+}
+
+function indexOf(index: Json): IndexStatus {
+  return {
+    index: index["index"] as string,
+    function: index["function"] as object,
+    multi: index["multi"] === true,
+    geo: index["geo"] === true,
+    outdated: index["outdated"] === true,
+    query: textIn(index, "query", ""),
+  };
+}
+
+const textIn = (object: Json, name: string, otherwise: string) =>
+  typeof object[name] === "string" ? object[name] : otherwise;
