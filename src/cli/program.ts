@@ -15,6 +15,7 @@ import { doctoring } from "./program-doctor.js";
 import { sealing } from "./program-keys.js";
 import { sharing } from "./program-lanes.js";
 import { addOptions } from "./program-options.js";
+import { standing } from "./program-standby.js";
 import { beStrict, refuseIdle } from "./strict.js";
 
 const { version } = JSON.parse(
@@ -86,6 +87,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     sealing,
     restoring,
     changing,
+    standing,
     looking,
     folding,
     checking,

@@ -4,11 +4,11 @@ import type { OptionRow } from "./option.js";
 /** All commands that have a repository. */
 const onRepository = (
   "run, restore, drill, status, show, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
-  "undo, rewind, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
+  "undo, rewind, preview, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
 ).split(", ");
 
 /** Those that take copies of the repository besides. */
-const withCopies = ["run", "restore", "drill", "status", "show", "catalog", "plan", "verify"];
+const withCopies = "run, restore, drill, status, show, catalog, plan, verify, preview".split(", ");
 const withoutCopies = onRepository.filter((command) => !withCopies.includes(command));
 
 /** Those that write to a server. */
@@ -75,11 +75,21 @@ export const connections: OptionRow[] = [
     oneOf: "target",
   },
   {
+    flag: "--target <url>",
+    key: "target.url",
+    variable: "THINKBACK_TARGET",
+    type: "address",
+    list: true,
+    commands: ["preview"],
+    description: "show it in scratch databases of this server; without it, one is started",
+    oneOf: "target",
+  },
+  {
     flag: "--target-file <file>",
     key: "target.file",
     variable: "THINKBACK_TARGET_FILE",
     type: "path",
-    commands: [...writing, "drill"],
+    commands: [...writing, "drill", "preview"],
     description: fileOf("the URL of the target"),
     oneOf: "target",
   },
@@ -87,7 +97,7 @@ export const connections: OptionRow[] = [
     key: "target.password",
     variable: "THINKBACK_TARGET_PASSWORD",
     type: "password",
-    commands: [...writing, "drill"],
+    commands: [...writing, "drill", "preview"],
     description: "the password for each URL of the target that has none",
     oneOf: "password of the target",
   },
@@ -96,7 +106,7 @@ export const connections: OptionRow[] = [
     key: "target.password_file",
     variable: "THINKBACK_TARGET_PASSWORD_FILE",
     type: "path",
-    commands: [...writing, "drill"],
+    commands: [...writing, "drill", "preview"],
     description: fileOf("the password of the target"),
     oneOf: "password of the target",
   },

@@ -89,7 +89,7 @@ export const eachTime: OptionRow[] = [
   ),
   text(
     "--store-as-of <time>",
-    ["restore", "drill", "show", "status", "catalog", "verify", "plan"],
+    ["restore", "drill", "preview", "show", "status", "catalog", "verify", "plan"],
     "read a bucket with versions as it was then, before somebody deleted or replaced objects",
   ),
   text("--from <location>", ["copy"], "the repository", { type: "location", mandatory: true }),

@@ -2,13 +2,15 @@
  * Carries out a plan: makes databases and tables, merges base and log, and writes the last version of each document
  * once.
  */
+import type { TableConfig } from "../catalog-record.js";
 import type { Clock } from "../clock.js";
 import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { mergeLatest } from "../format/merge.js";
+import type { KeyFilter } from "../key-filter.js";
 import { BothEnds, bothEndsFromDefault } from "../rethinkdb/both-ends.js";
-import type { TableName, Target } from "../rethinkdb/target.js";
+import type { TableName, TableSpec, Target } from "../rethinkdb/target.js";
 import { BatchWriter } from "./batch-writer.js";
 import type { PlannedTable, RestorePlan } from "./plan.js";
 import { PlannedLog } from "./planned-log.js";
@@ -40,6 +42,14 @@ export interface RestoreObserver {
   complete?(table: RestoredTable): void;
 }
 
+/** Which documents of a table are restored: all, if it has no member. */
+export interface Chosen {
+  /** Asked about keys. */
+  filter?: KeyFilter;
+  /** Asked about a document's text. */
+  matches?: (document: Buffer) => boolean;
+}
+
 /** Throws, before anything is written, if a table that the plan would make exists. */
 export async function refuseExisting(plan: RestorePlan, target: Target): Promise<void> {
   const present = new Set((await target.tables()).map(({ db, name }) => `${db}.${name}`));
@@ -56,6 +66,7 @@ export async function refuseExisting(plan: RestorePlan, target: Target): Promise
  * Makes the plan's databases and tables. Users and grants are restored after them, by restoreAccess.
  * @param signal ends the restore between two steps, with the signal's reason; what was made by then stays. Then nothing
  * is written any more
+ * @param chosen tells of a table which of its documents are restored
  */
 export async function restore(
   repository: Repository,
@@ -64,6 +75,7 @@ export async function restore(
   clock: Clock,
   observer: RestoreObserver,
   signal: AbortSignal = new AbortController().signal,
+  chosen: (table: PlannedTable) => Chosen = () => ({}),
 ): Promise<RestoredTable[]> {
   await refuseExisting(plan, target);
   if (plan.tables.length === 0) {
@@ -71,7 +83,9 @@ export async function restore(
     return [];
   }
   let segmentsRead = 0;
+  const filters = new Map(plan.tables.map((table) => [table.config.id, chosen(table).filter]));
   const log = await PlannedLog.read(repository, plan, {
+    filterOf: (table) => filters.get(table),
     onSegment: () => {
       observer.reading((segmentsRead += 1), plan.segments);
       signal.throwIfAborted();
@@ -82,7 +96,8 @@ export async function restore(
     await createDatabases(plan, target, signal);
     const restored: RestoredTable[] = [];
     for (const table of plan.tables) {
-      const of = await restoreTable(table, log, target, clock, observer, signal);
+      const { matches } = chosen(table);
+      const of = await restoreTable(table, log, target, clock, observer, signal, matches);
       observer.complete?.(of);
       restored.push(of);
     }
@@ -111,27 +126,20 @@ async function restoreTable(
   clock: Clock,
   observer: RestoreObserver,
   signal: AbortSignal,
+  matches: (document: Buffer) => boolean = () => true,
 ): Promise<RestoredTable> {
   signal.throwIfAborted();
   const { config, from, to } = table;
   const began = clock.monotonicMs();
   observer.making?.(to);
-  await target.createTable({
-    db: to.db,
-    name: to.name,
-    primaryKey: config.primary_key,
-    durability: config.durability,
-    writeAcks: config.write_acks,
-    shards: config.shards.length,
-    replicas: Math.max(...config.shards.map(({ replicas }) => replicas.length)),
-  });
+  await target.createTable(specOf(config, to));
   const cursors = log.cursors(table);
   const written = new SetDigest();
   const writer = new BatchWriter(target, { ...to, primaryKey: config.primary_key });
   try {
     for await (const winners of mergeLatest(cursors)) {
       for (const { version } of winners) {
-        if (version.document === null) continue;
+        if (version.document === null || !matches(version.document)) continue;
         written.addDocument(version.document);
         writer.add(version.key, version.document);
       }
@@ -166,6 +174,19 @@ async function restoreTable(
     held: held.hex(),
     matches: held.count === written.count && held.hex() === written.hex(),
     leftOut: writer.refused.map(({ key, reason }) => ({ key: key.toString(), reason })),
+  };
+}
+
+/** How to make a table like that of a catalog, under another name. */
+export function specOf(config: TableConfig, to: TableName): TableSpec {
+  return {
+    db: to.db,
+    name: to.name,
+    primaryKey: config.primary_key,
+    durability: config.durability,
+    writeAcks: config.write_acks,
+    shards: config.shards.length,
+    replicas: Math.max(...config.shards.map(({ replicas }) => replicas.length)),
   };
 }
 

@@ -97,18 +97,31 @@ const past = { "--store-as-of": times };
 const choice = { "--at": times, "--table": names, "--db": names };
 
 /** Commands that take several copies of a repository. */
-const ofCopies = ["run", "restore", "drill", "status", "show", "plan", "verify", "catalog"];
+const ofCopies = [
+  "run",
+  "restore",
+  "drill",
+  "status",
+  "show",
+  "plan",
+  "verify",
+  "catalog",
+  "preview",
+];
 
 type Options = Record<string, (string | undefined)[]>;
 
 /** Every option of every command, but --repo and --json, which all have. */
 const queries = ["{}", '{"a": {"$gt": 1}}', '{"$where": "1"}', "[", "1", '{"$x": 1}', ""];
-const selected = {
+const documents = {
   "--key": ["k", "42", '["a"]', "{}", "@/none", "@", "null", ""],
   "--between": ["a..b", "a..", "..", "b..a", "a..b..c", "{}..a", ""],
   "--where": queries,
   "--tenant": ["/none", "/dev/null", ""],
   "--tenant-id": ["c42", "42", ""],
+};
+const selected = {
+  ...documents,
   "--dry-run": flag,
   "--plan": ["/none/plan.json", "/dev/null", "/proc/plan", ""],
 };
@@ -121,6 +134,20 @@ const commands: Record<string, Options> = {
     "--to": times,
     "--operation": ["0123abcd", "", "x"],
     "--on-conflict": ["refuse", "skip", "cascade", "force", "", "Skip"],
+  },
+  preview: {
+    ...past,
+    ...choice,
+    ...documents,
+    "--target": urls,
+    "--target-file": secretFiles,
+    "--password-file": secretFiles,
+    "--gap": gaps,
+    "--allow-inexact": flag,
+    "--nearest": flag,
+    "--for": durations.slice(0, 3).concat("-1s", "5"),
+    "--http": flag,
+    "--clean": flag,
   },
   "rewind shop.orders": { ...selected, "--target": urls, "--at": times },
   run: {
@@ -307,8 +334,8 @@ describe.each(Object.keys(commands))("%s", (command) => {
     },
   );
 
-  /** What is taken as it is: a note is a text, a spool a directory that may not be there yet. */
-  const free = ["--note", "--spool"];
+  /** What is taken as it is: a note or a key is a text, a spool a directory that may not be there yet; a query is not repeated. */
+  const free = ["--note", "--spool", "--key", "--tenant-id", "--where"];
   const valued = Object.entries(commands[command]!).filter(
     ([name, values]) => values !== flag && !free.includes(name),
   );
@@ -316,6 +343,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
     "--tick-max": ["--auto"],
     "--spool-limit": ["--spool", spool],
     "--drill-target": ["--drill-at", "0 3 * * *"],
+    "--tenant": ["--tenant-id", "c42"],
     "--drill-target-file": ["--drill-at", "0 3 * * *"],
   };
   test("looks at the value of each of its options", async () => {
