@@ -4,15 +4,16 @@ import type { OptionRow } from "./option.js";
 /** All commands that have a repository. */
 const onRepository = (
   "run, restore, drill, status, show, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
-  "undo, rewind, preview, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
+  "undo, rewind, preview, follow, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
 ).split(", ");
 
 /** Those that take copies of the repository besides. */
-const withCopies = "run, restore, drill, status, show, catalog, plan, verify, preview".split(", ");
+const withCopies =
+  "run, restore, drill, status, show, catalog, plan, verify, preview, follow".split(", ");
 const withoutCopies = onRepository.filter((command) => !withCopies.includes(command));
 
 /** Those that write to a server. */
-const writing = ["restore", "undo", "rewind"];
+const writing = ["restore", "undo", "rewind", "follow"];
 
 /** What a description says of a file that holds a secret. */
 export const fileOf = (what: string) => `a file that holds ${what}, such as a secret of Docker`;

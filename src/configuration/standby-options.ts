@@ -30,6 +30,20 @@ export const standing: OptionRow[] = [
     ["preview"],
     "if the history is thinned at the instant, take the last kept one before it",
   ),
+  text("--table <db.table>", ["follow"], "only this table", { list: true }),
+  text("--db <name>", ["follow"], "only this database", { list: true }),
+  text("--until <time>", ["follow"], "end when everything is as of this instant"),
+  flag("--check", ["follow"], "then compare every document with the repository"),
+  flag(
+    "--with-access",
+    ["follow"],
+    "then make users and grants too; passwords cannot be restored, and have to be set",
+  ),
+  flag("--drop", ["follow"], "drop tables that the source has dropped, instead of renaming them"),
+  text("--every <duration>", ["follow"], "how often to look for what is new", {
+    type: "duration",
+    default: "1s",
+  }),
   text("--for <duration>", ["preview"], "remove it after this time; if not given, when stopped", {
     type: "duration",
   }),

@@ -35,7 +35,10 @@ export function scopeOf({
 }
 
 /** Databases that are restored even if they are empty: all chosen ones, unless tables are asked for by name. */
-export function wholeDatabases(catalog: Catalog, { tables, databases }: RestoreRequest): string[] {
+export function wholeDatabases(
+  catalog: Catalog,
+  { tables, databases }: Pick<RestoreRequest, "tables" | "databases">,
+): string[] {
   return catalog
     .databases()
     .map(({ name }) => name)

@@ -9,6 +9,7 @@ import {
   type GuardedWrite,
   guardedTerm,
   outcomesOf,
+  removalTerm,
   type WriteOutcome,
 } from "./guarded-write.js";
 import { insertTerm, largeDocumentTerms, undoTerm } from "./large-document.js";
@@ -19,6 +20,7 @@ import type { TableReference } from "./table-reference.js";
 import {
   DocumentsRefused,
   type GrantScope,
+  type IdentifiedTable,
   type KeyedTable,
   type TableName,
   type TableSettings,
@@ -72,9 +74,9 @@ export class RethinkTarget implements Target {
     return this.ask<string[]>(r.dbList(), "list the databases");
   }
 
-  async tables(): Promise<TableName[]> {
-    const rows = (await this.rows(systemTable("table_config"), "list the tables")) as TableName[];
-    return rows.map(({ db, name }) => ({ db, name }));
+  async tables(): Promise<IdentifiedTable[]> {
+    const rows = await this.rows(systemTable("table_config"), "list the tables");
+    return (rows as IdentifiedTable[]).map(({ id, db, name }) => ({ id, db, name }));
   }
 
   async createDatabase(name: string): Promise<void> {
@@ -83,6 +85,20 @@ export class RethinkTarget implements Target {
 
   async dropDatabase(name: string): Promise<void> {
     await this.ask(r.dbDrop(name), `drop database ${name}`);
+  }
+
+  async renameDatabase(name: string, to: string): Promise<void> {
+    const change = r.db(name).config!().update!({ name: to });
+    refuseErrors(await this.ask(change, `rename database ${name} to ${to}`));
+  }
+
+  async renameTable(id: string, name: string): Promise<void> {
+    const change = systemTable("table_config").get!(id).update!({ name });
+    refuseErrors(await this.ask(change, `rename table ${id} to ${name}`));
+  }
+
+  async dropTable({ db, name }: TableName): Promise<void> {
+    await this.ask(r.db(db).tableDrop!(name), `drop table ${db}.${name}`);
   }
 
   async createTable(spec: TableSpec): Promise<void> {
@@ -122,6 +138,13 @@ export class RethinkTarget implements Target {
         if (error instanceof DocumentsRefused) await change(connection, undoTerm(table, key));
         throw error;
       }
+    });
+  }
+
+  async remove(table: TableName, keys: readonly Buffer[]): Promise<void> {
+    const term = removalTerm(table, keys);
+    await this.writing(table, async (connection) => {
+      await change(connection, term);
     });
   }
 
@@ -165,9 +188,14 @@ export class RethinkTarget implements Target {
     await this.ask(tableTerm(table).indexWait!(), `build the indexes of ${table.db}.${table.name}`);
   }
 
-  async setWriteHook(table: TableName, hook: object): Promise<void> {
+  async dropIndex(table: TableName, index: string): Promise<void> {
+    const what = `drop index ${index} of ${table.db}.${table.name}`;
+    await this.ask(tableTerm(table).indexDrop!(index), what);
+  }
+
+  async setWriteHook(table: TableName, hook: object | null): Promise<void> {
     await this.ask(
-      tableTerm(table).setWriteHook!(binaryTerm(hook)),
+      tableTerm(table).setWriteHook!(hook === null ? r.expr(null) : binaryTerm(hook)),
       `set the write hook of ${table.db}.${table.name}`,
     );
   }
@@ -263,6 +291,11 @@ export class RethinkTarget implements Target {
     }
     return error;
   }
+}
+
+/** A change of a row of a system table answers with what it refuses, instead of failing. */
+function refuseErrors({ errors, first_error: reason }: WriteSummary): void {
+  if (errors > 0) throw new ThinkbackError("target", String(reason));
 }
 
 /** Classes of errors that a query gets for what it contains, and not for the state of the server. */

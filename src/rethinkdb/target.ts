@@ -22,6 +22,10 @@ export interface TableName {
   name: string;
 }
 
+export interface IdentifiedTable extends TableName {
+  id: string;
+}
+
 export interface KeyedTable extends TableName {
   primaryKey: string;
 }
@@ -48,12 +52,16 @@ export interface Target {
   version(): Promise<string | undefined>;
   databases(): Promise<string[]>;
   /** The tables of all databases except the system's. */
-  tables(): Promise<TableName[]>;
+  tables(): Promise<IdentifiedTable[]>;
   createDatabase(name: string): Promise<void>;
   /** Drops a database with all its tables. */
   dropDatabase(name: string): Promise<void>;
+  renameDatabase(name: string, to: string): Promise<void>;
   /** Creates the table and waits until it can be written. */
   createTable(spec: TableSpec): Promise<void>;
+  /** Gives the table with this id another name in its database. */
+  renameTable(id: string, name: string): Promise<void>;
+  dropTable(table: TableName): Promise<void>;
   /**
    * Writes documents (JSON text each) without running a write hook, replacing those of the same key. No document may
    * have more bytes than `documentBytesMax`, nor all together many more. MUST reject if any document was not stored:
@@ -62,6 +70,8 @@ export interface Target {
   write(table: TableName, documents: Buffer[]): Promise<void>;
   /** Does the same for one document of any size. If it is refused, nothing of it is left in the table. */
   writeLarge(table: KeyedTable, key: Buffer, document: Buffer): Promise<void>;
+  /** Deletes the documents of some keys (JSON text each), as far as there are any, without running a write hook. */
+  remove(table: TableName, keys: readonly Buffer[]): Promise<void>;
   /** The live documents of some keys, in their order; null where there is none. The table MUST exist. */
   documents(table: TableName, keys: readonly Buffer[]): Promise<(Buffer | null)[]>;
   /**
@@ -75,10 +85,11 @@ export interface Target {
   /** Makes what was written durable. */
   sync(table: TableName): Promise<void>;
   createIndex(table: TableName, index: IndexStatus): Promise<void>;
+  dropIndex(table: TableName, index: string): Promise<void>;
   /** Resolves when all indexes of the table are built. */
   waitForIndexes(table: TableName): Promise<void>;
-  /** @param hook the binary pseudo type that getWriteHook gives */
-  setWriteHook(table: TableName, hook: object): Promise<void>;
+  /** @param hook the binary pseudo type that getWriteHook gives; null for no hook */
+  setWriteHook(table: TableName, hook: object | null): Promise<void>;
   settings(table: TableName): Promise<TableSettings>;
   /** Reads the table in the order of primary keys, as the server sends it; ends at once when the signal aborts. */
   scan(table: TableReference, options: Omit<ScanOptions, "stamp">): AsyncIterable<ScanBatch>;

@@ -107,6 +107,7 @@ const ofCopies = [
   "verify",
   "catalog",
   "preview",
+  "follow",
 ];
 
 type Options = Record<string, (string | undefined)[]>;
@@ -148,6 +149,18 @@ const commands: Record<string, Options> = {
     "--for": durations.slice(0, 3).concat("-1s", "5"),
     "--http": flag,
     "--clean": flag,
+  },
+  follow: {
+    "--target": urls,
+    "--target-file": secretFiles,
+    "--password-file": secretFiles,
+    "--table": names,
+    "--db": names,
+    "--until": times,
+    "--check": flag,
+    "--with-access": flag,
+    "--drop": flag,
+    "--every": durations,
   },
   "rewind shop.orders": { ...selected, "--target": urls, "--at": times },
   run: {
