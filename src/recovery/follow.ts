@@ -104,8 +104,9 @@ export class Follower {
     const catalog = step.isCatalogProven ? step.catalog : undefined;
     const held = step.held.filter(({ reached }) => reached !== null);
     const present = [...step.ready, ...held.map(({ config }) => config)];
-    await makeDatabases(this.shaping, wholeDatabases(step.catalog, store.record));
     await shapeTables(this.shaping, present, catalog, step.instant);
+    // After them: a database of a new name may be a renamed one.
+    await makeDatabases(this.shaping, wholeDatabases(step.catalog, store.record));
     await this.bring(view, step);
     for (const config of step.ready) await this.settle(config, step);
     observer.stepped(this.done(step, step.ready.length));

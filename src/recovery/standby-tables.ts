@@ -38,7 +38,10 @@ const nameOf = ({ db, name }: TableName) => `${db}.${name}`;
 
 /** The name of a table that is kept though the source has dropped it, or that makes room for another one. */
 const asideOf = (name: string, how: "dropped" | "moving", id: string) =>
-  `${name.slice(0, 100)}_${how}_${id.slice(0, 8)}`;
+  `${plain(name).slice(0, 100)}_${how}_${id.slice(0, 8)}`;
+
+/** The name that a table had before it made room for another one. */
+const plain = (name: string) => name.replace(/_moving_[0-9a-f]{8}$/, "");
 
 /**
  * Makes the tables of the target those that are wanted, each without documents if it is new.
@@ -106,19 +109,20 @@ async function retire(
   present: Map<string, IdentifiedTable>,
   instant: Instant,
 ): Promise<void> {
+  const before = nameOf({ db: table.db, name: plain(table.name) });
   if (drops) {
     await target.dropTable(table);
     present.delete(table.id);
-    onEvent("dropped", nameOf(table));
+    onEvent("dropped", before);
     return;
   }
   const name = asideOf(table.name, "dropped", table.id);
   if (table.name !== name && !table.name.endsWith(`_dropped_${table.id.slice(0, 8)}`)) {
     await target.renameTable(table.id, name);
-    onEvent("kept", nameOf(table), name);
+    onEvent("kept", before, name);
     present.set(table.id, { ...table, name });
   }
-  store.record.retired.push({ made: table.id, name: nameOf(table), at: instant });
+  store.record.retired.push({ made: table.id, name: before, at: instant });
 }
 
 /** Renames a database of which all tables are the standby's own, if all of them are wanted in one other database. */
@@ -152,7 +156,6 @@ async function renameTables(
 ): Promise<void> {
   const { target, store, onEvent } = shaping;
   const { followed } = store.record;
-  const own = (id: string) => wanted.find((one) => followed[one.id]?.made === id);
   for (const config of wanted) {
     const of = followed[config.id];
     const table = of?.made ? present.get(of.made) : undefined;
@@ -164,17 +167,29 @@ async function renameTables(
       await store.put();
       continue;
     }
-    const before = [...present.values()].find((one) => nameOf(one) === nameOf(config));
-    if (before) {
-      if (!own(before.id)) throw notOurs(before);
-      const aside = asideOf(before.name, "moving", before.id);
-      await target.renameTable(before.id, aside);
-      present.set(before.id, { ...before, name: aside });
-    }
+    if (!(await clearName(shaping, config, present))) throw notOurs(config);
     await target.renameTable(table.id, config.name);
     present.set(table.id, { ...table, name: config.name });
     onEvent("renamed", nameOf(table), config.name);
   }
+}
+
+/**
+ * Makes room for a table of this name: gives another one of the standby's own a name aside, until it gets its new name,
+ * or is retired. False if a table has the name that is not known to be the standby's.
+ */
+async function clearName(
+  { target, store }: Shaping,
+  name: TableName,
+  present: Map<string, IdentifiedTable>,
+): Promise<boolean> {
+  const before = [...present.values()].find((one) => nameOf(one) === nameOf(name));
+  if (!before) return true;
+  if (!Object.values(store.record.followed).some(({ made }) => made === before.id)) return false;
+  const aside = asideOf(before.name, "moving", before.id);
+  await target.renameTable(before.id, aside);
+  present.set(before.id, { ...before, name: aside });
+  return true;
 }
 
 /** Makes the databases that the target lacks. */
@@ -197,17 +212,18 @@ async function makeTables(
   const { target, store, onEvent } = shaping;
   const { followed } = store.record;
   const missing = wanted.filter(({ id }) => !followed[id]?.made);
-  const byName = new Map([...present.values()].map((table) => [nameOf(table), table]));
+  const halfMade = new Set<string>();
   for (const config of missing) {
-    const taken = byName.get(nameOf(config));
+    if (await clearName(shaping, config, present)) continue;
     // It was made, and the process was killed before it could note the id.
-    if (taken && !(followed[config.id] && (await isEmpty(target, taken)))) throw notOurs(taken);
+    if (!followed[config.id] || !(await isEmpty(target, config))) throw notOurs(config);
+    halfMade.add(config.id);
   }
   await makeDatabases(shaping, [...new Set(missing.map(({ db }) => db))]);
   for (const config of missing) {
     followed[config.id] ??= newTable();
     await store.put();
-    if (!byName.has(nameOf(config))) await target.createTable(specOf(config, config));
+    if (!halfMade.has(config.id)) await target.createTable(specOf(config, config));
     const made = (await target.settings(config)).config.id;
     followed[config.id]!.made = made;
     await store.put();
@@ -219,10 +235,10 @@ function newTable(): FollowedTable {
   return { made: null, reached: null, writing: null, lane: 0, indexes: [] };
 }
 
-async function isEmpty(target: Target, table: IdentifiedTable): Promise<boolean> {
+async function isEmpty(target: Target, { db, name }: TableName): Promise<boolean> {
   const { signal } = new AbortController();
-  const { config } = await target.settings(table);
-  const reference = { ...table, primaryKey: config.primary_key };
+  const { config } = await target.settings({ db, name });
+  const reference = { db, name, id: config.id, primaryKey: config.primary_key };
   for await (const { lastKey } of target.scan(reference, { signal, chunkDocuments: 1 })) {
     return lastKey === undefined;
   }

@@ -1,19 +1,9 @@
 /** A standby: another server, some seconds behind, while the source is written to and the standby is killed. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { r, type Term } from "../server/driver.js";
-import { cli, type Running, start } from "./cli.js";
-import { iso, Stage, until } from "./stage.js";
-
-interface Line {
-  event: string;
-  table?: string;
-  detail?: string;
-  instant?: string | null;
-  behindMs?: number;
-  changes?: number;
-  inexact?: { table: string; reason: string }[];
-  checked?: { table: string; documents: number; different: number }[] | null;
-}
+import { cli } from "./cli.js";
+import { Follow } from "./follow-process.js";
+import { iso, Stage } from "./stage.js";
 
 let source: Stage;
 let standby: Stage;
@@ -37,52 +27,6 @@ afterAll(async () => {
   await standby.close();
   await source.close();
 });
-
-class Follow {
-  readonly lines: Line[] = [];
-  private rest = "";
-
-  constructor(readonly running: Running) {
-    standby.onClose(() => Promise.resolve(running.process.kill("SIGKILL")));
-    running.process.stdout!.on("data", (bytes: Buffer) => {
-      const texts = (this.rest + bytes.toString()).split("\n");
-      this.rest = texts.pop()!;
-      this.lines.push(...texts.map((text) => JSON.parse(text) as Line));
-    });
-  }
-
-  static begin(...args: string[]): Follow {
-    const to = ["--repo", repo, "--target", standby.address, "--every", "200ms"];
-    return new Follow(start(["--json", "follow", ...to, ...args]));
-  }
-
-  events(): string[] {
-    return this.lines.filter(({ event }) => event !== "status").map(textOf);
-  }
-
-  async until(what: string, holds: () => boolean): Promise<void> {
-    let ended: string | undefined;
-    void this.running.finished.then(({ stderr }) => (ended = stderr));
-    await until(what, () => holds() || ended !== undefined, 60_000);
-    if (!holds()) throw new Error(`it has ended: ${ended}`);
-  }
-
-  /** Resolves when everything that was acknowledged before the call is on the standby. */
-  async caughtUp(): Promise<void> {
-    const now = Date.now() + 300;
-    await this.until("it has caught up", () =>
-      this.lines.some(({ instant }) => Date.parse(instant ?? "") > now),
-    );
-  }
-
-  async kill(): Promise<void> {
-    this.running.process.kill("SIGKILL");
-    await this.running.finished;
-  }
-}
-
-const textOf = ({ event, table, detail }: Line) =>
-  [table, event, detail].filter((one) => one !== undefined).join(" ");
 
 /** Writes at random until stopped. */
 function writeAtRandom(seed: number): () => Promise<void> {
@@ -119,21 +63,21 @@ async function same(db: string, table: string, key?: string): Promise<void> {
 }
 
 test("copies everything, then follows, through kills, to an instant", async () => {
-  const first = Follow.begin();
+  const first = Follow.begin(standby, repo);
   // Killed amidst the first copy or soon after it.
   await first.until("it has made a table", () => first.events().includes("shop.orders made"));
   await first.kill();
   const stop = writeAtRandom(7);
-  const copying = Follow.begin();
+  const copying = Follow.begin(standby, repo);
   await copying.caughtUp();
   expect(copying.events()).toContain("shop.orders copied");
   await copying.kill();
   for (const waitMs of [1500, 3000, 1000, 2000]) {
-    const next = Follow.begin();
+    const next = Follow.begin(standby, repo);
     await new Promise((resolve) => setTimeout(resolve, waitMs));
     await next.kill();
   }
-  const last = Follow.begin();
+  const last = Follow.begin(standby, repo);
   await last.caughtUp();
   // Nothing is copied anew.
   expect(last.events().filter((text) => text.includes("copied"))).toEqual([]);
@@ -161,7 +105,7 @@ test("copies everything, then follows, through kills, to an instant", async () =
   await new Promise((resolve) => setTimeout(resolve, 300));
   const at = Date.now();
   await source.untilExact(repo, at + 1, "shop.orders", "shop.renamed");
-  const ended = Follow.begin("--until", iso(at), "--check");
+  const ended = Follow.begin(standby, repo, "--until", iso(at), "--check");
   const { status, stderr } = await ended.running.finished;
   expect([status, stderr]).toEqual([0, ""]);
   const done = ended.lines.at(-1)!;
@@ -193,7 +137,7 @@ describe("refuses", () => {
   });
 
   test("to follow beside another process", async () => {
-    const other = Follow.begin();
+    const other = Follow.begin(standby, repo);
     await other.until("it follows", () => other.lines.length > 0);
     const { status, stderr } = await cli(["follow", ...to()]);
     expect([status, stderr]).toEqual([11, expect.stringContaining("follows on this target")]);
