@@ -199,10 +199,9 @@ export class Follower {
     const { repository, target, store, clock, observer, signal } = this.of;
     const table = store.record.followed[config.id]!;
     const name = nameOf(config);
-    const plan = await planRestore(view, {
-      ...{ at: instant, tables: [name], databases: [], renames: new Map<string, string>() },
-      ...{ allowInexact: true, nearest: false, exactOnly: true },
-    });
+    const request = { at: instant, tables: [name], databases: [], renames: new Map() };
+    const allowed = { allowInexact: true, nearest: false, exactOnly: true };
+    const plan = await planRestore(view, { ...request, ...allowed });
     const past = pastTable(repository, plan);
     if (past.table.instant !== instant) {
       throw new ThinkbackError("internal", `${name} is not whole at ${formatInstant(instant)}`);

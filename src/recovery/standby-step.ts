@@ -66,11 +66,20 @@ export async function nextStep(
     }
     if (then.instant === instant) step.ready.push(config);
     else if (of || reached !== null) {
-      const reason = then.reason ?? "its first copy is not complete";
-      step.held.push({ config, reason, reached });
+      step.held.push({ config, reason: reasonOf(of, then.reason, reached), reached });
     }
   }
   return step;
+}
+
+function reasonOf(
+  of: TableCoverage | undefined,
+  reason: string | undefined,
+  reached: Instant | null,
+): string {
+  const known = reason ?? of?.openGap?.reason;
+  if (known !== undefined) return known;
+  return reached === null ? "its first copy is not complete" : "it is not proven at this instant";
 }
 
 /** The instant up to which every table is proven that is captured now. */

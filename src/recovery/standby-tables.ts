@@ -1,6 +1,6 @@
 /**
- * Gives a standby the databases and tables of the source: makes, renames and retires them. A table is known by its id on
- * the target, so it is found again under whatever name.
+ * Gives a standby the databases and tables of the source: makes, renames and retires them. A table is known by its id
+ * on the target, so it is found again under whatever name.
  *
  * Invariant: only tables that the standby has made are written to, renamed or dropped. Break it, and a follow that was
  * given a wrong target destroys what is there.
