@@ -64,12 +64,12 @@ export async function maintainBeside(
 
 /**
  * Runs a drill at each of the times that a cron expression gives, until the signal aborts.
- * @param isOurs false while another process makes the drills
+ * @param beside its `isOurs` is false while another process makes the drills
  */
 export async function drillBeside(
   args: DrillsBeside,
   times: CronTimes,
-  isOurs: () => boolean,
+  { isOurs, onRequests }: Pick<Beside, "isOurs" | "onRequests">,
   clock: Clock,
   log: Log,
   signal: AbortSignal,
@@ -83,7 +83,9 @@ export async function drillBeside(
     if (clock.now() < next || !isOurs()) continue;
     try {
       const drill = ["drill", "--repo", args.repo, ...keysOf(args)];
-      log.info(await runBeside(drill, signal, environment), "a drill was made");
+      const done = (await runBeside(drill, signal, environment)) as { requests?: StoreUse };
+      if (done.requests) onRequests(done.requests);
+      log.info(done, "a drill was made");
     } catch (error) {
       if (!signal.aborted) log.error(fieldsOf(error), "a drill failed");
     }

@@ -1,6 +1,7 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import { formatInstant, type Instant, parseInstant } from "../instant.js";
+import type { Repository } from "../format/description.js";
+import { formatInstant, type Instant } from "../instant.js";
 import { type AsOf, asOf, type NoState } from "../repository/coverage/as-of.js";
 import type { Catalog } from "../repository/log/catalog.js";
 import { openRepository } from "../repository/repository.js";
@@ -8,6 +9,7 @@ import { lookAt } from "../repository/repository-view.js";
 import { classText } from "../restore/inexact.js";
 import { stillToCome } from "../restore/when-proven.js";
 import { copiesAt, type Repos } from "./copies-at.js";
+import { instantOf } from "./instant-of.js";
 import { formatTable, type Output } from "./output.js";
 
 export interface CatalogArguments {
@@ -26,7 +28,9 @@ export async function catalogCommand(args: CatalogArguments, output: Output): Pr
         hint: 'such as --diff "1 hour ago" now',
       });
     }
-    const [from, to] = args.diff.map((text) => pastInstant(text, now)) as [number, number];
+    const [from, to] = (await Promise.all(
+      args.diff.map((text) => pastInstant(text, repository, now)),
+    )) as [number, number];
     output.note(`catalog changes from ${formatInstant(from)} to ${formatInstant(to)}`);
     const [before, after] = await lookAt(repository, async (view) => {
       return [await view.catalog(from), await view.catalog(to)] as const;
@@ -35,7 +39,7 @@ export async function catalogCommand(args: CatalogArguments, output: Output): Pr
     printDiff(before, after, output);
     return;
   }
-  const asked = args.at === undefined ? undefined : pastInstant(args.at, now);
+  const asked = args.at === undefined ? undefined : await pastInstant(args.at, repository, now);
   await lookAt(repository, async (view) => {
     const { catalog: coverage } = await view.coverage();
     const at = asked ?? coverage?.frontier ?? view.log.to ?? now;
@@ -46,8 +50,8 @@ export async function catalogCommand(args: CatalogArguments, output: Output): Pr
   });
 }
 
-function pastInstant(text: string, now: Instant): Instant {
-  const at = parseInstant(text, now);
+async function pastInstant(text: string, repository: Repository, now: Instant): Promise<Instant> {
+  const at = await instantOf(text, repository, now);
   if (at > now) throw stillToCome(at);
   return at;
 }

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { withoutPasswords } from "../configuration/addresses.js";
+import { withoutSecrets } from "../configuration/addresses.js";
 import type { Finding } from "../configuration/file.js";
 import { attributeOf, type OptionRow } from "../configuration/option.js";
 import { configurable } from "../configuration/options.js";
@@ -96,6 +96,6 @@ export async function showConfigCommand(
 function masked({ row, value }: Setting): string | string[] | boolean | null {
   if (value === undefined) return null;
   if (row.type === "password") return "***";
-  if (Array.isArray(value)) return value.map(withoutPasswords);
-  return typeof value === "string" ? withoutPasswords(value) : value;
+  if (Array.isArray(value)) return value.map(withoutSecrets);
+  return typeof value === "string" ? withoutSecrets(value) : value;
 }

@@ -1,3 +1,4 @@
+import type { Amount } from "../copies/copy.js";
 import { type Lag, lagsOf } from "../copies/lag.js";
 import { formatDuration } from "../instant.js";
 import { impatient } from "../storage/retrying-store.js";
@@ -26,23 +27,23 @@ export async function copiesStatus(given: Repos): Promise<{ text: string; result
 
 function cellsOf(lag: Lag | Error): string[] {
   if (lag instanceof Error) return [`UNAVAILABLE: ${lag.message}`, "-", "-", "-"];
-  const { missing, stored, logTo, behindMs } = lag;
-  const behind = logTo === undefined && behindMs > 0 ? "all" : formatDuration(behindMs);
-  const lacks =
-    missing.objects === 0
-      ? "-"
-      : `${formatCount(missing.objects)} objects, ${formatBytes(missing.bytes)}`;
-  return [
-    formatOptionalInstant(logTo),
-    behindMs === 0 ? "-" : behind,
-    lacks,
-    `${formatCount(stored.objects)} objects, ${formatBytes(stored.bytes)}`,
-  ];
+  const { missing, stored, logTo } = lag;
+  const lacks = missing && (missing.objects === 0 ? "-" : amountText(missing));
+  return [formatOptionalInstant(logTo), behindText(lag), lacks ?? "unknown", amountText(stored)];
 }
+
+function behindText({ logTo, behindMs }: Lag): string {
+  if (behindMs === undefined) return "unknown";
+  if (behindMs === 0) return "-";
+  return logTo === undefined ? "all" : formatDuration(behindMs);
+}
+
+const amountText = ({ objects, bytes }: Amount) =>
+  `${formatCount(objects)} objects, ${formatBytes(bytes)}`;
 
 function resultOf(lag: Lag | Error): object {
   if (lag instanceof Error) return { error: lag.message };
-  const { missing, stored, logTo, behindMs } = lag;
-  const isNone = logTo === undefined && behindMs > 0;
+  const { missing = null, stored, logTo, behindMs = null } = lag;
+  const isNone = logTo === undefined && behindMs !== 0;
   return { logTo: isoOrNull(logTo), behindMs: isNone ? null : behindMs, missing, stored };
 }

@@ -1,4 +1,3 @@
-import { resolve } from "node:path";
 import { systemClock } from "../clock.js";
 import {
   type Amount,
@@ -15,7 +14,8 @@ import { liveHolds } from "../repository/registers/holds.js";
 import { storeToCheck } from "../repository/repository.js";
 import type { ObjectStore, StoredObject } from "../storage/object-store.js";
 import { patienceDefault } from "../storage/retrying-store.js";
-import { storeAt } from "../storage/store-at.js";
+import { refuseShared, storeAt } from "../storage/store-at.js";
+import { lockAll } from "../upkeep/renew-locks.js";
 import { verify } from "../verify/verify.js";
 import { counted, formatBytes, type Output } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
@@ -29,9 +29,10 @@ export interface CopyArguments {
 }
 
 export async function copyCommand(args: CopyArguments, output: Output): Promise<void> {
-  if (resolve(args.from) === resolve(args.to)) {
-    throw new ThinkbackError("usage", "--from and --to are the same place");
-  }
+  await refuseShared([
+    { option: "--from", location: args.from },
+    { option: "--to", location: args.to },
+  ]);
   const source = storeAt(args.from, patienceDefault, { option: "--from" });
   const target = storeAt(args.to, patienceDefault, { option: "--to" });
   const progress = new CopyProgress();
@@ -54,6 +55,7 @@ export async function copyCommand(args: CopyArguments, output: Output): Promise<
       `${counted(removed.objects, "object")}, ${formatBytes(removed.bytes)} ${verb} there`,
     );
   }
+  if (!args.dryRun) await lockAll(target, (await listed(source)).keys(), systemClock.now());
   const done = { deleted: removed ?? null, dryRun: args.dryRun === true };
   output.result({
     from: source.location,

@@ -1,8 +1,10 @@
 /** `thinkback doctor`: tries what a backup needs, and says what to do where something is missing. */
 import { systemClock } from "../clock.js";
+import { secretIn } from "../configuration/secret-file.js";
 import { messageOf, ThinkbackError } from "../errors.js";
-import { fullProbe, probe } from "../storage/probe.js";
-import { impatient } from "../storage/retrying-store.js";
+import { repositoryName } from "../format/names.js";
+import { fullProbe, isKnownService, probe } from "../storage/probe.js";
+import { impatient, patienceDefault } from "../storage/retrying-store.js";
 import { directoryAt, storeAt } from "../storage/store-at.js";
 import { noUse, type StoreUse } from "../storage/store-use.js";
 import { accessToSource, addressesOf, isGiven, type SourceArguments } from "./connect.js";
@@ -17,15 +19,12 @@ export interface DoctorArguments extends SourceArguments {
   repo: string;
   spool?: string;
   redis?: string;
+  redisFile?: string;
   readOnly?: boolean;
 }
 
 export async function doctorCommand(args: DoctorArguments, output: Output): Promise<void> {
-  if (args.redis !== undefined && !/^rediss?:\/\/./.test(args.redis)) {
-    throw new ThinkbackError("usage", `--redis ${args.redis} is not the address of a Redis`, {
-      hint: "give it as redis://host:6379, or rediss:// for TLS",
-    });
-  }
+  const redis = redisOf(args);
   // These throw for what is no such address or directory.
   const access = accessToSource(args);
   if (isGiven(access)) addressesOf(access, "source");
@@ -35,7 +34,7 @@ export async function doctorCommand(args: DoctorArguments, output: Output): Prom
     ...(await checkMachine(args)),
     ...(await checkStore(args, use)),
     ...(await checkSource(args)),
-    ...(args.redis === undefined ? [] : await checkRedis(args.redis)),
+    ...(redis === undefined ? [] : await checkRedis(redis)),
   ];
   const rows = findings.map(({ of, check, outcome, text }) => [
     of,
@@ -61,12 +60,26 @@ export async function doctorCommand(args: DoctorArguments, output: Output): Prom
   );
 }
 
+/** The URL of the Redis, which may hold a password, if there is one. */
+function redisOf({ redis, redisFile }: DoctorArguments): string | undefined {
+  const url = redis ?? (redisFile && secretIn(redisFile, "--redis-file").trim());
+  if (url === undefined || /^rediss?:\/\/./.test(url)) return url;
+  const where = redis === undefined ? "the content of --redis-file" : `--redis ${redis}`;
+  throw new ThinkbackError("usage", `${where} is not the address of a Redis`, {
+    hint: "give it as redis://host:6379, or rediss:// for TLS",
+  });
+}
+
 async function checkStore(args: DoctorArguments, use: StoreUse): Promise<Finding[]> {
-  const another = () => storeAt(args.repo, impatient, { use });
+  const another = () => storeAt(args.repo, patienceDefault, { use });
   const readOnly = args.readOnly === true;
-  const { checks, isOver } = await tried(() =>
-    probe(another(), { ...fullProbe, clock: systemClock, another, readOnly }),
-  );
+  const { checks, isOver } = await tried(async () => {
+    // A store that is away is told at once.
+    await storeAt(args.repo, impatient, { use }).size(repositoryName);
+    const store = another();
+    const rounds = isKnownService(store) ? 1 : fullProbe.rounds;
+    return probe(store, { ...fullProbe, rounds, clock: systemClock, another, readOnly });
+  });
   return [...checks.map((check) => ({ of: "store" as const, ...check })), ...isOver];
 }
 

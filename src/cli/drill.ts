@@ -3,7 +3,7 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { drillName } from "../format/names.js";
-import { formatInstant, parseInstant } from "../instant.js";
+import { formatInstant } from "../instant.js";
 import type { Drill, DrilledTable } from "../repository/records/drills.js";
 import { noteRates } from "../repository/registers/rates.js";
 import { openRepository } from "../repository/repository.js";
@@ -17,6 +17,7 @@ import { countedCopies, type Repos } from "./copies-at.js";
 import { differencesText, drillResult } from "./drill-text.js";
 import { refuseCutOff } from "./expected-head.js";
 import { heldBackText } from "./held-back-text.js";
+import { instantOf } from "./instant-of.js";
 import {
   counted,
   formatBytes,
@@ -41,12 +42,14 @@ export interface DrillArguments extends TargetArguments {
 
 export async function drillCommand(args: DrillArguments, given: Output): Promise<void> {
   refuseIdleClean(args);
-  const choice = { at: chosenInstant(args), tables: args.table, databases: args.db };
+  refuseTwoInstants(args);
   const { store, output } = await countedCopies(args.repo, given);
   for (const text of warningsOf(accessToTarget(args), "target")) output.note(`thinkback: ${text}`);
   const repository = await openRepository(store);
   refuseWithoutReader(repository.store);
   await refuseCutOff(repository, args.expectHead);
+  const at = await chosenInstant(args, repository);
+  const choice = { at, tables: args.table, databases: args.db };
   const observer = new DrillProgress(output);
   const signal = stopOnSignals((name) => {
     observer.end();
@@ -109,13 +112,19 @@ function refuseIdleClean(args: DrillArguments): void {
   });
 }
 
-function chosenInstant({ at, latest }: DrillArguments): DrillChoice["at"] {
+function refuseTwoInstants({ at, latest }: DrillArguments): void {
   if (at !== undefined && latest) {
     throw new ThinkbackError("usage", "--at and --latest are both given", {
       hint: "give one of them; without either, an exact instant is drawn by lot",
     });
   }
-  if (at !== undefined) return parseInstant(at, systemClock.now());
+}
+
+async function chosenInstant(
+  { at, latest }: DrillArguments,
+  repository: Repository,
+): Promise<DrillChoice["at"]> {
+  if (at !== undefined) return instantOf(at, repository);
   return latest ? "latest" : "random";
 }
 

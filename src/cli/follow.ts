@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
-import { formatDuration, formatInstant, type Instant, parseInstant } from "../instant.js";
+import { formatDuration, formatInstant, type Instant } from "../instant.js";
 import { thisProcess } from "../owner.js";
 import { Follower, type FollowObserver, type FollowProgress } from "../recovery/follow.js";
 import { type CheckedTable, checkTable } from "../recovery/standby-check.js";
@@ -19,6 +19,7 @@ import { textOfJson } from "../server-text.js";
 import { failureOf, refuseWithoutReader } from "../storage/object-store.js";
 import { accessToTarget, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { copiesAt, type Repos } from "./copies-at.js";
+import { instantOf } from "./instant-of.js";
 import { durationOption } from "./maintenance-options.js";
 import { counted, formatCount, formatNames, type Output } from "./output.js";
 import { ProgressLines } from "./progress.js";
@@ -43,7 +44,6 @@ export async function followCommand(args: FollowArguments, output: Output): Prom
   const everyMs = durationOption("--every", args.every, 100);
   refuseTwoChoices({ tables: args.table, databases: args.db });
   refuseIdleOptions(args);
-  const until = args.until === undefined ? undefined : parseInstant(args.until, systemClock.now());
   const target = targetAt(args);
   for (const text of warningsOf(accessToTarget(args), "target")) output.note(`thinkback: ${text}`);
   const printer = new FollowPrinter(output);
@@ -54,6 +54,7 @@ export async function followCommand(args: FollowArguments, output: Output): Prom
   try {
     const repository = await openRepository(await copiesAt(args.repo, output));
     refuseWithoutReader(repository.store);
+    const until = args.until === undefined ? undefined : await instantOf(args.until, repository);
     const scope = { databases: args.db, tables: args.table };
     const of = { repository: repository.description.id, ...scope };
     const unique = randomUUID();

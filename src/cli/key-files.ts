@@ -1,12 +1,11 @@
 /** Key files: made, read, and given on the command line. */
 import { open, readFile } from "node:fs/promises";
 import { Encrypter, generateX25519Identity } from "age-encryption";
+import { passphraseVariable } from "../configuration/settings.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { type Identity, identityOf, type PublicKey, recipientOf } from "../sealing/identity.js";
-import { readKeyring } from "../sealing/keyring.js";
-
-export const passphraseVariable = "THINKBACK_PASSPHRASE";
+import { linesOf, readKeyring } from "../sealing/keyring.js";
 
 /** A key as an option names it: by its file, or by its public text. */
 export interface GivenKey {
@@ -18,20 +17,21 @@ export interface GivenKey {
 
 /**
  * Makes a key in a new file that only its owner may read.
+ * @param named what the file names beside the key, see `linesOf`
  * @param passphrase protects it; then the file is an age file
  */
 export async function makeKeyFile(
   file: string,
   now: Instant,
+  named: Parameters<typeof linesOf>[0],
   passphrase?: string,
-  trust: readonly string[] = [],
 ): Promise<Identity> {
   const secret = await generateX25519Identity();
   const identity = identityOf(secret);
   const text = [
     `# A key of Thinkback, made ${formatInstant(now)}. It is an age identity; keep it secret.`,
     `# public: ${publicText(identity.public)}`,
-    ...trust.map((verify) => `# trust: ${verify}`),
+    ...linesOf(named),
     secret,
     "",
   ].join("\n");
@@ -95,16 +95,23 @@ export async function givenKey(option: string, text: string): Promise<GivenKey> 
   return { name, public: { recipient, ...(verify ? { verify } : {}) }, identity: undefined };
 }
 
-/** Writes into a key file whom to trust. */
-export async function addTrust(file: string, verify: readonly string[]): Promise<void> {
+/**
+ * Writes into a key file what it does not name yet, see `linesOf`. A file that names no repository is for all of them,
+ * and stays so.
+ */
+export async function addNames(file: string, named: Parameters<typeof linesOf>[0]): Promise<void> {
   const before = await readFile(file, "utf8");
   // Nothing can be added to a file that a passphrase protects: --trust says it then.
   if (before.startsWith("age-encryption.org/")) return;
-  const missing = verify.filter((one) => !before.includes(`# trust: ${one}`));
+  const { repositories = [], trust = [] } = named;
+  const isForSome = /^# repository:/m.test(before);
+  const lines = linesOf({ repositories: isForSome ? repositories : [], trust });
+  const missing = lines.filter((one) => !before.includes(one));
   if (missing.length === 0) return;
   const appending = await open(file, "a", 0o600);
   try {
-    await appending.writeFile(missing.map((one) => `# trust: ${one}\n`).join(""));
+    if (!before.endsWith("\n")) await appending.writeFile("\n");
+    await appending.writeFile(missing.map((one) => `${one}\n`).join(""));
     await appending.sync();
   } finally {
     await appending.close();

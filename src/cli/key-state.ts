@@ -5,6 +5,7 @@ import type { Identity } from "../sealing/identity.js";
 import { lastKeyProofs, proveKey } from "../sealing/key-proofs.js";
 import { type Key, trustedKeySet } from "../sealing/key-set.js";
 import { keysOfProcess, unseal } from "../sealing/keyring.js";
+import { type KeysHead, keysHeadOf } from "../sealing/keys-head.js";
 
 const dayMs = 86_400_000;
 /** A reader that was not proven for so long is called overdue. */
@@ -59,14 +60,21 @@ export async function proveReaders(repository: Repository, now: Instant): Promis
   return proven;
 }
 
-/** The readers whose last proof is overdue, each with the instant of it. */
-export async function overdueKeys(
-  repository: Repository,
-  now: Instant,
-): Promise<{ name: string; lastProven: Instant | undefined }[]> {
+/** What a status says of the keys. */
+export interface KeysStatus {
+  /** The readers whose last proof is overdue, each with the instant of it. */
+  overdue: { name: string; lastProven: Instant | undefined }[];
+  /** The newest key set; undefined if the repository is not sealed. */
+  head: KeysHead | undefined;
+}
+
+export async function keysStatus(repository: Repository, now: Instant): Promise<KeysStatus> {
   const state = await keyState(repository);
-  return (state?.set.keys ?? []).flatMap((key) => {
-    const lastProven = key.verify === undefined ? undefined : state!.proofs.get(key.verify);
+  if (!state) return { overdue: [], head: undefined };
+  const { below, set, proofs } = state;
+  const overdue = set.keys.flatMap((key) => {
+    const lastProven = key.verify === undefined ? undefined : proofs.get(key.verify);
     return isOverdue(key, lastProven, now) ? [{ name: key.name, lastProven }] : [];
   });
+  return { overdue, head: await keysHeadOf(below, set.number) };
 }

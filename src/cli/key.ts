@@ -1,10 +1,13 @@
-import { resolve } from "node:path";
 import { systemClock } from "../clock.js";
+import { passphraseVariable } from "../configuration/settings.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { descriptionKind } from "../format/description.js";
 import { readStored } from "../format/json-object.js";
 import { repositoryName } from "../format/names.js";
 import { formatInstant, type Instant } from "../instant.js";
+import { thisProcess } from "../owner.js";
+import { lanesIn } from "../repository/lanes.js";
+import { endLogOf } from "../repository/log/distrust.js";
 import { openRepository } from "../repository/repository.js";
 import type { Identity } from "../sealing/identity.js";
 import { lastKeyProofs, proveKey } from "../sealing/key-proofs.js";
@@ -18,12 +21,12 @@ import {
   roles,
   trustedKeySet,
 } from "../sealing/key-set.js";
-import { keysOfProcess } from "../sealing/keyring.js";
+import { keysOfProcess, linesOf, refuseOtherRepository } from "../sealing/keyring.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { storeAt } from "../storage/store-at.js";
-import { givenKey, makeKeyFile, passphraseVariable, publicText } from "./key-files.js";
+import { locationElsewhere, storeAt } from "../storage/store-at.js";
+import { givenKey, makeKeyFile, publicText } from "./key-files.js";
 import { isOverdue, openDocuments } from "./key-state.js";
-import { formatOptionalInstant, formatTable, isoOrNull, type Output } from "./output.js";
+import { formatOptionalInstant, formatTable, isoOrNull, type Output, shellWord } from "./output.js";
 
 export async function newKeyCommand(
   file: string,
@@ -37,7 +40,8 @@ export async function newKeyCommand(
     });
   }
   const now = systemClock.now();
-  const identity = await makeKeyFile(file, now, args.protect ? passphrase : undefined, args.trust);
+  const { protect, trust } = args;
+  const identity = await makeKeyFile(file, now, { trust }, protect ? passphrase : undefined);
   output.line(`made ${file}; its public text, for --reader, --offline or --writer:\n`);
   output.line(publicText(identity.public));
   output.result({ file, ...identity.public });
@@ -93,12 +97,14 @@ export async function addKeyCommand(
   };
   const set = await changeKeys(args.repo, ({ keys, former }) => ({ keys: [...keys, key], former }));
   output.line(
-    `key set ${set.number} is in force: what is written from now on can be read by ${name} too`,
+    `key set ${set.number} is in force: ${name} opens what ${key.role}s open, also what was written before`,
   );
-  output.line(
-    "Processes that run take it up when they are started again. Older objects stay as they are",
-  );
-  output.result({ set: set.number, keys: set.keys, former: set.former });
+  output.line("Processes that run take it up within ten minutes");
+  const trust = [...keysOfProcess().trusted];
+  const lines = linesOf({ repositories: [set.repository], trust });
+  output.line("\nAdd to its key file: whom it trusts, and that it is for this repository alone\n");
+  output.line(lines.join("\n"));
+  output.result({ set: set.number, keys: set.keys, former: set.former, lines });
 }
 
 export async function removeKeyCommand(
@@ -106,35 +112,59 @@ export async function removeKeyCommand(
   args: { repo: string; distrust?: boolean },
   output: Output,
 ): Promise<void> {
-  const set = await changeKeys(args.repo, ({ keys, former }) => {
-    const removed = keys.find((key) => key.name === name);
-    if (!removed && args.distrust && former.some((one) => one.name === name)) {
-      return { keys, former: former.filter((one) => one.name !== name) };
-    }
-    if (!removed) {
-      throw new ThinkbackError("unknown", `there is no key ${name}`, {
-        hint: `keys there: ${keys.map((key) => key.name).join(", ")}`,
-      });
-    }
-    const { verify } = removed;
-    const isFormer = verify !== undefined && args.distrust !== true;
-    const others = former.filter((one) => one.verify !== verify);
-    return {
-      keys: keys.filter((key) => key !== removed),
-      former: isFormer ? [...others, { name, role: removed.role, verify }] : others,
-    };
-  });
+  const set = await changeKeys(
+    args.repo,
+    ({ keys, former }) => {
+      const removed = keys.find((key) => key.name === name);
+      if (!removed && args.distrust && former.some((one) => one.name === name)) {
+        return { keys, former: former.filter((one) => one.name !== name) };
+      }
+      if (!removed) {
+        throw new ThinkbackError("unknown", `there is no key ${name}`, {
+          hint: `keys there: ${keys.map((key) => key.name).join(", ")}`,
+        });
+      }
+      const { verify } = removed;
+      const isFormer = verify !== undefined && args.distrust !== true;
+      const others = former.filter((one) => one.verify !== verify);
+      return {
+        keys: keys.filter((key) => key !== removed),
+        former: isFormer ? [...others, { name, role: removed.role, verify }] : others,
+      };
+    },
+    async (store, before) => {
+      if (args.distrust) await endLogs(store, before, name);
+    },
+  );
   output.line(
     `key set ${set.number} is in force: what is written from now on cannot be read by ${name}`,
   );
   output.line("What was written before can be, as long as it is stored");
+  if (args.distrust) {
+    output.line(
+      "Nothing that it has signed is believed; of its log that stays which a reader has folded. A capture goes on after that",
+    );
+  }
+  output.line(
+    "Processes that run take it up within ten minutes; a capture that has no other key then ends",
+  );
   output.result({ set: set.number, keys: set.keys, former: set.former });
+}
+
+/** Ends the log of each lane before what a key has signed. */
+async function endLogs(store: ObjectStore, { keys, former }: KeySet, name: string): Promise<void> {
+  const verify = [...keys, ...former].find((key) => key.name === name)?.verify;
+  if (verify === undefined) return;
+  for (const lane of await lanesIn(await openRepository(store))) {
+    await endLogOf(lane.store, verify, thisProcess, systemClock.now());
+  }
 }
 
 /** Puts a changed key set, signed by the readers among the identities at hand. */
 async function changeKeys(
   location: string,
   change: (set: KeySet) => Pick<KeySet, "keys" | "former">,
+  beforehand: (store: ObjectStore, set: KeySet) => Promise<void> = () => Promise.resolve(),
 ): Promise<KeySet> {
   const { store, set } = await keysAt(location);
   const { keys, former } = change(set);
@@ -147,8 +177,9 @@ async function changeKeys(
       hint: "give its file: --identity FILE",
     });
   }
+  await beforehand(store, set);
   const content = { repository: set.repository, number: set.number + 1, keys, former };
-  const next = makeKeySet({ ...content, at: systemClock.now() }, signers);
+  const next = makeKeySet({ ...content, at: systemClock.now() }, signers, set);
   if (await putKeySet(store, next)) return next;
   throw new ThinkbackError("fenced", "somebody else has changed the keys at the same time", {
     hint: "look at `thinkback key list`, and try again",
@@ -156,9 +187,10 @@ async function changeKeys(
 }
 
 export async function keyCardCommand(args: { repo: string }, output: Output): Promise<void> {
-  const { store, set } = await keysAt(args.repo);
-  output.line(cardText(set, store.location, [...keysOfProcess().trusted]));
-  output.result({ repository: set.repository, location: store.location, keys: set.keys });
+  const { set } = await keysAt(args.repo);
+  const place = locationElsewhere(args.repo);
+  output.line(cardText(set, place, [...keysOfProcess().trusted]));
+  output.result({ repository: set.repository, ...place, keys: set.keys });
 }
 
 export async function keyDrillCommand(args: { repo: string }, output: Output): Promise<void> {
@@ -171,7 +203,7 @@ export async function keyDrillCommand(args: { repo: string }, output: Output): P
     const proof = await proveKey(store, set, identity, now);
     const name = set.keys.find((key) => key.recipient === recipient)!.name;
     output.line(
-      `${name} opens the canary of key set ${set.number}; proven at ${formatInstant(proof.at)}`,
+      `${name} opens what key set ${set.number} has for readers; proven at ${formatInstant(proof.at)}`,
     );
     proven.push({ name, set: set.number, at: formatInstant(proof.at) });
   }
@@ -202,6 +234,7 @@ async function keysAt(location: string): Promise<{ store: ObjectStore; set: KeyS
       },
     );
   }
+  refuseOtherRepository(keysOfProcess(), store.location, id);
   const { trusted } = keysOfProcess();
   if (trusted.size === 0) {
     throw new ThinkbackError("usage", "it is not known which keys to trust", {
@@ -238,26 +271,26 @@ function keyResult(key: Key, proofs: ReadonlyMap<string, Instant>, now: Instant)
 /** What somebody has to know who comes with a key and nothing else. */
 export function cardText(
   { repository, keys }: KeySet,
-  place: string,
+  { location, needs }: ReturnType<typeof locationElsewhere>,
   trusted: readonly string[],
 ): string {
-  // Of a directory the whole path: who has nothing but the card does not know where it was printed.
-  const location = place.includes("://") ? place : resolve(place);
+  const repo = shellWord(location);
   const trust = trusted.map((verify) => ` --trust ${verify}`).join("");
   return [
     "RECOVERY CARD: print it, and keep it with the offline key",
     "",
     `  repository  ${repository}`,
     `  where       ${location}`,
+    ...needs.map((need) => `  wants       ${need}`),
     ...keys.map(
       ({ name, role, offline, verify }) =>
         `  key         ${name}, ${role}${offline ? ", kept offline" : ""}: ${verify ?? "signs nothing"}`,
     ),
     "",
     "  To restore everything, on a machine with Thinkback and a RethinkDB server:",
-    `    thinkback restore --repo ${location} --identity KEYFILE${trust} --target rethinkdb://HOST:28015`,
+    `    thinkback restore --repo ${repo} --identity KEYFILE${trust} --target rethinkdb://HOST:28015`,
     "  Without Thinkback: docs/format.md, section 16, with age, zstd and jq",
     "  Prove once in a while that the key still opens the repository:",
-    `    thinkback key drill --repo ${location} --identity KEYFILE${trust}`,
+    `    thinkback key drill --repo ${repo} --identity KEYFILE${trust}`,
   ].join("\n");
 }

@@ -1,6 +1,5 @@
 import type { Command } from "commander";
-import type { Environment } from "../configuration/settings.js";
-import { passphraseVariable } from "./key-files.js";
+import { type Environment, passphraseVariable } from "../configuration/settings.js";
 
 export interface KeyArguments {
   /** Key files. */

@@ -62,7 +62,7 @@ export function laneResult(status: LaneStatus): object {
   const { capture, head, lastSegment, writer, requests, ...lane } = status;
   return {
     ...lane,
-    head: head ? formatHeads([head]) : null,
+    head: head ? formatHeads({ logs: [head], keys: undefined }) : null,
     requests: requests ? { ...requests, since: formatInstant(requests.since) } : null,
     writer: writer ?? null,
     capture: { ...capture, heardOf: isoOrNull(capture.heardOf) },

@@ -23,16 +23,56 @@ import type { Target } from "../rethinkdb/target.js";
 import { textOfJson } from "../server-text.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { storeAt } from "../storage/store-at.js";
-import { accessToTarget, type TargetArguments, targetAt, warningsOf } from "./connect.js";
+import {
+  accessToTarget,
+  addressesOf,
+  type TargetArguments,
+  targetAt,
+  warningsOf,
+} from "./connect.js";
 import { counted, formatBytes, formatCount, type Output, waitingText } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
-import type { SelectArguments } from "./select.js";
+import { isSelecting, type SelectArguments, selectionOf } from "./select.js";
 import { stopOnSignals } from "./stop-signals.js";
 
 export interface LiveChangeArguments extends TargetArguments, SelectArguments {
   repo: string;
   dryRun?: boolean;
   plan?: string;
+}
+
+/** A plan that is to be carried out. */
+export interface GivenPlan {
+  path: string;
+  head: PlanHead;
+}
+
+/** Throws, with code "usage", for a server or a table that cannot be meant, before anything is asked of either. */
+export function checkLive(name: string, args: LiveChangeArguments): { db: string; name: string } {
+  addressesOf(accessToTarget(args), "target");
+  const [db = "", table = "", ...more] = name.split(".");
+  if (db !== "" && table !== "" && more.length === 0) return { db, name: table };
+  throw new ThinkbackError("usage", `"${name}" is not a table`, { hint: "give it as db.table" });
+}
+
+/** The plan that is given to be carried out; undefined if none is, or one is to be made. Checks the whole file. */
+export async function planGiven(args: LiveChangeArguments): Promise<GivenPlan | undefined> {
+  if (args.plan === undefined || args.dryRun) return undefined;
+  if (isSelecting(args)) {
+    throw new ThinkbackError("usage", "a plan says itself which documents are meant", {
+      hint: "leave out --key, --between, --where and --tenant",
+    });
+  }
+  return { path: args.plan, head: await readPlanHead(args.plan) };
+}
+
+/** What is selected of a table. Throws, with code "usage", if a mapping of tenants lacks it. */
+export async function selectionIn(name: string, args: LiveChangeArguments): Promise<Selection> {
+  const selection = (await selectionOf(args))(name);
+  if (selection) return selection;
+  throw new ThinkbackError("usage", `${args.tenant} does not say which field of ${name} counts`, {
+    hint: `add a line to it: ${name}: customer.id`,
+  });
 }
 
 /** A repository, and the live table that is to be changed. */
@@ -50,10 +90,7 @@ export async function withLive(
   output: Output,
   work: (live: Live) => Promise<void>,
 ): Promise<void> {
-  const [db = "", table = "", ...more] = name.split(".");
-  if (db === "" || table === "" || more.length > 0) {
-    throw new ThinkbackError("usage", `"${name}" is not a table`, { hint: "give it as db.table" });
-  }
+  const named = checkLive(name, args);
   const target = targetAt(args);
   for (const text of warningsOf(accessToTarget(args), "target")) output.note(`thinkback: ${text}`);
   const signal = stopOnSignals((which) =>
@@ -62,8 +99,8 @@ export async function withLive(
   try {
     const repository = await openRepository(storeAt(args.repo));
     refuseWithoutReader(repository.store);
-    const { config } = await target.settings({ db, name: table });
-    const reference = { id: config.id, db, name: table, primaryKey: config.primary_key };
+    const { config } = await target.settings(named);
+    const reference = { ...named, id: config.id, primaryKey: config.primary_key };
     await work({ repository, target, table: reference, signal });
   } finally {
     target.close();
@@ -159,10 +196,9 @@ export async function intend(
 export async function intendByFile(
   live: Live,
   type: OperationType,
-  path: string,
+  { path, head }: GivenPlan,
   output: Output,
 ): Promise<void> {
-  const head = await readPlanHead(path);
   const name = `${live.table.db}.${live.table.name}`;
   const wrong =
     (head.type !== type && `it is for ${head.type}`) ||

@@ -10,6 +10,7 @@ import { openRepository } from "../repository/repository.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { type Load, readLoad } from "../upkeep/load.js";
 import { maintain } from "../upkeep/maintain.js";
+import { locksText } from "../upkeep/renew-locks.js";
 import {
   estimateRestore,
   type FoldDecision,
@@ -19,6 +20,7 @@ import {
 } from "../upkeep/schedule.js";
 import { damageFound, damageText } from "./damaged-tables.js";
 import { eachLane } from "./each-lane.js";
+import { refuseCutOff } from "./expected-head.js";
 import { logLine } from "./fold.js";
 import { proveReaders } from "./key-state.js";
 import {
@@ -43,6 +45,8 @@ export interface MaintainArguments extends KeepArguments {
   delete: boolean;
   /** The operator vouches that nothing else writes to a store without conditional writes. */
   singleWriter?: boolean;
+  /** Checked when it begins; what `run` runs beside itself is not held to it again. */
+  expectHead?: string;
 }
 
 function decide(args: MaintainArguments, load: Load, now: Instant): FoldDecision {
@@ -63,8 +67,12 @@ export async function maintainCommand(args: MaintainArguments, given: Output): P
   const { store, output } = countedStore(args.repo, given, args);
   const repository = await openRepository(store);
   refuseWithoutReader(repository.store);
+  await refuseCutOff(repository, args.expectHead);
   const options = await maintenanceOptions(repository, args, systemClock.now());
   await proveKeys(repository, output);
+  const locks =
+    repository.store.lockMs === undefined && (await locksText(repository, systemClock.now()));
+  if (locks) output.note(`thinkback: ${locks}`);
   await eachLane(await lanesIn(repository), output, (lane, own) =>
     maintainLane(lane, args, options, own),
   );

@@ -1,5 +1,5 @@
 import Table from "cli-table3";
-import { withoutPasswords } from "../configuration/addresses.js";
+import { withoutSecrets } from "../configuration/addresses.js";
 import { exitStatus, messageOf, ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 
@@ -14,15 +14,22 @@ export interface Output {
   resultText(json: string): void;
   /** Something that the operator should know, but that is not part of the result. Goes to stderr. */
   note(text: string): void;
+  /** The text as it stands out on a terminal; unchanged where the result does not go to one. */
+  paint(colour: Colour, text: string): string;
 }
+
+const colours = { red: 31, green: 32, yellow: 33, blue: 34, dim: 2 } as const;
+export type Colour = keyof typeof colours;
 
 /** Where a process writes. */
 export interface Streams {
-  stdout: { write(text: string | Uint8Array): unknown };
+  stdout: { write(text: string | Uint8Array): unknown; isTTY?: boolean };
   stderr: { write(text: string): unknown };
 }
 
 export function terminalOutput(json: boolean, { stdout, stderr }: Streams = process): Output {
+  // https://no-color.org
+  const isPainted = stdout.isTTY === true && !process.env["NO_COLOR"];
   const resultText = (text: string) => {
     if (json) stdout.write(`${text}\n`);
   };
@@ -34,6 +41,7 @@ export function terminalOutput(json: boolean, { stdout, stderr }: Streams = proc
     result: (value) => resultText(JSON.stringify(value)),
     resultText,
     note: (text) => void stderr.write(`${text}\n`),
+    paint: (colour, text) => (isPainted ? `\x1b[${colours[colour]}m${text}\x1b[0m` : text),
   };
 }
 
@@ -74,6 +82,11 @@ export function formatTable(head: string[], rows: (string | number)[][]): string
     ...rows.map((row) => row.map((cell) => (typeof cell === "number" ? formatCount(cell) : cell))),
   );
   return table.toString().replace(/ +$/gm, "");
+}
+
+/** A text as one word of a shell. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** A count with commas between thousands. Done by hand, because the data of a locale take 50 ms to load. */
@@ -152,15 +165,15 @@ export function reportError(thrown: unknown, json: boolean, { stderr }: Streams)
   const hint = error instanceof ThinkbackError ? error.hint : undefined;
   const status = exitStatus[code];
   // A value in the wrong place, such as an address in place of a time, is repeated by the error.
-  const message = withoutPasswords(messageOf(error));
+  const message = withoutSecrets(messageOf(error));
   if (json) {
-    const report = { error: { code, message, ...(hint ? { hint: withoutPasswords(hint) } : {}) } };
+    const report = { error: { code, message, ...(hint ? { hint: withoutSecrets(hint) } : {}) } };
     stderr.write(`${JSON.stringify(report)}\n`);
   } else {
     stderr.write(`thinkback: ${message}\n`);
-    if (hint) stderr.write(`  → ${withoutPasswords(hint)}\n`);
+    if (hint) stderr.write(`  → ${withoutSecrets(hint)}\n`);
     if (code === "internal" && error instanceof Error)
-      stderr.write(`${withoutPasswords(String(error.stack))}\n`);
+      stderr.write(`${withoutSecrets(String(error.stack))}\n`);
   }
   return status;
 }

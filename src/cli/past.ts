@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { systemClock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
 import { parseInstant } from "../instant.js";
 import { asOf } from "../storage/store-at.js";
 
@@ -7,7 +8,14 @@ import { asOf } from "../storage/store-at.js";
 export function takePast(command: Command): void {
   const { storeAsOf, repo } = command.opts<{ storeAsOf?: string; repo: string[] }>();
   if (storeAsOf === undefined) return;
-  const instant = parseInstant(storeAsOf, systemClock.now());
+  const now = systemClock.now();
+  const instant = parseInstant(storeAsOf, now);
+  // The store as it will be is the store as it is, and would be called the past.
+  if (instant > now) {
+    throw new ThinkbackError("usage", `--store-as-of ${storeAsOf} is in the future`, {
+      hint: "give an instant before what went wrong, or leave it out to read the store as it is",
+    });
+  }
   const past = repo.map((location) => asOf(location, instant));
   command.setOptionValue("repo", past);
 }

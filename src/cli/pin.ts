@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
-import { formatInstant, parseInstant } from "../instant.js";
+import { formatInstant } from "../instant.js";
 import { thisProcess } from "../owner.js";
 import { type LookedAtPin, lookAtPins } from "../repository/kept-pins.js";
 import { withLease } from "../repository/registers/lease.js";
@@ -11,6 +11,7 @@ import { whereText } from "../restore/inexact.js";
 import { inexactOf, pinInstant } from "../restore/pin.js";
 import { whenProven } from "../restore/when-proven.js";
 import { storeAt } from "../storage/store-at.js";
+import { instantOf } from "./instant-of.js";
 import { formatTable, type Output, waitingText } from "./output.js";
 
 export interface AddPinArguments {
@@ -29,7 +30,7 @@ export async function addPinCommand(
   const now = systemClock.now();
   const request = {
     name,
-    ...(args.at === undefined ? {} : { at: parseInstant(args.at, now) }),
+    ...(args.at === undefined ? {} : { at: await instantOf(args.at, repository, now) }),
     ...(args.note === undefined ? {} : { note: args.note }),
     allowInexact: args.allowInexact === true,
   };

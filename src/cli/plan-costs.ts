@@ -42,6 +42,8 @@ export async function profileOf(given: {
 
 export interface LaneCosts {
   month: MonthCost;
+  /** A month of a copy in such a store that `run` keeps up to date, and that is mirrored. */
+  copy: MonthCost;
   restore: RestoreCost & { seconds: number };
 }
 
@@ -55,25 +57,40 @@ interface Measured {
   restoreMs: number;
 }
 
+/** What a store is told about whether it charges for requests. */
+type Charges = { chargesRequests?: true };
+
+/** Requests per day of a capture with ticks of this length, and of the maintenance beside it. */
+export function requestsOfTicks(
+  changesPerDay: number,
+  tickMs: number,
+  { tables, foldEveryMs }: { tables: number; foldEveryMs: number },
+  charges: Charges,
+): { segments: number; rounds: number; puts: number; gets: number } {
+  const segments = segmentsPerDay(changesPerDay, tickMs, idlePaceMs(charges));
+  const { puts, gets } = requestsPerDay(segments, tables, foldEveryMs);
+  const rounds = dayMs / (charges.chargesRequests ? 1_800_000 : 300_000);
+  return { segments, rounds, puts: puts + rounds * roundPuts, gets };
+}
+
+/** How often `run` looks through a repository and a copy for what the copy lacks, and how often it lists both then. */
+const copyLooksPerDay = 48;
+const listingsPerCopyLook = 4;
+
 export function laneCosts(measured: Measured, profile: PriceProfile): LaneCosts {
   const { rates, tickMs, foldEveryMs, tiers, storedBytes, restoreMs } = measured;
-  const charges: { chargesRequests?: true } = chargesRequests(profile)
-    ? { chargesRequests: true }
-    : {};
-  const idleMs = idlePaceMs(charges);
+  const charges: Charges = chargesRequests(profile) ? { chargesRequests: true } : {};
   const changes = rates.tables.reduce((sum, of) => sum + of.changesPerDay, 0);
   const linesPerDay = rates.tables.reduce(
     (sum, of) => sum + of.changesPerDay * of.bytesPerChange,
     0,
   );
-  const segments = segmentsPerDay(changes, tickMs, idleMs);
-  const requests = requestsPerDay(segments, rates.tables.length, foldEveryMs);
-  const rounds = dayMs / (charges.chargesRequests ? 1_800_000 : 300_000);
-  const looks = dayMs / idleMs;
-  const put = requests.puts + rounds * roundPuts;
+  const of = { tables: rates.tables.length, foldEveryMs };
+  const { segments, rounds, puts: put, gets } = requestsOfTicks(changes, tickMs, of, charges);
+  const looks = dayMs / idlePaceMs(charges);
   const perDay: RequestCounts = {
     put,
-    get: requests.gets,
+    get: gets,
     head: looks * headsPerLook,
     list: looks * listsPerLook + rounds * roundLists,
     // What is stored is deleted one day.
@@ -81,17 +98,28 @@ export function laneCosts(measured: Measured, profile: PriceProfile): LaneCosts 
   };
   const segmentBytes = segments * rates.segmentBytes;
   const baseBytes = baseBytesPerDay(rates, foldEveryMs);
-  const month = costOfMonth(
-    {
-      requestsPerDay: perDay,
-      storedBytes,
-      deleted: [
-        { bytesPerDay: segmentBytes + hourlyRewrites * linesPerDay + baseBytes, livesDays: 0 },
-        ...expiring(rates, tiers),
-      ],
-      // A fold reads what it writes anew: lines for an hour, a day and a base, and the parts of the base.
-      readBytesPerDay: segmentBytes + 3 * linesPerDay + baseBytes,
-    },
+  const stored = {
+    storedBytes,
+    deleted: [
+      { bytesPerDay: segmentBytes + hourlyRewrites * linesPerDay + baseBytes, livesDays: 0 },
+      ...expiring(rates, tiers),
+    ],
+  };
+  // A fold reads what it writes anew: lines for an hour, a day and a base, and the parts of the base.
+  const foldedBytes = 3 * linesPerDay + baseBytes;
+  const readBytesPerDay = segmentBytes + foldedBytes;
+  const month = costOfMonth({ requestsPerDay: perDay, ...stored, readBytesPerDay }, profile);
+  const pages = Math.max(1, Math.ceil(rates.objects / 1000));
+  const ofCopy: RequestCounts = {
+    put,
+    // Segments come from memory; what folds make is read.
+    get: put - segments,
+    head: 0,
+    list: copyLooksPerDay * listingsPerCopyLook * pages,
+    delete: put,
+  };
+  const copy = costOfMonth(
+    { requestsPerDay: ofCopy, ...stored, readBytesPerDay: foldedBytes },
     profile,
   );
   const bases = rates.tables.reduce((sum, of) => sum + of.baseBytes + of.manifestBytes, 0);
@@ -99,7 +127,7 @@ export function laneCosts(measured: Measured, profile: PriceProfile): LaneCosts 
   const share = foldEveryMs / dayMs;
   const objects = 2 * rates.tables.length + Math.ceil(segments * share);
   const restore = costOfRestore({ objects, bytes: bases + share * segmentBytes }, profile);
-  return { month, restore: { ...restore, seconds: restoreMs / 1000 } };
+  return { month, copy, restore: { ...restore, seconds: restoreMs / 1000 } };
 }
 
 /** At most how many bytes of bases are written in a day. Nearly all of them are replaced within the day. */
@@ -127,7 +155,7 @@ export function printCosts(
   profile: PriceProfile,
   output: Output,
 ): void {
-  const { month, restore } = costs;
+  const { month, copy, restore } = costs;
   const money = (cost: number) => `${cost.toFixed(2)} ${profile.currency}`;
   const requestsOf = ({ put, get, head, list }: RequestCounts) =>
     `${formatCount(put)} PUT, ${formatCount(get)} GET, ${formatCount(head)} HEAD, ${formatCount(list)} LIST`;
@@ -141,6 +169,10 @@ export function printCosts(
         [minimumText(profile), money(month.minimumCost)],
         ["a month's retrieval", money(month.retrievalCost)],
         ["A MONTH", money(month.total)],
+        [
+          `EACH COPY that \`run\` keeps there, a month: ${requestsOf(copy.requests)}`,
+          money(copy.total),
+        ],
         [`a restore of everything: ${requestsOf(restore.requests)}`, money(restore.requestCost)],
         [
           `its ${formatBytes(Math.round(restore.bytes))}, read from outside`,

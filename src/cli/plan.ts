@@ -1,4 +1,4 @@
-import type { PriceProfile } from "../costs/prices.js";
+import { chargesRequests, type PriceProfile } from "../costs/prices.js";
 import { ThinkbackError } from "../errors.js";
 import { type Lane, lanesIn } from "../repository/lanes.js";
 import { formatWhole, parseKeep } from "../repository/registers/keep-policy.js";
@@ -9,9 +9,7 @@ import {
   monthlyCost,
   type Prices,
   readSourceRates,
-  requestsPerDay,
   type SourceRates,
-  segmentsPerDay,
   storedAtMost,
   type Upkeep,
 } from "../upkeep/proposal.js";
@@ -19,7 +17,7 @@ import { estimateRestore, proposedObjective } from "../upkeep/schedule.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { eachLane } from "./each-lane.js";
 import { formatBytes, formatTable, type Output } from "./output.js";
-import { laneCosts, printCosts, profileOf } from "./plan-costs.js";
+import { laneCosts, printCosts, profileOf, requestsOfTicks } from "./plan-costs.js";
 
 export interface PlanArguments {
   repo: Repos;
@@ -95,8 +93,10 @@ async function planLane(
     name: names.get(table.table) ?? table.table,
   }));
   const changesPerDay = tables.reduce((sum, table) => sum + table.changesPerDay, 0);
+  const isCharged = profile ? chargesRequests(profile) : lane.store.chargesRequests === true;
+  const charges: { chargesRequests?: true } = isCharged ? { chargesRequests: true } : {};
   const ticks = ticksLookedAtMs.map((tickMs) =>
-    tickOf(tickMs, changesPerDay, tables.length, prices),
+    tickOf(tickMs, changesPerDay, tables.length, prices, charges),
   );
   const keeps = [...tiersLookedAt, ...args.keep].map((keep) => keepOf(keep, rates, prices));
   const proposed = proposeOf(ticks, keeps);
@@ -143,9 +143,15 @@ type Tick = ReturnType<typeof tickOf>;
 type Keep = ReturnType<typeof keepOf>;
 type Objectives = ReturnType<typeof objectivesOf>;
 
-function tickOf(tickMs: number, changesPerDay: number, tables: number, prices: Prices) {
-  const segments = segmentsPerDay(changesPerDay, tickMs);
-  const requests = requestsPerDay(segments, tables, foldEveryMs);
+function tickOf(
+  tickMs: number,
+  changesPerDay: number,
+  tables: number,
+  prices: Prices,
+  charges: { chargesRequests?: true },
+) {
+  const of = { tables, foldEveryMs };
+  const { segments, ...requests } = requestsOfTicks(changesPerDay, tickMs, of, charges);
   return {
     tickMs,
     segmentsPerDay: Math.round(segments),

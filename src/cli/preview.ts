@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { systemClock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
-import { formatDuration, formatInstant, parseInstant } from "../instant.js";
+import { formatDuration, formatInstant } from "../instant.js";
 import { placeHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
@@ -18,6 +18,7 @@ import { refuseWithoutReader } from "../storage/object-store.js";
 import { accessToTarget, isGiven, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { countedCopies, type Repos } from "./copies-at.js";
 import { gapOption } from "./gap-option.js";
+import { instantOf } from "./instant-of.js";
 import { durationOption } from "./maintenance-options.js";
 import { counted, formatTable, type Output, waitingText } from "./output.js";
 import { startServer, targetOf } from "./own-server.js";
@@ -107,7 +108,7 @@ async function planOf(
   selected: SelectionOf,
   output: Output,
 ): Promise<RestorePlan> {
-  const at = args.at === undefined ? undefined : parseInstant(args.at, systemClock.now());
+  const at = args.at === undefined ? undefined : await instantOf(args.at, repository);
   const request = {
     ...(at === undefined ? {} : { at }),
     tables: args.table,

@@ -20,7 +20,7 @@ export function sealing(program: Command, output: () => Output): void {
     .action(async (args) => (await import("./key.js")).listKeysCommand(args, output()));
   key
     .command("add")
-    .description("let one more key read, or write, from now on")
+    .description("let one more key read, or write")
     .argument("<name>", "small letters, digits and hyphens")
     .action(async (name, args) => (await import("./key.js")).addKeyCommand(name, args, output()));
   key

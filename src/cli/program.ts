@@ -1,6 +1,7 @@
 /** The command line: its commands, their options, and the checks that run before a command begins. */
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Help, type Option } from "commander";
+import { holdsSecretKey, secretKeyHint } from "../configuration/addresses.js";
 import type { Settings } from "../configuration/settings.js";
 import { exitStatus, ThinkbackError } from "../errors.js";
 import { type Configured, configure, originText, type Surroundings } from "./configured.js";
@@ -15,6 +16,7 @@ import { doctoring } from "./program-doctor.js";
 import { sealing } from "./program-keys.js";
 import { sharing } from "./program-lanes.js";
 import { addOptions } from "./program-options.js";
+import { seeing } from "./program-seeing.js";
 import { standing } from "./program-standby.js";
 import { beStrict, refuseIdle } from "./strict.js";
 
@@ -38,6 +40,7 @@ export async function runCommandLine(
   // Looked up by hand: an error in the arguments is printed as JSON too.
   const json = args.includes("--json");
   try {
+    args.forEach(refuseSecretKey);
     await program.parseAsync(args, { from: "user" });
     return 0;
   } catch (error) {
@@ -48,6 +51,15 @@ export async function runCommandLine(
     }
     return reportError(traced(explained(error), told), json, streams);
   }
+}
+
+/** A key on the command line is seen by other users, and would be repeated by whatever reads it as a file's name. */
+function refuseSecretKey(arg: string, i: number, args: string[]): void {
+  if (!holdsSecretKey(arg)) return;
+  const option = [arg.split("=", 1)[0]!, args[i - 1] ?? ""].find((one) => /^--[a-z-]+$/.test(one));
+  throw new ThinkbackError("usage", `${option ?? "an argument"} is given a secret key itself`, {
+    hint: secretKeyHint,
+  });
 }
 
 /** An error of usage with the places that gave the values that it names. */
@@ -89,6 +101,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     changing,
     standing,
     looking,
+    seeing,
     folding,
     checking,
     doctoring,

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
-import { formatInstant, parseInstant } from "../instant.js";
+import { formatInstant } from "../instant.js";
 import type { AsOf } from "../repository/coverage/as-of.js";
 import { type PlacedHold, placeHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
@@ -20,6 +20,7 @@ import { countedCopies, type Repos } from "./copies-at.js";
 import { refuseCutOff } from "./expected-head.js";
 import { gapOption } from "./gap-option.js";
 import { heldBackResult, heldBackText } from "./held-back-text.js";
+import { instantOf } from "./instant-of.js";
 import {
   counted,
   formatBytes,
@@ -58,7 +59,7 @@ export async function restoreCommand(args: RestoreArguments, given: Output): Pro
   refuseWithoutReader(repository.store);
   await refuseCutOff(repository, args.expectHead);
   const request = {
-    ...(args.at === undefined ? {} : { at: parseInstant(args.at, systemClock.now()) }),
+    ...(args.at === undefined ? {} : { at: await instantOf(args.at, repository) }),
     tables: args.table,
     databases: args.db,
     renames: parseRenames(args.rename),

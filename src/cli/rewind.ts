@@ -1,20 +1,22 @@
-import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import { formatInstant, parseInstant } from "../instant.js";
+import { formatInstant, type Instant } from "../instant.js";
 import { differencesToLive } from "../recovery/differences.js";
 import { and, type Selection } from "../recovery/selection.js";
 import type { UndoStep } from "../recovery/undo.js";
+import { instantIn } from "./instant-of.js";
 import {
+  checkLive,
   type Intent,
   intend,
   intendByFile,
   type Live,
   type LiveChangeArguments,
   pastOf,
+  planGiven,
+  selectionIn,
   withLive,
 } from "./live-change.js";
 import type { Output } from "./output.js";
-import { isSelecting, selectionOf } from "./select.js";
 
 export interface RewindArguments extends LiveChangeArguments {
   at?: string;
@@ -26,28 +28,36 @@ export async function rewindCommand(
   args: RewindArguments,
   output: Output,
 ): Promise<void> {
-  const isByFile = args.plan !== undefined && args.dryRun !== true;
-  if (isByFile === (args.at !== undefined)) {
+  checkLive(name, args);
+  const at = args.at === undefined ? undefined : instantIn(args.at);
+  const selection = await selectionIn(name, args);
+  const byFile = await planGiven(args);
+  if ((byFile !== undefined) === (at !== undefined)) {
     throw new ThinkbackError("usage", "it is not said, or said twice, what to rewind to", {
       hint: "give --at, or --plan with a plan that was made before",
     });
   }
-  if (isByFile && isSelecting(args)) {
-    throw new ThinkbackError("usage", "a plan says itself which documents are meant", {
-      hint: "leave out --key, --between, --where and --tenant",
-    });
-  }
   await withLive(name, args, output, async (live) => {
-    if (isByFile) await intendByFile(live, "rewind", args.plan!, output);
-    else await intend(live, await intentOf(live, args, output), args, output);
+    if (byFile) await intendByFile(live, "rewind", byFile, output);
+    else
+      await intend(
+        live,
+        await intentOf(live, await at!(live.repository), selection, output),
+        args,
+        output,
+      );
   });
 }
 
-async function intentOf(live: Live, args: RewindArguments, output: Output): Promise<Intent> {
+async function intentOf(
+  live: Live,
+  at: Instant,
+  selection: Selection,
+  output: Output,
+): Promise<Intent> {
   const { target, table, signal } = live;
   const name = `${table.db}.${table.name}`;
-  const selection = (await selectionOf(args))(name) ?? { matches: () => false };
-  const past = await pastOf(live, parseInstant(args.at!, systemClock.now()), output);
+  const past = await pastOf(live, at, output);
   const steps = async function* (only?: Selection): AsyncGenerator<UndoStep> {
     const selected = and(selection, only);
     for await (const found of differencesToLive(past, target, table, selected, signal)) {

@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
 import { type Chosen, idleChoices, idleText, tablesOf } from "../capture/idle-patterns.js";
 import { LaneKeeper } from "../capture/lane-keeper.js";
 import { recorderDefaults } from "../capture/recorder.js";
@@ -12,6 +11,7 @@ import type { Repository } from "../format/description.js";
 import { durationMs } from "../instant.js";
 import { thisProcess } from "../owner.js";
 import type { Lane } from "../repository/lanes.js";
+import { parseHeads } from "../repository/log/head.js";
 import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { parseKeep } from "../repository/registers/keep-policy.js";
 import { StoredMembers } from "../repository/registers/members.js";
@@ -20,7 +20,7 @@ import { bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { Source } from "../rethinkdb/source.js";
 import { sizeBytes } from "../size.js";
 import { refuseUnusable } from "../storage/probe.js";
-import { directoryAt, spoolAt } from "../storage/store-at.js";
+import { directoryAt, refuseShared, spoolAt } from "../storage/store-at.js";
 import { addInto, noUse, type StoreUse } from "../storage/store-use.js";
 import { type CronTimes, parseCron, parseFoldSchedule } from "../upkeep/schedule.js";
 import { drillBeside, maintainBeside } from "./beside.js";
@@ -35,6 +35,7 @@ import {
   warningsOf,
 } from "./connect.js";
 import type { Repos } from "./copies-at.js";
+import { refuseCutOffAt } from "./expected-head.js";
 import { LaneObservers, laneOf } from "./lane-observers.js";
 import { type Log, openLog } from "./log.js";
 import { loggedReplica } from "./logged-replica.js";
@@ -83,6 +84,8 @@ export async function run(
   output: Output,
 ): Promise<void> {
   const [repo, ...copies] = [given.repo].flat() as [string, ...string[]];
+  // A copy in the place of the repository would be given segments before it is known that they may be put.
+  await refuseShared([repo, ...copies].map((location) => ({ option: "--repo", location })));
   const args: RunArguments = { ...given, repo };
   const tickMs = durationMs(args.tick);
   if (tickMs === undefined || tickMs < 10 || tickMs > tickMsMax) {
@@ -97,8 +100,9 @@ export async function run(
     });
   }
   refuseNoNames(args.forgetServer);
+  if (args.expectHead !== undefined) parseHeads(args.expectHead);
   const tickMaxMs = tickMaxOf(args, tickMs);
-  const spoolBytesMax = spoolBytesMaxOf(args);
+  const spoolBytesMax = await spoolBytesMaxOf(args);
   const beside = besideOptions(args);
   const log = openLog(args.logLevel);
   const warnings = [...args.warnings, ...warningsOf(accessToSource(args), "source")];
@@ -106,20 +110,22 @@ export async function run(
     log.warn(warning);
   const chosen = { include: args.include, exclude: args.exclude };
   const selects = tableSelection(chosen.include, chosen.exclude);
-  const replicas = new Replicas(repo, copies, systemClock, (copy) => loggedReplica(copy, log));
+  const use = { ...noUse };
+  const replicas = new Replicas(repo, copies, systemClock, (copy) => loggedReplica(copy, log), use);
   const source = sourceAt(args, () => undefined);
   const began = performance.now();
   try {
     await lookForChosen(source, chosen, args.once === true, log);
     if (args.spool !== undefined) await refuseUnusable(directoryAt("--spool", args.spool));
-    const use = { ...noUse };
     const since = systemClock.now();
+    // Before anything is made or put there.
+    await refuseCutOffAt(storeOf(args, use), args.expectHead);
     const openStore = () => replicas.hearing(storeOf(args, use));
     const repository = await openTried(args, use, log, openStore);
     replicas.begin();
     // A directory may be the spool of several repositories, and of several lanes.
     const spool = ({ description }: Lane) =>
-      directoryAt("--spool", join(args.spool!, description.id));
+      directoryAt("--spool", `${args.spool!}/${description.id}`);
     const observers = new LaneObservers(log);
     log.info({ source: source.location, repository: repository.store.location }, "capture begins");
     const stop = stopOnSignals((signal) =>
@@ -298,13 +304,13 @@ function goingOnBeside(
   signal: AbortSignal,
 ): Promise<unknown> {
   const tasks: Promise<void>[] = [];
+  const told = { isOurs, check, onRequests: (sent: StoreUse) => addInto(use, sent) };
   if (args.fold && !args.once) {
     const everyMs = given ?? (store.chargesRequests ? maintainEveryChargedMs : maintainEveryMs);
-    const told = { isOurs, check, onRequests: (sent: StoreUse) => addInto(use, sent) };
     tasks.push(maintainBeside(args, everyMs, told, systemClock, log, signal));
   }
   if (times && !args.once) {
-    tasks.push(drillBeside(args, times, isOurs, systemClock, log, signal));
+    tasks.push(drillBeside(args, times, told, systemClock, log, signal));
   }
   return Promise.all(tasks);
 }
@@ -313,10 +319,14 @@ function goingOnBeside(
 const spoolBytesMin = 2 ** 20;
 
 /** How many bytes the spool may hold; undefined without a spool. */
-function spoolBytesMaxOf({ repo, spool, spoolLimit }: RunArguments): number | undefined {
+async function spoolBytesMaxOf({
+  repo,
+  spool,
+  spoolLimit,
+}: RunArguments): Promise<number | undefined> {
   if (spool === undefined) return undefined;
   // Throws if the spool may not lie there.
-  spoolAt("--spool", spool, repo);
+  await spoolAt("--spool", spool, repo);
   const bytesMax = sizeBytes(spoolLimit);
   if (bytesMax !== undefined && bytesMax >= spoolBytesMin) return bytesMax;
   const wrong = bytesMax === undefined ? "is not a size" : "is too little for a spool";

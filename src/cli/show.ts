@@ -1,6 +1,6 @@
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
-import { formatInstant, parseInstant } from "../instant.js";
+import { formatInstant } from "../instant.js";
 import { laneStore } from "../repository/lanes.js";
 import { LogView } from "../repository/log/log-view.js";
 import { openRepository } from "../repository/repository.js";
@@ -14,6 +14,7 @@ import { textOfJson } from "../server-text.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { gapOption } from "./gap-option.js";
+import { instantOf } from "./instant-of.js";
 import { keyBytes, keyHint } from "./key-text.js";
 import { type Output, waitingText } from "./output.js";
 
@@ -35,9 +36,8 @@ export async function showCommand(
   const sought = keyBytes(key);
   const repository = await openRepository(await copiesAt(args.repo, output));
   refuseWithoutReader(repository.store);
-  const now = systemClock.now();
   const request: RestoreRequest = {
-    ...(args.at === undefined ? {} : { at: parseInstant(args.at, now) }),
+    ...(args.at === undefined ? {} : { at: await instantOf(args.at, repository) }),
     ...gapOption(args.gap),
     tables: [name],
     databases: [],

@@ -1,5 +1,5 @@
 /** The status as JSON. */
-import { formatInstant, type Instant } from "../instant.js";
+import { formatInstant } from "../instant.js";
 import type { CoverageInterval } from "../repository/coverage/coverage.js";
 import { formatHeads } from "../repository/log/head.js";
 import type { Proof } from "../repository/records/drills.js";
@@ -10,23 +10,20 @@ import type {
   TableStatus,
 } from "../repository/status.js";
 import { drillResult } from "./drill-text.js";
+import type { KeysStatus } from "./key-state.js";
 import { laneResult } from "./lanes.js";
 import { isoOrNull } from "./output.js";
 import { lookedAtResult } from "./pin.js";
 
-/** The heads of the lanes' logs, as --expect-head takes them; null if nothing was captured. */
-export function headText({ lanes }: RepositoryStatus): string | null {
-  const heads = lanes.flatMap(({ head }) => head ?? []);
-  return heads.length > 0 ? formatHeads(heads) : null;
+/** The heads of the lanes' logs and of the key sets, as --expect-head takes them; null if there are none. */
+export function headText({ lanes }: RepositoryStatus, keys: KeysStatus): string | null {
+  const logs = lanes.flatMap(({ head }) => head ?? []);
+  return formatHeads({ logs, keys: keys.head }) || null;
 }
 
-export function statusResult(
-  status: RepositoryStatus,
-  idle: object,
-  overdueKeys: { name: string; lastProven: Instant | undefined }[],
-): object {
+export function statusResult(status: RepositoryStatus, idle: object, keys: KeysStatus): object {
   return {
-    overdueKeys: overdueKeys.map(({ name, lastProven }) => {
+    overdueKeys: keys.overdue.map(({ name, lastProven }) => {
       return { name, lastProven: isoOrNull(lastProven) };
     }),
     repository: status.repository,
@@ -42,7 +39,7 @@ export function statusResult(
     damagedDrills: status.damagedDrills,
     capture: { ...status.capture, heardOf: isoOrNull(status.capture.heardOf) },
     lanes: status.lanes.map(laneResult),
-    head: headText(status),
+    head: headText(status, keys),
     lastSegment: isoOrNull(status.lastSegment),
     segments: status.segments,
     foldedSegments: status.foldedSegments,

@@ -14,12 +14,13 @@ import {
   type SystemStatus,
   type TableStatus,
 } from "../repository/status.js";
+import { locksText } from "../upkeep/renew-locks.js";
 import { clockNote } from "./clock-note.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { copiesStatus } from "./copies-status.js";
 import { namesText, printCoverage, secondsText } from "./coverage-drawing.js";
 import { failureText } from "./drill-text.js";
-import { overdueKeys } from "./key-state.js";
+import { keysStatus } from "./key-state.js";
 import { laneTable } from "./lanes.js";
 import {
   formatBytes,
@@ -49,7 +50,7 @@ export async function statusCommand(args: { repo: Repos }, output: Output): Prom
   const repository = await openRepository(await copiesAt(args.repo, output));
   const now = systemClock.now();
   const status = await lookAt(repository, (view) => readStatus(view, now));
-  const overdueKeysOf = await overdueKeys(repository, now);
+  const keys = await keysStatus(repository, now);
   const hasLanes = status.lanes.length > 1;
   const rows = status.tables.map((table) => [
     table.name,
@@ -72,7 +73,7 @@ export async function statusCommand(args: { repo: Repos }, output: Output): Prom
   output.line(
     `last segment            ${formatOptionalInstant(status.lastSegment)}${clockNote(status)}`,
   );
-  const head = headText(status);
+  const head = headText(status, keys);
   if (head !== null) output.line(`head                    ${head}`);
   output.line(`capture                 ${captureText(status, now)}`);
   if (status.singleWriter) {
@@ -82,12 +83,14 @@ export async function statusCommand(args: { repo: Repos }, output: Output): Prom
   }
   if (repository.store.chargesRequests)
     for (const line of sentLines(status.lanes)) output.line(line);
-  for (const { name, lastProven } of overdueKeysOf) {
+  for (const { name, lastProven } of keys.overdue) {
     const since = lastProven === undefined ? "never" : `last at ${formatInstant(lastProven)}`;
     output.line(
       `KEY ${name} IS NOT PROVEN: ${since}; \`thinkback key drill\` shows whether it still opens what is written`,
     );
   }
+  const locks = await locksText(repository, now);
+  if (locks !== undefined && repository.store.lockMs !== undefined) output.line(locks);
   if (hasLanes) output.line(`\n${laneTable(status.lanes)}`);
   printOpenGaps(status, now, output);
   const idle = idleChoices(status.chosen, namesOf(status));
@@ -106,7 +109,11 @@ export async function statusCommand(args: { repo: Repos }, output: Output): Prom
   if (status.pins.length > 0) output.line(`\n${pinTable(status.pins)}`);
   const copies = await copiesStatus(args.repo);
   if (copies.text) output.line(`\n${copies.text}`);
-  output.result({ ...statusResult(status, idle, overdueKeysOf), copies: copies.result });
+  output.result({
+    ...statusResult(status, idle, keys),
+    copies: copies.result,
+    locks: locks ?? null,
+  });
 }
 
 /** The state in which the last capture left the table; with a note if it is damaged, or no capture runs now. */

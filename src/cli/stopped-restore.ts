@@ -6,7 +6,7 @@ import { formatInstant } from "../instant.js";
 import type { PlannedTable, RestorePlan } from "../restore/plan.js";
 import type { RestoredTable } from "../restore/restore.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
-import { formatCount, formatNames } from "./output.js";
+import { formatCount, formatNames, shellWord } from "./output.js";
 
 /** What a target has of the tables of a plan. */
 export interface Remains {
@@ -103,9 +103,4 @@ function accessText(plan: RestorePlan, { complete }: Remains): string {
 
 function nameOf({ db, name }: TableName): string {
   return `${db}.${name}`;
-}
-
-/** A word as a shell reads it. */
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,11 +1,13 @@
 /** The store of a repository to which a capture writes: tried when the capture begins. */
 import { systemClock } from "../clock.js";
 import type { Repository } from "../format/description.js";
+import { repositoryName } from "../format/names.js";
 import { listClaims } from "../repository/log/claims.js";
 import { openOrCreateRepository } from "../repository/repository.js";
+import { keysOfProcess } from "../sealing/keyring.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { probeAtStart, refuseUnconditional } from "../storage/probe.js";
-import { impatient } from "../storage/retrying-store.js";
+import { impatient, patienceDefault } from "../storage/retrying-store.js";
 import { storeAt } from "../storage/store-at.js";
 import type { StoreUse } from "../storage/store-use.js";
 import type { Log } from "./log.js";
@@ -35,7 +37,10 @@ export async function openTried(
   openStore = () => storeOf(args, use),
 ): Promise<Repository> {
   await tryStore(args, use, log);
-  const repository = await openOrCreateRepository(openStore(), systemClock.now());
+  const toProbe = () =>
+    storeAt(args.repo, patienceDefault, { use, singleWriter: args.singleWriter === true });
+  const now = systemClock.now();
+  const repository = await openOrCreateRepository(openStore(), now, keysOfProcess(), toProbe);
   const last = (await listClaims(repository.store)).at(-1);
   if (last?.singleWriter && !args.singleWriter) {
     const { host, process } = last;
@@ -49,7 +54,9 @@ export async function openTried(
 
 async function tryStore(args: TriedArguments, use: StoreUse, log: Log): Promise<void> {
   // Without the layer of a single writer, which would answer in the place of the store.
-  const another = () => storeAt(args.repo, impatient, { use });
+  // It may put off callers that race, so they ask again; but a store that is away is told at once.
+  await storeAt(args.repo, impatient, { use }).size(repositoryName);
+  const another = () => storeAt(args.repo, patienceDefault, { use });
   const found = await probeAtStart(another, systemClock);
   if (!found) log.warn("the store is full, so what it can do was not tried");
   else if (!args.singleWriter) refuseUnconditional(another().location, found);

@@ -3,17 +3,19 @@ import type { OptionRow } from "./option.js";
 
 /** All commands that have a repository. */
 const onRepository = (
-  "run, restore, drill, status, show, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
+  "run, restore, drill, status, show, history, diff, points, mark, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
   "undo, rewind, preview, follow, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
 ).split(", ");
 
 /** Those that take copies of the repository besides. */
 const withCopies =
-  "run, restore, drill, status, show, catalog, plan, verify, preview, follow".split(", ");
+  "run, restore, drill, status, show, history, diff, points, catalog, plan, verify, preview, follow".split(
+    ", ",
+  );
 const withoutCopies = onRepository.filter((command) => !withCopies.includes(command));
 
-/** Those that write to a server. */
-const writing = ["restore", "undo", "rewind", "follow"];
+/** Those that connect to a server that is not captured. */
+const onTarget = ["restore", "diff", "undo", "rewind", "follow"];
 
 /** What a description says of a file that holds a secret. */
 export const fileOf = (what: string) => `a file that holds ${what}, such as a secret of Docker`;
@@ -61,7 +63,7 @@ export const connections: OptionRow[] = [
     variable: "THINKBACK_TARGET",
     type: "address",
     list: true,
-    commands: writing,
+    commands: onTarget,
     description: "rethinkdb://user:password@host:port,… for one or several servers",
     oneOf: "target",
   },
@@ -90,7 +92,7 @@ export const connections: OptionRow[] = [
     key: "target.file",
     variable: "THINKBACK_TARGET_FILE",
     type: "path",
-    commands: [...writing, "drill", "preview"],
+    commands: [...onTarget, "drill", "preview"],
     description: fileOf("the URL of the target"),
     oneOf: "target",
   },
@@ -98,7 +100,7 @@ export const connections: OptionRow[] = [
     key: "target.password",
     variable: "THINKBACK_TARGET_PASSWORD",
     type: "password",
-    commands: [...writing, "drill", "preview"],
+    commands: [...onTarget, "drill", "preview"],
     description: "the password for each URL of the target that has none",
     oneOf: "password of the target",
   },
@@ -107,7 +109,7 @@ export const connections: OptionRow[] = [
     key: "target.password_file",
     variable: "THINKBACK_TARGET_PASSWORD_FILE",
     type: "path",
-    commands: [...writing, "drill", "preview"],
+    commands: [...onTarget, "drill", "preview"],
     description: fileOf("the password of the target"),
     oneOf: "password of the target",
   },
@@ -138,6 +140,24 @@ export const connections: OptionRow[] = [
     type: "location",
     commands: withoutCopies,
     description: "the repository: a directory, or a bucket such as s3://bucket/prefix",
+  },
+  {
+    flag: "--redis <url>",
+    key: "redis.url",
+    variable: "THINKBACK_REDIS",
+    type: "url",
+    commands: ["doctor"],
+    description: "a Redis for leases: redis://:password@host:6379",
+    oneOf: "Redis",
+  },
+  {
+    flag: "--redis-file <file>",
+    key: "redis.file",
+    variable: "THINKBACK_REDIS_FILE",
+    type: "path",
+    commands: ["doctor"],
+    description: fileOf("the URL of the Redis"),
+    oneOf: "Redis",
   },
   {
     flag: "--identity <file>",

@@ -6,10 +6,10 @@
 import { readFile, stat } from "node:fs/promises";
 import { resolve } from "node:path";
 import * as v from "valibot";
-import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument } from "yaml";
+import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { hasPassword } from "./addresses.js";
-import type { OptionRow } from "./option.js";
+import { mayHoldPassword, type OptionRow } from "./option.js";
 import { configurable } from "./options.js";
 import { similar } from "./similar.js";
 import { wrongIn } from "./values.js";
@@ -101,7 +101,7 @@ export function parseConfiguration(path: string, text: string, mode = 0o600): Co
   for (const row of rows.values()) {
     const keys = row.key!.split(".");
     const value = keys.reduce<unknown>((of, key) => (isRecord(of) ? of[key] : undefined), content);
-    if (value === undefined || value === null || wrong.has(row.key!)) continue;
+    if (value === undefined || wrong.has(row.key!)) continue;
     const where = `${row.key} in ${lineAt(offsetOf(document, keys))}`;
     file.values.set(row.key!, { texts: [value].flat().map(String), where });
   }
@@ -124,6 +124,12 @@ function contentOf(
   refuse: (where: string, message: string, hint: string) => void,
   path: string,
 ): unknown {
+  // A password of digits keeps its zeros, and none is rounded: what counts is what was written.
+  visit(document, {
+    Scalar: (key, node) => {
+      if (key !== "key" && node.value !== null) node.value = node.source ?? node.value;
+    },
+  });
   try {
     return document.toJS({ maxAliasCount: 100 }) ?? undefined;
   } catch {
@@ -140,17 +146,11 @@ const sections = new Set([...rows.keys()].map((key) => key.split(".")[0]!));
 
 function valueSchema(row: OptionRow): v.GenericSchema {
   const one = v.pipe(
-    v.custom<string | number | boolean>(
-      (value) => ["string", "number", "boolean"].includes(typeof value),
-      "one",
-    ),
-    v.custom<string | number | boolean>(
-      (value) => wrongIn(row, String(value)) === undefined,
-      "value",
-    ),
+    v.custom<string>((value) => typeof value === "string", "one"),
+    v.custom<string>((value) => wrongIn(row, value as string) === undefined, "value"),
   );
   const isList = row.list === true || row.type === "location";
-  return v.nullish(isList ? v.union([v.array(one), one], "list") : one);
+  return v.optional(isList ? v.union([v.array(one), one], "list") : one);
 }
 
 const sectionOf = (entries: Record<string, v.GenericSchema>) =>
@@ -202,11 +202,17 @@ function wrongValue(
   issue: v.BaseIssue<unknown>,
 ): { message: string; hint: string } {
   const value = innermost(issue).input;
-  if (isRecord(value) || Array.isArray(value) || value === null) {
+  if (value === null) {
+    return {
+      message: `${row.key} has no value`,
+      hint: "write it behind the key, or leave the key out",
+    };
+  }
+  if (isRecord(value) || Array.isArray(value)) {
     const form = row.list ? "a value or a list of values" : "one value";
     return { message: `${row.key} takes ${form}`, hint: "write it on the line of its key" };
   }
-  const { message, hint } = wrongIn(row, String(value as string | number | boolean))!;
+  const { message, hint } = wrongIn(row, value as string)!;
   return { message: `${row.key}: ${message}`, hint };
 }
 
@@ -259,8 +265,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 function warnOfReaders(file: ConfigurationFile, mode: number): void {
   if ((mode & 0o044) === 0) return;
   const secrets = [...file.values].filter(([key, { texts }]) => {
-    const { type } = rows.get(key)!;
-    return type === "password" || (type === "address" && texts.some(hasPassword));
+    const row = rows.get(key)!;
+    return row.type === "password" || (mayHoldPassword(row) && texts.some(hasPassword));
   });
   if (secrets.length === 0) return;
   file.findings.push({

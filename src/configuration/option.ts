@@ -9,6 +9,8 @@ export type OptionType =
   | "location"
   /** The address of one or several RethinkDB servers. It may hold a password. */
   | "address"
+  /** The address of another server, which may hold a password too. */
+  | "url"
   /** A password. */
   | "password"
   | "pattern"
@@ -29,6 +31,7 @@ export type OneOf =
   | "source"
   | "target"
   | "drill target"
+  | "Redis"
   | "password of the source"
   | "password of the target";
 
@@ -74,6 +77,11 @@ export function attributeOf(row: OptionRow): string {
 /** True if the command of this full name, such as `pin add`, takes the option. */
 export function takes(command: string, { commands }: OptionRow): boolean {
   return commands === "all" || commands.includes(command);
+}
+
+/** True if a value may have a password in it, beside what else it says. */
+export function mayHoldPassword({ type }: OptionRow): boolean {
+  return type === "address" || type === "url";
 }
 
 /** How an operator calls the option, wherever it is given. */

@@ -8,6 +8,7 @@ import { connections } from "./connection-options.js";
 import { eachTime } from "./one-time-options.js";
 import type { OptionRow } from "./option.js";
 import { recovery } from "./recovery-options.js";
+import { seeing } from "./seeing-options.js";
 import { standing } from "./standby-options.js";
 import { drills, maintenance, prices } from "./upkeep-options.js";
 
@@ -19,6 +20,7 @@ export const options: readonly OptionRow[] = [
   ...drills,
   ...prices,
   ...recovery,
+  ...seeing,
   ...standing,
   ...eachTime,
 ];

@@ -2,7 +2,7 @@
 import type { OptionRow } from "./option.js";
 
 /** The commands that can be told which documents are meant. */
-const selecting = ["undo", "rewind", "preview"];
+const selecting = ["diff", "undo", "rewind", "preview"];
 
 const text = (
   flag: string,

@@ -7,7 +7,7 @@ import type { ConfigurationFile, Finding } from "./file.js";
 import { attributeOf, longOf, nameOf, type OptionRow } from "./option.js";
 import { options } from "./options.js";
 import { similar } from "./similar.js";
-import { valueOf, wrongIn } from "./values.js";
+import { isPlace, valueOf, wrongIn } from "./values.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Origin = "command line" | "environment" | "file" | "default";
@@ -103,11 +103,9 @@ function fromEnvironment(row: OptionRow, environment: Environment, findings: Fin
 }
 
 /** The values in a variable. Paths may have blanks in them, so several stand on lines of their own. */
-function wordsOf({ type, list }: OptionRow, text: string): string[] {
-  if (type === "location" || (list && type === "path")) {
-    return text.split("\n").map((line) => line.trim());
-  }
-  return list ? text.split(/\s+/) : [text.trim()];
+function wordsOf(row: OptionRow, text: string): string[] {
+  if (isPlace(row)) return text.split("\n").map((line) => line.trim());
+  return row.list ? text.split(/\s+/) : [text.trim()];
 }
 
 function fromFile(
@@ -140,9 +138,12 @@ function checked(
   return [{ row, value: valueOf(row, given[0]!), origin, where }];
 }
 
+/** What opens key files that a passphrase protects. It is no option: it has no place on a command line or in a file. */
+export const passphraseVariable = "THINKBACK_PASSPHRASE";
+
 /** Variables that begin as Thinkback's do, but are none of them: likely misspelt. */
 export function unknownVariables(environment: Environment): Finding[] {
-  const known = new Set(options.flatMap(({ variable }) => variable ?? []));
+  const known = new Set([...options.flatMap(({ variable }) => variable ?? []), passphraseVariable]);
   return Object.keys(environment)
     .filter((name) => /^THINKBACK_/i.test(name) && !known.has(name))
     .map((name) => {

@@ -13,6 +13,14 @@ export function similar(name: string, known: Iterable<string>): string | undefin
   return best?.name;
 }
 
+/** The known names that are most like `name`, the most alike first; of equally alike ones, in their order. */
+export function mostSimilar(name: string, known: readonly string[], count: number): string[] {
+  const wanted = plain(name);
+  const ranked = known.map((one) => ({ one, edits: editsBetween(wanted, plain(one)) }));
+  ranked.sort((a, b) => a.edits - b.edits);
+  return ranked.slice(0, count).map(({ one }) => one);
+}
+
 /** The same for `foldEvery`, `fold-every` and `fold_every`. */
 function plain(name: string): string {
   return name.replaceAll(/[-_\s]/g, "").toLowerCase();

@@ -6,6 +6,7 @@ import { parseKeep } from "../repository/registers/keep-policy.js";
 import { parseAddresses } from "../rethinkdb/address.js";
 import { sizeBytes } from "../size.js";
 import { parseCron } from "../upkeep/schedule.js";
+import { holdsSecretKey, secretKeyHint } from "./addresses.js";
 import type { OptionRow, OptionType } from "./option.js";
 
 /** What is wrong with a value, and what to do. */
@@ -19,6 +20,7 @@ const refusals: Partial<Record<OptionType, [is: string, hint: string]>> = {
   text: ["is empty", "give it a value, or leave it out"],
   path: ["is empty", "give the path of a file or directory, or leave it out"],
   location: ["is empty", "give the path of a directory, or leave it out"],
+  url: ["is empty", "give the URL of a server, or leave it out"],
   password: ["is empty", "give it a value, or leave it out"],
   duration: ["is not a duration", "give it as 500ms, 30s, 15m, 2h or 1d"],
   size: ["is not a size", "give it as 512MiB or 2GiB"],
@@ -29,12 +31,29 @@ const refusals: Partial<Record<OptionType, [is: string, hint: string]>> = {
 
 /** What is wrong with the text as a value of the row; undefined if nothing is. Never repeats a secret. */
 export function wrongIn(row: OptionRow, text: string): Wrong | undefined {
+  if (holdsSecretKey(text)) return { message: "is a secret key itself", hint: secretKeyHint };
   if (row.choices && !row.choices.includes(text)) {
     return { message: `"${text}" is not one of its values`, hint: `give ${orOf(row.choices)}` };
   }
+  const wrong = isPlace(row) ? wrongPlace(text) : undefined;
+  if (wrong) return wrong;
   if (isOfType(row.type, text)) return reading(() => parse(row, text));
   const [is, hint] = refusals[row.type] ?? ["is empty", "give it a value, or leave it out"];
   return { message: text === "" ? "is empty" : `"${text}" ${is}`, hint };
+}
+
+/** True if the values are places, of which several may be given. */
+export function isPlace({ type, list }: OptionRow): boolean {
+  return type === "location" || (type === "path" && list === true);
+}
+
+/** A path may have blanks in it; but one that goes on as a place begins was meant as two. */
+function wrongPlace(text: string): Wrong | undefined {
+  if (!/\s(\.{0,2}\/|[a-z][a-z0-9+.-]+:\/)/i.test(text)) return undefined;
+  return {
+    message: "holds a blank, and another place behind it",
+    hint: "write each on a line of its own; in the file, as a list: [A, B]",
+  };
 }
 
 /** The types whose form can be told by themselves. */
@@ -43,7 +62,7 @@ const forms: Partial<Record<OptionType, (text: string) => boolean>> = {
   size: (text) => sizeBytes(text) !== undefined,
   count: (text) => /^[1-9]\d{0,3}$/.test(text),
   price: (text) => /^\d+(\.\d+)?$/.test(text),
-  switch: (text) => text === "true" || text === "false",
+  switch: (text) => /^(true|false)$/i.test(text),
 };
 
 function isOfType(type: OptionType, text: string): boolean {
@@ -71,7 +90,7 @@ function reading(read: () => void): Wrong | undefined {
 
 /** The value as the commands take it: a switch as true or false, everything else as text. */
 export function valueOf({ type }: OptionRow, text: string): string | boolean {
-  return type === "switch" ? text === "true" : text;
+  return type === "switch" ? text.toLowerCase() === "true" : text;
 }
 
 export function orOf(words: readonly string[]): string {

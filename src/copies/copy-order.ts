@@ -18,6 +18,7 @@ import {
   parseFoldedName,
   parseLaneName,
   parseManifestName,
+  parseOperationName,
   parseSegmentName,
   parseWriterName,
   repositoryName,
@@ -30,6 +31,14 @@ const signals = /^(?:leases|members|holds|handovers)\//;
 
 export const isSignal = (name: string) => signals.test(inLane(name).own);
 
+/** True for objects that are the same in all copies of one history: two that differ never belong into one place. */
+export function isDecisive(name: string): boolean {
+  const { own } = inLane(name);
+  return (
+    own === repositoryName || name.startsWith(keysPrefix) || parseWriterName(own) !== undefined
+  );
+}
+
 /** The lane that an object is of, and its name in that lane. */
 export function inLane(name: string): { lane: number; own: string } {
   const lane = parseLaneName(name);
@@ -40,9 +49,13 @@ export function inLane(name: string): { lane: number; own: string } {
 /** In how many listings an object must have been seen before it is copied. */
 export function listingsNeeded(name: string): 1 | 2 | 3 {
   const { own } = inLane(name);
-  if (parseManifestName(own)) return 2;
+  if (isManifest(own)) return 2;
   return isOfLog(own) || isOfState(own) ? 3 : 1;
 }
+
+/** Of what has parts that stand outside the log. */
+const isManifest = (own: string) =>
+  parseManifestName(own) !== undefined || parseOperationName(own) !== undefined;
 
 const isOfLog = (own: string) =>
   parseWriterName(own) !== undefined || piecePlaces(own) !== undefined;
@@ -75,7 +88,7 @@ export function ordered(objects: Iterable<StoredObject>): OrderedObjects {
     const { lane, own } = inLane(object.name);
     if (object.name === repositoryName) first.unshift(object);
     else if (own === repositoryName || object.name.startsWith(keysPrefix)) first.push(object);
-    else if (parseManifestName(own)) manifests.push(object);
+    else if (isManifest(own)) manifests.push(object);
     else if (isOfLog(own) || isOfState(own)) {
       const of = lanes.get(lane) ?? { log: [], state: [] };
       lanes.set(lane, of);

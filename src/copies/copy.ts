@@ -2,11 +2,12 @@
  * Copies the stored bytes of a repository to another store, while the source is written, folded and expired. Needs no
  * keys: a sealed repository is copied as it is stored.
  *
- * Invariant: at the target nothing is put before what it refers to, see copy-order.ts; nothing is overwritten; and
- * nothing is put whose bytes fail their own checksums. Break it and the copy is of no use at the moment it is needed.
+ * Invariant: at the target nothing is put before what it refers to, see copy-order.ts; nothing is overwritten; nothing
+ * is put beside objects of another repository or history; and nothing is put whose bytes fail their own checksums.
+ * Break it and the copy is of no use at the moment it is needed.
  */
 import { isDamage, messageOf, UnusableObject } from "../errors.js";
-import type { RepositoryDescription } from "../format/description.js";
+import { repositoryName } from "../format/names.js";
 import { severalAtOnce } from "../several-at-once.js";
 import {
   failureOf,
@@ -14,9 +15,24 @@ import {
   type ObjectStore,
   type StoredObject,
 } from "../storage/object-store.js";
-import { isSignal, listingsNeeded, type OrderedLane, ordered } from "./copy-order.js";
+import { probesPrefix } from "../storage/probe.js";
+import {
+  inLane,
+  isDecisive,
+  isSignal,
+  listingsNeeded,
+  type OrderedLane,
+  ordered,
+} from "./copy-order.js";
 import { Room } from "./room.js";
-import { refuseOtherHistory, refuseOtherTarget } from "./same-repository.js";
+import {
+  type Described,
+  parted,
+  refuseOther,
+  refuseOtherHistory,
+  refuseOtherTarget,
+  takeTarget,
+} from "./same-repository.js";
 import { type StoredCheck, storedCheck } from "./stored-check.js";
 
 /** At most so many objects are copied at once, and so many bytes of them are in memory, or one larger object. */
@@ -68,24 +84,33 @@ export class RepositoryCopy {
   private readonly compared = new Set<string>();
   private room = new Room(bytesAtOnce);
   private readonly isSound: StoredCheck;
+  private hasPlace = false;
 
   private constructor(
     private readonly source: ObjectStore,
     private readonly target: ObjectStore,
-    readonly description: RepositoryDescription,
+    private readonly described: Described,
     private readonly options: CopyOptions,
   ) {
-    this.isSound = storedCheck(description);
+    this.isSound = storedCheck(described.description);
   }
 
-  /** @throws code "repository" if the source is no repository, or the target is neither empty nor a copy of it */
+  /** What is copied. */
+  get description() {
+    return this.described.description;
+  }
+
+  /**
+   * Puts nothing yet.
+   * @throws code "repository" if the source is no repository, or the target is neither empty nor a copy of it
+   */
   static async begin(
     source: ObjectStore,
     target: ObjectStore,
     options: CopyOptions = {},
   ): Promise<RepositoryCopy> {
-    const description = await refuseOtherTarget(source, target);
-    return new RepositoryCopy(source, target, description, options);
+    const described = await refuseOtherTarget(source, target);
+    return new RepositoryCopy(source, target, described, options);
   }
 
   /** How much of the source the target does not have, without copying any. */
@@ -115,10 +140,11 @@ export class RepositoryCopy {
   /** Copies what the source shows and the target lacks, as far as it may be copied yet. */
   async pass(): Promise<Pass> {
     this.room = new Room(bytesAtOnce);
+    const taken = await this.holdPlace();
     const { missing, gone } = await this.list();
     this.options.observer?.listed(amountOf(missing));
     const pass: Pass = {
-      copied: { objects: 0, bytes: 0 },
+      copied: amountOf(taken),
       vanished: gone,
       left: new Set(missing.map(({ name }) => name)),
     };
@@ -126,8 +152,32 @@ export class RepositoryCopy {
     await this.inOrder(first, pass);
     await this.inAnyOrder(referred, pass);
     await this.inAnyOrder(manifests.filter(this.isReady), pass);
-    await Promise.all(lanes.map((lane) => this.lane(lane, pass)));
+    const ended = await Promise.allSettled(lanes.map((lane) => this.lane(lane, pass)));
+    for (const one of ended) if (one.status === "rejected") throw one.reason;
     return pass;
+  }
+
+  /** A part of a pass. If it fails nothing else of the pass begins, and the pass fails when all has ended. */
+  private async part<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      this.room.close(error);
+      throw error;
+    }
+  }
+
+  /** Sees to it that the target is this repository's, and that both stay so. Returns what was put for that. */
+  private async holdPlace(): Promise<StoredObject[]> {
+    if (this.hasPlace) {
+      for (const place of [this.source, this.target]) await refuseOther(place, this.description);
+      return [];
+    }
+    const isNew = await takeTarget(this.target, this.described);
+    this.hasPlace = true;
+    const { length: size } = this.described.bytes;
+    if (isNew) this.options.observer?.copied(size);
+    return isNew ? [{ name: repositoryName, size }] : [];
   }
 
   /** Lists both. `gone`: how many objects the last listing has shown that neither has now. */
@@ -145,6 +195,8 @@ export class RepositoryCopy {
       if (known === undefined) missing.push({ name, size });
       else if (known !== size) {
         this.note(name, `it has ${size} bytes at the source and ${known} at the target`);
+        const decides = isDecisive(name) ? await getIfThere(source, name) : undefined;
+        if (decides) await this.compareOne(name, decides);
       }
     }
     if (options.check) await this.compare(listing);
@@ -163,15 +215,17 @@ export class RepositoryCopy {
   private async inOrder(objects: StoredObject[], pass: Pass): Promise<boolean> {
     const reading = severalAtOnce(objects, copiedAtOnce, async (object) => {
       await this.room.take(object.size);
-      return { object, bytes: await this.read(object) };
+      return { object, bytes: await this.part(() => this.read(object)) };
     });
     let isWhole = true;
     for await (const { object, bytes } of reading) {
       try {
         if (!isWhole) continue;
-        const outcome = await this.put(object, bytes);
-        this.count(object, outcome, pass);
-        isWhole = outcome !== "vanished";
+        isWhole = await this.part(async () => {
+          const outcome = await this.put(object, bytes);
+          this.count(object, outcome, pass);
+          return outcome !== "vanished";
+        });
       } finally {
         this.room.give(object.size);
       }
@@ -181,8 +235,8 @@ export class RepositoryCopy {
 
   private async inAnyOrder(objects: StoredObject[], pass: Pass): Promise<void> {
     const copying = severalAtOnce(objects, copiedAtOnce, async (object) => {
-      const outcome = await this.room.during(object.size, async () =>
-        this.put(object, await this.read(object)),
+      const outcome = await this.room.during(object.size, () =>
+        this.part(async () => this.put(object, await this.read(object))),
       );
       this.count(object, outcome, pass);
     });
@@ -275,6 +329,7 @@ export class RepositoryCopy {
     const [own, other] = [this.wrongIn(name, bytes), there && this.wrongIn(name, there)];
     if (other !== undefined) this.note(name, `at the target: ${other}`);
     else if (own !== undefined) this.note(name, `at the source: ${own}`);
+    else if (there && isDecisive(name)) throw parted(this.source, this.target, name);
     else this.note(name, "it is another object at the source than at the target");
   }
 
@@ -283,14 +338,21 @@ export class RepositoryCopy {
   }
 }
 
-/** Everything in a store but signals: bytes by name. */
+/**
+ * Everything of the repository in a store but signals: bytes by name. Not what a probe has left, and not a repository
+ * that lies in this one: a copy in there would be copied into itself, and so on.
+ */
 export async function listed(
   store: ObjectStore,
   signal?: AbortSignal,
 ): Promise<Map<string, number>> {
   const sizes = new Map<string, number>();
   for await (const { name, size } of store.list("", signal ? { signal } : {})) {
-    if (!isSignal(name)) sizes.set(name, size);
+    if (!isSignal(name) && !name.startsWith(probesPrefix)) sizes.set(name, size);
+  }
+  const inner = [...sizes.keys()].filter((name) => inLane(name).own.endsWith(`/${repositoryName}`));
+  for (const nested of inner.map((name) => name.slice(0, -repositoryName.length))) {
+    for (const name of sizes.keys()) if (name.startsWith(nested)) sizes.delete(name);
   }
   return sizes;
 }

@@ -11,7 +11,7 @@ import type { StoredCheck } from "./stored-check.js";
 import { trustedCheck } from "./trusted-check.js";
 
 /** Where another copy can answer, one that is unavailable is not waited for. */
-const ofSeveral: Patience = { patienceMs: 2000 };
+const ofSeveral: Patience = { patienceMs: 2000, answerMs: 10_000 };
 
 /** The store of a repository to read, at one place, or at several where copies of it are; see openCopies. */
 export async function storeOfCopies(

@@ -4,8 +4,9 @@
  * put is found by looking through the primary every few minutes.
  *
  * Invariant: an object is put only after everything that this process has put before it. Break it and a segment may
- * stand in the copy without the base that it tells of. Where the order is lost, because the copy was away for too long,
- * the copy is brought up to date by a RepositoryCopy, and what is put meanwhile follows it.
+ * stand in the copy without the base that it tells of. What waits for a copy that was away is put in its order when the
+ * copy is back, for which the primary need not be there. Where the order is lost, because the copy was away for too
+ * long or is not as it was left, it is brought up to date by a RepositoryCopy, and what is put meanwhile follows it.
  *
  * A segment may be in the copy before it is in the primary, or without ever coming there. Such a segment is true: its
  * writer had the epoch, and has captured what it says. The next claim, which is put at the primary, does not continue
@@ -16,7 +17,7 @@ import type { Clock } from "../clock.js";
 import { failureOf, getIfThere, type ObjectStore, putOnce } from "../storage/object-store.js";
 import { type Amount, RepositoryCopy } from "./copy.js";
 import { isSignal } from "./copy-order.js";
-import { describedIn } from "./same-repository.js";
+import { refuseOther } from "./same-repository.js";
 
 export interface ReplicaObserver {
   /** The copy is not brought up to date now. Called once until it is level again. */
@@ -32,6 +33,8 @@ const waitingMax = 20_000;
 const heldBytesMax = 64 * 1024 * 1024;
 /** How often the primary is looked through for what other processes have put. */
 const lookEveryMs = 300_000;
+/** The same where one of the two charges for requests: a look lists both, a page of a thousand names a request. */
+const lookEveryChargedMs = 1_800_000;
 /** Of so many objects at least it is remembered that they were put. */
 const knownMax = 5000;
 const pauseFirstMs = 1000;
@@ -52,10 +55,18 @@ export class Replica {
   private readonly known = new Set<string>();
   private heldBytes = 0;
   private hasOverflowed = false;
-  /** The copy was there: from then on nothing new is made in its place. */
-  private wasThere = false;
+  /** Set once the copy was there: from then on nothing new is made in its place. */
+  private copy: RepositoryCopy | undefined;
+  /** The copy has all that was put before what waits, as far as this process can know. */
+  private isInOrder = false;
+  /** What was put last to the copy. */
+  private lastPut: string | undefined;
+  /** It is not known that the copy has everything. */
+  private isBehind = true;
   private isFailing = false;
   private isClosing = false;
+  /** The primary is being looked through. */
+  private isLooking = false;
   private wake: () => void = () => undefined;
   private readonly told = new Set<string>();
 
@@ -104,6 +115,7 @@ export class Replica {
         return;
       } catch (error) {
         if (signal.aborted) return;
+        this.isBehind = true;
         if (error instanceof OrderLost) continue;
         if (!this.isFailing) this.observer.fails(error);
         this.isFailing = true;
@@ -115,21 +127,11 @@ export class Replica {
   }
 
   /** Brings the copy up to date, and keeps it so until it fails, or is closed. */
-  private async follow(signal: AbortSignal, onLevel: () => void): Promise<void> {
-    const { clock, primary, target } = this;
-    const beganMs = clock.monotonicMs();
-    // Thrown if a disk is away: nothing is made in its place.
-    if (this.wasThere) await describedIn(target);
-    // What is put from here on waits, and follows what is copied.
-    if (this.hasOverflowed) this.forgetQueue();
-    this.hasOverflowed = false;
-    const copy = await RepositoryCopy.begin(primary, target, { signal });
-    const copied = await copy.run();
-    this.wasThere = true;
+  private async follow(signal: AbortSignal, onShipped: () => void): Promise<void> {
+    if (this.copy) await this.refuseGone(this.copy);
+    const copy = this.copy && this.isInOrder ? this.copy : await this.compared(signal);
     await this.shipAll(signal);
-    this.observer.isLevel(copied, clock.monotonicMs() - beganMs);
-    this.isFailing = false;
-    onLevel();
+    onShipped();
     const ended = new AbortController();
     const over = AbortSignal.any([signal, ended.signal]);
     const looking = this.lookThrough(copy, over);
@@ -137,7 +139,7 @@ export class Replica {
     try {
       while (!over.aborted) {
         await this.shipAll(over);
-        if (this.isClosing && this.queue.length === 0) return;
+        if (this.isOver) return;
         await this.offered(over);
       }
       if (ended.signal.aborted) throw ended.signal.reason;
@@ -147,22 +149,72 @@ export class Replica {
     }
   }
 
-  /** Copies now and then what other processes have put. */
+  /** Throws if the disk of the copy is away, where nothing is made in its place, or has another repository. */
+  private async refuseGone({ description }: RepositoryCopy): Promise<void> {
+    await refuseOther(this.target, description);
+    if (this.lastPut === undefined || (await this.target.size(this.lastPut)) !== undefined) return;
+    // An older state of the copy, or one that somebody has mirrored: what waits may follow a hole.
+    this.isInOrder = false;
+  }
+
+  /** Copies what the copy lacks. What is put from here on waits, and follows what is copied. */
+  private async compared(signal: AbortSignal): Promise<RepositoryCopy> {
+    const { clock, primary, target } = this;
+    const beganMs = clock.monotonicMs();
+    if (this.hasOverflowed) this.forgetQueue();
+    this.hasOverflowed = false;
+    const copy = await RepositoryCopy.begin(primary, target, { signal });
+    const copied = await copy.run();
+    this.copy = copy;
+    this.isInOrder = true;
+    await this.shipAll(signal);
+    this.noteLevel(copied, clock.monotonicMs() - beganMs);
+    return copy;
+  }
+
+  private noteLevel(copied: Amount, ms: number): void {
+    if (this.isBehind) this.observer.isLevel(copied, ms);
+    this.isBehind = false;
+    this.isFailing = false;
+  }
+
+  /**
+   * Copies now and then what other processes have put; at once if the copy has failed meanwhile. While the primary is
+   * away, ticks go on to the copy. If it is the copy that fails, the next tick shows it.
+   */
   private async lookThrough(copy: RepositoryCopy, over: AbortSignal): Promise<void> {
-    for (;;) {
+    const isCharged = this.primary.chargesRequests || this.target.chargesRequests;
+    for (let isDue = this.isBehind; ; isDue = true) {
+      if (isDue) await this.look(copy, over);
       for (const { object, what } of copy.findings.values()) {
         if (this.told.has(object)) continue;
         this.told.add(object);
         this.observer.finds(object, what);
       }
-      await this.clock.sleep(lookEveryMs, over);
-      try {
-        await copy.run();
-      } catch (error) {
-        // While the primary is away, ticks go on to the copy. If it is the copy that fails, the next tick shows it.
-        if (over.aborted || failureOf(error) === undefined) throw error;
-      }
+      const lookMs = isCharged ? lookEveryChargedMs : lookEveryMs;
+      await this.clock.sleep(this.isBehind ? pauseLastMs : lookMs, over);
     }
+  }
+
+  private async look(copy: RepositoryCopy, over: AbortSignal): Promise<void> {
+    const beganMs = this.clock.monotonicMs();
+    this.isLooking = true;
+    try {
+      const copied = await copy.run();
+      this.noteLevel(copied, this.clock.monotonicMs() - beganMs);
+    } catch (error) {
+      // Otherwise it is not known any more that the two belong together.
+      if (failureOf(error) === undefined) this.isInOrder = false;
+      if (over.aborted || !this.isInOrder) throw error;
+    } finally {
+      this.isLooking = false;
+      this.wake();
+    }
+  }
+
+  /** Closing, and nothing is left to be done: a copy that is behind is looked through once more. */
+  private get isOver(): boolean {
+    return this.isClosing && this.queue.length === 0 && !(this.isBehind && this.isLooking);
   }
 
   private async shipAll(signal: AbortSignal): Promise<void> {
@@ -174,6 +226,7 @@ export class Replica {
       // What stands for it is found by looking through the primary.
       if (!given) throw this.orderLost();
       await putOnce(this.target, name, given);
+      this.lastPut = name;
       if (this.hasOverflowed) throw this.orderLost();
       this.queue.shift();
       if (bytes) this.heldBytes -= bytes.length;
@@ -183,6 +236,7 @@ export class Replica {
 
   private orderLost(): OrderLost {
     this.hasOverflowed = true;
+    this.isInOrder = false;
     return new OrderLost("what waits cannot be put in order");
   }
 
@@ -194,7 +248,7 @@ export class Replica {
 
   /** Resolves when there is something to do. */
   private offered(signal: AbortSignal): Promise<void> {
-    if (this.queue.length > 0 || this.isClosing || signal.aborted) return Promise.resolve();
+    if (this.queue.length > 0 || this.isOver || signal.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const done = () => {
         signal.removeEventListener("abort", done);

@@ -7,6 +7,7 @@ import { NotingStore } from "../storage/noting-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import { impatient } from "../storage/retrying-store.js";
 import { storeAt } from "../storage/store-at.js";
+import type { StoreUse } from "../storage/store-use.js";
 import { Replica, type ReplicaObserver } from "./replica.js";
 
 /** How long the end of a capture is held up by a copy that is not level. */
@@ -21,17 +22,22 @@ export class Replicas {
    * @param primary where the repository is
    * @param copies where its copies are, or will be
    * @param observerOf the observer of the copy at a location
+   * @param use where the requests to them and for them are counted
    */
   constructor(
     primary: string,
     copies: readonly string[],
     private readonly clock: Clock,
     observerOf: (copy: string) => ReplicaObserver,
+    use: StoreUse,
   ) {
     refuseSamePlaces([primary, ...copies]);
     this.replicas = copies.map((location) => {
       // Stores of its own: a copy that hangs holds nobody else up.
-      const [from, to] = [storeAt(primary, impatient), storeAt(location, impatient)];
+      const [from, to] = [primary, location].map((one) => storeAt(one, impatient, { use })) as [
+        ObjectStore,
+        ObjectStore,
+      ];
       return new Replica(from, to, clock, observerOf(to.location));
     });
   }

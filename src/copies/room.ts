@@ -1,7 +1,11 @@
-/** Room in memory for the bytes of objects on their way: whoever takes some waits until there is enough. */
+/**
+ * Room in memory for the bytes of objects on their way: whoever takes some waits until there is enough. Once it is
+ * closed, nobody gets any: what shares it ends together.
+ */
 export class Room {
   private taken = 0;
-  private readonly waiting: { bytes: number; enter: () => void }[] = [];
+  private waiting: { bytes: number; enter: () => void; leave: (why: unknown) => void }[] = [];
+  private closed: { why: unknown } | undefined;
 
   constructor(private readonly bytesMax: number) {}
 
@@ -17,10 +21,21 @@ export class Room {
 
   /** What is larger than all of the room gets it alone. */
   take(bytes: number): Promise<void> {
-    return new Promise((enter) => {
-      this.waiting.push({ bytes, enter });
+    return new Promise((enter, leave) => {
+      if (this.closed) {
+        leave(this.closed.why);
+        return;
+      }
+      this.waiting.push({ bytes, enter, leave });
       this.admit();
     });
+  }
+
+  /** @param why what everybody who waits, or comes later, rejects with */
+  close(why: unknown): void {
+    this.closed ??= { why };
+    for (const { leave } of this.waiting) leave(why);
+    this.waiting = [];
   }
 
   give(bytes: number): void {

@@ -3,14 +3,25 @@ import { isDamage, ThinkbackError } from "../errors.js";
 import { descriptionKind, type RepositoryDescription } from "../format/description.js";
 import { decodeStored } from "../format/json-object.js";
 import { lanesPrefix, parseWriterName, repositoryName } from "../format/names.js";
-import { getIfThere, type ObjectStore } from "../storage/object-store.js";
+import { failureOf, getIfThere, type ObjectStore } from "../storage/object-store.js";
+import { probesPrefix, refuseOverwriting } from "../storage/probe.js";
 import { inLane } from "./copy-order.js";
 import type { StoredCheck } from "./stored-check.js";
 
+/** The description of a repository, and its bytes as they are stored. */
+export interface Described {
+  description: RepositoryDescription;
+  bytes: Buffer;
+}
+
 /** The description of the repository in a store. Throws, with code "repository", if there is none. */
 export async function describedIn(store: ObjectStore): Promise<RepositoryDescription> {
+  return (await readDescribed(store)).description;
+}
+
+async function readDescribed(store: ObjectStore): Promise<Described> {
   const bytes = await getIfThere(store, repositoryName);
-  if (bytes) return decodeStored(bytes, repositoryName, descriptionKind);
+  if (bytes) return { description: decodeStored(bytes, repositoryName, descriptionKind), bytes };
   throw new ThinkbackError("repository", `there is no repository at ${store.location}`, {
     hint: `a repository has a ${repositoryName}: check the location`,
   });
@@ -23,24 +34,60 @@ export async function describedIn(store: ObjectStore): Promise<RepositoryDescrip
 export async function refuseOtherTarget(
   source: ObjectStore,
   target: ObjectStore,
-): Promise<RepositoryDescription> {
-  const description = await describedIn(source);
-  const there = await getIfThere(target, repositoryName);
-  if (!there) {
-    for await (const { name } of target.list("")) {
-      throw refused(
-        `${target.location} holds something, but no ${repositoryName}: ${name}`,
-        `give an empty place, or put the ${repositoryName} of the source there if it is an unfinished copy of it`,
-      );
+): Promise<Described> {
+  const described = await readDescribed(source);
+  if ((await target.size(repositoryName)) === undefined) await refuseUsed(target);
+  else await refuseOther(target, described.description);
+  return described;
+}
+
+/**
+ * Makes a place that of a copy, before anything else is put there. Of several repositories that are copied into one
+ * empty place at the same time, one gets it.
+ * @returns true if it was nobody's
+ * @throws code "repository" if it holds something else, or may let puts overwrite
+ */
+export async function takeTarget(
+  target: ObjectStore,
+  { description, bytes }: Described,
+): Promise<boolean> {
+  if ((await target.size(repositoryName)) === undefined) {
+    await refuseUsed(target);
+    // What a repository is built on must hold in its copies.
+    if (target.mayOverwrite) await refuseOverwriting(target);
+    try {
+      await target.put(repositoryName, bytes);
+      return true;
+    } catch (error) {
+      if (failureOf(error) !== "exists") throw error;
     }
-    return description;
   }
-  const other = decodeStored(there, repositoryName, descriptionKind);
-  if (other.id === description.id) return description;
+  await refuseOther(target, description);
+  return false;
+}
+
+/** Throws, with code "repository", unless a place holds this repository, or a copy of it. */
+export async function refuseOther(
+  place: ObjectStore,
+  { id }: RepositoryDescription,
+): Promise<void> {
+  const other = await describedIn(place);
+  if (other.id === id) return;
   throw refused(
-    `${target.location} holds another repository, ${other.id}; ${source.location} holds ${description.id}`,
+    `${place.location} holds another repository, ${other.id}; what is copied is ${id}`,
     "give an empty place, or the copy of this repository",
   );
+}
+
+async function refuseUsed(target: ObjectStore): Promise<void> {
+  for await (const { name } of target.list("")) {
+    // What a probe has left behind, because it may not delete, is nobody's.
+    if (name.startsWith(probesPrefix)) continue;
+    throw refused(
+      `${target.location} holds something, but no ${repositoryName}: ${name}`,
+      `give an empty place, or put the ${repositoryName} of the source there if it is an unfinished copy of it`,
+    );
+  }
 }
 
 /**
@@ -112,7 +159,7 @@ function lastClaims(names: Iterable<string>): Map<number, string> {
 const onlyCopying =
   "a copy must not be written to by anything but copying. If the capture goes on in the copy, copy from there to a new place";
 
-const parted = (a: ObjectStore, b: ObjectStore, name: string) =>
+export const parted = (a: ObjectStore, b: ObjectStore, name: string) =>
   refused(
     `the histories of ${a.location} and ${b.location} have parted: ${name} differs`,
     onlyCopying,

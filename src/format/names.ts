@@ -241,6 +241,16 @@ export function parseOperationName(
   return { prefix: match[1]!, made: Number(match[2]), id: match[3]!, round: Number(match[4]) };
 }
 
+export const marksPrefix = "marks/";
+export const markName = (at: Instant, id: string) =>
+  `${marksPrefix}${pad(at, width.instant)}-${id}.json`;
+
+/** What the name of a mark says; undefined for any other name. */
+export function parseMarkName(name: string): { at: Instant; id: string } | undefined {
+  const match = /^marks\/(\d{15})-([0-9a-f]{8})\.json$/.exec(name);
+  return match ? { at: Number(match[1]), id: match[2]! } : undefined;
+}
+
 /** The name of the record of a drill that ended at `ended`. */
 export function drillName(ended: Instant, unique: string): string {
   return `drills/${pad(ended, width.instant)}-${unique}.json`;

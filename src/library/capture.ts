@@ -1,5 +1,4 @@
 import { randomUUID } from "node:crypto";
-import { join } from "node:path";
 import type { CaptureObserver } from "../capture/capture-options.js";
 import { type IdleChoice, idleChoices, tablesOf } from "../capture/idle-patterns.js";
 import { LaneKeeper } from "../capture/lane-keeper.js";
@@ -9,6 +8,7 @@ import { systemClock } from "../clock.js";
 import type { ReplicaObserver } from "../copies/replica.js";
 import { Replicas } from "../copies/replicas.js";
 import { messageOf, ThinkbackError } from "../errors.js";
+import { repositoryName } from "../format/names.js";
 import { thisProcess } from "../owner.js";
 import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { StoredMembers } from "../repository/registers/members.js";
@@ -22,6 +22,7 @@ import type { TableReference } from "../rethinkdb/table-reference.js";
 import { probeAtStart, refuseUnconditional, refuseUnusable } from "../storage/probe.js";
 import { impatient } from "../storage/retrying-store.js";
 import { directoryAt, spoolAt, storeAt } from "../storage/store-at.js";
+import { noUse } from "../storage/store-use.js";
 import type { Keys } from "./keys.js";
 import { captureOptions, checkOptions } from "./options.js";
 import { keyringOf, locationsOf } from "./stored-at.js";
@@ -190,9 +191,10 @@ export async function capture(options: CaptureOptions): Promise<void> {
     throw new ThinkbackError("usage", `copiesAtOnce is ${copiesAtOnce}, no whole number above 0`);
   }
   const [location, ...copies] = locationsOf(options.location);
-  const spooled = spool && spoolAt("spool", spool.location, location);
+  const spooled = spool && (await spoolAt("spool", spool.location, location));
   const keyring = await keyringOf(options.keys);
-  const replicas = new Replicas(location, copies, systemClock, (copy) => told(copy, onEvent));
+  const observerOf = (copy: string) => told(copy, onEvent);
+  const replicas = new Replicas(location, copies, systemClock, observerOf, { ...noUse });
   const selects = tableSelection(include, exclude);
   const addresses = parseAddresses([options.source].flat());
   const dial = clusterDialer(addresses, "source", systemClock);
@@ -206,9 +208,13 @@ export async function capture(options: CaptureOptions): Promise<void> {
     }
     if (spooled) await refuseUnusable(spooled);
     const another = () => storeAt(location, impatient);
-    refuseUnconditional(location, await probeAtStart(another, systemClock));
+    // A store that is away is told at once. One that puts off callers that race is asked again.
+    await another().size(repositoryName);
+    const toProbe = () => storeAt(location);
+    refuseUnconditional(location, await probeAtStart(toProbe, systemClock));
     const heard = () => replicas.hearing(another());
-    const repository = await openOrCreateRepository(heard(), systemClock.now(), keyring);
+    const now = systemClock.now();
+    const repository = await openOrCreateRepository(heard(), now, keyring, toProbe);
     replicas.begin();
     const reopen = () => openSame(heard(), repository.description, keyring);
     const unique = randomUUID().replaceAll("-", "");
@@ -234,7 +240,7 @@ export async function capture(options: CaptureOptions): Promise<void> {
         owner: { ...thisProcess, include, exclude },
         // A directory may be the spool of several repositories, and of several lanes.
         spool: spool && {
-          store: directoryAt("spool", join(spool.location, description.id)),
+          store: directoryAt("spool", `${spool.location}/${description.id}`),
           bytesMax: spool.bytesMax,
         },
         random: Math.random,

@@ -1,8 +1,7 @@
 /** Writes the changes of an operation to a live table, each guarded by the server. */
 import { isSameText } from "../json-bytes.js";
 import type { DocumentChange } from "../repository/records/operations.js";
-import type { WriteOutcome } from "../rethinkdb/guarded-write.js";
-import type { TableName, Target } from "../rethinkdb/target.js";
+import type { TableName, Target, WriteOutcome } from "../rethinkdb/target.js";
 
 /** A document that an operation has left as it is. */
 export interface LeftDocument extends DocumentChange {

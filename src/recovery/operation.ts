@@ -125,7 +125,8 @@ async function oneRound(
 
 /**
  * What an operation has changed on a table, as differences from the state before it. Of each document its last round
- * decides: one that was left then counts as not written, as it was reported. Throws, with code "unknown", if there is no such operation.
+ * decides: one that was left then counts as not written, as it was reported. Throws, with code "unknown", if there is
+ * no such operation.
  */
 export async function changesToTakeBack(
   { store }: Repository,

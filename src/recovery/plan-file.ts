@@ -125,7 +125,7 @@ export class PlanWriter {
   }
 }
 
-/** Reads the head of a plan after a check of the whole file. Throws, with code "usage", naming it, if it is not whole. */
+/** Reads the head of a plan after a check of the whole file. Throws, with code "usage", if it is not whole. */
 export async function readPlanHead(path: string): Promise<PlanHead> {
   let first: string | undefined;
   const hash = createHash("sha256");
@@ -183,7 +183,7 @@ export async function* changesInPlan(path: string): AsyncGenerator<DocumentChang
 
 const nullText = Buffer.from("null");
 
-/** Cut at newlines only: readers of text lines of the platform cut at other characters too, which documents may hold. */
+/** Cuts at newlines only: the platform's reader of lines cuts at other characters too, which documents may hold. */
 async function* linesOf(path: string): AsyncGenerator<string> {
   try {
     let rest: Buffer[] = [];

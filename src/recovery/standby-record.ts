@@ -111,8 +111,15 @@ export class StandbyStore {
     const before = stored && (JSON.parse(stored.toString()) as StandbyRecord);
     if (before) refuseOther(before, of);
     const record: StandbyRecord = before ?? {
-      ...{ id: "standby", version, ...of, holder, number: 0, places: {} },
-      ...{ databasesMade: [], followed: {}, retired: [] },
+      id: "standby",
+      version,
+      ...of,
+      holder,
+      number: 0,
+      places: {},
+      databasesMade: [],
+      followed: {},
+      retired: [],
     };
     const store = new StandbyStore(target, clock, holder, record, stored);
     await store.put();

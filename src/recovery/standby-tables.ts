@@ -132,7 +132,7 @@ async function renameDatabases(
   present: Map<string, IdentifiedTable>,
 ): Promise<void> {
   const { followed, databasesMade, retired } = store.record;
-  for (const db of [...databasesMade]) {
+  for (const [at, db] of databasesMade.entries()) {
     const there = [...present.values()].filter((table) => table.db === db);
     const kept = new Set(retired.map(({ made }) => made));
     const moved = there.filter(({ id }) => !kept.has(id));
@@ -142,7 +142,7 @@ async function renameDatabases(
     if ((await target.databases()).includes(to)) continue;
     await target.renameDatabase(db, to);
     for (const table of there) present.set(table.id, { ...table, db: to });
-    databasesMade.splice(databasesMade.indexOf(db), 1, to);
+    databasesMade[at] = to;
     onEvent("renamed", db, to);
     await store.put();
   }

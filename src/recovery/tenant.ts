@@ -5,8 +5,8 @@ import { ThinkbackError } from "../errors.js";
 import { whereTest } from "./where.js";
 
 /**
- * What a file says: for each "db.table" the path of the field, such as `customer.id`; a value with `$tenant` in a query by
- * example, for tables in which it is more than one field.
+ * What a file says: for each "db.table" the path of the field, such as `customer.id`; or a query by example with
+ * `$tenant` in it, for tables in which more than one field says whose a document is.
  */
 const mapping = v.record(
   v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/)),

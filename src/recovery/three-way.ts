@@ -31,7 +31,8 @@ export function takeBack({ before, after, live }: Versions, force = false): Take
     if (isSame(is, made)) return was;
     if (was instanceof Map && made instanceof Map && is instanceof Map) {
       const merged = new Map<string, Node>();
-      for (const name of new Set([...was.keys(), ...made.keys(), ...is.keys()])) {
+      const names = new Set([...was.keys(), ...made.keys(), ...is.keys()]);
+      for (const name of [...names].sort()) {
         const value = merge(was.get(name), made.get(name), is.get(name), [...path, name]);
         if (value !== undefined) merged.set(name, value);
       }

@@ -37,7 +37,8 @@ export function parseWhere(text: string, option: string): (document: Buffer) => 
   try {
     query = JSON.parse(text);
   } catch {
-    throw new ThinkbackError("usage", `${option} is not JSON`, { hint });
+    const shown = text.length > 100 ? `${text.slice(0, 97)}…` : text;
+    throw new ThinkbackError("usage", `${option} ${shown} is not JSON`, { hint });
   }
   return whereTest(query, option);
 }

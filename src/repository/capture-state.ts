@@ -40,7 +40,7 @@ export function captureState(
   if (!latest) return { state: "never", heardOf: undefined };
   const own = end?.epoch === latest.epoch ? end : undefined;
   const heardOf = own?.to ?? latest.started;
-  if (own?.closed) return { state: "ended", heardOf };
+  if (own?.closed || latest.distrusts) return { state: "ended", heardOf };
   const isSilent = now !== undefined && now - heardOf > silenceMsOf(latest);
   return { state: isSilent ? "silent" : "running", heardOf };
 }

@@ -8,6 +8,7 @@ import {
 import { decodeStored, encodeStored, readStored } from "../format/json-object.js";
 import { repositoryName } from "../format/names.js";
 import type { Instant } from "../instant.js";
+import { refuseInterrupted } from "../sealing/init.js";
 import { type Keyring, keysOfProcess, unseal } from "../sealing/keyring.js";
 import { getIfThere, ObjectExists, type ObjectStore } from "../storage/object-store.js";
 import { probesPrefix, refuseOverwriting } from "../storage/probe.js";
@@ -26,6 +27,7 @@ export async function openRepository(
     return { store: await openedStore(store, description, keyring), description };
   }
   if (await isEmpty(store, "writers/")) {
+    await refuseInterrupted(store);
     throw new ThinkbackError(
       "repository",
       (await isEmpty(store))
@@ -96,11 +98,15 @@ export async function openSame(
   );
 }
 
-/** Opens the repository in `store`. If the store is empty, creates one first. */
+/**
+ * Opens the repository in `store`. If the store is empty, creates one first.
+ * @param toProbe makes a store at the same place, which is probed if it may let puts overwrite
+ */
 export async function openOrCreateRepository(
   store: ObjectStore,
   now: Instant,
   keyring = keysOfProcess(),
+  toProbe = () => store,
 ): Promise<Repository> {
   const absent = (await store.size(repositoryName)) === undefined;
   if (absent && (await isEmpty(store))) {
@@ -111,7 +117,7 @@ export async function openOrCreateRepository(
     }
     const description: RepositoryDescription = { id: randomUUID(), created: now };
     // What a repository is built on must hold here.
-    if (store.mayOverwrite) await refuseOverwriting(store);
+    if (store.mayOverwrite) await refuseOverwriting(toProbe());
     try {
       await store.put(repositoryName, encodeStored(descriptionKind, description));
       // Reserve room before anything fills the disk.

@@ -55,7 +55,7 @@ async function whenItWas(
   const command =
     at === undefined
       ? "it cannot be restored exactly to any instant; `thinkback status` shows what there is"
-      : `this restores its last proven state, of ${formatDuration(last.to! - at)} before that: thinkback restore --repo ${view.store.location} --table ${table} --at ${formatInstant(at)} --target rethinkdb://…`;
+      : `this restores its last proven state, of ${formatDuration(last.to! - at)} before that: thinkback restore --repo … --table ${table} --at ${formatInstant(at)} --target rethinkdb://…`;
   return new ThinkbackError("unknown", `${message}: ${what}, and was there last at ${was}`, {
     hint: command,
     cause: unknown,

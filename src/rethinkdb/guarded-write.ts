@@ -6,7 +6,7 @@
  */
 import { JsonText } from "../json-bytes.js";
 import type { Response } from "./response.js";
-import type { TableName } from "./target.js";
+import type { GuardedWrite, TableName, WriteOutcome } from "./target.js";
 
 const terms = {
   makeArray: 2,
@@ -23,24 +23,6 @@ const terms = {
   json: 98,
   toJsonString: 172,
 } as const;
-
-/** A replacement of one document. */
-export interface GuardedWrite {
-  /** JSON text of the primary key. */
-  key: Buffer;
-  /** The document's text, as the server gives it, without which nothing is written; null: there is no document. */
-  expected: Buffer | null;
-  /** What is there afterwards; null: no document. */
-  document: Buffer | null;
-}
-
-/** What became of a guarded write. */
-export type WriteOutcome =
-  | "written"
-  /** The document had another text than was expected, and has it still. */
-  | "moved"
-  /** The server refused to store the document, for this reason. */
-  | { refused: string };
 
 const row = `[${terms.variable},[1]]`;
 const options = '{"durability":"hard","ignore_write_hook":true}';

@@ -6,11 +6,9 @@ import { Connection } from "./connection.js";
 import {
   documentsOf,
   documentsTerm,
-  type GuardedWrite,
   guardedTerm,
   outcomesOf,
   removalTerm,
-  type WriteOutcome,
 } from "./guarded-write.js";
 import { insertTerm, largeDocumentTerms, undoTerm } from "./large-document.js";
 import { r, systemTable, tableTerm } from "./reql.js";
@@ -20,12 +18,14 @@ import type { TableReference } from "./table-reference.js";
 import {
   DocumentsRefused,
   type GrantScope,
+  type GuardedWrite,
   type IdentifiedTable,
   type KeyedTable,
   type TableName,
   type TableSettings,
   type TableSpec,
   type Target,
+  type WriteOutcome,
 } from "./target.js";
 
 /** How many connections write. A thread of the server serves each; a few keep it busy without crowding out others. */

@@ -1,7 +1,6 @@
 /** What a restore needs of a RethinkDB. */
 import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
-import type { GuardedWrite, WriteOutcome } from "./guarded-write.js";
 import type { ScanBatch, ScanOptions } from "./scan.js";
 import type { TableReference } from "./table-reference.js";
 
@@ -38,6 +37,24 @@ export interface GrantScope {
   db?: string;
   table?: string;
 }
+
+/** A replacement of one document. */
+export interface GuardedWrite {
+  /** JSON text of the primary key. */
+  key: Buffer;
+  /** The document's text, as the server gives it, without which nothing is written; null: there is no document. */
+  expected: Buffer | null;
+  /** What is there afterwards; null: no document. */
+  document: Buffer | null;
+}
+
+/** What became of a guarded write. */
+export type WriteOutcome =
+  | "written"
+  /** The document had another text than was expected, and has it still. */
+  | "moved"
+  /** The server refused to store the document, for this reason. */
+  | { refused: string };
 
 /** What a table is, besides its documents. */
 export interface TableSettings {

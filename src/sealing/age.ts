@@ -24,7 +24,7 @@ const sealedChunkBytes = chunkBytes + tagBytes;
 export const payloadNonceBytes = 16;
 const fileKeyBytes = 16;
 /** A header has at most this many bytes; each recipient takes about a hundred. */
-export const headerBytesMax = 64 * 1024;
+const headerBytesMax = 64 * 1024;
 
 const versionLine = "age-encryption.org/v1";
 const wrapInfo = "age-encryption.org/v1/X25519";
@@ -129,9 +129,28 @@ function parseHeader(header: Buffer): Header {
   return { stanzas, front, mac };
 }
 
-/** How many bytes `length` bytes take as a payload, its nonce included. */
-export function payloadBytes(length: number): number {
-  return payloadNonceBytes + length + Math.max(1, Math.ceil(length / chunkBytes)) * tagBytes;
+/** A whole age file. */
+export function ageFile(recipients: readonly AgeRecipient[], content: Uint8Array): Buffer {
+  const { header, fileKey } = newHeader(recipients);
+  return Buffer.concat([header, ...sealPayload(fileKey, [content])]);
+}
+
+/** The content of a whole age file; undefined if none of the identities opens it. Throws if it is altered. */
+export function openAgeFile(file: Buffer, identities: readonly AgeIdentity[]): Buffer | undefined {
+  const header = ageHeader(file);
+  const fileKey = fileKeyIn(header, identities);
+  if (!fileKey) return undefined;
+  const payload = file.subarray(header.length);
+  const key = payloadKey(fileKey, payload.subarray(0, payloadNonceBytes));
+  return openChunks(key, payload.subarray(payloadNonceBytes), 0, true);
+}
+
+/** The header at the beginning of an age file. Throws if there is none. */
+export function ageHeader(file: Buffer): Buffer {
+  const end = file.subarray(0, headerBytesMax).indexOf("\n--- ");
+  const newline = end === -1 ? -1 : file.indexOf(0x0a, end + 1);
+  if (newline === -1) throw new AgeError("it has no age header");
+  return file.subarray(0, newline + 1);
 }
 
 /** How many bytes a payload of `length` bytes holds. Throws if no payload has that length. */

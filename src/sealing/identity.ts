@@ -2,7 +2,7 @@
  * Keys. A secret key is an age identity, `AGE-SECRET-KEY-1…`, one line of a file as `age-keygen` makes it. It decrypts,
  * and it signs: its signing key is derived from it, so that there is one secret to keep. docs/format.md §16.
  */
-import { hkdfSync, type KeyObject, sign, verify } from "node:crypto";
+import { hkdfSync, type KeyObject, randomBytes, sign, verify } from "node:crypto";
 import { bech32 } from "@scure/base";
 import type { AgeIdentity, AgeRecipient } from "./age.js";
 import {
@@ -28,6 +28,11 @@ export interface PublicKey {
 
 const secretPrefix = "AGE-SECRET-KEY-";
 const signingInfo = "thinkback signing key 1";
+
+/** The text `AGE-SECRET-KEY-1…` of a new identity. */
+export function newSecret(): string {
+  return bech32.encodeFromBytes(secretPrefix, randomBytes(32)).toUpperCase();
+}
 
 /** The identity of a text `AGE-SECRET-KEY-1…`. Throws, without repeating it, if it is none. */
 export function identityOf(text: string): Identity {

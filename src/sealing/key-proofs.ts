@@ -9,13 +9,13 @@ import { keysPrefix } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { ObjectExists, type ObjectStore } from "../storage/object-store.js";
 import { type Identity, isSignedBy, signatureBy } from "./identity.js";
-import { type KeySet, opensCanary } from "./key-set.js";
+import { type KeySet, opensAs } from "./key-set.js";
 
 export const proofsPrefix = `${keysPrefix}proofs/`;
 
 export const keyProofKind = jsonKind("keyproof", {
   repository: text,
-  /** The number of the key set whose canary was opened. */
+  /** The number of the key set whose groups were opened. */
   set: ordinal,
   at: instant,
   by: checksum,
@@ -24,7 +24,7 @@ export const keyProofKind = jsonKind("keyproof", {
 });
 export type KeyProof = Stored<typeof keyProofKind>;
 
-/** Opens the canary of the newest key set with an identity, and stores the proof. Throws if it does not open. */
+/** Opens the groups of the newest key set with an identity, and stores the proof. Throws if they do not open. */
 export async function proveKey(
   store: ObjectStore,
   set: KeySet,
@@ -33,13 +33,13 @@ export async function proveKey(
 ): Promise<KeyProof> {
   const { verify, recipient } = identity.public;
   const key = set.keys.find((one) => one.recipient === recipient);
-  if (!key || !opensCanary(set, identity)) {
+  if (!key || !opensAs("reader", set, identity)) {
     const whose = key
       ? `the key ${key.name}, a ${key.role},`
       : `a key that is none of the repository's, ${recipient},`;
     throw new ThinkbackError(
       "mismatch",
-      `${whose} does not open the canary of key set ${set.number}`,
+      `${whose} does not open what key set ${set.number} has for readers`,
       {
         hint: "what is written now cannot be read with this key; `thinkback key list` shows which keys can",
       },

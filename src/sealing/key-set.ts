@@ -1,13 +1,12 @@
 /**
  * Key sets: who reads a sealed repository, and whose signatures count. A numbered chain under keys/, stored in the
- * clear: it holds public keys only. docs/format.md §16.1.
+ * clear: all that is secret in it is encrypted for its keys. docs/format.md §16.1.
  *
  * Invariant: the first set counts only if a key that its user trusts has signed it, and each later one only if a reader
  * of the set before has. Break it and whoever writes to the store makes himself a reader of what is captured.
  */
-import { createHash, randomBytes } from "node:crypto";
 import * as v from "valibot";
-import { damaged, ThinkbackError, UnusableObject } from "../errors.js";
+import { damaged, isDamage, ThinkbackError, UnusableObject } from "../errors.js";
 import {
   checksum,
   fields,
@@ -26,18 +25,19 @@ import {
   newestNumbered,
   putNumbered,
   readNumbered,
+  readNumberedIfThere,
 } from "../repository/registers/numbered.js";
 import type { ObjectStore } from "../storage/object-store.js";
+import { AgeError, type AgeIdentity } from "./age.js";
 import {
-  AgeError,
-  type AgeIdentity,
-  fileKeyIn,
-  newHeader,
-  openChunks,
-  payloadKey,
-  sealPayload,
-} from "./age.js";
-import { type Identity, isSignedBy, recipientOf, signatureBy } from "./identity.js";
+  type GroupIdentity,
+  type GroupName,
+  groupsField,
+  identitiesIn,
+  makeGroup,
+  type OfGroups,
+} from "./groups.js";
+import { type Identity, isSignedBy, signatureBy } from "./identity.js";
 
 /** A reader reads everything. A writer reads what it needs to go on with a log, and no document. */
 export const roles = ["reader", "writer"] as const;
@@ -61,33 +61,33 @@ export const keySetKind = jsonKind("keys", {
   keys: list(key),
   /** Keys that were removed. What they have signed counts still. */
   former: list(fields({ name: text, role: oneOf(roles), verify: checksum })),
-  /** An age file for the readers, base64; and the SHA-256 of what is in it. */
-  canary: text,
-  canaryChecksum: checksum,
+  /** For whom objects are sealed. */
+  groups: groupsField,
   signatures: list(fields({ by: checksum, signature: text })),
 });
 export type KeySet = Stored<typeof keySetKind>;
 
-const canaryBytes = 32;
-const canaryHeaderEnd = /\n--- [^\n]*\n/;
-
-/** A key set for these keys, signed by `signers`. */
+/**
+ * A key set for these keys, signed by `signers`.
+ * @param before the set before it, whose groups it goes on with: one of the signers MUST open them; the first has none
+ */
 export function makeKeySet(
   content: Pick<KeySet, "repository" | "number" | "at" | "keys" | "former">,
   signers: readonly Identity[],
+  before?: KeySet,
 ): KeySet {
-  const readers = content.keys.filter(({ role }) => role === "reader");
-  const { header, fileKey } = newHeader(readers.map(({ recipient }) => recipientOf(recipient)));
-  const secret = randomBytes(canaryBytes);
-  const unsigned = {
-    repository: content.repository,
-    number: content.number,
-    at: content.at,
-    keys: content.keys,
-    former: content.former,
-    canary: Buffer.concat([header, ...sealPayload(fileKey, [secret])]).toString("base64"),
-    canaryChecksum: createHash("sha256").update(secret).digest("hex"),
+  const { repository, number, at, keys, former } = content;
+  const opened = before && openGroups(before, signers);
+  const groupOf = (name: GroupName) => {
+    const members = membersOf(name, keys);
+    if (!before) return makeGroup(members);
+    const identities = opened?.[name];
+    if (!identities)
+      throw damaged(nameOf(before), `who signs the next one does not open its group ${name}`);
+    return makeGroup(members, { members: membersOf(name, before.keys), identities });
   };
+  const groups = { readers: groupOf("readers"), everybody: groupOf("everybody") };
+  const unsigned = { repository, number, at, keys, former, groups };
   const message = messageOf(unsigned);
   const signatures = signers.map((signer) => ({
     by: signer.public.verify,
@@ -96,23 +96,43 @@ export function makeKeySet(
   return { ...unsigned, signatures };
 }
 
-/** True if the identity opens the canary of the set: then it reads what was written for the set's readers. */
-export function opensCanary(set: KeySet, identity: AgeIdentity): boolean {
-  const file = Buffer.from(set.canary, "base64");
-  const match = canaryHeaderEnd.exec(file.toString("latin1"));
-  if (!match) return false;
-  const end = match.index + match[0].length;
+/** The recipients of the keys in a group. */
+function membersOf(group: GroupName, keys: readonly Key[]): string[] {
+  const members = keys.filter(({ role }) => group === "everybody" || role === "reader");
+  return members.map(({ recipient }) => recipient);
+}
+
+/**
+ * The identities of each group, the newest first; undefined for one that none of `own` opens.
+ * @throws code "damaged", naming the set, if they are not what it says
+ */
+export function openGroups(
+  set: KeySet,
+  own: readonly AgeIdentity[],
+): OfGroups<GroupIdentity[] | undefined> {
+  const open = (name: GroupName) => {
+    try {
+      return identitiesIn(set.groups[name], own);
+    } catch (error) {
+      if (!(error instanceof AgeError)) throw error;
+      throw damaged(nameOf(set), `the identities of its group ${name}: ${error.message}`, error);
+    }
+  };
+  return { readers: open("readers"), everybody: open("everybody") };
+}
+
+/** True if the identity opens what the set has for a key of that role. */
+export function opensAs(role: Role, set: KeySet, identity: AgeIdentity): boolean {
   try {
-    const fileKey = fileKeyIn(file.subarray(0, end), [identity]);
-    if (!fileKey) return false;
-    const nonce = file.subarray(end, end + 16);
-    const secret = openChunks(payloadKey(fileKey, nonce), file.subarray(end + 16), 0, true);
-    return createHash("sha256").update(secret).digest("hex") === set.canaryChecksum;
+    const { readers, everybody } = openGroups(set, [identity]);
+    return everybody !== undefined && (role === "writer" || readers !== undefined);
   } catch (error) {
-    if (error instanceof AgeError) return false;
+    if (isDamage(error)) return false;
     throw error;
   }
 }
+
+const nameOf = ({ number }: Pick<KeySet, "number">) => numberedName(keysPrefix, number);
 
 function messageOf(content: Omit<KeySet, "signatures">): Buffer {
   return Buffer.from(`thinkback keys 1\n${JSON.stringify(content)}`);
@@ -168,6 +188,19 @@ export function checkFollows(
   if (!isSignedByOneOf(set, before ? readersOf(before) : trusted)) throw untrusted(set.number);
 }
 
+/**
+ * The key set after one that counts; undefined if there is none. It takes one request.
+ * @throws code "damaged", naming the set, if it does not count
+ */
+export async function nextKeySet(
+  store: Pick<ObjectStore, "get">,
+  before: KeySet,
+): Promise<KeySet | undefined> {
+  const next = await readNumberedIfThere(store, keysPrefix, before.number + 1, keySetKind);
+  if (next) checkFollows(next, before, before.repository, new Set());
+  return next;
+}
+
 const readersOf = ({ keys }: KeySet) =>
   new Set(keys.flatMap(({ role, verify }) => (role === "reader" && verify ? [verify] : [])));
 
@@ -187,7 +220,7 @@ export function trustsOf(set: KeySet): (verify: string, name: string) => boolean
 }
 
 /** What a writer writes, as the beginnings of names in a lane. Everything else only readers write. */
-const ofWriters = /^(lanes\/\d+\/)?(writers|log|bases|members|handovers|holds|probes)\//;
+const ofWriters = /^(lanes\/\d+\/)?(writers|log|bases|members|handovers|holds|marks|probes)\//;
 
 /** True if a key of that role may write an object of that name. */
 export const mayWrite = (role: Role, name: string): boolean =>
@@ -221,7 +254,7 @@ export function putKeySet(store: ObjectStore, set: KeySet): Promise<boolean> {
   return putNumbered(store, keysPrefix, keySetKind, set);
 }
 
-/** Each recipient takes a hundred bytes of each header. */
+/** Each key takes a few hundred bytes of each key set. */
 const keysMax = 64;
 
 /** Keys of a new set, checked. Throws, with code "usage", if nobody could read what is written for them. */

@@ -1,19 +1,25 @@
 /** The keys that a process was given, and the sealed store that they open. */
 import { readFile } from "node:fs/promises";
 import { Decrypter } from "age-encryption";
+import { type Clock, systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { type Identity, identityOf, recipientOf } from "./identity.js";
-import { type KeySet, mayWrite, trustedKeySet, trustsOf } from "./key-set.js";
+import { type Identity, identityOf } from "./identity.js";
+import { type KeySet, trustedKeySet } from "./key-set.js";
+import { KeysInForce } from "./keys-in-force.js";
 import { SealedStore } from "./sealed-store.js";
 
 export interface Keyring {
   identities: readonly Identity[];
   /** Verification keys, hexadecimal: key sets that they have signed count. */
   trusted: ReadonlySet<string>;
+  /** Ids of the repositories that the key files name; if there are any, no other one is opened. */
+  repositories: ReadonlySet<string>;
 }
 
-let ofProcess: Keyring = { identities: [], trusted: new Set() };
+export const noKeys: Keyring = { identities: [], trusted: new Set(), repositories: new Set() };
+
+let ofProcess = noKeys;
 
 /** The keys that the process was given at its start. Like credentials, they hold for all repositories that it opens. */
 export const keysOfProcess = (): Keyring => ofProcess;
@@ -22,9 +28,20 @@ export function setKeysOfProcess(keyring: Keyring): void {
   ofProcess = keyring;
 }
 
+/** Lines of a key file: the repositories that it is for, and the keys to trust. */
+export function linesOf(
+  named: Partial<Record<"repositories" | "trust", readonly string[]>>,
+): string[] {
+  const { repositories = [], trust = [] } = named;
+  return [
+    ...repositories.map((id) => `# repository: ${id}`),
+    ...trust.map((verify) => `# trust: ${verify}`),
+  ];
+}
+
 /**
- * Reads identity files. Each names its secret keys, and the keys to trust after `# trust:`. If nobody is named, neither
- * there nor by `trust`, the identities themselves are trusted.
+ * Reads identity files. Each names its secret keys, the keys to trust after `# trust:`, and repositories that it is for
+ * after `# repository:`. If nobody is named to trust, neither there nor by `trust`, the identities themselves are.
  * @param texts what further such files hold
  */
 export async function readKeyring(
@@ -35,6 +52,7 @@ export async function readKeyring(
 ): Promise<Keyring> {
   const identities: Identity[] = [];
   const trusted = new Set(trust.map((text) => verifyKeyOf(text, "--trust")));
+  const repositories = new Set<string>();
   const given = texts.map((text) => ({ file: "that was given as text", text }));
   for (const file of files) given.push({ file, text: await readIdentityFile(file, passphrase) });
   for (const { file, text } of given) {
@@ -49,13 +67,14 @@ export async function readKeyring(
       }
     }
     for (const line of lines) {
-      const match = /^# trust: *(\S+) *$/.exec(line);
-      if (match) trusted.add(verifyKeyOf(match[1]!, file));
+      const match = /^# (trust|repository): *(\S+) *$/.exec(line);
+      if (match?.[1] === "trust") trusted.add(verifyKeyOf(match[2]!, file));
+      else if (match) repositories.add(match[2]!);
     }
   }
   // A key that says whom to trust is not trusted itself: a writer's, for whom nobody else would be a reader.
   if (trusted.size === 0) for (const { public: own } of identities) trusted.add(own.verify);
-  return { identities, trusted };
+  return { identities, trusted, repositories };
 }
 
 async function readIdentityFile(file: string, passphrase: string | undefined): Promise<string> {
@@ -95,43 +114,45 @@ function refused(
   return new ThinkbackError("usage", `the identity file ${file} cannot be used: ${why}`, { hint });
 }
 
-/** The store of a sealed repository, as far as the keys open it. */
+/** Throws, with code "usage", if the key files name repositories, and not this one. */
+export function refuseOtherRepository(
+  { repositories }: Keyring,
+  location: string,
+  id: string,
+): void {
+  if (repositories.size === 0 || repositories.has(id)) return;
+  throw new ThinkbackError(
+    "usage",
+    `the key files are for another repository than the one at ${location}, ${id}: for ${[...repositories].join(", ")}`,
+    {
+      hint: `check --repo and --identity. If both are right, somebody has put another repository there; if the keys are for both, add a line to the key file: ${linesOf({ repositories: [id] }).join()}`,
+    },
+  );
+}
+
+/** The store of a sealed repository, as far as the keys open it. Throws, with code "usage", if they are for others. */
 export async function unseal(
   store: ObjectStore,
   repository: string,
-  { identities, trusted }: Keyring,
+  keyring: Keyring,
 ): Promise<{ store: ObjectStore; keys: KeySet }> {
+  const { identities, trusted } = keyring;
   if (identities.length === 0) {
     throw new ThinkbackError("usage", `the repository at ${store.location} is sealed`, {
       hint: "give the identity file of a reader or of a writer: --identity FILE, or THINKBACK_IDENTITY",
     });
   }
+  refuseOtherRepository(keyring, store.location, repository);
   const keys = await trustedKeySet(store, repository, trusted);
   return { store: sealedWith(store, keys, identities), keys };
 }
 
-/** The store of a repository with these keys. */
+/** The store of a repository with these keys, and with those of the sets that are made later. */
 export function sealedWith(
   store: ObjectStore,
   keys: KeySet,
   identities: readonly Identity[],
+  clock: Pick<Clock, "monotonicMs"> = systemClock,
 ): SealedStore {
-  const ownRole = (identity: Identity) =>
-    keys.keys.find(({ recipient }) => recipient === identity.public.recipient)?.role;
-  const recipients = (isWanted: (role: string) => boolean) =>
-    keys.keys.filter(({ role }) => isWanted(role)).map(({ recipient }) => recipientOf(recipient));
-  return new SealedStore(store, {
-    repository: keys.repository,
-    readers: {
-      documents: recipients((role) => role === "reader"),
-      structure: recipients(() => true),
-    },
-    identities,
-    trusts: trustsOf(keys),
-    signerOf: (name) =>
-      identities.find(({ public: { verify } }) =>
-        keys.keys.some((key) => key.verify === verify && mayWrite(key.role, name)),
-      ),
-    readsDocuments: identities.some((identity) => ownRole(identity) === "reader"),
-  });
+  return new SealedStore(store, new KeysInForce(store, keys, identities, clock));
 }

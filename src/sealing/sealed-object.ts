@@ -11,12 +11,11 @@ import {
   AgeError,
   type AgeIdentity,
   type AgeRecipient,
+  ageHeader,
   contentBytes,
   fileKeyIn,
-  headerBytesMax,
   newHeader,
   openChunks,
-  payloadBytes,
   payloadKey,
   payloadNonceBytes,
   sealedRange,
@@ -31,10 +30,10 @@ export const sealedMagic = Buffer.from("THINKBS1", "latin1");
 const fixed = { documents: 0, structure: 32, signer: 64, signature: 96, lengths: 160, magic: 176 };
 const fixedTrailerBytes = 184;
 
-/** Who may read the sections of the objects that are written. */
-export interface Readers {
-  documents: readonly AgeRecipient[];
-  structure: readonly AgeRecipient[];
+/** Who may read the sections of an object; who reads the structure reads the index. */
+export interface Readers<T> {
+  documents: T;
+  structure: T;
 }
 
 /** What ties an object to its place. */
@@ -47,7 +46,7 @@ export interface PlaceOf {
 export function sealObject(
   place: PlaceOf,
   bytes: Buffer,
-  readers: Readers,
+  readers: Readers<AgeRecipient>,
   signer: Identity,
 ): Buffer {
   const sections = sectionsOf(place.name, bytes);
@@ -70,30 +69,6 @@ export function sealObject(
   return Buffer.concat([...documents.parts, ...structure.parts, ...index.parts, headers, trailer]);
 }
 
-/** How many bytes `sealObject` gives. */
-export function sealedBytes(name: string, bytes: Buffer, readers: Readers): number {
-  const { documents, structure, index } = sectionsOf(name, bytes);
-  const [ofDocuments, ofStructure] = [
-    headerBytes(readers.documents),
-    headerBytes(readers.structure),
-  ];
-  // A section's header stands before it, and once more in the trailer.
-  const twice = (section: Buffer, header: number) =>
-    section.length === 0 ? 0 : 2 * header + payloadBytes(section.length);
-  return (
-    twice(documents, ofDocuments) +
-    twice(structure, ofStructure) +
-    ofStructure +
-    payloadBytes(index.length) +
-    fixedTrailerBytes
-  );
-}
-
-const headerBytes = (recipients: readonly AgeRecipient[]) =>
-  headerBytesBase + recipients.length * headerBytesEach;
-const headerBytesBase = newHeader([]).header.length;
-const headerBytesEach = "-> X25519 \n".length + 2 * 43 + 1;
-
 interface SealedSection {
   header: Buffer;
   parts: Buffer[];
@@ -101,13 +76,9 @@ interface SealedSection {
 }
 
 /** A section as an age file; nothing if it is empty and needs not be there. */
-function sealSection(
-  bytes: Buffer,
-  recipients: readonly AgeRecipient[],
-  isNeeded = false,
-): SealedSection {
+function sealSection(bytes: Buffer, recipient: AgeRecipient, isNeeded = false): SealedSection {
   if (bytes.length === 0 && !isNeeded) return { header: Buffer.alloc(0), parts: [], length: 0 };
-  const { header, fileKey } = newHeader(recipients);
+  const { header, fileKey } = newHeader([recipient]);
   const parts = [header, ...sealPayload(fileKey, [bytes])];
   return { header, parts, length: parts.reduce((sum, part) => sum + part.length, 0) };
 }
@@ -148,6 +119,8 @@ export interface OpenedObject extends Sections<ChunkedSection> {
   size: number;
   storedSize: number;
   indexBytes: Buffer;
+  /** The verification key of who has signed it, hexadecimal. */
+  signer: string;
 }
 
 export interface SealedEnd extends Sections<number> {
@@ -183,7 +156,7 @@ export function readEnd(name: string, tail: Buffer, storedSize: number): SealedE
 
 /** The keys that a reader has, and the signers that it trusts. */
 export interface ReadingKeys {
-  identities: readonly AgeIdentity[];
+  readonly identities: Readers<readonly AgeIdentity[]>;
   /** True if a signature by this key (hexadecimal) on an object of this name counts. */
   trusts(verify: string, name: string): boolean;
 }
@@ -214,7 +187,7 @@ export function openEnd(
     trailer,
     fixed.structure,
   );
-  const indexHeader = headerOf(name, index);
+  const indexHeader = opened(name, () => ageHeader(index));
   const indexSection: ChunkedSection = {
     start: structure.end,
     end: structure.end + contentOf(name, index.length - indexHeader.length),
@@ -225,7 +198,7 @@ export function openEnd(
     key: undefined,
   };
   const payload = index.subarray(indexHeader.length);
-  const key = keyOf(name, indexSection, payload, keys.identities);
+  const key = keyOf(name, indexSection, payload, keys.identities.structure);
   if (!key) throw new UnreadableSection(name, "index");
   const indexBytes = opened(name, () =>
     openChunks(key, payload.subarray(payloadNonceBytes), 0, true),
@@ -237,20 +210,26 @@ export function openEnd(
     size: indexSection.end,
     storedSize,
     indexBytes,
+    signer: signerIn(end),
   };
 }
+
+/** The verification key by which an object says that it is signed, hexadecimal; not checked. */
+export const signerIn = ({ trailer }: Pick<SealedEnd, "trailer">): string =>
+  trailer.toString("hex", fixed.signer, fixed.signature);
 
 /** Throws, naming the object, unless a trusted key has signed it for this place. Returns its index and headers. */
 function checkSignature(
   place: PlaceOf,
-  { index: indexLength, trailer }: SealedEnd,
+  end: SealedEnd,
   ending: Buffer,
   keys: Pick<ReadingKeys, "trusts">,
 ): { index: Buffer; headers: Buffer } {
   const { name } = place;
+  const { index: indexLength, trailer } = end;
   const index = ending.subarray(0, indexLength);
   const headers = ending.subarray(indexLength, ending.length - fixedTrailerBytes);
-  const signer = trailer.toString("hex", fixed.signer, fixed.signature);
+  const signer = signerIn(end);
   if (!keys.trusts(signer, name)) {
     throw damaged(name, `it is signed by a key that is not trusted with it, ${signer}`);
   }
@@ -305,14 +284,6 @@ function contentOf(name: string, payload: number): number {
   return opened(name, () => contentBytes(payload));
 }
 
-/** The header at the beginning of an age file. */
-function headerOf(name: string, file: Buffer): Buffer {
-  const end = file.subarray(0, headerBytesMax).indexOf("\n--- ");
-  const newline = end === -1 ? -1 : file.indexOf(0x0a, end + 1);
-  if (newline === -1) throw damaged(name, "it has no age header");
-  return file.subarray(0, newline + 1);
-}
-
 function keyOf(
   name: string,
   section: ChunkedSection,
@@ -339,7 +310,7 @@ export async function readSection(
   which: "documents" | "structure",
   { start, end }: { start: number; end: number },
   read: ReadStored,
-  identities: readonly AgeIdentity[],
+  keys: Pick<ReadingKeys, "identities">,
 ): Promise<Buffer> {
   const section = object[which];
   const payload = section.offset + section.header.length;
@@ -352,7 +323,7 @@ export async function readSection(
     read(payload + from, payload + range.end),
     section.key || nonceToo ? undefined : read(payload, payload + payloadNonceBytes),
   ]);
-  const key = keyOf(place.name, section, nonce ?? bytes, identities);
+  const key = keyOf(place.name, section, nonce ?? bytes, keys.identities[which]);
   if (!key) throw new UnreadableSection(place.name, which);
   const sealed = bytes.subarray(range.start - from);
   const isEnd = range.end === length;

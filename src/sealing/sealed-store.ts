@@ -2,7 +2,7 @@
  * A store that seals what is put, and opens what is read: encrypted, signed, and bound to its name. Ranges are read
  * without the rest of the object.
  */
-import { damaged } from "../errors.js";
+import { damaged, isDamage, messageOf } from "../errors.js";
 import { keysPrefix, repositoryName } from "../format/names.js";
 import {
   checkName,
@@ -15,34 +15,23 @@ import {
   type Tail,
 } from "../storage/object-store.js";
 import { StoreLayer } from "../storage/store-layer.js";
-import type { Identity } from "./identity.js";
+import type { KeysInForce } from "./keys-in-force.js";
 import {
   checkSealed,
   checkSection,
   type OpenedObject,
   openEnd,
   type PlaceOf,
-  type Readers,
-  type ReadingKeys,
   readEnd,
   readSection,
-  sealedBytes,
+  type SealedEnd,
   sealObject,
+  signerIn,
   UnreadableSection,
 } from "./sealed-object.js";
 
 /** What is stored as it is, because it says how to read everything else. */
 const isClear = (name: string) => name === repositoryName;
-
-export interface SealingKeys extends ReadingKeys {
-  /** Id of the repository. */
-  repository: string;
-  readers: Readers;
-  /** Signs an object of that name; undefined if this process may not write it. */
-  signerOf(name: string): Identity | undefined;
-  /** True if one of the identities reads documents. */
-  readsDocuments: boolean;
-}
 
 /** By how much a tail that is read is longer than the tail that is asked for: headers, tags, signature. */
 const slackBytes = 8 * 1024;
@@ -63,15 +52,13 @@ export class SealedStore extends StoreLayer {
   /** @param placeName gives the name that an object is sealed for; its own unless it lies elsewhere */
   constructor(
     below: ObjectStore,
-    private readonly keys: SealingKeys,
+    private readonly keys: KeysInForce,
     private readonly placeName = (name: string) => name,
   ) {
     super(below);
     this.sealing = {
       readsDocuments: keys.readsDocuments,
       seal: (name, bytes) => this.seal(name, bytes),
-      storedBytes: (name, bytes) =>
-        isClear(name) ? bytes.length : sealedBytes(name, bytes, keys.readers),
       check: (name, stored) => {
         if (!isClear(name)) checkSealed(this.place(name), stored, keys);
       },
@@ -131,16 +118,10 @@ export class SealedStore extends StoreLayer {
 
   private seal(name: string, bytes: Buffer): Buffer {
     if (isClear(name)) return bytes;
+    const { keys } = this;
+    keys.lookInTime();
     const place = this.place(name);
-    const signer = this.keys.signerOf(place.name);
-    if (!signer) {
-      throw new StoreForbidden(
-        `writing ${name}: the repository is sealed, and no key at hand may write this`,
-        undefined,
-        "give the key of a reader: --identity FILE; a writer's key is for capturing alone",
-      );
-    }
-    return sealObject(place, bytes, this.keys.readers, signer);
+    return sealObject(place, bytes, keys.recipients, keys.signerOf(place.name));
   }
 
   private place(name: string): PlaceOf {
@@ -149,7 +130,7 @@ export class SealedStore extends StoreLayer {
 
   private async getWhole(name: string, signal: AbortSignal | undefined): Promise<Buffer> {
     const stored = await this.below.get(name, undefined, signal);
-    const object = this.openFrom(name, stored, stored.length);
+    const object = await this.openFrom(name, stored, stored.length);
     if (!object) throw damaged(name, "it is cut off");
     const { documents, structure } = object;
     for (const section of [documents, structure]) {
@@ -179,9 +160,11 @@ export class SealedStore extends StoreLayer {
       const { start: first, end: last } = object[which];
       const range = { start: Math.max(start, first), end: Math.min(end, last) };
       if (range.start >= range.end) continue;
-      const { identities } = this.keys;
-      const reading = readSection(this.place(name), object, which, range, stored, identities);
-      parts.push(await this.explaining(name, reading));
+      parts.push(
+        await this.opening(name, () =>
+          readSection(this.place(name), object, which, range, stored, this.keys),
+        ),
+      );
     }
     const { start: first } = object.index;
     if (end > first)
@@ -196,16 +179,17 @@ export class SealedStore extends StoreLayer {
   ): Promise<Remembered> {
     checkName(name);
     const known = this.remembered.get(name);
-    if (known) return known;
+    // A key that has signed it may not be trusted any more.
+    if (known && this.keys.trusts(known.object.signer, this.placeName(name))) return known;
     const wanted = bytes + slackBytes;
     const { bytes: tail, size } = await this.below.tail(name, wanted, signal);
     let ending = tail;
-    let object = this.openFrom(name, tail, size);
+    let object = await this.openFrom(name, tail, size);
     if (!object) {
       // A very large index.
       const end = readEnd(name, tail, size);
       ending = await this.below.get(name, { start: size - end.ending, end: size }, signal);
-      object = this.openFrom(name, ending, size);
+      object = await this.openFrom(name, ending, size);
     }
     if (!object) throw damaged(name, "it is cut off");
     const opened = { object, tail: ending };
@@ -214,24 +198,56 @@ export class SealedStore extends StoreLayer {
   }
 
   /** Opens an object from its last stored bytes; undefined if these are too few. */
-  private openFrom(name: string, tail: Buffer, storedSize: number): OpenedObject | undefined {
+  private async openFrom(
+    name: string,
+    tail: Buffer,
+    storedSize: number,
+  ): Promise<OpenedObject | undefined> {
     const end = readEnd(name, tail, storedSize);
     if (end.ending > tail.length) return undefined;
+    await this.meet(name, end);
     const ending = tail.subarray(tail.length - end.ending);
+    return this.opening(name, async () =>
+      openEnd(this.place(name), end, ending, storedSize, this.keys),
+    );
+  }
+
+  /** Takes newer key sets if they may name the object's signer. */
+  private async meet(name: string, end: SealedEnd): Promise<void> {
+    const { keys } = this;
+    keys.lookInTime();
+    const signer = signerIn(end);
+    if (keys.trusts(signer, this.placeName(name))) return;
     try {
-      return openEnd(this.place(name), end, ending, storedSize, this.keys);
+      await keys.lookForNewer();
     } catch (error) {
+      if (!isDamage(error)) throw error;
+      const why = `it is signed by a key that is not trusted with it, ${signer}, and a newer key set does not count`;
+      throw damaged(name, `${why}: ${messageOf(error)}`, error);
+    }
+  }
+
+  /** Opens something of an object; once more if a newer key set has the identities that it is sealed for. */
+  private async opening<T>(name: string, open: () => Promise<T>): Promise<T> {
+    try {
+      return await open();
+    } catch (error) {
+      // What was remembered may be what is wrong.
+      this.forget(name);
+      if (!(error instanceof UnreadableSection)) throw error;
+      if (await this.hasNewerKeys()) return this.opening(name, open);
+      this.keys.refuseStranger(`reading ${name}`, error);
       throw explained(error);
     }
   }
 
-  private async explaining<T>(name: string, work: Promise<T>): Promise<T> {
+  /** True if a newer key set was taken. One that does not count is none. */
+  private async hasNewerKeys(): Promise<boolean> {
     try {
-      return await work;
+      return await this.keys.lookForNewer();
     } catch (error) {
-      // What was remembered may be what is wrong.
-      this.forget(name);
-      throw explained(error);
+      if (isDamage(error)) return false;
+      throw error;
     }
   }
 
@@ -255,8 +271,7 @@ export class SealedStore extends StoreLayer {
   }
 }
 
-function explained(error: unknown): unknown {
-  if (!(error instanceof UnreadableSection)) return error;
+function explained(error: UnreadableSection): StoreForbidden {
   const holds = error.section === "documents" ? "holds documents, which" : "is sealed, and";
   return new StoreForbidden(
     `reading ${error.object}: it ${holds} the keys at hand do not open`,

@@ -1,6 +1,6 @@
 import type { ListOptions, ObjectStore, Range, StoredObject, Tail } from "./object-store.js";
 import { StoreLayer } from "./store-layer.js";
-import type { StoreUse } from "./store-use.js";
+import { addInto, noUse, type StoreUse } from "./store-use.js";
 
 /** A bucket lists so many objects with one request. */
 const listedAtOnce = 1000;
@@ -10,12 +10,22 @@ const listedAtOnce = 1000;
  * counts what is really sent.
  */
 export class CountingStore extends StoreLayer {
+  private readonly tellsPages: boolean;
+
   /** @param use where it counts; several stores may count in one place */
   constructor(
     below: ObjectStore,
     readonly use: StoreUse,
   ) {
     super(below);
+    this.tellsPages = "onMoreRequests" in below;
+    if (this.tellsPages) below.onMoreRequests = (more) => addInto(use, { ...noUse, ...more });
+    if (below.extendLock) {
+      this.extendLock = (name, until, signal) => {
+        use.heads += 1;
+        return below.extendLock!(name, until, signal);
+      };
+    }
     this.passOn(["tidy", "keepRoom"], {
       firstMissing: (names, signal) => {
         use.heads += names.length;
@@ -68,7 +78,7 @@ export class CountingStore extends StoreLayer {
     let listed = 0;
     this.use.lists += 1;
     for await (const object of super.list(prefix, options)) {
-      if (listed > 0 && listed % listedAtOnce === 0) this.use.lists += 1;
+      if (!this.tellsPages && listed > 0 && listed % listedAtOnce === 0) this.use.lists += 1;
       listed += 1;
       yield object;
     }

@@ -14,6 +14,7 @@ import { type BigIntStats, constants } from "node:fs";
 import { mkdir, open, readdir, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Instant } from "../instant.js";
+import { type Entry, entriesOf } from "./directory-entries.js";
 import { isName, StoreUnavailable } from "./object-store.js";
 
 /** The names of temporary files begin with this; object names cannot begin with a dot. */
@@ -94,14 +95,15 @@ export class Directories {
     directory: string,
     writtenBefore: Instant,
     signal: AbortSignal | undefined,
+    way?: Entry["way"],
   ): Promise<boolean> {
     signal?.throwIfAborted();
     if (directory !== this.root && (await removeIfEmpty(directory))) return true;
     let left = 0;
-    for (const entry of await entriesOf(directory)) {
+    for (const entry of (await entriesOf(directory, way).catch(ignoreMissing)) ?? []) {
       const path = join(directory, entry.name);
-      if (entry.isDirectory() && isName(entry.name)) {
-        if (await this.tidyBelow(path, writtenBefore, signal)) continue;
+      if (entry.isDirectory && isName(entry.name)) {
+        if (await this.tidyBelow(path, writtenBefore, signal, entry.way)) continue;
       } else if (entry.name.startsWith(temporaryPrefix)) {
         if (await removeIfOld(path, writtenBefore)) continue;
       }
@@ -119,7 +121,7 @@ export class Directories {
     if (this.rootIdentity === undefined) return;
     const now = await identityAt(this.root).catch(ignoreMissing);
     if (now === this.rootIdentity) return;
-    if (now === undefined || !(await entriesOf(this.root)).some(({ name }) => isName(name))) {
+    if (now === undefined || !(await readdir(this.root).catch(ignoreMissing))?.some(isName)) {
       throw new StoreUnavailable(`the directory ${this.root} is gone`);
     }
     if (this.landmark !== undefined && !(await stat(this.landmark).catch(ignoreMissing))) {
@@ -182,10 +184,6 @@ async function removeIfOld(path: string, writtenBefore: Instant): Promise<boolea
   if (found && found.mtimeMs >= writtenBefore) return false;
   await unlink(path).catch(ignoreMissing);
   return true;
-}
-
-async function entriesOf(directory: string) {
-  return (await readdir(directory, { withFileTypes: true }).catch(ignoreMissing)) ?? [];
 }
 
 /** Syncs a directory, and returns its identity. */

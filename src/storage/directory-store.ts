@@ -3,16 +3,18 @@
  *
  * Invariant: a name in the directory always holds a whole, durable object, and never changes. So an object is written
  * to a temporary file, which is synced and then linked to its name, and the directory is synced. (`link` refuses a name
- * that exists, while `rename` would overwrite it.) Break one of these steps and a power cut or a second writer can
- * leave an object that is torn, lost after it was acknowledged, or silently replaced.
+ * that exists, while `rename` would overwrite it.) A name that is found taken is synced before that is told, because a
+ * put whose sync failed is tried again. Break one of these steps and a power cut or a second writer can leave an object
+ * that is torn, lost after it was acknowledged, or silently replaced.
  */
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
-import { link, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { link, open, rename, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { messageOf } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { codeOf, Directories, ignoreMissing, temporaryPrefix } from "./directories.js";
+import { type Entry, entriesOf, refuseDeadLinks } from "./directory-entries.js";
 import {
   checkName,
   failureOf,
@@ -44,6 +46,8 @@ const sizesAtOnce = 64;
 export class DirectoryStore implements ObjectStore {
   private readonly directories: Directories;
   private readonly reserve: Reserve;
+  /** The paths that this process has linked, or was about to, and has not seen durable since. */
+  private readonly unsynced = new Set<string>();
 
   /** @param location the directory; it is made at the first put if it does not exist */
   constructor(readonly location: string) {
@@ -77,20 +81,40 @@ export class DirectoryStore implements ObjectStore {
   ): Promise<void> {
     const path = join(this.location, name);
     const directory = dirname(path);
+    // The try before this one may have come as far as the name. What is there is not durable before it is synced, and a
+    // disk that is full by now would not show that the name is taken.
+    if (this.unsynced.has(path) && (await this.syncTaken(path))) throw new ObjectExists(name);
     await this.makeDirectory(directory);
     const temporary = join(directory, `${temporaryPrefix}${randomUUID()}`);
     try {
       await writeDurably(temporary, bytes);
       // A caller that has aborted may have overwritten the bytes meanwhile.
       signal?.throwIfAborted();
-      await link(temporary, path).catch((error: unknown) => {
+      this.unsynced.add(path);
+      await link(temporary, path).catch(async (error: unknown) => {
+        // Who finds the same bytes there takes them for durable.
+        if (codeOf(error) === "EEXIST") await this.syncTaken(path);
         throw codeOf(error) === "EPERM" ? unsupported(directory, error) : error;
       });
     } finally {
       await unlink(temporary).catch(ignoreMissing);
     }
     await this.directories.sync(directory);
+    this.unsynced.delete(path);
     this.directories.notePut(path);
+  }
+
+  /** Makes what is under a name durable, whoever put it. Returns false if there is nothing. */
+  private async syncTaken(path: string): Promise<boolean> {
+    const file = await open(path, constants.O_RDONLY).catch(ignoreMissing);
+    try {
+      await file?.sync();
+    } finally {
+      await file?.close();
+    }
+    if (file) await this.directories.sync(dirname(path));
+    this.unsynced.delete(path);
+    return file !== undefined;
   }
 
   async get(name: string, range?: Range, signal?: AbortSignal): Promise<Buffer> {
@@ -142,10 +166,11 @@ export class DirectoryStore implements ObjectStore {
         await unlink(path);
       } catch (error) {
         const explained = this.explain(error, name);
-        if (failureOf(explained) === "missing") continue;
-        throw explained;
+        if (failureOf(explained) !== "missing") throw explained;
+        if (codeOf(error) !== "ENOENT") continue;
       }
       this.directories.noteDeleted(path);
+      // Also if it was gone already: a try before this one may have failed to sync.
       left.add(dirname(path));
     }
     for (const directory of left) await this.explaining(this.directories.removeEmpty(directory));
@@ -226,16 +251,17 @@ export class DirectoryStore implements ObjectStore {
     directory: string,
     prefix: string,
     options: ListOptions,
+    way?: Entry["way"],
   ): AsyncIterable<StoredObject> {
     const { after = "", signal } = options;
-    const entries = (await this.readEntries(directory)).filter(({ name, isDirectory }) =>
+    const entries = (await this.readEntries(directory, way)).filter(({ name, isDirectory }) =>
       isDirectory
         ? (name.startsWith(prefix) || prefix.startsWith(name)) &&
           (name > after || after.startsWith(name))
         : name.startsWith(prefix) && name > after,
     );
     const sizes = new Map<string, number | undefined>();
-    for (const [i, { name, isDirectory }] of entries.entries()) {
+    for (const [i, { name, isDirectory, way: below }] of entries.entries()) {
       signal?.throwIfAborted();
       if (i % sizesAtOnce === 0) {
         const next = entries.slice(i, i + sizesAtOnce).filter((one) => !one.isDirectory);
@@ -243,7 +269,7 @@ export class DirectoryStore implements ObjectStore {
         await Promise.all(next.map(async (one) => sizes.set(one.name, await this.size(one.name))));
       }
       if (isDirectory) {
-        yield* this.listDirectory(name.slice(0, -1), prefix, options);
+        yield* this.listDirectory(name.slice(0, -1), prefix, options, below);
       } else {
         const size = sizes.get(name);
         if (size !== undefined) yield { name, size };
@@ -256,20 +282,22 @@ export class DirectoryStore implements ObjectStore {
    * order of whole names. Names that cannot be part of an object's name are left out: temporary files, lost+found,
    * foreign files.
    */
-  private async readEntries(directory: string): Promise<{ name: string; isDirectory: boolean }[]> {
+  private async readEntries(directory: string, way?: Entry["way"]): Promise<Entry[]> {
+    const path = join(this.location, directory);
+    const before = directory === "" ? "" : `${directory}/`;
     try {
-      const entries = await readdir(join(this.location, directory), { withFileTypes: true });
-      const before = directory === "" ? "" : `${directory}/`;
-      return entries
-        .filter((entry) => isName(entry.name))
+      return (await entriesOf(path, way))
+        .filter(({ name }) => isName(name))
         .map((entry) => {
-          const isDirectory = entry.isDirectory();
-          return { name: `${before}${entry.name}${isDirectory ? "/" : ""}`, isDirectory };
+          const name = `${before}${entry.name}${entry.isDirectory ? "/" : ""}`;
+          return { ...entry, name };
         })
         .sort((a, b) => (a.name < b.name ? -1 : 1));
     } catch (error) {
-      if (codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR") return [];
-      throw this.explain(error, directory);
+      const isMissing = codeOf(error) === "ENOENT" || codeOf(error) === "ENOTDIR";
+      if (!isMissing) throw this.explain(error, directory);
+      await this.explaining(refuseDeadLinks(path, this.location));
+      return [];
     }
   }
 

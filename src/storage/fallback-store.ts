@@ -27,8 +27,9 @@ import {
 /** Throws, naming it, unless the stored bytes are those of the object with this name, and are believed. */
 type Check = (name: string, bytes: Buffer) => void;
 
-/** A copy that has failed is asked last for so long. */
+/** A copy that has failed is asked last for so long, and twice as long each time that it fails again. */
 const shunnedMs = 30_000;
+const shunnedMsMax = 600_000;
 
 /** What was found wrong with a copy. */
 export interface CopyTrouble {
@@ -42,8 +43,8 @@ export interface CopyTrouble {
 export class FallbackStore implements ObjectStore {
   readonly location: string;
   private readonly told = new Set<string>();
-  /** Until when a copy is asked last, by the monotonic clock. */
-  private readonly shunned = new Map<ObjectStore, number>();
+  /** Until when a copy is asked last, by the monotonic clock, and for how long in all. */
+  private readonly shunned = new Map<ObjectStore, { until: number; ms: number }>();
   /** Copies that have an object damaged, by its name. */
   private readonly unsound = new Map<string, Set<ObjectStore>>();
 
@@ -79,7 +80,7 @@ export class FallbackStore implements ObjectStore {
 
   /** Where copies differ, the size of the one that is whole. If none is, the greatest: what was cut off is shorter. */
   async size(name: string, signal?: AbortSignal): Promise<number | undefined> {
-    const sizes = await this.each((copy) => copy.size(name, signal));
+    const sizes = await this.ofMost((copy) => copy.size(name, signal));
     const known = sizes.flatMap((size) => (size === undefined ? [] : [size]));
     const greatest = known.length > 0 ? Math.max(...known) : undefined;
     if (known.every((size) => size === greatest)) return greatest;
@@ -92,7 +93,7 @@ export class FallbackStore implements ObjectStore {
   }
 
   async *list(prefix: string, options?: ListOptions): AsyncGenerator<StoredObject> {
-    const listings = await this.each(async (copy) => {
+    const listings = await this.ofMost(async (copy) => {
       const objects: StoredObject[] = [];
       for await (const object of copy.list(prefix, options)) objects.push(object);
       return objects;
@@ -136,6 +137,7 @@ export class FallbackStore implements ObjectStore {
     for (const copy of this.inTurn(name)) {
       try {
         const answer = await ask(copy);
+        this.shunned.delete(copy);
         for (const { copy: other, error } of failures) this.note(other, name, error);
         return answer;
       } catch (error) {
@@ -152,19 +154,38 @@ export class FallbackStore implements ObjectStore {
     throw worst?.error ?? new ObjectMissing(name);
   }
 
+  /** The answers of the copies, without those that have failed of late, unless no other answers. */
+  private async ofMost<T>(ask: (copy: ObjectStore) => Promise<T>): Promise<T[]> {
+    const sound = this.copies.filter((copy) => !this.isShunned(copy));
+    if (sound.length === 0 || sound.length === this.copies.length) return this.each(ask);
+    try {
+      return await this.each(ask, sound);
+    } catch (error) {
+      if (failureOf(error) === undefined) throw error;
+      return this.each(
+        ask,
+        this.copies.filter((copy) => !sound.includes(copy)),
+      );
+    }
+  }
+
   /** The answers of all copies that give one; throws if none does. */
-  private async each<T>(ask: (copy: ObjectStore) => Promise<T>): Promise<T[]> {
-    const outcomes = await Promise.allSettled(this.copies.map(ask));
+  private async each<T>(
+    ask: (copy: ObjectStore) => Promise<T>,
+    copies = this.copies,
+  ): Promise<T[]> {
+    const outcomes = await Promise.allSettled(copies.map(ask));
     const answers: T[] = [];
     let failure: unknown;
     for (const [i, outcome] of outcomes.entries()) {
       if (outcome.status === "fulfilled") {
         answers.push(outcome.value);
+        this.shunned.delete(copies[i]!);
         continue;
       }
       const error: unknown = outcome.reason;
       if (failureOf(error) === undefined || failureOf(error) === "exists") throw error;
-      this.note(this.copies[i]!, undefined, error);
+      this.note(copies[i]!, undefined, error);
       failure ??= error;
     }
     if (answers.length === 0) throw failure ?? new StoreUnavailable(`${this.location} fails`);
@@ -174,10 +195,20 @@ export class FallbackStore implements ObjectStore {
   /** The copies in the order in which they are asked for an object: last those that had it damaged, or have failed. */
   private inTurn(name: string): ObjectStore[] {
     const unsound = this.unsound.get(name);
-    const now = this.clock.monotonicMs();
     const rank = (copy: ObjectStore) =>
-      (unsound?.has(copy) ? 2 : 0) + ((this.shunned.get(copy) ?? 0) > now ? 1 : 0);
+      (unsound?.has(copy) ? 2 : 0) + (this.isShunned(copy) ? 1 : 0);
     return [...this.copies].sort((a, b) => rank(a) - rank(b));
+  }
+
+  private isShunned(copy: ObjectStore): boolean {
+    return (this.shunned.get(copy)?.until ?? 0) > this.clock.monotonicMs();
+  }
+
+  private shun(copy: ObjectStore): void {
+    // Calls that were under way when it failed fail for the same reason.
+    if (this.isShunned(copy)) return;
+    const ms = Math.min(shunnedMsMax, 2 * (this.shunned.get(copy)?.ms ?? shunnedMs / 2));
+    this.shunned.set(copy, { until: this.clock.monotonicMs() + ms, ms });
   }
 
   private noteUnsound(name: string, copy: ObjectStore): void {
@@ -186,7 +217,7 @@ export class FallbackStore implements ObjectStore {
 
   private note(copy: ObjectStore, name: string | undefined, error: unknown): void {
     const object = isOfCopy(error) ? undefined : name;
-    if (object === undefined) this.shunned.set(copy, this.clock.monotonicMs() + shunnedMs);
+    if (object === undefined) this.shun(copy);
     const key = `${this.copies.indexOf(copy)} ${object ?? ""}`;
     if (this.told.has(key) || this.told.size >= toldMax) return;
     this.told.add(key);

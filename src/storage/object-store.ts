@@ -1,5 +1,6 @@
 import { isDamage, ThinkbackError, UnusableObject } from "../errors.js";
 import type { Instant } from "../instant.js";
+import type { Requests } from "./store-use.js";
 
 /**
  * Where a repository lives: named immutable objects. test/storage/conformance.ts tests every implementation of this.
@@ -27,10 +28,16 @@ export interface ObjectStore {
   readonly chargesRequests?: true;
 
   /**
+   * Set by whoever counts requests: told of those that a call costs beyond the one that it is taken for. A store that
+   * has this tells all of them, and also the pages of a listing after the first.
+   */
+  onMoreRequests?: ((more: Partial<Requests>) => void) | undefined;
+
+  /**
    * Stores `bytes` under `name`, whole and durable when the promise resolves. MUST be atomic (no reader ever sees a
    * part of it) and MUST reject with ObjectExists, changing nothing, if the name is taken: of any number of concurrent
-   * callers exactly one succeeds. If a reply was lost and the name holds the same bytes, the put counts as done; so
-   * bytes by which one of several processes wins MUST name that process.
+   * callers exactly one succeeds. What is there MUST be durable by then: if a reply was lost and the name holds the
+   * same bytes, the put counts as done; so bytes by which one of several processes wins MUST name that process.
    */
   put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void>;
 
@@ -148,10 +155,8 @@ export interface Repeated {
 export interface Sealing {
   /** True if this process can read documents; false if only what it needs to go on with a log. */
   readonly readsDocuments: boolean;
-  /** The bytes to store for an object. They differ each time, but not their number. */
+  /** The bytes to store for an object. They differ each time; and after a change of keys, so does their number. */
   seal(name: string, bytes: Buffer): Buffer;
-  /** How many bytes `seal` gives for an object. */
-  storedBytes(name: string, bytes: Buffer): number;
   /**
    * Throws, naming it, unless stored bytes are the whole of an object of that name, signed by a key that counts and may
    * write it. No secret key is needed for that.
@@ -298,7 +303,10 @@ export async function getIfThere(
   }
 }
 
-/** The bytes of an object as they are stored, and the store that takes them so. */
+/**
+ * The bytes of an object as they are stored, and the store that takes them so. Whoever names their number MUST put
+ * these: sealed once more, there may be more or fewer.
+ */
 export function storedForm(
   store: ObjectStore,
   name: string,
@@ -306,11 +314,6 @@ export function storedForm(
 ): { store: ObjectStore; bytes: Buffer } {
   const { sealing } = store;
   return sealing ? { store: sealing.below, bytes: sealing.seal(name, bytes) } : { store, bytes };
-}
-
-/** How many bytes are stored of an object. */
-export function storedBytesOf({ sealing }: ObjectStore, name: string, bytes: Buffer): number {
-  return sealing?.storedBytes(name, bytes) ?? bytes.length;
 }
 
 /** At most so many objects are removed with one request. */

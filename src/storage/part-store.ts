@@ -32,7 +32,6 @@ abstract class PartStore implements ObjectStore {
       this.sealing = {
         ...sealing,
         seal: (name, bytes) => sealing.seal(this.nameBelow(name), bytes),
-        storedBytes: (name, bytes) => sealing.storedBytes(this.nameBelow(name), bytes),
         check: (name, stored) => sealing.check(this.nameBelow(name), stored),
         below: this.partOf(sealing.below),
         reading: (elsewhere, placeName = (name) => name) =>

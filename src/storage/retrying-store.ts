@@ -19,10 +19,13 @@ import {
   StoreUnavailable,
   type Tail,
 } from "./object-store.js";
+import { heard, listenTo, queued } from "./progress.js";
 
 export interface Patience {
   /** How long a store may be unavailable before that is an error. It is asked at least twice. */
   patienceMs: number;
+  /** How long nothing may be heard of it, instead of a minute. Then it is not asked again: another place is. */
+  answerMs?: number;
   /** Also wait while the store is full or forbidden. */
   waitsForOthers?: boolean;
 }
@@ -38,10 +41,21 @@ export const endless: Patience = { patienceMs: Number.POSITIVE_INFINITY };
 
 const pauseFirstMs = 200;
 const pauseLastMs = 15_000;
-/** How long a try may take at first. It is doubled after each try that took too long, because the line may be slow. */
+/**
+ * How long nothing may be heard of a try at first. It is doubled after each try that took too long, because the line
+ * may be slow.
+ */
 const answerMs = 60_000;
-/** How long a try may take at most. */
+/** How long nothing may be heard at most. */
 const answerMsMax = 600_000;
+/**
+ * Of what is sent nothing is heard until all of it has arrived. So a put is given the time that its bytes take at this
+ * speed besides; the speed is halved for later puts when that was not enough, and learned from those that succeed.
+ */
+const bytesPerMsMax = 128;
+const bytesPerMsMin = 4;
+/** What is smaller tells nothing of the speed. */
+const tellingBytes = 256 * 1024;
 /** How long a try of `tidy` may take, because it goes through the whole store. */
 const tidyMs = 1_800_000;
 /** How many objects of a listing make a page, which is waited for as a whole. */
@@ -67,6 +81,8 @@ export class RetryingStore implements ObjectStore {
   readonly replace?: NonNullable<ObjectStore["replace"]>;
   readonly storedAt?: NonNullable<ObjectStore["storedAt"]>;
   private stuck = 0;
+  /** How fast puts are taken to be sent at least. */
+  private bytesPerMs = bytesPerMsMax;
 
   /** @param stopped when it aborts, calls reject and nothing is asked again */
   constructor(
@@ -176,32 +192,47 @@ export class RetryingStore implements ObjectStore {
   ): Promise<void> {
     const bytes = this.below.sealing?.seal(name, Buffer.from(given)) ?? given;
     let isInDoubt = false;
-    return this.retried(async (ending) => {
-      const wasInDoubt = isInDoubt;
-      try {
-        // Set before the put: a try that is given up may still store the object.
-        isInDoubt = true;
-        await put(name, bytes, ending);
-      } catch (error) {
-        const failure = failureOf(error);
-        if (failure === "unavailable") throw error;
-        // The failure of a try that was given up says nothing about a later try.
-        if (!ending.aborted) isInDoubt = wasInDoubt;
-        if (!wasInDoubt) throw error;
-        const there = await getIfThere(this.stored, name, ending);
-        if (there?.equals(bytes)) return;
-        // The object that was in the way has been deleted meanwhile.
-        if (!there && failure === "exists") throw new StoreUnavailable(messageOf(error), error);
-        throw error;
-      }
-    }, signal);
+    const waitMs = (this.patience.answerMs ?? answerMs) + bytes.length / this.bytesPerMs;
+    return this.retried(
+      async (ending) => {
+        const wasInDoubt = isInDoubt;
+        const begun = this.clock.monotonicMs();
+        try {
+          // Set before the put: a try that is given up may still store the object.
+          isInDoubt = true;
+          await put(name, bytes, ending);
+          this.learnSpeed(bytes.length, this.clock.monotonicMs() - begun);
+        } catch (error) {
+          const failure = failureOf(error);
+          if (ending.reason instanceof NoAnswer)
+            this.learnSpeed(bytes.length, this.clock.monotonicMs() - begun);
+          if (failure === "unavailable") throw error;
+          // The failure of a try that was given up says nothing about a later try.
+          if (!ending.aborted) isInDoubt = wasInDoubt;
+          if (!wasInDoubt) throw error;
+          const there = await getIfThere(this.stored, name, ending);
+          if (there?.equals(bytes)) return;
+          // The object that was in the way has been deleted meanwhile.
+          if (!there && failure === "exists") throw new StoreUnavailable(messageOf(error), error);
+          throw error;
+        }
+      },
+      signal,
+      waitMs,
+    );
+  }
+
+  /** Takes half of the speed that a put had, or would at least have had. Small ones tell nothing. */
+  private learnSpeed(bytes: number, ms: number): void {
+    if (bytes < tellingBytes) return;
+    this.bytesPerMs = Math.min(bytesPerMsMax, Math.max(bytesPerMsMin, bytes / ms / 2));
   }
 
   /** The result of `work`, which is tried again while the store is unavailable and patience lasts. */
   private async retried<T>(
     work: (ending: AbortSignal) => Promise<T>,
     signal: AbortSignal | undefined,
-    firstAnswerMs = answerMs,
+    firstAnswerMs = this.patience.answerMs ?? answerMs,
   ): Promise<T> {
     const { clock, patience, stopped } = this;
     const signals = [signal, stopped].filter((one) => one !== undefined);
@@ -216,6 +247,7 @@ export class RetryingStore implements ObjectStore {
         given?.throwIfAborted();
         const waits = patience.waitsForOthers === true && needsOperator(error);
         if (failureOf(error) !== "unavailable" && !waits) throw error;
+        if (error instanceof NoAnswer && patience.answerMs !== undefined) throw error;
         const isOver = clock.monotonicMs() - begun >= patience.patienceMs;
         if (isOver && tries > 1) throw error;
         if (error instanceof NoAnswer) waitMs = Math.min(2 * waitMs, Math.max(answerMsMax, waitMs));
@@ -225,7 +257,7 @@ export class RetryingStore implements ObjectStore {
     }
   }
 
-  /** Makes one try. Rejects if the store fails, if it does not answer for `waitMs`, or if `given` aborts. */
+  /** Makes one try. Rejects if the store fails, if nothing is heard of it for `waitMs`, or if `given` aborts. */
   private async try<T>(
     work: (ending: AbortSignal) => Promise<T>,
     given: AbortSignal | undefined,
@@ -233,11 +265,9 @@ export class RetryingStore implements ObjectStore {
   ): Promise<T> {
     if (this.stuck >= stuckMax) throw new NoAnswer(this.location);
     const ending = new AbortController();
-    const begun = work(ending.signal);
     const settled = new AbortController();
-    const timeout = this.clock.sleep(waitMs, settled.signal).then(() => {
-      throw new NoAnswer(this.location);
-    });
+    const timeout = this.silence(ending.signal, waitMs, settled.signal);
+    const begun = work(ending.signal);
     timeout.catch(() => undefined);
     let onAbort: (() => void) | undefined;
     const stopping = new Promise<never>((_, reject) => {
@@ -258,6 +288,28 @@ export class RetryingStore implements ObjectStore {
       settled.abort(new Error("it has answered"));
       if (!isSettled) this.noteStuck(settling);
     }
+  }
+
+  /** Rejects when nothing was heard for `waitMs` of the call with the signal `of`. */
+  private async silence(of: AbortSignal, waitMs: number, settled: AbortSignal): Promise<never> {
+    const { clock } = this;
+    let heardAt: number | undefined = clock.monotonicMs();
+    listenTo(of, {
+      queued: () => {
+        heardAt = undefined;
+      },
+      heard: () => {
+        heardAt = clock.monotonicMs();
+      },
+    });
+    for (
+      let leftMs = waitMs;
+      leftMs > 0;
+      leftMs = (heardAt ?? clock.monotonicMs()) + waitMs - clock.monotonicMs()
+    ) {
+      await clock.sleep(leftMs, settled);
+    }
+    throw new NoAnswer(this.location);
   }
 
   private noteStuck(work: Promise<unknown>): void {
@@ -291,6 +343,8 @@ class Listing {
   async page(ending: AbortSignal): Promise<StoredObject[]> {
     const end = () => this.end();
     ending.addEventListener("abort", end, { once: true });
+    // The listing has a signal of its own, because it goes on after this page.
+    listenTo(this.ending.signal, { queued: () => queued(ending), heard: () => heard(ending) });
     try {
       const page: StoredObject[] = [];
       while (page.length < pageObjects) {

@@ -28,7 +28,7 @@ export abstract class StoreLayer implements ObjectStore {
   readonly chargesRequests?: true;
   readonly mayOverwrite: boolean;
   readonly lockMs: number | undefined;
-  readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
+  extendLock?: NonNullable<ObjectStore["extendLock"]>;
   readElsewhere?: NonNullable<ObjectStore["readElsewhere"]>;
   readonly firstMissing?: NonNullable<ObjectStore["firstMissing"]>;
   readonly deleteMany?: NonNullable<ObjectStore["deleteMany"]>;

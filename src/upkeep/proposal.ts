@@ -13,7 +13,6 @@ import { openSegment } from "../repository/log/log.js";
 import type { LogView } from "../repository/log/log-view.js";
 import type { FoldedPiece, LogPiece } from "../repository/log/pieces.js";
 import { noTotals, totalsAt } from "../repository/log/totals.js";
-import { idleSegmentMs } from "../repository/registers/idle-pace.js";
 import type { KeepTier } from "../repository/registers/keep-policy.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import type { ObjectStore } from "../storage/object-store.js";
@@ -51,6 +50,8 @@ export interface SourceRates {
   /** Mean stored bytes of a segment, and of what a folded segment has besides its parts: its manifest and records. */
   segmentBytes: number;
   foldedBytes: number;
+  /** How many objects of the log and of bases are stored. */
+  objects: number;
 }
 
 export async function readSourceRates(look: RepositoryView): Promise<SourceRates> {
@@ -99,6 +100,7 @@ export async function readSourceRates(look: RepositoryView): Promise<SourceRates
       [...sizes].filter(([name]) => parseSegmentName(name)).map(([, size]) => size),
     ),
     foldedBytes: mean(view.pieces.filter(isFolded).map((piece) => besidesParts(piece, sizes))),
+    objects: sizes.size,
   };
 }
 
@@ -298,11 +300,7 @@ export function basesKept(ageMs: number, foldEveryMs: number): number {
  * How many segments a capture writes per day with ticks of this length, if changes come at random times.
  * @param idleMs how often it writes one while nothing changes
  */
-export function segmentsPerDay(
-  changesPerDay: number,
-  tickMs: number,
-  idleMs = idleSegmentMs,
-): number {
+export function segmentsPerDay(changesPerDay: number, tickMs: number, idleMs: number): number {
   const ticks = dayMs / tickMs;
   const share = 1 - Math.exp(-(changesPerDay / dayMs) * tickMs);
   const idle = (dayMs / Math.max(idleMs, tickMs)) * (1 - share);

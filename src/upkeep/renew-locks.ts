@@ -4,7 +4,7 @@
  */
 import { commonStore, type Repository } from "../format/description.js";
 import { keysPrefix, parseManifestName, repositoryName } from "../format/names.js";
-import type { Instant } from "../instant.js";
+import { formatInstant, type Instant } from "../instant.js";
 import { declareLocked, readSettings } from "../repository/registers/settings.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { severalAtOnce } from "../several-at-once.js";
@@ -23,6 +23,8 @@ const small = [
   "evidence/",
   "acknowledged/",
   "drills/",
+  "marks/",
+  "operations/",
 ];
 
 /**
@@ -43,15 +45,45 @@ export async function renewLocks(
   const lane = repository.lane?.number ?? 0;
   const { locked = {} } = await readSettings(common);
   if (now - (locked[lane] ?? repository.description.created) < lockMs / looksPerLock) return 0;
-  const until = now + (lockMs * (looksPerLock - 1)) / looksPerLock;
   const names = await keptNames(store, view);
-  const renewing = severalAtOnce([...names], atOnce, async (name) => {
-    signal.throwIfAborted();
-    await store.extendLock!(name, until).catch(unlessGone);
-  });
-  for await (const _ of renewing) signal.throwIfAborted();
+  await lockAll(store, names, now, signal);
   await declareLocked(common, lane, now);
   return names.size;
+}
+
+/** Locks objects for as long as a new one is locked, but for those whose lock lasts for most of that anyway. */
+export async function lockAll(
+  store: ObjectStore,
+  names: Iterable<string>,
+  now: Instant,
+  signal?: Pick<AbortSignal, "throwIfAborted">,
+): Promise<void> {
+  const { lockMs } = store;
+  if (!store.extendLock || lockMs === undefined) return;
+  const until = now + (lockMs * (looksPerLock - 1)) / looksPerLock;
+  const renewing = severalAtOnce(names, atOnce, async (name) => {
+    signal?.throwIfAborted();
+    await store.extendLock!(name, until).catch(unlessGone);
+  });
+  for await (const _ of renewing) signal?.throwIfAborted();
+}
+
+/** What there is to say if nobody renews the locks of a repository; undefined if there is nothing. */
+export async function locksText(repository: Repository, now: Instant): Promise<string | undefined> {
+  const { lockMs } = repository.store;
+  const { locked } = await readSettings(commonStore(repository));
+  const lane = repository.lane?.number ?? 0;
+  if (lockMs === undefined) {
+    if (locked === undefined) return undefined;
+    return "the objects of this repository are locked, but its location is given without lock=, so no lock is renewed here: what is needed can be deleted when its lock ends";
+  }
+  const last = locked?.[lane];
+  // Renewed by the first maintenance after a quarter of their time.
+  if (now - (last ?? repository.description.created) < (2 * lockMs) / looksPerLock)
+    return undefined;
+  const since =
+    last === undefined ? "were never renewed" : `were renewed last at ${formatInstant(last)}`;
+  return `THE LOCKS ${since}: what is needed can be deleted when its lock ends. Give \`thinkback maintain\` the location with lock= too`;
 }
 
 /** What was deleted since it was listed needs no lock. */

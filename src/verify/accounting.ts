@@ -1,7 +1,7 @@
 /** Accounts for every object of a repository: whether readers use it and, if not, why it is there. */
 import { bundlePrefix, parseBundleName, parseSegmentName } from "../format/names.js";
 import type { Instant } from "../instant.js";
-import { isDisowned } from "../repository/log/claims.js";
+import { isBelieved } from "../repository/log/claims.js";
 import type { LogView } from "../repository/log/log-view.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { Findings } from "./findings.js";
@@ -101,7 +101,7 @@ function ofSegment(
 ): Standpoint {
   const segment = parseSegmentName(name)!;
   if (segment.to <= (expiry?.logTo ?? -1)) return "expired";
-  if (isDisowned(segment, claims)) return "disowned";
+  if (!isBelieved(segment, claims)) return "disowned";
   return !pieces || pieces.has(name) ? "used" : "replaced";
 }
 

@@ -1,4 +1,5 @@
 /** Checks that the newest bundle repeats the objects as they are. No reader uses an older bundle. */
+import { isDamage } from "../errors.js";
 import { listBundles, readBundle } from "../repository/bundle.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ListedStore } from "../storage/listed-store.js";
@@ -48,12 +49,12 @@ function counts(name: string, { folded, bases, referred }: Manifests): boolean {
   return !isOfManifest || folded.has(name) || bases.has(name) || referred.has(name);
 }
 
-/** The bytes of an object; undefined if it was deleted since it was listed. */
+/** The bytes of an object; undefined if it was deleted since it was listed, or is a claim that is distrusted. */
 async function bytesOf(listed: ListedStore, name: string): Promise<Buffer | undefined> {
   try {
     return await listed.get(name);
   } catch (error) {
-    if (error instanceof ObjectMissing) return undefined;
+    if (error instanceof ObjectMissing || isDamage(error)) return undefined;
     throw error;
   }
 }

@@ -5,7 +5,7 @@
 import { damaged } from "../errors.js";
 import { keysPrefix, numberedName, parseNumberedName } from "../format/names.js";
 import { checkKeyProof, proofsPrefix } from "../sealing/key-proofs.js";
-import { checkFollows, type KeySet, opensCanary, readKeySet } from "../sealing/key-set.js";
+import { checkFollows, type KeySet, opensAs, readKeySet } from "../sealing/key-set.js";
 import type { Keyring } from "../sealing/keyring.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { Findings } from "./findings.js";
@@ -38,10 +38,10 @@ export async function checkKeyObjects(
       for (const identity of identities) {
         const { recipient } = identity.public;
         const key = set.keys.find((one) => one.recipient === recipient);
-        if (key?.role !== "reader" || opensCanary(set, identity)) continue;
+        if (!key || opensAs(key.role, set, identity)) continue;
         throw damaged(
           numberedName(keysPrefix, number),
-          `its canary is not opened by ${key.name}, whom it calls a reader`,
+          `${key.name} does not open what it has for a ${key.role}`,
         );
       }
     });

@@ -2,7 +2,7 @@
 import { DataObject } from "../format/data-object.js";
 import { parseSegmentName, type SegmentName } from "../format/names.js";
 import type { BasePart } from "../repository/bases/base.js";
-import { isDisowned } from "../repository/log/claims.js";
+import { isBelieved } from "../repository/log/claims.js";
 import type { FoldedPart, FoldedRecords } from "../repository/log/folded.js";
 import { openSegment, type Segment } from "../repository/log/log.js";
 import { byPlaceInLog } from "../repository/log/places.js";
@@ -61,7 +61,7 @@ export class ObjectCheck {
       .names("log/")
       .map(parseSegmentName)
       .filter((segment) => segment !== undefined)
-      .filter((segment) => segment.to > (expiry?.logTo ?? -1) && !isDisowned(segment, claims))
+      .filter((segment) => segment.to > (expiry?.logTo ?? -1) && isBelieved(segment, claims))
       .filter(({ name }) => this.isWanted(name))
       .sort(byPlaceInLog);
     const opened = severalAtOnce(segments, atOnce, (segment) => this.checkOneSegment(segment));

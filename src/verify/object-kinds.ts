@@ -6,6 +6,7 @@ import {
   parseBundleName,
   parseFoldedName,
   parseManifestName,
+  parseMarkName,
   parseMemberName,
   parseOperationName,
   parseSegmentName,
@@ -16,6 +17,7 @@ import { foldedKind } from "../repository/log/folded.js";
 import { acknowledgementKind } from "../repository/records/acknowledgement.js";
 import { drillKind } from "../repository/records/drills.js";
 import { evidenceKind } from "../repository/records/evidence.js";
+import { markKind } from "../repository/records/marks.js";
 import { operationEndKind, operationKind } from "../repository/records/operations.js";
 import { expiryKind } from "../repository/registers/expiry.js";
 import { answerKind, wishKind } from "../repository/registers/handovers.js";
@@ -70,6 +72,7 @@ export const objectKinds = {
   hold: { has: form("holds/[a-z0-9]+-\\d{10}\\.json"), as: holdKind },
   bundle: { has: (name) => parseBundleName(name) !== undefined, as: "bundle" },
   drill: { has: form("drills/\\d{15}-[a-z0-9]+\\.json"), as: drillKind },
+  mark: { has: (name) => parseMarkName(name) !== undefined, as: markKind },
   operation: { has: (name) => parseOperationName(name) !== undefined, as: operationKind },
   "operation part": { has: form(`${operation}/part-\\d{6}\\.zst`), as: "operation" },
   "operation end": { has: form(`${operation}/end\\.json`), as: operationEndKind },

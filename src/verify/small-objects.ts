@@ -5,8 +5,10 @@ import { type JsonKind, readStored } from "../format/json-object.js";
 import {
   expiryPrefix,
   numberedName,
+  operationManifestName,
   parseFoldedName,
   parseHoldName,
+  parseOperationName,
   parseSegmentName,
   parseWriterName,
   pinsPrefix,
@@ -15,10 +17,16 @@ import {
   settingsPrefix,
   writerName,
 } from "../format/names.js";
-import { type EpochClaim, readClaim } from "../repository/log/claims.js";
+import {
+  distrustedClaim,
+  type EpochClaim,
+  isDistrusted,
+  readClaim,
+} from "../repository/log/claims.js";
 import { readAcknowledgement } from "../repository/records/acknowledgement.js";
 import { readDrill } from "../repository/records/drills.js";
 import { readEvidence } from "../repository/records/evidence.js";
+import { readMark } from "../repository/records/marks.js";
 import { operationEndKind, readOperation } from "../repository/records/operations.js";
 import { type Expiry, expiriesKept, expiryKind } from "../repository/registers/expiry.js";
 import { readAnswer, readWish } from "../repository/registers/handovers.js";
@@ -32,7 +40,7 @@ import { settingsKind } from "../repository/registers/settings.js";
 import { readDescription } from "../repository/repository.js";
 import type { ListedStore } from "../storage/listed-store.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import type { Findings } from "./findings.js";
+import { Findings } from "./findings.js";
 import { directoryOf, kindOf, type ObjectKind, type SmallKind } from "./object-kinds.js";
 
 /** What other checks need to know from the objects that stand alone. */
@@ -55,13 +63,14 @@ export async function checkSmallObjects(
   const small: SmallObjects = { description: undefined, claims: [], expiry: undefined };
   for (const name of store.names()) {
     const kind = kindOf(name);
-    if (!kind || !isSmall(kind)) continue;
+    if (!kind || !isSmall(kind) || kind === "claim") continue;
     if (shortLived.has(kind) && (await store.isGone(name))) continue;
     await findings.during(async () => take(small, kind, await readers[kind](store, name)));
   }
+  small.claims = await checkClaims(store, findings);
   if (!(await store.lookFor(repositoryName))) findings.add(repositoryName, "it is missing");
   await checkNumbers(store, findings);
-  await checkEpochs(store, findings);
+  await checkEpochs(store, small.claims, findings);
   return small;
 }
 
@@ -71,7 +80,6 @@ function isSmall(kind: ObjectKind): kind is SmallKind {
 
 function take(small: SmallObjects, kind: ObjectKind, found: unknown): void {
   if (kind === "repository") small.description = found as RepositoryDescription;
-  else if (kind === "claim") small.claims.push(found as EpochClaim);
   else if (kind === "expiry") small.expiry = found as Expiry;
 }
 
@@ -99,9 +107,18 @@ const readers: Record<SmallKind, Read> = {
   wish: readWish,
   answer: readAnswer,
   drill: readDrill,
+  mark: readMark,
   operation: readOperation,
-  "operation end": (store, name) => readStored(store, name, operationEndKind),
+  "operation end": readNamedEnd,
 };
+
+async function readNamedEnd(store: ObjectStore, name: string): Promise<void> {
+  const { id, round } = await readStored(store, name, operationEndKind);
+  const named = parseOperationName(operationManifestName(directoryOf(name)));
+  if (named?.id !== id || named.round !== round) {
+    throw damaged(name, "its name and its content differ");
+  }
+}
 
 async function readHold(store: ObjectStore, name: string): Promise<void> {
   const { unique } = await numbered(holdKind)(store, name);
@@ -125,8 +142,31 @@ async function checkNumbers(store: ListedStore, findings: Findings): Promise<voi
   }
 }
 
+/** Reads the claims. One that cannot be read is a finding, unless a later one says that it is distrusted. */
+async function checkClaims(store: ListedStore, findings: Findings): Promise<EpochClaim[]> {
+  const claims: EpochClaim[] = [];
+  const unread = new Map<number, Findings>();
+  for (const name of store.names("writers/")) {
+    const epoch = parseWriterName(name);
+    if (epoch === undefined) continue;
+    const found = new Findings();
+    const claim = await found.during(() => readClaim(store, name));
+    if (claim) claims.push(claim);
+    else unread.set(epoch, found);
+  }
+  for (const [epoch, found] of unread) {
+    if (isDistrusted(epoch, claims)) claims.push(distrustedClaim(epoch));
+    else findings.addAll(found);
+  }
+  return claims.sort((a, b) => a.epoch - b.epoch);
+}
+
 /** Adds a finding for each missing claim, up to the last epoch that has a claim or a segment. */
-async function checkEpochs(store: ListedStore, findings: Findings): Promise<void> {
+async function checkEpochs(
+  store: ListedStore,
+  claims: EpochClaim[],
+  findings: Findings,
+): Promise<void> {
   const epochs = [
     ...store.names("writers/").map(parseWriterName),
     ...store.names("log/").map((name) => parseSegmentName(name)?.epoch),
@@ -135,6 +175,7 @@ async function checkEpochs(store: ListedStore, findings: Findings): Promise<void
   const last = epochs.reduce<number>((greatest, epoch) => Math.max(greatest, epoch ?? 0), 0);
   for (let epoch = 1; epoch <= last; epoch += 1) {
     const name = writerName(epoch);
+    if (isDistrusted(epoch, claims)) continue;
     if (!(await store.lookFor(name))) findings.add(name, "it is missing");
   }
 }

@@ -12,6 +12,7 @@ import { WithoutStore } from "../storage/without-store.js";
 import { type Account, accountFor, type Gone, goneOf } from "./accounting.js";
 import { Belonging } from "./belonging.js";
 import { checkBundle } from "./bundles.js";
+import { checkOperations } from "./check-operations.js";
 import { type Cost, Costs, readStanding, readUnaware, type Standing } from "./costs.js";
 import { Findings } from "./findings.js";
 import { checkKeyObjects } from "./key-objects.js";
@@ -101,6 +102,8 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
   if (keyring && small.description && !lane?.number) {
     await checkKeyObjects(store, small.description.id, keyring, findings);
   }
+  const readsDocuments = store.sealing?.readsDocuments ?? true;
+  await checkOperations(listed, findings, share >= 1 && readsDocuments);
   const manifests = await readManifests(listed, small, belonging, findings);
   const read = await checkObjects(listed, small, manifests, belonging, findings, options);
   await checkBundle(listed, manifests, belonging, findings);
@@ -109,7 +112,6 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
   if (view) await findMissing(view, listed, findings);
   const standing = await standingWithout(listed, findings, options.lane?.root);
   if (standing) findLostBases(listed, standing, manifests, findings);
-  const readsDocuments = store.sealing?.readsDocuments ?? true;
   const isWhole = share >= 1 && readsDocuments && standing !== undefined;
   const breaks = isWhole
     ? await checkChains(standing, findings, {

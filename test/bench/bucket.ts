@@ -15,9 +15,10 @@ import { repositoryOf, timedRestore } from "./restore.js";
 
 const slowerMs = 20;
 
-export async function benchBucket({ documents, rounds, scratch, server }: Bench): Promise<void> {
+export async function benchBucket(bench: Bench): Promise<void> {
+  const { documents, rounds, scratch } = bench;
   useTestCredentials();
-  const target = await server();
+  const target = await bench.server();
   const { rows } = orders(documents);
   const { repository } = await repositoryOf(rows, scratch);
   const bucket = await startBucketServer();

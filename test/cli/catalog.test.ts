@@ -46,6 +46,7 @@ async function printed(args: { at?: string; diff?: string[] }): Promise<string[]
       json: false,
       line: (text) => void lines.push(text.toString()),
       note: () => undefined,
+      paint: (_, text) => text,
       resultText: () => undefined,
       result: () => undefined,
     },

@@ -1,5 +1,5 @@
 /** `thinkback doctor` finds what is missing, says what to do, and ends with status 16. */
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server as NetServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -154,7 +154,17 @@ test("a Redis is asked over the wire, and one that is away fails", async () => {
     "passed",
     "passed",
   ]);
+  const file = join(directory, "redis-url");
+  await writeFile(file, `redis://127.0.0.1:${port}\n`, { mode: 0o600 });
+  const byFile = await found("--read-only", "--redis-file", file);
+  expect(outcomeOf(byFile.findings, "redis", "reach")).toBe("passed");
+  await rm(file);
   await new Promise((resolve) => fake.close(resolve));
+  const withPassword = await doctor("--read-only", "--redis", `redis://:secret@127.0.0.1:${port}`);
+  expect(withPassword.stderr).toMatch(
+    /--redis holds a password.* by --redis-file or THINKBACK_REDIS\n/,
+  );
+  expect(withPassword.stdout + withPassword.stderr).not.toContain("secret");
   const away = await found("--read-only", "--redis", `redis://127.0.0.1:${port}`);
   expect(outcomeOf(away.findings, "redis", "reach")).toBe("failed");
 });

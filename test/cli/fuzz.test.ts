@@ -58,7 +58,15 @@ async function run(args: string[]): Promise<Ended> {
   return { status: await runCommandLine(args, { stdout: stream, stderr: stream }), printed };
 }
 
-const times = ["now", "1m ago", "0s ago", "2026-11-21", "10:04", "999999999d ago", "2100-01-01"];
+const times = [
+  "now",
+  "1m ago",
+  "0s ago",
+  "2026-11-21",
+  "10:04",
+  "999999999d ago",
+  "2100-01-01",
+].concat("before:", "before:nothing", "before:drop-000000", "before:deletes-mzzzzzzz-00");
 const names = ["shop.orders", "shop", "shop.", ".orders", "a.b.c", "shop.*", "*", "", "\u{1F600}"];
 const durations = ["1s", "10ms", "0s", "1h30m", "1 day", "5", "-1s", "9999999999999999999w", "60d"];
 const sizes = ["512MiB", "2GB", "1", "0", "-1", "1e3", "99999999999999999TiB"];
@@ -92,29 +100,24 @@ const maintained = {
   "--single-writer": flag,
 };
 const gaps = ["before", "after", "BEFORE", "", "both"];
-const head = ["0/1.1/" + "0".repeat(64), "0/1.1", "", ","];
+const head = ["0/1.1/" + "0".repeat(64), "keys/1/" + "0".repeat(64), "0/1.1", "", ","];
 const past = { "--store-as-of": times };
 const choice = { "--at": times, "--table": names, "--db": names };
 
 /** Commands that take several copies of a repository. */
-const ofCopies = [
-  "run",
-  "restore",
-  "drill",
-  "status",
-  "show",
-  "plan",
-  "verify",
-  "catalog",
+const ofCopies = ["run", "restore", "drill", "status", "show", "plan", "verify", "catalog"].concat(
+  "history",
+  "diff",
+  "points",
   "preview",
   "follow",
-];
+);
 
 type Options = Record<string, (string | undefined)[]>;
 
 /** Every option of every command, but --repo and --json, which all have. */
 const queries = ["{}", '{"a": {"$gt": 1}}', '{"$where": "1"}', "[", "1", '{"$x": 1}', ""];
-const documents = {
+const selecting = {
   "--key": ["k", "42", '["a"]', "{}", "@/none", "@", "null", ""],
   "--between": ["a..b", "a..", "..", "b..a", "a..b..c", "{}..a", ""],
   "--where": queries,
@@ -122,15 +125,17 @@ const documents = {
   "--tenant-id": ["c42", "42", ""],
 };
 const selected = {
-  ...documents,
+  ...selecting,
   "--dry-run": flag,
   "--plan": ["/none/plan.json", "/dev/null", "/proc/plan", ""],
+  "--target": urls,
+  "--target-file": secretFiles,
+  "--password-file": secretFiles,
 };
 
 const commands: Record<string, Options> = {
-  "undo shop.orders": {
+  undo: {
     ...selected,
-    "--target": urls,
     "--from": times,
     "--to": times,
     "--operation": ["0123abcd", "", "x"],
@@ -139,7 +144,7 @@ const commands: Record<string, Options> = {
   preview: {
     ...past,
     ...choice,
-    ...documents,
+    ...selecting,
     "--target": urls,
     "--target-file": secretFiles,
     "--password-file": secretFiles,
@@ -162,7 +167,7 @@ const commands: Record<string, Options> = {
     "--drop": flag,
     "--every": durations,
   },
-  "rewind shop.orders": { ...selected, "--target": urls, "--at": times },
+  rewind: { ...selected, "--at": times },
   run: {
     "--source": urls,
     "--source-file": secretFiles,
@@ -186,6 +191,7 @@ const commands: Record<string, Options> = {
     "--no-fold": flag,
     "--maintain-every": durations,
     "--log-level": ["error", "loud", ""],
+    "--expect-head": head,
     ...maintained,
   },
   restore: {
@@ -214,9 +220,25 @@ const commands: Record<string, Options> = {
   },
   status: past,
   show: { ...past, "--at": times, "--gap": gaps, "--allow-inexact": flag, "--nearest": flag },
+  history: { ...past, "--from": times, "--to": times },
+  diff: {
+    ...past,
+    ...selecting,
+    "--from": times,
+    "--to": times,
+    "--at": times,
+    "--live": flag,
+    "--fields": flag,
+    "--limit": counts,
+    "--target": urls,
+    "--target-file": secretFiles,
+    "--password-file": secretFiles,
+  },
+  points: { ...past, "--from": times, "--to": times },
+  mark: { "--at": times },
   fold: { "--at": times, "--table": names },
   expire: { "--keep": tiers, "--grace": durations, "--no-delete": flag, "--dry-run": flag },
-  maintain: maintained,
+  maintain: { ...maintained, "--expect-head": head },
   plan: {
     ...past,
     "--keep": tiers,
@@ -238,6 +260,7 @@ const commands: Record<string, Options> = {
     "--source-file": secretFiles,
     "--password-file": secretFiles,
     "--spool": [spool, "/nowhere", "", "rethinkdb://x"],
+    "--redis-file": secretFiles,
     "--redis": ["redis://127.0.0.1:1", "http://x", "", "redis://", "127.0.0.1"],
     "--read-only": flag,
   },
@@ -261,7 +284,13 @@ const keys = ["k", '"k"', "42", "-0", "[1", "", "[".repeat(20_000), '["a",1]', "
   .concat(noKeys);
 const positional: Record<string, string[][]> = {
   show: [names, keys],
+  history: [names, keys],
+  diff: [names],
+  points: [names],
+  mark: [["deploy 42", "", " x", "\u0007", "y".repeat(300), "before:x"]],
   acknowledge: [names],
+  undo: [names],
+  rewind: [names],
   "pin add": [["release", "Release", "", "a/b", ".."]],
   "pin remove": [["release", "../x", ""]],
   "key remove": [["reader", "nobody", ""]],
@@ -347,8 +376,8 @@ describe.each(Object.keys(commands))("%s", (command) => {
     },
   );
 
-  /** What is taken as it is: a note or a key is a text, a spool a directory that may not be there yet; a query is not repeated. */
-  const free = ["--note", "--spool", "--key", "--tenant-id", "--where"];
+  /** What is taken as it is: a note is a text, a spool a directory that may not be there yet. */
+  const free = ["--note", "--spool", "--key", "--tenant-id"];
   const valued = Object.entries(commands[command]!).filter(
     ([name, values]) => values !== flag && !free.includes(name),
   );
@@ -356,13 +385,21 @@ describe.each(Object.keys(commands))("%s", (command) => {
     "--tick-max": ["--auto"],
     "--spool-limit": ["--spool", spool],
     "--drill-target": ["--drill-at", "0 3 * * *"],
-    "--tenant": ["--tenant-id", "c42"],
     "--drill-target-file": ["--drill-at", "0 3 * * *"],
+    "--tenant": ["--tenant-id", "c42"],
+  };
+  const ofLive = ["--at", "--target", "--target-file", "--password-file"];
+  /** A comparison is with the live table, or between two instants. */
+  const compared = (name: string) => {
+    if (command !== "diff" || name === "--from") return [];
+    return ofLive.includes(name) ? ["--live"] : ["--from", "now"];
   };
   test("looks at the value of each of its options", async () => {
     for (const [name] of valued) {
       const at = command === "run" ? join(directory, "none") : repo;
-      const args = [...good, ...owed(name), "--repo", at, ...(needs[name] ?? [])];
+      const args = [...good, ...owed(name), "--repo", at, ...(needs[name] ?? [])].concat(
+        compared(name),
+      );
       const { status, printed } = await run([...args, name, "?garbage?"]);
       expect([name, status, printed]).toEqual([
         name,

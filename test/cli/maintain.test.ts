@@ -42,6 +42,7 @@ test("a deleted segment is one line, which names it, tables and how many more th
     json: false,
     line: (text: string | Buffer) => void lines.push(text.toString()),
     note: () => undefined,
+    paint: (_: string, text: string) => text,
     resultText: () => undefined,
     result: (value: object) => {
       result = value;

@@ -48,6 +48,7 @@ async function printed(
       json: false,
       line: (text) => void lines.push(text.toString()),
       note: () => undefined,
+      paint: (_, text) => text,
       resultText: () => undefined,
       result: (value) => {
         result = value;

@@ -24,6 +24,7 @@ const good: Record<string, string> = {
   path: "/a b",
   location: "/srv/backup",
   address: "rethinkdb://ann@db1",
+  url: "redis://db1",
   password: "secret",
   pattern: "'shop.*'",
   duration: "90s",
@@ -64,9 +65,35 @@ describe("each key", () => {
 });
 
 test("a file that is empty, or has empty sections, says nothing", () => {
-  for (const text of ["", "# nothing\n", "capture:\n", "capture:\n  tick:\n", "---\n"]) {
+  for (const text of ["", "# nothing\n", "capture:\n", "capture: ~\n", "---\n"]) {
     expect(parseConfiguration("f", text)).toMatchObject({ values: new Map(), findings: [] });
   }
+});
+
+test("what is written counts, and not the number that YAML makes of it", () => {
+  for (const text of ["0123", "1e5", "12345678901234567890123", "0x1F", "1_0", "True", "007.50"]) {
+    const { values, findings } = parseConfiguration("f", `source:\n  password: ${text}`);
+    expect(findings).toEqual([]);
+    expect(values.get("source.password")?.texts).toEqual([text]);
+  }
+  const { values } = parseConfiguration("f", "capture:\n  include: [0123, 1e5]");
+  expect(values.get("capture.include")?.texts).toEqual(["0123", "1e5"]);
+});
+
+test("a key without a value is an error, wherever it stands", () => {
+  for (const nothing of ["", "~", "null"]) {
+    expect(errorsOf(`repo: ${nothing}`)).toEqual([expect.stringMatching(/^1: repo has no value/)]);
+    expect(errorsOf(`source:\n  password: ${nothing}\nmaintenance:\n  keep: ${nothing}`)).toEqual([
+      expect.stringMatching(/^2: source.password has no value → .*leave the key out/),
+      expect.stringMatching(/^4: maintenance.keep has no value/),
+    ]);
+  }
+});
+
+test("a secret key that is given as a value is refused, and not repeated", () => {
+  const [error] = errorsOf("keys:\n  identity: AGE-SECRET-KEY-1QQQ");
+  expect(error).toMatch(/^2: keys.identity: is a secret key itself → put it in a file/);
+  expect(error).not.toContain("QQQ");
 });
 
 test.each([
@@ -77,7 +104,10 @@ test.each([
   ["tick: 1s", /^1: tick is not a key .* → did you mean capture\.tick\?$/],
   ["repo: /a\ndrill:\n  spool: /b", /^3: drill\.spool is not .* → did you mean capture\.spool\?$/],
   ["log:\n  colour: red", /^2: log\.colour is not a key .* → the keys of log are log\.level$/],
-  ["zzz: 1", /^1: zzz is not a key .* → the sections are source, target, repo, keys, capture, /],
+  [
+    "zzz: 1",
+    /^1: zzz is not a key .* → the sections are source, target, repo, redis, keys, capture, /,
+  ],
   ["capture: fast", /^1: capture is a section, .* → give its keys .*capture\.tick/],
   ["capture: [1]", /^1: capture is a section/],
   ["just text", /^1: the file holds no keys/],

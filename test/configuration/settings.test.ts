@@ -136,10 +136,34 @@ test("of a repository and its copies, a command that takes one place takes the f
   expect(resolved("pin list", { environment }).of("repo")[0]).toBe("/a b");
 });
 
+describe("of places, which may have blanks in them", () => {
+  test.each(["/x/a /x/b", "/x/a ./b", "/a ../b", "/x s3://bucket/x?region=secret", "a\tfile:/b"])(
+    "several on one line are refused: %s",
+    (text) => {
+      const wrong = "holds a blank, and another place behind it";
+      for (const command of ["run", "fold", "status"]) {
+        const { errors } = resolved(command, {
+          environment: { THINKBACK_REPO: `/c\n${text}`, THINKBACK_IDENTITY: text },
+        });
+        expect(errors).toEqual([`THINKBACK_REPO: ${wrong}`, `THINKBACK_IDENTITY: ${wrong}`]);
+      }
+      const { findings } = parseConfiguration("f", `repo: ${JSON.stringify(text)}`);
+      expect(findings).toMatchObject([{ where: "f:1", message: `repo: ${wrong}` }]);
+    },
+  );
+
+  test.each(["/a b", "/my disk/a", "/a b/c d", "/x and y: z/a", "./a b"])("%s is one", (text) => {
+    const environment = { THINKBACK_REPO: text };
+    expect(resolved("run", { environment }).of("repo")).toEqual([[text], "THINKBACK_REPO"]);
+    expect(resolved("fold", { environment }).of("repo")).toEqual([text, "THINKBACK_REPO"]);
+  });
+});
+
 test("a variable that is none of Thinkback's, but looks like one, is told", () => {
   const found = unknownVariables({
     THINKBACK_TIKC: "1s",
     THINKBACK_TICK: "1s",
+    THINKBACK_PASSPHRASE: "open",
     PATH: "",
     HOME: "",
   });

@@ -1,6 +1,6 @@
 /** A copy is a valid repository after each put, goes on where it was cut short, and ends equal to its source. */
 import { beforeAll, describe, expect, test } from "vitest";
-import { RepositoryCopy } from "../../src/copies/copy.js";
+import { listed, RepositoryCopy } from "../../src/copies/copy.js";
 import { isSignal } from "../../src/copies/copy-order.js";
 import { ThinkbackError } from "../../src/errors.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
@@ -10,6 +10,7 @@ import type { ObjectStore } from "../../src/storage/object-store.js";
 import { StoreLayer } from "../../src/storage/store-layer.js";
 import { maintain } from "../../src/upkeep/maintain.js";
 import { copyOf, namesIn } from "../repository/recording.js";
+import { overriding } from "../simulation/overriding.js";
 import { verifyRepository } from "../simulation/stored-objects.js";
 import {
   makeWorld,
@@ -166,6 +167,49 @@ describe("a copy", () => {
     expect(vanished).toBeGreaterThan(100);
   }, 60_000);
 
+  test.each(["put", "read"])(
+    "that fails at a %s has ended when it says so, in all lanes",
+    async (at) => {
+      const source = await copyOf(world.store);
+      // A log of another lane, and an object that takes all of the room.
+      for (const name of await namesIn(world.store, "log/")) {
+        await source.put(`lanes/1/${name}`, await world.store.get(name));
+      }
+      const last = (await namesIn(source, "log/")).at(-3)!;
+      const target = new MemoryStore();
+      let isOver = false;
+      const late: string[] = [];
+      const slowly = async (operation: string, name: string) => {
+        if (isOver) late.push(name);
+        if (operation === at && name === last) throw new Cut(name);
+        for (let i = 0; i < 5; i += 1) await new Promise((resolve) => setImmediate(resolve));
+        if (isOver) late.push(name);
+      };
+      const reading = overriding<ObjectStore>(source, {
+        async *list(prefix) {
+          for await (const { name, size } of source.list(prefix)) {
+            yield { name, size: name.startsWith("log/") ? 40_000_000 : size };
+          }
+        },
+        get: async (name, ...rest) => {
+          await slowly("read", name);
+          return source.get(name, ...rest);
+        },
+      });
+      const writing = overriding<ObjectStore>(target, {
+        put: async (name, bytes) => {
+          await slowly("put", name);
+          await target.put(name, bytes);
+        },
+      });
+      await expect(copied(reading, writing)).rejects.toThrow(Cut);
+      isOver = true;
+      for (let i = 0; i < 100; i += 1) await new Promise((resolve) => setImmediate(resolve));
+      expect(late).toEqual([]);
+      expect((await namesIn(target)).length).toBeLessThan((await namesIn(source)).length - 1);
+    },
+  );
+
   test("of nothing new reads and puts nothing", async () => {
     const target = await copyOf(world.store);
     const source = new BusyStore(world.store, 0, async () => undefined);
@@ -227,6 +271,117 @@ describe("a copy", () => {
       expect(await contentOf(target)).toEqual(before);
     }
     await expect(copied(foreign, new MemoryStore())).rejects.toThrow(/there is no repository/);
+  });
+});
+
+describe("of two repositories", () => {
+  /** Another repository, with objects under the same names. */
+  const otherWorld = async () => {
+    const description = { id: "another", created: 0 };
+    const json = encodeJsonObject("repository", description);
+    return copyOf(world.store, { [repositoryName]: json });
+  };
+
+  test("that are copied into one empty place at the same time one gets it, whole", async () => {
+    const sources = [world.store, await otherWorld()];
+    for (const inTurn of [sources, sources.toReversed()]) {
+      const target = new MemoryStore();
+      const copies = await Promise.all(
+        inTurn.map((source) => RepositoryCopy.begin(source, target)),
+      );
+      const ended = await Promise.allSettled(copies.map((copy) => copy.run()));
+      const lost = ended.flatMap((one) => (one.status === "rejected" ? [String(one.reason)] : []));
+      expect(lost).toEqual([expect.stringMatching(/holds another repository/)]);
+      const kept = inTurn[ended.findIndex(({ status }) => status === "fulfilled")]!;
+      expect(await contentOf(target)).toEqual(await contentOf(kept));
+    }
+  });
+
+  test("one that takes the place of the other ends the copy before its next pass", async () => {
+    for (const swaps of ["source", "target"] as const) {
+      const places = { source: await copyOf(world.store), target: new MemoryStore() };
+      const copy = await RepositoryCopy.begin(places.source, places.target);
+      await copy.run();
+      await places[swaps].delete(repositoryName);
+      await expect(copy.pass()).rejects.toThrow(/there is no repository/);
+      expect(await places[swaps].size(repositoryName)).toBeUndefined();
+      const other = await (await otherWorld()).get(repositoryName);
+      await places[swaps].put(repositoryName, other);
+      await expect(copy.pass()).rejects.toThrow(/holds another repository, another/);
+    }
+  });
+
+  test("with other claims the log of one is not put beside those of the other", async () => {
+    const claim = writerName(2);
+    const other = await world.store.get(writerName(3));
+    const longer = encodeJsonObject("repository", { id: "another", created: 0, more: "x" });
+    for (const bytes of [other, longer]) {
+      const target = new MemoryStore();
+      const meanwhile = overriding<ObjectStore>(world.store, {
+        get: async (name, ...rest) => {
+          if (name === claim && !(await target.size(claim))) await target.put(claim, bytes);
+          return world.store.get(name, ...rest);
+        },
+      });
+      await expect(copied(meanwhile, target)).rejects.toThrow(
+        /have parted: writers.00000002.json differs/,
+      );
+      expect(await namesIn(target, "log/")).toEqual([]);
+      await expect(copied(world.store, target)).rejects.toThrow(/have parted/);
+    }
+  });
+});
+
+test("what is no part of the repository is not copied: a repository inside it, and what a probe left", async () => {
+  const source = await copyOf(world.store);
+  const own = [...(await listed(source)).keys(), "lanes/1/repository.json", "notes/x"].sort();
+  const inner = ["copy/repository.json", "copy/log/1", "lanes/1/copy/repository.json", "probes/1"];
+  for (const name of [...own, ...inner, "lanes/1/copy/a", "copy/copy/repository.json"]) {
+    if ((await source.size(name)) === undefined) await source.put(name, Buffer.from("x"));
+  }
+  expect([...(await listed(source)).keys()].sort()).toEqual(own);
+  const target = new MemoryStore();
+  await copied(source, target);
+  const names = await namesIn(target);
+  expect(names.filter((name) => /copy|probes/.test(name))).toEqual([]);
+  expect(names).toContain("notes/x");
+});
+
+describe("an empty place that lets puts overwrite", () => {
+  class OverwritingStore extends StoreLayer {
+    override readonly mayOverwrite = true;
+    constructor(private readonly memory: MemoryStore) {
+      super(memory);
+    }
+    override put(name: string, bytes: Uint8Array): Promise<void> {
+      return this.memory.replace(name, bytes);
+    }
+  }
+
+  test("becomes no copy, and one that only may is asked once", async () => {
+    const kept = new MemoryStore();
+    await expect(copied(world.store, new OverwritingStore(kept))).rejects.toThrow(
+      /cannot hold a repository .*not refused/,
+    );
+    expect(await namesIn(kept)).toEqual([]);
+    const puts: string[] = [];
+    const target = new MemoryStore();
+    // A probe that may not delete leaves something behind.
+    await target.put("probes/left", Buffer.from("x"));
+    const probed = overriding<ObjectStore>(target, {
+      mayOverwrite: true,
+      put: (name, bytes) => {
+        puts.push(name);
+        return target.put(name, bytes);
+      },
+    });
+    await copied(world.store, probed);
+    const probes = puts.filter((name) => name.startsWith("probes/"));
+    expect(probes.length).toBeGreaterThan(300);
+    await target.delete("probes/left");
+    expect(await contentOf(target)).toEqual(await contentOf(world.store));
+    await copied(world.store, probed);
+    expect(puts.filter((name) => name.startsWith("probes/"))).toHaveLength(probes.length);
   });
 });
 

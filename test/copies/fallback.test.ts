@@ -57,6 +57,68 @@ async function expectAllRight(store: ObjectStore, some = readings): Promise<void
   }
 }
 
+test("a copy that fails is passed over while another answers, and longer each time", async () => {
+  const sound = new MemoryStore();
+  await sound.put("log/a", Buffer.from("x"));
+  let asked = 0;
+  let isAway = true;
+  class AwayStore extends StoreLayer {
+    override get(name: string) {
+      asked += 1;
+      return isAway ? Promise.reject(new StoreUnavailable("away")) : super.get(name);
+    }
+    override size(name: string) {
+      asked += 1;
+      return isAway ? Promise.reject(new StoreUnavailable("away")) : super.size(name);
+    }
+    override async *list(prefix: string) {
+      asked += 1;
+      if (isAway) throw new StoreUnavailable("away");
+      yield* super.list(prefix);
+    }
+  }
+  let now = 0;
+  const clock = { monotonicMs: () => now };
+  const copies = [new AwayStore(sound), sound];
+  const store = new FallbackStore(
+    copies,
+    () => undefined,
+    clock,
+    () => undefined,
+  );
+  const readAll = async () => {
+    asked = 0;
+    expect(await store.size("log/a")).toBe(1);
+    expect(await namesIn(store, "log/")).toEqual(["log/a"]);
+    expect(String(await store.get("log/a"))).toBe("x");
+    return asked;
+  };
+  expect(await readAll()).toBe(1);
+  expect(await readAll()).toBe(0);
+  now = 30_001;
+  expect(await readAll()).toBe(1);
+  now += 59_000;
+  expect(await readAll()).toBe(0);
+  now += 1001;
+  isAway = false;
+  expect(await readAll()).toBe(3);
+  isAway = true;
+  expect(await readAll()).toBe(1);
+  // It has answered: the time begins as short as the first.
+  now += 30_001;
+  expect(await readAll()).toBe(1);
+  // Where no other answers, it is asked all the same.
+  const alone = new FallbackStore(
+    [copies[0]!],
+    () => undefined,
+    clock,
+    () => undefined,
+  );
+  await expect(alone.size("log/a")).rejects.toThrow("away");
+  isAway = false;
+  expect(await alone.size("log/a")).toBe(1);
+});
+
 /** A store whose calls fail from some call on. */
 class FailingStore extends StoreLayer {
   calls = 0;

@@ -1,7 +1,8 @@
 /** What a mirror deletes at the target, and when it must not delete anything. */
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type CopyArguments, copyCommand } from "../../src/cli/copy.js";
 import { isSignal } from "../../src/copies/copy-order.js";
@@ -51,6 +52,7 @@ async function copy(given: Partial<CopyArguments> = {}) {
     json: true,
     line: () => undefined,
     note: () => undefined,
+    paint: (_: string, text: string) => text,
     resultText: () => undefined,
     result: (value: object) => {
       result = value;
@@ -135,4 +137,21 @@ test("a source that is behind, in any lane, or empty is refused", () => {
   for (const source of refused) expect(() => planMirror(source, target)).toThrow(/goes on at the/);
   const source = listing(log(2, 1), log(1, 1, "lanes/1/"));
   expect(planMirror(source, target).map(({ name }) => name)).toEqual([log(1, 1)[0], log(1, 2)[0]]);
+});
+
+test("a place in the source, or around it, is refused, and so is the source itself", async () => {
+  const before = await namesIn(source);
+  const linked = join(directory, "linked");
+  await symlink(source.location, linked);
+  const cases: [string, RegExp][] = [
+    [join(source.location, "copy"), /lies in --from/],
+    [join(linked, "copy"), /lies in --from/],
+    [directory, /--from .* lies in --to/],
+    [linked, /--to .* is the same place as --from/],
+    [pathToFileURL(source.location).href, /is the same place as/],
+  ];
+  for (const [to, message] of cases) {
+    await expect(copy({ to, mirror: false })).rejects.toThrow(message);
+  }
+  expect(await namesIn(source)).toEqual(before);
 });

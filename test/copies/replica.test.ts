@@ -1,8 +1,10 @@
 /** A replica: level while it is level, behind while it is away, and a valid repository all the time. */
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import type { Clock } from "../../src/clock.js";
 import { isSignal } from "../../src/copies/copy-order.js";
 import { Replica } from "../../src/copies/replica.js";
+import { encodeJsonObject } from "../../src/format/json-object.js";
+import { repositoryName, writerName } from "../../src/format/names.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { NotingStore } from "../../src/storage/noting-store.js";
 import { type ObjectStore, StoreUnavailable } from "../../src/storage/object-store.js";
@@ -153,6 +155,27 @@ test("what is captured is in the copy at once, without a request to the primary 
   await end();
 });
 
+test("what other processes put is looked for every five minutes, or half an hour where that is charged for", async () => {
+  for (const [isCharged, everyMs] of [
+    [false, 300_000],
+    [true, 1_800_000],
+  ] as const) {
+    const primary = new AwayStore(new MemoryStore());
+    const { tick } = await capture(primary, () => undefined);
+    const charges = isCharged ? { chargesRequests: true as const } : {};
+    const charging: ObjectStore = Object.assign(new AwayStore(new MemoryStore()), charges);
+    const { clock, end } = begin(primary, charging);
+    await settled();
+    await tick(1);
+    await clock.pass(everyMs - 1000);
+    expect(await copiedNames(charging)).not.toEqual(await copiedNames(primary));
+    await clock.pass(1001);
+    await settled();
+    expect(await copiedNames(charging)).toEqual(await copiedNames(primary));
+    await end();
+  }
+});
+
 test("a copy that is away misses nothing, and nothing is made in its place", async () => {
   const primary = new AwayStore(new MemoryStore());
   const kept = new MemoryStore();
@@ -208,6 +231,117 @@ test("what other processes put is found by looking, and a closing replica ends w
   replica.close();
   await running;
   expect(told.failures).toEqual([]);
+});
+
+describe("while the primary is away", () => {
+  /** A level replica; its primary goes away, and each tick is offered with its bytes alone. */
+  async function withoutPrimary() {
+    const [primary, target] = [new AwayStore(new MemoryStore()), new AwayStore(new MemoryStore())];
+    const { tick } = await capture(primary, () => undefined);
+    await tick(1);
+    const begun = begin(primary, target);
+    await settled();
+    const before = await copiedNames(target);
+    for (let id = 2; id <= 6; id += 1) await tick(id);
+    const after = (await copiedNames(primary)).filter((name) => !before.includes(name));
+    const bytes = await Promise.all(after.map((name) => primary.get(name)));
+    primary.isAway = true;
+    return {
+      ...begun,
+      primary,
+      target,
+      after,
+      offer: (i: number) => begun.replica.offer(after[i]!, bytes[i]!),
+      there: async () => {
+        const names = await copiedNames(target["below"]);
+        return after.filter((name) => names.includes(name)).length;
+      },
+    };
+  }
+
+  test("ticks that a copy has refused go to it when it is back, in their order", async () => {
+    const { primary, target, clock, told, offer, there, after, end } = await withoutPrimary();
+    offer(0);
+    await settled();
+    expect(await there()).toBe(1);
+    target.isAway = true;
+    for (const i of [1, 2, 3]) {
+      offer(i);
+      await clock.pass(1000);
+    }
+    expect([await there(), told.failures.length, told.level]).toEqual([1, 1, 1]);
+    target.isAway = false;
+    await clock.pass(30_000);
+    expect([await there(), told.failures.length, told.level]).toEqual([4, 1, 1]);
+    offer(4);
+    await settled();
+    expect(await there()).toBe(5);
+    expect(await copiedNames(target)).toEqual(expect.arrayContaining(after.slice(0, 5)));
+    await verifyRepository(target);
+    // It is level, and said to be, only when that can be seen.
+    primary.isAway = false;
+    await clock.pass(30_000);
+    expect(told).toMatchObject({ level: 2 });
+    expect(await copiedNames(target)).toEqual(await copiedNames(primary));
+    await end();
+  });
+
+  test("nothing goes to a copy that is another one by then, or an older state of it", async () => {
+    const { primary, target, clock, offer, there, after, end } = await withoutPrimary();
+    offer(0);
+    await settled();
+    target.isAway = true;
+    offer(1);
+    await clock.pass(1000);
+    const described = await target["below"].get(repositoryName);
+    const other = encodeJsonObject("repository", { id: "another", created: 0 });
+    const swapped = async (bytes: Buffer) => {
+      await target["below"].delete(repositoryName);
+      await target["below"].put(repositoryName, bytes);
+    };
+    await swapped(other);
+    target.isAway = false;
+    for (let i = 0; i < 5; i += 1) await clock.pass(30_000);
+    expect(await there()).toBe(1);
+    await swapped(described);
+    await target.delete(after[0]!);
+    for (let i = 0; i < 5; i += 1) await clock.pass(30_000);
+    expect(await there()).toBe(0);
+    primary.isAway = false;
+    await clock.pass(30_000);
+    expect(await copiedNames(target)).toEqual(await copiedNames(primary));
+    await end();
+  });
+
+  test("a replica that closes after a failure ends when it has shipped what waits", async () => {
+    const { target, clock, replica, running, offer, there } = await withoutPrimary();
+    target.isAway = true;
+    offer(0);
+    await clock.pass(100);
+    target.isAway = false;
+    await clock.pass(1000);
+    replica.close();
+    await running;
+    expect(await there()).toBe(1);
+  });
+});
+
+test("a copy whose history has parted gets no tick after that is seen", async () => {
+  const [primary, target] = [new AwayStore(new MemoryStore()), new AwayStore(new MemoryStore())];
+  const { tick } = await capture(primary, () => undefined);
+  const { clock, told, replica, end } = begin(primary, target);
+  await settled();
+  const claim = await target.get(writerName(1));
+  await target.put(writerName(2), claim);
+  await clock.pass(300_000);
+  expect(String(told.failures[0])).toMatch(/has been written to since/);
+  const before = await copiedNames(target);
+  await tick(1);
+  const name = (await copiedNames(primary)).at(-2)!;
+  replica.offer(name, await primary.get(name));
+  for (let i = 0; i < 5; i += 1) await clock.pass(30_000);
+  expect(await copiedNames(target)).toEqual(before);
+  await end();
 });
 
 test("more than can wait is made up for by copying", async () => {

@@ -169,6 +169,7 @@ describe("a copy in which somebody without a key has changed everything", () => 
     const { store } = await both(Object.fromEntries(others), {
       identities: [],
       trusted: new Set(),
+      repositories: new Set(),
     });
     await expect(expectRight(store)).rejects.toThrow(attacks[0]![1]);
   });

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Output } from "../../src/cli/output.js";
-import { laneCosts, printCosts } from "../../src/cli/plan-costs.js";
+import { laneCosts, printCosts, requestsOfTicks } from "../../src/cli/plan-costs.js";
 import { costOfMonth, costOfRestore, requestCost } from "../../src/costs/estimate.js";
 import {
   chargesRequests,
@@ -94,7 +94,14 @@ function ratesOf(changesPerDay: number): SourceRates {
     lineBytesPerChange: 200,
     keptPerDay: () => changesPerDay,
   };
-  return { tables: [table], spanMs: 1, segmentsPerDay: 1, segmentBytes: 900, foldedBytes: 100 };
+  return {
+    tables: [table],
+    spanMs: 1,
+    segmentsPerDay: 1,
+    segmentBytes: 900,
+    foldedBytes: 100,
+    objects: 20_000,
+  };
 }
 
 function monthOf(changesPerDay: number, tickMs: number, profile: PriceProfile, keep = "all:7d") {
@@ -108,6 +115,25 @@ test("an idle source is estimated at the pace of a store that charges, and at th
   // 1,440 and 8,640 segments a day; the rest is folding and maintenance.
   expect(free!.requests.put - charged!.requests.put).toBeGreaterThan(30 * 7000);
   expect(charged!.requests.list).toBeLessThan(30 * 5000);
+});
+
+test("a copy costs its puts, and a look at all objects of both places every half an hour", () => {
+  const tiers = parseKeep("all:7d");
+  const given = { tickMs: 1000, foldEveryMs: 3_600_000, tiers, storedBytes: 1e9, restoreMs: 1000 };
+  const { copy, month } = laneCosts({ rates: ratesOf(1000), ...given }, s3);
+  expect(copy.requests.put).toBe(month.requests.put);
+  expect(copy.requests.list).toBe(30 * 48 * 4 * 20);
+});
+
+test("the table of ticks and the month of a lane tell the same puts", () => {
+  const of = { tables: 1, foldEveryMs: 3_600_000 };
+  for (const [profile, charges] of [
+    [s3, { chargesRequests: true }],
+    [profileNamed("none"), {}],
+  ] as const) {
+    const { puts } = requestsOfTicks(1000, 5000, of, charges);
+    expect(monthOf(1000, 5000, profile).requests.put).toBe(Math.round(30 * puts));
+  }
 });
 
 test("longer ticks cost less where much changes", () => {

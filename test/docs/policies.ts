@@ -29,9 +29,12 @@ const objects = (prefixes: string[]) =>
   );
 
 /** A policy of S3 for the repository below `backup/` in the bucket `my-bucket`. */
-export function s3Policy({ creates, deletes }: Role): object {
+export function s3Policy({ name: role, creates, deletes }: Role): object {
+  const isLocking = creates.length > 0;
+  // Maintenance renews the locks of everything that is kept.
+  const locked = role === "maintenance" ? ["*"] : objects(creates);
   const arn = (name: string) => `arn:aws:s3:::my-bucket/backup/${name}`;
-  const allow = (Sid: string, Action: string, names: string[]) => ({
+  const allow = (Sid: string, Action: string | string[], names: string[]) => ({
     Sid,
     Effect: "Allow",
     Action,
@@ -49,6 +52,9 @@ export function s3Policy({ creates, deletes }: Role): object {
       },
       allow("Read", "s3:GetObject", ["*"]),
       allow("Create", "s3:PutObject", objects(creates)),
+      ...(isLocking
+        ? [allow("Lock", ["s3:PutObjectRetention", "s3:GetObjectRetention"], locked)]
+        : []),
       ...(deletes.length > 0 ? [allow("Delete", "s3:DeleteObject", objects(deletes))] : []),
     ],
   };

@@ -19,8 +19,19 @@ const commandsOf: Record<string, string[]> = {
   capture: ["run"],
   maintenance: ["maintain", "fold", "expire", "repair"],
   restore: ["restore", "drill"],
-  audit: ["status", "show", "catalog", "plan", "verify", "pin list", "lanes list"],
-  notes: ["pin add", "pin remove", "acknowledge", "lanes set"],
+  audit: [
+    "status",
+    "show",
+    "history",
+    "diff",
+    "points",
+    "catalog",
+    "plan",
+    "verify",
+    "pin list",
+    "lanes list",
+  ],
+  notes: ["pin add", "pin remove", "acknowledge", "mark", "lanes set"],
 };
 
 /** What happens too seldom to be brought about here, and why. */
@@ -131,7 +142,7 @@ test.skipIf(whyNotLong !== undefined)(
         await done(repo, "restore", ...target, "--db", "shop", "--rename", "shop=copy");
         await done(repo, "drill", ...target, "--latest");
         const looking = ["status", "catalog", "plan", "verify", "pin list", "lanes list"];
-        const noting = ["pin add release", "pin remove release"];
+        const noting = ["pin add release", "pin remove release", "mark release"];
         await allDone(repo, ...looking, "show shop.a 1", ...noting);
       })(),
       (async () => {

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { DataObjectWriter } from "../../src/format/object-writer.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { trustedKeySet } from "../../src/sealing/key-set.js";
-import { readKeyring, sealedWith, setKeysOfProcess } from "../../src/sealing/keyring.js";
+import { noKeys, readKeyring, sealedWith, setKeysOfProcess } from "../../src/sealing/keyring.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { r } from "../server/driver.js";
 import { cli, cliJson, type StatusResult } from "./cli.js";
@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   delete process.env["THINKBACK_IDENTITY"];
-  setKeysOfProcess({ identities: [], trusted: new Set() });
+  setKeysOfProcess(noKeys);
   await stage.close();
 });
 
@@ -203,6 +203,30 @@ test("has a head, by which a cut-off end is noticed", async () => {
   await withKey("writer");
   const { head } = await cliJson<{ head: string }>(["status", "--repo", repo]);
   expect((await cli(["verify", "--repo", repo, "--expect-head", head])).status).toBe(0);
+  expect(head).toMatch(/^0\/\d+\.\d+\/[0-9a-f]{64},keys\/1\/[0-9a-f]{64}$/);
+  const logAlone = head.replace(/,keys.*/, "");
+  expect((await cli(["verify", "--repo", repo, "--expect-head", logAlone])).status).toBe(0);
+  const other = head.replace(/,keys\/1/, ",keys/2");
+  const missed = await cli(["verify", "--repo", repo, "--expect-head", other]);
+  expect([missed.status, missed.stderr]).toEqual([
+    8,
+    expect.stringContaining("key set that is expected, 2: it was taken away") as string,
+  ]);
+  // Nothing is put before it is looked at.
+  const before = await filesOf(repo);
+  const capture = await stage.capture(repo, "--once", "--expect-head", other).finished;
+  await withKey("reader");
+  const maintained = await cli(["maintain", "--repo", repo, "--expect-head", other]);
+  for (const { status, stderr } of [capture, maintained]) {
+    expect([status, stderr]).toEqual([
+      8,
+      expect.stringContaining("key set that is expected, 2") as string,
+    ]);
+  }
+  expect(await filesOf(repo)).toEqual(before);
+  // The part of the keys alone will do. In a copy: what is folded is not cut off below.
+  const kept = ["--repo", await copied("kept"), "--expect-head", head.replace(/.*,/, "")];
+  expect((await cli(["maintain", ...kept])).status).toBe(0);
   const cut = await copied("cut");
   const segments = (await filesOf(cut)).filter((file) => file.startsWith("log/"));
   for (const segment of segments.slice(-10)) await rm(join(cut, segment));

@@ -19,6 +19,7 @@ const secrets = {
   target: "Quiet-Forest/8:é t@arget",
   wrong: "Quiet-Desert/9%é w!rong",
   store: "Quiet-Mountain+10/store==",
+  key: "1QLETSTREAMXWWZPPDEEP0HARBVR",
 };
 
 /** A secret as different places may spell it. Of base64, what does not depend on its neighbours. */
@@ -206,6 +207,18 @@ test("every other command, configured by the file with the secrets", async () =>
   expect(ended).toEqual(good.map((args) => [args.join(" "), 0]));
 });
 
+const secretKey = `AGE-SECRET-KEY-${secrets.key}`;
+/** A secret key where the file that holds it should stand. */
+const givenAsValue = [
+  ["status", "--repo", "r", "--identity", secretKey],
+  ["status", "--repo", "r", `--identity=${secretKey}`],
+  ["status", "--repo", "r", "--trust", secretKey.toLowerCase()],
+  ["key", "add", "ops", "--repo", "r", "--role", "reader", "--key", secretKey],
+  ["key", "new", secretKey],
+  ["init", "--repo", "r", "--reader", `ops=${secretKey}`],
+  ["init", "--repo", "r", secretKey],
+];
+
 /** Ways to fail, each with its arguments, its variables and the code of its status. */
 function failing(): [args: string[], env: Record<string, string>, code: keyof typeof exitStatus][] {
   const never = ["--repo", file("never")];
@@ -265,6 +278,13 @@ function failing(): [args: string[], env: Record<string, string>, code: keyof ty
     [["status", ...never], { THINKBACK_SOURCE_PASSWORD: secrets.source }, "repository"],
     [["status", "--repo", `file://user:${secrets.store}@host/x`], {}, "usage"],
     [["status", "--repo", `s9://user:${secrets.store}@host/x`, "--json"], {}, "usage"],
+    ...givenAsValue.flatMap((args): [string[], Record<string, string>, "usage"][] => [
+      [args, {}, "usage"],
+      [[...args, "--json"], {}, "usage"],
+    ]),
+    [["status", "--repo", repo], { THINKBACK_IDENTITY: secretKey }, "usage"],
+    [["config", "check"], { THINKBACK_IDENTITY: secretKey }, "usage"],
+    [["config", "show"], { THINKBACK_TRUST: secretKey }, "usage"],
     [["status", `--sorce=${wrong}`, "--repo", repo], {}, "usage"],
     [["show", "shop.orders", "1", "--repo", repo, "--at", wrong], {}, "usage"],
     ...["typo", "broken", "shape"].flatMap(

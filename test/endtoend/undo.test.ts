@@ -195,7 +195,7 @@ describe("a rewind", () => {
   });
 
   test.each([
-    [["--at", "now", "--plan", "/none"], 2, /said twice/],
+    [["--at", "now", "--plan", "/none"], 2, /cannot be used/],
     [["--plan", "/none"], 2, /cannot be used/],
     [["--at", "2020-01-01"], 5, /.*/],
     [["--at", "now", "--between", "x"], 2, /--between/],

@@ -1,4 +1,5 @@
 /** In a sealed repository, sizes in reports and manifests are those of what is stored, and not of what was sealed. */
+import { randomUUID } from "node:crypto";
 import { generateX25519Identity } from "age-encryption";
 import { beforeAll, expect, test } from "vitest";
 import type { Repository } from "../../src/format/description.js";
@@ -20,7 +21,7 @@ beforeAll(async () => {
     { name: "reader", role: "reader" as const, offline: false, ...reader.public },
     { name: "offline", role: "reader" as const, offline: true, ...offline.public },
   ];
-  ({ repository } = await initSealed(stored, keys, [reader], 0));
+  ({ repository } = await initSealed(stored, keys, [reader], { id: randomUUID(), created: 0 }));
   recording = await Recording.begin(repository, new StillClock());
   recording.catalogRead();
   recording.coverage(table, { state: "copying", since: recording.clock.instant });

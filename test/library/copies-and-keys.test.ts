@@ -1,4 +1,5 @@
 /** The library with several copies of a repository, and with keys, against the simulated server. */
+import { randomUUID } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -58,7 +59,10 @@ async function sealed(name: string): Promise<Sealed> {
     { name: "offline", role: "reader" as const, offline: true, ...offline.public },
     { name: "writer", role: "writer" as const, offline: false, ...writer.public },
   ];
-  await initSealed(storeAt(location[0]!), keys, [reader], Date.now());
+  await initSealed(storeAt(location[0]!), keys, [reader], {
+    id: randomUUID(),
+    created: Date.now(),
+  });
   return { location, reader: secrets[0]!, writer: secrets[2]!, trust: reader.public.verify };
 }
 

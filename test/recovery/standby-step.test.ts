@@ -60,8 +60,18 @@ async function copy(id: string): Promise<Instant> {
 }
 
 const record = (more: Partial<StandbyRecord> = {}): StandbyRecord => ({
-  ...{ id: "standby", version: 1, repository: "r", databases: [], tables: [], holder: null },
-  ...{ number: 1, places: {}, databasesMade: [], followed: {}, retired: [], ...more },
+  id: "standby",
+  version: 1,
+  repository: "r",
+  databases: [],
+  tables: [],
+  holder: null,
+  number: 1,
+  places: {},
+  databasesMade: [],
+  followed: {},
+  retired: [],
+  ...more,
 });
 const followed = (reached: Instant | null, writing: Instant | null = null): FollowedTable => {
   return { made: "t", reached, writing, lane: 0, indexes: [] };

@@ -27,7 +27,7 @@ describe("a query by example", () => {
   });
 
   test.each([
-    ["{", /--where is not JSON/],
+    ["{", /--where \{ is not JSON/],
     ["[1]", /not an object/],
     ['{"$where": "true"}', /would run code/],
     ['{"a": {"b": [{"$where": "true"}]}}', /would run code/],

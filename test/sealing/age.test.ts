@@ -14,7 +14,6 @@ import {
   fileKeyIn,
   newHeader,
   openChunks,
-  payloadBytes,
   payloadKey,
   sealedRange,
   sealPayload,
@@ -75,7 +74,6 @@ describe.each(lengths)("a file of %d bytes", (length) => {
 
   test("that we encrypt is read by another library and by the age program", async () => {
     const { file, payload } = encrypted(bytes);
-    expect(payload.length).toBe(payloadBytes(length));
     expect(contentBytes(payload.length)).toBe(length);
     const decrypter = new Decrypter();
     decrypter.addIdentity(texts[2]!);

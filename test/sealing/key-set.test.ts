@@ -14,12 +14,13 @@ import {
   keySetKind,
   makeKeySet,
   mayWrite,
-  opensCanary,
+  openGroups,
+  opensAs,
   putKeySet,
   signersOf,
   trustedKeySet,
 } from "../../src/sealing/key-set.js";
-import { readKeyring } from "../../src/sealing/keyring.js";
+import { linesOf, readKeyring, unseal } from "../../src/sealing/keyring.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 
 const repository = "11111111-0000-4000-8000-000000000000";
@@ -89,7 +90,7 @@ describe("a key set", () => {
       { keys: [keyOf("a"), keyOf("stranger")] },
       { keys: [keyOf("a"), keyOf("b"), keyOf("writer")] },
       { former: [{ name: "x", role: "reader", verify: all.stranger.public.verify }] },
-      { canaryChecksum: "0".repeat(64) },
+      { groups: makeKeySet(set, [all.a]).groups },
       { signatures: [{ by: all.a.public.verify, signature: "00".repeat(64) }] },
       { signatures: [{ ...set.signatures[0]!, by: all.b.public.verify }] },
       { signatures: [] },
@@ -130,9 +131,83 @@ describe("a key set", () => {
     );
   });
 
-  test("has a canary that its readers open, and nobody else", async () => {
+  test("has a group that its readers open, and one that its writers open too", async () => {
     const set = await put(1, [keyOf("a"), keyOf("b"), keyOf("writer", "writer")], [all.a]);
-    expect(names.map((name) => opensCanary(set, all[name]))).toEqual([true, true, false, false]);
+    const opened = names.map((name) => openGroups(set, [all[name]]));
+    expect(opened.map(({ readers }) => readers?.length)).toEqual([1, 1, undefined, undefined]);
+    expect(opened.map(({ everybody }) => everybody?.length)).toEqual([1, 1, 1, undefined]);
+    expect(names.map((name) => opensAs("reader", set, all[name]))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect(opensAs("writer", set, all.writer)).toBe(true);
+  });
+
+  test("gives a key that is added what was before, and one that is removed nothing that comes", () => {
+    const next = (before: KeySet, keys: Key[]) =>
+      makeKeySet({ ...before, number: before.number + 1, keys }, [all.a], before);
+    const recipients = (set: KeySet) => [
+      set.groups.readers.recipient,
+      set.groups.everybody.recipient,
+    ];
+    const content = { repository, number: 1, at: 1, former: [] };
+    const first = makeKeySet({ ...content, keys: [keyOf("a"), keyOf("writer", "writer")] }, [
+      all.a,
+    ]);
+    const grown = next(first, [...first.keys, keyOf("b"), keyOf("stranger", "writer")]);
+    expect(recipients(grown)).toEqual(recipients(first));
+    expect(openGroups(grown, [all.b]).readers).toHaveLength(1);
+    expect(openGroups(grown, [all.stranger])).toMatchObject({ readers: undefined });
+    const without = (before: KeySet, name: string) =>
+      next(
+        before,
+        before.keys.filter((key) => key.name !== name),
+      );
+    // A writer that leaves knows nothing of the readers.
+    const shrunk = without(grown, "writer");
+    const [readers, everybody] = recipients(shrunk);
+    expect(readers).toBe(recipients(first)[0]);
+    expect(everybody).not.toBe(recipients(first)[1]);
+    expect(openGroups(shrunk, [all.writer])).toEqual({ readers: undefined, everybody: undefined });
+    const last = without(shrunk, "b");
+    expect(recipients(last)).not.toContain(readers);
+    expect(recipients(last)).not.toContain(everybody);
+    expect(openGroups(last, [all.b])).toEqual({ readers: undefined, everybody: undefined });
+    const opened = openGroups(last, [all.a]);
+    const texts = (of: { public: { recipient: string } }[]) =>
+      of.map((one) => one.public.recipient);
+    expect(texts(opened.readers as never)).toEqual([recipients(last)[0], readers]);
+    expect(texts(opened.everybody as never)).toEqual([
+      recipients(last)[1],
+      everybody,
+      recipients(first)[1],
+    ]);
+    // Who was a reader and becomes a writer leaves the readers alone.
+    const demoted = next(last, [...last.keys.slice(0, 1), keyOf("b")]);
+    const again = next(demoted, [demoted.keys[0]!, { ...keyOf("b"), role: "writer" }]);
+    expect(recipients(again)[0]).not.toBe(recipients(demoted)[0]);
+    expect(recipients(again)[1]).toBe(recipients(demoted)[1]);
+  });
+
+  test("is damaged, and named, if a group is sealed for another than it gives", () => {
+    const keys = [keyOf("a"), keyOf("writer", "writer")];
+    const content = { repository, number: 7, at: 1, keys, former: [] };
+    const [set, other] = [makeKeySet(content, [all.a]), makeKeySet(content, [all.a])];
+    const { everybody } = set.groups;
+    const mixed = { ...everybody, recipient: other.groups.everybody.recipient };
+    const bytes = Buffer.from(everybody.identities, "base64");
+    bytes[bytes.length - 1]! ^= 1;
+    const altered = { ...everybody, identities: bytes.toString("base64") };
+    for (const wrong of [mixed, altered, { ...everybody, identities: "" }]) {
+      const of = { ...set, groups: { ...set.groups, everybody: wrong } };
+      expect(() => openGroups(of, [all.writer])).toThrow(
+        /keys\/0000000007\.json is damaged: .*everybody/,
+      );
+      expect(opensAs("writer", of, all.writer)).toBe(false);
+    }
+    expect(() => makeKeySet({ ...content, number: 8 }, [all.writer], set)).toThrow(/readers/);
   });
 
   test("is refused if nobody could read, or nobody change it", () => {
@@ -167,8 +242,49 @@ test("a key file that says whom to trust does not trust its own key", async () =
   }
 });
 
+test("a key file that names repositories opens no other one", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "thinkback-test-"));
+  try {
+    const secret = await generateX25519Identity();
+    const own = identityOf(secret);
+    const keys = [{ name: "a", role: "reader" as const, offline: false, ...own.public }];
+    const set = makeKeySet({ repository, number: 1, at: 1, keys, former: [] }, [own]);
+    await putKeySet(store, set);
+    const keyringOf = async (...lines: string[][]) => {
+      const files = lines.map((_, i) => join(directory, String(i)));
+      for (const [i, of] of lines.entries()) {
+        await writeFile(files[i]!, [...of, secret, ""].join("\n"));
+      }
+      return readKeyring(files);
+    };
+    const [ours, other] = linesOf({ repositories: [repository, "another"] }) as [string, string];
+    for (const lines of [[[]], [[ours]], [[other, ours]], [[other], [ours]], [[], [ours]]]) {
+      await expect(unseal(store, repository, await keyringOf(...lines))).resolves.toBeDefined();
+    }
+    for (const lines of [[[other]], [[other], []]]) {
+      const error: unknown = await unseal(store, repository, await keyringOf(...lines)).catch(
+        (caught: unknown) => caught,
+      );
+      expect(error).toMatchObject({
+        code: "usage",
+        message: expect.stringMatching(/for another repository .*1{8}.*: for another$/) as string,
+        hint: expect.stringContaining(ours) as string,
+      });
+    }
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
 test("a writer may write what a capture writes, and nothing else", () => {
-  const written = ["writers/1", "log/1/x", "lanes/2/log/1/x", "bases/t/1/x", "members/a-1"];
+  const written = [
+    "writers/1",
+    "log/1/x",
+    "lanes/2/log/1/x",
+    "bases/t/1/x",
+    "members/a-1",
+    "marks/1-a",
+  ];
   for (const name of written) expect(mayWrite("writer", name), name).toBe(true);
   const others = ["settings/1", "expiries/1", "folded/x/manifest.json", "pins/1", "evidence/t/1"];
   for (const name of [
@@ -190,7 +306,9 @@ describe("a proof of a key", () => {
     await proveKey(store, set, all.a, 3000);
     expect(await lastKeyProofs(store, repository)).toEqual(new Map([[all.a.public.verify, 3000]]));
     for (const other of [all.writer, all.stranger]) {
-      await expect(proveKey(store, set, other, 1)).rejects.toThrow(/does not open the canary/);
+      await expect(proveKey(store, set, other, 1)).rejects.toThrow(
+        /does not open what key set 1 has for readers/,
+      );
     }
   });
 

@@ -66,6 +66,10 @@ export async function makeSealedHistory(fill = 300): Promise<SealedHistory> {
     last = await recording.tick();
   }
   await foldUp(repository, last, [sealedTable], { partBytesTarget });
-  const keyring = { identities: [reader], trusted: new Set([reader.public.verify]) };
+  const keyring = {
+    identities: [reader],
+    trusted: new Set([reader.public.verify]),
+    repositories: new Set<string>(),
+  };
   return { reader, writer, set, keyring, stored, history: recording.history, first, last, opened };
 }

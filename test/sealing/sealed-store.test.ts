@@ -5,7 +5,7 @@ import { isDamage } from "../../src/errors.js";
 import { DataObject } from "../../src/format/data-object.js";
 import { DataObjectWriter } from "../../src/format/object-writer.js";
 import { type Identity, identityOf } from "../../src/sealing/identity.js";
-import { type Key, makeKeySet } from "../../src/sealing/key-set.js";
+import { type Key, type KeySet, makeKeySet } from "../../src/sealing/key-set.js";
 import { sealedWith } from "../../src/sealing/keyring.js";
 import type { SealedStore } from "../../src/sealing/sealed-store.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
@@ -19,6 +19,7 @@ let reader: Identity;
 let writer: Identity;
 let stranger: Identity;
 let keys: Key[];
+let set: KeySet;
 beforeAll(async () => {
   [reader, writer, stranger] = (await Promise.all(
     [1, 2, 3].map(async () => identityOf(await generateX25519Identity())),
@@ -27,11 +28,11 @@ beforeAll(async () => {
     { name: "reader", role: "reader", offline: false, ...reader.public },
     { name: "writer", role: "writer", offline: false, ...writer.public },
   ];
+  set = makeKeySet({ repository, number: 1, at: 1, keys, former: [] }, [reader]);
 });
 
 function sealed(below: ObjectStore, identity = reader, of = repository): SealedStore {
-  const set = makeKeySet({ repository: of, number: 1, at: 1, keys, former: [] }, [reader]);
-  return sealedWith(below, set, [identity]);
+  return sealedWith(below, { ...set, repository: of }, [identity]);
 }
 
 storeConformance("a sealed store", async () => {
@@ -138,14 +139,6 @@ describe("a sealed segment", () => {
     }
   });
 
-  test("has as many bytes as was told before", async () => {
-    const store = sealed(new MemoryStore());
-    for (const bytes of [segment(), Buffer.alloc(0), Buffer.alloc(200_000)]) {
-      const { sealing } = store;
-      expect(sealing.seal(name, bytes).length).toBe(sealing.storedBytes(name, bytes));
-    }
-  });
-
   test("is refused, and named, whatever byte of it is altered, and wherever it is cut", async () => {
     const stored = await below.get(name);
     const isRead = async (bytes: Buffer) => {
@@ -193,8 +186,7 @@ describe("a sealed segment", () => {
       ...keys,
       { name: "x", role: "writer" as const, offline: false, ...stranger.public },
     ];
-    const content = { repository, number: 1, at: 1, keys: forgedKeys, former: [] };
-    const forging = sealedWith(forger, makeKeySet(content, [stranger]), [stranger]);
+    const forging = sealedWith(forger, { ...set, keys: forgedKeys }, [stranger]);
     await forging.put(name, segment());
     await expect(sealed(forger).get(name)).rejects.toThrow(/signed by a key that is not trusted/);
     const plain = new MemoryStore();

@@ -244,6 +244,36 @@ describe("the credentials for Azure Blob Storage", () => {
     [{ AZURE_STORAGE_SAS_TOKEN: "sig=secret" }, "azblob://backups/a", "does not name an account"],
     [{}, "azblob://backups/a", "does not name an account"],
     [{}, "azblob://backups/a?endpoint=http://host:10000/x", "with https:"],
+    [{}, "azblob://backups/a?endpoint=http://127.0.0.1:10000/x", "with https:"],
+    [
+      { AZURE_STORAGE_SAS_TOKEN: "sv=1&sig=secret" },
+      "azblob://backups/a?endpoint=http://host:10000/x",
+      "the shared access signature would be sent in the clear",
+    ],
+    [
+      { AZURE_STORAGE_SAS_TOKEN: "sv=1&sig=secret" },
+      "azblob://backups/a?endpoint=http://127.0.0.1.example.org/x",
+      "with https:",
+    ],
+    [
+      { AZURE_STORAGE_KEY: key },
+      "azblob://backups/a?account=abc&endpoint=http://host:10000/x",
+      "with https:",
+    ],
+    [
+      {
+        AZURE_STORAGE_CONNECTION_STRING: `BlobEndpoint=http://host/;SharedAccessSignature=sig=secret`,
+      },
+      "azblob://backups/a",
+      "AZURE_STORAGE_CONNECTION_STRING is not an address with https:",
+    ],
+    [
+      {
+        AZURE_STORAGE_CONNECTION_STRING: `DefaultEndpointsProtocol=http;AccountName=abc;AccountKey=${key}`,
+      },
+      "azblob://backups/a",
+      "with https:",
+    ],
     [
       { AZURE_STORAGE_CONNECTION_STRING: all.AZURE_STORAGE_CONNECTION_STRING },
       "azblob://backups/a?account=abc",

@@ -4,9 +4,13 @@ import { CountingStore } from "../../src/storage/counting-store.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { type ObjectStore, StoreUnavailable } from "../../src/storage/object-store.js";
 import { RetryingStore } from "../../src/storage/retrying-store.js";
+import { storeAt } from "../../src/storage/store-at.js";
 import { addInto, noUse, useSince } from "../../src/storage/store-use.js";
 import { overriding } from "../simulation/overriding.js";
 import { namesOf, storeConformance } from "./conformance.js";
+import { FakeGcs } from "./fake-gcs.js";
+import { FakeS3 } from "./fake-s3.js";
+import { useTestCredentials } from "./s3-servers.js";
 
 storeConformance("CountingStore", async () => {
   const store = new CountingStore(new MemoryStore(), { ...noUse });
@@ -37,6 +41,30 @@ test("counts requests of each kind, and the bytes of objects", async () => {
   await store.put("c", Buffer.from("x"));
   await namesOf(store, "");
   expect(useSince(use, { ...noUse, puts: 1001 })).toMatchObject({ puts: 1, lists: 4 });
+});
+
+test("counts what a call costs beside the one request that it is taken for", async () => {
+  useTestCredentials();
+  const use = { ...noUse };
+  const s3 = await FakeS3.start({ isVersioned: true, pageObjects: 2 });
+  const ofS3 = storeAt(s3.at("place", "&lock=30d"), undefined, { use });
+  for (const name of ["a", "b", "c", "d", "e"]) await ofS3.put(name, Buffer.from("four"));
+  await ofS3.extendLock!("a", Date.now() + 60 * 86_400_000);
+  await namesOf(ofS3, "");
+  const counted = { puts: s3.count("put") + s3.count("retain"), lists: s3.count("list") };
+  expect(use).toMatchObject({ ...counted, heads: s3.count("head") });
+  expect(counted).toEqual({ puts: 6, lists: 3 });
+  await s3.stop();
+
+  const gcs = await FakeGcs.start();
+  Object.assign(use, noUse);
+  const ofGcs = storeAt(`gs://backups/a?endpoint=${gcs.endpoint}`, undefined, { use });
+  for (const name of ["a", "b", "c", "d"]) await ofGcs.put(name, Buffer.from("four"));
+  await namesOf(ofGcs, "");
+  await ofGcs.deleteMany!(["a", "b", "c"]);
+  expect(use).toMatchObject({ puts: 4, lists: 2, deletes: 3 });
+  expect(gcs.asked.length).toBe(9);
+  await gcs.stop();
 });
 
 test("counts every try, because each is charged for", async () => {

@@ -42,8 +42,14 @@ export class S3Faults {
   staleMs = 0;
   /** All requests are refused with this. */
   refusal: S3Refusal | undefined;
+  /** How requests are refused that are signed with these access keys. */
+  refusedCredentials = new Map<string, S3Refusal>();
+  /** The headers of locks are taken and ignored; requests to extend one are, too. */
+  ignoresLocks = false;
   /** These keys cannot be deleted. */
   undeletable = new Set<string>();
+  /** What is said of them in a list of errors. */
+  undeletableAs = "AccessDenied";
 }
 
 export interface FakeS3Options {
@@ -219,7 +225,9 @@ export class FakeS3 {
         throw new S3Refusal(400, "BadDigest", `The ${header} you specified did not match.`);
       }
     }
-    if (this.faults.refusal) throw this.faults.refusal;
+    const [, accessKey = ""] = /Credential=([^/]+)/.exec(authorization) ?? [];
+    const refused = this.faults.refusedCredentials.get(accessKey) ?? this.faults.refusal;
+    if (refused) throw refused;
     if (this.strikes("slowDown", this.faults.slowDownEvery)) {
       throw new S3Refusal(503, "SlowDown", "Please reduce your request rate.");
     }
@@ -297,6 +305,7 @@ export class FakeS3 {
     const until = headers["x-amz-object-lock-retain-until-date"];
     if (mode === undefined && until === undefined) return undefined;
     requireDigest(headers);
+    if (this.faults.ignoresLocks) return undefined;
     if (!this.bucket.isVersioned) {
       throw new S3Refusal(400, "InvalidRequest", "Bucket is missing Object Lock Configuration");
     }
@@ -339,7 +348,10 @@ export class FakeS3 {
     const errors: string[] = [];
     for (const key of keys) {
       if (!this.faults.undeletable.has(key)) this.bucket.delete(key);
-      else errors.push(`<Key>${key}</Key><Code>AccessDenied</Code><Message>No</Message>`);
+      else
+        errors.push(
+          `<Key>${key}</Key><Code>${this.faults.undeletableAs}</Code><Message>No</Message>`,
+        );
     }
     return xml("DeleteResult", errors.map((error) => `<Error>${error}</Error>`).join(""));
   }
@@ -404,6 +416,7 @@ export class FakeS3 {
     if (!/^(GOVERNANCE|COMPLIANCE)$/.test(mode) || Number.isNaN(until)) {
       throw new S3Refusal(400, "MalformedXML", "The XML you provided was not well-formed");
     }
+    if (this.faults.ignoresLocks) return { status: 200 };
     this.bucket.retain(key, mode, until, headers["x-amz-bypass-governance-retention"] === "true");
     return { status: 200 };
   }

@@ -159,6 +159,18 @@ describe("the credentials for Google Cloud Storage", () => {
     expect(fake.tokens).toEqual(["Bearer ya29.fake", "Bearer ya29.fake"]);
   });
 
+  test("are looked for once more when their token is refused", async () => {
+    await workloadIdentity(`${fake.endpoint}/token`);
+    const store = withCredentials();
+    await store.put("a", Buffer.from("x"));
+    const refused = { kind: "answer", status: 401, code: "authError" } as const;
+    fake.faults.push({ on: () => true, times: 1, what: refused });
+    expect((await store.get("a")).toString()).toBe("x");
+    fake.faults.push({ on: () => true, times: 2, what: refused });
+    const failure: unknown = await store.get("a").catch((e: unknown) => e);
+    expect(failureOf(failure)).toBe("forbidden");
+  });
+
   test("are not sent to an emulator", async () => {
     await workloadIdentity(`${fake.endpoint}/token`);
     const failure = await at(fake)

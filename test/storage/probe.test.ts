@@ -10,6 +10,7 @@ import {
   ObjectExists,
   type ObjectStore,
   StoreForbidden,
+  StoreUnavailable,
   StoreUnsupported,
 } from "../../src/storage/object-store.js";
 import {
@@ -21,6 +22,7 @@ import {
   probesPrefix,
   refuseUnconditional,
 } from "../../src/storage/probe.js";
+import { patienceDefault, RetryingStore } from "../../src/storage/retrying-store.js";
 import { SingleWriterStore } from "../../src/storage/single-writer-store.js";
 import { overriding } from "../simulation/overriding.js";
 import { namesOf } from "./conformance.js";
@@ -114,6 +116,48 @@ test("one that does not know the condition at all is refused too", async () => {
     text: "501 NotImplemented",
     hint: expect.stringContaining("--single-writer") as string,
   });
+});
+
+/** As a bucket that takes one write to a name in `everyMs`, and puts off all others. */
+function paced(everyMs: number, names = /./): ObjectStore {
+  const memory = new MemoryStore();
+  const wrote = new Map<string, number>();
+  const put = async (...[name, bytes]: Parameters<ObjectStore["put"]>) => {
+    const isTooSoon = performance.now() - (wrote.get(name) ?? Number.NEGATIVE_INFINITY) < everyMs;
+    if (isTooSoon && names.test(name)) throw new StoreUnavailable("429 rateLimitExceeded");
+    wrote.set(name, performance.now());
+    await memory.put(name, bytes);
+  };
+  return overriding<ObjectStore>(memory, { put });
+}
+
+test("a store that limits the writes to a name is asked until each race is decided", async () => {
+  const below = paced(20);
+  const asking = () => new RetryingStore(below, systemClock, Math.random, patienceDefault);
+  const { outcomes, checks } = await checksOf(asking(), { another: asking, rounds: 2 });
+  expect(outcomes).toEqual({ ...sound, clock: "skipped" });
+  expect(checks.find(({ check }) => check === "race")?.text).toMatch(/exactly one .*, 2 times$/);
+}, 60_000);
+
+test("a race that stays open proves nothing, and half of them must be decided", async () => {
+  const store = paced(60_000, /race-[12]$/);
+  const found = await checksOf(store, { rounds: 4 });
+  expect(found.checks.find(({ check }) => check === "race")).toMatchObject({
+    outcome: "passed",
+    text: "of 16 callers exactly one created an object, 2 times; 2 more were left open by the store",
+  });
+  await expect(checksOf(store, { rounds: 3 })).rejects.toThrow("429 rateLimitExceeded");
+});
+
+test("a service whose behaviour is known is not probed at the start, and nothing is put there", async () => {
+  const memory = new MemoryStore();
+  const bucket = overriding<ObjectStore>(memory, { chargesRequests: true });
+  expect(await probeAtStart(() => bucket, systemClock)).toEqual({
+    checks: [],
+    isConditional: true,
+  });
+  const unknown = overriding<ObjectStore>(memory, { chargesRequests: true, mayOverwrite: true });
+  expect((await probeAtStart(() => unknown, systemClock))?.checks.length).toBe(4);
 });
 
 test("wrong lists, parts, sizes and times are each found", async () => {

@@ -1,5 +1,6 @@
 /** What a store that fails for a while, loses replies or hangs is to who asks it through a RetryingStore. */
 import { beforeEach, describe, expect, test } from "vitest";
+import { untilAborted } from "../../src/abort.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import {
   failureOf,
@@ -9,7 +10,13 @@ import {
   StoreFull,
   StoreUnavailable,
 } from "../../src/storage/object-store.js";
-import { endless, type Patience, RetryingStore } from "../../src/storage/retrying-store.js";
+import { heard, queued } from "../../src/storage/progress.js";
+import {
+  endless,
+  impatient,
+  type Patience,
+  RetryingStore,
+} from "../../src/storage/retrying-store.js";
 import { namesIn } from "../repository/recording.js";
 import { overriding } from "../simulation/overriding.js";
 import { SmallWorld } from "../simulation/small-world.js";
@@ -23,6 +30,8 @@ beforeEach(() => {
   world = new SmallWorld();
   below = new MemoryStore();
 });
+
+const sleep = (ms: number) => world.process().clock.sleep(ms);
 
 function retrying(store: ObjectStore, patience?: Patience, stopped?: AbortSignal): RetryingStore {
   return new RetryingStore(store, world.process().clock, () => 0.5, patience, stopped);
@@ -212,6 +221,65 @@ describe("a store that does not answer", () => {
     const call = retrying(hanging(2), endless).get("there");
     expect(await outcome(call, 179_000)).toBe("waits");
     expect(await outcome(call, 3000)).toEqual(Buffer.from("x"));
+  });
+
+  test("is waited for as long as something is heard of the answer, or it waits for its turn", async () => {
+    await below.put("there", Buffer.from("x"));
+    let tries = 0;
+    const slow = overriding<ObjectStore>(below, {
+      get: async (name, range, signal) => {
+        tries += 1;
+        queued(signal);
+        await sleep(200_000);
+        for (let i = 0; i < 10; i += 1) {
+          heard(signal);
+          await sleep(50_000);
+        }
+        return below.get(name, range, signal);
+      },
+    });
+    const call = retrying(slow).get("there");
+    expect(await outcome(call, 699_000)).toBe("waits");
+    expect(await outcome(call, 2000)).toEqual(Buffer.from("x"));
+    expect(tries).toBe(1);
+  });
+
+  test("is left at once by who can ask another place", async () => {
+    const store = retrying(hanging(1), { patienceMs: 2000, answerMs: 10_000 });
+    const call = store.get("there");
+    expect(await outcome(call, 9000)).toBe("waits");
+    expect(failureOf(await outcome(call, 1500))).toBe("unavailable");
+  });
+
+  test("is given up when nothing more is heard of an answer that had begun", async () => {
+    const stopping = overriding<ObjectStore>(below, {
+      get: async (_, __, signal) => {
+        await sleep(50_000);
+        heard(signal);
+        return never();
+      },
+    });
+    const call = retrying(stopping, impatient).get("there");
+    expect(failureOf(await outcome(call, 350_000))).toBe("unavailable");
+  });
+
+  test("is given the time that a large object takes, and a longer one after it was too slow", async () => {
+    const sent: string[] = [];
+    /** Takes 16 bytes in a millisecond, and hears when it is given up. */
+    const thin = overriding<ObjectStore>(below, {
+      put: async (name, bytes, signal) => {
+        await untilAborted(sleep(bytes.length / 16), signal);
+        sent.push(name);
+      },
+    });
+    const store = retrying(thin, impatient);
+    const large = Buffer.alloc(16 * 1024 * 1024);
+    // A million milliseconds: more than two tries of 191 s and twice that.
+    expect(failureOf(await outcome(store.put("a", large), 3_600_000))).toBe("unavailable");
+    expect(failureOf(await outcome(store.put("a", large), 3_600_000))).toBe("unavailable");
+    expect(await outcome(store.put("a", large), 3_600_000)).toBeUndefined();
+    expect(await outcome(store.put("b", large), 3_600_000)).toBeUndefined();
+    expect(sent).toEqual(["a", "b"]);
   });
 
   test("is given up", async () => {

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type Clock, systemClock } from "../../src/clock.js";
 import {
@@ -141,6 +144,19 @@ describe("S3Store", () => {
     expect(error.message).toContain("s3://bucket/place/a");
   });
 
+  test.each([
+    ["NotImplemented", "unsupported"],
+    ["InvalidRequest", "unsupported"],
+    ["ObjectLocked", "forbidden"],
+    ["InternalError", "unavailable"],
+    ["SlowDown", "unavailable"],
+  ] as const)("and is judged by its own code: %s is %s", async (code, failure) => {
+    await store.put("a", text("x"));
+    fake.faults.undeletable.add("place/a");
+    fake.faults.undeletableAs = code;
+    expect(failureOf(await failing(store.deleteMany(["a"])))).toBe(failure);
+  });
+
   test("objects of others, and such whose names are none, are not listed", async () => {
     fake.bucket.put("place/.hidden", text("x"), {}, undefined);
     fake.bucket.put("place/a b", text("x"), {}, undefined);
@@ -213,7 +229,9 @@ describe("S3Store", () => {
       expect(failureOf(error)).toBe(failure);
       expect(error).toHaveProperty("hint", expect.any(String));
       expect(error.message).not.toContain("undefined");
-      expect(fake.count("put"), "it tries once").toBe(1);
+      // Credentials that may have been exchanged are looked for once more.
+      const tries = code === "ExpiredToken" ? 2 : 1;
+      expect(fake.count("put"), "it tries no more").toBe(tries);
     },
   );
 
@@ -392,6 +410,96 @@ describe("S3Store", () => {
       expect(fake.count("put")).toBe(1);
     },
   );
+});
+
+describe("locks", () => {
+  const dayMs = 86_400_000;
+  let fake: FakeS3;
+  let store: S3Store;
+  beforeEach(async () => {
+    fake = await FakeS3.start({ isVersioned: true });
+    store = storeOf(fake.at("place", "&lock=30d"));
+  });
+  afterEach(() => fake.stop());
+  const lockOf = (name: string) => fake.bucket.find(`place/${name}`)!.lock!.until;
+
+  test("that a server takes and ignores are found out by the first put", async () => {
+    fake.faults.ignoresLocks = true;
+    const error = await failing(store.put("a", text("x")));
+    expect(failureOf(error)).toBe("unsupported");
+    expect(error.message).toContain("takes a lock, and does not keep it: object a has none");
+  });
+
+  test("are looked at after the first put and the first extension, and not after others", async () => {
+    for (const name of ["a", "b", "c"]) await store.put(name, text("x"));
+    expect(fake.count("head")).toBe(1);
+    fake.faults.ignoresLocks = true;
+    const error = await failing(store.extendLock!("a", Date.now() + 60 * dayMs));
+    expect(failureOf(error)).toBe("unsupported");
+    fake.faults.ignoresLocks = false;
+    fake.counts.clear();
+    for (const name of ["a", "b"]) await store.extendLock!(name, Date.now() + 60 * dayMs);
+    expect([fake.count("head"), fake.count("retain")]).toEqual([3, 2]);
+  });
+
+  test("are extended for as long as a new object is locked, at least", async () => {
+    await storeOf(fake.at("place", "&lock=1d")).put("a", text("x"));
+    await store.extendLock!("a", Date.now() + 10 * dayMs);
+    expect(lockOf("a")).toBeGreaterThan(Date.now() + 29 * dayMs);
+  });
+
+  test("are dated by the server's clock, as soon as that is known", async () => {
+    const hour = storeOf(fake.at("place", "&lock=1h"));
+    fake.clockOffsetMs = 10 * 3_600_000;
+    await failing(hour.get("a"));
+    await hour.put("a", text("x"));
+    expect(Math.abs(lockOf("a") - (Date.now() + 11 * 3_600_000))).toBeLessThan(60_000);
+  });
+});
+
+describe("credentials that are exchanged", () => {
+  let [fake, file, directory]: [FakeS3, string, string] = [undefined!, "", ""];
+  const write = (key: string) =>
+    writeFile(file, `[default]\naws_access_key_id = ${key}\naws_secret_access_key = secret\n`);
+  beforeEach(async () => {
+    fake = await FakeS3.start();
+    directory = await mkdtemp(join(tmpdir(), "thinkback-aws-"));
+    file = join(directory, "credentials");
+    delete process.env["AWS_ACCESS_KEY_ID"];
+    delete process.env["AWS_SECRET_ACCESS_KEY"];
+    process.env["AWS_SHARED_CREDENTIALS_FILE"] = file;
+  });
+  afterEach(async () => {
+    useTestCredentials();
+    await rm(directory, { recursive: true });
+    await fake.stop();
+  });
+
+  test("in their file are read again when the old ones are refused", async () => {
+    await write("OLD");
+    const store = storeOf(fake.at("place"));
+    await store.put("a", text("x"));
+    await write("NEW");
+    fake.faults.refusedCredentials.set(
+      "OLD",
+      new S3Refusal(400, "ExpiredToken", "It has expired."),
+    );
+    const many = ["a", "a", "a"].map((name) => store.get(name));
+    expect((await Promise.all(many)).map(String)).toEqual(["x", "x", "x"]);
+    await store.put("b", text("y"));
+  });
+
+  test("are asked for once, and then said to have expired", async () => {
+    await write("OLD");
+    fake.faults.refusedCredentials.set(
+      "OLD",
+      new S3Refusal(400, "ExpiredToken", "It has expired."),
+    );
+    const error = await failing(storeOf(fake.at("place")).put("a", text("x")));
+    expect(failureOf(error)).toBe("forbidden");
+    expect(error.message).toContain("the credentials have expired");
+    expect(fake.count("put")).toBe(2);
+  });
 });
 
 describe("the probe of a bucket", () => {

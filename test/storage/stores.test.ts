@@ -1,25 +1,30 @@
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import * as fs from "node:fs/promises";
-import { mkdir, mkdtemp, readdir, rename, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { systemClock } from "../../src/clock.js";
 import { ThinkbackError } from "../../src/errors.js";
 import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import {
   failureOf,
   ObjectExists,
+  type ObjectStore,
+  putOnce,
+  StoreError,
   StoreFull,
   StoreUnavailable,
 } from "../../src/storage/object-store.js";
 import { StoreBelow, StoreBeside } from "../../src/storage/part-store.js";
+import { impatient, RetryingStore } from "../../src/storage/retrying-store.js";
 import { namesOf, storeConformance } from "./conformance.js";
 
 /** Faults of the file system, planted between the store and node:fs. */
 const faults = vi.hoisted(() => ({
-  /** Called before each of these; may throw. */
-  before: (_operation: string, _path: string): void => undefined,
+  /** Called before each of these; may throw, or hang. */
+  before: (_operation: string, _path: string): void | Promise<void> => undefined,
 }));
 
 vi.mock("node:fs/promises", async (importOriginal) => {
@@ -30,7 +35,7 @@ vi.mock("node:fs/promises", async (importOriginal) => {
         const value: unknown = Reflect.get(target, property, target);
         if (typeof value !== "function") return value;
         return async (...args: unknown[]) => {
-          faults.before(String(property), path);
+          await faults.before(String(property), path);
           return (value as (...args: unknown[]) => unknown).apply(target, args);
         };
       },
@@ -38,15 +43,15 @@ vi.mock("node:fs/promises", async (importOriginal) => {
   return {
     ...real,
     open: async (path: string, ...rest: [never]) => {
-      faults.before("open", path);
+      await faults.before("open", path);
       return wrapped(await real.open(path, ...rest), path);
     },
     link: async (from: string, to: string) => {
-      faults.before("link", to);
+      await faults.before("link", to);
       return real.link(from, to);
     },
     mkdir: async (path: string, options: { recursive: true }) => {
-      faults.before("mkdir", path);
+      await faults.before("mkdir", path);
       return real.mkdir(path, options);
     },
   };
@@ -132,6 +137,15 @@ describe("DirectoryStore on a file system that fails", () => {
     };
   };
 
+  const failAtSyncOf = (place: string, when: () => boolean, error = () => fault("EIO")) => {
+    faults.before = (called, path) => {
+      if (called === "sync" && path === place && when()) throw error();
+    };
+  };
+  const until = async (is: () => boolean) => {
+    while (!is()) await new Promise((resolve) => setImmediate(resolve));
+  };
+
   test.each([
     ["writeFile", "ENOSPC"],
     ["sync", "ENOSPC"],
@@ -196,6 +210,74 @@ describe("DirectoryStore on a file system that fails", () => {
       "link /log/ordered",
       "sync /log",
     ]);
+  });
+
+  describe("whose sync fails after a name was made", () => {
+    const named = () => join(directory, "log", "named");
+    const isLinked = () => existsSync(named());
+    const put = (to: ObjectStore = store) => to.put("log/named", Buffer.from("x"));
+
+    test("has that name synced by the next put, with its bytes, before it is told to be taken", async () => {
+      failAtSyncOf(join(directory, "log"), isLinked);
+      await expect(put()).rejects.toThrow("EIO");
+      await expect(put()).rejects.toThrow("EIO");
+      // Whoever comes then, and has not put it.
+      await expect(put(new DirectoryStore(directory))).rejects.toThrow("EIO");
+      const synced: string[] = [];
+      faults.before = (operation, path) => {
+        if (operation === "sync") synced.push(path.slice(directory.length));
+      };
+      await expect(put()).rejects.toBeInstanceOf(ObjectExists);
+      expect(synced).toEqual(["/log/named", "/log"]);
+      const seen = synced.length;
+      await expect(put(new DirectoryStore(directory))).rejects.toBeInstanceOf(ObjectExists);
+      expect(synced.slice(seen)).toEqual(expect.arrayContaining(["/log/named", "/log"]));
+    });
+
+    test.each(["EIO", "ENOSPC", "EROFS"])(
+      "never counts as put while it fails, also if writing then fails (%s)",
+      async (code) => {
+        failAtSyncOf(join(directory, "log"), isLinked, () => fault(isLinked() ? code : "EIO"));
+        const retrying = new RetryingStore(store, systemClock, () => 0, impatient);
+        await expect(put(retrying)).rejects.toBeInstanceOf(StoreError);
+        await expect(putOnce(retrying, "log/named", Buffer.from("x"))).rejects.toBeInstanceOf(
+          StoreError,
+        );
+        let writes = 0;
+        faults.before = (operation) => {
+          if (operation === "writeFile" && (writes += 1)) throw fault(code);
+        };
+        await putOnce(retrying, "log/named", Buffer.from("x"));
+        expect(writes).toBe(0);
+      },
+    );
+
+    test("that hangs, hangs for the next put too, until the name is durable", async () => {
+      let release: () => void = () => undefined;
+      const hung = new Promise<void>((resolve) => (release = resolve));
+      let hanging = 0;
+      faults.before = (operation, path) => {
+        if (operation !== "sync" || path !== join(directory, "log") || !isLinked()) return;
+        hanging += 1;
+        return hung;
+      };
+      const puts = [put(), until(() => hanging === 1).then(() => put())];
+      await until(() => hanging === 2);
+      expect(await Promise.race([...puts, Promise.resolve("waits")])).toBe("waits");
+      release();
+      const [first, second] = await Promise.allSettled(puts);
+      expect(first).toMatchObject({ status: "fulfilled" });
+      expect(second).toMatchObject({ reason: expect.any(ObjectExists) as unknown });
+    });
+
+    test("of a deleted one is synced by the next delete", async () => {
+      failAtSyncOf(join(directory, "log"), () => true);
+      await put().catch(() => undefined);
+      await expect(store.delete("log/named")).rejects.toThrow("EIO");
+      await expect(store.delete("log/named")).rejects.toThrow("EIO");
+      faults.before = () => undefined;
+      await store.delete("log/named");
+    });
   });
 
   test("new directories are synced up to the store's own, also where another process made them", async () => {
@@ -413,5 +495,73 @@ describe("DirectoryStore on a file system that fails", () => {
     expect(await absent.size("log/first")).toBeUndefined();
     await absent.delete("log/first");
     expect(await readdir(directory)).toEqual(["log"]);
+  });
+
+  describe("with symbolic links", () => {
+    let elsewhere: string;
+    const link = (to: string, ...place: string[]) => symlink(to, join(directory, ...place));
+    const told = async (prefix: string) =>
+      namesOf(store, prefix).catch((error: unknown) => (error as Error).message);
+
+    beforeEach(async () => {
+      elsewhere = await newDirectory();
+    });
+    afterEach(() => rm(elsewhere, { recursive: true }));
+
+    test("what was moved to another disk is listed, read, written and tidied as before", async () => {
+      const names = ["bases/t/1/manifest", "bases/t/1/part", "bases/t/2/part", "log/first"];
+      for (const name of names.slice(0, 3)) await store.put(name, Buffer.from("x"));
+      await rename(join(directory, "bases", "t"), join(elsewhere, "t"));
+      await link(join(elsewhere, "t"), "bases", "t");
+      await rename(join(elsewhere, "t", "1", "part"), join(elsewhere, "a part"));
+      await symlink(join(elsewhere, "a part"), join(elsewhere, "t", "1", "part"));
+      expect(await told("")).toEqual(names);
+      expect(await told("bases/t/1/")).toEqual(names.slice(0, 2));
+      expect(await told("bases/t/2")).toEqual(names.slice(2, 3));
+      expect(await told("ba")).toEqual(names.slice(0, 3));
+      const after: string[] = [];
+      for await (const { name } of store.list("", { after: names[0]! })) after.push(name);
+      expect(after).toEqual(names.slice(1));
+      await store.put("bases/t/3/part", Buffer.from("y"));
+      expect(await readdir(join(elsewhere, "t"))).toEqual(["1", "2", "3"]);
+      await store.deleteMany(["bases/t/3/part", "bases/t/2/part"]);
+      await writeFile(join(elsewhere, "t", "1", ".tmp-left"), "x");
+      await mkdir(join(elsewhere, "t", "4"));
+      await store.tidy(Date.now() + 60_000);
+      expect(await readdir(join(elsewhere, "t"))).toEqual(["1"]);
+      expect(await readdir(join(elsewhere, "t", "1"))).toEqual(["manifest", "part"]);
+    });
+
+    test("one that leads nowhere is a disk that is away, for each listing through it", async () => {
+      await link(join(elsewhere, "unmounted"), "bases");
+      const message = `${join(directory, "bases")} is a symbolic link that leads nowhere`;
+      for (const prefix of ["", "bases/", "bases/t/1/", "ba", "log"]) {
+        expect(await told(prefix)).toBe(message);
+      }
+      expect(await told("log/")).toEqual(["log/first"]);
+      await rm(join(directory, "bases"));
+      await link(join(elsewhere, "unmounted"), ".snapshots");
+      expect(await told("")).toEqual(["log/first"]);
+      const itself = join(elsewhere, "repository");
+      await symlink(join(elsewhere, "unmounted"), itself);
+      const listing = namesOf(new DirectoryStore(itself), "");
+      await expect(listing).rejects.toBeInstanceOf(StoreUnavailable);
+    });
+
+    test("those that lead in a circle are refused by name", async () => {
+      await link(directory, "log", "above");
+      for (const prefix of ["", "log/"]) {
+        expect(await told(prefix)).toMatch(
+          /log.above is a symbolic link to a directory that holds/,
+        );
+      }
+      await rm(join(directory, "log", "above"));
+      await symlink(join(directory, "log"), join(elsewhere, "back"));
+      await link(elsewhere, "log", "out");
+      expect(await told("")).toMatch(/log.out.back is a symbolic link to a directory that holds/);
+      await rm(join(directory, "log", "out"));
+      await symlink("itself", join(directory, "itself"));
+      expect(await told("")).toMatch(/ELOOP/);
+    });
   });
 });

@@ -55,6 +55,7 @@ export async function chooseObjects({ store }: World): Promise<ChosenObjects> {
     evidence: "evidence/",
     acknowledgement: "acknowledged/",
     drill: "drills/",
+    mark: "marks/",
     repository: "repository.json",
     "hold, the last": "holds/",
     wish: "handovers/00000001-next1.wish.json",
@@ -69,6 +70,14 @@ export async function chooseObjects({ store }: World): Promise<ChosenObjects> {
   };
   for (const [what, prefix] of Object.entries(small)) {
     chosen.set(what, names.filter((name) => name.startsWith(prefix)).at(-1)!);
+  }
+  for (const [what, end] of [
+    ["operation", "manifest.json"],
+    ["operation part", "part-000000.zst"],
+    ["operation end", "end.json"],
+  ] as const) {
+    const isIt = (name: string) => name.startsWith("operations/") && name.endsWith(end);
+    chosen.set(what, names.find(isIt)!);
   }
   for (const prefix of ["pins/", "settings/", "expiries/", "rates/"]) {
     chosen.set(`${prefix}, the first`, names.find((name) => name.startsWith(prefix))!);

@@ -75,6 +75,7 @@ const others: Partial<Record<ObjectKind, { type: string; fields: object }>> = {
       left: false,
     },
   },
+  mark: { type: "mark", fields: { id: "89abcdef", at: 1, made: 1, text: "" } },
   answer: { type: "answer", fields: { epoch: 2, unique: "other1", since: 1 } },
   acknowledgement: {
     type: "acknowledgement",

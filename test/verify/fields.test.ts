@@ -18,6 +18,7 @@ import { lastSegment, openSegment } from "../../src/repository/log/log.js";
 import { readAcknowledgement } from "../../src/repository/records/acknowledgement.js";
 import { readDrill } from "../../src/repository/records/drills.js";
 import { readEvidence } from "../../src/repository/records/evidence.js";
+import { readMark } from "../../src/repository/records/marks.js";
 import { operationEndKind, readOperation } from "../../src/repository/records/operations.js";
 import { latestExpiry } from "../../src/repository/registers/expiry.js";
 import { readAnswer, readWish } from "../../src/repository/registers/handovers.js";
@@ -62,6 +63,7 @@ const readings: Record<ObjectKind, (store: ObjectStore, name: string) => Promise
   answer: readAnswer,
   member: readMember,
   drill: readDrill,
+  mark: readMark,
   bundle: readBundle,
   operation: readOperation,
   "operation part": (store, name) => DataObject.open(store, name, "operation"),
@@ -88,6 +90,7 @@ const mayBeNull = new Set([
 
 const mayBeAbsent = new Set([
   "base manifest: epoch",
+  "claim: distrusts",
   "claim: exclude",
   "claim: idleMs",
   "claim: include",
@@ -159,6 +162,7 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
     include: ["a.*"],
     exclude: ["b.*"],
     withdraws: [1],
+    distrusts: [1],
     tickMs: 1000,
     idleMs: 60_000,
     singleWriter: true,

@@ -45,8 +45,10 @@ async function found(of: MemoryStore, keyring = world.keyring): Promise<[string,
 test("that are in order are no damage, for readers and for writers", async () => {
   expect(await found(store)).toEqual([]);
   const { trusted } = world.keyring;
-  expect(await found(store, { identities: [world.writer], trusted })).toEqual([]);
-  expect(await found(store, { identities: [other], trusted })).toEqual([]);
+  expect(
+    await found(store, { identities: [world.writer], trusted, repositories: new Set() }),
+  ).toEqual([]);
+  expect(await found(store, { identities: [other], trusted, repositories: new Set() })).toEqual([]);
 });
 
 test.each<[string, number, () => Buffer | undefined, RegExp]>([
@@ -68,7 +70,12 @@ test.each<[string, number, () => Buffer | undefined, RegExp]>([
     () => encodeStored(keySetKind, made({}, other)),
     /signed/,
   ],
-  ["has a canary that opens for nobody", 3, () => mute(), /not opened by reader/],
+  [
+    "has a group that does not open for a reader of it",
+    3,
+    () => mute(),
+    /does not open what it has/,
+  ],
 ])("a key set that %s is named", async (_, number, bytes, what) => {
   const copy = await copyOf(store, { [nameOfSet(number)]: bytes() });
   const [first, ...more] = await found(copy);
@@ -85,11 +92,11 @@ function made(change: Partial<KeySet>, signer: Identity): KeySet {
   return makeKeySet({ ...sets[2]!, ...change }, [signer]);
 }
 
-/** A set whose canary is for the other reader alone, although it names both. */
+/** A set whose group of readers is for the other reader alone, although it names both. */
 function mute(): Buffer {
   const onlyOther = makeKeySet({ ...sets[2]!, keys: sets[2]!.keys.slice(-1) }, [other]);
   // Signed as it is: what a defect of the one who made it would leave.
-  return encodeStored(keySetKind, signedAnew({ ...sets[2]!, canary: onlyOther.canary }));
+  return encodeStored(keySetKind, signedAnew({ ...sets[2]!, groups: onlyOther.groups }));
 }
 
 function signedAnew(set: KeySet): KeySet {

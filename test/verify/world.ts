@@ -14,6 +14,7 @@ import { LogView } from "../../src/repository/log/log-view.js";
 import { putAcknowledgement } from "../../src/repository/records/acknowledgement.js";
 import { putDrill } from "../../src/repository/records/drills.js";
 import { putEvidence } from "../../src/repository/records/evidence.js";
+import { putMark } from "../../src/repository/records/marks.js";
 import { OperationWriter, putOperationEnd } from "../../src/repository/records/operations.js";
 import { answerOf, putAnswer, putWish } from "../../src/repository/registers/handovers.js";
 import { holdKind } from "../../src/repository/registers/holds.js";
@@ -262,20 +263,23 @@ class WorldBuilder {
       bytesPerSecond: 0,
       tables: [],
     });
-    const operation = new OperationWriter(store, {
-      repository: this.repository.description.id,
-      id: "0123abcd",
-      type: "undo",
-      round: 1,
-      made: at,
-      table: orders,
-      name: tableNames.get(orders)!,
-      description: "undo of a test",
-      pin: "before-undo-0123abcd",
-    });
-    await operation.add({ key: json(1), before: null, after: json({ id: 1 }) });
-    const end = { ended, written: 1, left: [] };
-    await putOperationEnd(store, await operation.finish(), end);
+    await putMark(store, { id: "0123abcd", at, made: at, text: "deploy 42" });
+    for (const round of [1, 2]) {
+      const operation = new OperationWriter(store, {
+        repository: this.repository.description.id,
+        id: "0123abcd",
+        type: "undo",
+        round,
+        made: at,
+        table: orders,
+        name: tableNames.get(orders)!,
+        description: "undo of a test",
+        pin: "before-undo-0123abcd",
+      });
+      await operation.add({ key: json(round), before: null, after: json({ id: round }) });
+      const end = { ended, written: round, left: [] };
+      await putOperationEnd(store, await operation.finish(), end);
+    }
     for (const round of [1, 2]) {
       await renewBundle(this.repository, { at: clock.instant + round, anew: true });
     }

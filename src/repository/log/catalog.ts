@@ -168,7 +168,7 @@ export interface NamedSpan {
 /** The spans in which a table was called `name`, by all catalog records that are stored. */
 export async function spansOfName(view: LogView, name: string): Promise<NamedSpan[]> {
   const records = new Map<string, Map<Instant, string | undefined>>();
-  for await (const { key, time, document } of tableRecords(view)) {
+  for await (const { key, time, document } of catalogRecords(view, ["table"])) {
     const { db, name: called } = (
       document ? JSON.parse(document.toString()) : {}
     ) as Partial<TableConfig>;
@@ -192,20 +192,28 @@ export async function spansOfName(view: LogView, name: string): Promise<NamedSpa
   });
 }
 
-async function* tableRecords(view: LogView): AsyncGenerator<Version> {
+/**
+ * The catalog records of some kinds that are stored: each change, and what later readings have repeated. They come in
+ * no certain order, and one may come several times.
+ */
+export async function* catalogRecords(
+  view: LogView,
+  kinds: readonly string[],
+): AsyncGenerator<Version> {
   let run: SegmentPiece[] = [];
-  const isOfTable = ({ key }: Version) => key.toString().startsWith('["table",');
+  const begins = kinds.map((kind) => `["${kind}",`);
+  const isWanted = ({ key }: Version) => begins.some((begin) => key.toString().startsWith(begin));
   for (const [i, piece] of view.pieces.entries()) {
     if (piece.kind === "folded") {
       for await (const one of recordsInFolded(view.store, piece.manifest.catalog)) {
-        if (isOfTable(one)) yield one;
+        if (isWanted(one)) yield one;
       }
       continue;
     }
     run.push(piece);
     if (view.pieces[i + 1]?.kind === "segment") continue;
     for (const holder of (await holdersInRun(view, "catalog", run)).holders) {
-      for await (const one of segmentVersions(holder, "catalog")) if (isOfTable(one)) yield one;
+      for await (const one of segmentVersions(holder, "catalog")) if (isWanted(one)) yield one;
     }
     run = [];
   }

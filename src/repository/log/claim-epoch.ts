@@ -197,6 +197,8 @@ function refuseIfAlive(
   owner: Owner,
   now: Instant,
 ): void {
+  // A reader has put it, and writes nothing.
+  if (before.distrusts) return;
   const ofBefore = last?.epoch === before.epoch ? last : undefined;
   if (ofBefore?.closed || isGone(owner, before)) return;
   const heardOf = ofBefore?.to ?? before.started;

@@ -1,6 +1,6 @@
 /** Epoch claims as they are stored, and which segments they disown. claim-epoch.ts makes one. docs/format.md §5.3. */
 import * as v from "valibot";
-import { damaged } from "../../errors.js";
+import { damaged, isDamage } from "../../errors.js";
 import {
   count,
   flag,
@@ -55,6 +55,11 @@ export const claimKind = jsonKind("writer", {
   singleWriter: v.exactOptional(flag),
   /** Earlier epochs whose claims do not count, because they came too late and nothing was written in them. */
   withdraws: v.exactOptional(list(ordinal)),
+  /**
+   * Earlier epochs whose claims do not count, because the key that has signed them is not believed any more. They need
+   * not be readable. Set by a reader, in a claim that ends the log before them; nobody writes in its epoch.
+   */
+  distrusts: v.exactOptional(list(ordinal)),
   /** Set if the end of the log was lost and the epoch continues from before it: the segment that was found missing. */
   lost: v.exactOptional(objectName),
 });
@@ -64,7 +69,10 @@ export type EpochClaim = Stored<typeof claimKind>;
 /** The `unique` of a claim that was lost and is rebuilt. */
 export const rebuiltUnique = "repaired";
 
-/** All claims, by epoch from 1 on. None may be missing: the segments that it disowns would be believed again. */
+/**
+ * All claims, by epoch from 1 on. None may be missing: the segments that it disowns would be believed again. One that
+ * is distrusted, and cannot be read for that, is in the list as one that says nothing.
+ */
 export async function listClaims(store: ObjectStore): Promise<EpochClaim[]> {
   const claims: EpochClaim[] = [];
   await addClaimsUpTo(store, await latestEpoch(store), claims);
@@ -78,8 +86,30 @@ export async function addClaimsUpTo(
   claims: EpochClaim[],
 ): Promise<void> {
   const names = writerNames(claims.length + 1, epoch);
-  const reading = severalAtOnce(names, readsAtOnce, (name) => readClaim(store, name));
+  const unread = new Map<number, unknown>();
+  const reading = severalAtOnce(names, readsAtOnce, async (name) => {
+    try {
+      return await readClaim(store, name);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      const silent = distrustedClaim(parseWriterName(name)!);
+      unread.set(silent.epoch, error);
+      return silent;
+    }
+  });
   for await (const claim of reading) claims.push(claim);
+  for (const [number, error] of unread) if (!isDistrusted(number, claims)) throw error;
+}
+
+/** What stands for a claim that is distrusted: it says nothing. */
+export function distrustedClaim(epoch: number): EpochClaim {
+  const of = { host: "unknown", process: 0, space: "unknown", unique: "distrusted" };
+  return { epoch, started: 0, ...of, previous: null };
+}
+
+/** True if a later claim says that the key which has signed that of `epoch` is not believed any more. */
+export function isDistrusted(epoch: number, claims: readonly EpochClaim[]): boolean {
+  return claims.some((claim) => claim.epoch > epoch && claim.distrusts?.includes(epoch));
 }
 
 function* writerNames(first: number, last: number): Generator<string> {
@@ -92,7 +122,7 @@ export async function readClaim(store: ObjectStore, name: string): Promise<Epoch
   throw damaged(name, "its name and its content differ");
 }
 
-/** True if a later claim does not continue this segment. Then it is not believed. */
+/** True if a later claim does not continue this segment. Then neither it nor a folded one that ends with it counts. */
 export function isDisowned(segment: Place, claims: EpochClaim[]): boolean {
   return claims.some(({ epoch, previous }) => {
     if (epoch <= segment.epoch) return false;
@@ -103,7 +133,13 @@ export function isDisowned(segment: Place, claims: EpochClaim[]): boolean {
 
 /** True if another claim withdraws that of `epoch`, which then does not count. */
 function isWithdrawn(epoch: number, claims: EpochClaim[]): boolean {
-  return claims.some(({ withdraws }) => withdraws?.includes(epoch));
+  const isNamed = ({ withdraws }: EpochClaim) => withdraws?.includes(epoch);
+  return claims.some(isNamed) || isDistrusted(epoch, claims);
+}
+
+/** True if a segment counts, as far as its name tells. */
+export function isBelieved(segment: Place, claims: EpochClaim[]): boolean {
+  return !isDisowned(segment, claims) && !isDistrusted(segment.epoch, claims);
 }
 
 /** True if a later claim does not continue the log of `epoch` up to `instant`. */

@@ -3,6 +3,7 @@
  * off; who remembers a head elsewhere can tell.
  */
 import { ThinkbackError } from "../../errors.js";
+import type { KeysHead } from "../../sealing/keys-head.js";
 import { openSegment } from "./log.js";
 import type { LogView } from "./log-view.js";
 import { byPlaceInLog } from "./places.js";
@@ -28,24 +29,39 @@ export async function headOf(log: LogView, lane: number): Promise<Head | undefin
   return { lane, epoch, sequence, checksum };
 }
 
+/** What is remembered of a repository: the heads of its lanes' logs and, of a sealed one, that of its key sets. */
+export interface RememberedHeads {
+  logs: readonly Head[];
+  keys: KeysHead | undefined;
+}
+
 /** As it is printed, and given again: one word. */
-export const formatHeads = (heads: readonly Head[]) =>
-  heads
-    .map(({ lane, epoch, sequence, checksum }) => `${lane}/${epoch}.${sequence}/${checksum}`)
-    .join(",");
+export function formatHeads({ logs, keys }: RememberedHeads): string {
+  const heads = logs.map(
+    ({ lane, epoch, sequence, checksum }) => `${lane}/${epoch}.${sequence}/${checksum}`,
+  );
+  return [...heads, ...(keys ? [`keys/${keys.number}/${keys.checksum}`] : [])].join(",");
+}
 
 /** Throws, with code "usage", if the text is not what `formatHeads` prints. */
-export function parseHeads(text: string): Head[] {
-  return text.split(",").map((one) => {
-    const match = /^(\d+)\/(\d+)\.(\d+)\/([0-9a-f]{64})$/.exec(one.trim());
-    if (!match) {
+export function parseHeads(text: string): RememberedHeads {
+  const logs: Head[] = [];
+  let keys: KeysHead | undefined;
+  for (const one of text.split(",").map((word) => word.trim())) {
+    const ofLog = /^(\d+)\/(\d+)\.(\d+)\/([0-9a-f]{64})$/.exec(one);
+    const ofKeys = /^keys\/(\d{1,10})\/([0-9a-f]{64})$/.exec(one);
+    if (ofLog) {
+      const [lane, epoch, sequence] = ofLog.slice(1, 4).map(Number) as [number, number, number];
+      logs.push({ lane, epoch, sequence, checksum: ofLog[4]! });
+    } else if (ofKeys && !keys) {
+      keys = { number: Number(ofKeys[1]), checksum: ofKeys[2]! };
+    } else {
       throw new ThinkbackError("usage", `"${text}" is not a head of the log`, {
         hint: "give what `thinkback status` prints as the head",
       });
     }
-    const [lane, epoch, sequence] = match.slice(1, 4).map(Number) as [number, number, number];
-    return { lane, epoch, sequence, checksum: match[4]! };
-  });
+  }
+  return { logs, keys };
 }
 
 /** Throws, with code "damaged", unless the log has this head, or goes on after it. */

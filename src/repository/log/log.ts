@@ -5,7 +5,7 @@ import { parseLines, type Version } from "../../format/lines.js";
 import { parseSegmentName, type SegmentName, segmentPrefix } from "../../format/names.js";
 import type { SegmentFooter } from "../../format/segment.js";
 import type { ObjectStore } from "../../storage/object-store.js";
-import { addClaimsUpTo, type EpochClaim, isDisowned, listClaims } from "./claims.js";
+import { addClaimsUpTo, type EpochClaim, isBelieved, listClaims } from "./claims.js";
 import { byPlaceInLog } from "./places.js";
 
 export type Segment = DataObject<SegmentFooter>;
@@ -27,7 +27,7 @@ export async function listSegments(
   // A writer may have claimed an epoch since the claims were listed.
   const latest = segments.reduce((epoch, segment) => Math.max(epoch, segment.epoch), 0);
   await addClaimsUpTo(store, latest, known);
-  return segments.filter((segment) => !isDisowned(segment, known)).sort(byPlaceInLog);
+  return segments.filter((segment) => isBelieved(segment, known)).sort(byPlaceInLog);
 }
 
 export async function openSegment(

@@ -1,10 +1,10 @@
 /**
- * Records of operations: changes of live tables that a person asked for, such as undo and rewind. What an operation will
- * do is stored before it does anything. So it can be taken back even if no capture runs, and a history can tell its
- * changes from others. docs/format.md §9.
+ * Records of operations: changes of live tables that a person asked for, such as undo and rewind. What an operation
+ * will do is stored before it does anything. So it can be taken back even if no capture runs, and a history can tell
+ * its changes from others. docs/format.md §9.5.
  *
- * Invariant: nothing is written to a live table before the manifest that names it is stored. Break it and there is no way
- * back from an operation that was killed.
+ * Invariant: nothing is written to a live table before the manifest that names it is stored. Break it and there is no
+ * way back from an operation that was killed.
  */
 import * as v from "valibot";
 import { damaged } from "../../errors.js";
@@ -60,7 +60,7 @@ const operationPart = fields({
 });
 export type OperationPart = Of<typeof operationPart>;
 
-/** The manifest of one round of an operation on one table. It is put after its parts, and before anything is changed. */
+/** The manifest of one round of an operation on one table: put after its parts, and before anything is changed. */
 export const operationKind = jsonKind("operation", {
   repository: text,
   id: text,
@@ -206,7 +206,7 @@ export async function* changesOf(
     const { code, version } = cursor;
     const { key, document: before } = version;
     const isPair = (await cursor.advance()) && cursor.code === code;
-    if (!isPair) throw damaged(`operations/…`, `the change of ${textOfJson(key)} has no end`);
+    if (!isPair) throw damaged(parts[0]!.name, `the change of ${textOfJson(key)} has no end`);
     yield { code, key, before, after: cursor.version.document };
   }
 }

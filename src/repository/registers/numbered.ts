@@ -9,7 +9,12 @@
 import { damaged } from "../../errors.js";
 import { decodeStored, encodeStored, type JsonKind } from "../../format/json-object.js";
 import { numberedName, parseNumberedName } from "../../format/names.js";
-import { ObjectExists, ObjectMissing, type ObjectStore } from "../../storage/object-store.js";
+import {
+  getIfThere,
+  ObjectExists,
+  ObjectMissing,
+  type ObjectStore,
+} from "../../storage/object-store.js";
 
 export interface Numbered {
   number: number;
@@ -50,18 +55,26 @@ export async function newestNumbered<T extends Numbered>(
 
 /** Reads the object with this number. Throws, naming it, if it is missing or damaged. */
 export async function readNumbered<T extends Numbered>(
-  store: ObjectStore,
+  store: Pick<ObjectStore, "get">,
   prefix: string,
   number: number,
   kind: JsonKind<T>,
 ): Promise<T> {
+  const found = await readNumberedIfThere(store, prefix, number, kind);
+  if (!found) throw damaged(numberedName(prefix, number), "it is missing");
+  return found;
+}
+
+/** Reads the object with this number; undefined if there is none. Throws, naming it, if it is damaged. */
+export async function readNumberedIfThere<T extends Numbered>(
+  store: Pick<ObjectStore, "get">,
+  prefix: string,
+  number: number,
+  kind: JsonKind<T>,
+): Promise<T | undefined> {
   const name = numberedName(prefix, number);
-  try {
-    return decodeNumbered(await store.get(name), name, number, kind);
-  } catch (error) {
-    if (error instanceof ObjectMissing) throw damaged(name, "it is missing");
-    throw error;
-  }
+  const bytes = await getIfThere(store, name);
+  return bytes && decodeNumbered(bytes, name, number, kind);
 }
 
 /** The object with this number in stored bytes. Throws, naming it, if they are not that. */

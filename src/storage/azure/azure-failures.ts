@@ -18,6 +18,7 @@ import {
   StoreFull,
   StoreUnsupported,
 } from "../object-store.js";
+import { failureOfCertificate, nodeTrusts } from "../untrusted.js";
 import type { AzurePlace } from "./azure-location.js";
 
 /** An error of Microsoft's client. */
@@ -51,7 +52,12 @@ export function failureOfClient(error: unknown, asked: Asked, place: AzurePlace)
           cause,
         );
   }
-  if (status === undefined) return new BucketUnavailable(place.location, shown, cause);
+  if (status === undefined) {
+    return (
+      failureOfCertificate(code, place.location, said, nodeTrusts, cause) ??
+      new BucketUnavailable(place.location, shown, cause)
+    );
+  }
   return ofStatus({ status, code, said, shown, cause }, asked, place);
 }
 

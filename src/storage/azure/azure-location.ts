@@ -58,13 +58,8 @@ export function readAzureLocation(location: string, environment: Environment): A
   if (credential.kind !== "connection string" && !account && !address) {
     refuse("the azblob: location does not name an account", "add ?account=… to it");
   }
-  if (credential.kind === "identity" && address && !/^https:/i.test(address)) {
-    refuse(
-      "option endpoint of the azblob: location is not an address with https:, so a token would be sent in the clear",
-      `give an address with https:, or, for an emulator, a key in ${variables.key}`,
-    );
-  }
   const text = credential.kind === "connection string" ? credential.text : undefined;
+  refuseInTheClear(credential.kind, text === undefined ? address : addressIn(text));
   const ofAccount = account ? `https://${account}.blob.core.windows.net` : undefined;
   return {
     location: shown,
@@ -77,6 +72,24 @@ export function readAzureLocation(location: string, environment: Environment): A
   };
 }
 
+const proofs: Record<AzureCredential["kind"], string> = {
+  "connection string": `the connection string of the account, in ${variables.connection}`,
+  key: `a key of the account, in ${variables.key}`,
+  signature: `a shared access signature, in ${variables.signature}`,
+  identity: "an identity that may read the container, such as that of `az login`",
+};
+
+/** The location for another machine, and what is needed there besides, in words. */
+export function azureElsewhere(
+  given: string,
+  environment: Environment,
+): { location: string; needs: string[] } {
+  return {
+    location: given,
+    needs: [proofs[readAzureLocation(given, environment).credential.kind]],
+  };
+}
+
 const microsofts = "core\\.(?:windows\\.net|usgovcloudapi\\.net|chinacloudapi\\.cn)";
 
 function isMicrosofts(address: string | undefined): boolean {
@@ -85,6 +98,35 @@ function isMicrosofts(address: string | undefined): boolean {
     new RegExp(`^https://[a-z0-9]+\\.blob\\.${microsofts}$`, "i").test(address)
   );
 }
+
+/** The address of blobs that a connection string gives; undefined if it gives none, and they are asked by https:. */
+function addressIn(text: string): string | undefined {
+  const [, address] = /(?:^|;)\s*BlobEndpoint=([^;]*)/i.exec(text) ?? [];
+  if (address !== undefined) return address;
+  const isInTheClear = /(?:^|;)\s*DefaultEndpointsProtocol=http\s*(?:;|$)/i.test(text);
+  return isInTheClear ? "http://the-account" : undefined;
+}
+
+/** What proves who is asking, and the documents, are sent in the clear to this machine itself only, to an emulator. */
+function refuseInTheClear(kind: AzureCredential["kind"], address: string | undefined): void {
+  if (address === undefined || /^https:/i.test(address.trim())) return;
+  const isOwn =
+    URL.canParse(address) && /^(localhost|127(\.\d+){3}|\[::1\])$/.test(new URL(address).hostname);
+  if (isOwn && kind !== "identity") return;
+  const where =
+    kind === "connection string" ? variables.connection : "option endpoint of the azblob: location";
+  refuse(
+    `${where} is not an address with https:, so ${sent[kind]} would be sent in the clear`,
+    `give an address with https:; with http: only an emulator on this machine is asked, with a key in ${variables.key}`,
+  );
+}
+
+const sent: Record<AzureCredential["kind"], string> = {
+  "connection string": "what it holds, or everything that is stored,",
+  key: "everything that is stored",
+  signature: "the shared access signature",
+  identity: "a token",
+};
 
 /** True if a connection string leads to Microsoft's service. */
 function isOfMicrosofts(text: string): boolean {

@@ -20,6 +20,7 @@ import {
   type StoredObject,
   type Tail,
 } from "../object-store.js";
+import { heard } from "../progress.js";
 import { containerClient } from "./azure-client.js";
 import { failureOfClient } from "./azure-failures.js";
 import { type AzurePlace, readAzureLocation } from "./azure-location.js";
@@ -32,6 +33,7 @@ export class AzureStore implements ObjectStore {
   readonly chargesRequests = true;
   /** An emulator, or a service that speaks as Microsoft's does, may accept the condition of a put and ignore it. */
   readonly mayOverwrite: boolean;
+  onMoreRequests: ObjectStore["onMoreRequests"] = undefined;
   private client: Promise<ContainerClient> | undefined;
 
   /** @param pageObjects at most so many objects are listed with one request */
@@ -104,6 +106,7 @@ export class AzureStore implements ObjectStore {
     const first = await this.read(name, 0, bytes, signal);
     if (!first) return { bytes: empty, size: 0 };
     if (first.size <= bytes) return first;
+    this.onMoreRequests?.({ gets: 1 });
     const last = await this.read(name, first.size - bytes, bytes, signal);
     if (last?.size === first.size) return last;
     throw this.unavailable(`object ${name} changed while it was read`);
@@ -132,7 +135,8 @@ export class AzureStore implements ObjectStore {
       .listBlobsFlat({ prefix: base + prefix, ...aborting(signal) })
       .byPage({ maxPageSize: this.pageObjects });
     let last = "";
-    for (;;) {
+    for (let isFirst = true; ; isFirst = false) {
+      if (!isFirst) this.onMoreRequests?.({ lists: 1 });
       const { value: page, done } = await this.asking({ to: "list" }, signal, () => pages.next());
       if (done === true) return;
       for (const { name: whole, properties } of page.segment.blobItems) {
@@ -161,6 +165,7 @@ export class AzureStore implements ObjectStore {
 
   async deleteMany(names: readonly string[], signal?: AbortSignal): Promise<void> {
     names.forEach(checkName);
+    this.onMoreRequests?.({ deletes: names.length - 1 });
     await deleteEach(names, (name) => this.delete(name, signal));
   }
 
@@ -181,7 +186,10 @@ export class AzureStore implements ObjectStore {
         const options = { maxRetryRequests: 0, ...aborting(signal) };
         const found = await blob.download(offset, count, options);
         const chunks: Buffer[] = [];
-        for await (const chunk of found.readableStreamBody!) chunks.push(chunk as Buffer);
+        for await (const chunk of found.readableStreamBody!) {
+          heard(signal);
+          chunks.push(chunk as Buffer);
+        }
         const bytes = Buffer.concat(chunks);
         // Azurite gives an empty range behind the end of an object, and says that it ends before it begins.
         const range = /^bytes (\d+)-(?:-1|\d+)\/(\d+)$/.exec(found.contentRange ?? "");
@@ -225,14 +233,24 @@ export class AzureStore implements ObjectStore {
   private async withClient<T>(
     work: (client: ContainerClient) => Promise<T>,
     signal: AbortSignal | undefined,
+    isSecond = false,
   ): Promise<T> {
     this.client ??= containerClient(this.place);
-    const client = await this.client.catch((error: unknown) => {
+    const known = this.client;
+    const client = await known.catch((error: unknown) => {
       this.client = undefined;
       throw error;
     });
     signal?.throwIfAborted();
-    return work(client);
+    try {
+      return await work(client);
+    } catch (error) {
+      const isRefused = (error as { statusCode?: number } | null)?.statusCode === 401;
+      if (!isRefused || isSecond || this.place.credential.kind !== "identity") throw error;
+      // What proves who this is may have been exchanged: it is looked for anew, once.
+      if (this.client === known) this.client = undefined;
+      return this.withClient(work, signal, true);
+    }
   }
 
   private unavailable(what: string): BucketUnavailable {

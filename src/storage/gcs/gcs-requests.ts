@@ -17,6 +17,7 @@ import {
 } from "../bucket-failures.js";
 import { StoreError } from "../object-store.js";
 import { optionalPackage } from "../optional-package.js";
+import { failureOfCertificate, nodeTrusts } from "../untrusted.js";
 import type { GcsPlace } from "./gcs-location.js";
 import { oneRequest } from "./one-request.js";
 
@@ -55,7 +56,15 @@ export class GcsRequests {
    * aborts.
    */
   send(request: GcsRequest, signal: AbortSignal | undefined): Promise<GcsReply> {
-    return untilAborted(this.sendNow(request, signal), signal);
+    return untilAborted(this.sendTwice(request, signal), signal);
+  }
+
+  /** A token that is refused may be of credentials that were exchanged meanwhile: they are looked for once more. */
+  private async sendTwice(request: GcsRequest, signal: AbortSignal | undefined): Promise<GcsReply> {
+    const reply = await this.sendNow(request, signal);
+    if (reply.status !== 401 || this.place.isAnonymous || signal?.aborted) return reply;
+    this.auth = undefined;
+    return this.sendNow(request, signal);
   }
 
   private async sendNow(
@@ -88,7 +97,13 @@ export class GcsRequests {
       signal?.throwIfAborted();
       // Only whoever gives tokens makes an error with a reply: every reply of the service is taken as it is.
       if ((error as RequestFailure).response) throw this.withoutToken(error);
-      throw new BucketUnavailable(this.place.location, firstLine(messageOf(error)), plain(error));
+      const { location } = this.place;
+      const [said, cause] = [firstLine(messageOf(error)), plain(error)];
+      const { code } = error as RequestFailure;
+      throw (
+        failureOfCertificate(code, location, said, nodeTrusts, cause) ??
+        new BucketUnavailable(location, said, cause)
+      );
     }
   }
 
@@ -106,6 +121,8 @@ export class GcsRequests {
       await client.getRequestHeaders(url);
       return client;
     } catch (error) {
+      // The next request looks for credentials anew.
+      this.auth = undefined;
       throw this.withoutToken(error);
     }
   }

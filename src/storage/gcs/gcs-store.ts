@@ -32,6 +32,7 @@ export class GcsStore implements ObjectStore {
   readonly chargesRequests = true;
   /** An emulator may accept the condition of a put and ignore it. */
   readonly mayOverwrite: boolean;
+  onMoreRequests: ObjectStore["onMoreRequests"] = undefined;
   private readonly requests: GcsRequests;
 
   constructor(private readonly place: GcsPlace) {
@@ -123,6 +124,7 @@ export class GcsStore implements ObjectStore {
     const { bucket, prefix: base } = this.place;
     let last = "";
     for (let pageToken = ""; ; ) {
+      if (pageToken !== "") this.onMoreRequests?.({ lists: 1 });
       const query = {
         prefix: base + prefix,
         maxResults: String(pageObjects),
@@ -159,6 +161,7 @@ export class GcsStore implements ObjectStore {
 
   async deleteMany(names: readonly string[], signal?: AbortSignal): Promise<void> {
     names.forEach(checkName);
+    this.onMoreRequests?.({ deletes: names.length - 1 });
     await deleteEach(names, (name) => this.delete(name, signal));
   }
 

@@ -1,5 +1,6 @@
 import { request as requestHttp } from "node:http";
 import { type Agent, request as requestHttps } from "node:https";
+import { heard } from "../progress.js";
 
 export interface Outgoing {
   url: string;
@@ -29,7 +30,10 @@ export function oneRequest(outgoing: Outgoing): Promise<Incoming> {
     const options = { method, headers, ...(agent ? { agent } : {}), ...(signal ? { signal } : {}) };
     const request = begin(url, options, (response) => {
       const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("data", (chunk: Buffer) => {
+        heard(signal);
+        chunks.push(chunk);
+      });
       response.on("error", reject);
       response.on("end", () => {
         const lines = Object.entries(response.headers).map(

@@ -12,8 +12,9 @@ import {
   StoreUnavailable,
   type Tail,
 } from "../object-store.js";
+import { heard } from "../progress.js";
 import { loadSdk, makeClient, type Sdk } from "./client.js";
-import { type Asked, answerOf, failureFrom } from "./failures.js";
+import { type Asked, answerOf, failureFrom, wantsOtherCredentials } from "./failures.js";
 import type { S3Location } from "./location.js";
 import { Places } from "./places.js";
 
@@ -29,10 +30,16 @@ class Connection {
   /** True once the bucket has answered something that only a bucket answers. */
   isBucketSeen = false;
   private made: Promise<{ sdk: Sdk; client: S3Client }> | undefined;
+  private last: S3Client | undefined;
 
   constructor(private readonly location: S3Location) {
     this.requests = new Places(location.provider.requestsAtOnce);
     this.puts = new Places(location.provider.putsAtOnce);
+  }
+
+  /** Credentials that were refused may have been exchanged: a new client finds them anew. */
+  drop(client: S3Client): void {
+    if (this.last === client) this.made = undefined;
   }
 
   open(): Promise<{ sdk: Sdk; client: S3Client }> {
@@ -45,7 +52,8 @@ class Connection {
 
   private async make() {
     const sdk = await loadSdk();
-    return { sdk, client: await makeClient(sdk, this.location) };
+    this.last = await makeClient(sdk, this.location);
+    return { sdk, client: this.last };
   }
 }
 
@@ -87,7 +95,14 @@ export class S3Access {
       requests.in(signal, async () => {
         const { sdk, client } = await this.connection.open();
         signal?.throwIfAborted();
-        return send(sdk, client);
+        try {
+          return await send(sdk, client);
+        } catch (error) {
+          if (!wantsOtherCredentials(error) || signal?.aborted) throw error;
+          this.connection.drop(client);
+        }
+        const renewed = await this.connection.open();
+        return send(renewed.sdk, renewed.client);
       });
     try {
       return await (asked.creates ? puts.in(signal, answered) : answered());
@@ -180,7 +195,7 @@ export class S3Access {
       const input = { ...this.keyOf(name), ...version, ...(range ? { Range: range } : {}) };
       try {
         const answer = await client.send(new sdk.GetObjectCommand(input), sending(signal));
-        return await this.partOf(name, answer);
+        return await this.partOf(name, answer, signal);
       } catch (error) {
         // The object is there, and the range begins at its end or after it, or is the end of an empty object.
         if (answerOf(error).status === 416) return this.emptyPart(name, range, error);
@@ -190,9 +205,13 @@ export class S3Access {
   }
 
   /** The part that an answer holds, if the answer is whole. */
-  private async partOf(name: string, answer: GetObjectCommandOutput): Promise<Part> {
+  private async partOf(
+    name: string,
+    answer: GetObjectCommandOutput,
+    signal: AbortSignal | undefined,
+  ): Promise<Part> {
     const length = answer.ContentLength;
-    const bytes = await bytesOf(answer.Body, length);
+    const bytes = await bytesOf(answer.Body, length, signal);
     if (length !== undefined && bytes.length !== length) {
       throw this.unclear(name, `${bytes.length} bytes instead of ${length}`);
     }
@@ -251,11 +270,13 @@ class Part {
 async function bytesOf(
   body: GetObjectCommandOutput["Body"],
   length: number | undefined,
+  signal: AbortSignal | undefined,
 ): Promise<Buffer> {
   if (!body) return Buffer.alloc(0);
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
+    heard(signal);
     size += chunk.length;
     // More than there should be is told by its length, and not kept.
     if (length !== undefined && size > length) break;

@@ -39,11 +39,15 @@ export async function makeClient(sdk: Sdk, location: S3Location): Promise<S3Clie
   return client;
 }
 
+/** Passed on to what finds the credentials: a file of AWS is read anew by each client, since it may have changed. */
+const freshFiles = { ignoreCache: true };
+
 async function configOf(location: S3Location): Promise<S3ClientConfig> {
   const { provider, endpoint, region, profile, pathStyle } = location;
   const mode = provider.checksums === "always" ? "WHEN_SUPPORTED" : "WHEN_REQUIRED";
   const agent = { keepAlive: true, maxSockets: provider.requestsAtOnce };
   return {
+    ...freshFiles,
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(region === undefined ? {} : { region }),
     ...(profile === undefined ? {} : { profile }),
@@ -111,9 +115,13 @@ function addHeaders(client: S3Client, location: S3Location): void {
 /** An endpoint in a file of AWS is taken by the SDK, and nobody here would know what service it is. */
 function refuseUnexpectedHost(host: string, { endpoint }: S3Location): void {
   if (endpoint !== undefined || isAws(host)) return;
-  throw new ThinkbackError("usage", `a configuration file of AWS names the endpoint ${host}`, {
-    hint: "give it as endpoint=… in the location, or in AWS_ENDPOINT_URL_S3",
-  });
+  throw new ThinkbackError(
+    "usage",
+    `the SDK of AWS would ask ${host}, which is not known to be of AWS`,
+    {
+      hint: "a configuration file of AWS may name it: give it as endpoint=… in the location, or in AWS_ENDPOINT_URL_S3",
+    },
+  );
 }
 
 /** Puts the MD5 of the body in the place of a newer checksum. */

@@ -14,6 +14,7 @@ import {
   StoreUnavailable,
   StoreUnsupported,
 } from "../object-store.js";
+import { failureOfCertificate } from "../untrusted.js";
 import type { S3Location } from "./location.js";
 
 /** What a request was about. */
@@ -79,6 +80,13 @@ const credentialCodes = [
   "SignatureDoesNotMatch",
   "TokenRefreshRequired",
 ];
+/** Of these: what other credentials help against, which may be there by now. */
+const outdatedCodes = [
+  "ExpiredToken",
+  "InvalidAccessKeyId",
+  "InvalidToken",
+  "TokenRefreshRequired",
+];
 /** Of 400 and 403: what passes. */
 const passingCodes = [
   "BadDigest",
@@ -132,6 +140,11 @@ export function failureFrom(error: unknown, location: S3Location, asked: Asked):
   return unsupported(answer, where);
 }
 
+/** True if credentials were refused that may have been replaced meanwhile, where they come from. */
+export function wantsOtherCredentials(error: unknown): boolean {
+  return outdatedCodes.includes(answerOf(error).code);
+}
+
 /** True if a 400 complains about the very header that makes a put create. */
 function namesCondition({ status, message }: S3Answer, location: S3Location, asked: Asked) {
   const header = location.provider.createIfAbsent?.header;
@@ -160,7 +173,11 @@ function withoutAnswer(answer: S3Answer, location: S3Location): StoreError {
       answer,
     );
   }
-  return passing(answer, location);
+  const trusting = "name a file with the certificate of its authority, in PEM, with ca=…";
+  const { printable } = location;
+  return (
+    failureOfCertificate(code, printable, message, trusting, answer) ?? passing(answer, location)
+  );
 }
 
 function passing(answer: S3Answer, location: S3Location): BucketUnavailable {
@@ -168,6 +185,13 @@ function passing(answer: S3Answer, location: S3Location): BucketUnavailable {
 }
 
 function forbidden(answer: S3Answer, where: string): BucketForbidden {
+  if (answer.code === "ExpiredToken" || answer.code === "TokenRefreshRequired") {
+    return new BucketForbidden(
+      `${where}: the credentials have expired: ${answer.message}`,
+      "renew them where they come from: a file is read again by itself, and for other variables the process is started again",
+      answer,
+    );
+  }
   return new BucketForbidden(
     `no permission for ${where}: ${answer.message}`,
     "see that the credentials are those of this bucket, and that they may list it and read, put and delete its objects; without the right to list, a missing object looks like a forbidden one",

@@ -1,3 +1,5 @@
+import { heard, queued } from "../progress.js";
+
 /** A number of places, of which each request takes one. Who finds none waits, in the order of coming. */
 export class Places {
   private readonly waiting: (() => void)[] = [];
@@ -9,6 +11,7 @@ export class Places {
     signal?.throwIfAborted();
     if (this.free > 0) this.free -= 1;
     else await this.nextFree(signal);
+    heard(signal);
     try {
       return await work();
     } finally {
@@ -17,6 +20,7 @@ export class Places {
   }
 
   private nextFree(signal: AbortSignal | undefined): Promise<void> {
+    queued(signal);
     return new Promise((resolve, reject) => {
       const onAbort = () => {
         this.waiting.splice(this.waiting.indexOf(onFree), 1);

@@ -50,7 +50,8 @@ const unknown: Provider = {
 const aws: Provider = {
   ...unknown,
   name: "AWS S3",
-  host: /(^|\.)amazonaws\.com(\.cn)?$/,
+  // Its partitions: the world, China, the European Sovereign Cloud, and those of governments.
+  host: /(^|\.)(amazonaws\.com(\.cn)?|amazonaws\.eu|c2s\.ic\.gov|sc2s\.sgov\.gov|csp\.hci\.ic\.gov|cloud\.adc-e\.uk)$/,
   isProven: true,
   checksums: "always",
   pathStyle: false,

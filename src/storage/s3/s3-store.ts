@@ -23,8 +23,8 @@ import {
 } from "../object-store.js";
 import { S3Access, sending } from "./access.js";
 import { failureFrom, noConditions } from "./failures.js";
-import type { LockMode, S3Location } from "./location.js";
-import { extendLock } from "./locks.js";
+import type { S3Location } from "./location.js";
+import { Locks } from "./locks.js";
 
 /** At most so many objects are removed with one request; S3 takes no more. */
 const deletedAtOnceMax = 1000;
@@ -35,7 +35,9 @@ export class S3Store implements ObjectStore {
   readonly mayOverwrite: boolean;
   readonly lockMs: number | undefined;
   readonly extendLock?: NonNullable<ObjectStore["extendLock"]>;
+  onMoreRequests: ObjectStore["onMoreRequests"] = undefined;
   private readonly access: S3Access;
+  private readonly locks: Locks | undefined;
 
   constructor(
     private readonly at: S3Location,
@@ -46,10 +48,11 @@ export class S3Store implements ObjectStore {
     this.access = new S3Access(at);
     const { lock } = at;
     this.lockMs = lock?.ms;
-    if (lock) {
-      this.extendLock = (name, until, signal) =>
-        extendLock(this.access, lock.mode, name, until, signal);
-    }
+    if (!lock) return;
+    const locks = new Locks(this.access, lock, (more) => this.onMoreRequests?.(more));
+    this.locks = locks;
+    this.extendLock = (name, until, signal) =>
+      locks.extend(name, until, this.clock.now() + lock.ms, signal);
   }
 
   async put(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
@@ -58,18 +61,22 @@ export class S3Store implements ObjectStore {
     if (!this.at.provider.createIfAbsent) throw noConditions(this.at);
     // A copy: the caller may overwrite its own buffer after an abort, while the request is still being sent.
     const body = Buffer.from(bytes);
-    await this.access.ask({ name, creates: true }, signal, (sdk, client) =>
-      client.send(new sdk.PutObjectCommand(this.putOf(name, body)), sending(signal)),
-    );
+    const lockedUntil = await this.access.ask({ name, creates: true }, signal, (sdk, client) => {
+      const input = this.putOf(name, body, client.config.systemClockOffset);
+      const until = input.ObjectLockRetainUntilDate?.getTime();
+      return client.send(new sdk.PutObjectCommand(input), sending(signal)).then(() => until);
+    });
+    if (lockedUntil !== undefined) await this.locks?.refuseUnlocked(name, lockedUntil, signal);
   }
 
   async replace(name: string, bytes: Uint8Array, signal?: AbortSignal): Promise<void> {
     checkName(name);
     signal?.throwIfAborted();
-    const { IfNoneMatch: _, ...input } = this.putOf(name, Buffer.from(bytes));
-    await this.access.ask({ name }, signal, (sdk, client) =>
-      client.send(new sdk.PutObjectCommand(input), sending(signal)),
-    );
+    const body = Buffer.from(bytes);
+    await this.access.ask({ name }, signal, (sdk, client) => {
+      const { IfNoneMatch: _, ...input } = this.putOf(name, body, client.config.systemClockOffset);
+      return client.send(new sdk.PutObjectCommand(input), sending(signal));
+    });
   }
 
   async storedAt(name: string, signal?: AbortSignal): Promise<Instant | undefined> {
@@ -85,7 +92,8 @@ export class S3Store implements ObjectStore {
     }
   }
 
-  private putOf(name: string, body: Buffer): PutObjectCommandInput {
+  /** @param clockOffsetMs by how much the server's clock is ahead of this machine's, as far as its answers have told */
+  private putOf(name: string, body: Buffer, clockOffsetMs: number): PutObjectCommandInput {
     const { storageClass, sse, sseKey, lock } = this.at;
     return {
       ...this.access.keyOf(name),
@@ -99,14 +107,13 @@ export class S3Store implements ObjectStore {
       ...(sse === undefined ? {} : { ServerSideEncryption: sse }),
       ...(sseKey === undefined ? {} : { SSEKMSKeyId: sseKey }),
       // S3 wants a checksum with a lock. Where the provider is given an MD5 instead, client.ts exchanges it.
-      ...(lock === undefined ? {} : { ChecksumAlgorithm: "CRC32", ...this.locked(lock) }),
-    };
-  }
-
-  private locked(lock: { mode: LockMode; ms: number }) {
-    return {
-      ObjectLockMode: lock.mode,
-      ObjectLockRetainUntilDate: new Date(this.clock.now() + lock.ms),
+      ...(lock === undefined
+        ? {}
+        : {
+            ChecksumAlgorithm: "CRC32",
+            ObjectLockMode: lock.mode,
+            ObjectLockRetainUntilDate: new Date(this.clock.now() + clockOffsetMs + lock.ms),
+          }),
     };
   }
 
@@ -129,6 +136,7 @@ export class S3Store implements ObjectStore {
     const { bucket, keyPrefix } = this.at;
     let last = after ? `${keyPrefix}${after}` : "";
     for (let token: string | undefined; ; ) {
+      if (token !== undefined) this.onMoreRequests?.({ lists: 1 });
       const input = {
         Bucket: bucket,
         Prefix: `${keyPrefix}${prefix}`,
@@ -169,6 +177,7 @@ export class S3Store implements ObjectStore {
   async deleteMany(names: readonly string[], signal?: AbortSignal): Promise<void> {
     names.forEach(checkName);
     for (let i = 0; i < names.length; i += deletedAtOnceMax) {
+      if (i > 0) this.onMoreRequests?.({ deletes: 1 });
       await this.deleteSome(names.slice(i, i + deletedAtOnceMax), signal);
     }
   }
@@ -198,8 +207,20 @@ function isNoSuchKey(error: unknown): boolean {
   return error instanceof Error && error.name === "NoSuchKey";
 }
 
-/** The status that goes with a code in a list of errors, which has none. */
+/** Codes in a list of errors, which has no status, and the status that goes with each. Any other may pass. */
+const statusOfCode: Record<string, number> = {
+  AccessDenied: 403,
+  InvalidArgument: 400,
+  InvalidRequest: 400,
+  InvalidObjectState: 403,
+  KeyTooLongError: 400,
+  MalformedXML: 400,
+  MethodNotAllowed: 405,
+  NotImplemented: 501,
+  ObjectLocked: 403,
+};
+
 function errorOf(code: string, message: string): Error {
-  const status = code === "AccessDenied" ? 403 : 503;
+  const status = statusOfCode[code] ?? 503;
   return Object.assign(new Error(message), { name: code, $metadata: { httpStatusCode: status } });
 }

@@ -1,0 +1,233 @@
+import { systemClock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import type { Repository } from "../format/description.js";
+import { formatInstant, type Instant } from "../instant.js";
+import { type Difference, differencesBetween, differencesToLive } from "../recovery/differences.js";
+import { type PastTable, pastTable } from "../recovery/past.js";
+import type { Selection } from "../recovery/selection.js";
+import type { TableCoverage } from "../repository/coverage/coverage.js";
+import { openRepository } from "../repository/repository.js";
+import { lookAt } from "../repository/repository-view.js";
+import { planRestore } from "../restore/plan.js";
+import { whenProven } from "../restore/when-proven.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
+import type { Target } from "../rethinkdb/target.js";
+import { refuseWithoutReader } from "../storage/object-store.js";
+import { accessToTarget, type TargetArguments, targetAt, warningsOf } from "./connect.js";
+import { copiesAt, type Repos } from "./copies-at.js";
+import { documentJson, fieldLines, fieldsJson, shortText } from "./field-text.js";
+import { instantOf } from "./instant-of.js";
+import { type Colour, counted, formatCount, type Output, waitingText } from "./output.js";
+import { ProgressLines } from "./progress.js";
+import { type SelectArguments, selectionOf } from "./select.js";
+
+export interface DiffArguments extends TargetArguments, SelectArguments {
+  repo: Repos;
+  from?: string;
+  to?: string;
+  at?: string;
+  live?: boolean;
+  fields?: boolean;
+  limit: string;
+}
+
+/** The two states that are compared. */
+interface Compared {
+  earlier: PastTable;
+  /** Undefined: the live table. */
+  later: PastTable | undefined;
+  coverage: TableCoverage | undefined;
+}
+
+type Change = "added" | "removed" | "changed";
+
+/** Prints what differs; ends with status 0 whether or not something does. */
+export async function diffCommand(
+  name: string,
+  args: DiffArguments,
+  output: Output,
+): Promise<void> {
+  refuseUnclear(args);
+  const limit = limitOf(args.limit);
+  const selection = (await selectionOf(args))(name);
+  if (!selection) {
+    throw new ThinkbackError("usage", `the file of --tenant does not name ${name}`, {
+      hint: "add the table and its field to the file, or leave --tenant out",
+    });
+  }
+  const target = args.live ? targetAt(args) : undefined;
+  try {
+    if (target) {
+      for (const text of warningsOf(accessToTarget(args), "target"))
+        output.note(`thinkback: ${text}`);
+    }
+    const repository = await openRepository(await copiesAt(args.repo, output));
+    refuseWithoutReader(repository.store);
+    const compared = await comparedBy(name, args, repository, output);
+    const differing = await differencesOf(name, compared, selection, target);
+    await print(name, compared, differing, { limit, fields: args.fields === true }, output);
+  } finally {
+    target?.close();
+  }
+}
+
+function refuseUnclear({ from, to, at, live }: DiffArguments): void {
+  const refuse = (message: string): never => {
+    throw new ThinkbackError("usage", message, {
+      hint: "give --from and --to to compare two instants, or --at and --live to compare one with the live table",
+    });
+  };
+  if (live && (from !== undefined || to !== undefined)) refuse("--live goes with --at");
+  if (!live && at !== undefined) refuse("--at goes with --live");
+  if (!live && from === undefined) refuse("it is not said what is compared");
+}
+
+function limitOf(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new ThinkbackError("usage", `--limit ${text} is not a count`, { hint: "such as 20" });
+}
+
+/** Plans both states in one look: what differs between them is then not read from two. */
+async function comparedBy(
+  name: string,
+  { from, to, at, live }: DiffArguments,
+  repository: Repository,
+  output: Output,
+): Promise<Compared> {
+  const now = systemClock.now();
+  const instant = async (text: string | undefined) =>
+    text === undefined ? undefined : instantOf(text, repository, now);
+  const first = await instant(live ? at : from);
+  const second = await instant(to);
+  if (first !== undefined && second !== undefined && first > second) {
+    throw new ThinkbackError("usage", "--from is after --to", { hint: "exchange the two" });
+  }
+  const look = () =>
+    lookAt(repository, async (view): Promise<Compared> => {
+      const past = async (when: Instant | undefined) =>
+        pastTable(repository, await planRestore(view, requestFor(name, when)));
+      const earlier = await past(first);
+      const later = live ? undefined : await past(second);
+      const { id } = earlier.table.config;
+      const isSame = later?.table.config.id === id;
+      const coverage = isSame ? (await view.coverage()).tables.get(id) : undefined;
+      return { earlier, later, coverage };
+    });
+  const onWait = (ms: number) => output.note(waitingText(ms));
+  return whenProven(repository, second ?? first, look, systemClock, onWait);
+}
+
+const requestFor = (name: string, at: Instant | undefined) => ({
+  ...(at === undefined ? {} : { at }),
+  tables: [name],
+  databases: [],
+  renames: new Map<string, string>(),
+  allowInexact: false,
+  nearest: false,
+  exactOnly: true,
+});
+
+async function differencesOf(
+  name: string,
+  { earlier, later, coverage }: Compared,
+  selection: Selection,
+  target: Target | undefined,
+): Promise<AsyncIterable<Difference>> {
+  if (later) return differencesBetween(earlier, later, coverage, selection);
+  const live = await liveTable(name, earlier, target!);
+  return differencesToLive(earlier, target!, live, selection, new AbortController().signal);
+}
+
+async function liveTable(
+  name: string,
+  { table: { config, from } }: PastTable,
+  target: Target,
+): Promise<TableReference> {
+  const isThere = (await target.tables()).some(
+    (one) => one.db === from.db && one.name === from.name,
+  );
+  if (!isThere) {
+    throw new ThinkbackError("target", `there is no table ${name} on ${target.location}`, {
+      hint: "`thinkback restore` brings the table back",
+    });
+  }
+  const { id, primary_key: primaryKey } = (await target.settings(from)).config;
+  if (primaryKey === config.primary_key) return { id, ...from, primaryKey };
+  throw new ThinkbackError(
+    "target",
+    `the live table ${name} has the primary key ${primaryKey}; then it was ${config.primary_key}`,
+    { hint: "restore the table under another name with --rename, and compare by hand" },
+  );
+}
+
+/** Up to so many documents, their fields are printed without being asked for. */
+const fewMax = 3;
+
+async function print(
+  name: string,
+  { earlier, later }: Compared,
+  differing: AsyncIterable<Difference>,
+  { limit, fields }: { limit: number; fields: boolean },
+  output: Output,
+): Promise<void> {
+  const counts: Record<Change, number> = { added: 0, removed: 0, changed: 0 };
+  const first: Difference[] = [];
+  const entries: string[] = [];
+  const progress = new ProgressLines();
+  const [from, to] = [earlier.table.instant, later?.table.instant];
+  progress.set("diff", `comparing ${name}…`);
+  for await (const one of differing) {
+    counts[changeOf(one)] += 1;
+    if (output.json) entries.push(entryJson(one));
+    else if (first.length < limit) first.push(one);
+    progress.set("diff", `comparing ${name}: ${countsText(counts)}`);
+  }
+  progress.clear();
+  const stretch = `from ${formatInstant(from)} to ${to === undefined ? "now (live)" : formatInstant(to)}`;
+  output.line(`${name} ${stretch}: ${countsText(counts)}`);
+  const total = counts.added + counts.removed + counts.changed;
+  for (const one of first) {
+    output.line(headOf(one, output));
+    if (!fields && total > fewMax) continue;
+    for (const line of fieldLines(one.before, one.after, output)) output.line(`    ${line}`);
+  }
+  if (total > first.length && !output.json) {
+    output.line(`and ${counted(total - first.length, "more document")}; --limit prints more`);
+  }
+  const said = {
+    table: name,
+    from: formatInstant(from),
+    to: to === undefined ? "live" : formatInstant(to),
+  };
+  const head = JSON.stringify({ ...said, ...counts });
+  output.resultText(`${head.slice(0, -1)},"documents":[${entries.join(",")}]}`);
+}
+
+function changeOf({ before, after }: Difference): Change {
+  if (before === null) return "added";
+  return after === null ? "removed" : "changed";
+}
+
+const signs: Record<Change, readonly [sign: string, colour: Colour]> = {
+  added: ["+", "green"],
+  removed: ["-", "red"],
+  changed: ["~", "yellow"],
+};
+
+function headOf(one: Difference, output: Output): string {
+  const change = changeOf(one);
+  const [sign, colour] = signs[change];
+  return `${output.paint(colour, `${sign} ${change}`.padEnd(9))}  ${shortText(one.key)}`;
+}
+
+const countsText = ({ added, removed, changed }: Record<Change, number>) =>
+  added + removed + changed === 0
+    ? "equal"
+    : `${formatCount(added)} added, ${formatCount(removed)} removed, ${formatCount(changed)} changed`;
+
+function entryJson(one: Difference): string {
+  const { key, before, after } = one;
+  const texts = `"before":${documentJson(before)},"after":${documentJson(after)}`;
+  const head = `"key":${documentJson(key)},"change":"${changeOf(one)}"`;
+  return `{${head},"fields":${fieldsJson(before, after)},${texts}}`;
+}

@@ -1,0 +1,148 @@
+import { systemClock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import { commonStore, type Repository } from "../format/description.js";
+import { formatDuration, formatInstant, type Instant } from "../instant.js";
+import { type Activity, readActivity } from "../recovery/activity.js";
+import {
+  catalogPoints,
+  drillPoints,
+  notedPoints,
+  type Point,
+  pointOfBurst,
+} from "../recovery/points.js";
+import { openRepository } from "../repository/repository.js";
+import { lookAt, type RepositoryView } from "../repository/repository-view.js";
+import { refuseWithoutReader } from "../storage/object-store.js";
+import { copiesAt, type Repos } from "./copies-at.js";
+import { instantOf } from "./instant-of.js";
+import { formatCount, formatTable, type Output } from "./output.js";
+import { ProgressLines } from "./progress.js";
+import { tableThen } from "./table-then.js";
+
+export interface PointsArguments {
+  repo: Repos;
+  from?: string;
+  to?: string;
+}
+
+const defaultMs = 7 * 86_400_000;
+
+interface Found {
+  points: Point[];
+  activity: Activity;
+  from: Instant;
+  to: Instant;
+}
+
+/** @param name "db.table"; points of all tables if undefined */
+export async function pointsCommand(
+  name: string | undefined,
+  args: PointsArguments,
+  output: Output,
+): Promise<void> {
+  const repository = await openRepository(await copiesAt(args.repo, output));
+  refuseWithoutReader(repository.store);
+  const now = systemClock.now();
+  const to = args.to === undefined ? undefined : await instantOf(args.to, repository, now);
+  const from = args.from === undefined ? undefined : await instantOf(args.from, repository, now);
+  if (from !== undefined && from > (to ?? now)) {
+    throw new ThinkbackError("usage", "--from is after --to", { hint: "give an earlier --from" });
+  }
+  const progress = new ProgressLines();
+  progress.set("points", "reading the log…");
+  const found = await lookAt(repository, async (view): Promise<Found> => {
+    const end = to ?? Math.max(now, (await view.lastInstant()) ?? now);
+    const begin = from ?? Math.max(end - defaultMs, beginning(view) ?? 0);
+    return pointsIn(view, repository, name, begin, end);
+  });
+  progress.clear();
+  print(name, found, output);
+}
+
+const beginning = (view: RepositoryView): Instant | undefined => {
+  const first = view.lanes.flatMap(({ log }) => log.pieces[0]?.from ?? []);
+  return first.length > 0 ? Math.min(...first) : undefined;
+};
+
+async function pointsIn(
+  view: RepositoryView,
+  repository: Repository,
+  name: string | undefined,
+  from: Instant,
+  to: Instant,
+): Promise<Found> {
+  const store = commonStore(repository);
+  const { points, names } = await catalogPoints(view);
+  const id = name === undefined ? undefined : (await tableThen(view, name, undefined, to)).id;
+  const activity = await readActivity(view, id, from, to);
+  const all = [
+    ...points,
+    ...activity.bursts.map((burst) => pointOfBurst(burst, names)),
+    ...(await notedPoints(view, store, from, to)),
+    ...(await drillPoints(store, from, to)),
+  ];
+  const isWanted = ({ at, table }: Point) =>
+    from <= at && at <= to && (name === undefined || table === undefined || table === name);
+  return { points: all.filter(isWanted).sort((a, b) => a.at - b.at), activity, from, to };
+}
+
+function print(
+  name: string | undefined,
+  { points, activity, from, to }: Found,
+  output: Output,
+): void {
+  const { changes, spanMs, unread } = activity;
+  output.line(`${name ?? "all tables"}, ${formatInstant(from)} to ${formatInstant(to)}`);
+  const most = Math.max(...changes);
+  if (most > 0) {
+    output.line(`changes per ${formatDuration(spanMs)}, at most ${formatCount(most)}:`);
+    output.line(barsOf(changes));
+  }
+  output.line("");
+  output.line(
+    points.length === 0
+      ? "no points"
+      : formatTable(
+          ["time", "id", "table", "what"],
+          points.map(({ at, id, table, text }) => [
+            formatInstant(at),
+            id,
+            table ?? "-",
+            plain(text),
+          ]),
+        ),
+  );
+  if (points.length > 0) {
+    output.line(`\njust before one: --at before:${points.at(-1)!.id}`);
+  }
+  for (const object of unread)
+    output.note(`thinkback: ${object} is damaged; points in it are missing`);
+  output.result({
+    table: name ?? null,
+    from: formatInstant(from),
+    to: formatInstant(to),
+    points: points.map(({ id, kind, at, before, table, text }) => ({
+      id,
+      kind,
+      at: formatInstant(at),
+      before: formatInstant(before),
+      table: table ?? null,
+      text,
+    })),
+    activity: { spanMs, changes: changes.map(Math.round) },
+    unread,
+  });
+}
+
+/** A mark's text comes from whoever may make marks: it must not move a terminal's cursor. */
+const plain = (text: string) => text.replace(/\p{Cc}/gu, "\ufffd");
+
+const bars = "▁▂▃▄▅▆▇█";
+
+/** A bar for each span; a blank where nothing changed. */
+function barsOf(counts: readonly number[]): string {
+  const most = Math.max(...counts);
+  const bar = (count: number) =>
+    count === 0 ? " " : bars[Math.min(bars.length - 1, Math.floor((count / most) * bars.length))];
+  return counts.map(bar).join("");
+}

@@ -1,0 +1,248 @@
+/** Seeing what happened before anything is taken back: history, diff, points and marks, on a server that is captured. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { StoreUse } from "../../src/storage/store-use.js";
+import { type DriverConnection, r, type Term } from "../server/driver.js";
+import { cli, cliJson } from "./cli.js";
+import { iso, nextInstant, Stage, stop, until } from "./stage.js";
+
+interface PointsResult {
+  points: { id: string; kind: string; at: string; before: string; table: string; text: string }[];
+  activity: { changes: number[] };
+}
+interface HistoryResult {
+  versions: {
+    kind: string;
+    captured: string;
+    document: unknown;
+    fields: object[];
+    operation: object | null;
+  }[];
+  earlier: object | null;
+}
+interface DiffResult {
+  added: number;
+  removed: number;
+  changed: number;
+  documents: { key: unknown; change: string; before: unknown; after: unknown; fields: object[] }[];
+}
+
+let stage: Stage;
+let repo: string;
+let points: PointsResult["points"];
+/** Instants between the steps. */
+const at: Record<string, string> = {};
+
+const here = (...args: string[]) => [...args, "--repo", repo];
+const json = <T>(...args: string[]) => cliJson<T>(here(...args));
+const point = (kind: string, table?: string) =>
+  points.find((one) => one.kind === kind && (table === undefined || one.table === table))!;
+
+beforeAll(async () => {
+  stage = await Stage.open();
+  repo = stage.repo("seen");
+  await stage.query(r.dbCreate("shop"));
+  const shop = r.db("shop");
+  for (const name of ["orders", "carts"]) await stage.query(shop.tableCreate(name));
+  const rows = Array.from({ length: 500 }, (_, id) => ({
+    id,
+    status: "open",
+    at: { city: "Ulm" },
+  }));
+  await stage.query(shop.table("orders").insert(rows));
+  await stage.query(shop.table("carts").insert(rows));
+  const capture = stage.capture(repo);
+  const exact = () => stage.untilExactNow(repo, "shop.orders");
+  await exact();
+  const marked = await json<{ id: string; requests: StoreUse }>("mark", "deploy 42");
+  expect(marked.id).toMatch(/^mark-[0-9a-f]{8}$/);
+  expect(marked.requests).toMatchObject({ puts: 1, gets: 1, heads: 0, lists: 0 });
+  await nextInstant(300);
+  const orders = shop.table("orders");
+  await stage.query(orders.get(7).update({ status: "paid", at: { city: "Bonn" }, total: 1.5 }));
+  await exact();
+  await stage.query(orders.get(7).delete());
+  await stage.query(orders.insert({ id: 1000, status: "new" }));
+  await exact();
+  at["calm"] = iso(Date.now());
+  await nextInstant(300);
+  await stage.query(orders.filter((row: Term) => row("id").lt(400)).delete());
+  await exact();
+  await stage.query(orders.insert({ id: 7, status: "open" }));
+  await stage.query(orders.indexCreate("status"));
+  await stage.query(orders.indexWait());
+  await exact();
+  await nextInstant(1500);
+  await stage.query(orders.indexDrop("status"));
+  await exact();
+  await stage.query(shop.tableDrop("carts"));
+  // The catalog is read every few seconds.
+  await until("the drop is in the log", async () => {
+    points = (await json<PointsResult>("points")).points;
+    return point("drop") !== undefined;
+  });
+  await exact();
+  at["end"] = iso(Date.now());
+  await exact();
+  await stop(capture);
+  points = (await json<PointsResult>("points")).points;
+}, 120_000);
+
+afterAll(() => stage.close());
+
+describe("points", () => {
+  test("tell of the drop, the indexes, the burst and the mark, in the order of time", () => {
+    expect(point("drop")).toMatchObject({ table: "shop.carts", text: "table dropped" });
+    expect(point("drop").id).toMatch(/^drop-[0-9a-f]{6}$/);
+    const indexes = points.filter(({ kind }) => kind === "index").map(({ text }) => text);
+    expect(indexes).toEqual(["index status made", "index status dropped"]);
+    expect(point("deletes")).toMatchObject({ table: "shop.orders" });
+    expect(point("deletes").text).toMatch(/^399 documents deleted in /);
+    expect(point("mark").text).toBe("deploy 42");
+    expect(points.map(({ at: time }) => time)).toEqual(points.map(({ at: time }) => time).sort());
+  });
+
+  test("keep their ids; those of one table leave out the others'", async () => {
+    const again = await json<PointsResult>("points", "shop.orders", "--from", "1h ago");
+    const ids = again.points.map(({ id }) => id);
+    expect(ids).toContain(point("deletes").id);
+    expect(ids).not.toContain(point("drop").id);
+    const { stdout } = await cli(here("points"));
+    expect(stdout).toContain(point("drop").id);
+    expect(stdout).toMatch(/changes per 1 h, at most [0-9,]+:\n\u2588\n/);
+  });
+});
+
+describe("before:POINT", () => {
+  test("restores a dropped table as it was last proven", async () => {
+    const rename = ["--table", "shop.carts", "--rename", "shop.carts=shop.back"];
+    const before = `before:${point("drop").id}`;
+    const { restored } = await stage.restore(repo, "--at", before, ...rename);
+    expect(restored).toMatchObject([{ documents: 500, class: "exact", matches: true }]);
+  });
+
+  test("takes a mark by its text or its id, and a burst", async () => {
+    const shown = async (name: string) => {
+      const args = here("show", "shop.orders", "7", "--at", `before:${name}`);
+      return (await cli(args)).stdout;
+    };
+    expect(await shown("deploy 42")).toContain('"status":"open"');
+    expect(await shown(point("mark").id)).toContain('"status":"open"');
+    const deletes = ["show", "shop.orders", "8", "--at", `before:${point("deletes").id}`];
+    expect((await cli(here(...deletes))).status).toBe(0);
+    const pinned = await json<{ at: string }>("pin", "add", "calm", "--at", "before:deploy 42");
+    expect(pinned.at).toBe(point("mark").before);
+    const catalog = ["catalog", "--at", "before:calm", "--json"];
+    expect((await cli(here(...catalog))).stdout).toContain('"carts"');
+  });
+
+  test("of an unknown point tells the nearest ones", async () => {
+    const { status, stderr } = await cli(
+      here("show", "shop.orders", "7", "--at", "before:deploy 43"),
+    );
+    expect(status).toBe(6);
+    expect(stderr).toMatch(/there is no point "deploy 43"\n {2}→ the nearest: before:deploy 42, /);
+  });
+});
+
+describe("history", () => {
+  test("has every version of a document, and what changed", async () => {
+    const { versions } = await json<HistoryResult>("history", "shop.orders", "7");
+    expect(versions.map(({ kind }) => kind)).toEqual([
+      "known",
+      "changed",
+      "deleted",
+      "inserted again",
+    ]);
+    expect(versions[1]!.fields).toEqual([
+      { path: ["at", "city"], before: "Ulm", after: "Bonn" },
+      { path: ["status"], before: "open", after: "paid" },
+      { path: ["total"], after: 1.5 },
+    ]);
+    expect(versions[3]!.document).toEqual({ id: 7, status: "open" });
+    const { stdout } = await cli(here("history", "shop.orders", "7"));
+    expect(stdout).toMatch(/ {2}~ at\.city: "Ulm" → "Bonn"\n {2}~ status: "open" → "paid"\n/);
+  });
+
+  test("of a dropped table is that of the last one of its name", async () => {
+    const { versions } = await json<HistoryResult>("history", "shop.carts", "3");
+    expect(versions).toHaveLength(1);
+    const { status, stderr } = await cli(here("history", "shop.orders", "nobody"));
+    expect([status, stderr]).toEqual([6, expect.stringContaining("no version of a document")]);
+  });
+});
+
+describe("diff", () => {
+  test("between two instants: counts, documents, fields", async () => {
+    const stretch = ["--from", "before:deploy 42", "--to", at["calm"]!];
+    const { added, removed, changed, documents } = await json<DiffResult>(
+      "diff",
+      "shop.orders",
+      ...stretch,
+    );
+    expect({ added, removed, changed }).toEqual({ added: 1, removed: 1, changed: 0 });
+    expect(documents.map(({ key, change }) => [key, change])).toEqual([
+      [7, "removed"],
+      [1000, "added"],
+    ]);
+    const one = ["--key", "1000"];
+    const { stdout } = await cli(here("diff", "shop.orders", ...stretch, ...one));
+    expect(stdout).toMatch(/: 1 added, 0 removed, 0 changed\n\+ added {4}1000\n {4}\+ \{"id":1000/);
+  });
+
+  test("of many: documents up to the limit; equal states end with 0 too", async () => {
+    const stretch = ["--from", at["calm"]!, "--to", at["end"]!];
+    const { status, stdout } = await cli(here("diff", "shop.orders", ...stretch, "--limit", "5"));
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/: 1 added, 399 removed, 0 changed\n/);
+    expect(stdout.match(/^- removed/gm)).toHaveLength(5);
+    expect(stdout).toContain("and 395 more documents; --limit prints more");
+    const same = ["--from", at["end"]!, "--to", at["end"]!];
+    const { stdout: equal, status: ended } = await cli(here("diff", "shop.orders", ...same));
+    expect([ended, equal]).toEqual([0, expect.stringMatching(/: equal\n$/)]);
+  });
+
+  test("from an instant to the live table, of a selection", async () => {
+    const other: DriverConnection = await stage.connect();
+    await r.db("shop").table("orders").get(450).update({ status: "lost" }).run(other);
+    await other.close();
+    const live = ["--at", at["end"]!, "--live", "--target", stage.address];
+    const { documents } = await json<DiffResult>("diff", "shop.orders", ...live);
+    expect(documents).toMatchObject([
+      {
+        key: 450,
+        change: "changed",
+        fields: [{ path: ["status"], before: "open", after: "lost" }],
+      },
+    ]);
+    const none = await json<DiffResult>(
+      "diff",
+      "shop.orders",
+      ...live,
+      "--where",
+      '{"status":"x"}',
+    );
+    expect(none.documents).toEqual([]);
+    const gone = await cli(
+      here("diff", "shop.carts", "--at", at["calm"]!, "--live", "--target", stage.address),
+    );
+    expect([gone.status, gone.stderr]).toEqual([7, expect.stringContaining("there is no table")]);
+  });
+});
+
+test("a burst is undone from before it on, and the history tells which versions the undo has written", async () => {
+  const capture = stage.capture(repo);
+  await stage.untilExactNow(repo, "shop.orders");
+  const stretch = ["--from", `before:${point("deletes").id}`, "--to", at["end"]!];
+  const ways = [...stretch, "--on-conflict", "skip", "--target", stage.address];
+  const undone = await json<{ operation: string }>("undo", "shop.orders", ...ways);
+  await stage.untilExactNow(repo, "shop.orders");
+  await stop(capture);
+  const { versions } = await json<HistoryResult>("history", "shop.orders", "8");
+  expect(versions.map(({ kind }) => kind)).toEqual(["known", "deleted", "inserted again"]);
+  const last = versions.at(-1)!;
+  expect(last.operation).toEqual({ id: undone.operation, type: "undo" });
+  const { stdout } = await cli(here("history", "shop.orders", "8"));
+  expect(stdout).toMatch(new RegExp(`inserted again .* undo ${undone.operation}\n`));
+  const again = (await json<PointsResult>("points")).points;
+  expect(again.map(({ id }) => id)).toContain(`undo-${undone.operation}`);
+});
