@@ -5,6 +5,8 @@ import type { Instant } from "../../src/instant.js";
 import type { FollowedTable, StandbyRecord } from "../../src/recovery/standby-record.js";
 import { disownedLanes, isInLog, nextStep, placesAt } from "../../src/recovery/standby-step.js";
 import { RepositoryView } from "../../src/repository/repository-view.js";
+import { MemoryStore } from "../../src/storage/memory-store.js";
+import { CountingStore } from "../repository/counting-store.js";
 import {
   foldUp,
   History,
@@ -20,12 +22,14 @@ const [orders, customers] = [
 ];
 const never = Number.MAX_SAFE_INTEGER;
 
+let store: CountingStore;
 let repository: Repository;
 let clock: StillClock;
 let recording: Recording;
 
 beforeEach(async () => {
-  repository = await makeRepository();
+  store = new CountingStore(new MemoryStore());
+  repository = await makeRepository(store);
   clock = new StillClock();
   recording = await Recording.begin(repository, clock);
   recording.catalogRead();
@@ -123,6 +127,21 @@ describe("a step", () => {
     const { ready, held } = (await step())!;
     expect(names(ready)).toEqual(["customers", "orders"]);
     expect(held).toMatchObject([{ config: { name: "new" }, reached: null }]);
+  });
+
+  test("costs no more requests when the log is longer", async () => {
+    const requests = async (ticks: number) => {
+      for (let tick = 0; tick < ticks; tick += 1) {
+        recording.put(orders, tick, { id: tick });
+        await recording.tick();
+      }
+      store.requests.length = 0;
+      await step();
+      return store.requests.length;
+    };
+    const few = await requests(5);
+    expect(few).toBeLessThan(25);
+    expect(await requests(200)).toBe(few);
   });
 
   test("is refused for an instant before anything was captured", async () => {
