@@ -101,12 +101,20 @@ export class Follower {
     refusePast(store, until);
     const step = await nextStep(view, store.record, until);
     if (!step) return this.done({ instant: undefined, isCatalogProven: false, held: [] }, 0);
+    const { record } = store;
+    if (record.instant !== null && step.instant < record.instant) {
+      // Less is proven than before, as when the catalog was too far behind to be waited for, and now is not.
+      const waiting = this.done({ ...step, instant: record.instant }, step.ready.length);
+      observer.stepped(waiting);
+      return waiting;
+    }
+    record.instant = step.instant;
     const catalog = step.isCatalogProven ? step.catalog : undefined;
     const held = step.held.filter(({ reached }) => reached !== null);
     const present = [...step.ready, ...held.map(({ config }) => config)];
     await shapeTables(this.shaping, present, catalog, step.instant);
     // After them: a database of a new name may be a renamed one.
-    await makeDatabases(this.shaping, wholeDatabases(step.catalog, store.record));
+    await makeDatabases(this.shaping, wholeDatabases(step.catalog, record));
     await this.bring(view, step);
     for (const config of step.ready) await this.settle(config, step);
     observer.stepped(this.done(step, step.ready.length));
@@ -123,6 +131,7 @@ export class Follower {
       table.writing = null;
     }
     for (const lane of lanes) delete record.places[lane];
+    record.instant = null;
     this.of.observer.disowned();
   }
 
@@ -257,7 +266,7 @@ function refusePast({ record }: StandbyStore, until: Instant): void {
   const instants = Object.values(record.followed).flatMap(({ reached, writing }) => {
     return [reached ?? 0, writing ?? 0];
   });
-  const ahead = Math.max(0, ...instants);
+  const ahead = Math.max(record.instant ?? 0, ...instants);
   if (ahead <= until) return;
   throw new ThinkbackError(
     "instant",

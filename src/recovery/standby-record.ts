@@ -56,6 +56,8 @@ export interface StandbyRecord {
   holder: Holder | null;
   /** Grows with each change of the record. */
   number: number;
+  /** The instant of the last step; null before the first one. */
+  instant: Instant | null;
   /** The last object of each lane's log that was applied: if it is disowned, tables must be compared. */
   places: Record<string, { epoch: number; sequence: number }>;
   /** Databases that the standby has made. */
@@ -116,6 +118,7 @@ export class StandbyStore {
       ...of,
       holder,
       number: 0,
+      instant: null,
       places: {},
       databasesMade: [],
       followed: {},

@@ -65,7 +65,7 @@ export async function nextStep(
       throw damaged(object, then.reason ?? "an object that it needs is missing");
     }
     if (then.instant === instant) step.ready.push(config);
-    else if (of || reached !== null) {
+    else if (of?.watched || reached !== null) {
       step.held.push({ config, reason: reasonOf(of, then.reason, reached), reached });
     }
   }
@@ -82,7 +82,10 @@ function reasonOf(
   return reached === null ? "its first copy is not complete" : "it is not proven at this instant";
 }
 
-/** The instant up to which every table is proven that is captured now. */
+/** A catalog that is proven so much less far than the tables does not hold them back: a server may be missing. */
+const catalogBehindMsMax = 30_000;
+
+/** The instant up to which the catalog and every table is proven that is captured now. */
 async function leastProven(
   view: RepositoryView,
   coverage: Coverage,
@@ -93,8 +96,11 @@ async function leastProven(
     .map(({ id }) => coverage.tables.get(id))
     .filter((of) => of?.state === "live" && of.frontier !== undefined)
     .map((of) => of!.frontier!);
-  if (frontiers.length > 0) return Math.min(...frontiers);
-  return coverage.catalog?.frontier ?? end;
+  const ofCatalog = coverage.catalog?.frontier;
+  if (frontiers.length === 0) return ofCatalog ?? end;
+  const ofTables = Math.min(...frontiers);
+  const isFarBehind = ofCatalog === undefined || ofCatalog < ofTables - catalogBehindMsMax;
+  return isFarBehind ? ofTables : Math.min(ofTables, ofCatalog);
 }
 
 /** The tables that are to be followed. One that was followed before still is, also if it has another name by now. */

@@ -94,8 +94,9 @@ async function retireDropped(
 ): Promise<void> {
   const { followed } = shaping.store.record;
   const there = new Set(catalog.tables().map(({ id }) => id));
-  for (const [id, { made }] of Object.entries(followed)) {
-    if (there.has(id)) continue;
+  for (const [id, { made, reached, writing }] of Object.entries(followed)) {
+    // A table that is known after the instant was made after it.
+    if (there.has(id) || Math.max(reached ?? 0, writing ?? 0) > instant) continue;
     const table = made === null ? undefined : present.get(made);
     if (table) await retire(shaping, table, present, instant);
     delete followed[id];

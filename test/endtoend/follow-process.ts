@@ -41,7 +41,10 @@ export class Follow {
   async until(what: string, holds: () => boolean): Promise<void> {
     let ended: string | undefined;
     void this.running.finished.then(({ stderr }) => (ended = stderr));
-    await until(what, () => holds() || ended !== undefined, 60_000);
+    const told = () => `${this.events().join("; ")}; last: ${JSON.stringify(this.lines.at(-1))}`;
+    await until(what, () => holds() || ended !== undefined, 45_000).catch((error: unknown) => {
+      throw new Error(`${String(error)}: ${told()}`);
+    });
     if (!holds()) throw new Error(`it has ended: ${ended}`);
   }
 

@@ -106,6 +106,13 @@ test("a table that somebody has dropped on the standby is copied again", async (
   await same("store", "b");
 });
 
+test("goes on when the target was down", async () => {
+  await standby.crashServer();
+  await source.query(r.db("store").table("a").insert({ id: "after the crash" }));
+  await follow.caughtUp();
+  await same("store", "a", "b", "dropped", "hooked");
+});
+
 test("it ends at a damaged log, and leaves the tables as they are", async () => {
   follow.running.process.kill("SIGTERM");
   expect((await follow.running.finished).status).toBe(0);

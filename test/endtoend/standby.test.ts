@@ -19,6 +19,8 @@ beforeAll(async () => {
   const rows = Array.from({ length: 5000 }, (_, id) => ({ id, n: 0, text: "x".repeat(200) }));
   await source.query(orders.insert(rows, { durability: "soft" }));
   await source.query(r.db("shop").table("old").insert({ id: 1 }));
+  await source.query(r.db("rethinkdb").table("users").insert({ id: "reader", password: "x" }));
+  await source.query(r.db("shop").grant("reader", { read: true }));
   source.capture(repo);
   await source.untilExactNow(repo, "shop.orders", "shop.old");
 }, 120_000);
@@ -105,7 +107,7 @@ test("copies everything, then follows, through kills, to an instant", async () =
   await new Promise((resolve) => setTimeout(resolve, 300));
   const at = Date.now();
   await source.untilExact(repo, at + 1, "shop.orders", "shop.renamed");
-  const ended = Follow.begin(standby, repo, "--until", iso(at), "--check");
+  const ended = Follow.begin(standby, repo, "--until", iso(at), "--check", "--with-access");
   const { status, stderr } = await ended.running.finished;
   expect([status, stderr]).toEqual([0, ""]);
   const done = ended.lines.at(-1)!;
@@ -114,6 +116,10 @@ test("copies everything, then follows, through kills, to an instant", async () =
   expect(done.checked!.find(({ table }) => table === "shop.orders")!.documents).toBeGreaterThan(
     1000,
   );
+  const [grant] = await standby.query<{ permissions: object }[]>(
+    r.db("rethinkdb").table("permissions").filter({ user: "reader" }).coerceTo("array"),
+  );
+  expect(grant).toMatchObject({ permissions: { read: true } });
   await same("shop", "orders");
   await same("shop", "renamed", "key");
   expect(await standby.query(orders.indexList())).toEqual(["n"]);

@@ -71,6 +71,7 @@ const record = (more: Partial<StandbyRecord> = {}): StandbyRecord => ({
   tables: [],
   holder: null,
   number: 1,
+  instant: null,
   places: {},
   databasesMade: [],
   followed: {},
@@ -99,6 +100,17 @@ describe("a step", () => {
     expect(await step()).toMatchObject({ instant: to, isCatalogProven: true, held: [] });
     expect(names((await step())!.ready)).toEqual(["customers", "orders"]);
     expect((await step({}, to - 500))!.instant).toBe(to - 500);
+  });
+
+  test("waits for the catalog, unless that is far behind", async () => {
+    recording.put(orders, "a", { id: "a" });
+    const known = clock.instant;
+    const near = await recording.tick(1000, { lagging: { catalog: known } });
+    expect(await step()).toMatchObject({ instant: known, isCatalogProven: true });
+    expect(near).toBeGreaterThan(known);
+    recording.put(orders, "b", { id: "b" });
+    const far = await recording.tick(60_000, { lagging: { catalog: known } });
+    expect(await step()).toMatchObject({ instant: far, isCatalogProven: false });
   });
 
   test("takes the chosen tables, also under a new name", async () => {
