@@ -31,7 +31,10 @@ function matcher(pattern: string): RegExp {
   return new RegExp(`^${db}\\.${table ?? "[^.]*"}$`.replace("\\.*$", "\\.[^.]*$"));
 }
 
-/** The catalog without what a drill has made on the source: copies of captured data, which are soon dropped. */
+/**
+ * The catalog without what drills and previews have made on the source: copies of captured data, which are soon
+ * dropped.
+ */
 export function withoutScratch(reading: CatalogReading): CatalogReading {
   const { structure, access } = reading;
   const scratch = new Set(structure.filter(isOfScratchDatabase).map(({ key }) => key[1]));

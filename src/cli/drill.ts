@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
-import { messageOf, ThinkbackError } from "../errors.js";
+import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { drillName } from "../format/names.js";
 import { formatInstant } from "../instant.js";
@@ -10,10 +10,6 @@ import { openRepository } from "../repository/repository.js";
 import { type DrillObserver, drill } from "../restore/drill.js";
 import type { DrillChoice } from "../restore/drill-plan.js";
 import type { RestorePlan } from "../restore/plan.js";
-import { formatAddress } from "../rethinkdb/address.js";
-import { dialer } from "../rethinkdb/channel.js";
-import { RethinkTarget } from "../rethinkdb/rethink-target.js";
-import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { restoreWork } from "../upkeep/schedule.js";
 import { accessToTarget, isGiven, type TargetArguments, targetAt, warningsOf } from "./connect.js";
@@ -30,6 +26,7 @@ import {
   type Output,
   waitingText,
 } from "./output.js";
+import { startServer, targetOf } from "./own-server.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { stopOnSignals } from "./stop-signals.js";
 
@@ -92,7 +89,7 @@ export async function drillOn(
   observer: DrillObserver,
   signal: AbortSignal,
 ): Promise<Drill> {
-  const server = isGiven(accessToTarget(args)) ? undefined : await startServer(signal);
+  const server = isGiven(accessToTarget(args)) ? undefined : await startServer("drill", signal);
   try {
     const target = server ? targetOf(server) : targetAt(args);
     try {
@@ -107,43 +104,12 @@ export async function drillOn(
   }
 }
 
-async function startServer(signal: AbortSignal): Promise<ScratchServer> {
-  if (!(await serverIsInstalled())) {
-    throw new ThinkbackError(
-      "usage",
-      "no target is given, and there is no `rethinkdb` on the PATH to start one",
-      {
-        hint: "give --target rethinkdb://user@host:28015, a server to drill on; or install rethinkdb here",
-      },
-    );
-  }
-  try {
-    return await ScratchServer.start(systemClock, signal);
-  } catch (error) {
-    // The server keeps its data among the scratch files, and prints itself that there is no room.
-    if (/no space left/i.test(messageOf(error))) {
-      throw new ThinkbackError("full", messageOf(error), {
-        hint: "make room in the directory that TMPDIR names, or give --target, a server to drill on",
-        cause: error,
-      });
-    }
-    if (!signal.aborted) throw error;
-    throw new ThinkbackError("incomplete", "the drill was stopped before its end", {
-      cause: error,
-    });
-  }
-}
-
 /** Refuses --clean without a target: a server that is started for the drill has nothing to drop. */
 function refuseIdleClean(args: DrillArguments): void {
   if (!args.clean || isGiven(accessToTarget(args))) return;
   throw new ThinkbackError("usage", "--clean has no effect without --target", {
     hint: "give the server on which earlier drills left databases, with --target or THINKBACK_TARGET",
   });
-}
-
-function targetOf({ address }: ScratchServer): RethinkTarget {
-  return new RethinkTarget(formatAddress(address), dialer(address, "target"));
 }
 
 function refuseTwoInstants({ at, latest }: DrillArguments): void {

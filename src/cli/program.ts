@@ -19,6 +19,7 @@ import { sharing } from "./program-lanes.js";
 import { addOptions } from "./program-options.js";
 import { promoting } from "./program-promote.js";
 import { seeing } from "./program-seeing.js";
+import { standing } from "./program-standby.js";
 import { beStrict, refuseIdle } from "./strict.js";
 
 const { version } = JSON.parse(
@@ -102,6 +103,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     promoting,
     changing,
     exchanging,
+    standing,
     looking,
     seeing,
     folding,

@@ -30,7 +30,7 @@ export class RestoreProgress implements RestoreObserver {
   private beganMs = 0;
 
   /** To be called before the restore. */
-  begin({ tables, segments }: RestorePlan, { whole }: Begun): void {
+  begin({ tables, segments }: RestorePlan, { whole }: Pick<Begun, "whole">): void {
     this.plan = tables.filter(({ to }) => !whole.has(`${to.db}.${to.name}`));
     this.earlier = [...whole];
     this.segments = segments;

@@ -4,18 +4,18 @@ import type { OptionRow } from "./option.js";
 /** All commands that have a repository. */
 const onRepository = (
   "run, restore, drill, status, show, history, diff, points, mark, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
-  "undo, rewind, export, import, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
+  "undo, rewind, export, import, preview, follow, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
 ).split(", ");
 
 /** Those that take copies of the repository besides. */
 const withCopies =
-  "run, restore, drill, status, show, history, diff, points, catalog, plan, verify, export".split(
+  "run, restore, drill, status, show, history, diff, points, catalog, plan, verify, export, preview, follow".split(
     ", ",
   );
 const withoutCopies = onRepository.filter((command) => !withCopies.includes(command));
 
 /** Those that connect to a server that is not captured. */
-const onTarget = ["restore", "diff", "undo", "rewind", "promote"];
+const onTarget = ["restore", "diff", "undo", "rewind", "promote", "follow"];
 
 /** What a description says of a file that holds a secret. */
 export const fileOf = (what: string) => `a file that holds ${what}, such as a secret of Docker`;
@@ -80,11 +80,21 @@ export const connections: OptionRow[] = [
     oneOf: "target",
   },
   {
+    flag: "--target <url>",
+    key: "target.url",
+    variable: "THINKBACK_TARGET",
+    type: "address",
+    list: true,
+    commands: ["preview"],
+    description: "show it in scratch databases of this server; without it, one is started",
+    oneOf: "target",
+  },
+  {
     flag: "--target-file <file>",
     key: "target.file",
     variable: "THINKBACK_TARGET_FILE",
     type: "path",
-    commands: [...onTarget, "drill"],
+    commands: [...onTarget, "drill", "preview"],
     description: fileOf("the URL of the target"),
     isSecretFile: true,
     oneOf: "target",
@@ -93,7 +103,7 @@ export const connections: OptionRow[] = [
     key: "target.password",
     variable: "THINKBACK_TARGET_PASSWORD",
     type: "password",
-    commands: [...onTarget, "drill"],
+    commands: [...onTarget, "drill", "preview"],
     description: "the password for each URL of the target that has none",
     oneOf: "password of the target",
   },
@@ -102,7 +112,7 @@ export const connections: OptionRow[] = [
     key: "target.password_file",
     variable: "THINKBACK_TARGET_PASSWORD_FILE",
     type: "path",
-    commands: [...onTarget, "drill"],
+    commands: [...onTarget, "drill", "preview"],
     description: fileOf("the password of the target"),
     isSecretFile: true,
     oneOf: "password of the target",

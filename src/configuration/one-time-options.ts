@@ -94,6 +94,7 @@ export const eachTime: OptionRow[] = [
     [
       "restore",
       "drill",
+      "preview",
       "show",
       "history",
       "diff",

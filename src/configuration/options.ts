@@ -11,6 +11,7 @@ import type { OptionRow } from "./option.js";
 import { recovery } from "./recovery-options.js";
 import { restoring } from "./restore-options.js";
 import { seeing } from "./seeing-options.js";
+import { standing } from "./standby-options.js";
 import { drills, maintenance, prices } from "./upkeep-options.js";
 
 /** In the order in which help and documents list them. */
@@ -24,6 +25,7 @@ export const options: readonly OptionRow[] = [
   ...restoring,
   ...seeing,
   ...exchange,
+  ...standing,
   ...eachTime,
 ];
 

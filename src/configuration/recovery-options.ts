@@ -2,7 +2,7 @@
 import type { OptionRow } from "./option.js";
 
 /** The commands that can be told which documents are meant. */
-const selecting = ["restore", "diff", "undo", "rewind", "export"];
+const selecting = ["restore", "diff", "undo", "rewind", "export", "preview"];
 
 const text = (
   flag: string,

@@ -26,7 +26,7 @@ export interface Difference {
   after: Buffer | null;
 }
 
-interface Keyed {
+export interface Keyed {
   code: OrderCode;
   key: Buffer;
 }
@@ -129,7 +129,12 @@ async function differingKeys(
   return keys;
 }
 
-async function* liveKeys(target: Target, live: TableReference, signal: AbortSignal) {
+/** The keys of a live table and the digests of its documents, in key order. */
+export async function* liveKeys(
+  target: Target,
+  live: TableReference,
+  signal: AbortSignal,
+): AsyncGenerator<Keyed & { digest: string }> {
   for await (const batch of target.scan(live, { signal })) {
     const rows: (Keyed & { digest: string })[] = [];
     batch.forEach((key, document) => {

@@ -38,13 +38,15 @@ export async function planDrill(
   const nearest = at === "random";
   const allowed = { allowInexact: false, exactOnly: true, nearest, withoutAccess: true };
   const request = { tables, databases, renames, ...allowed };
-  if (at === "random") return scratchPlan(await planByLot(view, request, random), unique);
+  if (at === "random")
+    return scratchPlan(await planByLot(view, request, random), scratchPrefix(unique));
   const plan = await planRestore(view, at === "latest" ? request : { ...request, at });
-  return scratchPlan(plan, unique);
+  return scratchPlan(plan, scratchPrefix(unique));
 }
 
-function scratchPlan(plan: RestorePlan, unique: string): RestorePlan {
-  const scratch = (db: string) => `${scratchPrefix(unique)}${db}`;
+/** The plan with everything in databases whose names begin with a prefix. */
+export function scratchPlan(plan: RestorePlan, prefix: string): RestorePlan {
+  const scratch = (db: string) => `${prefix}${db}`;
   return {
     ...plan,
     databases: plan.databases.map(scratch),

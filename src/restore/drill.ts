@@ -138,8 +138,8 @@ async function tidyUp(
   observer: DrillObserver,
 ): Promise<void> {
   const own = scratchPrefix(unique);
-  const leftovers = (await target.databases()).filter(isScratchDatabase);
-  if (!isScratchDatabase(own) || leftovers.some((name) => name.startsWith(own))) {
+  const leftovers = (await target.databases()).filter((name) => isScratchDatabase(name, "drill"));
+  if (!isScratchDatabase(own, "drill") || leftovers.some((name) => name.startsWith(own))) {
     throw new ThinkbackError("internal", `${unique} does not tell this drill from others`);
   }
   if (leftovers.length === 0) return;

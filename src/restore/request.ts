@@ -59,7 +59,10 @@ export function scopeOf({
 }
 
 /** Databases that are restored even if they are empty: all chosen ones, unless tables or documents are selected. */
-export function wholeDatabases(catalog: Catalog, request: RestoreRequest): string[] {
+export function wholeDatabases(
+  catalog: Catalog,
+  request: Pick<RestoreRequest, "tables" | "databases" | "documentsOf">,
+): string[] {
   const { tables, databases, documentsOf } = request;
   if (documentsOf) return [];
   return catalog

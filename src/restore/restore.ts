@@ -2,6 +2,7 @@
  * Carries out a plan: makes databases and tables, merges base and log, and writes the last version of each document
  * once.
  */
+import type { TableConfig } from "../catalog-record.js";
 import type { Clock } from "../clock.js";
 import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
@@ -158,19 +159,8 @@ async function makeTagged(
     const isLast = table === tables.at(-1);
     const others = isLast ? { others: [...made.values()] } : {};
     const refusal = refusalOf({ ...identity, at: instant, ...others });
-    made.set(name, await target.createTable(specOf(table), refusal));
+    made.set(name, await target.createTable(specOf(table.config, table.to), refusal));
   }
-}
-
-function specOf({ config, to }: PlannedTable): TableSpec {
-  return {
-    ...to,
-    primaryKey: config.primary_key,
-    durability: config.durability,
-    writeAcks: config.write_acks,
-    shards: config.shards.length,
-    replicas: Math.max(...config.shards.map(({ replicas }) => replicas.length)),
-  };
 }
 
 /** Last of all, so that it runs on none of the documents that are restored. It takes the place of the table's tag. */
@@ -228,7 +218,7 @@ async function restoreTable(
   const { from, to } = table;
   const began = clock.monotonicMs();
   observer.making?.(to);
-  if (!begun) await target.createTable(specOf(table));
+  if (!begun) await target.createTable(specOf(table.config, table.to));
   const id = unfinished?.get(nameOf(to));
   // What was written under masked keys is in another order: all of it is written again.
   const isInOrder = id !== undefined && !table.mask?.movesKeys;
@@ -264,6 +254,19 @@ async function restoreTable(
     held: held.hex(),
     matches: held.count === digest.count && held.hex() === digest.hex(),
     leftOut: filled.refused.map(({ key, reason }) => ({ key: key.toString(), reason })),
+  };
+}
+
+/** How to make a table like that of a catalog, under another name. */
+export function specOf(config: TableConfig, to: TableName): TableSpec {
+  return {
+    db: to.db,
+    name: to.name,
+    primaryKey: config.primary_key,
+    durability: config.durability,
+    writeAcks: config.write_acks,
+    shards: config.shards.length,
+    replicas: Math.max(...config.shards.map(({ replicas }) => replicas.length)),
   };
 }
 

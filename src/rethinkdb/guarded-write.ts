@@ -14,6 +14,8 @@ const terms = {
   db: 14,
   table: 15,
   get: 16,
+  getAll: 78,
+  delete: 54,
   eq: 17,
   replace: 55,
   branch: 65,
@@ -24,6 +26,8 @@ const terms = {
 
 const row = `[${terms.variable},[1]]`;
 const options = '{"durability":"hard","ignore_write_hook":true}';
+/** What is not durable yet is written again. */
+const soft = '{"durability":"soft","ignore_write_hook":true}';
 
 export function guardedTerm(table: TableName, writes: readonly GuardedWrite[]): string {
   const replaces = writes.map(({ key, expected, document }) => {
@@ -51,6 +55,12 @@ export function outcomesOf(response: Response): WriteOutcome[] {
     if (errors > 0) return { refused: String(reason) };
     return inserted + replaced + deleted > 0 ? "written" : "moved";
   });
+}
+
+/** Deletes the documents of some keys, without running a write hook. */
+export function removalTerm(table: TableName, keys: readonly Buffer[]): string {
+  const values = keys.map((key) => `[${terms.json},[${stringOf(key)}]]`);
+  return `[${terms.delete},[[${terms.getAll},[${[tableTerm(table), ...values].join(",")}]]],${soft}]`;
 }
 
 export function documentsTerm(table: TableName, keys: readonly Buffer[]): string {

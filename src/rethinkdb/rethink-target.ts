@@ -3,7 +3,13 @@ import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { Dial } from "./channel.js";
 import { Connection } from "./connection.js";
-import { documentsOf, documentsTerm, guardedTerm, outcomesOf } from "./guarded-write.js";
+import {
+  documentsOf,
+  documentsTerm,
+  guardedTerm,
+  outcomesOf,
+  removalTerm,
+} from "./guarded-write.js";
 import { insertTerm, largeDocumentTerms, undoTerm } from "./large-document.js";
 import { r, systemTable, tableTerm } from "./reql.js";
 import { errorClasses, ReqlError } from "./response.js";
@@ -87,6 +93,15 @@ export class RethinkTarget implements Target {
     await this.ask(r.dbDrop(name), `drop database ${name}`);
   }
 
+  async renameDatabase(name: string, to: string): Promise<void> {
+    const change = r.db(name).config!().update!({ name: to });
+    refuseErrors(await this.ask(change, `rename database ${name} to ${to}`));
+  }
+
+  async dropTable({ db, name }: TableName): Promise<void> {
+    await this.ask(r.db(db).tableDrop!(name), `drop table ${db}.${name}`);
+  }
+
   async createTable(spec: TableSpec, refusal?: string): Promise<string> {
     const servers = await this.rows(systemTable("server_config"), "list the servers");
     const replicas = Math.max(1, Math.min(spec.replicas, servers.length));
@@ -138,6 +153,13 @@ export class RethinkTarget implements Target {
     });
   }
 
+  async remove(table: TableName, keys: readonly Buffer[]): Promise<void> {
+    const term = removalTerm(table, keys);
+    await this.writing(table, async (connection) => {
+      await change(connection, term);
+    });
+  }
+
   async documents(table: TableName, keys: readonly Buffer[]): Promise<(Buffer | null)[]> {
     const term = Buffer.from(documentsTerm(table, keys), "latin1");
     return this.writing(table, async (connection) => documentsOf(await connection.answer(term)));
@@ -176,6 +198,11 @@ export class RethinkTarget implements Target {
 
   async waitForIndexes(table: TableName): Promise<void> {
     await this.ask(tableTerm(table).indexWait!(), `build the indexes of ${table.db}.${table.name}`);
+  }
+
+  async dropIndex(table: TableName, index: string): Promise<void> {
+    const what = `drop index ${index} of ${table.db}.${table.name}`;
+    await this.ask(tableTerm(table).indexDrop!(index), what);
   }
 
   async setWriteHook(table: TableName, hook: object | null): Promise<void> {
@@ -298,6 +325,11 @@ export class RethinkTarget implements Target {
     }
     return error;
   }
+}
+
+/** A change of a row of a system table answers with what it refuses, instead of failing. */
+function refuseErrors({ errors, first_error: reason }: WriteSummary): void {
+  if (errors > 0) throw new ThinkbackError("target", String(reason));
 }
 
 /** Classes of errors that a query gets for what it contains, and not for the state of the server. */

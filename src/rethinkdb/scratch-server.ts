@@ -1,10 +1,10 @@
 /**
  * A server of our own, started for as long as it is needed: in a temporary directory, on free ports of the loopback
- * interface, without a web interface, with a random password.
+ * interface, with a random password; without a web interface, which asks for none, unless it is wanted.
  *
  * Invariant: neither the server nor its directory outlives this process. So a shell runs the server. When the shell's
  * standard input ends, as it does even if this process is killed, the shell kills the server and removes the directory.
- * Break it and every drill that is cut short leaves a server with a copy of the data behind.
+ * Break it and every drill or preview that is cut short leaves a server with a copy of the data behind.
  */
 import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -17,6 +17,7 @@ import type { Readable, Writable } from "node:stream";
 import { promisify } from "node:util";
 import type { Clock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
+import type { ScratchUse } from "../scratch-database.js";
 import type { Address } from "./address.js";
 import { dialer } from "./channel.js";
 import { Connection } from "./connection.js";
@@ -53,9 +54,17 @@ export async function serverIsInstalled(): Promise<boolean> {
   }
 }
 
+export interface ScratchOptions {
+  use: ScratchUse;
+  /** Serve the web interface too. Whoever reaches its port may read and write everything, without a password. */
+  http: boolean;
+}
+
 export class ScratchServer {
   private constructor(
     readonly address: Address,
+    /** Where the web interface is; undefined if there is none. */
+    readonly httpPort: number | undefined,
     private readonly shell: Shell,
   ) {}
 
@@ -63,18 +72,33 @@ export class ScratchServer {
    * Starts the `rethinkdb` on the PATH and resolves when it answers.
    * @param signal ends the waiting; then nothing is left behind
    */
-  static async start(clock: Clock, signal: AbortSignal): Promise<ScratchServer> {
-    const directory = await mkdtemp(join(tmpdir(), "thinkback-drill-"));
+  static async start(
+    clock: Clock,
+    signal: AbortSignal,
+    { use, http }: ScratchOptions = { use: "drill", http: false },
+  ): Promise<ScratchServer> {
+    const directory = await mkdtemp(join(tmpdir(), `thinkback-${use}-`));
     let server: ScratchServer | undefined;
     try {
-      const [port, clusterPort] = await Promise.all([freePort(), freePort()]);
+      const ports = await Promise.all([freePort(), freePort(), freePort()]);
+      const [port, clusterPort] = ports;
+      const httpPort = http ? ports[2] : undefined;
       const password = randomBytes(24).toString("hex");
       // In a file, because other users of the machine can see command lines.
       const configFile = join(directory, "rethinkdb.conf");
       await writeFile(configFile, `initial-password=${password}\n`, { mode: 0o600 });
       const address = { host: "127.0.0.1", port, user: "admin", password };
-      server = new ScratchServer(address, new Shell(directory, configFile, port, clusterPort));
-      await server.untilItAnswers(clock, signal);
+      const web = httpPort === undefined ? ["--no-http-admin"] : ["--http-port", String(httpPort)];
+      const options = [
+        "--driver-port",
+        String(port),
+        "--cluster-port",
+        String(clusterPort),
+        ...web,
+      ];
+      const shell = new Shell(directory, configFile, options);
+      server = new ScratchServer(address, httpPort, shell);
+      await server.untilItAnswers(clock, signal, use);
       return server;
     } catch (error) {
       await server?.stop();
@@ -88,7 +112,7 @@ export class ScratchServer {
     return this.shell.end();
   }
 
-  private async untilItAnswers(clock: Clock, signal: AbortSignal): Promise<void> {
+  private async untilItAnswers(clock: Clock, signal: AbortSignal, use: ScratchUse): Promise<void> {
     const deadline = clock.monotonicMs() + startMsMax;
     for (;;) {
       const error = await this.refusal();
@@ -97,8 +121,8 @@ export class ScratchServer {
         const output = this.shell.output.trim();
         throw new ThinkbackError(
           /no space left/i.test(output) ? "full" : "target",
-          `the drill's own RethinkDB server did not start: ${output || error.message}`,
-          { hint: "name a server to drill on with --target", cause: error },
+          `the ${use}'s own RethinkDB server did not start: ${output || error.message}`,
+          { hint: `name a server for the ${use} with --target`, cause: error },
         );
       }
       await clock.sleep(retryMs, signal);
@@ -129,15 +153,14 @@ class Shell {
   private readonly process: ChildProcessByStdio<Writable, Readable, Readable>;
   private readonly ended: Promise<void>;
 
-  constructor(directory: string, configFile: string, port: number, clusterPort: number) {
+  constructor(directory: string, configFile: string, options: string[]) {
     const server = [
       ["rethinkdb", "--config-file", configFile],
       ["--directory", join(directory, "data")],
-      ["--driver-port", String(port), "--cluster-port", String(clusterPort)],
-      ["--bind", "127.0.0.1", "--no-http-admin", "--no-update-check"],
+      ["--bind", "127.0.0.1", "--no-update-check", ...options],
     ].flat();
     // In a process group of its own: a terminal sends its Ctrl-C to the whole group, and we end the server ourselves.
-    this.process = spawn("sh", ["-c", guard, "thinkback-drill", directory, ...server], {
+    this.process = spawn("sh", ["-c", guard, "thinkback-scratch", directory, ...server], {
       detached: true,
       stdio: ["pipe", "pipe", "pipe"],
     });

@@ -21,6 +21,10 @@ export interface TableName {
   name: string;
 }
 
+export interface IdentifiedTable extends TableName {
+  id: string;
+}
+
 export interface KeyedTable extends TableName {
   primaryKey: string;
 }
@@ -74,11 +78,13 @@ export interface Target {
   createDatabase(name: string): Promise<void>;
   /** Drops a database with all its tables. */
   dropDatabase(name: string): Promise<void>;
+  renameDatabase(name: string, to: string): Promise<void>;
   /**
    * Creates the table and waits until it can be written. Resolves with its id.
    * @param refusal if given, the table has a write hook from its begin, which refuses every write with this text
    */
   createTable(spec: TableSpec, refusal?: string): Promise<string>;
+  dropTable(table: TableName): Promise<void>;
   /**
    * Writes documents (JSON text each) without running a write hook, replacing those of the same key. No document may
    * have more bytes than `documentBytesMax`, nor all together many more. MUST reject if any document was not stored:
@@ -87,6 +93,8 @@ export interface Target {
   write(table: TableName, documents: Buffer[]): Promise<void>;
   /** Does the same for one document of any size. If it is refused, nothing of it is left in the table. */
   writeLarge(table: KeyedTable, key: Buffer, document: Buffer): Promise<void>;
+  /** Deletes the documents of some keys (JSON text each), as far as there are any, without running a write hook. */
+  remove(table: TableName, keys: readonly Buffer[]): Promise<void>;
   /** The live documents of some keys, in their order; null where there is none. The table MUST exist. */
   documents(table: TableName, keys: readonly Buffer[]): Promise<(Buffer | null)[]>;
   /**
@@ -100,6 +108,7 @@ export interface Target {
   /** Makes what was written durable. */
   sync(table: TableName): Promise<void>;
   createIndex(table: TableName, index: IndexStatus): Promise<void>;
+  dropIndex(table: TableName, index: string): Promise<void>;
   /** Resolves when all indexes of the table are built. */
   waitForIndexes(table: TableName): Promise<void>;
   /** @param hook the binary pseudo type that getWriteHook gives; null for no hook */

@@ -114,7 +114,9 @@ const choice = { "--at": times, "--table": names, "--db": names };
 
 /** Commands that take several copies of a repository. */
 const ofCopies =
-  "run restore drill status show plan verify catalog history diff points export".split(" ");
+  "run restore drill status show plan verify catalog history diff points export preview follow".split(
+    " ",
+  );
 
 type Options = Record<string, (string | undefined)[]>;
 
@@ -146,6 +148,32 @@ const commands: Record<string, Options> = {
     "--to": times,
     "--operation": ["0123abcd", "", "x"],
     "--on-conflict": ["refuse", "skip", "cascade", "force", "", "Skip"],
+  },
+  preview: {
+    ...past,
+    ...choice,
+    ...selecting,
+    "--target": urls,
+    "--target-file": secretFiles,
+    "--password-file": secretFiles,
+    "--gap": gaps,
+    "--allow-inexact": flag,
+    "--nearest": flag,
+    "--for": durations.slice(0, 3).concat("-1s", "5"),
+    "--http": flag,
+    "--clean": flag,
+  },
+  follow: {
+    "--target": urls,
+    "--target-file": secretFiles,
+    "--password-file": secretFiles,
+    "--table": names,
+    "--db": names,
+    "--until": times,
+    "--check": flag,
+    "--with-access": flag,
+    "--drop": flag,
+    "--every": durations,
   },
   rewind: { ...selected, "--at": times },
   export: {

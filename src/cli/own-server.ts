@@ -1,0 +1,44 @@
+/** A server of our own for a drill or a preview without a target. */
+import { systemClock } from "../clock.js";
+import { messageOf, ThinkbackError } from "../errors.js";
+import { formatAddress } from "../rethinkdb/address.js";
+import { dialer } from "../rethinkdb/channel.js";
+import { RethinkTarget } from "../rethinkdb/rethink-target.js";
+import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
+import type { ScratchUse } from "../scratch-database.js";
+
+/** @throws {ThinkbackError} `usage` if no server is installed, `full`, `target`, or `incomplete` if it is stopped */
+export async function startServer(
+  use: ScratchUse,
+  signal: AbortSignal,
+  http = false,
+): Promise<ScratchServer> {
+  if (!(await serverIsInstalled())) {
+    throw new ThinkbackError(
+      "usage",
+      "no target is given, and there is no `rethinkdb` on the PATH to start one",
+      {
+        hint: `give --target rethinkdb://user@host:28015, a server for the ${use}; or install rethinkdb here`,
+      },
+    );
+  }
+  try {
+    return await ScratchServer.start(systemClock, signal, { use, http });
+  } catch (error) {
+    // The server keeps its data among the scratch files, and prints itself that there is no room.
+    if (/no space left/i.test(messageOf(error))) {
+      throw new ThinkbackError("full", messageOf(error), {
+        hint: `make room in the directory that TMPDIR names, or give --target, a server for the ${use}`,
+        cause: error,
+      });
+    }
+    if (!signal.aborted) throw error;
+    throw new ThinkbackError("incomplete", `the ${use} was stopped before its end`, {
+      cause: error,
+    });
+  }
+}
+
+export function targetOf({ address }: ScratchServer): RethinkTarget {
+  return new RethinkTarget(formatAddress(address), dialer(address, "target"));
+}

@@ -1,0 +1,219 @@
+/**
+ * What a standby knows of itself, stored on the target: which tables are its own, and as of which instant each is.
+ *
+ * Invariant: the record is replaced only where it is as this process has last seen it. So of two processes that follow
+ * on one target, one stops. Break it, and a process that was held up writes old versions over newer ones.
+ */
+import type { Clock } from "../clock.js";
+import { ThinkbackError } from "../errors.js";
+import type { Instant } from "../instant.js";
+import { isGone, isRunning, type Owner, spaceOf } from "../owner.js";
+import type { Target } from "../rethinkdb/target.js";
+
+/** The database of the record; no table of a standby may lie there. */
+export const standbyDatabase = "thinkback_follow";
+const table = { db: standbyDatabase, name: "standby" };
+const key = Buffer.from('"standby"');
+const version = 1;
+
+/** A table of the source on the standby. */
+export interface FollowedTable {
+  /** Its id on the target; null while it is being made. */
+  made: string | null;
+  /** As of which instant its documents are; null until its first copy is complete. */
+  reached: Instant | null;
+  /** Later changes, up to this instant, may have been written in part. */
+  writing: Instant | null;
+  /** The lane whose log it follows. */
+  lane: number;
+  /** The secondary indexes that the standby has made. */
+  indexes: string[];
+}
+
+/** A table of the standby that is not followed any more, because it was dropped on the source. */
+export interface RetiredTable {
+  made: string;
+  name: string;
+  at: Instant;
+}
+
+interface Holder {
+  host: string;
+  process: number;
+  space: string;
+  unique: string;
+}
+
+export interface StandbyRecord {
+  id: "standby";
+  version: number;
+  /** Id of the repository that is followed. */
+  repository: string;
+  /** What is followed: everything, if both are empty. */
+  databases: string[];
+  tables: string[];
+  /** The process that follows now; null if it has ended in order. */
+  holder: Holder | null;
+  /** Grows with each change of the record. */
+  number: number;
+  /** The instant of the last step; null before the first one. */
+  instant: Instant | null;
+  /** The last object of each lane's log that was applied: if it is disowned, tables must be compared. */
+  places: Record<string, { epoch: number; sequence: number }>;
+  /** Databases that the standby has made. */
+  databasesMade: string[];
+  /** By id of the table on the source. */
+  followed: Record<string, FollowedTable>;
+  retired: RetiredTable[];
+}
+
+/** How long a record of a process on another machine must stand still until that process counts as gone. */
+const silentMsMax = 15_000;
+const lookMs = 500;
+/** How often the record is put at least, so that others see that the process runs. */
+const beatMs = 5000;
+
+export class StandbyStore {
+  private lastPutMs: number;
+
+  private constructor(
+    private readonly target: Target,
+    private readonly clock: Clock,
+    private readonly holder: Holder,
+    readonly record: StandbyRecord,
+    /** The record's text as it is on the target; null if there is none yet. */
+    private stored: Buffer | null,
+  ) {
+    this.lastPutMs = clock.monotonicMs();
+  }
+
+  /**
+   * Opens the record on the target, or makes it, and takes it over from a process that is gone.
+   * @param of the repository, and what is to be followed
+   * @param beforeFirst called before a new record is made; may reject
+   * @throws {ThinkbackError} `target` if the target has a standby of something else, `fenced` if another process
+   * follows there
+   */
+  static async open(
+    target: Target,
+    clock: Clock,
+    owner: Owner,
+    unique: string,
+    of: Pick<StandbyRecord, "repository" | "databases" | "tables">,
+    beforeFirst: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<StandbyStore> {
+    if (!(await hasPlace(target))) {
+      await beforeFirst();
+      await makePlace(target);
+    }
+    const stored = await untilFree(target, clock, owner, signal);
+    if (!stored) await beforeFirst();
+    const holder = { host: owner.host, process: owner.process, space: spaceOf(owner), unique };
+    const before = stored && (JSON.parse(stored.toString()) as StandbyRecord);
+    if (before) refuseOther(before, of);
+    const record: StandbyRecord = before ?? {
+      id: "standby",
+      version,
+      ...of,
+      holder,
+      number: 0,
+      instant: null,
+      places: {},
+      databasesMade: [],
+      followed: {},
+      retired: [],
+    };
+    const store = new StandbyStore(target, clock, holder, record, stored);
+    await store.put();
+    return store;
+  }
+
+  /** Stores the record as it is now. Rejects with code "fenced" if another process has taken it over. */
+  async put(holder: Holder | null = this.holder): Promise<void> {
+    const { record, target } = this;
+    record.holder = holder;
+    for (;;) {
+      record.number += 1;
+      const document = Buffer.from(JSON.stringify(record));
+      const [outcome] = await target.replace(table, [{ key, expected: this.stored, document }]);
+      this.lastPutMs = this.clock.monotonicMs();
+      if (typeof outcome === "object") throw new ThinkbackError("target", outcome.refused);
+      const [now] = await target.documents(table, [key]);
+      this.stored = now ?? null;
+      if (outcome === "written") return;
+      // The answer to an earlier put may have been lost.
+      const there = now && (JSON.parse(now.toString()) as StandbyRecord);
+      if (there?.holder?.unique !== this.holder.unique) throw takenOver(there?.holder ?? null);
+    }
+  }
+
+  /** Stores the record if that was not done for a while. */
+  async beat(): Promise<void> {
+    if (this.clock.monotonicMs() - this.lastPutMs >= beatMs) await this.put();
+  }
+
+  /** Stores the record; another process may take it over at once. */
+  end(): Promise<void> {
+    return this.put(null);
+  }
+}
+
+async function hasPlace(target: Target): Promise<boolean> {
+  const tables = await target.tables();
+  return tables.some(({ db, name }) => db === table.db && name === table.name);
+}
+
+async function makePlace(target: Target): Promise<void> {
+  if (!(await target.databases()).includes(table.db)) await target.createDatabase(table.db);
+  const settings = { durability: "hard", writeAcks: "majority", shards: 1, replicas: 3 };
+  await target.createTable({ ...table, primaryKey: "id", ...settings });
+}
+
+/** The text of the record, as soon as no other process follows; null if there is none. */
+async function untilFree(
+  target: Target,
+  clock: Clock,
+  owner: Owner,
+  signal: AbortSignal,
+): Promise<Buffer | null> {
+  const began = clock.monotonicMs();
+  let first: number | undefined;
+  for (;;) {
+    const [stored] = await target.documents(table, [key]);
+    if (!stored) return null;
+    const { holder, number } = JSON.parse(stored.toString()) as StandbyRecord;
+    if (holder === null || isGone(owner, holder)) return stored;
+    first ??= number;
+    if (isRunning(owner, holder) || number !== first) throw takenOver(holder);
+    if (clock.monotonicMs() - began >= silentMsMax) return stored;
+    await clock.sleep(lookMs, signal);
+  }
+}
+
+function takenOver(holder: Holder | null): ThinkbackError {
+  const who = holder ? `process ${holder.process} on ${holder.host}` : "another process";
+  return new ThinkbackError("fenced", `${who} follows on this target`, {
+    hint: "stop it, or let it follow; one process at a time may write to a standby",
+  });
+}
+
+function refuseOther(
+  before: StandbyRecord,
+  of: Pick<StandbyRecord, "repository" | "databases" | "tables">,
+): void {
+  const scope = (one: typeof of) => JSON.stringify([one.databases, one.tables]);
+  const wrong =
+    (before.version !== version && "a standby of another version of Thinkback") ||
+    (before.repository !== of.repository && "a standby of another repository") ||
+    (scope(before) !== scope(of) && `a standby of ${scopeText(before)}`);
+  if (!wrong) return;
+  throw new ThinkbackError("target", `the target is ${wrong}`, {
+    hint: `give the same --db and --table as before; or, to begin anew, drop its tables and the database ${standbyDatabase} there`,
+  });
+}
+
+function scopeText({ databases, tables }: Pick<StandbyRecord, "databases" | "tables">): string {
+  if (databases.length + tables.length === 0) return "everything";
+  return [...databases, ...tables].join(", ");
+}
