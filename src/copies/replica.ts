@@ -254,13 +254,18 @@ export class Replica {
   /** Puts what the copy lacks and what is whole: it may be there from a look, and may be damaged at the primary. */
   private async shipHeeded(name: string, bytes: Buffer, signal: AbortSignal): Promise<void> {
     if ((await this.target.size(name)) !== undefined) return;
+    if (this.copy?.wrongIn(name, bytes) !== undefined) {
+      // Nobody goes by it. When it is read again it may be whole.
+      this.known.delete(name);
+      return;
+    }
     for (const before of namesBefore(name)) {
       if ((await this.target.size(before)) !== undefined) continue;
       const found = await getIfThere(this.primary, before, signal);
       if (!found) break;
       await this.shipHeeded(before, found, signal);
     }
-    if (this.copy?.wrongIn(name, bytes) === undefined) await putOnce(this.target, name, bytes);
+    await putOnce(this.target, name, bytes);
   }
 
   private orderLost(): OrderLost {

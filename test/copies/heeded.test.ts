@@ -1,6 +1,11 @@
 /** What other processes put, and the capture goes by, is in a copy before what relies on it. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { generateX25519Identity } from "age-encryption";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { systemClock } from "../../src/clock.js";
+import { Replicas } from "../../src/copies/replicas.js";
 import { encodeJsonObject } from "../../src/format/json-object.js";
 import { numberedName, repositoryName } from "../../src/format/names.js";
 import { knownLane, lanesIn, lanesMade, setLanes } from "../../src/repository/lanes.js";
@@ -11,7 +16,9 @@ import { sealedWith } from "../../src/sealing/keyring.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { NotingStore } from "../../src/storage/noting-store.js";
 import type { ObjectStore } from "../../src/storage/object-store.js";
+import { storeAt } from "../../src/storage/store-at.js";
 import { StoreLayer } from "../../src/storage/store-layer.js";
+import { noUse } from "../../src/storage/store-use.js";
 import { makeRepository, Recording, restoredAt, StillClock } from "../repository/recording.js";
 import { AwayStore, begin, copiedNames, settled } from "./replicated.js";
 
@@ -67,6 +74,49 @@ test("a lane that is captured can be read in the copy from its first object on",
   expect(await copiedNames(kept)).toEqual(await copiedNames(primary));
   expect(await lanesIn(await openRepository(kept))).toHaveLength(3);
   await end();
+});
+
+test("a damaged object that was read is not copied, and is once it is whole", async () => {
+  const { primary, kept, told, replica, end } = await laneWorld();
+  const name = numberedName("settings/", 1);
+  const bytes = await primary.get(name);
+  const damaged = Buffer.from(bytes);
+  damaged[20]! ^= 1;
+  replica.heed(name, damaged);
+  await settled();
+  expect(await kept.size(name)).toBe(undefined);
+  replica.heed(name, bytes);
+  await settled();
+  expect(await kept.get(name)).toEqual(bytes);
+  expect(told.failures).toEqual([]);
+  await end();
+});
+
+test("the copies of a capture hear what it reads through its store", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "thinkback-heeded-"));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const [primary, target] = [join(directory, "a"), join(directory, "b")];
+  const repository = await makeRepository(storeAt(primary));
+  const failures: unknown[] = [];
+  let level = 0;
+  const observer = {
+    fails: (error: unknown) => void failures.push(error),
+    isLevel: () => void (level += 1),
+    finds: () => undefined,
+    gives: () => undefined,
+    keeps: () => undefined,
+    mayHaveMore: () => undefined,
+  };
+  const replicas = new Replicas(primary, [target], systemClock, () => observer, { ...noUse });
+  const store = replicas.hearing(storeAt(primary));
+  replicas.begin();
+  await vi.waitFor(() => expect(level).toBe(1), 10_000);
+  await setLanes(repository, 2, 1);
+  await lanesMade(store);
+  const copied = () => lanesIn({ ...repository, store: storeAt(target) });
+  await vi.waitFor(async () => expect(await copied()).toHaveLength(2), 10_000);
+  await replicas.stop();
+  expect(failures).toEqual([]);
 });
 
 test("what relies on lanes that the copy does not know waits while the primary is away", async () => {
