@@ -13,15 +13,19 @@ import {
   bundlePrefix,
   expiryPrefix,
   keysPrefix,
+  lanePrefix,
   lanesPrefix,
+  numberedName,
   type Place,
   parseFoldedName,
   parseLaneName,
   parseManifestName,
+  parseNumberedName,
   parseOperationName,
   parseSegmentName,
   parseWriterName,
   repositoryName,
+  settingsPrefix,
 } from "../format/names.js";
 import { byPlaceInLog } from "../repository/log/places.js";
 import type { StoredObject } from "../storage/object-store.js";
@@ -39,6 +43,22 @@ export function isDecisive(name: string): boolean {
   );
 }
 
+/** True for what says how to read what is put after it, and is put by other processes than those that capture. */
+export function saysHowToRead(name: string): boolean {
+  const { lane, own } = inLane(name);
+  if (lane > 0) return own === repositoryName;
+  return name.startsWith(keysPrefix) || name.startsWith(settingsPrefix);
+}
+
+/** What has to be there before what says how to read: up to the first that was never put. */
+export function* namesBefore(name: string): Generator<string> {
+  const number = parseNumberedName(keysPrefix, name) ?? 1;
+  if (number > 1) yield numberedName(keysPrefix, number - 1);
+  if (!name.startsWith(settingsPrefix)) return;
+  // The settings tell of lanes, which are made one after another.
+  for (let lane = 1; ; lane += 1) yield `${lanePrefix(lane)}${repositoryName}`;
+}
+
 /** The lane that an object is of, and its name in that lane. */
 export function inLane(name: string): { lane: number; own: string } {
   const lane = parseLaneName(name);
@@ -53,9 +73,11 @@ export function listingsNeeded(name: string): 1 | 2 | 3 {
   return isOfLog(own) || isOfState(own) ? 3 : 1;
 }
 
-/** Of what has parts that stand outside the log. */
+/** Of what has parts that stand outside the log; settings tell of lanes, whose descriptions are put before them. */
 const isManifest = (own: string) =>
-  parseManifestName(own) !== undefined || parseOperationName(own) !== undefined;
+  parseManifestName(own) !== undefined ||
+  parseOperationName(own) !== undefined ||
+  own.startsWith(settingsPrefix);
 
 const isOfLog = (own: string) =>
   parseWriterName(own) !== undefined || piecePlaces(own) !== undefined;

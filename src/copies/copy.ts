@@ -276,7 +276,8 @@ export class RepositoryCopy {
     return "damaged";
   }
 
-  private wrongIn(name: string, bytes: Buffer): string | undefined {
+  /** What is wrong with the stored bytes of an object; undefined if nothing is. */
+  wrongIn(name: string, bytes: Buffer): string | undefined {
     try {
       this.isSound(name, bytes);
       return undefined;

@@ -3,8 +3,10 @@
  * segments from memory, as soon as they are closed, and everything else once the primary has it. What other processes
  * put is found by looking through the primary every few minutes.
  *
- * Invariant: an object is put only after everything that this process has put before it. Break it and a segment may
- * stand in the copy without the base that it tells of. What waits for a copy that was away is put in its order when the
+ * Invariant: an object is put only after everything that this process has put before it, and after what it goes by:
+ * key sets, settings and descriptions of lanes, which other processes put. It reads these before it puts what relies
+ * on them, and they wait for their turn from then on. Break it and a segment may stand in the copy without the base
+ * that it tells of, or the key set that opens it. What waits for a copy that was away is put in its order when the
  * copy is back, for which the primary need not be there. Where the order is lost, because the copy was away for too
  * long or is not as it was left, it is brought up to date by a RepositoryCopy, and what is put meanwhile follows it.
  *
@@ -17,7 +19,7 @@
 import type { Clock } from "../clock.js";
 import { failureOf, getIfThere, type ObjectStore, putOnce } from "../storage/object-store.js";
 import { type Amount, RepositoryCopy } from "./copy.js";
-import { isSignal } from "./copy-order.js";
+import { isSignal, namesBefore, saysHowToRead } from "./copy-order.js";
 import { refuseOther } from "./same-repository.js";
 
 export interface ReplicaObserver {
@@ -45,6 +47,8 @@ interface Waiting {
   name: string;
   /** Undefined if it is read from the primary when its turn comes. */
   bytes: Buffer | undefined;
+  /** Somebody has put it, who may have put it at the copy too. */
+  isHeeded: boolean;
 }
 
 /** What waits cannot be put in order any more. */
@@ -87,14 +91,23 @@ export class Replica {
    * Takes no time. May be called twice for the same object.
    */
   offer(name: string, bytes?: Buffer): void {
-    if (isSignal(name) || this.known.has(name)) return;
+    if (!isSignal(name)) this.wait(name, bytes, false);
+  }
+
+  /** This process has read an object at the primary: what it puts from here on may rely on it. Takes no time. */
+  heed(name: string, bytes: Buffer): void {
+    if (saysHowToRead(name)) this.wait(name, bytes, true);
+  }
+
+  private wait(name: string, bytes: Buffer | undefined, isHeeded: boolean): void {
+    if (this.known.has(name)) return;
     if (this.queue.length >= waitingMax) {
       this.forgetQueue();
       this.hasOverflowed = true;
     }
     const isHeld = bytes !== undefined && this.heldBytes + bytes.length <= heldBytesMax;
     if (isHeld) this.heldBytes += bytes.length;
-    this.queue.push({ name, bytes: isHeld ? bytes : undefined });
+    this.queue.push({ name, bytes: isHeld ? bytes : undefined, isHeeded });
     this.known.add(name);
     this.wake();
   }
@@ -222,17 +235,37 @@ export class Replica {
     if (this.hasOverflowed) throw this.orderLost();
     for (let next = this.queue[0]; next; next = this.queue[0]) {
       signal.throwIfAborted();
-      const { name, bytes } = next;
+      const { name, bytes, isHeeded } = next;
       const given = bytes ?? (await getIfThere(this.primary, name, signal));
       // What stands for it is found by looking through the primary.
       if (!given) throw this.orderLost();
-      await putOnce(this.target, name, given);
-      this.lastPut = name;
+      if (isHeeded) await this.shipHeeded(name, given, signal);
+      else {
+        await putOnce(this.target, name, given);
+        this.lastPut = name;
+      }
       if (this.hasOverflowed) throw this.orderLost();
       this.queue.shift();
       if (bytes) this.heldBytes -= bytes.length;
     }
     if (this.known.size > knownMax) this.known.clear();
+  }
+
+  /** Puts what the copy lacks and what is whole: it may be there from a look, and may be damaged at the primary. */
+  private async shipHeeded(name: string, bytes: Buffer, signal: AbortSignal): Promise<void> {
+    if ((await this.target.size(name)) !== undefined) return;
+    if (this.copy?.wrongIn(name, bytes) !== undefined) {
+      // Nobody goes by it. When it is read again it may be whole.
+      this.known.delete(name);
+      return;
+    }
+    for (const before of namesBefore(name)) {
+      if ((await this.target.size(before)) !== undefined) continue;
+      const found = await getIfThere(this.primary, before, signal);
+      if (!found) break;
+      await this.shipHeeded(before, found, signal);
+    }
+    await putOnce(this.target, name, bytes);
   }
 
   private orderLost(): OrderLost {

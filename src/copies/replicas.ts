@@ -55,10 +55,16 @@ export class Replicas {
     this.absent = await refuseApart(this.primary, copies, this.clock);
   }
 
-  /** The store of the repository, of which the copies hear what is put. */
+  /** The store of the repository, of which the copies hear what is put, and what this process goes by. */
   hearing(store: ObjectStore): ObjectStore {
     if (this.replicas.length === 0) return store;
-    return new NotingStore(store, (name) => this.offer(name));
+    return new NotingStore(
+      store,
+      (name) => this.offer(name),
+      (name, bytes) => {
+        for (const replica of this.replicas) replica.heed(name, bytes);
+      },
+    );
   }
 
   /** Takes the segments of a lane. */
