@@ -40,10 +40,11 @@ export async function writtenBy(
           one.time <= ended + clocksMs &&
           isSameText(one.document, change.after),
       );
-      // Where the history is thinned, the version before may be another one than the operation has met.
-      const version =
-        fitting.find((one) => isSameText(one.before, change.before)) ??
-        fitting.find((one) => one.time >= operation.made);
+      const isAfter = ({ before }: KeptVersion) => isSameText(before, change.before);
+      const since = fitting.filter((one) => one.time >= operation.made);
+      // The log's time may be behind the clock of the operation's machine. Where the history is thinned, the version
+      // before may be another one than the operation has met.
+      const version = since.find(isAfter) ?? fitting.findLast(isAfter) ?? since[0];
       if (version) written.set(version, operation);
     }
   }
