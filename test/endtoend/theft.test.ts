@@ -196,6 +196,22 @@ test("a log of which nothing was folded begins anew", async () => {
   await done("verify", "--data");
 }, 120_000);
 
+test("what a believed writer has captured after a distrusted one ends with it, and it begins anew", async () => {
+  repo = stage.repo("followed");
+  keys = join(stage.directory, "followed-keys");
+  await cli(["init", "--repo", repo, "--keys", keys]);
+  await captured("writer");
+  await add("second", "writer");
+  await captured("second");
+  withKey("reader");
+  await done("key", "remove", "writer", "--distrust");
+  await done("status");
+  expect(await captured("second")).toContain('"state":"copying"');
+  expect(await restoredBy("reader")).toHaveLength(5);
+  await done("repair", "--data");
+  await done("verify", "--data");
+}, 120_000);
+
 /** Folds the log to its end, also what is younger than what maintenance takes. */
 async function foldAll(): Promise<void> {
   const keyring = await readKeyring([file("reader")]);

@@ -3,11 +3,11 @@ import { generateX25519Identity } from "age-encryption";
 import { beforeAll, beforeEach, expect, test } from "vitest";
 import { isDamage } from "../../../src/errors.js";
 import { encodeJsonObject } from "../../../src/format/json-object.js";
-import { repositoryName, writerName } from "../../../src/format/names.js";
+import { parseSegmentName, repositoryName, writerName } from "../../../src/format/names.js";
 import { claimEpoch } from "../../../src/repository/log/claim-epoch.js";
 import { listClaims } from "../../../src/repository/log/claims.js";
 import { endLogOf } from "../../../src/repository/log/distrust.js";
-import { LogView } from "../../../src/repository/log/log-view.js";
+import { LogView, lastOf } from "../../../src/repository/log/log-view.js";
 import { type Identity, identityOf } from "../../../src/sealing/identity.js";
 import { type Key, type KeySet, makeKeySet } from "../../../src/sealing/key-set.js";
 import { sealedWith } from "../../../src/sealing/keyring.js";
@@ -78,20 +78,33 @@ test("what others have written before it stays, and what the key has written aft
   expect([next.epoch, next.last?.epoch]).toEqual([4, 1]);
 });
 
-test("what others have written after it goes on", async () => {
-  const clock = new StillClock();
-  await recorded("first", clock);
-  await recorded("second", clock);
-  await ended("reader", "first");
-  const { believed, holes } = await readOf(opened("reader", "first"));
-  expect(believed.map(({ epoch }) => epoch)).toEqual([2, 2]);
-  expect(holes).toBeGreaterThan(0);
-});
-
-async function readOf(store: ReturnType<typeof opened>) {
-  const view = await LogView.read(store);
-  return { believed: view.believed.segments, holes: view.holes().length };
-}
+test.each([
+  ["first", "first,second"],
+  ["first", "first,second,first,second"],
+  ["second", "first,second,first,second"],
+  ["second", "first,second,second,first"],
+] as [Name, string][])(
+  "of a log without %s, written by %s, what stands on its segments ends with them",
+  async (distrusted, writers) => {
+    const clock = new StillClock();
+    for (const by of writers.split(",")) await recorded(by as Name, clock);
+    await ended("reader", distrusted);
+    const without = opened("reader", distrusted);
+    const view = await LogView.read(without);
+    const left = distrusted === "first" ? [] : [1, 1];
+    expect(view.believed.segments.map(({ epoch }) => epoch)).toEqual(left);
+    expect(view.holes()).toEqual([]);
+    const going: Name = distrusted === "first" ? "second" : "first";
+    await recorded(going, clock, distrusted);
+    const epochs: number[] = [];
+    const after = await LogView.read(without);
+    for await (const piece of after.chain(-1, after.to!))
+      epochs.push(parseSegmentName(lastOf(piece).name)!.epoch);
+    const next = view.claims.length + 1;
+    expect(epochs).toEqual([...left, next, next]);
+    expect(after.holes()).toEqual([]);
+  },
+);
 
 test("nothing is put if the key has signed no claim, or is distrusted already", async () => {
   await recorded("first", new StillClock());
