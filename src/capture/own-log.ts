@@ -81,7 +81,11 @@ export class OwnLog {
     const isFenced = (await this.store.size(writerName(this.own.epoch + 1))) !== undefined;
     const isWhole = (await this.hasClaim()) && (await this.firstMissing()) === undefined;
     if (!isWhole) await this.refuseOtherPlace();
-    if (isFenced) throw fenced();
+    if (isFenced) {
+      // Who has removed the key, and distrusts it, has shut it out too.
+      await this.store.sealing?.renewKeys("going on with the log");
+      throw fenced();
+    }
     if (!isWhole) await this.refuseLoss();
     this.shipped = this.shipped.slice(-1);
     this.lookedMs = now;

@@ -6,7 +6,7 @@ import { readStored } from "../format/json-object.js";
 import { repositoryName } from "../format/names.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { thisProcess } from "../owner.js";
-import { lanesIn } from "../repository/lanes.js";
+import { type Lane, lanesIn } from "../repository/lanes.js";
 import { endLogOf } from "../repository/log/distrust.js";
 import { openRepository } from "../repository/repository.js";
 import type { Identity } from "../sealing/identity.js";
@@ -131,6 +131,7 @@ export async function removeKeyCommand(
   output: Output,
 ): Promise<void> {
   let removed: AnyKey | undefined;
+  let lanes: Lane[] = [];
   const set = await changeKeys(
     args.repo,
     (before) => {
@@ -138,9 +139,12 @@ export async function removeKeyCommand(
       return without(removed, before, args.distrust === true);
     },
     async (store) => {
-      if (args.distrust) await endLogs(store, removed?.verify);
+      if (args.distrust) lanes = await lanesIn(await openRepository(store));
+      await endLogs(lanes, removed?.verify);
     },
   );
+  // Until it was removed, a process with that key may have claimed an epoch once more.
+  await endLogs(lanes, removed?.verify);
   const role = removed?.role;
   const isReader = role === "reader";
   const lost = isReader
@@ -208,11 +212,9 @@ function without(
 }
 
 /** Ends the log of each lane before what a key has signed. */
-async function endLogs(store: ObjectStore, verify: string | undefined): Promise<void> {
+async function endLogs(lanes: readonly Lane[], verify: string | undefined): Promise<void> {
   if (verify === undefined) return;
-  for (const lane of await lanesIn(await openRepository(store))) {
-    await endLogOf(lane.store, verify, thisProcess, systemClock.now());
-  }
+  for (const { store } of lanes) await endLogOf(store, verify, thisProcess, systemClock.now());
 }
 
 /** What is missing now that a key of that role was removed; undefined if nothing is. */
@@ -227,7 +229,7 @@ function missing(role: Role | undefined, keys: readonly Key[]): string | undefin
 async function changeKeys(
   location: string,
   change: (set: KeySet) => Pick<KeySet, "keys" | "former">,
-  beforehand: (store: ObjectStore, set: KeySet) => Promise<void> = () => Promise.resolve(),
+  beforehand: (store: ObjectStore) => Promise<void> = () => Promise.resolve(),
 ): Promise<KeySet> {
   const { store, set } = await keysAt(location);
   const { keys, former } = change(set);
@@ -240,7 +242,7 @@ async function changeKeys(
       hint: "give its file: --identity FILE",
     });
   }
-  await beforehand(store, set);
+  await beforehand(store);
   const content = { repository: set.repository, number: set.number + 1, keys, former };
   const next = makeKeySet({ ...content, at: systemClock.now() }, signers, set);
   if (await putKeySet(store, next)) return next;

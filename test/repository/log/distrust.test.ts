@@ -9,7 +9,7 @@ import { listClaims } from "../../../src/repository/log/claims.js";
 import { endLogOf } from "../../../src/repository/log/distrust.js";
 import { LogView, lastOf } from "../../../src/repository/log/log-view.js";
 import { type Identity, identityOf } from "../../../src/sealing/identity.js";
-import { type Key, type KeySet, makeKeySet } from "../../../src/sealing/key-set.js";
+import { type Key, type KeySet, makeKeySet, putKeySet } from "../../../src/sealing/key-set.js";
 import { sealedWith } from "../../../src/sealing/keyring.js";
 import { MemoryStore } from "../../../src/storage/memory-store.js";
 import { Recording, StillClock } from "../recording.js";
@@ -131,4 +131,28 @@ test("a claim that is only damaged stops every reader, as ever", async () => {
   await ended("reader", "second");
   await below.delete(writerName(1));
   await expect(listClaims(opened("reader", "second"))).rejects.toSatisfy(isDamage);
+});
+
+test("a process that runs with a key that was removed claims no epoch, and says why", async () => {
+  const clock = new StillClock();
+  await recorded("first", clock);
+  const standing = opened("first");
+  await ended("reader", "first");
+  const keys = set.keys.filter(({ name }) => name !== "first");
+  const content = { repository: id, number: 2, at: 2, keys, former: [] };
+  await putKeySet(below, makeKeySet(content, [all.reader], set));
+  await expect(claimEpoch({ store: standing, description }, clock, owner, true)).rejects.toThrow(
+    /claiming epoch 3: no key at hand .* key set 2 says: it was removed/,
+  );
+  expect(await below.size(writerName(3))).toBeUndefined();
+});
+
+test("a claim that the key has put meanwhile is ended too, by who believes it still", async () => {
+  const clock = new StillClock();
+  await recorded("first", clock);
+  await ended("reader", "first");
+  await recorded("first", clock);
+  expect(await ended("reader", "first")).toBe(true);
+  const claims = await listClaims(opened("second", "first"));
+  expect(claims.at(-1)!.distrusts).toEqual([1, 3]);
 });
