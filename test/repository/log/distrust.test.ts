@@ -1,6 +1,7 @@
 /** The log of a key that is not believed any more is ended, and others go on after what is left of it. */
 import { generateX25519Identity } from "age-encryption";
 import { beforeAll, beforeEach, expect, test } from "vitest";
+import { OwnLog } from "../../../src/capture/own-log.js";
 import { isDamage } from "../../../src/errors.js";
 import { encodeJsonObject } from "../../../src/format/json-object.js";
 import { parseSegmentName, repositoryName, writerName } from "../../../src/format/names.js";
@@ -12,6 +13,7 @@ import { type Identity, identityOf } from "../../../src/sealing/identity.js";
 import { type Key, type KeySet, makeKeySet, putKeySet } from "../../../src/sealing/key-set.js";
 import { sealedWith } from "../../../src/sealing/keyring.js";
 import { MemoryStore } from "../../../src/storage/memory-store.js";
+import { failureOf } from "../../../src/storage/object-store.js";
 import { Recording, StillClock } from "../recording.js";
 
 const id = "6c8b0000-0000-4000-8000-000000000000";
@@ -133,15 +135,22 @@ test("a claim that is only damaged stops every reader, as ever", async () => {
   await expect(listClaims(opened("reader", "second"))).rejects.toSatisfy(isDamage);
 });
 
-test("a process that runs with a key that was removed claims no epoch, and says why", async () => {
+test("a process that runs with a key that was removed claims no epoch, and is told why it is shut out", async () => {
   const clock = new StillClock();
-  await recorded("first", clock);
-  const standing = opened("first");
+  const standing = { store: opened("first"), description };
+  const own = await claimEpoch(standing, clock, owner, false);
+  const log = new OwnLog(standing, own, clock);
+  await log.check(true);
   await ended("reader", "first");
+  await expect(log.check(true)).rejects.toThrow(/another writer has taken over/);
   const keys = set.keys.filter(({ name }) => name !== "first");
   const content = { repository: id, number: 2, at: 2, keys, former: [] };
   await putKeySet(below, makeKeySet(content, [all.reader], set));
-  await expect(claimEpoch({ store: standing, description }, clock, owner, true)).rejects.toThrow(
+  const error: unknown = await log.check(true).catch((caught: unknown) => caught);
+  // A store that forbids something would be waited for.
+  expect(failureOf(error)).toBeUndefined();
+  expect(String(error)).toMatch(/going on with the log: no key .* key set 2 says: it was removed/);
+  await expect(claimEpoch(standing, clock, owner, true)).rejects.toThrow(
     /claiming epoch 3: no key at hand .* key set 2 says: it was removed/,
   );
   expect(await below.size(writerName(3))).toBeUndefined();
