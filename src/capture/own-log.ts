@@ -20,6 +20,7 @@ import {
   getIfThere,
   type ObjectStore,
   putOnce,
+  StoreForbidden,
   StoreUnavailable,
 } from "../storage/object-store.js";
 
@@ -81,10 +82,26 @@ export class OwnLog {
     const isFenced = (await this.store.size(writerName(this.own.epoch + 1))) !== undefined;
     const isWhole = (await this.hasClaim()) && (await this.firstMissing()) === undefined;
     if (!isWhole) await this.refuseOtherPlace();
-    if (isFenced) throw fenced();
+    if (isFenced) throw await this.shutOut();
     if (!isWhole) await this.refuseLoss();
     this.shipped = this.shipped.slice(-1);
     this.lookedMs = now;
+  }
+
+  /** Another writer has taken over; or a reader has ended the log, because it distrusts the key, which it removes. */
+  private async shutOut(): Promise<ThinkbackError> {
+    try {
+      await this.store.sealing?.renewKeys("going on with the log");
+      return fenced();
+    } catch (error) {
+      if (!(error instanceof StoreForbidden)) throw error;
+      // A capture with a spool would wait until the store forbids it no more.
+      const { message, hint } = error;
+      return new ThinkbackError("repository", `capture stopped: ${message}`, {
+        ...(hint === undefined ? {} : { hint }),
+        cause: error,
+      });
+    }
   }
 
   /** True if the epoch claim is there, as far as its size shows. Its content is read only if something is wrong. */

@@ -6,7 +6,7 @@ import { readStored } from "../format/json-object.js";
 import { repositoryName } from "../format/names.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { thisProcess } from "../owner.js";
-import { lanesIn } from "../repository/lanes.js";
+import { type Lane, lanesIn } from "../repository/lanes.js";
 import { endLogOf } from "../repository/log/distrust.js";
 import { openRepository } from "../repository/repository.js";
 import type { Identity } from "../sealing/identity.js";
@@ -20,6 +20,7 @@ import {
   putKeySet,
   type Role,
   roles,
+  signersOf,
   trustedKeySet,
 } from "../sealing/key-set.js";
 import { keysOfProcess, linesOf, refuseOtherRepository } from "../sealing/keyring.js";
@@ -58,6 +59,12 @@ export async function listKeysCommand(args: { repo: string }, output: Output): P
   const proofs = await lastKeyProofs(store, set.repository);
   const since = await keysSince(store, set);
   output.line(keyTable(set, proofs, now, since));
+  const removed = set.former.filter((one) => set.keys.every(({ verify }) => verify !== one.verify));
+  if (removed.length > 0) {
+    output.line("\nRemoved, but what they have signed is believed still:\n");
+    const rows = removed.map(({ name, role, verify }) => [name, role, verify]);
+    output.line(formatTable(["key", "role", "verification key"], rows));
+  }
   output.result({
     set: set.number,
     at: formatInstant(set.at),
@@ -101,7 +108,10 @@ export async function addKeyCommand(
     recipient,
     ...(verify === undefined ? {} : { verify }),
   };
-  const set = await changeKeys(args.repo, ({ keys, former }) => ({ keys: [...keys, key], former }));
+  const set = await changeKeys(args.repo, ({ keys, former }) => {
+    refuseFormerName(key, former);
+    return { keys: [...keys, key], former };
+  });
   output.line(
     key.role === "reader"
       ? `key set ${set.number} is in force: ${name} opens everything, also what was written before`
@@ -120,32 +130,22 @@ export async function removeKeyCommand(
   args: { repo: string; distrust?: boolean },
   output: Output,
 ): Promise<void> {
-  let role: Role | undefined;
+  let removed: AnyKey | undefined;
+  let lanes: Lane[] = [];
   const set = await changeKeys(
     args.repo,
-    ({ keys, former }) => {
-      role = [...keys, ...former].find((key) => key.name === name)?.role;
-      const removed = keys.find((key) => key.name === name);
-      if (!removed && args.distrust && former.some((one) => one.name === name)) {
-        return { keys, former: former.filter((one) => one.name !== name) };
-      }
-      if (!removed) {
-        throw new ThinkbackError("unknown", `there is no key ${name}`, {
-          hint: `keys there: ${keys.map((key) => key.name).join(", ")}`,
-        });
-      }
-      const { verify } = removed;
-      const isFormer = verify !== undefined && args.distrust !== true;
-      const others = former.filter((one) => one.verify !== verify);
-      return {
-        keys: keys.filter((key) => key !== removed),
-        former: isFormer ? [...others, { name, role: removed.role, verify }] : others,
-      };
+    (before) => {
+      removed = keyToRemove(name, before, args.distrust === true);
+      return without(removed, before, args.distrust === true);
     },
-    async (store, before) => {
-      if (args.distrust) await endLogs(store, before, name);
+    async (store) => {
+      if (args.distrust) lanes = await lanesIn(await openRepository(store));
+      await endLogs(lanes, removed?.verify);
     },
   );
+  // Until it was removed, a process with that key may have claimed an epoch once more.
+  await endLogs(lanes, removed?.verify);
+  const role = removed?.role;
   const isReader = role === "reader";
   const lost = isReader
     ? `what is written from now on cannot be read by ${name}`
@@ -165,13 +165,56 @@ export async function removeKeyCommand(
   output.result({ set: set.number, keys: set.keys, former: set.former });
 }
 
-/** Ends the log of each lane before what a key has signed. */
-async function endLogs(store: ObjectStore, { keys, former }: KeySet, name: string): Promise<void> {
-  const verify = [...keys, ...former].find((key) => key.name === name)?.verify;
-  if (verify === undefined) return;
-  for (const lane of await lanesIn(await openRepository(store))) {
-    await endLogOf(lane.store, verify, thisProcess, systemClock.now());
+/** A key of a set, present or former. */
+type AnyKey = Key | KeySet["former"][number];
+
+/** Throws if another key had the name: then nobody could tell which of the two is to be distrusted. */
+function refuseFormerName({ name, verify }: Key, former: KeySet["former"]): void {
+  if (!former.some((one) => one.name === name && one.verify !== verify)) return;
+  throw new ThinkbackError("usage", `a key that was removed had the name ${name}`, {
+    hint: "give another name: what the removed one has signed is believed still, and by its name it can be distrusted",
+  });
+}
+
+/** @param called its name, or its verification key @param isFormer a removed one is meant too */
+function keyToRemove(called: string, { keys, former }: KeySet, isFormer: boolean): AnyKey {
+  const all = isFormer ? [...keys, ...former] : keys;
+  const found = all.filter(({ name, verify }) => name === called || verify === called);
+  const [first] = found;
+  if (!first) {
+    throw new ThinkbackError("unknown", `there is no key ${called}`, {
+      hint: `keys there: ${all.map(({ name }) => name).join(", ")}`,
+    });
   }
+  if (found.every(({ verify }) => verify === first.verify)) return first;
+  const present = keys.filter((key) => found.includes(key)).length;
+  const list = found.map(
+    (key, i) =>
+      `${key.verify ?? "one that signs nothing"} (${i < present ? "present" : "removed"})`,
+  );
+  throw new ThinkbackError("usage", `${called} is the name of several keys`, {
+    hint: `give in its place the verification key of the one that is meant: ${list.join(", ")}`,
+  });
+}
+
+function without(
+  removed: AnyKey,
+  set: KeySet,
+  isDistrusted: boolean,
+): Pick<KeySet, "keys" | "former"> {
+  const { name, verify } = removed;
+  const others = set.former.filter((one) => one.verify !== verify);
+  if (verify === undefined)
+    return { keys: set.keys.filter((key) => key !== removed), former: others };
+  const keys = set.keys.filter((key) => key.verify !== verify);
+  const role = signersOf(set).get(verify)!;
+  return { keys, former: isDistrusted ? others : [...others, { name, role, verify }] };
+}
+
+/** Ends the log of each lane before what a key has signed. */
+async function endLogs(lanes: readonly Lane[], verify: string | undefined): Promise<void> {
+  if (verify === undefined) return;
+  for (const { store } of lanes) await endLogOf(store, verify, thisProcess, systemClock.now());
 }
 
 /** What is missing now that a key of that role was removed; undefined if nothing is. */
@@ -186,7 +229,7 @@ function missing(role: Role | undefined, keys: readonly Key[]): string | undefin
 async function changeKeys(
   location: string,
   change: (set: KeySet) => Pick<KeySet, "keys" | "former">,
-  beforehand: (store: ObjectStore, set: KeySet) => Promise<void> = () => Promise.resolve(),
+  beforehand: (store: ObjectStore) => Promise<void> = () => Promise.resolve(),
 ): Promise<KeySet> {
   const { store, set } = await keysAt(location);
   const { keys, former } = change(set);
@@ -199,7 +242,7 @@ async function changeKeys(
       hint: "give its file: --identity FILE",
     });
   }
-  await beforehand(store, set);
+  await beforehand(store);
   const content = { repository: set.repository, number: set.number + 1, keys, former };
   const next = makeKeySet({ ...content, at: systemClock.now() }, signers, set);
   if (await putKeySet(store, next)) return next;

@@ -204,9 +204,14 @@ export async function nextKeySet(
 const readersOf = ({ keys }: KeySet) =>
   new Set(keys.flatMap(({ role, verify }) => (role === "reader" && verify ? [verify] : [])));
 
-/** The keys whose signatures on objects count, present and former ones, with their roles. */
-export function signersOf({ keys, former }: KeySet): Map<string, Role> {
-  const all = [...former, ...keys];
+/**
+ * The keys whose signatures on objects count, present and former ones, each with the higher of its roles: a reader that
+ * became a writer has signed as a reader.
+ */
+export function signersOf({ keys, former }: Pick<KeySet, "keys" | "former">): Map<string, Role> {
+  const all = [...former, ...keys].sort(
+    (a, b) => Number(a.role === "reader") - Number(b.role === "reader"),
+  );
   return new Map(all.flatMap(({ verify, role }) => (verify ? [[verify, role]] : [])));
 }
 

@@ -2,8 +2,8 @@
  * The keys that a process goes by while it runs: those of the newest key set that it knows. It looks for newer ones,
  * each verified from the one before, so a change of keys needs no restart. With each it opens the groups' identities.
  *
- * Invariant: nobody waits for a look but who has met a signer or an identity that is not known. Break it and a tick
- * waits for a store that does not answer.
+ * Invariant: nobody waits for a look but who has met a signer or an identity that is not known, or claims an epoch, or
+ * was shut out of his. Break it and a tick waits for a store that does not answer.
  */
 import type { Clock } from "../clock.js";
 import { isDamage } from "../errors.js";
@@ -75,6 +75,17 @@ export class KeysInForce implements ReadingKeys {
       cause,
       "look at `thinkback key list`, and start again with a key that is there, or that `thinkback key add` has added",
     );
+  }
+
+  /**
+   * Looks for newer key sets at once. One that does not count is none.
+   * @throws StoreForbidden if no key at hand is one of the repository's any more; a StoreError if the store fails
+   */
+  async renew(doing: string): Promise<void> {
+    await this.look().catch((error: unknown) => {
+      if (!isDamage(error)) throw error;
+    });
+    this.refuseStranger(doing);
   }
 
   /** Looks for newer key sets in the background, if that was not done for a while. It never throws. */

@@ -62,6 +62,7 @@ export class SealedStore extends StoreLayer {
       check: (name, stored) => {
         if (!isClear(name)) checkSealed(this.place(name), stored, keys);
       },
+      renewKeys: (doing) => keys.renew(doing),
       below,
       reading: (elsewhere, name) => new SealedStore(elsewhere, keys, name),
     };

@@ -162,6 +162,12 @@ export interface Sealing {
    * write it. No secret key is needed for that.
    */
   check(name: string, stored: Buffer): void;
+  /**
+   * Takes newer key sets, which it looks for at once.
+   * @param doing what for
+   * @throws StoreForbidden if no key at hand is one of the repository's any more
+   */
+  renewKeys(doing: string): Promise<void>;
   /** The store that takes and gives the bytes as they are stored. */
   readonly below: ObjectStore;
   /**

@@ -131,6 +131,7 @@ export class RetryingStore implements ObjectStore {
     const { sealing } = below;
     this.sealing = sealing && {
       ...sealing,
+      renewKeys: (doing) => this.retried(() => sealing.renewKeys(doing), undefined),
       below: new RetryingStore(sealing.below, clock, random, patience, stopped),
     };
   }

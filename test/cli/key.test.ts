@@ -6,10 +6,12 @@ import { generateX25519Identity } from "age-encryption";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { keyTable } from "../../src/cli/key.js";
 import { runCommandLine } from "../../src/cli/program.js";
+import { openRepository } from "../../src/repository/repository.js";
 import { identityOf } from "../../src/sealing/identity.js";
 import { keysSince } from "../../src/sealing/key-ages.js";
-import { type Key, makeKeySet, putKeySet } from "../../src/sealing/key-set.js";
-import { setKeysOfProcess } from "../../src/sealing/keyring.js";
+import { type Key, makeKeySet, putKeySet, readKeySet } from "../../src/sealing/key-set.js";
+import { readKeyring, setKeysOfProcess } from "../../src/sealing/keyring.js";
+import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 
 let directory: string;
@@ -65,6 +67,79 @@ test("adding and removing say what the role of the key may, and what is missing 
   expect(online.stdout).toMatch(/cannot be read by r2\nWhat was written before can be read/);
   expect(online.stderr).toBe("");
   expect((await remove("reader")).stderr).toMatch(/no reader is left but offline ones/);
+});
+
+test("a key that had the name of another is told from it before one of them is distrusted", async () => {
+  const store = new DirectoryStore(join(directory, "names"));
+  const of = ["--repo", store.location, "--identity", join(directory, "named", "reader.key")];
+  await run("init", "--repo", store.location, "--keys", join(directory, "named"));
+  const newKey = async (name: string) => {
+    const { stdout } = await run("key", "new", keyFile(name));
+    return /age1[0-9a-z]+:([0-9a-f]{64})/.exec(stdout)![1]!;
+  };
+  const add = (name: string, file: string, role = "writer") =>
+    run("key", "add", name, "--role", role, "--key", keyFile(file), ...of);
+  const distrust = (name: string) => run("key", "remove", name, "--distrust", ...of);
+  const verifyOf = async (which: "keys" | "former") => {
+    const { stdout } = await run("key", "list", "--json", ...of);
+    const list = JSON.parse(stdout) as Record<string, { name: string; verify: string }[]>;
+    return list[which]!.filter(({ name }) => name === "writer").map(({ verify }) => verify);
+  };
+  const [stolen] = await verifyOf("keys");
+  const innocent = await newKey("innocent");
+  await run("key", "remove", "writer", ...of);
+  expect((await run("key", "list", ...of)).stdout).toContain(`writer  writer  ${stolen}`);
+  const refused = await add("writer", "innocent");
+  expect([refused.status, refused.stderr]).toEqual([
+    2,
+    expect.stringMatching(/a key that was removed had the name writer/),
+  ]);
+  expect((await add("writer2", "innocent")).status).toBe(0);
+
+  // As a repository is whose keys were changed before such a name was refused.
+  const [identity] = (await readKeyring([join(directory, "named", "reader.key")])).identities;
+  const set = await readKeySet(store, 3);
+  const renamed = set.keys.map((key) =>
+    key.name === "writer2" ? { ...key, name: "writer" } : key,
+  );
+  await putKeySet(store, makeKeySet({ ...set, number: 4, keys: renamed }, [identity!], set));
+  expect(await distrust("writer")).toMatchObject({
+    status: 2,
+    stderr: expect.stringContaining(`${innocent} (present), ${stolen} (removed)`),
+  });
+  expect((await distrust(stolen!)).status).toBe(0);
+  expect([await verifyOf("keys"), await verifyOf("former")]).toEqual([[innocent], []]);
+});
+
+test("a key that comes back under another name and role is believed as before, and distrusted as one", async () => {
+  const location = join(directory, "roles");
+  const of = ["--repo", location, "--identity", join(directory, "role-keys", "reader.key")];
+  await run("init", "--repo", location, "--keys", join(directory, "role-keys"));
+  await run("key", "new", keyFile("back"));
+  const add = (name: string, role: string) =>
+    run("key", "add", name, "--role", role, "--key", keyFile("back"), ...of);
+  await add("back", "reader");
+  const name = "settings/0000000001.json";
+  const reader = await readKeyring([of[3]!]);
+  const own = await readKeyring([keyFile("back")]);
+  const written = await openRepository(new DirectoryStore(location), {
+    ...own,
+    trusted: reader.trusted,
+  });
+  await written.store.put(name, Buffer.from("of a reader"));
+  const isBelieved = async () => {
+    const { store } = await openRepository(new DirectoryStore(location), reader);
+    return (await store.get(name)).toString() === "of a reader";
+  };
+  await run("key", "remove", "back", ...of);
+  expect((await add("again", "writer")).status).toBe(0);
+  expect(await isBelieved()).toBe(true);
+  await run("key", "remove", "again", ...of);
+  expect(await isBelieved()).toBe(true);
+  await add("third", "writer");
+  await run("key", "remove", "again", "--distrust", ...of);
+  const { stdout } = await run("key", "list", ...of);
+  expect(stdout).not.toMatch(/again|third/);
 });
 
 test("a drill with a writer's key is refused: it has nothing to prove", async () => {

@@ -196,6 +196,43 @@ test("a log of which nothing was folded begins anew", async () => {
   await done("verify", "--data");
 }, 120_000);
 
+test("what a believed writer has captured after a distrusted one ends with it, and it begins anew", async () => {
+  repo = stage.repo("followed");
+  keys = join(stage.directory, "followed-keys");
+  await cli(["init", "--repo", repo, "--keys", keys]);
+  await captured("writer");
+  await add("second", "writer");
+  await captured("second");
+  withKey("reader");
+  await done("key", "remove", "writer", "--distrust");
+  await done("status");
+  expect(await captured("second")).toContain('"state":"copying"');
+  expect(await restoredBy("reader")).toHaveLength(5);
+  await done("repair", "--data");
+  await done("verify", "--data");
+}, 120_000);
+
+test("who captures and who stands by with a key that is distrusted ends, and the log goes on", async () => {
+  repo = stage.repo("standing");
+  keys = join(stage.directory, "standing-keys");
+  await cli(["init", "--repo", repo, "--keys", keys]);
+  const capture = stage.capture(repo, "--no-fold", "--identity", file("writer"));
+  withKey("reader");
+  await stage.untilExactNow(repo, "shop.orders");
+  const standby = stage.capture(repo, "--no-fold", "--standby", "--identity", file("writer"));
+  await add("second", "writer");
+  await done("key", "remove", "writer", "--distrust");
+  for (const { finished } of [capture, standby]) {
+    const { status, stderr } = await finished;
+    expect([status, stderr]).toEqual([4, expect.stringContaining("it was removed")]);
+  }
+  await done("status");
+  await captured("second");
+  withKey("reader");
+  await done("repair", "--data");
+  await done("verify", "--data");
+}, 120_000);
+
 /** Folds the log to its end, also what is younger than what maintenance takes. */
 async function foldAll(): Promise<void> {
   const keyring = await readKeyring([file("reader")]);

@@ -122,6 +122,8 @@ export async function claimEpoch(
       ...(withdraws.length > 0 ? { withdraws } : {}),
       ...(lost ? { lost: lost.segment.name } : {}),
     };
+    // A claim of a key that is distrusted by now closes the log: nobody believes it, and nothing says that he need not.
+    await store.sealing?.renewKeys(`claiming epoch ${epoch}`);
     // The process may have been stopped meanwhile, or the machine asleep.
     const isOld = () => timesOf(clock).some((time, i) => time - lookedAt[i]! > lookMsMax);
     if (isOld() && looks >= looksMax) throw tooSlow(store.location);

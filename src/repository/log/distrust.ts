@@ -79,12 +79,16 @@ async function signedBy(
   return found;
 }
 
-/** The last segment that is not of these epochs, or that a reader has folded. */
+/**
+ * The segment before the first of these epochs that no reader has folded. What others have written after that one
+ * stands on it, and ends with it.
+ */
 async function endWithout(
   epochs: ReadonlySet<number>,
   { pieces, store }: LogView,
 ): Promise<ObjectReference | null> {
-  const last = pieces.findLast((piece) => piece.kind === "folded" || !epochs.has(piece.last.epoch));
+  const first = pieces.findIndex(({ kind, last }) => kind === "segment" && epochs.has(last.epoch));
+  const last = first < 0 ? pieces.at(-1) : pieces[first - 1];
   if (!last) return null;
   const { name, checksum } =
     last.kind === "folded" ? last.manifest.lastSegment : await openSegment(store, last.name);
