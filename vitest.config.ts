@@ -2,11 +2,21 @@ import { configDefaults, defineConfig } from "vitest/config";
 
 /** Each takes most of a minute: `npm run test:long` runs them. */
 const long = [
+  "test/endtoend/change-of-keys.test.ts",
   "test/endtoend/clock.test.ts",
+  "test/endtoend/exchange.test.ts",
   "test/endtoend/filled-by-restore.test.ts",
   "test/endtoend/follow.test.ts",
   "test/endtoend/heartbeat.test.ts",
+  "test/endtoend/interrupted-init.test.ts",
+  "test/endtoend/masked.test.ts",
+  "test/endtoend/preview.test.ts",
+  "test/endtoend/promote.test.ts",
+  "test/endtoend/restore-selected.test.ts",
+  "test/endtoend/see.test.ts",
+  "test/endtoend/standby-catalog.test.ts",
   "test/endtoend/stranger.test.ts",
+  "test/recovery/history.test.ts",
   "test/repository/month.test.ts",
   "test/rethinkdb/swapped-names.test.ts",
   "test/simulation/clock-set.test.ts",
