@@ -10,7 +10,7 @@ import { encodeJsonObject } from "../../src/format/json-object.js";
 import { repositoryName } from "../../src/format/names.js";
 import { openSegment } from "../../src/repository/log/log.js";
 import { identityOf } from "../../src/sealing/identity.js";
-import { makeKeySet } from "../../src/sealing/key-set.js";
+import { type KeySet, makeKeySet } from "../../src/sealing/key-set.js";
 import { sealedWith } from "../../src/sealing/keyring.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
 import { type ObjectStore, StoreUnavailable } from "../../src/storage/object-store.js";
@@ -66,12 +66,20 @@ beforeAll(async () => {
     return { name, role, offline: false, ...own };
   };
   const keys = [key("reader", "reader", reader), key("writer", "writer", writer)];
-  const setOf = (repository: string, of = keys) =>
-    makeKeySet({ repository, number: 1, at: 1, keys: of, former: [] }, [reader]);
+  const sets = new Map<string, KeySet>();
+  // Each set has groups of its own, so there is one for each repository.
+  const setOf = (repository: string): KeySet => {
+    const content = { repository, number: 1, at: 1, keys, former: [] };
+    const set = sets.get(repository) ?? makeKeySet(content, [reader]);
+    sets.set(repository, set);
+    return set;
+  };
   sealed = {
     open: (below, of = id) => sealedWith(below, setOf(of), [writer]),
     forge: (below) => {
-      const own = setOf(id, [...keys, key("stranger", "writer", stranger)]);
+      const before = setOf(id);
+      const more = { number: 2, keys: [...keys, key("stranger", "writer", stranger)] };
+      const own = makeKeySet({ ...before, ...more }, [reader], before);
       return sealedWith(below, own, [stranger]);
     },
   };

@@ -13,6 +13,7 @@ import { DirectoryStore } from "../../src/storage/directory-store.js";
 import { makeRepository, Recording, StillClock } from "../repository/recording.js";
 import { Server } from "../restore/captured.js";
 import { r } from "../server/driver.js";
+import { pathWithServer } from "../server/simulated-binary.js";
 
 /** What the file system answers below a directory instead of writing. */
 const disk = vi.hoisted(() => ({
@@ -183,7 +184,12 @@ test("9 mismatch: something else writes to the restored table", async () => {
   let ended = false;
   const writing = (async () => {
     const row = { id: "not ours" };
-    const insert = r.db("raced").table("orders").insert(row, { conflict: "replace" });
+    // A table that is being restored refuses every write but those that pass its hook by.
+    const options = { conflict: "replace", ignoreWriteHook: true };
+    const insert = r
+      .db("raced")
+      .table("orders")
+      .insert(row, options as never);
     while (!ended) await other.query(insert).catch(() => undefined);
   })();
   try {
@@ -223,7 +229,9 @@ describe("10 full, 4 where it is read-only", () => {
     disk.code = "ENOSPC";
     expectEnd(await backUp(at), "full", /no space left|ENOSPC/);
     disk.directory = join(tmpdir(), "thinkback-drill-");
+    vi.stubEnv("PATH", await pathWithServer(directory));
     expectEnd(await run("drill", "--repo", repo), "full", /ENOSPC/);
+    vi.unstubAllEnvs();
   });
 });
 

@@ -326,6 +326,7 @@ describe("a bundle that says what is not so", () => {
         what: `its copy of ${name} differs from the object`,
         costs: [],
         refuses: undefined,
+        isOfKeys: false,
       },
     ]);
     const options = { data: false, settleMs: 0, unique: "repair1" };

@@ -2,7 +2,7 @@
  * The simulated server as a program called `rethinkdb`, for tests of what starts one where there is no real one. It
  * knows the options that Thinkback gives.
  */
-import { access, readFile, writeFile } from "node:fs/promises";
+import { access, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Cluster } from "../simulated/cluster.js";
@@ -45,6 +45,8 @@ async function serve(args: string[]): Promise<void> {
   const config = await readFile(option("--config-file"), "utf8");
   const password = /^initial-password=(.*)$/m.exec(config)?.[1];
   const port = Number(option("--driver-port"));
+  // As the real one does.
+  await mkdir(option("--directory"), { recursive: true });
   await TcpListener.listen(new Cluster(), port);
   const connection = await r.connect({ host: "127.0.0.1", port });
   await r.db("rethinkdb").table("users").get("admin").update({ password }).run(connection);
