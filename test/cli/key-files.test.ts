@@ -53,11 +53,11 @@ test("init writes the repository into each file that it makes, and no other one 
   await rename(at("repo"), at("away"));
   await rename(at("other"), at("repo"));
   await withKey("keys", "reader.key");
-  for (const opening of [
-    openRepository(new DirectoryStore(at("repo"))),
-    listKeysCommand({ repo: at("repo") }, new Printed()),
+  for (const open of [
+    () => openRepository(new DirectoryStore(at("repo"))),
+    () => listKeysCommand({ repo: at("repo") }, new Printed()),
   ]) {
-    await expect(opening).rejects.toMatchObject({
+    await expect(open()).rejects.toMatchObject({
       code: "usage",
       message: expect.stringContaining(`the one at ${at("repo")}, ${other}: for ${id}`) as string,
     });
