@@ -3,6 +3,7 @@
 import type { PlannedTable, RestorePlan } from "../restore/plan.js";
 import type { RestoredTable, RestoreObserver } from "../restore/restore.js";
 import type { Begun } from "../restore/tag.js";
+import type { TableName } from "../rethinkdb/target.js";
 import { counted, formatBytes } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import type { Remains } from "./stopped-restore.js";
@@ -18,33 +19,35 @@ const tableCost = 200_000;
 export class RestoreProgress implements RestoreObserver {
   private readonly lines = new ProgressLines();
   private readonly completed: RestoredTable[] = [];
-  /** How many tables were begun. They are restored in the order of the plan. */
-  private begun = 0;
-  private plan: PlannedTable[] = [];
+  /** The tables that are restored, by their names on the target, in the order of the plan. */
+  private tables = new Map<string, PlannedTable>();
+  /** What is done of each table that is begun. */
+  private readonly begun = new Map<string, number>();
   private earlier: string[] = [];
   private segments = 0;
-  /** Costs of all, and of what is done; of the table under way apart. */
+  private segmentsRead = 0;
+  /** What all costs. */
   private whole = 0;
-  private done = 0;
-  private underWay = 0;
   private beganMs = 0;
 
   /** To be called before the restore. */
   begin({ tables, segments }: RestorePlan, { whole }: Pick<Begun, "whole">): void {
-    this.plan = tables.filter(({ to }) => !whole.has(`${to.db}.${to.name}`));
+    this.tables = new Map(
+      tables.filter(({ to }) => !whole.has(nameOf(to))).map((table) => [nameOf(table.to), table]),
+    );
     this.earlier = [...whole];
     this.segments = segments;
-    this.whole = segments * segmentCost + this.plan.reduce((sum, one) => sum + costOf(one), 0);
+    const costs = [...this.tables.values()].map(costOf);
+    this.whole = segments * segmentCost + costs.reduce((sum, cost) => sum + cost, 0);
     this.beganMs = performance.now();
   }
 
-  making(): void {
-    this.begun += 1;
+  making(table: TableName): void {
+    this.begun.set(nameOf(table), 0);
   }
 
   complete(table: RestoredTable): void {
-    this.done += costOf(this.plan[this.completed.length]!);
-    this.underWay = 0;
+    this.begun.set(table.to, costOf(this.tables.get(table.to)!));
     this.completed.push(table);
     this.lines.remove(table.to);
     this.drawWhole();
@@ -52,16 +55,20 @@ export class RestoreProgress implements RestoreObserver {
 
   /** What the target has of the plan's tables. */
   remains(): Remains {
+    const complete = new Set(this.completed.map(({ to }) => to));
+    const rest = [...this.tables].filter(([name]) => !complete.has(name));
+    const of = (isBegun: boolean) =>
+      rest.filter(([name]) => this.begun.has(name) === isBegun).map(([, table]) => table);
     return {
       complete: this.completed,
       earlier: this.earlier,
-      halfFilled: this.plan.slice(this.completed.length, this.begun)[0],
-      notBegun: this.plan.slice(this.begun),
+      halfFilled: of(true),
+      notBegun: of(false),
     };
   }
 
   reading(segmentsRead: number): void {
-    this.done = segmentsRead * segmentCost;
+    this.segmentsRead = segmentsRead;
     this.lines.set(
       "log",
       `reading the log: ${segmentsRead} of ${counted(this.segments, "segment")}`,
@@ -69,17 +76,16 @@ export class RestoreProgress implements RestoreObserver {
     this.drawWhole();
   }
 
-  writing(table: { db: string; name: string }, documents: number, bytes: number): void {
-    const cost = costOf(this.plan[this.completed.length]!);
-    this.underWay = Math.min(cost, bytes);
-    const name = `${table.db}.${table.name}`;
+  writing(table: TableName, documents: number, bytes: number): void {
+    const name = nameOf(table);
+    this.begun.set(name, Math.min(costOf(this.tables.get(name)!), bytes));
     this.lines.remove("log");
     this.lines.set(name, `${name}: ${counted(documents, "document")}, ${formatBytes(bytes)}`);
     this.drawWhole();
   }
 
-  finishing(table: { db: string; name: string }, step: string): void {
-    const name = `${table.db}.${table.name}`;
+  finishing(table: TableName, step: string): void {
+    const name = nameOf(table);
     this.lines.set(name, `${name}: ${step}`);
     this.drawWhole();
   }
@@ -89,7 +95,9 @@ export class RestoreProgress implements RestoreObserver {
   }
 
   private drawWhole(): void {
-    const share = this.whole === 0 ? 1 : Math.min(1, (this.done + this.underWay) / this.whole);
+    const ofTables = [...this.begun.values()].reduce((sum, cost) => sum + cost, 0);
+    const done = this.segmentsRead * segmentCost + ofTables;
+    const share = this.whole === 0 ? 1 : Math.min(1, done / this.whole);
     const left = leftText(share, performance.now() - this.beganMs);
     this.lines.set("whole", `${progressBar(share)} of the restore${left}`);
   }
@@ -112,4 +120,8 @@ export function leftText(share: number, tookMs: number): string {
   if (seconds < 90) return `, about ${seconds}s left`;
   const minutes = Math.round(seconds / 60);
   return minutes < 90 ? `, about ${minutes}m left` : `, about ${Math.round(minutes / 60)}h left`;
+}
+
+function nameOf({ db, name }: TableName): string {
+  return `${db}.${name}`;
 }

@@ -183,13 +183,13 @@ export function printReport(
   }
   printMissing(plan, output);
   if (access) printAccess(access, output);
-  const { halfFilled = null, notBegun = [] } = stopped ?? {};
+  const { halfFilled = [], notBegun = [] } = stopped ?? {};
   output.result({
     ...planResult(plan),
     restored,
     earlier,
     access: access ?? null,
-    halfFilled: halfFilled && `${halfFilled.to.db}.${halfFilled.to.name}`,
+    halfFilled: halfFilled.map(({ to }) => `${to.db}.${to.name}`),
     notBegun: notBegun.map(({ to }) => `${to.db}.${to.name}`),
   });
 }

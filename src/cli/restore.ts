@@ -103,7 +103,7 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
     const isStopped = error === signal.reason || !isWhole(remains);
     progress.end();
     if (!signal.aborted || !isStopped) {
-      if (remains.halfFilled) output.note(`thinkback: ${halfFilledText(remains)}`);
+      if (remains.halfFilled.length > 0) output.note(`thinkback: ${halfFilledText(remains)}`);
       throw error;
     }
     const report = { restored: remains.complete, earlier: remains.earlier };

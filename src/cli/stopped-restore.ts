@@ -4,7 +4,7 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { PlannedTable, RestorePlan } from "../restore/plan.js";
 import type { RestoredTable } from "../restore/restore.js";
-import type { TableName, Target } from "../rethinkdb/target.js";
+import type { Target } from "../rethinkdb/target.js";
 import { formatCount, formatNames } from "./output.js";
 
 /** What a target has of the tables of a plan. */
@@ -12,8 +12,8 @@ export interface Remains {
   complete: RestoredTable[];
   /** Names of tables that an earlier run had completed. */
   earlier: string[];
-  /** At most one: tables are restored one after the other. */
-  halfFilled: PlannedTable | undefined;
+  /** Begun, and not complete. */
+  halfFilled: PlannedTable[];
   notBegun: PlannedTable[];
 }
 
@@ -35,7 +35,7 @@ export async function closeIfStuck(
 
 /** True if no table is missing or half-filled. */
 export function isWhole({ halfFilled, notBegun }: Remains): boolean {
-  return !halfFilled && notBegun.length === 0;
+  return halfFilled.length + notBegun.length === 0;
 }
 
 /** The error of the stopped restore. The hint says how it goes on. */
@@ -48,10 +48,8 @@ export function stoppedRestore(
   const count = complete.length + earlier.length;
   const parts = [
     `${formatCount(count)} of ${formatCount(plan.tables.length)} tables complete`,
-    ...(halfFilled ? [`half-filled: ${nameOf(halfFilled.to)}`] : []),
-    ...(notBegun.length > 0
-      ? [`not begun: ${formatNames(notBegun.map(({ to }) => nameOf(to)))}`]
-      : []),
+    ...(halfFilled.length > 0 ? [`half-filled: ${namesOf(halfFilled)}`] : []),
+    ...(notBegun.length > 0 ? [`not begun: ${namesOf(notBegun)}`] : []),
   ];
   return new ThinkbackError(
     "incomplete",
@@ -66,10 +64,9 @@ const wayOn =
 
 /** What the target has after a failure. */
 export function halfFilledText({ halfFilled, notBegun }: Remains): string {
-  const names = [...(halfFilled ? [halfFilled] : []), ...notBegun].map(({ to }) => nameOf(to));
-  return `not complete: ${formatNames(names)}; ${wayOn}`;
+  return `not complete: ${namesOf([...halfFilled, ...notBegun])}; ${wayOn}`;
 }
 
-function nameOf({ db, name }: TableName): string {
-  return `${db}.${name}`;
+function namesOf(tables: readonly PlannedTable[]): string {
+  return formatNames(tables.map(({ to }) => `${to.db}.${to.name}`));
 }

@@ -2,19 +2,20 @@
  * Carries out a plan: makes databases and tables, merges base and log, and writes the last version of each document
  * once.
  */
+import { untilAborted } from "../abort.js";
 import type { TableConfig } from "../catalog-record.js";
 import type { Clock } from "../clock.js";
-import { SetDigest } from "../digest.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { KeyFilter } from "../key-filter.js";
-import { BothEnds, bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { TableName, TableSpec, Target } from "../rethinkdb/target.js";
+import { severalAtOnce } from "../several-at-once.js";
 import { fillTable } from "./fill.js";
 import { HeldKeys } from "./held-keys.js";
 import type { Pace } from "./pace.js";
 import type { PlannedTable, RestorePlan } from "./plan.js";
 import { PlannedLog } from "./planned-log.js";
+import { ReadBack } from "./read-back.js";
 import { type Begun, refusalOf, tagOf, takenError } from "./tag.js";
 
 export interface RestoredTable {
@@ -68,7 +69,14 @@ export interface RestoreOptions {
   beforeEnd?: () => Promise<void>;
   /** As fast as the target takes it if absent. */
   pace?: Pace | undefined;
+  /** How many tables are restored at once; a gentle pace restores one after the other. */
+  tablesAtOnce?: number;
 }
+
+/**
+ * While a table is made, compared or indexed, others are written; and small tables cost the target little but waiting.
+ */
+const tablesAtOnceDefault = 4;
 
 /**
  * Makes the plan's databases and tables. Users and grants are restored after them, by restoreAccess.
@@ -83,6 +91,7 @@ export async function restore(
   options: RestoreOptions = {},
 ): Promise<RestoredTable[]> {
   const { signal = new AbortController().signal, begun } = options;
+  const atOnce = options.pace?.isGentle ? 1 : (options.tablesAtOnce ?? tablesAtOnceDefault);
   if (!begun) await refuseExisting(plan, target);
   if (plan.tables.length === 0) {
     await createDatabases(plan, target, signal);
@@ -101,25 +110,53 @@ export async function restore(
     // Only now: what is damaged of the log has been met, and nothing is made on the target then.
     await createDatabases(plan, target, signal);
     const unfinished = begun && new Map(begun.made);
-    if (begun) await makeTagged(plan, target, begun, signal);
-    const restored: RestoredTable[] = [];
-    for (const table of plan.tables) {
-      if (begun?.whole.has(nameOf(table.to))) continue;
-      const of = await restoreTable(table, log, target, clock, observer, {
-        begun,
-        unfinished,
-        pace: options.pace,
-        signal,
-      });
-      if (table === plan.tables.at(-1)) await options.beforeEnd?.();
+    if (begun) await makeTagged(plan, target, begun, { atOnce, signal });
+    const tables = plan.tables.filter(({ to }) => !begun?.whole.has(nameOf(to)));
+    const last = plan.tables.at(-1)!;
+    const complete = async (table: PlannedTable, of: RestoredTable) => {
       await setHook(table, target, begun !== undefined);
       observer.complete?.(of);
-      restored.push(of);
+    };
+    const restored = await eachTable(tables, atOnce, signal, async (table, stop) => {
+      const making = { begun, unfinished, pace: options.pace, signal: stop };
+      const of = await restoreTable(table, log, target, clock, observer, making);
+      if (table !== last) await complete(table, of);
+      return of;
+    });
+    if (tables.includes(last)) {
+      await options.beforeEnd?.();
+      await complete(last, restored.get(last)!);
     }
-    return restored;
+    return tables.map((table) => restored.get(table)!);
   } finally {
     await log.dispose();
   }
+}
+
+/**
+ * Does the work of several tables at once, begun in their order. If one fails, `stop` aborts for the others, and no
+ * other is begun. Ends when all that was begun has ended; rejects then with the first failure.
+ */
+async function eachTable(
+  tables: readonly PlannedTable[],
+  atOnce: number,
+  signal: AbortSignal,
+  work: (table: PlannedTable, stop: AbortSignal) => Promise<RestoredTable>,
+): Promise<Map<PlannedTable, RestoredTable>> {
+  const failed = new AbortController();
+  const stop = AbortSignal.any([signal, failed.signal]);
+  const restored = new Map<PlannedTable, RestoredTable>();
+  const waiting = tables.values();
+  const oneAfterTheOther = async () => {
+    for (const table of waiting) {
+      stop.throwIfAborted();
+      restored.set(table, await work(table, stop));
+    }
+  };
+  const workers = Array.from({ length: Math.min(atOnce, tables.length) }, oneAfterTheOther);
+  await Promise.all(workers.map((ended) => ended.catch((error: unknown) => failed.abort(error))));
+  stop.throwIfAborted();
+  return restored;
 }
 
 /** The wanted keys of a table of a plan, by its id. */
@@ -150,17 +187,22 @@ async function makeTagged(
   { tables, instant }: RestorePlan,
   target: Target,
   { identity, made }: Begun,
-  signal: AbortSignal,
+  { atOnce, signal }: { atOnce: number; signal: AbortSignal },
 ): Promise<void> {
-  for (const table of tables) {
-    const name = nameOf(table.to);
-    if (made.has(name)) continue;
+  const make = async (table: PlannedTable, others: object) => {
     signal.throwIfAborted();
-    const isLast = table === tables.at(-1);
-    const others = isLast ? { others: [...made.values()] } : {};
     const refusal = refusalOf({ ...identity, at: instant, ...others });
-    made.set(name, await target.createTable(specOf(table.config, table.to), refusal));
-  }
+    made.set(nameOf(table.to), await target.createTable(specOf(table.config, table.to), refusal));
+  };
+  const lacking = tables.filter(({ to }) => !made.has(nameOf(to)));
+  const last = tables.at(-1)!;
+  const making = severalAtOnce(
+    lacking.filter((table) => table !== last),
+    atOnce,
+    (table) => make(table, {}),
+  );
+  for await (const _ of making);
+  if (lacking.includes(last)) await make(last, { others: [...made.values()] });
 }
 
 /** Last of all, so that it runs on none of the documents that are restored. It takes the place of the table's tag. */
@@ -186,15 +228,6 @@ function refuseCollisions(to: TableName, lost: number): void {
   );
 }
 
-function heldIn(
-  { config, to }: PlannedTable,
-  id: string,
-  target: Target,
-  signal: AbortSignal,
-): HeldKeys {
-  return new HeldKeys(target, { ...to, id, primaryKey: config.primary_key }, signal);
-}
-
 /** How one table of a plan is made. */
 interface Making {
   signal: AbortSignal;
@@ -218,26 +251,29 @@ async function restoreTable(
   const { from, to } = table;
   const began = clock.monotonicMs();
   observer.making?.(to);
-  if (!begun) await target.createTable(specOf(table.config, table.to));
-  const id = unfinished?.get(nameOf(to));
+  const id = begun?.made.get(nameOf(to)) ?? (await target.createTable(specOf(table.config, to)));
+  const made = { ...to, id, primaryKey: table.config.primary_key };
+  const isResumed = unfinished?.has(nameOf(to)) === true;
   // What was written under masked keys is in another order: all of it is written again.
-  const isInOrder = id !== undefined && !table.mask?.movesKeys;
-  const before = isInOrder ? heldIn(table, id, target, signal) : undefined;
+  const isInOrder = isResumed && !table.mask?.movesKeys;
+  const held = isInOrder ? new HeldKeys(target, made, signal) : undefined;
+  const readBack = new ReadBack(target, made, signal);
   const onWritten = (documents: number, bytes: number) => observer.writing(to, documents, bytes);
-  const filled = await fillTable(table, log, target, { held: before, pace }, onWritten, signal);
+  const how = { held, pace, readBack };
+  const filled = await fillTable(table, log, target, how, onWritten, signal);
   const { digest, documents } = filled;
   observer.finishing(to, "syncing");
-  await target.sync(to);
+  await untilAborted(target.sync(to), signal);
   observer.finishing(to, "comparing");
-  const held = await heldBy(target, to, documents, signal);
+  const found = await readBack.finish(documents);
   signal.throwIfAborted();
-  if (table.mask?.movesKeys) refuseCollisions(to, digest.count - held.count);
+  if (table.mask?.movesKeys) refuseCollisions(to, digest.count - found.count);
   observer.finishing(to, "building indexes");
-  const present = id !== undefined ? (await target.settings(to)).config.indexes : [];
+  const present = isResumed ? (await target.settings(to)).config.indexes : [];
   for (const index of table.indexes) {
     if (!present.includes(index.index)) await target.createIndex(to, index);
   }
-  await target.waitForIndexes(to);
+  await untilAborted(target.waitForIndexes(to), signal);
   return {
     from: `${from.db}.${from.name}`,
     to: `${to.db}.${to.name}`,
@@ -251,8 +287,8 @@ async function restoreTable(
     seconds: (clock.monotonicMs() - began) / 1000,
     indexes: table.indexes.length,
     written: digest.hex(),
-    held: held.hex(),
-    matches: held.count === digest.count && held.hex() === digest.hex(),
+    held: found.hex(),
+    matches: found.count === digest.count && found.hex() === digest.hex(),
     leftOut: filled.refused.map(({ key, reason }) => ({ key: key.toString(), reason })),
   };
 }
@@ -268,26 +304,4 @@ export function specOf(config: TableConfig, to: TableName): TableSpec {
     shards: config.shards.length,
     replicas: Math.max(...config.shards.map(({ replicas }) => replicas.length)),
   };
-}
-
-/**
- * The set digest of what the target holds, read back document by document.
- * @param documents how many there should be
- */
-async function heldBy(
-  target: Target,
-  table: TableName,
-  documents: number,
-  signal: AbortSignal,
-): Promise<SetDigest> {
-  const { id, primary_key: primaryKey } = (await target.settings(table)).config;
-  const held = new SetDigest();
-  const ends = new BothEnds();
-  await ends.run(documents >= bothEndsFromDefault, signal, async (options) => {
-    for await (const batch of target.scan({ ...table, id, primaryKey }, options)) {
-      signal.throwIfAborted();
-      ends.forEach(options.order, batch, (_, document) => held.addDocument(document));
-    }
-  });
-  return held;
 }

@@ -58,7 +58,7 @@ export class RethinkTarget implements Target {
   readonly documentBytesMax = documentBytesMax;
   private readonly idle: Connection[] = [];
   private readonly open = new Set<Connection>();
-  private admin: Connection | undefined;
+  private admin: Promise<Connection> | undefined;
   private closed = false;
 
   constructor(
@@ -303,8 +303,12 @@ export class RethinkTarget implements Target {
 
   /** The connection for administration. A lost one is replaced, because what was made must be dropped even then. */
   private async adminConnection(): Promise<Connection> {
-    if (!this.admin?.isOpen) this.admin = await this.connect();
-    return this.admin;
+    const before = this.admin;
+    const held = await before?.catch(() => undefined);
+    if (held?.isOpen) return held;
+    // Whoever came first in the meantime has begun to connect.
+    if (this.admin === before) this.admin = this.connect();
+    return this.admin!;
   }
 
   private explain(error: unknown, what: string): unknown {
