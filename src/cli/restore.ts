@@ -184,7 +184,7 @@ function refuseDifferent(restored: RestoredTable[]): void {
     "mismatch",
     `the target does not hold what was written: ${wrong.join(", ")}`,
     {
-      hint: "do not rely on these tables: something else writes to them, or the target stores numbers differently",
+      hint: "they refuse writes until they are as they should be. Give the same command again: it writes what differs. If they differ again, something else writes to them, or the target stores numbers differently; `setWriteHook(null)` then takes them as they are",
     },
   );
 }

@@ -16,7 +16,11 @@ const stepDocuments = 10_000;
 
 /**
  * The set digest of what the target holds of a table, read back document by document, each once. What is acknowledged
- * is read while the rest is being written: so the target is not idle in between, and the restore ends sooner.
+ * is made durable and read while the rest is being written: so the target is not idle in between, and the restore ends
+ * sooner.
+ *
+ * Invariant: what is read is durable. A server that crashes loses what it has acknowledged, and if that was read before,
+ * nobody would miss it.
  */
 export class ReadBack {
   private readonly held = new SetDigest();
@@ -46,7 +50,7 @@ export class ReadBack {
   }
 
   /**
-   * Reads the rest, when everything is written. Rejects if anything could not be read.
+   * Reads the rest, when everything is written and durable. Rejects if anything could not be read.
    * @param documents how many the table should have
    */
   async finish(documents: number): Promise<SetDigest> {
@@ -69,6 +73,7 @@ export class ReadBack {
   }
 
   private async readTo(key: Buffer): Promise<void> {
+    await this.target.sync(this.table);
     const after = this.reached;
     const options = { signal: this.signal, until: () => key, ...(after ? { after } : {}) };
     for await (const batch of this.target.scan(this.table, options)) {

@@ -113,7 +113,9 @@ export async function restore(
     if (begun) await makeTagged(plan, target, begun, { atOnce, signal });
     const tables = plan.tables.filter(({ to }) => !begun?.whole.has(nameOf(to)));
     const last = plan.tables.at(-1)!;
-    const complete = async (table: PlannedTable, of: RestoredTable) => {
+    // A table that is not as it was written keeps its tag, and the last one for it: given again, the restore repairs it.
+    const complete = async (table: PlannedTable, of: RestoredTable, all = [of]) => {
+      if (begun && !all.every(({ matches }) => matches)) return;
       await setHook(table, target, begun !== undefined);
       observer.complete?.(of);
     };
@@ -125,7 +127,7 @@ export async function restore(
     });
     if (tables.includes(last)) {
       await options.beforeEnd?.();
-      await complete(last, restored.get(last)!);
+      await complete(last, restored.get(last)!, [...restored.values()]);
     }
     return tables.map((table) => restored.get(table)!);
   } finally {
