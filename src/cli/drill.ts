@@ -5,13 +5,11 @@ import type { Repository } from "../format/description.js";
 import { drillName } from "../format/names.js";
 import { formatInstant } from "../instant.js";
 import type { Drill, DrilledTable } from "../repository/records/drills.js";
-import { noteRates } from "../repository/registers/rates.js";
 import { openRepository } from "../repository/repository.js";
 import { type DrillObserver, drill } from "../restore/drill.js";
 import type { DrillChoice } from "../restore/drill-plan.js";
 import type { RestorePlan } from "../restore/plan.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
-import { restoreWork } from "../upkeep/schedule.js";
 import { accessToTarget, isGiven, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { countedCopies, type Repos } from "./copies-at.js";
 import { differencesText, drillResult } from "./drill-text.js";
@@ -28,6 +26,7 @@ import {
 } from "./output.js";
 import { startServer, targetOf } from "./own-server.js";
 import { ProgressLines, progressBar } from "./progress.js";
+import { noteRestoreRate } from "./restore-estimate.js";
 import { stopOnSignals } from "./stop-signals.js";
 
 export interface DrillArguments extends TargetArguments {
@@ -61,24 +60,14 @@ export async function drillCommand(args: DrillArguments, given: Output): Promise
     const settings = { ...choice, clean: args.clean === true };
     const done = await drillOn(args, repository, settings, observer, signal);
     observer.end();
-    await noteRate(repository, done);
+    if (done.ok)
+      await noteRestoreRate(repository, { ...done, tables: done.tables.length }, done.seconds);
     printReport(done, output);
     refuseDifferent(done);
   } finally {
     observer.end();
   }
   observer.refuseLeftBehind();
-}
-
-/** A rate measured on fewer bytes than this is mostly noise. */
-const measuredBytesMin = 16 * 1024 * 1024;
-
-/** Stores how fast the restore was: later estimates use it. */
-async function noteRate({ store }: Repository, done: Drill): Promise<void> {
-  if (!done.ok || done.bytes < measuredBytesMin) return;
-  const work = restoreWork(done.documents, done.bytes);
-  const restoreBytesPerSecond = Math.round(work / done.seconds);
-  await noteRates(store, { restoreBytesPerSecond }, systemClock.now());
 }
 
 /** Makes a drill on the target. Without one, a server is started for the drill and removed afterwards. */

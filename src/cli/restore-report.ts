@@ -1,5 +1,5 @@
 /** What a restore prints: its plan, and what the target has at its end. */
-import { formatInstant } from "../instant.js";
+import { formatDuration, formatInstant } from "../instant.js";
 import type { AsOf } from "../repository/coverage/as-of.js";
 import type { RestoredAccess } from "../restore/access.js";
 import type { HeldBack } from "../restore/held-back.js";
@@ -16,6 +16,7 @@ import {
   groupedBy,
   type Output,
 } from "./output.js";
+import type { Estimate } from "./restore-estimate.js";
 import type { Remains } from "./stopped-restore.js";
 
 export function planResult(plan: RestorePlan): object {
@@ -141,9 +142,30 @@ function printAsOf(name: string, of: AsOf, { instant }: RestorePlan, output: Out
   );
 }
 
+export function printEstimate(estimate: Estimate | undefined, output: Output): void {
+  if (!estimate) return;
+  const about = formatDuration(Math.max(1, Math.round(estimate.seconds)) * 1000);
+  output.line(
+    estimate.isMeasured
+      ? `it takes about ${about}, as fast as the last restore or drill was`
+      : `it takes ${about} or less; no restore was measured yet`,
+  );
+}
+
+/** What a restore has done. */
+export interface Done {
+  restored: RestoredTable[];
+  /** Names of tables that an earlier run had completed. */
+  earlier: string[];
+  /** How long all took together, with reading the log; null if the restore was stopped. */
+  seconds: number | null;
+  /** How long it was thought to take, if that was known. */
+  estimate: Estimate | undefined;
+}
+
 export function printReport(
   plan: RestorePlan,
-  { restored, earlier }: { restored: RestoredTable[]; earlier: string[] },
+  { restored, earlier, seconds, estimate }: Done,
   access: RestoredAccess | undefined,
   stopped: Remains | undefined,
   output: Output,
@@ -188,6 +210,8 @@ export function printReport(
     ...planResult(plan),
     restored,
     earlier,
+    seconds,
+    estimatedSeconds: estimate?.seconds ?? null,
     access: access ?? null,
     halfFilled: halfFilled.map(({ to }) => `${to.db}.${to.name}`),
     notBegun: notBegun.map(({ to }) => `${to.db}.${to.name}`),

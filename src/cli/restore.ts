@@ -23,9 +23,10 @@ import { formatCount, formatNames, type Output, waitingText } from "./output.js"
 import { placeReadHold } from "./read-hold.js";
 import { reported } from "./report-file.js";
 import type { RestoreArguments } from "./restore-arguments.js";
+import { type Estimate, estimateOf, noteRestoreRate } from "./restore-estimate.js";
 import { identityOf } from "./restore-identity.js";
 import { RestoreProgress } from "./restore-progress.js";
-import { planResult, printPlan, printReport } from "./restore-report.js";
+import { planResult, printEstimate, printPlan, printReport } from "./restore-report.js";
 import { isSelecting, selectionOf } from "./select.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { closeIfStuck, halfFilledText, isWhole, stoppedRestore } from "./stopped-restore.js";
@@ -60,8 +61,10 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
   };
   const found = await planOf(repository, request, output);
   if (args.dryRun || !target) {
-    printPlan(found, output);
-    output.result(planResult(found));
+    printPlan(found.plan, output);
+    printEstimate(found.estimate, output);
+    const estimatedSeconds = found.estimate?.seconds ?? null;
+    output.result({ ...planResult(found.plan), estimatedSeconds });
     return;
   }
   const progress = new RestoreProgress();
@@ -72,16 +75,19 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
   const ended = new AbortController();
   void closeIfStuck(target, signal, ended.signal);
   let hold: PlacedHold | undefined;
-  let plan = found;
+  let { plan, estimate } = found;
   try {
     const identity = await identityOf(repository, args);
-    const at = await begunAt(target, identity, found.instant);
-    if (at !== undefined && at !== found.instant) {
-      plan = await planOf(repository, { ...request, at }, output);
+    const at = await begunAt(target, identity, plan.instant);
+    if (at !== undefined && at !== plan.instant) {
+      ({ plan } = await planOf(repository, { ...request, at }, output));
     }
     printPlan(plan, output);
     const begun = await begunOf(plan, target, identity);
     if (at !== undefined) output.line(wayOnText(begun));
+    // What is there already, and a pace that is asked for, make it another restore than those that were measured.
+    if (at !== undefined || args.maxRate !== undefined || args.gentle) estimate = undefined;
+    printEstimate(estimate, output);
     progress.begin(plan, begun);
     hold = await placeReadHold(repository, plan, "restore", output);
     let access: unknown;
@@ -91,10 +97,13 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
       access = await restoreAccess(plan.access, target).catch((error: unknown) => error);
     };
     const options = { signal, begun, beforeEnd, pace: paceOf(args, signal) };
+    const began = performance.now();
     const restored = await restore(repository, plan, target, systemClock, progress, options);
+    const seconds = (performance.now() - began) / 1000;
     progress.end();
-    const report = { restored, earlier: [...begun.whole] };
+    const report = { restored, earlier: [...begun.whole], seconds, estimate };
     printReport(plan, report, isAccess(access) ? access : undefined, undefined, output);
+    if (estimate) await noteRestoreRate(repository, sumOf(restored), seconds);
     if (!isAccess(access)) throw access;
     refuseDifferent(restored);
     refuseLeftOut(restored);
@@ -106,7 +115,8 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
       if (remains.halfFilled.length > 0) output.note(`thinkback: ${halfFilledText(remains)}`);
       throw error;
     }
-    const report = { restored: remains.complete, earlier: remains.earlier };
+    const { complete: restored, earlier } = remains;
+    const report = { restored, earlier, seconds: null, estimate };
     printReport(plan, report, undefined, remains, output);
     throw stoppedRestore(plan, remains, error);
   } finally {
@@ -138,13 +148,17 @@ function wayOnText({ made, whole }: Begun): string {
   return `an earlier run of this restore was ended; this one goes on (${parts.join("; ")})`;
 }
 
-/** The plan, as soon as what it needs is proven. */
+/** The plan, as soon as what it needs is proven, and about how long it takes, if that is known. */
 function planOf(
   repository: Repository,
   request: RestoreRequest,
   output: Output,
-): Promise<RestorePlan> {
-  const look = () => lookAt(repository, (view) => planRestore(view, request));
+): Promise<{ plan: RestorePlan; estimate: Estimate | undefined }> {
+  const look = () =>
+    lookAt(repository, async (view) => {
+      const plan = await planRestore(view, request);
+      return { plan, estimate: await estimateOf(view, plan) };
+    });
   const onWait = (ms: number) => output.note(waitingText(ms));
   return whenProven(repository, request.at, look, systemClock, onWait);
 }
@@ -171,6 +185,11 @@ function parseRename(text: string): [from: string, to: string] {
   throw new ThinkbackError("usage", `--rename ${text} cannot be read`, {
     hint: "give it as --rename db.table=db.table, or --rename db=db",
   });
+}
+
+function sumOf(restored: readonly RestoredTable[]) {
+  const sum = (of: "documents" | "bytes") => restored.reduce((all, table) => all + table[of], 0);
+  return { tables: restored.length, documents: sum("documents"), bytes: sum("bytes") };
 }
 
 function isAccess(value: unknown): value is RestoredAccess {

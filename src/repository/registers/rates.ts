@@ -23,12 +23,13 @@ const unmeasured: Rates = {
 };
 
 /** A measurement that differs by less than this share is not stored. */
-const difference = 0.25;
+const difference = 0.1;
 
-export async function readRates(store: ObjectStore): Promise<Rates> {
+/** The rates, and whether any of them was measured. */
+export async function readRates(store: ObjectStore): Promise<Rates & { isMeasured: boolean }> {
   const found = await newestNumbered(store, ratesPrefix, ratesKind);
   const { restoreBytesPerSecond, mergeBytesPerSecond } = found ?? unmeasured;
-  return { restoreBytesPerSecond, mergeBytesPerSecond };
+  return { restoreBytesPerSecond, mergeBytesPerSecond, isMeasured: found !== undefined };
 }
 
 /** Stores a measurement if it differs much from the stored one. */
