@@ -7,6 +7,7 @@ import { totalsAt } from "../repository/log/totals.js";
 import { noteRates, readRates } from "../repository/registers/rates.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import type { PlannedTable, RestorePlan } from "../restore/plan.js";
+import type { ObjectStore } from "../storage/object-store.js";
 import { estimateRestore, restoreWork } from "../upkeep/schedule.js";
 
 /** A rate measured on less work than this is mostly noise. */
@@ -25,14 +26,16 @@ export interface Estimate {
 /**
  * About how long the restore takes, by the rates that were measured last. Undefined if only some documents are
  * restored, because nobody knows how many these are; or if the log's totals cannot be read.
+ * @param common where the rates are
  */
 export async function estimateOf(
   view: RepositoryView,
   { tables, instant }: RestorePlan,
+  common: ObjectStore = view.common,
 ): Promise<Estimate | undefined> {
   if (tables.some(({ chosen }) => chosen.filter ?? chosen.matches)) return undefined;
   try {
-    const { isMeasured, ...rates } = await readRates(view.common);
+    const { isMeasured, ...rates } = await readRates(common);
     const documents = tables.reduce((sum, { base }) => sum + base.rows, 0);
     const documentBytes = tables.reduce((sum, { base }) => sum + base.documentBytes, 0);
     const logBytes = await logBytesOf(view, tables, instant);

@@ -4,17 +4,20 @@ import type { PlannedTable, RestorePlan } from "../restore/plan.js";
 import type { RestoredTable, RestoreObserver } from "../restore/restore.js";
 import type { Begun } from "../restore/tag.js";
 import type { TableName } from "../rethinkdb/target.js";
+import { restoreWork } from "../upkeep/schedule.js";
 import { counted, formatBytes } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import type { Remains } from "./stopped-restore.js";
 
 /**
- * What a part of a restore costs, relative to writing one byte of a document: reading a segment of the log, reading
- * that byte back, and making a table. For the figure of progress only.
+ * What a part of a restore costs, relative to the work of writing documents (see restoreWork): reading a segment of the
+ * log, making a table, and, of the work of its documents, reading them back at the end and building an index. For the
+ * figure of progress only.
  */
 const segmentCost = 100_000;
-const readBackCost = 0.2;
-const tableCost = 200_000;
+const tableCost = 1_000_000;
+const readBackCost = 0.05;
+const indexCost = 0.2;
 
 export class RestoreProgress implements RestoreObserver {
   private readonly lines = new ProgressLines();
@@ -78,7 +81,7 @@ export class RestoreProgress implements RestoreObserver {
 
   writing(table: TableName, documents: number, bytes: number): void {
     const name = nameOf(table);
-    this.begun.set(name, Math.min(costOf(this.tables.get(name)!), bytes));
+    this.begun.set(name, Math.min(costOf(this.tables.get(name)!), restoreWork(documents, bytes)));
     this.lines.remove("log");
     this.lines.set(name, `${name}: ${counted(documents, "document")}, ${formatBytes(bytes)}`);
     this.drawWhole();
@@ -94,20 +97,26 @@ export class RestoreProgress implements RestoreObserver {
     this.lines.clear();
   }
 
-  private drawWhole(): void {
+  /** What is done of the whole restore, of 1. */
+  get share(): number {
     const ofTables = [...this.begun.values()].reduce((sum, cost) => sum + cost, 0);
     const done = this.segmentsRead * segmentCost + ofTables;
-    const share = this.whole === 0 ? 1 : Math.min(1, done / this.whole);
+    return this.whole === 0 ? 1 : Math.min(1, done / this.whole);
+  }
+
+  private drawWhole(): void {
+    const { share } = this;
     const left = leftText(share, performance.now() - this.beganMs);
     this.lines.set("whole", `${progressBar(share)} of the restore${left}`);
   }
 }
 
 /** About how much a table costs; the log may have changed it since its base. */
-function costOf({ base, chosen }: PlannedTable): number {
+function costOf({ base, chosen, indexes }: PlannedTable): number {
   // Of a table of which documents are selected, nobody knows how many there are.
   if (chosen.filter || chosen.matches) return tableCost;
-  return tableCost + base.documentBytes * (1 + readBackCost);
+  const work = restoreWork(base.rows, base.documentBytes);
+  return tableCost + work * (1 + readBackCost + indexes.length * indexCost);
 }
 
 /** Nothing is said of the time left before so much is done. */
@@ -116,10 +125,15 @@ const shareMin = 0.02;
 /** `, about 3m left`. @param share what is done, of 1 */
 export function leftText(share: number, tookMs: number): string {
   if (share < shareMin || share >= 1) return "";
-  const seconds = Math.ceil((tookMs * (1 - share)) / share / 1000);
+  const seconds = Math.ceil(leftMs(share, tookMs) / 1000);
   if (seconds < 90) return `, about ${seconds}s left`;
   const minutes = Math.round(seconds / 60);
   return minutes < 90 ? `, about ${minutes}m left` : `, about ${Math.round(minutes / 60)}h left`;
+}
+
+/** How much time is left, if the rest goes on as what is done. */
+export function leftMs(share: number, tookMs: number): number {
+  return (tookMs * (1 - share)) / share;
 }
 
 function nameOf({ db, name }: TableName): string {

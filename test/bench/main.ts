@@ -14,6 +14,7 @@ import { benchBucket } from "./bucket.js";
 import { benchCopy, benchCopyMemory } from "./copy.js";
 import { benchDump } from "./dump.js";
 import { benchEmptied } from "./emptied.js";
+import { benchEstimate } from "./estimate.js";
 import { benchExactness } from "./exactness.js";
 import { benchFold } from "./fold.js";
 import { benchFoldLimit } from "./fold-limit.js";
@@ -38,6 +39,7 @@ const cases: Record<string, (bench: Bench) => Promise<void>> = {
   fold: benchFold,
   "fold-limit": benchFoldLimit,
   restore: benchRestore,
+  estimate: benchEstimate,
   sealed: benchSealed,
   bucket: benchBucket,
   history: benchHistory,

@@ -110,7 +110,7 @@ export async function timedRestore(
   }
 }
 
-function targetOf({ host, port }: TestServer): RethinkTarget {
+export function targetOf({ host, port }: TestServer): RethinkTarget {
   const address = parseAddress(`rethinkdb://${host}:${port}`);
   return new RethinkTarget("the benchmark's server", dialer(address, "target"));
 }
