@@ -12,6 +12,7 @@ import type { RestoreRequest } from "../restore/request.js";
 import { type RestoredTable, restore } from "../restore/restore.js";
 import { type Begun, begunAt, begunOf } from "../restore/tag.js";
 import { whenProven } from "../restore/when-proven.js";
+import type { Target } from "../rethinkdb/target.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { accessToTarget, isGiven, targetAt, warningsOf } from "./connect.js";
 import { countedCopies } from "./copies-at.js";
@@ -61,6 +62,7 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
   };
   const found = await planOf(repository, request, output);
   if (args.dryRun || !target) {
+    if (target) await refuseTaken(repository, args, { plan: found.plan, target, output });
     printPlan(found.plan, output);
     printEstimate(found.estimate, output);
     const estimatedSeconds = found.estimate?.seconds ?? null;
@@ -123,6 +125,27 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
     progress.end();
     ended.abort(new Error("the restore has ended"));
     await hold?.end();
+    target.close();
+  }
+}
+
+/**
+ * Refuses, in a dry run, what the restore itself would refuse before it writes anything. A target that does not answer
+ * is told.
+ */
+async function refuseTaken(
+  repository: Repository,
+  args: RestoreArguments,
+  { plan, target, output }: { plan: RestorePlan; target: Target; output: Output },
+): Promise<void> {
+  const identity = await identityOf(repository, args);
+  try {
+    // One that was begun goes on, to its own instant.
+    const at = await begunAt(target, identity, plan.instant).catch((error: unknown) => error);
+    if (at instanceof Error) {
+      output.note(`thinkback: the target was not looked at: ${at.message}`);
+    } else if (at === undefined) await begunOf(plan, target, identity);
+  } finally {
     target.close();
   }
 }

@@ -332,7 +332,10 @@ function lateText({ spans, worstMs }: LateSummary): string {
   return spans === 0 ? "-" : `${formatCount(spans)} × ≤ ${secondsText(worstMs)}`;
 }
 
-function documentsText({ documents, documentsExact }: TableStatus): string {
+/** A range is told if it is wide; `~0` of a table of thousands would be read as a loss. */
+function documentsText({ documents, documentsExact, documentsBetween }: TableStatus): string {
   if (documents === undefined) return "-";
+  const [least, most] = documentsBetween ?? [documents, documents];
+  if (most - least > most / 100) return `${formatCount(least)} to ${formatCount(most)}`;
   return `${documentsExact ? "" : "~"}${formatCount(documents)}`;
 }

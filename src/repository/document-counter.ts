@@ -18,6 +18,11 @@ export interface DocumentCount {
    * watched for a time after it. It is exact again after a fold.
    */
   documentsExact: boolean;
+  /**
+   * The least and the most that it may have, if changes came while the base was being copied: the copy may have seen
+   * none or all of them. Absent if `documents` is exact, or if nobody knows.
+   */
+  documentsBetween?: [least: number, most: number];
 }
 
 /** Counts the documents of a table in one lane: those of its newest base, plus inserts and minus deletes since. */
@@ -39,10 +44,12 @@ export class DocumentCounter {
     if (!atInstant || !atLogFrom) return { documents: rows, documentsExact: false };
     const inserts = now.inserts - atInstant.inserts;
     const deletes = now.deletes - atInstant.deletes;
-    return {
-      documents: rows + inserts - deletes,
-      documentsExact: atInstant.changes === atLogFrom.changes && watchedSince(base, coverage),
-    };
+    const documents = rows + inserts - deletes;
+    if (!watchedSince(base, coverage)) return { documents, documentsExact: false };
+    if (atInstant.changes === atLogFrom.changes) return { documents, documentsExact: true };
+    const least = documents - (atInstant.deletes - atLogFrom.deletes);
+    const most = documents + (atInstant.inserts - atLogFrom.inserts);
+    return { documents, documentsExact: false, documentsBetween: [Math.max(0, least), most] };
   }
 
   /** The counts up to `instant`; undefined if they cannot be had any more, or after `countedMax` reads. */

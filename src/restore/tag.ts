@@ -102,8 +102,8 @@ export function takenError(taken: readonly TableConfig[]): ThinkbackError {
   return new ThinkbackError("target", `the target has ${names} already`, {
     hint:
       halfFilled.length > 0
-        ? `${halfFilled.join(", ")}: half-filled by another restore, which goes on when its command is given again; or drop the table on the target`
-        : "restore under another name with --rename old.table=new.table, or drop the table on the target first",
+        ? `${halfFilled.join(", ")}: half-filled by another restore, which goes on when its command is given again`
+        : "--beside, or --rename old.table=new.table, puts what is restored under another name, and `thinkback promote` swaps the two; `thinkback rewind` and `thinkback undo` change the table itself, and write only what differs",
   });
 }
 

@@ -119,14 +119,20 @@ describe("status", () => {
   });
 
   test("does not claim a count where changes came while the base was copied; after a fold it does", async () => {
-    await copied(table, "orders", ["a", "b"], () => recording.put(table, "b", null));
-    const at = await recording.tick();
-    expect((await readStatus(repository)).tables[0]).toMatchObject({ documentsExact: false });
-    await foldUp(repository, at);
-    expect((await readStatus(repository)).tables[0]).toMatchObject({
-      documents: 1,
-      documentsExact: true,
+    await copied(table, "orders", ["a", "b"], () => {
+      recording.put(table, "b", null);
+      recording.put(table, "c", { id: "c" });
     });
+    recording.put(table, "d", { id: "d" });
+    const at = await recording.tick();
+    expect((await readStatus(repository)).tables[0]).toMatchObject({
+      documentsExact: false,
+      documentsBetween: [2, 4],
+    });
+    await foldUp(repository, at);
+    const [folded] = (await readStatus(repository)).tables;
+    expect(folded).toMatchObject({ documents: 3, documentsExact: true });
+    expect(folded).not.toHaveProperty("documentsBetween");
   });
 
   test("counts exactly from a base that was folded within a tick", async () => {
