@@ -240,6 +240,7 @@ const commands: Record<string, Options> = {
     "--password-file": secretFiles,
     "--from": names,
     "--back": flag,
+    "--dry-run": flag,
   },
   drill: {
     ...past,
