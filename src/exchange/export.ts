@@ -25,7 +25,7 @@ export interface Exported {
 }
 
 /**
- * Writes the tables and gives the export its final name. If that fails, nothing of it stays.
+ * Writes the tables and gives the export its final name. If that fails, the caller has to discard the destination.
  * @throws {ThinkbackError} `usage` if no document has a field that is to be a column, unless there are no documents
  */
 export async function exportTables(
@@ -35,14 +35,9 @@ export async function exportTables(
   destination: Destination,
   observer: ExportObserver,
 ): Promise<Exported> {
-  try {
-    const exported = await written(tables, instant, form, destination, observer);
-    await destination.publish();
-    return exported;
-  } catch (error) {
-    await destination.discard();
-    throw error;
-  }
+  const exported = await written(tables, instant, form, destination, observer);
+  await destination.publish();
+  return exported;
 }
 
 async function written(
