@@ -6,8 +6,8 @@ import { errorResult, type Output } from "./output.js";
 
 /**
  * Runs a command and writes its result into a file, also if it fails: with `state`, which is "running", "done" or
- * "failed", and `error`. A command that was killed leaves "running". Whoever reads the file meanwhile finds one of these
- * whole. If the command fails, and then the file cannot be written, it is the command's error that is thrown.
+ * "failed", and `error`. A command that was killed leaves "running". Whoever reads the file meanwhile finds all of one
+ * state. If the command fails, and then the file cannot be written, it is the command's error that is thrown.
  */
 export async function reported(
   file: string | undefined,

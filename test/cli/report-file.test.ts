@@ -41,9 +41,9 @@ const output = terminalOutput(false, {
 const content = async () => JSON.parse(await readFile(file, "utf8")) as unknown;
 
 test("says how far the command is, and then its result", async () => {
-  await reported(file, output, async ({ result }) => {
+  await reported(file, output, async (to) => {
     expect(await content()).toEqual({ state: "running", error: null });
-    result({ tables: 1 });
+    to.result({ tables: 1 });
   });
   expect(await content()).toEqual({ state: "done", error: null, tables: 1 });
   expect(await readdir(directory)).toEqual(["report.json"]);
@@ -51,8 +51,8 @@ test("says how far the command is, and then its result", async () => {
 
 test("says why the command failed, with what it had done", async () => {
   const error = new ThinkbackError("target", "no room");
-  const failing = reported(file, output, async ({ result }) => {
-    result({ tables: 1 });
+  const failing = reported(file, output, async (to) => {
+    to.result({ tables: 1 });
     throw error;
   });
   await expect(failing).rejects.toBe(error);
