@@ -25,8 +25,9 @@ export function theseKeys(codes: Iterable<OrderCode>): KeyFilter {
   };
 }
 
-/** The keys from `from` up to and including `to`; a bound that is not given is none. */
+/** The keys from `from` up to and including `to`; a bound that is not given is none. None, if `from` is after `to`. */
 export function keysBetween(from: OrderCode | undefined, to: OrderCode | undefined): KeyFilter {
+  if (from !== undefined && to !== undefined && from > to) return theseKeys([]);
   return {
     has: (code) => (from === undefined || code >= from) && (to === undefined || code <= to),
     meets: (first, last) =>

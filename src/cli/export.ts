@@ -1,5 +1,5 @@
 import { systemClock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { messageOf, ThinkbackError } from "../errors.js";
 import { type Destination, toDirectory, toFile, toStream } from "../exchange/destination.js";
 import { type Exported, type ExportFormat, exportTables } from "../exchange/export.js";
 import { type ExportedTable, type ExportObserver, withExported } from "../exchange/exported.js";
@@ -85,10 +85,14 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
     progress.end();
     report(plan, exported, args, output);
   } catch (error) {
-    await destination.discard();
+    let isLeft = false;
+    await destination.discard().catch((why: unknown) => {
+      isLeft = true;
+      output.note(`thinkback: what was written could not be deleted again: ${messageOf(why)}`);
+    });
     if (signal.aborted) {
       throw new ThinkbackError("incomplete", "the export was stopped before its end", {
-        hint: "nothing of it stays; give the same command again",
+        hint: `${isLeft ? "" : "nothing of it stays; "}give the same command again`,
         cause: error,
       });
     }

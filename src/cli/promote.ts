@@ -8,17 +8,22 @@ import type { Pin } from "../repository/registers/pins.js";
 import { openRepository } from "../repository/repository.js";
 import { liveNameOf, nameAfter, nameBefore, parseTableName } from "../restore/beside.js";
 import { pinInstant } from "../restore/pin.js";
-import { lastBefore, type Swap, swap } from "../restore/promote.js";
+import { lastBefore, planSwap, type Swap, type SwapPlan, swap } from "../restore/promote.js";
 import { whenProven } from "../restore/when-proven.js";
-import type { Target } from "../rethinkdb/target.js";
+import type { TableName, Target } from "../rethinkdb/target.js";
 import { storeAt } from "../storage/store-at.js";
 import { accessToTarget, type TargetArguments, targetAt, warningsOf } from "./connect.js";
-import { type Output, waitingText } from "./output.js";
+import { formatNames, type Output, waitingText } from "./output.js";
+import { stopOnSignals } from "./stop-signals.js";
+
+/** How long indexes are waited for before a note says so. */
+const quietMs = 1000;
 
 export interface PromoteArguments extends TargetArguments {
   repo?: string;
   from?: string;
   back?: boolean;
+  dryRun?: boolean;
 }
 
 /** @param name "db.table": the restored table, or with --from or --back the live one */
@@ -27,25 +32,42 @@ export async function promoteCommand(
   args: PromoteArguments,
   output: Output,
 ): Promise<void> {
-  const now = systemClock.now();
   const target = targetAt(args);
   for (const text of warningsOf(accessToTarget(args), "target")) output.note(`thinkback: ${text}`);
   try {
-    const asked = await swapOf(name, args, target, now);
-    const { live } = asked;
-    const pin = args.repo === undefined ? undefined : await pinBefore(args.repo, live, now, output);
+    const asked = await swapOf(name, args, target);
+    const plan = await planSwap(target, asked);
+    const live = `${plan.live.db}.${plan.live.name}`;
+    for (const text of plan.differences) output.note(`thinkback: ${live} will differ: ${text}`);
+    if (args.dryRun) {
+      printPlan(plan, asked.asideAt(systemClock.now()), output);
+      return;
+    }
+    await indexesBuilt(target, { db: plan.live.db, name: plan.next }, output);
+    const now = systemClock.now();
+    const pin =
+      args.repo === undefined ? undefined : await pinBefore(args.repo, plan.live, now, output);
     if (pin) output.line(`pinned ${pin.name} at ${formatInstant(pin.at)}`);
-    const swapped = await swap(target, asked, systemClock);
-    output.line(`${swapped.live} is what was ${swapped.promoted}`);
-    if (swapped.kept) output.line(`what was ${swapped.live} until now is ${swapped.kept}`);
-    for (const user of swapped.grants) output.line(`grants of user ${user} were carried over`);
-    for (const text of swapped.differences) output.note(`thinkback: ${swapped.live}: ${text}`);
+    // Between the renames the live name names no table: a signal does not end the process there.
+    stopOnSignals(
+      (signal) =>
+        output.note(
+          `thinkback: ${signal}: the swap is done first; send the signal once more to end at once`,
+        ),
+      ["SIGINT", "SIGTERM", "SIGHUP"],
+    );
+    const swapped = await swap(target, plan, asked.asideAt(now), systemClock);
+    output.line(`${live} is what was ${swapped.promoted}`);
+    output.line(keptText(live, swapped.kept, plan.beside));
+    for (const user of plan.grants) output.line(`grants of user ${user} were carried over`);
     output.note(
       "thinkback: a changefeed that was open before follows the table that was live then: open such feeds again",
     );
     output.result({
       ...swapped,
       kept: swapped.kept ?? null,
+      ...foundIn(plan),
+      dryRun: false,
       pin: pin ? { name: pin.name, at: formatInstant(pin.at) } : null,
     });
   } finally {
@@ -53,14 +75,46 @@ export async function promoteCommand(
   }
 }
 
+function keptText(live: string, kept: string | undefined, beside: readonly string[]): string {
+  if (kept !== undefined) return `what was ${live} until now is ${kept}`;
+  const others = beside.length > 0 ? `; beside it are ${formatNames([...beside])}` : "";
+  return `no table was ${live} until now${others}`;
+}
+
+const foundIn = ({ grants, differences, beside }: SwapPlan) => ({ grants, differences, beside });
+
+function printPlan(plan: SwapPlan, aside: string, output: Output): void {
+  const { live, next, replaced, grants, beside } = plan;
+  const [name, promoted] = [`${live.db}.${live.name}`, `${live.db}.${next}`];
+  const kept = replaced && `${live.db}.${aside}`;
+  output.line(`${promoted} would become ${name}`);
+  output.line(
+    kept === undefined ? keptText(name, kept, beside) : `what is ${name} now would become ${kept}`,
+  );
+  for (const user of grants) output.line(`grants of user ${user} would be carried over`);
+  output.result({
+    live: name,
+    promoted,
+    kept: kept ?? null,
+    goneMs: null,
+    ...foundIn(plan),
+    dryRun: true,
+    pin: null,
+  });
+}
+
+/** A swap, and the name that the table which is live gets. */
+interface AskedSwap extends Swap {
+  asideAt: (now: Instant) => string;
+}
+
 async function swapOf(
   text: string,
   { from, back }: PromoteArguments,
   target: Target,
-  now: Instant,
-): Promise<Swap> {
+): Promise<AskedSwap> {
   const { db, name } = parseTableName(text, "the word");
-  if (back) return swapBack(db, name, target, now);
+  if (back) return swapBack(db, name, target);
   const next = from === undefined ? { db, name } : parseTableName(from, "--from");
   const live = from === undefined ? liveNameOf(name) : name;
   if (live === undefined) {
@@ -73,11 +127,12 @@ async function swapOf(
       hint: "give another table of the same database; `thinkback restore --beside` makes one",
     });
   }
-  return { live: { db, name: live }, next: next.name, aside: nameBefore(live, now) };
+  const asideAt = (now: Instant) => nameBefore(live, now);
+  return { live: { db, name: live }, next: next.name, asideAt };
 }
 
 /** @param name the live table, or the one that was live before */
-async function swapBack(db: string, name: string, target: Target, now: Instant): Promise<Swap> {
+async function swapBack(db: string, name: string, target: Target): Promise<AskedSwap> {
   const tables = (await target.tables()).filter((one) => one.db === db);
   const own = liveNameOf(name);
   const live = own ?? name;
@@ -87,7 +142,20 @@ async function swapBack(db: string, name: string, target: Target, now: Instant):
       hint: `there is nothing to take back; tables there: ${tables.map((one) => one.name).join(", ")}`,
     });
   }
-  return { live: { db, name: live }, next, aside: nameAfter(live, now) };
+  return { live: { db, name: live }, next, asideAt: (now) => nameAfter(live, now) };
+}
+
+/** Without an index, the clients' queries that name it would fail. */
+async function indexesBuilt(target: Target, table: TableName, output: Output): Promise<void> {
+  const built = new AbortController();
+  const note = () =>
+    output.note(`thinkback: waiting until the indexes of ${table.db}.${table.name} are built`);
+  systemClock.sleep(quietMs, built.signal).then(note, () => undefined);
+  try {
+    await target.waitForIndexes(table);
+  } finally {
+    built.abort();
+  }
 }
 
 /** Pins the instant before the swap; if nothing is proven of it, the newest that can be restored. */

@@ -20,7 +20,14 @@ import { refuseCutOff } from "./expected-head.js";
 import { gapOption } from "./gap-option.js";
 import { instantOf } from "./instant-of.js";
 import { readMask } from "./mask-given.js";
-import { formatCount, formatNames, type Output, waitingText } from "./output.js";
+import {
+  counted,
+  formatBytes,
+  formatCount,
+  formatNames,
+  type Output,
+  waitingText,
+} from "./output.js";
 import { placeReadHold } from "./read-hold.js";
 import { reported } from "./report-file.js";
 import type { RestoreArguments } from "./restore-arguments.js";
@@ -64,9 +71,13 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
   if (args.dryRun || !target) {
     if (target) await refuseTaken(repository, args, { plan: found.plan, target, output });
     printPlan(found.plan, output);
-    printEstimate(found.estimate, output);
-    const estimatedSeconds = found.estimate?.seconds ?? null;
-    output.result({ ...planResult(found.plan), estimatedSeconds });
+    const isPaced = args.maxRate !== undefined || args.gentle;
+    const estimate = isPaced ? undefined : found.estimate;
+    printEstimate(estimate, output);
+    for (const text of paceTexts(args)) output.line(text);
+    const { maxRate = null, gentle = false } = args;
+    const estimatedSeconds = estimate?.seconds ?? null;
+    output.result({ ...planResult(found.plan), estimatedSeconds, maxRate, gentle });
     return;
   }
   const progress = new RestoreProgress();
@@ -160,6 +171,15 @@ function paceOf({ maxRate, gentle }: RestoreArguments, signal: AbortSignal): Pac
   if (maxRate === undefined && !gentle) return undefined;
   const rate = maxRate === undefined ? undefined : parseMaxRate(maxRate);
   return new Pace(systemClock, rate, gentle === true, signal);
+}
+
+function paceTexts({ maxRate, gentle }: RestoreArguments): string[] {
+  const { of, perSecond = 0 } = maxRate === undefined ? {} : parseMaxRate(maxRate);
+  const amount = of === "bytes" ? formatBytes(perSecond) : counted(perSecond, "document");
+  return [
+    ...(of ? [`pace: at most ${amount} a second`] : []),
+    ...(gentle ? ["pace: one batch at a time, and a rest after each"] : []),
+  ];
 }
 
 function wayOnText({ made, whole }: Begun): string {

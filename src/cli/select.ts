@@ -1,6 +1,7 @@
 /** The options that say which documents are meant: --key, --between, --where, --tenant. */
 import { readFile } from "node:fs/promises";
 import { messageOf, ThinkbackError } from "../errors.js";
+import { compareKeys } from "../key-order.js";
 import { type Selection, selectBetween, selectKeys } from "../recovery/selection.js";
 import { parseTenants, tenantTest } from "../recovery/tenant.js";
 import { parseWhere } from "../recovery/where.js";
@@ -40,8 +41,9 @@ export async function selectionOf(args: SelectArguments): Promise<SelectionOf> {
   const range = between === undefined ? {} : rangeOf(between);
   const isMeant = where === undefined ? undefined : parseWhere(where, "--where");
   const tenants = tenant === undefined ? undefined : parseTenants(await textOf(tenant), tenant);
+  const customer = tenantId === undefined ? undefined : valueOf(tenantId);
   return (table) => {
-    const isOfTenant = tenants && tenantTest(tenants, table, valueOf(tenantId!));
+    const isOfTenant = tenants && tenantTest(tenants, table, customer);
     if (tenants && !isOfTenant) return undefined;
     const tests = [isMeant, isOfTenant].filter((test) => test !== undefined);
     const matches = (document: Buffer) => tests.every((test) => test(document));
@@ -71,16 +73,29 @@ function rangeOf(between: string): Selection {
       hint: "give the first and the last key, or one of them: a..b, a.. or ..b",
     });
   }
-  return selectBetween(from ? keyBytes(from) : undefined, to ? keyBytes(to) : undefined);
+  const [first, last] = [from, to].map((key) => (key ? keyBytes(key) : undefined));
+  if (first && last && compareKeys(first, last) > 0) {
+    throw new ThinkbackError("usage", `--between ${between} selects nothing`, {
+      hint: "give the lower key first; numbers come before texts, and texts in the order of their bytes",
+    });
+  }
+  return selectBetween(first, last);
 }
 
-/** A customer's value: JSON, or, if it is not JSON, a plain string. */
-function valueOf(text: string): unknown {
+/** A customer's value: JSON, or, if it is not JSON, a plain string. Anything else would be a query, not a value. */
+function valueOf(text: string): string | number | boolean {
+  let value: unknown;
   try {
-    return JSON.parse(text);
+    value = JSON.parse(text);
   } catch {
     return text;
   }
+  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
+    return value;
+  }
+  throw new ThinkbackError("usage", `--tenant-id ${text} is not the value of one customer`, {
+    hint: "give a text, a number, true or false; a text that looks like other JSON needs quotes: '\"null\"'",
+  });
 }
 
 async function textOf(file: string): Promise<string> {

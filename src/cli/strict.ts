@@ -36,6 +36,10 @@ const beside: Record<string, [option: string, other: string][]> = {
     ["--without-access", "--table"],
     ["--without-access", "--db"],
     ["--without-access", "--beside"],
+    ...["--key", "--between", "--where", "--tenant"].map((other): [string, string] => [
+      "--without-access",
+      other,
+    ]),
     ["--rename", "--beside"],
   ],
   promote: [["--from", "--back"]],

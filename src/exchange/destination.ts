@@ -87,7 +87,8 @@ async function writeFile(
   zip: boolean | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  await send(chunks, zip, createWriteStream(path, { flags: "wx" }), { signal });
+  // It holds documents, so only its owner may read it.
+  await send(chunks, zip, createWriteStream(path, { flags: "wx", mode: 0o600 }), { signal });
   await sync(path);
 }
 

@@ -1,4 +1,5 @@
 /** Exports tables in a form that other programs read. */
+import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { archiveOf } from "./archive.js";
 import { inChunks } from "./chunks.js";
@@ -23,7 +24,10 @@ export interface Exported {
   unfaithful: number;
 }
 
-/** Writes the tables and gives the export its final name. If that fails, nothing of it stays. */
+/**
+ * Writes the tables and gives the export its final name. If that fails, the caller has to discard the destination.
+ * @throws {ThinkbackError} `usage` if no document has a field that is to be a column, unless there are no documents
+ */
 export async function exportTables(
   tables: readonly ExportedTable[],
   instant: Instant,
@@ -31,14 +35,9 @@ export async function exportTables(
   destination: Destination,
   observer: ExportObserver,
 ): Promise<Exported> {
-  try {
-    const exported = await written(tables, instant, form, destination, observer);
-    await destination.publish();
-    return exported;
-  } catch (error) {
-    await destination.discard();
-    throw error;
-  }
+  const exported = await written(tables, instant, form, destination, observer);
+  await destination.publish();
+  return exported;
 }
 
 async function written(
@@ -56,6 +55,8 @@ async function written(
     await destination.write("", chunks, true);
     return { tables: done, unfaithful: [...doubtful.values()].reduce((sum, n) => sum + n, 0) };
   }
+  const asked = fields.map(columnNamed);
+  const unseen = new Set(asked.map(({ field }) => field));
   for (const table of tables) {
     let documents = 0;
     const step = (name: "measuring" | "writing") => {
@@ -63,10 +64,10 @@ async function written(
       return () => observer.at(table, name, (documents += 1));
     };
     const columns = async () =>
-      fields.length > 0 ? fields.map(columnNamed) : await columnsOf(table, step("measuring"));
+      asked.length > 0 ? asked : await columnsOf(table, step("measuring"));
     const pieces =
       format === "csv"
-        ? csvOf(table, await columns(), step("writing"))
+        ? csvOf(table, await columns(), unseen, step("writing"))
         : linesOf(table, step("writing"));
     let bytes = 0;
     await destination.write(
@@ -74,6 +75,12 @@ async function written(
       counted(inChunks(pieces), (more) => (bytes += more)),
     );
     done.push({ table: `${table.db}.${table.name}`, documents, bytes });
+  }
+  const missing = asked.filter(({ field }) => unseen.has(field)).map(({ title }) => title);
+  if (format === "csv" && missing.length > 0 && done.some((one) => one.documents > 0)) {
+    throw new ThinkbackError("usage", `no document has the field ${missing.join(", ")}`, {
+      hint: "give --fields names of top-level fields, as the documents have them; or leave it out for all fields",
+    });
   }
   return { tables: done, unfaithful: 0 };
 }

@@ -51,6 +51,8 @@ export interface ImportObserver {
   /** Bytes of the documents' files were read. */
   reading(table: string, documents: number, bytes: number): void;
   storing(table: string, documents: number): void;
+  /** After a failure what had been put could not be deleted again, because of this error. */
+  left(error: unknown): void;
 }
 
 export interface ImportOptions {
@@ -71,7 +73,7 @@ interface SortedTable {
 
 /**
  * Imports a listed archive. Rejects if anything of it is unsound, or if the place cannot be written to; then nothing of
- * it is left there.
+ * it is left there, unless the observer is told otherwise.
  * @param open opens or makes the repository; called once the archive is found sound. See refuseUsed
  */
 export async function importArchive(
@@ -88,7 +90,7 @@ export async function importArchive(
     try {
       return await stored(repository, sorted, span, options);
     } catch (error) {
-      await takeBack(repository.store);
+      await takeBack(repository.store).catch((why: unknown) => options.observer.left(why));
       throw error;
     }
   } finally {

@@ -55,10 +55,14 @@ export async function columnsOf(table: ExportedTable, onDocument: () => void): P
   return [key, ...columns];
 }
 
-/** A header, and a row for each document; as RFC 4180 says. A field that a document lacks is empty. */
+/**
+ * A header, and a row for each document; as RFC 4180 says. A field that a document lacks is empty.
+ * @param unseen fields of which those are removed that a document has
+ */
 export async function* csvOf(
   table: ExportedTable,
   columns: readonly Column[],
+  unseen: Set<string>,
   onDocument: () => void,
 ): AsyncGenerator<Buffer> {
   yield Buffer.from(`${columns.map(({ title }) => cell(title)).join(",")}\r\n`);
@@ -66,8 +70,11 @@ export async function* csvOf(
   for await (const document of table.documents()) {
     const cells = columns.map(() => "");
     for (const { name, value } of new JsonText(document).fields(0)) {
-      const at = places.get(document.toString("latin1", name.start, name.end));
-      if (at !== undefined) cells[at] = valueCell(document.subarray(value.start, value.end));
+      const field = document.toString("latin1", name.start, name.end);
+      const at = places.get(field);
+      if (at === undefined) continue;
+      cells[at] = valueCell(document.subarray(value.start, value.end));
+      unseen.delete(field);
     }
     yield Buffer.from(`${cells.join(",")}\r\n`);
     onDocument();

@@ -10,7 +10,7 @@ export type Rule =
   | { by: "constant"; text: Buffer }
   /** As text of so many hexadecimal digits. */
   | { by: "hash"; digits: number | undefined }
-  /** With `perDocument` up to so much in either direction, by the document's key. */
+  /** Never 0. With `perDocument` at least a day: up to so much in either direction, by the document's key. */
   | { by: "shift"; ms: number; perDocument: boolean };
 
 export interface MaskFile {
@@ -26,6 +26,7 @@ export interface MaskFile {
 const [digitsMin, digitsMax] = [8, 64];
 /** At least so many bytes: a short key could be found by trying. */
 const keyBytesMin = 16;
+const dayMs = 86_400_000;
 
 const rule = v.union([
   v.null(),
@@ -37,9 +38,16 @@ const rule = v.union([
   v.strictObject({
     shift: v.pipe(
       v.string(),
-      v.check((text) => isWholeSeconds(text)),
+      v.check((text) => isShift(text)),
     ),
-    per: v.exactOptional(v.picklist(["document", "file"])),
+    per: v.exactOptional(v.literal("file")),
+  }),
+  v.strictObject({
+    shift: v.pipe(
+      v.string(),
+      v.check((text) => isShift(text) && shiftMs(text) >= dayMs),
+    ),
+    per: v.literal("document"),
   }),
 ]);
 
@@ -59,7 +67,7 @@ const hints: [RegExp, string][] = [
   [/^tables: [^:]*$/, "name the table db.table, and give a rule for each path, or {} for none"],
   [
     /^tables: [^:]*: /,
-    "the rules are drop, null, {constant: text}, hash, {hash: 8 to 64 digits}, {shift: 90d} and {shift: 30d, per: document}",
+    "the rules are drop, null, {constant: text}, hash, {hash: 8 to 64 digits}, {shift: 90d}, and {shift: 30d, per: document} of at least 1d",
   ],
 ];
 
@@ -87,6 +95,7 @@ export function parseMask(
       Object.fromEntries(Object.entries(rules).map(([of, one]) => [of, ruleOf(one)])),
     ]),
   );
+  refuseOverlaps(file, tables);
   const key = output.key && keyIn(file, readKey(output.key));
   if (!key) refuseWithoutKey(file, tables);
   return { file, key, tables };
@@ -105,10 +114,7 @@ function ruleOf(given: v.InferOutput<typeof rule>): Rule {
   if (given === "hash") return { by: "hash", digits: undefined };
   if ("hash" in given) return { by: "hash", digits: given.hash };
   if ("shift" in given) {
-    const ms = given.shift.startsWith("-")
-      ? -durationMs(given.shift.slice(1))!
-      : durationMs(given.shift)!;
-    return { by: "shift", ms, perDocument: given.per === "document" };
+    return { by: "shift", ms: shiftMs(given.shift), perDocument: given.per === "document" };
   }
   const { constant } = given;
   const text =
@@ -116,9 +122,29 @@ function ruleOf(given: v.InferOutput<typeof rule>): Rule {
   return { by: "constant", text };
 }
 
-function isWholeSeconds(text: string): boolean {
-  const ms = durationMs(text.replace(/^-/, ""));
-  return ms !== undefined && ms % 1000 === 0;
+/** Whole seconds, but not none: a shift by nothing would mask nothing. */
+function isShift(text: string): boolean {
+  const ms = shiftMs(text);
+  return ms !== 0 && ms % 1000 === 0;
+}
+
+/** NaN if it is no duration. */
+function shiftMs(text: string): number {
+  const ms = durationMs(text.replace(/^-/, "")) ?? Number.NaN;
+  return text.startsWith("-") ? -ms : ms;
+}
+
+/** What two such rules leave of a document would depend on which of them comes first in the file. */
+function refuseOverlaps(file: string, tables: MaskFile["tables"]): void {
+  for (const [name, rules] of Object.entries(tables)) {
+    const paths = Object.keys(rules);
+    const inner = paths.find((one) => paths.some((outer) => one.startsWith(`${outer}.`)));
+    if (inner === undefined) continue;
+    const outer = paths.find((one) => inner.startsWith(`${one}.`))!;
+    throw new ThinkbackError("usage", `${file}: tables: ${name}: ${inner} is inside ${outer}`, {
+      hint: `give a rule for ${outer}, or for fields in it, but not for both`,
+    });
+  }
 }
 
 function keyIn(file: string, text: string): Buffer {

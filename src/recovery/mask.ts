@@ -31,7 +31,8 @@ interface PathRule {
 }
 
 const nullText = Buffer.from("null");
-const openBracket = 0x5b;
+const [openBracket, openBrace] = [0x5b, 0x7b];
+const pseudoType = fieldName("$reql_type$");
 const hashDigitsDefault = 32;
 const dayMs = 86_400_000;
 
@@ -67,9 +68,18 @@ export function maskOf({ file, key, tables }: MaskFile, table: string, primaryKe
       const tree = treeOf(text);
       for (const one of rules) {
         let isThere = false;
-        changedAt(tree, one.names, (value) => {
-          isThere = true;
-          return maskedValue(value, one, key, original, table);
+        changedAt(tree, one.names, {
+          change: (value) => {
+            isThere = true;
+            return maskedValue(value, one, key, original, table);
+          },
+          refuse: (type) => {
+            throw new ThinkbackError(
+              "usage",
+              `${one.path} of ${textOfJson(original)} in ${table} is inside ${type}, which is masked only as a whole`,
+              { hint: "give a rule for the whole value; then give the command again" },
+            );
+          },
         });
         if (isThere) one.documents += 1;
       }
@@ -82,19 +92,27 @@ export function maskOf({ file, key, tables }: MaskFile, table: string, primaryKe
   };
 }
 
-/** Undefined to leave a field out. */
-type Change = (value: Node) => Node | undefined;
+interface Change {
+  /** Undefined to leave a field out. */
+  change: (value: Node) => Node | undefined;
+  /** Called for a path that leads into a value of a type of the server's own, such as a GEOMETRY. */
+  refuse: (type: string) => never;
+}
 
 /** The value with the field of this path changed, in each element of an array on the way. */
-function changedAt(value: Node, [first, ...rest]: readonly string[], change: Change): Node {
+function changedAt(value: Node, names: readonly string[], change: Change): Node {
+  const [first, ...rest] = names;
   if (Buffer.isBuffer(value)) {
+    if (value[0] === openBrace && fieldOf(value, 0, Buffer.from(first!, "latin1"))) {
+      const type = fieldOf(value, 0, pseudoType)!;
+      change.refuse(textOfJson(value.subarray(type.start, type.end)));
+    }
     if (value[0] !== openBracket) return value;
-    const names = [first!, ...rest];
     return arrayOf(itemsOf(value).map((item) => textOf(changedAt(treeOf(item), names, change))));
   }
   const field = value.get(first!);
   if (field === undefined) return value;
-  const changed = rest.length > 0 ? changedAt(field, rest, change) : change(field);
+  const changed = rest.length > 0 ? changedAt(field, rest, change) : change.change(field);
   if (changed === undefined) value.delete(first!);
   else value.set(first!, changed);
   return value;
@@ -123,8 +141,12 @@ function maskedValue(
         if (shifted) return shifted;
         throw new ThinkbackError(
           "usage",
-          `${path} of ${textOfJson(original)} in ${table} is no date, so that it cannot be shifted`,
-          { hint: "mask this field by drop, null, constant or hash; then give the command again" },
+          `${path} of ${textOfJson(original)} in ${table} is no date that can be shifted so`,
+          {
+            hint:
+              "a date without a time is shifted by whole days, to a year up to 9999; " +
+              "else mask this field by drop, null, constant or hash",
+          },
         );
       });
     }
@@ -144,11 +166,12 @@ function hashed(text: Buffer, key: Buffer, digits: number): Buffer {
   return Buffer.from(`"${hex.slice(0, digits)}"`);
 }
 
-/** Whole days up to so many in either direction, the same for all dates of a document. */
+/** Whole days, at least one and up to so many, in either direction; the same for all dates of a document. */
 function daysOf(key: Buffer, original: Buffer, msMax: number): number {
-  const days = Math.floor(msMax / dayMs);
+  const daysMax = Math.floor(msMax / dayMs);
   const drawn = createHmac("sha256", key).update("shift ").update(original).digest().readUInt32BE();
-  return ((drawn % (2 * days + 1)) - days) * dayMs;
+  const days = 1 + (Math.floor(drawn / 2) % daysMax);
+  return (drawn % 2 === 0 ? days : -days) * dayMs;
 }
 
 function itemsOf(array: Buffer): Buffer[] {

@@ -10,7 +10,7 @@ import type { TableConfig } from "../catalog-record.js";
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
-import { wasLive } from "./beside.js";
+import { liveNameOf, wasLive } from "./beside.js";
 import { compareSettings } from "./comparison.js";
 import { tagOf } from "./tag.js";
 
@@ -19,8 +19,18 @@ export interface Swap {
   live: TableName;
   /** The name of the table that takes it. */
   next: string;
-  /** The name that the table which is live now gets. */
-  aside: string;
+}
+
+export interface SwapPlan extends Swap {
+  promoted: TableConfig;
+  /** The table that is live now. Undefined if a swap was ended between its renames, or the live table was dropped. */
+  replaced: TableConfig | undefined;
+  /** Users whose grants on the live table are carried over. */
+  grants: string[];
+  /** What the promoted table has otherwise than the live one, one sentence each. */
+  differences: string[];
+  /** Other tables whose names say that they stand beside the live one, "db.table" each. */
+  beside: string[];
 }
 
 export interface Swapped {
@@ -29,11 +39,7 @@ export interface Swapped {
   promoted: string;
   /** Where the table is that was live until now; undefined if there was none. */
   kept: string | undefined;
-  /** Users whose grants on the table were carried over. */
-  grants: string[];
-  /** What the promoted table has otherwise than the one that was live, one sentence each. */
-  differences: string[];
-  /** How long the live name named no table. */
+  /** How long the live name named no table; 0 if it named none before. */
   goneMs: number;
 }
 
@@ -42,34 +48,52 @@ const triesMax = 5;
 const betweenTriesMs = 1000;
 
 /**
- * Swaps the tables. If it was ended between the renames, it does what is left. Neither table loses a document.
- * @throws {ThinkbackError} `unknown` if there is no table to promote, `target` if the server refuses a step
+ * Looks at what a swap would do, and changes nothing.
+ * @throws {ThinkbackError} `unknown` if there is no table to promote, `target` if it is half-filled or has another
+ * primary key than the live one
  */
-export async function swap(
-  target: Target,
-  { live, next, aside }: Swap,
-  clock: Clock,
-): Promise<Swapped> {
+export async function planSwap(target: Target, { live, next }: Swap): Promise<SwapPlan> {
   const { db } = live;
   const tables = (await target.tables()).filter((one) => one.db === db);
   const named = (name: string) => tables.find((one) => one.name === name);
   const [promoted, replaced] = [named(next), named(live.name)];
   if (!promoted) throw nothingToPromote(db, next, live.name, tables);
   if (tagOf(promoted.write_hook)) throw notWhole(`${db}.${next}`);
+  const beside = tables
+    .map(({ name }) => name)
+    .filter((name) => name !== next && liveNameOf(name) === live.name)
+    .map((name) => `${db}.${name}`)
+    .sort();
+  const plan = { live, next, promoted, replaced, beside };
+  if (!replaced) return { ...plan, grants: [], differences: [] };
+  if (promoted.primary_key !== replaced.primary_key) throw otherKey(promoted, replaced);
+  const grants = (await target.tableGrants(live)).map(({ user }) => user);
+  const [wanted, held] = [await target.settings(live), await target.settings({ db, name: next })];
+  return { ...plan, grants, differences: compareSettings(wanted, held) };
+}
+
+/**
+ * Swaps the tables. Neither loses a document. If it was ended between the renames, a new plan does what is left.
+ * @param aside the name that the table which is live now gets
+ * @throws {ThinkbackError} `target` if the server refuses a step
+ */
+export async function swap(
+  target: Target,
+  { live, next, promoted, replaced }: SwapPlan,
+  aside: string,
+  clock: Clock,
+): Promise<Swapped> {
+  const { db } = live;
   const result = { live: `${db}.${live.name}`, promoted: `${db}.${next}` };
   if (!replaced) {
-    // Either a swap was ended between its renames, or the live table was dropped.
     await takeName(target, promoted, live.name, clock);
-    const kept = lastBefore(tables, live.name);
-    return { ...result, kept: kept && `${db}.${kept}`, grants: [], differences: [], goneMs: 0 };
+    return { ...result, kept: undefined, goneMs: 0 };
   }
-  const grants = await carryGrants(target, live, { db, name: next });
-  const differences = await differencesBetween(target, live, { db, name: next });
+  await carryGrants(target, live, { db, name: next });
   const began = clock.monotonicMs();
   await target.renameTable(replaced.id, live.name, aside);
   await takeName(target, promoted, live.name, clock);
-  const goneMs = clock.monotonicMs() - began;
-  return { ...result, kept: `${db}.${aside}`, grants, differences, goneMs };
+  return { ...result, kept: `${db}.${aside}`, goneMs: clock.monotonicMs() - began };
 }
 
 async function takeName(
@@ -90,7 +114,7 @@ async function takeName(
 }
 
 /** Grants are on a table's id: so they are given again on the table that takes its name, and nothing more. */
-async function carryGrants(target: Target, from: TableName, to: TableName): Promise<string[]> {
+async function carryGrants(target: Target, from: TableName, to: TableName): Promise<void> {
   const [wanted, held] = [await target.tableGrants(from), await target.tableGrants(to)];
   const scope = { db: to.db, table: to.name };
   const users: string[] = [];
@@ -103,11 +127,6 @@ async function carryGrants(target: Target, from: TableName, to: TableName): Prom
     if (users.includes(user)) continue;
     await target.grant(user, scope, { read: null, write: null, config: null });
   }
-  return users;
-}
-
-async function differencesBetween(target: Target, a: TableName, b: TableName): Promise<string[]> {
-  return compareSettings(await target.settings(a), await target.settings(b));
 }
 
 /** The name of the table that was live under a name until the last swap. */
@@ -135,6 +154,17 @@ function notWhole(name: string): ThinkbackError {
   return new ThinkbackError("target", `${name} is half-filled by a restore that was ended`, {
     hint: "give the command of that restore again, and promote the table when it is whole",
   });
+}
+
+function otherKey(promoted: TableConfig, replaced: TableConfig): ThinkbackError {
+  const [next, live] = [promoted, replaced].map(({ db, name }) => `${db}.${name}`);
+  return new ThinkbackError(
+    "target",
+    `${next} has the primary key ${promoted.primary_key}, and ${live} has ${replaced.primary_key}`,
+    {
+      hint: `no client of ${live} would find its documents; promote a table that has the same primary key`,
+    },
+  );
 }
 
 function stuck(db: string, name: string, live: string, cause: unknown): ThinkbackError {

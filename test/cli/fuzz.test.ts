@@ -108,7 +108,7 @@ const selection = {
   "--between": ["a..b", "..", "a", "..b", ""],
   "--where": ['{"a":1}', "{", "[]", '{"$where":"1"}', '{"a":{"$regex":"("}}'],
   "--tenant": secretFiles,
-  "--tenant-id": ["c42", "42", ""],
+  "--tenant-id": ["c42", "42", "null", '{"$ne":1}', ""],
 };
 const choice = { "--at": times, "--table": names, "--db": names };
 
@@ -127,7 +127,7 @@ const selecting = {
   "--between": ["a..b", "a..", "..", "b..a", "a..b..c", "{}..a", ""],
   "--where": queries,
   "--tenant": ["/none", "/dev/null", ""],
-  "--tenant-id": ["c42", "42", ""],
+  "--tenant-id": ["c42", "42", "null", '{"$ne":1}', ""],
 };
 const selected = {
   ...selecting,
@@ -240,6 +240,7 @@ const commands: Record<string, Options> = {
     "--password-file": secretFiles,
     "--from": names,
     "--back": flag,
+    "--dry-run": flag,
   },
   drill: {
     ...past,
@@ -467,11 +468,24 @@ test.each([
   ["restore", "--without-access", "--beside"],
   ["promote", "shop.orders", "--back", "--from", "shop.b"],
   ["restore", "--without-access", "--db", "shop"],
+  ["restore", "--without-access", "--key", "k"],
+  ["restore", "--without-access", "--between", "a..b"],
+  ["restore", "--without-access", "--where", "{}"],
+  ["restore", "--without-access", "--tenant", "/none", "--tenant-id", "c42"],
   ["maintain", "--auto", "--restore-within", "1m"],
 ])("an option that could not count is refused: %s %s", async (...args) => {
   const { status, printed } = await run([...args, "--repo", repo]);
   expect(printed).toMatch(/has no effect (without|beside)/);
   expect(status).toBe(exitStatus.usage);
+});
+
+test("a dry run of a restore says how fast it would write", async () => {
+  const dry = ["restore", "--dry-run", "--repo", repo, "--gentle", "--max-rate"];
+  const { printed } = await run([...dry, "10MiB"]);
+  expect(printed).toContain("pace: at most 10.0 MiB a second\npace: one batch at a time");
+  expect((await run([...dry, "5000", "--json"])).printed).toContain(
+    '"maxRate":"5000","gentle":true',
+  );
 });
 
 test.each(noKeys)("what cannot be a key is refused: %.40s", async (key) => {

@@ -1,14 +1,20 @@
 /** Restore beside, promote, and back, while a client writes all the time and a capture goes on. */
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { systemClock } from "../../src/clock.js";
-import { nameBefore } from "../../src/restore/beside.js";
-import { swap } from "../../src/restore/promote.js";
+import { nameAfter, nameBefore } from "../../src/restore/beside.js";
+import { planSwap, swap } from "../../src/restore/promote.js";
 import { parseAddresses } from "../../src/rethinkdb/address.js";
 import { RethinkTarget } from "../../src/rethinkdb/rethink-target.js";
 import { clusterDialer } from "../../src/rethinkdb/servers.js";
 import { r, type Term } from "../server/driver.js";
-import { cli, cliJson } from "./cli.js";
+import { cli, cliJson, start } from "./cli.js";
 import { iso, nextInstant, Stage, stop, tableOf, until } from "./stage.js";
+
+const signalledBetweenRenames = pathToFileURL(
+  join(import.meta.dirname, "signal-between-renames.mjs"),
+).href;
 
 let stage: Stage;
 let repo: string;
@@ -151,39 +157,121 @@ test("every acknowledged write is in one of the two tables, and can be restored"
   expect((await stop(capture)).status).toBe(0);
 }, 120_000);
 
-test("a swap that is ended between the two renames is done when it is begun again", async () => {
+/** A target of the stage's server. With `mortal`, it is as if the process were killed after the first rename. */
+function targetOf({ mortal }: { mortal: boolean }): RethinkTarget {
   const dial = clusterDialer(parseAddresses([stage.address]), "target", systemClock);
   const target = new RethinkTarget(stage.address, dial);
-  await stage.query(r.db("shop").tableCreate("carts"));
-  await stage.query(r.db("shop").tableCreate("carts_at_20261128T100400Z"));
-  const killed = new Error("killed");
-  const mortal = Object.create(target, {
-    renameTable: {
-      value: async (id: string, from: string, to: string) => {
-        await target.renameTable(id, from, to);
-        throw killed;
-      },
-    },
-  }) as RethinkTarget;
-  const carts = { db: "shop", name: "carts" };
-  const asked = { live: carts, next: "carts_at_20261128T100400Z", aside: nameBefore("carts", 0) };
-  await expect(swap(mortal, asked, systemClock)).rejects.toBe(killed);
-  expect(await tables()).not.toContain("carts");
-  const { stdout, status } = await cli([
-    "promote",
-    "shop.carts_at_20261128T100400Z",
-    "--target",
-    stage.address,
-  ]);
-  expect(stdout).toContain("what was shop.carts until now is shop.carts_before_19700101T000000Z");
-  expect(status).toBe(0);
-  expect(await tables()).toEqual(
-    expect.arrayContaining(["carts", "carts_before_19700101T000000Z"]),
+  if (!mortal) return target;
+  const renameTable = async (id: string, from: string, to: string) => {
+    await target.renameTable(id, from, to);
+    throw new Error("killed");
+  };
+  return Object.create(target, { renameTable: { value: renameTable } }) as RethinkTarget;
+}
+
+/** A swap that was killed between its two renames. */
+async function killedBetween(live: string, next: string, aside: string): Promise<void> {
+  const mortal = targetOf({ mortal: true });
+  const plan = await planSwap(mortal, { live: { db: "shop", name: live }, next });
+  await expect(swap(mortal, plan, aside, systemClock)).rejects.toThrow("killed");
+  expect(await tables()).not.toContain(live);
+  mortal.close();
+}
+
+test("a swap that is ended between the two renames is done when it is begun again", async () => {
+  const [next, aside] = ["carts_at_20261128T100400Z", nameBefore("carts", 0)];
+  for (const name of ["carts", next]) await stage.query(r.db("shop").tableCreate(name));
+  await killedBetween("carts", next, aside);
+  const { stdout, status } = await cli(["promote", `shop.${next}`, "--target", stage.address]);
+  expect(stdout).toBe(
+    `shop.carts is what was shop.${next}\n` +
+      `no table was shop.carts until now; beside it are shop.${aside}\n`,
   );
-  const again = await cli(["promote", "shop.carts_at_20261128T100400Z", "--target", stage.address]);
-  expect(again.stderr).toContain("if shop.carts_at_20261128T100400Z was promoted already");
+  expect(status).toBe(0);
+  expect(await tables()).toEqual(expect.arrayContaining(["carts", aside]));
+  const again = await cli(["promote", `shop.${next}`, "--target", stage.address]);
+  expect(again.stderr).toContain(`if shop.${next} was promoted already`);
   expect(again.status).toBe(6);
-  target.close();
+});
+
+test("a swap back that was ended between the renames does not take the promoted table for the kept one", async () => {
+  const [before, until] = [nameBefore("bags", 0), nameAfter("bags", 1000)];
+  for (const name of ["bags", before]) await stage.query(r.db("shop").tableCreate(name));
+  await killedBetween("bags", before, until);
+  const { stdout } = await cli(["promote", "shop.bags", "--back", "--target", stage.address]);
+  expect(stdout).toBe(
+    `shop.bags is what was shop.${before}\n` +
+      `no table was shop.bags until now; beside it are shop.${until}\n`,
+  );
+});
+
+test("where the live table was dropped, no table that was live long ago is taken for it", async () => {
+  const [old, next] = ["hats_before_20250101T000000Z", "hats_at_20261128T100400Z"];
+  for (const name of [old, next]) await stage.query(r.db("shop").tableCreate(name));
+  expect(await promote(`shop.${next}`)).toMatchObject({
+    live: "shop.hats",
+    promoted: `shop.${next}`,
+    kept: null,
+    beside: [`shop.${old}`],
+    goneMs: 0,
+  });
+});
+
+test("a dry run says what would be, and what will differ, and swaps nothing", async () => {
+  const next = "coats_at_20261128T100400Z";
+  for (const name of ["coats", next]) await stage.query(r.db("shop").tableCreate(name));
+  await stage.query(r.db("shop").table("coats").indexCreate("size"));
+  await stage.query(r.db("shop").table("coats").grant("app", { read: true }));
+  const args = ["promote", `shop.${next}`, "--target", stage.address, "--dry-run"];
+  const names = await tables();
+  const { stdout, stderr, status } = await cli(args);
+  expect(stdout).toMatch(
+    new RegExp(
+      `^shop.${next} would become shop.coats\n` +
+        "what is shop.coats now would become shop.coats_before_\\d{8}T\\d{6}(\\d{3})?Z\n" +
+        "grants of user app would be carried over\n$",
+    ),
+  );
+  expect(stderr).toBe("thinkback: shop.coats will differ: index size is missing\n");
+  expect(status).toBe(0);
+  expect(await cliJson(args)).toMatchObject({
+    live: "shop.coats",
+    kept: expect.stringMatching(/^shop.coats_before_/),
+    differences: ["index size is missing"],
+    grants: ["app"],
+    dryRun: true,
+    pin: null,
+  });
+  expect((await tables()).sort()).toEqual(names.sort());
+  expect(await permissions(next)).toEqual([]);
+});
+
+test("a table with another primary key is refused before anything is renamed", async () => {
+  const next = "shoes_at_20261128T100400Z";
+  await stage.query(r.db("shop").tableCreate("shoes"));
+  await stage.query(r.db("shop").tableCreate(next, { primaryKey: "size" }));
+  const { stderr, status } = await cli(["promote", `shop.${next}`, "--target", stage.address]);
+  expect(stderr).toContain(`shop.${next} has the primary key size, and shop.shoes has id`);
+  expect(status).toBe(7);
+  expect(await tables()).toEqual(expect.arrayContaining(["shoes", next]));
+});
+
+test("indexes are built, and a signal is held back until the swap is whole", async () => {
+  const next = "gloves_at_20261128T100400Z";
+  for (const name of ["gloves", next]) await stage.query(r.db("shop").tableCreate(name));
+  const documents = r.range(20_000).map((id: unknown) => ({ id, size: id }));
+  await stage.query(r.db("shop").table(next).insert(documents, { durability: "soft" }));
+  await stage.query(r.db("shop").table(next).indexCreate("size"));
+  const running = start(["promote", `shop.${next}`, "--target", stage.address, "--json"], {
+    NODE_OPTIONS: `--import ${signalledBetweenRenames}`,
+  });
+  const { status, stdout, stderr } = await running.finished;
+  expect(stderr).toContain("SIGTERM: the swap is done first");
+  expect([status, JSON.parse(stdout)]).toMatchObject([0, { live: "shop.gloves" }]);
+  const { kept } = JSON.parse(stdout) as { kept: string };
+  expect(await tables()).toEqual(expect.arrayContaining(["gloves", kept.slice("shop.".length)]));
+  const ready = r.db("shop").table("gloves").indexStatus("size")(0)("ready");
+  expect(await stage.query(ready)).toBe(true);
 });
 
 test.each([

@@ -1,5 +1,5 @@
 /** Exports of a recorded history: their forms, byte for byte, and what is left of one that fails. */
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
@@ -181,21 +181,46 @@ describe("CSV", () => {
     );
   });
 
-  test("has the columns that are asked for", async () => {
+  const csv = (...fields: string[]) => {
     out += ".csv";
-    await exported(
-      "--at",
-      first,
-      "--format",
-      "csv",
-      ...orders,
-      "--fields",
-      "n",
-      "--fields",
-      "nobody",
-    );
-    expect(await readFile(out, "utf8")).toBe("n,nobody\r\n1.5,\r\n-1e+300,\r\n,\r\n");
+    const columns = fields.flatMap((field) => ["--fields", field]);
+    return ["--at", first, "--format", "csv", "--out", out, ...columns];
+  };
+
+  test("has the columns that are asked for", async () => {
+    expect((await run(...csv("n", "low"), ...orders)).status).toBe(0);
+    expect(await readFile(out, "utf8")).toBe("n,low\r\n1.5,\\udc00\r\n-1e+300,\r\n,\r\n");
   });
+
+  test("has no column of which no document has the field, and nothing stays", async () => {
+    const before = await readdir(directory);
+    const { status, err } = await run(...csv("n", "statuss", "ключ", "list.x"), ...orders);
+    expect([status, err]).toEqual([
+      2,
+      expect.stringContaining("no document has the field statuss, list.x"),
+    ]);
+    expect(await readdir(directory)).toEqual(before);
+  });
+
+  test("has a column that the documents of one of several tables have", async () => {
+    await exported("--at", first, "--format", "csv", "--fields", "n");
+    expect(await readFile(join(out, "shop.empty.csv"), "utf8")).toBe("n\r\n");
+  });
+
+  test("has the columns that are asked for also of a table without documents", async () => {
+    expect((await run(...csv("n"), "--table", "shop.empty")).status).toBe(0);
+    expect(await readFile(out, "utf8")).toBe("n\r\n");
+  });
+});
+
+test("only the owner may read what is exported", async () => {
+  await exported("--at", first);
+  expect((await stat(out)).mode & 0o777).toBe(0o600);
+  out += "-each";
+  await exported("--at", first, "--format", "ndjson");
+  expect((await stat(out)).mode & 0o777).toBe(0o700);
+  const modes = (await readdir(out)).map(async (one) => (await stat(join(out, one))).mode & 0o777);
+  expect(new Set(await Promise.all(modes))).toEqual(new Set([0o600]));
 });
 
 describe("what is refused", () => {

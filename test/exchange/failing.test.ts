@@ -32,11 +32,16 @@ class FailingStore extends MemoryStore {
 
 let directory: string;
 let archive: ListedArchive;
+const left: unknown[] = [];
 const span = { began: 1000, ended: 5000 };
 const options: ImportOptions = {
   clock: systemClock,
   owner: thisProcess,
-  observer: { reading: () => undefined, storing: () => undefined },
+  observer: {
+    reading: () => undefined,
+    storing: () => undefined,
+    left: (error) => left.push(error),
+  },
   signal: new AbortController().signal,
 };
 
@@ -70,6 +75,19 @@ test("nothing is left, whichever put fails", async () => {
     expect(broken.failed).toBe(true);
     expect(await namesIn(broken.store)).toEqual(["repository.json"]);
   }
+  expect(left).toEqual([]);
+});
+
+test("if nothing can be deleted either, the first failure is told, and what is left too", async () => {
+  class DeadStore extends FailingStore {
+    override async delete(): Promise<void> {
+      throw new Error("the store is gone");
+    }
+  }
+  const store = new DeadStore(5);
+  const importing = importArchive(() => makeRepository(store), archive, span, options);
+  await expect(importing).rejects.toThrow("the disk is full");
+  expect(left.map(String)).toEqual([expect.stringContaining("the store is gone")]);
 });
 
 test("an import that was killed at any moment shows no table, a whole one shows them as late", async () => {

@@ -49,20 +49,51 @@ describe("a rule", () => {
   test("a shift by document is the same for all its dates, and another for other documents", () => {
     const yaml = "{a: {shift: 30d, per: document}, b: {shift: 30d, per: document}}";
     const document = '{"a":"2026-06-15","b":"2026-06-15T10:00:00Z"}';
-    const shifts = ["1", "2", "3", "4"].map((id) => {
+    const shifts = Array.from({ length: 400 }, (_, n) => String(n)).map((id) => {
       const { text } = masked(yaml, document, "id", id);
       const { a, b } = JSON.parse(text) as { a: string; b: string };
       expect(b).toBe(`${a}T10:00:00Z`);
       return (Date.parse(a) - Date.parse("2026-06-15")) / day;
     });
-    expect(new Set(shifts).size).toBeGreaterThan(1);
-    expect(shifts.every((days) => Math.abs(days) <= 30)).toBe(true);
+    // Each of them is as likely, so that 400 documents show nearly all; none stays as it is.
+    expect(new Set(shifts).size).toBeGreaterThan(50);
+    expect(shifts.every((days) => Math.abs(days) <= 30 && days !== 0)).toBe(true);
   });
 
-  test("what is no date cannot be shifted", () => {
-    expect(() => masked("{a: {shift: 1d}}", '{"a":"soon"}')).toThrow(
-      /a of "k" in shop.t is no date/,
+  test("a shift by document of one day is a day later or earlier", () => {
+    const dates = Array.from({ length: 40 }, (_, n) => {
+      const yaml = "{a: {shift: 1d, per: document}}";
+      return masked(yaml, '{"a":"2026-06-15"}', "id", String(n)).text;
+    });
+    expect(new Set(dates)).toEqual(new Set(['{"a":"2026-06-14"}', '{"a":"2026-06-16"}']));
+  });
+
+  test.each([
+    ["1d", "soon"],
+    ["12h", "2026-06-15"],
+    ["-36h", "2026-06-15"],
+    ["30s", "2026-06-15T10:00"],
+  ])("by %s, %s cannot be shifted, and does not come through as it is", (by, text) => {
+    expect(() => masked(`{a: {shift: ${by}}}`, `{"a":"${text}"}`)).toThrow(
+      /a of "k" in shop.t is no date that can be shifted so/,
     );
+  });
+
+  const point = '{"$reql_type$":"GEOMETRY","coordinates":[1,2],"type":"Point"}';
+  test.each([
+    ["l.coordinates", `{"l":${point}}`, "GEOMETRY"],
+    ["a.l.type", `{"a":[{"l":${point}}]}`, "GEOMETRY"],
+    ["l.coordinates.x", `{"l":${point}}`, "GEOMETRY"],
+    ["b.data", '{"b":{"$reql_type$":"BINARY","data":"AA=="}}', "BINARY"],
+  ])("a path into a type of the server's own is refused: %s", (path, document, type) => {
+    expect(() => masked(`{${path}: drop}`, document)).toThrow(
+      `${path} of "k" in shop.t is inside "${type}", which is masked only as a whole`,
+    );
+  });
+
+  test("a type of the server's own without the field stays, and is masked as a whole", () => {
+    expect(masked("{l.street: drop}", `{"l":${point}}`).text).toBe(`{"l":${point}}`);
+    expect(masked("{l: drop}", `{"l":${point}}`).text).toBe("{}");
   });
 });
 
@@ -79,12 +110,42 @@ test.each([
 });
 
 test.each([
+  ['"0001-01-01"', '"0001-01-02"'],
+  ['"0099-12-31T00:00:00Z"', '"0100-01-01T00:00:00Z"'],
+  ['"0000-02-28"', '"0000-02-29"'],
+  ['"9999-12-30"', '"9999-12-31"'],
+])("a day later in a far year: %s", (text, later) => {
+  expect(shiftedDate(Buffer.from(text), day)?.toString()).toBe(later);
+});
+
+test.each([
+  ['"9999-12-31"', day],
+  ['"9999-12-31T12:00:00Z"', day / 2],
+  ['"0000-01-01"', -day],
+  ['"2026-13-01"', day],
+  ['"2026-02-29"', day],
+  ['"2026-13-45"', day],
+  ['"2026-00-10"', day],
+  ['"2026-06-15T24:00"', day],
+  ['"2026-06-15T10:60"', day],
+  ['"2016-12-31T23:59:60Z"', day],
+  ['"2026-06-15"', 1e300],
+])("%s moved by %s ms is none", (text, ms) => {
+  expect(shiftedDate(Buffer.from(text), ms)).toBe(undefined);
+});
+
+test.each([
   ["", "the file is not right", /begin with tables:/],
   ["tables: 1", "tables is not right", /below it a line for each table/],
   ["tables: {orders: {}}", "tables: orders is not right", /name the table db.table/],
   ["tables: {s.t: {a: gone}}", "tables: s.t: a is not right", /the rules are drop, null/],
   ["tables: {s.t: {a: {hash: 3}}}", "tables: s.t: a", /the rules are drop, null/],
   ["tables: {s.t: {a: {shift: 1.5ms}}}", "tables: s.t: a", /the rules are drop, null/],
+  ["tables: {s.t: {a: {shift: 0s}}}", "tables: s.t: a", /the rules are drop, null/],
+  ["tables: {s.t: {a: {shift: -30d, per: document}}}", "tables: s.t: a", /of at least 1d/],
+  ["tables: {s.t: {a: {shift: 12h, per: document}}}", "tables: s.t: a", /of at least 1d/],
+  ["tables: {s.t: {a.b: drop, a: drop}}", "s.t: a.b is inside a", /not for both/],
+  ["tables: {s.t: {a: drop, ab: drop, a.b.c: drop}}", "s.t: a.b.c is inside a", /not for both/],
   ["tables: {s.t: {a: hash}}", "tables: s.t: a needs a key", /give the key of hashes/],
   ["key: {file: short}\ntables: {s.t: {a: hash}}", "key has fewer than 16 bytes", /openssl/],
   ["key: 7\ntables: {}", "key is not right", /give the key of hashes/],
