@@ -4,48 +4,33 @@ import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { commonStore } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
-import {
-  catalogPoints,
-  drillPoints,
-  instantOfBurst,
-  notedPoints,
-  type Point,
-} from "../recovery/points.js";
+import { type KnownName, type NamedPoint, pointsNamed } from "../recovery/named-point.js";
 import { lookAt } from "../repository/repository-view.js";
 
 /** So many names are advised when none fits. */
 const advisedMax = 5;
-const ever = Number.MAX_SAFE_INTEGER;
 
 export async function beforePoint(name: string, repository: Repository): Promise<Instant> {
-  const burst = instantOfBurst(name);
-  if (burst !== undefined) return burst - 1;
   const store = commonStore(repository);
   return lookAt(repository, async (view) => {
-    const noted = await notedPoints(view, store, 0, ever);
-    if (name.startsWith("drill-")) noted.push(...(await drillPoints(store, 0, ever)));
-    const found = namedPoint(noted, name);
-    if (found) return found.before;
-    const { points } = await catalogPoints(view);
-    const changed = namedPoint(points, name);
-    if (changed) return changed.before;
-    throw unknownPoint(name, [...noted, ...points]);
+    const { found, known } = await pointsNamed(view, store, name);
+    const [point, other] = found;
+    if (!point) throw unknownPoint(name, await known());
+    if (other) throw unclear(name, found);
+    return point.before;
   });
 }
 
-function namedPoint(points: readonly Point[], name: string): Point | undefined {
-  const found = points.filter(({ id, names }) => id === name || names.includes(name));
-  if (found.length < 2) return found[0];
+function unclear(name: string, found: readonly NamedPoint[]): ThinkbackError {
   const ids = found.map(({ id, at }) => `before:${id} (${formatInstant(at)})`);
-  throw new ThinkbackError("usage", `several points are called "${name}"`, {
-    hint: `name one by its id: ${ids.join(", ")}`,
+  return new ThinkbackError("usage", `several points are called "${name}"`, {
+    hint: `name one by its id, or give its time: ${ids.join(", ")}`,
   });
 }
 
-function unknownPoint(name: string, points: readonly Point[]): ThinkbackError {
-  const newestFirst = points.toSorted((a, b) => b.at - a.at);
-  const known = newestFirst.flatMap(({ id, names }) => [...names, id]);
-  const nearest = mostSimilar(name, known, advisedMax).map((one) => `before:${one}`);
+function unknownPoint(name: string, known: readonly KnownName[]): ThinkbackError {
+  const newestFirst = known.toSorted((a, b) => b.at - a.at).map((one) => one.name);
+  const nearest = mostSimilar(name, newestFirst, advisedMax).map((one) => `before:${one}`);
   return new ThinkbackError("unknown", `there is no point "${name}"`, {
     hint:
       nearest.length === 0

@@ -5,9 +5,12 @@ import { formatInstant, type Instant } from "../instant.js";
 import { type Difference, differencesBetween, differencesToLive } from "../recovery/differences.js";
 import { type PastTable, pastTable } from "../recovery/past.js";
 import type { Selection } from "../recovery/selection.js";
+import type { InstantClass } from "../repository/coverage/as-of.js";
 import type { TableCoverage } from "../repository/coverage/coverage.js";
+import type { PlacedHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
+import { type Allowed, classText } from "../restore/inexact.js";
 import { planRestore } from "../restore/plan.js";
 import { whenProven } from "../restore/when-proven.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
@@ -16,9 +19,11 @@ import { refuseWithoutReader } from "../storage/object-store.js";
 import { accessToTarget, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { documentJson, fieldLines, fieldsJson, shortText } from "./field-text.js";
+import { gapOption } from "./gap-option.js";
 import { instantOf } from "./instant-of.js";
 import { type Colour, counted, formatCount, type Output, waitingText } from "./output.js";
 import { ProgressLines } from "./progress.js";
+import { placeReadHold } from "./read-hold.js";
 import { type SelectArguments, selectionOf } from "./select.js";
 
 export interface DiffArguments extends TargetArguments, SelectArguments {
@@ -27,6 +32,9 @@ export interface DiffArguments extends TargetArguments, SelectArguments {
   to?: string;
   at?: string;
   live?: boolean;
+  gap?: string;
+  allowInexact?: boolean;
+  nearest?: boolean;
   fields?: boolean;
   limit: string;
 }
@@ -48,6 +56,7 @@ export async function diffCommand(
   output: Output,
 ): Promise<void> {
   refuseUnclear(args);
+  const allowed = allowedBy(args);
   const limit = limitOf(args.limit);
   const selection = (await selectionOf(args))(name);
   if (!selection) {
@@ -56,6 +65,7 @@ export async function diffCommand(
     });
   }
   const target = args.live ? targetAt(args) : undefined;
+  let hold: PlacedHold | undefined;
   try {
     if (target) {
       for (const text of warningsOf(accessToTarget(args), "target"))
@@ -63,10 +73,13 @@ export async function diffCommand(
     }
     const repository = await openRepository(await copiesAt(args.repo, output));
     refuseWithoutReader(repository.store);
-    const compared = await comparedBy(name, args, repository, output);
+    const compared = await comparedBy(name, args, allowed, repository, output);
+    hold = await placeReadHold(repository, compared.earlier.plan, "diff", output);
     const differing = await differencesOf(name, compared, selection, target);
-    await print(name, compared, differing, { limit, fields: args.fields === true }, output);
+    if (output.json) await printJson(name, compared, differing, output);
+    else await print(name, compared, differing, { limit, fields: args.fields === true }, output);
   } finally {
+    await hold?.end();
     target?.close();
   }
 }
@@ -82,6 +95,14 @@ function refuseUnclear({ from, to, at, live }: DiffArguments): void {
   if (!live && from === undefined) refuse("it is not said what is compared");
 }
 
+type AllowedInstants = Allowed & { nearest: boolean };
+
+const allowedBy = ({ gap, allowInexact, nearest }: DiffArguments): AllowedInstants => ({
+  ...gapOption(gap),
+  allowInexact: allowInexact === true,
+  nearest: nearest === true,
+});
+
 function limitOf(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new ThinkbackError("usage", `--limit ${text} is not a count`, { hint: "such as 20" });
@@ -91,6 +112,7 @@ function limitOf(text: string): number {
 async function comparedBy(
   name: string,
   { from, to, at, live }: DiffArguments,
+  allowed: AllowedInstants,
   repository: Repository,
   output: Output,
 ): Promise<Compared> {
@@ -105,7 +127,7 @@ async function comparedBy(
   const look = () =>
     lookAt(repository, async (view): Promise<Compared> => {
       const past = async (when: Instant | undefined) =>
-        pastTable(repository, await planRestore(view, requestFor(name, when)));
+        pastTable(repository, await planRestore(view, requestFor(name, when, allowed)));
       const earlier = await past(first);
       const later = live ? undefined : await past(second);
       const { id } = earlier.table.config;
@@ -117,14 +139,12 @@ async function comparedBy(
   return whenProven(repository, second ?? first, look, systemClock, onWait);
 }
 
-const requestFor = (name: string, at: Instant | undefined) => ({
+const requestFor = (name: string, at: Instant | undefined, allowed: AllowedInstants) => ({
   ...(at === undefined ? {} : { at }),
   tables: [name],
   databases: [],
   renames: new Map<string, string>(),
-  allowInexact: false,
-  nearest: false,
-  exactOnly: true,
+  ...allowed,
 });
 
 async function differencesOf(
@@ -165,42 +185,87 @@ const fewMax = 3;
 
 async function print(
   name: string,
-  { earlier, later }: Compared,
+  compared: Compared,
   differing: AsyncIterable<Difference>,
   { limit, fields }: { limit: number; fields: boolean },
   output: Output,
 ): Promise<void> {
-  const counts: Record<Change, number> = { added: 0, removed: 0, changed: 0 };
+  const counts = noCounts();
   const first: Difference[] = [];
-  const entries: string[] = [];
-  const progress = new ProgressLines();
-  const [from, to] = [earlier.table.instant, later?.table.instant];
-  progress.set("diff", `comparing ${name}…`);
-  for await (const one of differing) {
-    counts[changeOf(one)] += 1;
-    if (output.json) entries.push(entryJson(one));
-    else if (first.length < limit) first.push(one);
-    progress.set("diff", `comparing ${name}: ${countsText(counts)}`);
+  for await (const one of counting(name, differing, counts)) {
+    if (first.length < limit) first.push(one);
   }
-  progress.clear();
-  const stretch = `from ${formatInstant(from)} to ${to === undefined ? "now (live)" : formatInstant(to)}`;
-  output.line(`${name} ${stretch}: ${countsText(counts)}`);
+  output.line(`${name} ${stretchText(compared)}: ${countsText(counts)}`);
   const total = counts.added + counts.removed + counts.changed;
   for (const one of first) {
     output.line(headOf(one, output));
     if (!fields && total > fewMax) continue;
     for (const line of fieldLines(one.before, one.after, output)) output.line(`    ${line}`);
   }
-  if (total > first.length && !output.json) {
+  if (total > first.length) {
     output.line(`and ${counted(total - first.length, "more document")}; --limit prints more`);
   }
+}
+
+/** Prints each difference as it is found. */
+function printJson(
+  name: string,
+  { earlier, later }: Compared,
+  differing: AsyncIterable<Difference>,
+  output: Output,
+): Promise<void> {
+  const counts = noCounts();
   const said = {
     table: name,
-    from: formatInstant(from),
-    to: to === undefined ? "live" : formatInstant(to),
+    from: formatInstant(earlier.table.instant),
+    to: later ? formatInstant(later.table.instant) : "live",
+    classes: { from: classResult(earlier.table), to: later ? classResult(later.table) : null },
   };
-  const head = JSON.stringify({ ...said, ...counts });
-  output.resultText(`${head.slice(0, -1)},"documents":[${entries.join(",")}]}`);
+  const parts = async function* () {
+    yield `${JSON.stringify(said).slice(0, -1)},"documents":[`;
+    let comma = "";
+    for await (const one of counting(name, differing, counts)) {
+      yield comma + entryJson(one);
+      comma = ",";
+    }
+    yield `],${JSON.stringify(counts).slice(1)}`;
+  };
+  return output.resultParts(parts());
+}
+
+/** Counts the differences as they come, and shows how many there are so far. */
+async function* counting(
+  name: string,
+  differing: AsyncIterable<Difference>,
+  counts: Record<Change, number>,
+): AsyncGenerator<Difference> {
+  const progress = new ProgressLines();
+  progress.set("diff", `comparing ${name}…`);
+  try {
+    for await (const one of differing) {
+      counts[changeOf(one)] += 1;
+      progress.set("diff", `comparing ${name}: ${countsText(counts)}`);
+      yield one;
+    }
+  } finally {
+    progress.clear();
+  }
+}
+
+const noCounts = (): Record<Change, number> => ({ added: 0, removed: 0, changed: 0 });
+
+const classResult = ({ class: of, reason, lateMs }: InstantClass) => ({
+  class: of,
+  reason: reason ?? null,
+  lateMs: lateMs ?? null,
+});
+
+function stretchText({ earlier, later }: Compared): string {
+  const text = ({ table }: PastTable) => {
+    const of = table.class === "exact" ? "" : ` (${classText(table)})`;
+    return `${formatInstant(table.instant)}${of}`;
+  };
+  return `from ${text(earlier)} to ${later ? text(later) : "now (live)"}`;
 }
 
 function changeOf({ before, after }: Difference): Change {

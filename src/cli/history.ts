@@ -17,7 +17,7 @@ import { copiesAt, type Repos } from "./copies-at.js";
 import { documentJson, fieldLines, fieldsJson, shortText } from "./field-text.js";
 import { instantOf } from "./instant-of.js";
 import { keyBytes, keyHint } from "./key-text.js";
-import { type Colour, counted, formatOptionalInstant, isoOrNull, type Output } from "./output.js";
+import { type Colour, counted, isoOrNull, type Output } from "./output.js";
 import { tableThen } from "./table-then.js";
 
 export interface HistoryArguments {
@@ -92,7 +92,15 @@ function printHistory(told: Told, output: Output): void {
     ...lacking.map((one) => ({ at: one.from, text: [output.paint("dim", lackingText(one))] })),
   ].sort((a, b) => a.at - b.at);
   for (const { text } of lines) output.line(`\n${text.join("\n")}`);
-  output.note(`the history is proven complete up to ${formatOptionalInstant(told.provenTo)}`);
+  output.note(provenText(told));
+}
+
+function provenText({ proven }: Told): string {
+  if (!proven) return "nothing of this stretch is proven: there may have been other versions";
+  const stretch = `from ${formatInstant(proven.from)} to ${formatInstant(proven.to)}`;
+  return proven.isComplete
+    ? `the history is proven complete ${stretch}`
+    : `the history is proven ${stretch}, with what is lacking above`;
 }
 
 function versionLines({ now, written }: Told, version: KeptVersion, output: Output): string[] {
@@ -136,6 +144,12 @@ function historyJson(told: Told): string {
   return (
     `${head.slice(0, -1)},"key":${documentJson(key)},"earlier":${earlier ? versionJson(earlier) : "null"}` +
     `,"versions":[${versions.map(versionJson).join(",")}],"lacking":${JSON.stringify(gaps)}` +
-    `,"provenTo":${JSON.stringify(isoOrNull(told.provenTo))}}`
+    `,"proven":${JSON.stringify(provenJson(told))}}`
   );
+}
+
+function provenJson({ proven }: Told): object | null {
+  if (!proven) return null;
+  const { from, to, isComplete: complete } = proven;
+  return { from: formatInstant(from), to: formatInstant(to), complete };
 }

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
+import { isPointId } from "../recovery/point-ids.js";
 import { putMark } from "../repository/records/marks.js";
 import { openRepository } from "../repository/repository.js";
 import { stillToCome } from "../restore/when-proven.js";
@@ -31,6 +32,11 @@ export async function markCommand(text: string, args: MarkArguments, given: Outp
 }
 
 function checkText(text: string): void {
+  if (isPointId(text)) {
+    throw new ThinkbackError("usage", `"${text}" is how the id of a point looks`, {
+      hint: "give a mark another text: before: would find the point, and not the mark",
+    });
+  }
   const hasControls = /\p{Cc}|\p{Cs}/u.test(text);
   if (text.trim() === text && text !== "" && text.length <= charactersMax && !hasControls) return;
   throw new ThinkbackError("usage", "this text cannot be a mark", {

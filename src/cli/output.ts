@@ -1,3 +1,4 @@
+import { EventEmitter, once } from "node:events";
 import Table from "cli-table3";
 import { withoutSecrets } from "../configuration/addresses.js";
 import { exitStatus, messageOf, ThinkbackError } from "../errors.js";
@@ -12,6 +13,8 @@ export interface Output {
   result(value: object): void;
   /** Like `result`, but given as JSON text. */
   resultText(json: string): void;
+  /** Like `resultText`, but given in parts: no more than some of it is in memory. */
+  resultParts(parts: AsyncIterable<string>): Promise<void>;
   /** Something that the operator should know, but that is not part of the result. Goes to stderr. */
   note(text: string): void;
   /** The text as it stands out on a terminal; unchanged where the result does not go to one. */
@@ -40,12 +43,30 @@ export function terminalOutput(json: boolean, { stdout, stderr }: Streams = proc
     },
     result: (value) => resultText(JSON.stringify(value)),
     resultText,
+    resultParts: async (parts) => {
+      if (json) await writeParts(parts, stdout);
+    },
     note: (text) => void stderr.write(`${text}\n`),
     paint: (colour, text) => (isPainted ? `\x1b[${colours[colour]}m${text}\x1b[0m` : text),
   };
 }
 
 const newline = Buffer.from("\n");
+
+/** So many characters are written at once, about. */
+const writtenMin = 65_536;
+
+async function writeParts(parts: AsyncIterable<string>, stdout: Streams["stdout"]): Promise<void> {
+  let some = "";
+  for await (const part of parts) {
+    some += part;
+    if (some.length < writtenMin) continue;
+    const isFull = stdout.write(some) === false;
+    some = "";
+    if (isFull && stdout instanceof EventEmitter) await once(stdout, "drain");
+  }
+  stdout.write(`${some}\n`);
+}
 
 /** Printed while a command waits for the capture to prove an instant. */
 export const waitingText = (ms: number) =>

@@ -81,8 +81,11 @@ async function pointsIn(
     ...(await notedPoints(view, store, from, to)),
     ...(await drillPoints(store, from, to)),
   ];
-  const isWanted = ({ at, table }: Point) =>
-    from <= at && at <= to && (name === undefined || table === undefined || table === name);
+  // By the id, those from before it was renamed; by the name, those of one that had the name before it.
+  const isOfTable = ({ table, tableId }: Point) =>
+    table === undefined || table === name || tableId === id;
+  const isWanted = (point: Point) =>
+    from <= point.at && point.at <= to && (name === undefined || isOfTable(point));
   return { points: all.filter(isWanted).sort((a, b) => a.at - b.at), activity, from, to };
 }
 

@@ -12,6 +12,11 @@ const needed: Record<string, [option: string, needs: string][]> = {
     ["--drill-target", "--drill-at"],
     ["--drill-target-file", "--drill-at"],
   ],
+  diff: [
+    ["--target", "--live"],
+    ["--target-file", "--live"],
+    ["--password-file", "--live"],
+  ],
 };
 
 const maintenance = ["--keep", "--fold-every", "--fold-at", "--restore-within", "--grace"];
@@ -46,6 +51,11 @@ const beside: Record<string, [option: string, other: string][]> = {
   expire: [["--grace", "--no-delete"]],
   catalog: [["--at", "--diff"]],
   plan: [["--profile", "--prices"]],
+  // As JSON every document that differs is printed with its fields.
+  diff: [
+    ["--limit", "--json"],
+    ["--fields", "--json"],
+  ],
 };
 
 /** Makes a command refuse empty words, and options that are empty or given twice. */
@@ -83,10 +93,14 @@ export function refuseIdle(command: Command, { byAttribute }: Settings): void {
     refuse(`${option} has no effect without ${needs}`, `give ${needs} too, or leave ${option} out`);
   }
   for (const [option, others] of beside[name] ?? []) {
-    const [of, other] = [byLong.get(option)!, byLong.get(others)!];
-    if (!isSet(of) || of.origin === "default" || !isSet(other)) continue;
+    const [of, other] = [byLong.get(option)!, byLong.get(others)];
+    // The program itself takes --json, wherever it stands.
+    const isJson =
+      others === "--json" && command.optsWithGlobals<{ json?: boolean }>().json === true;
+    if (!isSet(of) || of.origin === "default" || !(isJson || (other && isSet(other)))) continue;
     if (of.origin === "command line") {
-      const from = other.origin === "command line" ? "" : `, which ${other.where} gives`;
+      const isHere = isJson || other?.origin === "command line";
+      const from = isHere ? "" : `, which ${other!.where} gives`;
       refuse(`${option} has no effect beside ${others}${from}`, "leave one of the two out");
     }
     leaveOut(command, of);

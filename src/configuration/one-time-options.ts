@@ -45,18 +45,18 @@ export const eachTime: OptionRow[] = [
   flag("--dry-run", ["repair"], "print what could be rebuilt, and change nothing"),
   text(
     "--gap <end>",
-    ["restore", "show", "export"],
+    ["restore", "show", "export", "diff"],
     'for an instant inside a gap: take the state "before" or "after" the gap',
   ),
   flag(
     "--allow-inexact",
-    ["restore", "show", "export"],
+    ["restore", "show", "export", "diff"],
     "take an instant that is not exact; inside a gap, the state before it",
   ),
   flag("--allow-inexact", ["pin add"], "pin an instant that is not exact"),
   flag(
     "--nearest",
-    ["restore", "show", "export"],
+    ["restore", "show", "export", "diff"],
     "if the history is thinned at the instant, take the last kept one before it",
   ),
   flag("--without-access", ["restore"], "leave users and grants out of a restore of everything"),

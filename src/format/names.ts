@@ -255,3 +255,9 @@ export function parseMarkName(name: string): { at: Instant; id: string } | undef
 export function drillName(ended: Instant, unique: string): string {
   return `drills/${pad(ended, width.instant)}-${unique}.json`;
 }
+
+/** What the name of a drill's record says; undefined for any other name. */
+export function parseDrillName(name: string): { ended: Instant; unique: string } | undefined {
+  const match = /^drills\/(\d{15})-([0-9a-f]{12})\.json$/.exec(name);
+  return match ? { ended: Number(match[1]), unique: match[2]! } : undefined;
+}

@@ -1,11 +1,8 @@
 /**
- * How much was written, and when: changes of all tables in even spans, and bursts, which are stretches in which many
- * more documents of a table were deleted or overwritten than usual.
+ * How much was written, and when: changes of all tables in even spans, and bursts, by the rule of burst-counts.ts.
  *
- * The rule of bursts. Deletes and overwrites of a table are each counted in spans of 10 seconds. What is usual is the
- * count that nine of ten spans do not exceed; a stretch of less than an hour counts as an hour. A span belongs to a
- * burst if it has at least 100, and at least five times what is usual; two of them with one other between them are of
- * one burst. It begins in the first second that has at least a tenth of what its busiest second has.
+ * The log is read twice: first to count, then, where there are bursts, to find their first and last changes. No version
+ * is kept, and a count no longer than until everything of its time is read; so memory does not grow with the log.
  */
 import { isDamage } from "../errors.js";
 import { parseLines } from "../format/lines.js";
@@ -14,10 +11,18 @@ import type { Instant } from "../instant.js";
 import { foldedCursor } from "../repository/log/folded-reader.js";
 import { openSegment } from "../repository/log/log.js";
 import type { LogView } from "../repository/log/log-view.js";
-import type { FoldedPiece } from "../repository/log/pieces.js";
+import type { FoldedPiece, SegmentPiece } from "../repository/log/pieces.js";
 import { noTotals } from "../repository/log/totals.js";
 import type { RepositoryView } from "../repository/repository-view.js";
-import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
+import { partsAtOnce, readsAtOnce, severalAtOnce } from "../several-at-once.js";
+import {
+  BurstSeconds,
+  BurstSpans,
+  burstMin,
+  type Span,
+  SpanCounts,
+  spanAt,
+} from "./burst-counts.js";
 
 export const burstKinds = ["deletes", "overwrites"] as const;
 export type BurstKind = (typeof burstKinds)[number];
@@ -41,26 +46,27 @@ export interface Activity {
   unread: string[];
 }
 
-const burstSpanMs = 10_000;
-const burstMin = 100;
-const timesUsual = 5;
-const usualShare = 0.9;
-const shortestMs = 3_600_000;
 /** So many spans at most for the changes, of at least an hour. */
 const changeSpansMax = 84;
 const changeSpanMs = 3_600_000;
 
-/** One table's changes of one kind in a span of 10 seconds. */
-interface SpanCount {
-  count: number;
-  last: Instant;
-  /** Of each of its seconds: how many, and the first one. */
-  counts: number[];
-  firsts: Instant[];
-}
+/** What is read at once: a segment, or one table of a folded segment. */
+type Unit = { log: LogView } & (
+  | { piece: SegmentPiece }
+  | { piece: FoldedPiece; table: string; totals: Totals }
+);
 
-/** By the number of a span since 1970. */
-type Counts = Map<number, SpanCount>;
+/** Told of each version. "unsure" is a first write in a folded segment: it may be an insert or an overwrite. */
+type Note = (kind: BurstKind | "inserts" | "unsure", table: string, time: Instant) => void;
+
+/** What a unit has of one table. */
+interface TableCounts {
+  deletes: SpanCounts;
+  overwrites: SpanCounts;
+  unsure: SpanCounts;
+  inserts: number;
+  unsureSum: number;
+}
 
 /** @param table the id of the only table that is wanted; all tables if undefined */
 export async function readActivity(
@@ -70,16 +76,19 @@ export async function readActivity(
   to: Instant,
 ): Promise<Activity> {
   const reading = new ActivityReading(table, from, to);
-  for (const { log } of view.lanes) await reading.readLog(log);
-  return reading.activity();
+  const units = view.lanes.flatMap(({ log }) => [...reading.unitsOf(log)]);
+  await reading.count(units);
+  return reading.activity(await reading.bursts(units));
 }
 
 class ActivityReading {
   private readonly spans: number[];
   private readonly spanMs: number;
-  private readonly unread: string[] = [];
-  /** By kind and table. */
-  private readonly counts = new Map<string, Counts>();
+  private readonly unread = new Set<string>();
+  /** By table: what is counted and not final yet, and what may be of a burst. */
+  private readonly tables = new Map<string, Record<BurstKind, [SpanCounts, BurstSpans]>>();
+  /** Units whose "unsure" versions count as overwrites. */
+  private readonly overwriting = new Set<Unit>();
 
   constructor(
     private readonly table: string | undefined,
@@ -91,116 +100,240 @@ class ActivityReading {
     this.spans = Array<number>(Math.max(1, Math.ceil((to - from + 1) / this.spanMs))).fill(0);
   }
 
-  async readLog(log: LogView): Promise<void> {
-    const { from, to } = this;
-    const wanted = log.pieces.filter((piece) => piece.to >= from && piece.from <= to);
-    const reading = severalAtOnce(wanted, readsAtOnce, async (piece) => {
-      try {
-        if (piece.kind === "segment") await this.readSegment(log, piece.name);
-        else await this.readFolded(log, piece);
-      } catch (error) {
-        if (!isDamage(error)) throw error;
-        this.unread.push(piece.name);
+  /** What of a log is to be read. Of folded segments only what may hold a burst, by the totals in the manifests. */
+  *unitsOf(log: LogView): Generator<Unit> {
+    for (const [i, piece] of log.pieces.entries()) {
+      if (piece.to < this.from || piece.from > this.to) continue;
+      if (piece.kind === "segment") {
+        yield { log, piece };
+        continue;
       }
+      const before = log.pieces[i - 1];
+      for (const { table } of piece.manifest.tables) {
+        if (!this.isWanted(table) || piece.damage.has(table)) continue;
+        const totals = totalsIn(piece, before?.kind === "folded" ? before : undefined, table);
+        this.noteChanges(totals.changes, piece.from, piece.to);
+        const overwrites = totals.changes - totals.inserts - totals.deletes;
+        if (totals.deletes >= burstMin || overwrites >= burstMin)
+          yield { log, piece, table, totals };
+      }
+    }
+  }
+
+  /** Counts the changes in all units. */
+  async count(units: readonly Unit[]): Promise<void> {
+    for (const { some, atOnce } of inOrder(units)) {
+      const counting = severalAtOnce(some, atOnce, async ({ unit, until }) => {
+        return { counts: await this.countsOf(unit), until };
+      });
+      for await (const { counts, until } of counting) {
+        for (const [table, of] of counts) this.take(table, of, until);
+      }
+    }
+    for (const table of this.tables.keys()) this.settle(table, Number.MAX_SAFE_INTEGER);
+  }
+
+  /** Finds the changes of each burst in the units that it lies in. */
+  async bursts(units: readonly Unit[]): Promise<Burst[]> {
+    const found: { kind: BurstKind; table: string; seconds: BurstSeconds }[] = [];
+    const wanted = new Map<string, Record<BurstKind, Map<Span, BurstSeconds>>>();
+    for (const [table, of] of this.tables) {
+      for (const kind of burstKinds) {
+        for (const spans of of[kind][1].bursts()) {
+          const seconds = new BurstSeconds(spans);
+          found.push({ kind, table, seconds });
+          const ofTable = wanted.get(table) ?? { deletes: new Map(), overwrites: new Map() };
+          wanted.set(table, ofTable);
+          for (const span of spans) ofTable[kind].set(span, seconds);
+        }
+      }
+    }
+    const isWanted = (table: string, from: Instant, to: Instant) =>
+      burstKinds.some((kind) => meets(wanted.get(table)?.[kind], spanAt(from), spanAt(to)));
+    const holding = units.filter((unit) => {
+      const { from, to } = unit.piece;
+      const tables = "table" in unit ? [unit.table] : [...wanted.keys()];
+      return tables.some((table) => isWanted(table, from, to));
+    });
+    const reading = severalAtOnce(holding, readsAtOnce, (unit) => {
+      const note: Note = (given, table, time) => {
+        const kind = given === "unsure" && this.overwriting.has(unit) ? "overwrites" : given;
+        if (kind === "deletes" || kind === "overwrites")
+          wanted.get(table)?.[kind].get(spanAt(time))?.add(time);
+      };
+      return this.read(unit, note, isWanted);
     });
     for await (const _ of reading);
-  }
-
-  activity(): Activity {
-    const { counts, from, spanMs, spans: changes, to, unread } = this;
-    const bursts = [...counts].flatMap(([of, ofTable]) => {
-      const [kind, table] = of.split(" ") as [BurstKind, string];
-      return burstsIn(ofTable, to - from).map((burst) => ({ kind, table, ...burst }));
+    return found.flatMap(({ kind, table, seconds }) => {
+      const burst = seconds.burst();
+      return burst ? [{ kind, table, ...burst }] : [];
     });
-    return { bursts, changes, spanMs, unread };
   }
 
-  private async readSegment(log: LogView, name: string): Promise<void> {
+  activity(bursts: Burst[]): Activity {
+    const { spanMs, spans: changes, unread } = this;
+    return { bursts, changes, spanMs, unread: [...unread] };
+  }
+
+  private async countsOf(unit: Unit): Promise<Map<string, TableCounts>> {
+    const counts = new Map<string, TableCounts>();
+    const isSegment = unit.piece.kind === "segment";
+    await this.read(unit, (kind, table, time) => {
+      const of = counts.get(table) ?? noCounts();
+      counts.set(table, of);
+      if (isSegment) this.noteChanges(1, time, time);
+      if (kind === "inserts") of.inserts += 1;
+      else of[kind].add(time);
+      if (kind === "unsure") of.unsureSum += 1;
+    });
+    if ("table" in unit) {
+      const of = counts.get(unit.table);
+      // Folded versions do not say whether there was a document before the first one; the totals may.
+      if (of && unit.totals.inserts - of.inserts < of.unsureSum) {
+        this.overwriting.add(unit);
+        of.overwrites.addAll(of.unsure);
+      }
+    }
+    return counts;
+  }
+
+  /** @param until what is read later has no changes before this instant */
+  private take(table: string, counts: TableCounts, until: Instant): void {
+    const ms = this.to - this.from;
+    const of = this.tables.get(table) ?? {
+      deletes: [new SpanCounts(), new BurstSpans(ms)],
+      overwrites: [new SpanCounts(), new BurstSpans(ms)],
+    };
+    this.tables.set(table, of);
+    for (const kind of burstKinds) of[kind][0].addAll(counts[kind]);
+    this.settle(table, until);
+  }
+
+  private settle(table: string, until: Instant): void {
+    for (const [counts, bursts] of Object.values(this.tables.get(table)!)) {
+      for (const [span, count] of counts.takeBefore(until)) bursts.add(span, count);
+    }
+  }
+
+  /** @param isNeeded asked whether the changes of a table in a stretch are; if absent, all are */
+  private async read(
+    unit: Unit,
+    note: Note,
+    isNeeded: (table: string, from: Instant, to: Instant) => boolean = () => true,
+  ): Promise<void> {
+    try {
+      if ("table" in unit) await this.readFolded(unit, note);
+      else await this.readSegment(unit, note, isNeeded);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      this.unread.add(unit.piece.name);
+    }
+  }
+
+  private async readSegment(
+    { log, piece: { name } }: Unit,
+    note: Note,
+    isNeeded: (table: string, from: Instant, to: Instant) => boolean,
+  ): Promise<void> {
     const segment = await openSegment(log.store, name);
     for (const frame of segment.index.frames) {
       const table = frame.table!;
-      if (!this.isWanted(table)) continue;
-      for (const version of parseLines(await segment.readFrame(frame), name)) {
-        if (version.time < this.from || version.time > this.to) continue;
-        this.noteChanges(1, version.time, version.time);
-        if (version.document === null) this.add("deletes", table, version.time);
-        else if (version.previous !== null) this.add("overwrites", table, version.time);
+      if (!this.isWanted(table) || !isNeeded(table, frame.minTime!, frame.maxTime!)) continue;
+      for (const { time, document, previous } of parseLines(await segment.readFrame(frame), name)) {
+        if (time < this.from || time > this.to) continue;
+        if (document === null) note("deletes", table, time);
+        else note(previous === null ? "inserts" : "overwrites", table, time);
       }
     }
   }
 
-  /** Reads what may hold a burst, by the totals in the manifests. */
-  private async readFolded(log: LogView, piece: FoldedPiece): Promise<void> {
-    for (const { table } of piece.manifest.tables) {
-      if (!this.isWanted(table) || piece.damage.has(table)) continue;
-      const totals = totalsIn(log, piece, table);
-      this.noteChanges(totals.changes, piece.from, piece.to);
-      const overwrites = totals.changes - totals.inserts - totals.deletes;
-      if (totals.deletes < burstMin && overwrites < burstMin) continue;
-      await this.readTable(log, piece, table, totals);
-    }
-  }
-
-  private async readTable(
-    log: LogView,
-    piece: FoldedPiece,
-    table: string,
-    totals: Totals,
+  private async readFolded(
+    { log, piece, table }: Extract<Unit, { table: string }>,
+    note: Note,
   ): Promise<void> {
     const window = { after: Math.max(this.from - 1, piece.after), until: this.to };
     const cursor = foldedCursor(log.store, piece, table, window);
-    // Folded versions do not say whether there was a document before the first one.
-    const unsure: Instant[] = [];
-    let inserts = 0;
     let code: string | undefined;
     let isThere = false;
     while (await cursor.advance()) {
       const { time, document } = cursor.version;
       const isFirst = cursor.code !== code;
-      if (document === null) this.add("deletes", table, time);
-      else if (isFirst) unsure.push(time);
-      else if (isThere) this.add("overwrites", table, time);
-      else inserts += 1;
+      if (document === null) note("deletes", table, time);
+      else if (isFirst) note("unsure", table, time);
+      else note(isThere ? "overwrites" : "inserts", table, time);
       code = cursor.code;
       isThere = document !== null;
     }
-    const areInserts = totals.inserts - inserts >= unsure.length;
-    if (!areInserts) for (const time of unsure) this.add("overwrites", table, time);
   }
 
   private isWanted(table: string): boolean {
     return this.table === undefined ? !isSystemStream(table) : table === this.table;
   }
 
-  private add(kind: BurstKind, table: string, time: Instant): void {
-    const of = `${kind} ${table}`;
-    const counts = this.counts.get(of) ?? new Map<number, SpanCount>();
-    this.counts.set(of, counts);
-    const at = Math.floor(time / burstSpanMs);
-    const span = counts.get(at) ?? newSpan();
-    counts.set(at, span);
-    const second = Math.floor((time - at * burstSpanMs) / 1000);
-    span.count += 1;
-    span.last = Math.max(span.last, time);
-    span.counts[second]! += 1;
-    span.firsts[second] = Math.min(span.firsts[second]!, time);
-  }
-
   /** Spreads changes over the spans that they lie in. */
   private noteChanges(count: number, from: Instant, to: Instant): void {
-    const spanAt = (instant: Instant) => {
+    const spanOf = (instant: Instant) => {
       const at = Math.floor((instant - this.from) / this.spanMs);
       return Math.max(0, Math.min(this.spans.length - 1, at));
     };
-    const [first, last] = [spanAt(from), spanAt(to)];
+    const [first, last] = [spanOf(from), spanOf(to)];
     for (let at = first; at <= last; at += 1) this.spans[at]! += count / (last - first + 1);
   }
 }
 
-/** How many changes of a table lie in a folded piece; at most, if the piece before it is not there to compare. */
-function totalsIn(log: LogView, piece: FoldedPiece, table: string): Totals {
-  const before = log.pieces[log.pieces.indexOf(piece) - 1];
-  const known = before?.kind === "folded" ? before.manifest.epochs : [];
+const noCounts = (): TableCounts => ({
+  deletes: new SpanCounts(),
+  overwrites: new SpanCounts(),
+  unsure: new SpanCounts(),
+  inserts: 0,
+  unsureSum: 0,
+});
+
+/**
+ * The units in the order in which they are read, in groups with how many are read at once. Lanes are read side by side,
+ * so `until` tells of each unit before which instant no later one has a change of its tables.
+ */
+function inOrder(
+  units: readonly Unit[],
+): { some: { unit: Unit; until: Instant }[]; atOnce: number }[] {
+  const folded: { unit: Unit; until: Instant }[] = [];
+  const single: { unit: Unit; until: Instant }[] = [];
+  let nextSegment = Number.MAX_SAFE_INTEGER;
+  const newestFirst = units.toSorted((a, b) => b.piece.from - a.piece.from);
+  for (const unit of newestFirst) {
+    if ("table" in unit) continue;
+    single.push({ unit, until: nextSegment });
+    nextSegment = unit.piece.from;
+  }
+  const nextOf = new Map<string, Instant>();
+  for (const unit of newestFirst) {
+    if (!("table" in unit)) continue;
+    folded.push({ unit, until: Math.min(nextSegment, nextOf.get(unit.table) ?? nextSegment) });
+    nextOf.set(unit.table, unit.piece.from);
+  }
+  return [
+    // The counts of a folded segment may be those of months.
+    { some: folded.reverse(), atOnce: partsAtOnce },
+    { some: single.reverse(), atOnce: readsAtOnce },
+  ];
+}
+
+function meets(spans: ReadonlyMap<Span, unknown> | undefined, from: Span, to: Span): boolean {
+  if (!spans) return false;
+  if (to - from < spans.size) {
+    for (let span = from; span <= to; span += 1) if (spans.has(span)) return true;
+    return false;
+  }
+  for (const span of spans.keys()) if (from <= span && span <= to) return true;
+  return false;
+}
+
+/**
+ * How many changes of a table lie in a folded piece; at most, if the piece before it is not there to compare.
+ * @param before the folded piece right before it
+ */
+function totalsIn(piece: FoldedPiece, before: FoldedPiece | undefined, table: string): Totals {
+  const known = before?.manifest.epochs ?? [];
   return piece.manifest.epochs.reduce((sum, { epoch, totals }) => {
     const now = totals[table] ?? noTotals;
     const then = known.find((one) => one.epoch === epoch)?.totals[table] ?? noTotals;
@@ -211,42 +344,4 @@ function totalsIn(log: LogView, piece: FoldedPiece, table: string): Totals {
       bytes: sum.bytes + now.bytes - then.bytes,
     };
   }, noTotals);
-}
-
-/** The bursts in the counts of one table and kind. @param ms how long the stretch is that was counted */
-export function burstsIn(counts: Counts, ms: number): Omit<Burst, "kind" | "table">[] {
-  const spans = Math.ceil(Math.max(ms, shortestMs) / burstSpanMs);
-  const least = Math.max(burstMin, timesUsual * usualOf(counts, spans));
-  const bursts: SpanCount[][] = [];
-  let lastAt = Number.NEGATIVE_INFINITY;
-  for (const [at, span] of [...counts].sort(([a], [b]) => a - b)) {
-    if (span.count < least) continue;
-    if (at - lastAt <= 2) bursts.at(-1)!.push(span);
-    else bursts.push([span]);
-    lastAt = at;
-  }
-  return bursts.map(burstOf);
-}
-
-function burstOf(spans: readonly SpanCount[]): Omit<Burst, "kind" | "table"> {
-  const seconds = spans.flatMap(({ counts, firsts }) =>
-    counts.map((count, at) => ({ count, first: firsts[at]! })),
-  );
-  const busiest = seconds.reduce((most, { count }) => Math.max(most, count), 0);
-  const own = seconds.slice(seconds.findIndex(({ count }) => count >= busiest / 10));
-  const count = own.reduce((sum, one) => sum + one.count, 0);
-  return { from: own[0]!.first, to: spans.at(-1)!.last, count };
-}
-
-const newSpan = (): SpanCount => ({
-  count: 0,
-  last: 0,
-  counts: Array<number>(burstSpanMs / 1000).fill(0),
-  firsts: Array<Instant>(burstSpanMs / 1000).fill(Number.MAX_SAFE_INTEGER),
-});
-
-/** The count that nine of ten spans do not exceed. Spans that are not in `counts` have none. */
-function usualOf(counts: Counts, spans: number): number {
-  const sorted = [...counts.values()].map(({ count }) => count).sort((a, b) => b - a);
-  return sorted[Math.floor(spans * (1 - usualShare))] ?? 0;
 }

@@ -1,10 +1,16 @@
-/** What differs between two states of a table: two of the past, or one of the past and the live one. */
+/**
+ * What differs between two states of a table: two of the past, or one of the past and the live one.
+ *
+ * First the keys that differ are found, without documents, and then the documents of these are read. Where too many
+ * differ to be held, both states are read whole instead, side by side in key order. So memory grows neither with the
+ * table nor with what differs in it.
+ */
 
 import { digestOf } from "../digest.js";
 import { mergeLatest } from "../format/merge.js";
 import type { Instant } from "../instant.js";
 import { isSameText } from "../json-bytes.js";
-import { theseKeys } from "../key-filter.js";
+import { type KeyFilter, theseKeys } from "../key-filter.js";
 import { type OrderCode, orderCode } from "../key-order.js";
 import { isWhole, type TableCoverage } from "../repository/coverage/coverage.js";
 import { laneStore } from "../repository/lanes.js";
@@ -36,26 +42,31 @@ interface Stood extends Keyed {
   document: Buffer | null;
 }
 
+/** So many keys that differ are held at most: with their order codes, about 20 MiB. */
+const heldKeysMax = 50_000;
+
 /**
  * What differs between two instants of one table, in key order. If everything between them was captured, only the log
  * between them is read to find it; otherwise the keys of both states are compared.
+ * @param keysMax if more keys differ, both states are read whole
  */
 export async function* differencesBetween(
   earlier: PastTable,
   later: PastTable,
   coverage: TableCoverage | undefined,
   selection: Selection = {},
+  keysMax: number = heldKeysMax,
 ): AsyncGenerator<Difference> {
   const { instant: from, lane } = earlier.table;
   const { instant: to } = later.table;
   if (coverage && lane === later.table.lane && isWholeBetween(coverage, from, to)) {
-    yield* differencesInLog(earlier, later, selection);
+    yield* differencesInLog(earlier, later, selection, keysMax);
     return;
   }
-  const keys = await differingKeys(keysOf(earlier), keysOf(later), selection);
-  if (keys.length === 0) return;
-  const filter = theseKeys(keys.map(({ code }) => code));
-  yield* paired(documentsOf(earlier, filter), documentsOf(later, filter), selection);
+  const keys = await differingKeys(keysOf(earlier), keysOf(later), selection, keysMax);
+  if (keys?.length === 0) return;
+  const filter = keys ? theseKeys(keys.map(({ code }) => code)) : selection.filter;
+  yield* paired(joined(documentsOf(earlier, filter), documentsOf(later, filter)), selection);
 }
 
 /** True if the log has every change after one instant, up to the other. */
@@ -73,6 +84,7 @@ async function* differencesInLog(
   earlier: PastTable,
   { repository, plan, table }: PastTable,
   selection: Selection,
+  keysMax: number,
 ): AsyncGenerator<Difference> {
   const [after, until] = [earlier.table.instant, table.instant];
   const { id } = table.config;
@@ -81,50 +93,80 @@ async function* differencesInLog(
     filterOf: () => selection.filter,
   });
   try {
-    const codes: OrderCode[] = [];
-    for await (const winners of mergeLatest(log.cursors(id))) {
-      for (const { code } of winners) codes.push(code);
-    }
-    if (codes.length === 0) return;
     const later = async function* (): AsyncGenerator<Stood> {
       for await (const winners of mergeLatest(log.cursors(id))) {
         for (const { code, version } of winners) yield { code, ...version };
       }
     };
-    yield* paired(documentsOf(earlier, theseKeys(codes)), later(), selection);
+    const codes: OrderCode[] = [];
+    for await (const { code } of later()) {
+      codes.push(code);
+      if (codes.length > keysMax) break;
+    }
+    if (codes.length === 0) return;
+    const filter = codes.length > keysMax ? selection.filter : theseKeys(codes);
+    yield* paired(changedIn(documentsOf(earlier, filter), later()), selection);
   } finally {
     await log.dispose();
   }
 }
 
-/** What differs between a past state (`before`) and the live table (`after`), in key order. */
+/** Of the earlier documents those that the log has a later version of, each with that one. */
+async function* changedIn(
+  earlier: AsyncIterable<PastDocument>,
+  later: AsyncIterable<Stood>,
+): AsyncGenerator<Pair> {
+  for await (const pair of joined(earlier, later)) if (pair[1]) yield pair;
+}
+
+/**
+ * What differs between a past state (`before`) and the live table (`after`), in key order.
+ * @param keysMax if more keys differ, both are read whole; the live table is scanned a second time then
+ */
 export async function* differencesToLive(
   past: PastTable,
   target: Target,
   live: TableReference,
   selection: Selection,
   signal: AbortSignal,
+  keysMax: number = heldKeysMax,
 ): AsyncGenerator<Difference> {
-  const keys =
-    selection.keys?.map((key): Keyed => ({ code: orderCode(key), key })) ??
-    (await differingKeys(keysOf(past), liveKeys(target, live, signal), selection));
-  if (keys.length === 0) return;
-  keys.sort((a, b) => (a.code < b.code ? -1 : 1));
-  const filter = theseKeys(keys.map(({ code }) => code));
-  yield* paired(documentsOf(past, filter), liveDocuments(target, live, keys, signal), selection);
+  const keys = selection.keys
+    ? inKeyOrder(selection.keys)
+    : await differingKeys(keysOf(past), liveKeys(target, live, signal), selection, keysMax);
+  if (keys?.length === 0) return;
+  const filter = keys ? theseKeys(keys.map(({ code }) => code)) : selection.filter;
+  const now = keys
+    ? liveDocuments(target, live, keys, signal)
+    : scannedDocuments(target, live, filter, signal);
+  yield* paired(joined(documentsOf(past, filter), now), selection);
 }
 
-/** The keys, in order, that only one side has, or both with different documents. */
+/** The keys in their order, each once. @param keys JSON texts */
+function inKeyOrder(keys: readonly Buffer[]): Keyed[] {
+  const byCode = new Map(keys.map((key) => [orderCode(key), key]));
+  return [...byCode]
+    .map(([code, key]) => ({ code, key }))
+    .sort((a, b) => (a.code < b.code ? -1 : 1));
+}
+
+/**
+ * The keys, in order, that only one side has, or both with different documents; undefined if they are more than
+ * `keysMax`.
+ */
 async function differingKeys(
   a: AsyncIterable<Keyed & { digest: string }>,
   b: AsyncIterable<Keyed & { digest: string }>,
   { filter }: Selection,
-): Promise<Keyed[]> {
+  keysMax: number,
+): Promise<Keyed[] | undefined> {
   const keys: Keyed[] = [];
   for await (const [one, other] of joined(a, b)) {
     if (one?.digest === other?.digest) continue;
     const { code, key } = (one ?? other)!;
-    if (!filter || filter.has(code)) keys.push({ code, key: Buffer.from(key) });
+    if (filter && !filter.has(code)) continue;
+    if (keys.length === keysMax) return undefined;
+    keys.push({ code, key: Buffer.from(key) });
   }
   return keys;
 }
@@ -164,12 +206,32 @@ async function* liveDocuments(
   }
 }
 
+/** The documents of a live table, in key order. */
+async function* scannedDocuments(
+  target: Target,
+  live: TableReference,
+  filter: KeyFilter | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Stood> {
+  for await (const batch of target.scan(live, { signal })) {
+    const rows: Stood[] = [];
+    batch.forEach((key, document) => {
+      const code = orderCode(key);
+      if (filter && !filter.has(code)) return;
+      rows.push({ code, key: Buffer.from(key), document: Buffer.from(document) });
+    });
+    yield* rows;
+  }
+}
+
+/** What both states have of one key. */
+type Pair = [earlier: PastDocument | undefined, later: Stood | undefined];
+
 async function* paired(
-  earlier: AsyncIterable<PastDocument>,
-  later: AsyncIterable<Stood>,
+  pairs: AsyncIterable<Pair>,
   selection: Selection,
 ): AsyncGenerator<Difference> {
-  for await (const [a, b] of joined(earlier, later)) {
+  for await (const [a, b] of pairs) {
     const { code, key } = (a ?? b)!;
     const [before, after] = [a?.document ?? null, b?.document ?? null];
     if (isSameText(before, after) || !selectsAny(selection, [before, after])) continue;

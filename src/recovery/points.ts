@@ -1,15 +1,20 @@
 /** Instants worth choosing: what somebody would like to go back to right before. */
 import { sha256 } from "../digest.js";
+import { parseDrillName } from "../format/names.js";
 import { formatDuration, type Instant } from "../instant.js";
 import { asOf } from "../repository/coverage/as-of.js";
 import type { Coverage } from "../repository/coverage/coverage-reader.js";
-import { listDrills, readDrill } from "../repository/records/drills.js";
-import { listMarks } from "../repository/records/marks.js";
-import { listOperations } from "../repository/records/operations.js";
+import { type Drill, listDrills, readDrill } from "../repository/records/drills.js";
+import { listMarks, type Mark } from "../repository/records/marks.js";
+import { listOperationNames } from "../repository/records/operation-names.js";
+import { type Operation, readOperation } from "../repository/records/operations.js";
+import type { Pin } from "../repository/registers/pins.js";
 import type { RepositoryView } from "../repository/repository-view.js";
+import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { Burst } from "./activity.js";
 import { type CatalogChange, catalogChanges } from "./catalog-changes.js";
+import { burstId } from "./point-ids.js";
 
 export interface Point {
   /** Stays the same as long as the point is known, such as `drop-3f2a91`. */
@@ -22,8 +27,9 @@ export interface Point {
    * instant that can be restored, and stand for that one itself.
    */
   before: Instant;
-  /** "db.table", if it is about one table. */
+  /** "db.table" as it was called then, and its id, if it is about one table. */
   table?: string;
+  tableId?: string;
   text: string;
   /** What else names it after `before:`. */
   names: string[];
@@ -61,31 +67,25 @@ function pointOfChange(change: CatalogChange, { tables }: Coverage): Point {
     kind,
     at,
     before: last ?? at - 1,
-    ...(table === undefined ? {} : { table }),
+    ...(table === undefined ? {} : { table, tableId: id }),
     text,
     names: kind === "dropdb" ? [change.database!] : [],
   };
 }
 
-/** Its id holds its time, so that nothing needs to be counted again to know when it was. */
-export function pointOfBurst({ kind, table, from, to, count }: Burst, names: TableNames): Point {
-  const name = names.get(table) ?? table;
+export function pointOfBurst(burst: Burst, names: TableNames): Point {
+  const { kind, table, from, to, count } = burst;
   const what = kind === "deletes" ? "deleted" : "overwritten";
   return {
-    id: `${kind}-${from.toString(36)}-${sha256(Buffer.from(table)).slice(0, 2)}`,
+    id: burstId(kind, table, from),
     kind,
     at: from,
     before: from - 1,
-    table: name,
+    table: names.get(table) ?? table,
+    tableId: table,
     text: `${count} documents ${what} in ${formatDuration(to - from)}`,
     names: [],
   };
-}
-
-/** The instant in the id of a burst; undefined for any other text. */
-export function instantOfBurst(id: string): Instant | undefined {
-  const match = /^(?:deletes|overwrites)-([0-9a-z]{7,9})-[0-9a-f]{2}$/.exec(id);
-  return match ? Number.parseInt(match[1]!, 36) : undefined;
 }
 
 /** Marks, pins and operations of instants from `from` up to and including `to`. */
@@ -95,36 +95,46 @@ export async function notedPoints(
   from: Instant,
   to: Instant,
 ): Promise<Point[]> {
-  const points = [
-    ...(await markPoints(store, from, to)),
-    ...(await pinPoints(view)),
-    ...(await operationPoints(store)),
+  const pins = (await view.pins()).map(pointOfPin);
+  return [
+    ...(await listMarks(store, from, to)).map(pointOfMark),
+    ...pins.filter(({ at }) => from <= at && at <= to),
+    ...(await operationPoints(store, from, to)),
   ];
-  return points.filter(({ at }) => from <= at && at <= to);
 }
 
-async function markPoints(store: ObjectStore, from: Instant, to: Instant): Promise<Point[]> {
-  return (await listMarks(store, from, to)).map(({ id, at, text }) => {
-    return { id: `mark-${id}`, kind: "mark", at, before: at - 1, text, names: [text] };
-  });
+export const pointOfMark = ({ id, at, text }: Mark): Point => {
+  return { id: `mark-${id}`, kind: "mark", at, before: at - 1, text, names: [text] };
+};
+
+export const pointOfPin = ({ name, at, note }: Pin): Point => {
+  const text = note === undefined ? name : `${name}: ${note}`;
+  return { id: `pin-${name}`, kind: "pin", at, before: at, text, names: [name] };
+};
+
+export const pointOfOperation = (operation: Operation): Point => {
+  const { id, type, made, table: tableId, name: table, description } = operation;
+  const kind = type === "rewind" ? "rewind" : "undo";
+  const about = { id: `${kind}-${id}`, kind, at: made, before: made - 1, table, tableId };
+  return { ...about, text: `${type}: ${description}`, names: [id] };
+};
+
+async function operationPoints(store: ObjectStore, from: Instant, to: Instant): Promise<Point[]> {
+  const wanted = (await listOperationNames(store)).filter(
+    ({ round, made }) => round === 1 && from <= made && made <= to,
+  );
+  const points: Point[] = [];
+  const reading = severalAtOnce(wanted, readsAtOnce, ({ name }) => readOperation(store, name));
+  for await (const operation of reading) points.push(pointOfOperation(operation));
+  return points;
 }
 
-async function pinPoints(view: RepositoryView): Promise<Point[]> {
-  return (await view.pins()).map(({ name, at, note }) => {
-    const text = note === undefined ? name : `${name}: ${note}`;
-    return { id: `pin-${name}`, kind: "pin", at, before: at, text, names: [name] };
-  });
-}
-
-async function operationPoints(store: ObjectStore): Promise<Point[]> {
-  const operations = await listOperations(store);
-  const first = operations.filter(({ round }) => round === 1);
-  return first.map(({ id, type, made, name, description }) => {
-    const kind = type === "rewind" ? "rewind" : "undo";
-    const point = { id: `${kind}-${id}`, kind, at: made, before: made - 1, table: name };
-    return { ...point, text: `${type}: ${description}`, names: [id] };
-  });
-}
+export const pointOfDrill = ({ unique, instant: at, ok, tables }: Drill): Point => {
+  const what = ok ? "found equal" : "FOUND DIFFERENT";
+  const count = tables.length === 1 ? "1 table" : `${tables.length} tables`;
+  const text = `drill: ${count} restored and ${what}`;
+  return { id: `drill-${unique}`, kind: "drill", at, before: at, text, names: [] };
+};
 
 /** Drills that have restored an instant from `from` up to and including `to`. */
 export async function drillPoints(
@@ -132,16 +142,12 @@ export async function drillPoints(
   from: Instant,
   to: Instant,
 ): Promise<Point[]> {
+  // A drill restores an instant before its end.
+  const wanted = (await listDrills(store)).filter((name) => {
+    return (parseDrillName(name)?.ended ?? from) >= from;
+  });
   const points: Point[] = [];
-  for (const name of await listDrills(store)) {
-    const { unique, ended, instant: at, ok, tables } = await readDrill(store, name);
-    // The newest come first, and a drill restores an instant before its end.
-    if (ended < from) break;
-    if (at < from || at > to) continue;
-    const what = ok ? "found equal" : "FOUND DIFFERENT";
-    const count = tables.length === 1 ? "1 table" : `${tables.length} tables`;
-    const text = `drill: ${count} restored and ${what}`;
-    points.push({ id: `drill-${unique}`, kind: "drill", at, before: at, text, names: [] });
-  }
-  return points;
+  const reading = severalAtOnce(wanted, readsAtOnce, (name) => readDrill(store, name));
+  for await (const drill of reading) points.push(pointOfDrill(drill));
+  return points.filter(({ at }) => from <= at && at <= to);
 }

@@ -41,8 +41,16 @@ export interface DocumentHistory {
   /** The version that stood when the stretch began, if it is older. */
   earlier: KeptVersion | undefined;
   lacking: Lacking[];
-  /** Up to there the capture of the table is proven complete; undefined if nothing is proven. */
-  provenTo: Instant | undefined;
+  /** What of the stretch the capture is proven of; undefined if nothing of it is. */
+  proven: Proven | undefined;
+}
+
+/** A stretch in which the capture is proven: every version in it is known, but for what the history lacks. */
+export interface Proven {
+  from: Instant;
+  to: Instant;
+  /** True if the history lacks nothing in it. */
+  isComplete: boolean;
 }
 
 /** A version as it was read. */
@@ -80,12 +88,26 @@ export async function historyOf(
   const coverage = (await view.coverage()).tables.get(table);
   const begin = from ?? coverage?.intervals[0]?.from ?? to;
   const isEarlier = ({ time }: KeptVersion) => from !== undefined && time < from;
+  const lacking = lackingIn(coverage, begin, to);
   return {
     versions: all.filter((version) => !isEarlier(version)),
     earlier: all.findLast(isEarlier),
-    lacking: lackingIn(coverage, begin, to),
-    provenTo: coverage?.frontier,
+    lacking,
+    proven: provenIn(coverage, begin, to, lacking),
   };
+}
+
+function provenIn(
+  coverage: TableCoverage | undefined,
+  begin: Instant,
+  end: Instant,
+  lacking: readonly Lacking[],
+): Proven | undefined {
+  const first = coverage?.intervals[0]?.from;
+  if (first === undefined || coverage?.frontier === undefined) return undefined;
+  const [from, to] = [Math.max(begin, first), Math.min(end, coverage.frontier)];
+  if (from > to) return undefined;
+  return { from, to, isComplete: !lacking.some((one) => one.from <= to && one.to >= from) };
 }
 
 async function foundIn(

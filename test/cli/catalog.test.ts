@@ -48,6 +48,7 @@ async function printed(args: { at?: string; diff?: string[] }): Promise<string[]
       note: () => undefined,
       paint: (_, text) => text,
       resultText: () => undefined,
+      resultParts: () => Promise.resolve(),
       result: () => undefined,
     },
   );

@@ -44,6 +44,7 @@ test("a deleted segment is one line, which names it, tables and how many more th
     note: () => undefined,
     paint: (_: string, text: string) => text,
     resultText: () => undefined,
+    resultParts: () => Promise.resolve(),
     result: (value: object) => {
       result = value;
     },

@@ -22,6 +22,11 @@ export class Printed implements Output {
     // Not kept.
   }
 
+  resultParts(): Promise<void> {
+    // Not kept.
+    return Promise.resolve();
+  }
+
   result(value: object): void {
     this.results = value as Record<string, unknown>;
   }

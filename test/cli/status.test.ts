@@ -50,6 +50,7 @@ async function printed(
       note: () => undefined,
       paint: (_, text) => text,
       resultText: () => undefined,
+      resultParts: () => Promise.resolve(),
       result: (value) => {
         result = value;
       },

@@ -54,6 +54,7 @@ async function copy(given: Partial<CopyArguments> = {}) {
     note: () => undefined,
     paint: (_: string, text: string) => text,
     resultText: () => undefined,
+    resultParts: () => Promise.resolve(),
     result: (value: object) => {
       result = value;
     },

@@ -135,6 +135,14 @@ describe("before:POINT", () => {
     expect((await cli(here(...catalog))).stdout).toContain('"carts"');
   });
 
+  test("of a burst's id with another time is refused", async () => {
+    const [kind, time, check] = point("deletes").id.split("-") as [string, string, string];
+    const wrong = `${kind}-${(Number.parseInt(time, 36) - 60_000).toString(36)}-${check}`;
+    const args = here("show", "shop.orders", "8", "--at", `before:${wrong}`);
+    const { status, stderr } = await cli(args);
+    expect([status, stderr]).toEqual([6, expect.stringContaining(`there is no point "${wrong}"`)]);
+  });
+
   test("of an unknown point tells the nearest ones", async () => {
     const { status, stderr } = await cli(
       here("show", "shop.orders", "7", "--at", "before:deploy 43"),
@@ -245,4 +253,24 @@ test("a burst is undone from before it on, and the history tells which versions 
   expect(stdout).toMatch(new RegExp(`inserted again .* undo ${undone.operation}\n`));
   const again = (await json<PointsResult>("points")).points;
   expect(again.map(({ id }) => id)).toContain(`undo-${undone.operation}`);
+});
+
+test("the points of a table that was renamed are those from before too", async () => {
+  const before = (await json<PointsResult>("points", "shop.orders")).points;
+  const capture = stage.capture(repo);
+  await stage.untilExactNow(repo, "shop.orders");
+  await stage.query(r.db("shop").table("orders").config().update({ name: "sales" }));
+  let after: PointsResult["points"] = [];
+  await until("the rename is in the log", async () => {
+    after = (await json<PointsResult>("points", "--from", "1h ago")).points;
+    return after.some(({ text }) => text === "renamed to shop.sales");
+  });
+  await stage.untilExactNow(repo, "shop.sales");
+  await stop(capture);
+  after = (await json<PointsResult>("points", "shop.sales")).points;
+  const ids = (points: PointsResult["points"]) => points.map(({ id }) => id);
+  expect(ids(after)).toEqual([...ids(before), expect.stringMatching(/^rename-/)]);
+  expect(after.map(({ kind }) => kind)).toEqual(
+    expect.arrayContaining(["deletes", "undo", "index"]),
+  );
 });

@@ -103,6 +103,46 @@ describe("the history of one document", () => {
     expect((await history("new", from - 100_000)).earlier).toBeUndefined();
   });
 
+  test("it is complete between its first copy and its last proof, up to what was asked for", async () => {
+    const end = await recording.tick();
+    const whole = { from: begun, to: end, isComplete: true };
+    expect((await history("old")).proven).toMatchObject(whole);
+    expect((await history("old", begun - 9000)).proven).toMatchObject(whole);
+    const view = await RepositoryView.read(recording.repository);
+    const until = async (from: number | undefined, to: number) =>
+      (await historyOf(view, table, json("old"), from, to)).proven;
+    expect(await until(begun + 3, begun + 5)).toEqual({
+      from: begun + 3,
+      to: begun + 5,
+      isComplete: true,
+    });
+    expect(await until(undefined, whole.to + 9000)).toEqual(whole);
+    expect(await until(undefined, begun - 9000)).toBeUndefined();
+  });
+
+  test("it is not complete over a gap, but is before it and after it", async () => {
+    const gapFrom = recording.clock.instant;
+    recording.coverage(table, { state: "gap", since: gapFrom, reason: "cut off" });
+    await recording.tick(5000);
+    const open = await history("old");
+    expect(open.proven).toEqual({ from: begun, to: gapFrom, isComplete: true });
+    expect(open.lacking).toMatchObject([{ from: gapFrom + 1, class: "gap", reason: "cut off" }]);
+    const since = recording.log.stamp().time;
+    recording.coverage(table, { state: "copying", since });
+    const base = await recording.copy(table, [["old", { id: "old", n: 1 }]]);
+    const back = await recording.tick();
+    await base.finish(back, since - 1);
+    recording.coverage(table, { state: "live", since: back });
+    const end = await recording.tick();
+    expect((await history("old")).proven).toEqual({ from: begun, to: end, isComplete: false });
+    expect((await history("old", back)).proven).toEqual({ from: back, to: end, isComplete: true });
+    const view = await RepositoryView.read(recording.repository);
+    const before = await historyOf(view, table, json("old"), undefined, gapFrom);
+    expect(before.proven).toEqual({ from: begun, to: gapFrom, isComplete: true });
+    const inside = await historyOf(view, table, json("old"), undefined, gapFrom + 9);
+    expect(inside.proven).toEqual({ from: begun, to: gapFrom + 9, isComplete: false });
+  });
+
   test("where it is thinned, and where a gap is", async () => {
     for (let n = 1; n <= 50; n += 1) {
       recording.put(table, "old", { id: "old", n });

@@ -9,7 +9,7 @@ import { carryOut } from "../../src/recovery/carry-out.js";
 import { differencesBetween, differencesToLive } from "../../src/recovery/differences.js";
 import { pathText } from "../../src/recovery/field-tree.js";
 import { type PastTable, pastTable } from "../../src/recovery/past.js";
-import { selectKeys } from "../../src/recovery/selection.js";
+import { selectBetween, selectKeys } from "../../src/recovery/selection.js";
 import { type Conflict, undoSteps } from "../../src/recovery/undo.js";
 import type { DocumentChange } from "../../src/repository/records/operations.js";
 import { RepositoryView } from "../../src/repository/repository-view.js";
@@ -164,9 +164,12 @@ describe("of random histories", () => {
       fc.asyncProperty(history, async (of) => {
         const { before, after, past, coverage } = await recorded(of);
         const [earlier, later] = [await past(before.at), await past(after.at)];
-        for (const known of [coverage, undefined]) {
+        const ways = [coverage, undefined].flatMap((known) =>
+          [undefined, 0, 2].map((keysMax) => [known, keysMax] as const),
+        );
+        for (const [known, keysMax] of ways) {
           const found: (string | null)[][] = [];
-          for await (const one of differencesBetween(earlier, later, known)) {
+          for await (const one of differencesBetween(earlier, later, known, {}, keysMax)) {
             found.push([one.key, one.before, one.after].map((text) => text && text.toString()));
           }
           const expected = texts(before.state)
@@ -174,6 +177,37 @@ describe("of random histories", () => {
             .filter(([, was, is]) => was !== is);
           expect(found).toEqual(expected);
         }
+      }),
+      { numRuns: 60, seed: 20261128 },
+    );
+  });
+
+  test("what differs from the live table is found key by key, and whole where too many differ; of a range too", async () => {
+    await fc.assert(
+      fc.asyncProperty(history, fc.nat(7), async (of, last) => {
+        const { before, now, past, live } = await recorded(of);
+        const earlier = await past(before.at);
+        for (const keysMax of [undefined, 0, 2]) {
+          for (const selection of [{}, selectBetween(undefined, json(last))]) {
+            const way = [earlier, live.target, reference, selection, endless, keysMax] as const;
+            const found: (string | null)[][] = [];
+            for await (const one of differencesToLive(...way)) {
+              found.push([one.key, one.before, one.after].map((text) => text && text.toString()));
+            }
+            const expected = texts(before.state)
+              .map((was, key) => [String(key), was, texts(now.state)[key]!])
+              .filter(
+                ([key, was, is]) =>
+                  was !== is && ("filter" in selection ? Number(key) <= last : true),
+              );
+            expect(found).toEqual(expected);
+          }
+        }
+        const twice = selectKeys([json(last), json(last)]);
+        let differing = 0;
+        for await (const _ of differencesToLive(earlier, live.target, reference, twice, endless))
+          differing += 1;
+        expect(differing).toBe(texts(before.state)[last] === texts(now.state)[last] ? 0 : 1);
       }),
       { numRuns: 60, seed: 20261128 },
     );

@@ -23,19 +23,29 @@ export async function putMark(store: ObjectStore, mark: Mark): Promise<void> {
   await store.put(markName(mark.at, mark.id), encodeStored(markKind, mark));
 }
 
+/** What the names of the marks of instants from `from` up to and including `to` say, oldest first. */
+export async function listMarkNames(
+  store: ObjectStore,
+  from: Instant = 0,
+  to: Instant = Number.MAX_SAFE_INTEGER,
+): Promise<{ name: string; id: string; at: Instant }[]> {
+  const names: { name: string; id: string; at: Instant }[] = [];
+  for await (const { name } of store.list(marksPrefix)) {
+    const named = parseMarkName(name);
+    if (named && from <= named.at && named.at <= to) names.push({ name, ...named });
+  }
+  return names;
+}
+
 /** The marks of instants from `from` up to and including `to`, oldest first. */
 export async function listMarks(
   store: ObjectStore,
   from: Instant = 0,
   to: Instant = Number.MAX_SAFE_INTEGER,
 ): Promise<Mark[]> {
-  const names: string[] = [];
-  for await (const { name } of store.list(marksPrefix)) {
-    const named = parseMarkName(name);
-    if (named && from <= named.at && named.at <= to) names.push(name);
-  }
   const marks: Mark[] = [];
-  const reading = severalAtOnce(names, readsAtOnce, (name) => readMark(store, name));
+  const names = await listMarkNames(store, from, to);
+  const reading = severalAtOnce(names, readsAtOnce, ({ name }) => readMark(store, name));
   for await (const mark of reading) marks.push(mark);
   return marks;
 }

@@ -168,7 +168,7 @@ export async function putOperationEnd(
 /** What became of a round; undefined if it was killed, or still runs. */
 export async function readOperationEnd(
   store: ObjectStore,
-  { made, id, round }: Operation,
+  { made, id, round }: Pick<Operation, "made" | "id" | "round">,
 ): Promise<OperationEnd | undefined> {
   const name = operationEndName(operationPrefix(made, id, round));
   const bytes = await getIfThere(store, name);
