@@ -24,7 +24,7 @@ import {
   resolutionAt,
 } from "../repository/registers/keep-policy.js";
 import { withLease } from "../repository/registers/lease.js";
-import type { Pin } from "../repository/registers/pins.js";
+import { livePins, type Pin } from "../repository/registers/pins.js";
 import { lanesOf } from "../repository/registers/settings.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { type ObjectStore, type StoredObject, StoreFull } from "../storage/object-store.js";
@@ -284,7 +284,7 @@ export async function readPolicy(
 ): Promise<Policy> {
   const beyondMs = of.agesBeyondLogMs ?? (await endedBeforeMs(view));
   const age = await ageOfLog(view.log, now, beyondMs);
-  const pins = await view.pins();
+  const pins = livePins(await view.pins(), age.aged);
   const kept = pins.length === 0 ? pins : withGapEnds(pins, await view.coverage());
   return policyOf(kept, age, of.keep ?? (await view.settings()).keep);
 }
