@@ -3,6 +3,7 @@ import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { type Difference, differencesBetween, differencesToLive } from "../recovery/differences.js";
+import { liveTable } from "../recovery/live-table.js";
 import { type PastTable, pastTable } from "../recovery/past.js";
 import type { Selection } from "../recovery/selection.js";
 import type { TableCoverage } from "../repository/coverage/coverage.js";
@@ -10,11 +11,11 @@ import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { planRestore } from "../restore/plan.js";
 import { whenProven } from "../restore/when-proven.js";
-import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Target } from "../rethinkdb/target.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { accessToTarget, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { copiesAt, type Repos } from "./copies-at.js";
+import { exactRequest } from "./exact-past.js";
 import { documentJson, fieldLines, fieldsJson, shortText } from "./field-text.js";
 import { instantOf } from "./instant-of.js";
 import { type Colour, counted, formatCount, type Output, waitingText } from "./output.js";
@@ -64,7 +65,7 @@ export async function diffCommand(
     const repository = await openRepository(await copiesAt(args.repo, output));
     refuseWithoutReader(repository.store);
     const compared = await comparedBy(name, args, repository, output);
-    const differing = await differencesOf(name, compared, selection, target);
+    const differing = await differencesOf(compared, selection, target);
     await print(name, compared, differing, { limit, fields: args.fields === true }, output);
   } finally {
     target?.close();
@@ -105,7 +106,10 @@ async function comparedBy(
   const look = () =>
     lookAt(repository, async (view): Promise<Compared> => {
       const past = async (when: Instant | undefined) =>
-        pastTable(repository, await planRestore(view, requestFor(name, when)));
+        pastTable(
+          repository,
+          await planRestore(view, exactRequest({ tables: [name], databases: [] }, when)),
+        );
       const earlier = await past(first);
       const later = live ? undefined : await past(second);
       const { id } = earlier.table.config;
@@ -117,47 +121,14 @@ async function comparedBy(
   return whenProven(repository, second ?? first, look, systemClock, onWait);
 }
 
-const requestFor = (name: string, at: Instant | undefined) => ({
-  ...(at === undefined ? {} : { at }),
-  tables: [name],
-  databases: [],
-  renames: new Map<string, string>(),
-  allowInexact: false,
-  nearest: false,
-  exactOnly: true,
-});
-
 async function differencesOf(
-  name: string,
   { earlier, later, coverage }: Compared,
   selection: Selection,
   target: Target | undefined,
 ): Promise<AsyncIterable<Difference>> {
   if (later) return differencesBetween(earlier, later, coverage, selection);
-  const live = await liveTable(name, earlier, target!);
+  const live = liveTable(earlier, await target!.tables(), target!.location);
   return differencesToLive(earlier, target!, live, selection, new AbortController().signal);
-}
-
-async function liveTable(
-  name: string,
-  { table: { config, from } }: PastTable,
-  target: Target,
-): Promise<TableReference> {
-  const isThere = (await target.tables()).some(
-    (one) => one.db === from.db && one.name === from.name,
-  );
-  if (!isThere) {
-    throw new ThinkbackError("target", `there is no table ${name} on ${target.location}`, {
-      hint: "`thinkback restore` brings the table back",
-    });
-  }
-  const { id, primary_key: primaryKey } = (await target.settings(from)).config;
-  if (primaryKey === config.primary_key) return { id, ...from, primaryKey };
-  throw new ThinkbackError(
-    "target",
-    `the live table ${name} has the primary key ${primaryKey}; then it was ${config.primary_key}`,
-    { hint: "restore the table under another name with --rename, and compare by hand" },
-  );
 }
 
 /** Up to so many documents, their fields are printed without being asked for. */

@@ -15,7 +15,7 @@ import { lookAt, type RepositoryView } from "../repository/repository-view.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { instantOf } from "./instant-of.js";
-import { formatCount, formatTable, type Output } from "./output.js";
+import { formatCount, formatNames, formatTable, type Output } from "./output.js";
 import { ProgressLines } from "./progress.js";
 import { tableThen } from "./table-then.js";
 
@@ -81,8 +81,10 @@ async function pointsIn(
     ...(await notedPoints(view, store, from, to)),
     ...(await drillPoints(store, from, to)),
   ];
-  const isWanted = ({ at, table }: Point) =>
-    from <= at && at <= to && (name === undefined || table === undefined || table === name);
+  const isAbout = (name: string, { table, tables }: Point) =>
+    tables ? tables.includes(name) : table === undefined || table === name;
+  const isWanted = (point: Point) =>
+    from <= point.at && point.at <= to && (name === undefined || isAbout(name, point));
   return { points: all.filter(isWanted).sort((a, b) => a.at - b.at), activity, from, to };
 }
 
@@ -104,10 +106,10 @@ function print(
       ? "no points"
       : formatTable(
           ["time", "id", "table", "what"],
-          points.map(({ at, id, table, text }) => [
+          points.map(({ at, id, table, tables, text }) => [
             formatInstant(at),
             id,
-            table ?? "-",
+            table ?? (tables && formatNames(tables)) ?? "-",
             plain(text),
           ]),
         ),
@@ -121,12 +123,13 @@ function print(
     table: name ?? null,
     from: formatInstant(from),
     to: formatInstant(to),
-    points: points.map(({ id, kind, at, before, table, text }) => ({
+    points: points.map(({ id, kind, at, before, table, tables, text }) => ({
       id,
       kind,
       at: formatInstant(at),
       before: formatInstant(before),
-      table: table ?? null,
+      table: table ?? (tables?.length === 1 ? tables[0] : null),
+      tables: tables ?? null,
       text,
     })),
     activity: { spanMs, changes: changes.map(Math.round) },

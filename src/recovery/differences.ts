@@ -16,6 +16,9 @@ import { joined } from "./joined.js";
 import { documentsOf, keysOf, type PastDocument, type PastTable } from "./past.js";
 import { type Selection, selectsAny } from "./selection.js";
 
+/** Reads live tables. */
+export type LiveReader = Pick<Target, "documents" | "scan">;
+
 /** A document that differs. */
 export interface Difference {
   code: OrderCode;
@@ -100,7 +103,7 @@ async function* differencesInLog(
 /** What differs between a past state (`before`) and the live table (`after`), in key order. */
 export async function* differencesToLive(
   past: PastTable,
-  target: Target,
+  target: LiveReader,
   live: TableReference,
   selection: Selection,
   signal: AbortSignal,
@@ -131,7 +134,7 @@ async function differingKeys(
 
 /** The keys of a live table and the digests of its documents, in key order. */
 export async function* liveKeys(
-  target: Target,
+  target: LiveReader,
   live: TableReference,
   signal: AbortSignal,
 ): AsyncGenerator<Keyed & { digest: string }> {
@@ -148,7 +151,7 @@ export async function* liveKeys(
 const documentsAtOnce = 200;
 
 async function* liveDocuments(
-  target: Target,
+  target: LiveReader,
   live: TableReference,
   keys: readonly Keyed[],
   signal: AbortSignal,

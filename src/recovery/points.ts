@@ -24,6 +24,8 @@ export interface Point {
   before: Instant;
   /** "db.table", if it is about one table. */
   table?: string;
+  /** The same for those that may be about several. */
+  tables?: string[];
   text: string;
   /** What else names it after `before:`. */
   names: string[];
@@ -117,13 +119,16 @@ async function pinPoints(view: RepositoryView): Promise<Point[]> {
 }
 
 async function operationPoints(store: ObjectStore): Promise<Point[]> {
-  const operations = await listOperations(store);
-  const first = operations.filter(({ round }) => round === 1);
-  return first.map(({ id, type, made, name, description }) => {
+  const points = new Map<string, Point>();
+  for (const { id, type, made, name, description } of await listOperations(store)) {
+    const known = points.get(id);
+    const tables = [...new Set([...(known?.tables ?? []), name])];
     const kind = type === "rewind" ? "rewind" : "undo";
-    const point = { id: `${kind}-${id}`, kind, at: made, before: made - 1, table: name };
-    return { ...point, text: `${type}: ${description}`, names: [id] };
-  });
+    const text = `${type}: ${description}`;
+    const point = { id: `${kind}-${id}`, kind, at: made, before: made - 1, text, names: [id] };
+    points.set(id, { ...(known ?? point), tables });
+  }
+  return [...points.values()];
 }
 
 /** Drills that have restored an instant from `from` up to and including `to`. */
