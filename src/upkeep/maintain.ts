@@ -155,7 +155,7 @@ export function maintain(
     if (options.graceMs !== undefined) {
       observer.phase("sweep");
       const ended = room.full && unique;
-      const sweeping = { graceMs: options.graceMs, now: now(), ended };
+      const sweeping = { graceMs: options.graceMs, now: now(), aged: policy.aged, ended };
       deleted = await planSweepNow(await looks.now(), common, sweeping);
       if (deleted.length > 0) {
         await lease.renew();
@@ -260,7 +260,7 @@ export async function planMaintenance(
   const expiry = await planExpiry(view, { ...policy, now });
   const { aged } = policy;
   if (graceMs === undefined) return { aged, expiry, deleted: [] };
-  return { aged, expiry, deleted: await planSweepNow(view, view.common, { now, graceMs }) };
+  return { aged, expiry, deleted: await planSweepNow(view, view.common, { now, aged, graceMs }) };
 }
 
 /** What the declared tiers and the pins mean for folding and expiring. */
