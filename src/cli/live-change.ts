@@ -326,15 +326,16 @@ async function pinBefore(
 ): Promise<WayBack> {
   const repository = { ...of, store };
   const name = `before-${type.replaceAll(" ", "-")}-${id}`;
-  const until = systemClock.now() + undoableMs;
-  // A plan that was carried out before has its pin already.
+  const now = systemClock.now();
+  const until = now + undoableMs;
+  // A plan that was carried out before has its pin already. Its record stays for a day at least.
   const earlier = (await listPins(store)).find((pin) => pin.name === name);
-  if (earlier) return { pin: name, until: earlier.until ?? until };
+  if (earlier) return { pin: name, until: Math.max(earlier.until ?? until, now + dayMs) };
   const underLease = <T>(work: () => Promise<T>) =>
     withLease(store, systemClock, thisProcess, randomBytes(4).toString("hex"), work);
   try {
     const request = { name, note: `before ${type} ${id}`, until, allowInexact: true };
-    const { pin } = await pinInstant(repository, request, systemClock.now(), underLease);
+    const { pin } = await pinInstant(repository, request, now, underLease);
     output.note(
       `thinkback: ${formatInstant(pin.at)} is pinned as ${name} until ${formatInstant(until)}`,
     );

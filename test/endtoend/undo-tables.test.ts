@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { r, type Term } from "../server/driver.js";
 import { cli, cliJson, type Running, start } from "./cli.js";
 import { countWrites } from "./count-writes.js";
-import { at } from "./judge.js";
+import { at, boundMs } from "./judge.js";
 import { iso, kill, Stage, tableOf, until } from "./stage.js";
 
 /** Of each table; a half of them are the customer's. */
@@ -67,7 +67,8 @@ afterAll(() => stage.close());
 async function instant(): Promise<string> {
   const names = tables.map((name) => `shop.${name}`);
   for (let tries = 0; tries < 20; tries += 1) {
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    // An exact instant has all that was acknowledged so long before.
+    await new Promise((resolve) => setTimeout(resolve, boundMs));
     const now = Date.now();
     const known = await stage.untilExact(repo, now + 1, ...names);
     const classes = names.map((name) => at(tableOf(known, name)!.intervals, now)?.class);
