@@ -3,6 +3,7 @@ import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { type Difference, differencesBetween, differencesToLive } from "../recovery/differences.js";
+import { liveTable } from "../recovery/live-table.js";
 import { type PastTable, pastTable } from "../recovery/past.js";
 import type { Selection } from "../recovery/selection.js";
 import type { InstantClass } from "../repository/coverage/as-of.js";
@@ -13,7 +14,6 @@ import { lookAt } from "../repository/repository-view.js";
 import { type Allowed, classText } from "../restore/inexact.js";
 import { planRestore } from "../restore/plan.js";
 import { whenProven } from "../restore/when-proven.js";
-import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Target } from "../rethinkdb/target.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { accessToTarget, type TargetArguments, targetAt, warningsOf } from "./connect.js";
@@ -75,7 +75,7 @@ export async function diffCommand(
     refuseWithoutReader(repository.store);
     const compared = await comparedBy(name, args, allowed, repository, output);
     hold = await placeReadHold(repository, compared.earlier.plan, "diff", output);
-    const differing = await differencesOf(name, compared, selection, target);
+    const differing = await differencesOf(compared, selection, target);
     if (output.json) await printJson(name, compared, differing, output);
     else await print(name, compared, differing, { limit, fields: args.fields === true }, output);
   } finally {
@@ -148,36 +148,13 @@ const requestFor = (name: string, at: Instant | undefined, allowed: AllowedInsta
 });
 
 async function differencesOf(
-  name: string,
   { earlier, later, coverage }: Compared,
   selection: Selection,
   target: Target | undefined,
 ): Promise<AsyncIterable<Difference>> {
   if (later) return differencesBetween(earlier, later, coverage, selection);
-  const live = await liveTable(name, earlier, target!);
+  const live = liveTable(earlier, await target!.tables(), target!.location);
   return differencesToLive(earlier, target!, live, selection, new AbortController().signal);
-}
-
-async function liveTable(
-  name: string,
-  { table: { config, from } }: PastTable,
-  target: Target,
-): Promise<TableReference> {
-  const isThere = (await target.tables()).some(
-    (one) => one.db === from.db && one.name === from.name,
-  );
-  if (!isThere) {
-    throw new ThinkbackError("target", `there is no table ${name} on ${target.location}`, {
-      hint: "`thinkback restore` brings the table back",
-    });
-  }
-  const { id, primary_key: primaryKey } = (await target.settings(from)).config;
-  if (primaryKey === config.primary_key) return { id, ...from, primaryKey };
-  throw new ThinkbackError(
-    "target",
-    `the live table ${name} has the primary key ${primaryKey}; then it was ${config.primary_key}`,
-    { hint: "restore the table under another name with --rename, and compare by hand" },
-  );
 }
 
 /** Up to so many documents, their fields are printed without being asked for. */

@@ -1,28 +1,29 @@
-/** What undo and rewind have in common: the live table, the plan, the operation, and what is printed of it. */
+/** What undo and rewind have in common: the live tables, the plan, the operation, and the way back. */
 import { randomBytes } from "node:crypto";
 import { systemClock } from "../clock.js";
+import type { PriceProfile } from "../costs/prices.js";
 import { ThinkbackError } from "../errors.js";
-import type { Repository } from "../format/description.js";
-import { formatInstant, type Instant } from "../instant.js";
+import { durationMs, formatInstant } from "../instant.js";
 import { thisProcess } from "../owner.js";
-import { pathText } from "../recovery/field-tree.js";
-import { type OperationResult, operate } from "../recovery/operation.js";
-import { type PastTable, pastTable } from "../recovery/past.js";
-import { changesInPlan, type PlanHead, PlanWriter, readPlanHead } from "../recovery/plan-file.js";
+import {
+  type Extent,
+  type OperatedTable,
+  type OperationHead,
+  operate,
+  type WayBack,
+} from "../recovery/operation.js";
+import { changesInPlan, type PlanRead, PlanWriter, readPlan } from "../recovery/plan-file.js";
 import type { Selection } from "../recovery/selection.js";
-import type { Conflict, UndoStep } from "../recovery/undo.js";
+import type { UndoStep } from "../recovery/undo.js";
 import type { DocumentChange, OperationType } from "../repository/records/operations.js";
 import { withLease } from "../repository/registers/lease.js";
+import { listPins } from "../repository/registers/pins.js";
 import { openRepository } from "../repository/repository.js";
-import { lookAt } from "../repository/repository-view.js";
 import { pinInstant } from "../restore/pin.js";
-import { planRestore } from "../restore/plan.js";
-import { whenProven } from "../restore/when-proven.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
-import type { Target } from "../rethinkdb/target.js";
-import { textOfJson } from "../server-text.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
-import { storeAt } from "../storage/store-at.js";
+import type { StoreUse } from "../storage/store-use.js";
+import { estimateOf, ReadTimes, writeTime } from "./change-estimate.js";
 import {
   accessToTarget,
   addressesOf,
@@ -30,109 +31,118 @@ import {
   targetAt,
   warningsOf,
 } from "./connect.js";
-import { counted, formatBytes, formatCount, type Output, waitingText } from "./output.js";
+import {
+  Conflicts,
+  headResult,
+  nameOf,
+  type PlannedChange,
+  report,
+  reportPlan,
+} from "./live-report.js";
+import {
+  type Choice,
+  choiceOf,
+  choosesNone,
+  type LiveTables,
+  type TableArguments,
+} from "./live-tables.js";
+import { counted, formatCount, formatNames, type Output } from "./output.js";
+import { profileOf } from "./plan-costs.js";
 import { ProgressLines, progressBar } from "./progress.js";
-import { isSelecting, type SelectArguments, selectionOf } from "./select.js";
 import { stopOnSignals } from "./stop-signals.js";
+import { countedStore } from "./store-use-text.js";
 
-export interface LiveChangeArguments extends TargetArguments, SelectArguments {
+export interface LiveChangeArguments extends TargetArguments, TableArguments {
   repo: string;
   dryRun?: boolean;
   plan?: string;
+  undoableFor: string;
+  profile?: string;
+  prices?: string;
 }
 
-/** A plan that is to be carried out. */
-export interface GivenPlan {
-  path: string;
-  head: PlanHead;
+/** What the arguments say, once they are read and checked. */
+export interface Asked {
+  choice: Choice;
+  dryRun: boolean;
+  /** Where a plan is written. */
+  planPath: string | undefined;
+  /** A plan that is to be carried out. Its whole file is checked. */
+  given: { path: string; plan: PlanRead } | undefined;
+  undoableMs: number;
+  profile: PriceProfile | undefined;
 }
 
-/** Throws, with code "usage", for a server or a table that cannot be meant, before anything is asked of either. */
-export function checkLive(name: string, args: LiveChangeArguments): { db: string; name: string } {
+const dayMs = 86_400_000;
+
+/**
+ * Reads and checks the arguments before anything is asked of the server or the repository.
+ * @param saysTables true if something else in the arguments says which tables are meant
+ * @throws {ThinkbackError} `usage` for what cannot be meant
+ */
+export async function askedOf(
+  names: readonly string[],
+  args: LiveChangeArguments,
+  saysTables: boolean,
+): Promise<Asked> {
   addressesOf(accessToTarget(args), "target");
-  const [db = "", table = "", ...more] = name.split(".");
-  if (db !== "" && table !== "" && more.length === 0) return { db, name: table };
-  throw new ThinkbackError("usage", `"${name}" is not a table`, { hint: "give it as db.table" });
-}
-
-/** The plan that is given to be carried out; undefined if none is, or one is to be made. Checks the whole file. */
-export async function planGiven(args: LiveChangeArguments): Promise<GivenPlan | undefined> {
-  if (args.plan === undefined || args.dryRun) return undefined;
-  if (isSelecting(args)) {
+  const choice = await choiceOf(names, args);
+  const { plan: path, dryRun = false } = args;
+  const undoableMs = durationMs(args.undoableFor);
+  if (undoableMs === undefined || undoableMs < dayMs) {
+    throw new ThinkbackError("usage", `--undoable-for ${args.undoableFor} is not a day or longer`, {
+      hint: "give a duration, such as 30d",
+    });
+  }
+  const profile = await profileOf(args);
+  if (path === undefined || dryRun) {
+    if (choosesNone(choice) && !saysTables) {
+      throw new ThinkbackError("usage", "it is not said which tables are meant", {
+        hint: "give db.table, several of them, --db, or --tenant with a file that names tables",
+      });
+    }
+    return { choice, dryRun, planPath: path, given: undefined, undoableMs, profile };
+  }
+  if (choice.selects) {
     throw new ThinkbackError("usage", "a plan says itself which documents are meant", {
       hint: "leave out --key, --between, --where and --tenant",
     });
   }
-  return { path: args.plan, head: await readPlanHead(args.plan) };
+  const given = { path, plan: await readPlan(path) };
+  return { choice, dryRun, planPath: undefined, given, undoableMs, profile };
 }
 
-/** What is selected of a table. Throws, with code "usage", if a mapping of tenants lacks it. */
-export async function selectionIn(name: string, args: LiveChangeArguments): Promise<Selection> {
-  const selection = (await selectionOf(args))(name);
-  if (selection) return selection;
-  throw new ThinkbackError("usage", `${args.tenant} does not say which field of ${name} counts`, {
-    hint: `add a line to it: ${name}: customer.id`,
-  });
-}
-
-/** A repository, and the live table that is to be changed. */
-export interface Live {
-  repository: Repository;
-  target: Target;
-  table: TableReference;
+/** A repository, and the live tables that are to be changed. */
+export interface Live extends LiveTables {
+  /** Reads the tables of `target`, and takes the time. */
+  reads: ReadTimes;
   signal: AbortSignal;
+  /** What was sent to the store so far. */
+  use: StoreUse;
+  output: Output;
 }
 
-/** Runs `work` with the repository and the live table; closes the connection after it. */
+/** Runs `work` with the repository and the server; closes the connection after it. */
 export async function withLive(
-  name: string,
   args: LiveChangeArguments,
-  output: Output,
+  given: Output,
   work: (live: Live) => Promise<void>,
 ): Promise<void> {
-  const named = checkLive(name, args);
   const target = targetAt(args);
+  const { store, use, output } = countedStore(args.repo, given);
   for (const text of warningsOf(accessToTarget(args), "target")) output.note(`thinkback: ${text}`);
   const signal = stopOnSignals((which) =>
     output.note(`thinkback: ${which}: ending; what was written stays, and is recorded`),
   );
   try {
-    const repository = await openRepository(storeAt(args.repo));
+    const repository = await openRepository(store);
     refuseWithoutReader(repository.store);
-    const { config } = await target.settings(named);
-    const reference = { ...named, id: config.id, primaryKey: config.primary_key };
-    await work({ repository, target, table: reference, signal });
+    const tables = await target.tables();
+    const reads = new ReadTimes(target);
+    await work({ repository, target, tables, reads, signal, use, output });
   } finally {
     target.close();
   }
-}
-
-/** The table as of an instant; the newest that can be restored if none is given. */
-export async function pastOf(
-  { repository, table }: Live,
-  at: Instant | undefined,
-  output: Output,
-): Promise<PastTable> {
-  const name = `${table.db}.${table.name}`;
-  const request = {
-    ...(at === undefined ? {} : { at }),
-    tables: [name],
-    databases: [],
-    renames: new Map<string, string>(),
-    allowInexact: false,
-    nearest: false,
-    exactOnly: true,
-  };
-  const look = () => lookAt(repository, (view) => planRestore(view, request));
-  const onWait = (ms: number) => output.note(waitingText(ms));
-  const plan = await whenProven(repository, at, look, systemClock, onWait);
-  const past = pastTable(repository, plan);
-  if (past.table.config.id === table.id) return past;
-  throw new ThinkbackError(
-    "unknown",
-    `${name} was another table at ${formatInstant(past.table.instant)}: it was dropped and made again, or renamed`,
-    { hint: `restore that one beside it: thinkback restore --table ${name} --rename ${name}=…` },
-  );
 }
 
 /** What is to be done, as undo and rewind find it out. */
@@ -140,231 +150,234 @@ export interface Intent {
   type: OperationType;
   /** In words. */
   description: string;
-  steps(only?: Selection): AsyncIterable<UndoStep>;
   /** A conflict ends it before anything is written. */
   refusesConflicts: boolean;
+  tables: IntendedTable[];
+}
+
+export interface IntendedTable {
+  table: TableReference;
+  steps: (only?: Selection) => AsyncIterable<UndoStep>;
 }
 
 /** Plans it, or plans and carries it out. */
-export async function intend(
-  live: Live,
-  intent: Intent,
-  args: LiveChangeArguments,
-  output: Output,
-): Promise<void> {
-  const head = headOf(live, intent);
-  const conflicts = new Map<string, Conflict>();
+export async function intend(live: Live, intent: Intent, asked: Asked): Promise<void> {
+  const { type, description } = intent;
+  const id = randomBytes(4).toString("hex");
+  const head = { id, type, repository: live.repository.description.id, description };
+  const conflicts = new Conflicts();
   const progress = new ProgressLines();
-  const changes = async function* (only?: Selection): AsyncGenerator<DocumentChange> {
-    let seen = 0;
-    for await (const { change, conflict } of intent.steps(only)) {
-      live.signal.throwIfAborted();
-      seen += 1;
-      if (seen % 100 === 0) progress.set("plan", `comparing: ${formatCount(seen)} documents`);
-      if (conflict) conflicts.set(conflict.key.toString("latin1"), conflict);
-      if (change) yield change;
-    }
-  };
+  const tables = intent.tables.map(({ table, steps }): OperatedTable => {
+    return { table, changes: (only) => changesOf(live, table, steps(only), conflicts, progress) };
+  });
   try {
-    if (args.dryRun) {
-      await onlyPlan(head, changes(), conflicts, args.plan, output);
+    if (asked.dryRun) {
+      await onlyPlan(live, head, tables, conflicts, asked);
       return;
     }
-    if (intent.refusesConflicts) {
-      // Nothing may be written before it is known that there is none.
-      for await (const _ of changes());
-      if (conflicts.size > 0) {
-        printConflicts([...conflicts.values()], output);
-        output.result({ ...headResult(head), conflicts: conflictResults(conflicts) });
-        throw new ThinkbackError(
-          "conflict",
-          `${counted(conflicts.size, "document")} had fields set to something else since; nothing was written`,
-          { hint: "give --on-conflict skip, cascade or force; --dry-run shows what each would do" },
-        );
-      }
+    let [beganMs, estimatedSeconds] = [0, 0];
+    const beforeWriting = async (extent: Extent) => {
+      if (intent.refusesConflicts && conflicts.count > 0) refuse(head, conflicts, live.output);
+      const wayBack = await pinBefore(live, head, asked);
+      tellBegin(live, head, extent, progress);
+      estimatedSeconds = (await writeTime(extent, live.reads, live.repository)).seconds;
+      beganMs = performance.now();
+      return wayBack;
+    };
+    const result = await carryOut(live, head, tables, undefined, beforeWriting, progress);
+    // Of conflicts alone nothing is recorded, so nothing has asked about them yet.
+    if (intent.refusesConflicts && conflicts.count > 0 && result.rounds === 0) {
+      refuse(head, conflicts, live.output);
     }
-    const pin = await pinBefore(live, head, output);
-    const result = await carriedOut(live, head, pin, changes, undefined, progress, output);
+    const seconds = result.rounds === 0 ? 0 : (performance.now() - beganMs) / 1000;
     progress.clear();
-    report(head, result, conflicts, pin, output);
+    report(head, result, conflicts, { seconds, estimatedSeconds }, live.output);
   } finally {
     progress.clear();
   }
+}
+
+async function* changesOf(
+  { signal }: Live,
+  table: TableReference,
+  steps: AsyncIterable<UndoStep>,
+  conflicts: Conflicts,
+  progress: ProgressLines,
+): AsyncGenerator<DocumentChange> {
+  let seen = 0;
+  for await (const { change, conflict } of steps) {
+    signal.throwIfAborted();
+    seen += 1;
+    if (seen % 100 === 0) {
+      progress.set("plan", `comparing ${nameOf(table)}: ${formatCount(seen)} documents`);
+    }
+    if (conflict) conflicts.note(table, conflict);
+    if (change) yield change;
+  }
+}
+
+function refuse(head: OperationHead, conflicts: Conflicts, output: Output): never {
+  conflicts.print(output);
+  output.result({ ...headResult(head), conflicts: conflicts.results() });
+  throw new ThinkbackError(
+    "conflict",
+    `${counted(conflicts.count, "document")} had fields set to something else since; nothing was written`,
+    { hint: "give --on-conflict skip, cascade or force; --dry-run shows what each would do" },
+  );
 }
 
 /** Carries out what a file says, and nothing else. */
 export async function intendByFile(
   live: Live,
-  type: OperationType,
-  { path, head }: GivenPlan,
-  output: Output,
+  types: readonly OperationType[],
+  { choice, given, ...asked }: Asked,
 ): Promise<void> {
-  const name = `${live.table.db}.${live.table.name}`;
-  const wrong =
-    (head.type !== type && `it is for ${head.type}`) ||
-    (head.repository !== live.repository.description.id && "it is of another repository") ||
-    (head.table !== live.table.id && `${name} is not the table that it was made for`);
-  if (wrong) {
-    throw new ThinkbackError("usage", `the plan ${path} cannot be used here: ${wrong}`, {
-      hint: "make a plan for this table with --dry-run --plan",
-    });
-  }
+  const { path, plan } = given!;
+  const tables = tablesOfPlan(live, types, choice, path, plan);
+  const { id, type, repository, description, estimatedSeconds } = plan;
+  const head = { id, type, repository, description };
   const progress = new ProgressLines();
+  const beganMs = performance.now();
+  const beforeWriting = async (extent: Extent) => {
+    const wayBack = await pinBefore(live, head, asked);
+    tellBegin(live, head, extent, progress);
+    return wayBack;
+  };
   try {
-    const pin = await pinBefore(live, head, output);
-    const changes = () => changesInPlan(path);
-    const result = await carriedOut(live, head, pin, changes, 1, progress, output);
+    const result = await carryOut(live, head, tables, 1, beforeWriting, progress);
     progress.clear();
-    report(head, result, new Map(), pin, output);
+    const seconds = (performance.now() - beganMs) / 1000;
+    report(head, result, new Conflicts(), { seconds, estimatedSeconds }, live.output);
   } finally {
     progress.clear();
   }
 }
 
-function headOf({ repository, table }: Live, { type, description }: Intent): PlanHead {
-  return {
-    id: randomBytes(4).toString("hex"),
-    type,
-    repository: repository.description.id,
-    made: systemClock.now(),
-    table: table.id,
-    name: `${table.db}.${table.name}`,
-    description,
+function tablesOfPlan(
+  live: Live,
+  types: readonly OperationType[],
+  choice: Choice,
+  path: string,
+  plan: PlanRead,
+): OperatedTable[] {
+  const wrong = (why: string): never => {
+    throw new ThinkbackError("usage", `the plan ${path} cannot be used here: ${why}`, {
+      hint: "make a plan for these tables with --dry-run --plan",
+    });
   };
+  if (!types.includes(plan.type)) wrong(`it is for ${plan.type}`);
+  if (plan.repository !== live.repository.description.id) wrong("it is of another repository");
+  const names = plan.tables.map(({ name }) => name);
+  const isSame =
+    choice.databases.length === 0 &&
+    choice.tables.every((name) => names.includes(name)) &&
+    names.every((name) => choice.tables.includes(name));
+  if (!choosesNone(choice) && !isSame) wrong(`it is for ${formatNames(names)}`);
+  const gone = plan.tables.filter(({ id, name }) => {
+    return !live.tables.some((one) => one.id === id && `${one.db}.${one.name}` === name);
+  });
+  if (gone.length > 0) {
+    wrong(`${formatNames(gone.map(({ name }) => name))} is not the table that it was made for`);
+  }
+  return plan.tables.map((of): OperatedTable => {
+    const { id, db, name, primary_key: primaryKey } = live.tables.find((one) => one.id === of.id)!;
+    return { table: { id, db, name, primaryKey }, changes: () => changesInPlan(path, of) };
+  });
 }
 
 async function onlyPlan(
-  head: PlanHead,
-  changes: AsyncIterable<DocumentChange>,
-  conflicts: ReadonlyMap<string, Conflict>,
-  path: string | undefined,
-  output: Output,
+  { repository, reads, use, output }: Live,
+  head: OperationHead,
+  tables: readonly OperatedTable[],
+  conflicts: Conflicts,
+  { planPath: path, profile }: Asked,
 ): Promise<void> {
-  const writer = path === undefined ? undefined : await PlanWriter.create(path, head);
-  let [documents, bytes] = [0, 0];
+  const made = systemClock.now();
+  const writer = path === undefined ? undefined : await PlanWriter.create(path, { ...head, made });
   try {
-    for await (const change of changes) {
-      documents += 1;
-      bytes += change.after?.length ?? 0;
-      await writer?.add(change);
+    const planned: PlannedChange[] = [];
+    for (const { table, changes } of tables) {
+      const of = { table, documents: 0, bytes: 0 };
+      await writer?.begin(table);
+      for await (const change of changes()) {
+        of.documents += 1;
+        of.bytes += (change.before?.length ?? 0) + (change.after?.length ?? 0);
+        await writer?.add(change);
+      }
+      planned.push(of);
     }
-    const requests = Math.ceil(documents / 100);
-    const found = { requests, conflicts: conflictResults(conflicts) };
-    await writer?.finish(found);
-    output.line(
-      `${head.description}: would change ${counted(documents, "document")}, ${formatBytes(bytes)}`,
-    );
-    printConflicts([...conflicts.values()], output);
-    if (path !== undefined) output.line(`plan ${head.id} is in ${path}`);
-    output.result({ ...headResult(head), documents, bytes, ...found, plan: path ?? null });
+    const changing = planned.filter(({ documents }) => documents > 0);
+    const sum = (of: "documents" | "bytes") => changing.reduce((all, one) => all + one[of], 0);
+    const extent = { tables: changing.length, documents: sum("documents"), bytes: sum("bytes") };
+    const estimate = await estimateOf(extent, reads, repository, use, profile);
+    await writer?.finish({ estimate, conflicts: conflicts.results() });
+    reportPlan(head, planned, estimate, conflicts, path, output);
   } catch (error) {
     await writer?.discard();
     throw error;
   }
 }
 
-/** Pins the newest instant before the operation, so that it stays restorable. Returns the pin's name. */
+/** Pins the newest instant before the operation, so that it stays restorable as long as the operation can be undone. */
 async function pinBefore(
-  { repository }: Live,
-  { id, type }: PlanHead,
-  output: Output,
-): Promise<string | undefined> {
+  { repository: { store, ...of }, output }: Live,
+  { id, type }: OperationHead,
+  { undoableMs }: Pick<Asked, "undoableMs">,
+): Promise<WayBack> {
+  const repository = { ...of, store };
   const name = `before-${type.replaceAll(" ", "-")}-${id}`;
+  const now = systemClock.now();
+  const until = now + undoableMs;
+  // A plan that was carried out before has its pin already. Its record stays for a day at least.
+  const earlier = (await listPins(store)).find((pin) => pin.name === name);
+  if (earlier) return { pin: name, until: Math.max(earlier.until ?? until, now + dayMs) };
   const underLease = <T>(work: () => Promise<T>) =>
-    withLease(repository.store, systemClock, thisProcess, randomBytes(4).toString("hex"), work);
+    withLease(store, systemClock, thisProcess, randomBytes(4).toString("hex"), work);
   try {
-    const request = { name, note: `before ${type} ${id}`, allowInexact: true };
-    const { pin } = await pinInstant(repository, request, systemClock.now(), underLease);
-    output.note(`thinkback: ${formatInstant(pin.at)} is pinned as ${name}`);
-    return name;
+    const request = { name, note: `before ${type} ${id}`, until, allowInexact: true };
+    const { pin } = await pinInstant(repository, request, now, underLease);
+    output.note(
+      `thinkback: ${formatInstant(pin.at)} is pinned as ${name} until ${formatInstant(until)}`,
+    );
+    return { pin: name, until };
   } catch (error) {
     if (!(error instanceof ThinkbackError)) throw error;
-    // A plan that was carried out before has its pin already.
-    if (error.message.includes("there is a pin")) return name;
     output.note(
       `thinkback: no instant before this could be pinned (${error.message}); what is replaced is recorded all the same`,
     );
-    return undefined;
+    return { until };
   }
 }
 
-async function carriedOut(
-  { repository, target, table, signal }: Live,
-  head: PlanHead,
-  pin: string | undefined,
-  changes: (only?: Selection) => AsyncIterable<DocumentChange>,
-  rounds: number | undefined,
+function tellBegin(
+  { output }: Live,
+  { type, id }: OperationHead,
+  { tables, documents }: Extent,
   progress: ProgressLines,
-  output: Output,
-): Promise<OperationResult> {
+): void {
+  progress.clear();
+  const where = tables > 1 ? ` in ${counted(tables, "table")}` : "";
+  output.note(`thinkback: ${type} ${id} changes ${counted(documents, "document")}${where}`);
+}
+
+function carryOut(
+  { repository, target, signal }: Live,
+  head: OperationHead,
+  tables: readonly OperatedTable[],
+  rounds: number | undefined,
+  beforeWriting: (extent: Extent) => Promise<WayBack>,
+  progress: ProgressLines,
+) {
   const observer = {
     planned: (documents: number) =>
       progress.set("plan", `comparing: ${counted(documents, "document")} to change`),
-    recorded: ({ documents }: { documents: number }) =>
-      output.note(`thinkback: ${head.type} ${head.id} changes ${counted(documents, "document")}`),
+    beforeWriting,
     written: (done: number, of: number) =>
       progress.set("plan", `${progressBar(done / of)} ${formatCount(done)} of ${formatCount(of)}`),
   };
-  const operating = { repository, target, table, head, pin, clock: systemClock, observer, signal };
-  return operate(operating, changes, rounds);
-}
-
-function report(
-  head: PlanHead,
-  { written, already, left, rounds }: OperationResult,
-  conflicts: ReadonlyMap<string, Conflict>,
-  pin: string | undefined,
-  output: Output,
-): void {
-  const more = already > 0 ? `, ${formatCount(already)} were so already` : "";
-  output.line(
-    rounds === 0
-      ? `${head.description}: nothing to change`
-      : `${head.description}: ${counted(written, "document")} written${more}`,
-  );
-  printConflicts([...conflicts.values()], output);
-  for (const { key, refused } of left.slice(0, printedMax)) {
-    const why = refused ?? "it was changed by somebody else";
-    output.line(`left as it is: ${textOfJson(key)}: ${why}`);
-  }
-  if (rounds > 0) {
-    output.line(`to take this back: thinkback undo ${head.name} --operation ${head.id}`);
-  }
-  output.result({
-    ...headResult(head),
-    written,
-    already,
-    left: left.map(({ key, refused }) => {
-      return { key: JSON.parse(textOfJson(key)) as unknown, refused: refused ?? null };
-    }),
-    conflicts: conflictResults(conflicts),
-    pin: pin ?? null,
-  });
-  if (left.length === 0) return;
-  throw new ThinkbackError(
-    "conflict",
-    `${counted(left.length, "document")} were left as they are`,
-    {
-      hint: "others changed them meanwhile, or the server refused them; look at them, and run the command again",
-    },
+  return operate(
+    { repository, target, head, clock: systemClock, observer, signal },
+    tables,
+    rounds,
   );
 }
-
-const printedMax = 20;
-
-function printConflicts(conflicts: readonly Conflict[], output: Output): void {
-  for (const { key, paths } of conflicts.slice(0, printedMax)) {
-    output.line(`conflict: ${textOfJson(key)}: ${paths.map(pathText).join(", ")}`);
-  }
-  const more = conflicts.length - printedMax;
-  if (more > 0) output.line(`and ${counted(more, "conflict")} more; --json lists all`);
-}
-
-const headResult = ({ id, type, name, description, made }: PlanHead) => {
-  return { operation: id, type, table: name, description, made: formatInstant(made) };
-};
-
-const conflictResults = (conflicts: ReadonlyMap<string, Conflict>) =>
-  [...conflicts.values()].map(({ key, paths }) => {
-    return { key: JSON.parse(textOfJson(key)) as unknown, paths: paths.map(pathText) };
-  });

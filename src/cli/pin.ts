@@ -6,13 +6,13 @@ import { type LookedAtPin, lookAtPins } from "../repository/kept-pins.js";
 import { withLease } from "../repository/registers/lease.js";
 import { type Pin, removePin } from "../repository/registers/pins.js";
 import { openRepository } from "../repository/repository.js";
-import { lookAt, type RepositoryView } from "../repository/repository-view.js";
+import { lookAt } from "../repository/repository-view.js";
 import { whereText } from "../restore/inexact.js";
 import { inexactOf, pinInstant } from "../restore/pin.js";
 import { whenProven } from "../restore/when-proven.js";
 import { storeAt } from "../storage/store-at.js";
 import { instantOf } from "./instant-of.js";
-import { formatTable, type Output, waitingText } from "./output.js";
+import { formatTable, isoOrNull, type Output, waitingText } from "./output.js";
 
 export interface AddPinArguments {
   repo: string;
@@ -51,7 +51,7 @@ export async function addPinCommand(
 
 export async function listPinsCommand(args: { repo: string }, output: Output): Promise<void> {
   const repository = await openRepository(storeAt(args.repo));
-  const pins = await lookAt(repository, lookedAtPins);
+  const pins = await lookAt(repository, lookAtPins);
   output.line(pins.length === 0 ? "no pins" : pinTable(pins));
   output.result({ pins: pins.map(lookedAtResult) });
 }
@@ -67,20 +67,15 @@ export async function removePinCommand(
   output.result(pinResult(pin));
 }
 
-async function lookedAtPins(view: RepositoryView): Promise<LookedAtPin[]> {
-  const pins = await view.pins();
-  if (pins.length === 0) return [];
-  return lookAtPins(pins, await view.coverage(), await view.catalog());
-}
-
 export function pinTable(pins: LookedAtPin[]): string {
   return formatTable(
-    ["pin", "instant", "holds", "made", "note"],
+    ["pin", "instant", "holds", "made", "until", "note"],
     pins.map((pin) => [
       pin.name,
       formatInstant(pin.at),
-      pin.losses.length === 0 ? "yes" : `NO: ${lossText(pin)}`,
+      pin.ended ? "ended" : pin.losses.length === 0 ? "yes" : `NO: ${lossText(pin)}`,
       formatInstant(pin.made),
+      pin.until === undefined ? "removed" : formatInstant(pin.until),
       pin.note ?? "",
     ]),
   );
@@ -96,9 +91,11 @@ export function lossText({ losses }: LookedAtPin): string {
 }
 
 export function lookedAtResult(pin: LookedAtPin): object {
-  return { ...pinResult(pin), holds: pin.losses.length === 0, losses: pin.losses };
+  const { ended, losses } = pin;
+  return { ...pinResult(pin), holds: !ended && losses.length === 0, ended, losses };
 }
 
-export function pinResult({ name, at, made, note }: Pin): object {
-  return { name, at: formatInstant(at), made: formatInstant(made), note: note ?? null };
+export function pinResult({ name, at, made, until, note }: Pin): object {
+  const times = { at: formatInstant(at), made: formatInstant(made), until: isoOrNull(until) };
+  return { name, ...times, note: note ?? null };
 }

@@ -15,7 +15,7 @@ import { lookAt, type RepositoryView } from "../repository/repository-view.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { instantOf } from "./instant-of.js";
-import { formatCount, formatTable, type Output } from "./output.js";
+import { formatCount, formatNames, formatTable, type Output } from "./output.js";
 import { ProgressLines } from "./progress.js";
 import { tableThen } from "./table-then.js";
 
@@ -82,10 +82,12 @@ async function pointsIn(
     ...(await drillPoints(store, from, to)),
   ];
   // By the id, those from before it was renamed; by the name, those of one that had the name before it.
-  const isOfTable = ({ table, tableId }: Point) =>
-    table === undefined || table === name || tableId === id;
+  const isAbout = ({ table, tableId, tables, tableIds }: Point) => {
+    if (tables) return tables.includes(name!) || tableIds!.includes(id!);
+    return table === undefined || table === name || tableId === id;
+  };
   const isWanted = (point: Point) =>
-    from <= point.at && point.at <= to && (name === undefined || isOfTable(point));
+    from <= point.at && point.at <= to && (name === undefined || isAbout(point));
   return { points: all.filter(isWanted).sort((a, b) => a.at - b.at), activity, from, to };
 }
 
@@ -107,10 +109,10 @@ function print(
       ? "no points"
       : formatTable(
           ["time", "id", "table", "what"],
-          points.map(({ at, id, table, text }) => [
+          points.map(({ at, id, table, tables, text }) => [
             formatInstant(at),
             id,
-            table ?? "-",
+            table ?? (tables && formatNames(tables)) ?? "-",
             plain(text),
           ]),
         ),
@@ -124,12 +126,13 @@ function print(
     table: name ?? null,
     from: formatInstant(from),
     to: formatInstant(to),
-    points: points.map(({ id, kind, at, before, table, text }) => ({
+    points: points.map(({ id, kind, at, before, table, tables, text }) => ({
       id,
       kind,
       at: formatInstant(at),
       before: formatInstant(before),
-      table: table ?? null,
+      table: table ?? (tables?.length === 1 ? tables[0] : null),
+      tables: tables ?? null,
       text,
     })),
     activity: { spanMs, changes: changes.map(Math.round) },

@@ -5,15 +5,17 @@ import type { Output } from "./output.js";
 export function changing(program: Command, output: () => Output): void {
   program
     .command("undo")
-    .description("take back what was changed in a live table, and keep what others changed since")
-    .argument("<db.table>")
-    .action(async (table, args) => (await import("./undo.js")).undoCommand(table, args, output()));
+    .description("take back what was changed in live tables, and keep what others changed since")
+    .argument("[db.table...]")
+    .action(async (tables, args) =>
+      (await import("./undo.js")).undoCommand(tables, args, output()),
+    );
 
   program
     .command("rewind")
-    .description("bring a live table, or a part of it, back to an instant in place")
-    .argument("<db.table>")
-    .action(async (table, args) =>
-      (await import("./rewind.js")).rewindCommand(table, args, output()),
+    .description("bring live tables, or a part of them, back to an instant in place")
+    .argument("[db.table...]")
+    .action(async (tables, args) =>
+      (await import("./rewind.js")).rewindCommand(tables, args, output()),
     );
 }

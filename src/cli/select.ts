@@ -25,6 +25,11 @@ export type SelectionOf = (table: string) => Selection | undefined;
 export const isSelecting = ({ key = [], between, where, tenant }: SelectArguments) =>
   key.length > 0 || between !== undefined || where !== undefined || tenant !== undefined;
 
+/** The tables that the file of --tenant names; none if it is not given. */
+export async function mappedTables({ tenant }: SelectArguments): Promise<string[]> {
+  return tenant === undefined ? [] : Object.keys(parseTenants(await textOf(tenant), tenant));
+}
+
 export async function selectionOf(args: SelectArguments): Promise<SelectionOf> {
   const { key = [], between, where, tenant, tenantId } = args;
   if (key.length > 0 && between !== undefined) {

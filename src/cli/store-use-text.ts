@@ -26,7 +26,7 @@ export function countedStore(
   location: string,
   output: Output,
   layers: { singleWriter?: boolean | undefined } = {},
-): { store: ObjectStore; output: Output } {
+): { store: ObjectStore; output: Output; use: StoreUse } {
   const use = { ...noUse };
   const singleWriter = layers.singleWriter === true;
   const store = storeAt(location, undefined, { use, singleWriter });
@@ -34,7 +34,7 @@ export function countedStore(
     if (store.chargesRequests) output.line(requestsText(use));
     output.result({ ...value, requests: use });
   };
-  return { store, output: { ...output, result } };
+  return { store, output: { ...output, result }, use };
 }
 
 /** Logs every hour what was sent since the last time, until the signal aborts. */

@@ -2,24 +2,26 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
 import { type Difference, differencesBetween } from "../recovery/differences.js";
-import { changesToTakeBack } from "../recovery/operation.js";
+import { changesToTakeBack, type TakenTable } from "../recovery/operation.js";
 import { and, type Selection } from "../recovery/selection.js";
 import { type ConflictWay, undoSteps } from "../recovery/undo.js";
 import { lookAt } from "../repository/repository-view.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
+import { together } from "./exact-past.js";
 import { type InstantIn, instantIn } from "./instant-of.js";
 import {
-  checkLive,
+  type Asked,
+  askedOf,
+  type IntendedTable,
   type Intent,
   intend,
   intendByFile,
   type Live,
   type LiveChangeArguments,
-  pastOf,
-  planGiven,
-  selectionIn,
   withLive,
 } from "./live-change.js";
-import type { Output } from "./output.js";
+import { type Choice, choosesNone, tablesThen } from "./live-tables.js";
+import { formatNames, type Output } from "./output.js";
 
 export interface UndoArguments extends LiveChangeArguments {
   from?: string;
@@ -28,80 +30,126 @@ export interface UndoArguments extends LiveChangeArguments {
   onConflict: ConflictWay;
 }
 
-/** What the arguments say, once they are read. */
-interface Asked {
-  selection: Selection;
-  from: InstantIn | undefined;
-  to: InstantIn | undefined;
-  operation: string | undefined;
-  way: ConflictWay;
-}
+/** The changes that are to be taken back. */
+type Bad = { from: InstantIn; to: InstantIn | undefined } | { operation: string };
 
 /** Takes back what was changed between two instants, or what an operation has written. */
 export async function undoCommand(
-  name: string,
+  names: readonly string[],
   args: UndoArguments,
   output: Output,
 ): Promise<void> {
-  checkLive(name, args);
-  const asked = await askedOf(name, args);
-  const byFile = await planGiven(args);
-  const isByTime = asked.from !== undefined;
-  const ways = [byFile, isByTime, asked.operation !== undefined].filter(Boolean).length;
-  if (ways !== 1 || (asked.to !== undefined && !isByTime)) {
-    throw new ThinkbackError("usage", "it is not said, or said twice, what is to be undone", {
-      hint: "give --from and perhaps --to, or --operation, or --plan with a plan that was made before",
-    });
-  }
-  await withLive(name, args, output, async (live) => {
-    if (byFile) await intendByFile(live, "undo", byFile, output);
-    else await intend(live, await intentOf(live, asked, output), args, output);
+  const bad = badOf(args);
+  const asked = await askedOf(names, args, args.operation !== undefined);
+  if ((asked.given !== undefined) === (bad !== undefined)) throw unclear();
+  await withLive(args, output, async (live) => {
+    if (!bad) await intendByFile(live, ["undo", "undo operation"], asked);
+    else await intend(live, await intentOf(live, bad, asked, args.onConflict), asked);
   });
 }
 
-async function askedOf(name: string, args: UndoArguments): Promise<Asked> {
+const unclear = () =>
+  new ThinkbackError("usage", "it is not said, or said twice, what is to be undone", {
+    hint: "give --from and perhaps --to, or --operation, or --plan with a plan that was made before",
+  });
+
+/** Undefined if the arguments say nothing of it. */
+function badOf({ from, to, operation }: UndoArguments): Bad | undefined {
   const now = systemClock.now();
-  const instant = (text: string | undefined) =>
-    text === undefined ? undefined : instantIn(text, now);
-  const { operation, onConflict: way } = args;
+  const begin = from === undefined ? undefined : instantIn(from, now);
+  const end = to === undefined ? undefined : instantIn(to, now);
   if (operation !== undefined && !/^[0-9a-f]{8}$/.test(operation)) {
     throw new ThinkbackError("usage", `--operation ${operation} is not the id of an operation`, {
       hint: "give the 8 hexadecimal digits that undo and rewind print",
     });
   }
-  const selection = await selectionIn(name, args);
-  return { selection, from: instant(args.from), to: instant(args.to), operation, way };
+  if ((begin !== undefined && operation !== undefined) || (end && !begin)) throw unclear();
+  if (operation !== undefined) return { operation };
+  return begin && { from: begin, to: end };
 }
 
-async function intentOf(live: Live, asked: Asked, output: Output): Promise<Intent> {
-  const { repository, target, table } = live;
-  const { selection, way, operation: id } = asked;
-  const name = `${table.db}.${table.name}`;
-  const refusesConflicts = way === "refuse";
-  if (id !== undefined) {
-    const differences = await changesToTakeBack(repository, table.id, id);
-    return {
-      type: "undo operation",
-      description: `undo of operation ${id} on ${name}`,
-      refusesConflicts,
-      steps: (only) => undoSteps(differences(and(selection, only)), target, table, way),
-    };
-  }
-  const later = await pastOf(live, await asked.to?.(repository), output);
-  const earlier = await pastOf(live, await asked.from?.(repository), output);
-  const [from, until] = [earlier.table.instant, later.table.instant];
-  if (from >= until) {
+async function intentOf(live: Live, bad: Bad, asked: Asked, way: ConflictWay): Promise<Intent> {
+  const of =
+    "operation" in bad ? ofOperation(live, bad.operation, asked) : ofTime(live, bad, asked);
+  const { type, description, tables } = await of;
+  return {
+    type,
+    description,
+    refusesConflicts: way === "refuse",
+    tables: tables.map(({ table, differences }): IntendedTable => {
+      return { table, steps: (only) => undoSteps(differences(only), live.reads, table, way) };
+    }),
+  };
+}
+
+/** What is to be taken back of a table: all, or only of some keys. */
+interface BadTable {
+  table: TableReference;
+  differences: (only?: Selection) => AsyncIterable<Difference>;
+}
+
+type BadChanges = Pick<Intent, "type" | "description"> & { tables: BadTable[] };
+
+async function ofTime(
+  live: Live,
+  { from, to }: Extract<Bad, { from: InstantIn }>,
+  { choice }: Asked,
+): Promise<BadChanges> {
+  const { repository, output } = live;
+  const later = await tablesThen(live, choice, await to?.(repository), output);
+  const names = later.map(({ name }) => name);
+  const same = { ...choice, tables: names, databases: [] };
+  const earlier = await tablesThen(live, same, await from(repository), output);
+  const [begin, end] = [earlier[0]!.past.plan.instant, later[0]!.past.plan.instant];
+  if (begin >= end) {
     throw new ThinkbackError("usage", "--from is not before --to", {
-      hint: `--from is ${formatInstant(from)}, --to is ${formatInstant(until)}`,
+      hint: `--from is ${formatInstant(begin)}, --to is ${formatInstant(end)}`,
     });
   }
-  const coverage = await lookAt(repository, (view) => view.coverage());
-  const differences = (only?: Selection): AsyncIterable<Difference> =>
-    differencesBetween(earlier, later, coverage.tables.get(table.id), and(selection, only));
+  const { tables: coverage } = await lookAt(repository, (view) => view.coverage());
+  const span = `${formatInstant(begin)} to ${formatInstant(end)}`;
   return {
     type: "undo",
-    description: `undo on ${name} of ${formatInstant(from)} to ${formatInstant(until)}`,
-    refusesConflicts,
-    steps: (only) => undoSteps(differences(only), target, table, way),
+    description: `undo on ${formatNames(names)} of ${span}`,
+    tables: later.map(({ live: table, past, selection, name }) => {
+      const before = earlier.find((one) => one.name === name)!.past;
+      const differences = (only?: Selection) =>
+        differencesBetween(before, past, coverage.get(table.id), and(selection, only));
+      return { table, differences };
+    }),
   };
+}
+
+async function ofOperation(live: Live, id: string, { choice }: Asked): Promise<BadChanges> {
+  const all = await changesToTakeBack(live.repository, id);
+  const errors: ThinkbackError[] = [];
+  const tables: BadTable[] = [];
+  for (const taken of all) {
+    const table = liveOf(live, taken);
+    const name = table ? `${table.db}.${table.name}` : taken.name;
+    const selection = isChosen(choice, name) ? choice.selectionOf(name) : undefined;
+    if (!selection) continue;
+    if (table)
+      tables.push({ table, differences: (only) => taken.differences(and(selection, only)) });
+    else errors.push(new ThinkbackError("target", `${name} is not there any more`));
+  }
+  if (errors.length > 0) throw together(errors);
+  if (tables.length === 0) {
+    throw new ThinkbackError("unknown", `operation ${id} has changed nothing in these tables`, {
+      hint: `it is about ${formatNames(all.map(({ name }) => name))}`,
+    });
+  }
+  const names = formatNames(tables.map(({ table: { db, name } }) => `${db}.${name}`));
+  return { type: "undo operation", description: `undo of operation ${id} on ${names}`, tables };
+}
+
+function isChosen(choice: Choice, name: string): boolean {
+  if (choosesNone(choice)) return true;
+  const [db] = name.split(".");
+  return choice.tables.includes(name) || choice.databases.includes(db!);
+}
+
+function liveOf({ tables }: Live, { id }: TakenTable): TableReference | undefined {
+  const found = tables.find((one) => one.id === id);
+  return found && { id, db: found.db, name: found.name, primaryKey: found.primary_key };
 }

@@ -21,10 +21,12 @@ export const recovery: OptionRow[] = [
     type: "path",
   }),
   text("--tenant-id <value>", selecting, "the value of that field"),
+  text("--table <db.table>", ["undo", "rewind"], "this table too", { list: true }),
+  text("--db <name>", ["undo", "rewind"], "all tables of this database", { list: true }),
   text("--from <time>", ["undo"], "take back what was changed after this instant"),
   text("--to <time>", ["undo"], "and up to this one; the newest that can be restored if not given"),
   text("--operation <id>", ["undo"], "take back what this operation has written"),
-  text("--at <time>", ["rewind"], "the instant that the table, or the part, is brought back to"),
+  text("--at <time>", ["rewind"], "the instant that the tables, or the part, are brought back to"),
   text(
     "--on-conflict <way>",
     ["undo"],
@@ -44,4 +46,12 @@ export const recovery: OptionRow[] = [
     "with --dry-run: write down what would be done; without it: do exactly what this file says",
     { type: "path" },
   ),
+  {
+    flag: "--undoable-for <duration>",
+    type: "duration",
+    default: "30d",
+    commands: ["undo", "rewind"],
+    description:
+      "how long this can be taken back: so long its record, and the instant before it, are kept; a day or longer",
+  },
 ];

@@ -232,6 +232,9 @@ export const operationPartName = (prefix: string, part: number) =>
   `${prefix}part-${pad(part, width.part)}.zst`;
 export const operationEndName = (prefix: string) => `${prefix}end.json`;
 
+/** True for the name of a record of what became of a round of an operation. */
+export const isOperationEnd = (name: string) => /^operations\/[^/]+\/end\.json$/.test(name);
+
 /** What the name of an operation's manifest says; undefined for any other name. */
 export function parseOperationName(
   name: string,

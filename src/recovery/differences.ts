@@ -22,6 +22,9 @@ import { joined } from "./joined.js";
 import { documentsOf, keysOf, type PastDocument, type PastTable } from "./past.js";
 import { type Selection, selectsAny } from "./selection.js";
 
+/** Reads live tables. */
+export type LiveReader = Pick<Target, "documents" | "scan">;
+
 /** A document that differs. */
 export interface Difference {
   code: OrderCode;
@@ -125,7 +128,7 @@ async function* changedIn(
  */
 export async function* differencesToLive(
   past: PastTable,
-  target: Target,
+  target: LiveReader,
   live: TableReference,
   selection: Selection,
   signal: AbortSignal,
@@ -173,7 +176,7 @@ async function differingKeys(
 
 /** The keys of a live table and the digests of its documents, in key order. */
 export async function* liveKeys(
-  target: Target,
+  target: LiveReader,
   live: TableReference,
   signal: AbortSignal,
 ): AsyncGenerator<Keyed & { digest: string }> {
@@ -190,7 +193,7 @@ export async function* liveKeys(
 const documentsAtOnce = 200;
 
 async function* liveDocuments(
-  target: Target,
+  target: LiveReader,
   live: TableReference,
   keys: readonly Keyed[],
   signal: AbortSignal,
@@ -208,7 +211,7 @@ async function* liveDocuments(
 
 /** The documents of a live table, in key order. */
 async function* scannedDocuments(
-  target: Target,
+  target: LiveReader,
   live: TableReference,
   filter: KeyFilter | undefined,
   signal: AbortSignal,

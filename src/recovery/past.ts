@@ -19,6 +19,11 @@ export function pastTable(repository: Repository, plan: RestorePlan): PastTable 
   return { repository, plan, table: plan.tables[0]! };
 }
 
+/** All tables of a plan. */
+export function pastTables(repository: Repository, plan: RestorePlan): PastTable[] {
+  return plan.tables.map((table) => ({ repository, plan, table }));
+}
+
 /** A document of the past. Its buffers stay valid. */
 export interface PastDocument {
   code: OrderCode;

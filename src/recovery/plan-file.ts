@@ -1,6 +1,7 @@
 /**
- * Plans of operations as files: what exactly will be written to a live table. A plan can be read, approved, kept, and
- * carried out as it stands. It is one JSON object with one change on each line, so it may be larger than memory.
+ * Plans of operations as files: what exactly will be written to live tables. A plan can be read, approved, kept, and
+ * carried out as it stands. It is one JSON object with one change on each line, so it may be larger than memory. Beside
+ * the changes, each table has one line before them and one after them.
  */
 import { createHash, type Hash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -10,28 +11,35 @@ import { messageOf, ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import { fieldName, JsonText } from "../json-bytes.js";
 import { orderCode } from "../key-order.js";
-import {
-  type DocumentChange,
-  type OperationType,
-  operationTypes,
-} from "../repository/records/operations.js";
+import { type DocumentChange, operationTypes } from "../repository/records/operations.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
 import { jsonOfText, textOfJson } from "../server-text.js";
+import type { OperationHead } from "./operation.js";
 
-/** What a plan is for. */
-export interface PlanHead {
-  /** 8 hexadecimal digits: the id of the operation that carries it out. */
-  id: string;
-  type: OperationType;
-  /** Id of the repository. */
-  repository: string;
+/** What a plan is for. Its id is that of the operation that carries it out. */
+export interface PlanHead extends OperationHead {
   made: number;
-  /** Id of the table, and "db.table". */
-  table: string;
-  name: string;
-  description: string;
 }
 
-const version = 1;
+/** A table of a plan that is read. */
+export interface PlannedTable {
+  /** Id of the table, and "db.table". */
+  id: string;
+  name: string;
+  documents: number;
+  /** Where the lines of its changes are in the file: bytes, the end exclusive. */
+  start: number;
+  end: number;
+}
+
+export interface PlanRead extends PlanHead {
+  tables: PlannedTable[];
+  /** How long carrying it out was estimated to take, in seconds. */
+  estimatedSeconds: number;
+}
+
+/** Version 1 was of one table. */
+const version = 2;
 
 const head = v.object({
   thinkback: v.literal("plan"),
@@ -40,10 +48,14 @@ const head = v.object({
   type: v.picklist(operationTypes),
   repository: v.string(),
   made: v.string(),
-  table: v.string(),
-  name: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/)),
   description: v.string(),
 });
+const tableHead = v.object({
+  table: v.string(),
+  name: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/)),
+});
+const tail = v.object({ estimate: v.object({ seconds: v.number() }) });
+const versioned = v.object({ thinkback: v.literal("plan"), version: v.number() });
 
 const linesBytes = 64 * 1024;
 
@@ -52,9 +64,10 @@ export class PlanWriter {
   private readonly hash = createHash("sha256");
   private waiting: string[] = [];
   private waitingBytes = 0;
-  documents = 0;
-  /** Of the documents that will be written. */
-  bytes = 0;
+  /** Tables, documents of the table that is written, and documents of all. */
+  private tables = 0;
+  private ofTable = 0;
+  private documents = 0;
 
   private constructor(
     private readonly file: FileHandle,
@@ -78,24 +91,34 @@ export class PlanWriter {
       ...of,
       made: formatInstant(of.made),
     });
-    await writer.write(`${text.slice(0, -1)},"changes":[`);
+    await writer.write(`${text.slice(0, -1)},"tables":[`);
     return writer;
+  }
+
+  /** Begins a table: what is added from now on is of it. */
+  async begin({ id, db, name }: TableReference): Promise<void> {
+    await this.endTable();
+    const text = JSON.stringify({ table: id, name: `${db}.${name}` });
+    const comma = this.tables > 0 ? "," : "";
+    await this.write(`${comma}\n${text.slice(0, -1)},"changes":[`);
+    this.tables += 1;
+    this.ofTable = 0;
   }
 
   async add({ key, before, after }: DocumentChange): Promise<void> {
     const [keyText, live, becomes] = [key, before, after].map((text) =>
       text === null ? "null" : textOfJson(text),
     );
-    const comma = this.documents > 0 ? "," : "";
+    const comma = this.ofTable > 0 ? "," : "";
     await this.write(`${comma}\n{"key":${keyText},"live":${live},"becomes":${becomes}}`);
+    this.ofTable += 1;
     this.documents += 1;
-    this.bytes += after?.length ?? 0;
   }
 
   /** @param more further members, for readers */
   async finish(more: object): Promise<void> {
-    const { documents, bytes } = this;
-    const text = JSON.stringify({ documents, bytes, ...more });
+    await this.endTable();
+    const text = JSON.stringify({ documents: this.documents, ...more });
     await this.write(`\n],${text.slice(1, -1)}`);
     await this.flush();
     const checksum = this.hash.digest("hex");
@@ -108,6 +131,10 @@ export class PlanWriter {
   async discard(): Promise<void> {
     await this.file.close();
     await rm(this.path, { force: true });
+  }
+
+  private async endTable(): Promise<void> {
+    if (this.tables > 0) await this.write(`\n],"documents":${this.ofTable}}`);
   }
 
   private async write(text: string): Promise<void> {
@@ -125,30 +152,61 @@ export class PlanWriter {
   }
 }
 
-/** Reads the head of a plan after a check of the whole file. Throws, with code "usage", if it is not whole. */
-export async function readPlanHead(path: string): Promise<PlanHead> {
+/**
+ * Reads what a plan says beside its changes, after a check of the whole file.
+ * @throws {ThinkbackError} `usage` if it is not whole, or of another version
+ */
+export async function readPlan(path: string): Promise<PlanRead> {
   let first: string | undefined;
+  let last = "";
   const hash = createHash("sha256");
   let checksum: string | undefined;
-  for await (const line of linesOf(path)) {
-    if (checksum !== undefined && line === "") continue;
+  const tables: PlannedTable[] = [];
+  for await (const { text, start, end } of linesOf(path)) {
+    if (checksum !== undefined && text === "") continue;
     if (first !== undefined) hash.update("\n");
-    first ??= line;
-    checksum = update(hash, line);
+    first ??= text;
+    last = text;
+    checksum = update(hash, text);
+    const open = tables.at(-1);
+    if (text.startsWith('{"table":')) tables.push(tableOf(text, path, end));
+    else if (open && text.startsWith('{"key":')) open.documents += 1;
+    else if (open && text.startsWith('],"documents":')) open.end = Math.min(open.end, start);
   }
-  if (first === undefined || checksum === undefined || hash.digest("hex") !== checksum) {
-    throw refused(path, "it is cut off, or was changed after it was made");
+  if (first === undefined) throw refused(path, "it is empty");
+  const isWhole = checksum !== undefined && hash.digest("hex") === checksum;
+  const { made, thinkback: _, version: __, ...of } = headOf(first, path);
+  if (!isWhole) throw refused(path, "it is cut off, or was changed after it was made");
+  const { estimate } = parsedAs(tail, `{${last.replace(/^\],/, "")}`, path);
+  const madeAt = parseInstant(made, Number.MAX_SAFE_INTEGER);
+  return { ...of, made: madeAt, tables, estimatedSeconds: estimate.seconds };
+}
+
+function headOf(line: string, path: string): v.InferOutput<typeof head> {
+  // A plan of another version may end its first line in another way.
+  const said = /^\{"thinkback":"plan","version":(\d+),/.exec(line);
+  const of = parsedAs(versioned, said ? `${said[0].slice(0, -1)}}` : line, path);
+  if (of.version !== version) {
+    throw refused(path, `it is of version ${of.version}, and this Thinkback reads ${version}`);
   }
+  return parsedAs(head, `${line}]}`, path);
+}
+
+function tableOf(line: string, path: string, end: number): PlannedTable {
+  const { table: id, name } = parsedAs(tableHead, `${line.replace(/^,/, "")}]}`, path);
+  return { id, name, documents: 0, start: end, end: Number.MAX_SAFE_INTEGER };
+}
+
+function parsedAs<T>(schema: v.GenericSchema<unknown, T>, text: string, path: string): T {
   let content: unknown;
   try {
-    content = JSON.parse(`${first}]}`);
+    content = JSON.parse(text);
   } catch {
     throw refused(path, "it is not a plan");
   }
-  const read = v.safeParse(head, content);
-  if (!read.success) throw refused(path, "it is not a plan, or of another version of Thinkback");
-  const { thinkback: _, version: __, made, ...of } = read.output;
-  return { ...of, made: parseInstant(made, Number.MAX_SAFE_INTEGER) };
+  const read = v.safeParse(schema, content);
+  if (!read.success) throw refused(path, "it is not a plan");
+  return read.output;
 }
 
 /** Takes a line into the checksum; of the last line what stands before the checksum, which it returns. */
@@ -160,11 +218,15 @@ function update(hash: Hash, line: string): string | undefined {
 
 const names = { key: fieldName("key"), live: fieldName("live"), becomes: fieldName("becomes") };
 
-/** The changes of a plan, in key order. */
-export async function* changesInPlan(path: string): AsyncGenerator<DocumentChange> {
-  for await (const line of linesOf(path)) {
-    if (!line.startsWith('{"key":')) continue;
-    const bytes = jsonOfText(line.replace(/,$/, ""));
+/** The changes of one table of a plan, in key order. */
+export async function* changesInPlan(
+  path: string,
+  table: Pick<PlannedTable, "start" | "end">,
+): AsyncGenerator<DocumentChange> {
+  if (table.end <= table.start) return;
+  for await (const { text } of linesOf(path, table)) {
+    if (!text.startsWith('{"key":')) continue;
+    const bytes = jsonOfText(text.replace(/,$/, ""));
     const json = new JsonText(bytes);
     const of = (name: Buffer): Buffer => {
       const span = json.fieldOf(0, name);
@@ -183,20 +245,36 @@ export async function* changesInPlan(path: string): AsyncGenerator<DocumentChang
 
 const nullText = Buffer.from("null");
 
+interface Line {
+  text: string;
+  /** Where it is in the file: bytes, the end after its newline. */
+  start: number;
+  end: number;
+}
+
 /** Cuts at newlines only: the platform's reader of lines cuts at other characters too, which documents may hold. */
-async function* linesOf(path: string): AsyncGenerator<string> {
+async function* linesOf(path: string, of = { start: 0, end: Infinity }): AsyncGenerator<Line> {
+  let start = of.start;
+  const line = (parts: Buffer[], end: number): Line => {
+    const found = { text: Buffer.concat(parts).toString(), start, end };
+    start = end;
+    return found;
+  };
   try {
     let rest: Buffer[] = [];
-    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    let read = of.start;
+    const range = { start: of.start, end: of.end - 1 };
+    for await (const chunk of createReadStream(path, range) as AsyncIterable<Buffer>) {
       let from = 0;
       for (let at = chunk.indexOf(0x0a); at !== -1; at = chunk.indexOf(0x0a, from)) {
-        yield Buffer.concat([...rest, chunk.subarray(from, at)]).toString();
+        yield line([...rest, chunk.subarray(from, at)], read + at + 1);
         rest = [];
         from = at + 1;
       }
       rest.push(chunk.subarray(from));
+      read += chunk.length;
     }
-    yield Buffer.concat(rest).toString();
+    yield line(rest, read);
   } catch (error) {
     if (error instanceof ThinkbackError) throw error;
     throw refused(path, messageOf(error));

@@ -30,6 +30,9 @@ export interface Point {
   /** "db.table" as it was called then, and its id, if it is about one table. */
   table?: string;
   tableId?: string;
+  /** The same for those that may be about several. */
+  tables?: string[];
+  tableIds?: string[];
   text: string;
   /** What else names it after `before:`. */
   names: string[];
@@ -113,20 +116,30 @@ export const pointOfPin = ({ name, at, note }: Pin): Point => {
 };
 
 export const pointOfOperation = (operation: Operation): Point => {
-  const { id, type, made, table: tableId, name: table, description } = operation;
+  const { id, type, made, table, name, description } = operation;
   const kind = type === "rewind" ? "rewind" : "undo";
-  const about = { id: `${kind}-${id}`, kind, at: made, before: made - 1, table, tableId };
-  return { ...about, text: `${type}: ${description}`, names: [id] };
+  const about = { id: `${kind}-${id}`, kind, at: made, before: made - 1 };
+  return {
+    ...about,
+    tables: [name],
+    tableIds: [table],
+    text: `${type}: ${description}`,
+    names: [id],
+  };
 };
 
+/** One point for each operation, with the tables of all its rounds. */
 async function operationPoints(store: ObjectStore, from: Instant, to: Instant): Promise<Point[]> {
-  const wanted = (await listOperationNames(store)).filter(
-    ({ round, made }) => round === 1 && from <= made && made <= to,
-  );
-  const points: Point[] = [];
+  const wanted = (await listOperationNames(store)).filter(({ made }) => from <= made && made <= to);
+  const points = new Map<string, Point>();
   const reading = severalAtOnce(wanted, readsAtOnce, ({ name }) => readOperation(store, name));
-  for await (const operation of reading) points.push(pointOfOperation(operation));
-  return points;
+  for await (const operation of reading) {
+    const point = pointOfOperation(operation);
+    const known = points.get(operation.id) ?? point;
+    const all = (of: "tables" | "tableIds") => [...new Set([...known[of]!, ...point[of]!])];
+    points.set(operation.id, { ...known, tables: all("tables"), tableIds: all("tableIds") });
+  }
+  return [...points.values()];
 }
 
 export const pointOfDrill = ({ unique, instant: at, ok, tables }: Drill): Point => {

@@ -1,8 +1,8 @@
 /** What an undo changes: it takes changes between two instants back, and keeps what others have changed since. */
 import { isSameText } from "../json-bytes.js";
 import type { DocumentChange } from "../repository/records/operations.js";
-import type { TableName, Target } from "../rethinkdb/target.js";
-import type { Difference } from "./differences.js";
+import type { TableName } from "../rethinkdb/target.js";
+import type { Difference, LiveReader } from "./differences.js";
 import type { FieldPath } from "./field-tree.js";
 import { takeBack } from "./three-way.js";
 
@@ -33,7 +33,7 @@ const documentsAtOnce = 200;
  */
 export async function* undoSteps(
   differences: AsyncIterable<Difference>,
-  target: Target,
+  target: Pick<LiveReader, "documents">,
   table: TableName,
   way: ConflictWay,
 ): AsyncGenerator<UndoStep> {
@@ -49,7 +49,7 @@ export async function* undoSteps(
 
 async function* stepsOf(
   batch: readonly Difference[],
-  target: Target,
+  target: Pick<LiveReader, "documents">,
   table: TableName,
   way: ConflictWay,
 ): AsyncGenerator<UndoStep> {

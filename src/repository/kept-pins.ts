@@ -3,8 +3,8 @@ import { isSystemTable } from "../format/coverage-record.js";
 import { asOf } from "./coverage/as-of.js";
 import { intervalAt, isKeptAt, isWhole, type TableCoverage } from "./coverage/coverage.js";
 import type { Coverage } from "./coverage/coverage-reader.js";
-import type { Catalog } from "./log/catalog.js";
-import type { Pin } from "./registers/pins.js";
+import { livePins, type Pin } from "./registers/pins.js";
+import type { RepositoryView } from "./repository-view.js";
 
 /** A table, or the catalog or access, that can no longer be restored to the pinned instant as it could be before. */
 export interface PinLoss {
@@ -16,18 +16,25 @@ export interface PinLoss {
 
 /** A pin and its losses, with the names of the tables. */
 export interface LookedAtPin extends Pin {
+  /** Its time is over: it keeps nothing any more, so it has no losses. */
+  ended: boolean;
   losses: (PinLoss & { name: string })[];
 }
 
-/** @param catalog gives the names of the tables */
-export function lookAtPins(pins: Pin[], coverage: Coverage, catalog: Catalog): LookedAtPin[] {
+/** All pins of a repository, as they are now. */
+export async function lookAtPins(view: RepositoryView): Promise<LookedAtPin[]> {
+  const pins = await view.pins();
+  if (pins.length === 0) return [];
+  const [coverage, catalog] = [await view.coverage(), await view.catalog()];
+  const live = new Set(livePins(pins, (await view.lastInstant()) ?? 0));
   const names = new Map(catalog.tables().map(({ id, db, name }) => [id, `${db}.${name}`]));
   return pins.map((pin) => {
-    const losses = lossesOf(pin, coverage).map((loss) => {
+    const ended = !live.has(pin);
+    const losses = (ended ? [] : lossesOf(pin, coverage)).map((loss) => {
       const name = isSystemTable(loss.table) ? `(${loss.table})` : names.get(loss.table);
       return { ...loss, name: name ?? loss.table };
     });
-    return { ...pin, losses };
+    return { ...pin, ended, losses };
   });
 }
 

@@ -199,7 +199,7 @@ export async function readStatus(look: RepositoryView, now?: Instant): Promise<R
     clockWaitedOutMs: last?.clockWaitedOutMs ?? 0,
     aheadOfSource: last?.aheadOfSource,
     acknowledgements: await listAcknowledgements(store),
-    pins: lookAtPins(await look.pins(), all, catalog),
+    pins: await lookAtPins(look),
   };
 }
 

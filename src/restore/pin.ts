@@ -38,6 +38,8 @@ export interface PinRequest {
   /** The newest instant to which everything can be restored, if absent. */
   at?: Instant;
   note?: string;
+  /** How long it counts; until it is removed, if absent. */
+  until?: Instant;
   /** Pin instants that are not exact for every table, the catalog and access. */
   allowInexact: boolean;
 }
@@ -73,7 +75,7 @@ export async function pinInstant(
   now: Instant,
   underLease: <T>(work: () => Promise<T>) => Promise<T>,
 ): Promise<{ pin: Pin; classes: InstantClasses }> {
-  const { name, note, allowInexact } = request;
+  const { name, note, until, allowInexact } = request;
   checkPinName(name);
   const at = request.at ?? (await newestRestorable(await RepositoryView.read(repository)));
   if (at > now) {
@@ -87,7 +89,15 @@ export async function pinInstant(
     throw refused(at, before, await nearestTo(at, view));
   }
   const classes = promisesOf(before);
-  const pin: Pin = { name, at, made: now, ...(note === undefined ? {} : { note }), classes };
+  const ends = until === undefined ? {} : { until };
+  const pin: Pin = {
+    name,
+    at,
+    made: now,
+    ...ends,
+    ...(note === undefined ? {} : { note }),
+    classes,
+  };
   await addPin(repository.store, pin);
   try {
     const look = async () => {

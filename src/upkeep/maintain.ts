@@ -24,7 +24,7 @@ import {
   resolutionAt,
 } from "../repository/registers/keep-policy.js";
 import { withLease } from "../repository/registers/lease.js";
-import type { Pin } from "../repository/registers/pins.js";
+import { livePins, type Pin } from "../repository/registers/pins.js";
 import { lanesOf } from "../repository/registers/settings.js";
 import { RepositoryView } from "../repository/repository-view.js";
 import { type ObjectStore, type StoredObject, StoreFull } from "../storage/object-store.js";
@@ -155,7 +155,7 @@ export function maintain(
     if (options.graceMs !== undefined) {
       observer.phase("sweep");
       const ended = room.full && unique;
-      const sweeping = { graceMs: options.graceMs, now: now(), ended };
+      const sweeping = { graceMs: options.graceMs, now: now(), aged: policy.aged, ended };
       deleted = await planSweepNow(await looks.now(), common, sweeping);
       if (deleted.length > 0) {
         await lease.renew();
@@ -260,7 +260,7 @@ export async function planMaintenance(
   const expiry = await planExpiry(view, { ...policy, now });
   const { aged } = policy;
   if (graceMs === undefined) return { aged, expiry, deleted: [] };
-  return { aged, expiry, deleted: await planSweepNow(view, view.common, { now, graceMs }) };
+  return { aged, expiry, deleted: await planSweepNow(view, view.common, { now, aged, graceMs }) };
 }
 
 /** What the declared tiers and the pins mean for folding and expiring. */
@@ -284,7 +284,7 @@ export async function readPolicy(
 ): Promise<Policy> {
   const beyondMs = of.agesBeyondLogMs ?? (await endedBeforeMs(view));
   const age = await ageOfLog(view.log, now, beyondMs);
-  const pins = await view.pins();
+  const pins = livePins(await view.pins(), age.aged);
   const kept = pins.length === 0 ? pins : withGapEnds(pins, await view.coverage());
   return policyOf(kept, age, of.keep ?? (await view.settings()).keep);
 }

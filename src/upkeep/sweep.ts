@@ -8,10 +8,12 @@ import type { Repository } from "../format/description.js";
 import {
   expiryPrefix,
   foldedManifestName,
+  isOperationEnd,
   parseFoldedName,
   parseHandoverName,
   parseManifestName,
   parseNumberedName,
+  parseOperationName,
   parseSegmentName,
   type SegmentName,
 } from "../format/names.js";
@@ -25,9 +27,12 @@ import type { RepositoryView } from "../repository/repository-view.js";
 import { deleteAll, type ObjectStore, type StoredObject } from "../storage/object-store.js";
 import { type IsPast, Leftovers } from "./leftovers.js";
 import { sweepBases } from "./sweep-bases.js";
+import { sweepOperations } from "./sweep-operations.js";
 
 export interface SweepOptions {
   now: Instant;
+  /** The instant from which ages are counted back; see LogAge. */
+  aged: Instant;
   /** How long an object must have been replaced or expired before it is deleted. */
   graceMs: number;
   /** When each live hold began. */
@@ -67,12 +72,15 @@ export async function planSweep(
     ...(await sweepExpiries(store, view)),
     ...(await sweepHandovers(store, view, isPast)),
     ...(await listBundles(store)).slice(0, -bundlesKept),
+    // Operations are common to all lanes.
+    ...(look.lane === 0 ? await sweepOperations(common, options.aged, isPast) : []),
   ];
 }
 
 /**
  * Deletes the planned objects. All manifests are deleted first: a deletion of many objects that is cut short may leave
- * any of them. The next plan finds what is left.
+ * any of them. The next plan finds what is left. What became of an operation is deleted before its manifest: without
+ * that, it would seem that the manifest was lost.
  */
 export async function sweep(
   { store }: Repository,
@@ -80,15 +88,19 @@ export async function sweep(
   signal?: Pick<AbortSignal, "throwIfAborted">,
 ): Promise<void> {
   const names = objects.map(({ name }) => name);
-  const isManifest = (name: string) =>
-    parseFoldedName(name) !== undefined || parseManifestName(name) !== undefined;
   const check = () => signal?.throwIfAborted();
-  await deleteAll(store, names.filter(isManifest), check);
-  await deleteAll(
-    store,
-    names.filter((name) => !isManifest(name)),
-    check,
+  for (const turn of [0, 1, 2]) {
+    const those = names.filter((name) => turnOf(name) === turn);
+    await deleteAll(store, those, check);
+  }
+}
+
+function turnOf(name: string): number {
+  if (isOperationEnd(name)) return 0;
+  const isManifest = [parseFoldedName, parseManifestName, parseOperationName].some(
+    (parse) => parse(name) !== undefined,
   );
+  return isManifest ? 1 : 2;
 }
 
 async function sweepExpiries(store: ObjectStore, { expiry }: LogView): Promise<StoredObject[]> {

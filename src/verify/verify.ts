@@ -193,7 +193,7 @@ function standingWithout(
 
 async function lostPinsIn({ look }: Standing) {
   const looked = await new Findings().during(async () => {
-    return lookAtPins(await look.pins(), await look.coverage(), await look.catalog());
+    return lookAtPins(look);
   });
   return (looked ?? []).filter(({ losses }) => losses.length > 0);
 }

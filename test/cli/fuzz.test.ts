@@ -132,7 +132,12 @@ const selecting = {
 const selected = {
   ...selecting,
   "--dry-run": flag,
+  "--table": names,
+  "--db": names,
   "--plan": ["/none/plan.json", "/dev/null", "/proc/plan", ""],
+  "--undoable-for": durations,
+  "--profile": ["aws-s3-standard", "none", "aws", ""],
+  "--prices": ["/nowhere", "/dev/null", "/proc/self/mem", ""],
   "--target": urls,
   "--target-file": secretFiles,
   "--password-file": secretFiles,
@@ -414,7 +419,9 @@ describe.each(Object.keys(commands))("%s", (command) => {
       // Another place is a copy of the repository; the same one twice is a mistake.
       const own = alien[1] === "again" && ofCopies.includes(command) ? ["--repo", repo] : alien;
       const { status, printed } = await run([...good, ...owed(), "--repo", repo, ...own]);
-      expect(printed).toMatch(/unheard-of|too many arguments|--repo (?:\S+ )?is given twice/);
+      expect(printed).toMatch(
+        /unheard-of|too many arguments|"surplus" is not a table|--repo (?:\S+ )?is given twice/,
+      );
       expect(status).toBe(exitStatus.usage);
     },
   );

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { r, type Term } from "../server/driver.js";
 import { cli, cliJson, start } from "./cli.js";
-import { Stage } from "./stage.js";
+import { countWrites } from "./count-writes.js";
+import { Stage, until } from "./stage.js";
 
 const documents = 10_000;
 const { row } = r as unknown as { row: (name: string) => Term };
@@ -157,9 +158,9 @@ describe("a rewind", () => {
     await update(moved, { status: "moved" });
 
     const writes = new Map<string, number>();
-    const feed = await watch(writes);
+    const feed = await countWrites(stage, orders, writes);
     const killed = start(command("rewind", "--plan", path));
-    await until(() => writes.size > 1800);
+    await until("40 % are written", () => writes.size > 1800);
     killed.process.kill("SIGKILL");
     await killed.finished;
     const atKill = writes.size;
@@ -170,7 +171,7 @@ describe("a rewind", () => {
     const result = JSON.parse(stdout) as OperationResult;
     expect(result.left.map(({ key }) => key).sort((a, b) => a - b)).toEqual(moved);
     expect(result.written + result.already).toBe(4495);
-    await until(() => writes.size === 4495);
+    await until("all are told", () => writes.size === 4495);
     await feed.close();
     expect(writes.size).toBe(4495);
     expect([...writes.values()].every((count) => count === 1)).toBe(true);
@@ -205,36 +206,3 @@ describe("a rewind", () => {
     expect(ended.stderr).toMatch(message);
   });
 });
-
-/** Counts the changes of each key. */
-async function watch(writes: Map<string, number>): Promise<{ close(): Promise<void> }> {
-  const connection = await stage.connect();
-  const cursor = await orders.changes({ squash: false } as never).run(connection);
-  const feed = cursor as unknown as {
-    each(on: (error: Error | null, change: Change) => void): void;
-    close(): Promise<void>;
-  };
-  feed.each((error, change) => {
-    if (error) return;
-    const key = String((change.new_val ?? change.old_val)!.id);
-    writes.set(key, (writes.get(key) ?? 0) + 1);
-  });
-  return {
-    close: async () => {
-      await feed.close();
-      await connection.close();
-    },
-  };
-}
-
-interface Change {
-  new_val: { id: unknown } | null;
-  old_val: { id: unknown } | null;
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let waited = 0; !holds(); waited += 10) {
-    if (waited > 60_000) throw new Error("it did not come");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}

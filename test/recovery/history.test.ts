@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { historyOf } from "../../src/recovery/versions.js";
 import { writtenBy } from "../../src/recovery/written-by.js";
-import { OperationWriter } from "../../src/repository/records/operations.js";
+import { OperationWriter, publishRound } from "../../src/repository/records/operations.js";
 import { openRepository } from "../../src/repository/repository.js";
 import { RepositoryView } from "../../src/repository/repository-view.js";
 import { CountingStore } from "../../src/storage/counting-store.js";
@@ -179,7 +179,8 @@ describe("the history of one document", () => {
     });
     const [before, after] = [json({ id: "old", n: 2 }), json({ id: "old", n: 1 })];
     await writer.add({ key: json("old"), before, after });
-    await writer.finish();
+    const now = recording.clock.instant;
+    await publishRound(store, await writer.finish(), { until: now + 1 }, now);
     recording.put(table, "old", { id: "old", n: 1 });
     await recording.tick();
     const { versions } = await history("old");

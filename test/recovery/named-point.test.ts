@@ -15,7 +15,11 @@ import type { KeptVersion } from "../../src/recovery/versions.js";
 import { writtenBy } from "../../src/recovery/written-by.js";
 import { putDrill } from "../../src/repository/records/drills.js";
 import { putMark } from "../../src/repository/records/marks.js";
-import { OperationWriter, putOperationEnd } from "../../src/repository/records/operations.js";
+import {
+  OperationWriter,
+  publishRound,
+  putOperationEnd,
+} from "../../src/repository/records/operations.js";
 import { addPin } from "../../src/repository/registers/pins.js";
 import { RepositoryView } from "../../src/repository/repository-view.js";
 import { MemoryStore } from "../../src/storage/memory-store.js";
@@ -89,8 +93,10 @@ async function operate(
     before: json({ id: "k1" }),
     after: json({ id: "k1", made }),
   });
-  const operation = await writer.finish();
-  if (ended !== undefined) await putOperationEnd(store, operation, { ended, written: 1, left: [] });
+  const way = { until: made + 86_400_000 };
+  const operation = await publishRound(store, await writer.finish(), way, made);
+  if (ended !== undefined)
+    await putOperationEnd(store, operation, { ended, seconds: 1, written: 1, left: [] });
 }
 
 const hex = (n: number, digits: number) => n.toString(16).padStart(digits, "0");

@@ -408,7 +408,12 @@ describe("renewing a bundle", () => {
     }
     const before = await namesIn(other, "bundles/");
     const now = agedEnd + 1;
-    const plan = await planSweep(within(other), { now, graceMs: 86_400_000, holdsBegan: [] });
+    const plan = await planSweep(within(other), {
+      now,
+      aged: now,
+      graceMs: 86_400_000,
+      holdsBegan: [],
+    });
     await sweep(within(other), plan);
     expect(await namesIn(other, "bundles/")).toEqual(before.slice(-bundlesKept));
     expect(before.length).toBeGreaterThan(bundlesKept);

@@ -64,13 +64,7 @@ const commands: Record<string, [most: number, work: (of: Repository) => Promise<
         ),
       ),
   ],
-  "the pins": [
-    20,
-    (of) =>
-      lookAt(of, async (view) =>
-        lookAtPins(await view.pins(), await view.coverage(), await view.catalog()),
-      ),
-  ],
+  "the pins": [20, (of) => lookAt(of, lookAtPins)],
   "a dry run of expire": [
     20,
     (of) => lookAt(of, (view) => planMaintenance(view, graceMs, agedEnd)),

@@ -76,7 +76,8 @@ describe("an instant is pinned", () => {
       catalog: "exact",
     });
     expect(made.classes.tables).toMatchObject(exact);
-    expect((await readStatus(repository)).pins).toEqual([{ ...made.pin, losses: [] }]);
+    const [found] = (await readStatus(repository)).pins;
+    expect(found).toEqual({ ...made.pin, ended: false, losses: [] });
   });
 
   test("that is the newest restorable one, if none is given", async () => {

@@ -1,7 +1,13 @@
 /** What expires, and what it must not take for a loss. */
 import { describe, expect, test } from "vitest";
 import type { Repository } from "../../src/format/description.js";
+import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
 import { LogView } from "../../src/repository/log/log-view.js";
+import {
+  OperationWriter,
+  publishRound,
+  putOperationEnd,
+} from "../../src/repository/records/operations.js";
 import { latestExpiry } from "../../src/repository/registers/expiry.js";
 import { parseKeep } from "../../src/repository/registers/keep-policy.js";
 import { addPin } from "../../src/repository/registers/pins.js";
@@ -15,6 +21,7 @@ import { newestBase, planExpiry, readCoverage, readStatus } from "../repository/
 import { Month, patient, tables } from "../repository/month.js";
 import {
   History,
+  json,
   makeRepository,
   namesIn,
   Recording,
@@ -134,6 +141,49 @@ describe("an expiry", () => {
     await declareKeep(month.store, "all:30d", month.clock.instant);
     await month.maintain();
     expect((await readCoverage(month.store)).get(tables[0]!)!.intervals).toEqual(before);
+  });
+
+  test("takes a pin with an end, and the operation that it is for, when the log has passed it", async () => {
+    const month = await Month.begin(new Random(1), keep);
+    const { store, clock } = month;
+    const begin = dayOf(clock.instant);
+    await month.workUntil(clock.instant + 3_600_000);
+    const pinned = (await readCoverage(store)).get(tables[0]!)!.frontier!;
+    const until = begin + 5 * dayMs;
+    await addPin(store, { name: "before-undo", at: pinned, made: clock.instant, until });
+    const writer = new OperationWriter(store, {
+      repository: month.repository.description.id,
+      id: "0123abcd",
+      type: "undo",
+      round: 1,
+      made: clock.instant,
+      table: tables[0]!,
+      name: "shop.t1",
+      description: "a test",
+    });
+    await writer.add({ key: json(1), before: null, after: json({ id: 1 }) });
+    const recorded = await writer.finish();
+    const round = await publishRound(store, recorded, { until }, clock.instant);
+    await putOperationEnd(store, round, { ended: clock.instant, seconds: 1, written: 1, left: [] });
+    const isThere = async () => [
+      isExactAt(intervalAt((await readCoverage(store)).get(tables[0]!)!, pinned), pinned),
+      (await namesIn(store, "operations/")).length,
+    ];
+    for (let day = 1; day <= 4; day += 1) {
+      await month.workUntil(begin + day * dayMs + 3_600_000);
+      await month.maintain();
+    }
+    expect(await isThere()).toEqual([true, 3]);
+    // The log does not go on, so nothing ages, whatever the clock says.
+    clock.instant = begin + 40 * dayMs;
+    await month.maintain();
+    expect(await isThere()).toEqual([true, 3]);
+    clock.instant = begin + 4 * dayMs + 3_600_000;
+    for (let day = 5; day <= 7; day += 1) {
+      await month.workUntil(begin + day * dayMs + 3_600_000);
+      await month.maintain();
+    }
+    expect(await isThere()).toEqual([false, 0]);
   });
 
   test("is published when nothing but claims end", async () => {

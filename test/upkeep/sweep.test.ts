@@ -53,7 +53,7 @@ async function sweepable(
   { repository, clock }: World,
   store = repository.store,
 ): Promise<StoredObject[]> {
-  const options = { now: clock.instant, graceMs, holdsBegan: [] };
+  const options = { now: clock.instant, aged: clock.instant, graceMs, holdsBegan: [] };
   return planSweep({ ...repository, store }, options);
 }
 

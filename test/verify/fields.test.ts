@@ -116,6 +116,7 @@ const mayBeAbsent = new Set([
   "operation: pin",
   "pins: pins.*.classes",
   "pins: pins.*.note",
+  "pins: pins.*.until",
   "repository: lane",
   "repository: of",
   "repository: sealed",
@@ -138,7 +139,7 @@ const mayBeNegative = new Set([
   "segment: footer.serverClock.offsetMs",
   "segment: footer.serverClock.uncertaintyMs",
 ]);
-const mayBeBroken = /^(drill|rates): .*(seconds|PerSecond)$|serverClock\.\w+$/;
+const mayBeBroken = /^(drill|rates|operation end): .*(seconds|PerSecond)$|serverClock\.\w+$/;
 
 /** Objects that have ids or names for fields. */
 const maps = /^(lagging|totals|horizons|bases|folded|opening|classes|locked)$/;
@@ -210,7 +211,7 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
   }),
   pins: ({ number }) => ({
     number,
-    pins: [{ name: "a", at: 1, made: 1, note: "why", classes: { [table]: "exact" } }],
+    pins: [{ name: "a", at: 1, made: 1, until: 2, note: "why", classes: { [table]: "exact" } }],
   }),
   drill: () => ({
     failure: { code: "damaged", message: "why" },

@@ -179,7 +179,10 @@ test("a claim whose first segments were expired shuts out what older writers wro
   expiry.cuts = [{ to: expiry.logTo, at: now }];
   expiry.horizons[table] = { from, base: from };
   await putExpiry(store, expiry);
-  await sweep(repository, await planSweep(repository, { now, graceMs: 0, holdsBegan: [] }));
+  await sweep(
+    repository,
+    await planSweep(repository, { now, aged: now, graceMs: 0, holdsBegan: [] }),
+  );
   expect((await namesIn(store, "log/00000001/")).length).toBe(3);
   const { store: after, outcomes } = await repaired(2);
   expect(outcomes).toEqual(["writers/00000002.json rebuilt"]);

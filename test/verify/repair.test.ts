@@ -76,7 +76,7 @@ async function expectReadings(store: ObjectStore): Promise<void> {
 async function sweepLater(store: ObjectStore): Promise<string[]> {
   const now = world.clock.instant + 24 * 3_600_000;
   const repository = { ...world.repository, store };
-  const plan = await planSweep(repository, { now, graceMs: 3_600_000, holdsBegan: [] });
+  const plan = await planSweep(repository, { now, aged: now, graceMs: 3_600_000, holdsBegan: [] });
   await sweep(repository, plan);
   return plan.map(({ name }) => name);
 }
@@ -115,7 +115,12 @@ describe("a folded segment that others hold", () => {
     await repair(store, options());
     const now = world.clock.instant + 3_600_000 + 1000;
     const repository = { ...world.repository, store };
-    const plan = await planSweep(repository, { now, graceMs: 3_600_000, holdsBegan: [] });
+    const plan = await planSweep(repository, {
+      now,
+      aged: now,
+      graceMs: 3_600_000,
+      holdsBegan: [],
+    });
     expect(plan.map(({ name }) => name)).not.toContain(chosen.get("segment, folded"));
   });
 

@@ -15,7 +15,11 @@ import { putAcknowledgement } from "../../src/repository/records/acknowledgement
 import { putDrill } from "../../src/repository/records/drills.js";
 import { putEvidence } from "../../src/repository/records/evidence.js";
 import { putMark } from "../../src/repository/records/marks.js";
-import { OperationWriter, putOperationEnd } from "../../src/repository/records/operations.js";
+import {
+  OperationWriter,
+  publishRound,
+  putOperationEnd,
+} from "../../src/repository/records/operations.js";
 import { answerOf, putAnswer, putWish } from "../../src/repository/registers/handovers.js";
 import { holdKind } from "../../src/repository/registers/holds.js";
 import { memberKind } from "../../src/repository/registers/members.js";
@@ -105,7 +109,8 @@ class WorldBuilder {
     await this.writeBehind(first);
     await this.live(begin + 72 * hourMs, 4 * hourMs);
     const pinned = clock.instant - 3 * hourMs;
-    await addPin(store, { name: "release", at: pinned, made: clock.instant });
+    const until = pinned + 365 * 86_400_000;
+    await addPin(store, { name: "release", at: pinned, made: clock.instant, until });
     await addPin(store, { name: "mistake", at: pinned + 1, made: clock.instant });
     await removePin(store, "mistake", clock.instant);
     await this.foldBases("f2");
@@ -274,11 +279,12 @@ class WorldBuilder {
         table: orders,
         name: tableNames.get(orders)!,
         description: "undo of a test",
-        pin: "before-undo-0123abcd",
       });
       await operation.add({ key: json(round), before: null, after: json({ id: round }) });
-      const end = { ended, written: round, left: [] };
-      await putOperationEnd(store, await operation.finish(), end);
+      const end = { ended, seconds: 0.5, written: round, left: [] };
+      const way = { until: at + 365 * 86_400_000, pin: "before-undo-0123abcd" };
+      const published = await publishRound(store, await operation.finish(), way, at);
+      await putOperationEnd(store, published, end);
     }
     for (const round of [1, 2]) {
       await renewBundle(this.repository, { at: clock.instant + round, anew: true });

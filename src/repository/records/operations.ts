@@ -7,9 +7,10 @@
  * way back from an operation that was killed.
  */
 import * as v from "valibot";
-import { damaged } from "../../errors.js";
+import { damaged, ThinkbackError } from "../../errors.js";
 import { DataObject } from "../../format/data-object.js";
 import {
+  amount,
   count,
   fields,
   instant,
@@ -40,10 +41,11 @@ import {
 } from "../../format/names.js";
 import { DataObjectWriter } from "../../format/object-writer.js";
 import { SortedLines } from "../../format/sorted-lines.js";
+import type { Instant } from "../../instant.js";
 import { type KeyFilter, wantedFrames } from "../../key-filter.js";
 import type { OrderCode } from "../../key-order.js";
 import { textOfJson } from "../../server-text.js";
-import { getIfThere, type ObjectStore } from "../../storage/object-store.js";
+import { deleteAll, failureOf, getIfThere, type ObjectStore } from "../../storage/object-store.js";
 
 /** What an operation may be. */
 export const operationTypes = ["undo", "rewind", "undo operation"] as const;
@@ -65,9 +67,15 @@ export const operationKind = jsonKind("operation", {
   repository: text,
   id: text,
   type: oneOf(operationTypes),
-  /** Counts the rounds of an operation from 1: a further one is for documents that were changed during the last. */
+  /**
+   * Counts the rounds of an operation from 1: one for each table, and further ones for documents that were changed
+   * during the last.
+   */
   round: ordinal,
+  /** When it was begun. */
   made: instant,
+  /** Until when it can be taken back; after that its objects may be deleted. */
+  until: instant,
   table: tableId,
   /** "db.table", as the table was named then. */
   name: text,
@@ -86,6 +94,8 @@ export const operationEndKind = jsonKind("operationEnd", {
   id: text,
   round: ordinal,
   ended: instant,
+  /** How long writing took, without the comparison before it. */
+  seconds: amount,
   written: count,
   /** Keys of documents that were left alone, because they had been changed, or the server refused them. JSON texts. */
   left: list(text),
@@ -101,9 +111,21 @@ export interface DocumentChange {
 }
 
 /** A part is closed at so many bytes of compressed frames. */
-const partBytesTarget = 8 * 1024 * 1024;
+export const partBytesTarget = 8 * 1024 * 1024;
 
-/** Writes the changes of a round, in key order, and then its manifest. */
+/**
+ * At most so long passes between the begin of a round and its manifest: parts that have none by then belong to a
+ * process that was cut short. Recording is a matter of minutes.
+ */
+export const recordingMsMax = 86_400_000;
+
+/** What is known of a round before it is recorded. */
+export type RoundHead = Omit<Operation, "documents" | "parts" | "pin" | "until">;
+
+/** A round whose parts are stored, but whose manifest is not: it has no way back yet, so nothing may be written. */
+export type Recorded = Omit<Operation, "pin" | "until">;
+
+/** Stores the changes of a round, in key order. */
 export class OperationWriter {
   private readonly object = new DataObjectWriter("operation");
   private readonly lines = new SortedLines(this.object);
@@ -112,10 +134,12 @@ export class OperationWriter {
   private rows = 0;
   private keys: { first: string; last: string } | undefined;
   documents = 0;
+  /** Of the documents as they are and as they become. */
+  bytes = 0;
 
   constructor(
     private readonly store: ObjectStore,
-    private readonly about: Omit<Operation, "documents" | "parts">,
+    private readonly about: RoundHead,
   ) {
     this.prefix = operationPrefix(about.made, about.id, about.round);
   }
@@ -130,16 +154,14 @@ export class OperationWriter {
     this.keys = { first: this.keys?.first ?? text, last: text };
     this.rows += 2;
     this.documents += 1;
+    this.bytes += (before?.length ?? 0) + (after?.length ?? 0);
     if (this.object.byteLength >= partBytesTarget) await this.putPart();
   }
 
-  /** Puts what is left and the manifest: from then on the operation may change documents. */
-  async finish(): Promise<Operation> {
+  /** Puts what is left. */
+  async finish(): Promise<Recorded> {
     await this.putPart();
-    const operation = { ...this.about, documents: this.documents, parts: this.parts };
-    const bytes = encodeStored(operationKind, operation);
-    await this.store.put(operationManifestName(this.prefix), bytes);
-    return operation;
+    return { ...this.about, documents: this.documents, parts: this.parts };
   }
 
   private async putPart(): Promise<void> {
@@ -155,11 +177,44 @@ export class OperationWriter {
   }
 }
 
+/**
+ * Puts the manifest of a round: from then on the operation may change documents.
+ * @throws {ThinkbackError} `incomplete` if the round was begun so long ago that its parts may have been deleted
+ */
+export async function publishRound(
+  store: ObjectStore,
+  recorded: Recorded,
+  way: Pick<Operation, "until" | "pin">,
+  now: Instant,
+): Promise<Operation> {
+  const { made, id, round } = recorded;
+  if (now - made > recordingMsMax) {
+    throw new ThinkbackError("incomplete", "recording what will be changed took over a day", {
+      hint: "nothing was written; give the command for fewer tables or documents at once",
+    });
+  }
+  const operation = { ...recorded, ...way };
+  const bytes = encodeStored(operationKind, operation);
+  await store.put(operationManifestName(operationPrefix(made, id, round)), bytes);
+  return operation;
+}
+
+/** Deletes the parts of rounds that will not be published. What may not be deleted here, maintenance deletes later. */
+export async function discardRounds(
+  store: ObjectStore,
+  rounds: readonly Recorded[],
+): Promise<void> {
+  const names = rounds.flatMap(({ parts }) => parts.map(({ name }) => name));
+  await deleteAll(store, names).catch((error: unknown) => {
+    if (failureOf(error) !== "forbidden") throw error;
+  });
+}
+
 /** Stores what became of a round. */
 export async function putOperationEnd(
   store: ObjectStore,
   { made, id, round }: Operation,
-  end: Pick<OperationEnd, "ended" | "written" | "left">,
+  end: Omit<OperationEnd, "id" | "round">,
 ): Promise<void> {
   const name = operationEndName(operationPrefix(made, id, round));
   await store.put(name, encodeStored(operationEndKind, { id, round, ...end }));
@@ -173,6 +228,29 @@ export async function readOperationEnd(
   const name = operationEndName(operationPrefix(made, id, round));
   const bytes = await getIfThere(store, name);
   return bytes && decodeStored(bytes, name, operationEndKind);
+}
+
+/** A round that wrote fewer documents does not tell how fast they are written. */
+const pacedMin = 100;
+/** So many of the newest rounds are looked at. */
+const pacedRounds = 10;
+
+/** How long the newest round that wrote many documents took for each, in seconds; undefined if there is none. */
+export async function lastWritePace(store: ObjectStore): Promise<number | undefined> {
+  const prefixes: string[] = [];
+  for await (const { name } of store.list(operationsPrefix)) {
+    const named = parseOperationName(name);
+    if (named) prefixes.push(named.prefix);
+  }
+  for (const prefix of prefixes.slice(-pacedRounds).reverse()) {
+    const name = operationEndName(prefix);
+    const bytes = await getIfThere(store, name);
+    const { seconds, written } = bytes
+      ? decodeStored(bytes, name, operationEndKind)
+      : { seconds: 0, written: 0 };
+    if (written >= pacedMin) return seconds / written;
+  }
+  return undefined;
 }
 
 /** All rounds of all operations, or of the one with this id, oldest first. */

@@ -30,6 +30,8 @@ const pin = fields({
   at: instant,
   /** When it was pinned. */
   made: instant,
+  /** It counts as long as the log has not passed this instant; absent if it counts until it is removed. */
+  until: v.exactOptional(instant),
   note: v.exactOptional(text),
   /** By table id, "catalog" and "access": the class of the instant when it was pinned, which the pin has to keep. */
   classes: v.exactOptional(byName(oneOf(classesWorstFirst))),
@@ -47,10 +49,21 @@ export const pinsKind = jsonKind("pins", {
 });
 type PinsRecord = Stored<typeof pinsKind>;
 
-/** The pins, in the order of their names. */
+/** The pins, in the order of their names. Some may have ended: see `livePins`. */
 export async function listPins(store: ObjectStore): Promise<Pin[]> {
   return (await newestPins(store))?.pins ?? [];
 }
+
+/**
+ * The pins that still count.
+ * @param aged the instant from which the age of the history is counted back. A wrong clock must not end a pin
+ */
+export function livePins(pins: readonly Pin[], aged: Instant): Pin[] {
+  return pins.filter(({ until }) => until === undefined || aged <= until);
+}
+
+/** So long a pin is still listed after its end. A clock that is wrong by days does not take one away. */
+const listedMs = 30 * 86_400_000;
 
 /** Adds a pin. Throws if its name is not valid, or is taken. */
 export async function addPin(store: ObjectStore, pin: Pin): Promise<void> {
@@ -94,7 +107,8 @@ async function change(
 ): Promise<Pin[]> {
   for (;;) {
     const { number, pins } = (await newestPins(store)) ?? { number: 0, pins: [] };
-    const next: PinsRecord = { number: number + 1, at, pins: changed(pins) };
+    const left = livePins(changed(pins), at - listedMs);
+    const next: PinsRecord = { number: number + 1, at, pins: left };
     // If the number is taken, another process changed the pins meanwhile: read them again.
     if (await putNumbered(store, pinsPrefix, pinsKind, next)) return pins;
   }

@@ -119,7 +119,7 @@ async function withoutInputs(store: ObjectStore, month: Month): Promise<ObjectSt
   const now = month.clock.instant + 10 * dayMs;
   const swept = await planSweep(
     { ...month.repository, store },
-    { now, graceMs: 0, holdsBegan: [] },
+    { now, aged: now, graceMs: 0, holdsBegan: [] },
   );
   return copyOf(store, Object.fromEntries(swept.map(({ name }) => [name, undefined])));
 }
@@ -143,7 +143,12 @@ async function expireSome(store: ObjectStore, month: Month, random: Random): Pro
       expect(of.intervals[i], `${table} from ${from}`).toEqual({ ...interval, from: begin });
     }
   }
-  const swept = await planSweep(repository, { now: now + dayMs, graceMs: 0, holdsBegan: [] });
+  const swept = await planSweep(repository, {
+    now: now + dayMs,
+    aged: now,
+    graceMs: 0,
+    holdsBegan: [],
+  });
   await sweep(repository, swept);
   await holdTrue(left, month, random, "expired");
 }

@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { encodeJsonObject } from "../../../src/format/json-object.js";
-import { addPin, listPins, type Pin, removePin } from "../../../src/repository/registers/pins.js";
+import {
+  addPin,
+  listPins,
+  livePins,
+  type Pin,
+  removePin,
+} from "../../../src/repository/registers/pins.js";
 import { MemoryStore } from "../../../src/storage/memory-store.js";
 import type { StoredObject } from "../../../src/storage/object-store.js";
 import { overriding } from "../../simulation/overriding.js";
@@ -36,6 +42,22 @@ describe("pins", () => {
     ];
     const one = '{"name":"before-release","at":1000,"made":2000,"note":"1.2"}';
     expect(bodies).toEqual([of(1, 2000, one), of(2, 3000, "")]);
+  });
+
+  test("with an end count until the history is older", () => {
+    const ending = { ...pin, name: "a", until: 5000 };
+    expect(livePins([ending, pin], 5000)).toEqual([ending, pin]);
+    expect(livePins([ending, pin], 5001)).toEqual([pin]);
+  });
+
+  test("that have ended are listed for 30 days, and are left out by the next change then", async () => {
+    const day = 86_400_000;
+    const ending = { ...pin, name: "a", until: 5000 };
+    await addPin(store, ending);
+    await addPin(store, { ...pin, name: "b", made: 5000 + 30 * day });
+    expect((await listPins(store)).map(({ name }) => name)).toEqual(["a", "b"]);
+    await addPin(store, { ...pin, name: "c", made: 5001 + 30 * day });
+    expect((await listPins(store)).map(({ name }) => name)).toEqual(["b", "c"]);
   });
 
   test("can be removed and made again, without deleting anything", async () => {

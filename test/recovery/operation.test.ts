@@ -1,0 +1,251 @@
+/** Operations over several tables: what is recorded before anything is written, and how long it is kept. */
+import { beforeEach, describe, expect, test } from "vitest";
+import type { Repository } from "../../src/format/description.js";
+import { orderCode } from "../../src/key-order.js";
+import {
+  changesToTakeBack,
+  type OperatedTable,
+  type Operating,
+  operate,
+} from "../../src/recovery/operation.js";
+import type { Selection } from "../../src/recovery/selection.js";
+import {
+  type DocumentChange,
+  listOperations,
+  readOperationEnd,
+  recordingMsMax,
+} from "../../src/repository/records/operations.js";
+import type { GuardedWrite, TableName, Target } from "../../src/rethinkdb/target.js";
+import { StoreForbidden } from "../../src/storage/object-store.js";
+import { sweepOperations } from "../../src/upkeep/sweep-operations.js";
+import { json, makeRepository, namesIn, StillClock } from "../repository/recording.js";
+import { overriding } from "../simulation/overriding.js";
+
+const dayMs = 86_400_000;
+const names = ["orders", "carts", "stock"];
+const reference = (name: string) => ({
+  id: `0a000000-0000-4000-8000-00000000000${names.indexOf(name)}`,
+  db: "shop",
+  name,
+  primaryKey: "id",
+});
+
+/** Live tables that guard writes. */
+class Live {
+  readonly texts = new Map<string, string>();
+  writes: string[] = [];
+  onReplace: (table: string) => void = () => undefined;
+
+  constructor() {
+    for (const name of names) for (const id of [1, 2, 3]) this.set(name, id, "bad");
+  }
+
+  set(name: string, id: number, status: string): void {
+    this.texts.set(`${name} ${id}`, JSON.stringify({ id, status }));
+  }
+
+  get target(): Target {
+    const at = ({ name }: TableName, key: Buffer) => `${name} ${String(key)}`;
+    const documentAt = (table: TableName, key: Buffer) => {
+      const text = this.texts.get(at(table, key));
+      return text === undefined ? null : Buffer.from(text);
+    };
+    return {
+      writesAtOnce: 2,
+      documents: async (table: TableName, keys: Buffer[]) =>
+        keys.map((key) => documentAt(table, key)),
+      replace: async (table: TableName, writes: GuardedWrite[]) => {
+        this.onReplace(table.name);
+        return writes.map(({ key, expected, document }) => {
+          if (String(documentAt(table, key)) !== String(expected)) return "moved";
+          this.writes.push(at(table, key));
+          this.texts.set(at(table, key), String(document));
+          return "written";
+        });
+      },
+    } as unknown as Target;
+  }
+}
+
+let repository: Repository;
+let live: Live;
+let clock: StillClock;
+let asked: string[];
+
+beforeEach(async () => {
+  repository = await makeRepository();
+  live = new Live();
+  clock = new StillClock();
+  asked = [];
+});
+
+/** Changes each document that is not good into a good one. */
+function good(name: string): OperatedTable {
+  const table = reference(name);
+  return {
+    table,
+    changes: async function* (only?: Selection): AsyncGenerator<DocumentChange> {
+      asked.push(only ? `${name} again` : name);
+      for (const id of [1, 2, 3]) {
+        const code = orderCode(json(id));
+        if (only?.filter && !only.filter.has(code)) continue;
+        const text = live.texts.get(`${name} ${id}`)!;
+        const after = json({ id, status: "good" });
+        if (text === String(after)) continue;
+        yield { code, key: json(id), before: Buffer.from(text), after };
+      }
+    },
+  };
+}
+
+const until = () => clock.now() + 30 * dayMs;
+
+function operating(more: Partial<Operating["observer"]> = {}, of = repository): Operating {
+  const observer = {
+    planned: () => undefined,
+    beforeWriting: async () => ({ until: until(), pin: "before" }),
+    written: () => undefined,
+    ...more,
+  };
+  const head = { id: "0123abcd", type: "undo" as const, repository: "r", description: "a test" };
+  const { signal } = new AbortController();
+  return { repository: of, target: live.target, head, clock, observer, signal };
+}
+
+const all = () => names.map(good);
+const stored = () => namesIn(repository.store, "operations/");
+
+describe("an operation over several tables", () => {
+  test("is recorded for all tables before any is written, and ends for each", async () => {
+    const found: number[] = [];
+    live.onReplace = () => found.push(live.writes.length);
+    const extents: unknown[] = [];
+    const beforeWriting = async (extent: object) => {
+      expect(await listOperations(repository.store)).toEqual([]);
+      expect(live.writes).toEqual([]);
+      extents.push({ ...extent });
+      return { until: until(), pin: "before" };
+    };
+    const result = await operate(operating({ beforeWriting }), all());
+    expect(found[0]).toBe(0);
+    expect(extents).toMatchObject([{ tables: 3, documents: 9 }]);
+    expect(result).toMatchObject({ rounds: 3, wayBack: { pin: "before" } });
+    expect(result.tables.map(({ table, written }) => [table.name, written])).toEqual(
+      names.map((name) => [name, 3]),
+    );
+    const rounds = await listOperations(repository.store, "0123abcd");
+    expect(rounds.map(({ name, round, pin }) => [name, round, pin])).toEqual(
+      names.map((name, i) => [`shop.${name}`, i + 1, "before"]),
+    );
+    for (const round of rounds) {
+      expect(await readOperationEnd(repository.store, round)).toMatchObject({ written: 3 });
+    }
+    // Everything was compared once.
+    expect(asked).toEqual(names);
+  });
+
+  test("that a failing write ends can be taken back whole", async () => {
+    live.onReplace = (table) => {
+      if (table === "carts") throw new Error("the server is gone");
+    };
+    await expect(operate(operating(), all())).rejects.toThrow("the server is gone");
+    const taken = await changesToTakeBack(repository, "0123abcd");
+    expect(taken.map(({ name }) => name)).toEqual(names.map((name) => `shop.${name}`));
+    for (const { differences } of taken) {
+      const keys = [];
+      for await (const { key } of differences({})) keys.push(String(key));
+      expect(keys).toEqual(["1", "2", "3"]);
+    }
+  });
+
+  test("that is refused writes nothing and leaves nothing behind", async () => {
+    const beforeWriting = () => Promise.reject(new Error("there are conflicts"));
+    await expect(operate(operating({ beforeWriting }), all())).rejects.toThrow("conflicts");
+    expect(live.writes).toEqual([]);
+    expect(await stored()).toEqual([]);
+    expect(asked).toEqual(names);
+  });
+
+  test("that has nothing to change asks nothing and stores nothing", async () => {
+    for (const name of names) for (const id of [1, 2, 3]) live.set(name, id, "good");
+    const beforeWriting = () => Promise.reject(new Error("asked"));
+    expect(await operate(operating({ beforeWriting }), all())).toMatchObject({ rounds: 0 });
+    expect(await stored()).toEqual([]);
+  });
+
+  test("looks again at what others change meanwhile, and leaves nothing that is as it should be", async () => {
+    const once = new Set<string>();
+    live.onReplace = (table) => {
+      if (table !== "carts" || once.has(table)) return;
+      once.add(table);
+      live.set("carts", 1, "shipped");
+      // Somebody else has done what was to be done.
+      live.texts.set("carts 2", JSON.stringify({ id: 2, status: "good" }));
+    };
+    const result = await operate(operating(), all());
+    expect(asked).toEqual([...names, "carts again"]);
+    expect(result.tables[1]).toMatchObject({ written: 2, already: 1, left: [] });
+    expect(new Set(live.texts.values()).size).toBe(3);
+    expect(live.writes).toHaveLength(8);
+  });
+
+  test("that was cut short while it was recorded can be carried out again under its own id", async () => {
+    const deletesNothing = overriding(repository.store, {
+      delete: () => Promise.reject(new StoreForbidden("it may not be deleted", undefined)),
+    });
+    const beforeWriting = () => Promise.reject(new Error("ended"));
+    const of = { ...repository, store: deletesNothing };
+    await expect(operate(operating({ beforeWriting }, of), all())).rejects.toThrow("ended");
+    expect(await stored()).toHaveLength(3);
+    clock.instant += 1;
+    expect(await operate(operating(), all())).toMatchObject({ rounds: 3 });
+    expect(live.writes).toHaveLength(9);
+  });
+
+  test("is not written if recording it took over a day: its parts may be deleted", async () => {
+    const beforeWriting = async () => {
+      clock.instant += recordingMsMax + 1;
+      return { until: until() };
+    };
+    await expect(operate(operating({ beforeWriting }), all())).rejects.toMatchObject({
+      code: "incomplete",
+    });
+    expect(live.writes).toEqual([]);
+  });
+});
+
+describe("records of operations", () => {
+  const swept = async (aged: number, isPast = true) =>
+    (await sweepOperations(repository.store, aged, () => isPast)).map(({ name }) => name);
+
+  test("stay until their time is over by the log, and nothing holds them", async () => {
+    await operate(operating(), all());
+    expect(await swept(until())).toEqual([]);
+    expect(await swept(until() + 1, false)).toEqual([]);
+    expect((await swept(until() + 1)).sort()).toEqual((await stored()).sort());
+  });
+
+  test("that lost their manifest or cannot be read stay, for they may be put back", async () => {
+    await operate(operating(), all());
+    const manifest = (await stored()).find((name) => name.endsWith("manifest.json"))!;
+    await repository.store.delete(manifest);
+    const left = await swept(until() + 1);
+    const prefix = manifest.slice(0, manifest.lastIndexOf("/"));
+    expect(left.filter((name) => name.startsWith(prefix))).toEqual([]);
+    expect(left.length).toBe((await stored()).length - 2);
+    await repository.store.put(manifest, Buffer.from("{}"));
+    expect((await swept(until() + 1)).filter((name) => name.startsWith(prefix))).toEqual([]);
+  });
+
+  test("without a manifest stay for as long as somebody may still publish them", async () => {
+    const store = overriding(repository.store, {
+      delete: () => Promise.reject(new StoreForbidden("it may not be deleted", undefined)),
+    });
+    const beforeWriting = () => Promise.reject(new Error("ended"));
+    const of = { ...repository, store };
+    await expect(operate(operating({ beforeWriting }, of), all())).rejects.toThrow("ended");
+    const over = clock.now() + 2 * recordingMsMax;
+    expect(await swept(over)).toEqual([]);
+    expect(await swept(over + 1)).toEqual(await stored());
+  });
+});
