@@ -186,4 +186,5 @@ test.skipIf(whyNotLong !== undefined)(
     for (const one of seldom) expect(documented).toContain(one);
     expect([...new Set([...found, ...seldom])].sort()).toEqual(documented.sort());
   },
+  180_000,
 );
