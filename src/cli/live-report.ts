@@ -39,10 +39,8 @@ export class Conflicts {
   }
 
   print(output: Output): void {
-    const isOne = this.byTable.size === 1;
     for (const { table, key, paths } of this.all().slice(0, printedMax)) {
-      const which = isOne ? textOfJson(key) : `${table} ${textOfJson(key)}`;
-      output.line(`conflict: ${which}: ${paths.map(pathText).join(", ")}`);
+      output.line(`conflict: ${table} ${textOfJson(key)}: ${paths.map(pathText).join(", ")}`);
     }
     const more = this.count - printedMax;
     if (more > 0) output.line(`and ${counted(more, "conflict")} more; --json lists all`);
@@ -143,7 +141,7 @@ export function report(
   const left = tables.flatMap((of) => of.left.map((one) => ({ ...one, table: nameOf(of.table) })));
   for (const { table, key, refused } of left.slice(0, printedMax)) {
     const why = refused ?? "it was changed by somebody else";
-    output.line(`left as it is: ${tables.length > 1 ? `${table} ` : ""}${textOfJson(key)}: ${why}`);
+    output.line(`left as it is: ${table} ${textOfJson(key)}: ${why}`);
   }
   if (wayBack) {
     const until = formatInstant(wayBack.until);

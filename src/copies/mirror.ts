@@ -17,7 +17,10 @@ import { byPlaceInLog } from "../repository/log/places.js";
 import { deleteAll, type ObjectStore, type StoredObject } from "../storage/object-store.js";
 import { inLane, piecePlaces } from "./copy-order.js";
 
-/** What maintenance deletes. All else stays for ever, also at a copy. */
+/**
+ * What maintenance deletes, but for operations: nothing proves that a source has not lost one, and a copy may have the
+ * last record of it. All else stays for ever, also at a copy.
+ */
 const deleted = ["log/", "folded/", "bases/", expiryPrefix, bundlePrefix];
 
 const mayBeDeleted = (name: string) =>

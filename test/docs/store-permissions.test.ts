@@ -219,5 +219,5 @@ test.skipIf(whyNotLong !== undefined)(
     for (const one of seldom) expect(documented).toContain(one);
     expect([...new Set([...found, ...seldom])].sort()).toEqual(documented.sort());
   },
-  120_000,
+  180_000,
 );
