@@ -3,6 +3,7 @@ import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { ScanBatch, ScanOptions } from "./scan.js";
 import type { TableReference } from "./table-reference.js";
+import type { WriteCondition } from "./write-condition.js";
 
 /** How to create a table. */
 export interface TableSpec {
@@ -127,5 +128,7 @@ export interface Target {
   /** What each user was granted on one table. */
   tableGrants(table: TableName): Promise<TableGrant[]>;
   grant(user: string, scope: GrantScope, permissions: object): Promise<void>;
+  /** The same target, on the same connections, where every change is made only if the condition holds. */
+  onlyIf(condition: WriteCondition): Target;
   close(): void;
 }
