@@ -64,6 +64,16 @@ onEachServer("the text of doubles", (bench) => {
     await expectPrinted(numbers.map((n, i) => (i % 3 === 0 ? -n : n)));
   });
 
+  test("of times, which are rounded to milliseconds, halves away from zero", async () => {
+    const times = [1.0005, -1.2345, -1.2355, 0.0005, -0.0005, -12.34567, 1795840288.9865];
+    const json = times.map((time) => `{"$reql_type$":"TIME","epoch_time":${time},"timezone":"Z"}`);
+    const given = r.json(`[${json}]`).map((one: Term) => one.toJsonString());
+    const rounded = times.map((time) => Math.sign(time) * Math.round(Math.abs(time) * 1000));
+    const texts = rounded.map((ms) => `"epoch_time":${serverNumber(ms / 1000)},`);
+    const printed = (await bench().value(given)) as string[];
+    expect(printed.map((text) => /"epoch_time":[^,]*,/.exec(text)?.[0])).toEqual(texts);
+  });
+
   test("of which some are not the shortest that read back", () => {
     const numbers = Array.from({ length: ofEachKind }, kinds["any bits"]!);
     const longer = numbers.filter(
