@@ -16,6 +16,7 @@ import type { Pace } from "./pace.js";
 import type { PlannedTable, RestorePlan } from "./plan.js";
 import { PlannedLog } from "./planned-log.js";
 import { type Begun, refusalOf, tagOf, takenError } from "./tag.js";
+import { TagKeeper } from "./tag-keeper.js";
 
 export interface RestoredTable {
   from: string;
@@ -97,11 +98,16 @@ export async function restore(
       signal.throwIfAborted();
     },
   });
+  let keeper: TagKeeper | undefined;
   try {
     // Only now: what is damaged of the log has been met, and nothing is made on the target then.
     await createDatabases(plan, target, signal);
     const unfinished = begun && new Map(begun.made);
-    if (begun) await makeTagged(plan, target, begun, signal);
+    if (begun) {
+      await makeTagged(plan, target, begun, signal);
+      keeper = new TagKeeper(plan, target, begun, clock);
+      await keeper.restoreLost();
+    }
     const restored: RestoredTable[] = [];
     for (const table of plan.tables) {
       if (begun?.whole.has(nameOf(table.to))) continue;
@@ -112,12 +118,14 @@ export async function restore(
         signal,
       });
       if (table === plan.tables.at(-1)) await options.beforeEnd?.();
+      await keeper?.release(begun!.made.get(nameOf(table.to))!);
       await setHook(table, target, begun !== undefined);
       observer.complete?.(of);
       restored.push(of);
     }
     return restored;
   } finally {
+    await keeper?.end();
     await log.dispose();
   }
 }

@@ -127,8 +127,7 @@ export class RethinkTarget implements Target {
     });
     const made = create.getField!("config_changes").nth!(0).getField!("new_val").getField!("id");
     // In one query, so that nothing can come between the two.
-    const hook = (_context: Term, _old: Term, _new: Term) => r.error(refusal!);
-    const refusing = (id: Term) => [id, tableTerm(spec).setWriteHook!(hook)];
+    const refusing = (id: Term) => [id, refusingHook(spec, refusal!)];
     const id = await this.alter<string | [string, object]>(
       refusal === undefined ? made : made.do!(refusing),
       what,
@@ -223,6 +222,11 @@ export class RethinkTarget implements Target {
       tableTerm(table).setWriteHook!(hook && binaryTerm(hook)),
       `set the write hook of ${table.db}.${table.name}`,
     );
+  }
+
+  async refuseWrites(table: TableName, refusal: string): Promise<void> {
+    const what = `set the write hook of ${table.db}.${table.name}`;
+    await this.alter(refusingHook(table, refusal), what);
   }
 
   async renameTable(id: string, from: string, to: string): Promise<void> {
@@ -358,6 +362,12 @@ async function change(connection: Connection, term: string): Promise<WriteSummar
   }
   if (summary.errors > 0) throw new DocumentsRefused("target", String(summary.first_error));
   return summary;
+}
+
+function refusingHook(table: TableName, refusal: string): Term {
+  return tableTerm(table).setWriteHook!((_context: Term, _old: Term, _new: Term) =>
+    r.error(refusal),
+  );
 }
 
 function grantTerm(user: string, { db, table }: GrantScope, permissions: object): Term {

@@ -114,6 +114,8 @@ export interface Target {
   waitForIndexes(table: TableName): Promise<void>;
   /** @param hook the binary pseudo type that getWriteHook gives; null for no hook */
   setWriteHook(table: TableName, hook: object | null): Promise<void>;
+  /** Gives the table a write hook that refuses every write with this text, in the place of the one that it has. */
+  refuseWrites(table: TableName, refusal: string): Promise<void>;
   /**
    * Gives a table another name in its database. It may be called again: a table that has the name keeps it. MUST reject
    * if the table has a third name by then, or another table has the new one.

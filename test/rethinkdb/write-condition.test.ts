@@ -32,6 +32,7 @@ const changes: [string, (target: Target) => Promise<unknown>][] = [
   ],
   ["createTable", (to) => to.createTable(spec, "refused")],
   ["setWriteHook", (to) => to.setWriteHook(made, null)],
+  ["refuseWrites", (to) => to.refuseWrites(made, "not now")],
   ["createIndex", async (to) => to.createIndex(made, await anIndex(to))],
   ["dropIndex", (to) => to.dropIndex(made, "n")],
   ["renameTable", async (to) => to.renameTable(await idOf(to), "made", "renamed")],
