@@ -2,9 +2,9 @@
  * Looks after the tags of the tables that are being restored: a reconfiguration drops a table's write hook, and with it
  * the tag, and nothing says so. What was dropped is put back.
  *
- * Invariant: a table that is not whole is without its tag for little more than a second; and a table is named as whole in
- * the tag of the plan's last table before it loses its own. So of a table that has lost its tag it is known that it is
- * not whole. Break it, and a restore that goes on leaves a half-filled table as it is.
+ * Invariant: a table that is not whole is without its tag for little more than a second; and a table is named as whole
+ * in the tag of the plan's last table before it loses its own. So of a table that has lost its tag it is known that it
+ * is not whole. Break it, and a restore that goes on leaves a half-filled table as it is.
  */
 import { type Clock, withTimeout } from "../clock.js";
 import type { TableName, Target } from "../rethinkdb/target.js";

@@ -4,8 +4,8 @@
  * It lies on the target, because a repository may be read-only, and needs no grant that a restore does not need.
  *
  * Invariant: a table has its tag from the moment it is made until it is whole, but for the moment until the tag keeper
- * puts it back. The last table of a plan names the ids of all others, and of those that are whole, and loses its tag last
- * of all: so of a table without a tag it is known whether this restore made it, and whether it is whole.
+ * puts it back. The last table of a plan names the ids of all others, and of those that are whole, and loses its tag
+ * last of all: so of a table without a tag it is known whether this restore made it, and whether it is whole.
  */
 import type { TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";

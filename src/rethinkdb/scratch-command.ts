@@ -83,7 +83,7 @@ export function commandOf(
   return { words, container: undefined };
 }
 
-/** It gets its configuration by its standard input: an argument could be seen, and a mount must be on Docker's machine. */
+/** Its configuration comes by standard input: an argument could be seen, and a mount must be on Docker's machine. */
 const inContainer =
   "umask 077; cat >/tmp/rethinkdb.conf; " +
   'exec rethinkdb --config-file /tmp/rethinkdb.conf --directory /tmp/data --bind all --no-update-check "$@"';

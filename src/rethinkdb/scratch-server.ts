@@ -24,7 +24,7 @@ import { Connection } from "./connection.js";
 import { r } from "./reql.js";
 import { commandOf, type ScratchCommand, type ScratchRunner } from "./scratch-command.js";
 
-/** How long a server may take to answer its first query; one that takes longer has failed. Docker may load the image. */
+/** How long a server may take to answer its first query; longer is a failure. Docker may have to load the image. */
 const startMsMax: Record<ScratchRunner, number> = { rethinkdb: 60_000, docker: 600_000 };
 const retryMs = 100;
 /** How many of the last characters that the server prints are kept, to be shown in an error. */

@@ -48,11 +48,8 @@ interface Keys {
 const lanesOf = (repo: string) => cliJson<Lanes>(["lanes", "list", "--repo", repo]);
 
 test("keys and lanes that were changed at the first place are at the second when the first is lost", async () => {
-  const run = stage.captureIn(
-    { THINKBACK_IDENTITY: file("writer") },
-    first,
-    ...["--repo", first, "--repo", second, "--spool", stage.repo("spool")],
-  );
+  const places = ["--repo", first, "--repo", second, "--spool", stage.repo("spool")];
+  const run = stage.captureIn({ THINKBACK_IDENTITY: file("writer") }, first, ...places);
   await stage.untilExactNow(first, ...names);
   await until("the copy is level", () => run.stderr().includes("has everything"));
   const before = await cliJson<Keys>(["key", "list", "--repo", first]);

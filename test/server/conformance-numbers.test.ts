@@ -42,7 +42,7 @@ edges.push(2 ** 53, 2 ** 53 + 2, -(2 ** 53), Number.MIN_VALUE, 2 ** -1022, 9.536
 onEachServer("the text of doubles", (bench) => {
   /** The text of a document, of a value made a string, and of a value within an answer. */
   const printed = async (numbers: number[]): Promise<[string[], string[], string]> => {
-    const given = r.json(`[${numbers.map((n) => (Object.is(n, -0) ? "-0.0" : n))}]`);
+    const given = r.json(`[${numbers.map((n) => (Object.is(n, -0) ? "-0.0" : `${n}`)).join(",")}]`);
     const texts = await bench().value(given.map((one: Term) => one.toJsonString()));
     const strings = await bench().value(given.map((one: Term) => one.coerceTo("string")));
     const answer = await bench().ask(r.expr({ given }));
@@ -67,7 +67,7 @@ onEachServer("the text of doubles", (bench) => {
   test("of times, which are rounded to milliseconds, halves away from zero", async () => {
     const times = [1.0005, -1.2345, -1.2355, 0.0005, -0.0005, -12.34567, 1795840288.9865];
     const json = times.map((time) => `{"$reql_type$":"TIME","epoch_time":${time},"timezone":"Z"}`);
-    const given = r.json(`[${json}]`).map((one: Term) => one.toJsonString());
+    const given = r.json(`[${json.join(",")}]`).map((one: Term) => one.toJsonString());
     const rounded = times.map((time) => Math.sign(time) * Math.round(Math.abs(time) * 1000));
     const texts = rounded.map((ms) => `"epoch_time":${serverNumber(ms / 1000)},`);
     const printed = (await bench().value(given)) as string[];
