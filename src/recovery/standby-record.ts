@@ -1,14 +1,16 @@
 /**
  * What a standby knows of itself, stored on the target: which tables are its own, and as of which instant each is.
  *
- * Invariant: the record is replaced only where it is as this process has last seen it. So of two processes that follow
- * on one target, one stops. Break it, and a process that was held up writes old versions over newer ones.
+ * Invariant: the record is replaced only where it is as this process has last seen it, and the server makes a change of
+ * the standby only while the record names the process that asks for it. So of two processes that follow on one target,
+ * one stops. Break it, and a process that was held up writes old versions over newer ones.
  */
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { isGone, isRunning, type Owner, spaceOf } from "../owner.js";
 import type { Target } from "../rethinkdb/target.js";
+import type { WriteCondition } from "../rethinkdb/write-condition.js";
 
 /** The database of the record; no table of a standby may lie there. */
 export const standbyDatabase = "thinkback_follow";
@@ -139,13 +141,22 @@ export class StandbyStore {
       const [outcome] = await target.replace(table, [{ key, expected: this.stored, document }]);
       this.lastPutMs = this.clock.monotonicMs();
       if (typeof outcome === "object") throw new ThinkbackError("target", outcome.refused);
+      if (outcome === "written" && holder === null) return;
       const [now] = await target.documents(table, [key]);
-      this.stored = now ?? null;
-      if (outcome === "written") return;
-      // The answer to an earlier put may have been lost.
       const there = now && (JSON.parse(now.toString()) as StandbyRecord);
+      // What another one has put is never what this one has seen last: it would be replaced.
       if (there?.holder?.unique !== this.holder.unique) throw takenOver(there?.holder ?? null);
+      this.stored = now!;
+      // Otherwise the answer to an earlier put was lost.
+      if (outcome === "written") return;
     }
+  }
+
+  /** Under which a change of the standby is made: this process follows. */
+  condition(): WriteCondition {
+    const { unique } = this.holder;
+    const otherwise = () => takenOver(null);
+    return { table, key: "standby", path: ["holder", "unique"], value: unique, otherwise };
   }
 
   /** Stores the record if that was not done for a while. */

@@ -17,6 +17,7 @@ import type { PlannedTable, RestorePlan } from "./plan.js";
 import { PlannedLog } from "./planned-log.js";
 import { ReadBack } from "./read-back.js";
 import { type Begun, refusalOf, tagOf, takenError } from "./tag.js";
+import { TagKeeper } from "./tag-keeper.js";
 
 export interface RestoredTable {
   from: string;
@@ -106,16 +107,22 @@ export async function restore(
       signal.throwIfAborted();
     },
   });
+  let keeper: TagKeeper | undefined;
   try {
     // Only now: what is damaged of the log has been met, and nothing is made on the target then.
     await createDatabases(plan, target, signal);
     const unfinished = begun && new Map(begun.made);
-    if (begun) await makeTagged(plan, target, begun, { atOnce, signal });
+    if (begun) {
+      await makeTagged(plan, target, begun, { atOnce, signal });
+      keeper = new TagKeeper(plan, target, begun, clock);
+      await keeper.restoreLost();
+    }
     const tables = plan.tables.filter(({ to }) => !begun?.whole.has(nameOf(to)));
     const last = plan.tables.at(-1)!;
     // A table that is not as it was written keeps its tag, and the last one for it: given again, the restore repairs it.
     const complete = async (table: PlannedTable, of: RestoredTable, all = [of]) => {
       if (begun && !all.every(({ matches }) => matches)) return;
+      await keeper?.release(begun!.made.get(nameOf(table.to))!);
       await setHook(table, target, begun !== undefined);
       observer.complete?.(of);
     };
@@ -131,6 +138,7 @@ export async function restore(
     }
     return tables.map((table) => restored.get(table)!);
   } finally {
+    await keeper?.end();
     await log.dispose();
   }
 }

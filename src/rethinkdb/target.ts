@@ -3,6 +3,7 @@ import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { ScanBatch, ScanOptions } from "./scan.js";
 import type { TableReference } from "./table-reference.js";
+import type { WriteCondition } from "./write-condition.js";
 
 /** How to create a table. */
 export interface TableSpec {
@@ -113,6 +114,8 @@ export interface Target {
   waitForIndexes(table: TableName): Promise<void>;
   /** @param hook the binary pseudo type that getWriteHook gives; null for no hook */
   setWriteHook(table: TableName, hook: object | null): Promise<void>;
+  /** Gives the table a write hook that refuses every write with this text, in the place of the one that it has. */
+  refuseWrites(table: TableName, refusal: string): Promise<void>;
   /**
    * Gives a table another name in its database. It may be called again: a table that has the name keeps it. MUST reject
    * if the table has a third name by then, or another table has the new one.
@@ -127,5 +130,7 @@ export interface Target {
   /** What each user was granted on one table. */
   tableGrants(table: TableName): Promise<TableGrant[]>;
   grant(user: string, scope: GrantScope, permissions: object): Promise<void>;
+  /** The same target, on the same connections, where every change is made only if the condition holds. */
+  onlyIf(condition: WriteCondition): Target;
   close(): void;
 }
