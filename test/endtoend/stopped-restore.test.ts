@@ -246,7 +246,7 @@ test.each(["b_large", "c_small"])(
 test("a half-filled table that lost its tag just before the restore was killed is not taken for a whole one", async () => {
   const db = "lost";
   const running = begin(db);
-  await untilLargeIsBegun(db, 100);
+  await untilFirstIsComplete(db);
   running.process.kill("SIGKILL");
   await running.finished;
   await reconfigure(db, "b_large");
