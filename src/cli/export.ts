@@ -25,6 +25,7 @@ import {
 import { ProgressLines, progressBar } from "./progress.js";
 import { placeReadHold } from "./read-hold.js";
 import { type SelectArguments, selectionOf } from "./select.js";
+import { unprinted } from "./standard-output.js";
 import { stopOnSignals } from "./stop-signals.js";
 
 export interface ExportArguments extends SelectArguments {
@@ -106,7 +107,7 @@ function destinationOf(
   signal: AbortSignal,
 ): Destination | Promise<Destination> {
   if (format === "rethinkdb-dump") {
-    return out === "-" ? toStream(process.stdout, signal) : toFile(out, signal);
+    return out === "-" ? toStandardOutput(signal) : toFile(out, signal);
   }
   const isFile = out === "-" || out.endsWith(`.${format}`);
   if (!isFile) return toDirectory(out, signal);
@@ -119,7 +120,24 @@ function destinationOf(
       },
     );
   }
-  return out === "-" ? toStream(process.stdout, signal) : toFile(out, signal);
+  return out === "-" ? toStandardOutput(signal) : toFile(out, signal);
+}
+
+/** Standard output, of which every byte has to be taken: a reader that ends before the export does is a failure. */
+function toStandardOutput(signal: AbortSignal): Destination {
+  let failure: Error | undefined;
+  process.stdout.once("error", (error) => (failure = error));
+  const stream = toStream(process.stdout, signal);
+  return {
+    ...stream,
+    write: async (...what) => {
+      try {
+        await stream.write(...what);
+      } catch (error) {
+        throw failure && !signal.aborted ? unprinted(failure) : error;
+      }
+    },
+  };
 }
 
 function refuseNothing(tables: readonly ExportedTable[], { tenant }: ExportArguments): void {
