@@ -30,7 +30,8 @@ import { scratchStore } from "../storage/store-at.js";
 import { damagedArchive, eachEntry } from "./archive-file.js";
 import { documentTexts } from "./document-texts.js";
 import type { ListedArchive, ListedTable } from "./listed-archive.js";
-import { NotADocument, rowOf } from "./server-json.js";
+import { NotADocument } from "./pseudo-types.js";
+import { rowOf } from "./server-json.js";
 import { SortedRows, type SortLimits } from "./sorted-rows.js";
 
 /** When the documents of the archive were read. */
