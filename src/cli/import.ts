@@ -1,5 +1,5 @@
 import { systemClock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { messageOf, ThinkbackError } from "../errors.js";
 import { importArchive, refuseUsed, type Span } from "../exchange/import.js";
 import { type ListedArchive, listArchive } from "../exchange/listed-archive.js";
 import type { Repository } from "../format/description.js";
@@ -35,6 +35,13 @@ export async function importCommand(
   const signal = stopOnSignals((name) => output.note(`thinkback: ${name}: ending the import`));
   const progress = new ProgressLines();
   let repository: Repository | undefined;
+  let isLeft = false;
+  const left = (error: unknown) => {
+    isLeft = true;
+    output.note(
+      `thinkback: what was stored could not be deleted again: ${messageOf(error)}. Empty ${args.repo} before you import into it`,
+    );
+  };
   try {
     progress.set("archive", `looking through ${file}`);
     const archive = await listArchive(file, signal);
@@ -48,6 +55,7 @@ export async function importCommand(
         progress.set("archive", progressText(table, "reading", documents, bytes)),
       storing: (table: string, documents: number) =>
         progress.set("archive", progressText(table, "storing", documents)),
+      left,
     };
     const options = { clock: systemClock, owner: thisProcess, observer, signal };
     const tables = await importArchive(open, archive, span, options);
@@ -75,10 +83,13 @@ export async function importCommand(
       repository: repository!.description.id,
     });
   } catch (error) {
-    if (repository && isNew) await store.delete(repositoryName);
+    // The error that ended the import is the one to tell, whatever fails after it.
+    if (repository && isNew && !isLeft) await store.delete(repositoryName).catch(left);
     if (!signal.aborted) throw error;
     throw new ThinkbackError("incomplete", "the import was stopped before its end", {
-      hint: "nothing of it is left; give the same command again",
+      hint: isLeft
+        ? "empty its place, and give the same command again"
+        : "nothing of it is left; give the same command again",
       cause: error,
     });
   } finally {

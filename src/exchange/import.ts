@@ -52,6 +52,8 @@ export interface ImportObserver {
   /** Bytes of the documents' files were read. */
   reading(table: string, documents: number, bytes: number): void;
   storing(table: string, documents: number): void;
+  /** What was put could not be deleted again, after the error with which the import rejects. */
+  left(error: unknown): void;
 }
 
 export interface ImportOptions {
@@ -72,7 +74,7 @@ interface SortedTable {
 
 /**
  * Imports a listed archive. Rejects if anything of it is unsound, or if the place cannot be written to; then nothing of
- * it is left there.
+ * it is left there, or the observer is told why.
  * @param open opens or makes the repository; called once the archive is found sound. See refuseUsed
  */
 export async function importArchive(
@@ -89,7 +91,7 @@ export async function importArchive(
     try {
       return await stored(repository, sorted, span, options);
     } catch (error) {
-      await takeBack(repository.store);
+      await takeBack(repository.store).catch((more: unknown) => options.observer.left(more));
       throw error;
     }
   } finally {
