@@ -16,6 +16,7 @@ export interface ImportArguments {
   repo: string;
   began?: string;
   ended?: string;
+  leaveOutIncomplete?: boolean;
 }
 
 /** Turns an archive of the official dump into a repository of its own. */
@@ -44,9 +45,9 @@ export async function importCommand(
   };
   try {
     progress.set("archive", `looking through ${file}`);
-    const archive = await listArchive(file, signal);
+    const archive = await listArchive(file, args.leaveOutIncomplete === true, signal);
     const span = spanOf(archive, { began, ended }, now);
-    for (const name of archive.incomplete) {
+    for (const name of archive.leftOut) {
       output.note(`thinkback: ${name} is left out: its documents or its settings are missing`);
     }
     const open = async () => (repository = await openOrCreateRepository(store, systemClock.now()));
@@ -79,7 +80,7 @@ export async function importCommand(
       at,
       began: formatInstant(span.began),
       tables,
-      leftOut: archive.incomplete,
+      leftOut: archive.leftOut,
       repository: repository!.description.id,
     });
   } catch (error) {

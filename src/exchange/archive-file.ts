@@ -17,6 +17,8 @@ export interface ArchiveEntry {
   db: string;
   table: string;
   kind: "json" | "info";
+  /** False for a link and the like: the official restore passes it over. */
+  isFile: boolean;
   bytes: number;
   /** When the file was last written, as the archive says; to the second. */
   written: Instant;
@@ -29,11 +31,11 @@ export function notAnArchive(file: string, what: string): ThinkbackError {
   });
 }
 
+const nothingImported = "take another copy of the archive; nothing of this one was imported";
+
 /** The error for an archive that was cut short or altered. */
-export function damagedArchive(file: string, what: string): ThinkbackError {
-  return new ThinkbackError("damaged", `the archive ${file} is damaged: ${what}`, {
-    hint: "take another copy of the archive; nothing of this one was imported",
-  });
+export function damagedArchive(file: string, what: string, hint = nothingImported): ThinkbackError {
+  return new ThinkbackError("damaged", `the archive ${file} is damaged: ${what}`, { hint });
 }
 
 /**
@@ -175,13 +177,13 @@ async function headOf(path: string): Promise<Buffer> {
   }
 }
 
-/** What the official restore makes of an entry; undefined for what it passes over. */
+/** What an entry is of a dump; undefined for what the official restore passes over. */
 function entryOf(
   { name, type, size, mtime }: Header,
   file: string,
   onTop: (top: string) => void,
 ): ArchiveEntry | undefined {
-  if (type !== "file" && type !== "contiguous-file") return undefined;
+  const isFile = type === "file" || type === "contiguous-file";
   const parts = partsOf(name.trim());
   if (!parts) return undefined;
   const match = /^(.*)\.(json|csv|info)$/s.exec(parts.at(-1) ?? "");
@@ -200,6 +202,7 @@ function entryOf(
     db: db!,
     table,
     kind,
+    isFile,
     bytes: size,
     written: mtime.getTime(),
   };

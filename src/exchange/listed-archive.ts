@@ -23,24 +23,40 @@ export interface ListedArchive {
   file: string;
   /** In the order of their names. */
   tables: ListedTable[];
-  /** Tables of which the documents or the settings are missing; the official restore leaves them out too. */
-  incomplete: string[];
+  /** The tables that were left out: of which the documents or the settings are missing. */
+  leftOut: string[];
   /** When the first and the last of its files were written; undefined if the archive does not tell. */
   written: { first: Instant; last: Instant } | undefined;
 }
 
 /** Settings are small; a file of more bytes is something else. */
 const infoBytesMax = 64 * 1024 * 1024;
+/** At most so many tables are named in an error. */
+const shownMax = 3;
+const leaveOutHint =
+  "take another copy of the archive; nothing of this one was imported. Or give --leave-out-incomplete: then such tables are left out, as `rethinkdb restore` does";
 
-/** Reads the archive to its end. Throws if it is damaged, or no archive of a dump. */
-export async function listArchive(file: string, signal: AbortSignal): Promise<ListedArchive> {
+/**
+ * Reads the archive to its end. Throws if it is damaged, or no archive of a dump.
+ * @param leaveOut tables of which the documents or the settings are missing are left out; otherwise they are damage
+ */
+export async function listArchive(
+  file: string,
+  leaveOut: boolean,
+  signal: AbortSignal,
+): Promise<ListedArchive> {
+  const links = new Set<string>();
   const infos = new Map<string, ReturnType<typeof infoOf>>();
   const data = new Map<string, { db: string; table: string; bytes: number }>();
   const times: Instant[] = [];
   await eachEntry(
     file,
-    async ({ path, db, table, kind, bytes, written }, chunks) => {
+    async ({ path, db, table, kind, isFile, bytes, written }, chunks) => {
       const name = `${db}.${table}`;
+      if (!isFile) {
+        links.add(name);
+        return;
+      }
       if ((kind === "info" ? infos : data).has(name))
         throw notAnArchive(file, `${path} is there twice`);
       times.push(written);
@@ -49,15 +65,27 @@ export async function listArchive(file: string, signal: AbortSignal): Promise<Li
     },
     signal,
   );
-  if (times.length === 0) throw notAnArchive(file, "it has no tables");
-  const names = [...new Set([...infos.keys(), ...data.keys()])].sort();
+  const names = [...new Set([...infos.keys(), ...data.keys(), ...links])].sort();
   const isWhole = (name: string) => infos.has(name) && data.has(name);
+  const leftOut = names.filter((name) => !isWhole(name));
+  if (leftOut.length > 0 && !leaveOut) {
+    const missing = (name: string) =>
+      [...(infos.has(name) ? [] : ["settings"]), ...(data.has(name) ? [] : ["documents"])].join(
+        " and ",
+      );
+    const shown = leftOut
+      .slice(0, shownMax)
+      .map((name) => `${name} is there without its ${missing(name)}`);
+    const more = leftOut.length > shownMax ? `, and ${leftOut.length - shownMax} more` : "";
+    throw damagedArchive(file, `${shown.join(", ")}${more}`, leaveOutHint);
+  }
+  if (names.length === leftOut.length) throw notAnArchive(file, "it has no tables");
   return {
     file,
     tables: names
       .filter(isWhole)
       .map((name) => ({ name, ...data.get(name)!, ...infos.get(name)! })),
-    incomplete: names.filter((name) => !isWhole(name)),
+    leftOut,
     written: spanOf(times),
   };
 }

@@ -64,7 +64,7 @@ beforeAll(async () => {
     ...tableFiles("d/a/t", '[{"id":1},{"id":2}]'),
     ...tableFiles("d/a/u", "[]"),
   ]);
-  archive = await listArchive(file, options.signal);
+  archive = await listArchive(file, false, options.signal);
 });
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
