@@ -3,7 +3,9 @@ import { ThinkbackError } from "../errors.js";
 import { type Destination, toDirectory, toFile, toStream } from "../exchange/destination.js";
 import { type Exported, type ExportFormat, exportTables } from "../exchange/export.js";
 import { type ExportedTable, type ExportObserver, withExported } from "../exchange/exported.js";
+import type { Lateness } from "../exchange/statement.js";
 import { formatInstant } from "../instant.js";
+import { isWhole } from "../repository/coverage/coverage.js";
 import type { PlacedHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
@@ -24,7 +26,7 @@ import {
 } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { placeReadHold } from "./read-hold.js";
-import { type SelectArguments, selectionOf } from "./select.js";
+import { isSelecting, type SelectArguments, selectionOf } from "./select.js";
 import { unprinted } from "./standard-output.js";
 import { stopOnSignals } from "./stop-signals.js";
 
@@ -81,7 +83,8 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
     const onPiece = () => progress.reading();
     const exported = await withExported(repository, plan, selected, onPiece, (tables) => {
       refuseNothing(tables, args);
-      return exportTables(tables, plan.instant, args, destination, progress);
+      const form = { ...args, lateness: isSelecting(args) ? undefined : latenessOf(plan) };
+      return exportTables(tables, plan.instant, form, destination, progress);
     });
     progress.end();
     report(plan, exported, args, output);
@@ -98,6 +101,16 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
     progress.end();
     await hold?.end();
   }
+}
+
+/** How late the tables of a plan are; undefined if one of them, or the catalog, is neither exact nor late. */
+function latenessOf({ tables, catalog }: RestorePlan): Lateness | undefined {
+  if (![catalog, ...tables].every(isWhole)) return undefined;
+  const lateMs = (of: { lateMs?: number }) => of.lateMs ?? 0;
+  return {
+    catalogLateMs: lateMs(catalog),
+    tables: new Map(tables.map((of) => [`${of.from.db}.${of.from.name}`, lateMs(of)])),
+  };
 }
 
 /** Where the export goes. Only what is one file can go to a file or to standard output. */

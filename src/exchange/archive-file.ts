@@ -10,13 +10,15 @@ import { createGunzip } from "node:zlib";
 import { type Extract, extract, type Header } from "tar-stream";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
+import { statementName } from "./statement.js";
 
 export interface ArchiveEntry {
   /** The path below the one directory at the top: "db/table.json". */
   path: string;
+  /** Of a table; both empty for the statement of an export. */
   db: string;
   table: string;
-  kind: "json" | "info";
+  kind: "json" | "info" | "statement";
   /** False for a link and the like: the official restore passes it over. */
   isFile: boolean;
   bytes: number;
@@ -186,9 +188,13 @@ function entryOf(
   const isFile = type === "file" || type === "contiguous-file";
   const parts = partsOf(name.trim());
   if (!parts) return undefined;
+  const [top, db] = parts;
+  if (isFile && parts.length === 2 && db === statementName) {
+    const of = { isFile, bytes: size, written: mtime.getTime() };
+    return { path: statementName, db: "", table: "", kind: "statement", ...of };
+  }
   const match = /^(.*)\.(json|csv|info)$/s.exec(parts.at(-1) ?? "");
   if (!match) return undefined;
-  const [top, db] = parts;
   const table = match[1]!;
   if (parts.length !== 3) throw notAnArchive(file, `${name} is not at top/database/table`);
   onTop(top!);

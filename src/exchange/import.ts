@@ -3,7 +3,7 @@
  *
  * A dump reads its tables one after another while they change: what it holds of a document is true for some instant
  * between its begin and its end. That is what `late` means. So the repository has one instant, the end of the dump, and
- * it is late by the dump's duration.
+ * it is late by the dump's duration. An export of Thinkback is of one instant, and says how late; see statement.ts.
  *
  * Invariant: the archive is read to its end, and all of it found sound, before anything is put. The segment, which
  * alone makes the tables known, is put last, and in the same object says that they are late. An import never writes
@@ -33,11 +33,14 @@ import type { ListedArchive, ListedTable } from "./listed-archive.js";
 import { NotADocument } from "./pseudo-types.js";
 import { rowOf } from "./server-json.js";
 import { SortedRows, type SortLimits } from "./sorted-rows.js";
+import type { Lateness } from "./statement.js";
 
 /** When the documents of the archive were read. */
 export interface Span {
   began: Instant;
   ended: Instant;
+  /** How late the documents are as of `ended`; if it is undefined, by all the time between the two. */
+  lateness?: Lateness | undefined;
 }
 
 export interface ImportedTable {
@@ -220,11 +223,11 @@ async function putClaim(
   }
 }
 
-/** The one segment of the log: the catalog, and that everything is late. */
+/** The one segment of the log: the catalog, and how late everything is. */
 async function putSegment(
   repository: Repository,
   ids: ReadonlyMap<ListedTable, string>,
-  { began, ended }: Span,
+  { began, ended, lateness }: Span,
 ): Promise<void> {
   const own = { epoch, last: undefined, object: Buffer.alloc(0), storedBytes: 0 };
   const shipper = {
@@ -233,8 +236,11 @@ async function putSegment(
     ship: (name: string, bytes: Buffer) => repository.store.put(name, bytes),
   };
   const log = LogWriter.open(repository, { now: () => ended }, own, shipper);
-  const reason = "it is from a dump, which read its tables while they changed";
-  const late = { since: ended, to: ended, lateMs: Math.max(1, ended - began), reason };
+  const reason = lateness
+    ? "it is from an export of a late instant"
+    : "it is from a dump, which read its tables while they changed";
+  const lateBy = new Map([["catalog", lateness?.catalogLateMs]]);
+  for (const [{ name }, id] of ids) lateBy.set(id, lateness?.tables.get(name));
   for (const db of new Set([...ids.keys()].map((table) => table.db))) {
     const id = randomUUID();
     log.appendRecord("catalog", ["db", id], { id, name: db });
@@ -245,14 +251,22 @@ async function putSegment(
       indexes: table.indexes satisfies IndexStatus[],
     });
   }
-  for (const name of ["catalog", ...ids.values()]) {
+  for (const [name, lateMs = Math.max(1, ended - began)] of lateBy) {
     log.appendRecord("coverage", name, { state: "live", since: ended });
-    log.appendRecord("coverage", name, { state: "late", ...late });
+    if (lateMs > 0) {
+      log.appendRecord("coverage", name, {
+        state: "late",
+        since: ended,
+        to: ended,
+        lateMs,
+        reason,
+      });
+    }
     if (name === "catalog") continue;
     log.appendRecord("coverage", name, {
       state: "gap",
       since: ended,
-      reason: "the dump ended then",
+      reason: "it is an import, and nothing later is known",
     });
   }
   const facts = { frontier: ended, lagging: {}, proofBoundMs: 0, serverClock: null, closed: true };
