@@ -119,7 +119,7 @@ export async function restore(
     }
     const tables = plan.tables.filter(({ to }) => !begun?.whole.has(nameOf(to)));
     const last = plan.tables.at(-1)!;
-    // A table that is not as it was written keeps its tag, and the last one for it: given again, the restore repairs it.
+    // A table that is not as it was written keeps its tag, and the last one for it: the restore goes on with them.
     const complete = async (table: PlannedTable, of: RestoredTable, all = [of]) => {
       if (begun && !all.every(({ matches }) => matches)) return;
       await keeper?.release(begun!.made.get(nameOf(table.to))!);

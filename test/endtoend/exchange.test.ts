@@ -56,10 +56,10 @@ describe("an archive of every type", () => {
   });
 
   test("comes back through an import as it was: documents, keys, indexes, hooks and settings", async () => {
-    const how = ["--at", at, "--allow-inexact", "--without-access", "--rename", "types=again"];
+    const how = ["--at", at, "--without-access", "--rename", "types=again"];
     const { restored } = await stage.restore(imported, ...how);
     expect(restored.map(({ matches, class: of }) => [matches, of])).toEqual(
-      tables.map(() => [true, "late"]),
+      tables.map(() => [true, "exact"]),
     );
     for (const name of tables) {
       expect(await factsOf(stage, "again", name)).toEqual(await factsOf(stage, "types", name));
@@ -68,7 +68,7 @@ describe("an archive of every type", () => {
 
   test("gives the same archive again", async () => {
     const again = stage.repo("again.tar.gz");
-    const from = ["--repo", imported, "--at", at, "--allow-inexact"];
+    const from = ["--repo", imported, "--at", at];
     await cliJson(["export", ...from, "--out", again]);
     const texts = [...(await officially(again))].map(
       ([
@@ -90,13 +90,22 @@ describe("an archive of every type", () => {
     );
   });
 
-  test("can be restored only as what it is", async () => {
-    const target = ["--target", stage.address, "--repo", imported, "--without-access"];
-    for (const when of [[], ["--at", at]]) {
+  test("that is said to be a dump can be restored only as one", async () => {
+    const dump = stage.repo("dump");
+    const span = ["--began", "2024-01-02T03:04:05Z", "--ended", "2024-01-02T03:04:06Z"];
+    const { at: ended } = await cliJson<{ at: string }>([
+      "import",
+      archive,
+      "--repo",
+      dump,
+      ...span,
+    ]);
+    const target = ["--target", stage.address, "--repo", dump, "--without-access"];
+    for (const when of [[], ["--at", ended]]) {
       const { status, stderr } = await cli(["restore", ...target, ...when]);
       expect([status, stderr]).toEqual([5, expect.stringContaining("late by up to")]);
     }
-    expect((await cli(["drill", ...target.slice(0, 4)])).status).toBe(5);
+    expect((await cli(["drill", "--repo", dump])).status).toBe(5);
   });
 
   test("is not captured into", async () => {
