@@ -1,7 +1,8 @@
 /** Writes the changes of an operation to a live table, each guarded by the server. */
 import { isSameText } from "../json-bytes.js";
 import type { DocumentChange } from "../repository/records/operations.js";
-import type { TableName, Target, WriteOutcome } from "../rethinkdb/target.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
+import type { Target, WriteOutcome } from "../rethinkdb/target.js";
 
 /** A document that an operation has left as it is. */
 export interface LeftDocument extends DocumentChange {
@@ -29,7 +30,7 @@ const batchBytesMax = 1024 * 1024;
  */
 export async function carryOut(
   target: Target,
-  table: TableName,
+  table: TableReference,
   changes: AsyncIterable<DocumentChange>,
   onWritten: (done: number) => void,
   signal: AbortSignal,
@@ -76,7 +77,7 @@ async function* batchesOf(
 
 async function writeBatch(
   target: Target,
-  table: TableName,
+  table: TableReference,
   batch: readonly DocumentChange[],
   done: CarriedOut,
 ): Promise<void> {
@@ -85,7 +86,7 @@ async function writeBatch(
     expected: before,
     document: after,
   }));
-  const outcomes = await target.replace(table, writes);
+  const outcomes = await target.replace(table, writes, "hard");
   const moved = batch.filter((_, i) => outcomes[i] === "moved");
   const live = await documentsNow(target, table, moved);
   for (const [i, change] of batch.entries()) note(change, outcomes[i]!, live, done);
@@ -93,7 +94,7 @@ async function writeBatch(
 
 async function documentsNow(
   target: Target,
-  table: TableName,
+  table: TableReference,
   moved: readonly DocumentChange[],
 ): Promise<Map<string, Buffer | null>> {
   if (moved.length === 0) return new Map();

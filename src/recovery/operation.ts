@@ -16,7 +16,8 @@ import {
   putOperationEnd,
   readOperationEnd,
 } from "../repository/records/operations.js";
-import type { TableName, Target } from "../rethinkdb/target.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
+import type { Target } from "../rethinkdb/target.js";
 import { jsonOfText, textOfJson } from "../server-text.js";
 import { type CarriedOut, carryOut, type LeftDocument } from "./carry-out.js";
 import type { Difference } from "./differences.js";
@@ -34,7 +35,7 @@ export interface OperationObserver {
 export interface Operating {
   repository: Repository;
   target: Target;
-  table: TableName;
+  table: TableReference;
   head: PlanHead;
   /** The name of the pin of the instant before the operation. */
   pin: string | undefined;

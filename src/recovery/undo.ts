@@ -1,7 +1,8 @@
 /** What an undo changes: it takes changes between two instants back, and keeps what others have changed since. */
 import { isSameText } from "../json-bytes.js";
 import type { DocumentChange } from "../repository/records/operations.js";
-import type { TableName, Target } from "../rethinkdb/target.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
+import type { Target } from "../rethinkdb/target.js";
 import type { Difference } from "./differences.js";
 import type { FieldPath } from "./field-tree.js";
 import { takeBack } from "./three-way.js";
@@ -34,7 +35,7 @@ const documentsAtOnce = 200;
 export async function* undoSteps(
   differences: AsyncIterable<Difference>,
   target: Target,
-  table: TableName,
+  table: TableReference,
   way: ConflictWay,
 ): AsyncGenerator<UndoStep> {
   let batch: Difference[] = [];
@@ -50,7 +51,7 @@ export async function* undoSteps(
 async function* stepsOf(
   batch: readonly Difference[],
   target: Target,
-  table: TableName,
+  table: TableReference,
   way: ConflictWay,
 ): AsyncGenerator<UndoStep> {
   if (batch.length === 0) return;
