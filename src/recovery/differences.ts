@@ -12,6 +12,7 @@ import { LogView } from "../repository/log/log-view.js";
 import { LogCollection } from "../repository/log/runs.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Target } from "../rethinkdb/target.js";
+import { batchesOf, liveReads } from "./batches.js";
 import { joined } from "./joined.js";
 import { documentsOf, keysOf, type PastDocument, type PastTable } from "./past.js";
 import { type Selection, selectsAny } from "./selection.js";
@@ -105,26 +106,53 @@ export async function* differencesToLive(
   selection: Selection,
   signal: AbortSignal,
 ): AsyncGenerator<Difference> {
-  const keys =
-    selection.keys?.map((key): Keyed => ({ code: orderCode(key), key })) ??
+  const keys: LiveKey[] =
+    selection.keys?.map((key) => ({ code: orderCode(key), key })) ??
     (await differingKeys(keysOf(past), liveKeys(target, live, signal), selection));
   if (keys.length === 0) return;
   keys.sort((a, b) => (a.code < b.code ? -1 : 1));
   const filter = theseKeys(keys.map(({ code }) => code));
-  yield* paired(documentsOf(past, filter), liveDocuments(target, live, keys, signal), selection);
+  // Past documents come first, because their sizes tell how many live ones to ask for.
+  const asked = joined(documentsOf(past, filter), iterated(keys));
+  const bytesOf = ([then, key]: Asked) => Math.max(then?.document.length ?? 0, key?.bytes ?? 0);
+  for await (const some of batchesOf(asked, bytesOf, liveReads)) {
+    signal.throwIfAborted();
+    const documents = await target.documents(
+      live,
+      some.map(([then, key]) => (key ?? then)!.key),
+    );
+    for (const [i, [then, key]] of some.entries()) {
+      const [before, after] = [then?.document ?? null, documents[i]!];
+      if (isSameText(before, after) || !selectsAny(selection, [before, after])) continue;
+      yield { code: (key ?? then)!.code, key: (key ?? then)!.key, before, after };
+    }
+  }
+}
+
+/** A key that differs, with what is known of it. */
+interface LiveKey extends Keyed {
+  /** Of the live document, when it was scanned. */
+  bytes?: number;
+}
+
+type Asked = [PastDocument | undefined, LiveKey | undefined];
+
+async function* iterated<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items;
 }
 
 /** The keys, in order, that only one side has, or both with different documents. */
 async function differingKeys(
   a: AsyncIterable<Keyed & { digest: string }>,
-  b: AsyncIterable<Keyed & { digest: string }>,
+  b: AsyncIterable<LiveKey & { digest: string }>,
   { filter }: Selection,
-): Promise<Keyed[]> {
-  const keys: Keyed[] = [];
+): Promise<LiveKey[]> {
+  const keys: LiveKey[] = [];
   for await (const [one, other] of joined(a, b)) {
     if (one?.digest === other?.digest) continue;
     const { code, key } = (one ?? other)!;
-    if (!filter || filter.has(code)) keys.push({ code, key: Buffer.from(key) });
+    if (filter && !filter.has(code)) continue;
+    keys.push({ code, key: Buffer.from(key), ...(other?.bytes ? { bytes: other.bytes } : {}) });
   }
   return keys;
 }
@@ -134,33 +162,14 @@ export async function* liveKeys(
   target: Target,
   live: TableReference,
   signal: AbortSignal,
-): AsyncGenerator<Keyed & { digest: string }> {
+): AsyncGenerator<Keyed & { digest: string; bytes: number }> {
   for await (const batch of target.scan(live, { signal })) {
-    const rows: (Keyed & { digest: string })[] = [];
+    const rows: (Keyed & { digest: string; bytes: number })[] = [];
     batch.forEach((key, document) => {
-      rows.push({ code: orderCode(key), key: Buffer.from(key), digest: digestOf(document) });
+      const { length: bytes } = document;
+      rows.push({ code: orderCode(key), key: Buffer.from(key), digest: digestOf(document), bytes });
     });
     yield* rows;
-  }
-}
-
-/** So many documents are asked for with one request. */
-const documentsAtOnce = 200;
-
-async function* liveDocuments(
-  target: Target,
-  live: TableReference,
-  keys: readonly Keyed[],
-  signal: AbortSignal,
-): AsyncGenerator<Stood> {
-  for (let at = 0; at < keys.length; at += documentsAtOnce) {
-    signal.throwIfAborted();
-    const some = keys.slice(at, at + documentsAtOnce);
-    const documents = await target.documents(
-      live,
-      some.map(({ key }) => key),
-    );
-    for (const [i, one] of some.entries()) yield { ...one, document: documents[i]! };
   }
 }
 
