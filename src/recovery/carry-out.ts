@@ -23,8 +23,8 @@ export interface CarriedOut {
 const writes: BatchBounds = { countMax: 100, bytesMax: 1024 * 1024 };
 
 /**
- * Writes changes in the order given, several batches at once. Called again with the same changes, after it was ended
- * anywhere, it writes none of them twice.
+ * Writes changes in the order given, several batches at once. They are durable when it resolves. Called again with the
+ * same changes, after it was ended anywhere, it writes none of them twice.
  * @param onWritten called with the number of documents that are done; for progress
  * @param signal ends it between two batches, with the signal's reason
  */
@@ -57,6 +57,8 @@ export async function carryOut(
     await Promise.all(underWay);
   }
   if (failure) throw failure as Error;
+  // What an earlier run has written may not be durable yet, either.
+  if (done.written + done.already > 0) await target.sync(table);
   return done;
 }
 
@@ -71,7 +73,7 @@ async function writeBatch(
     expected: before,
     document: after,
   }));
-  const outcomes = await target.replace(table, replacements, "hard");
+  const outcomes = await target.replace(table, replacements, "soft");
   const moved = batch.filter((_, i) => outcomes[i] === "moved");
   const live = await documentsNow(target, table, moved);
   for (const [i, change] of batch.entries()) note(change, outcomes[i]!, live, done);
