@@ -101,6 +101,7 @@ export async function withLive(
     refuseWithoutReader(repository.store);
     const { config } = await target.settings(named);
     const reference = { ...named, id: config.id, primaryKey: config.primary_key };
+    if (!args.dryRun) await target.checkMayReplace(reference);
     await work({ repository, target, table: reference, signal });
   } finally {
     target.close();
