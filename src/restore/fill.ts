@@ -1,6 +1,7 @@
 /** Streams the documents of a table from base and log to the target. */
 import { SetDigest } from "../digest.js";
 import { mergeLatest } from "../format/merge.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Target } from "../rethinkdb/target.js";
 import { BatchWriter, type RefusedDocument } from "./batch-writer.js";
 import type { HeldKeys } from "./held-keys.js";
@@ -24,6 +25,7 @@ export interface Filled {
 
 /**
  * Writes the chosen documents of a table in key order; resolves when all are acknowledged.
+ * @param made the table of the target
  * @param how.held what the table holds, if it is half-filled
  * @param how.readBack follows what is acknowledged, unless masks give documents keys in another order
  * @param onWritten called with the documents and bytes so far; for progress
@@ -33,6 +35,7 @@ export async function fillTable(
   table: PlannedTable,
   log: PlannedLog,
   target: Target,
+  made: TableReference,
   {
     held,
     pace,
@@ -41,10 +44,10 @@ export async function fillTable(
   onWritten: (documents: number, bytes: number) => void,
   signal: AbortSignal,
 ): Promise<Filled> {
-  const { config, to, chosen, mask } = table;
+  const { chosen, mask } = table;
   const { matches } = chosen;
   const digest = new SetDigest();
-  const writer = new BatchWriter(target, { ...to, primaryKey: config.primary_key }, pace);
+  const writer = new BatchWriter(target, made, pace);
   let passedOver = 0;
   const already = { documents: 0, bytes: 0 };
   // A gentle restore asks the target for one thing at a time.

@@ -270,10 +270,10 @@ async function restoreTable(
   const readBack = new ReadBack(target, made, signal);
   const onWritten = (documents: number, bytes: number) => observer.writing(to, documents, bytes);
   const how = { held, pace, readBack };
-  const filled = await fillTable(table, log, target, how, onWritten, signal);
+  const filled = await fillTable(table, log, target, made, how, onWritten, signal);
   const { digest, documents } = filled;
   observer.finishing(to, "syncing");
-  await untilAborted(target.sync(to), signal);
+  await untilAborted(target.sync(made), signal);
   observer.finishing(to, "comparing");
   const found = await readBack.finish(documents);
   signal.throwIfAborted();

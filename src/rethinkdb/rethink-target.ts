@@ -3,23 +3,19 @@ import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { Dial } from "./channel.js";
 import type { Term as BuiltTerm, Connection } from "./connection.js";
-import {
-  documentsOf,
-  documentsTerm,
-  guardedTerm,
-  outcomesOf,
-  removalTerm,
-} from "./guarded-write.js";
-import { insertTerm, largeDocumentTerms, undoTerm } from "./large-document.js";
+import { insertTerm, permissionTerm, removalTerm } from "./guarded-write.js";
+import { largeDocumentTerms } from "./large-document.js";
 import { r, systemTable, tableTerm } from "./reql.js";
-import { errorClasses, ReqlError } from "./response.js";
+import { errorClasses, isRefusal, ReqlError } from "./response.js";
 import { type ScanBatch, type ScanOptions, scanTable } from "./scan.js";
-import type { TableReference } from "./table-reference.js";
+import { readDocuments, replaceDocuments, syncTerm } from "./table-documents.js";
+import { isReplaced } from "./table-identity.js";
+import { type TableReference, TableReplaced } from "./table-reference.js";
 import {
   DocumentsRefused,
+  type Durability,
   type GrantScope,
   type GuardedWrite,
-  type KeyedTable,
   type TableGrant,
   type TableName,
   type TableSettings,
@@ -139,7 +135,7 @@ export class RethinkTarget implements Target {
     return typeof id === "string" ? id : id[0];
   }
 
-  async write(table: TableName, documents: Buffer[]): Promise<void> {
+  async write(table: TableReference, documents: Buffer[]): Promise<void> {
     await this.writing(table, async (connection) => {
       const { inserted, replaced, unchanged } = await change(
         connection,
@@ -151,7 +147,7 @@ export class RethinkTarget implements Target {
     });
   }
 
-  async writeLarge(table: KeyedTable, key: Buffer, document: Buffer): Promise<void> {
+  async writeLarge(table: TableReference, key: Buffer, document: Buffer): Promise<void> {
     await this.writing(table, async (connection) => {
       try {
         for (const term of largeDocumentTerms(table, key, document, this.documentBytesMax)) {
@@ -159,46 +155,59 @@ export class RethinkTarget implements Target {
         }
       } catch (error) {
         if (error instanceof DocumentsRefused)
-          await change(connection, this.conditional(undoTerm(table, key)));
+          await change(connection, this.conditional(removalTerm(table, [key])));
         throw error;
       }
     });
   }
 
-  async remove(table: TableName, keys: readonly Buffer[]): Promise<void> {
+  async remove(table: TableReference, keys: readonly Buffer[]): Promise<void> {
     const term = this.conditional(removalTerm(table, keys));
     await this.writing(table, async (connection) => {
       await change(connection, term);
     });
   }
 
-  async documents(table: TableName, keys: readonly Buffer[]): Promise<(Buffer | null)[]> {
-    const term = Buffer.from(documentsTerm(table, keys), "latin1");
-    return this.writing(table, async (connection) => documentsOf(await connection.answer(term)));
+  async documents(table: TableReference, keys: readonly Buffer[]): Promise<(Buffer | null)[]> {
+    return this.writing(table, (connection) => readDocuments(connection, table, keys));
   }
 
-  async replace(table: TableName, writes: readonly GuardedWrite[]): Promise<WriteOutcome[]> {
-    const term = Buffer.from(this.conditional(guardedTerm(table, writes)), "latin1");
-    return this.writing(table, async (connection) => outcomesOf(await connection.answer(term)));
+  async replace(
+    table: TableReference,
+    writes: readonly GuardedWrite[],
+    durability: Durability,
+  ): Promise<WriteOutcome[]> {
+    const conditional = (term: string) => this.conditional(term);
+    return this.writing(table, (connection) =>
+      replaceDocuments(connection, table, writes, durability, conditional),
+    );
+  }
+
+  async checkMayReplace(table: TableReference): Promise<void> {
+    const term = Buffer.from(permissionTerm(table), "latin1");
+    await this.writing(table, (connection) => connection.answer(term));
   }
 
   /** Runs a write on a connection that no other write uses. */
   private async writing<T>(
-    table: TableName,
+    table: TableReference,
     write: (connection: Connection) => Promise<T>,
   ): Promise<T> {
     const connection = await this.connections.take();
     try {
       return await write(connection);
     } catch (error) {
-      throw this.explain(error, `write to ${table.db}.${table.name}`);
+      throw this.explain(
+        isReplaced(error) ? new TableReplaced(table) : error,
+        `write to ${table.db}.${table.name}`,
+      );
     } finally {
       this.connections.giveBack(connection);
     }
   }
 
-  async sync(table: TableName): Promise<void> {
-    await this.ask(tableTerm(table).sync!(), `sync ${table.db}.${table.name}`);
+  async sync(table: TableReference): Promise<void> {
+    await this.writing(table, (connection) => connection.rows(syncTerm(table)));
   }
 
   async createIndex(table: TableName, index: IndexStatus): Promise<void> {
@@ -322,7 +331,7 @@ export class RethinkTarget implements Target {
   private explain(error: unknown, what: string): unknown {
     if (error instanceof ThinkbackError) return error;
     if (this.condition && doesNotHold(error)) return this.condition.otherwise();
-    if (error instanceof ReqlError && error.errorClass === errorClasses.permission) {
+    if (isRefusal(error)) {
       return new ThinkbackError(
         "target",
         `${this.location} does not permit to ${what}: ${error.message}`,
@@ -330,6 +339,12 @@ export class RethinkTarget implements Target {
           hint: 'grant the target\'s user read, write and config, and r.db("rethinkdb").grant(user, {read: true}); for users and grants write there too',
         },
       );
+    }
+    if (error instanceof TableReplaced) {
+      return new ThinkbackError("target", `cannot ${what} on ${this.location}: ${error.message}`, {
+        cause: error,
+        hint: "it was renamed, or dropped and made again; nothing was read of or written to the other table",
+      });
     }
     if (error instanceof Error) {
       return new ThinkbackError("target", `cannot ${what} on ${this.location}: ${error.message}`, {

@@ -26,7 +26,7 @@ class OneDocument {
   createDatabase = () => Promise.resolve();
   createTable = () => {
     this.isMade = true;
-    return Promise.resolve();
+    return Promise.resolve("t");
   };
   documents = () => Promise.resolve([this.text]);
   replace = (_: unknown, [write]: GuardedWrite[]): Promise<WriteOutcome[]> => {
