@@ -52,6 +52,8 @@ class Live {
     };
     return {
       writesAtOnce: 2,
+      checkMayReplace: () => Promise.resolve(),
+      sync: () => Promise.resolve(),
       documents: async (table: TableName, keys: Buffer[]) =>
         keys.map((key) => documentAt(table, key)),
       replace: async (table: TableName, writes: GuardedWrite[]) => {
