@@ -1,5 +1,5 @@
 /** Finds the last instant before a point that is named by its id, a mark's text, a pin's name or an operation's id. */
-import { mostSimilar } from "../configuration/similar.js";
+import { mostSimilar } from "../similar.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { commonStore } from "../format/description.js";

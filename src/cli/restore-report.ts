@@ -30,10 +30,11 @@ export function planResult(plan: RestorePlan): object {
     notSelected: plan.notSelected,
     catalog: asOfResult(plan.catalog),
     accessAsOf: plan.accessAsOf ? asOfResult(plan.accessAsOf) : null,
-    tables: plan.tables.map(({ from, to, base, indexes, missing, ...of }) => ({
+    tables: plan.tables.map(({ from, to, base, indexes, missing, mask, ...of }) => ({
       from: `${from.db}.${from.name}`,
       to: `${to.db}.${to.name}`,
       ...asOfResult(of),
+      mask: mask?.rules ?? null,
       missing: missing.map((hole) => ({
         object: hole.missing,
         from: formatInstant(hole.from),
@@ -100,6 +101,15 @@ export function printPlan(plan: RestorePlan, output: Output): void {
   }
   if (plan.notSelected.length > 0) {
     output.line(`left out, because nothing of them is selected: ${plan.notSelected.join(", ")}`);
+  }
+}
+
+/** Prints how each table will be masked. */
+export function printRules({ tables }: RestorePlan, output: Output): void {
+  for (const { to, mask } of tables) {
+    if (!mask) continue;
+    const texts = mask.rules.map(({ path, rule }) => `${path} by ${rule}`);
+    output.line(`${to.db}.${to.name}: masks ${texts.join(", ") || "nothing"}`);
   }
 }
 
@@ -176,7 +186,7 @@ export function printReport(
     formatBytes(table.bytes),
     table.seconds.toFixed(1),
     table.indexes,
-    table.matches ? `equal${table.masked ? ", masked" : ""}` : "DIFFERENT",
+    table.matches ? `equal${table.masked?.length ? ", masked" : ""}` : "DIFFERENT",
   ]);
   if (rows.length > 0 || !stopped) {
     output.line("");

@@ -11,7 +11,7 @@ import { messageOf, ThinkbackError } from "../errors.js";
 import { hasPassword } from "./addresses.js";
 import { mayHoldPassword, type OptionRow } from "./option.js";
 import { configurable } from "./options.js";
-import { similar } from "./similar.js";
+import { similar } from "../similar.js";
 import { wrongIn } from "./values.js";
 
 /** What somebody should know of the configuration. */

@@ -27,6 +27,11 @@ export const restoring: OptionRow[] = [
     commands: ["restore"],
     description: "mask fields on the way, as this file says",
   },
+  flag(
+    "--allow-unused-rules",
+    ["restore"],
+    "a rule of --mask may be for a field that no document has; without it the restore ends then",
+  ),
   {
     flag: "--report <file>",
     type: "path",

@@ -55,6 +55,7 @@ export async function fillTable(
         if (version.document === null) continue;
         if (matches && !matches(version.document)) {
           passedOver += 1;
+          mask?.look(version.document);
           continue;
         }
         const { key, document } = mask

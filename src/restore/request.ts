@@ -20,10 +20,15 @@ export interface ChosenDocuments {
 export interface DocumentMask {
   /** True if primary keys are changed: then documents do not come in the order of their keys. */
   movesKeys: boolean;
+  rules: readonly { path: string; rule: string }[];
   /** JSON texts. */
   mask(key: Buffer, document: Buffer): { key: Buffer; document: Buffer };
+  /** Told of each document that was read, but not chosen. */
+  look(document: Buffer): void;
   /** What it has done so far. */
   counts(): { path: string; rule: string; documents: number }[];
+  /** Throws if a rule was of no use, which shows that it is mistyped. Asked when all documents are written. */
+  refuseUnused(): void;
 }
 
 export interface RestoreRequest extends Allowed {

@@ -264,6 +264,8 @@ async function restoreTable(
   const how = { held, pace, readBack };
   const filled = await fillTable(table, log, target, how, onWritten, signal);
   const { digest, documents } = filled;
+  // The table keeps its tag then: nobody takes what is in it for masked.
+  table.mask?.refuseUnused();
   observer.finishing(to, "syncing");
   await untilAborted(target.sync(to), signal);
   observer.finishing(to, "comparing");

@@ -237,6 +237,7 @@ const commands: Record<string, Options> = {
     "--max-rate": [...sizes, ...counts, "5000/s"],
     "--gentle": flag,
     "--mask": secretFiles,
+    "--allow-unused-rules": flag,
     "--report": ["/nowhere/r.json", "/dev/null", "/proc", ""],
   },
   promote: {
