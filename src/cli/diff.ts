@@ -78,6 +78,7 @@ export async function diffCommand(
     const differing = await differencesOf(compared, selection, target);
     if (output.json) await printJson(name, compared, differing, output);
     else await print(name, compared, differing, { limit, fields: args.fields === true }, output);
+    for (const doubt of selection.doubts?.() ?? []) output.note(`thinkback: ${doubt}`);
   } finally {
     await hold?.end();
     target?.close();

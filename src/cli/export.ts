@@ -24,6 +24,7 @@ import {
 } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { placeReadHold } from "./read-hold.js";
+import { NotedSelections } from "./noted-selections.js";
 import { type SelectArguments, selectionOf } from "./select.js";
 import { stopOnSignals } from "./stop-signals.js";
 
@@ -67,6 +68,7 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
     allowInexact: args.allowInexact === true,
     nearest: args.nearest === true,
     withoutAccess: true,
+    ...(args.tenant === undefined ? {} : { documentsOf: selected }),
   };
   const look = () => lookAt(repository, (view) => planRestore(view, request));
   const onWait = (ms: number) => output.note(waitingText(ms));
@@ -78,12 +80,14 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
   try {
     hold = await placeReadHold(repository, plan, "export", output);
     const onPiece = () => progress.reading();
-    const exported = await withExported(repository, plan, selected, onPiece, (tables) => {
-      refuseNothing(tables, args);
+    const noted = new NotedSelections(plan, selected);
+    const exported = await withExported(repository, plan, noted.of, onPiece, (tables) => {
+      refuseNothing(tables);
       return exportTables(tables, plan.instant, args, destination, progress);
     });
     progress.end();
     report(plan, exported, args, output);
+    for (const text of noted.doubts()) output.note(`thinkback: ${text}`);
   } catch (error) {
     let isLeft = false;
     await destination.discard().catch((why: unknown) => {
@@ -126,14 +130,10 @@ function destinationOf(
   return out === "-" ? toStream(process.stdout, signal) : toFile(out, signal);
 }
 
-function refuseNothing(tables: readonly ExportedTable[], { tenant }: ExportArguments): void {
+function refuseNothing(tables: readonly ExportedTable[]): void {
   if (tables.length > 0) return;
-  const hint =
-    tenant === undefined
-      ? "`thinkback status` lists the tables; choose others, or another instant"
-      : `none of them is named in ${tenant}`;
   throw new ThinkbackError("unknown", "no table is chosen of which something was captured", {
-    hint,
+    hint: "`thinkback status` lists the tables; choose others, or another instant",
   });
 }
 
@@ -192,6 +192,10 @@ function report(
   for (const table of plan.notCaptured) {
     output.note(`thinkback: ${table} existed then, but nothing of it was captured; it is left out`);
   }
+  if (plan.notSelected.length > 0) {
+    const names = formatNames(plan.notSelected);
+    output.note(`thinkback: left out, because they are not named in ${plan.selectedBy}: ${names}`);
+  }
   if (unfaithful > 0) {
     output.note(
       `thinkback: ${counted(unfaithful, "document")} hold surrogates that a server refuses or alters when it reads them from JSON`,
@@ -215,6 +219,7 @@ function report(
     }),
     emptyDatabases: leftOut,
     notCaptured: plan.notCaptured,
+    notSelected: plan.notSelected,
     unfaithful,
   });
 }

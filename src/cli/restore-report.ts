@@ -100,7 +100,11 @@ export function printPlan(plan: RestorePlan, output: Output): void {
     );
   }
   if (plan.notSelected.length > 0) {
-    output.line(`left out, because nothing of them is selected: ${plan.notSelected.join(", ")}`);
+    const why =
+      plan.selectedBy === undefined
+        ? "left out, because nothing of them is selected"
+        : `left out, because they are not named in ${plan.selectedBy}`;
+    output.line(`${why}: ${plan.notSelected.join(", ")}`);
   }
 }
 
@@ -210,6 +214,11 @@ export function printReport(
   for (const { to, documents, isPart, passedOver } of restored) {
     if (isPart) output.line(`${to}: ${partText(documents, passedOver)}`);
   }
+  for (const { doubts } of restored) {
+    for (const doubt of doubts) output.note(`thinkback: ${doubt}`);
+  }
+  // An earlier run may have found the others.
+  if (earlier.length === 0 && !stopped) printMissingKeys(restored, output);
   for (const { to, leftOut } of restored) {
     for (const { key, reason } of leftOut) output.line(`${to}: left out ${key}: ${reason}`);
   }
@@ -226,6 +235,17 @@ export function printReport(
     halfFilled: halfFilled.map(({ to }) => `${to.db}.${to.name}`),
     notBegun: notBegun.map(({ to }) => `${to.db}.${to.name}`),
   });
+}
+
+/** Names the keys that were asked for, and that none of the tables has. */
+function printMissingKeys(restored: readonly RestoredTable[], output: Output): void {
+  const [first, ...others] = restored;
+  const missing = first?.missingKeys.filter((key) =>
+    others.every(({ missingKeys }) => missingKeys.includes(key)),
+  );
+  if (!missing || missing.length === 0) return;
+  const tables = formatNames(restored.map(({ from }) => from));
+  output.note(`thinkback: no document of ${tables} has the key ${formatNames(missing)}`);
 }
 
 /** How much of a table was selected. */

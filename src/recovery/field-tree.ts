@@ -104,8 +104,8 @@ export function pathText(path: FieldPath): string {
 }
 
 /**
- * The names of a path as people write it, from the document down: `address.street`. A name may stand in quotes, as JSON,
- * and one with a dot has to: `"e.mail".home`. Undefined if the text is no such path.
+ * The names of a path as people write it, from the document down: `address.street`. A name may stand in quotes, as
+ * JSON, and one with a dot has to: `"e.mail".home`. Undefined if the text is no such path.
  */
 export function parsePath(text: string): string[] | undefined {
   const names: string[] = [];
