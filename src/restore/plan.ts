@@ -20,7 +20,7 @@ import type { RepositoryView } from "../repository/repository-view.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";
 import type { TableName } from "../rethinkdb/target.js";
 import { type PlannedAccess, planAccess } from "./access.js";
-import { nameAt } from "./beside.js";
+import { nameAt, namePartAt } from "./beside.js";
 import { chooseTables } from "./choose.js";
 import { sayingWhen } from "./gone-table.js";
 import type { HeldBack } from "./held-back.js";
@@ -36,6 +36,7 @@ import { newestInstant } from "./newest.js";
 import {
   type ChosenDocuments,
   type DocumentMask,
+  isPart,
   nameOf,
   type RestoreRequest,
   refuseIdleRenames,
@@ -313,8 +314,9 @@ async function planTable(
   const missing = found.class === "damaged" ? missingOf(view, instant, config.id, base) : [];
   const indexes = catalog.indexes(config.id);
   const chosen = request.documentsOf?.(nameOf(config)) ?? {};
+  const nameBeside = isPart(chosen) ? namePartAt : nameAt;
   const to = request.beside
-    ? { db: from.db, name: nameAt(from.name, found.instant) }
+    ? { db: from.db, name: nameBeside(from.name, found.instant) }
     : renamed(from, request.renames);
   const mask = request.maskOf?.(nameOf(config), config.primary_key);
   return { ...found, config, indexes, from, to, lane, base, missing, chosen, mask };

@@ -185,6 +185,11 @@ export class RethinkTarget implements Target {
     }
   }
 
+  async count(table: TableName): Promise<number> {
+    const counted = await this.ask(tableTerm(table).count!(), `count ${table.db}.${table.name}`);
+    return counted as number;
+  }
+
   async sync(table: TableName): Promise<void> {
     await this.ask(tableTerm(table).sync!(), `sync ${table.db}.${table.name}`);
   }

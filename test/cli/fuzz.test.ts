@@ -246,6 +246,7 @@ const commands: Record<string, Options> = {
     "--password-file": secretFiles,
     "--from": names,
     "--back": flag,
+    "--force": flag,
     "--dry-run": flag,
   },
   drill: {
