@@ -20,7 +20,7 @@ import { accessToTarget, type TargetArguments, targetAt, warningsOf } from "./co
 import { copiesAt, type Repos } from "./copies-at.js";
 import { documentJson, fieldLines, fieldsJson, shortText } from "./field-text.js";
 import { gapOption } from "./gap-option.js";
-import { instantOf } from "./instant-of.js";
+import { instantOf, refuseReversed } from "./instant-of.js";
 import { type Colour, counted, formatCount, type Output, waitingText } from "./output.js";
 import { ProgressLines } from "./progress.js";
 import { placeReadHold } from "./read-hold.js";
@@ -122,8 +122,8 @@ async function comparedBy(
     text === undefined ? undefined : instantOf(text, repository, now);
   const first = await instant(live ? at : from);
   const second = await instant(to);
-  if (first !== undefined && second !== undefined && first > second) {
-    throw new ThinkbackError("usage", "--from is after --to", { hint: "exchange the two" });
+  if (!live && first !== undefined && second !== undefined) {
+    refuseReversed({ text: from!, at: first }, { text: to!, at: second }, now);
   }
   const look = () =>
     lookAt(repository, async (view): Promise<Compared> => {

@@ -14,6 +14,7 @@ import { refuseWithoutReader } from "../storage/object-store.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { gapOption } from "./gap-option.js";
 import { instantIn } from "./instant-of.js";
+import { NotedSelections } from "./noted-selections.js";
 import {
   counted,
   formatBytes,
@@ -24,7 +25,6 @@ import {
 } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { placeReadHold } from "./read-hold.js";
-import { NotedSelections } from "./noted-selections.js";
 import { type SelectArguments, selectionOf } from "./select.js";
 import { stopOnSignals } from "./stop-signals.js";
 
