@@ -422,7 +422,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
       const own = alien[1] === "again" && ofCopies.includes(command) ? ["--repo", repo] : alien;
       const { status, printed } = await run([...good, ...owed(), "--repo", repo, ...own]);
       expect(printed).toMatch(
-        /unheard-of|too many arguments|"surplus" is not a table|--repo (?:\S+ )?is given twice/,
+        /unheard-of|too many arguments|a mark is one text|"surplus" is not a table|--repo (?:\S+ )?is given twice/,
       );
       expect(status).toBe(exitStatus.usage);
     },

@@ -203,7 +203,7 @@ test("no mark is given a text that looks like an id", async () => {
   expect(others.map(parsePointId).filter((id) => id !== undefined)).toEqual([]);
   for (const id of ids) {
     const output = { note: () => undefined } as never;
-    await expect(markCommand(id, { repo: "/nowhere" }, output)).rejects.toThrow(/id of a point/);
+    await expect(markCommand([id], { repo: "/nowhere" }, output)).rejects.toThrow(/id of a point/);
   }
 });
 
