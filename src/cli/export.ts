@@ -3,7 +3,9 @@ import { messageOf, ThinkbackError } from "../errors.js";
 import { type Destination, toDirectory, toFile, toStream } from "../exchange/destination.js";
 import { type Exported, type ExportFormat, exportTables } from "../exchange/export.js";
 import { type ExportedTable, type ExportObserver, withExported } from "../exchange/exported.js";
+import type { Lateness } from "../exchange/statement.js";
 import { formatInstant } from "../instant.js";
+import { isWhole } from "../repository/coverage/coverage.js";
 import type { PlacedHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
@@ -25,7 +27,8 @@ import {
 } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { placeReadHold } from "./read-hold.js";
-import { type SelectArguments, selectionOf } from "./select.js";
+import { isSelecting, type SelectArguments, selectionOf } from "./select.js";
+import { unprinted } from "./standard-output.js";
 import { stopOnSignals } from "./stop-signals.js";
 
 export interface ExportArguments extends SelectArguments {
@@ -83,7 +86,8 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
     const noted = new NotedSelections(plan, selected);
     const exported = await withExported(repository, plan, noted.of, onPiece, (tables) => {
       refuseNothing(tables);
-      return exportTables(tables, plan.instant, args, destination, progress);
+      const form = { ...args, lateness: isSelecting(args) ? undefined : latenessOf(plan) };
+      return exportTables(tables, plan.instant, form, destination, progress);
     });
     progress.end();
     report(plan, exported, args, output);
@@ -107,6 +111,16 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
   }
 }
 
+/** How late the tables of a plan are; undefined if one of them, or the catalog, is neither exact nor late. */
+function latenessOf({ tables, catalog }: RestorePlan): Lateness | undefined {
+  if (![catalog, ...tables].every(isWhole)) return undefined;
+  const lateMs = (of: { lateMs?: number }) => of.lateMs ?? 0;
+  return {
+    catalogLateMs: lateMs(catalog),
+    tables: new Map(tables.map((of) => [`${of.from.db}.${of.from.name}`, lateMs(of)])),
+  };
+}
+
 /** Where the export goes. Only what is one file can go to a file or to standard output. */
 function destinationOf(
   { format, out }: ExportArguments,
@@ -114,7 +128,7 @@ function destinationOf(
   signal: AbortSignal,
 ): Destination | Promise<Destination> {
   if (format === "rethinkdb-dump") {
-    return out === "-" ? toStream(process.stdout, signal) : toFile(out, signal);
+    return out === "-" ? toStandardOutput(signal) : toFile(out, signal);
   }
   const isFile = out === "-" || out.endsWith(`.${format}`);
   if (!isFile) return toDirectory(out, signal);
@@ -127,7 +141,24 @@ function destinationOf(
       },
     );
   }
-  return out === "-" ? toStream(process.stdout, signal) : toFile(out, signal);
+  return out === "-" ? toStandardOutput(signal) : toFile(out, signal);
+}
+
+/** Standard output, of which every byte has to be taken: a reader that ends before the export does is a failure. */
+function toStandardOutput(signal: AbortSignal): Destination {
+  let failure: Error | undefined;
+  process.stdout.once("error", (error) => (failure = error));
+  const stream = toStream(process.stdout, signal);
+  return {
+    ...stream,
+    write: async (...what) => {
+      try {
+        await stream.write(...what);
+      } catch (error) {
+        throw failure && !signal.aborted ? unprinted(failure) : error;
+      }
+    },
+  };
 }
 
 function refuseNothing(tables: readonly ExportedTable[]): void {

@@ -3,6 +3,7 @@ import { sha256 } from "../digest.js";
 import { parseDrillName } from "../format/names.js";
 import { formatDuration, type Instant } from "../instant.js";
 import { asOf } from "../repository/coverage/as-of.js";
+import { lastUnchanged } from "../repository/coverage/catalog-for.js";
 import type { Coverage } from "../repository/coverage/coverage-reader.js";
 import { type Drill, listDrills, readDrill } from "../repository/records/drills.js";
 import { listMarks, type Mark } from "../repository/records/marks.js";
@@ -24,7 +25,7 @@ export interface Point {
   /** Stays the same as long as the point is known, such as `drop-3f2a91`. */
   id: string;
   kind: string;
-  /** When it happened; of a burst, its first change. */
+  /** When it happened; of a burst, its first change; of the catalog's, when it was read. */
   at: Instant;
   /**
    * The last instant before it; of a drop, the last one at which the table was proven. Pins and drills are about an
@@ -69,15 +70,18 @@ export async function catalogPoints(
   return { points, names };
 }
 
-function pointOfChange(change: CatalogChange, { tables }: Coverage): Point {
+function pointOfChange(change: CatalogChange, coverage: Coverage): Point {
   const { kind, key, at, id, table, text } = change;
+  // It happened some time before a reading of the catalog has found it.
+  const before = lastUnchanged(coverage, id, at - 1);
   // A feed ends before the catalog tells of the drop: in between nothing was proven.
-  const last = kind === "drop" ? asOf(tables.get(id), at - 1, "before", true).instant : undefined;
+  const last =
+    kind === "drop" ? asOf(coverage.tables.get(id), before, "before", true).instant : undefined;
   return {
     id: `${kind}-${sha256(Buffer.from(`${kind} ${key} ${at}`)).slice(0, 6)}`,
     kind,
     at,
-    before: last ?? at - 1,
+    before: last ?? before,
     ...(table === undefined ? {} : { table, tableId: id }),
     text,
     names: kind === "dropdb" ? [change.database!] : [],

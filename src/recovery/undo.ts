@@ -1,7 +1,8 @@
 /** What an undo changes: it takes changes between two instants back, and keeps what others have changed since. */
 import { isSameText } from "../json-bytes.js";
 import type { DocumentChange } from "../repository/records/operations.js";
-import type { TableName } from "../rethinkdb/target.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
+import { batchesOf, bytesOfBoth, liveReads } from "./batches.js";
 import type { Difference, LiveReader } from "./differences.js";
 import type { FieldPath } from "./field-tree.js";
 import { takeBack } from "./three-way.js";
@@ -23,9 +24,6 @@ export interface UndoStep {
   conflict?: Conflict;
 }
 
-/** So many live documents are asked for with one request. */
-const documentsAtOnce = 200;
-
 /**
  * One step for each document that differs between the two instants.
  * @param way "skip" and "refuse" leave a document in conflict as it is; "force" gives the fields in conflict what they
@@ -34,26 +32,21 @@ const documentsAtOnce = 200;
 export async function* undoSteps(
   differences: AsyncIterable<Difference>,
   target: Pick<LiveReader, "documents">,
-  table: TableName,
+  table: TableReference,
   way: ConflictWay,
 ): AsyncGenerator<UndoStep> {
-  let batch: Difference[] = [];
-  for await (const difference of differences) {
-    batch.push(difference);
-    if (batch.length < documentsAtOnce) continue;
+  const bytesOf = ({ before, after }: Difference) => bytesOfBoth(before, after);
+  for await (const batch of batchesOf(differences, bytesOf, liveReads)) {
     yield* stepsOf(batch, target, table, way);
-    batch = [];
   }
-  yield* stepsOf(batch, target, table, way);
 }
 
 async function* stepsOf(
   batch: readonly Difference[],
   target: Pick<LiveReader, "documents">,
-  table: TableName,
+  table: TableReference,
   way: ConflictWay,
 ): AsyncGenerator<UndoStep> {
-  if (batch.length === 0) return;
   const live = await target.documents(
     table,
     batch.map(({ key }) => key),

@@ -4,6 +4,7 @@ import { isDamage, ThinkbackError, UnusableObject } from "../errors.js";
 import type { CoverageClass } from "../format/coverage-record.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { BaseManifest } from "../repository/bases/base.js";
+import { catalogInScope } from "../repository/catalog-in-scope.js";
 import { type AsOf, asOf, type NoState } from "../repository/coverage/as-of.js";
 import {
   intervalAt,
@@ -200,17 +201,18 @@ function isRead(tables: PlannedTable[]): (piece: LogPiece) => boolean {
 async function planCatalog(
   ground: Ground,
 ): Promise<{ catalog: Catalog; catalogAsOf: AsOf; refusal: ThinkbackError | undefined }> {
-  const { view, coverage, request, instant } = ground;
-  const found = systemAsOf(coverage.catalog, instant, request);
+  const { view, request, instant } = ground;
+  const coverage = await catalogInScope(view, ground.coverage, request, instant);
+  const found = systemAsOf(coverage, instant, request);
   const catalog = await view.catalog(found.instant ?? instant).catch(async (error: unknown) => {
     if (!isDamage(error) || found.class !== "damaged") throw error;
-    throw inexactCatalog(found, instant, coverage.catalog, await nearestTo(ground), false);
+    throw inexactCatalog(found, instant, coverage, await nearestTo(ground), false);
   });
   if (catalog.records.size === 0) throw await nothingKnown(ground);
   const isEnough = found.instant === undefined ? request.allowInexact : isAllowed(found, request);
   const refusal = isEnough
     ? undefined
-    : inexactCatalog(found, instant, coverage.catalog, await nearestTo(ground), !request.exactOnly);
+    : inexactCatalog(found, instant, coverage, await nearestTo(ground), !request.exactOnly);
   if (found.instant !== undefined) return { catalog, catalogAsOf: found, refusal };
   const { why: _, ...of } = found;
   return { catalog, catalogAsOf: { ...of, instant, isOpen: false }, refusal };

@@ -19,6 +19,7 @@ import { PlannedLog } from "./planned-log.js";
 import { ReadBack } from "./read-back.js";
 import { isPart } from "./request.js";
 import { type Begun, refusalOf, tagOf, takenError } from "./tag.js";
+import { TagKeeper } from "./tag-keeper.js";
 
 export interface RestoredTable {
   from: string;
@@ -112,16 +113,22 @@ export async function restore(
       signal.throwIfAborted();
     },
   });
+  let keeper: TagKeeper | undefined;
   try {
     // Only now: what is damaged of the log has been met, and nothing is made on the target then.
     await createDatabases(plan, target, signal);
     const unfinished = begun && new Map(begun.made);
-    if (begun) await makeTagged(plan, target, begun, { atOnce, signal });
+    if (begun) {
+      await makeTagged(plan, target, begun, { atOnce, signal });
+      keeper = new TagKeeper(plan, target, begun, clock);
+      await keeper.restoreLost();
+    }
     const tables = plan.tables.filter(({ to }) => !begun?.whole.has(nameOf(to)));
     const last = plan.tables.at(-1)!;
-    // A table that is not as it was written keeps its tag, and the last one for it: given again, the restore repairs it.
+    // A table that is not as it was written keeps its tag, and the last one for it: the restore goes on with them.
     const complete = async (table: PlannedTable, of: RestoredTable, all = [of]) => {
       if (begun && !all.every(({ matches }) => matches)) return;
+      await keeper?.release(begun!.made.get(nameOf(table.to))!);
       await setHook(table, target, begun !== undefined);
       observer.complete?.(of);
     };
@@ -137,6 +144,7 @@ export async function restore(
     }
     return tables.map((table) => restored.get(table)!);
   } finally {
+    await keeper?.end();
     await log.dispose();
   }
 }
@@ -263,12 +271,12 @@ async function restoreTable(
   const readBack = new ReadBack(target, made, signal);
   const onWritten = (documents: number, bytes: number) => observer.writing(to, documents, bytes);
   const how = { held, pace, readBack };
-  const filled = await fillTable(table, log, target, how, onWritten, signal);
+  const filled = await fillTable(table, log, target, made, how, onWritten, signal);
   const { digest, documents } = filled;
   // The table keeps its tag then: nobody takes what is in it for masked.
   table.mask?.refuseUnused();
   observer.finishing(to, "syncing");
-  await untilAborted(target.sync(to), signal);
+  await untilAborted(target.sync(made), signal);
   observer.finishing(to, "comparing");
   const found = await readBack.finish(documents);
   signal.throwIfAborted();

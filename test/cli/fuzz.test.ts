@@ -192,7 +192,7 @@ const commands: Record<string, Options> = {
     "--allow-inexact": flag,
     "--nearest": flag,
   },
-  import: { "--began": times, "--ended": times },
+  import: { "--began": times, "--ended": times, "--leave-out-incomplete": flag },
   run: {
     "--source": urls,
     "--source-file": secretFiles,
