@@ -16,6 +16,7 @@ import { refuseWithoutReader } from "../storage/object-store.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { gapOption } from "./gap-option.js";
 import { instantIn } from "./instant-of.js";
+import { NotedSelections } from "./noted-selections.js";
 import {
   counted,
   formatBytes,
@@ -70,6 +71,7 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
     allowInexact: args.allowInexact === true,
     nearest: args.nearest === true,
     withoutAccess: true,
+    ...(args.tenant === undefined ? {} : { documentsOf: selected }),
   };
   const look = () => lookAt(repository, (view) => planRestore(view, request));
   const onWait = (ms: number) => output.note(waitingText(ms));
@@ -81,13 +83,15 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
   try {
     hold = await placeReadHold(repository, plan, "export", output);
     const onPiece = () => progress.reading();
-    const exported = await withExported(repository, plan, selected, onPiece, (tables) => {
-      refuseNothing(tables, args);
+    const noted = new NotedSelections(plan, selected);
+    const exported = await withExported(repository, plan, noted.of, onPiece, (tables) => {
+      refuseNothing(tables);
       const form = { ...args, lateness: isSelecting(args) ? undefined : latenessOf(plan) };
       return exportTables(tables, plan.instant, form, destination, progress);
     });
     progress.end();
     report(plan, exported, args, output);
+    for (const text of noted.doubts()) output.note(`thinkback: ${text}`);
   } catch (error) {
     let isLeft = false;
     await destination.discard().catch((why: unknown) => {
@@ -157,14 +161,10 @@ function toStandardOutput(signal: AbortSignal): Destination {
   };
 }
 
-function refuseNothing(tables: readonly ExportedTable[], { tenant }: ExportArguments): void {
+function refuseNothing(tables: readonly ExportedTable[]): void {
   if (tables.length > 0) return;
-  const hint =
-    tenant === undefined
-      ? "`thinkback status` lists the tables; choose others, or another instant"
-      : `none of them is named in ${tenant}`;
   throw new ThinkbackError("unknown", "no table is chosen of which something was captured", {
-    hint,
+    hint: "`thinkback status` lists the tables; choose others, or another instant",
   });
 }
 
@@ -223,6 +223,10 @@ function report(
   for (const table of plan.notCaptured) {
     output.note(`thinkback: ${table} existed then, but nothing of it was captured; it is left out`);
   }
+  if (plan.notSelected.length > 0) {
+    const names = formatNames(plan.notSelected);
+    output.note(`thinkback: left out, because they are not named in ${plan.selectedBy}: ${names}`);
+  }
   if (unfaithful > 0) {
     output.note(
       `thinkback: ${counted(unfaithful, "document")} hold surrogates that a server refuses or alters when it reads them from JSON`,
@@ -246,6 +250,7 @@ function report(
     }),
     emptyDatabases: leftOut,
     notCaptured: plan.notCaptured,
+    notSelected: plan.notSelected,
     unfaithful,
   });
 }

@@ -47,10 +47,17 @@ const columns = [
   "late",
 ];
 
-export async function statusCommand(args: { repo: Repos }, output: Output): Promise<void> {
+export interface StatusArguments {
+  repo: Repos;
+  hideDropped?: boolean;
+}
+
+export async function statusCommand(args: StatusArguments, output: Output): Promise<void> {
   const repository = await openRepository(await copiesAt(args.repo, output));
   const now = systemClock.now();
-  const status = await lookAt(repository, (view) => readStatus(view, now));
+  const found = await lookAt(repository, (view) => readStatus(view, now));
+  const isShown = ({ state }: TableStatus) => !args.hideDropped || state !== "dropped";
+  const status = { ...found, tables: found.tables.filter(isShown) };
   const keys = await keysStatus(repository, now);
   const hasLanes = status.lanes.length > 1;
   const rows = status.tables.map((table) => [

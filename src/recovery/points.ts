@@ -7,8 +7,12 @@ import { lastUnchanged } from "../repository/coverage/catalog-for.js";
 import type { Coverage } from "../repository/coverage/coverage-reader.js";
 import { type Drill, listDrills, readDrill } from "../repository/records/drills.js";
 import { listMarks, type Mark } from "../repository/records/marks.js";
-import { listOperationNames } from "../repository/records/operation-names.js";
-import { type Operation, readOperation } from "../repository/records/operations.js";
+import { listOperationNames, type NamedOperation } from "../repository/records/operation-names.js";
+import {
+  type Operation,
+  readOperation,
+  readOperationEnd,
+} from "../repository/records/operations.js";
 import type { Pin } from "../repository/registers/pins.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
@@ -37,6 +41,10 @@ export interface Point {
   text: string;
   /** What else names it after `before:`. */
   names: string[];
+  /** Of a burst: its last change, and how many they are. */
+  burst?: { to: Instant; count: number };
+  /** Of an operation: when it ended, if it did, and how many documents it was to change, by table id. */
+  written?: { ended: Instant | undefined; documents: Map<string, number> };
 }
 
 /** Ids of tables by the names that they have or had last. */
@@ -92,6 +100,7 @@ export function pointOfBurst(burst: Burst, names: TableNames): Point {
     tableId: table,
     text: `${count} documents ${what} in ${formatDuration(to - from)}`,
     names: [],
+    burst: { to, count },
   };
 }
 
@@ -136,12 +145,25 @@ export const pointOfOperation = (operation: Operation): Point => {
 async function operationPoints(store: ObjectStore, from: Instant, to: Instant): Promise<Point[]> {
   const wanted = (await listOperationNames(store)).filter(({ made }) => from <= made && made <= to);
   const points = new Map<string, Point>();
-  const reading = severalAtOnce(wanted, readsAtOnce, ({ name }) => readOperation(store, name));
-  for await (const operation of reading) {
+  const read = async (named: NamedOperation) => ({
+    operation: await readOperation(store, named.name),
+    end: await readOperationEnd(store, named),
+  });
+  for await (const { operation, end } of severalAtOnce(wanted, readsAtOnce, read)) {
     const point = pointOfOperation(operation);
     const known = points.get(operation.id) ?? point;
     const all = (of: "tables" | "tableIds") => [...new Set([...known[of]!, ...point[of]!])];
-    points.set(operation.id, { ...known, tables: all("tables"), tableIds: all("tableIds") });
+    const { ended, documents = new Map<string, number>() } = known.written ?? {};
+    const { table } = operation;
+    documents.set(table, (documents.get(table) ?? 0) + operation.documents);
+    const latest = Math.max(ended ?? 0, end?.ended ?? 0) || undefined;
+    const written = { ended: latest, documents };
+    points.set(operation.id, {
+      ...known,
+      tables: all("tables"),
+      tableIds: all("tableIds"),
+      written,
+    });
   }
   return [...points.values()];
 }

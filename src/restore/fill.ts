@@ -1,6 +1,7 @@
 /** Streams the documents of a table from base and log to the target. */
 import { SetDigest } from "../digest.js";
 import { mergeLatest } from "../format/merge.js";
+import { orderCode } from "../key-order.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Target } from "../rethinkdb/target.js";
 import { BatchWriter, type RefusedDocument } from "./batch-writer.js";
@@ -21,6 +22,8 @@ export interface Filled {
   /** How many the table had already. */
   already: number;
   refused: RefusedDocument[];
+  /** Chosen keys that no document has. */
+  missingKeys: Buffer[];
 }
 
 /**
@@ -48,6 +51,7 @@ export async function fillTable(
   const { matches } = chosen;
   const digest = new SetDigest();
   const writer = new BatchWriter(target, made, pace);
+  const missing = new Map((chosen.keys ?? []).map((key) => [orderCode(key), key]));
   let passedOver = 0;
   const already = { documents: 0, bytes: 0 };
   // A gentle restore asks the target for one thing at a time.
@@ -56,8 +60,10 @@ export async function fillTable(
     for await (const winners of mergeLatest(log.cursors(table))) {
       for (const { code, version } of winners) {
         if (version.document === null) continue;
+        missing.delete(code);
         if (matches && !matches(version.document)) {
           passedOver += 1;
+          mask?.look(version.document);
           continue;
         }
         const { key, document } = mask
@@ -91,5 +97,6 @@ export async function fillTable(
     passedOver,
     already: already.documents,
     refused,
+    missingKeys: [...missing.values()],
   };
 }

@@ -21,7 +21,7 @@ import type { RepositoryView } from "../repository/repository-view.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";
 import type { TableName } from "../rethinkdb/target.js";
 import { type PlannedAccess, planAccess } from "./access.js";
-import { nameAt } from "./beside.js";
+import { nameAt, namePartAt } from "./beside.js";
 import { chooseTables } from "./choose.js";
 import { sayingWhen } from "./gone-table.js";
 import type { HeldBack } from "./held-back.js";
@@ -37,6 +37,7 @@ import { newestInstant } from "./newest.js";
 import {
   type ChosenDocuments,
   type DocumentMask,
+  isPart,
   nameOf,
   type RestoreRequest,
   refuseIdleRenames,
@@ -44,6 +45,7 @@ import {
   refuseMeetingTables,
   refuseSystemDatabase,
   refuseTwoChoices,
+  refuseUnknownMapped,
   scopeOf,
   selected,
   wholeDatabases,
@@ -87,6 +89,8 @@ export interface RestorePlan {
   notCaptured: string[];
   /** Tables that were asked for, but none of whose documents is. */
   notSelected: string[];
+  /** The file that says of which tables documents are asked for. */
+  selectedBy?: string;
   /**
    * The log of each lane that is read, as the plan was made from it. The restore MUST read these: in a later look the
    * history may be thinned at the instant, or expired.
@@ -135,6 +139,7 @@ async function planBy(view: RepositoryView, request: RestoreRequest): Promise<Re
   refuseMeetingTables(tables);
   const access = await planAccessAt(ground, catalog);
   refuseMeetingGrants(access.access);
+  const mapping = request.documentsOf?.mapping;
   const without = newest && (await newestInstant(view, { ...request, withoutAccess: true }));
   return {
     instant,
@@ -146,6 +151,7 @@ async function planBy(view: RepositoryView, request: RestoreRequest): Promise<Re
     withoutAccess: without?.instant,
     notCaptured: chosen.filter((table) => !captured.includes(table)).map(nameOf),
     notSelected,
+    ...(mapping ? { selectedBy: mapping.file } : {}),
     ...logsOf(view, tables),
   };
 }
@@ -283,6 +289,7 @@ function chooseKnown(
   refusal: ThinkbackError | undefined,
 ): TableConfig[] {
   try {
+    refuseUnknownMapped(catalog, request);
     return chooseTables(catalog, request, instant);
   } catch (error) {
     throw refusal ?? error;
@@ -306,12 +313,13 @@ async function planTable(
     const [nearest, hasFlags] = [await nearestTo(ground), !request.exactOnly];
     throw inexact(from, of, instant, nearest, found, base !== undefined, hasFlags);
   }
-  const to = request.beside
-    ? { db: from.db, name: nameAt(from.name, found.instant) }
-    : renamed(from, request.renames);
   const missing = found.class === "damaged" ? missingOf(view, instant, config.id, base) : [];
   const indexes = catalog.indexes(config.id);
   const chosen = request.documentsOf?.(nameOf(config)) ?? {};
+  const nameBeside = isPart(chosen) ? namePartAt : nameAt;
+  const to = request.beside
+    ? { db: from.db, name: nameBeside(from.name, found.instant) }
+    : renamed(from, request.renames);
   const mask = request.maskOf?.(nameOf(config), config.primary_key);
   return { ...found, config, indexes, from, to, lane, base, missing, chosen, mask };
 }

@@ -9,6 +9,7 @@ import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { KeyFilter } from "../key-filter.js";
 import type { TableName, TableSpec, Target } from "../rethinkdb/target.js";
+import { textOfJson } from "../server-text.js";
 import { severalAtOnce } from "../several-at-once.js";
 import { fillTable } from "./fill.js";
 import { HeldKeys } from "./held-keys.js";
@@ -16,6 +17,7 @@ import type { Pace } from "./pace.js";
 import type { PlannedTable, RestorePlan } from "./plan.js";
 import { PlannedLog } from "./planned-log.js";
 import { ReadBack } from "./read-back.js";
+import { isPart } from "./request.js";
 import { type Begun, refusalOf, tagOf, takenError } from "./tag.js";
 import { TagKeeper } from "./tag-keeper.js";
 
@@ -30,6 +32,10 @@ export interface RestoredTable {
   isPart: boolean;
   /** How many documents were not selected; null if the others were not all read, because keys were selected. */
   passedOver: number | null;
+  /** Keys that were asked for, and that no document of it has: JSON texts. */
+  missingKeys: string[];
+  /** What shows that the choice of documents is mistyped, one sentence each. */
+  doubts: string[];
   /** How many documents an earlier run of the same restore had written. */
   already: number;
   /** Which fields were masked, how, and in how many documents; null if the documents are as they were. */
@@ -175,11 +181,6 @@ function filterOf({ tables }: RestorePlan): (table: string) => KeyFilter | undef
   return (table) => filters.get(table);
 }
 
-/** True if only some documents of a table were asked for. */
-function isPart({ chosen }: PlannedTable): boolean {
-  return chosen.filter !== undefined || chosen.matches !== undefined;
-}
-
 async function createDatabases(
   { databases }: RestorePlan,
   target: Target,
@@ -272,6 +273,8 @@ async function restoreTable(
   const how = { held, pace, readBack };
   const filled = await fillTable(table, log, target, made, how, onWritten, signal);
   const { digest, documents } = filled;
+  // The table keeps its tag then: nobody takes what is in it for masked.
+  table.mask?.refuseUnused();
   observer.finishing(to, "syncing");
   await untilAborted(target.sync(made), signal);
   observer.finishing(to, "comparing");
@@ -290,8 +293,10 @@ async function restoreTable(
     class: table.class,
     documents,
     bytes: filled.bytes,
-    isPart: isPart(table),
+    isPart: isPart(table.chosen),
     passedOver: table.chosen.filter ? null : filled.passedOver,
+    missingKeys: filled.missingKeys.map(textOfJson),
+    doubts: table.chosen.doubts?.() ?? [],
     already: filled.already,
     masked: table.mask?.counts() ?? null,
     seconds: (clock.monotonicMs() - began) / 1000,

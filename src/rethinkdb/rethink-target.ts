@@ -5,7 +5,7 @@ import type { Dial } from "./channel.js";
 import type { Term as BuiltTerm, Connection } from "./connection.js";
 import { insertTerm, permissionTerm, removalTerm } from "./guarded-write.js";
 import { largeDocumentTerms } from "./large-document.js";
-import { r, systemTable, tableTerm } from "./reql.js";
+import { binaryTerm, r, systemTable, tableTerm } from "./reql.js";
 import { errorClasses, isRefusal, ReqlError } from "./response.js";
 import { type ScanBatch, type ScanOptions, scanTable } from "./scan.js";
 import { readDocuments, replaceDocuments, syncTerm } from "./table-documents.js";
@@ -206,6 +206,11 @@ export class RethinkTarget implements Target {
     }
   }
 
+  async count(table: TableName): Promise<number> {
+    const counted = await this.ask(tableTerm(table).count!(), `count ${table.db}.${table.name}`);
+    return counted as number;
+  }
+
   async sync(table: TableReference): Promise<void> {
     await this.writing(table, (connection) => connection.rows(syncTerm(table)));
   }
@@ -389,10 +394,4 @@ function grantTerm(user: string, { db, table }: GrantScope, permissions: object)
   if (db === undefined) return r.grant(user, permissions);
   const database = r.db(db);
   return (table === undefined ? database : database.table!(table)).grant!(user, permissions);
-}
-
-/** The term for a binary pseudo type of the catalog. */
-function binaryTerm(pseudoType: object): Term {
-  const { data } = pseudoType as { data: string };
-  return r.binary(Buffer.from(data, "base64"));
 }

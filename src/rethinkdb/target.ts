@@ -115,6 +115,8 @@ export interface Target {
   readonly documentBytesMax: number;
   /** How many writes may be under way at once. */
   readonly writesAtOnce: number;
+  /** How many documents the table has. The server counts them, which takes seconds for each million. */
+  count(table: TableName): Promise<number>;
   /** Makes what was written durable. */
   sync(table: TableReference): Promise<void>;
   createIndex(table: TableName, index: IndexStatus): Promise<void>;

@@ -203,7 +203,7 @@ test("no mark is given a text that looks like an id", async () => {
   expect(others.map(parsePointId).filter((id) => id !== undefined)).toEqual([]);
   for (const id of ids) {
     const output = { note: () => undefined } as never;
-    await expect(markCommand(id, { repo: "/nowhere" }, output)).rejects.toThrow(/id of a point/);
+    await expect(markCommand([id], { repo: "/nowhere" }, output)).rejects.toThrow(/id of a point/);
   }
 });
 
@@ -258,11 +258,12 @@ describe("of a year of marks, operations and drills", () => {
     const noted = await notedPoints(view, store, from, to);
     expect(noted.map(({ kind }) => kind).filter((kind) => kind === "undo")).toHaveLength(7);
     expect(noted).toHaveLength(77);
-    expect(records()).toEqual([70, 7, 0]);
+    // Each operation has an end, too.
+    expect(records()).toEqual([70, 14, 0]);
     expect((await drillPoints(store, from, to)).map(({ id }) => id)).toEqual([
       `drill-${hex(301, 12)}`,
     ]);
-    expect(records()).toEqual([70, 7, 10]);
+    expect(records()).toEqual([70, 14, 10]);
     expect(store.widest).toBeGreaterThan(6);
   });
 
