@@ -54,7 +54,9 @@ beforeAll(async () => {
       { id: 43, customer: { id: 43 }, total: 1 },
     ]),
   );
-  const customers = [{ id: 42, email: "a@b.example", born: "1980-01-02" }];
+  const address = { street: "1 High Street", city: "Ely" };
+  const told = { name: "A. B.", phone: "1", email: "a@b.example", addresses: [address] };
+  const customers = [{ id: 42, ...told, born: "1980-01-02", joined: r.now() }];
   await stage.query(r.db("shop").table("customers").insert(customers));
   stage.capture(repo);
   const names = base.map((name) => `shop.${name}`);
