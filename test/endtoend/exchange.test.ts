@@ -105,7 +105,8 @@ describe("an archive of every type", () => {
       const { status, stderr } = await cli(["restore", ...target, ...when]);
       expect([status, stderr]).toEqual([5, expect.stringContaining("late by up to")]);
     }
-    expect((await cli(["drill", "--repo", dump])).status).toBe(5);
+    const drill = ["drill", "--target", stage.address, "--repo", dump];
+    expect((await cli(drill)).status).toBe(5);
   });
 
   test("is not captured into", async () => {
