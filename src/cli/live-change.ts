@@ -12,10 +12,17 @@ import {
   operate,
   type WayBack,
 } from "../recovery/operation.js";
-import { changesInPlan, type PlanRead, PlanWriter, readPlan } from "../recovery/plan-file.js";
+import {
+  changesInPlan,
+  type PlannedTable,
+  type PlanRead,
+  PlanWriter,
+  readPlan,
+} from "../recovery/plan-file.js";
 import type { Selection } from "../recovery/selection.js";
+import { Tally } from "../recovery/tally.js";
 import type { UndoStep } from "../recovery/undo.js";
-import type { DocumentChange, OperationType } from "../repository/records/operations.js";
+import type { OperationType } from "../repository/records/operations.js";
 import { withLease } from "../repository/registers/lease.js";
 import { listPins } from "../repository/registers/pins.js";
 import { openRepository } from "../repository/repository.js";
@@ -168,7 +175,7 @@ export async function intend(live: Live, intent: Intent, asked: Asked): Promise<
   const conflicts = new Conflicts();
   const progress = new ProgressLines();
   const tables = intent.tables.map(({ table, steps }): OperatedTable => {
-    return { table, changes: (only) => changesOf(live, table, steps(only), conflicts, progress) };
+    return { table, steps: (only) => noted(live, table, steps(only), conflicts, progress) };
   });
   try {
     if (asked.dryRun) {
@@ -197,22 +204,22 @@ export async function intend(live: Live, intent: Intent, asked: Asked): Promise<
   }
 }
 
-async function* changesOf(
+async function* noted(
   { signal }: Live,
   table: TableReference,
   steps: AsyncIterable<UndoStep>,
   conflicts: Conflicts,
   progress: ProgressLines,
-): AsyncGenerator<DocumentChange> {
+): AsyncGenerator<UndoStep> {
   let seen = 0;
-  for await (const { change, conflict } of steps) {
+  for await (const step of steps) {
     signal.throwIfAborted();
     seen += 1;
     if (seen % 100 === 0) {
       progress.set("plan", `comparing ${nameOf(table)}: ${formatCount(seen)} documents`);
     }
-    if (conflict) conflicts.note(table, conflict);
-    if (change) yield change;
+    if (step.conflict) conflicts.note(table, step.conflict);
+    yield step;
   }
 }
 
@@ -281,8 +288,12 @@ function tablesOfPlan(
   }
   return plan.tables.map((of): OperatedTable => {
     const { id, db, name, primary_key: primaryKey } = live.tables.find((one) => one.id === of.id)!;
-    return { table: { id, db, name, primaryKey }, changes: () => changesInPlan(path, of) };
+    return { table: { id, db, name, primaryKey }, steps: () => stepsInPlan(path, of) };
   });
+}
+
+async function* stepsInPlan(path: string, of: PlannedTable): AsyncGenerator<UndoStep> {
+  for await (const change of changesInPlan(path, of)) yield { change };
 }
 
 async function onlyPlan(
@@ -296,19 +307,18 @@ async function onlyPlan(
   const writer = path === undefined ? undefined : await PlanWriter.create(path, { ...head, made });
   try {
     const planned: PlannedChange[] = [];
-    for (const { table, changes } of tables) {
-      const of = { table, documents: 0, bytes: 0 };
+    for (const { table, steps } of tables) {
+      const of = { table, tally: new Tally() };
       await writer?.begin(table);
-      for await (const change of changes()) {
-        of.documents += 1;
-        of.bytes += (change.before?.length ?? 0) + (change.after?.length ?? 0);
+      for await (const { change } of steps()) {
+        if (!change) continue;
+        of.tally.add(change);
         await writer?.add(change);
       }
       planned.push(of);
     }
-    const changing = planned.filter(({ documents }) => documents > 0);
-    const sum = (of: "documents" | "bytes") => changing.reduce((all, one) => all + one[of], 0);
-    const extent = { tables: changing.length, documents: sum("documents"), bytes: sum("bytes") };
+    const tallies = planned.map(({ tally }) => tally).filter(({ documents }) => documents > 0);
+    const extent = { tables: tallies.length, all: Tally.sumOf(tallies) };
     const estimate = await estimateOf(extent, reads, repository, use, profile);
     await writer?.finish({ estimate, conflicts: conflicts.results() });
     reportPlan(head, planned, estimate, conflicts, path, output);
@@ -352,7 +362,7 @@ async function pinBefore(
 function tellBegin(
   { output }: Live,
   { type, id }: OperationHead,
-  { tables, documents }: Extent,
+  { tables, all: { documents } }: Extent,
   progress: ProgressLines,
 ): void {
   progress.clear();

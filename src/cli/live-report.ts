@@ -3,6 +3,7 @@ import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
 import { pathText } from "../recovery/field-tree.js";
 import type { OperationHead, OperationResult, TableOutcome } from "../recovery/operation.js";
+import type { Tally } from "../recovery/tally.js";
 import type { Conflict } from "../recovery/undo.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { textOfJson } from "../server-text.js";
@@ -62,8 +63,7 @@ export const headResult = ({ id, type, description }: OperationHead) => {
 /** What a table has in a plan. */
 export interface PlannedChange {
   table: TableReference;
-  documents: number;
-  bytes: number;
+  tally: Tally;
 }
 
 export function reportPlan(
@@ -81,8 +81,8 @@ export function reportPlan(
   if (tables.length > 1) {
     const rows = tables.map((of) => [
       nameOf(of.table),
-      of.documents,
-      formatBytes(of.bytes),
+      of.tally.documents,
+      formatBytes(of.tally.bytes),
       conflicts.of(of.table),
     ]);
     output.line(formatTable(["table", "to change", "size", "conflicts"], rows));
@@ -93,8 +93,14 @@ export function reportPlan(
   output.result({
     ...headResult(head),
     tables: tables.map((of) => {
-      const { table, ...counts } = of;
-      return { table: nameOf(table), ...counts, conflicts: conflicts.of(table) };
+      const { table, tally } = of;
+      const { documents: count, bytes: size } = tally;
+      return {
+        table: nameOf(table),
+        documents: count,
+        bytes: size,
+        conflicts: conflicts.of(table),
+      };
     }),
     documents,
     bytes,
@@ -110,6 +116,11 @@ export interface Took {
   estimatedSeconds: number;
 }
 
+const leftBecause = {
+  moved: "it was changed by somebody else",
+  conflict: "fields of it were set to something else since",
+};
+
 /** Throws, with code "conflict", if documents were left as they are. */
 export function report(
   head: OperationHead,
@@ -119,7 +130,7 @@ export function report(
   output: Output,
 ): void {
   const sum = (of: (one: TableOutcome) => number) => tables.reduce((all, one) => all + of(one), 0);
-  const [written, already] = [sum((one) => one.written), sum((one) => one.already)];
+  const [written, already] = [sum((one) => one.written.documents), sum((one) => one.already)];
   const more = already > 0 ? `, ${formatCount(already)} were so already` : "";
   const time = `in ${seconds.toFixed(1)} s, estimated ${estimatedSeconds.toFixed(1)} s`;
   output.line(
@@ -130,7 +141,7 @@ export function report(
   if (tables.length > 1 && rounds > 0) {
     const rows = tables.map((of) => [
       nameOf(of.table),
-      of.written,
+      of.written.documents,
       of.already,
       of.left.length,
       conflicts.of(of.table),
@@ -139,8 +150,8 @@ export function report(
   }
   conflicts.print(output);
   const left = tables.flatMap((of) => of.left.map((one) => ({ ...one, table: nameOf(of.table) })));
-  for (const { table, key, refused } of left.slice(0, printedMax)) {
-    const why = refused ?? "it was changed by somebody else";
+  for (const { table, key, why: reason } of left.slice(0, printedMax)) {
+    const why = typeof reason === "object" ? reason.refused : leftBecause[reason];
     output.line(`left as it is: ${table} ${textOfJson(key)}: ${why}`);
   }
   if (wayBack) {
@@ -151,15 +162,16 @@ export function report(
     ...headResult(head),
     tables: tables.map((of) => ({
       table: nameOf(of.table),
-      written: of.written,
+      written: of.written.documents,
       already: of.already,
       left: of.left.length,
       conflicts: conflicts.of(of.table),
     })),
     written,
     already,
-    left: left.map(({ table, key, refused }) => {
-      return { table, key: keyResult(key), refused: refused ?? null };
+    left: left.map(({ table, key, why }) => {
+      const [is, refused] = typeof why === "object" ? ["refused", why.refused] : [why, null];
+      return { table, key: keyResult(key), why: is, refused };
     }),
     conflicts: conflicts.results(),
     seconds,

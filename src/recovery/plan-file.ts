@@ -10,7 +10,7 @@ import * as v from "valibot";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import { fieldName, JsonText } from "../json-bytes.js";
-import { orderCode } from "../key-order.js";
+import { type OrderCode, orderCode } from "../key-order.js";
 import { type DocumentChange, operationTypes } from "../repository/records/operations.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { jsonOfText, textOfJson } from "../server-text.js";
@@ -154,7 +154,7 @@ export class PlanWriter {
 
 /**
  * Reads what a plan says beside its changes, after a check of the whole file.
- * @throws {ThinkbackError} `usage` if it is not whole, or of another version
+ * @throws {ThinkbackError} `usage` if it is not whole, of another version, or a table's changes are not in key order
  */
 export async function readPlan(path: string): Promise<PlanRead> {
   let first: string | undefined;
@@ -177,9 +177,20 @@ export async function readPlan(path: string): Promise<PlanRead> {
   const isWhole = checksum !== undefined && hash.digest("hex") === checksum;
   const { made, thinkback: _, version: __, ...of } = headOf(first, path);
   if (!isWhole) throw refused(path, "it is cut off, or was changed after it was made");
+  for (const table of tables) await refuseUnordered(path, table);
   const { estimate } = parsedAs(tail, `{${last.replace(/^\],/, "")}`, path);
   const madeAt = parseInstant(made, Number.MAX_SAFE_INTEGER);
   return { ...of, made: madeAt, tables, estimatedSeconds: estimate.seconds };
+}
+
+async function refuseUnordered(path: string, table: PlannedTable): Promise<void> {
+  let last: OrderCode | undefined;
+  for await (const { code, key } of changesInPlan(path, table)) {
+    if (last !== undefined && code <= last) {
+      throw refused(path, `the change of ${textOfJson(key)} is not in key order`);
+    }
+    last = code;
+  }
 }
 
 function headOf(line: string, path: string): v.InferOutput<typeof head> {
@@ -228,11 +239,7 @@ export async function* changesInPlan(
     if (!text.startsWith('{"key":')) continue;
     const bytes = jsonOfText(text.replace(/,$/, ""));
     const json = new JsonText(bytes);
-    const of = (name: Buffer): Buffer => {
-      const span = json.fieldOf(0, name);
-      if (!span) throw refused(path, `it has a change without ${name.toString()}`);
-      return bytes.subarray(span.start, span.end);
-    };
+    const of = (name: Buffer) => memberOf(json, name, path);
     const documentOf = (name: Buffer) => {
       const text = of(name);
       return text.equals(nullText) ? null : text;
@@ -241,6 +248,12 @@ export async function* changesInPlan(
     const before = documentOf(names.live);
     yield { code: orderCode(key), key, before, after: documentOf(names.becomes) };
   }
+}
+
+function memberOf(json: JsonText, name: Buffer, path: string): Buffer {
+  const span = json.fieldOf(0, name);
+  if (!span) throw refused(path, `it has a change without ${name.toString()}`);
+  return json.bytes.subarray(span.start, span.end);
 }
 
 const nullText = Buffer.from("null");

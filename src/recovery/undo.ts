@@ -1,17 +1,19 @@
 /** What an undo changes: it takes changes between two instants back, and keeps what others have changed since. */
 import { isSameText } from "../json-bytes.js";
+import type { OrderCode } from "../key-order.js";
 import type { DocumentChange } from "../repository/records/operations.js";
 import type { TableName } from "../rethinkdb/target.js";
 import type { Difference, LiveReader } from "./differences.js";
 import type { FieldPath } from "./field-tree.js";
-import { takeBack } from "./three-way.js";
+import { takeBack, type Versions } from "./three-way.js";
 
 /** What happens to a document of which a field was set to something else since. */
 export const conflictWays = ["refuse", "skip", "cascade", "force"] as const;
 export type ConflictWay = (typeof conflictWays)[number];
 
 /** A document with fields that the changes have set, and that were set to something else since. */
-export interface Conflict {
+export interface Conflict extends Versions {
+  code: OrderCode;
   /** JSON text. */
   key: Buffer;
   paths: FieldPath[];
@@ -67,7 +69,7 @@ function stepOf(
   way: ConflictWay,
 ): UndoStep {
   const { document, conflicts: paths } = takeBack({ before, after, live }, way === "force");
-  const conflict = paths.length > 0 ? { conflict: { key, paths } } : {};
+  const conflict = paths.length > 0 ? { conflict: { code, key, paths, before, after, live } } : {};
   const isLeft = paths.length > 0 && (way === "skip" || way === "refuse");
   const wanted = paths.length > 0 && way === "cascade" ? before : document;
   if (isLeft || isSameText(wanted, live)) return conflict;

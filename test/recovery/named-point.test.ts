@@ -96,7 +96,15 @@ async function operate(
   const way = { until: made + 86_400_000 };
   const operation = await publishRound(store, await writer.finish(), way, made);
   if (ended !== undefined)
-    await putOperationEnd(store, operation, { ended, seconds: 1, written: 1, left: [] });
+    await putOperationEnd(store, operation, {
+      ended,
+      seconds: 1,
+      written: 1,
+      already: 0,
+      left: [],
+      found: [],
+      unlisted: 0,
+    });
 }
 
 const hex = (n: number, digits: number) => n.toString(16).padStart(digits, "0");

@@ -122,3 +122,18 @@ test.each([
   await writeFile(other, text);
   await expect(readPlan(other)).rejects.toThrow(why);
 });
+
+test.each([
+  ["exchanged", [2, 1]],
+  ["the same key twice", [1, 1]],
+])("a plan with two changes %s is refused, though its checksum is right", async (_, keys) => {
+  const other = join(directory, `${(count += 1)}.json`);
+  const writer = await PlanWriter.create(other, head);
+  await writer.begin(reference("orders"));
+  for (const key of keys) await writer.add(change(key, { id: key }, null));
+  await writer.finish({ estimate: { seconds: 1.5 } });
+  await expect(readPlan(other)).rejects.toMatchObject({
+    code: "usage",
+    message: expect.stringContaining("not in key order") as string,
+  });
+});
