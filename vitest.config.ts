@@ -16,6 +16,7 @@ const long = [
   "test/endtoend/see.test.ts",
   "test/endtoend/standby-catalog.test.ts",
   "test/endtoend/stranger.test.ts",
+  "test/endtoend/undo-plans.test.ts",
   "test/endtoend/undo-tables.test.ts",
   "test/recovery/history.test.ts",
   "test/repository/month.test.ts",

@@ -36,6 +36,11 @@ export interface PlanRead extends PlanHead {
   tables: PlannedTable[];
   /** How long carrying it out was estimated to take, in seconds. */
   estimatedSeconds: number;
+  /** The first documents with fields that were set to something else since; and how many there are. */
+  conflicts: { table: string; key: unknown; paths: string[] }[];
+  conflictCount: number;
+  /** True if these are overwritten; else they are left out of the plan. */
+  overwritten: boolean;
 }
 
 /** Version 1 was of one table. */
@@ -54,7 +59,12 @@ const tableHead = v.object({
   table: v.string(),
   name: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/)),
 });
-const tail = v.object({ estimate: v.object({ seconds: v.number() }) });
+const tail = v.object({
+  estimate: v.object({ seconds: v.number() }),
+  conflicts: v.array(v.object({ table: v.string(), key: v.unknown(), paths: v.array(v.string()) })),
+  conflictCount: v.number(),
+  overwritten: v.boolean(),
+});
 const versioned = v.object({ thinkback: v.literal("plan"), version: v.number() });
 
 const linesBytes = 64 * 1024;
@@ -178,9 +188,9 @@ export async function readPlan(path: string): Promise<PlanRead> {
   const { made, thinkback: _, version: __, ...of } = headOf(first, path);
   if (!isWhole) throw refused(path, "it is cut off, or was changed after it was made");
   for (const table of tables) await refuseUnordered(path, table);
-  const { estimate } = parsedAs(tail, `{${last.replace(/^\],/, "")}`, path);
+  const { estimate, ...conflicts } = parsedAs(tail, `{${last.replace(/^\],/, "")}`, path);
   const madeAt = parseInstant(made, Number.MAX_SAFE_INTEGER);
-  return { ...of, made: madeAt, tables, estimatedSeconds: estimate.seconds };
+  return { ...of, made: madeAt, tables, estimatedSeconds: estimate.seconds, ...conflicts };
 }
 
 async function refuseUnordered(path: string, table: PlannedTable): Promise<void> {

@@ -7,7 +7,7 @@ import type { Coverage } from "../repository/coverage/coverage-reader.js";
 import { type Drill, listDrills, readDrill } from "../repository/records/drills.js";
 import { listMarks, type Mark } from "../repository/records/marks.js";
 import { listOperationNames } from "../repository/records/operation-names.js";
-import { type Operation, readOperation } from "../repository/records/operations.js";
+import { type Operation, readOperation, recordingMsMax } from "../repository/records/operations.js";
 import type { Pin } from "../repository/registers/pins.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
@@ -23,8 +23,8 @@ export interface Point {
   /** When it happened; of a burst, its first change. */
   at: Instant;
   /**
-   * The last instant before it; of a drop, the last one at which the table was proven. Pins and drills are about an
-   * instant that can be restored, and stand for that one itself.
+   * The last instant before it; of a drop, the last one at which the table was proven; of an operation, the one that
+   * was pinned. Pins and drills are about an instant that can be restored, and stand for that one itself.
    */
   before: Instant;
   /** "db.table" as it was called then, and its id, if it is about one table. */
@@ -116,9 +116,9 @@ export const pointOfPin = ({ name, at, note }: Pin): Point => {
 };
 
 export const pointOfOperation = (operation: Operation): Point => {
-  const { id, type, made, table, name, description } = operation;
+  const { id, type, begun, pinned, table, name, description } = operation;
   const kind = type === "rewind" ? "rewind" : "undo";
-  const about = { id: `${kind}-${id}`, kind, at: made, before: made - 1 };
+  const about = { id: `${kind}-${id}`, kind, at: begun, before: pinned ?? begun - 1 };
   return {
     ...about,
     tables: [name],
@@ -130,7 +130,10 @@ export const pointOfOperation = (operation: Operation): Point => {
 
 /** One point for each operation, with the tables of all its rounds. */
 async function operationPoints(store: ObjectStore, from: Instant, to: Instant): Promise<Point[]> {
-  const wanted = (await listOperationNames(store)).filter(({ made }) => from <= made && made <= to);
+  // What takes long to record is written long after the time of its name.
+  const wanted = (await listOperationNames(store)).filter(
+    ({ made }) => from - recordingMsMax <= made && made <= to,
+  );
   const points = new Map<string, Point>();
   const reading = severalAtOnce(wanted, readsAtOnce, ({ name }) => readOperation(store, name));
   for await (const operation of reading) {
@@ -139,7 +142,7 @@ async function operationPoints(store: ObjectStore, from: Instant, to: Instant): 
     const all = (of: "tables" | "tableIds") => [...new Set([...known[of]!, ...point[of]!])];
     points.set(operation.id, { ...known, tables: all("tables"), tableIds: all("tableIds") });
   }
-  return [...points.values()];
+  return [...points.values()].filter(({ at }) => from <= at && at <= to);
 }
 
 export const pointOfDrill = ({ unique, instant: at, ok, tables }: Drill): Point => {

@@ -7,6 +7,7 @@ import {
   type DocumentChange,
   listOperations,
   type Operation,
+  type OperationEnd,
   readOperationEnd,
 } from "../repository/records/operations.js";
 import { jsonOfText } from "../server-text.js";
@@ -48,6 +49,8 @@ export async function changesToTakeBack({ store }: Repository, id: string): Prom
 /** A round, and the change at which its reader stands. */
 interface Reader {
   notWritten: ReadonlySet<OrderCode>;
+  /** What it wrote is not known, or not of every document. */
+  isUncertain: boolean;
   changes: AsyncGenerator<DocumentChange>;
   at: IteratorResult<DocumentChange>;
 }
@@ -61,15 +64,19 @@ async function* differencesOf(
   const readers: Reader[] = [];
   try {
     for (const round of rounds) {
-      const notWritten = await notWrittenIn(store, round);
+      const end = await readOperationEnd(store, round);
+      const notWritten = notWrittenIn(end);
+      const isUncertain = end === undefined || end.unlisted > 0;
       const changes = changesOf(store, round, selection.filter);
-      readers.push({ notWritten, changes, at: await changes.next() });
+      readers.push({ notWritten, isUncertain, changes, at: await changes.next() });
     }
     for (let code = least(readers); code !== undefined; code = least(readers)) {
       const having = readers.filter(({ at }) => !at.done && at.value.code === code);
       const written = having.find(({ notWritten }) => !notWritten.has(code!));
       const change = written?.at.value as DocumentChange | undefined;
-      if (change && selectsAny(selection, [change.before, change.after])) yield change;
+      if (change && selectsAny(selection, [change.before, change.after])) {
+        yield written!.isUncertain ? { ...change, isUncertain: true } : change;
+      }
       for (const reader of having) reader.at = await reader.changes.next();
     }
   } finally {
@@ -85,8 +92,7 @@ function least(readers: readonly Reader[]): OrderCode | undefined {
   return code;
 }
 
-async function notWrittenIn(store: ObjectStore, round: Operation): Promise<Set<OrderCode>> {
-  const end = await readOperationEnd(store, round);
+function notWrittenIn(end: OperationEnd | undefined): Set<OrderCode> {
   const keys = end ? [...end.left, ...end.found] : [];
   return new Set(keys.map((key) => orderCode(jsonOfText(key))));
 }

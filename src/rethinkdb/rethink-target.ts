@@ -53,6 +53,12 @@ interface Renamed {
   first_error?: string;
 }
 
+/** A row of the system table of servers. */
+interface ServerRow {
+  id: string;
+  process?: { version?: string };
+}
+
 export class RethinkTarget implements Target {
   readonly writesAtOnce = writeConnections;
   readonly documentBytesMax = documentBytesMax;
@@ -67,13 +73,22 @@ export class RethinkTarget implements Target {
   ) {}
 
   async version(): Promise<string | undefined> {
+    return (await this.serverRows("read the server's version"))?.[0]?.process?.version;
+  }
+
+  async servers(): Promise<string[] | undefined> {
+    return (await this.serverRows("read which servers there are"))?.map(({ id }) => id);
+  }
+
+  /** Undefined if the user may not read them. */
+  private async serverRows(doing: string): Promise<ServerRow[] | undefined> {
     try {
-      const [row] = await (await this.adminConnection()).rows(systemTable("server_status"));
-      return (row as { process?: { version?: string } } | undefined)?.process?.version;
+      const rows = await (await this.adminConnection()).rows(systemTable("server_status"));
+      return rows as ServerRow[];
     } catch (error) {
       if (error instanceof ReqlError && error.errorClass === errorClasses.permission)
         return undefined;
-      throw this.explain(error, "read the server's version");
+      throw this.explain(error, doing);
     }
   }
 

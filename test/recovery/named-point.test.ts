@@ -266,11 +266,12 @@ describe("of a year of marks, operations and drills", () => {
     const noted = await notedPoints(view, store, from, to);
     expect(noted.map(({ kind }) => kind).filter((kind) => kind === "undo")).toHaveLength(7);
     expect(noted).toHaveLength(77);
-    expect(records()).toEqual([70, 7, 0]);
+    // An operation that began a day before may have been recorded, and begun to write, in this week.
+    expect(records()).toEqual([70, 8, 0]);
     expect((await drillPoints(store, from, to)).map(({ id }) => id)).toEqual([
       `drill-${hex(301, 12)}`,
     ]);
-    expect(records()).toEqual([70, 7, 10]);
+    expect(records()).toEqual([70, 8, 10]);
     expect(store.widest).toBeGreaterThan(6);
   });
 

@@ -215,6 +215,32 @@ describe("what is taken back of an operation", () => {
     ]);
   });
 
+  test("has nothing of a document that a killed run has not written, though others have changed it", async () => {
+    live.onReplace = () => {
+      throw new Error("killed");
+    };
+    setTo(1, { status: "moved" });
+    await expect(run("0123abcd", planned(), 1)).rejects.toThrow("killed");
+    live.onReplace = () => undefined;
+    await run("0123abcd", planned(), 1);
+    const [taken] = await changesToTakeBack(repository, "0123abcd");
+    const conflicts: string[] = [];
+    for await (const { conflict } of undoSteps(
+      taken!.differences({}),
+      live.target,
+      orders,
+      "refuse",
+    ))
+      if (conflict) conflicts.push(String(conflict.key));
+    expect(conflicts).toEqual([]);
+    await takeBack("0123abcd");
+    expect(statuses()).toEqual([
+      { id: 1, status: "moved" },
+      { id: 2, status: "bad" },
+      { id: 3, status: "bad" },
+    ]);
+  });
+
   test("is what a model says, whatever others do between the writes", async () => {
     const doing = fc.record({
       write: fc.integer({ min: 1, max: 4 }),
