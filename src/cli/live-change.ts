@@ -34,11 +34,12 @@ async function planAndCarryOut(
   live: Live,
   head: OperationHead,
   tables: readonly OperatedTable[],
-  { conflicts, kept, progress }: Found,
+  found: Found,
   { refusesConflicts, whyNothing }: Intent,
   { undoableMs }: Asked,
 ): Promise<void> {
   const { output, reads, repository } = live;
+  const { conflicts, progress } = found;
   const run = new LiveRun(live, head, undoableMs);
   let estimatedSeconds = 0;
   const refuseConflicts = () => {
@@ -54,6 +55,7 @@ async function planAndCarryOut(
   const why = result.rounds === 0 ? await whyNothing?.() : undefined;
   const seconds = result.rounds === 0 ? 0 : run.seconds;
   const wayBack = wayBackText(head.id, live.args);
+  const { kept } = found;
   const ended = { conflicts, kept, seconds, estimatedSeconds, refusesConflicts, why, wayBack };
   report(head, result, ended, output);
 }

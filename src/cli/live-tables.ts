@@ -125,6 +125,7 @@ export async function tablesThen(
       hint: "`thinkback status` lists the tables; choose others, or another instant",
     });
   }
+  tellInexact(then, output);
   tellLeftOut(plan, choice, tables, output);
   return then;
 }
@@ -153,6 +154,16 @@ function sameTable({ table: { config, instant } }: PastTable, live: TableReferen
     `${name} was another table at ${formatInstant(instant)}: it was dropped and made again, or renamed`,
     { hint: `restore that one beside it: thinkback restore --table ${name} --rename ${name}=…` },
   );
+}
+
+/** Says which tables are not taken exactly as of the instant that was asked for. */
+function tellInexact(then: readonly TableThen[], output: Output): void {
+  for (const { name, past } of then) {
+    const { class: is, instant } = past.table;
+    if (is !== "exact") {
+      output.note(`thinkback: ${name} is taken as of ${formatInstant(instant)}, which is ${is}`);
+    }
+  }
 }
 
 /** Says which tables of what was chosen are not touched. */

@@ -1,4 +1,5 @@
 /** Instants worth choosing: what somebody would like to go back to right before. */
+import { counted } from "../count-text.js";
 import { sha256 } from "../digest.js";
 import { parseDrillName } from "../format/names.js";
 import { formatDuration, type Instant } from "../instant.js";
@@ -86,7 +87,7 @@ export function pointOfBurst(burst: Burst, names: TableNames): Point {
     before: from - 1,
     table: names.get(table) ?? table,
     tableId: table,
-    text: `${count} documents ${what} in ${formatDuration(to - from)}`,
+    text: `${counted(count, "document")} ${what} in ${formatDuration(to - from)}`,
     names: [],
   };
 }

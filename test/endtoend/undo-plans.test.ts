@@ -166,9 +166,9 @@ describe("an undo with conflicts", () => {
 
   test.each([
     [["--plan", "/none", "--on-conflict", "force"], /--on-conflict is given beside it/],
-    [["--plan", "/none", "--from", "1h"], /--from is given beside it/],
+    [["--plan", "/none", "--from", "1h ago"], /--from is given beside it/],
     [["--plan", "/none", "--dry-run"], /cannot be used/],
-    [["shop.order", "--from", "1h"], /the nearest: shop.orders/],
+    [["shop.order", "--from", "1h ago"], /the nearest: shop.orders/],
     [["shop.orders"], /it is not said what is to be undone/],
   ])("says what is wrong with %j", async (args, message) => {
     const { status, stderr } = await cli(command("undo", ...args));
@@ -232,24 +232,6 @@ describe("a rewind", () => {
     expect(named.documents).toBe(direct.documents);
   }, 120_000);
 
-  test("that is stopped while it compares has written nothing", async () => {
-    const at = await instant();
-    await stage.query(orders.update({ status: "worse" } as never, { durability: "soft" }));
-    await instant();
-    const before = await live();
-    const stopped = start(command("rewind", ...of, "--at", at, "--dry-run"));
-    await new Promise((resolve) => setTimeout(resolve, 700));
-    stopped.process.kill("SIGINT");
-    const { status, stderr } = await stopped.finished;
-    // It may have been too fast for the signal.
-    if (status !== 0) {
-      expect(status).toBe(12);
-      expect(stderr).toContain("nothing was written");
-    }
-    expect(await live()).toEqual(before);
-    await run("rewind", ...of, "--at", at);
-  }, 60_000);
-
   test("whose plan has moved documents names them, and advises a new plan", async () => {
     const at = await instant();
     await stage.query(orders.getAll(200, 201).update({ status: "wrong" }));
@@ -273,7 +255,7 @@ test("another cluster is named as such", async () => {
   try {
     await other.query(r.dbCreate("shop"));
     await other.query(r.db("shop").tableCreate("orders"));
-    const args = ["shop.orders", "--from", "1h", "--repo", repo, "--target", other.address];
+    const args = ["shop.orders", "--from", "1h ago", "--repo", repo, "--target", other.address];
     const { status, stderr } = await cli(["undo", ...args]);
     expect(status).not.toBe(0);
     expect(stderr).toContain("is another cluster than the one that was captured here");
