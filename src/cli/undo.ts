@@ -44,6 +44,7 @@ export async function undoCommand(
 ): Promise<void> {
   const bad = badOf(args);
   const { from, to, operation, onConflict: way, field = [], ignoreField = [] } = args;
+  for (const path of [...field, ...ignoreField]) checkPath(path);
   const asked = await askedOf(names, args, {
     tables: operation !== undefined,
     what: [
@@ -61,6 +62,13 @@ export async function undoCommand(
   await withLive(args, output, async (live) => {
     if (asked.given) await intendByFile(live, ["undo", "undo operation"], asked);
     else await intend(live, await intentOf(live, bad!, asked, args), asked);
+  });
+}
+
+function checkPath(path: string): void {
+  if (path.split(".").every((name) => name !== "")) return;
+  throw new ThinkbackError("usage", `"${path}" is not the path of a field`, {
+    hint: "give names with dots between them: status, or address.city",
   });
 }
 

@@ -433,8 +433,9 @@ describe.each(Object.keys(commands))("%s", (command) => {
     },
   );
 
-  /** What is taken as it is: a note is a text, a spool a directory that may not be there yet. */
-  const free = ["--note", "--spool", "--key", "--tenant-id", "--report", "--out", "--fields"];
+  /** What is taken as it is: a note is a text, a spool a directory that may not be there yet, a field has any name. */
+  const texts = ["--note", "--key", "--tenant-id", "--fields", "--field", "--ignore-field"];
+  const free = [...texts, "--spool", "--report", "--out"];
   const valued = Object.entries(commands[command]!).filter(
     ([name, values]) => values !== flag && !free.includes(name),
   );
