@@ -2,6 +2,7 @@ import { configDefaults, defineConfig } from "vitest/config";
 
 /** Each takes most of a minute: `npm run test:long` runs them. */
 const long = [
+  "test/endtoend/catalog-instants.test.ts",
   "test/endtoend/change-of-keys.test.ts",
   "test/endtoend/clock.test.ts",
   "test/endtoend/exchange.test.ts",
@@ -14,13 +15,20 @@ const long = [
   "test/endtoend/promote.test.ts",
   "test/endtoend/restore-selected.test.ts",
   "test/endtoend/see.test.ts",
+  "test/docs/recovery-page.test.ts",
+  "test/endtoend/sealed-copies.test.ts",
   "test/endtoend/standby-catalog.test.ts",
+  "test/endtoend/standby-lanes.test.ts",
+  "test/endtoend/standby-takeover.test.ts",
+  "test/endtoend/stopped-restore.test.ts",
   "test/endtoend/stranger.test.ts",
   "test/endtoend/undo-plans.test.ts",
   "test/endtoend/undo-tables.test.ts",
   "test/recovery/history.test.ts",
   "test/repository/month.test.ts",
+  "test/rethinkdb/large-replacement.test.ts",
   "test/rethinkdb/swapped-names.test.ts",
+  "test/rethinkdb/swapped-writes.test.ts",
   "test/simulation/clock-set.test.ts",
   "test/simulation/lane-members.test.ts",
   "test/simulation/lanes.test.ts",

@@ -11,6 +11,13 @@ export function digestOf(document: Uint8Array): string {
   return `${h.slice(0, 12)}5${h.slice(13, digestDigits)}`;
 }
 
+/** The whole of `r.uuid(document.toJsonString())`, of which the digest is the beginning: 122 of its 128 bits vary. */
+export function uuidOf(document: Uint8Array): string {
+  const h = namedSha1(document);
+  const variant = (0x8 | (Number.parseInt(h[16]!, 16) & 0x3)).toString(16);
+  return `${h.slice(0, 8)}-${h.slice(8, 12)}-5${h.slice(13, 16)}-${variant}${h.slice(17, 20)}-${h.slice(20, 32)}`;
+}
+
 /** Length of a digest. */
 export const digestDigits = 16;
 

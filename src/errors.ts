@@ -21,9 +21,12 @@ export const exitStatus = {
   damaged: 8,
   /** The target does not hold what was written to it. */
   mismatch: 9,
-  /** The disk or bucket is full. */
+  /** The disk or bucket is full, or where standard output goes. */
   full: 10,
-  /** A one-shot backup was stopped before every table was complete, or a restore or a drill before its end. */
+  /**
+   * A one-shot backup was stopped before every table was complete; or a restore, a drill, an export or an import before
+   * its end; or output was not taken.
+   */
   incomplete: 12,
   /** Another writer owns the repository, or another process holds the lease to fold and expire. */
   fenced: 11,

@@ -30,7 +30,8 @@ const unitMs = new Map(
 /** The last instant that has a date. */
 const latestInstant = 8_640_000_000_000_000;
 
-const grammar =
+/** The forms of times, for messages and help. */
+export const timeForms =
   'ISO 8601 such as "2026-11-21T10:04:00Z" (without an offset: UTC), "10:04" (the last time it was 10:04 UTC), ' +
   '"yesterday 10:04", "5 minutes ago", "1h30m ago" or "now"';
 
@@ -47,7 +48,7 @@ export function parseInstant(text: string, now: Instant): Instant {
     parseIso(trimmed);
   if (found === undefined || Math.abs(found) > latestInstant) {
     throw new ThinkbackError("usage", `cannot read "${text}" as a time`, {
-      hint: `give it as ${grammar}`,
+      hint: `give it as ${timeForms}`,
     });
   }
   return found;

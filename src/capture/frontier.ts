@@ -81,13 +81,17 @@ export class Frontier {
   prove(stream: string, mark: Mark): void {
     const before = this.streams.get(stream);
     if (!before || mark.to <= before.to || !this.logClock.isSettled) return;
-    const { now, aheadMs } = this.log;
-    const elapsedMs = this.clock.monotonicMs() - before.atMs;
-    const lateMs = Math.ceil(Math.max(elapsedMs, now - before.to) + aheadMs);
+    const lateMs = this.latenessSince(before);
     if (lateMs > proofBoundMs) {
-      this.record(stream, { state: "late", since: before.to + 1, to: now, lateMs });
+      this.record(stream, { state: "late", since: before.to + 1, to: this.log.now, lateMs });
     }
     this.streams.set(stream, mark);
+  }
+
+  /** By how many ms at most what happened after `mark` is labelled too late, if it is labelled now. */
+  latenessSince({ to, atMs }: Mark): number {
+    const { now, aheadMs } = this.log;
+    return Math.ceil(Math.max(this.clock.monotonicMs() - atMs, now - to) + aheadMs);
   }
 
   record(stream: string, record: CoverageRecord): void {

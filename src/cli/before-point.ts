@@ -1,11 +1,12 @@
 /** Finds the last instant before a point that is named by its id, a mark's text, a pin's name or an operation's id. */
-import { mostSimilar } from "../configuration/similar.js";
+
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { commonStore } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { type KnownName, type NamedPoint, pointsNamed } from "../recovery/named-point.js";
 import { lookAt } from "../repository/repository-view.js";
+import { mostSimilar } from "../similar.js";
 
 /** So many names are advised when none fits. */
 const advisedMax = 5;
@@ -19,6 +20,15 @@ export async function beforePoint(name: string, repository: Repository): Promise
     if (other) throw unclear(name, found);
     return point.before;
   });
+}
+
+/** A point that has this name; undefined if none has. */
+export async function pointNamed(
+  name: string,
+  repository: Repository,
+): Promise<NamedPoint | undefined> {
+  const store = commonStore(repository);
+  return lookAt(repository, async (view) => (await pointsNamed(view, store, name)).found[0]);
 }
 
 function unclear(name: string, found: readonly NamedPoint[]): ThinkbackError {

@@ -3,6 +3,7 @@ import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { type AsOf, asOf, type NoState } from "../repository/coverage/as-of.js";
+import { catalogFor } from "../repository/coverage/catalog-for.js";
 import type { Catalog } from "../repository/log/catalog.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
@@ -31,17 +32,20 @@ export async function catalogCommand(args: CatalogArguments, output: Output): Pr
     const [from, to] = (await Promise.all(
       args.diff.map((text) => pastInstant(text, repository, now)),
     )) as [number, number];
-    output.note(`catalog changes from ${formatInstant(from)} to ${formatInstant(to)}`);
-    const [before, after] = await lookAt(repository, async (view) => {
-      return [await view.catalog(from), await view.catalog(to)] as const;
+    const [before, after, classes] = await lookAt(repository, async (view) => {
+      const coverage = catalogFor(await view.coverage());
+      const known = [from, to].map((at) => knownText(asOf(coverage, at, "before")));
+      return [await view.catalog(from), await view.catalog(to), known] as const;
     });
+    const [begin, end] = [from, to].map((at, i) => `${formatInstant(at)} (${classes[i]})`);
+    output.note(`catalog changes from ${begin} to ${end}`);
     if (before.records.size === 0) throw nothingKnown(from);
     printDiff(before, after, output);
     return;
   }
   const asked = args.at === undefined ? undefined : await pastInstant(args.at, repository, now);
   await lookAt(repository, async (view) => {
-    const { catalog: coverage } = await view.coverage();
+    const coverage = catalogFor(await view.coverage());
     const at = asked ?? coverage?.frontier ?? view.log.to ?? now;
     const catalog = await view.catalog(at);
     if (catalog.records.size === 0) throw nothingKnown(at);

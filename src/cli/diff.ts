@@ -20,7 +20,7 @@ import { accessToTarget, type TargetArguments, targetAt, warningsOf } from "./co
 import { copiesAt, type Repos } from "./copies-at.js";
 import { documentJson, fieldLines, fieldsJson, shortText } from "./field-text.js";
 import { gapOption } from "./gap-option.js";
-import { instantOf } from "./instant-of.js";
+import { instantOf, refuseReversed } from "./instant-of.js";
 import { type Colour, counted, formatCount, type Output, waitingText } from "./output.js";
 import { ProgressLines } from "./progress.js";
 import { placeReadHold } from "./read-hold.js";
@@ -78,6 +78,7 @@ export async function diffCommand(
     const differing = await differencesOf(compared, selection, target);
     if (output.json) await printJson(name, compared, differing, output);
     else await print(name, compared, differing, { limit, fields: args.fields === true }, output);
+    for (const doubt of selection.doubts?.() ?? []) output.note(`thinkback: ${doubt}`);
   } finally {
     await hold?.end();
     target?.close();
@@ -121,8 +122,8 @@ async function comparedBy(
     text === undefined ? undefined : instantOf(text, repository, now);
   const first = await instant(live ? at : from);
   const second = await instant(to);
-  if (first !== undefined && second !== undefined && first > second) {
-    throw new ThinkbackError("usage", "--from is after --to", { hint: "exchange the two" });
+  if (!live && first !== undefined && second !== undefined) {
+    refuseReversed({ text: from!, at: first }, { text: to!, at: second }, now);
   }
   const look = () =>
     lookAt(repository, async (view): Promise<Compared> => {

@@ -3,7 +3,9 @@ import { messageOf, ThinkbackError } from "../errors.js";
 import { type Destination, toDirectory, toFile, toStream } from "../exchange/destination.js";
 import { type Exported, type ExportFormat, exportTables } from "../exchange/export.js";
 import { type ExportedTable, type ExportObserver, withExported } from "../exchange/exported.js";
+import type { Lateness } from "../exchange/statement.js";
 import { formatInstant } from "../instant.js";
+import { isWhole } from "../repository/coverage/coverage.js";
 import type { PlacedHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
@@ -14,6 +16,7 @@ import { refuseWithoutReader } from "../storage/object-store.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { gapOption } from "./gap-option.js";
 import { instantIn } from "./instant-of.js";
+import { NotedSelections } from "./noted-selections.js";
 import {
   counted,
   formatBytes,
@@ -24,7 +27,8 @@ import {
 } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { placeReadHold } from "./read-hold.js";
-import { type SelectArguments, selectionOf } from "./select.js";
+import { isSelecting, type SelectArguments, selectionOf } from "./select.js";
+import { unprinted } from "./standard-output.js";
 import { stopOnSignals } from "./stop-signals.js";
 
 export interface ExportArguments extends SelectArguments {
@@ -67,6 +71,7 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
     allowInexact: args.allowInexact === true,
     nearest: args.nearest === true,
     withoutAccess: true,
+    ...(args.tenant === undefined ? {} : { documentsOf: selected }),
   };
   const look = () => lookAt(repository, (view) => planRestore(view, request));
   const onWait = (ms: number) => output.note(waitingText(ms));
@@ -78,12 +83,15 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
   try {
     hold = await placeReadHold(repository, plan, "export", output);
     const onPiece = () => progress.reading();
-    const exported = await withExported(repository, plan, selected, onPiece, (tables) => {
-      refuseNothing(tables, args);
-      return exportTables(tables, plan.instant, args, destination, progress);
+    const noted = new NotedSelections(plan, selected);
+    const exported = await withExported(repository, plan, noted.of, onPiece, (tables) => {
+      refuseNothing(tables);
+      const form = { ...args, lateness: isSelecting(args) ? undefined : latenessOf(plan) };
+      return exportTables(tables, plan.instant, form, destination, progress);
     });
     progress.end();
     report(plan, exported, args, output);
+    for (const text of noted.doubts()) output.note(`thinkback: ${text}`);
   } catch (error) {
     let isLeft = false;
     await destination.discard().catch((why: unknown) => {
@@ -103,6 +111,16 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
   }
 }
 
+/** How late the tables of a plan are; undefined if one of them, or the catalog, is neither exact nor late. */
+function latenessOf({ tables, catalog }: RestorePlan): Lateness | undefined {
+  if (![catalog, ...tables].every(isWhole)) return undefined;
+  const lateMs = (of: { lateMs?: number }) => of.lateMs ?? 0;
+  return {
+    catalogLateMs: lateMs(catalog),
+    tables: new Map(tables.map((of) => [`${of.from.db}.${of.from.name}`, lateMs(of)])),
+  };
+}
+
 /** Where the export goes. Only what is one file can go to a file or to standard output. */
 function destinationOf(
   { format, out }: ExportArguments,
@@ -110,7 +128,7 @@ function destinationOf(
   signal: AbortSignal,
 ): Destination | Promise<Destination> {
   if (format === "rethinkdb-dump") {
-    return out === "-" ? toStream(process.stdout, signal) : toFile(out, signal);
+    return out === "-" ? toStandardOutput(signal) : toFile(out, signal);
   }
   const isFile = out === "-" || out.endsWith(`.${format}`);
   if (!isFile) return toDirectory(out, signal);
@@ -123,17 +141,30 @@ function destinationOf(
       },
     );
   }
-  return out === "-" ? toStream(process.stdout, signal) : toFile(out, signal);
+  return out === "-" ? toStandardOutput(signal) : toFile(out, signal);
 }
 
-function refuseNothing(tables: readonly ExportedTable[], { tenant }: ExportArguments): void {
+/** Standard output, of which every byte has to be taken: a reader that ends before the export does is a failure. */
+function toStandardOutput(signal: AbortSignal): Destination {
+  let failure: Error | undefined;
+  process.stdout.once("error", (error) => (failure = error));
+  const stream = toStream(process.stdout, signal);
+  return {
+    ...stream,
+    write: async (...what) => {
+      try {
+        await stream.write(...what);
+      } catch (error) {
+        throw failure && !signal.aborted ? unprinted(failure) : error;
+      }
+    },
+  };
+}
+
+function refuseNothing(tables: readonly ExportedTable[]): void {
   if (tables.length > 0) return;
-  const hint =
-    tenant === undefined
-      ? "`thinkback status` lists the tables; choose others, or another instant"
-      : `none of them is named in ${tenant}`;
   throw new ThinkbackError("unknown", "no table is chosen of which something was captured", {
-    hint,
+    hint: "`thinkback status` lists the tables; choose others, or another instant",
   });
 }
 
@@ -192,6 +223,10 @@ function report(
   for (const table of plan.notCaptured) {
     output.note(`thinkback: ${table} existed then, but nothing of it was captured; it is left out`);
   }
+  if (plan.notSelected.length > 0) {
+    const names = formatNames(plan.notSelected);
+    output.note(`thinkback: left out, because they are not named in ${plan.selectedBy}: ${names}`);
+  }
   if (unfaithful > 0) {
     output.note(
       `thinkback: ${counted(unfaithful, "document")} hold surrogates that a server refuses or alters when it reads them from JSON`,
@@ -215,6 +250,7 @@ function report(
     }),
     emptyDatabases: leftOut,
     notCaptured: plan.notCaptured,
+    notSelected: plan.notSelected,
     unfaithful,
   });
 }

@@ -1,6 +1,5 @@
 /** Which live tables undo and rewind change, and what they were in the past. */
 import type { TableConfig } from "../catalog-record.js";
-import { mostSimilar } from "../configuration/similar.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
@@ -12,6 +11,7 @@ import type { Allowed } from "../restore/inexact.js";
 import { refuseTwoChoices } from "../restore/request.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Target } from "../rethinkdb/target.js";
+import { mostSimilar } from "../similar.js";
 import { exactPlan, exactRequest, together } from "./exact-past.js";
 import { otherCluster } from "./other-cluster.js";
 import { formatNames, type Output } from "./output.js";

@@ -4,26 +4,19 @@ import { messageOf, ThinkbackError } from "../errors.js";
 import { formatAddress } from "../rethinkdb/address.js";
 import { dialer } from "../rethinkdb/channel.js";
 import { RethinkTarget } from "../rethinkdb/rethink-target.js";
-import { ScratchServer, serverIsInstalled } from "../rethinkdb/scratch-server.js";
+import { findRunner } from "../rethinkdb/scratch-command.js";
+import { ScratchServer } from "../rethinkdb/scratch-server.js";
 import type { ScratchUse } from "../scratch-database.js";
 
-/** @throws {ThinkbackError} `usage` if no server is installed, `full`, `target`, or `incomplete` if it is stopped */
+/** @throws {ThinkbackError} `usage` if no server can be run here, `full`, `target`, or `incomplete` if it is stopped */
 export async function startServer(
   use: ScratchUse,
   signal: AbortSignal,
   http = false,
 ): Promise<ScratchServer> {
-  if (!(await serverIsInstalled())) {
-    throw new ThinkbackError(
-      "usage",
-      "no target is given, and there is no `rethinkdb` on the PATH to start one",
-      {
-        hint: `give --target rethinkdb://user@host:28015, a server for the ${use}; or install rethinkdb here`,
-      },
-    );
-  }
+  const runner = await findRunner(use);
   try {
-    return await ScratchServer.start(systemClock, signal, { use, http });
+    return await ScratchServer.start(systemClock, signal, { use, http, runner });
   } catch (error) {
     // The server keeps its data among the scratch files, and prints itself that there is no room.
     if (/no space left/i.test(messageOf(error))) {

@@ -1,8 +1,8 @@
 import { systemClock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
 import { commonStore, type Repository } from "../format/description.js";
 import { formatDuration, formatInstant, type Instant } from "../instant.js";
 import { type Activity, readActivity } from "../recovery/activity.js";
+import { type FoldedPoints, foldPoints, likeliest } from "../recovery/folded-points.js";
 import {
   catalogPoints,
   drillPoints,
@@ -12,10 +12,11 @@ import {
 } from "../recovery/points.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt, type RepositoryView } from "../repository/repository-view.js";
+import { liveNameOf } from "../restore/beside.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { copiesAt, type Repos } from "./copies-at.js";
-import { instantOf } from "./instant-of.js";
-import { formatCount, formatNames, formatTable, type Output } from "./output.js";
+import { instantOf, refuseReversed } from "./instant-of.js";
+import { counted, formatCount, formatNames, formatTable, type Output } from "./output.js";
 import { ProgressLines } from "./progress.js";
 import { tableThen } from "./table-then.js";
 
@@ -23,11 +24,13 @@ export interface PointsArguments {
   repo: Repos;
   from?: string;
   to?: string;
+  all?: boolean;
 }
 
 const defaultMs = 7 * 86_400_000;
 
 interface Found {
+  /** In the order of time. */
   points: Point[];
   activity: Activity;
   from: Instant;
@@ -45,8 +48,8 @@ export async function pointsCommand(
   const now = systemClock.now();
   const to = args.to === undefined ? undefined : await instantOf(args.to, repository, now);
   const from = args.from === undefined ? undefined : await instantOf(args.from, repository, now);
-  if (from !== undefined && from > (to ?? now)) {
-    throw new ThinkbackError("usage", "--from is after --to", { hint: "give an earlier --from" });
+  if (from !== undefined) {
+    refuseReversed({ text: args.from!, at: from }, { text: args.to ?? "now", at: to ?? now }, now);
   }
   const progress = new ProgressLines();
   progress.set("points", "reading the log…");
@@ -56,7 +59,9 @@ export async function pointsCommand(
     return pointsIn(view, repository, name, begin, end);
   });
   progress.clear();
-  print(name, found, output);
+  // Whoever names such a table wants its points.
+  const wantsCopies = args.all === true || liveNameOf(name?.split(".")[1] ?? "") !== undefined;
+  print(name, found, foldPoints(found.points, wantsCopies), output);
 }
 
 const beginning = (view: RepositoryView): Instant | undefined => {
@@ -93,7 +98,8 @@ async function pointsIn(
 
 function print(
   name: string | undefined,
-  { points, activity, from, to }: Found,
+  { activity, from, to }: Found,
+  { points, folded, ofCopies }: FoldedPoints,
   output: Output,
 ): void {
   const { changes, spanMs, unread } = activity;
@@ -117,9 +123,13 @@ function print(
           ]),
         ),
   );
-  if (points.length > 0) {
-    output.line(`\njust before one: --at before:${points.at(-1)!.id}`);
+  if (ofCopies > 0) {
+    output.line(
+      `left out: ${counted(ofCopies, "point")} of tables beside live ones; --all lists them`,
+    );
   }
+  const point = likeliest(points);
+  if (point) output.line(`\njust before ${point.id}: --at before:${point.id}`);
   for (const object of unread)
     output.note(`thinkback: ${object} is damaged; points in it are missing`);
   output.result({
@@ -134,14 +144,16 @@ function print(
       table: table ?? (tables?.length === 1 ? tables[0] : null),
       tables: tables ?? null,
       text,
+      folded: folded.get(id) ?? [],
     })),
+    ofCopies,
     activity: { spanMs, changes: changes.map(Math.round) },
     unread,
   });
 }
 
 /** A mark's text comes from whoever may make marks: it must not move a terminal's cursor. */
-const plain = (text: string) => text.replace(/\p{Cc}/gu, "\ufffd");
+export const plain = (text: string) => text.replace(/\p{Cc}/gu, "\ufffd");
 
 const bars = "▁▂▃▄▅▆▇█";
 

@@ -48,6 +48,8 @@ interface Place {
   /** URL of the web interface. */
   web: string | undefined;
   remove(): Promise<void>;
+  /** Rejects if it is gone before it is removed; never resolves. */
+  gone: Promise<never>;
 }
 
 /** How long dropping what a preview has made on a target may take. */
@@ -76,7 +78,7 @@ export async function previewCommand(args: PreviewArguments, given: Output): Pro
       const restored = await fill(repository, place, signal, output);
       isReady = true;
       report(place, restored, lastsMs, output);
-      await untilEnd(lastsMs, signal);
+      await Promise.race([untilEnd(lastsMs, signal), place.gone]);
     } finally {
       await place.remove();
       output.note("thinkback: the preview is removed");
@@ -151,13 +153,23 @@ async function placeFor(
     }
   };
   const scratch = scratchPlan(plan, scratchPrefix(unique, "preview"));
-  return { target, plan: scratch, address: target.location, web: undefined, remove };
+  // A target that is gone is met by whoever uses it, and when the databases are dropped.
+  const gone = new Promise<never>(() => undefined);
+  return { target, plan: scratch, address: target.location, web: undefined, remove, gone };
 }
 
 function onOwnServer(plan: RestorePlan, server: ScratchServer): Place {
   const { address, httpPort } = server;
   const target = targetOf(server);
+  const gone = server.ended.then(() => {
+    throw new ThinkbackError("target", `the preview's own server has ended: ${server.lastOutput}`, {
+      hint: "give the command again, or name a server for the preview with --target",
+    });
+  });
+  // Also where nobody waits for it any more.
+  gone.catch(() => undefined);
   return {
+    gone,
     target,
     plan,
     address: `rethinkdb://${address.user}:${address.password}@${address.host}:${address.port}`,

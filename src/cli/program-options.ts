@@ -2,6 +2,8 @@
 import { type Command, Option } from "commander";
 import { isNegated, type OptionRow, takes } from "../configuration/option.js";
 import { options } from "../configuration/options.js";
+import { timeForms } from "../instant.js";
+import { pointForms } from "./instant-of.js";
 
 const collect = (value: string, before: string[]) => [...before, value];
 
@@ -20,7 +22,16 @@ export function rowsOf(command: Command): OptionRow[] {
 
 export function addOptions(command: Command): void {
   for (const row of rowsOf(command)) if (row.flag !== undefined) command.addOption(optionOf(row));
+  const timed = rowsOf(command).filter(({ flag }) => flag?.endsWith(" <time>") && flag !== ofStore);
+  if (timed.length === 0) return;
+  const points = withoutPoints.includes(fullName(command)) ? "" : `, ${pointForms}`;
+  command.addHelpText("after", `\nA time is ${timeForms}${points}.`);
 }
+
+/** It is of every command that reads; what it takes is said with it. */
+const ofStore = "--store-as-of <time>";
+/** Commands that take times, but no points: what they do is not about the history that is kept. */
+const withoutPoints = ["mark", "acknowledge", "fold", "import"];
 
 function optionOf(row: OptionRow): Option {
   const option = new Option(row.flag!, row.description + (row.list ? " (repeatable)" : ""));

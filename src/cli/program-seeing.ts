@@ -28,7 +28,9 @@ export function seeing(program: Command, output: () => Output): void {
 
   program
     .command("mark")
-    .description("give an instant a name, such as that of a deployment")
-    .argument("<text>", 'such as "deploy 42"')
-    .action(async (text, args) => (await import("./mark.js")).markCommand(text, args, output()));
+    .description(
+      "give an instant a name, such as that of a deployment; `mark list` lists the names",
+    )
+    .argument("<text...>", 'such as "deploy 42", in quotes; or list; or add and a text')
+    .action(async (words, args) => (await import("./mark.js")).markCommand(words, args, output()));
 }

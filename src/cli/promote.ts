@@ -8,7 +8,7 @@ import { lastBefore, planSwap, type Swap, type SwapPlan, swap } from "../restore
 import type { TableName, Target } from "../rethinkdb/target.js";
 import { storeAt } from "../storage/store-at.js";
 import { accessToTarget, type TargetArguments, targetAt, warningsOf } from "./connect.js";
-import { formatNames, type Output } from "./output.js";
+import { counted, formatCount, formatNames, type Output } from "./output.js";
 import { pinBefore } from "./pin-before.js";
 import { stopOnSignals } from "./stop-signals.js";
 
@@ -20,6 +20,7 @@ export interface PromoteArguments extends TargetArguments {
   from?: string;
   back?: boolean;
   dryRun?: boolean;
+  force?: boolean;
 }
 
 /** @param name "db.table": the restored table, or with --from or --back the live one */
@@ -34,6 +35,9 @@ export async function promoteCommand(
     const asked = await swapOf(name, args, target);
     const plan = await planSwap(target, asked);
     const live = `${plan.live.db}.${plan.live.name}`;
+    output.line(documentsText(plan));
+    // What was live before the last swap is what the operator has chosen to go back to.
+    if (!args.force && !args.back) refuseLacking(plan);
     for (const text of plan.differences) output.note(`thinkback: ${live} will differ: ${text}`);
     if (args.dryRun) {
       printPlan(plan, asked.asideAt(systemClock.now()), output);
@@ -71,13 +75,36 @@ export async function promoteCommand(
   }
 }
 
+function documentsText({ live, next, documents }: SwapPlan): string {
+  const promoted = `${live.db}.${next} has ${counted(documents.promoted, "document")}`;
+  if (documents.live === null) return promoted;
+  return `${promoted}, ${live.db}.${live.name} has ${formatCount(documents.live)}`;
+}
+
+/** The documents that the table lacks would be gone under the live name. */
+function refuseLacking({ live, next, lacking, documents }: SwapPlan): void {
+  if (lacking === undefined) return;
+  const of = documents.live === null ? "" : ` of ${formatCount(documents.live)}`;
+  throw new ThinkbackError(
+    "target",
+    `${live.db}.${next} would take the place of ${live.db}.${live.name} with ${formatCount(documents.promoted)}${of} documents: ${lacking}`,
+    {
+      hint:
+        "to bring a part back into a live table, use `thinkback rewind` or `thinkback undo` with the same options; " +
+        "--force promotes the table all the same",
+    },
+  );
+}
+
 function keptText(live: string, kept: string | undefined, beside: readonly string[]): string {
   if (kept !== undefined) return `what was ${live} until now is ${kept}`;
   const others = beside.length > 0 ? `; beside it are ${formatNames([...beside])}` : "";
   return `no table was ${live} until now${others}`;
 }
 
-const foundIn = ({ grants, differences, beside }: SwapPlan) => ({ grants, differences, beside });
+const foundIn = ({ grants, differences, beside, documents }: SwapPlan) => {
+  return { grants, differences, beside, documents };
+};
 
 function printPlan(plan: SwapPlan, aside: string, output: Output): void {
   const { live, next, replaced, grants, beside } = plan;

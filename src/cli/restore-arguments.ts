@@ -19,5 +19,6 @@ export interface RestoreArguments extends TargetArguments, SelectArguments {
   maxRate?: string;
   gentle?: boolean;
   mask?: string;
+  allowUnusedRules?: boolean;
   expectHead?: string;
 }

@@ -30,10 +30,11 @@ export function planResult(plan: RestorePlan): object {
     notSelected: plan.notSelected,
     catalog: asOfResult(plan.catalog),
     accessAsOf: plan.accessAsOf ? asOfResult(plan.accessAsOf) : null,
-    tables: plan.tables.map(({ from, to, base, indexes, missing, ...of }) => ({
+    tables: plan.tables.map(({ from, to, base, indexes, missing, mask, ...of }) => ({
       from: `${from.db}.${from.name}`,
       to: `${to.db}.${to.name}`,
       ...asOfResult(of),
+      mask: mask?.rules ?? null,
       missing: missing.map((hole) => ({
         object: hole.missing,
         from: formatInstant(hole.from),
@@ -99,7 +100,20 @@ export function printPlan(plan: RestorePlan, output: Output): void {
     );
   }
   if (plan.notSelected.length > 0) {
-    output.line(`left out, because nothing of them is selected: ${plan.notSelected.join(", ")}`);
+    const why =
+      plan.selectedBy === undefined
+        ? "left out, because nothing of them is selected"
+        : `left out, because they are not named in ${plan.selectedBy}`;
+    output.line(`${why}: ${plan.notSelected.join(", ")}`);
+  }
+}
+
+/** Prints how each table will be masked. */
+export function printRules({ tables }: RestorePlan, output: Output): void {
+  for (const { to, mask } of tables) {
+    if (!mask) continue;
+    const texts = mask.rules.map(({ path, rule }) => `${path} by ${rule}`);
+    output.line(`${to.db}.${to.name}: masks ${texts.join(", ") || "nothing"}`);
   }
 }
 
@@ -176,7 +190,7 @@ export function printReport(
     formatBytes(table.bytes),
     table.seconds.toFixed(1),
     table.indexes,
-    table.matches ? `equal${table.masked ? ", masked" : ""}` : "DIFFERENT",
+    table.matches ? `equal${table.masked?.length ? ", masked" : ""}` : "DIFFERENT",
   ]);
   if (rows.length > 0 || !stopped) {
     output.line("");
@@ -200,6 +214,11 @@ export function printReport(
   for (const { to, documents, isPart, passedOver } of restored) {
     if (isPart) output.line(`${to}: ${partText(documents, passedOver)}`);
   }
+  for (const { doubts } of restored) {
+    for (const doubt of doubts) output.note(`thinkback: ${doubt}`);
+  }
+  // An earlier run may have found the others.
+  if (earlier.length === 0 && !stopped) printMissingKeys(restored, output);
   for (const { to, leftOut } of restored) {
     for (const { key, reason } of leftOut) output.line(`${to}: left out ${key}: ${reason}`);
   }
@@ -216,6 +235,17 @@ export function printReport(
     halfFilled: halfFilled.map(({ to }) => `${to.db}.${to.name}`),
     notBegun: notBegun.map(({ to }) => `${to.db}.${to.name}`),
   });
+}
+
+/** Names the keys that were asked for, and that none of the tables has. */
+function printMissingKeys(restored: readonly RestoredTable[], output: Output): void {
+  const [first, ...others] = restored;
+  const missing = first?.missingKeys.filter((key) =>
+    others.every(({ missingKeys }) => missingKeys.includes(key)),
+  );
+  if (!missing || missing.length === 0) return;
+  const tables = formatNames(restored.map(({ from }) => from));
+  output.note(`thinkback: no document of ${tables} has the key ${formatNames(missing)}`);
 }
 
 /** How much of a table was selected. */

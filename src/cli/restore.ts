@@ -34,7 +34,7 @@ import type { RestoreArguments } from "./restore-arguments.js";
 import { type Estimate, estimateOf, noteRestoreRate } from "./restore-estimate.js";
 import { identityOf } from "./restore-identity.js";
 import { RestoreProgress } from "./restore-progress.js";
-import { planResult, printEstimate, printPlan, printReport } from "./restore-report.js";
+import { planResult, printEstimate, printPlan, printReport, printRules } from "./restore-report.js";
 import { isSelecting, selectionOf } from "./select.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { closeIfStuck, halfFilledText, isWhole, stoppedRestore } from "./stopped-restore.js";
@@ -71,6 +71,7 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
   if (args.dryRun || !target) {
     if (target) await refuseTaken(repository, args, { plan: found.plan, target, output });
     printPlan(found.plan, output);
+    printRules(found.plan, output);
     const isPaced = args.maxRate !== undefined || args.gentle;
     const estimate = isPaced ? undefined : found.estimate;
     printEstimate(estimate, output);
@@ -161,10 +162,13 @@ async function refuseTaken(
   }
 }
 
-function maskIn({ mask }: RestoreArguments): Pick<RestoreRequest, "maskOf"> {
+function maskIn({
+  mask,
+  allowUnusedRules = false,
+}: RestoreArguments): Pick<RestoreRequest, "maskOf"> {
   if (mask === undefined) return {};
   const file = readMask(mask);
-  return { maskOf: (table, primaryKey) => maskOf(file, table, primaryKey) };
+  return { maskOf: (table, primaryKey) => maskOf(file, table, primaryKey, allowUnusedRules) };
 }
 
 function paceOf({ maxRate, gentle }: RestoreArguments, signal: AbortSignal): Pace | undefined {

@@ -19,7 +19,11 @@ export interface SelectArguments {
 }
 
 /** What is selected of a table, by "db.table"; undefined if nothing of it is. */
-export type SelectionOf = (table: string) => Selection | undefined;
+export interface SelectionOf {
+  (table: string): Selection | undefined;
+  /** The file of --tenant, and the tables that it names. */
+  mapping?: { file: string; tables: readonly string[] };
+}
 
 /** True if less than everything is selected. */
 export const isSelecting = ({ key = [], between, where, tenant }: SelectArguments) =>
@@ -44,16 +48,25 @@ export async function selectionOf(args: SelectArguments): Promise<SelectionOf> {
   }
   const keys = key.length > 0 ? selectKeys(await keysOf(key)) : {};
   const range = between === undefined ? {} : rangeOf(between);
-  const isMeant = where === undefined ? undefined : parseWhere(where, "--where");
+  if (where !== undefined) parseWhere(where, "--where");
   const tenants = tenant === undefined ? undefined : parseTenants(await textOf(tenant), tenant);
   const customer = tenantId === undefined ? undefined : valueOf(tenantId);
-  return (table) => {
+  const of = (table: string): Selection | undefined => {
     const isOfTenant = tenants && tenantTest(tenants, table, customer);
     if (tenants && !isOfTenant) return undefined;
+    // Each table has tests of its own, because they note what its documents have.
+    const isMeant = where === undefined ? undefined : parseWhere(where, "--where");
     const tests = [isMeant, isOfTenant].filter((test) => test !== undefined);
-    const matches = (document: Buffer) => tests.every((test) => test(document));
-    return { ...keys, ...range, ...(tests.length > 0 ? { matches } : {}) };
+    if (tests.length === 0) return { ...keys, ...range };
+    return {
+      ...keys,
+      ...range,
+      matches: (document) => tests.map((test) => test(document)).every(Boolean),
+      doubts: () => tests.flatMap((test) => test.doubts(table)),
+    };
   };
+  if (tenants === undefined) return of;
+  return Object.assign(of, { mapping: { file: tenant!, tables: Object.keys(tenants) } });
 }
 
 async function keysOf(given: readonly string[]): Promise<Buffer[]> {

@@ -31,6 +31,7 @@ import {
   type Output,
 } from "./output.js";
 import { pinTable } from "./pin.js";
+import { restoreCommand } from "./restore-command.js";
 import { headText, statusResult } from "./status-result.js";
 import { sentLines } from "./store-use-text.js";
 
@@ -46,16 +47,23 @@ const columns = [
   "late",
 ];
 
-export async function statusCommand(args: { repo: Repos }, output: Output): Promise<void> {
+export interface StatusArguments {
+  repo: Repos;
+  hideDropped?: boolean;
+}
+
+export async function statusCommand(args: StatusArguments, output: Output): Promise<void> {
   const repository = await openRepository(await copiesAt(args.repo, output));
   const now = systemClock.now();
-  const status = await lookAt(repository, (view) => readStatus(view, now));
+  const found = await lookAt(repository, (view) => readStatus(view, now));
+  const isShown = ({ state }: TableStatus) => !args.hideDropped || state !== "dropped";
+  const status = { ...found, tables: found.tables.filter(isShown) };
   const keys = await keysStatus(repository, now);
   const hasLanes = status.lanes.length > 1;
   const rows = status.tables.map((table) => [
     table.name,
     ...(hasLanes ? [table.lane] : []),
-    stateText(table, status),
+    status.imported ? "imported" : stateText(table, status),
     documentsText(table),
     formatBytes(table.logBytes),
     formatOptionalInstant(table.firstRestorable),
@@ -75,6 +83,8 @@ export async function statusCommand(args: { repo: Repos }, output: Output): Prom
   );
   const head = headText(status, keys);
   if (head !== null) output.line(`head                    ${head}`);
+  const restores = importRestored(status, args.repo);
+  if (restores !== undefined) output.line(`restorable              ${restores}`);
   output.line(`capture                 ${importedText(status) ?? captureText(status, now)}`);
   if (status.singleWriter) {
     output.line(
@@ -173,9 +183,21 @@ function importedText({ imported }: RepositoryStatus): string | undefined {
   if (!imported) return undefined;
   const { archive, began, ended } = imported;
   return (
-    `NONE: imported from ${archive}, which was read from ${formatInstant(began)} to ${formatInstant(ended)}. ` +
-    "No instant is exact; --at with the second one and --allow-inexact restores it"
+    `NONE: imported from ${archive}, which is of ${began === ended ? "" : `${formatInstant(began)} to `}${formatInstant(ended)}. ` +
+    "Nothing is captured into an import"
   );
+}
+
+/** The one instant of an import, how late it is, and the command that restores it. Undefined if it is no import. */
+function importRestored(
+  { imported, tables, catalog }: RepositoryStatus,
+  repo: Repos,
+): string | undefined {
+  if (!imported) return undefined;
+  const worstMs = Math.max(0, ...[catalog, ...tables].map((of) => of?.late.worstMs ?? 0));
+  const how = worstMs === 0 ? "exactly" : `late by up to ${secondsText(worstMs)}`;
+  const command = restoreCommand([repo].flat()[0]!, imported.ended, worstMs === 0);
+  return `${formatInstant(imported.ended)}, and no other instant; ${how}:\n  ${command}`;
 }
 
 function oneCaptureText({ state, heardOf }: RepositoryStatus["capture"], now: Instant): string {

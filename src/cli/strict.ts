@@ -17,6 +17,7 @@ const needed: Record<string, [option: string, needs: string][]> = {
     ["--target-file", "--live"],
     ["--password-file", "--live"],
   ],
+  restore: [["--allow-unused-rules", "--mask"]],
 };
 
 const maintenance = ["--keep", "--fold-every", "--fold-at", "--restore-within", "--grace"];
@@ -47,7 +48,10 @@ const beside: Record<string, [option: string, other: string][]> = {
     ]),
     ["--rename", "--beside"],
   ],
-  promote: [["--from", "--back"]],
+  promote: [
+    ["--from", "--back"],
+    ["--force", "--back"],
+  ],
   expire: [["--grace", "--no-delete"]],
   catalog: [["--at", "--diff"]],
   plan: [["--profile", "--prices"]],

@@ -25,4 +25,10 @@ export const exchange: OptionRow[] = [
   }),
   text("--began <time>", ["import"], "when the dump began; as its files say if not given"),
   text("--ended <time>", ["import"], "when the dump had ended; as its files say if not given"),
+  {
+    flag: "--leave-out-incomplete",
+    type: "switch",
+    commands: ["import"],
+    description: "leave out tables of which the archive lacks the settings or the documents",
+  },
 ];

@@ -8,10 +8,10 @@ import { resolve } from "node:path";
 import * as v from "valibot";
 import { type Document, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from "yaml";
 import { messageOf, ThinkbackError } from "../errors.js";
+import { similar } from "../similar.js";
 import { hasPassword } from "./addresses.js";
 import { mayHoldPassword, type OptionRow } from "./option.js";
 import { configurable } from "./options.js";
-import { similar } from "./similar.js";
 import { wrongIn } from "./values.js";
 
 /** What somebody should know of the configuration. */

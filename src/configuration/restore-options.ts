@@ -31,6 +31,11 @@ export const restoring: OptionRow[] = [
     commands: ["restore"],
     description: "mask fields on the way, as this file says",
   },
+  flag(
+    "--allow-unused-rules",
+    ["restore"],
+    "a rule of --mask may be for a field that no document has; without it the restore ends then",
+  ),
   {
     flag: "--report <file>",
     type: "path",
@@ -53,5 +58,10 @@ export const restoring: OptionRow[] = [
     description: "the table that takes the live one's place, if its name does not say it",
   },
   flag("--back", ["promote"], "give the live table's name back to the one that had it before"),
+  flag(
+    "--force",
+    ["promote"],
+    "promote also a table that was restored in part, or has less than half of the live documents",
+  ),
   flag("--dry-run", ["promote"], "print what would be swapped, and swap nothing"),
 ];

@@ -16,6 +16,18 @@ export const seeing: OptionRow[] = [
   text("--at <time>", ["diff"], "the instant that the live table is compared with, with --live"),
   text("--from <time>", ["points"], "points from then on; 7 days ago if not given"),
   text("--to <time>", ["points"], "points until then; now if not given"),
+  {
+    flag: "--all",
+    type: "switch",
+    commands: ["points"],
+    description: "list points of tables too that were restored beside live ones, or swapped out",
+  },
+  {
+    flag: "--hide-dropped",
+    type: "switch",
+    commands: ["status"],
+    description: "leave out tables that were dropped",
+  },
   text("--at <time>", ["mark"], "the instant that is marked; now if not given"),
   {
     flag: "--live",

@@ -3,10 +3,10 @@
  * the default.
  */
 import { ThinkbackError } from "../errors.js";
+import { similar } from "../similar.js";
 import type { ConfigurationFile, Finding } from "./file.js";
 import { attributeOf, longOf, nameOf, type OptionRow } from "./option.js";
 import { options } from "./options.js";
-import { similar } from "./similar.js";
 import { isPlace, valueOf, wrongIn } from "./values.js";
 
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -10,13 +10,17 @@ import { createGunzip } from "node:zlib";
 import { type Extract, extract, type Header } from "tar-stream";
 import { messageOf, ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
+import { statementName } from "./statement.js";
 
 export interface ArchiveEntry {
   /** The path below the one directory at the top: "db/table.json". */
   path: string;
+  /** Of a table; both empty for the statement of an export. */
   db: string;
   table: string;
-  kind: "json" | "info";
+  kind: "json" | "info" | "statement";
+  /** False for a link and the like: the official restore passes it over. */
+  isFile: boolean;
   bytes: number;
   /** When the file was last written, as the archive says; to the second. */
   written: Instant;
@@ -29,11 +33,11 @@ export function notAnArchive(file: string, what: string): ThinkbackError {
   });
 }
 
+const nothingImported = "take another copy of the archive; nothing of this one was imported";
+
 /** The error for an archive that was cut short or altered. */
-export function damagedArchive(file: string, what: string): ThinkbackError {
-  return new ThinkbackError("damaged", `the archive ${file} is damaged: ${what}`, {
-    hint: "take another copy of the archive; nothing of this one was imported",
-  });
+export function damagedArchive(file: string, what: string, hint = nothingImported): ThinkbackError {
+  return new ThinkbackError("damaged", `the archive ${file} is damaged: ${what}`, { hint });
 }
 
 /**
@@ -175,18 +179,22 @@ async function headOf(path: string): Promise<Buffer> {
   }
 }
 
-/** What the official restore makes of an entry; undefined for what it passes over. */
+/** What an entry is of a dump; undefined for what the official restore passes over. */
 function entryOf(
   { name, type, size, mtime }: Header,
   file: string,
   onTop: (top: string) => void,
 ): ArchiveEntry | undefined {
-  if (type !== "file" && type !== "contiguous-file") return undefined;
+  const isFile = type === "file" || type === "contiguous-file";
   const parts = partsOf(name.trim());
   if (!parts) return undefined;
+  const [top, db] = parts;
+  if (isFile && parts.length === 2 && db === statementName) {
+    const of = { isFile, bytes: size, written: mtime.getTime() };
+    return { path: statementName, db: "", table: "", kind: "statement", ...of };
+  }
   const match = /^(.*)\.(json|csv|info)$/s.exec(parts.at(-1) ?? "");
   if (!match) return undefined;
-  const [top, db] = parts;
   const table = match[1]!;
   if (parts.length !== 3) throw notAnArchive(file, `${name} is not at top/database/table`);
   onTop(top!);
@@ -200,6 +208,7 @@ function entryOf(
     db: db!,
     table,
     kind,
+    isFile,
     bytes: size,
     written: mtime.getTime(),
   };

@@ -6,11 +6,13 @@
  * it. A temporary copy would spare the second reading, but would need as much room as the database. Tables of at most 8
  * MiB are kept in memory and read once.
  */
+import { createHash } from "node:crypto";
 import { type Pack, pack } from "tar-stream";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { inChunks, measured } from "./chunks.js";
 import type { ExportedTable, ExportObserver, WrittenTable } from "./exported.js";
+import { type Lateness, type StatedTable, statementName, statementText } from "./statement.js";
 import { asciiJson, asciiOf } from "./text-forms.js";
 
 /** A table of at most so many bytes is read once. */
@@ -25,18 +27,20 @@ export function archiveTop(instant: Instant): string {
 
 /**
  * The bytes of the archive, before compression.
+ * @param lateness how late the tables are, which a statement in the archive tells; undefined if nobody knows
  * @param written told each table that is complete
  */
 export async function* archiveOf(
   tables: readonly ExportedTable[],
   instant: Instant,
+  lateness: Lateness | undefined,
   observer: ExportObserver,
   written: (table: WrittenTable) => void,
 ): AsyncGenerator<Buffer> {
   const tar = pack();
   // Whoever reads the bytes gets the error.
   tar.on("error", () => undefined);
-  packAll(tar, tables, archiveTop(instant), observer, written).catch((error: unknown) => {
+  packAll(tar, tables, instant, lateness, observer, written).catch((error: unknown) => {
     tar.destroy(error as Error);
   });
   try {
@@ -49,17 +53,21 @@ export async function* archiveOf(
 async function packAll(
   tar: Pack,
   tables: readonly ExportedTable[],
-  top: string,
+  instant: Instant,
+  lateness: Lateness | undefined,
   observer: ExportObserver,
   written: (table: WrittenTable) => void,
 ): Promise<void> {
+  const top = archiveTop(instant);
+  const stated: StatedTable[] = [];
   for (const table of tables) {
-    const { db, name, instant } = table;
+    const { db, name } = table;
     const path = `${top}/${db}/${name}`;
-    const mtime = new Date(Math.min(Math.floor(instant / 1000), secondsMax) * 1000);
+    const mtime = writtenAt(table.instant);
     // The entry with the settings comes first, so that a reader that streams knows the primary key in time.
     const info = Buffer.from(`${infoOf(table)}\n`, "latin1");
-    await entry(tar, { name: `${path}.info`, size: info.length, mtime }, [info]);
+    const settings = { name: `${path}.info`, size: info.length, mtime };
+    const infoDigest = await entry(tar, settings, [info]);
     let documents = 0;
     const chunks = (step: "measuring" | "writing") => {
       documents = 0;
@@ -67,17 +75,34 @@ async function packAll(
     };
     const { bytes, whole } = await measured(chunks("measuring"), heldBytesMax);
     const data = whole ? [whole] : chunks("writing");
-    await entry(tar, { name: `${path}.json`, size: bytes, mtime }, data);
-    written({ table: `${db}.${name}`, documents, bytes });
+    const json = await entry(tar, { name: `${path}.json`, size: bytes, mtime }, data);
+    const id = `${db}.${name}`;
+    stated.push({ table: id, lateMs: lateness?.tables.get(id) ?? 0, info: infoDigest, json });
+    written({ table: id, documents, bytes });
+  }
+  if (lateness) {
+    const { catalogLateMs } = lateness;
+    const text = Buffer.from(statementText({ instant, catalogLateMs, tables: stated }), "latin1");
+    const header = {
+      name: `${top}/${statementName}`,
+      size: text.length,
+      mtime: writtenAt(instant),
+    };
+    await entry(tar, header, [text]);
   }
   tar.finalize();
 }
 
+const writtenAt = (instant: Instant) =>
+  new Date(Math.min(Math.floor(instant / 1000), secondsMax) * 1000);
+
+/** Writes a file into the archive. Returns the SHA-256 of its bytes, in hexadecimal digits. */
 async function entry(
   tar: Pack,
   header: { name: string; size: number; mtime: Date },
   chunks: AsyncIterable<Buffer> | Buffer[],
-): Promise<void> {
+): Promise<string> {
+  const digest = createHash("sha256");
   let sent = 0;
   await new Promise<void>((resolve, reject) => {
     const sink = tar.entry(header, (error) => (error ? reject(error) : resolve()));
@@ -85,6 +110,7 @@ async function entry(
       for await (const chunk of chunks) {
         if (sink.destroyed) throw new Error("the archive is not read any more");
         sent += chunk.length;
+        digest.update(chunk);
         if (sent > header.size) throw unsteady(header.name);
         if (!sink.write(chunk)) await drained(sink);
       }
@@ -93,6 +119,7 @@ async function entry(
     };
     feed().catch(reject);
   });
+  return digest.digest("hex");
 }
 
 function drained(sink: ReturnType<Pack["entry"]>): Promise<void> {

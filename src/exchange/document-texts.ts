@@ -1,7 +1,8 @@
 /** Cuts the documents out of a file of an archive: an array of objects, or objects one after another. */
 import { isUtf8 } from "node:buffer";
 import { JsonBytesError, JsonText } from "../json-bytes.js";
-import { documentBytesMax, NotADocument } from "./server-json.js";
+import { NotADocument } from "./pseudo-types.js";
+import { documentBytesMax } from "./server-json.js";
 
 const openBrace = 0x7b;
 const openBracket = 0x5b;

@@ -6,6 +6,7 @@ import { inChunks } from "./chunks.js";
 import type { Destination } from "./destination.js";
 import type { ExportedTable, ExportObserver, WrittenTable } from "./exported.js";
 import { columnNamed, columnsOf, csvOf, linesOf } from "./rows.js";
+import type { Lateness } from "./statement.js";
 import { hasHighSurrogate } from "./text-forms.js";
 
 export const exportFormats = ["rethinkdb-dump", "ndjson", "csv"] as const;
@@ -15,6 +16,8 @@ export interface ExportForm {
   format: ExportFormat;
   /** The columns of CSV; if there are none, the fields of the documents. */
   fields: readonly string[];
+  /** How late the tables are; undefined if that is not known, or if only some of their documents are exported. */
+  lateness: Lateness | undefined;
 }
 
 /** What was exported. */
@@ -43,7 +46,7 @@ export async function exportTables(
 async function written(
   tables: readonly ExportedTable[],
   instant: Instant,
-  { format, fields }: ExportForm,
+  { format, fields, lateness }: ExportForm,
   destination: Destination,
   observer: ExportObserver,
 ): Promise<Exported> {
@@ -51,7 +54,7 @@ async function written(
   if (format === "rethinkdb-dump") {
     const doubtful = new Map<ExportedTable, number>();
     const watched = tables.map((table) => watchedFor(table, doubtful));
-    const chunks = archiveOf(watched, instant, observer, (table) => done.push(table));
+    const chunks = archiveOf(watched, instant, lateness, observer, (table) => done.push(table));
     await destination.write("", chunks, true);
     return { tables: done, unfaithful: [...doubtful.values()].reduce((sum, n) => sum + n, 0) };
   }

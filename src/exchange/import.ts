@@ -3,7 +3,7 @@
  *
  * A dump reads its tables one after another while they change: what it holds of a document is true for some instant
  * between its begin and its end. That is what `late` means. So the repository has one instant, the end of the dump, and
- * it is late by the dump's duration.
+ * it is late by the dump's duration. An export of Thinkback is of one instant, and says how late; see statement.ts.
  *
  * Invariant: the archive is read to its end, and all of it found sound, before anything is put. The segment, which
  * alone makes the tables known, is put last, and in the same object says that they are late. An import never writes
@@ -30,13 +30,17 @@ import { scratchStore } from "../storage/store-at.js";
 import { damagedArchive, eachEntry } from "./archive-file.js";
 import { documentTexts } from "./document-texts.js";
 import type { ListedArchive, ListedTable } from "./listed-archive.js";
-import { NotADocument, rowOf } from "./server-json.js";
+import { NotADocument } from "./pseudo-types.js";
+import { rowOf } from "./server-json.js";
 import { SortedRows, type SortLimits } from "./sorted-rows.js";
+import type { Lateness } from "./statement.js";
 
 /** When the documents of the archive were read. */
 export interface Span {
   began: Instant;
   ended: Instant;
+  /** How late the documents are as of `ended`; if it is undefined, by all the time between the two. */
+  lateness?: Lateness | undefined;
 }
 
 export interface ImportedTable {
@@ -51,7 +55,7 @@ export interface ImportObserver {
   /** Bytes of the documents' files were read. */
   reading(table: string, documents: number, bytes: number): void;
   storing(table: string, documents: number): void;
-  /** After a failure what had been put could not be deleted again, because of this error. */
+  /** What was put could not be deleted again, after the error with which the import rejects. */
   left(error: unknown): void;
 }
 
@@ -73,7 +77,7 @@ interface SortedTable {
 
 /**
  * Imports a listed archive. Rejects if anything of it is unsound, or if the place cannot be written to; then nothing of
- * it is left there, unless the observer is told otherwise.
+ * it is left there, or the observer is told why.
  * @param open opens or makes the repository; called once the archive is found sound. See refuseUsed
  */
 export async function importArchive(
@@ -90,7 +94,7 @@ export async function importArchive(
     try {
       return await stored(repository, sorted, span, options);
     } catch (error) {
-      await takeBack(repository.store).catch((why: unknown) => options.observer.left(why));
+      await takeBack(repository.store).catch((more: unknown) => options.observer.left(more));
       throw error;
     }
   } finally {
@@ -219,11 +223,11 @@ async function putClaim(
   }
 }
 
-/** The one segment of the log: the catalog, and that everything is late. */
+/** The one segment of the log: the catalog, and how late everything is. */
 async function putSegment(
   repository: Repository,
   ids: ReadonlyMap<ListedTable, string>,
-  { began, ended }: Span,
+  { began, ended, lateness }: Span,
 ): Promise<void> {
   const own = { epoch, last: undefined, object: Buffer.alloc(0), storedBytes: 0 };
   const shipper = {
@@ -232,8 +236,11 @@ async function putSegment(
     ship: (name: string, bytes: Buffer) => repository.store.put(name, bytes),
   };
   const log = LogWriter.open(repository, { now: () => ended }, own, shipper);
-  const reason = "it is from a dump, which read its tables while they changed";
-  const late = { since: ended, to: ended, lateMs: Math.max(1, ended - began), reason };
+  const reason = lateness
+    ? "it is from an export of a late instant"
+    : "it is from a dump, which read its tables while they changed";
+  const lateBy = new Map([["catalog", lateness?.catalogLateMs]]);
+  for (const [{ name }, id] of ids) lateBy.set(id, lateness?.tables.get(name));
   for (const db of new Set([...ids.keys()].map((table) => table.db))) {
     const id = randomUUID();
     log.appendRecord("catalog", ["db", id], { id, name: db });
@@ -244,14 +251,22 @@ async function putSegment(
       indexes: table.indexes satisfies IndexStatus[],
     });
   }
-  for (const name of ["catalog", ...ids.values()]) {
+  for (const [name, lateMs = Math.max(1, ended - began)] of lateBy) {
     log.appendRecord("coverage", name, { state: "live", since: ended });
-    log.appendRecord("coverage", name, { state: "late", ...late });
+    if (lateMs > 0) {
+      log.appendRecord("coverage", name, {
+        state: "late",
+        since: ended,
+        to: ended,
+        lateMs,
+        reason,
+      });
+    }
     if (name === "catalog") continue;
     log.appendRecord("coverage", name, {
       state: "gap",
       since: ended,
-      reason: "the dump ended then",
+      reason: "it is an import, and nothing later is known",
     });
   }
   const facts = { frontier: ended, lagging: {}, proofBoundMs: 0, serverClock: null, closed: true };

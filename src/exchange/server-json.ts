@@ -3,12 +3,10 @@
  * names' bytes, numbers as doubles, strings in UTF-8 and surrogates as three bytes each, times and binary data tidied.
  * So a document that is imported has the same bytes as one that was captured.
  */
-import { canBeKey } from "../key-order.js";
 import { jsonOfText } from "../server-text.js";
+import { type JsonObject, NotADocument, tidied } from "./pseudo-types.js";
+import { keyRefusal } from "./server-key.js";
 import { serverNumber } from "./server-number.js";
-
-/** A text that is no document, or one that no server could hold; its message says why. */
-export class NotADocument extends Error {}
 
 export interface Row {
   /** JSON texts. */
@@ -29,9 +27,27 @@ export function rowOf(text: string, primaryKey: string): Row {
   if (!Object.hasOwn(value, primaryKey)) {
     throw new NotADocument(`it has no primary key ${JSON.stringify(primaryKey)}`);
   }
-  const key = value[primaryKey];
-  if (!canBeKey(key)) throw new NotADocument("its primary key is of a type that no key has");
-  return { key: jsonOfText(textOf(key)), document: jsonOfText(textOf(value)) };
+  const given = value[primaryKey];
+  try {
+    const keyText = new ServerText().of(given);
+    const key = jsonOfText(keyText);
+    const refusal = keyRefusal(JSON.parse(keyText), key);
+    if (refusal !== undefined) throw new NotADocument(refusal);
+    const server = new ServerText();
+    const document = jsonOfText(server.of(value));
+    if (hasMoreFields(text, server.fields)) throw new NotADocument("it has a field twice");
+    return { key, document };
+  } catch (error) {
+    if (!(error instanceof NotADocument)) throw error;
+    throw new NotADocument(`${error.message}; its primary key is ${shortened(given)}`);
+  }
+}
+
+const keyCharsMax = 200;
+
+function shortened(key: unknown): string {
+  const text = JSON.stringify(key);
+  return text.length <= keyCharsMax ? text : `${text.slice(0, keyCharsMax)}…`;
 }
 
 function parsed(text: string): unknown {
@@ -50,35 +66,69 @@ function withoutWholeNegativeZero(text: string): string {
   return text.replace(/"(?:[^"\\]|\\.)*"|-0(?![\d.eE])/gs, (part) => (part === "-0" ? "0" : part));
 }
 
-type JsonObject = Record<string, unknown>;
+/** True if a text has more fields than were read from it: of a name that is there twice, JSON.parse drops one. */
+function hasMoreFields(text: string, fields: number): boolean {
+  if (namesIn(text) === fields) return false;
+  // A string may have what looks like the end of a name.
+  return namesIn(text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"/gs, '""')) !== fields;
+}
+
+const endOfName = /"[ \t\r\n]*:/g;
+
+function namesIn(text: string): number {
+  let count = 0;
+  endOfName.lastIndex = 0;
+  while (endOfName.test(text)) count += 1;
+  return count;
+}
 
 const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Deeper values are not read: at some thousands the stack overflows. */
 const depthMax = 2000;
+/** An array of more items the server does not write to its disk, whatever `array_limit` a query has. */
+const itemsMax = 100_000;
 
-function textOf(value: unknown, depth = 0): string {
-  if (typeof value === "string") return stringText(value);
-  if (typeof value === "number") {
-    if (!Number.isFinite(value)) throw new NotADocument("it has a number that is too large");
-    return serverNumber(value);
-  }
-  if (typeof value !== "object" || value === null) return String(value);
-  if (depth > depthMax) throw new NotADocument("it is nested too deeply");
-  if (Array.isArray(value)) return `[${value.map((item) => textOf(item, depth + 1)).join(",")}]`;
-  const object = value as JsonObject;
-  return objectText(Object.hasOwn(object, "$reql_type$") ? tidied(object) : object, depth);
-}
+/** The server's text of one value. */
+class ServerText {
+  /** How many fields the objects in it have. */
+  fields = 0;
 
-function objectText(object: JsonObject, depth: number): string {
-  const names = Object.keys(object);
-  if (!rises(names)) names.sort(byBytes);
-  let text = "";
-  for (const name of names) {
-    text += `${text === "" ? "" : ","}${stringText(name)}:${textOf(object[name], depth + 1)}`;
+  of(value: unknown, depth = 0): string {
+    if (typeof value === "string") return stringText(value);
+    if (typeof value === "number") {
+      if (!Number.isFinite(value)) throw new NotADocument("it has a number that is too large");
+      return serverNumber(value);
+    }
+    if (typeof value !== "object" || value === null) return String(value);
+    if (depth > depthMax)
+      throw new NotADocument(`it is nested too deeply: over ${depthMax} levels`);
+    if (Array.isArray(value)) return this.ofArray(value, depth);
+    const object = value as JsonObject;
+    return this.ofObject(Object.hasOwn(object, "$reql_type$") ? tidied(object) : object, depth);
   }
-  return `{${text}}`;
+
+  // Written out, because each call of a callback would take from the depth that the stack allows.
+  private ofArray(items: unknown[], depth: number): string {
+    if (items.length > itemsMax)
+      throw new NotADocument("it has an array of more than 100,000 items");
+    let text = "";
+    for (const [i, item] of items.entries())
+      text += `${i === 0 ? "" : ","}${this.of(item, depth + 1)}`;
+    return `[${text}]`;
+  }
+
+  private ofObject(object: JsonObject, depth: number): string {
+    const names = Object.keys(object);
+    this.fields += names.length;
+    if (!rises(names)) names.sort(byBytes);
+    let text = "";
+    for (const name of names) {
+      text += `${text === "" ? "" : ","}${stringText(name)}:${this.of(object[name], depth + 1)}`;
+    }
+    return `{${text}}`;
+  }
 }
 
 function rises(names: string[]): boolean {
@@ -113,55 +163,4 @@ function stringText(text: string): string {
   return json.replace(/\\(?:u(00[0-9a-f]{2})|.)/gs, (escape, digits?: string) =>
     digits === undefined ? escape : `\\u${digits.toUpperCase()}`,
   );
-}
-
-/** A pseudo type as the server would keep it. What it would refuse is refused here. */
-function tidied(object: JsonObject): JsonObject {
-  const type = object["$reql_type$"];
-  switch (type) {
-    case "TIME":
-      return tidiedTime(object);
-    case "BINARY":
-      return tidiedBinary(object);
-    case "GEOMETRY":
-      if (typeof object["type"] === "string" && Array.isArray(object["coordinates"])) return object;
-      throw new NotADocument("it has a geometry without type or coordinates");
-    default:
-      throw new NotADocument(`it has a value of the unknown type ${JSON.stringify(type)}`);
-  }
-}
-
-function tidiedTime(object: JsonObject): JsonObject {
-  const { epoch_time: seconds, timezone, ...rest } = object;
-  const zone = typeof timezone === "string" ? zoneOf(timezone) : undefined;
-  if (typeof seconds !== "number" || zone === undefined || Object.keys(rest).length !== 1) {
-    throw new NotADocument("it has a time that is not one");
-  }
-  // To milliseconds; halves away from zero, as C rounds.
-  const rounded = (Math.sign(seconds) * Math.round(Math.abs(seconds) * 1000)) / 1000;
-  return { ...rest, epoch_time: rounded, timezone: zone };
-}
-
-/** `Z`, `+hh`, `+hhmm` and `+hh:mm` as `+hh:mm`; undefined for what is no zone. */
-function zoneOf(text: string): string | undefined {
-  if (text === "Z") return "+00:00";
-  const match = /^([+-])([01]\d|2[0-4]):?([0-5]\d)?$/.exec(text);
-  if (!match || text === "-00" || text === "-00:00") return undefined;
-  return `${match[1]}${match[2]}:${match[3] ?? "00"}`;
-}
-
-const base64LineChars = 76;
-
-/** The server breaks base64 into lines. */
-function tidiedBinary(object: JsonObject): JsonObject {
-  const { data, ...rest } = object;
-  if (typeof data !== "string" || Object.keys(rest).length !== 1) {
-    throw new NotADocument("it has binary data without its bytes");
-  }
-  const bare = data.replace(/\s/g, "");
-  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(bare))
-    throw new NotADocument("it has binary data that is not base64");
-  const text = Buffer.from(bare, "base64").toString("base64");
-  const lines = text.match(new RegExp(`.{1,${base64LineChars}}`, "g")) ?? [];
-  return { ...rest, data: lines.join("\r\n") };
 }

@@ -8,7 +8,8 @@ import { type OrderCode, orderCode } from "../key-order.js";
 import { RunWriter, runCursor } from "../repository/log/runs.js";
 import { textOfJson } from "../server-text.js";
 import type { ObjectStore } from "../storage/object-store.js";
-import { NotADocument, type Row } from "./server-json.js";
+import { NotADocument } from "./pseudo-types.js";
+import type { Row } from "./server-json.js";
 
 export interface SortLimits {
   /** How many bytes of documents that do not rise may be in memory. */

@@ -13,6 +13,16 @@ const late = fields({
   lateMs: count,
   /** Why; if absent, because two proofs were so far apart. */
   reason: v.exactOptional(text),
+  /**
+   * Only of the catalog: ids of the tables and databases that were changed between two of its readings. All else in it
+   * is not late. If absent, all of it is.
+   */
+  of: v.exactOptional(list(text)),
+  /**
+   * Beside `of`: ids of tables that were dropped meanwhile. What it says of such a table is late only where the table
+   * itself is neither exact nor late: up to its last proof it was there.
+   */
+  gone: v.exactOptional(list(text)),
 });
 
 const state = <const S extends string>(name: S) => ({ state: v.literal(name), since: instant });

@@ -1,7 +1,9 @@
 /** Writes the changes of an operation to a live table, each guarded by the server. */
 import { isSameText } from "../json-bytes.js";
 import type { DocumentChange } from "../repository/records/operations.js";
-import type { TableName, Target, WriteOutcome } from "../rethinkdb/target.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
+import type { Target, WriteOutcome } from "../rethinkdb/target.js";
+import { type BatchBounds, batchesOf, bytesOfBoth } from "./batches.js";
 
 /** A document that an operation has left as it is. */
 export interface LeftDocument extends DocumentChange {
@@ -17,19 +19,18 @@ export interface CarriedOut {
   left: LeftDocument[];
 }
 
-/** A batch is closed at either bound. */
-const batchDocumentsMax = 100;
-const batchBytesMax = 1024 * 1024;
+/** What one request writes. The server splits a write of more than 128 documents, and does one part after the other. */
+const writes: BatchBounds = { countMax: 100, bytesMax: 1024 * 1024 };
 
 /**
- * Writes changes in the order given, several batches at once. Called again with the same changes, after it was ended
- * anywhere, it writes none of them twice.
+ * Writes changes in the order given, several batches at once. They are durable when it resolves. Called again with the
+ * same changes, after it was ended anywhere, it writes none of them twice.
  * @param onWritten called with the number of documents that are done; for progress
  * @param signal ends it between two batches, with the signal's reason
  */
 export async function carryOut(
   target: Target,
-  table: TableName,
+  table: TableReference,
   changes: AsyncIterable<DocumentChange>,
   onWritten: (done: number) => void,
   signal: AbortSignal,
@@ -45,7 +46,8 @@ export async function carryOut(
     underWay.add(ended);
   };
   try {
-    for await (const batch of batchesOf(changes)) {
+    const bytesOf = ({ before, after }: DocumentChange) => bytesOfBoth(before, after);
+    for await (const batch of batchesOf(changes, bytesOf, writes)) {
       signal.throwIfAborted();
       begin(batch);
       while (underWay.size >= target.writesAtOnce) await Promise.race(underWay);
@@ -55,37 +57,23 @@ export async function carryOut(
     await Promise.all(underWay);
   }
   if (failure) throw failure as Error;
+  // What an earlier run has written may not be durable yet, either.
+  if (done.written + done.already > 0) await target.sync(table);
   return done;
-}
-
-async function* batchesOf(
-  changes: AsyncIterable<DocumentChange>,
-): AsyncGenerator<DocumentChange[]> {
-  let batch: DocumentChange[] = [];
-  let bytes = 0;
-  for await (const change of changes) {
-    batch.push(change);
-    bytes += (change.before?.length ?? 0) + (change.after?.length ?? 0);
-    if (batch.length < batchDocumentsMax && bytes < batchBytesMax) continue;
-    yield batch;
-    batch = [];
-    bytes = 0;
-  }
-  if (batch.length > 0) yield batch;
 }
 
 async function writeBatch(
   target: Target,
-  table: TableName,
+  table: TableReference,
   batch: readonly DocumentChange[],
   done: CarriedOut,
 ): Promise<void> {
-  const writes = batch.map(({ key, before, after }) => ({
+  const replacements = batch.map(({ key, before, after }) => ({
     key,
     expected: before,
     document: after,
   }));
-  const outcomes = await target.replace(table, writes);
+  const outcomes = await target.replace(table, replacements, "soft");
   const moved = batch.filter((_, i) => outcomes[i] === "moved");
   const live = await documentsNow(target, table, moved);
   for (const [i, change] of batch.entries()) note(change, outcomes[i]!, live, done);
@@ -93,7 +81,7 @@ async function writeBatch(
 
 async function documentsNow(
   target: Target,
-  table: TableName,
+  table: TableReference,
   moved: readonly DocumentChange[],
 ): Promise<Map<string, Buffer | null>> {
   if (moved.length === 0) return new Map();

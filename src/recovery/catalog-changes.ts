@@ -3,6 +3,7 @@ import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import type { Instant } from "../instant.js";
 import { catalogRecords } from "../repository/log/catalog.js";
 import type { RepositoryView } from "../repository/repository-view.js";
+import { tagOf } from "../restore/tag.js";
 
 export type CatalogChangeKind = "drop" | "dropdb" | "rename" | "index" | "hook" | "config";
 
@@ -146,7 +147,9 @@ function tableChanges(
 const shardsText = ({ shards }: TableConfig) =>
   `${shards.length} × ${Math.max(0, ...shards.map(({ replicas }) => replicas.length))}`;
 
-function hookText({ write_hook: was }: TableConfig, { write_hook: is }: TableConfig): string {
+function hookText(before: TableConfig, after: TableConfig): string {
+  // The tag of a half-filled table is nobody's hook.
+  const [was, is] = [before, after].map(({ write_hook: hook }) => (tagOf(hook) ? null : hook));
   if (!was && is) return "write hook set";
   if (was && !is) return "write hook removed";
   const isSame = JSON.stringify(was?.function) === JSON.stringify(is?.function);

@@ -18,6 +18,7 @@ import { LogView } from "../repository/log/log-view.js";
 import { LogCollection } from "../repository/log/runs.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Target } from "../rethinkdb/target.js";
+import { batchesOf, liveReads } from "./batches.js";
 import { joined } from "./joined.js";
 import { documentsOf, keysOf, type PastDocument, type PastTable } from "./past.js";
 import { type Selection, selectsAny } from "./selection.js";
@@ -136,15 +137,32 @@ export async function* differencesToLive(
   signal: AbortSignal,
   keysMax: number = heldKeysMax,
 ): AsyncGenerator<Difference> {
-  const keys = selection.keys
+  const keys: LiveKey[] | undefined = selection.keys
     ? inKeyOrder(selection.keys)
     : await differingKeys(keysOf(past), liveKeys(target, live, signal), selection, keysMax);
   if (keys?.length === 0) return;
-  const filter = keys ? theseKeys(keys.map(({ code }) => code)) : selection.filter;
-  const now = keys
-    ? liveDocuments(target, live, keys, signal)
-    : scannedDocuments(target, live, filter, signal);
-  yield* paired(joined(documentsOf(past, filter), now), selection);
+  if (!keys) {
+    const { filter } = selection;
+    const now = scannedDocuments(target, live, filter, signal);
+    yield* paired(joined(documentsOf(past, filter), now), selection);
+    return;
+  }
+  const filter = theseKeys(keys.map(({ code }) => code));
+  // Past documents come first, because their sizes tell how many live ones to ask for.
+  const asked = joined(documentsOf(past, filter), iterated(keys));
+  yield* paired(liveDocuments(target, live, asked, signal), selection);
+}
+
+/** A key that differs, with what is known of it. */
+interface LiveKey extends Keyed {
+  /** Of the live document, when it was scanned. */
+  bytes?: number;
+}
+
+type Asked = [PastDocument | undefined, LiveKey | undefined];
+
+async function* iterated<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items;
 }
 
 /** The keys in their order, each once. @param keys JSON texts */
@@ -161,17 +179,17 @@ function inKeyOrder(keys: readonly Buffer[]): Keyed[] {
  */
 async function differingKeys(
   a: AsyncIterable<Keyed & { digest: string }>,
-  b: AsyncIterable<Keyed & { digest: string }>,
+  b: AsyncIterable<LiveKey & { digest: string }>,
   { filter }: Selection,
   keysMax: number,
-): Promise<Keyed[] | undefined> {
-  const keys: Keyed[] = [];
+): Promise<LiveKey[] | undefined> {
+  const keys: LiveKey[] = [];
   for await (const [one, other] of joined(a, b)) {
     if (one?.digest === other?.digest) continue;
     const { code, key } = (one ?? other)!;
     if (filter && !filter.has(code)) continue;
     if (keys.length === keysMax) return undefined;
-    keys.push({ code, key: Buffer.from(key) });
+    keys.push({ code, key: Buffer.from(key), ...(other?.bytes ? { bytes: other.bytes } : {}) });
   }
   return keys;
 }
@@ -181,33 +199,35 @@ export async function* liveKeys(
   target: LiveReader,
   live: TableReference,
   signal: AbortSignal,
-): AsyncGenerator<Keyed & { digest: string }> {
+): AsyncGenerator<Keyed & { digest: string; bytes: number }> {
   for await (const batch of target.scan(live, { signal })) {
-    const rows: (Keyed & { digest: string })[] = [];
+    const rows: (Keyed & { digest: string; bytes: number })[] = [];
     batch.forEach((key, document) => {
-      rows.push({ code: orderCode(key), key: Buffer.from(key), digest: digestOf(document) });
+      const { length: bytes } = document;
+      rows.push({ code: orderCode(key), key: Buffer.from(key), digest: digestOf(document), bytes });
     });
     yield* rows;
   }
 }
 
-/** So many documents are asked for with one request. */
-const documentsAtOnce = 200;
-
+/** The live documents of what is asked for, each with the past one. */
 async function* liveDocuments(
   target: LiveReader,
   live: TableReference,
-  keys: readonly Keyed[],
+  asked: AsyncIterable<Asked>,
   signal: AbortSignal,
-): AsyncGenerator<Stood> {
-  for (let at = 0; at < keys.length; at += documentsAtOnce) {
+): AsyncGenerator<Pair> {
+  const bytesOf = ([then, key]: Asked) => Math.max(then?.document.length ?? 0, key?.bytes ?? 0);
+  for await (const some of batchesOf(asked, bytesOf, liveReads)) {
     signal.throwIfAborted();
-    const some = keys.slice(at, at + documentsAtOnce);
     const documents = await target.documents(
       live,
-      some.map(({ key }) => key),
+      some.map(([then, key]) => (key ?? then)!.key),
     );
-    for (const [i, one] of some.entries()) yield { ...one, document: documents[i]! };
+    for (const [i, [then, asking]] of some.entries()) {
+      const { code, key } = (asking ?? then)!;
+      yield [then, { code, key, document: documents[i]! }];
+    }
   }
 }
 

@@ -102,3 +102,27 @@ export function pathText(path: FieldPath): string {
     .map((name) => plain.exec(name)?.[1] ?? Buffer.from(name, "latin1").toString())
     .join(".");
 }
+
+/**
+ * The names of a path as people write it, from the document down: `address.street`. A name may stand in quotes, as
+ * JSON, and one with a dot has to: `"e.mail".home`. Undefined if the text is no such path.
+ */
+export function parsePath(text: string): string[] | undefined {
+  const names: string[] = [];
+  for (let at = 0; ; ) {
+    const [one, quoted] = /^(?:("(?:[^"\\]|\\.)*")|[^".][^.]*)(?=\.|$)/s.exec(text.slice(at)) ?? [];
+    const name = quoted === undefined ? one : textInQuotes(quoted);
+    if (one === undefined || name === undefined) return undefined;
+    names.push(name);
+    at += one.length + 1;
+    if (at > text.length) return names;
+  }
+}
+
+function textInQuotes(quoted: string): string | undefined {
+  try {
+    return JSON.parse(quoted) as string;
+  } catch {
+    return undefined;
+  }
+}

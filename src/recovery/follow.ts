@@ -5,6 +5,7 @@
  *
  * Invariant: a table's record says which instant it has reached, and up to which later one changes may have been
  * written; it never goes to an earlier one by the log. Break it, and after a kill an old version replaces a newer one.
+ * Every change is made under the condition that this process still follows.
  */
 import { randomUUID } from "node:crypto";
 import type { TableConfig } from "../catalog-record.js";
@@ -78,9 +79,12 @@ export class Follower {
   private readonly shaped = new Map<string, string>();
   private readonly shaping: Shaping;
   private changes = 0;
+  private readonly of: Following;
 
-  constructor(private readonly of: Following) {
-    const { target, store, drops, observer } = of;
+  constructor(of: Following) {
+    const { store, drops, observer } = of;
+    const target = of.target.onlyIf(store.condition());
+    this.of = { ...of, target };
     const onEvent: Shaping["onEvent"] = (...event) => observer.event(...event);
     this.shaping = { target, store, drops, onEvent };
   }

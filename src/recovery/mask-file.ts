@@ -4,6 +4,7 @@ import { parse } from "yaml";
 import { ThinkbackError } from "../errors.js";
 import { durationMs } from "../instant.js";
 import { fieldName } from "../json-bytes.js";
+import { parsePath } from "./field-tree.js";
 
 export type Rule =
   | { by: "drop" | "null" }
@@ -51,7 +52,10 @@ const rule = v.union([
   }),
 ]);
 
-const path = v.pipe(v.string(), v.regex(/^[^.]+(\.[^.]+)*$/));
+const path = v.pipe(
+  v.string(),
+  v.check((text) => parsePath(text) !== undefined),
+);
 const table = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/));
 const schema = v.strictObject({
   key: v.exactOptional(
@@ -67,7 +71,7 @@ const hints: [RegExp, string][] = [
   [/^tables: [^:]*$/, "name the table db.table, and give a rule for each path, or {} for none"],
   [
     /^tables: [^:]*: /,
-    "the rules are drop, null, {constant: text}, hash, {hash: 8 to 64 digits}, {shift: 90d}, and {shift: 30d, per: document} of at least 1d",
+    "a path is fields with dots between them, a name that has a dot in quotes: '\"e.mail\".home'; the rules are drop, null, {constant: text}, hash, {hash: 8 to 64 digits}, {shift: 90d}, and {shift: 30d, per: document} of at least 1d",
   ],
 ];
 
@@ -137,15 +141,19 @@ function shiftMs(text: string): number {
 /** What two such rules leave of a document would depend on which of them comes first in the file. */
 function refuseOverlaps(file: string, tables: MaskFile["tables"]): void {
   for (const [name, rules] of Object.entries(tables)) {
-    const paths = Object.keys(rules);
-    const inner = paths.find((one) => paths.some((outer) => one.startsWith(`${outer}.`)));
-    if (inner === undefined) continue;
-    const outer = paths.find((one) => inner.startsWith(`${one}.`))!;
-    throw new ThinkbackError("usage", `${file}: tables: ${name}: ${inner} is inside ${outer}`, {
-      hint: `give a rule for ${outer}, or for fields in it, but not for both`,
-    });
+    const paths = Object.keys(rules).map((text) => ({ text, names: parsePath(text)! }));
+    for (const inner of paths) {
+      const outer = paths.find((one) => one !== inner && one.names.every(isIn(inner.names)));
+      if (!outer) continue;
+      const text = `${file}: tables: ${name}: ${inner.text} is inside ${outer.text}`;
+      throw new ThinkbackError("usage", text, {
+        hint: `give a rule for ${outer.text}, or for fields in it, but not for both`,
+      });
+    }
   }
 }
+
+const isIn = (names: readonly string[]) => (name: string, at: number) => names[at] === name;
 
 function keyIn(file: string, text: string): Buffer {
   const key = Buffer.from(text);

@@ -108,6 +108,7 @@ export async function operate(
   tables: readonly OperatedTable[],
   rounds = roundsMax,
 ): Promise<OperationResult> {
+  for (const { table } of tables) await operating.target.checkMayReplace(table);
   const recording = await Recording.begin(operating);
   const first = await recording.ofAll(tables);
   const result: OperationResult = {

@@ -4,11 +4,17 @@ import { sha256 } from "../digest.js";
 import { parseDrillName } from "../format/names.js";
 import { formatDuration, type Instant } from "../instant.js";
 import { asOf } from "../repository/coverage/as-of.js";
+import { lastUnchanged } from "../repository/coverage/catalog-for.js";
 import type { Coverage } from "../repository/coverage/coverage-reader.js";
 import { type Drill, listDrills, readDrill } from "../repository/records/drills.js";
 import { listMarks, type Mark } from "../repository/records/marks.js";
-import { listOperationNames } from "../repository/records/operation-names.js";
-import { type Operation, readOperation, recordingMsMax } from "../repository/records/operations.js";
+import { listOperationNames, type NamedOperation } from "../repository/records/operation-names.js";
+import {
+  type Operation,
+  readOperation,
+  readOperationEnd,
+  recordingMsMax,
+} from "../repository/records/operations.js";
 import type { Pin } from "../repository/registers/pins.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
@@ -21,7 +27,7 @@ export interface Point {
   /** Stays the same as long as the point is known, such as `drop-3f2a91`. */
   id: string;
   kind: string;
-  /** When it happened; of a burst, its first change. */
+  /** When it happened; of a burst, its first change; of the catalog's, when it was read. */
   at: Instant;
   /**
    * The last instant before it; of a drop, the last one at which the table was proven; of an operation, the one that
@@ -37,6 +43,10 @@ export interface Point {
   text: string;
   /** What else names it after `before:`. */
   names: string[];
+  /** Of a burst: its last change, and how many they are. */
+  burst?: { to: Instant; count: number };
+  /** Of an operation: when it ended, if it did, and how many documents it was to change, by table id. */
+  written?: { ended: Instant | undefined; documents: Map<string, number> };
 }
 
 /** Ids of tables by the names that they have or had last. */
@@ -62,15 +72,18 @@ export async function catalogPoints(
   return { points, names };
 }
 
-function pointOfChange(change: CatalogChange, { tables }: Coverage): Point {
+function pointOfChange(change: CatalogChange, coverage: Coverage): Point {
   const { kind, key, at, id, table, text } = change;
+  // It happened some time before a reading of the catalog has found it.
+  const before = lastUnchanged(coverage, id, at - 1);
   // A feed ends before the catalog tells of the drop: in between nothing was proven.
-  const last = kind === "drop" ? asOf(tables.get(id), at - 1, "before", true).instant : undefined;
+  const last =
+    kind === "drop" ? asOf(coverage.tables.get(id), before, "before", true).instant : undefined;
   return {
     id: `${kind}-${sha256(Buffer.from(`${kind} ${key} ${at}`)).slice(0, 6)}`,
     kind,
     at,
-    before: last ?? at - 1,
+    before: last ?? before,
     ...(table === undefined ? {} : { table, tableId: id }),
     text,
     names: kind === "dropdb" ? [change.database!] : [],
@@ -89,6 +102,7 @@ export function pointOfBurst(burst: Burst, names: TableNames): Point {
     tableId: table,
     text: `${counted(count, "document")} ${what} in ${formatDuration(to - from)}`,
     names: [],
+    burst: { to, count },
   };
 }
 
@@ -136,12 +150,25 @@ async function operationPoints(store: ObjectStore, from: Instant, to: Instant): 
     ({ made }) => from - recordingMsMax <= made && made <= to,
   );
   const points = new Map<string, Point>();
-  const reading = severalAtOnce(wanted, readsAtOnce, ({ name }) => readOperation(store, name));
-  for await (const operation of reading) {
+  const read = async (named: NamedOperation) => ({
+    operation: await readOperation(store, named.name),
+    end: await readOperationEnd(store, named),
+  });
+  for await (const { operation, end } of severalAtOnce(wanted, readsAtOnce, read)) {
     const point = pointOfOperation(operation);
     const known = points.get(operation.id) ?? point;
     const all = (of: "tables" | "tableIds") => [...new Set([...known[of]!, ...point[of]!])];
-    points.set(operation.id, { ...known, tables: all("tables"), tableIds: all("tableIds") });
+    const { ended, documents = new Map<string, number>() } = known.written ?? {};
+    const { table } = operation;
+    documents.set(table, (documents.get(table) ?? 0) + operation.documents);
+    const latest = Math.max(ended ?? 0, end?.ended ?? 0) || undefined;
+    const written = { ended: latest, documents };
+    points.set(operation.id, {
+      ...known,
+      tables: all("tables"),
+      tableIds: all("tableIds"),
+      written,
+    });
   }
   return [...points.values()].filter(({ at }) => from <= at && at <= to);
 }

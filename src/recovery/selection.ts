@@ -9,6 +9,8 @@ export interface Selection {
   keys?: readonly Buffer[];
   /** Asked about a document's text. */
   matches?: (document: Buffer) => boolean;
+  /** What shows, of the documents so far, that the selection is mistyped: one sentence each. */
+  doubts?: () => string[];
 }
 
 /** True if one of a document's versions is selected: a change may move a document into a selection, or out of it. */

@@ -1,18 +1,21 @@
 /**
  * What a standby knows of itself, stored on the target: which tables are its own, and as of which instant each is.
  *
- * Invariant: the record is replaced only where it is as this process has last seen it. So of two processes that follow
- * on one target, one stops. Break it, and a process that was held up writes old versions over newer ones.
+ * Invariant: the record is replaced only where it is as this process has last seen it, and the server makes a change of
+ * the standby only while the record names the process that asks for it. So of two processes that follow on one target,
+ * one stops. Break it, and a process that was held up writes old versions over newer ones.
  */
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import { isGone, isRunning, type Owner, spaceOf } from "../owner.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Target } from "../rethinkdb/target.js";
+import type { WriteCondition } from "../rethinkdb/write-condition.js";
 
 /** The database of the record; no table of a standby may lie there. */
 export const standbyDatabase = "thinkback_follow";
-const table = { db: standbyDatabase, name: "standby" };
+const place = { db: standbyDatabase, name: "standby", primaryKey: "id" };
 const key = Buffer.from('"standby"');
 const version = 1;
 
@@ -78,6 +81,7 @@ export class StandbyStore {
 
   private constructor(
     private readonly target: Target,
+    private readonly table: TableReference,
     private readonly clock: Clock,
     private readonly holder: Holder,
     readonly record: StandbyRecord,
@@ -103,11 +107,12 @@ export class StandbyStore {
     beforeFirst: () => Promise<void>,
     signal: AbortSignal,
   ): Promise<StandbyStore> {
-    if (!(await hasPlace(target))) {
+    let table = await placeOn(target);
+    if (!table) {
       await beforeFirst();
-      await makePlace(target);
+      table = await makePlace(target);
     }
-    const stored = await untilFree(target, clock, owner, signal);
+    const stored = await untilFree(target, table, clock, owner, signal);
     if (!stored) await beforeFirst();
     const holder = { host: owner.host, process: owner.process, space: spaceOf(owner), unique };
     const before = stored && (JSON.parse(stored.toString()) as StandbyRecord);
@@ -124,28 +129,45 @@ export class StandbyStore {
       followed: {},
       retired: [],
     };
-    const store = new StandbyStore(target, clock, holder, record, stored);
+    const store = new StandbyStore(target, table, clock, holder, record, stored);
     await store.put();
     return store;
   }
 
   /** Stores the record as it is now. Rejects with code "fenced" if another process has taken it over. */
   async put(holder: Holder | null = this.holder): Promise<void> {
-    const { record, target } = this;
+    const { record, table, target } = this;
     record.holder = holder;
     for (;;) {
       record.number += 1;
       const document = Buffer.from(JSON.stringify(record));
-      const [outcome] = await target.replace(table, [{ key, expected: this.stored, document }]);
+      const writes = [{ key, expected: this.stored, document }];
+      const [outcome] = await target.replace(table, writes, "hard");
       this.lastPutMs = this.clock.monotonicMs();
       if (typeof outcome === "object") throw new ThinkbackError("target", outcome.refused);
+      if (outcome === "written" && holder === null) return;
       const [now] = await target.documents(table, [key]);
-      this.stored = now ?? null;
-      if (outcome === "written") return;
-      // The answer to an earlier put may have been lost.
       const there = now && (JSON.parse(now.toString()) as StandbyRecord);
+      // What another one has put is never what this one has seen last: it would be replaced.
       if (there?.holder?.unique !== this.holder.unique) throw takenOver(there?.holder ?? null);
+      this.stored = now!;
+      // Otherwise the answer to an earlier put was lost.
+      if (outcome === "written") return;
     }
+  }
+
+  /** Under which a change of the standby is made: this process follows. */
+  condition(): WriteCondition {
+    const { unique } = this.holder;
+    const otherwise = () => takenOver(null);
+    const { db, name } = this.table;
+    return {
+      table: { db, name },
+      key: "standby",
+      path: ["holder", "unique"],
+      value: unique,
+      otherwise,
+    };
   }
 
   /** Stores the record if that was not done for a while. */
@@ -159,20 +181,22 @@ export class StandbyStore {
   }
 }
 
-async function hasPlace(target: Target): Promise<boolean> {
+async function placeOn(target: Target): Promise<TableReference | undefined> {
   const tables = await target.tables();
-  return tables.some(({ db, name }) => db === table.db && name === table.name);
+  const found = tables.find(({ db, name }) => db === place.db && name === place.name);
+  return found && { ...place, id: found.id };
 }
 
-async function makePlace(target: Target): Promise<void> {
-  if (!(await target.databases()).includes(table.db)) await target.createDatabase(table.db);
+async function makePlace(target: Target): Promise<TableReference> {
+  if (!(await target.databases()).includes(place.db)) await target.createDatabase(place.db);
   const settings = { durability: "hard", writeAcks: "majority", shards: 1, replicas: 3 };
-  await target.createTable({ ...table, primaryKey: "id", ...settings });
+  return { ...place, id: await target.createTable({ ...place, ...settings }) };
 }
 
 /** The text of the record, as soon as no other process follows; null if there is none. */
 async function untilFree(
   target: Target,
+  table: TableReference,
   clock: Clock,
   owner: Owner,
   signal: AbortSignal,

@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { parse } from "yaml";
 import { ThinkbackError } from "../errors.js";
-import { whereTest } from "./where.js";
+import { type DocumentTest, whereTest } from "./where.js";
 
 /**
  * What a file says: for each "db.table" the path of the field, such as `customer.id`; or a query by example with
@@ -33,7 +33,7 @@ export function tenantTest(
   tenants: TenantMapping,
   table: string,
   tenant: unknown,
-): ((document: Buffer) => boolean) | undefined {
+): DocumentTest | undefined {
   const told = tenants[table];
   if (told === undefined) return undefined;
   const query = typeof told === "string" ? { [told]: tenant } : filled(told, tenant);

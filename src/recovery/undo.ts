@@ -2,7 +2,8 @@
 import { isSameText } from "../json-bytes.js";
 import type { OrderCode } from "../key-order.js";
 import type { DocumentChange } from "../repository/records/operations.js";
-import type { TableName } from "../rethinkdb/target.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
+import { batchesOf, bytesOfBoth, liveReads } from "./batches.js";
 import type { Difference, LiveReader } from "./differences.js";
 import type { FieldPath } from "./field-tree.js";
 import { type MeantFields, meant, takeBack, type Versions } from "./three-way.js";
@@ -25,9 +26,6 @@ export interface UndoStep {
   conflict?: Conflict;
 }
 
-/** So many live documents are asked for with one request. */
-const documentsAtOnce = 200;
-
 /**
  * One step for each document that differs between the two instants.
  * @param way "skip" and "refuse" leave a document in conflict as it is; "force" gives the fields in conflict what they
@@ -37,28 +35,23 @@ const documentsAtOnce = 200;
 export async function* undoSteps(
   differences: AsyncIterable<Difference>,
   target: Pick<LiveReader, "documents">,
-  table: TableName,
+  table: TableReference,
   way: ConflictWay,
   fields: MeantFields = {},
 ): AsyncGenerator<UndoStep> {
-  let batch: Difference[] = [];
-  for await (const difference of differences) {
-    batch.push(difference);
-    if (batch.length < documentsAtOnce) continue;
+  const bytesOf = ({ before, after }: Difference) => bytesOfBoth(before, after);
+  for await (const batch of batchesOf(differences, bytesOf, liveReads)) {
     yield* stepsOf(batch, target, table, way, fields);
-    batch = [];
   }
-  yield* stepsOf(batch, target, table, way, fields);
 }
 
 async function* stepsOf(
   batch: readonly Difference[],
   target: Pick<LiveReader, "documents">,
-  table: TableName,
+  table: TableReference,
   way: ConflictWay,
   fields: MeantFields,
 ): AsyncGenerator<UndoStep> {
-  if (batch.length === 0) return;
   const live = await target.documents(
     table,
     batch.map(({ key }) => key),

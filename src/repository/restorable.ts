@@ -6,6 +6,8 @@
 import { isDamage } from "../errors.js";
 import { type CoverageClass, hasLeft } from "../format/coverage-record.js";
 import type { Instant } from "../instant.js";
+import { catalogInScope } from "./catalog-in-scope.js";
+import { catalogFor } from "./coverage/catalog-for.js";
 import {
   type CoverageInterval,
   firstExactIn,
@@ -96,7 +98,8 @@ export class Restorable {
    * @param needsTables false if the scope has no table, because only databases are to be restored
    */
   private async usedAt(instant: Instant, needsTables: boolean): Promise<Used | undefined> {
-    const { catalog, access } = this.coverage;
+    const { access } = this.coverage;
+    const catalog = await catalogInScope(this.view, this.coverage, this.scope, instant);
     const system = this.scope.access ? [catalog, access] : [catalog];
     if (system.includes(undefined) && !this.isLenient) return undefined;
     const chosen = await this.chosenAt(instant);
@@ -164,7 +167,8 @@ export class Restorable {
   }
 
   private good(): CoverageInterval[] {
-    const { tables, catalog } = this.coverage;
+    const { tables } = this.coverage;
+    const catalog = catalogFor(this.coverage);
     const all = [...tables.values(), ...(catalog ? [catalog] : [])];
     return all.flatMap(({ intervals }) => intervals.filter((one) => this.isGood(one)));
   }

@@ -3,6 +3,7 @@ import type { Stopped } from "../format/coverage-record.js";
 import type { SegmentFooter } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import type { CaptureState } from "./capture-state.js";
+import { catalogFor } from "./coverage/catalog-for.js";
 import { type CoverageInterval, damageNow, type TableCoverage } from "./coverage/coverage.js";
 import type { Coverage } from "./coverage/coverage-reader.js";
 import { type DocumentCount, DocumentCounter } from "./document-counter.js";
@@ -163,7 +164,7 @@ export async function readStatus(look: RepositoryView, now?: Instant): Promise<R
       ...(await counters[lane]!.count(base, inLane, coverage.get(id))),
       changes: totals.changes,
       logBytes: totals.bytes,
-      ...restorable(coverage.get(id), system.catalog),
+      ...restorable(coverage.get(id), catalogFor(all, new Set([id]))),
       lastProven: proofs.tables.get(id),
       failedDrill: proofs.failed.get(id),
     });
@@ -177,7 +178,7 @@ export async function readStatus(look: RepositoryView, now?: Instant): Promise<R
   return {
     repository: look.repository,
     tables: tables.sort((a, b) => (a.name < b.name ? -1 : 1)),
-    catalog: systemStatus(system.catalog, used),
+    catalog: systemStatus(catalogFor(all), used),
     access: systemStatus(system.access, used),
     missingServers: catalog.missingServers().map(({ name }) => name),
     proofBoundMs: last?.proofBoundMs,

@@ -1,4 +1,5 @@
-import { DocumentsRefused, type KeyedTable, type Target } from "../rethinkdb/target.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
+import { DocumentsRefused, type Target } from "../rethinkdb/target.js";
 import type { Pace } from "./pace.js";
 import type { Acknowledged } from "./read-back.js";
 
@@ -41,7 +42,7 @@ export class BatchWriter {
 
   constructor(
     private readonly target: Target,
-    private readonly table: KeyedTable,
+    private readonly table: TableReference,
     private readonly pace?: Pace,
   ) {
     this.documentsMax = Math.min(batchDocumentsMax, pace?.documentsMax ?? batchDocumentsMax);

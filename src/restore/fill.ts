@@ -1,6 +1,8 @@
 /** Streams the documents of a table from base and log to the target. */
 import { SetDigest } from "../digest.js";
 import { mergeLatest } from "../format/merge.js";
+import { orderCode } from "../key-order.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Target } from "../rethinkdb/target.js";
 import { BatchWriter, type RefusedDocument } from "./batch-writer.js";
 import type { HeldKeys } from "./held-keys.js";
@@ -20,10 +22,13 @@ export interface Filled {
   /** How many the table had already. */
   already: number;
   refused: RefusedDocument[];
+  /** Chosen keys that no document has. */
+  missingKeys: Buffer[];
 }
 
 /**
  * Writes the chosen documents of a table in key order; resolves when all are acknowledged.
+ * @param made the table of the target
  * @param how.held what the table holds, if it is half-filled
  * @param how.readBack follows what is acknowledged, unless masks give documents keys in another order
  * @param onWritten called with the documents and bytes so far; for progress
@@ -33,6 +38,7 @@ export async function fillTable(
   table: PlannedTable,
   log: PlannedLog,
   target: Target,
+  made: TableReference,
   {
     held,
     pace,
@@ -41,10 +47,11 @@ export async function fillTable(
   onWritten: (documents: number, bytes: number) => void,
   signal: AbortSignal,
 ): Promise<Filled> {
-  const { config, to, chosen, mask } = table;
+  const { chosen, mask } = table;
   const { matches } = chosen;
   const digest = new SetDigest();
-  const writer = new BatchWriter(target, { ...to, primaryKey: config.primary_key }, pace);
+  const writer = new BatchWriter(target, made, pace);
+  const missing = new Map((chosen.keys ?? []).map((key) => [orderCode(key), key]));
   let passedOver = 0;
   const already = { documents: 0, bytes: 0 };
   // A gentle restore asks the target for one thing at a time.
@@ -53,8 +60,10 @@ export async function fillTable(
     for await (const winners of mergeLatest(log.cursors(table))) {
       for (const { code, version } of winners) {
         if (version.document === null) continue;
+        missing.delete(code);
         if (matches && !matches(version.document)) {
           passedOver += 1;
+          mask?.look(version.document);
           continue;
         }
         const { key, document } = mask
@@ -88,5 +97,6 @@ export async function fillTable(
     passedOver,
     already: already.documents,
     refused,
+    missingKeys: [...missing.values()],
   };
 }

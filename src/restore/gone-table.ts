@@ -1,5 +1,6 @@
 import { ThinkbackError } from "../errors.js";
 import { formatDuration, formatInstant } from "../instant.js";
+import { lastUnchanged } from "../repository/coverage/catalog-for.js";
 import { type NamedSpan, spansOfName, UnknownTable } from "../repository/log/catalog.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { Restorable } from "../repository/restorable.js";
@@ -33,7 +34,8 @@ async function whenItWas(
     undefined,
   );
   const scope = { tables: [table], databases: [], access: false };
-  const search = new Restorable(view, await view.coverage(), scope);
+  const coverage = await view.coverage();
+  const search = new Restorable(view, coverage, scope);
   if (!last) {
     const first = Math.min(...spans.map(({ from }) => from));
     if (!Number.isFinite(first)) return undefined;
@@ -50,12 +52,14 @@ async function whenItWas(
   }
   const what =
     last.renamedTo === undefined ? "it was dropped" : `it was renamed to ${last.renamedTo}`;
-  const was = `${formatInstant(last.to!)}, ${formatDuration(instant - last.to!)} before`;
-  const at = await search.atOrBefore(last.to!);
+  // The reading that has found it gone does not say since when it was.
+  const end = lastUnchanged(coverage, last.table, last.to!);
+  const was = `${formatInstant(end)}, ${formatDuration(instant - end)} before`;
+  const at = await search.atOrBefore(end);
   const command =
     at === undefined
       ? "it cannot be restored exactly to any instant; `thinkback status` shows what there is"
-      : `this restores its last proven state, of ${formatDuration(last.to! - at)} before that: thinkback restore --repo … --table ${table} --at ${formatInstant(at)} --target rethinkdb://…`;
+      : `this restores its last proven state, of ${formatDuration(end - at)} before that: thinkback restore --repo … --table ${table} --at ${formatInstant(at)} --target rethinkdb://…`;
   return new ThinkbackError("unknown", `${message}: ${what}, and was there last at ${was}`, {
     hint: command,
     cause: unknown,

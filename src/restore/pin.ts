@@ -18,6 +18,7 @@ import type { CoverageClass } from "../format/coverage-record.js";
 import type { Repository } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { asOf, classOf, type InstantClass } from "../repository/coverage/as-of.js";
+import { catalogFor } from "../repository/coverage/catalog-for.js";
 import { intervalAt } from "../repository/coverage/coverage.js";
 import { lossesOf, type PinLoss } from "../repository/kept-pins.js";
 import { addPin, checkPinName, type Pin, removePin } from "../repository/registers/pins.js";
@@ -159,7 +160,9 @@ async function nearestTo(instant: Instant, view: RepositoryView): Promise<Instan
  * @throws {NotProvenYet} (inexact.ts) while it is not known of which class the instant will be
  */
 async function classesAt(view: RepositoryView, instant: Instant): Promise<InstantClasses> {
-  const { tables: coverage, catalog, access } = await view.coverage();
+  const known = await view.coverage();
+  const { tables: coverage, access } = known;
+  const catalog = catalogFor(known);
   const nearest = () => nearestTo(instant, view);
   const present = (await view.catalog(instant)).tables();
   const captured = present.filter(({ id }) => capturedAt(coverage.get(id), instant));

@@ -4,6 +4,7 @@ import { isDamage, ThinkbackError, UnusableObject } from "../errors.js";
 import type { CoverageClass } from "../format/coverage-record.js";
 import { formatInstant, type Instant } from "../instant.js";
 import type { BaseManifest } from "../repository/bases/base.js";
+import { catalogInScope } from "../repository/catalog-in-scope.js";
 import { type AsOf, asOf, type NoState } from "../repository/coverage/as-of.js";
 import {
   intervalAt,
@@ -20,7 +21,7 @@ import type { RepositoryView } from "../repository/repository-view.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";
 import type { TableName } from "../rethinkdb/target.js";
 import { type PlannedAccess, planAccess } from "./access.js";
-import { nameAt } from "./beside.js";
+import { nameAt, namePartAt } from "./beside.js";
 import { chooseTables } from "./choose.js";
 import { sayingWhen } from "./gone-table.js";
 import type { HeldBack } from "./held-back.js";
@@ -36,6 +37,7 @@ import { newestInstant } from "./newest.js";
 import {
   type ChosenDocuments,
   type DocumentMask,
+  isPart,
   nameOf,
   type RestoreRequest,
   refuseIdleRenames,
@@ -43,6 +45,7 @@ import {
   refuseMeetingTables,
   refuseSystemDatabase,
   refuseTwoChoices,
+  refuseUnknownMapped,
   scopeOf,
   selected,
   wholeDatabases,
@@ -86,6 +89,8 @@ export interface RestorePlan {
   notCaptured: string[];
   /** Tables that were asked for, but none of whose documents is. */
   notSelected: string[];
+  /** The file that says of which tables documents are asked for. */
+  selectedBy?: string;
   /**
    * The log of each lane that is read, as the plan was made from it. The restore MUST read these: in a later look the
    * history may be thinned at the instant, or expired.
@@ -134,6 +139,7 @@ async function planBy(view: RepositoryView, request: RestoreRequest): Promise<Re
   refuseMeetingTables(tables);
   const access = await planAccessAt(ground, catalog);
   refuseMeetingGrants(access.access);
+  const mapping = request.documentsOf?.mapping;
   const without = newest && (await newestInstant(view, { ...request, withoutAccess: true }));
   return {
     instant,
@@ -145,6 +151,7 @@ async function planBy(view: RepositoryView, request: RestoreRequest): Promise<Re
     withoutAccess: without?.instant,
     notCaptured: chosen.filter((table) => !captured.includes(table)).map(nameOf),
     notSelected,
+    ...(mapping ? { selectedBy: mapping.file } : {}),
     ...logsOf(view, tables),
   };
 }
@@ -194,17 +201,18 @@ function isRead(tables: PlannedTable[]): (piece: LogPiece) => boolean {
 async function planCatalog(
   ground: Ground,
 ): Promise<{ catalog: Catalog; catalogAsOf: AsOf; refusal: ThinkbackError | undefined }> {
-  const { view, coverage, request, instant } = ground;
-  const found = systemAsOf(coverage.catalog, instant, request);
+  const { view, request, instant } = ground;
+  const coverage = await catalogInScope(view, ground.coverage, request, instant);
+  const found = systemAsOf(coverage, instant, request);
   const catalog = await view.catalog(found.instant ?? instant).catch(async (error: unknown) => {
     if (!isDamage(error) || found.class !== "damaged") throw error;
-    throw inexactCatalog(found, instant, coverage.catalog, await nearestTo(ground), false);
+    throw inexactCatalog(found, instant, coverage, await nearestTo(ground), false);
   });
   if (catalog.records.size === 0) throw await nothingKnown(ground);
   const isEnough = found.instant === undefined ? request.allowInexact : isAllowed(found, request);
   const refusal = isEnough
     ? undefined
-    : inexactCatalog(found, instant, coverage.catalog, await nearestTo(ground), !request.exactOnly);
+    : inexactCatalog(found, instant, coverage, await nearestTo(ground), !request.exactOnly);
   if (found.instant !== undefined) return { catalog, catalogAsOf: found, refusal };
   const { why: _, ...of } = found;
   return { catalog, catalogAsOf: { ...of, instant, isOpen: false }, refusal };
@@ -281,6 +289,7 @@ function chooseKnown(
   refusal: ThinkbackError | undefined,
 ): TableConfig[] {
   try {
+    refuseUnknownMapped(catalog, request);
     return chooseTables(catalog, request, instant);
   } catch (error) {
     throw refusal ?? error;
@@ -304,12 +313,13 @@ async function planTable(
     const [nearest, hasFlags] = [await nearestTo(ground), !request.exactOnly];
     throw inexact(from, of, instant, nearest, found, base !== undefined, hasFlags);
   }
-  const to = request.beside
-    ? { db: from.db, name: nameAt(from.name, found.instant) }
-    : renamed(from, request.renames);
   const missing = found.class === "damaged" ? missingOf(view, instant, config.id, base) : [];
   const indexes = catalog.indexes(config.id);
   const chosen = request.documentsOf?.(nameOf(config)) ?? {};
+  const nameBeside = isPart(chosen) ? namePartAt : nameAt;
+  const to = request.beside
+    ? { db: from.db, name: nameBeside(from.name, found.instant) }
+    : renamed(from, request.renames);
   const mask = request.maskOf?.(nameOf(config), config.primary_key);
   return { ...found, config, indexes, from, to, lane, base, missing, chosen, mask };
 }

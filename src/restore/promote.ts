@@ -10,7 +10,7 @@ import type { TableConfig } from "../catalog-record.js";
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
-import { liveNameOf, wasLive } from "./beside.js";
+import { isPartName, liveNameOf, wasLive } from "./beside.js";
 import { compareSettings } from "./comparison.js";
 import { tagOf } from "./tag.js";
 
@@ -29,6 +29,10 @@ export interface SwapPlan extends Swap {
   grants: string[];
   /** What the promoted table has otherwise than the live one, one sentence each. */
   differences: string[];
+  /** How many documents the tables have; null for a live table that is not there. */
+  documents: { promoted: number; live: number | null };
+  /** Why the table should not take the live one's place; undefined if nothing speaks against it. */
+  lacking: string | undefined;
   /** Other tables whose names say that they stand beside the live one, "db.table" each. */
   beside: string[];
 }
@@ -64,12 +68,24 @@ export async function planSwap(target: Target, { live, next }: Swap): Promise<Sw
     .filter((name) => name !== next && liveNameOf(name) === live.name)
     .map((name) => `${db}.${name}`)
     .sort();
-  const plan = { live, next, promoted, replaced, beside };
+  const documents = {
+    promoted: await target.count({ db, name: next }),
+    live: replaced ? await target.count(live) : null,
+  };
+  const lacking = lackingIn(next, documents);
+  const plan = { live, next, promoted, replaced, beside, documents, lacking };
   if (!replaced) return { ...plan, grants: [], differences: [] };
   if (promoted.primary_key !== replaced.primary_key) throw otherKey(promoted, replaced);
   const grants = (await target.tableGrants(live)).map(({ user }) => user);
   const [wanted, held] = [await target.settings(live), await target.settings({ db, name: next })];
   return { ...plan, grants, differences: compareSettings(wanted, held) };
+}
+
+/** A part by its name is one however many documents it has; others are suspected by their number. */
+function lackingIn(next: string, { promoted, live }: SwapPlan["documents"]): SwapPlan["lacking"] {
+  if (isPartName(next)) return "it was restored in part";
+  if (live !== null && promoted < live / 2) return "it has less than half of the live documents";
+  return undefined;
 }
 
 /**

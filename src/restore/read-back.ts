@@ -19,7 +19,7 @@ const stepDocuments = 10_000;
  * is made durable and read while the rest is being written: so the target is not idle in between, and the restore ends
  * sooner.
  *
- * Invariant: what is read is durable. A server that crashes loses what it has acknowledged, and if that was read before,
+ * Invariant: what is read is durable. A server that crashes loses what it has acknowledged; if that was read before,
  * nobody would miss it.
  */
 export class ReadBack {

@@ -6,24 +6,45 @@ import type { KeyFilter } from "../key-filter.js";
 import type { Catalog } from "../repository/log/catalog.js";
 import type { Scope } from "../repository/restorable.js";
 import type { TableName } from "../rethinkdb/target.js";
+import { mostSimilar } from "../similar.js";
 import type { PlannedAccess } from "./access.js";
 import type { Allowed } from "./inexact.js";
 
 /** Which documents of a table are restored: all, if it has no member. */
 export interface ChosenDocuments {
   filter?: KeyFilter;
+  /** JSON texts of the keys, if these alone are chosen. */
+  keys?: readonly Buffer[];
   /** Asked about a document's text. */
   matches?: (document: Buffer) => boolean;
+  /** What shows, when all documents were looked at, that the choice is mistyped: one sentence each. */
+  doubts?: () => string[];
+}
+
+/** True if only some documents of a table are asked for. */
+export const isPart = ({ filter, matches }: ChosenDocuments): boolean =>
+  filter !== undefined || matches !== undefined;
+
+/** The documents that are restored of a "db.table"; undefined if none is. */
+export interface DocumentsOf {
+  (table: string): ChosenDocuments | undefined;
+  /** If a file says of which tables: its name, and the tables that it names. */
+  mapping?: { file: string; tables: readonly string[] };
 }
 
 /** Changes documents on their way to the target. */
 export interface DocumentMask {
   /** True if primary keys are changed: then documents do not come in the order of their keys. */
   movesKeys: boolean;
+  rules: readonly { path: string; rule: string }[];
   /** JSON texts. */
   mask(key: Buffer, document: Buffer): { key: Buffer; document: Buffer };
+  /** Told of each document that was read, but not chosen. */
+  look(document: Buffer): void;
   /** What it has done so far. */
   counts(): { path: string; rule: string; documents: number }[];
+  /** Throws if a rule was of no use, which shows that it is mistyped. Asked when all documents are written. */
+  refuseUnused(): void;
 }
 
 export interface RestoreRequest extends Allowed {
@@ -38,8 +59,8 @@ export interface RestoreRequest extends Allowed {
   nearest: boolean;
   /** Leave users and grants out of a restore of the whole cluster. */
   withoutAccess?: boolean;
-  /** The documents that are restored of a "db.table"; undefined if none is. If absent, all documents of all tables. */
-  documentsOf?: (table: string) => ChosenDocuments | undefined;
+  /** If absent, all documents of all tables. */
+  documentsOf?: DocumentsOf;
   /** How the documents of a "db.table" are changed. If absent, they are restored as they were. */
   maskOf?: (table: string, primaryKey: string) => DocumentMask;
   /** Restore each table beside the live one, under a name that says as of when. Not together with `renames`. */
@@ -83,6 +104,30 @@ export function selected(
   throw new ThinkbackError("usage", "nothing is selected of any table", {
     hint: `name the field of a table in the file of --tenant; tables known then: ${notSelected.join(", ")}`,
   });
+}
+
+/**
+ * Throws if the file that says of which tables documents are chosen names one that was not there: it is mistyped, and
+ * the table that is meant would be left out. Where tables or databases are asked for, only names in these count.
+ */
+export function refuseUnknownMapped(
+  catalog: Catalog,
+  { documentsOf, tables, databases }: RestoreRequest,
+): void {
+  const { mapping } = documentsOf ?? {};
+  if (!mapping || tables.length > 0) return;
+  const known = catalog.tables().map(nameOf);
+  const unknown = mapping.tables.find((name) => {
+    const isMeant = databases.length === 0 || databases.includes(name.split(".")[0]!);
+    return isMeant && !known.includes(name);
+  });
+  if (unknown === undefined) return;
+  const nearest = mostSimilar(unknown, known, 1).map((name) => ` (nearest: ${name})`);
+  throw new ThinkbackError(
+    "unknown",
+    `${mapping.file} names ${unknown}, which was no table then${nearest.join("")}`,
+    { hint: "correct the name; or leave out of the file what was made later, or dropped before" },
+  );
 }
 
 /** Throws for a rename that renames nothing: it is a mistake, and the table would be restored under its old name. */

@@ -9,6 +9,7 @@ import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { KeyFilter } from "../key-filter.js";
 import type { TableName, TableSpec, Target } from "../rethinkdb/target.js";
+import { textOfJson } from "../server-text.js";
 import { severalAtOnce } from "../several-at-once.js";
 import { fillTable } from "./fill.js";
 import { HeldKeys } from "./held-keys.js";
@@ -16,7 +17,9 @@ import type { Pace } from "./pace.js";
 import type { PlannedTable, RestorePlan } from "./plan.js";
 import { PlannedLog } from "./planned-log.js";
 import { ReadBack } from "./read-back.js";
+import { isPart } from "./request.js";
 import { type Begun, refusalOf, tagOf, takenError } from "./tag.js";
+import { TagKeeper } from "./tag-keeper.js";
 
 export interface RestoredTable {
   from: string;
@@ -29,6 +32,10 @@ export interface RestoredTable {
   isPart: boolean;
   /** How many documents were not selected; null if the others were not all read, because keys were selected. */
   passedOver: number | null;
+  /** Keys that were asked for, and that no document of it has: JSON texts. */
+  missingKeys: string[];
+  /** What shows that the choice of documents is mistyped, one sentence each. */
+  doubts: string[];
   /** How many documents an earlier run of the same restore had written. */
   already: number;
   /** Which fields were masked, how, and in how many documents; null if the documents are as they were. */
@@ -106,16 +113,22 @@ export async function restore(
       signal.throwIfAborted();
     },
   });
+  let keeper: TagKeeper | undefined;
   try {
     // Only now: what is damaged of the log has been met, and nothing is made on the target then.
     await createDatabases(plan, target, signal);
     const unfinished = begun && new Map(begun.made);
-    if (begun) await makeTagged(plan, target, begun, { atOnce, signal });
+    if (begun) {
+      await makeTagged(plan, target, begun, { atOnce, signal });
+      keeper = new TagKeeper(plan, target, begun, clock);
+      await keeper.restoreLost();
+    }
     const tables = plan.tables.filter(({ to }) => !begun?.whole.has(nameOf(to)));
     const last = plan.tables.at(-1)!;
-    // A table that is not as it was written keeps its tag, and the last one for it: given again, the restore repairs it.
+    // A table that is not as it was written keeps its tag, and the last one for it: the restore goes on with them.
     const complete = async (table: PlannedTable, of: RestoredTable, all = [of]) => {
       if (begun && !all.every(({ matches }) => matches)) return;
+      await keeper?.release(begun!.made.get(nameOf(table.to))!);
       await setHook(table, target, begun !== undefined);
       observer.complete?.(of);
     };
@@ -131,6 +144,7 @@ export async function restore(
     }
     return tables.map((table) => restored.get(table)!);
   } finally {
+    await keeper?.end();
     await log.dispose();
   }
 }
@@ -165,11 +179,6 @@ async function eachTable(
 function filterOf({ tables }: RestorePlan): (table: string) => KeyFilter | undefined {
   const filters = new Map(tables.map(({ config, chosen }) => [config.id, chosen.filter]));
   return (table) => filters.get(table);
-}
-
-/** True if only some documents of a table were asked for. */
-function isPart({ chosen }: PlannedTable): boolean {
-  return chosen.filter !== undefined || chosen.matches !== undefined;
 }
 
 async function createDatabases(
@@ -262,10 +271,12 @@ async function restoreTable(
   const readBack = new ReadBack(target, made, signal);
   const onWritten = (documents: number, bytes: number) => observer.writing(to, documents, bytes);
   const how = { held, pace, readBack };
-  const filled = await fillTable(table, log, target, how, onWritten, signal);
+  const filled = await fillTable(table, log, target, made, how, onWritten, signal);
   const { digest, documents } = filled;
+  // The table keeps its tag then: nobody takes what is in it for masked.
+  table.mask?.refuseUnused();
   observer.finishing(to, "syncing");
-  await untilAborted(target.sync(to), signal);
+  await untilAborted(target.sync(made), signal);
   observer.finishing(to, "comparing");
   const found = await readBack.finish(documents);
   signal.throwIfAborted();
@@ -282,8 +293,10 @@ async function restoreTable(
     class: table.class,
     documents,
     bytes: filled.bytes,
-    isPart: isPart(table),
+    isPart: isPart(table.chosen),
     passedOver: table.chosen.filter ? null : filled.passedOver,
+    missingKeys: filled.missingKeys.map(textOfJson),
+    doubts: table.chosen.doubts?.() ?? [],
     already: filled.already,
     masked: table.mask?.counts() ?? null,
     seconds: (clock.monotonicMs() - began) / 1000,

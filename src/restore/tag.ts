@@ -3,8 +3,9 @@
  * written to a half-filled table, nobody takes it for a whole one, and a restore that was ended knows its own tables.
  * It lies on the target, because a repository may be read-only, and needs no grant that a restore does not need.
  *
- * Invariant: a table has its tag from the moment it is made until it is whole. The last table of a plan names the ids
- * of all others, and loses its tag last of all: so of a table without a tag it is known whether this restore made it.
+ * Invariant: a table has its tag from the moment it is made until it is whole, but for the moment until the tag keeper
+ * puts it back. The last table of a plan names the ids of all others, and of those that are whole, and loses its tag
+ * last of all: so of a table without a tag it is known whether this restore made it, and whether it is whole.
  */
 import type { TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
@@ -24,6 +25,8 @@ export interface Tag extends RestoreIdentity {
   at: Instant;
   /** In the tag of a plan's last table: the ids of all others. */
   others?: string[];
+  /** In the tag of a plan's last table: the ids of those that are whole. */
+  whole?: string[];
 }
 
 const tagPattern = /\[thinkback:([A-Za-z0-9_-]+)\]/;
@@ -82,6 +85,7 @@ export async function begunOf(
   const names = plan.tables.map(({ to }) => nameOf(to));
   const lastTag = tagOf(present.get(names.at(-1) ?? "")?.write_hook);
   const others = new Set(isOwn(lastTag) ? lastTag!.others : []);
+  const whole = new Set(isOwn(lastTag) ? lastTag!.whole : []);
   const taken: TableConfig[] = [];
   for (const name of names) {
     const table = present.get(name);
@@ -89,7 +93,7 @@ export async function begunOf(
     const tag = tagOf(table.write_hook);
     if (!isOwn(tag) && (tag || !others.has(table.id))) taken.push(table);
     begun.made.set(name, table.id);
-    if (!tag) begun.whole.add(name);
+    if (!tag && whole.has(table.id)) begun.whole.add(name);
   }
   if (taken.length > 0) throw takenError(taken);
   return begun;

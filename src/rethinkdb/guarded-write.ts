@@ -1,89 +1,265 @@
 /**
- * Terms that read and replace single documents. A replacement is guarded: inside one atomic `replace`, the server
- * compares the document with the text that it must have, and leaves it alone if it has another.
+ * Terms that write documents of one table, and of no other that has taken its name. A replacement is guarded besides:
+ * inside one atomic `replace`, the server compares the document with the one that it must be, and leaves it alone if
+ * it is another.
+ *
+ * The guard is the server's digest of the document's text: `r.uuid` of a text is a SHA-1. Because the primary key is
+ * part of the text, the digest also says which of several replacements is meant. So one query replaces many documents,
+ * and asks for the table's id once.
  *
  * Every character of the terms built here is one byte of the query.
  */
+import { uuidOf } from "../digest.js";
 import { JsonText } from "../json-bytes.js";
+import { orderCode } from "../key-order.js";
+import { jsonOfText } from "../server-text.js";
 import type { Response } from "./response.js";
-import type { GuardedWrite, TableName, WriteOutcome } from "./target.js";
+import { heldTable, orReplaced } from "./table-identity.js";
+import type { TableReference } from "./table-reference.js";
+import type { Durability, GuardedWrite, WriteOutcome } from "./target.js";
 
 const terms = {
   makeArray: 2,
   variable: 10,
-  db: 14,
-  table: 15,
   get: 16,
-  getAll: 78,
-  delete: 54,
   eq: 17,
+  getField: 31,
+  hasFields: 32,
+  without: 34,
+  merge: 35,
+  map: 38,
+  nth: 45,
+  update: 53,
+  delete: 54,
   replace: 55,
+  insert: 56,
+  call: 64,
   branch: 65,
   func: 69,
+  getAll: 78,
+  default: 92,
   json: 98,
+  uuid: 169,
   toJsonString: 172,
 } as const;
 
-const row = `[${terms.variable},[1]]`;
-const options = '{"durability":"hard","ignore_write_hook":true}';
+/** So much of a query is left for what is not in the texts of its documents. */
+const aroundBytesMax = 64 * 1024;
+/** The server takes a query of at most 134,217,727 bytes. */
+const textBytesMax = 134_217_727 - aroundBytesMax;
+
+/** At most so many bytes of a query are a key of 127 bytes, each escaped, its digest, and what is around both. */
+const keyBytesMax = 1024;
+
 /** What is not durable yet is written again. */
-const soft = '{"durability":"soft","ignore_write_hook":true}';
+const soft = '"durability":"soft","ignore_write_hook":true';
 
-export function guardedTerm(table: TableName, writes: readonly GuardedWrite[]): string {
-  const replaces = writes.map(({ key, expected, document }) => {
-    const guard = `[${terms.eq},[[${terms.toJsonString},[${row}]],${stringOf(expected)}]]`;
-    const written = document === null ? "null" : `[${terms.json},[${stringOf(document)}]]`;
-    const change = `[${terms.branch},[${guard},${written},${row}]]`;
-    const func = `[${terms.func},[[${terms.makeArray},[1]],${change}]]`;
-    return `[${terms.replace},[${rowTerm(table, key)},${func}],${options}]`;
-  });
-  return `[${terms.makeArray},[${replaces.join(",")}]]`;
+/** A write as it is sent. */
+export interface SentWrite {
+  key: Buffer;
+  /** The digest that the document must have; null: there must be none. */
+  digest: string | null;
+  /** What becomes of it, as a part of the term. */
+  change: string;
 }
 
-/** The counts that the server answers a replacement with. */
-interface Summary {
-  inserted: number;
-  replaced: number;
-  deleted: number;
-  errors: number;
-  first_error?: string;
+/** The write as it is sent; a refusal if its text is larger than a query may be. */
+export function sentWrite({ key, expected, document }: GuardedWrite): SentWrite | WriteOutcome {
+  if (expected === null && document === null) return "moved";
+  const change = changeOf(expected, document);
+  if (change.length <= textBytesMax) {
+    return { key, digest: expected && uuidOf(expected), change };
+  }
+  const refused = `what changes of it takes ${change.length} bytes of a query, and the server takes ${textBytesMax}`;
+  return { refused };
 }
 
-export function outcomesOf(response: Response): WriteOutcome[] {
-  const [summaries] = response.rows() as [Summary[]];
-  return summaries.map(({ inserted, replaced, deleted, errors, first_error: reason }) => {
-    if (errors > 0) return { refused: String(reason) };
-    return inserted + replaced + deleted > 0 ? "written" : "moved";
-  });
+/** Divides writes into those of one query each. */
+export function* queriesOf(writes: readonly SentWrite[]): Generator<SentWrite[]> {
+  let some: SentWrite[] = [];
+  let bytes = 0;
+  for (const write of writes) {
+    if (some.length > 0 && bytes + write.change.length > textBytesMax) {
+      yield some;
+      some = [];
+      bytes = 0;
+    }
+    some.push(write);
+    bytes += write.change.length + keyBytesMax;
+  }
+  if (some.length > 0) yield some;
+}
+
+function changeOf(expected: Buffer | null, document: Buffer | null): string {
+  if (document === null) return "false";
+  // It becomes a part of a text.
+  if (expected === null) return JSON.stringify(document.toString("latin1")).slice(1, -1);
+  const before = new Map(fieldsOf(expected));
+  const [taken, set]: [string[], string[]] = [[], []];
+  for (const [name, value] of fieldsOf(document)) {
+    const stood = before.get(name);
+    before.delete(name);
+    if (stood?.equals(value)) continue;
+    if (stood) taken.push(name);
+    set.push(`${name}:${value.toString("latin1")}`);
+  }
+  taken.push(...before.keys());
+  const texts = [`[${taken.join(",")}]`, `{${set.join(",")}}`].map((text) => JSON.stringify(text));
+  return `[${terms.makeArray},[${texts.join(",")}]]`;
+}
+
+/** The fields of a document, by the JSON text of their names. */
+function* fieldsOf(document: Buffer): Generator<[string, Buffer]> {
+  for (const { name, value } of new JsonText(document).fields(0)) {
+    yield [
+      document.toString("latin1", name.start, name.end),
+      document.subarray(value.start, value.end),
+    ];
+  }
+}
+
+/** The term that carries out writes, whose answer `outcomesOf` reads. */
+export function guardedTerm(
+  table: TableReference,
+  writes: readonly SentWrite[],
+  durability: Durability,
+): string {
+  const options = `"durability":"${durability}","ignore_write_hook":true`;
+  const present = writes.filter(({ digest }) => digest !== null);
+  const absent = writes.filter(({ digest }) => digest === null);
+  const parts: string[] = [];
+  if (present.length > 0) parts.push(outcomesTerm(table, replaceTerm(table, present, options)));
+  if (absent.length > 0) parts.push(outcomesTerm(table, addTerm(table, absent, options)));
+  return `[${terms.makeArray},[${parts.join(",")}]]`;
+}
+
+/** Replaces the documents whose digests are expected. */
+function replaceTerm(table: TableReference, writes: readonly SentWrite[], options: string): string {
+  const [row, change] = [variable(1), variable(2)];
+  const changes = writes.map(({ digest, change: text }) => `"${digest}":${text}`);
+  const digest = `[${terms.uuid},[[${terms.toJsonString},[${row}]]]]`;
+  const found = `[${terms.default},[[${terms.getField},[{${changes.join(",")}},${digest}]],null]]`;
+  const part = (at: number) => `[${terms.json},[[${terms.nth},[${change},${at}]]]]`;
+  // A field that is set is taken away before, because `merge` would join objects.
+  const changed = `[${terms.merge},[[${terms.without},[${row},${part(0)}]],${part(1)}]]`;
+  const cases = [equal(change, "null"), row, equal(change, "false"), "null", changed];
+  const become = func([2], `[${terms.branch},[${cases.join(",")}]]`);
+  const by = func([1], `[${terms.call},[${become},${found}]]`);
+  const rows = rowsTerm(
+    table,
+    writes.map(({ key }) => key),
+  );
+  return `[${terms.replace},[${rows},${by}],{"return_changes":"always",${options}}]`;
+}
+
+/** Adds documents; one whose key is there by now is left as it is. */
+function addTerm(table: TableReference, writes: readonly SentWrite[], options: string): string {
+  const documents = `[${terms.json},["[${writes.map(({ change }) => change).join(",")}]"]]`;
+  const held = textOf(heldTable(table));
+  const always = textOf(orReplaced(table, "always"));
+  const there = func([1, 2, 3], variable(2));
+  return `[${terms.insert},[${held},${documents}],{"return_changes":${always},"conflict":${there},${options}}]`;
+}
+
+/** Of each document that a write met: the text of its key, and what became of it. */
+function outcomesTerm({ primaryKey }: TableReference, write: string): string {
+  const change = variable(4);
+  const field = (of: string, name: string) => `[${terms.getField},[${of},${name}]]`;
+  const [before, after] = [field(change, '"old_val"'), field(change, '"new_val"')];
+  const some = `[${terms.branch},[${equal(before, "null")},${after},${before}]]`;
+  const key = `[${terms.toJsonString},[${field(some, jsonTerm(nameText(primaryKey)))}]]`;
+  const became = [
+    `[${terms.hasFields},[${change},"error"]]`,
+    field(change, '"error"'),
+    equal(before, after),
+    '"moved"',
+    "null",
+  ];
+  const outcome = [`[${terms.default},[${key},null]]`, `[${terms.branch},[${became.join(",")}]]`];
+  const one = func([4], `[${terms.makeArray},[${outcome.join(",")}]]`);
+  // If nothing was found, there are no changes. An error of the write itself must not count as that.
+  const changes = `[${terms.default},[${field(variable(5), '"changes"')},[${terms.makeArray},[]]]]`;
+  return `[${terms.call},[${func([5], `[${terms.map},[${changes},${one}]]`)},${write}]]`;
+}
+
+/** What became of each write, in their order. What the server did not find was moved. */
+export function outcomesOf(response: Response, writes: readonly SentWrite[]): WriteOutcome[] {
+  const [parts] = response.rows() as [[key: string | null, became: string | null][][]];
+  const became = new Map<string, WriteOutcome>();
+  for (const [key, how] of parts.flat()) {
+    if (key === null) continue;
+    const isTold = how === null || how === "moved";
+    const outcome = how === null ? "written" : isTold ? "moved" : { refused: how };
+    became.set(orderCode(jsonOfText(key)), outcome);
+  }
+  return writes.map(({ key }) => became.get(orderCode(key)) ?? "moved");
+}
+
+/** Writes documents, replacing those of the same key. They travel as one JSON text, which the server parses at once. */
+export function insertTerm(table: TableReference, documents: readonly Buffer[]): string {
+  const texts = documents.map((document) => document.toString("latin1"));
+  const held = textOf(heldTable(table));
+  const never = textOf(orReplaced(table, false));
+  const options = `{"return_changes":${never},"conflict":"replace",${soft}}`;
+  return `[${terms.insert},[${held},${jsonTerm(`[${texts.join(",")}]`)}],${options}]`;
 }
 
 /** Deletes the documents of some keys, without running a write hook. */
-export function removalTerm(table: TableName, keys: readonly Buffer[]): string {
-  const values = keys.map((key) => `[${terms.json},[${stringOf(key)}]]`);
-  return `[${terms.delete},[[${terms.getAll},[${[tableTerm(table), ...values].join(",")}]]],${soft}]`;
+export function removalTerm(table: TableReference, keys: readonly Buffer[]): string {
+  return `[${terms.delete},[${rowsTerm(table, keys)}],{${soft}}]`;
 }
 
-export function documentsTerm(table: TableName, keys: readonly Buffer[]): string {
-  return `[${terms.makeArray},[${keys.map((key) => rowTerm(table, key)).join(",")}]]`;
+/** Changes one document by a function of which this is the body; `row` is the document in it. */
+export function changeTerm(
+  how: "update" | "replace",
+  table: TableReference,
+  key: Buffer,
+  body: string,
+): string {
+  return `[${terms[how]},[${rowsTerm(table, [key])},${func([1], body)}],{${soft}}]`;
 }
 
-/** The documents of an answer, as copies of their texts, in the order of the keys; null where there is none. */
-export function documentsOf({ bytes, firstRow }: Response): (Buffer | null)[] {
-  const text = new JsonText(bytes);
-  return [...text.items(firstRow)].map(({ start, end }) =>
-    bytes[start] === 0x6e ? null : Buffer.from(bytes.subarray(start, end)),
-  );
+/**
+ * Replaces nothing, in a way that the server permits only to those who may write without running a write hook. The key
+ * need not be there.
+ */
+export function permissionTerm(table: TableReference): string {
+  const key = textOf(orReplaced(table, "thinkback"));
+  const row = `[${terms.get},[${textOf(heldTable(table))},${key}]]`;
+  return `[${terms.replace},[${row},${func([1], variable(1))}],{${soft}}]`;
 }
 
-function rowTerm(table: TableName, key: Buffer): string {
-  return `[${terms.get},[${tableTerm(table)},[${terms.json},[${stringOf(key)}]]]]`;
+/** The documents of some keys. The index is the first option that the term evaluates, before the keys. */
+function rowsTerm(table: TableReference, keys: readonly Buffer[]): string {
+  const held = textOf(heldTable(table));
+  const index = textOf(orReplaced(table, table.primaryKey));
+  const values = keys.map((key) => jsonTerm(key.toString("latin1")));
+  return `[${terms.getAll},[${[held, ...values].join(",")}],{"index":${index}}]`;
 }
 
-function tableTerm({ db, name }: TableName): string {
-  return `[${terms.table},[[${terms.db},[${JSON.stringify(db)}]],${JSON.stringify(name)}]]`;
+export const row = variable(1);
+
+function variable(number: number): string {
+  return `[${terms.variable},[${number}]]`;
 }
 
-/** A JSON string of a text; what is absent has the text of null. */
-function stringOf(text: Buffer | null): string {
-  return JSON.stringify(text === null ? "null" : text.toString("latin1"));
+function func(variables: number[], body: string): string {
+  return `[${terms.func},[[${terms.makeArray},[${variables.join(",")}]],${body}]]`;
+}
+
+function equal(a: string, b: string): string {
+  return `[${terms.eq},[${a},${b}]]`;
+}
+
+export function jsonTerm(text: string): string {
+  return `[${terms.json},[${JSON.stringify(text)}]]`;
+}
+
+export function nameText(name: string): string {
+  return jsonOfText(JSON.stringify(name)).toString("latin1");
+}
+
+/** A term of the driver's as the text of a query. */
+function textOf(term: { build(): unknown }): string {
+  return jsonOfText(JSON.stringify(term.build())).toString("latin1");
 }

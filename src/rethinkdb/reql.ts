@@ -17,3 +17,9 @@ export function valueTerm(json: Buffer): Term {
 export function systemTable(name: string): Term {
   return r.db("rethinkdb").table!(name);
 }
+
+/** The term for a binary pseudo type of the catalog. */
+export function binaryTerm(pseudoType: object): Term {
+  const { data } = pseudoType as { data: string };
+  return r.binary(Buffer.from(data, "base64"));
+}

@@ -37,8 +37,8 @@ export class ReqlError extends Error {
 }
 
 /**
- * True if the server refused for want of a permission. A refused changefeed comes as an internal error that quotes the
- * refusal, seen live on 2.4.4.
+ * True if the server refused for want of a permission. A refused changefeed, or a write that must not run a write hook,
+ * comes as an internal error that quotes the refusal, seen live on 2.4.4.
  */
 export function isRefusal(error: unknown): error is ReqlError {
   return (

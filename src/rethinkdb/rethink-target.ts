@@ -2,24 +2,21 @@ import type { Term } from "rethinkdb";
 import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { Dial } from "./channel.js";
-import { Connection } from "./connection.js";
-import {
-  documentsOf,
-  documentsTerm,
-  guardedTerm,
-  outcomesOf,
-  removalTerm,
-} from "./guarded-write.js";
-import { insertTerm, largeDocumentTerms, undoTerm } from "./large-document.js";
-import { r, systemTable, tableTerm } from "./reql.js";
-import { errorClasses, ReqlError } from "./response.js";
+import type { Term as BuiltTerm, Connection } from "./connection.js";
+import { insertTerm, permissionTerm, removalTerm } from "./guarded-write.js";
+import { largeDocumentTerms } from "./large-document.js";
+import { binaryTerm, r, systemTable, tableTerm } from "./reql.js";
+import { errorClasses, isRefusal, ReqlError } from "./response.js";
 import { type ScanBatch, type ScanOptions, scanTable } from "./scan.js";
-import type { TableReference } from "./table-reference.js";
+import { type ServerRow, serverRows } from "./server-rows.js";
+import { readDocuments, replaceDocuments, syncTerm } from "./table-documents.js";
+import { isReplaced } from "./table-identity.js";
+import { type TableReference, TableReplaced } from "./table-reference.js";
 import {
   DocumentsRefused,
+  type Durability,
   type GrantScope,
   type GuardedWrite,
-  type KeyedTable,
   type TableGrant,
   type TableName,
   type TableSettings,
@@ -27,6 +24,13 @@ import {
   type Target,
   type WriteOutcome,
 } from "./target.js";
+import { TargetConnections } from "./target-connections.js";
+import {
+  doesNotHold,
+  textUnderCondition,
+  underCondition,
+  type WriteCondition,
+} from "./write-condition.js";
 
 /** How many connections write. A thread of the server serves each; a few keep it busy without crowding out others. */
 const writeConnections = 4;
@@ -53,43 +57,35 @@ interface Renamed {
   first_error?: string;
 }
 
-/** A row of the system table of servers. */
-interface ServerRow {
-  id: string;
-  process?: { version?: string };
-}
-
 export class RethinkTarget implements Target {
   readonly writesAtOnce = writeConnections;
   readonly documentBytesMax = documentBytesMax;
-  private readonly idle: Connection[] = [];
-  private readonly open = new Set<Connection>();
-  private admin: Promise<Connection> | undefined;
-  private closed = false;
+  private readonly connections: TargetConnections;
 
   constructor(
     readonly location: string,
-    private readonly dial: Dial,
-  ) {}
+    connections: Dial | TargetConnections,
+    private readonly condition?: WriteCondition,
+  ) {
+    const isMade = connections instanceof TargetConnections;
+    this.connections = isMade ? connections : new TargetConnections(connections);
+  }
+
+  onlyIf(condition: WriteCondition): RethinkTarget {
+    return new RethinkTarget(this.location, this.connections, condition);
+  }
 
   async version(): Promise<string | undefined> {
-    return (await this.serverRows("read the server's version"))?.[0]?.process?.version;
+    return (await this.serverRows())?.[0]?.process?.version;
   }
 
   async servers(): Promise<string[] | undefined> {
-    return (await this.serverRows("read which servers there are"))?.map(({ id }) => id);
+    return (await this.serverRows())?.map(({ id }) => id);
   }
 
-  /** Undefined if the user may not read them. */
-  private async serverRows(doing: string): Promise<ServerRow[] | undefined> {
-    try {
-      const rows = await (await this.adminConnection()).rows(systemTable("server_status"));
-      return rows as ServerRow[];
-    } catch (error) {
-      if (error instanceof ReqlError && error.errorClass === errorClasses.permission)
-        return undefined;
-      throw this.explain(error, doing);
-    }
+  private async serverRows(): Promise<ServerRow[] | undefined> {
+    const explain = (error: unknown) => this.explain(error, "read which servers there are");
+    return serverRows(await this.connections.admin(), explain);
   }
 
   async databases(): Promise<string[]> {
@@ -101,20 +97,20 @@ export class RethinkTarget implements Target {
   }
 
   async createDatabase(name: string): Promise<void> {
-    await this.ask(r.dbCreate(name), `create database ${name}`);
+    await this.alter(r.dbCreate(name), `create database ${name}`);
   }
 
   async dropDatabase(name: string): Promise<void> {
-    await this.ask(r.dbDrop(name), `drop database ${name}`);
+    await this.alter(r.dbDrop(name), `drop database ${name}`);
   }
 
   async renameDatabase(name: string, to: string): Promise<void> {
     const change = r.db(name).config!().update!({ name: to });
-    refuseErrors(await this.ask(change, `rename database ${name} to ${to}`));
+    refuseErrors(await this.alter(change, `rename database ${name} to ${to}`));
   }
 
   async dropTable({ db, name }: TableName): Promise<void> {
-    await this.ask(r.db(db).tableDrop!(name), `drop table ${db}.${name}`);
+    await this.alter(r.db(db).tableDrop!(name), `drop table ${db}.${name}`);
   }
 
   async createTable(spec: TableSpec, refusal?: string): Promise<string> {
@@ -130,24 +126,23 @@ export class RethinkTarget implements Target {
     });
     const made = create.getField!("config_changes").nth!(0).getField!("new_val").getField!("id");
     // In one query, so that nothing can come between the two.
-    const hook = (_context: Term, _old: Term, _new: Term) => r.error(refusal!);
-    const refusing = (id: Term) => [id, tableTerm(spec).setWriteHook!(hook)];
-    const id = await this.ask<string | [string, object]>(
+    const refusing = (id: Term) => [id, refusingHook(spec, refusal!)];
+    const id = await this.alter<string | [string, object]>(
       refusal === undefined ? made : made.do!(refusing),
       what,
     );
     if (spec.writeAcks !== "majority") {
-      await this.ask(tableTerm(spec).config!().update!({ write_acks: spec.writeAcks }), what);
+      await this.alter(tableTerm(spec).config!().update!({ write_acks: spec.writeAcks }), what);
     }
     await this.ask(tableTerm(spec).wait!({ waitFor: "ready_for_writes" }), what);
     return typeof id === "string" ? id : id[0];
   }
 
-  async write(table: TableName, documents: Buffer[]): Promise<void> {
+  async write(table: TableReference, documents: Buffer[]): Promise<void> {
     await this.writing(table, async (connection) => {
       const { inserted, replaced, unchanged } = await change(
         connection,
-        insertTerm(table, documents),
+        this.conditional(insertTerm(table, documents)),
       );
       const stored = inserted + replaced + unchanged;
       if (stored === documents.length) return;
@@ -155,57 +150,76 @@ export class RethinkTarget implements Target {
     });
   }
 
-  async writeLarge(table: KeyedTable, key: Buffer, document: Buffer): Promise<void> {
+  async writeLarge(table: TableReference, key: Buffer, document: Buffer): Promise<void> {
     await this.writing(table, async (connection) => {
       try {
         for (const term of largeDocumentTerms(table, key, document, this.documentBytesMax)) {
-          await change(connection, term);
+          await change(connection, this.conditional(term));
         }
       } catch (error) {
-        if (error instanceof DocumentsRefused) await change(connection, undoTerm(table, key));
+        if (error instanceof DocumentsRefused)
+          await change(connection, this.conditional(removalTerm(table, [key])));
         throw error;
       }
     });
   }
 
-  async remove(table: TableName, keys: readonly Buffer[]): Promise<void> {
-    const term = removalTerm(table, keys);
+  async remove(table: TableReference, keys: readonly Buffer[]): Promise<void> {
+    const term = this.conditional(removalTerm(table, keys));
     await this.writing(table, async (connection) => {
       await change(connection, term);
     });
   }
 
-  async documents(table: TableName, keys: readonly Buffer[]): Promise<(Buffer | null)[]> {
-    const term = Buffer.from(documentsTerm(table, keys), "latin1");
-    return this.writing(table, async (connection) => documentsOf(await connection.answer(term)));
+  async documents(table: TableReference, keys: readonly Buffer[]): Promise<(Buffer | null)[]> {
+    return this.writing(table, (connection) => readDocuments(connection, table, keys));
   }
 
-  async replace(table: TableName, writes: readonly GuardedWrite[]): Promise<WriteOutcome[]> {
-    const term = Buffer.from(guardedTerm(table, writes), "latin1");
-    return this.writing(table, async (connection) => outcomesOf(await connection.answer(term)));
+  async replace(
+    table: TableReference,
+    writes: readonly GuardedWrite[],
+    durability: Durability,
+  ): Promise<WriteOutcome[]> {
+    const conditional = (term: string) => this.conditional(term);
+    return this.writing(table, (connection) =>
+      replaceDocuments(connection, table, writes, durability, conditional),
+    );
+  }
+
+  async checkMayReplace(table: TableReference): Promise<void> {
+    const term = Buffer.from(permissionTerm(table), "latin1");
+    await this.writing(table, (connection) => connection.answer(term));
   }
 
   /** Runs a write on a connection that no other write uses. */
   private async writing<T>(
-    table: TableName,
+    table: TableReference,
     write: (connection: Connection) => Promise<T>,
   ): Promise<T> {
-    const connection = this.idle.pop() ?? (await this.connect());
+    const connection = await this.connections.take();
     try {
       return await write(connection);
     } catch (error) {
-      throw this.explain(error, `write to ${table.db}.${table.name}`);
+      throw this.explain(
+        isReplaced(error) ? new TableReplaced(table) : error,
+        `write to ${table.db}.${table.name}`,
+      );
     } finally {
-      if (connection.isOpen) this.idle.push(connection);
+      this.connections.giveBack(connection);
     }
   }
 
-  async sync(table: TableName): Promise<void> {
-    await this.ask(tableTerm(table).sync!(), `sync ${table.db}.${table.name}`);
+  async count(table: TableName): Promise<number> {
+    const counted = await this.ask(tableTerm(table).count!(), `count ${table.db}.${table.name}`);
+    return counted as number;
+  }
+
+  async sync(table: TableReference): Promise<void> {
+    await this.writing(table, (connection) => connection.rows(syncTerm(table)));
   }
 
   async createIndex(table: TableName, index: IndexStatus): Promise<void> {
-    await this.ask(
+    await this.alter(
       tableTerm(table).indexCreate!(index.index, binaryTerm(index.function)),
       `create index ${index.index} on ${table.db}.${table.name}`,
     );
@@ -217,14 +231,19 @@ export class RethinkTarget implements Target {
 
   async dropIndex(table: TableName, index: string): Promise<void> {
     const what = `drop index ${index} of ${table.db}.${table.name}`;
-    await this.ask(tableTerm(table).indexDrop!(index), what);
+    await this.alter(tableTerm(table).indexDrop!(index), what);
   }
 
   async setWriteHook(table: TableName, hook: object | null): Promise<void> {
-    await this.ask(
+    await this.alter(
       tableTerm(table).setWriteHook!(hook && binaryTerm(hook)),
       `set the write hook of ${table.db}.${table.name}`,
     );
+  }
+
+  async refuseWrites(table: TableName, refusal: string): Promise<void> {
+    const what = `set the write hook of ${table.db}.${table.name}`;
+    await this.alter(refusingHook(table, refusal), what);
   }
 
   async renameTable(id: string, from: string, to: string): Promise<void> {
@@ -238,7 +257,7 @@ export class RethinkTarget implements Target {
         r.error("it has another name by now"),
       );
     const term = systemTable("table_config").get!(id).update!(renamed);
-    const { errors, skipped, first_error: reason } = await this.ask<Renamed>(term, what);
+    const { errors, skipped, first_error: reason } = await this.alter<Renamed>(term, what);
     if (errors + skipped === 0) return;
     const why = reason ?? "it was dropped";
     throw new ThinkbackError("target", `cannot ${what} on ${this.location}: ${why}`);
@@ -257,7 +276,7 @@ export class RethinkTarget implements Target {
     options: Omit<ScanOptions, "stamp">,
   ): AsyncGenerator<ScanBatch> {
     const { signal } = options;
-    const connection = await this.connect();
+    const connection = await this.connections.connect();
     const close = () => connection.close();
     signal.addEventListener("abort", close, { once: true });
     try {
@@ -279,7 +298,7 @@ export class RethinkTarget implements Target {
   }
 
   async createUser(name: string, password: string): Promise<void> {
-    await this.ask(systemTable("users").insert!({ id: name, password }), `create user ${name}`);
+    await this.alter(systemTable("users").insert!({ id: name, password }), `create user ${name}`);
   }
 
   async tableGrants({ db, name }: TableName): Promise<TableGrant[]> {
@@ -288,47 +307,39 @@ export class RethinkTarget implements Target {
   }
 
   async grant(user: string, scope: GrantScope, permissions: object): Promise<void> {
-    await this.ask(grantTerm(user, scope, permissions), `grant to user ${user}`);
+    await this.alter(grantTerm(user, scope, permissions), `grant to user ${user}`);
   }
 
   close(): void {
-    this.closed = true;
-    for (const connection of this.open) connection.close();
+    this.connections.close();
   }
 
-  private async connect(): Promise<Connection> {
-    const connection = new Connection(await this.dial());
-    this.open.add(connection);
-    void connection.lost.then(() => this.open.delete(connection));
-    if (this.closed) connection.close();
-    return connection;
+  /** Runs a term that changes something, if the condition holds. */
+  private alter<T>(term: Term, what: string): Promise<T> {
+    return this.ask<T>(this.condition ? underCondition(this.condition, term) : term, what);
   }
 
-  private async ask<T>(term: Term, what: string): Promise<T> {
+  /** The same for a term's text. */
+  private conditional(term: string): string {
+    return this.condition ? textUnderCondition(this.condition, term) : term;
+  }
+
+  private async ask<T>(term: BuiltTerm, what: string): Promise<T> {
     return (await this.rows(term, what))[0] as T;
   }
 
-  private async rows(term: Term, what: string): Promise<unknown[]> {
+  private async rows(term: BuiltTerm, what: string): Promise<unknown[]> {
     try {
-      return await (await this.adminConnection()).rows(term);
+      return await (await this.connections.admin()).rows(term);
     } catch (error) {
       throw this.explain(error, what);
     }
   }
 
-  /** The connection for administration. A lost one is replaced, because what was made must be dropped even then. */
-  private async adminConnection(): Promise<Connection> {
-    const before = this.admin;
-    const held = await before?.catch(() => undefined);
-    if (held?.isOpen) return held;
-    // Whoever came first in the meantime has begun to connect.
-    if (this.admin === before) this.admin = this.connect();
-    return this.admin!;
-  }
-
   private explain(error: unknown, what: string): unknown {
     if (error instanceof ThinkbackError) return error;
-    if (error instanceof ReqlError && error.errorClass === errorClasses.permission) {
+    if (this.condition && doesNotHold(error)) return this.condition.otherwise();
+    if (isRefusal(error)) {
       return new ThinkbackError(
         "target",
         `${this.location} does not permit to ${what}: ${error.message}`,
@@ -336,6 +347,12 @@ export class RethinkTarget implements Target {
           hint: 'grant the target\'s user read, write and config, and r.db("rethinkdb").grant(user, {read: true}); for users and grants write there too',
         },
       );
+    }
+    if (error instanceof TableReplaced) {
+      return new ThinkbackError("target", `cannot ${what} on ${this.location}: ${error.message}`, {
+        cause: error,
+        hint: "it was renamed, or dropped and made again; nothing was read of or written to the other table",
+      });
     }
     if (error instanceof Error) {
       return new ThinkbackError("target", `cannot ${what} on ${this.location}: ${error.message}`, {
@@ -370,14 +387,14 @@ async function change(connection: Connection, term: string): Promise<WriteSummar
   return summary;
 }
 
+function refusingHook(table: TableName, refusal: string): Term {
+  return tableTerm(table).setWriteHook!((_context: Term, _old: Term, _new: Term) =>
+    r.error(refusal),
+  );
+}
+
 function grantTerm(user: string, { db, table }: GrantScope, permissions: object): Term {
   if (db === undefined) return r.grant(user, permissions);
   const database = r.db(db);
   return (table === undefined ? database : database.table!(table)).grant!(user, permissions);
-}
-
-/** The term for a binary pseudo type of the catalog. */
-function binaryTerm(pseudoType: object): Term {
-  const { data } = pseudoType as { data: string };
-  return r.binary(Buffer.from(data, "base64"));
 }

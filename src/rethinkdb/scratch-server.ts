@@ -3,10 +3,11 @@
  * interface, with a random password; without a web interface, which asks for none, unless it is wanted.
  *
  * Invariant: neither the server nor its directory outlives this process. So a shell runs the server. When the shell's
- * standard input ends, as it does even if this process is killed, the shell kills the server and removes the directory.
+ * standard input ends, as it does even if this process is killed, the shell kills the server, removes its container, if
+ * it has one, and the directory.
  * Break it and every drill or preview that is cut short leaves a server with a copy of the data behind.
  */
-import { type ChildProcessByStdio, execFile, spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -14,48 +15,39 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
-import { promisify } from "node:util";
 import type { Clock } from "../clock.js";
-import { messageOf, ThinkbackError } from "../errors.js";
+import { ThinkbackError } from "../errors.js";
 import type { ScratchUse } from "../scratch-database.js";
 import type { Address } from "./address.js";
 import { dialer } from "./channel.js";
 import { Connection } from "./connection.js";
 import { r } from "./reql.js";
+import { commandOf, type ScratchCommand, type ScratchRunner } from "./scratch-command.js";
 
-/** How long a server may take to answer its first query; one that takes longer has failed. */
-const startMsMax = 60_000;
+/** How long a server may take to answer its first query; longer is a failure. Docker may have to load the image. */
+const startMsMax: Record<ScratchRunner, number> = { rethinkdb: 60_000, docker: 600_000 };
 const retryMs = 100;
 /** How many of the last characters that the server prints are kept, to be shown in an error. */
 const outputCharsMax = 4000;
 
 /** The shell itself prints nothing: once this process is gone, printing would end the shell. */
 const guard = `
-directory=$1; shift
+directory=$1; container=$2; shift 2
 exec 3<&0
-"$@" </dev/null 3<&- &
+"$@" <"$directory/rethinkdb.conf" 3<&- &
 server=$!
 exec >/dev/null 2>&1
 { read -r end; kill -KILL $server; } <&3 &
 waiting=$!
 wait $server
 kill $waiting
+[ -z "$container" ] || docker rm --force --volumes "$container"
 rm -rf "$directory"
 `;
 
-/** Whether there is a `rethinkdb` on the PATH. */
-export async function serverIsInstalled(): Promise<boolean> {
-  try {
-    await promisify(execFile)("rethinkdb", ["--version"]);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-    throw new ThinkbackError("target", `rethinkdb --version fails: ${messageOf(error)}`);
-  }
-}
-
 export interface ScratchOptions {
   use: ScratchUse;
+  runner: ScratchRunner;
   /** Serve the web interface too. Whoever reaches its port may read and write everything, without a password. */
   http: boolean;
 }
@@ -69,36 +61,29 @@ export class ScratchServer {
   ) {}
 
   /**
-   * Starts the `rethinkdb` on the PATH and resolves when it answers.
+   * Starts a server and resolves when it answers.
    * @param signal ends the waiting; then nothing is left behind
    */
   static async start(
     clock: Clock,
     signal: AbortSignal,
-    { use, http }: ScratchOptions = { use: "drill", http: false },
+    { use, http, runner }: ScratchOptions = { use: "drill", http: false, runner: "rethinkdb" },
   ): Promise<ScratchServer> {
     const directory = await mkdtemp(join(tmpdir(), `thinkback-${use}-`));
     let server: ScratchServer | undefined;
     try {
-      const ports = await Promise.all([freePort(), freePort(), freePort()]);
-      const [port, clusterPort] = ports;
-      const httpPort = http ? ports[2] : undefined;
+      const [driver, cluster, web] = await Promise.all([freePort(), freePort(), freePort()]);
+      const httpPort = http ? web : undefined;
       const password = randomBytes(24).toString("hex");
       // In a file, because other users of the machine can see command lines.
       const configFile = join(directory, "rethinkdb.conf");
       await writeFile(configFile, `initial-password=${password}\n`, { mode: 0o600 });
-      const address = { host: "127.0.0.1", port, user: "admin", password };
-      const web = httpPort === undefined ? ["--no-http-admin"] : ["--http-port", String(httpPort)];
-      const options = [
-        "--driver-port",
-        String(port),
-        "--cluster-port",
-        String(clusterPort),
-        ...web,
-      ];
-      const shell = new Shell(directory, configFile, options);
+      const address = { host: "127.0.0.1", port: driver, user: "admin", password };
+      const ports = { driver, cluster, http: httpPort };
+      const unique = `${use}-${randomBytes(6).toString("hex")}`;
+      const shell = new Shell(directory, commandOf(runner, directory, unique, ports));
       server = new ScratchServer(address, httpPort, shell);
-      await server.untilItAnswers(clock, signal, use);
+      await server.untilItAnswers(clock, signal, use, startMsMax[runner]);
       return server;
     } catch (error) {
       await server?.stop();
@@ -112,8 +97,23 @@ export class ScratchServer {
     return this.shell.end();
   }
 
-  private async untilItAnswers(clock: Clock, signal: AbortSignal, use: ScratchUse): Promise<void> {
-    const deadline = clock.monotonicMs() + startMsMax;
+  /** Resolves when the server has ended, by itself too, and nothing of it is left. */
+  get ended(): Promise<void> {
+    return this.shell.ended;
+  }
+
+  /** The last that it has printed. */
+  get lastOutput(): string {
+    return this.shell.output.trim();
+  }
+
+  private async untilItAnswers(
+    clock: Clock,
+    signal: AbortSignal,
+    use: ScratchUse,
+    msMax: number,
+  ): Promise<void> {
+    const deadline = clock.monotonicMs() + msMax;
     for (;;) {
       const error = await this.refusal();
       if (!error) return;
@@ -151,16 +151,11 @@ class Shell {
   /** The last characters that the server has printed. */
   output = "";
   private readonly process: ChildProcessByStdio<Writable, Readable, Readable>;
-  private readonly ended: Promise<void>;
+  readonly ended: Promise<void>;
 
-  constructor(directory: string, configFile: string, options: string[]) {
-    const server = [
-      ["rethinkdb", "--config-file", configFile],
-      ["--directory", join(directory, "data")],
-      ["--bind", "127.0.0.1", "--no-update-check", ...options],
-    ].flat();
+  constructor(directory: string, { words, container = "" }: ScratchCommand) {
     // In a process group of its own: a terminal sends its Ctrl-C to the whole group, and we end the server ourselves.
-    this.process = spawn("sh", ["-c", guard, "thinkback-scratch", directory, ...server], {
+    this.process = spawn("sh", ["-c", guard, "thinkback-scratch", directory, container, ...words], {
       detached: true,
       stdio: ["pipe", "pipe", "pipe"],
     });

@@ -3,6 +3,7 @@ import type { IndexStatus, TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { ScanBatch, ScanOptions } from "./scan.js";
 import type { TableReference } from "./table-reference.js";
+import type { WriteCondition } from "./write-condition.js";
 
 /** How to create a table. */
 export interface TableSpec {
@@ -25,10 +26,6 @@ export interface IdentifiedTable extends TableName {
   id: string;
 }
 
-export interface KeyedTable extends TableName {
-  primaryKey: string;
-}
-
 /** The server refuses to store documents because of what they are; it may take other documents. */
 export class DocumentsRefused extends ThinkbackError {}
 
@@ -47,6 +44,9 @@ export interface GuardedWrite {
   /** What is there afterwards; null: no document. */
   document: Buffer | null;
 }
+
+/** Whether what is written is durable when it is acknowledged, or after the next sync. */
+export type Durability = "hard" | "soft";
 
 /** What became of a guarded write. */
 export type WriteOutcome =
@@ -67,6 +67,10 @@ export interface TableSettings {
   indexes: IndexStatus[];
 }
 
+/**
+ * Where a method takes a TableReference, it reads and writes the documents of that table only. It MUST reject with
+ * TableReplaced, as the error or its cause, if another table has the name by then, also if that happens meanwhile.
+ */
 export interface Target {
   /** For messages; never holds a secret. */
   readonly location: string;
@@ -92,29 +96,39 @@ export interface Target {
    * have more bytes than `documentBytesMax`, nor all together many more. MUST reject if any document was not stored:
    * with DocumentsRefused if the server refused one for what it is. It may be called again with the same documents.
    */
-  write(table: TableName, documents: Buffer[]): Promise<void>;
+  write(table: TableReference, documents: Buffer[]): Promise<void>;
   /** Does the same for one document of any size. If it is refused, nothing of it is left in the table. */
-  writeLarge(table: KeyedTable, key: Buffer, document: Buffer): Promise<void>;
+  writeLarge(table: TableReference, key: Buffer, document: Buffer): Promise<void>;
   /** Deletes the documents of some keys (JSON text each), as far as there are any, without running a write hook. */
-  remove(table: TableName, keys: readonly Buffer[]): Promise<void>;
-  /** The live documents of some keys, in their order; null where there is none. The table MUST exist. */
-  documents(table: TableName, keys: readonly Buffer[]): Promise<(Buffer | null)[]>;
+  remove(table: TableReference, keys: readonly Buffer[]): Promise<void>;
+  /** The live documents of some keys, in their order; null where there is none. */
+  documents(table: TableReference, keys: readonly Buffer[]): Promise<(Buffer | null)[]>;
   /**
-   * Replaces documents, each only if it is as expected. Resolves with what became of each, in their order. It may be
-   * called again with the same writes: what was written is then "moved".
+   * Replaces documents, each only if it is as expected, without running a write hook. Resolves with what became of
+   * each, in their order. It may be called again with the same writes: what was written is then "moved".
    */
-  replace(table: TableName, writes: readonly GuardedWrite[]): Promise<WriteOutcome[]>;
+  replace(
+    table: TableReference,
+    writes: readonly GuardedWrite[],
+    durability: Durability,
+  ): Promise<WriteOutcome[]>;
+  /** Rejects, with code "target", if the user may not replace documents of the table without running its write hook. */
+  checkMayReplace(table: TableReference): Promise<void>;
   readonly documentBytesMax: number;
   /** How many writes may be under way at once. */
   readonly writesAtOnce: number;
+  /** How many documents the table has. The server counts them, which takes seconds for each million. */
+  count(table: TableName): Promise<number>;
   /** Makes what was written durable. */
-  sync(table: TableName): Promise<void>;
+  sync(table: TableReference): Promise<void>;
   createIndex(table: TableName, index: IndexStatus): Promise<void>;
   dropIndex(table: TableName, index: string): Promise<void>;
   /** Resolves when all indexes of the table are built. */
   waitForIndexes(table: TableName): Promise<void>;
   /** @param hook the binary pseudo type that getWriteHook gives; null for no hook */
   setWriteHook(table: TableName, hook: object | null): Promise<void>;
+  /** Gives the table a write hook that refuses every write with this text, in the place of the one that it has. */
+  refuseWrites(table: TableName, refusal: string): Promise<void>;
   /**
    * Gives a table another name in its database. It may be called again: a table that has the name keeps it. MUST reject
    * if the table has a third name by then, or another table has the new one.
@@ -129,5 +143,7 @@ export interface Target {
   /** What each user was granted on one table. */
   tableGrants(table: TableName): Promise<TableGrant[]>;
   grant(user: string, scope: GrantScope, permissions: object): Promise<void>;
+  /** The same target, on the same connections, where every change is made only if the condition holds. */
+  onlyIf(condition: WriteCondition): Target;
   close(): void;
 }

@@ -199,7 +199,7 @@ const commands: Record<string, Options> = {
     "--allow-inexact": flag,
     "--nearest": flag,
   },
-  import: { "--began": times, "--ended": times },
+  import: { "--began": times, "--ended": times, "--leave-out-incomplete": flag },
   run: {
     "--source": urls,
     "--source-file": secretFiles,
@@ -244,6 +244,7 @@ const commands: Record<string, Options> = {
     "--max-rate": [...sizes, ...counts, "5000/s"],
     "--gentle": flag,
     "--mask": secretFiles,
+    "--allow-unused-rules": flag,
     "--report": ["/nowhere/r.json", "/dev/null", "/proc", ""],
   },
   promote: {
@@ -252,6 +253,7 @@ const commands: Record<string, Options> = {
     "--password-file": secretFiles,
     "--from": names,
     "--back": flag,
+    "--force": flag,
     "--dry-run": flag,
   },
   drill: {
@@ -264,7 +266,7 @@ const commands: Record<string, Options> = {
     "--clean": flag,
     "--expect-head": head,
   },
-  status: past,
+  status: { ...past, "--hide-dropped": flag },
   show: { ...past, "--at": times, "--gap": gaps, "--allow-inexact": flag, "--nearest": flag },
   history: { ...past, "--from": times, "--to": times },
   diff: {
@@ -283,7 +285,7 @@ const commands: Record<string, Options> = {
     "--target-file": secretFiles,
     "--password-file": secretFiles,
   },
-  points: { ...past, "--from": times, "--to": times },
+  points: { ...past, "--from": times, "--to": times, "--all": flag },
   mark: { "--at": times },
   fold: { "--at": times, "--table": names },
   expire: { "--keep": tiers, "--grace": durations, "--no-delete": flag, "--dry-run": flag },
@@ -336,7 +338,7 @@ const positional: Record<string, string[][]> = {
   history: [names, keys],
   diff: [names],
   points: [names],
-  mark: [["deploy 42", "", " x", "\u0007", "y".repeat(300), "before:x"]],
+  mark: [["deploy 42", "list", "add", "", " x", "\u0007", "y".repeat(300), "before:x"]],
   acknowledge: [names],
   undo: [names],
   rewind: [names],
@@ -427,7 +429,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
       const own = alien[1] === "again" && ofCopies.includes(command) ? ["--repo", repo] : alien;
       const { status, printed } = await run([...good, ...owed(), "--repo", repo, ...own]);
       expect(printed).toMatch(
-        /unheard-of|too many arguments|"surplus" is not a table|--repo (?:\S+ )?is given twice/,
+        /unheard-of|too many arguments|a mark is one text|"surplus" is not a table|--repo (?:\S+ )?is given twice/,
       );
       expect(status).toBe(exitStatus.usage);
     },

@@ -8,7 +8,7 @@ import {
   unknownVariables,
   type Value,
 } from "../../src/configuration/settings.js";
-import { similar } from "../../src/configuration/similar.js";
+import { similar } from "../../src/similar.js";
 
 /** What counts for a command, as `value < where`, and the errors. */
 function resolved(

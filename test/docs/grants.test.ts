@@ -139,6 +139,25 @@ describe.skipIf(why !== undefined)("the grants", () => {
     );
   });
 
+  test("of an undo are enough, and all needed, before anything is recorded", async () => {
+    const rows = rowsBelow("Undo and rewind");
+    expect(rows).toHaveLength(4);
+    const undo = async (of: Row[]) => {
+      const onLive = ["--repo", repo, "--target", address(await userWith(of))];
+      return run(["undo", "shop.orders", "--operation", "00000000", ...onLive]);
+    };
+    // What it asks for first is permitted; then there is no such operation.
+    expect(await undo(rows)).toMatchObject({ status: 6 });
+    for (const row of rows) {
+      const { status, stderr } = await undo(rows.filter((one) => one !== row));
+      expect([row.permission, row.on, status]).toEqual([row.permission, row.on, row.status]);
+      expect(stderr).toContain(row.message!);
+      expect(stderr).toContain(`required \`${row.permission}\` permission`);
+    }
+    const pins = await run(["pin", "list", "--repo", repo, "--json"]);
+    expect(JSON.parse(pins.stdout)).toMatchObject({ pins: [] });
+  });
+
   test("of a cluster's capture have one more, for a server that is new to it", async () => {
     expect(page).toContain("`read` on `rethinkdb.server_config` too");
     const rows = rowsBelow("Capture");

@@ -27,8 +27,19 @@ export class Follow {
 
   /** Follows on the server of a stage, which kills it at its end. */
   static begin(standby: Stage, repo: string, ...args: string[]): Follow {
-    const to = ["--repo", repo, "--target", standby.address, "--every", "200ms"];
-    const follow = new Follow(start(["--json", "follow", ...to, ...args]));
+    return Follow.beginIn({}, standby, repo, ...args);
+  }
+
+  /** The same, with more in its environment. `--target` takes the place of the stage's server. */
+  static beginIn(
+    env: Record<string, string>,
+    standby: Stage,
+    repo: string,
+    ...args: string[]
+  ): Follow {
+    const target = args.includes("--target") ? [] : ["--target", standby.address];
+    const to = ["--repo", repo, ...target, "--every", "200ms"];
+    const follow = new Follow(start(["--json", "follow", ...to, ...args], env));
     standby.onClose(() => Promise.resolve(follow.running.process.kill("SIGKILL")));
     return follow;
   }

@@ -33,11 +33,11 @@ beforeAll(async () => {
 
 afterAll(() => stage.close());
 
-async function restored(db: string, mask: string) {
+async function restored(db: string, mask: string, ...more: string[]) {
   const file = stage.repo(`${db}.yaml`);
   await writeFile(file, mask);
   const given = ["--repo", repo, "--target", stage.address, "--db", "shop", "--mask", file];
-  return cli(["restore", ...given, "--rename", `shop=${db}`]);
+  return cli(["restore", ...given, "--rename", `shop=${db}`, ...more]);
 }
 
 test("documents are masked, and the masked keys still join", async () => {
@@ -89,4 +89,58 @@ test("a table that is not named, and keys that fall together, are refused", asyn
   expect(await stage.query(r.db("met").table("customers").insert({ id: 1 }))).toMatchObject({
     errors: 1,
   });
+});
+
+test("a mistyped rule ends the restore before its table takes writes, unless it is allowed", async () => {
+  const rules = "tables: {shop.orders: {}, shop.customers: {e-mail: drop}}";
+  const refused = await restored("typo", rules);
+  expect(refused.stderr).toContain("no document of shop.customers has the field e-mail");
+  expect(refused.stderr).toContain("fields there: email");
+  expect(refused.status).toBe(6);
+  const insert = r.db("typo").table("customers").insert({ id: 1 });
+  expect(await stage.query(insert)).toMatchObject({ errors: 1 });
+
+  const allowed = await restored("typo", rules, "--allow-unused-rules");
+  expect(allowed.stderr + allowed.status).toBe("0");
+  expect(allowed.stdout).toContain("masked e-mail by drop in 0 documents");
+  expect(await stage.query(insert)).toMatchObject({ inserted: 1 });
+});
+
+test("a table without rules is restored as it is, and a dry run says the rules", async () => {
+  const rules = "tables: {shop.orders: {}, shop.customers: {email: drop, note.text: 'null'}}";
+  const planned = await restored("ruled", rules, "--dry-run");
+  expect(planned.stdout).toContain("ruled.customers: masks email by drop, note.text by null\n");
+  expect(planned.stdout).toContain("ruled.orders: masks nothing\n");
+  const { stdout, status } = await restored("ruled", rules);
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/ruled\.orders .* equal$/m);
+  expect(stdout).toMatch(/ruled\.customers .* equal, masked$/m);
+});
+
+test("a rule that meets a text on its way ends the restore, and a key with a dot is masked", async () => {
+  await stage.query(r.dbCreate("odd"));
+  await stage.query(r.db("odd").tableCreate("t", { primaryKey: "a.b" }));
+  const odd = r.db("odd").table("t");
+  await stage.query(odd.insert({ "a.b": "secret", address: "Main street 2" }));
+  const own = stage.repo("odd");
+  expect((await stage.backUp(own)).status).toBe(0);
+  const restore = async (to: string, rules: string) => {
+    const file = stage.repo(`${to}.yaml`);
+    await writeFile(file, `key: {file: mask.key}\ntables: {odd.t: ${rules}}\n`);
+    const given = ["--repo", own, "--target", stage.address, "--db", "odd", "--mask", file];
+    return cli(["restore", ...given, "--rename", `odd=${to}`]);
+  };
+  const met = await restore("odd1", "{address.street: drop}");
+  expect(met.stderr).toContain('address.street of "secret" in odd.t is inside a text');
+  expect(met.status).toBe(2);
+  expect(await stage.query(r.db("odd1").table("t").insert({ "a.b": 1 }))).toMatchObject({
+    errors: 1,
+  });
+  const dotted = await restore("odd2", "{a.b: hash, address: drop}");
+  expect(dotted.stderr).toContain(`write '"a.b"'`);
+  expect(dotted.status).toBe(2);
+  expect((await restore("odd3", `{'"a.b"': hash, address: drop}`)).status).toBe(0);
+  expect(await stage.query(r.db("odd3").table("t").coerceTo("array"))).toEqual([
+    { "a.b": expect.stringMatching(/^[0-9a-f]{32}$/) },
+  ]);
 });

@@ -1,7 +1,9 @@
 /** Previews: a throw-away server with the past in it. */
-import { mkdir, readdir } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseAddress } from "../../src/rethinkdb/address.js";
 import { r, type Term } from "../server/driver.js";
 import { findBinary } from "../server/real-server.js";
@@ -9,6 +11,9 @@ import { cli, type Running, start } from "./cli.js";
 import { iso, Stage, until } from "./stage.js";
 
 const binary = await findBinary();
+const program = (
+  await promisify(execFile)("sh", ["-c", "command -v rethinkdb || true"])
+).stdout.trim();
 const orders = r.db("shop").table("orders");
 
 interface Ready {
@@ -45,9 +50,17 @@ beforeAll(async () => {
 afterAll(() => stage.close());
 
 /** A preview that is ready. */
-async function preview(...args: string[]): Promise<{ running: Running; ready: Ready }> {
+function preview(...args: string[]): Promise<{ running: Running; ready: Ready }> {
+  return previewIn({}, ...args);
+}
+
+/** The same, with more in its environment. */
+async function previewIn(
+  env: Record<string, string>,
+  ...args: string[]
+): Promise<{ running: Running; ready: Ready }> {
   const given = ["--json", "preview", "--repo", repo, "--at", at, ...args];
-  const running = start(given, { TMPDIR: temporary });
+  const running = start(given, { TMPDIR: temporary, ...env });
   stage.onClose(() => Promise.resolve(running.process.kill("SIGKILL")));
   let printed = "";
   running.process.stdout!.on("data", (bytes: Buffer) => (printed += bytes.toString()));
@@ -115,6 +128,174 @@ test("shows what is selected, in scratch databases of a target", async () => {
   next.process.kill("SIGTERM");
   expect((await next.finished).status).toBe(0);
   expect(await scratch()).toEqual([]);
+});
+
+test("shows one customer, or what fits a query, on a target", async () => {
+  const tenants = stage.repo("tenants.yaml");
+  await writeFile(tenants, "shop.orders: customer\nshop.customers: id\n");
+  for (const [args, keys] of [
+    [["--tenant", tenants, "--tenant-id", "c1"], (id: number) => id % 3 === 1],
+    [["--table", "shop.orders", "--where", '{"n": {"$gte": 290}}'], (id: number) => id >= 290],
+  ] as const) {
+    const { running, ready } = await preview("--target", stage.address, ...args);
+    const { to } = ready.tables.find(({ from }) => from === "shop.orders")!;
+    const shown = [...(await stage.texts(to.split(".")[0]!, "orders")).keys()].map(Number);
+    const wanted = Array.from({ length: 300 }, (_, id) => id).filter(keys);
+    expect(shown.sort((a, b) => a - b)).toEqual(wanted);
+    running.process.kill("SIGTERM");
+    expect((await running.finished).status).toBe(0);
+    expect(await scratch()).toEqual([]);
+  }
+});
+
+/** The processes that run a server in the directory of a preview. */
+async function serversOf(directory: string): Promise<number[]> {
+  const { stdout } = await promisify(execFile)("ps", ["-eo", "pid=,args="]);
+  return stdout
+    .split("\n")
+    .filter((line) => line.includes(directory) && /rethinkdb --config-file/.test(line))
+    .filter((line) => !/sh -c/.test(line))
+    .map((line) => Number.parseInt(line, 10));
+}
+
+test.runIf(binary).each(["SIGTERM", "SIGINT", "SIGKILL of the server"] as const)(
+  "leaves nothing after %s",
+  async (end) => {
+    const { running } = await preview("--table", "shop.orders");
+    const servers = await serversOf(temporary);
+    expect(servers.length).toBeGreaterThan(0);
+    if (end === "SIGKILL of the server") process.kill(servers[0]!, "SIGKILL");
+    else running.process.kill(end);
+    const { status, stderr } = await running.finished;
+    const isStopped = end !== "SIGKILL of the server";
+    expect([status, stderr]).toEqual([
+      isStopped ? 0 : 7,
+      expect.stringContaining(isStopped ? "the preview is removed" : "own server has ended"),
+    ]);
+    expect(await readdir(temporary)).toEqual([]);
+    expect(await serversOf(temporary)).toEqual([]);
+  },
+);
+
+describe("where no rethinkdb is on the PATH", () => {
+  let bin: string;
+  let log: string;
+
+  /** Only what a shell needs, and a `docker` that runs this script. */
+  const pathWith = async (script: string | undefined) => {
+    bin = join(stage.directory, `bin-${(paths += 1)}`);
+    log = join(bin, "log");
+    await mkdir(bin);
+    for (const program of ["sh", "cat", "rm", "mkdir"]) {
+      const { stdout } = await promisify(execFile)("sh", ["-c", `command -v ${program}`]);
+      if (stdout.startsWith("/")) await symlink(stdout.trim(), join(bin, program));
+    }
+    if (script !== undefined) {
+      await writeFile(join(bin, "docker"), `#!/bin/sh\n${script}`, { mode: 0o755 });
+    }
+    return { PATH: bin };
+  };
+  let paths = 0;
+
+  const commands = async () => (await readFile(log, "utf8")).trim().split("\n");
+  const refused = async (env: Record<string, string>) => {
+    const given = ["preview", "--repo", repo, "--at", at];
+    const { status, stderr } = await cli(given, { TMPDIR: temporary, ...env });
+    return [status, stderr];
+  };
+
+  test("and no Docker, it says what to do", async () => {
+    expect(await refused(await pathWith(undefined))).toEqual([
+      2,
+      expect.stringMatching(/no `rethinkdb` on the PATH to start one, and no Docker.*--target/s),
+    ]);
+  });
+
+  test("and Docker does not answer, it says that too", async () => {
+    const env = await pathWith('echo "Cannot connect to the Docker daemon" >&2; exit 1');
+    expect(await refused(env)).toEqual([
+      2,
+      expect.stringMatching(/Docker does not answer \(.*Docker daemon.*--target/s),
+    ]);
+  });
+
+  test("a container that does not start is removed", async () => {
+    const env = await pathWith(
+      `echo "$@" >>'BIN/log'; case $1 in version) echo 27;; run) echo "pull access denied" >&2; exit 125;; esac`,
+    );
+    await inPlace();
+    expect(await refused(env)).toEqual([7, expect.stringContaining("pull access denied")]);
+    const [, run, remove] = await commands();
+    const name = /--name (thinkback-preview-[0-9a-f]{12}) /.exec(run!)![1];
+    expect(run).toMatch(
+      /--publish 127\.0\.0\.1:\d+:28015 rethinkdb:2\.4\.4 sh -c .*--no-http-admin$/,
+    );
+    expect(run).not.toContain("password");
+    expect(remove).toBe(`rm --force --volumes ${name}`);
+    expect(await readdir(temporary)).toEqual([]);
+  });
+
+  const inPlace = async () => {
+    const script = await readFile(join(bin, "docker"), "utf8");
+    await writeFile(join(bin, "docker"), script.replaceAll("BIN", bin));
+  };
+
+  /** Runs what would run in the container here, with the ports that are published. */
+  const likeDocker = () => `
+echo "$@" >>'BIN/log'
+case $1 in
+version) echo 27;;
+run)
+  shift
+  web=
+  while [ $# -gt 0 ]; do
+    case $1 in
+    --name) name=$2; shift;;
+    --publish)
+      port=\${2#127.0.0.1:}
+      case $port in *:28015) driver=\${port%:*};; *:8080) web=\${port%:*};; esac
+      shift;;
+    rethinkdb:*) shift; break;;
+    esac
+    shift
+  done
+  mkdir "BIN/$name"
+  cat >"BIN/$name/conf"
+  '${program}' --config-file "BIN/$name/conf" --directory "BIN/$name/data" --bind 127.0.0.1 \\
+    --driver-port "$driver" --cluster-port 0 \${web:+--http-port "$web"} $([ -n "$web" ] || echo --no-http-admin) --no-update-check &
+  echo $! >"BIN/$name/pid"
+  wait $!
+  ;;
+rm)
+  kill -KILL "$(cat "BIN/$4/pid")"
+  rm -rf "BIN/$4"
+  ;;
+esac
+`;
+
+  test.runIf(binary).each(["SIGTERM", "SIGKILL", "the end of the server"])(
+    "it runs in a container, and nothing of it is left after %s",
+    async (end) => {
+      const env = await pathWith(likeDocker());
+      await inPlace();
+      const { running, ready } = await previewIn(env, "--table", "shop.orders");
+      expect(await textsAt(ready.address, "shop")).toEqual(past);
+      const run = (await commands()).find((line) => line.startsWith("run "));
+      const name = /--name (\S+) /.exec(run!)![1]!;
+      const conf = await readFile(join(bin, name, "conf"), "utf8");
+      expect(ready.address).toContain(conf.trim().replace("initial-password=", ""));
+      if (end === "the end of the server") {
+        process.kill(Number(await readFile(join(bin, name, "pid"), "utf8")), "SIGKILL");
+      } else running.process.kill(end as "SIGTERM" | "SIGKILL");
+      const { status } = await running.finished;
+      expect(status).toBe({ SIGTERM: 0, SIGKILL: null, "the end of the server": 7 }[end]);
+      await until("nothing is left", async () => {
+        const left = await readdir(bin);
+        return (await readdir(temporary)).length === 0 && !left.includes(name);
+      });
+      expect((await commands()).at(-1)).toBe(`rm --force --volumes ${name}`);
+    },
+  );
 });
 
 test.each([

@@ -26,7 +26,7 @@ beforeAll(async () => {
   await stage.query(r.dbCreate("shop"));
   await stage.query(r.db("shop").tableCreate("orders"));
   await stage.query(orders().indexCreate("total"));
-  await stage.query(orders().insert(r.range(500).map((id: unknown) => ({ id, total: id }))));
+  await stage.query(orders().insert(r.range(5000).map((id: unknown) => ({ id, total: id }))));
   await stage.query(r.db("rethinkdb").table("users").insert({ id: "app", password: "p" }));
   await stage.query(orders().grant("app", { read: true, write: true }));
 });
@@ -184,7 +184,8 @@ test("a swap that is ended between the two renames is done when it is begun agai
   await killedBetween("carts", next, aside);
   const { stdout, status } = await cli(["promote", `shop.${next}`, "--target", stage.address]);
   expect(stdout).toBe(
-    `shop.carts is what was shop.${next}\n` +
+    `shop.${next} has 0 documents\n` +
+      `shop.carts is what was shop.${next}\n` +
       `no table was shop.carts until now; beside it are shop.${aside}\n`,
   );
   expect(status).toBe(0);
@@ -200,7 +201,8 @@ test("a swap back that was ended between the renames does not take the promoted 
   await killedBetween("bags", before, until);
   const { stdout } = await cli(["promote", "shop.bags", "--back", "--target", stage.address]);
   expect(stdout).toBe(
-    `shop.bags is what was shop.${before}\n` +
+    `shop.${before} has 0 documents\n` +
+      `shop.bags is what was shop.${before}\n` +
       `no table was shop.bags until now; beside it are shop.${until}\n`,
   );
 });
@@ -227,7 +229,8 @@ test("a dry run says what would be, and what will differ, and swaps nothing", as
   const { stdout, stderr, status } = await cli(args);
   expect(stdout).toMatch(
     new RegExp(
-      `^shop.${next} would become shop.coats\n` +
+      `^shop.${next} has 0 documents, shop.coats has 0\n` +
+        `shop.${next} would become shop.coats\n` +
         "what is shop.coats now would become shop.coats_before_\\d{8}T\\d{6}(\\d{3})?Z\n" +
         "grants of user app would be carried over\n$",
     ),
@@ -244,6 +247,47 @@ test("a dry run says what would be, and what will differ, and swaps nothing", as
   });
   expect((await tables()).sort()).toEqual(names.sort());
   expect(await permissions(next)).toEqual([]);
+});
+
+test("a part is restored under a name that says so, and is not promoted without --force", async () => {
+  const part = await stage.restore(repo, "--table", "shop.orders", "--beside", "--key", "300");
+  const { to } = part.tables[0]!;
+  expect(to).toMatch(/^shop\.orders_at_\d{8}T\d{6}(\d{3})?Z_part$/);
+  const live = await stage.query<number>(orders().count());
+  expect(live).toBeGreaterThan(100);
+  const names = (await tables()).sort();
+  for (const more of [["--dry-run"], []]) {
+    const refused = await cli(["promote", to, "--target", stage.address, ...more]);
+    expect(refused.stdout).toMatch(new RegExp(`^${to} has 1 document, shop.orders has `));
+    expect(refused.stderr).toContain("documents: it was restored in part");
+    expect(refused.status).toBe(7);
+  }
+  expect((await tables()).sort()).toEqual(names);
+  expect(await promote(to, "--force")).toMatchObject({ documents: { promoted: 1, live } });
+  expect(await stage.query(orders().count())).toBe(1);
+  // Going back is not held up, whatever the numbers are.
+  expect(await promote("shop.orders", "--back")).toMatchObject({
+    documents: { promoted: live, live: 1 },
+  });
+});
+
+test("a table with less than half of the live documents is refused, one with half of them is not", async () => {
+  const insert = (name: string, count: number) =>
+    stage.query(
+      r
+        .db("shop")
+        .table(name)
+        .insert(r.range(count).map((id: unknown) => ({ id }))),
+    );
+  for (const name of ["caps", "less"]) await stage.query(r.db("shop").tableCreate(name));
+  await insert("caps", 10);
+  await insert("less", 4);
+  const args = ["promote", "shop.caps", "--from", "shop.less", "--target", stage.address];
+  const refused = await cli(args);
+  expect(refused.stderr).toContain("with 4 of 10 documents: it has less than half");
+  expect(refused.status).toBe(7);
+  await stage.query(r.db("shop").table("less").insert({ id: 99 }));
+  expect((await cli(args)).status).toBe(0);
 });
 
 test("a table with another primary key is refused before anything is renamed", async () => {

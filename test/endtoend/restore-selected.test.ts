@@ -88,12 +88,60 @@ test("one customer of all tables; a table of which nothing is selected is named,
   expect(names.sort()).toEqual(["customers", "orders"]);
 });
 
-test("a mapping that knows none of the tables is refused", async () => {
-  const file = stage.repo("others.yaml");
-  await writeFile(file, "shop.nothing: customer.id\n");
-  const given = ["--repo", repo, "--target", stage.address, "--tenant", file, "--tenant-id", "4"];
-  const { status, stderr } = await cli(["restore", ...given]);
-  expect(stderr).toContain("nothing is selected of any table");
-  expect(stderr).toContain("shop.orders");
-  expect(status).toBe(2);
+/** Restores into a new database, and returns what was printed. */
+function printed(...more: string[]) {
+  const given = ["--repo", repo, "--target", stage.address, "--rename", `shop=b${(restores += 1)}`];
+  return cli(["restore", ...given, ...more]);
+}
+
+async function mapping(name: string, text: string): Promise<string> {
+  await writeFile(stage.repo(name), text);
+  return stage.repo(name);
+}
+
+test("a mapping that names what was no table then is refused with the nearest name", async () => {
+  const file = await mapping("typo.yaml", "shop.orders: customer.id\nshop.customer: id\n");
+  const exported = ["export", "--repo", repo, "--format", "ndjson", "--out", stage.repo("out")];
+  const given = ["--tenant", file, "--tenant-id", "4"];
+  for (const { status, stderr } of [await printed(...given), await cli([...exported, ...given])]) {
+    expect(stderr).toContain(
+      `${file} names shop.customer, which was no table then (nearest: shop.customers)`,
+    );
+    expect(status).toBe(6);
+  }
+});
+
+test("a mapping is named as the reason why tables are left out; one of no chosen table is refused", async () => {
+  const file = await mapping("some.yaml", "shop.orders: customer.id\n");
+  const { stdout } = await printed("--tenant", file, "--tenant-id", "4");
+  expect(stdout).toContain(
+    `left out, because they are not named in ${file}: shop.customers, shop.stock`,
+  );
+  const none = await printed("--table", "shop.stock", "--tenant", file, "--tenant-id", "4");
+  expect(none.stderr).toContain("nothing is selected of any table");
+  expect(none.status).toBe(2);
+});
+
+test("a field that no document has, a value of another type, and a key that is not there are said", async () => {
+  const file = await mapping("field.yaml", "shop.orders: customerId\nshop.customers: id\n");
+  const lacking = await printed("--tenant", file, "--tenant-id", "4");
+  expect(lacking.stderr).toBe(
+    "thinkback: no document of shop.orders that was looked at has a field customerId\n",
+  );
+  expect(lacking.status).toBe(0);
+  const orders = ["--table", "shop.orders", "--rename", "shop.orders=shop.o1"];
+  const select = (...more: string[]) =>
+    cli(["restore", "--repo", repo, "--target", stage.address, ...orders, ...more]);
+  const text = await select("--where", '{"customer.id": "4"}');
+  expect(text.stderr).toBe(
+    "thinkback: customer.id of shop.orders is a number in each document that was looked at, and a text was given\n",
+  );
+  await stage.query(r.db("shop").tableDrop("o1"));
+  const keys = ["--key", "7", "--key", "7000", "--key", "x"];
+  const missing = await select(...keys);
+  expect(missing.stderr).toBe('thinkback: no document of shop.orders has the key 7000, "x"\n');
+  const form = ["--table", "shop.orders", "--format", "ndjson", "--out", stage.repo("o.ndjson")];
+  const exported = await cli(["export", "--repo", repo, ...form, ...keys]);
+  expect(exported.stderr).toBe(missing.stderr);
+  expect(exported.status).toBe(0);
 });

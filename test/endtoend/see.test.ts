@@ -6,7 +6,15 @@ import { cli, cliJson } from "./cli.js";
 import { iso, nextInstant, Stage, stop, until } from "./stage.js";
 
 interface PointsResult {
-  points: { id: string; kind: string; at: string; before: string; table: string; text: string }[];
+  points: {
+    id: string;
+    kind: string;
+    at: string;
+    before: string;
+    table: string;
+    text: string;
+    folded: string[];
+  }[];
   activity: { changes: number[] };
 }
 interface HistoryResult {
@@ -55,7 +63,7 @@ beforeAll(async () => {
   await exact();
   const marked = await json<{ id: string; requests: StoreUse }>("mark", "deploy 42");
   expect(marked.id).toMatch(/^mark-[0-9a-f]{8}$/);
-  expect(marked.requests).toMatchObject({ puts: 1, gets: 1, heads: 0, lists: 0 });
+  expect(marked.requests).toMatchObject({ puts: 1, gets: 1, heads: 0, lists: 1 });
   await nextInstant(300);
   const orders = shop.table("orders");
   await stage.query(orders.get(7).update({ status: "paid", at: { city: "Bonn" }, total: 1.5 }));
@@ -252,7 +260,43 @@ test("a burst is undone from before it on, and the history tells which versions 
   const { stdout } = await cli(here("history", "shop.orders", "8"));
   expect(stdout).toMatch(new RegExp(`inserted again .* undo ${undone.operation}\n`));
   const again = (await json<PointsResult>("points")).points;
-  expect(again.map(({ id }) => id)).toContain(`undo-${undone.operation}`);
+  const ids = again.map(({ id }) => id);
+  expect(ids).toContain(`undo-${undone.operation}`);
+  // Its pin is not a point of its own, and the burst that was undone still is.
+  expect(ids).not.toContain(`pin-before-undo-${undone.operation}`);
+  expect(ids).toContain(point("deletes").id);
+  const { folded } = again.find(({ kind }) => kind === "undo")!;
+  expect(folded).toContain(`pin-before-undo-${undone.operation}`);
+});
+
+test("a mark of several words, or of a text that another has, is told; marks are listed", async () => {
+  const several = await cli(here("mark", "deploy", "44"));
+  expect(several.stderr).toContain('put the text in quotes: thinkback mark add "deploy 44"');
+  expect(several.status).toBe(2);
+  const again = await cli(here("mark", "add", "deploy 42"));
+  expect(again.stderr).toContain('another mark is called "deploy 42" too');
+  expect(again.stderr).toContain(`before:${point("mark").id} `);
+  expect(again.status).toBe(0);
+  const listed = await json<{ marks: { id: string; text: string }[] }>("mark", "list");
+  expect(listed.marks.map(({ text }) => text)).toEqual(["deploy 42", "deploy 42"]);
+  expect(listed.marks[0]!.id).toBe(point("mark").id);
+  const { stdout } = await cli(here("mark", "list"));
+  expect(stdout).toMatch(new RegExp(`^time +id +text\n.* ${point("mark").id} +deploy 42\n`));
+});
+
+test("the text of a mark without before: in front of it is told", async () => {
+  const { stderr, status } = await cli(here("diff", "shop.orders", "--from", "deploy 42"));
+  expect(stderr).toContain('there is a mark "deploy 42": give "before:deploy 42"');
+  expect(status).toBe(2);
+});
+
+test("a status may leave out what was dropped", async () => {
+  const names = async (...more: string[]) =>
+    (await json<{ tables: { name: string }[] }>("status", ...more)).tables.map(({ name }) => name);
+  expect(await names()).toContain("shop.carts");
+  const left = await names("--hide-dropped");
+  expect(left).toContain("shop.orders");
+  expect(left).not.toContain("shop.carts");
 });
 
 test("the points of a table that was renamed are those from before too", async () => {

@@ -2,7 +2,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { r } from "../server/driver.js";
-import { type Running, start } from "./cli.js";
+import { cli, type Running, start } from "./cli.js";
 import { Stage, until } from "./stage.js";
 
 let stage: Stage;
@@ -204,4 +204,55 @@ test("a table of somebody else, or of another restore, is never touched", async 
   await stage.query(r.db(db).tableDrop("a_small"));
   const { status, stdout } = await begin(db).finished;
   expect([status, stdout]).toEqual([0, expect.stringMatching(/a_small +10 .* equal/)]);
+}, 120_000);
+
+const reconfigure = (db: string, table: string) =>
+  stage.query(r.db(db).table(table).reconfigure({ shards: 2, replicas: 1 }));
+const hookOf = (db: string, table: string) =>
+  stage.query<{ query: string } | null>(r.db(db).table(table).getWriteHook());
+const isTagged = async (db: string, table: string) =>
+  (await hookOf(db, table))?.query.includes("being restored") === true;
+
+test.each(["b_large", "c_small"])(
+  "the tag of %s, which a reconfiguration drops, is put back: it is known to be half-filled",
+  async (table) => {
+    const db = `reconfigured_${table}`;
+    const running = begin(db, "--max-rate", "5000");
+    await untilLargeIsBegun(db, 100);
+    await reconfigure(db, table);
+    expect(await isTagged(db, table)).toBe(false);
+    // A table that is just being reconfigured may not take a write: then the restore ends.
+    await until("the tag is back", () => isTagged(db, table));
+    running.process.kill("SIGKILL");
+    await running.finished;
+    const large = r.db(db).table("b_large");
+    await stage.query(large.wait());
+    expect(await stage.query(large.insert(insert))).toMatchObject({ errors: 1 });
+    const [promoted, other] = await Promise.all([
+      cli(["promote", `${db}.b_large`, "--target", stage.address, "--as", "shop.b_large"]),
+      begin(db, "--key", "1").finished,
+    ]);
+    expect(promoted.status).not.toBe(0);
+    expect(other).toMatchObject({ status: 7, stderr: expect.stringContaining("half-filled by") });
+    const rest = await begin(db).finished;
+    expect(rest.stdout).toMatch(new RegExp(`^${db}\\.b_large +40,000 .* equal$`, "m"));
+    expect([rest.status, await stage.query(large.count())]).toEqual([0, largeDocuments]);
+    expect(await hookOf(db, "c_small")).toBeNull();
+    expect(await hookOf(db, "a_small")).not.toBeNull();
+  },
+  120_000,
+);
+
+test("a half-filled table that lost its tag just before the restore was killed is not taken for a whole one", async () => {
+  const db = "lost";
+  const running = begin(db);
+  await untilFirstIsComplete(db);
+  running.process.kill("SIGKILL");
+  await running.finished;
+  await reconfigure(db, "b_large");
+  expect(await isTagged(db, "b_large")).toBe(false);
+  const rest = await begin(db).finished;
+  expect(rest.stdout).toContain(`complete already: ${db}.a_small; half-filled: ${db}.b_large`);
+  expect(rest.stdout).toMatch(new RegExp(`^${db}\\.b_large +40,000 .* equal$`, "m"));
+  expect(rest.status).toBe(0);
 }, 120_000);

@@ -63,6 +63,11 @@ export async function officially(path: string): Promise<Map<string, RestoredFile
   for await (const entry of entries) {
     const { name, type } = entry.header;
     if (type !== "file") throw new Error(`${name} is no file`);
+    // Of other extensions it passes over what it finds.
+    if (!/\.(json|csv|info)$/.test(name)) {
+      entry.resume();
+      continue;
+    }
     const [top, db, file, ...more] = name.split("/");
     if (!top || !db || !file || more.length > 0) throw new Error(`${name} is not at three levels`);
     if (!/^[\w-]+$/.test(db) || !/^[\w-]+\.(json|info)$/.test(file)) throw new Error(`${name}?`);

@@ -30,6 +30,24 @@ class FailingStore extends MemoryStore {
   }
 }
 
+/** Stops the import at one of its puts, as a signal does. */
+class StoppingStore extends MemoryStore {
+  private puts = 0;
+
+  constructor(
+    private readonly stopsAt: number,
+    private readonly stop: AbortController,
+  ) {
+    super();
+  }
+
+  override async put(name: string, bytes: Uint8Array): Promise<void> {
+    this.puts += 1;
+    if (this.puts === this.stopsAt) this.stop.abort(new Error("stopped"));
+    await super.put(name, bytes);
+  }
+}
+
 let directory: string;
 let archive: ListedArchive;
 const left: unknown[] = [];
@@ -51,7 +69,7 @@ beforeAll(async () => {
     ...tableFiles("d/a/t", '[{"id":1},{"id":2}]'),
     ...tableFiles("d/a/u", "[]"),
   ]);
-  archive = await listArchive(file, options.signal);
+  archive = await listArchive(file, false, options.signal);
 });
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
@@ -103,4 +121,38 @@ test("an import that was killed at any moment shows no table, a whole one shows 
     ]),
   );
   expect(tables).toHaveLength(2);
+});
+
+test("the error that ended an import is the one that it tells, also if nothing can be deleted", async () => {
+  class Stuck extends FailingStore {
+    override delete(): Promise<void> {
+      return Promise.reject(new Error("the disk is read-only"));
+    }
+  }
+  const left: unknown[] = [];
+  const observer = { ...options.observer, left: (error: unknown) => left.push(error) };
+  const store = new Stuck(4);
+  const importing = importArchive(() => makeRepository(store), archive, span, {
+    ...options,
+    observer,
+  });
+  await expect(importing).rejects.toThrow("the disk is full");
+  expect(left).toEqual([new Error("the disk is read-only")]);
+});
+
+test("an import that is stopped at any put leaves nothing, or is whole", async () => {
+  const { store: whole } = await attempt(Number.POSITIVE_INFINITY);
+  for (let at = 1; at <= whole.puts; at += 1) {
+    const stop = new AbortController();
+    const store = new StoppingStore(at, stop);
+    const stopping = { ...options, signal: stop.signal };
+    const importing = importArchive(() => makeRepository(store), archive, span, stopping);
+    if (at === whole.puts) {
+      await importing;
+      expect(await namesIn(store)).toHaveLength((await namesIn(whole)).length);
+    } else {
+      await expect(importing).rejects.toThrow("stopped");
+      expect(await namesIn(store)).toEqual(["repository.json"]);
+    }
+  }
 });

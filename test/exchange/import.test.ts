@@ -162,22 +162,52 @@ describe("an archive of a dump", () => {
       { name: "/d", type: "directory" as const },
       { name: "/d/a", type: "directory" as const },
       ...tableFiles("/d/./a/t", '{"id":1}\n{"id":2}'),
-      { name: "d/a/link.json", type: "symlink" as const, linkname: "t.json" },
+      { name: "d/a/link", type: "symlink" as const, linkname: "t.json" },
       { name: "d/a/t.ndjson", text: "x" },
       { name: "d/README.txt", text: "x" },
       { name: "../../etc/x.json", text: "x" },
       { name: `d/${"long".repeat(30)}/${"name".repeat(30)}.json`, text: "[]" },
       { name: `d/${"long".repeat(30)}/${"name".repeat(30)}.info`, text: info() },
-      { name: "d/a/half.json", text: "[]" },
-      { name: "d/a/other.info", text: info() },
     ];
     await writeArchive(file, members, false);
-    const { tables, leftOut } = await json<Imported>("import", file, "--repo", repo);
+    const { tables } = await json<Imported>("import", file, "--repo", repo);
     expect(tables.map(({ table, documents }) => [table, documents])).toEqual([
       ["a.t", 2],
       [`${"long".repeat(30)}.${"name".repeat(30)}`, 0],
     ]);
-    expect(leftOut).toEqual(["a.half", "a.other"]);
+  });
+
+  test("may have tables in part, which are left out only if the operator says so", async () => {
+    const link = { linkname: "../../d/a/t.json" };
+    const members: Member[] = [
+      ...tableFiles("d/a/t", '{"id":1}'),
+      { name: "d/a/half.json", text: "[]" },
+      { name: "d/a/other.info", text: info() },
+      { name: "d/a/sym.info", text: info() },
+      { name: "d/a/sym.json", type: "symlink", ...link },
+      { name: "d/a/hard.json", type: "link", ...link },
+    ];
+    await writeArchive(file, members);
+    await refused(
+      8,
+      /a.half is there without its settings, a.hard is .* its settings and documents, a.other is .* documents, and 1 more/,
+    );
+    const { tables, leftOut } = await imported(members, "--leave-out-incomplete");
+    expect(tables.map(({ table }) => table)).toEqual(["a.t"]);
+    expect(leftOut).toEqual(["a.half", "a.hard", "a.other", "a.sym"]);
+  });
+
+  test.each<[string, Member]>([
+    ["settings", { name: "d/a/t.info", text: info() }],
+    ["documents", { name: "d/a/t.json", text: "[]" }],
+    ["a symbolic link", { name: "d/a/t.json", type: "symlink", linkname: "x" }],
+    ["a hard link", { name: "d/a/t.info", type: "link", linkname: "x" }],
+  ])("has no table if it has only %s of one", async (_, member) => {
+    await writeArchive(file, [member]);
+    await refused(8, /a.t is there without its/);
+    const { status, err } = await run("import", file, "--repo", repo, "--leave-out-incomplete");
+    expect([status, err]).toEqual([2, expect.stringContaining("has no tables")]);
+    expect(await readdir(repo).catch(() => [])).toEqual([]);
   });
 
   test("may have its documents in any order, and keys of every type", async () => {

@@ -1,7 +1,9 @@
 /** Texts of other programs in the server's form. The expected texts were taken from a server, see exchange.test.ts. */
 import { describe, expect, test } from "vitest";
 import { documentTexts } from "../../src/exchange/document-texts.js";
-import { NotADocument, rowOf } from "../../src/exchange/server-json.js";
+import { NotADocument } from "../../src/exchange/pseudo-types.js";
+import { rowOf } from "../../src/exchange/server-json.js";
+import { decimalLength } from "../../src/exchange/server-key.js";
 import { serverNumber } from "../../src/exchange/server-number.js";
 
 const documentOf = (text: string) => rowOf(text, "id").document.toString("latin1");
@@ -83,9 +85,15 @@ describe("objects", () => {
       `{"$reql_type$":"BINARY","data":"${"A".repeat(76)}\\r\\nAAAA"}`,
     ],
     ['{"$reql_type$":"BINARY","data":""}', '{"$reql_type$":"BINARY","data":""}'],
+    ['{"$reql_type$":"BINARY","data":"AB =\\t=="}', '{"$reql_type$":"BINARY","data":"AA=="}'],
+    ['{"$reql_type$":"BINARY","data":"===="}', '{"$reql_type$":"BINARY","data":""}'],
     [
-      '{"$reql_type$":"GEOMETRY","type":"Point","coordinates":[1.50,2]}',
-      '{"$reql_type$":"GEOMETRY","coordinates":[1.5,2],"type":"Point"}',
+      '{"$reql_type$":"GEOMETRY","type":"Point","coordinates":[999.50,999]}',
+      '{"$reql_type$":"GEOMETRY","coordinates":[999.5,999],"type":"Point"}',
+    ],
+    [
+      '{"value":{"b":1,"a":2},"$reql_type$":"LITERAL"}',
+      '{"$reql_type$":"LITERAL","value":{"a":2,"b":1}}',
     ],
   ])("a pseudo type: %s", (json, text) => expect(valueOf(json)).toBe(text));
 
@@ -97,7 +105,27 @@ describe("objects", () => {
     ['{"id":null}', /type that no key has/],
     ['{"id":{"a":1}}', /type that no key has/],
     ['{"id":1,"a":1e999}', /too large/],
-    ['{"id":1,"a":{"$reql_type$":"LITERAL"}}', /unknown type "LITERAL"/],
+    ['{"id":1,"a":{"$reql_type$":"MINVAL"}}', /unknown type "MINVAL"; its primary key is 1/],
+    ['{"id":1,"a":{"$reql_type$":"LITERAL","x":1}}', /a literal with the field "x"/],
+    ['{"id":"x","a":{"b":1,"b":2}}', /a field twice; its primary key is "x"/],
+    ['{"id":1,"id":"\\":"}', /a field twice/],
+    [`{"id":1,"a":{"b":[${"1,".repeat(100_000)}1]}}`, /an array of more than 100,000 items/],
+    [`{"id":"${"x".repeat(128)}"}`, /longer than the 127 bytes .*; its primary key is "xxx/],
+    [`{"id":"${"é".repeat(64)}"}`, /longer than the 127 bytes/],
+    [`{"id":"${"x".repeat(1000)}"}`, /its primary key is "x{199}…$/],
+    ['{"id":[1.1,1.1,1.1,1.1]}', /longer than the 127 bytes/],
+    ['{"id":"a\\u0000"}', /a null byte/],
+    ['{"id":[["a\\u0000"]]}', /a null byte/],
+    ['{"id":[null]}', /type that no key has/],
+    ['{"id":{"$reql_type$":"GEOMETRY","type":"Point","coordinates":[1,2]}}', /no key has/],
+    ['{"id":1,"a":{"$reql_type$":"TIME","epoch_time":1,"timezone":"+01:"}}', /a time/],
+    ['{"id":1,"a":{"$reql_type$":"TIME","epoch_time":1.8e305,"timezone":"Z"}}', /too large/],
+    ['{"id":1,"a":{"$reql_type$":"BINARY","data":"A\\fA=="}}', /not base64/],
+    ['{"id":1,"a":{"$reql_type$":"BINARY","data":"AAAAA==="}}', /not base64/],
+    [
+      '{"id":1,"a":{"$reql_type$":"GEOMETRY","type":"Point","coordinates":[],"bbox":[]}}',
+      /a geometry with the field "bbox"/,
+    ],
     ['{"id":1,"a":{"$reql_type$":"TIME","epoch_time":1}}', /a time that is not one/],
     ['{"id":1,"a":{"$reql_type$":"TIME","epoch_time":1,"timezone":"-00:00"}}', /a time/],
     ['{"id":1,"a":{"$reql_type$":"BINARY","data":"?"}}', /not base64/],
@@ -107,6 +135,36 @@ describe("objects", () => {
     expect(() => documentOf(text)).toThrow(NotADocument);
     expect(() => documentOf(text)).toThrow(error);
   });
+});
+
+test.each([
+  ["arrays", `${"[".repeat(2000)}${"]".repeat(2000)}`],
+  ["objects", `${'{"a":'.repeat(2000)}1${"}".repeat(2000)}`],
+])("2,000 levels of %s are read", (_, json) => expect(valueOf(json)).toBe(json));
+
+test("a name and a colon within a string are no field", () => {
+  expect(valueOf('"a\\":1,\\"a\\" : {"')).toBe('"a\\":1,\\"a\\" : {"');
+});
+
+test.each([
+  `"${"x".repeat(127)}"`,
+  "[1,1,1,1,1,1]",
+  `[${"true,".repeat(41)}true]`,
+  `["${"x".repeat(125)}"]`,
+  "[1.1,1.1,1.1]",
+  "[]",
+  '""',
+])("a key that is not too long: %.40s", (key) => {
+  expect(rowOf(`{"id": ${key}}`, "id").key.toString()).toBe(key);
+});
+
+test("the length of a number in decimals is that of C", () => {
+  const lengths = [1.1, 0.1, -1e22, 123456, 1e-5, 2 ** 70, 0.00012, 5e-324, 1e19, -0].map(
+    decimalLength,
+  );
+  // As C prints them: 1.1000000000000000888, 0.10000000000000000555, -1e+22, 123456, 1.0000000000000000818e-05,
+  // 1.1805916207174113034e+21, 0.00012000000000000000304, 4.9406564584124654418e-324, 10000000000000000000, -0.
+  expect(lengths).toEqual([21, 22, 6, 6, 25, 25, 25, 26, 20, 2]);
 });
 
 describe("the documents of a file", () => {

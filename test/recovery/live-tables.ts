@@ -31,6 +31,8 @@ export class Live {
     };
     return {
       writesAtOnce: 2,
+      checkMayReplace: () => Promise.resolve(),
+      sync: () => Promise.resolve(),
       documents: async (table: TableName, keys: Buffer[]) =>
         keys.map((key) => documentAt(table, key)),
       replace: async (table: TableName, writes: GuardedWrite[]) => {

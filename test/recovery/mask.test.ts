@@ -21,7 +21,11 @@ describe("a rule", () => {
     ["{a.b: drop}", '{"a":{"b":1,"c":-0.0},"id":"k"}', '{"a":{"c":-0.0},"id":"k"}'],
     ["{a.b: null}", '{"a":[{"b":1},{"c":2},[{"b":3}]]}', '{"a":[{"b":null},{"c":2},[{"b":null}]]}'],
     ["{a: drop}", '{"id":"k","x":1e300}', '{"id":"k","x":1e300}'],
-    ["{a.b: drop}", '{"a":"text","id":"k"}', '{"a":"text","id":"k"}'],
+    ["{a.b: drop}", '{"a":null,"id":"k"}', '{"a":null,"id":"k"}'],
+    ["{a.b: drop}", '{"a":[],"id":"k"}', '{"a":[],"id":"k"}'],
+    [`{'"e.mail"': drop}`, '{"e":{"mail":1},"e.mail":1}', '{"e":{"mail":1}}'],
+    [`{'a."b.c".d': drop}`, '{"a":{"b.c":{"d":1}},"id":"k"}', '{"a":{"b.c":{}},"id":"k"}'],
+    [`{'"\\"q"': drop}`, '{"\\"q":1,"id":"k"}', '{"id":"k"}'],
     ["{a: {shift: 1d}}", '{"a":"2026-02-28","id":"k"}', '{"a":"2026-03-01","id":"k"}'],
     ["{a: hash}", '{"a":null,"id":"k"}', '{"a":null,"id":"k"}'],
   ])("%s on %s", (yaml, document, expected) => {
@@ -91,8 +95,23 @@ describe("a rule", () => {
     );
   });
 
-  test("a type of the server's own without the field stays, and is masked as a whole", () => {
-    expect(masked("{l.street: drop}", `{"l":${point}}`).text).toBe(`{"l":${point}}`);
+  test.each([
+    ['{"a":"Main street 2, secret"}', "a text"],
+    ['{"a":["Main street 2, secret"]}', "a text"],
+    ['{"a":[{"c":1},[7]]}', "a number"],
+    ['{"a":true}', "true"],
+    ['{"a":{"b":{"c":1}}}', undefined],
+    [`{"a":${point}}`, '"GEOMETRY"'],
+  ])("a path into another type than an object is refused for each rule: %s", (document, type) => {
+    const rules = ["drop", '"null"', "hash", "{constant: x}", "{shift: 1d}"];
+    for (const rule of type === undefined ? ["drop"] : rules) {
+      const masking = () => masked(`{a.b: ${rule}}`, document);
+      if (type === undefined) expect(masking).not.toThrow();
+      else expect(masking).toThrow(`a.b of "k" in shop.t is inside ${type}, which is masked only`);
+    }
+  });
+
+  test("a type of the server's own is masked as a whole", () => {
     expect(masked("{l: drop}", `{"l":${point}}`).text).toBe("{}");
   });
 });
@@ -146,6 +165,13 @@ test.each([
   ["tables: {s.t: {a: {shift: 12h, per: document}}}", "tables: s.t: a", /of at least 1d/],
   ["tables: {s.t: {a.b: drop, a: drop}}", "s.t: a.b is inside a", /not for both/],
   ["tables: {s.t: {a: drop, ab: drop, a.b.c: drop}}", "s.t: a.b.c is inside a", /not for both/],
+  [`tables: {s.t: {'"a"': drop, a: drop}}`, 's.t: "a" is inside a', /not for both/],
+  [
+    "tables: {s.t: {a..b: drop}}",
+    "tables: s.t: a..b is not right",
+    /a name that has a dot in quotes/,
+  ],
+  [`tables: {s.t: {'"a.b': drop}}`, 's.t: "a.b is not right', /a name that has a dot in quotes/],
   ["tables: {s.t: {a: hash}}", "tables: s.t: a needs a key", /give the key of hashes/],
   ["key: {file: short}\ntables: {s.t: {a: hash}}", "key has fewer than 16 bytes", /openssl/],
   ["key: 7\ntables: {}", "key is not right", /give the key of hashes/],
@@ -168,4 +194,62 @@ test("a table that the file does not name, and a key that would not stay one, ar
   expect(() => maskOf(file, "s.u", "id")).toThrow(/does not say how s.u is masked/);
   expect(() => maskOf(file, "s.t", "id")).toThrow(/a primary key cannot be masked by drop/);
   expect(() => maskOf(file, "s.t", "email")).not.toThrow();
+});
+
+test("a primary key that has a dot is masked by a rule in quotes, and no other is taken for one", () => {
+  const { key: of, text } = masked(`{'"a.b"': hash}`, '{"a.b":"secret"}', "a.b", '"secret"');
+  expect(text).toBe(`{"a.b":${of.toString()}}`);
+  expect(text).not.toContain("secret");
+  expect(() => masked("{a.b: hash}", '{"a.b":"secret"}', "a.b")).toThrow(
+    expect.objectContaining({ hint: `a name that has a dot stands in quotes: write '"a.b"'` }),
+  );
+});
+
+test("of a key that is no date the hint names what a key can be masked by", () => {
+  const hintOf = (rule: string) => {
+    try {
+      masked(rule, '{"a":"x","id":"k"}');
+    } catch (error) {
+      return (error as { hint: string }).hint;
+    }
+    return "";
+  };
+  expect(hintOf("{id: {shift: 1d}}")).toMatch(/mask the key by hash;/);
+  expect(hintOf("{a: {shift: 1d}}")).toMatch(/by drop, null, constant or hash;/);
+});
+
+describe("a rule for a field that no document has", () => {
+  const maskFor = (rules: string, allowUnused = false) => {
+    const file = parseMask(`tables: {s.t: ${rules}}`, "mask.yaml", () => key);
+    return maskOf(file, "s.t", "id", allowUnused);
+  };
+  const documents = ['{"email":"a","id":1}', '{"address":[{"street":"x"}],"id":2}'];
+  const seen = (mask: ReturnType<typeof maskFor>, by: "mask" | "look") => {
+    for (const one of documents.map((text) => Buffer.from(text))) {
+      if (by === "look") mask.look(one);
+      else mask.mask(Buffer.from("1"), one);
+    }
+    return mask;
+  };
+
+  test.each([
+    ["{e-mail: drop}", "e-mail", "email"],
+    ["{email: drop, adress.street: drop}", "adress.street", "address.street"],
+  ])("%s is refused with the nearest names", (rules, path, nearest) => {
+    expect(() => seen(maskFor(rules), "mask").refuseUnused()).toThrow(
+      expect.objectContaining({
+        code: "unknown",
+        message: `no document of s.t has the field ${path}`,
+        hint: expect.stringContaining(`fields there: ${nearest}`),
+      }),
+    );
+  });
+
+  test("it is allowed by word, in an empty table, and if a document has it that is not restored", () => {
+    expect(() => seen(maskFor("{e-mail: drop}", true), "mask").refuseUnused()).not.toThrow();
+    expect(() => maskFor("{e-mail: drop}").refuseUnused()).not.toThrow();
+    const looked = seen(maskFor("{email: drop, address.street: drop}"), "look");
+    expect(() => looked.refuseUnused()).not.toThrow();
+    expect(looked.counts().map((one) => one.documents)).toEqual([0, 0]);
+  });
 });

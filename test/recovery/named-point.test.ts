@@ -211,7 +211,7 @@ test("no mark is given a text that looks like an id", async () => {
   expect(others.map(parsePointId).filter((id) => id !== undefined)).toEqual([]);
   for (const id of ids) {
     const output = { note: () => undefined } as never;
-    await expect(markCommand(id, { repo: "/nowhere" }, output)).rejects.toThrow(/id of a point/);
+    await expect(markCommand([id], { repo: "/nowhere" }, output)).rejects.toThrow(/id of a point/);
   }
 });
 
@@ -266,12 +266,12 @@ describe("of a year of marks, operations and drills", () => {
     const noted = await notedPoints(view, store, from, to);
     expect(noted.map(({ kind }) => kind).filter((kind) => kind === "undo")).toHaveLength(7);
     expect(noted).toHaveLength(77);
-    // An operation that began a day before may have been recorded, and begun to write, in this week.
-    expect(records()).toEqual([70, 8, 0]);
+    // Each operation has an end, too. One that began a day before may have begun to write in this week.
+    expect(records()).toEqual([70, 16, 0]);
     expect((await drillPoints(store, from, to)).map(({ id }) => id)).toEqual([
       `drill-${hex(301, 12)}`,
     ]);
-    expect(records()).toEqual([70, 8, 10]);
+    expect(records()).toEqual([70, 16, 10]);
     expect(store.widest).toBeGreaterThan(6);
   });
 

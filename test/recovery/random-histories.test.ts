@@ -82,6 +82,7 @@ class Live {
           else this.documents.delete(String(key));
           return "written";
         }),
+      sync: async () => {},
       scan: async function* () {
         yield {
           forEach: (visit: (key: Buffer, document: Buffer) => void) => {

@@ -26,7 +26,7 @@ class OneDocument {
   createDatabase = () => Promise.resolve();
   createTable = () => {
     this.isMade = true;
-    return Promise.resolve();
+    return Promise.resolve("t");
   };
   documents = () => Promise.resolve([this.text]);
   replace = (_: unknown, [write]: GuardedWrite[]): Promise<WriteOutcome[]> => {
@@ -81,6 +81,34 @@ describe("a record", () => {
     expect(clock.instant - before).toBeGreaterThanOrEqual(15_000);
     await expect(first.put()).rejects.toMatchObject({ code: "fenced" });
     await second.put();
+  });
+
+  test("of the one that has taken over is not replaced by the one that ends", async () => {
+    const first = await open(owner("one"));
+    const second = await open(owner("two"));
+    second.record.databasesMade.push("shop");
+    await second.put();
+    const before = target.text!.toString();
+    for (const again of [1, 2]) {
+      await expect(first.put(), `${again}`).rejects.toMatchObject({ code: "fenced" });
+      await expect(first.end(), `${again}`).rejects.toMatchObject({ code: "fenced" });
+    }
+    expect(target.text!.toString()).toBe(before);
+    await second.put();
+  });
+
+  test("that is taken over right after a put is not taken for one's own", async () => {
+    const first = await open(owner("one"));
+    const { documents } = target;
+    let second: StandbyStore | undefined;
+    target.documents = async () => {
+      target.documents = documents;
+      second = await open(owner("two"));
+      return documents();
+    };
+    await expect(first.put()).rejects.toMatchObject({ code: "fenced" });
+    await expect(first.put()).rejects.toMatchObject({ code: "fenced" });
+    await second!.put();
   });
 
   test("is refused while a process of this machine runs, or another one goes on", async () => {

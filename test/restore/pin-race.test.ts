@@ -176,7 +176,7 @@ test("a pin that does not hold is told of by status and verify", async () => {
   expect((await readStatus(repository)).pins).toMatchObject([{ name: "p", losses: [] }]);
   // As if a round had not seen it.
   await round(new WithoutStore(repository.store, { has: isOfPins }));
-  const lost = [{ ...pin, losses: [{ table, is: "thinned away", name: "d.t" }] }];
+  const lost = [{ ...pin, ended: false, losses: [{ table, is: "thinned away", name: "d.t" }] }];
   expect((await readStatus(repository)).pins).toEqual(lost);
   const { report } = await verify(repository.store, { share: 0, random: () => 0 });
   expect(report.damage).toEqual([]);

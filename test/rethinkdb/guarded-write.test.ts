@@ -3,15 +3,17 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { parseAddress } from "../../src/rethinkdb/address.js";
 import { dialer } from "../../src/rethinkdb/channel.js";
 import { RethinkTarget } from "../../src/rethinkdb/rethink-target.js";
+import type { GuardedWrite } from "../../src/rethinkdb/target.js";
 import { r } from "../server/driver.js";
 import { onEachServer } from "../server/each-server.js";
 
-const table = { db: "guarded", name: "documents" };
+const table = { id: "", db: "guarded", name: "documents", primaryKey: "id" };
 const json = (value: unknown) => Buffer.from(JSON.stringify(value));
 
 onEachServer("a guarded replacement", (bench) => {
   let target: RethinkTarget;
   const documents = r.db(table.db).table(table.name);
+  const replace = (writes: GuardedWrite[]) => target.replace(table, writes, "soft");
   const live = async (key: unknown) => (await target.documents(table, [json(key)]))[0]!;
 
   beforeAll(async () => {
@@ -22,6 +24,7 @@ onEachServer("a guarded replacement", (bench) => {
     );
     await bench().done(r.dbCreate(table.db));
     await bench().done(r.db(table.db).tableCreate(table.name));
+    table.id = (await bench().value(documents.info()("id"))) as string;
   });
 
   const values: [string, unknown][] = [
@@ -37,13 +40,13 @@ onEachServer("a guarded replacement", (bench) => {
   test.each(values)("finds a document with %s to be what it sent", async (name, value) => {
     await bench().done(documents.insert(r.expr({ id: name, value: r.expr(value as object) })));
     const text = await live(name);
-    const [outcome] = await target.replace(table, [
+    const [outcome] = await replace([
       { key: json(name), expected: text, document: json({ id: name, now: "replaced" }) },
     ]);
     expect(outcome).toBe("written");
     expect((await live(name))?.toString()).toBe(`{"id":${JSON.stringify(name)},"now":"replaced"}`);
     // And back, byte for byte.
-    await target.replace(table, [{ key: json(name), expected: await live(name), document: text }]);
+    await replace([{ key: json(name), expected: await live(name), document: text }]);
     expect((await live(name))?.toString("latin1")).toBe(text?.toString("latin1"));
   });
 
@@ -52,7 +55,7 @@ onEachServer("a guarded replacement", (bench) => {
       await bench().done(documents.insert({ id: "moved", n: 2 }));
       const expected = json({ id: "moved", n: 1 });
       const write = { key: json("moved"), expected, document: json({ id: "moved", n: 0 }) };
-      expect(await target.replace(table, [write])).toEqual(["moved"]);
+      expect(await replace([write])).toEqual(["moved"]);
       expect(await live("moved")).toEqual(json({ id: "moved", n: 2 }));
     });
 
@@ -60,7 +63,7 @@ onEachServer("a guarded replacement", (bench) => {
       await bench().done(documents.insert({ id: "zero", n: r.expr(0).mul(-1) }));
       const expected = json({ id: "zero", n: 0 });
       const write = { key: json("zero"), expected, document: null };
-      expect(await target.replace(table, [write])).toEqual(["moved"]);
+      expect(await replace([write])).toEqual(["moved"]);
     });
 
     test("that is there although none was expected, or is not there", async () => {
@@ -74,7 +77,7 @@ onEachServer("a guarded replacement", (bench) => {
           document: json({ id: "gone too", n: 1 }),
         },
       ];
-      expect(await target.replace(table, writes)).toEqual(["moved", "moved", "moved"]);
+      expect(await replace(writes)).toEqual(["moved", "moved", "moved"]);
       expect(
         await target.documents(
           table,
@@ -86,7 +89,7 @@ onEachServer("a guarded replacement", (bench) => {
 
   test("inserts, deletes and refuses, each by itself, in one request", async () => {
     await bench().done(documents.insert([{ id: 1 }, { id: 2 }]));
-    const outcomes = await target.replace(table, [
+    const outcomes = await replace([
       { key: json(1), expected: json({ id: 1 }), document: null },
       { key: json(3), expected: null, document: json({ id: 3, made: true }) },
       { key: json(2), expected: json({ id: 2 }), document: json({ id: 4 }) },
@@ -104,5 +107,69 @@ onEachServer("a guarded replacement", (bench) => {
       json({ id: 3, made: true }),
       json({ id: ["a", 1] }),
     ]);
+  });
+
+  test("sets and takes away the fields that differ, whatever they are called and hold", async () => {
+    const before = {
+      id: "fields",
+      same: [1],
+      gone: { a: 1 },
+      joined: { a: 1 },
+      "a.b": 1,
+      'q"ä': 1,
+    };
+    const after = { id: "fields", same: [1], joined: { b: 2 }, "a.b": { a: 2 }, 'q"ä': null };
+    await bench().done(documents.insert({ ...before }));
+    const expected = await live("fields");
+    const document = json(after);
+    expect(await replace([{ key: json("fields"), expected, document }])).toEqual(["written"]);
+    expect(JSON.parse(String(await live("fields")))).toEqual(after);
+  });
+
+  test("is refused, as every read and write is, once another table has the name", async () => {
+    const named = r.db(table.db).table("named");
+    await bench().done(r.db(table.db).tableCreate("named"));
+    const id = (await bench().value(named.info()("id"))) as string;
+    const before = { id, db: table.db, name: "named", primaryKey: "id" };
+    await bench().done(named.config().update({ name: "named_old" }));
+    await bench().done(r.db(table.db).tableCreate("named"));
+    await bench().done(named.insert({ id: 1 }));
+    const [key, document] = [json(1), json({ id: 1, n: 1 })];
+    for (const refused of [
+      () => target.replace(before, [{ key, expected: json({ id: 1 }), document }], "soft"),
+      () => target.replace(before, [{ key, expected: json({ id: 1 }), document: null }], "hard"),
+      () =>
+        target.replace(
+          before,
+          [{ key: json(2), expected: null, document: json({ id: 2 }) }],
+          "soft",
+        ),
+      () => target.documents(before, [key]),
+      () => target.write(before, [document]),
+      () => target.writeLarge(before, key, document),
+      () => target.remove(before, [key]),
+      () => target.sync(before),
+      () => target.checkMayReplace(before),
+    ]) {
+      await expect(refused()).rejects.toThrow(`guarded.named is not the table ${id} any more`);
+    }
+    expect(await bench().value(named.coerceTo("array"))).toEqual([{ id: 1 }]);
+  });
+
+  test("needs read, write and config on the table, which is known before any is made", async () => {
+    const { host, port } = bench().server;
+    const named = r.db("rethinkdb").table("users");
+    await bench().done(named.insert({ id: "clerk", password: "secret" }));
+    const dial = dialer(parseAddress(`rethinkdb://clerk:secret@${host}:${port}`), "target");
+    const clerk = new RethinkTarget("the server", dial);
+    const may: Record<string, boolean> = {};
+    for (const permission of ["read", "write", "config"]) {
+      await expect(clerk.checkMayReplace(table)).rejects.toThrow(/permi/);
+      may[permission] = true;
+      await bench().done(documents.grant("clerk", may));
+    }
+    await clerk.checkMayReplace(table);
+    expect(await live("thinkback")).toBeNull();
+    clerk.close();
   });
 });

@@ -72,6 +72,11 @@ onEachServer("the protocol", (bench) => {
     ],
     ["a default", r.expr({ a: 1 })("b").default(2).build(), '{"t":1,"r":[2]}'],
     [
+      "a default for a user's error",
+      r.error("boo").default(2).build(),
+      '{"t":18,"e":5000000,"r":["boo"],"b":[0]}',
+    ],
+    [
       "a function",
       r.expr((x: unknown) => x).build(),
       '{"t":18,"e":3000000,"r":["Query result must be of type DATUM, GROUPED_DATA, or STREAM (got FUNCTION)."],"b":[]}',

@@ -2,6 +2,7 @@
  * Data as the server writes it, byte for byte: no blanks, keys in UTF-8 order, `-0.0`, whole numbers beyond 2^53 with
  * `.0`, exponents without a plus, control characters as upper-case `\u00XX`, base64 broken into lines of 76.
  */
+import { serverNumber } from "../../src/exchange/server-number.js";
 import { BinaryDatum, type Datum, type DatumObject, Extremum, isArray, isObject } from "./datum.js";
 import { logicError } from "./reql-error.js";
 
@@ -51,14 +52,8 @@ export function stringText(text: string): string {
   });
 }
 
-/** The shortest digits that read back to the same double. The server's own printer now and then writes one digit more. */
-export function numberText(value: number): string {
-  if (Object.is(value, -0)) return "-0.0";
-  const text = String(value);
-  if (!Number.isInteger(value)) return text;
-  if (text.includes("e")) return text.replace("+", "");
-  return Math.abs(value) > 2 ** 53 ? `${text}.0` : text;
-}
+/** The server's digits; conformance-numbers.test.ts compares them with those of a real one. */
+export const numberText = serverNumber;
 
 function binaryText(datum: BinaryDatum): string {
   return `{"$reql_type$":"BINARY","data":"${base64Lines(datum.bytes).replaceAll("\r\n", "\\r\\n")}"}`;

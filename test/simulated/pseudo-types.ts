@@ -67,11 +67,11 @@ function isTimezone(zone: string): boolean {
   return match !== null && Number(match[1] ?? 0) < 24 && Number(match[2] ?? 0) < 60;
 }
 
-/** A time, rounded to whole milliseconds. `zone` is `Z` or `+hh:mm`. */
+/** A time, rounded to whole milliseconds, halves away from zero. `zone` is `Z` or `+hh:mm`. */
 export function timeOf(epochSeconds: number, zone: string): DatumObject {
   return record({
     $reql_type$: "TIME",
-    epoch_time: Math.round(epochSeconds * 1000) / 1000,
+    epoch_time: (Math.sign(epochSeconds) * Math.round(Math.abs(epochSeconds) * 1000)) / 1000,
     timezone: normalZone(zone),
   });
 }

@@ -128,7 +128,7 @@ function orDefault(call: Call): Value {
     if (datum !== null) return value;
     failure = new ReqlError("nonExistence", "Expected type DATUM but found NULL.");
   } catch (error) {
-    const absent = error instanceof ReqlError && ["nonExistence", "user"].includes(error.kind);
+    const absent = error instanceof ReqlError && error.kind === "nonExistence";
     if (!absent) throw error;
     failure = error;
   }

@@ -19,7 +19,7 @@ import { byPlaceInLog } from "../log/places.js";
 import { holdersInRun } from "../log/stream-records.js";
 import { type Evidence, listEvidence } from "../records/evidence.js";
 import type { Expiry } from "../registers/expiry.js";
-import { relabel, type TableCoverage, thinned, within, withLate } from "./coverage.js";
+import { isPartly, relabel, type TableCoverage, thinned, within, withLate } from "./coverage.js";
 import { CoverageBuilder } from "./coverage-builder.js";
 
 /** The coverage of everything that is watched. */
@@ -44,7 +44,9 @@ export async function readCoverage(view: LogView, bases: BaseInventory): Promise
     const said = { watched: watched.has(id), isExpected: expected.has(id), openGap, copies };
     const stretches = { ...table.stretches(), ...said };
     const narrowed = narrowByEvidence(stretches, evidence);
-    const built = { ...narrowed, intervals: withLate(narrowed.intervals, table.late) };
+    const intervals = withLate(narrowed.intervals, table.late);
+    const partlyLate = table.late.filter(isPartly);
+    const built = { ...narrowed, intervals, ...(partlyLate.length > 0 ? { partlyLate } : {}) };
     if (isSystemTable(id)) tables.set(id, clipped(markLost(built, lost), view.expiry));
     else {
       const marked = markLostCopies(markHoles(built, holes, bases), copies, bases);

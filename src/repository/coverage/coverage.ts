@@ -47,6 +47,15 @@ export interface TableCoverage {
    * this one time to all that they had been delivered until then.
    */
   continued?: Instant[];
+  /** Only of the catalog: where it is late in what it says of some tables and databases. See catalogFor. */
+  partlyLate?: PartlyLate[];
+}
+
+/** A span that is late for some tables and databases alone: they changed in it, nobody knows when. */
+export type PartlyLate = LateSpan & { of: string[] };
+
+export function isPartly(span: LateSpan): span is PartlyLate {
+  return span.of !== undefined;
 }
 
 /** The interval that `instant` lies in; undefined if it lies in none, so that nothing is known of it. */
@@ -95,10 +104,10 @@ export function overlaid(
 
 /**
  * The intervals with those parts of the exact ones made late that lie in `spans`. Where spans overlap, the worst
- * counts.
+ * counts. Spans that are about some of the catalog alone change nothing.
  */
 export function withLate(intervals: CoverageInterval[], spans: LateSpan[]): CoverageInterval[] {
-  const late = lateIntervals(spans);
+  const late = lateIntervals(spans.filter((span) => !isPartly(span)));
   if (late.length === 0) return intervals;
   return intervals.flatMap((interval) => {
     if (interval.class !== "exact") return [interval];

@@ -4,7 +4,7 @@
  */
 import { type CoverageClass, isSystemTable, systemTables } from "../../format/coverage-record.js";
 import type { Instant } from "../../instant.js";
-import { type CoverageInterval, isWhole, type TableCoverage } from "./coverage.js";
+import { type CoverageInterval, isWhole, type PartlyLate, type TableCoverage } from "./coverage.js";
 import type { Coverage } from "./coverage-reader.js";
 
 /**
@@ -89,6 +89,7 @@ function joinedTable(lanes: InLane[]): { coverage: TableCoverage; parts: Stretch
   const last = intervals.findLast(isWhole);
   const isOpen = now.openGap && (!last || last.to <= now.openGap.since);
   const continued = all.flatMap((one) => one.continued ?? []);
+  const partlyLate = parts.flatMap((part) => partlyLateIn(part, lanes));
   const coverage: TableCoverage = {
     table: now.table,
     state: now.state,
@@ -101,8 +102,17 @@ function joinedTable(lanes: InLane[]): { coverage: TableCoverage; parts: Stretch
     lastCopy: now.lastCopy,
     copies: now.copies,
     ...(continued.length > 0 ? { continued } : {}),
+    ...(partlyLate.length > 0 ? { partlyLate } : {}),
   };
   return { coverage, parts };
+}
+
+/** The spans of the stretch's lane, as far as they lie in the stretch. */
+function partlyLateIn({ lane, from, to }: Stretch, lanes: InLane[]): PartlyLate[] {
+  const spans = lanes.find((one) => one.lane === lane)?.coverage.partlyLate ?? [];
+  return spans
+    .map((span) => ({ ...span, since: Math.max(from, span.since), to: Math.min(to, span.to) }))
+    .filter((span) => span.since <= span.to);
 }
 
 /** How much a state says of what a table is now. */

@@ -159,6 +159,8 @@ export function catalogRecord(
 
 /** A closed interval in which a table had a name; `to` is undefined while it still has it. */
 export interface NamedSpan {
+  /** Id of the table. */
+  table: string;
   from: Instant;
   to: Instant | undefined;
   /** The table's next name; undefined if it was dropped. */
@@ -176,7 +178,8 @@ export async function spansOfName(view: LogView, name: string): Promise<NamedSpa
     const known = records.get(id) ?? new Map<Instant, string | undefined>();
     records.set(id, known.set(time, document ? `${db}.${called}` : undefined));
   }
-  return [...records.values()].flatMap((known) => {
+  return [...records].flatMap(([key, known]) => {
+    const [, table] = JSON.parse(key) as [string, string];
     const inOrder = [...known].sort(([a], [b]) => a - b);
     const spans: NamedSpan[] = [];
     for (const [time, called] of inOrder) {
@@ -185,7 +188,7 @@ export async function spansOfName(view: LogView, name: string): Promise<NamedSpa
         last.to = time - 1;
         last.renamedTo = called;
       } else if (called === name && (!last || last.to !== undefined)) {
-        spans.push({ from: time, to: undefined, renamedTo: undefined });
+        spans.push({ table, from: time, to: undefined, renamedTo: undefined });
       }
     }
     return spans;
