@@ -11,13 +11,13 @@ export interface ServerRow {
 /** The servers that are connected; undefined if the user may not read them. @param explain gives the error to throw */
 export async function serverRows(
   connection: Connection,
-  explain: (error: unknown) => Error,
+  explain: (error: unknown) => unknown,
 ): Promise<ServerRow[] | undefined> {
   try {
     return (await connection.rows(systemTable("server_status"))) as ServerRow[];
   } catch (error) {
     if (error instanceof ReqlError && error.errorClass === errorClasses.permission)
       return undefined;
-    throw explain(error);
+    throw explain(error) as Error;
   }
 }
