@@ -209,7 +209,9 @@ export function kill(running: Running): Promise<Finished> {
 }
 
 export function tableOf({ tables }: StatusResult, name: string): TableStatus | undefined {
-  return tables.filter((table) => table.name === name).at(-1);
+  // One that is dropped may have had the name for a moment.
+  const found = tables.filter((table) => table.name === name);
+  return found.find(({ state }) => state !== "dropped") ?? found.at(-1);
 }
 
 /** Resolves as soon as `holds`; throws after `limitMs`. */
