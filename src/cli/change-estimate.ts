@@ -46,7 +46,7 @@ export interface WriteTime {
 
 /** How long the writes to the server will take. */
 export async function writeTime(
-  { documents }: Extent,
+  { all: { documents } }: Extent,
   reads: ReadTimes,
   { store }: Repository,
 ): Promise<WriteTime> {
@@ -55,7 +55,11 @@ export async function writeTime(
   return { seconds: documents * reads.secondsPerDocument * writeFactor, by: "reads" };
 }
 
-export interface Estimate extends Extent {
+export interface Estimate {
+  tables: number;
+  documents: number;
+  /** Of the documents as they are and as they become. */
+  bytes: number;
   seconds: number;
   /** What the part of it that the server takes was estimated by. */
   by: WriteTime["by"];
@@ -94,10 +98,11 @@ export async function estimateOf(
   const sent = look.gets + look.heads + look.lists;
   const perRequest = lookMs / 1000 / Math.max(1, sent);
   const store = (requests.put + requests.get + requests.head + requests.list) * perRequest;
-  const storedBytes = extent.bytes;
+  const { tables, all } = extent;
+  const { documents, bytes: storedBytes } = all;
   const writing = await writeTime(extent, reads, repository);
-  const seconds = extent.documents === 0 ? 0 : store + writing.seconds;
-  const writes = Math.ceil(extent.documents / documentsAtOnce);
+  const seconds = documents === 0 ? 0 : store + writing.seconds;
+  const writes = Math.ceil(documents / documentsAtOnce);
   const readBack = (profile && (storedBytes / gb) * bytePrice(profile)) ?? 0;
   const cost = profile
     ? {
@@ -107,13 +112,15 @@ export async function estimateOf(
         total: requestCost(requests, profile) + readBack,
       }
     : null;
-  return { ...extent, seconds, by: writing.by, writes, requests, storedBytes, cost };
+  const taking = { seconds, by: writing.by, writes, requests, storedBytes, cost };
+  return { tables, documents, bytes: storedBytes, ...taking };
 }
 
 const bytePrice = ({ egressPerGb, retrievalPerGb }: PriceProfile) => egressPerGb + retrievalPerGb;
 
 /** Each table has a manifest, a record of its end, and at least one part. A part is opened and read. */
-function requestsOf({ tables, documents, bytes }: Extent, look: StoreUse): RequestCounts {
+function requestsOf({ tables, all }: Extent, look: StoreUse): RequestCounts {
+  const { documents, bytes } = all;
   if (documents === 0) return { put: 0, get: 0, head: 0, list: 0, delete: 0 };
   const parts = tables + Math.floor(bytes / partBytesTarget);
   return {

@@ -1,57 +1,29 @@
 /** What undo and rewind print. */
 import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
-import { pathText } from "../recovery/field-tree.js";
-import type { OperationHead, OperationResult, TableOutcome } from "../recovery/operation.js";
-import type { Conflict } from "../recovery/undo.js";
+import type { OperationHead, OperationResult } from "../recovery/operation.js";
+import type { LeftKey } from "../recovery/outcomes.js";
+import { Tally } from "../recovery/tally.js";
+import type { DocumentChange } from "../repository/records/operations.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { textOfJson } from "../server-text.js";
 import { type Estimate, estimateText } from "./change-estimate.js";
-import { counted, formatBytes, formatCount, formatTable, type Output } from "./output.js";
-
-/** So many documents are printed one by one; --json has all. */
-const printedMax = 20;
+import { fieldLines, shortText } from "./field-text.js";
+import { type Conflicts, printedMax } from "./live-conflicts.js";
+import { countsResult, countsText, deletedText, didDo, wouldDo } from "./live-counts.js";
+import {
+  counted,
+  formatBytes,
+  formatCount,
+  formatTable,
+  type Output,
+  shellWord,
+} from "./output.js";
 
 export const nameOf = ({ db, name }: TableReference) => `${db}.${name}`;
 
-/** Documents with fields that were set to something else since, by table. */
-export class Conflicts {
-  private readonly byTable = new Map<string, Map<string, Conflict>>();
-
-  note(table: TableReference, conflict: Conflict): void {
-    const name = nameOf(table);
-    const of = this.byTable.get(name) ?? new Map<string, Conflict>();
-    this.byTable.set(name, of.set(conflict.key.toString("latin1"), conflict));
-  }
-
-  of(table: TableReference): number {
-    return this.byTable.get(nameOf(table))?.size ?? 0;
-  }
-
-  get count(): number {
-    return [...this.byTable.values()].reduce((sum, { size }) => sum + size, 0);
-  }
-
-  results() {
-    return this.all().map(({ table, key, paths }) => {
-      return { table, key: keyResult(key), paths: paths.map(pathText) };
-    });
-  }
-
-  print(output: Output): void {
-    for (const { table, key, paths } of this.all().slice(0, printedMax)) {
-      output.line(`conflict: ${table} ${textOfJson(key)}: ${paths.map(pathText).join(", ")}`);
-    }
-    const more = this.count - printedMax;
-    if (more > 0) output.line(`and ${counted(more, "conflict")} more; --json lists all`);
-  }
-
-  private all(): (Conflict & { table: string })[] {
-    return [...this.byTable].flatMap(([table, of]) =>
-      [...of.values()].map((conflict) => ({ table, ...conflict })),
-    );
-  }
-}
+/** So many documents that were left are listed for programs; all are counted. */
+const listedMax = 1000;
 
 const keyResult = (key: Buffer) => JSON.parse(textOfJson(key)) as unknown;
 
@@ -62,117 +34,200 @@ export const headResult = ({ id, type, description }: OperationHead) => {
 /** What a table has in a plan. */
 export interface PlannedChange {
   table: TableReference;
-  documents: number;
-  bytes: number;
+  tally: Tally;
 }
 
+/** A change that shows what is meant. */
+export interface Example {
+  table: TableReference;
+  change: DocumentChange;
+}
+
+export interface ToReport {
+  tables: readonly PlannedChange[];
+  examples: readonly Example[];
+  conflicts: Conflicts;
+  /** How many documents are kept that were made since. */
+  kept: number;
+  /** True if the conflicts would end it. */
+  isRefused: boolean;
+}
+
+/** Prints what would be done. @param estimate absent for a plan that was made before */
 export function reportPlan(
   head: OperationHead,
-  tables: readonly PlannedChange[],
-  estimate: Estimate,
-  conflicts: Conflicts,
-  path: string | undefined,
+  { tables, examples, conflicts, kept, isRefused }: ToReport,
+  estimate: Estimate | undefined,
+  more: object,
   output: Output,
 ): void {
-  const { documents, bytes } = estimate;
-  output.line(
-    `${head.description}: would change ${counted(documents, "document")}, ${formatBytes(bytes)} before and after`,
-  );
+  const all = Tally.sumOf(tables.map(({ tally }) => tally));
+  const { documents, bytes } = all;
+  const size = `${formatBytes(bytes)} before and after`;
+  if (isRefused) {
+    const withSkip = counted(documents, "document");
+    const withForce = counted(documents + conflicts.count, "document");
+    output.line(
+      `${head.description}: would be REFUSED: ${counted(conflicts.count, "conflict")}; ` +
+        `--on-conflict skip would write ${withSkip}, force or cascade ${withForce}`,
+    );
+  } else output.line(`${head.description}: would ${countsText(all, wouldDo)}; ${size}`);
+  if (kept > 0) output.line(`kept, though they were made since: ${counted(kept, "document")}`);
   if (tables.length > 1) {
-    const rows = tables.map((of) => [
-      nameOf(of.table),
-      of.documents,
-      formatBytes(of.bytes),
-      conflicts.of(of.table),
+    const rows = tables.map(({ table, tally }) => [
+      nameOf(table),
+      tally.changed,
+      tally.deleted,
+      tally.broughtBack,
+      formatBytes(tally.bytes),
+      conflicts.of(table),
     ]);
-    output.line(formatTable(["table", "to change", "size", "conflicts"], rows));
+    const titles = ["table", "change", "delete", "bring back", "size", "conflicts"];
+    output.line(formatTable(titles, rows));
+  }
+  printDeleted(isRefused ? "would delete" : "deletes", tables, output);
+  for (const { table, change } of examples) {
+    const { key, before, after } = change;
+    output.line(`${nameOf(table)} ${shortText(key)}`);
+    for (const line of fieldLines(before, after, output)) output.line(`    ${line}`);
   }
   conflicts.print(output);
-  output.line(estimateText(estimate));
-  if (path !== undefined) output.line(`plan ${head.id} is in ${path}`);
+  if (estimate) output.line(estimateText(estimate));
   output.result({
     ...headResult(head),
-    tables: tables.map((of) => {
-      const { table, ...counts } = of;
-      return { table: nameOf(table), ...counts, conflicts: conflicts.of(table) };
-    }),
+    ...countsResult(all),
+    tables: tables.map(({ table, tally }) => ({
+      table: nameOf(table),
+      documents: tally.documents,
+      bytes: tally.bytes,
+      ...countsResult(tally),
+      conflicts: conflicts.of(table),
+    })),
     documents,
     bytes,
-    estimate,
-    conflicts: conflicts.results(),
-    plan: path ?? null,
+    kept,
+    refused: isRefused,
+    ...(estimate ? { estimate } : {}),
+    ...conflicts.results(),
+    ...more,
   });
 }
 
-/** How long an operation took, and was estimated to take, in seconds. */
-export interface Took {
-  seconds: number;
-  estimatedSeconds: number;
+function printDeleted(verb: string, tables: readonly PlannedChange[], output: Output): void {
+  for (const { table, tally } of tables) {
+    const deleted = deletedText(nameOf(table), tally);
+    if (deleted !== undefined) output.line(`${verb}: ${deleted}`);
+  }
 }
 
-/** Throws, with code "conflict", if documents were left as they are. */
+/** What there is to say of an operation beside its result. */
+export interface Ended {
+  conflicts: Conflicts;
+  kept: number;
+  /** How long it took, and was estimated to take. */
+  seconds: number;
+  estimatedSeconds: number;
+  /** Documents that are left because of conflicts are more than was asked for. */
+  refusesConflicts: boolean;
+  /** Why nothing was to be done, if that is known. */
+  why?: string | undefined;
+  /** It was done as a plan says. */
+  byPlan?: boolean;
+  /** The command that takes it back. */
+  wayBack: string;
+}
+
+/** Throws, with code "conflict", if documents were left as they are that were to be written. */
 export function report(
   head: OperationHead,
   { tables, rounds, wayBack }: OperationResult,
-  conflicts: Conflicts,
-  { seconds, estimatedSeconds }: Took,
+  ended: Ended,
   output: Output,
 ): void {
-  const sum = (of: (one: TableOutcome) => number) => tables.reduce((all, one) => all + of(one), 0);
-  const [written, already] = [sum((one) => one.written), sum((one) => one.already)];
+  const { conflicts, kept, seconds, estimatedSeconds, refusesConflicts, why, byPlan } = ended;
+  const written = Tally.sumOf(tables.map((one) => one.written));
+  const already = tables.reduce((sum, one) => sum + one.already, 0);
+  const left = tables.flatMap((of) =>
+    of.left
+      .filter((one) => one.why !== "conflict" || refusesConflicts)
+      .map((one) => ({ ...one, table: nameOf(of.table) })),
+  );
   const more = already > 0 ? `, ${formatCount(already)} were so already` : "";
   const time = `in ${seconds.toFixed(1)} s, estimated ${estimatedSeconds.toFixed(1)} s`;
   output.line(
     rounds === 0
-      ? `${head.description}: nothing to change`
-      : `${head.description}: ${counted(written, "document")} written${more} ${time}`,
+      ? `${head.description}: nothing to change${why === undefined ? "" : `: ${why}`}`
+      : `${head.description}: ${counted(written.documents, "document")} written${more} ${time}: ${countsText(written, didDo)}`,
   );
+  if (kept > 0) output.line(`kept, though they were made since: ${counted(kept, "document")}`);
   if (tables.length > 1 && rounds > 0) {
     const rows = tables.map((of) => [
       nameOf(of.table),
-      of.written,
+      of.written.documents,
+      of.written.deleted,
       of.already,
       of.left.length,
       conflicts.of(of.table),
     ]);
-    output.line(formatTable(["table", "written", "so already", "left", "conflicts"], rows));
+    const titles = ["table", "written", "of these deleted", "so already", "left", "conflicts"];
+    output.line(formatTable(titles, rows));
   }
+  printDeleted(
+    "deleted",
+    tables.map((of) => ({ table: of.table, tally: of.written })),
+    output,
+  );
   conflicts.print(output);
-  const left = tables.flatMap((of) => of.left.map((one) => ({ ...one, table: nameOf(of.table) })));
-  for (const { table, key, refused } of left.slice(0, printedMax)) {
-    const why = refused ?? "it was changed by somebody else";
-    output.line(`left as it is: ${table} ${textOfJson(key)}: ${why}`);
+  for (const { table, key, why: reason } of left.slice(0, printedMax)) {
+    output.line(`left as it is: ${table} ${textOfJson(key)}: ${leftText(reason)}`);
   }
   if (wayBack) {
-    const until = formatInstant(wayBack.until);
-    output.line(`to take this back until ${until}: thinkback undo --operation ${head.id}`);
+    output.line(`to take this back until ${formatInstant(wayBack.until)}: ${ended.wayBack}`);
   }
   output.result({
     ...headResult(head),
     tables: tables.map((of) => ({
       table: nameOf(of.table),
-      written: of.written,
+      written: of.written.documents,
+      ...countsResult(of.written),
       already: of.already,
       left: of.left.length,
       conflicts: conflicts.of(of.table),
     })),
-    written,
+    written: written.documents,
+    ...countsResult(written),
     already,
-    left: left.map(({ table, key, refused }) => {
-      return { table, key: keyResult(key), refused: refused ?? null };
+    kept,
+    left: left.slice(0, listedMax).map(({ table, key, why: reason }) => {
+      const [is, refused] =
+        typeof reason === "object" ? ["refused", reason.refused] : [reason, null];
+      return { table, key: keyResult(key), why: is, refused };
     }),
-    conflicts: conflicts.results(),
+    leftCount: left.length,
+    ...conflicts.results(),
     seconds,
     estimatedSeconds,
     pin: wayBack?.pin ?? null,
     until: wayBack ? formatInstant(wayBack.until) : null,
+    wayBack: wayBack ? ended.wayBack : null,
   });
-  if (left.length === 0) return;
-  throw new ThinkbackError(
-    "conflict",
-    `${counted(left.length, "document")} were left as they are`,
-    {
-      hint: "others changed them meanwhile, or the server refused them; look at them, and run the command again",
-    },
-  );
+  if (left.length > 0) throw leftAsTheyAre(left, byPlan === true);
+}
+
+function leftText(why: LeftKey["why"]): string {
+  if (why === "moved") return "it was changed by somebody else";
+  return why === "conflict" ? "a field of it was set to something else since" : why.refused;
+}
+
+/** So many keys are named in a hint. */
+const hintedMax = 3;
+
+function leftAsTheyAre(left: readonly LeftKey[], byPlan: boolean): ThinkbackError {
+  const keys = left.slice(0, hintedMax).map(({ key }) => `--key ${shellWord(textOfJson(key))}`);
+  const more = left.length > hintedMax ? " …" : "";
+  const hint = byPlan
+    ? `they are not as the plan has them, so it can never change them: make a new plan for them with --dry-run --plan, ${keys.join(" ")}${more}`
+    : "others changed them meanwhile, or the server refused them; look at them, and run the command again";
+  const were = left.length === 1 ? "was left as it is" : "were left as they are";
+  return new ThinkbackError("conflict", `${counted(left.length, "document")} ${were}`, { hint });
 }

@@ -6,10 +6,14 @@ import { formatInstant, type Instant } from "../instant.js";
 import { liveTable } from "../recovery/live-table.js";
 import { type PastTable, pastTables } from "../recovery/past.js";
 import type { Selection } from "../recovery/selection.js";
+import { UnknownTable } from "../repository/log/catalog.js";
+import type { Allowed } from "../restore/inexact.js";
 import { refuseTwoChoices } from "../restore/request.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Target } from "../rethinkdb/target.js";
+import { mostSimilar } from "../similar.js";
 import { exactPlan, exactRequest, together } from "./exact-past.js";
+import { otherCluster } from "./other-cluster.js";
 import { formatNames, type Output } from "./output.js";
 import {
   isSelecting,
@@ -90,12 +94,16 @@ export async function tablesThen(
   { repository, target, tables }: LiveTables,
   choice: Choice,
   at: Instant | undefined,
+  allowed: Allowed,
   output: Output,
 ): Promise<TableThen[]> {
   const { databases, selectionOf: of } = choice;
   const documentsOf = choice.selects ? { documentsOf: of } : {};
-  const request = exactRequest({ tables: choice.tables, databases, ...documentsOf }, at);
-  const plan = await exactPlan(repository, request, output);
+  const exact = exactRequest({ tables: choice.tables, databases, ...documentsOf }, at);
+  const request = { ...exact, ...allowed, exactOnly: false };
+  const plan = await exactPlan(repository, request, output).catch((error: unknown) => {
+    throw withNearest(error, choice, tables);
+  });
   const errors: ThinkbackError[] = plan.notCaptured.map(
     (name) => new ThinkbackError("unknown", `nothing of ${name} was captured`),
   );
@@ -111,14 +119,31 @@ export async function tablesThen(
       errors.push(error);
     }
   }
-  if (errors.length > 0) throw together(errors);
+  if (errors.length > 0) throw (await otherCluster({ repository, target })) ?? together(errors);
   if (then.length === 0) {
     throw new ThinkbackError("unknown", "no table is chosen of which something was captured", {
       hint: "`thinkback status` lists the tables; choose others, or another instant",
     });
   }
+  tellInexact(then, output);
   tellLeftOut(plan, choice, tables, output);
   return then;
+}
+
+/** So many names are advised for one that is not known. */
+const advisedMax = 3;
+
+/** The error for a table that is not known, with the names that are like it. */
+function withNearest(error: unknown, { tables }: Choice, live: readonly TableConfig[]): unknown {
+  if (!(error instanceof UnknownTable)) return error;
+  const known = live.map(({ db, name }) => `${db}.${name}`);
+  const wrong = tables.filter((name) => !known.includes(name));
+  const nearest = wrong.flatMap((name) => mostSimilar(name, known, advisedMax));
+  if (nearest.length === 0) return error;
+  return new ThinkbackError(error.code, error.message, {
+    hint: `the nearest: ${[...new Set(nearest)].join(", ")}; ${error.hint}`,
+    cause: error,
+  });
 }
 
 function sameTable({ table: { config, instant } }: PastTable, live: TableReference) {
@@ -129,6 +154,16 @@ function sameTable({ table: { config, instant } }: PastTable, live: TableReferen
     `${name} was another table at ${formatInstant(instant)}: it was dropped and made again, or renamed`,
     { hint: `restore that one beside it: thinkback restore --table ${name} --rename ${name}=…` },
   );
+}
+
+/** Says which tables are not taken exactly as of the instant that was asked for. */
+function tellInexact(then: readonly TableThen[], output: Output): void {
+  for (const { name, past } of then) {
+    const { class: is, instant } = past.table;
+    if (is !== "exact") {
+      output.note(`thinkback: ${name} is taken as of ${formatInstant(instant)}, which is ${is}`);
+    }
+  }
 }
 
 /** Says which tables of what was chosen are not touched. */

@@ -1,6 +1,7 @@
 import { EventEmitter, once } from "node:events";
 import Table from "cli-table3";
 import { withoutSecrets } from "../configuration/addresses.js";
+import { counted, formatCount } from "../count-text.js";
 import { exitStatus, messageOf, ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 
@@ -110,15 +111,7 @@ export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-/** A count with commas between thousands. Done by hand, because the data of a locale take 50 ms to load. */
-export function formatCount(count: number): string {
-  return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ",");
-}
-
-/** `1 table`, `1,000 tables`. @param one the noun @param many its plural, if it is not the noun with an s */
-export function counted(count: number, one: string, many = `${one}s`): string {
-  return `${formatCount(count)} ${count === 1 ? one : many}`;
-}
+export { counted, formatCount };
 
 export function formatBytes(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];

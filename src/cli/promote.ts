@@ -1,19 +1,15 @@
-import { randomUUID } from "node:crypto";
 import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
-import { thisProcess } from "../owner.js";
-import { withLease } from "../repository/registers/lease.js";
 import type { Pin } from "../repository/registers/pins.js";
 import { openRepository } from "../repository/repository.js";
 import { liveNameOf, nameAfter, nameBefore, parseTableName } from "../restore/beside.js";
-import { pinInstant } from "../restore/pin.js";
 import { lastBefore, planSwap, type Swap, type SwapPlan, swap } from "../restore/promote.js";
-import { whenProven } from "../restore/when-proven.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
 import { storeAt } from "../storage/store-at.js";
 import { accessToTarget, type TargetArguments, targetAt, warningsOf } from "./connect.js";
-import { counted, formatCount, formatNames, type Output, waitingText } from "./output.js";
+import { counted, formatCount, formatNames, type Output } from "./output.js";
+import { pinBefore } from "./pin-before.js";
 import { stopOnSignals } from "./stop-signals.js";
 
 /** How long indexes are waited for before a note says so. */
@@ -50,7 +46,7 @@ export async function promoteCommand(
     await indexesBuilt(target, { db: plan.live.db, name: plan.next }, output);
     const now = systemClock.now();
     const pin =
-      args.repo === undefined ? undefined : await pinBefore(args.repo, plan.live, now, output);
+      args.repo === undefined ? undefined : await pinnedBefore(args.repo, plan.live, now, output);
     if (pin) output.line(`pinned ${pin.name} at ${formatInstant(pin.at)}`);
     // Between the renames the live name names no table: a signal does not end the process there.
     stopOnSignals(
@@ -185,32 +181,14 @@ async function indexesBuilt(target: Target, table: TableName, output: Output): P
   }
 }
 
-/** Pins the instant before the swap; if nothing is proven of it, the newest that can be restored. */
-async function pinBefore(
+/** Pins the instant before the swap. */
+async function pinnedBefore(
   repo: string,
   { db, name }: { db: string; name: string },
   now: Instant,
   output: Output,
 ): Promise<Pin> {
   const repository = await openRepository(storeAt(repo));
-  const underLease = <T>(work: () => Promise<T>) =>
-    withLease(repository.store, systemClock, thisProcess, randomUUID().slice(0, 8), work);
-  const request = {
-    name: `before-promote-${now}`,
-    note: `before another table was promoted to ${db}.${name}`,
-    allowInexact: true,
-  };
-  const pinAt = (at?: Instant) =>
-    pinInstant(repository, at === undefined ? request : { ...request, at }, now, underLease);
-  try {
-    const onWait = (ms: number) => output.note(waitingText(ms));
-    return (await whenProven(repository, now, () => pinAt(now), systemClock, onWait)).pin;
-  } catch (error) {
-    if (!(error instanceof ThinkbackError) || error.code !== "instant") throw error;
-    const { pin } = await pinAt();
-    output.note(
-      `thinkback: ${error.message}; the newest instant that can be restored is pinned instead`,
-    );
-    return pin;
-  }
+  const note = `before another table was promoted to ${db}.${name}`;
+  return pinBefore(repository, { name: `before-promote-${now}`, note }, now, output);
 }

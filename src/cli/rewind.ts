@@ -1,4 +1,3 @@
-import { ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 import { differencesToLive } from "../recovery/differences.js";
 import { and } from "../recovery/selection.js";
@@ -6,13 +5,13 @@ import { instantIn } from "./instant-of.js";
 import {
   type Asked,
   askedOf,
-  type Intent,
-  intend,
-  intendByFile,
   type Live,
   type LiveChangeArguments,
   withLive,
-} from "./live-change.js";
+} from "./live-asked.js";
+import { intend } from "./live-change.js";
+import type { Intent } from "./live-found.js";
+import { intendByFile } from "./live-plan.js";
 import { tablesThen } from "./live-tables.js";
 import { formatNames, type Output } from "./output.js";
 
@@ -27,24 +26,25 @@ export async function rewindCommand(
   output: Output,
 ): Promise<void> {
   const at = args.at === undefined ? undefined : instantIn(args.at);
-  const asked = await askedOf(names, args, false);
-  if ((asked.given !== undefined) === (at !== undefined)) {
-    throw new ThinkbackError("usage", "it is not said, or said twice, what to rewind to", {
-      hint: "give --at, or --plan with a plan that was made before",
-    });
-  }
+  const asked = await askedOf(names, args, {
+    tables: false,
+    what: at === undefined ? [] : ["--at"],
+    how: [],
+    wanted: { text: "what to rewind to", options: "--at" },
+  });
   await withLive(args, output, async (live) => {
     if (asked.given) await intendByFile(live, ["rewind"], asked);
     else await intend(live, await intentOf(live, await at!(live.repository), asked), asked);
   });
 }
 
-async function intentOf(live: Live, at: Instant, { choice }: Asked): Promise<Intent> {
-  const then = await tablesThen(live, choice, at, live.output);
+async function intentOf(live: Live, at: Instant, { choice, allowed }: Asked): Promise<Intent> {
+  const then = await tablesThen(live, choice, at, allowed, live.output);
   return {
     type: "rewind",
     description: `rewind of ${formatNames(then.map(({ name }) => name))} to ${formatInstant(at)}`,
     refusesConflicts: false,
+    holding: then[0]!.past.plan,
     tables: then.map(({ live: table, past, selection }) => ({
       table,
       steps: async function* (only) {

@@ -2,9 +2,10 @@ import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
 import { type Difference, differencesBetween } from "../recovery/differences.js";
-import { changesToTakeBack, type TakenTable } from "../recovery/operation.js";
 import { and, type Selection } from "../recovery/selection.js";
+import { changesToTakeBack, type TakenTable } from "../recovery/taken-back.js";
 import { type ConflictWay, undoSteps } from "../recovery/undo.js";
+import { listOperations } from "../repository/records/operations.js";
 import { lookAt } from "../repository/repository-view.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { together } from "./exact-past.js";
@@ -12,15 +13,15 @@ import { type InstantIn, instantIn } from "./instant-of.js";
 import {
   type Asked,
   askedOf,
-  type IntendedTable,
-  type Intent,
-  intend,
-  intendByFile,
   type Live,
   type LiveChangeArguments,
   withLive,
-} from "./live-change.js";
+} from "./live-asked.js";
+import { intend } from "./live-change.js";
+import type { IntendedTable, Intent } from "./live-found.js";
+import { intendByFile } from "./live-plan.js";
 import { type Choice, choosesNone, tablesThen } from "./live-tables.js";
+import { otherCluster } from "./other-cluster.js";
 import { formatNames, type Output } from "./output.js";
 
 export interface UndoArguments extends LiveChangeArguments {
@@ -28,6 +29,8 @@ export interface UndoArguments extends LiveChangeArguments {
   to?: string;
   operation?: string;
   onConflict: ConflictWay;
+  field?: string[];
+  ignoreField?: string[];
 }
 
 /** The changes that are to be taken back. */
@@ -40,44 +43,73 @@ export async function undoCommand(
   output: Output,
 ): Promise<void> {
   const bad = badOf(args);
-  const asked = await askedOf(names, args, args.operation !== undefined);
-  if ((asked.given !== undefined) === (bad !== undefined)) throw unclear();
+  const { from, to, operation, onConflict: way, field = [], ignoreField = [] } = args;
+  for (const path of [...field, ...ignoreField]) checkPath(path);
+  const asked = await askedOf(names, args, {
+    tables: operation !== undefined,
+    what: [
+      ...(from === undefined ? [] : ["--from"]),
+      ...(to === undefined ? [] : ["--to"]),
+      ...(operation === undefined ? [] : ["--operation"]),
+    ],
+    how: [
+      ...(way === "refuse" ? [] : ["--on-conflict"]),
+      ...(field.length === 0 ? [] : ["--field"]),
+      ...(ignoreField.length === 0 ? [] : ["--ignore-field"]),
+    ],
+    wanted: { text: "what is to be undone", options: "--from and perhaps --to, or --operation" },
+  });
   await withLive(args, output, async (live) => {
-    if (!bad) await intendByFile(live, ["undo", "undo operation"], asked);
-    else await intend(live, await intentOf(live, bad, asked, args.onConflict), asked);
+    if (asked.given) await intendByFile(live, ["undo", "undo operation"], asked);
+    else await intend(live, await intentOf(live, bad!, asked, args), asked);
   });
 }
 
-const unclear = () =>
-  new ThinkbackError("usage", "it is not said, or said twice, what is to be undone", {
-    hint: "give --from and perhaps --to, or --operation, or --plan with a plan that was made before",
+function checkPath(path: string): void {
+  if (path.split(".").every((name) => name !== "")) return;
+  throw new ThinkbackError("usage", `"${path}" is not the path of a field`, {
+    hint: "give names with dots between them: status, or address.city",
   });
+}
 
 /** Undefined if the arguments say nothing of it. */
-function badOf({ from, to, operation }: UndoArguments): Bad | undefined {
+function badOf({ from, to, operation: named }: UndoArguments): Bad | undefined {
   const now = systemClock.now();
   const begin = from === undefined ? undefined : instantIn(from, now);
   const end = to === undefined ? undefined : instantIn(to, now);
-  if (operation !== undefined && !/^[0-9a-f]{8}$/.test(operation)) {
-    throw new ThinkbackError("usage", `--operation ${operation} is not the id of an operation`, {
-      hint: "give the 8 hexadecimal digits that undo and rewind print",
+  const operation = named === undefined ? undefined : operationId(named);
+  if ((begin !== undefined && operation !== undefined) || (end && !begin)) {
+    throw new ThinkbackError("usage", "it is not clear what is to be undone", {
+      hint: "give --from and perhaps --to, or --operation alone",
     });
   }
-  if ((begin !== undefined && operation !== undefined) || (end && !begin)) throw unclear();
   if (operation !== undefined) return { operation };
   return begin && { from: begin, to: end };
 }
 
-async function intentOf(live: Live, bad: Bad, asked: Asked, way: ConflictWay): Promise<Intent> {
+/** An operation's id, alone or as `points` prints it: `undo-0123abcd`. */
+function operationId(named: string): string {
+  const id = /^(?:(?:undo|rewind)-)?([0-9a-f]{8})$/.exec(named)?.[1];
+  if (id !== undefined) return id;
+  throw new ThinkbackError("usage", `--operation ${named} is not the id of an operation`, {
+    hint: "give the 8 hexadecimal digits that undo and rewind print, or the id that `thinkback points` prints",
+  });
+}
+
+async function intentOf(live: Live, bad: Bad, asked: Asked, args: UndoArguments): Promise<Intent> {
+  const { onConflict: way, field: only = [], ignoreField: ignored = [] } = args;
+  const fields = { ...(only.length > 0 ? { only } : {}), ignored };
   const of =
     "operation" in bad ? ofOperation(live, bad.operation, asked) : ofTime(live, bad, asked);
-  const { type, description, tables } = await of;
+  const { tables, ...changes } = await of;
   return {
-    type,
-    description,
+    ...changes,
     refusesConflicts: way === "refuse",
     tables: tables.map(({ table, differences }): IntendedTable => {
-      return { table, steps: (only) => undoSteps(differences(only), live.reads, table, way) };
+      return {
+        table,
+        steps: (again) => undoSteps(differences(again), live.reads, table, way, fields),
+      };
     }),
   };
 }
@@ -88,29 +120,36 @@ interface BadTable {
   differences: (only?: Selection) => AsyncIterable<Difference>;
 }
 
-type BadChanges = Pick<Intent, "type" | "description"> & { tables: BadTable[] };
+type BadChanges = Omit<Intent, "refusesConflicts" | "tables"> & { tables: BadTable[] };
 
 async function ofTime(
   live: Live,
   { from, to }: Extract<Bad, { from: InstantIn }>,
-  { choice }: Asked,
+  { choice, allowed }: Asked,
 ): Promise<BadChanges> {
   const { repository, output } = live;
-  const later = await tablesThen(live, choice, await to?.(repository), output);
+  const later = await tablesThen(live, choice, await to?.(repository), allowed, output);
   const names = later.map(({ name }) => name);
   const same = { ...choice, tables: names, databases: [] };
-  const earlier = await tablesThen(live, same, await from(repository), output);
+  const earlier = await tablesThen(live, same, await from(repository), allowed, output);
   const [begin, end] = [earlier[0]!.past.plan.instant, later[0]!.past.plan.instant];
   if (begin >= end) {
     throw new ThinkbackError("usage", "--from is not before --to", {
       hint: `--from is ${formatInstant(begin)}, --to is ${formatInstant(end)}`,
     });
   }
+  if (!to) {
+    output.note(
+      `thinkback: --to is now: everything that anybody changed on ${formatNames(names)} after ${formatInstant(begin)}, ` +
+        `until ${formatInstant(end)}, is taken back; documents that were made since are deleted`,
+    );
+  }
   const { tables: coverage } = await lookAt(repository, (view) => view.coverage());
   const span = `${formatInstant(begin)} to ${formatInstant(end)}`;
   return {
     type: "undo",
     description: `undo on ${formatNames(names)} of ${span}`,
+    holding: earlier[0]!.past.plan,
     tables: later.map(({ live: table, past, selection, name }) => {
       const before = earlier.find((one) => one.name === name)!.past;
       const differences = (only?: Selection) =>
@@ -133,14 +172,25 @@ async function ofOperation(live: Live, id: string, { choice }: Asked): Promise<B
       tables.push({ table, differences: (only) => taken.differences(and(selection, only)) });
     else errors.push(new ThinkbackError("target", `${name} is not there any more`));
   }
-  if (errors.length > 0) throw together(errors);
+  if (errors.length > 0) throw (await otherCluster(live)) ?? together(errors);
   if (tables.length === 0) {
     throw new ThinkbackError("unknown", `operation ${id} has changed nothing in these tables`, {
       hint: `it is about ${formatNames(all.map(({ name }) => name))}`,
     });
   }
   const names = formatNames(tables.map(({ table: { db, name } }) => `${db}.${name}`));
-  return { type: "undo operation", description: `undo of operation ${id} on ${names}`, tables };
+  const description = `undo of operation ${id} on ${names}`;
+  return { type: "undo operation", description, tables, whyNothing: () => takenBackBy(live, id) };
+}
+
+/** Says which operation was to take another one back; undefined if none was. */
+async function takenBackBy({ repository }: Live, id: string): Promise<string | undefined> {
+  const operations = await listOperations(repository.store);
+  const by = operations.findLast(
+    ({ type, description }) =>
+      type === "undo operation" && description.startsWith(`undo of operation ${id} `),
+  );
+  return by && `it was taken back already by ${by.id}, at ${formatInstant(by.begun)}`;
 }
 
 function isChosen(choice: Choice, name: string): boolean {

@@ -45,12 +45,12 @@ export const eachTime: OptionRow[] = [
   flag("--dry-run", ["repair"], "print what could be rebuilt, and change nothing"),
   text(
     "--gap <end>",
-    ["restore", "show", "export", "diff"],
+    ["restore", "show", "export", "diff", "undo", "rewind"],
     'for an instant inside a gap: take the state "before" or "after" the gap',
   ),
   flag(
     "--allow-inexact",
-    ["restore", "show", "export", "diff"],
+    ["restore", "show", "export", "diff", "undo", "rewind"],
     "take an instant that is not exact; inside a gap, the state before it",
   ),
   flag("--allow-inexact", ["pin add"], "pin an instant that is not exact"),

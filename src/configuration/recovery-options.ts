@@ -24,8 +24,21 @@ export const recovery: OptionRow[] = [
   text("--table <db.table>", ["undo", "rewind"], "this table too", { list: true }),
   text("--db <name>", ["undo", "rewind"], "all tables of this database", { list: true }),
   text("--from <time>", ["undo"], "take back what was changed after this instant"),
-  text("--to <time>", ["undo"], "and up to this one; the newest that can be restored if not given"),
+  text(
+    "--to <time>",
+    ["undo"],
+    "and up to this one; if not given, everything that anybody has changed until now is taken back",
+  ),
   text("--operation <id>", ["undo"], "take back what this operation has written"),
+  text("--field <path>", ["undo"], "take back only this field, such as address.city", {
+    list: true,
+  }),
+  text(
+    "--ignore-field <path>",
+    ["undo"],
+    "leave this field as it is, and let it be no conflict: such as one that a write hook counts",
+    { list: true },
+  ),
   text("--at <time>", ["rewind"], "the instant that the tables, or the part, are brought back to"),
   text(
     "--on-conflict <way>",
@@ -38,12 +51,19 @@ export const recovery: OptionRow[] = [
     flag: "--dry-run",
     type: "switch",
     commands: ["undo", "rewind"],
-    description: "print what would be changed, and change nothing",
+    description:
+      "print what would be changed, and change nothing; with --plan also of a plan that was made",
+  },
+  {
+    flag: "--keep-added",
+    type: "switch",
+    commands: ["undo", "rewind"],
+    description: "delete nothing: leave documents that were made since",
   },
   text(
     "--plan <file>",
     ["undo", "rewind"],
-    "with --dry-run: write down what would be done; without it: do exactly what this file says",
+    "with --dry-run and what is to be done: write it down; else: do exactly what this file says",
     { type: "path" },
   ),
   {

@@ -17,10 +17,14 @@ export const restoring: OptionRow[] = [
   {
     flag: "--max-rate <rate>",
     type: "text",
-    commands: ["restore"],
+    commands: ["restore", "undo", "rewind"],
     description: "write at most so many documents a second, such as 5000, or bytes, such as 10MiB",
   },
-  flag("--gentle", ["restore"], "write one batch at a time, and rest after it as long as it took"),
+  flag(
+    "--gentle",
+    ["restore", "undo", "rewind"],
+    "write one batch at a time, and rest after it as long as it took",
+  ),
   {
     flag: "--mask <file>",
     type: "path",

@@ -34,6 +34,8 @@ export interface Difference {
   /** JSON texts of the document in the earlier and in the later state; null where there is none. */
   before: Buffer | null;
   after: Buffer | null;
+  /** It is not known whether the later state ever was: who was to write it was killed. */
+  isUncertain?: boolean;
 }
 
 export interface Keyed {

@@ -1,11 +1,20 @@
+import { ThinkbackError } from "../errors.js";
 import type { OrderCode } from "../key-order.js";
 
-/** Joins two sequences in key order: yields what both have of each key; undefined where one has none. */
-export async function* joined<A extends { code: OrderCode }, B extends { code: OrderCode }>(
+interface Coded {
+  code: OrderCode;
+}
+
+/**
+ * Joins two sequences in key order: yields what both have of each key; undefined where one has none. Throws, with code
+ * "internal", if a key of a sequence is not greater than the one before it: a document would be paired with nothing
+ * then, and pass for one that is not there.
+ */
+export async function* joined<A extends Coded, B extends Coded>(
   first: AsyncIterable<A>,
   second: AsyncIterable<B>,
 ): AsyncGenerator<[A | undefined, B | undefined]> {
-  const [a, b] = [first[Symbol.asyncIterator](), second[Symbol.asyncIterator]()];
+  const [a, b] = [rising(first), rising(second)];
   try {
     let [one, other] = [await a.next(), await b.next()];
     while (!one.done || !other.done) {
@@ -18,7 +27,18 @@ export async function* joined<A extends { code: OrderCode }, B extends { code: O
       if (takesRight) other = await b.next();
     }
   } finally {
-    await a.return?.();
-    await b.return?.();
+    await a.return(undefined);
+    await b.return(undefined);
+  }
+}
+
+async function* rising<T extends Coded>(of: AsyncIterable<T>): AsyncGenerator<T> {
+  let last: OrderCode | undefined;
+  for await (const one of of) {
+    if (last !== undefined && one.code <= last) {
+      throw new ThinkbackError("internal", "documents to be compared do not come in key order");
+    }
+    last = one.code;
+    yield one;
   }
 }

@@ -6,14 +6,12 @@
  * operation is whole, wherever it is ended.
  */
 import type { Clock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
 import { theseKeys } from "../key-filter.js";
-import { type OrderCode, orderCode } from "../key-order.js";
+import type { OrderCode } from "../key-order.js";
 import {
   changesOf,
-  type DocumentChange,
   discardRounds,
   listOperations,
   type Operation,
@@ -22,14 +20,14 @@ import {
   publishRound,
   putOperationEnd,
   type Recorded,
-  readOperationEnd,
 } from "../repository/records/operations.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Target } from "../rethinkdb/target.js";
-import { jsonOfText, textOfJson } from "../server-text.js";
-import { type CarriedOut, carryOut, type LeftDocument } from "./carry-out.js";
-import type { Difference } from "./differences.js";
-import { type Selection, selectsAny } from "./selection.js";
+import { carryOut } from "./carry-out.js";
+import { type LeftKey, leftKeys, Outcomes } from "./outcomes.js";
+import type { Selection } from "./selection.js";
+import { Tally } from "./tally.js";
+import type { UndoStep } from "./undo.js";
 
 /** What an operation is, on whatever tables. */
 export interface OperationHead {
@@ -45,24 +43,23 @@ export interface OperationHead {
 /** What an operation changes on one table. */
 export interface OperatedTable {
   table: TableReference;
-  /** Everything, or only of some keys, in key order. */
-  changes: (only?: Selection) => AsyncIterable<DocumentChange>;
+  /** Everything, or only of some keys, in key order. A document that is as it should be has no step. */
+  steps: (only?: Selection) => AsyncIterable<UndoStep>;
 }
 
 /** How much an operation writes. */
 export interface Extent {
   tables: number;
-  documents: number;
-  /** Of the documents as they are and as they become. */
-  bytes: number;
+  all: Tally;
 }
 
 /** How one gets back. */
 export interface WayBack {
   /** Until when the operation can be taken back. */
   until: Instant;
-  /** The name of the pin of the instant before it; absent if none could be pinned. */
+  /** The name of the pin of the instant before it, and the instant; absent if none could be pinned. */
   pin?: string;
+  pinned?: Instant;
 }
 
 export interface OperationObserver {
@@ -86,8 +83,12 @@ export interface Operating {
 }
 
 /** What became of one table. */
-export interface TableOutcome extends CarriedOut {
+export interface TableOutcome {
   table: TableReference;
+  written: Tally;
+  /** How many documents were as they should be: an earlier run, or somebody else, had made them so. */
+  already: number;
+  left: LeftKey[];
 }
 
 export interface OperationResult {
@@ -111,7 +112,7 @@ export async function operate(
   const recording = await Recording.begin(operating);
   const first = await recording.ofAll(tables);
   const result: OperationResult = {
-    tables: tables.map(({ table }) => ({ table, written: 0, already: 0, left: [] })),
+    tables: tables.map(({ table }) => ({ table, written: new Tally(), already: 0, left: [] })),
     rounds: first.length,
   };
   if (first.length === 0) return result;
@@ -122,34 +123,33 @@ export async function operate(
   const progress = progressOf(operating, published);
   for (const [of, operation] of published) {
     const outcome = result.tables[tables.indexOf(of)]!;
-    let done = await carriedOut(operating, of, operation, progress);
-    add(outcome, done);
-    for (let round = 1; round < rounds && movedOf(done).length > 0; round += 1) {
-      const recorded = await recording.of({ ...of, changes: onlyMoved(of, done) });
-      // What somebody else has changed is as it should be.
-      outcome.left = outcome.left.filter((one) => one.refused !== undefined);
+    let moved = await carriedOut(operating, of, operation, outcome, progress);
+    for (let round = 1; round < rounds && moved.length > 0; round += 1) {
+      const { recorded, changing, conflicting } = await recording.again(of, moved);
+      settle(outcome, moved, changing, conflicting);
+      moved = [];
       if (!recorded) break;
       result.rounds += 1;
-      done = await carriedOut(operating, of, await recording.publish(recorded), () => undefined);
-      add(outcome, done);
+      const again = await recording.publish(recorded);
+      moved = await carriedOut(operating, of, again, outcome, () => undefined);
     }
+    outcome.left.push(...moved);
   }
   return result;
 }
 
-function add(outcome: TableOutcome, done: CarriedOut): void {
-  outcome.written += done.written;
-  outcome.already += done.already;
-  outcome.left.push(...done.left);
-}
-
-const movedOf = ({ left }: CarriedOut): LeftDocument[] =>
-  left.filter(({ refused }) => refused === undefined);
-
-function onlyMoved(of: OperatedTable, done: CarriedOut): OperatedTable["changes"] {
-  const moved = movedOf(done);
-  const filter = theseKeys(moved.map(({ code }) => code));
-  return () => of.changes({ filter, keys: moved.map(({ key }) => key) });
+/** Says what became of documents that were changed by others, as they were found when they were looked at again. */
+function settle(
+  outcome: TableOutcome,
+  moved: readonly LeftKey[],
+  changing: ReadonlySet<OrderCode>,
+  conflicting: ReadonlySet<OrderCode>,
+): void {
+  for (const one of moved) {
+    if (changing.has(one.code)) continue;
+    if (conflicting.has(one.code)) outcome.left.push({ ...one, why: "conflict" });
+    else outcome.already += 1;
+  }
 }
 
 /** Counts the documents that are done over all tables. */
@@ -171,7 +171,7 @@ function progressOf(
 /** Records rounds, and publishes them. */
 class Recording {
   private wayBack: WayBack | undefined;
-  private readonly extent: Extent = { tables: 0, documents: 0, bytes: 0 };
+  private readonly tallies: Tally[] = [];
   private unpublished: Recorded[] = [];
 
   private constructor(
@@ -198,33 +198,53 @@ class Recording {
     return recorded;
   }
 
-  /** Undefined if there is nothing to change. */
-  async of({ table, changes }: OperatedTable): Promise<Recorded | undefined> {
+  /** Undefined if there is nothing to change. @param onStep called with each step */
+  async of(
+    { table, steps }: OperatedTable,
+    only?: Selection,
+    onStep: (step: UndoStep) => void = () => undefined,
+  ): Promise<Recorded | undefined> {
     const { repository, head, observer, signal } = this.operating;
     const { made, round } = this;
     const named = { table: table.id, name: `${table.db}.${table.name}` };
     const writer = new OperationWriter(repository.store, { ...head, ...named, made, round });
+    const tally = new Tally();
+    const before = Tally.sumOf(this.tallies).documents;
     return this.discardingIfFailed(async () => {
-      for await (const change of changes()) {
+      for await (const step of steps(only)) {
         signal.throwIfAborted();
-        await writer.add(change);
-        observer.planned(this.extent.documents + writer.documents);
+        onStep(step);
+        if (!step.change) continue;
+        await writer.add(step.change);
+        tally.add(step.change);
+        observer.planned(before + tally.documents);
       }
-      if (writer.documents === 0) return undefined;
+      if (tally.documents === 0) return undefined;
       const recorded = await writer.finish();
       this.unpublished.push(recorded);
-      this.extent.tables += 1;
-      this.extent.documents += writer.documents;
-      this.extent.bytes += writer.bytes;
+      this.tallies.push(tally);
       this.round += 1;
       return recorded;
     });
   }
 
+  /** A further round of documents that others have changed, and what is to be done for each of them. */
+  async again(of: OperatedTable, moved: readonly LeftKey[]) {
+    const filter = theseKeys(moved.map(({ code }) => code));
+    const only = { filter, keys: moved.map(({ key }) => key) };
+    const [changing, conflicting] = [new Set<OrderCode>(), new Set<OrderCode>()];
+    const recorded = await this.of(of, only, ({ change, conflict }) => {
+      if (change) changing.add(change.code);
+      else if (conflict) conflicting.add(conflict.code);
+    });
+    return { recorded, changing, conflicting };
+  }
+
   /** Asks whether what is recorded is to be written. */
   async decided(): Promise<WayBack> {
     const { observer } = this.operating;
-    this.wayBack = await this.discardingIfFailed(() => observer.beforeWriting(this.extent));
+    const extent = { tables: this.tallies.length, all: Tally.sumOf(this.tallies) };
+    this.wayBack = await this.discardingIfFailed(() => observer.beforeWriting(extent));
     return this.wayBack;
   }
 
@@ -246,70 +266,27 @@ class Recording {
   }
 }
 
+/** Carries a round out. Returns the documents that others have changed meanwhile; all others are in the outcome. */
 async function carriedOut(
   { repository: { store }, target, clock, signal }: Operating,
   { table }: OperatedTable,
   operation: Operation,
+  outcome: TableOutcome,
   progress: (table: TableReference, done: number) => void,
-): Promise<CarriedOut> {
+): Promise<LeftKey[]> {
+  const outcomes = new Outcomes();
   const onWritten = (done: number) => progress(table, done);
   const beganMs = clock.monotonicMs();
-  const done = await carryOut(target, table, changesOf(store, operation), onWritten, signal);
+  const changes = changesOf(store, operation);
+  const done = await carryOut(outcomes.noting(target), table, changes, onWritten, signal);
   await putOperationEnd(store, operation, {
     ended: clock.now(),
     seconds: (clock.monotonicMs() - beganMs) / 1000,
-    written: done.written + done.already,
-    left: done.left.map(({ key }) => textOfJson(key)),
+    ...outcomes.endOf(done),
   });
-  return done;
-}
-
-/** What an operation has changed on one table. */
-export interface TakenTable {
-  /** Id of the table, and "db.table" as it was named then. */
-  id: string;
-  name: string;
-  /** As differences from the state before the operation, in key order within each round. */
-  differences: (selection: Selection) => AsyncGenerator<Difference>;
-}
-
-/**
- * What an operation has changed, by table. Of each document its last round decides: one that was left then counts as
- * not written, as it was reported. Throws, with code "unknown", if there is no such operation.
- */
-export async function changesToTakeBack({ store }: Repository, id: string): Promise<TakenTable[]> {
-  const rounds = new Map<string, Operation[]>();
-  for (const round of await listOperations(store, id)) {
-    rounds.set(round.table, [...(rounds.get(round.table) ?? []), round]);
-  }
-  if (rounds.size === 0) {
-    throw new ThinkbackError("unknown", `there is no operation ${id}`, {
-      hint: "its time may be over; `thinkback points` lists the operations that can be taken back",
-    });
-  }
-  return [...rounds].map(([table, of]) => ({
-    id: table,
-    name: of.at(-1)!.name,
-    differences: (selection) => differencesOf({ store }, of, selection),
-  }));
-}
-
-async function* differencesOf(
-  { store }: Pick<Repository, "store">,
-  rounds: readonly Operation[],
-  selection: Selection,
-): AsyncGenerator<Difference> {
-  const later: Set<OrderCode>[] = [];
-  for (const operation of rounds.toReversed()) {
-    const end = await readOperationEnd(store, operation);
-    const left = new Set(end?.left.map((key) => orderCode(jsonOfText(key))));
-    const own = new Set<OrderCode>();
-    for await (const change of changesOf(store, operation, selection.filter)) {
-      const { code, before, after } = change;
-      if (later.some((round) => round.has(code))) continue;
-      own.add(code);
-      if (!left.has(code) && selectsAny(selection, [before, after])) yield change;
-    }
-    later.push(own);
-  }
+  const left = leftKeys(done);
+  outcome.written = Tally.sumOf([outcome.written, outcomes.written]);
+  outcome.already += done.already;
+  outcome.left.push(...left.filter(({ why }) => why !== "moved"));
+  return left.filter(({ why }) => why === "moved");
 }

@@ -10,7 +10,7 @@ import * as v from "valibot";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { formatInstant, parseInstant } from "../instant.js";
 import { fieldName, JsonText } from "../json-bytes.js";
-import { orderCode } from "../key-order.js";
+import { type OrderCode, orderCode } from "../key-order.js";
 import { type DocumentChange, operationTypes } from "../repository/records/operations.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { jsonOfText, textOfJson } from "../server-text.js";
@@ -36,6 +36,11 @@ export interface PlanRead extends PlanHead {
   tables: PlannedTable[];
   /** How long carrying it out was estimated to take, in seconds. */
   estimatedSeconds: number;
+  /** The first documents with fields that were set to something else since; and how many there are. */
+  conflicts: { table: string; key: unknown; paths: string[] }[];
+  conflictCount: number;
+  /** True if these are overwritten; else they are left out of the plan. */
+  overwritten: boolean;
 }
 
 /** Version 1 was of one table. */
@@ -54,7 +59,12 @@ const tableHead = v.object({
   table: v.string(),
   name: v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/)),
 });
-const tail = v.object({ estimate: v.object({ seconds: v.number() }) });
+const tail = v.object({
+  estimate: v.object({ seconds: v.number() }),
+  conflicts: v.array(v.object({ table: v.string(), key: v.unknown(), paths: v.array(v.string()) })),
+  conflictCount: v.number(),
+  overwritten: v.boolean(),
+});
 const versioned = v.object({ thinkback: v.literal("plan"), version: v.number() });
 
 const linesBytes = 64 * 1024;
@@ -154,7 +164,7 @@ export class PlanWriter {
 
 /**
  * Reads what a plan says beside its changes, after a check of the whole file.
- * @throws {ThinkbackError} `usage` if it is not whole, or of another version
+ * @throws {ThinkbackError} `usage` if it is not whole, of another version, or a table's changes are not in key order
  */
 export async function readPlan(path: string): Promise<PlanRead> {
   let first: string | undefined;
@@ -177,9 +187,20 @@ export async function readPlan(path: string): Promise<PlanRead> {
   const isWhole = checksum !== undefined && hash.digest("hex") === checksum;
   const { made, thinkback: _, version: __, ...of } = headOf(first, path);
   if (!isWhole) throw refused(path, "it is cut off, or was changed after it was made");
-  const { estimate } = parsedAs(tail, `{${last.replace(/^\],/, "")}`, path);
+  for (const table of tables) await refuseUnordered(path, table);
+  const { estimate, ...conflicts } = parsedAs(tail, `{${last.replace(/^\],/, "")}`, path);
   const madeAt = parseInstant(made, Number.MAX_SAFE_INTEGER);
-  return { ...of, made: madeAt, tables, estimatedSeconds: estimate.seconds };
+  return { ...of, made: madeAt, tables, estimatedSeconds: estimate.seconds, ...conflicts };
+}
+
+async function refuseUnordered(path: string, table: PlannedTable): Promise<void> {
+  let last: OrderCode | undefined;
+  for await (const { code, key } of changesInPlan(path, table)) {
+    if (last !== undefined && code <= last) {
+      throw refused(path, `the change of ${textOfJson(key)} is not in key order`);
+    }
+    last = code;
+  }
 }
 
 function headOf(line: string, path: string): v.InferOutput<typeof head> {
@@ -228,11 +249,7 @@ export async function* changesInPlan(
     if (!text.startsWith('{"key":')) continue;
     const bytes = jsonOfText(text.replace(/,$/, ""));
     const json = new JsonText(bytes);
-    const of = (name: Buffer): Buffer => {
-      const span = json.fieldOf(0, name);
-      if (!span) throw refused(path, `it has a change without ${name.toString()}`);
-      return bytes.subarray(span.start, span.end);
-    };
+    const of = (name: Buffer) => memberOf(json, name, path);
     const documentOf = (name: Buffer) => {
       const text = of(name);
       return text.equals(nullText) ? null : text;
@@ -241,6 +258,12 @@ export async function* changesInPlan(
     const before = documentOf(names.live);
     yield { code: orderCode(key), key, before, after: documentOf(names.becomes) };
   }
+}
+
+function memberOf(json: JsonText, name: Buffer, path: string): Buffer {
+  const span = json.fieldOf(0, name);
+  if (!span) throw refused(path, `it has a change without ${name.toString()}`);
+  return json.bytes.subarray(span.start, span.end);
 }
 
 const nullText = Buffer.from("null");

@@ -1,4 +1,5 @@
 /** Instants worth choosing: what somebody would like to go back to right before. */
+import { counted } from "../count-text.js";
 import { sha256 } from "../digest.js";
 import { parseDrillName } from "../format/names.js";
 import { formatDuration, type Instant } from "../instant.js";
@@ -12,6 +13,7 @@ import {
   type Operation,
   readOperation,
   readOperationEnd,
+  recordingMsMax,
 } from "../repository/records/operations.js";
 import type { Pin } from "../repository/registers/pins.js";
 import type { RepositoryView } from "../repository/repository-view.js";
@@ -28,8 +30,8 @@ export interface Point {
   /** When it happened; of a burst, its first change; of the catalog's, when it was read. */
   at: Instant;
   /**
-   * The last instant before it; of a drop, the last one at which the table was proven. Pins and drills are about an
-   * instant that can be restored, and stand for that one itself.
+   * The last instant before it; of a drop, the last one at which the table was proven; of an operation, the one that
+   * was pinned. Pins and drills are about an instant that can be restored, and stand for that one itself.
    */
   before: Instant;
   /** "db.table" as it was called then, and its id, if it is about one table. */
@@ -98,7 +100,7 @@ export function pointOfBurst(burst: Burst, names: TableNames): Point {
     before: from - 1,
     table: names.get(table) ?? table,
     tableId: table,
-    text: `${count} documents ${what} in ${formatDuration(to - from)}`,
+    text: `${counted(count, "document")} ${what} in ${formatDuration(to - from)}`,
     names: [],
     burst: { to, count },
   };
@@ -129,9 +131,9 @@ export const pointOfPin = ({ name, at, note }: Pin): Point => {
 };
 
 export const pointOfOperation = (operation: Operation): Point => {
-  const { id, type, made, table, name, description } = operation;
+  const { id, type, begun, pinned, table, name, description } = operation;
   const kind = type === "rewind" ? "rewind" : "undo";
-  const about = { id: `${kind}-${id}`, kind, at: made, before: made - 1 };
+  const about = { id: `${kind}-${id}`, kind, at: begun, before: pinned ?? begun - 1 };
   return {
     ...about,
     tables: [name],
@@ -143,7 +145,10 @@ export const pointOfOperation = (operation: Operation): Point => {
 
 /** One point for each operation, with the tables of all its rounds. */
 async function operationPoints(store: ObjectStore, from: Instant, to: Instant): Promise<Point[]> {
-  const wanted = (await listOperationNames(store)).filter(({ made }) => from <= made && made <= to);
+  // What takes long to record is written long after the time of its name.
+  const wanted = (await listOperationNames(store)).filter(
+    ({ made }) => from - recordingMsMax <= made && made <= to,
+  );
   const points = new Map<string, Point>();
   const read = async (named: NamedOperation) => ({
     operation: await readOperation(store, named.name),
@@ -165,7 +170,7 @@ async function operationPoints(store: ObjectStore, from: Instant, to: Instant): 
       written,
     });
   }
-  return [...points.values()];
+  return [...points.values()].filter(({ at }) => from <= at && at <= to);
 }
 
 export const pointOfDrill = ({ unique, instant: at, ok, tables }: Drill): Point => {

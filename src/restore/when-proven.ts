@@ -17,6 +17,7 @@ const behindMsMax = 50_000;
  * that runs would have stored the proof: for 15 s, or longer if its segments come more rarely when nothing happens.
  * @param at the instant, if one was asked for
  * @param onWait called once, before the first wait, with how long it may be, in ms
+ * @param waitMsMax it is not waited for longer than this
  */
 export async function whenProven<T>(
   repository: Repository,
@@ -24,6 +25,7 @@ export async function whenProven<T>(
   plan: () => Promise<T>,
   clock: Clock,
   onWait: (ms: number) => void,
+  waitMsMax = Number.POSITIVE_INFINITY,
 ): Promise<T> {
   const beganMs = clock.monotonicMs();
   for (let looks = 1; ; looks += 1) {
@@ -34,9 +36,10 @@ export async function whenProven<T>(
     } catch (error) {
       if (!(error instanceof NotProvenYet) || at === undefined) throw error;
       if (at > clock.now()) throw stillToCome(at);
-      const waitMsMax = await waitFor(repository, at);
-      if (waitMsMax === undefined || clock.monotonicMs() - beganMs > waitMsMax) throw error;
-      if (looks === 1) onWait(waitMsMax);
+      const proofMs = await waitFor(repository, at);
+      const waitMs = proofMs === undefined ? 0 : Math.min(proofMs, waitMsMax);
+      if (waitMs === 0 || clock.monotonicMs() - beganMs > waitMs) throw error;
+      if (looks === 1) onWait(waitMs);
     }
     await clock.sleep(lookEveryMs);
   }

@@ -8,6 +8,7 @@ import { largeDocumentTerms } from "./large-document.js";
 import { binaryTerm, r, systemTable, tableTerm } from "./reql.js";
 import { errorClasses, isRefusal, ReqlError } from "./response.js";
 import { type ScanBatch, type ScanOptions, scanTable } from "./scan.js";
+import { type ServerRow, serverRows } from "./server-rows.js";
 import { readDocuments, replaceDocuments, syncTerm } from "./table-documents.js";
 import { isReplaced } from "./table-identity.js";
 import { type TableReference, TableReplaced } from "./table-reference.js";
@@ -75,14 +76,16 @@ export class RethinkTarget implements Target {
   }
 
   async version(): Promise<string | undefined> {
-    try {
-      const [row] = await (await this.connections.admin()).rows(systemTable("server_status"));
-      return (row as { process?: { version?: string } } | undefined)?.process?.version;
-    } catch (error) {
-      if (error instanceof ReqlError && error.errorClass === errorClasses.permission)
-        return undefined;
-      throw this.explain(error, "read the server's version");
-    }
+    return (await this.serverRows())?.[0]?.process?.version;
+  }
+
+  async servers(): Promise<string[] | undefined> {
+    return (await this.serverRows())?.map(({ id }) => id);
+  }
+
+  private async serverRows(): Promise<ServerRow[] | undefined> {
+    const explain = (error: unknown) => this.explain(error, "read which servers there are");
+    return serverRows(await this.connections.admin(), explain);
   }
 
   async databases(): Promise<string[]> {

@@ -76,6 +76,8 @@ export interface Target {
   readonly location: string;
   /** What the server says it is, such as "rethinkdb 2.4.4"; undefined if the user may not read that. */
   version(): Promise<string | undefined>;
+  /** The ids of its servers; undefined if the user may not read them. */
+  servers(): Promise<string[] | undefined>;
   databases(): Promise<string[]>;
   /** The tables of all databases except the system's. */
   tables(): Promise<TableConfig[]>;

@@ -136,6 +136,11 @@ const selected = {
   "--db": names,
   "--plan": ["/none/plan.json", "/dev/null", "/proc/plan", ""],
   "--undoable-for": durations,
+  "--keep-added": flag,
+  "--gap": gaps,
+  "--allow-inexact": flag,
+  "--gentle": flag,
+  "--max-rate": ["5000", "10MiB", "0", "x", ""],
   "--profile": ["aws-s3-standard", "none", "aws", ""],
   "--prices": ["/nowhere", "/dev/null", "/proc/self/mem", ""],
   "--target": urls,
@@ -153,6 +158,8 @@ const commands: Record<string, Options> = {
     "--to": times,
     "--operation": ["0123abcd", "", "x"],
     "--on-conflict": ["refuse", "skip", "cascade", "force", "", "Skip"],
+    "--field": ["status", "a.b", "", ".", "id"],
+    "--ignore-field": ["rev", "a.b", "", "."],
   },
   preview: {
     ...past,
@@ -428,8 +435,9 @@ describe.each(Object.keys(commands))("%s", (command) => {
     },
   );
 
-  /** What is taken as it is: a note is a text, a spool a directory that may not be there yet. */
-  const free = ["--note", "--spool", "--key", "--tenant-id", "--report", "--out", "--fields"];
+  /** What is taken as it is: a note is a text, a spool a directory that may not be there yet, a field has any name. */
+  const texts = ["--note", "--key", "--tenant-id", "--fields", "--field", "--ignore-field"];
+  const free = [...texts, "--spool", "--report", "--out"];
   const valued = Object.entries(commands[command]!).filter(
     ([name, values]) => values !== flag && !free.includes(name),
   );

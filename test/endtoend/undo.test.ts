@@ -196,7 +196,7 @@ describe("a rewind", () => {
   });
 
   test.each([
-    [["--at", "now", "--plan", "/none"], 2, /cannot be used/],
+    [["--at", "now", "--plan", "/none"], 2, /--at is given beside it/],
     [["--plan", "/none"], 2, /cannot be used/],
     [["--at", "2020-01-01"], 5, /.*/],
     [["--at", "now", "--between", "x"], 2, /--between/],

@@ -2,73 +2,22 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Repository } from "../../src/format/description.js";
 import { orderCode } from "../../src/key-order.js";
-import {
-  changesToTakeBack,
-  type OperatedTable,
-  type Operating,
-  operate,
-} from "../../src/recovery/operation.js";
+import { type OperatedTable, type Operating, operate } from "../../src/recovery/operation.js";
 import type { Selection } from "../../src/recovery/selection.js";
+import { changesToTakeBack } from "../../src/recovery/taken-back.js";
+import type { UndoStep } from "../../src/recovery/undo.js";
 import {
-  type DocumentChange,
   listOperations,
   readOperationEnd,
   recordingMsMax,
 } from "../../src/repository/records/operations.js";
-import type { GuardedWrite, TableName, Target } from "../../src/rethinkdb/target.js";
 import { StoreForbidden } from "../../src/storage/object-store.js";
 import { sweepOperations } from "../../src/upkeep/sweep-operations.js";
 import { json, makeRepository, namesIn, StillClock } from "../repository/recording.js";
 import { overriding } from "../simulation/overriding.js";
+import { Live, names, reference } from "./live-tables.js";
 
 const dayMs = 86_400_000;
-const names = ["orders", "carts", "stock"];
-const reference = (name: string) => ({
-  id: `0a000000-0000-4000-8000-00000000000${names.indexOf(name)}`,
-  db: "shop",
-  name,
-  primaryKey: "id",
-});
-
-/** Live tables that guard writes. */
-class Live {
-  readonly texts = new Map<string, string>();
-  writes: string[] = [];
-  onReplace: (table: string) => void = () => undefined;
-
-  constructor() {
-    for (const name of names) for (const id of [1, 2, 3]) this.set(name, id, "bad");
-  }
-
-  set(name: string, id: number, status: string): void {
-    this.texts.set(`${name} ${id}`, JSON.stringify({ id, status }));
-  }
-
-  get target(): Target {
-    const at = ({ name }: TableName, key: Buffer) => `${name} ${String(key)}`;
-    const documentAt = (table: TableName, key: Buffer) => {
-      const text = this.texts.get(at(table, key));
-      return text === undefined ? null : Buffer.from(text);
-    };
-    return {
-      writesAtOnce: 2,
-      checkMayReplace: () => Promise.resolve(),
-      sync: () => Promise.resolve(),
-      documents: async (table: TableName, keys: Buffer[]) =>
-        keys.map((key) => documentAt(table, key)),
-      replace: async (table: TableName, writes: GuardedWrite[]) => {
-        this.onReplace(table.name);
-        return writes.map(({ key, expected, document }) => {
-          if (String(documentAt(table, key)) !== String(expected)) return "moved";
-          this.writes.push(at(table, key));
-          this.texts.set(at(table, key), String(document));
-          return "written";
-        });
-      },
-    } as unknown as Target;
-  }
-}
-
 let repository: Repository;
 let live: Live;
 let clock: StillClock;
@@ -86,7 +35,7 @@ function good(name: string): OperatedTable {
   const table = reference(name);
   return {
     table,
-    changes: async function* (only?: Selection): AsyncGenerator<DocumentChange> {
+    steps: async function* (only?: Selection): AsyncGenerator<UndoStep> {
       asked.push(only ? `${name} again` : name);
       for (const id of [1, 2, 3]) {
         const code = orderCode(json(id));
@@ -94,7 +43,7 @@ function good(name: string): OperatedTable {
         const text = live.texts.get(`${name} ${id}`)!;
         const after = json({ id, status: "good" });
         if (text === String(after)) continue;
-        yield { code, key: json(id), before: Buffer.from(text), after };
+        yield { change: { code, key: json(id), before: Buffer.from(text), after } };
       }
     },
   };
@@ -125,14 +74,14 @@ describe("an operation over several tables", () => {
     const beforeWriting = async (extent: object) => {
       expect(await listOperations(repository.store)).toEqual([]);
       expect(live.writes).toEqual([]);
-      extents.push({ ...extent });
+      extents.push(structuredClone(extent));
       return { until: until(), pin: "before" };
     };
     const result = await operate(operating({ beforeWriting }), all());
     expect(found[0]).toBe(0);
-    expect(extents).toMatchObject([{ tables: 3, documents: 9 }]);
+    expect(extents).toMatchObject([{ tables: 3, all: { documents: 9 } }]);
     expect(result).toMatchObject({ rounds: 3, wayBack: { pin: "before" } });
-    expect(result.tables.map(({ table, written }) => [table.name, written])).toEqual(
+    expect(result.tables.map(({ table, written }) => [table.name, written.documents])).toEqual(
       names.map((name) => [name, 3]),
     );
     const rounds = await listOperations(repository.store, "0123abcd");
@@ -186,7 +135,7 @@ describe("an operation over several tables", () => {
     };
     const result = await operate(operating(), all());
     expect(asked).toEqual([...names, "carts again"]);
-    expect(result.tables[1]).toMatchObject({ written: 2, already: 1, left: [] });
+    expect(result.tables[1]).toMatchObject({ written: { documents: 2 }, already: 1, left: [] });
     expect(new Set(live.texts.values()).size).toBe(3);
     expect(live.writes).toHaveLength(8);
   });

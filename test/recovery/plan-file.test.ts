@@ -28,6 +28,8 @@ const changes: Record<string, DocumentChange[]> = {
   carts: [change('{"table":', { id: awkward }, { id: awkward, n: 1 })],
 };
 
+const tail = { estimate: { seconds: 1.5 }, conflicts: [], conflictCount: 0, overwritten: false };
+
 let directory: string;
 let path: string;
 let count = 0;
@@ -44,7 +46,7 @@ beforeEach(async () => {
     await writer.begin(reference(name));
     for (const one of of) await writer.add(one);
   }
-  await writer.finish({ estimate: { seconds: 1.5 } });
+  await writer.finish(tail);
 });
 
 test("a plan gives back what was written, table by table", async () => {
@@ -82,7 +84,7 @@ test("a plan is one JSON object that only its owner may read", async () => {
 test("a plan without a table can be read", async () => {
   const empty = join(directory, "empty.json");
   const writer = await PlanWriter.create(empty, head);
-  await writer.finish({ estimate: { seconds: 0 } });
+  await writer.finish(tail);
   expect((await readPlan(empty)).tables).toEqual([]);
 });
 
@@ -121,4 +123,19 @@ test.each([
   const other = join(directory, "other.json");
   await writeFile(other, text);
   await expect(readPlan(other)).rejects.toThrow(why);
+});
+
+test.each([
+  ["exchanged", [2, 1]],
+  ["the same key twice", [1, 1]],
+])("a plan with two changes %s is refused, though its checksum is right", async (_, keys) => {
+  const other = join(directory, `${(count += 1)}.json`);
+  const writer = await PlanWriter.create(other, head);
+  await writer.begin(reference("orders"));
+  for (const key of keys) await writer.add(change(key, { id: key }, null));
+  await writer.finish(tail);
+  await expect(readPlan(other)).rejects.toMatchObject({
+    code: "usage",
+    message: expect.stringContaining("not in key order") as string,
+  });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { pathText } from "../../src/recovery/field-tree.js";
-import { takeBack } from "../../src/recovery/three-way.js";
+import { type MeantFields, meant, takeBack } from "../../src/recovery/three-way.js";
 
 const json = (value: unknown) => (value === null ? null : Buffer.from(JSON.stringify(value)));
 
@@ -76,5 +76,73 @@ describe("a change that is taken back", () => {
       live: text('"a":1,"b":1.50,"id":1,"z":"x"'),
     });
     expect(document?.toString("latin1")).toBe('{"a":-0,"b":1.50,"id":1,"z":"\xed\xa0\x80"}');
+  });
+});
+
+describe("fields that are meant", () => {
+  function takenOf(fields: MeantFields, ...of: readonly [unknown, unknown, unknown]) {
+    const [before, after, live] = of.map(json) as [Buffer | null, Buffer | null, Buffer | null];
+    const versions = meant({ before, after, live }, fields);
+    if (!versions) return undefined;
+    const { document, conflicts } = takeBack(versions);
+    return [document && JSON.parse(document.toString()), conflicts.map(pathText)] as const;
+  }
+  const was = { id: 1, rev: 1, status: "open", to: { city: "Bern", zip: 1 } };
+  const made = { id: 1, rev: 2, status: "bad", to: { city: "X", zip: 9 } };
+  const is = { id: 1, rev: 3, status: "bad", to: { city: "X", zip: 9 } };
+
+  test("are all, if nothing is said", () => {
+    const [document, conflicts] = takenOf({}, was, made, is)!;
+    expect(document).toEqual({ ...was, rev: 3 });
+    expect(conflicts).toEqual(["rev"]);
+  });
+
+  test("may be some, also inside others", () => {
+    expect(takenOf({ only: ["to.city"] }, was, made, is)).toEqual([
+      { ...is, to: { city: "Bern", zip: 9 } },
+      [],
+    ]);
+    expect(takenOf({ only: ["status", "to.zip", "none.at.all"] }, was, made, is)).toEqual([
+      { ...is, status: "open", to: { city: "X", zip: 1 } },
+      [],
+    ]);
+  });
+
+  test("may be all but some, which stay as they are and conflict with nothing", () => {
+    expect(takenOf({ ignored: ["rev"] }, was, made, is)).toEqual([{ ...was, rev: 3 }, []]);
+    expect(takenOf({ ignored: ["rev", "to"] }, was, made, is)).toEqual([
+      { ...is, status: "open" },
+      [],
+    ]);
+  });
+
+  test("are none of a document that was made or deleted, if only some are meant", () => {
+    for (const of of [
+      [null, made, is],
+      [was, null, null],
+      [was, made, null],
+    ] as const)
+      expect(takenOf({ only: ["status"] }, of[0], of[1], of[2])).toBeUndefined();
+  });
+
+  test("that are ignored do not keep a document that was made", () => {
+    expect(takenOf({ ignored: ["rev"] }, null, made, { ...is, status: "paid" })).not.toEqual([
+      null,
+      [],
+    ]);
+    expect(takenOf({ ignored: ["rev"] }, null, made, { ...made, rev: 7 })).toEqual([null, []]);
+    expect(takenOf({ ignored: ["rev"] }, was, null, null)).toEqual([was, []]);
+  });
+
+  test("may be absent in one of the versions", () => {
+    const { rev: _, ...without } = made;
+    expect(takenOf({ ignored: ["rev"] }, was, without, without)).toEqual([
+      { id: 1, status: "open", to: was.to },
+      [],
+    ]);
+    expect(takenOf({ only: ["note"] }, was, { ...was, note: "x" }, { ...is, note: "x" })).toEqual([
+      is,
+      [],
+    ]);
   });
 });

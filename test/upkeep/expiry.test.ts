@@ -164,7 +164,15 @@ describe("an expiry", () => {
     await writer.add({ key: json(1), before: null, after: json({ id: 1 }) });
     const recorded = await writer.finish();
     const round = await publishRound(store, recorded, { until }, clock.instant);
-    await putOperationEnd(store, round, { ended: clock.instant, seconds: 1, written: 1, left: [] });
+    await putOperationEnd(store, round, {
+      ended: clock.instant,
+      seconds: 1,
+      written: 1,
+      already: 0,
+      left: [],
+      found: [],
+      unlisted: 0,
+    });
     const isThere = async () => [
       isExactAt(intervalAt((await readCoverage(store)).get(tables[0]!)!, pinned), pinned),
       (await namesIn(store, "operations/")).length,

@@ -118,6 +118,7 @@ const mayBeAbsent = new Set([
   "folded manifest: opening.*.stopped",
   "member: everyMs",
   "operation: pin",
+  "operation: pinned",
   "pins: pins.*.classes",
   "pins: pins.*.note",
   "pins: pins.*.until",

@@ -281,8 +281,16 @@ class WorldBuilder {
         description: "undo of a test",
       });
       await operation.add({ key: json(round), before: null, after: json({ id: round }) });
-      const end = { ended, seconds: 0.5, written: round, left: [] };
-      const way = { until: at + 365 * 86_400_000, pin: "before-undo-0123abcd" };
+      const end = {
+        ended,
+        seconds: 0.5,
+        written: round,
+        already: 0,
+        left: [],
+        found: [],
+        unlisted: 0,
+      };
+      const way = { until: at + 365 * 86_400_000, pin: "before-undo-0123abcd", pinned: at };
       const published = await publishRound(store, await operation.finish(), way, at);
       await putOperationEnd(store, published, end);
     }

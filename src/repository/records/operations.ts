@@ -43,7 +43,7 @@ import { DataObjectWriter } from "../../format/object-writer.js";
 import { SortedLines } from "../../format/sorted-lines.js";
 import type { Instant } from "../../instant.js";
 import { type KeyFilter, wantedFrames } from "../../key-filter.js";
-import type { OrderCode } from "../../key-order.js";
+import { compareKeys, type OrderCode } from "../../key-order.js";
 import { textOfJson } from "../../server-text.js";
 import { deleteAll, failureOf, getIfThere, type ObjectStore } from "../../storage/object-store.js";
 
@@ -74,6 +74,8 @@ export const operationKind = jsonKind("operation", {
   round: ordinal,
   /** When it was begun. */
   made: instant,
+  /** When everything was recorded: nothing was written before. */
+  begun: instant,
   /** Until when it can be taken back; after that its objects may be deleted. */
   until: instant,
   table: tableId,
@@ -81,8 +83,9 @@ export const operationKind = jsonKind("operation", {
   name: text,
   /** What was asked for, in words. */
   description: text,
-  /** The instant before the operation that was pinned, by the pin's name. */
+  /** The pin of the instant before the operation, by its name; and the instant. Absent if none could be pinned. */
   pin: v.exactOptional(text),
+  pinned: v.exactOptional(instant),
   /** How many documents it changes. */
   documents: count,
   parts: list(operationPart),
@@ -96,9 +99,15 @@ export const operationEndKind = jsonKind("operationEnd", {
   ended: instant,
   /** How long writing took, without the comparison before it. */
   seconds: amount,
+  /** How many documents it wrote; and how many were as they should be, because something else had made them so. */
   written: count,
-  /** Keys of documents that were left alone, because they had been changed, or the server refused them. JSON texts. */
+  already: count,
+  /** JSON texts of the keys of documents that it did not write: others had changed them, or the server refused them; */
   left: list(text),
+  /** and of those that were as they should be already. */
+  found: list(text),
+  /** How many keys of either kind are not listed, because they were too many. They count as written. */
+  unlisted: count,
 });
 export type OperationEnd = Stored<typeof operationEndKind>;
 
@@ -120,10 +129,13 @@ export const partBytesTarget = 8 * 1024 * 1024;
 export const recordingMsMax = 86_400_000;
 
 /** What is known of a round before it is recorded. */
-export type RoundHead = Omit<Operation, "documents" | "parts" | "pin" | "until">;
+export type RoundHead = Omit<Operation, "documents" | "parts" | keyof Published>;
 
 /** A round whose parts are stored, but whose manifest is not: it has no way back yet, so nothing may be written. */
-export type Recorded = Omit<Operation, "pin" | "until">;
+export type Recorded = Omit<Operation, keyof Published>;
+
+/** What is known only when the round may be written. */
+type Published = Pick<Operation, "begun" | "pin" | "pinned" | "until">;
 
 /** Stores the changes of a round, in key order. */
 export class OperationWriter {
@@ -133,6 +145,7 @@ export class OperationWriter {
   private readonly prefix: string;
   private rows = 0;
   private keys: { first: string; last: string } | undefined;
+  private lastKey: Buffer | undefined;
   documents = 0;
   /** Of the documents as they are and as they become. */
   bytes = 0;
@@ -144,7 +157,13 @@ export class OperationWriter {
     this.prefix = operationPrefix(about.made, about.id, about.round);
   }
 
+  /** Throws, with code "internal", if the key is not greater than the one before it: nobody could read the round. */
   async add({ key, before, after }: Omit<DocumentChange, "code">): Promise<void> {
+    if (this.lastKey && compareKeys(this.lastKey, key) >= 0) {
+      const text = textOfJson(key);
+      throw new ThinkbackError("internal", `the change of ${text} does not come in key order`);
+    }
+    this.lastKey = key;
     for (const [time, document] of [before, after].entries()) {
       const bytesMax = key.length + (document?.length ?? 0) + lineOverheadBytes;
       const into = this.lines.begin(key, time, bytesMax);
@@ -184,7 +203,7 @@ export class OperationWriter {
 export async function publishRound(
   store: ObjectStore,
   recorded: Recorded,
-  way: Pick<Operation, "until" | "pin">,
+  way: Omit<Published, "begun">,
   now: Instant,
 ): Promise<Operation> {
   const { made, id, round } = recorded;
@@ -193,7 +212,7 @@ export async function publishRound(
       hint: "nothing was written; give the command for fewer tables or documents at once",
     });
   }
-  const operation = { ...recorded, ...way };
+  const operation = { ...recorded, ...way, begun: now };
   const bytes = encodeStored(operationKind, operation);
   await store.put(operationManifestName(operationPrefix(made, id, round)), bytes);
   return operation;
