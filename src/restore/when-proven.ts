@@ -34,7 +34,7 @@ export async function whenProven<T>(
     } catch (error) {
       if (!(error instanceof NotProvenYet) || at === undefined) throw error;
       if (at > clock.now()) throw stillToCome(at);
-      const waitMsMax = await waitFor(repository, at);
+      const waitMsMax = await proofWaitMs(repository, at);
       if (waitMsMax === undefined || clock.monotonicMs() - beganMs > waitMsMax) throw error;
       if (looks === 1) onWait(waitMsMax);
     }
@@ -46,7 +46,10 @@ export async function whenProven<T>(
  * How long the proof of an instant may take, in ms; undefined if the capture has ended, or seems to have ended long
  * before the instant, in every lane.
  */
-async function waitFor(repository: Repository, at: Instant): Promise<number | undefined> {
+export async function proofWaitMs(
+  repository: Repository,
+  at: Instant,
+): Promise<number | undefined> {
   const { lanes } = await RepositoryView.read(repository);
   let longest: number | undefined;
   for (const lane of lanes) {
