@@ -32,7 +32,7 @@ export const exitStatus = {
   fenced: 11,
   /** The machine's clock seems to be wrong. */
   clock: 13,
-  /** Documents that the target refuses were left out of a restore; everything else was restored. */
+  /** Documents that the target refuses were left out of a restore or a standby; everything else is there. */
   leftOut: 14,
   /** Thinkback was installed without its native part. */
   install: 15,

@@ -1,28 +1,28 @@
 import { randomUUID } from "node:crypto";
+import type { TableConfig } from "../catalog-record.js";
 import { systemClock } from "../clock.js";
-import { messageOf, ThinkbackError } from "../errors.js";
+import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
-import { formatDuration, formatInstant, type Instant } from "../instant.js";
+import { formatInstant, type Instant } from "../instant.js";
 import { thisProcess } from "../owner.js";
-import { Follower, type FollowObserver, type FollowProgress } from "../recovery/follow.js";
+import { Follower, type Following, type FollowProgress } from "../recovery/follow.js";
 import { type CheckedTable, checkTable } from "../recovery/standby-check.js";
+import { finishStandby } from "../recovery/standby-finish.js";
 import { StandbyStore } from "../recovery/standby-record.js";
-import type { TableEvent } from "../recovery/standby-tables.js";
+import { refuseUnproven } from "../recovery/standby-step.js";
 import { tableNamed } from "../repository/log/catalog.js";
 import { openRepository } from "../repository/repository.js";
 import { lookAt } from "../repository/repository-view.js";
 import { planAccess, restoreAccess } from "../restore/access.js";
 import { refuseTwoChoices } from "../restore/request.js";
 import { ConnectionLost, isUnavailable } from "../rethinkdb/response.js";
-import type { Target } from "../rethinkdb/target.js";
-import { textOfJson } from "../server-text.js";
 import { failureOf, refuseWithoutReader } from "../storage/object-store.js";
 import { accessToTarget, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { copiesAt, type Repos } from "./copies-at.js";
+import { FollowPrinter, type Lacks } from "./follow-printer.js";
 import { instantOf } from "./instant-of.js";
 import { durationOption } from "./maintenance-options.js";
-import { counted, formatCount, formatNames, type Output } from "./output.js";
-import { ProgressLines } from "./progress.js";
+import { formatCount, formatNames, type Output } from "./output.js";
 import { stopOnSignals } from "./stop-signals.js";
 
 export interface FollowArguments extends TargetArguments {
@@ -32,6 +32,8 @@ export interface FollowArguments extends TargetArguments {
   until?: string;
   check?: boolean;
   drop?: boolean;
+  overwrite?: boolean;
+  finish?: boolean;
   withAccess?: boolean;
   every: string;
 }
@@ -55,23 +57,30 @@ export async function followCommand(args: FollowArguments, output: Output): Prom
     const repository = await openRepository(await copiesAt(args.repo, output));
     refuseWithoutReader(repository.store);
     const until = args.until === undefined ? undefined : await instantOf(args.until, repository);
-    const scope = { databases: args.db, tables: args.table };
-    const of = { repository: repository.description.id, ...scope };
+    const of = {
+      repository: repository.description.id,
+      databases: args.db,
+      tables: args.table,
+    };
     const unique = randomUUID();
-    const isKnown = () => refuseUnknown(repository, args);
-    const owner = thisProcess;
-    const store = await StandbyStore.open(target, systemClock, owner, unique, of, isKnown, signal);
-    const following = { repository, target, store, clock: systemClock, observer: printer, signal };
-    const follower = new Follower({ ...following, drops: args.drop === true });
-    let reached: Instant | undefined;
+    const isOnlyEnding = args.finish === true && until === undefined;
+    const beforeFirst = () =>
+      isOnlyEnding ? Promise.reject(noStandby()) : refuseUnknown(repository, args);
+    const [clock, owner] = [systemClock, thisProcess];
+    const store = await StandbyStore.open(target, clock, owner, unique, of, beforeFirst, signal);
+    const flags = { drops: args.drop === true, overwrites: args.overwrite === true };
+    const following = { repository, target, store, clock, observer: printer, signal, ...flags };
+    let isFinished = false;
     try {
-      reached = await followUntil(follower, until, everyMs, printer, signal);
+      const there = isOnlyEnding ? undefined : await followUntil(following, until, everyMs);
+      const lacks = await complete(following, there, args, printer);
+      isFinished = args.finish === true;
+      refuseLacking(lacks);
     } finally {
       // If it fails, the next process waits until this one counts as gone.
-      await store.end().catch(() => undefined);
+      if (!isFinished) await store.end().catch(() => undefined);
+      if (signal.aborted) printer.stopped(store.record.instant, store.halfWritten().length > 0);
     }
-    if (reached !== undefined)
-      await finish(repository, target, reached, store, args, printer, signal);
   } catch (error) {
     if (!signal.aborted || (error instanceof ThinkbackError && error.code !== "target"))
       throw error;
@@ -111,36 +120,42 @@ function refuseIdleOptions(args: FollowArguments): void {
     });
   }
   const idle = [args.check && "--check", args.withAccess && "--with-access"].find(Boolean);
-  if (!idle || args.until !== undefined) return;
-  throw new ThinkbackError("usage", `${idle} has no effect without --until`, {
+  if (!idle || args.until !== undefined || args.finish) return;
+  throw new ThinkbackError("usage", `${idle} has no effect without --until or --finish`, {
     hint: "give --until with the instant at which the standby is to stand still, such as now",
   });
 }
 
-/** Follows until stopped: resolves with undefined; or until everything is as of `until`: with the instant. */
+/** Follows until stopped, or until everything is as of `until`: resolves with the step that has reached it. */
 async function followUntil(
-  follower: Follower,
+  following: Following & { observer: FollowPrinter },
   until: Instant | undefined,
   everyMs: number,
-  printer: FollowPrinter,
-  signal: AbortSignal,
-): Promise<Instant | undefined> {
+): Promise<FollowProgress> {
+  const { repository, store, clock, observer, signal } = following;
+  const follower = new Follower(following);
   let pauseMs = retryMs.first;
-  let hasStepped = false;
+  let last: FollowProgress | undefined;
+  let provenMs = clock.monotonicMs();
   for (;;) {
     signal.throwIfAborted();
     let waitMs = everyMs;
     try {
       const progress = await follower.step(until);
-      [hasStepped, pauseMs] = [true, retryMs.first];
-      if (until !== undefined && isThere(progress, until)) return until;
+      if (progress.instant !== last?.instant) provenMs = clock.monotonicMs();
+      [last, pauseMs] = [progress, retryMs.first];
+      if (until !== undefined) {
+        if (isThere(progress, until)) return progress;
+        const waitedMs = clock.monotonicMs() - provenMs;
+        await refuseUnproven(repository, until, store.record, waitedMs, clock.now());
+      }
     } catch (error) {
-      if (!hasStepped || signal.aborted || !mayPass(error)) throw error;
-      printer.trouble(error);
+      if (!last || signal.aborted || !mayPass(error)) throw error;
+      observer.trouble(error);
       waitMs = pauseMs;
       pauseMs = Math.min(2 * pauseMs, retryMs.max);
     }
-    await systemClock.sleep(waitMs, signal);
+    await clock.sleep(waitMs, signal);
   }
 }
 
@@ -167,18 +182,26 @@ function mayPass(error: unknown): boolean {
   );
 }
 
-async function finish(
-  repository: Repository,
-  target: Target,
-  instant: Instant,
-  { record }: StandbyStore,
+/**
+ * Does what is to be done with a standby that stands still: access, the check, and the end of following. All of it is
+ * done while this process still holds the standby. Resolves with what the standby lacks.
+ * @param there the step that has reached the instant of --until; undefined if none was asked for
+ * @throws {ThinkbackError} `mismatch` if documents differ: then the standby is not finished
+ */
+async function complete(
+  following: Following,
+  there: FollowProgress | undefined,
   args: FollowArguments,
   printer: FollowPrinter,
-  signal: AbortSignal,
-): Promise<void> {
+): Promise<Lacks> {
+  const { repository, store } = following;
+  const target = following.target.onlyIf(store.condition());
+  const { record } = store;
+  const instant = there?.instant ?? record.instant;
+  if (instant === null) throw noStandby();
   const catalog = await lookAt(repository, (view) => view.catalog(instant));
   const tables = catalog.tables().filter(({ id }) => record.followed[id]?.made);
-  for (const table of tables) await target.waitForIndexes(table);
+  for (const table of tables) await store.beatDuring(target.waitForIndexes(table));
   if (args.withAccess) {
     const access = await lookAt(repository, (view) => view.catalog(instant, "access"));
     const plan = planAccess(catalog, access, (db, table) => {
@@ -187,125 +210,64 @@ async function finish(
     const { usersWithoutPassword, grants } = await restoreAccess(plan, target);
     printer.access(usersWithoutPassword, grants);
   }
+  const checked = args.check ? await check(following, tables, instant, printer) : undefined;
+  const leftOut = tables.flatMap(({ id, db, name }): [string, number][] => {
+    const { length } = record.followed[id]!.refused;
+    return length > 0 ? [[`${db}.${name}`, length]] : [];
+  });
+  const lacks = { notCaptured: there?.notCaptured ?? [], leftOut };
+  printer.done(instant, tables.length, checked, lacks);
+  refuseDifferent(checked ?? []);
+  if (args.finish) printer.finished(await finishStandby(repository, target, store));
+  return lacks;
+}
+
+async function check(
+  { repository, target, store, signal }: Following,
+  tables: TableConfig[],
+  instant: Instant,
+  printer: FollowPrinter,
+): Promise<CheckedTable[]> {
   const checked: CheckedTable[] = [];
-  for (const { db, name } of args.check ? tables : []) {
+  for (const { id, db, name } of tables) {
     const table = `${db}.${name}`;
+    const { refused, reached } = store.record.followed[id]!;
     const onCompared = (documents: number) => printer.comparing(table, documents);
-    checked.push(await checkTable(repository, target, table, instant, onCompared, signal));
+    const at = reached ?? instant;
+    const work = checkTable(repository, target, table, at, refused, onCompared, signal);
+    checked.push(await store.beatDuring(work));
   }
-  printer.done(instant, tables.length, args.check ? checked : undefined);
+  return checked;
+}
+
+function refuseDifferent(checked: CheckedTable[]): void {
   const wrong = checked.filter(({ different }) => different > 0);
   if (wrong.length === 0) return;
-  const names = wrong.map(({ table, different }) => `${table} (${formatCount(different)})`);
-  throw new ThinkbackError("mismatch", `documents of the standby differ: ${names.join(", ")}`, {
-    hint: "something else writes to the standby, or it stores numbers differently; drop these tables there and follow again: they are copied anew",
+  const names = wrong.map(({ table, different, keys }) => {
+    const more = different > keys.length ? ", …" : "";
+    return `${table} (${formatCount(different)}: ${keys.join(", ")}${more})`;
+  });
+  throw new ThinkbackError("mismatch", `documents of the standby differ: ${names.join("; ")}`, {
+    hint: "if applications already write here, stop: follow would overwrite what they have written. If not, something else has written to the standby, or it stores numbers differently: `thinkback diff` shows what differs, and `thinkback follow --overwrite` compares all tables and writes it",
   });
 }
 
-/** Without --json, the state is printed so often while nothing else happens. */
-const quietMsMax = 60_000;
-
-/** Prints what a standby does: lines for people, or one JSON object a line. */
-class FollowPrinter implements FollowObserver {
-  private readonly lines = new ProgressLines();
-  private lastMs: number | undefined;
-  private before = "";
-
-  constructor(private readonly output: Output) {}
-
-  event(event: TableEvent, table: string, detail?: string): void {
-    this.say(`${table}: ${event}${detail === undefined ? "" : `: ${detail}`}`);
-    this.output.result({ event, table, ...(detail === undefined ? {} : { detail }) });
-  }
-
-  copying(table: string, documents: number): void {
-    this.lines.set(table, `${table}: ${counted(documents, "document")} copied or compared`);
-  }
-
-  comparing(table: string, documents: number): void {
-    this.lines.set("check", `${table}: ${counted(documents, "document")} compared`);
-  }
-
-  refused(table: string, key: Buffer, reason: string): void {
-    const text = textOfJson(key);
-    this.output.note(`thinkback: ${table}: the target refuses document ${text}: ${reason}`);
-    this.output.result({ event: "refused", table, key: text, reason });
-  }
-
-  disowned(): void {
-    this.say("the end of the log was not continued by another writer; tables are compared again");
-    this.output.result({ event: "compared again" });
-  }
-
-  notHeld({ message }: Error): void {
-    this.output.note(
-      `thinkback: cannot place a hold in the repository (${message}). Let nothing expire until the copy is complete`,
-    );
-  }
-
-  trouble(error: unknown): void {
-    this.output.note(`thinkback: ${messageOf(error)}; trying again`);
-    this.output.result({ event: "trouble", message: messageOf(error) });
-  }
-
-  access(users: string[], grants: number): void {
-    this.say(`${counted(grants, "grant")} restored`);
-    for (const user of users) this.say(`user ${user} was made without a usable password`);
-  }
-
-  stepped({ instant, tables, held, isCatalogProven, changes }: FollowProgress): void {
-    const behindMs = instant === undefined ? undefined : systemClock.now() - instant;
-    const inexact = held.map(({ config, reason }) => ({
-      table: `${config.db}.${config.name}`,
-      reason,
-    }));
-    this.output.result({
-      event: "status",
-      instant: instant === undefined ? null : formatInstant(instant),
-      behindMs: behindMs ?? null,
-      tables,
-      changes,
-      inexact,
-      catalog: isCatalogProven ? "exact" : "unproven",
-    });
-    const state = inexact.map(
-      ({ table, reason }) => `INEXACT until a resync: ${table} (${reason})`,
-    );
-    if (!isCatalogProven) state.push("the catalog is not proven: what was dropped is not followed");
-    const text =
-      instant === undefined
-        ? "nothing is captured yet that could be followed"
-        : `as of ${formatInstant(instant)}, ${formatDuration(behindMs!)} behind; ${counted(tables, "table")}, ${counted(changes, "change")}`;
-    for (const line of [text, ...state]) this.lines.set(line === text ? "state" : line, line);
-    const now = systemClock.monotonicMs();
-    const isNews = state.join() !== this.before;
-    if (!isNews && this.lastMs !== undefined && now - this.lastMs < quietMsMax) return;
-    for (const line of [text, ...state]) this.say(line);
-    [this.lastMs, this.before] = [now, state.join()];
-  }
-
-  done(instant: Instant, tables: number, checked: CheckedTable[] | undefined): void {
-    const documents = checked?.reduce((sum, one) => sum + one.documents, 0);
-    const different = checked?.reduce((sum, one) => sum + one.different, 0);
-    const compared =
-      documents === undefined
-        ? ""
-        : `; ${counted(documents, "document")} compared, ${formatCount(different!)} different`;
-    this.say(`${counted(tables, "table")} as of ${formatInstant(instant)}${compared}`);
-    this.output.result({
-      event: "done",
-      instant: formatInstant(instant),
-      tables,
-      checked: checked ?? null,
+function refuseLacking({ leftOut, notCaptured }: Lacks): void {
+  if (leftOut.length > 0) {
+    const named = leftOut.map(([table, count]) => `${formatCount(count)} of ${table}`);
+    throw new ThinkbackError("leftOut", `documents were left out: ${named.join(", ")}`, {
+      hint: "the target refused them, for reasons that were printed when they came; everything else is there. `thinkback show` prints such a document",
     });
   }
+  if (notCaptured.length === 0) return;
+  const names = formatNames(notCaptured);
+  throw new ThinkbackError("instant", `nothing was captured of ${names}: the standby lacks it`, {
+    hint: "let `thinkback run` capture it (see its --include and --exclude); or leave it out: follow with --db or --table into an empty server",
+  });
+}
 
-  end(): void {
-    this.lines.clear();
-  }
-
-  private say(text: string): void {
-    this.lines.clear();
-    this.output.line(text);
-  }
+function noStandby(): ThinkbackError {
+  return new ThinkbackError("target", "there is no standby on the target that could be finished", {
+    hint: "if it was finished before, nothing is left to do",
+  });
 }

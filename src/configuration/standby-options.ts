@@ -40,6 +40,16 @@ export const standing: OptionRow[] = [
     "then make users and grants too; passwords cannot be restored, and have to be set",
   ),
   flag("--drop", ["follow"], "drop tables that the source has dropped, instead of renaming them"),
+  flag(
+    "--overwrite",
+    ["follow"],
+    "first compare all tables, and overwrite what somebody else has written to them",
+  ),
+  flag(
+    "--finish",
+    ["follow"],
+    "end following, with or after --until: the tables take writes, and the record of the standby is removed",
+  ),
   text("--every <duration>", ["follow"], "how often to look for what is new", {
     type: "duration",
     default: "1s",

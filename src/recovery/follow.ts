@@ -21,19 +21,20 @@ import { wholeDatabases } from "../restore/request.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Target } from "../rethinkdb/target.js";
 import { pastTable } from "./past.js";
-import type { StandbyStore } from "./standby-record.js";
+import type { FollowedTable, StandbyStore } from "./standby-record.js";
 import {
   disownedLanes,
   type HeldTable,
   isInLog,
   nextStep,
   placesAt,
+  refuseLate,
   type Step,
 } from "./standby-step.js";
 import {
   makeDatabases,
   type Shaping,
-  shapeSettings,
+  shapeIndexes,
   shapeTables,
   type TableEvent,
 } from "./standby-tables.js";
@@ -58,6 +59,8 @@ export interface FollowProgress {
   tables: number;
   held: HeldTable[];
   isCatalogProven: boolean;
+  /** Tables, "db.table" each, that exist at the instant, but of which nothing was captured. */
+  notCaptured: string[];
   /** Documents written and deleted by this step. */
   changes: number;
 }
@@ -69,8 +72,18 @@ export interface Following {
   clock: Clock;
   observer: FollowObserver;
   drops: boolean;
+  /** Compare all tables, and overwrite what somebody else has written to them. */
+  overwrites: boolean;
   signal: AbortSignal;
 }
+
+/** Before anything can be followed. */
+const nothing: Omit<FollowProgress, "tables" | "changes"> = {
+  instant: undefined,
+  held: [],
+  isCatalogProven: false,
+  notCaptured: [],
+};
 
 const nameOf = ({ db, name }: TableConfig) => `${db}.${name}`;
 
@@ -82,17 +95,19 @@ export class Follower {
   private readonly of: Following;
 
   constructor(of: Following) {
-    const { store, drops, observer } = of;
+    const { store, drops, overwrites, observer } = of;
     const target = of.target.onlyIf(store.condition());
     this.of = { ...of, target };
     const onEvent: Shaping["onEvent"] = (...event) => observer.event(...event);
-    this.shaping = { target, store, drops, onEvent };
+    this.shaping = { target, store, drops, overwrites, onEvent };
+    if (overwrites) forget(Object.values(store.record.followed));
   }
 
   /**
    * Takes one step, to the newest instant that is proven, or to `until`. Called again after it was ended anywhere, in
    * another process too, it goes on.
-   * @throws {ThinkbackError} `damaged` if the repository is; `target`; `fenced` if another process follows
+   * @throws {ThinkbackError} `damaged` if the repository is; `target`; `fenced` if another process follows; `instant`
+   * if something is late at `until`
    */
   step(until: Instant = Number.MAX_SAFE_INTEGER): Promise<FollowProgress> {
     return lookAt(this.of.repository, (view) => this.stepOn(view, until));
@@ -104,7 +119,8 @@ export class Follower {
     this.doubt(disownedLanes(view, store.record));
     refusePast(store, until);
     const step = await nextStep(view, store.record, until);
-    if (!step) return this.done({ instant: undefined, isCatalogProven: false, held: [] }, 0);
+    if (!step) return this.done(nothing, 0);
+    if (step.instant === until) await refuseLate(view, step, store.record);
     const { record } = store;
     if (record.instant !== null && step.instant < record.instant) {
       // Less is proven than before, as when the catalog was too far behind to be waited for, and now is not.
@@ -129,25 +145,17 @@ export class Follower {
   private doubt(lanes: number[]): void {
     const { record } = this.of.store;
     if (lanes.length === 0) return;
-    for (const table of Object.values(record.followed)) {
-      if (!lanes.includes(table.lane)) continue;
-      table.reached = null;
-      table.writing = null;
-    }
+    forget(Object.values(record.followed).filter(({ lane }) => lanes.includes(lane)));
     for (const lane of lanes) delete record.places[lane];
     record.instant = null;
     this.of.observer.disowned();
   }
 
   private done(
-    {
-      instant,
-      held,
-      isCatalogProven,
-    }: Pick<FollowProgress, "instant" | "held" | "isCatalogProven">,
+    { instant, held, isCatalogProven, notCaptured }: typeof nothing,
     tables: number,
   ): FollowProgress {
-    return { instant, held, isCatalogProven, tables, changes: this.changes };
+    return { instant, held, isCatalogProven, notCaptured, tables, changes: this.changes };
   }
 
   /** Brings the tables to the instant of the step. */
@@ -193,6 +201,7 @@ export class Follower {
           target,
           referenceOf(config, table.made!),
           log.cursors(config.id),
+          table.refused,
           between,
         );
         this.note(config, written);
@@ -241,12 +250,12 @@ export class Follower {
     }
   }
 
-  /** Indexes and the write hook. They come after the first copy: an index is built faster over all documents. */
+  /** Indexes come after the first copy: they are built faster over all documents. */
   private async settle(config: TableConfig, { catalog }: Step): Promise<void> {
-    const keys = [JSON.stringify(["table", config.id]), JSON.stringify(["indexes", config.id])];
-    const records = keys.map((key) => catalog.records.get(key)).join("\n");
+    // Under a new name it may be another table of the target.
+    const records = `${nameOf(config)}\n${catalog.records.get(JSON.stringify(["indexes", config.id]))}`;
     if (this.shaped.get(config.id) === records) return;
-    await shapeSettings(this.shaping, config, catalog);
+    await shapeIndexes(this.shaping, config, catalog);
     this.shaped.set(config.id, records);
   }
 
@@ -255,10 +264,16 @@ export class Follower {
     await this.of.store.beat();
   }
 
-  private note(config: TableConfig, { documents, removed, refused }: Written): void {
+  private note(config: TableConfig, { documents, removed, refused, refusedKeys }: Written): void {
     this.changes += documents + removed;
+    this.of.store.record.followed[config.id]!.refused = refusedKeys;
     for (const { key, reason } of refused) this.of.observer.refused(nameOf(config), key, reason);
   }
+}
+
+/** Lets everything be compared that these tables hold. */
+function forget(tables: FollowedTable[]): void {
+  for (const table of tables) Object.assign(table, { reached: null, writing: null });
 }
 
 function referenceOf(config: TableConfig, id: string): TableReference {

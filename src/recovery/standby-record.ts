@@ -17,7 +17,7 @@ import type { WriteCondition } from "../rethinkdb/write-condition.js";
 export const standbyDatabase = "thinkback_follow";
 const place = { db: standbyDatabase, name: "standby", primaryKey: "id" };
 const key = Buffer.from('"standby"');
-const version = 1;
+const version = 2;
 
 /** A table of the source on the standby. */
 export interface FollowedTable {
@@ -31,6 +31,8 @@ export interface FollowedTable {
   lane: number;
   /** The secondary indexes that the standby has made. */
   indexes: string[];
+  /** The keys, as JSON texts with a character for each byte, of documents that the target refuses to store. */
+  refused: string[];
 }
 
 /** A table of the standby that is not followed any more, because it was dropped on the source. */
@@ -175,9 +177,52 @@ export class StandbyStore {
     if (this.clock.monotonicMs() - this.lastPutMs >= beatMs) await this.put();
   }
 
-  /** Stores the record; another process may take it over at once. */
-  end(): Promise<void> {
-    return this.put(null);
+  /**
+   * The outcome of `work`, while which the record is stored often enough. Rejects with code "fenced" as soon as another
+   * process has taken it over.
+   */
+  async beatDuring<T>(work: Promise<T>): Promise<T> {
+    const done = new AbortController();
+    const beating = this.beatUntil(done.signal);
+    try {
+      return await Promise.race([work, beating]);
+    } finally {
+      done.abort();
+    }
+  }
+
+  private async beatUntil(signal: AbortSignal): Promise<never> {
+    for (;;) {
+      await this.clock.sleep(lookMs, signal);
+      signal.throwIfAborted();
+      await this.beat();
+    }
+  }
+
+  /** The tables whose documents are as of no one instant. */
+  halfWritten(): FollowedTable[] {
+    return Object.values(this.record.followed).filter(({ reached, writing }) => {
+      return reached === null || writing !== null;
+    });
+  }
+
+  /**
+   * Stores the record; another process may take it over at once. If nothing was made on the target, the place of the
+   * record is removed instead, as before it.
+   */
+  async end(): Promise<void> {
+    const { followed, databasesMade, retired } = this.record;
+    const made = Object.keys(followed).length + databasesMade.length + retired.length;
+    if (made > 0) await this.put(null);
+    else await this.remove();
+  }
+
+  /** Removes the record: the target is no standby any more. */
+  async remove(): Promise<void> {
+    const held = this.target.onlyIf(this.condition());
+    const there = (await this.target.tables()).filter(({ db }) => db === table.db);
+    if (there.length > 1) await held.dropTable(table);
+    else await held.dropDatabase(table.db);
   }
 }
 
@@ -227,14 +272,25 @@ function refuseOther(
   of: Pick<StandbyRecord, "repository" | "databases" | "tables">,
 ): void {
   const scope = (one: typeof of) => JSON.stringify([one.databases, one.tables]);
-  const wrong =
-    (before.version !== version && "a standby of another version of Thinkback") ||
-    (before.repository !== of.repository && "a standby of another repository") ||
-    (scope(before) !== scope(of) && `a standby of ${scopeText(before)}`);
-  if (!wrong) return;
-  throw new ThinkbackError("target", `the target is ${wrong}`, {
-    hint: `give the same --db and --table as before; or, to begin anew, drop its tables and the database ${standbyDatabase} there`,
-  });
+  const refuse = (what: string, hint: string) => {
+    throw new ThinkbackError("target", `the target is a standby of ${what}`, { hint });
+  };
+  if (before.version !== version) {
+    refuse("another version of Thinkback", "use that version, or follow into an empty server");
+  }
+  if (before.repository !== of.repository) {
+    refuse("another repository", "give that one with --repo, or follow into an empty server");
+  }
+  if (scope(before) === scope(of)) return;
+  const given = [
+    ...before.databases.map((name) => ` --db ${name}`),
+    ...before.tables.map((name) => ` --table ${name}`),
+  ];
+  const command = `thinkback follow --repo … --target rethinkdb://…${given.join("")}`;
+  refuse(
+    scopeText(before),
+    `this goes on with it: ${command}; what is followed cannot be changed, so anything else needs an empty server`,
+  );
 }
 
 function scopeText({ databases, tables }: Pick<StandbyRecord, "databases" | "tables">): string {

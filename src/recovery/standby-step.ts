@@ -1,13 +1,18 @@
 /** Decides from one look at a repository what a standby does next: up to which instant, and by what for each table. */
 import type { TableConfig } from "../catalog-record.js";
 import { damaged, ThinkbackError } from "../errors.js";
+import type { Repository } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
+import { catalogInScope } from "../repository/catalog-in-scope.js";
 import { asOf } from "../repository/coverage/as-of.js";
 import { isWhole, type TableCoverage } from "../repository/coverage/coverage.js";
 import type { Coverage } from "../repository/coverage/coverage-reader.js";
 import type { Catalog } from "../repository/log/catalog.js";
 import { isDisowned } from "../repository/log/claims.js";
-import type { RepositoryView } from "../repository/repository-view.js";
+import { RepositoryView } from "../repository/repository-view.js";
+import { Restorable } from "../repository/restorable.js";
+import { instantsText } from "../restore/inexact.js";
+import { proofWaitMs } from "../restore/when-proven.js";
 import type { FollowedTable, StandbyRecord } from "./standby-record.js";
 
 /** A table that does not come along now. */
@@ -26,6 +31,10 @@ export interface Step {
   /** The tables that are wanted at the instant. */
   ready: TableConfig[];
   held: HeldTable[];
+  /** Tables, "db.table" each, that exist at the instant, but of which nothing was captured. */
+  notCaptured: string[];
+  /** Those of the ready ones that are late at the instant. */
+  late: string[];
 }
 
 /**
@@ -55,21 +64,80 @@ export async function nextStep(
     isCatalogProven: isWholeAt(coverage.catalog, instant),
     ready: [],
     held: [],
+    notCaptured: [],
+    late: [],
   };
   for (const config of chosen(catalog, record)) {
+    const name = `${config.db}.${config.name}`;
     const of = coverage.tables.get(config.id);
     const { reached = null } = record.followed[config.id] ?? {};
     const then = asOf(of, instant, "before");
     if (then.class === "damaged") {
-      const object = `of ${config.db}.${config.name}`;
-      throw damaged(object, then.reason ?? "an object that it needs is missing");
+      throw damaged(`of ${name}`, then.reason ?? "an object that it needs is missing");
     }
-    if (then.instant === instant) step.ready.push(config);
-    else if (of?.watched || reached !== null) {
+    if (then.instant === instant) {
+      step.ready.push(config);
+      if (then.class === "late") step.late.push(name);
+    } else if (of?.watched || reached !== null) {
       step.held.push({ config, reason: reasonOf(of, then.reason, reached), reached });
-    }
+    } else step.notCaptured.push(name);
   }
   return step;
+}
+
+/**
+ * Throws if names, indexes or documents may be later than the step's instant, because the table or the catalog is late
+ * there. For an instant at which a standby is to end.
+ */
+export async function refuseLate(
+  view: RepositoryView,
+  { instant, ready, late }: Step,
+  { databases, tables }: StandbyRecord,
+): Promise<void> {
+  const coverage = await view.coverage();
+  const isAll = databases.length + tables.length === 0;
+  const names = isAll ? [] : ready.map(({ db, name }) => `${db}.${name}`);
+  const ofCatalog = await catalogInScope(view, coverage, { tables: names, databases }, instant);
+  const isCatalogLate = asOf(ofCatalog, instant, "before").class === "late";
+  if (late.length === 0 && !isCatalogLate) return;
+  const what = isCatalogLate
+    ? "names, indexes and hooks changed between two readings around that instant"
+    : `${late.join(", ")} ${late.length === 1 ? "is" : "are"} late there`;
+  const scope = { tables: names, databases: [], access: false };
+  const nearest = await new Restorable(view, coverage, scope).nearest(instant);
+  throw new ThinkbackError(
+    "instant",
+    `the standby cannot be brought exactly to ${formatInstant(instant)}: ${what}`,
+    { hint: `nearest exact: ${instantsText(nearest)}` },
+  );
+}
+
+/**
+ * Throws if the log will not reach the instant soon: no capture runs that would prove it.
+ * @param waitedMs how long nothing more has been proven
+ */
+export async function refuseUnproven(
+  repository: Repository,
+  until: Instant,
+  { databases, tables }: StandbyRecord,
+  waitedMs: number,
+  now: Instant,
+): Promise<void> {
+  const waitMsMax = await proofWaitMs(repository, Math.min(until, now));
+  if (waitMsMax !== undefined && (until > now || waitedMs <= waitMsMax)) return;
+  const view = await RepositoryView.read(repository);
+  const scope = { tables, databases, access: false };
+  const last = await new Restorable(view, await view.coverage(), scope).atOrBefore(until);
+  throw new ThinkbackError(
+    "instant",
+    `${formatInstant(until)} is not proven, and no capture runs that would prove it`,
+    {
+      hint:
+        last === undefined
+          ? "`thinkback status` shows which instants are exact, and whether a capture runs"
+          : `start \`thinkback run\` again; or, if the source is lost, give the last exact instant: --until ${formatInstant(last)}`,
+    },
+  );
 }
 
 function reasonOf(

@@ -9,6 +9,7 @@ import type { TableConfig } from "../catalog-record.js";
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 import type { Catalog } from "../repository/log/catalog.js";
+import { guardText, isGuard } from "../restore/guard.js";
 import { specOf } from "../restore/restore.js";
 import type { IdentifiedTable, TableName, Target } from "../rethinkdb/target.js";
 import { type FollowedTable, type StandbyStore, standbyDatabase } from "./standby-record.js";
@@ -22,14 +23,15 @@ export type TableEvent =
   | "copied"
   | "index made"
   | "index dropped"
-  | "write hook set"
-  | "write hook removed";
+  | "guarded";
 
 export interface Shaping {
   target: Target;
   store: StandbyStore;
   /** Drop tables that the source has dropped. Otherwise they are kept, under another name. */
   drops: boolean;
+  /** Overwrite what somebody else has written to tables of the standby. Otherwise such a table is an error. */
+  overwrites: boolean;
   /** @param table its name on the standby @param detail a new name, or an index */
   onEvent: (event: TableEvent, table: string, detail?: string) => void;
 }
@@ -47,7 +49,8 @@ const plain = (name: string) => name.replace(/_moving_[0-9a-f]{8}$/, "");
  * Makes the tables of the target those that are wanted, each without documents if it is new.
  * @param wanted the tables of the source that are followed
  * @param catalog all tables of the source at `instant`; undefined if it is not proven, and nothing is retired
- * @throws {ThinkbackError} `target` if a table that the standby has not made has the name of one that is wanted
+ * @throws {ThinkbackError} `target` if a table that the standby has not made has the name of one that is wanted, or a
+ * table of its own may have been written to
  */
 export async function shapeTables(
   shaping: Shaping,
@@ -58,7 +61,9 @@ export async function shapeTables(
   const { store } = shaping;
   refuseOwnDatabase(wanted);
   const isNew = wanted.some(({ id }) => !store.record.followed[id]?.made);
-  const present = new Map((await shaping.target.tables()).map((table) => [table.id, table]));
+  const tables = await shaping.target.tables();
+  await keepGuards(shaping, tables);
+  const present = new Map<string, IdentifiedTable>(tables.map((table) => [table.id, table]));
   forgetLost(shaping, present);
   if (catalog) await retireDropped(shaping, catalog, present, instant);
   await renameDatabases(shaping, wanted, present);
@@ -75,6 +80,37 @@ function refuseOwnDatabase(wanted: TableConfig[]): void {
   });
 }
 
+/**
+ * A table of the standby that has lost its guard may have been written to by others: then it is refused or, if the
+ * standby overwrites, guarded again, and compared.
+ */
+async function keepGuards(
+  { target, store, overwrites, onEvent }: Shaping,
+  tables: TableConfig[],
+): Promise<void> {
+  const followed = Object.values(store.record.followed);
+  const open = tables.filter((table) => {
+    return followed.some(({ made }) => made === table.id) && !isGuard(table.write_hook);
+  });
+  if (open.length > 0 && !overwrites) throw unguarded(open.map(nameOf));
+  for (const table of open) {
+    await target.refuseWrites(table, guardText);
+    const of = followed.find(({ made }) => made === table.id)!;
+    Object.assign(of, { reached: null, writing: null });
+    onEvent("guarded", nameOf(table));
+  }
+}
+
+function unguarded(names: string[]): ThinkbackError {
+  return new ThinkbackError(
+    "target",
+    `others can write to ${names.join(", ")} on the target: the write hook that refused it is gone`,
+    {
+      hint: "if applications write there, do not follow any more: `thinkback follow --finish` leaves the tables as they are, and makes the cluster theirs. If the tables were only reconfigured, which drops write hooks, --overwrite compares them and writes what differs",
+    },
+  );
+}
+
 /** Tables that somebody has dropped on the standby are made and copied again. */
 function forgetLost({ store }: Shaping, present: Map<string, IdentifiedTable>): void {
   for (const table of Object.values(store.record.followed)) {
@@ -83,6 +119,7 @@ function forgetLost({ store }: Shaping, present: Map<string, IdentifiedTable>): 
     table.reached = null;
     table.writing = null;
     table.indexes = [];
+    table.refused = [];
   }
 }
 
@@ -164,7 +201,7 @@ async function renameTables(
     if (table.db !== config.db) {
       // A table cannot be moved to another database: the new one is copied, and the old one is kept, or dropped.
       await retire(shaping, table, present, instant);
-      Object.assign(of, { made: null, reached: null, writing: null, indexes: [] });
+      Object.assign(of, { made: null, reached: null, writing: null, indexes: [], refused: [] });
       await store.put();
       continue;
     }
@@ -224,7 +261,7 @@ async function makeTables(
   for (const config of missing) {
     followed[config.id] ??= newTable();
     await store.put();
-    if (!halfMade.has(config.id)) await target.createTable(specOf(config, config));
+    if (!halfMade.has(config.id)) await target.createTable(specOf(config, config), guardText);
     const made = (await target.settings(config)).config.id;
     followed[config.id]!.made = made;
     await store.put();
@@ -233,7 +270,7 @@ async function makeTables(
 }
 
 function newTable(): FollowedTable {
-  return { made: null, reached: null, writing: null, lane: 0, indexes: [] };
+  return { made: null, reached: null, writing: null, lane: 0, indexes: [], refused: [] };
 }
 
 async function isEmpty(target: Target, { db, name }: TableName): Promise<boolean> {
@@ -251,13 +288,13 @@ function notOurs(table: TableName): ThinkbackError {
     "target",
     `the target has a table ${nameOf(table)} that is not the standby's`,
     {
-      hint: "follow into an empty server, or rename or drop that table there; a standby writes only to tables that it has made",
+      hint: "follow into an empty server; a standby writes only to tables that it has made. If a standby was finished there, the tables are in use: leave them",
     },
   );
 }
 
-/** Gives a table the indexes and the write hook of the catalog. Indexes that others have made stay. */
-export async function shapeSettings(
+/** Gives a table the indexes of the catalog. Indexes that others have made stay. */
+export async function shapeIndexes(
   { target, store, onEvent }: Shaping,
   config: TableConfig,
   catalog: Catalog,
@@ -265,7 +302,7 @@ export async function shapeSettings(
   const of = store.record.followed[config.id]!;
   const name = nameOf(config);
   const wanted = catalog.indexes(config.id);
-  const { config: now, indexes: present } = await target.settings(config);
+  const { indexes: present } = await target.settings(config);
   for (const { index, function: code } of present) {
     const same = wanted.find((one) => one.index === index);
     const isChanged = same !== undefined && dataOf(same.function) !== dataOf(code);
@@ -282,10 +319,6 @@ export async function shapeSettings(
     onEvent("index made", name, index.index);
   }
   of.indexes = wanted.map(({ index }) => index);
-  const [hook, before] = [config.write_hook?.function ?? null, now.write_hook?.function ?? null];
-  if (dataOf(hook) === dataOf(before)) return;
-  await target.setWriteHook(config, hook);
-  onEvent(hook ? "write hook set" : "write hook removed", name);
 }
 
 const dataOf = (code: object | null) => (code as { data?: string } | null)?.data;

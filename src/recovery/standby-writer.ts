@@ -16,20 +16,28 @@ export interface Written {
   removed: number;
   /** Documents that the target refuses to store. */
   refused: readonly RefusedDocument[];
+  /** Those of them, and of the ones that were refused before and are as they were: see FollowedTable. */
+  refusedKeys: string[];
 }
 
 /** Called between batches; may throw to end the writing. */
 export type Between = (written: number) => Promise<void>;
 
+/** A character for each byte of a key's JSON text. */
+export const keyText = (key: Buffer) => key.toString("latin1");
+
 class StandbyWriter {
   removed = 0;
   private readonly batches: BatchWriter;
   private removals: Buffer[] = [];
+  private readonly stillRefused: Set<string>;
 
   constructor(
     private readonly target: Target,
     private readonly table: TableReference,
+    refusedBefore: readonly string[],
   ) {
+    this.stillRefused = new Set(refusedBefore);
     this.batches = new BatchWriter(target, table);
   }
 
@@ -39,6 +47,7 @@ class StandbyWriter {
 
   /** Its buffers are kept until they are written. */
   add(key: Buffer, document: Buffer | null): void {
+    if (this.stillRefused.size > 0) this.stillRefused.delete(keyText(key));
     if (document === null) this.removals.push(key);
     else this.batches.add(key, document);
   }
@@ -53,7 +62,8 @@ class StandbyWriter {
     await this.remove();
     const { documents, refused } = this.batches;
     if (documents + this.removed > 0) await this.target.sync(this.table);
-    return { documents, removed: this.removed, refused };
+    const refusedKeys = [...this.stillRefused, ...refused.map(({ key }) => keyText(key))];
+    return { documents, removed: this.removed, refused, refusedKeys };
   }
 
   /** Resolves when no write is under way any more, also after one has failed. */
@@ -71,14 +81,18 @@ class StandbyWriter {
   }
 }
 
-/** Writes the last version of each key that the cursors have. */
+/**
+ * Writes the last version of each key that the cursors have.
+ * @param refusedBefore keys of documents that the target refused before
+ */
 export function writeLatest(
   target: Target,
   table: TableReference,
   cursors: VersionCursor[],
+  refusedBefore: readonly string[],
   between: Between,
 ): Promise<Written> {
-  return writing(target, table, async (writer) => {
+  return writing(target, table, refusedBefore, async (writer) => {
     for await (const winners of mergeLatest(cursors)) {
       for (const { version } of winners) writer.add(version.key, version.document);
       await writer.room();
@@ -101,7 +115,7 @@ export function writeDifferences(
   between: Between,
   signal: AbortSignal,
 ): Promise<Written> {
-  return writing(target, table, async (writer) => {
+  return writing(target, table, [], async (writer) => {
     let compared = 0;
     for await (const [then, now] of joined(documentsOf(past), liveKeys(target, table, signal))) {
       if (!then) writer.add(now!.key, null);
@@ -117,9 +131,10 @@ export function writeDifferences(
 async function writing(
   target: Target,
   table: TableReference,
+  refusedBefore: readonly string[],
   give: (writer: StandbyWriter) => Promise<void>,
 ): Promise<Written> {
-  const writer = new StandbyWriter(target, table);
+  const writer = new StandbyWriter(target, table, refusedBefore);
   try {
     await give(writer);
     return await writer.finish();

@@ -12,6 +12,7 @@ import type { TableName, TableSpec, Target } from "../rethinkdb/target.js";
 import { textOfJson } from "../server-text.js";
 import { severalAtOnce } from "../several-at-once.js";
 import { fillTable } from "./fill.js";
+import { isGuard } from "./guard.js";
 import { HeldKeys } from "./held-keys.js";
 import type { Pace } from "./pace.js";
 import type { PlannedTable, RestorePlan } from "./plan.js";
@@ -222,8 +223,9 @@ async function setHook(
   target: Target,
   isTagged: boolean,
 ): Promise<void> {
-  // A capture may have seen a table while it was being restored.
-  const hook = tagOf(config.write_hook) ? null : config.write_hook;
+  // A capture may have seen a table while it was being restored, or while it was a standby's.
+  const isOurs = tagOf(config.write_hook) || isGuard(config.write_hook);
+  const hook = isOurs ? null : config.write_hook;
   if (hook || isTagged) await target.setWriteHook(to, hook?.function ?? null);
 }
 

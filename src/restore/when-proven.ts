@@ -36,7 +36,7 @@ export async function whenProven<T>(
     } catch (error) {
       if (!(error instanceof NotProvenYet) || at === undefined) throw error;
       if (at > clock.now()) throw stillToCome(at);
-      const proofMs = await waitFor(repository, at);
+      const proofMs = await proofWaitMs(repository, at);
       const waitMs = proofMs === undefined ? 0 : Math.min(proofMs, waitMsMax);
       if (waitMs === 0 || clock.monotonicMs() - beganMs > waitMs) throw error;
       if (looks === 1) onWait(waitMs);
@@ -49,7 +49,10 @@ export async function whenProven<T>(
  * How long the proof of an instant may take, in ms; undefined if the capture has ended, or seems to have ended long
  * before the instant, in every lane.
  */
-async function waitFor(repository: Repository, at: Instant): Promise<number | undefined> {
+export async function proofWaitMs(
+  repository: Repository,
+  at: Instant,
+): Promise<number | undefined> {
   const { lanes } = await RepositoryView.read(repository);
   let longest: number | undefined;
   for (const lane of lanes) {

@@ -185,6 +185,8 @@ const commands: Record<string, Options> = {
     "--check": flag,
     "--with-access": flag,
     "--drop": flag,
+    "--overwrite": flag,
+    "--finish": flag,
     "--every": durations,
   },
   rewind: { ...selected, "--at": times },

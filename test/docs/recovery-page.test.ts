@@ -198,7 +198,7 @@ test.each(lines)(
     const isReady =
       kind === "preview"
         ? (printed: string) => printed.includes("Ctrl-C removes it")
-        : kind === "follow" && !words.includes("--until")
+        : kind === "follow" && !words.includes("--until") && !words.includes("--finish")
           ? (printed: string) => /behind/.test(printed)
           : undefined;
     const more = isReady && kind === "follow" ? ["--json"] : [];
@@ -253,6 +253,10 @@ async function after(
   if (kind === "promote" && words.includes("--back")) await tidyUp();
   if (kind === "follow" && words.includes("--check")) {
     expect((await other.query<string[]>(r.db("shop").tableList())).sort()).toEqual(base);
+    expect(await other.query(orders.insert({ id: "new" }))).toMatchObject({ errors: 1 });
+  }
+  if (kind === "follow" && words.includes("--finish")) {
+    expect(await other.query(orders.insert({ id: "new" }))).toMatchObject({ inserted: 1 });
   }
 }
 

@@ -10,7 +10,9 @@ export interface FollowLine {
   behindMs?: number;
   changes?: number;
   inexact?: { table: string; reason: string }[];
-  checked?: { table: string; documents: number; different: number }[] | null;
+  checked?: { table: string; documents: number; different: number; leftOut: number }[] | null;
+  notCaptured?: string[];
+  leftOut?: Record<string, number>;
 }
 
 export class Follow {

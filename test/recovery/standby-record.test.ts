@@ -1,8 +1,9 @@
 /** The record of a standby: of two processes that follow, one goes on. */
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Owner } from "../../src/owner.js";
-import { StandbyStore } from "../../src/recovery/standby-record.js";
+import { type StandbyRecord, StandbyStore } from "../../src/recovery/standby-record.js";
 import type { GuardedWrite, Target, WriteOutcome } from "../../src/rethinkdb/target.js";
+import type { WriteCondition } from "../../src/rethinkdb/write-condition.js";
 import { StillClock } from "../repository/recording.js";
 
 /** The time that is waited passes at once. */
@@ -20,6 +21,14 @@ class OneDocument {
   /** The next answer to a write is lost, after it was carried out. */
   losesAnswer = false;
 
+  onlyIf = (condition: WriteCondition) => ({
+    dropDatabase: () => {
+      const { holder } = JSON.parse(this.text!.toString()) as StandbyRecord;
+      if (holder?.unique !== condition.value) return Promise.reject(condition.otherwise());
+      [this.isMade, this.text] = [false, null];
+      return Promise.resolve();
+    },
+  });
   databases = () => Promise.resolve(this.isMade ? ["thinkback_follow"] : []);
   tables = () =>
     Promise.resolve(this.isMade ? [{ id: "t", db: "thinkback_follow", name: "standby" }] : []);
@@ -123,6 +132,29 @@ describe("a record", () => {
     await expect(open(owner("two"))).rejects.toMatchObject({ code: "fenced" });
   });
 
+  test("is put again and again during long work, and ends it when it is taken over", async () => {
+    const first = await open(owner("one"));
+    const numbers = new Set<number>();
+    const work = (async () => {
+      for (let look = 0; look < 500; look += 1) {
+        numbers.add((JSON.parse(target.text!.toString()) as { number: number }).number);
+        await Promise.resolve();
+      }
+      return "done";
+    })();
+    expect(await first.beatDuring(work)).toBe("done");
+    expect(numbers.size).toBeGreaterThan(2);
+    const second = await open(owner("two"));
+    const never = new Promise<never>(() => undefined);
+    await expect(first.beatDuring(never)).rejects.toMatchObject({ code: "fenced" });
+    await second.put();
+  });
+
+  test("is removed at the end if nothing was made", async () => {
+    await (await open(owner("one"))).end();
+    expect([target.isMade, target.text]).toEqual([false, null]);
+  });
+
   test("is still one's own after an answer was lost", async () => {
     const store = await open(owner("one"));
     target.losesAnswer = true;
@@ -136,7 +168,9 @@ describe("a record", () => {
     [{ ...everything, repository: "other" }, /another repository/],
     [{ ...everything, databases: ["shop"] }, /a standby of everything/],
   ])("of another standby is refused: %j", async (of, message) => {
-    await (await open(owner("one"))).end();
+    const store = await open(owner("one"));
+    store.record.databasesMade.push("shop");
+    await store.end();
     await expect(open(owner("one"), of)).rejects.toThrow(message);
   });
 });

@@ -79,7 +79,7 @@ const record = (more: Partial<StandbyRecord> = {}): StandbyRecord => ({
   ...more,
 });
 const followed = (reached: Instant | null, writing: Instant | null = null): FollowedTable => {
-  return { made: "t", reached, writing, lane: 0, indexes: [] };
+  return { made: "t", reached, writing, lane: 0, indexes: [], refused: [] };
 };
 const look = () => RepositoryView.read(repository);
 const step = async (more?: Partial<StandbyRecord>, until = never) =>

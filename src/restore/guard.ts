@@ -1,0 +1,16 @@
+/**
+ * The guard of a standby's table: a write hook that refuses every write but those of the process that follows, which
+ * pass hooks by. So no application writes what the next step would overwrite.
+ */
+import type { TableConfig } from "../catalog-record.js";
+
+const mark = "[thinkback-standby]";
+
+/** What a server answers to a write to the table. */
+export const guardText = `this table follows another cluster, and takes no writes before \`thinkback follow --finish\` ${mark}`;
+
+/** True if a write hook is the guard of a standby's table. */
+export function isGuard(hook: TableConfig["write_hook"] | undefined): boolean {
+  const { data } = (hook?.function ?? {}) as { data?: unknown };
+  return typeof data === "string" && Buffer.from(data, "base64").toString("latin1").includes(mark);
+}
