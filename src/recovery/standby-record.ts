@@ -219,6 +219,7 @@ export class StandbyStore {
 
   /** Removes the record: the target is no standby any more. */
   async remove(): Promise<void> {
+    const { table } = this;
     const held = this.target.onlyIf(this.condition());
     const there = (await this.target.tables()).filter(({ db }) => db === table.db);
     if (there.length > 1) await held.dropTable(table);
