@@ -69,7 +69,6 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
   };
   const found = await planOf(repository, request, output);
   if (args.dryRun || !target) {
-    if (target) await refuseTaken(repository, args, { plan: found.plan, target, output });
     printPlan(found.plan, output);
     printRules(found.plan, output);
     const isPaced = args.maxRate !== undefined || args.gentle;
@@ -79,6 +78,8 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
     const { maxRate = null, gentle = false } = args;
     const estimatedSeconds = estimate?.seconds ?? null;
     output.result({ ...planResult(found.plan), estimatedSeconds, maxRate, gentle });
+    // The plan is of use also where the target is in the way.
+    if (target) await refuseTaken(repository, args, { plan: found.plan, target, output });
     return;
   }
   const progress = new RestoreProgress();

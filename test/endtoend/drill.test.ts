@@ -96,7 +96,7 @@ test("on a server of its own, at an instant drawn by lot; the server and its dir
 test("without a target and without a rethinkdb on the PATH, it says what to give", async () => {
   const refused = await cli(["drill", "--repo", repo], { PATH: await pathWithoutServer() });
   expect(refused.status).toBe(2);
-  expect(refused.stderr).toMatch(/no target is given, and there is no `rethinkdb` on the PATH/);
+  expect(refused.stderr).toMatch(/no target is given, there is no `rethinkdb` on the PATH/);
   expect(refused.stderr).toMatch(/→ give --target rethinkdb:/);
 });
 

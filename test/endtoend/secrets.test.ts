@@ -178,7 +178,7 @@ test("captures with secrets from the command line, the environment and files", a
 const good: string[][] = [
   ["restore", "--rename", "shop=one", "--db", "shop"],
   ["restore", "--rename", "shop=two", "--db", "shop", "--json"],
-  ["restore", "--dry-run", "--json"],
+  ["restore", "--dry-run", "--json", "--rename", "shop=three"],
   ["drill", "--latest", "--json"],
   ["status"],
   ["status", "--json"],
