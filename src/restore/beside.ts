@@ -2,17 +2,20 @@
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 
-/** Such as `orders_at_20261128T100400Z`: a copy of `orders` as of an instant. */
-export const nameAt = (name: string, instant: Instant) => `${name}_at_${stampOf(instant)}`;
+/** What a copy lacks of the table as it was: it has only some of the documents, such as one customer's, or masked ones. */
+export type Lacking = "part" | "masked";
 
-/** The same of a copy that has only some of the documents, such as one customer's. */
-export const namePartAt = (name: string, instant: Instant) => `${nameAt(name, instant)}${part}`;
+/**
+ * Such as `orders_at_20261128T100400Z`: a copy of `orders` as of an instant. What it lacks is said at the end: a table
+ * may be called `orders_part`, and be copied whole.
+ */
+export const nameAt = (name: string, instant: Instant, lacking?: Lacking) =>
+  `${name}_at_${stampOf(instant)}${lacking ? `_${lacking}` : ""}`;
 
-/** At the end of the name: a table may be called `orders_part`, and be copied whole. */
-const part = "_part";
-
-/** True if a table of this name was restored in part. */
-export const isPartName = (name: string) => name.endsWith(part) && liveNameOf(name) !== undefined;
+/** What a table of this name lacks; undefined if it is a whole copy, or none. */
+export function lackingOf(name: string): Lacking | undefined {
+  return besideName.exec(name)?.[4] as Lacking | undefined;
+}
 
 /** A table that was live until it was swapped out. */
 export const nameBefore = (name: string, instant: Instant) => `${name}_before_${stampOf(instant)}`;
@@ -20,7 +23,7 @@ export const nameBefore = (name: string, instant: Instant) => `${name}_before_${
 /** A table that was live for a while, until the swap was taken back. */
 export const nameAfter = (name: string, instant: Instant) => `${name}_until_${stampOf(instant)}`;
 
-const besideName = /^(.+)_(at|before|until)_(\d{8}T\d{6}(?:\d{3})?Z)(?:_part)?$/;
+const besideName = /^(.+)_(at|before|until)_(\d{8}T\d{6}(?:\d{3})?Z)(?:_(part|masked))?$/;
 
 /** The name of the live table, beside which a table of this name stands; undefined if the name does not say it. */
 export function liveNameOf(name: string): string | undefined {

@@ -83,6 +83,9 @@ export async function fillTable(
       signal.throwIfAborted();
     }
     await writer.finish();
+  } catch (error) {
+    readBack?.abandon(error);
+    throw error;
   } finally {
     await writer.ended();
     await readBack?.ended();

@@ -21,7 +21,7 @@ import type { RepositoryView } from "../repository/repository-view.js";
 import { capturedAt, Restorable } from "../repository/restorable.js";
 import type { TableName } from "../rethinkdb/target.js";
 import { type PlannedAccess, planAccess } from "./access.js";
-import { nameAt, namePartAt } from "./beside.js";
+import { nameAt } from "./beside.js";
 import { chooseTables } from "./choose.js";
 import { sayingWhen } from "./gone-table.js";
 import type { HeldBack } from "./held-back.js";
@@ -316,11 +316,11 @@ async function planTable(
   const missing = found.class === "damaged" ? missingOf(view, instant, config.id, base) : [];
   const indexes = catalog.indexes(config.id);
   const chosen = request.documentsOf?.(nameOf(config)) ?? {};
-  const nameBeside = isPart(chosen) ? namePartAt : nameAt;
-  const to = request.beside
-    ? { db: from.db, name: nameBeside(from.name, found.instant) }
-    : renamed(from, request.renames);
   const mask = request.maskOf?.(nameOf(config), config.primary_key);
+  const lacking = isPart(chosen) ? "part" : mask && mask.rules.length > 0 ? "masked" : undefined;
+  const to = request.beside
+    ? { db: from.db, name: nameAt(from.name, found.instant, lacking) }
+    : renamed(from, request.renames);
   return { ...found, config, indexes, from, to, lane, base, missing, chosen, mask };
 }
 

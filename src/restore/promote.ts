@@ -10,7 +10,7 @@ import type { TableConfig } from "../catalog-record.js";
 import type { Clock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { TableName, Target } from "../rethinkdb/target.js";
-import { isPartName, liveNameOf, wasLive } from "./beside.js";
+import { lackingOf, liveNameOf, wasLive } from "./beside.js";
 import { compareSettings } from "./comparison.js";
 import { tagOf } from "./tag.js";
 
@@ -81,9 +81,11 @@ export async function planSwap(target: Target, { live, next }: Swap): Promise<Sw
   return { ...plan, grants, differences: compareSettings(wanted, held) };
 }
 
-/** A part by its name is one however many documents it has; others are suspected by their number. */
+/** What the name says counts however many documents there are; others are suspected by their number. */
 function lackingIn(next: string, { promoted, live }: SwapPlan["documents"]): SwapPlan["lacking"] {
-  if (isPartName(next)) return "it was restored in part";
+  const lacking = lackingOf(next);
+  if (lacking === "part") return "it was restored in part";
+  if (lacking === "masked") return "its documents are masked";
   if (live !== null && promoted < live / 2) return "it has less than half of the live documents";
   return undefined;
 }

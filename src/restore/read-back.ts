@@ -1,3 +1,4 @@
+import { untilAborted } from "../abort.js";
 import { SetDigest } from "../digest.js";
 import { BothEnds, bothEndsFromDefault } from "../rethinkdb/both-ends.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
@@ -29,12 +30,21 @@ export class ReadBack {
   private documents = 0;
   private step: Promise<void> | undefined;
   private failure: unknown;
+  private readonly abandoned = new AbortController();
+  private readonly signal: AbortSignal;
 
   constructor(
     private readonly target: Target,
     private readonly table: TableReference,
-    private readonly signal: AbortSignal,
-  ) {}
+    signal: AbortSignal,
+  ) {
+    this.signal = AbortSignal.any([signal, this.abandoned.signal]);
+  }
+
+  /** Ends the reading at once, because the table could not be written. */
+  abandon(error: unknown): void {
+    this.abandoned.abort(error);
+  }
 
   /** Begins to read what is acknowledged by now, if it is enough and nothing is being read. */
   follow({ key, documents }: Acknowledged): void {
@@ -73,7 +83,7 @@ export class ReadBack {
   }
 
   private async readTo(key: Buffer): Promise<void> {
-    await this.target.sync(this.table);
+    await untilAborted(this.target.sync(this.table), this.signal);
     const after = this.reached;
     const options = { signal: this.signal, until: () => key, ...(after ? { after } : {}) };
     for await (const batch of this.target.scan(this.table, options)) {

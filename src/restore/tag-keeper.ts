@@ -49,9 +49,10 @@ export class TagKeeper {
   /** Puts back the tags that are missing. */
   restoreLost(): Promise<void> {
     return this.inTurn(async () => {
-      for (const { id, write_hook: hook } of await this.target.tables()) {
+      for (const { id, db, name, write_hook: hook } of await this.target.tables()) {
         const kept = this.tags.get(id);
-        if (kept && !tagOf(hook)) await this.target.refuseWrites(kept.to, refusalOf(kept.tag));
+        // Under the name that it has now: another table may have the one that it was made under.
+        if (kept && !tagOf(hook)) await this.target.refuseWrites({ db, name }, refusalOf(kept.tag));
       }
     });
   }
@@ -63,8 +64,22 @@ export class TagKeeper {
       const last = this.tags.get(this.last);
       if (!last) return;
       last.tag.whole!.push(id);
-      await this.target.refuseWrites(last.to, refusalOf(last.tag));
+      await this.patiently(() => this.target.refuseWrites(last.to, refusalOf(last.tag)));
     });
+  }
+
+  /** A table that is just being reconfigured may not take its tag: tries for some seconds, then rejects. */
+  private async patiently(act: () => Promise<void>): Promise<void> {
+    const beganMs = this.clock.monotonicMs();
+    for (;;) {
+      try {
+        await act();
+        return;
+      } catch (error) {
+        if (this.isGivenUp || this.clock.monotonicMs() - beganMs > endMsMax) throw error;
+      }
+      await this.clock.sleep(pauseMs);
+    }
   }
 
   /**

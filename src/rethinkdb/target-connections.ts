@@ -12,7 +12,12 @@ export class TargetConnections {
 
   /** A connection that nobody else uses, until it is given back. */
   async take(): Promise<Connection> {
-    return this.idle.pop() ?? (await this.connect());
+    for (;;) {
+      const idle = this.idle.pop();
+      if (!idle) return this.connect();
+      // It may have been lost while it was idle.
+      if (idle.isOpen) return idle;
+    }
   }
 
   giveBack(connection: Connection): void {

@@ -142,14 +142,16 @@ describe.skipIf(why !== undefined)("the grants", () => {
   test("of an undo are enough, and all needed, before anything is recorded", async () => {
     const rows = rowsBelow("Undo and rewind");
     expect(rows).toHaveLength(4);
-    const undo = async (of: Row[]) => {
+    const { stdout } = await run(["status", "--repo", repo, "--json"]);
+    const { restorableUntil } = JSON.parse(stdout) as { restorableUntil: string };
+    const rewind = async (of: Row[]) => {
       const onLive = ["--repo", repo, "--target", address(await userWith(of))];
-      return run(["undo", "shop.orders", "--operation", "00000000", ...onLive]);
+      return run(["rewind", "shop.orders", "--at", restorableUntil, ...onLive]);
     };
-    // What it asks for first is permitted; then there is no such operation.
-    expect(await undo(rows)).toMatchObject({ status: 6 });
+    // Everything is permitted, and nothing is to be done.
+    expect(await rewind(rows)).toMatchObject({ status: 0 });
     for (const row of rows) {
-      const { status, stderr } = await undo(rows.filter((one) => one !== row));
+      const { status, stderr } = await rewind(rows.filter((one) => one !== row));
       expect([row.permission, row.on, status]).toEqual([row.permission, row.on, row.status]);
       expect(stderr).toContain(row.message!);
       expect(stderr).toContain(`required \`${row.permission}\` permission`);

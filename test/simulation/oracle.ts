@@ -7,6 +7,7 @@
 import { ThinkbackError } from "../../src/errors.js";
 import type { Repository } from "../../src/format/description.js";
 import type { SegmentName } from "../../src/format/names.js";
+import { catalogFor } from "../../src/repository/coverage/catalog-for.js";
 import {
   intervalAt,
   isExactAt,
@@ -424,8 +425,9 @@ export class Oracle {
     }
   }
 
+  /** Of everything: whichever table is asked for, its names are known then. */
   private isCatalogExact(instant: number): boolean {
-    const { catalog } = this.coverage;
+    const catalog = catalogFor(this.coverage);
     return catalog !== undefined && isExactAt(intervalAt(catalog, instant), instant);
   }
 
