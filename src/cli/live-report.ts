@@ -1,6 +1,7 @@
 /** What undo and rewind print. */
 import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
+import { leftCount } from "../recovery/carry-out.js";
 import type { OperationHead, OperationResult } from "../recovery/operation.js";
 import type { LeftKey } from "../recovery/outcomes.js";
 import { Tally } from "../recovery/tally.js";
@@ -152,6 +153,7 @@ export function report(
       .filter((one) => one.why !== "conflict" || refusesConflicts)
       .map((one) => ({ ...one, table: nameOf(of.table) })),
   );
+  const count = left.length + tables.reduce((sum, one) => sum + one.leftUnlisted, 0);
   const more = already > 0 ? `, ${formatCount(already)} were so already` : "";
   const time = `in ${seconds.toFixed(1)} s, estimated ${estimatedSeconds.toFixed(1)} s`;
   output.line(
@@ -166,7 +168,7 @@ export function report(
       of.written.documents,
       of.written.deleted,
       of.already,
-      of.left.length,
+      leftCount(of),
       conflicts.of(of.table),
     ]);
     const titles = ["table", "written", "of these deleted", "so already", "left", "conflicts"];
@@ -191,7 +193,7 @@ export function report(
       written: of.written.documents,
       ...countsResult(of.written),
       already: of.already,
-      left: of.left.length,
+      left: leftCount(of),
       conflicts: conflicts.of(of.table),
     })),
     written: written.documents,
@@ -203,7 +205,7 @@ export function report(
         typeof reason === "object" ? ["refused", reason.refused] : [reason, null];
       return { table, key: keyResult(key), why: is, refused };
     }),
-    leftCount: left.length,
+    leftCount: count,
     ...conflicts.results(),
     seconds,
     estimatedSeconds,
@@ -211,7 +213,7 @@ export function report(
     until: wayBack ? formatInstant(wayBack.until) : null,
     wayBack: wayBack ? ended.wayBack : null,
   });
-  if (left.length > 0) throw leftAsTheyAre(left, byPlan === true);
+  if (count > 0) throw leftAsTheyAre(left, count, byPlan === true);
 }
 
 function leftText(why: LeftKey["why"]): string {
@@ -222,12 +224,12 @@ function leftText(why: LeftKey["why"]): string {
 /** So many keys are named in a hint. */
 const hintedMax = 3;
 
-function leftAsTheyAre(left: readonly LeftKey[], byPlan: boolean): ThinkbackError {
+function leftAsTheyAre(left: readonly LeftKey[], count: number, byPlan: boolean): ThinkbackError {
   const keys = left.slice(0, hintedMax).map(({ key }) => `--key ${shellWord(textOfJson(key))}`);
-  const more = left.length > hintedMax ? " …" : "";
+  const more = count > hintedMax ? " …" : "";
   const hint = byPlan
     ? `they are not as the plan has them, so it can never change them: make a new plan for them with --dry-run --plan, ${keys.join(" ")}${more}`
     : "others changed them meanwhile, or the server refused them; look at them, and run the command again";
-  const were = left.length === 1 ? "was left as it is" : "were left as they are";
-  return new ThinkbackError("conflict", `${counted(left.length, "document")} ${were}`, { hint });
+  const were = count === 1 ? "was left as it is" : "were left as they are";
+  return new ThinkbackError("conflict", `${counted(count, "document")} ${were}`, { hint });
 }

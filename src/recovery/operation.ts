@@ -24,7 +24,7 @@ import {
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Target } from "../rethinkdb/target.js";
 import { carryOut } from "./carry-out.js";
-import { type LeftKey, leftKeys, Outcomes } from "./outcomes.js";
+import { endOf, type LeftKey, leftKeys } from "./outcomes.js";
 import type { Selection } from "./selection.js";
 import { Tally } from "./tally.js";
 import type { UndoStep } from "./undo.js";
@@ -89,6 +89,8 @@ export interface TableOutcome {
   /** How many documents were as they should be: an earlier run, or somebody else, had made them so. */
   already: number;
   left: LeftKey[];
+  /** How many more were left: too many to hold the keys of, and to look at again. */
+  leftUnlisted: number;
 }
 
 export interface OperationResult {
@@ -112,7 +114,9 @@ export async function operate(
   const recording = await Recording.begin(operating);
   const first = await recording.ofAll(tables);
   const result: OperationResult = {
-    tables: tables.map(({ table }) => ({ table, written: new Tally(), already: 0, left: [] })),
+    tables: tables.map(({ table }) => {
+      return { table, written: new Tally(), already: 0, left: [], leftUnlisted: 0 };
+    }),
     rounds: first.length,
   };
   if (first.length === 0) return result;
@@ -274,19 +278,19 @@ async function carriedOut(
   outcome: TableOutcome,
   progress: (table: TableReference, done: number) => void,
 ): Promise<LeftKey[]> {
-  const outcomes = new Outcomes();
   const onWritten = (done: number) => progress(table, done);
   const beganMs = clock.monotonicMs();
   const changes = changesOf(store, operation);
-  const done = await carryOut(outcomes.noting(target), table, changes, onWritten, signal);
+  const done = await carryOut(target, table, changes, onWritten, signal);
   await putOperationEnd(store, operation, {
     ended: clock.now(),
     seconds: (clock.monotonicMs() - beganMs) / 1000,
-    ...outcomes.endOf(done),
+    ...endOf(done),
   });
   const left = leftKeys(done);
-  outcome.written = Tally.sumOf([outcome.written, outcomes.written]);
+  outcome.written = Tally.sumOf([outcome.written, done.written]);
   outcome.already += done.already;
+  outcome.leftUnlisted += done.leftUnlisted;
   outcome.left.push(...left.filter(({ why }) => why !== "moved"));
   return left.filter(({ why }) => why === "moved");
 }
