@@ -123,7 +123,9 @@ export async function operate(
   const wayBack = await recording.decided();
   result.wayBack = wayBack;
   const published: [OperatedTable, Operation][] = [];
-  for (const [of, recorded] of first) published.push([of, await recording.publish(recorded)]);
+  for (const [of, recorded] of first) {
+    published.push([of, await recording.publish(recorded, "first")]);
+  }
   const progress = progressOf(operating, published);
   for (const [of, operation] of published) {
     const outcome = result.tables[tables.indexOf(of)]!;
@@ -134,7 +136,7 @@ export async function operate(
       moved = [];
       if (!recorded) break;
       result.rounds += 1;
-      const again = await recording.publish(recorded);
+      const again = await recording.publish(recorded, "further");
       moved = await carriedOut(operating, of, again, outcome, () => undefined);
     }
     outcome.left.push(...moved);
@@ -180,8 +182,11 @@ class Recording {
 
   private constructor(
     private readonly operating: Operating,
-    /** When it was begun. An operation that was killed is carried out again under its own id, with further rounds. */
-    private readonly made: Instant,
+    /**
+     * When the round that is recorded was begun; of all first rounds, when the operation was. An operation that was
+     * killed is carried out again under its own id, with further rounds.
+     */
+    private made: Instant,
     private round: number,
   ) {}
 
@@ -236,6 +241,8 @@ class Recording {
   async again(of: OperatedTable, moved: readonly LeftKey[]) {
     const filter = theseKeys(moved.map(({ code }) => code));
     const only = { filter, keys: moved.map(({ key }) => key) };
+    // The names of rounds sort as the rounds were made, though the clock may be set back.
+    this.made = Math.max(this.made, this.operating.clock.now());
     const [changing, conflicting] = [new Set<OrderCode>(), new Set<OrderCode>()];
     const recorded = await this.of(of, only, ({ change, conflict }) => {
       if (change) changing.add(change.code);
@@ -253,9 +260,10 @@ class Recording {
   }
 
   /** From now on the round may be written. */
-  async publish(recorded: Recorded): Promise<Operation> {
+  async publish(recorded: Recorded, which: "first" | "further"): Promise<Operation> {
     const { repository, clock } = this.operating;
-    const published = await publishRound(repository.store, recorded, this.wayBack!, clock.now());
+    const [way, now] = [this.wayBack!, clock.now()];
+    const published = await publishRound(repository.store, recorded, way, now, which);
     this.unpublished = this.unpublished.filter((one) => one !== recorded);
     return published;
   }
