@@ -44,12 +44,30 @@ export interface Example {
   change: DocumentChange;
 }
 
+/** How many documents are left that are no conflicts. */
+export interface Kept {
+  /** They were made since. */
+  kept: number;
+  /** Their fields were set since, and it is not known whether the operation that is taken back wrote them. */
+  unknown: number;
+}
+
+export const keptNone: Kept = { kept: 0, unknown: 0 };
+
+function printKept({ kept, unknown }: Kept, output: Output): void {
+  if (kept > 0) output.line(`kept, though they were made since: ${counted(kept, "document")}`);
+  if (unknown === 0) return;
+  const them = unknown === 1 ? "it" : "them";
+  output.line(
+    `${counted(unknown, "document")}: not known whether the operation wrote ${them}; left`,
+  );
+}
+
 export interface ToReport {
   tables: readonly PlannedChange[];
   examples: readonly Example[];
   conflicts: Conflicts;
-  /** How many documents are kept that were made since. */
-  kept: number;
+  kept: Kept;
   /** True if the conflicts would end it. */
   isRefused: boolean;
 }
@@ -73,7 +91,7 @@ export function reportPlan(
         `--on-conflict skip would write ${withSkip}, force or cascade ${withForce}`,
     );
   } else output.line(`${head.description}: would ${countsText(all, wouldDo)}; ${size}`);
-  if (kept > 0) output.line(`kept, though they were made since: ${counted(kept, "document")}`);
+  printKept(kept, output);
   if (tables.length > 1) {
     const rows = tables.map(({ table, tally }) => [
       nameOf(table),
@@ -106,7 +124,8 @@ export function reportPlan(
     })),
     documents,
     bytes,
-    kept,
+    kept: kept.kept,
+    unknown: kept.unknown,
     refused: isRefused,
     ...(estimate ? { estimate } : {}),
     ...conflicts.results(),
@@ -124,7 +143,7 @@ function printDeleted(verb: string, tables: readonly PlannedChange[], output: Ou
 /** What there is to say of an operation beside its result. */
 export interface Ended {
   conflicts: Conflicts;
-  kept: number;
+  kept: Kept;
   /** How long it took, and was estimated to take. */
   seconds: number;
   estimatedSeconds: number;
@@ -161,7 +180,7 @@ export function report(
       ? `${head.description}: nothing to change${why === undefined ? "" : `: ${why}`}`
       : `${head.description}: ${counted(written.documents, "document")} written${more} ${time}: ${countsText(written, didDo)}`,
   );
-  if (kept > 0) output.line(`kept, though they were made since: ${counted(kept, "document")}`);
+  printKept(kept, output);
   if (tables.length > 1 && rounds > 0) {
     const rows = tables.map((of) => [
       nameOf(of.table),
@@ -199,7 +218,8 @@ export function report(
     written: written.documents,
     ...countsResult(written),
     already,
-    kept,
+    kept: kept.kept,
+    unknown: kept.unknown,
     left: left.slice(0, listedMax).map(({ table, key, why: reason }) => {
       const [is, refused] =
         typeof reason === "object" ? ["refused", reason.refused] : [reason, null];

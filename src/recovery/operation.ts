@@ -244,9 +244,10 @@ class Recording {
     // The names of rounds sort as the rounds were made, though the clock may be set back.
     this.made = Math.max(this.made, this.operating.clock.now());
     const [changing, conflicting] = [new Set<OrderCode>(), new Set<OrderCode>()];
-    const recorded = await this.of(of, only, ({ change, conflict }) => {
+    const recorded = await this.of(of, only, ({ change, conflict, unknown }) => {
+      const left = conflict?.code ?? unknown;
       if (change) changing.add(change.code);
-      else if (conflict) conflicting.add(conflict.code);
+      else if (left !== undefined) conflicting.add(left);
     });
     return { recorded, changing, conflicting };
   }
