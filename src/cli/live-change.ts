@@ -55,7 +55,14 @@ async function planAndCarryOut(
   const why = result.rounds === 0 ? await whyNothing?.() : undefined;
   const seconds = result.rounds === 0 ? 0 : run.seconds;
   const wayBack = wayBackText(head.id, live.args);
-  const { kept } = found;
-  const ended = { conflicts, kept, seconds, estimatedSeconds, refusesConflicts, why, wayBack };
+  const ended = {
+    conflicts,
+    kept: found,
+    seconds,
+    estimatedSeconds,
+    refusesConflicts,
+    why,
+    wayBack,
+  };
   report(head, result, ended, output);
 }

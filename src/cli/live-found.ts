@@ -36,6 +36,8 @@ export class Found {
   readonly progress = new ProgressLines();
   /** How many documents are kept that were made since. */
   kept = 0;
+  /** How many are left of which it is not known whether the operation wrote them. */
+  unknown = 0;
 
   constructor(
     private readonly signal: AbortSignal,
@@ -63,6 +65,7 @@ export class Found {
         if (!isAgain) this.kept += 1;
         continue;
       }
+      if (step.unknown !== undefined && !isAgain) this.unknown += 1;
       this.conflicts.note(table, step);
       yield step;
     }

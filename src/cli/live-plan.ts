@@ -15,6 +15,7 @@ import { stoppedIf, wayBackText } from "./live-end.js";
 import { type Found, type Intent, refusal } from "./live-found.js";
 import {
   type Example,
+  keptNone,
   nameOf,
   type PlannedChange,
   report,
@@ -57,7 +58,7 @@ export async function planOnly(
     }
     found.progress.clear();
     const written = isRefused ? null : (path ?? null);
-    const toReport = { tables: planned, examples, conflicts, kept: found.kept, isRefused };
+    const toReport = { tables: planned, examples, conflicts, kept: found, isRefused };
     reportPlan(head, toReport, estimate, { plan: written }, output);
     if (isRefused)
       throw refusal(
@@ -121,7 +122,14 @@ export async function intendByFile(
     const seconds = (performance.now() - beganMs) / 1000;
     const times = { seconds, estimatedSeconds };
     const wayBack = wayBackText(id, live.args);
-    const ended = { conflicts, kept: 0, ...times, refusesConflicts: true, byPlan: true, wayBack };
+    const ended = {
+      conflicts,
+      kept: keptNone,
+      ...times,
+      refusesConflicts: true,
+      byPlan: true,
+      wayBack,
+    };
     report(head, result, ended, live.output);
   } catch (error) {
     throw stoppedIf(live.signal, error);
@@ -191,7 +199,13 @@ async function show(
     table,
     key: JSON.parse(textOfJson(key)) as unknown,
   }));
-  const toReport: ToReport = { tables: planned, examples, conflicts, kept: 0, isRefused: false };
+  const toReport: ToReport = {
+    tables: planned,
+    examples,
+    conflicts,
+    kept: keptNone,
+    isRefused: false,
+  };
   reportPlan(head, toReport, undefined, { moved: keys, movedCount, done }, output);
   if (done > 0) output.line(`${counted(done, "document")} of it are so already`);
   for (const { table, key } of moved) {

@@ -1,6 +1,7 @@
 /** What undo and rewind print. */
 import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
+import { leftCount } from "../recovery/carry-out.js";
 import type { OperationHead, OperationResult } from "../recovery/operation.js";
 import type { LeftKey } from "../recovery/outcomes.js";
 import { Tally } from "../recovery/tally.js";
@@ -43,12 +44,30 @@ export interface Example {
   change: DocumentChange;
 }
 
+/** How many documents are left that are no conflicts. */
+export interface Kept {
+  /** They were made since. */
+  kept: number;
+  /** Their fields were set since, and it is not known whether the operation that is taken back wrote them. */
+  unknown: number;
+}
+
+export const keptNone: Kept = { kept: 0, unknown: 0 };
+
+function printKept({ kept, unknown }: Kept, output: Output): void {
+  if (kept > 0) output.line(`kept, though they were made since: ${counted(kept, "document")}`);
+  if (unknown === 0) return;
+  const them = unknown === 1 ? "it" : "them";
+  output.line(
+    `${counted(unknown, "document")}: not known whether the operation wrote ${them}; left`,
+  );
+}
+
 export interface ToReport {
   tables: readonly PlannedChange[];
   examples: readonly Example[];
   conflicts: Conflicts;
-  /** How many documents are kept that were made since. */
-  kept: number;
+  kept: Kept;
   /** True if the conflicts would end it. */
   isRefused: boolean;
 }
@@ -72,7 +91,7 @@ export function reportPlan(
         `--on-conflict skip would write ${withSkip}, force or cascade ${withForce}`,
     );
   } else output.line(`${head.description}: would ${countsText(all, wouldDo)}; ${size}`);
-  if (kept > 0) output.line(`kept, though they were made since: ${counted(kept, "document")}`);
+  printKept(kept, output);
   if (tables.length > 1) {
     const rows = tables.map(({ table, tally }) => [
       nameOf(table),
@@ -105,7 +124,8 @@ export function reportPlan(
     })),
     documents,
     bytes,
-    kept,
+    kept: kept.kept,
+    unknown: kept.unknown,
     refused: isRefused,
     ...(estimate ? { estimate } : {}),
     ...conflicts.results(),
@@ -123,7 +143,7 @@ function printDeleted(verb: string, tables: readonly PlannedChange[], output: Ou
 /** What there is to say of an operation beside its result. */
 export interface Ended {
   conflicts: Conflicts;
-  kept: number;
+  kept: Kept;
   /** How long it took, and was estimated to take. */
   seconds: number;
   estimatedSeconds: number;
@@ -152,6 +172,7 @@ export function report(
       .filter((one) => one.why !== "conflict" || refusesConflicts)
       .map((one) => ({ ...one, table: nameOf(of.table) })),
   );
+  const count = left.length + tables.reduce((sum, one) => sum + one.leftUnlisted, 0);
   const more = already > 0 ? `, ${formatCount(already)} were so already` : "";
   const time = `in ${seconds.toFixed(1)} s, estimated ${estimatedSeconds.toFixed(1)} s`;
   output.line(
@@ -159,14 +180,14 @@ export function report(
       ? `${head.description}: nothing to change${why === undefined ? "" : `: ${why}`}`
       : `${head.description}: ${counted(written.documents, "document")} written${more} ${time}: ${countsText(written, didDo)}`,
   );
-  if (kept > 0) output.line(`kept, though they were made since: ${counted(kept, "document")}`);
+  printKept(kept, output);
   if (tables.length > 1 && rounds > 0) {
     const rows = tables.map((of) => [
       nameOf(of.table),
       of.written.documents,
       of.written.deleted,
       of.already,
-      of.left.length,
+      leftCount(of),
       conflicts.of(of.table),
     ]);
     const titles = ["table", "written", "of these deleted", "so already", "left", "conflicts"];
@@ -191,19 +212,20 @@ export function report(
       written: of.written.documents,
       ...countsResult(of.written),
       already: of.already,
-      left: of.left.length,
+      left: leftCount(of),
       conflicts: conflicts.of(of.table),
     })),
     written: written.documents,
     ...countsResult(written),
     already,
-    kept,
+    kept: kept.kept,
+    unknown: kept.unknown,
     left: left.slice(0, listedMax).map(({ table, key, why: reason }) => {
       const [is, refused] =
         typeof reason === "object" ? ["refused", reason.refused] : [reason, null];
       return { table, key: keyResult(key), why: is, refused };
     }),
-    leftCount: left.length,
+    leftCount: count,
     ...conflicts.results(),
     seconds,
     estimatedSeconds,
@@ -211,7 +233,7 @@ export function report(
     until: wayBack ? formatInstant(wayBack.until) : null,
     wayBack: wayBack ? ended.wayBack : null,
   });
-  if (left.length > 0) throw leftAsTheyAre(left, byPlan === true);
+  if (count > 0) throw leftAsTheyAre(left, count, byPlan === true);
 }
 
 function leftText(why: LeftKey["why"]): string {
@@ -222,12 +244,12 @@ function leftText(why: LeftKey["why"]): string {
 /** So many keys are named in a hint. */
 const hintedMax = 3;
 
-function leftAsTheyAre(left: readonly LeftKey[], byPlan: boolean): ThinkbackError {
+function leftAsTheyAre(left: readonly LeftKey[], count: number, byPlan: boolean): ThinkbackError {
   const keys = left.slice(0, hintedMax).map(({ key }) => `--key ${shellWord(textOfJson(key))}`);
-  const more = left.length > hintedMax ? " …" : "";
+  const more = count > hintedMax ? " …" : "";
   const hint = byPlan
     ? `they are not as the plan has them, so it can never change them: make a new plan for them with --dry-run --plan, ${keys.join(" ")}${more}`
     : "others changed them meanwhile, or the server refused them; look at them, and run the command again";
-  const were = left.length === 1 ? "was left as it is" : "were left as they are";
-  return new ThinkbackError("conflict", `${counted(left.length, "document")} ${were}`, { hint });
+  const were = count === 1 ? "was left as it is" : "were left as they are";
+  return new ThinkbackError("conflict", `${counted(count, "document")} ${were}`, { hint });
 }

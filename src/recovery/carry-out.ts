@@ -4,19 +4,27 @@ import type { DocumentChange } from "../repository/records/operations.js";
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Target, WriteOutcome } from "../rethinkdb/target.js";
 import { type BatchBounds, batchesOf, bytesOfBoth } from "./batches.js";
+import { Tally } from "./tally.js";
+
+/** So many keys of a kind that were not written are held and stored; more are counted. They take some 20 MiB. */
+export const keysMax = 100_000;
 
 /** A document that an operation has left as it is. */
-export interface LeftDocument extends DocumentChange {
+export interface LeftDocument extends Pick<DocumentChange, "code" | "key"> {
   /** What the server says why it refuses the document; undefined if the document was changed by somebody else. */
   refused?: string;
 }
 
 export interface CarriedOut {
-  /** How many documents were written. */
-  written: number;
+  written: Tally;
   /** How many were as they should be already: an earlier run had written them. */
   already: number;
+  /** The keys of these, at most `keysMax`. */
+  found: Buffer[];
+  /** At most `keysMax`. */
   left: LeftDocument[];
+  /** How many more were left. */
+  leftUnlisted: number;
 }
 
 /** What one request writes. The server splits a write of more than 128 documents, and does one part after the other. */
@@ -35,12 +43,18 @@ export async function carryOut(
   onWritten: (done: number) => void,
   signal: AbortSignal,
 ): Promise<CarriedOut> {
-  const done: CarriedOut = { written: 0, already: 0, left: [] };
+  const done: CarriedOut = {
+    written: new Tally(),
+    already: 0,
+    found: [],
+    left: [],
+    leftUnlisted: 0,
+  };
   const underWay = new Set<Promise<void>>();
   let failure: unknown;
   const begin = (batch: DocumentChange[]) => {
     const writing = writeBatch(target, table, batch, done)
-      .then(() => onWritten(done.written + done.already + done.left.length))
+      .then(() => onWritten(done.written.documents + done.already + leftCount(done)))
       .catch((error: unknown) => (failure ??= error));
     const ended: Promise<void> = writing.then(() => void underWay.delete(ended));
     underWay.add(ended);
@@ -58,7 +72,7 @@ export async function carryOut(
   }
   if (failure) throw failure as Error;
   // What an earlier run has written may not be durable yet, either.
-  if (done.written + done.already > 0) await target.sync(table);
+  if (done.written.documents + done.already > 0) await target.sync(table);
   return done;
 }
 
@@ -98,8 +112,21 @@ function note(
   live: ReadonlyMap<string, Buffer | null>,
   done: CarriedOut,
 ): void {
-  if (outcome === "written") done.written += 1;
-  else if (outcome !== "moved") done.left.push({ ...change, refused: outcome.refused });
-  else if (isSameText(live.get(change.code) ?? null, change.after)) done.already += 1;
-  else done.left.push(change);
+  const { code, key, after } = change;
+  if (outcome === "written") done.written.add(change);
+  else if (outcome !== "moved") addLeft(done, { code, key, refused: outcome.refused });
+  else if (!isSameText(live.get(code) ?? null, after)) addLeft(done, { code, key });
+  else {
+    done.already += 1;
+    if (done.found.length < keysMax) done.found.push(Buffer.from(key));
+  }
 }
+
+/** The key is a part of a frame, which is not to be held for it. */
+function addLeft(done: CarriedOut, { key, ...more }: LeftDocument): void {
+  if (done.left.length < keysMax) done.left.push({ ...more, key: Buffer.from(key) });
+  else done.leftUnlisted += 1;
+}
+
+export const leftCount = (of: Pick<CarriedOut, "leftUnlisted"> & { left: readonly unknown[] }) =>
+  of.left.length + of.leftUnlisted;

@@ -24,7 +24,7 @@ import {
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Target } from "../rethinkdb/target.js";
 import { carryOut } from "./carry-out.js";
-import { type LeftKey, leftKeys, Outcomes } from "./outcomes.js";
+import { endOf, type LeftKey, leftKeys } from "./outcomes.js";
 import type { Selection } from "./selection.js";
 import { Tally } from "./tally.js";
 import type { UndoStep } from "./undo.js";
@@ -89,6 +89,8 @@ export interface TableOutcome {
   /** How many documents were as they should be: an earlier run, or somebody else, had made them so. */
   already: number;
   left: LeftKey[];
+  /** How many more were left: too many to hold the keys of, and to look at again. */
+  leftUnlisted: number;
 }
 
 export interface OperationResult {
@@ -112,14 +114,18 @@ export async function operate(
   const recording = await Recording.begin(operating);
   const first = await recording.ofAll(tables);
   const result: OperationResult = {
-    tables: tables.map(({ table }) => ({ table, written: new Tally(), already: 0, left: [] })),
+    tables: tables.map(({ table }) => {
+      return { table, written: new Tally(), already: 0, left: [], leftUnlisted: 0 };
+    }),
     rounds: first.length,
   };
   if (first.length === 0) return result;
   const wayBack = await recording.decided();
   result.wayBack = wayBack;
   const published: [OperatedTable, Operation][] = [];
-  for (const [of, recorded] of first) published.push([of, await recording.publish(recorded)]);
+  for (const [of, recorded] of first) {
+    published.push([of, await recording.publish(recorded, "first")]);
+  }
   const progress = progressOf(operating, published);
   for (const [of, operation] of published) {
     const outcome = result.tables[tables.indexOf(of)]!;
@@ -130,7 +136,7 @@ export async function operate(
       moved = [];
       if (!recorded) break;
       result.rounds += 1;
-      const again = await recording.publish(recorded);
+      const again = await recording.publish(recorded, "further");
       moved = await carriedOut(operating, of, again, outcome, () => undefined);
     }
     outcome.left.push(...moved);
@@ -176,8 +182,11 @@ class Recording {
 
   private constructor(
     private readonly operating: Operating,
-    /** When it was begun. An operation that was killed is carried out again under its own id, with further rounds. */
-    private readonly made: Instant,
+    /**
+     * When the round that is recorded was begun; of all first rounds, when the operation was. An operation that was
+     * killed is carried out again under its own id, with further rounds.
+     */
+    private made: Instant,
     private round: number,
   ) {}
 
@@ -232,10 +241,13 @@ class Recording {
   async again(of: OperatedTable, moved: readonly LeftKey[]) {
     const filter = theseKeys(moved.map(({ code }) => code));
     const only = { filter, keys: moved.map(({ key }) => key) };
+    // The names of rounds sort as the rounds were made, though the clock may be set back.
+    this.made = Math.max(this.made, this.operating.clock.now());
     const [changing, conflicting] = [new Set<OrderCode>(), new Set<OrderCode>()];
-    const recorded = await this.of(of, only, ({ change, conflict }) => {
+    const recorded = await this.of(of, only, ({ change, conflict, unknown }) => {
+      const left = conflict?.code ?? unknown;
       if (change) changing.add(change.code);
-      else if (conflict) conflicting.add(conflict.code);
+      else if (left !== undefined) conflicting.add(left);
     });
     return { recorded, changing, conflicting };
   }
@@ -249,9 +261,10 @@ class Recording {
   }
 
   /** From now on the round may be written. */
-  async publish(recorded: Recorded): Promise<Operation> {
+  async publish(recorded: Recorded, which: "first" | "further"): Promise<Operation> {
     const { repository, clock } = this.operating;
-    const published = await publishRound(repository.store, recorded, this.wayBack!, clock.now());
+    const [way, now] = [this.wayBack!, clock.now()];
+    const published = await publishRound(repository.store, recorded, way, now, which);
     this.unpublished = this.unpublished.filter((one) => one !== recorded);
     return published;
   }
@@ -274,19 +287,19 @@ async function carriedOut(
   outcome: TableOutcome,
   progress: (table: TableReference, done: number) => void,
 ): Promise<LeftKey[]> {
-  const outcomes = new Outcomes();
   const onWritten = (done: number) => progress(table, done);
   const beganMs = clock.monotonicMs();
   const changes = changesOf(store, operation);
-  const done = await carryOut(outcomes.noting(target), table, changes, onWritten, signal);
+  const done = await carryOut(target, table, changes, onWritten, signal);
   await putOperationEnd(store, operation, {
     ended: clock.now(),
     seconds: (clock.monotonicMs() - beganMs) / 1000,
-    ...outcomes.endOf(done),
+    ...endOf(done),
   });
   const left = leftKeys(done);
-  outcome.written = Tally.sumOf([outcome.written, outcomes.written]);
+  outcome.written = Tally.sumOf([outcome.written, done.written]);
   outcome.already += done.already;
+  outcome.leftUnlisted += done.leftUnlisted;
   outcome.left.push(...left.filter(({ why }) => why !== "moved"));
   return left.filter(({ why }) => why === "moved");
 }

@@ -145,10 +145,14 @@ export const pointOfOperation = (operation: Operation): Point => {
 
 /** One point for each operation, with the tables of all its rounds. */
 async function operationPoints(store: ObjectStore, from: Instant, to: Instant): Promise<Point[]> {
+  const names = await listOperationNames(store);
+  // An operation stands where its first round does, however much later further ones were made.
+  const begun = new Map(names.toReversed().map(({ id, made }) => [id, made]));
   // What takes long to record is written long after the time of its name.
-  const wanted = (await listOperationNames(store)).filter(
-    ({ made }) => from - recordingMsMax <= made && made <= to,
-  );
+  const wanted = names.filter(({ id }) => {
+    const made = begun.get(id)!;
+    return from - recordingMsMax <= made && made <= to;
+  });
   const points = new Map<string, Point>();
   const read = async (named: NamedOperation) => ({
     operation: await readOperation(store, named.name),

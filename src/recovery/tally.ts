@@ -1,6 +1,5 @@
 /** Counts what becomes of documents, so that a person sees what is deleted before it is. */
 import type { DocumentChange } from "../repository/records/operations.js";
-import type { GuardedWrite } from "../rethinkdb/target.js";
 
 /** At most so many keys of deleted documents are named. */
 const namedMax = 5;
@@ -22,10 +21,6 @@ export class Tally {
     if (after !== null) return;
     this.deleted += 1;
     if (this.firstDeleted.length < namedMax) this.firstDeleted.push(Buffer.from(key));
-  }
-
-  addWrite({ key, expected, document }: GuardedWrite): void {
-    this.add({ key, before: expected, after: document });
   }
 
   /** Documents that are there before and after. */

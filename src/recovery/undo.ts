@@ -20,10 +20,12 @@ export interface Conflict extends Versions {
   paths: FieldPath[];
 }
 
-/** What is to be done for one document. Both are undefined if it is as it should be already. */
+/** What is to be done for one document. All are undefined if it is as it should be already. */
 export interface UndoStep {
   change?: DocumentChange;
   conflict?: Conflict;
+  /** Of a document with fields that were set since, if it is not known whether the change was ever made: it is left. */
+  unknown?: OrderCode;
 }
 
 /**
@@ -68,7 +70,9 @@ function stepOf(
   const versions = meant({ ...changed, live }, fields);
   if (!versions) return {};
   const { before, after } = versions;
-  if (isUncertain && hasNothingOf(versions)) return {};
+  if (isUncertain && hasNothingOf(versions)) {
+    return takeBack(versions).conflicts.length > 0 ? { unknown: code } : {};
+  }
   const { document, conflicts: paths } = takeBack({ before, after, live }, way === "force");
   const conflict = paths.length > 0 ? { conflict: { code, key, paths, before, after, live } } : {};
   const isLeft = paths.length > 0 && (way === "skip" || way === "refuse");

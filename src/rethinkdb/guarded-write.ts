@@ -125,12 +125,18 @@ export function guardedTerm(
   durability: Durability,
 ): string {
   const options = `"durability":"${durability}","ignore_write_hook":true`;
+  const parts = partsOf(writes).map((part) => {
+    const term = part[0]!.digest === null ? addTerm : replaceTerm;
+    return outcomesTerm(table, term(table, part, options));
+  });
+  return `[${terms.makeArray},[${parts.join(",")}]]`;
+}
+
+/** Those that replace a document, and those that add one: each a write of its own. */
+function partsOf(writes: readonly SentWrite[]): SentWrite[][] {
   const present = writes.filter(({ digest }) => digest !== null);
   const absent = writes.filter(({ digest }) => digest === null);
-  const parts: string[] = [];
-  if (present.length > 0) parts.push(outcomesTerm(table, replaceTerm(table, present, options)));
-  if (absent.length > 0) parts.push(outcomesTerm(table, addTerm(table, absent, options)));
-  return `[${terms.makeArray},[${parts.join(",")}]]`;
+  return [present, absent].filter(({ length }) => length > 0);
 }
 
 /** Replaces the documents whose digests are expected. */
@@ -161,38 +167,80 @@ function addTerm(table: TableReference, writes: readonly SentWrite[], options: s
   return `[${terms.insert},[${held},${documents}],{"return_changes":${always},"conflict":${there},${options}}]`;
 }
 
-/** Of each document that a write met: the text of its key, and what became of it. */
-function outcomesTerm({ primaryKey }: TableReference, write: string): string {
-  const change = variable(4);
-  const field = (of: string, name: string) => `[${terms.getField},[${of},${name}]]`;
-  const [before, after] = [field(change, '"old_val"'), field(change, '"new_val"')];
-  const some = `[${terms.branch},[${equal(before, "null")},${after},${before}]]`;
-  const key = `[${terms.toJsonString},[${field(some, jsonTerm(nameText(primaryKey)))}]]`;
-  const became = [
-    `[${terms.hasFields},[${change},"error"]]`,
-    field(change, '"error"'),
-    equal(before, after),
-    '"moved"',
-    "null",
-  ];
-  const outcome = [`[${terms.default},[${key},null]]`, `[${terms.branch},[${became.join(",")}]]`];
-  const one = func([4], `[${terms.makeArray},[${outcome.join(",")}]]`);
-  // If nothing was found, there are no changes. An error of the write itself must not count as that.
-  const changes = `[${terms.default},[${field(variable(5), '"changes"')},[${terms.makeArray},[]]]]`;
-  return `[${terms.call},[${func([5], `[${terms.map},[${changes},${one}]]`)},${write}]]`;
+interface Refusal {
+  refused: string;
 }
 
-/** What became of each write, in their order. What the server did not find was moved. */
+/** Why a document was refused; or the digest of one that is as it was; or null of one that was written. */
+type Became = Refusal | string | null;
+
+const isRefusal = (became: Became): became is Refusal =>
+  typeof became === "object" && became !== null;
+
+/** What the server tells of a part. */
+type Told = [
+  /** Of each document that it met, the text of its key; null if the server does not tell it. */
+  met: [key: string | null, became: Became][],
+  /** How many it refused, and why the first. */
+  refused: number,
+  why: string | null,
+];
+
+function outcomesTerm({ primaryKey }: TableReference, write: string): string {
+  const [change, result] = [variable(4), variable(5)];
+  const field = (of: string, name: string) => `[${terms.getField},[${of},"${name}"]]`;
+  const or = (value: string, other: string) => `[${terms.default},[${value},${other}]]`;
+  const [before, after] = [field(change, "old_val"), field(change, "new_val")];
+  const some = `[${terms.branch},[${equal(before, "null")},${after},${before}]]`;
+  const name = jsonTerm(nameText(primaryKey));
+  const key = `[${terms.toJsonString},[[${terms.getField},[${some},${name}]]]]`;
+  const became = [
+    `[${terms.hasFields},[${change},"error"]]`,
+    `{"refused":${field(change, "error")}}`,
+    equal(before, after),
+    `[${terms.uuid},[[${terms.toJsonString},[${before}]]]]`,
+    "null",
+  ];
+  const outcome = [or(key, "null"), `[${terms.branch},[${became.join(",")}]]`];
+  const one = func([4], `[${terms.makeArray},[${outcome.join(",")}]]`);
+  // If nothing was found, there are no changes. An error of the write itself must not count as that.
+  const changes = or(field(result, "changes"), `[${terms.makeArray},[]]`);
+  const first = or(field(result, "first_error"), "null");
+  const told = [`[${terms.map},[${changes},${one}]]`, field(result, "errors"), first];
+  return `[${terms.call},[${func([5], `[${terms.makeArray},[${told.join(",")}]]`)},${write}]]`;
+}
+
+/**
+ * The server compares times without their zones, and zeros without their signs. It leaves a document alone that is
+ * equal to what it is to become.
+ */
+const takenAsEqual =
+  "only the zone of a time or the sign of a zero is to change in it, and the server leaves it then as it is";
+
+/**
+ * What became of each write, in their order. What the server did not find was moved. It does not say which document it
+ * is that it refuses to add: so that is each of which it tells nothing.
+ */
 export function outcomesOf(response: Response, writes: readonly SentWrite[]): WriteOutcome[] {
-  const [parts] = response.rows() as [[key: string | null, became: string | null][][]];
-  const became = new Map<string, WriteOutcome>();
-  for (const [key, how] of parts.flat()) {
-    if (key === null) continue;
-    const isTold = how === null || how === "moved";
-    const outcome = how === null ? "written" : isTold ? "moved" : { refused: how };
-    became.set(orderCode(jsonOfText(key)), outcome);
+  const [told] = response.rows() as [Told[]];
+  const outcomes = new Map<SentWrite, WriteOutcome>();
+  for (const [i, part] of partsOf(writes).entries()) {
+    const [met, refused, why] = told[i]!;
+    const became = new Map<string, Became>();
+    for (const [key, how] of met) if (key !== null) became.set(orderCode(jsonOfText(key)), how);
+    const named = [...became.values()].filter(isRefusal).length;
+    const rest = refused > named && why !== null ? { refused: why } : "moved";
+    for (const write of part) {
+      const how = became.get(orderCode(write.key));
+      outcomes.set(write, how === undefined ? rest : outcomeOf(how, write));
+    }
   }
-  return writes.map(({ key }) => became.get(orderCode(key)) ?? "moved");
+  return writes.map((write) => outcomes.get(write)!);
+}
+function outcomeOf(became: Became, { digest }: SentWrite): WriteOutcome {
+  if (became === null) return "written";
+  if (isRefusal(became)) return became;
+  return became === digest ? { refused: takenAsEqual } : "moved";
 }
 
 /** Writes documents, replacing those of the same key. They travel as one JSON text, which the server parses at once. */

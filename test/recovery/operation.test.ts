@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import type { Repository } from "../../src/format/description.js";
 import { orderCode } from "../../src/key-order.js";
 import { type OperatedTable, type Operating, operate } from "../../src/recovery/operation.js";
+import { notedPoints } from "../../src/recovery/points.js";
 import type { Selection } from "../../src/recovery/selection.js";
 import { changesToTakeBack } from "../../src/recovery/taken-back.js";
 import type { UndoStep } from "../../src/recovery/undo.js";
@@ -11,6 +12,7 @@ import {
   readOperationEnd,
   recordingMsMax,
 } from "../../src/repository/records/operations.js";
+import type { RepositoryView } from "../../src/repository/repository-view.js";
 import { StoreForbidden } from "../../src/storage/object-store.js";
 import { sweepOperations } from "../../src/upkeep/sweep-operations.js";
 import { json, makeRepository, namesIn, StillClock } from "../repository/recording.js";
@@ -160,8 +162,72 @@ describe("an operation over several tables", () => {
     };
     await expect(operate(operating({ beforeWriting }), all())).rejects.toMatchObject({
       code: "incomplete",
+      hint: expect.stringContaining("nothing was written") as string,
     });
     expect(live.writes).toEqual([]);
+  });
+
+  /** Somebody changes a document of the first table after writing has taken longer than recording may. */
+  const movedLate = (then: (table: string) => void = () => undefined) => {
+    let isFirst = true;
+    live.onReplace = (table) => {
+      if (isFirst) {
+        clock.instant += recordingMsMax + 1;
+        live.set("orders", 1, "shipped");
+      }
+      isFirst = false;
+      then(table);
+    };
+  };
+
+  test("looks again at what others change, however long it has written by then", async () => {
+    movedLate();
+    const begun = clock.now();
+    expect(await operate(operating(), all())).toMatchObject({ rounds: 4 });
+    expect(live.writes).toHaveLength(9);
+    const made = begun + recordingMsMax + 1;
+    const rounds = await listOperations(repository.store, "0123abcd");
+    expect(rounds.map((round) => [round.round, round.made])).toEqual([
+      [1, begun],
+      [2, begun],
+      [3, begun],
+      [4, made],
+    ]);
+    // It is one point, at its begin, with all that it wrote.
+    const view = { pins: () => Promise.resolve([]) } as unknown as RepositoryView;
+    const pointsIn = (from: number, to: number) => notedPoints(view, repository.store, from, to);
+    const [point, ...more] = await pointsIn(begun, begun);
+    expect(more).toEqual([]);
+    expect(point!.at).toBe(begun);
+    expect([...point!.written!.documents]).toEqual([
+      [reference("orders").id, 4],
+      [reference("carts").id, 3],
+      [reference("stock").id, 3],
+    ]);
+    expect(await pointsIn(made, made)).toEqual([]);
+  });
+
+  test("does not say that nothing was written if recording a further round took over a day", async () => {
+    movedLate();
+    const steps = good("orders").steps;
+    const slow = async function* (only?: Selection) {
+      yield* steps(only);
+      if (only) clock.instant += recordingMsMax + 1;
+    };
+    const failed = operate(operating(), [{ table: reference("orders"), steps: slow }]);
+    await expect(failed).rejects.toMatchObject({
+      code: "incomplete",
+      hint: expect.not.stringContaining("nothing was written") as string,
+    });
+    expect(live.writes).toHaveLength(2);
+  });
+
+  test("has further rounds that sort after the first, though the clock is set back", async () => {
+    const begun = clock.now();
+    movedLate(() => (clock.instant = begun - 1));
+    expect(await operate(operating(), all())).toMatchObject({ rounds: 4 });
+    const rounds = await listOperations(repository.store, "0123abcd");
+    expect(rounds.map(({ round }) => round)).toEqual([1, 2, 3, 4]);
   });
 });
 

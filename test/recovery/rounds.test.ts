@@ -8,7 +8,7 @@ import { joined } from "../../src/recovery/joined.js";
 import { type OperatedTable, type Operating, operate } from "../../src/recovery/operation.js";
 import { and, type Selection } from "../../src/recovery/selection.js";
 import { changesToTakeBack } from "../../src/recovery/taken-back.js";
-import { type ConflictWay, undoSteps } from "../../src/recovery/undo.js";
+import { type ConflictWay, type UndoStep, undoSteps } from "../../src/recovery/undo.js";
 import {
   listOperations,
   OperationWriter,
@@ -224,15 +224,15 @@ describe("what is taken back of an operation", () => {
     live.onReplace = () => undefined;
     await run("0123abcd", planned(), 1);
     const [taken] = await changesToTakeBack(repository, "0123abcd");
-    const conflicts: string[] = [];
-    for await (const { conflict } of undoSteps(
-      taken!.differences({}),
-      live.target,
-      orders,
-      "refuse",
-    ))
-      if (conflict) conflicts.push(String(conflict.key));
-    expect(conflicts).toEqual([]);
+    for (const way of ["refuse", "force"] as const) {
+      const found: UndoStep[] = [];
+      const differences = taken!.differences({});
+      for await (const step of undoSteps(differences, live.target, orders, way)) found.push(step);
+      expect(found.flatMap(({ conflict }) => conflict ?? [])).toEqual([]);
+      // But it is told that it is left.
+      expect(found.flatMap(({ unknown }) => unknown ?? [])).toEqual([orderCode(json(1))]);
+      expect(found.flatMap(({ change }) => (change ? String(change.key) : []))).toEqual(["2", "3"]);
+    }
     await takeBack("0123abcd");
     expect(statuses()).toEqual([
       { id: 1, status: "moved" },

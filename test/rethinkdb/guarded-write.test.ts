@@ -87,6 +87,45 @@ onEachServer("a guarded replacement", (bench) => {
     });
   });
 
+  test("refuses a document that the server does not add, though it does not name it", async () => {
+    const add = (key: unknown) => ({ key: json(key), expected: null, document: json({ id: key }) });
+    await bench().done(documents.insert({ id: "added before" }));
+    const long = "k".repeat(200);
+    const present = { key: json("not there"), expected: json({ id: "not there" }), document: null };
+    expect(await replace([add("added"), add(long), present, add("added before")])).toEqual([
+      "written",
+      { refused: expect.stringMatching(/^Primary key too long/) as string },
+      "moved",
+      "moved",
+    ]);
+  });
+
+  test("refuses a change of the sign of a zero or the zone of a time alone, which the server does not make", async () => {
+    const time = (zone: string) => r.ISO8601(`2026-11-28T01:00:00${zone}`);
+    await bench().done(
+      documents.insert([
+        { id: "sign", n: r.expr(0).mul(-1) },
+        { id: "zone", at: time("+05:30") },
+        { id: "both", n: 1, at: time("+05:30") },
+      ]),
+    );
+    const keys = ["sign", "zone", "both"];
+    const texts = await target.documents(table, keys.map(json));
+    const changed = (text: Buffer | null) =>
+      Buffer.from(
+        String(text).replace("-0.0", "0").replace('"n":1', '"n":2').replace("+05:30", "+00:00"),
+      );
+    const outcomes = await replace(
+      texts.map((expected, i) => {
+        return { key: json(keys[i]), expected, document: changed(expected) };
+      }),
+    );
+    const refused = { refused: expect.stringMatching(/the zone of a time or the sign/) as string };
+    expect(outcomes).toEqual([refused, refused, "written"]);
+    const now = await target.documents(table, keys.map(json));
+    expect(now.map(String)).toEqual([texts[0], texts[1], changed(texts[2]!)].map(String));
+  });
+
   test("inserts, deletes and refuses, each by itself, in one request", async () => {
     await bench().done(documents.insert([{ id: 1 }, { id: 2 }]));
     const outcomes = await replace([

@@ -72,7 +72,7 @@ export const operationKind = jsonKind("operation", {
    * during the last.
    */
   round: ordinal,
-  /** When it was begun. */
+  /** When it was begun: the first rounds of all tables together, each further one by itself. */
   made: instant,
   /** When everything was recorded: nothing was written before. */
   begun: instant,
@@ -198,6 +198,7 @@ export class OperationWriter {
 
 /**
  * Puts the manifest of a round: from then on the operation may change documents.
+ * @param which of a table; before the first rounds of all tables are published, nothing is written
  * @throws {ThinkbackError} `incomplete` if the round was begun so long ago that its parts may have been deleted
  */
 export async function publishRound(
@@ -205,11 +206,13 @@ export async function publishRound(
   recorded: Recorded,
   way: Omit<Published, "begun">,
   now: Instant,
+  which: "first" | "further" = "first",
 ): Promise<Operation> {
   const { made, id, round } = recorded;
   if (now - made > recordingMsMax) {
+    const written = which === "first" ? "nothing was written; " : "";
     throw new ThinkbackError("incomplete", "recording what will be changed took over a day", {
-      hint: "nothing was written; give the command for fewer tables or documents at once",
+      hint: `${written}give the command for fewer tables or documents at once`,
     });
   }
   const operation = { ...recorded, ...way, begun: now };
