@@ -54,7 +54,9 @@ export async function carryOut(
   let failure: unknown;
   const begin = (batch: DocumentChange[]) => {
     const writing = writeBatch(target, table, batch, done)
-      .then(() => onWritten(done.written.documents + done.already + leftCount(done)))
+      .then(() =>
+        onWritten(done.written.documents + done.already + done.left.length + done.leftUnlisted),
+      )
       .catch((error: unknown) => (failure ??= error));
     const ended: Promise<void> = writing.then(() => void underWay.delete(ended));
     underWay.add(ended);

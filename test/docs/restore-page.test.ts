@@ -81,5 +81,10 @@ test.each(commands)("%s", async (line) => {
 test("the mask", () => {
   const { key, tables } = readMask(join(directory, "mask.yaml"));
   expect(key).toHaveLength(16);
-  expect(Object.keys(tables)).toEqual(["shop.customers", "shop.orders", "shop.stock"]);
+  expect(Object.keys(tables)).toEqual([
+    "shop.customers",
+    "shop.orders",
+    "shop.messages",
+    "shop.stock",
+  ]);
 });

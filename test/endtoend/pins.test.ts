@@ -69,7 +69,8 @@ describe("a pin", () => {
     expect(at).toBe(restorableUntil);
     const local = exact.replace("+00:00", "Z");
     await pin("add", "release-12", "--at", local, "--note", "before 1.2");
-    const held = { made: expect.any(String), holds: true, losses: [] };
+    const ever = { until: null, ended: false };
+    const held = { made: expect.any(String), holds: true, losses: [], ...ever };
     const expected = [
       { name: "newest", at, note: null, ...held },
       { name: "release-12", at: exact, note: "before 1.2", ...held },
