@@ -2,7 +2,7 @@
 import { ThinkbackError } from "../errors.js";
 import type { Instant } from "../instant.js";
 
-/** What a copy lacks of the table as it was: it has only some of the documents, such as one customer's, or masked ones. */
+/** What a copy lacks of the table as it was: only some documents are there, such as one customer's, or masked ones. */
 export type Lacking = "part" | "masked";
 
 /**
