@@ -14,7 +14,7 @@ import { estimateRestore, restoreWork } from "../upkeep/schedule.js";
 const measuredWorkMin = 16 * 1024 * 1024;
 
 /** What making a table costs: seconds of waiting for the target, with several tables at once. */
-const tableSeconds = 0.15;
+const tableSeconds = 0.05;
 
 /** How long a restore takes. */
 export interface Estimate {
