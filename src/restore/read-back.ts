@@ -17,8 +17,8 @@ const stepDocuments = 10_000;
 
 /**
  * The set digest of what the target holds of a table, read back document by document, each once. What is acknowledged
- * is made durable and read while the rest is being written. Where something else keeps the machine busy, the restore ends
- * sooner; on an idle one it takes as long as with a reading at the end (docs/benchmarks.md).
+ * is made durable and read while the rest is being written. On a machine that others keep busy the restore ends sooner;
+ * on an idle one it takes as long as with a reading at the end (docs/benchmarks.md).
  *
  * Invariant: what is read is durable. A server that crashes loses what it has acknowledged; if that was read before,
  * nobody would miss it.
