@@ -16,7 +16,7 @@ import type { Remains } from "./stopped-restore.js";
  */
 const segmentCost = 100_000;
 const tableCost = 1_000_000;
-const readBackCost = 0.05;
+const readBackCost = 0.13;
 const indexCost = 0.2;
 
 export class RestoreProgress implements RestoreObserver {

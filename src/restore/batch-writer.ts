@@ -1,7 +1,6 @@
 import type { TableReference } from "../rethinkdb/table-reference.js";
 import { DocumentsRefused, type Target } from "../rethinkdb/target.js";
 import type { Pace } from "./pace.js";
-import type { Acknowledged } from "./read-back.js";
 
 /** A batch is closed at either bound. The server splits an insert into writes of 128 documents, one after the other. */
 const batchDocumentsMax = 500;
@@ -32,9 +31,6 @@ export class BatchWriter {
   private batchBytes = 0;
   private readonly queue: Row[][] = [];
   private readonly underWay = new Set<Promise<void>>();
-  /** The batches that are sent, in their order, without the first ones that are acknowledged. */
-  private readonly sent: { last: Row; documents: number; isDone: boolean }[] = [];
-  private reached: Acknowledged | undefined;
   private failure: Error | undefined;
   private readonly documentsMax: number;
   private readonly bytesMax: number;
@@ -50,18 +46,11 @@ export class BatchWriter {
     this.writesAtOnce = pace?.isGentle ? 1 : target.writesAtOnce;
   }
 
-  /** How far everything is acknowledged, if documents are added in the order of keys. */
-  get acknowledged(): Acknowledged | undefined {
-    return this.reached;
-  }
-
   /** Adds a document; its buffers are kept until it is written. */
   add(key: Buffer, document: Buffer): void {
     this.documents += 1;
     this.bytes += document.length;
     if (document.length > this.target.documentBytesMax) {
-      // What was added before is sent before.
-      this.closeBatch();
       this.queue.push([{ key, document }]);
       return;
     }
@@ -99,29 +88,11 @@ export class BatchWriter {
 
   private start(): void {
     while (this.queue.length > 0 && this.underWay.size < this.writesAtOnce) {
-      const rows = this.queue.shift()!;
-      const sent = { last: rows.at(-1)!, documents: rows.length, isDone: false };
-      this.sent.push(sent);
-      const write = this.paced(rows).then(
-        () => {
-          sent.isDone = true;
-          this.advance();
-        },
-        (error: unknown) => {
-          this.failure ??= error as Error;
-        },
-      );
+      const write = this.paced(this.queue.shift()!).catch((error: unknown) => {
+        this.failure ??= error as Error;
+      });
       this.underWay.add(write);
       void write.then(() => this.underWay.delete(write));
-    }
-  }
-
-  private advance(): void {
-    let documents = this.reached?.documents ?? 0;
-    while (this.sent[0]?.isDone) {
-      const { last, documents: more } = this.sent.shift()!;
-      documents += more;
-      this.reached = { key: last.key, documents };
     }
   }
 

@@ -9,7 +9,6 @@ import type { HeldKeys } from "./held-keys.js";
 import type { Pace } from "./pace.js";
 import type { PlannedTable } from "./plan.js";
 import type { PlannedLog } from "./planned-log.js";
-import type { ReadBack } from "./read-back.js";
 
 export interface Filled {
   /** Set digest of what the table should hold. */
@@ -30,7 +29,6 @@ export interface Filled {
  * Writes the chosen documents of a table in key order; resolves when all are acknowledged.
  * @param made the table of the target
  * @param how.held what the table holds, if it is half-filled
- * @param how.readBack follows what is acknowledged, unless masks give documents keys in another order
  * @param onWritten called with the documents and bytes so far; for progress
  * @param signal ends it between two batches, with the signal's reason; then nothing is written any more
  */
@@ -39,11 +37,7 @@ export async function fillTable(
   log: PlannedLog,
   target: Target,
   made: TableReference,
-  {
-    held,
-    pace,
-    readBack,
-  }: { held?: HeldKeys | undefined; pace?: Pace | undefined; readBack?: ReadBack },
+  { held, pace }: { held?: HeldKeys | undefined; pace?: Pace | undefined },
   onWritten: (documents: number, bytes: number) => void,
   signal: AbortSignal,
 ): Promise<Filled> {
@@ -54,8 +48,6 @@ export async function fillTable(
   const missing = new Map((chosen.keys ?? []).map((key) => [orderCode(key), key]));
   let passedOver = 0;
   const already = { documents: 0, bytes: 0 };
-  // A gentle restore asks the target for one thing at a time.
-  const isInOrder = !mask?.movesKeys && !pace?.isGentle;
   try {
     for await (const winners of mergeLatest(log.cursors(table))) {
       for (const { code, version } of winners) {
@@ -78,17 +70,12 @@ export async function fillTable(
         writer.add(key, document);
       }
       await writer.room();
-      if (isInOrder && writer.acknowledged) readBack?.follow(writer.acknowledged);
       onWritten(writer.documents + already.documents, writer.bytes + already.bytes);
       signal.throwIfAborted();
     }
     await writer.finish();
-  } catch (error) {
-    readBack?.abandon(error);
-    throw error;
   } finally {
     await writer.ended();
-    await readBack?.ended();
     await held?.end();
   }
   const { refused } = writer;

@@ -17,7 +17,7 @@ import { HeldKeys } from "./held-keys.js";
 import type { Pace } from "./pace.js";
 import type { PlannedTable, RestorePlan } from "./plan.js";
 import { PlannedLog } from "./planned-log.js";
-import { ReadBack } from "./read-back.js";
+import { readBack } from "./read-back.js";
 import { isPart } from "./request.js";
 import { type Begun, refusalOf, tagOf, takenError } from "./tag.js";
 import { TagKeeper } from "./tag-keeper.js";
@@ -270,17 +270,15 @@ async function restoreTable(
   // What was written under masked keys is in another order: all of it is written again.
   const isInOrder = isResumed && !table.mask?.movesKeys;
   const held = isInOrder ? new HeldKeys(target, made, signal) : undefined;
-  const readBack = new ReadBack(target, made, signal);
   const onWritten = (documents: number, bytes: number) => observer.writing(to, documents, bytes);
-  const how = { held, pace, readBack };
-  const filled = await fillTable(table, log, target, made, how, onWritten, signal);
+  const filled = await fillTable(table, log, target, made, { held, pace }, onWritten, signal);
   const { digest, documents } = filled;
   // The table keeps its tag then: nobody takes what is in it for masked.
   table.mask?.refuseUnused();
   observer.finishing(to, "syncing");
   await untilAborted(target.sync(made), signal);
   observer.finishing(to, "comparing");
-  const found = await readBack.finish(documents);
+  const found = await readBack(target, made, documents, signal);
   signal.throwIfAborted();
   if (table.mask?.movesKeys) refuseCollisions(to, digest.count - found.count);
   observer.finishing(to, "building indexes");

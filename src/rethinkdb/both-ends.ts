@@ -12,17 +12,11 @@ import type { ScanBatch, ScanOptions, ScanOrder } from "./scan.js";
 export const bothEndsFromDefault = 40_000;
 
 /** The options for a scan from one of the ends. */
-export type EndOptions = Required<Pick<ScanOptions, "order" | "until" | "signal">> &
-  Pick<ScanOptions, "after">;
+export type EndOptions = Required<Pick<ScanOptions, "order" | "until" | "signal">>;
 
 export class BothEnds {
   /** JSON text of the key that each scan has reached. */
   private readonly reached: Partial<Record<ScanOrder, Buffer>> = {};
-
-  /** @param after JSON text of the key after which the reading begins; if absent, it begins with the first key */
-  constructor(private readonly after?: Buffer) {
-    if (after) this.reached.rising = after;
-  }
 
   /**
    * Runs a scan from the first key up and, if the table is large, one from the last key down. A scan that fails aborts
@@ -59,9 +53,7 @@ export class BothEnds {
   }
 
   private optionsOf(order: ScanOrder, signal: AbortSignal): EndOptions {
-    const until = () => this.reached[opposite(order)];
-    const begin = order === "rising" && this.after ? { after: this.after } : {};
-    return { order, until, signal, ...begin };
+    return { order, until: () => this.reached[opposite(order)], signal };
   }
 }
 

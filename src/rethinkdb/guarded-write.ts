@@ -14,7 +14,7 @@ import { JsonText } from "../json-bytes.js";
 import { orderCode } from "../key-order.js";
 import { jsonOfText } from "../server-text.js";
 import type { Response } from "./response.js";
-import { heldTable, orReplaced } from "./table-identity.js";
+import { heldTable, orReplaced, orReplacedForItsMaker } from "./table-identity.js";
 import type { TableReference } from "./table-reference.js";
 import type { Durability, GuardedWrite, WriteOutcome } from "./target.js";
 
@@ -243,28 +243,32 @@ function outcomeOf(became: Became, { digest }: SentWrite): WriteOutcome {
   return became === digest ? { refused: takenAsEqual } : "moved";
 }
 
-/** Writes documents, replacing those of the same key. They travel as one JSON text, which the server parses at once. */
+/**
+ * Writes documents into a table that this user made, replacing those of the same key. They travel as one JSON text, which
+ * the server parses at once.
+ */
 export function insertTerm(table: TableReference, documents: readonly Buffer[]): string {
   const texts = documents.map((document) => document.toString("latin1"));
   const held = textOf(heldTable(table));
-  const never = textOf(orReplaced(table, false));
+  const never = textOf(orReplacedForItsMaker(table, false));
   const options = `{"return_changes":${never},"conflict":"replace",${soft}}`;
   return `[${terms.insert},[${held},${jsonTerm(`[${texts.join(",")}]`)}],${options}]`;
 }
 
-/** Deletes the documents of some keys, without running a write hook. */
+/** Deletes the documents of some keys from a table that this user made, without running a write hook. */
 export function removalTerm(table: TableReference, keys: readonly Buffer[]): string {
-  return `[${terms.delete},[${rowsTerm(table, keys)}],{${soft}}]`;
+  return `[${terms.delete},[${rowsTerm(table, keys, orReplacedForItsMaker)}],{${soft}}]`;
 }
 
-/** Changes one document by a function of which this is the body; `row` is the document in it. */
+/** Changes one document of a table that this user made, by a function of which this is the body; `row` is the document. */
 export function changeTerm(
   how: "update" | "replace",
   table: TableReference,
   key: Buffer,
   body: string,
 ): string {
-  return `[${terms[how]},[${rowsTerm(table, [key])},${func([1], body)}],{${soft}}]`;
+  const document = rowsTerm(table, [key], orReplacedForItsMaker);
+  return `[${terms[how]},[${document},${func([1], body)}],{${soft}}]`;
 }
 
 /**
@@ -278,11 +282,11 @@ export function permissionTerm(table: TableReference): string {
 }
 
 /** The documents of some keys. The index is the first option that the term evaluates, before the keys. */
-function rowsTerm(table: TableReference, keys: readonly Buffer[]): string {
-  const held = textOf(heldTable(table));
-  const index = textOf(orReplaced(table, table.primaryKey));
+function rowsTerm(table: TableReference, keys: readonly Buffer[], held = orReplaced): string {
+  const rows = textOf(heldTable(table));
+  const index = textOf(held(table, table.primaryKey));
   const values = keys.map((key) => jsonTerm(key.toString("latin1")));
-  return `[${terms.getAll},[${[held, ...values].join(",")}],{"index":${index}}]`;
+  return `[${terms.getAll},[${[rows, ...values].join(",")}],{"index":${index}}]`;
 }
 
 export const row = variable(1);

@@ -38,7 +38,19 @@ export function heldTable(table: TableReference, options: { readMode?: string } 
 
 /** The value of an option if the name stands for the table; otherwise the term fails. */
 export function orReplaced(table: TableReference, value: unknown): Term {
-  return r.branch(idTerm(table).eq!(table.id), value, r.error(replaced));
+  return ifHeld(idTerm(table), table, value);
+}
+
+/**
+ * The same for a user that may configure the table, as one that made it may. `config` takes the id when it is given the
+ * name, and does not count documents as `info` does: a server that is being written to answers that late.
+ */
+export function orReplacedForItsMaker(table: TableReference, value: unknown): Term {
+  return ifHeld(tableTerm(table).config!().bracket!("id"), table, value);
+}
+
+function ifHeld(id: Term, table: TableReference, value: unknown): Term {
+  return r.branch(id.eq!(table.id), value, r.error(replaced));
 }
 
 /** The id of the table that the name stands for now. */
