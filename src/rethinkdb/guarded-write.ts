@@ -244,8 +244,8 @@ function outcomeOf(became: Became, { digest }: SentWrite): WriteOutcome {
 }
 
 /**
- * Writes documents into a table that this user made, replacing those of the same key. They travel as one JSON text, which
- * the server parses at once.
+ * Writes documents into a table that this user made, replacing those of the same key. They travel as one JSON text,
+ * which the server parses at once.
  */
 export function insertTerm(table: TableReference, documents: readonly Buffer[]): string {
   const texts = documents.map((document) => document.toString("latin1"));
@@ -260,7 +260,7 @@ export function removalTerm(table: TableReference, keys: readonly Buffer[]): str
   return `[${terms.delete},[${rowsTerm(table, keys, orReplacedForItsMaker)}],{${soft}}]`;
 }
 
-/** Changes one document of a table that this user made, by a function of which this is the body; `row` is the document. */
+/** Changes one document of a table that this user made, by a function with this body; `row` is the document. */
 export function changeTerm(
   how: "update" | "replace",
   table: TableReference,
