@@ -3,6 +3,7 @@ import type { TableConfig } from "../catalog-record.js";
 import type { Repository } from "../format/description.js";
 import type { Owner } from "../owner.js";
 import type { ClaimFacts, WriterMayRun } from "../repository/log/claim-epoch.js";
+import type { ClosedTick } from "../repository/log/log-writer.js";
 import type { CatalogObserver } from "./catalog-follower.js";
 import type { ClusterOptions } from "./first-catalog.js";
 import type { LaneTables } from "./lane-tables.js";
@@ -30,6 +31,8 @@ export interface CaptureObserver
   /** It cannot yet, and tries again. */
   beginsLater(error: Error): void;
   beginsAgain(): void;
+  /** A tick is durable in the repository. */
+  tickStored(tick: ClosedTick): void;
   /** Memory and spool are full, so reading stops; or there is room again. */
   readingStops(stops: boolean): void;
   /** Ticks are longer or shorter from now on, because the store is slow or fast. */

@@ -9,7 +9,7 @@ import { type Clock, withTimeout } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { SentRequests } from "../format/segment.js";
 import type { Instant } from "../instant.js";
-import type { LogWriter } from "../repository/log/log-writer.js";
+import type { ClosedTick, LogWriter } from "../repository/log/log-writer.js";
 import { idleSegmentMs } from "../repository/registers/idle-pace.js";
 import type { Feed } from "../rethinkdb/feed.js";
 import type { Source } from "../rethinkdb/source.js";
@@ -39,6 +39,8 @@ export interface RecorderOptions {
 }
 
 export interface RecorderObserver {
+  /** A tick is durable in the repository. */
+  tickStored(tick: ClosedTick): void;
   /** True if reading stops, because memory and spool are full; false if there is room again, and it goes on. */
   readingStops(stops: boolean): void;
   /** Ticks are longer or shorter from now on. */
@@ -270,9 +272,10 @@ export class Recorder {
     const requests = sent ? { requests: sent } : {};
     const told = { closed, ...handed, ...requests };
     const facts = { ...this.frontier.facts(), ...this.logClock.takeFacts(), ...told };
-    const { durable } = this.log.closeTick(facts);
-    this.shipped = durable.then(
+    const tick = this.log.closeTick(facts);
+    this.shipped = tick.durable.then(
       () => {
+        this.observer.tickStored(tick);
         this.frontier.noteDurable(proofs);
         const change = this.pace.note(this.clock.monotonicMs() - closedMs);
         if (change) this.observer.tickAdapted(change);

@@ -1,3 +1,5 @@
+import type { CaptureObserver } from "../capture/capture-options.js";
+import type { Facts } from "../health/facts.js";
 import type { Log } from "./log.js";
 import { RunObserver } from "./run-observer.js";
 
@@ -5,7 +7,15 @@ import { RunObserver } from "./run-observer.js";
 export class LaneObservers {
   private readonly observers = new Map<number, RunObserver>();
 
-  constructor(private readonly log: Log) {}
+  constructor(
+    private readonly log: Log,
+    private readonly facts: Facts,
+  ) {}
+
+  /** What the capture of a lane is to tell: it is logged, and noted. */
+  telling(lane: number): CaptureObserver {
+    return tellingAll([this.of(lane), this.facts.observer(lane)]);
+  }
 
   of(lane: number): RunObserver {
     const known = this.observers.get(lane);
@@ -44,4 +54,16 @@ export class LaneObservers {
 /** The lane, for lines of the log; nothing for lane 0. */
 export function laneOf(lane: number): { lane?: number } {
   return lane === 0 ? {} : { lane };
+}
+
+/** Tells all of them, each as far as it listens. */
+function tellingAll(observers: readonly Partial<CaptureObserver>[]): CaptureObserver {
+  const all = observers as readonly Record<string, ((...told: unknown[]) => void) | undefined>[];
+  return new Proxy({} as CaptureObserver, {
+    get:
+      (_, what: string) =>
+      (...told: unknown[]) => {
+        for (const observer of all) observer[what]?.(...told);
+      },
+  });
 }

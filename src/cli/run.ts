@@ -8,6 +8,7 @@ import { systemClock } from "../clock.js";
 import { Replicas } from "../copies/replicas.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
+import { Facts } from "../health/facts.js";
 import { durationMs } from "../instant.js";
 import { thisProcess } from "../owner.js";
 import type { Lane } from "../repository/lanes.js";
@@ -24,13 +25,12 @@ import { directoryAt, refuseShared, spoolAt } from "../storage/store-at.js";
 import { addInto, noUse, type StoreUse } from "../storage/store-use.js";
 import { type CronTimes, parseCron, parseFoldSchedule } from "../upkeep/schedule.js";
 import { drillBeside, maintainBeside } from "./beside.js";
-import type { Configured } from "./configured.js";
+import { commandsOn } from "./child-command.js";
 import {
   type Access,
   accessToSource,
   addressesOf,
   isGiven,
-  type SourceArguments,
   sourceAt,
   warningsOf,
 } from "./connect.js";
@@ -39,37 +39,14 @@ import { refuseCutOffAt } from "./expected-head.js";
 import { LaneObservers, laneOf } from "./lane-observers.js";
 import { type Log, openLog } from "./log.js";
 import { loggedReplica } from "./logged-replica.js";
-import type { MaintainArguments } from "./maintain.js";
 import { durationOption } from "./maintenance-options.js";
 import { counted, formatBytes, type Output } from "./output.js";
 import { logOwnMeasures } from "./own-measures.js";
+import type { RunArguments } from "./run-arguments.js";
+import { serve } from "./run-service.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { logRequests, requestsText } from "./store-use-text.js";
 import { openTried, storeOf } from "./tried-store.js";
-
-export interface RunArguments extends MaintainArguments, SourceArguments, Configured {
-  /** False if --no-fold is given. */
-  fold: boolean;
-  /** Absent: every five minutes, or every half an hour in a store that charges for requests. */
-  maintainEvery?: string;
-  drillAt?: string;
-  drillTarget?: string;
-  drillTargetFile?: string;
-  include: string[];
-  exclude: string[];
-  tick: string;
-  tickMax?: string;
-  once?: boolean;
-  copies: string;
-  spool?: string;
-  spoolLimit: string;
-  takeOver?: boolean;
-  standby?: boolean;
-  acceptCluster?: boolean;
-  forgetServer: string[];
-  trustClock?: boolean;
-  logLevel: string;
-}
 
 const tickMsMax = 3_600_000;
 /** How often maintenance looks for what is due: a round costs two puts and some listings even if nothing is. */
@@ -113,6 +90,7 @@ export async function run(
   const use = { ...noUse };
   const replicas = new Replicas(repo, copies, systemClock, (copy) => loggedReplica(copy, log), use);
   const source = sourceAt(args, () => undefined);
+  const facts = new Facts(systemClock);
   const began = performance.now();
   try {
     await lookForChosen(source, chosen, args.once === true, log);
@@ -127,7 +105,7 @@ export async function run(
     // A directory may be the spool of several repositories, and of several lanes.
     const spool = ({ description }: Lane) =>
       directoryAt("--spool", `${args.spool!}/${description.id}`);
-    const observers = new LaneObservers(log);
+    const observers = new LaneObservers(log, facts);
     log.info({ source: source.location, repository: repository.store.location }, "capture begins");
     const stop = stopOnSignals((signal) => {
       const waits =
@@ -183,7 +161,7 @@ export async function run(
     const members = new StoredMembers(repository.store, systemClock, thisProcess, unique);
     const keeper = new LaneKeeper(repository, systemClock, members, {
       openSource,
-      observer: (lane) => observers.of(lane),
+      observer: (lane) => observers.telling(lane),
       capture,
       reopen,
     });
@@ -192,8 +170,19 @@ export async function run(
       logOwnMeasures(systemClock, log, ending),
       logRequests(use, systemClock, log, ending),
     ]);
+    const endService = await serve({
+      args,
+      repository,
+      facts,
+      commands: commandsOn(args),
+      clock: systemClock,
+      log,
+      isFirst: isOurs,
+      signal: ending,
+    });
     const next = await keeper.run(stop).finally(() => ended.abort(new Error("the capture ended")));
     await Promise.all([goingOn, measures, replicas.end(args.once === true)]);
+    await endService();
     const seconds = (performance.now() - began) / 1000;
     observers.end();
     if (next) log.info({ host: next.host, process: next.process }, "another process goes on");

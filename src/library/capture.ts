@@ -300,6 +300,7 @@ function observing(onEvent: (event: CaptureEvent) => void): CaptureObserver {
   };
   return {
     state: (table, state) => onEvent({ kind: "state", ...named(table), state }),
+    tickStored: () => undefined,
     moved: ({ id }, lane) => onEvent({ kind: "moved", id, lane }),
     goesOnAfter: ({ host, process }) => onEvent({ kind: "goesOnAfter", host, process }),
     hasHandedOver: ({ host, process }) => onEvent({ kind: "hasHandedOver", host, process }),

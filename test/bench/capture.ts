@@ -28,6 +28,7 @@ export function dialerTo({ host, port }: Place): Dial {
 const ignore = () => undefined;
 const silent: CaptureObserver = {
   state: ignore,
+  tickStored: () => undefined,
   scanned: ignore,
   moved: ignore,
   goesOnAfter: ignore,

@@ -106,6 +106,7 @@ async function capture(
       state: (_, state) => {
         if (state === "live") live();
       },
+      tickStored: () => undefined,
       scanned: ignore,
       moved: ignore,
       goesOnAfter: ignore,

@@ -112,6 +112,7 @@ async function begin(options: RecorderOptions): Promise<void> {
   logClock = new LogClock(clock);
   const log = LogWriter.open(repository, logClock, claim, shipper);
   recorder = new Recorder(log, server, clock, logClock, options, {
+    tickStored: () => undefined,
     readingStops: () => undefined,
     tickAdapted: () => undefined,
     surveyFails: () => undefined,

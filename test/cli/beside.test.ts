@@ -1,6 +1,6 @@
 /** What the log says of a command that ran beside a capture and failed. */
 import { expect, test } from "vitest";
-import { errorIn } from "../../src/cli/beside.js";
+import { errorIn } from "../../src/cli/child-command.js";
 import { ThinkbackError } from "../../src/errors.js";
 
 test("the error that a command prints as JSON is told as an error, not as text within text", () => {

@@ -45,6 +45,14 @@ export type TickFacts = Pick<
   | "requests"
 >;
 
+/** A tick that is closed, as one segment. */
+export interface ClosedTick {
+  to: Instant;
+  footer: SegmentFooter;
+  /** Of the segment. */
+  bytes: number;
+}
+
 /** The clock that capture times come from. If it goes back, capture times stand still until it has caught up. */
 export interface LogTime {
   now(): Instant;
@@ -207,7 +215,7 @@ export class LogWriter {
    * tick's end at once. `durable` resolves when the segment is durable. It rejects if the segment could not be stored;
    * then nothing may be appended any more.
    */
-  closeTick(facts: TickFacts): { to: Instant; durable: Promise<void> } {
+  closeTick(facts: TickFacts): ClosedTick & { durable: Promise<void> } {
     const to = Math.max(this.clock.now(), this.lastTime, this.from);
     this.lastTime = to + 1;
     this.closeFrames();
@@ -219,7 +227,7 @@ export class LogWriter {
     this.from = to + 1;
     this.forgetIdleTables();
     const durable = this.shipper.ship(name, bytes);
-    return { to, durable };
+    return { to, footer, bytes: bytes.length, durable };
   }
 
   private footer(to: Instant, facts: TickFacts): SegmentFooter {

@@ -1,0 +1,90 @@
+/** Runs a command of this command line in a process of its own. */
+import { spawn } from "node:child_process";
+import { setPriority } from "node:os";
+import { fileURLToPath } from "node:url";
+import type { CommandOptions, CommandProgress, Commands } from "../commands.js";
+import { type ErrorCode, exitStatus, ThinkbackError } from "../errors.js";
+import type { KeyArguments } from "./keyed.js";
+
+/** Gives a lower priority than the capture has. */
+const niceness = 10;
+
+const program = fileURLToPath(new URL("./main.js", import.meta.url));
+
+/** Commands on the repository that this process was given, with its keys and its configuration file. */
+export function commandsOn(args: KeyArguments & { repo: string; config?: string }): Commands {
+  return {
+    run: (command, options) => {
+      const environment = { ...configIn(args), ...options.environment };
+      const whole = [...command, "--repo", args.repo, ...keysOf(args)];
+      return runChild(whole, { ...options, environment });
+    },
+  };
+}
+
+/** The keys of a process: names of files, and no secrets. */
+export function keysOf({ identity = [], trust = [] }: KeyArguments): string[] {
+  return [
+    ...identity.flatMap((file) => ["--identity", file]),
+    ...trust.flatMap((key) => ["--trust", key]),
+  ];
+}
+
+/** The file that a process was configured by, wherever it was named. */
+export function configIn({ config }: { config?: string }): Record<string, string> {
+  return config === undefined ? {} : { THINKBACK_CONFIG: config };
+}
+
+/**
+ * Runs a command in a process of its own, at a low priority. Resolves with its result; rejects with the error that it
+ * printed. One that is to tell its progress does so by messages, see tell-progress.ts.
+ */
+export function runChild(
+  args: readonly string[],
+  { signal, environment, onProgress }: CommandOptions,
+): Promise<object> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [program, ...args, "--json"], {
+      env: { ...process.env, ...environment },
+      stdio: ["ignore", "pipe", "pipe", ...(onProgress ? ["ipc" as const] : [])],
+      signal,
+    });
+    child.on("message", (told) => onProgress?.(told as CommandProgress));
+    const printed = { stdout: "", stderr: "" };
+    child.stdout!.on("data", (text: Buffer) => (printed.stdout += text.toString()));
+    child.stderr!.on("data", (text: Buffer) => (printed.stderr += text.toString()));
+    child.on("error", reject);
+    child.on("close", (code, killedBy) => {
+      if (code === 0) resolve(JSON.parse(printed.stdout) as object);
+      else reject(errorIn(printed.stderr, `it ended with ${code ?? killedBy}`));
+    });
+    if (child.pid !== undefined) lowerPriority(child.pid);
+  });
+}
+
+/**
+ * The error that a command printed as JSON after its notes. If it printed none, an error with all that it did print.
+ */
+export function errorIn(stderr: string, otherwise: string): Error {
+  const text = stderr.trim();
+  try {
+    const last = text.slice(text.lastIndexOf("\n") + 1);
+    const { error } = JSON.parse(last) as {
+      error: { code: ErrorCode; message: string; hint?: string };
+    };
+    const { code, message, hint } = error;
+    if (code in exitStatus)
+      return new ThinkbackError(code, message, hint === undefined ? {} : { hint });
+  } catch {
+    // The command ended before it could print an error.
+  }
+  return new Error(text || otherwise);
+}
+
+function lowerPriority(pid: number): void {
+  try {
+    setPriority(pid, niceness);
+  } catch {
+    // The system does not permit it, or the process has ended: then its priority stays as it is.
+  }
+}
