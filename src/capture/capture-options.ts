@@ -64,6 +64,8 @@ export interface CaptureOptions extends RecorderOptions, ClusterOptions {
   lane?: LaneTables | undefined;
   /** True once other processes share the lanes: then this one never stands by. */
   isShared?: (() => boolean) | undefined;
+  /** Since when nobody could take this process for gone, by the monotonic clock; see Coordinator. Always, if absent. */
+  heldSinceMs?: (() => number | undefined) | undefined;
   /** True while other processes are known that may ask to go on in the place of this one. */
   isExpected?: (() => boolean) | undefined;
   /** Wait as long as another writer runs, and go on after it; also after it was asked to take over from this one. */

@@ -201,7 +201,7 @@ export class Capture {
       const mislabelled = logClock.continueAfter(own.last);
       const shipper = new RetryingShipper(
         repository.store,
-        new OwnLog(repository, own, clock),
+        new OwnLog(repository, own, clock, options.heldSinceMs),
         clock,
         options.random,
         options.spool,

@@ -11,10 +11,9 @@
  */
 import { aborted } from "../abort.js";
 import type { Clock } from "../clock.js";
-import { isDamage } from "../errors.js";
-import { hasLeft } from "../format/coverage-record.js";
+import { isDamage, ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
-import { knownLane, type Lane, lanesMade, nameInWhole } from "../repository/lanes.js";
+import { knownLane, type Lane, nameInWhole } from "../repository/lanes.js";
 import { WriterMayRun } from "../repository/log/claim-epoch.js";
 import { listClaims } from "../repository/log/claims.js";
 import { endOfLog } from "../repository/log/log-end.js";
@@ -22,14 +21,13 @@ import { LogView } from "../repository/log/log-view.js";
 import type { Wish } from "../repository/registers/handovers.js";
 import { idlePaceMs } from "../repository/registers/idle-pace.js";
 import { type Coordinator, type Member, memberRenewMs } from "../repository/registers/members.js";
-import { lanesMadeOf, lanesOf, readSettings } from "../repository/registers/settings.js";
-import { lookAt } from "../repository/repository-view.js";
 import type { Source } from "../rethinkdb/source.js";
 import { failureOf } from "../storage/object-store.js";
 import { Backoff } from "./backoff.js";
 import type { CaptureObserver, CaptureOptions } from "./capture-options.js";
 import { nextTurn } from "./lane-shares.js";
 import { LaneTables } from "./lane-tables.js";
+import { ifDamaged, LanesToCapture } from "./lanes-to-capture.js";
 import { mayPass, runCapture } from "./run-capture.js";
 import { clockOfSource } from "./shifted-clock.js";
 
@@ -45,8 +43,6 @@ export interface LaneKeeperOptions {
 
 /** How often a process that captures the only lane looks whether there are more by now. */
 const settingsEveryMs = 15_000;
-/** How often it is looked for lanes that are not used any more, but have tables that nobody captures. */
-const retiredEveryMs = 60_000;
 /** After a lane's capture has failed, it is not tried again for a while; each time in a row for twice as long. */
 const pauseFirstMs = 5000;
 const pauseLastMs = 120_000;
@@ -56,21 +52,19 @@ const freeMsMax = 20_000;
 const leavingMsMax = 20_000;
 const leavingLookMs = 500;
 
+type Told = Pick<CaptureOptions, "takeOver" | "standby">;
+
 interface RunningLane {
   stop: AbortController;
   done: Promise<void>;
 }
 
 export class LaneKeeper {
-  private lanes = 1;
-  private made = 1;
+  private readonly lanes: LanesToCapture;
   private readonly running = new Map<number, RunningLane>();
   private isSharing = false;
-  /** Lanes that are no longer used, and have tables that are not in their new lanes yet. */
-  private retired: number[] = [];
-  private retiredLookMs = Number.NEGATIVE_INFINITY;
-  /** Lanes that are no longer used, and in which there is nothing to do until the number of lanes changes. */
-  private readonly emptied = new Set<number>();
+  /** Told to wait for its turn, however often others capture. */
+  private standsBy = false;
   /** Until when a lane is left alone, by the monotonic clock. */
   private readonly pausing = new Map<number, { untilMs: number; backoff: Backoff }>();
   /** Since when nobody has a lane, by the monotonic clock. */
@@ -87,7 +81,11 @@ export class LaneKeeper {
     private readonly clock: Clock,
     private readonly coordinator: Coordinator,
     private readonly options: LaneKeeperOptions,
-  ) {}
+  ) {
+    // Turns that come more often than the members of a repository renew cost it no more requests.
+    const everyMs = coordinator.renewMs < memberRenewMs ? memberRenewMs : 0;
+    this.lanes = new LanesToCapture(repository, clock, everyMs);
+  }
 
   /** True while this process captures the lane. */
   has(lane: number): boolean {
@@ -99,19 +97,16 @@ export class LaneKeeper {
    * @returns that process
    */
   async run(signal: AbortSignal): Promise<Wish | undefined> {
-    await this.readSettings().catch(async (error: unknown) => {
-      ifDamaged(error);
-      // Tables are captured all the same, in all lanes that there are.
-      this.made = await lanesMade(this.repository.store);
-      this.lanes = this.made;
-    });
+    await this.lanes.readFirst();
     const over = AbortSignal.any([signal, this.failed.signal]);
-    const told = this.options.capture(await this.lane(0));
+    const told = this.options.capture(await this.lanes.lane(0));
     try {
       if (told.once) await this.captureOnce(over);
       else {
-        if (this.made === 1) await this.captureOnly(over);
-        if (!over.aborted && this.made > 1) await this.share(told.takeOver, over);
+        const isAlone = this.lanes.made === 1 && !this.coordinator.sharesOneLane;
+        if (isAlone) await this.captureOnly(over);
+        const isShared = this.lanes.made > 1 || this.coordinator.sharesOneLane;
+        if (!over.aborted && isShared) await this.share(told, over);
         if (this.isSharing && !this.failed.signal.aborted) await this.handAway();
       }
     } finally {
@@ -131,9 +126,9 @@ export class LaneKeeper {
 
   /** A one-shot backup: of all lanes at once. */
   private async captureOnce(over: AbortSignal): Promise<void> {
-    await this.lookForRetired();
-    for (const number of this.lanesToCapture()) {
-      const lane = await this.lane(number);
+    await this.lanes.lookForRetired();
+    for (const number of this.lanes.numbers) {
+      const lane = await this.lanes.lane(number);
       this.begin(lane, this.options.capture(lane));
     }
     const ended = Promise.all([...this.running.values()].map(({ done }) => done));
@@ -142,32 +137,32 @@ export class LaneKeeper {
 
   /** Captures the only lane as this process was told to, until it ends, or there are more lanes. */
   private async captureOnly(over: AbortSignal): Promise<void> {
-    const lane = await this.lane(0);
+    const lane = await this.lanes.lane(0);
     this.begin(lane, this.options.capture(lane));
     const ended = new AbortController();
     void this.running.get(0)!.done.then(() => ended.abort());
     const until = AbortSignal.any([over, ended.signal]);
     const everyMs = Math.max(settingsEveryMs, idlePaceMs(this.repository.store));
-    while (!until.aborted && this.made === 1) {
+    while (!until.aborted && this.lanes.made === 1) {
       await this.clock.sleep(everyMs, until).catch(() => undefined);
-      if (!until.aborted) await this.readSettings().catch(() => undefined);
+      if (!until.aborted) await this.lanes.readSettings().catch(() => undefined);
     }
   }
 
   /** Captures this process's share of the lanes until the signal aborts, or it is replaced. */
-  private async share(takesOver: boolean, over: AbortSignal): Promise<void> {
+  private async share(told: Told, over: AbortSignal): Promise<void> {
     this.isSharing = true;
+    this.standsBy = told.standby;
     await this.endStandby();
     const { unique } = this.coordinator;
-    let isToReplace = takesOver && this.running.size === 0;
+    let isToReplace = told.takeOver && this.running.size === 0;
     // Whoever replaces others is not replaced by them, though they have not heard of it yet.
     if (isToReplace) this.replaces = [unique];
     let isReplaced = false;
     while (!over.aborted) {
       // A store that fails now is asked again: what is captured goes on.
       try {
-        await this.readSettings().catch(ifDamaged);
-        await this.lookForRetired().catch(ifDamaged);
+        await this.lanes.look();
         await this.renew();
         if (isToReplace) {
           const old = this.others.filter(({ replaces }) => replaces.length === 0);
@@ -182,7 +177,7 @@ export class LaneKeeper {
         if (failureOf(error) !== "unavailable") throw error;
       }
       const dueMs = this.clock.monotonicMs() + idlePaceMs(this.repository.store);
-      do await this.clock.sleep(memberRenewMs, over).catch(() => undefined);
+      do await this.clock.sleep(this.coordinator.renewMs, over).catch(() => undefined);
       while (!over.aborted && this.mayRest && this.clock.monotonicMs() < dueMs);
     }
   }
@@ -190,7 +185,7 @@ export class LaneKeeper {
   /** True if nobody waits for this process and it has nothing to do, in a store that charges for looking. */
   private get mayRest(): boolean {
     const isAlone = this.others.length === 0 && !this.isReplacing;
-    const isRunning = this.lanesToCapture().every((lane) => this.running.has(lane));
+    const isRunning = this.lanes.numbers.every((lane) => this.running.has(lane));
     return this.repository.store.chargesRequests === true && isAlone && isRunning;
   }
 
@@ -198,7 +193,7 @@ export class LaneKeeper {
   private async endStandby(): Promise<void> {
     const running = this.running.get(0);
     if (!running) return;
-    const claim = (await listClaims((await this.lane(0)).store)).at(-1);
+    const claim = (await listClaims((await this.lanes.lane(0)).store)).at(-1);
     if (claim?.member === this.coordinator.unique) return;
     running.stop.abort(new Error("the lanes are shared from now on"));
     await running.done;
@@ -213,7 +208,7 @@ export class LaneKeeper {
 
   private async takeTurn(): Promise<void> {
     const { clock, freeSince, others, pausing, replaces } = this;
-    const lanes = this.lanesToCapture();
+    const lanes = this.lanes.numbers;
     const now = clock.monotonicMs();
     const held = new Set([...this.running.keys(), ...others.flatMap((other) => other.lanes)]);
     for (const lane of lanes) {
@@ -240,7 +235,7 @@ export class LaneKeeper {
     let renewMs = Number.NEGATIVE_INFINITY;
     while (this.running.size > 0 && this.clock.monotonicMs() < endMs) {
       const now = this.clock.monotonicMs();
-      if (now - renewMs >= memberRenewMs) {
+      if (now - renewMs >= this.coordinator.renewMs) {
         renewMs = now;
         const isHeard = await this.renew().then(
           () => true,
@@ -253,43 +248,6 @@ export class LaneKeeper {
     }
   }
 
-  private lanesToCapture(): number[] {
-    const used = Array.from({ length: this.lanes }, (_, lane) => lane);
-    return [
-      ...used,
-      ...this.retired.filter((lane) => lane >= this.lanes && !this.emptied.has(lane)),
-    ];
-  }
-
-  private async readSettings(): Promise<void> {
-    const settings = await readSettings(this.repository.store);
-    if (lanesOf(settings) !== this.lanes) {
-      this.emptied.clear();
-      this.retiredLookMs = Number.NEGATIVE_INFINITY;
-    }
-    this.lanes = lanesOf(settings);
-    this.made = lanesMadeOf(settings);
-  }
-
-  /** Finds the lanes that are not used any more, whose tables would have a gap if nobody captured them. */
-  private async lookForRetired(): Promise<void> {
-    const now = this.clock.monotonicMs();
-    if (now - this.retiredLookMs < retiredEveryMs) return;
-    this.retiredLookMs = now;
-    const retired: number[] = [];
-    for (let number = this.lanes; number < this.made; number += 1) {
-      if (this.emptied.has(number)) continue;
-      const { tables } = await lookAt(await this.lane(number), (view) => view.coverage());
-      if ([...tables.values()].some(({ state }) => !hasLeft(state))) retired.push(number);
-      else this.emptied.add(number);
-    }
-    this.retired = retired;
-  }
-
-  private lane(number: number): Promise<Lane> {
-    return knownLane(this.repository, number);
-  }
-
   /**
    * Begins to capture a lane that nobody has, or that is asked for; leaves it if somebody else has it after all.
    * @param asks ask the process that captures it to hand over
@@ -297,7 +255,7 @@ export class LaneKeeper {
   private async take(number: number, asks: boolean): Promise<void> {
     let lane: Lane;
     try {
-      lane = await this.lane(number);
+      lane = await this.lanes.lane(number);
     } catch (error) {
       if (!isDamage(error)) throw error;
       this.noteFailure(number, error);
@@ -329,17 +287,33 @@ export class LaneKeeper {
         this.pausing.delete(number);
         this.next = this.running.size === 0 ? successor : undefined;
         if (successor && this.isSharing) this.options.observer(number).hasHandedOver(successor);
-        const isRetired = number >= this.lanes;
-        if (isRetired && !successor && !stop.signal.aborted) this.emptied.add(number);
+        if (!successor && !stop.signal.aborted) this.lanes.noteEmptied(number);
       },
       (error: unknown) => {
         this.running.delete(number);
         // It was of use: what failed now is something else.
         if (this.clock.monotonicMs() - beganMs > pauseLastMs) this.pausing.delete(number);
-        this.noteFailure(number, error);
+        if (this.isShutOut(error, beganMs)) this.failed.abort(shutOut(error));
+        else this.noteFailure(number, error);
       },
     );
     this.running.set(number, { stop, done });
+  }
+
+  /**
+   * True if others have taken the last lane of this process for gone, and it cannot know why. It ends, and whoever
+   * watches over it starts it anew; one that stands by waits for its turn instead.
+   */
+  private isShutOut(error: unknown, beganMs: number): boolean {
+    const isFenced = error instanceof ThinkbackError && error.code === "fenced";
+    const { heldSinceMs } = this;
+    const hasLapsed = heldSinceMs === undefined || heldSinceMs > beganMs;
+    return this.isSharing && isFenced && hasLapsed && this.running.size === 0 && !this.standsBy;
+  }
+
+  /** See CaptureOptions. A process that shares nothing is not among the members. */
+  private get heldSinceMs(): number | undefined {
+    return this.isSharing ? this.coordinator.heldSinceMs() : Number.NEGATIVE_INFINITY;
   }
 
   /** Where lanes are shared, trouble that may pass, or concerns one lane, ends the capture of that lane for a while. */
@@ -376,8 +350,9 @@ export class LaneKeeper {
     const { unique: member } = this.coordinator;
     const of = {
       ...options,
-      lane: new LaneTables(this.repository, number, () => this.lanes),
+      lane: new LaneTables(this.repository, number, () => this.lanes.count),
       isShared: () => this.isSharing,
+      heldSinceMs: () => this.heldSinceMs,
       isExpected: () => this.others.length > 0,
       owner: { ...options.owner, member },
       reopen: async () => knownLane(await this.options.reopen(), number),
@@ -391,7 +366,11 @@ export class LaneKeeper {
   }
 }
 
-/** What is damaged is for others to tell: the capture goes on by what it knew before. */
-function ifDamaged(error: unknown): undefined {
-  if (!isDamage(error)) throw error;
+function shutOut(cause: unknown): ThinkbackError {
+  const message =
+    "this process stood still, or could not tell the others that it runs: they have taken all its lanes";
+  return new ThinkbackError("fenced", message, {
+    hint: "start it again: it shares the lanes with the others. What it did not store is resynced by them",
+    cause,
+  });
 }

@@ -60,6 +60,8 @@ export class OwnLog {
     private readonly repository: Repository,
     private readonly own: OwnEpoch,
     private readonly clock: Clock,
+    /** Since when nobody could take this process for gone; undefined if somebody may. */
+    private readonly heldSinceMs: () => number | undefined = () => Number.NEGATIVE_INFINITY,
   ) {
     this.store = repository.store;
     if (own.last) this.shipped.push(own.last.name);
@@ -72,13 +74,16 @@ export class OwnLog {
   }
 
   /**
-   * Resolves if the next segment may be put; as a rule without a request. Rejects with NotThere while the repository is
-   * away, with LogLost if a shipped segment is lost, and with the code "fenced" if another writer has taken over.
+   * Resolves if the next segment may be put; as a rule without a request. While lanes are shared, it looks after any
+   * time in which others may have taken this process for gone: it stood still, or could not renew. Rejects with
+   * NotThere while the repository is away, with LogLost if a shipped segment is lost, and with the code "fenced" if
+   * another writer has taken over.
    * @param isInDoubt true to look now, because the store has just failed
    */
   async check(isInDoubt: boolean): Promise<void> {
     const now = this.clock.monotonicMs();
-    if (!isInDoubt && now - this.lookedMs < lookEveryMs) return;
+    const mayKnow = !isInDoubt && this.isHeld;
+    if (mayKnow && now - this.lookedMs < lookEveryMs) return;
     const isFenced = (await this.store.size(writerName(this.own.epoch + 1))) !== undefined;
     const isWhole = (await this.hasClaim()) && (await this.firstMissing()) === undefined;
     if (!isWhole) await this.refuseOtherPlace();
@@ -86,6 +91,12 @@ export class OwnLog {
     if (!isWhole) await this.refuseLoss();
     this.shipped = this.shipped.slice(-1);
     this.lookedMs = now;
+  }
+
+  /** False if another process may have taken this one for gone, and taken over, since the last look. */
+  private get isHeld(): boolean {
+    const sinceMs = this.heldSinceMs();
+    return sinceMs !== undefined && sinceMs <= this.lookedMs;
   }
 
   /** Another writer has taken over; or a reader has ended the log, because it distrusts the key, which it removes. */

@@ -117,6 +117,9 @@ function lying(world: LaneWorld): (coordinator: Coordinator) => Coordinator {
   const ever = new Map<string, Member>();
   return (coordinator) => ({
     unique: coordinator.unique,
+    renewMs: coordinator.renewMs,
+    sharesOneLane: coordinator.sharesOneLane,
+    heldSinceMs: () => coordinator.heldSinceMs(),
     renew: async (...said) => {
       for (const other of await coordinator.renew(...said)) ever.set(other.unique, other);
       return [...ever.values()].filter(() => world.random.next() < 0.7);

@@ -13,6 +13,7 @@ import { jsonKind, type Stored } from "../../format/json-object.js";
 import { memberPrefix, membersPrefix, numberedName, parseMemberName } from "../../format/names.js";
 import { isGone, type Owner, spaceOf } from "../../owner.js";
 import type { ObjectStore } from "../../storage/object-store.js";
+import { HeldLease } from "./held-lease.js";
 import { idlePaceMs } from "./idle-pace.js";
 import { putNumbered, readNumbered } from "./numbered.js";
 
@@ -68,13 +69,22 @@ function silentMsOf({ everyMs }: Pick<MemberRecord, "everyMs">): number {
 export interface Coordinator {
   /** The name of this process among the members. */
   readonly unique: string;
+  /** How often `renew` is to be called, in ms. */
+  readonly renewMs: number;
+  /** True if processes share by it the only lane too: one captures, and the others wait to. */
+  readonly sharesOneLane: boolean;
   /**
-   * Tells the others which lanes this process has, and gives the other members that are there. Called every
-   * `memberRenewMs`, and when its lanes change.
+   * Tells the others which lanes this process has, and gives the other members that are there. Called every `renewMs`,
+   * and when its lanes change.
    */
   renew(lanes: readonly number[], replaces: readonly string[]): Promise<Member[]>;
   /** True if that process was a member and is none any more: it has left, or is gone. */
   hasGone(unique: string): boolean;
+  /**
+   * Since when the others could not take this process for gone, by its monotonic clock; undefined if they may have.
+   * What it knew of the writers of its lanes before that moment may be untrue by now.
+   */
+  heldSinceMs(): number | undefined;
   /** This process captures nothing any more. Does not throw. */
   leave(): Promise<void>;
 }
@@ -86,7 +96,12 @@ interface Heard {
 }
 
 export class StoredMembers implements Coordinator {
+  readonly renewMs = memberRenewMs;
+  /** While there is one lane, `run` refuses a second process, or lets it stand by. */
+  readonly sharesOneLane = false;
   private number = 0;
+  private newestPut = 0;
+  private readonly lease: HeldLease;
   /** What the newest object says, and when it was put, by the monotonic clock. */
   private said: { lanes: number[]; replaces: string[]; left: boolean } | undefined;
   private saidMs = Number.NEGATIVE_INFINITY;
@@ -98,12 +113,34 @@ export class StoredMembers implements Coordinator {
     private readonly clock: Clock,
     private readonly owner: Owner,
     readonly unique: string,
-  ) {}
+  ) {
+    this.lease = new HeldLease(clock);
+  }
 
-  async renew(lanes: readonly number[], replaces: readonly string[]): Promise<Member[]> {
+  async renew(lanes: readonly number[], replaces: readonly string[]): Promise<MemberRecord[]> {
     if (this.isNews(lanes, replaces)) await this.put(lanes, replaces, false);
     await this.listen();
     return [...this.heard.values()].map(({ record }) => record);
+  }
+
+  /** The number of the newest object that this process has put; 0 before the first one. */
+  get newest(): number {
+    return this.newestPut;
+  }
+
+  /** After so long without a new object of it, others take this process for gone. */
+  get silentMs(): number {
+    const { everyMs } = this;
+    return silentMsOf(everyMs === undefined ? {} : { everyMs });
+  }
+
+  /** The next call of `renew` puts an object, whether or not it says anything new. */
+  sayAgain(): void {
+    this.said = undefined;
+  }
+
+  heldSinceMs(): number | undefined {
+    return this.lease.sinceMs();
   }
 
   /** The pace of objects that say nothing new, where it is not `memberRenewMs`. */
@@ -149,9 +186,12 @@ export class StoredMembers implements Coordinator {
     const pace = everyMs === undefined ? {} : { everyMs };
     const record: MemberRecord = { number, unique, host, process, space, at, ...said, ...pace };
     this.said = undefined;
+    const sentMs = clock.monotonicMs();
     await putNumbered(store, memberPrefix(unique), memberKind, record);
     this.said = said;
+    this.newestPut = number;
     this.saidMs = clock.monotonicMs();
+    this.lease.renewed(sentMs, silentMsOf(record));
     // The one before stays, because somebody may have listed it and not read it yet.
     if (number > 2) await store.delete(this.nameOf(number - 2)).catch(() => undefined);
   }
