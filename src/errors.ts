@@ -36,7 +36,7 @@ export const exitStatus = {
   leftOut: 14,
   /** Thinkback was installed without its native part. */
   install: 15,
-  /** A check of `thinkback doctor` failed. */
+  /** A check of `thinkback doctor` failed; or a Redis that `thinkback run` is given cannot do what is needed. */
   unfit: 16,
   /** Live documents were left as they are: others had changed them, or the server refuses what they would become. */
   conflict: 17,

@@ -1,6 +1,5 @@
 /** `thinkback doctor`: tries what a backup needs, and says what to do where something is missing. */
 import { systemClock } from "../clock.js";
-import { secretIn } from "../configuration/secret-file.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { repositoryName } from "../format/names.js";
 import { fullProbe, isKnownService, probe } from "../storage/probe.js";
@@ -13,13 +12,12 @@ import { checkMachine } from "./doctor-machine.js";
 import { checkRedis } from "./doctor-redis.js";
 import { checkSource } from "./doctor-source.js";
 import { formatTable, type Output } from "./output.js";
+import { type RedisArguments, redisOf } from "./redis-at.js";
 import { requestsText } from "./store-use-text.js";
 
-export interface DoctorArguments extends SourceArguments {
+export interface DoctorArguments extends SourceArguments, RedisArguments {
   repo: string;
   spool?: string;
-  redis?: string;
-  redisFile?: string;
   readOnly?: boolean;
 }
 
@@ -58,16 +56,6 @@ export async function doctorCommand(args: DoctorArguments, output: Output): Prom
       hint: "what to do about each stands above; with --json, in its hint",
     },
   );
-}
-
-/** The URL of the Redis, which may hold a password, if there is one. */
-function redisOf({ redis, redisFile }: DoctorArguments): string | undefined {
-  const url = redis ?? (redisFile && secretIn(redisFile, "--redis-file").trim());
-  if (url === undefined || /^rediss?:\/\/./.test(url)) return url;
-  const where = redis === undefined ? "the content of --redis-file" : `--redis ${redis}`;
-  throw new ThinkbackError("usage", `${where} is not the address of a Redis`, {
-    hint: "give it as redis://host:6379, or rediss:// for TLS",
-  });
 }
 
 async function checkStore(args: DoctorArguments, use: StoreUse): Promise<Finding[]> {

@@ -2,8 +2,15 @@
 import type { Configured } from "./configured.js";
 import type { SourceArguments } from "./connect.js";
 import type { MaintainArguments } from "./maintain.js";
+import type { RedisArguments } from "./redis-at.js";
 
-export interface RunArguments extends MaintainArguments, SourceArguments, Configured {
+export interface RunArguments
+  extends MaintainArguments,
+    SourceArguments,
+    RedisArguments,
+    Configured {
+  /** What the process does, such as `capture,fold`. */
+  role: string;
   /** False if --no-fold is given. */
   fold: boolean;
   /** Absent: every five minutes, or every half an hour in a store that charges for requests. */

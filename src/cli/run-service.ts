@@ -1,16 +1,22 @@
 /** What a process serves beside its capture. Each part begins before the capture, and ends after it. */
 import type { Clock } from "../clock.js";
 import type { Commands } from "../commands.js";
+import type { Waker } from "../coordination/wake.js";
 import type { Repository } from "../format/description.js";
 import type { Facts } from "../health/facts.js";
 import type { Log } from "./log.js";
+import type { Role } from "./roles.js";
 import type { RunArguments } from "./run-arguments.js";
 
 export interface Served {
   args: RunArguments;
+  /** What this process does of all that there is to do. */
+  roles: ReadonlySet<Role>;
   repository: Repository;
   facts: Facts;
   commands: Commands;
+  /** Wakes the other processes too, if they share a Redis with this one. */
+  waker: Waker;
   clock: Clock;
   log: Log;
   /** True while this process does what only one of them may: it captures lane 0. */

@@ -32,6 +32,8 @@ const beside: Record<string, [option: string, other: string][]> = {
     ),
     ["--drill-at", "--once"],
     ["--standby", "--once"],
+    ["--redis", "--once"],
+    ["--redis-file", "--once"],
     ["--grace", "--no-delete"],
   ],
   maintain: [

@@ -150,8 +150,9 @@ export const connections: OptionRow[] = [
     key: "redis.url",
     variable: "THINKBACK_REDIS",
     type: "url",
-    commands: ["doctor"],
-    description: "a Redis for leases: redis://:password@host:6379",
+    commands: ["run", "doctor"],
+    description:
+      "a Redis by which processes find each other: redis://:password@host:6379, or with rediss or redis+sentinel",
     oneOf: "Redis",
   },
   {
@@ -159,7 +160,7 @@ export const connections: OptionRow[] = [
     key: "redis.file",
     variable: "THINKBACK_REDIS_FILE",
     type: "path",
-    commands: ["doctor"],
+    commands: ["run", "doctor"],
     description: fileOf("the URL of the Redis"),
     oneOf: "Redis",
   },

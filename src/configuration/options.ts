@@ -10,6 +10,7 @@ import { eachTime } from "./one-time-options.js";
 import type { OptionRow } from "./option.js";
 import { recovery } from "./recovery-options.js";
 import { restoring } from "./restore-options.js";
+import { sharing } from "./role-options.js";
 import { seeing } from "./seeing-options.js";
 import { standing } from "./standby-options.js";
 import { drills, maintenance, prices } from "./upkeep-options.js";
@@ -17,6 +18,7 @@ import { drills, maintenance, prices } from "./upkeep-options.js";
 /** In the order in which help and documents list them. */
 export const options: readonly OptionRow[] = [
   ...connections,
+  ...sharing,
   ...capturing,
   ...maintenance,
   ...drills,

@@ -62,6 +62,15 @@ export interface WorkFacts {
   failures: number;
 }
 
+/** What tells this process of the others. */
+export interface CoordinatorFacts {
+  kind: "repository" | "redis";
+  /** Without a password. */
+  location: string;
+  /** Since when it has not answered, and why; undefined while it does. */
+  fails: { since: Instant; reason: string } | undefined;
+}
+
 export type TickListener = (lane: number, tick: ClosedTick) => void;
 
 export class Facts {
@@ -69,6 +78,8 @@ export class Facts {
   /** By table id. Dropped tables are not in it. */
   readonly tables = new Map<string, TableFacts>();
   readonly lanes = new Map<number, LaneFacts>();
+  /** Undefined before the process has begun to look for others. */
+  coordinator: CoordinatorFacts | undefined;
   private readonly works = new Map<string, WorkFacts>();
   private readonly listeners = new Set<TickListener>();
   /** By lane: the epoch and the totals of its last tick, from which the next one's changes are counted. */

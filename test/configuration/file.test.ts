@@ -106,7 +106,7 @@ test.each([
   ["log:\n  colour: red", /^2: log\.colour is not a key .* → the keys of log are log\.level$/],
   [
     "zzz: 1",
-    /^1: zzz is not a key .* → the sections are source, target, repo, redis, keys, capture, /,
+    /^1: zzz is not a key .* → the sections are source, target, repo, redis, keys, role, capture, /,
   ],
   ["capture: fast", /^1: capture is a section, .* → give its keys .*capture\.tick/],
   ["capture: [1]", /^1: capture is a section/],
