@@ -5,35 +5,28 @@ import type { Repository } from "../format/description.js";
 import { formatDuration, formatInstant } from "../instant.js";
 import { placeHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
-import { lookAt } from "../repository/repository-view.js";
 import { scratchPlan } from "../restore/drill-plan.js";
 import { classText } from "../restore/inexact.js";
-import { planRestore, type RestorePlan } from "../restore/plan.js";
+import type { RestorePlan } from "../restore/plan.js";
 import { type RestoredTable, restore } from "../restore/restore.js";
-import { whenProven } from "../restore/when-proven.js";
 import type { ScratchServer } from "../rethinkdb/scratch-server.js";
 import type { Target } from "../rethinkdb/target.js";
 import { isScratchDatabase, scratchPrefix } from "../scratch-database.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { accessToTarget, isGiven, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { countedCopies, type Repos } from "./copies-at.js";
-import { gapOption } from "./gap-option.js";
 import { instantOf } from "./instant-of.js";
 import { durationOption } from "./maintenance-options.js";
-import { counted, formatTable, type Output, waitingText } from "./output.js";
+import { counted, formatTable, type Output } from "./output.js";
 import { startServer, targetOf } from "./own-server.js";
 import { RestoreProgress } from "./restore-progress.js";
+import { type PastArguments, planWhenProven, requestOf } from "./restore-request.js";
 import { isSelecting, type SelectArguments, selectionOf } from "./select.js";
 import { stopOnSignals } from "./stop-signals.js";
 
-export interface PreviewArguments extends TargetArguments, SelectArguments {
+export interface PreviewArguments extends TargetArguments, SelectArguments, PastArguments {
   repo: Repos;
   at?: string;
-  table: string[];
-  db: string[];
-  gap?: string;
-  allowInexact?: boolean;
-  nearest?: boolean;
   for?: string;
   http?: boolean;
   clean?: boolean;
@@ -111,20 +104,8 @@ async function planOf(
   output: Output,
 ): Promise<RestorePlan> {
   const at = args.at === undefined ? undefined : await instantOf(args.at, repository);
-  const request = {
-    ...(at === undefined ? {} : { at }),
-    tables: args.table,
-    databases: args.db,
-    renames: new Map<string, string>(),
-    ...gapOption(args.gap),
-    allowInexact: args.allowInexact === true,
-    nearest: args.nearest === true,
-    withoutAccess: true,
-    ...(isSelecting(args) ? { documentsOf: await selectionOf(args) } : {}),
-  };
-  const look = () => lookAt(repository, (view) => planRestore(view, request));
-  const onWait = (ms: number) => output.note(waitingText(ms));
-  return whenProven(repository, at, look, systemClock, onWait);
+  const selected = isSelecting(args) ? { documentsOf: await selectionOf(args) } : {};
+  return planWhenProven(repository, requestOf(args, at, selected), output);
 }
 
 /** A server of our own, or scratch databases on the given target. */
