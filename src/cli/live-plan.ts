@@ -1,6 +1,6 @@
 /** Plans of undo and rewind: made, shown, and carried out. */
 import { systemClock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { clearAfter, ThinkbackError } from "../errors.js";
 import { isSameText } from "../json-bytes.js";
 import type { OperatedTable, OperationHead } from "../recovery/operation.js";
 import { changesInPlan, type PlannedTable, PlanWriter } from "../recovery/plan-file.js";
@@ -67,7 +67,7 @@ export async function planOnly(
       );
     if (path !== undefined) output.line(`plan ${head.id} is in ${path}`);
   } catch (error) {
-    if (!isWhole) await writer?.discard();
+    if (!isWhole) await clearAfter(error, async () => writer?.discard());
     throw error;
   }
 }

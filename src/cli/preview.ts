@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { systemClock, withTimeout } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { cleared, ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { formatDuration, formatInstant } from "../instant.js";
 import { placeHold } from "../repository/registers/holds.js";
@@ -67,15 +67,16 @@ export async function previewCommand(args: PreviewArguments, given: Output): Pro
   });
   try {
     const place = await placeFor(plan, args, signal, output);
-    try {
+    const show = async () => {
       const restored = await fill(repository, place, signal, output);
       isReady = true;
       report(place, restored, lastsMs, output);
       await Promise.race([untilEnd(lastsMs, signal), place.gone]);
-    } finally {
+    };
+    await cleared(show, async () => {
       await place.remove();
       output.note("thinkback: the preview is removed");
-    }
+    });
   } catch (error) {
     if (isReady || !signal.aborted) throw error;
     throw new ThinkbackError("incomplete", "the preview was stopped before it was ready", {

@@ -5,7 +5,9 @@
  * Invariant: the first round of every table is recorded before anything is written to any of them. So the record of an
  * operation is whole, wherever it is ended.
  */
+
 import type { Clock } from "../clock.js";
+import { clearAfter } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
 import { theseKeys } from "../key-filter.js";
@@ -273,7 +275,8 @@ class Recording {
     try {
       return await work();
     } catch (error) {
-      await discardRounds(this.operating.repository.store, this.unpublished);
+      const { store } = this.operating.repository;
+      await clearAfter(error, () => discardRounds(store, this.unpublished));
       throw error;
     }
   }

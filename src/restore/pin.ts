@@ -13,7 +13,7 @@
  *
  * No clock is used: this machine's may be behind, and the process may stand still between reading it and the put.
  */
-import { ThinkbackError } from "../errors.js";
+import { clearAfter, ThinkbackError } from "../errors.js";
 import type { CoverageClass } from "../format/coverage-record.js";
 import type { Repository } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
@@ -111,7 +111,7 @@ export async function pinInstant(
     const isYoung = await isAlwaysKept(await RepositoryView.read(repository), at);
     return { pin, classes: isYoung ? await look() : await underLease(look) };
   } catch (error) {
-    await removePin(repository.store, name, now);
+    await clearAfter(error, () => removePin(repository.store, name, now));
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 /** Operations over several tables: what is recorded before anything is written, and how long it is kept. */
 import { beforeEach, describe, expect, test } from "vitest";
+import { failedAfter } from "../../src/errors.js";
 import type { Repository } from "../../src/format/description.js";
 import { orderCode } from "../../src/key-order.js";
 import { type OperatedTable, type Operating, operate } from "../../src/recovery/operation.js";
@@ -13,7 +14,7 @@ import {
   recordingMsMax,
 } from "../../src/repository/records/operations.js";
 import type { RepositoryView } from "../../src/repository/repository-view.js";
-import { StoreForbidden } from "../../src/storage/object-store.js";
+import { StoreForbidden, StoreUnavailable } from "../../src/storage/object-store.js";
 import { sweepOperations } from "../../src/upkeep/sweep-operations.js";
 import { json, makeRepository, namesIn, StillClock } from "../repository/recording.js";
 import { overriding } from "../simulation/overriding.js";
@@ -153,6 +154,16 @@ describe("an operation over several tables", () => {
     clock.instant += 1;
     expect(await operate(operating(), all())).toMatchObject({ rounds: 3 });
     expect(live.writes).toHaveLength(9);
+  });
+
+  test("ends with what has ended it, also if the store is away when its parts are discarded", async () => {
+    const away = new StoreUnavailable("the store is away");
+    const store = overriding(repository.store, { delete: () => Promise.reject(away) });
+    const beforeWriting = () => Promise.reject(new Error("ended"));
+    const running = operate(operating({ beforeWriting }, { ...repository, store }), all());
+    const error: unknown = await running.catch((one: unknown) => one);
+    expect(String(error)).toBe("Error: ended");
+    expect(failedAfter(error)).toEqual([away]);
   });
 
   test("is not written if recording it took over a day: its parts may be deleted", async () => {
