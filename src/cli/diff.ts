@@ -21,6 +21,7 @@ import { instantOf, refuseReversed } from "./instant-of.js";
 import { type Colour, counted, formatCount, type Output } from "./output.js";
 import { ProgressLines } from "./progress.js";
 import { placeReadHold } from "./read-hold.js";
+import { tellDoubts } from "./restore-report.js";
 import { allowedBy, type InstantArguments, lookWhenProven, requestOf } from "./restore-request.js";
 import { type SelectArguments, selectionOf } from "./select.js";
 
@@ -74,7 +75,7 @@ export async function diffCommand(
     const differing = await differencesOf(compared, selection, target);
     if (output.json) await printJson(name, compared, differing, output);
     else await print(name, compared, differing, { limit, fields: args.fields === true }, output);
-    for (const doubt of selection.doubts?.() ?? []) output.note(`thinkback: ${doubt}`);
+    tellDoubts(selection.doubts?.() ?? [], output);
   } finally {
     await hold?.end();
     target?.close();

@@ -16,6 +16,7 @@ import { NotedSelections } from "./noted-selections.js";
 import { counted, formatBytes, formatNames, formatTable, type Output } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { placeReadHold } from "./read-hold.js";
+import { tellDoubts } from "./restore-report.js";
 import { type PastArguments, planWhenProven, requestOf } from "./restore-request.js";
 import { isSelecting, type SelectArguments, selectionOf } from "./select.js";
 import { unprinted } from "./standard-output.js";
@@ -64,7 +65,7 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
     });
     progress.end();
     report(plan, exported, args, output);
-    for (const text of noted.doubts()) output.note(`thinkback: ${text}`);
+    tellDoubts(noted.doubts(), output);
   } catch (error) {
     let isLeft = false;
     await destination.discard().catch((why: unknown) => {

@@ -20,6 +20,7 @@ import { durationOption } from "./maintenance-options.js";
 import { counted, formatTable, type Output } from "./output.js";
 import { startServer, targetOf } from "./own-server.js";
 import { RestoreProgress } from "./restore-progress.js";
+import { printMissingKeys, tellDoubts } from "./restore-report.js";
 import { type PastArguments, planWhenProven, requestOf } from "./restore-request.js";
 import { isSelecting, type SelectArguments, selectionOf } from "./select.js";
 import { stopOnSignals } from "./stop-signals.js";
@@ -235,6 +236,11 @@ function report(
   for (const { to, leftOut } of restored) {
     if (leftOut.length > 0) output.line(`${to}: ${counted(leftOut.length, "document")} left out`);
   }
+  tellDoubts(
+    restored.flatMap(({ doubts }) => doubts),
+    output,
+  );
+  printMissingKeys(restored, output);
   for (const table of plan.notCaptured) {
     output.note(`thinkback: ${table} existed then, but nothing of it was captured`);
   }
@@ -247,8 +253,10 @@ function report(
     address,
     http: web ?? null,
     until: lastsMs === undefined ? null : formatInstant(systemClock.now() + lastsMs),
-    tables: restored.map(({ from, to, class: of, documents, indexes, leftOut }) => {
-      return { from, to, class: of, documents, indexes, leftOut: leftOut.length };
+    tables: restored.map(({ class: of, leftOut, ...table }) => {
+      const { from, to, documents, indexes, missingKeys, doubts } = table;
+      const left = leftOut.length;
+      return { from, to, class: of, documents, indexes, leftOut: left, missingKeys, doubts };
     }),
     notCaptured: plan.notCaptured,
   });

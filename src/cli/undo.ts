@@ -105,9 +105,10 @@ async function intentOf(live: Live, bad: Bad, asked: Asked, args: UndoArguments)
   return {
     ...changes,
     refusesConflicts: way === "refuse",
-    tables: tables.map(({ table, differences }): IntendedTable => {
+    tables: tables.map(({ table, doubts, differences }): IntendedTable => {
       return {
         table,
+        doubts,
         steps: (again) => undoSteps(differences(again), live.reads, table, way, fields),
       };
     }),
@@ -117,6 +118,7 @@ async function intentOf(live: Live, bad: Bad, asked: Asked, args: UndoArguments)
 /** What is to be taken back of a table: all, or only of some keys. */
 interface BadTable {
   table: TableReference;
+  doubts: Selection["doubts"];
   differences: (only?: Selection) => AsyncIterable<Difference>;
 }
 
@@ -154,7 +156,7 @@ async function ofTime(
       const before = earlier.find((one) => one.name === name)!.past;
       const differences = (only?: Selection) =>
         differencesBetween(before, past, coverage.get(table.id), and(selection, only));
-      return { table, differences };
+      return { table, doubts: selection.doubts, differences };
     }),
   };
 }
@@ -168,8 +170,8 @@ async function ofOperation(live: Live, id: string, { choice }: Asked): Promise<B
     const name = table ? `${table.db}.${table.name}` : taken.name;
     const selection = isChosen(choice, name) ? choice.selectionOf(name) : undefined;
     if (!selection) continue;
-    if (table)
-      tables.push({ table, differences: (only) => taken.differences(and(selection, only)) });
+    const differences = (only?: Selection) => taken.differences(and(selection, only));
+    if (table) tables.push({ table, doubts: selection.doubts, differences });
     else errors.push(new ThinkbackError("target", `${name} is not there any more`));
   }
   if (errors.length > 0) throw (await otherCluster(live)) ?? together(errors);
