@@ -66,13 +66,18 @@ export function planWhenProven(
   return lookWhenProven(repository, request.at, output, (view) => planRestore(view, request));
 }
 
-/** What `look` finds in the repository, as soon as the instant is proven. It is said how long that may take. */
+/**
+ * What `look` finds in the repository, as soon as the instant is proven. It is said how long that may take.
+ * @param waitMsMax it is not waited for longer than this
+ */
 export function lookWhenProven<T>(
   repository: Repository,
   at: Instant | undefined,
   output: Output,
   look: (view: RepositoryView) => Promise<T>,
+  waitMsMax?: number,
 ): Promise<T> {
   const onWait = (ms: number) => output.note(waitingText(ms));
-  return whenProven(repository, at, () => lookAt(repository, look), systemClock, onWait);
+  const looking = () => lookAt(repository, look);
+  return whenProven(repository, at, looking, systemClock, onWait, waitMsMax);
 }

@@ -70,8 +70,9 @@ export interface OperationObserver {
   /**
    * Everything is recorded, and nothing is published or written. It may throw: then the operation ends with nothing
    * written. Not called if there is nothing to change.
+   * @param tables those in which something will be changed
    */
-  beforeWriting(extent: Extent): Promise<WayBack>;
+  beforeWriting(extent: Extent, tables: readonly TableReference[]): Promise<WayBack>;
   written(done: number, of: number): void;
 }
 
@@ -122,7 +123,7 @@ export async function operate(
     rounds: first.length,
   };
   if (first.length === 0) return result;
-  const wayBack = await recording.decided();
+  const wayBack = await recording.decided(first.map(([{ table }]) => table));
   result.wayBack = wayBack;
   const published: [OperatedTable, Operation][] = [];
   for (const [of, recorded] of first) {
@@ -255,10 +256,10 @@ class Recording {
   }
 
   /** Asks whether what is recorded is to be written. */
-  async decided(): Promise<WayBack> {
+  async decided(tables: readonly TableReference[]): Promise<WayBack> {
     const { observer } = this.operating;
     const extent = { tables: this.tallies.length, all: Tally.sumOf(this.tallies) };
-    this.wayBack = await this.discardingIfFailed(() => observer.beforeWriting(extent));
+    this.wayBack = await this.discardingIfFailed(() => observer.beforeWriting(extent, tables));
     return this.wayBack;
   }
 
