@@ -91,6 +91,56 @@ export function isDamage(error: unknown): error is ThinkbackError {
   return error instanceof ThinkbackError && error.code === "damaged";
 }
 
+/** What clearing away after a failure has thrown, by the failure. */
+const thrownAfter = new WeakMap<object, unknown[]>();
+
+/**
+ * Clears away what a failure has left. If that fails too, it does not take the failure's place: both are told.
+ * @param clear each of these is done, also if one before it fails
+ */
+export async function clearAfter(
+  failure: unknown,
+  ...clear: readonly (() => Promise<unknown>)[]
+): Promise<void> {
+  for (const one of clear) {
+    try {
+      await one();
+    } catch (error) {
+      if (typeof failure !== "object" || failure === null) continue;
+      thrownAfter.set(failure, [...(thrownAfter.get(failure) ?? []), error]);
+    }
+  }
+}
+
+/**
+ * What `work` resolves with. What it leaves is cleared away in any case. If both fail, the failure of the work is
+ * thrown, and both are told.
+ */
+export async function cleared<T>(
+  work: () => Promise<T>,
+  clear: () => Promise<unknown>,
+): Promise<T> {
+  let result: T;
+  try {
+    result = await work();
+  } catch (error) {
+    await clearAfter(error, clear);
+    throw error;
+  }
+  await clear();
+  return result;
+}
+
+/** What clearing away after an error, or after one of its causes, has thrown. */
+export function failedAfter(error: unknown): unknown[] {
+  const failed: unknown[] = [];
+  for (let of: unknown = error; typeof of === "object" && of !== null; ) {
+    failed.push(...(thrownAfter.get(of) ?? []));
+    of = of instanceof Error ? of.cause : undefined;
+  }
+  return failed;
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -4,7 +4,7 @@
  */
 import { aborted, rejectedOnAbort } from "../abort.js";
 import { type Clock, withTimeout } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { clearAfter, ThinkbackError } from "../errors.js";
 import { hasLeft } from "../format/coverage-record.js";
 import type { Repository } from "../format/description.js";
 import type { BaseInventory } from "../repository/bases/base.js";
@@ -241,7 +241,7 @@ export class Capture {
       await taking?.close(continued);
       return capture;
     } catch (error) {
-      await taking?.close();
+      await clearAfter(error, async () => taking?.close());
       throw error;
     }
   }

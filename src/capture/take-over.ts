@@ -1,7 +1,7 @@
 /** Goes on where a capture that runs ends, without a gap. See handovers.ts for the way and its invariant. */
 import type { TableConfig } from "../catalog-record.js";
 import type { Clock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { clearAfter, ThinkbackError } from "../errors.js";
 import { parseSegmentName } from "../format/names.js";
 import type { Instant } from "../instant.js";
 import { isGone, type Owner } from "../owner.js";
@@ -111,7 +111,7 @@ export class TakeOver {
       for (; asked && (await takeOver.ask(asked, signal)); asked = await takeOver.running());
       return takeOver;
     } catch (error) {
-      await takeOver.close();
+      await clearAfter(error, () => takeOver.close());
       throw error;
     }
   }

@@ -10,31 +10,27 @@ import type { InstantClass } from "../repository/coverage/as-of.js";
 import type { TableCoverage } from "../repository/coverage/coverage.js";
 import type { PlacedHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
-import { lookAt } from "../repository/repository-view.js";
-import { type Allowed, classText } from "../restore/inexact.js";
+import { classText } from "../restore/inexact.js";
 import { planRestore } from "../restore/plan.js";
-import { whenProven } from "../restore/when-proven.js";
 import type { Target } from "../rethinkdb/target.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { accessToTarget, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { copiesAt, type Repos } from "./copies-at.js";
 import { documentJson, fieldLines, fieldsJson, shortText } from "./field-text.js";
-import { gapOption } from "./gap-option.js";
 import { instantOf, refuseReversed } from "./instant-of.js";
-import { type Colour, counted, formatCount, type Output, waitingText } from "./output.js";
+import { type Colour, counted, formatCount, type Output } from "./output.js";
 import { ProgressLines } from "./progress.js";
 import { placeReadHold } from "./read-hold.js";
+import { tellDoubts } from "./restore-report.js";
+import { allowedBy, type InstantArguments, lookWhenProven, requestOf } from "./restore-request.js";
 import { type SelectArguments, selectionOf } from "./select.js";
 
-export interface DiffArguments extends TargetArguments, SelectArguments {
+export interface DiffArguments extends TargetArguments, SelectArguments, InstantArguments {
   repo: Repos;
   from?: string;
   to?: string;
   at?: string;
   live?: boolean;
-  gap?: string;
-  allowInexact?: boolean;
-  nearest?: boolean;
   fields?: boolean;
   limit: string;
 }
@@ -56,7 +52,8 @@ export async function diffCommand(
   output: Output,
 ): Promise<void> {
   refuseUnclear(args);
-  const allowed = allowedBy(args);
+  // What cannot be read is refused before the repository is asked.
+  allowedBy(args);
   const limit = limitOf(args.limit);
   const selection = (await selectionOf(args))(name);
   if (!selection) {
@@ -73,12 +70,12 @@ export async function diffCommand(
     }
     const repository = await openRepository(await copiesAt(args.repo, output));
     refuseWithoutReader(repository.store);
-    const compared = await comparedBy(name, args, allowed, repository, output);
+    const compared = await comparedBy(name, args, repository, output);
     hold = await placeReadHold(repository, compared.earlier.plan, "diff", output);
     const differing = await differencesOf(compared, selection, target);
     if (output.json) await printJson(name, compared, differing, output);
     else await print(name, compared, differing, { limit, fields: args.fields === true }, output);
-    for (const doubt of selection.doubts?.() ?? []) output.note(`thinkback: ${doubt}`);
+    tellDoubts(selection.doubts?.() ?? [], output);
   } finally {
     await hold?.end();
     target?.close();
@@ -96,14 +93,6 @@ function refuseUnclear({ from, to, at, live }: DiffArguments): void {
   if (!live && from === undefined) refuse("it is not said what is compared");
 }
 
-type AllowedInstants = Allowed & { nearest: boolean };
-
-const allowedBy = ({ gap, allowInexact, nearest }: DiffArguments): AllowedInstants => ({
-  ...gapOption(gap),
-  allowInexact: allowInexact === true,
-  nearest: nearest === true,
-});
-
 function limitOf(text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new ThinkbackError("usage", `--limit ${text} is not a count`, { hint: "such as 20" });
@@ -112,11 +101,11 @@ function limitOf(text: string): number {
 /** Plans both states in one look: what differs between them is then not read from two. */
 async function comparedBy(
   name: string,
-  { from, to, at, live }: DiffArguments,
-  allowed: AllowedInstants,
+  args: DiffArguments,
   repository: Repository,
   output: Output,
 ): Promise<Compared> {
+  const { from, to, at, live } = args;
   const now = systemClock.now();
   const instant = async (text: string | undefined) =>
     text === undefined ? undefined : instantOf(text, repository, now);
@@ -125,28 +114,18 @@ async function comparedBy(
   if (!live && first !== undefined && second !== undefined) {
     refuseReversed({ text: from!, at: first }, { text: to!, at: second }, now);
   }
-  const look = () =>
-    lookAt(repository, async (view): Promise<Compared> => {
-      const past = async (when: Instant | undefined) =>
-        pastTable(repository, await planRestore(view, requestFor(name, when, allowed)));
-      const earlier = await past(first);
-      const later = live ? undefined : await past(second);
-      const { id } = earlier.table.config;
-      const isSame = later?.table.config.id === id;
-      const coverage = isSame ? (await view.coverage()).tables.get(id) : undefined;
-      return { earlier, later, coverage };
-    });
-  const onWait = (ms: number) => output.note(waitingText(ms));
-  return whenProven(repository, second ?? first, look, systemClock, onWait);
+  const chosen = { ...args, table: [name], db: [] };
+  return lookWhenProven(repository, second ?? first, output, async (view): Promise<Compared> => {
+    const past = async (when: Instant | undefined) =>
+      pastTable(repository, await planRestore(view, requestOf(chosen, when)));
+    const earlier = await past(first);
+    const later = live ? undefined : await past(second);
+    const { id } = earlier.table.config;
+    const isSame = later?.table.config.id === id;
+    const coverage = isSame ? (await view.coverage()).tables.get(id) : undefined;
+    return { earlier, later, coverage };
+  });
 }
-
-const requestFor = (name: string, at: Instant | undefined, allowed: AllowedInstants) => ({
-  ...(at === undefined ? {} : { at }),
-  tables: [name],
-  databases: [],
-  renames: new Map<string, string>(),
-  ...allowed,
-});
 
 async function differencesOf(
   { earlier, later, coverage }: Compared,

@@ -1,29 +1,21 @@
 /** States of the past that a command compares with others: exact ones only. */
-import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
-import { lookAt, type RepositoryView } from "../repository/repository-view.js";
+import type { RepositoryView } from "../repository/repository-view.js";
 import { NotProvenYet } from "../restore/inexact.js";
 import { planRestore, type RestorePlan } from "../restore/plan.js";
 import type { RestoreRequest } from "../restore/request.js";
-import { whenProven } from "../restore/when-proven.js";
-import { counted, type Output, waitingText } from "./output.js";
+import { counted, type Output } from "./output.js";
+import { lookWhenProven, requestOf } from "./restore-request.js";
 
 /** @param at the newest instant that is exact for all of them, if undefined */
 export function exactRequest(
   of: Pick<RestoreRequest, "tables" | "databases" | "documentsOf">,
   at: Instant | undefined,
 ): RestoreRequest {
-  return {
-    ...(at === undefined ? {} : { at }),
-    ...of,
-    renames: new Map(),
-    allowInexact: false,
-    nearest: false,
-    withoutAccess: true,
-    exactOnly: true,
-  };
+  const { tables: table, databases: db } = of;
+  return requestOf({ table, db }, at, { ...of, exactOnly: true });
 }
 
 /**
@@ -35,9 +27,7 @@ export function exactPlan(
   request: RestoreRequest,
   output: Output,
 ): Promise<RestorePlan> {
-  const look = () => lookAt(repository, (view) => planOrRefuse(view, request));
-  const onWait = (ms: number) => output.note(waitingText(ms));
-  return whenProven(repository, request.at, look, systemClock, onWait);
+  return lookWhenProven(repository, request.at, output, (view) => planOrRefuse(view, request));
 }
 
 async function planOrRefuse(view: RepositoryView, request: RestoreRequest): Promise<RestorePlan> {

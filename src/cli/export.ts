@@ -1,4 +1,3 @@
-import { systemClock } from "../clock.js";
 import { messageOf, ThinkbackError } from "../errors.js";
 import { type Destination, toDirectory, toFile, toStream } from "../exchange/destination.js";
 import { type Exported, type ExportFormat, exportTables } from "../exchange/export.js";
@@ -8,40 +7,27 @@ import { formatInstant } from "../instant.js";
 import { isWhole } from "../repository/coverage/coverage.js";
 import type { PlacedHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
-import { lookAt } from "../repository/repository-view.js";
 import { classText } from "../restore/inexact.js";
-import { planRestore, type RestorePlan } from "../restore/plan.js";
-import { whenProven } from "../restore/when-proven.js";
+import type { RestorePlan } from "../restore/plan.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { copiesAt, type Repos } from "./copies-at.js";
-import { gapOption } from "./gap-option.js";
 import { instantIn } from "./instant-of.js";
 import { NotedSelections } from "./noted-selections.js";
-import {
-  counted,
-  formatBytes,
-  formatNames,
-  formatTable,
-  type Output,
-  waitingText,
-} from "./output.js";
+import { counted, formatBytes, formatNames, formatTable, type Output } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { placeReadHold } from "./read-hold.js";
+import { tellDoubts } from "./restore-report.js";
+import { type PastArguments, planWhenProven, requestOf } from "./restore-request.js";
 import { isSelecting, type SelectArguments, selectionOf } from "./select.js";
 import { unprinted } from "./standard-output.js";
 import { stopOnSignals } from "./stop-signals.js";
 
-export interface ExportArguments extends SelectArguments {
+export interface ExportArguments extends SelectArguments, PastArguments {
   repo: Repos;
   at?: string;
-  table: string[];
-  db: string[];
   format: ExportFormat;
   out: string;
   fields: string[];
-  gap?: string;
-  allowInexact?: boolean;
-  nearest?: boolean;
 }
 
 /** Writes tables as they were at an instant in a form that other programs read. */
@@ -62,20 +48,8 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
   const repository = await openRepository(await copiesAt(args.repo, output));
   refuseWithoutReader(repository.store);
   const at = await asked?.(repository);
-  const request = {
-    ...(at === undefined ? {} : { at }),
-    tables: args.table,
-    databases: args.db,
-    renames: new Map<string, string>(),
-    ...gapOption(args.gap),
-    allowInexact: args.allowInexact === true,
-    nearest: args.nearest === true,
-    withoutAccess: true,
-    ...(args.tenant === undefined ? {} : { documentsOf: selected }),
-  };
-  const look = () => lookAt(repository, (view) => planRestore(view, request));
-  const onWait = (ms: number) => output.note(waitingText(ms));
-  const plan = await whenProven(repository, at, look, systemClock, onWait);
+  const ofTenant = args.tenant === undefined ? {} : { documentsOf: selected };
+  const plan = await planWhenProven(repository, requestOf(args, at, ofTenant), output);
   const signal = stopOnSignals((name) => output.note(`thinkback: ${name}: ending the export`));
   const destination = await destinationOf(args, plan, signal);
   const progress = new ExportProgress(plan, signal);
@@ -91,7 +65,7 @@ export async function exportCommand(args: ExportArguments, output: Output): Prom
     });
     progress.end();
     report(plan, exported, args, output);
-    for (const text of noted.doubts()) output.note(`thinkback: ${text}`);
+    tellDoubts(noted.doubts(), output);
   } catch (error) {
     let isLeft = false;
     await destination.discard().catch((why: unknown) => {

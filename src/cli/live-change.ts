@@ -9,6 +9,7 @@ import { planOnly } from "./live-plan.js";
 import { report } from "./live-report.js";
 import { LiveRun } from "./live-run.js";
 import { placeReadHold } from "./read-hold.js";
+import { tellDoubts } from "./restore-report.js";
 
 /** Plans it, or plans and carries it out. */
 export async function intend(live: Live, intent: Intent, asked: Asked): Promise<void> {
@@ -42,21 +43,25 @@ async function planAndCarryOut(
   const { conflicts, progress } = found;
   const run = new LiveRun(live, head, undoableMs);
   let estimatedSeconds = 0;
-  const refuseConflicts = () => {
-    if (refusesConflicts && conflicts.count > 0) refuse(head, conflicts, output);
+  let doubts: string[] = [];
+  const judge = () => {
+    progress.clear();
+    doubts = found.doubts();
+    tellDoubts(doubts, output);
+    if (refusesConflicts && conflicts.count > 0) refuse(head, { conflicts, doubts }, output);
   };
   const result = await run.carryOut(tables, undefined, async (extent) => {
-    progress.clear();
-    refuseConflicts();
+    judge();
     estimatedSeconds = (await writeTime(extent, reads, repository)).seconds;
   });
-  // Of conflicts alone nothing is recorded, so nothing has asked about them yet.
-  if (result.rounds === 0) refuseConflicts();
+  // Where nothing is recorded, nothing has asked about conflicts and doubts yet.
+  if (result.rounds === 0) judge();
   const why = result.rounds === 0 ? await whyNothing?.() : undefined;
   const seconds = result.rounds === 0 ? 0 : run.seconds;
   const wayBack = wayBackText(head.id, live.args);
   const ended = {
     conflicts,
+    doubts,
     kept: found,
     seconds,
     estimatedSeconds,

@@ -28,6 +28,8 @@ export interface Intent {
 export interface IntendedTable {
   table: TableReference;
   steps: (only?: Selection) => AsyncIterable<UndoStep>;
+  /** What shows, when all documents were compared, that the selection is mistyped: one sentence each. */
+  doubts?: (() => string[]) | undefined;
 }
 
 /** What is found while live tables are compared. */
@@ -38,14 +40,21 @@ export class Found {
   kept = 0;
   /** How many are left of which it is not known whether the operation wrote them. */
   unknown = 0;
+  private readonly selections: (() => string[])[] = [];
 
   constructor(
     private readonly signal: AbortSignal,
     private readonly keepAdded: boolean,
   ) {}
 
-  table({ table, steps }: IntendedTable): OperatedTable {
+  table({ table, steps, doubts }: IntendedTable): OperatedTable {
+    if (doubts) this.selections.push(doubts);
     return { table, steps: (only) => this.noted(table, steps(only), only !== undefined) };
+  }
+
+  /** What shows, of the documents so far, that the selection is mistyped. */
+  doubts(): string[] {
+    return this.selections.flatMap((doubts) => doubts());
   }
 
   private async *noted(
@@ -72,10 +81,15 @@ export class Found {
   }
 }
 
+interface Refused {
+  conflicts: Conflicts;
+  doubts: readonly string[];
+}
+
 /** Ends an operation because of its conflicts. */
-export function refuse(head: OperationHead, conflicts: Conflicts, output: Output): never {
+export function refuse(head: OperationHead, { conflicts, doubts }: Refused, output: Output): never {
   conflicts.print(output);
-  output.result({ ...headResult(head), ...conflicts.results() });
+  output.result({ ...headResult(head), ...conflicts.results(), doubts });
   throw refusal(conflicts, "nothing was written");
 }
 

@@ -1,6 +1,6 @@
 /** Plans of undo and rewind: made, shown, and carried out. */
 import { systemClock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { clearAfter, ThinkbackError } from "../errors.js";
 import { isSameText } from "../json-bytes.js";
 import type { OperatedTable, OperationHead } from "../recovery/operation.js";
 import { changesInPlan, type PlannedTable, PlanWriter } from "../recovery/plan-file.js";
@@ -25,6 +25,7 @@ import {
 import { LiveRun } from "./live-run.js";
 import { choosesNone } from "./live-tables.js";
 import { counted, formatNames } from "./output.js";
+import { tellDoubts } from "./restore-report.js";
 
 /** So many changes are shown field by field. */
 const examplesMax = 5;
@@ -58,7 +59,9 @@ export async function planOnly(
     }
     found.progress.clear();
     const written = isRefused ? null : (path ?? null);
-    const toReport = { tables: planned, examples, conflicts, kept: found, isRefused };
+    const doubts = found.doubts();
+    const toReport = { tables: planned, examples, conflicts, doubts, kept: found, isRefused };
+    tellDoubts(doubts, output);
     reportPlan(head, toReport, estimate, { plan: written }, output);
     if (isRefused)
       throw refusal(
@@ -67,7 +70,7 @@ export async function planOnly(
       );
     if (path !== undefined) output.line(`plan ${head.id} is in ${path}`);
   } catch (error) {
-    if (!isWhole) await writer?.discard();
+    if (!isWhole) await clearAfter(error, async () => writer?.discard());
     throw error;
   }
 }
@@ -124,6 +127,7 @@ export async function intendByFile(
     const wayBack = wayBackText(id, live.args);
     const ended = {
       conflicts,
+      doubts: [],
       kept: keptNone,
       ...times,
       refusesConflicts: true,
@@ -203,6 +207,7 @@ async function show(
     tables: planned,
     examples,
     conflicts,
+    doubts: [],
     kept: keptNone,
     isRefused: false,
   };

@@ -67,6 +67,8 @@ export interface ToReport {
   tables: readonly PlannedChange[];
   examples: readonly Example[];
   conflicts: Conflicts;
+  /** What shows that the selection is mistyped. */
+  doubts: readonly string[];
   kept: Kept;
   /** True if the conflicts would end it. */
   isRefused: boolean;
@@ -75,7 +77,7 @@ export interface ToReport {
 /** Prints what would be done. @param estimate absent for a plan that was made before */
 export function reportPlan(
   head: OperationHead,
-  { tables, examples, conflicts, kept, isRefused }: ToReport,
+  { tables, examples, conflicts, doubts, kept, isRefused }: ToReport,
   estimate: Estimate | undefined,
   more: object,
   output: Output,
@@ -129,6 +131,7 @@ export function reportPlan(
     refused: isRefused,
     ...(estimate ? { estimate } : {}),
     ...conflicts.results(),
+    doubts,
     ...more,
   });
 }
@@ -143,6 +146,8 @@ function printDeleted(verb: string, tables: readonly PlannedChange[], output: Ou
 /** What there is to say of an operation beside its result. */
 export interface Ended {
   conflicts: Conflicts;
+  /** What shows that the selection is mistyped. */
+  doubts: readonly string[];
   kept: Kept;
   /** How long it took, and was estimated to take. */
   seconds: number;
@@ -227,6 +232,7 @@ export function report(
     }),
     leftCount: count,
     ...conflicts.results(),
+    doubts: ended.doubts,
     seconds,
     estimatedSeconds,
     pin: wayBack?.pin ?? null,

@@ -15,6 +15,7 @@ import {
   type WayBack,
 } from "../recovery/operation.js";
 import { listPins } from "../repository/registers/pins.js";
+import type { TableReference } from "../rethinkdb/table-reference.js";
 import type { Live } from "./live-asked.js";
 import { countsText, deletedText, willDo } from "./live-counts.js";
 import { stoppedIf, wayBackText } from "./live-end.js";
@@ -61,9 +62,9 @@ export class LiveRun {
     const observer = {
       planned: (documents: number) =>
         this.progress.set("plan", `comparing: ${counted(documents, "document")} to change`),
-      beforeWriting: async (extent: Extent) => {
+      beforeWriting: async (extent: Extent, touched: readonly TableReference[]) => {
         await beforeWriting(extent);
-        const wayBack = await this.pinned();
+        const wayBack = await this.pinned(touched);
         this.tellBegin(extent);
         this.of = extent.all.documents;
         this.beganMs = performance.now();
@@ -85,7 +86,7 @@ export class LiveRun {
   }
 
   /** Pins the newest instant before the operation, so that it stays restorable as long as this can be undone. */
-  private async pinned(): Promise<WayBack> {
+  private async pinned(touched: readonly TableReference[]): Promise<WayBack> {
     const { repository, output } = this.live;
     const { id, type } = this.head;
     const name = `before-${type.replaceAll(" ", "-")}-${id}`;
@@ -99,7 +100,7 @@ export class LiveRun {
     }
     try {
       const request = { name, note: `before ${type} ${id}`, until };
-      const { at } = await pinBefore(repository, request, now, output, proofMsMax);
+      const { at } = await pinBefore(repository, touched, request, now, output, proofMsMax);
       output.note(
         `thinkback: ${formatInstant(at)} is pinned as ${name} until ${formatInstant(until)}`,
       );

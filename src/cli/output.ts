@@ -2,7 +2,7 @@ import { EventEmitter, once } from "node:events";
 import Table from "cli-table3";
 import { withoutSecrets } from "../configuration/addresses.js";
 import { counted, formatCount } from "../count-text.js";
-import { exitStatus, messageOf, ThinkbackError } from "../errors.js";
+import { exitStatus, failedAfter, messageOf, ThinkbackError } from "../errors.js";
 import { formatInstant, type Instant } from "../instant.js";
 
 /** Where a command writes: results to stdout, everything else to stderr. */
@@ -172,13 +172,27 @@ function operatorError(error: unknown): unknown {
   return error;
 }
 
+export interface ErrorResult {
+  code: string;
+  message: string;
+  hint?: string;
+  /** What clearing away after it has failed with. */
+  also?: string[];
+}
+
 /** What a program is told of an error: its code, message and hint, without passwords. */
-export function errorResult(thrown: unknown): { code: string; message: string; hint?: string } {
+export function errorResult(thrown: unknown): ErrorResult {
   const error = operatorError(thrown);
   const { code, hint } = error instanceof ThinkbackError ? error : { code: "internal", hint: "" };
   // A value in the wrong place, such as an address in place of a time, is repeated by the error.
   const message = withoutSecrets(messageOf(error));
-  return { code, message, ...(hint ? { hint: withoutSecrets(hint) } : {}) };
+  const also = failedAfter(thrown).map((one) => withoutSecrets(messageOf(one)));
+  return {
+    code,
+    message,
+    ...(hint ? { hint: withoutSecrets(hint) } : {}),
+    ...(also.length > 0 ? { also } : {}),
+  };
 }
 
 /** Prints an error as an operator should see it and returns the exit status. */
@@ -186,12 +200,13 @@ export function reportError(thrown: unknown, json: boolean, { stderr }: Streams)
   const error = operatorError(thrown);
   const code = error instanceof ThinkbackError ? error.code : "internal";
   const status = exitStatus[code];
-  const report = errorResult(error);
+  const report = errorResult(thrown);
   if (json) {
     stderr.write(`${JSON.stringify({ error: report })}\n`);
   } else {
     stderr.write(`thinkback: ${report.message}\n`);
     if (report.hint) stderr.write(`  → ${report.hint}\n`);
+    for (const one of report.also ?? []) stderr.write(`thinkback: and after that: ${one}\n`);
     if (code === "internal" && error instanceof Error)
       stderr.write(`${withoutSecrets(String(error.stack))}\n`);
   }

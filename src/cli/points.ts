@@ -79,7 +79,7 @@ async function pointsIn(
   const store = commonStore(repository);
   const { points, names } = await catalogPoints(view);
   const id = name === undefined ? undefined : (await tableThen(view, name, undefined, to)).id;
-  const activity = await readActivity(view, id, from, to);
+  const activity = await readActivity(view, id, from, to, store);
   const all = [
     ...points,
     ...activity.bursts.map((burst) => pointOfBurst(burst, names)),

@@ -1,39 +1,33 @@
 import { randomUUID } from "node:crypto";
 import { systemClock, withTimeout } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { cleared, ThinkbackError } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import { formatDuration, formatInstant } from "../instant.js";
 import { placeHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
-import { lookAt } from "../repository/repository-view.js";
 import { scratchPlan } from "../restore/drill-plan.js";
 import { classText } from "../restore/inexact.js";
-import { planRestore, type RestorePlan } from "../restore/plan.js";
+import type { RestorePlan } from "../restore/plan.js";
 import { type RestoredTable, restore } from "../restore/restore.js";
-import { whenProven } from "../restore/when-proven.js";
 import type { ScratchServer } from "../rethinkdb/scratch-server.js";
 import type { Target } from "../rethinkdb/target.js";
 import { isScratchDatabase, scratchPrefix } from "../scratch-database.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { accessToTarget, isGiven, type TargetArguments, targetAt, warningsOf } from "./connect.js";
 import { countedCopies, type Repos } from "./copies-at.js";
-import { gapOption } from "./gap-option.js";
 import { instantOf } from "./instant-of.js";
 import { durationOption } from "./maintenance-options.js";
-import { counted, formatTable, type Output, waitingText } from "./output.js";
+import { counted, formatTable, type Output } from "./output.js";
 import { startServer, targetOf } from "./own-server.js";
 import { RestoreProgress } from "./restore-progress.js";
+import { printMissingKeys, tellDoubts } from "./restore-report.js";
+import { type PastArguments, planWhenProven, requestOf } from "./restore-request.js";
 import { isSelecting, type SelectArguments, selectionOf } from "./select.js";
 import { stopOnSignals } from "./stop-signals.js";
 
-export interface PreviewArguments extends TargetArguments, SelectArguments {
+export interface PreviewArguments extends TargetArguments, SelectArguments, PastArguments {
   repo: Repos;
   at?: string;
-  table: string[];
-  db: string[];
-  gap?: string;
-  allowInexact?: boolean;
-  nearest?: boolean;
   for?: string;
   http?: boolean;
   clean?: boolean;
@@ -74,15 +68,16 @@ export async function previewCommand(args: PreviewArguments, given: Output): Pro
   });
   try {
     const place = await placeFor(plan, args, signal, output);
-    try {
+    const show = async () => {
       const restored = await fill(repository, place, signal, output);
       isReady = true;
       report(place, restored, lastsMs, output);
       await Promise.race([untilEnd(lastsMs, signal), place.gone]);
-    } finally {
+    };
+    await cleared(show, async () => {
       await place.remove();
       output.note("thinkback: the preview is removed");
-    }
+    });
   } catch (error) {
     if (isReady || !signal.aborted) throw error;
     throw new ThinkbackError("incomplete", "the preview was stopped before it was ready", {
@@ -111,20 +106,8 @@ async function planOf(
   output: Output,
 ): Promise<RestorePlan> {
   const at = args.at === undefined ? undefined : await instantOf(args.at, repository);
-  const request = {
-    ...(at === undefined ? {} : { at }),
-    tables: args.table,
-    databases: args.db,
-    renames: new Map<string, string>(),
-    ...gapOption(args.gap),
-    allowInexact: args.allowInexact === true,
-    nearest: args.nearest === true,
-    withoutAccess: true,
-    ...(isSelecting(args) ? { documentsOf: await selectionOf(args) } : {}),
-  };
-  const look = () => lookAt(repository, (view) => planRestore(view, request));
-  const onWait = (ms: number) => output.note(waitingText(ms));
-  return whenProven(repository, at, look, systemClock, onWait);
+  const selected = isSelecting(args) ? { documentsOf: await selectionOf(args) } : {};
+  return planWhenProven(repository, requestOf(args, at, selected), output);
 }
 
 /** A server of our own, or scratch databases on the given target. */
@@ -253,6 +236,11 @@ function report(
   for (const { to, leftOut } of restored) {
     if (leftOut.length > 0) output.line(`${to}: ${counted(leftOut.length, "document")} left out`);
   }
+  tellDoubts(
+    restored.flatMap(({ doubts }) => doubts),
+    output,
+  );
+  printMissingKeys(restored, output);
   for (const table of plan.notCaptured) {
     output.note(`thinkback: ${table} existed then, but nothing of it was captured`);
   }
@@ -265,8 +253,10 @@ function report(
     address,
     http: web ?? null,
     until: lastsMs === undefined ? null : formatInstant(systemClock.now() + lastsMs),
-    tables: restored.map(({ from, to, class: of, documents, indexes, leftOut }) => {
-      return { from, to, class: of, documents, indexes, leftOut: leftOut.length };
+    tables: restored.map(({ class: of, leftOut, ...table }) => {
+      const { from, to, documents, indexes, missingKeys, doubts } = table;
+      const left = leftOut.length;
+      return { from, to, class: of, documents, indexes, leftOut: left, missingKeys, doubts };
     }),
     notCaptured: plan.notCaptured,
   });

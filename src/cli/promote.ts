@@ -46,7 +46,7 @@ export async function promoteCommand(
     await indexesBuilt(target, { db: plan.live.db, name: plan.next }, output);
     const now = systemClock.now();
     const pin =
-      args.repo === undefined ? undefined : await pinnedBefore(args.repo, plan.live, now, output);
+      args.repo === undefined ? undefined : await pinnedBefore(args.repo, plan, now, output);
     if (pin) output.line(`pinned ${pin.name} at ${formatInstant(pin.at)}`);
     // Between the renames the live name names no table: a signal does not end the process there.
     stopOnSignals(
@@ -181,14 +181,23 @@ async function indexesBuilt(target: Target, table: TableName, output: Output): P
   }
 }
 
-/** Pins the instant before the swap. */
+/** Pins the instant before the swap; if there is none to which the live table can be restored, says so. */
 async function pinnedBefore(
   repo: string,
-  { db, name }: { db: string; name: string },
+  { live: { db, name }, replaced }: SwapPlan,
   now: Instant,
   output: Output,
-): Promise<Pin> {
+): Promise<Pin | undefined> {
   const repository = await openRepository(storeAt(repo));
   const note = `before another table was promoted to ${db}.${name}`;
-  return pinBefore(repository, { name: `before-promote-${now}`, note }, now, output);
+  const request = { name: `before-promote-${now}`, note };
+  try {
+    return await pinBefore(repository, replaced ? [replaced] : [], request, now, output);
+  } catch (error) {
+    if (!(error instanceof ThinkbackError) || error.code !== "instant") throw error;
+    output.note(
+      `thinkback: no instant before this could be pinned (${error.message}); the table that was live is kept`,
+    );
+    return undefined;
+  }
 }

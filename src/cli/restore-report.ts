@@ -214,9 +214,10 @@ export function printReport(
   for (const { to, documents, isPart, passedOver } of restored) {
     if (isPart) output.line(`${to}: ${partText(documents, passedOver)}`);
   }
-  for (const { doubts } of restored) {
-    for (const doubt of doubts) output.note(`thinkback: ${doubt}`);
-  }
+  tellDoubts(
+    restored.flatMap(({ doubts }) => doubts),
+    output,
+  );
   // An earlier run may have found the others.
   if (earlier.length === 0 && !stopped) printMissingKeys(restored, output);
   for (const { to, leftOut } of restored) {
@@ -237,8 +238,13 @@ export function printReport(
   });
 }
 
+/** Tells what shows that a selection is mistyped. */
+export function tellDoubts(doubts: readonly string[], output: Output): void {
+  for (const doubt of doubts) output.note(`thinkback: ${doubt}`);
+}
+
 /** Names the keys that were asked for, and that none of the tables has. */
-function printMissingKeys(restored: readonly RestoredTable[], output: Output): void {
+export function printMissingKeys(restored: readonly RestoredTable[], output: Output): void {
   const [first, ...others] = restored;
   const missing = first?.missingKeys.filter((key) =>
     others.every(({ missingKeys }) => missingKeys.includes(key)),

@@ -4,30 +4,20 @@ import type { Repository } from "../format/description.js";
 import { maskOf } from "../recovery/mask.js";
 import type { PlacedHold } from "../repository/registers/holds.js";
 import { openRepository } from "../repository/repository.js";
-import { lookAt } from "../repository/repository-view.js";
 import { type RestoredAccess, restoreAccess } from "../restore/access.js";
 import { Pace, parseMaxRate } from "../restore/pace.js";
 import { planRestore, type RestorePlan } from "../restore/plan.js";
 import type { RestoreRequest } from "../restore/request.js";
 import { type RestoredTable, restore } from "../restore/restore.js";
 import { type Begun, begunAt, begunOf } from "../restore/tag.js";
-import { whenProven } from "../restore/when-proven.js";
 import type { Target } from "../rethinkdb/target.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { accessToTarget, isGiven, targetAt, warningsOf } from "./connect.js";
 import { countedCopies } from "./copies-at.js";
 import { refuseCutOff } from "./expected-head.js";
-import { gapOption } from "./gap-option.js";
 import { instantOf } from "./instant-of.js";
 import { readMask } from "./mask-given.js";
-import {
-  counted,
-  formatBytes,
-  formatCount,
-  formatNames,
-  type Output,
-  waitingText,
-} from "./output.js";
+import { counted, formatBytes, formatCount, formatNames, type Output } from "./output.js";
 import { placeReadHold } from "./read-hold.js";
 import { reported } from "./report-file.js";
 import type { RestoreArguments } from "./restore-arguments.js";
@@ -35,6 +25,7 @@ import { type Estimate, estimateOf, noteRestoreRate } from "./restore-estimate.j
 import { identityOf } from "./restore-identity.js";
 import { RestoreProgress } from "./restore-progress.js";
 import { planResult, printEstimate, printPlan, printReport, printRules } from "./restore-report.js";
+import { lookWhenProven, requestOf } from "./restore-request.js";
 import { isSelecting, selectionOf } from "./select.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { closeIfStuck, halfFilledText, isWhole, stoppedRestore } from "./stopped-restore.js";
@@ -53,20 +44,15 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
   const repository = await openRepository(store);
   refuseWithoutReader(repository.store);
   await refuseCutOff(repository, args.expectHead);
-  const request = {
-    ...(args.at === undefined ? {} : { at: await instantOf(args.at, repository) }),
-    tables: args.table,
-    databases: args.db,
+  const at = args.at === undefined ? undefined : await instantOf(args.at, repository);
+  const request = requestOf(args, at, {
     renames: parseRenames(args.rename),
-    ...gapOption(args.gap),
-    allowInexact: args.allowInexact === true,
-    nearest: args.nearest === true,
     // Whoever selects documents, or restores beside what is live, wants these, and no users.
     withoutAccess: args.withoutAccess === true || args.beside === true || isSelecting(args),
     beside: args.beside === true,
     ...maskIn(args),
     ...(isSelecting(args) ? { documentsOf: await selectionOf(args) } : {}),
-  };
+  });
   const found = await planOf(repository, request, output);
   if (args.dryRun || !target) {
     printPlan(found.plan, output);
@@ -93,15 +79,15 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
   let { plan, estimate } = found;
   try {
     const identity = await identityOf(repository, args);
-    const at = await begunAt(target, identity, plan.instant);
-    if (at !== undefined && at !== plan.instant) {
-      ({ plan } = await planOf(repository, { ...request, at }, output));
+    const earlier = await begunAt(target, identity, plan.instant);
+    if (earlier !== undefined && earlier !== plan.instant) {
+      ({ plan } = await planOf(repository, { ...request, at: earlier }, output));
     }
     printPlan(plan, output);
     const begun = await begunOf(plan, target, identity);
-    if (at !== undefined) output.line(wayOnText(begun));
+    if (earlier !== undefined) output.line(wayOnText(begun));
     // What is there already, and a pace that is asked for, make it another restore than those that were measured.
-    if (at !== undefined || args.maxRate !== undefined || args.gentle) estimate = undefined;
+    if (earlier !== undefined || args.maxRate !== undefined || args.gentle) estimate = undefined;
     printEstimate(estimate, output);
     progress.begin(plan, begun);
     hold = await placeReadHold(repository, plan, "restore", output);
@@ -202,13 +188,10 @@ function planOf(
   request: RestoreRequest,
   output: Output,
 ): Promise<{ plan: RestorePlan; estimate: Estimate | undefined }> {
-  const look = () =>
-    lookAt(repository, async (view) => {
-      const plan = await planRestore(view, request);
-      return { plan, estimate: await estimateOf(view, plan) };
-    });
-  const onWait = (ms: number) => output.note(waitingText(ms));
-  return whenProven(repository, request.at, look, systemClock, onWait);
+  return lookWhenProven(repository, request.at, output, async (view) => {
+    const plan = await planRestore(view, request);
+    return { plan, estimate: await estimateOf(view, plan) };
+  });
 }
 
 function parseRenames(texts: string[]): Map<string, string> {

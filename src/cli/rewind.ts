@@ -47,6 +47,7 @@ async function intentOf(live: Live, at: Instant, { choice, allowed }: Asked): Pr
     holding: then[0]!.past.plan,
     tables: then.map(({ live: table, past, selection }) => ({
       table,
+      doubts: selection.doubts,
       steps: async function* (only) {
         const { reads, signal } = live;
         const selected = and(selection, only);

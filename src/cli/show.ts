@@ -1,29 +1,21 @@
-import { systemClock } from "../clock.js";
 import { ThinkbackError } from "../errors.js";
 import { formatInstant } from "../instant.js";
 import { laneStore } from "../repository/lanes.js";
 import { LogView } from "../repository/log/log-view.js";
 import { openRepository } from "../repository/repository.js";
-import { lookAt } from "../repository/repository-view.js";
 import { versionAt } from "../restore/history.js";
 import { classText } from "../restore/inexact.js";
-import { planRestore } from "../restore/plan.js";
-import type { RestoreRequest } from "../restore/request.js";
-import { whenProven } from "../restore/when-proven.js";
 import { textOfJson } from "../server-text.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { copiesAt, type Repos } from "./copies-at.js";
-import { gapOption } from "./gap-option.js";
 import { instantOf } from "./instant-of.js";
 import { keyBytes, keyHint } from "./key-text.js";
-import { type Output, waitingText } from "./output.js";
+import { type Output } from "./output.js";
+import { type InstantArguments, planWhenProven, requestOf } from "./restore-request.js";
 
-export interface ShowArguments {
+export interface ShowArguments extends InstantArguments {
   repo: Repos;
   at?: string;
-  gap?: string;
-  allowInexact?: boolean;
-  nearest?: boolean;
 }
 
 /** @param key the primary key: JSON, or, if it is not JSON, a plain string */
@@ -36,18 +28,9 @@ export async function showCommand(
   const sought = keyBytes(key);
   const repository = await openRepository(await copiesAt(args.repo, output));
   refuseWithoutReader(repository.store);
-  const request: RestoreRequest = {
-    ...(args.at === undefined ? {} : { at: await instantOf(args.at, repository) }),
-    ...gapOption(args.gap),
-    tables: [name],
-    databases: [],
-    renames: new Map<string, string>(),
-    allowInexact: args.allowInexact === true,
-    nearest: args.nearest === true,
-  };
-  const look = () => lookAt(repository, (view) => planRestore(view, request));
-  const onWait = (ms: number) => output.note(waitingText(ms));
-  const { logs, tables } = await whenProven(repository, request.at, look, systemClock, onWait);
+  const at = args.at === undefined ? undefined : await instantOf(args.at, repository);
+  const request = requestOf({ ...args, table: [name], db: [] }, at);
+  const { logs, tables } = await planWhenProven(repository, request, output);
   const { base, instant, class: of, lane, lateMs, missing } = tables[0]!;
   const log = new LogView(laneStore(repository.store, lane), logs.get(lane)!);
   const version = await versionAt(log, base, sought, instant);

@@ -20,7 +20,7 @@ import {
 import { intend } from "./live-change.js";
 import type { IntendedTable, Intent } from "./live-found.js";
 import { intendByFile } from "./live-plan.js";
-import { type Choice, choosesNone, tablesThen } from "./live-tables.js";
+import { type Choice, choosesNone, type TableThen, tablesThen } from "./live-tables.js";
 import { otherCluster } from "./other-cluster.js";
 import { formatNames, type Output } from "./output.js";
 
@@ -105,9 +105,10 @@ async function intentOf(live: Live, bad: Bad, asked: Asked, args: UndoArguments)
   return {
     ...changes,
     refusesConflicts: way === "refuse",
-    tables: tables.map(({ table, differences }): IntendedTable => {
+    tables: tables.map(({ table, doubts, differences }): IntendedTable => {
       return {
         table,
+        doubts,
         steps: (again) => undoSteps(differences(again), live.reads, table, way, fields),
       };
     }),
@@ -117,6 +118,7 @@ async function intentOf(live: Live, bad: Bad, asked: Asked, args: UndoArguments)
 /** What is to be taken back of a table: all, or only of some keys. */
 interface BadTable {
   table: TableReference;
+  doubts: Selection["doubts"];
   differences: (only?: Selection) => AsyncIterable<Difference>;
 }
 
@@ -130,8 +132,8 @@ async function ofTime(
   const { repository, output } = live;
   const later = await tablesThen(live, choice, await to?.(repository), allowed, output);
   const names = later.map(({ name }) => name);
-  const same = { ...choice, tables: names, databases: [] };
-  const earlier = await tablesThen(live, same, await from(repository), allowed, output);
+  const named = { ...choice, tables: names, databases: [] };
+  const earlier = await tablesThen(live, named, await from(repository), allowed, output);
   const [begin, end] = [earlier[0]!.past.plan.instant, later[0]!.past.plan.instant];
   if (begin >= end) {
     throw new ThinkbackError("usage", "--from is not before --to", {
@@ -144,6 +146,14 @@ async function ofTime(
         `until ${formatInstant(end)}, is taken back; documents that were made since are deleted`,
     );
   }
+  const same = later.filter(({ name, past }) => {
+    return past.table.instant === pastOf(earlier, name).table.instant;
+  });
+  if (same.length > 0) {
+    output.note(
+      `thinkback: nothing of ${formatNames(same.map(({ name }) => name))} is taken back: both instants are taken as of the same one`,
+    );
+  }
   const { tables: coverage } = await lookAt(repository, (view) => view.coverage());
   const span = `${formatInstant(begin)} to ${formatInstant(end)}`;
   return {
@@ -151,13 +161,16 @@ async function ofTime(
     description: `undo on ${formatNames(names)} of ${span}`,
     holding: earlier[0]!.past.plan,
     tables: later.map(({ live: table, past, selection, name }) => {
-      const before = earlier.find((one) => one.name === name)!.past;
+      const before = pastOf(earlier, name);
       const differences = (only?: Selection) =>
         differencesBetween(before, past, coverage.get(table.id), and(selection, only));
-      return { table, differences };
+      return { table, doubts: selection.doubts, differences };
     }),
   };
 }
+
+const pastOf = (tables: readonly TableThen[], name: string) =>
+  tables.find((one) => one.name === name)!.past;
 
 async function ofOperation(live: Live, id: string, { choice }: Asked): Promise<BadChanges> {
   const all = await changesToTakeBack(live.repository, id);
@@ -168,8 +181,8 @@ async function ofOperation(live: Live, id: string, { choice }: Asked): Promise<B
     const name = table ? `${table.db}.${table.name}` : taken.name;
     const selection = isChosen(choice, name) ? choice.selectionOf(name) : undefined;
     if (!selection) continue;
-    if (table)
-      tables.push({ table, differences: (only) => taken.differences(and(selection, only)) });
+    const differences = (only?: Selection) => taken.differences(and(selection, only));
+    if (table) tables.push({ table, doubts: selection.doubts, differences });
     else errors.push(new ThinkbackError("target", `${name} is not there any more`));
   }
   if (errors.length > 0) throw (await otherCluster(live)) ?? together(errors);

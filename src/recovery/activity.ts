@@ -5,7 +5,7 @@
  * is kept, and a count no longer than until everything of its time is read; so memory does not grow with the log.
  */
 import { isDamage } from "../errors.js";
-import { parseLines } from "../format/lines.js";
+import { parseLines, type Version } from "../format/lines.js";
 import { isSystemStream, type Totals } from "../format/segment.js";
 import type { Instant } from "../instant.js";
 import { foldedCursor } from "../repository/log/folded-reader.js";
@@ -15,26 +15,25 @@ import type { FoldedPiece, SegmentPiece } from "../repository/log/pieces.js";
 import { noTotals } from "../repository/log/totals.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { partsAtOnce, readsAtOnce, severalAtOnce } from "../several-at-once.js";
+import type { ObjectStore } from "../storage/object-store.js";
 import {
+  type BurstExtent,
+  type BurstKind,
   BurstSeconds,
   BurstSpans,
+  burstKinds,
   burstMin,
+  burstSpanMs,
   type Span,
   SpanCounts,
   spanAt,
 } from "./burst-counts.js";
+import { OwnWrites, type Stretch } from "./own-writes.js";
 
-export const burstKinds = ["deletes", "overwrites"] as const;
-export type BurstKind = (typeof burstKinds)[number];
-
-export interface Burst {
+export interface Burst extends BurstExtent {
   kind: BurstKind;
   /** Id of the table. */
   table: string;
-  /** The first and the last of the changes, and how many they are. */
-  from: Instant;
-  to: Instant;
-  count: number;
 }
 
 export interface Activity {
@@ -57,7 +56,11 @@ type Unit = { log: LogView } & (
 );
 
 /** Told of each version. "unsure" is a first write in a folded segment: it may be an insert or an overwrite. */
-type Note = (kind: BurstKind | "inserts" | "unsure", table: string, time: Instant) => void;
+type Note = (
+  kind: BurstKind | "inserts" | "unsure",
+  table: string,
+  version: Pick<Version, "time" | "key" | "document">,
+) => void;
 
 /** What a unit has of one table. */
 interface TableCounts {
@@ -68,14 +71,18 @@ interface TableCounts {
   unsureSum: number;
 }
 
-/** @param table the id of the only table that is wanted; all tables if undefined */
+/**
+ * @param table the id of the only table that is wanted; all tables if undefined
+ * @param records where operations are recorded, if it is wanted which of the changes are theirs
+ */
 export async function readActivity(
   view: RepositoryView,
   table: string | undefined,
   from: Instant,
   to: Instant,
+  records?: ObjectStore,
 ): Promise<Activity> {
-  const reading = new ActivityReading(table, from, to);
+  const reading = new ActivityReading(table, from, to, records);
   const units = view.lanes.flatMap(({ log }) => [...reading.unitsOf(log)]);
   await reading.count(units);
   return reading.activity(await reading.bursts(units));
@@ -94,6 +101,7 @@ class ActivityReading {
     private readonly table: string | undefined,
     private readonly from: Instant,
     private readonly to: Instant,
+    private readonly records: ObjectStore | undefined,
   ) {
     const hours = Math.ceil((to - from + 1) / changeSpanMs / changeSpansMax);
     this.spanMs = Math.max(1, hours) * changeSpanMs;
@@ -137,17 +145,20 @@ class ActivityReading {
   async bursts(units: readonly Unit[]): Promise<Burst[]> {
     const found: { kind: BurstKind; table: string; seconds: BurstSeconds }[] = [];
     const wanted = new Map<string, Record<BurstKind, Map<Span, BurstSeconds>>>();
+    const stretches: Stretch[] = [];
     for (const [table, of] of this.tables) {
       for (const kind of burstKinds) {
         for (const spans of of[kind][1].bursts()) {
           const seconds = new BurstSeconds(spans);
           found.push({ kind, table, seconds });
+          stretches.push({ table, ...stretchOf(spans) });
           const ofTable = wanted.get(table) ?? { deletes: new Map(), overwrites: new Map() };
           wanted.set(table, ofTable);
           for (const span of spans) ofTable[kind].set(span, seconds);
         }
       }
     }
+    const own = this.records && (await OwnWrites.read(this.records, stretches));
     const isWanted = (table: string, from: Instant, to: Instant) =>
       burstKinds.some((kind) => meets(wanted.get(table)?.[kind], spanAt(from), spanAt(to)));
     const holding = units.filter((unit) => {
@@ -156,10 +167,11 @@ class ActivityReading {
       return tables.some((table) => isWanted(table, from, to));
     });
     const reading = severalAtOnce(holding, readsAtOnce, (unit) => {
-      const note: Note = (given, table, time) => {
+      const note: Note = (given, table, { time, key, document }) => {
         const kind = given === "unsure" && this.overwriting.has(unit) ? "overwrites" : given;
-        if (kind === "deletes" || kind === "overwrites")
-          wanted.get(table)?.[kind].get(spanAt(time))?.add(time);
+        if (kind !== "deletes" && kind !== "overwrites") return;
+        const seconds = wanted.get(table)?.[kind].get(spanAt(time));
+        seconds?.add(time, own?.by(table, time, key, document));
       };
       return this.read(unit, note, isWanted);
     });
@@ -178,7 +190,7 @@ class ActivityReading {
   private async countsOf(unit: Unit): Promise<Map<string, TableCounts>> {
     const counts = new Map<string, TableCounts>();
     const isSegment = unit.piece.kind === "segment";
-    await this.read(unit, (kind, table, time) => {
+    await this.read(unit, (kind, table, { time }) => {
       const of = counts.get(table) ?? noCounts();
       counts.set(table, of);
       if (isSegment) this.noteChanges(1, time, time);
@@ -239,10 +251,11 @@ class ActivityReading {
     for (const frame of segment.index.frames) {
       const table = frame.table!;
       if (!this.isWanted(table) || !isNeeded(table, frame.minTime!, frame.maxTime!)) continue;
-      for (const { time, document, previous } of parseLines(await segment.readFrame(frame), name)) {
+      for (const version of parseLines(await segment.readFrame(frame), name)) {
+        const { time, document, previous } = version;
         if (time < this.from || time > this.to) continue;
-        if (document === null) note("deletes", table, time);
-        else note(previous === null ? "inserts" : "overwrites", table, time);
+        if (document === null) note("deletes", table, version);
+        else note(previous === null ? "inserts" : "overwrites", table, version);
       }
     }
   }
@@ -256,11 +269,12 @@ class ActivityReading {
     let code: string | undefined;
     let isThere = false;
     while (await cursor.advance()) {
-      const { time, document } = cursor.version;
+      const { version } = cursor;
+      const { document } = version;
       const isFirst = cursor.code !== code;
-      if (document === null) note("deletes", table, time);
-      else if (isFirst) note("unsure", table, time);
-      else note(isThere ? "overwrites" : "inserts", table, time);
+      if (document === null) note("deletes", table, version);
+      else if (isFirst) note("unsure", table, version);
+      else note(isThere ? "overwrites" : "inserts", table, version);
       code = cursor.code;
       isThere = document !== null;
     }
@@ -280,6 +294,10 @@ class ActivityReading {
     for (let at = first; at <= last; at += 1) this.spans[at]! += count / (last - first + 1);
   }
 }
+
+const stretchOf = (spans: readonly Span[]) => {
+  return { from: spans[0]! * burstSpanMs, to: (spans.at(-1)! + 1) * burstSpanMs - 1 };
+};
 
 const noCounts = (): TableCounts => ({
   deletes: new SpanCounts(),

@@ -11,6 +11,9 @@
  */
 import type { Instant } from "../instant.js";
 
+export const burstKinds = ["deletes", "overwrites"] as const;
+export type BurstKind = (typeof burstKinds)[number];
+
 export const burstSpanMs = 10_000;
 export const burstMin = 100;
 const timesUsual = 5;
@@ -122,10 +125,21 @@ export class BurstSpans {
   }
 }
 
+export interface BurstExtent {
+  /** The first and the last of the changes, and how many they are. */
+  from: Instant;
+  to: Instant;
+  count: number;
+  /** How many of them an operation has written, by the id of its point. */
+  own: ReadonlyMap<string, number>;
+}
+
 /** The changes of a burst by seconds: of its spans alone. */
 export class BurstSeconds {
   private readonly counts: Uint32Array;
   private readonly firsts: Float64Array;
+  /** By whom they were written, of those of which that is known. */
+  private readonly own = new Map<string, Uint32Array>();
   private readonly spans: ReadonlyMap<Span, number>;
   private last = 0;
 
@@ -136,7 +150,8 @@ export class BurstSeconds {
     this.firsts = new Float64Array(spans.length * secondsOfSpan).fill(Number.MAX_SAFE_INTEGER);
   }
 
-  add(time: Instant): void {
+  /** @param by the operation that has written the change; undefined if it was none */
+  add(time: Instant, by?: string): void {
     const span = spanAt(time);
     const place = this.spans.get(span);
     if (place === undefined) return;
@@ -144,14 +159,20 @@ export class BurstSeconds {
     this.counts[second]! += 1;
     this.firsts[second] = Math.min(this.firsts[second]!, time);
     this.last = Math.max(this.last, time);
+    if (by === undefined) return;
+    const own = this.own.get(by) ?? new Uint32Array(this.counts.length);
+    this.own.set(by, own);
+    own[second]! += 1;
   }
 
-  /** The first and the last change, and how many they are; undefined if none was added. */
-  burst(): { from: Instant; to: Instant; count: number } | undefined {
+  /** Undefined if no change was added. */
+  burst(): BurstExtent | undefined {
     const busiest = this.counts.reduce((most, count) => Math.max(most, count), 0);
     if (busiest === 0) return undefined;
     const begin = this.counts.findIndex((count) => count >= busiest / 10);
-    const count = this.counts.subarray(begin).reduce((sum, one) => sum + one, 0);
-    return { from: this.firsts[begin]!, to: this.last, count };
+    const countIn = (counts: Uint32Array) =>
+      counts.subarray(begin).reduce((sum, one) => sum + one, 0);
+    const own = new Map([...this.own].map(([by, counts]) => [by, countIn(counts)]));
+    return { from: this.firsts[begin]!, to: this.last, count: countIn(this.counts), own };
   }
 }

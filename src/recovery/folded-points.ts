@@ -1,6 +1,6 @@
 /** Leaves out of a list of points what says nothing new: what an operation has caused itself, and copies of tables. */
-import type { Instant } from "../instant.js";
 import { liveNameOf } from "../restore/beside.js";
+import { burstMin } from "./burst-counts.js";
 import type { Point } from "./points.js";
 
 export interface FoldedPoints {
@@ -12,9 +12,6 @@ export interface FoldedPoints {
   ofCopies: number;
 }
 
-/** By how much the clock of an operation's machine and the log's time may differ. */
-const clocksMs = 5000;
-
 /**
  * @param points in the order of time
  * @param keepCopies true if points of tables beside live ones are wanted
@@ -22,8 +19,10 @@ const clocksMs = 5000;
 export function foldPoints(points: readonly Point[], keepCopies: boolean): FoldedPoints {
   const folded = new Map<string, string[]>();
   const hidden = new Set<Point>();
-  for (const operation of points.filter(({ written }) => written)) {
-    const own = ownOf(operation, points);
+  const operations = points.filter(({ kind }) => kind === "undo" || kind === "rewind");
+  const isOwn = ownBursts(operations);
+  for (const operation of operations) {
+    const own = points.filter((point) => isPinOf(operation, point) || isOwn(operation, point));
     for (const point of own) hidden.add(point);
     folded.set(
       operation.id,
@@ -44,22 +43,21 @@ export function likeliest(points: readonly Point[]): Point | undefined {
   );
 }
 
-/** Its pin, and bursts while it ran, of no more documents of a table than it was to change there. */
-function ownOf({ at, names, written }: Point, points: readonly Point[]): Point[] {
-  const pin = new RegExp(`^pin-before-(undo|rewind|undo-operation)-${names[0]}$`);
-  const { ended = at, documents } = written!;
-  const left = new Map(documents);
-  return points.filter((point) => {
-    if (point.kind === "pin") return pin.test(point.id);
-    if (!point.burst || !isIn(point, at - clocksMs, ended + clocksMs)) return false;
-    const count = left.get(point.tableId!) ?? 0;
-    if (point.burst.count > count) return false;
-    left.set(point.tableId!, count - point.burst.count);
-    return true;
-  });
+function isPinOf({ names }: Point, { id }: Point): boolean {
+  return new RegExp(`^pin-before-(undo|rewind|undo-operation)-${names[0]}$`).test(id);
 }
 
-const isIn = ({ at, burst }: Point, from: Instant, to: Instant) => from <= at && burst!.to <= to;
+/**
+ * Whether an operation has written a burst. What others wrote meanwhile does not make it theirs, unless it would be a
+ * burst by itself: then the burst says something new.
+ */
+function ownBursts(operations: readonly Point[]): (operation: Point, point: Point) => boolean {
+  return ({ id }, { burst }) => {
+    if (!burst?.own.has(id)) return false;
+    const own = operations.reduce((sum, one) => sum + (burst.own.get(one.id) ?? 0), 0);
+    return burst.count - own < burstMin;
+  };
+}
 
 /** A rename is about the live table too. */
 function isOfCopy({ kind, table }: Point): boolean {

@@ -5,7 +5,9 @@
  * Invariant: the first round of every table is recorded before anything is written to any of them. So the record of an
  * operation is whole, wherever it is ended.
  */
+
 import type { Clock } from "../clock.js";
+import { clearAfter } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
 import { theseKeys } from "../key-filter.js";
@@ -68,8 +70,9 @@ export interface OperationObserver {
   /**
    * Everything is recorded, and nothing is published or written. It may throw: then the operation ends with nothing
    * written. Not called if there is nothing to change.
+   * @param tables those in which something will be changed
    */
-  beforeWriting(extent: Extent): Promise<WayBack>;
+  beforeWriting(extent: Extent, tables: readonly TableReference[]): Promise<WayBack>;
   written(done: number, of: number): void;
 }
 
@@ -120,7 +123,7 @@ export async function operate(
     rounds: first.length,
   };
   if (first.length === 0) return result;
-  const wayBack = await recording.decided();
+  const wayBack = await recording.decided(first.map(([{ table }]) => table));
   result.wayBack = wayBack;
   const published: [OperatedTable, Operation][] = [];
   for (const [of, recorded] of first) {
@@ -253,10 +256,10 @@ class Recording {
   }
 
   /** Asks whether what is recorded is to be written. */
-  async decided(): Promise<WayBack> {
+  async decided(tables: readonly TableReference[]): Promise<WayBack> {
     const { observer } = this.operating;
     const extent = { tables: this.tallies.length, all: Tally.sumOf(this.tallies) };
-    this.wayBack = await this.discardingIfFailed(() => observer.beforeWriting(extent));
+    this.wayBack = await this.discardingIfFailed(() => observer.beforeWriting(extent, tables));
     return this.wayBack;
   }
 
@@ -273,7 +276,8 @@ class Recording {
     try {
       return await work();
     } catch (error) {
-      await discardRounds(this.operating.repository.store, this.unpublished);
+      const { store } = this.operating.repository;
+      await clearAfter(error, () => discardRounds(store, this.unpublished));
       throw error;
     }
   }

@@ -139,8 +139,11 @@ export class PlanWriter {
 
   /** Removes the file again, because the plan could not be made. */
   async discard(): Promise<void> {
-    await this.file.close();
-    await rm(this.path, { force: true });
+    try {
+      await this.file.close();
+    } finally {
+      await rm(this.path, { force: true });
+    }
   }
 
   private async endTable(): Promise<void> {

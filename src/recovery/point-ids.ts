@@ -1,7 +1,7 @@
 /** The ids of points. Nothing else is named like one: an id means the one point, whatever marks and pins are called. */
 import { sha256 } from "../digest.js";
 import type { Instant } from "../instant.js";
-import type { BurstKind } from "./activity.js";
+import type { BurstKind } from "./burst-counts.js";
 
 /** What an id says by itself. */
 export type PointId =
@@ -28,6 +28,9 @@ export function parsePointId(text: string): PointId | undefined {
 }
 
 export const isPointId = (text: string) => parsePointId(text) !== undefined;
+
+export const operationPointId = ({ id, type }: { id: string; type: string }) =>
+  `${type === "rewind" ? "rewind" : "undo"}-${id}`;
 
 /**
  * The id of a burst. It holds its time, so that nothing needs to be counted again to know when it was, and digits by

@@ -1,5 +1,5 @@
 /** Instants worth choosing: what somebody would like to go back to right before. */
-import { counted } from "../count-text.js";
+import { counted, formatCount } from "../count-text.js";
 import { sha256 } from "../digest.js";
 import { parseDrillName } from "../format/names.js";
 import { formatDuration, type Instant } from "../instant.js";
@@ -9,19 +9,15 @@ import type { Coverage } from "../repository/coverage/coverage-reader.js";
 import { type Drill, listDrills, readDrill } from "../repository/records/drills.js";
 import { listMarks, type Mark } from "../repository/records/marks.js";
 import { listOperationNames, type NamedOperation } from "../repository/records/operation-names.js";
-import {
-  type Operation,
-  readOperation,
-  readOperationEnd,
-  recordingMsMax,
-} from "../repository/records/operations.js";
+import { type Operation, readOperation, recordingMsMax } from "../repository/records/operations.js";
 import type { Pin } from "../repository/registers/pins.js";
 import type { RepositoryView } from "../repository/repository-view.js";
 import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
 import type { Burst } from "./activity.js";
+import type { BurstExtent } from "./burst-counts.js";
 import { type CatalogChange, catalogChanges } from "./catalog-changes.js";
-import { burstId } from "./point-ids.js";
+import { burstId, operationPointId } from "./point-ids.js";
 
 export interface Point {
   /** Stays the same as long as the point is known, such as `drop-3f2a91`. */
@@ -43,10 +39,8 @@ export interface Point {
   text: string;
   /** What else names it after `before:`. */
   names: string[];
-  /** Of a burst: its last change, and how many they are. */
-  burst?: { to: Instant; count: number };
-  /** Of an operation: when it ended, if it did, and how many documents it was to change, by table id. */
-  written?: { ended: Instant | undefined; documents: Map<string, number> };
+  /** Of a burst. */
+  burst?: Pick<BurstExtent, "to" | "count" | "own">;
 }
 
 /** Ids of tables by the names that they have or had last. */
@@ -91,7 +85,7 @@ function pointOfChange(change: CatalogChange, coverage: Coverage): Point {
 }
 
 export function pointOfBurst(burst: Burst, names: TableNames): Point {
-  const { kind, table, from, to, count } = burst;
+  const { kind, table, from, to, count, own } = burst;
   const what = kind === "deletes" ? "deleted" : "overwritten";
   return {
     id: burstId(kind, table, from),
@@ -100,11 +94,14 @@ export function pointOfBurst(burst: Burst, names: TableNames): Point {
     before: from - 1,
     table: names.get(table) ?? table,
     tableId: table,
-    text: `${counted(count, "document")} ${what} in ${formatDuration(to - from)}`,
+    text: `${counted(count, "document")} ${what} in ${formatDuration(to - from)}${ownText(own)}`,
     names: [],
-    burst: { to, count },
+    burst: { to, count, own },
   };
 }
+
+const ownText = (own: BurstExtent["own"]) =>
+  [...own].map(([id, count]) => `, ${formatCount(count)} of them by ${id}`).join("");
 
 /** Marks, pins and operations of instants from `from` up to and including `to`. */
 export async function notedPoints(
@@ -133,7 +130,7 @@ export const pointOfPin = ({ name, at, note }: Pin): Point => {
 export const pointOfOperation = (operation: Operation): Point => {
   const { id, type, begun, pinned, table, name, description } = operation;
   const kind = type === "rewind" ? "rewind" : "undo";
-  const about = { id: `${kind}-${id}`, kind, at: begun, before: pinned ?? begun - 1 };
+  const about = { id: operationPointId(operation), kind, at: begun, before: pinned ?? begun - 1 };
   return {
     ...about,
     tables: [name],
@@ -154,25 +151,12 @@ async function operationPoints(store: ObjectStore, from: Instant, to: Instant): 
     return from - recordingMsMax <= made && made <= to;
   });
   const points = new Map<string, Point>();
-  const read = async (named: NamedOperation) => ({
-    operation: await readOperation(store, named.name),
-    end: await readOperationEnd(store, named),
-  });
-  for await (const { operation, end } of severalAtOnce(wanted, readsAtOnce, read)) {
+  const read = ({ name }: NamedOperation) => readOperation(store, name);
+  for await (const operation of severalAtOnce(wanted, readsAtOnce, read)) {
     const point = pointOfOperation(operation);
     const known = points.get(operation.id) ?? point;
     const all = (of: "tables" | "tableIds") => [...new Set([...known[of]!, ...point[of]!])];
-    const { ended, documents = new Map<string, number>() } = known.written ?? {};
-    const { table } = operation;
-    documents.set(table, (documents.get(table) ?? 0) + operation.documents);
-    const latest = Math.max(ended ?? 0, end?.ended ?? 0) || undefined;
-    const written = { ended: latest, documents };
-    points.set(operation.id, {
-      ...known,
-      tables: all("tables"),
-      tableIds: all("tableIds"),
-      written,
-    });
+    points.set(operation.id, { ...known, tables: all("tables"), tableIds: all("tableIds") });
   }
   return [...points.values()].filter(({ at }) => from <= at && at <= to);
 }

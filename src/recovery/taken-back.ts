@@ -92,7 +92,8 @@ function least(readers: readonly Reader[]): OrderCode | undefined {
   return code;
 }
 
-function notWrittenIn(end: OperationEnd | undefined): Set<OrderCode> {
+/** The documents of which an end of a round says that it did not write them. */
+export function notWrittenIn(end: OperationEnd | undefined): Set<OrderCode> {
   const keys = end ? [...end.left, ...end.found] : [];
   return new Set(keys.map((key) => orderCode(jsonOfText(key))));
 }

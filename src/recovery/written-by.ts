@@ -4,30 +4,17 @@ import type { Instant } from "../instant.js";
 import { isSameText } from "../json-bytes.js";
 import { type KeyFilter, theseKeys } from "../key-filter.js";
 import { orderCode } from "../key-order.js";
-import { listOperationNames, type NamedOperation } from "../repository/records/operation-names.js";
 import {
   changesOf,
   type DocumentChange,
   type Operation,
-  readOperation,
-  readOperationEnd,
 } from "../repository/records/operations.js";
-import { readsAtOnce, severalAtOnce } from "../several-at-once.js";
 import type { ObjectStore } from "../storage/object-store.js";
+import { type NearRound, roundsNear } from "./rounds-near.js";
 import type { KeptVersion } from "./versions.js";
 
-/** By how much the clock of an operation's machine and the log's time may differ; and how late a change may come in. */
-const clocksMs = 60_000;
-/**
- * For so long, at most, a round of an operation is expected to write; what it writes later is not told as its own. So a
- * version is compared with the operations of a month, and not with all that there ever were.
- */
-const roundMsMax = 30 * 86_400_000;
-
 /** A round that may have written some of the versions, and what it was to do to the document. */
-interface Round {
-  operation: Operation;
-  ended: Instant;
+interface Round extends NearRound {
   changes: DocumentChange[];
 }
 
@@ -40,39 +27,25 @@ export async function writtenBy(
 ): Promise<Map<KeptVersion, Operation>> {
   const written = new Map<KeptVersion, Operation>();
   if (versions.length === 0) return written;
-  const filter = theseKeys([orderCode(key)]);
-  const isNear = ({ made }: NamedOperation) => isMet(versions, made, made + roundMsMax);
-  const near = (await listOperationNames(store)).filter(isNear);
-  const reading = severalAtOnce(near, readsAtOnce, (named) =>
-    roundOf(store, named, table, filter, versions),
-  );
-  for await (const round of reading) {
-    for (const change of round?.changes ?? []) {
-      const version = writtenIn(round!, change, versions, written);
-      if (version) written.set(version, round!.operation);
+  const code = orderCode(key);
+  const isMet = (from: Instant, to: Instant) =>
+    versions.some(({ time }) => from <= time && time <= to);
+  for await (const near of roundsNear(store, (one) => one === table, isMet)) {
+    if (near.notWritten.has(code)) continue;
+    const round = { ...near, changes: await changesIn(store, near, theseKeys([code])) };
+    for (const change of round.changes) {
+      const version = writtenIn(round, change, versions, written);
+      if (version) written.set(version, round.operation);
     }
   }
   return written;
 }
 
-/** True if a version may have been written between two instants by an operation's clock. */
-function isMet(versions: readonly KeptVersion[], from: Instant, to: Instant): boolean {
-  return versions.some(({ time }) => from - clocksMs <= time && time <= to + clocksMs);
-}
-
-/** Reads a round; undefined if it cannot have written a version. Its end is read first: it is small. */
-async function roundOf(
+async function changesIn(
   store: ObjectStore,
-  named: NamedOperation,
-  table: string,
+  { operation }: NearRound,
   filter: KeyFilter,
-  versions: readonly KeptVersion[],
-): Promise<Round | undefined> {
-  const end = await readOperationEnd(store, named);
-  const ended = end?.ended ?? Number.MAX_SAFE_INTEGER;
-  if (!isMet(versions, named.made, ended)) return undefined;
-  const operation = await readOperation(store, named.name);
-  if (operation.table !== table) return undefined;
+): Promise<DocumentChange[]> {
   const changes: DocumentChange[] = [];
   for await (const { code, key, before, after } of changesOf(store, operation, filter)) {
     changes.push({
@@ -82,18 +55,21 @@ async function roundOf(
       after: after && Buffer.from(after),
     });
   }
-  return { operation, ended, changes };
+  return changes;
 }
 
 function writtenIn(
-  { operation: { made }, ended }: Round,
+  { operation: { made }, from, to }: Round,
   change: DocumentChange,
   versions: readonly KeptVersion[],
   written: ReadonlyMap<KeptVersion, Operation>,
 ): KeptVersion | undefined {
   const fitting = versions.filter(
     (one) =>
-      !written.has(one) && isMet([one], made, ended) && isSameText(one.document, change.after),
+      !written.has(one) &&
+      from <= one.time &&
+      one.time <= to &&
+      isSameText(one.document, change.after),
   );
   const isAfter = ({ before }: KeptVersion) => isSameText(before, change.before);
   const since = fitting.filter((one) => one.time >= made);

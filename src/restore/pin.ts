@@ -13,7 +13,7 @@
  *
  * No clock is used: this machine's may be behind, and the process may stand still between reading it and the put.
  */
-import { ThinkbackError } from "../errors.js";
+import { clearAfter, ThinkbackError } from "../errors.js";
 import type { CoverageClass } from "../format/coverage-record.js";
 import type { Repository } from "../format/description.js";
 import { formatInstant, type Instant } from "../instant.js";
@@ -43,6 +43,11 @@ export interface PinRequest {
   until?: Instant;
   /** Pin instants that are not exact for every table, the catalog and access. */
   allowInexact: boolean;
+  /**
+   * Ids of the tables that it is pinned for, if not for all. What is not known of other tables, or of access, is then
+   * not in the way, and not promised.
+   */
+  tables?: readonly string[];
 }
 
 /** A table that was captured at an instant. */
@@ -85,7 +90,7 @@ export async function pinInstant(
     });
   }
   const view = await RepositoryView.read(repository);
-  const before = await classesAt(view, at);
+  const before = await classesAt(view, at, request.tables);
   if (!allowInexact && inexactOf(before).length > 0) {
     throw refused(at, before, await nearestTo(at, view));
   }
@@ -103,7 +108,7 @@ export async function pinInstant(
   try {
     const look = async () => {
       const then = await RepositoryView.read(repository);
-      const after = await classesAt(then, at);
+      const after = await classesAt(then, at, request.tables);
       const losses = lossesOf(pin, await then.coverage());
       if (losses.length > 0) throw lostMeanwhile(at, losses, before);
       return after;
@@ -111,7 +116,7 @@ export async function pinInstant(
     const isYoung = await isAlwaysKept(await RepositoryView.read(repository), at);
     return { pin, classes: isYoung ? await look() : await underLease(look) };
   } catch (error) {
-    await removePin(repository.store, name, now);
+    await clearAfter(error, () => removePin(repository.store, name, now));
     throw error;
   }
 }
@@ -156,10 +161,15 @@ async function nearestTo(instant: Instant, view: RepositoryView): Promise<Instan
 
 /**
  * The classes of the tables that were captured at `instant`.
+ * @param wanted ids of the tables that have to be known; all, and access, if undefined
  * @throws {ThinkbackError} if none was captured then, or the instant is thinned away for one of them
  * @throws {NotProvenYet} (inexact.ts) while it is not known of which class the instant will be
  */
-async function classesAt(view: RepositoryView, instant: Instant): Promise<InstantClasses> {
+async function classesAt(
+  view: RepositoryView,
+  instant: Instant,
+  wanted: readonly string[] | undefined,
+): Promise<InstantClasses> {
   const known = await view.coverage();
   const { tables: coverage, access } = known;
   const catalog = catalogFor(known);
@@ -176,7 +186,9 @@ async function classesAt(view: RepositoryView, instant: Instant): Promise<Instan
     [access, inexactAccess],
   ] as const) {
     const state = asOf(of, instant, "before");
-    if (isNotProvenYet(state, of)) throw refusal(state, instant, of, await nearest(), false);
+    const isNeeded = wanted === undefined || of === catalog;
+    if (isNeeded && isNotProvenYet(state, of))
+      throw refusal(state, instant, of, await nearest(), false);
   }
   const tables: TableClass[] = [];
   for (const { id, db, name } of captured) {
@@ -185,6 +197,7 @@ async function classesAt(view: RepositoryView, instant: Instant): Promise<Instan
     const states = [asOf(of, instant, "before"), asOf(of, instant, "after")];
     const isThinned = states.every((one) => one.instant === undefined && one.why.is === "thinned");
     if (isNotProvenYet(states[0]!, of) || isThinned) {
+      if (wanted && !wanted.includes(id)) continue;
       throw inexact({ db, name }, of, instant, await nearest(), states[0], true, false);
     }
     tables.push({ id, name: `${db}.${name}`, ...classOf(intervalAt(of, instant)) });

@@ -1,4 +1,5 @@
 /** Reads the logs that a plan needs, of each lane that one of its tables is restored from. */
+import { clearAfter } from "../errors.js";
 import type { Repository } from "../format/description.js";
 import type { VersionCursor } from "../format/merge.js";
 import { baseCursor } from "../repository/bases/base-reader.js";
@@ -35,7 +36,7 @@ export class PlannedLog {
       }
       return planned;
     } catch (error) {
-      await planned.dispose();
+      await clearAfter(error, () => planned.dispose());
       throw error;
     }
   }

@@ -1,6 +1,6 @@
 /** The proof that a drill makes: restores by a plan, compares every document, and stores the result. */
 import type { Clock } from "../clock.js";
-import { isDamage, messageOf, ThinkbackError } from "../errors.js";
+import { clearAfter, isDamage, messageOf, ThinkbackError } from "../errors.js";
 import { type CoverageClass, classesWorstFirst } from "../format/coverage-record.js";
 import type { Repository } from "../format/description.js";
 import type { Instant } from "../instant.js";
@@ -46,7 +46,9 @@ export async function prove(context: ProofContext): Promise<Drill> {
   } catch (error) {
     // Only damage is stored as a failure: then the repository lacks what its coverage covers. An error of the target
     // tells nothing about the repository.
-    if (!signal.aborted && isDamage(error)) await storeFailure(context, server, error);
+    if (!signal.aborted && isDamage(error)) {
+      await clearAfter(error, () => storeFailure(context, server, error));
+    }
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 import type { TableConfig } from "../catalog-record.js";
 import { type Clock, withTimeout } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { clearAfter, ThinkbackError } from "../errors.js";
 import { fieldName } from "../json-bytes.js";
 import { type CatalogReading, type KnownIndexes, readCatalog } from "./catalog-reader.js";
 import type { Dial, DialOptions } from "./channel.js";
@@ -216,7 +216,7 @@ export class RethinkSource implements Source {
       return feed;
     } catch (error) {
       fences.close();
-      await feed?.stop();
+      await clearAfter(error, async () => feed?.stop());
       throw isReplaced(error) ? new TableReplaced(table()) : error;
     }
   }

@@ -1,6 +1,6 @@
 import type { Term } from "rethinkdb";
 import type { IndexStatus, TableConfig } from "../catalog-record.js";
-import { ThinkbackError } from "../errors.js";
+import { clearAfter, ThinkbackError } from "../errors.js";
 import type { Dial } from "./channel.js";
 import type { Term as BuiltTerm, Connection } from "./connection.js";
 import { insertTerm, permissionTerm, removalTerm } from "./guarded-write.js";
@@ -157,8 +157,8 @@ export class RethinkTarget implements Target {
           await change(connection, this.conditional(term));
         }
       } catch (error) {
-        if (error instanceof DocumentsRefused)
-          await change(connection, this.conditional(removalTerm(table, [key])));
+        const remove = () => change(connection, this.conditional(removalTerm(table, [key])));
+        if (error instanceof DocumentsRefused) await clearAfter(error, remove);
         throw error;
       }
     });

@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import type { Clock } from "../clock.js";
-import { ThinkbackError } from "../errors.js";
+import { clearAfter, ThinkbackError } from "../errors.js";
 import type { ScratchUse } from "../scratch-database.js";
 import type { Address } from "./address.js";
 import { dialer } from "./channel.js";
@@ -86,8 +86,8 @@ export class ScratchServer {
       await server.untilItAnswers(clock, signal, use, startMsMax[runner]);
       return server;
     } catch (error) {
-      await server?.stop();
-      await rm(directory, { recursive: true, force: true });
+      const remove = () => rm(directory, { recursive: true, force: true });
+      await clearAfter(error, async () => server?.stop(), remove);
       throw error;
     }
   }

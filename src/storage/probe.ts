@@ -7,7 +7,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { type Clock, systemClock } from "../clock.js";
-import { messageOf, ThinkbackError } from "../errors.js";
+import { cleared, messageOf, ThinkbackError } from "../errors.js";
 import { severalAtOnce } from "../several-at-once.js";
 import { failureOf, type ObjectStore, StoreError } from "./object-store.js";
 import { raceFor } from "./probe-race.js";
@@ -72,11 +72,10 @@ const conditionalHint =
 /** Tries the store. Throws what a store throws that is full, forbidden or away: then nothing can be said of it. */
 export async function probe(store: ObjectStore, options: ProbeOptions): Promise<ProbeResult> {
   const running = new Probe(store, options);
-  try {
-    await running.run();
-  } finally {
-    await running.cleanUp();
-  }
+  await cleared(
+    () => running.run(),
+    () => running.cleanUp(),
+  );
   return running.result;
 }
 

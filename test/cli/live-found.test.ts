@@ -27,7 +27,8 @@ async function told(ids: readonly number[]) {
   } as unknown as Output;
   const head = { id: "0123abcd", type: "undo" as const, repository: "r", description: "a test" };
   const conflicts = new Conflicts();
-  const toReport = { tables: [], examples: [], conflicts, kept: found, isRefused: false };
+  const doubts = found.doubts();
+  const toReport = { tables: [], examples: [], conflicts, doubts, kept: found, isRefused: false };
   reportPlan(head, toReport, undefined, {}, output);
   return { lines, result: results[0] };
 }

@@ -130,6 +130,27 @@ test("shows what is selected, in scratch databases of a target", async () => {
   expect(await scratch()).toEqual([]);
 });
 
+test("says what shows that a selection is mistyped", async () => {
+  const chosen = ["--target", stage.address, "--table", "shop.orders"];
+  for (const [args, text, told] of [
+    [
+      ["--where", '{"n": "7"}'],
+      "n of shop.orders is a number in each document that was looked at, and a text was given",
+      { documents: 0, doubts: [expect.stringContaining("n of shop.orders")] },
+    ],
+    [
+      ["--key", "7", "--key", "9000"],
+      "no document of shop.orders has the key 9000",
+      { documents: 1, missingKeys: ["9000"] },
+    ],
+  ] as const) {
+    const { running, ready } = await preview(...chosen, ...args);
+    expect(ready.tables).toMatchObject([told]);
+    running.process.kill("SIGTERM");
+    expect((await running.finished).stderr).toContain(`thinkback: ${text}\n`);
+  }
+});
+
 test("shows one customer, or what fits a query, on a target", async () => {
   const tenants = stage.repo("tenants.yaml");
   await writeFile(tenants, "shop.orders: customer\nshop.customers: id\n");

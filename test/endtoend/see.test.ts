@@ -17,6 +17,10 @@ interface PointsResult {
   }[];
   activity: { changes: number[] };
 }
+interface Operated {
+  operation: string;
+  written: number;
+}
 interface HistoryResult {
   versions: {
     kind: string;
@@ -267,6 +271,39 @@ test("a burst is undone from before it on, and the history tells which versions 
   expect(ids).toContain(point("deletes").id);
   const { folded } = again.find(({ kind }) => kind === "undo")!;
   expect(folded).toContain(`pin-before-undo-${undone.operation}`);
+});
+
+test("what somebody else deletes while a rewind writes is a point; what the rewind has written is not", async () => {
+  const capture = stage.capture(repo);
+  await stage.untilExactNow(repo, "shop.orders");
+  const orders = r.db("shop").table("orders");
+  await nextInstant(300);
+  const good = Date.now();
+  await stage.untilExact(repo, good + 1, "shop.orders");
+  await stage.query(orders.between(0, 300).update({ status: "bad" }));
+  const back = ["--at", iso(good), "--between", "0..299", "--target", stage.address];
+  const { operation, written } = await json<Operated>("rewind", "shop.orders", ...back);
+  // Fewer than the rewind has written, and in the same seconds.
+  await stage.query(orders.between(300, 450).delete());
+  await stage.untilExactNow(repo, "shop.orders");
+  await stop(capture);
+  const found = (await json<PointsResult>("points", "shop.orders", "--from", iso(good))).points;
+  const overwrites = found.filter(({ kind }) => kind === "overwrites");
+  const deletes = found.filter(({ kind }) => kind === "deletes");
+  expect(deletes.map(({ text }) => text)).toEqual([
+    expect.stringMatching(/^150 documents deleted/),
+  ]);
+  const rewind = found.find(({ id }) => id === `rewind-${operation}`)!;
+  expect(rewind.folded).not.toContain(deletes[0]!.id);
+  // The bad update and the rewind lie in one burst, or in one each.
+  const own = rewind.folded.filter((id) => id.startsWith("overwrites-"));
+  expect(written).toBeGreaterThan(150);
+  expect(own.length + overwrites.length).toBeGreaterThan(0);
+  for (const { text } of overwrites) {
+    if (own.length === 0) expect(text).toContain(`${written} of them by rewind-${operation}`);
+    else expect(text).not.toContain("of them by");
+  }
+  await stage.query(orders.insert(Array.from({ length: 150 }, (_, i) => ({ id: 300 + i }))));
 });
 
 test("a mark of several words, or of a text that another has, is told; marks are listed", async () => {

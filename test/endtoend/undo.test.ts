@@ -21,6 +21,7 @@ interface OperationResult {
   already: number;
   left: { key: number; refused: string | null }[];
   conflicts: { key: number; paths: string[] }[];
+  doubts: string[];
   pin: string | null;
 }
 
@@ -124,6 +125,47 @@ describe("an undo of a bad update", () => {
     const where = ["--where", '{"id": {"$gte": 120, "$lt": 160}}'];
     expect(await run("undo", ...span, ...where)).toMatchObject({ written: 2 });
     expect(await run("undo", ...span, "--key", "1")).toMatchObject({ written: 0 });
+  });
+
+  test("whose query fits nothing that was changed says why, before anything is written", async () => {
+    const now = await live();
+    const mistyped = ["--where", '{"status": 5, "colour": "red"}'];
+    const said = [
+      "status of shop.orders is a text in each document that was looked at, and a number was given",
+      "no document of shop.orders that was looked at has a field colour",
+    ];
+    const [undo, rewind] = [
+      ["undo", "--from", from, "--to", to] as const,
+      ["rewind", "--at", from] as const,
+    ];
+    for (const [name, ...args] of [
+      [...undo, "--dry-run"],
+      undo,
+      rewind,
+      ["undo", "--operation", done.operation],
+    ] as const) {
+      const { status, stdout, stderr } = await cli([
+        "--json",
+        ...command(name, ...args, ...mistyped),
+      ]);
+      expect([name, status]).toEqual([name, 0]);
+      expect(JSON.parse(stdout)).toMatchObject({ doubts: said });
+      for (const text of said) expect(stderr).toContain(`thinkback: ${text}\n`);
+    }
+    expect([...(await live())]).toEqual([...now]);
+    const { doubts } = await run(
+      "undo",
+      "--from",
+      from,
+      "--to",
+      to,
+      "--where",
+      '{"status": "bad"}',
+      "--dry-run",
+      "--on-conflict",
+      "skip",
+    );
+    expect(doubts).toEqual([]);
   });
 
   test("brings conflicts back wholly with cascade, and their field alone with force", async () => {

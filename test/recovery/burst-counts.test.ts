@@ -87,6 +87,15 @@ test("a burst begins in the first second with a tenth of the busiest one's chang
   add(58_000, 100);
   add(61_000, 500);
   add(79_100, 30);
-  expect(seconds.burst()).toEqual({ from: 53_500, to: 79_129, count: 140 });
+  expect(seconds.burst()).toEqual({ from: 53_500, to: 79_129, count: 140, own: new Map() });
   expect(new BurstSeconds([1]).burst()).toBeUndefined();
+});
+
+test("of the changes from a burst's begin on it is counted who has written them", () => {
+  const seconds = new BurstSeconds([5]);
+  seconds.add(51_000, "undo-7f3a1b2c");
+  for (let i = 0; i < 100; i += 1) seconds.add(53_000 + i, i < 60 ? "undo-7f3a1b2c" : undefined);
+  seconds.add(54_000, "rewind-00000001");
+  const own = new Map(Object.entries({ "undo-7f3a1b2c": 60, "rewind-00000001": 1 }));
+  expect(seconds.burst()).toEqual({ from: 53_000, to: 54_000, count: 101, own });
 });

@@ -3,6 +3,7 @@
  * it writes them as a sorted run to a temporary directory. The runs are then merged with the base.
  */
 
+import { clearAfter } from "../../errors.js";
 import { DataObject } from "../../format/data-object.js";
 import { lineOverheadBytes, parseLines, type Version, writeRunLine } from "../../format/lines.js";
 import {
@@ -110,7 +111,7 @@ export class LogCollection {
       }
       return collection;
     } catch (error) {
-      await collection.dispose();
+      await clearAfter(error, () => collection.dispose());
       throw error;
     }
   }
