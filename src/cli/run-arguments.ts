@@ -24,5 +24,9 @@ export interface RunArguments extends MaintainArguments, SourceArguments, Config
   acceptCluster?: boolean;
   forgetServer: string[];
   trustClock?: boolean;
+  /** Carry out the recoveries that are requested in the repository. */
+  recoveries?: boolean;
+  /** `name=file` each. */
+  recoveryTarget: string[];
   logLevel: string;
 }

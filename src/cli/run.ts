@@ -44,6 +44,7 @@ import { counted, formatBytes, type Output } from "./output.js";
 import { logOwnMeasures } from "./own-measures.js";
 import type { RunArguments } from "./run-arguments.js";
 import { serve } from "./run-service.js";
+import { recoveryTargetsOf } from "./service-recoveries.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { logRequests, requestsText } from "./store-use-text.js";
 import { openTried, storeOf } from "./tried-store.js";
@@ -81,6 +82,7 @@ export async function run(
   const tickMaxMs = tickMaxOf(args, tickMs);
   const spoolBytesMax = await spoolBytesMaxOf(args);
   const beside = besideOptions(args);
+  recoveryTargetsOf(args);
   const log = openLog(args.logLevel);
   const warnings = [...args.warnings, ...warningsOf(accessToSource(args), "source")];
   for (const warning of [...warnings, ...warningsOf(drillAccess(args), "target")])

@@ -11,6 +11,7 @@ const needed: Record<string, [option: string, needs: string][]> = {
     ["--spool-limit", "--spool"],
     ["--drill-target", "--drill-at"],
     ["--drill-target-file", "--drill-at"],
+    ["--recovery-target", "--recoveries"],
   ],
   diff: [
     ["--target", "--live"],
@@ -32,6 +33,7 @@ const beside: Record<string, [option: string, other: string][]> = {
     ),
     ["--drill-at", "--once"],
     ["--standby", "--once"],
+    ["--recoveries", "--once"],
     ["--grace", "--no-delete"],
   ],
   maintain: [

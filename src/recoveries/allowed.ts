@@ -108,7 +108,7 @@ const wordsHint = (command: RecoveryCommand) =>
 
 function checkedTable(word: string): string {
   if (/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/.test(word)) return word;
-  throw new ThinkbackError("usage", `"${word}" is not the name of a table`, {
+  throw new ThinkbackError("usage", `"${word}" is not a table`, {
     hint: "give it as database.table",
   });
 }

@@ -27,91 +27,22 @@ export type Change =
   | { kind: "fail"; error: RecoveryError; result?: object | undefined }
   /** It did not come to its end; another attempt may. */
   | { kind: "retry"; error: RecoveryError }
+  /** The worker ends in order, and leaves it to another one. */
+  | { kind: "release" }
   | { kind: "cancel" };
 
-const yes = true;
-const no = false;
+type Kind = Change["kind"];
 
-/** What is possible, in each state. A state that is not named is one in which the change is refused. */
-const possible: Record<RecoveryState, Record<Change["kind"], boolean>> = {
-  planned: {
-    claim: yes,
-    tell: yes,
-    plan: yes,
-    approve: no,
-    ending: no,
-    done: no,
-    fail: yes,
-    retry: yes,
-    cancel: yes,
-  },
-  waiting: {
-    claim: no,
-    tell: no,
-    plan: no,
-    approve: yes,
-    ending: no,
-    done: no,
-    fail: no,
-    retry: no,
-    cancel: yes,
-  },
-  running: {
-    claim: yes,
-    tell: yes,
-    plan: no,
-    approve: no,
-    ending: yes,
-    done: yes,
-    fail: yes,
-    retry: yes,
-    cancel: yes,
-  },
-  // The worker says what it has left; the recovery stays cancelled.
-  cancelled: {
-    claim: no,
-    tell: no,
-    plan: no,
-    approve: no,
-    ending: no,
-    done: yes,
-    fail: yes,
-    retry: yes,
-    cancel: no,
-  },
-  parked: {
-    claim: no,
-    tell: no,
-    plan: no,
-    approve: no,
-    ending: no,
-    done: no,
-    fail: no,
-    retry: no,
-    cancel: yes,
-  },
-  done: {
-    claim: no,
-    tell: no,
-    plan: no,
-    approve: no,
-    ending: no,
-    done: no,
-    fail: no,
-    retry: no,
-    cancel: no,
-  },
-  failed: {
-    claim: no,
-    tell: no,
-    plan: no,
-    approve: no,
-    ending: no,
-    done: no,
-    fail: no,
-    retry: no,
-    cancel: no,
-  },
+/** What is possible in each state. */
+const possible: Record<RecoveryState, readonly Kind[]> = {
+  planned: ["claim", "tell", "plan", "fail", "retry", "release", "cancel"],
+  waiting: ["approve", "cancel"],
+  running: ["claim", "tell", "ending", "done", "fail", "retry", "release", "cancel"],
+  // Its worker says what it has left.
+  cancelled: ["done", "fail", "retry", "release"],
+  parked: ["cancel"],
+  done: [],
+  failed: [],
 };
 
 /** True if nothing more will happen to a recovery in this state, unless its worker says what it has left. */
@@ -129,7 +60,7 @@ export function nextEvent(
   by: Actor,
   at: number,
 ): RecoveryEvent {
-  if (!possible[last.state][change.kind]) throw refused(last, change.kind);
+  if (!possible[last.state].includes(change.kind)) throw refused(last, change.kind);
   const { request: _, plan: made, result: __, error: ___, progress: ____, ...kept } = last;
   const planIn = made ? last.number : last.planIn;
   const base: RecoveryEvent = {
@@ -152,8 +83,7 @@ function changed(base: RecoveryEvent, last: RecoveryEvent, change: Change): Reco
     }
     case "plan": {
       const { plan, needsApproval } = change;
-      if (!needsApproval) return { ...base, state: "running", attempt: 1, plan };
-      return { ...idle(base), state: "waiting", attempt: 0, plan };
+      return { ...idle(base), state: needsApproval ? "waiting" : "planned", attempt: 0, plan };
     }
     case "approve":
       return { ...base, state: "planned", approvedBy: base.by };
@@ -170,10 +100,11 @@ function changed(base: RecoveryEvent, last: RecoveryEvent, change: Change): Reco
       return { ...idle(base), state: over(last, "failed"), error, ...(result ? { result } : {}) };
     }
     case "retry": {
-      const isLast = last.attempt >= attemptsMax;
-      const state = last.state === "cancelled" ? "cancelled" : isLast ? "parked" : last.state;
-      return { ...idle(base), state, error: change.error };
+      const state = last.attempt >= attemptsMax ? "parked" : last.state;
+      return { ...idle(base), state: over(last, state), error: change.error };
     }
+    case "release":
+      return { ...idle(base), attempt: Math.max(0, last.attempt - 1) };
     case "cancel":
       // The worker, if there is one, stays named until it has said what it has left.
       return { ...base, state: "cancelled", ...(last.progress ? { progress: last.progress } : {}) };
@@ -209,7 +140,7 @@ function idle(event: RecoveryEvent): RecoveryEvent {
   return rest;
 }
 
-const doing: Record<Change["kind"], string> = {
+const doing: Record<Kind, string> = {
   claim: "claimed",
   tell: "told of",
   plan: "planned",
@@ -218,10 +149,11 @@ const doing: Record<Change["kind"], string> = {
   done: "ended",
   fail: "ended",
   retry: "tried again",
+  release: "left",
   cancel: "cancelled",
 };
 
-function refused({ id, state }: RecoveryEvent, kind: Change["kind"]): ThinkbackError {
+function refused({ id, state }: RecoveryEvent, kind: Kind): ThinkbackError {
   const text = `recovery ${id} is ${state}, and cannot be ${doing[kind]} now`;
   return new ThinkbackError("usage", text, {
     hint: `\`thinkback recoveries show ${id}\` says what became of it`,

@@ -7,13 +7,13 @@
 import * as v from "valibot";
 import { damaged } from "../errors.js";
 import {
+  amount,
   anyObject,
   count,
   fields,
   flag,
   instant,
   list,
-  measure,
   type Of,
   oneOf,
   ordinal,
@@ -66,6 +66,8 @@ const worker = fields({
   unique: text,
   host: text,
   process: count,
+  /** Within which that number tells processes apart. */
+  space: text,
   /** A worker that has put no event for so long is taken for one that has ended, in ms. */
   silentMs: count,
 });
@@ -83,7 +85,7 @@ export type StoredPlan = Of<typeof plan>;
 
 const progress = fields({
   /** What is done, of 1; null if that is not known. */
-  share: v.nullable(measure),
+  share: v.nullable(amount),
   text,
 });
 export type RecoveryProgress = Of<typeof progress>;

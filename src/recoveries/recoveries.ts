@@ -122,8 +122,9 @@ async function readRecoveryAndRequest(
   id: string,
 ): Promise<{ request: StoredRequest; recovery: Recovery } | undefined> {
   const last = await lastEvent(store, id);
-  if (!last) return undefined;
-  const first = last.number === 1 ? last : await readEvent(store, id, 1);
+  // Maintenance deletes the first event before the last.
+  const first = last && (last.number === 1 ? last : await readEventIfThere(store, id, 1));
+  if (!first) return undefined;
   return { request: first.request!, recovery: await withPlan(store, first, last) };
 }
 
@@ -147,10 +148,12 @@ export async function listRecoveries(store: ObjectStore): Promise<Recovery[]> {
   const greatest = await greatestNumbers(store, recoveriesPrefix);
   const recoveries: Recovery[] = [];
   const reading = severalAtOnce(greatest, readsAtOnce, async ([id, number]) => {
-    const first = await readEvent(store, id, 1);
+    const first = await readEventIfThere(store, id, 1);
+    // Maintenance has begun to delete it.
+    if (!first) return undefined;
     return withPlan(store, first, number === 1 ? first : await readEvent(store, id, number));
   });
-  for await (const recovery of reading) recoveries.push(recovery);
+  for await (const recovery of reading) if (recovery) recoveries.push(recovery);
   return recoveries.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1));
 }
 
@@ -178,7 +181,7 @@ function recoveryOf(first: RecoveryEvent, last: RecoveryEvent, plan?: object): R
     by,
     createdAt,
     changedAt,
-    needsApproval,
+    needsApproval: needsApproval || state === "waiting" || approvedBy !== undefined,
     ...(approvedBy ? { approvedBy } : {}),
     ...(plan ? { plan } : {}),
     attempt,
