@@ -13,6 +13,7 @@ const long = [
   "test/endtoend/masked.test.ts",
   "test/endtoend/preview.test.ts",
   "test/endtoend/promote.test.ts",
+  "test/endtoend/recoveries.test.ts",
   "test/endtoend/restore-selected.test.ts",
   "test/endtoend/see.test.ts",
   "test/docs/recovery-page.test.ts",

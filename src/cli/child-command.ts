@@ -1,10 +1,12 @@
 /** Runs a command of this command line in a process of its own. */
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { setPriority } from "node:os";
 import { fileURLToPath } from "node:url";
-import type { CommandOptions, CommandProgress, Commands } from "../commands.js";
+import { systemClock } from "../clock.js";
+import { CommandFailed, type CommandOptions, type Commands } from "../commands.js";
 import { type ErrorCode, exitStatus, ThinkbackError } from "../errors.js";
 import type { KeyArguments } from "./keyed.js";
+import { type Answer, beatMs, endingVariable, type Told } from "./tell-progress.js";
 
 /** Gives a lower priority than the capture has. */
 const niceness = 10;
@@ -37,29 +39,71 @@ export function configIn({ config }: { config?: string }): Record<string, string
 
 /**
  * Runs a command in a process of its own, at a low priority. Resolves with its result; rejects with the error that it
- * printed. One that is to tell its progress does so by messages, see tell-progress.ts.
+ * printed. What the two tell each other, see tell-progress.ts.
  */
-export function runChild(
-  args: readonly string[],
-  { signal, environment, onProgress }: CommandOptions,
-): Promise<object> {
+export function runChild(args: readonly string[], options: CommandOptions): Promise<object> {
+  const { signal, stop, environment, endingBefore } = options;
+  const isTold = options.onProgress !== undefined || options.onEnding !== undefined;
+  const before = endingBefore ? { [endingVariable]: JSON.stringify(endingBefore) } : {};
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [program, ...args, "--json"], {
-      env: { ...process.env, ...environment },
-      stdio: ["ignore", "pipe", "pipe", ...(onProgress ? ["ipc" as const] : [])],
+      env: { ...process.env, ...environment, ...before },
+      stdio: ["ignore", "pipe", "pipe", ...(isTold ? ["ipc" as const] : [])],
       signal,
     });
-    child.on("message", (told) => onProgress?.(told as CommandProgress));
+    const ended = new AbortController();
+    const end = () => void child.kill("SIGTERM");
+    if (stop?.aborted) end();
+    else stop?.addEventListener("abort", end, { once: true, signal: ended.signal });
+    if (isTold) {
+      listenTo(child, options);
+      void sayThere(child, ended.signal);
+    }
     const printed = { stdout: "", stderr: "" };
     child.stdout!.on("data", (text: Buffer) => (printed.stdout += text.toString()));
     child.stderr!.on("data", (text: Buffer) => (printed.stderr += text.toString()));
     child.on("error", reject);
     child.on("close", (code, killedBy) => {
+      ended.abort(new Error("the command has ended"));
       if (code === 0) resolve(JSON.parse(printed.stdout) as object);
-      else reject(errorIn(printed.stderr, `it ended with ${code ?? killedBy}`));
+      else reject(failed(printed, `it ended with ${code ?? killedBy}`));
     });
     if (child.pid !== undefined) lowerPriority(child.pid);
   });
+}
+
+function listenTo(child: ChildProcess, { onProgress, onEnding }: CommandOptions): void {
+  child.on("message", (told: Told) => {
+    if ("progress" in told) onProgress?.(told.progress);
+    else {
+      (onEnding?.(told.ending) ?? Promise.resolve()).then(
+        () => say(child, "go on"),
+        () => child.kill("SIGTERM"),
+      );
+    }
+  });
+}
+
+async function sayThere(child: ChildProcess, ended: AbortSignal): Promise<void> {
+  while (!ended.aborted) {
+    say(child, "there");
+    await systemClock.sleep(beatMs, ended).catch(() => undefined);
+  }
+}
+
+function say(child: ChildProcess, answer: Answer): void {
+  if (child.connected) child.send(answer, () => undefined);
+}
+
+function failed({ stdout, stderr }: { stdout: string; stderr: string }, otherwise: string): Error {
+  const error = errorIn(stderr, otherwise);
+  if (!(error instanceof ThinkbackError) || stdout.trim() === "") return error;
+  try {
+    return new CommandFailed(error, JSON.parse(stdout) as object);
+  } catch {
+    // The result was cut off.
+    return error;
+  }
 }
 
 /**

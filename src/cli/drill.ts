@@ -28,6 +28,7 @@ import { startServer, targetOf } from "./own-server.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { noteRestoreRate } from "./restore-estimate.js";
 import { stopOnSignals } from "./stop-signals.js";
+import { tellProgress } from "./tell-progress.js";
 
 export interface DrillArguments extends TargetArguments {
   repo: Repos;
@@ -242,5 +243,7 @@ class DrillProgress implements DrillObserver {
     const table = this.rows.get(`${db}.${name}`);
     const share = table && table.rows > 0 ? Math.min(1, documents / table.rows) : 1;
     this.lines.set(name, `${progressBar(share)} ${table?.name ?? name}: ${text}`);
+    // Of all tables nobody knows how much there is to do.
+    tellProgress({ share: null, text: `${table?.name ?? name}: ${text}` });
   }
 }

@@ -25,6 +25,7 @@ import { pacedTarget } from "./paced-target.js";
 import { pinBefore } from "./pin-before.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import { leftText } from "./restore-progress.js";
+import { tellProgress } from "./tell-progress.js";
 
 const dayMs = 86_400_000;
 /** A capture of a cluster that is written to proves an instant sooner; one that is idle has nothing new to prove. */
@@ -60,8 +61,11 @@ export class LiveRun {
   ): Promise<OperationResult> {
     const { repository, target, signal, pace } = this.live;
     const observer = {
-      planned: (documents: number) =>
-        this.progress.set("plan", `comparing: ${counted(documents, "document")} to change`),
+      planned: (documents: number) => {
+        const text = `comparing: ${counted(documents, "document")} to change`;
+        this.progress.set("plan", text);
+        tellProgress({ share: null, text });
+      },
       beforeWriting: async (extent: Extent, touched: readonly TableReference[]) => {
         await beforeWriting(extent);
         const wayBack = await this.pinned(touched);
@@ -130,6 +134,7 @@ export class LiveRun {
     const left = leftText(share, performance.now() - this.beganMs);
     const counts = `${formatCount(done)} of ${formatCount(this.of)}`;
     this.progress.set("plan", `${progressBar(share)} ${counts}${left}`);
+    tellProgress({ share, text: `${counts}${left}` });
   }
 
   private endedEarly(error: unknown): unknown {

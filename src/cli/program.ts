@@ -18,6 +18,7 @@ import { sealing } from "./program-keys.js";
 import { sharing } from "./program-lanes.js";
 import { addOptions } from "./program-options.js";
 import { promoting } from "./program-promote.js";
+import { requesting } from "./program-recoveries.js";
 import { seeing } from "./program-seeing.js";
 import { standing } from "./program-standby.js";
 import { beStrict, refuseIdle } from "./strict.js";
@@ -102,6 +103,7 @@ export function commandLine(streams: Streams, surroundings: Surroundings, told: 
     restoring,
     promoting,
     changing,
+    requesting,
     exchanging,
     standing,
     looking,

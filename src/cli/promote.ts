@@ -11,6 +11,7 @@ import { accessToTarget, type TargetArguments, targetAt, warningsOf } from "./co
 import { counted, formatCount, formatNames, type Output } from "./output.js";
 import { pinBefore } from "./pin-before.js";
 import { stopOnSignals } from "./stop-signals.js";
+import { endingBefore, tellEnding } from "./tell-progress.js";
 
 /** How long indexes are waited for before a note says so. */
 const quietMs = 1000;
@@ -32,6 +33,12 @@ export async function promoteCommand(
   const target = targetAt(args);
   for (const text of warningsOf(accessToTarget(args), "target")) output.note(`thinkback: ${text}`);
   try {
+    const before = await promotedBefore(target, endingBefore());
+    if (before) {
+      output.line(`${before.live} was promoted by an earlier run`);
+      output.result({ ...before, dryRun: false });
+      return;
+    }
     const asked = await swapOf(name, args, target);
     const plan = await planSwap(target, asked);
     const live = `${plan.live.db}.${plan.live.name}`;
@@ -56,6 +63,7 @@ export async function promoteCommand(
         ),
       ["SIGINT", "SIGTERM", "SIGHUP"],
     );
+    await tellEnding({ live, id: plan.promoted.id });
     const swapped = await swap(target, plan, asked.asideAt(now), systemClock);
     output.line(`${live} is what was ${swapped.promoted}`);
     output.line(keptText(live, swapped.kept, plan.beside));
@@ -73,6 +81,18 @@ export async function promoteCommand(
   } finally {
     target.close();
   }
+}
+
+/** What an earlier run of this promote has told, if the table that it promoted has the live name now. */
+async function promotedBefore(
+  target: Target,
+  told: { live?: string; id?: string } | undefined,
+): Promise<{ live: string; id: string } | undefined> {
+  const { live, id } = told ?? {};
+  if (live === undefined || id === undefined) return undefined;
+  const tables = await target.tables();
+  const isLive = tables.some((one) => one.id === id && `${one.db}.${one.name}` === live);
+  return isLive ? { live, id } : undefined;
 }
 
 function documentsText({ live, next, documents }: SwapPlan): string {

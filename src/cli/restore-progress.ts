@@ -8,6 +8,7 @@ import { restoreWork } from "../upkeep/schedule.js";
 import { counted, formatBytes } from "./output.js";
 import { ProgressLines, progressBar } from "./progress.js";
 import type { Remains } from "./stopped-restore.js";
+import { tellProgress } from "./tell-progress.js";
 
 /**
  * What a part of a restore costs, relative to the work of writing documents (see restoreWork): reading a segment of the
@@ -29,6 +30,8 @@ export class RestoreProgress implements RestoreObserver {
   private earlier: string[] = [];
   private segments = 0;
   private segmentsRead = 0;
+  /** What was last heard of. */
+  private doing = "";
   /** What all costs. */
   private whole = 0;
   private beganMs = 0;
@@ -72,10 +75,8 @@ export class RestoreProgress implements RestoreObserver {
 
   reading(segmentsRead: number): void {
     this.segmentsRead = segmentsRead;
-    this.lines.set(
-      "log",
-      `reading the log: ${segmentsRead} of ${counted(this.segments, "segment")}`,
-    );
+    this.doing = `reading the log: ${segmentsRead} of ${counted(this.segments, "segment")}`;
+    this.lines.set("log", this.doing);
     this.drawWhole();
   }
 
@@ -83,13 +84,15 @@ export class RestoreProgress implements RestoreObserver {
     const name = nameOf(table);
     this.begun.set(name, Math.min(costOf(this.tables.get(name)!), restoreWork(documents, bytes)));
     this.lines.remove("log");
-    this.lines.set(name, `${name}: ${counted(documents, "document")}, ${formatBytes(bytes)}`);
+    this.doing = `${name}: ${counted(documents, "document")}, ${formatBytes(bytes)}`;
+    this.lines.set(name, this.doing);
     this.drawWhole();
   }
 
   finishing(table: TableName, step: string): void {
     const name = nameOf(table);
-    this.lines.set(name, `${name}: ${step}`);
+    this.doing = `${name}: ${step}`;
+    this.lines.set(name, this.doing);
     this.drawWhole();
   }
 
@@ -108,6 +111,7 @@ export class RestoreProgress implements RestoreObserver {
     const { share } = this;
     const left = leftText(share, performance.now() - this.beganMs);
     this.lines.set("whole", `${progressBar(share)} of the restore${left}`);
+    tellProgress({ share, text: `${this.doing}${left}` });
   }
 }
 

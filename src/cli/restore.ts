@@ -9,7 +9,7 @@ import { Pace, parseMaxRate } from "../restore/pace.js";
 import { planRestore, type RestorePlan } from "../restore/plan.js";
 import type { RestoreRequest } from "../restore/request.js";
 import { type RestoredTable, restore } from "../restore/restore.js";
-import { type Begun, begunAt, begunOf } from "../restore/tag.js";
+import { type Begun, begunAt, begunOf, isRestored, lastTable } from "../restore/tag.js";
 import type { Target } from "../rethinkdb/target.js";
 import { refuseWithoutReader } from "../storage/object-store.js";
 import { accessToTarget, isGiven, targetAt, warningsOf } from "./connect.js";
@@ -29,6 +29,7 @@ import { lookWhenProven, requestOf } from "./restore-request.js";
 import { isSelecting, selectionOf } from "./select.js";
 import { stopOnSignals } from "./stop-signals.js";
 import { closeIfStuck, halfFilledText, isWhole, stoppedRestore } from "./stopped-restore.js";
+import { endingBefore, tellEnding } from "./tell-progress.js";
 
 export function restoreCommand(args: RestoreArguments, output: Output): Promise<void> {
   return reported(args.report, output, (reporting) => restoreAsAsked(args, reporting));
@@ -78,6 +79,11 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
   let hold: PlacedHold | undefined;
   let { plan, estimate } = found;
   try {
+    if (await isRestored(target, endingBefore())) {
+      output.line("an earlier run of this restore came to its end");
+      output.result(planResult(plan));
+      return;
+    }
     const identity = await identityOf(repository, args);
     const earlier = await begunAt(target, identity, plan.instant);
     if (earlier !== undefined && earlier !== plan.instant) {
@@ -96,6 +102,8 @@ async function restoreAsAsked(args: RestoreArguments, given: Output): Promise<vo
     // users and grants cannot be restored.
     const beforeEnd = async () => {
       access = await restoreAccess(plan.access, target).catch((error: unknown) => error);
+      const last = lastTable(plan, begun);
+      if (last) await tellEnding(last);
     };
     const options = { signal, begun, beforeEnd, pace: paceOf(args, signal) };
     const began = performance.now();

@@ -31,5 +31,9 @@ export interface RunArguments
   acceptCluster?: boolean;
   forgetServer: string[];
   trustClock?: boolean;
+  /** Carry out the recoveries that are requested in the repository. */
+  recoveries?: boolean;
+  /** `name=file` each. */
+  recoveryTarget: string[];
   logLevel: string;
 }

@@ -14,6 +14,7 @@ import { durationOption } from "./maintenance-options.js";
 import { redisOf } from "./redis-at.js";
 import { type Role, rolesOf } from "./roles.js";
 import type { RunArguments } from "./run-arguments.js";
+import { recoveryTargetsOf } from "./service-recoveries.js";
 
 const tickMsMax = 3_600_000;
 
@@ -59,6 +60,7 @@ export async function readRunSettings(
   refuseNoNames(args.forgetServer);
   if (args.expectHead !== undefined) parseHeads(args.expectHead);
   const roles = rolesOf(args.role);
+  recoveryTargetsOf(args);
   if (roles.has("capture")) addressesOf(accessToSource(args), "source");
   else refuseCapturing(args);
   return {

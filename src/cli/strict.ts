@@ -11,6 +11,7 @@ const needed: Record<string, [option: string, needs: string][]> = {
     ["--spool-limit", "--spool"],
     ["--drill-target", "--drill-at"],
     ["--drill-target-file", "--drill-at"],
+    ["--recovery-target", "--recoveries"],
   ],
   diff: [
     ["--target", "--live"],
@@ -34,6 +35,7 @@ const beside: Record<string, [option: string, other: string][]> = {
     ["--standby", "--once"],
     ["--redis", "--once"],
     ["--redis-file", "--once"],
+    ["--recoveries", "--once"],
     ["--grace", "--no-delete"],
   ],
   maintain: [

@@ -4,7 +4,8 @@ import type { OptionRow } from "./option.js";
 /** All commands that have a repository. */
 const onRepository = (
   "run, restore, drill, status, show, history, diff, points, mark, catalog, fold, expire, maintain, plan, verify, repair, acknowledge, doctor, " +
-  "undo, rewind, export, import, preview, follow, pin add, pin list, pin remove, lanes list, lanes set, init, key list, key add, key remove, key card, key drill"
+  "undo, rewind, export, import, preview, follow, pin add, pin list, pin remove, lanes list, lanes set, recoveries list, recoveries show, " +
+  "recoveries request, recoveries approve, recoveries cancel, recoveries approval, init, key list, key add, key remove, key card, key drill"
 ).split(", ");
 
 /** Those that take copies of the repository besides. */

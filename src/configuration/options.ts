@@ -8,6 +8,7 @@ import { connections } from "./connection-options.js";
 import { exchange } from "./exchange-options.js";
 import { eachTime } from "./one-time-options.js";
 import type { OptionRow } from "./option.js";
+import { recoveries } from "./recoveries-options.js";
 import { recovery } from "./recovery-options.js";
 import { restoring } from "./restore-options.js";
 import { sharing } from "./role-options.js";
@@ -24,6 +25,7 @@ export const options: readonly OptionRow[] = [
   ...drills,
   ...prices,
   ...recovery,
+  ...recoveries,
   ...restoring,
   ...seeing,
   ...exchange,

@@ -33,6 +33,7 @@ export const kinds = {
   foldedRecords: { code: 6, footer: anyObject },
   bundle: { code: 7, footer: bundleFooter },
   operation: { code: 8, footer: anyObject },
+  plan: { code: 9, footer: anyObject },
 } satisfies Record<string, { code: number; footer: Schema<object> }>;
 
 export type Kind = keyof typeof kinds;

@@ -244,6 +244,24 @@ export function parseOperationName(
   return { prefix: match[1]!, made: Number(match[2]), id: match[3]!, round: Number(match[4]) };
 }
 
+export const recoveriesPrefix = "recoveries/";
+/** Of the events of one recovery. */
+export const recoveryPrefix = (id: string) => `${recoveriesPrefix}${id}-`;
+/** Of the parts of a plan that was made after the event with this number. */
+export const recoveryPlanPartName = (id: string, number: number, part: number) =>
+  `${recoveryPrefix(id)}${pad(number, width.number)}/part-${pad(part, width.part)}.zst`;
+
+/** Which recovery an object under recoveries/ is an event of, and its number; undefined for any other name. */
+export function parseRecoveryName(name: string): { id: string; number: number } | undefined {
+  const match = /^recoveries\/([0-9a-f]{8})-(\d{10})\.json$/.exec(name);
+  return match ? { id: match[1]!, number: Number(match[2]) } : undefined;
+}
+
+/** The recovery that a part of a plan belongs to; undefined for any other name. */
+export function parseRecoveryPlanName(name: string): string | undefined {
+  return /^recoveries\/([0-9a-f]{8})-\d{10}\/part-\d{6}\.zst$/.exec(name)?.[1];
+}
+
 export const marksPrefix = "marks/";
 export const markName = (at: Instant, id: string) =>
   `${marksPrefix}${pad(at, width.instant)}-${id}.json`;

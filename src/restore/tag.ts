@@ -99,6 +99,29 @@ export async function begunOf(
   return begun;
 }
 
+/** The last table of a plan, which loses its tag when all others are whole; undefined if the plan has no table. */
+export function lastTable(plan: RestorePlan, { made }: Begun): LastTable | undefined {
+  const name = plan.tables.map(({ to }) => nameOf(to)).at(-1);
+  const id = made.get(name ?? "");
+  return name === undefined || id === undefined ? undefined : { name, id };
+}
+
+export interface LastTable {
+  /** "db.table" */
+  name: string;
+  id: string;
+}
+
+/**
+ * True if a restore came to its end: the last table that it has made has lost its tag. It may have been renamed since.
+ * @param last what the restore has told before it took that tag away
+ */
+export async function isRestored(target: Target, last: Partial<LastTable> = {}): Promise<boolean> {
+  const tables = last.id === undefined ? [] : await target.tables();
+  const made = tables.find(({ id }) => id === last.id);
+  return made !== undefined && tagOf(made.write_hook) === undefined;
+}
+
 /** @param taken tables that stand where others should be restored */
 export function takenError(taken: readonly TableConfig[]): ThinkbackError {
   const halfFilled = taken.filter(({ write_hook: hook }) => tagOf(hook)).map(nameOf);

@@ -50,7 +50,8 @@ function framesEndOf(bytes: Buffer): number | undefined {
 }
 
 function holdsDocuments(kind: number, { table = "", keys }: FrameEntry): boolean {
-  if ([kinds.basePart.code, kinds.run.code, kinds.operation.code].includes(kind)) return true;
+  const whole = [kinds.basePart, kinds.run, kinds.operation, kinds.plan];
+  if (whole.some(({ code }) => code === kind)) return true;
   if (kind === kinds.segment.code) return keys !== true && !isSystemStream(table);
   return kind === kinds.foldedPart.code && keys !== true;
 }

@@ -28,6 +28,7 @@ import { deleteAll, type ObjectStore, type StoredObject } from "../storage/objec
 import { type IsPast, Leftovers } from "./leftovers.js";
 import { sweepBases } from "./sweep-bases.js";
 import { sweepOperations } from "./sweep-operations.js";
+import { sweepRecoveries } from "./sweep-recoveries.js";
 
 export interface SweepOptions {
   now: Instant;
@@ -72,8 +73,9 @@ export async function planSweep(
     ...(await sweepExpiries(store, view)),
     ...(await sweepHandovers(store, view, isPast)),
     ...(await listBundles(store)).slice(0, -bundlesKept),
-    // Operations are common to all lanes.
+    // Operations and recoveries are common to all lanes.
     ...(look.lane === 0 ? await sweepOperations(common, options.aged, isPast) : []),
+    ...(look.lane === 0 ? await sweepRecoveries(common, options.aged, isPast) : []),
   ];
 }
 

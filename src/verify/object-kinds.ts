@@ -9,8 +9,11 @@ import {
   parseMarkName,
   parseMemberName,
   parseOperationName,
+  parseRecoveryName,
+  parseRecoveryPlanName,
   parseSegmentName,
 } from "../format/names.js";
+import { recoveryKind } from "../recoveries/events.js";
 import { baseKind } from "../repository/bases/base.js";
 import { claimKind } from "../repository/log/claims.js";
 import { foldedKind } from "../repository/log/folded.js";
@@ -76,6 +79,8 @@ export const objectKinds = {
   operation: { has: (name) => parseOperationName(name) !== undefined, as: operationKind },
   "operation part": { has: form(`${operation}/part-\\d{6}\\.zst`), as: "operation" },
   "operation end": { has: form(`${operation}/end\\.json`), as: operationEndKind },
+  recovery: { has: (name) => parseRecoveryName(name) !== undefined, as: recoveryKind },
+  "recovery plan": { has: (name) => parseRecoveryPlanName(name) !== undefined, as: "plan" },
 } satisfies Record<string, StoredKind>;
 
 export type ObjectKind = keyof typeof objectKinds;

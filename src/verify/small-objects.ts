@@ -9,6 +9,7 @@ import {
   parseFoldedName,
   parseHoldName,
   parseOperationName,
+  parseRecoveryName,
   parseSegmentName,
   parseWriterName,
   pinsPrefix,
@@ -17,6 +18,7 @@ import {
   settingsPrefix,
   writerName,
 } from "../format/names.js";
+import { type RecoveryEvent, readEvent } from "../recoveries/events.js";
 import {
   distrustedClaim,
   type EpochClaim,
@@ -54,7 +56,7 @@ export interface SmallObjects {
 }
 
 /** One that was listed may be deleted by now. */
-const shortLived: ReadonlySet<ObjectKind> = new Set(["lease", "hold", "member"]);
+const shortLived: ReadonlySet<ObjectKind> = new Set(["lease", "hold", "member", "recovery"]);
 
 export async function checkSmallObjects(
   store: ListedStore,
@@ -110,6 +112,7 @@ const readers: Record<SmallKind, Read> = {
   mark: readMark,
   operation: readOperation,
   "operation end": readNamedEnd,
+  recovery: readRecoveryEvent,
 };
 
 async function readNamedEnd(store: ObjectStore, name: string): Promise<void> {
@@ -118,6 +121,11 @@ async function readNamedEnd(store: ObjectStore, name: string): Promise<void> {
   if (named?.id !== id || named.round !== round) {
     throw damaged(name, "its name and its content differ");
   }
+}
+
+function readRecoveryEvent(store: ObjectStore, name: string): Promise<RecoveryEvent> {
+  const { id, number } = parseRecoveryName(name)!;
+  return readEvent(store, id, number);
 }
 
 async function readHold(store: ObjectStore, name: string): Promise<void> {

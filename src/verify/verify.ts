@@ -13,6 +13,7 @@ import { type Account, accountFor, type Gone, goneOf } from "./accounting.js";
 import { Belonging } from "./belonging.js";
 import { checkBundle } from "./bundles.js";
 import { checkOperations } from "./check-operations.js";
+import { checkRecoveries } from "./check-recoveries.js";
 import { type Cost, Costs, readStanding, readUnaware, type Standing } from "./costs.js";
 import { Findings } from "./findings.js";
 import { checkKeyObjects } from "./key-objects.js";
@@ -104,6 +105,7 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
   }
   const readsDocuments = store.sealing?.readsDocuments ?? true;
   await checkOperations(listed, findings, share >= 1 && readsDocuments);
+  await checkRecoveries(listed, findings, share >= 1 && readsDocuments);
   const manifests = await readManifests(listed, small, belonging, findings);
   const read = await checkObjects(listed, small, manifests, belonging, findings, options);
   await checkBundle(listed, manifests, belonging, findings);

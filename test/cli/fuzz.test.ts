@@ -203,6 +203,8 @@ const commands: Record<string, Options> = {
   },
   import: { "--began": times, "--ended": times, "--leave-out-incomplete": flag },
   run: {
+    "--recoveries": flag,
+    "--recovery-target": ["a=/none", "a", "=", "A=/dev/null", "live=/dev/null", ""],
     "--source": urls,
     "--source-file": secretFiles,
     "--password-file": secretFiles,
@@ -325,6 +327,12 @@ const commands: Record<string, Options> = {
   "pin add": { "--at": times, "--note": ["known", ""], "--allow-inexact": flag },
   "lanes list": {},
   "lanes set": {},
+  "recoveries list": {},
+  "recoveries show": { "--follow": flag },
+  "recoveries request": { "--idempotency-key": ["a", ""] },
+  "recoveries approve": {},
+  "recoveries cancel": {},
+  "recoveries approval": {},
   "pin list": {},
   "key list": {},
   "key remove": { "--distrust": flag },
@@ -352,6 +360,11 @@ const positional: Record<string, string[][]> = {
   "pin add": [["release", "Release", "", "a/b", ".."]],
   "pin remove": [["release", "../x", ""]],
   "key remove": [["reader", "nobody", ""]],
+  "recoveries show": [["0123abcd", "x", "../x", ""]],
+  "recoveries request": [["drill", "restore", "rewind", "export", ""]],
+  "recoveries approve": [["0123abcd", "x", ""]],
+  "recoveries cancel": [["0123abcd", "x", ""]],
+  "recoveries approval": [["none", "live", "all", "some", ""]],
   "lanes set": [["0", "1", "2", "65", "x", "", "-1", "1e3"]],
 };
 
@@ -404,7 +417,8 @@ test("the commands and options here are all that there are", async () => {
   }
   const { printed } = await run(["--help"]);
   for (const [, name] of printed.matchAll(/^ {2}([a-z]+)(?:\||\s).*$/gm)) {
-    if (["help", "pin", "lanes", "key", "init", "copy", "config"].includes(name!)) continue;
+    if (["help", "pin", "lanes", "recoveries", "key", "init", "copy", "config"].includes(name!))
+      continue;
     expect(Object.keys(commands)).toContain(name);
   }
 });
@@ -441,7 +455,9 @@ describe.each(Object.keys(commands))("%s", (command) => {
   );
 
   /** What is taken as it is: a note is a text, a spool a directory that may not be there yet, a field has any name. */
-  const texts = ["--note", "--key", "--tenant-id", "--fields", "--field", "--ignore-field"];
+  const texts = ["--note", "--key", "--tenant-id", "--fields", "--field", "--ignore-field"].concat(
+    "--idempotency-key",
+  );
   const free = [...texts, "--spool", "--report", "--out"];
   const valued = Object.entries(commands[command]!).filter(
     ([name, values]) => values !== flag && !free.includes(name),
@@ -451,6 +467,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
     "--spool-limit": ["--spool", spool],
     "--drill-target": ["--drill-at", "0 3 * * *"],
     "--drill-target-file": ["--drill-at", "0 3 * * *"],
+    "--recovery-target": ["--recoveries"],
     "--tenant": ["--tenant-id", "c42"],
   };
   const ofLive = ["--at", "--target", "--target-file", "--password-file"];

@@ -79,6 +79,9 @@ export async function chooseObjects({ store }: World): Promise<ChosenObjects> {
     const isIt = (name: string) => name.startsWith("operations/") && name.endsWith(end);
     chosen.set(what, names.find(isIt)!);
   }
+  const ofRecoveries = names.filter((name) => name.startsWith("recoveries/"));
+  chosen.set("recovery, the last", ofRecoveries.filter((name) => name.endsWith(".json")).at(-1)!);
+  chosen.set("recovery plan", ofRecoveries.find((name) => name.endsWith(".zst"))!);
   for (const prefix of ["pins/", "settings/", "expiries/", "rates/"]) {
     chosen.set(`${prefix}, the first`, names.find((name) => name.startsWith(prefix))!);
   }

@@ -9,6 +9,7 @@ import { DataObject } from "../../src/format/data-object.js";
 import { encodeJsonObject, type JsonKind, readStored } from "../../src/format/json-object.js";
 import { evidenceName, parseFoldedName } from "../../src/format/names.js";
 import { encodeObject } from "../../src/format/object-writer.js";
+import { recoveryKind } from "../../src/recoveries/events.js";
 import { readManifest } from "../../src/repository/bases/base.js";
 import { readBundle } from "../../src/repository/bundle.js";
 import { recordSchemas } from "../../src/repository/log/catalog.js";
@@ -68,6 +69,8 @@ const readings: Record<ObjectKind, (store: ObjectStore, name: string) => Promise
   operation: readOperation,
   "operation part": (store, name) => DataObject.open(store, name, "operation"),
   "operation end": (store, name) => readStored(store, name, operationEndKind),
+  recovery: (store, name) => readStored(store, name, recoveryKind),
+  "recovery plan": (store, name) => DataObject.open(store, name, "plan"),
 };
 
 const mayBeNull = new Set([
@@ -80,6 +83,7 @@ const mayBeNull = new Set([
   "folded manifest: coverageLink",
   "folded manifest: epochs.*.serverClock",
   "folded manifest: previous",
+  "recovery: progress.share",
   "segment: footer.links.catalog",
   "segment: footer.links.checkpoint",
   "segment: footer.links.coverage",
@@ -122,6 +126,17 @@ const mayBeAbsent = new Set([
   "pins: pins.*.classes",
   "pins: pins.*.note",
   "pins: pins.*.until",
+  "recovery: approvedBy",
+  "recovery: ending",
+  "recovery: error",
+  "recovery: error.hint",
+  "recovery: plan",
+  "recovery: planIn",
+  "recovery: progress",
+  "recovery: request",
+  "recovery: request.key",
+  "recovery: result",
+  "recovery: worker",
   "repository: lane",
   "repository: of",
   "repository: sealed",
@@ -130,6 +145,7 @@ const mayBeAbsent = new Set([
   "segment: footer.clockWaitedOutMs",
   "segment: footer.handedTo",
   "segment: footer.requests",
+  "settings: approval",
   "settings: lanes",
   "settings: lanesMade",
   "settings: locked",
@@ -144,10 +160,12 @@ const mayBeNegative = new Set([
   "segment: footer.serverClock.offsetMs",
   "segment: footer.serverClock.uncertaintyMs",
 ]);
-const mayBeBroken = /^(drill|rates|operation end): .*(seconds|PerSecond)$|serverClock\.\w+$/;
+const mayBeBroken =
+  /^(drill|rates|operation end): .*(seconds|PerSecond)$|serverClock\.\w+$|progress\.share$/;
 
 /** Objects that have ids or names for fields. */
-const maps = /^(lagging|totals|horizons|bases|folded|opening|classes|locked)$/;
+const maps =
+  /^(lagging|totals|horizons|bases|folded|opening|classes|locked|summary|result|ending)$/;
 
 type Content = Record<string, unknown>;
 
@@ -165,6 +183,17 @@ const records = { ...reference, rows: 1, bytes: 1 };
 
 /** What the objects of the world have not, and those of others may. */
 const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
+  recovery: () => ({
+    request: { command: "undo", args: ["a.b"], approval: true, key: "0" },
+    worker: { unique: "w1", host: "h", process: 1, space: "s", silentMs: 1 },
+    plan: { summary: {}, args: ["a.b"], parts: [reference] },
+    planIn: 1,
+    approvedBy: { name: "bob", via: "api" },
+    ending: {},
+    progress: { share: 0.5, text: "a" },
+    result: {},
+    error: { code: "usage", message: "m", hint: "h" },
+  }),
   claim: () => ({
     previous: reference,
     include: ["a.*"],
@@ -235,7 +264,7 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
     ],
   }),
   evidence: () => ({ named: "0".repeat(16), stored: "0".repeat(16) }),
-  settings: () => ({ keep: "all:1d", lanes: 2, lanesMade: 3, locked: { 0: 1 } }),
+  settings: () => ({ keep: "all:1d", lanes: 2, lanesMade: 3, locked: { 0: 1 }, approval: "all" }),
   repository: () => ({ lane: 1, of: "x", sealed: false }),
   expiry: () => ({
     cuts: [{ to: 1, at: 1 }],

@@ -85,6 +85,8 @@ const places: Record<ObjectKind, [heading: string, table?: number] | "3.2" | "no
   answer: ["### 13.5 Hand-overs", 1],
   member: ["### 13.9 Members"],
   expiry: ["### 13.6 Expiries"],
+  recovery: ["### 13.10 Recoveries"],
+  "recovery plan": "no footer",
   rates: ["### 13.7 Rates"],
   bundle: ["### 13.8 Bundles"],
   repository: "3.2",

@@ -4,10 +4,16 @@
  * there, the third is thinned, the fourth folded while its segments are there, and the rest is single segments.
  */
 
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import type { Repository } from "../../src/format/description.js";
 import { mergeLatest } from "../../src/format/merge.js";
 import { holdPrefix, memberPrefix } from "../../src/format/names.js";
 import type { Instant } from "../../src/instant.js";
+import { nextEvent } from "../../src/recoveries/changes.js";
+import { putEvent, type RecoveryEvent } from "../../src/recoveries/events.js";
+import { storePlan } from "../../src/recoveries/plan-parts.js";
 import { baseCursor } from "../../src/repository/bases/base-reader.js";
 import { intervalAt, isExactAt } from "../../src/repository/coverage/coverage.js";
 import { LogView } from "../../src/repository/log/log-view.js";
@@ -294,6 +300,7 @@ class WorldBuilder {
       const published = await publishRound(store, await operation.finish(), way, at);
       await putOperationEnd(store, published, end);
     }
+    for (const id of ["0123abcd", "0123abce"]) await this.addRecovery(id, at);
     for (const round of [1, 2]) {
       await renewBundle(this.repository, { at: clock.instant + round, anew: true });
     }
@@ -309,6 +316,28 @@ class WorldBuilder {
       const hold = { number, unique: "abc", begun: at, at, until: at + number, ended: false };
       await putNumbered(store, holdPrefix("abc"), holdKind, hold);
     }
+  }
+
+  /** One that waits for an approval: its plan is stored. */
+  private async addRecovery(id: string, at: Instant): Promise<void> {
+    const { store } = this.repository;
+    const file = join(await mkdtemp(join(tmpdir(), "thinkback-plan-")), "plan");
+    const by = { name: "alice", via: "cli" } as const;
+    const request = { command: "rewind", args: ["shop.orders"], approval: true } as const;
+    const of = { id, at, by, attempt: 0, state: "planned" } as const;
+    const first: RecoveryEvent = {
+      ...of,
+      number: 1,
+      request: { ...request, args: [...request.args] },
+    };
+    const claim = { unique: "w1", host: "alpha", process: 7, space: "alpha", silentMs: 30_000 };
+    const second = nextEvent(first, { kind: "claim", worker: claim }, by, at);
+    await writeFile(file, `{"thinkback":"plan","id":"${id}"\n}\n`);
+    const parts = await storePlan(store, second, file);
+    await rm(dirname(file), { recursive: true });
+    const plan = { summary: { documents: 1 }, args: [], parts };
+    const third = nextEvent(second, { kind: "plan", plan, needsApproval: true }, by, at);
+    for (const event of [first, second, third]) await putEvent(store, event);
   }
 }
 

@@ -1,12 +1,16 @@
 /** Settings of a repository as a whole. They are stored in it, so that every process uses the same. */
 import * as v from "valibot";
-import { byName, instant, ordinal, text } from "../../format/fields.js";
+import { byName, instant, oneOf, ordinal, text } from "../../format/fields.js";
 import { jsonKind, type Stored } from "../../format/json-object.js";
 import { settingsPrefix } from "../../format/names.js";
 import type { Instant } from "../../instant.js";
 import type { ObjectStore } from "../../storage/object-store.js";
 import { formatKeep, parseKeep } from "./keep-policy.js";
 import { newestNumbered, putNumbered } from "./numbered.js";
+
+/** Which recoveries want the approval of a second person: none, those that change live data, or all. */
+export const approvals = ["none", "live", "all"] as const;
+export type Approval = (typeof approvals)[number];
 
 export const settingsKind = jsonKind("settings", {
   /** Counts the declarations. */
@@ -21,6 +25,8 @@ export const settingsKind = jsonKind("settings", {
   lanesMade: v.exactOptional(ordinal),
   /** By lane: when the locks of its objects were renewed last. Absent where the store locks none. */
   locked: v.exactOptional(byName(instant)),
+  /** Which recoveries want the approval of a second person: those that change live data, if absent. */
+  approval: v.exactOptional(oneOf(approvals)),
 });
 /** The number is 0 while nothing was declared. */
 export type Settings = Stored<typeof settingsKind>;
@@ -58,6 +64,19 @@ export function declareLocked(store: ObjectStore, lane: number, now: Instant): P
   return declare(store, now, ({ locked }) => ({ locked: { ...locked, [lane]: now } }));
 }
 
+/**
+ * Declares which recoveries want the approval of a second person. It counts for those that are requested from now on;
+ * one that waits for an approval goes on waiting.
+ */
+export function declareApproval(
+  store: ObjectStore,
+  approval: Approval,
+  now: Instant,
+): Promise<Settings> {
+  return declare(store, now, (held) => (approvalOf(held) === approval ? undefined : { approval }));
+}
+
+export const approvalOf = ({ approval = "live" }: Settings): Approval => approval;
 export const lanesOf = ({ lanes = 1 }: Settings) => lanes;
 export const lanesMadeOf = ({ lanesMade = 1 }: Settings) => lanesMade;
 
@@ -71,7 +90,7 @@ async function declare(
     const held = await readSettings(store);
     const wanted = change(held);
     if (!wanted) return held;
-    const { keep, lanes, lanesMade, locked } = { ...held, ...wanted };
+    const { keep, lanes, lanesMade, locked, approval } = { ...held, ...wanted };
     const number = held.number + 1;
     const next: Settings = {
       number,
@@ -80,6 +99,7 @@ async function declare(
       ...(lanes === undefined ? {} : { lanes }),
       ...(lanesMade === undefined ? {} : { lanesMade }),
       ...(locked === undefined ? {} : { locked }),
+      ...(approval === undefined ? {} : { approval }),
     };
     // If the number is taken, another process declared something meanwhile: read it.
     if (await putNumbered(store, settingsPrefix, settingsKind, next)) return next;

@@ -1,0 +1,32 @@
+/** What a part of the service is given, see run-service.ts. */
+import type { Clock } from "../clock.js";
+import type { Commands } from "../commands.js";
+import type { Waker } from "../coordination/wake.js";
+import type { Repository } from "../format/description.js";
+import type { Facts } from "../health/facts.js";
+import type { Log } from "./log.js";
+import type { Role } from "./roles.js";
+import type { RunArguments } from "./run-arguments.js";
+
+export interface Served {
+  args: RunArguments;
+  /** What this process does of all that there is to do. */
+  roles: ReadonlySet<Role>;
+  repository: Repository;
+  facts: Facts;
+  commands: Commands;
+  /** Wakes the other processes too, if they share a Redis with this one. */
+  waker: Waker;
+  clock: Clock;
+  log: Log;
+  /** True while this process does what only one of them may: it captures lane 0. */
+  isFirst: () => boolean;
+  /** Aborts when the process is to end. */
+  signal: AbortSignal;
+}
+
+/**
+ * Begins a part, if the options want it; throws for what would never work, such as an address that is taken.
+ * @returns ends it; does not throw
+ */
+export type ServicePart = (served: Served) => Promise<() => Promise<void>>;

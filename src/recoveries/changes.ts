@@ -1,0 +1,161 @@
+/** Which changes of a recovery are possible in which state. What is decided here, a conditional create makes so. */
+import { ThinkbackError, unreachable } from "../errors.js";
+import type {
+  Actor,
+  RecoveryError,
+  RecoveryEvent,
+  RecoveryProgress,
+  RecoveryState,
+  StoredPlan,
+  WorkerClaim,
+} from "./events.js";
+
+/** After so many attempts to make a plan, or to carry it out, that came to no end, a recovery is parked. */
+export const attemptsMax = 3;
+
+export type Change =
+  /** A worker begins, or takes the place of one that is silent. */
+  | { kind: "claim"; worker: WorkerClaim }
+  /** The worker is there, and tells how far it is. */
+  | { kind: "tell"; worker: WorkerClaim; progress?: RecoveryProgress | undefined }
+  /** The plan is made. */
+  | { kind: "plan"; plan: StoredPlan; needsApproval: boolean }
+  | { kind: "approve" }
+  /** The command has told what its last step will make. */
+  | { kind: "ending"; ending: object }
+  | { kind: "done"; result: object }
+  | { kind: "fail"; error: RecoveryError; result?: object | undefined }
+  /** It did not come to its end; another attempt may. */
+  | { kind: "retry"; error: RecoveryError }
+  /** The worker ends in order, and leaves it to another one. */
+  | { kind: "release" }
+  | { kind: "cancel" };
+
+type Kind = Change["kind"];
+
+/** What is possible in each state. */
+const possible: Record<RecoveryState, readonly Kind[]> = {
+  planned: ["claim", "tell", "plan", "fail", "retry", "release", "cancel"],
+  waiting: ["approve", "cancel"],
+  running: ["claim", "tell", "ending", "done", "fail", "retry", "release", "cancel"],
+  // Its worker says what it has left.
+  cancelled: ["done", "fail", "retry", "release"],
+  parked: ["cancel"],
+  done: [],
+  failed: [],
+};
+
+/** True if nothing more will happen to a recovery in this state, unless its worker says what it has left. */
+export function isOver(state: RecoveryState): boolean {
+  return state === "done" || state === "failed" || state === "cancelled";
+}
+
+/**
+ * The event after `last` that makes a change.
+ * @throws {ThinkbackError} `usage` if the change is not possible now
+ */
+export function nextEvent(
+  last: RecoveryEvent,
+  change: Change,
+  by: Actor,
+  at: number,
+): RecoveryEvent {
+  if (!possible[last.state].includes(change.kind)) throw refused(last, change.kind);
+  const { request: _, plan: made, result: __, error: ___, progress: ____, ...kept } = last;
+  const planIn = made ? last.number : last.planIn;
+  const base: RecoveryEvent = {
+    ...kept,
+    ...(planIn === undefined ? {} : { planIn }),
+    number: last.number + 1,
+    at,
+    by,
+  };
+  return changed(base, last, change);
+}
+
+function changed(base: RecoveryEvent, last: RecoveryEvent, change: Change): RecoveryEvent {
+  switch (change.kind) {
+    case "claim":
+      return claimed(base, last, change.worker);
+    case "tell": {
+      const { worker, progress = last.progress } = change;
+      return { ...base, worker, ...(progress ? { progress } : {}) };
+    }
+    case "plan": {
+      const { plan, needsApproval } = change;
+      return { ...idle(base), state: needsApproval ? "waiting" : "planned", attempt: 0, plan };
+    }
+    case "approve":
+      return { ...base, state: "planned", approvedBy: base.by };
+    case "ending":
+      return {
+        ...base,
+        ending: change.ending,
+        ...(last.progress ? { progress: last.progress } : {}),
+      };
+    case "done":
+      return { ...idle(base), state: over(last, "done"), result: change.result };
+    case "fail": {
+      const { error, result } = change;
+      return { ...idle(base), state: over(last, "failed"), error, ...(result ? { result } : {}) };
+    }
+    case "retry": {
+      const state = last.attempt >= attemptsMax ? "parked" : last.state;
+      return { ...idle(base), state: over(last, state), error: change.error };
+    }
+    case "release":
+      return { ...idle(base), attempt: Math.max(0, last.attempt - 1) };
+    case "cancel":
+      // The worker, if there is one, stays named until it has said what it has left.
+      return { ...base, state: "cancelled", ...(last.progress ? { progress: last.progress } : {}) };
+    default:
+      return unreachable(change);
+  }
+}
+
+/** What a worker says of a recovery that was cancelled does not change its state. */
+function over(last: RecoveryEvent, state: RecoveryState): RecoveryState {
+  return last.state === "cancelled" ? "cancelled" : state;
+}
+
+function claimed(base: RecoveryEvent, last: RecoveryEvent, worker: WorkerClaim): RecoveryEvent {
+  if (last.attempt >= attemptsMax) {
+    const who = last.worker ? ` (last process ${last.worker.process} on ${last.worker.host})` : "";
+    const error: RecoveryError = {
+      code: "incomplete",
+      message: `begun ${last.attempt} times, and each time the process ended before it${who}`,
+      hint: "look at the logs of the workers; then request it anew",
+    };
+    return { ...idle(base), state: "parked", error };
+  }
+  // Its plan is there: what is claimed is carrying it out.
+  const state = base.planIn === undefined ? "planned" : "running";
+  const { progress } = last;
+  return { ...base, state, worker, attempt: last.attempt + 1, ...(progress ? { progress } : {}) };
+}
+
+/** The event, of a recovery that nobody works on. */
+function idle(event: RecoveryEvent): RecoveryEvent {
+  const { worker: _, ...rest } = event;
+  return rest;
+}
+
+const doing: Record<Kind, string> = {
+  claim: "claimed",
+  tell: "told of",
+  plan: "planned",
+  approve: "approved",
+  ending: "ended",
+  done: "ended",
+  fail: "ended",
+  retry: "tried again",
+  release: "left",
+  cancel: "cancelled",
+};
+
+function refused({ id, state }: RecoveryEvent, kind: Kind): ThinkbackError {
+  const text = `recovery ${id} is ${state}, and cannot be ${doing[kind]} now`;
+  return new ThinkbackError("usage", text, {
+    hint: `\`thinkback recoveries show ${id}\` says what became of it`,
+  });
+}
