@@ -11,6 +11,7 @@ export interface RunArguments extends MaintainArguments, SourceArguments, Config
   drillAt?: string;
   drillTarget?: string;
   drillTargetFile?: string;
+  expect?: string;
   include: string[];
   exclude: string[];
   tick: string;

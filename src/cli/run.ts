@@ -35,6 +35,7 @@ import {
   warningsOf,
 } from "./connect.js";
 import type { Repos } from "./copies-at.js";
+import { refuseWrongExpectations } from "./expect-file.js";
 import { refuseCutOffAt } from "./expected-head.js";
 import { LaneObservers, laneOf } from "./lane-observers.js";
 import { type Log, openLog } from "./log.js";
@@ -81,6 +82,7 @@ export async function run(
   const tickMaxMs = tickMaxOf(args, tickMs);
   const spoolBytesMax = await spoolBytesMaxOf(args);
   const beside = besideOptions(args);
+  await refuseWrongExpectations(args.expect);
   const log = openLog(args.logLevel);
   const warnings = [...args.warnings, ...warningsOf(accessToSource(args), "source")];
   for (const warning of [...warnings, ...warningsOf(drillAccess(args), "target")])

@@ -11,6 +11,7 @@ const needed: Record<string, [option: string, needs: string][]> = {
     ["--spool-limit", "--spool"],
     ["--drill-target", "--drill-at"],
     ["--drill-target-file", "--drill-at"],
+    ["--expect", "--drill-at"],
   ],
   diff: [
     ["--target", "--live"],

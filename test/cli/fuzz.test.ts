@@ -222,6 +222,7 @@ const commands: Record<string, Options> = {
     "--drill-at": crons,
     "--drill-target": urls,
     "--drill-target-file": secretFiles,
+    "--expect": secretFiles,
     "--no-fold": flag,
     "--maintain-every": durations,
     "--log-level": ["error", "loud", ""],
@@ -266,6 +267,7 @@ const commands: Record<string, Options> = {
     "--password-file": secretFiles,
     "--latest": flag,
     "--clean": flag,
+    "--expect": secretFiles,
     "--expect-head": head,
   },
   status: { ...past, "--hide-dropped": flag },
@@ -448,6 +450,7 @@ describe.each(Object.keys(commands))("%s", (command) => {
     "--spool-limit": ["--spool", spool],
     "--drill-target": ["--drill-at", "0 3 * * *"],
     "--drill-target-file": ["--drill-at", "0 3 * * *"],
+    ...(command === "run" ? { "--expect": ["--drill-at", "0 3 * * *"] } : {}),
     "--tenant": ["--tenant-id", "c42"],
   };
   const ofLive = ["--at", "--target", "--target-file", "--password-file"];
@@ -478,6 +481,7 @@ test.each([
   ["run", "--spool-limit", "1GB"],
   ["run", "--drill-target", nowhere],
   ["run", "--drill-target-file", "/none"],
+  ["run", "--expect", "/none"],
   ["run", "--once", "--standby"],
   ["run", "--once", "--keep", "all:7d"],
   ["run", "--no-fold", "--grace", "1m"],

@@ -102,6 +102,9 @@ const mayBeAbsent = new Set([
   "claim: withdraws",
   "coverage: gone",
   "coverage: of",
+  "drill: checks",
+  "drill: checks.*.found",
+  "drill: checks.*.reason",
   "drill: failure",
   "drill: tables.*.differences",
   "folded manifest: epochs.*.aheadOfSource",
@@ -220,6 +223,7 @@ const fuller: Partial<Record<ObjectKind, (content: Content) => object>> = {
   }),
   drill: () => ({
     failure: { code: "damaged", message: "why" },
+    checks: [{ table: "shop.orders", what: "it", outcome: "passed", found: 1, reason: "why" }],
     server: "rethinkdb",
     tables: [
       {
