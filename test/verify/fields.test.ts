@@ -20,6 +20,7 @@ import { readDrill } from "../../src/repository/records/drills.js";
 import { readEvidence } from "../../src/repository/records/evidence.js";
 import { readMark } from "../../src/repository/records/marks.js";
 import { operationEndKind, readOperation } from "../../src/repository/records/operations.js";
+import { readVerification } from "../../src/repository/records/verifications.js";
 import { latestExpiry } from "../../src/repository/registers/expiry.js";
 import { readAnswer, readWish } from "../../src/repository/registers/handovers.js";
 import { liveHolds } from "../../src/repository/registers/holds.js";
@@ -64,6 +65,7 @@ const readings: Record<ObjectKind, (store: ObjectStore, name: string) => Promise
   member: readMember,
   drill: readDrill,
   mark: readMark,
+  verification: readVerification,
   bundle: readBundle,
   operation: readOperation,
   "operation part": (store, name) => DataObject.open(store, name, "operation"),
@@ -147,7 +149,8 @@ const mayBeNegative = new Set([
   "segment: footer.serverClock.offsetMs",
   "segment: footer.serverClock.uncertaintyMs",
 ]);
-const mayBeBroken = /^(drill|rates|operation end): .*(seconds|PerSecond)$|serverClock\.\w+$/;
+const mayBeBroken =
+  /^(drill|rates|operation end): .*(seconds|PerSecond)$|^verification: share$|serverClock\.\w+$/;
 
 /** Objects that have ids or names for fields. */
 const maps = /^(lagging|totals|horizons|bases|folded|opening|classes|locked)$/;
