@@ -113,10 +113,11 @@ const selection = {
 const choice = { "--at": times, "--table": names, "--db": names };
 
 /** Commands that take several copies of a repository. */
-const ofCopies =
-  "run restore drill status show plan verify catalog history diff points export preview follow".split(
-    " ",
-  );
+const ofCopies = [
+  ..."run restore drill status show plan verify catalog history diff points export".split(" "),
+  ..."preview follow".split(" "),
+  "evidence export",
+];
 
 type Options = Record<string, (string | undefined)[]>;
 
@@ -310,6 +311,12 @@ const commands: Record<string, Options> = {
     "--sample": ["5%", "0%", "101%", "5", "", "0.0000001%", "1e1%"],
   },
   repair: { "--data": flag, "--dry-run": flag },
+  "evidence export": {
+    "--from": times,
+    "--to": times,
+    "--out": ["/proc/none/out", "/dev/null", ""],
+    "--sign": secretFiles,
+  },
   doctor: {
     "--source": urls,
     "--source-file": secretFiles,
@@ -379,6 +386,7 @@ function commandLine(command: string, repos: string[]): fc.Arbitrary<string[]> {
 const mandatory: Record<string, Record<string, string>> = {
   acknowledge: { "--at": "now", "--note": "known" },
   export: { "--out": "/proc/none/out" },
+  "evidence export": { "--from": "2026-11-01T00:00:00Z" },
 };
 
 const documented = new Set<number>([0, ...Object.values(exitStatus)]);
@@ -403,7 +411,8 @@ test("the commands and options here are all that there are", async () => {
   }
   const { printed } = await run(["--help"]);
   for (const [, name] of printed.matchAll(/^ {2}([a-z]+)(?:\||\s).*$/gm)) {
-    if (["help", "pin", "lanes", "key", "init", "copy", "config"].includes(name!)) continue;
+    if (["help", "pin", "lanes", "key", "init", "copy", "config", "evidence"].includes(name!))
+      continue;
     expect(Object.keys(commands)).toContain(name);
   }
 });
