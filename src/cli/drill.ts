@@ -117,11 +117,12 @@ function refuseTwoInstants({ at, latest }: DrillArguments): void {
 }
 
 async function chosenInstant(
-  { at, latest }: DrillArguments,
+  { at, latest, expect }: DrillArguments,
   repository: Repository,
 ): Promise<DrillChoice["at"]> {
   if (at !== undefined) return instantOf(at, repository);
-  return latest ? "latest" : "random";
+  // What is expected is expected now: at an instant of last month there were fewer documents, and rightly so.
+  return latest || expect !== undefined ? "latest" : "random";
 }
 
 function printReport(done: Drill, output: Output): void {
